@@ -1,0 +1,154 @@
+"""How a core is set up. The command line builds these; nothing here reads the environment or a file."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+
+class NumaStrategy(enum.Enum):
+    """How threads are spread over NUMA nodes."""
+
+    DISABLED = "disabled"
+    DISTRIBUTE = "distribute"
+    ISOLATE = "isolate"
+    NUMACTL = "numactl"
+
+
+class SplitMode(enum.Enum):
+    """How a model is split over several GPUs."""
+
+    NONE = "none"
+    LAYER = "layer"
+    ROW = "row"
+
+
+class RopeScaling(enum.Enum):
+    """How positions beyond the trained context are scaled."""
+
+    NONE = "none"
+    LINEAR = "linear"
+    YARN = "yarn"
+
+
+@dataclass(frozen=True, slots=True)
+class KvOverride:
+    """Replaces one entry of the model's metadata."""
+
+    key: str
+    value: int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """Which model to load and how.
+
+    Attributes:
+        path: GGUF file.
+        n_ctx: KV cells shared by all slots, 0 for the model's training context.
+        n_parallel: number of slots; each gets ``n_ctx // n_parallel`` tokens.
+        n_batch: most prompt tokens of one decode call.
+        n_threads: threads for steps of one token, None for the number of physical cores.
+        n_threads_batch: threads for larger steps, None for ``n_threads``.
+        rope_freq_base, rope_freq_scale: 0 takes the model's.
+        yarn_ext_factor: negative takes the model's.
+        cache_type_k, cache_type_v: one of ``service.llama.options.CACHE_TYPES``.
+        n_gpu_layers: layers kept in GPU memory, -1 for the library's default.
+        tensor_split: share of each GPU, empty for the library's default.
+    """
+
+    path: str
+    n_ctx: int = 512
+    n_parallel: int = 1
+    n_batch: int = 512
+    n_threads: int | None = None
+    n_threads_batch: int | None = None
+    rope_scaling: RopeScaling | None = None
+    rope_freq_base: float = 0.0
+    rope_freq_scale: float = 0.0
+    yarn_ext_factor: float = -1.0
+    yarn_attn_factor: float = 1.0
+    yarn_beta_slow: float = 1.0
+    yarn_beta_fast: float = 32.0
+    cache_type_k: str = "f16"
+    cache_type_v: str = "f16"
+    mlock: bool = False
+    mmap: bool = True
+    numa: NumaStrategy = NumaStrategy.DISABLED
+    n_gpu_layers: int = -1
+    split_mode: SplitMode = SplitMode.LAYER
+    main_gpu: int = 0
+    tensor_split: tuple[float, ...] = ()
+    kv_overrides: tuple[KvOverride, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """How the engine serves.
+
+    Attributes:
+        n_slots: number of slots.
+        n_ctx_slot: tokens of context in one slot.
+        n_batch: most tokens of one step.
+        max_tokens: server-wide cap on the tokens of one request, None for none.
+        max_queue: requests that may wait for a slot.
+        prefill_budget_ms: time that prompt tokens may take in one step while anyone decodes.
+        idle_prefill_budget_ms: the same while nobody decodes.
+    """
+
+    n_slots: int = 1
+    n_ctx_slot: int = 512
+    n_batch: int = 512
+    max_tokens: int | None = None
+    max_queue: int = 128
+    prefill_budget_ms: float = 100.0
+    idle_prefill_budget_ms: float = 250.0
+
+
+@dataclass(frozen=True, slots=True)
+class CoreConfig:
+    """A whole core.
+
+    Attributes:
+        model: the model and its context.
+        alias: name under which the model is served, None for its path.
+        listen: addresses for gRPC, ``host:port`` or ``unix:/path``; all of them must be bound.
+        optional_listen: addresses that are left out with a warning if they are busy.
+        n_predict: server-wide cap on the tokens of one request, None for none.
+        max_queue: requests that may wait, None for 16 per slot and at least 128.
+        cache_prompt: whether requests reuse cached prefixes unless they say otherwise.
+        chat_template: Jinja text that replaces the model's own, or None.
+        drain_timeout_s: seconds that running requests get on SIGTERM.
+    """
+
+    model: ModelConfig
+    alias: str | None = None
+    listen: tuple[str, ...] = ()
+    optional_listen: tuple[str, ...] = ()
+    n_predict: int | None = None
+    max_queue: int | None = None
+    prefill_budget_ms: float = 100.0
+    cache_prompt: bool = True
+    chat_template: str | None = None
+    drain_timeout_s: float = 30.0
+    engine: EngineConfig = field(init=False)
+
+    def __post_init__(self) -> None:
+        slots = self.model.n_parallel
+        object.__setattr__(
+            self,
+            "engine",
+            EngineConfig(
+                n_slots=slots,
+                n_ctx_slot=self.model.n_ctx // slots,
+                n_batch=self.model.n_batch,
+                max_tokens=self.n_predict,
+                max_queue=self.max_queue if self.max_queue is not None else max(128, 16 * slots),
+                prefill_budget_ms=self.prefill_budget_ms,
+            ),
+        )
+
+    @property
+    def model_name(self) -> str:
+        """The name under which the model is served."""
+        return self.alias or self.model.path

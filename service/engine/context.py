@@ -1,0 +1,62 @@
+"""Arithmetic of a slot's context: which prompt tokens stay, and what a context shift discards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+#: Tokens of a slot that ``n_keep`` may never claim, so that there is room to go on.
+KEEP_MARGIN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ContextShift:
+    """Positions ``start`` to ``end - 1`` are removed, and all later ones move down by ``end - start``."""
+
+    start: int
+    end: int
+
+    @property
+    def discarded(self) -> int:
+        """Number of removed positions."""
+        return self.end - self.start
+
+
+def resolve_n_keep(n_keep: int, n_prompt: int, n_ctx: int) -> int:
+    """Prompt tokens to keep: -1 means all of them, and a few tokens of the slot always stay free."""
+    wanted = n_prompt if n_keep < 0 else min(n_keep, n_prompt)
+    return max(0, min(wanted, n_ctx - KEEP_MARGIN))
+
+
+def truncate_prompt(prompt: Sequence[int], n_ctx: int, n_keep: int) -> tuple[int, ...]:
+    """Shorten a prompt to less than ``n_ctx`` tokens: the first ``n_keep`` and the last ones stay.
+
+    Whole blocks of half the remaining context are dropped from the middle, so that a growing prompt keeps its cut in
+    the same place for a while.
+
+    Args:
+        prompt: token ids; returned as it is if it is shorter than ``n_ctx``.
+        n_ctx: tokens of context in the slot.
+        n_keep: resolved by ``resolve_n_keep``.
+    """
+    if len(prompt) < n_ctx:
+        return tuple(prompt)
+    block = (n_ctx - n_keep) // 2
+    dropped = (len(prompt) - n_keep - block) // block * block
+    return (*prompt[:n_keep], *prompt[n_keep + dropped :])
+
+
+def plan_shift(n_tokens: int, n_ctx: int, n_keep: int) -> ContextShift:
+    """Which positions to discard from a full context: half of what is not kept.
+
+    A large ``n_keep`` is cut down so that at least a quarter of the context remains movable; otherwise every token
+    would cost a shift.
+
+    Args:
+        n_tokens: tokens in the KV cache.
+        n_ctx: tokens of context in the slot.
+        n_keep: first positions that must stay, BOS included.
+    """
+    keep = min(n_keep, n_ctx - max(n_ctx // 4, 2))
+    discard = max(1, (n_tokens - keep) // 2)
+    return ContextShift(keep, keep + discard)

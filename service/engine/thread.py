@@ -1,0 +1,157 @@
+"""The thread that owns the model: takes requests from other threads, drives the engine, hands its events over."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from service.config import EngineConfig
+from service.engine.engine import Engine
+from service.engine.model import LanguageModel
+from service.engine.types import Counters, Delivery, EngineSnapshot, GenerationRequest, Sink
+from service.errors import Draining, EngineFailure, QueueFull
+
+logger = logging.getLogger(__name__)
+
+#: Bounds of the advice given to refused requests, in seconds.
+MIN_RETRY_S, MAX_RETRY_S = 1.0, 60.0
+
+
+@dataclass(slots=True)
+class _Inbox:
+    """What other threads asked for since the last step."""
+
+    submitted: list[tuple[int, GenerationRequest, Sink]] = field(default_factory=list)
+    cancelled: list[int] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.submitted or self.cancelled)
+
+
+class EngineThread:
+    """One native thread that loads the model and then runs the engine until it is stopped.
+
+    All methods may be called from any thread.
+
+    Args:
+        load: loads the model; called in the thread with a function that takes progress from 0 to 1.
+        config: slots and limits.
+        deliver: takes a step's events; called in the thread, once per step, must not block.
+        on_loaded: called in the thread after loading, before the first step.
+        on_progress: called in the thread while loading, with 0 to 1.
+        on_failed: called in the thread if loading failed or the engine died; nothing is served afterwards.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[Callable[[float], None]], LanguageModel],
+        config: EngineConfig,
+        *,
+        deliver: Callable[[list[Delivery]], None],
+        on_loaded: Callable[[LanguageModel], None],
+        on_progress: Callable[[float], None],
+        on_failed: Callable[[BaseException], None],
+    ) -> None:
+        self._load = load
+        self._config = config
+        self._deliver = deliver
+        self._on_loaded = on_loaded
+        self._on_progress = on_progress
+        self._on_failed = on_failed
+        self._wake = threading.Condition()
+        self._inbox = _Inbox()
+        self._is_stopping = False
+        self._queue_depth = 0
+        self._snapshot = EngineSnapshot((), 0, 0, 0, Counters())
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread, which loads the model first."""
+        self._thread.start()
+
+    def submit(self, task_id: int, request: GenerationRequest, sink: Sink) -> None:
+        """Queue a request; its events go to ``sink`` through ``deliver``.
+
+        Raises:
+            QueueFull: ``max_queue`` requests are waiting.
+            Draining: the engine was stopped.
+        """
+        with self._wake:
+            if self._is_stopping:
+                raise Draining
+            waiting = self._queue_depth + len(self._inbox.submitted)
+            idle = len(self._snapshot.slots) - self._snapshot.slots_processing
+            if waiting >= self._config.max_queue + idle:
+                raise QueueFull(self._config.max_queue, self._estimate_retry_s())
+            self._inbox.submitted.append((task_id, request, sink))
+            self._wake.notify()
+
+    def cancel(self, task_id: int) -> None:
+        """End a request at the next step without further events; ids of ended requests are ignored."""
+        with self._wake:
+            self._inbox.cancelled.append(task_id)
+            self._wake.notify()
+
+    def snapshot(self) -> EngineSnapshot:
+        """The engine after its last step."""
+        return self._snapshot
+
+    def stop(self) -> None:
+        """End running requests as cancelled, then wait for the thread to end."""
+        with self._wake:
+            self._is_stopping = True
+            self._wake.notify()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            model = self._load(self._on_progress)
+        except BaseException as error:  # whatever it was, the owner must hear of it: this thread ends here
+            self._on_failed(error)
+            return
+        engine = Engine(model, self._config, time.perf_counter)
+        self._snapshot = engine.snapshot()
+        self._on_loaded(model)
+        try:
+            self._serve(engine)
+        except BaseException as error:  # as above; waiting callers are told, then the owner
+            logger.exception("the engine died")
+            self._publish(engine, engine.fail_all(EngineFailure("the engine died")))
+            self._on_failed(error)
+
+    def _serve(self, engine: Engine) -> None:
+        while True:
+            with self._wake:
+                while not (self._inbox or self._is_stopping or engine.has_work):
+                    self._wake.wait()
+                inbox, self._inbox = self._inbox, _Inbox()
+                self._queue_depth += len(inbox.submitted)
+                is_stopping = self._is_stopping
+            for task_id, request, sink in inbox.submitted:
+                engine.submit(task_id, request, sink)
+            for task_id in inbox.cancelled:
+                engine.cancel(task_id)
+            if is_stopping:
+                self._publish(engine, engine.stop())
+                return
+            self._publish(engine, engine.step())
+
+    def _publish(self, engine: Engine, deliveries: list[Delivery]) -> None:
+        self._snapshot = engine.snapshot()
+        with self._wake:
+            self._queue_depth = engine.queue_depth
+        if deliveries:
+            self._deliver(deliveries)
+
+    def _estimate_retry_s(self) -> float:
+        """Time until a place in the queue is free: how long a request holds a slot, over the number of slots."""
+        snapshot = self._snapshot
+        counters = snapshot.counters
+        if not counters.finished:
+            return MIN_RETRY_S
+        held_s = (counters.prompt_s + counters.predicted_s) / counters.finished
+        return min(max(held_s / max(len(snapshot.slots), 1), MIN_RETRY_S), MAX_RETRY_S)

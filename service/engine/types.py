@@ -1,0 +1,219 @@
+"""Values that travel between the engine and its callers."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from service.errors import ServiceError
+from service.sampling.settings import SamplingSettings
+
+
+class Overflow(enum.Enum):
+    """What happens to a prompt that does not fit into a slot's context."""
+
+    REFUSE = "refuse"
+    TRUNCATE = "truncate"
+
+
+class FinishReason(enum.Enum):
+    """Why a sequence ended."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """A validated request.
+
+    Attributes:
+        prompt: token ids; at least one, all inside the vocabulary.
+        sampling: how to choose tokens.
+        max_tokens: most tokens to sample, None for no limit; 0 evaluates the prompt only.
+        min_tokens: tokens to sample before an end-of-generation token may be chosen.
+        stop_texts: UTF-8 texts that end the sequence; none is empty.
+        stop_tokens: tokens that end the sequence besides the model's own.
+        include_match: leave the matched stop text in the output.
+        n_keep: prompt tokens kept on truncation and shift; -1 keeps all.
+        overflow: what happens if the prompt does not fit.
+        cache_prompt: reuse a cached prefix.
+        slot_id: slot to use if it is free, None for any.
+        want_tokens: put token records into pieces.
+        echo: opaque value for the caller's own use; shown in slot snapshots.
+    """
+
+    prompt: tuple[int, ...]
+    sampling: SamplingSettings = field(default_factory=SamplingSettings)
+    max_tokens: int | None = None
+    min_tokens: int = 0
+    stop_texts: tuple[bytes, ...] = ()
+    stop_tokens: frozenset[int] = frozenset()
+    include_match: bool = False
+    n_keep: int = 0
+    overflow: Overflow = Overflow.REFUSE
+    cache_prompt: bool = True
+    slot_id: int | None = None
+    want_tokens: bool = False
+    echo: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRecord:
+    """One sampled token.
+
+    Attributes:
+        id: vocabulary id.
+        piece: its bytes; may be an incomplete UTF-8 character.
+        probabilities: (id, probability after the samplers), highest first; ``n_probs`` entries.
+        logprob: log-softmax of the raw logits for this token; None unless asked for.
+        top_logprobs: (id, raw log-softmax), highest first; ``top_logprobs`` entries.
+    """
+
+    id: int
+    piece: bytes
+    probabilities: tuple[tuple[int, float], ...] = ()
+    logprob: float | None = None
+    top_logprobs: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The request got its slot. Sent once, first."""
+
+    slot_id: int
+    prompt_tokens: int
+    cached_prompt_tokens: int
+    queued_s: float
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One unit of output: what a stream of single tokens would send as one event. The text may be empty."""
+
+    text: str
+    tokens: tuple[TokenRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Where a request's time went, in seconds; time in the queue is not included."""
+
+    prompt_tokens: int
+    prompt_s: float
+    decoded_tokens: int
+    decode_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The sequence ended. Sent once, last.
+
+    Attributes:
+        reason: why.
+        stop_text: the stop text that was found, or None.
+        stop_token: the requested stop token that was sampled, or None.
+        eos_token: the end-of-generation token that was sampled, or None.
+        truncated: the prompt was truncated or the context shifted.
+        tokens_evaluated: prompt tokens after truncation, cached ones included.
+        tokens_predicted: tokens sampled, end-of-generation token and stop text included.
+        tokens_cached: tokens of the sequence in the KV cache.
+        cached_prompt_tokens: prompt tokens taken from the cache.
+        n_keep: prompt tokens kept on truncation and shift, resolved.
+        seed: the seed that was used.
+        max_tokens: the limit that was in force.
+    """
+
+    reason: FinishReason
+    stop_text: bytes | None
+    stop_token: int | None
+    eos_token: int | None
+    truncated: bool
+    tokens_evaluated: int
+    tokens_predicted: int
+    tokens_cached: int
+    cached_prompt_tokens: int
+    n_keep: int
+    seed: int
+    max_tokens: int | None
+    slot_id: int
+    timings: Timings
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The request failed. Sent once, last, at any time."""
+
+    error: ServiceError
+
+
+Event = Accepted | Piece | Finished | Failed
+
+
+class Sink(Protocol):
+    """Receives one request's events.
+
+    The engine never calls it: it hands (sink, events) pairs to its ``deliver`` function, once per step.
+    """
+
+    def put(self, events: list[Event]) -> None:
+        """Take events in order; must not block."""
+
+
+Delivery = tuple[Sink, list[Event]]
+
+
+class SlotState(enum.Enum):
+    """What a slot does."""
+
+    IDLE = "idle"
+    PREFILL = "prefill"
+    DECODE = "decode"
+
+
+@dataclass(frozen=True, slots=True)
+class SlotSnapshot:
+    """One slot after a step. The fields of a task are those of the last one while the slot is idle."""
+
+    id: int
+    state: SlotState
+    task_id: int | None
+    request: GenerationRequest | None
+    seed: int
+    prompt_tokens: int
+    prompt_tokens_done: int
+    tokens_predicted: int
+    tokens_remaining: int | None
+    cached_tokens: int
+    finished: Finished | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Totals since start; times in seconds, summed over requests."""
+
+    prompt_tokens: int = 0
+    prompt_s: float = 0.0
+    predicted_tokens: int = 0
+    predicted_s: float = 0.0
+    finished: int = 0
+    steps: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSnapshot:
+    """The engine after a step; immutable, so any thread may read it."""
+
+    slots: tuple[SlotSnapshot, ...]
+    queue_depth: int
+    kv_cells_used: int
+    kv_cells_total: int
+    counters: Counters
+
+    @property
+    def slots_processing(self) -> int:
+        """Slots with a request."""
+        return sum(slot.state is not SlotState.IDLE for slot in self.slots)

@@ -1,0 +1,177 @@
+"""Everything that can go wrong with a request, as one tree.
+
+    ServiceError
+    ├── InvalidArgument            a field has a value that is not allowed
+    │   └── ContextLengthExceeded  the prompt does not fit into a slot
+    ├── ModelNotFound              a model name that is not served
+    ├── Unauthenticated            a missing or wrong API key
+    ├── NotImplementedFeature      a part of the contract that this build does not offer
+    ├── ResourceExhausted          something finite has run out
+    │   ├── QueueFull              too many requests are waiting
+    │   └── CacheExhausted         no KV cells are left for this request
+    ├── Unavailable                not now
+    │   ├── ModelLoading
+    │   ├── ModelFailed            the model could not be loaded; this will not pass
+    │   └── Draining               the server is going down
+    ├── DeadlineExceeded
+    └── EngineFailure              a fault of ours
+
+``service.api.errors`` maps the tree to gRPC statuses; the REST adapter maps those to HTTP. Whatever a message says is
+also in ``metadata``, so that nobody has to parse prose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+class ServiceError(Exception):
+    """A request failed.
+
+    Attributes:
+        reason: stable upper-case word for machines (``google.rpc.ErrorInfo.reason``).
+        metadata: the facts of the message as strings.
+        retry_after_s: seconds after which the same request may succeed, or None if it never will.
+    """
+
+    reason = "INTERNAL"
+
+    def __init__(
+        self, message: str, *, metadata: Mapping[str, str] | None = None, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.metadata = dict(metadata or {})
+        self.retry_after_s = retry_after_s
+
+
+class InvalidArgument(ServiceError):
+    """A field has a value that is not allowed.
+
+    Args:
+        field: path of the field in the request, for example ``sampling.top_p``.
+        problem: what is wrong with the value and what is allowed.
+    """
+
+    reason = "INVALID_ARGUMENT"
+
+    def __init__(self, field: str, problem: str, *, metadata: Mapping[str, str] | None = None) -> None:
+        super().__init__(f"{field}: {problem}", metadata={"field": field, **(metadata or {})})
+        self.field = field
+        self.problem = problem
+
+
+class ContextLengthExceeded(InvalidArgument):
+    """The prompt does not fit into a slot's context.
+
+    Args:
+        n_prompt_tokens: tokens of the prompt.
+        n_ctx: tokens of context in one slot; a prompt must be shorter than this.
+    """
+
+    reason = "CONTEXT_LENGTH_EXCEEDED"
+
+    def __init__(self, n_prompt_tokens: int, n_ctx: int) -> None:
+        super().__init__(
+            "prompt",
+            f"has {n_prompt_tokens} tokens, but a slot's context holds {n_ctx} and one must be left for the answer",
+            metadata={"n_prompt_tokens": str(n_prompt_tokens), "n_ctx": str(n_ctx)},
+        )
+        self.n_prompt_tokens = n_prompt_tokens
+        self.n_ctx = n_ctx
+
+
+class ModelNotFound(ServiceError):
+    """A model name that is not served."""
+
+    reason = "MODEL_NOT_FOUND"
+
+    def __init__(self, name: str, served: str) -> None:
+        super().__init__(f"model {name!r} is not served here; served: {served!r}", metadata={"model": name})
+
+
+class Unauthenticated(ServiceError):
+    """A missing or wrong API key."""
+
+    reason = "INVALID_API_KEY"
+
+
+class NotImplementedFeature(ServiceError):
+    """A part of the contract that this build does not offer."""
+
+    reason = "NOT_IMPLEMENTED"
+
+    def __init__(self, feature: str) -> None:
+        super().__init__(f"{feature}: not implemented yet", metadata={"feature": feature})
+
+
+class ResourceExhausted(ServiceError):
+    """Something finite has run out."""
+
+    reason = "RESOURCE_EXHAUSTED"
+
+
+class QueueFull(ResourceExhausted):
+    """Too many requests are waiting.
+
+    Args:
+        limit: requests that may wait.
+        retry_after_s: estimated seconds until there is room.
+    """
+
+    reason = "QUEUE_FULL"
+
+    def __init__(self, limit: int, retry_after_s: float) -> None:
+        super().__init__(
+            f"the queue is full: {limit} requests are waiting; try again in {retry_after_s:.0f} s",
+            metadata={"limit": str(limit)},
+            retry_after_s=retry_after_s,
+        )
+
+
+class CacheExhausted(ResourceExhausted):
+    """No KV cells are left for this request."""
+
+    reason = "KV_CACHE_EXHAUSTED"
+
+
+class Unavailable(ServiceError):
+    """Not now."""
+
+    reason = "UNAVAILABLE"
+
+
+class ModelLoading(Unavailable):
+    """The model is still being loaded."""
+
+    reason = "MODEL_LOADING"
+
+    def __init__(self) -> None:
+        super().__init__("the model is still being loaded", retry_after_s=1.0)
+
+
+class ModelFailed(Unavailable):
+    """The model could not be loaded; this will not pass."""
+
+    reason = "MODEL_FAILED"
+
+
+class Draining(Unavailable):
+    """The server is going down."""
+
+    reason = "DRAINING"
+
+    def __init__(self) -> None:
+        super().__init__("the server is shutting down and takes no new requests", retry_after_s=1.0)
+
+
+class DeadlineExceeded(ServiceError):
+    """The request's deadline passed."""
+
+    reason = "DEADLINE_EXCEEDED"
+
+
+class EngineFailure(ServiceError):
+    """A fault of ours."""
+
+    reason = "INTERNAL"

@@ -1,0 +1,169 @@
+"""The engine thread: requests from other threads, limits of the queue, ends and failures."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from service.config import EngineConfig
+from service.engine.model import LanguageModel
+from service.engine.scripted import ScriptedModel, next_letter
+from service.engine.thread import EngineThread
+from service.engine.types import Accepted, Delivery, Event, Failed, Finished, FinishReason, GenerationRequest
+from service.errors import Draining, QueueFull
+from tests.support.engine import GREEDY, prompt
+
+
+class QueueSink:
+    """Hands events to the test's thread."""
+
+    def __init__(self) -> None:
+        self.events: queue.Queue[Event] = queue.Queue()
+
+    def put(self, events: list[Event]) -> None:
+        for event in events:
+            self.events.put(event)
+
+    def until(self, kind: type[Event]) -> Event:
+        """The next event of a kind."""
+        while True:
+            event = self.events.get(timeout=30)
+            if isinstance(event, kind):
+                return event
+
+
+class Harness:
+    """An engine thread over a scripted model whose steps wait for ``gate``."""
+
+    def __init__(self, config: EngineConfig, script: Callable[..., int] = next_letter) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+        self.loaded = threading.Event()
+        self.progress: list[float] = []
+        self.failures: queue.Queue[BaseException] = queue.Queue()
+
+        def gated(tokens: object) -> int:
+            assert self.gate.wait(30)
+            return script(tokens)
+
+        def load(on_progress: Callable[[float], None]) -> LanguageModel:
+            on_progress(0.5)
+            on_progress(1.0)
+            return ScriptedModel(n_cells=4096, n_seq_max=config.n_slots, script=gated)
+
+        self.thread = EngineThread(
+            load,
+            config,
+            deliver=self._deliver,
+            on_loaded=lambda model: self.loaded.set(),
+            on_progress=self.progress.append,
+            on_failed=self.failures.put,
+        )
+
+    @staticmethod
+    def _deliver(deliveries: list[Delivery]) -> None:
+        for sink, events in deliveries:
+            sink.put(events)
+
+
+@contextmanager
+def running(config: EngineConfig | None = None, script: Callable[..., int] = next_letter) -> Iterator[Harness]:
+    harness = Harness(config or EngineConfig(n_slots=2, n_ctx_slot=512), script)
+    harness.thread.start()
+    assert harness.loaded.wait(30)
+    try:
+        yield harness
+    finally:
+        harness.gate.set()
+        harness.thread.stop()
+
+
+def request(max_tokens: int = 5) -> GenerationRequest:
+    return GenerationRequest(prompt=prompt("hello"), sampling=GREEDY, max_tokens=max_tokens)
+
+
+def test_a_request_from_another_thread_is_answered() -> None:
+    with running() as harness:
+        sink = QueueSink()
+        harness.thread.submit(1, request(), sink)
+        finished = sink.until(Finished)
+        assert isinstance(finished, Finished)
+        assert finished.tokens_predicted == 5
+        assert harness.progress == [0.5, 1.0]
+
+
+def test_the_queue_is_bounded_and_says_when_to_come_back() -> None:
+    with running(EngineConfig(n_slots=1, n_ctx_slot=512, max_queue=2)) as harness:
+        harness.gate.clear()
+        sinks = [QueueSink() for _ in range(3)]
+        for task_id, sink in enumerate(sinks):
+            harness.thread.submit(task_id, request(), sink)
+        with pytest.raises(QueueFull) as raised:
+            for task_id in range(3, 5):
+                harness.thread.submit(task_id, request(), QueueSink())
+        assert raised.value.retry_after_s is not None
+        assert raised.value.retry_after_s >= 1
+        harness.gate.set()
+        for sink in sinks:
+            sink.until(Finished)
+
+
+def test_cancel_reaches_a_running_request() -> None:
+    with running() as harness:
+        cancelled, later = QueueSink(), QueueSink()
+        harness.thread.submit(1, request(max_tokens=10_000), cancelled)
+        cancelled.until(Accepted)
+        harness.thread.cancel(1)
+        harness.thread.submit(2, request(), later)
+        later.until(Finished)
+        snapshot = harness.thread.snapshot()
+        assert snapshot.slots_processing == 0
+
+
+def test_stop_ends_running_requests_as_cancelled_and_refuses_new_ones() -> None:
+    with running(EngineConfig(n_slots=1, n_ctx_slot=4096)) as harness:
+        sink = QueueSink()
+        harness.thread.submit(1, request(max_tokens=4000), sink)
+        sink.until(Accepted)
+        harness.thread.stop()
+        finished = sink.until(Finished)
+        assert isinstance(finished, Finished)
+        assert finished.reason is FinishReason.CANCELLED
+        with pytest.raises(Draining):
+            harness.thread.submit(2, request(), QueueSink())
+
+
+def test_a_failed_load_is_reported() -> None:
+    failures: queue.Queue[BaseException] = queue.Queue()
+
+    def load(on_progress: Callable[[float], None]) -> LanguageModel:
+        raise OSError("no such model")
+
+    thread = EngineThread(
+        load,
+        EngineConfig(),
+        deliver=lambda deliveries: None,
+        on_loaded=lambda model: None,
+        on_progress=lambda progress: None,
+        on_failed=failures.put,
+    )
+    thread.start()
+    assert str(failures.get(timeout=30)) == "no such model"
+    thread.stop()
+
+
+def test_a_dying_engine_fails_its_requests_and_says_so() -> None:
+    def broken(tokens: object) -> int:
+        raise RuntimeError("script broke")
+
+    with running(script=broken) as harness:
+        sink = QueueSink()
+        harness.thread.submit(1, request(), sink)
+        failed = sink.until(Failed)
+        assert isinstance(failed, Failed)
+        assert failed.error.reason == "INTERNAL"
+        assert str(harness.failures.get(timeout=30)) == "script broke"
