@@ -31,7 +31,7 @@ from service.engine.types import (
     TokenRecord,
 )
 from service.errors import CacheExhausted, ContextLengthExceeded, Draining, EngineFailure, ServiceError
-from service.sampling.sampler import SampledToken, Sampler
+from service.sampling.sampler import SampledToken, Sampler, UnusableLogits
 
 logger = logging.getLogger(__name__)
 
@@ -214,7 +214,7 @@ class Engine:
                 discarded = self._memory.shift(slot, self._config.n_ctx_slot, sequence.n_keep)
             if discarded:
                 fields = {"slot_id": slot.id, "task_id": sequence.task_id, "n_discard": discarded}
-                logger.info("slot context shift", extra={"fields": fields})
+                logger.info("slot context shift", extra=fields)
             else:
                 self._finish(slot, FinishReason.LENGTH)
 
@@ -282,7 +282,7 @@ class Engine:
 
     def _fail_segments(self, segments: list[Segment], error: DecodeFailed) -> None:
         """A failed call leaves its sequences in an unknown state: end them, keep everybody else."""
-        logger.error("decode failed", extra={"fields": {"error": str(error)}})
+        logger.error("decode failed", extra={"error": str(error)})
         for segment in segments:
             slot = self._slots[segment.seq_id]
             self._fail(slot, EngineFailure("the model could not evaluate this request"))
@@ -305,7 +305,7 @@ class Engine:
             sampled = sequence.sampler.sample(
                 self._model.logits(index), ban_eog=sequence.sampled < sequence.request.min_tokens
             )
-        except ValueError as error:
+        except UnusableLogits as error:
             self._fail(slot, EngineFailure(f"no token could be chosen: {error}"))
             return
         sequence.sampler.accept(sampled.id)

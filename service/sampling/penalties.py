@@ -1,0 +1,94 @@
+"""Penalties for tokens that occurred lately. They touch a few dozen logits, so the vocabulary is never walked."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+
+class PenaltyWindow:
+    """The last tokens of a text and the penalties for using them again.
+
+    For a token that occurs c >= 1 times in the window: l = l / repeat if l > 0 else l * repeat (Keskar et al. 2019,
+    arXiv:1909.05858), then l = l - c * frequency - presence (OpenAI's API reference).
+
+    Args:
+        history: tokens so far, oldest first; all inside the vocabulary.
+        length: tokens that the window holds; at least 1.
+        n_vocab: tokens in the vocabulary.
+        repeat: above 0; 1 is off.
+        frequency: 0 is off.
+        presence: 0 is off.
+        exempt: token that takes part in the window but is never penalised, or None.
+    """
+
+    __slots__ = ("_counts", "_exempt", "_frequency", "_ids", "_place", "_presence", "_repeat", "_size", "_window")
+
+    def __init__(
+        self,
+        history: Sequence[int],
+        *,
+        length: int,
+        n_vocab: int,
+        repeat: float,
+        frequency: float,
+        presence: float,
+        exempt: int | None,
+    ) -> None:
+        self._repeat = repeat
+        self._frequency = frequency
+        self._presence = presence
+        self._exempt = exempt
+        self._window: deque[int] = deque(maxlen=length)
+        # The first _size entries are the distinct tokens of the window, in any order; _place finds a token's entry.
+        capacity = min(length, n_vocab)
+        self._ids = np.empty(capacity, np.intp)
+        self._counts = np.empty(capacity, np.float32)
+        self._place: dict[int, int] = {}
+        self._size = 0
+        for token in history[-length:]:
+            self.accept(token)
+
+    def accept(self, token: int) -> None:
+        """Append a token; the oldest one leaves a full window."""
+        if len(self._window) == self._window.maxlen:
+            self._forget(self._window[0])
+        self._window.append(token)
+        if token == self._exempt:
+            return
+        place = self._place.get(token)
+        if place is None:
+            self._place[token] = self._size
+            self._ids[self._size] = token
+            self._counts[self._size] = 1
+            self._size += 1
+        else:
+            self._counts[place] += 1
+
+    def apply(self, logits: npt.NDArray[np.float32]) -> None:
+        """Penalise in place. ``logits`` has shape (n_vocab,)."""
+        ids = self._ids[: self._size]
+        touched = logits[ids]
+        if self._repeat != 1:
+            touched = np.where(touched > 0, touched / self._repeat, touched * self._repeat)
+        if self._frequency or self._presence:
+            touched -= self._counts[: self._size] * self._frequency + self._presence
+        logits[ids] = touched
+
+    def _forget(self, token: int) -> None:
+        if token == self._exempt:
+            return
+        place = self._place[token]
+        if self._counts[place] > 1:
+            self._counts[place] -= 1
+            return
+        # The last entry fills the gap.
+        self._size -= 1
+        last = int(self._ids[self._size])
+        self._ids[place] = last
+        self._counts[place] = self._counts[self._size]
+        self._place[last] = place
+        del self._place[token]

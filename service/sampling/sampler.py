@@ -1,0 +1,171 @@
+"""Chooses a request's tokens."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from service.sampling.bias import LogitBias
+from service.sampling.candidates import Candidates
+from service.sampling.chain import build_chain
+from service.sampling.mirostat import Mirostat
+from service.sampling.penalties import PenaltyWindow
+from service.sampling.report import Ranking, rank_logprobs, rank_probabilities
+from service.sampling.settings import SamplingSettings
+from service.sampling.temperature import temperature
+
+# The REST API writes "choose a seed for me" as 2^32 - 1, so that value is never chosen.
+_RANDOM_SEEDS = 2**32 - 1
+
+
+class UnusableLogits(ValueError):
+    """No token can be chosen from a row of logits. The request has to end; others are not concerned."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampledToken:
+    """One chosen token.
+
+    Attributes:
+        id: vocabulary id.
+        probabilities: (id, probability after the samplers), highest first; ``n_probs`` entries, 0 for tokens that
+            the samplers dropped. Greedy requests get the softmax after bias and penalties.
+        logprob: log-softmax of the raw logits for this token; None unless ``top_logprobs`` was set.
+        top_logprobs: (id, log-softmax of the raw logits), highest first; ``top_logprobs`` entries.
+    """
+
+    id: int
+    probabilities: Ranking = ()
+    logprob: float | None = None
+    top_logprobs: Ranking = ()
+
+
+class Sampler:
+    """The sampling state of one request: random generator, penalty window, Mirostat's limit.
+
+    Args:
+        settings: what the request asks for, validated.
+        n_vocab: tokens in the vocabulary.
+        nl_token: the newline token, or -1.
+        eog_tokens: end-of-generation tokens.
+        n_ctx: tokens of context in the request's slot; the length of the penalty window for ``repeat_last_n`` -1.
+        prompt: the prompt's tokens; the penalty history unless ``settings.penalty_prompt`` replaces it.
+
+    Attributes:
+        seed: the seed in use, chosen at random if the settings have none; 0 to 2^32 - 1.
+    """
+
+    __slots__ = ("_bias", "_chain", "_dead_end", "_mirostat", "_penalties", "_random", "_settings", "seed")
+
+    def __init__(
+        self,
+        settings: SamplingSettings,
+        *,
+        n_vocab: int,
+        nl_token: int,
+        eog_tokens: frozenset[int],
+        n_ctx: int,
+        prompt: Sequence[int],
+    ) -> None:
+        self._settings = settings
+        self.seed = secrets.randbelow(_RANDOM_SEEDS) if settings.seed is None else settings.seed
+        self._random = np.random.default_rng(self.seed)
+        self._bias = LogitBias(settings.logit_bias, eog_tokens=eog_tokens, ignore_eog=settings.ignore_eos)
+        self._penalties = _penalties(settings, n_vocab=n_vocab, nl_token=nl_token, n_ctx=n_ctx, prompt=prompt)
+        self._mirostat = _mirostat(settings, n_vocab=n_vocab)
+        self._chain = build_chain(settings)
+        self._dead_end = min(eog_tokens, default=None)
+
+    def sample(self, logits: npt.NDArray[np.float32], *, ban_eog: bool = False) -> SampledToken:
+        """Choose a token. It does not enter the penalty window before ``accept``.
+
+        A row in which every token is banned ends the text: the lowest end-of-generation token is chosen, even
+        against ``ban_eog``.
+
+        Args:
+            logits: shape (n_vocab,), float32, writable; changed in place.
+            ban_eog: no end-of-generation token this time.
+
+        Raises:
+            UnusableLogits: a logit is NaN or +inf, or every token is banned and none ends the text.
+        """
+        settings = self._settings
+        # Banned tokens make -inf - -inf, log 0 and overflow ordinary here; each place says what it makes of them.
+        with np.errstate(all="ignore"):
+            # 1. Keep the raw row if log-probabilities of it are wanted.
+            raw = None if settings.top_logprobs is None else logits.copy()
+            # 2. Bias and bans.
+            self._bias.apply(logits, ban_eog=ban_eog)
+            # 3. Penalties.
+            if self._penalties is not None:
+                self._penalties.apply(logits)
+            # 4. Find the best token; argmax stops at the first NaN, so this checks the row too.
+            best = int(logits.argmax())
+            best_logit = float(logits[best])
+            if not best_logit < math.inf:
+                raise UnusableLogits(f"the logit of token {best} is {best_logit}; allowed: finite, or -inf for a ban")
+            # 5. Choose: nothing left, greedy, Mirostat or the chain.
+            survivors: Candidates | None = Candidates.whole(logits)
+            if best_logit == -math.inf:
+                token, survivors = self._end(), None
+            elif settings.temperature <= 0:
+                token = best
+            else:
+                token, survivors = self._draw(Candidates.whole(logits))
+            # 6. Report.
+            probabilities = rank_probabilities(survivors, logits, settings.n_probs) if settings.n_probs else ()
+            if raw is None or settings.top_logprobs is None:
+                return SampledToken(token, probabilities)
+            return SampledToken(token, probabilities, *rank_logprobs(raw, token, settings.top_logprobs))
+
+    def accept(self, token: int) -> None:
+        """Add a generated token to the penalty window."""
+        if self._penalties is not None:
+            self._penalties.accept(token)
+
+    def _draw(self, candidates: Candidates) -> tuple[int, Candidates]:
+        """Draw a token; also returns the candidates that it was drawn from."""
+        if self._mirostat is None:
+            for step in self._chain:
+                candidates = step(candidates)
+            return candidates.draw(self._random)[0], candidates
+        survivors = self._mirostat.truncate(temperature(candidates, self._settings.temperature))
+        token, probability = survivors.draw(self._random)
+        self._mirostat.observe(probability)
+        return token, survivors
+
+    def _end(self) -> int:
+        if self._dead_end is None:
+            raise UnusableLogits("every token is banned, and the model has no end-of-generation token to stop with")
+        return self._dead_end
+
+
+def _penalties(
+    settings: SamplingSettings, *, n_vocab: int, nl_token: int, n_ctx: int, prompt: Sequence[int]
+) -> PenaltyWindow | None:
+    length = n_ctx if settings.repeat_last_n < 0 else settings.repeat_last_n
+    penalises = settings.repeat_penalty != 1 or settings.frequency_penalty or settings.presence_penalty
+    if not length or not penalises:
+        return None
+    return PenaltyWindow(
+        prompt if settings.penalty_prompt is None else settings.penalty_prompt,
+        length=length,
+        n_vocab=n_vocab,
+        repeat=settings.repeat_penalty,
+        frequency=settings.frequency_penalty,
+        presence=settings.presence_penalty,
+        exempt=None if settings.penalize_nl else nl_token,
+    )
+
+
+def _mirostat(settings: SamplingSettings, *, n_vocab: int) -> Mirostat | None:
+    if settings.mirostat not in (1, 2):
+        return None
+    return Mirostat(
+        settings.mirostat, target=settings.mirostat_tau, learning_rate=settings.mirostat_eta, n_vocab=n_vocab
+    )
