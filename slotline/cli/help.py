@@ -1,0 +1,54 @@
+"""The texts of ``--help``: options grouped and aligned, with their defaults."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+from slotline.cli.options import Group, Option, Value
+
+WIDTH = 100
+COLUMN = 34
+
+
+def usage(command: str, groups: Sequence[Group], *, about: str, examples: Sequence[str] = ()) -> str:
+    """The help of one command, ending with a line feed.
+
+    Args:
+        command: its name, without ``slotline``.
+        groups: its options.
+        about: what it does, in a sentence or two.
+        examples: command lines worth trying.
+    """
+    parts = [f"usage: slotline {command} [options]", "", *_wrapped(about, 0), "", "options:"]
+    for group in groups:
+        parts += ["", f"{group.title}:"]
+        for option in group.options:
+            parts += _lines_of(option)
+    if examples:
+        parts += ["", "examples:", *(f"  {example}" for example in examples)]
+    return "\n".join(parts) + "\n"
+
+
+def _lines_of(option: Option) -> list[str]:
+    metavar = f" {option.metavar}" if isinstance(option, Value) else ""
+    names = "  " + ", ".join(option.names) + metavar
+    described = option.help
+    if isinstance(option, Value) and option.default:
+        described += f" (default: {option.default})"
+    lines = _wrapped(described, COLUMN)
+    if len(names) > COLUMN - 2:
+        return [names, *lines]
+    return [names.ljust(COLUMN) + lines[0].lstrip(), *lines[1:]]
+
+
+def _wrapped(prose: str, indent: int) -> list[str]:
+    margin = " " * indent
+    return textwrap.wrap(
+        prose,
+        WIDTH,
+        initial_indent=margin,
+        subsequent_indent=margin,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )

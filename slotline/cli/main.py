@@ -1,0 +1,72 @@
+"""The ``slotline`` command."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from slotline.cli.commands import COMMANDS, Command, overview
+from slotline.cli.default_model import NoDefaultModel
+from slotline.cli.options import HelpRequested, UsageError, parse
+from slotline.cli.start_errors import BindError, StartError
+from slotline.cli.version import version_text
+
+# What shells report for a process that SIGINT ended.
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the arguments without the program's name; None for those of the process.
+
+    Returns:
+        The exit status.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    name = arguments[0] if arguments else "help"
+    try:
+        if name in COMMANDS:
+            return _run(COMMANDS[name], arguments[1:])
+        if name in ("version", "--version"):
+            print(version_text(), end="")
+            return 0
+        if name in ("help", "-h", "--help"):
+            return _help(arguments[1:])
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    hint = " (did you mean `slotline serve`?)" if name.startswith("-") else ""
+    print(f"error: unknown command: {name}{hint}", file=sys.stderr)
+    print(overview(), end="")
+    return 1
+
+
+def _run(command: Command, arguments: Sequence[str]) -> int:
+    try:
+        return command.run(parse(command.groups, arguments))
+    except HelpRequested:
+        print(command.usage, end="")
+        return 0
+    except UsageError as error:
+        print(*error.lines, sep="\n", file=sys.stderr)
+        print(command.usage, end="")
+        return 1
+    except BindError as error:
+        print(f"\n{error}\n", file=sys.stderr)
+        return 1
+    except (StartError, NoDefaultModel) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _help(names: Sequence[str]) -> int:
+    if not names:
+        print(overview(), end="")
+        return 0
+    command = COMMANDS.get(names[0])
+    if command is None:
+        print(f"error: unknown command: {names[0]}; known are {', '.join(COMMANDS)}", file=sys.stderr)
+        return 1
+    print(command.usage, end="")
+    return 0

@@ -1,0 +1,159 @@
+"""Tables of options and the parser that reads them.
+
+The parser's rules are those of the llama.cpp server, which scripts rely on: arguments are taken strictly from left to
+right, a later one overrides an earlier one unless it may repeat, a value is always the next argument, names are never
+abbreviated, and help is shown as soon as it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from slotline.cli.values import InvalidValue
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """An option without a value.
+
+    Attributes:
+        names: its names, short ones first.
+        sets: settings that it sets. Empty for an option that is only accepted.
+        help: what it does.
+        warning: said when it is used, for options that have no effect any more.
+    """
+
+    names: tuple[str, ...]
+    sets: Mapping[str, object]
+    help: str
+    warning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """An option with a value.
+
+    Attributes:
+        names: its names, short ones first.
+        metavar: what the value is called in the help.
+        setting: setting that it sets; a tuple of all values if it may ``repeat``.
+        convert: checks and converts the value.
+        help: what it does.
+        default: the default as the help shows it, empty to show none.
+        repeat: whether each occurrence adds a value.
+        bare: value to use when the next argument is missing or looks like an option; None demands a value.
+    """
+
+    names: tuple[str, ...]
+    metavar: str
+    setting: str
+    convert: Callable[[str, str], object]
+    help: str
+    default: str = ""
+    repeat: bool = False
+    bare: str | None = None
+
+
+Option = Flag | Value
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Options under one heading of the help."""
+
+    title: str
+    options: tuple[Option, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What was asked for.
+
+    Attributes:
+        settings: the settings that were given, converted; those that were not are missing.
+        used: every option in order, with the arguments that it took, its name first.
+        warnings: what the user should know.
+    """
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    used: list[tuple[Option, tuple[str, ...]]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def arguments_of(self, groups: Sequence[Group]) -> list[str]:
+        """The arguments that belong to the options of these groups, as they were given."""
+        wanted = {id(option) for group in groups for option in group.options}
+        return [argument for option, taken in self.used if id(option) in wanted for argument in taken]
+
+
+class UsageError(Exception):
+    """The arguments are wrong.
+
+    Attributes:
+        lines: what to print on stderr.
+    """
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+class HelpRequested(Exception):
+    """``-h`` or ``--help`` was met."""
+
+
+def parse(groups: Sequence[Group], arguments: Sequence[str]) -> Parsed:
+    """Read arguments by a table of options.
+
+    Raises:
+        HelpRequested: help was asked for before anything wrong was met.
+        UsageError: an argument is unknown, lacks its value, or has one that is not allowed.
+    """
+    by_name = {name: option for group in groups for option in group.options for name in option.names}
+    parsed = Parsed()
+    index = 0
+    while index < len(arguments):
+        name = arguments[index]
+        if name in ("-h", "--help"):
+            raise HelpRequested
+        option = by_name.get(name)
+        if option is None:
+            raise UsageError(f"error: unknown argument: {name}")
+        if isinstance(option, Flag):
+            taken = _take_flag(parsed, option, name)
+        else:
+            taken = _take_value(parsed, option, name, arguments[index + 1 : index + 2])
+        parsed.used.append((option, taken))
+        index += len(taken)
+    return parsed
+
+
+def invalid(name: str, problem: str) -> UsageError:
+    """The error for a value that is not allowed; ``problem`` says what is."""
+    return UsageError(f"error: {problem}", f"error: invalid parameter for argument: {name}")
+
+
+def _take_flag(parsed: Parsed, option: Flag, name: str) -> tuple[str, ...]:
+    parsed.settings.update(option.sets)
+    if option.warning:
+        parsed.warnings.append(f"{name} {option.warning}")
+    return (name,)
+
+
+def _take_value(parsed: Parsed, option: Value, name: str, following: Sequence[str]) -> tuple[str, ...]:
+    taken: tuple[str, ...] = (name, *following)
+    if option.bare is not None and (not following or following[0].startswith("-")):
+        raw, taken = option.bare, (name,)
+    elif following:
+        raw = following[0]
+    else:
+        raise invalid(name, f"{name} needs a value: {name} {option.metavar}")
+    try:
+        value = option.convert(name, raw)
+    except InvalidValue as problem:
+        raise invalid(name, str(problem)) from None
+    if option.repeat:
+        value = (*parsed.settings.get(option.setting, ()), value)
+    parsed.settings[option.setting] = value
+    return taken

@@ -1,0 +1,38 @@
+"""What a process can tell and ask the kernel about itself and its parent."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent(parent_pid: int) -> bool:
+    """Have the kernel send SIGKILL to this process when its parent dies; False if the parent is dead already.
+
+    The child has to ask for it itself, first thing: the wish does not survive ``exec``, and it is tied to the parent's
+    thread that started the child, which must therefore be one that lives as long as the parent. The parent may die
+    before the wish is known to the kernel, hence the look at it afterwards.
+
+    Args:
+        parent_pid: the process that started this one.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"prctl(PR_SET_PDEATHSIG): {os.strerror(error)}")
+    return os.getppid() == parent_pid
+
+
+def describe_exit(returncode: int) -> str:
+    """How a process ended, in words; negative codes are signals, as in ``subprocess``."""
+    if returncode >= 0:
+        return f"exited with status {returncode}"
+    number = -returncode
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = "no known name"
+    return f"was killed by signal {number} ({name})"

@@ -1,0 +1,60 @@
+"""``slotline rest``: the REST adapter alone."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from rest_adapter.config import RestConfig
+from rest_adapter.server import RestServer
+from slotline.cli import logs
+from slotline.cli.options import Parsed
+from slotline.cli.rest_options import rest_config
+from slotline.cli.start_errors import BindError
+from slotline.cli.stop_signals import StopSignals
+
+logger = logging.getLogger(__name__)
+
+
+def run(parsed: Parsed) -> int:
+    """Serve until a signal comes; returns the exit status."""
+    logs.configure_from(parsed)
+    logs.report_notices(parsed)
+    signals = StopSignals()
+    config = rest_config(parsed.settings)
+    server = bind_rest(config)
+    server.start()
+    log_listening(server)
+    print(f"REST on {url_of(server)}, core at {config.core}; stop with Ctrl-C", file=sys.stderr)
+    signals.requested.wait()
+    logger.info("stopping", extra={"drain_timeout_s": config.drain_timeout_s})
+    server.stop(config.drain_timeout_s)
+    return 0
+
+
+def bind_rest(config: RestConfig) -> RestServer:
+    """Bind the REST port.
+
+    Raises:
+        BindError: it cannot be bound; a log record says why.
+    """
+    try:
+        return RestServer(config)
+    except OSError as error:
+        logger.error(
+            "couldn't bind to server socket",
+            extra={"hostname": config.host, "port": config.port, "reason": error.strerror or str(error)},
+        )
+        raise BindError(config.host, config.port) from None
+
+
+def log_listening(server: RestServer) -> None:
+    """Log where REST listens, with the real port."""
+    host, port = server.address
+    logger.info("HTTP server listening", extra={"hostname": host, "port": port})
+
+
+def url_of(server: RestServer) -> str:
+    """Where REST listens, as a browser wants it."""
+    host, port = server.address
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

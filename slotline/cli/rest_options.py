@@ -1,0 +1,70 @@
+"""Options of the REST adapter, and the ``RestConfig`` that they describe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_adapter.config import RestConfig
+from slotline.cli.core_options import DEFAULT_GRPC_ADDRESS
+from slotline.cli.options import Flag, Group, Value
+from slotline.cli.shared_options import GENERAL, STOPPING
+from slotline.cli.values import grpc_address, integer, real, text
+
+REST = Group(
+    "REST",
+    (
+        Value(("--host",), "HOST", "host", text, "address or name to listen on", default="127.0.0.1"),
+        Value(("--port",), "N", "port", integer(0, 65535), "port to listen on; 0 takes a free one", default="8080"),
+        Value(
+            ("--path",),
+            "DIR",
+            "static_path",
+            text,
+            "serve the files of this directory too, in place of the built-in page",
+        ),
+        Value(
+            ("-to", "--timeout"),
+            "N",
+            "timeout_s",
+            integer(1),
+            "seconds that one read or write of a connection may take",
+            default="600",
+        ),
+        Value(
+            ("--request-timeout",),
+            "S",
+            "request_timeout_s",
+            real(above=0),
+            "seconds that a request may take in all, waiting included",
+            default="no limit",
+        ),
+        Flag(
+            ("--no-sse-done",),
+            {"sse_done": False},
+            'end OpenAI streams without "data: [DONE]", as the llama.cpp server once did',
+        ),
+    ),
+)
+
+CORE = Group(
+    "core",
+    (
+        Value(
+            ("--core",),
+            "ADDRESS",
+            "core",
+            grpc_address,
+            "where the core listens: HOST:PORT or unix:PATH",
+            default=DEFAULT_GRPC_ADDRESS,
+        ),
+    ),
+)
+
+REST_GROUPS = (GENERAL, CORE, REST, STOPPING)
+
+
+def rest_config(settings: Mapping[str, Any]) -> RestConfig:
+    """The configuration that these settings describe."""
+    names = ("host", "port", "core", "static_path", "timeout_s", "request_timeout_s", "sse_done", "drain_timeout_s")
+    return RestConfig(**{name: settings[name] for name in names if name in settings})

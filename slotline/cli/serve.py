@@ -1,0 +1,177 @@
+"""``slotline serve``: the REST adapter in this process, the core in a supervised child."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+
+import gevent
+from gevent.event import Event
+
+from rest_adapter.server import RestServer
+from service.config import CoreConfig
+from service.errors import ServiceError
+from service.llama.preflight import ModelFileFacts, check_model_file
+from slotline.cli import logs
+from slotline.cli.child import ChildProcess
+from slotline.cli.core_options import DEFAULT_GRPC_ADDRESS, core_config
+from slotline.cli.core_probe import probe_core
+from slotline.cli.display import Facts, StartupDisplay
+from slotline.cli.options import Parsed
+from slotline.cli.private_directory import PrivateDirectory
+from slotline.cli.reservation import ReservedAddress
+from slotline.cli.rest import bind_rest, log_listening, url_of
+from slotline.cli.rest_options import rest_config
+from slotline.cli.serve_options import PASSED_TO_CORE
+from slotline.cli.start_errors import StartError
+from slotline.cli.stop_signals import StopSignals
+from slotline.cli.supervisor import CorePhase, Supervisor
+from slotline.cli.version import slotline_version
+
+logger = logging.getLogger(__name__)
+
+# What the adapter may need after the core has ended what still ran at the end of the drain.
+FLUSH_TIMEOUT_S = 2.0
+
+
+def run(parsed: Parsed) -> int:
+    """Serve until a signal comes or the core is given up; returns the exit status."""
+    config = core_config(parsed.settings)
+    logs.configure_from(parsed)
+    logs.report_notices(parsed)
+    model = check_model(config)
+    signals = StopSignals()
+    with ExitStack() as stack:
+        directory = make_private_directory()
+        stack.callback(directory.remove)
+        signals.before_exit.append(directory.remove)
+        # REST first: should both want the same port, it is gRPC that is told so.
+        rest = bind_rest(replace(rest_config(parsed.settings), core=directory.socket_address))
+        grpc = reserve(parsed.settings.get("grpc_listen", ()), stack)
+        logger.info("gRPC addresses", extra={"addresses": [*grpc.mandatory, *grpc.optional]})
+        command = core_command(parsed, config, directory.socket_address, grpc)
+        display = StartupDisplay(_facts(config, model, rest, grpc))
+        supervisor = Supervisor(partial(ChildProcess, command), partial(probe_core, rest.core), display)
+        signals.before_exit.append(supervisor.kill)
+        return _serve(config, rest, supervisor, display, signals)
+
+
+@dataclass(frozen=True, slots=True)
+class GrpcAddresses:
+    """Where the core is to listen besides its private socket.
+
+    Attributes:
+        mandatory: what was asked for.
+        optional: the default.
+        missing: what was left out because it is busy.
+    """
+
+    mandatory: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+def check_model(config: CoreConfig) -> ModelFileFacts:
+    """Look at the model's file before anything is started.
+
+    Raises:
+        StartError: the file is missing or broken, or needs more memory than there is.
+    """
+    try:
+        return check_model_file(config.model)
+    except ServiceError as error:
+        raise StartError(error.message) from None
+
+
+def make_private_directory() -> PrivateDirectory:
+    """Make the directory for the socket between adapter and core.
+
+    Raises:
+        StartError: there is no place for it.
+    """
+    try:
+        return PrivateDirectory()
+    except OSError as error:
+        raise StartError(
+            f"no temporary directory for the socket of the core: {error}; set TMPDIR to one that can be written"
+        ) from None
+
+
+def reserve(asked: Sequence[str], stack: ExitStack) -> GrpcAddresses:
+    """Reserve the addresses for gRPC until the stack is closed.
+
+    Args:
+        asked: what ``--grpc-listen`` says; empty for the default, which may be busy.
+
+    Raises:
+        StartError: an address that was asked for cannot be had.
+    """
+    held: list[str] = []
+    for address in asked or (DEFAULT_GRPC_ADDRESS,):
+        try:
+            held.append(stack.enter_context(ReservedAddress(address)).address)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            if not asked:
+                logger.warning("gRPC address left out", extra={"address": address, "reason": reason})
+                return GrpcAddresses(missing=(address,))
+            raise StartError(
+                f"--grpc-listen {address}: {reason}; choose another address, or port 0 for a free one"
+            ) from None
+    return GrpcAddresses(mandatory=tuple(held)) if asked else GrpcAddresses(optional=tuple(held))
+
+
+def core_command(parsed: Parsed, config: CoreConfig, socket: str, grpc: GrpcAddresses) -> list[str]:
+    """The command line of the core.
+
+    Args:
+        socket: the private address between adapter and core.
+    """
+    # -P: a directory named like one of our packages, where the server happens to be started, must not be imported.
+    command = [sys.executable, "-P", "-m", "slotline.cli", "core", "--exit-with-parent", str(os.getpid())]
+    for address in (socket, *grpc.mandatory):
+        command += ["--listen", address]
+    for address in grpc.optional:
+        command += ["--optional-listen", address]
+    return [*command, *parsed.arguments_of(PASSED_TO_CORE), "--model", config.model.path]
+
+
+def _facts(config: CoreConfig, model: ModelFileFacts, rest: RestServer, grpc: GrpcAddresses) -> Facts:
+    return Facts(
+        version=slotline_version(),
+        rest_url=url_of(rest),
+        grpc=(*grpc.mandatory, *grpc.optional),
+        grpc_missing=grpc.missing,
+        model=model.path,
+        model_bytes=model.size_bytes,
+        n_slots=config.model.n_parallel,
+        n_ctx_slot=model.n_ctx // config.model.n_parallel,
+    )
+
+
+def _serve(
+    config: CoreConfig, rest: RestServer, supervisor: Supervisor, display: StartupDisplay, signals: StopSignals
+) -> int:
+    rest.start()
+    log_listening(rest)
+    supervising = gevent.spawn(supervisor.run)
+    either: list[Event | gevent.Greenlet[[], None]] = [signals.requested, supervising]
+    gevent.wait(either, count=1)
+    if not signals.requested.is_set():
+        rest.stop(0)
+        supervising.get()
+        return 1
+    phase = supervisor.phase
+    logger.info("stopping", extra={"drain_timeout_s": config.drain_timeout_s})
+    display.stopping(config.drain_timeout_s, is_ready=phase is CorePhase.READY)
+    # Both at once, for callers of gRPC must be told to go elsewhere as early as those of REST.
+    stopping_rest = gevent.spawn(rest.stop, config.drain_timeout_s + FLUSH_TIMEOUT_S)
+    gevent.sleep(0)
+    supervisor.stop(config.drain_timeout_s)
+    stopping_rest.get()
+    return 1 if phase is CorePhase.FAILED else 0

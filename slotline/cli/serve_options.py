@@ -1,0 +1,30 @@
+"""Options of ``slotline serve``: those of the core and of the REST adapter, as the llama.cpp server has them."""
+
+from __future__ import annotations
+
+from slotline.cli.core_options import DEFAULT_GRPC_ADDRESS
+from slotline.cli.options import Group, Value
+from slotline.cli.rest_options import REST
+from slotline.cli.shared_options import COMPUTE, GENERAL, GPU, LONG_CONTEXT, MODEL, SHARED, SLOTS, STOPPING
+from slotline.cli.values import grpc_address
+
+GRPC = Group(
+    "gRPC",
+    (
+        Value(
+            ("--grpc-listen",),
+            "ADDRESS",
+            "grpc_listen",
+            grpc_address,
+            "address for gRPC: HOST:PORT (port 0 takes a free one) or unix:PATH; may repeat. The default is left out, "
+            "with a warning, if it is busy",
+            default=DEFAULT_GRPC_ADDRESS,
+            repeat=True,
+        ),
+    ),
+)
+
+PASSED_TO_CORE = (GENERAL, *SHARED)
+"""Options that the core is started with as they were given."""
+
+SERVE_GROUPS = (GENERAL, MODEL, SLOTS, REST, GRPC, STOPPING, COMPUTE, LONG_CONTEXT, GPU)

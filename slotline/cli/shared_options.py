@@ -1,0 +1,295 @@
+"""Options that describe a core wherever it runs, and those that every command has."""
+
+from __future__ import annotations
+
+from service.config import NumaStrategy, RopeScaling, SplitMode
+from service.llama.options import CACHE_TYPES, MAX_BATCH, MAX_CTX, MAX_DEVICES, MAX_PARALLEL, MAX_THREADS
+from slotline.cli.options import Flag, Group, Value
+from slotline.cli.values import choice, integer, kv_override, member, real, shares, text
+
+
+def _numa(name: str, value: str) -> NumaStrategy:
+    strategies = (NumaStrategy.DISTRIBUTE, NumaStrategy.ISOLATE, NumaStrategy.NUMACTL)
+    # An empty value has always meant the plain "attempt optimisations".
+    return choice({item.value: item for item in strategies})(name, value or "distribute")
+
+
+GENERAL = Group(
+    "general",
+    (
+        Flag(("-h", "--help"), {}, "show this help and exit"),
+        Flag(("-v", "--verbose"), {"verbose": True}, "log more: every RPC, and all that llama.cpp says"),
+        Value(
+            ("--log-format",),
+            "FORMAT",
+            "log_format",
+            choice({"json": "json", "text": "text"}),
+            "log records as json or text, one a line on stdout",
+            default="json",
+        ),
+        Flag(
+            ("--log-disable",),
+            {"log_disable": True},
+            "no log file; there is never one, so this is only accepted",
+        ),
+    ),
+)
+
+MODEL = Group(
+    "model",
+    (
+        Value(("-m", "--model"), "FNAME", "path", text, "GGUF file", default="SmolLM2-135M-Instruct, 92 MiB"),
+        Value(("-a", "--alias"), "NAME", "alias", text, "name of the model in answers", default="its path"),
+        Value(
+            ("-c", "--ctx-size", "--ctx_size"),
+            "N",
+            "n_ctx",
+            integer(0, MAX_CTX),
+            "context in tokens, shared by all slots: each gets N / slots; 0 takes what the model was trained with",
+            default="512",
+        ),
+        Value(
+            ("--chat-template",),
+            "JINJA",
+            "chat_template",
+            text,
+            "chat template (the text, not a file) instead of the model's own",
+        ),
+        Value(
+            ("--override-kv",),
+            "KEY=TYPE:VALUE",
+            "kv_overrides",
+            kv_override,
+            "replace an entry of the model's metadata; TYPE is int, float or bool; may repeat",
+            repeat=True,
+        ),
+    ),
+)
+
+SLOTS = Group(
+    "slots and queue",
+    (
+        Value(
+            ("-np", "--parallel"),
+            "N",
+            "n_parallel",
+            integer(1, MAX_PARALLEL),
+            "slots: requests that are served at the same time",
+            default="1",
+        ),
+        Flag(
+            ("-cb", "--cont-batching"),
+            {},
+            "continuous batching; always on, so this is only accepted",
+        ),
+        Value(
+            ("-n", "--n-predict"),
+            "N",
+            "n_predict",
+            integer(1, or_exactly=-1, means="no cap"),
+            "cap on the tokens of one request; -1 for none",
+            default="-1",
+        ),
+        Value(
+            ("--max-queue",),
+            "N",
+            "max_queue",
+            integer(1),
+            "requests that may wait for a slot; more are refused",
+            default="16 per slot, at least 128",
+        ),
+        Flag(
+            ("--no-cache-prompt",),
+            {"cache_prompt": False},
+            "evaluate every prompt in full unless a request asks for the cache",
+        ),
+        Value(
+            ("--prefill-budget-ms",),
+            "MS",
+            "prefill_budget_ms",
+            real(above=0),
+            "time that new prompts may take from one step of running requests; less is smoother, more is faster",
+            default="100",
+        ),
+    ),
+)
+
+LONG_CONTEXT = Group(
+    "context beyond training",
+    (
+        Value(
+            ("--rope-scaling",),
+            "TYPE",
+            "rope_scaling",
+            member(RopeScaling),
+            "how positions beyond the trained context are scaled: none, linear or yarn",
+            default="from the model",
+        ),
+        Value(
+            ("--rope-freq-base",),
+            "F",
+            "rope_freq_base",
+            real(minimum=0),
+            "base frequency of RoPE; 0 takes the model's",
+            default="0",
+        ),
+        Value(
+            ("--rope-freq-scale",),
+            "F",
+            "rope_freq_scale",
+            real(minimum=0),
+            "frequency scale of RoPE: the context grows by 1/F; 0 takes the model's",
+            default="0",
+        ),
+        Value(
+            ("--yarn-ext-factor",),
+            "F",
+            "yarn_ext_factor",
+            real(),
+            "YaRN: mix of extrapolation; negative takes the model's",
+            default="-1",
+        ),
+        Value(
+            ("--yarn-attn-factor",),
+            "F",
+            "yarn_attn_factor",
+            real(),
+            "YaRN: scale of attention",
+            default="1",
+        ),
+        Value(
+            ("--yarn-beta-slow",),
+            "F",
+            "yarn_beta_slow",
+            real(),
+            "YaRN: high correction dimension",
+            default="1",
+        ),
+        Value(
+            ("--yarn-beta-fast",),
+            "F",
+            "yarn_beta_fast",
+            real(),
+            "YaRN: low correction dimension",
+            default="32",
+        ),
+    ),
+)
+
+STOPPING = Group(
+    "stopping",
+    (
+        Value(
+            ("--drain-timeout",),
+            "S",
+            "drain_timeout_s",
+            real(minimum=0),
+            "seconds that running requests get to finish when the server is stopped",
+            default="30",
+        ),
+    ),
+)
+
+COMPUTE = Group(
+    "speed and memory",
+    (
+        Value(
+            ("-t", "--threads"),
+            "N",
+            "n_threads",
+            integer(1, MAX_THREADS),
+            "threads while one token is evaluated",
+            default="the physical cores",
+        ),
+        Value(
+            ("-tb", "--threads-batch"),
+            "N",
+            "n_threads_batch",
+            integer(1, MAX_THREADS, or_exactly=-1, means="as -t"),
+            "threads while several tokens are evaluated",
+            default="as -t",
+        ),
+        Value(
+            ("-b", "--batch-size"),
+            "N",
+            "n_batch",
+            integer(1, MAX_BATCH),
+            "most prompt tokens that are evaluated at once",
+            default="512",
+        ),
+        Value(
+            ("-ctk", "--cache-type-k"),
+            "TYPE",
+            "cache_type_k",
+            choice({kind: kind for kind in CACHE_TYPES}),
+            f"type of the cached keys: {', '.join(CACHE_TYPES)}",
+            default="f16",
+        ),
+        Value(
+            ("-ctv", "--cache-type-v"),
+            "TYPE",
+            "cache_type_v",
+            choice({kind: kind for kind in CACHE_TYPES}),
+            "type of the cached values: the same types",
+            default="f16",
+        ),
+        Flag(
+            ("--memory-f32",),
+            {"cache_type_k": "f32", "cache_type_v": "f32"},
+            "the same as -ctk f32 -ctv f32; not recommended",
+        ),
+        Flag(("--mlock",), {"mlock": True}, "keep the model in memory, never swap it out"),
+        Flag(("--no-mmap",), {"mmap": False}, "read the model into memory instead of mapping the file"),
+        Value(
+            ("--numa",),
+            "[TYPE]",
+            "numa",
+            _numa,
+            "threads on NUMA nodes: distribute (also without TYPE), isolate, or numactl",
+            default="off",
+            bare="distribute",
+        ),
+    ),
+)
+
+GPU = Group(
+    "GPU (without effect, and with a warning, if the llama.cpp library was built without one)",
+    (
+        Value(
+            ("-ngl", "--n-gpu-layers", "--gpu-layers"),
+            "N",
+            "n_gpu_layers",
+            integer(0, or_exactly=-1, means="the library's default"),
+            "layers kept in GPU memory",
+            default="-1, the library's default",
+        ),
+        Value(
+            ("-sm", "--split-mode"),
+            "MODE",
+            "split_mode",
+            member(SplitMode),
+            "how the model is split over several GPUs: none, layer or row",
+            default="layer",
+        ),
+        Value(
+            ("-ts", "--tensor-split"),
+            "SPLIT",
+            "tensor_split",
+            shares,
+            "share of each GPU, for example 3,2",
+            default="by their memory",
+        ),
+        Value(
+            ("-mg", "--main-gpu"), "I", "main_gpu", integer(0, MAX_DEVICES - 1), "GPU for small tensors", default="0"
+        ),
+        Flag(
+            ("-nommq", "--no-mul-mat-q"),
+            {},
+            "obsolete, only accepted",
+            warning="is obsolete and has no effect",
+        ),
+    ),
+)
+
+SHARED = (MODEL, SLOTS, STOPPING, COMPUTE, LONG_CONTEXT, GPU)
+"""What describes a core wherever it runs."""

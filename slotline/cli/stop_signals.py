@@ -1,0 +1,54 @@
+"""SIGINT and SIGTERM: the first asks, the second insists."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from types import FrameType
+
+import gevent
+from gevent.event import Event
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+# A hub that has not noticed the first signal after this time hangs, and will not notice the next one either.
+NOTICED_AFTER_S = 0.5
+
+
+class StopSignals:
+    """Watches for the signals that stop a server.
+
+    Attributes:
+        requested: set in the hub after the first signal.
+        before_exit: run at the second signal, the last one first, before the process exits with status 1; must not
+            block.
+    """
+
+    def __init__(self) -> None:
+        self.requested = Event()
+        self.before_exit: list[Callable[[], None]] = []
+        self._requested_s: float | None = None
+        # A signal handler runs between any two instructions; this is the one thing of gevent it may touch.
+        self._wake = gevent.get_hub().loop.async_()
+        self._wake.start(self.requested.set)
+        for signum in SIGNALS:
+            signal.signal(signum, self._handle)
+
+    def _handle(self, signum: int, frame: FrameType | None) -> None:
+        now_s = time.monotonic()
+        if self._requested_s is None:
+            self._requested_s = now_s
+            self._wake.send()
+        # Some programs, timeout(1) among them, signal a process and its group, and so the same request comes twice.
+        elif self.requested.is_set() or now_s - self._requested_s > NOTICED_AFTER_S:
+            self._exit_at_once()
+
+    def _exit_at_once(self) -> None:
+        try:
+            os.write(2, b"Received second interrupt, terminating immediately.\n")
+            for action in reversed(self.before_exit):
+                action()
+        finally:
+            os._exit(1)

@@ -1,0 +1,192 @@
+"""Keeps a core running."""
+
+from __future__ import annotations
+
+import enum
+import logging
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from gevent.event import Event
+
+from slotline.cli.process import describe_exit
+from slotline.cli.restart_policy import RestartPolicy
+
+logger = logging.getLogger(__name__)
+
+POLL_INTERVAL_S = 0.1
+# A core that is still loading has no requests to finish.
+ABORT_TIMEOUT_S = 2.0
+# What a core may need for its end after the drain.
+EXIT_TIMEOUT_S = 5.0
+
+
+class CorePhase(enum.Enum):
+    """How far a core is."""
+
+    STARTING = "starting"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class CoreReport:
+    """What a core says about itself.
+
+    Attributes:
+        phase: how far it is.
+        progress: part of the model that is loaded, 0 to 1.
+        message: why loading failed, or empty.
+    """
+
+    phase: CorePhase
+    progress: float = 0.0
+    message: str = ""
+
+
+class Child(Protocol):
+    """The process that a core runs in; see ``ChildProcess``."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+
+    def wait(self, timeout_s: float | None = None) -> int | None:
+        """Wait until it has ended; its exit status, or None after ``timeout_s``."""
+
+    def send(self, signum: signal.Signals) -> None:
+        """Send a signal."""
+
+
+class Watcher(Protocol):
+    """Is told how the first start of the core goes."""
+
+    def loading(self, progress: float) -> None:
+        """The model is being loaded, 0 to 1."""
+
+    def ready(self) -> None:
+        """The core serves for the first time."""
+
+    def failed(self, message: str) -> None:
+        """The model cannot be loaded; the core stays up and says so."""
+
+    def gave_up(self, reason: str) -> None:
+        """The core died again and again before it ever served."""
+
+
+class Supervisor:
+    """Starts a core, watches it, and starts it again when it dies.
+
+    All methods belong to greenlets of the main thread.
+
+    Args:
+        start: starts the process.
+        probe: asks the core how far it is; None while it cannot be reached.
+        watcher: is told how the first start goes.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        start: Callable[[], Child],
+        probe: Callable[[], CoreReport | None],
+        watcher: Watcher,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._start = start
+        self._probe = probe
+        self._watcher = watcher
+        self._clock = clock
+        self._policy = RestartPolicy()
+        self._child: Child | None = None
+        self._phase = CorePhase.STARTING
+        self._was_ready = False
+        self._stopping = Event()
+
+    @property
+    def phase(self) -> CorePhase:
+        """How far the core is now."""
+        return self._phase
+
+    def run(self) -> None:
+        """Supervise until ``stop`` is called or the core is given up."""
+        while not self._stopping.is_set():
+            self._phase = CorePhase.STARTING
+            started_s = self._clock()
+            reason = self._live()
+            self._phase = CorePhase.STARTING
+            if self._stopping.is_set():
+                return
+            delay_s = self._policy.died(self._clock() - started_s)
+            if delay_s is None:
+                logger.error("core given up", extra={"reason": reason})
+                self._watcher.gave_up(reason)
+                return
+            logger.warning("core died", extra={"reason": reason, "restart_in_s": delay_s})
+            self._stopping.wait(delay_s)
+
+    def stop(self, drain_timeout_s: float) -> None:
+        """End the core: with SIGTERM, so that it finishes what runs, and with SIGKILL if it takes too long.
+
+        Args:
+            drain_timeout_s: what the core gives running requests.
+        """
+        self._stopping.set()
+        if self._child is None:
+            return
+        self._child.send(signal.SIGTERM)
+        patience_s = drain_timeout_s + EXIT_TIMEOUT_S if self._phase is CorePhase.READY else ABORT_TIMEOUT_S
+        if self._child.wait(patience_s) is None:
+            logger.warning(
+                "core killed", extra={"pid": self._child.pid, "reason": f"still there {patience_s:g} s after SIGTERM"}
+            )
+            self._child.send(signal.SIGKILL)
+            self._child.wait()
+
+    def kill(self) -> None:
+        """Kill the core at once, without waiting."""
+        self._stopping.set()
+        if self._child is not None:
+            self._child.send(signal.SIGKILL)
+
+    def _live(self) -> str:
+        """Run one core; how it ended, in words."""
+        try:
+            child = self._child = self._start()
+        except OSError as error:
+            # Out of processes or memory; that may pass.
+            return f"could not be started: {error}"
+        logger.info("core started", extra={"pid": child.pid})
+        return describe_exit(self._follow(child))
+
+    def _follow(self, child: Child) -> int:
+        """Watch the core until it ends; its exit status."""
+        while (returncode := child.wait(POLL_INTERVAL_S)) is None:
+            # Whoever stops us may have closed the way to the core already.
+            report = None if self._stopping.is_set() else self._probe()
+            if report is None or self._stopping.is_set():
+                continue
+            self._phase = report.phase
+            if report.phase is not CorePhase.STARTING:
+                self._settled(report)
+                break
+            if not self._was_ready:
+                self._watcher.loading(report.progress)
+        while returncode is None:
+            returncode = child.wait()
+        return returncode
+
+    def _settled(self, report: CoreReport) -> None:
+        if report.phase is CorePhase.FAILED:
+            logger.error("unable to load model", extra={"reason": report.message})
+            self._watcher.failed(report.message)
+        elif self._was_ready:
+            logger.info("core is ready again")
+        else:
+            self._was_ready = True
+            self._policy.became_ready()
+            self._watcher.ready()

@@ -1,0 +1,178 @@
+"""What the values of options may be: converters from an argument to a checked value.
+
+A converter is called with the option's name as it was written and with the value; it raises ``InvalidValue`` with a
+sentence that names both and says what is allowed.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+import os
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+from service.config import KvOverride
+from service.llama.options import MAX_DEVICES
+
+T = TypeVar("T")
+Converter = Callable[[str, str], T]
+
+INT32_MAX = 2**31 - 1
+# sockaddr_un holds 108 bytes with the closing NUL.
+MAX_UNIX_PATH_BYTES = 107
+
+
+class InvalidValue(Exception):
+    """An option's value is not allowed; the text says why and what is."""
+
+
+def text(name: str, value: str) -> str:
+    """Any text that is not empty."""
+    if not value:
+        raise InvalidValue(f"{name} needs a value that is not empty")
+    return value
+
+
+def integer(
+    minimum: int, maximum: int = INT32_MAX, *, or_exactly: int | None = None, means: str = ""
+) -> Converter[int]:
+    """Whole numbers from ``minimum`` to ``maximum``, and the special value ``or_exactly``, which ``means`` explains."""
+    allowed = f"a whole number from {minimum} to {maximum}"
+    if maximum == INT32_MAX:
+        allowed = f"a whole number, at least {minimum}"
+    if or_exactly is not None:
+        allowed += f", or {or_exactly} ({means})"
+
+    def convert(name: str, value: str) -> int:
+        if re.fullmatch(r"[+-]?[0-9]{1,20}", value.strip()) is None:
+            raise InvalidValue(f"{name} {value!r} is not a whole number; allowed is {allowed}")
+        number = int(value)
+        if number != or_exactly and not minimum <= number <= maximum:
+            raise InvalidValue(f"{name} {number} is out of range; allowed is {allowed}")
+        return number
+
+    return convert
+
+
+def real(*, minimum: float | None = None, above: float | None = None) -> Converter[float]:
+    """Finite numbers, at least ``minimum`` or more than ``above`` if these are given."""
+    allowed = "a number"
+    if minimum is not None:
+        allowed += f" of at least {minimum:g}"
+    if above is not None:
+        allowed += f" above {above:g}"
+
+    def convert(name: str, value: str) -> float:
+        try:
+            # float() would take the underscores of Python's own numbers.
+            number = math.nan if "_" in value else float(value)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            raise InvalidValue(f"{name} {value!r} is not a finite number; allowed is {allowed}")
+        if (minimum is not None and number < minimum) or (above is not None and number <= above):
+            raise InvalidValue(f"{name} {number:g} is out of range; allowed is {allowed}")
+        return number
+
+    return convert
+
+
+def choice(values: dict[str, T]) -> Converter[T]:
+    """One of the keys; gives the value that belongs to it."""
+
+    def convert(name: str, value: str) -> T:
+        if value not in values:
+            raise InvalidValue(f"{name} {value!r} is not known; allowed are {_listing(values)}")
+        return values[value]
+
+    return convert
+
+
+E_ = TypeVar("E_", bound=enum.Enum)
+
+
+def member(kind: type[E_]) -> Converter[E_]:
+    """A member of an enum, by its value."""
+    return choice({str(item.value): item for item in kind})
+
+
+def shares(name: str, value: str) -> tuple[float, ...]:
+    """Numbers separated by ``,`` or ``/``: none negative, one positive, no more than devices can be used."""
+    try:
+        numbers = tuple(float(part) for part in re.split(r"[,/]", value))
+    except ValueError:
+        numbers = ()
+    are_shares = all(math.isfinite(number) and number >= 0 for number in numbers) and any(numbers)
+    if not are_shares or len(numbers) > MAX_DEVICES:
+        raise InvalidValue(
+            f"{name} {value!r} is not a list of shares; allowed are up to {MAX_DEVICES} numbers, none negative and "
+            "not all zero, separated by commas, for example 3,2"
+        )
+    return numbers
+
+
+def kv_override(name: str, value: str) -> KvOverride:
+    """``KEY=TYPE:VALUE``, where TYPE is int, float or bool."""
+    key, equals, typed = value.partition("=")
+    kind, colon, raw = typed.partition(":")
+    form = "\nnote: allowed is KEY=TYPE:VALUE with TYPE int, float or bool and a KEY of 1 to 127 bytes"
+    if not equals or not 0 < len(os.fsencode(key)) < 128:
+        raise InvalidValue(f"Malformed KV override: {value}{form}")
+    if not colon or kind not in ("int", "float", "bool"):
+        raise InvalidValue(f"Invalid type for KV override: {value}{form}")
+    if kind == "bool":
+        if raw not in ("true", "false"):
+            raise InvalidValue(f"Invalid boolean value for KV override: {value}\nnote: allowed are true and false")
+        return KvOverride(key, raw == "true")
+    if kind == "int":
+        if re.fullmatch(r"[+-]?[0-9]{1,19}", raw) is None or not -(2**63) <= int(raw) < 2**63:
+            raise InvalidValue(
+                f"Invalid int value for KV override: {value}\nnote: allowed are whole numbers of 64 bits"
+            )
+        return KvOverride(key, int(raw))
+    try:
+        return KvOverride(key, real()(name, raw))
+    except InvalidValue:
+        raise InvalidValue(f"Invalid float value for KV override: {value}\nnote: allowed are finite numbers") from None
+
+
+def grpc_address(name: str, value: str) -> str:
+    """``HOST:PORT``, ``[IPV6]:PORT`` or ``unix:PATH``; port 0 takes a free port."""
+    allowed = "allowed are HOST:PORT, [IPV6]:PORT with a port from 0 to 65535, and unix:PATH"
+    if value.startswith("unix:"):
+        path = value.removeprefix("unix:")
+        if not path or "\0" in path:
+            raise InvalidValue(f"{name} {value!r} has no path; {allowed}")
+        if len(os.fsencode(path)) > MAX_UNIX_PATH_BYTES:
+            raise InvalidValue(
+                f"{name} {value!r} has a path of {len(os.fsencode(path))} bytes; the system allows at most "
+                f"{MAX_UNIX_PATH_BYTES}"
+            )
+        return value
+    host, port = split_host_port(value)
+    if not host or re.fullmatch(r"[0-9]{1,5}", port) is None or int(port) > 65535:
+        raise InvalidValue(f"{name} {value!r} is not an address; {allowed}")
+    return value
+
+
+def split_host_port(address: str) -> tuple[str, str]:
+    """Split at the last colon; brackets around an IPv6 host are dropped. Parts that are missing come back empty."""
+    bracketed = re.fullmatch(r"\[([0-9A-Fa-f:.%\w]+)\]:(.*)", address)
+    if bracketed is not None:
+        return bracketed[1], bracketed[2]
+    host, _, port = address.rpartition(":")
+    return ("", port) if ":" in host else (host, port)
+
+
+def http_url(name: str, value: str) -> str:
+    """An ``http://`` address."""
+    if re.fullmatch(r"http://[^/\s]+(/\S*)?", value) is None:
+        raise InvalidValue(f"{name} {value!r} is not an address; allowed is http://HOST:PORT/PATH")
+    return value
+
+
+def _listing(values: dict[str, T]) -> str:
+    names = list(values)
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

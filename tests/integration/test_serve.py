@@ -1,0 +1,362 @@
+"""``slotline serve`` as its users meet it: real processes, the default model, real clients."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import psutil
+import pytest
+import requests
+
+from slotline.cli.default_model import default_model_path
+from slotline.v1 import model_pb2, model_service_pb2_grpc
+from tests.support.event_stream import EventStream
+from tests.support.server import PATIENCE_S, SLOTLINE, RunningProcess, Server
+
+LOADING = {"status": "loading model"}
+PROMPT = "Once upon a time"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """A server for tests that leave it as it was."""
+    with Server("-c", "1024", "-np", "2") as server:
+        server.wait_until_ready()
+        yield server
+
+
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """An empty directory with a path short enough for sockets."""
+    path = Path(tempfile.mkdtemp(prefix="slt-", dir="/tmp"))
+    yield path
+    shutil.rmtree(path)
+
+
+def _complete(server: Server, **options: object) -> dict[str, Any]:
+    response = requests.post(
+        f"{server.rest_url}/completion", json={"prompt": PROMPT, "n_predict": 8, **options}, timeout=PATIENCE_S
+    )
+    assert response.status_code == 200, response.text
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _wait_until_dead(pid: int) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        psutil.wait_procs([process], timeout=PATIENCE_S)
+    assert not _is_alive(pid)
+
+
+def _run(*arguments: str, environment: dict[str, str] | None = None) -> tuple[int, RunningProcess]:
+    with RunningProcess((*SLOTLINE, *arguments), environment=environment) as process:
+        return process.wait(), process
+
+
+def test_a_completion(server: Server) -> None:
+    answer = _complete(server)
+    assert answer["tokens_predicted"] == 8
+    assert answer["content"]
+
+
+def test_health_tells_the_slots(server: Server) -> None:
+    response = requests.get(f"{server.rest_url}/health", timeout=PATIENCE_S)
+    assert response.status_code == 200
+    assert response.json() == {"slots_idle": 2, "slots_processing": 0, "status": "ok"}
+
+
+def test_grpc_listens_where_the_banner_says(server: Server) -> None:
+    assert f"  gRPC    {server.grpc_address}\n" in server.stderr
+    assert f"  REST    {server.rest_url} " in server.stderr
+    with grpc.insecure_channel(server.grpc_address) as channel:
+        stub = model_service_pb2_grpc.ModelServiceStub(channel)
+        health = stub.Health(model_pb2.HealthRequest(), timeout=PATIENCE_S)
+    assert health.state == model_pb2.SERVER_STATE_READY
+    assert health.slots_idle + health.slots_processing == 2
+
+
+def test_every_line_on_stdout_is_a_log_record(server: Server) -> None:
+    server.wait_for_record("model loaded")
+    lines = server.stdout.splitlines()
+    assert len(lines) == len(server.records)
+    for line, record in zip(lines, server.records, strict=True):
+        assert list(record) == sorted(record), line
+        assert {"function", "level", "line", "msg", "tid", "timestamp"} <= set(record)
+
+
+def test_the_core_is_a_child_that_ctrl_c_does_not_reach(server: Server) -> None:
+    core = psutil.Process(server.core_pid())
+    assert core.ppid() == server.pid
+    assert os.getpgid(core.pid) != os.getpgid(server.pid)
+
+
+def test_the_port_answers_while_the_model_loads() -> None:
+    with Server() as server:
+        core = server.core_pid()
+        # Held before it has loaded anything, so that there is time to look.
+        os.kill(core, signal.SIGSTOP)
+        try:
+            response = requests.get(f"{server.rest_url}/health", timeout=PATIENCE_S)
+            assert (response.status_code, response.json()) == (503, LOADING)
+            response = requests.post(f"{server.rest_url}/completion", json={"prompt": "x"}, timeout=PATIENCE_S)
+            assert response.status_code == 503
+        finally:
+            os.kill(core, signal.SIGCONT)
+        server.wait_until_ready()
+        assert requests.get(f"{server.rest_url}/health", timeout=PATIENCE_S).json()["status"] == "ok"
+        assert server.stderr.startswith("loading SmolLM2-135M-Instruct.Q4_1.gguf (")
+
+
+def test_a_killed_core_costs_the_running_streams_and_nothing_else(temporary: Path) -> None:
+    with Server("-c", "4096", "-np", "4", environment={"TMPDIR": str(temporary)}) as server:
+        server.wait_until_ready()
+        grpc_address = server.grpc_address
+        streams = [EventStream(server) for _ in range(4)]
+        for stream in streams:
+            stream.wait_for_first_event()
+        os.kill(server.core_pid(), signal.SIGKILL)
+        for stream in streams:
+            last = stream.wait_for_end()
+            assert last["error"]["code"] == 503
+            assert last["error"]["type"] == "unavailable_error"
+        died = server.wait_for_record("core died")
+        assert died["reason"] == "was killed by signal 9 (SIGKILL)"
+        server.wait_until_ready_again()
+        assert _complete(server)["tokens_predicted"] == 8
+        # The address for gRPC is what it was, although it was a free port.
+        with grpc.insecure_channel(grpc_address) as channel:
+            stub = model_service_pb2_grpc.ModelServiceStub(channel)
+            state = stub.Health(model_pb2.HealthRequest(), timeout=PATIENCE_S, wait_for_ready=True).state
+        assert state == model_pb2.SERVER_STATE_READY
+        second = server.core_pid(life=2)
+        server.send(signal.SIGTERM)
+        assert server.wait() == 0
+    assert not _is_alive(second)
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_core_that_dies_again_and_again_before_it_serves_is_given_up(temporary: Path) -> None:
+    with Server(environment={"TMPDIR": str(temporary)}) as server:
+        for life in (1, 2, 3):
+            os.kill(server.core_pid(life), signal.SIGKILL)
+        assert server.wait() == 1
+        assert "error: the core never became ready; the last one was killed by signal 9 (SIGKILL)" in server.stderr
+        server.wait_for_record("core given up")
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_the_first_signal_lets_running_requests_finish(signum: signal.Signals, temporary: Path) -> None:
+    with Server("-c", "2048", "--drain-timeout", "100", environment={"TMPDIR": str(temporary)}) as server:
+        server.wait_until_ready()
+        core = server.core_pid()
+        address = tuple(server.rest_url.removeprefix("http://").split(":"))
+        stream = EventStream(server, n_predict=60)
+        stream.wait_for_first_event()
+        server.send(signum)
+        server.wait_for_stderr("stopping: running requests get up to 100 s")
+        last = stream.wait_for_end()
+        assert last["stop"] is True
+        assert last["tokens_predicted"] == 60
+        assert server.wait() == 0
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((address[0], int(address[1])), timeout=PATIENCE_S)
+    assert not _is_alive(core)
+    assert list(temporary.iterdir()) == []
+
+
+def test_requests_that_run_longer_than_the_drain_are_ended() -> None:
+    with Server("-c", "2048", "--drain-timeout", "0.2") as server:
+        server.wait_until_ready()
+        stream = EventStream(server)
+        stream.wait_for_first_event()
+        server.send(signal.SIGTERM)
+        last = stream.wait_for_end()
+        assert "error" in last or last["stop"] is True
+        assert server.wait() == 0
+
+
+def test_the_second_signal_ends_everything_at_once(temporary: Path) -> None:
+    with Server("-c", "2048", environment={"TMPDIR": str(temporary)}) as server:
+        server.wait_until_ready()
+        core = server.core_pid()
+        stream = EventStream(server)
+        stream.wait_for_first_event()
+        server.send(signal.SIGINT)
+        server.wait_for_stderr("stopping")
+        server.send(signal.SIGINT)
+        assert server.wait() == 1
+        assert server.stderr.endswith("Received second interrupt, terminating immediately.\n")
+        _wait_until_dead(core)
+        stream.wait_for_end()
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_signal_while_the_model_loads_ends_the_server() -> None:
+    with Server() as server:
+        core = server.core_pid()
+        # A core that cannot react to being asked.
+        os.kill(core, signal.SIGSTOP)
+        server.send(signal.SIGINT)
+        assert server.wait() == 0
+        assert not _is_alive(core)
+        assert "is ready" not in server.stderr
+
+
+def test_the_core_dies_with_a_killed_server_and_the_next_one_cleans_up(temporary: Path) -> None:
+    with Server(environment={"TMPDIR": str(temporary)}) as server:
+        server.wait_until_ready()
+        core = server.core_pid()
+        server.send(signal.SIGKILL)
+        assert server.wait() == -signal.SIGKILL
+        _wait_until_dead(core)
+    assert len(list(temporary.iterdir())) == 1
+    with Server(environment={"TMPDIR": str(temporary)}) as successor:
+        successor.wait_until_ready()
+        successor.send(signal.SIGTERM)
+        assert successor.wait() == 0
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_busy_rest_port_is_told_before_anything_is_started(server: Server) -> None:
+    port = server.rest_url.rpartition(":")[2]
+    status, process = _run("serve", "--port", port, "--grpc-listen", "127.0.0.1:0")
+    assert status == 1
+    assert process.stderr == f"\ncouldn't bind to server socket: hostname=127.0.0.1 port={port}\n\n"
+    assert [record["msg"] for record in process.records] == ["couldn't bind to server socket"]
+    assert process.records[0]["reason"] == "Address already in use"
+
+
+def test_a_busy_grpc_address_that_was_asked_for_is_an_error(server: Server) -> None:
+    status, process = _run("serve", "--port", "0", "--grpc-listen", server.grpc_address)
+    assert status == 1
+    assert process.stderr == (
+        f"error: --grpc-listen {server.grpc_address}: Address already in use; choose another address, "
+        "or port 0 for a free one\n"
+    )
+    assert "core started" not in process.stdout
+
+
+def test_a_busy_default_grpc_address_is_a_warning() -> None:
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # If somebody else on this machine listens there, it is busy all the same.
+        with contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", 50051))
+            listener.listen()
+        server = stack.enter_context(RunningProcess((*SLOTLINE, "serve", "-t", "1", "--port", "0")))
+        server.wait_for_record("gRPC address left out", level="WARN", address="127.0.0.1:50051")
+        server.wait_for_stderr("gRPC    on no TCP port (127.0.0.1:50051 is taken by another program")
+        rest = server.wait_for_record("HTTP server listening")
+        assert requests.get(f"http://127.0.0.1:{rest['port']}/health", timeout=PATIENCE_S).status_code == 200
+
+
+def _broken_model(kind: str, directory: Path) -> Path:
+    path = directory / "model.gguf"
+    match kind:
+        case "directory":
+            path.mkdir()
+        case "not a GGUF":
+            path.write_bytes(b"PK\x03\x04" * 1000)
+        case "truncated":
+            path.write_bytes(default_model_path().read_bytes()[:5_000_000])
+        case "empty":
+            path.touch()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("missing", "does not exist"),
+        ("directory", "is a directory"),
+        ("not a GGUF", "GGUF"),
+        ("truncated", "is truncated"),
+        ("empty", "is empty"),
+    ],
+)
+def test_a_model_that_cannot_be_loaded_is_one_line(kind: str, words: str, tmp_path: Path) -> None:
+    path = _broken_model(kind, tmp_path)
+    status, process = _run("serve", "--port", "0", "-m", str(path))
+    assert status == 1
+    assert process.stderr.startswith(f"error: model file {path} ")
+    assert words in process.stderr
+    assert process.stderr.count("\n") == 1
+    assert process.stdout == ""
+
+
+def test_a_context_that_memory_cannot_hold_is_one_line() -> None:
+    status, process = _run("serve", "--port", "0", "-c", "2000000000")
+    assert status == 1
+    assert process.stderr.startswith("error: ")
+    assert process.stderr.count("\n") == 1
+    assert process.stdout == ""
+
+
+def test_a_chat_template_that_is_none_is_a_failed_load() -> None:
+    with Server("--chat-template", "{{ unfinished") as server:
+        server.wait_for_stderr("answers 500 now")
+        response = requests.get(f"{server.rest_url}/health", timeout=PATIENCE_S)
+        assert (response.status_code, response.json()["status"]) == (500, "error")
+        assert "error: the chat template" in server.stderr
+        server.send(signal.SIGTERM)
+        assert server.wait() == 1
+        assert sum(record["msg"] == "core started" for record in server.records) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["--nope"], "error: unknown argument: --nope\n"),
+        (
+            ["--port", "http"],
+            "error: --port 'http' is not a whole number; allowed is a whole number from 0 to 65535\n"
+            "error: invalid parameter for argument: --port\n",
+        ),
+    ],
+)
+def test_mistakes_in_the_arguments(arguments: list[str], error: str) -> None:
+    status, process = _run("serve", *arguments)
+    assert (status, process.stderr) == (1, error)
+    assert process.stdout.startswith("usage: slotline serve [options]\n")
+
+
+def test_core_and_adapter_as_servers_of_their_own(temporary: Path) -> None:
+    socket_address = f"unix:{temporary}/core.sock"
+    with contextlib.ExitStack() as stack:
+        core = stack.enter_context(
+            RunningProcess((*SLOTLINE, "core", "-t", "1", "--listen", socket_address, "--listen", "127.0.0.1:0"))
+        )
+        rest = stack.enter_context(RunningProcess((*SLOTLINE, "rest", "--core", socket_address, "--port", "0")))
+        url = f"http://127.0.0.1:{rest.wait_for_record('HTTP server listening')['port']}"
+        core.wait_for_record("model loaded")
+        assert f"REST on {url}, core at {socket_address}; stop with Ctrl-C\n" == rest.stderr
+        answers = (
+            requests.post(f"{url}/completion", json={"prompt": PROMPT, "n_predict": 4}, timeout=PATIENCE_S)
+            for _ in itertools.count()
+        )
+        # The adapter may not have found the core yet.
+        answer = next(answer for answer in answers if answer.status_code != 503)
+        assert answer.json()["tokens_predicted"] == 4
+        for process in (rest, core):
+            process.send(signal.SIGTERM)
+            assert process.wait() == 0

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import logging
+from types import SimpleNamespace
+
+import pytest
+
+from service.config import CoreConfig
+from slotline.cli import core
+from slotline.cli.core_options import CORE_GROUPS
+from slotline.cli.main import main
+from slotline.cli.options import parse
+
+
+@pytest.fixture
+def configs(monkeypatch: pytest.MonkeyPatch) -> list[CoreConfig]:
+    """The configurations with which a core was started; none really is, and logging stays as it is."""
+    started: list[CoreConfig] = []
+
+    def run_core(config: CoreConfig) -> int:
+        started.append(config)
+        return 7
+
+    monkeypatch.setattr("service.api.server.run_core", run_core)
+    monkeypatch.setattr("slotline.cli.logs.configure_from", lambda parsed: None)
+    return started
+
+
+def test_the_exit_status_is_the_core_s(configs: list[CoreConfig]) -> None:
+    assert main(["core", "-m", "model.gguf"]) == 7
+    assert configs[0].model.path == "model.gguf"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "listen", "optional"),
+    [
+        ([], ("127.0.0.1:50051",), ()),
+        (["--listen", "unix:/s"], ("unix:/s",), ()),
+        (["--optional-listen", "h:1"], (), ("h:1",)),
+        (["--listen", "unix:/s", "--optional-listen", "h:1"], ("unix:/s",), ("h:1",)),
+    ],
+)
+def test_the_default_address_is_for_a_core_without_any(
+    arguments: list[str], listen: tuple[str, ...], optional: tuple[str, ...], configs: list[CoreConfig]
+) -> None:
+    main(["core", "-m", "model.gguf", *arguments])
+    assert (configs[0].listen, configs[0].optional_listen) == (listen, optional)
+
+
+def test_a_core_whose_parent_is_gone_does_not_start(configs: list[CoreConfig], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core, "die_with_parent", lambda pid: False)
+    assert main(["core", "-m", "model.gguf", "--exit-with-parent", "77"]) == 1
+    assert configs == []
+
+
+@pytest.mark.parametrize("is_supervised", [False, True])
+def test_notices_are_told_once(
+    is_supervised: bool,
+    configs: list[CoreConfig],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(core, "die_with_parent", lambda pid: True)
+    supervision = ["--exit-with-parent", "77"] if is_supervised else []
+    with caplog.at_level(logging.INFO):
+        main(["core", "-m", "model.gguf", "-nommq", "--log-disable", *supervision])
+    expected = ["-nommq is obsolete and has no effect", "logging to file is disabled."]
+    assert caplog.messages == ([] if is_supervised else expected)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "has_gpu", "messages"),
+    [
+        (["-c", "512"], False, []),
+        (["-nommq"], False, []),
+        (["-ngl", "99"], True, []),
+        (
+            ["-ngl", "99", "-ts", "3,2", "-ngl", "98"],
+            False,
+            ["-ngl, -ts: without effect, the llama.cpp library was built without GPU support"],
+        ),
+    ],
+)
+def test_gpu_options_in_vain_are_told(
+    arguments: list[str],
+    has_gpu: bool,
+    messages: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    api = SimpleNamespace(llama_supports_gpu_offload=lambda: has_gpu)
+    monkeypatch.setattr("service.llama.library.load_library", lambda: SimpleNamespace(api=api))
+    core.warn_without_gpu(parse(CORE_GROUPS, arguments))
+    assert caplog.messages == messages

@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from rest_adapter.config import RestConfig
+from service.config import CoreConfig, KvOverride, ModelConfig, NumaStrategy, RopeScaling, SplitMode
+from slotline.cli.commands import COMMANDS
+from slotline.cli.core_options import CORE_GROUPS, core_config
+from slotline.cli.options import Option, UsageError, Value, parse
+from slotline.cli.rest_options import REST_GROUPS, rest_config
+from slotline.cli.serve_options import PASSED_TO_CORE, SERVE_GROUPS
+
+MODEL = ("-m", "model.gguf")
+TABLES = {name: command.groups for name, command in COMMANDS.items()}
+OPTIONS = [(name, option) for name, groups in TABLES.items() for group in groups for option in group.options]
+# Settings that are read by commands themselves.
+OWN_SETTINGS = {
+    "verbose",
+    "log_format",
+    "log_disable",
+    "parent_pid",
+    "grpc_listen",
+    "grpc",
+    "service",
+    "http",
+    "probe_timeout_s",
+}
+
+
+def _defaults(kind: type) -> dict[str, Any]:
+    return {
+        field.name: field.default
+        for field in dataclasses.fields(kind)
+        if field.init and field.default is not dataclasses.MISSING
+    }
+
+
+# Defaults that are words in the help, such as "the physical cores", are None in the configuration.
+DEFAULTS = {**_defaults(ModelConfig), **_defaults(CoreConfig), **_defaults(RestConfig), "numa": None}
+SHOWN_DEFAULTS = [
+    (option, DEFAULTS[option.setting])
+    for _, option in OPTIONS
+    if isinstance(option, Value) and DEFAULTS.get(option.setting) not in (None, ())
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "changed"),
+    [
+        ([], {}),
+        (["--model", "other.gguf"], {"path": "other.gguf"}),
+        (["-t", "3"], {"n_threads": 3}),
+        (["--threads", "3"], {"n_threads": 3}),
+        (["-tb", "3"], {"n_threads_batch": 3}),
+        (["--threads-batch", "-1"], {"n_threads_batch": None}),
+        (["-c", "1024"], {"n_ctx": 1024}),
+        (["--ctx-size", "1024"], {"n_ctx": 1024}),
+        (["--ctx_size", "0"], {"n_ctx": 0}),
+        (["-b", "1024"], {"n_batch": 1024}),
+        (["--batch-size", "32"], {"n_batch": 32}),
+        (["-np", "4"], {"n_parallel": 4}),
+        (["--parallel", "64"], {"n_parallel": 64}),
+        (["--rope-scaling", "yarn"], {"rope_scaling": RopeScaling.YARN}),
+        (["--rope-freq-base", "10000"], {"rope_freq_base": 10000.0}),
+        (["--rope-freq-scale", "0.5"], {"rope_freq_scale": 0.5}),
+        (["--yarn-ext-factor", "1"], {"yarn_ext_factor": 1.0}),
+        (["--yarn-attn-factor", "2"], {"yarn_attn_factor": 2.0}),
+        (["--yarn-beta-slow", "2"], {"yarn_beta_slow": 2.0}),
+        (["--yarn-beta-fast", "16"], {"yarn_beta_fast": 16.0}),
+        (["-ctk", "q8_0"], {"cache_type_k": "q8_0"}),
+        (["--cache-type-v", "q4_0"], {"cache_type_v": "q4_0"}),
+        (["--memory-f32"], {"cache_type_k": "f32", "cache_type_v": "f32"}),
+        (["--memory-f32", "-ctv", "f16"], {"cache_type_k": "f32", "cache_type_v": "f16"}),
+        (["--mlock"], {"mlock": True}),
+        (["--no-mmap"], {"mmap": False}),
+        (["--numa"], {"numa": NumaStrategy.DISTRIBUTE}),
+        (["--numa", ""], {"numa": NumaStrategy.DISTRIBUTE}),
+        (["--numa", "isolate"], {"numa": NumaStrategy.ISOLATE}),
+        (["--numa", "--mlock"], {"numa": NumaStrategy.DISTRIBUTE, "mlock": True}),
+        (["-ngl", "99"], {"n_gpu_layers": 99}),
+        (["--gpu-layers", "-1"], {"n_gpu_layers": -1}),
+        (["-sm", "row"], {"split_mode": SplitMode.ROW}),
+        (["-ts", "3,2"], {"tensor_split": (3.0, 2.0)}),
+        (["-mg", "1"], {"main_gpu": 1}),
+        (["-nommq"], {}),
+        (["-cb"], {}),
+        (
+            ["--override-kv", "a=int:1", "--override-kv", "b=bool:true"],
+            {"kv_overrides": (KvOverride("a", 1), KvOverride("b", True))},
+        ),
+    ],
+)
+@pytest.mark.parametrize("command", ["serve", "core"])
+def test_options_of_the_model(command: str, arguments: list[str], changed: dict[str, object]) -> None:
+    settings = parse(TABLES[command], [*MODEL, *arguments]).settings
+    expected: dict[str, Any] = {"path": "model.gguf", **changed}
+    assert core_config(settings).model == ModelConfig(**expected)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "changed"),
+    [
+        ([], {}),
+        (["-a", "tiny"], {"alias": "tiny"}),
+        (["-n", "32"], {"n_predict": 32}),
+        (["--n-predict", "-1"], {"n_predict": None}),
+        (["--max-queue", "5"], {"max_queue": 5}),
+        (["--prefill-budget-ms", "50"], {"prefill_budget_ms": 50.0}),
+        (["--no-cache-prompt"], {"cache_prompt": False}),
+        (["--chat-template", "{{ 1 }}"], {"chat_template": "{{ 1 }}"}),
+        (["--drain-timeout", "0"], {"drain_timeout_s": 0.0}),
+    ],
+)
+@pytest.mark.parametrize("command", ["serve", "core"])
+def test_options_of_the_core(command: str, arguments: list[str], changed: dict[str, Any]) -> None:
+    settings = parse(TABLES[command], [*MODEL, *arguments]).settings
+    assert core_config(settings) == CoreConfig(model=ModelConfig(path="model.gguf"), **changed)
+
+
+def test_addresses_of_the_core() -> None:
+    arguments = ["--listen", "h:1", "--optional-listen", "h:2", "--listen", "unix:/s", *MODEL]
+    config = core_config(parse(CORE_GROUPS, arguments).settings)
+    assert (config.listen, config.optional_listen) == (("h:1", "unix:/s"), ("h:2",))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "changed"),
+    [
+        ([], {}),
+        (["--host", "0.0.0.0", "--port", "0"], {"host": "0.0.0.0", "port": 0}),
+        (["--path", "./public"], {"static_path": "./public"}),
+        (["-to", "5"], {"timeout_s": 5}),
+        (["--timeout", "5"], {"timeout_s": 5}),
+        (["--request-timeout", "2.5"], {"request_timeout_s": 2.5}),
+        (["--no-sse-done"], {"sse_done": False}),
+        (["--drain-timeout", "1"], {"drain_timeout_s": 1.0}),
+    ],
+)
+@pytest.mark.parametrize("command", ["serve", "rest"])
+def test_options_of_the_adapter(command: str, arguments: list[str], changed: dict[str, Any]) -> None:
+    assert rest_config(parse(TABLES[command], arguments).settings) == RestConfig(**changed)
+
+
+def test_the_adapter_alone_is_told_where_the_core_is() -> None:
+    assert rest_config(parse(REST_GROUPS, ["--core", "core:50051"]).settings).core == "core:50051"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "allowed"),
+    [
+        (["-c", "32", "-np", "8"], "allowed is at least 64"),
+        (["-c", "7"], "allowed is at least 8"),
+        (["-np", "65"], "allowed is at least 520"),
+    ],
+)
+def test_a_context_that_leaves_too_little_for_a_slot_is_refused(arguments: list[str], allowed: str) -> None:
+    settings = parse(SERVE_GROUPS, [*MODEL, *arguments]).settings
+    with pytest.raises(UsageError) as caught:
+        core_config(settings)
+    assert allowed in caught.value.lines[0]
+    assert caught.value.lines[1] == "error: invalid parameter for argument: --ctx-size"
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "--api-key",
+        "--api-key-file",
+        "--embedding",
+        "--metrics",
+        "--slots-endpoint-disable",
+        "--lora",
+        "--lora-base",
+        "--lora-scaled",
+        "-spf",
+        "--mmproj",
+        "-gan",
+        "-gaw",
+        "--seed",
+    ],
+)
+def test_options_that_this_version_lacks_are_unknown(argument: str) -> None:
+    with pytest.raises(UsageError, match=f"^error: unknown argument: {argument}$"):
+        parse(SERVE_GROUPS, [argument, "x"])
+
+
+@pytest.mark.parametrize("command", TABLES)
+def test_a_name_belongs_to_one_option(command: str) -> None:
+    names = [name for group in TABLES[command] for option in group.options for name in option.names]
+    assert sorted(names) == sorted(set(names))
+
+
+@pytest.mark.parametrize(("command", "option"), OPTIONS, ids=lambda item: getattr(item, "names", [item])[-1])
+def test_every_setting_is_read_by_somebody(command: str, option: Option) -> None:
+    known = {*DEFAULTS, "path", *OWN_SETTINGS}
+    settings = {option.setting} if isinstance(option, Value) else set(option.sets)
+    assert settings <= known
+
+
+@pytest.mark.parametrize(("option", "default"), SHOWN_DEFAULTS, ids=lambda item: getattr(item, "names", [""])[-1])
+def test_a_default_that_the_help_shows_is_the_one_in_force(option: Value, default: object) -> None:
+    shown = option.default.split(",")[0]
+    assert option.convert(option.names[0], shown) == default
+
+
+def test_the_child_gets_what_describes_the_core_and_nothing_else() -> None:
+    arguments = ["--port", "1", "-c", "64", "--grpc-listen", "h:1", "-v", "--path", "p", "--numa", "-np", "2"]
+    passed = parse(SERVE_GROUPS, arguments).arguments_of(PASSED_TO_CORE)
+    assert passed == ["-c", "64", "-v", "--numa", "-np", "2"]
+    # The core understands all of it.
+    assert parse(CORE_GROUPS, passed).settings["n_ctx"] == 64

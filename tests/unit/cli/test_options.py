@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import pytest
+
+from slotline.cli.options import Flag, Group, HelpRequested, UsageError, Value, parse
+from slotline.cli.values import integer, text
+
+NUMBER = Value(("-n", "--number"), "N", "number", integer(0), "a number")
+WORD = Value(("--word",), "WORD", "words", text, "a word", repeat=True)
+MODE = Value(("--mode",), "[MODE]", "mode", text, "a mode", bare="usual")
+QUIET = Flag(("-q", "--quiet"), {"quiet": True, "volume": 0}, "say less")
+OLD = Flag(("--old",), {}, "only accepted", warning="has no effect")
+FIRST = Group("first", (NUMBER, QUIET, OLD))
+SECOND = Group("second", (WORD, MODE))
+GROUPS = (FIRST, SECOND)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings"),
+    [
+        ([], {}),
+        (["-n", "3"], {"number": 3}),
+        (["--number", "3"], {"number": 3}),
+        (["-n", "3", "--number", "4"], {"number": 4}),
+        (["-q"], {"quiet": True, "volume": 0}),
+        (["--word", "a", "-q", "--word", "b"], {"words": ("a", "b"), "quiet": True, "volume": 0}),
+        (["--word", "-q"], {"words": ("-q",)}),
+        (["--word", "--help"], {"words": ("--help",)}),
+        (["--mode"], {"mode": "usual"}),
+        (["--mode", "-q"], {"mode": "usual", "quiet": True, "volume": 0}),
+        (["--mode", "rare"], {"mode": "rare"}),
+        (["--old"], {}),
+    ],
+)
+def test_arguments_are_taken_from_left_to_right(arguments: list[str], settings: dict[str, object]) -> None:
+    assert parse(GROUPS, arguments).settings == settings
+
+
+@pytest.mark.parametrize(
+    ("arguments", "lines"),
+    [
+        (["--nope"], ["error: unknown argument: --nope"]),
+        (["word"], ["error: unknown argument: word"]),
+        ([""], ["error: unknown argument: "]),
+        (["--"], ["error: unknown argument: --"]),
+        (["--number=3"], ["error: unknown argument: --number=3"]),
+        (["-n3"], ["error: unknown argument: -n3"]),
+        (["--numb", "3"], ["error: unknown argument: --numb"]),
+        (["-n", "3", "4"], ["error: unknown argument: 4"]),
+        (["-n"], ["error: -n needs a value: -n N", "error: invalid parameter for argument: -n"]),
+        (
+            ["--number", "many"],
+            [
+                "error: --number 'many' is not a whole number; allowed is a whole number, at least 0",
+                "error: invalid parameter for argument: --number",
+            ],
+        ),
+        # The first mistake is the one that is told.
+        (["--nope", "-n"], ["error: unknown argument: --nope"]),
+        (["--nope", "-h"], ["error: unknown argument: --nope"]),
+    ],
+)
+def test_mistakes_are_named(arguments: list[str], lines: list[str]) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(GROUPS, arguments)
+    assert list(caught.value.lines) == lines
+
+
+@pytest.mark.parametrize("arguments", [["-h"], ["--help"], ["-n", "3", "-h"], ["-h", "--nope"]])
+def test_help_acts_as_soon_as_it_is_met(arguments: list[str]) -> None:
+    with pytest.raises(HelpRequested):
+        parse(GROUPS, arguments)
+
+
+def test_an_option_without_effect_says_so() -> None:
+    assert parse(GROUPS, ["--old", "-q"]).warnings == ["--old has no effect"]
+
+
+def test_arguments_of_some_groups_can_be_passed_on_as_they_were_given() -> None:
+    parsed = parse(GROUPS, ["--word", "a b", "-n", " 3", "--mode", "-q", "--word", "c", "--number", "4"])
+    assert parsed.arguments_of((FIRST,)) == ["-n", " 3", "-q", "--number", "4"]
+    assert parsed.arguments_of((SECOND,)) == ["--word", "a b", "--mode", "--word", "c"]
+    assert parse(GROUPS, parsed.arguments_of(GROUPS)).settings == parsed.settings

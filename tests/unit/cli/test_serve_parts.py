@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from slotline.cli import serve
+from slotline.cli.core_options import CORE_GROUPS, core_config
+from slotline.cli.options import parse
+from slotline.cli.serve import GrpcAddresses
+from slotline.cli.serve_options import SERVE_GROUPS
+from slotline.cli.start_errors import StartError
+from tests.support.tiny_gguf import write_tiny_gguf
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def busy_address(stack: ExitStack) -> str:
+    listener = stack.enter_context(socket.socket())
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    return f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_addresses_that_were_asked_for_are_mandatory(stack: ExitStack) -> None:
+    addresses = serve.reserve(("127.0.0.1:0", "unix:/tmp/s"), stack)
+    assert addresses.mandatory[1] == "unix:/tmp/s"
+    assert not addresses.mandatory[0].endswith(":0")
+    assert (addresses.optional, addresses.missing) == ((), ())
+
+
+def test_an_address_that_was_asked_for_and_is_busy_stops_the_start(stack: ExitStack, busy_address: str) -> None:
+    with pytest.raises(StartError, match=f"^--grpc-listen {busy_address}: Address already in use; choose another"):
+        serve.reserve(("127.0.0.1:0", busy_address), stack)
+
+
+def test_the_default_address_is_optional(stack: ExitStack, busy_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "DEFAULT_GRPC_ADDRESS", "127.0.0.1:0")
+    assert len(serve.reserve((), stack).optional) == 1
+    monkeypatch.setattr(serve, "DEFAULT_GRPC_ADDRESS", busy_address)
+    assert serve.reserve((), stack) == GrpcAddresses(missing=(busy_address,))
+
+
+def test_the_command_of_the_core_describes_the_same_core() -> None:
+    arguments = ["-c", "2048", "-np", "4", "--port", "0", "-v", "--grpc-listen", "127.0.0.1:0", "-m", "a b.gguf"]
+    parsed = parse(SERVE_GROUPS, arguments)
+    config = core_config(parsed.settings)
+    grpc = GrpcAddresses(mandatory=("127.0.0.1:50052",), optional=("127.0.0.1:50051",))
+    command = serve.core_command(parsed, config, "unix:/tmp/s", grpc)
+    assert command[:5] == [sys.executable, "-P", "-m", "slotline.cli", "core"]
+    settings = parse(CORE_GROUPS, command[5:]).settings
+    core = core_config(settings)
+    assert core.model == config.model
+    assert core.listen == ("unix:/tmp/s", "127.0.0.1:50052")
+    assert core.optional_listen == ("127.0.0.1:50051",)
+    assert settings["parent_pid"] == os.getpid()
+    assert settings["verbose"] is True
+
+
+def test_the_default_model_is_named_to_the_core() -> None:
+    parsed = parse(SERVE_GROUPS, [])
+    config = core_config(parsed.settings)
+    command = serve.core_command(parsed, config, "unix:/tmp/s", GrpcAddresses())
+    assert command[-2:] == ["--model", config.model.path]
+
+
+def test_a_good_model_file_is_described(tmp_path: Path) -> None:
+    path = write_tiny_gguf(tmp_path / "tiny.gguf")
+    facts = serve.check_model(core_config({"path": str(path), "n_ctx": 256}))
+    assert (facts.path, facts.n_ctx) == (path, 256)
+
+
+def test_a_bad_model_file_stops_the_start(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match="does not exist"):
+        serve.check_model(core_config({"path": str(tmp_path / "nothing.gguf")}))
+
+
+def test_a_missing_temporary_directory_stops_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "x"))
+    monkeypatch.setattr("slotline.cli.private_directory.MAX_UNIX_PATH_BYTES", 4096)
+    with pytest.raises(StartError, match=r"^no temporary directory for the socket of the core: .*; set TMPDIR to one"):
+        serve.make_private_directory()

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import gevent
+import pytest
+from gevent.event import AsyncResult, Event
+
+from slotline.cli.supervisor import CorePhase, CoreReport, Supervisor
+
+LOADING = CoreReport(CorePhase.STARTING, progress=0.5)
+READY = CoreReport(CorePhase.READY, progress=1.0)
+FAILED = CoreReport(CorePhase.FAILED, message="the file is broken")
+PATIENCE_S = 10.0
+
+
+class FakeChild:
+    """A process that ends when the test says so, or at a signal."""
+
+    def __init__(self, pid: int, *, ignores: frozenset[signal.Signals] = frozenset()) -> None:
+        self.pid = pid
+        self.signals: list[signal.Signals] = []
+        self._ignores = ignores
+        self._status: AsyncResult[int] = AsyncResult()
+
+    def wait(self, timeout_s: float | None = None) -> int | None:
+        # Time is not waited for: what would have timed out times out at once, but lets others run.
+        if timeout_s is None:
+            return self._status.get(timeout=PATIENCE_S)
+        gevent.sleep(0)
+        return self._status.get(block=False) if self._status.ready() else None
+
+    def send(self, signum: signal.Signals) -> None:
+        if self._status.ready():
+            return
+        self.signals.append(signum)
+        if signum not in self._ignores:
+            self._status.set(-signum)
+
+    def end(self, status: int) -> None:
+        self._status.set(status)
+
+
+class FakeCores:
+    """Starts fake cores, answers the probe, and remembers what the watcher was told."""
+
+    def __init__(self) -> None:
+        self.children: list[FakeChild] = []
+        self.report: CoreReport | None = None
+        self.told: list[str] = []
+        self.now_s = 0.0
+        self.ignores: frozenset[signal.Signals] = frozenset()
+        self.failures_to_start = 0
+        self.changed = Event()
+        self.supervisor = Supervisor(self._start, lambda: self.report, self, clock=lambda: self.now_s)
+        self.running = gevent.spawn(self.supervisor.run)
+
+    def wait_for_start(self, number: int) -> FakeChild:
+        self._wait_until(lambda: len(self.children) >= number)
+        return self.children[number - 1]
+
+    def wait_until_told(self, *what: str) -> None:
+        self._wait_until(lambda: self.told == list(what))
+
+    def loading(self, progress: float) -> None:
+        self._tell(f"loading {progress}")
+
+    def ready(self) -> None:
+        self._tell("ready")
+
+    def failed(self, message: str) -> None:
+        self._tell(f"failed: {message}")
+
+    def gave_up(self, reason: str) -> None:
+        self._tell(f"gave up: {reason}")
+
+    def _tell(self, what: str) -> None:
+        if self.told[-1:] != [what]:
+            self.told.append(what)
+            self.changed.set()
+
+    def _start(self) -> FakeChild:
+        if self.failures_to_start:
+            self.failures_to_start -= 1
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        child = FakeChild(100 + len(self.children), ignores=self.ignores)
+        self.children.append(child)
+        self.changed.set()
+        return child
+
+    def _wait_until(self, condition: object) -> None:
+        assert callable(condition)
+        with gevent.Timeout(PATIENCE_S):
+            while not condition():
+                self.changed.clear()
+                self.changed.wait()
+
+
+@pytest.fixture
+def cores() -> Iterator[FakeCores]:
+    cores = FakeCores()
+    yield cores
+    cores.supervisor.kill()
+    cores.running.join(PATIENCE_S)
+    assert cores.running.successful()
+
+
+def test_the_first_start_is_followed_until_the_core_serves(cores: FakeCores) -> None:
+    cores.wait_for_start(1)
+    cores.report = LOADING
+    cores.wait_until_told("loading 0.5")
+    cores.report = READY
+    cores.wait_until_told("loading 0.5", "ready")
+    assert cores.supervisor.phase is CorePhase.READY
+
+
+def test_a_core_that_dies_is_started_again_and_only_the_first_start_is_shown(cores: FakeCores) -> None:
+    cores.report = READY
+    cores.wait_for_start(1)
+    cores.wait_until_told("ready")
+    cores.report = LOADING
+    cores.children[0].end(-9)
+    cores.wait_for_start(2)
+    assert cores.supervisor.phase is CorePhase.STARTING
+    cores.report = READY
+    cores.children[1].end(1)
+    cores.wait_for_start(3)
+    assert cores.told == ["ready"]
+
+
+def test_a_core_that_never_serves_is_given_up_after_three_deaths(cores: FakeCores) -> None:
+    for number in (1, 2, 3):
+        cores.wait_for_start(number).end(-9)
+    cores.running.join(PATIENCE_S)
+    assert cores.running.ready()
+    assert len(cores.children) == 3
+    assert cores.told == ["gave up: was killed by signal 9 (SIGKILL)"]
+
+
+def test_a_model_that_cannot_be_loaded_is_no_reason_to_start_again(cores: FakeCores) -> None:
+    cores.wait_for_start(1)
+    cores.report = FAILED
+    cores.wait_until_told("failed: the file is broken")
+    assert cores.supervisor.phase is CorePhase.FAILED
+    cores.supervisor.stop(30.0)
+    cores.running.join(PATIENCE_S)
+    assert len(cores.children) == 1
+
+
+def test_a_start_that_fails_counts_as_a_death(cores: FakeCores) -> None:
+    cores.failures_to_start = 3
+    cores.running.join(PATIENCE_S)
+    assert cores.told == ["gave up: could not be started: [Errno 11] Resource temporarily unavailable"]
+
+
+def test_stopping_asks_and_does_not_start_again(cores: FakeCores) -> None:
+    child = cores.wait_for_start(1)
+    cores.report = READY
+    cores.wait_until_told("ready")
+    cores.supervisor.stop(30.0)
+    cores.running.join(PATIENCE_S)
+    assert cores.running.successful()
+    assert child.signals == [signal.SIGTERM]
+    assert len(cores.children) == 1
+
+
+def test_a_core_that_ignores_the_request_is_killed() -> None:
+    cores = FakeCores()
+    cores.ignores = frozenset({signal.SIGTERM})
+    child = cores.wait_for_start(1)
+    cores.supervisor.stop(30.0)
+    cores.running.join(PATIENCE_S)
+    assert child.signals == [signal.SIGTERM, signal.SIGKILL]
+    assert cores.running.successful()
+
+
+def test_stopping_while_waiting_for_the_next_start_is_immediate(cores: FakeCores) -> None:
+    cores.report = READY
+    cores.wait_for_start(1)
+    cores.wait_until_told("ready")
+    cores.children[0].end(-9)
+    cores.wait_for_start(2)
+    cores.children[1].end(-9)
+    gevent.sleep(0)
+    cores.supervisor.stop(30.0)
+    cores.running.join(PATIENCE_S)
+    assert cores.running.successful()
+    assert len(cores.children) == 2
+
+
+def test_killing_does_not_wait(cores: FakeCores) -> None:
+    child = cores.wait_for_start(1)
+    cores.supervisor.kill()
+    assert child.signals == [signal.SIGKILL]
