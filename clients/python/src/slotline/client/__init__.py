@@ -1,0 +1,30 @@
+"""A small typed client for a Slotline core.
+
+::
+
+    from slotline.client import Client
+
+    with Client("127.0.0.1:50051") as client:
+        for text in client.generate("Once upon a time", max_tokens=32):
+            print(text, end="", flush=True)
+
+``AsyncClient`` is the same with ``async``. What is missing here is in the generated stubs, ``slotline.v1``, on which
+this is built; their messages may be used here too: a ``GenerateRequest`` is accepted wherever a prompt is.
+"""
+
+from slotline.client.asynchronous import AsyncClient, AsyncGeneration
+from slotline.client.errors import SlotlineError
+from slotline.client.requests import GenerateOptions, Prompt
+from slotline.client.results import Completion
+from slotline.client.synchronous import Client, Generation
+
+__all__ = [
+    "AsyncClient",
+    "AsyncGeneration",
+    "Client",
+    "Completion",
+    "GenerateOptions",
+    "Generation",
+    "Prompt",
+    "SlotlineError",
+]

@@ -1,0 +1,180 @@
+"""The blocking client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Protocol, TypeVar, Unpack
+
+import grpc
+
+from slotline.client.connection import CHANNEL_OPTIONS, call_metadata
+from slotline.client.errors import from_rpc_error
+from slotline.client.requests import GenerateOptions, Prompt, generate_request, tokenize_request
+from slotline.client.results import Completion, StreamState
+from slotline.v1 import (
+    generation_pb2,
+    inference_service_pb2_grpc,
+    model_pb2,
+    model_service_pb2_grpc,
+    tokenization_pb2,
+)
+
+Q = TypeVar("Q")
+R = TypeVar("R")
+
+
+class _StreamCall(Protocol):
+    """What grpc returns for a streaming call; it has no public name there."""
+
+    def __iter__(self) -> Iterator[generation_pb2.GenerateResponse]: ...
+
+    def cancel(self) -> object: ...
+
+    def code(self) -> grpc.StatusCode: ...
+
+
+class Client:
+    """A connection to a core; many threads may use it.
+
+    Args:
+        target: ``host:port`` or ``unix:/path``.
+        api_key: sent as a bearer token.
+        deadline_s: seconds that a call may take if it says nothing else; None for no limit.
+    """
+
+    def __init__(self, target: str, *, api_key: str | None = None, deadline_s: float | None = None) -> None:
+        self._channel = grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
+        self._inference = inference_service_pb2_grpc.InferenceServiceStub(self._channel)
+        self._models = model_service_pb2_grpc.ModelServiceStub(self._channel)
+        self._metadata = call_metadata(api_key)
+        self._deadline_s = deadline_s
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; calls that are under way fail."""
+        self._channel.close()
+
+    def generate(
+        self, prompt: Prompt, *, deadline_s: float | None = None, **options: Unpack[GenerateOptions]
+    ) -> Generation:
+        """Continue a prompt; iterate over the result to get the text as it comes.
+
+        Args:
+            prompt: a text, token ids, messages or a whole request.
+            deadline_s: seconds that the whole call may take, waiting included.
+            options: see ``GenerateOptions``.
+        """
+        request = generate_request(prompt, options)
+        call = self._inference.Generate(request, timeout=self._timeout(deadline_s), metadata=self._metadata)
+        return Generation(call)
+
+    def complete(
+        self, prompt: Prompt, *, deadline_s: float | None = None, **options: Unpack[GenerateOptions]
+    ) -> Completion:
+        """Continue a prompt and wait for the whole answer.
+
+        Raises:
+            SlotlineError: the request was refused or failed.
+        """
+        generation = self.generate(prompt, deadline_s=deadline_s, **options)
+        for _ in generation:
+            pass
+        return generation.completion
+
+    def tokenize(
+        self,
+        prompt: str | Sequence[Mapping[str, str]],
+        *,
+        add_special: bool = False,
+        parse_special: bool = True,
+        deadline_s: float | None = None,
+    ) -> list[int]:
+        """Token ids of a text, or of a conversation as the chat template writes it.
+
+        Args:
+            prompt: a text or messages.
+            add_special: add the tokens that the model puts around a text.
+            parse_special: recognise special tokens in the text.
+            deadline_s: seconds that the call may take.
+        """
+        request = tokenize_request(prompt)
+        request.add_special = add_special
+        request.parse_special = parse_special
+        return list(self._call(self._inference.Tokenize, request, deadline_s).ids)
+
+    def detokenize(self, ids: Sequence[int], *, skip_special: bool = True, deadline_s: float | None = None) -> str:
+        """Text of token ids."""
+        request = tokenization_pb2.DetokenizeRequest(ids=ids, skip_special=skip_special)
+        return self._call(self._inference.Detokenize, request, deadline_s).text
+
+    def models(self, *, deadline_s: float | None = None) -> list[model_pb2.Model]:
+        """The served models."""
+        return list(self._call(self._models.ListModels, model_pb2.ListModelsRequest(), deadline_s).models)
+
+    def health(self, *, deadline_s: float | None = None) -> model_pb2.HealthResponse:
+        """State of the core: whether it is ready, slots, queue, KV cache."""
+        return self._call(self._models.Health, model_pb2.HealthRequest(), deadline_s)
+
+    def _call(self, method: grpc.UnaryUnaryMultiCallable[Q, R], request: Q, deadline_s: float | None) -> R:
+        try:
+            return method(request, timeout=self._timeout(deadline_s), metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise from_rpc_error(error) from error
+
+    def _timeout(self, deadline_s: float | None) -> float | None:
+        return self._deadline_s if deadline_s is None else deadline_s
+
+
+class Generation:
+    """Text as it is generated: an iterator of strings, none of them empty.
+
+    Leaving it early leaves the request running; ``cancel`` it, or use it in a ``with`` statement.
+    """
+
+    def __init__(self, call: _StreamCall) -> None:
+        self._call = call
+        self._state = StreamState()
+        self._is_cancelled = False
+
+    def __enter__(self) -> Generation:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.cancel()
+
+    def __iter__(self) -> Iterator[str]:
+        for message in self.messages():
+            if text := self._state.add(message):
+                yield text
+
+    def messages(self) -> Iterator[generation_pb2.GenerateResponse]:
+        """The bare messages instead of text.
+
+        Raises:
+            SlotlineError: the request was refused or failed.
+        """
+        try:
+            yield from self._call
+        except grpc.RpcError as error:
+            if not (self._is_cancelled and self._call.code() is grpc.StatusCode.CANCELLED):
+                raise from_rpc_error(error) from error
+
+    def cancel(self) -> None:
+        """End the request; iterating ends too. Harmless after the end."""
+        self._is_cancelled = True
+        self._call.cancel()
+
+    @property
+    def completion(self) -> Completion:
+        """Everything about the answer; only after iterating to its end."""
+        return self._state.completion()

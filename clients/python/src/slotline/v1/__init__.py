@@ -1,0 +1,1 @@
+"""Messages and stubs of the gRPC contract, generated from ``protos/slotline/v1``."""

@@ -1,0 +1,120 @@
+"""The served model, its slots and the core's state as messages."""
+
+from __future__ import annotations
+
+from google.protobuf import timestamp_pb2
+
+from service.api.convert.events import duration
+from service.api.convert.settings import default_settings, generation_settings
+from service.api.served_model import ServedModel
+from service.api.status import CoreState, CoreStatus
+from service.engine.context import resolve_n_keep
+from service.engine.types import FinishReason, GenerationRequest, SlotSnapshot, SlotState
+from slotline.v1 import generation_pb2, model_pb2
+
+_STATES = {
+    SlotState.IDLE: model_pb2.SLOT_STATE_IDLE,
+    SlotState.PREFILL: model_pb2.SLOT_STATE_PREFILL,
+    SlotState.DECODE: model_pb2.SLOT_STATE_DECODE,
+}
+_SERVER_STATES = {
+    CoreState.LOADING: model_pb2.SERVER_STATE_LOADING,
+    CoreState.READY: model_pb2.SERVER_STATE_READY,
+    CoreState.FAILED: model_pb2.SERVER_STATE_FAILED,
+    CoreState.DRAINING: model_pb2.SERVER_STATE_DRAINING,
+}
+
+
+def model_message(model: ServedModel) -> model_pb2.Model:
+    """The description of a served model."""
+    facts, info, limits = model.facts, model.info, model.limits
+    return model_pb2.Model(
+        name=model.name,
+        aliases=model.aliases,
+        family=facts.family,
+        description=facts.description,
+        context_length=model.engine.n_ctx_slot,
+        max_output_tokens=model.engine.max_tokens,
+        training_context_length=facts.n_ctx_train,
+        embedding_dim=facts.n_embd,
+        vocab_size=model.vocabulary.n_vocab,
+        n_slots=model.engine.n_slots,
+        n_params=facts.n_params,
+        size_bytes=facts.size_bytes,
+        chat_template=model.template.source,
+        # What is accepted today, whatever the model itself could do.
+        capabilities=model_pb2.Capabilities(generate=True, context_shift=info.can_shift),
+        limits=model_pb2.Limits(max_prompt_bytes=limits.max_prompt_bytes, max_stop_texts=limits.max_stop_texts),
+        default_settings=default_settings(model),
+        bos_token_id=model.vocabulary.bos_token,
+        eog_token_ids=sorted(model.vocabulary.eog_tokens),
+    )
+
+
+def slot_message(slot: SlotSnapshot, model: ServedModel) -> model_pb2.Slot:
+    """One slot."""
+    message = model_pb2.Slot(
+        id=slot.id,
+        state=_STATES[slot.state],
+        task_id=slot.task_id,
+        settings=_slot_settings(slot, model),
+        prompt_tokens=slot.prompt_tokens,
+        prompt_tokens_done=slot.prompt_tokens_done,
+        tokens_predicted=slot.tokens_predicted,
+        tokens_remaining=slot.tokens_remaining,
+        # True before the first task too: nothing has ended yet.
+        has_next_token=slot.state is not SlotState.IDLE or slot.task_id is None,
+        cached_tokens=slot.cached_tokens,
+    )
+    if slot.request is not None:
+        _set_prompt(message, slot.request)
+    if slot.state is SlotState.IDLE and slot.finished is not None:
+        message.stopped_eos = slot.finished.eos_token is not None
+        message.stopped_limit = slot.finished.reason is FinishReason.LENGTH
+        message.stopping_text = (slot.finished.stop_text or b"").decode()
+    return message
+
+
+def health_message(status: CoreStatus) -> model_pb2.HealthResponse:
+    """The state of a core."""
+    snapshot = status.snapshot
+    start_time = timestamp_pb2.Timestamp()
+    start_time.FromMicroseconds(round(status.start_time_s * 1e6))
+    return model_pb2.HealthResponse(
+        state=_SERVER_STATES[status.state],
+        instance_id=status.instance_id,
+        message=status.message,
+        load_progress=status.load_progress,
+        slots_idle=len(snapshot.slots) - snapshot.slots_processing,
+        slots_processing=snapshot.slots_processing,
+        queue_depth=snapshot.queue_depth,
+        queue_limit=status.queue_limit,
+        kv_cells_used=snapshot.kv_cells_used,
+        kv_cells_total=snapshot.kv_cells_total,
+        uptime=duration(status.uptime_s),
+        start_time=start_time,
+    )
+
+
+def _slot_settings(slot: SlotSnapshot, model: ServedModel) -> generation_pb2.GenerationSettings:
+    request = slot.request
+    if request is None:
+        return default_settings(model)
+    if slot.finished is not None:
+        n_keep, max_tokens = slot.finished.n_keep, slot.finished.max_tokens
+    else:
+        n_keep = resolve_n_keep(request.n_keep, slot.prompt_tokens, model.engine.n_ctx_slot)
+        max_tokens = None if slot.tokens_remaining is None else slot.tokens_remaining + slot.tokens_predicted
+    return generation_settings(request, model, seed=slot.seed, n_keep=n_keep, max_tokens=max_tokens)
+
+
+def _set_prompt(message: model_pb2.Slot, request: GenerationRequest) -> None:
+    """Copy the prompt as it was received; the two messages have the same names for its forms."""
+    received = request.echo
+    if not isinstance(received, generation_pb2.GenerateRequest):
+        return
+    form = received.WhichOneof("prompt")
+    if form == "text":
+        message.text = received.text
+    elif form is not None:
+        getattr(message, form).CopyFrom(getattr(received, form))

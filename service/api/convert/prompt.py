@@ -1,0 +1,150 @@
+"""The prompt of a request, in each of its forms, to token ids and conversations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from service.api.convert.checks import size_at_most
+from service.api.served_model import ServedModel
+from service.errors import InvalidArgument, NotImplementedFeature
+from service.prompts.prompt import Part, check_ids, tokenize_chat, tokenize_parts, tokenize_prompt
+from service.prompts.templates import RESERVED, Conversation
+from slotline.v1 import generation_pb2, prompt_pb2
+
+
+def prompt_tokens(request: generation_pb2.GenerateRequest, model: ServedModel) -> tuple[int, ...]:
+    """The token ids of a request's prompt; at least one.
+
+    Raises:
+        InvalidArgument: the prompt is missing, too large, empty, or has ids outside the vocabulary.
+        NotImplementedFeature: the prompt has a form that is not available.
+    """
+    vocabulary, limit = model.vocabulary, model.limits.max_prompt_bytes
+    match request.WhichOneof("prompt"):
+        case "text":
+            size_at_most("text", len(request.text.encode()), limit)
+            return tuple(tokenize_prompt(request.text, vocabulary))
+        case "token_ids":
+            size_at_most("token_ids", request.token_ids.ByteSize(), limit)
+            return _not_empty("token_ids.ids", check_ids(request.token_ids.ids, vocabulary.n_vocab, "token_ids.ids"))
+        case "chat":
+            return _not_empty("chat.messages", tokenize_chat(render_chat(request.chat, model), vocabulary))
+        case "parts":
+            return _not_empty("parts.parts", tokenize_parts(prompt_parts(request.parts, model, "parts"), vocabulary))
+        case "infill":
+            raise NotImplementedFeature("infill prompts")
+        case _:
+            raise InvalidArgument("prompt", "is missing; set one of text, token_ids, chat, parts, infill")
+
+
+def prompt_parts(parts: prompt_pb2.PromptParts, model: ServedModel, field: str) -> list[Part]:
+    """Text and ids in order, checked.
+
+    Args:
+        parts: the message.
+        model: whose vocabulary bounds the ids.
+        field: path of the message, for errors.
+    """
+    size_at_most(field, parts.ByteSize(), model.limits.max_prompt_bytes)
+    return [_part(part, model, f"{field}.parts[{index}]") for index, part in enumerate(parts.parts)]
+
+
+def render_chat(chat: prompt_pb2.ChatPrompt, model: ServedModel) -> str:
+    """A conversation as the text that the chat template makes of it. May take a while.
+
+    Raises:
+        InvalidArgument: the conversation is malformed or too large, or the template does not take it.
+        NotImplementedFeature: it holds images.
+    """
+    size_at_most("chat", chat.ByteSize(), model.limits.max_prompt_bytes)
+    return model.template.render(conversation(chat))
+
+
+def conversation(chat: prompt_pb2.ChatPrompt) -> Conversation:
+    """A conversation as templates see it."""
+    if not chat.messages:
+        raise InvalidArgument("chat.messages", "is empty; at least one message is needed")
+    variables = _json(chat.template_kwargs_json, "chat.template_kwargs_json", dict, "a JSON object")
+    for name in sorted(RESERVED & variables.keys()):
+        raise InvalidArgument("chat.template_kwargs_json", f"sets {name!r}, which the server sets itself")
+    tools = _json(chat.tools_json, "chat.tools_json", list, "a JSON array") if chat.HasField("tools_json") else None
+    return Conversation(
+        messages=[_message(message, f"chat.messages[{index}]") for index, message in enumerate(chat.messages)],
+        add_generation_prompt=not chat.HasField("add_generation_prompt") or chat.add_generation_prompt,
+        tools=tools or None,
+        variables=variables,
+    )
+
+
+def _part(part: prompt_pb2.PromptPart, model: ServedModel, field: str) -> Part:
+    match part.WhichOneof("part"):
+        case "text":
+            return part.text
+        case "token_ids":
+            return check_ids(part.token_ids.ids, model.vocabulary.n_vocab, f"{field}.token_ids.ids")
+        case "image":
+            raise NotImplementedFeature("images in prompts")
+        case _:
+            raise InvalidArgument(field, "is empty; set one of text, token_ids, image")
+
+
+def _message(message: prompt_pb2.ChatMessage, field: str) -> dict[str, Any]:
+    turn: dict[str, Any] = {"role": message.role, "content": _content(message.content, field)}
+    if message.HasField("name"):
+        turn["name"] = message.name
+    if message.HasField("tool_calls_json"):
+        path = f"{field}.tool_calls_json"
+        turn["tool_calls"] = [_tool_call(call) for call in _json(message.tool_calls_json, path, list, "a JSON array")]
+    if message.HasField("tool_call_id"):
+        turn["tool_call_id"] = message.tool_call_id
+    return turn
+
+
+def _content(parts: Sequence[prompt_pb2.PromptPart], field: str) -> str:
+    texts = []
+    for index, part in enumerate(parts):
+        match part.WhichOneof("part"):
+            case "text":
+                texts.append(part.text)
+            case "image":
+                raise NotImplementedFeature("images in prompts")
+            case kind:
+                raise InvalidArgument(
+                    f"{field}.content[{index}]", f"is {kind or 'empty'}; a message's content is made of text"
+                )
+    return "".join(texts)
+
+
+def _tool_call(call: Any) -> Any:
+    """A call as templates expect it: arguments as an object, which the OpenAI shape sends as a string of JSON."""
+    match call:
+        case {"function": {"arguments": str(arguments), **function}, **rest}:
+            try:
+                parsed = json.loads(arguments)
+            except (ValueError, RecursionError):
+                return call
+            return {**rest, "function": {**function, "arguments": parsed}}
+        case _:
+            return call
+
+
+def _json(text: str, field: str, kind: type, allowed: str) -> Any:
+    if not text:
+        return kind()
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise InvalidArgument(field, f"is not JSON ({error}); allowed is {allowed}") from error
+    except RecursionError as error:
+        raise InvalidArgument(field, f"nests too deeply; allowed is {allowed}") from error
+    if not isinstance(value, kind):
+        raise InvalidArgument(field, f"is {type(value).__name__}; allowed is {allowed}")
+    return value
+
+
+def _not_empty(field: str, tokens: Sequence[int]) -> tuple[int, ...]:
+    if not tokens:
+        raise InvalidArgument(field, "holds no tokens; at least one is needed")
+    return tuple(tokens)

@@ -1,0 +1,40 @@
+"""``GenerationSettings``: what was in force, for final messages, slots and the model's description."""
+
+from __future__ import annotations
+
+from service.api.convert.sampling import DEFAULTS, sampling_params
+from service.api.served_model import ServedModel
+from service.engine.types import GenerationRequest
+from slotline.v1 import generation_pb2
+
+
+def generation_settings(
+    request: GenerationRequest, model: ServedModel, *, seed: int | None, n_keep: int, max_tokens: int | None
+) -> generation_pb2.GenerationSettings:
+    """The settings of a request.
+
+    Args:
+        request: what the engine was asked for.
+        model: the model it runs on.
+        seed: the seed that was used, None before there is one.
+        n_keep: resolved.
+        max_tokens: the limit in force, None for none.
+    """
+    sampling = request.sampling
+    return generation_pb2.GenerationSettings(
+        sampling=sampling_params(sampling, seed),
+        penalty_prompt_token_ids=sampling.penalty_prompt or (),
+        logit_bias=dict(sampling.logit_bias),
+        max_tokens=max_tokens,
+        n_keep=n_keep,
+        n_ctx=model.engine.n_ctx_slot,
+        stop_texts=[text.decode() for text in request.stop_texts],
+        n_probs=sampling.n_probs,
+        cache_prompt=request.cache_prompt,
+    )
+
+
+def default_settings(model: ServedModel) -> generation_pb2.GenerationSettings:
+    """The settings of a request that gives none; its seed is absent, because each request draws its own."""
+    request = GenerationRequest(prompt=(), sampling=DEFAULTS, cache_prompt=model.cache_prompt)
+    return generation_settings(request, model, seed=None, n_keep=0, max_tokens=model.engine.max_tokens)

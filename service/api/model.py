@@ -1,0 +1,58 @@
+"""The control plane's servicer. Every answer comes from a snapshot or from facts: none waits for the engine."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from service.api.convert.description import health_message, model_message, slot_message
+from service.api.convert.prompt import render_chat
+from service.api.core import Core
+from service.api.rpc import RpcCall
+from service.errors import NotImplementedFeature
+from slotline.v1 import model_pb2, model_service_pb2_grpc
+
+if TYPE_CHECKING:
+    from slotline.v1.model_service_pb2_grpc import _ServicerContext as Context
+
+
+class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
+    """``slotline.v1.ModelService`` on a core."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def ListModels(self, request: model_pb2.ListModelsRequest, context: Context) -> model_pb2.ListModelsResponse:
+        """The one model that is served."""
+        async with RpcCall("ListModels", context):
+            return model_pb2.ListModelsResponse(models=[model_message(self._core.model())])
+
+    async def GetModel(self, request: model_pb2.GetModelRequest, context: Context) -> model_pb2.GetModelResponse:
+        """The model of that name."""
+        async with RpcCall("GetModel", context):
+            return model_pb2.GetModelResponse(model=model_message(self._core.model(request.name)))
+
+    async def Health(self, request: model_pb2.HealthRequest, context: Context) -> model_pb2.HealthResponse:
+        """The state of the core, in every state."""
+        async with RpcCall("Health", context):
+            return health_message(self._core.status())
+
+    async def ListSlots(self, request: model_pb2.ListSlotsRequest, context: Context) -> model_pb2.ListSlotsResponse:
+        """All slots after the engine's last step."""
+        async with RpcCall("ListSlots", context):
+            model = self._core.model()
+            slots = [slot_message(slot, model) for slot in self._core.snapshot().slots]
+            return model_pb2.ListSlotsResponse(slots=slots)
+
+    async def ApplyTemplate(
+        self, request: model_pb2.ApplyTemplateRequest, context: Context
+    ) -> model_pb2.ApplyTemplateResponse:
+        """A conversation as the text that Generate would tokenise."""
+        async with RpcCall("ApplyTemplate", context):
+            job = partial(render_chat, request.chat, self._core.model(request.model))
+            return model_pb2.ApplyTemplateResponse(text=await self._core.pool.run(request.ByteSize(), job))
+
+    async def GetMetrics(self, request: model_pb2.GetMetricsRequest, context: Context) -> model_pb2.GetMetricsResponse:
+        """Not available."""
+        async with RpcCall("GetMetrics", context):
+            raise NotImplementedFeature("GetMetrics")

@@ -1,0 +1,126 @@
+"""What a served model is to the rest of the API: its name, its vocabulary, its template and its bounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Protocol
+
+from service.config import CoreConfig, EngineConfig
+from service.engine.model import LanguageModel, ModelInfo
+from service.errors import ModelNotFound
+from service.prompts.templates import ChatTemplate
+from service.prompts.vocabulary import Vocabulary
+
+
+class ModelFacts(Protocol):
+    """What a model file says about itself."""
+
+    @property
+    def family(self) -> str:
+        """Architecture, for example ``llama``."""
+
+    @property
+    def description(self) -> str:
+        """One line on size and quantisation."""
+
+    @property
+    def n_params(self) -> int:
+        """Number of parameters."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of weights."""
+
+    @property
+    def n_embd(self) -> int:
+        """Length of an embedding vector."""
+
+    @property
+    def n_ctx_train(self) -> int:
+        """Context the model was trained with, in tokens."""
+
+    @property
+    def chat_template(self) -> str | None:
+        """The model's own chat template as Jinja, None if it has none."""
+
+
+class LoadedModel(LanguageModel, Protocol):
+    """What loading gives: a model for the engine, with what prompts and descriptions need."""
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The model's tokens; any thread."""
+
+    @property
+    def facts(self) -> ModelFacts:
+        """What the file says; any thread."""
+
+    def close(self) -> None:
+        """Free the model; only after the engine's end. Waits for calls of the vocabulary."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on one request.
+
+    Attributes:
+        max_prompt_bytes: largest prompt, before and after the chat template.
+        max_stop_texts: most stop texts.
+        max_samplers: longest sampler chain.
+    """
+
+    max_prompt_bytes: int = 8 << 20
+    max_stop_texts: int = 128
+    max_samplers: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A model that is ready to serve.
+
+    Attributes:
+        name: what it is called in answers.
+        aliases: other names that requests may use.
+        facts, info, vocabulary: from the loaded model.
+        template: the chat template in force.
+        limits: bounds on one request.
+        engine: slots, and the server-wide cap on tokens.
+        cache_prompt: whether requests reuse cached prefixes unless they say otherwise.
+    """
+
+    name: str
+    aliases: tuple[str, ...]
+    facts: ModelFacts
+    info: ModelInfo
+    vocabulary: Vocabulary
+    template: ChatTemplate
+    limits: Limits
+    engine: EngineConfig
+    cache_prompt: bool
+
+    @classmethod
+    def create(cls, config: CoreConfig, loaded: LoadedModel, template: ChatTemplate, limits: Limits) -> ServedModel:
+        """Put together what was configured and what was loaded."""
+        path = config.model.path
+        names = dict.fromkeys([config.model_name, path, PurePath(path).name])
+        return cls(
+            name=config.model_name,
+            aliases=tuple(name for name in names if name != config.model_name),
+            facts=loaded.facts,
+            info=loaded.info,
+            vocabulary=loaded.vocabulary,
+            template=template,
+            limits=limits,
+            engine=config.engine,
+            cache_prompt=config.cache_prompt,
+        )
+
+    def check_name(self, name: str) -> None:
+        """Accept the empty name, the model's own and its aliases.
+
+        Raises:
+            ModelNotFound: for any other.
+        """
+        if name and name != self.name and name not in self.aliases:
+            raise ModelNotFound(name, self.name)

@@ -1,0 +1,239 @@
+"""The core as a server: listeners, standard health, reflection, signals, drain, exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import grpc.aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from service.api.core import Core, EngineFactory, Load
+from service.api.inference import InferenceServicer
+from service.api.listen import AddressBusy, ListenError, UnixAddress, UnixSocketGuard, check_tcp, parse_address
+from service.api.model import ModelServicer
+from service.api.served_model import Limits, LoadedModel
+from service.api.status import CoreState
+from service.config import CoreConfig, ModelConfig
+from service.engine.thread import EngineThread
+from service.errors import ServiceError
+from slotline.v1 import (
+    inference_service_pb2,
+    inference_service_pb2_grpc,
+    model_service_pb2,
+    model_service_pb2_grpc,
+)
+
+logger = logging.getLogger(__name__)
+
+#: Has no types.
+_enable_reflection: Callable[[Sequence[str], grpc.aio.Server], None] = reflection.enable_server_reflection
+
+#: Standard health knows these names; the empty one is the server as a whole.
+SERVICES = (
+    inference_service_pb2.DESCRIPTOR.services_by_name["InferenceService"].full_name,
+    model_service_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
+)
+#: The engine thread gives the GIL up for most of a step. When it wants it back, it must not wait 5 ms, the default.
+SWITCH_INTERVAL_S = 0.0005
+#: A message may carry more than a prompt of the largest size, and an oversized one should reach the check that says so.
+RECEIVE_FACTOR = 4
+#: What the transport gets to flush after the last handler; health watchers are cut off then.
+TRANSPORT_STOP_S = 0.5
+
+
+def load_llama(config: ModelConfig, *, on_progress: Callable[[float], bool]) -> LoadedModel:
+    """Load a model with llama.cpp."""
+    from service.llama.loader import load  # binds the native library, which must not delay the listeners
+
+    return load(config, on_progress=on_progress)
+
+
+def run_core(config: CoreConfig, *, load: Load = load_llama) -> int:
+    """Run a core until a signal or a fault ends it, and return the exit code.
+
+    The first SIGTERM or SIGINT drains: new requests are refused, running ones may go on for
+    ``config.drain_timeout_s``. A second one ends the process at once, with code 1. Returns 0 after a drain, 1 if an
+    address cannot be listened on or the engine died. A model that cannot be loaded ends nothing: the state is FAILED.
+    """
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    code, is_clean = asyncio.run(_run(config, load))
+    if not is_clean:
+        # The engine's thread is inside the library, whose destructors must not run under it.
+        logging.shutdown()
+        os._exit(code)
+    return code
+
+
+class CoreServer:
+    """A core with its gRPC server, on one event loop.
+
+    Args:
+        config: the whole core.
+        load: loads the model, in the engine's thread.
+        make_engine: makes the engine.
+        limits: bounds on one request.
+
+    Attributes:
+        core: what the servicers stand on.
+        addresses: where it listens, with real ports; known after ``start``.
+
+    Raises:
+        InvalidArgument: ``config.chat_template`` is neither Jinja nor a known name.
+    """
+
+    def __init__(
+        self,
+        config: CoreConfig,
+        *,
+        load: Load = load_llama,
+        make_engine: EngineFactory = EngineThread,
+        limits: Limits | None = None,
+    ) -> None:
+        self._config = config
+        limits = limits or Limits()
+        self.core = Core(config, load=load, make_engine=make_engine, on_state=self._publish_state, limits=limits)
+        self.addresses: tuple[str, ...] = ()
+        self._options = _server_options(limits)
+        self._guards: list[UnixSocketGuard] = []
+
+    async def start(self) -> None:
+        """Listen, then begin to load the model. Health is NOT_SERVING until it is loaded.
+
+        Raises:
+            ListenError: a mandatory address cannot be listened on; nothing is left behind.
+        """
+        self._server = grpc.aio.server(options=self._options)
+        self._health = health.aio.HealthServicer()
+        inference_service_pb2_grpc.add_InferenceServiceServicer_to_server(InferenceServicer(self.core), self._server)
+        model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(self.core), self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        names = [*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME]
+        _enable_reflection(names, self._server)
+        await self._publish_state(self.core.state)
+        try:
+            self.addresses = tuple(self._bind_all())
+            await self._server.start()
+            for guard in self._guards:
+                guard.restrict()
+        except BaseException:
+            await self._close_listeners(grace_s=None)
+            raise
+        for address in self.addresses:
+            logger.info("gRPC server listening", extra={"address": address})
+        self.core.start()
+
+    async def drain(self) -> None:
+        """Refuse new requests and let the admitted ones finish, for at most ``config.drain_timeout_s``."""
+        logger.info("draining", extra={"timeout_s": self._config.drain_timeout_s})
+        await self.core.drain(self._config.drain_timeout_s)
+
+    async def stop(self) -> bool:
+        """End running requests as cancelled, then everything else. Returns whether the engine's thread has ended."""
+        is_clean = await self.core.stop()
+        await self._close_listeners(TRANSPORT_STOP_S)
+        logger.info("stopped")
+        return is_clean
+
+    def _bind_all(self) -> list[str]:
+        addresses = [self._bind(text) for text in self._config.listen]
+        for text in self._config.optional_listen:
+            try:
+                addresses.append(self._bind(text))
+            except AddressBusy as error:
+                logger.warning("going on without a gRPC address", extra={"reason": str(error)})
+        if not addresses:
+            raise ListenError("there is no address to listen on; give one that is free")
+        return addresses
+
+    def _bind(self, text: str) -> str:
+        """Bind one address and return it with its real port."""
+        address = parse_address(text)
+        try:
+            if isinstance(address, UnixAddress):
+                self._guards.append(UnixSocketGuard(address))
+                self._server.add_insecure_port(str(address))
+                return str(address)
+            check_tcp(address)
+            return str(replace(address, port=self._server.add_insecure_port(str(address))))
+        except RuntimeError as error:
+            raise ListenError(f"cannot listen on {address}: {error}") from error
+
+    async def _close_listeners(self, grace_s: float | None) -> None:
+        await self._server.stop(grace_s)
+        while self._guards:
+            self._guards.pop().close()
+
+    async def _publish_state(self, state: CoreState) -> None:
+        """Tell standard health."""
+        serving = health_pb2.HealthCheckResponse.SERVING
+        status = serving if state is CoreState.READY else health_pb2.HealthCheckResponse.NOT_SERVING
+        for service in ("", *SERVICES):
+            await self._health.set(service, status)
+
+
+async def _run(config: CoreConfig, load: Load) -> tuple[int, bool]:
+    """Run until the end; returns the exit code and whether the engine's thread has ended."""
+    should_stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _on_signal, should_stop)
+    try:
+        server = CoreServer(with_known_context(config), load=load)
+        await server.start()
+    except (ListenError, ServiceError) as error:
+        logger.error("the server cannot start", extra={"reason": str(error)})
+        return 1, True
+    died = asyncio.ensure_future(server.core.has_died.wait())
+    stopped = asyncio.ensure_future(should_stop.wait())
+    await asyncio.wait([died, stopped], return_when=asyncio.FIRST_COMPLETED)
+    if stopped.done():
+        await server.drain()
+    is_clean = await server.stop()
+    code = 1 if died.done() else 0
+    for waiting in (died, stopped):
+        waiting.cancel()
+    return code, is_clean
+
+
+def _on_signal(should_stop: asyncio.Event) -> None:
+    if should_stop.is_set():
+        logger.warning("second signal, terminating immediately")
+        logging.shutdown()
+        os._exit(1)
+    should_stop.set()
+
+
+def with_known_context(config: CoreConfig) -> CoreConfig:
+    """The configuration with a context size of 0 replaced by what the model file says."""
+    if config.model.n_ctx:
+        return config
+    from service.llama.preflight import check_model_file
+
+    # A file that cannot be read is found again by loading it, which ends in state FAILED with the same text.
+    with contextlib.suppress(ServiceError):
+        facts = check_model_file(config.model)
+        return replace(config, model=replace(config.model, n_ctx=facts.n_ctx_train))
+    return config
+
+
+def _server_options(limits: Limits) -> tuple[tuple[str, int], ...]:
+    return (
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_receive_message_length", RECEIVE_FACTOR * limits.max_prompt_bytes),
+        ("grpc.max_send_message_length", -1),
+        # Find peers that vanished without a word, so that their slots become free.
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
+        ("grpc.http2.max_pings_without_data", 0),
+        # Let clients do the same.
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    )

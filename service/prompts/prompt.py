@@ -1,0 +1,95 @@
+"""Prompt forms to token ids.
+
+Where BOS stands: in front of the whole prompt if the model wants one and the prompt begins with text. Ids given by the
+caller are taken as they are, also at the beginning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from service.errors import InvalidArgument
+from service.prompts.vocabulary import Vocabulary
+
+Part = str | Sequence[int]
+
+#: What an empty prompt acts as: there must be something to continue.
+BLANK = " "
+
+
+def tokenize_prompt(text: str, vocabulary: Vocabulary) -> list[int]:
+    """Token ids of a text prompt: BOS if the model wants one, special tokens recognised, empty acts as one blank."""
+    return tokenize_parts([text or BLANK], vocabulary)
+
+
+def tokenize_parts(parts: Sequence[Part], vocabulary: Vocabulary) -> list[int]:
+    """Token ids of text and ids in order; only a first part that is text gets BOS. The result may be empty."""
+    tokens: list[int] = []
+    for index, part in enumerate(parts):
+        if isinstance(part, str):
+            if index == 0:
+                tokens += bos(vocabulary)
+            tokens += vocabulary.tokenize(part, parse_special=True)
+        else:
+            tokens += part
+    return tokens
+
+
+def tokenize_chat(text: str, vocabulary: Vocabulary) -> list[int]:
+    """Token ids of a rendered conversation: like a text prompt, but a BOS that the template wrote is not doubled."""
+    tokens = vocabulary.tokenize(text, parse_special=True)
+    head = bos(vocabulary)
+    return tokens if tokens[:1] == head else head + tokens
+
+
+def tokenize_text(
+    parts: Sequence[Part], vocabulary: Vocabulary, *, add_special: bool, parse_special: bool
+) -> list[int]:
+    """Token ids for their own sake, not as a prompt.
+
+    Args:
+        parts: text and ids in order; ids are copied.
+        vocabulary: the model's.
+        add_special: put the model's BOS before a first text and its EOS after a last one.
+        parse_special: recognise special tokens in text.
+    """
+    tokens: list[int] = []
+    for part in parts:
+        tokens += vocabulary.tokenize(part, parse_special=parse_special) if isinstance(part, str) else part
+    if add_special and parts:
+        if isinstance(parts[0], str):
+            tokens = bos(vocabulary) + tokens
+        if isinstance(parts[-1], str):
+            tokens += eos(vocabulary)
+    return tokens
+
+
+def detokenize(ids: Sequence[int], vocabulary: Vocabulary, *, skip_special: bool) -> bytes:
+    """The bytes of tokens; control tokens by name unless they are skipped."""
+    return b"".join(vocabulary.piece(token, special=not skip_special) for token in ids)
+
+
+def check_ids(ids: Sequence[int], n_vocab: int, field: str) -> tuple[int, ...]:
+    """The ids, all of them inside the vocabulary.
+
+    Raises:
+        InvalidArgument: names the first offender as ``field[position]``.
+    """
+    checked = tuple(ids)
+    if checked and not (min(checked) >= 0 and max(checked) < n_vocab):
+        position = next(index for index, token in enumerate(checked) if not 0 <= token < n_vocab)
+        raise InvalidArgument(
+            f"{field}[{position}]",
+            f"{checked[position]} is not a token of this model; allowed are 0 to {n_vocab - 1}",
+        )
+    return checked
+
+
+def bos(vocabulary: Vocabulary) -> list[int]:
+    """What stands in front of a text prompt: BOS, or nothing."""
+    return [vocabulary.bos_token] if vocabulary.adds_bos and vocabulary.bos_token is not None else []
+
+
+def eos(vocabulary: Vocabulary) -> list[int]:
+    """What closes a text: EOS, or nothing."""
+    return [vocabulary.eos_token] if vocabulary.adds_eos and vocabulary.eos_token is not None else []

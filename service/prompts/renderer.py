@@ -1,0 +1,240 @@
+"""Renders chat templates in processes of their own.
+
+Context. A template is a program. It comes with a model file from anywhere, or from the command line, and its input
+comes from callers. Jinja's sandbox keeps it from reaching Python objects that are none of its business, but not from
+running for ever or from eating all memory: two nested loops over ``range(100000)``, ``'a' * 10**10`` or
+``10 ** 10 ** 10`` suffice, and while the last two run no Python code does, so no trace hook, deadline check or limit on
+``range`` stops them; in this process they would also hold the GIL against the engine. Jinja evaluates constant
+expressions while it compiles, so even compiling is not safe.
+
+Decision. Templates are compiled and rendered in a worker process, in the sandbox, under limits that the kernel
+enforces: CPU time by a timer whose signal ends the worker, memory by RLIMIT_AS, and output by counting it. A worker
+that died is replaced by the next request.
+
+Consequences. No template can stop the service; a request whose rendering ends the worker is refused with a reason.
+Rendering costs a round trip over a pipe (about 0.2 ms) and a worker about 20 MB; a second one starts only if two
+requests render at once. The limit is CPU time and not wall time, so that a busy machine refuses nobody.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from service.errors import InvalidArgument
+from service.prompts.templates import FALLBACK, Conversation
+
+logger = logging.getLogger(__name__)
+
+CPU_LIMIT_S = 2.0
+MEMORY_LIMIT_BYTES = 512 << 20
+N_WORKERS = 2
+PROGRAM = Path(__file__).with_name("template_worker.py")
+
+
+class TemplateFailure(Exception):
+    """A template could not be compiled or rendered; the text says why."""
+
+
+class TemplateRenderer:
+    """A compiled chat template. ``render`` may be called from several threads.
+
+    Args:
+        source: Jinja text.
+        bos: the model's BOS as text, for the template's ``bos_token``.
+        eos: the model's EOS as text, for the template's ``eos_token``.
+        max_output_bytes: most UTF-8 bytes a rendered conversation may have.
+        cpu_limit_s: CPU time of one rendering.
+        memory_limit_bytes: address space of one worker.
+
+    Raises:
+        TemplateFailure: the source does not compile.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        *,
+        bos: str,
+        eos: str,
+        max_output_bytes: int,
+        cpu_limit_s: float = CPU_LIMIT_S,
+        memory_limit_bytes: int = MEMORY_LIMIT_BYTES,
+    ) -> None:
+        self._source = source
+        program = [str(cpu_limit_s), str(memory_limit_bytes)]
+        setup = {
+            "source": source,
+            "specials": {"bos_token": bos, "eos_token": eos},
+            "max_output_bytes": max_output_bytes,
+        }
+        self._workers = [_Worker(program, setup, cpu_limit_s) for _ in range(N_WORKERS)]
+        # Last in, first out: the second worker is started only if the first is busy.
+        self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
+        for worker in self._workers:
+            self._idle.put(worker)
+        try:
+            self._workers[-1].start()
+        except TemplateFailure:
+            self.close()
+            raise
+
+    @property
+    def source(self) -> str:
+        """The template as Jinja."""
+        return self._source
+
+    def render(self, conversation: Conversation) -> str:
+        """Render a conversation; blocks.
+
+        Raises:
+            InvalidArgument: the template refuses the conversation, fails on it, or takes too much for it.
+        """
+        worker = self._idle.get()
+        try:
+            return worker.render(
+                {
+                    **conversation.variables,
+                    "messages": list(conversation.messages),
+                    "tools": conversation.tools,
+                    "documents": None,
+                    "add_generation_prompt": conversation.add_generation_prompt,
+                }
+            )
+        except TemplateFailure as error:
+            raise InvalidArgument("chat.messages", str(error)) from error
+        finally:
+            self._idle.put(worker)
+
+    def close(self) -> None:
+        """End the workers, also in the middle of a rendering. May be called more than once."""
+        for worker in self._workers:
+            worker.close()
+
+
+def make_renderer(
+    override: str | None, of_model: str | None, *, bos: str, eos: str, max_output_bytes: int
+) -> TemplateRenderer:
+    """The template in force: the override, else the model's own, else chatml.
+
+    A model's template that does not compile is replaced by chatml with an error in the log, so that the model can
+    still be used.
+
+    Args:
+        override: Jinja text that replaces the model's, None for none.
+        of_model: the model's own, None if it brings none.
+        bos, eos, max_output_bytes: as for ``TemplateRenderer``.
+
+    Raises:
+        TemplateFailure: the override does not compile.
+    """
+    if override is not None:
+        return TemplateRenderer(override, bos=bos, eos=eos, max_output_bytes=max_output_bytes)
+    if of_model:
+        try:
+            return TemplateRenderer(of_model, bos=bos, eos=eos, max_output_bytes=max_output_bytes)
+        except TemplateFailure as error:
+            logger.error("the model's chat template cannot be used; using chatml", extra={"reason": str(error)})
+    else:
+        logger.warning("the model has no chat template; using chatml")
+    return TemplateRenderer(FALLBACK, bos=bos, eos=eos, max_output_bytes=max_output_bytes)
+
+
+class _Worker:
+    """One process; started when needed, replaced after it died. Used by one thread at a time, but for ``close``."""
+
+    def __init__(self, program: list[str], setup: dict[str, Any], cpu_limit_s: float) -> None:
+        self._program = program
+        self._setup = setup
+        self._cpu_limit_s = cpu_limit_s
+        self._process: _Process | None = None
+        self._is_closed = False
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Start the process unless it runs, and compile the template in it; raises TemplateFailure."""
+        if self._process is not None:
+            return
+        with self._lock:
+            if self._is_closed:
+                raise TemplateFailure("the server is shutting down")
+            self._process = _Process(self._program)
+        try:
+            self._ask({"compile": self._setup})
+        except TemplateFailure:
+            self._end_process()
+            raise
+
+    def render(self, variables: dict[str, Any]) -> str:
+        """Render with these variables; raises TemplateFailure."""
+        self.start()
+        return self._ask({"render": variables})
+
+    def close(self) -> None:
+        """End the process for good."""
+        with self._lock:
+            self._is_closed = True
+        self._end_process()
+
+    def _ask(self, request: dict[str, Any]) -> str:
+        process = self._process
+        reply = process.exchange(request) if process is not None else None
+        if reply is None:
+            raise TemplateFailure(self._cause_of_death(self._end_process()))
+        if "error" in reply:
+            raise TemplateFailure(reply["error"])
+        return reply["text"]
+
+    def _end_process(self) -> int:
+        process, self._process = self._process, None
+        return process.end() if process is not None else 0
+
+    def _cause_of_death(self, status: int) -> str:
+        if status == -signal.SIGPROF:
+            return f"the chat template takes more than {self._cpu_limit_s:g} s of CPU time"
+        return f"the process that renders the chat template ended with status {status}"
+
+
+class _Process:
+    """A running ``template_worker``."""
+
+    def __init__(self, arguments: list[str]) -> None:
+        # -I: neither the environment nor the working directory may change what the program imports.
+        self._popen = subprocess.Popen(
+            [sys.executable, "-I", str(PROGRAM), *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            process_group=0,
+        )
+        assert self._popen.stdin is not None and self._popen.stdout is not None
+        self._stdin, self._stdout = self._popen.stdin, self._popen.stdout
+
+    def exchange(self, request: dict[str, Any]) -> dict[str, str] | None:
+        """Send a request and wait for the reply, None if the process died over it."""
+        try:
+            self._stdin.write(json.dumps(request).encode() + b"\n")
+            self._stdin.flush()
+            line = self._stdout.readline()
+        except (OSError, ValueError):  # broken by the process's death, or closed by ``end`` in another thread
+            return None
+        if not line.endswith(b"\n"):
+            return None
+        reply: dict[str, str] = json.loads(line)
+        return reply
+
+    def end(self) -> int:
+        """End the process, unless it has ended by itself, and return its status: negative for a signal."""
+        self._popen.kill()  # changes nothing about a process that is already dying of something else
+        status = self._popen.wait()
+        with contextlib.suppress(OSError):
+            self._stdin.close()
+        self._stdout.close()
+        return status

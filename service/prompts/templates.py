@@ -1,0 +1,124 @@
+"""Which chat template is in force, and the few that can be asked for by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from service.errors import InvalidArgument
+
+#: A turn as templates see it: ``role``, ``content`` (text), and ``name``, ``tool_calls``, ``tool_call_id`` if given.
+Message = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """What a chat template renders.
+
+    Attributes:
+        messages: the turns in order; at least one.
+        add_generation_prompt: append the opening of an assistant turn.
+        tools: tool definitions in the OpenAI shape, None for none.
+        variables: extra variables for the template; none has a name of ``RESERVED``.
+    """
+
+    messages: Sequence[Message]
+    add_generation_prompt: bool = True
+    tools: Sequence[Any] | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+
+
+class ChatTemplate(Protocol):
+    """A chat template that can be rendered."""
+
+    @property
+    def source(self) -> str:
+        """The template in force, as Jinja."""
+
+    def render(self, conversation: Conversation) -> str:
+        """Render a conversation; blocks, any thread.
+
+        Raises:
+            InvalidArgument: the template refuses the conversation, or fails on it.
+        """
+
+
+#: Variables that every template gets; a request may not replace them.
+RESERVED = frozenset({"messages", "tools", "documents", "add_generation_prompt", "bos_token", "eos_token"})
+
+_CHATML = (
+    "{%- for message in messages -%}"
+    r"{{- '<|im_start|>' ~ message['role'] ~ '\n' ~ message['content'] ~ '<|im_end|>\n' -}}"
+    "{%- endfor -%}"
+    r"{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\n' -}}{%- endif -%}"
+)
+
+# The form of Meta's chat models: a system turn inside the first instruction, blanks around answers. The BOS in front
+# of everything comes from tokenisation.
+_LLAMA2 = (
+    "{{- '[INST] ' -}}"
+    "{%- for message in messages -%}"
+    "{%- if loop.previtem is defined and loop.previtem['role'] == 'assistant' -%}{{- '<s>[INST] ' -}}{%- endif -%}"
+    "{%- if message['role'] == 'system' -%}"
+    r"{{- '<<SYS>>\n' ~ message['content'] | trim ~ '\n<</SYS>>\n\n' -}}"
+    "{%- elif message['role'] == 'user' -%}"
+    "{{- message['content'] | trim ~ ' [/INST]' -}}"
+    "{%- else -%}"
+    "{{- ' ' ~ message['content'] ~ ' </s>' -}}"
+    "{%- endif -%}"
+    "{%- endfor -%}"
+)
+
+_ZEPHYR = (
+    "{%- for message in messages -%}"
+    r"{{- '<|' ~ message['role'] ~ '|>\n' ~ message['content'] ~ '<|endoftext|>\n' -}}"
+    "{%- endfor -%}"
+    r"{%- if add_generation_prompt -%}{{- '<|assistant|>\n' -}}{%- endif -%}"
+)
+
+# Gemma knows no system turns: one waits and goes in front of the next turn that is not the model's.
+_GEMMA = (
+    "{%- set waiting = namespace(system='') -%}"
+    "{%- for message in messages -%}"
+    "{%- if message['role'] == 'system' -%}"
+    "{%- set waiting.system = message['content'] | trim -%}"
+    "{%- else -%}"
+    "{%- set role = 'model' if message['role'] == 'assistant' else message['role'] -%}"
+    r"{{- '<start_of_turn>' ~ role ~ '\n' -}}"
+    "{%- if waiting.system and role != 'model' -%}"
+    r"{{- waiting.system ~ '\n\n' -}}"
+    "{%- set waiting.system = '' -%}"
+    "{%- endif -%}"
+    r"{{- message['content'] | trim ~ '<end_of_turn>\n' -}}"
+    "{%- endif -%}"
+    "{%- endfor -%}"
+    r"{%- if add_generation_prompt -%}{{- '<start_of_turn>model\n' -}}{%- endif -%}"
+)
+
+_MONARCH = (
+    "{%- for message in messages -%}"
+    r"{{- ('' if loop.first else '<s>') ~ message['role'] ~ '\n' ~ message['content'] ~ '</s>\n' -}}"
+    "{%- endfor -%}"
+    r"{%- if add_generation_prompt -%}{{- '<s>assistant\n' -}}{%- endif -%}"
+)
+
+#: Templates by short name.
+NAMED = {"chatml": _CHATML, "gemma": _GEMMA, "llama2": _LLAMA2, "monarch": _MONARCH, "zephyr": _ZEPHYR}
+
+#: The template of a model that brings none.
+FALLBACK = NAMED["chatml"]
+
+
+def resolve_template(choice: str) -> str:
+    """The Jinja text that a ``--chat-template`` value stands for: a short name, or the text itself.
+
+    Raises:
+        InvalidArgument: neither a known name nor Jinja.
+    """
+    if choice in NAMED:
+        return NAMED[choice]
+    if "{{" not in choice and "{%" not in choice:
+        shown = choice if len(choice) <= 60 else choice[:57] + "..."
+        raise InvalidArgument("chat_template", f"{shown!r} is neither Jinja text nor one of {', '.join(sorted(NAMED))}")
+    return choice

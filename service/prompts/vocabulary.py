@@ -1,0 +1,64 @@
+"""What prompt preparation asks of a vocabulary."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class FimTokens(Protocol):
+    """The tokens that frame the parts of an infill prompt."""
+
+    @property
+    def prefix(self) -> int:
+        """Stands before what comes before the gap."""
+
+    @property
+    def suffix(self) -> int:
+        """Stands before what comes after the gap."""
+
+    @property
+    def middle(self) -> int:
+        """Stands before what fills the gap."""
+
+
+class Vocabulary(Protocol):
+    """The tokens of a model. Everything here may be used from any thread at any time."""
+
+    @property
+    def n_vocab(self) -> int:
+        """Number of tokens; ids are 0 to ``n_vocab - 1``."""
+
+    @property
+    def bos_token(self) -> int | None:
+        """The beginning-of-sequence token, None if the model has none."""
+
+    @property
+    def eos_token(self) -> int | None:
+        """The end-of-sequence token, None if the model has none."""
+
+    @property
+    def adds_bos(self) -> bool:
+        """Whether prompts of this model begin with BOS."""
+
+    @property
+    def adds_eos(self) -> bool:
+        """Whether texts of this model are closed with EOS."""
+
+    @property
+    def eog_tokens(self) -> frozenset[int]:
+        """Tokens at which generation ends."""
+
+    @property
+    def fim_tokens(self) -> FimTokens | None:
+        """What infill needs, None if the model cannot do it."""
+
+    def tokenize(self, text: str, *, parse_special: bool) -> list[int]:
+        """Token ids of a text of any size, without BOS and EOS.
+
+        Args:
+            text: the text.
+            parse_special: whether the names of special tokens in the text become those tokens.
+        """
+
+    def piece(self, token: int, special: bool = False) -> bytes:
+        """Bytes of a token; control tokens have none unless ``special`` asks for their names."""

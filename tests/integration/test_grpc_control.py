@@ -1,0 +1,193 @@
+"""The control plane, tokenising and reflection over real connections."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc.aio
+import pytest
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from service.api.errors import DETAILS_KEY
+from service.api.served_model import LoadedModel
+from service.api.server import SERVICES
+from service.config import ModelConfig
+from service.engine.scripted import BOS, EOS
+from slotline.v1 import embedding_pb2, generation_pb2, model_pb2, prompt_pb2, sampling_pb2, tokenization_pb2, tokens_pb2
+from tests.support.scripted_core import ByteVocabulary, RunningCore, ScriptedLoadedModel, core_config, running_core
+
+
+class SpecialModel(ScriptedLoadedModel):
+    """The scripted model with a vocabulary that puts special tokens around text."""
+
+    vocabulary = ByteVocabulary(adds_bos=True, adds_eos=True)
+
+
+def load_special(config: ModelConfig, *, on_progress: object) -> LoadedModel:
+    """Load it."""
+    return SpecialModel(n_cells=config.n_ctx, n_seq_max=config.n_parallel)
+
+
+@pytest.fixture
+async def core() -> AsyncIterator[RunningCore]:
+    async with running_core(load=load_special) as running:
+        yield running
+
+
+def chat(*texts: str, **options: Any) -> prompt_pb2.ChatPrompt:
+    """A conversation of user turns."""
+    parts = [prompt_pb2.PromptPart(text=text) for text in texts]
+    return prompt_pb2.ChatPrompt(
+        messages=[prompt_pb2.ChatMessage(role="user", content=[part]) for part in parts], **options
+    )
+
+
+PARTS = prompt_pb2.PromptParts(
+    parts=[
+        prompt_pb2.PromptPart(text="a"),
+        prompt_pb2.PromptPart(token_ids=tokens_pb2.TokenIds(ids=[5])),
+        prompt_pb2.PromptPart(text="b"),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("request_fields", "ids"),
+    [
+        ({"text": "ab"}, [97, 98]),
+        ({"text": ""}, []),
+        ({"text": "a<eos>"}, [97, EOS]),
+        ({"text": "<eos>", "parse_special": False}, list(b"<eos>")),
+        ({"text": "a", "add_special": True}, [BOS, 97, EOS]),
+        ({"text": "", "add_special": True}, [BOS, EOS]),
+        ({"parts": PARTS}, [97, 5, 98]),
+        ({"parts": PARTS, "add_special": True}, [BOS, 97, 5, 98, EOS]),
+        ({"chat": chat("hi")}, list(b"<user>hi<assistant>")),
+        ({"chat": chat("hi", add_generation_prompt=False)}, list(b"<user>hi")),
+    ],
+)
+async def test_text_becomes_tokens(core: RunningCore, request_fields: dict[str, Any], ids: list[int]) -> None:
+    response = await core.inference.Tokenize(tokenization_pb2.TokenizeRequest(**request_fields))
+    assert list(response.ids) == ids
+    assert response.count == len(ids)
+    assert not response.pieces
+
+
+async def test_tokens_come_with_their_bytes_on_request(core: RunningCore) -> None:
+    request = tokenization_pb2.TokenizeRequest(text="é<eos>", with_pieces=True)
+    response = await core.inference.Tokenize(request)
+    assert list(response.pieces) == [b"\xc3", b"\xa9", b""]
+
+
+@pytest.mark.parametrize(
+    ("ids", "skip_special", "text", "raw"),
+    [
+        ([97, EOS], None, "a", b"a"),
+        ([97, EOS], True, "a", b"a"),
+        ([97, EOS], False, "a<eos>", b"a<eos>"),
+        ([0xC3, 0xA9], None, "é", "é".encode()),
+        ([97, 0xC3], None, "a\ufffd", b"a\xc3"),
+        ([], None, "", b""),
+    ],
+)
+async def test_tokens_become_text(
+    core: RunningCore, ids: list[int], skip_special: bool | None, text: str, raw: bytes
+) -> None:
+    request = tokenization_pb2.DetokenizeRequest(ids=ids, skip_special=skip_special)
+    response = await core.inference.Detokenize(request)
+    assert (response.text, response.raw) == (text, raw)
+
+
+async def failure(call: Any) -> tuple[grpc.StatusCode, dict[str, str]]:
+    """Status and metadata of a call that must fail."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    info = ErrorInfo()
+    for packed in Status.FromString(dict(caught.value.trailing_metadata() or ())[DETAILS_KEY]).details:
+        packed.Unpack(info)
+    return caught.value.code(), dict(info.metadata)
+
+
+async def test_what_is_not_allowed_names_its_field(core: RunningCore) -> None:
+    code, metadata = await failure(core.inference.Tokenize(tokenization_pb2.TokenizeRequest()))
+    assert (code, metadata) == (grpc.StatusCode.INVALID_ARGUMENT, {"field": "input"})
+    code, metadata = await failure(core.inference.Detokenize(tokenization_pb2.DetokenizeRequest(ids=[1, 999])))
+    assert (code, metadata) == (grpc.StatusCode.INVALID_ARGUMENT, {"field": "ids[1]"})
+    code, metadata = await failure(core.models.ApplyTemplate(model_pb2.ApplyTemplateRequest()))
+    assert (code, metadata) == (grpc.StatusCode.INVALID_ARGUMENT, {"field": "chat.messages"})
+
+
+async def test_what_is_not_there_yet_names_itself(core: RunningCore) -> None:
+    unimplemented = grpc.StatusCode.UNIMPLEMENTED
+    assert await failure(core.inference.Embed(embedding_pb2.EmbedRequest())) == (unimplemented, {"feature": "Embed"})
+    assert await failure(core.models.GetMetrics(model_pb2.GetMetricsRequest())) == (
+        unimplemented,
+        {"feature": "GetMetrics"},
+    )
+
+
+async def test_a_template_can_be_applied_without_generating(core: RunningCore) -> None:
+    response = await core.models.ApplyTemplate(model_pb2.ApplyTemplateRequest(chat=chat("a", "b")))
+    assert response.text == "<user>a<user>b<assistant>"
+
+
+async def test_the_template_of_the_command_line_wins() -> None:
+    async with running_core(core_config(chat_template="zephyr")) as core:
+        response = await core.models.ApplyTemplate(model_pb2.ApplyTemplateRequest(chat=chat("a")))
+        (model,) = (await core.models.ListModels(model_pb2.ListModelsRequest())).models
+    assert response.text == "<|user|>\na<|endoftext|>\n<|assistant|>\n"
+    assert "endoftext" in model.chat_template
+
+
+async def test_the_model_is_listed_and_found_under_all_its_names(core: RunningCore) -> None:
+    (model,) = (await core.models.ListModels(model_pb2.ListModelsRequest())).models
+    assert model.name == "scripted"
+    for name in ("", model.name, *model.aliases):
+        assert (await core.models.GetModel(model_pb2.GetModelRequest(name=name))).model == model
+    for call in (
+        core.models.GetModel(model_pb2.GetModelRequest(name="other")),
+        core.models.ApplyTemplate(model_pb2.ApplyTemplateRequest(model="other", chat=chat("a"))),
+        core.inference.Tokenize(tokenization_pb2.TokenizeRequest(model="other", text="a")),
+        core.inference.Detokenize(tokenization_pb2.DetokenizeRequest(model="other")),
+    ):
+        assert await failure(call) == (grpc.StatusCode.NOT_FOUND, {"model": "other"})
+
+
+async def test_without_an_alias_a_model_is_called_by_its_path() -> None:
+    async with running_core(core_config(alias=None)) as core:
+        (model,) = (await core.models.ListModels(model_pb2.ListModelsRequest())).models
+    assert model.name == "/models/scripted.gguf"
+    assert list(model.aliases) == ["scripted.gguf"]
+
+
+async def test_slots_show_their_last_task(core: RunningCore) -> None:
+    request = generation_pb2.GenerateRequest(
+        text="Hello",
+        sampling=sampling_pb2.SamplingParams(seed=42, temperature=0),
+        stop=generation_pb2.StopParams(max_tokens=3),
+    )
+    accepted = (await core.generate(request))[0].accepted
+    slots = (await core.models.ListSlots(model_pb2.ListSlotsRequest())).slots
+    assert [slot.id for slot in slots] == [0, 1]
+    used, fresh = slots[accepted.slot_id], slots[1 - accepted.slot_id]
+    assert used.task_id == accepted.task_id
+    assert used.text == "Hello"
+    assert used.stopped_limit
+    assert used.settings.sampling.seed == 42
+    assert not fresh.HasField("task_id")
+
+
+async def test_reflection_lists_all_services_and_describes_ours(core: RunningCore) -> None:
+    channel: Any = core.channel
+    stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
+    asked = [
+        reflection_pb2.ServerReflectionRequest(list_services=""),
+        reflection_pb2.ServerReflectionRequest(file_containing_symbol="slotline.v1.InferenceService"),
+    ]
+    listed, described = [response async for response in stub.ServerReflectionInfo(iter(asked))]
+    names = {service.name for service in listed.list_services_response.service}
+    assert names == {*SERVICES, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
+    assert described.file_descriptor_response.file_descriptor_proto

@@ -1,0 +1,60 @@
+"""Calls of a scripted core, and what they must give."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import grpc.aio
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
+from google.rpc.status_pb2 import Status
+
+from service.api.errors import DETAILS_KEY
+from service.engine.scripted import next_letter
+from slotline.v1 import generation_pb2, model_pb2, sampling_pb2
+from tests.support.scripted_core import WAIT_S, RunningCore
+
+GREEDY = sampling_pb2.SamplingParams(temperature=0, repeat_penalty=1)
+
+
+def request(text: str = "Hello", max_tokens: int | None = 8, **fields: Any) -> generation_pb2.GenerateRequest:
+    """A greedy request."""
+    defaults: dict[str, Any] = {
+        "text": text,
+        "sampling": GREEDY,
+        "stop": generation_pb2.StopParams(max_tokens=max_tokens),
+    }
+    return generation_pb2.GenerateRequest(**(defaults | fields))
+
+
+def scripted_text(prompt: bytes, n_tokens: int) -> str:
+    """What the scripted model says."""
+    tokens = list(prompt)
+    for _ in range(n_tokens):
+        tokens.append(next_letter(tokens))
+    return bytes(tokens[len(prompt) :]).decode()
+
+
+def error_details(error: grpc.aio.AioRpcError) -> tuple[ErrorInfo, BadRequest, RetryInfo]:
+    """The rich details of a failed call."""
+    info, bad_request, retry = ErrorInfo(), BadRequest(), RetryInfo()
+    trailers = dict(error.trailing_metadata() or ())
+    for packed in Status.FromString(trailers[DETAILS_KEY]).details:
+        for message in (info, bad_request, retry):
+            packed.Unpack(message)
+    return info, bad_request, retry
+
+
+async def until(core: RunningCore, holds: Callable[[model_pb2.HealthResponse], bool]) -> model_pb2.HealthResponse:
+    """Ask for Health until something holds."""
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            health = await core.models.Health(model_pb2.HealthRequest())
+            if holds(health):
+                return health
+
+
+async def until_idle(core: RunningCore) -> None:
+    """Wait until no slot has a request and none waits."""
+    await until(core, lambda health: health.slots_processing == 0 and health.queue_depth == 0)

@@ -1,0 +1,50 @@
+"""A served model without an engine, for tests of conversion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from service.api.served_model import Limits, ServedModel
+from service.config import EngineConfig
+from service.engine.scripted import ScriptedModel
+from service.prompts.templates import Conversation
+from tests.support.scripted_core import ByteVocabulary, ScriptedFacts
+
+
+@dataclass
+class RecordingTemplate:
+    """A chat template in this process that keeps what it was asked to render."""
+
+    source: str = "recording"
+    text: str = "rendered"
+    conversations: list[Conversation] = field(default_factory=list)
+    fail: Callable[[], None] = lambda: None
+
+    def render(self, conversation: Conversation) -> str:
+        """The text."""
+        self.conversations.append(conversation)
+        self.fail()
+        return self.text
+
+
+def served_model(
+    *,
+    vocabulary: ByteVocabulary | None = None,
+    template: RecordingTemplate | None = None,
+    limits: Limits | None = None,
+    engine: EngineConfig | None = None,
+    cache_prompt: bool = True,
+) -> ServedModel:
+    """The scripted model as it is served: two slots of 64 tokens."""
+    return ServedModel(
+        name="scripted",
+        aliases=("/models/scripted.gguf", "scripted.gguf"),
+        facts=ScriptedFacts(),
+        info=ScriptedModel().info,
+        vocabulary=vocabulary or ByteVocabulary(),
+        template=template or RecordingTemplate(),
+        limits=limits or Limits(),
+        engine=engine or EngineConfig(n_slots=2, n_ctx_slot=64),
+        cache_prompt=cache_prompt,
+    )

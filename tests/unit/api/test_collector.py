@@ -1,0 +1,198 @@
+"""The way of one request's events from the engine to its handler."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.api.collector import Collector
+from service.engine.types import Accepted, Event, Failed, Finished, FinishReason, Piece, Timings, TokenRecord
+from service.errors import EngineFailure, ResourceExhausted
+
+ACCEPTED = Accepted(slot_id=0, prompt_tokens=1, cached_prompt_tokens=0, queued_s=0.0, truncated=False)
+FINISHED = Finished(
+    reason=FinishReason.STOP,
+    stop_text=None,
+    stop_token=None,
+    eos_token=None,
+    truncated=False,
+    tokens_evaluated=1,
+    tokens_predicted=1,
+    tokens_cached=1,
+    cached_prompt_tokens=0,
+    n_keep=0,
+    seed=0,
+    max_tokens=None,
+    slot_id=0,
+    timings=Timings(1, 0.0, 1, 0.0),
+)
+FAILED = Failed(EngineFailure("broken"))
+LONG_S = 1000.0
+
+
+class Stalls:
+    """Counts stalls."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self) -> None:
+        self.count += 1
+
+
+def collector(*, delay_s: float = 0.0, max_backlog: int = 1000, stalls: Stalls | None = None) -> Collector:
+    """A collector."""
+    return Collector(on_stall=stalls or Stalls(), delay_s=delay_s, max_backlog=max_backlog)
+
+
+async def test_a_handler_that_keeps_up_gets_each_delivery_by_itself() -> None:
+    collected = collector()
+    deliveries: list[list[Event]] = [[ACCEPTED, Piece("a")], [Piece("b")], [FINISHED]]
+    for events in deliveries:
+        taking = asyncio.ensure_future(collected.take())
+        await asyncio.wait([taking], timeout=0)
+        assert not taking.done()
+        collected.put(list(events))
+        assert await taking == events
+
+
+async def test_a_handler_that_lags_gets_everything_at_once_in_order() -> None:
+    collected = collector()
+    collected.put([ACCEPTED])
+    collected.put([Piece("a")])
+    collected.put([Piece("b"), FINISHED])
+    assert not collected.is_drained
+    assert await collected.take() == [ACCEPTED, Piece("a"), Piece("b"), FINISHED]
+    assert collected.is_drained
+
+
+@given(st.lists(st.integers(0, 4), max_size=40), st.randoms(use_true_random=False))
+def test_whatever_the_pace_nothing_is_lost_repeated_or_reordered(sizes: list[int], random: object) -> None:
+    events: list[Event] = [Piece(str(number)) for number in range(sum(sizes))]
+
+    async def run() -> list[Event]:
+        collected, taken = collector(), list[Event]()
+        rest = iter(events)
+        waiting = 0
+        for size in sizes:
+            collected.put([next(rest) for _ in range(size)])
+            waiting += size
+            if waiting and random.random() < 0.5:  # type: ignore[attr-defined]
+                taken += await collected.take()
+                waiting = 0
+        collected.put([FINISHED])
+        while not collected.is_drained:
+            taken += await collected.take()
+        return taken
+
+    assert asyncio.run(run()) == [*events, FINISHED]
+
+
+@pytest.mark.parametrize("last", [FINISHED, FAILED])
+async def test_what_comes_after_the_end_is_ignored(last: Event) -> None:
+    collected = collector()
+    collected.put([last])
+    assert collected.is_over
+    collected.put([Piece("late")])
+    assert await collected.take() == [last]
+
+
+async def test_a_cancelled_take_loses_nothing() -> None:
+    collected = collector()
+    taking = asyncio.ensure_future(collected.take())
+    await asyncio.wait([taking], timeout=0)
+    taking.cancel()
+    collected.put([Piece("a")])
+    with pytest.raises(asyncio.CancelledError):
+        await taking
+    assert await collected.take() == [Piece("a")]
+
+
+class TestBacklog:
+    """A reader that stopped reading."""
+
+    async def test_is_ended_once_above_the_bound_and_learns_why_after_its_text(self) -> None:
+        stalls = Stalls()
+        collected = collector(max_backlog=3, stalls=stalls)
+        collected.put([ACCEPTED, Piece("a"), Piece("b")])
+        assert stalls.count == 0
+        collected.put([Piece("c")])
+        collected.put([Piece("d")])
+        assert stalls.count == 1
+        *before, last = await collected.take()
+        assert before == [ACCEPTED, Piece("a"), Piece("b"), Piece("c")]
+        assert isinstance(last, Failed)
+        assert isinstance(last.error, ResourceExhausted)
+        assert "4 pieces and candidates were waiting, at most 3 may" in last.error.message
+        assert collected.is_drained
+
+    async def test_counts_only_what_was_not_taken(self) -> None:
+        stalls = Stalls()
+        collected = collector(max_backlog=3, stalls=stalls)
+        for _ in range(10):
+            collected.put([Piece("a"), Piece("b"), Piece("c")])
+            assert len(await collected.take()) == 3
+        assert stalls.count == 0
+
+    async def test_counts_candidates_because_they_are_what_is_large(self) -> None:
+        stalls = Stalls()
+        collected = collector(max_backlog=10, stalls=stalls)
+        record = TokenRecord(id=1, piece=b"a", probabilities=((1, 1.0),) * 6, top_logprobs=((1, 0.0),) * 6)
+        collected.put([Piece("a", (record,))])
+        assert stalls.count == 1
+
+    async def test_is_not_ended_by_the_last_event(self) -> None:
+        stalls = Stalls()
+        collected = collector(max_backlog=1, stalls=stalls)
+        collected.put([ACCEPTED, Piece("a"), Piece("b"), FINISHED])
+        assert stalls.count == 0
+        assert (await collected.take())[-1] is FINISHED
+
+
+class TestDelay:
+    """Output that may be collected for a while."""
+
+    async def test_holds_pieces_back_until_the_time_is_over(self) -> None:
+        collected = collector(delay_s=0.01)
+        collected.put([Piece("a")])
+        taking = asyncio.ensure_future(collected.take())
+        await asyncio.wait([taking], timeout=0)
+        assert not taking.done()
+        collected.put([Piece("b")])
+        assert await taking == [Piece("a"), Piece("b")]
+
+    async def test_works_again_after_each_batch(self) -> None:
+        collected = collector(delay_s=0.001)
+        for _ in range(3):
+            collected.put([Piece("a")])
+            assert await collected.take() == [Piece("a")]
+
+    @pytest.mark.parametrize("urgent", [ACCEPTED, FINISHED, FAILED])
+    async def test_never_holds_acceptance_or_the_end(self, urgent: Event) -> None:
+        collected = collector(delay_s=LONG_S)
+        collected.put([Piece("a")])
+        taking = asyncio.ensure_future(collected.take())
+        await asyncio.wait([taking], timeout=0)
+        assert not taking.done()
+        collected.put([urgent])
+        assert await taking == [Piece("a"), urgent]
+
+    async def test_does_not_hold_a_handler_that_is_late_anyway_twice(self) -> None:
+        collected = collector(delay_s=LONG_S)
+        collected.put([ACCEPTED])
+        collected.put([Piece("a")])
+        assert await collected.take() == [ACCEPTED, Piece("a")]
+
+    async def test_leaves_no_timer_behind_when_closed(self) -> None:
+        collected = collector(delay_s=LONG_S)
+        collected.put([Piece("a")])
+        collected.close()
+        assert collected.is_drained
+        assert not [
+            handle
+            for handle in asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
+            if not handle.cancelled() and "_ripen" in repr(handle)
+        ]

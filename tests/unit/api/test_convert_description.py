@@ -1,0 +1,218 @@
+"""The model, its slots and the core's state as messages."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from service.api.convert.description import health_message, model_message, slot_message
+from service.api.status import CoreState, CoreStatus
+from service.config import EngineConfig
+from service.engine.types import (
+    Counters,
+    EngineSnapshot,
+    Finished,
+    FinishReason,
+    GenerationRequest,
+    SlotSnapshot,
+    SlotState,
+    Timings,
+)
+from slotline.v1 import generation_pb2, model_pb2, prompt_pb2, tokens_pb2
+from tests.support.scripted_core import ByteVocabulary
+from tests.support.served import served_model
+
+MODEL = served_model()
+FRESH = SlotSnapshot(
+    id=1,
+    state=SlotState.IDLE,
+    task_id=None,
+    request=None,
+    seed=0,
+    prompt_tokens=0,
+    prompt_tokens_done=0,
+    tokens_predicted=0,
+    tokens_remaining=None,
+    cached_tokens=0,
+    finished=None,
+)
+BUSY = replace(
+    FRESH,
+    state=SlotState.DECODE,
+    task_id=0,
+    request=GenerationRequest(prompt=(1,), n_keep=-1, echo=generation_pb2.GenerateRequest(text="Hi")),
+    seed=42,
+    prompt_tokens=9,
+    prompt_tokens_done=9,
+    tokens_predicted=3,
+    tokens_remaining=7,
+    cached_tokens=11,
+)
+FINISHED = Finished(
+    reason=FinishReason.STOP,
+    stop_text=b"END",
+    stop_token=None,
+    eos_token=None,
+    truncated=False,
+    tokens_evaluated=9,
+    tokens_predicted=3,
+    tokens_cached=11,
+    cached_prompt_tokens=0,
+    n_keep=4,
+    seed=42,
+    max_tokens=10,
+    slot_id=1,
+    timings=Timings(9, 0.1, 3, 0.1),
+)
+
+
+def test_a_model_is_described_with_what_it_accepts() -> None:
+    message = model_message(MODEL)
+    assert message.name == "scripted"
+    assert list(message.aliases) == ["/models/scripted.gguf", "scripted.gguf"]
+    assert message.family == "scripted"
+    assert message.context_length == 64
+    assert message.n_slots == 2
+    assert message.vocab_size == 258
+    assert message.training_context_length == 4096
+    assert message.chat_template == "recording"
+    assert message.bos_token_id == 256
+    assert list(message.eog_token_ids) == [257]
+    assert message.capabilities == model_pb2.Capabilities(generate=True, context_shift=True)
+    assert message.limits.max_prompt_bytes == MODEL.limits.max_prompt_bytes
+    assert message.limits.max_stop_texts == MODEL.limits.max_stop_texts
+    assert not message.HasField("max_output_tokens")
+    assert not message.HasField("system_prompt")
+
+
+def test_what_a_model_lacks_is_absent() -> None:
+    assert not model_message(served_model(vocabulary=ByteVocabulary(bos_token=None))).HasField("bos_token_id")
+
+
+def test_a_cap_on_tokens_is_part_of_the_description_and_of_the_defaults() -> None:
+    message = model_message(served_model(engine=EngineConfig(max_tokens=32)))
+    assert message.max_output_tokens == 32
+    assert message.default_settings.max_tokens == 32
+
+
+def test_the_default_settings_are_those_of_a_request_that_gives_none() -> None:
+    settings = model_message(MODEL).default_settings
+    assert settings.sampling.temperature == pytest.approx(0.8)
+    assert settings.sampling.top_k == 40
+    assert not settings.sampling.HasField("seed")
+    assert settings.cache_prompt
+    assert settings.n_ctx == 64
+    assert not model_message(served_model(cache_prompt=False)).default_settings.cache_prompt
+
+
+def test_a_fresh_slot_has_the_defaults_and_neither_task_nor_prompt() -> None:
+    message = slot_message(FRESH, MODEL)
+    assert message.id == 1
+    assert message.state == model_pb2.SLOT_STATE_IDLE
+    assert not message.HasField("task_id")
+    assert message.WhichOneof("prompt") is None
+    assert message.has_next_token
+    assert message.settings == model_message(MODEL).default_settings
+
+
+@pytest.mark.parametrize(
+    ("state", "number"),
+    [(SlotState.PREFILL, model_pb2.SLOT_STATE_PREFILL), (SlotState.DECODE, model_pb2.SLOT_STATE_DECODE)],
+)
+def test_a_busy_slot_tells_how_far_it_is(state: SlotState, number: int) -> None:
+    message = slot_message(replace(BUSY, state=state), MODEL)
+    assert message.state == number
+    assert message.HasField("task_id")
+    assert message.task_id == 0
+    assert (message.prompt_tokens, message.prompt_tokens_done) == (9, 9)
+    assert (message.tokens_predicted, message.tokens_remaining) == (3, 7)
+    assert message.has_next_token
+    assert message.cached_tokens == 11
+    assert message.settings.sampling.seed == 42
+    assert message.settings.max_tokens == 10
+    assert message.settings.n_keep == 9
+    assert not (message.stopped_eos or message.stopped_limit or message.stopping_text)
+
+
+def test_a_busy_slot_without_a_limit_has_no_remainder() -> None:
+    message = slot_message(replace(BUSY, tokens_remaining=None), MODEL)
+    assert not message.HasField("tokens_remaining")
+    assert not message.settings.HasField("max_tokens")
+
+
+@pytest.mark.parametrize(
+    ("changes", "flags"),
+    [
+        ({}, (False, False, "END")),
+        ({"stop_text": None, "eos_token": 257}, (True, False, "")),
+        ({"stop_text": None, "eos_token": 257, "reason": FinishReason.LENGTH}, (True, True, "")),
+        ({"stop_text": None, "reason": FinishReason.LENGTH}, (False, True, "")),
+        ({"stop_text": None, "reason": FinishReason.CANCELLED}, (False, False, "")),
+    ],
+)
+def test_an_idle_slot_tells_how_its_last_task_ended(changes: dict[str, Any], flags: tuple[bool, bool, str]) -> None:
+    slot = replace(BUSY, state=SlotState.IDLE, finished=replace(FINISHED, **changes))
+    message = slot_message(slot, MODEL)
+    assert (message.stopped_eos, message.stopped_limit, message.stopping_text) == flags
+    assert not message.has_next_token
+    assert message.task_id == 0
+    assert message.settings.n_keep == 4
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        {"text": ""},
+        {"text": "Hi"},
+        {"token_ids": tokens_pb2.TokenIds(ids=[1, 2])},
+        {"chat": prompt_pb2.ChatPrompt(messages=[prompt_pb2.ChatMessage(role="user")])},
+        {"parts": prompt_pb2.PromptParts(parts=[prompt_pb2.PromptPart(text="x")])},
+        {"infill": prompt_pb2.InfillPrompt()},
+    ],
+)
+def test_a_slot_shows_the_prompt_as_it_was_received(prompt: dict[str, Any]) -> None:
+    received = generation_pb2.GenerateRequest(**prompt)
+    message = slot_message(replace(BUSY, request=GenerationRequest(prompt=(1,), echo=received)), MODEL)
+    ((form, value),) = prompt.items()
+    assert message.WhichOneof("prompt") == form
+    assert getattr(message, form) == value
+
+
+def test_a_request_that_did_not_come_from_here_shows_no_prompt() -> None:
+    message = slot_message(replace(BUSY, request=GenerationRequest(prompt=(1,))), MODEL)
+    assert message.WhichOneof("prompt") is None
+
+
+@pytest.mark.parametrize(
+    ("state", "number"),
+    [
+        (CoreState.LOADING, model_pb2.SERVER_STATE_LOADING),
+        (CoreState.READY, model_pb2.SERVER_STATE_READY),
+        (CoreState.FAILED, model_pb2.SERVER_STATE_FAILED),
+        (CoreState.DRAINING, model_pb2.SERVER_STATE_DRAINING),
+    ],
+)
+def test_health_shows_the_state_and_the_engine(state: CoreState, number: int) -> None:
+    message = health_message(
+        CoreStatus(
+            state=state,
+            instance_id="run",
+            message="why",
+            load_progress=0.5,
+            start_time_s=1_700_000_000.25,
+            uptime_s=3.5,
+            queue_limit=128,
+            snapshot=EngineSnapshot(
+                slots=(FRESH, BUSY, BUSY), queue_depth=4, kv_cells_used=5, kv_cells_total=6, counters=Counters()
+            ),
+        )
+    )
+    assert message.state == number
+    assert (message.instance_id, message.message, message.load_progress) == ("run", "why", 0.5)
+    assert (message.slots_idle, message.slots_processing) == (1, 2)
+    assert (message.queue_depth, message.queue_limit) == (4, 128)
+    assert (message.kv_cells_used, message.kv_cells_total) == (5, 6)
+    assert message.uptime.ToMilliseconds() == 3500
+    assert message.start_time.ToMilliseconds() == 1_700_000_000_250

@@ -1,0 +1,177 @@
+"""The forms of a prompt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from service.api.convert.prompt import conversation, prompt_tokens
+from service.api.served_model import Limits
+from service.engine.scripted import BOS, N_VOCAB
+from service.errors import InvalidArgument, NotImplementedFeature, ServiceError
+from slotline.v1 import generation_pb2, prompt_pb2, tokens_pb2
+from tests.support.scripted_core import ByteVocabulary
+from tests.support.served import RecordingTemplate, served_model
+
+IMAGE = prompt_pb2.PromptPart(image=prompt_pb2.Image(data=b"png"))
+
+
+def ids(*numbers: int) -> tokens_pb2.TokenIds:
+    """Token ids."""
+    return tokens_pb2.TokenIds(ids=numbers)
+
+
+def text(value: str) -> prompt_pb2.PromptPart:
+    """A text part."""
+    return prompt_pb2.PromptPart(text=value)
+
+
+def parts(*items: prompt_pb2.PromptPart) -> prompt_pb2.PromptParts:
+    """Parts in order."""
+    return prompt_pb2.PromptParts(parts=items)
+
+
+def chat(*messages: prompt_pb2.ChatMessage, **options: Any) -> prompt_pb2.ChatPrompt:
+    """A conversation; one greeting if nothing else is said."""
+    return prompt_pb2.ChatPrompt(messages=messages or [message("user", text("Hi"))], **options)
+
+
+def message(role: str, *content: prompt_pb2.PromptPart, **options: Any) -> prompt_pb2.ChatMessage:
+    """One turn."""
+    return prompt_pb2.ChatMessage(role=role, content=content, **options)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "tokens"),
+    [
+        ({"text": "ab"}, (BOS, 97, 98)),
+        ({"text": ""}, (BOS, 32)),
+        ({"token_ids": ids(1, 2)}, (1, 2)),
+        ({"parts": parts(text("a"), prompt_pb2.PromptPart(token_ids=ids(5)))}, (BOS, 97, 5)),
+        ({"parts": parts(prompt_pb2.PromptPart(token_ids=ids(5)), text("a"))}, (5, 97)),
+        ({"chat": chat()}, (BOS, *b"rendered")),
+    ],
+)
+def test_every_form_becomes_tokens(prompt: dict[str, Any], tokens: tuple[int, ...]) -> None:
+    model = served_model(vocabulary=ByteVocabulary(adds_bos=True))
+    assert prompt_tokens(generation_pb2.GenerateRequest(**prompt), model) == tokens
+
+
+@pytest.mark.parametrize(
+    ("prompt", "error", "message_part"),
+    [
+        ({}, InvalidArgument, "prompt: is missing; set one of text, token_ids, chat, parts, infill"),
+        ({"token_ids": ids()}, InvalidArgument, "token_ids.ids: holds no tokens"),
+        ({"token_ids": ids(0, N_VOCAB)}, InvalidArgument, "token_ids.ids[1]: 258 is not a token"),
+        ({"parts": parts()}, InvalidArgument, "parts.parts: holds no tokens"),
+        ({"parts": parts(text(""))}, InvalidArgument, "parts.parts: holds no tokens"),
+        ({"parts": parts(prompt_pb2.PromptPart())}, InvalidArgument, "parts.parts[0]: is empty"),
+        (
+            {"parts": parts(text("a"), prompt_pb2.PromptPart(token_ids=ids(N_VOCAB)))},
+            InvalidArgument,
+            "parts.parts[1].token_ids.ids[0]: 258",
+        ),
+        ({"parts": parts(IMAGE)}, NotImplementedFeature, "images in prompts"),
+        ({"infill": prompt_pb2.InfillPrompt()}, NotImplementedFeature, "infill prompts"),
+        ({"chat": prompt_pb2.ChatPrompt()}, InvalidArgument, "chat.messages: is empty"),
+        ({"chat": chat(message("user", IMAGE))}, NotImplementedFeature, "images in prompts"),
+        (
+            {"chat": chat(message("user", prompt_pb2.PromptPart(token_ids=ids(1))))},
+            InvalidArgument,
+            "chat.messages[0].content[0]: is token_ids",
+        ),
+        ({"chat": chat(tools_json="{")}, InvalidArgument, "chat.tools_json: is not JSON"),
+        ({"chat": chat(tools_json="{}")}, InvalidArgument, "chat.tools_json: is dict; allowed is a JSON array"),
+        ({"chat": chat(tools_json="[" * 100_000)}, InvalidArgument, "chat.tools_json: nests too deeply"),
+        ({"chat": chat(template_kwargs_json="[]")}, InvalidArgument, "allowed is a JSON object"),
+        ({"chat": chat(template_kwargs_json='{"messages": []}')}, InvalidArgument, "sets 'messages'"),
+        (
+            {"chat": chat(message("assistant", tool_calls_json="1"))},
+            InvalidArgument,
+            "chat.messages[0].tool_calls_json: is int",
+        ),
+    ],
+)
+def test_a_prompt_that_is_not_allowed_is_refused_with_its_path(
+    prompt: dict[str, Any], error: type[ServiceError], message_part: str
+) -> None:
+    with pytest.raises(error) as caught:
+        prompt_tokens(generation_pb2.GenerateRequest(**prompt), served_model())
+    assert message_part in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("prompt", "field"),
+    [
+        ({"text": "é" * 51}, "text"),
+        ({"token_ids": ids(*range(1, 120))}, "token_ids"),
+        ({"parts": parts(text("a" * 60), text("a" * 60))}, "parts"),
+        ({"chat": chat(message("user", text("a" * 101)))}, "chat"),
+    ],
+)
+def test_a_prompt_above_the_limit_is_refused_before_any_work_on_it(prompt: dict[str, Any], field: str) -> None:
+    template = RecordingTemplate()
+    model = served_model(limits=Limits(max_prompt_bytes=100), template=template)
+    with pytest.raises(InvalidArgument, match="allowed are at most 100") as caught:
+        prompt_tokens(generation_pb2.GenerateRequest(**prompt), model)
+    assert caught.value.field == field
+    assert not template.conversations
+
+
+def test_a_text_of_exactly_the_limit_is_taken() -> None:
+    model = served_model(limits=Limits(max_prompt_bytes=100))
+    assert len(prompt_tokens(generation_pb2.GenerateRequest(text="é" * 50), model)) == 100
+
+
+def test_a_template_that_renders_nothing_is_refused() -> None:
+    model = served_model(template=RecordingTemplate(text=""))
+    with pytest.raises(InvalidArgument, match=r"chat\.messages: holds no tokens"):
+        prompt_tokens(generation_pb2.GenerateRequest(chat=chat()), model)
+
+
+def test_a_conversation_reaches_the_template_in_full() -> None:
+    rendered = conversation(
+        chat(
+            message("user", text("a"), text("b"), name="Ann"),
+            message("assistant", tool_calls_json='[{"id": "1"}]'),
+            message("tool", text("3"), tool_call_id="1"),
+            add_generation_prompt=False,
+            tools_json='[{"type": "function"}]',
+            template_kwargs_json='{"enable_thinking": false}',
+        )
+    )
+    assert rendered.messages == [
+        {"role": "user", "content": "ab", "name": "Ann"},
+        {"role": "assistant", "content": "", "tool_calls": [{"id": "1"}]},
+        {"role": "tool", "content": "3", "tool_call_id": "1"},
+    ]
+    assert rendered.add_generation_prompt is False
+    assert rendered.tools == [{"type": "function"}]
+    assert rendered.variables == {"enable_thinking": False}
+
+
+def test_a_conversation_asks_for_an_answer_unless_told_otherwise() -> None:
+    assert conversation(chat()).add_generation_prompt is True
+
+
+@pytest.mark.parametrize("tools_json", ["[]", "", None])
+def test_no_tools_are_none(tools_json: str | None) -> None:
+    assert conversation(chat(tools_json=tools_json)).tools is None
+
+
+@pytest.mark.parametrize(
+    ("call", "seen"),
+    [
+        (
+            '[{"id": "1", "function": {"name": "f", "arguments": "{\\"a\\": 1}"}}]',
+            [{"id": "1", "function": {"name": "f", "arguments": {"a": 1}}}],
+        ),
+        ('[{"function": {"arguments": {"a": 1}}}]', [{"function": {"arguments": {"a": 1}}}]),
+        ('[{"function": {"arguments": "not json"}}]', [{"function": {"arguments": "not json"}}]),
+        ('["odd"]', ["odd"]),
+    ],
+)
+def test_tool_arguments_are_objects_for_the_template(call: str, seen: list[Any]) -> None:
+    (turn,) = conversation(chat(message("assistant", tool_calls_json=call))).messages
+    assert turn["tool_calls"] == seen

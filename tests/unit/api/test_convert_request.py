@@ -1,0 +1,192 @@
+"""``GenerateRequest`` to ``GenerationRequest``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.api.convert.request import drop_blocks, envelope, generation_request
+from service.api.served_model import Limits
+from service.engine.context import resolve_n_keep, truncate_prompt
+from service.engine.types import GenerationRequest, Overflow
+from service.errors import ContextLengthExceeded, InvalidArgument, NotImplementedFeature
+from slotline.v1 import generation_pb2, prompt_pb2, sampling_pb2
+from tests.support.served import served_model
+
+MODEL = served_model()
+TRUNCATE = generation_pb2.OVERFLOW_TRUNCATE
+
+
+def convert(**fields: Any) -> GenerationRequest:
+    """What the engine is asked for."""
+    return generation_request(generation_pb2.GenerateRequest(**({"text": "Hi"} | fields)), MODEL)
+
+
+def test_a_bare_prompt_takes_every_default() -> None:
+    request = convert()
+    assert request.prompt == (72, 105)
+    assert request.max_tokens is None
+    assert request.min_tokens == 0
+    assert request.stop_texts == ()
+    assert request.stop_tokens == frozenset()
+    assert not request.include_match
+    assert request.n_keep == 0
+    assert request.overflow is Overflow.REFUSE
+    assert request.cache_prompt
+    assert request.slot_id is None
+    assert not request.want_tokens
+
+
+@pytest.mark.parametrize(
+    ("fields", "name", "value"),
+    [
+        ({"stop": generation_pb2.StopParams(max_tokens=0)}, "max_tokens", 0),
+        ({"stop": generation_pb2.StopParams(max_tokens=7)}, "max_tokens", 7),
+        ({"stop": generation_pb2.StopParams(min_tokens=7)}, "min_tokens", 7),
+        ({"stop": generation_pb2.StopParams(texts=["é", "", "b"])}, "stop_texts", ("é".encode(), b"b")),
+        ({"stop": generation_pb2.StopParams(token_ids=[3, 4, 3])}, "stop_tokens", frozenset({3, 4})),
+        ({"stop": generation_pb2.StopParams(include_match=True)}, "include_match", True),
+        ({"n_keep": -1}, "n_keep", -1),
+        ({"n_keep": 5}, "n_keep", 5),
+        ({"overflow": generation_pb2.OVERFLOW_REFUSE}, "overflow", Overflow.REFUSE),
+        ({"overflow": TRUNCATE}, "overflow", Overflow.TRUNCATE),
+        ({"cache": generation_pb2.CacheOptions(cache_prompt=False)}, "cache_prompt", False),
+        ({"cache": generation_pb2.CacheOptions(slot_id=0)}, "slot_id", 0),
+        ({"cache": generation_pb2.CacheOptions(slot_id=1)}, "slot_id", 1),
+        # A wish for a slot that does not exist is no wish.
+        ({"cache": generation_pb2.CacheOptions(slot_id=2)}, "slot_id", None),
+        ({"output": generation_pb2.OutputOptions(tokens=True)}, "want_tokens", True),
+        ({"output": generation_pb2.OutputOptions(n_probs=1)}, "want_tokens", True),
+        ({"output": generation_pb2.OutputOptions(top_logprobs=0)}, "want_tokens", True),
+        ({"num_sequences": 1}, "max_tokens", None),
+    ],
+)
+def test_a_field_reaches_the_engine(fields: dict[str, Any], name: str, value: object) -> None:
+    assert getattr(convert(**fields), name) == value
+
+
+def test_the_cache_is_used_as_the_server_was_started_unless_the_request_says_otherwise() -> None:
+    model = served_model(cache_prompt=False)
+    bare = generation_pb2.GenerateRequest(text="Hi")
+    asking = generation_pb2.GenerateRequest(text="Hi", cache=generation_pb2.CacheOptions(cache_prompt=True))
+    assert not generation_request(bare, model).cache_prompt
+    assert generation_request(asking, model).cache_prompt
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "allowed"),
+    [
+        ({"n_keep": -2}, "n_keep", "-1 or more"),
+        ({"overflow": 9}, "overflow", "OVERFLOW_TRUNCATE"),
+        ({"num_sequences": 0}, "num_sequences", "1 or more"),
+        ({"stop": generation_pb2.StopParams(texts=["x"] * 129)}, "stop.texts", "at most 128"),
+        ({"stop": generation_pb2.StopParams(token_ids=[1, 300])}, "stop.token_ids[1]", "0 to 257"),
+        ({"sampling": sampling_pb2.SamplingParams(mirostat=3)}, "sampling.mirostat", "0 to 2"),
+    ],
+)
+def test_a_value_that_is_not_allowed_is_refused_by_path(fields: dict[str, Any], field: str, allowed: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        convert(**fields)
+    assert caught.value.field == field
+    assert allowed in caught.value.problem
+
+
+@pytest.mark.parametrize(
+    ("fields", "feature"),
+    [
+        ({"num_sequences": 2}, "num_sequences above 1"),
+        ({"system_prompt": prompt_pb2.SystemPrompt()}, "system_prompt"),
+        ({"output": generation_pb2.OutputOptions(prompt_logprobs=True)}, "output.prompt_logprobs"),
+        ({"cache": generation_pb2.CacheOptions(cache_salt="x")}, "cache.cache_salt"),
+        ({"constraint": generation_pb2.Constraint(gbnf="root ::= 'a'")}, "constraint.gbnf"),
+        ({"constraint": generation_pb2.Constraint(json_schema="{}")}, "constraint.json_schema"),
+        (
+            {"constraint": generation_pb2.Constraint(json_object=generation_pb2.JsonObject())},
+            "constraint.json_object",
+        ),
+        ({"constraint": generation_pb2.Constraint(choice=generation_pb2.Choices())}, "constraint.choice"),
+    ],
+)
+def test_a_feature_that_is_not_there_is_refused_by_name(fields: dict[str, Any], feature: str) -> None:
+    with pytest.raises(NotImplementedFeature) as caught:
+        convert(**fields)
+    assert caught.value.metadata == {"feature": feature}
+
+
+@pytest.mark.parametrize("fields", [{"constraint": generation_pb2.Constraint()}, {"extra": {"any": "thing"}}])
+def test_what_asks_for_nothing_is_ignored(fields: dict[str, Any]) -> None:
+    assert convert(**fields).prompt == (72, 105)
+
+
+def test_a_prompt_must_be_shorter_than_the_context() -> None:
+    assert len(convert(text="x" * 63).prompt) == 63
+    with pytest.raises(ContextLengthExceeded) as caught:
+        convert(text="x" * 64)
+    assert caught.value.metadata == {"field": "prompt", "n_prompt_tokens": "64", "n_ctx": "64"}
+
+
+def test_a_prompt_that_may_be_truncated_is_not_refused() -> None:
+    assert len(convert(text="x" * 64, overflow=TRUNCATE).prompt) == 64
+
+
+@given(
+    n_prompt=st.integers(1, 5000),
+    n_ctx=st.integers(8, 512),
+    n_keep=st.integers(-1, 600),
+)
+def test_dropping_blocks_beforehand_changes_nothing_about_the_truncated_prompt(
+    n_prompt: int, n_ctx: int, n_keep: int
+) -> None:
+    prompt = tuple(range(n_prompt))
+    dropped = drop_blocks(prompt, n_ctx, n_keep)
+    assert (len(dropped) >= n_ctx) is (n_prompt >= n_ctx)
+    assert len(dropped) <= max(2 * n_ctx, n_ctx + 1)
+    assert truncate_prompt(dropped, n_ctx, resolve_n_keep(n_keep, len(dropped), n_ctx)) == truncate_prompt(
+        prompt, n_ctx, resolve_n_keep(n_keep, n_prompt, n_ctx)
+    )
+
+
+def test_the_request_itself_travels_along_for_slot_reports() -> None:
+    request = generation_pb2.GenerateRequest(text="Hi")
+    assert generation_request(request, MODEL).echo is request
+
+
+class TestEnvelope:
+    """``envelope``."""
+
+    def test_keeps_the_callers_id(self) -> None:
+        assert envelope(generation_pb2.GenerateRequest(request_id="mine")).request_id == "mine"
+
+    def test_makes_ids_that_differ(self) -> None:
+        made = {envelope(generation_pb2.GenerateRequest()).request_id for _ in range(10)}
+        assert len(made) == 10
+        assert "" not in made
+
+    @pytest.mark.parametrize(("request_id", "is_allowed"), [("é" * 64, True), ("é" * 64 + "x", False)])
+    def test_bounds_the_id_in_bytes(self, request_id: str, is_allowed: bool) -> None:
+        request = generation_pb2.GenerateRequest(request_id=request_id)
+        if is_allowed:
+            assert envelope(request).request_id == request_id
+            return
+        with pytest.raises(InvalidArgument, match="request_id: has 129 bytes; allowed are at most 128"):
+            envelope(request)
+
+    @pytest.mark.parametrize(("delay_ms", "delay_s"), [(None, 0.0), (0, 0.0), (20, 0.02), (10_000, 10.0)])
+    def test_takes_the_delay(self, delay_ms: int | None, delay_s: float) -> None:
+        output = generation_pb2.OutputOptions(max_delta_delay_ms=delay_ms)
+        assert envelope(generation_pb2.GenerateRequest(output=output)).delta_delay_s == delay_s
+
+    def test_bounds_the_delay(self) -> None:
+        output = generation_pb2.OutputOptions(max_delta_delay_ms=10_001)
+        with pytest.raises(InvalidArgument, match=r"output\.max_delta_delay_ms: is 10001; allowed are 0 to 10000"):
+            envelope(generation_pb2.GenerateRequest(output=output))
+
+
+def test_limits_come_from_the_model() -> None:
+    model = served_model(limits=Limits(max_stop_texts=1))
+    request = generation_pb2.GenerateRequest(text="Hi", stop=generation_pb2.StopParams(texts=["a", "b"]))
+    with pytest.raises(InvalidArgument, match="at most 1"):
+        generation_request(request, model)
