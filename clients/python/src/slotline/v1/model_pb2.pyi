@@ -217,7 +217,7 @@ class Model(google.protobuf.message.Message):
 
     @property
     def default_settings(self) -> slotline.v1.generation_pb2.GenerationSettings:
-        """The settings of a request that gives none."""
+        """The settings of a request that gives none. The seed is absent: each such request gets its own."""
 
     @property
     def system_prompt(self) -> slotline.v1.prompt_pb2.SystemPrompt:

@@ -69,7 +69,7 @@ class SamplerList(google.protobuf.message.Message):
     SAMPLERS_FIELD_NUMBER: builtins.int
     @property
     def samplers(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[global___SamplerType.ValueType]:
-        """Applied in this order; a repeated entry is applied again; an empty list samples from the plain softmax."""
+        """Applied in this order, at most 64; a repeated entry is applied again; an empty list samples from the plain softmax."""
 
     def __init__(
         self,
