@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from service.api.convert.sampling import DEFAULTS, sampling_params
 from service.api.served_model import ServedModel
 from service.engine.types import GenerationRequest
@@ -24,7 +26,7 @@ def generation_settings(
     return generation_pb2.GenerationSettings(
         sampling=sampling_params(sampling, seed),
         penalty_prompt_token_ids=sampling.penalty_prompt or (),
-        logit_bias=dict(sampling.logit_bias),
+        logit_bias=_biases(request, model),
         max_tokens=max_tokens,
         n_keep=n_keep,
         n_ctx=model.engine.n_ctx_slot,
@@ -32,6 +34,15 @@ def generation_settings(
         n_probs=sampling.n_probs,
         cache_prompt=request.cache_prompt,
     )
+
+
+def _biases(request: GenerationRequest, model: ServedModel) -> dict[int, float]:
+    """The biases in force. ``ignore_eos`` shows as a ban of the end-of-sequence token, as clients expect it."""
+    biases = dict(request.sampling.logit_bias)
+    eos_token = model.vocabulary.eos_token
+    if request.sampling.ignore_eos and eos_token is not None:
+        biases.setdefault(eos_token, -math.inf)
+    return biases
 
 
 def default_settings(model: ServedModel) -> generation_pb2.GenerationSettings:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from service.api.convert.description import health_message, model_message, slot_message
+from service.api.convert.settings import generation_settings
 from service.api.status import CoreState, CoreStatus
 from service.config import EngineConfig
 from service.engine.types import (
@@ -20,6 +22,7 @@ from service.engine.types import (
     SlotState,
     Timings,
 )
+from service.sampling.settings import SamplingSettings
 from slotline.v1 import generation_pb2, model_pb2, prompt_pb2, tokens_pb2
 from tests.support.scripted_core import ByteVocabulary
 from tests.support.served import served_model
@@ -105,6 +108,15 @@ def test_the_default_settings_are_those_of_a_request_that_gives_none() -> None:
     assert settings.cache_prompt
     assert settings.n_ctx == 64
     assert not model_message(served_model(cache_prompt=False)).default_settings.cache_prompt
+
+
+@pytest.mark.parametrize(("explicit", "shown"), [((), {257: -math.inf}), (((257, 2.0),), {257: 2.0})])
+def test_ignoring_the_end_shows_as_a_ban_unless_a_bias_beats_it(
+    explicit: tuple[tuple[int, float], ...], shown: dict[int, float]
+) -> None:
+    sampling = SamplingSettings(ignore_eos=True, logit_bias=explicit)
+    request = GenerationRequest(prompt=(1,), sampling=sampling)
+    assert dict(generation_settings(request, MODEL, seed=1, n_keep=0, max_tokens=None).logit_bias) == shown
 
 
 def test_a_fresh_slot_has_the_defaults_and_neither_task_nor_prompt() -> None:

@@ -1,0 +1,115 @@
+"""The Flask application: routes, CORS, and one form for all errors."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Flask, Response, current_app, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+
+from rest_adapter.config import RestConfig
+from rest_adapter.core import Core
+from rest_adapter.errors import AdapterError, StreamClosed
+from rest_adapter.http_errors import HttpError, http_error
+from rest_adapter.responses import error_response
+from rest_adapter.routes import ROUTES, Site, static_response
+from rest_adapter.routes.gate import Gate
+
+logger = logging.getLogger(__name__)
+
+SERVER_NAME = "slotline"
+# Answers without CORS headers: they are for probes and for the page itself.
+_SAME_ORIGIN_PATHS = frozenset({"/", "/index.html", "/health", "/v1/health", "/slots", "/metrics"})
+
+
+def create_app(core: Core, config: RestConfig, *, max_generations: int | None = None) -> Flask:
+    """Put an application together.
+
+    Args:
+        core: answers the calls.
+        config: limits and switches.
+        max_generations: generations that may run or wait at the same time, by default as many as connections.
+    """
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = config.max_body_bytes
+    # A double slash is another path, not a reason for a redirect.
+    app.url_map.merge_slashes = False
+    site = Site(core, config, Gate(max_generations or config.max_connections))
+    for route in ROUTES:
+        for path in route.paths:
+            app.add_url_rule(
+                path,
+                endpoint=f"{route.method} {path}",
+                view_func=route.bind(site),
+                methods=[route.method],
+                provide_automatic_options=False,
+            )
+
+    @app.before_request
+    def answer_early() -> Response | None:
+        if request.method == "OPTIONS":
+            return _preflight()
+        if config.static_path is not None and request.method in ("GET", "HEAD"):
+            return static_response(config.static_path, request.path)
+        return None
+
+    app.after_request(_finish)
+    app.register_error_handler(AdapterError, _adapter_error)
+    app.register_error_handler(StreamClosed, _client_gone)
+    app.register_error_handler(HTTPException, _routing_error)
+    app.register_error_handler(Exception, _unexpected_error)
+    return app
+
+
+def _preflight() -> Response:
+    response = Response(status=200)
+    del response.headers["Content-Type"]
+    response.headers["Access-Control-Allow-Credentials"] = "true"
+    response.headers["Access-Control-Allow-Methods"] = "POST"
+    response.headers["Access-Control-Allow-Headers"] = "*"
+    response.headers["Access-Control-Allow-Origin"] = request.headers.get("Origin", "")
+    return response
+
+
+def _finish(response: Response) -> Response:
+    response.headers["Server"] = SERVER_NAME
+    if request.path not in _SAME_ORIGIN_PATHS:
+        response.headers["Access-Control-Allow-Origin"] = request.headers.get("Origin", "")
+    return response
+
+
+def _adapter_error(error: AdapterError) -> Response:
+    return error_response(http_error(error))
+
+
+def _client_gone(error: StreamClosed) -> Response:
+    # Read by nobody but the access log.
+    return Response(status=499, headers={"Connection": "close"})
+
+
+def _routing_error(error: HTTPException) -> Response:
+    where = f"{request.method} {request.path}"
+    match error:
+        case MethodNotAllowed():
+            allowed = sorted({*(error.valid_methods or ()), "OPTIONS"})
+            message = f"{where}: this path takes {', '.join(allowed)}"
+            response = error_response(HttpError(405, "invalid_request_error", message))
+            response.headers["Allow"] = ", ".join(allowed)
+        case RequestEntityTooLarge():
+            limit = current_app.config["MAX_CONTENT_LENGTH"]
+            message = f"{where}: the body is larger than the {limit} bytes allowed"
+            response = error_response(HttpError(413, "invalid_request_error", message))
+            # What is left of the body need not be read.
+            response.headers["Connection"] = "close"
+        case _ if error.code == 404:
+            response = error_response(HttpError(404, "not_found_error", f"{where}: there is no such path"))
+        case _:
+            status = error.code or 500
+            kind = "invalid_request_error" if status < 500 else "server_error"
+            response = error_response(HttpError(status, kind, f"{where}: {error.description or error.name}"))
+    return response
+
+
+def _unexpected_error(error: Exception) -> Response:
+    logger.exception("route failed", extra={"method": request.method, "path": request.path})
+    return error_response(HttpError(500, "server_error", "the adapter failed to answer; its log has the reason"))

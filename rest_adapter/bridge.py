@@ -1,0 +1,166 @@
+"""From gevent to asyncio and back: one native thread for gRPC, one wake-up for all its messages.
+
+gRPC runs on an asyncio loop of its own thread, HTTP on gevent's hub. The only gevent call that is safe from another
+thread is ``async_.send``, so there is one such watcher for everything: a mailbox with new items puts itself on a list
+and rings; the hub then wakes up whoever waits for the mailboxes on the list. Rings coalesce, and a mailbox whose
+reader is busy does not ring at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import gevent
+from gevent.event import Event
+
+from rest_adapter.errors import StreamClosed
+
+Item = TypeVar("Item")
+
+# A writer pauses at CAPACITY items that wait for their reader and goes on at half of it.
+CAPACITY = 256
+# A reader that always finds something new lets the other greenlets run after this many items.
+TURN = 64
+
+
+class Bridge:
+    """An asyncio loop in a native thread. Make it in the thread of the hub that is to be woken up."""
+
+    def __init__(self) -> None:
+        self._rung: deque[Mailbox[Any]] = deque()
+        self._bell = gevent.get_hub().loop.async_()
+        self._bell.start(self._wake_readers)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run_loop, name="slotline-grpc", daemon=True)
+        self._thread.start()
+
+    def submit(self, coroutine: Coroutine[Any, Any, None]) -> Future[None]:
+        """Run a coroutine on the loop. Cancelling the future cancels it, from any thread."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    def call(self, callback: Any, *args: Any) -> None:
+        """Call a function on the loop, soon, from any thread."""
+        self._loop.call_soon_threadsafe(callback, *args)
+
+    def ring(self, mailbox: Mailbox[Any]) -> None:
+        """Have the reader of a mailbox woken up. For the loop's thread."""
+        self._rung.append(mailbox)
+        self._bell.send()
+
+    def close(self) -> None:
+        """Cancel what runs on the loop and end the thread. Idempotent."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._wake_readers()
+            self._bell.stop()
+            self._bell.close()
+
+    def _wake_readers(self) -> None:
+        while self._rung:
+            self._rung.popleft().wake()
+
+    def _run_loop(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+        tasks = asyncio.all_tasks(self._loop)
+        for task in tasks:
+            task.cancel()
+        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    failure: Exception | None
+
+
+class Mailbox(Generic[Item]):
+    """Carries items from coroutines to one greenlet, bounded, in order.
+
+    Coroutines call ``put`` and at the end ``finish``; the greenlet iterates and may ``close``.
+    """
+
+    def __init__(self, bridge: Bridge) -> None:
+        self._bridge = bridge
+        self._items: deque[Item | _End] = deque()
+        self._news = Event()
+        # Whether the reader knows, or is about to be told, that it has to look into the mailbox.
+        self._is_awake = True
+        self._room = asyncio.Event()
+        self._is_paused = False
+        self._end: _End | None = None
+        self._turn = 0
+
+    async def put(self, item: Item) -> None:
+        """Add an item; wait while the reader is CAPACITY items behind."""
+        self._append(item)
+        while len(self._items) >= CAPACITY:
+            self._room.clear()
+            self._is_paused = True
+            # Look again: the reader may have made room before it could see that somebody waits.
+            if len(self._items) < CAPACITY:
+                return
+            await self._room.wait()
+
+    def finish(self, failure: Exception | None = None) -> None:
+        """End the iteration, with an error if one is given. For the loop's thread."""
+        self._append(_End(failure))
+
+    def __iter__(self) -> Mailbox[Item]:
+        return self
+
+    def __next__(self) -> Item:
+        if self._end is not None:
+            raise self._end.failure or StopIteration
+        item = self._next_item()
+        if isinstance(item, _End):
+            self._end = item
+            raise item.failure or StopIteration
+        if self._is_paused and len(self._items) <= CAPACITY // 2:
+            self._is_paused = False
+            self._bridge.call(self._room.set)
+        return item
+
+    def close(self, failure: Exception | None = None) -> None:
+        """Throw away what is in the mailbox and end the iteration with ``failure``, by default ``StreamClosed``.
+
+        For the hub's thread; a greenlet that waits in the iteration wakes up. Without effect after the end.
+        """
+        if self._end is None:
+            self._end = _End(failure or StreamClosed())
+            self._items.clear()
+            self._news.set()
+
+    def wake(self) -> None:
+        """Wake up the reader. For the hub's thread."""
+        self._news.set()
+
+    def _append(self, item: Item | _End) -> None:
+        self._items.append(item)
+        if not self._is_awake:
+            self._is_awake = True
+            self._bridge.ring(self)
+
+    def _next_item(self) -> Item | _End:
+        self._turn += 1
+        if self._turn >= TURN:
+            self._turn = 0
+            gevent.sleep(0)
+        while self._end is None:
+            if self._items:
+                return self._items.popleft()
+            self._turn = 0
+            self._news.clear()
+            self._is_awake = False
+            # Look again: an item that came before the line above did not ring.
+            if not self._items:
+                self._news.wait()
+        return self._end

@@ -1,0 +1,34 @@
+"""How an adapter is set up. The command line builds this; nothing here reads the environment or a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RestConfig:
+    """A whole adapter. The name of the model comes from the core.
+
+    Attributes:
+        host: address or name to listen on.
+        port: TCP port, 0 for any free one.
+        core: gRPC address of the core, ``host:port`` or ``unix:/path``.
+        static_path: directory whose files take precedence over every GET route, or None.
+        timeout_s: seconds that one socket read or write may take; no limit on a whole request.
+        request_timeout_s: seconds that a whole generation may take, queue included; None for no limit.
+        max_body_bytes: largest request body.
+        sse_done: end OpenAI-shaped streams with ``data: [DONE]``.
+        max_connections: open connections; fewer if the process may not open as many files.
+        drain_timeout_s: seconds that running requests get when the adapter stops.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    core: str = "127.0.0.1:50051"
+    static_path: str | None = None
+    timeout_s: float = 600.0
+    request_timeout_s: float | None = None
+    max_body_bytes: int = 64 * 1024 * 1024
+    sse_done: bool = True
+    max_connections: int = 4096
+    drain_timeout_s: float = 30.0

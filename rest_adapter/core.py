@@ -1,0 +1,75 @@
+"""What the routes ask of a core, so that they can be tested without one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from google.protobuf.message import Message
+
+from slotline.v1 import model_pb2, tokenization_pb2
+from slotline.v1.generation_pb2 import GenerateRequest, GenerateResponse
+
+Request = TypeVar("Request", bound=Message)
+Response = TypeVar("Response", bound=Message)
+
+
+@dataclass(frozen=True, slots=True)
+class UnaryMethod(Generic[Request, Response]):
+    """One RPC with a single answer: its path on the wire and the types of its messages."""
+
+    path: str
+    request_type: type[Request]
+    response_type: type[Response]
+
+
+GENERATE_PATH = "/slotline.v1.InferenceService/Generate"
+
+TOKENIZE = UnaryMethod(
+    "/slotline.v1.InferenceService/Tokenize",
+    tokenization_pb2.TokenizeRequest,
+    tokenization_pb2.TokenizeResponse,
+)
+DETOKENIZE = UnaryMethod(
+    "/slotline.v1.InferenceService/Detokenize",
+    tokenization_pb2.DetokenizeRequest,
+    tokenization_pb2.DetokenizeResponse,
+)
+LIST_MODELS = UnaryMethod(
+    "/slotline.v1.ModelService/ListModels", model_pb2.ListModelsRequest, model_pb2.ListModelsResponse
+)
+GET_MODEL = UnaryMethod("/slotline.v1.ModelService/GetModel", model_pb2.GetModelRequest, model_pb2.GetModelResponse)
+HEALTH = UnaryMethod("/slotline.v1.ModelService/Health", model_pb2.HealthRequest, model_pb2.HealthResponse)
+LIST_SLOTS = UnaryMethod("/slotline.v1.ModelService/ListSlots", model_pb2.ListSlotsRequest, model_pb2.ListSlotsResponse)
+
+
+class ResponseStream(Protocol):
+    """The answers to one or several Generate calls, as (number of the call, message), in the order of arrival.
+
+    Iteration waits in the calling greenlet. It raises ``RpcFailure`` when one of the calls fails, after which the
+    others are cancelled, and ``StreamClosed`` after ``close``.
+    """
+
+    def __iter__(self) -> Iterator[tuple[int, GenerateResponse]]:
+        """Return the stream itself."""
+
+    def __next__(self) -> tuple[int, GenerateResponse]:
+        """Wait for the next message."""
+
+    def close(self) -> None:
+        """Cancel what still runs and wake up who waits. Idempotent; also after the end."""
+
+
+class Core(Protocol):
+    """A core as the adapter sees it. All methods are for greenlets of the hub's thread."""
+
+    def generate(self, requests: Sequence[GenerateRequest], *, deadline_s: float | None) -> ResponseStream:
+        """Start one Generate call per request. ``deadline_s`` bounds all of them together; None for no limit."""
+
+    def unary(self, method: UnaryMethod[Request, Response], request: Request, *, timeout_s: float) -> Response:
+        """Call a method and wait for its answer.
+
+        Raises:
+            RpcFailure: the call failed or took longer than ``timeout_s``.
+        """

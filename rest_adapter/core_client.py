@@ -1,0 +1,196 @@
+"""The core behind its gRPC address: ``rest_adapter.core.Core`` over grpc.aio."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from rest_adapter.bridge import Bridge, Mailbox
+from rest_adapter.core import GENERATE_PATH, Request, Response, UnaryMethod
+from rest_adapter.errors import RpcFailure, StreamClosed
+from rest_adapter.rpc_errors import rpc_failure
+from slotline.v1.generation_pb2 import GenerateRequest, GenerateResponse
+
+logger = logging.getLogger(__name__)
+
+# Calls of one request that run at the same time. More prompts than this wait here, so that one client with hundreds
+# of prompts does not fill the core's queue.
+FAN_OUT = 32
+
+_CHANNEL_OPTIONS = (
+    # A restarted core is found again within this time, not after the default of up to two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 50),
+    ("grpc.max_reconnect_backoff_ms", 200),
+    # Two clients of one process must not share a broken connection.
+    ("grpc.use_local_subchannel_pool", 1),
+    # gRPC would send calls to another host through the proxy of http_proxy.
+    ("grpc.enable_http_proxy", 0),
+    # The core limits prompts, the adapter limits bodies; an answer may be as long as it is.
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+)
+
+_Pair = tuple[int, GenerateResponse]
+
+
+class CoreClient:
+    """A core over gRPC.
+
+    Args:
+        target: ``host:port`` or ``unix:/path``. The core need not be up: calls fail with UNAVAILABLE until it is.
+    """
+
+    def __init__(self, target: str) -> None:
+        self._target = target
+        self._bridge = Bridge()
+        self._streams: set[_Stream] = set()
+        self._channel: grpc.aio.Channel
+        self._generate: grpc.aio.UnaryStreamMultiCallable[GenerateRequest, GenerateResponse]
+        # Whatever is submitted later runs later, so every call finds the channel.
+        self._bridge.submit(self._open_channel())
+
+    def generate(self, requests: Sequence[GenerateRequest], *, deadline_s: float | None) -> _Stream:
+        """Start one Generate call per request. ``deadline_s`` bounds all of them together; None for no limit."""
+        mailbox: Mailbox[_Pair] = Mailbox(self._bridge)
+        future = self._bridge.submit(_finishing(mailbox, self._relay_all(requests, deadline_s, mailbox)))
+        stream = _Stream(mailbox, future, self._streams)
+        self._streams.add(stream)
+        return stream
+
+    def unary(self, method: UnaryMethod[Request, Response], request: Request, *, timeout_s: float) -> Response:
+        """Call a method and wait for its answer.
+
+        Raises:
+            RpcFailure: the call failed or took longer than ``timeout_s``.
+        """
+        mailbox: Mailbox[Response] = Mailbox(self._bridge)
+        self._bridge.submit(_finishing(mailbox, self._relay_one(method, request, timeout_s, mailbox)))
+        return next(mailbox)
+
+    def end_streams(self, failure: RpcFailure) -> None:
+        """Cancel every running Generate call; whoever waits for one gets the failure."""
+        for stream in tuple(self._streams):
+            stream.end(failure)
+
+    def close(self) -> None:
+        """Cancel everything and end the thread. Idempotent."""
+        self.end_streams(RpcFailure(grpc.StatusCode.UNAVAILABLE, "DRAINING", "the adapter is shutting down"))
+        self._bridge.close()
+
+    async def _open_channel(self) -> None:
+        # A channel belongs to the loop it was made in.
+        self._channel = grpc.aio.insecure_channel(self._target, options=_CHANNEL_OPTIONS)
+        self._generate = self._channel.unary_stream(
+            GENERATE_PATH,
+            request_serializer=GenerateRequest.SerializeToString,
+            response_deserializer=GenerateResponse.FromString,
+        )
+
+    async def _relay_one(
+        self,
+        method: UnaryMethod[Request, Response],
+        request: Request,
+        timeout_s: float,
+        mailbox: Mailbox[Response],
+    ) -> None:
+        call = self._channel.unary_unary(
+            method.path,
+            request_serializer=method.request_type.SerializeToString,
+            response_deserializer=method.response_type.FromString,
+        )
+        with _rpc_failures():
+            response = await call(request, timeout=timeout_s)
+        await mailbox.put(response)
+
+    async def _relay_all(
+        self, requests: Sequence[GenerateRequest], deadline_s: float | None, mailbox: Mailbox[_Pair]
+    ) -> None:
+        end = None if deadline_s is None else asyncio.get_running_loop().time() + deadline_s
+        if len(requests) == 1:
+            await self._relay(0, requests[0], end, mailbox)
+            return
+        places = asyncio.Semaphore(FAN_OUT)
+
+        async def relay_in_turn(number: int, request: GenerateRequest) -> None:
+            async with places:
+                await self._relay(number, request, end, mailbox)
+
+        try:
+            # The group cancels the others when one fails.
+            async with asyncio.TaskGroup() as group:
+                for number, request in enumerate(requests):
+                    group.create_task(relay_in_turn(number, request))
+        except ExceptionGroup as group_error:
+            raise group_error.exceptions[0] from None
+
+    async def _relay(self, number: int, request: GenerateRequest, end: float | None, mailbox: Mailbox[_Pair]) -> None:
+        timeout_s = None if end is None else max(0.0, end - asyncio.get_running_loop().time())
+        call = self._generate(request, timeout=timeout_s)
+        try:
+            with _rpc_failures():
+                async for message in call:
+                    await mailbox.put((number, message))
+        finally:
+            call.cancel()
+
+
+class _Stream:
+    """What ``CoreClient.generate`` returns; see ``rest_adapter.core.ResponseStream``."""
+
+    def __init__(self, mailbox: Mailbox[_Pair], future: Future[None], open_streams: set[_Stream]) -> None:
+        self._mailbox = mailbox
+        self._future = future
+        self._open_streams = open_streams
+
+    def __iter__(self) -> _Stream:
+        return self
+
+    def __next__(self) -> _Pair:
+        return next(self._mailbox)
+
+    def close(self) -> None:
+        self.end(None)
+
+    def end(self, failure: RpcFailure | None) -> None:
+        self._future.cancel()
+        self._mailbox.close(failure)
+        self._open_streams.discard(self)
+
+
+async def _finishing(mailbox: Mailbox[Any], work: Coroutine[Any, Any, None]) -> None:
+    """Run the work and end the mailbox with its outcome, so that nobody waits for ever."""
+    outcome: Exception | None = None
+    try:
+        await work
+    except asyncio.CancelledError:
+        outcome = StreamClosed()
+        raise
+    except RpcFailure as failure:
+        outcome = failure
+    except Exception:
+        logger.exception("call to the core failed")
+        outcome = RpcFailure(grpc.StatusCode.INTERNAL, "", "the adapter could not call the core")
+    finally:
+        mailbox.finish(outcome)
+
+
+@contextmanager
+def _rpc_failures() -> Iterator[None]:
+    """Turn the ways in which grpc.aio reports a failed call into ``RpcFailure``."""
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        raise rpc_failure(error) from error
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        # Nobody cancelled us: this is how grpc.aio tells that the core ended the call with the status CANCELLED.
+        raise RpcFailure(grpc.StatusCode.CANCELLED, "", "the core cancelled the request") from error

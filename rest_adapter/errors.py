@@ -1,0 +1,85 @@
+"""Everything that can go wrong in the adapter, as one tree. ``http_errors`` says how HTTP tells it.
+
+AdapterError
+├── InvalidRequest      a field of the JSON body has a value that is not allowed
+├── InvalidBody         the body is not JSON
+├── Overloaded          this adapter serves as many generations as it may
+├── NotAvailable        a documented route that this build does not offer
+└── RpcFailure          the core refused or failed
+StreamClosed            nobody waits for the answer any more
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from grpc import StatusCode
+
+
+class AdapterError(Exception):
+    """A request cannot be answered."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class InvalidRequest(AdapterError):
+    """A field of the JSON body has a value that is not allowed.
+
+    Args:
+        name: path of the field in the body, for example ``messages[0].role``.
+        problem: the value and what is allowed, to be read after the name.
+    """
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"{name}: {problem}")
+        self.name = name
+
+
+class InvalidBody(AdapterError):
+    """The body is not JSON."""
+
+
+class Overloaded(AdapterError):
+    """This adapter serves as many generations as it may."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{limit} generations are running or waiting, as many as allowed; try again later")
+
+
+class NotAvailable(AdapterError):
+    """A documented route that this build does not offer."""
+
+
+class RpcFailure(AdapterError):
+    """The core refused or failed.
+
+    Attributes:
+        status: gRPC status of the call.
+        reason: ``google.rpc.ErrorInfo.reason``, or "" if the status did not come from a core.
+        violations: (field path in the protobuf message, description) per field that was refused.
+        retry_after_s: seconds after which the same request may succeed, or None.
+        metadata: ``google.rpc.ErrorInfo.metadata``.
+    """
+
+    def __init__(
+        self,
+        status: StatusCode,
+        reason: str,
+        message: str,
+        *,
+        violations: tuple[tuple[str, str], ...] = (),
+        retry_after_s: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.violations = violations
+        self.retry_after_s = retry_after_s
+        self.metadata = dict(metadata or {})
+
+
+class StreamClosed(Exception):
+    """Nobody waits for the answer any more: the client went away, or the adapter stops."""

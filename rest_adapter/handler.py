@@ -1,0 +1,115 @@
+"""One HTTP connection: pywsgi's handler with our time limits, draining and access log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+from gevent import GreenletExit
+from gevent.pywsgi import WSGIHandler
+
+from rest_adapter.disconnect import SOCKET_KEY
+from rest_adapter.http_errors import HttpError
+from rest_adapter.translate.jsontext import encode
+
+if TYPE_CHECKING:
+    from rest_adapter.server import HttpServer
+
+logger = logging.getLogger(__name__)
+
+# A connection may wait this long for its next request.
+KEEP_ALIVE_S = 5.0
+# A connection that was accepted just before the server began to drain has this long to send its request.
+DRAINING_S = 0.5
+# Polled by an editor plugin; a record per poll would bury the others.
+_UNLOGGED_PATHS = frozenset({"/v1/health"})
+
+_MALFORMED_BODY = encode(HttpError(400, "invalid_request_error", "this is not an HTTP/1.1 request").body())
+_MALFORMED = (
+    b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\n"
+    b"Content-Length: %d\r\n\r\n%s" % (len(_MALFORMED_BODY), _MALFORMED_BODY)
+)
+
+
+class ConnectionHandler(WSGIHandler):
+    """Handles the requests of one connection, one after the other."""
+
+    server: HttpServer
+
+    def handle(self) -> None:
+        # pywsgi leaves the closing of the reader to the garbage collector, which may be long.
+        reader = self.rfile
+        try:
+            super().handle()
+        except OSError as error:
+            # The client did not stay to be told what is wrong with its request.
+            logger.info("client gone", extra={"remote_addr": self._remote()[0], "reason": str(error)})
+        finally:
+            reader.close()
+
+    def read_requestline(self) -> str:
+        self.socket.settimeout(DRAINING_S if self.server.is_draining else KEEP_ALIVE_S)
+        with self.server.idle(self.socket):
+            line: str = super().read_requestline()
+        self.socket.settimeout(self.server.io_timeout_s)
+        return line
+
+    def get_environ(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environ()
+        environ[SOCKET_KEY] = self.socket
+        return environ
+
+    def start_response(self, status: str, headers: Iterable[tuple[str, str]], exc_info: Any = None) -> Any:
+        headers = list(headers)
+        if self.server.is_draining:
+            headers.append(("Connection", "close"))
+        return super().start_response(status, headers, exc_info)
+
+    def handle_error(self, t: type[BaseException] | None, v: BaseException | None, tb: Any) -> None:
+        if isinstance(v, TimeoutError):
+            logger.warning("client too slow", extra={"remote_addr": self._remote()[0]})
+            self.close_connection = True
+            return
+        super().handle_error(t, v, tb)
+
+    def _handle_client_error(self, ex: BaseException) -> tuple[str, bytes] | None:
+        # pywsgi's hook for what goes wrong before a request is complete; None closes without an answer.
+        address = self._remote()[0]
+        if isinstance(ex, OSError):
+            logger.info("incomplete request", extra={"remote_addr": address, "reason": str(ex)})
+            return None
+        logger.warning("malformed request", extra={"remote_addr": address, "reason": str(ex)})
+        return "400", _MALFORMED
+
+    def _log_error(self, t: type[BaseException], v: BaseException, tb: Any) -> None:
+        # GreenletExit is our own doing: the drain time was over.
+        if not issubclass(t, GreenletExit):
+            logger.error("request failed", exc_info=(t, v, tb))
+
+    def log_request(self) -> None:
+        path, _, query = (self.path or "").partition("?")
+        if path in _UNLOGGED_PATHS:
+            return
+        address, port = self._remote()
+        logger.info(
+            "request",
+            extra={
+                "remote_addr": address,
+                "remote_port": port,
+                "method": self.command,
+                "path": path,
+                "params": {key: values[-1] for key, values in parse_qs(query, True).items()},
+                "status": self._status_code(),
+            },
+        )
+
+    def _status_code(self) -> int:
+        # A refused request line leaves a status without a code; an answer that could not be sent, a negated code.
+        if isinstance(self.status, str) and self.status.isdigit():
+            return int(self.status)
+        return abs(self.code or 0)
+
+    def _remote(self) -> tuple[str, int]:
+        return str(self.client_address[0]), int(self.client_address[1])

@@ -1,0 +1,88 @@
+"""The one table from errors to HTTP: status, type, and the JSON body ``{"error": {"code", "message", "type"}}``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from grpc import StatusCode
+
+from rest_adapter.errors import AdapterError, NotAvailable, Overloaded, RpcFailure
+from rest_adapter.translate.options import json_name
+
+
+@dataclass(frozen=True, slots=True)
+class HttpError:
+    """An error as HTTP tells it.
+
+    Attributes:
+        type: word for machines, as in the OpenAI API.
+        extra: further integers of the error object.
+        retry_after_s: value of the ``Retry-After`` header, or None.
+    """
+
+    status: int
+    type: str
+    message: str
+    extra: Mapping[str, int] = field(default_factory=dict)
+    retry_after_s: int | None = None
+
+    def body(self) -> dict[str, object]:
+        """The JSON body; inside a stream, the data of the error event."""
+        return {"error": {"code": self.status, "message": self.message, "type": self.type, **self.extra}}
+
+
+def http_error(error: AdapterError) -> HttpError:
+    """How HTTP tells an error."""
+    match error:
+        case RpcFailure():
+            return _http_error_of_rpc(error)
+        case Overloaded():
+            return HttpError(429, "rate_limit_error", error.message, retry_after_s=1)
+        case NotAvailable():
+            return HttpError(501, "not_supported_error", error.message)
+        case _:
+            return HttpError(400, "invalid_request_error", error.message)
+
+
+# (status, reason) decides; a status alone is the answer for every other reason.
+_HTTP: Mapping[tuple[StatusCode, str | None], tuple[int, str]] = {
+    (StatusCode.INVALID_ARGUMENT, "CONTEXT_LENGTH_EXCEEDED"): (400, "exceed_context_size_error"),
+    (StatusCode.INVALID_ARGUMENT, None): (400, "invalid_request_error"),
+    (StatusCode.OUT_OF_RANGE, None): (400, "invalid_request_error"),
+    (StatusCode.FAILED_PRECONDITION, None): (400, "invalid_request_error"),
+    (StatusCode.UNAUTHENTICATED, None): (401, "authentication_error"),
+    (StatusCode.PERMISSION_DENIED, None): (403, "permission_error"),
+    (StatusCode.NOT_FOUND, None): (404, "not_found_error"),
+    # Without a reason it is gRPC itself that refuses: the message is larger than the core takes.
+    (StatusCode.RESOURCE_EXHAUSTED, ""): (413, "invalid_request_error"),
+    (StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL"): (429, "rate_limit_error"),
+    (StatusCode.RESOURCE_EXHAUSTED, None): (503, "unavailable_error"),
+    (StatusCode.UNAVAILABLE, None): (503, "unavailable_error"),
+    (StatusCode.ABORTED, None): (503, "unavailable_error"),
+    # Never by us: our own cancellations end in StreamClosed.
+    (StatusCode.CANCELLED, None): (503, "unavailable_error"),
+    (StatusCode.UNIMPLEMENTED, None): (501, "not_supported_error"),
+    (StatusCode.DEADLINE_EXCEEDED, None): (504, "timeout_error"),
+}
+_OTHER = (500, "server_error")
+_CONTEXT_FACTS = ("n_prompt_tokens", "n_ctx")
+
+
+def _http_error_of_rpc(error: RpcFailure) -> HttpError:
+    status, kind = _HTTP.get((error.status, error.reason)) or _HTTP.get((error.status, None), _OTHER)
+    extra = {}
+    if kind == "exceed_context_size_error":
+        extra = {name: int(error.metadata[name]) for name in _CONTEXT_FACTS if name in error.metadata}
+    retry = None if error.retry_after_s is None else max(1, math.ceil(error.retry_after_s))
+    return HttpError(status, kind, _message(error), extra, retry)
+
+
+def _message(error: RpcFailure) -> str:
+    """The core's message, with the names that fields have in JSON."""
+    if error.violations:
+        return "; ".join(f"{json_name(path)}: {description}" for path, description in error.violations)
+    if error.status is StatusCode.UNIMPLEMENTED and "feature" in error.metadata:
+        return f"{json_name(error.metadata['feature'])}: not available in this version"
+    return error.message

@@ -1,0 +1,25 @@
+"""Flask responses in the forms of the REST API."""
+
+from __future__ import annotations
+
+from flask import Response
+
+from rest_adapter.http_errors import HttpError
+from rest_adapter.translate.jsontext import encode
+
+JSON = "application/json; charset=utf-8"
+# /health and /slots have always answered without a charset.
+BARE_JSON = "application/json"
+
+
+def json_response(value: object, *, status: int = 200, content_type: str = JSON) -> Response:
+    """A value as JSON."""
+    return Response(encode(value), status, content_type=content_type)
+
+
+def error_response(error: HttpError) -> Response:
+    """An error as JSON."""
+    response = json_response(error.body(), status=error.status)
+    if error.retry_after_s is not None:
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    return response

@@ -1,0 +1,35 @@
+"""A bound on the generations of one adapter, so that connections are left for everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rest_adapter.errors import Overloaded
+
+
+class Gate:
+    """Counts the generations that run or wait. For one thread.
+
+    Args:
+        limit: how many there may be.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._inside = 0
+
+    @contextmanager
+    def passage(self) -> Iterator[None]:
+        """Count as one more inside the context.
+
+        Raises:
+            Overloaded: there are as many as allowed.
+        """
+        if self._inside >= self._limit:
+            raise Overloaded(self._limit)
+        self._inside += 1
+        try:
+            yield
+        finally:
+            self._inside -= 1

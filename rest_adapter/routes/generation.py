@@ -1,0 +1,75 @@
+"""What all generating routes do: start the calls, wait for the first one's acceptance, stream or collect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from flask import Response, request
+
+from rest_adapter.core import GET_MODEL, Core
+from rest_adapter.disconnect import SOCKET_KEY, DisconnectWatch
+from rest_adapter.responses import json_response
+from rest_adapter.routes.site import Site
+from rest_adapter.sse import CONTENT_TYPE, EventStream, Reply
+from rest_adapter.translate.list_options import drop_unknown_ids, mentions_token_ids
+from rest_adapter.translate.outcome import unfinished
+from slotline.v1.generation_pb2 import GenerateRequest
+from slotline.v1.model_pb2 import GetModelRequest
+
+_MODEL_TIMEOUT_S = 10.0
+# For proxies that would collect events, and browsers that would keep the answer.
+_STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+
+
+def answer_generation(
+    site: Site,
+    requests: Sequence[GenerateRequest],
+    reply: Reply,
+    *,
+    is_stream: bool,
+    timeout_s: float | None,
+    last: bytes = b"",
+) -> Response:
+    """Run the calls of one HTTP request and answer it.
+
+    Until the core accepts the first call, an error becomes the status of the answer; later, an event of the stream.
+
+    Args:
+        requests: one per prompt.
+        reply: puts the messages into the form of the route.
+        is_stream: answer with events.
+        timeout_s: the client's limit on the whole generation; the adapter's own may be shorter.
+        last: bytes that end a stream without error.
+    """
+    with ExitStack() as cleanup:
+        cleanup.enter_context(site.gate.passage())
+        _drop_unknown_ids(site.core, requests)
+        stream = site.core.generate(requests, deadline_s=_shorter(timeout_s, site.config.request_timeout_s))
+        cleanup.callback(stream.close)
+        cleanup.enter_context(DisconnectWatch(request.environ.get(SOCKET_KEY), stream.close))
+        if not is_stream:
+            for number, response in stream:
+                for _ in reply.feed(number, response):
+                    pass
+            return json_response(reply.result())
+        first = next(stream, None)
+        if first is None:
+            raise unfinished()
+        # From here on the body of the response cleans up.
+        body = EventStream(first, stream, reply, last=last, on_close=cleanup.pop_all().close)
+        return Response(body, content_type=CONTENT_TYPE, headers=_STREAM_HEADERS)
+
+
+def _drop_unknown_ids(core: Core, requests: Sequence[GenerateRequest]) -> None:
+    """Biases and penalties for tokens that do not exist are documented to be ignored; the core refuses them."""
+    # All requests of one body have the same options.
+    if mentions_token_ids(requests[0]):
+        model = core.unary(GET_MODEL, GetModelRequest(), timeout_s=_MODEL_TIMEOUT_S).model
+        for one in requests:
+            drop_unknown_ids(one, model.vocab_size)
+
+
+def _shorter(timeout_s: float | None, other_s: float | None) -> float | None:
+    limits = [limit for limit in (timeout_s, other_s) if limit is not None]
+    return min(limits, default=None)

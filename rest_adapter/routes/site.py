@@ -1,0 +1,40 @@
+"""What every route gets, and what a route is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flask import Response
+
+from rest_adapter.config import RestConfig
+from rest_adapter.core import Core
+from rest_adapter.routes.gate import Gate
+
+Handler = Callable[["Site"], Response]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the routes of one application share."""
+
+    core: Core
+    config: RestConfig
+    gate: Gate
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A method, the paths that are equivalent, and the function that answers."""
+
+    method: str
+    paths: tuple[str, ...]
+    handler: Handler
+
+    def bind(self, site: Site) -> Callable[[], Response]:
+        """The view function for Flask."""
+
+        def view() -> Response:
+            return self.handler(site)
+
+        return view

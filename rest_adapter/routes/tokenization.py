@@ -1,0 +1,30 @@
+"""POST /tokenize and POST /detokenize."""
+
+from __future__ import annotations
+
+from flask import Response
+
+from rest_adapter.body import read_body
+from rest_adapter.core import DETOKENIZE, TOKENIZE
+from rest_adapter.responses import json_response
+from rest_adapter.routes.site import Site
+from rest_adapter.translate.tokenization import read_detokenize, read_tokenize
+
+# The largest body takes about 20 s to tokenise.
+_TIMEOUT_S = 120.0
+
+
+def tokenize(site: Site) -> Response:
+    """The tokens of a text."""
+    request = read_tokenize(read_body())
+    if request is None:
+        return json_response({"tokens": []})
+    return json_response({"tokens": list(site.core.unary(TOKENIZE, request, timeout_s=_TIMEOUT_S).ids)})
+
+
+def detokenize(site: Site) -> Response:
+    """The text of tokens."""
+    request = read_detokenize(read_body())
+    if not request.ids:
+        return json_response({"content": ""})
+    return json_response({"content": site.core.unary(DETOKENIZE, request, timeout_s=_TIMEOUT_S).text})

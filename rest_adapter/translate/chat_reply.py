@@ -1,0 +1,136 @@
+"""POST /v1/chat/completions: the core's messages in the OpenAI form, as chunks or as one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rest_adapter.translate.chat import ChatCall
+from rest_adapter.translate.jsontext import JsonObject
+from rest_adapter.translate.outcome import Outcome, check_finished, unfinished
+from rest_adapter.translate.tokens import token_logprobs, token_probabilities
+from slotline.v1.generation_pb2 import Delta, Finished, GenerateResponse
+from slotline.v1.tokens_pb2 import Token
+
+
+class ChatReply:
+    """Collects the core's messages for one body and puts them into the OpenAI form.
+
+    Args:
+        call: the body.
+        completion_id: the answer's id; all chunks carry it.
+        created: Unix time in seconds; all chunks carry it.
+    """
+
+    def __init__(self, call: ChatCall, *, completion_id: str, created: int) -> None:
+        self._call = call
+        self._id = completion_id
+        self._created = created
+        self._wants_probabilities = call.request.output.n_probs > 0
+        self._choices = [_Choice(index) for index in range(call.n_choices)]
+
+    def feed(self, number: int, response: GenerateResponse) -> Iterator[JsonObject]:
+        """Take a message and yield the chunks it makes. ``number`` is that of the call, always 0.
+
+        Raises:
+            RpcFailure: the core ended a sequence before its time.
+        """
+        match response.WhichOneof("event"):
+            case "accepted" if self._call.is_stream:
+                for choice in self._choices:
+                    yield self._chunk(choice, {"role": "assistant"})
+            case "delta":
+                yield from self._take(response.delta)
+            case "finished":
+                check_finished(response.finished)
+                choice = self._choices[response.finished.index]
+                choice.finished = response.finished
+                if self._call.is_stream:
+                    yield self._chunk(choice, {}, choice.finish_reason())
+
+    def closing_events(self) -> Iterator[JsonObject]:
+        """The chunk after the last message: the usage, if it was asked for."""
+        usage = self._usage()
+        if self._call.includes_usage:
+            yield self._envelope("chat.completion.chunk") | {"choices": [], "usage": usage}
+
+    def result(self) -> JsonObject:
+        """The answer without a stream, after the last message."""
+        result = self._envelope("chat.completion") | {
+            "choices": [self._message(choice) for choice in self._choices],
+            "usage": self._usage(),
+        }
+        if self._wants_probabilities:
+            result["completion_probabilities"] = [
+                token_probabilities(token) for choice in self._choices for token in choice.tokens
+            ]
+        return result
+
+    def _take(self, delta: Delta) -> Iterator[JsonObject]:
+        choice = self._choices[delta.index]
+        for piece in delta.pieces:
+            choice.tokens.extend(piece.tokens)
+            if not self._call.is_stream:
+                choice.texts.append(piece.text)
+            elif piece.text:
+                yield self._chunk(choice, {"content": piece.text})
+
+    def _message(self, choice: _Choice) -> JsonObject:
+        message: JsonObject = {
+            "finish_reason": choice.finish_reason(),
+            "index": choice.index,
+            "message": {"content": "".join(choice.texts), "role": "assistant"},
+        }
+        if self._call.wants_logprobs:
+            message["logprobs"] = _logprobs(choice.tokens)
+        return message
+
+    def _chunk(self, choice: _Choice, delta: JsonObject, finish_reason: str | None = None) -> JsonObject:
+        entry: JsonObject = {"delta": delta, "finish_reason": finish_reason, "index": choice.index}
+        chunk = self._envelope("chat.completion.chunk") | {"choices": [entry]}
+        if self._call.includes_usage:
+            chunk["usage"] = None
+        # Tokens without text of their own travel with the next chunk.
+        if self._call.wants_logprobs:
+            entry["logprobs"] = _logprobs(choice.tokens) if choice.tokens else None
+        if self._wants_probabilities:
+            chunk["completion_probabilities"] = [token_probabilities(token) for token in choice.tokens]
+        choice.tokens.clear()
+        return chunk
+
+    def _envelope(self, kind: str) -> JsonObject:
+        return {"created": self._created, "id": self._id, "model": self._call.model, "object": kind}
+
+    def _usage(self) -> JsonObject:
+        ends = [choice.end() for choice in self._choices]
+        # The last Finished counts for all sequences; they end in any order.
+        totals = next((end.usage for end in ends if end.HasField("usage")), None)
+        prompt = totals.prompt_tokens if totals else ends[0].tokens_evaluated
+        completion = totals.completion_tokens if totals else sum(end.tokens_predicted for end in ends)
+        return {
+            "completion_tokens": completion,
+            "prompt_tokens": prompt,
+            "total_tokens": prompt + completion,
+        }
+
+
+class _Choice:
+    """What has come for one of the answers."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.texts: list[str] = []
+        self.tokens: list[Token] = []
+        self.finished: Finished | None = None
+
+    def end(self) -> Finished:
+        if self.finished is None:
+            raise unfinished()
+        return self.finished
+
+    def finish_reason(self) -> str:
+        return "length" if Outcome.of(self.end()).is_limit else "stop"
+
+
+def _logprobs(tokens: Sequence[Token]) -> JsonObject:
+    # Control tokens, such as the end of the turn, are not part of the message.
+    return {"content": [token_logprobs(token) for token in tokens if token.piece]}

@@ -1,0 +1,192 @@
+"""POST /completion: the request for each prompt, and the answers as JSON objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from rest_adapter.translate.fields import read_bool
+from rest_adapter.translate.jsontext import JsonObject
+from rest_adapter.translate.options import apply_options, read_timeout_s
+from rest_adapter.translate.outcome import Outcome, check_finished, unfinished
+from rest_adapter.translate.prompt import Prompt, put_prompt, read_prompts
+from rest_adapter.translate.settings import generation_settings
+from rest_adapter.translate.tokens import token_probabilities
+from slotline.v1.generation_pb2 import (
+    OVERFLOW_TRUNCATE,
+    Accepted,
+    Finished,
+    GenerateRequest,
+    GenerateResponse,
+    Piece,
+    Timings,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionCall:
+    """A body of POST /completion, understood.
+
+    Attributes:
+        requests: one per prompt.
+        prompts: the prompts, in the same order.
+        is_multiple: the answer is a list of results.
+        is_stream: the answer is a stream of events.
+        timeout_s: seconds that the whole generation may take, or None.
+    """
+
+    requests: tuple[GenerateRequest, ...]
+    prompts: tuple[Prompt, ...]
+    is_multiple: bool
+    is_stream: bool
+    timeout_s: float | None
+
+
+def read_completion(body: Mapping[str, object]) -> CompletionCall:
+    """Understand a body.
+
+    Raises:
+        InvalidRequest: a field has a value that is not allowed.
+    """
+    prompts = read_prompts(body.get("prompt"))
+    template = GenerateRequest(overflow=OVERFLOW_TRUNCATE)
+    apply_options(template, body)
+    stream = body.get("stream")
+    return CompletionCall(
+        requests=tuple(_with_prompt(template, prompt) for prompt in prompts.items),
+        prompts=prompts.items,
+        is_multiple=prompts.is_multiple,
+        is_stream=stream is not None and read_bool("stream", stream),
+        timeout_s=read_timeout_s(body),
+    )
+
+
+class CompletionReply:
+    """Collects the core's messages for one body and puts them into the native form.
+
+    Args:
+        call: the body.
+    """
+
+    def __init__(self, call: CompletionCall) -> None:
+        self._is_multiple = call.is_multiple
+        self._answers = [
+            _Answer(request, prompt.echo, is_stream=call.is_stream)
+            for request, prompt in zip(call.requests, call.prompts, strict=True)
+        ]
+
+    def feed(self, number: int, response: GenerateResponse) -> Iterator[JsonObject]:
+        """Take a message of call ``number`` and yield the stream events it makes.
+
+        Raises:
+            RpcFailure: the core ended the sequence before its time.
+        """
+        for event in self._answers[number].feed(response):
+            if self._is_multiple:
+                event["index"] = number
+            yield event
+
+    def closing_events(self) -> Iterator[JsonObject]:
+        """The events after the last message: none, the final objects have been sent."""
+        yield from ()
+
+    def result(self) -> JsonObject:
+        """The answer without a stream, after the last message."""
+        if self._is_multiple:
+            return {"results": [answer.result() for answer in self._answers]}
+        return self._answers[0].result()
+
+
+class _Answer:
+    """What has come for one prompt."""
+
+    def __init__(self, request: GenerateRequest, echo: object, *, is_stream: bool) -> None:
+        self._echo = echo
+        self._is_stream = is_stream
+        self._wants_probabilities = request.output.n_probs > 0
+        self._accepted = Accepted()
+        self._texts: list[str] = []
+        self._probabilities: list[JsonObject] = []
+        self._finished: Finished | None = None
+
+    def feed(self, response: GenerateResponse) -> Iterator[JsonObject]:
+        match response.WhichOneof("event"):
+            case "accepted":
+                self._accepted = response.accepted
+            case "delta":
+                for piece in response.delta.pieces:
+                    yield from self._take(piece)
+            case "finished":
+                check_finished(response.finished)
+                self._finished = response.finished
+                if self._is_stream:
+                    yield self.result()
+
+    def result(self) -> JsonObject:
+        finished = self._finished
+        if finished is None:
+            raise unfinished()
+        outcome = Outcome.of(finished)
+        result: JsonObject = {
+            "content": "".join(self._texts),
+            "generation_settings": generation_settings(
+                finished.settings, model=self._accepted.model, is_stream=self._is_stream
+            ),
+            "model": self._accepted.model,
+            "prompt": self._echo,
+            "slot_id": finished.slot_id,
+            "stop": True,
+            "stopped_eos": outcome.is_eos,
+            "stopped_limit": outcome.is_limit,
+            "stopped_word": outcome.is_word,
+            "stopping_word": outcome.stop_text,
+            "timings": _timings(finished.timings),
+            "tokens_cached": finished.tokens_cached,
+            "tokens_evaluated": finished.tokens_evaluated,
+            "tokens_predicted": finished.tokens_predicted,
+            "truncated": finished.truncated,
+        }
+        if self._wants_probabilities:
+            result["completion_probabilities"] = self._probabilities
+        return result
+
+    def _take(self, piece: Piece) -> Iterator[JsonObject]:
+        probabilities: Sequence[JsonObject] = ()
+        if self._wants_probabilities:
+            probabilities = [token_probabilities(token) for token in piece.tokens]
+            self._probabilities.extend(probabilities)
+        if not self._is_stream:
+            self._texts.append(piece.text)
+            return
+        event: JsonObject = {
+            "content": piece.text,
+            "multimodal": False,
+            "slot_id": self._accepted.slot_id,
+            "stop": False,
+        }
+        if self._wants_probabilities:
+            event["completion_probabilities"] = probabilities
+        yield event
+
+
+def _with_prompt(template: GenerateRequest, prompt: Prompt) -> GenerateRequest:
+    request = GenerateRequest()
+    request.CopyFrom(template)
+    put_prompt(request, prompt)
+    return request
+
+
+def _timings(timings: Timings) -> JsonObject:
+    prompt_ms = timings.prompt_eval.ToNanoseconds() / 1e6
+    decode_ms = timings.decode.ToNanoseconds() / 1e6
+    return {
+        "prompt_n": timings.prompt_tokens,
+        "prompt_ms": prompt_ms,
+        "prompt_per_token_ms": prompt_ms / timings.prompt_tokens if timings.prompt_tokens else None,
+        "prompt_per_second": 1e3 * timings.prompt_tokens / prompt_ms if prompt_ms else None,
+        "predicted_n": timings.decoded_tokens,
+        "predicted_ms": decode_ms,
+        # Numbers in every case: the reference's web page calls toFixed on these two.
+        "predicted_per_token_ms": decode_ms / timings.decoded_tokens if timings.decoded_tokens else 0.0,
+        "predicted_per_second": 1e3 * timings.decoded_tokens / decode_ms if decode_ms else 0.0,
+    }

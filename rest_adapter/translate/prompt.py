@@ -1,0 +1,113 @@
+"""The forms of a prompt: a text, token ids, a mix of both, or several prompts at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rest_adapter.errors import InvalidRequest
+from rest_adapter.translate.fields import read_token_id, refusal
+from slotline.v1.generation_pb2 import GenerateRequest
+from slotline.v1.prompt_pb2 import PromptParts
+
+MAX_PROMPTS = 4096
+_FORMS = "a string, an array of strings and token ids, or an array of prompts"
+
+Part = str | tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One prompt: its texts and runs of token ids in order, and the JSON value that answers repeat."""
+
+    parts: tuple[Part, ...]
+    echo: object
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """The prompts of one request. ``is_multiple`` asks for an answer with a list of results."""
+
+    items: tuple[Prompt, ...]
+    is_multiple: bool = False
+
+
+def read_prompts(value: object) -> Prompts:
+    """The prompts in the field ``prompt``.
+
+    An array of several elements is one prompt if there is a number among them, and several prompts otherwise. What
+    is missing or empty acts as one blank.
+
+    Raises:
+        InvalidRequest: the value has another form, or there are more than MAX_PROMPTS.
+    """
+    if isinstance(value, list) and len(value) > 1 and not any(_is_number(element) for element in value):
+        if len(value) > MAX_PROMPTS:
+            raise InvalidRequest("prompt", f"{len(value)} prompts are more than the {MAX_PROMPTS} allowed")
+        items = tuple(_read_prompt(f"prompt[{i}]", element) for i, element in enumerate(value))
+        return Prompts(items, is_multiple=True)
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list):
+        return Prompts((Prompt(_read_parts("prompt[0]", value[0]), value),))
+    return Prompts((_read_prompt("prompt", "" if value is None else value),))
+
+
+def put_prompt(request: GenerateRequest, prompt: Prompt) -> None:
+    """Set the prompt of a request."""
+    match prompt.parts:
+        case (str(text),):
+            request.text = text
+        case (tuple(ids),):
+            request.token_ids.ids.extend(ids)
+        case parts:
+            put_parts(request.parts, parts)
+
+
+def put_parts(target: PromptParts, parts: Sequence[Part]) -> None:
+    """Append texts and runs of token ids."""
+    for part in parts:
+        if isinstance(part, str):
+            target.parts.add(text=part)
+        else:
+            target.parts.add().token_ids.ids.extend(part)
+
+
+def read_mixed(name: str, values: Sequence[object]) -> tuple[Part, ...]:
+    """Strings and token ids in order; neighbouring ids form one part."""
+    parts: list[Part] = []
+    ids: list[int] = []
+    for i, value in enumerate(values):
+        if isinstance(value, str):
+            if ids:
+                parts.append(tuple(ids))
+                ids = []
+            parts.append(value)
+        elif _is_number(value):
+            ids.append(read_token_id(f"{name}[{i}]", value))
+        else:
+            raise refusal(f"{name}[{i}]", value, "a string or a token id")
+    if ids:
+        parts.append(tuple(ids))
+    return tuple(parts)
+
+
+def _read_prompt(name: str, value: object) -> Prompt:
+    if value == "" or value == []:
+        return Prompt((" ",), " ")
+    if isinstance(value, str):
+        return Prompt((value,), value)
+    if isinstance(value, list):
+        return Prompt(_read_parts(name, value), value)
+    raise refusal(name, value, _FORMS)
+
+
+def _read_parts(name: str, value: list[object]) -> tuple[Part, ...]:
+    parts = read_mixed(name, value)
+    if len(parts) > 1 and all(isinstance(part, str) for part in parts):
+        raise refusal(name, value, "one prompt: several strings would be several prompts inside another list")
+    if parts in ((), ("",)):
+        return (" ",)
+    return parts
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

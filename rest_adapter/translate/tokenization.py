@@ -1,0 +1,39 @@
+"""POST /tokenize and POST /detokenize."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rest_adapter.translate.fields import read_list, read_token_id, refusal
+from rest_adapter.translate.prompt import put_parts, read_mixed
+from slotline.v1.tokenization_pb2 import DetokenizeRequest, TokenizeRequest
+
+
+def read_tokenize(body: Mapping[str, object]) -> TokenizeRequest | None:
+    """The request for a body of POST /tokenize, None if there is nothing to tokenise.
+
+    Raises:
+        InvalidRequest: ``content`` is neither a string nor an array of strings and token ids.
+    """
+    content = body.get("content")
+    if content is None or content == "" or content == []:
+        return None
+    request = TokenizeRequest(add_special=False, parse_special=True)
+    if isinstance(content, str):
+        request.text = content
+    elif isinstance(content, list):
+        put_parts(request.parts, read_mixed("content", content))
+    else:
+        raise refusal("content", content, "a string or an array of strings and token ids")
+    return request
+
+
+def read_detokenize(body: Mapping[str, object]) -> DetokenizeRequest:
+    """The request for a body of POST /detokenize.
+
+    Raises:
+        InvalidRequest: ``tokens`` is not an array of token ids.
+    """
+    tokens = body.get("tokens")
+    ids = [] if tokens is None else read_list("tokens", tokens, "token ids")
+    return DetokenizeRequest(ids=[read_token_id(f"tokens[{i}]", token) for i, token in enumerate(ids)])

@@ -1,0 +1,261 @@
+"""A core without a model: ``slotline.v1`` over real gRPC, answering what a test tells it to."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Never, TypeVar
+
+import grpc
+import grpc.aio
+from google.protobuf import any_pb2
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+
+from slotline.v1 import (
+    inference_service_pb2_grpc,
+    model_pb2,
+    model_service_pb2_grpc,
+    tokenization_pb2,
+)
+from slotline.v1.generation_pb2 import (
+    FINISH_REASON_LENGTH,
+    Accepted,
+    Delta,
+    Finished,
+    GenerateRequest,
+    GenerateResponse,
+    GenerationSettings,
+    Piece,
+)
+from slotline.v1.sampling_pb2 import SamplingParams
+from slotline.v1.tokens_pb2 import Usage
+
+MODEL = "fake-model"
+VOCAB_SIZE = 100
+WAIT_S = 20.0
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Hold:
+    """A step that lasts until the test opens the call, or the client cancels it."""
+
+
+@dataclass(frozen=True)
+class Refuse:
+    """A step that ends the call with a status."""
+
+    code: grpc.StatusCode
+    reason: str = ""
+    message: str = "refused"
+    metadata: dict[str, str] = field(default_factory=dict)
+    violations: tuple[tuple[str, str], ...] = ()
+    retry_after_s: float | None = None
+
+
+Step = GenerateResponse | Hold | Refuse
+Script = Callable[[GenerateRequest], Iterable[Step]]
+
+
+class Call:
+    """One Generate call as the core saw it."""
+
+    def __init__(self, request: GenerateRequest, deadline_s: float | None) -> None:
+        self.request = request
+        self.deadline_s = deadline_s
+        self.holding = threading.Event()
+        self.cancelled = threading.Event()
+        self.ended = threading.Event()
+        self.gate = asyncio.Event()
+
+
+def accepted(slot_id: int = 0) -> GenerateResponse:
+    """The first message of a stream."""
+    return GenerateResponse(accepted=Accepted(model=MODEL, slot_id=slot_id, prompt_tokens=3))
+
+
+def delta(*texts: str, index: int = 0) -> GenerateResponse:
+    """One message with a piece per text."""
+    return GenerateResponse(delta=Delta(index=index, pieces=[Piece(text=text) for text in texts]))
+
+
+def finished(predicted: int = 1, reason: Any = FINISH_REASON_LENGTH) -> GenerateResponse:
+    """The last message of a stream."""
+    return GenerateResponse(
+        finished=Finished(
+            reason=reason,
+            usage=Usage(prompt_tokens=3, completion_tokens=predicted),
+            tokens_evaluated=3,
+            tokens_predicted=predicted,
+            settings=GenerationSettings(sampling=SamplingParams(seed=7), n_ctx=512),
+        )
+    )
+
+
+def whole(*texts: str) -> list[Step]:
+    """A whole stream with one message per text."""
+    return [accepted(), *(delta(text) for text in texts), finished(len(texts))]
+
+
+class FakeCore:
+    """A gRPC server in a thread of its own.
+
+    Args:
+        address: ``unix:/path`` or ``host:port``.
+
+    Attributes:
+        script: the steps of every Generate call; replace it freely.
+        health: answer of Health.
+        slots: answer of ListSlots.
+        calls: the Generate calls so far.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.script: Script = lambda request: whole("a", "b", "c")
+        self.health = model_pb2.HealthResponse(state=model_pb2.SERVER_STATE_READY, slots_idle=1)
+        self.slots = [model_pb2.Slot(id=0, state=model_pb2.SLOT_STATE_IDLE)]
+        self.calls: list[Call] = []
+        self._arrived = threading.Condition()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="fake-core", daemon=True)
+        self._thread.start()
+        self._server: grpc.aio.Server | None = None
+
+    def start(self) -> None:
+        """Listen; also again after ``kill``."""
+        self._run(self._start())
+
+    def kill(self) -> None:
+        """Drop the socket and every call at once, as when the process dies."""
+        if self._server is not None:
+            self._run(self._server.stop(None))
+            self._server = None
+
+    def close(self) -> None:
+        """Stop for good."""
+        self.kill()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def wait_for_call(self, number: int = 0) -> Call:
+        """Wait until the Generate call of this number has arrived."""
+        with self._arrived:
+            assert self._arrived.wait_for(lambda: len(self.calls) > number, WAIT_S), f"call {number} never came"
+        return self.calls[number]
+
+    def open(self, call: Call) -> None:
+        """Let a call go on that holds."""
+        self._loop.call_soon_threadsafe(call.gate.set)
+
+    def record(self, call: Call) -> None:
+        """Note a call. For the servicer."""
+        with self._arrived:
+            self.calls.append(call)
+            self._arrived.notify_all()
+
+    async def _start(self) -> None:
+        self._server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+        inference_service_pb2_grpc.add_InferenceServiceServicer_to_server(_Inference(self), self._server)
+        model_service_pb2_grpc.add_ModelServiceServicer_to_server(_Models(self), self._server)
+        self._server.add_insecure_port(self.address)
+        await self._server.start()
+
+    def _run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(WAIT_S)
+
+
+class _Inference(inference_service_pb2_grpc.InferenceServiceServicer):
+    def __init__(self, core: FakeCore) -> None:
+        self._core = core
+
+    async def Generate(self, request: GenerateRequest, context: Any) -> AsyncIterator[GenerateResponse]:
+        call = Call(request, context.time_remaining())
+        self._core.record(call)
+        try:
+            for step in self._core.script(request):
+                match step:
+                    case Hold():
+                        call.holding.set()
+                        await call.gate.wait()
+                    case Refuse():
+                        await _abort(context, step)
+                    case _:
+                        yield step
+        except (asyncio.CancelledError, GeneratorExit):
+            call.cancelled.set()
+            raise
+        finally:
+            call.ended.set()
+
+    async def Tokenize(
+        self, request: tokenization_pb2.TokenizeRequest, context: Any
+    ) -> tokenization_pb2.TokenizeResponse:
+        texts = [request.text] if request.WhichOneof("input") == "text" else [p.text for p in request.parts.parts]
+        ids = [ord(letter) for text in texts for letter in text]
+        return tokenization_pb2.TokenizeResponse(ids=ids, count=len(ids))
+
+    async def Detokenize(
+        self, request: tokenization_pb2.DetokenizeRequest, context: Any
+    ) -> tokenization_pb2.DetokenizeResponse:
+        text = "".join(map(chr, request.ids))
+        return tokenization_pb2.DetokenizeResponse(text=text, raw=text.encode())
+
+    async def Embed(self, request: Message, context: Any) -> Never:
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "the fake core does not embed")
+        raise AssertionError("abort raises")
+
+
+class _Models(model_service_pb2_grpc.ModelServiceServicer):
+    def __init__(self, core: FakeCore) -> None:
+        self._core = core
+
+    async def Health(self, request: Message, context: Any) -> model_pb2.HealthResponse:
+        return self._core.health
+
+    async def ListSlots(self, request: Message, context: Any) -> model_pb2.ListSlotsResponse:
+        return model_pb2.ListSlotsResponse(slots=self._core.slots)
+
+    async def ListModels(self, request: Message, context: Any) -> model_pb2.ListModelsResponse:
+        return model_pb2.ListModelsResponse(models=[model_pb2.Model(name=MODEL)])
+
+    async def GetModel(self, request: Message, context: Any) -> model_pb2.GetModelResponse:
+        return model_pb2.GetModelResponse(model=model_pb2.Model(name=MODEL, vocab_size=VOCAB_SIZE))
+
+    async def ApplyTemplate(self, request: Message, context: Any) -> Never:
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "the fake core has no template")
+        raise AssertionError("abort raises")
+
+    async def GetMetrics(self, request: Message, context: Any) -> Never:
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "the fake core counts nothing")
+        raise AssertionError("abort raises")
+
+
+async def _abort(context: Any, refusal: Refuse) -> None:
+    details: list[Message] = []
+    if refusal.reason:
+        details.append(error_details_pb2.ErrorInfo(domain="slotline", reason=refusal.reason, metadata=refusal.metadata))
+    if refusal.violations:
+        bad = error_details_pb2.BadRequest()
+        for path, description in refusal.violations:
+            bad.field_violations.add(field=path, description=description)
+        details.append(bad)
+    if refusal.retry_after_s is not None:
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromMilliseconds(int(refusal.retry_after_s * 1000))
+        details.append(retry)
+    status = status_pb2.Status(code=refusal.code.value[0], message=refusal.message)
+    for detail in details:
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        status.details.append(packed)
+    await context.abort(
+        refusal.code,
+        refusal.message,
+        trailing_metadata=(("grpc-status-details-bin", status.SerializeToString()),),
+    )

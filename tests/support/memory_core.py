@@ -1,0 +1,76 @@
+"""A core inside the test: ``rest_adapter.core.Core`` without gRPC, sockets or threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from google.protobuf.message import Message
+
+from rest_adapter.core import UnaryMethod
+from rest_adapter.errors import StreamClosed
+from slotline.v1.generation_pb2 import GenerateRequest, GenerateResponse
+
+Answer = GenerateResponse | Exception
+
+
+class MemoryStream:
+    """A stream whose messages are known from the start; an exception among them is raised in its turn."""
+
+    def __init__(self, answers: Iterable[tuple[int, Answer]]) -> None:
+        self._answers = iter(answers)
+        self.is_closed = False
+
+    def __iter__(self) -> Iterator[tuple[int, GenerateResponse]]:
+        return self
+
+    def __next__(self) -> tuple[int, GenerateResponse]:
+        if self.is_closed:
+            raise StreamClosed
+        number, answer = next(self._answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return number, answer
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class MemoryCore:
+    """Answers from a script.
+
+    Args:
+        script: the messages that answer a request.
+        unary: answers by the path of the method; an exception is raised.
+
+    Attributes:
+        requests: the requests of all streams so far.
+        deadlines_s: the deadlines of all streams so far.
+        streams: the streams so far.
+    """
+
+    def __init__(
+        self,
+        script: Callable[[GenerateRequest], Iterable[Answer]] = lambda request: (),
+        unary: dict[str, Message | Exception] | None = None,
+    ) -> None:
+        self._script = script
+        self._unary = unary or {}
+        self.requests: list[GenerateRequest] = []
+        self.unary_requests: list[Message] = []
+        self.deadlines_s: list[float | None] = []
+        self.streams: list[MemoryStream] = []
+
+    def generate(self, requests: Sequence[GenerateRequest], *, deadline_s: float | None) -> MemoryStream:
+        self.requests.extend(requests)
+        self.deadlines_s.append(deadline_s)
+        answers = [(number, answer) for number, request in enumerate(requests) for answer in self._script(request)]
+        self.streams.append(MemoryStream(answers))
+        return self.streams[-1]
+
+    def unary(self, method: UnaryMethod[Any, Any], request: Any, *, timeout_s: float) -> Any:
+        self.unary_requests.append(request)
+        answer = self._unary[method.path]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer

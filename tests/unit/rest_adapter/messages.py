@@ -1,0 +1,118 @@
+"""Messages of the core for the tests of this folder."""
+
+from __future__ import annotations
+
+from slotline.v1.generation_pb2 import (
+    FINISH_REASON_LENGTH,
+    FINISH_REASON_STOP,
+    Accepted,
+    Delta,
+    Finished,
+    FinishReason,
+    GenerateResponse,
+    GenerationSettings,
+    Piece,
+    Timings,
+)
+from slotline.v1.sampling_pb2 import SamplerList, SamplerType, SamplingParams
+from slotline.v1.tokens_pb2 import Token, TokenProbability, Usage
+
+MODEL = "m.gguf"
+
+
+def settings(**changes: object) -> GenerationSettings:
+    """The default settings as the core reports them, with changes of the sampling parameters."""
+    result = GenerationSettings(
+        sampling=SamplingParams(
+            temperature=0.8,
+            dynatemp_range=0,
+            dynatemp_exponent=1,
+            top_k=40,
+            top_p=0.95,
+            min_p=0.05,
+            tfs_z=1,
+            typical_p=1,
+            min_keep=0,
+            repeat_penalty=1.1,
+            repeat_last_n=64,
+            frequency_penalty=0,
+            presence_penalty=0,
+            penalize_nl=True,
+            mirostat=0,
+            mirostat_tau=5,
+            mirostat_eta=0.1,
+            seed=1,
+            ignore_eos=False,
+            samplers=SamplerList(
+                samplers=[
+                    SamplerType.SAMPLER_TYPE_TOP_K,
+                    SamplerType.SAMPLER_TYPE_TFS_Z,
+                    SamplerType.SAMPLER_TYPE_TYPICAL_P,
+                    SamplerType.SAMPLER_TYPE_TOP_P,
+                    SamplerType.SAMPLER_TYPE_MIN_P,
+                    SamplerType.SAMPLER_TYPE_TEMPERATURE,
+                ]
+            ),
+        ),
+        n_ctx=512,
+    )
+    for name, value in changes.items():
+        setattr(result.sampling, name, value)
+    return result
+
+
+def accepted(slot_id: int = 0) -> GenerateResponse:
+    return GenerateResponse(accepted=Accepted(model=MODEL, slot_id=slot_id, prompt_tokens=2))
+
+
+def piece(text: str, *tokens: Token) -> Piece:
+    return Piece(text=text, tokens=tokens)
+
+
+def delta(*pieces: str | Piece, index: int = 0) -> GenerateResponse:
+    made = [piece(item) if isinstance(item, str) else item for item in pieces]
+    return GenerateResponse(delta=Delta(index=index, pieces=made))
+
+
+def token(content: bytes, *candidates: tuple[bytes, float], logprob: float | None = None) -> Token:
+    return Token(
+        piece=content,
+        logprob=logprob,
+        probabilities=[TokenProbability(piece=other, probability=probability) for other, probability in candidates],
+    )
+
+
+def finished(
+    reason: FinishReason.ValueType = FINISH_REASON_LENGTH,
+    *,
+    index: int = 0,
+    stop_text: str | None = None,
+    eos_token_id: int | None = None,
+    stop_token_id: int | None = None,
+    predicted: int = 2,
+    usage: Usage | None = None,
+) -> GenerateResponse:
+    end = Finished(
+        index=index,
+        reason=reason,
+        usage=usage,
+        tokens_evaluated=2,
+        tokens_predicted=predicted,
+        tokens_cached=3,
+        settings=settings(),
+        slot_id=0,
+        timings=Timings(prompt_tokens=2, decoded_tokens=2),
+    )
+    end.timings.prompt_eval.FromMicroseconds(20_500)
+    end.timings.decode.FromMicroseconds(11_200)
+    if stop_text is not None:
+        end.stop_text = stop_text
+    if eos_token_id is not None:
+        end.eos_token_id = eos_token_id
+    if stop_token_id is not None:
+        end.stop_token_id = stop_token_id
+    return GenerateResponse(finished=end)
+
+
+def stopped_at_eos(index: int = 0) -> GenerateResponse:
+    return finished(FINISH_REASON_STOP, eos_token_id=2, index=index)

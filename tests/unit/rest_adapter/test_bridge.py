@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+
+import gevent
+import pytest
+
+from rest_adapter.bridge import CAPACITY, Bridge, Mailbox
+from rest_adapter.errors import StreamClosed
+
+WAIT_S = 20.0
+
+
+@pytest.fixture
+def bridge() -> Iterator[Bridge]:
+    made = Bridge()
+    yield made
+    made.close()
+
+
+async def put_all(mailbox: Mailbox[int], count: int, failure: Exception | None = None) -> None:
+    for number in range(count):
+        await mailbox.put(number)
+    mailbox.finish(failure)
+
+
+@pytest.mark.parametrize("count", [0, 1, CAPACITY - 1, CAPACITY, CAPACITY + 1, 20 * CAPACITY])
+def test_items_arrive_in_order_and_the_iteration_ends(bridge: Bridge, count: int) -> None:
+    mailbox: Mailbox[int] = Mailbox(bridge)
+    bridge.submit(put_all(mailbox, count))
+    assert list(mailbox) == list(range(count))
+    assert list(mailbox) == []
+
+
+def test_many_mailboxes_at_once(bridge: Bridge) -> None:
+    mailboxes: list[Mailbox[int]] = [Mailbox(bridge) for _ in range(50)]
+    readers = [gevent.spawn(list, mailbox) for mailbox in mailboxes]
+    for mailbox in mailboxes:
+        bridge.submit(put_all(mailbox, 300))
+    gevent.joinall(readers, timeout=WAIT_S, raise_error=True)
+    assert [reader.value for reader in readers] == [list(range(300))] * 50
+
+
+def test_a_failure_is_raised_after_the_items_and_again_later(bridge: Bridge) -> None:
+    mailbox: Mailbox[int] = Mailbox(bridge)
+    bridge.submit(put_all(mailbox, 2, ValueError("no")))
+    assert [next(mailbox), next(mailbox)] == [0, 1]
+    for _ in range(2):
+        with pytest.raises(ValueError, match="no"):
+            next(mailbox)
+
+
+def test_a_writer_waits_for_a_slow_reader(bridge: Bridge) -> None:
+    mailbox: Mailbox[int] = Mailbox(bridge)
+    written: list[int] = []
+    is_full = threading.Event()
+
+    async def write() -> None:
+        for number in range(3 * CAPACITY):
+            if number == CAPACITY - 1:
+                # The next line of this loop is reached only once the reader has made room.
+                asyncio.get_running_loop().call_soon(is_full.set)
+            await mailbox.put(number)
+            written.append(number)
+        mailbox.finish()
+
+    bridge.submit(write())
+    assert is_full.wait(WAIT_S)
+    assert len(written) == CAPACITY - 1
+    assert list(mailbox) == list(range(3 * CAPACITY))
+
+
+def test_closing_wakes_up_a_waiting_reader(bridge: Bridge) -> None:
+    mailbox: Mailbox[int] = Mailbox(bridge)
+    reader = gevent.spawn(next, mailbox)
+    gevent.sleep(0)
+    mailbox.close()
+    with pytest.raises(StreamClosed):
+        reader.get(timeout=WAIT_S)
+
+
+def test_closing_throws_away_what_has_come(bridge: Bridge) -> None:
+    mailbox: Mailbox[int] = Mailbox(bridge)
+    bridge.submit(put_all(mailbox, 3)).result(WAIT_S)
+    assert next(mailbox) == 0
+    mailbox.close(ValueError("enough"))
+    with pytest.raises(ValueError, match="enough"):
+        next(mailbox)
+
+
+def test_closing_after_the_end_changes_nothing(bridge: Bridge) -> None:
+    mailbox: Mailbox[int] = Mailbox(bridge)
+    bridge.submit(put_all(mailbox, 1))
+    assert list(mailbox) == [0]
+    mailbox.close()
+    assert list(mailbox) == []
+
+
+def test_a_reader_that_is_never_out_of_work_lets_others_run(bridge: Bridge) -> None:
+    mailbox: Mailbox[int] = Mailbox(bridge)
+    bridge.submit(put_all(mailbox, CAPACITY - 1)).result(WAIT_S)
+    turns: list[int] = []
+
+    def read() -> None:
+        for number in mailbox:
+            turns.append(number)
+
+    def note() -> None:
+        turns.append(-1)
+
+    gevent.joinall([gevent.spawn(read), gevent.spawn(note)], timeout=WAIT_S, raise_error=True)
+    assert turns.index(-1) < CAPACITY // 2
+
+
+def test_cancelling_the_future_cancels_the_coroutine(bridge: Bridge) -> None:
+    started, cancelled = threading.Event(), threading.Event()
+
+    async def wait() -> None:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    future = bridge.submit(wait())
+    assert started.wait(WAIT_S)
+    future.cancel()
+    assert cancelled.wait(WAIT_S)
+
+
+def test_closing_the_bridge_cancels_what_runs_and_is_idempotent() -> None:
+    bridge = Bridge()
+    cancelled, started = threading.Event(), threading.Event()
+
+    async def wait() -> None:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    bridge.submit(wait())
+    assert started.wait(WAIT_S)
+    bridge.close()
+    bridge.close()
+    assert cancelled.is_set()

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rest_adapter.errors import InvalidBody
+from rest_adapter.translate.jsontext import decode, encode, show
+from tests.support.properties import untimed
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda children: st.lists(children) | st.dictionaries(st.text(), children),
+    max_leaves=20,
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"b": 1, "a": 2}, '{"a":2,"b":1}'),
+        ({"a": {"z": 0, "Z": 0, "é": 0, "_": 0}}, '{"a":{"Z":0,"_":0,"z":0,"é":0}}'),
+        ([1, 2.5, True, None], "[1,2.5,true,null]"),
+        ("日本語 é 😀", '"日本語 é 😀"'),
+        ("\b\t\n\f\r", '"\\b\\t\\n\\f\\r"'),
+        ("\x00\x1f\x7f/", '"\\u0000\\u001f\x7f/"'),
+        ('"\\', '"\\"\\\\"'),
+        (5.0, "5.0"),
+        (0.800000011920929, "0.800000011920929"),
+        (math.inf, "null"),
+        ({"a": [math.nan, -math.inf, {"b": math.nan}], "c": 1.5}, '{"a":[null,null,{"b":null}],"c":1.5}'),
+    ],
+)
+def test_encode(value: object, text: str) -> None:
+    assert encode(value).decode() == text
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        (b'{"a":1}', {"a": 1}),
+        (b' [1, 2.0, "x"] \n', [1, 2.0, "x"]),
+        (b'\xef\xbb\xbf{"a":1}', {"a": 1}),
+        (b'{"a":1,"a":2}', {"a": 2}),
+        ('{"a":"日本"}'.encode(), {"a": "日本"}),
+        (b'{"a":"\\ud83d\\ude00"}', {"a": "😀"}),
+        (b'{"a":"\\u00e9"}', {"a": "é"}),
+        (b"1e400", math.inf),
+        (b"null", None),
+    ],
+)
+def test_decode(body: bytes, value: object) -> None:
+    assert decode(body) == value
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"", "not JSON: Expecting value at line 1, column 1"),
+        (b'{"a":1', "not JSON: Expecting ',' delimiter at line 1, column 7"),
+        (b'{"a":1}}', "not JSON: Extra data at line 1, column 8"),
+        (b"{'a':1}", "not JSON: Expecting property name"),
+        (b'{"a":NaN}', "not JSON: NaN is not a JSON number"),
+        (b'{"a":Infinity}', "not JSON: Infinity is not a JSON number"),
+        (b'{"a":-Infinity}', "not JSON: -Infinity is not a JSON number"),
+        (b'{"a":"\xff"}', "not UTF-8: invalid start byte at byte 6"),
+        ('{"a":1}'.encode("utf-16"), "not UTF-8"),
+        (b'{"a":"\\ud800"}', "not JSON: \\ud800 is half of a surrogate pair"),
+        (b'{"\\uDC00":1}', "not JSON: \\udc00 is half of a surrogate pair"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"a":' * 100_000, "nested too deeply"),
+        (b"1" * 10_000, "not JSON: Exceeds the limit"),
+        (b'"\n"', "not JSON: Invalid control character"),
+        (b"prompt=hi&n_predict=4", "not JSON: Expecting value"),
+    ],
+)
+def test_decode_refuses_what_is_not_json(body: bytes, message: str) -> None:
+    with pytest.raises(InvalidBody) as caught:
+        decode(body)
+    assert message in caught.value.message
+
+
+@untimed
+@given(JSON)
+def test_decode_reverses_encode(value: object) -> None:
+    assert decode(encode(value)) == value
+
+
+@untimed
+@given(JSON)
+def test_encoding_is_compact_sorted_and_unescaped(value: object) -> None:
+    expected = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert encode(value).decode() == expected
+
+
+@untimed
+@given(st.binary(max_size=64))
+def test_decode_raises_nothing_but_invalid_body(body: bytes) -> None:
+    try:
+        decode(body)
+    except InvalidBody as error:
+        assert error.message.startswith("the body is")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [("hot", '"hot"'), (None, "null"), ({"b": 1, "a": [2]}, '{"a":[2],"b":1}'), ("x" * 1000, '"' + "x" * 59 + "...")],
+)
+def test_show_shortens_values(value: object, shown: str) -> None:
+    assert show(value) == shown

@@ -1,0 +1,87 @@
+"""The built-in page and the files of a directory of the users."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rest_adapter.config import RestConfig
+from tests.support.memory_core import MemoryCore
+from tests.unit.rest_adapter.clients import READY, answer, client_of, with_state
+
+
+def test_the_built_in_page() -> None:
+    response = client_of(MemoryCore()).get("/")
+    assert (response.status_code, response.content_type) == (200, "text/html; charset=utf-8")
+    assert b"Slotline" in response.data
+    assert "Access-Control-Allow-Origin" not in response.headers
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    root = tmp_path / "public"
+    (root / "sub").mkdir(parents=True)
+    (root / "sub/index.html").write_text("sub page")
+    (root / "app.mjs").write_text("export {}")
+    (root / "style.css").write_text("body {}")
+    (root / "data.xyz").write_text("plain")
+    (root / "photo.JPG").write_text("jpeg")
+    (root / "health").write_text("a file")
+    (tmp_path / "secret.txt").write_text("secret")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "content_type"),
+    [
+        ("/app.mjs", b"export {}", "text/javascript"),
+        ("/style.css", b"body {}", "text/css"),
+        ("/data.xyz", b"plain", "text/plain"),
+        ("/photo.JPG", b"jpeg", "image/jpeg"),
+        ("/sub/", b"sub page", "text/html"),
+        ("/sub/index.html", b"sub page", "text/html"),
+        ("/health", b"a file", "text/plain"),
+    ],
+)
+def test_files_of_the_users_directory(site: Path, path: str, content: bytes, content_type: str) -> None:
+    client = client_of(with_state(READY), RestConfig(static_path=str(site)))
+    with client.get(path) as response:
+        assert (response.status_code, response.data) == (200, content)
+        assert response.headers["Content-Type"] == content_type
+
+
+@pytest.mark.parametrize("path", ["/../secret.txt", "/%2e%2e/secret.txt", "/sub/../../secret.txt", "/sub", "/a%00b"])
+def test_nothing_outside_the_users_directory(site: Path, path: str) -> None:
+    response = client_of(MemoryCore(), RestConfig(static_path=str(site))).get(path)
+    assert response.status_code == 404
+    assert b"secret" not in response.data.replace(b"secret.txt", b"")
+
+
+def test_the_built_in_page_stays_without_an_index_of_the_users(site: Path) -> None:
+    client = client_of(MemoryCore(), RestConfig(static_path=str(site)))
+    assert b"Slotline" in client.get("/").data
+    (site / "index.html").write_text("mine")
+    with client.get("/") as response:
+        assert response.data == b"mine"
+
+
+def test_a_relative_directory_is_relative_to_where_the_server_was_started(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(site.parent)
+    with client_of(MemoryCore(), RestConfig(static_path="public")).get("/style.css") as response:
+        assert response.data == b"body {}"
+
+
+def test_posts_are_never_files(site: Path) -> None:
+    (site / "completion").write_text("a file")
+    client = client_of(MemoryCore(answer), RestConfig(static_path=str(site)))
+    assert json.loads(client.post("/completion", json={}).data)["content"] == "ab"
+
+
+def test_a_part_of_a_file(site: Path) -> None:
+    client = client_of(MemoryCore(), RestConfig(static_path=str(site)))
+    with client.get("/app.mjs", headers={"Range": "bytes=0-5"}) as response:
+        assert (response.status_code, response.data) == (206, b"export")

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+from grpc import StatusCode
+
+from rest_adapter.errors import RpcFailure, StreamClosed
+from rest_adapter.sse import DONE, EventStream, event
+from rest_adapter.translate.jsontext import JsonObject
+from slotline.v1.generation_pb2 import GenerateResponse
+from tests.support.memory_core import Answer, MemoryStream
+from tests.unit.rest_adapter.messages import accepted, delta
+
+
+class EchoReply:
+    """Makes one event per piece, and one at the end."""
+
+    def feed(self, number: int, response: GenerateResponse) -> Iterator[JsonObject]:
+        for piece in response.delta.pieces:
+            yield {"n": number, "t": piece.text}
+
+    def closing_events(self) -> Iterator[JsonObject]:
+        yield {"end": True}
+
+    def result(self) -> JsonObject:
+        return {}
+
+
+class BrokenReply(EchoReply):
+    def feed(self, number: int, response: GenerateResponse) -> Iterator[JsonObject]:
+        raise ZeroDivisionError
+
+
+def body(*answers: Answer, reply: EchoReply | None = None, last: bytes = b"") -> tuple[EventStream, list[str]]:
+    closed: list[str] = []
+    stream = MemoryStream([(0, answer) for answer in answers])
+    made = EventStream(
+        (0, accepted()), stream, reply or EchoReply(), last=last, on_close=lambda: closed.append("closed")
+    )
+    return made, closed
+
+
+@pytest.mark.parametrize(
+    ("data", "wire"),
+    [
+        ({"b": 1, "a": "é"}, 'data: {"a":"é","b":1}\n\n'),
+        ({"t": "line\nbreak\r"}, 'data: {"t":"line\\nbreak\\r"}\n\n'),
+        ({"t": "\u2028"}, 'data: {"t":"\u2028"}\n\n'),
+        ({}, "data: {}\n\n"),
+    ],
+)
+def test_an_event_is_one_line_of_data_and_an_empty_line(data: object, wire: str) -> None:
+    assert event(data) == wire.encode()
+
+
+def test_each_piece_is_an_item_of_its_own() -> None:
+    made, _ = body(delta("a", "b"), delta("c"), last=DONE)
+    assert list(made) == [
+        b'data: {"n":0,"t":"a"}\n\n',
+        b'data: {"n":0,"t":"b"}\n\n',
+        b'data: {"n":0,"t":"c"}\n\n',
+        b'data: {"end":true}\n\n',
+        b"data: [DONE]\n\n",
+    ]
+
+
+def test_a_failure_is_the_last_event() -> None:
+    failure = RpcFailure(StatusCode.UNAVAILABLE, "", "gone")
+    made, _ = body(delta("a"), failure, delta("b"), last=DONE)
+    assert list(made) == [
+        b'data: {"n":0,"t":"a"}\n\n',
+        b'data: {"error":{"code":503,"message":"gone","type":"unavailable_error"}}\n\n',
+    ]
+
+
+def test_a_fault_of_ours_is_an_event_without_its_cause_and_a_log_record(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR, logger="rest_adapter"):
+        made, _ = body(delta("a"), reply=BrokenReply(), last=DONE)
+        assert list(made) == [
+            b'data: {"error":{"code":500,"message":"the adapter failed to write the answer","type":"server_error"}}\n\n'
+        ]
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_stream_that_was_closed_ends_without_an_event() -> None:
+    made, _ = body(delta("a"), StreamClosed(), last=DONE)
+    assert list(made) == [b'data: {"n":0,"t":"a"}\n\n']
+
+
+def test_closing_happens_once_and_without_a_start() -> None:
+    made, closed = body(delta("a"))
+    made.close()
+    made.close()
+    assert closed == ["closed"]

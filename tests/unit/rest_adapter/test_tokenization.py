@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import pytest
+
+from rest_adapter.errors import InvalidRequest
+from rest_adapter.translate.tokenization import read_detokenize, read_tokenize
+from rest_adapter.translate.tokens import token_text
+from slotline.v1.prompt_pb2 import PromptPart, PromptParts
+from slotline.v1.tokenization_pb2 import DetokenizeRequest, TokenizeRequest
+from slotline.v1.tokens_pb2 import TokenIds
+
+
+@pytest.mark.parametrize("body", [{}, {"content": None}, {"content": ""}, {"content": []}])
+def test_nothing_to_tokenize(body: dict[str, object]) -> None:
+    assert read_tokenize(body) is None
+
+
+def test_a_text_is_tokenized_without_bos_and_with_special_tokens() -> None:
+    request = read_tokenize({"content": "<|im_start|>"})
+    assert request == TokenizeRequest(text="<|im_start|>", add_special=False, parse_special=True)
+
+
+def test_a_mix_is_tokenized_in_order() -> None:
+    request = read_tokenize({"content": ["a", 1, 2, "b"]})
+    parts = [PromptPart(text="a"), PromptPart(token_ids=TokenIds(ids=[1, 2])), PromptPart(text="b")]
+    assert request == TokenizeRequest(parts=PromptParts(parts=parts), add_special=False, parse_special=True)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (5, "content: 5 is not a string or an array of strings and token ids"),
+        (True, "content: true is not a string or an array of strings and token ids"),
+        ({}, "content: {} is not a string or an array of strings and token ids"),
+        (["a", None], "content[1]: null is not a string or a token id"),
+        ([["a"]], 'content[0]: ["a"] is not a string or a token id'),
+        ([1.5], "content[0]: 1.5 is not a token id, an integer of at least 0"),
+    ],
+)
+def test_other_contents_are_refused(content: object, message: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read_tokenize({"content": content})
+    assert caught.value.message == message
+
+
+@pytest.mark.parametrize(
+    ("tokens", "ids"), [(None, []), ([], []), ([1, 2, 3], [1, 2, 3]), ([1.0], [1]), ([4294967295], [4294967295])]
+)
+def test_detokenize(tokens: object, ids: list[int]) -> None:
+    assert read_detokenize({"tokens": tokens}) == DetokenizeRequest(ids=ids)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "name"),
+    [
+        ("abc", "tokens"),
+        (5, "tokens"),
+        ({}, "tokens"),
+        (["a"], "tokens[0]"),
+        ([1, -1], "tokens[1]"),
+        ([2**32], "tokens[0]"),
+        ([1.5], "tokens[0]"),
+        ([True], "tokens[0]"),
+        ([None], "tokens[0]"),
+        ([[1]], "tokens[0]"),
+    ],
+)
+def test_other_tokens_are_refused(tokens: object, name: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read_detokenize({"tokens": tokens})
+    assert caught.value.name == name
+
+
+@pytest.mark.parametrize(
+    ("piece", "text"),
+    [
+        (b" Paris", " Paris"),
+        (b"", ""),
+        (b"\x7f", "\x7f"),
+        (b"\x80", "byte: \\x80"),
+        (b"\xff", "byte: \\xff"),
+        (b"\xe2\x82\xac", "€"),
+        (b"\xe2\x82", "�"),
+        (b"a\xff", "a�"),
+    ],
+)
+def test_the_text_of_a_token(piece: bytes, text: str) -> None:
+    assert token_text(piece) == text
