@@ -1,0 +1,125 @@
+# Slotline's commands; `make` alone lists them.
+#
+# Everything is installed at the versions locked in requirements/: into .venv, for the code generator into
+# .venv-generate, for the servers that benchmarks compare with into .venv-bench. A stamp per step says what is done, so
+# that a second run starts at once; a changed lock or pyproject.toml runs its step again.
+
+PYTHON ?= python3
+ARGS ?=
+
+BIN := .venv/bin
+GENERATE_BIN := .venv-generate/bin
+BENCH_BIN := .venv-bench/bin
+BASE := .venv/.installed-base
+RUNTIME := .venv/.installed-runtime
+TEST := .venv/.installed-test
+GENERATE := .venv-generate/.installed
+BENCH := .venv-bench/.installed
+
+PIP_FLAGS := --no-deps --no-build-isolation --require-hashes
+CHECKED_TYPES := service rest_adapter slotline clients/python/src/slotline/client tools tests bench
+COMPILE = $(GENERATE_BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --custom-compile-command "make lock" --quiet
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# GCC 12 drops stores that llama.cpp's AMX kernels need, and the library then dies on processors with AMX; without this
+# optimisation it does not. Compilers that do not know the option do not need it.
+CXX_FLAGS := $(shell echo | $${CXX:-c++} -fno-dse -x c++ -E - >/dev/null 2>&1 && echo -fno-dse)
+export CMAKE_ARGS := -DCMAKE_CXX_FLAGS=$(CXX_FLAGS) $(CMAKE_ARGS)
+# llama.cpp is compiled while it is installed; make builds one file at a time unless told otherwise.
+export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell getconf _NPROCESSORS_ONLN)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run test lint check-generated check-protos pytest generate baseline lock wheels bench test-clone clean
+
+help: ## list the commands
+	@echo 'usage: make COMMAND [ARGS="..."] [PYTHON=python3]'
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s%s\n", $$1, $$2 }'
+
+run: $(RUNTIME) ## serve the default model; ARGS are further options of `slotline serve`
+	exec $(BIN)/slotline serve -c 8192 -np 4 -cb $(ARGS)
+
+test: lint check-generated check-protos pytest ## every check: lint, types, generated code, protos, all tests
+
+lint: $(TEST) ## style, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(CHECKED_TYPES)
+
+check-generated: $(GENERATE) ## fail if the generated code does not match the protos
+	$(GENERATE_BIN)/python tools/generate.py --check
+
+check-protos: $(TEST) ## lint the protos and compare them with the published contract
+	$(BIN)/buf format --diff --exit-code protos
+	$(BIN)/buf lint protos
+	$(BIN)/buf breaking protos --against protos/baseline.binpb
+
+pytest: $(TEST) ## all tests; ARGS go to pytest
+	$(BIN)/python -m pytest $(ARGS)
+
+generate: $(GENERATE) ## write the Python code of the protos to clients/python
+	$(GENERATE_BIN)/python tools/generate.py
+
+baseline: $(TEST) ## publish the protos as they are: later changes must stay compatible with them
+	$(BIN)/buf build protos --exclude-source-info -o protos/baseline.binpb
+
+lock: $(GENERATE) ## resolve requirements/*.in and pyproject.toml; ARGS="--upgrade" takes the newest versions
+	$(COMPILE) $(ARGS) requirements/build.in -o requirements/build.txt
+	$(COMPILE) $(ARGS) --extra default-model --excludes requirements/excludes.in \
+		pyproject.toml clients/python/pyproject.toml -o requirements/lock.txt
+	$(COMPILE) $(ARGS) requirements/test.in -o requirements/test.txt
+	$(COMPILE) $(ARGS) requirements/generate.in -o requirements/generate.txt
+	$(COMPILE) $(ARGS) requirements/bench-build.in -o requirements/bench-build.txt
+	$(COMPILE) $(ARGS) requirements/bench.in -o requirements/bench.txt
+
+wheels: $(BASE) ## build both distributions into dist/
+	$(BIN)/python -m pip wheel --no-deps --no-build-isolation --wheel-dir dist ./clients/python .
+
+bench: $(TEST) $(BENCH) ## measure speed and memory beside llama.cpp's own server; ARGS go to the benchmark
+	$(BIN)/python -m bench $(ARGS)
+
+test-clone: ## clone HEAD and try `make run` and `make test` in it, as a stranger would
+	$(PYTHON) tests/clone/check_clone.py $(ARGS)
+
+clean: ## remove environments, builds and caches
+	rm -rf .venv .venv-generate .venv-bench dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+# need,COMMAND,WHY: stops with one line if a command is missing.
+need = @command -v $(1) >/dev/null || { echo "error: $(1) is missing: $(2)" >&2; exit 1; }
+
+$(BASE): requirements/build.txt
+	$(call need,$(PYTHON),install Python 3.11 or newer or name one with PYTHON=...)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is \
+	$$($(PYTHON) --version); Python 3.11 or newer is needed; name one with PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: $(PYTHON) cannot make virtual \
+	environments; install its venv package (python3-venv on Debian and Ubuntu)" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements/build.txt
+	@touch $@
+
+$(RUNTIME): $(BASE) requirements/lock.txt pyproject.toml clients/python/pyproject.toml
+	$(call need,cmake,llama.cpp is compiled on this machine; install cmake 3.21 or newer)
+	$(call need,$${CXX:-c++},llama.cpp is compiled on this machine; install a C++ compiler (g++ or clang))
+	@echo "Installing. The first time this compiles llama.cpp, which takes some minutes."
+	$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements/lock.txt
+	$(BIN)/python -m pip install --no-deps --no-build-isolation -e clients/python -e .
+	@touch $@
+
+$(TEST): $(RUNTIME) requirements/test.txt
+	$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements/test.txt
+	@touch $@
+
+$(GENERATE): requirements/generate.txt | $(BASE)
+	$(PYTHON) -m venv .venv-generate
+	$(GENERATE_BIN)/python -m pip install $(PIP_FLAGS) -r requirements/generate.txt
+	@touch $@
+
+$(BENCH): requirements/bench-build.txt requirements/bench.txt | $(BASE)
+	@echo "Installing. This compiles llama.cpp's server and tools, which takes longer than llama.cpp itself."
+	$(PYTHON) -m venv .venv-bench
+	$(BENCH_BIN)/python -m pip install $(PIP_FLAGS) -r requirements/bench-build.txt
+	$(BENCH_BIN)/python -m pip install $(PIP_FLAGS) -r requirements/bench.txt
+	@touch $@

@@ -1,0 +1,136 @@
+"""The direction of imports: who may know whom. The reasons are in CONTRIBUTING.md, "Where code goes".
+
+And what is imported from elsewhere is what the distributions declare.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SOURCES = {
+    "service": ROOT / "service",
+    "rest_adapter": ROOT / "rest_adapter",
+    "slotline.cli": ROOT / "slotline/cli",
+    "slotline.client": ROOT / "clients/python/src/slotline/client",
+    "slotline.v1": ROOT / "clients/python/src/slotline/v1",
+}
+PROJECT = ("service", "rest_adapter", "slotline", "bench", "tests", "tools")
+
+COMMON = ("service.errors", "service.config")
+ALLOWED = {
+    "service.sampling": ("service.sampling",),
+    "service.engine": ("service.engine", "service.sampling", *COMMON),
+    "service.prompts": ("service.prompts", "service.engine", *COMMON),
+    "service.llama": ("service.llama", "service.engine", "service.prompts", "service.sampling", *COMMON),
+    "service.api": ("service", "slotline.v1"),
+    "rest_adapter": ("rest_adapter", "slotline.v1"),
+    "rest_adapter.translate": ("rest_adapter.translate", "rest_adapter.errors", "slotline.v1"),
+    "slotline.cli": ("slotline.cli", "slotline.v1", "service", "rest_adapter"),
+    "slotline.client": ("slotline.client", "slotline.v1"),
+}
+ONLY_IN = {
+    "llama_cpp": ("service.llama",),
+    "flask": ("rest_adapter",),
+    "gevent": ("rest_adapter", "slotline.cli"),
+    "grpc": ("service.api", "rest_adapter", "slotline.cli", "slotline.client", "slotline.v1"),
+    "jinja2": ("service.prompts",),
+}
+DISTRIBUTIONS = {
+    "pyproject.toml": ("service", "rest_adapter", "slotline.cli"),
+    "clients/python/pyproject.toml": ("slotline.client", "slotline.v1"),
+}
+NEVER = {"rest_adapter.translate": ("flask", "gevent", "socket")}
+
+
+def _within(module: str, package: str) -> bool:
+    return module == package or module.startswith(package + ".")
+
+
+def _imports() -> Iterator[tuple[str, str]]:
+    """Pairs of a module and a module that it imports, anywhere in its code."""
+    for package, folder in SOURCES.items():
+        for path in sorted(folder.rglob("*.py")):
+            parts = [package, *path.relative_to(folder).with_suffix("").parts]
+            module = ".".join(part for part in parts if part != "__init__")
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Import):
+                    yield from ((module, name.name) for name in node.names)
+                elif isinstance(node, ast.ImportFrom):
+                    assert node.level == 0, f"{module} has a relative import; write the whole name"
+                    # `from service import errors` imports service.errors.
+                    yield from ((module, f"{node.module}.{name.name}") for name in node.names)
+                elif isinstance(node, ast.Call) and (late := _imported_by_call(node)) is not None:
+                    yield module, late
+
+
+def _imported_by_call(call: ast.Call) -> str | None:
+    """The module that ``importlib.import_module("...")`` imports."""
+    match call:
+        case ast.Call(func=ast.Attribute(attr="import_module"), args=[ast.Constant(value=str(name)), *_]):
+            return name
+    return None
+
+
+IMPORTS = sorted(set(_imports()))
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_a_package_imports_only_what_it_may(package: str) -> None:
+    own = [(module, name) for module, name in IMPORTS if _within(module, package)]
+    assert own, f"{package} has no imports at all: has it moved?"
+    wrong = [
+        f"{module} imports {name}"
+        for module, name in own
+        if any(_within(name, root) for root in PROJECT)
+        and not any(_within(name, allowed) for allowed in ALLOWED[package])
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("library", ONLY_IN)
+def test_a_library_is_imported_only_where_it_belongs(library: str) -> None:
+    users = [(module, name) for module, name in IMPORTS if _within(name, library)]
+    assert users, f"nobody imports {library}: is it still a dependency?"
+    wrong = [
+        f"{module} imports {name}"
+        for module, name in users
+        if not any(_within(module, package) for package in ONLY_IN[library])
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("package", NEVER)
+def test_a_pure_package_does_no_input_or_output(package: str) -> None:
+    wrong = [
+        f"{module} imports {name}"
+        for module, name in IMPORTS
+        if _within(module, package) and any(_within(name, library) for library in NEVER[package])
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("project", DISTRIBUTIONS)
+def test_a_distribution_declares_the_libraries_that_it_imports_and_no_others(project: str) -> None:
+    declared = {
+        canonicalize_name(Requirement(line).name)
+        for line in tomllib.loads((ROOT / project).read_text())["project"]["dependencies"]
+    } - {"slotline-client"}
+    providers = metadata.packages_distributions()
+    imported = {
+        name.split(".")[0]
+        for module, name in IMPORTS
+        if any(_within(module, package) for package in DISTRIBUTIONS[project])
+    } - {*sys.stdlib_module_names, *PROJECT}
+    provided = {name: {canonicalize_name(provider) for provider in providers.get(name, ())} for name in imported}
+    assert {name: found for name, found in provided.items() if not found & declared} == {}, "imported, not declared"
+    assert declared - set().union(*provided.values()) == set(), "declared, not imported"
