@@ -32,6 +32,10 @@ _CHANNEL_OPTIONS = (
     ("grpc.use_local_subchannel_pool", 1),
     # gRPC would send calls to another host through the proxy of http_proxy.
     ("grpc.enable_http_proxy", 0),
+    # A core that hangs without closing its sockets is given up after about a minute; it takes pings 10 s apart.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.max_pings_without_data", 0),
     # The core limits prompts, the adapter limits bodies; an answer may be as long as it is.
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
@@ -105,8 +109,15 @@ class CoreClient:
             request_serializer=method.request_type.SerializeToString,
             response_deserializer=method.response_type.FromString,
         )
-        with _rpc_failures():
-            response = await call(request, timeout=timeout_s)
+        try:
+            with _rpc_failures():
+                response = await call(request, timeout=timeout_s)
+        except RpcFailure as failure:
+            if (failure.status, failure.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, ""):
+                # The limit is ours, not one of the client's.
+                message = f"the core did not answer within {timeout_s:g} s"
+                raise RpcFailure(failure.status, "", message) from failure
+            raise
         await mailbox.put(response)
 
     async def _relay_all(

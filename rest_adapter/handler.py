@@ -26,11 +26,10 @@ DRAINING_S = 0.5
 # Polled by an editor plugin; a record per poll would bury the others.
 _UNLOGGED_PATHS = frozenset({"/v1/health"})
 
-_MALFORMED_BODY = encode(HttpError(400, "invalid_request_error", "this is not an HTTP/1.1 request").body())
-_MALFORMED = (
-    b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\n"
-    b"Content-Length: %d\r\n\r\n%s" % (len(_MALFORMED_BODY), _MALFORMED_BODY)
-)
+# What pywsgi reads of one; allowed is less.
+_MAX_REQUEST_LINE = 8192
+# How much of a reason is repeated to a client; it may quote what the client sent.
+_REASON_SHOWN = 120
 
 
 class ConnectionHandler(WSGIHandler):
@@ -48,6 +47,15 @@ class ConnectionHandler(WSGIHandler):
             logger.info("client gone", extra={"remote_addr": self._remote()[0], "reason": str(error)})
         finally:
             reader.close()
+
+    def handle_one_request(self) -> Any:
+        outcome = super().handle_one_request()
+        if isinstance(outcome, tuple) and outcome[0] == "414":
+            # pywsgi's own answer has no body.
+            return _last_answer(
+                "414 Request-URI Too Long", f"the request line has {_MAX_REQUEST_LINE} bytes or more; allowed are fewer"
+            )
+        return outcome
 
     def read_requestline(self) -> str:
         self.socket.settimeout(DRAINING_S if self.server.is_draining else KEEP_ALIVE_S)
@@ -81,7 +89,7 @@ class ConnectionHandler(WSGIHandler):
             logger.info("incomplete request", extra={"remote_addr": address, "reason": str(ex)})
             return None
         logger.warning("malformed request", extra={"remote_addr": address, "reason": str(ex)})
-        return "400", _MALFORMED
+        return _last_answer("400 Bad Request", f"this is not an HTTP/1.1 request: {str(ex)[:_REASON_SHOWN]}")
 
     def _log_error(self, t: type[BaseException], v: BaseException, tb: Any) -> None:
         # GreenletExit is our own doing: the drain time was over.
@@ -113,3 +121,14 @@ class ConnectionHandler(WSGIHandler):
 
     def _remote(self) -> tuple[str, int]:
         return str(self.client_address[0]), int(self.client_address[1])
+
+
+def _last_answer(status: str, message: str) -> tuple[str, bytes]:
+    """A whole response, for requests that no route ever sees, and its status code."""
+    code = status.partition(" ")[0]
+    body = encode(HttpError(int(code), "invalid_request_error", message).body())
+    head = (
+        f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    return code, head.encode() + body

@@ -11,6 +11,8 @@ from rest_adapter.errors import InvalidBody
 JsonObject = dict[str, Any]
 
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+# For error messages: what a client wrote as 1e999 is shown as Infinity, not as the null that answers have for it.
+_SHOWING = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 _SHOWN = 60
 
 
@@ -51,7 +53,7 @@ def decode(body: bytes) -> object:
 
 def show(value: object) -> str:
     """A value for an error message: as JSON, shortened."""
-    text = encode(value[:_SHOWN] if isinstance(value, str) else value).decode()
+    text = _SHOWING.encode(value[:_SHOWN] if isinstance(value, str) else value)
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
 
 

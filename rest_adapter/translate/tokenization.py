@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rest_adapter.errors import RpcFailure
 from rest_adapter.translate.fields import read_list, read_token_id, refusal
 from rest_adapter.translate.prompt import put_parts, read_mixed
 from slotline.v1.tokenization_pb2 import DetokenizeRequest, TokenizeRequest
@@ -37,3 +38,20 @@ def read_detokenize(body: Mapping[str, object]) -> DetokenizeRequest:
     tokens = body.get("tokens")
     ids = [] if tokens is None else read_list("tokens", tokens, "token ids")
     return DetokenizeRequest(ids=[read_token_id(f"tokens[{i}]", token) for i, token in enumerate(ids)])
+
+
+def in_json_terms(failure: RpcFailure) -> RpcFailure:
+    """A failure of Tokenize or Detokenize that names the fields of the body instead of those of the message."""
+    return RpcFailure(
+        failure.status,
+        failure.reason,
+        failure.message,
+        violations=tuple((_json_path(path), description) for path, description in failure.violations),
+        retry_after_s=failure.retry_after_s,
+        metadata=failure.metadata,
+    )
+
+
+def _json_path(path: str) -> str:
+    # Positions among the parts say nothing about positions in the array that they were made of.
+    return "tokens" + path.removeprefix("ids") if path.startswith("ids") else "content"

@@ -56,15 +56,21 @@ def load_llama(config: ModelConfig, *, on_progress: Callable[[float], bool]) -> 
     return load(config, on_progress=on_progress)
 
 
-def run_core(config: CoreConfig, *, load: Load = load_llama) -> int:
+def run_core(config: CoreConfig, *, load: Load = load_llama, is_supervised: bool = False) -> int:
     """Run a core until a signal or a fault ends it, and return the exit code.
 
     The first SIGTERM or SIGINT drains: new requests are refused, running ones may go on for
     ``config.drain_timeout_s``. A second one ends the process at once, with code 1. Returns 0 after a drain, 1 if an
     address cannot be listened on or the engine died. A model that cannot be loaded ends nothing: the state is FAILED.
+
+    Args:
+        config: the whole core.
+        load: loads the model, in the engine's thread.
+        is_supervised: whether a parent passes signals on, and kills when it is told to insist. Then a second signal
+            means nothing: service managers signal parent and child, and so the same request comes twice.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    code, is_clean = asyncio.run(_run(config, load))
+    code, is_clean = asyncio.run(_run(config, load, is_supervised))
     if not is_clean:
         # The engine's thread is inside the library, whose destructors must not run under it.
         logging.shutdown()
@@ -179,12 +185,12 @@ class CoreServer:
             await self._health.set(service, status)
 
 
-async def _run(config: CoreConfig, load: Load) -> tuple[int, bool]:
+async def _run(config: CoreConfig, load: Load, is_supervised: bool) -> tuple[int, bool]:
     """Run until the end; returns the exit code and whether the engine's thread has ended."""
     should_stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _on_signal, should_stop)
+        loop.add_signal_handler(number, _on_signal, should_stop, is_supervised)
     try:
         server = CoreServer(with_known_context(config), load=load)
         await server.start()
@@ -203,8 +209,8 @@ async def _run(config: CoreConfig, load: Load) -> tuple[int, bool]:
     return code, is_clean
 
 
-def _on_signal(should_stop: asyncio.Event) -> None:
-    if should_stop.is_set():
+def _on_signal(should_stop: asyncio.Event, is_supervised: bool) -> None:
+    if should_stop.is_set() and not is_supervised:
         logger.warning("second signal, terminating immediately")
         logging.shutdown()
         os._exit(1)

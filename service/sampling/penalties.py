@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+_LARGEST = np.finfo(np.float32).max
+
 
 class PenaltyWindow:
     """The last tokens of a text and the penalties for using them again.
@@ -75,8 +77,10 @@ class PenaltyWindow:
         if self._repeat != 1:
             touched = np.where(touched > 0, touched / self._repeat, touched * self._repeat)
         if self._frequency or self._presence:
-            touched -= self._counts[: self._size] * self._frequency + self._presence
-        logits[ids] = touched
+            penalty = self._counts[: self._size] * self._frequency + self._presence
+            touched = np.minimum(touched, _LARGEST) - np.clip(penalty, -_LARGEST, _LARGEST)
+        # Extreme settings favour a token as much as a float32 can say; +inf and NaN would leave nothing to choose from.
+        logits[ids] = np.minimum(touched, _LARGEST)
 
     def _forget(self, token: int) -> None:
         if token == self._exempt:

@@ -32,7 +32,7 @@ def run(parsed: Parsed) -> int:
     from service.api.server import run_core
 
     warn_without_gpu(parsed)
-    return run_core(config)
+    return run_core(config, is_supervised=parent_pid is not None)
 
 
 def warn_without_gpu(parsed: Parsed) -> None:

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from service.config import CoreConfig, ModelConfig
+from service.errors import InvalidArgument
 from service.llama.options import MIN_CTX_SLOT
+from service.prompts.templates import resolve_template
 from slotline.cli.default_model import default_model_path
 from slotline.cli.options import Group, Value, invalid
 from slotline.cli.shared_options import COMPUTE, GENERAL, GPU, LONG_CONTEXT, MODEL, SLOTS, STOPPING
@@ -58,7 +60,7 @@ def core_config(settings: Mapping[str, Any]) -> CoreConfig:
     """The configuration that these settings describe, with the default model if none was given.
 
     Raises:
-        UsageError: settings that exclude one another.
+        UsageError: settings that exclude one another, or a chat template that is none.
         NoDefaultModel: no model was given and the default one is not installed.
     """
     settings = {"path": None, **settings}
@@ -70,6 +72,8 @@ def core_config(settings: Mapping[str, Any]) -> CoreConfig:
         settings["n_threads_batch"] = None
     model = ModelConfig(**_fields_of(ModelConfig, settings))
     check_context(model.n_ctx, model.n_parallel)
+    if "chat_template" in settings:
+        check_template(settings["chat_template"])
     return CoreConfig(model=model, **_fields_of(CoreConfig, settings))
 
 
@@ -85,6 +89,18 @@ def check_context(n_ctx: int, n_parallel: int) -> None:
             f"--ctx-size {n_ctx} leaves {n_ctx // n_parallel} tokens for each of the {n_parallel} slots of --parallel; "
             f"a slot needs at least {MIN_CTX_SLOT}, so allowed is at least {MIN_CTX_SLOT * n_parallel}",
         )
+
+
+def check_template(choice: str) -> None:
+    """Refuse a chat template that is neither text in Jinja nor a known name.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    try:
+        resolve_template(choice)
+    except InvalidArgument as error:
+        raise invalid("--chat-template", error.message.replace("chat_template:", "--chat-template", 1)) from None
 
 
 def _fields_of(kind: type[CoreConfig] | type[ModelConfig], settings: Mapping[str, Any]) -> dict[str, Any]:

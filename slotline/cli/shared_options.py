@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from service.config import NumaStrategy, RopeScaling, SplitMode
 from service.llama.options import CACHE_TYPES, MAX_BATCH, MAX_CTX, MAX_DEVICES, MAX_PARALLEL, MAX_THREADS
+from service.prompts.templates import NAMED
 from slotline.cli.options import Flag, Group, Value
 from slotline.cli.values import choice, integer, kv_override, member, real, shares, text
 
@@ -50,10 +51,11 @@ MODEL = Group(
         ),
         Value(
             ("--chat-template",),
-            "JINJA",
+            "TEMPLATE",
             "chat_template",
             text,
-            "chat template (the text, not a file) instead of the model's own",
+            "chat template instead of the model's own: its text in Jinja (not a file), or one of these names: "
+            + ", ".join(sorted(NAMED)),
         ),
         Value(
             ("--override-kv",),

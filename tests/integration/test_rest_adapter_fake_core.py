@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import queue
+import socket
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +17,7 @@ import requests
 
 from rest_adapter.config import RestConfig
 from rest_adapter.core_client import FAN_OUT
+from rest_adapter.routes import state
 from rest_adapter.server import RestServer
 from slotline.v1.generation_pb2 import FINISH_REASON_CANCELLED, GenerateRequest
 from tests.support.adapter import AdapterThread
@@ -337,6 +339,48 @@ def test_what_is_not_http_is_refused(adapter: AdapterThread, data: bytes) -> Non
         assert (status, headers["connection"]) == (400, "close")
         assert json.loads(body)["error"]["type"] == "invalid_request_error"
         assert connection.is_at_end()
+
+
+def test_what_is_wrong_with_a_request_is_said(adapter: AdapterThread) -> None:
+    with HttpConnection(adapter.address, b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 200) as connection:
+        assert "more than 100 headers" in json.loads(connection.answer()[2])["error"]["message"]
+
+
+def test_a_request_line_that_is_too_long_is_refused(adapter: AdapterThread) -> None:
+    with HttpConnection(adapter.address, b"GET /".ljust(8192, b"a")) as connection:
+        status, headers, body = connection.answer()
+        assert (status, headers["connection"]) == (414, "close")
+        assert json.loads(body)["error"]["message"] == "the request line has 8192 bytes or more; allowed are fewer"
+        assert connection.is_at_end()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        post_bytes("/completion", prompt="x" * 100)[:-50],
+        b"POST /tokenize HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n20\r\nabc",
+        b"POST /tokenize HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+    ],
+    ids=["short", "short chunk", "malformed chunk"],
+)
+def test_a_body_that_is_not_whole_is_refused(adapter: AdapterThread, data: bytes) -> None:
+    with HttpConnection(adapter.address, data) as connection:
+        connection.socket.shutdown(socket.SHUT_WR)
+        status, _, body = connection.answer()
+        assert status == 400
+        assert json.loads(body)["error"]["message"].startswith("the body ends before its Content-Length")
+
+
+def test_a_core_that_hangs_is_not_called_a_slow_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "_TIMEOUT_S", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        adapter = AdapterThread(RestConfig(core=f"127.0.0.1:{silent.getsockname()[1]}"))
+        try:
+            answer = requests.get(adapter.url + "/v1/models", timeout=WAIT_S)
+        finally:
+            adapter.close()
+    assert answer.status_code == 504
+    assert answer.json()["error"]["message"] == "the core did not answer within 0.1 s"
 
 
 def test_a_request_body_with_malformed_chunks_ends_the_connection(adapter: AdapterThread) -> None:

@@ -183,6 +183,18 @@ def test_the_first_signal_lets_running_requests_finish(signum: signal.Signals, t
     assert list(temporary.iterdir()) == []
 
 
+def test_a_service_manager_may_signal_the_core_too() -> None:
+    with Server("-c", "2048", "--drain-timeout", "100") as server:
+        server.wait_until_ready()
+        stream = EventStream(server, n_predict=200, ignore_eos=True)
+        stream.wait_for_first_event()
+        server.send(signal.SIGTERM)
+        server.wait_for_record("draining")
+        os.kill(server.core_pid(), signal.SIGTERM)
+        assert stream.wait_for_end()["tokens_predicted"] == 200
+        assert server.wait() == 0
+
+
 def test_requests_that_run_longer_than_the_drain_are_ended() -> None:
     with Server("-c", "2048", "--drain-timeout", "0.2") as server:
         server.wait_until_ready()

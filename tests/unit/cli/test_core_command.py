@@ -17,7 +17,7 @@ def configs(monkeypatch: pytest.MonkeyPatch) -> list[CoreConfig]:
     """The configurations with which a core was started; none really is, and logging stays as it is."""
     started: list[CoreConfig] = []
 
-    def run_core(config: CoreConfig) -> int:
+    def run_core(config: CoreConfig, *, is_supervised: bool) -> int:
         started.append(config)
         return 7
 

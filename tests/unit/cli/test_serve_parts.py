@@ -11,7 +11,7 @@ import pytest
 
 from slotline.cli import serve
 from slotline.cli.core_options import CORE_GROUPS, core_config
-from slotline.cli.options import parse
+from slotline.cli.options import UsageError, parse
 from slotline.cli.serve import GrpcAddresses
 from slotline.cli.serve_options import SERVE_GROUPS
 from slotline.cli.start_errors import StartError
@@ -90,3 +90,13 @@ def test_a_missing_temporary_directory_stops_the_start(tmp_path: Path, monkeypat
     monkeypatch.setattr("slotline.cli.private_directory.MAX_UNIX_PATH_BYTES", 4096)
     with pytest.raises(StartError, match=r"^no temporary directory for the socket of the core: .*; set TMPDIR to one"):
         serve.make_private_directory()
+
+
+@pytest.mark.parametrize("template", ["chatml", "{{ messages }}", "{% for m in messages %}{% endfor %}"])
+def test_chat_templates_by_name_and_as_text(template: str) -> None:
+    assert core_config({"chat_template": template}).chat_template == template
+
+
+def test_a_chat_template_that_is_none_stops_the_start() -> None:
+    with pytest.raises(UsageError, match=r"--chat-template 'template\.jinja' is neither Jinja text nor one of chatml"):
+        core_config({"chat_template": "template.jinja"})

@@ -111,3 +111,7 @@ def test_decode_raises_nothing_but_invalid_body(body: bytes) -> None:
 )
 def test_show_shortens_values(value: object, shown: str) -> None:
     assert show(value) == shown
+
+
+def test_show_tells_a_number_that_is_too_large_from_null() -> None:
+    assert show(decode(b"[1e999,-1e999]")) == "[Infinity,-Infinity]"

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import pytest
+from grpc import StatusCode
 
-from rest_adapter.errors import InvalidRequest
+from rest_adapter.core import DETOKENIZE, TOKENIZE
+from rest_adapter.errors import InvalidRequest, RpcFailure
 from rest_adapter.translate.tokenization import read_detokenize, read_tokenize
 from rest_adapter.translate.tokens import token_text
 from slotline.v1.prompt_pb2 import PromptPart, PromptParts
 from slotline.v1.tokenization_pb2 import DetokenizeRequest, TokenizeRequest
 from slotline.v1.tokens_pb2 import TokenIds
+from tests.support.memory_core import MemoryCore
+from tests.unit.rest_adapter.clients import client_of, error_of
 
 
 @pytest.mark.parametrize("body", [{}, {"content": None}, {"content": ""}, {"content": []}])
@@ -86,3 +90,21 @@ def test_other_tokens_are_refused(tokens: object, name: str) -> None:
 )
 def test_the_text_of_a_token(piece: bytes, text: str) -> None:
     assert token_text(piece) == text
+
+
+@pytest.mark.parametrize(
+    ("route", "body", "method", "path", "name"),
+    [
+        ("/tokenize", {"content": ["a", 7]}, TOKENIZE.path, "parts.parts[1].token_ids.ids[0]", "content"),
+        ("/tokenize", {"content": "long"}, TOKENIZE.path, "text", "content"),
+        ("/detokenize", {"tokens": [1, 7]}, DETOKENIZE.path, "ids[1]", "tokens[1]"),
+        ("/detokenize", {"tokens": [1]}, DETOKENIZE.path, "ids", "tokens"),
+    ],
+)
+def test_a_field_that_the_core_refuses_is_named_as_in_the_body(
+    route: str, body: dict[str, object], method: str, path: str, name: str
+) -> None:
+    failure = RpcFailure(StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT", "", violations=((path, "7 is unknown"),))
+    response = client_of(MemoryCore(unary={method: failure})).post(route, json=body)
+    assert response.status_code == 400
+    assert error_of(response)["message"] == f"{name}: 7 is unknown"

@@ -111,3 +111,21 @@ def test_banned_and_huge_logits_are_penalised_without_harm() -> None:
     logits = np.array([-np.inf, 1e30, -1e30, 0, 0, 0, 0, 0], np.float32)
     window([0, 1, 2], options).apply(logits)
     assert logits[:3].tolist() == pytest.approx([-np.inf, 1e30 / 1.5, -1.5e30])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        SamplingSettings(repeat_penalty=1e-45),
+        SamplingSettings(repeat_penalty=1.0, frequency_penalty=-3e38, presence_penalty=-3e38),
+        SamplingSettings(repeat_penalty=1e-45, frequency_penalty=3e38, presence_penalty=3e38),
+        SamplingSettings(repeat_penalty=1e-45, frequency_penalty=-3e38),
+    ],
+)
+def test_extreme_penalties_leave_logits_to_choose_from(options: SamplingSettings) -> None:
+    logits = np.array([-np.inf, 8, -8, 1, 0, 0, 0, 0], np.float32)
+    with np.errstate(all="ignore"):
+        window([0, 0, 1, 1, 2, 2], options).apply(logits)
+    assert logits[0] == -np.inf
+    assert np.all(logits < np.inf)
+    assert logits[3] == 1
