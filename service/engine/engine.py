@@ -30,7 +30,16 @@ from service.engine.types import (
     Timings,
     TokenRecord,
 )
-from service.errors import CacheExhausted, ContextLengthExceeded, Draining, EngineFailure, ServiceError
+from service.errors import (
+    CacheExhausted,
+    ContextLengthExceeded,
+    Draining,
+    EngineFailure,
+    InvalidArgument,
+    ServiceError,
+)
+from service.sampling.gbnf import GrammarError
+from service.sampling.grammar import Grammar
 from service.sampling.sampler import SampledToken, Sampler, UnusableLogits
 
 logger = logging.getLogger(__name__)
@@ -158,6 +167,7 @@ class Engine:
         prompt = truncate_prompt(request.prompt, n_ctx, n_keep)
         slot = self._choose_slot(request, prompt)
         now_s = self._clock()
+        grammar = self._grammar(request)
         sampler = Sampler(
             request.sampling,
             n_vocab=self._info.n_vocab,
@@ -165,6 +175,7 @@ class Engine:
             eog_tokens=self._info.eog_tokens,
             n_ctx=n_ctx,
             prompt=prompt,
+            grammar=grammar,
         )
         cached = self._memory.cut(slot, slot.reusable_prefix(prompt) if request.cache_prompt else 0)
         slot.sequence = Sequence(
@@ -176,6 +187,7 @@ class Engine:
             cached=cached,
             truncated=len(prompt) < n_prompt,
             sampler=sampler,
+            grammar=grammar,
             text=TextOutput(request.stop_texts, include_match=request.include_match),
             max_tokens=self._resolve_max_tokens(request),
             started_s=now_s,
@@ -194,6 +206,14 @@ class Engine:
             if best.reusable_prefix(prompt) > MIN_SHARED_PART * len(prompt):
                 return best
         return min(idle, key=lambda slot: (slot.last_used_s, slot.id))
+
+    def _grammar(self, request: GenerationRequest) -> Grammar | None:
+        if not request.grammar:
+            return None
+        try:
+            return self._model.grammar(request.grammar)
+        except GrammarError as error:
+            raise InvalidArgument("constraint.gbnf", str(error)) from error
 
     def _resolve_max_tokens(self, request: GenerationRequest) -> int | None:
         """The smaller of the request's and the server's limit; without any, a guard against endless generation."""
@@ -402,6 +422,8 @@ class Engine:
         self._predicted_tokens += sequence.sampled
         if sequence.first_token_s is not None:
             self._predicted_s += now_s - sequence.first_token_s
+        if sequence.grammar is not None:
+            sequence.grammar.close()
         slot.release(now_s, finished)
 
     def _emit(self, sequence: Sequence, event: Event) -> None:

@@ -9,6 +9,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from service.sampling.grammar import Grammar
+
 Logits = npt.NDArray[np.float32]
 
 
@@ -102,3 +104,13 @@ class LanguageModel(Protocol):
 
     def piece(self, token: int) -> bytes:
         """Bytes of a token, empty for control tokens; any thread."""
+
+    def grammar(self, text: str) -> Grammar:
+        """A new grammar, at its beginning; to be closed before the model.
+
+        Args:
+            text: GBNF; every model understands ``root ::= "yes" | "no"`` at least.
+
+        Raises:
+            GrammarError: the grammar cannot be used.
+        """

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from service.engine.model import CacheFull, DecodeFailed, Logits, ModelInfo, Segment
+from service.engine.scripted_grammar import ScriptedGrammar
 
 #: Tokens 0 to 255 are the bytes; then come the special ones.
 BOS, EOS = 256, 257
@@ -89,6 +90,7 @@ class ScriptedModel:
         self._rows: dict[int, Logits] = {}
         self.decoded: list[tuple[Segment, ...]] = []
         self.fail_next: Exception | None = None
+        self.open_grammars = 0
 
     @property
     def info(self) -> ModelInfo:
@@ -157,6 +159,15 @@ class ScriptedModel:
     def piece(self, token: int) -> bytes:
         """The byte itself; nothing for the special tokens."""
         return bytes([token]) if token < 256 else b""
+
+    def grammar(self, text: str) -> ScriptedGrammar:
+        """A grammar of literals; counted in ``open_grammars`` until it is closed."""
+        grammar = ScriptedGrammar(text, n_vocab=N_VOCAB, eos=EOS, on_close=self._forget_grammar)
+        self.open_grammars += 1
+        return grammar
+
+    def _forget_grammar(self) -> None:
+        self.open_grammars -= 1
 
     def _check(self, segments: Sequence[Segment]) -> None:
         if sum(len(segment.tokens) for segment in segments) > self._info.n_batch:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from service.engine.text import TextOutput
 from service.engine.types import Finished, GenerationRequest, Sink, SlotSnapshot, SlotState, TokenRecord
+from service.sampling.grammar import Grammar
 from service.sampling.sampler import Sampler
 
 
@@ -29,6 +30,7 @@ class Sequence:
         n_keep: prompt tokens kept on a context shift, resolved; without the BOS that the model wants in front.
         cached: prompt tokens that were in the cache at the start.
         sampler, text: the state of its output.
+        grammar: the sampler's grammar, None without one; to be closed at the end.
         max_tokens: the limit in force, None for none.
         started_s: when it got its slot; ``first_token_s`` is set at the first sampled token.
         pending: the last sampled token, not evaluated yet; None during prefill.
@@ -43,6 +45,7 @@ class Sequence:
     cached: int
     truncated: bool
     sampler: Sampler
+    grammar: Grammar | None
     text: TextOutput
     max_tokens: int | None
     started_s: float

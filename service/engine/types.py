@@ -42,6 +42,7 @@ class GenerationRequest:
         cache_prompt: reuse a cached prefix.
         slot_id: slot to use if it is free, None for any.
         want_tokens: put token records into pieces.
+        grammar: GBNF that the output obeys, checked; empty for none.
         echo: opaque value for the caller's own use; shown in slot snapshots.
     """
 
@@ -57,6 +58,7 @@ class GenerationRequest:
     cache_prompt: bool = True
     slot_id: int | None = None
     want_tokens: bool = False
+    grammar: str = ""
     echo: object = None
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from service.sampling.bias import LogitBias
 from service.sampling.candidates import Candidates
 from service.sampling.chain import build_chain
+from service.sampling.grammar import Grammar
 from service.sampling.mirostat import Mirostat
 from service.sampling.penalties import PenaltyWindow
 from service.sampling.report import Ranking, rank_logprobs, rank_probabilities
@@ -46,7 +47,7 @@ class SampledToken:
 
 
 class Sampler:
-    """The sampling state of one request: random generator, penalty window, Mirostat's limit.
+    """The sampling state of one request: random generator, penalty window, Mirostat's limit, grammar.
 
     Args:
         settings: what the request asks for, validated.
@@ -55,12 +56,23 @@ class Sampler:
         eog_tokens: end-of-generation tokens.
         n_ctx: tokens of context in the request's slot; the length of the penalty window for ``repeat_last_n`` -1.
         prompt: the prompt's tokens; the penalty history unless ``settings.penalty_prompt`` replaces it.
+        grammar: what limits the output, None for nothing; the caller closes it.
 
     Attributes:
         seed: the seed in use, chosen at random if the settings have none; 0 to 2^32 - 1.
     """
 
-    __slots__ = ("_bias", "_chain", "_dead_end", "_mirostat", "_penalties", "_random", "_settings", "seed")
+    __slots__ = (
+        "_bias",
+        "_chain",
+        "_eog_tokens",
+        "_grammar",
+        "_mirostat",
+        "_penalties",
+        "_random",
+        "_settings",
+        "seed",
+    )
 
     def __init__(
         self,
@@ -71,6 +83,7 @@ class Sampler:
         eog_tokens: frozenset[int],
         n_ctx: int,
         prompt: Sequence[int],
+        grammar: Grammar | None = None,
     ) -> None:
         self._settings = settings
         self.seed = secrets.randbelow(_RANDOM_SEEDS) if settings.seed is None else settings.seed
@@ -79,13 +92,17 @@ class Sampler:
         self._penalties = _penalties(settings, n_vocab=n_vocab, nl_token=nl_token, n_ctx=n_ctx, prompt=prompt)
         self._mirostat = _mirostat(settings, n_vocab=n_vocab)
         self._chain = build_chain(settings)
-        self._dead_end = min(eog_tokens, default=None)
+        self._eog_tokens = eog_tokens
+        self._grammar = grammar
 
     def sample(self, logits: npt.NDArray[np.float32], *, ban_eog: bool = False) -> SampledToken:
-        """Choose a token. It does not enter the penalty window before ``accept``.
+        """Choose a token. It does not enter the penalty window, nor the grammar, before ``accept``.
+
+        A token that the grammar rejects is chosen again among those that it allows. So a grammar changes nothing
+        about the distribution as long as the model keeps to it, and rarely has to look at all tokens.
 
         A row in which every token is banned ends the text: the lowest end-of-generation token is chosen, even
-        against ``ban_eog``.
+        against ``ban_eog`` and the grammar.
 
         Args:
             logits: shape (n_vocab,), float32, writable; changed in place.
@@ -104,45 +121,62 @@ class Sampler:
             # 3. Penalties.
             if self._penalties is not None:
                 self._penalties.apply(logits)
-            # 4. Find the best token; argmax stops at the first NaN, so this checks the row too.
-            best = int(logits.argmax())
-            best_logit = float(logits[best])
-            if not best_logit < math.inf:
-                raise UnusableLogits(f"the logit of token {best} is {best_logit}; allowed: finite, or -inf for a ban")
-            # 5. Choose: nothing left, greedy, Mirostat or the chain.
-            survivors: Candidates | None = Candidates.whole(logits)
-            if best_logit == -math.inf:
-                token, survivors = self._end(), None
-            elif settings.temperature <= 0:
-                token = best
-            else:
-                token, survivors = self._draw(Candidates.whole(logits))
-            # 6. Report.
-            probabilities = rank_probabilities(survivors, logits, settings.n_probs) if settings.n_probs else ()
+            # 4. Choose.
+            choice = self._choose(logits)
+            # 5. Choose again if the grammar rejects it; a row without tokens has no use for it.
+            if self._grammar is not None and choice.survivors is not None and not self._grammar.allows(choice.token):
+                self._grammar.mask(logits)
+                choice = self._choose(logits)
+            # 6. Learn from the draw, once the token is final.
+            if self._mirostat is not None and choice.probability is not None:
+                self._mirostat.observe(choice.probability)
+            # 7. Report.
+            token = choice.token
+            probabilities = rank_probabilities(choice.survivors, logits, settings.n_probs) if settings.n_probs else ()
             if raw is None or settings.top_logprobs is None:
                 return SampledToken(token, probabilities)
             return SampledToken(token, probabilities, *rank_logprobs(raw, token, settings.top_logprobs))
 
     def accept(self, token: int) -> None:
-        """Add a generated token to the penalty window."""
+        """Add a generated token to the penalty window, and go on in the grammar; it must be the last one sampled."""
         if self._penalties is not None:
             self._penalties.accept(token)
+        if self._grammar is not None and token not in self._eog_tokens:
+            self._grammar.accept(token)
 
-    def _draw(self, candidates: Candidates) -> tuple[int, Candidates]:
-        """Draw a token; also returns the candidates that it was drawn from."""
+    def _choose(self, logits: npt.NDArray[np.float32]) -> _Choice:
+        """Choose from a row by one of the ways: nothing left, greedy, Mirostat or the chain. Changes no logits."""
+        # argmax stops at the first NaN, so this checks the row too.
+        best = int(logits.argmax())
+        best_logit = float(logits[best])
+        if not best_logit < math.inf:
+            raise UnusableLogits(f"the logit of token {best} is {best_logit}; allowed: finite, or -inf for a ban")
+        if best_logit == -math.inf:
+            return _Choice(self._end(), None)
+        candidates = Candidates.whole(logits)
+        if self._settings.temperature <= 0:
+            return _Choice(best, candidates)
         if self._mirostat is None:
             for step in self._chain:
                 candidates = step(candidates)
-            return candidates.draw(self._random)[0], candidates
+            return _Choice(candidates.draw(self._random)[0], candidates)
         survivors = self._mirostat.truncate(temperature(candidates, self._settings.temperature))
         token, probability = survivors.draw(self._random)
-        self._mirostat.observe(probability)
-        return token, survivors
+        return _Choice(token, survivors, probability)
 
     def _end(self) -> int:
-        if self._dead_end is None:
+        if not self._eog_tokens:
             raise UnusableLogits("every token is banned, and the model has no end-of-generation token to stop with")
-        return self._dead_end
+        return min(self._eog_tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """A token, the candidates that it was drawn from, None if there were none, and Mirostat's probability of it."""
+
+    token: int
+    survivors: Candidates | None
+    probability: float | None = None
 
 
 def _penalties(

@@ -169,3 +169,22 @@ async def test_a_model_file_that_cannot_be_read_fails_when_it_is_loaded_not_befo
         assert "/nowhere/model.gguf" in health.message
     finally:
         assert await server.stop()
+
+
+async def test_a_choice_is_made_among_the_given_texts(client: AsyncClient) -> None:
+    texts = ["Paris", "Par", 'Berlin\nand "more" \\', "漢字 😀"]
+    request = generation_pb2.GenerateRequest(
+        text=f"{FRANCE} ", constraint=generation_pb2.Constraint(choice=generation_pb2.Choices(texts=texts))
+    )
+    request.sampling.temperature = 100.0
+    request.sampling.top_k = 0
+    request.sampling.top_p = 1.0
+    request.sampling.min_p = 0.0
+    found = set()
+    for seed in range(12):
+        request.sampling.seed = seed
+        completion = await client.complete(request)
+        assert completion.finished.reason == generation_pb2.FINISH_REASON_STOP
+        found.add(completion.text)
+    assert found <= set(texts)
+    assert len(found) > 1

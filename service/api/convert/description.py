@@ -43,7 +43,7 @@ def model_message(model: ServedModel) -> model_pb2.Model:
         size_bytes=facts.size_bytes,
         chat_template=model.template.source,
         # What is accepted today, whatever the model itself could do.
-        capabilities=model_pb2.Capabilities(generate=True, context_shift=info.can_shift),
+        capabilities=model_pb2.Capabilities(generate=True, constraint=True, context_shift=info.can_shift),
         limits=model_pb2.Limits(max_prompt_bytes=limits.max_prompt_bytes, max_stop_texts=limits.max_stop_texts),
         default_settings=default_settings(model),
         bos_token_id=model.vocabulary.bos_token,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service.api.convert.checks import at_least, at_most, count_at_most, size_at_most
+from service.api.convert.constraint import constraint_grammar
 from service.api.convert.prompt import prompt_tokens
 from service.api.convert.sampling import sampling_settings
 from service.api.served_model import ServedModel
@@ -81,6 +82,7 @@ def generation_request(request: generation_pb2.GenerateRequest, model: ServedMod
         cache_prompt=request.cache.cache_prompt if request.cache.HasField("cache_prompt") else model.cache_prompt,
         slot_id=_slot_id(request, model),
         want_tokens=output.tokens or output.n_probs > 0 or output.HasField("top_logprobs"),
+        grammar=constraint_grammar(request.constraint),
         echo=request,
     )
 
@@ -113,9 +115,6 @@ def _slot_id(request: generation_pb2.GenerateRequest, model: ServedModel) -> int
 
 
 def _refuse_missing_features(request: generation_pb2.GenerateRequest) -> None:
-    constraint = request.constraint.WhichOneof("kind")
-    if constraint is not None:
-        raise NotImplementedFeature(f"constraint.{constraint}")
     if request.HasField("num_sequences"):
         at_least("num_sequences", request.num_sequences, 1)
     for feature, is_asked_for in (

@@ -83,7 +83,7 @@ def test_a_model_is_described_with_what_it_accepts() -> None:
     assert message.chat_template == "recording"
     assert message.bos_token_id == 256
     assert list(message.eog_token_ids) == [257]
-    assert message.capabilities == model_pb2.Capabilities(generate=True, context_shift=True)
+    assert message.capabilities == model_pb2.Capabilities(generate=True, constraint=True, context_shift=True)
     assert message.limits.max_prompt_bytes == MODEL.limits.max_prompt_bytes
     assert message.limits.max_stop_texts == MODEL.limits.max_stop_texts
     assert not message.HasField("max_output_tokens")

@@ -101,13 +101,7 @@ def test_a_value_that_is_not_allowed_is_refused_by_path(fields: dict[str, Any], 
         ({"system_prompt": prompt_pb2.SystemPrompt()}, "system_prompt"),
         ({"output": generation_pb2.OutputOptions(prompt_logprobs=True)}, "output.prompt_logprobs"),
         ({"cache": generation_pb2.CacheOptions(cache_salt="x")}, "cache.cache_salt"),
-        ({"constraint": generation_pb2.Constraint(gbnf="root ::= 'a'")}, "constraint.gbnf"),
         ({"constraint": generation_pb2.Constraint(json_schema="{}")}, "constraint.json_schema"),
-        (
-            {"constraint": generation_pb2.Constraint(json_object=generation_pb2.JsonObject())},
-            "constraint.json_object",
-        ),
-        ({"constraint": generation_pb2.Constraint(choice=generation_pb2.Choices())}, "constraint.choice"),
     ],
 )
 def test_a_feature_that_is_not_there_is_refused_by_name(fields: dict[str, Any], feature: str) -> None:

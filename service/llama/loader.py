@@ -1,0 +1,89 @@
+"""From a ``ModelConfig`` to a model that is ready."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from service.config import ModelConfig
+from service.llama.amx import amx_is_sound
+from service.llama.context import Context
+from service.llama.errors import ModelLoadAborted
+from service.llama.library import load_library
+from service.llama.logs import logger
+from service.llama.model import LlamaModel
+from service.llama.params import numa_strategy
+from service.llama.preflight import check_model_file
+from service.llama.weights import Weights
+
+#: Part of the progress that reading the weights stands for; the rest is context, vocabulary and first decode.
+_WEIGHTS_SHARE = 0.9
+
+
+def load(config: ModelConfig, *, on_progress: Callable[[float], bool | None] = lambda _: None) -> LlamaModel:
+    """Load a model, make its context, and warm both up. The calling thread must be the one that will use the model.
+
+    Args:
+        config: which model, and how.
+        on_progress: called with 0.0 first, 1.0 last, never less than before; loading is aborted if it returns False.
+
+    Raises:
+        InvalidArgument: an option has a value that is not allowed.
+        ModelLoadAborted: ``on_progress`` returned False.
+        ModelLoadError: the model cannot be loaded; the message says why.
+    """
+    started_s = time.monotonic()
+    progress = _Monotonic(on_progress)
+    progress.report(0.0)
+    file_facts = check_model_file(config)
+    library = load_library()
+    # Effective once in a process; the library ignores later calls.
+    library.api.llama_numa_init(numa_strategy(config))
+    with ExitStack() as on_failure:
+        weights = on_failure.enter_context(
+            Weights(
+                library,
+                config,
+                lambda part: progress.advance(_WEIGHTS_SHARE * part),
+                use_extra_buffers=amx_is_sound(library),
+            )
+        )
+        progress.report(_WEIGHTS_SHARE)
+        context = on_failure.enter_context(Context(weights, config, file_facts.n_ctx))
+        model = LlamaModel(weights, context)
+        progress.report(1.0)
+        on_failure.pop_all()
+    logger.info(
+        "loaded %s (%s, %d MiB) in %.1f s: %d cells for %d sequences, %d of %d CPUs",
+        config.path,
+        model.facts.description,
+        model.facts.size_bytes >> 20,
+        time.monotonic() - started_s,
+        model.info.n_cells,
+        model.info.n_seq_max,
+        context.n_threads,
+        os.cpu_count() or 0,
+    )
+    return model
+
+
+class _Monotonic:
+    """Reports progress that only grows."""
+
+    def __init__(self, on_progress: Callable[[float], bool | None]) -> None:
+        self._on_progress = on_progress
+        self._highest = -1.0
+
+    def advance(self, progress: float) -> bool:
+        """Report progress if there is any; whether to go on."""
+        if progress <= self._highest:
+            return True
+        self._highest = progress
+        return self._on_progress(progress) is not False
+
+    def report(self, progress: float) -> None:
+        """Report progress; raise ``ModelLoadAborted`` if loading shall not go on."""
+        if not self.advance(progress):
+            raise ModelLoadAborted

@@ -1,0 +1,72 @@
+"""The library's log lines, as records of Python's logging."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+logger = logging.getLogger("service.llama")
+
+_CONTINUATION = 5
+# The library narrates some 300 lines per load at its info level; what an operator wants to know of them, the loader
+# says in one line of its own.
+_LEVELS = {1: logging.DEBUG, 2: logging.DEBUG, 3: logging.WARNING, 4: logging.ERROR}
+
+
+class LogBridge:
+    """Turns pieces of text into lines, logs them, and remembers the errors for whoever is interested.
+
+    The library may call it from any thread, also one that Python does not know.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pending = ""
+        self._level = logging.DEBUG
+        self._collectors: list[deque[str]] = []
+
+    def write(self, level: int, text: bytes | None) -> None:
+        """Take a piece of text.
+
+        Args:
+            level: the library's ``ggml_log_level``; 5 continues the piece before.
+            text: UTF-8; usually one line with its end.
+        """
+        lines: list[tuple[int, str]] = []
+        with self._lock:
+            if level != _CONTINUATION:
+                lines += self._flush()
+                self._level = _LEVELS.get(level, logging.DEBUG)
+            self._pending += (text or b"").decode("utf-8", "replace")
+            while "\n" in self._pending:
+                line, _, rest = self._pending.partition("\n")
+                self._pending = line
+                lines += self._flush()
+                self._pending = rest
+        for line_level, line in lines:
+            logger.log(line_level, "%s", line)
+
+    @contextmanager
+    def collect_errors(self, limit: int = 8) -> Iterator[deque[str]]:
+        """Collect the errors logged inside the block, the last ``limit`` of them."""
+        errors: deque[str] = deque(maxlen=limit)
+        with self._lock:
+            self._collectors.append(errors)
+        try:
+            yield errors
+        finally:
+            with self._lock:
+                # By identity: two collectors with the same lines are equal.
+                self._collectors = [collector for collector in self._collectors if collector is not errors]
+
+    def _flush(self) -> list[tuple[int, str]]:
+        line, self._pending = self._pending.rstrip(), ""
+        if not line:
+            return []
+        if self._level >= logging.ERROR:
+            for collector in self._collectors:
+                collector.append(line)
+        return [(self._level, line)]

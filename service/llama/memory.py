@@ -1,0 +1,184 @@
+"""How much memory a model needs, and how much there is.
+
+The library asks the kernel for the whole KV cache at once and gets it, promised; the kernel kills the process when the
+pages are touched. So the sum is done beforehand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.llama.gguf import TENSOR_TYPES, GgufArray, Scalar
+from service.llama.options import CACHE_TYPES
+
+#: Tokens that the library evaluates at once at most; batches are cut into pieces of this size.
+N_UBATCH = 512
+#: The library's granularity for contexts, in cells.
+CELL_PADDING = 256
+
+_MASK_BYTES = 2
+_FLOAT_BYTES = 4
+#: Python, the library's code, tokenizer tables, graphs: measured 90 MiB with a vocabulary of 49,152 tokens.
+_PROCESS_BYTES = 128 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryEstimate:
+    """What a model needs, in bytes.
+
+    Attributes:
+        weights: all tensors.
+        fixed: buffers whose size does not depend on the context.
+        per_cell: KV cache and attention mask for one cell.
+    """
+
+    weights: int
+    fixed: int
+    per_cell: int
+
+    def total(self, n_cells: int) -> int:
+        """Bytes needed with that many cells."""
+        return self.weights + self.fixed + self.cells(n_cells)
+
+    def cells(self, n_cells: int) -> int:
+        """Bytes needed for the cells."""
+        return self.per_cell * pad_cells(n_cells)
+
+    def largest_context(self, available: int) -> int:
+        """Most cells that fit into so many bytes, 0 if none do."""
+        room = available - self.weights - self.fixed
+        if room <= 0 or self.per_cell == 0:
+            return 0
+        return room // self.per_cell // CELL_PADDING * CELL_PADDING
+
+
+def pad_cells(n_cells: int) -> int:
+    """Cells that the library allocates when so many are asked for."""
+    return -(-n_cells // CELL_PADDING) * CELL_PADDING
+
+
+def estimate_memory(
+    metadata: Mapping[str, Scalar | GgufArray],
+    *,
+    weights: int,
+    n_vocab: int,
+    n_parallel: int,
+    cache_type_k: str,
+    cache_type_v: str,
+) -> MemoryEstimate:
+    """Add up what a model needs.
+
+    Args:
+        metadata: of the GGUF file; what it does not tell counts as 0.
+        weights: bytes of all tensors.
+        n_vocab: tokens in the vocabulary.
+        n_parallel: number of slots.
+        cache_type_k, cache_type_v: keys of ``CACHE_TYPES``.
+    """
+    shape = _AttentionShape(metadata)
+    kv = sum(
+        _row_bytes(cache_type_k, heads * shape.key_length) + _row_bytes(cache_type_v, heads * shape.value_length)
+        for heads in shape.heads_kv
+    )
+    # Per token of a piece of a batch the widest point of the graph is the feed-forward; the factors were fitted to
+    # the compute buffers that the library reports.
+    activations = N_UBATCH * _FLOAT_BYTES * (8 * shape.n_embd + 3 * shape.n_ff)
+    logits = 2 * n_parallel * n_vocab * _FLOAT_BYTES
+    return MemoryEstimate(
+        weights=weights,
+        fixed=activations + logits + _PROCESS_BYTES,
+        per_cell=kv + N_UBATCH * _MASK_BYTES,
+    )
+
+
+def available_bytes(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """Bytes that this process can still use: free in the machine, and in every control group it belongs to.
+
+    Pages of the file cache count as free. None where the system does not tell.
+    """
+    figures = list(_control_groups(proc, cgroups))
+    machine = _number_in(proc / "meminfo", "MemAvailable:")
+    if machine is not None:
+        figures.append(machine * 1024)
+    return max(0, min(figures)) if figures else None
+
+
+class _AttentionShape:
+    """The numbers of a model's architecture that decide about its memory."""
+
+    def __init__(self, metadata: Mapping[str, Scalar | GgufArray]) -> None:
+        self._metadata = metadata
+        self._architecture = metadata.get("general.architecture")
+        n_layers = self._integer("block_count")
+        heads = self._per_layer("attention.head_count", n_layers)
+        self.n_embd = self._integer("embedding_length")
+        self.n_ff = max(self._per_layer("feed_forward_length", n_layers), default=0)
+        #: Heads of the KV cache by layer; layers without attention have none.
+        self.heads_kv = (
+            self._per_layer("attention.head_count_kv", n_layers) if self._has("attention.head_count_kv") else heads
+        )
+        head_length = self.n_embd // max(heads) if any(heads) else 0
+        self.key_length = self._integer("attention.key_length", head_length)
+        # Multi-head latent attention keeps one compressed row for keys and values together.
+        is_latent = self._integer("attention.key_length_mla") > 0
+        self.value_length = 0 if is_latent else self._integer("attention.value_length", head_length)
+
+    def _integer(self, key: str, default: int = 0) -> int:
+        value = self._metadata.get(f"{self._architecture}.{key}", default)
+        return value if isinstance(value, int) and value >= 0 else default
+
+    def _per_layer(self, key: str, n_layers: int) -> list[int]:
+        value = self._metadata.get(f"{self._architecture}.{key}")
+        if isinstance(value, GgufArray) and len(value.values) == n_layers:
+            return [max(0, int(number)) for number in value.values]
+        return [self._integer(key)] * n_layers
+
+    def _has(self, key: str) -> bool:
+        return f"{self._architecture}.{key}" in self._metadata
+
+
+def _row_bytes(cache_type: str, n_elements: int) -> int:
+    _, block, block_bytes = TENSOR_TYPES[CACHE_TYPES[cache_type]]
+    return -(-n_elements // block) * block_bytes
+
+
+def _control_groups(proc: Path, cgroups: Path) -> Iterator[int]:
+    """Bytes left in each control group with a limit, from the process's own up to the root."""
+    for line in _lines(proc / "self/cgroup"):
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            root, limit, usage, cache = cgroups, "memory.max", "memory.current", "inactive_file"
+        elif "memory" in controllers.split(","):
+            root, limit, usage, cache = (
+                cgroups / "memory",
+                "memory.limit_in_bytes",
+                "memory.usage_in_bytes",
+                "total_inactive_file",
+            )
+        else:
+            continue
+        group = root / path.lstrip("/")
+        for folder in [group, *(parent for parent in group.parents if parent.is_relative_to(root))]:
+            limit_bytes, usage_bytes = _number_in(folder / limit), _number_in(folder / usage)
+            if limit_bytes is not None and usage_bytes is not None:
+                yield limit_bytes - usage_bytes + (_number_in(folder / "memory.stat", cache) or 0)
+
+
+def _number_in(path: Path, name: str | None = None) -> int | None:
+    """The number behind ``name`` on its line, or the file's only number; None if there is none."""
+    for line in _lines(path):
+        words = line.split()
+        if name is not None and words[:1] != [name]:
+            continue
+        number = words[-1] if name is None else words[1]
+        return int(number) if number.isdecimal() else None
+    return None
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text().splitlines()
+    except OSError:
+        return []

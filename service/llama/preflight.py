@@ -1,0 +1,208 @@
+"""Looks at a model file before the library does, and says in one sentence why it cannot be served.
+
+Never loads the library, so that a supervisor can ask in milliseconds, before it starts a process.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.config import ModelConfig
+from service.llama.errors import ModelLoadError
+from service.llama.gguf import GgufArray, GgufError, GgufHeader, Scalar, read_header
+from service.llama.memory import MemoryEstimate, available_bytes, estimate_memory
+from service.llama.metadata import check_metadata
+from service.llama.options import MIN_CTX_SLOT, check_options
+
+_SPLIT_NAME = re.compile(r"(?P<prefix>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFileFacts:
+    """What the header of a model file tells.
+
+    Attributes:
+        path: the file that was named; the first one of a split model.
+        architecture: ``general.architecture``, for example "llama".
+        name: ``general.name``, empty if the file has none.
+        n_layers: number of layers.
+        n_ctx_train: context the model was trained with, in tokens; 0 if the file does not say.
+        n_ctx: KV cells that will be allocated: the ones asked for, or ``n_ctx_train``.
+        n_embd: length of a hidden state.
+        n_vocab: tokens in the vocabulary.
+        n_files: number of files.
+        size_bytes: bytes of all tensors.
+        memory: what the model needs.
+    """
+
+    path: Path
+    architecture: str
+    name: str
+    n_layers: int
+    n_ctx_train: int
+    n_ctx: int
+    n_embd: int
+    n_vocab: int
+    n_files: int
+    size_bytes: int
+    memory: MemoryEstimate
+
+
+def check_model_file(config: ModelConfig, available: Callable[[], int | None] = available_bytes) -> ModelFileFacts:
+    """Check options, file and memory.
+
+    Args:
+        config: which model to load and how.
+        available: tells the bytes of memory that can be used, None if unknown.
+
+    Raises:
+        InvalidArgument: an option has a value that is not allowed.
+        ModelLoadError: the model cannot be loaded.
+    """
+    check_options(config)
+    path = Path(config.path)
+    headers = _read_model(path)
+    metadata = dict(headers[0].metadata) | {override.key: override.value for override in config.kv_overrides}
+    try:
+        check_metadata(metadata)
+    except GgufError as error:
+        raise ModelLoadError(f"model file {path} {error}") from error
+    facts = _collect_facts(config, path, headers, metadata)
+    if facts.n_ctx < MIN_CTX_SLOT * config.n_parallel:
+        raise ModelLoadError(
+            f"model file {path} was trained with a context of {facts.n_ctx_train} tokens, too few for "
+            f"--parallel {config.n_parallel}; set --ctx-size"
+        )
+    # With a GPU in play nobody knows beforehand what ends up in which memory.
+    if config.n_gpu_layers == 0 or not _may_use_gpu():
+        _check_memory(config, facts, available())
+    return facts
+
+
+def _read_model(path: Path) -> list[GgufHeader]:
+    """The headers of all files of a model, in order."""
+    first = _read_file(path)
+    n_files = first.metadata.get("split.count", 1)
+    if not isinstance(n_files, int) or n_files <= 1:
+        return [first]
+    paths = _split_paths(path, n_files, first.metadata.get("split.no", 0))
+    return [first, *(_read_file(part) for part in paths[1:])]
+
+
+def _read_file(path: Path) -> GgufHeader:
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise ModelLoadError(f"model file {path} is a directory; --model must name a GGUF file")
+        if not stat.S_ISREG(mode):
+            raise ModelLoadError(f"model file {path} is not a regular file; --model must name a GGUF file")
+        header = read_header(path)
+    except FileNotFoundError as error:
+        where = "" if path.is_absolute() else f" in {Path.cwd()}"
+        raise ModelLoadError(f"model file {path} does not exist{where}; check --model") from error
+    except OSError as error:
+        raise ModelLoadError(f"model file {path} cannot be read: {error.strerror}") from error
+    except GgufError as error:
+        raise ModelLoadError(f"model file {path} {error}") from error
+    if header.data_end > header.file_bytes:
+        raise ModelLoadError(
+            f"model file {path} is truncated: it has {header.file_bytes} bytes, its tensors end at byte "
+            f"{header.data_end}; download or copy it again"
+        )
+    if header.n_tensors == 0 and "split.count" not in header.metadata:
+        raise ModelLoadError(f"model file {path} has no weights; it is only a vocabulary")
+    return header
+
+
+def _split_paths(path: Path, n_files: int, number: object) -> list[Path]:
+    match = _SPLIT_NAME.fullmatch(path.name)
+    if match is None or int(match["count"]) != n_files:
+        raise ModelLoadError(
+            f"model file {path} is one of {n_files}, but its name does not end in -00001-of-{n_files:05}.gguf; "
+            "give all parts the names they were published under"
+        )
+    paths = [path.with_name(f"{match['prefix']}-{part:05}-of-{n_files:05}.gguf") for part in range(1, n_files + 1)]
+    if number != 0 or path != paths[0]:
+        raise ModelLoadError(f"model file {path} is not the first of {n_files} parts; --model must name {paths[0]}")
+    missing = [part.name for part in paths if not part.exists()]
+    if missing:
+        raise ModelLoadError(
+            f"model file {path} is the first of {n_files} parts, and {len(missing)} are missing beside it: "
+            + ", ".join(missing[:3])
+            + (", ..." if len(missing) > 3 else "")
+        )
+    return paths
+
+
+def _collect_facts(
+    config: ModelConfig, path: Path, headers: list[GgufHeader], metadata: dict[str, Scalar | GgufArray]
+) -> ModelFileFacts:
+    architecture = str(metadata["general.architecture"])
+
+    def integer(key: str) -> int:
+        value = metadata.get(f"{architecture}.{key}")
+        return value if isinstance(value, int) else 0
+
+    tokens = metadata.get("tokenizer.ggml.tokens")
+    n_vocab = tokens.length if isinstance(tokens, GgufArray) else integer("vocab_size")
+    size_bytes = sum(header.tensor_bytes for header in headers)
+    n_ctx_train = integer("context_length")
+    return ModelFileFacts(
+        path=path,
+        architecture=architecture,
+        name=str(metadata.get("general.name", "")),
+        n_layers=integer("block_count"),
+        n_ctx_train=n_ctx_train,
+        n_ctx=config.n_ctx or n_ctx_train,
+        n_embd=integer("embedding_length"),
+        n_vocab=n_vocab,
+        n_files=len(headers),
+        size_bytes=size_bytes,
+        memory=estimate_memory(
+            metadata,
+            weights=size_bytes,
+            n_vocab=n_vocab,
+            n_parallel=config.n_parallel,
+            cache_type_k=config.cache_type_k,
+            cache_type_v=config.cache_type_v,
+        ),
+    )
+
+
+def _check_memory(config: ModelConfig, facts: ModelFileFacts, available: int | None) -> None:
+    memory = facts.memory
+    needed = memory.total(facts.n_ctx)
+    if available is None or needed <= available:
+        return
+    largest = memory.largest_context(available)
+    if largest >= MIN_CTX_SLOT * config.n_parallel:
+        advice = f"the largest context that fits is -c {largest}"
+    else:
+        advice = "no context fits: free memory or take a smaller model"
+    raise ModelLoadError(
+        f"model file {facts.path} needs about {_size(needed)} of memory ({_size(memory.weights)} for weights, "
+        f"{_size(memory.cells(facts.n_ctx))} for a context of {facts.n_ctx} tokens, {_size(memory.fixed)} to work "
+        f"with), but {_size(available)} are available; {advice}"
+    )
+
+
+def _may_use_gpu() -> bool:
+    """Whether the installed library has a backend besides the CPU; told by its files, without loading it."""
+    folder = os.environ.get("LLAMA_CPP_LIB_PATH")
+    if folder is None:
+        package = importlib.util.find_spec("llama_cpp")
+        if package is None or package.origin is None:
+            return False
+        folder = str(Path(package.origin).with_name("lib"))
+    backends = {library.name.split(".")[0] for library in Path(folder).glob("libggml-*")}
+    return any(not backend.startswith(("libggml-base", "libggml-cpu", "libggml-blas")) for backend in backends)
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 2**30:.1f} GiB" if n_bytes >= 2**30 else f"{n_bytes / 2**20:.0f} MiB"

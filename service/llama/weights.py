@@ -1,0 +1,178 @@
+"""A model's weights in memory, and what the library knows about them."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from collections.abc import Callable
+
+from service.config import ModelConfig
+from service.llama.errors import ModelLoadAborted, ModelLoadError
+from service.llama.library import Library, Pointer
+from service.llama.params import model_params
+from service.llama.vocabulary import LlamaVocabulary
+
+_DESCRIPTION_BYTES = 256
+# "llama_model_load: error loading model: check_tensor_dims: tensor 'x' not found" tells its last part.
+_FUNCTIONS = re.compile(r"^(?:(?:[a-z0-9_]+|error loading model(?: \w+)?): )+")
+_UNTELLING = ("failed to load model", "failed to read")
+
+
+class Weights:
+    """A loaded model. Use as a context manager, or call ``close``; close its contexts first.
+
+    Args:
+        library: the library.
+        config: the options; checked.
+        on_progress: called with the loaded part, 0 to 1; loading is aborted if it returns False.
+        use_extra_buffers: let the library rearrange weights for faster kernels.
+
+    Raises:
+        ModelLoadAborted: the callback asked for it.
+        ModelLoadError: the library cannot load the file; the message quotes its reasons.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        config: ModelConfig,
+        on_progress: Callable[[float], bool],
+        *,
+        use_extra_buffers: bool = True,
+    ) -> None:
+        self.library = library
+        progress = _Progress(on_progress)
+        params = model_params(library, config, progress, use_extra_buffers=use_extra_buffers)
+        path = config.path.encode("utf-8", "surrogateescape")
+        self._vocabulary: LlamaVocabulary | None = None
+        with library.log.collect_errors() as errors:
+            self.pointer: Pointer = library.api.llama_model_load_from_file(path, params) or 0
+        try:
+            progress.raise_if_stopped()
+            if not self.pointer:
+                raise ModelLoadError(f"model file {config.path} cannot be loaded: {_reasons(list(errors))}")
+            self._vocabulary = LlamaVocabulary(library, library.api.llama_model_get_vocab(self.pointer))
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Weights:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the model once nobody tokenises any more. May be called again."""
+        if self.pointer:
+            pointer, self.pointer = self.pointer, 0
+            if self._vocabulary is not None:
+                self._vocabulary.close()
+            self.library.api.llama_model_free(pointer)
+
+    @property
+    def vocabulary(self) -> LlamaVocabulary:
+        """The tokens; any thread."""
+        assert self._vocabulary is not None
+        return self._vocabulary
+
+    @property
+    def architecture(self) -> str:
+        """``general.architecture``, for example "llama"."""
+        return self._metadata_text("general.architecture") or ""
+
+    @property
+    def has_encoder(self) -> bool:
+        """Whether the model has an encoder."""
+        return bool(self.library.api.llama_model_has_encoder(self.pointer))
+
+    @property
+    def name(self) -> str:
+        """``general.name``, empty if the model has none."""
+        return self._metadata_text("general.name") or ""
+
+    @property
+    def description(self) -> str:
+        """Architecture, size and quantisation in a few words."""
+        buffer = ctypes.create_string_buffer(_DESCRIPTION_BYTES)
+        self.library.api.llama_model_desc(self.pointer, buffer, len(buffer))
+        return buffer.value.decode("utf-8", "replace")
+
+    @property
+    def chat_template(self) -> str | None:
+        """The model's chat template as Jinja, None if it has none."""
+        template: bytes | None = self.library.api.llama_model_chat_template(self.pointer, None)
+        return None if template is None else template.decode("utf-8", "replace")
+
+    @property
+    def n_params(self) -> int:
+        """Number of parameters."""
+        return int(self.library.api.llama_model_n_params(self.pointer))
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all tensors."""
+        return int(self.library.api.llama_model_size(self.pointer))
+
+    @property
+    def n_embd(self) -> int:
+        """Length of a hidden state."""
+        return int(self.library.api.llama_model_n_embd(self.pointer))
+
+    @property
+    def n_ctx_train(self) -> int:
+        """Context the model was trained with, in tokens."""
+        return int(self.library.api.llama_model_n_ctx_train(self.pointer))
+
+    @property
+    def rotates_whole_heads(self) -> bool:
+        """Whether rotary positions cover all of a head, and heads are multiples of 64 long."""
+        n_heads = self.library.api.llama_model_n_head(self.pointer)
+        head = self._metadata_integer("attention.key_length") or (self.n_embd // n_heads if n_heads > 0 else 0)
+        rotated = self._metadata_integer("rope.dimension_count") or head
+        return head > 0 and head % 64 == 0 and rotated == head
+
+    def _metadata_integer(self, key: str) -> int:
+        """An integer of this architecture; 0 if there is none, or one per layer."""
+        text = self._metadata_text(f"{self.architecture}.{key}") or ""
+        return int(text) if text.isdecimal() else 0
+
+    def _metadata_text(self, key: str) -> str | None:
+        """A scalar of the metadata as text, cut at 255 bytes; None if there is none."""
+        buffer = ctypes.create_string_buffer(_DESCRIPTION_BYTES)
+        length = self.library.api.llama_model_meta_val_str(self.pointer, key.encode(), buffer, len(buffer))
+        return None if length < 0 else buffer.value.decode("utf-8", "replace")
+
+
+class _Progress:
+    """Calls a callback from inside the library; an exception stops the load and comes out on this side of it."""
+
+    def __init__(self, on_progress: Callable[[float], bool]) -> None:
+        self._on_progress = on_progress
+        self._error: BaseException | None = None
+        self._stopped = False
+
+    def __call__(self, progress: float) -> bool:
+        if not self._stopped:
+            try:
+                self._stopped = self._on_progress(progress) is False
+            except BaseException as error:
+                self._error, self._stopped = error, True
+        return not self._stopped
+
+    def raise_if_stopped(self) -> None:
+        """Raise what the callback raised, or that it has stopped the load."""
+        if self._error is not None:
+            raise self._error
+        if self._stopped:
+            raise ModelLoadAborted
+
+
+def _reasons(errors: list[str]) -> str:
+    """What the library's lines say, without the names of its functions and without the lines that only say "failed"."""
+    reasons = [_FUNCTIONS.sub("", line) for line in errors]
+    told = [reason for reason in reasons if not reason.startswith(_UNTELLING)]
+    text = "; ".join(told or reasons) or "llama.cpp gives no reason"
+    if "unknown model architecture" in text:
+        text += " (a newer version of llama.cpp may know it)"
+    return text

@@ -1,0 +1,305 @@
+"""What every ``LanguageModel`` must do. Subclass ``LanguageModelContract`` and give it a ``model_factory`` fixture."""
+
+from __future__ import annotations
+
+import random
+from typing import Protocol
+
+import numpy as np
+import pytest
+
+from service.engine.model import CacheFull, DecodeFailed, LanguageModel, Logits, Segment
+from service.sampling.gbnf import GrammarError
+
+#: Rows of equal content from batches of different shape: kernels differ in the last digits.
+MIN_COSINE = 0.999
+MAX_TOP_LOSS = 0.5
+
+
+class ModelFactory(Protocol):
+    """Makes a model; whoever offers the fixture closes it."""
+
+    def __call__(self, n_cells: int, n_seq_max: int) -> LanguageModel:
+        """A model with so many cells and sequences, all empty."""
+
+
+def some_tokens(n_tokens: int, seed: int = 0) -> list[int]:
+    """Token ids that every vocabulary has, the same for the same seed."""
+    source = random.Random(seed)
+    return [source.randrange(32, 127) for _ in range(n_tokens)]
+
+
+def byte_token(model: LanguageModel, byte: int) -> int:
+    """The token of a single byte."""
+    return next(token for token in range(model.info.n_vocab) if model.piece(token) == bytes([byte]))
+
+
+def evaluate(model: LanguageModel, seq_id: int, tokens: list[int]) -> Logits:
+    """Append tokens to a sequence; a copy of the logits behind them."""
+    position = model.position_max(seq_id) + 1
+    model.decode([Segment(seq_id, position, tokens, wants_logits=True)])
+    return model.logits(0).copy()
+
+
+def assert_same(row: Logits, reference: Logits) -> None:
+    """Rows agree: the same direction, and the same token on top unless two were close."""
+    cosine = row @ reference / (np.linalg.norm(row) * np.linalg.norm(reference))
+    assert cosine > MIN_COSINE
+    assert reference.max() - reference[row.argmax()] < MAX_TOP_LOSS
+
+
+class LanguageModelContract:
+    """The tests.
+
+    Attributes:
+        shift_is_exact: whether tokens after a shift are what they would be without the removed ones before them.
+    """
+
+    shift_is_exact = False
+
+    @pytest.fixture
+    def model_factory(self) -> ModelFactory:
+        """Must be overridden."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def model(self, model_factory: ModelFactory) -> LanguageModel:
+        """A model with 96 cells and 3 sequences."""
+        return model_factory(96, 3)
+
+    def test_info_tells_what_was_asked_for(self, model: LanguageModel) -> None:
+        info = model.info
+        assert (info.n_cells, info.n_seq_max) == (96, 3)
+        assert info.n_batch >= info.n_seq_max
+        assert info.n_ctx_train > 0
+        assert info.eog_tokens <= set(range(info.n_vocab))
+        for token in (info.nl_token, info.bos_token):
+            assert -1 <= token < info.n_vocab
+
+    def test_all_sequences_of_a_new_model_are_empty(self, model: LanguageModel) -> None:
+        assert [model.position_max(seq_id) for seq_id in range(3)] == [-1, -1, -1]
+
+    def test_decode_appends_positions(self, model: LanguageModel) -> None:
+        model.decode([Segment(1, 0, some_tokens(5), False)])
+        assert [model.position_max(seq_id) for seq_id in range(3)] == [-1, 4, -1]
+        model.decode([Segment(1, 5, some_tokens(1), True), Segment(2, 0, some_tokens(2), False)])
+        assert [model.position_max(seq_id) for seq_id in range(3)] == [-1, 5, 1]
+
+    def test_logits_are_writable_rows_of_float32(self, model: LanguageModel) -> None:
+        model.decode([Segment(seq_id, 0, some_tokens(3, seq_id), True) for seq_id in (2, 0)])
+        first, second = model.logits(0), model.logits(1)
+        assert first.dtype == np.float32
+        assert first.shape == (model.info.n_vocab,)
+        kept = second.copy()
+        first[:] = -np.inf
+        first[7] = 1.0
+        assert model.logits(0).argmax() == 7
+        assert np.array_equal(model.logits(1), kept)
+
+    def test_logits_depend_on_the_tokens_before(self, model: LanguageModel) -> None:
+        rows = [evaluate(model, seq_id, [*some_tokens(4, seed=seq_id), 65]) for seq_id in range(3)]
+        assert not np.allclose(rows[0], rows[1]) or not np.allclose(rows[0], rows[2])
+
+    def test_only_segments_that_wanted_logits_have_them(self, model: LanguageModel) -> None:
+        model.decode([Segment(0, 0, some_tokens(2), False), Segment(1, 0, some_tokens(2), True)])
+        assert model.logits(1).shape == (model.info.n_vocab,)
+        for index in (0, 2):
+            with pytest.raises((ValueError, LookupError)):
+                model.logits(index)
+
+    def test_sequences_in_one_decode_do_not_disturb_each_other(self, model: LanguageModel) -> None:
+        prompts = [some_tokens(length, seed=length) for length in (9, 1, 4)]
+        alone = []
+        for seq_id, prompt in enumerate(prompts):
+            alone.append(evaluate(model, seq_id, prompt))
+            assert model.remove(seq_id, 0, -1)
+        model.decode([Segment(seq_id, 0, prompt, True) for seq_id, prompt in enumerate(prompts)])
+        for index, reference in enumerate(alone):
+            assert_same(model.logits(index), reference)
+
+    def test_a_prompt_in_pieces_equals_the_prompt_at_once(self, model: LanguageModel) -> None:
+        prompt = some_tokens(12)
+        at_once = evaluate(model, 0, prompt)
+        for piece in (prompt[:7], prompt[7:8], prompt[8:]):
+            in_pieces = evaluate(model, 1, piece)
+        assert_same(in_pieces, at_once)
+
+    def test_a_removed_tail_can_be_decoded_again(self, model: LanguageModel) -> None:
+        prompt = some_tokens(10)
+        reference = evaluate(model, 0, prompt)
+        if not model.remove(0, 6, -1):
+            pytest.skip("this model cannot remove a part of a sequence")
+        assert model.position_max(0) == 5
+        assert_same(evaluate(model, 0, prompt[6:]), reference)
+
+    def test_a_removed_tail_leaves_no_trace(self, model: LanguageModel) -> None:
+        prompt = some_tokens(10)
+        evaluate(model, 0, [*prompt[:6], *some_tokens(8, seed=1)])
+        if not model.remove(0, 6, -1):
+            pytest.skip("this model cannot remove a part of a sequence")
+        assert_same(evaluate(model, 0, prompt[6:]), evaluate(model, 1, prompt))
+
+    def test_removing_nothing_succeeds(self, model: LanguageModel) -> None:
+        assert model.remove(0, 0, -1)
+        evaluate(model, 0, some_tokens(3))
+        assert model.remove(0, 3, -1)
+        assert model.remove(0, 1, 1)
+        assert model.position_max(0) == 2
+
+    def test_every_cell_can_be_used(self, model: LanguageModel) -> None:
+        self._fill(model)
+        assert model.remove(0, 0, -1)
+        self._fill(model)
+
+    def test_a_full_cache_changes_nothing(self, model: LanguageModel) -> None:
+        prompt = some_tokens(8, seed=1)
+        evaluate(model, 1, prompt)
+        model.decode([Segment(0, 0, some_tokens(86), False)])
+        with pytest.raises(CacheFull):
+            model.decode([Segment(1, 8, some_tokens(2), True), Segment(2, 0, some_tokens(1), True)])
+        assert [model.position_max(seq_id) for seq_id in range(3)] == [85, 7, -1]
+        continued = evaluate(model, 1, [65, 66])
+        assert model.remove(0, 0, -1)
+        assert_same(continued, evaluate(model, 0, [*prompt, 65, 66]))
+
+    def test_room_that_was_made_can_be_used(self, model: LanguageModel) -> None:
+        model.decode([Segment(0, 0, some_tokens(90), False)])
+        with pytest.raises(CacheFull):
+            model.decode([Segment(1, 0, some_tokens(7), True)])
+        assert model.remove(0, 0, -1)
+        model.decode([Segment(1, 0, some_tokens(7), True)])
+        assert model.position_max(1) == 6
+
+    @pytest.mark.parametrize(
+        "segments",
+        [
+            pytest.param([Segment(3, 0, [65], True)], id="sequence too high"),
+            pytest.param([Segment(-1, 0, [65], True)], id="sequence negative"),
+            pytest.param([Segment(0, 2, [65], True), Segment(0, 3, [66], True)], id="sequence twice"),
+            pytest.param([Segment(0, 3, [65], True)], id="gap in a sequence"),
+            pytest.param([Segment(0, 1, [65], True)], id="position taken"),
+            pytest.param([Segment(1, 1, [65], True)], id="empty sequence that does not begin at 0"),
+            pytest.param([Segment(1, 0, [], True)], id="no tokens"),
+            pytest.param([Segment(0, 2, [65], True), Segment(1, 0, [65, -1], True)], id="token negative"),
+            pytest.param([Segment(1, 0, [2**31 - 1], True)], id="token too high"),
+            pytest.param([Segment(1, 0, [65, 2**31 - 1], True)], id="token too high among others"),
+            pytest.param([Segment(1, 0, [65] * 100_000, True)], id="more tokens than a batch holds"),
+        ],
+    )
+    def test_a_wrong_segment_raises_and_changes_nothing(self, model: LanguageModel, segments: list[Segment]) -> None:
+        evaluate(model, 0, [65, 66])
+        with pytest.raises(DecodeFailed):
+            model.decode(segments)
+        assert [model.position_max(seq_id) for seq_id in range(3)] == [1, -1, -1]
+        assert_same(evaluate(model, 0, [67]), evaluate(model, 1, [65, 66, 67]))
+
+    def test_a_shift_closes_a_gap(self, model: LanguageModel) -> None:
+        if not model.info.can_shift:
+            pytest.skip("this model cannot shift")
+        evaluate(model, 0, some_tokens(20))
+        evaluate(model, 1, some_tokens(20, seed=1))
+        assert model.remove(0, 4, 12)
+        model.shift(0, 12, 20, -8)
+        assert [model.position_max(seq_id) for seq_id in range(2)] == [11, 19]
+        evaluate(model, 0, [65])
+        assert model.position_max(0) == 12
+        # 96 cells hold 13 + 20 tokens now: the removed ones are free.
+        model.decode([Segment(2, 0, some_tokens(63), False)])
+        with pytest.raises(CacheFull):
+            model.decode([Segment(0, 13, [65], True)])
+
+    def test_a_shifted_sequence_goes_on_as_if_it_had_been_written_there(self, model: LanguageModel) -> None:
+        if not self.shift_is_exact:
+            pytest.skip("deeper layers keep what they saw of removed tokens")
+        evaluate(model, 0, [*some_tokens(8, seed=1), 65, 66])
+        assert model.remove(0, 0, 8)
+        model.shift(0, 8, 10, -8)
+        assert_same(evaluate(model, 0, [67]), evaluate(model, 1, [65, 66, 67]))
+
+    def test_a_shift_onto_other_tokens_is_refused(self, model: LanguageModel) -> None:
+        if not model.info.can_shift:
+            pytest.skip("this model cannot shift")
+        evaluate(model, 0, some_tokens(10))
+        with pytest.raises(ValueError):
+            model.shift(0, 5, 10, -2)
+        assert model.position_max(0) == 9
+
+    def test_every_token_has_a_piece(self, model: LanguageModel) -> None:
+        pieces = [model.piece(token) for token in range(model.info.n_vocab)]
+        assert all(isinstance(piece, bytes) for piece in pieces)
+        assert any(pieces)
+
+    def test_end_of_generation_tokens_that_are_control_tokens_have_no_piece(self, model: LanguageModel) -> None:
+        assert b"" in {model.piece(token) for token in model.info.eog_tokens}
+
+    def test_a_grammar_allows_what_goes_on_in_it_and_the_end_when_it_is_complete(self, model: LanguageModel) -> None:
+        grammar = model.grammar('root ::= "yes" | "no" | ""')
+        said = b""
+        for letter in b"yes":
+            assert all(grammar.allows(token) is (said in (b"", b"yes")) for token in model.info.eog_tokens)
+            token = byte_token(model, letter)
+            assert grammar.allows(token)
+            assert not grammar.allows(byte_token(model, ord("x")))
+            grammar.accept(token)
+            said += bytes([letter])
+        assert all(grammar.allows(token) for token in model.info.eog_tokens)
+        assert not grammar.allows(byte_token(model, ord("y")))
+        grammar.close()
+
+    def test_a_grammars_mask_bans_exactly_what_it_does_not_allow(self, model: LanguageModel) -> None:
+        grammar = model.grammar('root ::= "yes" | "ye"')
+        source = np.random.default_rng(0).normal(size=model.info.n_vocab).astype(np.float32)
+        for letter in b"yes":
+            masked = source.copy()
+            grammar.mask(masked)
+            allowed = np.array([grammar.allows(token) for token in range(model.info.n_vocab)])
+            assert np.array_equal(masked, np.where(allowed, source, -np.inf))
+            assert 0 < allowed.sum() < model.info.n_vocab
+            grammar.accept(byte_token(model, letter))
+        grammar.close()
+
+    def test_a_mask_keeps_bans(self, model: LanguageModel) -> None:
+        grammar = model.grammar('root ::= "yes" | "no"')
+        row = np.zeros(model.info.n_vocab, np.float32)
+        banned = byte_token(model, ord("y"))
+        row[banned] = -np.inf
+        grammar.mask(row)
+        assert row[banned] == -np.inf
+        assert row[byte_token(model, ord("n"))] == 0
+        grammar.close()
+
+    def test_a_grammar_accepts_neither_the_end_nor_what_it_does_not_allow(self, model: LanguageModel) -> None:
+        grammar = model.grammar('root ::= "" | "no"')
+        for token in (*model.info.eog_tokens, byte_token(model, ord("y"))):
+            with pytest.raises(ValueError):
+                grammar.accept(token)
+        assert grammar.allows(byte_token(model, ord("n")))
+        grammar.close()
+
+    def test_grammars_of_the_same_text_are_apart(self, model: LanguageModel) -> None:
+        grammars = [model.grammar('root ::= "no"') for _ in range(2)]
+        grammars[0].accept(byte_token(model, ord("n")))
+        assert not grammars[0].allows(byte_token(model, ord("n")))
+        assert grammars[1].allows(byte_token(model, ord("n")))
+        grammars[0].close()
+        grammars[0].close()
+        assert grammars[1].allows(byte_token(model, ord("n")))
+        grammars[1].close()
+
+    @pytest.mark.parametrize("text", ["", 'root ::= "a', 'x ::= "a"', "root ::= " + "(" * 20_000])
+    def test_a_grammar_that_cannot_be_used_is_refused(self, model: LanguageModel, text: str) -> None:
+        with pytest.raises(GrammarError):
+            model.grammar(text)
+
+    @staticmethod
+    def _fill(model: LanguageModel) -> None:
+        """Use all cells, and find that there is none beyond."""
+        n_cells = model.info.n_cells
+        step = min(model.info.n_batch, n_cells - 1)
+        for start in range(0, n_cells - 1, step):
+            model.decode([Segment(0, start, some_tokens(min(step, n_cells - 1 - start)), False)])
+        with pytest.raises(CacheFull):
+            model.decode([Segment(0, n_cells - 1, some_tokens(2), False)])
+        model.decode([Segment(0, n_cells - 1, some_tokens(1), True)])
+        assert model.position_max(0) == n_cells - 1
+        assert np.isfinite(model.logits(0)).all()

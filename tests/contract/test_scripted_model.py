@@ -1,0 +1,23 @@
+"""The scripted model obeys the contract."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.engine.scripted import ScriptedModel
+from tests.contract.language_model import LanguageModelContract, ModelFactory
+
+
+class TestScriptedModel(LanguageModelContract):
+    """The model without weights."""
+
+    shift_is_exact = True
+
+    @pytest.fixture
+    def model_factory(self) -> ModelFactory:
+        """Scripted models."""
+
+        def create(n_cells: int, n_seq_max: int) -> ScriptedModel:
+            return ScriptedModel(n_cells=n_cells, n_seq_max=n_seq_max)
+
+        return create

@@ -1,0 +1,157 @@
+"""Writes GGUF models of some 100 kB with random weights, which llama.cpp loads in milliseconds.
+
+The vocabulary resembles that of ``service.engine.scripted``: tokens 0 to 255 are the bytes, then come ``BOS`` and
+``EOS``; behind them a few more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import gguf
+import numpy as np
+import numpy.typing as npt
+
+BOS, EOS, IM_START, IM_END = 256, 257, 258, 259
+#: " t", the only token of two bytes; the library wants a BPE vocabulary to have at least one merge.
+SPACE_T = 260
+FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE = 261, 262, 263
+
+Metadata = int | float | bool | str
+
+
+@dataclass(frozen=True, slots=True)
+class TinyModel:
+    """A model to write.
+
+    Attributes:
+        architecture: ``general.architecture``; the tensors are those of "llama" whatever it is.
+        n_layers, n_embd, n_heads, n_heads_kv, n_ff: shape.
+        n_ctx_train: context length in the metadata.
+        adds_bos: ``tokenizer.ggml.add_bos_token``.
+        has_fim: add the tokens for infill.
+        chat_template: Jinja, or None.
+        pre_tokenizer: ``tokenizer.ggml.pre``.
+        seed: of the weights.
+        metadata: entries that replace or join the others; None removes one.
+    """
+
+    architecture: str = "llama"
+    n_layers: int = 1
+    n_embd: int = 64
+    n_heads: int = 4
+    n_heads_kv: int = 2
+    n_ff: int = 64
+    n_ctx_train: int = 512
+    adds_bos: bool = True
+    has_fim: bool = False
+    chat_template: str | None = None
+    pre_tokenizer: str = "gpt-2"
+    seed: int = 0
+    metadata: Mapping[str, Metadata | None] = field(default_factory=dict)
+
+    @property
+    def tokens(self) -> list[str]:
+        """The vocabulary, as the file spells it."""
+        specials = ["<|startoftext|>", "<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+        fim = ["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"] if self.has_fim else []
+        return [_spell(byte) for byte in range(256)] + specials + [_spell(ord(" ")) + "t"] + fim
+
+
+def write_tiny_gguf(path: Path, model: TinyModel | None = None) -> Path:
+    """Write a model to a file; returns the path."""
+    model = model or TinyModel()
+    writer = gguf.GGUFWriter(str(path), model.architecture)
+    for key, value in (_metadata(model) | dict(model.metadata)).items():
+        _add(writer, key, value)
+    _add_vocabulary(writer, model)
+    for name, tensor in _tensors(model).items():
+        writer.add_tensor(name, tensor)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def _metadata(model: TinyModel) -> dict[str, Metadata | None]:
+    prefix = model.architecture
+    return {
+        "general.name": "tiny",
+        f"{prefix}.block_count": model.n_layers,
+        f"{prefix}.context_length": model.n_ctx_train,
+        f"{prefix}.embedding_length": model.n_embd,
+        f"{prefix}.feed_forward_length": model.n_ff,
+        f"{prefix}.attention.head_count": model.n_heads,
+        f"{prefix}.attention.head_count_kv": model.n_heads_kv,
+        f"{prefix}.attention.layer_norm_rms_epsilon": 1e-5,
+        f"{prefix}.rope.dimension_count": model.n_embd // model.n_heads,
+        "tokenizer.ggml.model": "gpt2",
+        "tokenizer.ggml.pre": model.pre_tokenizer,
+        "tokenizer.ggml.bos_token_id": BOS,
+        "tokenizer.ggml.eos_token_id": EOS,
+        "tokenizer.ggml.add_bos_token": model.adds_bos,
+        "tokenizer.chat_template": model.chat_template,
+    }
+
+
+def _add(writer: gguf.GGUFWriter, key: str, value: Metadata | None) -> None:
+    if isinstance(value, bool):
+        writer.add_bool(key, value)
+    elif isinstance(value, int):
+        writer.add_uint32(key, value)
+    elif isinstance(value, float):
+        writer.add_float32(key, value)
+    elif isinstance(value, str):
+        writer.add_string(key, value)
+
+
+def _add_vocabulary(writer: gguf.GGUFWriter, model: TinyModel) -> None:
+    tokens = model.tokens
+    writer.add_token_list(tokens)
+    writer.add_token_types(
+        [gguf.TokenType.CONTROL if token.startswith("<|") else gguf.TokenType.NORMAL for token in tokens]
+    )
+    writer.add_token_merges([f"{_spell(ord(' '))} t"])
+
+
+def _tensors(model: TinyModel) -> dict[str, npt.NDArray[np.float32]]:
+    random = np.random.default_rng(model.seed)
+    n_embd, n_ff, n_vocab = model.n_embd, model.n_ff, len(model.tokens)
+    n_embd_kv = n_embd // model.n_heads * model.n_heads_kv
+
+    def matrix(rows: int, columns: int) -> npt.NDArray[np.float32]:
+        return random.normal(0.0, 1.0 / np.sqrt(columns), (rows, columns)).astype(np.float32)
+
+    def ones() -> npt.NDArray[np.float32]:
+        return np.ones(n_embd, np.float32)
+
+    # A larger embedding makes the next token depend visibly on the last ones.
+    tensors = {
+        "token_embd.weight": 4.0 * matrix(n_vocab, n_embd),
+        "output_norm.weight": ones(),
+        "output.weight": 4.0 * matrix(n_vocab, n_embd),
+    }
+    for layer in range(model.n_layers):
+        tensors |= {
+            f"blk.{layer}.attn_norm.weight": ones(),
+            f"blk.{layer}.attn_q.weight": matrix(n_embd, n_embd),
+            f"blk.{layer}.attn_k.weight": matrix(n_embd_kv, n_embd),
+            f"blk.{layer}.attn_v.weight": matrix(n_embd_kv, n_embd),
+            f"blk.{layer}.attn_output.weight": matrix(n_embd, n_embd),
+            f"blk.{layer}.ffn_norm.weight": ones(),
+            f"blk.{layer}.ffn_gate.weight": matrix(n_ff, n_embd),
+            f"blk.{layer}.ffn_up.weight": matrix(n_ff, n_embd),
+            f"blk.{layer}.ffn_down.weight": matrix(n_embd, n_ff),
+        }
+    return tensors
+
+
+def _spell(byte: int) -> str:
+    """GPT-2's printable stand-in for a byte: itself if it is printable, else a letter from U+0100 on."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    if byte in printable:
+        return chr(byte)
+    return chr(0x100 + [other for other in range(256) if other not in printable].index(byte))

@@ -1,0 +1,124 @@
+"""Requests with a grammar on the scripted model: what they say, and that every grammar is closed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from service.config import EngineConfig
+from service.engine.engine import Engine
+from service.engine.model import DecodeFailed
+from service.engine.scripted import EOS
+from service.engine.types import FinishReason, GenerationRequest
+from service.errors import EngineFailure, InvalidArgument
+from service.sampling.settings import SamplingSettings
+from tests.support.engine import GREEDY, EngineBench, prompt
+
+YES_NO = 'root ::= "yes" | "no"'
+LONG = f'root ::= "{"yes " * 20}"'
+
+
+def request(text: str = "hello", **options: object) -> GenerationRequest:
+    """A greedy request with a grammar."""
+    defaults: dict[str, object] = {"prompt": prompt(text), "sampling": GREEDY, "max_tokens": 64, "grammar": YES_NO}
+    return GenerationRequest(**(defaults | options))  # type: ignore[arg-type]
+
+
+def test_the_text_obeys_the_grammar_and_ends_with_it() -> None:
+    bench = EngineBench()
+    sink = bench.complete(request())
+    assert sink.text in ("yes", "no")
+    finished = sink.finished
+    assert (finished.reason, finished.eos_token) == (FinishReason.STOP, EOS)
+    assert finished.tokens_predicted == len(sink.text) + 1
+    assert bench.model.open_grammars == 0
+
+
+@pytest.mark.parametrize("more", [{"sampling": SamplingSettings(ignore_eos=True, seed=1)}, {"min_tokens": 60}])
+def test_a_complete_grammar_ends_the_text_even_if_the_end_is_banned(more: dict[str, Any]) -> None:
+    bench = EngineBench()
+    sink = bench.complete(request(**more))
+    assert sink.text in ("yes", "no")
+    assert (sink.finished.reason, sink.finished.eos_token) == (FinishReason.STOP, EOS)
+
+
+def test_requests_with_and_without_a_grammar_run_together() -> None:
+    bench = EngineBench(EngineConfig(n_slots=4, n_ctx_slot=128))
+    free = bench.complete(request("free", grammar="", max_tokens=9)).text
+    texts = {"a": YES_NO, "b": 'root ::= "maybe"', "free": ""}
+    sinks = {text: bench.submit(request(text, grammar=grammar, max_tokens=9))[1] for text, grammar in texts.items()}
+    bench.run()
+    assert sinks["a"].text in ("yes", "no")
+    assert sinks["b"].text == "maybe"
+    assert sinks["free"].text == free
+
+
+def test_a_grammar_starts_anew_with_each_request() -> None:
+    bench = EngineBench()
+    assert [bench.complete(request(grammar='root ::= "same"')).text for _ in range(2)] == ["same", "same"]
+
+
+def test_a_grammar_that_the_model_refuses_fails_its_request_only() -> None:
+    bench = EngineBench()
+    _, wrong = bench.submit(request(grammar='root ::=\n "a'))
+    _, right = bench.submit(request())
+    bench.run()
+    error = wrong.failed.error
+    assert isinstance(error, InvalidArgument)
+    assert error.field == "constraint.gbnf"
+    assert error.problem == "line 2, column 2: this literal is not closed"
+    assert right.text in ("yes", "no")
+    assert bench.model.open_grammars == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"max_tokens": 3}, FinishReason.LENGTH),
+        ({"max_tokens": 0}, FinishReason.LENGTH),
+        ({"stop_texts": (b"s y",)}, FinishReason.STOP),
+        ({"stop_tokens": frozenset(b"s")}, FinishReason.STOP),
+    ],
+)
+def test_a_text_that_ends_before_its_grammar_closes_it(options: dict[str, Any], reason: FinishReason) -> None:
+    bench = EngineBench()
+    assert bench.complete(request(grammar=LONG, **options)).finished.reason is reason
+    assert bench.model.open_grammars == 0
+
+
+def test_a_full_context_closes_the_grammar() -> None:
+    bench = EngineBench(EngineConfig(n_slots=1, n_ctx_slot=16))
+    assert bench.complete(request(grammar=LONG)).finished.reason is FinishReason.LENGTH
+    assert bench.model.open_grammars == 0
+
+
+@pytest.mark.parametrize("n_steps", [1, 2, 5])
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda engine, task_id: engine.cancel(task_id),
+        lambda engine, _: engine.stop(),
+        lambda engine, _: engine.fail_all(EngineFailure("it died")),
+    ],
+    ids=["cancel", "stop", "fail"],
+)
+def test_a_request_that_is_ended_closes_its_grammar(end: Callable[[Engine, int], object], n_steps: int) -> None:
+    bench = EngineBench()
+    task_id, _ = bench.submit(request(grammar=LONG))
+    for _ in range(n_steps):
+        bench.step()
+    assert bench.model.open_grammars == 1
+    end(bench.engine, task_id)
+    assert bench.model.open_grammars == 0
+
+
+def test_a_failed_decode_closes_the_grammar() -> None:
+    bench = EngineBench()
+    _, sink = bench.submit(request(grammar=LONG))
+    bench.step()
+    bench.model.fail_next = DecodeFailed("broken")
+    bench.run()
+    assert isinstance(sink.failed.error, EngineFailure)
+    assert bench.model.open_grammars == 0

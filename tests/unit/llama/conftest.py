@@ -1,0 +1,49 @@
+"""A tiny model on disk, and a loaded one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.config import ModelConfig
+from service.llama.library import Library, load_library
+from service.llama.loader import load
+from service.llama.model import LlamaModel
+from tests.support.tiny_gguf import TinyModel, write_tiny_gguf
+
+LoadTiny = Callable[..., LlamaModel]
+
+
+@pytest.fixture(scope="session")
+def tiny_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with tokens for infill and a chat template; do not write to it."""
+    model = TinyModel(has_fim=True, chat_template="{{ messages[0].content }}")
+    return write_tiny_gguf(tmp_path_factory.mktemp("models") / "tiny.gguf", model)
+
+
+@pytest.fixture(scope="session")
+def library() -> Library:
+    """The library."""
+    return load_library()
+
+
+@pytest.fixture
+def load_tiny(tiny_path: Path) -> Iterator[LoadTiny]:
+    """Loads the tiny model with some options; closed in the end."""
+    with ExitStack() as stack:
+
+        def load_with(**options: Any) -> LlamaModel:
+            defaults: dict[str, Any] = {"path": str(tiny_path), "n_ctx": 64, "n_parallel": 2, "n_threads": 1}
+            return stack.enter_context(load(ModelConfig(**(defaults | options))))
+
+        yield load_with
+
+
+@pytest.fixture
+def tiny(load_tiny: LoadTiny) -> LlamaModel:
+    """The tiny model with 64 cells and 2 sequences."""
+    return load_tiny()

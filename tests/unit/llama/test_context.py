@@ -1,0 +1,198 @@
+"""What is particular to llama.cpp, beyond the contract: failures, and what would abort the process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service.engine.model import CacheFull, DecodeFailed, Segment
+from service.llama.errors import ModelLoadError
+from service.llama.library import Library
+from service.llama.model import LlamaModel
+from service.llama.weights import Weights
+from tests.support.tiny_gguf import TinyModel, write_tiny_gguf
+from tests.unit.llama.conftest import LoadTiny
+
+
+@pytest.mark.parametrize("seq_id", [-1, 2, 256])
+def test_a_sequence_out_of_range_is_refused(tiny: LlamaModel, seq_id: int) -> None:
+    for call in (
+        lambda: tiny.remove(seq_id, 0, -1),
+        lambda: tiny.shift(seq_id, 0, -1, 1),
+        lambda: tiny.position_max(seq_id),
+    ):
+        with pytest.raises(ValueError, match=f"sequence {seq_id} is not one of 0 to 1"):
+            call()
+
+
+@pytest.mark.parametrize(("start", "end"), [(-1, 3), (0, -2)])
+def test_a_range_that_makes_no_sense_is_refused(tiny: LlamaModel, start: int, end: int) -> None:
+    tiny.decode([Segment(0, 0, [1, 2, 3], False)])
+    with pytest.raises(ValueError, match=f"positions {start} to {end}"):
+        tiny.remove(0, start, end)
+    with pytest.raises(ValueError, match=f"positions {start} to {end}"):
+        tiny.shift(0, start, end, 1)
+    assert tiny.position_max(0) == 2
+
+
+def test_a_sequence_twice_in_a_call_is_refused(tiny: LlamaModel) -> None:
+    with pytest.raises(DecodeFailed, match="sequence 1 is repeated or not one of 0 to 1"):
+        tiny.decode([Segment(1, 0, [1], True), Segment(1, 0, [1], True)])
+
+
+def test_an_empty_call_is_refused(tiny: LlamaModel) -> None:
+    with pytest.raises(DecodeFailed, match="0 tokens in one call; allowed: 1 to 256"):
+        tiny.decode([])
+
+
+def test_an_open_shift_moves_all_that_follows(tiny: LlamaModel) -> None:
+    tiny.decode([Segment(0, 0, list(range(10)), False)])
+    tiny.remove(0, 2, 5)
+    tiny.shift(0, 5, -1, -3)
+    assert tiny.position_max(0) == 6
+    tiny.shift(0, 0, 0, -3)
+    tiny.shift(1, 0, -1, -3)
+    assert tiny.position_max(0) == 6
+
+
+def test_a_shift_below_zero_is_refused(tiny: LlamaModel) -> None:
+    tiny.decode([Segment(0, 0, list(range(10)), False)])
+    with pytest.raises(ValueError, match="would move sequence 0 to position -4"):
+        tiny.shift(0, 0, -1, -4)
+    assert tiny.position_max(0) == 9
+
+
+def test_only_the_cells_asked_for_are_used_although_the_library_has_more(load_tiny: LoadTiny) -> None:
+    model = load_tiny(n_ctx=20, n_parallel=2)
+    model.decode([Segment(0, 0, [1] * 20, False)])
+    with pytest.raises(CacheFull, match="1 tokens need as many cells, 0 are free"):
+        model.decode([Segment(1, 0, [1], True)])
+
+
+def test_more_sequences_than_the_batch_has_tokens(load_tiny: LoadTiny) -> None:
+    model = load_tiny(n_ctx=800, n_parallel=100, n_batch=1)
+    assert model.info.n_batch == 100
+    model.decode([Segment(seq_id, 0, [seq_id], True) for seq_id in range(100)])
+    assert all(np.isfinite(model.logits(index)).all() for index in range(100))
+
+
+@pytest.mark.parametrize("cache_type", ["f32", "f16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1"])
+@pytest.mark.parametrize("head_length", [32, 64])
+def test_every_cache_type_works(tmp_path: Path, load_tiny: LoadTiny, cache_type: str, head_length: int) -> None:
+    path = write_tiny_gguf(tmp_path / "model.gguf", TinyModel(n_embd=4 * head_length))
+    model = load_tiny(path=str(path), cache_type_k=cache_type, cache_type_v=cache_type)
+    # The library crashes of a shift of quantised keys in heads of 32.
+    assert model.info.can_shift == (head_length == 64 or cache_type in ("f32", "f16"))
+    model.decode([Segment(0, 0, [65, 66, 67], False)])
+    if model.info.can_shift:
+        model.remove(0, 0, 1)
+        model.shift(0, 1, 3, -1)
+    else:
+        with pytest.raises(ValueError, match="cannot shift"):
+            model.shift(0, 1, 3, 1)
+        model.remove(0, 2, 3)
+    model.decode([Segment(0, 2, [68], True)])
+    assert np.isfinite(model.logits(0)).all()
+
+
+def test_quantised_keys_whose_heads_are_rotated_in_part_cannot_be_shifted(
+    tmp_path: Path, load_tiny: LoadTiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The tiny architecture rotates whole heads or does not load; the metadata of others says how much they rotate.
+    monkeypatch.setattr(Weights, "_metadata_integer", lambda _, key: {"rope.dimension_count": 32}.get(key, 0))
+    path = write_tiny_gguf(tmp_path / "model.gguf", TinyModel(n_embd=256))
+    assert not load_tiny(path=str(path), cache_type_k="q8_0").info.can_shift
+    assert load_tiny(path=str(path), cache_type_k="f16").info.can_shift
+
+
+def test_quantised_keys_cannot_be_shifted_if_the_library_was_told_not_to_turn_them(
+    tmp_path: Path, load_tiny: LoadTiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_tiny_gguf(tmp_path / "model.gguf", TinyModel(n_embd=256))
+    monkeypatch.setenv("LLAMA_ATTN_ROT_DISABLE", "1")
+    assert not load_tiny(path=str(path), cache_type_k="q8_0").info.can_shift
+
+
+def test_a_cache_type_that_does_not_suit_the_model_is_refused(load_tiny: LoadTiny) -> None:
+    with pytest.raises(ModelLoadError, match="q8_0 with block size 32 does not divide n_embd_head_k=16"):
+        load_tiny(cache_type_k="q8_0")
+
+
+def test_a_model_that_is_no_causal_decoder_is_refused(tmp_path: Path, load_tiny: LoadTiny) -> None:
+    path = write_tiny_gguf(tmp_path / "model.gguf", TinyModel(metadata={"llama.attention.causal": False}))
+    with pytest.raises(ModelLoadError, match="cannot generate text: it is no causal decoder"):
+        load_tiny(path=str(path))
+
+
+def test_a_decode_that_fails_in_the_library_leaves_a_true_count(library: Library, load_tiny: LoadTiny) -> None:
+    model = load_tiny(n_ctx=64)
+    model.decode([Segment(0, 0, [1, 2, 3], False), Segment(1, 0, [4], False)])
+    stop = library.api.ggml_abort_callback(lambda _: True)
+    go_on = library.api.ggml_abort_callback()
+    library.api.llama_set_abort_callback(model._context._pointer, stop, None)
+    with pytest.raises(DecodeFailed, match="failed with code 2"):
+        model.decode([Segment(0, 3, [5] * 20, True)])
+    library.api.llama_set_abort_callback(model._context._pointer, go_on, None)
+
+    assert model.position_max(1) == 0
+    assert model.remove(0, 0, -1)
+    # 63 cells are free if the lost tokens were not counted.
+    model.decode([Segment(0, 0, [6] * 63, True)])
+    assert np.isfinite(model.logits(0)).all()
+    with pytest.raises(CacheFull):
+        model.decode([Segment(1, 1, [7], True)])
+
+
+def test_what_a_failed_decode_has_finished_is_counted(library: Library, load_tiny: LoadTiny) -> None:
+    """The library evaluates 512 tokens at a time; those before the failure stay in memory."""
+    model = load_tiny(n_ctx=1100, n_batch=1024)
+    n_calls, limit = 0, 1_000_000
+
+    def count(_: object) -> bool:
+        nonlocal n_calls
+        n_calls += 1
+        return n_calls > limit
+
+    callback = library.api.ggml_abort_callback(count)
+    library.api.llama_set_abort_callback(model._context._pointer, callback, None)
+    model.decode([Segment(1, 0, [5] * 512, False)])
+    assert model.remove(1, 0, -1)
+    n_calls, limit = 0, n_calls + 1
+    with pytest.raises(DecodeFailed, match="failed with code 2"):
+        model.decode([Segment(0, 0, [5] * 1000, True)])
+    limit = 1_000_000
+
+    assert model.position_max(0) == 511
+    model.decode([Segment(0, 512, [6] * 588, True)])
+    with pytest.raises(CacheFull):
+        model.decode([Segment(1, 0, [7], True)])
+
+
+def test_failures_of_the_library_give_no_logits(tiny: LlamaModel) -> None:
+    tiny.decode([Segment(0, 0, [1], True)])
+    with pytest.raises(DecodeFailed):
+        tiny.decode([Segment(0, 5, [1], True)])
+    with pytest.raises(ValueError, match="segment 0 has no logits: the last decode had 0 segments"):
+        tiny.logits(0)
+
+
+def test_logits_are_views_of_the_librarys_memory(library: Library, tiny: LlamaModel) -> None:
+    tiny.decode([Segment(0, 0, [1, 2], True)])
+    row = tiny.logits(0)
+    address = library.short.get_logits_ith(tiny._context._pointer, 1)
+    assert row.ctypes.data == address
+    assert tiny.logits(0) is row
+
+
+def test_a_closed_model_refuses_to_work(tiny: LlamaModel) -> None:
+    tiny.close()
+    tiny.close()
+    with pytest.raises(DecodeFailed, match="closed"):
+        tiny.decode([Segment(0, 0, [1], True)])
+    with pytest.raises(ValueError, match="closed"):
+        tiny.position_max(0)
+    with pytest.raises(ValueError, match="no logits"):
+        tiny.logits(0)
+    assert tiny.info.n_cells == 64

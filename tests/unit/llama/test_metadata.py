@@ -1,0 +1,80 @@
+"""Metadata that would make the library abort is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from service.llama.gguf import GgufArray, GgufError
+from service.llama.metadata import check_metadata
+
+BASE: dict[str, Any] = {"general.architecture": "llama", "llama.block_count": 4}
+BYTES = frozenset(b"<0x%02X>" % byte for byte in range(256))
+MIXED_EXPERTS = {"llama.expert_count": 8, "llama.expert_used_count": 2}
+
+
+def vocabulary(kind: str, texts: frozenset[bytes], length: int | None = None) -> dict[str, Any]:
+    """Metadata of a vocabulary."""
+    length = len(texts) if length is None else length
+    return {
+        "tokenizer.ggml.model": kind,
+        "tokenizer.ggml.tokens": GgufArray(is_text=True, length=length, texts=texts),
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        MIXED_EXPERTS,
+        MIXED_EXPERTS | {"llama.expert_group_count": 4, "llama.expert_group_used_count": 2},
+        {"llama.expert_count": 8, "llama.expert_used_count": GgufArray(False, 4, (2, 2, 8, 2))},
+        {"llama.nextn_predict_layers": 4},
+        {"llama.rope.scaling.type": "yarn"},
+        {"llama.attention.layer_norm_rms_epsilon": 0.0},
+        vocabulary("llama", BYTES | {b"x"}),
+        vocabulary("llama", frozenset({b"<0x41>"}) | frozenset(bytes([byte]) for byte in range(256))),
+        vocabulary("gpt2", frozenset({b"x"})),
+        {"general.architecture": "hunyuan-dense", "hunyuan-dense.block_count": 1, "hunyuan-dense.expert_count": 1},
+    ],
+)
+def test_a_sound_model_passes(change: dict[str, Any]) -> None:
+    check_metadata(BASE | change)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"general.architecture": None}, "general.architecture is None"),
+        ({"general.architecture": 7}, "general.architecture is 7"),
+        ({"llama.block_count": 0}, "llama.block_count is 0, allowed: 1 to 512"),
+        ({"llama.block_count": 513}, "llama.block_count is 513, allowed: 1 to 512"),
+        ({"llama.block_count": "4"}, "llama.block_count is '4'"),
+        ({"llama.nextn_predict_layers": 5}, "llama.nextn_predict_layers is 5, allowed: 0 to 4"),
+        ({"llama.expert_count": 1025, "llama.expert_used_count": 1}, "llama.expert_count is 1025"),
+        ({"llama.expert_count": 2}, "llama.expert_used_count is 0, allowed: 1 to 2"),
+        ({"llama.expert_used_count": 1}, "llama.expert_used_count is 1, allowed: 0 to 0"),
+        (
+            {"llama.expert_count": 2, "llama.expert_used_count": GgufArray(False, 2, (1, 3))},
+            "llama.expert_used_count is 3, allowed: 1 to 2",
+        ),
+        ({"llama.expert_group_count": 1}, "llama.expert_group_count is 1, allowed: 0 to 0"),
+        (MIXED_EXPERTS | {"llama.expert_group_count": 8}, "llama.expert_group_count is 8, allowed: 0 to 7"),
+        (MIXED_EXPERTS | {"llama.expert_group_count": 3}, "llama.expert_group_count is 3, allowed: divisors of 8"),
+        (
+            MIXED_EXPERTS | {"llama.expert_group_count": 4, "llama.expert_group_used_count": 4},
+            "llama.expert_group_used_count is 4, allowed: 1 to 3",
+        ),
+        ({"llama.attention.layer_norm_rms_epsilon": -1.0}, "layer_norm_rms_epsilon is -1.0, allowed: 0 or more"),
+        ({"llama.rope.scaling.type": "xyz"}, "'xyz', allowed: none, linear, yarn, longrope"),
+        ({"tokenizer.ggml.model": "no_vocab"}, "has no vocabulary"),
+        (vocabulary("gpt2", frozenset({b"x", b"y"}), length=3), "has 3 entries, of which only 2 differ"),
+        (vocabulary("llama", BYTES - {b"<0x41>", b"<0x42>"}), "lacks 2 bytes, the first <0x41>"),
+    ],
+)
+def test_a_model_that_would_end_the_process_is_refused(change: dict[str, Any], told: str) -> None:
+    metadata = {key: value for key, value in (BASE | change).items() if value is not None}
+    with pytest.raises(GgufError) as caught:
+        check_metadata(metadata)
+    assert told in str(caught.value)

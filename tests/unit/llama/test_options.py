@@ -1,0 +1,72 @@
+"""Options are checked before the library sees them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from service.config import KvOverride, ModelConfig, NumaStrategy, RopeScaling, SplitMode
+from service.errors import InvalidArgument
+from service.llama.options import check_options
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"n_ctx": 0, "n_parallel": 256},
+        {"n_ctx": 2**31 - 256},
+        {"n_ctx": 16, "n_parallel": 2, "n_batch": 1},
+        {"n_threads": 512, "n_threads_batch": 1},
+        {"rope_scaling": RopeScaling.YARN, "rope_freq_base": 1e6, "rope_freq_scale": 0.25, "yarn_ext_factor": -1.0},
+        {"cache_type_k": "q8_0", "cache_type_v": "q5_1"},
+        {"numa": NumaStrategy.ISOLATE, "mlock": True, "mmap": False},
+        {"n_gpu_layers": -1, "split_mode": SplitMode.ROW, "main_gpu": 15, "tensor_split": (3.0, 0.0, 1.0)},
+        {"kv_overrides": (KvOverride("a" * 127, -(2**63)), KvOverride("b", 0.5), KvOverride("c", True))},
+    ],
+)
+def test_allowed_options_pass(options: dict[str, Any]) -> None:
+    check_options(ModelConfig(**({"path": "model.gguf"} | options)))
+
+
+@pytest.mark.parametrize(
+    ("options", "option", "told"),
+    [
+        ({"path": ""}, "--model", "''"),
+        ({"path": "a\0b"}, "--model", "path"),
+        ({"n_ctx": -1}, "--ctx-size", "is -1; allowed: 0 to 2147483392"),
+        ({"n_ctx": 2**31}, "--ctx-size", "2147483648"),
+        ({"n_ctx": 15, "n_parallel": 2}, "--ctx-size", "is 15; allowed: 16 or more with --parallel 2"),
+        ({"n_parallel": 0}, "--parallel", "is 0; allowed: 1 to 256"),
+        ({"n_parallel": 257, "n_ctx": 99999}, "--parallel", "257"),
+        ({"n_batch": 0}, "--batch-size", "is 0; allowed: 1 to 65536"),
+        ({"n_batch": 65_537}, "--batch-size", "65537"),
+        ({"n_threads": 0}, "--threads", "is 0; allowed: 1 to 512"),
+        ({"n_threads": 513}, "--threads", "513"),
+        ({"n_threads_batch": -2}, "--threads-batch", "-2"),
+        ({"rope_freq_base": -1.0}, "--rope-freq-base", "is -1.0; allowed: 0 or a number above it"),
+        ({"rope_freq_scale": math.nan}, "--rope-freq-scale", "nan"),
+        ({"yarn_ext_factor": math.inf}, "--yarn-ext-factor", "is inf; allowed: any finite number"),
+        ({"yarn_attn_factor": math.nan}, "--yarn-attn-factor", "nan"),
+        ({"yarn_beta_slow": math.inf}, "--yarn-beta-slow", "inf"),
+        ({"yarn_beta_fast": -math.inf}, "--yarn-beta-fast", "-inf"),
+        ({"cache_type_k": "q3_0"}, "--cache-type-k", "'q3_0'; allowed: one of f32, f16, q8_0, q4_0, q4_1, q5_0, q5_1"),
+        ({"cache_type_v": "F16"}, "--cache-type-v", "'F16'"),
+        ({"n_gpu_layers": -2}, "--n-gpu-layers", "-2"),
+        ({"main_gpu": 16}, "--main-gpu", "is 16; allowed: 0 to 15"),
+        ({"tensor_split": (1.0,) * 17}, "--tensor-split", "17 numbers"),
+        ({"tensor_split": (1.0, -0.5)}, "--tensor-split", "-0.5"),
+        ({"tensor_split": (0.0, 0.0)}, "--tensor-split", "at least one number above 0"),
+        ({"kv_overrides": (KvOverride("", 1),)}, "--override-kv", "a key of 1 to 127 bytes"),
+        ({"kv_overrides": (KvOverride("é" * 64, 1),)}, "--override-kv", "a key of 1 to 127 bytes"),
+        ({"kv_overrides": (KvOverride("k", 2**63),)}, "--override-kv", "an integer of 64 bits"),
+        ({"kv_overrides": (KvOverride("k", math.nan),)}, "--override-kv", "'k=nan'"),
+    ],
+)
+def test_a_value_that_is_not_allowed_is_named(options: dict[str, Any], option: str, told: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        check_options(ModelConfig(**({"path": "model.gguf"} | options)))
+    assert caught.value.field == option
+    assert told in caught.value.problem
