@@ -1,0 +1,17 @@
+"""One running server for all tests that only send it requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.server import Server
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """Four slots of 2,048 tokens."""
+    with Server("-c", "8192", "-np", "4") as running:
+        running.wait_until_ready()
+        yield running
