@@ -11,6 +11,7 @@ from service.engine.budget import PrefillBudget
 from service.engine.context import resolve_n_keep, truncate_prompt
 from service.engine.memory import SlotMemory
 from service.engine.model import CacheFull, DecodeFailed, LanguageModel, Segment
+from service.engine.output import Ending, finished, flush, put_out
 from service.engine.scheduler import PrefillWork, StepPlan, plan_step
 from service.engine.slots import Sequence, Slot, WaitingRequest
 from service.engine.text import TextOutput
@@ -25,10 +26,7 @@ from service.engine.types import (
     FinishReason,
     GenerationRequest,
     Overflow,
-    Piece,
     Sink,
-    Timings,
-    TokenRecord,
 )
 from service.errors import (
     CacheExhausted,
@@ -40,7 +38,7 @@ from service.errors import (
 )
 from service.sampling.gbnf import GrammarError
 from service.sampling.grammar import Grammar
-from service.sampling.sampler import SampledToken, Sampler, UnusableLogits
+from service.sampling.sampler import Sampler, UnusableLogits
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +105,7 @@ class Engine:
         """End all requests: running ones finish as cancelled, waiting ones are refused."""
         for slot in self._slots:
             if slot.sequence is not None:
-                self._finish(slot, FinishReason.CANCELLED)
+                self._finish(slot, Ending(FinishReason.CANCELLED))
         return self.fail_all(Draining())
 
     def fail_all(self, error: ServiceError) -> list[Delivery]:
@@ -236,7 +234,7 @@ class Engine:
                 fields = {"slot_id": slot.id, "task_id": sequence.task_id, "n_discard": discarded}
                 logger.info("slot context shift", extra=fields)
             else:
-                self._finish(slot, FinishReason.LENGTH)
+                self._finish(slot, Ending(FinishReason.LENGTH))
 
     # The step -------------------------------------------------------------------------------------------------------
 
@@ -316,7 +314,7 @@ class Engine:
             if segment.wants_logits:
                 self._sample(slot, index)
             elif slot.sequence is not None and not slot.prompt_remaining:
-                self._finish(slot, FinishReason.LENGTH)
+                self._finish(slot, Ending(FinishReason.LENGTH))
 
     def _sample(self, slot: Slot, index: int) -> None:
         sequence = slot.sequence
@@ -335,76 +333,25 @@ class Engine:
             sequence.first_token_s = self._clock()
             self._prompt_tokens += len(sequence.prompt) - sequence.cached
             self._prompt_s += sequence.first_token_s - sequence.started_s
-        self._put_out(slot, sequence, sampled)
-
-    def _put_out(self, slot: Slot, sequence: Sequence, sampled: SampledToken) -> None:
-        """Turn a sampled token into output and see whether the sequence ends with it."""
-        request = sequence.request
         is_eos = sampled.id in self._info.eog_tokens
-        is_stop_token = sampled.id in request.stop_tokens
         piece = b"" if is_eos else self._model.piece(sampled.id)
-        step = sequence.text.push(b"" if is_stop_token else piece)
-        if request.want_tokens:
-            sequence.held_records.append(_record(sampled, piece))
-        is_full = sequence.max_tokens is not None and sequence.sampled >= sequence.max_tokens
-        is_over = is_eos or is_stop_token or is_full or step.stop_text is not None
-        text = step.text
-        if is_over and step.stop_text is None:
-            text = (text or "") + sequence.text.flush()
-        if text is not None:
-            self._emit(sequence, Piece(text, tuple(sequence.held_records)))
-            sequence.held_records.clear()
-        if is_over:
-            self._finish(
-                slot,
-                FinishReason.LENGTH if is_full and step.stop_text is None else FinishReason.STOP,
-                stop_text=step.stop_text,
-                stop_token=sampled.id if is_stop_token and not is_eos else None,
-                eos_token=sampled.id if is_eos else None,
-            )
+        output, ending = put_out(sequence, sampled, piece, is_eos=is_eos)
+        if output is not None:
+            self._emit(sequence, output)
+        if ending is not None:
+            self._finish(slot, ending)
 
     # Endings --------------------------------------------------------------------------------------------------------
 
-    def _finish(
-        self,
-        slot: Slot,
-        reason: FinishReason,
-        *,
-        stop_text: bytes | None = None,
-        stop_token: int | None = None,
-        eos_token: int | None = None,
-    ) -> None:
+    def _finish(self, slot: Slot, ending: Ending) -> None:
         sequence = slot.sequence
         assert sequence is not None
-        rest = sequence.text.flush()
-        if rest or sequence.held_records:
-            self._emit(sequence, Piece(rest, tuple(sequence.held_records)))
-            sequence.held_records.clear()
-        now_s = self._clock()
-        first_token_s = sequence.first_token_s if sequence.first_token_s is not None else now_s
-        finished = Finished(
-            reason=reason,
-            stop_text=stop_text,
-            stop_token=stop_token,
-            eos_token=eos_token,
-            truncated=sequence.truncated,
-            tokens_evaluated=len(sequence.prompt),
-            tokens_predicted=sequence.sampled,
-            tokens_cached=len(slot.tokens),
-            cached_prompt_tokens=sequence.cached,
-            n_keep=sequence.n_keep,
-            seed=sequence.sampler.seed,
-            max_tokens=sequence.max_tokens,
-            slot_id=slot.id,
-            timings=Timings(
-                prompt_tokens=len(sequence.prompt) - sequence.cached,
-                prompt_s=first_token_s - sequence.started_s,
-                decoded_tokens=sequence.sampled,
-                decode_s=now_s - first_token_s,
-            ),
-        )
-        self._emit(sequence, finished)
-        self._release(slot, finished)
+        rest = flush(sequence)
+        if rest is not None:
+            self._emit(sequence, rest)
+        event = finished(slot, sequence, ending, self._clock())
+        self._emit(sequence, event)
+        self._release(slot, event)
 
     def _fail(self, slot: Slot, error: ServiceError) -> None:
         assert slot.sequence is not None
@@ -437,7 +384,3 @@ class Engine:
         deliveries = list(self._events.values())
         self._events = {}
         return deliveries
-
-
-def _record(sampled: SampledToken, piece: bytes) -> TokenRecord:
-    return TokenRecord(sampled.id, piece, sampled.probabilities, sampled.logprob, sampled.top_logprobs)

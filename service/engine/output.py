@@ -1,0 +1,95 @@
+"""From sampled tokens to pieces of text, and to the words in which a sequence ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from service.engine.slots import Sequence, Slot
+from service.engine.types import Finished, FinishReason, Piece, Timings, TokenRecord
+from service.sampling.sampler import SampledToken
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why a sequence is over, and what matched. The fields are those of ``Finished``."""
+
+    reason: FinishReason
+    stop_text: bytes | None = None
+    stop_token: int | None = None
+    eos_token: int | None = None
+
+
+def put_out(
+    sequence: Sequence, sampled: SampledToken, piece: bytes, *, is_eos: bool
+) -> tuple[Piece | None, Ending | None]:
+    """Take the token that was just sampled.
+
+    Args:
+        sequence: it has counted the token already.
+        sampled: the token.
+        piece: its bytes, empty for an end-of-generation token.
+        is_eos: whether it is one.
+
+    Returns:
+        The output, None while a character is incomplete; and the ending, None if the sequence goes on. The last
+        piece holds all text that was held back.
+    """
+    request = sequence.request
+    is_stop_token = sampled.id in request.stop_tokens
+    step = sequence.text.push(b"" if is_stop_token else piece)
+    if request.want_tokens:
+        record = TokenRecord(sampled.id, piece, sampled.probabilities, sampled.logprob, sampled.top_logprobs)
+        sequence.held_records.append(record)
+    is_full = sequence.max_tokens is not None and sequence.sampled >= sequence.max_tokens
+    is_over = is_eos or is_stop_token or is_full or step.stop_text is not None
+    text = step.text
+    if is_over and step.stop_text is None:
+        text = (text or "") + sequence.text.flush()
+    output = None if text is None else Piece(text, _take_records(sequence))
+    if not is_over:
+        return output, None
+    return output, Ending(
+        FinishReason.LENGTH if is_full and step.stop_text is None else FinishReason.STOP,
+        stop_text=step.stop_text,
+        stop_token=sampled.id if is_stop_token and not is_eos else None,
+        eos_token=sampled.id if is_eos else None,
+    )
+
+
+def flush(sequence: Sequence) -> Piece | None:
+    """What is still held back when a sequence ends between two tokens, if anything is."""
+    text = sequence.text.flush()
+    records = _take_records(sequence)
+    return Piece(text, records) if text or records else None
+
+
+def finished(slot: Slot, sequence: Sequence, ending: Ending, now_s: float) -> Finished:
+    """The last event of a sequence that ends by itself."""
+    first_token_s = sequence.first_token_s if sequence.first_token_s is not None else now_s
+    return Finished(
+        reason=ending.reason,
+        stop_text=ending.stop_text,
+        stop_token=ending.stop_token,
+        eos_token=ending.eos_token,
+        truncated=sequence.truncated,
+        tokens_evaluated=len(sequence.prompt),
+        tokens_predicted=sequence.sampled,
+        tokens_cached=len(slot.tokens),
+        cached_prompt_tokens=sequence.cached,
+        n_keep=sequence.n_keep,
+        seed=sequence.sampler.seed,
+        max_tokens=sequence.max_tokens,
+        slot_id=slot.id,
+        timings=Timings(
+            prompt_tokens=len(sequence.prompt) - sequence.cached,
+            prompt_s=first_token_s - sequence.started_s,
+            decoded_tokens=sequence.sampled,
+            decode_s=now_s - first_token_s,
+        ),
+    )
+
+
+def _take_records(sequence: Sequence) -> tuple[TokenRecord, ...]:
+    records = tuple(sequence.held_records)
+    sequence.held_records.clear()
+    return records
