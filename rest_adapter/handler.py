@@ -64,6 +64,14 @@ class ConnectionHandler(WSGIHandler):
         self.socket.settimeout(self.server.io_timeout_s)
         return line
 
+    def read_request(self, raw_requestline: str) -> Any:
+        is_read: Any = super().read_request(raw_requestline)
+        lengths = set(self.headers.get_all("Content-Length", ()))
+        # Another server in front may have taken another of these for the end of the body.
+        if len(lengths) > 1 or not all(length.isascii() and length.isdigit() for length in lengths):
+            raise ValueError(f"Content-Length is {', '.join(sorted(lengths))}; allowed is one whole number")
+        return is_read
+
     def get_environ(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environ()
         environ[SOCKET_KEY] = self.socket

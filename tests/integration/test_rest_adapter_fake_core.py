@@ -371,6 +371,21 @@ def test_a_body_that_is_not_whole_is_refused(adapter: AdapterThread, data: bytes
         assert json.loads(body)["error"]["message"].startswith("the body ends before its Content-Length")
 
 
+@pytest.mark.parametrize(
+    "lengths",
+    [[b"2", b"40"], [b"+2"], [b"1_0"], [b"-1"], [b"two"]],
+    ids=["two", "sign", "underscore", "negative", "word"],
+)
+def test_an_ambiguous_length_of_the_body_is_refused(adapter: AdapterThread, lengths: list[bytes]) -> None:
+    headers = b"".join(b"Content-Length: %b\r\n" % length for length in lengths)
+    data = b"POST /tokenize HTTP/1.1\r\n" + headers + b"\r\n{}GET /health HTTP/1.1\r\n\r\n"
+    with HttpConnection(adapter.address, data) as connection:
+        status, headers_of_answer, body = connection.answer()
+        assert status == 400
+        assert json.loads(body)["error"]["type"] == "invalid_request_error"
+        assert headers_of_answer["connection"] == "close"
+
+
 def test_a_core_that_hangs_is_not_called_a_slow_request(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state, "_TIMEOUT_S", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
