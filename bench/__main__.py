@@ -10,7 +10,7 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
-from bench import decode, first_token, memory, sampling, startup
+from bench import decode, first_token, idle_caches, memory, sampling, startup
 from bench.harness.errors import BenchError
 from bench.harness.machine import conditions
 from bench.harness.report import Result, render_table, to_json
@@ -23,6 +23,7 @@ SCENARIOS: dict[str, Callable[[Settings], Result]] = {
     "memory": memory.run,
     "first_token": first_token.run,
     "decode": decode.run,
+    "idle_caches": idle_caches.run,
     "sampling": sampling.run,
 }
 

@@ -8,7 +8,7 @@ from functools import partial
 
 from bench.harness.engine import engine_process
 from bench.harness.grpc_client import GrpcTarget
-from bench.harness.load import Target, decode_rate, run_together, story_jobs
+from bench.harness.load import GREEDY, SAMPLING, Sampling, Target, decode_rate, run_together, story_jobs
 from bench.harness.report import Figure, Goal, Result
 from bench.harness.rest_client import RestTarget
 from bench.harness.rounds import Measure, alternate, describe
@@ -16,7 +16,7 @@ from bench.harness.servers import batched_bench_rate, find_peers, llama_server, 
 from bench.harness.stats import pair_ratios
 from bench.settings import Settings
 
-ENGINE, GRPC, REST = "engine", "gRPC", "REST"
+ENGINE, ENGINE_GREEDY, GRPC, REST = "engine", "engine, greedy", "gRPC", "REST"
 BATCHED_BENCH, LLAMA_SERVER = "llama-batched-bench", "llama-server"
 
 #: Part of llama-batched-bench's rate that must arrive, by layer and number of streams. One stream over gRPC pays a
@@ -52,15 +52,17 @@ async def _run(settings: Settings) -> Result:
         grpc = await stack.enter_async_context(GrpcTarget(ours.grpc_address))
         rest, peer_rest = RestTarget(ours.rest_port), RestTarget(theirs.rest_port)
 
-        async def engine_rate(n_streams: int) -> float:
-            return decode_rate(await engine.run_together(story_jobs(n_streams, settings.tokens)))
+        async def engine_rate(n_streams: int, sampling: Sampling) -> float:
+            jobs = story_jobs(n_streams, settings.tokens, sampling=sampling)
+            return decode_rate(await engine.run_together(jobs))
 
         async def target_rate(target: Target, n_streams: int) -> float:
             return decode_rate(await run_together(target, story_jobs(n_streams, settings.tokens)))
 
         for n_streams in settings.streams:
             variants: dict[str, Measure] = {
-                ENGINE: partial(engine_rate, n_streams),
+                ENGINE: partial(engine_rate, n_streams, SAMPLING),
+                ENGINE_GREEDY: partial(engine_rate, n_streams, GREEDY),
                 GRPC: partial(target_rate, grpc, n_streams),
                 REST: partial(target_rate, rest, n_streams),
                 BATCHED_BENCH: partial(batched_bench_rate, settings, peers, n_streams, settings.tokens),
@@ -76,6 +78,7 @@ async def _run(settings: Settings) -> Result:
             rates += [Figure(f"{name}, {label}", "tokens/s", samples[name]) for name in variants]
             for above, below in (
                 (ENGINE, BATCHED_BENCH),
+                (ENGINE_GREEDY, BATCHED_BENCH),
                 (GRPC, BATCHED_BENCH),
                 (REST, GRPC),
                 (REST, LLAMA_SERVER),

@@ -18,6 +18,9 @@ from bench.settings import Settings
 #: Requests of one sample, which is their median: one alone is too short to tell whether others disturbed it.
 _REQUESTS = 20
 
+#: Pause before each request, so that the server has done with the one before.
+_PAUSE_S = 0.05
+
 #: The prompt stays cached, so that only its last token is evaluated and the difference is not lost in noise.
 _JOB = Job("The old garden gate creaked and then", n_tokens=4, seed=1, cache_prompt=True)
 
@@ -53,4 +56,8 @@ async def _run(settings: Settings) -> Result:
 
 
 async def _first_token_ms(target: Target) -> float:
-    return median([(await target.generate(_JOB)).first_token_ms for _ in range(_REQUESTS)])
+    times_ms = []
+    for _ in range(_REQUESTS):
+        await asyncio.sleep(_PAUSE_S)
+        times_ms.append((await target.generate(_JOB)).first_token_ms)
+    return median(times_ms)

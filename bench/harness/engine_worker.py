@@ -13,8 +13,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from bench.harness.load import SAMPLING, Job, StreamTiming
+from bench.harness.load import Job, Sampling, StreamTiming
 from service.config import CoreConfig, ModelConfig
 from service.engine.model import LanguageModel
 from service.engine.thread import EngineThread
@@ -99,10 +100,15 @@ class _Worker:
     def _request(self, job: Job) -> GenerationRequest:
         return GenerationRequest(
             prompt=tuple(self._model.vocabulary.tokenize(job.prompt, parse_special=True)),
-            sampling=SamplingSettings(**dataclasses.asdict(SAMPLING), seed=job.seed, ignore_eos=True),
+            sampling=SamplingSettings(**dataclasses.asdict(job.sampling), seed=job.seed, ignore_eos=True),
             max_tokens=job.n_tokens,
             cache_prompt=job.cache_prompt,
+            slot_id=job.slot_id,
         )
+
+
+def _job(fields: dict[str, Any]) -> Job:
+    return Job(**{**fields, "sampling": Sampling(**fields["sampling"])})
 
 
 def _deliver(deliveries: list[Delivery]) -> None:
@@ -118,7 +124,7 @@ def main(arguments: Sequence[str]) -> None:
     worker.start()
     print("ready", flush=True)
     for line in sys.stdin:
-        timings = worker.serve([Job(**job) for job in json.loads(line)])
+        timings = worker.serve([_job(fields) for fields in json.loads(line)])
         print(json.dumps([dataclasses.asdict(timing) for timing in timings]), flush=True)
     worker.stop()
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self, cast
 import grpc
 
 from bench.harness.errors import BenchError
-from bench.harness.load import SAMPLING, Job, StreamTiming
+from bench.harness.load import Job, StreamTiming
 from slotline.v1 import generation_pb2, inference_service_pb2_grpc, sampling_pb2
 
 if TYPE_CHECKING:
@@ -55,15 +55,15 @@ def _request(job: Job) -> generation_pb2.GenerateRequest:
     return generation_pb2.GenerateRequest(
         text=job.prompt,
         sampling=sampling_pb2.SamplingParams(
-            temperature=SAMPLING.temperature,
-            top_k=SAMPLING.top_k,
-            top_p=SAMPLING.top_p,
-            min_p=SAMPLING.min_p,
-            repeat_penalty=SAMPLING.repeat_penalty,
-            repeat_last_n=SAMPLING.repeat_last_n,
+            temperature=job.sampling.temperature,
+            top_k=job.sampling.top_k,
+            top_p=job.sampling.top_p,
+            min_p=job.sampling.min_p,
+            repeat_penalty=job.sampling.repeat_penalty,
+            repeat_last_n=job.sampling.repeat_last_n,
             seed=job.seed,
             ignore_eos=True,
         ),
         stop=generation_pb2.StopParams(max_tokens=job.n_tokens),
-        cache=generation_pb2.CacheOptions(cache_prompt=job.cache_prompt),
+        cache=generation_pb2.CacheOptions(cache_prompt=job.cache_prompt, slot_id=job.slot_id),
     )

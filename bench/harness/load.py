@@ -37,6 +37,9 @@ class Sampling:
 
 SAMPLING = Sampling()
 
+#: The most probable token every time, without penalties: next to no work beside decoding.
+GREEDY = Sampling(temperature=0.0, repeat_penalty=1.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -44,12 +47,15 @@ class Job:
 
     Attributes:
         cache_prompt: whether a cached prefix may be used.
+        slot_id: slot to use, None for any.
     """
 
     prompt: str
     n_tokens: int
     seed: int
     cache_prompt: bool = False
+    slot_id: int | None = None
+    sampling: Sampling = SAMPLING
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +91,14 @@ class Target(Protocol):
         """
 
 
-def story_jobs(n_streams: int, n_tokens: int, *, seed: int = 0) -> list[Job]:
-    """One short prompt per stream, all different."""
+def story_jobs(n_streams: int, n_tokens: int, *, sampling: Sampling = SAMPLING) -> list[Job]:
+    """One short prompt per stream, all different, stream i in slot i.
+
+    Pinned, because a server that takes any slot keeps the last answers in the others, and decoding gets slower with
+    every cell in use (the scenario ``idle_caches`` measures how much).
+    """
     return [
-        Job(prompt=_OPENINGS[number % len(_OPENINGS)], n_tokens=n_tokens, seed=seed + number)
+        Job(_OPENINGS[number % len(_OPENINGS)], n_tokens, seed=number, slot_id=number, sampling=sampling)
         for number in range(n_streams)
     ]
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import time
 from collections.abc import AsyncIterator
 
 from bench.harness.errors import BenchError
-from bench.harness.load import SAMPLING, Job, StreamTiming
+from bench.harness.load import Job, StreamTiming
 
 _DATA = b"data: "
 
@@ -38,22 +39,19 @@ class RestTarget:
 
 
 def _request(job: Job, port: int) -> bytes:
-    body = json.dumps(
-        {
-            "prompt": job.prompt,
-            "n_predict": job.n_tokens,
-            "stream": True,
-            "seed": job.seed,
-            "cache_prompt": job.cache_prompt,
-            "ignore_eos": True,
-            "temperature": SAMPLING.temperature,
-            "top_k": SAMPLING.top_k,
-            "top_p": SAMPLING.top_p,
-            "min_p": SAMPLING.min_p,
-            "repeat_penalty": SAMPLING.repeat_penalty,
-            "repeat_last_n": SAMPLING.repeat_last_n,
-        }
-    ).encode()
+    options: dict[str, object] = {
+        "prompt": job.prompt,
+        "n_predict": job.n_tokens,
+        "stream": True,
+        "seed": job.seed,
+        "cache_prompt": job.cache_prompt,
+        "ignore_eos": True,
+        **dataclasses.asdict(job.sampling),
+    }
+    if job.slot_id is not None:
+        # The option's name in the documented API, and in llama-server today.
+        options |= {"slot_id": job.slot_id, "id_slot": job.slot_id}
+    body = json.dumps(options).encode()
     head = (
         f"POST /completion HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
