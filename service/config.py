@@ -5,6 +5,9 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
+#: Inputs that are embedded at the same time.
+EMBEDDING_SEQUENCES = 32
+
 
 class NumaStrategy(enum.Enum):
     """How threads are spread over NUMA nodes."""
@@ -40,6 +43,14 @@ class KvOverride:
 
 
 @dataclass(frozen=True, slots=True)
+class LoraAdapter:
+    """A LoRA adapter that is applied to the model: a GGUF file, and the factor of its change."""
+
+    path: str
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class ModelConfig:
     """Which model to load and how.
 
@@ -55,6 +66,8 @@ class ModelConfig:
         cache_type_k, cache_type_v: one of ``service.llama.options.CACHE_TYPES``.
         n_gpu_layers: layers kept in GPU memory, -1 for the library's default.
         tensor_split: share of each GPU, empty for the library's default.
+        embedding: whether the model shall give embeddings; a model that can do nothing else always does.
+        lora: adapters, all of them applied together for as long as the model is loaded.
     """
 
     path: str
@@ -80,6 +93,13 @@ class ModelConfig:
     main_gpu: int = 0
     tensor_split: tuple[float, ...] = ()
     kv_overrides: tuple[KvOverride, ...] = ()
+    embedding: bool = False
+    lora: tuple[LoraAdapter, ...] = ()
+
+    @property
+    def n_seq_max(self) -> int:
+        """Sequence ids of the model: the slots', one for the system prompt, and those of inputs being embedded."""
+        return self.n_parallel + 1 + (EMBEDDING_SEQUENCES if self.embedding else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +114,8 @@ class EngineConfig:
         max_queue: requests that may wait for a slot.
         prefill_budget_ms: time that prompt tokens may take in one step while anyone decodes.
         idle_prefill_budget_ms: the same while nobody decodes.
+        group_n: self-extend: tokens that share a position once they are old; 1 turns it off.
+        group_width: self-extend: positions that are grouped at once; a multiple of ``group_n``.
     """
 
     n_slots: int = 1
@@ -103,6 +125,17 @@ class EngineConfig:
     max_queue: int = 128
     prefill_budget_ms: float = 100.0
     idle_prefill_budget_ms: float = 250.0
+    group_n: int = 1
+    group_width: int = 512
+
+
+@dataclass(frozen=True, slots=True)
+class SystemPromptText:
+    """A system prompt as configured; see ``service.engine.types.SystemPrompt``."""
+
+    text: str
+    anti_prompt: str = ""
+    assistant_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +152,8 @@ class CoreConfig:
         cache_prompt: whether requests reuse cached prefixes unless they say otherwise.
         chat_template: Jinja text that replaces the model's own, or None.
         drain_timeout_s: seconds that running requests get on SIGTERM.
+        system_prompt: what all slots begin with from the start, or None.
+        group_n, group_width: self-extend; see ``EngineConfig``.
     """
 
     model: ModelConfig
@@ -131,6 +166,9 @@ class CoreConfig:
     cache_prompt: bool = True
     chat_template: str | None = None
     drain_timeout_s: float = 30.0
+    system_prompt: SystemPromptText | None = None
+    group_n: int = 1
+    group_width: int = 512
     engine: EngineConfig = field(init=False)
 
     def __post_init__(self) -> None:
@@ -145,6 +183,8 @@ class CoreConfig:
                 max_tokens=self.n_predict,
                 max_queue=self.max_queue if self.max_queue is not None else max(128, 16 * slots),
                 prefill_budget_ms=self.prefill_budget_ms,
+                group_n=self.group_n,
+                group_width=self.group_width,
             ),
         )
 

@@ -2,16 +2,18 @@
 
     ServiceError
     ├── InvalidArgument            a field has a value that is not allowed
-    │   └── ContextLengthExceeded  the prompt does not fit into a slot
+    │   └── ContextLengthExceeded  a prompt or an input does not fit into the context
     ├── ModelNotFound              a model name that is not served
     ├── Unauthenticated            a missing or wrong API key
     ├── NotImplementedFeature      a part of the contract that this build does not offer
+    ├── NotSupported               this server cannot do it as it was started, or with this model
     ├── ResourceExhausted          something finite has run out
     │   ├── QueueFull              too many requests are waiting
     │   └── CacheExhausted         no KV cells are left for this request
     ├── Unavailable                not now
     │   ├── ModelLoading
     │   ├── ModelFailed            the model could not be loaded; this will not pass
+    │   ├── SlotsBusy              only possible while all slots are idle
     │   └── Draining               the server is going down
     ├── DeadlineExceeded
     └── EngineFailure              a fault of ours
@@ -62,19 +64,22 @@ class InvalidArgument(ServiceError):
 
 
 class ContextLengthExceeded(InvalidArgument):
-    """The prompt does not fit into a slot's context.
+    """A prompt or an input does not fit into the context.
 
     Args:
-        n_prompt_tokens: tokens of the prompt.
-        n_ctx: tokens of context in one slot; a prompt must be shorter than this.
+        n_prompt_tokens: its tokens.
+        n_ctx: tokens of context that there are for it.
+        field: path of the field in the request.
+        allowed: the bound in words; None for that of a prompt in a slot: shorter than ``n_ctx``.
     """
 
     reason = "CONTEXT_LENGTH_EXCEEDED"
 
-    def __init__(self, n_prompt_tokens: int, n_ctx: int) -> None:
+    def __init__(self, n_prompt_tokens: int, n_ctx: int, *, field: str = "prompt", allowed: str | None = None) -> None:
+        allowed = allowed or f"a slot's context holds {n_ctx} and one must be left for the answer"
         super().__init__(
-            "prompt",
-            f"has {n_prompt_tokens} tokens, but a slot's context holds {n_ctx} and one must be left for the answer",
+            field,
+            f"has {n_prompt_tokens} tokens, but {allowed}",
             metadata={"n_prompt_tokens": str(n_prompt_tokens), "n_ctx": str(n_ctx)},
         )
         self.n_prompt_tokens = n_prompt_tokens
@@ -103,6 +108,12 @@ class NotImplementedFeature(ServiceError):
 
     def __init__(self, feature: str) -> None:
         super().__init__(f"{feature}: not implemented yet", metadata={"feature": feature})
+
+
+class NotSupported(ServiceError):
+    """This server cannot do it as it was started, or with this model; the message says what would help."""
+
+    reason = "NOT_SUPPORTED"
 
 
 class ResourceExhausted(ServiceError):
@@ -154,6 +165,15 @@ class ModelFailed(Unavailable):
     """The model could not be loaded; this will not pass."""
 
     reason = "MODEL_FAILED"
+
+
+class SlotsBusy(Unavailable):
+    """The system prompt can only change while all slots are idle."""
+
+    reason = "SLOTS_BUSY"
+
+    def __init__(self) -> None:
+        super().__init__("system prompt can only be updated when all slots are idle", retry_after_s=1.0)
 
 
 class Draining(Unavailable):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,6 +13,19 @@ import numpy.typing as npt
 from service.sampling.grammar import Grammar
 
 Logits = npt.NDArray[np.float32]
+#: Hidden states or embeddings: one row of ``n_embd`` components each.
+Rows = npt.NDArray[np.float32]
+
+
+class Pooling(enum.Enum):
+    """How the states of a text's tokens become its embedding."""
+
+    #: The state of the last token.
+    LAST = "last"
+    #: The mean of all states.
+    MEAN = "mean"
+    #: The state of the first token.
+    CLS = "cls"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +37,25 @@ class ModelInfo:
         n_cells: KV cells shared by all sequences.
         n_batch: most tokens of one ``decode`` call.
         n_seq_max: sequence ids are 0 to ``n_seq_max - 1``.
+        n_embd: length of a hidden state, and of an embedding.
+        n_hidden: most tokens of one ``hidden`` call, or of one ``encode`` call; 0 if this model gives no embeddings.
+        pooling: how embeddings are made.
+        can_generate: whether the model generates text; if not, ``encode`` is all that it does.
         n_ctx_train: context the model was trained with, in tokens.
         eog_tokens: end-of-generation tokens.
         nl_token: the newline token, or -1.
         bos_token: the token that the model wants in front of every prompt, or -1 if it wants none.
-        can_shift: whether ``shift`` is possible.
+        can_shift: whether ``shift`` and ``divide`` are possible.
     """
 
     n_vocab: int
     n_cells: int
     n_batch: int
     n_seq_max: int
+    n_embd: int
+    n_hidden: int
+    pooling: Pooling
+    can_generate: bool
     n_ctx_train: int
     eog_tokens: frozenset[int]
     nl_token: int
@@ -67,11 +89,19 @@ class DecodeFailed(Exception):
 
 
 class LanguageModel(Protocol):
-    """A model with a KV cache of sequences. All methods belong to one thread unless they say otherwise."""
+    """A model with a KV cache of sequences. All methods belong to one thread unless they say otherwise.
+
+    A cell of the cache holds one token at one position. Sequences may share cells after ``fork``; a shared cell counts
+    once, and its position cannot be changed for one of them alone.
+    """
 
     @property
     def info(self) -> ModelInfo:
         """Facts that never change; any thread."""
+
+    @property
+    def cells_free(self) -> int:
+        """KV cells that no sequence holds."""
 
     def decode(self, segments: Sequence[Segment]) -> None:
         """Evaluate the segments in one call and append them to their sequences.
@@ -89,15 +119,72 @@ class LanguageModel(Protocol):
         Valid until the next ``decode``. The segment must have had ``wants_logits``.
         """
 
+    def hidden(self, segments: Sequence[Segment]) -> Rows:
+        """Evaluate the segments like ``decode``, for the states behind the last layer instead of logits.
+
+        At most ``info.n_hidden`` tokens in all; ``wants_logits`` is ignored. ``logits`` has nothing afterwards.
+
+        Returns:
+            One row per token, in the order of the segments and of their tokens; a copy. Not scaled.
+
+        Raises:
+            CacheFull, DecodeFailed: as ``decode`` does.
+        """
+
+    def encode(self, inputs: Sequence[Sequence[int]]) -> Rows:
+        """The embeddings of whole inputs, pooled, by a model that cannot generate (``info.can_generate``).
+
+        At most ``info.n_hidden`` tokens in all, ``info.n_seq_max`` inputs, none of them empty.
+
+        Returns:
+            One row per input; a copy. Not scaled.
+
+        Raises:
+            DecodeFailed: the inputs cannot be evaluated, or the model generates text.
+        """
+
     def remove(self, seq_id: int, start: int, end: int) -> bool:
         """Remove positions ``start`` to ``end - 1`` of a sequence; ``end`` -1 is open.
+
+        Shared cells stay with the other sequences.
 
         Returns False, having changed nothing, if this model cannot remove a part of a sequence. Removing a whole
         sequence (0, -1) always succeeds.
         """
 
+    def fork(self, source: int, target: int, end: int) -> bool:
+        """Let the empty sequence ``target`` share the positions 0 to ``end - 1`` of ``source``; takes no cells.
+
+        Returns False, having changed nothing, if this model cannot share a part of a sequence.
+
+        Raises:
+            ValueError: ``target`` is not empty or is ``source``, or ``source`` has no position ``end - 1``.
+        """
+
+    def unshare(self, seq_id: int) -> None:
+        """Give a sequence cells of its own for all that it shares, with the same contents.
+
+        Raises:
+            CacheFull: fewer cells are free than it shares; nothing was changed.
+            DecodeFailed: the sequence was lost and is empty now.
+        """
+
     def shift(self, seq_id: int, start: int, end: int, delta: int) -> None:
-        """Add ``delta`` to the positions ``start`` to ``end - 1``; only if ``info.can_shift``."""
+        """Add ``delta`` to the positions ``start`` to ``end - 1``; only if ``info.can_shift``.
+
+        Raises:
+            ValueError: the model cannot shift, a position is shared with another sequence, or it would become
+                negative, that of another token, or leave the order of the tokens. Nothing was changed.
+        """
+
+    def divide(self, seq_id: int, start: int, end: int, divisor: int) -> None:
+        """Divide the positions ``start`` to ``end - 1`` by ``divisor``, rounding down; only if ``info.can_shift``.
+
+        Afterwards several tokens may have the same position.
+
+        Raises:
+            ValueError: as ``shift`` does, but for positions that become equal; or the divisor is below 1.
+        """
 
     def position_max(self, seq_id: int) -> int:
         """Highest position of a sequence, or -1 if it is empty."""

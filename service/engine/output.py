@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from service.engine.slots import Sequence, Slot
-from service.engine.types import Finished, FinishReason, Piece, Timings, TokenRecord
+from service.engine.types import Accepted, Finished, FinishReason, Piece, Timings, TokenRecord
 from service.sampling.sampler import SampledToken
 
 
@@ -45,7 +45,7 @@ def put_out(
     text = step.text
     if is_over and step.stop_text is None:
         text = (text or "") + sequence.text.flush()
-    output = None if text is None else Piece(text, _take_records(sequence))
+    output = None if text is None else Piece(text, _take_records(sequence), sequence.index)
     if not is_over:
         return output, None
     return output, Ending(
@@ -60,11 +60,22 @@ def flush(sequence: Sequence) -> Piece | None:
     """What is still held back when a sequence ends between two tokens, if anything is."""
     text = sequence.text.flush()
     records = _take_records(sequence)
-    return Piece(text, records) if text or records else None
+    return Piece(text, records, sequence.index) if text or records else None
+
+
+def accepted(slot: Slot, sequence: Sequence, now_s: float) -> Accepted:
+    """The first event of a request, for its first sequence."""
+    return Accepted(
+        slot_id=slot.id,
+        prompt_tokens=sequence.n_prompt,
+        cached_prompt_tokens=sequence.n_cached,
+        queued_s=now_s - sequence.task.arrived_s,
+        truncated=sequence.truncated,
+    )
 
 
 def finished(slot: Slot, sequence: Sequence, ending: Ending, now_s: float) -> Finished:
-    """The last event of a sequence that ends by itself."""
+    """The last event of a sequence that ends by itself; the task has counted it already."""
     first_token_s = sequence.first_token_s if sequence.first_token_s is not None else now_s
     return Finished(
         reason=ending.reason,
@@ -72,20 +83,22 @@ def finished(slot: Slot, sequence: Sequence, ending: Ending, now_s: float) -> Fi
         stop_token=ending.stop_token,
         eos_token=ending.eos_token,
         truncated=sequence.truncated,
-        tokens_evaluated=len(sequence.prompt),
+        tokens_evaluated=sequence.n_prompt,
         tokens_predicted=sequence.sampled,
-        tokens_cached=len(slot.tokens),
-        cached_prompt_tokens=sequence.cached,
+        tokens_cached=max(0, len(slot.tokens) - sequence.n_system),
+        cached_prompt_tokens=sequence.n_cached,
         n_keep=sequence.n_keep,
         seed=sequence.sampler.seed,
         max_tokens=sequence.max_tokens,
         slot_id=slot.id,
         timings=Timings(
-            prompt_tokens=len(sequence.prompt) - sequence.cached,
+            prompt_tokens=sequence.n_prompt - sequence.n_cached,
             prompt_s=first_token_s - sequence.started_s,
             decoded_tokens=sequence.sampled,
             decode_s=now_s - first_token_s,
         ),
+        index=sequence.index,
+        is_last=sequence.task.n_open == 0,
     )
 
 

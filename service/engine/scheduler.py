@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+#: Stands for all inputs that are being embedded, which share like one prompt.
+EMBEDDINGS = -1
+
 
 @dataclass(frozen=True, slots=True)
 class PrefillWork:
-    """A prompt that is being evaluated."""
+    """A prompt that is being evaluated, in a slot or as ``EMBEDDINGS``."""
 
     slot_id: int
     remaining: int

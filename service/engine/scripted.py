@@ -6,18 +6,21 @@ sequences changes the text or raises. So scheduling, faults and scale are tested
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from service.engine.model import CacheFull, DecodeFailed, Logits, ModelInfo, Segment
+from service.engine.model import CacheFull, DecodeFailed, Logits, ModelInfo, Pooling, Rows, Segment
 from service.engine.scripted_grammar import ScriptedGrammar
+from service.engine.scripted_memory import Cell, ScriptedMemory
 
 #: Tokens 0 to 255 are the bytes; then come the special ones.
 BOS, EOS = 256, 257
 N_VOCAB = 258
 #: Logit of the scripted token; all others are 0, so that it is practically certain.
 CERTAIN = 50.0
+#: Length of a hidden state.
+N_EMBD = 4
 
 Script = Callable[[Sequence[int]], int]
 
@@ -44,6 +47,16 @@ def next_letter(tokens: Sequence[int]) -> int:
     return ord("a") + state % 26
 
 
+def states(tokens: Sequence[int]) -> Rows:
+    """The hidden states of a sequence: each depends on all tokens up to its own; shape (tokens, N_EMBD)."""
+    rows = np.empty((len(tokens), N_EMBD), np.float32)
+    state = 7
+    for row, token in zip(rows, tokens, strict=True):
+        state = (state * 31 + token + 1) % 1_000_003
+        row[:] = [state % (97 + component) - 48 for component in range(N_EMBD)]
+    return rows
+
+
 class ScriptedModel:
     """A ``LanguageModel`` over bytes.
 
@@ -51,10 +64,12 @@ class ScriptedModel:
         n_cells: KV cells.
         n_seq_max: number of sequences.
         n_batch: most tokens of one ``decode``.
+        n_hidden: most tokens of one ``hidden`` or ``encode``.
         script: gives the next token from the tokens in a sequence's memory.
         clock: advanced by each ``decode``; None for no time at all.
         step_s, token_s: cost of a ``decode`` and of each token in it, in seconds.
-        can_shift, can_cut: abilities that some real models lack.
+        pooling: how embeddings are made.
+        can_generate, can_shift, can_cut, can_fork: abilities that some real models lack.
     """
 
     def __init__(
@@ -63,18 +78,26 @@ class ScriptedModel:
         n_cells: int = 4096,
         n_seq_max: int = 4,
         n_batch: int = 512,
+        n_hidden: int = 32,
         script: Script = next_letter,
         clock: VirtualClock | None = None,
         step_s: float = 0.010,
         token_s: float = 0.005,
+        pooling: Pooling = Pooling.LAST,
+        can_generate: bool = True,
         can_shift: bool = True,
         can_cut: bool = True,
+        can_fork: bool = True,
     ) -> None:
         self._info = ModelInfo(
             n_vocab=N_VOCAB,
             n_cells=n_cells,
             n_batch=n_batch,
             n_seq_max=n_seq_max,
+            n_embd=N_EMBD,
+            n_hidden=n_hidden,
+            pooling=pooling,
+            can_generate=can_generate,
             n_ctx_train=n_cells,
             eog_tokens=frozenset({EOS}),
             nl_token=ord("\n"),
@@ -86,7 +109,8 @@ class ScriptedModel:
         self._step_s = step_s
         self._token_s = token_s
         self._can_cut = can_cut
-        self._memory: list[dict[int, int]] = [{} for _ in range(n_seq_max)]
+        self._can_fork = can_fork
+        self._memory = ScriptedMemory(n_cells, n_seq_max)
         self._rows: dict[int, Logits] = {}
         self.decoded: list[tuple[Segment, ...]] = []
         self.fail_next: Exception | None = None
@@ -98,63 +122,89 @@ class ScriptedModel:
         return self._info
 
     @property
-    def cells_used(self) -> int:
-        """Cells that hold a token: the truth that a ledger must equal."""
-        return sum(map(len, self._memory))
+    def cells_free(self) -> int:
+        """Cells that no sequence holds."""
+        return self._memory.free
+
+    def cells(self, seq_id: int) -> list[Cell]:
+        """The cells of a sequence, in the order of its tokens: the truth about positions and sharing."""
+        return list(self._memory.cells(seq_id))
 
     def tokens(self, seq_id: int) -> list[int]:
-        """The tokens of a sequence, by position."""
-        return [token for _, token in sorted(self._memory[seq_id].items())]
+        """The tokens of a sequence, in order."""
+        return [cell.token for cell in self._memory.cells(seq_id)]
 
     def decode(self, segments: Sequence[Segment]) -> None:
         """Append the segments; ``fail_next`` is raised instead, once, if it is set."""
-        self._rows = {}
-        if self.fail_next is not None:
-            error, self.fail_next = self.fail_next, None
-            raise error
-        self._check(segments)
-        n_tokens = sum(len(segment.tokens) for segment in segments)
-        if self.cells_used + n_tokens > self._info.n_cells:
-            raise CacheFull
+        self._append(segments)
         for index, segment in enumerate(segments):
-            memory = self._memory[segment.seq_id]
-            memory.update(enumerate(segment.tokens, segment.position))
             if segment.wants_logits:
                 row = np.zeros(N_VOCAB, np.float32)
                 row[self._script(self.tokens(segment.seq_id))] = CERTAIN
                 self._rows[index] = row
-        self.decoded.append(tuple(segments))
-        if self._clock is not None:
-            self._clock.advance(self._step_s + self._token_s * n_tokens)
 
     def logits(self, index: int) -> Logits:
         """The row of a segment of the last ``decode``."""
+        if index not in self._rows:
+            raise ValueError(f"segment {index} has no logits")
         return self._rows[index]
+
+    def hidden(self, segments: Sequence[Segment]) -> Rows:
+        """Append the segments; the states of their tokens."""
+        if sum(len(segment.tokens) for segment in segments) > self._info.n_hidden:
+            raise DecodeFailed(f"more than {self._info.n_hidden} tokens in one call")
+        self._append(segments)
+        return np.concatenate([states(self.tokens(part.seq_id))[-len(part.tokens) :] for part in segments])
+
+    def encode(self, inputs: Sequence[Sequence[int]]) -> Rows:
+        """The pooled states of whole inputs; memory is neither needed nor touched."""
+        self._raise_planned_failure()
+        n_tokens = sum(map(len, inputs))
+        if self._info.can_generate or not inputs or not all(inputs):
+            raise DecodeFailed("only non-empty inputs, and only models that do not generate, can be encoded")
+        if n_tokens > self._info.n_hidden or len(inputs) > self._info.n_seq_max:
+            raise DecodeFailed(f"{n_tokens} tokens or {len(inputs)} inputs are too many for one call")
+        self._spend(n_tokens)
+        return np.stack([_pooled(states(tokens), self._info.pooling) for tokens in inputs])
 
     def remove(self, seq_id: int, start: int, end: int) -> bool:
         """Forget positions; only whole sequences if this model cannot cut."""
-        memory = self._memory[seq_id]
-        end = max(memory, default=-1) + 1 if end < 0 else end
-        if not self._can_cut and (start > 0 or end <= max(memory, default=-1)):
+        highest = self.position_max(seq_id)
+        end = highest + 1 if end < 0 else end
+        if not self._can_cut and start < end and (start > 0 or end <= highest):
             return False
-        for position in [position for position in memory if start <= position < end]:
-            del memory[position]
+        self._memory.remove(seq_id, start, end)
         return True
+
+    def fork(self, source: int, target: int, end: int) -> bool:
+        """Share cells; only if this model can."""
+        if source == target or self._memory.cells(target) or self.position_max(source) < end - 1:
+            raise ValueError(f"sequence {source} cannot be forked to {target} up to {end}")
+        if not self._can_fork:
+            return False
+        self._memory.fork(source, target, end)
+        return True
+
+    def unshare(self, seq_id: int) -> None:
+        """Replace shared cells by new ones."""
+        if self._memory.count_shared(seq_id) > self._memory.free:
+            raise CacheFull
+        self._memory.unshare(seq_id)
 
     def shift(self, seq_id: int, start: int, end: int, delta: int) -> None:
         """Move positions."""
-        if not self._info.can_shift:
-            raise ValueError("this model cannot shift")
-        memory = self._memory[seq_id]
-        moved = {position + delta: token for position, token in memory.items() if start <= position < end}
-        kept = {position: token for position, token in memory.items() if not start <= position < end}
-        if moved.keys() & kept.keys():
-            raise ValueError(f"shift of sequence {seq_id} would put two tokens at one position")
-        self._memory[seq_id] = kept | moved
+        self._move(seq_id, start, end, lambda position: position + delta, allow_equal=False)
+
+    def divide(self, seq_id: int, start: int, end: int, divisor: int) -> None:
+        """Divide positions."""
+        if divisor < 1:
+            raise ValueError(f"divisor {divisor} is below 1")
+        self._move(seq_id, start, end, lambda position: position // divisor, allow_equal=True)
 
     def position_max(self, seq_id: int) -> int:
         """Highest position, -1 if empty."""
-        return max(self._memory[seq_id], default=-1)
+        cells = self._memory.cells(seq_id)
+        return cells[-1].position if cells else -1
 
     def piece(self, token: int) -> bytes:
         """The byte itself; nothing for the special tokens."""
@@ -169,7 +219,36 @@ class ScriptedModel:
     def _forget_grammar(self) -> None:
         self.open_grammars -= 1
 
-    def _check(self, segments: Sequence[Segment]) -> None:
+    def _append(self, segments: Sequence[Segment]) -> None:
+        self._rows = {}
+        self._raise_planned_failure()
+        self._check(segments)
+        n_tokens = sum(len(segment.tokens) for segment in segments)
+        if n_tokens > self._memory.free:
+            raise CacheFull
+        for segment in segments:
+            self._memory.append(segment.seq_id, segment.position, segment.tokens)
+        self.decoded.append(tuple(segments))
+        self._spend(n_tokens)
+
+    def _raise_planned_failure(self) -> None:
+        if self.fail_next is not None:
+            error, self.fail_next = self.fail_next, None
+            raise error
+
+    def _spend(self, n_tokens: int) -> None:
+        if self._clock is not None:
+            self._clock.advance(self._step_s + self._token_s * n_tokens)
+
+    def _move(self, seq_id: int, start: int, end: int, change: Callable[[int], int], *, allow_equal: bool) -> None:
+        if not self._info.can_shift:
+            raise ValueError("this model cannot move positions")
+        self._memory.move(seq_id, start, end, change, allow_equal=allow_equal)
+
+    def _check(self, segments: Iterable[Segment]) -> None:
+        segments = list(segments)
+        if not self._info.can_generate:
+            raise DecodeFailed("this model only encodes")
         if sum(len(segment.tokens) for segment in segments) > self._info.n_batch:
             raise DecodeFailed(f"more than {self._info.n_batch} tokens in one call")
         seen: set[int] = set()
@@ -181,3 +260,12 @@ class ScriptedModel:
                 raise DecodeFailed(f"sequence {segment.seq_id} does not continue at {segment.position}")
             if not segment.tokens or not all(0 <= token < N_VOCAB for token in segment.tokens):
                 raise DecodeFailed(f"sequence {segment.seq_id} has no tokens, or ids outside the vocabulary")
+
+
+def _pooled(rows: Rows, pooling: Pooling) -> Rows:
+    by_pooling: dict[Pooling, Rows] = {
+        Pooling.LAST: rows[-1],
+        Pooling.CLS: rows[0],
+        Pooling.MEAN: rows.mean(axis=0),
+    }
+    return by_pooling[pooling]

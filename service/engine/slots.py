@@ -1,79 +1,98 @@
-"""Slots and the sequences that run in them."""
+"""Slots, and the sequences that run in them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, field, replace
 
+from service.engine.grouping import GroupedPositions
+from service.engine.task import Task
 from service.engine.text import TextOutput
-from service.engine.types import Finished, GenerationRequest, Sink, SlotSnapshot, SlotState, TokenRecord
+from service.engine.types import Finished, GenerationRequest, SlotSnapshot, SlotState, TokenRecord
 from service.sampling.grammar import Grammar
 from service.sampling.sampler import Sampler
 
-
-@dataclass(slots=True)
-class WaitingRequest:
-    """A request that has no slot yet."""
-
-    task_id: int
-    request: GenerationRequest
-    sink: Sink
-    arrived_s: float
+#: Tokens compared at once in the search for a common prefix.
+_COMPARED = 256
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Sequence:
-    """A request that runs in a slot.
+    """One continuation of a prompt, running in a slot.
 
     Attributes:
-        prompt: the prompt after truncation.
-        n_keep: prompt tokens kept on a context shift, resolved; without the BOS that the model wants in front.
-        cached: prompt tokens that were in the cache at the start.
+        task: the request it belongs to; ``index`` is its number there.
+        prompt: the system prompt's tokens, ``n_system`` of them, and the request's own, truncated.
+        n_keep: own prompt tokens kept on a context shift, resolved; without the BOS that the model wants in front.
+        n_cached: own prompt tokens that were in the cache at the start.
+        truncated: the prompt was truncated, or the context shifted.
         sampler, text: the state of its output.
         grammar: the sampler's grammar, None without one; to be closed at the end.
         max_tokens: the limit in force, None for none.
+        grouping: its positions under self-extend, None if each token has its own.
         started_s: when it got its slot; ``first_token_s`` is set at the first sampled token.
         pending: the last sampled token, not evaluated yet; None during prefill.
         held_records: records of tokens whose text is not complete yet.
     """
 
-    task_id: int
-    request: GenerationRequest
-    sink: Sink
-    prompt: tuple[int, ...]
+    task: Task
+    index: int
+    prompt: list[int]
+    n_system: int
     n_keep: int
-    cached: int
+    n_cached: int
     truncated: bool
     sampler: Sampler
     grammar: Grammar | None
     text: TextOutput
     max_tokens: int | None
+    grouping: GroupedPositions | None
     started_s: float
     first_token_s: float | None = None
     pending: int | None = None
     sampled: int = 0
     held_records: list[TokenRecord] = field(default_factory=list)
 
+    @property
+    def request(self) -> GenerationRequest:
+        """What was asked for."""
+        return self.task.request
+
+    @property
+    def n_prompt(self) -> int:
+        """Own prompt tokens."""
+        return len(self.prompt) - self.n_system
+
 
 class Slot:
     """One of the places in which requests run. Its number is also its sequence id in the model.
 
     Attributes:
-        tokens: what the model's memory holds for this slot, by position; stays after a request as its cache.
-        sequence: the running request, None while idle.
+        tokens: what the model's memory holds for this slot, in order; stays after a request as its cache.
+        n_shared: no token from this one on shares a cell with another slot.
+        shifted_at: the tokens from this one on have seen others that a context shift discarded; None if all are as if
+            newly evaluated.
+        salt: of the request that left the tokens.
+        task_id: of the running request or the last one, None before the first.
+        sequence: what runs, None while idle.
         last_used_s: when the last request ended.
     """
 
     def __init__(self, slot_id: int) -> None:
         self.id = slot_id
         self.tokens: list[int] = []
+        self.n_shared = 0
+        self.shifted_at: int | None = None
+        self.salt = ""
+        self.task_id: int | None = None
         self.sequence: Sequence | None = None
         self.last_used_s = 0.0
+        self._n_system = 0
         self._last: SlotSnapshot | None = None
 
     @property
     def is_idle(self) -> bool:
-        """Whether the slot has no request."""
+        """Whether nothing runs in the slot."""
         return self.sequence is None
 
     @property
@@ -89,16 +108,39 @@ class Slot:
             return 0
         return len(sequence.prompt) - len(self.tokens)
 
-    def reusable_prefix(self, prompt: SequenceOf[int]) -> int:
-        """Tokens of ``prompt`` that this slot's cache can stand for; at least the last one is left to evaluate."""
-        limit = min(len(self.tokens), len(prompt) - 1)
-        for position in range(limit):
-            if self.tokens[position] != prompt[position]:
-                return position
-        return limit
+    @property
+    def next_position(self) -> int:
+        """Position of the next token."""
+        grouping = self.sequence.grouping if self.sequence is not None else None
+        return len(self.tokens) if grouping is None else grouping.next
+
+    @property
+    def room(self) -> int | None:
+        """Tokens that can be appended before positions must be regrouped, None for any number."""
+        grouping = self.sequence.grouping if self.sequence is not None else None
+        return None if grouping is None else grouping.room
+
+    def common_prefix(self, prompt: SequenceOf[int]) -> int:
+        """Tokens of ``prompt``, a list, that this slot's cache can stand for; the last one is never among them."""
+        tokens = self.tokens
+        limit = min(len(tokens) if self.shifted_at is None else self.shifted_at, len(prompt) - 1)
+        start = 0
+        while start < limit:
+            end = min(start + _COMPARED, limit)
+            if tokens[start:end] != prompt[start:end]:
+                return next(place for place in range(start, end) if tokens[place] != prompt[place])
+            start = end
+        return start
+
+    def run(self, sequence: Sequence) -> None:
+        """Begin with a sequence."""
+        self.sequence = sequence
+        self.task_id = sequence.task.id
+        self.salt = sequence.request.cache_salt
+        self._n_system = sequence.n_system
 
     def release(self, now_s: float, finished: Finished | None = None) -> None:
-        """End the request, with ``finished`` if it ended by itself; the tokens stay as a cache."""
+        """End the sequence, with ``finished`` if it ended by itself; the tokens stay as a cache."""
         assert self.sequence is not None
         self._last = self._describe(self.sequence, SlotState.IDLE, finished)
         self.sequence = None
@@ -110,7 +152,7 @@ class Slot:
             state = SlotState.DECODE if self.is_decoding else SlotState.PREFILL
             return self._describe(self.sequence, state, None)
         if self._last is not None:
-            return replace(self._last, cached_tokens=len(self.tokens))
+            return replace(self._last, cached_tokens=self._n_cached)
         return SlotSnapshot(
             id=self.id,
             state=SlotState.IDLE,
@@ -121,22 +163,27 @@ class Slot:
             prompt_tokens_done=0,
             tokens_predicted=0,
             tokens_remaining=None,
-            cached_tokens=len(self.tokens),
+            cached_tokens=0,
             finished=None,
         )
+
+    @property
+    def _n_cached(self) -> int:
+        """Tokens in the cache, without those of the system prompt."""
+        return max(0, len(self.tokens) - self._n_system)
 
     def _describe(self, sequence: Sequence, state: SlotState, finished: Finished | None) -> SlotSnapshot:
         limit = sequence.max_tokens
         return SlotSnapshot(
             id=self.id,
             state=state,
-            task_id=sequence.task_id,
+            task_id=sequence.task.id,
             request=sequence.request,
             seed=sequence.sampler.seed,
-            prompt_tokens=len(sequence.prompt),
-            prompt_tokens_done=min(len(self.tokens), len(sequence.prompt)),
+            prompt_tokens=sequence.n_prompt,
+            prompt_tokens_done=min(self._n_cached, sequence.n_prompt),
             tokens_predicted=sequence.sampled,
             tokens_remaining=None if limit is None else max(0, limit - sequence.sampled),
-            cached_tokens=len(self.tokens),
+            cached_tokens=self._n_cached,
             finished=finished,
         )

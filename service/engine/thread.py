@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from service.config import EngineConfig
 from service.engine.engine import Engine
 from service.engine.model import LanguageModel
-from service.engine.types import Counters, Delivery, EngineSnapshot, GenerationRequest, Sink
+from service.engine.types import Counters, Delivery, EngineSnapshot, Request, Sink
 from service.errors import Draining, EngineFailure, QueueFull
 
 logger = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ MIN_RETRY_S, MAX_RETRY_S = 1.0, 60.0
 class _Inbox:
     """What other threads asked for since the last step."""
 
-    submitted: list[tuple[int, GenerationRequest, Sink]] = field(default_factory=list)
+    submitted: list[tuple[int, Request, Sink]] = field(default_factory=list)
     cancelled: list[int] = field(default_factory=list)
 
     def __bool__(self) -> bool:
@@ -72,7 +72,7 @@ class EngineThread:
         """Start the thread, which loads the model first."""
         self._thread.start()
 
-    def submit(self, task_id: int, request: GenerationRequest, sink: Sink) -> None:
+    def submit(self, task_id: int, request: Request, sink: Sink) -> None:
         """Queue a request; its events go to ``sink`` through ``deliver``.
 
         Raises:

@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from service.engine.model import Rows
 from service.errors import ServiceError
 from service.sampling.settings import SamplingSettings
 
@@ -26,11 +27,30 @@ class FinishReason(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class SystemPrompt:
+    """A text that every slot's prompt follows.
+
+    Attributes:
+        text: as received; empty if there is none.
+        tokens: its token ids, with the model's BOS in front; none for an empty text.
+        anti_prompt: word by which clients know that the user speaks next; reported, not enforced.
+        assistant_name: name under which the model speaks; reported, not enforced.
+    """
+
+    text: str = ""
+    tokens: tuple[int, ...] = ()
+    anti_prompt: str = ""
+    assistant_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class GenerationRequest:
     """A validated request.
 
     Attributes:
         prompt: token ids; at least one, all inside the vocabulary.
+        has_bos: the first of them is a BOS that is left out behind a system prompt.
+        n_sequences: continuations to generate; number ``i`` uses the seed ``sampling.seed + i`` if one is given.
         sampling: how to choose tokens.
         max_tokens: most tokens to sample, None for no limit; 0 evaluates the prompt only.
         min_tokens: tokens to sample before an end-of-generation token may be chosen.
@@ -40,13 +60,17 @@ class GenerationRequest:
         n_keep: prompt tokens kept on truncation and shift; -1 keeps all.
         overflow: what happens if the prompt does not fit.
         cache_prompt: reuse a cached prefix.
+        cache_salt: cached prefixes are shared only between requests of equal salt.
         slot_id: slot to use if it is free, None for any.
+        system_prompt: replaces the system prompt of all slots first, which must be idle; None changes nothing.
         want_tokens: put token records into pieces.
         grammar: GBNF that the output obeys, checked; empty for none.
         echo: opaque value for the caller's own use; shown in slot snapshots.
     """
 
     prompt: tuple[int, ...]
+    has_bos: bool = False
+    n_sequences: int = 1
     sampling: SamplingSettings = field(default_factory=SamplingSettings)
     max_tokens: int | None = None
     min_tokens: int = 0
@@ -56,10 +80,34 @@ class GenerationRequest:
     n_keep: int = 0
     overflow: Overflow = Overflow.REFUSE
     cache_prompt: bool = True
+    cache_salt: str = ""
     slot_id: int | None = None
+    system_prompt: SystemPrompt | None = None
     want_tokens: bool = False
     grammar: str = ""
     echo: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingRequest:
+    """Texts to turn into vectors.
+
+    Attributes:
+        inputs: token ids of each; at least one input, none of them empty, all ids inside the vocabulary, and each
+            shorter than the context of a slot (of an encoder: not longer than its training context).
+    """
+
+    inputs: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SystemPromptRequest:
+    """Replaces the system prompt of all slots, which must be idle."""
+
+    system_prompt: SystemPrompt
+
+
+Request = GenerationRequest | EmbeddingRequest | SystemPromptRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +131,7 @@ class TokenRecord:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The request got its slot. Sent once, first."""
+    """The request got its first slot. Sent once, first."""
 
     slot_id: int
     prompt_tokens: int
@@ -94,10 +142,17 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One unit of output: what a stream of single tokens would send as one event. The text may be empty."""
+    """One unit of output: what a stream of single tokens would send as one event.
+
+    Attributes:
+        text: whole characters; may be empty.
+        tokens: records of the tokens it covers, if they were asked for.
+        index: number of the sequence, 0 to ``n_sequences - 1``.
+    """
 
     text: str
     tokens: tuple[TokenRecord, ...] = ()
+    index: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +167,11 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The sequence ended. Sent once, last.
+    """A sequence ended. Sent once for each, after all its pieces.
 
     Attributes:
+        index: number of the sequence.
+        is_last: whether all sequences of the request have ended: no event follows.
         reason: why.
         stop_text: the stop text that was found, or None.
         stop_token: the requested stop token that was sampled, or None.
@@ -127,6 +184,8 @@ class Finished:
         n_keep: prompt tokens kept on truncation and shift, resolved.
         seed: the seed that was used.
         max_tokens: the limit that was in force.
+
+    Tokens of a system prompt are in none of the counts.
     """
 
     reason: FinishReason
@@ -143,6 +202,24 @@ class Finished:
     max_tokens: int | None
     slot_id: int
     timings: Timings
+    index: int = 0
+    is_last: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """The answer to an ``EmbeddingRequest``; no event follows.
+
+    Attributes:
+        vectors: one row per input, in order, not scaled: float32, shape (inputs, n_embd).
+    """
+
+    vectors: Rows
+
+
+@dataclass(frozen=True, slots=True)
+class SystemPromptSet:
+    """The answer to a ``SystemPromptRequest``: it is evaluated and in force; no event follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +229,12 @@ class Failed:
     error: ServiceError
 
 
-Event = Accepted | Piece | Finished | Failed
+Event = Accepted | Piece | Finished | Embedded | SystemPromptSet | Failed
+
+
+def is_last(event: Event) -> bool:
+    """Whether a request is over with this event."""
+    return isinstance(event, Failed | Embedded | SystemPromptSet) or (isinstance(event, Finished) and event.is_last)
 
 
 class Sink(Protocol):
@@ -207,13 +289,23 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class EngineSnapshot:
-    """The engine after a step; immutable, so any thread may read it."""
+    """The engine after a step; immutable, so any thread may read it.
+
+    Attributes:
+        slots: all slots, by number.
+        queue_depth: requests that wait.
+        kv_cells_used: cells that hold a token, caches of idle slots included; a shared cell counts once.
+        kv_cells_total: all cells.
+        counters: totals since start.
+        system_prompt: the one in force, None without one.
+    """
 
     slots: tuple[SlotSnapshot, ...]
     queue_depth: int
     kv_cells_used: int
     kv_cells_total: int
     counters: Counters
+    system_prompt: SystemPrompt | None = None
 
     @property
     def slots_processing(self) -> int:

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, field
 
 from service.config import EngineConfig
 from service.engine.engine import Engine
-from service.engine.scripted import ScriptedModel, VirtualClock
-from service.engine.types import Accepted, Event, Failed, Finished, GenerationRequest, Piece
+from service.engine.scripted import ScriptedModel, VirtualClock, next_letter
+from service.engine.types import (
+    Accepted,
+    Embedded,
+    EmbeddingRequest,
+    Event,
+    Failed,
+    Finished,
+    GenerationRequest,
+    Piece,
+    Request,
+    is_last,
+)
 from service.sampling.settings import SamplingSettings
 
+#: Sequences of the scripted model that are left for embeddings.
+N_EMBEDDING_SEQUENCES = 4
 GREEDY = SamplingSettings(temperature=0.0, repeat_penalty=1.0)
 
 
@@ -28,6 +42,10 @@ class RecordingSink:
         """All text so far."""
         return "".join(event.text for event in self.events if isinstance(event, Piece))
 
+    def text_of(self, index: int) -> str:
+        """The text of one sequence so far."""
+        return "".join(event.text for event in self.events if isinstance(event, Piece) and event.index == index)
+
     @property
     def accepted(self) -> Accepted:
         """The only acceptance."""
@@ -39,38 +57,53 @@ class RecordingSink:
         """The only ending, which must be the last event."""
         last = self.events[-1]
         assert isinstance(last, Finished), last
-        assert sum(isinstance(event, Finished | Failed) for event in self.events) == 1
+        assert [event for event in self.events if is_last(event)] == [last]
         return last
+
+    @property
+    def endings(self) -> dict[int, Finished]:
+        """The endings of all sequences; there must be no other kind, and the last one must be the last event."""
+        endings = {event.index: event for event in self.events if isinstance(event, Finished)}
+        assert [event for event in self.events if is_last(event)] == self.events[-1:]
+        assert isinstance(self.events[-1], Finished)
+        return endings
+
+    @property
+    def embedded(self) -> Embedded:
+        """The only event, the vectors."""
+        (event,) = self.events
+        assert isinstance(event, Embedded), event
+        return event
 
     @property
     def failed(self) -> Failed:
         """The only failure, which must be the last event."""
         last = self.events[-1]
         assert isinstance(last, Failed), last
-        assert sum(isinstance(event, Finished | Failed) for event in self.events) == 1
+        assert [event for event in self.events if is_last(event)] == [last]
         return last
 
     @property
     def is_over(self) -> bool:
         """Whether the request has ended."""
-        return bool(self.events) and isinstance(self.events[-1], Finished | Failed)
+        return bool(self.events) and is_last(self.events[-1])
 
 
 class EngineBench:
-    """An engine on a scripted model in virtual time; every step checks the ledger against the model's memory."""
+    """An engine on a scripted model in virtual time; every step checks what it believes against the model's memory."""
 
     def __init__(self, config: EngineConfig | None = None, **model_options: object) -> None:
         self.config = config or EngineConfig(n_slots=2, n_ctx_slot=128)
         self.clock = VirtualClock()
         options: dict[str, object] = {
             "n_cells": self.config.n_slots * self.config.n_ctx_slot,
-            "n_seq_max": self.config.n_slots,
+            "n_seq_max": self.config.n_slots + 1 + N_EMBEDDING_SEQUENCES,
         }
         self.model = ScriptedModel(clock=self.clock, **(options | model_options))  # type: ignore[arg-type]
         self.engine = Engine(self.model, self.config, self.clock)
         self._next_task = 0
 
-    def submit(self, request: GenerationRequest) -> tuple[int, RecordingSink]:
+    def submit(self, request: Request) -> tuple[int, RecordingSink]:
         """Queue a request."""
         self._next_task += 1
         sink = RecordingSink()
@@ -91,20 +124,51 @@ class EngineBench:
             self.step()
         raise AssertionError(f"still busy after {max_steps} steps")
 
-    def complete(self, request: GenerationRequest) -> RecordingSink:
+    def complete(self, request: Request) -> RecordingSink:
         """Run one request to its end."""
         _, sink = self.submit(request)
         self.run()
         return sink
 
+    def embed(self, *texts: str) -> RecordingSink:
+        """Run a request for embeddings to its end."""
+        return self.complete(EmbeddingRequest(tuple(prompt(text) for text in texts)))
+
     def check(self) -> None:
         """The invariants that hold after every step."""
         snapshot = self.engine.snapshot()
-        assert snapshot.kv_cells_used == self.model.cells_used
-        for slot in snapshot.slots:
-            assert slot.cached_tokens == self.model.position_max(slot.id) + 1
+        cells = {id(cell) for seq_id in range(self.model.info.n_seq_max) for cell in self.model.cells(seq_id)}
+        assert snapshot.kv_cells_used == len(cells) == self.model.info.n_cells - self.model.cells_free
+        for slot in self.engine._slots:
+            assert slot.tokens == self.model.tokens(slot.id)
+            assert all(cell.holders == 1 for cell in self.model.cells(slot.id)[slot.n_shared :])
+            if self.config.group_n == 1 or slot.sequence is not None:
+                assert self.model.position_max(slot.id) + 1 == slot.next_position
+        if not self.engine.has_work:
+            first = self.config.n_slots + 1
+            assert not any(self.model.tokens(seq_id) for seq_id in range(first, self.model.info.n_seq_max))
+            assert self.model.open_grammars == 0
 
 
 def prompt(text: str) -> tuple[int, ...]:
     """The tokens of a text in the scripted model's vocabulary."""
     return tuple(text.encode())
+
+
+def request(text: str = "hello", **options: object) -> GenerationRequest:
+    """A greedy request of eight tokens."""
+    defaults: dict[str, object] = {"prompt": prompt(text), "sampling": GREEDY, "max_tokens": 8}
+    return GenerationRequest(**(defaults | options))  # type: ignore[arg-type]
+
+
+def expected_text(text: str, n_tokens: int) -> str:
+    """What the scripted model says behind a text if nobody disturbs it."""
+    return next_letters(prompt(text), n_tokens)
+
+
+def next_letters(tokens: SequenceOf[int], n_tokens: int) -> str:
+    """What the scripted model says behind tokens if nobody disturbs it."""
+    memory = list(tokens)
+    for _ in range(n_tokens):
+        memory.append(next_letter(memory))
+    return bytes(memory[len(tokens) :]).decode()

@@ -8,24 +8,10 @@ import pytest
 
 from service.config import EngineConfig
 from service.engine.model import CacheFull, DecodeFailed
-from service.engine.scripted import EOS, next_letter
-from service.engine.types import Accepted, FinishReason, GenerationRequest, Overflow, Piece, SlotState
+from service.engine.scripted import EOS
+from service.engine.types import Accepted, FinishReason, Overflow, Piece, SlotState
 from service.errors import CacheExhausted, ContextLengthExceeded, EngineFailure
-from tests.support.engine import GREEDY, EngineBench, RecordingSink, prompt
-
-
-def request(text: str = "hello", **options: object) -> GenerationRequest:
-    """A greedy request of eight tokens."""
-    defaults: dict[str, object] = {"prompt": prompt(text), "sampling": GREEDY, "max_tokens": 8}
-    return GenerationRequest(**(defaults | options))  # type: ignore[arg-type]
-
-
-def expected_text(text: str, n_tokens: int) -> str:
-    """What the scripted model says if nobody disturbs it."""
-    tokens = list(prompt(text))
-    for _ in range(n_tokens):
-        tokens.append(next_letter(tokens))
-    return bytes(tokens[len(prompt(text)) :]).decode()
+from tests.support.engine import GREEDY, EngineBench, RecordingSink, expected_text, prompt, request
 
 
 def test_events_come_in_order_and_the_text_is_the_models() -> None:
@@ -276,7 +262,7 @@ def test_a_failed_decode_ends_its_requests_and_the_engine_goes_on() -> None:
     bench.model.fail_next = DecodeFailed("broken")
     bench.run()
     assert isinstance(sink.failed.error, EngineFailure)
-    assert bench.model.cells_used == 0
+    assert bench.model.cells_free == bench.model.info.n_cells
     assert bench.complete(request()).text == expected_text("hello", 8)
 
 

@@ -1,0 +1,271 @@
+"""Embeddings: many inputs at a time, beside running requests.
+
+An input of a generating model is evaluated like a prompt, in chunks within the same batches as everybody's tokens; only
+the states that its pooling needs are asked for, in a call of their own: that of the last token, for most models. So
+what is embedded costs no more than reading it, and delays nobody for longer than a prompt would.
+
+Models that cannot generate get whole inputs, as many as fit.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from service.engine.model import DecodeFailed, LanguageModel, Pooling, Rows, Segment
+from service.engine.outbox import Outbox
+from service.engine.types import Embedded, EmbeddingRequest, Failed, Sink
+from service.errors import EngineFailure, ServiceError
+
+logger = logging.getLogger(__name__)
+
+#: Last tokens are collected up to so many before they are evaluated, as long as more become due at every step.
+FULL_CALL = 16
+
+
+@dataclass(slots=True, eq=False)
+class EmbeddingTask:
+    """A request: its inputs that wait, and the vectors of those that are done."""
+
+    id: int
+    request: EmbeddingRequest
+    sink: Sink
+    vectors: Rows
+    waiting: deque[int]
+    n_open: int
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether none of its inputs was begun."""
+        return len(self.waiting) == len(self.request.inputs)
+
+
+@dataclass(slots=True, eq=False)
+class _Input:
+    """Input ``number`` of a task, in sequence ``seq_id``; ``n_done`` tokens of it are evaluated."""
+
+    task: EmbeddingTask
+    number: int
+    seq_id: int
+    n_done: int = 0
+    sum: Rows | None = field(default=None)
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        return self.task.request.inputs[self.number]
+
+    @property
+    def n_left(self) -> int:
+        return len(self.tokens) - self.n_done
+
+    def segment(self, n_tokens: int) -> Segment:
+        tokens = self.tokens[self.n_done : self.n_done + n_tokens]
+        return Segment(self.seq_id, self.n_done, tokens, False)
+
+
+class EmbeddingWork:
+    """All embedding requests of an engine.
+
+    Args:
+        model: sequences ``seq_ids`` of it belong to the inputs.
+        seq_ids: one input at a time in each; none for models that only encode.
+        outbox: takes the answers.
+    """
+
+    def __init__(self, model: LanguageModel, seq_ids: Iterable[int], outbox: Outbox) -> None:
+        self._model = model
+        self._info = model.info
+        self._outbox = outbox
+        self._free_ids = list(seq_ids)
+        self._seq_ids = frozenset(self._free_ids)
+        self._tasks: deque[EmbeddingTask] = deque()
+        self._inputs: list[_Input] = []
+        self._became_due = False
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a request has not ended."""
+        return bool(self._tasks)
+
+    @property
+    def n_waiting(self) -> int:
+        """Requests of which nothing was begun."""
+        return sum(task.is_waiting for task in self._tasks)
+
+    def owns(self, seq_id: int) -> bool:
+        """Whether a sequence belongs to an input."""
+        return seq_id in self._seq_ids
+
+    def submit(self, task_id: int, request: EmbeddingRequest, sink: Sink) -> None:
+        """Queue a request."""
+        n_inputs = len(request.inputs)
+        vectors = np.zeros((n_inputs, self._info.n_embd), np.float32)
+        self._tasks.append(EmbeddingTask(task_id, request, sink, vectors, deque(range(n_inputs)), n_inputs))
+
+    def cancel(self, task_id: int) -> None:
+        """End a request without an answer; unknown ids are ignored."""
+        for task in self._tasks:
+            if task.id == task_id:
+                self._forget(task)
+                return
+
+    def fail_all(self, error: ServiceError) -> None:
+        """Fail every request."""
+        for task in list(self._tasks):
+            self._fail(task, error)
+
+    def fail_sequences(self, seq_ids: Iterable[int], error: ServiceError) -> None:
+        """Fail the requests to which sequences belong."""
+        lost = frozenset(seq_ids)
+        for task in {part.task for part in self._inputs if part.seq_id in lost}:
+            self._fail(task, error)
+
+    # Models that generate, too --------------------------------------------------------------------------------------
+
+    def admit(self, n_cells: int) -> None:
+        """Begin inputs while there are sequences for them, and cells, of which all may use ``n_cells``.
+
+        Tasks take turns.
+        """
+        n_cells -= sum(len(part.tokens) for part in self._inputs)
+        while self._free_ids and any(task.waiting for task in self._tasks):
+            task = self._tasks[0]
+            if task.waiting:
+                n_cells -= len(task.request.inputs[task.waiting[0]])
+                if n_cells < 0:
+                    return
+                self._inputs.append(_Input(task, task.waiting.popleft(), self._free_ids.pop()))
+            self._tasks.rotate(-1)
+
+    @property
+    def n_prefill(self) -> int:
+        """Tokens to evaluate whose states are not needed."""
+        return sum(part.n_left - 1 for part in self._inputs) if self._info.pooling is Pooling.LAST else 0
+
+    def prefill(self, n_tokens: int) -> Iterator[Segment]:
+        """The next ``n_tokens`` of them, oldest inputs first."""
+        for part in self._inputs:
+            share = min(n_tokens, part.n_left - 1)
+            if share > 0:
+                yield part.segment(share)
+                n_tokens -= share
+
+    def advance(self, segment: Segment) -> None:
+        """Record that a segment of ``prefill`` was evaluated."""
+        part = next(part for part in self._inputs if part.seq_id == segment.seq_id)
+        part.n_done += len(segment.tokens)
+        self._became_due |= part.n_left == 1
+
+    def due(self, n_tokens: int) -> list[Segment]:
+        """Segments whose states are wanted now, at most ``n_tokens``; may be none while more of them are collected."""
+        limit = max(1, min(n_tokens, self._info.n_hidden))
+        if self._info.pooling is Pooling.LAST:
+            segments = [part.segment(1) for part in self._inputs if part.n_left == 1][:limit]
+            is_growing, self._became_due = self._became_due, False
+            return segments if not is_growing or len(segments) >= min(FULL_CALL, limit) else []
+        segments = []
+        for part in self._inputs:
+            share = min(limit, part.n_left)
+            if share:
+                segments.append(part.segment(share))
+                limit -= share
+        return segments
+
+    def finish(self, segments: Iterable[Segment], rows: Rows) -> None:
+        """Take the states of ``due`` segments."""
+        by_seq_id = {part.seq_id: part for part in self._inputs}
+        start = 0
+        for segment in segments:
+            part = by_seq_id[segment.seq_id]
+            end = start + len(segment.tokens)
+            self._pool(part, rows[start:end])
+            start = end
+
+    def restart(self) -> bool:
+        """Give all cells back; what was begun is evaluated anew later. Whether there was anything."""
+        had_inputs = bool(self._inputs)
+        for part in reversed(self._inputs.copy()):
+            self._release(part)
+            part.task.waiting.appendleft(part.number)
+        return had_inputs
+
+    # Models that only encode ----------------------------------------------------------------------------------------
+
+    def encode(self, n_tokens: int) -> int:
+        """Embed whole inputs, about ``n_tokens`` in all but at least one input; return how many tokens there were.
+
+        If the model fails, the requests of these inputs do.
+        """
+        chosen = self._choose(min(max(n_tokens, 1), self._info.n_hidden))
+        inputs = [task.request.inputs[number] for task, number in chosen]
+        try:
+            rows = self._model.encode(inputs)
+        except DecodeFailed as error:
+            logger.error("encode failed", extra={"error": str(error)})
+            for task in dict.fromkeys(task for task, _ in chosen):
+                self._fail(task, EngineFailure("the model could not evaluate this request"))
+            return 0
+        self._tasks.rotate(-1)
+        for (task, number), row in zip(chosen, rows, strict=True):
+            task.waiting.remove(number)
+            self._put(task, number, row)
+        return sum(map(len, inputs))
+
+    def _choose(self, n_tokens: int) -> list[tuple[EmbeddingTask, int]]:
+        """Inputs for one call, the tasks in turn."""
+        chosen: list[tuple[EmbeddingTask, int]] = []
+        queues = deque((task, iter(list(task.waiting))) for task in self._tasks)
+        while queues and len(chosen) < self._info.n_seq_max:
+            task, numbers = queues.popleft()
+            number = next(numbers, None)
+            if number is None:
+                continue
+            n_tokens -= len(task.request.inputs[number])
+            if n_tokens < 0 and chosen:
+                break
+            chosen.append((task, number))
+            queues.append((task, numbers))
+        return chosen
+
+    # Both -----------------------------------------------------------------------------------------------------------
+
+    def _pool(self, part: _Input, rows: Rows) -> None:
+        is_first = part.n_done == 0
+        part.n_done += len(rows)
+        match self._info.pooling:
+            case Pooling.LAST:
+                part.sum = rows[-1]
+            case Pooling.CLS if is_first:
+                part.sum = rows[0]
+            case Pooling.MEAN:
+                total = rows.sum(axis=0) / len(part.tokens)
+                part.sum = total if part.sum is None else part.sum + total
+        if not part.n_left:
+            assert part.sum is not None
+            self._release(part)
+            self._put(part.task, part.number, part.sum)
+
+    def _put(self, task: EmbeddingTask, number: int, vector: Rows) -> None:
+        task.vectors[number] = vector
+        task.n_open -= 1
+        if not task.n_open:
+            self._tasks.remove(task)
+            self._outbox.put(task.id, task.sink, Embedded(task.vectors))
+
+    def _fail(self, task: EmbeddingTask, error: ServiceError) -> None:
+        self._forget(task)
+        self._outbox.put(task.id, task.sink, Failed(error))
+
+    def _forget(self, task: EmbeddingTask) -> None:
+        for part in [part for part in self._inputs if part.task is task]:
+            self._release(part)
+        self._tasks.remove(task)
+
+    def _release(self, part: _Input) -> None:
+        self._model.remove(part.seq_id, 0, -1)
+        self._inputs.remove(part)
+        self._free_ids.append(part.seq_id)

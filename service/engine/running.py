@@ -1,0 +1,285 @@
+"""The sequences that run: one step of them, and their endings."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from collections.abc import Sequence as SequenceOf
+
+from service.config import EngineConfig
+from service.engine.budget import PrefillBudget
+from service.engine.embedding import EmbeddingWork
+from service.engine.memory import SlotMemory
+from service.engine.model import CacheFull, DecodeFailed, LanguageModel, Segment
+from service.engine.outbox import Outbox
+from service.engine.output import Ending, finished, flush, put_out
+from service.engine.scheduler import EMBEDDINGS, PrefillWork, StepPlan, plan_step
+from service.engine.slots import Sequence, Slot
+from service.engine.task import Task, WaitingSequences
+from service.engine.totals import Totals
+from service.engine.types import Event, Failed, Finished, FinishReason, Overflow
+from service.errors import CacheExhausted, EngineFailure, ServiceError
+from service.sampling.sampler import UnusableLogits
+
+logger = logging.getLogger(__name__)
+
+
+class RunningSequences:
+    """Evaluates what runs in slots, and what is embedded beside it.
+
+    Args:
+        model: the model.
+        config: slots and limits.
+        slots: the slots; ``Admission`` puts sequences there.
+        memory: what they hold.
+        waiting: the queue, from which a task that ends is removed.
+        embedding: the inputs that are embedded.
+        budget: time for prompts.
+        outbox: takes events.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        config: EngineConfig,
+        slots: SequenceOf[Slot],
+        memory: SlotMemory,
+        waiting: WaitingSequences,
+        embedding: EmbeddingWork,
+        budget: PrefillBudget,
+        outbox: Outbox,
+        clock: Callable[[], float],
+    ) -> None:
+        self._model = model
+        self._info = model.info
+        self._config = config
+        self._slots = slots
+        self._memory = memory
+        self._waiting = waiting
+        self._embedding = embedding
+        self._budget = budget
+        self._outbox = outbox
+        self._clock = clock
+        self.totals = Totals()
+
+    # A step ---------------------------------------------------------------------------------------------------------
+
+    def make_room_in_contexts(self) -> None:
+        """Shift, or end, every sequence whose slot is full; regroup the positions of full windows."""
+        for slot in self._slots:
+            sequence = slot.sequence
+            if sequence is None:
+                continue
+            if slot.room == 0:
+                self._memory.regroup(slot)
+            if sequence.pending is not None and len(slot.tokens) + 1 >= self._config.n_ctx_slot:
+                self._make_room_in_context(slot, sequence)
+
+    def _make_room_in_context(self, slot: Slot, sequence: Sequence) -> None:
+        sequence.truncated = True
+        discarded = 0
+        if sequence.request.overflow is Overflow.TRUNCATE and sequence.grouping is None:
+            has_bos = sequence.prompt[sequence.n_system] == self._info.bos_token
+            n_keep = sequence.n_system + sequence.n_keep + has_bos
+            try:
+                discarded = self._memory.shift(slot, self._config.n_ctx_slot, n_keep)
+            except DecodeFailed as error:
+                self._fail_sequences([slot.id], error)
+                return
+        if discarded:
+            fields = {"slot_id": slot.id, "task_id": sequence.task.id, "n_discard": discarded}
+            logger.info("slot context shift", extra=fields)
+        else:
+            self.finish(slot, Ending(FinishReason.LENGTH))
+
+    def evaluate(self) -> None:
+        """Evaluate a plan, and the states that embeddings wait for. Together they keep the step's time."""
+        is_busy = any(slot.is_decoding for slot in self._slots)
+        budget = self._budget.tokens(is_busy=is_busy)
+        due = self._embedding.due(budget)
+        if due:
+            self._embed(due)
+        self._advance(self._decode(budget - sum(len(segment.tokens) for segment in due)))
+
+    def _plan(self, budget: int) -> StepPlan:
+        decoding = [slot.id for slot in self._slots if slot.is_decoding]
+        prefilling = [
+            PrefillWork(slot.id, slot.prompt_remaining if slot.room is None else min(slot.prompt_remaining, slot.room))
+            for slot in sorted(self._slots, key=lambda slot: slot.sequence.started_s if slot.sequence else 0.0)
+            if slot.prompt_remaining
+        ]
+        if self._embedding.n_prefill:
+            prefilling.append(PrefillWork(EMBEDDINGS, self._embedding.n_prefill))
+        n_batch = min(self._info.n_batch, max(self._config.n_batch, len(decoding) + 1))
+        return plan_step(decoding, prefilling, n_batch=n_batch, budget=budget)
+
+    def _decode(self, budget: int) -> list[Segment]:
+        """Evaluate a plan with so many prompt tokens.
+
+        Without room, idle caches go first, then what can be evaluated anew, then the youngest requests, one by one.
+        """
+        plan = self._plan(budget)
+        while plan.decode or plan.prefill:
+            segments = self._segments(plan)
+            if self._memory.make_room(sum(len(segment.tokens) for segment in segments)):
+                started_s = self._clock()
+                try:
+                    self._model.decode(segments)
+                except CacheFull:
+                    pass
+                except DecodeFailed as error:
+                    self._fail_sequences([segment.seq_id for segment in segments], error)
+                    return []
+                else:
+                    self._budget.observe(plan.n_prefill, len(plan.decode), self._clock() - started_s)
+                    return segments
+            self._give_way()
+            plan = self._plan(budget)
+        return []
+
+    def _segments(self, plan: StepPlan) -> list[Segment]:
+        segments = []
+        for slot_id in plan.decode:
+            slot = self._slots[slot_id]
+            assert slot.sequence is not None and slot.sequence.pending is not None
+            segments.append(Segment(slot_id, slot.next_position, (slot.sequence.pending,), True))
+        for slot_id, share in plan.prefill:
+            if slot_id == EMBEDDINGS:
+                segments += self._embedding.prefill(share)
+                continue
+            slot = self._slots[slot_id]
+            assert slot.sequence is not None
+            start = len(slot.tokens)
+            is_last = share == slot.prompt_remaining and slot.sequence.max_tokens != 0
+            tokens = slot.sequence.prompt[start : start + share]
+            segments.append(Segment(slot_id, slot.next_position, tokens, is_last))
+        return segments
+
+    def _give_way(self) -> None:
+        """Free cells, because none are left for all: embeddings can wait; else the request that started last fails."""
+        running = [slot for slot in self._slots if slot.sequence is not None]
+        if running and self._embedding.restart():
+            return
+        error = CacheExhausted(
+            f"the KV cache has {self._info.n_cells} cells and they are all in use; "
+            "send a shorter prompt, or start the server with a larger context",
+            metadata={"kv_cells_total": str(self._info.n_cells)},
+            retry_after_s=1.0,
+        )
+        if not running:
+            self._embedding.fail_all(error)
+            return
+        slot = max(running, key=lambda slot: slot.sequence.started_s if slot.sequence else 0.0)
+        assert slot.sequence is not None
+        self.fail(slot.sequence.task, error)
+        self._memory.drop(slot)
+
+    def _fail_sequences(self, seq_ids: list[int], error: DecodeFailed) -> None:
+        """A failed call leaves its sequences in an unknown state: end them, keep everybody else."""
+        logger.error("decode failed", extra={"error": str(error)})
+        failure = EngineFailure("the model could not evaluate this request")
+        for slot in [self._slots[seq_id] for seq_id in seq_ids if seq_id < len(self._slots)]:
+            if slot.sequence is not None:
+                self.fail(slot.sequence.task, failure)
+            self._memory.drop(slot)
+        self._embedding.fail_sequences(seq_ids, failure)
+
+    def _advance(self, segments: list[Segment]) -> None:
+        """Record what was evaluated, then sample where logits are due."""
+        for index, segment in enumerate(segments):
+            if self._embedding.owns(segment.seq_id):
+                self._embedding.advance(segment)
+                continue
+            slot = self._slots[segment.seq_id]
+            self._memory.append(slot, segment.tokens)
+            sequence = slot.sequence
+            if sequence is None:
+                continue
+            if not slot.prompt_remaining:
+                sequence.task.has_prompt = True
+            if segment.wants_logits:
+                self._sample(slot, sequence, index)
+            elif not slot.prompt_remaining:
+                self.finish(slot, Ending(FinishReason.LENGTH))
+
+    def _sample(self, slot: Slot, sequence: Sequence, index: int) -> None:
+        try:
+            sampled = sequence.sampler.sample(
+                self._model.logits(index), ban_eog=sequence.sampled < sequence.request.min_tokens
+            )
+        except UnusableLogits as error:
+            self.fail(sequence.task, EngineFailure(f"no token could be chosen: {error}"))
+            return
+        sequence.sampler.accept(sampled.id)
+        sequence.sampled += 1
+        sequence.pending = sampled.id
+        if sequence.first_token_s is None:
+            sequence.first_token_s = self._clock()
+            self.totals.add_prompt(sequence, sequence.first_token_s)
+        is_eos = sampled.id in self._info.eog_tokens
+        piece = b"" if is_eos else self._model.piece(sampled.id)
+        output, ending = put_out(sequence, sampled, piece, is_eos=is_eos)
+        if output is not None:
+            self.emit(sequence.task, output)
+        if ending is not None:
+            self.finish(slot, ending)
+
+    def _embed(self, due: list[Segment]) -> None:
+        """Evaluate tokens for their states."""
+        if self._memory.make_room(sum(len(segment.tokens) for segment in due)):
+            try:
+                rows = self._model.hidden(due)
+            except CacheFull:
+                pass
+            except DecodeFailed as error:
+                self._fail_sequences([segment.seq_id for segment in due], error)
+                return
+            else:
+                self._embedding.finish(due, rows)
+                return
+        self._give_way()
+
+    # Endings --------------------------------------------------------------------------------------------------------
+
+    def finish(self, slot: Slot, ending: Ending) -> None:
+        """End a sequence by itself."""
+        sequence = slot.sequence
+        assert sequence is not None
+        rest = flush(sequence)
+        if rest is not None:
+            self.emit(sequence.task, rest)
+        sequence.task.n_open -= 1
+        event = finished(slot, sequence, ending, self._clock())
+        self.emit(sequence.task, event)
+        self._release(slot, event)
+
+    def fail(self, task: Task, error: ServiceError) -> None:
+        """End all sequences of a task with an error."""
+        self.emit(task, Failed(error))
+        self.close(task)
+
+    def close(self, task: Task) -> None:
+        """Free what a task has."""
+        self._waiting.remove(task)
+        for slot in self._slots:
+            if slot.sequence is not None and slot.sequence.task is task:
+                self._release(slot, None)
+
+    def find(self, task_id: int) -> Task | None:
+        for slot in self._slots:
+            if slot.sequence is not None and slot.sequence.task.id == task_id:
+                return slot.sequence.task
+        return self._waiting.find(task_id)
+
+    def _release(self, slot: Slot, finished: Finished | None) -> None:
+        sequence = slot.sequence
+        assert sequence is not None
+        now_s = self._clock()
+        self.totals.add_sequence(sequence, now_s)
+        if sequence.grammar is not None:
+            sequence.grammar.close()
+        slot.release(now_s, finished)
+
+    def emit(self, task: Task, event: Event) -> None:
+        self._outbox.put(task.id, task.sink, event)

@@ -1,0 +1,71 @@
+"""The system prompt: evaluated once, then shared by all slots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from service.engine.budget import PrefillBudget
+from service.engine.memory import SlotMemory
+from service.engine.model import LanguageModel, Segment
+from service.engine.slots import Slot
+from service.engine.types import SystemPrompt
+
+
+class SystemPromptHolder:
+    """Holds the system prompt in a sequence of its own, from which slots share it.
+
+    Args:
+        model: sequence ``seq_id`` of it belongs to the holder.
+        seq_id: the sequence.
+        memory: of the slots.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, model: LanguageModel, seq_id: int, memory: SlotMemory, clock: Callable[[], float]) -> None:
+        self._model = model
+        self._memory = memory
+        self._clock = clock
+        self._prompt = SystemPrompt()
+        self.slot = Slot(seq_id)
+
+    @property
+    def current(self) -> SystemPrompt | None:
+        """The system prompt in force, None without one."""
+        return self._prompt if self._prompt.text else None
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        """Its tokens; none without one."""
+        return self._prompt.tokens
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether it is not evaluated yet."""
+        return len(self.slot.tokens) < len(self._prompt.tokens)
+
+    def change(self, prompt: SystemPrompt) -> bool:
+        """Put another one in force, to be evaluated; whether what other sequences hold has become useless."""
+        is_other = prompt.tokens != self._prompt.tokens
+        self._prompt = prompt
+        if is_other:
+            self._memory.drop(self.slot)
+        return is_other
+
+    def advance(self, budget: PrefillBudget) -> None:
+        """Evaluate the next chunk.
+
+        Raises:
+            CacheFull, DecodeFailed: it cannot be evaluated; there is no system prompt now.
+        """
+        start = len(self.slot.tokens)
+        n_tokens = min(budget.tokens(is_busy=False), self._model.info.n_batch)
+        chunk = self._prompt.tokens[start : start + n_tokens]
+        started_s = self._clock()
+        try:
+            self._model.decode([Segment(self.slot.id, start, chunk, False)])
+        except BaseException:
+            self._prompt = SystemPrompt()
+            self._memory.drop(self.slot)
+            raise
+        budget.observe(len(chunk), 0, self._clock() - started_s)
+        self._memory.append(self.slot, chunk)

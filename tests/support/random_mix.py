@@ -1,0 +1,159 @@
+"""Random requests of every kind for an engine on the scripted model, each checked against what it must answer."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.engine.model import DecodeFailed
+from service.engine.scripted import BOS, states
+from service.engine.types import (
+    EmbeddingRequest,
+    Failed,
+    Finished,
+    GenerationRequest,
+    Overflow,
+    Piece,
+    Request,
+    SystemPrompt,
+    SystemPromptRequest,
+)
+from tests.support.engine import GREEDY, EngineBench, RecordingSink, next_letters
+
+#: Reasons for which a request of the mix may fail.
+REASONS = {"CONTEXT_LENGTH_EXCEEDED", "KV_CACHE_EXHAUSTED", "SLOTS_BUSY", "INTERNAL"}
+
+
+@dataclass(frozen=True)
+class _Open:
+    """A request that has not ended, and the system prompt that it found."""
+
+    request: Request
+    sink: RecordingSink
+    system: tuple[int, ...]
+
+
+class RandomMix:
+    """Submits, cancels and lets calls fail, at random but reproducibly.
+
+    Args:
+        bench: the engine.
+        seed: decides everything.
+        failures: part of the steps whose call fails.
+    """
+
+    def __init__(self, bench: EngineBench, seed: int, *, failures: float = 0.0) -> None:
+        self._bench = bench
+        self._random = random.Random(seed)
+        self._failures = failures
+        n_ctx = bench.config.n_ctx_slot
+        self._stems = [tuple(self._random.randbytes(self._random.randrange(1, n_ctx))) for _ in range(3)]
+        self._open: dict[int, _Open] = {}
+        self.n_answered = 0
+        self.n_failed = 0
+
+    def step(self, rate: float = 0.3) -> None:
+        """Perhaps a new request, perhaps a cancel, perhaps a failure; then a step of the engine."""
+        random_, bench = self._random, self._bench
+        if random_.random() < rate:
+            self._submit()
+        if self._open and random_.random() < rate / 3:
+            task_id = random_.choice(list(self._open))
+            bench.engine.cancel(task_id)
+            self._check_events(self._open.pop(task_id), is_whole=False)
+        if random_.random() < self._failures and not bench.engine._system.is_pending:
+            bench.model.fail_next = DecodeFailed("as planned")
+        bench.step()
+        self._collect()
+
+    def finish(self) -> None:
+        """Run until nothing is left to do; every request must have ended as it must."""
+        self._bench.model.fail_next = None
+        self._bench.run()
+        self._collect()
+        assert not self._open
+
+    def _submit(self) -> None:
+        system = self._bench.engine.snapshot().system_prompt
+        request = self._request()
+        task_id, sink = self._bench.submit(request)
+        if isinstance(request, GenerationRequest) and request.system_prompt is not None:
+            system = request.system_prompt
+        self._open[task_id] = _Open(request, sink, system.tokens if system is not None else ())
+
+    def _request(self) -> Request:
+        random_ = self._random
+        kind = random_.random()
+        if kind < 0.2:
+            texts = (random_.randbytes(random_.randrange(1, 12)) for _ in range(random_.randrange(1, 9)))
+            return EmbeddingRequest(tuple(map(tuple, texts)))
+        if kind < 0.25:
+            return SystemPromptRequest(self._system_prompt())
+        has_bos = random_.random() < 0.3
+        tail = random_.randbytes(random_.randrange(1, 5))
+        return GenerationRequest(
+            prompt=(*((BOS,) if has_bos else ()), *random_.choice(self._stems), *tail),
+            has_bos=has_bos,
+            n_sequences=random_.choice([1, 1, 1, 2, 5]),
+            sampling=GREEDY,
+            max_tokens=random_.choice([0, 1, 5, 30]),
+            overflow=random_.choice(list(Overflow)),
+            cache_prompt=random_.random() < 0.8,
+            cache_salt=random_.choice(["", "", "salt"]),
+            slot_id=random_.choice([None, 0, self._bench.config.n_slots]),
+            n_keep=random_.choice([0, 3, -1]),
+            grammar=random_.choice(["", "", 'root ::= "yes" | "no"']),
+            system_prompt=self._system_prompt() if random_.random() < 0.05 else None,
+        )
+
+    def _system_prompt(self) -> SystemPrompt:
+        tokens = tuple(self._random.randbytes(self._random.randrange(self._bench.config.n_ctx_slot // 3)))
+        return SystemPrompt("s" * len(tokens), tokens)
+
+    def _collect(self) -> None:
+        """Check and forget what has ended."""
+        for task_id in [task_id for task_id, entry in self._open.items() if entry.sink.is_over]:
+            self._check_events(self._open.pop(task_id), is_whole=True)
+
+    def _check_events(self, entry: _Open, *, is_whole: bool) -> None:
+        if not entry.sink.events:
+            assert not is_whole
+            return
+        last = entry.sink.events[-1]
+        if isinstance(last, Failed):
+            assert last.error.reason in REASONS, last
+            assert last.error.reason != "INTERNAL" or self._failures, last
+            self.n_failed += 1
+            return
+        self.n_answered += is_whole
+        match entry.request:
+            case EmbeddingRequest(inputs):
+                expected = [states(tokens)[-1] for tokens in inputs]
+                assert np.array_equal(entry.sink.embedded.vectors, expected)
+            case GenerationRequest():
+                if is_whole:
+                    assert sorted(entry.sink.endings) == list(range(entry.request.n_sequences))
+                self._check_texts(entry, entry.request)
+
+    @staticmethod
+    def _check_texts(entry: _Open, request: GenerationRequest) -> None:
+        own = request.prompt[1:] if entry.system and request.has_bos and len(request.prompt) > 1 else request.prompt
+        endings = {event.index: event for event in entry.sink.events if isinstance(event, Finished)}
+        for index in range(request.n_sequences):
+            pieces = [event for event in entry.sink.events if isinstance(event, Piece) and event.index == index]
+            ending = endings.get(index)
+            if request.grammar:
+                assert (
+                    ending is None or ending.truncated or "".join(piece.text for piece in pieces) in _sayings(request)
+                )
+            elif ending is not None and not ending.truncated:
+                text = "".join(piece.text for piece in pieces)
+                assert text == next_letters((*entry.system, *own), ending.tokens_predicted)
+
+
+def _sayings(request: GenerationRequest) -> set[str]:
+    """What the grammar of the mix lets a request say, cut by its limit."""
+    limit = request.max_tokens
+    return {"yes"[:limit], "no"[:limit]}

@@ -1,0 +1,32 @@
+"""Two hours of everything at once, in virtual time: nothing is lost, nothing grows."""
+
+from __future__ import annotations
+
+import gc
+import sys
+
+from service.config import EngineConfig
+from tests.support.engine import EngineBench
+from tests.support.random_mix import RandomMix
+
+HOURS = 2
+N_PARTS = 4
+#: Memory blocks that may be in use more than after the first part, in which caches of the interpreter fill.
+TOLERATED_BLOCKS = 500
+
+
+def test_hours_of_random_requests_leak_neither_slots_nor_cells_nor_memory() -> None:
+    # As slow as a model of some billion parameters on a processor.
+    bench = EngineBench(EngineConfig(n_slots=4, n_ctx_slot=64), n_cells=220, step_s=0.05, token_s=0.03)
+    mix = RandomMix(bench, seed=1, failures=0.001)
+    in_use: list[int] = []
+    for part in range(1, N_PARTS + 1):
+        while bench.clock() < part * HOURS * 3600 / N_PARTS:
+            mix.step(rate=0.2)
+            bench.model.decoded.clear()
+        mix.finish()
+        bench.model.decoded.clear()
+        gc.collect()
+        in_use.append(sys.getallocatedblocks())
+    assert mix.n_answered > 5000
+    assert max(in_use[1:]) - in_use[0] < TOLERATED_BLOCKS, in_use
