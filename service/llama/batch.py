@@ -46,11 +46,12 @@ class Batch:
             _pointer(self._outputs, ctypes.c_int8),
         )
 
-    def fill(self, segments: Sequence[Segment]) -> list[int]:
+    def fill(self, segments: Sequence[Segment], *, every_output: bool = False) -> list[int]:
         """Replace the content.
 
         Args:
             segments: at most ``capacity`` tokens in all; positions and sequence ids are not checked.
+            every_output: every token gives an output, not only the last ones of the segments that want logits.
 
         Returns:
             For each segment the index of its last token.
@@ -80,6 +81,8 @@ class Batch:
                 outputs[start : end - 1] = 0
             outputs[end - 1] = segment.wants_logits
             last_indices.append(end - 1)
+        if every_output:
+            outputs[:end] = 1
         self.struct.n_tokens = end
         return last_indices
 

@@ -19,6 +19,9 @@ Scalar = int | float | bool | str
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
 
+#: Id of a metadata value's type.
+FLOAT32 = 6
+
 #: Storage of each tensor type by its id in ``ggml``: name, elements of a block, bytes of a block.
 TENSOR_TYPES: Mapping[int, tuple[str, int, int]] = {
     0: ("f32", 1, 4),
@@ -100,13 +103,33 @@ class GgufArray:
 
 
 @dataclass(frozen=True, slots=True)
+class GgufTensor:
+    """A tensor as the header describes it.
+
+    Attributes:
+        name: its name.
+        type_name: its type, one of the names in ``TENSOR_TYPES``.
+        shape: elements in each dimension, the innermost one first.
+        offset: of its data in the data section.
+        n_bytes: of its data.
+    """
+
+    name: str
+    type_name: str
+    shape: tuple[int, ...]
+    offset: int
+    n_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class GgufHeader:
     """What a GGUF file says about itself.
 
     Attributes:
         version: of the format.
         metadata: values by key.
-        n_tensors: tensors in this file.
+        value_types: ids of the values' types by key.
+        tensors: tensors in this file, in the order of the file.
         tensor_bytes: bytes of all tensors.
         data_end: offset in the file behind the last byte of tensor data.
         file_bytes: size of the file.
@@ -114,10 +137,16 @@ class GgufHeader:
 
     version: int
     metadata: Mapping[str, Scalar | GgufArray]
-    n_tensors: int
+    value_types: Mapping[str, int]
+    tensors: tuple[GgufTensor, ...]
     tensor_bytes: int
     data_end: int
     file_bytes: int
+
+    @property
+    def n_tensors(self) -> int:
+        """Tensors in this file."""
+        return len(self.tensors)
 
 
 def read_header(path: Path) -> GgufHeader:
@@ -135,20 +164,22 @@ def read_header(path: Path) -> GgufHeader:
         version = _read_version(source)
         n_tensors = source.count("tensors", _MAX_TENSORS)
         n_entries = source.count("metadata entries", _MAX_ENTRIES)
-        metadata = dict(_read_entry(source) for _ in range(n_entries))
+        entries = [_read_entry(source) for _ in range(n_entries)]
+        metadata = {key: value for key, _, value in entries}
         alignment = metadata.get("general.alignment", _MIN_ALIGNMENT)
         if not isinstance(alignment, int) or alignment < _MIN_ALIGNMENT or alignment & (alignment - 1):
             raise GgufError(
                 f"is damaged: general.alignment is {alignment!r}, allowed: powers of 2 from {_MIN_ALIGNMENT} on"
             )
-        tensors = [_read_tensor(source) for _ in range(n_tensors)]
+        tensors = tuple(_read_tensor(source) for _ in range(n_tensors))
         data_start = -(-source.offset // alignment) * alignment
         return GgufHeader(
             version=version,
             metadata=metadata,
-            n_tensors=n_tensors,
-            tensor_bytes=sum(n_bytes for _, n_bytes in tensors),
-            data_end=max((data_start + offset + n_bytes for offset, n_bytes in tensors), default=source.offset),
+            value_types={key: kind for key, kind, _ in entries},
+            tensors=tensors,
+            tensor_bytes=sum(tensor.n_bytes for tensor in tensors),
+            data_end=max((data_start + tensor.offset + tensor.n_bytes for tensor in tensors), default=source.offset),
             file_bytes=size,
         )
 
@@ -216,14 +247,15 @@ def _read_version(source: _Source) -> int:
     return version
 
 
-def _read_entry(source: _Source) -> tuple[str, Scalar | GgufArray]:
+def _read_entry(source: _Source) -> tuple[str, int, Scalar | GgufArray]:
+    """Key, id of the value's type, value."""
     key = source.name()
     kind = source.u32()
     if kind == _ARRAY:
-        return key, _read_array(source, key)
+        return key, kind, _read_array(source, key)
     if kind == _STRING:
-        return key, source.take(source.u64()).decode("utf-8", "replace")
-    return key, _read_numbers(source, key, kind, 1)[0]
+        return key, kind, source.take(source.u64()).decode("utf-8", "replace")
+    return key, kind, _read_numbers(source, key, kind, 1)[0]
 
 
 def _read_array(source: _Source, key: str) -> GgufArray:
@@ -255,8 +287,7 @@ def _element_size(key: str, kind: int) -> int:
     return struct.calcsize("<" + _SCALARS[kind])
 
 
-def _read_tensor(source: _Source) -> tuple[int, int]:
-    """Offset in the data section, and bytes."""
+def _read_tensor(source: _Source) -> GgufTensor:
     name = source.name()
     n_dimensions = source.u32()
     if n_dimensions > _MAX_DIMENSIONS:
@@ -272,7 +303,7 @@ def _read_tensor(source: _Source) -> tuple[int, int]:
     n_elements = math.prod(shape)
     if n_elements >= 2**63 or (shape and shape[0] % block):
         raise GgufError(f"is damaged: tensor {_show(name)} of type {type_name} has the impossible shape {shape}")
-    return offset, n_elements // block * block_bytes
+    return GgufTensor(name, type_name, shape, offset, n_elements // block * block_bytes)
 
 
 def _show(name: str) -> str:

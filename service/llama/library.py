@@ -27,9 +27,13 @@ class ShortCalls:
     """Calls that keep the GIL; pointers are addresses, None is NULL."""
 
     get_logits_ith: Callable[[Pointer, int], Pointer | None]
+    get_embeddings_ith: Callable[[Pointer, int], Pointer | None]
+    set_embeddings: Callable[[Pointer, bool], None]
     memory_clear: Callable[[Pointer, bool], None]
     memory_seq_rm: Callable[[Pointer, int, int, int], bool]
+    memory_seq_cp: Callable[[Pointer, int, int, int, int], None]
     memory_seq_add: Callable[[Pointer, int, int, int, int], None]
+    memory_seq_pos_min: Callable[[Pointer, int], int]
     memory_seq_pos_max: Callable[[Pointer, int], int]
     sampler_accept: Callable[[Pointer, int], None]
     sampler_apply: Callable[[Pointer, Pointer], None]
@@ -90,9 +94,13 @@ def _bind_short_calls(api: Any) -> ShortCalls:
 
     return ShortCalls(
         get_logits_ith=bind("get_logits_ith", [pointer, i32], pointer),
+        get_embeddings_ith=bind("get_embeddings_ith", [pointer, i32], pointer),
+        set_embeddings=bind("set_embeddings", [pointer, flag], None),
         memory_clear=bind("memory_clear", [pointer, flag], None),
         memory_seq_rm=bind("memory_seq_rm", [pointer, i32, i32, i32], flag),
+        memory_seq_cp=bind("memory_seq_cp", [pointer, i32, i32, i32, i32], None),
         memory_seq_add=bind("memory_seq_add", [pointer, i32, i32, i32, i32], None),
+        memory_seq_pos_min=bind("memory_seq_pos_min", [pointer, i32], i32),
         memory_seq_pos_max=bind("memory_seq_pos_max", [pointer, i32], i32),
         sampler_accept=bind("sampler_accept", [pointer, i32], None),
         sampler_apply=bind("sampler_apply", [pointer, pointer], None),

@@ -8,14 +8,16 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from service.config import ModelConfig
+from service.engine.model import ModelInfo
 from service.llama.amx import amx_is_sound
 from service.llama.context import Context
+from service.llama.encoder import EncoderContext
 from service.llama.errors import ModelLoadAborted
 from service.llama.library import load_library
 from service.llama.logs import logger
 from service.llama.model import LlamaModel
 from service.llama.params import numa_strategy
-from service.llama.preflight import check_model_file
+from service.llama.preflight import ModelFileFacts, check_model_file
 from service.llama.weights import Weights
 
 #: Part of the progress that reading the weights stands for; the rest is context, vocabulary and first decode.
@@ -47,26 +49,39 @@ def load(config: ModelConfig, *, on_progress: Callable[[float], bool | None] = l
                 library,
                 config,
                 lambda part: progress.advance(_WEIGHTS_SHARE * part),
+                adapters=file_facts.adapters,
                 use_extra_buffers=amx_is_sound(library),
             )
         )
         progress.report(_WEIGHTS_SHARE)
-        context = on_failure.enter_context(Context(weights, config, file_facts.n_ctx))
+        context = _open_context(weights, config, file_facts)
+        on_failure.callback(context.close)
         model = LlamaModel(weights, context)
         progress.report(1.0)
         on_failure.pop_all()
     logger.info(
-        "loaded %s (%s, %d MiB) in %.1f s: %d cells for %d sequences, %d of %d CPUs",
+        "loaded %s (%s, %d MiB) in %.1f s: %s, %d of %d CPUs",
         config.path,
         model.facts.description,
         model.facts.size_bytes >> 20,
         time.monotonic() - started_s,
-        model.info.n_cells,
-        model.info.n_seq_max,
+        _capacity(model.info),
         context.n_threads,
         os.cpu_count() or 0,
     )
     return model
+
+
+def _open_context(weights: Weights, config: ModelConfig, facts: ModelFileFacts) -> Context | EncoderContext:
+    if facts.is_encoder:
+        return EncoderContext(weights, config, facts.n_ctx, facts.pooling)
+    return Context(weights, config, facts.n_ctx)
+
+
+def _capacity(info: ModelInfo) -> str:
+    if info.can_generate:
+        return f"{info.n_cells} cells for {info.n_seq_max} sequences"
+    return f"embeddings only, of inputs of up to {info.n_hidden} tokens"
 
 
 class _Monotonic:

@@ -27,6 +27,7 @@ class LogBridge:
         self._pending = ""
         self._level = logging.DEBUG
         self._collectors: list[deque[str]] = []
+        self._n_muting = 0
 
     def write(self, level: int, text: bytes | None) -> None:
         """Take a piece of text.
@@ -40,6 +41,8 @@ class LogBridge:
             if level != _CONTINUATION:
                 lines += self._flush()
                 self._level = _LEVELS.get(level, logging.DEBUG)
+                if self._n_muting and self._level == logging.WARNING:
+                    self._level = logging.DEBUG
             self._pending += (text or b"").decode("utf-8", "replace")
             while "\n" in self._pending:
                 line, _, rest = self._pending.partition("\n")
@@ -61,6 +64,17 @@ class LogBridge:
             with self._lock:
                 # By identity: two collectors with the same lines are equal.
                 self._collectors = [collector for collector in self._collectors if collector is not errors]
+
+    @contextmanager
+    def mute_warnings(self) -> Iterator[None]:
+        """Log warnings at debug level inside the block, where it is known that there will be many of no interest."""
+        with self._lock:
+            self._n_muting += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._n_muting -= 1
 
     def _flush(self) -> list[tuple[int, str]]:
         line, self._pending = self._pending.rstrip(), ""

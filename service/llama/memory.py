@@ -10,18 +10,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from service.config import ModelConfig
 from service.llama.gguf import TENSOR_TYPES, GgufArray, Scalar
 from service.llama.options import CACHE_TYPES
 
 #: Tokens that the library evaluates at once at most; batches are cut into pieces of this size.
 N_UBATCH = 512
+#: Most tokens whose hidden states are evaluated at once. The library computes logits for them, too, and keeps memory
+#: for as many rows from then on: 49 MiB with a vocabulary of 49,152 tokens, 262 MiB with one of 262,144.
+N_HIDDEN = 128
 #: The library's granularity for contexts, in cells.
 CELL_PADDING = 256
 
 _MASK_BYTES = 2
 _FLOAT_BYTES = 4
 #: Python, the library's code, tokenizer tables, graphs: measured 90 MiB with a vocabulary of 49,152 tokens.
-_PROCESS_BYTES = 128 << 20
+PROCESS_BYTES = 128 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +63,32 @@ def pad_cells(n_cells: int) -> int:
     return -(-n_cells // CELL_PADDING) * CELL_PADDING
 
 
+def library_sequences(config: ModelConfig) -> int:
+    """Sequences of the library's context: those of the model, and one for copies."""
+    return config.n_seq_max + 1
+
+
+def library_batch(config: ModelConfig) -> int:
+    """Most tokens of a batch: what was asked for, but creating a context aborts if it has more sequences than that."""
+    return max(config.n_batch, library_sequences(config))
+
+
+def count_hidden(config: ModelConfig) -> int:
+    """Most tokens whose hidden states are evaluated at once; 0 if nobody shall ask for any."""
+    return min(N_HIDDEN, library_batch(config)) if config.embedding else 0
+
+
+def count_outputs(config: ModelConfig) -> int:
+    """Tokens of a batch that may give an output: the last one of each sequence, or all if hidden states are wanted."""
+    return max(library_sequences(config), count_hidden(config))
+
+
 def estimate_memory(
     metadata: Mapping[str, Scalar | GgufArray],
     *,
     weights: int,
     n_vocab: int,
-    n_parallel: int,
+    n_outputs: int,
     cache_type_k: str,
     cache_type_v: str,
 ) -> MemoryEstimate:
@@ -74,7 +98,7 @@ def estimate_memory(
         metadata: of the GGUF file; what it does not tell counts as 0.
         weights: bytes of all tensors.
         n_vocab: tokens in the vocabulary.
-        n_parallel: number of slots.
+        n_outputs: rows of logits that are kept at a time.
         cache_type_k, cache_type_v: keys of ``CACHE_TYPES``.
     """
     shape = _AttentionShape(metadata)
@@ -85,10 +109,10 @@ def estimate_memory(
     # Per token of a piece of a batch the widest point of the graph is the feed-forward; the factors were fitted to
     # the compute buffers that the library reports.
     activations = N_UBATCH * _FLOAT_BYTES * (8 * shape.n_embd + 3 * shape.n_ff)
-    logits = 2 * n_parallel * n_vocab * _FLOAT_BYTES
+    logits = 2 * n_outputs * n_vocab * _FLOAT_BYTES
     return MemoryEstimate(
         weights=weights,
-        fixed=activations + logits + _PROCESS_BYTES,
+        fixed=activations + logits + PROCESS_BYTES,
         per_cell=kv + N_UBATCH * _MASK_BYTES,
     )
 

@@ -6,6 +6,7 @@ with each entry replaced by all kinds of values.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from service.llama.gguf import GgufArray, GgufError, Scalar
@@ -17,6 +18,25 @@ _MAX_LAYERS, _MAX_EXPERTS = 512, 1024
 _ROPE_SCALINGS = ("none", "linear", "yarn", "longrope")
 _NO_VOCABULARY = ("none", "no_vocab")
 _SENTENCEPIECE = "llama"
+_RWKV = "rwkv"
+_WHITESPACE = "whitespace"
+_ESCAPE = re.compile(rb"\\(?:x([0-9a-f]{2})|(.))", re.DOTALL)
+_POOLINGS = ("none", "mean", "cls", "last", "rank")
+#: Architectures that turn whole texts into embeddings and do nothing else.
+_ENCODERS = frozenset(
+    {
+        "bert",
+        "eurobert",
+        "gemma-embedding",
+        "jina-bert-v2",
+        "jina-bert-v3",
+        "modern-bert",
+        "neo-bert",
+        "nomic-bert",
+        "nomic-bert-moe",
+        "t5encoder",
+    }
+)
 
 
 def check_metadata(metadata: Metadata) -> None:
@@ -29,6 +49,9 @@ def check_metadata(metadata: Metadata) -> None:
     if not isinstance(architecture, str) or not architecture:
         raise GgufError(f"is not a model: general.architecture is {architecture!r}, not the name of an architecture")
     _check_vocabulary(metadata)
+    _check_pooling(metadata, architecture)
+    if is_encoder(metadata):
+        _check_heads(metadata, architecture)
     n_layers = _integer(metadata, f"{architecture}.block_count", 1, _MAX_LAYERS)
     _integer(metadata, f"{architecture}.nextn_predict_layers", 0, n_layers)
     # Files of this family count one expert where they mean none, and the library knows.
@@ -43,6 +66,18 @@ def check_metadata(metadata: Metadata) -> None:
         )
 
 
+def is_encoder(metadata: Metadata) -> bool:
+    """Whether the model cannot generate text, only make embeddings of whole texts."""
+    return metadata.get("general.architecture") in _ENCODERS
+
+
+def pooling(metadata: Metadata) -> str:
+    """How the model makes an embedding of the states of a text: "none", "mean", "cls", "last" or "rank"; checked."""
+    value = metadata.get(f"{metadata.get('general.architecture')}.pooling_type", 0)
+    assert isinstance(value, int)
+    return _POOLINGS[value]
+
+
 def _check_vocabulary(metadata: Metadata) -> None:
     kind = metadata.get("tokenizer.ggml.model")
     if kind in _NO_VOCABULARY:
@@ -54,6 +89,13 @@ def _check_vocabulary(metadata: Metadata) -> None:
         raise GgufError(
             f"is damaged: tokenizer.ggml.tokens has {tokens.length} entries, of which only {len(tokens.texts)} differ"
         )
+    if metadata.get("tokenizer.ggml.pre") == _WHITESPACE and kind != _WHITESPACE:
+        # Only the tokenizer of that name drops the spaces that the library asserts not to meet.
+        raise GgufError(
+            f"is damaged: tokenizer.ggml.pre is {_WHITESPACE!r}, so tokenizer.ggml.model must be, too, not {kind!r}"
+        )
+    if kind == _RWKV:
+        _check_rwkv(tokens)
     if kind == _SENTENCEPIECE:
         # Text that no other token covers is spelled in bytes; a byte without a token ends the process.
         missing = [byte for byte in range(256) if not {b"<0x%02X>" % byte, bytes([byte])} & tokens.texts]
@@ -61,6 +103,45 @@ def _check_vocabulary(metadata: Metadata) -> None:
             raise GgufError(
                 f"is damaged: tokenizer.ggml.tokens lacks {len(missing)} bytes, the first <0x{missing[0]:02X}>"
             )
+
+
+def _check_rwkv(tokens: GgufArray) -> None:
+    """Text that begins like a token but goes on unlike any makes the library start anew, for ever."""
+    texts = {_ESCAPE.sub(_unescape, text) for text in tokens.texts}
+    missing = sorted({text[0] for text in texts if text} - {text[0] for text in texts if len(text) == 1})
+    if missing:
+        raise GgufError(
+            f"is damaged: tokenizer.ggml.tokens lacks {len(missing)} bytes with which other tokens begin, the first "
+            f"0x{missing[0]:02X}"
+        )
+
+
+def _unescape(match: re.Match[bytes]) -> bytes:
+    if match[1]:
+        return bytes.fromhex(match[1].decode())
+    return {b"t": b"\t", b"n": b"\n", b"r": b"\r"}.get(match[2], match[2])
+
+
+def _check_pooling(metadata: Metadata, architecture: str) -> None:
+    key = f"{architecture}.pooling_type"
+    value = metadata.get(key, 0)
+    if not isinstance(value, int) or not 0 <= value < len(_POOLINGS):
+        allowed = ", ".join(f"{number} ({name})" for number, name in enumerate(_POOLINGS))
+        raise GgufError(f"is damaged: {key} is {value!r}, allowed: {allowed}")
+    if is_encoder(metadata) and pooling(metadata) == "rank":
+        raise GgufError(f"is a reranker ({key} is {value}): it scores pairs of texts and makes no embeddings")
+
+
+def _check_heads(metadata: Metadata, architecture: str) -> None:
+    """Encoders attend with keys and values of the same length."""
+    n_embd = metadata.get(f"{architecture}.embedding_length")
+    n_heads = metadata.get(f"{architecture}.attention.head_count")
+    head = n_embd // n_heads if isinstance(n_embd, int) and isinstance(n_heads, int) and n_heads > 0 else None
+    key, value = (metadata.get(f"{architecture}.attention.{name}_length", head) for name in ("key", "value"))
+    if key != value:
+        raise GgufError(
+            f"is damaged: {architecture}.attention.key_length is {key!r}, allowed: that of the values, {value!r}"
+        )
 
 
 def _check_experts(metadata: Metadata, architecture: str) -> None:

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.engine.model import Logits, ModelInfo, Segment
+from service.engine.model import DecodeFailed, Logits, ModelInfo, Pooling, Rows, Segment
 from service.llama.context import Context
+from service.llama.encoder import EncoderContext
 from service.llama.grammar import LlamaGrammar
 from service.llama.vocabulary import LlamaVocabulary
 from service.llama.weights import Weights
+
+#: ``llama_pooling_type``.
+_POOLINGS = {1: Pooling.MEAN, 2: Pooling.CLS, 3: Pooling.LAST}
+_RANK = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +29,10 @@ class ModelFacts:
         size_bytes: bytes of all tensors.
         n_embd: length of a hidden state.
         n_ctx_train: context the model was trained with, in tokens.
-        n_ctx: KV cells that all slots share, as asked for; the training context if 0 was asked for.
+        n_ctx: KV cells that all slots share, as asked for; the training context if 0 was asked for. Of an encoder the
+            most tokens of an input.
         chat_template: Jinja text, None if the model has none.
         has_fim: whether the vocabulary has the tokens for infill.
-        pooling: how the model makes an embedding of its hidden states: none, mean, cls, last or rank.
     """
 
     name: str
@@ -40,7 +45,6 @@ class ModelFacts:
     n_ctx: int
     chat_template: str | None
     has_fim: bool
-    pooling: str
 
 
 class LlamaModel:
@@ -50,17 +54,26 @@ class LlamaModel:
     ``close``.
     """
 
-    def __init__(self, weights: Weights, context: Context) -> None:
+    def __init__(self, weights: Weights, context: Context | EncoderContext) -> None:
         self._weights = weights
         self._context = context
         vocabulary = weights.vocabulary
         self._vocabulary = vocabulary
+        pooling = _POOLINGS.get(weights.pooling_type, Pooling.LAST)
         self._info = ModelInfo(
             n_vocab=vocabulary.n_vocab,
             n_cells=context.n_cells,
             n_batch=context.n_batch,
             n_seq_max=context.n_seq_max,
-            n_ctx_train=weights.n_ctx_train,
+            n_embd=context.n_embd,
+            # What a reranker makes of its states is no embedding.
+            n_hidden=0 if weights.pooling_type == _RANK else context.n_hidden,
+            pooling=context.pooling if isinstance(context, EncoderContext) else pooling,
+            can_generate=not isinstance(context, EncoderContext),
+            # No input of an encoder may be longer than either.
+            n_ctx_train=min(weights.n_ctx_train, context.n_cells)
+            if isinstance(context, EncoderContext)
+            else weights.n_ctx_train,
             eog_tokens=vocabulary.eog_tokens,
             nl_token=-1 if vocabulary.nl_token is None else vocabulary.nl_token,
             bos_token=vocabulary.bos_token if vocabulary.adds_bos and vocabulary.bos_token is not None else -1,
@@ -77,7 +90,6 @@ class LlamaModel:
             n_ctx=context.n_cells,
             chat_template=weights.chat_template,
             has_fim=vocabulary.fim_tokens is not None,
-            pooling=context.pooling,
         )
 
     def __enter__(self) -> LlamaModel:
@@ -106,6 +118,11 @@ class LlamaModel:
         """The tokens; any thread."""
         return self._vocabulary
 
+    @property
+    def cells_free(self) -> int:
+        """KV cells that no sequence holds."""
+        return self._context.kv.cells.free
+
     def decode(self, segments: Sequence[Segment]) -> None:
         """Evaluate segments in one call."""
         self._context.decode(segments)
@@ -114,17 +131,39 @@ class LlamaModel:
         """The logits after a segment of the last ``decode``."""
         return self._context.logits(index)
 
+    def hidden(self, segments: Sequence[Segment]) -> Rows:
+        """Evaluate segments in one call for their hidden states."""
+        return self._context.hidden(segments)
+
+    def encode(self, inputs: Sequence[Sequence[int]]) -> Rows:
+        """The embeddings of whole inputs, by an encoder."""
+        if isinstance(self._context, EncoderContext):
+            return self._context.encode(inputs)
+        raise DecodeFailed(f"{len(inputs)} inputs cannot be encoded: this model generates text")
+
     def remove(self, seq_id: int, start: int, end: int) -> bool:
         """Remove positions of a sequence."""
-        return self._context.remove(seq_id, start, end)
+        return self._context.kv.remove(seq_id, start, end)
+
+    def fork(self, source: int, target: int, end: int) -> bool:
+        """Let a sequence share positions of another one."""
+        return self._context.kv.fork(source, target, end)
+
+    def unshare(self, seq_id: int) -> None:
+        """Give a sequence cells of its own."""
+        self._context.kv.unshare(seq_id)
 
     def shift(self, seq_id: int, start: int, end: int, delta: int) -> None:
         """Move positions of a sequence."""
-        self._context.shift(seq_id, start, end, delta)
+        self._context.kv.shift(seq_id, start, end, delta)
+
+    def divide(self, seq_id: int, start: int, end: int, divisor: int) -> None:
+        """Divide positions of a sequence."""
+        self._context.kv.divide(seq_id, start, end, divisor)
 
     def position_max(self, seq_id: int) -> int:
         """Highest position of a sequence, or -1."""
-        return self._context.position_max(seq_id)
+        return self._context.kv.position_max(seq_id)
 
     def piece(self, token: int) -> bytes:
         """Bytes of a token; any thread."""

@@ -6,9 +6,10 @@ built without GPU support ignores them.
 
 from __future__ import annotations
 
+import ctypes
 import math
 
-from service.config import KvOverride, ModelConfig
+from service.config import EMBEDDING_SEQUENCES, KvOverride, LoraAdapter, ModelConfig
 from service.errors import InvalidArgument
 
 #: Types of the KV cache, and their ids in ``ggml``.
@@ -17,7 +18,10 @@ CACHE_TYPES = {"f32": 0, "f16": 1, "q8_0": 8, "q4_0": 2, "q4_1": 3, "q5_0": 6, "
 #: Tokens that a slot must hold to be of any use.
 MIN_CTX_SLOT = 8
 #: Sequences of one context (``LLAMA_MAX_SEQ``).
-MAX_PARALLEL = 256
+MAX_SEQUENCES = 256
+#: Slots: every one needs a sequence; so do the system prompt, copies inside the library's memory, and inputs that are
+#: being embedded.
+MAX_PARALLEL = MAX_SEQUENCES - EMBEDDING_SEQUENCES - 2
 #: Threads of one computation (``GGML_MAX_N_THREADS``).
 MAX_THREADS = 512
 #: Devices over which a model can be split (``llama_max_devices``).
@@ -47,6 +51,8 @@ def check_options(config: ModelConfig) -> None:
     _check_devices(config)
     for override in config.kv_overrides:
         _check_override(override)
+    for adapter in config.lora:
+        _check_adapter(adapter)
 
 
 def _check_context(config: ModelConfig) -> None:
@@ -97,6 +103,13 @@ def _check_override(override: KvOverride) -> None:
         raise _refuse("--override-kv", f"{override.key}={value}", "an integer of 64 bits")
     if isinstance(value, float) and not math.isfinite(value):
         raise _refuse("--override-kv", f"{override.key}={value}", "a finite number")
+
+
+def _check_adapter(adapter: LoraAdapter) -> None:
+    if not adapter.path or "\0" in adapter.path:
+        raise _refuse("--lora", adapter.path, "the path of a GGUF file")
+    if not math.isfinite(ctypes.c_float(adapter.scale).value):
+        raise _refuse("--lora-scaled", adapter.scale, "any finite number of 32 bits as the scale")
 
 
 def _check_integer(option: str, value: int | None, lowest: int, highest: int) -> None:

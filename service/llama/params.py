@@ -8,7 +8,7 @@ from typing import Any
 
 from service.config import KvOverride, ModelConfig, NumaStrategy, RopeScaling, SplitMode
 from service.llama.library import Library
-from service.llama.memory import N_UBATCH, pad_cells
+from service.llama.memory import N_UBATCH, count_outputs, library_batch, library_sequences, pad_cells
 from service.llama.options import CACHE_TYPES, MAX_DEVICES
 from service.llama.threads import physical_cores
 
@@ -71,15 +71,13 @@ def context_params(library: Library, config: ModelConfig, n_ctx: int) -> Any:
         n_ctx: cells; the library rounds up, and it clips batches to this number before it does.
     """
     params = library.api.llama_context_default_params()
-    n_seq_max = config.n_parallel
-    params.n_ctx = max(pad_cells(n_ctx), pad_cells(n_seq_max))
-    # Creating the context aborts if the batch is smaller than the number of sequences.
-    params.n_batch = max(config.n_batch, n_seq_max)
+    params.n_seq_max = library_sequences(config)
+    params.n_batch = library_batch(config)
+    params.n_ctx = max(pad_cells(n_ctx), pad_cells(params.n_seq_max))
     params.n_ubatch = min(params.n_batch, N_UBATCH)
-    params.n_seq_max = n_seq_max
     # Only the last token of a segment gives logits. The default, one row for every token of a batch, would put 84 MiB
     # more into the compute buffer of a model with 49,152 tokens.
-    params.n_outputs_max = n_seq_max
+    params.n_outputs_max = count_outputs(config)
     params.n_threads = config.n_threads or physical_cores()
     # Steps of several slots are batches too, so these are what most steps run with.
     params.n_threads_batch = config.n_threads_batch or params.n_threads

@@ -8,16 +8,18 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from service.config import ModelConfig
+from service.llama.encoder_memory import EncoderMemoryEstimate, estimate_encoder_memory
 from service.llama.errors import ModelLoadError
-from service.llama.gguf import GgufArray, GgufError, GgufHeader, Scalar, read_header
-from service.llama.memory import MemoryEstimate, available_bytes, estimate_memory
-from service.llama.metadata import check_metadata
+from service.llama.files import read_gguf
+from service.llama.gguf import GgufArray, GgufError, GgufHeader, Scalar
+from service.llama.lora_files import AdapterFile, check_adapters
+from service.llama.memory import MemoryEstimate, available_bytes, count_outputs, estimate_memory
+from service.llama.metadata import check_metadata, is_encoder, pooling
 from service.llama.options import MIN_CTX_SLOT, check_options
 
 _SPLIT_NAME = re.compile(r"(?P<prefix>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.DOTALL)
@@ -33,11 +35,15 @@ class ModelFileFacts:
         name: ``general.name``, empty if the file has none.
         n_layers: number of layers.
         n_ctx_train: context the model was trained with, in tokens; 0 if the file does not say.
-        n_ctx: KV cells that will be allocated: the ones asked for, or ``n_ctx_train``.
+        n_ctx: KV cells that will be allocated: the ones asked for, or ``n_ctx_train``. Of an encoder, the most tokens
+            of one input: not above ``n_ctx_train``.
         n_embd: length of a hidden state.
         n_vocab: tokens in the vocabulary.
+        is_encoder: whether the model cannot generate text, only make embeddings.
+        pooling: how it makes an embedding of the states of a text: none, mean, cls, last or rank.
         n_files: number of files.
         size_bytes: bytes of all tensors.
+        adapters: LoRA adapters that are applied to the model.
         memory: what the model needs.
     """
 
@@ -49,13 +55,16 @@ class ModelFileFacts:
     n_ctx: int
     n_embd: int
     n_vocab: int
+    is_encoder: bool
+    pooling: str
     n_files: int
     size_bytes: int
-    memory: MemoryEstimate
+    adapters: tuple[AdapterFile, ...]
+    memory: MemoryEstimate | EncoderMemoryEstimate
 
 
 def check_model_file(config: ModelConfig, available: Callable[[], int | None] = available_bytes) -> ModelFileFacts:
-    """Check options, file and memory.
+    """Check options, files and memory.
 
     Args:
         config: which model to load and how.
@@ -74,7 +83,7 @@ def check_model_file(config: ModelConfig, available: Callable[[], int | None] = 
     except GgufError as error:
         raise ModelLoadError(f"model file {path} {error}") from error
     facts = _collect_facts(config, path, headers, metadata)
-    if facts.n_ctx < MIN_CTX_SLOT * config.n_parallel:
+    if not facts.is_encoder and facts.n_ctx < MIN_CTX_SLOT * config.n_parallel:
         raise ModelLoadError(
             f"model file {path} was trained with a context of {facts.n_ctx_train} tokens, too few for "
             f"--parallel {config.n_parallel}; set --ctx-size"
@@ -96,25 +105,7 @@ def _read_model(path: Path) -> list[GgufHeader]:
 
 
 def _read_file(path: Path) -> GgufHeader:
-    try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise ModelLoadError(f"model file {path} is a directory; --model must name a GGUF file")
-        if not stat.S_ISREG(mode):
-            raise ModelLoadError(f"model file {path} is not a regular file; --model must name a GGUF file")
-        header = read_header(path)
-    except FileNotFoundError as error:
-        where = "" if path.is_absolute() else f" in {Path.cwd()}"
-        raise ModelLoadError(f"model file {path} does not exist{where}; check --model") from error
-    except OSError as error:
-        raise ModelLoadError(f"model file {path} cannot be read: {error.strerror}") from error
-    except GgufError as error:
-        raise ModelLoadError(f"model file {path} {error}") from error
-    if header.data_end > header.file_bytes:
-        raise ModelLoadError(
-            f"model file {path} is truncated: it has {header.file_bytes} bytes, its tensors end at byte "
-            f"{header.data_end}; download or copy it again"
-        )
+    header = read_gguf(path, f"model file {path}", "--model")
     if header.n_tensors == 0 and "split.count" not in header.metadata:
         raise ModelLoadError(f"model file {path} has no weights; it is only a vocabulary")
     return header
@@ -152,26 +143,42 @@ def _collect_facts(
     tokens = metadata.get("tokenizer.ggml.tokens")
     n_vocab = tokens.length if isinstance(tokens, GgufArray) else integer("vocab_size")
     size_bytes = sum(header.tensor_bytes for header in headers)
+    adapters = check_adapters(config.lora, headers)
     n_ctx_train = integer("context_length")
+    n_ctx = config.n_ctx or n_ctx_train
+    encodes = is_encoder(metadata)
     return ModelFileFacts(
         path=path,
         architecture=architecture,
         name=str(metadata.get("general.name", "")),
         n_layers=integer("block_count"),
         n_ctx_train=n_ctx_train,
-        n_ctx=config.n_ctx or n_ctx_train,
+        n_ctx=min(n_ctx, n_ctx_train) if encodes else n_ctx,
         n_embd=integer("embedding_length"),
         n_vocab=n_vocab,
+        is_encoder=encodes,
+        pooling=pooling(metadata),
         n_files=len(headers),
         size_bytes=size_bytes,
-        memory=estimate_memory(
-            metadata,
-            weights=size_bytes,
-            n_vocab=n_vocab,
-            n_parallel=config.n_parallel,
-            cache_type_k=config.cache_type_k,
-            cache_type_v=config.cache_type_v,
+        adapters=adapters,
+        memory=_estimate_memory(
+            config, metadata, size_bytes + sum(adapter.size_bytes for adapter in adapters), n_vocab
         ),
+    )
+
+
+def _estimate_memory(
+    config: ModelConfig, metadata: dict[str, Scalar | GgufArray], weights: int, n_vocab: int
+) -> MemoryEstimate | EncoderMemoryEstimate:
+    if is_encoder(metadata):
+        return estimate_encoder_memory(metadata, weights=weights, n_vocab=n_vocab)
+    return estimate_memory(
+        metadata,
+        weights=weights,
+        n_vocab=n_vocab,
+        n_outputs=count_outputs(config),
+        cache_type_k=config.cache_type_k,
+        cache_type_v=config.cache_type_v,
     )
 
 

@@ -2,36 +2,61 @@
 
 For a third of the BPE vocabularies (DeepSeek's, Falcon's, Mistral's, GPT-4o's among them) the library splits texts with
 ``std::regex``, which recurses once per character of a match: 330 bytes of stack each, and the process is gone after
-25,000 letters without a space. No word of any language is that long.
+25,000 letters without a space. No word of any language is that long. For one of them (EXAONE-MoE's) words and the
+single spaces between them are one match, which ends at punctuation, digits and line ends only.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 #: Characters of a run that are left together: 1.4 MB of stack, of the 8 MB that threads have.
 MAX_RUN = 4096
 
-_LONG_RUN = re.compile(rf"\S{{{MAX_RUN + 1},}}|\s{{{MAX_RUN + 1},}}")
-# Splitters end a word in front of . , ; ! ? and their wide forms, so a cut there changes nothing. Chinese and Japanese
-# prose has no spaces, but is full of them.
-_WORD_END = re.compile(r"(?<=\w)(?=[.,;!?\u3001\u3002\uff0c\uff1b\uff01\uff1f\u2026])")
+# What the library takes as white space; Python's \s has the separators U+001C to U+001F besides.
+_SPACE = "\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_NO_PHRASE = "\x00-\x1f!-@\\[-`{-\x7f"
 
 
-def cut_long_runs(text: str) -> list[str]:
-    """The text in parts, none of which has a run of more than ``MAX_RUN`` characters without or with only whitespace.
+def _long(characters: str) -> str:
+    """A pattern for more than ``MAX_RUN`` of them. Tried where a run begins only, or it would take quadratic time."""
+    return rf"(?<![{characters}])[{characters}]{{{MAX_RUN + 1},}}"
 
-    Cuts in front of punctuation if there is any near the end of a part, else anywhere: the tokens at such a cut may
-    differ from those of the uncut text.
+
+_LONG_RUN = re.compile(f"{_long('^' + _SPACE)}|{_long(_SPACE)}")
+_LONG_PHRASE = re.compile(_long("^" + _NO_PHRASE))
+# Splitters end a word in front of a space, and of . , ; ! ? and their wide forms, so a cut there changes nothing.
+# Chinese and Japanese prose has no spaces, but is full of the others.
+_WORD_END = re.compile(r"(?<=\S)(?= \S)|(?<=\w)(?=[.,;!?\u3001\u3002\uff0c\uff1b\uff01\uff1f\u2026])")
+
+
+def cut_long_runs(text: str, names: Collection[str] = ()) -> list[str]:
+    """The text in parts, none of which has more than ``MAX_RUN`` characters that the library might match at once.
+
+    These are characters without white space, white space, and letters with spaces. Cuts in front of a space or of
+    punctuation if there is any near the end of a part, else anywhere: the tokens at such a cut may differ from those
+    of the uncut text.
+
+    Args:
+        text: the text.
+        names: of special tokens, through which no cut is made.
     """
     if len(text) <= MAX_RUN:
         return [text]
+    return [
+        part for phrase in _cut_matches(_LONG_PHRASE, text, names) for part in _cut_matches(_LONG_RUN, phrase, names)
+    ]
+
+
+def _cut_matches(pattern: re.Pattern[str], text: str, names: Collection[str]) -> list[str]:
+    """The text in parts, none of which has a match of the pattern."""
     parts = []
     start = 0
-    for run in _LONG_RUN.finditer(text):
+    for run in pattern.finditer(text):
         position = run.start()
         while run.end() - position > MAX_RUN:
-            position = _cut(text, position, position + MAX_RUN)
+            position = _before_name(text, position, _cut(text, position, position + MAX_RUN), names)
             parts.append(text[start:position])
             start = position
     parts.append(text[start:])
@@ -42,3 +67,12 @@ def _cut(text: str, start: int, limit: int) -> int:
     """The last good place in the second half of ``text[start:limit]``, or its end."""
     places = [place.start() for place in _WORD_END.finditer(text, (start + limit) // 2, limit)]
     return places[-1] if places else limit
+
+
+def _before_name(text: str, start: int, place: int, names: Collection[str]) -> int:
+    """The place, or that in front of a name which it is inside of; behind ``start``."""
+    for name in names:
+        found = text.find(name, max(start + 1, place - len(name) + 1), place + len(name) - 1)
+        if found != -1:
+            return found
+    return place

@@ -41,8 +41,10 @@ class LlamaVocabulary:
         eos_token: end of sequence, None if the model has none.
         eot_token: end of turn, None if the model has none.
         nl_token: a newline, None if the model has none.
-        adds_bos: whether prompts of this model begin with BOS.
+        sep_token: separator, None if the model has none.
+        adds_bos: whether prompts of this model begin with BOS; that of a BERT vocabulary is called CLS.
         adds_eos: whether texts of this model are closed with EOS.
+        adds_sep: whether texts of this model are closed with SEP instead.
         eog_tokens: tokens at which generation ends.
         fim_tokens: what infill needs, None unless the model has all three.
         pieces: bytes of each token by id; empty for control tokens.
@@ -59,15 +61,22 @@ class LlamaVocabulary:
         self.eos_token = _token(api.llama_vocab_eos(pointer))
         self.eot_token = _token(api.llama_vocab_eot(pointer))
         self.nl_token = _token(api.llama_vocab_nl(pointer))
-        self.adds_bos = bool(api.llama_vocab_get_add_bos(pointer)) and self.bos_token is not None
+        kind = api.llama_vocab_type(pointer)
+        is_wordpiece = kind == api.LLAMA_VOCAB_TYPE_WPM
+        # BERT's texts always stand between CLS and SEP; the library does not look at the metadata for them.
+        self.adds_bos = (is_wordpiece or bool(api.llama_vocab_get_add_bos(pointer))) and self.bos_token is not None
         self.adds_eos = bool(api.llama_vocab_get_add_eos(pointer)) and self.eos_token is not None
-        self._splits_words = api.llama_vocab_type(pointer) == api.LLAMA_VOCAB_TYPE_BPE
+        self.sep_token = _token(api.llama_vocab_sep(pointer))
+        # Not ``llama_vocab_get_add_sep``: that one is about what stands between a question and a document to rank.
+        self.adds_sep = is_wordpiece and self.sep_token is not None
+        self._splits_words = kind == api.LLAMA_VOCAB_TYPE_BPE
         is_eog = library.short.vocab_is_eog
         self.eog_tokens = frozenset(token for token in range(self.n_vocab) if is_eog(pointer, token))
         self.fim_tokens = _fim_tokens(
             api.llama_vocab_fim_pre(pointer), api.llama_vocab_fim_suf(pointer), api.llama_vocab_fim_mid(pointer)
         )
         self.pieces, self._names = self._decode_pieces()
+        self._special_names = frozenset(name.decode("utf-8", "replace") for name in self._names.values() if name)
         self._grammar_tokens = GrammarTokens(self.pieces, self.eog_tokens)
 
     def close(self) -> None:
@@ -79,16 +88,17 @@ class LlamaVocabulary:
     def tokenize(self, text: str, *, parse_special: bool) -> list[int]:
         """Token ids of a text of any size, without BOS and EOS. Releases the GIL: 0.5 s per MB of English.
 
-        A run of thousands of characters without a space may be split where the library alone would not.
+        A run of thousands of characters without a space, or of words without punctuation, may be split where the
+        library alone would not.
 
         Args:
             text: the text.
             parse_special: whether the names of special tokens in the text become those tokens.
 
         Raises:
-            InvalidArgument: the text has 2 GiB or more.
+            InvalidArgument: the text has 2 GiB or more, or characters that the vocabulary neither has nor replaces.
         """
-        parts = cut_long_runs(text) if self._splits_words else [text]
+        parts = cut_long_runs(text, self._special_names) if self._splits_words else [text]
         with self._in_use() as pointer:
             return [token for part in parts for token in self._tokenize(pointer, part.encode(), parse_special)]
 
@@ -140,6 +150,8 @@ class LlamaVocabulary:
             )
             if n_tokens >= 0:
                 ids: list[int] = tokens[:n_tokens].tolist()
+                if _NO_TOKEN in ids:
+                    raise InvalidArgument("prompt", "has characters for which this model has no token")
                 return ids
             capacity = -n_tokens
 

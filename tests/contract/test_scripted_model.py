@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from service.engine.scripted import ScriptedModel
-from tests.contract.language_model import LanguageModelContract, ModelFactory
+from tests.contract.base import ModelFactory
+from tests.contract.language_model import LanguageModelContract
 
 
 class TestScriptedModel(LanguageModelContract):
@@ -17,7 +18,7 @@ class TestScriptedModel(LanguageModelContract):
     def model_factory(self) -> ModelFactory:
         """Scripted models."""
 
-        def create(n_cells: int, n_seq_max: int) -> ScriptedModel:
-            return ScriptedModel(n_cells=n_cells, n_seq_max=n_seq_max)
+        def create(n_cells: int, n_seq_max: int, *, embedding: bool = False) -> ScriptedModel:
+            return ScriptedModel(n_cells=n_cells, n_seq_max=n_seq_max, n_hidden=32 if embedding else 0)
 
         return create

@@ -1,4 +1,4 @@
-"""Writes GGUF models of some 100 kB with random weights, which llama.cpp loads in milliseconds.
+"""Writes GGUF models of some 100 kB with random weights, which llama.cpp loads in milliseconds, and LoRA adapters.
 
 The vocabulary resembles that of ``service.engine.scripted``: tokens 0 to 255 are the bytes, then come ``BOS`` and
 ``EOS``; behind them a few more.
@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import gguf
+import gguf.quants
 import numpy as np
 import numpy.typing as npt
 
@@ -19,7 +21,8 @@ BOS, EOS, IM_START, IM_END = 256, 257, 258, 259
 SPACE_T = 260
 FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE = 261, 262, 263
 
-Metadata = int | float | bool | str
+Metadata = int | float | bool | str | list[int]
+Matrix = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class TinyModel:
         n_ctx_train: context length in the metadata.
         adds_bos: ``tokenizer.ggml.add_bos_token``.
         has_fim: add the tokens for infill.
+        has_output: whether the output has a matrix of its own; if not, it is that of the embedding.
         chat_template: Jinja, or None.
         pre_tokenizer: ``tokenizer.ggml.pre``.
         seed: of the weights.
@@ -47,6 +51,7 @@ class TinyModel:
     n_ctx_train: int = 512
     adds_bos: bool = True
     has_fim: bool = False
+    has_output: bool = True
     chat_template: str | None = None
     pre_tokenizer: str = "gpt-2"
     seed: int = 0
@@ -60,6 +65,96 @@ class TinyModel:
         return [_spell(byte) for byte in range(256)] + specials + [_spell(ord(" ")) + "t"] + fim
 
 
+def tensors_of(model: TinyModel) -> dict[str, Matrix]:
+    """The weights of a model by name; matrices are (n_out, n_in)."""
+    random = np.random.default_rng(model.seed)
+    n_embd, n_ff, n_vocab = model.n_embd, model.n_ff, len(model.tokens)
+    n_embd_kv = n_embd // model.n_heads * model.n_heads_kv
+
+    def matrix(rows: int, columns: int) -> Matrix:
+        return random.normal(0.0, 1.0 / np.sqrt(columns), (rows, columns)).astype(np.float32)
+
+    def ones() -> Matrix:
+        return np.ones(n_embd, np.float32)
+
+    # A larger embedding makes the next token depend visibly on the last ones.
+    tensors = {
+        "token_embd.weight": 4.0 * matrix(n_vocab, n_embd),
+        "output_norm.weight": ones(),
+        "output.weight": 4.0 * matrix(n_vocab, n_embd),
+    }
+    if not model.has_output:
+        del tensors["output.weight"]
+    for layer in range(model.n_layers):
+        tensors |= {
+            f"blk.{layer}.attn_norm.weight": ones(),
+            f"blk.{layer}.attn_q.weight": matrix(n_embd, n_embd),
+            f"blk.{layer}.attn_k.weight": matrix(n_embd_kv, n_embd),
+            f"blk.{layer}.attn_v.weight": matrix(n_embd_kv, n_embd),
+            f"blk.{layer}.attn_output.weight": matrix(n_embd, n_embd),
+            f"blk.{layer}.ffn_norm.weight": ones(),
+            f"blk.{layer}.ffn_gate.weight": matrix(n_ff, n_embd),
+            f"blk.{layer}.ffn_up.weight": matrix(n_ff, n_embd),
+            f"blk.{layer}.ffn_down.weight": matrix(n_embd, n_ff),
+        }
+    return tensors
+
+
+@dataclass(frozen=True, slots=True)
+class TinyAdapter:
+    """A LoRA adapter to write.
+
+    Attributes:
+        factors: A and B by the name of the matrix W that they change. W is (n_out, n_in), A is (rank, n_in) and B is
+            (n_out, rank); for "token_embd.weight", of n_vocab rows, A is (n_vocab, rank) and B is (n_embd, rank).
+        alpha: ``adapter.lora.alpha``, or None for no such entry.
+        architecture: ``general.architecture``.
+        metadata: entries that replace or join the others; None removes one.
+        tensors: tensors that replace or join the factors; None removes one.
+        stored_as: type in which the factors are stored, None for that of the arrays.
+    """
+
+    factors: Mapping[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]]
+    alpha: float | None = None
+    architecture: str = "llama"
+    metadata: Mapping[str, Metadata | None] = field(default_factory=dict)
+    tensors: Mapping[str, npt.NDArray[Any] | None] = field(default_factory=dict)
+    stored_as: gguf.GGMLQuantizationType | None = None
+
+
+def random_factors(model: TinyModel, name: str, rank: int = 2, seed: int = 1) -> tuple[Matrix, Matrix]:
+    """Factors for one of the model's matrices, which make a change about as large as the matrix."""
+    n_out, n_in = tensors_of(model)[name].shape
+    random = np.random.default_rng(seed)
+    shapes = ((n_out, rank), (n_in, rank)) if name == "token_embd.weight" else ((rank, n_in), (n_out, rank))
+    a, b = (random.normal(0.0, 0.5, shape).astype(np.float32) for shape in shapes)
+    return a, b
+
+
+def write_tiny_adapter(path: Path, adapter: TinyAdapter) -> Path:
+    """Write an adapter to a file; returns the path."""
+    writer = gguf.GGUFWriter(str(path), adapter.architecture)
+    metadata: dict[str, Metadata | None] = {
+        "general.type": "adapter",
+        "adapter.type": "lora",
+        "adapter.lora.alpha": adapter.alpha,
+    }
+    for key, value in (metadata | dict(adapter.metadata)).items():
+        _add(writer, key, value)
+    tensors: dict[str, npt.NDArray[Any] | None] = {}
+    for name, (a, b) in adapter.factors.items():
+        tensors |= {f"{name}.lora_a": a, f"{name}.lora_b": b}
+    for name, tensor in (tensors | dict(adapter.tensors)).items():
+        if tensor is None:
+            continue
+        if adapter.stored_as is None or name in adapter.tensors:
+            writer.add_tensor(name, tensor)
+        else:
+            writer.add_tensor(name, gguf.quants.quantize(tensor, adapter.stored_as), raw_dtype=adapter.stored_as)
+    _finish(writer)
+    return path
+
+
 def write_tiny_gguf(path: Path, model: TinyModel | None = None) -> Path:
     """Write a model to a file; returns the path."""
     model = model or TinyModel()
@@ -67,12 +162,9 @@ def write_tiny_gguf(path: Path, model: TinyModel | None = None) -> Path:
     for key, value in (_metadata(model) | dict(model.metadata)).items():
         _add(writer, key, value)
     _add_vocabulary(writer, model)
-    for name, tensor in _tensors(model).items():
+    for name, tensor in tensors_of(model).items():
         writer.add_tensor(name, tensor)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    _finish(writer)
     return path
 
 
@@ -106,6 +198,15 @@ def _add(writer: gguf.GGUFWriter, key: str, value: Metadata | None) -> None:
         writer.add_float32(key, value)
     elif isinstance(value, str):
         writer.add_string(key, value)
+    elif isinstance(value, list):
+        writer.add_array(key, value)
+
+
+def _finish(writer: gguf.GGUFWriter) -> None:
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
 
 
 def _add_vocabulary(writer: gguf.GGUFWriter, model: TinyModel) -> None:
@@ -115,38 +216,6 @@ def _add_vocabulary(writer: gguf.GGUFWriter, model: TinyModel) -> None:
         [gguf.TokenType.CONTROL if token.startswith("<|") else gguf.TokenType.NORMAL for token in tokens]
     )
     writer.add_token_merges([f"{_spell(ord(' '))} t"])
-
-
-def _tensors(model: TinyModel) -> dict[str, npt.NDArray[np.float32]]:
-    random = np.random.default_rng(model.seed)
-    n_embd, n_ff, n_vocab = model.n_embd, model.n_ff, len(model.tokens)
-    n_embd_kv = n_embd // model.n_heads * model.n_heads_kv
-
-    def matrix(rows: int, columns: int) -> npt.NDArray[np.float32]:
-        return random.normal(0.0, 1.0 / np.sqrt(columns), (rows, columns)).astype(np.float32)
-
-    def ones() -> npt.NDArray[np.float32]:
-        return np.ones(n_embd, np.float32)
-
-    # A larger embedding makes the next token depend visibly on the last ones.
-    tensors = {
-        "token_embd.weight": 4.0 * matrix(n_vocab, n_embd),
-        "output_norm.weight": ones(),
-        "output.weight": 4.0 * matrix(n_vocab, n_embd),
-    }
-    for layer in range(model.n_layers):
-        tensors |= {
-            f"blk.{layer}.attn_norm.weight": ones(),
-            f"blk.{layer}.attn_q.weight": matrix(n_embd, n_embd),
-            f"blk.{layer}.attn_k.weight": matrix(n_embd_kv, n_embd),
-            f"blk.{layer}.attn_v.weight": matrix(n_embd_kv, n_embd),
-            f"blk.{layer}.attn_output.weight": matrix(n_embd, n_embd),
-            f"blk.{layer}.ffn_norm.weight": ones(),
-            f"blk.{layer}.ffn_gate.weight": matrix(n_ff, n_embd),
-            f"blk.{layer}.ffn_up.weight": matrix(n_ff, n_embd),
-            f"blk.{layer}.ffn_down.weight": matrix(n_embd, n_ff),
-        }
-    return tensors
 
 
 def _spell(byte: int) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from service.config import ModelConfig
+from service.llama import params
 from service.llama.library import Library, load_library
 from service.llama.loader import load
 from service.llama.model import LlamaModel
@@ -41,6 +42,17 @@ def load_tiny(tiny_path: Path) -> Iterator[LoadTiny]:
             return stack.enter_context(load(ModelConfig(**(defaults | options))))
 
         yield load_with
+
+
+@pytest.fixture
+def load_exact(load_tiny: LoadTiny, monkeypatch: pytest.MonkeyPatch) -> LoadTiny:
+    """As ``load_tiny``, but the library computes in float32 throughout, which its flash attention does not."""
+    monkeypatch.setattr(params, "_FLASH_ATTENTION_AUTO", 0)
+
+    def load_with(**options: Any) -> LlamaModel:
+        return load_tiny(**({"cache_type_k": "f32", "cache_type_v": "f32"} | options))
+
+    return load_with
 
 
 @pytest.fixture

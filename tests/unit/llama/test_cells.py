@@ -1,16 +1,26 @@
-"""The cell count equals a set of positions that is kept the slow way."""
+"""The bookkeeping of cells equals lists of objects that are kept the slow way."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
+
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from service.llama.cells import Cells
 
-N_CELLS, N_SEQ = 100, 3
+N_CELLS, N_SEQ = 60, 4
 POSITIONS = st.integers(0, 40)
 SEQ_IDS = st.integers(0, N_SEQ - 1)
+
+
+class Token:
+    """A token in a cell; sequences share it by holding the same object."""
+
+    def __init__(self, position: int) -> None:
+        self.position = position
 
 
 class CellsMachine(RuleBasedStateMachine):
@@ -19,36 +29,160 @@ class CellsMachine(RuleBasedStateMachine):
     @initialize()
     def start(self) -> None:
         self.cells = Cells(N_CELLS, N_SEQ)
-        self.positions: list[set[int]] = [set() for _ in range(N_SEQ)]
+        self.tokens: list[list[Token]] = [[] for _ in range(N_SEQ)]
 
     @rule(seq_id=SEQ_IDS, n_tokens=st.integers(1, 12))
     def append(self, seq_id: int, n_tokens: int) -> None:
-        start = max(self.positions[seq_id], default=-1) + 1
-        self.cells.append(seq_id, n_tokens)
-        self.positions[seq_id] |= set(range(start, start + n_tokens))
+        start = self.end(seq_id)
+        if n_tokens > self.free():
+            with pytest.raises(IndexError):
+                self.cells.append(seq_id, n_tokens)
+        else:
+            self.cells.append(seq_id, n_tokens)
+            self.tokens[seq_id] += [Token(position) for position in range(start, start + n_tokens)]
 
     @rule(seq_id=SEQ_IDS, start=POSITIONS, end=POSITIONS)
     def remove(self, seq_id: int, start: int, end: int) -> None:
         self.cells.remove(seq_id, start, end)
-        self.positions[seq_id] -= set(range(start, end))
+        self.tokens[seq_id] = [token for token in self.tokens[seq_id] if not start <= token.position < end]
+
+    @precondition(lambda self: not all(self.tokens))
+    @rule(source=SEQ_IDS, end=POSITIONS)
+    def fork(self, source: int, end: int) -> None:
+        target = next(seq_id for seq_id in range(N_SEQ) if not self.tokens[seq_id])
+        self.cells.fork(source, target, end)
+        self.tokens[target] = [token for token in self.tokens[source] if token.position < end]
+
+    @rule(seq_id=SEQ_IDS, start=POSITIONS, end=POSITIONS)
+    def own(self, seq_id: int, start: int, end: int) -> None:
+        inside = [token for token in self.tokens[seq_id] if start <= token.position < end]
+        if len(inside) > self.free():
+            with pytest.raises(IndexError):
+                self.cells.own(seq_id, start, end)
+        else:
+            self.cells.own(seq_id, start, end)
+            self.tokens[seq_id] = [Token(token.position) if token in inside else token for token in self.tokens[seq_id]]
 
     @rule(seq_id=SEQ_IDS, start=POSITIONS, end=POSITIONS, delta=st.integers(-20, 20))
     def shift(self, seq_id: int, start: int, end: int, delta: int) -> None:
-        inside = {position for position in self.positions[seq_id] if start <= position < end}
-        outside = self.positions[seq_id] - inside
-        moved = {position + delta for position in inside}
-        if moved & outside or min(moved, default=0) < 0:
+        self.move(
+            seq_id,
+            start,
+            end,
+            lambda position: position + delta,
+            min_distance=1,
+            operation=lambda: self.cells.shift(seq_id, start, end, delta),
+        )
+
+    @rule(seq_id=SEQ_IDS, start=POSITIONS, end=POSITIONS, divisor=st.integers(1, 5))
+    def divide(self, seq_id: int, start: int, end: int, divisor: int) -> None:
+        before = sorted({token.position for token in self.tokens[seq_id] if start <= token.position < end})
+        changes = self.move(
+            seq_id,
+            start,
+            end,
+            lambda position: position // divisor,
+            min_distance=0,
+            operation=lambda: self.cells.divide(seq_id, start, end, divisor),
+        )
+        if changes is not None:
+            moved = {position: position // divisor - position for position in before}
+            assert changes == [(position, delta) for position, delta in moved.items() if delta]
+
+    def move(
+        self,
+        seq_id: int,
+        start: int,
+        end: int,
+        change: Callable[[int], int],
+        *,
+        min_distance: int,
+        operation: Callable[[], list[tuple[int, int]] | None],
+    ) -> list[tuple[int, int]] | None:
+        """Move positions in both, or find that it is refused."""
+        moved = [start <= token.position < end for token in self.tokens[seq_id]]
+        positions = [
+            change(token.position) if is_moved else token.position
+            for token, is_moved in zip(self.tokens[seq_id], moved, strict=True)
+        ]
+        is_apart = all(
+            positions[i + 1] - positions[i] >= min_distance
+            for i, (left, right) in enumerate(itertools.pairwise(moved))
+            if left != right
+        )
+        is_shared = any(
+            self.holders(token) > 1 for token, is_moved in zip(self.tokens[seq_id], moved, strict=True) if is_moved
+        )
+        if is_shared or not is_apart or min(positions, default=0) < 0:
             with pytest.raises(ValueError):
-                self.cells.shift(seq_id, start, end, delta)
-        else:
-            self.cells.shift(seq_id, start, end, delta)
-            self.positions[seq_id] = outside | moved
+                operation()
+            return None
+        result = operation()
+        for token, position in zip(self.tokens[seq_id], positions, strict=True):
+            token.position = position
+        return result
+
+    def end(self, seq_id: int) -> int:
+        """The position behind the last one."""
+        return max((token.position for token in self.tokens[seq_id]), default=-1) + 1
+
+    def free(self) -> int:
+        """Cells without a token."""
+        return N_CELLS - len({id(token) for tokens in self.tokens for token in tokens})
+
+    def holders(self, token: Token) -> int:
+        """Sequences that hold a token."""
+        return sum(token in tokens for tokens in self.tokens)
 
     @invariant()
-    def counts_agree(self) -> None:
-        assert self.cells.free == N_CELLS - sum(map(len, self.positions))
-        for seq_id, positions in enumerate(self.positions):
-            assert self.cells.end(seq_id) == max(positions, default=-1) + 1
+    def free_cells_agree(self) -> None:
+        assert self.cells.free == self.free()
+
+    @invariant()
+    def positions_agree(self) -> None:
+        for seq_id, tokens in enumerate(self.tokens):
+            assert self.cells.start(seq_id) == min((token.position for token in tokens), default=0)
+            assert self.cells.end(seq_id) == self.end(seq_id)
+            for start, end in ((0, 100), (3, 17), (9, 10)):
+                assert self.cells.count(seq_id, start, end) == sum(start <= token.position < end for token in tokens)
+
+    @invariant()
+    def shared_cells_agree(self) -> None:
+        for seq_id, tokens in enumerate(self.tokens):
+            shared = {token.position for token in tokens if self.holders(token) > 1}
+            assert self.cells.count_shared(seq_id) == sum(self.holders(token) > 1 for token in tokens)
+            ranges = self.cells.shared_ranges(seq_id, 8)
+            held = [token.position for token in tokens for start, end in ranges if start <= token.position < end]
+            assert set(held) == shared
+            assert all(start // 8 == (end - 1) // 8 for start, end in ranges)
+            assert all(left[1] <= right[0] for left, right in itertools.pairwise(ranges))
 
 
 TestCells = CellsMachine.TestCase
+
+
+def test_positions_beyond_32_bits_are_refused() -> None:
+    cells = Cells(4, 1)
+    cells.append(0, 4)
+    with pytest.raises(ValueError, match=r"cannot have the positions 2147483645 to 2147483648"):
+        cells.shift(0, 0, 4, 2**31 - 3)
+    assert cells.end(0) == 4
+
+
+def test_a_divisor_below_1_is_refused() -> None:
+    with pytest.raises(ValueError, match="divisor 0 is below 1"):
+        Cells(4, 1).divide(0, 0, 4, 0)
+
+
+def test_refusals_tell_why() -> None:
+    cells = Cells(20, 2)
+    cells.append(0, 10)
+    with pytest.raises(ValueError, match="cannot have the positions -1 to 8"):
+        cells.shift(0, 0, 10, -1)
+    with pytest.raises(ValueError, match="position 4 would not follow position 4 of sequence 0"):
+        cells.shift(0, 5, 10, -1)
+    with pytest.raises(ValueError, match="position 5 would not precede position 5 of sequence 0"):
+        cells.shift(0, 0, 5, 1)
+    cells.fork(0, 1, 3)
+    with pytest.raises(ValueError, match="sequence 1 shares positions of 0 to 2: unshare it first"):
+        cells.shift(1, 0, 3, 1)

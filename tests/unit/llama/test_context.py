@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.engine.model import CacheFull, DecodeFailed, Segment
+from service.config import KvOverride
+from service.engine.model import CacheFull, DecodeFailed, Pooling, Segment
 from service.llama.errors import ModelLoadError
 from service.llama.library import Library
 from service.llama.model import LlamaModel
@@ -16,14 +17,19 @@ from tests.support.tiny_gguf import TinyModel, write_tiny_gguf
 from tests.unit.llama.conftest import LoadTiny
 
 
-@pytest.mark.parametrize("seq_id", [-1, 2, 256])
+# The library has a sequence 3, for copies.
+@pytest.mark.parametrize("seq_id", [-1, 3, 256])
 def test_a_sequence_out_of_range_is_refused(tiny: LlamaModel, seq_id: int) -> None:
     for call in (
         lambda: tiny.remove(seq_id, 0, -1),
+        lambda: tiny.fork(seq_id, 0, 0),
+        lambda: tiny.fork(0, seq_id, 0),
+        lambda: tiny.unshare(seq_id),
         lambda: tiny.shift(seq_id, 0, -1, 1),
+        lambda: tiny.divide(seq_id, 0, -1, 2),
         lambda: tiny.position_max(seq_id),
     ):
-        with pytest.raises(ValueError, match=f"sequence {seq_id} is not one of 0 to 1"):
+        with pytest.raises(ValueError, match=f"sequence {seq_id} is not one of 0 to 2"):
             call()
 
 
@@ -34,11 +40,13 @@ def test_a_range_that_makes_no_sense_is_refused(tiny: LlamaModel, start: int, en
         tiny.remove(0, start, end)
     with pytest.raises(ValueError, match=f"positions {start} to {end}"):
         tiny.shift(0, start, end, 1)
+    with pytest.raises(ValueError, match=f"positions {start} to {end}"):
+        tiny.divide(0, start, end, 2)
     assert tiny.position_max(0) == 2
 
 
 def test_a_sequence_twice_in_a_call_is_refused(tiny: LlamaModel) -> None:
-    with pytest.raises(DecodeFailed, match="sequence 1 is repeated or not one of 0 to 1"):
+    with pytest.raises(DecodeFailed, match="sequence 1 is repeated or not one of 0 to 2"):
         tiny.decode([Segment(1, 0, [1], True), Segment(1, 0, [1], True)])
 
 
@@ -59,7 +67,7 @@ def test_an_open_shift_moves_all_that_follows(tiny: LlamaModel) -> None:
 
 def test_a_shift_below_zero_is_refused(tiny: LlamaModel) -> None:
     tiny.decode([Segment(0, 0, list(range(10)), False)])
-    with pytest.raises(ValueError, match="would move sequence 0 to position -4"):
+    with pytest.raises(ValueError, match="sequence 0 cannot have the positions -4 to 5"):
         tiny.shift(0, 0, -1, -4)
     assert tiny.position_max(0) == 9
 
@@ -73,7 +81,7 @@ def test_only_the_cells_asked_for_are_used_although_the_library_has_more(load_ti
 
 def test_more_sequences_than_the_batch_has_tokens(load_tiny: LoadTiny) -> None:
     model = load_tiny(n_ctx=800, n_parallel=100, n_batch=1)
-    assert model.info.n_batch == 100
+    assert model.info.n_batch == 102
     model.decode([Segment(seq_id, 0, [seq_id], True) for seq_id in range(100)])
     assert all(np.isfinite(model.logits(index)).all() for index in range(100))
 
@@ -191,8 +199,65 @@ def test_a_closed_model_refuses_to_work(tiny: LlamaModel) -> None:
     tiny.close()
     with pytest.raises(DecodeFailed, match="closed"):
         tiny.decode([Segment(0, 0, [1], True)])
-    with pytest.raises(ValueError, match="closed"):
-        tiny.position_max(0)
+    with pytest.raises(DecodeFailed, match="closed"):
+        tiny.hidden([Segment(0, 0, [1], True)])
+    for call in (lambda: tiny.position_max(0), lambda: tiny.unshare(0), lambda: tiny.remove(0, 0, -1)):
+        with pytest.raises(ValueError, match="closed"):
+            call()
     with pytest.raises(ValueError, match="no logits"):
         tiny.logits(0)
     assert tiny.info.n_cells == 64
+
+
+def test_without_embeddings_there_are_no_hidden_states(tiny: LlamaModel) -> None:
+    assert tiny.info.n_hidden == 0
+    with pytest.raises(DecodeFailed, match="1 tokens in one call; allowed: none"):
+        tiny.hidden([Segment(0, 0, [1], False)])
+    assert tiny.position_max(0) == -1
+
+
+def test_a_model_that_generates_does_not_encode(load_tiny: LoadTiny) -> None:
+    with pytest.raises(DecodeFailed, match="2 inputs cannot be encoded: this model generates text"):
+        load_tiny(embedding=True).encode([[1], [2]])
+
+
+@pytest.mark.parametrize(
+    ("pooling_type", "pooling", "n_hidden"),
+    [
+        (None, Pooling.LAST, 128),
+        (0, Pooling.LAST, 128),
+        (1, Pooling.MEAN, 128),
+        (2, Pooling.CLS, 128),
+        (3, Pooling.LAST, 128),
+        pytest.param(4, Pooling.LAST, 0, id="a reranker gives no embeddings"),
+    ],
+)
+def test_pooling_is_what_the_metadata_says(
+    tmp_path: Path, load_tiny: LoadTiny, pooling_type: int | None, pooling: Pooling, n_hidden: int
+) -> None:
+    path = write_tiny_gguf(tmp_path / "model.gguf", TinyModel(metadata={"llama.pooling_type": pooling_type}))
+    model = load_tiny(path=str(path), embedding=True)
+    assert (model.info.pooling, model.info.n_hidden) == (pooling, n_hidden)
+    if n_hidden:
+        # Whatever the pooling, every token has a state of its own.
+        rows = model.hidden([Segment(0, 0, [65, 66, 67], False)])
+        assert len(np.unique(rows, axis=0)) == 3
+
+
+def test_an_overridden_pooling_counts(load_tiny: LoadTiny) -> None:
+    model = load_tiny(embedding=True, kv_overrides=(KvOverride("llama.pooling_type", 1),))
+    assert model.info.pooling is Pooling.MEAN
+    assert model.hidden([Segment(0, 0, [65, 66, 67], False)]).shape == (3, model.info.n_embd)
+
+
+def test_hidden_states_of_a_failed_call_turn_generation_on_again(library: Library, load_tiny: LoadTiny) -> None:
+    model = load_tiny(embedding=True)
+    stop = library.api.ggml_abort_callback(lambda _: True)
+    go_on = library.api.ggml_abort_callback()
+    library.api.llama_set_abort_callback(model._context._pointer, stop, None)
+    with pytest.raises(DecodeFailed, match="failed with code 2"):
+        model.hidden([Segment(0, 0, [5] * 20, False)])
+    library.api.llama_set_abort_callback(model._context._pointer, go_on, None)
+    assert (model.position_max(0), model.cells_free) == (-1, 64)
+    model.decode([Segment(0, 0, [5, 6], False), Segment(1, 0, [7], True)])
+    assert np.isfinite(model.logits(1)).all()

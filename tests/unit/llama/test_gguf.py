@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.llama.gguf import TENSOR_TYPES, GgufArray, GgufError, read_header
+from service.llama.gguf import FLOAT32, TENSOR_TYPES, GgufArray, GgufError, GgufTensor, read_header
 from service.llama.library import Library
 from tests.support.tiny_gguf import TinyModel, write_tiny_gguf
 
@@ -29,6 +29,17 @@ def test_a_written_file_is_read_back(tmp_path: Path) -> None:
     assert header.data_end <= header.file_bytes == path.stat().st_size
     assert header.metadata["llama.block_count"] == 2
     assert (header.metadata["a.float"], header.metadata["a.text"], header.metadata["a.flag"]) == (0.5, "b\u00e4", True)
+    assert (header.value_types["a.float"], header.value_types["a.flag"]) == (FLOAT32, gguf.GGUFValueType.BOOL)
+    assert header.tensors == tuple(
+        GgufTensor(
+            name=tensor.name,
+            type_name="f32",
+            shape=tuple(int(length) for length in tensor.shape),
+            offset=tensor.data_offset - reader.data_offset,
+            n_bytes=tensor.n_bytes,
+        )
+        for tensor in reader.tensors
+    )
     tokens = header.metadata["tokenizer.ggml.tokens"]
     assert tokens == GgufArray(is_text=True, length=264, texts=frozenset(token.encode() for token in model.tokens))
     types = header.metadata["tokenizer.ggml.token_type"]

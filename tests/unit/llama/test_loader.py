@@ -29,7 +29,7 @@ def config(path: Path, **options: Any) -> ModelConfig:
 def test_a_loaded_model_is_what_the_engine_asks_for(tiny: LlamaModel) -> None:
     asked: LanguageModel = tiny
     info = asked.info
-    assert (info.n_vocab, info.n_cells, info.n_batch, info.n_seq_max) == (264, 64, 256, 2)
+    assert (info.n_vocab, info.n_cells, info.n_batch, info.n_seq_max) == (264, 64, 256, 3)
     assert (info.n_ctx_train, info.can_shift, info.nl_token) == (512, True, 10)
 
 
@@ -41,7 +41,6 @@ def test_a_loaded_model_knows_its_facts(tiny: LlamaModel) -> None:
     assert facts.size_bytes == 4 * facts.n_params > 0
     assert facts.chat_template == "{{ messages[0].content }}"
     assert facts.has_fim
-    assert facts.pooling == "none"
 
 
 def test_a_model_without_a_chat_template_has_none(tmp_path: Path) -> None:
@@ -223,4 +222,4 @@ def test_one_line_says_what_was_loaded(tiny_path: Path, caplog: pytest.LogCaptur
         load(config(tiny_path, n_parallel=2)).close()
     (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.INFO]
     assert str(tiny_path) in line
-    assert "64 cells for 2 sequences" in line
+    assert "64 cells for 3 sequences" in line

@@ -83,3 +83,16 @@ def test_the_library_logs_through_the_bridge_and_prints_nothing(
     assert any("/nowhere" in line for line in collected)
     assert set(collected) <= {record[2] for record in lines(records)}
     assert capfd.readouterr() == ("", "")
+
+
+def test_warnings_can_be_muted_for_a_while(records: pytest.LogCaptureFixture) -> None:
+    bridge = LogBridge()
+    with bridge.mute_warnings(), bridge.mute_warnings():
+        bridge.write(WARN, b"one of many\n")
+        bridge.write(ERROR, b"still told\n")
+    bridge.write(WARN, b"told again\n")
+    assert [record[1:] for record in lines(records)] == [
+        (logging.DEBUG, "one of many"),
+        (logging.ERROR, "still told"),
+        (logging.WARNING, "told again"),
+    ]

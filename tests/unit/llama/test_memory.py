@@ -9,8 +9,17 @@ from typing import Any
 
 import pytest
 
+from service.config import ModelConfig
+from service.engine.model import Segment
 from service.llama.gguf import GgufArray
-from service.llama.memory import MemoryEstimate, available_bytes, estimate_memory
+from service.llama.memory import (
+    MemoryEstimate,
+    available_bytes,
+    count_hidden,
+    count_outputs,
+    estimate_memory,
+    library_batch,
+)
 from tests.unit.llama.conftest import LoadTiny
 
 GIB = 1 << 30
@@ -28,7 +37,7 @@ MASK = 1024
 def per_cell(metadata: dict[str, Any], cache_type_k: str = "f16", cache_type_v: str = "f16") -> int:
     """Bytes of the KV cache for one cell."""
     estimate = estimate_memory(
-        metadata, weights=0, n_vocab=0, n_parallel=1, cache_type_k=cache_type_k, cache_type_v=cache_type_v
+        metadata, weights=0, n_vocab=0, n_outputs=1, cache_type_k=cache_type_k, cache_type_v=cache_type_v
     )
     return estimate.per_cell - MASK
 
@@ -69,9 +78,15 @@ def test_architectures(change: dict[str, Any], expected: int) -> None:
     assert per_cell(metadata) == expected
 
 
-def test_the_estimate_covers_what_the_library_allocates(load_tiny: LoadTiny, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("embedding", [False, True])
+def test_the_estimate_covers_what_the_library_allocates(
+    load_tiny: LoadTiny, tiny_path: Path, caplog: pytest.LogCaptureFixture, embedding: bool
+) -> None:
     caplog.set_level(logging.DEBUG, "service.llama")
-    load_tiny(n_ctx=8192 - 100, n_parallel=3, n_batch=512)
+    config = ModelConfig(str(tiny_path), n_ctx=8192 - 100, n_parallel=3, embedding=embedding)
+    model = load_tiny(n_ctx=config.n_ctx, n_parallel=config.n_parallel, embedding=embedding)
+    if embedding:
+        model.hidden([Segment(0, 0, [65] * model.info.n_hidden, False)])
     text = "\n".join(record.getMessage() for record in caplog.records)
     allocated = {
         kind: float(size) * 2**20
@@ -86,9 +101,43 @@ def test_the_estimate_covers_what_the_library_allocates(load_tiny: LoadTiny, cap
         "llama.attention.head_count": 4,
         "llama.attention.head_count_kv": 2,
     }
-    estimate = estimate_memory(metadata, weights=0, n_vocab=264, n_parallel=3, cache_type_k="f16", cache_type_v="f16")
+    estimate = estimate_memory(
+        metadata, weights=0, n_vocab=264, n_outputs=count_outputs(config), cache_type_k="f16", cache_type_v="f16"
+    )
     assert (estimate.per_cell - MASK) * 8192 == allocated["KV"]
     assert sum(allocated.values()) <= estimate.total(8192 - 100) <= sum(allocated.values()) + (160 << 20)
+
+
+def test_hidden_states_and_sequences_are_rows_of_logits() -> None:
+    def fixed(config: ModelConfig) -> int:
+        return estimate_memory(
+            SHAPE,
+            weights=0,
+            n_vocab=1000,
+            n_outputs=count_outputs(config),
+            cache_type_k="f16",
+            cache_type_v="f16",
+        ).fixed
+
+    # Each row is in the output buffer, and in the computation before it.
+    row = 2 * 1000 * 4
+    assert fixed(ModelConfig("m", n_parallel=10)) - fixed(ModelConfig("m", n_parallel=4)) == 6 * row
+    assert fixed(ModelConfig("m", n_parallel=4, embedding=True)) - fixed(ModelConfig("m", n_parallel=4)) == 122 * row
+
+
+@pytest.mark.parametrize(
+    ("options", "n_hidden", "n_batch"),
+    [
+        ({}, 0, 512),
+        ({"embedding": True}, 128, 512),
+        ({"embedding": True, "n_batch": 64}, 64, 64),
+        ({"embedding": True, "n_batch": 1, "n_parallel": 4}, 38, 38),
+        ({"n_batch": 1, "n_parallel": 4}, 0, 6),
+    ],
+)
+def test_hidden_states_fit_into_a_batch(options: dict[str, Any], n_hidden: int, n_batch: int) -> None:
+    config = ModelConfig("m", **options)
+    assert (count_hidden(config), library_batch(config)) == (n_hidden, n_batch)
 
 
 def test_the_largest_context_fits_and_the_next_does_not() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from service.llama.gguf import GgufArray, GgufError
-from service.llama.metadata import check_metadata
+from service.llama.metadata import check_metadata, is_encoder, pooling
 
 BASE: dict[str, Any] = {"general.architecture": "llama", "llama.block_count": 4}
 BYTES = frozenset(b"<0x%02X>" % byte for byte in range(256))
@@ -36,6 +36,10 @@ def vocabulary(kind: str, texts: frozenset[bytes], length: int | None = None) ->
         vocabulary("llama", BYTES | {b"x"}),
         vocabulary("llama", frozenset({b"<0x41>"}) | frozenset(bytes([byte]) for byte in range(256))),
         vocabulary("gpt2", frozenset({b"x"})),
+        vocabulary("rwkv", frozenset({b"a", b"ab", b"\\n", b"\\n\\n", b"\\xe6", b"\\xe6\\xbc\\xa2", b"\\\\"})),
+        vocabulary("whitespace", frozenset({b"x"})) | {"tokenizer.ggml.pre": "whitespace"},
+        {"llama.pooling_type": 4},
+        {"general.architecture": "bert", "bert.block_count": 1, "bert.pooling_type": 2},
         {"general.architecture": "hunyuan-dense", "hunyuan-dense.block_count": 1, "hunyuan-dense.expert_count": 1},
     ],
 )
@@ -71,6 +75,17 @@ def test_a_sound_model_passes(change: dict[str, Any]) -> None:
         ({"tokenizer.ggml.model": "no_vocab"}, "has no vocabulary"),
         (vocabulary("gpt2", frozenset({b"x", b"y"}), length=3), "has 3 entries, of which only 2 differ"),
         (vocabulary("llama", BYTES - {b"<0x41>", b"<0x42>"}), "lacks 2 bytes, the first <0x41>"),
+        (
+            vocabulary("rwkv", frozenset({b"a", b"<s>", b"\\n\\n"})),
+            "lacks 2 bytes with which other tokens begin, the first 0x0A",
+        ),
+        (
+            vocabulary("gpt2", frozenset({b"x"})) | {"tokenizer.ggml.pre": "whitespace"},
+            "tokenizer.ggml.pre is 'whitespace', so tokenizer.ggml.model must be, too, not 'gpt2'",
+        ),
+        ({"llama.pooling_type": 5}, "llama.pooling_type is 5, allowed: 0 (none), 1 (mean)"),
+        ({"llama.pooling_type": "mean"}, "llama.pooling_type is 'mean'"),
+        ({"general.architecture": "bert", "bert.block_count": 1, "bert.pooling_type": 4}, "is a reranker"),
     ],
 )
 def test_a_model_that_would_end_the_process_is_refused(change: dict[str, Any], told: str) -> None:
@@ -78,3 +93,16 @@ def test_a_model_that_would_end_the_process_is_refused(change: dict[str, Any], t
     with pytest.raises(GgufError) as caught:
         check_metadata(metadata)
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "encodes"),
+    [("bert", True), ("modern-bert", True), ("t5encoder", True), ("t5", False), ("llama", False), ("dream", False)],
+)
+def test_encoders_are_known_by_their_architecture(architecture: str, encodes: bool) -> None:
+    assert is_encoder({"general.architecture": architecture}) is encodes
+
+
+def test_pooling_has_a_name() -> None:
+    assert pooling(BASE) == "none"
+    assert pooling(BASE | {"llama.pooling_type": 3}) == "last"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from service.config import KvOverride, ModelConfig, NumaStrategy, RopeScaling, SplitMode
+from service.config import KvOverride, LoraAdapter, ModelConfig, NumaStrategy, RopeScaling, SplitMode
 from service.errors import InvalidArgument
 from service.llama.options import check_options
 
@@ -16,7 +16,7 @@ from service.llama.options import check_options
     "options",
     [
         {},
-        {"n_ctx": 0, "n_parallel": 256},
+        {"n_ctx": 0, "n_parallel": 222},
         {"n_ctx": 2**31 - 256},
         {"n_ctx": 16, "n_parallel": 2, "n_batch": 1},
         {"n_threads": 512, "n_threads_batch": 1},
@@ -24,6 +24,7 @@ from service.llama.options import check_options
         {"cache_type_k": "q8_0", "cache_type_v": "q5_1"},
         {"numa": NumaStrategy.ISOLATE, "mlock": True, "mmap": False},
         {"n_gpu_layers": -1, "split_mode": SplitMode.ROW, "main_gpu": 15, "tensor_split": (3.0, 0.0, 1.0)},
+        {"lora": (LoraAdapter("a.gguf"), LoraAdapter("a.gguf", 0.0), LoraAdapter("b.gguf", -3e38))},
         {"kv_overrides": (KvOverride("a" * 127, -(2**63)), KvOverride("b", 0.5), KvOverride("c", True))},
     ],
 )
@@ -39,8 +40,8 @@ def test_allowed_options_pass(options: dict[str, Any]) -> None:
         ({"n_ctx": -1}, "--ctx-size", "is -1; allowed: 0 to 2147483392"),
         ({"n_ctx": 2**31}, "--ctx-size", "2147483648"),
         ({"n_ctx": 15, "n_parallel": 2}, "--ctx-size", "is 15; allowed: 16 or more with --parallel 2"),
-        ({"n_parallel": 0}, "--parallel", "is 0; allowed: 1 to 256"),
-        ({"n_parallel": 257, "n_ctx": 99999}, "--parallel", "257"),
+        ({"n_parallel": 0}, "--parallel", "is 0; allowed: 1 to 222"),
+        ({"n_parallel": 223, "n_ctx": 99999}, "--parallel", "223"),
         ({"n_batch": 0}, "--batch-size", "is 0; allowed: 1 to 65536"),
         ({"n_batch": 65_537}, "--batch-size", "65537"),
         ({"n_threads": 0}, "--threads", "is 0; allowed: 1 to 512"),
@@ -63,6 +64,14 @@ def test_allowed_options_pass(options: dict[str, Any]) -> None:
         ({"kv_overrides": (KvOverride("é" * 64, 1),)}, "--override-kv", "a key of 1 to 127 bytes"),
         ({"kv_overrides": (KvOverride("k", 2**63),)}, "--override-kv", "an integer of 64 bits"),
         ({"kv_overrides": (KvOverride("k", math.nan),)}, "--override-kv", "'k=nan'"),
+        ({"lora": (LoraAdapter(""),)}, "--lora", "is ''; allowed: the path of a GGUF file"),
+        ({"lora": (LoraAdapter("a\0b"),)}, "--lora", "the path of a GGUF file"),
+        (
+            {"lora": (LoraAdapter("a"), LoraAdapter("b", math.nan))},
+            "--lora-scaled",
+            "is nan; allowed: any finite number",
+        ),
+        ({"lora": (LoraAdapter("a", -4e38),)}, "--lora-scaled", "is -4e+38; allowed: any finite number of 32 bits"),
     ],
 )
 def test_a_value_that_is_not_allowed_is_named(options: dict[str, Any], option: str, told: str) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from service.config import KvOverride, ModelConfig
 from service.errors import InvalidArgument
-from service.llama import preflight
+from service.llama import files
 from service.llama.errors import ModelLoadError
 from service.llama.preflight import ModelFileFacts, check_model_file
 from tests.support.tiny_gguf import TinyModel, write_tiny_gguf
@@ -78,7 +78,7 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path, monkeypatch: pyt
         raise PermissionError(13, "Permission denied")
 
     # Root, who runs tests in containers, may read everything.
-    monkeypatch.setattr(preflight, "read_header", refuse)
+    monkeypatch.setattr(files, "read_header", refuse)
     assert refusal(path).endswith("cannot be read: Permission denied")
 
 

@@ -115,6 +115,33 @@ def test_a_word_of_any_length_does_not_overflow_the_stack(
     assert b"".join(map(vocabulary.piece, tokens)) == text.encode()
 
 
+@pytest.mark.parametrize(
+    ("pre_tokenizer", "unit"),
+    [
+        ("exaone-moe", "ab cd "),
+        ("exaone-moe", "a b\u0301 "),
+        ("gpt-4o", "\x1c!"),
+        ("viking", "\x1ca"),
+        ("default", "\x1f!"),
+    ],
+    ids=str,
+)
+def test_neither_does_anything_else_that_is_matched_at_once(
+    tmp_path: Path, load_tiny: LoadTiny, pre_tokenizer: str, unit: str
+) -> None:
+    path = write_tiny_gguf(tmp_path / "model.gguf", TinyModel(pre_tokenizer=pre_tokenizer))
+    vocabulary = load_tiny(path=str(path)).vocabulary
+    text = unit * 60_000
+    with ThreadPoolExecutor(1) as pool:
+        tokens = pool.submit(vocabulary.tokenize, text, parse_special=True).result()
+    assert b"".join(map(vocabulary.piece, tokens)) == text.encode()
+
+
+def test_long_runs_are_not_cut_through_special_tokens(vocabulary: LlamaVocabulary) -> None:
+    tokens = vocabulary.tokenize("x" * 4090 + "<|im_end|>" * 2000, parse_special=True)
+    assert tokens == [ord("x")] * 4090 + [IM_END] * 2000
+
+
 def test_many_threads_may_tokenise_at_once(vocabulary: LlamaVocabulary) -> None:
     texts = [f"text number {number} " * 200 for number in range(16)]
     with ThreadPoolExecutor(8) as pool:

@@ -1,0 +1,203 @@
+"""A llama.cpp context of a model that only encodes: whole texts in, one embedding each out, nothing is kept.
+
+Refuses in Python what would abort the process in C.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NoReturn
+
+import numpy as np
+
+from service.config import ModelConfig
+from service.engine.model import DecodeFailed, Pooling, Rows, Segment
+from service.llama.batch import Batch
+from service.llama.cells import Cells
+from service.llama.errors import ModelLoadError
+from service.llama.library import Pointer
+from service.llama.memory import pad_cells
+from service.llama.params import context_params
+from service.llama.weights import Weights
+
+#: Inputs of one call.
+MAX_INPUTS = 64
+#: Tokens that are evaluated at once unless one input is longer: every token of a piece is compared with every other
+#: one, also with those of other inputs, and has a row of the whole vocabulary in the library's output buffer. More are
+#: no faster (measured with 22 million parameters).
+_PIECE_TOKENS = 256
+_POOLING_TYPES = {Pooling.MEAN: 1, Pooling.CLS: 2, Pooling.LAST: 3}
+
+
+class EncoderContext:
+    """Evaluates whole inputs. Has no KV cache: what a ``Context`` does with sequences fails.
+
+    Belongs to one thread: OpenMP's threads belong to their caller. Use as a context manager, or call ``close``; close
+    it before the weights.
+
+    Args:
+        weights: the model; an encoder.
+        config: its options; checked.
+        n_tokens: most tokens of an input; not above the model's training context, behind which it has no positions.
+        pooling: what the model's metadata says: "mean", "cls" or "last". "none" is taken as the mean: one vector per
+            input is wanted, and the mean is what sentence-transformers does with a model that does not say.
+
+    Attributes:
+        kv: sequences that are always empty.
+
+    Raises:
+        ModelLoadError: the library refuses the options, or lacks memory.
+    """
+
+    can_shift = False
+
+    def __init__(self, weights: Weights, config: ModelConfig, n_tokens: int, pooling: str) -> None:
+        library = weights.library
+        self._encode = library.api.llama_encode
+        self._embedding = library.api.llama_get_embeddings_seq
+        self._free = library.api.llama_free
+        self.pooling = Pooling.MEAN if pooling == "none" else Pooling(pooling)
+        self.n_seq_max = MAX_INPUTS
+        self.n_cells = self.n_batch = self.n_hidden = n_tokens
+        self.kv = NoSequences(n_tokens, self.n_seq_max)
+        self.n_embd = int(library.api.llama_model_n_embd_out(weights.pointer))
+        self._pointer: Pointer = self._create(weights, config)
+        try:
+            self.n_threads = int(library.api.llama_n_threads(self._pointer))
+            self._batch = Batch(library, n_tokens, weights.vocabulary.n_vocab)
+            weights.adapters.apply_to(self._pointer)
+            self._warm_up(weights)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> EncoderContext:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the context. May be called again."""
+        if self._pointer:
+            pointer, self._pointer = self._pointer, 0
+            self._free(pointer)
+
+    def encode(self, inputs: Sequence[Sequence[int]]) -> Rows:
+        """Embeddings of whole inputs; the contract is ``LanguageModel.encode``."""
+        self._check(inputs)
+        rows = np.empty((len(inputs), self.n_embd), np.float32)
+        for start, end in _pieces([len(tokens) for tokens in inputs]):
+            self._encode_piece(inputs[start:end], rows[start:end])
+        return rows
+
+    def decode(self, segments: Sequence[Segment]) -> NoReturn:
+        """Not possible."""
+        raise DecodeFailed(f"{len(segments)} segments cannot be decoded: this model is an encoder")
+
+    def hidden(self, segments: Sequence[Segment]) -> NoReturn:
+        """Not possible: only ``encode`` gives embeddings."""
+        raise DecodeFailed(f"{len(segments)} segments cannot be evaluated: this model encodes whole inputs")
+
+    def logits(self, index: int) -> NoReturn:
+        """Not possible: there was no ``decode``."""
+        raise ValueError(f"segment {index} has no logits: this model is an encoder")
+
+    def _create(self, weights: Weights, config: ModelConfig) -> Pointer:
+        library = weights.library
+        params = context_params(library, config, self.n_cells)
+        params.n_seq_max = self.n_seq_max
+        params.n_ctx = pad_cells(self.n_cells)
+        # An input attends to itself as a whole, so that the library cannot cut it: it asserts that a batch fits into
+        # one of its pieces. And it aborts unless pieces are a multiple of the number of sequences.
+        params.n_batch = params.n_ubatch = -(-self.n_batch // self.n_seq_max) * self.n_seq_max
+        params.n_outputs_max = params.n_batch
+        params.embeddings = True
+        params.pooling_type = _POOLING_TYPES[self.pooling]
+        with library.log.collect_errors() as errors:
+            pointer: Pointer | None = library.api.llama_init_from_model(weights.pointer, params)
+        if not pointer:
+            raise ModelLoadError(f"no context for {config.path}: {'; '.join(errors) or 'llama.cpp gives no reason'}")
+        return pointer
+
+    def _check(self, inputs: Sequence[Sequence[int]]) -> None:
+        if not self._pointer:
+            raise DecodeFailed("the model is closed")
+        if not 0 < len(inputs) <= self.n_seq_max:
+            raise DecodeFailed(f"{len(inputs)} inputs in one call; allowed: 1 to {self.n_seq_max}")
+        for index, tokens in enumerate(inputs):
+            if not tokens:
+                raise DecodeFailed(f"input {index} has no tokens")
+        n_tokens = sum(map(len, inputs))
+        if n_tokens > self.n_hidden:
+            raise DecodeFailed(f"{n_tokens} tokens in one call; allowed: 1 to {self.n_hidden}")
+
+    def _encode_piece(self, inputs: Sequence[Sequence[int]], rows: Rows) -> None:
+        """Evaluate inputs at once; their embeddings go into the rows."""
+        try:
+            segments = [Segment(seq_id, 0, tokens, True) for seq_id, tokens in enumerate(inputs)]
+            self._batch.fill(segments, every_output=True)
+        except ValueError as error:
+            raise DecodeFailed(str(error)) from error
+        result = self._encode(self._pointer, self._batch.struct)
+        if result != 0:
+            raise DecodeFailed(f"llama_encode of {self._batch.struct.n_tokens} tokens failed with code {result}")
+        for seq_id, row in enumerate(rows):
+            address = self._embedding(self._pointer, seq_id)
+            if not address:
+                raise DecodeFailed(f"llama.cpp has no embedding for input {seq_id} of the batch")
+            row[:] = np.ctypeslib.as_array(address, (self.n_embd,))
+
+    def _warm_up(self, weights: Weights) -> None:
+        """Touch weights and buffers, so that the first request does not pay for it."""
+        vocabulary = weights.vocabulary
+        token = vocabulary.bos_token if vocabulary.bos_token is not None else vocabulary.eos_token or 0
+        try:
+            self.encode([[token] * min(2, self.n_hidden)])
+        except DecodeFailed as error:
+            raise ModelLoadError(f"the first encoding failed: {error}") from error
+
+
+class NoSequences:
+    """The sequences of a model that keeps nothing: all of them are always empty.
+
+    Attributes:
+        cells: all of them free; inputs are not longer than there are.
+    """
+
+    def __init__(self, n_cells: int, n_seq_max: int) -> None:
+        self.cells = Cells(n_cells, n_seq_max)
+
+    def remove(self, seq_id: int, start: int, end: int) -> bool:
+        """Nothing is left to remove."""
+        return True
+
+    def fork(self, source: int, target: int, end: int) -> bool:
+        """Not possible: there is nothing to share."""
+        raise ValueError(f"sequence {source} has no position {end - 1}: this model is an encoder")
+
+    def unshare(self, seq_id: int) -> None:
+        """Nothing is shared."""
+
+    def shift(self, seq_id: int, start: int, end: int, delta: int) -> None:
+        """Not possible."""
+        raise ValueError(f"sequence {seq_id} cannot be shifted: this model is an encoder")
+
+    def divide(self, seq_id: int, start: int, end: int, divisor: int) -> None:
+        """Not possible."""
+        raise ValueError(f"sequence {seq_id} cannot be divided: this model is an encoder")
+
+    def position_max(self, seq_id: int) -> int:
+        """That of an empty sequence."""
+        return -1
+
+
+def _pieces(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Ranges of inputs that are evaluated at once, in order."""
+    start = n_tokens = 0
+    for index, length in enumerate(lengths):
+        if index > start and n_tokens + length > _PIECE_TOKENS:
+            yield start, index
+            start, n_tokens = index, 0
+        n_tokens += length
+    yield start, len(lengths)

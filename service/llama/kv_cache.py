@@ -1,0 +1,217 @@
+"""The sequences in a context's memory: what can be done to them without computing anything."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+
+import numpy as np
+
+from service.engine.model import CacheFull, DecodeFailed
+from service.llama.cells import Cells
+from service.llama.library import Library, Pointer
+
+#: Positions that are copied at once, to bound the memory that a copy takes.
+_COPY_STEP = 512
+
+
+class KvCache:
+    """Sequences that may share cells. Refuses in Python what would abort the process in C.
+
+    Args:
+        library: the library.
+        context: the context.
+        memory: its memory.
+        n_cells: cells that may be used.
+        n_seq_max: number of sequences; the library has one more, for copies.
+        n_swa: tokens of a sliding window, 0 if the model sees everything.
+        can_shift: whether positions can be changed.
+        apply_moves: computes what changed positions mean for the keys in memory.
+
+    Attributes:
+        cells: what the sequences hold.
+        can_cut: whether a part of a sequence can be removed, and so shared; found out by ``probe``.
+        has_pending_moves: whether positions have changed since the library last computed anything.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        context: Pointer,
+        memory: Pointer,
+        *,
+        n_cells: int,
+        n_seq_max: int,
+        n_swa: int,
+        can_shift: bool,
+        apply_moves: Callable[[], None],
+    ) -> None:
+        self._short = library.short
+        self._api = library.api
+        self._context = context
+        self._memory = memory
+        self._n_seq_max = n_seq_max
+        self._n_swa = n_swa
+        self._can_shift = can_shift
+        self._apply_moves = apply_moves
+        # What a range's last token does not see would be left out of a copy.
+        self._copy_step = n_swa if n_swa % _COPY_STEP else _COPY_STEP
+        self.cells = Cells(n_cells, n_seq_max)
+        self.can_cut = False
+        self.has_pending_moves = False
+        self._is_closed = False
+
+    def close(self) -> None:
+        """Refuse everything from now on; the context frees the memory."""
+        self._is_closed = True
+
+    @property
+    def spare(self) -> int:
+        """The sequence for copies; empty but for moments."""
+        return self._n_seq_max
+
+    def probe(self, seq_id: int) -> None:
+        """Find out what the memory can do, with a sequence of two tokens, the only one; empties everything."""
+        # A state that all tokens went into cannot be taken back.
+        self.can_cut = self._short.memory_seq_rm(self._memory, seq_id, 1, -1)
+        self._short.memory_clear(self._memory, True)
+        self.cells.remove(seq_id, 0, 2)
+
+    def empty_spare(self) -> None:
+        """Empty the sequence for copies."""
+        self._short.memory_seq_rm(self._memory, self.spare, -1, -1)
+
+    def position_max(self, seq_id: int) -> int:
+        """Highest position in the library's memory, or -1."""
+        self._check_sequence(seq_id)
+        return self._short.memory_seq_pos_max(self._memory, seq_id)
+
+    def remove(self, seq_id: int, start: int, end: int) -> bool:
+        """Remove positions; the contract is ``LanguageModel.remove``."""
+        start, end = self._range(seq_id, start, end)
+        if start >= end:
+            return True
+        # The last range must reach to infinity: some models refuse others.
+        is_tail = end == self.cells.end(seq_id)
+        is_whole = is_tail and start == 0
+        if not is_whole and not (self.can_cut and self._sees_enough(seq_id, start, end)):
+            return False
+        if not self._short.memory_seq_rm(self._memory, seq_id, start, -1 if is_tail else end):
+            return False
+        self.cells.remove(seq_id, start, end)
+        return True
+
+    def fork(self, source: int, target: int, end: int) -> bool:
+        """Share positions; the contract is ``LanguageModel.fork``."""
+        for seq_id in (source, target):
+            self._check_sequence(seq_id)
+        if source == target or self.cells.end(target):
+            raise ValueError(f"sequence {target} must be empty and another than {source} to share its positions")
+        if not 0 <= end <= self.cells.end(source):
+            raise ValueError(f"sequence {source} has {self.cells.end(source)} positions; {end} cannot be shared")
+        if not self.can_cut or not self._sees_enough(source, end, self.cells.end(source)):
+            return False
+        if end:
+            self._short.memory_seq_cp(self._memory, source, target, 0, end)
+            self.cells.fork(source, target, end)
+        return True
+
+    def unshare(self, seq_id: int) -> None:
+        """Copy shared cells; the contract is ``LanguageModel.unshare``."""
+        self._check_sequence(seq_id)
+        ranges = self.cells.shared_ranges(seq_id, self._copy_step)
+        n_cells = sum(self.cells.count(seq_id, start, end) for start, end in ranges)
+        if n_cells > self.cells.free:
+            raise CacheFull(f"sequence {seq_id} needs {n_cells} cells of its own, {self.cells.free} are free")
+        try:
+            if ranges and self.has_pending_moves:
+                # A copy takes the keys as they are.
+                self._apply_moves()
+            for start, end in ranges:
+                self._copy(seq_id, start, end)
+                self.cells.own(seq_id, start, end)
+        except DecodeFailed:
+            self.remove(seq_id, 0, -1)
+            raise
+
+    def shift(self, seq_id: int, start: int, end: int, delta: int) -> None:
+        """Move positions; the contract is ``LanguageModel.shift``."""
+        start, end = self._movable_range(seq_id, start, end)
+        self.cells.shift(seq_id, start, end, delta)
+        if start < end:
+            self._move(seq_id, start, end, delta)
+
+    def divide(self, seq_id: int, start: int, end: int, divisor: int) -> None:
+        """Divide positions; the contract is ``LanguageModel.divide``.
+
+        Position by position: ``llama_memory_seq_div`` sets the positions, but turns the keys the wrong way (its
+        ``pos_div`` adds the old position minus the new one to the shift, where ``pos_add`` adds the new one minus the
+        old one). From the lowest on, as none moves up, no position meets one that has yet to move.
+        """
+        start, end = self._movable_range(seq_id, start, end)
+        for position, delta in self.cells.divide(seq_id, start, end, divisor):
+            self._move(seq_id, position, position + 1, delta)
+
+    def recount(self, seq_id: int) -> None:
+        """Learn what a failed decode has left of a sequence: the pieces of the batch that were finished stay."""
+        end = self.cells.end(seq_id)
+        actual = self.position_max(seq_id) + 1
+        if actual > end:
+            self.cells.append(seq_id, actual - end)
+        else:
+            self.cells.remove(seq_id, actual, end)
+
+    def _move(self, seq_id: int, start: int, end: int, delta: int) -> None:
+        self._short.memory_seq_add(self._memory, seq_id, start, end, delta)
+        self.has_pending_moves = True
+
+    def _copy(self, seq_id: int, start: int, end: int) -> None:
+        """Put a copy of positions in place of them. There must be cells; the originals stay until the copy is made."""
+        memory, spare = self._memory, self.spare
+        self._short.memory_seq_cp(memory, seq_id, spare, start, end)
+        try:
+            state = np.empty(self._api.llama_state_seq_get_size(self._context, spare), np.uint8)
+            data = state.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
+            # Restoring empties the sequence and takes new cells.
+            if not (
+                self._api.llama_state_seq_get_data(self._context, data, state.size, spare)
+                and self._api.llama_state_seq_set_data(self._context, data, state.size, spare)
+            ):
+                raise DecodeFailed(f"llama.cpp could not copy the positions {start} to {end - 1} of sequence {seq_id}")
+            self._short.memory_seq_rm(memory, seq_id, start, end)
+            self._short.memory_seq_cp(memory, spare, seq_id, start, end)
+        finally:
+            self.empty_spare()
+
+    def _sees_enough(self, seq_id: int, start: int, end: int) -> bool:
+        """Whether the sliding windows will have all they need once ``start`` to ``end - 1`` is cut out and closed up.
+
+        The library gives cells that slid out of a sequence's window to whoever needs some, even if others are free.
+        """
+        lowest = self._short.memory_seq_pos_min(self._memory, seq_id)
+        if not self._n_swa or lowest <= self.cells.start(seq_id):
+            return True
+        n_removed = end - start
+        if lowest > start:
+            lowest = max(start, lowest - n_removed)
+        return lowest <= self.cells.end(seq_id) - n_removed - self._n_swa + 1
+
+    def _movable_range(self, seq_id: int, start: int, end: int) -> tuple[int, int]:
+        start, end = self._range(seq_id, start, end)
+        if not self._can_shift:
+            raise ValueError("this model cannot shift positions")
+        return start, end
+
+    def _range(self, seq_id: int, start: int, end: int) -> tuple[int, int]:
+        """The part of a range in which a sequence has positions."""
+        self._check_sequence(seq_id)
+        if start < 0 or end < -1:
+            raise ValueError(f"positions {start} to {end}: the start must be 0 or more, the end -1 or more")
+        highest = self.cells.end(seq_id)
+        return start, highest if end == -1 else min(end, highest)
+
+    def _check_sequence(self, seq_id: int) -> None:
+        if not 0 <= seq_id < self._n_seq_max:
+            raise ValueError(f"sequence {seq_id} is not one of 0 to {self._n_seq_max - 1}")
+        if self._is_closed:
+            raise ValueError("the model is closed")

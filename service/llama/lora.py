@@ -1,0 +1,77 @@
+"""LoRA adapters: small changes of a model's matrices, added to their products while the model runs.
+
+For a matrix W with the factors A and B of rank r the library computes ``W x + s B A x``, where s is the scale times
+alpha over r, or the scale alone if the adapter has no alpha (Hu et al. 2021, "LoRA", section 4.1). The weights stay as
+they are, so an adapter costs two thin products for each matrix that it changes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+
+from service.llama.errors import ModelLoadError
+from service.llama.library import Library, Pointer
+from service.llama.logs import logger
+from service.llama.lora_files import AdapterFile
+
+
+class Adapters:
+    """Adapters of a loaded model, all of them applied together.
+
+    The library would free those that are left with the model itself. Close them after the contexts that use them and
+    before the model.
+
+    Args:
+        library: the library.
+        model: the loaded model.
+        files: the adapters; checked.
+
+    Raises:
+        ModelLoadError: the library refuses one.
+    """
+
+    def __init__(self, library: Library, model: Pointer, files: Sequence[AdapterFile]) -> None:
+        self._library = library
+        self._handles: list[tuple[object, float]] = []
+        try:
+            for file in files:
+                self._load(model, file)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Free the adapters. May be called again."""
+        handles, self._handles = self._handles, []
+        for handle, _ in handles:
+            self._library.api.llama_adapter_lora_free(handle)
+
+    def apply_to(self, context: Pointer) -> None:
+        """Let a context of the model compute with the adapters from its next call on."""
+        if not self._handles:
+            return
+        api, count = self._library.api, len(self._handles)
+        handles = (api.llama_adapter_lora_p_ctypes * count)(*(handle for handle, _ in self._handles))
+        scales = (ctypes.c_float * count)(*(scale for _, scale in self._handles))
+        api.llama_set_adapters_lora(context, handles, count, scales)
+
+    def _load(self, model: Pointer, file: AdapterFile) -> None:
+        if file.n_norms:
+            logger.warning(
+                "LoRA adapter %s has %d norms that are not applied: llama.cpp can only change matrices",
+                file.path,
+                file.n_norms,
+            )
+        # The library leaves out what has no effect; then it need not be in memory either.
+        if ctypes.c_float(file.scale).value == 0.0:
+            logger.info("LoRA adapter %s has the scale 0 and changes nothing", file.path)
+            return
+        # One warning for each matrix that the library keeps rearranged: the factors of the change will not be.
+        with self._library.log.mute_warnings(), self._library.log.collect_errors() as errors:
+            handle = self._library.api.llama_adapter_lora_init(model, str(file.path).encode("utf-8", "surrogateescape"))
+        if not handle:
+            reasons = "; ".join(errors) or "llama.cpp gives no reason"
+            raise ModelLoadError(f"LoRA adapter {file.path} of --lora or --lora-scaled cannot be loaded: {reasons}")
+        self._handles.append((handle, file.scale))
+        logger.info("LoRA adapter %s changes %d matrices, scale %g", file.path, file.n_matrices, file.scale)
