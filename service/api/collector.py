@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from service.engine.types import Event, Failed, Finished, Piece
+from service.engine.types import Event, Failed, Piece, is_last
 from service.errors import ResourceExhausted
 
 #: Most pieces plus reported candidates that may wait for a handler; about 100 bytes each.
@@ -27,11 +27,18 @@ class Collector:
 
     Args:
         delay_s: pieces are held back for up to so long, to be sent in fewer messages; the ending never is.
-        on_stall: called once if the backlog grows beyond its bound; must end the request.
+        on_stall: called once if the backlog grows beyond its bound; must end the request. Not needed for requests that
+            have no output before their last event.
         max_backlog: the bound.
     """
 
-    def __init__(self, *, on_stall: Callable[[], None], delay_s: float = 0.0, max_backlog: int = MAX_BACKLOG) -> None:
+    def __init__(
+        self,
+        *,
+        on_stall: Callable[[], None] = lambda: None,
+        delay_s: float = 0.0,
+        max_backlog: int = MAX_BACKLOG,
+    ) -> None:
         self._on_stall = on_stall
         self._delay_s = delay_s
         self._max_backlog = max_backlog
@@ -57,7 +64,7 @@ class Collector:
         if self._is_over or not events:
             return
         self._events += events
-        self._is_over = isinstance(events[-1], Finished | Failed)
+        self._is_over = is_last(events[-1])
         self._backlog += sum(_weight(event) for event in events)
         if self._backlog > self._max_backlog and not self._is_over:
             self._end_stalled()
@@ -78,6 +85,19 @@ class Collector:
         self._backlog = 0
         self._is_ripe = False
         return events
+
+    async def outcome(self) -> Event:
+        """The last event; for requests of which nothing else is of interest.
+
+        Raises:
+            ServiceError: the request failed.
+        """
+        while True:
+            for event in await self.take():
+                if isinstance(event, Failed):
+                    raise event.error
+                if is_last(event):
+                    return event
 
     def close(self) -> None:
         """Take no more events; forget those that were not taken."""

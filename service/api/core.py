@@ -13,12 +13,14 @@ from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import Protocol
 
+from service.api.collector import Collector
+from service.api.convert.system_prompt import system_prompt
 from service.api.served_model import Limits, LoadedModel, ServedModel
 from service.api.status import CoreState, CoreStatus
 from service.config import CoreConfig, EngineConfig, ModelConfig
 from service.engine.model import LanguageModel
-from service.engine.types import Delivery, EngineSnapshot, GenerationRequest, Sink
-from service.errors import Draining, ModelFailed, ModelLoading, ServiceError
+from service.engine.types import Delivery, EngineSnapshot, Request, Sink, SystemPromptRequest
+from service.errors import Draining, InvalidArgument, ModelFailed, ModelLoading, NotSupported, ServiceError
 from service.prompts.pool import PreparationPool
 from service.prompts.renderer import TemplateFailure, TemplateRenderer, make_renderer
 from service.prompts.templates import resolve_template
@@ -54,7 +56,7 @@ class EngineDriver(Protocol):
     def start(self) -> None:
         """Load the model, then serve."""
 
-    def submit(self, task_id: int, request: GenerationRequest, sink: Sink) -> None:
+    def submit(self, task_id: int, request: Request, sink: Sink) -> None:
         """Queue a request; raises QueueFull or Draining."""
 
     def cancel(self, task_id: int) -> None:
@@ -218,7 +220,7 @@ class Core:
         """A number for a new task."""
         return next(self._task_ids)
 
-    def submit(self, task_id: int, request: GenerationRequest, sink: Sink) -> None:
+    def submit(self, task_id: int, request: Request, sink: Sink) -> None:
         """Hand a request to the engine; its events are put into ``sink`` on the event loop.
 
         Raises:
@@ -293,11 +295,33 @@ class Core:
         except TemplateFailure as error:
             await self._fail(ModelFailed(f"the chat template that the server was started with is unusable: {error}"))
             return
-        self._model = ServedModel.create(self._config, loaded, self._renderer, self._limits)
+        model = ServedModel.create(self._config, loaded, self._renderer, self._limits)
+        try:
+            await self._set_system_prompt(model)
+        except ServiceError as error:
+            await self._fail(_unusable_system_prompt(error))
+            return
+        self._model = model
         self._load_progress = 1.0
         fields = {"model": self._model.name, "seconds": round(time.monotonic() - self._started_s, 3)}
         logger.info("model loaded", extra=fields)
         await self._enter(CoreState.READY)
+
+    async def _set_system_prompt(self, model: ServedModel) -> None:
+        """Let all slots begin with the system prompt of the configuration, if it has one.
+
+        Raises:
+            ServiceError: it cannot be used, or the engine came to its end.
+        """
+        text = self._config.system_prompt
+        if text is None:
+            return
+        if not model.info.can_generate:
+            raise NotSupported("this model cannot generate text and takes no system prompt")
+        prompt = await self.pool.run(len(text.text), partial(system_prompt, text, model))
+        collector = Collector()
+        self.submit(self.next_task_id(), SystemPromptRequest(prompt), collector)
+        await collector.outcome()
 
     def _make_renderer(self, loaded: LoadedModel) -> TemplateRenderer:
         vocabulary = loaded.vocabulary
@@ -340,3 +364,10 @@ class Core:
             async with asyncio.timeout(timeout_s):
                 await ended.wait()
         return ended.is_set()
+
+
+def _unusable_system_prompt(error: ServiceError) -> ModelFailed:
+    problem = error.message
+    if isinstance(error, InvalidArgument):
+        problem = f"its {error.field.removeprefix('system_prompt.')} {error.problem}"
+    return ModelFailed(f"the system prompt of --system-prompt-file is unusable: {problem}")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 from service.api.collector import Collector
+from service.api.convert.embedding import embed_response, embedding_request
 from service.api.convert.events import StreamEncoder
 from service.api.convert.request import envelope, generation_request
 from service.api.convert.tokens import detokenize_response, tokenize_response
 from service.api.core import Core
 from service.api.rpc import RpcCall
-from service.errors import DeadlineExceeded, NotImplementedFeature
+from service.engine.types import Embedded, Request
+from service.errors import DeadlineExceeded
 from slotline.v1 import embedding_pb2, generation_pb2, inference_service_pb2_grpc, tokenization_pb2
 
 if TYPE_CHECKING:
@@ -31,22 +34,29 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
     ) -> AsyncIterator[generation_pb2.GenerateResponse]:
         """Stream a continuation; however the call ends, its slot is free at the engine's next step."""
         async with RpcCall("Generate", context):
-            with self._core.admitted():
-                remaining_s = context.time_remaining()
-                if remaining_s is not None and remaining_s <= 0:
-                    raise DeadlineExceeded("the request's deadline had passed before it was admitted")
-                generation = await self._begin(request)
-                try:
-                    while not generation.collector.is_drained:
-                        for message in generation.encoder.encode(await generation.collector.take()):
+            with self._admitted(context):
+                model, wrapping = self._core.model(request.model), envelope(request)
+                job = partial(generation_request, request, model, self._core.snapshot().system_prompt)
+                prepared = await self._core.pool.run(request.ByteSize(), job)
+                task_id = self._core.next_task_id()
+                collector = Collector(on_stall=partial(self._core.cancel, task_id), delay_s=wrapping.delta_delay_s)
+                encoder = StreamEncoder(prepared, model, wrapping.request_id, self._core.instance_id, task_id)
+                with self._submitted(task_id, prepared, collector):
+                    while not collector.is_drained:
+                        for message in encoder.encode(await collector.take()):
                             yield message
-                finally:
-                    generation.close()
 
     async def Embed(self, request: embedding_pb2.EmbedRequest, context: Context) -> embedding_pb2.EmbedResponse:
-        """Not available."""
+        """One vector per input; however the call ends, the engine has forgotten it at its next step."""
         async with RpcCall("Embed", context):
-            raise NotImplementedFeature("Embed")
+            with self._admitted(context):
+                job = partial(embedding_request, request, self._core.model(request.model))
+                prepared = await self._core.pool.run(request.ByteSize(), job)
+                collector = Collector()
+                with self._submitted(self._core.next_task_id(), prepared, collector):
+                    embedded = await collector.outcome()
+                assert isinstance(embedded, Embedded)
+                return await asyncio.to_thread(embed_response, request, prepared, embedded.vectors)
 
     async def Tokenize(
         self, request: tokenization_pb2.TokenizeRequest, context: Context
@@ -64,28 +74,27 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
             job = partial(detokenize_response, request, self._core.model(request.model))
             return await self._core.pool.run(request.ByteSize(), job)
 
-    async def _begin(self, request: generation_pb2.GenerateRequest) -> _Generation:
-        model = self._core.model(request.model)
-        wrapping = envelope(request)
-        prepared = await self._core.pool.run(request.ByteSize(), partial(generation_request, request, model))
-        task_id = self._core.next_task_id()
-        collector = Collector(on_stall=partial(self._core.cancel, task_id), delay_s=wrapping.delta_delay_s)
-        self._core.submit(task_id, prepared, collector)
-        encoder = StreamEncoder(prepared, model, wrapping.request_id, self._core.instance_id, task_id)
-        return _Generation(self._core, task_id, collector, encoder)
+    @contextmanager
+    def _admitted(self, context: Context) -> Iterator[None]:
+        """Counts a call among those that a drain waits for.
 
+        Raises:
+            Draining: the core takes no new requests.
+            DeadlineExceeded: nobody waits for the answer any more.
+        """
+        with self._core.admitted():
+            remaining_s = context.time_remaining()
+            if remaining_s is not None and remaining_s <= 0:
+                raise DeadlineExceeded("the request's deadline had passed before it was admitted")
+            yield
 
-@dataclass(frozen=True, slots=True)
-class _Generation:
-    """A submitted request."""
-
-    core: Core
-    task_id: int
-    collector: Collector
-    encoder: StreamEncoder
-
-    def close(self) -> None:
-        """Free the slot, unless the request has ended by itself."""
-        if not self.collector.is_over:
-            self.core.cancel(self.task_id)
-        self.collector.close()
+    @contextmanager
+    def _submitted(self, task_id: int, request: Request, collector: Collector) -> Iterator[None]:
+        """Hands a request to the engine, and ends it there unless it has ended by itself."""
+        self._core.submit(task_id, request, collector)
+        try:
+            yield
+        finally:
+            if not collector.is_over:
+                self._core.cancel(task_id)
+            collector.close()

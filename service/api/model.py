@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from service.api.convert.description import health_message, model_message, slot_message
 from service.api.convert.prompt import render_chat
 from service.api.core import Core
+from service.api.metrics import CoreMetrics
 from service.api.rpc import RpcCall
-from service.errors import NotImplementedFeature
+from service.api.served_model import ServedModel
 from slotline.v1 import model_pb2, model_service_pb2_grpc
 
 if TYPE_CHECKING:
@@ -21,16 +22,17 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._metrics = CoreMetrics(core.status, core.model)
 
     async def ListModels(self, request: model_pb2.ListModelsRequest, context: Context) -> model_pb2.ListModelsResponse:
         """The one model that is served."""
         async with RpcCall("ListModels", context):
-            return model_pb2.ListModelsResponse(models=[model_message(self._core.model())])
+            return model_pb2.ListModelsResponse(models=[self._describe(self._core.model())])
 
     async def GetModel(self, request: model_pb2.GetModelRequest, context: Context) -> model_pb2.GetModelResponse:
         """The model of that name."""
         async with RpcCall("GetModel", context):
-            return model_pb2.GetModelResponse(model=model_message(self._core.model(request.name)))
+            return model_pb2.GetModelResponse(model=self._describe(self._core.model(request.name)))
 
     async def Health(self, request: model_pb2.HealthRequest, context: Context) -> model_pb2.HealthResponse:
         """The state of the core, in every state."""
@@ -53,6 +55,9 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
             return model_pb2.ApplyTemplateResponse(text=await self._core.pool.run(request.ByteSize(), job))
 
     async def GetMetrics(self, request: model_pb2.GetMetricsRequest, context: Context) -> model_pb2.GetMetricsResponse:
-        """Not available."""
+        """Counters, gauges and the averages of the window, in every state; a failed call starts no new window."""
         async with RpcCall("GetMetrics", context):
-            raise NotImplementedFeature("GetMetrics")
+            return self._metrics.read(reset_window=request.reset_window)
+
+    def _describe(self, model: ServedModel) -> model_pb2.Model:
+        return model_message(model, self._core.snapshot().system_prompt)

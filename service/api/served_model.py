@@ -68,11 +68,13 @@ class Limits:
         max_prompt_bytes: largest prompt, before and after the chat template.
         max_stop_texts: most stop texts.
         max_samplers: longest sampler chain.
+        max_sequences: most continuations of one prompt.
     """
 
     max_prompt_bytes: int = 8 << 20
     max_stop_texts: int = 128
     max_samplers: int = 64
+    max_sequences: int = 128
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,16 @@ def tokenize_chat(text: str, vocabulary: Vocabulary) -> list[int]:
     return tokens if tokens[:1] == head else head + tokens
 
 
+def tokenize_embedding_input(parts: Sequence[Part], vocabulary: Vocabulary) -> list[int]:
+    """Token ids of an input to embed: what the model puts around a text if it begins or ends with text.
+
+    That is BOS and EOS for those that want them, CLS and SEP for BERT. Special tokens are recognised, nothing but
+    empty text acts as one blank, ids are taken as they are. The result may be empty.
+    """
+    is_empty = bool(parts) and all(part == "" for part in parts)
+    return tokenize_text([BLANK] if is_empty else parts, vocabulary, add_special=True, parse_special=True)
+
+
 def tokenize_text(
     parts: Sequence[Part], vocabulary: Vocabulary, *, add_special: bool, parse_special: bool
 ) -> list[int]:
@@ -50,7 +60,7 @@ def tokenize_text(
     Args:
         parts: text and ids in order; ids are copied.
         vocabulary: the model's.
-        add_special: put the model's BOS before a first text and its EOS after a last one.
+        add_special: put the model's BOS before a first text and its EOS or SEP after a last one.
         parse_special: recognise special tokens in text.
     """
     tokens: list[int] = []
@@ -60,7 +70,7 @@ def tokenize_text(
         if isinstance(parts[0], str):
             tokens = bos(vocabulary) + tokens
         if isinstance(parts[-1], str):
-            tokens += eos(vocabulary)
+            tokens += closing(vocabulary)
     return tokens
 
 
@@ -90,6 +100,8 @@ def bos(vocabulary: Vocabulary) -> list[int]:
     return [vocabulary.bos_token] if vocabulary.adds_bos and vocabulary.bos_token is not None else []
 
 
-def eos(vocabulary: Vocabulary) -> list[int]:
-    """What closes a text: EOS, or nothing."""
+def closing(vocabulary: Vocabulary) -> list[int]:
+    """What closes a text: SEP, EOS, or nothing."""
+    if vocabulary.adds_sep and vocabulary.sep_token is not None:
+        return [vocabulary.sep_token]
     return [vocabulary.eos_token] if vocabulary.adds_eos and vocabulary.eos_token is not None else []

@@ -16,8 +16,15 @@ from service.api.served_model import LoadedModel
 from service.api.server import SERVICES
 from service.config import ModelConfig
 from service.engine.scripted import BOS, EOS
-from slotline.v1 import embedding_pb2, generation_pb2, model_pb2, prompt_pb2, sampling_pb2, tokenization_pb2, tokens_pb2
-from tests.support.scripted_core import ByteVocabulary, RunningCore, ScriptedLoadedModel, core_config, running_core
+from slotline.v1 import generation_pb2, model_pb2, prompt_pb2, sampling_pb2, tokenization_pb2, tokens_pb2
+from tests.support.scripted_core import (
+    ByteVocabulary,
+    RunningCore,
+    ScriptedLoadedModel,
+    core_config,
+    running_core,
+    scripted_model,
+)
 
 
 class SpecialModel(ScriptedLoadedModel):
@@ -28,7 +35,7 @@ class SpecialModel(ScriptedLoadedModel):
 
 def load_special(config: ModelConfig, *, on_progress: object) -> LoadedModel:
     """Load it."""
-    return SpecialModel(n_cells=config.n_ctx, n_seq_max=config.n_parallel)
+    return scripted_model(config, SpecialModel)
 
 
 @pytest.fixture
@@ -121,11 +128,10 @@ async def test_what_is_not_allowed_names_its_field(core: RunningCore) -> None:
 
 
 async def test_what_is_not_there_yet_names_itself(core: RunningCore) -> None:
-    unimplemented = grpc.StatusCode.UNIMPLEMENTED
-    assert await failure(core.inference.Embed(embedding_pb2.EmbedRequest())) == (unimplemented, {"feature": "Embed"})
-    assert await failure(core.models.GetMetrics(model_pb2.GetMetricsRequest())) == (
-        unimplemented,
-        {"feature": "GetMetrics"},
+    request = generation_pb2.GenerateRequest(text="a", constraint=generation_pb2.Constraint(json_schema="{}"))
+    assert await failure(core.generate(request)) == (
+        grpc.StatusCode.UNIMPLEMENTED,
+        {"feature": "constraint.json_schema"},
     )
 
 

@@ -184,7 +184,12 @@ class TestRefusal:
             ({"text": "x" * 256}, grpc.StatusCode.INVALID_ARGUMENT, "CONTEXT_LENGTH_EXCEEDED", "prompt"),
             ({"request_id": "x" * 129}, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT", "request_id"),
             ({"model": "gpt-4"}, grpc.StatusCode.NOT_FOUND, "MODEL_NOT_FOUND", None),
-            ({"num_sequences": 2}, grpc.StatusCode.UNIMPLEMENTED, "NOT_IMPLEMENTED", None),
+            (
+                {"output": generation_pb2.OutputOptions(prompt_logprobs=True)},
+                grpc.StatusCode.UNIMPLEMENTED,
+                "NOT_IMPLEMENTED",
+                None,
+            ),
         ],
     )
     async def test_names_the_reason_and_the_field(
@@ -219,7 +224,7 @@ class TestRefusal:
         assert set(texts) == {scripted_text(b"Hello", 8)}
 
     async def test_of_one_step_that_failed_concerns_its_requests_only(self) -> None:
-        model = ScriptedLoadedModel(n_cells=512, n_seq_max=2)
+        model = ScriptedLoadedModel(n_cells=512, n_seq_max=3)
 
         def load(config: ModelConfig, *, on_progress: Callable[[float], bool]) -> LoadedModel:
             return model

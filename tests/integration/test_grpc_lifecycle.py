@@ -236,7 +236,7 @@ class TestDrain:
         assert len(text_of(messages)) == finished.tokens_predicted
 
     async def test_frees_the_model_after_the_engines_end(self) -> None:
-        model = ScriptedLoadedModel(n_cells=512, n_seq_max=2)
+        model = ScriptedLoadedModel(n_cells=512, n_seq_max=3)
 
         def load(config: ModelConfig, *, on_progress: Callable[[float], bool]) -> LoadedModel:
             return model

@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 import grpc
 import pytest
 
+from service.config import ModelConfig
 from slotline.client import AsyncClient, Client, SlotlineError
 from slotline.v1 import generation_pb2, model_pb2
 from tests.support.calls import until_idle
-from tests.support.scripted_core import WAIT_S, Gate, RunningCore, load_scripted, running_core
+from tests.support.scripted_core import WAIT_S, Gate, RunningCore, core_config, load_scripted, running_core
 
 T = TypeVar("T")
 CHAT = [{"role": "user", "content": "Hi"}]
@@ -87,6 +88,14 @@ class TestBlocking:
             assert client.detokenize([97, 257], skip_special=False) == "a<eos>"
             assert [model.name for model in client.models()] == ["scripted"]
             assert client.health().state == model_pb2.SERVER_STATE_READY
+
+        await blocking(core, work)
+
+    async def test_gives_several_continuations(self, core: RunningCore) -> None:
+        def work(client: Client) -> None:
+            completion = client.complete("Hello", max_tokens=4, temperature=0, num_sequences=3)
+            assert [one.text for one in completion.continuations] == [completion.text] * 3
+            assert completion.usage.completion_tokens == 12
 
         await blocking(core, work)
 
@@ -218,3 +227,14 @@ async def test_an_api_key_is_sent_as_a_bearer_token() -> None:
     finally:
         await server.stop(None)
     assert seen == ["Bearer secret", None]
+
+
+async def test_both_clients_embed() -> None:
+    model = ModelConfig(path="/models/scripted.gguf", n_ctx=512, n_parallel=2, embedding=True)
+    async with running_core(core_config(model=model)) as core:
+        raw = await blocking(core, lambda client: client.embed(["ab", [97, 98]], normalize=False))
+        async with AsyncClient(core.server.addresses[0], deadline_s=WAIT_S) as client:
+            assert await client.embed(["ab", [97, 98]], normalize=False) == raw
+            (unit,) = await client.embed(["ab"])
+    assert raw[0] == raw[1]
+    assert sum(value * value for value in unit) == pytest.approx(1)

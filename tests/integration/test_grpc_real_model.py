@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -25,7 +26,9 @@ CHAT = [{"role": "user", "content": "What is 2+2?"}]
 async def core() -> AsyncIterator[RunningCore]:
     """One core for all tests here: four slots of 256 tokens; one thread, because threads that wait for each other on
     a busy machine take many times longer."""
-    model = ModelConfig(path=str(default_model_path()), n_ctx=1024, n_parallel=4, n_threads=1, n_threads_batch=1)
+    model = ModelConfig(
+        path=str(default_model_path()), n_ctx=1024, n_parallel=4, n_threads=1, n_threads_batch=1, embedding=True
+    )
     server = CoreServer(CoreConfig(model=model, alias="smollm2", listen=("127.0.0.1:0",)))
     await server.start()
     try:
@@ -188,3 +191,45 @@ async def test_a_choice_is_made_among_the_given_texts(client: AsyncClient) -> No
         found.add(completion.text)
     assert found <= set(texts)
     assert len(found) > 1
+
+
+async def test_several_continuations_of_one_prompt_differ_and_count_it_once(client: AsyncClient) -> None:
+    completion = await client.complete(
+        "Once upon a time", max_tokens=12, temperature=1.5, seed=7, num_sequences=6, ignore_eos=True
+    )
+    assert len(completion.continuations) == 6
+    assert len({continuation.text for continuation in completion.continuations}) > 1
+    assert [continuation.finished.settings.sampling.seed for continuation in completion.continuations] == [
+        *range(7, 13)
+    ]
+    assert completion.usage.prompt_tokens == len(await client.tokenize("Once upon a time"))
+    assert completion.usage.completion_tokens == 72
+
+
+async def test_a_system_prompt_changes_answers_until_it_is_removed(client: AsyncClient) -> None:
+    async def answer(**options: Any) -> str:
+        return (await client.complete(FRANCE, max_tokens=8, temperature=0, **options)).text
+
+    plain = await answer()
+    system = "The capital of France is Lyon. The capital of France is Lyon. "
+    behind = await answer(system_prompt=system)
+    (model,) = await client.models()
+    assert model.system_prompt.prompt == system
+    assert "Lyon" in behind
+    assert await answer() == behind
+    assert await answer(system_prompt="") == plain
+
+
+async def test_texts_that_mean_the_same_have_similar_vectors(client: AsyncClient) -> None:
+    texts = ["The cat sleeps on the sofa.", "A cat is sleeping on the couch.", "Stock markets fell sharply today."]
+    cat, couch, stocks = await client.embed(texts)
+    (model,) = await client.models()
+    assert len(cat) == model.embedding_dim == 576
+
+    def likeness(a: list[float], b: list[float]) -> float:
+        return sum(x * y for x, y in zip(a, b, strict=True))
+
+    assert likeness(cat, cat) == pytest.approx(1, abs=1e-4)
+    assert likeness(cat, couch) > likeness(cat, stocks)
+    alone = await client.embed([await client.tokenize(texts[0])])
+    assert likeness(cat, alone[0]) > 0.999

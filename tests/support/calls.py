@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import grpc.aio
@@ -28,7 +28,7 @@ def request(text: str = "Hello", max_tokens: int | None = 8, **fields: Any) -> g
     return generation_pb2.GenerateRequest(**(defaults | fields))
 
 
-def scripted_text(prompt: bytes, n_tokens: int) -> str:
+def scripted_text(prompt: Sequence[int], n_tokens: int) -> str:
     """What the scripted model says."""
     tokens = list(prompt)
     for _ in range(n_tokens):

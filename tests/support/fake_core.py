@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Never, TypeVar
 
@@ -15,6 +16,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from slotline.v1 import (
+    embedding_pb2,
     inference_service_pb2_grpc,
     model_pb2,
     model_service_pb2_grpc,
@@ -61,16 +63,34 @@ Step = GenerateResponse | Hold | Refuse
 Script = Callable[[GenerateRequest], Iterable[Step]]
 
 
-class Call:
-    """One Generate call as the core saw it."""
+class AnyCall:
+    """One call as the core saw it."""
 
-    def __init__(self, request: GenerateRequest, deadline_s: float | None) -> None:
-        self.request = request
+    def __init__(self, deadline_s: float | None) -> None:
         self.deadline_s = deadline_s
         self.holding = threading.Event()
         self.cancelled = threading.Event()
         self.ended = threading.Event()
         self.gate = asyncio.Event()
+
+
+class Call(AnyCall):
+    """One Generate call."""
+
+    def __init__(self, request: GenerateRequest, deadline_s: float | None) -> None:
+        super().__init__(deadline_s)
+        self.request = request
+
+
+class EmbedCall(AnyCall):
+    """One Embed call."""
+
+    def __init__(self, request: embedding_pb2.EmbedRequest, deadline_s: float | None) -> None:
+        super().__init__(deadline_s)
+        self.request = request
+
+
+SomeCall = TypeVar("SomeCall", Call, EmbedCall)
 
 
 def accepted(slot_id: int = 0) -> GenerateResponse:
@@ -101,6 +121,15 @@ def whole(*texts: str) -> list[Step]:
     return [accepted(), *(delta(text) for text in texts), finished(len(texts))]
 
 
+def embedded(request: embedding_pb2.EmbedRequest) -> embedding_pb2.EmbedResponse:
+    """A vector for each input: its length in letters, or its first token id, and 0.5. Three tokens each."""
+    response = embedding_pb2.EmbedResponse(usage=Usage(prompt_tokens=3 * len(request.inputs)))
+    for index, item in enumerate(request.inputs):
+        first = item.token_ids.ids[0] if item.token_ids.ids else len(item.text)
+        response.embeddings.add(index=index, values=[first, 0.5])
+    return response
+
+
 class FakeCore:
     """A gRPC server in a thread of its own.
 
@@ -111,7 +140,11 @@ class FakeCore:
         script: the steps of every Generate call; replace it freely.
         health: answer of Health.
         slots: answer of ListSlots.
+        model: answer of GetModel, and with its name alone of ListModels.
+        metrics: answer of GetMetrics.
+        embedding: the steps of every Embed call before it answers; replace it freely.
         calls: the Generate calls so far.
+        embed_calls: the Embed calls so far.
     """
 
     def __init__(self, address: str) -> None:
@@ -119,7 +152,11 @@ class FakeCore:
         self.script: Script = lambda request: whole("a", "b", "c")
         self.health = model_pb2.HealthResponse(state=model_pb2.SERVER_STATE_READY, slots_idle=1)
         self.slots = [model_pb2.Slot(id=0, state=model_pb2.SLOT_STATE_IDLE)]
+        self.model = model_pb2.Model(name=MODEL, vocab_size=VOCAB_SIZE)
+        self.metrics = model_pb2.GetMetricsResponse()
+        self.embedding: Callable[[embedding_pb2.EmbedRequest], Iterable[Hold | Refuse]] = lambda request: ()
         self.calls: list[Call] = []
+        self.embed_calls: list[EmbedCall] = []
         self._arrived = threading.Condition()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fake-core", daemon=True)
@@ -145,19 +182,29 @@ class FakeCore:
 
     def wait_for_call(self, number: int = 0) -> Call:
         """Wait until the Generate call of this number has arrived."""
-        with self._arrived:
-            assert self._arrived.wait_for(lambda: len(self.calls) > number, WAIT_S), f"call {number} never came"
-        return self.calls[number]
+        return self._wait_for(self.calls, number)
 
-    def open(self, call: Call) -> None:
+    def wait_for_embed_call(self, number: int = 0) -> EmbedCall:
+        """Wait until the Embed call of this number has arrived."""
+        return self._wait_for(self.embed_calls, number)
+
+    def open(self, call: AnyCall) -> None:
         """Let a call go on that holds."""
         self._loop.call_soon_threadsafe(call.gate.set)
 
-    def record(self, call: Call) -> None:
+    def record(self, call: AnyCall) -> None:
         """Note a call. For the servicer."""
         with self._arrived:
-            self.calls.append(call)
+            if isinstance(call, Call):
+                self.calls.append(call)
+            elif isinstance(call, EmbedCall):
+                self.embed_calls.append(call)
             self._arrived.notify_all()
+
+    def _wait_for(self, calls: list[SomeCall], number: int) -> SomeCall:
+        with self._arrived:
+            assert self._arrived.wait_for(lambda: len(calls) > number, WAIT_S), f"call {number} never came"
+        return calls[number]
 
     async def _start(self) -> None:
         self._server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
@@ -176,22 +223,12 @@ class _Inference(inference_service_pb2_grpc.InferenceServiceServicer):
 
     async def Generate(self, request: GenerateRequest, context: Any) -> AsyncIterator[GenerateResponse]:
         call = Call(request, context.time_remaining())
-        self._core.record(call)
-        try:
+        with self._recorded(call):
             for step in self._core.script(request):
-                match step:
-                    case Hold():
-                        call.holding.set()
-                        await call.gate.wait()
-                    case Refuse():
-                        await _abort(context, step)
-                    case _:
-                        yield step
-        except (asyncio.CancelledError, GeneratorExit):
-            call.cancelled.set()
-            raise
-        finally:
-            call.ended.set()
+                if isinstance(step, Hold | Refuse):
+                    await _take(step, call, context)
+                else:
+                    yield step
 
     async def Tokenize(
         self, request: tokenization_pb2.TokenizeRequest, context: Any
@@ -206,9 +243,23 @@ class _Inference(inference_service_pb2_grpc.InferenceServiceServicer):
         text = "".join(map(chr, request.ids))
         return tokenization_pb2.DetokenizeResponse(text=text, raw=text.encode())
 
-    async def Embed(self, request: Message, context: Any) -> Never:
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "the fake core does not embed")
-        raise AssertionError("abort raises")
+    async def Embed(self, request: embedding_pb2.EmbedRequest, context: Any) -> embedding_pb2.EmbedResponse:
+        call = EmbedCall(request, context.time_remaining())
+        with self._recorded(call):
+            for step in self._core.embedding(request):
+                await _take(step, call, context)
+        return embedded(request)
+
+    @contextmanager
+    def _recorded(self, call: AnyCall) -> Iterator[None]:
+        self._core.record(call)
+        try:
+            yield
+        except (asyncio.CancelledError, GeneratorExit):
+            call.cancelled.set()
+            raise
+        finally:
+            call.ended.set()
 
 
 class _Models(model_service_pb2_grpc.ModelServiceServicer):
@@ -222,18 +273,24 @@ class _Models(model_service_pb2_grpc.ModelServiceServicer):
         return model_pb2.ListSlotsResponse(slots=self._core.slots)
 
     async def ListModels(self, request: Message, context: Any) -> model_pb2.ListModelsResponse:
-        return model_pb2.ListModelsResponse(models=[model_pb2.Model(name=MODEL)])
+        return model_pb2.ListModelsResponse(models=[model_pb2.Model(name=self._core.model.name)])
 
     async def GetModel(self, request: Message, context: Any) -> model_pb2.GetModelResponse:
-        return model_pb2.GetModelResponse(model=model_pb2.Model(name=MODEL, vocab_size=VOCAB_SIZE))
+        return model_pb2.GetModelResponse(model=self._core.model)
 
     async def ApplyTemplate(self, request: Message, context: Any) -> Never:
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, "the fake core has no template")
         raise AssertionError("abort raises")
 
-    async def GetMetrics(self, request: Message, context: Any) -> Never:
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "the fake core counts nothing")
-        raise AssertionError("abort raises")
+    async def GetMetrics(self, request: Message, context: Any) -> model_pb2.GetMetricsResponse:
+        return self._core.metrics
+
+
+async def _take(step: Hold | Refuse, call: AnyCall, context: Any) -> None:
+    if isinstance(step, Refuse):
+        await _abort(context, step)
+    call.holding.set()
+    await call.gate.wait()
 
 
 async def _abort(context: Any, refusal: Refuse) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from google.protobuf.message import Message
@@ -12,6 +12,7 @@ from rest_adapter.errors import StreamClosed
 from slotline.v1.generation_pb2 import GenerateRequest, GenerateResponse
 
 Answer = GenerateResponse | Exception
+UnaryAnswer = Message | Exception | Callable[[Any], Message]
 
 
 class MemoryStream:
@@ -36,30 +37,52 @@ class MemoryStream:
         self.is_closed = True
 
 
+class MemoryAnswer:
+    """The answer to a call that was started, known from the start."""
+
+    def __init__(self, answer: Callable[[], Any]) -> None:
+        self._answer = answer
+        self.is_closed = False
+
+    def wait(self) -> Any:
+        if self.is_closed:
+            raise StreamClosed
+        return self._answer()
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
 class MemoryCore:
     """Answers from a script.
 
     Args:
         script: the messages that answer a request.
-        unary: answers by the path of the method; an exception is raised.
+        unary: answers by the path of the method; an exception is raised, a function makes the answer.
 
     Attributes:
         requests: the requests of all streams so far.
-        deadlines_s: the deadlines of all streams so far.
+        deadlines_s: the deadlines of all streams and started calls so far.
         streams: the streams so far.
+        started: the started calls so far.
     """
 
     def __init__(
         self,
         script: Callable[[GenerateRequest], Iterable[Answer]] = lambda request: (),
-        unary: dict[str, Message | Exception] | None = None,
+        unary: Mapping[str, UnaryAnswer] | None = None,
     ) -> None:
         self._script = script
-        self._unary = unary or {}
+        self._unary = dict(unary or {})
         self.requests: list[GenerateRequest] = []
         self.unary_requests: list[Message] = []
         self.deadlines_s: list[float | None] = []
         self.streams: list[MemoryStream] = []
+        self.started: list[MemoryAnswer] = []
+
+    def answer_with(self, method: UnaryMethod[Any, Any], answer: UnaryAnswer) -> None:
+        """Answer a method otherwise from now on."""
+        self._unary[method.path] = answer
 
     def generate(self, requests: Sequence[GenerateRequest], *, deadline_s: float | None) -> MemoryStream:
         self.requests.extend(requests)
@@ -68,9 +91,14 @@ class MemoryCore:
         self.streams.append(MemoryStream(answers))
         return self.streams[-1]
 
+    def start(self, method: UnaryMethod[Any, Any], request: Any, *, timeout_s: float | None) -> MemoryAnswer:
+        self.deadlines_s.append(timeout_s)
+        self.started.append(MemoryAnswer(lambda: self.unary(method, request, timeout_s=0.0)))
+        return self.started[-1]
+
     def unary(self, method: UnaryMethod[Any, Any], request: Any, *, timeout_s: float) -> Any:
         self.unary_requests.append(request)
         answer = self._unary[method.path]
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return answer if isinstance(answer, Message) else answer(request)

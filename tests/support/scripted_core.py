@@ -15,7 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from service.api.served_model import Limits, LoadedModel
 from service.api.server import CoreServer
 from service.config import CoreConfig, ModelConfig
-from service.engine.scripted import BOS, EOS, N_VOCAB, ScriptedModel, next_letter
+from service.engine.scripted import BOS, EOS, N_EMBD, N_VOCAB, ScriptedModel, next_letter
 from slotline.v1 import generation_pb2, inference_service_pb2_grpc, model_service_pb2_grpc
 
 #: One bound for every wait in these tests: generous, so that only a hang reaches it.
@@ -28,8 +28,20 @@ TEMPLATE = (
 
 
 @dataclass(frozen=True)
+class FimTokens:
+    """Marks of an infill prompt; control characters, which no test's text contains."""
+
+    prefix: int = 1
+    suffix: int = 2
+    middle: int = 3
+
+
+@dataclass(frozen=True)
 class ByteVocabulary:
-    """The scripted model's vocabulary: a token is a byte, or ``<bos>`` or ``<eos>``."""
+    """The scripted model's vocabulary: a token is a byte, or ``<bos>`` or ``<eos>``.
+
+    With ``puts_blanks`` it puts a blank in front of a text, as SentencePiece does.
+    """
 
     adds_bos: bool = False
     adds_eos: bool = False
@@ -37,17 +49,24 @@ class ByteVocabulary:
     bos_token: int | None = BOS
     eos_token: int | None = EOS
     eog_tokens: frozenset[int] = frozenset({EOS})
-    fim_tokens: None = None
+    fim_tokens: FimTokens | None = None
+    adds_sep: bool = False
+    sep_token: int | None = None
+    puts_blanks: bool = False
 
     def tokenize(self, text: str, *, parse_special: bool) -> list[int]:
         """One token per byte; names of special tokens become these if they are recognised."""
+        tokens = self._tokenize(text, parse_special=parse_special)
+        return [ord(" "), *tokens] if self.puts_blanks and text else tokens
+
+    def _tokenize(self, text: str, *, parse_special: bool) -> list[int]:
         for name, token in (("<bos>", BOS), ("<eos>", EOS)):
             before, found, after = text.partition(name)
             if parse_special and found:
                 return [
-                    *self.tokenize(before, parse_special=True),
+                    *self._tokenize(before, parse_special=True),
                     token,
-                    *self.tokenize(after, parse_special=True),
+                    *self._tokenize(after, parse_special=True),
                 ]
         return list(text.encode())
 
@@ -66,7 +85,7 @@ class ScriptedFacts:
     description: str = "scripted bytes"
     n_params: int = 1
     size_bytes: int = 2
-    n_embd: int = 3
+    n_embd: int = N_EMBD
     n_ctx_train: int = 4096
     chat_template: str | None = TEMPLATE
 
@@ -132,6 +151,18 @@ def core_config(listen: Sequence[str] = ("127.0.0.1:0",), **changes: object) -> 
     return replace(config, **changes)  # type: ignore[arg-type]
 
 
+def scripted_model(
+    config: ModelConfig, kind: type[ScriptedLoadedModel] = ScriptedLoadedModel, **options: Any
+) -> ScriptedLoadedModel:
+    """A scripted model as the configuration wants it."""
+    defaults: dict[str, Any] = {
+        "n_cells": config.n_ctx,
+        "n_seq_max": config.n_seq_max,
+        "n_hidden": 32 if config.embedding else 0,
+    }
+    return kind(**(defaults | options))
+
+
 def load_scripted(
     script: Callable[[Sequence[int]], int] = next_letter,
 ) -> Callable[..., LoadedModel]:
@@ -139,7 +170,7 @@ def load_scripted(
 
     def load(config: ModelConfig, *, on_progress: Callable[[float], bool]) -> LoadedModel:
         on_progress(0.5)
-        return ScriptedLoadedModel(n_cells=config.n_ctx, n_seq_max=config.n_parallel, script=script)
+        return scripted_model(config, script=script)
 
     return load
 

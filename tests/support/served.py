@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from service.api.served_model import Limits, ServedModel
 from service.config import EngineConfig
@@ -35,13 +36,19 @@ def served_model(
     limits: Limits | None = None,
     engine: EngineConfig | None = None,
     cache_prompt: bool = True,
+    **info: Any,
 ) -> ServedModel:
-    """The scripted model as it is served: two slots of 64 tokens."""
+    """The scripted model as it is served: two slots of 64 tokens.
+
+    Args:
+        vocabulary, template, limits, engine, cache_prompt: see ``ServedModel``.
+        info: what ``ModelInfo`` says otherwise than the scripted model's.
+    """
     return ServedModel(
         name="scripted",
         aliases=("/models/scripted.gguf", "scripted.gguf"),
         facts=ScriptedFacts(),
-        info=ScriptedModel().info,
+        info=replace(ScriptedModel().info, **info),
         vocabulary=vocabulary or ByteVocabulary(),
         template=template or RecordingTemplate(),
         limits=limits or Limits(),

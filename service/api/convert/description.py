@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from google.protobuf import timestamp_pb2
 
+from service.api.convert.embedding import max_inputs
 from service.api.convert.events import duration
 from service.api.convert.settings import default_settings, generation_settings
+from service.api.convert.system_prompt import system_prompt_message
 from service.api.served_model import ServedModel
 from service.api.status import CoreState, CoreStatus
 from service.engine.context import resolve_n_keep
-from service.engine.types import FinishReason, GenerationRequest, SlotSnapshot, SlotState
+from service.engine.types import FinishReason, GenerationRequest, SlotSnapshot, SlotState, SystemPrompt
+from service.sampling.gbnf import MAX_GRAMMAR_BYTES
 from slotline.v1 import generation_pb2, model_pb2
 
 _STATES = {
@@ -25,9 +28,14 @@ _SERVER_STATES = {
 }
 
 
-def model_message(model: ServedModel) -> model_pb2.Model:
-    """The description of a served model."""
-    facts, info, limits = model.facts, model.info, model.limits
+def model_message(model: ServedModel, in_force: SystemPrompt | None = None) -> model_pb2.Model:
+    """The description of a served model.
+
+    Args:
+        model: the model.
+        in_force: the system prompt of all slots, None without one.
+    """
+    facts = model.facts
     return model_pb2.Model(
         name=model.name,
         aliases=model.aliases,
@@ -42,12 +50,29 @@ def model_message(model: ServedModel) -> model_pb2.Model:
         n_params=facts.n_params,
         size_bytes=facts.size_bytes,
         chat_template=model.template.source,
-        # What is accepted today, whatever the model itself could do.
-        capabilities=model_pb2.Capabilities(generate=True, constraint=True, context_shift=info.can_shift),
-        limits=model_pb2.Limits(max_prompt_bytes=limits.max_prompt_bytes, max_stop_texts=limits.max_stop_texts),
+        capabilities=_capabilities(model),
+        limits=model_pb2.Limits(
+            max_prompt_bytes=model.limits.max_prompt_bytes,
+            max_batch_embed=max_inputs(model),
+            max_stop_texts=model.limits.max_stop_texts,
+            max_grammar_bytes=MAX_GRAMMAR_BYTES,
+        ),
         default_settings=default_settings(model),
+        system_prompt=None if in_force is None else system_prompt_message(in_force),
         bos_token_id=model.vocabulary.bos_token,
         eog_token_ids=sorted(model.vocabulary.eog_tokens),
+    )
+
+
+def _capabilities(model: ServedModel) -> model_pb2.Capabilities:
+    """What is accepted today, whatever the model itself could do."""
+    info = model.info
+    return model_pb2.Capabilities(
+        generate=info.can_generate,
+        embed=info.n_hidden > 0,
+        infill=info.can_generate and model.vocabulary.fim_tokens is not None,
+        constraint=info.can_generate,
+        context_shift=info.can_shift,
     )
 
 

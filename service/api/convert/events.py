@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from google.protobuf import duration_pb2
 
@@ -32,9 +32,9 @@ _REASONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StreamEncoder:
-    """Encodes the events of one request.
+    """Encodes the events of one request, in their order.
 
     Attributes:
         request: what the engine was asked for.
@@ -49,34 +49,32 @@ class StreamEncoder:
     request_id: str
     instance_id: str
     task_id: int
+    _usage: tokens_pb2.Usage = field(init=False, default_factory=lambda: tokens_pb2.Usage(cached_prompt_tokens=0))
 
     def encode(self, events: Iterable[Event]) -> Iterator[generation_pb2.GenerateResponse]:
-        """The messages for a batch of events; consecutive pieces share a Delta.
+        """The messages for a batch of events; the pieces of one sequence share a Delta until anything else happens.
 
         Raises:
             ServiceError: the request failed; after the messages for everything before that.
         """
-        delta = generation_pb2.Delta()
-        n_entries = 0
+        deltas = _Deltas()
         for event in events:
             if isinstance(event, Piece):
-                delta.pieces.append(self._piece(event))
-                n_entries += 1 + sum(len(token.probabilities) + len(token.top_logprobs) for token in event.tokens)
-                if n_entries < MAX_DELTA_ENTRIES:
+                deltas.add(event.index, self._piece(event), 1 + _n_candidates(event))
+                if deltas.n_entries < MAX_DELTA_ENTRIES:
                     continue
-            if delta.pieces:
-                yield generation_pb2.GenerateResponse(delta=delta)
-                delta, n_entries = generation_pb2.Delta(), 0
+            yield from deltas.take()
             if isinstance(event, Accepted):
                 yield generation_pb2.GenerateResponse(accepted=self._accepted(event))
             elif isinstance(event, Finished):
                 yield generation_pb2.GenerateResponse(finished=self._finished(event))
             elif isinstance(event, Failed):
                 raise event.error
-        if delta.pieces:
-            yield generation_pb2.GenerateResponse(delta=delta)
+        yield from deltas.take()
 
     def _accepted(self, event: Accepted) -> generation_pb2.Accepted:
+        self._usage.prompt_tokens = event.prompt_tokens
+        self._usage.cached_prompt_tokens = event.cached_prompt_tokens
         return generation_pb2.Accepted(
             request_id=self.request_id,
             model=self.model.name,
@@ -109,13 +107,11 @@ class StreamEncoder:
         )
 
     def _finished(self, event: Finished) -> generation_pb2.Finished:
+        self._usage.completion_tokens += event.tokens_predicted
         finished = generation_pb2.Finished(
+            index=event.index,
             reason=_REASONS[event.reason],
-            usage=tokens_pb2.Usage(
-                prompt_tokens=event.tokens_evaluated,
-                completion_tokens=event.tokens_predicted,
-                cached_prompt_tokens=event.cached_prompt_tokens,
-            ),
+            usage=self._usage if event.is_last else None,
             timings=_timings(event.timings),
             truncated=event.truncated,
             tokens_evaluated=event.tokens_evaluated,
@@ -133,6 +129,33 @@ class StreamEncoder:
         elif event.eos_token is not None:
             finished.eos_token_id = event.eos_token
         return finished
+
+
+class _Deltas:
+    """Deltas that grow: one for each sequence that has new pieces."""
+
+    def __init__(self) -> None:
+        self._by_index: dict[int, generation_pb2.Delta] = {}
+        #: Pieces plus reported candidates of all of them.
+        self.n_entries = 0
+
+    def add(self, index: int, piece: generation_pb2.Piece, n_entries: int) -> None:
+        """Append a piece to the Delta of its sequence."""
+        delta = self._by_index.get(index)
+        if delta is None:
+            delta = self._by_index[index] = generation_pb2.Delta(index=index)
+        delta.pieces.append(piece)
+        self.n_entries += n_entries
+
+    def take(self) -> Iterator[generation_pb2.GenerateResponse]:
+        """A message for each Delta; there are none afterwards."""
+        deltas, self._by_index, self.n_entries = self._by_index, {}, 0
+        for delta in deltas.values():
+            yield generation_pb2.GenerateResponse(delta=delta)
+
+
+def _n_candidates(piece: Piece) -> int:
+    return sum(len(token.probabilities) + len(token.top_logprobs) for token in piece.tokens)
 
 
 def duration(seconds: float) -> duration_pb2.Duration:

@@ -4,37 +4,57 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from service.api.convert.checks import size_at_most
 from service.api.served_model import ServedModel
 from service.errors import InvalidArgument, NotImplementedFeature
-from service.prompts.prompt import Part, check_ids, tokenize_chat, tokenize_parts, tokenize_prompt
+from service.prompts.infill import tokenize_infill
+from service.prompts.prompt import Part, bos, check_ids, tokenize_chat, tokenize_parts, tokenize_prompt
 from service.prompts.templates import RESERVED, Conversation
 from slotline.v1 import generation_pb2, prompt_pb2
 
 
-def prompt_tokens(request: generation_pb2.GenerateRequest, model: ServedModel) -> tuple[int, ...]:
-    """The token ids of a request's prompt; at least one.
+@dataclass(frozen=True, slots=True)
+class TokenizedPrompt:
+    """A prompt as the engine takes it.
+
+    Attributes:
+        tokens: at least one.
+        has_bos: the first of them is a BOS that the server put there, not the caller; others follow it.
+    """
+
+    tokens: tuple[int, ...]
+    has_bos: bool = False
+
+
+def tokenized_prompt(request: generation_pb2.GenerateRequest, model: ServedModel) -> TokenizedPrompt:
+    """The tokens of a request's prompt.
 
     Raises:
         InvalidArgument: the prompt is missing, too large, empty, or has ids outside the vocabulary.
+        NotSupported: the model cannot do what this form of prompt needs.
         NotImplementedFeature: the prompt has a form that is not available.
     """
     vocabulary, limit = model.vocabulary, model.limits.max_prompt_bytes
     match request.WhichOneof("prompt"):
         case "text":
             size_at_most("text", len(request.text.encode()), limit)
-            return tuple(tokenize_prompt(request.text, vocabulary))
+            return _with_bos(tokenize_prompt(request.text, vocabulary), model)
         case "token_ids":
             size_at_most("token_ids", request.token_ids.ByteSize(), limit)
-            return _not_empty("token_ids.ids", check_ids(request.token_ids.ids, vocabulary.n_vocab, "token_ids.ids"))
+            ids = check_ids(request.token_ids.ids, vocabulary.n_vocab, "token_ids.ids")
+            return TokenizedPrompt(_not_empty("token_ids.ids", ids))
         case "chat":
-            return _not_empty("chat.messages", tokenize_chat(render_chat(request.chat, model), vocabulary))
+            tokens = _not_empty("chat.messages", tokenize_chat(render_chat(request.chat, model), vocabulary))
+            return _with_bos(tokens, model)
         case "parts":
-            return _not_empty("parts.parts", tokenize_parts(prompt_parts(request.parts, model, "parts"), vocabulary))
+            parts = prompt_parts(request.parts, model, "parts")
+            tokens = _not_empty("parts.parts", tokenize_parts(parts, vocabulary))
+            return _with_bos(tokens, model) if isinstance(parts[0], str) else TokenizedPrompt(tokens)
         case "infill":
-            raise NotImplementedFeature("infill prompts")
+            return TokenizedPrompt(_infill_tokens(request.infill, model))
         case _:
             raise InvalidArgument("prompt", "is missing; set one of text, token_ids, chat, parts, infill")
 
@@ -76,6 +96,18 @@ def conversation(chat: prompt_pb2.ChatPrompt) -> Conversation:
         tools=tools or None,
         variables=variables,
     )
+
+
+def _with_bos(tokens: Sequence[int], model: ServedModel) -> TokenizedPrompt:
+    """The tokens of something that was tokenised with the model's BOS in front, if it wants one."""
+    return TokenizedPrompt(tuple(tokens), has_bos=bool(bos(model.vocabulary)) and len(tokens) > 1)
+
+
+def _infill_tokens(infill: prompt_pb2.InfillPrompt, model: ServedModel) -> tuple[int, ...]:
+    size_at_most("infill", infill.ByteSize(), model.limits.max_prompt_bytes)
+    prefix = prompt_parts(infill.prefix, model, "infill.prefix")
+    suffix = prompt_parts(infill.suffix, model, "infill.suffix")
+    return tuple(tokenize_infill(prefix, suffix, model.vocabulary))
 
 
 def _part(part: prompt_pb2.PromptPart, model: ServedModel, field: str) -> Part:

@@ -8,17 +8,19 @@ from dataclasses import dataclass
 
 from service.api.convert.checks import at_least, at_most, count_at_most, size_at_most
 from service.api.convert.constraint import constraint_grammar
-from service.api.convert.prompt import prompt_tokens
+from service.api.convert.prompt import TokenizedPrompt, tokenized_prompt
 from service.api.convert.sampling import sampling_settings
+from service.api.convert.system_prompt import system_prompt, system_prompt_text
 from service.api.served_model import ServedModel
 from service.engine.context import resolve_n_keep
-from service.engine.types import GenerationRequest, Overflow
-from service.errors import ContextLengthExceeded, InvalidArgument, NotImplementedFeature
+from service.engine.types import GenerationRequest, Overflow, SystemPrompt
+from service.errors import ContextLengthExceeded, InvalidArgument, NotImplementedFeature, NotSupported
 from service.prompts.prompt import check_ids
 from slotline.v1 import generation_pb2
 
 MAX_REQUEST_ID_BYTES = 128
 MAX_DELTA_DELAY_MS = 10_000
+MAX_CACHE_SALT_BYTES = 128
 
 _OVERFLOWS = {
     generation_pb2.OVERFLOW_UNSPECIFIED: Overflow.REFUSE,
@@ -51,26 +53,38 @@ def envelope(request: generation_pb2.GenerateRequest) -> Envelope:
     return Envelope(request.request_id or uuid.uuid4().hex, delay_ms / 1000)
 
 
-def generation_request(request: generation_pb2.GenerateRequest, model: ServedModel) -> GenerationRequest:
+def generation_request(
+    request: generation_pb2.GenerateRequest, model: ServedModel, in_force: SystemPrompt | None = None
+) -> GenerationRequest:
     """What the engine is asked for. Tokenises and renders, so it may take a while.
+
+    Args:
+        request: the message.
+        model: the model that is to answer.
+        in_force: the system prompt of all slots, unless the request replaces it.
 
     Raises:
         InvalidArgument: a field has a value that is not allowed.
         ContextLengthExceeded: the prompt does not fit and may not be truncated.
+        NotSupported: the model cannot do it.
         NotImplementedFeature: a part of the contract that is not available.
     """
-    _refuse_missing_features(request)
+    if not model.info.can_generate:
+        raise NotSupported("this model cannot generate text; it turns texts into embeddings only")
+    if request.output.prompt_logprobs:
+        raise NotImplementedFeature("output.prompt_logprobs")
     overflow = _overflow(request)
     n_keep = at_least("n_keep", request.n_keep, -1)
     stop, output = request.stop, request.output
     count_at_most("stop.texts", len(stop.texts), model.limits.max_stop_texts)
+    size_at_most("cache.cache_salt", len(request.cache.cache_salt.encode()), MAX_CACHE_SALT_BYTES)
     sampling = sampling_settings(request.sampling, output, model)
-    prompt = prompt_tokens(request, model)
-    n_ctx = model.engine.n_ctx_slot
-    if len(prompt) >= n_ctx and overflow is Overflow.REFUSE:
-        raise ContextLengthExceeded(len(prompt), n_ctx)
+    replacing = _system_prompt(request, model)
+    prompt = _fitting(tokenized_prompt(request, model), model, replacing or in_force, n_keep, overflow)
     return GenerationRequest(
-        prompt=drop_blocks(prompt, n_ctx, n_keep),
+        prompt=prompt.tokens,
+        has_bos=prompt.has_bos,
+        n_sequences=_n_sequences(request, model),
         sampling=sampling,
         max_tokens=stop.max_tokens if stop.HasField("max_tokens") else None,
         min_tokens=stop.min_tokens,
@@ -80,7 +94,9 @@ def generation_request(request: generation_pb2.GenerateRequest, model: ServedMod
         n_keep=n_keep,
         overflow=overflow,
         cache_prompt=request.cache.cache_prompt if request.cache.HasField("cache_prompt") else model.cache_prompt,
+        cache_salt=request.cache.cache_salt,
         slot_id=_slot_id(request, model),
+        system_prompt=replacing,
         want_tokens=output.tokens or output.n_probs > 0 or output.HasField("top_logprobs"),
         grammar=constraint_grammar(request.constraint),
         echo=request,
@@ -114,14 +130,40 @@ def _slot_id(request: generation_pb2.GenerateRequest, model: ServedModel) -> int
     return wish if request.cache.HasField("slot_id") and wish < model.engine.n_slots else None
 
 
-def _refuse_missing_features(request: generation_pb2.GenerateRequest) -> None:
-    if request.HasField("num_sequences"):
-        at_least("num_sequences", request.num_sequences, 1)
-    for feature, is_asked_for in (
-        ("num_sequences above 1", request.num_sequences > 1),
-        ("system_prompt", request.HasField("system_prompt")),
-        ("output.prompt_logprobs", request.output.prompt_logprobs),
-        ("cache.cache_salt", bool(request.cache.cache_salt)),
-    ):
-        if is_asked_for:
-            raise NotImplementedFeature(feature)
+def _n_sequences(request: generation_pb2.GenerateRequest, model: ServedModel) -> int:
+    if not request.HasField("num_sequences"):
+        return 1
+    most = model.limits.max_sequences
+    if not 1 <= request.num_sequences <= most:
+        raise InvalidArgument("num_sequences", f"is {request.num_sequences}; allowed are 1 to {most}")
+    return request.num_sequences
+
+
+def _system_prompt(request: generation_pb2.GenerateRequest, model: ServedModel) -> SystemPrompt | None:
+    if not request.HasField("system_prompt"):
+        return None
+    return system_prompt(system_prompt_text(request.system_prompt), model)
+
+
+def _fitting(
+    prompt: TokenizedPrompt, model: ServedModel, system: SystemPrompt | None, n_keep: int, overflow: Overflow
+) -> TokenizedPrompt:
+    """The prompt, refused if it does not fit, or shortened to what the engine may have to look at.
+
+    A system prompt may have gone or come by the time the prompt gets its slot; the engine checks again.
+    """
+    n_ctx, n_system = model.engine.n_ctx_slot, len(system.tokens) if system else 0
+    # Behind a system prompt there is no BOS.
+    head = prompt.tokens[:1] if prompt.has_bos and n_system else ()
+    tokens = prompt.tokens[len(head) :]
+    if len(tokens) >= n_ctx - n_system and overflow is Overflow.REFUSE:
+        allowed = None
+        if n_system:
+            allowed = (
+                f"the system prompt takes {n_system} of the {n_ctx} in a slot's context, and one must be left for the "
+                "answer"
+            )
+        raise ContextLengthExceeded(len(tokens), n_ctx - n_system, allowed=allowed)
+    kept = head + drop_blocks(tokens, n_ctx - n_system, n_keep)
+    # The BOS may be among what was dropped.
+    return TokenizedPrompt(kept, has_bos=prompt.has_bos and kept[:1] == prompt.tokens[:1])

@@ -5,7 +5,7 @@
 """
 
 from service.sampling.gbnf.build import JSON_OBJECT, choice_grammar
-from service.sampling.gbnf.check import check_grammar
+from service.sampling.gbnf.check import MAX_GRAMMAR_BYTES, check_grammar
 from service.sampling.gbnf.rules import GrammarError
 
-__all__ = ["JSON_OBJECT", "GrammarError", "check_grammar", "choice_grammar"]
+__all__ = ["JSON_OBJECT", "MAX_GRAMMAR_BYTES", "GrammarError", "check_grammar", "choice_grammar"]

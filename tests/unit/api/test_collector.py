@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from service.api.collector import Collector
-from service.engine.types import Accepted, Event, Failed, Finished, FinishReason, Piece, Timings, TokenRecord
+from service.engine.types import (
+    Accepted,
+    Embedded,
+    Event,
+    Failed,
+    Finished,
+    FinishReason,
+    Piece,
+    SystemPromptSet,
+    Timings,
+    TokenRecord,
+)
 from service.errors import EngineFailure, ResourceExhausted
 
 ACCEPTED = Accepted(slot_id=0, prompt_tokens=1, cached_prompt_tokens=0, queued_s=0.0, truncated=False)
@@ -30,6 +43,7 @@ FINISHED = Finished(
     timings=Timings(1, 0.0, 1, 0.0),
 )
 FAILED = Failed(EngineFailure("broken"))
+EMBEDDED = Embedded(np.zeros((1, 4), np.float32))
 LONG_S = 1000.0
 
 
@@ -91,13 +105,47 @@ def test_whatever_the_pace_nothing_is_lost_repeated_or_reordered(sizes: list[int
     assert asyncio.run(run()) == [*events, FINISHED]
 
 
-@pytest.mark.parametrize("last", [FINISHED, FAILED])
+@pytest.mark.parametrize("last", [FINISHED, FAILED, EMBEDDED, SystemPromptSet()])
 async def test_what_comes_after_the_end_is_ignored(last: Event) -> None:
     collected = collector()
     collected.put([last])
     assert collected.is_over
     collected.put([Piece("late")])
     assert await collected.take() == [last]
+
+
+async def test_the_end_of_one_of_several_sequences_is_not_the_end() -> None:
+    collected = collector()
+    one, other = replace(FINISHED, index=1, is_last=False), replace(FINISHED, index=0)
+    collected.put([one])
+    assert not collected.is_over
+    assert await collected.take() == [one]
+    assert not collected.is_drained
+    collected.put([Piece("a"), other])
+    assert await collected.take() == [Piece("a"), other]
+    assert collected.is_drained
+
+
+class TestOutcome:
+    """Requests of which only the last event is of interest."""
+
+    @pytest.mark.parametrize("last", [FINISHED, EMBEDDED, SystemPromptSet()])
+    async def test_is_the_last_event_whenever_it_comes(self, last: Event) -> None:
+        collected = collector()
+        waiting = asyncio.ensure_future(collected.outcome())
+        collected.put([ACCEPTED])
+        await asyncio.wait([waiting], timeout=0)
+        assert not waiting.done()
+        collected.put([last])
+        assert await waiting is last
+        assert collected.is_drained
+
+    async def test_of_a_failure_is_its_error(self) -> None:
+        collected = collector()
+        collected.put([FAILED])
+        with pytest.raises(EngineFailure) as caught:
+            await collected.outcome()
+        assert caught.value is FAILED.error
 
 
 async def test_a_cancelled_take_loses_nothing() -> None:

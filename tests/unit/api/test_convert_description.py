@@ -10,6 +10,7 @@ import pytest
 
 from service.api.convert.description import health_message, model_message, slot_message
 from service.api.convert.settings import generation_settings
+from service.api.served_model import ServedModel
 from service.api.status import CoreState, CoreStatus
 from service.config import EngineConfig
 from service.engine.types import (
@@ -20,11 +21,12 @@ from service.engine.types import (
     GenerationRequest,
     SlotSnapshot,
     SlotState,
+    SystemPrompt,
     Timings,
 )
 from service.sampling.settings import SamplingSettings
 from slotline.v1 import generation_pb2, model_pb2, prompt_pb2, tokens_pb2
-from tests.support.scripted_core import ByteVocabulary
+from tests.support.scripted_core import ByteVocabulary, FimTokens
 from tests.support.served import served_model
 
 MODEL = served_model()
@@ -83,7 +85,12 @@ def test_a_model_is_described_with_what_it_accepts() -> None:
     assert message.chat_template == "recording"
     assert message.bos_token_id == 256
     assert list(message.eog_token_ids) == [257]
-    assert message.capabilities == model_pb2.Capabilities(generate=True, constraint=True, context_shift=True)
+    assert message.capabilities == model_pb2.Capabilities(
+        generate=True, embed=True, constraint=True, context_shift=True
+    )
+    assert message.embedding_dim == MODEL.info.n_embd
+    assert message.limits.max_batch_embed == 2048
+    assert message.limits.max_grammar_bytes == 64 << 10
     assert message.limits.max_prompt_bytes == MODEL.limits.max_prompt_bytes
     assert message.limits.max_stop_texts == MODEL.limits.max_stop_texts
     assert not message.HasField("max_output_tokens")
@@ -92,6 +99,36 @@ def test_a_model_is_described_with_what_it_accepts() -> None:
 
 def test_what_a_model_lacks_is_absent() -> None:
     assert not model_message(served_model(vocabulary=ByteVocabulary(bos_token=None))).HasField("bos_token_id")
+
+
+@pytest.mark.parametrize(
+    ("model", "capabilities"),
+    [
+        (served_model(n_hidden=0, can_shift=False), model_pb2.Capabilities(generate=True, constraint=True)),
+        (
+            served_model(n_hidden=0, can_shift=False, vocabulary=ByteVocabulary(fim_tokens=FimTokens())),
+            model_pb2.Capabilities(generate=True, constraint=True, infill=True),
+        ),
+        (
+            served_model(can_generate=False, can_shift=False, vocabulary=ByteVocabulary(fim_tokens=FimTokens())),
+            model_pb2.Capabilities(embed=True),
+        ),
+    ],
+    ids=["no embeddings", "infill", "encoder"],
+)
+def test_capabilities_are_those_of_the_model_as_it_was_started(
+    model: ServedModel, capabilities: model_pb2.Capabilities
+) -> None:
+    message = model_message(model)
+    assert message.capabilities == capabilities
+    assert bool(message.limits.max_batch_embed) is capabilities.embed
+
+
+def test_the_system_prompt_in_force_is_shown() -> None:
+    in_force = SystemPrompt("Be brief.", (1, 2), "User:", "Bot")
+    assert model_message(MODEL, in_force).system_prompt == prompt_pb2.SystemPrompt(
+        prompt="Be brief.", anti_prompt="User:", assistant_name="Bot"
+    )
 
 
 def test_a_cap_on_tokens_is_part_of_the_description_and_of_the_defaults() -> None:

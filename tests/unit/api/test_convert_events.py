@@ -32,7 +32,6 @@ REQUEST = GenerationRequest(
     stop_texts=("é".encode(),),
     cache_prompt=False,
 )
-ENCODER = StreamEncoder(REQUEST, served_model(), "mine", "run", 9)
 ACCEPTED = Accepted(slot_id=1, prompt_tokens=5, cached_prompt_tokens=3, queued_s=0.25, truncated=True)
 FINISHED = Finished(
     reason=FinishReason.LENGTH,
@@ -52,9 +51,14 @@ FINISHED = Finished(
 )
 
 
+def encoder() -> StreamEncoder:
+    """An encoder of a stream that has not begun."""
+    return StreamEncoder(REQUEST, served_model(), "mine", "run", 9)
+
+
 def encode(*events: Event) -> list[generation_pb2.GenerateResponse]:
     """All messages for the events."""
-    return list(ENCODER.encode(events))
+    return list(encoder().encode(events))
 
 
 def test_acceptance_tells_who_answers_and_where() -> None:
@@ -107,8 +111,7 @@ def test_a_logprob_that_was_not_asked_for_is_absent() -> None:
 
 
 def test_the_ending_has_counts_times_and_settings() -> None:
-    (message,) = encode(FINISHED)
-    finished = message.finished
+    finished = encode(ACCEPTED, FINISHED)[-1].finished
     assert finished.usage == tokens_pb2.Usage(prompt_tokens=5, completion_tokens=4, cached_prompt_tokens=3)
     assert finished.timings == generation_pb2.Timings(
         prompt_tokens=2, prompt_eval=duration(0.5), decoded_tokens=4, decode=duration(1.5)
@@ -162,7 +165,7 @@ def test_the_ending_tells_why_and_what_matched(
 
 def test_a_failure_is_raised_after_everything_that_came_before_it() -> None:
     error = CacheExhausted("no cells")
-    messages = ENCODER.encode([ACCEPTED, Piece("a"), Failed(error)])
+    messages = encoder().encode([ACCEPTED, Piece("a"), Failed(error)])
     assert next(messages).HasField("accepted")
     assert next(messages).delta.pieces[0].text == "a"
     with pytest.raises(CacheExhausted) as caught:
@@ -183,13 +186,70 @@ def test_a_backlog_is_cut_into_messages_of_bounded_size() -> None:
 def test_no_piece_is_lost_merged_or_moved(pieces: list[tuple[str, int]], batch: int) -> None:
     record = TokenRecord(id=1, piece=b"\x01")
     events = [Piece(text, (record,) * n_tokens) for text, n_tokens in pieces]
+    stream = encoder()
     sent = [
         piece
         for start in range(0, len(events), batch)
-        for message in ENCODER.encode(events[start : start + batch])
+        for message in stream.encode(events[start : start + batch])
         for piece in message.delta.pieces
     ]
     assert [(piece.text, len(piece.tokens)) for piece in sent] == pieces
+
+
+class TestSeveralSequences:
+    """Events of several sequences in one stream."""
+
+    def test_pieces_of_one_sequence_share_a_message(self) -> None:
+        events = [Piece("a", index=0), Piece("x", index=2), Piece("b", index=0), Piece("y", index=2)]
+        sent = [(message.delta.index, [piece.text for piece in message.delta.pieces]) for message in encode(*events)]
+        assert sent == [(0, ["a", "b"]), (2, ["x", "y"])]
+
+    def test_every_sequence_ends_after_its_text_and_usage_comes_last_with_the_prompt_counted_once(self) -> None:
+        first, text, ended, rest, last = encode(
+            ACCEPTED,
+            Piece("a", index=1),
+            replace(FINISHED, index=1, is_last=False, tokens_predicted=3, cached_prompt_tokens=5, seed=43),
+            Piece("b", index=0),
+            replace(FINISHED, index=0, is_last=True, tokens_predicted=4),
+        )
+        assert first.HasField("accepted")
+        assert (text.delta.index, rest.delta.index) == (1, 0)
+        assert (ended.finished.index, last.finished.index) == (1, 0)
+        assert not ended.finished.HasField("usage")
+        assert last.finished.usage == tokens_pb2.Usage(prompt_tokens=5, completion_tokens=7, cached_prompt_tokens=3)
+        assert (ended.finished.tokens_predicted, last.finished.tokens_predicted) == (3, 4)
+        assert (ended.finished.settings.sampling.seed, last.finished.settings.sampling.seed) == (43, 42)
+
+    def test_usage_is_summed_over_batches_of_events(self) -> None:
+        stream = encoder()
+        batches: list[list[Event]] = [
+            [ACCEPTED],
+        ]
+        batches += [[replace(FINISHED, index=index, is_last=index == 9, tokens_predicted=index)] for index in range(10)]
+        messages = [message for events in batches for message in stream.encode(events)]
+        assert [message.finished.HasField("usage") for message in messages] == [*[False] * 10, True]
+        assert messages[-1].finished.usage.completion_tokens == sum(range(10))
+
+    @given(st.lists(st.tuples(st.integers(0, 3), st.text(max_size=2)), max_size=50), st.integers(1, 20))
+    def test_no_piece_changes_its_sequence_or_its_place_in_it(self, pieces: list[tuple[int, str]], batch: int) -> None:
+        stream = encoder()
+        events = [Piece(text, index=index) for index, text in pieces]
+        sent = [
+            (message.delta.index, piece.text)
+            for start in range(0, len(events), batch)
+            for message in stream.encode(events[start : start + batch])
+            for piece in message.delta.pieces
+        ]
+        for index in range(4):
+            assert [text for number, text in sent if number == index] == [
+                text for number, text in pieces if number == index
+            ]
+
+    def test_together_they_are_bounded_too(self) -> None:
+        events = [Piece("a", index=number % 100) for number in range(3 * MAX_DELTA_ENTRIES)]
+        messages = encode(*events)
+        assert sum(len(message.delta.pieces) for message in messages) == len(events)
+        assert len(messages) == 300
 
 
 def test_a_message_is_sent_as_soon_as_it_is_large() -> None:

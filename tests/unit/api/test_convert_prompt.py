@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from service.api.convert.prompt import conversation, prompt_tokens
+from service.api.convert.prompt import TokenizedPrompt, conversation, tokenized_prompt
 from service.api.served_model import Limits
 from service.engine.scripted import BOS, N_VOCAB
-from service.errors import InvalidArgument, NotImplementedFeature, ServiceError
+from service.errors import InvalidArgument, NotImplementedFeature, NotSupported, ServiceError
 from slotline.v1 import generation_pb2, prompt_pb2, tokens_pb2
-from tests.support.scripted_core import ByteVocabulary
+from tests.support.scripted_core import ByteVocabulary, FimTokens
 from tests.support.served import RecordingTemplate, served_model
 
+MARKS = FimTokens()
 IMAGE = prompt_pb2.PromptPart(image=prompt_pb2.Image(data=b"png"))
 
 
@@ -43,19 +44,42 @@ def message(role: str, *content: prompt_pb2.PromptPart, **options: Any) -> promp
 
 
 @pytest.mark.parametrize(
-    ("prompt", "tokens"),
+    ("prompt", "tokens", "has_bos"),
     [
-        ({"text": "ab"}, (BOS, 97, 98)),
-        ({"text": ""}, (BOS, 32)),
-        ({"token_ids": ids(1, 2)}, (1, 2)),
-        ({"parts": parts(text("a"), prompt_pb2.PromptPart(token_ids=ids(5)))}, (BOS, 97, 5)),
-        ({"parts": parts(prompt_pb2.PromptPart(token_ids=ids(5)), text("a"))}, (5, 97)),
-        ({"chat": chat()}, (BOS, *b"rendered")),
+        ({"text": "ab"}, (BOS, 97, 98), True),
+        ({"text": ""}, (BOS, 32), True),
+        ({"token_ids": ids(1, 2)}, (1, 2), False),
+        # What the caller put there stays there.
+        ({"token_ids": ids(BOS, 2)}, (BOS, 2), False),
+        ({"parts": parts(text("a"), prompt_pb2.PromptPart(token_ids=ids(5)))}, (BOS, 97, 5), True),
+        ({"parts": parts(prompt_pb2.PromptPart(token_ids=ids(5)), text("a"))}, (5, 97), False),
+        # Without its BOS this one would be empty.
+        ({"parts": parts(text(""))}, (BOS,), False),
+        ({"chat": chat()}, (BOS, *b"rendered"), True),
+        (
+            {"infill": prompt_pb2.InfillPrompt(prefix=parts(text("a")), suffix=parts(text("b")))},
+            (BOS, MARKS.prefix, 97, MARKS.suffix, 98, MARKS.middle),
+            False,
+        ),
+        ({"infill": prompt_pb2.InfillPrompt()}, (BOS, MARKS.prefix, MARKS.suffix, MARKS.middle), False),
     ],
 )
-def test_every_form_becomes_tokens(prompt: dict[str, Any], tokens: tuple[int, ...]) -> None:
-    model = served_model(vocabulary=ByteVocabulary(adds_bos=True))
-    assert prompt_tokens(generation_pb2.GenerateRequest(**prompt), model) == tokens
+def test_every_form_becomes_tokens(prompt: dict[str, Any], tokens: tuple[int, ...], has_bos: bool) -> None:
+    model = served_model(vocabulary=ByteVocabulary(adds_bos=True, fim_tokens=MARKS))
+    assert tokenized_prompt(generation_pb2.GenerateRequest(**prompt), model) == TokenizedPrompt(tokens, has_bos)
+
+
+def test_a_bos_that_the_template_wrote_is_the_servers() -> None:
+    model = served_model(vocabulary=ByteVocabulary(adds_bos=True), template=RecordingTemplate(text="<bos>Hi"))
+    prompt = tokenized_prompt(generation_pb2.GenerateRequest(chat=chat()), model)
+    assert prompt == TokenizedPrompt((BOS, 72, 105), has_bos=True)
+
+
+@pytest.mark.parametrize("form", [{"text": "<bos>Hi"}, {"chat": chat()}])
+def test_a_model_that_wants_no_bos_has_none_to_leave_out(form: dict[str, Any]) -> None:
+    model = served_model(template=RecordingTemplate(text="<bos>Hi"))
+    prompt = tokenized_prompt(generation_pb2.GenerateRequest(**form), model)
+    assert prompt == TokenizedPrompt((BOS, 72, 105), has_bos=False)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +97,17 @@ def test_every_form_becomes_tokens(prompt: dict[str, Any], tokens: tuple[int, ..
             "parts.parts[1].token_ids.ids[0]: 258",
         ),
         ({"parts": parts(IMAGE)}, NotImplementedFeature, "images in prompts"),
-        ({"infill": prompt_pb2.InfillPrompt()}, NotImplementedFeature, "infill prompts"),
+        ({"infill": prompt_pb2.InfillPrompt()}, NotSupported, "no fill-in-the-middle tokens"),
+        (
+            {"infill": prompt_pb2.InfillPrompt(suffix=parts(text("a"), prompt_pb2.PromptPart(token_ids=ids(N_VOCAB))))},
+            InvalidArgument,
+            "infill.suffix.parts[1].token_ids.ids[0]: 258",
+        ),
+        (
+            {"infill": prompt_pb2.InfillPrompt(prefix=parts(prompt_pb2.PromptPart()))},
+            InvalidArgument,
+            "infill.prefix.parts[0]: is empty",
+        ),
         ({"chat": prompt_pb2.ChatPrompt()}, InvalidArgument, "chat.messages: is empty"),
         ({"chat": chat(message("user", IMAGE))}, NotImplementedFeature, "images in prompts"),
         (
@@ -97,7 +131,7 @@ def test_a_prompt_that_is_not_allowed_is_refused_with_its_path(
     prompt: dict[str, Any], error: type[ServiceError], message_part: str
 ) -> None:
     with pytest.raises(error) as caught:
-        prompt_tokens(generation_pb2.GenerateRequest(**prompt), served_model())
+        tokenized_prompt(generation_pb2.GenerateRequest(**prompt), served_model())
     assert message_part in caught.value.message
 
 
@@ -108,26 +142,27 @@ def test_a_prompt_that_is_not_allowed_is_refused_with_its_path(
         ({"token_ids": ids(*range(1, 120))}, "token_ids"),
         ({"parts": parts(text("a" * 60), text("a" * 60))}, "parts"),
         ({"chat": chat(message("user", text("a" * 101)))}, "chat"),
+        ({"infill": prompt_pb2.InfillPrompt(prefix=parts(text("a" * 60)), suffix=parts(text("a" * 60)))}, "infill"),
     ],
 )
 def test_a_prompt_above_the_limit_is_refused_before_any_work_on_it(prompt: dict[str, Any], field: str) -> None:
     template = RecordingTemplate()
     model = served_model(limits=Limits(max_prompt_bytes=100), template=template)
     with pytest.raises(InvalidArgument, match="allowed are at most 100") as caught:
-        prompt_tokens(generation_pb2.GenerateRequest(**prompt), model)
+        tokenized_prompt(generation_pb2.GenerateRequest(**prompt), model)
     assert caught.value.field == field
     assert not template.conversations
 
 
 def test_a_text_of_exactly_the_limit_is_taken() -> None:
     model = served_model(limits=Limits(max_prompt_bytes=100))
-    assert len(prompt_tokens(generation_pb2.GenerateRequest(text="é" * 50), model)) == 100
+    assert len(tokenized_prompt(generation_pb2.GenerateRequest(text="é" * 50), model).tokens) == 100
 
 
 def test_a_template_that_renders_nothing_is_refused() -> None:
     model = served_model(template=RecordingTemplate(text=""))
     with pytest.raises(InvalidArgument, match=r"chat\.messages: holds no tokens"):
-        prompt_tokens(generation_pb2.GenerateRequest(chat=chat()), model)
+        tokenized_prompt(generation_pb2.GenerateRequest(chat=chat()), model)
 
 
 def test_a_conversation_reaches_the_template_in_full() -> None:

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from service.api.convert.request import drop_blocks, envelope, generation_request
 from service.api.served_model import Limits
 from service.engine.context import resolve_n_keep, truncate_prompt
-from service.engine.types import GenerationRequest, Overflow
-from service.errors import ContextLengthExceeded, InvalidArgument, NotImplementedFeature
+from service.engine.scripted import BOS
+from service.engine.types import GenerationRequest, Overflow, SystemPrompt
+from service.errors import ContextLengthExceeded, InvalidArgument, NotImplementedFeature, NotSupported
 from slotline.v1 import generation_pb2, prompt_pb2, sampling_pb2
+from tests.support.scripted_core import ByteVocabulary
 from tests.support.served import served_model
 
 MODEL = served_model()
@@ -61,7 +63,21 @@ def test_a_bare_prompt_takes_every_default() -> None:
         ({"output": generation_pb2.OutputOptions(tokens=True)}, "want_tokens", True),
         ({"output": generation_pb2.OutputOptions(n_probs=1)}, "want_tokens", True),
         ({"output": generation_pb2.OutputOptions(top_logprobs=0)}, "want_tokens", True),
-        ({"num_sequences": 1}, "max_tokens", None),
+        ({}, "n_sequences", 1),
+        ({"num_sequences": 1}, "n_sequences", 1),
+        ({"num_sequences": 128}, "n_sequences", 128),
+        ({"cache": generation_pb2.CacheOptions(cache_salt="é" * 64)}, "cache_salt", "é" * 64),
+        ({"system_prompt": prompt_pb2.SystemPrompt()}, "system_prompt", SystemPrompt()),
+        (
+            {"system_prompt": prompt_pb2.SystemPrompt(anti_prompt="User:", assistant_name="Bot")},
+            "system_prompt",
+            SystemPrompt(anti_prompt="User:", assistant_name="Bot"),
+        ),
+        (
+            {"system_prompt": prompt_pb2.SystemPrompt(prompt="Be brief.", anti_prompt="User:")},
+            "system_prompt",
+            SystemPrompt("Be brief.", tuple(b"Be brief."), "User:"),
+        ),
     ],
 )
 def test_a_field_reaches_the_engine(fields: dict[str, Any], name: str, value: object) -> None:
@@ -81,7 +97,13 @@ def test_the_cache_is_used_as_the_server_was_started_unless_the_request_says_oth
     [
         ({"n_keep": -2}, "n_keep", "-1 or more"),
         ({"overflow": 9}, "overflow", "OVERFLOW_TRUNCATE"),
-        ({"num_sequences": 0}, "num_sequences", "1 or more"),
+        ({"num_sequences": 0}, "num_sequences", "1 to 128"),
+        ({"num_sequences": 129}, "num_sequences", "1 to 128"),
+        ({"num_sequences": 2**32 - 1}, "num_sequences", "1 to 128"),
+        ({"cache": generation_pb2.CacheOptions(cache_salt="é" * 65)}, "cache.cache_salt", "at most 128"),
+        ({"system_prompt": prompt_pb2.SystemPrompt(prompt="x" * 57)}, "system_prompt.prompt", "at most 56"),
+        ({"system_prompt": prompt_pb2.SystemPrompt(anti_prompt="x" * 1025)}, "system_prompt.anti_prompt", "1024"),
+        ({"system_prompt": prompt_pb2.SystemPrompt(assistant_name="x" * 1025)}, "system_prompt.assistant_name", "1024"),
         ({"stop": generation_pb2.StopParams(texts=["x"] * 129)}, "stop.texts", "at most 128"),
         ({"stop": generation_pb2.StopParams(token_ids=[1, 300])}, "stop.token_ids[1]", "0 to 257"),
         ({"sampling": sampling_pb2.SamplingParams(mirostat=3)}, "sampling.mirostat", "0 to 2"),
@@ -97,10 +119,7 @@ def test_a_value_that_is_not_allowed_is_refused_by_path(fields: dict[str, Any], 
 @pytest.mark.parametrize(
     ("fields", "feature"),
     [
-        ({"num_sequences": 2}, "num_sequences above 1"),
-        ({"system_prompt": prompt_pb2.SystemPrompt()}, "system_prompt"),
         ({"output": generation_pb2.OutputOptions(prompt_logprobs=True)}, "output.prompt_logprobs"),
-        ({"cache": generation_pb2.CacheOptions(cache_salt="x")}, "cache.cache_salt"),
         ({"constraint": generation_pb2.Constraint(json_schema="{}")}, "constraint.json_schema"),
     ],
 )
@@ -120,6 +139,62 @@ def test_a_prompt_must_be_shorter_than_the_context() -> None:
     with pytest.raises(ContextLengthExceeded) as caught:
         convert(text="x" * 64)
     assert caught.value.metadata == {"field": "prompt", "n_prompt_tokens": "64", "n_ctx": "64"}
+
+
+def test_a_model_that_cannot_generate_says_so() -> None:
+    with pytest.raises(NotSupported, match="cannot generate text"):
+        generation_request(generation_pb2.GenerateRequest(text="Hi"), served_model(can_generate=False))
+
+
+class TestSystemPrompt:
+    """Prompts behind a system prompt."""
+
+    SPECIAL = served_model(vocabulary=ByteVocabulary(adds_bos=True))
+    IN_FORCE = SystemPrompt("x" * 20, (BOS, *b"x" * 19))
+
+    def test_is_tokenised_with_bos_and_without_special_tokens(self) -> None:
+        message = generation_pb2.GenerateRequest(text="Hi", system_prompt=prompt_pb2.SystemPrompt(prompt="<eos>"))
+        system = generation_request(message, self.SPECIAL).system_prompt
+        assert system is not None
+        assert system.tokens == (BOS, *b"<eos>")
+
+    def test_takes_its_tokens_from_the_slot(self) -> None:
+        fits = generation_pb2.GenerateRequest(text="x" * 43)
+        assert len(generation_request(fits, MODEL, self.IN_FORCE).prompt) == 43
+        with pytest.raises(ContextLengthExceeded, match="system prompt takes 20 of the 64 in a slot's") as caught:
+            generation_request(generation_pb2.GenerateRequest(text="x" * 44), MODEL, self.IN_FORCE)
+        assert caught.value.metadata == {"field": "prompt", "n_prompt_tokens": "44", "n_ctx": "44"}
+
+    def test_counts_if_it_comes_with_the_request_and_not_if_that_replaces_it(self) -> None:
+        clearing = generation_pb2.GenerateRequest(text="x" * 63, system_prompt=prompt_pb2.SystemPrompt())
+        assert len(generation_request(clearing, MODEL, self.IN_FORCE).prompt) == 63
+        setting = generation_pb2.GenerateRequest(text="x" * 63, system_prompt=prompt_pb2.SystemPrompt(prompt="y"))
+        with pytest.raises(ContextLengthExceeded, match="system prompt takes 1 of"):
+            generation_request(setting, MODEL)
+
+    def test_leaves_the_prompts_bos_to_the_engine_which_leaves_it_out(self) -> None:
+        request = generation_request(generation_pb2.GenerateRequest(text="x" * 43), self.SPECIAL, self.IN_FORCE)
+        assert request.prompt == (BOS, *b"x" * 43)
+        assert request.has_bos
+
+    @pytest.mark.parametrize(("n_keep", "has_bos"), [(0, False), (1, True), (-1, True)])
+    def test_that_comes_later_finds_no_bos_where_truncation_has_dropped_it(self, n_keep: int, has_bos: bool) -> None:
+        message = generation_pb2.GenerateRequest(text="x" * 1000, overflow=TRUNCATE, n_keep=n_keep)
+        request = generation_request(message, self.SPECIAL)
+        assert request.has_bos is has_bos is (request.prompt[0] == BOS)
+
+    @pytest.mark.parametrize("n_prompt", [44, 64, 1000])
+    @pytest.mark.parametrize("n_keep", [0, 5, -1])
+    def test_changes_nothing_about_what_the_engine_truncates_a_prompt_to(self, n_prompt: int, n_keep: int) -> None:
+        text = "".join(chr(97 + number % 26) for number in range(n_prompt))
+        message = generation_pb2.GenerateRequest(text=text, overflow=TRUNCATE, n_keep=n_keep)
+        request = generation_request(message, self.SPECIAL, self.IN_FORCE)
+        assert request.prompt[0] == BOS
+        own = request.prompt[1:]
+        assert 44 <= len(own) <= 88
+        assert truncate_prompt(own, 44, resolve_n_keep(n_keep, len(own), 44)) == truncate_prompt(
+            tuple(text.encode()), 44, resolve_n_keep(n_keep, n_prompt, 44)
+        )
 
 
 def test_a_prompt_that_may_be_truncated_is_not_refused() -> None:

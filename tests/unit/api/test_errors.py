@@ -17,6 +17,8 @@ Code = grpc.StatusCode
 TABLE = [
     (errors.InvalidArgument("sampling.top_p", "is nan"), Code.INVALID_ARGUMENT, "INVALID_ARGUMENT"),
     (errors.ContextLengthExceeded(70, 64), Code.INVALID_ARGUMENT, "CONTEXT_LENGTH_EXCEEDED"),
+    (errors.NotSupported("start with --embedding"), Code.UNIMPLEMENTED, "NOT_SUPPORTED"),
+    (errors.SlotsBusy(), Code.UNAVAILABLE, "SLOTS_BUSY"),
     (errors.ModelNotFound("gpt", "scripted"), Code.NOT_FOUND, "MODEL_NOT_FOUND"),
     (errors.Unauthenticated("no key"), Code.UNAUTHENTICATED, "INVALID_API_KEY"),
     (errors.NotImplementedFeature("Embed"), Code.UNIMPLEMENTED, "NOT_IMPLEMENTED"),

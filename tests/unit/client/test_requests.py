@@ -9,9 +9,9 @@ import pytest
 
 from slotline.client import GenerateOptions, SlotlineError
 from slotline.client.errors import from_rpc_error
-from slotline.client.requests import generate_request, tokenize_request
+from slotline.client.requests import embed_request, generate_request, tokenize_request
 from slotline.client.results import StreamState
-from slotline.v1 import generation_pb2
+from slotline.v1 import generation_pb2, tokens_pb2
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,8 @@ OPTIONS: list[tuple[str, Any, str]] = [
     ("top_logprobs", 0, "output.top_logprobs"),
     ("cache_prompt", False, "cache.cache_prompt"),
     ("slot_id", 0, "cache.slot_id"),
+    ("cache_salt", "mine", "cache.cache_salt"),
+    ("num_sequences", 3, "num_sequences"),
     ("n_keep", -1, "n_keep"),
     ("model", "m", "model"),
     ("request_id", "r", "request_id"),
@@ -74,7 +76,24 @@ def test_an_option_reaches_its_field_also_if_it_is_zero(name: str, value: Any, p
 
 
 def test_every_option_is_tested_or_special() -> None:
-    assert set(GenerateOptions.__annotations__) == {row[0] for row in OPTIONS} | {"stop", "logit_bias", "truncate"}
+    special = {"stop", "logit_bias", "truncate", "system_prompt"}
+    assert set(GenerateOptions.__annotations__) == {row[0] for row in OPTIONS} | special
+
+
+@pytest.mark.parametrize("text", ["Be brief.", ""])
+def test_a_system_prompt_is_set_also_if_it_is_empty(text: str) -> None:
+    request = generate_request("Hi", {"system_prompt": text})
+    assert request.HasField("system_prompt")
+    assert request.system_prompt.prompt == text
+    assert not generate_request("Hi", {}).HasField("system_prompt")
+
+
+def test_texts_and_token_ids_can_be_embedded() -> None:
+    first, second = embed_request(["ab", [1, 2]]).inputs
+    assert first.text == "ab"
+    assert list(second.token_ids.ids) == [1, 2]
+    with pytest.raises(TypeError, match="a list of one"):
+        embed_request("ab")
 
 
 @pytest.mark.parametrize(("stop", "texts"), [("ab", ["ab"]), (["a", "b"], ["a", "b"]), ([], [])])
@@ -129,6 +148,31 @@ def test_an_answer_is_complete_only_at_its_end() -> None:
     state.add(generation_pb2.GenerateResponse(accepted=generation_pb2.Accepted(slot_id=1)))
     with pytest.raises(RuntimeError, match="iterate to the end first"):
         state.completion()
+
+
+def test_several_continuations_are_kept_apart_and_the_first_is_the_text() -> None:
+    def piece(index: int, text: str) -> generation_pb2.GenerateResponse:
+        delta = generation_pb2.Delta(index=index, pieces=[generation_pb2.Piece(text=text)])
+        return generation_pb2.GenerateResponse(delta=delta)
+
+    def ending(index: int, reason: Any, usage: tokens_pb2.Usage | None = None) -> generation_pb2.GenerateResponse:
+        finished = generation_pb2.Finished(index=index, reason=reason, usage=usage)
+        return generation_pb2.GenerateResponse(finished=finished)
+
+    state = StreamState()
+    state.add(generation_pb2.GenerateResponse(accepted=generation_pb2.Accepted(slot_id=1)))
+    assert [state.add(piece(index, text)) for index, text in ((1, "x"), (0, "a"), (1, "y"), (0, "b"))] == [
+        *("", "a"),
+        *("", "b"),
+    ]
+    state.add(ending(0, generation_pb2.FINISH_REASON_STOP))
+    with pytest.raises(RuntimeError, match="not complete"):
+        state.completion()
+    state.add(ending(1, generation_pb2.FINISH_REASON_LENGTH, tokens_pb2.Usage(completion_tokens=4)))
+    completion = state.completion()
+    assert (completion.text, completion.finish_reason) == ("ab", "stop")
+    assert completion.usage.completion_tokens == 4
+    assert [(one.text, one.finish_reason) for one in completion.continuations] == [("ab", "stop"), ("xy", "length")]
 
 
 class RpcFailure:

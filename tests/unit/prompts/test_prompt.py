@@ -15,6 +15,7 @@ from service.prompts.prompt import (
     check_ids,
     detokenize,
     tokenize_chat,
+    tokenize_embedding_input,
     tokenize_parts,
     tokenize_prompt,
     tokenize_text,
@@ -24,6 +25,7 @@ from tests.support.scripted_core import ByteVocabulary
 PLAIN = ByteVocabulary()
 WITH_BOS = ByteVocabulary(adds_bos=True)
 WITH_BOTH = ByteVocabulary(adds_bos=True, adds_eos=True)
+WITH_SEP = ByteVocabulary(adds_bos=True, adds_sep=True, sep_token=ord("|"))
 WITHOUT_TOKENS = ByteVocabulary(adds_bos=True, adds_eos=True, bos_token=None, eos_token=None)
 
 
@@ -122,3 +124,28 @@ def test_the_first_id_outside_the_vocabulary_is_named(before: list[int], bad: in
     assert caught.value.field == f"token_ids.ids[{len(before)}]"
     assert str(bad) in caught.value.problem
     assert "0 to 257" in caught.value.problem
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "parts", "tokens"),
+    [
+        (PLAIN, ["ab"], [97, 98]),
+        (WITH_BOS, ["ab"], [BOS, 97, 98]),
+        (WITH_BOTH, ["ab"], [BOS, 97, 98, EOS]),
+        (WITH_SEP, ["ab"], [BOS, 97, 98, ord("|")]),
+        (WITH_SEP, ["a<eos>"], [BOS, 97, EOS, ord("|")]),
+        (WITHOUT_TOKENS, ["ab"], [97, 98]),
+        (WITH_SEP, [""], [BOS, 32, ord("|")]),
+        (PLAIN, ["", ""], [32]),
+        (WITH_SEP, ["", "a"], [BOS, 97, ord("|")]),
+        (WITH_SEP, [(7, 8)], [7, 8]),
+        (WITH_SEP, [(7,), "a"], [7, 97, ord("|")]),
+        (WITH_SEP, ["a", (7,)], [BOS, 97, 7]),
+        (WITH_SEP, [()], []),
+        (WITH_SEP, [], []),
+    ],
+)
+def test_an_input_to_embed_gets_what_the_model_puts_around_text(
+    vocabulary: ByteVocabulary, parts: Sequence[Part], tokens: list[int]
+) -> None:
+    assert tokenize_embedding_input(parts, vocabulary) == tokens

@@ -15,7 +15,7 @@ this is built; their messages may be used here too: a ``GenerateRequest`` is acc
 from slotline.client.asynchronous import AsyncClient, AsyncGeneration
 from slotline.client.errors import SlotlineError
 from slotline.client.requests import GenerateOptions, Prompt
-from slotline.client.results import Completion
+from slotline.client.results import Completion, Continuation
 from slotline.client.synchronous import Client, Generation
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "AsyncGeneration",
     "Client",
     "Completion",
+    "Continuation",
     "GenerateOptions",
     "Generation",
     "Prompt",

@@ -11,7 +11,7 @@ import grpc.aio
 
 from slotline.client.connection import CHANNEL_OPTIONS, call_metadata
 from slotline.client.errors import from_rpc_error
-from slotline.client.requests import GenerateOptions, Prompt, generate_request, tokenize_request
+from slotline.client.requests import GenerateOptions, Prompt, embed_request, generate_request, tokenize_request
 from slotline.client.results import Completion, StreamState
 from slotline.v1 import (
     generation_pb2,
@@ -117,6 +117,21 @@ class AsyncClient:
         response = await self._unary(self._inference.Detokenize, request, deadline_s)
         return response.text
 
+    async def embed(
+        self, inputs: Sequence[str | Sequence[int]], *, normalize: bool = True, deadline_s: float | None = None
+    ) -> list[list[float]]:
+        """The vectors of texts or token ids, in order.
+
+        Args:
+            inputs: at most ``max_batch_embed`` of the model's limits.
+            normalize: scale each vector to unit length.
+            deadline_s: seconds that the call may take.
+        """
+        request = embed_request(inputs)
+        request.normalize = normalize
+        response = await self._unary(self._inference.Embed, request, deadline_s)
+        return [list(one.values) for one in response.embeddings]
+
     async def models(self, *, deadline_s: float | None = None) -> list[model_pb2.Model]:
         """The served models."""
         response = await self._unary(self._models.ListModels, model_pb2.ListModelsRequest(), deadline_s)
@@ -138,6 +153,8 @@ class AsyncClient:
 
 class AsyncGeneration:
     """Text as it is generated: an asynchronous iterator of strings, none of them empty.
+
+    With ``num_sequences`` this is the first continuation; ``completion`` has all of them at the end.
 
     Leaving it early leaves the request running; ``cancel`` it, or use it in an ``async with`` statement.
     """

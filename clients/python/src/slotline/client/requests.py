@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypedDict, cast
 
-from slotline.v1 import generation_pb2, prompt_pb2, sampling_pb2, tokenization_pb2, tokens_pb2
+from slotline.v1 import embedding_pb2, generation_pb2, prompt_pb2, sampling_pb2, tokenization_pb2, tokens_pb2
 
 #: A text, token ids, a conversation of ``{"role": ..., "content": ...}``, or a whole request.
 Prompt = str | Sequence[int] | Sequence[Mapping[str, str]] | generation_pb2.GenerateRequest
@@ -17,8 +17,9 @@ class GenerateOptions(TypedDict, total=False):
     """Options of a generation; one that is absent takes the server's default.
 
     Units, ranges and defaults: the comments of ``SamplingParams``, ``StopParams``, ``OutputOptions`` and
-    ``CacheOptions`` in ``slotline/v1``. Two are made simpler here: ``stop`` is one text or several, and ``truncate``
-    shortens a prompt that does not fit instead of refusing it.
+    ``CacheOptions`` in ``slotline/v1``. Three are made simpler here: ``stop`` is one text or several, ``truncate``
+    shortens a prompt that does not fit instead of refusing it, and ``system_prompt`` is the text alone; an empty one
+    removes the system prompt.
     """
 
     max_tokens: int
@@ -42,6 +43,9 @@ class GenerateOptions(TypedDict, total=False):
     top_logprobs: int
     cache_prompt: bool
     slot_id: int
+    cache_salt: str
+    num_sequences: int
+    system_prompt: str
     n_keep: int
     truncate: bool
     model: str
@@ -70,6 +74,24 @@ def tokenize_request(prompt: str | Sequence[Mapping[str, str]]) -> tokenization_
     if isinstance(prompt, str):
         return tokenization_pb2.TokenizeRequest(text=prompt)
     return tokenization_pb2.TokenizeRequest(chat=_chat(prompt))
+
+
+def embed_request(inputs: Sequence[str | Sequence[int]]) -> embedding_pb2.EmbedRequest:
+    """A request for the vectors of texts or token ids.
+
+    Raises:
+        TypeError: a single text, whose characters would be taken for inputs.
+    """
+    if isinstance(inputs, str):
+        raise TypeError("inputs are a list of texts or of token ids; for one text give a list of one")
+    return embedding_pb2.EmbedRequest(
+        inputs=[
+            embedding_pb2.EmbedInput(text=one)
+            if isinstance(one, str)
+            else embedding_pb2.EmbedInput(token_ids=tokens_pb2.TokenIds(ids=one))
+            for one in inputs
+        ]
+    )
 
 
 def _set_prompt(request: generation_pb2.GenerateRequest, prompt: str | Sequence[int | Mapping[str, str]]) -> None:
@@ -110,9 +132,11 @@ def _set_option(request: generation_pb2.GenerateRequest, name: str, value: objec
             setattr(request.stop, name, value)
         case "tokens" | "n_probs" | "top_logprobs":
             setattr(request.output, name, value)
-        case "cache_prompt" | "slot_id":
+        case "cache_prompt" | "slot_id" | "cache_salt":
             setattr(request.cache, name, value)
-        case "n_keep" | "model" | "request_id":
+        case "system_prompt":
+            request.system_prompt.CopyFrom(prompt_pb2.SystemPrompt(prompt=cast(str, value)))
+        case "num_sequences" | "n_keep" | "model" | "request_id":
             setattr(request, name, value)
         case _ if name in _SAMPLING:
             setattr(request.sampling, name, value)

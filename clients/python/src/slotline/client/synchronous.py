@@ -10,7 +10,7 @@ import grpc
 
 from slotline.client.connection import CHANNEL_OPTIONS, call_metadata
 from slotline.client.errors import from_rpc_error
-from slotline.client.requests import GenerateOptions, Prompt, generate_request, tokenize_request
+from slotline.client.requests import GenerateOptions, Prompt, embed_request, generate_request, tokenize_request
 from slotline.client.results import Completion, StreamState
 from slotline.v1 import (
     generation_pb2,
@@ -115,6 +115,21 @@ class Client:
         request = tokenization_pb2.DetokenizeRequest(ids=ids, skip_special=skip_special)
         return self._call(self._inference.Detokenize, request, deadline_s).text
 
+    def embed(
+        self, inputs: Sequence[str | Sequence[int]], *, normalize: bool = True, deadline_s: float | None = None
+    ) -> list[list[float]]:
+        """The vectors of texts or token ids, in order.
+
+        Args:
+            inputs: at most ``max_batch_embed`` of the model's limits.
+            normalize: scale each vector to unit length.
+            deadline_s: seconds that the call may take.
+        """
+        request = embed_request(inputs)
+        request.normalize = normalize
+        response = self._call(self._inference.Embed, request, deadline_s)
+        return [list(one.values) for one in response.embeddings]
+
     def models(self, *, deadline_s: float | None = None) -> list[model_pb2.Model]:
         """The served models."""
         return list(self._call(self._models.ListModels, model_pb2.ListModelsRequest(), deadline_s).models)
@@ -135,6 +150,8 @@ class Client:
 
 class Generation:
     """Text as it is generated: an iterator of strings, none of them empty.
+
+    With ``num_sequences`` this is the first continuation; ``completion`` has all of them at the end.
 
     Leaving it early leaves the request running; ``cancel`` it, or use it in a ``with`` statement.
     """

@@ -248,7 +248,7 @@ class CacheOptions(google.protobuf.message.Message):
     slot_id: builtins.int
     """Slot to use if it is free; another one is used otherwise. Default any."""
     cache_salt: builtins.str
-    """Prefixes are shared only between requests of equal salt. Default empty."""
+    """Prefixes are shared only between requests of equal salt. Default empty, at most 128 bytes."""
     def __init__(
         self,
         *,
@@ -295,7 +295,7 @@ class GenerateRequest(google.protobuf.message.Message):
     text: builtins.str
     """Text, tokenised with special tokens recognised and the model's BOS in front. An empty text acts as one blank."""
     num_sequences: builtins.int
-    """Continuations of the prompt to generate. Default 1, at least 1."""
+    """Continuations of the prompt to generate. Default 1, at least 1, at most 128."""
     overflow: global___Overflow.ValueType
     """What happens if the prompt does not fit. Default REFUSE."""
     n_keep: builtins.int

@@ -1,0 +1,131 @@
+"""``EmbedRequest`` to ``EmbeddingRequest``, and vectors to ``EmbedResponse``."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from service.api.convert.checks import count_at_most, size_at_most
+from service.api.convert.prompt import prompt_parts
+from service.api.served_model import ServedModel
+from service.engine.model import Pooling, Rows
+from service.engine.types import EmbeddingRequest
+from service.errors import ContextLengthExceeded, EngineFailure, InvalidArgument, NotSupported
+from service.prompts.prompt import check_ids, tokenize_embedding_input
+from slotline.v1 import embedding_pb2, tokens_pb2
+
+#: What most gRPC clients accept in one message, less room for everything but vectors.
+MAX_VECTOR_BYTES = (4 << 20) - (64 << 10)
+#: Bytes of a vector's message that are not its components, at most.
+VECTOR_OVERHEAD_BYTES = 32
+MAX_INPUTS = 2048
+
+_POOLINGS = {
+    embedding_pb2.POOLING_LAST: Pooling.LAST,
+    embedding_pb2.POOLING_MEAN: Pooling.MEAN,
+    embedding_pb2.POOLING_CLS: Pooling.CLS,
+}
+_POOLING_NAMES = {pooling: embedding_pb2.Pooling.Name(number) for number, pooling in _POOLINGS.items()}
+
+
+def max_inputs(model: ServedModel) -> int:
+    """Most inputs of one request, so that the answer fits into one message; 0 if the model gives no embeddings."""
+    if not model.info.n_hidden:
+        return 0
+    return min(MAX_INPUTS, max(1, MAX_VECTOR_BYTES // (4 * model.info.n_embd + VECTOR_OVERHEAD_BYTES)))
+
+
+def embedding_request(request: embedding_pb2.EmbedRequest, model: ServedModel) -> EmbeddingRequest:
+    """What the engine is asked for. Tokenises, so it may take a while.
+
+    Raises:
+        InvalidArgument: a field has a value that is not allowed.
+        ContextLengthExceeded: an input does not fit.
+        NotSupported: the model gives no embeddings as the server was started.
+        NotImplementedFeature: an input has a form that is not available.
+    """
+    if not model.info.n_hidden:
+        raise NotSupported("embeddings are not enabled; start the server with --embedding")
+    _check_vectors(request, model)
+    if not request.inputs:
+        raise InvalidArgument("inputs", "is empty; at least one input is needed")
+    count_at_most("inputs", len(request.inputs), max_inputs(model))
+    size_at_most("inputs", request.ByteSize(), model.limits.max_prompt_bytes)
+    return EmbeddingRequest(
+        tuple(_input_tokens(one, model, f"inputs[{index}]") for index, one in enumerate(request.inputs))
+    )
+
+
+def embed_response(
+    request: embedding_pb2.EmbedRequest, prepared: EmbeddingRequest, vectors: Rows
+) -> embedding_pb2.EmbedResponse:
+    """The answer. Takes 30 ms for the largest one.
+
+    Args:
+        request: how the vectors are wanted.
+        prepared: what the engine was asked for.
+        vectors: what it gave: float32, shape (inputs, n_embd).
+
+    Raises:
+        EngineFailure: a vector has a component that is not a finite number.
+    """
+    if not np.isfinite(vectors).all():
+        raise EngineFailure("the model gave an embedding with components that are not finite numbers")
+    if request.normalize or not request.HasField("normalize"):
+        vectors = unit_length(vectors)
+    return embedding_pb2.EmbedResponse(
+        embeddings=[
+            embedding_pb2.Embedding(index=index, values=vector) for index, vector in enumerate(vectors.tolist())
+        ],
+        usage=tokens_pb2.Usage(prompt_tokens=sum(map(len, prepared.inputs))),
+    )
+
+
+def unit_length(vectors: Rows) -> Rows:
+    """The vectors, finite and of shape (n, n_embd), divided by their Euclidean lengths; zero vectors stay zero."""
+    # In double precision no square of a float32 overflows, and none but that of 0 is 0.
+    doubles = vectors.astype(np.float64)
+    lengths = np.sqrt((doubles * doubles).sum(axis=1, keepdims=True))
+    scaled: Rows = np.divide(doubles, lengths, out=np.zeros_like(doubles), where=lengths > 0).astype(np.float32)
+    return scaled
+
+
+def _check_vectors(request: embedding_pb2.EmbedRequest, model: ServedModel) -> None:
+    n_embd, pooling = model.info.n_embd, model.info.pooling
+    if request.HasField("dimensions") and request.dimensions != n_embd:
+        raise InvalidArgument(
+            "dimensions", f"is {request.dimensions}; allowed is {n_embd}, the length of this model's vectors"
+        )
+    if request.pooling != embedding_pb2.POOLING_UNSPECIFIED and _POOLINGS.get(request.pooling) is not pooling:
+        known = request.pooling in _POOLINGS
+        name = embedding_pb2.Pooling.Name(request.pooling) if known else request.pooling
+        raise InvalidArgument("pooling", f"is {name}; allowed is {_POOLING_NAMES[pooling]}, this model's own")
+
+
+def _input_tokens(one: embedding_pb2.EmbedInput, model: ServedModel, field: str) -> tuple[int, ...]:
+    vocabulary = model.vocabulary
+    match one.WhichOneof("content"):
+        case "text":
+            tokens = tuple(tokenize_embedding_input([one.text], vocabulary))
+        case "token_ids":
+            tokens = check_ids(one.token_ids.ids, vocabulary.n_vocab, f"{field}.token_ids.ids")
+        case "parts":
+            parts = prompt_parts(one.parts, model, f"{field}.parts")
+            tokens = tuple(tokenize_embedding_input(parts, vocabulary))
+        case _:
+            raise InvalidArgument(field, "is empty; set one of text, token_ids, parts")
+    if not tokens:
+        raise InvalidArgument(field, "holds no tokens; at least one is needed")
+    _check_length(len(tokens), model, field)
+    return tokens
+
+
+def _check_length(n_tokens: int, model: ServedModel, field: str) -> None:
+    info, n_ctx = model.info, model.engine.n_ctx_slot
+    if info.can_generate:
+        if n_tokens >= n_ctx:
+            allowed = f"a slot's context holds {n_ctx} and an input must be shorter than that"
+            raise ContextLengthExceeded(n_tokens, n_ctx, field=field, allowed=allowed)
+        return
+    most = min(info.n_ctx_train, info.n_hidden)
+    if n_tokens > most:
+        raise ContextLengthExceeded(n_tokens, most, field=field, allowed=f"this model takes at most {most}")

@@ -1,0 +1,170 @@
+"""Counters, averages of a window, and the Prometheus text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from service.api.metrics import CoreMetrics, kv_tokens
+from service.api.served_model import ServedModel
+from service.api.status import CoreState, CoreStatus
+from service.engine.types import Counters, EngineSnapshot, SlotSnapshot, SlotState, SystemPrompt
+from service.errors import ModelLoading
+from tests.support.served import served_model
+
+SLOT = SlotSnapshot(
+    id=0,
+    state=SlotState.IDLE,
+    task_id=None,
+    request=None,
+    seed=0,
+    prompt_tokens=0,
+    prompt_tokens_done=0,
+    tokens_predicted=0,
+    tokens_remaining=None,
+    cached_tokens=7,
+    finished=None,
+)
+SNAPSHOT = EngineSnapshot(
+    slots=(SLOT, replace(SLOT, id=1, state=SlotState.DECODE, cached_tokens=5)),
+    queue_depth=3,
+    kv_cells_used=11,
+    kv_cells_total=512,
+    counters=Counters(prompt_tokens=100, prompt_s=4.0, predicted_tokens=30, predicted_s=1.5, finished=6, steps=90),
+)
+
+
+@dataclass
+class FakeCore:
+    """A core whose state a test sets."""
+
+    snapshot: EngineSnapshot = SNAPSHOT
+    state: CoreState = CoreState.READY
+    served: ServedModel | None = field(default_factory=served_model)
+
+    def status(self) -> CoreStatus:
+        """The core as it is now."""
+        return CoreStatus(
+            state=self.state,
+            instance_id="run",
+            message="",
+            load_progress=1.0,
+            start_time_s=1_700_000_000.0,
+            uptime_s=3.5,
+            queue_limit=128,
+            snapshot=self.snapshot,
+        )
+
+    def model(self) -> ServedModel:
+        """The model, if it is loaded."""
+        if self.served is None:
+            raise ModelLoading
+        return self.served
+
+    def count(self, **changes: float) -> None:
+        """Let the counters grow."""
+        old = self.snapshot.counters
+        grown = {name: getattr(old, name) + value for name, value in changes.items()}
+        self.snapshot = replace(self.snapshot, counters=replace(old, **grown))
+
+
+def metrics(core: FakeCore) -> CoreMetrics:
+    """The metrics of a core."""
+    return CoreMetrics(core.status, core.model)
+
+
+def samples(core: FakeCore) -> dict[str, float]:
+    """The exposition's values by name and labels."""
+    text = metrics(core).read(reset_window=False).exposition
+    return {
+        ",".join([sample.name, *(f"{key}={value}" for key, value in sorted(sample.labels.items()))]): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_totals_and_gauges_are_those_of_the_last_step() -> None:
+    response = metrics(FakeCore()).read(reset_window=False)
+    assert (response.prompt_tokens_total, response.predicted_tokens_total) == (100, 30)
+    assert (response.kv_cells_used, response.kv_cells_total, response.kv_tokens) == (11, 512, 12)
+    assert (response.requests_processing, response.requests_deferred) == (1, 3)
+
+
+def test_every_slot_holds_the_tokens_of_the_system_prompt() -> None:
+    assert kv_tokens(replace(SNAPSHOT, system_prompt=SystemPrompt("Be brief.", (1, 2, 3)))) == 12 + 2 * 3
+
+
+class TestWindow:
+    """The averages."""
+
+    def test_begins_with_the_core(self) -> None:
+        response = metrics(FakeCore()).read(reset_window=False)
+        assert (response.prompt_tokens_per_second, response.predicted_tokens_per_second) == (25.0, 20.0)
+
+    def test_goes_on_until_it_is_reset(self) -> None:
+        core = FakeCore()
+        watched = metrics(core)
+        watched.read(reset_window=False)
+        core.count(prompt_tokens=100, prompt_s=1.0)
+        assert watched.read(reset_window=True).prompt_tokens_per_second == 40.0
+        core.count(prompt_tokens=10, prompt_s=2.0, predicted_tokens=3, predicted_s=0.5)
+        response = watched.read(reset_window=False)
+        assert (response.prompt_tokens_per_second, response.predicted_tokens_per_second) == (5.0, 6.0)
+        assert response.prompt_tokens_total == 210
+
+    @pytest.mark.parametrize("changes", [{}, {"prompt_tokens": 5, "predicted_tokens": 5}, {"prompt_s": 1.0}])
+    def test_without_tokens_or_time_has_averages_of_zero(self, changes: dict[str, float]) -> None:
+        core = FakeCore()
+        watched = metrics(core)
+        watched.read(reset_window=True)
+        core.count(**changes)
+        response = watched.read(reset_window=False)
+        assert (response.prompt_tokens_per_second, response.predicted_tokens_per_second) == (0.0, 0.0)
+
+
+class TestExposition:
+    """The Prometheus text."""
+
+    def test_has_every_counter_and_gauge(self) -> None:
+        assert samples(FakeCore()) == {
+            "slotline_prompt_tokens_total": 100,
+            "slotline_prompt_seconds_total": 4,
+            "slotline_predicted_tokens_total": 30,
+            "slotline_predicted_seconds_total": 1.5,
+            "slotline_sequences_finished_total": 6,
+            "slotline_steps_total": 90,
+            "slotline_slots": 2,
+            "slotline_slots_processing": 1,
+            "slotline_queue_depth": 3,
+            "slotline_queue_limit": 128,
+            "slotline_kv_cells": 512,
+            "slotline_kv_cells_used": 11,
+            "slotline_kv_tokens": 12,
+            "slotline_model_load_ratio": 1,
+            "slotline_start_time_seconds": 1_700_000_000,
+            "slotline_core_state,state=loading": 0,
+            "slotline_core_state,state=ready": 1,
+            "slotline_core_state,state=failed": 0,
+            "slotline_core_state,state=draining": 0,
+            "slotline_model_info,description=scripted bytes,family=scripted,name=scripted": 1,
+        }
+
+    def test_says_what_each_metric_is(self) -> None:
+        text = metrics(FakeCore()).read(reset_window=False).exposition
+        families = list(text_string_to_metric_families(text))
+        assert all(family.documentation.endswith(".") for family in families)
+        assert {family.type for family in families} == {"counter", "gauge"}
+        assert "# TYPE slotline_prompt_tokens_total counter\n" in text
+
+    def test_is_there_while_the_model_is_not(self) -> None:
+        found = samples(FakeCore(EngineSnapshot((), 0, 0, 0, Counters()), CoreState.LOADING, None))
+        assert found["slotline_core_state,state=loading"] == 1
+        assert found["slotline_prompt_tokens_total"] == 0
+        assert not [name for name in found if name.startswith("slotline_model_info")]
+
+    def test_can_hold_any_name_of_a_model(self) -> None:
+        name = 'a "quoted"\n\\name'
+        found = samples(FakeCore(served=replace(served_model(), name=name)))
+        assert f"slotline_model_info,description=scripted bytes,family=scripted,name={name}" in found
