@@ -39,7 +39,7 @@ help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s%s\n", $$1, $$2 }'
 
 run: $(RUNTIME) ## serve the default model; ARGS are further options of `slotline serve`
-	exec $(BIN)/slotline serve -c 8192 -np 4 -cb $(ARGS)
+	exec $(BIN)/slotline serve -c 8192 -np 4 -cb --metrics --embedding $(ARGS)
 
 test: lint check-generated check-protos pytest ## every check: lint, types, generated code, protos, all tests
 
@@ -69,7 +69,7 @@ lock: $(GENERATE) ## resolve requirements/*.in and pyproject.toml; ARGS="--upgra
 	$(COMPILE) $(ARGS) requirements/build.in -o requirements/build.txt
 	$(COMPILE) $(ARGS) --extra default-model --excludes requirements/excludes.in \
 		pyproject.toml clients/python/pyproject.toml -o requirements/lock.txt
-	$(COMPILE) $(ARGS) requirements/test.in -o requirements/test.txt
+	$(COMPILE) $(ARGS) --excludes requirements/excludes.in requirements/test.in -o requirements/test.txt
 	$(COMPILE) $(ARGS) requirements/generate.in -o requirements/generate.txt
 	$(COMPILE) $(ARGS) requirements/bench-build.in -o requirements/bench-build.txt
 	$(COMPILE) $(ARGS) requirements/bench.in -o requirements/bench.txt

@@ -9,7 +9,8 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 
 from rest_adapter.config import RestConfig
 from rest_adapter.core import Core
-from rest_adapter.errors import AdapterError, StreamClosed
+from rest_adapter.counts import ResponseCounts
+from rest_adapter.errors import AdapterError, InvalidBody, StreamClosed
 from rest_adapter.http_errors import HttpError, http_error
 from rest_adapter.responses import error_response
 from rest_adapter.routes import ROUTES, Site, static_response
@@ -34,7 +35,7 @@ def create_app(core: Core, config: RestConfig, *, max_generations: int | None = 
     app.config["MAX_CONTENT_LENGTH"] = config.max_body_bytes
     # A double slash is another path, not a reason for a redirect.
     app.url_map.merge_slashes = False
-    site = Site(core, config, Gate(max_generations or config.max_connections))
+    site = Site(core, config, Gate(max_generations or config.max_connections), ResponseCounts())
     for route in ROUTES:
         for path in route.paths:
             app.add_url_rule(
@@ -53,10 +54,17 @@ def create_app(core: Core, config: RestConfig, *, max_generations: int | None = 
             return static_response(config.static_path, request.path)
         return None
 
-    app.after_request(_finish)
+    @app.after_request
+    def finish(response: Response) -> Response:
+        site.counts.add(
+            request.method, None if request.url_rule is None else request.url_rule.rule, response.status_code
+        )
+        return _finish(response)
+
     app.register_error_handler(AdapterError, _adapter_error)
     app.register_error_handler(StreamClosed, _client_gone)
     app.register_error_handler(HTTPException, _routing_error)
+    app.register_error_handler(RecursionError, _nested_too_deeply)
     app.register_error_handler(Exception, _unexpected_error)
     return app
 
@@ -108,6 +116,11 @@ def _routing_error(error: HTTPException) -> Response:
             kind = "invalid_request_error" if status < 500 else "server_error"
             response = error_response(HttpError(status, kind, f"{where}: {error.description or error.name}"))
     return response
+
+
+def _nested_too_deeply(error: RecursionError) -> Response:
+    # A value that could just be read may be one level too deep for what is done with it.
+    return _adapter_error(InvalidBody("the body is nested too deeply"))
 
 
 def _unexpected_error(error: Exception) -> Response:

@@ -18,6 +18,8 @@ class RestConfig:
         request_timeout_s: seconds that a whole generation may take, queue included; None for no limit.
         max_body_bytes: largest request body.
         sse_done: end OpenAI-shaped streams with ``data: [DONE]``.
+        metrics: offer GET /metrics.
+        slots_endpoint: offer GET /slots, and the slots in GET /health.
         max_connections: open connections; fewer if the process may not open as many files.
         drain_timeout_s: seconds that running requests get when the adapter stops.
     """
@@ -30,5 +32,7 @@ class RestConfig:
     request_timeout_s: float | None = None
     max_body_bytes: int = 64 * 1024 * 1024
     sse_done: bool = True
+    metrics: bool = False
+    slots_endpoint: bool = True
     max_connections: int = 4096
     drain_timeout_s: float = 30.0

@@ -8,11 +8,12 @@ from typing import Generic, Protocol, TypeVar
 
 from google.protobuf.message import Message
 
-from slotline.v1 import model_pb2, tokenization_pb2
+from slotline.v1 import embedding_pb2, model_pb2, tokenization_pb2
 from slotline.v1.generation_pb2 import GenerateRequest, GenerateResponse
 
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response", bound=Message)
+Answer_co = TypeVar("Answer_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class UnaryMethod(Generic[Request, Response]):
 
 GENERATE_PATH = "/slotline.v1.InferenceService/Generate"
 
+EMBED = UnaryMethod("/slotline.v1.InferenceService/Embed", embedding_pb2.EmbedRequest, embedding_pb2.EmbedResponse)
 TOKENIZE = UnaryMethod(
     "/slotline.v1.InferenceService/Tokenize",
     tokenization_pb2.TokenizeRequest,
@@ -42,6 +44,9 @@ LIST_MODELS = UnaryMethod(
 GET_MODEL = UnaryMethod("/slotline.v1.ModelService/GetModel", model_pb2.GetModelRequest, model_pb2.GetModelResponse)
 HEALTH = UnaryMethod("/slotline.v1.ModelService/Health", model_pb2.HealthRequest, model_pb2.HealthResponse)
 LIST_SLOTS = UnaryMethod("/slotline.v1.ModelService/ListSlots", model_pb2.ListSlotsRequest, model_pb2.ListSlotsResponse)
+GET_METRICS = UnaryMethod(
+    "/slotline.v1.ModelService/GetMetrics", model_pb2.GetMetricsRequest, model_pb2.GetMetricsResponse
+)
 
 
 class ResponseStream(Protocol):
@@ -61,11 +66,31 @@ class ResponseStream(Protocol):
         """Cancel what still runs and wake up who waits. Idempotent; also after the end."""
 
 
+class PendingAnswer(Protocol[Answer_co]):
+    """The answer to a call that was started. Waiting happens in the calling greenlet."""
+
+    def wait(self) -> Answer_co:
+        """Wait for the answer, once.
+
+        Raises:
+            RpcFailure: the call failed or took too long.
+            StreamClosed: it was closed.
+        """
+
+    def close(self) -> None:
+        """Cancel the call if it still runs and wake up who waits. Idempotent; also after the end."""
+
+
 class Core(Protocol):
     """A core as the adapter sees it. All methods are for greenlets of the hub's thread."""
 
     def generate(self, requests: Sequence[GenerateRequest], *, deadline_s: float | None) -> ResponseStream:
         """Start one Generate call per request. ``deadline_s`` bounds all of them together; None for no limit."""
+
+    def start(
+        self, method: UnaryMethod[Request, Response], request: Request, *, timeout_s: float | None
+    ) -> PendingAnswer[Response]:
+        """Start a call that may take long, so that it can be cancelled. ``timeout_s`` None for no limit."""
 
     def unary(self, method: UnaryMethod[Request, Response], request: Request, *, timeout_s: float) -> Response:
         """Call a method and wait for its answer.

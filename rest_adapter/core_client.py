@@ -7,7 +7,7 @@ import logging
 from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import grpc
 import grpc.aio
@@ -42,6 +42,7 @@ _CHANNEL_OPTIONS = (
 )
 
 _Pair = tuple[int, GenerateResponse]
+Item = TypeVar("Item")
 
 
 class CoreClient:
@@ -54,7 +55,7 @@ class CoreClient:
     def __init__(self, target: str) -> None:
         self._target = target
         self._bridge = Bridge()
-        self._streams: set[_Stream] = set()
+        self._calls: set[_Call[Any]] = set()
         self._channel: grpc.aio.Channel
         self._generate: grpc.aio.UnaryStreamMultiCallable[GenerateRequest, GenerateResponse]
         # Whatever is submitted later runs later, so every call finds the channel.
@@ -63,10 +64,15 @@ class CoreClient:
     def generate(self, requests: Sequence[GenerateRequest], *, deadline_s: float | None) -> _Stream:
         """Start one Generate call per request. ``deadline_s`` bounds all of them together; None for no limit."""
         mailbox: Mailbox[_Pair] = Mailbox(self._bridge)
-        future = self._bridge.submit(_finishing(mailbox, self._relay_all(requests, deadline_s, mailbox)))
-        stream = _Stream(mailbox, future, self._streams)
-        self._streams.add(stream)
-        return stream
+        return _Stream(mailbox, self._submit(mailbox, self._relay_all(requests, deadline_s, mailbox)), self._calls)
+
+    def start(
+        self, method: UnaryMethod[Request, Response], request: Request, *, timeout_s: float | None
+    ) -> _Pending[Response]:
+        """Start a call that may take long, so that it can be cancelled. ``timeout_s`` None for no limit."""
+        mailbox: Mailbox[Response] = Mailbox(self._bridge)
+        future = self._submit(mailbox, self._relay_one(method, request, timeout_s, mailbox))
+        return _Pending(mailbox, future, self._calls)
 
     def unary(self, method: UnaryMethod[Request, Response], request: Request, *, timeout_s: float) -> Response:
         """Call a method and wait for its answer.
@@ -74,19 +80,20 @@ class CoreClient:
         Raises:
             RpcFailure: the call failed or took longer than ``timeout_s``.
         """
-        mailbox: Mailbox[Response] = Mailbox(self._bridge)
-        self._bridge.submit(_finishing(mailbox, self._relay_one(method, request, timeout_s, mailbox)))
-        return next(mailbox)
+        return self.start(method, request, timeout_s=timeout_s).wait()
 
-    def end_streams(self, failure: RpcFailure) -> None:
-        """Cancel every running Generate call; whoever waits for one gets the failure."""
-        for stream in tuple(self._streams):
-            stream.end(failure)
+    def end_calls(self, failure: RpcFailure) -> None:
+        """Cancel every running call; whoever waits for one gets the failure."""
+        for call in tuple(self._calls):
+            call.end(failure)
 
     def close(self) -> None:
         """Cancel everything and end the thread. Idempotent."""
-        self.end_streams(RpcFailure(grpc.StatusCode.UNAVAILABLE, "DRAINING", "the adapter is shutting down"))
+        self.end_calls(RpcFailure(grpc.StatusCode.UNAVAILABLE, "DRAINING", "the adapter is shutting down"))
         self._bridge.close()
+
+    def _submit(self, mailbox: Mailbox[Any], work: Coroutine[Any, Any, None]) -> Future[None]:
+        return self._bridge.submit(_finishing(mailbox, work))
 
     async def _open_channel(self) -> None:
         # A channel belongs to the loop it was made in.
@@ -101,7 +108,7 @@ class CoreClient:
         self,
         method: UnaryMethod[Request, Response],
         request: Request,
-        timeout_s: float,
+        timeout_s: float | None,
         mailbox: Mailbox[Response],
     ) -> None:
         call = self._channel.unary_unary(
@@ -113,7 +120,7 @@ class CoreClient:
             with _rpc_failures():
                 response = await call(request, timeout=timeout_s)
         except RpcFailure as failure:
-            if (failure.status, failure.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, ""):
+            if timeout_s is not None and (failure.status, failure.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, ""):
                 # The limit is ours, not one of the client's.
                 message = f"the core did not answer within {timeout_s:g} s"
                 raise RpcFailure(failure.status, "", message) from failure
@@ -152,19 +159,20 @@ class CoreClient:
             call.cancel()
 
 
-class _Stream:
-    """What ``CoreClient.generate`` returns; see ``rest_adapter.core.ResponseStream``."""
+class _Call(Generic[Item]):
+    """A running call that can be ended early.
 
-    def __init__(self, mailbox: Mailbox[_Pair], future: Future[None], open_streams: set[_Stream]) -> None:
+    Args:
+        mailbox: receives what it answers.
+        future: cancelling it cancels the call.
+        running: the calls to which it belongs until it has ended.
+    """
+
+    def __init__(self, mailbox: Mailbox[Item], future: Future[None], running: set[_Call[Any]]) -> None:
         self._mailbox = mailbox
         self._future = future
-        self._open_streams = open_streams
-
-    def __iter__(self) -> _Stream:
-        return self
-
-    def __next__(self) -> _Pair:
-        return next(self._mailbox)
+        self._running = running
+        running.add(self)
 
     def close(self) -> None:
         self.end(None)
@@ -172,7 +180,27 @@ class _Stream:
     def end(self, failure: RpcFailure | None) -> None:
         self._future.cancel()
         self._mailbox.close(failure)
-        self._open_streams.discard(self)
+        self._running.discard(self)
+
+
+class _Stream(_Call[_Pair]):
+    """What ``CoreClient.generate`` returns; see ``rest_adapter.core.ResponseStream``."""
+
+    def __iter__(self) -> _Stream:
+        return self
+
+    def __next__(self) -> _Pair:
+        return next(self._mailbox)
+
+
+class _Pending(_Call[Item]):
+    """What ``CoreClient.start`` returns; see ``rest_adapter.core.PendingAnswer``."""
+
+    def wait(self) -> Item:
+        try:
+            return next(self._mailbox)
+        finally:
+            self._running.discard(self)
 
 
 async def _finishing(mailbox: Mailbox[Any], work: Coroutine[Any, Any, None]) -> None:

@@ -5,6 +5,7 @@ AdapterError
 ├── InvalidBody         the body is not JSON
 ├── Overloaded          this adapter serves as many generations as it may
 ├── NotAvailable        a documented route that this build does not offer
+├── NotOffered          a route that is off as this adapter was started
 └── RpcFailure          the core refused or failed
 StreamClosed            nobody waits for the answer any more
 """
@@ -50,6 +51,10 @@ class Overloaded(AdapterError):
 
 class NotAvailable(AdapterError):
     """A documented route that this build does not offer."""
+
+
+class NotOffered(AdapterError):
+    """A route that is off as this adapter was started."""
 
 
 class RpcFailure(AdapterError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from grpc import StatusCode
 
-from rest_adapter.errors import AdapterError, NotAvailable, Overloaded, RpcFailure
+from rest_adapter.errors import AdapterError, NotAvailable, NotOffered, Overloaded, RpcFailure
 from rest_adapter.translate.options import json_name
 
 
@@ -42,6 +42,8 @@ def http_error(error: AdapterError) -> HttpError:
             return HttpError(429, "rate_limit_error", error.message, retry_after_s=1)
         case NotAvailable():
             return HttpError(501, "not_supported_error", error.message)
+        case NotOffered():
+            return HttpError(404, "not_found_error", error.message)
         case _:
             return HttpError(400, "invalid_request_error", error.message)
 

@@ -75,7 +75,7 @@ class RestServer:
             timeout_s: seconds that running requests get, by default the configured drain time. Generations that run
                 longer end with an error that says so.
         """
-        self._server.drain(self._config.drain_timeout_s if timeout_s is None else timeout_s, self._end_streams)
+        self._server.drain(self._config.drain_timeout_s if timeout_s is None else timeout_s, self._end_calls)
         self._core.close()
         self._stopped.set()
 
@@ -83,8 +83,8 @@ class RestServer:
         """Wait until the server has been stopped."""
         self._stopped.wait()
 
-    def _end_streams(self) -> None:
-        self._core.end_streams(RpcFailure(StatusCode.UNAVAILABLE, "DRAINING", "the server is shutting down"))
+    def _end_calls(self) -> None:
+        self._core.end_calls(RpcFailure(StatusCode.UNAVAILABLE, "DRAINING", "the server is shutting down"))
 
 
 class HttpServer(WSGIServer):

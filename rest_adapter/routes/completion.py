@@ -1,4 +1,4 @@
-"""POST /completion."""
+"""POST /completion and POST /infill."""
 
 from __future__ import annotations
 
@@ -7,12 +7,20 @@ from flask import Response
 from rest_adapter.body import read_body
 from rest_adapter.routes.generation import answer_generation
 from rest_adapter.routes.site import Site
-from rest_adapter.translate.completion import CompletionReply, read_completion
+from rest_adapter.translate.completion import CompletionCall, CompletionReply, read_completion, read_infill
 
 
 def complete(site: Site) -> Response:
     """Continue one or several prompts, in the native form."""
-    call = read_completion(read_body())
+    return _answer(site, read_completion(read_body()))
+
+
+def infill(site: Site) -> Response:
+    """Fill the gap between a prefix and a suffix, in the native form."""
+    return _answer(site, read_infill(read_body()))
+
+
+def _answer(site: Site, call: CompletionCall) -> Response:
     return answer_generation(
         site, call.requests, CompletionReply(call), is_stream=call.is_stream, timeout_s=call.timeout_s
     )

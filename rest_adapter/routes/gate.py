@@ -1,4 +1,4 @@
-"""A bound on the generations of one adapter, so that connections are left for everything else."""
+"""A bound on the generations and embeddings of one adapter, so that connections are left for everything else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rest_adapter.errors import Overloaded
 
 
 class Gate:
-    """Counts the generations that run or wait. For one thread.
+    """Counts the generations and embeddings that run or wait. For one thread.
 
     Args:
         limit: how many there may be.
@@ -18,6 +18,11 @@ class Gate:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._inside = 0
+
+    @property
+    def inside(self) -> int:
+        """How many there are."""
+        return self._inside
 
     @contextmanager
     def passage(self) -> Iterator[None]:

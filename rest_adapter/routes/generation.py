@@ -7,17 +7,16 @@ from contextlib import ExitStack
 
 from flask import Response, request
 
-from rest_adapter.core import GET_MODEL, Core
+from rest_adapter.core import Core
 from rest_adapter.disconnect import SOCKET_KEY, DisconnectWatch
 from rest_adapter.responses import json_response
+from rest_adapter.routes.limits import served_model, shorter
 from rest_adapter.routes.site import Site
 from rest_adapter.sse import CONTENT_TYPE, EventStream, Reply
 from rest_adapter.translate.list_options import drop_unknown_ids, mentions_token_ids
 from rest_adapter.translate.outcome import unfinished
 from slotline.v1.generation_pb2 import GenerateRequest
-from slotline.v1.model_pb2 import GetModelRequest
 
-_MODEL_TIMEOUT_S = 10.0
 # For proxies that would collect events, and browsers that would keep the answer.
 _STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
@@ -45,7 +44,7 @@ def answer_generation(
     with ExitStack() as cleanup:
         cleanup.enter_context(site.gate.passage())
         _drop_unknown_ids(site.core, requests)
-        stream = site.core.generate(requests, deadline_s=_shorter(timeout_s, site.config.request_timeout_s))
+        stream = site.core.generate(requests, deadline_s=shorter(timeout_s, site.config.request_timeout_s))
         cleanup.callback(stream.close)
         cleanup.enter_context(DisconnectWatch(request.environ.get(SOCKET_KEY), stream.close))
         if not is_stream:
@@ -65,11 +64,6 @@ def _drop_unknown_ids(core: Core, requests: Sequence[GenerateRequest]) -> None:
     """Biases and penalties for tokens that do not exist are documented to be ignored; the core refuses them."""
     # All requests of one body have the same options.
     if mentions_token_ids(requests[0]):
-        model = core.unary(GET_MODEL, GetModelRequest(), timeout_s=_MODEL_TIMEOUT_S).model
+        vocab_size = served_model(core).vocab_size
         for one in requests:
-            drop_unknown_ids(one, model.vocab_size)
-
-
-def _shorter(timeout_s: float | None, other_s: float | None) -> float | None:
-    limits = [limit for limit in (timeout_s, other_s) if limit is not None]
-    return min(limits, default=None)
+            drop_unknown_ids(one, vocab_size)

@@ -9,6 +9,7 @@ from flask import Response
 
 from rest_adapter.config import RestConfig
 from rest_adapter.core import Core
+from rest_adapter.counts import ResponseCounts
 from rest_adapter.routes.gate import Gate
 
 Handler = Callable[["Site"], Response]
@@ -21,6 +22,7 @@ class Site:
     core: Core
     config: RestConfig
     gate: Gate
+    counts: ResponseCounts
 
 
 @dataclass(frozen=True, slots=True)

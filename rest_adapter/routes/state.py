@@ -1,4 +1,4 @@
-"""GET /health, /slots and /v1/models: read from the core's snapshot, never waiting for its engine."""
+"""GET /health, /slots, /props, /metrics and /v1/models: read from the core's snapshot, never waiting for its engine."""
 
 from __future__ import annotations
 
@@ -6,18 +6,28 @@ import time
 
 from flask import Response, request
 
-from rest_adapter.core import HEALTH, LIST_MODELS, LIST_SLOTS
-from rest_adapter.errors import RpcFailure
+from rest_adapter.core import GET_METRICS, GET_MODEL, HEALTH, LIST_MODELS, LIST_SLOTS
+from rest_adapter.errors import NotOffered, RpcFailure
 from rest_adapter.responses import BARE_JSON, json_response
 from rest_adapter.routes.site import Site
 from rest_adapter.translate.health import LOADING, HealthAnswer, health_answer
 from rest_adapter.translate.jsontext import JsonObject
+from rest_adapter.translate.metrics import joined, metrics_text
 from rest_adapter.translate.models import models_json
+from rest_adapter.translate.props import props_json
 from rest_adapter.translate.slots import slots_json
-from slotline.v1.model_pb2 import SERVER_STATE_READY, HealthRequest, ListModelsRequest, ListSlotsRequest
+from slotline.v1.model_pb2 import (
+    SERVER_STATE_READY,
+    GetMetricsRequest,
+    GetModelRequest,
+    HealthRequest,
+    ListModelsRequest,
+    ListSlotsRequest,
+)
 
 # A core that does not answer within this time is as good as not there.
 _TIMEOUT_S = 2.0
+_METRICS_TYPE = "text/plain; version=0.0.4"
 
 
 def health(site: Site) -> Response:
@@ -27,8 +37,26 @@ def health(site: Site) -> Response:
 
 
 def slots(site: Site) -> Response:
-    """What every slot does."""
+    """What every slot does, unless that is switched off: prompts can be read there."""
+    if not site.config.slots_endpoint:
+        raise NotOffered("/slots: switched off by --slots-endpoint-disable")
     return json_response(_slots(site), content_type=BARE_JSON)
+
+
+def props(site: Site) -> Response:
+    """The default settings of generations, and the names of the system prompt."""
+    model = site.core.unary(GET_MODEL, GetModelRequest(), timeout_s=_TIMEOUT_S).model
+    return json_response(props_json(model))
+
+
+def metrics(site: Site) -> Response:
+    """The counters of the core and of this adapter; each answer begins a new window of the averages."""
+    if not site.config.metrics:
+        raise NotOffered("/metrics: off; start the server with --metrics")
+    counters = site.core.unary(GET_METRICS, GetMetricsRequest(reset_window=True), timeout_s=_TIMEOUT_S)
+    own = site.counts.exposition(running=site.gate.inside)
+    text = joined(metrics_text(counters), own, counters.exposition)
+    return Response(text, content_type=_METRICS_TYPE)
 
 
 def models(site: Site) -> Response:
@@ -41,7 +69,8 @@ def _health(site: Site) -> HealthAnswer:
     try:
         state = site.core.unary(HEALTH, HealthRequest(), timeout_s=_TIMEOUT_S)
         shown = None
-        if "include_slots" in request.args and state.state == SERVER_STATE_READY:
+        wants_slots = "include_slots" in request.args and site.config.slots_endpoint
+        if wants_slots and state.state == SERVER_STATE_READY:
             shown = _slots(site)
     except RpcFailure:
         # Not there yet, or not there any more: the supervisor is starting it.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from rest_adapter.routes.chat import chat
-from rest_adapter.routes.completion import complete
+from rest_adapter.routes.completion import complete, infill
+from rest_adapter.routes.embedding import embed, embed_openai
 from rest_adapter.routes.missing import not_available
 from rest_adapter.routes.site import Route
-from rest_adapter.routes.state import health, models, slots
+from rest_adapter.routes.state import health, metrics, models, props, slots
 from rest_adapter.routes.static import page
 from rest_adapter.routes.tokenization import detokenize, tokenize
 
@@ -14,14 +15,15 @@ ROUTES = (
     Route("GET", ("/",), page),
     Route("GET", ("/health", "/v1/health"), health),
     Route("GET", ("/slots",), slots),
+    Route("GET", ("/props",), props),
+    Route("GET", ("/metrics",), metrics),
     Route("GET", ("/v1/models", "/models"), models),
     Route("POST", ("/completion", "/completions"), complete),
+    Route("POST", ("/infill",), infill),
     Route("POST", ("/v1/chat/completions", "/chat/completions"), chat),
+    Route("POST", ("/embedding", "/embeddings"), embed),
+    Route("POST", ("/v1/embeddings",), embed_openai),
     Route("POST", ("/tokenize",), tokenize),
     Route("POST", ("/detokenize",), detokenize),
-    Route("POST", ("/infill",), not_available("code infilling")),
-    Route("POST", ("/embedding", "/embeddings", "/v1/embeddings"), not_available("embeddings")),
     Route("POST", ("/v1/completions",), not_available("OpenAI text completions; /completion has the native ones")),
-    Route("GET", ("/props",), not_available("server properties")),
-    Route("GET", ("/metrics",), not_available("metrics")),
 )

@@ -51,7 +51,7 @@ class ChatCall:
 
 
 def read_chat(body: Mapping[str, object]) -> ChatCall:
-    """Understand a body. Every option of /completion works here, too.
+    """Understand a body. Every option of /completion works here, too, but for the system prompt of all slots.
 
     Raises:
         InvalidRequest: a field has a value that is not allowed, or asks for what is not supported.
@@ -66,7 +66,8 @@ def read_chat(body: Mapping[str, object]) -> ChatCall:
     if "penalty_prompt" not in body:
         # The prompt holds the template's markers; a model whose end of turn is penalised does not end its turn.
         request.sampling.penalty_prompt.token_ids.SetInParent()
-    apply_options(request, body)
+    # The system message is part of the conversation; a key meant for the other routes is left out.
+    apply_options(request, {name: value for name, value in body.items() if name != "system_prompt"})
     _read_max_tokens(request, body)
     request.stop.texts.append(_CHATML_END)
     n_choices = _read_n(request, body)

@@ -1,15 +1,16 @@
-"""POST /completion: the request for each prompt, and the answers as JSON objects."""
+"""POST /completion and POST /infill: the request for each prompt, and the answers as JSON objects."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from rest_adapter.translate.fields import read_bool
+from rest_adapter.errors import InvalidRequest
+from rest_adapter.translate.fields import read_bool, refusal
 from rest_adapter.translate.jsontext import JsonObject
 from rest_adapter.translate.options import apply_options, read_timeout_s
 from rest_adapter.translate.outcome import Outcome, check_finished, unfinished
-from rest_adapter.translate.prompt import Prompt, put_prompt, read_prompts
+from rest_adapter.translate.prompt import Part, Prompt, put_parts, put_prompt, read_mixed, read_prompts
 from rest_adapter.translate.settings import generation_settings
 from rest_adapter.translate.tokens import token_probabilities
 from slotline.v1.generation_pb2 import (
@@ -21,11 +22,12 @@ from slotline.v1.generation_pb2 import (
     Piece,
     Timings,
 )
+from slotline.v1.prompt_pb2 import PromptParts
 
 
 @dataclass(frozen=True, slots=True)
 class CompletionCall:
-    """A body of POST /completion, understood.
+    """A body of POST /completion or POST /infill, understood.
 
     Attributes:
         requests: one per prompt.
@@ -49,14 +51,34 @@ def read_completion(body: Mapping[str, object]) -> CompletionCall:
         InvalidRequest: a field has a value that is not allowed.
     """
     prompts = read_prompts(body.get("prompt"))
-    template = GenerateRequest(overflow=OVERFLOW_TRUNCATE)
-    apply_options(template, body)
-    stream = body.get("stream")
+    template = _template(body)
+    if prompts.is_multiple and template.HasField("system_prompt"):
+        # The prompts run side by side, but a system prompt can change only while nothing runs.
+        raise InvalidRequest("system_prompt", "cannot be set together with several prompts; set it with one prompt")
     return CompletionCall(
         requests=tuple(_with_prompt(template, prompt) for prompt in prompts.items),
         prompts=prompts.items,
         is_multiple=prompts.is_multiple,
-        is_stream=stream is not None and read_bool("stream", stream),
+        is_stream=_is_stream(body),
+        timeout_s=read_timeout_s(body),
+    )
+
+
+def read_infill(body: Mapping[str, object]) -> CompletionCall:
+    """Understand a body of POST /infill. Its ``prompt`` is not used, only repeated in the answer.
+
+    Raises:
+        InvalidRequest: a field has a value that is not allowed.
+    """
+    request = _template(body)
+    request.infill.SetInParent()
+    _put_side(request.infill.prefix, "input_prefix", body)
+    _put_side(request.infill.suffix, "input_suffix", body)
+    return CompletionCall(
+        requests=(request,),
+        prompts=(Prompt((), _infill_echo(body.get("prompt"))),),
+        is_multiple=False,
+        is_stream=_is_stream(body),
         timeout_s=read_timeout_s(body),
     )
 
@@ -169,6 +191,40 @@ class _Answer:
         yield event
 
 
+def _template(body: Mapping[str, object]) -> GenerateRequest:
+    request = GenerateRequest(overflow=OVERFLOW_TRUNCATE)
+    apply_options(request, body)
+    return request
+
+
+def _is_stream(body: Mapping[str, object]) -> bool:
+    stream = body.get("stream")
+    return stream is not None and read_bool("stream", stream)
+
+
+def _put_side(target: PromptParts, name: str, body: Mapping[str, object]) -> None:
+    """One side of the gap: a string, or an array of strings and token ids; empty if it is missing."""
+    value = body.get(name)
+    parts: Sequence[Part]
+    if value is None or isinstance(value, str):
+        parts = (value or "",)
+    elif isinstance(value, list):
+        parts = read_mixed(name, value)
+    else:
+        raise refusal(name, value, "a string or an array of strings and token ids")
+    put_parts(target, [part for part in parts if part])
+
+
+def _infill_echo(value: object) -> object:
+    if value is None or isinstance(value, str):
+        return value or ""
+    if isinstance(value, list):
+        # Only for its form: what is repeated must be what a prompt can be.
+        read_mixed("prompt", value)
+        return value
+    raise refusal("prompt", value, "a string or an array of strings and token ids")
+
+
 def _with_prompt(template: GenerateRequest, prompt: Prompt) -> GenerateRequest:
     request = GenerateRequest()
     request.CopyFrom(template)
@@ -182,11 +238,11 @@ def _timings(timings: Timings) -> JsonObject:
     return {
         "prompt_n": timings.prompt_tokens,
         "prompt_ms": prompt_ms,
-        "prompt_per_token_ms": prompt_ms / timings.prompt_tokens if timings.prompt_tokens else None,
-        "prompt_per_second": 1e3 * timings.prompt_tokens / prompt_ms if prompt_ms else None,
+        # Numbers in every case: clients, the reference's web page among them, format them without looking.
+        "prompt_per_token_ms": prompt_ms / timings.prompt_tokens if timings.prompt_tokens else 0.0,
+        "prompt_per_second": 1e3 * timings.prompt_tokens / prompt_ms if prompt_ms else 0.0,
         "predicted_n": timings.decoded_tokens,
         "predicted_ms": decode_ms,
-        # Numbers in every case: the reference's web page calls toFixed on these two.
         "predicted_per_token_ms": decode_ms / timings.decoded_tokens if timings.decoded_tokens else 0.0,
         "predicted_per_second": 1e3 * timings.decoded_tokens / decode_ms if decode_ms else 0.0,
     }

@@ -19,6 +19,7 @@ from rest_adapter.translate.fields import (
     read_list,
     read_object,
     read_str,
+    refusal,
 )
 from rest_adapter.translate.list_options import (
     read_logit_bias,
@@ -74,6 +75,12 @@ def read_timeout_s(body: Mapping[str, object]) -> float | None:
     return seconds
 
 
+def check_image_data(name: str, value: object) -> None:
+    """Check the form only: without a vision projector images are documented to be ignored."""
+    for i, image in enumerate(read_list(name, value, "objects with data and id")):
+        read_object(f"{name}[{i}]", image)
+
+
 def _float(name: str, path: str) -> Option:
     def read(request: GenerateRequest, name: str, value: object) -> None:
         _set(request, path, read_float(name, value))
@@ -127,7 +134,9 @@ def _read_grammar(request: GenerateRequest, name: str, value: object) -> None:
 
 
 def _read_system_prompt(request: GenerateRequest, name: str, value: object) -> None:
-    fields = {"prompt": value} if isinstance(value, str) else read_object(name, value)
+    if not isinstance(value, str | dict):
+        raise refusal(name, value, "a string or an object with prompt, anti_prompt and assistant_name")
+    fields = {"prompt": value} if isinstance(value, str) else value
     request.system_prompt.SetInParent()
     for key in ("prompt", "anti_prompt", "assistant_name"):
         text = fields.get(key)
@@ -136,9 +145,7 @@ def _read_system_prompt(request: GenerateRequest, name: str, value: object) -> N
 
 
 def _read_image_data(request: GenerateRequest, name: str, value: object) -> None:
-    """Check the form only: without a vision projector images are documented to be ignored."""
-    for i, image in enumerate(read_list(name, value, "objects with data and id")):
-        read_object(f"{name}[{i}]", image)
+    check_image_data(name, value)
 
 
 OPTIONS: tuple[Option, ...] = (
@@ -181,15 +188,17 @@ def json_name(path: str) -> str:
 
     What follows the field in the text, for example an index or a condition, stays.
     """
-    if path.startswith("parts"):
-        # Positions among the parts say nothing about positions in the array that they were made of.
-        return "prompt"
+    # Positions among the parts say nothing about positions in the array that they were made of.
+    for parts, name in _NAMES_OF_PARTS.items():
+        if path.startswith(parts):
+            return name
     for field, name in _NAMES:
         if path == field or path.startswith((f"{field}.", f"{field}[", f"{field} ")):
             return name + path.removeprefix(field)
     return path
 
 
+_NAMES_OF_PARTS = {"parts": "prompt", "infill.prefix": "input_prefix", "infill.suffix": "input_suffix"}
 # A prompt is one of several fields; longer paths come first, because they are looked for in this order.
 _NAMES = (
     *((option.path, option.name) for option in OPTIONS if option.path),

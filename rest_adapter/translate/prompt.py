@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rest_adapter.errors import InvalidRequest
 from rest_adapter.translate.fields import read_token_id, refusal
+from slotline.v1.embedding_pb2 import EmbedInput
 from slotline.v1.generation_pb2 import GenerateRequest
 from slotline.v1.prompt_pb2 import PromptParts
 
@@ -32,27 +33,38 @@ class Prompts:
     is_multiple: bool = False
 
 
-def read_prompts(value: object) -> Prompts:
-    """The prompts in the field ``prompt``.
+def read_prompts(value: object, name: str = "prompt", limit: int = MAX_PROMPTS) -> Prompts:
+    """The prompts in a field.
 
     An array of several elements is one prompt if there is a number among them, and several prompts otherwise. What
     is missing or empty acts as one blank.
 
     Raises:
-        InvalidRequest: the value has another form, or there are more than MAX_PROMPTS.
+        InvalidRequest: the value has another form, or there are more than ``limit``.
     """
     if isinstance(value, list) and len(value) > 1 and not any(_is_number(element) for element in value):
-        if len(value) > MAX_PROMPTS:
-            raise InvalidRequest("prompt", f"{len(value)} prompts are more than the {MAX_PROMPTS} allowed")
-        items = tuple(_read_prompt(f"prompt[{i}]", element) for i, element in enumerate(value))
+        if len(value) > limit:
+            raise InvalidRequest(name, f"{len(value)} prompts are more than the {limit} allowed")
+        items = tuple(read_prompt(f"{name}[{i}]", element) for i, element in enumerate(value))
         return Prompts(items, is_multiple=True)
     if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list):
-        return Prompts((Prompt(_read_parts("prompt[0]", value[0]), value),))
-    return Prompts((_read_prompt("prompt", "" if value is None else value),))
+        return Prompts((Prompt(_read_parts(f"{name}[0]", value[0]), value),))
+    return Prompts((read_prompt(name, "" if value is None else value),))
 
 
-def put_prompt(request: GenerateRequest, prompt: Prompt) -> None:
-    """Set the prompt of a request."""
+def read_prompt(name: str, value: object) -> Prompt:
+    """One prompt: a string, or an array of strings and token ids. What is empty acts as one blank."""
+    if value == "" or value == []:
+        return Prompt((" ",), " ")
+    if isinstance(value, str):
+        return Prompt((value,), value)
+    if isinstance(value, list):
+        return Prompt(_read_parts(name, value), value)
+    raise refusal(name, value, _FORMS)
+
+
+def put_prompt(request: GenerateRequest | EmbedInput, prompt: Prompt) -> None:
+    """Set the prompt of a request, or the text to embed, which has the same forms."""
     match prompt.parts:
         case (str(text),):
             request.text = text
@@ -88,16 +100,6 @@ def read_mixed(name: str, values: Sequence[object]) -> tuple[Part, ...]:
     if ids:
         parts.append(tuple(ids))
     return tuple(parts)
-
-
-def _read_prompt(name: str, value: object) -> Prompt:
-    if value == "" or value == []:
-        return Prompt((" ",), " ")
-    if isinstance(value, str):
-        return Prompt((value,), value)
-    if isinstance(value, list):
-        return Prompt(_read_parts(name, value), value)
-    raise refusal(name, value, _FORMS)
 
 
 def _read_parts(name: str, value: list[object]) -> tuple[Part, ...]:

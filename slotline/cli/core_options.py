@@ -70,11 +70,16 @@ def core_config(settings: Mapping[str, Any]) -> CoreConfig:
         settings["n_predict"] = None
     if settings.get("n_threads_batch") == -1:
         settings["n_threads_batch"] = None
+    if settings.get("lora"):
+        # Documented of --lora since it changed the weights in memory.
+        settings["mmap"] = False
     model = ModelConfig(**_fields_of(ModelConfig, settings))
     check_context(model.n_ctx, model.n_parallel)
     if "chat_template" in settings:
         check_template(settings["chat_template"])
-    return CoreConfig(model=model, **_fields_of(CoreConfig, settings))
+    config = CoreConfig(model=model, **_fields_of(CoreConfig, settings))
+    check_groups(config.group_n, config.group_width)
+    return config
 
 
 def check_context(n_ctx: int, n_parallel: int) -> None:
@@ -88,6 +93,20 @@ def check_context(n_ctx: int, n_parallel: int) -> None:
             "--ctx-size",
             f"--ctx-size {n_ctx} leaves {n_ctx // n_parallel} tokens for each of the {n_parallel} slots of --parallel; "
             f"a slot needs at least {MIN_CTX_SLOT}, so allowed is at least {MIN_CTX_SLOT * n_parallel}",
+        )
+
+
+def check_groups(group_n: int, group_width: int) -> None:
+    """Refuse a width for self-extend that does not hold whole groups.
+
+    Raises:
+        UsageError: it does not.
+    """
+    if group_width % group_n:
+        raise invalid(
+            "--grp-attn-w",
+            f"--grp-attn-w {group_width} is not a multiple of --grp-attn-n {group_n}; "
+            f"allowed are {group_n}, {2 * group_n}, {3 * group_n} and so on",
         )
 
 

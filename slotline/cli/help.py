@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from slotline.cli.options import Group, Option, Value
+from slotline.cli.options import Flag, Group, Option, Value
 
 WIDTH = 100
 COLUMN = 34
@@ -31,7 +31,7 @@ def usage(command: str, groups: Sequence[Group], *, about: str, examples: Sequen
 
 
 def _lines_of(option: Option) -> list[str]:
-    metavar = f" {option.metavar}" if isinstance(option, Value) else ""
+    metavar = "" if isinstance(option, Flag) else f" {option.metavar}"
     names = "  " + ", ".join(option.names) + metavar
     described = option.help
     if isinstance(option, Value) and option.default:

@@ -38,12 +38,14 @@ class Value:
     Attributes:
         names: its names, short ones first.
         metavar: what the value is called in the help.
-        setting: setting that it sets; a tuple of all values if it may ``repeat``.
+        setting: setting that it sets; a tuple of all values if it may ``repeat``. Empty for an option that is only
+            accepted.
         convert: checks and converts the value.
         help: what it does.
         default: the default as the help shows it, empty to show none.
         repeat: whether each occurrence adds a value.
         bare: value to use when the next argument is missing or looks like an option; None demands a value.
+        warning: said when it is used, for options that have no effect any more.
     """
 
     names: tuple[str, ...]
@@ -54,9 +56,31 @@ class Value:
     default: str = ""
     repeat: bool = False
     bare: str | None = None
+    warning: str = ""
 
 
-Option = Flag | Value
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """An option with two values.
+
+    Attributes:
+        names: its names, short ones first.
+        metavar: what the values are called in the help, with a space between them.
+        setting: setting that it sets; a tuple of all pairs if it may ``repeat``.
+        convert: checks the values and makes one of them.
+        help: what it does.
+        repeat: whether each occurrence adds a pair.
+    """
+
+    names: tuple[str, ...]
+    metavar: str
+    setting: str
+    convert: Callable[[str, str, str], object]
+    help: str
+    repeat: bool = False
+
+
+Option = Flag | Value | Pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +146,8 @@ def parse(groups: Sequence[Group], arguments: Sequence[str]) -> Parsed:
             raise UsageError(f"error: unknown argument: {name}")
         if isinstance(option, Flag):
             taken = _take_flag(parsed, option, name)
+        elif isinstance(option, Pair):
+            taken = _take_pair(parsed, option, name, arguments[index + 1 : index + 3])
         else:
             taken = _take_value(parsed, option, name, arguments[index + 1 : index + 2])
         parsed.used.append((option, taken))
@@ -153,7 +179,24 @@ def _take_value(parsed: Parsed, option: Value, name: str, following: Sequence[st
         value = option.convert(name, raw)
     except InvalidValue as problem:
         raise invalid(name, str(problem)) from None
+    if option.warning:
+        parsed.warnings.append(f"{name} {option.warning}")
+    if option.setting:
+        _set(parsed, option, value)
+    return taken
+
+
+def _take_pair(parsed: Parsed, option: Pair, name: str, following: Sequence[str]) -> tuple[str, ...]:
+    if len(following) < 2:
+        raise invalid(name, f"{name} needs two values: {name} {option.metavar}")
+    try:
+        _set(parsed, option, option.convert(name, *following))
+    except InvalidValue as problem:
+        raise invalid(name, str(problem)) from None
+    return (name, *following)
+
+
+def _set(parsed: Parsed, option: Value | Pair, value: object) -> None:
     if option.repeat:
         value = (*parsed.settings.get(option.setting, ()), value)
     parsed.settings[option.setting] = value
-    return taken

@@ -39,6 +39,12 @@ REST = Group(
             "seconds that a request may take in all, waiting included",
             default="no limit",
         ),
+        Flag(("--metrics",), {"metrics": True}, "offer GET /metrics in the Prometheus text format"),
+        Flag(
+            ("--slots-endpoint-disable",),
+            {"slots_endpoint": False},
+            "do not offer GET /slots, where the prompts of running requests can be read",
+        ),
         Flag(
             ("--no-sse-done",),
             {"sse_done": False},
@@ -64,7 +70,20 @@ CORE = Group(
 REST_GROUPS = (GENERAL, CORE, REST, STOPPING)
 
 
+_SETTINGS = (
+    "host",
+    "port",
+    "core",
+    "static_path",
+    "timeout_s",
+    "request_timeout_s",
+    "sse_done",
+    "metrics",
+    "slots_endpoint",
+    "drain_timeout_s",
+)
+
+
 def rest_config(settings: Mapping[str, Any]) -> RestConfig:
     """The configuration that these settings describe."""
-    names = ("host", "port", "core", "static_path", "timeout_s", "request_timeout_s", "sse_done", "drain_timeout_s")
-    return RestConfig(**{name: settings[name] for name in names if name in settings})
+    return RestConfig(**{name: settings[name] for name in _SETTINGS if name in settings})

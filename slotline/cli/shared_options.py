@@ -5,8 +5,9 @@ from __future__ import annotations
 from service.config import NumaStrategy, RopeScaling, SplitMode
 from service.llama.options import CACHE_TYPES, MAX_BATCH, MAX_CTX, MAX_DEVICES, MAX_PARALLEL, MAX_THREADS
 from service.prompts.templates import NAMED
-from slotline.cli.options import Flag, Group, Value
-from slotline.cli.values import choice, integer, kv_override, member, real, shares, text
+from slotline.cli.options import Flag, Group, Pair, Value
+from slotline.cli.system_prompt_file import system_prompt_file
+from slotline.cli.values import choice, integer, kv_override, lora, member, real, scaled_lora, shares, text
 
 
 def _numa(name: str, value: str) -> NumaStrategy:
@@ -57,6 +58,11 @@ MODEL = Group(
             "chat template instead of the model's own: its text in Jinja (not a file), or one of these names: "
             + ", ".join(sorted(NAMED)),
         ),
+        Flag(
+            ("--embedding",),
+            {"embedding": True},
+            "give embeddings, too; takes memory for it",
+        ),
         Value(
             ("--override-kv",),
             "KEY=TYPE:VALUE",
@@ -64,6 +70,30 @@ MODEL = Group(
             kv_override,
             "replace an entry of the model's metadata; TYPE is int, float or bool; may repeat",
             repeat=True,
+        ),
+        Value(
+            ("--lora",),
+            "FNAME",
+            "lora",
+            lora,
+            "LoRA adapter, a GGUF file, that is applied to the model; implies --no-mmap; may repeat, all are applied",
+            repeat=True,
+        ),
+        Pair(
+            ("--lora-scaled",),
+            "FNAME S",
+            "lora",
+            scaled_lora,
+            "the same with a factor S for what the adapter changes; --lora has the factor 1",
+            repeat=True,
+        ),
+        Value(
+            ("--lora-base",),
+            "FNAME",
+            "",
+            text,
+            "obsolete, only accepted",
+            warning="is obsolete and has no effect: adapters are applied beside the weights at run time",
         ),
     ),
 )
@@ -100,6 +130,13 @@ SLOTS = Group(
             "requests that may wait for a slot; more are refused",
             default="16 per slot, at least 128",
         ),
+        Value(
+            ("-spf", "--system-prompt-file"),
+            "FNAME",
+            "system_prompt",
+            system_prompt_file,
+            "what every slot's prompt follows: a file with a JSON object of prompt, anti_prompt and assistant_name",
+        ),
         Flag(
             ("--no-cache-prompt",),
             {"cache_prompt": False},
@@ -119,6 +156,22 @@ SLOTS = Group(
 LONG_CONTEXT = Group(
     "context beyond training",
     (
+        Value(
+            ("-gan", "--grp-attn-n"),
+            "N",
+            "group_n",
+            integer(1),
+            "self-extend: tokens that share a position once they are old; 1 turns it off",
+            default="1",
+        ),
+        Value(
+            ("-gaw", "--grp-attn-w"),
+            "N",
+            "group_width",
+            integer(1),
+            "self-extend: positions that are grouped at once, a multiple of -gan",
+            default="512",
+        ),
         Value(
             ("--rope-scaling",),
             "TYPE",

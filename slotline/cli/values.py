@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
-from service.config import KvOverride
+from service.config import KvOverride, LoraAdapter
 from service.llama.options import MAX_DEVICES
 
 T = TypeVar("T")
@@ -136,6 +136,16 @@ def kv_override(name: str, value: str) -> KvOverride:
         return KvOverride(key, real()(name, raw))
     except InvalidValue:
         raise InvalidValue(f"Invalid float value for KV override: {value}\nnote: allowed are finite numbers") from None
+
+
+def lora(name: str, value: str) -> LoraAdapter:
+    """A LoRA adapter's file; its scale is 1."""
+    return LoraAdapter(text(name, value))
+
+
+def scaled_lora(name: str, path: str, scale: str) -> LoraAdapter:
+    """A LoRA adapter's file and scale."""
+    return LoraAdapter(text(name, path), real()(name, scale))
 
 
 def grpc_address(name: str, value: str) -> str:

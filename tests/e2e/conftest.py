@@ -11,7 +11,7 @@ from tests.support.server import Server
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    """Four slots of 2,048 tokens."""
-    with Server("-c", "8192", "-np", "4") as running:
+    """Four slots of 2,048 tokens, started like `make run` does it."""
+    with Server("-c", "8192", "-np", "4", "--embedding", "--metrics") as running:
         running.wait_until_ready()
         yield running

@@ -67,7 +67,7 @@ def test_a_wrong_value_is_a_bad_request_that_names_the_field(client: openai.Open
 
 def test_a_feature_that_does_not_exist_yet_says_so(client: openai.OpenAI) -> None:
     with pytest.raises(openai.APIStatusError) as raised:
-        client.embeddings.create(model="any", input="hello")
+        client.completions.create(model="any", prompt="hello")
     assert raised.value.status_code == 501
 
 

@@ -12,7 +12,7 @@ from slotline.cli import default_model
 from slotline.cli.commands import COMMANDS
 from slotline.cli.default_model import NoDefaultModel, default_model_path
 from slotline.cli.main import main
-from slotline.cli.options import Flag, Parsed
+from slotline.cli.options import Parsed, Value
 from slotline.cli.start_errors import BindError, StartError
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
@@ -40,7 +40,7 @@ def test_help_of_a_command_shows_all_its_options(name: str, capsys: Captured) ->
         assert f"\n{group.title}:\n" in shown
         for option in group.options:
             assert f"\n  {', '.join(option.names)}" in shown
-            if not isinstance(option, Flag) and option.default:
+            if isinstance(option, Value) and option.default:
                 assert f"(default: {option.default})" in " ".join(shown.split())
     assert main(["help", name]) == 0
     assert capsys.readouterr().out == shown
@@ -50,10 +50,11 @@ def test_help_of_a_command_shows_all_its_options(name: str, capsys: Captured) ->
     ("arguments", "errors"),
     [
         (["serve", "--nope"], "error: unknown argument: --nope\n"),
-        (["serve", "--metrics", "-c", "0"], "error: unknown argument: --metrics\n"),
+        (["serve", "--metrics", "--nope"], "error: unknown argument: --nope\n"),
+        (["core", "--metrics", "-c", "0"], "error: unknown argument: --metrics\n"),
         (
             ["core", "-np", "0"],
-            "error: -np 0 is out of range; allowed is a whole number from 1 to 256\n"
+            "error: -np 0 is out of range; allowed is a whole number from 1 to 222\n"
             "error: invalid parameter for argument: -np\n",
         ),
         (["rest", "--port"], "error: --port needs a value: --port N\nerror: invalid parameter for argument: --port\n"),

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from rest_adapter.config import RestConfig
-from service.config import CoreConfig, KvOverride, ModelConfig, NumaStrategy, RopeScaling, SplitMode
+from service.config import CoreConfig, KvOverride, LoraAdapter, ModelConfig, NumaStrategy, RopeScaling, SplitMode
 from slotline.cli.commands import COMMANDS
 from slotline.cli.core_options import CORE_GROUPS, core_config
-from slotline.cli.options import Option, UsageError, Value, parse
+from slotline.cli.options import Flag, Option, UsageError, Value, parse
 from slotline.cli.rest_options import REST_GROUPS, rest_config
 from slotline.cli.serve_options import PASSED_TO_CORE, SERVE_GROUPS
 
@@ -86,11 +86,18 @@ SHOWN_DEFAULTS = [
         (["-ts", "3,2"], {"tensor_split": (3.0, 2.0)}),
         (["-mg", "1"], {"main_gpu": 1}),
         (["-nommq"], {}),
+        (["--embedding"], {"embedding": True}),
         (["-cb"], {}),
         (
             ["--override-kv", "a=int:1", "--override-kv", "b=bool:true"],
             {"kv_overrides": (KvOverride("a", 1), KvOverride("b", True))},
         ),
+        (["--lora", "a.gguf"], {"lora": (LoraAdapter("a.gguf", 1.0),), "mmap": False}),
+        (
+            ["--lora", "a.gguf", "--lora-scaled", "b.gguf", "-0.5", "--lora", "a.gguf"],
+            {"lora": (LoraAdapter("a.gguf"), LoraAdapter("b.gguf", -0.5), LoraAdapter("a.gguf")), "mmap": False},
+        ),
+        (["--lora-base", "base.gguf"], {}),
     ],
 )
 @pytest.mark.parametrize("command", ["serve", "core"])
@@ -112,6 +119,9 @@ def test_options_of_the_model(command: str, arguments: list[str], changed: dict[
         (["--no-cache-prompt"], {"cache_prompt": False}),
         (["--chat-template", "{{ 1 }}"], {"chat_template": "{{ 1 }}"}),
         (["--drain-timeout", "0"], {"drain_timeout_s": 0.0}),
+        (["-gan", "4"], {"group_n": 4}),
+        (["--grp-attn-n", "8", "--grp-attn-w", "2048"], {"group_n": 8, "group_width": 2048}),
+        (["-gaw", "100"], {"group_width": 100}),
     ],
 )
 @pytest.mark.parametrize("command", ["serve", "core"])
@@ -136,6 +146,8 @@ def test_addresses_of_the_core() -> None:
         (["--timeout", "5"], {"timeout_s": 5}),
         (["--request-timeout", "2.5"], {"request_timeout_s": 2.5}),
         (["--no-sse-done"], {"sse_done": False}),
+        (["--metrics"], {"metrics": True}),
+        (["--slots-endpoint-disable"], {"slots_endpoint": False}),
         (["--drain-timeout", "1"], {"drain_timeout_s": 1.0}),
     ],
 )
@@ -165,20 +177,32 @@ def test_a_context_that_leaves_too_little_for_a_slot_is_refused(arguments: list[
 
 
 @pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["-gan", "3"], "--grp-attn-w 512 is not a multiple of --grp-attn-n 3; allowed are 3, 6, 9 and so on"),
+        (["-gaw", "64", "-gan", "128"], "--grp-attn-w 64 is not a multiple of --grp-attn-n 128; allowed are 128, 256,"),
+    ],
+)
+def test_a_width_that_does_not_hold_whole_groups_is_refused(arguments: list[str], problem: str) -> None:
+    settings = parse(SERVE_GROUPS, [*MODEL, *arguments]).settings
+    with pytest.raises(UsageError) as caught:
+        core_config(settings)
+    assert caught.value.lines[0].startswith(f"error: {problem}")
+    assert caught.value.lines[1] == "error: invalid parameter for argument: --grp-attn-w"
+
+
+@pytest.mark.parametrize("arguments", [["-gan", "0"], ["-gan", "-1"], ["-gaw", "0"], ["-gan", "1.5"]])
+def test_groups_are_positive_whole_numbers(arguments: list[str]) -> None:
+    with pytest.raises(UsageError, match=rf"^error: {arguments[0]} .* allowed is a whole number, at least 1\n"):
+        parse(SERVE_GROUPS, [*MODEL, *arguments])
+
+
+@pytest.mark.parametrize(
     "argument",
     [
         "--api-key",
         "--api-key-file",
-        "--embedding",
-        "--metrics",
-        "--slots-endpoint-disable",
-        "--lora",
-        "--lora-base",
-        "--lora-scaled",
-        "-spf",
         "--mmproj",
-        "-gan",
-        "-gaw",
         "--seed",
     ],
 )
@@ -196,8 +220,9 @@ def test_a_name_belongs_to_one_option(command: str) -> None:
 @pytest.mark.parametrize(("command", "option"), OPTIONS, ids=lambda item: getattr(item, "names", [item])[-1])
 def test_every_setting_is_read_by_somebody(command: str, option: Option) -> None:
     known = {*DEFAULTS, "path", *OWN_SETTINGS}
-    settings = {option.setting} if isinstance(option, Value) else set(option.sets)
-    assert settings <= known
+    settings = set(option.sets) if isinstance(option, Flag) else {option.setting}
+    # No setting: the option is only accepted.
+    assert settings <= {*known, ""}
 
 
 @pytest.mark.parametrize(("option", "default"), SHOWN_DEFAULTS, ids=lambda item: getattr(item, "names", [""])[-1])
@@ -207,8 +232,50 @@ def test_a_default_that_the_help_shows_is_the_one_in_force(option: Value, defaul
 
 
 def test_the_child_gets_what_describes_the_core_and_nothing_else() -> None:
-    arguments = ["--port", "1", "-c", "64", "--grpc-listen", "h:1", "-v", "--path", "p", "--numa", "-np", "2"]
-    passed = parse(SERVE_GROUPS, arguments).arguments_of(PASSED_TO_CORE)
-    assert passed == ["-c", "64", "-v", "--numa", "-np", "2"]
+    arguments = [
+        "--port",
+        "1",
+        "--metrics",
+        "--embedding",
+        "-c",
+        "64",
+        "--grpc-listen",
+        "h:1",
+        "-v",
+        "--path",
+        "p",
+        "--numa",
+        "-np",
+        "2",
+    ]
+    adapters = ["--lora-scaled", "a b.gguf", "0.50", "--lora", "c.gguf"]
+    passed = parse(SERVE_GROUPS, [*arguments, *adapters]).arguments_of(PASSED_TO_CORE)
+    assert passed == ["--embedding", "-c", "64", "-v", "--numa", "-np", "2", *adapters]
     # The core understands all of it.
     assert parse(CORE_GROUPS, passed).settings["n_ctx"] == 64
+
+
+def test_a_base_of_adapters_is_accepted_with_a_warning() -> None:
+    parsed = parse(SERVE_GROUPS, ["--lora-base", "base.gguf"])
+    assert parsed.settings == {}
+    assert parsed.warnings == [
+        "--lora-base is obsolete and has no effect: adapters are applied beside the weights at run time"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--lora"], "--lora needs a value: --lora FNAME"),
+        (["--lora", ""], "--lora needs a value that is not empty"),
+        (["--lora-base"], "--lora-base needs a value: --lora-base FNAME"),
+        (["--lora-scaled", "a.gguf"], "--lora-scaled needs two values: --lora-scaled FNAME S"),
+        (["--lora-scaled", "", "1"], "--lora-scaled needs a value that is not empty"),
+        (["--lora-scaled", "a.gguf", "half"], "--lora-scaled 'half' is not a finite number; allowed is a number"),
+        (["--lora-scaled", "a.gguf", "nan"], "--lora-scaled 'nan' is not a finite number; allowed is a number"),
+    ],
+)
+def test_adapters_that_are_not_said_right_are_refused(arguments: list[str], problem: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(SERVE_GROUPS, arguments)
+    assert caught.value.lines == (f"error: {problem}", f"error: invalid parameter for argument: {arguments[0]}")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from service.config import KvOverride, SplitMode
+from service.config import KvOverride, LoraAdapter, SplitMode
 from slotline.cli import values
 from slotline.cli.values import InvalidValue
 
@@ -31,6 +31,7 @@ LONG_PATH = "/tmp/" + "x" * 200
         (values.kv_override, "a.b=float:0.5", KvOverride("a.b", 0.5)),
         (values.kv_override, "a.b=bool:true", KvOverride("a.b", True)),
         (values.kv_override, "a.b=bool:false", KvOverride("a.b", False)),
+        (values.lora, "a b.gguf", LoraAdapter("a b.gguf", 1.0)),
         (values.grpc_address, "127.0.0.1:50051", "127.0.0.1:50051"),
         (values.grpc_address, "localhost:0", "localhost:0"),
         (values.grpc_address, "[::1]:65535", "[::1]:65535"),
@@ -148,3 +149,11 @@ def test_what_is_no_list_of_shares_is_refused(raw: str) -> None:
 def test_a_key_to_override_has_1_to_127_bytes(key: str) -> None:
     with pytest.raises(InvalidValue, match="Malformed KV override"):
         values.kv_override("--x", f"{key}=int:1")
+
+
+def test_an_adapter_with_a_scale() -> None:
+    assert values.scaled_lora("--x", "a.gguf", "-1.5e-1") == LoraAdapter("a.gguf", -0.15)
+    with pytest.raises(InvalidValue, match="--x needs a value that is not empty"):
+        values.scaled_lora("--x", "", "1")
+    with pytest.raises(InvalidValue, match="--x 'inf' is not a finite number; allowed is a number"):
+        values.scaled_lora("--x", "a.gguf", "inf")

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from rest_adapter.core import LIST_MODELS, TOKENIZE
+from rest_adapter.core import EMBED, GET_MODEL, LIST_MODELS, TOKENIZE
 from rest_adapter.routes.table import ROUTES
-from slotline.v1.model_pb2 import (
-    ListModelsResponse,
-)
+from slotline.v1.model_pb2 import GetModelResponse, ListModelsResponse
 from tests.support.memory_core import MemoryCore
-from tests.unit.rest_adapter.clients import READY, answer, client_of, error_of, with_state
+from tests.unit.rest_adapter.clients import READY, UNREACHABLE, answer, client_of, error_of, with_state
 
 
 @pytest.mark.parametrize(
@@ -40,6 +38,10 @@ def test_unknown_paths(method: str, path: str) -> None:
         ("POST", "/health", "GET, HEAD, OPTIONS"),
         ("DELETE", "/slots", "GET, HEAD, OPTIONS"),
         ("GET", "/infill", "OPTIONS, POST"),
+        ("GET", "/embedding", "OPTIONS, POST"),
+        ("GET", "/v1/embeddings", "OPTIONS, POST"),
+        ("POST", "/props", "GET, HEAD, OPTIONS"),
+        ("POST", "/metrics", "GET, HEAD, OPTIONS"),
         ("POST", "/", "GET, HEAD, OPTIONS"),
     ],
 )
@@ -52,13 +54,7 @@ def test_other_methods(method: str, path: str, allow: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "feature"),
     [
-        ("POST", "/infill", "infill"),
-        ("POST", "/embedding", "embeddings"),
-        ("POST", "/embeddings", "embeddings"),
-        ("POST", "/v1/embeddings", "embeddings"),
         ("POST", "/v1/completions", "OpenAI text completions"),
-        ("GET", "/props", "server properties"),
-        ("GET", "/metrics", "metrics"),
     ],
 )
 def test_documented_routes_that_are_not_there_yet_say_so(method: str, path: str, feature: str) -> None:
@@ -68,7 +64,7 @@ def test_documented_routes_that_are_not_there_yet_say_so(method: str, path: str,
     assert feature in error_of(response)["message"]
 
 
-@pytest.mark.parametrize("path", ["/completion", "/v1/chat/completions", "/nope", "/health", "/"])
+@pytest.mark.parametrize("path", ["/completion", "/v1/embeddings", "/props", "/nope", "/metrics", "/"])
 @pytest.mark.parametrize("origin", ["http://my.super.domain", None])
 def test_preflight_on_any_path(path: str, origin: str | None) -> None:
     headers = {"Origin": origin} if origin else {}
@@ -89,13 +85,19 @@ def test_preflight_on_any_path(path: str, origin: str | None) -> None:
         ("POST", "/v1/chat/completions", b"{}"),
         ("POST", "/tokenize", b"{}"),
         ("POST", "/infill", b"{}"),
+        ("POST", "/embedding", b"{}"),
+        ("POST", "/v1/embeddings", b'{"input":[]}'),
+        ("GET", "/props", b""),
         ("GET", "/v1/models", b""),
         ("GET", "/completion", b""),
     ],
 )
 @pytest.mark.parametrize("origin", ["http://localhost:3000", None])
 def test_answers_echo_the_origin(method: str, path: str, body: bytes, origin: str | None) -> None:
-    core = MemoryCore(answer, {LIST_MODELS.path: ListModelsResponse()})
+    core = MemoryCore(
+        answer,
+        {LIST_MODELS.path: ListModelsResponse(), GET_MODEL.path: GetModelResponse(), EMBED.path: UNREACHABLE},
+    )
     headers = {"Origin": origin} if origin else {}
     response = client_of(core).open(path, method=method, data=body, headers=headers)
     assert response.headers["Access-Control-Allow-Origin"] == (origin or "")

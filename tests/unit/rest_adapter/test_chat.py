@@ -156,6 +156,11 @@ def test_native_options_work_in_chats(body: dict[str, object], field: str, value
     assert getattr(read(**body).request.sampling, field) == value
 
 
+@pytest.mark.parametrize("value", ["P", {"prompt": "P"}, 5])
+def test_a_system_prompt_of_all_slots_is_left_out(value: object) -> None:
+    assert not read(system_prompt=value).request.HasField("system_prompt")
+
+
 @pytest.mark.parametrize(
     ("stop", "texts"),
     [

@@ -52,6 +52,14 @@ def test_a_request_allows_truncation_and_repeats_the_options_for_every_prompt() 
     assert [request.WhichOneof("prompt") for request in call.requests] == ["text", "token_ids"]
 
 
+def test_a_system_prompt_goes_with_one_prompt_only() -> None:
+    (request,) = read_completion({"prompt": ["a"], "system_prompt": "P"}).requests
+    assert request.system_prompt.prompt == "P"
+    with pytest.raises(InvalidRequest, match=r"^system_prompt: cannot be set together with several prompts"):
+        read_completion({"prompt": ["a", "b"], "system_prompt": "P"})
+    assert read_completion({"prompt": ["a", "b"], "system_prompt": None}).is_multiple
+
+
 def test_an_empty_body_asks_for_one_blank() -> None:
     call = read_completion({})
     assert call.requests == (GenerateRequest(text=" ", overflow=OVERFLOW_TRUNCATE),)
@@ -163,15 +171,15 @@ def test_events_of_several_prompts_carry_the_number_of_their_prompt() -> None:
     assert [(event["index"], event["stop"]) for event in events] == [(1, False), (1, True), (0, False), (0, True)]
 
 
-def test_timings_without_tokens_are_null_for_the_prompt_and_zero_for_the_answer() -> None:
+def test_timings_without_tokens_are_zero() -> None:
     reply = reply_to({"prompt": "Hi", "n_predict": 0})
     feed_all(reply, accepted(), GenerateResponse(finished=Finished(reason=FINISH_REASON_LENGTH)))
     timings = reply.result()["timings"]
     assert timings == {
         "prompt_n": 0,
         "prompt_ms": 0.0,
-        "prompt_per_token_ms": None,
-        "prompt_per_second": None,
+        "prompt_per_token_ms": 0.0,
+        "prompt_per_second": 0.0,
         "predicted_n": 0,
         "predicted_ms": 0.0,
         "predicted_per_token_ms": 0.0,

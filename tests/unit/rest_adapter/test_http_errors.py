@@ -7,7 +7,15 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc import StatusCode
 from grpc.aio import AioRpcError, Metadata
 
-from rest_adapter.errors import AdapterError, InvalidBody, InvalidRequest, NotAvailable, Overloaded, RpcFailure
+from rest_adapter.errors import (
+    AdapterError,
+    InvalidBody,
+    InvalidRequest,
+    NotAvailable,
+    NotOffered,
+    Overloaded,
+    RpcFailure,
+)
 from rest_adapter.http_errors import http_error
 from rest_adapter.rpc_errors import rpc_failure
 
@@ -30,10 +38,12 @@ from rest_adapter.rpc_errors import rpc_failure
         (StatusCode.UNKNOWN, "", 500, "server_error"),
         (StatusCode.DATA_LOSS, "", 500, "server_error"),
         (StatusCode.UNIMPLEMENTED, "NOT_IMPLEMENTED", 501, "not_supported_error"),
+        (StatusCode.UNIMPLEMENTED, "NOT_SUPPORTED", 501, "not_supported_error"),
         (StatusCode.UNAVAILABLE, "", 503, "unavailable_error"),
         (StatusCode.UNAVAILABLE, "MODEL_LOADING", 503, "unavailable_error"),
         (StatusCode.UNAVAILABLE, "MODEL_FAILED", 503, "unavailable_error"),
         (StatusCode.UNAVAILABLE, "DRAINING", 503, "unavailable_error"),
+        (StatusCode.UNAVAILABLE, "SLOTS_BUSY", 503, "unavailable_error"),
         (StatusCode.CANCELLED, "", 503, "unavailable_error"),
         (StatusCode.ABORTED, "", 503, "unavailable_error"),
         (StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", 504, "timeout_error"),
@@ -58,6 +68,7 @@ def test_statuses(status: StatusCode, reason: str, http_status: int, kind: str) 
             1,
         ),
         (NotAvailable("metrics: not there"), 501, "not_supported_error", "metrics: not there", None),
+        (NotOffered("/metrics: off"), 404, "not_found_error", "/metrics: off", None),
     ],
 )
 def test_our_own_errors(error: AdapterError, status: int, kind: str, message: str, retry_after_s: int | None) -> None:

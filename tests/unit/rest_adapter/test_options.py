@@ -28,6 +28,7 @@ def value_at(request: GenerateRequest, path: str) -> object:
     return getattr(message, field) if message.HasField(field) else None  # type: ignore[attr-defined]
 
 
+SYSTEM_PROMPT_FORMS = "a string or an object with prompt, anti_prompt and assistant_name"
 FLOATS = {
     "temperature": "sampling.temperature",
     "dynatemp_range": "sampling.dynatemp_range",
@@ -168,9 +169,12 @@ def test_system_prompt(value: object, fields: tuple[str, str, str]) -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (5, "system_prompt: 5 is not an object"),
-        ([], "system_prompt: [] is not an object"),
+        (5, f"system_prompt: 5 is not {SYSTEM_PROMPT_FORMS}"),
+        (True, f"system_prompt: true is not {SYSTEM_PROMPT_FORMS}"),
+        ([], f"system_prompt: [] is not {SYSTEM_PROMPT_FORMS}"),
         ({"prompt": 5}, "system_prompt.prompt: 5 is not a string"),
+        ({"anti_prompt": []}, "system_prompt.anti_prompt: [] is not a string"),
+        ({"assistant_name": False}, "system_prompt.assistant_name: false is not a string"),
     ],
 )
 def test_system_prompt_refuses_other_values(value: object, message: str) -> None:
@@ -222,6 +226,11 @@ def test_every_option_has_a_field_of_the_contract() -> None:
         ("parts.parts[1].token_ids.ids[0]", "prompt"),
         ("parts", "prompt"),
         ("chat.messages[0].role", "messages[0].role"),
+        ("system_prompt.prompt", "system_prompt.prompt"),
+        ("system_prompt", "system_prompt"),
+        ("infill.prefix.parts[0].text", "input_prefix"),
+        ("infill.suffix.parts[2].token_ids.ids[1]", "input_suffix"),
+        ("infill", "infill"),
         ("num_sequences above 1", "n above 1"),
         ("constraint.json_object", "response_format"),
         ("textual", "textual"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
-from google.protobuf.message import Message
 from grpc import StatusCode
+from prometheus_client.parser import text_string_to_metric_families
 
-from rest_adapter.core import DETOKENIZE, LIST_MODELS, LIST_SLOTS, TOKENIZE
+from rest_adapter.config import RestConfig
+from rest_adapter.core import DETOKENIZE, GET_METRICS, GET_MODEL, LIST_MODELS, LIST_SLOTS, TOKENIZE
 from rest_adapter.errors import RpcFailure
 from slotline.v1.model_pb2 import (
     SERVER_STATE_FAILED,
@@ -16,11 +18,17 @@ from slotline.v1.model_pb2 import (
     SERVER_STATE_READY,
     SLOT_STATE_DECODE,
     SLOT_STATE_IDLE,
+    GetMetricsRequest,
+    GetMetricsResponse,
+    GetModelResponse,
     HealthResponse,
+    Model,
 )
+from slotline.v1.prompt_pb2 import SystemPrompt
 from slotline.v1.tokenization_pb2 import DetokenizeResponse, TokenizeResponse
 from tests.support.memory_core import MemoryCore
-from tests.unit.rest_adapter.clients import JSON, READY, UNREACHABLE, client_of, with_state
+from tests.unit.rest_adapter.clients import JSON, READY, UNREACHABLE, answer, client_of, error_of, with_state
+from tests.unit.rest_adapter.messages import settings
 
 BUSY = HealthResponse(state=SERVER_STATE_READY, slots_idle=0, slots_processing=2)
 FREE_BODY = b'{"slots_idle":1,"slots_processing":1,"status":"ok"}'
@@ -64,6 +72,164 @@ def test_slots() -> None:
     assert [(slot["id"], slot["model"]) for slot in json.loads(response.data)] == [(0, "m.gguf"), (1, "m.gguf")]
 
 
+def test_slots_can_be_switched_off() -> None:
+    client = client_of(with_state(READY, SLOT_STATE_IDLE), RestConfig(slots_endpoint=False))
+    response = client.get("/slots")
+    assert response.status_code == 404
+    assert error_of(response) == {
+        "code": 404,
+        "message": "/slots: switched off by --slots-endpoint-disable",
+        "type": "not_found_error",
+    }
+    assert client.get("/health?include_slots").data == FREE_BODY
+
+
+PROPS = (
+    '{"assistant_name":"","default_generation_settings":{"dynatemp_exponent":1.0,"dynatemp_range":0.0,'
+    '"frequency_penalty":0.0,"grammar":"","ignore_eos":false,"logit_bias":[],"min_keep":0,'
+    '"min_p":0.05000000074505806,"mirostat":0,"mirostat_eta":0.10000000149011612,"mirostat_tau":5.0,'
+    '"model":"m.gguf","n_ctx":512,"n_keep":0,"n_predict":-1,"n_probs":0,"penalize_nl":true,'
+    '"penalty_prompt_tokens":[],"presence_penalty":0.0,"repeat_last_n":64,"repeat_penalty":1.100000023841858,'
+    '"samplers":["top_k","tfs_z","typical_p","top_p","min_p","temperature"],"seed":-1,"stop":[],"stream":true,'
+    '"temperature":0.800000011920929,"tfs_z":1.0,"top_k":40,"top_p":0.949999988079071,"typical_p":1.0,'
+    '"use_penalty_prompt_tokens":false},"total_slots":1,"user_name":""}'
+)
+
+
+def with_model(model: Model) -> MemoryCore:
+    return MemoryCore(unary={GET_MODEL.path: GetModelResponse(model=model)})
+
+
+def test_props_to_the_byte() -> None:
+    response = client_of(with_model(Model(name="m.gguf", n_slots=1, default_settings=settings()))).get("/props")
+    assert (response.status_code, response.content_type) == (200, JSON)
+    assert response.data.decode() == PROPS
+    assert response.headers["Access-Control-Allow-Origin"] == ""
+
+
+def test_props_tell_the_names_of_the_system_prompt_and_the_cap() -> None:
+    defaults = settings()
+    defaults.max_tokens = 32
+    prompt = SystemPrompt(prompt="P", anti_prompt="User:", assistant_name="Llama:")
+    model = Model(name="m", n_slots=4, default_settings=defaults, system_prompt=prompt)
+    body = json.loads(client_of(with_model(model)).get("/props").data)
+    assert (body["user_name"], body["assistant_name"], body["total_slots"]) == ("User:", "Llama:", 4)
+    assert body["default_generation_settings"]["n_predict"] == 32
+
+
+FRESH_METRICS = """\
+# HELP llamacpp:prompt_tokens_total Number of prompt tokens processed.
+# TYPE llamacpp:prompt_tokens_total counter
+llamacpp:prompt_tokens_total 0
+# HELP llamacpp:tokens_predicted_total Number of generation tokens processed.
+# TYPE llamacpp:tokens_predicted_total counter
+llamacpp:tokens_predicted_total 0
+# HELP llamacpp:prompt_tokens_seconds Average prompt throughput in tokens/s.
+# TYPE llamacpp:prompt_tokens_seconds gauge
+llamacpp:prompt_tokens_seconds 0.0
+# HELP llamacpp:predicted_tokens_seconds Average generation throughput in tokens/s.
+# TYPE llamacpp:predicted_tokens_seconds gauge
+llamacpp:predicted_tokens_seconds 0.0
+# HELP llamacpp:kv_cache_usage_ratio KV-cache usage. 1 means 100 percent usage.
+# TYPE llamacpp:kv_cache_usage_ratio gauge
+llamacpp:kv_cache_usage_ratio 0.0
+# HELP llamacpp:kv_cache_tokens KV-cache tokens.
+# TYPE llamacpp:kv_cache_tokens gauge
+llamacpp:kv_cache_tokens 0
+# HELP llamacpp:requests_processing Number of request processing.
+# TYPE llamacpp:requests_processing gauge
+llamacpp:requests_processing 0
+# HELP llamacpp:requests_deferred Number of request deferred.
+# TYPE llamacpp:requests_deferred gauge
+llamacpp:requests_deferred 0
+"""
+OWN_METRICS = """\
+# HELP slotline_rest_responses_total HTTP responses by route and status.
+# TYPE slotline_rest_responses_total counter
+# HELP slotline_rest_requests_running Generations and embeddings that run or wait.
+# TYPE slotline_rest_requests_running gauge
+slotline_rest_requests_running 0
+"""
+
+
+def with_metrics(**values: Any) -> MemoryCore:
+    return MemoryCore(answer, {GET_METRICS.path: GetMetricsResponse(**values)})
+
+
+def test_metrics_of_a_fresh_server_to_the_byte() -> None:
+    core = with_metrics()
+    response = client_of(core, RestConfig(metrics=True)).get("/metrics")
+    assert (response.status_code, response.headers["Content-Type"]) == (200, "text/plain; version=0.0.4")
+    assert response.data.decode() == FRESH_METRICS + OWN_METRICS
+    assert "Access-Control-Allow-Origin" not in response.headers
+    assert core.unary_requests == [GetMetricsRequest(reset_window=True)]
+
+
+def test_metrics_of_a_busy_server() -> None:
+    core = with_metrics(
+        prompt_tokens_total=12345,
+        predicted_tokens_total=678,
+        prompt_tokens_per_second=97.5609756097561,
+        predicted_tokens_per_second=100,
+        kv_cells_used=128,
+        kv_cells_total=512,
+        kv_tokens=130,
+        requests_processing=2,
+        requests_deferred=3,
+    )
+    lines = client_of(core, RestConfig(metrics=True)).get("/metrics").data.decode().splitlines()
+    assert [line.removeprefix("llamacpp:") for line in lines if line.startswith("llamacpp:")] == [
+        "prompt_tokens_total 12345",
+        "tokens_predicted_total 678",
+        "prompt_tokens_seconds 97.5609756097561",
+        "predicted_tokens_seconds 100.0",
+        "kv_cache_usage_ratio 0.25",
+        "kv_cache_tokens 130",
+        "requests_processing 2",
+        "requests_deferred 3",
+    ]
+
+
+@pytest.mark.parametrize(("exposition", "end"), [("", "running 0\n"), ("a 1", "\na 1\n"), ("a 1\n", "\na 1\n")])
+def test_the_core_s_own_metrics_come_last(exposition: str, end: str) -> None:
+    text = client_of(with_metrics(exposition=exposition), RestConfig(metrics=True)).get("/metrics").data.decode()
+    assert text.endswith(end)
+
+
+def test_responses_are_counted_by_route_and_status() -> None:
+    client = client_of(with_metrics(), RestConfig(metrics=True))
+    for _ in range(2):
+        client.post("/completion", json={})
+    client.post("/completion", data=b"{")
+    client.get("/nope/1")
+    client.get("/nope/2")
+    client.open("/completion", method="BREW")
+    running = client.post("/completion", json={"stream": True}, buffered=False)
+    text = client.get("/metrics").data.decode()
+    running.close()
+    start = "slotline_rest_responses_total"
+    assert [line.removeprefix(start) for line in text.splitlines() if line.startswith(start)] == [
+        '{method="GET",route="other",status="404"} 2',
+        '{method="POST",route="/completion",status="200"} 3',
+        '{method="POST",route="/completion",status="400"} 1',
+        '{method="other",route="other",status="405"} 1',
+    ]
+    assert text.endswith("slotline_rest_requests_running 1\n")
+
+
+def test_metrics_parse_as_prometheus_text() -> None:
+    client = client_of(with_metrics(exposition="# TYPE x gauge\nx 1\n"), RestConfig(metrics=True))
+    client.get("/health")
+    families = {family.name for family in text_string_to_metric_families(client.get("/metrics").data.decode())}
+    assert {"llamacpp:prompt_tokens", "llamacpp:requests_deferred", "slotline_rest_responses", "x"} <= families
+
+
+def test_metrics_are_off_unless_asked_for() -> None:
+    response = client_of(with_metrics()).get("/metrics")
+    assert response.status_code == 404
+    assert error_of(response)["message"] == "/metrics: off; start the server with --metrics"
+
+
 @pytest.mark.parametrize("path", ["/v1/models", "/models"])
 def test_models(path: str) -> None:
     response = client_of(with_state(READY)).get(path)
@@ -71,10 +237,10 @@ def test_models(path: str) -> None:
     assert [model["id"] for model in json.loads(response.data)["data"]] == ["m.gguf"]
 
 
-@pytest.mark.parametrize("path", ["/v1/models", "/slots"])
+@pytest.mark.parametrize("path", ["/v1/models", "/slots", "/props", "/metrics"])
 def test_state_of_a_core_that_is_not_there(path: str) -> None:
-    unary: dict[str, Message | Exception] = {LIST_MODELS.path: UNREACHABLE, LIST_SLOTS.path: UNREACHABLE}
-    response = client_of(MemoryCore(unary=unary)).get(path)
+    core = MemoryCore(unary={method.path: UNREACHABLE for method in (LIST_MODELS, LIST_SLOTS, GET_MODEL, GET_METRICS)})
+    response = client_of(core, RestConfig(metrics=True)).get(path)
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "1"
 

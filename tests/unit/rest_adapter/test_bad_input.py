@@ -1,0 +1,130 @@
+"""Bodies that the newer routes refuse: 400, the field's name, its value and what is allowed; the core is not asked."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.support.memory_core import MemoryCore
+from tests.unit.rest_adapter.clients import answer, client_of, error_of
+
+PROMPT_FORMS = "is not a string, an array of strings and token ids, or an array of prompts"
+INPUT_FORMS = "is not a string or an array of token ids"
+MIXED_FORMS = "is not a string or an array of strings and token ids"
+NORMS = "is not 2 (vectors of length 1, the default) or -1 (as the model gives them)"
+TOKEN_ID = "is not a token id, an integer of at least 0"
+INT32 = "is not an integer from -2147483648 to 2147483647"
+
+EMBEDDING = [
+    ({"content": 5}, f"content: 5 {PROMPT_FORMS}"),
+    ({"content": True}, f"content: true {PROMPT_FORMS}"),
+    ({"content": {"text": "a"}}, f'content: {{"text":"a"}} {PROMPT_FORMS}'),
+    ({"content": [None]}, "content[0]: null is not a string or a token id"),
+    ({"content": ["a", None]}, f"content[1]: null {PROMPT_FORMS}"),
+    ({"content": ["a", True]}, f"content[1]: true {PROMPT_FORMS}"),
+    ({"content": [1, None]}, "content[1]: null is not a string or a token id"),
+    ({"content": [-1]}, "content[0]: -1 is not an integer from 0 to 4294967295"),
+    ({"content": [1, 4294967296]}, "content[1]: 4294967296 is not an integer from 0 to 4294967295"),
+    ({"content": [1, 1.5]}, f"content[1]: 1.5 {TOKEN_ID}"),
+    ({"content": [[[1]]]}, "content[0][0]: [1] is not a string or a token id"),
+    ({"content": ["a"] * 2049}, "content: 2049 prompts are more than the 2048 allowed"),
+    ({"image_data": "aGk="}, 'image_data: "aGk=" is not an array of objects with data and id'),
+    ({"image_data": [5]}, "image_data[0]: 5 is not an object"),
+    ({"embd_normalize": 0}, f"embd_normalize: 0 {NORMS}"),
+    ({"embd_normalize": 1}, f"embd_normalize: 1 {NORMS}"),
+    ({"embd_normalize": "2"}, f'embd_normalize: "2" {INT32}'),
+    ({"embd_normalize": []}, f"embd_normalize: [] {INT32}"),
+    ({"timeout_s": 0}, "timeout_s: 0.0 is not above 0 and at most 604800 seconds"),
+    ({"timeout_s": "1"}, 'timeout_s: "1" is not a finite number'),
+]
+OPENAI_EMBEDDINGS = [
+    ({"input": 5}, f"input: 5 {INPUT_FORMS}"),
+    ({"input": False}, f"input: false {INPUT_FORMS}"),
+    ({"input": {}}, f"input: {{}} {INPUT_FORMS}"),
+    ({"input": []}, "input: [] is empty; at least one input is needed"),
+    ({"input": [None]}, f"input[0]: null {INPUT_FORMS}"),
+    ({"input": [True]}, f"input[0]: true {INPUT_FORMS}"),
+    ({"input": ["a", 5]}, f"input[1]: 5 {INPUT_FORMS}"),
+    ({"input": [5, "a"]}, f'input: [5,"a"] {INPUT_FORMS}'),
+    ({"input": [["a", 5]]}, f'input[0]: ["a",5] {INPUT_FORMS}'),
+    ({"input": [5, None]}, "input[1]: null is not a string or a token id"),
+    ({"input": [5, True]}, "input[1]: true is not a string or a token id"),
+    ({"input": [-5]}, "input[0]: -5 is not an integer from 0 to 4294967295"),
+    ({"input": [[1], [2, 10**30]]}, f"input[1][1]: {10**30} is not an integer from 0 to 4294967295"),
+    ({"input": [[[1]]]}, "input[0][0]: [1] is not a string or a token id"),
+    ({"input": ["a"] * 2049}, "input: 2049 inputs are more than the 2048 allowed"),
+    ({"model": 5}, "model: 5 is not a string"),
+    ({"encoding_format": "int8"}, 'encoding_format: "int8" is not "float" or "base64"'),
+    ({"encoding_format": 5}, 'encoding_format: 5 is not "float" or "base64"'),
+    ({"encoding_format": ["float"]}, 'encoding_format: ["float"] is not "float" or "base64"'),
+    ({"dimensions": 0}, "dimensions: 0 is not an integer from 1 to 4294967295"),
+    ({"dimensions": -1}, "dimensions: -1 is not an integer from 1 to 4294967295"),
+    ({"dimensions": "576"}, 'dimensions: "576" is not an integer from 1 to 4294967295'),
+    ({"embd_normalize": 3}, f"embd_normalize: 3 {NORMS}"),
+    ({"timeout_s": -1}, "timeout_s: -1.0 is not above 0 and at most 604800 seconds"),
+]
+INFILL = [
+    ({"input_prefix": 5}, f"input_prefix: 5 {MIXED_FORMS}"),
+    ({"input_prefix": True}, f"input_prefix: true {MIXED_FORMS}"),
+    ({"input_suffix": {}}, f"input_suffix: {{}} {MIXED_FORMS}"),
+    ({"input_suffix": [None]}, "input_suffix[0]: null is not a string or a token id"),
+    ({"input_suffix": ["a", ["b"]]}, 'input_suffix[1]: ["b"] is not a string or a token id'),
+    ({"input_prefix": [1, -1]}, "input_prefix[1]: -1 is not an integer from 0 to 4294967295"),
+    ({"input_prefix": [1.5]}, f"input_prefix[0]: 1.5 {TOKEN_ID}"),
+    ({"prompt": 5}, f"prompt: 5 {MIXED_FORMS}"),
+    ({"prompt": [[1]]}, "prompt[0]: [1] is not a string or a token id"),
+    ({"stream": 1}, "stream: 1 is not true or false"),
+    ({"n_predict": "5"}, f'n_predict: "5" {INT32}'),
+    (
+        {"system_prompt": 5},
+        "system_prompt: 5 is not a string or an object with prompt, anti_prompt and assistant_name",
+    ),
+    ({"system_prompt": {"prompt": []}}, "system_prompt.prompt: [] is not a string"),
+]
+CASES = [
+    *(("/embedding", *case) for case in EMBEDDING),
+    *(("/v1/embeddings", *case) for case in OPENAI_EMBEDDINGS),
+    *(("/infill", *case) for case in INFILL),
+]
+ROUTES = ("/embedding", "/v1/embeddings", "/infill")
+FIELDS = {"/embedding": "content", "/v1/embeddings": "input", "/infill": "input_prefix"}
+
+
+@pytest.mark.parametrize(("path", "body", "message"), CASES, ids=lambda value: str(value)[:40])
+def test_a_wrong_field_is_named(path: str, body: dict[str, object], message: str) -> None:
+    core = MemoryCore(answer)
+    response = client_of(core).post(path, json=body)
+    assert response.status_code == 400
+    assert error_of(response) == {"code": 400, "message": message, "type": "invalid_request_error"}
+    assert (core.requests, core.unary_requests) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"", "the body is not JSON: Expecting value at line 1, column 1"),
+        (b'{"content":Infinity}', "the body is not JSON: Infinity is not a JSON number"),
+        (b'{"input":"\xff"}', "the body is not UTF-8: invalid start byte at byte 10"),
+        (b'{"input":"\\ud800"}', "the body is not JSON: \\ud800 is half of a surrogate pair"),
+        (b"[" * 200_000, "the body is nested too deeply"),
+    ],
+)
+@pytest.mark.parametrize("path", ROUTES)
+def test_a_body_that_is_not_json(path: str, body: bytes, message: str) -> None:
+    response = client_of(MemoryCore(answer)).post(path, data=body)
+    assert error_of(response) == {"code": 400, "message": message, "type": "invalid_request_error"}
+
+
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
+@pytest.mark.parametrize("path", (*ROUTES, "/completion"))
+def test_deep_nesting_is_refused_at_every_depth(path: str, opening: bytes, closing: bytes) -> None:
+    client = client_of(MemoryCore(answer))
+    key = json.dumps(FIELDS.get(path, "prompt")).encode()
+    # Somewhere among these the limit of the JSON library lies, and one level before it that of error messages.
+    for depth in (*range(3, 20), *range(880, 1000)):
+        response = client.post(path, data=b"{" + key + b":" + opening * depth + b"1" + closing * depth + b"}")
+        assert response.status_code == 400, (depth, response.data)
+        error = error_of(response)
+        is_named = error["message"].startswith(json.loads(key))
+        assert is_named or error["message"] == "the body is nested too deeply"

@@ -1,0 +1,192 @@
+"""Bodies of the embedding routes, and their answers."""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+
+import pytest
+from grpc import StatusCode
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rest_adapter.errors import InvalidRequest, RpcFailure
+from rest_adapter.translate.embedding import (
+    EmbeddingCall,
+    in_json_terms,
+    read_embedding,
+    read_openai_embeddings,
+)
+from rest_adapter.translate.embedding_reply import Vectors, embedding_parts, openai_parts
+from slotline.v1.embedding_pb2 import Embedding, EmbedInput, EmbedRequest
+from slotline.v1.prompt_pb2 import PromptPart, PromptParts
+from slotline.v1.tokens_pb2 import TokenIds
+from tests.support.properties import untimed
+
+
+def text(content: str) -> EmbedInput:
+    return EmbedInput(text=content)
+
+
+def tokens(*ids: int) -> EmbedInput:
+    return EmbedInput(token_ids=TokenIds(ids=ids))
+
+
+MIXED = EmbedInput(parts=PromptParts(parts=[PromptPart(text="a"), PromptPart(token_ids=TokenIds(ids=[5]))]))
+
+
+@pytest.mark.parametrize(
+    ("body", "inputs", "is_list"),
+    [
+        ({}, [text(" ")], False),
+        ({"content": None}, [text(" ")], False),
+        ({"content": ""}, [text(" ")], False),
+        ({"content": []}, [text(" ")], False),
+        ({"content": "Hi"}, [text("Hi")], False),
+        ({"content": ["Hi"]}, [text("Hi")], False),
+        ({"content": [5]}, [tokens(5)], False),
+        ({"content": [5, 6]}, [tokens(5, 6)], False),
+        ({"content": ["a", 5]}, [MIXED], False),
+        ({"content": ["a", "b"]}, [text("a"), text("b")], True),
+        ({"content": ["a", "", [1, 2]]}, [text("a"), text(" "), tokens(1, 2)], True),
+        ({"content": [["a", 5], "b"]}, [MIXED, text("b")], True),
+        ({"content": "Hi", "image_data": [{"data": "aGk=", "id": 1}]}, [text("Hi")], False),
+        ({"content": "Hi", "image_data": None, "model": 5, "encoding_format": 5}, [text("Hi")], False),
+    ],
+)
+def test_inputs_of_the_native_route(body: dict[str, object], inputs: list[EmbedInput], is_list: bool) -> None:
+    call = read_embedding(body)
+    assert (list(call.inputs), call.is_list) == (inputs, is_list)
+    assert call.request(0, len(inputs)) == EmbedRequest(inputs=inputs)
+
+
+@pytest.mark.parametrize(
+    ("body", "inputs", "is_list"),
+    [
+        ({}, [text(" ")], False),
+        ({"input": None}, [text(" ")], False),
+        ({"input": ""}, [text(" ")], False),
+        ({"input": "Hi"}, [text("Hi")], False),
+        ({"input": ["Hi"]}, [text("Hi")], True),
+        ({"input": ["a", "b"]}, [text("a"), text("b")], True),
+        ({"input": [5, 6]}, [tokens(5, 6)], False),
+        ({"input": [[5, 6], [7]]}, [tokens(5, 6), tokens(7)], True),
+        ({"input": [[5, 6]]}, [tokens(5, 6)], True),
+        ({"input": ["a", [5]]}, [text("a"), tokens(5)], True),
+        ({"input": [[], ""]}, [text(" "), text(" ")], True),
+        ({"input": "Hi", "user": 5}, [text("Hi")], False),
+    ],
+)
+def test_inputs_of_the_openai_route(body: dict[str, object], inputs: list[EmbedInput], is_list: bool) -> None:
+    call = read_openai_embeddings(body)
+    assert (list(call.inputs), call.is_list) == (inputs, is_list)
+
+
+@pytest.mark.parametrize("read", [read_embedding, read_openai_embeddings])
+@pytest.mark.parametrize(("value", "normalize"), [(None, None), (2, True), (2.0, True), (-1, False)])
+def test_the_norm_is_passed_on_if_given(read: object, value: object, normalize: bool | None) -> None:
+    request = read({"embd_normalize": value}).request(0, 1)  # type: ignore[operator]
+    assert (request.normalize if request.HasField("normalize") else None) is normalize
+
+
+def test_dimensions_are_for_the_core_to_judge() -> None:
+    assert read_openai_embeddings({"dimensions": 576}).request(0, 1).dimensions == 576
+    assert not read_openai_embeddings({"dimensions": None}).request(0, 1).HasField("dimensions")
+
+
+def test_a_part_of_the_inputs_keeps_the_options() -> None:
+    call = read_embedding({"content": ["a", "b", "c"], "embd_normalize": -1})
+    assert call.request(1, 3) == EmbedRequest(inputs=[text("b"), text("c")], normalize=False)
+    assert call.request(2, 9) == EmbedRequest(inputs=[text("c")], normalize=False)
+
+
+def joined(call: EmbeddingCall, *vectors: list[float], prompt_tokens: int = 0) -> str:
+    parts = openai_parts if call.field == "input" else embedding_parts
+    embeddings = [Embedding(index=index, values=values) for index, values in enumerate(vectors)]
+    return b"".join(parts(call, Vectors(embeddings, prompt_tokens))).decode()
+
+
+def test_the_native_answer_to_the_byte() -> None:
+    assert joined(read_embedding({"content": "a"}), [0.1, -1.0]) == '{"embedding":[0.10000000149011612,-1.0]}'
+    assert joined(read_embedding({"content": ["a", "b"]}), [1.0], [0.5]) == (
+        '{"results":[{"embedding":[1.0]},{"embedding":[0.5]}]}'
+    )
+
+
+def test_the_openai_answer_to_the_byte() -> None:
+    call = read_openai_embeddings({"input": ["a", "b"], "model": "m"})
+    assert joined(call, [1.0, 0.1], [0.5, 2.0], prompt_tokens=7) == (
+        '{"data":[{"embedding":[1.0,0.10000000149011612],"index":0,"object":"embedding"},'
+        '{"embedding":[0.5,2.0],"index":1,"object":"embedding"}],"model":"m","object":"list",'
+        '"usage":{"prompt_tokens":7,"total_tokens":7}}'
+    )
+
+
+def test_the_openai_answer_to_a_request_without_a_model() -> None:
+    assert json.loads(joined(read_openai_embeddings({"input": "a"}), [1.0]))["model"] == "gpt-3.5-turbo-0613"
+
+
+def test_base64_is_little_endian_float32() -> None:
+    answer = json.loads(joined(read_openai_embeddings({"encoding_format": "base64"}), [1.0, -0.1]))
+    assert base64.b64decode(answer["data"][0]["embedding"]) == struct.pack("<2f", 1.0, -0.1)
+
+
+def test_numbers_that_json_lacks_are_null() -> None:
+    assert joined(read_embedding({}), [float("nan"), float("inf")]) == '{"embedding":[null,null]}'
+
+
+@pytest.mark.parametrize(
+    ("body", "path", "first", "name"),
+    [
+        ({"content": "a"}, "inputs[0].text", 0, "content"),
+        ({"content": "a"}, "inputs[0]", 0, "content"),
+        ({"content": "a"}, "inputs", 0, "content"),
+        ({"content": "a"}, "prompt", 0, "content"),
+        ({"content": [1, 2]}, "inputs[0].token_ids.ids[1]", 0, "content[1]"),
+        ({"content": ["a", 2]}, "inputs[0].parts.parts[1].token_ids.ids[0]", 0, "content"),
+        ({"content": ["a", "b"]}, "inputs[1].text", 0, "content[1]"),
+        ({"content": ["a", "b"]}, "inputs[1].text", 32, "content[33]"),
+        ({"content": ["a", [1, 2]]}, "inputs[0].token_ids.ids[1]", 1, "content[1][1]"),
+        ({"content": "a"}, "normalize", 0, "embd_normalize"),
+    ],
+)
+def test_core_fields_get_the_names_of_the_native_route(
+    body: dict[str, object], path: str, first: int, name: str
+) -> None:
+    failure = RpcFailure(StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT", "x", violations=((path, "is wrong"),))
+    assert in_json_terms(failure, read_embedding(body), first).violations == ((name, "is wrong"),)
+
+
+@pytest.mark.parametrize(
+    ("body", "path", "name"),
+    [
+        ({"input": ["a"]}, "inputs[0].text", "input[0]"),
+        ({"input": [[1]]}, "inputs[0].token_ids.ids[0]", "input[0][0]"),
+        ({"input": [1]}, "inputs[0].token_ids.ids[0]", "input[0]"),
+        ({"input": "a"}, "dimensions", "dimensions"),
+    ],
+)
+def test_core_fields_get_the_names_of_the_openai_route(body: dict[str, object], path: str, name: str) -> None:
+    failure = RpcFailure(StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT", "x", violations=((path, "is wrong"),))
+    assert in_json_terms(failure, read_openai_embeddings(body), 0).violations == ((name, "is wrong"),)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=3), children, max_size=2),
+    max_leaves=6,
+)
+KEYS = ("content", "input", "image_data", "embd_normalize", "dimensions", "encoding_format", "model", "timeout_s")
+
+
+@untimed
+@given(st.dictionaries(st.sampled_from(KEYS), VALUES))
+def test_any_body_is_either_translated_or_refused_by_name(body: dict[str, object]) -> None:
+    for read in (read_embedding, read_openai_embeddings):
+        try:
+            call = read(body)
+        except InvalidRequest as error:
+            assert error.name.split("[")[0] in body
+        else:
+            assert all(item.WhichOneof("content") for item in call.request(0, len(call.inputs)).inputs)
