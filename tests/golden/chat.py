@@ -57,7 +57,8 @@ def compare_chat_stream(findings: Findings, case: Mapping[str, Any], text: str) 
     recorded, events = parse_events(findings, case["response_text"]), parse_events(findings, text)
     if not recorded or not events:
         return
-    findings.expect_equal("last event", "[DONE]", events[-1])
+    if findings.expect_equal("last event", "[DONE]", events[-1]):
+        findings.explain("stream", "begins with the role and ends with [DONE] (docs/adr/0010)")
     chunks = [event for event in events if event != "[DONE]"]
     if not chunks:
         findings.differ("stream", "has no chunks")
@@ -116,4 +117,6 @@ def _has_own_system_message(case: Mapping[str, Any]) -> bool:
 
 
 def _explain_template(findings: Findings) -> None:
-    findings.explain("prompt", "the model's own template adds its default system message; the text is not compared")
+    findings.explain(
+        "prompt", "the model's own template adds its default system message; the text is not compared (docs/adr/0008)"
+    )

@@ -73,7 +73,7 @@ def _compare_result(findings: Findings, case: Mapping[str, Any], place: str, exp
     _compare_timings(findings, place, actual)
     is_recut = _is_recut(case)
     if is_recut:
-        findings.explain(place, "the prompt is cut into other tokens since 2024; shapes are compared only")
+        findings.explain(f"{place}.prompt", "the prompt is cut into other tokens since 2024; shapes are compared only")
     else:
         findings.expect_equal(f"{place}.tokens_evaluated", expected["tokens_evaluated"], actual["tokens_evaluated"])
     is_greedy = case["body"].get("temperature", 0.8) <= 0
@@ -95,6 +95,8 @@ def _compare_settings(
             wanted = case["body"].get(key, value)
             if actual[key] not in (wanted, value):
                 findings.differ(where, f"is {actual[key]}; {wanted} is expected")
+            elif actual[key] != value:
+                findings.explain(where, "shows what is in force (docs/adr/0010)")
         elif key == "logit_bias":
             _compare_biases(findings, where, expected, actual)
         else:
@@ -150,5 +152,5 @@ def _compare_end(
 
 
 def _is_recut(case: Mapping[str, Any]) -> bool:
-    prompt = case["body"]["prompt"]
+    prompt = case["body"].get("prompt")
     return isinstance(prompt, str) and prompt.startswith(_RECUT_PROMPT)

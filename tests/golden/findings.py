@@ -24,7 +24,7 @@ class Findings:
 
     def explain(self, place: str, reason: str) -> None:
         """Note an allowed difference."""
-        self.explained.append(f"{place}: {reason}")
+        self.explained.append(f"{place.removeprefix('.')}: {reason}")
 
     def expect_equal(self, place: str, expected: object, actual: object) -> bool:
         """Note a difference unless both are the same value of the same type; returns whether they are."""

@@ -121,7 +121,7 @@ def test_a_greedy_text_may_part_after_four_tokens() -> None:
     answer["content"] = answer["content"][:20] + " something else"
     verdict = judge("greedy-fact", answer)
     assert isinstance(verdict, Agreement)
-    assert "parts from the recorded text" in verdict.explained[0]
+    assert any("parts from the recorded text" in reason for reason in verdict.explained)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_token_0_may_differ_where_penalties_are_on() -> None:
 def test_drifted_cases_are_compared_by_shape() -> None:
     verdict = judge_probabilities("typical0.1-uni", ("x", 1.0))
     assert isinstance(verdict, Agreement)
-    assert "move the cut" in verdict.explained[0]
+    assert any("move the cut" in reason for reason in verdict.explained)
 
 
 # Streams.
