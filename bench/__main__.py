@@ -10,7 +10,7 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
-from bench import decode, first_token, idle_caches, memory, sampling, startup
+from bench import decode, embeddings, first_token, idle_caches, memory, sampling, startup
 from bench.harness.errors import BenchError
 from bench.harness.machine import conditions
 from bench.harness.report import Result, render_table, to_json
@@ -24,6 +24,7 @@ SCENARIOS: dict[str, Callable[[Settings], Result]] = {
     "first_token": first_token.run,
     "decode": decode.run,
     "idle_caches": idle_caches.run,
+    "embeddings": embeddings.run,
     "sampling": sampling.run,
 }
 

@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from bench.harness.errors import BenchError
 from bench.harness.load import Job, StreamTiming
@@ -20,7 +20,7 @@ class RestTarget:
     def __init__(self, port: int) -> None:
         self._port = port
 
-    async def generate(self, job: Job) -> StreamTiming:
+    async def generate(self, job: Job, *, on_event: Callable[[], None] = lambda: None) -> StreamTiming:
         """Serve one job over server-sent events. The connection is open before the clock starts."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         try:
@@ -32,10 +32,29 @@ class RestTarget:
                 # Only the final event is parsed: parsing each would take time from the server on a small machine.
                 first_token = first_token or time.perf_counter()
                 last = event
+                on_event()
             ended = time.perf_counter()
         finally:
             writer.close()
         return StreamTiming(sent, first_token, ended, _generated(last, job))
+
+    async def post(self, path: str, body: object) -> bytes:
+        """The body of the answer to a request that is not streamed.
+
+        Raises:
+            BenchError: its status is not 200.
+        """
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        try:
+            writer.write(_post(path, self._port, body))
+            head, _, content = (await reader.read()).partition(b"\r\n\r\n")
+        finally:
+            writer.close()
+        if b" 200 " not in head.split(b"\r\n")[0] + b" ":
+            raise BenchError(f"POST {path} answered {head.split(bytes([13]))[0].decode()}: {content[:500]!r}")
+        if b"transfer-encoding: chunked" in head.lower():
+            raise BenchError(f"POST {path} answered with a chunked body")
+        return content
 
 
 def _request(job: Job, port: int) -> bytes:
@@ -51,12 +70,16 @@ def _request(job: Job, port: int) -> bytes:
     if job.slot_id is not None:
         # The option's name in the documented API, and in llama-server today.
         options |= {"slot_id": job.slot_id, "id_slot": job.slot_id}
-    body = json.dumps(options).encode()
+    return _post("/completion", port, options)
+
+
+def _post(path: str, port: int, body: object) -> bytes:
+    content = json.dumps(body).encode()
     head = (
-        f"POST /completion HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(content)}\r\nConnection: close\r\n\r\n"
     )
-    return head.encode() + body
+    return head.encode() + content
 
 
 async def _events(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:

@@ -76,21 +76,21 @@ def find_peers(python: Path) -> Peers:
 
 
 @contextlib.contextmanager
-def slotline_server(settings: Settings) -> Iterator[Endpoints]:
+def slotline_server(settings: Settings, *options: str) -> Iterator[Endpoints]:
     """``slotline serve``, started but perhaps not ready."""
     rest_port, grpc_port = free_port(), free_port()
     address = f"127.0.0.1:{grpc_port}"
-    command = [sys.executable, "-m", "slotline.cli", "serve", *_common_options(settings)]
+    command = [sys.executable, "-m", "slotline.cli", "serve", *_common_options(settings), *options]
     command += ["--port", str(rest_port), "--grpc-listen", address]
     with running("slotline", command) as server:
         yield Endpoints(server, rest_port, address)
 
 
 @contextlib.contextmanager
-def llama_server(settings: Settings, peers: Peers) -> Iterator[Endpoints]:
+def llama_server(settings: Settings, peers: Peers, *options: str) -> Iterator[Endpoints]:
     """llama-server, started but perhaps not ready."""
     rest_port = free_port()
-    command = [str(peers.server), *_common_options(settings), "--port", str(rest_port)]
+    command = [str(peers.server), *_common_options(settings), *options, "--port", str(rest_port)]
     with running("llama-server", command) as server:
         yield Endpoints(server, rest_port, None)
 
