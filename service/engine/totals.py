@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from service.engine.slots import Sequence
 from service.engine.types import Counters
@@ -33,11 +33,4 @@ class Totals:
 
     def counters(self) -> Counters:
         """The sums as they are now."""
-        return Counters(
-            prompt_tokens=self.prompt_tokens,
-            prompt_s=self.prompt_s,
-            predicted_tokens=self.predicted_tokens,
-            predicted_s=self.predicted_s,
-            finished=self.finished,
-            steps=self.steps,
-        )
+        return Counters(**asdict(self))

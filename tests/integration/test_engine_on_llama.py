@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from service.config import EngineConfig, ModelConfig
-from service.engine.engine import Engine
 from service.engine.scripted import VirtualClock
 from service.engine.types import (
     EmbeddingRequest,
@@ -23,7 +22,7 @@ from service.engine.types import (
 from service.llama.loader import load
 from service.llama.model import LlamaModel
 from service.sampling.settings import SamplingSettings
-from tests.support.engine import GREEDY, RecordingSink
+from tests.support.engine import GREEDY, RecordingSink, SteppedEngine
 from tests.support.tiny_gguf import write_tiny_gguf
 
 N_SLOTS, N_CTX_SLOT = 3, 64
@@ -31,46 +30,20 @@ N_SLOTS, N_CTX_SLOT = 3, 64
 STEMS = [tuple(random.Random(seed).randbytes(length)) for seed, length in enumerate([3, 20, 50])]
 
 
-class LlamaBench:
-    """An engine on a real library, checked after every step."""
+class LlamaBench(SteppedEngine):
+    """An engine on the library, compared with it after every step."""
 
     def __init__(self, model: LlamaModel, **options: int) -> None:
         self.model = model
-        self.clock = VirtualClock()
-        config = EngineConfig(n_slots=N_SLOTS, n_ctx_slot=N_CTX_SLOT, **options)
-        self.engine = Engine(model, config, self.clock)
-        self._next_task = 0
+        super().__init__(model, EngineConfig(n_slots=N_SLOTS, n_ctx_slot=N_CTX_SLOT, **options), VirtualClock())
 
-    def submit(self, request: Request) -> tuple[int, RecordingSink]:
-        """Queue a request."""
-        self._next_task += 1
-        sink = RecordingSink()
-        self.engine.submit(self._next_task, request, sink)
-        return self._next_task, sink
-
-    def step(self) -> None:
-        """Do one step and compare both sides."""
-        for sink, events in self.engine.step():
-            sink.put(events)
+    def check(self) -> None:
+        """What the engine believes is what the library holds."""
         self.clock.advance(0.01)
         for slot in self.engine._slots:
-            if slot.sequence is not None or self.engine._config.group_n == 1:
+            if slot.sequence is not None or self.config.group_n == 1:
                 assert self.model.position_max(slot.id) + 1 == slot.next_position
         assert self.model.cells_free == self.model.info.n_cells - self.engine.snapshot().kv_cells_used
-
-    def run(self) -> None:
-        """Step until nothing is left to do."""
-        for _ in range(10_000):
-            if not self.engine.has_work:
-                return
-            self.step()
-        raise AssertionError("still busy")
-
-    def complete(self, request: Request) -> RecordingSink:
-        """Run one request to its end."""
-        _, sink = self.submit(request)
-        self.run()
-        return sink
 
     def empty(self) -> None:
         """Give everything back, as the engine would, and find no cell missing."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from service.config import EngineConfig
 from service.engine.engine import Engine
+from service.engine.model import LanguageModel
 from service.engine.scripted import ScriptedModel, VirtualClock, next_letter
 from service.engine.types import (
     Accepted,
@@ -89,18 +90,13 @@ class RecordingSink:
         return bool(self.events) and is_last(self.events[-1])
 
 
-class EngineBench:
-    """An engine on a scripted model in virtual time; every step checks what it believes against the model's memory."""
+class SteppedEngine:
+    """An engine without a thread; ``check`` is called after every step."""
 
-    def __init__(self, config: EngineConfig | None = None, **model_options: object) -> None:
-        self.config = config or EngineConfig(n_slots=2, n_ctx_slot=128)
-        self.clock = VirtualClock()
-        options: dict[str, object] = {
-            "n_cells": self.config.n_slots * self.config.n_ctx_slot,
-            "n_seq_max": self.config.n_slots + 1 + N_EMBEDDING_SEQUENCES,
-        }
-        self.model = ScriptedModel(clock=self.clock, **(options | model_options))  # type: ignore[arg-type]
-        self.engine = Engine(self.model, self.config, self.clock)
+    def __init__(self, model: LanguageModel, config: EngineConfig, clock: VirtualClock) -> None:
+        self.config = config
+        self.clock = clock
+        self.engine = Engine(model, config, clock)
         self._next_task = 0
 
     def submit(self, request: Request) -> tuple[int, RecordingSink]:
@@ -129,6 +125,23 @@ class EngineBench:
         _, sink = self.submit(request)
         self.run()
         return sink
+
+    def check(self) -> None:
+        """What must hold after every step."""
+
+
+class EngineBench(SteppedEngine):
+    """An engine on a scripted model in virtual time; every step checks what it believes against the model's memory."""
+
+    def __init__(self, config: EngineConfig | None = None, **model_options: object) -> None:
+        config = config or EngineConfig(n_slots=2, n_ctx_slot=128)
+        clock = VirtualClock()
+        options: dict[str, object] = {
+            "n_cells": config.n_slots * config.n_ctx_slot,
+            "n_seq_max": config.n_slots + 1 + N_EMBEDDING_SEQUENCES,
+        }
+        self.model = ScriptedModel(clock=clock, **(options | model_options))  # type: ignore[arg-type]
+        super().__init__(self.model, config, clock)
 
     def embed(self, *texts: str) -> RecordingSink:
         """Run a request for embeddings to its end."""

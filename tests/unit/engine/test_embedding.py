@@ -82,20 +82,9 @@ def test_a_prompt_and_texts_to_embed_share_the_time_evenly() -> None:
     assert of_prompt == of_text == 200
 
 
-def test_a_small_request_does_not_wait_for_a_large_one() -> None:
-    bench = EngineBench()
-    _, large = bench.submit(EmbeddingRequest(tuple(prompt(f"text {number}") for number in range(100))))
-    bench.step()
-    _, small = bench.submit(EmbeddingRequest((prompt("small"),)))
-    while not small.is_over:
-        bench.step()
-    assert not large.is_over
-    bench.run()
-    assert np.array_equal(large.embedded.vectors[99], expected("text 99"))
-
-
-def test_a_small_request_does_not_wait_for_a_large_one_in_an_encoder() -> None:
-    bench = EngineBench(can_generate=False, n_hidden=16)
+@pytest.mark.parametrize("can_generate", [True, False])
+def test_a_small_request_does_not_wait_for_a_large_one(can_generate: bool) -> None:
+    bench = EngineBench(can_generate=can_generate, n_hidden=16)
     _, large = bench.submit(EmbeddingRequest(tuple(prompt(f"text {number}") for number in range(100))))
     bench.step()
     _, small = bench.submit(EmbeddingRequest((prompt("small"),)))
