@@ -105,9 +105,9 @@ class Parsed:
     used: list[tuple[Option, tuple[str, ...]]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
-    def arguments_of(self, groups: Sequence[Group]) -> list[str]:
+    def arguments_of(self, groups: Sequence[Group], *, leave_out: Option | None = None) -> list[str]:
         """The arguments that belong to the options of these groups, as they were given."""
-        wanted = {id(option) for group in groups for option in group.options}
+        wanted = {id(option) for group in groups for option in group.options if option is not leave_out}
         return [argument for option, taken in self.used if id(option) in wanted for argument in taken]
 
 

@@ -41,6 +41,12 @@ class PrivateDirectory:
         """gRPC address of the socket inside."""
         return f"unix:{self.path / SOCKET}"
 
+    def write(self, name: str, content: str) -> Path:
+        """Put a file into the directory and return its path."""
+        path = self.path / name
+        path.write_text(content, encoding="utf-8")
+        return path
+
     def remove(self) -> None:
         """Remove the directory with all that is in it; harmless if it is gone."""
         shutil.rmtree(self.path, ignore_errors=True)

@@ -28,9 +28,11 @@ from slotline.cli.reservation import ReservedAddress
 from slotline.cli.rest import bind_rest, log_listening, url_of
 from slotline.cli.rest_options import rest_config
 from slotline.cli.serve_options import PASSED_TO_CORE
+from slotline.cli.shared_options import SYSTEM_PROMPT_FILE
 from slotline.cli.start_errors import StartError
 from slotline.cli.stop_signals import StopSignals
 from slotline.cli.supervisor import CorePhase, Supervisor
+from slotline.cli.system_prompt_file import as_file_content
 from slotline.cli.version import slotline_version
 
 logger = logging.getLogger(__name__)
@@ -54,7 +56,7 @@ def run(parsed: Parsed) -> int:
         rest = bind_rest(replace(rest_config(parsed.settings), core=directory.socket_address))
         grpc = reserve(parsed.settings.get("grpc_listen", ()), stack)
         logger.info("gRPC addresses", extra={"addresses": [*grpc.mandatory, *grpc.optional]})
-        command = core_command(parsed, config, directory.socket_address, grpc)
+        command = core_command(parsed, config, directory, grpc)
         display = StartupDisplay(_facts(config, model, rest, grpc))
         supervisor = Supervisor(partial(ChildProcess, command), partial(probe_core, rest.core), display)
         signals.before_exit.append(supervisor.kill)
@@ -126,19 +128,24 @@ def reserve(asked: Sequence[str], stack: ExitStack) -> GrpcAddresses:
     return GrpcAddresses(mandatory=tuple(held)) if asked else GrpcAddresses(optional=tuple(held))
 
 
-def core_command(parsed: Parsed, config: CoreConfig, socket: str, grpc: GrpcAddresses) -> list[str]:
+def core_command(parsed: Parsed, config: CoreConfig, directory: PrivateDirectory, grpc: GrpcAddresses) -> list[str]:
     """The command line of the core.
 
     Args:
-        socket: the private address between adapter and core.
+        directory: holds what adapter and core share.
     """
     # -P: a directory named like one of our packages, where the server happens to be started, must not be imported.
     command = [sys.executable, "-P", "-m", "slotline.cli", "core", "--exit-with-parent", str(os.getpid())]
-    for address in (socket, *grpc.mandatory):
+    for address in (directory.socket_address, *grpc.mandatory):
         command += ["--listen", address]
     for address in grpc.optional:
         command += ["--optional-listen", address]
-    return [*command, *parsed.arguments_of(PASSED_TO_CORE), "--model", config.model.path]
+    # A copy of that file: what was given may be a pipe, or have changed when the core is restarted.
+    command += [*parsed.arguments_of(PASSED_TO_CORE, leave_out=SYSTEM_PROMPT_FILE), "--model", config.model.path]
+    if config.system_prompt is not None:
+        copy = directory.write("system_prompt.json", as_file_content(config.system_prompt))
+        command += ["--system-prompt-file", str(copy)]
+    return command
 
 
 def _facts(config: CoreConfig, model: ModelFileFacts, rest: RestServer, grpc: GrpcAddresses) -> Facts:

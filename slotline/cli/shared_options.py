@@ -98,6 +98,14 @@ MODEL = Group(
     ),
 )
 
+SYSTEM_PROMPT_FILE = Value(
+    ("-spf", "--system-prompt-file"),
+    "FNAME",
+    "system_prompt",
+    system_prompt_file,
+    "what every slot's prompt follows: a file with a JSON object of prompt, anti_prompt and assistant_name",
+)
+
 SLOTS = Group(
     "slots and queue",
     (
@@ -130,13 +138,7 @@ SLOTS = Group(
             "requests that may wait for a slot; more are refused",
             default="16 per slot, at least 128",
         ),
-        Value(
-            ("-spf", "--system-prompt-file"),
-            "FNAME",
-            "system_prompt",
-            system_prompt_file,
-            "what every slot's prompt follows: a file with a JSON object of prompt, anti_prompt and assistant_name",
-        ),
+        SYSTEM_PROMPT_FILE,
         Flag(
             ("--no-cache-prompt",),
             {"cache_prompt": False},

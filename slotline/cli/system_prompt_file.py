@@ -25,6 +25,11 @@ def system_prompt_file(name: str, value: str) -> SystemPromptText:
     return SystemPromptText(**{"text": "", **_texts(name, value, content)})
 
 
+def as_file_content(prompt: SystemPromptText) -> str:
+    """What a file must hold for ``system_prompt_file`` to give this system prompt."""
+    return json.dumps({key: getattr(prompt, field) for key, field in _FIELDS.items()})
+
+
 def _read(name: str, path: str) -> bytes:
     try:
         with open(path, "rb") as file:

@@ -12,6 +12,7 @@ import pytest
 from slotline.cli import serve
 from slotline.cli.core_options import CORE_GROUPS, core_config
 from slotline.cli.options import UsageError, parse
+from slotline.cli.private_directory import PrivateDirectory
 from slotline.cli.serve import GrpcAddresses
 from slotline.cli.serve_options import SERVE_GROUPS
 from slotline.cli.start_errors import StartError
@@ -51,26 +52,34 @@ def test_the_default_address_is_optional(stack: ExitStack, busy_address: str, mo
     assert serve.reserve((), stack) == GrpcAddresses(missing=(busy_address,))
 
 
-def test_the_command_of_the_core_describes_the_same_core() -> None:
+@pytest.fixture
+def directory() -> Iterator[PrivateDirectory]:
+    """What adapter and core share."""
+    directory = PrivateDirectory()
+    yield directory
+    directory.remove()
+
+
+def test_the_command_of_the_core_describes_the_same_core(directory: PrivateDirectory) -> None:
     arguments = ["-c", "2048", "-np", "4", "--port", "0", "-v", "--grpc-listen", "127.0.0.1:0", "-m", "a b.gguf"]
     parsed = parse(SERVE_GROUPS, arguments)
     config = core_config(parsed.settings)
     grpc = GrpcAddresses(mandatory=("127.0.0.1:50052",), optional=("127.0.0.1:50051",))
-    command = serve.core_command(parsed, config, "unix:/tmp/s", grpc)
+    command = serve.core_command(parsed, config, directory, grpc)
     assert command[:5] == [sys.executable, "-P", "-m", "slotline.cli", "core"]
     settings = parse(CORE_GROUPS, command[5:]).settings
     core = core_config(settings)
     assert core.model == config.model
-    assert core.listen == ("unix:/tmp/s", "127.0.0.1:50052")
+    assert core.listen == (directory.socket_address, "127.0.0.1:50052")
     assert core.optional_listen == ("127.0.0.1:50051",)
     assert settings["parent_pid"] == os.getpid()
     assert settings["verbose"] is True
 
 
-def test_the_default_model_is_named_to_the_core() -> None:
+def test_the_default_model_is_named_to_the_core(directory: PrivateDirectory) -> None:
     parsed = parse(SERVE_GROUPS, [])
     config = core_config(parsed.settings)
-    command = serve.core_command(parsed, config, "unix:/tmp/s", GrpcAddresses())
+    command = serve.core_command(parsed, config, directory, GrpcAddresses())
     assert command[-2:] == ["--model", config.model.path]
 
 

@@ -10,6 +10,7 @@ from slotline.cli.commands import COMMANDS
 from slotline.cli.core_options import CORE_GROUPS, core_config
 from slotline.cli.main import main
 from slotline.cli.options import parse
+from slotline.cli.private_directory import PrivateDirectory
 from slotline.cli.serve import GrpcAddresses, core_command
 from slotline.cli.serve_options import SERVE_GROUPS
 from slotline.cli.system_prompt_file import MAX_BYTES, system_prompt_file
@@ -86,10 +87,16 @@ def test_a_file_that_cannot_be_read_stops_the_start(
     assert output.out == COMMANDS[command].usage
 
 
-def test_the_core_of_a_server_reads_the_same_file(path: Path) -> None:
-    path.write_text('{"prompt":"P","anti_prompt":"U"}')
-    parsed = parse(SERVE_GROUPS, ["-m", "model.gguf", "-spf", str(path)])
+def test_the_core_of_a_server_reads_what_the_server_has_read(path: Path) -> None:
+    path.write_text('{"prompt":"P \\u00e9","anti_prompt":"U"}')
+    parsed = parse(SERVE_GROUPS, ["-m", "model.gguf", "-spf", str(path), "-c", "512"])
     config = core_config(parsed.settings)
-    assert config.system_prompt == SystemPromptText("P", anti_prompt="U")
-    command = core_command(parsed, config, "unix:/tmp/s", GrpcAddresses())
-    assert core_config(parse(CORE_GROUPS, command[5:]).settings).system_prompt == config.system_prompt
+    assert config.system_prompt == SystemPromptText("P é", anti_prompt="U")
+    # A pipe can be read only once, and a core may be started again at any time.
+    path.unlink()
+    directory = PrivateDirectory()
+    try:
+        command = core_command(parsed, config, directory, GrpcAddresses())
+        assert core_config(parse(CORE_GROUPS, command[5:]).settings).system_prompt == config.system_prompt
+    finally:
+        directory.remove()
