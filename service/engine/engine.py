@@ -211,7 +211,7 @@ class Engine:
     # Admission ------------------------------------------------------------------------------------------------------
 
     def _admit(self) -> None:
-        while any(slot.is_idle for slot in self._slots):
+        while self._waiting and any(slot.is_idle for slot in self._slots):
             waiting = self._waiting.take()
             if waiting is None:
                 break
@@ -219,8 +219,9 @@ class Engine:
                 self._start(waiting)
             except ServiceError as error:
                 self._running.fail(waiting.task, error)
-        busy = sum(len(slot.tokens) for slot in self._slots if not slot.is_idle)
-        self._embedding.admit(self._info.n_cells - busy - len(self._system.tokens))
+        if self._embedding.has_work:
+            busy = sum(len(slot.tokens) for slot in self._slots if not slot.is_idle)
+            self._embedding.admit(self._info.n_cells - busy - len(self._system.tokens))
 
     def _start(self, waiting: WaitingSequence) -> None:
         now_s = self._clock()

@@ -103,11 +103,13 @@ class SlotMemory:
 
     def make_room(self, n_cells: int) -> bool:
         """Free cells by dropping caches of idle slots, least recently used first; False if that is not enough."""
+        if self._model.cells_free >= n_cells:
+            return True
         for slot in self._idle():
-            if self._model.cells_free >= n_cells:
-                break
             self.drop(slot)
-        return self._model.cells_free >= n_cells
+            if self._model.cells_free >= n_cells:
+                return True
+        return False
 
     def _unshare(self, slot: Slot) -> bool:
         """Copy what a slot shares to cells of its own; False, with nothing changed, if there are too few."""

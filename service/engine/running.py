@@ -97,20 +97,22 @@ class RunningSequences:
         """Evaluate a plan, and the states that embeddings wait for. Together they keep the step's time."""
         is_busy = any(slot.is_decoding for slot in self._slots)
         budget = self._budget.tokens(is_busy=is_busy)
-        due = self._embedding.due(budget)
-        if due:
-            self._embed(due)
-        self._advance(self._decode(budget - sum(len(segment.tokens) for segment in due)))
+        if self._embedding.has_work:
+            due = self._embedding.due(budget)
+            if due:
+                self._embed(due)
+                budget -= sum(len(segment.tokens) for segment in due)
+        self._advance(self._decode(budget))
 
     def _plan(self, budget: int) -> StepPlan:
         decoding = [slot.id for slot in self._slots if slot.is_decoding]
         prefilling = [
             PrefillWork(slot.id, slot.prompt_remaining if slot.room is None else min(slot.prompt_remaining, slot.room))
-            for slot in sorted(self._slots, key=lambda slot: slot.sequence.started_s if slot.sequence else 0.0)
+            for slot in sorted(self._slots, key=_started_s)
             if slot.prompt_remaining
         ]
-        if self._embedding.n_prefill:
-            prefilling.append(PrefillWork(EMBEDDINGS, self._embedding.n_prefill))
+        if self._embedding.has_work and (n_tokens := self._embedding.n_prefill):
+            prefilling.append(PrefillWork(EMBEDDINGS, n_tokens))
         n_batch = min(self._info.n_batch, max(self._config.n_batch, len(decoding) + 1))
         return plan_step(decoding, prefilling, n_batch=n_batch, budget=budget)
 
@@ -170,7 +172,7 @@ class RunningSequences:
         if not running:
             self._embedding.fail_all(error)
             return
-        slot = max(running, key=lambda slot: slot.sequence.started_s if slot.sequence else 0.0)
+        slot = max(running, key=_started_s)
         assert slot.sequence is not None
         self.fail(slot.sequence.task, error)
         self._memory.drop(slot)
@@ -283,3 +285,7 @@ class RunningSequences:
 
     def emit(self, task: Task, event: Event) -> None:
         self._outbox.put(task.id, task.sink, event)
+
+
+def _started_s(slot: Slot) -> float:
+    return slot.sequence.started_s if slot.sequence is not None else 0.0
