@@ -1,4 +1,4 @@
-"""The core's metrics: counters since start, averages of a window, and all of it in the Prometheus text format.
+"""The core's metrics: counters and histograms since start, averages of a window, and the Prometheus text of all.
 
 Everything is computed from the engine's last snapshot when somebody asks; nothing is counted here.
 """
@@ -13,9 +13,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from service.api.histograms import histogram_metrics
 from service.api.served_model import ServedModel
 from service.api.status import CoreState, CoreStatus
-from service.engine.types import Counters, EngineSnapshot
+from service.engine.types import Counters, EngineSnapshot, Outcome
 from service.errors import Unavailable
 from slotline.v1 import model_pb2
 
@@ -83,6 +84,8 @@ class _StatusCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         status = self._status()
         yield from _counters(status.snapshot.counters)
+        yield _requests(status.snapshot.counters)
+        yield from histogram_metrics(status.snapshot.distributions)
         yield from _gauges(status)
         state = GaugeMetricFamily("slotline_core_state", "1 for the state that the core is in.", labels=["state"])
         for known in CoreState:
@@ -95,6 +98,7 @@ class _StatusCollector(Collector):
 def _counters(counters: Counters) -> Iterator[Metric]:
     for name, text, value in (
         ("prompt_tokens", "Prompt tokens evaluated, without those taken from the cache.", counters.prompt_tokens),
+        ("cached_prompt_tokens", "Prompt tokens taken from the cache.", counters.cached_prompt_tokens),
         ("prompt_seconds", "Time from slot start to first token, summed over requests.", counters.prompt_s),
         ("predicted_tokens", "Tokens sampled.", counters.predicted_tokens),
         ("predicted_seconds", "Time from first to last token, summed over requests.", counters.predicted_s),
@@ -102,6 +106,13 @@ def _counters(counters: Counters) -> Iterator[Metric]:
         ("steps", "Steps of the engine.", counters.steps),
     ):
         yield CounterMetricFamily(f"slotline_{name}", text, value=value)
+
+
+def _requests(counters: Counters) -> Metric:
+    requests = CounterMetricFamily("slotline_requests", "Requests for text that are over.", labels=["outcome"])
+    for outcome, value in zip(Outcome, counters.requests, strict=True):
+        requests.add_metric([outcome.value], value)
+    return requests
 
 
 def _gauges(status: CoreStatus) -> Iterator[Metric]:

@@ -111,14 +111,22 @@ class Engine:
         """Requests that wait for a slot, or to be embedded."""
         return self._waiting.n_tasks + self._embedding.n_waiting
 
-    def submit(self, task_id: int, request: Request, sink: Sink) -> None:
-        """Queue a request; it is looked at in the next step."""
+    def submit(self, task_id: int, request: Request, sink: Sink, arrived_s: float | None = None) -> None:
+        """Queue a request; it is looked at in the next step.
+
+        Args:
+            task_id: number of the request.
+            request: what is asked for.
+            sink: takes its events.
+            arrived_s: when it arrived, if that was earlier than now.
+        """
+        arrived_s = self._clock() if arrived_s is None else arrived_s
         try:
             match request:
                 case GenerationRequest():
                     if request.system_prompt is not None:
                         self._change_system_prompt(request.system_prompt)
-                    self._waiting.add(Task(task_id, request, sink, self._clock(), request.n_sequences))
+                    self._waiting.add(Task(task_id, request, sink, arrived_s, request.n_sequences))
                 case EmbeddingRequest():
                     self._check_inputs(request)
                     self._embedding.submit(task_id, request, sink)
@@ -132,7 +140,7 @@ class Engine:
         """End a request without further events; unknown ids are ignored, for the request may have ended."""
         task = self._running.find(task_id)
         if task is not None:
-            self._running.close(task)
+            self._running.cancel(task)
         else:
             self._embedding.cancel(task_id)
 
@@ -163,14 +171,20 @@ class Engine:
             kv_cells_total=self._info.n_cells,
             counters=self._running.totals.counters(),
             system_prompt=self._system.current,
+            distributions=self._running.totals.distributions(),
         )
 
     def step(self) -> list[Delivery]:
         """Do one step and return its events, in order per request."""
-        self._running.totals.steps += 1
+        started_s = self._clock()
+        self._work()
+        self._running.totals.end_step(self._clock() - started_s)
+        return self._outbox.take()
+
+    def _work(self) -> None:
         if self._system.is_pending:
             self._evaluate_system_prompt()
-            return self._outbox.take()
+            return
         self._end_system_task(SystemPromptSet())
         if self._info.can_generate:
             self._admit()
@@ -180,7 +194,7 @@ class Engine:
             started_s = self._clock()
             n_tokens = self._embedding.encode(self._budget.tokens(is_busy=False))
             self._budget.observe(n_tokens, 0, self._clock() - started_s)
-        return self._outbox.take()
+            self._running.totals.add_evaluated(n_tokens)
 
     # System prompt --------------------------------------------------------------------------------------------------
 
@@ -193,8 +207,10 @@ class Engine:
 
     def _evaluate_system_prompt(self) -> None:
         """Evaluate a chunk of it. Whoever waits needs it, and nobody runs, so nothing else is in this step."""
+        n_before = len(self._system.slot.tokens)
         try:
             self._system.advance(self._budget)
+            self._running.totals.add_evaluated(len(self._system.slot.tokens) - n_before)
         except (CacheFull, DecodeFailed) as error:
             logger.error("the system prompt cannot be evaluated", extra={"error": str(error)})
             failure = EngineFailure("the model could not evaluate the system prompt; there is none now")
@@ -228,6 +244,7 @@ class Engine:
         slot = self._admission.start(waiting, now_s)
         assert slot.sequence is not None
         if waiting.index == 0:
+            self._running.totals.add_start(slot.sequence)
             self._running.emit(slot.sequence.task, accepted(slot, slot.sequence, now_s))
 
     def _check_inputs(self, request: EmbeddingRequest) -> None:

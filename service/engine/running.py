@@ -17,7 +17,7 @@ from service.engine.scheduler import EMBEDDINGS, PrefillWork, StepPlan, plan_ste
 from service.engine.slots import Sequence, Slot
 from service.engine.task import Task, WaitingSequences
 from service.engine.totals import Totals
-from service.engine.types import Event, Failed, Finished, FinishReason, Overflow
+from service.engine.types import Event, Failed, Finished, FinishReason, Outcome, Overflow
 from service.errors import CacheExhausted, EngineFailure, ServiceError
 from service.sampling.sampler import UnusableLogits
 
@@ -135,6 +135,7 @@ class RunningSequences:
                     return []
                 else:
                     self._budget.observe(plan.n_prefill, len(plan.decode), self._clock() - started_s)
+                    self.totals.add_evaluated(plan.n_prefill + len(plan.decode))
                     return segments
             self._give_way()
             plan = self._plan(budget)
@@ -189,6 +190,7 @@ class RunningSequences:
 
     def _advance(self, segments: list[Segment]) -> None:
         """Record what was evaluated, then sample where logits are due."""
+        now_s = self._clock()
         for index, segment in enumerate(segments):
             if self._embedding.owns(segment.seq_id):
                 self._embedding.advance(segment)
@@ -201,11 +203,12 @@ class RunningSequences:
             if not slot.prompt_remaining:
                 sequence.task.has_prompt = True
             if segment.wants_logits:
-                self._sample(slot, sequence, index)
+                self._sample(slot, sequence, index, now_s)
             elif not slot.prompt_remaining:
                 self.finish(slot, Ending(FinishReason.LENGTH))
 
-    def _sample(self, slot: Slot, sequence: Sequence, index: int) -> None:
+    def _sample(self, slot: Slot, sequence: Sequence, index: int, now_s: float) -> None:
+        """Sample from row ``index`` of the logits, which were evaluated at ``now_s``."""
         try:
             sampled = sequence.sampler.sample(
                 self._model.logits(index), ban_eog=sequence.sampled < sequence.request.min_tokens
@@ -219,6 +222,9 @@ class RunningSequences:
         if sequence.first_token_s is None:
             sequence.first_token_s = self._clock()
             self.totals.add_prompt(sequence, sequence.first_token_s)
+        if sequence.evaluated_s is not None:
+            self.totals.add_token(now_s - sequence.evaluated_s)
+        sequence.evaluated_s = now_s
         is_eos = sampled.id in self._info.eog_tokens
         piece = b"" if is_eos else self._model.piece(sampled.id)
         output, ending = put_out(sequence, sampled, piece, is_eos=is_eos)
@@ -238,6 +244,7 @@ class RunningSequences:
                 self._fail_sequences([segment.seq_id for segment in due], error)
                 return
             else:
+                self.totals.add_evaluated(sum(len(segment.tokens) for segment in due))
                 self._embedding.finish(due, rows)
                 return
         self._give_way()
@@ -255,18 +262,25 @@ class RunningSequences:
         event = finished(slot, sequence, ending, self._clock())
         self.emit(sequence.task, event)
         self._release(slot, event)
+        if event.is_last:
+            self.totals.add_request(sequence.task, Outcome(ending.reason.value))
 
     def fail(self, task: Task, error: ServiceError) -> None:
         """End all sequences of a task with an error."""
         self.emit(task, Failed(error))
-        self.close(task)
+        self._close(task, Outcome.FAILED)
 
-    def close(self, task: Task) -> None:
+    def cancel(self, task: Task) -> None:
+        """End all sequences of a task without further events."""
+        self._close(task, Outcome.CANCELLED)
+
+    def _close(self, task: Task, outcome: Outcome) -> None:
         """Free what a task has."""
         self._waiting.remove(task)
         for slot in self._slots:
             if slot.sequence is not None and slot.sequence.task is task:
                 self._release(slot, None)
+        self.totals.add_request(task, outcome)
 
     def find(self, task_id: int) -> Task | None:
         for slot in self._slots:

@@ -31,6 +31,7 @@ class Sequence:
         max_tokens: the limit in force, None for none.
         grouping: its positions under self-extend, None if each token has its own.
         started_s: when it got its slot; ``first_token_s`` is set at the first sampled token.
+        evaluated_s: when the step that gave its last token had been evaluated; None before the first token.
         pending: the last sampled token, not evaluated yet; None during prefill.
         held_records: records of tokens whose text is not complete yet.
     """
@@ -49,6 +50,7 @@ class Sequence:
     grouping: GroupedPositions | None
     started_s: float
     first_token_s: float | None = None
+    evaluated_s: float | None = None
     pending: int | None = None
     sampled: int = 0
     held_records: list[TokenRecord] = field(default_factory=list)

@@ -14,9 +14,10 @@ class Task:
 
     Attributes:
         id: number of the task.
-        arrived_s: when it was queued.
+        arrived_s: when it was submitted.
         n_open: sequences that have not ended.
         has_prompt: the prompt of its first sequence is evaluated; the others can share it.
+        n_sampled: tokens that its ended sequences sampled.
     """
 
     id: int
@@ -25,6 +26,7 @@ class Task:
     arrived_s: float
     n_open: int
     has_prompt: bool = False
+    n_sampled: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ MIN_RETRY_S, MAX_RETRY_S = 1.0, 60.0
 class _Inbox:
     """What other threads asked for since the last step."""
 
-    submitted: list[tuple[int, Request, Sink]] = field(default_factory=list)
+    submitted: list[tuple[int, Request, Sink, float]] = field(default_factory=list)
     cancelled: list[int] = field(default_factory=list)
 
     def __bool__(self) -> bool:
@@ -86,7 +86,7 @@ class EngineThread:
             idle = len(self._snapshot.slots) - self._snapshot.slots_processing
             if waiting >= self._config.max_queue + idle:
                 raise QueueFull(self._config.max_queue, self._estimate_retry_s())
-            self._inbox.submitted.append((task_id, request, sink))
+            self._inbox.submitted.append((task_id, request, sink, time.perf_counter()))
             self._wake.notify()
 
     def cancel(self, task_id: int) -> None:
@@ -131,8 +131,8 @@ class EngineThread:
                 inbox, self._inbox = self._inbox, _Inbox()
                 self._queue_depth += len(inbox.submitted)
                 is_stopping = self._is_stopping
-            for task_id, request, sink in inbox.submitted:
-                engine.submit(task_id, request, sink)
+            for submission in inbox.submitted:
+                engine.submit(*submission)
             for task_id in inbox.cancelled:
                 engine.cancel(task_id)
             if is_stopping:

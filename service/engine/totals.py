@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from service.engine.distributions import Distributions, Observations
 from service.engine.slots import Sequence
-from service.engine.types import Counters
+from service.engine.task import Task
+from service.engine.types import Counters, Outcome
 
 
 @dataclass(slots=True)
 class Totals:
-    """Sums over sequences; the fields are those of ``Counters``."""
+    """Sums over sequences, requests and steps; the fields are those of ``Counters``."""
 
     prompt_tokens: int = 0
     prompt_s: float = 0.0
@@ -18,22 +20,88 @@ class Totals:
     predicted_s: float = 0.0
     finished: int = 0
     steps: int = 0
+    cached_prompt_tokens: int = 0
+    requests: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
+    _observed: Observations = field(default_factory=Observations)
+    _step_tokens: int = 0
+    _gaps_s: list[float] = field(default_factory=list)
+
+    # Requests -------------------------------------------------------------------------------------------------------
+
+    def add_start(self, sequence: Sequence) -> None:
+        """Count a request whose first sequence got a slot."""
+        self._observed.queue_s.observe(sequence.started_s - sequence.task.arrived_s)
+        self._observed.prompt_tokens.observe(sequence.n_prompt)
+
+    def add_request(self, task: Task, outcome: Outcome) -> None:
+        """Count a request that is over."""
+        self.requests[outcome] += 1
+        self._observed.generated_tokens.observe(task.n_sampled)
+
+    # Sequences ------------------------------------------------------------------------------------------------------
 
     def add_prompt(self, sequence: Sequence, now_s: float) -> None:
-        """Count a prompt that has been evaluated."""
+        """Count a prompt that has been evaluated, and its first token."""
         self.prompt_tokens += sequence.n_prompt - sequence.n_cached
+        self.cached_prompt_tokens += sequence.n_cached
         self.prompt_s += now_s - sequence.started_s
+        if sequence.index == 0:
+            self._observed.first_token_s.observe(now_s - sequence.task.arrived_s)
+
+    def add_token(self, gap_s: float) -> None:
+        """Count the time since the sequence's previous token, at the end of the step."""
+        self._gaps_s.append(gap_s)
 
     def add_sequence(self, sequence: Sequence, now_s: float) -> None:
         """Count a sequence that ends, however it does."""
         self.finished += 1
         self.predicted_tokens += sequence.sampled
+        sequence.task.n_sampled += sequence.sampled
         if sequence.first_token_s is not None:
             self.predicted_s += now_s - sequence.first_token_s
+
+    # Steps ----------------------------------------------------------------------------------------------------------
+
+    def add_evaluated(self, n_tokens: int) -> None:
+        """Count tokens that the model evaluated in this step."""
+        self._step_tokens += n_tokens
+
+    def end_step(self, step_s: float) -> None:
+        """Count a step, and what was kept for its end."""
+        self.steps += 1
+        if self._step_tokens:
+            self._observed.step_s.observe(step_s)
+            self._observed.batch_tokens.observe(self._step_tokens)
+            self._step_tokens = 0
+        if self._gaps_s:
+            self._observe_gaps()
+
+    def _observe_gaps(self) -> None:
+        """Mostly all sequences had their previous token in the previous step: the same gap, counted at once."""
+        gaps, first = self._gaps_s, self._gaps_s[0]
+        if gaps.count(first) == len(gaps):
+            self._observed.inter_token_s.observe(first, len(gaps))
+        else:
+            for gap_s in gaps:
+                self._observed.inter_token_s.observe(gap_s)
+        gaps.clear()
+
+    # What callers see -----------------------------------------------------------------------------------------------
 
     def counters(self) -> Counters:
         """The sums as they are now."""
         # Once per step, where ``dataclasses.asdict`` would take as long as everything else outside the model.
         return Counters(
-            self.prompt_tokens, self.prompt_s, self.predicted_tokens, self.predicted_s, self.finished, self.steps
+            self.prompt_tokens,
+            self.prompt_s,
+            self.predicted_tokens,
+            self.predicted_s,
+            self.finished,
+            self.steps,
+            self.cached_prompt_tokens,
+            tuple(self.requests.values()),
         )
+
+    def distributions(self) -> Distributions:
+        """The histograms as they are now."""
+        return self._observed.read()

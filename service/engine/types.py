@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from service.engine.distributions import Distributions
 from service.engine.model import Rows
 from service.errors import ServiceError
 from service.sampling.settings import SamplingSettings
@@ -24,6 +25,15 @@ class FinishReason(enum.Enum):
     STOP = "stop"
     LENGTH = "length"
     CANCELLED = "cancelled"
+
+
+class Outcome(enum.Enum):
+    """How a request for text ended. That of several sequences ends as the last of them does."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +287,12 @@ class SlotSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """Totals since start; times in seconds, summed over requests."""
+    """Totals since start; times in seconds, summed over requests.
+
+    Attributes:
+        cached_prompt_tokens: prompt tokens that were taken from the cache; not among ``prompt_tokens``.
+        requests: requests for text that are over, by ``Outcome`` in its order.
+    """
 
     prompt_tokens: int = 0
     prompt_s: float = 0.0
@@ -285,6 +300,8 @@ class Counters:
     predicted_s: float = 0.0
     finished: int = 0
     steps: int = 0
+    cached_prompt_tokens: int = 0
+    requests: tuple[int, ...] = (0,) * len(Outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +315,7 @@ class EngineSnapshot:
         kv_cells_total: all cells.
         counters: totals since start.
         system_prompt: the one in force, None without one.
+        distributions: histograms since start.
     """
 
     slots: tuple[SlotSnapshot, ...]
@@ -306,6 +324,7 @@ class EngineSnapshot:
     kv_cells_total: int
     counters: Counters
     system_prompt: SystemPrompt | None = None
+    distributions: Distributions = field(default_factory=Distributions)
 
     @property
     def slots_processing(self) -> int:

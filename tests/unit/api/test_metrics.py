@@ -10,6 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from service.api.metrics import CoreMetrics, kv_tokens
 from service.api.served_model import ServedModel
 from service.api.status import CoreState, CoreStatus
+from service.engine.distributions import STEP_BOUNDS_S, Distributions
+from service.engine.histogram import HistogramCounts
 from service.engine.types import Counters, EngineSnapshot, SlotSnapshot, SlotState, SystemPrompt
 from service.errors import ModelLoading
 from tests.support.served import served_model
@@ -32,7 +34,16 @@ SNAPSHOT = EngineSnapshot(
     queue_depth=3,
     kv_cells_used=11,
     kv_cells_total=512,
-    counters=Counters(prompt_tokens=100, prompt_s=4.0, predicted_tokens=30, predicted_s=1.5, finished=6, steps=90),
+    counters=Counters(
+        prompt_tokens=100,
+        prompt_s=4.0,
+        predicted_tokens=30,
+        predicted_s=1.5,
+        finished=6,
+        steps=90,
+        cached_prompt_tokens=40,
+        requests=(3, 2, 1, 0),
+    ),
 )
 
 
@@ -76,12 +87,13 @@ def metrics(core: FakeCore) -> CoreMetrics:
 
 
 def samples(core: FakeCore) -> dict[str, float]:
-    """The exposition's values by name and labels."""
+    """The exposition's values by name and labels, without histograms."""
     text = metrics(core).read(reset_window=False).exposition
     return {
         ",".join([sample.name, *(f"{key}={value}" for key, value in sorted(sample.labels.items()))]): sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
+        if family.type != "histogram"
     }
 
 
@@ -130,6 +142,11 @@ class TestExposition:
     def test_has_every_counter_and_gauge(self) -> None:
         assert samples(FakeCore()) == {
             "slotline_prompt_tokens_total": 100,
+            "slotline_cached_prompt_tokens_total": 40,
+            "slotline_requests_total,outcome=stop": 3,
+            "slotline_requests_total,outcome=length": 2,
+            "slotline_requests_total,outcome=cancelled": 1,
+            "slotline_requests_total,outcome=failed": 0,
             "slotline_prompt_seconds_total": 4,
             "slotline_predicted_tokens_total": 30,
             "slotline_predicted_seconds_total": 1.5,
@@ -151,11 +168,36 @@ class TestExposition:
             "slotline_model_info,description=scripted bytes,family=scripted,name=scripted": 1,
         }
 
+    def test_has_every_histogram(self) -> None:
+        text = metrics(FakeCore()).read(reset_window=False).exposition
+        found = [family for family in text_string_to_metric_families(text) if family.type == "histogram"]
+        assert [family.name for family in found] == [
+            "slotline_queue_seconds",
+            "slotline_time_to_first_token_seconds",
+            "slotline_inter_token_seconds",
+            "slotline_request_prompt_tokens",
+            "slotline_request_generated_tokens",
+            "slotline_step_seconds",
+            "slotline_batch_tokens",
+        ]
+        assert {sample.value for family in found for sample in family.samples} == {0}
+
+    def test_buckets_of_histograms_are_cumulative(self) -> None:
+        counts = [0] * (len(STEP_BOUNDS_S) + 1)
+        counts[0], counts[2], counts[-1] = 3, 4, 2
+        observed = Distributions(step_s=HistogramCounts(STEP_BOUNDS_S, tuple(counts), 20.5))
+        text = metrics(FakeCore(replace(SNAPSHOT, distributions=observed))).read(reset_window=False).exposition
+        (family,) = [f for f in text_string_to_metric_families(text) if f.name == "slotline_step_seconds"]
+        values = {sample.labels.get("le", sample.name): sample.value for sample in family.samples}
+        assert (values["0.001"], values["0.0025"], values["0.005"], values["5.0"]) == (3, 3, 7, 7)
+        assert (values["+Inf"], values["slotline_step_seconds_count"]) == (9, 9)
+        assert values["slotline_step_seconds_sum"] == 20.5
+
     def test_says_what_each_metric_is(self) -> None:
         text = metrics(FakeCore()).read(reset_window=False).exposition
         families = list(text_string_to_metric_families(text))
         assert all(family.documentation.endswith(".") for family in families)
-        assert {family.type for family in families} == {"counter", "gauge"}
+        assert {family.type for family in families} == {"counter", "gauge", "histogram"}
         assert "# TYPE slotline_prompt_tokens_total counter\n" in text
 
     def test_is_there_while_the_model_is_not(self) -> None:

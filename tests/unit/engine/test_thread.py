@@ -5,13 +5,15 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from collections.abc import Sequence as SequenceOf
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 
 from service.config import EngineConfig
 from service.engine.model import LanguageModel
-from service.engine.scripted import ScriptedModel, next_letter
+from service.engine.scripted import ScriptedModel, VirtualClock, next_letter
 from service.engine.thread import EngineThread
 from service.engine.types import Accepted, Delivery, Event, Failed, Finished, FinishReason, GenerationRequest
 from service.errors import Draining, QueueFull
@@ -94,6 +96,32 @@ def test_a_request_from_another_thread_is_answered() -> None:
         assert isinstance(finished, Finished)
         assert finished.tokens_predicted == 5
         assert harness.progress == [0.5, 1.0]
+
+
+def test_a_request_has_arrived_when_it_is_submitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not when the step ends that the engine does at that time."""
+    clock, in_step = VirtualClock(), threading.Event()
+    monkeypatch.setattr("service.engine.thread.time", SimpleNamespace(perf_counter=clock))
+
+    def script(tokens: SequenceOf[int]) -> int:
+        if not in_step.is_set():
+            in_step.set()
+            assert submitted.wait(30)
+        return next_letter(tokens)
+
+    submitted = threading.Event()
+    with running(script=script) as harness:
+        first, second = QueueSink(), QueueSink()
+        harness.thread.submit(1, request(), first)
+        assert in_step.wait(30)
+        harness.thread.submit(2, request(), second)
+        clock.advance(5.0)
+        submitted.set()
+        accepted = second.until(Accepted)
+        assert isinstance(accepted, Accepted)
+        assert accepted.queued_s == 5.0
+        second.until(Finished)
+        assert harness.thread.snapshot().distributions.queue_s.sum == 5.0
 
 
 def test_the_queue_is_bounded_and_says_when_to_come_back() -> None:
