@@ -7,6 +7,7 @@ import logging
 from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
+from rest_adapter.api_keys import ApiKeys
 from rest_adapter.config import RestConfig
 from rest_adapter.core import Core
 from rest_adapter.counts import ResponseCounts
@@ -35,7 +36,9 @@ def create_app(core: Core, config: RestConfig, *, max_generations: int | None = 
     app.config["MAX_CONTENT_LENGTH"] = config.max_body_bytes
     # A double slash is another path, not a reason for a redirect.
     app.url_map.merge_slashes = False
-    site = Site(core, config, Gate(max_generations or config.max_connections), ResponseCounts())
+    site = Site(
+        core, config, Gate(max_generations or config.max_connections), ResponseCounts(), ApiKeys(config.api_keys)
+    )
     for route in ROUTES:
         for path in route.paths:
             app.add_url_rule(
@@ -46,12 +49,19 @@ def create_app(core: Core, config: RestConfig, *, max_generations: int | None = 
                 provide_automatic_options=False,
             )
 
+    public_paths = {path for route in ROUTES if route.is_public for path in route.paths}
+
     @app.before_request
     def answer_early() -> Response | None:
         if request.method == "OPTIONS":
             return _preflight()
-        if config.static_path is not None and request.method in ("GET", "HEAD"):
-            return static_response(config.static_path, request.path)
+        is_read = request.method in ("GET", "HEAD")
+        if config.static_path is not None and is_read:
+            file = static_response(config.static_path, request.path)
+            if file is not None:
+                return file
+        if not (is_read and request.path in public_paths):
+            site.keys.check()
         return None
 
     @app.after_request

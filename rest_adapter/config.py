@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +13,8 @@ class RestConfig:
         host: address or name to listen on.
         port: TCP port, 0 for any free one.
         core: gRPC address of the core, ``host:port`` or ``unix:/path``.
+        core_api_key: key that the core is given with every call, or None.
+        api_keys: with any, clients need one of them for every route that is not public.
         static_path: directory whose files take precedence over every GET route, or None.
         timeout_s: seconds that one socket read or write may take; no limit on a whole request.
         request_timeout_s: seconds that a whole generation may take, queue included; None for no limit.
@@ -27,6 +29,8 @@ class RestConfig:
     host: str = "127.0.0.1"
     port: int = 8080
     core: str = "127.0.0.1:50051"
+    core_api_key: str | None = field(default=None, repr=False)
+    api_keys: tuple[str, ...] = field(default=(), repr=False)
     static_path: str | None = None
     timeout_s: float = 600.0
     request_timeout_s: float | None = None

@@ -50,10 +50,12 @@ class CoreClient:
 
     Args:
         target: ``host:port`` or ``unix:/path``. The core need not be up: calls fail with UNAVAILABLE until it is.
+        api_key: given to the core with every call, or None.
     """
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, *, api_key: str | None = None) -> None:
         self._target = target
+        self._metadata = () if api_key is None else (("authorization", f"Bearer {api_key}"),)
         self._bridge = Bridge()
         self._calls: set[_Call[Any]] = set()
         self._channel: grpc.aio.Channel
@@ -118,7 +120,7 @@ class CoreClient:
         )
         try:
             with _rpc_failures():
-                response = await call(request, timeout=timeout_s)
+                response = await call(request, timeout=timeout_s, metadata=self._metadata)
         except RpcFailure as failure:
             if timeout_s is not None and (failure.status, failure.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, ""):
                 # The limit is ours, not one of the client's.
@@ -150,7 +152,7 @@ class CoreClient:
 
     async def _relay(self, number: int, request: GenerateRequest, end: float | None, mailbox: Mailbox[_Pair]) -> None:
         timeout_s = None if end is None else max(0.0, end - asyncio.get_running_loop().time())
-        call = self._generate(request, timeout=timeout_s)
+        call = self._generate(request, timeout=timeout_s, metadata=self._metadata)
         try:
             with _rpc_failures():
                 async for message in call:
@@ -226,6 +228,9 @@ def _rpc_failures() -> Iterator[None]:
     try:
         yield
     except grpc.aio.AioRpcError as error:
+        if error.code() is grpc.StatusCode.UNAUTHENTICATED:
+            # Clients are not told about a key of ours.
+            logger.error("the core refuses this adapter's API key", extra={"reason": error.details()})
         raise rpc_failure(error) from error
     except asyncio.CancelledError as error:
         task = asyncio.current_task()

@@ -3,8 +3,8 @@
 AdapterError
 ├── InvalidRequest      a field of the JSON body has a value that is not allowed
 ├── InvalidBody         the body is not JSON
+├── Unauthorized        a missing or wrong API key
 ├── Overloaded          this adapter serves as many generations as it may
-├── NotAvailable        a documented route that this build does not offer
 ├── NotOffered          a route that is off as this adapter was started
 └── RpcFailure          the core refused or failed
 StreamClosed            nobody waits for the answer any more
@@ -12,7 +12,7 @@ StreamClosed            nobody waits for the answer any more
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from grpc import StatusCode
 
@@ -42,15 +42,15 @@ class InvalidBody(AdapterError):
     """The body is not JSON."""
 
 
+class Unauthorized(AdapterError):
+    """A missing or wrong API key."""
+
+
 class Overloaded(AdapterError):
     """This adapter serves as many generations as it may."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"{limit} generations are running or waiting, as many as allowed; try again later")
-
-
-class NotAvailable(AdapterError):
-    """A documented route that this build does not offer."""
 
 
 class NotOffered(AdapterError):
@@ -84,6 +84,17 @@ class RpcFailure(AdapterError):
         self.violations = violations
         self.retry_after_s = retry_after_s
         self.metadata = dict(metadata or {})
+
+    def renamed(self, rename: Callable[[str], str]) -> RpcFailure:
+        """The same failure, with other names for the fields that were refused."""
+        return RpcFailure(
+            self.status,
+            self.reason,
+            self.message,
+            violations=tuple((rename(path), description) for path, description in self.violations),
+            retry_after_s=self.retry_after_s,
+            metadata=self.metadata,
+        )
 
 
 class StreamClosed(Exception):

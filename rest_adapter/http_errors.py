@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from grpc import StatusCode
 
-from rest_adapter.errors import AdapterError, NotAvailable, NotOffered, Overloaded, RpcFailure
+from rest_adapter.errors import AdapterError, NotOffered, Overloaded, RpcFailure, Unauthorized
 from rest_adapter.translate.options import json_name
 
 
@@ -38,10 +38,10 @@ def http_error(error: AdapterError) -> HttpError:
     match error:
         case RpcFailure():
             return _http_error_of_rpc(error)
+        case Unauthorized():
+            return HttpError(401, "authentication_error", error.message)
         case Overloaded():
             return HttpError(429, "rate_limit_error", error.message, retry_after_s=1)
-        case NotAvailable():
-            return HttpError(501, "not_supported_error", error.message)
         case NotOffered():
             return HttpError(404, "not_found_error", error.message)
         case _:
@@ -54,7 +54,8 @@ _HTTP: Mapping[tuple[StatusCode, str | None], tuple[int, str]] = {
     (StatusCode.INVALID_ARGUMENT, None): (400, "invalid_request_error"),
     (StatusCode.OUT_OF_RANGE, None): (400, "invalid_request_error"),
     (StatusCode.FAILED_PRECONDITION, None): (400, "invalid_request_error"),
-    (StatusCode.UNAUTHENTICATED, None): (401, "authentication_error"),
+    # Our key is wrong, not one of the client's.
+    (StatusCode.UNAUTHENTICATED, None): (500, "server_error"),
     (StatusCode.PERMISSION_DENIED, None): (403, "permission_error"),
     (StatusCode.NOT_FOUND, None): (404, "not_found_error"),
     # Without a reason it is gRPC itself that refuses: the message is larger than the core takes.
@@ -85,6 +86,8 @@ def _message(error: RpcFailure) -> str:
     """The core's message, with the names that fields have in JSON."""
     if error.violations:
         return "; ".join(f"{json_name(path)}: {description}" for path, description in error.violations)
+    if error.status is StatusCode.UNAUTHENTICATED:
+        return "the adapter has no valid API key for the core; its log has the details"
     if error.status is StatusCode.UNIMPLEMENTED and "feature" in error.metadata:
         return f"{json_name(error.metadata['feature'])}: not available in this version"
     return error.message

@@ -44,7 +44,7 @@ class RestServer:
         self._listener = _listen(config.host, config.port)
         host, port = self._listener.getsockname()[:2]
         self._address = (str(host), int(port))
-        self._core = CoreClient(config.core)
+        self._core = CoreClient(config.core, api_key=config.core_api_key)
         connections = _connection_limit(config.max_connections)
         self._server = HttpServer(
             self._listener,

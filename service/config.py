@@ -154,6 +154,7 @@ class CoreConfig:
         drain_timeout_s: seconds that running requests get on SIGTERM.
         system_prompt: what all slots begin with from the start, or None.
         group_n, group_width: self-extend; see ``EngineConfig``.
+        api_keys: with any, every call needs one of them, except those of standard health.
     """
 
     model: ModelConfig
@@ -169,6 +170,7 @@ class CoreConfig:
     system_prompt: SystemPromptText | None = None
     group_n: int = 1
     group_width: int = 512
+    api_keys: tuple[str, ...] = field(default=(), repr=False)
     engine: EngineConfig = field(init=False)
 
     def __post_init__(self) -> None:

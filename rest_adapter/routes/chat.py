@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import secrets
-import string
 import time
 
 from flask import Response
 
 from rest_adapter.body import read_body
 from rest_adapter.routes.generation import answer_generation
+from rest_adapter.routes.openai_ids import new_id
 from rest_adapter.routes.site import Site
 from rest_adapter.sse import DONE
 from rest_adapter.translate.chat import read_chat
 from rest_adapter.translate.chat_reply import ChatReply
-
-_ID_LETTERS = string.ascii_letters + string.digits
-_ID_LENGTH = 32
 
 
 def chat(site: Site) -> Response:
@@ -25,12 +21,8 @@ def chat(site: Site) -> Response:
     return answer_generation(
         site,
         (call.request,),
-        ChatReply(call, completion_id=_new_id(), created=int(time.time())),
+        ChatReply(call, completion_id=new_id("chatcmpl"), created=int(time.time())),
         is_stream=call.is_stream,
         timeout_s=call.timeout_s,
         last=DONE if site.config.sse_done else b"",
     )
-
-
-def _new_id() -> str:
-    return "chatcmpl-" + "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from flask import Response
 
+from rest_adapter.api_keys import ApiKeys
 from rest_adapter.config import RestConfig
 from rest_adapter.core import Core
 from rest_adapter.counts import ResponseCounts
@@ -23,15 +24,21 @@ class Site:
     config: RestConfig
     gate: Gate
     counts: ResponseCounts
+    keys: ApiKeys
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A method, the paths that are equivalent, and the function that answers."""
+    """A method, the paths that are equivalent, and the function that answers.
+
+    Attributes:
+        is_public: whether it answers without an API key, too.
+    """
 
     method: str
     paths: tuple[str, ...]
     handler: Handler
+    is_public: bool = False
 
     def bind(self, site: Site) -> Callable[[], Response]:
         """The view function for Flask."""

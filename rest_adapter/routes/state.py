@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 
 from flask import Response, request
+from grpc import StatusCode
 
 from rest_adapter.core import GET_METRICS, GET_MODEL, HEALTH, LIST_MODELS, LIST_SLOTS
 from rest_adapter.errors import NotOffered, RpcFailure
 from rest_adapter.responses import BARE_JSON, json_response
 from rest_adapter.routes.site import Site
-from rest_adapter.translate.health import LOADING, HealthAnswer, health_answer
+from rest_adapter.translate.health import FAILED, LOADING, HealthAnswer, health_answer
 from rest_adapter.translate.jsontext import JsonObject
 from rest_adapter.translate.metrics import joined, metrics_text
 from rest_adapter.translate.models import models_json
@@ -69,10 +70,15 @@ def _health(site: Site) -> HealthAnswer:
     try:
         state = site.core.unary(HEALTH, HealthRequest(), timeout_s=_TIMEOUT_S)
         shown = None
-        wants_slots = "include_slots" in request.args and site.config.slots_endpoint
+        # Without a key, slots stay out of an answer that needs none.
+        may_see_slots = site.config.slots_endpoint and site.keys.are_satisfied()
+        wants_slots = "include_slots" in request.args and may_see_slots
         if wants_slots and state.state == SERVER_STATE_READY:
             shown = _slots(site)
-    except RpcFailure:
+    except RpcFailure as failure:
+        if failure.status is StatusCode.UNAUTHENTICATED:
+            # This does not pass by itself.
+            return FAILED
         # Not there yet, or not there any more: the supervisor is starting it.
         return LOADING
     return health_answer(state, fails_without_slot="fail_on_no_slot" in request.args, slots=shown)

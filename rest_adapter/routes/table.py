@@ -5,25 +5,25 @@ from __future__ import annotations
 from rest_adapter.routes.chat import chat
 from rest_adapter.routes.completion import complete, infill
 from rest_adapter.routes.embedding import embed, embed_openai
-from rest_adapter.routes.missing import not_available
 from rest_adapter.routes.site import Route
 from rest_adapter.routes.state import health, metrics, models, props, slots
 from rest_adapter.routes.static import page
+from rest_adapter.routes.text_completion import complete_text
 from rest_adapter.routes.tokenization import detokenize, tokenize
 
 ROUTES = (
-    Route("GET", ("/",), page),
-    Route("GET", ("/health", "/v1/health"), health),
+    Route("GET", ("/",), page, is_public=True),
+    Route("GET", ("/health", "/v1/health"), health, is_public=True),
     Route("GET", ("/slots",), slots),
     Route("GET", ("/props",), props),
     Route("GET", ("/metrics",), metrics),
-    Route("GET", ("/v1/models", "/models"), models),
+    Route("GET", ("/v1/models", "/models"), models, is_public=True),
     Route("POST", ("/completion", "/completions"), complete),
     Route("POST", ("/infill",), infill),
+    Route("POST", ("/v1/completions",), complete_text),
     Route("POST", ("/v1/chat/completions", "/chat/completions"), chat),
     Route("POST", ("/embedding", "/embeddings"), embed),
     Route("POST", ("/v1/embeddings",), embed_openai),
     Route("POST", ("/tokenize",), tokenize),
     Route("POST", ("/detokenize",), detokenize),
-    Route("POST", ("/v1/completions",), not_available("OpenAI text completions; /completion has the native ones")),
 )

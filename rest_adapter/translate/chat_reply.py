@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rest_adapter.translate.chat import ChatCall
+from rest_adapter.translate.choices import Choice, usage_json
 from rest_adapter.translate.jsontext import JsonObject
-from rest_adapter.translate.outcome import Outcome, check_finished, unfinished
+from rest_adapter.translate.outcome import check_finished
 from rest_adapter.translate.tokens import token_logprobs, token_probabilities
-from slotline.v1.generation_pb2 import Delta, Finished, GenerateResponse
+from slotline.v1.generation_pb2 import Delta, GenerateResponse
 from slotline.v1.tokens_pb2 import Token
 
 
@@ -26,7 +27,7 @@ class ChatReply:
         self._id = completion_id
         self._created = created
         self._wants_probabilities = call.request.output.n_probs > 0
-        self._choices = [_Choice(index) for index in range(call.n_choices)]
+        self._choices = [Choice(index) for index in range(call.n_choices)]
 
     def feed(self, number: int, response: GenerateResponse) -> Iterator[JsonObject]:
         """Take a message and yield the chunks it makes. ``number`` is that of the call, always 0.
@@ -49,7 +50,7 @@ class ChatReply:
 
     def closing_events(self) -> Iterator[JsonObject]:
         """The chunk after the last message: the usage, if it was asked for."""
-        usage = self._usage()
+        usage = usage_json((self._choices,))
         if self._call.includes_usage:
             yield self._envelope("chat.completion.chunk") | {"choices": [], "usage": usage}
 
@@ -57,7 +58,7 @@ class ChatReply:
         """The answer without a stream, after the last message."""
         result = self._envelope("chat.completion") | {
             "choices": [self._message(choice) for choice in self._choices],
-            "usage": self._usage(),
+            "usage": usage_json((self._choices,)),
         }
         if self._wants_probabilities:
             result["completion_probabilities"] = [
@@ -74,7 +75,7 @@ class ChatReply:
             elif piece.text:
                 yield self._chunk(choice, {"content": piece.text})
 
-    def _message(self, choice: _Choice) -> JsonObject:
+    def _message(self, choice: Choice) -> JsonObject:
         message: JsonObject = {
             "finish_reason": choice.finish_reason(),
             "index": choice.index,
@@ -84,7 +85,7 @@ class ChatReply:
             message["logprobs"] = _logprobs(choice.tokens)
         return message
 
-    def _chunk(self, choice: _Choice, delta: JsonObject, finish_reason: str | None = None) -> JsonObject:
+    def _chunk(self, choice: Choice, delta: JsonObject, finish_reason: str | None = None) -> JsonObject:
         entry: JsonObject = {"delta": delta, "finish_reason": finish_reason, "index": choice.index}
         chunk = self._envelope("chat.completion.chunk") | {"choices": [entry]}
         if self._call.includes_usage:
@@ -99,36 +100,6 @@ class ChatReply:
 
     def _envelope(self, kind: str) -> JsonObject:
         return {"created": self._created, "id": self._id, "model": self._call.model, "object": kind}
-
-    def _usage(self) -> JsonObject:
-        ends = [choice.end() for choice in self._choices]
-        # The last Finished counts for all sequences; they end in any order.
-        totals = next((end.usage for end in ends if end.HasField("usage")), None)
-        prompt = totals.prompt_tokens if totals else ends[0].tokens_evaluated
-        completion = totals.completion_tokens if totals else sum(end.tokens_predicted for end in ends)
-        return {
-            "completion_tokens": completion,
-            "prompt_tokens": prompt,
-            "total_tokens": prompt + completion,
-        }
-
-
-class _Choice:
-    """What has come for one of the answers."""
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-        self.texts: list[str] = []
-        self.tokens: list[Token] = []
-        self.finished: Finished | None = None
-
-    def end(self) -> Finished:
-        if self.finished is None:
-            raise unfinished()
-        return self.finished
-
-    def finish_reason(self) -> str:
-        return "length" if Outcome.of(self.end()).is_limit else "stop"
 
 
 def _logprobs(tokens: Sequence[Token]) -> JsonObject:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from rest_adapter.errors import InvalidRequest
 from rest_adapter.translate.fields import read_bool, refusal
 from rest_adapter.translate.jsontext import JsonObject
 from rest_adapter.translate.options import apply_options, read_timeout_s
 from rest_adapter.translate.outcome import Outcome, check_finished, unfinished
-from rest_adapter.translate.prompt import Part, Prompt, put_parts, put_prompt, read_mixed, read_prompts
+from rest_adapter.translate.prompt import Part, Prompt, put_parts, read_mixed, read_prompts, requests_for
 from rest_adapter.translate.settings import generation_settings
 from rest_adapter.translate.tokens import token_probabilities
 from slotline.v1.generation_pb2 import (
@@ -51,12 +50,8 @@ def read_completion(body: Mapping[str, object]) -> CompletionCall:
         InvalidRequest: a field has a value that is not allowed.
     """
     prompts = read_prompts(body.get("prompt"))
-    template = _template(body)
-    if prompts.is_multiple and template.HasField("system_prompt"):
-        # The prompts run side by side, but a system prompt can change only while nothing runs.
-        raise InvalidRequest("system_prompt", "cannot be set together with several prompts; set it with one prompt")
     return CompletionCall(
-        requests=tuple(_with_prompt(template, prompt) for prompt in prompts.items),
+        requests=requests_for(_template(body), prompts),
         prompts=prompts.items,
         is_multiple=prompts.is_multiple,
         is_stream=_is_stream(body),
@@ -223,13 +218,6 @@ def _infill_echo(value: object) -> object:
         read_mixed("prompt", value)
         return value
     raise refusal("prompt", value, "a string or an array of strings and token ids")
-
-
-def _with_prompt(template: GenerateRequest, prompt: Prompt) -> GenerateRequest:
-    request = GenerateRequest()
-    request.CopyFrom(template)
-    put_prompt(request, prompt)
-    return request
 
 
 def _timings(timings: Timings) -> JsonObject:

@@ -99,14 +99,7 @@ def in_json_terms(failure: RpcFailure, call: EmbeddingCall, first: int) -> RpcFa
     Args:
         first: position of the request's first input among all inputs of the call.
     """
-    return RpcFailure(
-        failure.status,
-        failure.reason,
-        failure.message,
-        violations=tuple((_json_path(path, call, first), problem) for path, problem in failure.violations),
-        retry_after_s=failure.retry_after_s,
-        metadata=failure.metadata,
-    )
+    return failure.renamed(lambda path: _json_path(path, call, first))
 
 
 def _inputs(prompts: Sequence[Prompt]) -> tuple[EmbedInput, ...]:

@@ -63,6 +63,22 @@ def read_prompt(name: str, value: object) -> Prompt:
     raise refusal(name, value, _FORMS)
 
 
+def requests_for(template: GenerateRequest, prompts: Prompts) -> tuple[GenerateRequest, ...]:
+    """A copy of the template for each prompt, with that prompt.
+
+    Raises:
+        InvalidRequest: the template sets the system prompt, and there are several prompts.
+    """
+    if prompts.is_multiple and template.HasField("system_prompt"):
+        # The prompts run side by side, but a system prompt can change only while nothing runs.
+        raise InvalidRequest("system_prompt", "cannot be set together with several prompts; set it with one prompt")
+    requests = tuple(GenerateRequest() for _ in prompts.items)
+    for request, prompt in zip(requests, prompts.items, strict=True):
+        request.CopyFrom(template)
+        put_prompt(request, prompt)
+    return requests
+
+
 def put_prompt(request: GenerateRequest | EmbedInput, prompt: Prompt) -> None:
     """Set the prompt of a request, or the text to embed, which has the same forms."""
     match prompt.parts:

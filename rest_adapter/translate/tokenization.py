@@ -42,14 +42,7 @@ def read_detokenize(body: Mapping[str, object]) -> DetokenizeRequest:
 
 def in_json_terms(failure: RpcFailure) -> RpcFailure:
     """A failure of Tokenize or Detokenize that names the fields of the body instead of those of the message."""
-    return RpcFailure(
-        failure.status,
-        failure.reason,
-        failure.message,
-        violations=tuple((_json_path(path), description) for path, description in failure.violations),
-        retry_after_s=failure.retry_after_s,
-        metadata=failure.metadata,
-    )
+    return failure.renamed(_json_path)
 
 
 def _json_path(path: str) -> str:

@@ -15,6 +15,7 @@ import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from service.api.auth import ApiKeyInterceptor
 from service.api.core import Core, EngineFactory, Load
 from service.api.inference import InferenceServicer
 from service.api.listen import AddressBusy, ListenError, UnixAddress, UnixSocketGuard, check_tcp, parse_address
@@ -116,7 +117,8 @@ class CoreServer:
         Raises:
             ListenError: a mandatory address cannot be listened on; nothing is left behind.
         """
-        self._server = grpc.aio.server(options=self._options)
+        keys = self._config.api_keys
+        self._server = grpc.aio.server(interceptors=[ApiKeyInterceptor(keys)] if keys else [], options=self._options)
         self._health = health.aio.HealthServicer()
         inference_service_pb2_grpc.add_InferenceServiceServicer_to_server(InferenceServicer(self.core), self._server)
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(self.core), self._server)

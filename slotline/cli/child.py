@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import gevent
 from gevent.event import Event
@@ -20,10 +20,11 @@ class ChildProcess:
 
     Args:
         arguments: the command line.
+        environment: all variables; None for ours.
     """
 
-    def __init__(self, arguments: Sequence[str]) -> None:
-        self._popen = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, process_group=0)
+    def __init__(self, arguments: Sequence[str], *, environment: Mapping[str, str] | None = None) -> None:
+        self._popen = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, process_group=0, env=environment)
         self._ended = Event()
         gevent.spawn(self._reap)
 

@@ -9,6 +9,7 @@ from typing import cast
 
 from slotline.cli import help as help_texts
 from slotline.cli.core_options import CORE_GROUPS
+from slotline.cli.environment import variables
 from slotline.cli.healthcheck_options import HEALTHCHECK_GROUPS
 from slotline.cli.options import Group, Parsed
 from slotline.cli.rest_options import REST_GROUPS
@@ -93,6 +94,9 @@ COMMANDS = {
         ),
     )
 }
+
+KNOWN_VARIABLES = frozenset(name for command in COMMANDS.values() for name in variables(command.groups))
+"""Environment variables that stand for an option of some command."""
 
 
 def overview() -> str:

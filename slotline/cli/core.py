@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from slotline.cli import logs
+from slotline.cli import api_keys, logs
 from slotline.cli.core_options import DEFAULT_GRPC_ADDRESS, core_config
 from slotline.cli.options import Parsed, Value
 from slotline.cli.process import die_with_parent
@@ -27,6 +27,8 @@ def run(parsed: Parsed) -> int:
     if not settings.get("listen") and not settings.get("optional_listen"):
         settings["listen"] = (DEFAULT_GRPC_ADDRESS,)
     config = core_config(settings)
+    if parent_pid is None:
+        api_keys.report(config.api_keys)
 
     # Late, for it takes a while: the wish to die with the parent must be known before.
     from service.api.server import run_core

@@ -10,6 +10,7 @@ from service.config import CoreConfig, ModelConfig
 from service.errors import InvalidArgument
 from service.llama.options import MIN_CTX_SLOT
 from service.prompts.templates import resolve_template
+from slotline.cli.api_keys import API_KEYS, api_keys_of
 from slotline.cli.default_model import default_model_path
 from slotline.cli.options import Group, Value, invalid
 from slotline.cli.shared_options import COMPUTE, GENERAL, GPU, LONG_CONTEXT, MODEL, SLOTS, STOPPING
@@ -53,7 +54,7 @@ SUPERVISION = Group(
     ),
 )
 
-CORE_GROUPS = (GENERAL, MODEL, SLOTS, LISTEN, STOPPING, COMPUTE, LONG_CONTEXT, GPU, SUPERVISION)
+CORE_GROUPS = (GENERAL, MODEL, SLOTS, LISTEN, API_KEYS, STOPPING, COMPUTE, LONG_CONTEXT, GPU, SUPERVISION)
 
 
 def core_config(settings: Mapping[str, Any]) -> CoreConfig:
@@ -63,7 +64,7 @@ def core_config(settings: Mapping[str, Any]) -> CoreConfig:
         UsageError: settings that exclude one another, or a chat template that is none.
         NoDefaultModel: no model was given and the default one is not installed.
     """
-    settings = {"path": None, **settings}
+    settings = {"path": None, **settings, "api_keys": api_keys_of(settings)}
     if settings["path"] is None:
         settings["path"] = str(default_model_path())
     if settings.get("n_predict") == -1:

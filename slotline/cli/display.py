@@ -26,6 +26,7 @@ class Facts:
         model_bytes: size of its weights.
         n_slots: number of slots.
         n_ctx_slot: tokens of context in each of them.
+        api_keys: the keys that clients need, masked; empty if they need none.
     """
 
     version: str
@@ -36,6 +37,7 @@ class Facts:
     model_bytes: int
     n_slots: int
     n_ctx_slot: int
+    api_keys: str = ""
 
 
 class StartupDisplay:
@@ -79,13 +81,14 @@ class StartupDisplay:
         if facts.grpc_missing:
             grpc += f" ({', '.join(facts.grpc_missing)} is taken by another program; choose one with --grpc-listen)"
         slots = f"{facts.n_slots} slot{'s' if facts.n_slots != 1 else ''}"
+        keys = f"\n  keys    {facts.api_keys}; clients send `Authorization: Bearer KEY`" if facts.api_keys else ""
         self._print(
             f"""
 Slotline {facts.version} is ready
   REST    {facts.rest_url}   (OpenAI clients: {facts.rest_url}/v1)
   gRPC    {grpc}
   model   {facts.model}
-  slots   {slots} of {facts.n_ctx_slot} tokens
+  slots   {slots} of {facts.n_ctx_slot} tokens{keys}
   stop    Ctrl-C lets running requests finish, a second one does not
 """
         )

@@ -26,7 +26,14 @@ HEALTHCHECK_GROUPS = (
                 default="the whole server",
             ),
             Value(("--http",), "URL", "http", http_url, "ask with GET; ready is status 200"),
-            Value(("--timeout",), "S", "probe_timeout_s", real(above=0), "seconds to wait for the answer", default="5"),
+            Value(
+                ("--probe-timeout", "--timeout"),
+                "S",
+                "probe_timeout_s",
+                real(above=0),
+                "seconds to wait for the answer",
+                default="5",
+            ),
         ),
     ),
 )

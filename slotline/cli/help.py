@@ -9,6 +9,10 @@ from slotline.cli.options import Flag, Group, Option, Value
 
 WIDTH = 100
 COLUMN = 34
+_VARIABLES = (
+    "Every option can also be given as an environment variable, SLOTLINE_ and its long name: SLOTLINE_LOG_FORMAT=text "
+    "for --log-format text, and for an option without a value =1 or =0. The command line wins."
+)
 
 
 def usage(command: str, groups: Sequence[Group], *, about: str, examples: Sequence[str] = ()) -> str:
@@ -25,6 +29,7 @@ def usage(command: str, groups: Sequence[Group], *, about: str, examples: Sequen
         parts += ["", f"{group.title}:"]
         for option in group.options:
             parts += _lines_of(option)
+    parts += ["", *_wrapped(_VARIABLES, 0)]
     if examples:
         parts += ["", "examples:", *(f"  {example}" for example in examples)]
     return "\n".join(parts) + "\n"

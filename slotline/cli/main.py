@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
-from slotline.cli.commands import COMMANDS, Command, overview
+from slotline.cli.commands import COMMANDS, KNOWN_VARIABLES, Command, overview
 from slotline.cli.default_model import NoDefaultModel
-from slotline.cli.options import HelpRequested, UsageError, parse
+from slotline.cli.environment import parse_with_environment
+from slotline.cli.options import HelpRequested, UsageError
 from slotline.cli.start_errors import BindError, StartError
 from slotline.cli.version import version_text
 
@@ -44,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(command: Command, arguments: Sequence[str]) -> int:
     try:
-        return command.run(parse(command.groups, arguments))
+        return command.run(parse_with_environment(command.groups, arguments, os.environ, KNOWN_VARIABLES))
     except HelpRequested:
         print(command.usage, end="")
         return 0

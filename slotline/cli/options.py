@@ -144,14 +144,9 @@ def parse(groups: Sequence[Group], arguments: Sequence[str]) -> Parsed:
         option = by_name.get(name)
         if option is None:
             raise UsageError(f"error: unknown argument: {name}")
-        if isinstance(option, Flag):
-            taken = _take_flag(parsed, option, name)
-        elif isinstance(option, Pair):
-            taken = _take_pair(parsed, option, name, arguments[index + 1 : index + 3])
-        else:
-            taken = _take_value(parsed, option, name, arguments[index + 1 : index + 2])
-        parsed.used.append((option, taken))
-        index += len(taken)
+        values = _values(option, name, arguments[index + 1 : index + 3])
+        take(parsed, option, name, *values)
+        index += 1 + len(values)
     return parsed
 
 
@@ -160,40 +155,50 @@ def invalid(name: str, problem: str) -> UsageError:
     return UsageError(f"error: {problem}", f"error: invalid parameter for argument: {name}")
 
 
-def _take_flag(parsed: Parsed, option: Flag, name: str) -> tuple[str, ...]:
-    parsed.settings.update(option.sets)
-    if option.warning:
-        parsed.warnings.append(f"{name} {option.warning}")
-    return (name,)
+def take(parsed: Parsed, option: Option, name: str, *values: str) -> None:
+    """Add an option that was given as ``name``, which messages use and which need not be one of its own names.
 
-
-def _take_value(parsed: Parsed, option: Value, name: str, following: Sequence[str]) -> tuple[str, ...]:
-    taken: tuple[str, ...] = (name, *following)
-    if option.bare is not None and (not following or following[0].startswith("-")):
-        raw, taken = option.bare, (name,)
-    elif following:
-        raw = following[0]
+    Raises:
+        UsageError: a value is not allowed.
+    """
+    if isinstance(option, Flag):
+        parsed.settings.update(option.sets)
     else:
-        raise invalid(name, f"{name} needs a value: {name} {option.metavar}")
-    try:
-        value = option.convert(name, raw)
-    except InvalidValue as problem:
-        raise invalid(name, str(problem)) from None
-    if option.warning:
+        if isinstance(option, Value) and option.bare is not None and not values:
+            raw: tuple[str, ...] = (option.bare,)
+        else:
+            raw = values
+        try:
+            value = option.convert(name, *raw)
+        except InvalidValue as problem:
+            raise invalid(name, str(problem)) from None
+        if option.setting:
+            _set(parsed, option, value)
+    if not isinstance(option, Pair) and option.warning:
         parsed.warnings.append(f"{name} {option.warning}")
-    if option.setting:
-        _set(parsed, option, value)
-    return taken
+    parsed.used.append((option, (name if name in option.names else long_name(option), *values)))
 
 
-def _take_pair(parsed: Parsed, option: Pair, name: str, following: Sequence[str]) -> tuple[str, ...]:
-    if len(following) < 2:
-        raise invalid(name, f"{name} needs two values: {name} {option.metavar}")
-    try:
-        _set(parsed, option, option.convert(name, *following))
-    except InvalidValue as problem:
-        raise invalid(name, str(problem)) from None
-    return (name, *following)
+def long_name(option: Option) -> str:
+    """Its first name with two dashes."""
+    return next(name for name in option.names if name.startswith("--"))
+
+
+def _values(option: Option, name: str, following: Sequence[str]) -> tuple[str, ...]:
+    """The arguments behind a name that belong to it."""
+    match option:
+        case Flag():
+            return ()
+        case Pair():
+            if len(following) < 2:
+                raise invalid(name, f"{name} needs two values: {name} {option.metavar}")
+            return (following[0], following[1])
+        case Value():
+            if option.bare is not None and (not following or following[0].startswith("-")):
+                return ()
+            if not following:
+                raise invalid(name, f"{name} needs a value: {name} {option.metavar}")
+            return (following[0],)
 
 
 def _set(parsed: Parsed, option: Value | Pair, value: object) -> None:

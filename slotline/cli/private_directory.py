@@ -42,9 +42,10 @@ class PrivateDirectory:
         return f"unix:{self.path / SOCKET}"
 
     def write(self, name: str, content: str) -> Path:
-        """Put a file into the directory and return its path."""
+        """Put a file that only its owner may read into the directory and return its path."""
         path = self.path / name
-        path.write_text(content, encoding="utf-8")
+        with open(path, "w", encoding="utf-8", opener=_open_for_owner) as file:
+            file.write(content)
         return path
 
     def remove(self) -> None:
@@ -53,6 +54,10 @@ class PrivateDirectory:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+def _open_for_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def remove_abandoned(parent: Path) -> None:

@@ -7,7 +7,7 @@ import sys
 
 from rest_adapter.config import RestConfig
 from rest_adapter.server import RestServer
-from slotline.cli import logs
+from slotline.cli import api_keys, logs
 from slotline.cli.options import Parsed
 from slotline.cli.rest_options import rest_config
 from slotline.cli.start_errors import BindError
@@ -22,6 +22,7 @@ def run(parsed: Parsed) -> int:
     logs.report_notices(parsed)
     signals = StopSignals()
     config = rest_config(parsed.settings)
+    api_keys.report(config.api_keys)
     server = bind_rest(config)
     server.start()
     log_listening(server)

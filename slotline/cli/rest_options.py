@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rest_adapter.config import RestConfig
+from slotline.cli.api_keys import API_KEYS, api_key, api_key_file, api_keys_of
 from slotline.cli.core_options import DEFAULT_GRPC_ADDRESS
 from slotline.cli.options import Flag, Group, Value
 from slotline.cli.shared_options import GENERAL, STOPPING
@@ -64,10 +65,25 @@ CORE = Group(
             "where the core listens: HOST:PORT or unix:PATH",
             default=DEFAULT_GRPC_ADDRESS,
         ),
+        Value(
+            ("--core-api-key",),
+            "KEY",
+            "core_api_key",
+            api_key,
+            "key that the core demands",
+            default="the first of --api-key or --api-key-file, if any",
+        ),
+        Value(
+            ("--core-api-key-file",),
+            "FNAME",
+            "core_api_key",
+            api_key_file,
+            "the same as the first line of a file, out of sight of other users of this machine",
+        ),
     ),
 )
 
-REST_GROUPS = (GENERAL, CORE, REST, STOPPING)
+REST_GROUPS = (GENERAL, CORE, REST, API_KEYS, STOPPING)
 
 
 _SETTINGS = (
@@ -86,4 +102,10 @@ _SETTINGS = (
 
 def rest_config(settings: Mapping[str, Any]) -> RestConfig:
     """The configuration that these settings describe."""
-    return RestConfig(**{name: settings[name] for name in _SETTINGS if name in settings})
+    keys = api_keys_of(settings)
+    for_core = settings.get("core_api_key") or keys
+    return RestConfig(
+        api_keys=keys,
+        core_api_key=for_core[0] if for_core else None,
+        **{name: settings[name] for name in _SETTINGS if name in settings},
+    )

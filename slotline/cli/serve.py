@@ -17,11 +17,12 @@ from rest_adapter.server import RestServer
 from service.config import CoreConfig
 from service.errors import ServiceError
 from service.llama.preflight import ModelFileFacts, check_model_file
-from slotline.cli import logs
+from slotline.cli import api_keys, logs
 from slotline.cli.child import ChildProcess
 from slotline.cli.core_options import DEFAULT_GRPC_ADDRESS, core_config
 from slotline.cli.core_probe import probe_core
 from slotline.cli.display import Facts, StartupDisplay
+from slotline.cli.environment import without_variables
 from slotline.cli.options import Parsed
 from slotline.cli.private_directory import PrivateDirectory
 from slotline.cli.reservation import ReservedAddress
@@ -46,6 +47,7 @@ def run(parsed: Parsed) -> int:
     config = core_config(parsed.settings)
     logs.configure_from(parsed)
     logs.report_notices(parsed)
+    api_keys.report(config.api_keys)
     model = check_model(config)
     signals = StopSignals()
     with ExitStack() as stack:
@@ -58,7 +60,9 @@ def run(parsed: Parsed) -> int:
         logger.info("gRPC addresses", extra={"addresses": [*grpc.mandatory, *grpc.optional]})
         command = core_command(parsed, config, directory, grpc)
         display = StartupDisplay(_facts(config, model, rest, grpc))
-        supervisor = Supervisor(partial(ChildProcess, command), partial(probe_core, rest.core), display)
+        # What variables said is on the child's command line, except for the keys: these are in a file.
+        start = partial(ChildProcess, command, environment=without_variables(os.environ))
+        supervisor = Supervisor(start, partial(probe_core, rest.core), display)
         signals.before_exit.append(supervisor.kill)
         return _serve(config, rest, supervisor, display, signals)
 
@@ -145,6 +149,10 @@ def core_command(parsed: Parsed, config: CoreConfig, directory: PrivateDirectory
     if config.system_prompt is not None:
         copy = directory.write("system_prompt.json", as_file_content(config.system_prompt))
         command += ["--system-prompt-file", str(copy)]
+    if config.api_keys:
+        # Everybody on the machine can read command lines.
+        file = directory.write("api_keys", api_keys.as_file_content(config.api_keys))
+        command += ["--api-key-file", str(file)]
     return command
 
 
@@ -158,6 +166,7 @@ def _facts(config: CoreConfig, model: ModelFileFacts, rest: RestServer, grpc: Gr
         model_bytes=model.size_bytes,
         n_slots=config.model.n_parallel,
         n_ctx_slot=model.n_ctx // config.model.n_parallel,
+        api_keys=api_keys.described(config.api_keys) if config.api_keys else "",
     )
 
 

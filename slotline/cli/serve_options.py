@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from slotline.cli.api_keys import API_KEYS
 from slotline.cli.core_options import DEFAULT_GRPC_ADDRESS
 from slotline.cli.options import Group, Value
 from slotline.cli.rest_options import REST
@@ -27,4 +28,4 @@ GRPC = Group(
 PASSED_TO_CORE = (GENERAL, *SHARED)
 """Options that the core is started with as they were given."""
 
-SERVE_GROUPS = (GENERAL, MODEL, SLOTS, REST, GRPC, STOPPING, COMPUTE, LONG_CONTEXT, GPU)
+SERVE_GROUPS = (GENERAL, MODEL, SLOTS, REST, GRPC, API_KEYS, STOPPING, COMPUTE, LONG_CONTEXT, GPU)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,14 @@ def test_a_file_gets_a_line_at_the_start_and_one_at_the_end() -> None:
     lines = stream.getvalue().splitlines()
     assert lines[:2] == ["loading tiny.gguf (92 MiB)", "loaded tiny.gguf (92 MiB) in 1.2 s"]
     assert "\r" not in stream.getvalue()
+
+
+def test_the_banner_says_that_keys_are_needed_and_nothing_if_none_are() -> None:
+    for facts, has_line in ((FACTS, False), (replace(FACTS, api_keys="****word"), True)):
+        stream = io.StringIO()
+        _display(stream, facts).ready()
+        line = "  keys    ****word; clients send `Authorization: Bearer KEY`"
+        assert (line in stream.getvalue().splitlines()) == has_line
 
 
 def test_a_terminal_gets_one_line_that_changes() -> None:

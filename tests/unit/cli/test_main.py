@@ -42,6 +42,7 @@ def test_help_of_a_command_shows_all_its_options(name: str, capsys: Captured) ->
             assert f"\n  {', '.join(option.names)}" in shown
             if isinstance(option, Value) and option.default:
                 assert f"(default: {option.default})" in " ".join(shown.split())
+    assert "SLOTLINE_LOG_FORMAT=text for --log-format text" in " ".join(shown.split())
     assert main(["help", name]) == 0
     assert capsys.readouterr().out == shown
 
@@ -111,6 +112,15 @@ def test_a_start_that_fails_is_told_without_the_usage(
     assert main(["rest"]) == 1
     output = capsys.readouterr()
     assert (output.out, output.err) == ("", errors)
+
+
+def test_variables_are_read_and_named_in_mistakes(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    monkeypatch.setenv("SLOTLINE_PORT", "many")
+    assert main(["rest"]) == 1
+    assert capsys.readouterr().err == (
+        "error: SLOTLINE_PORT 'many' is not a whole number; allowed is a whole number from 0 to 65535\n"
+        "error: invalid parameter for argument: SLOTLINE_PORT\n"
+    )
 
 
 def test_an_interrupt_outside_of_a_server_ends_quietly(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:

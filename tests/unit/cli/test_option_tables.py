@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -156,6 +157,36 @@ def test_options_of_the_adapter(command: str, arguments: list[str], changed: dic
     assert rest_config(parse(TABLES[command], arguments).settings) == RestConfig(**changed)
 
 
+@pytest.mark.parametrize("command", ["serve", "core", "rest"])
+def test_api_keys_are_collected_from_options_and_files(command: str, tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("from-file\n\nfirst\n")
+    arguments = ["--api-key", "first", "--api-key-file", str(tmp_path / "keys"), "--api-key", "last"]
+    settings = parse(TABLES[command], arguments).settings
+    config = rest_config(settings) if command == "rest" else core_config({**settings, "path": "m"})
+    assert config.api_keys == ("first", "from-file", "last")
+    # What a log would show of a configuration.
+    assert "from-file" not in repr(config)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key"),
+    [
+        ([], None),
+        (["--api-key", "own", "--api-key", "other"], "own"),
+        (["--core-api-key", "its"], "its"),
+        (["--api-key", "own", "--core-api-key", "its"], "its"),
+    ],
+)
+def test_the_adapter_has_a_key_for_the_core(arguments: list[str], key: str | None) -> None:
+    assert rest_config(parse(REST_GROUPS, arguments).settings).core_api_key == key
+
+
+def test_the_adapters_key_for_the_core_is_the_first_line_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("one\ntwo\n")
+    arguments = ["--api-key", "own", "--core-api-key-file", str(tmp_path / "keys")]
+    assert rest_config(parse(REST_GROUPS, arguments).settings).core_api_key == "one"
+
+
 def test_the_adapter_alone_is_told_where_the_core_is() -> None:
     assert rest_config(parse(REST_GROUPS, ["--core", "core:50051"]).settings).core == "core:50051"
 
@@ -200,8 +231,6 @@ def test_groups_are_positive_whole_numbers(arguments: list[str]) -> None:
 @pytest.mark.parametrize(
     "argument",
     [
-        "--api-key",
-        "--api-key-file",
         "--mmproj",
         "--seed",
     ],

@@ -76,6 +76,14 @@ def test_the_command_of_the_core_describes_the_same_core(directory: PrivateDirec
     assert settings["verbose"] is True
 
 
+def test_keys_reach_the_core_in_a_file_that_only_we_can_read(directory: PrivateDirectory) -> None:
+    parsed = parse(SERVE_GROUPS, ["-m", "x.gguf", "--api-key", "first-secret", "--api-key", "other secret"])
+    command = serve.core_command(parsed, core_config(parsed.settings), directory, GrpcAddresses())
+    assert not any("secret" in argument for argument in command)
+    assert core_config(parse(CORE_GROUPS, command[5:]).settings).api_keys == ("first-secret", "other secret")
+    assert (directory.path / "api_keys").stat().st_mode & 0o777 == 0o600
+
+
 def test_the_default_model_is_named_to_the_core(directory: PrivateDirectory) -> None:
     parsed = parse(SERVE_GROUPS, [])
     config = core_config(parsed.settings)

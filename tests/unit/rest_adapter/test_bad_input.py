@@ -82,12 +82,64 @@ INFILL = [
     ),
     ({"system_prompt": {"prompt": []}}, "system_prompt.prompt: [] is not a string"),
 ]
+RANGE_N = "is not an integer from 1 to 128"
+RANGE_LOGPROBS = "is not an integer from 0 to 100"
+TEXT_COMPLETIONS = [
+    ({"prompt": 5}, f"prompt: 5 {PROMPT_FORMS}"),
+    ({"prompt": True}, f"prompt: true {PROMPT_FORMS}"),
+    ({"prompt": {}}, f"prompt: {{}} {PROMPT_FORMS}"),
+    ({"prompt": ["a", None]}, f"prompt[1]: null {PROMPT_FORMS}"),
+    ({"prompt": [1, -1]}, "prompt[1]: -1 is not an integer from 0 to 4294967295"),
+    ({"prompt": [[1], [2, 1.5]]}, f"prompt[1][1]: 1.5 {TOKEN_ID}"),
+    ({"prompt": ["a"] * 4097}, "prompt: 4097 prompts are more than the 4096 allowed"),
+    ({"max_tokens": "8"}, f'max_tokens: "8" {INT32}'),
+    ({"max_tokens": 2**31}, f"max_tokens: {2**31} {INT32}"),
+    ({"n_predict": []}, f"n_predict: [] {INT32}"),
+    ({"temperature": "hot"}, 'temperature: "hot" is not a finite number'),
+    ({"top_p": []}, "top_p: [] is not a finite number"),
+    ({"presence_penalty": "1"}, 'presence_penalty: "1" is not a finite number'),
+    ({"frequency_penalty": {}}, "frequency_penalty: {} is not a finite number"),
+    ({"n": 0}, f"n: 0 {RANGE_N}"),
+    ({"n": 129}, f"n: 129 {RANGE_N}"),
+    ({"n": "2"}, f'n: "2" {RANGE_N}'),
+    ({"best_of": 2}, "best_of: 2 is not equal to n, 1; all answers that are made are given"),
+    ({"n": 3, "best_of": 4}, "best_of: 4 is not equal to n, 3; all answers that are made are given"),
+    ({"best_of": "1"}, f'best_of: "1" {INT32}'),
+    ({"logprobs": True}, f"logprobs: true {RANGE_LOGPROBS}"),
+    ({"logprobs": -1}, f"logprobs: -1 {RANGE_LOGPROBS}"),
+    ({"logprobs": 101}, f"logprobs: 101 {RANGE_LOGPROBS}"),
+    ({"logprobs": "5"}, f'logprobs: "5" {RANGE_LOGPROBS}'),
+    ({"top_logprobs": 5}, "top_logprobs: is not a field of this route; set logprobs to the number"),
+    ({"echo": 1}, "echo: 1 is not true or false"),
+    (
+        {"echo": True, "logprobs": 0},
+        "echo: true is not allowed together with logprobs: prompt tokens have none here",
+    ),
+    ({"suffix": 5}, "suffix: 5 is not a string"),
+    ({"suffix": ["a"]}, 'suffix: ["a"] is not a string'),
+    ({"stop": 5}, "stop: 5 is not an array of strings"),
+    ({"stop": ["a", 7]}, "stop[1]: 7 is not a string"),
+    ({"seed": "x"}, 'seed: "x" is not an integer from -9223372036854775808 to 18446744073709551615'),
+    ({"stream": "yes"}, 'stream: "yes" is not true or false'),
+    ({"stream_options": []}, "stream_options: [] is not an object"),
+    ({"stream_options": {"include_usage": 1}}, "stream_options.include_usage: 1 is not true or false"),
+    ({"model": 5}, "model: 5 is not a string"),
+    ({"response_format": {"type": "xml"}}, 'response_format.type: "xml" is not "text", "json_object" or "json_schema"'),
+    ({"tools": [{}]}, "tools: is not supported; leave it out"),
+    ({"messages": [{}]}, "messages: is not a field of this route; send prompt, or use /v1/chat/completions"),
+    (
+        {"prompt": ["a", "b"], "system_prompt": "s"},
+        "system_prompt: cannot be set together with several prompts; set it with one prompt",
+    ),
+    ({"timeout_s": 0}, "timeout_s: 0.0 is not above 0 and at most 604800 seconds"),
+]
 CASES = [
     *(("/embedding", *case) for case in EMBEDDING),
     *(("/v1/embeddings", *case) for case in OPENAI_EMBEDDINGS),
     *(("/infill", *case) for case in INFILL),
+    *(("/v1/completions", *case) for case in TEXT_COMPLETIONS),
 ]
-ROUTES = ("/embedding", "/v1/embeddings", "/infill")
+ROUTES = ("/embedding", "/v1/embeddings", "/infill", "/v1/completions")
 FIELDS = {"/embedding": "content", "/v1/embeddings": "input", "/infill": "input_prefix"}
 
 

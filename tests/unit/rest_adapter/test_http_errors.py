@@ -11,7 +11,6 @@ from rest_adapter.errors import (
     AdapterError,
     InvalidBody,
     InvalidRequest,
-    NotAvailable,
     NotOffered,
     Overloaded,
     RpcFailure,
@@ -28,7 +27,6 @@ from rest_adapter.rpc_errors import rpc_failure
         (StatusCode.INVALID_ARGUMENT, "CONTEXT_LENGTH_EXCEEDED", 400, "exceed_context_size_error"),
         (StatusCode.OUT_OF_RANGE, "", 400, "invalid_request_error"),
         (StatusCode.FAILED_PRECONDITION, "", 400, "invalid_request_error"),
-        (StatusCode.UNAUTHENTICATED, "INVALID_API_KEY", 401, "authentication_error"),
         (StatusCode.PERMISSION_DENIED, "", 403, "permission_error"),
         (StatusCode.NOT_FOUND, "MODEL_NOT_FOUND", 404, "not_found_error"),
         (StatusCode.RESOURCE_EXHAUSTED, "", 413, "invalid_request_error"),
@@ -55,6 +53,12 @@ def test_statuses(status: StatusCode, reason: str, http_status: int, kind: str) 
     assert error.status == http_status
 
 
+def test_a_core_that_refuses_the_adapters_key_is_no_fault_of_the_client() -> None:
+    error = http_error(RpcFailure(StatusCode.UNAUTHENTICATED, "INVALID_API_KEY", "metadata authorization: is missing"))
+    assert (error.status, error.type) == (500, "server_error")
+    assert error.message == "the adapter has no valid API key for the core; its log has the details"
+
+
 @pytest.mark.parametrize(
     ("error", "status", "kind", "message", "retry_after_s"),
     [
@@ -67,7 +71,6 @@ def test_statuses(status: StatusCode, reason: str, http_status: int, kind: str) 
             "7 generations are running or waiting, as many as allowed; try again later",
             1,
         ),
-        (NotAvailable("metrics: not there"), 501, "not_supported_error", "metrics: not there", None),
         (NotOffered("/metrics: off"), 404, "not_found_error", "/metrics: off", None),
     ],
 )

@@ -1,0 +1,137 @@
+"""POST /v1/completions: from the OpenAI form to requests. ``text_completion_reply`` has the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from rest_adapter.errors import InvalidRequest, RpcFailure
+from rest_adapter.translate.fields import read_int, read_str, refusal
+from rest_adapter.translate.openai_options import (
+    read_flag,
+    read_include_usage,
+    read_max_tokens,
+    read_model,
+    read_n,
+    read_response_format,
+    refuse_tools,
+    set_openai_defaults,
+)
+from rest_adapter.translate.options import apply_options, read_timeout_s
+from rest_adapter.translate.prompt import Part, Prompt, put_parts, read_prompts, requests_for
+from slotline.v1.generation_pb2 import OVERFLOW_REFUSE, OVERFLOW_TRUNCATE, GenerateRequest
+
+# What the OpenAI API gives to those who do not say how much they want.
+DEFAULT_MAX_TOKENS = 16
+# As many as the core reports.
+MAX_LOGPROBS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class TextCompletionCall:
+    """A body of POST /v1/completions, understood.
+
+    Attributes:
+        requests: one per prompt.
+        prompts: the prompts, in the same order.
+        n_choices: number of answers to each prompt.
+        model: the model's name as the client wrote it; answers repeat it, whatever is served.
+        is_stream: the answer is a stream of chunks.
+        includes_usage: the stream ends with a chunk that counts tokens.
+        wants_logprobs: tokens come with their log-probabilities.
+        wants_echo: the text of the prompt comes before each answer.
+        timeout_s: seconds that the whole generation may take, or None.
+    """
+
+    requests: tuple[GenerateRequest, ...]
+    prompts: tuple[Prompt, ...]
+    n_choices: int
+    model: str
+    is_stream: bool
+    includes_usage: bool
+    wants_logprobs: bool
+    wants_echo: bool
+    timeout_s: float | None
+
+    def echoes(self) -> Iterator[tuple[Part, ...]]:
+        """What comes before the answers to each prompt: texts, and token ids to make texts of."""
+        for prompt in self.prompts:
+            yield prompt.parts if self.wants_echo else ()
+
+
+def read_text_completion(body: Mapping[str, object]) -> TextCompletionCall:
+    """Understand a body. Every option of /completion works here, too.
+
+    Raises:
+        InvalidRequest: a field has a value that is not allowed, or asks for what is not supported.
+    """
+    _refuse_chat(body)
+    prompts = read_prompts(body.get("prompt"))
+    template = GenerateRequest()
+    set_openai_defaults(template)
+    # ``logprobs`` is a number here, and goes where chat has ``top_logprobs``.
+    apply_options(template, body)
+    read_max_tokens(template, body, DEFAULT_MAX_TOKENS)
+    # Cut-off prompts are promised for /completion only; here they are for who says what to keep.
+    template.overflow = OVERFLOW_TRUNCATE if template.HasField("n_keep") else OVERFLOW_REFUSE
+    n_choices = read_n(template, body)
+    _check_best_of(body.get("best_of"), n_choices)
+    read_response_format(template, body.get("response_format"))
+    wants_logprobs = _read_logprobs(template, body.get("logprobs"))
+    wants_echo = read_flag(body, "echo")
+    if wants_echo and wants_logprobs:
+        raise InvalidRequest("echo", "true is not allowed together with logprobs: prompt tokens have none here")
+    requests = requests_for(template, prompts)
+    suffix = body.get("suffix")
+    if suffix is not None and read_str("suffix", suffix):
+        for request, prompt in zip(requests, prompts.items, strict=True):
+            put_parts(request.infill.prefix, prompt.parts)
+            put_parts(request.infill.suffix, (read_str("suffix", suffix),))
+    return TextCompletionCall(
+        requests=requests,
+        prompts=prompts.items,
+        n_choices=n_choices,
+        model=read_model(body),
+        is_stream=read_flag(body, "stream"),
+        includes_usage=read_include_usage(body),
+        wants_logprobs=wants_logprobs,
+        wants_echo=wants_echo,
+        timeout_s=read_timeout_s(body),
+    )
+
+
+def in_json_terms(failure: RpcFailure) -> RpcFailure:
+    """A failure of Generate that names the fields of this route where they differ from those of the others."""
+    return failure.renamed(_json_path)
+
+
+def _refuse_chat(body: Mapping[str, object]) -> None:
+    refuse_tools(body)
+    if body.get("messages"):
+        raise InvalidRequest("messages", "is not a field of this route; send prompt, or use /v1/chat/completions")
+    if body.get("top_logprobs"):
+        raise InvalidRequest("top_logprobs", "is not a field of this route; set logprobs to the number")
+
+
+def _check_best_of(value: object, n_choices: int) -> None:
+    if value is not None and read_int("best_of", value) != n_choices:
+        raise refusal("best_of", value, f"equal to n, {n_choices}; all answers that are made are given")
+
+
+def _read_logprobs(request: GenerateRequest, value: object) -> bool:
+    # False is how clients of chat say that they want none; true would be a number only by accident.
+    if value is None or value is False:
+        return False
+    if value is True:
+        raise refusal("logprobs", value, f"an integer from 0 to {MAX_LOGPROBS}")
+    request.output.top_logprobs = read_int("logprobs", value, (0, MAX_LOGPROBS))
+    return True
+
+
+def _json_path(path: str) -> str:
+    if path.startswith("infill.suffix"):
+        return "suffix"
+    # Positions among the parts say nothing about positions in the array that they were made of.
+    if path.startswith("infill"):
+        return "prompt"
+    return path.replace("output.top_logprobs", "logprobs")

@@ -1,0 +1,72 @@
+"""API keys on gRPC: with any key set, every call must present one.
+
+No listener is exempt, not even a private one: a process that shares our socket's directory presents a key as well, so
+that nothing hangs on telling connections apart. On a unix socket gRPC would not say by which path a peer came.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import grpc.aio
+
+from service.api.rpc import RpcCall
+from service.errors import Unauthenticated
+
+logger = logging.getLogger(__name__)
+
+METADATA_KEY = "authorization"
+#: Probes of load balancers and containers have no keys; this service tells nothing but a state.
+OPEN_PREFIX = "/grpc.health.v1.Health/"
+_SCHEME = b"Bearer "
+
+if TYPE_CHECKING:
+    _Handler = grpc.RpcMethodHandler[Any, Any]
+    _Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[_Handler | None]]
+
+
+class ApiKeyInterceptor(grpc.aio.ServerInterceptor):
+    """Ends calls without a valid key as UNAUTHENTICATED, before any of their messages is read.
+
+    Args:
+        keys: each of them is valid; there must be one.
+    """
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        self._keys = tuple(key.encode() for key in keys)
+
+    async def intercept_service(
+        self, continuation: _Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> _Handler | None:
+        """The handler of a call that may go on, else one that refuses."""
+        method: str = handler_call_details.method
+        if method.startswith(OPEN_PREFIX) or self._is_valid(handler_call_details.invocation_metadata):
+            return await continuation(handler_call_details)
+        return _refusal(method)
+
+    def _is_valid(self, metadata: Iterable[tuple[str, str | bytes]] | None) -> bool:
+        values = [value for name, value in metadata or () if name == METADATA_KEY]
+        if len(values) != 1:
+            return False
+        presented = values[0] if isinstance(values[0], bytes) else values[0].encode(errors="replace")
+        if not presented.startswith(_SCHEME):
+            return False
+        # All of them every time: how long it takes must not tell which one it was.
+        return sum([hmac.compare_digest(presented.removeprefix(_SCHEME), key) for key in self._keys]) > 0
+
+
+def _refusal(method: str) -> _Handler:
+    """A handler that refuses calls of any kind: one for streams in both directions reads nothing by itself."""
+
+    async def refuse(requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        logger.warning("Unauthorized: Invalid API Key", extra={"method": method, "peer": context.peer()})
+        async with RpcCall(method, context):
+            raise Unauthenticated(
+                f"metadata {METADATA_KEY}: is missing or holds no valid API key; allowed is "
+                '"Bearer KEY" with a key of this server'
+            )
+
+    return grpc.stream_stream_rpc_method_handler(refuse)

@@ -1,0 +1,101 @@
+"""API keys on the command line and in files."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from slotline.cli.options import Group, Value
+from slotline.cli.values import InvalidValue
+
+logger = logging.getLogger(__name__)
+
+# A device that never ends must not be read for ever.
+MAX_BYTES = 1024 * 1024
+# A key that is shorter would be shown in half.
+_SHOWN_IF_LONGER_THAN = 8
+_SHOWN = 4
+# What both HTTP and gRPC can carry unchanged.
+_KEY = re.compile(r"[!-~](?:[ -~]*[!-~])?")
+_ALLOWED = "allowed are printable ASCII characters, without blanks at the ends"
+
+
+def api_key(name: str, value: str) -> tuple[str, ...]:
+    """One key; errors do not repeat it."""
+    if _KEY.fullmatch(value) is None:
+        raise InvalidValue(f"{name} is empty or holds what a client could not send; {_ALLOWED}")
+    return (value,)
+
+
+def api_key_file(name: str, path: str) -> tuple[str, ...]:
+    """The keys in a file, one a line; empty lines are skipped.
+
+    Raises:
+        InvalidValue: it cannot be read, a line is no key, or there is none, which would leave the server open.
+    """
+    try:
+        with open(path, "rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError):
+        # The llama.cpp server says it in these words.
+        raise InvalidValue(f"failed to open file '{path}'") from None
+    if len(raw) > MAX_BYTES:
+        raise InvalidValue(f"{name} {path}: is larger than the {MAX_BYTES} bytes allowed")
+    keys: list[str] = []
+    for number, line in enumerate(raw.split(b"\n"), start=1):
+        # Any byte becomes some character, and those beyond ASCII are refused.
+        if text := line.decode("latin-1").removesuffix("\r"):
+            keys += api_key(f"{name} {path}: line {number}", text)
+    if not keys:
+        raise InvalidValue(f"{name} {path}: holds no key; allowed is one key a line")
+    return tuple(keys)
+
+
+def as_file_content(keys: Sequence[str]) -> str:
+    """What a file must hold for ``api_key_file`` to give these keys."""
+    return "".join(f"{key}\n" for key in keys)
+
+
+API_KEYS = Group(
+    "API keys",
+    (
+        Value(
+            ("--api-key",),
+            "KEY",
+            "api_keys",
+            api_key,
+            "demand this key of clients, as `Authorization: Bearer KEY` over REST and in the metadata of gRPC; may "
+            "repeat, all are valid. Other users of this machine can read it here; a file or a variable hides it",
+            default="none, everybody is served",
+            repeat=True,
+        ),
+        Value(
+            ("--api-key-file",),
+            "FNAME",
+            "api_keys",
+            api_key_file,
+            "the same with the keys in a file, one a line; may repeat, and be combined with --api-key",
+            repeat=True,
+        ),
+    ),
+)
+
+
+def api_keys_of(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """All keys that clients may present, each once."""
+    return tuple(dict.fromkeys(key for keys in settings.get("api_keys", ()) for key in keys))
+
+
+def report(keys: Sequence[str]) -> None:
+    """Log that keys are demanded, if they are."""
+    if keys:
+        logger.info("API keys are demanded", extra={"api_keys": described(keys)})
+
+
+def described(keys: Sequence[str]) -> str:
+    """Keys as logs and people may see them."""
+    if len(keys) == 1 and len(keys[0]) > _SHOWN_IF_LONGER_THAN:
+        return f"****{keys[0][-_SHOWN:]}"
+    return f"{len(keys)} key{'s' if len(keys) != 1 else ''}"

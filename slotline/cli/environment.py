@@ -1,0 +1,96 @@
+"""Environment variables in place of options: ``SLOTLINE_CTX_SIZE=2048`` is ``--ctx-size 2048``.
+
+The variable of an option is named after its first long name. What the command line says wins: an option that was given
+there, or whose setting was, is not looked up.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Mapping, Sequence
+
+from slotline.cli.options import Flag, Group, Option, Pair, Parsed, Value, invalid, long_name, parse, take
+
+PREFIX = "SLOTLINE_"
+_WORDS = {
+    **dict.fromkeys(("1", "true", "yes", "on"), True),
+    **dict.fromkeys(("0", "false", "no", "off"), False),
+}
+
+
+def variables(groups: Sequence[Group]) -> dict[str, Option]:
+    """The options of these groups by the names of their variables."""
+    named = {variable_of(option): option for group in groups for option in group.options}
+    # Asking for help is no setting.
+    named.pop(f"{PREFIX}HELP", None)
+    return named
+
+
+def variable_of(option: Option) -> str:
+    """The name of the variable that stands for an option."""
+    return PREFIX + long_name(option).removeprefix("--").replace("-", "_").upper()
+
+
+def parse_with_environment(
+    groups: Sequence[Group], arguments: Sequence[str], environment: Mapping[str, str], known: Collection[str]
+) -> Parsed:
+    """Read arguments, and variables for what they leave out.
+
+    Args:
+        groups: the options of the command.
+        arguments: the command line.
+        environment: all variables.
+        known: names of variables of any command; for others of our prefix there is a warning.
+
+    Raises:
+        HelpRequested: help was asked for before anything wrong was met.
+        UsageError: an argument or a variable is wrong; the text names it.
+    """
+    given = parse(groups, arguments)
+    taken = {id(option) for option, _ in given.used}
+    merged = Parsed(warnings=_unknown(environment, known))
+    for variable, option in variables(groups).items():
+        is_settled = id(option) in taken or (not isinstance(option, Flag) and option.setting in given.settings)
+        if variable in environment and not is_settled:
+            _take(merged, variable, option, environment[variable])
+    merged.settings.update(given.settings)
+    merged.used.extend(given.used)
+    merged.warnings.extend(given.warnings)
+    return merged
+
+
+def without_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment for a process whose command line says everything."""
+    return {name: value for name, value in environment.items() if not name.startswith(PREFIX)}
+
+
+def _take(parsed: Parsed, variable: str, option: Option, value: str) -> None:
+    match option:
+        case Flag():
+            if _is_on(variable, value):
+                take(parsed, option, variable)
+        case Value():
+            take(parsed, option, variable, value)
+        case Pair():
+            # The first of the two may hold blanks, for it is a path.
+            parts = value.rsplit(maxsplit=1)
+            if len(parts) != 2:
+                raise invalid(variable, f"{variable} needs two values: {option.metavar}")
+            take(parsed, option, variable, *parts)
+
+
+def _is_on(variable: str, value: str) -> bool:
+    word = value.strip().lower()
+    if word not in _WORDS:
+        allowed = ", ".join(_WORDS)
+        raise invalid(variable, f"{variable} {value!r} is not known; allowed are {allowed}")
+    return _WORDS[word]
+
+
+def _unknown(environment: Mapping[str, str], known: Collection[str]) -> list[str]:
+    warnings = []
+    for name in sorted(environment):
+        if name.startswith(PREFIX) and name not in known:
+            nearest = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.0)
+            warnings.append(f"the environment variable {name} is no option and has no effect; nearest is {nearest[0]}")
+    return warnings

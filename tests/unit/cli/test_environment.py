@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import pytest
+
+from slotline.cli.commands import COMMANDS, KNOWN_VARIABLES
+from slotline.cli.core_options import CORE_GROUPS
+from slotline.cli.environment import parse_with_environment, variables, without_variables
+from slotline.cli.options import Flag, HelpRequested, Parsed, UsageError, parse
+from slotline.cli.serve_options import PASSED_TO_CORE, SERVE_GROUPS
+from slotline.cli.shared_options import SHARED
+from tests.support.containers import ROOT
+
+
+def _parse(arguments: list[str], **environment: str) -> Parsed:
+    named = {f"SLOTLINE_{name}": value for name, value in environment.items()}
+    return parse_with_environment(SERVE_GROUPS, arguments, named, KNOWN_VARIABLES)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_but_help_has_a_variable_of_its_own(command: str) -> None:
+    groups = COMMANDS[command].groups
+    options = [option for group in groups for option in group.options if "--help" not in option.names]
+    assert list(variables(groups).values()) == options
+
+
+@pytest.mark.parametrize(
+    ("environment", "arguments"),
+    [
+        ({}, []),
+        ({"CTX_SIZE": "1024"}, ["-c", "1024"]),
+        ({"N_GPU_LAYERS": "-1"}, ["-ngl", "-1"]),
+        (
+            {"EMBEDDING": "1", "METRICS": "TRUE", "MLOCK": "yes", "NO_MMAP": " On "},
+            "--embedding --metrics --mlock --no-mmap",
+        ),
+        ({"EMBEDDING": "0", "METRICS": "false", "MLOCK": "no", "NO_MMAP": "off"}, []),
+        ({"NUMA": "isolate"}, ["--numa", "isolate"]),
+        ({"NUMA": ""}, ["--numa", ""]),
+        ({"GRPC_LISTEN": "h:1"}, ["--grpc-listen", "h:1"]),
+        ({"API_KEY": "two words"}, ["--api-key", "two words"]),
+        ({"LORA_SCALED": "a b.gguf 0.5"}, ["--lora-scaled", "a b.gguf", "0.5"]),
+    ],
+)
+def test_variables_mean_what_the_options_mean(environment: dict[str, str], arguments: list[str] | str) -> None:
+    words = arguments.split() if isinstance(arguments, str) else arguments
+    parsed = _parse([], **environment)
+    assert parsed.settings == parse(SERVE_GROUPS, words).settings
+    assert parsed.warnings == []
+    # The child is told on its command line.
+    child = parse(CORE_GROUPS, parsed.arguments_of(PASSED_TO_CORE)).settings
+    assert child == parse(CORE_GROUPS, parse(SERVE_GROUPS, words).arguments_of((*PASSED_TO_CORE,))).settings
+
+
+@pytest.mark.parametrize(
+    ("environment", "arguments", "settings"),
+    [
+        ({"CTX_SIZE": "1024"}, ["--ctx_size", "64"], {"n_ctx": 64}),
+        ({"CTX_SIZE": "many"}, ["-c", "64"], {"n_ctx": 64}),
+        ({"LORA": "a"}, ["--lora-scaled", "b", "2"], None),
+        ({"CACHE_TYPE_K": "q8_0"}, ["--memory-f32"], {"cache_type_k": "f32", "cache_type_v": "f32"}),
+        ({"MEMORY_F32": "1"}, ["-ctk", "f16"], {"cache_type_k": "f16", "cache_type_v": "f32"}),
+        ({"API_KEY": "a", "API_KEY_FILE": "/nothing"}, ["--api-key", "b"], {"api_keys": (("b",),)}),
+    ],
+)
+def test_the_command_line_wins(
+    environment: dict[str, str], arguments: list[str], settings: dict[str, object] | None
+) -> None:
+    parsed = _parse(arguments, **environment)
+    assert parsed.settings == (settings or parse(SERVE_GROUPS, arguments).settings)
+    assert parse(SERVE_GROUPS, parsed.arguments_of(SERVE_GROUPS)).settings == parsed.settings
+
+
+@pytest.mark.parametrize(
+    ("environment", "lines"),
+    [
+        (
+            {"CTX_SIZE": "many"},
+            ["error: SLOTLINE_CTX_SIZE 'many' is not a whole number; allowed is a whole number from 0 to 2147483392"],
+        ),
+        ({"HOST": ""}, ["error: SLOTLINE_HOST needs a value that is not empty"]),
+        ({"API_KEY_FILE": "/nothing"}, ["error: failed to open file '/nothing'"]),
+        ({"LORA_SCALED": "a.gguf"}, ["error: SLOTLINE_LORA_SCALED needs two values: FNAME S"]),
+        (
+            {"EMBEDDING": "maybe"},
+            ["error: SLOTLINE_EMBEDDING 'maybe' is not known; allowed are 1, true, yes, on, 0, false, no, off"],
+        ),
+        (
+            {"EMBEDDING": ""},
+            ["error: SLOTLINE_EMBEDDING '' is not known; allowed are 1, true, yes, on, 0, false, no, off"],
+        ),
+    ],
+)
+def test_wrong_values_are_told_with_the_name_of_the_variable(environment: dict[str, str], lines: list[str]) -> None:
+    with pytest.raises(UsageError) as caught:
+        _parse([], **environment)
+    (name,) = environment
+    assert caught.value.lines == (*lines, f"error: invalid parameter for argument: SLOTLINE_{name}")
+
+
+def test_an_obsolete_option_warns_by_its_variable() -> None:
+    assert _parse([], LORA_BASE="x").warnings == [
+        "SLOTLINE_LORA_BASE is obsolete and has no effect: adapters are applied beside the weights at run time"
+    ]
+
+
+def test_unknown_variables_are_told_with_the_nearest_known_name() -> None:
+    assert _parse([], CTXSIZE="1", APIKEY="secret").warnings == [
+        "the environment variable SLOTLINE_APIKEY is no option and has no effect; nearest is SLOTLINE_API_KEY",
+        "the environment variable SLOTLINE_CTXSIZE is no option and has no effect; nearest is SLOTLINE_CTX_SIZE",
+    ]
+
+
+def test_variables_of_other_commands_and_of_others_are_left_alone() -> None:
+    environment = {"SLOTLINE_CORE": "h:1", "SLOTLINE_GRPC": "h:1", "PATH": "/bin", "CTX_SIZE": "x"}
+    parsed = parse_with_environment(SERVE_GROUPS, [], environment, KNOWN_VARIABLES)
+    assert (parsed.settings, parsed.warnings) == ({}, [])
+
+
+def test_help_is_shown_whatever_the_variables_say() -> None:
+    with pytest.raises(HelpRequested):
+        _parse(["--help"], CTX_SIZE="many")
+
+
+def test_a_child_that_is_told_everything_reads_no_variables() -> None:
+    assert without_variables({"SLOTLINE_CTX_SIZE": "1", "HOME": "/h"}) == {"HOME": "/h"}
+
+
+def test_the_variables_of_compose_are_those_of_the_options_that_they_fill() -> None:
+    text = (ROOT / "compose.yaml").read_text()
+    for name in ("SLOTLINE_MODEL", "SLOTLINE_CTX_SIZE", "SLOTLINE_PARALLEL"):
+        option = variables(SHARED)[name]
+        assert not isinstance(option, Flag)
+        assert f"${{{name}:-" in text
+        assert any(f"- {written}\n" in text for written in option.names)
