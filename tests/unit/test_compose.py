@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from slotline.cli.commands import COMMANDS
+from slotline.cli.commands import COMMANDS, KNOWN_VARIABLES
 from slotline.cli.core_options import core_config
+from slotline.cli.environment import parse_with_environment
 from slotline.cli.options import Parsed, parse
 from slotline.cli.rest_options import rest_config
 from tests.support.containers import (
@@ -176,6 +177,19 @@ def test_the_adapter_finds_the_core_on_their_network() -> None:
     assert rest.core == "core:50051"
     assert SERVICES["core"]["networks"] == SERVICES["rest"]["networks"] == ["slotline"]
     assert SERVICES["rest"]["depends_on"] == {"core": {"condition": "service_healthy"}}
+
+
+def test_both_services_take_one_api_key_from_the_environment() -> None:
+    # Without a value, compose passes a variable on if it is set; an empty one would be refused.
+    assert [service["environment"] for service in SERVICES.values()] == [["SLOTLINE_API_KEY"]] * 2
+    settings = {}
+    for name, service in SERVICES.items():
+        _, command, *arguments = command_line(service)
+        parsed = parse_with_environment(COMMANDS[command].groups, arguments, {"SLOTLINE_API_KEY": "k"}, KNOWN_VARIABLES)
+        settings[name] = parsed.settings
+    assert core_config(settings["core"]).api_keys == ("k",)
+    rest = rest_config(settings["rest"])
+    assert (rest.api_keys, rest.core_api_key) == (("k",), "k")
 
 
 def test_ports_are_published_on_loopback_only() -> None:
