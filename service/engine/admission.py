@@ -123,23 +123,19 @@ class Admission:
             if slot.id == request.slot_id:
                 return slot
         if request.cache_prompt:
-            usable = [slot for slot in idle if slot.salt == request.cache_salt]
-            best = max(usable, key=lambda slot: slot.common_prefix(prompt), default=None)
-            if best is not None and best.common_prefix(prompt) > MIN_SHARED_PART * len(prompt):
+            best, length = _longest_prefix([slot for slot in idle if slot.salt == request.cache_salt], prompt)
+            if best is not None and length > MIN_SHARED_PART * len(prompt):
                 return best
         return min(idle, key=lambda slot: (slot.last_used_s, slot.id))
 
     def _reuse(self, slot: Slot, task: Task, prompt: _Prompt) -> int:
         """Leave in the slot what may stand for the beginning of the prompt, or take it from another slot."""
-        best, length = slot, 0
-        for source in self._sources(slot, task):
-            common = source.common_prefix(prompt.tokens)
-            if common > length:
-                best, length = source, common
-        if self._config.group_n > 1:
-            # Positions of grouped tokens are not those of their places, and sharing would freeze them.
-            best, length = self._system.slot, prompt.n_system
-        return self._memory.cut(slot, length) if best is slot else self._memory.share(best, slot, length)
+        # Positions of grouped tokens are not those of their places, and sharing would freeze them.
+        sources = self._sources(slot, task) if self._config.group_n == 1 else [self._system.slot]
+        best, length = _longest_prefix(sources, prompt.tokens)
+        if best is None or best is slot:
+            return self._memory.cut(slot, length)
+        return self._memory.share(best, slot, length)
 
     def _sources(self, slot: Slot, task: Task) -> list[Slot]:
         """Slots whose tokens a sequence may start with: its own, and those that cost nothing to share."""
@@ -169,6 +165,16 @@ class Admission:
     def _grouping(self, n_system: int, n_present: int) -> GroupedPositions | None:
         n, width = self._config.group_n, self._config.group_width
         return GroupedPositions(n_system, n, width, n_present) if n > 1 else None
+
+
+def _longest_prefix(slots: SequenceOf[Slot], prompt: list[int]) -> tuple[Slot | None, int]:
+    """The first slot whose cache stands for most of a prompt, and for how many tokens; None if none does for any."""
+    best, longest = None, 0
+    for slot in slots:
+        length = slot.common_prefix(prompt)
+        if length > longest:
+            best, longest = slot, length
+    return best, longest
 
 
 def _settings(sampling: SamplingSettings, index: int) -> SamplingSettings:

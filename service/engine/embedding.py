@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -46,13 +46,16 @@ class EmbeddingTask:
 
 @dataclass(slots=True, eq=False)
 class _Input:
-    """Input ``number`` of a task, in sequence ``seq_id``; ``n_done`` tokens of it are evaluated."""
+    """Input ``number`` of a task, in sequence ``seq_id``; ``n_done`` tokens of it are evaluated.
+
+    ``vector`` is what pooling has made of their states so far.
+    """
 
     task: EmbeddingTask
     number: int
     seq_id: int
     n_done: int = 0
-    sum: Rows | None = field(default=None)
+    vector: Rows | None = None
 
     @property
     def tokens(self) -> tuple[int, ...]:
@@ -238,16 +241,16 @@ class EmbeddingWork:
         part.n_done += len(rows)
         match self._info.pooling:
             case Pooling.LAST:
-                part.sum = rows[-1]
+                part.vector = rows[-1]
             case Pooling.CLS if is_first:
-                part.sum = rows[0]
+                part.vector = rows[0]
             case Pooling.MEAN:
                 total = rows.sum(axis=0) / len(part.tokens)
-                part.sum = total if part.sum is None else part.sum + total
+                part.vector = total if part.vector is None else part.vector + total
         if not part.n_left:
-            assert part.sum is not None
+            assert part.vector is not None
             self._release(part)
-            self._put(part.task, part.number, part.sum)
+            self._put(part.task, part.number, part.vector)
 
     def _put(self, task: EmbeddingTask, number: int, vector: Rows) -> None:
         task.vectors[number] = vector

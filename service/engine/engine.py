@@ -207,10 +207,8 @@ class Engine:
 
     def _evaluate_system_prompt(self) -> None:
         """Evaluate a chunk of it. Whoever waits needs it, and nobody runs, so nothing else is in this step."""
-        n_before = len(self._system.slot.tokens)
         try:
-            self._system.advance(self._budget)
-            self._running.totals.add_evaluated(len(self._system.slot.tokens) - n_before)
+            self._running.totals.add_evaluated(self._system.advance(self._budget))
         except (CacheFull, DecodeFailed) as error:
             logger.error("the system prompt cannot be evaluated", extra={"error": str(error)})
             failure = EngineFailure("the model could not evaluate the system prompt; there is none now")

@@ -51,8 +51,8 @@ class SystemPromptHolder:
             self._memory.drop(self.slot)
         return is_other
 
-    def advance(self, budget: PrefillBudget) -> None:
-        """Evaluate the next chunk.
+    def advance(self, budget: PrefillBudget) -> int:
+        """Evaluate the next chunk; return its number of tokens.
 
         Raises:
             CacheFull, DecodeFailed: it cannot be evaluated; there is no system prompt now.
@@ -69,3 +69,4 @@ class SystemPromptHolder:
             raise
         budget.observe(len(chunk), 0, self._clock() - started_s)
         self._memory.append(self.slot, chunk)
+        return len(chunk)

@@ -191,8 +191,7 @@ class Context:
 
     def _warm_up(self, weights: Weights) -> None:
         """Touch weights and buffers, so that the first request does not pay for it."""
-        vocabulary = weights.vocabulary
-        token = vocabulary.bos_token if vocabulary.bos_token is not None else vocabulary.eos_token or 0
+        token = weights.vocabulary.any_token
         for n_tokens in (1, 2):
             # One token and several have kernels of their own.
             self.kv.remove(0, 0, -1)
@@ -209,15 +208,12 @@ class Context:
 
 def _create(weights: Weights, config: ModelConfig, n_cells: int) -> tuple[Pointer, Pointer]:
     """A context and its memory."""
-    api, log = weights.library.api, weights.library.log
+    api = weights.library.api
     params = context_params(weights.library, config, n_cells)
     if weights.pooling_type:
         # The state of every token is wanted; pooling is done over all steps of an input.
         params.pooling_type = _POOLING_NONE
-    with log.collect_errors() as errors:
-        pointer: Pointer | None = api.llama_init_from_model(weights.pointer, params)
-    if not pointer:
-        raise ModelLoadError(f"no context for {config.path}: {'; '.join(errors) or 'llama.cpp gives no reason'}")
+    pointer = weights.open_context(params)
     memory: Pointer | None = api.llama_get_memory(pointer)
     # Encoders have no memory, models with both parts need their encoder run first, and without causal attention
     # a batch larger than the library's pieces aborts.

@@ -104,8 +104,7 @@ class EncoderContext:
         raise ValueError(f"segment {index} has no logits: this model is an encoder")
 
     def _create(self, weights: Weights, config: ModelConfig) -> Pointer:
-        library = weights.library
-        params = context_params(library, config, self.n_cells)
+        params = context_params(weights.library, config, self.n_cells)
         params.n_seq_max = self.n_seq_max
         params.n_ctx = pad_cells(self.n_cells)
         # An input attends to itself as a whole, so that the library cannot cut it: it asserts that a batch fits into
@@ -114,11 +113,7 @@ class EncoderContext:
         params.n_outputs_max = params.n_batch
         params.embeddings = True
         params.pooling_type = _POOLING_TYPES[self.pooling]
-        with library.log.collect_errors() as errors:
-            pointer: Pointer | None = library.api.llama_init_from_model(weights.pointer, params)
-        if not pointer:
-            raise ModelLoadError(f"no context for {config.path}: {'; '.join(errors) or 'llama.cpp gives no reason'}")
-        return pointer
+        return weights.open_context(params)
 
     def _check(self, inputs: Sequence[Sequence[int]]) -> None:
         if not self._pointer:
@@ -150,10 +145,8 @@ class EncoderContext:
 
     def _warm_up(self, weights: Weights) -> None:
         """Touch weights and buffers, so that the first request does not pay for it."""
-        vocabulary = weights.vocabulary
-        token = vocabulary.bos_token if vocabulary.bos_token is not None else vocabulary.eos_token or 0
         try:
-            self.encode([[token] * min(2, self.n_hidden)])
+            self.encode([[weights.vocabulary.any_token] * min(2, self.n_hidden)])
         except DecodeFailed as error:
             raise ModelLoadError(f"the first encoding failed: {error}") from error
 

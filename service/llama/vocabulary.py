@@ -79,6 +79,11 @@ class LlamaVocabulary:
         self._special_names = frozenset(name.decode("utf-8", "replace") for name in self._names.values() if name)
         self._grammar_tokens = GrammarTokens(self.pieces, self.eog_tokens)
 
+    @property
+    def any_token(self) -> int:
+        """A token to try a model with: the beginning or the end of a sequence, if it has one of them."""
+        return self.bos_token if self.bos_token is not None else self.eos_token or 0
+
     def close(self) -> None:
         """Wait for calls in progress, and refuse new ones. May be called again."""
         with self._lock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from service.config import ModelConfig
 from service.llama.errors import ModelLoadAborted, ModelLoadError
@@ -45,6 +46,7 @@ class Weights:
         use_extra_buffers: bool = True,
     ) -> None:
         self.library = library
+        self._path = config.path
         progress = _Progress(on_progress)
         params = model_params(library, config, progress, use_extra_buffers=use_extra_buffers)
         path = config.path.encode("utf-8", "surrogateescape")
@@ -78,6 +80,21 @@ class Weights:
             if self._adapters is not None:
                 self._adapters.close()
             self.library.api.llama_model_free(pointer)
+
+    def open_context(self, params: Any) -> Pointer:
+        """A new context, to be freed before the model.
+
+        Args:
+            params: ``llama_context_params``.
+
+        Raises:
+            ModelLoadError: the library refuses the parameters, or lacks memory.
+        """
+        with self.library.log.collect_errors() as errors:
+            pointer: Pointer | None = self.library.api.llama_init_from_model(self.pointer, params)
+        if not pointer:
+            raise ModelLoadError(f"no context for {self._path}: {'; '.join(errors) or 'llama.cpp gives no reason'}")
+        return pointer
 
     @property
     def vocabulary(self) -> LlamaVocabulary:
