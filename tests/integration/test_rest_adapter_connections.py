@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 import requests
@@ -21,21 +20,6 @@ PHASES: dict[str, list[Step]] = {
     "prefill": [accepted(), Hold()],
     "decode": [accepted(), delta("a"), Hold()],
 }
-
-
-@pytest.fixture
-def core(tmp_path: Path) -> Iterator[FakeCore]:
-    made = FakeCore(f"unix:{tmp_path}/core.sock")
-    made.start()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def adapter(core: FakeCore) -> Iterator[AdapterThread]:
-    made = AdapterThread(RestConfig(core=core.address))
-    yield made
-    made.close()
 
 
 # Clients that leave.

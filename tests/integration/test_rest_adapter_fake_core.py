@@ -6,7 +6,7 @@ import json
 import logging
 import queue
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,28 +20,9 @@ from rest_adapter.core_client import FAN_OUT
 from rest_adapter.routes import state
 from rest_adapter.server import RestServer
 from slotline.v1.generation_pb2 import FINISH_REASON_CANCELLED, GenerateRequest
-from tests.support.adapter import AdapterThread
+from tests.support.adapter import AdapterThread, post
 from tests.support.fake_core import WAIT_S, FakeCore, Hold, Refuse, Step, accepted, delta, finished, whole
 from tests.support.http_stream import HttpConnection, event_data, post_bytes, request_bytes
-
-
-@pytest.fixture
-def core(tmp_path: Path) -> Iterator[FakeCore]:
-    made = FakeCore(f"unix:{tmp_path}/core.sock")
-    made.start()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def adapter(core: FakeCore) -> Iterator[AdapterThread]:
-    made = AdapterThread(RestConfig(core=core.address))
-    yield made
-    made.close()
-
-
-def post(adapter: AdapterThread, path: str, **body: object) -> requests.Response:
-    return requests.post(adapter.url + path, json=body, timeout=WAIT_S)
 
 
 def wait_until_healthy(adapter: AdapterThread) -> None:

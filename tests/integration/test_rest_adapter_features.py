@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import grpc
 import openai
@@ -12,28 +10,9 @@ import pytest
 import requests
 
 from rest_adapter.config import RestConfig
-from tests.support.adapter import AdapterThread
+from tests.support.adapter import AdapterThread, post
 from tests.support.fake_core import WAIT_S, FakeCore, Hold, Refuse
 from tests.support.http_stream import HttpConnection, post_bytes
-
-
-@pytest.fixture
-def core(tmp_path: Path) -> Iterator[FakeCore]:
-    made = FakeCore(f"unix:{tmp_path}/core.sock")
-    made.start()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def adapter(core: FakeCore) -> Iterator[AdapterThread]:
-    made = AdapterThread(RestConfig(core=core.address))
-    yield made
-    made.close()
-
-
-def post(adapter: AdapterThread, path: str, **body: object) -> requests.Response:
-    return requests.post(adapter.url + path, json=body, timeout=WAIT_S)
 
 
 def test_more_inputs_than_the_core_takes_are_several_calls(core: FakeCore, adapter: AdapterThread) -> None:

@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 
 import gevent
+import requests
 
 from rest_adapter.config import RestConfig
 from rest_adapter.server import RestServer
@@ -65,3 +66,8 @@ class AdapterThread:
     def _stop(self, timeout_s: float) -> None:
         self.server.stop(timeout_s)
         self._is_stopped.set()
+
+
+def post(adapter: AdapterThread, path: str, **body: object) -> requests.Response:
+    """The answer to a body of these fields."""
+    return requests.post(adapter.url + path, json=body, timeout=WAIT_S)

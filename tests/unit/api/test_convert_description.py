@@ -13,13 +13,13 @@ from service.api.convert.settings import generation_settings
 from service.api.served_model import ServedModel
 from service.api.status import CoreState, CoreStatus
 from service.config import EngineConfig
+from service.engine.slots import Slot
 from service.engine.types import (
     Counters,
     EngineSnapshot,
     Finished,
     FinishReason,
     GenerationRequest,
-    SlotSnapshot,
     SlotState,
     SystemPrompt,
     Timings,
@@ -30,19 +30,7 @@ from tests.support.scripted_core import ByteVocabulary, FimTokens
 from tests.support.served import served_model
 
 MODEL = served_model()
-FRESH = SlotSnapshot(
-    id=1,
-    state=SlotState.IDLE,
-    task_id=None,
-    request=None,
-    seed=0,
-    prompt_tokens=0,
-    prompt_tokens_done=0,
-    tokens_predicted=0,
-    tokens_remaining=None,
-    cached_tokens=0,
-    finished=None,
-)
+FRESH = Slot(1).snapshot()
 BUSY = replace(
     FRESH,
     state=SlotState.DECODE,

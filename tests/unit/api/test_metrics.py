@@ -12,23 +12,12 @@ from service.api.served_model import ServedModel
 from service.api.status import CoreState, CoreStatus
 from service.engine.distributions import STEP_BOUNDS_S, Distributions
 from service.engine.histogram import HistogramCounts
-from service.engine.types import Counters, EngineSnapshot, SlotSnapshot, SlotState, SystemPrompt
+from service.engine.slots import Slot
+from service.engine.types import Counters, EngineSnapshot, SlotState, SystemPrompt
 from service.errors import ModelLoading
 from tests.support.served import served_model
 
-SLOT = SlotSnapshot(
-    id=0,
-    state=SlotState.IDLE,
-    task_id=None,
-    request=None,
-    seed=0,
-    prompt_tokens=0,
-    prompt_tokens_done=0,
-    tokens_predicted=0,
-    tokens_remaining=None,
-    cached_tokens=7,
-    finished=None,
-)
+SLOT = replace(Slot(0).snapshot(), cached_tokens=7)
 SNAPSHOT = EngineSnapshot(
     slots=(SLOT, replace(SLOT, id=1, state=SlotState.DECODE, cached_tokens=5)),
     queue_depth=3,

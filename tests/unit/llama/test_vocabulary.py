@@ -102,17 +102,20 @@ def test_any_text_can_be_tokenised(vocabulary: LlamaVocabulary, text: str) -> No
     assert b"".join(map(vocabulary.piece, tokens)) == text.encode()
 
 
+def assert_survives(vocabulary: LlamaVocabulary, text: str) -> None:
+    """Tokenise a text in a thread, whose stack is smaller, and find all of it again."""
+    with ThreadPoolExecutor(1) as pool:
+        tokens = pool.submit(vocabulary.tokenize, text, parse_special=True).result()
+    assert b"".join(map(vocabulary.piece, tokens)) == text.encode()
+
+
 @pytest.mark.parametrize("pre_tokenizer", ["deepseek-llm", "gpt-4o", "falcon", "tekken"])
 @pytest.mark.parametrize("unit", ["a", " ", "!", "\u6f22", "\n", "1"])
 def test_a_word_of_any_length_does_not_overflow_the_stack(
     tmp_path: Path, load_tiny: LoadTiny, pre_tokenizer: str, unit: str
 ) -> None:
     path = write_tiny_gguf(tmp_path / "model.gguf", TinyModel(pre_tokenizer=pre_tokenizer))
-    vocabulary = load_tiny(path=str(path)).vocabulary
-    text = unit * 60_000
-    with ThreadPoolExecutor(1) as pool:
-        tokens = pool.submit(vocabulary.tokenize, text, parse_special=True).result()
-    assert b"".join(map(vocabulary.piece, tokens)) == text.encode()
+    assert_survives(load_tiny(path=str(path)).vocabulary, unit * 60_000)
 
 
 @pytest.mark.parametrize(
@@ -130,11 +133,7 @@ def test_neither_does_anything_else_that_is_matched_at_once(
     tmp_path: Path, load_tiny: LoadTiny, pre_tokenizer: str, unit: str
 ) -> None:
     path = write_tiny_gguf(tmp_path / "model.gguf", TinyModel(pre_tokenizer=pre_tokenizer))
-    vocabulary = load_tiny(path=str(path)).vocabulary
-    text = unit * 60_000
-    with ThreadPoolExecutor(1) as pool:
-        tokens = pool.submit(vocabulary.tokenize, text, parse_special=True).result()
-    assert b"".join(map(vocabulary.piece, tokens)) == text.encode()
+    assert_survives(load_tiny(path=str(path)).vocabulary, unit * 60_000)
 
 
 def test_long_runs_are_not_cut_through_special_tokens(vocabulary: LlamaVocabulary) -> None:

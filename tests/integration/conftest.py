@@ -1,0 +1,29 @@
+"""What the adapter's suites have in common: an adapter on a core that does what a test says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rest_adapter.config import RestConfig
+from tests.support.adapter import AdapterThread
+from tests.support.fake_core import FakeCore
+
+
+@pytest.fixture
+def core(tmp_path: Path) -> Iterator[FakeCore]:
+    """A core without an engine. Suites of the gRPC core have fixtures of their own by this name."""
+    made = FakeCore(f"unix:{tmp_path}/core.sock")
+    made.start()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def adapter(core: FakeCore) -> Iterator[AdapterThread]:
+    """An adapter on that core."""
+    made = AdapterThread(RestConfig(core=core.address))
+    yield made
+    made.close()
