@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable
 from types import FrameType
@@ -33,8 +34,20 @@ class StopSignals:
         # A signal handler runs between any two instructions; this is the one thing of gevent it may touch.
         self._wake = gevent.get_hub().loop.async_()
         self._wake.start(self.requested.set)
+        # Python runs handlers between its own instructions. A signal that comes when the hub is just about to wait in
+        # the kernel would not be handled before something else ends that wait; a byte that can be read ends it.
+        self._arrivals, self._arrive = socket.socketpair()
+        self._arrivals.setblocking(False)
+        self._arrive.setblocking(False)
+        self._watch = gevent.get_hub().loop.io(self._arrivals.fileno(), 1)
+        self._watch.start(self._note_arrival)
+        signal.set_wakeup_fd(self._arrive.fileno(), warn_on_full_buffer=False)
         for signum in SIGNALS:
             signal.signal(signum, self._handle)
+
+    def _note_arrival(self) -> None:
+        """Take the bytes; the handlers have run by the time that this does."""
+        self._arrivals.recv(4096)
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         now_s = time.monotonic()
