@@ -67,9 +67,9 @@ baseline: $(TEST) ## publish the protos as they are: later changes must stay com
 
 lock: $(GENERATE) ## resolve requirements/*.in and pyproject.toml; ARGS="--upgrade" takes the newest versions
 	$(COMPILE) $(ARGS) requirements/build.in -o requirements/build.txt
-	$(COMPILE) $(ARGS) --extra default-model --excludes requirements/excludes.in \
+	$(COMPILE) $(ARGS) --extra default-model --excludes requirements/excludes-lock.in \
 		pyproject.toml clients/python/pyproject.toml -o requirements/lock.txt
-	$(COMPILE) $(ARGS) --excludes requirements/excludes.in requirements/test.in -o requirements/test.txt
+	$(COMPILE) $(ARGS) --excludes requirements/excludes-test.in requirements/test.in -o requirements/test.txt
 	$(COMPILE) $(ARGS) requirements/generate.in -o requirements/generate.txt
 	$(COMPILE) $(ARGS) requirements/bench-build.in -o requirements/bench-build.txt
 	$(COMPILE) $(ARGS) requirements/bench.in -o requirements/bench.txt

@@ -20,7 +20,7 @@ SERVER = ROOT / "pyproject.toml"
 CLIENT = ROOT / "clients/python/pyproject.toml"
 
 LOCKS = sorted(path.name for path in REQUIREMENTS.glob("*.txt"))
-INPUTS = sorted(path for path in REQUIREMENTS.glob("*.in") if path.name != "excludes.in")
+INPUTS = sorted(path for path in REQUIREMENTS.glob("*.in") if not path.name.startswith("excludes-"))
 SHARED_ENVIRONMENT = ("build.txt", "lock.txt", "test.txt")
 
 
@@ -113,15 +113,16 @@ def test_locks_of_one_environment_agree() -> None:
         merged |= pins
 
 
-@pytest.mark.parametrize("lock", ["lock.txt", "test.txt"])
-def test_a_lock_is_complete(lock: str) -> None:
+@pytest.mark.parametrize("name", ["lock", "test"])
+def test_a_lock_is_complete(name: str) -> None:
     """Locks are installed without looking at dependencies, so whatever a package needs must be in them."""
-    excluded = {entry.name for entry in _wanted(REQUIREMENTS / "excludes.in")}
-    available = _pins("lock.txt") | _pins(lock)
+    excluded = {entry.name for entry in _wanted(REQUIREMENTS / f"excludes-{name}.in")}
+    pins = _pins(f"{name}.txt")
+    available = _pins("lock.txt") | pins
     unmet = {
-        name: missing
-        for name in _pins(lock)
-        if (missing := _unmet([entry for entry in _needs(name) if entry.name not in excluded], available))
+        package: missing
+        for package in pins
+        if (missing := _unmet([entry for entry in _needs(package) if entry.name not in excluded], available))
     }
     assert unmet == {}
 
