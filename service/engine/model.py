@@ -80,8 +80,23 @@ class Segment:
     wants_logits: bool
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SavedSequence:
+    """A copy of what a sequence holds, outside of the KV cache.
+
+    Attributes:
+        n_cells: cells that it takes once it is restored.
+        n_bytes: memory that it takes meanwhile.
+        contents: known to the model that made it, and to nobody else.
+    """
+
+    n_cells: int
+    n_bytes: int
+    contents: object
+
+
 class CacheFull(Exception):
-    """``decode`` found no room for the batch in the KV cache. Nothing was changed."""
+    """There is no room in the KV cache. Nothing was changed."""
 
 
 class DecodeFailed(Exception):
@@ -167,6 +182,22 @@ class LanguageModel(Protocol):
         Raises:
             CacheFull: fewer cells are free than it shares; nothing was changed.
             DecodeFailed: the sequence was lost and is empty now.
+        """
+
+    def save(self, seq_id: int) -> SavedSequence:
+        """Copy what a sequence holds to memory outside of the cache; the sequence stays as it is.
+
+        Raises:
+            DecodeFailed: it cannot be copied; the sequence is unchanged.
+        """
+
+    def restore(self, seq_id: int, saved: SavedSequence) -> None:
+        """Give the empty sequence ``seq_id`` what a sequence of this model held; all cells are its own.
+
+        Raises:
+            ValueError: ``seq_id`` is not empty.
+            CacheFull: fewer than ``saved.n_cells`` cells are free; nothing was changed.
+            DecodeFailed: it cannot be restored; the sequence is empty.
         """
 
     def shift(self, seq_id: int, start: int, end: int, delta: int) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from service.engine.model import CacheFull, DecodeFailed, Logits, ModelInfo, Pooling, Rows, Segment
+from service.engine.model import CacheFull, DecodeFailed, Logits, ModelInfo, Pooling, Rows, SavedSequence, Segment
 from service.engine.scripted_grammar import ScriptedGrammar
 from service.engine.scripted_memory import Cell, ScriptedMemory
 
@@ -19,6 +19,8 @@ BOS, EOS = 256, 257
 N_VOCAB = 258
 #: Logit of the scripted token; all others are 0, so that it is practically certain.
 CERTAIN = 50.0
+#: Bytes of a token in a saved sequence.
+SAVED_BYTES = 8
 #: Length of a hidden state.
 N_EMBD = 4
 
@@ -190,6 +192,20 @@ class ScriptedModel:
         if self._memory.count_shared(seq_id) > self._memory.free:
             raise CacheFull
         self._memory.unshare(seq_id)
+
+    def save(self, seq_id: int) -> SavedSequence:
+        """Copy tokens and positions."""
+        contents = [(cell.token, cell.position) for cell in self._memory.cells(seq_id)]
+        return SavedSequence(len(contents), SAVED_BYTES * len(contents), contents)
+
+    def restore(self, seq_id: int, saved: SavedSequence) -> None:
+        """Write tokens and positions to new cells."""
+        if self._memory.cells(seq_id):
+            raise ValueError(f"sequence {seq_id} is not empty")
+        if saved.n_cells > self._memory.free:
+            raise CacheFull
+        assert isinstance(saved.contents, list)
+        self._memory.restore(seq_id, saved.contents)
 
     def shift(self, seq_id: int, start: int, end: int, delta: int) -> None:
         """Move positions."""

@@ -38,6 +38,11 @@ class ScriptedMemory:
         self._cells[seq_id] += [Cell(token, place) for place, token in enumerate(tokens, position)]
         self.free -= len(tokens)
 
+    def restore(self, seq_id: int, contents: Sequence[tuple[int, int]]) -> None:
+        """Write tokens at any positions to new cells of an empty sequence."""
+        self._cells[seq_id] = [Cell(token, position) for token, position in contents]
+        self.free -= len(contents)
+
     def remove(self, seq_id: int, start: int, end: int) -> None:
         """Give up the cells with these positions."""
         kept = []

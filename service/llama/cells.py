@@ -86,6 +86,15 @@ class Cells:
             self._cells[seq_id].extend(self._take(n_tokens))
             positions.extend(range(end, end + n_tokens))
 
+    def positions(self, seq_id: int) -> array[int]:
+        """The positions of a sequence, a copy."""
+        return self._positions[seq_id][:]
+
+    def restore(self, seq_id: int, positions: array[int]) -> None:
+        """Give an empty sequence these positions, in free cells; there must be enough."""
+        self._cells[seq_id] = self._take(len(positions))
+        self._positions[seq_id] = positions[:]
+
     def remove(self, seq_id: int, start: int, end: int) -> None:
         """Forget the positions ``start`` to ``end - 1``; cells are free once nobody holds them."""
         first, last = self._indices(seq_id, start, end)

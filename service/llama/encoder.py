@@ -11,7 +11,7 @@ from typing import NoReturn
 import numpy as np
 
 from service.config import ModelConfig
-from service.engine.model import DecodeFailed, Pooling, Rows, Segment
+from service.engine.model import DecodeFailed, Pooling, Rows, SavedSequence, Segment
 from service.llama.batch import Batch
 from service.llama.cells import Cells
 from service.llama.errors import ModelLoadError
@@ -171,6 +171,13 @@ class NoSequences:
 
     def unshare(self, seq_id: int) -> None:
         """Nothing is shared."""
+
+    def save(self, seq_id: int) -> SavedSequence:
+        """Nothing is held."""
+        return SavedSequence(0, 0, None)
+
+    def restore(self, seq_id: int, saved: SavedSequence) -> None:
+        """Nothing was held."""
 
     def shift(self, seq_id: int, start: int, end: int, delta: int) -> None:
         """Not possible."""

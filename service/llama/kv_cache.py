@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from service.engine.model import CacheFull, DecodeFailed
+from service.engine.model import CacheFull, DecodeFailed, SavedSequence
 from service.llama.cells import Cells
 from service.llama.library import Library, Pointer
 
 #: Positions that are copied at once, to bound the memory that a copy takes.
 _COPY_STEP = 512
+
+_State = npt.NDArray[np.uint8]
 
 
 class KvCache:
@@ -134,6 +138,31 @@ class KvCache:
             self.remove(seq_id, 0, -1)
             raise
 
+    def save(self, seq_id: int) -> SavedSequence:
+        """Copy a sequence out of the cache; the contract is ``LanguageModel.save``."""
+        self._check_sequence(seq_id)
+        if self.has_pending_moves:
+            self._apply_moves()
+        positions = self.cells.positions(seq_id)
+        state = self._read_state(seq_id)
+        return SavedSequence(len(positions), state.nbytes, (positions, state))
+
+    def restore(self, seq_id: int, saved: SavedSequence) -> None:
+        """Copy a sequence back; the contract is ``LanguageModel.restore``."""
+        self._check_sequence(seq_id)
+        if self.cells.end(seq_id):
+            raise ValueError(f"sequence {seq_id} is not empty")
+        if not saved.n_cells:
+            return
+        if saved.n_cells > self.cells.free:
+            raise CacheFull(f"{saved.n_cells} cells are needed, {self.cells.free} are free")
+        assert isinstance(saved.contents, tuple)
+        positions, state = saved.contents
+        if not self._write_state(seq_id, state):
+            self._short.memory_seq_rm(self._memory, seq_id, -1, -1)
+            raise DecodeFailed(f"llama.cpp could not restore {saved.n_cells} tokens to sequence {seq_id}")
+        self.cells.restore(seq_id, positions)
+
     def shift(self, seq_id: int, start: int, end: int, delta: int) -> None:
         """Move positions; the contract is ``LanguageModel.shift``."""
         start, end = self._movable_range(seq_id, start, end)
@@ -170,18 +199,24 @@ class KvCache:
         memory, spare = self._memory, self.spare
         self._short.memory_seq_cp(memory, seq_id, spare, start, end)
         try:
-            state = np.empty(self._api.llama_state_seq_get_size(self._context, spare), np.uint8)
-            data = state.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
             # Restoring empties the sequence and takes new cells.
-            if not (
-                self._api.llama_state_seq_get_data(self._context, data, state.size, spare)
-                and self._api.llama_state_seq_set_data(self._context, data, state.size, spare)
-            ):
+            if not self._write_state(spare, self._read_state(spare)):
                 raise DecodeFailed(f"llama.cpp could not copy the positions {start} to {end - 1} of sequence {seq_id}")
             self._short.memory_seq_rm(memory, seq_id, start, end)
             self._short.memory_seq_cp(memory, spare, seq_id, start, end)
         finally:
             self.empty_spare()
+
+    def _read_state(self, seq_id: int) -> _State:
+        """What the library knows of a sequence. Positions must not wait to be applied to the keys."""
+        state = np.empty(self._api.llama_state_seq_get_size(self._context, seq_id), np.uint8)
+        if not self._api.llama_state_seq_get_data(self._context, _bytes_of(state), state.size, seq_id):
+            raise DecodeFailed(f"llama.cpp could not copy sequence {seq_id}")
+        return state
+
+    def _write_state(self, seq_id: int, state: _State) -> bool:
+        """Replace a sequence by what was read; whether that went well."""
+        return bool(self._api.llama_state_seq_set_data(self._context, _bytes_of(state), state.size, seq_id))
 
     def _sees_enough(self, seq_id: int, start: int, end: int) -> bool:
         """Whether the sliding windows will have all they need once ``start`` to ``end - 1`` is cut out and closed up.
@@ -215,3 +250,8 @@ class KvCache:
             raise ValueError(f"sequence {seq_id} is not one of 0 to {self._n_seq_max - 1}")
         if self._is_closed:
             raise ValueError("the model is closed")
+
+
+def _bytes_of(state: _State) -> Any:
+    """A pointer to the bytes, for the library."""
+    return state.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))

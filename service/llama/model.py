@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.engine.model import DecodeFailed, Logits, ModelInfo, Pooling, Rows, Segment
+from service.engine.model import DecodeFailed, Logits, ModelInfo, Pooling, Rows, SavedSequence, Segment
 from service.llama.context import Context
 from service.llama.encoder import EncoderContext
 from service.llama.grammar import LlamaGrammar
@@ -152,6 +152,14 @@ class LlamaModel:
     def unshare(self, seq_id: int) -> None:
         """Give a sequence cells of its own."""
         self._context.kv.unshare(seq_id)
+
+    def save(self, seq_id: int) -> SavedSequence:
+        """Copy a sequence out of the cache."""
+        return self._context.kv.save(seq_id)
+
+    def restore(self, seq_id: int, saved: SavedSequence) -> None:
+        """Copy a sequence back into the cache."""
+        self._context.kv.restore(seq_id, saved)
 
     def shift(self, seq_id: int, start: int, end: int, delta: int) -> None:
         """Move positions of a sequence."""

@@ -9,6 +9,7 @@ from service.engine.model import CacheFull, DecodeFailed, LanguageModel, Segment
 from service.sampling.gbnf import GrammarError
 from tests.contract.base import evaluate, some_tokens
 from tests.contract.hidden_states import HiddenStatesContract
+from tests.contract.saving import SavingContract
 from tests.contract.sharing import SharingContract
 
 
@@ -17,7 +18,7 @@ def byte_token(model: LanguageModel, byte: int) -> int:
     return next(token for token in range(model.info.n_vocab) if model.piece(token) == bytes([byte]))
 
 
-class LanguageModelContract(SharingContract, HiddenStatesContract):
+class LanguageModelContract(SharingContract, SavingContract, HiddenStatesContract):
     """All tests."""
 
     def test_info_tells_what_was_asked_for(self, model: LanguageModel) -> None:

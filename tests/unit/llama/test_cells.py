@@ -53,6 +53,18 @@ class CellsMachine(RuleBasedStateMachine):
         self.cells.fork(source, target, end)
         self.tokens[target] = [token for token in self.tokens[source] if token.position < end]
 
+    @precondition(lambda self: not all(self.tokens))
+    @rule(source=SEQ_IDS)
+    def restore(self, source: int) -> None:
+        target = next(seq_id for seq_id in range(N_SEQ) if not self.tokens[seq_id])
+        positions = self.cells.positions(source)
+        if len(positions) > self.free():
+            with pytest.raises(IndexError):
+                self.cells.restore(target, positions)
+        else:
+            self.cells.restore(target, positions)
+            self.tokens[target] = [Token(position) for position in positions]
+
     @rule(seq_id=SEQ_IDS, start=POSITIONS, end=POSITIONS)
     def own(self, seq_id: int, start: int, end: int) -> None:
         inside = [token for token in self.tokens[seq_id] if start <= token.position < end]
