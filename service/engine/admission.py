@@ -12,9 +12,10 @@ from service.engine.memory import SlotMemory
 from service.engine.model import LanguageModel
 from service.engine.slots import Sequence, Slot
 from service.engine.system_prompt import SystemPromptHolder
-from service.engine.task import Task, WaitingSequence
+from service.engine.task import Task
 from service.engine.text import TextOutput
 from service.engine.types import GenerationRequest, Overflow
+from service.engine.waiting import WaitingSequence
 from service.errors import ContextLengthExceeded, InvalidArgument
 from service.sampling.gbnf import GrammarError
 from service.sampling.grammar import Grammar
@@ -23,6 +24,10 @@ from service.sampling.settings import SamplingSettings
 
 #: A slot's cache is preferred to the least recently used slot only if it covers more than this part of the prompt.
 MIN_SHARED_PART = 0.1
+
+
+#: Cells for the answer of each sequence that must be left before another one starts, if slots compete for cells.
+RESERVED_CELLS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,18 @@ class Admission:
         self._slots = slots
         self._memory = memory
         self._system = system
+        self._is_overcommitted = config.n_slots * config.n_ctx_slot > model.info.n_cells
+
+    def has_cells(self, waiting: WaitingSequence) -> bool:
+        """Whether all that a sequence needs to go on fits beside those that run, as far as they are known to grow."""
+        running = [slot for slot in self._slots if not slot.is_idle]
+        if not self._is_overcommitted or not running:
+            return True
+        preempted = waiting.preempted
+        n_prompt = min(len(waiting.task.request.prompt), self._config.n_ctx_slot)
+        n_own = n_prompt if preempted is None else preempted.contents.saved.n_cells
+        n_growth = sum(slot.prompt_remaining for slot in running) + RESERVED_CELLS * (len(running) + 1)
+        return n_own + n_growth <= self._memory.cells_available
 
     def start(self, waiting: WaitingSequence, now_s: float) -> Slot:
         """Start a sequence in an idle slot, of which there must be one; return the slot.

@@ -13,10 +13,11 @@ from service.engine.memory import SlotMemory
 from service.engine.model import CacheFull, DecodeFailed, LanguageModel
 from service.engine.outbox import Outbox
 from service.engine.output import Ending, accepted
+from service.engine.preemption import Preemption
 from service.engine.running import RunningSequences
 from service.engine.slots import Slot
 from service.engine.system_prompt import SystemPromptHolder
-from service.engine.task import Task, WaitingSequence, WaitingSequences
+from service.engine.task import Task
 from service.engine.types import (
     Delivery,
     EmbeddingRequest,
@@ -30,6 +31,7 @@ from service.engine.types import (
     SystemPromptRequest,
     SystemPromptSet,
 )
+from service.engine.waiting import Preempted, WaitingSequence, WaitingSequences
 from service.errors import (
     ContextLengthExceeded,
     Draining,
@@ -77,12 +79,14 @@ class Engine:
         self._budget = PrefillBudget(
             busy_s=config.prefill_budget_ms / 1000, idle_s=config.idle_prefill_budget_ms / 1000
         )
+        self._preemption = Preemption(self._slots, self._memory, self._waiting, clock)
         self._running = RunningSequences(
             model,
             config,
             self._slots,
             self._memory,
             self._waiting,
+            self._preemption,
             self._embedding,
             self._budget,
             self._outbox,
@@ -225,25 +229,47 @@ class Engine:
     # Admission ------------------------------------------------------------------------------------------------------
 
     def _admit(self) -> None:
-        while self._waiting and any(slot.is_idle for slot in self._slots):
-            waiting = self._waiting.take()
-            if waiting is None:
+        """Start what waits, in order, as far as slots and cells go."""
+        for waiting in self._waiting:
+            if not (self._admission.has_cells(waiting) and self._has_slot(waiting)):
                 break
-            try:
+            if self._waiting.take(waiting):
                 self._start(waiting)
-            except ServiceError as error:
-                self._running.fail(waiting.task, error)
         if self._embedding.has_work:
             busy = sum(len(slot.tokens) for slot in self._slots if not slot.is_idle)
             self._embedding.admit(self._info.n_cells - busy - len(self._system.tokens))
 
+    def _has_slot(self, waiting: WaitingSequence) -> bool:
+        """Whether a slot is idle; one of a lower priority gives way."""
+        if any(slot.is_idle for slot in self._slots):
+            return True
+        victim = self._preemption.victim(below=waiting.task.request.priority)
+        return victim is not None and self._preemption.preempt(victim)
+
     def _start(self, waiting: WaitingSequence) -> None:
+        if waiting.preempted is not None:
+            self._resume(waiting.preempted)
+            return
         now_s = self._clock()
-        slot = self._admission.start(waiting, now_s)
+        try:
+            slot = self._admission.start(waiting, now_s)
+        except ServiceError as error:
+            self._running.fail(waiting.task, error)
+            return
         assert slot.sequence is not None
         if waiting.index == 0:
             self._running.totals.add_start(slot.sequence)
             self._running.emit(slot.sequence.task, accepted(slot, slot.sequence, now_s))
+
+    def _resume(self, preempted: Preempted) -> None:
+        slot = min((slot for slot in self._slots if slot.is_idle), key=lambda slot: slot.last_used_s)
+        try:
+            if not self._preemption.resume(preempted, slot):
+                self._waiting.put_back(preempted)
+        except DecodeFailed as error:
+            logger.error("a preempted sequence cannot go on", extra={"error": str(error)})
+            self._waiting.put_back(preempted)
+            self._running.fail(preempted.sequence.task, EngineFailure("the model could not go on with this request"))
 
     def _check_inputs(self, request: EmbeddingRequest) -> None:
         """Refuse what would never fit beside the system prompt."""

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from collections.abc import Sequence as SequenceOf
+from dataclasses import dataclass
 
 from service.engine.context import plan_shift
-from service.engine.model import CacheFull, LanguageModel
+from service.engine.model import CacheFull, LanguageModel, SavedSequence
 from service.engine.slots import Slot
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SlotContents:
+    """What a slot held, outside of the cache; the fields are those of ``Slot``."""
+
+    tokens: list[int]
+    shifted_at: int | None
+    saved: SavedSequence
 
 
 class SlotMemory:
@@ -28,6 +38,11 @@ class SlotMemory:
     def cells_used(self) -> int:
         """Cells that hold a token, caches of idle slots included."""
         return self._model.info.n_cells - self._model.cells_free
+
+    @property
+    def cells_available(self) -> int:
+        """Cells that are free, or would be without the caches of idle slots; there may be some more."""
+        return self._model.cells_free + sum(len(slot.tokens) - slot.n_shared for slot in self._slots if slot.is_idle)
 
     def append(self, slot: Slot, tokens: SequenceOf[int]) -> None:
         """Record tokens that ``decode`` has appended."""
@@ -69,6 +84,29 @@ class SlotMemory:
         target.n_shared = length
         source.n_shared = max(source.n_shared, length)
         return length
+
+    def take_out(self, slot: Slot) -> SlotContents:
+        """Move what a slot holds out of the cache.
+
+        Raises:
+            DecodeFailed: it cannot be copied; nothing was changed.
+        """
+        contents = SlotContents(slot.tokens.copy(), slot.shifted_at, self._model.save(slot.id))
+        self.drop(slot)
+        return contents
+
+    def put_back(self, slot: Slot, contents: SlotContents) -> None:
+        """Let an empty slot hold what was taken out of one.
+
+        Raises:
+            CacheFull: there are no cells for it, even without the caches of idle slots; the slot is empty.
+            DecodeFailed: it cannot be restored; the slot is empty.
+        """
+        if not self.make_room(contents.saved.n_cells):
+            raise CacheFull
+        self._model.restore(slot.id, contents.saved)
+        slot.tokens.extend(contents.tokens)
+        slot.shifted_at = contents.shifted_at
 
     def shift(self, slot: Slot, n_ctx: int, n_keep: int) -> int:
         """Discard the older half of a full slot behind its first ``n_keep`` tokens.

@@ -13,11 +13,13 @@ from service.engine.memory import SlotMemory
 from service.engine.model import CacheFull, DecodeFailed, LanguageModel, Segment
 from service.engine.outbox import Outbox
 from service.engine.output import Ending, finished, flush, put_out
+from service.engine.preemption import Preemption
 from service.engine.scheduler import EMBEDDINGS, PrefillWork, StepPlan, plan_step
 from service.engine.slots import Sequence, Slot
-from service.engine.task import Task, WaitingSequences
+from service.engine.task import Task
 from service.engine.totals import Totals
 from service.engine.types import Event, Failed, Finished, FinishReason, Outcome, Overflow
+from service.engine.waiting import WaitingSequences
 from service.errors import CacheExhausted, EngineFailure, ServiceError
 from service.sampling.sampler import UnusableLogits
 
@@ -33,6 +35,7 @@ class RunningSequences:
         slots: the slots; ``Admission`` puts sequences there.
         memory: what they hold.
         waiting: the queue, from which a task that ends is removed.
+        preemption: moves sequences out of the way if cells run out.
         embedding: the inputs that are embedded.
         budget: time for prompts.
         outbox: takes events.
@@ -46,6 +49,7 @@ class RunningSequences:
         slots: SequenceOf[Slot],
         memory: SlotMemory,
         waiting: WaitingSequences,
+        preemption: Preemption,
         embedding: EmbeddingWork,
         budget: PrefillBudget,
         outbox: Outbox,
@@ -57,6 +61,7 @@ class RunningSequences:
         self._slots = slots
         self._memory = memory
         self._waiting = waiting
+        self._preemption = preemption
         self._embedding = embedding
         self._budget = budget
         self._outbox = outbox
@@ -119,7 +124,7 @@ class RunningSequences:
     def _decode(self, budget: int) -> list[Segment]:
         """Evaluate a plan with so many prompt tokens.
 
-        Without room, idle caches go first, then what can be evaluated anew, then the youngest requests, one by one.
+        Without room, idle caches go first, then what can be evaluated anew, then sequences are preempted one by one.
         """
         plan = self._plan(budget)
         while plan.decode or plan.prefill:
@@ -160,20 +165,23 @@ class RunningSequences:
         return segments
 
     def _give_way(self) -> None:
-        """Free cells, because none are left for all: embeddings can wait; else the request that started last fails."""
-        running = [slot for slot in self._slots if slot.sequence is not None]
-        if running and self._embedding.restart():
-            return
+        """Free cells, because none are left for all: embeddings can wait, then sequences; a last one alone fails."""
+        slot = self._preemption.victim()
+        if slot is not None:
+            if self._embedding.restart():
+                return
+            n_running = sum(not slot.is_idle for slot in self._slots)
+            if n_running > 1 and self._preemption.preempt(slot):
+                return
         error = CacheExhausted(
             f"the KV cache has {self._info.n_cells} cells and they are all in use; "
             "send a shorter prompt, or start the server with a larger context",
             metadata={"kv_cells_total": str(self._info.n_cells)},
             retry_after_s=1.0,
         )
-        if not running:
+        if slot is None:
             self._embedding.fail_all(error)
             return
-        slot = max(running, key=_started_s)
         assert slot.sequence is not None
         self.fail(slot.sequence.task, error)
         self._memory.drop(slot)
@@ -276,7 +284,8 @@ class RunningSequences:
 
     def _close(self, task: Task, outcome: Outcome) -> None:
         """Free what a task has."""
-        self._waiting.remove(task)
+        for preempted in self._waiting.remove(task):
+            self._end(preempted.sequence)
         for slot in self._slots:
             if slot.sequence is not None and slot.sequence.task is task:
                 self._release(slot, None)
@@ -291,11 +300,13 @@ class RunningSequences:
     def _release(self, slot: Slot, finished: Finished | None) -> None:
         sequence = slot.sequence
         assert sequence is not None
-        now_s = self._clock()
-        self.totals.add_sequence(sequence, now_s)
+        self._end(sequence)
+        slot.release(self._clock(), finished)
+
+    def _end(self, sequence: Sequence) -> None:
+        self.totals.add_sequence(sequence, self._clock())
         if sequence.grammar is not None:
             sequence.grammar.close()
-        slot.release(now_s, finished)
 
     def emit(self, task: Task, event: Event) -> None:
         self._outbox.put(task.id, task.sink, event)

@@ -72,6 +72,7 @@ class GenerationRequest:
         cache_prompt: reuse a cached prefix.
         cache_salt: cached prefixes are shared only between requests of equal salt.
         slot_id: slot to use if it is free, None for any.
+        priority: higher ones start first, and take slots from lower ones.
         system_prompt: replaces the system prompt of all slots first, which must be idle; None changes nothing.
         want_tokens: put token records into pieces.
         grammar: GBNF that the output obeys, checked; empty for none.
@@ -92,6 +93,7 @@ class GenerationRequest:
     cache_prompt: bool = True
     cache_salt: str = ""
     slot_id: int | None = None
+    priority: int = 0
     system_prompt: SystemPrompt | None = None
     want_tokens: bool = False
     grammar: str = ""

@@ -23,7 +23,7 @@ from service.engine.types import (
 from tests.support.engine import GREEDY, EngineBench, RecordingSink, next_letters
 
 #: Reasons for which a request of the mix may fail.
-REASONS = {"CONTEXT_LENGTH_EXCEEDED", "KV_CACHE_EXHAUSTED", "SLOTS_BUSY", "INTERNAL"}
+REASONS = {"CONTEXT_LENGTH_EXCEEDED", "SLOTS_BUSY", "INTERNAL"}
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,7 @@ class RandomMix:
             cache_prompt=random_.random() < 0.8,
             cache_salt=random_.choice(["", "", "salt"]),
             slot_id=random_.choice([None, 0, self._bench.config.n_slots]),
+            priority=random_.choice([0, 0, 0, 1, -1]),
             n_keep=random_.choice([0, 3, -1]),
             grammar=random_.choice(["", "", 'root ::= "yes" | "no"']),
             system_prompt=self._system_prompt() if random_.random() < 0.05 else None,

@@ -234,17 +234,7 @@ def test_idle_caches_make_room_for_new_requests() -> None:
 # Failures -------------------------------------------------------------------------------------------------------------
 
 
-def test_without_cells_the_youngest_request_ends_and_the_others_go_on() -> None:
-    bench = EngineBench(EngineConfig(n_slots=2, n_ctx_slot=64), n_cells=70)
-    _, old = bench.submit(request("a" * 30, max_tokens=30))
-    bench.step()
-    _, young = bench.submit(request("b" * 30, max_tokens=30))
-    bench.run()
-    assert old.text == expected_text("a" * 30, 30)
-    assert isinstance(young.failed.error, CacheExhausted)
-
-
-def test_a_full_cache_that_only_the_library_knew_of_ends_one_request() -> None:
+def test_a_full_cache_that_only_the_library_knew_of_delays_the_youngest_request() -> None:
     bench = EngineBench()
     _, old = bench.submit(request("old"))
     bench.step()
@@ -252,7 +242,16 @@ def test_a_full_cache_that_only_the_library_knew_of_ends_one_request() -> None:
     bench.model.fail_next = CacheFull()
     bench.run()
     assert old.text == expected_text("old", 8)
-    assert isinstance(young.failed.error, CacheExhausted)
+    assert young.text == expected_text("young", 8)
+
+
+def test_a_request_for_which_the_library_has_no_room_even_alone_ends() -> None:
+    bench = EngineBench()
+    _, sink = bench.submit(request())
+    bench.model.fail_next = CacheFull()
+    bench.run()
+    assert isinstance(sink.failed.error, CacheExhausted)
+    assert bench.complete(request()).text == expected_text("hello", 8)
 
 
 def test_a_failed_decode_ends_its_requests_and_the_engine_goes_on() -> None:

@@ -1,0 +1,83 @@
+"""Running sequences that give way to others: out of their slots, and back when there is room."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from collections.abc import Sequence as SequenceOf
+
+from service.engine.memory import SlotMemory
+from service.engine.model import CacheFull, DecodeFailed
+from service.engine.slots import Slot
+from service.engine.waiting import Preempted, WaitingSequences
+
+logger = logging.getLogger(__name__)
+
+
+class Preemption:
+    """Moves sequences with all that was evaluated for them to memory outside of the cache, and back.
+
+    No token is lost or repeated: a sequence goes on behind its last token, in the same state.
+
+    Args:
+        slots: the slots.
+        memory: what they hold.
+        waiting: the queue, where preempted sequences wait.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self, slots: SequenceOf[Slot], memory: SlotMemory, waiting: WaitingSequences, clock: Callable[[], float]
+    ) -> None:
+        self._slots = slots
+        self._memory = memory
+        self._waiting = waiting
+        self._clock = clock
+
+    def victim(self, below: int | None = None) -> Slot | None:
+        """The slot whose sequence gives way first: of the lowest priority, the one that started last.
+
+        Args:
+            below: only sequences of a priority below this one; None for all.
+        """
+        running = [
+            slot
+            for slot in self._slots
+            if slot.sequence is not None and (below is None or slot.sequence.request.priority < below)
+        ]
+        return min(running, key=_precedence, default=None)
+
+    def preempt(self, slot: Slot) -> bool:
+        """Queue a slot's sequence for another slot; False, with nothing changed, if it cannot be copied."""
+        sequence = slot.sequence
+        assert sequence is not None
+        try:
+            contents = self._memory.take_out(slot)
+        except DecodeFailed as error:
+            logger.error("a sequence cannot be preempted", extra={"task_id": sequence.task.id, "error": str(error)})
+            return False
+        slot.release(self._clock())
+        self._waiting.put_back(Preempted(sequence, contents))
+        logger.info(
+            "preempted", extra={"slot_id": slot.id, "task_id": sequence.task.id, "n_tokens": len(contents.tokens)}
+        )
+        return True
+
+    def resume(self, preempted: Preempted, slot: Slot) -> bool:
+        """Let a sequence go on in an idle slot; False, with the slot empty, if there are no cells.
+
+        Raises:
+            DecodeFailed: it cannot be restored.
+        """
+        self._memory.drop(slot)
+        try:
+            self._memory.put_back(slot, preempted.contents)
+        except CacheFull:
+            return False
+        slot.run(preempted.sequence)
+        return True
+
+
+def _precedence(slot: Slot) -> tuple[int, float, int]:
+    assert slot.sequence is not None
+    return slot.sequence.request.priority, -slot.sequence.started_s, -slot.id
