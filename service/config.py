@@ -154,6 +154,7 @@ class CoreConfig:
         drain_timeout_s: seconds that running requests get on SIGTERM.
         system_prompt: what all slots begin with from the start, or None.
         group_n, group_width: self-extend; see ``EngineConfig``.
+        kv_unified: every slot may use the whole context; then sequences give way when all cells are in use.
         api_keys: with any, every call needs one of them, except those of standard health.
     """
 
@@ -170,6 +171,7 @@ class CoreConfig:
     system_prompt: SystemPromptText | None = None
     group_n: int = 1
     group_width: int = 512
+    kv_unified: bool = False
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     engine: EngineConfig = field(init=False)
 
@@ -180,7 +182,7 @@ class CoreConfig:
             "engine",
             EngineConfig(
                 n_slots=slots,
-                n_ctx_slot=self.model.n_ctx // slots,
+                n_ctx_slot=self.model.n_ctx if self.kv_unified else self.model.n_ctx // slots,
                 n_batch=self.model.n_batch,
                 max_tokens=self.n_predict,
                 max_queue=self.max_queue if self.max_queue is not None else max(128, 16 * slots),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from service.api.convert.events import StreamEncoder
 from service.api.convert.request import envelope, generation_request
 from service.api.convert.tokens import detokenize_response, tokenize_response
 from service.api.core import Core
+from service.api.priority import priority_of
 from service.api.rpc import RpcCall
 from service.engine.types import Embedded, Request
 from service.errors import DeadlineExceeded
@@ -36,8 +38,9 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
         async with RpcCall("Generate", context):
             with self._admitted(context):
                 model, wrapping = self._core.model(request.model), envelope(request)
+                priority = priority_of(context.invocation_metadata())
                 job = partial(generation_request, request, model, self._core.snapshot().system_prompt)
-                prepared = await self._core.pool.run(request.ByteSize(), job)
+                prepared = replace(await self._core.pool.run(request.ByteSize(), job), priority=priority)
                 task_id = self._core.next_task_id()
                 collector = Collector(on_stall=partial(self._core.cancel, task_id), delay_s=wrapping.delta_delay_s)
                 encoder = StreamEncoder(prepared, model, wrapping.request_id, self._core.instance_id, task_id)

@@ -36,16 +36,19 @@ class AsyncClient:
         target: ``host:port`` or ``unix:/path``.
         api_key: sent as a bearer token.
         deadline_s: seconds that a call may take if it says nothing else; None for no limit.
+        priority: -100 to 100; generations of higher priority start first and take slots from lower ones.
     """
 
-    def __init__(self, target: str, *, api_key: str | None = None, deadline_s: float | None = None) -> None:
+    def __init__(
+        self, target: str, *, api_key: str | None = None, deadline_s: float | None = None, priority: int = 0
+    ) -> None:
         self._channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
         # One class serves both kinds of channels; only its type differs.
         self._inference = cast(
             "InferenceServiceAsyncStub", inference_service_pb2_grpc.InferenceServiceStub(self._channel)
         )
         self._models = cast("ModelServiceAsyncStub", model_service_pb2_grpc.ModelServiceStub(self._channel))
-        self._metadata = call_metadata(api_key)
+        self._metadata = call_metadata(api_key, priority)
         self._deadline_s = deadline_s
 
     async def __aenter__(self) -> AsyncClient:

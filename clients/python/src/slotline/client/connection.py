@@ -9,6 +9,11 @@ CHANNEL_OPTIONS = (
 )
 
 
-def call_metadata(api_key: str | None) -> tuple[tuple[str, str], ...]:
+def call_metadata(api_key: str | None, priority: int) -> tuple[tuple[str, str], ...]:
     """The metadata of every call."""
-    return (("authorization", f"Bearer {api_key}"),) if api_key else ()
+    metadata = []
+    if api_key:
+        metadata.append(("authorization", f"Bearer {api_key}"))
+    if priority:
+        metadata.append(("slotline-priority", str(priority)))
+    return tuple(metadata)

@@ -74,6 +74,10 @@ class InferenceServiceServicer(object):
     def Generate(self, request, context):
         """Generate continues a prompt and streams the result. The stream is Accepted once, Delta any number of times, and
         Finished once per sequence; after a failure it ends with a status instead.
+
+        Metadata "slotline-priority", an integer from -100 to 100, 0 without it: of waiting calls those of the highest
+        priority start first, in order of arrival. While no slot is free, a call also takes the slot of a running one of
+        lower priority, which goes on later where it was.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,6 +34,10 @@ class InferenceServiceStub:
     ]
     """Generate continues a prompt and streams the result. The stream is Accepted once, Delta any number of times, and
     Finished once per sequence; after a failure it ends with a status instead.
+
+    Metadata "slotline-priority", an integer from -100 to 100, 0 without it: of waiting calls those of the highest
+    priority start first, in order of arrival. While no slot is free, a call also takes the slot of a running one of
+    lower priority, which goes on later where it was.
     """
 
     Embed: grpc.UnaryUnaryMultiCallable[
@@ -68,6 +72,10 @@ class InferenceServiceAsyncStub:
     ]
     """Generate continues a prompt and streams the result. The stream is Accepted once, Delta any number of times, and
     Finished once per sequence; after a failure it ends with a status instead.
+
+    Metadata "slotline-priority", an integer from -100 to 100, 0 without it: of waiting calls those of the highest
+    priority start first, in order of arrival. While no slot is free, a call also takes the slot of a running one of
+    lower priority, which goes on later where it was.
     """
 
     Embed: grpc.aio.UnaryUnaryMultiCallable[
@@ -104,6 +112,10 @@ class InferenceServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[collections.abc.Iterator[slotline.v1.generation_pb2.GenerateResponse], collections.abc.AsyncIterator[slotline.v1.generation_pb2.GenerateResponse]]:
         """Generate continues a prompt and streams the result. The stream is Accepted once, Delta any number of times, and
         Finished once per sequence; after a failure it ends with a status instead.
+
+        Metadata "slotline-priority", an integer from -100 to 100, 0 without it: of waiting calls those of the highest
+        priority start first, in order of arrival. While no slot is free, a call also takes the slot of a running one of
+        lower priority, which goes on later where it was.
         """
 
     @abc.abstractmethod
