@@ -36,6 +36,7 @@ class ModelInfo:
         n_vocab: tokens in the vocabulary.
         n_cells: KV cells shared by all sequences.
         n_batch: most tokens of one ``decode`` call.
+        n_logits: most tokens of one ``decode`` call whose logits can be wanted; one for each sequence at least.
         n_seq_max: sequence ids are 0 to ``n_seq_max - 1``.
         n_embd: length of a hidden state, and of an embedding.
         n_hidden: most tokens of one ``hidden`` call, or of one ``encode`` call; 0 if this model gives no embeddings.
@@ -46,11 +47,13 @@ class ModelInfo:
         nl_token: the newline token, or -1.
         bos_token: the token that the model wants in front of every prompt, or -1 if it wants none.
         can_shift: whether ``shift`` and ``divide`` are possible.
+        can_cut: whether ``remove`` can always remove the last tokens of a sequence.
     """
 
     n_vocab: int
     n_cells: int
     n_batch: int
+    n_logits: int
     n_seq_max: int
     n_embd: int
     n_hidden: int
@@ -61,6 +64,7 @@ class ModelInfo:
     nl_token: int
     bos_token: int
     can_shift: bool
+    can_cut: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +75,13 @@ class Segment:
         seq_id: the sequence.
         position: position of the first token; must be one more than the sequence's highest position so far.
         tokens: token ids; at least one.
-        wants_logits: whether the logits after the last token are wanted.
+        n_logits: the logits after so many of the last tokens are wanted.
     """
 
     seq_id: int
     position: int
     tokens: Sequence[int]
-    wants_logits: bool
+    n_logits: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,23 +125,24 @@ class LanguageModel(Protocol):
     def decode(self, segments: Sequence[Segment]) -> None:
         """Evaluate the segments in one call and append them to their sequences.
 
-        At most ``info.n_batch`` tokens in all; each sequence appears at most once.
+        At most ``info.n_batch`` tokens in all, ``info.n_logits`` of them with logits; each sequence appears at most
+        once.
 
         Raises:
             CacheFull: no room; nothing was changed.
             DecodeFailed: anything else; the sequences of the batch must be removed.
         """
 
-    def logits(self, index: int) -> Logits:
-        """The logits after segment ``index`` of the last ``decode``: float32, shape (n_vocab,), writable.
+    def logits(self, index: int, place: int = 0) -> Logits:
+        """Logits of segment ``index`` of the last ``decode``: float32, shape (n_vocab,), writable.
 
-        Valid until the next ``decode``. The segment must have had ``wants_logits``.
+        Those after number ``place`` of the tokens whose logits the segment wanted. Valid until the next ``decode``.
         """
 
     def hidden(self, segments: Sequence[Segment]) -> Rows:
         """Evaluate the segments like ``decode``, for the states behind the last layer instead of logits.
 
-        At most ``info.n_hidden`` tokens in all; ``wants_logits`` is ignored. ``logits`` has nothing afterwards.
+        At most ``info.n_hidden`` tokens in all; ``n_logits`` is ignored. ``logits`` has nothing afterwards.
 
         Returns:
             One row per token, in the order of the segments and of their tokens; a copy. Not scaled.

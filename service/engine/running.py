@@ -210,7 +210,7 @@ class RunningSequences:
                 continue
             if not slot.prompt_remaining:
                 sequence.task.has_prompt = True
-            if segment.wants_logits:
+            if segment.n_logits:
                 self._sample(slot, sequence, index, now_s)
             elif not slot.prompt_remaining:
                 self.finish(slot, Ending(FinishReason.LENGTH))

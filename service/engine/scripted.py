@@ -66,6 +66,7 @@ class ScriptedModel:
         n_cells: KV cells.
         n_seq_max: number of sequences.
         n_batch: most tokens of one ``decode``.
+        n_logits: most of them whose logits can be wanted; not fewer than there are sequences.
         n_hidden: most tokens of one ``hidden`` or ``encode``.
         script: gives the next token from the tokens in a sequence's memory.
         clock: advanced by each ``decode``; None for no time at all.
@@ -80,6 +81,7 @@ class ScriptedModel:
         n_cells: int = 4096,
         n_seq_max: int = 4,
         n_batch: int = 512,
+        n_logits: int = 32,
         n_hidden: int = 32,
         script: Script = next_letter,
         clock: VirtualClock | None = None,
@@ -95,6 +97,7 @@ class ScriptedModel:
             n_vocab=N_VOCAB,
             n_cells=n_cells,
             n_batch=n_batch,
+            n_logits=max(n_logits, n_seq_max),
             n_seq_max=n_seq_max,
             n_embd=N_EMBD,
             n_hidden=n_hidden,
@@ -105,6 +108,7 @@ class ScriptedModel:
             nl_token=ord("\n"),
             bos_token=BOS,
             can_shift=can_shift,
+            can_cut=can_cut,
         )
         self._script = script
         self._clock = clock
@@ -113,7 +117,7 @@ class ScriptedModel:
         self._can_cut = can_cut
         self._can_fork = can_fork
         self._memory = ScriptedMemory(n_cells, n_seq_max)
-        self._rows: dict[int, Logits] = {}
+        self._rows: dict[tuple[int, int], Logits] = {}
         self.decoded: list[tuple[Segment, ...]] = []
         self.fail_next: Exception | None = None
         self.open_grammars = 0
@@ -140,16 +144,17 @@ class ScriptedModel:
         """Append the segments; ``fail_next`` is raised instead, once, if it is set."""
         self._append(segments)
         for index, segment in enumerate(segments):
-            if segment.wants_logits:
+            tokens = self.tokens(segment.seq_id)
+            for place in range(segment.n_logits):
                 row = np.zeros(N_VOCAB, np.float32)
-                row[self._script(self.tokens(segment.seq_id))] = CERTAIN
-                self._rows[index] = row
+                row[self._script(tokens[: len(tokens) - segment.n_logits + place + 1])] = CERTAIN
+                self._rows[index, place] = row
 
-    def logits(self, index: int) -> Logits:
-        """The row of a segment of the last ``decode``."""
-        if index not in self._rows:
-            raise ValueError(f"segment {index} has no logits")
-        return self._rows[index]
+    def logits(self, index: int, place: int = 0) -> Logits:
+        """A row of a segment of the last ``decode``."""
+        if (index, place) not in self._rows:
+            raise ValueError(f"segment {index} has no row {place}")
+        return self._rows[index, place]
 
     def hidden(self, segments: Sequence[Segment]) -> Rows:
         """Append the segments; the states of their tokens."""
@@ -267,6 +272,8 @@ class ScriptedModel:
             raise DecodeFailed("this model only encodes")
         if sum(len(segment.tokens) for segment in segments) > self._info.n_batch:
             raise DecodeFailed(f"more than {self._info.n_batch} tokens in one call")
+        if sum(segment.n_logits for segment in segments) > self._info.n_logits:
+            raise DecodeFailed(f"the logits of more than {self._info.n_logits} tokens in one call")
         seen: set[int] = set()
         for segment in segments:
             if segment.seq_id in seen or not 0 <= segment.seq_id < self._info.n_seq_max:
@@ -274,6 +281,8 @@ class ScriptedModel:
             seen.add(segment.seq_id)
             if segment.position != self.position_max(segment.seq_id) + 1:
                 raise DecodeFailed(f"sequence {segment.seq_id} does not continue at {segment.position}")
+            if not 0 <= segment.n_logits <= len(segment.tokens):
+                raise DecodeFailed(f"sequence {segment.seq_id} has no {segment.n_logits} tokens for logits")
             if not segment.tokens or not all(0 <= token < N_VOCAB for token in segment.tokens):
                 raise DecodeFailed(f"sequence {segment.seq_id} has no tokens, or ids outside the vocabulary")
 

@@ -51,7 +51,7 @@ class Batch:
 
         Args:
             segments: at most ``capacity`` tokens in all; positions and sequence ids are not checked.
-            every_output: every token gives an output, not only the last ones of the segments that want logits.
+            every_output: every token gives an output, not only those whose logits are wanted.
 
         Returns:
             For each segment the index of its last token.
@@ -78,8 +78,10 @@ class Batch:
                 tokens[start:end] = segment.tokens
                 np.add(self._ramp[: end - start], segment.position, out=positions[start:end])
                 seq_ids[start:end] = segment.seq_id
-                outputs[start : end - 1] = 0
-            outputs[end - 1] = segment.wants_logits
+                outputs[start:end] = 0
+            outputs[end - 1] = segment.n_logits > 0
+            if segment.n_logits > 1:
+                outputs[end - segment.n_logits : end] = 1
             last_indices.append(end - 1)
         if every_output:
             outputs[:end] = 1

@@ -14,7 +14,7 @@ from service.llama.batch import Batch
 from service.llama.errors import ModelLoadError
 from service.llama.kv_cache import KvCache
 from service.llama.library import Pointer
-from service.llama.memory import count_hidden
+from service.llama.memory import count_hidden, count_outputs
 from service.llama.params import context_params
 from service.llama.weights import Weights
 
@@ -47,10 +47,12 @@ class Context:
         self._pointer, memory = _create(weights, config, n_cells)
         self.n_cells = n_cells
         self.n_batch = int(library.api.llama_n_batch(self._pointer))
+        self.n_logits = count_outputs(config)
         self.n_seq_max = config.n_seq_max
         self.n_embd = int(library.api.llama_model_n_embd_out(weights.pointer))
         self.n_hidden = count_hidden(config)
         self.n_threads = int(library.api.llama_n_threads(self._pointer))
+        n_swa = max(0, library.api.llama_model_n_swa(weights.pointer))
         self.can_shift = _can_shift(weights, config, memory)
         self.kv = KvCache(
             library,
@@ -58,18 +60,20 @@ class Context:
             memory,
             n_cells=n_cells,
             n_seq_max=self.n_seq_max,
-            n_swa=max(0, library.api.llama_model_n_swa(weights.pointer)),
+            n_swa=n_swa,
             can_shift=self.can_shift,
             apply_moves=self._apply_moves,
         )
         n_vocab = weights.vocabulary.n_vocab
         self._row_type = ctypes.c_float * n_vocab
         self._batch = Batch(library, self.n_batch, n_vocab)
-        self._output_indices: list[int | None] = []
+        self._outputs: list[tuple[int, int]] = []
         self._rows: dict[int, Logits] = {}
         try:
             weights.adapters.apply_to(self._pointer)
             self._warm_up(weights)
+            # What slid out of a window may be gone, so that the tokens before it cannot be the last ones.
+            self.can_cut = self.kv.can_cut and not n_swa
         except BaseException:
             self.close()
             raise
@@ -91,9 +95,7 @@ class Context:
     def decode(self, segments: Sequence[Segment]) -> None:
         """Evaluate segments; the contract is ``LanguageModel.decode``."""
         last_indices = self._evaluate(segments, self.n_batch)
-        self._output_indices = [
-            index if segment.wants_logits else None for segment, index in zip(segments, last_indices, strict=True)
-        ]
+        self._outputs = [(index, segment.n_logits) for segment, index in zip(segments, last_indices, strict=True)]
 
     def hidden(self, segments: Sequence[Segment]) -> Rows:
         """Evaluate segments for their hidden states; the contract is ``LanguageModel.hidden``."""
@@ -106,21 +108,22 @@ class Context:
         rows = np.ctypeslib.as_array((ctypes.c_float * (n_tokens * self.n_embd)).from_address(address))
         return rows.reshape(n_tokens, self.n_embd).copy()
 
-    def logits(self, index: int) -> Logits:
-        """The row of a segment; the contract is ``LanguageModel.logits``."""
-        batch_index = self._output_indices[index] if 0 <= index < len(self._output_indices) else None
-        if batch_index is None:
+    def logits(self, index: int, place: int = 0) -> Logits:
+        """A row of a segment; the contract is ``LanguageModel.logits``."""
+        last_index, n_logits = self._outputs[index] if 0 <= index < len(self._outputs) else (0, 0)
+        if not 0 <= place < n_logits:
             raise ValueError(
-                f"segment {index} has no logits: the last decode had {len(self._output_indices)} segments, and it must "
-                "be one of them that wanted logits"
+                f"segment {index} has no row {place}: the last decode had {len(self._outputs)} segments, and this one "
+                f"wanted the logits of {n_logits} tokens"
             )
+        batch_index = last_index - n_logits + 1 + place
         address = self._short.get_logits_ith(self._pointer, batch_index)
         if not address:
             raise DecodeFailed(f"llama.cpp has no logits for token {batch_index} of the batch")
         row = self._rows.get(address)
         if row is None:
             # The rows' addresses repeat from step to step, and a new view costs more than all else here.
-            if len(self._rows) > self.n_seq_max:
+            if len(self._rows) > self.n_logits:
                 self._rows.clear()
             row = np.ctypeslib.as_array(self._row_type.from_address(address))
             self._rows[address] = row
@@ -128,7 +131,7 @@ class Context:
 
     def _evaluate(self, segments: Sequence[Segment], limit: int, *, every_output: bool = False) -> list[int]:
         """Run a batch of at most ``limit`` tokens; the index of each segment's last token."""
-        self._output_indices = []
+        self._outputs = []
         n_tokens = self._check(segments, limit)
         if n_tokens > self.kv.cells.free:
             raise CacheFull(f"{n_tokens} tokens need as many cells, {self.kv.cells.free} are free")
@@ -161,8 +164,8 @@ class Context:
 
     def _apply_moves(self) -> None:
         """Let the library compute the keys of tokens whose positions have changed: it does so before it decodes."""
-        self._output_indices = []
-        self._batch.fill([Segment(self.kv.spare, 0, [0], wants_logits=False)])
+        self._outputs = []
+        self._batch.fill([Segment(self.kv.spare, 0, [0], n_logits=0)])
         result = self._run_batch()
         self.kv.empty_spare()
         if result not in (0, _NO_ROOM):
@@ -172,7 +175,7 @@ class Context:
         """Number of tokens of segments that the library can be trusted with."""
         if not self._pointer:
             raise DecodeFailed("the model is closed")
-        n_tokens = 0
+        n_tokens = n_logits = 0
         seen = set()
         for segment in segments:
             seq_id = segment.seq_id
@@ -184,7 +187,12 @@ class Context:
             end = self.kv.cells.end(seq_id)
             if segment.position != end:
                 raise DecodeFailed(f"sequence {seq_id} goes on at position {end}, not {segment.position}")
+            if not 0 <= segment.n_logits <= len(segment.tokens):
+                raise DecodeFailed(f"the segment of sequence {seq_id} has no {segment.n_logits} tokens for logits")
             n_tokens += len(segment.tokens)
+            n_logits += segment.n_logits
+        if n_logits > self.n_logits:
+            raise DecodeFailed(f"the logits of {n_logits} tokens in one call; allowed: up to {self.n_logits}")
         if not 0 < n_tokens <= limit:
             raise DecodeFailed(f"{n_tokens} tokens in one call; allowed: {f'1 to {limit}' if limit else 'none'}")
         return n_tokens
@@ -196,14 +204,14 @@ class Context:
             # One token and several have kernels of their own.
             self.kv.remove(0, 0, -1)
             try:
-                self.decode([Segment(seq_id=0, position=0, tokens=[token] * n_tokens, wants_logits=True)])
+                self.decode([Segment(seq_id=0, position=0, tokens=[token] * n_tokens, n_logits=1)])
             except (CacheFull, DecodeFailed) as error:
                 raise ModelLoadError(f"the first decode failed: {error}") from error
             row = self.logits(0)
             if np.isnan(row).any() or not np.isfinite(row.max()):
                 raise ModelLoadError("the first decode gave no numbers: the model or a LoRA adapter is damaged")
         self.kv.probe(0)
-        self._output_indices = []
+        self._outputs = []
 
 
 def _create(weights: Weights, config: ModelConfig, n_cells: int) -> tuple[Pointer, Pointer]:

@@ -50,6 +50,8 @@ class EncoderContext:
     """
 
     can_shift = False
+    can_cut = False
+    n_logits = 0
 
     def __init__(self, weights: Weights, config: ModelConfig, n_tokens: int, pooling: str) -> None:
         library = weights.library
@@ -99,7 +101,7 @@ class EncoderContext:
         """Not possible: only ``encode`` gives embeddings."""
         raise DecodeFailed(f"{len(segments)} segments cannot be evaluated: this model encodes whole inputs")
 
-    def logits(self, index: int) -> NoReturn:
+    def logits(self, index: int, place: int = 0) -> NoReturn:
         """Not possible: there was no ``decode``."""
         raise ValueError(f"segment {index} has no logits: this model is an encoder")
 

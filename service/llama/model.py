@@ -64,6 +64,7 @@ class LlamaModel:
             n_vocab=vocabulary.n_vocab,
             n_cells=context.n_cells,
             n_batch=context.n_batch,
+            n_logits=context.n_logits,
             n_seq_max=context.n_seq_max,
             n_embd=context.n_embd,
             # What a reranker makes of its states is no embedding.
@@ -78,6 +79,7 @@ class LlamaModel:
             nl_token=-1 if vocabulary.nl_token is None else vocabulary.nl_token,
             bos_token=vocabulary.bos_token if vocabulary.adds_bos and vocabulary.bos_token is not None else -1,
             can_shift=context.can_shift,
+            can_cut=context.can_cut,
         )
         self._facts = ModelFacts(
             name=weights.name,
@@ -127,9 +129,9 @@ class LlamaModel:
         """Evaluate segments in one call."""
         self._context.decode(segments)
 
-    def logits(self, index: int) -> Logits:
-        """The logits after a segment of the last ``decode``."""
-        return self._context.logits(index)
+    def logits(self, index: int, place: int = 0) -> Logits:
+        """Logits of a segment of the last ``decode``."""
+        return self._context.logits(index, place)
 
     def hidden(self, segments: Sequence[Segment]) -> Rows:
         """Evaluate segments in one call for their hidden states."""

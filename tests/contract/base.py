@@ -27,7 +27,7 @@ def some_tokens(n_tokens: int, seed: int = 0) -> list[int]:
 def evaluate(model: LanguageModel, seq_id: int, tokens: list[int]) -> Logits:
     """Append tokens to a sequence; a copy of the logits behind them."""
     position = model.position_max(seq_id) + 1
-    model.decode([Segment(seq_id, position, tokens, wants_logits=True)])
+    model.decode([Segment(seq_id, position, tokens, n_logits=1)])
     return model.logits(0).copy()
 
 

@@ -63,6 +63,34 @@ class LanguageModelContract(SharingContract, SavingContract, HiddenStatesContrac
             with pytest.raises((ValueError, LookupError)):
                 model.logits(index)
 
+    def test_several_tokens_of_a_segment_have_logits(self, model: LanguageModel) -> None:
+        prompt, tail = some_tokens(6), [65, 66, 67]
+        assert model.info.n_logits >= 3
+        model.decode([Segment(1, 0, some_tokens(2, seed=1), 1), Segment(0, 0, [*prompt, *tail], 3)])
+        rows = [model.logits(1, place).copy() for place in range(3)]
+        for place, row in enumerate(rows):
+            self.assert_same(row, evaluate(model, 2, [*prompt, *tail[: place + 1]]))
+            assert model.remove(2, 0, -1)
+        for index, place in ((1, 3), (1, -1), (0, 1), (2, 0)):
+            with pytest.raises(ValueError):
+                model.logits(index, place)
+
+    def test_more_logits_than_there_may_be_are_refused(self, model: LanguageModel) -> None:
+        n_logits = model.info.n_logits + 1
+        if n_logits > min(model.info.n_batch, model.cells_free):
+            pytest.skip("a batch is not longer than that")
+        with pytest.raises(DecodeFailed):
+            model.decode([Segment(0, 0, some_tokens(n_logits), n_logits)])
+        assert model.position_max(0) == -1
+
+    def test_the_last_tokens_can_be_removed_if_the_model_says_so(self, model: LanguageModel) -> None:
+        if not model.info.can_cut:
+            pytest.skip("this model cannot always do so")
+        text = some_tokens(40)
+        evaluate(model, 0, text)
+        assert model.remove(0, 30, -1)
+        self.assert_same(evaluate(model, 0, [65]), evaluate(model, 1, [*text[:30], 65]))
+
     def test_sequences_in_one_decode_do_not_disturb_each_other(self, model: LanguageModel) -> None:
         prompts = [some_tokens(length, seed=length) for length in (9, 1, 4)]
         alone = []

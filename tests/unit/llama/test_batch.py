@@ -16,16 +16,20 @@ from service.llama.library import Library, load_library
 N_VOCAB = 1000
 CAPACITY = 32
 
-SEGMENTS = st.lists(
-    st.builds(
-        Segment,
-        seq_id=st.integers(0, 255),
-        position=st.integers(0, 2**31 - CAPACITY - 1),
-        tokens=st.lists(st.integers(0, N_VOCAB - 1), min_size=1, max_size=8),
-        wants_logits=st.booleans(),
-    ),
-    max_size=4,
-)
+
+@st.composite
+def segments(draw: st.DrawFn) -> Segment:
+    """One with or without logits, of any of its last tokens."""
+    tokens = draw(st.lists(st.integers(0, N_VOCAB - 1), min_size=1, max_size=8))
+    return Segment(
+        seq_id=draw(st.integers(0, 255)),
+        position=draw(st.integers(0, 2**31 - CAPACITY - 1)),
+        tokens=tokens,
+        n_logits=draw(st.integers(0, len(tokens))),
+    )
+
+
+SEGMENTS = st.lists(segments(), max_size=4)
 
 Row = tuple[int, int, int, int, bool]
 
@@ -47,7 +51,7 @@ def expected(segments: Sequence[Segment]) -> list[Row]:
             segment.position + offset,
             1,
             segment.seq_id,
-            segment.wants_logits and offset == len(segment.tokens) - 1,
+            offset >= len(segment.tokens) - segment.n_logits,
         )
         for segment in segments
         for offset, token in enumerate(segment.tokens)

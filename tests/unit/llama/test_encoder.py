@@ -139,7 +139,7 @@ def test_what_would_abort_the_process_is_refused(encoder: LlamaModel, texts: lis
 
 
 def test_generation_is_refused(encoder: LlamaModel) -> None:
-    segments = [Segment(seq_id=0, position=0, tokens=[CLS], wants_logits=True)]
+    segments = [Segment(seq_id=0, position=0, tokens=[CLS], n_logits=1)]
     for call in (encoder.decode, encoder.hidden):
         with pytest.raises(DecodeFailed, match="1 segments cannot be"):
             call(segments)
