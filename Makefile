@@ -15,6 +15,7 @@ RUNTIME := .venv/.installed-runtime
 TEST := .venv/.installed-test
 GENERATE := .venv-generate/.installed
 BENCH := .venv-bench/.installed
+NODE := tests/node/node_modules/.installed
 
 PIP_FLAGS := --no-deps --no-build-isolation --require-hashes
 CHECKED_TYPES := service rest_adapter slotline clients/python/src/slotline/client tools tests bench
@@ -31,7 +32,8 @@ export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell getconf _NPROCESSORS_ONLN)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test lint check-generated check-protos pytest generate baseline lock wheels bench test-clone clean
+.PHONY: help run test lint check-generated check-protos pytest programs generate baseline lock wheels bench test-clone \
+	clean
 
 help: ## list the commands
 	@echo 'usage: make COMMAND [ARGS="..."] [PYTHON=python3]'
@@ -56,7 +58,7 @@ check-protos: $(TEST) ## lint the protos and compare them with the published con
 	$(BIN)/buf lint protos
 	$(BIN)/buf breaking protos --against protos/baseline.binpb
 
-pytest: $(TEST) ## all tests; ARGS go to pytest
+pytest: $(TEST) $(NODE) ## all tests; ARGS go to pytest
 	$(BIN)/python -m pytest $(ARGS)
 
 generate: $(GENERATE) ## write the Python code of the protos to clients/python
@@ -84,7 +86,8 @@ test-clone: ## clone HEAD and try `make run` and `make test` in it, as a strange
 	$(PYTHON) tests/clone/check_clone.py $(ARGS)
 
 clean: ## remove environments, builds and caches
-	rm -rf .venv .venv-generate .venv-bench dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-generate .venv-bench tests/node/node_modules
+	rm -rf dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 # need,COMMAND,WHY: stops with one line if a command is missing.
@@ -111,6 +114,18 @@ $(RUNTIME): $(BASE) requirements/lock.txt pyproject.toml clients/python/pyprojec
 $(TEST): $(RUNTIME) requirements/test.txt
 	$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements/test.txt
 	@touch $@
+
+# What neither pip nor npm can bring. Tests that need it are skipped where it cannot be installed.
+programs:
+	@missing=$$(for name in curl node npm; do command -v $$name >/dev/null || echo $$name; done); \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update && DEBIAN_FRONTEND=noninteractive \
+		apt-get install --yes --no-install-recommends $$(echo "$$missing" | sed 's/^node$$/nodejs/'); then exit 0; fi; \
+	echo "note: missing:" $$missing "- tests of clients that need it are skipped; install curl, nodejs (18 or newer) \
+	and npm with your system's package manager" >&2
+
+$(NODE): tests/node/package.json tests/node/package-lock.json tests/node/.npmrc | programs
+	@if command -v npm >/dev/null; then cd tests/node && npm ci && touch node_modules/.installed; fi
 
 $(GENERATE): requirements/generate.txt | $(BASE)
 	$(PYTHON) -m venv .venv-generate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from rest_adapter.api_keys import ApiKeys
@@ -13,15 +13,19 @@ from rest_adapter.core import Core
 from rest_adapter.counts import ResponseCounts
 from rest_adapter.errors import AdapterError, InvalidBody, StreamClosed
 from rest_adapter.http_errors import HttpError, http_error
-from rest_adapter.responses import error_response
+from rest_adapter.responses import SERVER_NAME, error_response
 from rest_adapter.routes import ROUTES, Site, static_response
 from rest_adapter.routes.gate import Gate
+from rest_adapter.routes.site import RestOfPath
+from rest_adapter.verbose import log_response_body
 
 logger = logging.getLogger(__name__)
 
-SERVER_NAME = "slotline"
-# Answers without CORS headers: they are for probes and for the page itself.
+# Answers without CORS headers, as are files: they are for probes and for the page itself.
 _SAME_ORIGIN_PATHS = frozenset({"/", "/index.html", "/health", "/v1/health", "/slots", "/metrics"})
+
+# How much of a path is repeated to a client.
+_PATH_SHOWN = 120
 
 
 def create_app(core: Core, config: RestConfig, *, max_generations: int | None = None) -> Flask:
@@ -36,8 +40,14 @@ def create_app(core: Core, config: RestConfig, *, max_generations: int | None = 
     app.config["MAX_CONTENT_LENGTH"] = config.max_body_bytes
     # A double slash is another path, not a reason for a redirect.
     app.url_map.merge_slashes = False
+    app.url_map.converters["rest"] = RestOfPath
     site = Site(
-        core, config, Gate(max_generations or config.max_connections), ResponseCounts(), ApiKeys(config.api_keys)
+        core,
+        config,
+        Gate(max_generations or config.max_connections),
+        ResponseCounts(),
+        ApiKeys(config.api_keys),
+        ROUTES,
     )
     for route in ROUTES:
         for path in route.paths:
@@ -59,6 +69,7 @@ def create_app(core: Core, config: RestConfig, *, max_generations: int | None = 
         if config.static_path is not None and is_read:
             file = static_response(config.static_path, request.path)
             if file is not None:
+                g.is_file = True
                 return file
         if not (is_read and request.path in public_paths):
             site.keys.check()
@@ -69,6 +80,7 @@ def create_app(core: Core, config: RestConfig, *, max_generations: int | None = 
         site.counts.add(
             request.method, None if request.url_rule is None else request.url_rule.rule, response.status_code
         )
+        log_response_body(response)
         return _finish(response)
 
     app.register_error_handler(AdapterError, _adapter_error)
@@ -91,7 +103,7 @@ def _preflight() -> Response:
 
 def _finish(response: Response) -> Response:
     response.headers["Server"] = SERVER_NAME
-    if request.path not in _SAME_ORIGIN_PATHS:
+    if request.path not in _SAME_ORIGIN_PATHS and not g.get("is_file"):
         response.headers["Access-Control-Allow-Origin"] = request.headers.get("Origin", "")
     return response
 
@@ -106,7 +118,8 @@ def _client_gone(error: StreamClosed) -> Response:
 
 
 def _routing_error(error: HTTPException) -> Response:
-    where = f"{request.method} {request.path}"
+    path = request.path if len(request.path) <= _PATH_SHOWN else request.path[:_PATH_SHOWN] + "..."
+    where = f"{request.method} {path}"
     match error:
         case MethodNotAllowed():
             allowed = sorted({*(error.valid_methods or ()), "OPTIONS"})

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from flask import request
-from werkzeug.exceptions import ClientDisconnected
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge, RequestTimeout, UnsupportedMediaType
 
 from rest_adapter.errors import InvalidBody
-from rest_adapter.translate.jsontext import decode
+from rest_adapter.translate.jsontext import decode, show
+from rest_adapter.verbose import log_request_body
 
 
 def read_body() -> dict[str, object]:
@@ -17,13 +18,25 @@ def read_body() -> dict[str, object]:
     Raises:
         InvalidBody: the body is not JSON, or not all of it came.
         RequestEntityTooLarge: it is larger than allowed.
+        RequestTimeout: it did not come in time.
+        UnsupportedMediaType: it is compressed.
     """
+    coding = request.headers.get("Content-Encoding", "identity")
+    if coding.strip().lower() not in ("", "identity"):
+        raise UnsupportedMediaType(f"Content-Encoding: {show(coding)} is not supported; send the body uncompressed")
     try:
         raw = request.get_data(cache=False)
-    except ClientDisconnected:
-        # Also what Werkzeug makes of chunks that are malformed, and of a client that is too slow.
+        # Werkzeug stops reading chunks at the limit and does not say so.
+        is_cut_off = len(raw) == request.max_content_length and bool(request.environ["wsgi.input"].read(1))
+    except (ClientDisconnected, OSError):
+        # The first is what Werkzeug makes of everything that can happen while a body is being read.
+        if getattr(request.environ["wsgi.input"], "is_late", False):
+            raise RequestTimeout("the request did not come within the time that --timeout allows") from None
         raise InvalidBody(
             "the body ends before its Content-Length or its last chunk, or is not chunked correctly"
         ) from None
+    if is_cut_off:
+        raise RequestEntityTooLarge
+    log_request_body(raw)
     value = decode(raw)
     return value if isinstance(value, dict) else {}

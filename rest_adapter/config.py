@@ -16,7 +16,8 @@ class RestConfig:
         core_api_key: key that the core is given with every call, or None.
         api_keys: with any, clients need one of them for every route that is not public.
         static_path: directory whose files take precedence over every GET route, or None.
-        timeout_s: seconds that one socket read or write may take; no limit on a whole request.
+        timeout_s: seconds that one socket read or write may take, and a request until all of it has come; no limit on
+            the answer.
         request_timeout_s: seconds that a whole generation may take, queue included; None for no limit.
         max_body_bytes: largest request body.
         sse_done: end OpenAI-shaped streams with ``data: [DONE]``.

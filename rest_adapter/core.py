@@ -52,8 +52,8 @@ GET_METRICS = UnaryMethod(
 class ResponseStream(Protocol):
     """The answers to one or several Generate calls, as (number of the call, message), in the order of arrival.
 
-    Iteration waits in the calling greenlet. It raises ``RpcFailure`` when one of the calls fails, after which the
-    others are cancelled, and ``StreamClosed`` after ``close``.
+    Iteration waits in the calling greenlet. It raises ``RpcFailure`` with the number of the call when one of the calls
+    fails, after which the others are cancelled, and ``StreamClosed`` after ``close``.
     """
 
     def __iter__(self) -> Iterator[tuple[int, GenerateResponse]]:
@@ -84,8 +84,16 @@ class PendingAnswer(Protocol[Answer_co]):
 class Core(Protocol):
     """A core as the adapter sees it. All methods are for greenlets of the hub's thread."""
 
-    def generate(self, requests: Sequence[GenerateRequest], *, deadline_s: float | None) -> ResponseStream:
-        """Start one Generate call per request. ``deadline_s`` bounds all of them together; None for no limit."""
+    def generate(
+        self, requests: Sequence[GenerateRequest], *, deadline_s: float | None, priority: int = 0
+    ) -> ResponseStream:
+        """Start one Generate call per request.
+
+        Args:
+            requests: one per prompt.
+            deadline_s: seconds for all of them together; None for no limit.
+            priority: of all of them; -100 to 100.
+        """
 
     def start(
         self, method: UnaryMethod[Request, Response], request: Request, *, timeout_s: float | None

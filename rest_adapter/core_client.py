@@ -41,6 +41,10 @@ _CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", -1),
 )
 
+#: How the core is told a call's priority.
+_PRIORITY_KEY = "slotline-priority"
+
+_Metadata = tuple[tuple[str, str], ...]
 _Pair = tuple[int, GenerateResponse]
 Item = TypeVar("Item")
 
@@ -55,7 +59,7 @@ class CoreClient:
 
     def __init__(self, target: str, *, api_key: str | None = None) -> None:
         self._target = target
-        self._metadata = () if api_key is None else (("authorization", f"Bearer {api_key}"),)
+        self._metadata: _Metadata = () if api_key is None else (("authorization", f"Bearer {api_key}"),)
         self._bridge = Bridge()
         self._calls: set[_Call[Any]] = set()
         self._channel: grpc.aio.Channel
@@ -63,10 +67,12 @@ class CoreClient:
         # Whatever is submitted later runs later, so every call finds the channel.
         self._bridge.submit(self._open_channel())
 
-    def generate(self, requests: Sequence[GenerateRequest], *, deadline_s: float | None) -> _Stream:
-        """Start one Generate call per request. ``deadline_s`` bounds all of them together; None for no limit."""
+    def generate(self, requests: Sequence[GenerateRequest], *, deadline_s: float | None, priority: int = 0) -> _Stream:
+        """Start one Generate call per request, as ``Core.generate`` says."""
         mailbox: Mailbox[_Pair] = Mailbox(self._bridge)
-        return _Stream(mailbox, self._submit(mailbox, self._relay_all(requests, deadline_s, mailbox)), self._calls)
+        metadata = self._metadata if not priority else (*self._metadata, (_PRIORITY_KEY, str(priority)))
+        work = self._relay_all(requests, deadline_s, metadata, mailbox)
+        return _Stream(mailbox, self._submit(mailbox, work), self._calls)
 
     def start(
         self, method: UnaryMethod[Request, Response], request: Request, *, timeout_s: float | None
@@ -130,17 +136,21 @@ class CoreClient:
         await mailbox.put(response)
 
     async def _relay_all(
-        self, requests: Sequence[GenerateRequest], deadline_s: float | None, mailbox: Mailbox[_Pair]
+        self,
+        requests: Sequence[GenerateRequest],
+        deadline_s: float | None,
+        metadata: _Metadata,
+        mailbox: Mailbox[_Pair],
     ) -> None:
         end = None if deadline_s is None else asyncio.get_running_loop().time() + deadline_s
         if len(requests) == 1:
-            await self._relay(0, requests[0], end, mailbox)
+            await self._relay(0, requests[0], end, metadata, mailbox)
             return
         places = asyncio.Semaphore(FAN_OUT)
 
         async def relay_in_turn(number: int, request: GenerateRequest) -> None:
             async with places:
-                await self._relay(number, request, end, mailbox)
+                await self._relay(number, request, end, metadata, mailbox)
 
         try:
             # The group cancels the others when one fails.
@@ -150,13 +160,17 @@ class CoreClient:
         except ExceptionGroup as group_error:
             raise group_error.exceptions[0] from None
 
-    async def _relay(self, number: int, request: GenerateRequest, end: float | None, mailbox: Mailbox[_Pair]) -> None:
+    async def _relay(
+        self, number: int, request: GenerateRequest, end: float | None, metadata: _Metadata, mailbox: Mailbox[_Pair]
+    ) -> None:
         timeout_s = None if end is None else max(0.0, end - asyncio.get_running_loop().time())
-        call = self._generate(request, timeout=timeout_s, metadata=self._metadata)
+        call = self._generate(request, timeout=timeout_s, metadata=metadata)
         try:
             with _rpc_failures():
                 async for message in call:
                     await mailbox.put((number, message))
+        except RpcFailure as failure:
+            raise failure.of_call(number) from failure
         finally:
             call.cancel()
 

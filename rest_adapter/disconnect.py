@@ -10,10 +10,10 @@ from __future__ import annotations
 import select
 from collections.abc import Callable
 from types import TracebackType
+from typing import Any
 
 import gevent
 from gevent import socket
-from gevent.greenlet import Greenlet
 
 # Key of the WSGI environment under which ``handler`` puts the connection's socket.
 SOCKET_KEY = "slotline.socket"
@@ -21,8 +21,16 @@ SOCKET_KEY = "slotline.socket"
 _PIPELINED_POLL_S = 0.02
 
 
+# What a watcher of the loop is told to wait for: bytes, or the end of the input.
+_READ = 1
+
+
 class DisconnectWatch:
     """Calls a function once if the client goes away between ``start`` and ``stop``.
+
+    Watches with the loop's own watchers, which ``stop`` takes back at once. A greenlet that waited would take its
+    watcher back only when it is its turn, after the socket was closed: libev ends the process if a watcher of a closed
+    socket is left.
 
     Args:
         connection: the client's socket, or None if there is none (then nothing is ever noticed).
@@ -32,18 +40,20 @@ class DisconnectWatch:
     def __init__(self, connection: socket.socket | None, on_disconnect: Callable[[], None]) -> None:
         self._connection = connection
         self._on_disconnect = on_disconnect
-        self._greenlet: Greenlet[[socket.socket], None] | None = None
+        self._watcher: Any = None
 
     def start(self) -> None:
         """Begin to watch."""
         if self._connection is not None:
-            self._greenlet = gevent.spawn(self._watch, self._connection)
+            loop = gevent.get_hub().loop
+            self._wait(loop.io(self._connection.fileno(), _READ))
 
     def stop(self) -> None:
         """Stop watching; must happen before the socket is closed. Idempotent."""
-        if self._greenlet is not None:
-            self._greenlet.kill(block=False)
-            self._greenlet = None
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.stop()
+            watcher.close()
 
     def __enter__(self) -> DisconnectWatch:
         self.start()
@@ -54,14 +64,19 @@ class DisconnectWatch:
     ) -> None:
         self.stop()
 
-    def _watch(self, connection: socket.socket) -> None:
-        socket.wait_read(connection.fileno())
-        while not _is_gone(connection):
+    def _wait(self, watcher: Any) -> None:
+        self._watcher = watcher
+        watcher.start(self._look)
+
+    def _look(self) -> None:
+        """See what has happened; called by the loop, so nothing here may wait."""
+        assert self._connection is not None
+        self.stop()
+        if _is_gone(self._connection):
+            gevent.spawn(self._on_disconnect)
+        else:
             # The next request is already here, so the socket stays readable: waiting for that would spin.
-            gevent.sleep(_PIPELINED_POLL_S)
-        # From here on ``stop`` must not kill us half-way.
-        self._greenlet = None
-        self._on_disconnect()
+            self._wait(gevent.get_hub().loop.timer(_PIPELINED_POLL_S))
 
 
 def _is_gone(connection: socket.socket) -> bool:

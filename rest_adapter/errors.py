@@ -66,6 +66,7 @@ class RpcFailure(AdapterError):
         violations: (field path in the protobuf message, description) per field that was refused.
         retry_after_s: seconds after which the same request may succeed, or None.
         metadata: ``google.rpc.ErrorInfo.metadata``.
+        call: number of the call among those that were started together.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class RpcFailure(AdapterError):
         violations: tuple[tuple[str, str], ...] = (),
         retry_after_s: float | None = None,
         metadata: Mapping[str, str] | None = None,
+        call: int = 0,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -84,16 +86,25 @@ class RpcFailure(AdapterError):
         self.violations = violations
         self.retry_after_s = retry_after_s
         self.metadata = dict(metadata or {})
+        self.call = call
+
+    def of_call(self, number: int) -> RpcFailure:
+        """The same failure, as that of another call."""
+        return self._but(self.violations, number)
 
     def renamed(self, rename: Callable[[str], str]) -> RpcFailure:
         """The same failure, with other names for the fields that were refused."""
+        return self._but(tuple((rename(path), description) for path, description in self.violations), self.call)
+
+    def _but(self, violations: tuple[tuple[str, str], ...], call: int) -> RpcFailure:
         return RpcFailure(
             self.status,
             self.reason,
             self.message,
-            violations=tuple((rename(path), description) for path, description in self.violations),
+            violations=violations,
             retry_after_s=self.retry_after_s,
             metadata=self.metadata,
+            call=call,
         )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
@@ -12,6 +14,9 @@ from gevent.pywsgi import WSGIHandler
 
 from rest_adapter.disconnect import SOCKET_KEY
 from rest_adapter.http_errors import HttpError
+from rest_adapter.http_head import HeadersTooLarge, check_request_line, path_of, read_fields
+from rest_adapter.request_body import Deadline, RequestBody
+from rest_adapter.responses import JSON, SERVER_NAME
 from rest_adapter.translate.jsontext import encode
 
 if TYPE_CHECKING:
@@ -29,7 +34,7 @@ _UNLOGGED_PATHS = frozenset({"/v1/health"})
 # What pywsgi reads of one; allowed is less.
 _MAX_REQUEST_LINE = 8192
 # How much of a reason is repeated to a client; it may quote what the client sent.
-_REASON_SHOWN = 120
+_REASON_SHOWN = 400
 
 
 class ConnectionHandler(WSGIHandler):
@@ -57,29 +62,58 @@ class ConnectionHandler(WSGIHandler):
             )
         return outcome
 
+    def handle_one_response(self) -> None:
+        super().handle_one_response()
+        if not self._body.is_done:
+            # What comes next would be the rest of a body.
+            self.close_connection = True
+
     def read_requestline(self) -> str:
         self.socket.settimeout(DRAINING_S if self.server.is_draining else KEEP_ALIVE_S)
         with self.server.idle(self.socket):
-            line: str = super().read_requestline()
+            self.rfile.peek(1)
         self.socket.settimeout(self.server.io_timeout_s)
-        return line
+        self._deadline = Deadline(self.server.io_timeout_s)
+        with self._deadline.limit():
+            line: str = super().read_requestline()
+            # Clients of old end a body with a line end that does not count.
+            return super().read_requestline() if line == "\r\n" else line
 
     def read_request(self, raw_requestline: str) -> Any:
+        check_request_line(raw_requestline)
         is_read: Any = super().read_request(raw_requestline)
-        lengths = set(self.headers.get_all("Content-Length", ()))
-        # Another server in front may have taken another of these for the end of the body.
-        if len(lengths) > 1 or not all(length.isascii() and length.isdigit() for length in lengths):
-            raise ValueError(f"Content-Length is {', '.join(sorted(lengths))}; allowed is one whole number")
+        self.path = path_of(str(self.path))
         return is_read
+
+    def MessageClass(self, rfile: Any, *_: Any) -> Any:
+        # pywsgi's name for what reads the headers.
+        with self._deadline.limit():
+            fields = read_fields(rfile)
+        headers = super().MessageClass(BytesIO())
+        for name, value in fields:
+            headers[name] = value
+        return headers
 
     def get_environ(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environ()
         environ[SOCKET_KEY] = self.socket
+        is_asking = environ.get("HTTP_EXPECT", "").lower() == "100-continue"
+        self._body = self.wsgi_input = RequestBody(
+            self.rfile,
+            self.content_length,
+            socket=self.socket if is_asking else None,
+            chunked_input="Transfer-Encoding" in self.headers,
+            deadline=self._deadline,
+        )
+        environ["wsgi.input"] = self._body
+        environ["wsgi.input_terminated"] = True
+        # Nothing is offered to upgrade to, and then a request for that is one as any other.
+        environ.pop("HTTP_UPGRADE", None)
         return environ
 
     def start_response(self, status: str, headers: Iterable[tuple[str, str]], exc_info: Any = None) -> Any:
         headers = list(headers)
-        if self.server.is_draining:
+        if self.server.is_draining or self._body.is_broken:
             headers.append(("Connection", "close"))
         return super().start_response(status, headers, exc_info)
 
@@ -97,7 +131,17 @@ class ConnectionHandler(WSGIHandler):
             logger.info("incomplete request", extra={"remote_addr": address, "reason": str(ex)})
             return None
         logger.warning("malformed request", extra={"remote_addr": address, "reason": str(ex)})
+        if isinstance(ex, HeadersTooLarge):
+            return _last_answer("431 Request Header Fields Too Large", str(ex))
         return _last_answer("400 Bad Request", f"this is not an HTTP/1.1 request: {str(ex)[:_REASON_SHOWN]}")
+
+    def _send_error_response_if_possible(self, error_code: int) -> None:
+        # pywsgi's own answers are not JSON. This is the last resort, for what went wrong outside of the application.
+        self.close_connection = True
+        if not self.response_length:
+            message = "the adapter failed to answer; its log has the reason"
+            with suppress(OSError):
+                self.socket.sendall(_last_answer("500 Internal Server Error", message, "server_error")[1])
 
     def _log_error(self, t: type[BaseException], v: BaseException, tb: Any) -> None:
         # GreenletExit is our own doing: the drain time was over.
@@ -118,6 +162,7 @@ class ConnectionHandler(WSGIHandler):
                 "path": path,
                 "params": {key: values[-1] for key, values in parse_qs(query, True).items()},
                 "status": self._status_code(),
+                "milliseconds": round(1000 * (self.time_finish - self.time_start), 1),
             },
         )
 
@@ -131,12 +176,12 @@ class ConnectionHandler(WSGIHandler):
         return str(self.client_address[0]), int(self.client_address[1])
 
 
-def _last_answer(status: str, message: str) -> tuple[str, bytes]:
+def _last_answer(status: str, message: str, kind: str = "invalid_request_error") -> tuple[str, bytes]:
     """A whole response, for requests that no route ever sees, and its status code."""
     code = status.partition(" ")[0]
-    body = encode(HttpError(int(code), "invalid_request_error", message).body())
+    body = encode(HttpError(int(code), kind, message).body())
     head = (
-        f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
+        f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: {JSON}\r\n"
+        f"Content-Length: {len(body)}\r\nServer: {SERVER_NAME}\r\n\r\n"
     )
     return code, head.encode() + body

@@ -66,6 +66,8 @@ _HTTP: Mapping[tuple[StatusCode, str | None], tuple[int, str]] = {
     (StatusCode.ABORTED, None): (503, "unavailable_error"),
     # Never by us: our own cancellations end in StreamClosed.
     (StatusCode.CANCELLED, None): (503, "unavailable_error"),
+    # A field that asks for what nobody has: with a status of the server's faults clients would try again.
+    (StatusCode.UNIMPLEMENTED, "NOT_IMPLEMENTED"): (400, "invalid_request_error"),
     (StatusCode.UNIMPLEMENTED, None): (501, "not_supported_error"),
     (StatusCode.DEADLINE_EXCEEDED, None): (504, "timeout_error"),
 }

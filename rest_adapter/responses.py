@@ -7,6 +7,7 @@ from flask import Response
 from rest_adapter.http_errors import HttpError
 from rest_adapter.translate.jsontext import encode
 
+SERVER_NAME = "slotline"
 JSON = "application/json; charset=utf-8"
 # /health and /slots have always answered without a charset.
 BARE_JSON = "application/json"

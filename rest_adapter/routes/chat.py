@@ -21,7 +21,7 @@ def chat(site: Site) -> Response:
     return answer_generation(
         site,
         (call.request,),
-        ChatReply(call, completion_id=new_id("chatcmpl"), created=int(time.time())),
+        lambda: ChatReply(call, completion_id=new_id("chatcmpl"), created=int(time.time())),
         is_stream=call.is_stream,
         timeout_s=call.timeout_s,
         last=DONE if site.config.sse_done else b"",

@@ -7,7 +7,13 @@ from flask import Response
 from rest_adapter.body import read_body
 from rest_adapter.routes.generation import answer_generation
 from rest_adapter.routes.site import Site
-from rest_adapter.translate.completion import CompletionCall, CompletionReply, read_completion, read_infill
+from rest_adapter.translate.completion import (
+    CompletionCall,
+    CompletionReply,
+    in_json_terms,
+    read_completion,
+    read_infill,
+)
 
 
 def complete(site: Site) -> Response:
@@ -22,5 +28,10 @@ def infill(site: Site) -> Response:
 
 def _answer(site: Site, call: CompletionCall) -> Response:
     return answer_generation(
-        site, call.requests, CompletionReply(call), is_stream=call.is_stream, timeout_s=call.timeout_s
+        site,
+        call.requests,
+        lambda: CompletionReply(call),
+        is_stream=call.is_stream,
+        timeout_s=call.timeout_s,
+        in_json_terms=lambda failure: in_json_terms(failure, call),
     )

@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
 from flask import Response, request
 
-from rest_adapter.core import Core
+from rest_adapter.core import Core, ResponseStream
 from rest_adapter.disconnect import SOCKET_KEY, DisconnectWatch
+from rest_adapter.errors import RpcFailure
 from rest_adapter.responses import json_response
 from rest_adapter.routes.limits import served_model, shorter
+from rest_adapter.routes.priority import HEADER as PRIORITY_HEADER
+from rest_adapter.routes.priority import priority_of
 from rest_adapter.routes.site import Site
 from rest_adapter.sse import CONTENT_TYPE, EventStream, Reply
 from rest_adapter.translate.list_options import drop_unknown_ids, mentions_token_ids
 from rest_adapter.translate.outcome import unfinished
-from slotline.v1.generation_pb2 import GenerateRequest
+from slotline.v1.generation_pb2 import GenerateRequest, GenerateResponse
 
 # For proxies that would collect events, and browsers that would keep the answer.
 _STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+
+_Rename = Callable[[RpcFailure], RpcFailure]
 
 
 def answer_generation(
     site: Site,
     requests: Sequence[GenerateRequest],
-    reply: Reply,
+    make_reply: Callable[[], Reply],
     *,
     is_stream: bool,
     timeout_s: float | None,
+    in_json_terms: _Rename = lambda failure: failure,
     last: bytes = b"",
 ) -> Response:
     """Run the calls of one HTTP request and answer it.
@@ -36,15 +42,19 @@ def answer_generation(
 
     Args:
         requests: one per prompt.
-        reply: puts the messages into the form of the route.
+        make_reply: makes what puts the messages into the form of the route; it may ask the core for what it needs.
         is_stream: answer with events.
         timeout_s: the client's limit on the whole generation; the adapter's own may be shorter.
+        in_json_terms: lets a failure of one of the calls name the fields of the body.
         last: bytes that end a stream without error.
     """
+    priority = priority_of(request.headers.getlist(PRIORITY_HEADER))
     with ExitStack() as cleanup:
         cleanup.enter_context(site.gate.passage())
+        reply = make_reply()
         _drop_unknown_ids(site.core, requests)
-        stream = site.core.generate(requests, deadline_s=shorter(timeout_s, site.config.request_timeout_s))
+        limit_s = shorter(timeout_s, site.config.request_timeout_s)
+        stream = _Renaming(site.core.generate(requests, deadline_s=limit_s, priority=priority), in_json_terms)
         cleanup.callback(stream.close)
         cleanup.enter_context(DisconnectWatch(request.environ.get(SOCKET_KEY), stream.close))
         if not is_stream:
@@ -58,6 +68,26 @@ def answer_generation(
         # From here on the body of the response cleans up.
         body = EventStream(first, stream, reply, last=last, on_close=cleanup.pop_all().close)
         return Response(body, content_type=CONTENT_TYPE, headers=_STREAM_HEADERS)
+
+
+class _Renaming:
+    """A stream whose failures name the fields of the body, when they are the status and when they are an event."""
+
+    def __init__(self, stream: ResponseStream, in_json_terms: _Rename) -> None:
+        self._stream = stream
+        self._in_json_terms = in_json_terms
+
+    def __iter__(self) -> Iterator[tuple[int, GenerateResponse]]:
+        return self
+
+    def __next__(self) -> tuple[int, GenerateResponse]:
+        try:
+            return next(self._stream)
+        except RpcFailure as failure:
+            raise self._in_json_terms(failure) from failure
+
+    def close(self) -> None:
+        self._stream.close()
 
 
 def _drop_unknown_ids(core: Core, requests: Sequence[GenerateRequest]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from flask import Response
+from werkzeug.routing import BaseConverter
 
 from rest_adapter.api_keys import ApiKeys
 from rest_adapter.config import RestConfig
@@ -16,15 +17,27 @@ from rest_adapter.routes.gate import Gate
 Handler = Callable[["Site"], Response]
 
 
+class RestOfPath(BaseConverter):
+    """``<rest:name>`` in a route: all that is left of the path, slashes at its beginning included."""
+
+    regex = ".+"
+    part_isolating = False
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What the routes of one application share."""
+    """What the routes of one application share.
+
+    Attributes:
+        routes: all of them.
+    """
 
     core: Core
     config: RestConfig
     gate: Gate
     counts: ResponseCounts
     keys: ApiKeys
+    routes: tuple[Route, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +53,10 @@ class Route:
     handler: Handler
     is_public: bool = False
 
-    def bind(self, site: Site) -> Callable[[], Response]:
-        """The view function for Flask."""
+    def bind(self, site: Site) -> Callable[..., Response]:
+        """The view function for Flask. Handlers read the variable parts of a path, if it has any, from the request."""
 
-        def view() -> Response:
+        def view(**_: str) -> Response:
             return self.handler(site)
 
         return view

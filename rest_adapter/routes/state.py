@@ -14,7 +14,7 @@ from rest_adapter.routes.site import Site
 from rest_adapter.translate.health import FAILED, LOADING, HealthAnswer, health_answer
 from rest_adapter.translate.jsontext import JsonObject
 from rest_adapter.translate.metrics import joined, metrics_text
-from rest_adapter.translate.models import models_json
+from rest_adapter.translate.models import model_json, models_json
 from rest_adapter.translate.props import props_json
 from rest_adapter.translate.slots import slots_json
 from slotline.v1.model_pb2 import (
@@ -64,6 +64,13 @@ def models(site: Site) -> Response:
     """The served models."""
     served = site.core.unary(LIST_MODELS, ListModelsRequest(), timeout_s=_TIMEOUT_S).models
     return json_response(models_json(served, now=int(time.time())))
+
+
+def one_model(site: Site) -> Response:
+    """The served model that the path names; a name may hold slashes."""
+    name = (request.view_args or {})["name"]
+    served = site.core.unary(GET_MODEL, GetModelRequest(name=name), timeout_s=_TIMEOUT_S).model
+    return json_response(model_json(served, now=int(time.time())))
 
 
 def _health(site: Site) -> HealthAnswer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -61,7 +62,8 @@ def static_response(directory: str, path: str) -> Response | None:
         name += _INDEX
     # Absolute, because Flask takes relative paths as relative to its own package.
     file = safe_join(str(Path(directory).absolute()), name)
-    if file is None or not Path(file).is_file():
+    # Unlike ``Path.is_file``, this knows no errors: for a name that is too long there is no file, either.
+    if file is None or not os.path.isfile(file):
         return None
     kind = _TYPES.get(Path(file).suffix.removeprefix(".").lower(), _DEFAULT_TYPE)
     response = send_file(file, mimetype=kind, conditional=True)

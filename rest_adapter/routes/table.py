@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from rest_adapter.routes.chat import chat
 from rest_adapter.routes.completion import complete, infill
+from rest_adapter.routes.description import description
 from rest_adapter.routes.embedding import embed, embed_openai
 from rest_adapter.routes.site import Route
-from rest_adapter.routes.state import health, metrics, models, props, slots
+from rest_adapter.routes.state import health, metrics, models, one_model, props, slots
 from rest_adapter.routes.static import page
 from rest_adapter.routes.text_completion import complete_text
 from rest_adapter.routes.tokenization import detokenize, tokenize
 
 ROUTES = (
     Route("GET", ("/",), page, is_public=True),
+    Route("GET", ("/openapi.json",), description, is_public=True),
     Route("GET", ("/health", "/v1/health"), health, is_public=True),
     Route("GET", ("/slots",), slots),
     Route("GET", ("/props",), props),
     Route("GET", ("/metrics",), metrics),
     Route("GET", ("/v1/models", "/models"), models, is_public=True),
+    Route("GET", ("/v1/models/<rest:name>", "/models/<rest:name>"), one_model),
     Route("POST", ("/completion", "/completions"), complete),
     Route("POST", ("/infill",), infill),
     Route("POST", ("/v1/completions",), complete_text),

@@ -3,46 +3,79 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 
-from flask import Response
+from flask import Response, request
 
 from rest_adapter.body import read_body
 from rest_adapter.core import DETOKENIZE, Core
+from rest_adapter.disconnect import SOCKET_KEY, DisconnectWatch
 from rest_adapter.errors import RpcFailure
 from rest_adapter.routes.generation import answer_generation
 from rest_adapter.routes.openai_ids import new_id
 from rest_adapter.routes.site import Site
 from rest_adapter.sse import DONE
-from rest_adapter.translate.prompt import Part
-from rest_adapter.translate.text_completion import in_json_terms, read_text_completion
+from rest_adapter.translate.prompt import Prompt
+from rest_adapter.translate.text_completion import TextCompletionCall, in_json_terms, read_text_completion
 from rest_adapter.translate.text_completion_reply import TextCompletionReply
 from slotline.v1.tokenization_pb2 import DetokenizeRequest
 
 _DETOKENIZE_TIMEOUT_S = 120.0
+# Echoes that are asked for at the same time; one body may hold thousands of prompts.
+_ECHOES_AT_ONCE = 32
+
+_PromptIds = tuple[Prompt, tuple[int, ...]]
 
 
 def complete_text(site: Site) -> Response:
     """Continue one or several prompts, in the OpenAI form."""
     call = read_text_completion(read_body())
-    echoes = ["".join(_text(site.core, part) for part in parts) for parts in call.echoes()]
-    try:
-        return answer_generation(
-            site,
-            call.requests,
-            TextCompletionReply(call, echoes, completion_id=new_id("cmpl"), created=int(time.time())),
-            is_stream=call.is_stream,
-            timeout_s=call.timeout_s,
-            last=DONE if site.config.sse_done else b"",
+
+    def make_reply() -> TextCompletionReply:
+        return TextCompletionReply(
+            call, _echoes(site.core, call), completion_id=new_id("cmpl"), created=int(time.time())
         )
-    except RpcFailure as failure:
-        raise in_json_terms(failure) from failure
+
+    return answer_generation(
+        site,
+        call.requests,
+        make_reply,
+        is_stream=call.is_stream,
+        timeout_s=call.timeout_s,
+        in_json_terms=lambda failure: in_json_terms(failure, call),
+        last=DONE if site.config.sse_done else b"",
+    )
 
 
-def _text(core: Core, part: Part) -> str:
-    if isinstance(part, str):
-        return part
-    request = DetokenizeRequest(ids=part, skip_special=False)
-    try:
-        return core.unary(DETOKENIZE, request, timeout_s=_DETOKENIZE_TIMEOUT_S).text
-    except RpcFailure as failure:
-        raise failure.renamed(lambda _: "prompt") from failure
+def _echoes(core: Core, call: TextCompletionCall) -> list[str]:
+    """What comes before the answers to each prompt."""
+    ids = call.echoed_ids()
+    texts = iter(
+        text
+        for start in range(0, len(ids), _ECHOES_AT_ONCE)
+        for text in _texts(core, ids[start : start + _ECHOES_AT_ONCE])
+    )
+    return ["".join(part if isinstance(part, str) else next(texts) for part in parts) for parts in call.echoes()]
+
+
+def _texts(core: Core, ids: list[_PromptIds]) -> list[str]:
+    """The texts of token ids, all of them asked for side by side."""
+    with ExitStack() as cleanup:
+        pending = []
+        for _, tokens in ids:
+            message = DetokenizeRequest(ids=tokens, skip_special=False)
+            pending.append(core.start(DETOKENIZE, message, timeout_s=_DETOKENIZE_TIMEOUT_S))
+            cleanup.callback(pending[-1].close)
+
+        def abandon() -> None:
+            for answer in pending:
+                answer.close()
+
+        cleanup.enter_context(DisconnectWatch(request.environ.get(SOCKET_KEY), abandon))
+        texts = []
+        for (prompt, _), answer in zip(ids, pending, strict=True):
+            try:
+                texts.append(answer.wait().text)
+            except RpcFailure as failure:
+                raise failure.renamed(prompt.place_of_echo) from failure
+        return texts

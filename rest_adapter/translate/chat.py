@@ -15,7 +15,7 @@ from rest_adapter.translate.openai_options import (
     read_model,
     read_n,
     read_response_format,
-    refuse_tools,
+    refuse_unsupported,
     set_openai_defaults,
 )
 from rest_adapter.translate.options import apply_options, read_timeout_s
@@ -25,6 +25,8 @@ from slotline.v1.prompt_pb2 import ChatMessage, ChatPrompt
 MAX_TOP_LOGPROBS = 20
 # Models that were tuned on this marker but do not declare it as an end of generation write it out as text.
 _CHATML_END = "<|im_end|>"
+# What a message may hold instead of text; without it the conversation would be another one.
+_OTHER_MESSAGES = ("function_call", "audio")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def read_chat(body: Mapping[str, object]) -> ChatCall:
     Raises:
         InvalidRequest: a field has a value that is not allowed, or asks for what is not supported.
     """
-    refuse_tools(body)
+    refuse_unsupported(body)
     request = GenerateRequest(overflow=OVERFLOW_TRUNCATE)
     set_openai_defaults(request)
     if "penalty_prompt" not in body:
@@ -96,6 +98,9 @@ def _read_message(target: ChatMessage, name: str, message: dict[str, object]) ->
             target.content.add(text=_read_text_part(f"{name}.content[{i}]", part))
     elif content is not None:
         target.content.add(text=_read_content(f"{name}.content", content))
+    for key in _OTHER_MESSAGES:
+        if message.get(key):
+            raise InvalidRequest(f"{name}.{key}", "is not supported; leave it out")
     if message.get("name") is not None:
         target.name = read_str(f"{name}.name", message["name"])
     if message.get("tool_call_id") is not None:

@@ -8,6 +8,7 @@ from rest_adapter.translate.chat import ChatCall
 from rest_adapter.translate.choices import Choice, usage_json
 from rest_adapter.translate.jsontext import JsonObject
 from rest_adapter.translate.outcome import check_finished
+from rest_adapter.translate.placed_tokens import PlacedTokens
 from rest_adapter.translate.tokens import token_logprobs, token_probabilities
 from slotline.v1.generation_pb2 import Delta, GenerateResponse
 from slotline.v1.tokens_pb2 import Token
@@ -27,7 +28,7 @@ class ChatReply:
         self._id = completion_id
         self._created = created
         self._wants_probabilities = call.request.output.n_probs > 0
-        self._choices = [Choice(index) for index in range(call.n_choices)]
+        self._choices = [_ChatChoice(index) for index in range(call.n_choices)]
 
     def feed(self, number: int, response: GenerateResponse) -> Iterator[JsonObject]:
         """Take a message and yield the chunks it makes. ``number`` is that of the call, always 0.
@@ -70,29 +71,31 @@ class ChatReply:
         choice = self._choices[delta.index]
         for piece in delta.pieces:
             choice.tokens.extend(piece.tokens)
+            choice.placed.add(piece.tokens, piece.text)
             if not self._call.is_stream:
                 choice.texts.append(piece.text)
             elif piece.text:
                 yield self._chunk(choice, {"content": piece.text})
 
-    def _message(self, choice: Choice) -> JsonObject:
+    def _message(self, choice: _ChatChoice) -> JsonObject:
         message: JsonObject = {
             "finish_reason": choice.finish_reason(),
             "index": choice.index,
             "message": {"content": "".join(choice.texts), "role": "assistant"},
         }
         if self._call.wants_logprobs:
-            message["logprobs"] = _logprobs(choice.tokens)
+            message["logprobs"] = _logprobs(choice.placed.take())
         return message
 
-    def _chunk(self, choice: Choice, delta: JsonObject, finish_reason: str | None = None) -> JsonObject:
+    def _chunk(self, choice: _ChatChoice, delta: JsonObject, finish_reason: str | None = None) -> JsonObject:
         entry: JsonObject = {"delta": delta, "finish_reason": finish_reason, "index": choice.index}
         chunk = self._envelope("chat.completion.chunk") | {"choices": [entry]}
         if self._call.includes_usage:
             chunk["usage"] = None
         # Tokens without text of their own travel with the next chunk.
         if self._call.wants_logprobs:
-            entry["logprobs"] = _logprobs(choice.tokens) if choice.tokens else None
+            placed = choice.placed.take()
+            entry["logprobs"] = _logprobs(placed) if placed else None
         if self._wants_probabilities:
             chunk["completion_probabilities"] = [token_probabilities(token) for token in choice.tokens]
         choice.tokens.clear()
@@ -102,6 +105,13 @@ class ChatReply:
         return {"created": self._created, "id": self._id, "model": self._call.model, "object": kind}
 
 
-def _logprobs(tokens: Sequence[Token]) -> JsonObject:
-    # Control tokens, such as the end of the turn, are not part of the message.
-    return {"content": [token_logprobs(token) for token in tokens if token.piece]}
+class _ChatChoice(Choice):
+    """What has come for one of the answers."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__(index)
+        self.placed = PlacedTokens()
+
+
+def _logprobs(placed: Sequence[tuple[int, Token]]) -> JsonObject:
+    return {"content": [token_logprobs(token) for _, token in placed]}

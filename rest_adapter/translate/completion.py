@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from rest_adapter.errors import RpcFailure
 from rest_adapter.translate.fields import read_bool, refusal
 from rest_adapter.translate.jsontext import JsonObject
-from rest_adapter.translate.options import apply_options, read_timeout_s
+from rest_adapter.translate.options import apply_options, json_name, read_timeout_s
 from rest_adapter.translate.outcome import Outcome, check_finished, unfinished
 from rest_adapter.translate.prompt import Part, Prompt, put_parts, read_mixed, read_prompts, requests_for
 from rest_adapter.translate.settings import generation_settings
@@ -71,11 +72,17 @@ def read_infill(body: Mapping[str, object]) -> CompletionCall:
     _put_side(request.infill.suffix, "input_suffix", body)
     return CompletionCall(
         requests=(request,),
-        prompts=(Prompt((), _infill_echo(body.get("prompt"))),),
+        prompts=(Prompt((), _infill_echo(body.get("prompt")), "prompt"),),
         is_multiple=False,
         is_stream=_is_stream(body),
         timeout_s=read_timeout_s(body),
     )
+
+
+def in_json_terms(failure: RpcFailure, call: CompletionCall) -> RpcFailure:
+    """A failure of Generate that names the fields of the body, and the prompt among several."""
+    prompt = call.prompts[failure.call]
+    return failure.renamed(lambda path: prompt.place(json_name(path)))
 
 
 class CompletionReply:

@@ -17,7 +17,7 @@ MAX_INPUTS = 2048
 # What answers in the OpenAI form call a model that the request did not name.
 UNNAMED_MODEL = "gpt-3.5-turbo-0613"
 
-_RAW, _UNIT_LENGTH = -1, 2
+RAW, UNIT_LENGTH = -1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +114,10 @@ def _read_options(body: Mapping[str, object]) -> EmbedRequest:
     value = body.get("embd_normalize")
     if value is not None:
         norm = read_int("embd_normalize", value)
-        if norm not in (_RAW, _UNIT_LENGTH):
-            allowed = f"{_UNIT_LENGTH} (vectors of length 1, the default) or {_RAW} (as the model gives them)"
+        if norm not in (RAW, UNIT_LENGTH):
+            allowed = f"{UNIT_LENGTH} (vectors of length 1, the default) or {RAW} (as the model gives them)"
             raise refusal("embd_normalize", value, allowed)
-        request.normalize = norm == _UNIT_LENGTH
+        request.normalize = norm == UNIT_LENGTH
     return request
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from typing import Any, NoReturn
 
 from rest_adapter.errors import InvalidBody
@@ -43,11 +44,15 @@ def decode(body: bytes) -> object:
         half = error.object[error.start]
         raise InvalidBody(f"the body is not JSON: \\u{ord(half):04x} is half of a surrogate pair") from None
     except json.JSONDecodeError as error:
-        raise InvalidBody(f"the body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+        # Some of these messages end with the word, some do not.
+        problem = error.msg.removesuffix(" at")
+        raise InvalidBody(f"the body is not JSON: {problem} at line {error.lineno}, column {error.colno}") from None
     except RecursionError:
         raise InvalidBody("the body is nested too deeply") from None
-    except ValueError as error:
-        raise InvalidBody(f"the body is not JSON: {error}") from None
+    except ValueError:
+        # The last one that is left: Python's own, against numbers that take minutes to read.
+        most = sys.get_int_max_str_digits()
+        raise InvalidBody(f"the body holds a number with too many digits; allowed are at most {most}") from None
     return value
 
 
@@ -58,7 +63,7 @@ def show(value: object) -> str:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON number")
+    raise InvalidBody(f"the body is not JSON: {name} is not a JSON number")
 
 
 def _without_non_finite(value: object) -> object:

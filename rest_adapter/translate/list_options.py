@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import TypeGuard
 
-from rest_adapter.translate.fields import FLOAT32_MAX, UINT32, read_list, read_str, refusal
+from rest_adapter.translate.fields import FLOAT32_MAX, UINT32, read_str, refusal
 from slotline.v1.generation_pb2 import GenerateRequest
 from slotline.v1.sampling_pb2 import LogitBias, SamplerType
 
@@ -21,11 +21,15 @@ SAMPLER_NAMES = {
     "min_p": SamplerType.SAMPLER_TYPE_MIN_P,
     "temperature": SamplerType.SAMPLER_TYPE_TEMPERATURE,
 }
+# Of a token id.
+_MOST_DIGITS = 10
 
 
 def read_stop(request: GenerateRequest, name: str, value: object) -> None:
     """Stop texts: a string, or an array of strings. Empty ones are left out."""
-    texts = [value] if isinstance(value, str) else read_list(name, value, "strings")
+    if not isinstance(value, str | list):
+        raise refusal(name, value, "a string or an array of strings")
+    texts = [value] if isinstance(value, str) else value
     request.stop.texts.extend(
         text for i, text in enumerate(read_str(f"{name}[{i}]", text) for i, text in enumerate(texts)) if text
     )
@@ -49,7 +53,7 @@ def read_logit_bias(request: GenerateRequest, name: str, value: object) -> None:
     if isinstance(value, list):
         pairs: Iterable[list[object]] = (entry for entry in value if isinstance(entry, list) and len(entry) == 2)
     elif isinstance(value, dict):
-        pairs = ([int(key) if _is_digits(key) else key, bias] for key, bias in value.items())
+        pairs = ([_token(key), bias] for key, bias in value.items())
     else:
         return
     request.sampling.logit_bias.extend(_biases(name, pairs))
@@ -103,5 +107,10 @@ def _is_id(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and UINT32[0] <= value <= UINT32[1]
 
 
-def _is_digits(text: str) -> bool:
-    return text.isascii() and text.isdigit()
+def _token(key: str) -> int | str | None:
+    """The token that a key means: an id if it is a number, None if no vocabulary is so large."""
+    if not (key.isascii() and key.isdigit()):
+        return key
+    # Compared before the conversion, which Python refuses for thousands of digits.
+    digits = key.lstrip("0") or "0"
+    return int(digits) if len(digits) <= _MOST_DIGITS else None

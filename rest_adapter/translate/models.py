@@ -1,4 +1,4 @@
-"""GET /v1/models: the served models in the OpenAI form."""
+"""GET /v1/models, and one of them: the served models in the OpenAI form."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ OWNER = "llamacpp"
 
 def models_json(models: Iterable[Model], *, now: int) -> JsonObject:
     """The list of models. ``now``, Unix time in seconds, stands for their creation as it always has."""
-    return {
-        "data": [{"created": now, "id": model.name, "object": "model", "owned_by": OWNER} for model in models],
-        "object": "list",
-    }
+    return {"data": [model_json(model, now=now) for model in models], "object": "list"}
+
+
+def model_json(model: Model, *, now: int) -> JsonObject:
+    """One model, as in the list."""
+    return {"created": now, "id": model.name, "object": "model", "owned_by": OWNER}

@@ -14,18 +14,27 @@ UNNAMED_MODEL = "unknown"
 MAX_CHOICES = 128
 
 _TOOL_FIELDS = ("tools", "functions")
+_TOOL_CHOICES = ("tool_choice", "function_call")
 _LIMITS = ("max_completion_tokens", "max_tokens")
 
 
-def refuse_tools(body: Mapping[str, object]) -> None:
-    """Refuse what would be lost without a word.
+def refuse_unsupported(body: Mapping[str, object]) -> None:
+    """Refuse what would change the answer. What is only a hint, or for the records, is ignored.
 
     Raises:
-        InvalidRequest: the body brings tools.
+        InvalidRequest: the body asks for tools, for a search, or for other answers than text.
     """
     for name in _TOOL_FIELDS:
         if body.get(name):
             raise InvalidRequest(name, "is not supported; leave it out")
+    for name in _TOOL_CHOICES:
+        if body.get(name) not in (None, "none", "auto"):
+            raise refusal(name, body[name], '"none" or "auto"; tools are not supported')
+    if body.get("modalities") not in (None, [], ["text"]):
+        raise refusal("modalities", body["modalities"], '["text"]')
+    # Without any options it asks for a search, too.
+    if body.get("web_search_options") is not None:
+        raise InvalidRequest("web_search_options", "is not supported; leave it out")
 
 
 def set_openai_defaults(request: GenerateRequest) -> None:
@@ -65,7 +74,12 @@ def read_n(request: GenerateRequest, body: Mapping[str, object]) -> int:
 
 
 def read_response_format(request: GenerateRequest, value: object) -> None:
-    """The form that the answer must have."""
+    """The form that the answer must have.
+
+    Args:
+        request: it has the grammar already.
+        value: the field of the body.
+    """
     if value is None:
         return
     kind = read_object("response_format", value).get("type")
@@ -73,8 +87,10 @@ def read_response_format(request: GenerateRequest, value: object) -> None:
         case "text":
             pass
         case "json_object":
+            _refuse_grammar(request)
             request.constraint.json_object.SetInParent()
         case "json_schema":
+            _refuse_grammar(request)
             schema = _schema(value)
             request.constraint.json_schema = encode(schema).decode()
         case _:
@@ -97,6 +113,11 @@ def read_flag(fields: Mapping[str, object], name: str, prefix: str = "") -> bool
     """A boolean that is false if it is missing. ``prefix`` stands before its name in errors."""
     value = fields.get(name)
     return value is not None and read_bool(prefix + name, value)
+
+
+def _refuse_grammar(request: GenerateRequest) -> None:
+    if request.constraint.WhichOneof("kind") is not None:
+        raise InvalidRequest("response_format", "is not allowed together with grammar; send one of them")
 
 
 def _schema(value: object) -> dict[str, object]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from google.protobuf.message import Message
 
@@ -30,11 +31,12 @@ from rest_adapter.translate.list_options import (
 from slotline.v1.generation_pb2 import GenerateRequest
 
 Reader = Callable[[GenerateRequest, str, object], None]
+Kind = Literal["number", "integer", "boolean"]
 
 # Seeds come as any 64-bit integer; the sampler takes 32 bits, and all of them set mean random.
-_INT64 = (-(2**63), 2**64 - 1)
+SEEDS = (-(2**63), 2**64 - 1)
 _RANDOM_SEED = 2**32 - 1
-_MAX_TIMEOUT_S = 7 * 24 * 3600.0
+MAX_TIMEOUT_S = 7 * 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,13 @@ class Option:
         name: key in the JSON body.
         path: field of ``GenerateRequest`` that it sets; errors of the core name it.
         read: checks a value and sets the field.
+        kind: what a value is, if it is nothing but a number or a boolean.
     """
 
     name: str
     path: str
     read: Reader
+    kind: Kind | None = None
 
 
 def apply_options(request: GenerateRequest, body: Mapping[str, object]) -> None:
@@ -70,8 +74,8 @@ def read_timeout_s(body: Mapping[str, object]) -> float | None:
     if value is None:
         return None
     seconds = read_float("timeout_s", value)
-    if not 0 < seconds <= _MAX_TIMEOUT_S:
-        raise InvalidRequest("timeout_s", f"{seconds} is not above 0 and at most {_MAX_TIMEOUT_S:.0f} seconds")
+    if not 0 < seconds <= MAX_TIMEOUT_S:
+        raise InvalidRequest("timeout_s", f"{seconds} is not above 0 and at most {MAX_TIMEOUT_S:.0f} seconds")
     return seconds
 
 
@@ -85,7 +89,7 @@ def _float(name: str, path: str) -> Option:
     def read(request: GenerateRequest, name: str, value: object) -> None:
         _set(request, path, read_float(name, value))
 
-    return Option(name, path, read)
+    return Option(name, path, read, "number")
 
 
 def _int(name: str, path: str, convert: Callable[[int], int | None] = lambda number: number) -> Option:
@@ -96,14 +100,14 @@ def _int(name: str, path: str, convert: Callable[[int], int | None] = lambda num
         if number is not None:
             _set(request, path, number)
 
-    return Option(name, path, read)
+    return Option(name, path, read, "integer")
 
 
 def _bool(name: str, path: str) -> Option:
     def read(request: GenerateRequest, name: str, value: object) -> None:
         _set(request, path, read_bool(name, value))
 
-    return Option(name, path, read)
+    return Option(name, path, read, "boolean")
 
 
 def _set(request: GenerateRequest, path: str, value: object) -> None:
@@ -123,7 +127,7 @@ def _at_least(least: int) -> Callable[[int], int]:
 
 
 def _read_seed(request: GenerateRequest, name: str, value: object) -> None:
-    seed = read_int(name, value, _INT64) & 0xFFFFFFFF
+    seed = read_int(name, value, SEEDS) & 0xFFFFFFFF
     if seed != _RANDOM_SEED:
         request.sampling.seed = seed
 
@@ -210,5 +214,5 @@ _NAMES = (
     ("num_sequences", "n"),
     ("output.top_logprobs", "top_logprobs"),
     ("constraint.json_object", "response_format"),
-    ("constraint.json_schema", "response_format"),
+    ("constraint.json_schema", "response_format.json_schema"),
 )

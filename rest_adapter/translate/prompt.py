@@ -12,6 +12,7 @@ from slotline.v1.generation_pb2 import GenerateRequest
 from slotline.v1.prompt_pb2 import PromptParts
 
 MAX_PROMPTS = 4096
+_FIELD = "prompt"
 _FORMS = "a string, an array of strings and token ids, or an array of prompts"
 
 Part = str | tuple[int, ...]
@@ -19,10 +20,28 @@ Part = str | tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One prompt: its texts and runs of token ids in order, and the JSON value that answers repeat."""
+    """One prompt.
+
+    Attributes:
+        parts: its texts and runs of token ids in order.
+        echo: the JSON value that answers repeat.
+        name: its place in the body, for errors.
+    """
 
     parts: tuple[Part, ...]
     echo: object
+    name: str
+
+    def place(self, path: str) -> str:
+        """The place in the body of what a path names that knows of one prompt: of ``prompt[5]``, ``prompt[1][5]``."""
+        rest = path.removeprefix(_FIELD)
+        is_inside = rest != path and (not rest or rest[0] in "[. ")
+        return self.name + rest if is_inside else path
+
+    def place_of_echo(self, path: str) -> str:
+        """The place in the body of what a field of ``DetokenizeRequest`` names that holds ids of this prompt."""
+        # Positions among the parts say nothing about positions in the array that they were made of.
+        return self.name + path.removeprefix("ids") if len(self.parts) == 1 else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +52,7 @@ class Prompts:
     is_multiple: bool = False
 
 
-def read_prompts(value: object, name: str = "prompt", limit: int = MAX_PROMPTS) -> Prompts:
+def read_prompts(value: object, name: str = _FIELD, limit: int = MAX_PROMPTS) -> Prompts:
     """The prompts in a field.
 
     An array of several elements is one prompt if there is a number among them, and several prompts otherwise. What
@@ -48,18 +67,18 @@ def read_prompts(value: object, name: str = "prompt", limit: int = MAX_PROMPTS) 
         items = tuple(read_prompt(f"{name}[{i}]", element) for i, element in enumerate(value))
         return Prompts(items, is_multiple=True)
     if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list):
-        return Prompts((Prompt(_read_parts(f"{name}[0]", value[0]), value),))
+        return Prompts((Prompt(_read_parts(f"{name}[0]", value[0]), value, f"{name}[0]"),))
     return Prompts((read_prompt(name, "" if value is None else value),))
 
 
 def read_prompt(name: str, value: object) -> Prompt:
     """One prompt: a string, or an array of strings and token ids. What is empty acts as one blank."""
     if value == "" or value == []:
-        return Prompt((" ",), " ")
+        return Prompt((" ",), " ", name)
     if isinstance(value, str):
-        return Prompt((value,), value)
+        return Prompt((value,), value, name)
     if isinstance(value, list):
-        return Prompt(_read_parts(name, value), value)
+        return Prompt(_read_parts(name, value), value, name)
     raise refusal(name, value, _FORMS)
 
 

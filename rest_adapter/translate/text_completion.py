@@ -14,10 +14,10 @@ from rest_adapter.translate.openai_options import (
     read_model,
     read_n,
     read_response_format,
-    refuse_tools,
+    refuse_unsupported,
     set_openai_defaults,
 )
-from rest_adapter.translate.options import apply_options, read_timeout_s
+from rest_adapter.translate.options import apply_options, json_name, read_timeout_s
 from rest_adapter.translate.prompt import Part, Prompt, put_parts, read_prompts, requests_for
 from slotline.v1.generation_pb2 import OVERFLOW_REFUSE, OVERFLOW_TRUNCATE, GenerateRequest
 
@@ -58,6 +58,15 @@ class TextCompletionCall:
         for prompt in self.prompts:
             yield prompt.parts if self.wants_echo else ()
 
+    def echoed_ids(self) -> list[tuple[Prompt, tuple[int, ...]]]:
+        """The token ids among the echoes in their order, each with its prompt."""
+        return [
+            (prompt, part)
+            for prompt, parts in zip(self.prompts, self.echoes(), strict=True)
+            for part in parts
+            if not isinstance(part, str)
+        ]
+
 
 def read_text_completion(body: Mapping[str, object]) -> TextCompletionCall:
     """Understand a body. Every option of /completion works here, too.
@@ -65,6 +74,7 @@ def read_text_completion(body: Mapping[str, object]) -> TextCompletionCall:
     Raises:
         InvalidRequest: a field has a value that is not allowed, or asks for what is not supported.
     """
+    refuse_unsupported(body)
     _refuse_chat(body)
     prompts = read_prompts(body.get("prompt"))
     template = GenerateRequest()
@@ -100,13 +110,13 @@ def read_text_completion(body: Mapping[str, object]) -> TextCompletionCall:
     )
 
 
-def in_json_terms(failure: RpcFailure) -> RpcFailure:
-    """A failure of Generate that names the fields of this route where they differ from those of the others."""
-    return failure.renamed(_json_path)
+def in_json_terms(failure: RpcFailure, call: TextCompletionCall) -> RpcFailure:
+    """A failure of Generate that names the fields of the body, and the prompt among several."""
+    prompt = call.prompts[failure.call]
+    return failure.renamed(lambda path: prompt.place(_json_path(path)))
 
 
 def _refuse_chat(body: Mapping[str, object]) -> None:
-    refuse_tools(body)
     if body.get("messages"):
         raise InvalidRequest("messages", "is not a field of this route; send prompt, or use /v1/chat/completions")
     if body.get("top_logprobs"):
@@ -134,4 +144,4 @@ def _json_path(path: str) -> str:
     # Positions among the parts say nothing about positions in the array that they were made of.
     if path.startswith("infill"):
         return "prompt"
-    return path.replace("output.top_logprobs", "logprobs")
+    return "logprobs" if path == "output.top_logprobs" else json_name(path)

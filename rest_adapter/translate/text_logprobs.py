@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-from codecs import getincrementaldecoder
-from collections import deque
 from collections.abc import Iterable
 
 from rest_adapter.translate.jsontext import JsonObject
+from rest_adapter.translate.placed_tokens import PlacedTokens
 from slotline.v1.tokens_pb2 import Token
 
 
 class TextLogprobs:
-    """The tokens of one answer and where each one's text begins, counted in characters.
-
-    A token goes out once its first character has: what a stop text cut off never does.
-    """
+    """The tokens of one answer and where each one's text begins, counted in characters."""
 
     def __init__(self) -> None:
-        self._decoder = getincrementaldecoder("utf-8")("replace")
-        self._tokens_end = 0
-        self._text_end = 0
-        self._waiting: deque[tuple[int, Token]] = deque()
+        self._placed = PlacedTokens()
 
     def add(self, tokens: Iterable[Token], text: str) -> None:
-        """Take more tokens and more of the text. Control tokens have no text and are left out."""
-        self._text_end += len(text)
-        for token in tokens:
-            if token.piece:
-                self._waiting.append((self._tokens_end, token))
-                self._tokens_end += len(self._decoder.decode(token.piece))
+        """Take more tokens and more of the text."""
+        self._placed.add(tokens, text)
 
     def take(self) -> JsonObject | None:
         """The tokens that have come since the last time, None if there are none."""
-        taken: list[tuple[int, Token]] = []
-        while self._waiting and self._waiting[0][0] < self._text_end:
-            taken.append(self._waiting.popleft())
+        taken = self._placed.take()
         if not taken:
             return None
         return {

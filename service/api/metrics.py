@@ -85,7 +85,9 @@ class _StatusCollector(Collector):
         status = self._status()
         yield from _counters(status.snapshot.counters)
         yield _requests(status.snapshot.counters)
+        yield _phases(status.snapshot.counters)
         yield from histogram_metrics(status.snapshot.distributions)
+        yield from _saved(status.snapshot)
         yield from _gauges(status)
         state = GaugeMetricFamily("slotline_core_state", "1 for the state that the core is in.", labels=["state"])
         for known in CoreState:
@@ -104,6 +106,9 @@ def _counters(counters: Counters) -> Iterator[Metric]:
         ("predicted_seconds", "Time from first to last token, summed over requests.", counters.predicted_s),
         ("sequences_finished", "Sequences that ended, however they did.", counters.finished),
         ("steps", "Steps of the engine.", counters.steps),
+        ("preemptions", "Sequences that had to give way, to go on later.", counters.preemptions),
+        ("drafted_tokens", "Tokens that were tried ahead.", counters.drafted_tokens),
+        ("accepted_tokens", "Tokens tried ahead that were right.", counters.accepted_tokens),
     ):
         yield CounterMetricFamily(f"slotline_{name}", text, value=value)
 
@@ -113,6 +118,24 @@ def _requests(counters: Counters) -> Metric:
     for outcome, value in zip(Outcome, counters.requests, strict=True):
         requests.add_metric([outcome.value], value)
     return requests
+
+
+def _phases(counters: Counters) -> Metric:
+    seconds = CounterMetricFamily(
+        "slotline_engine_seconds", "Time of the engine's steps, by what it was spent on.", labels=["phase"]
+    )
+    rest_s = max(0.0, counters.step_s - counters.model_s - counters.sampling_s)
+    for phase, value in (("model", counters.model_s), ("sampling", counters.sampling_s), ("other", rest_s)):
+        seconds.add_metric([phase], value)
+    return seconds
+
+
+def _saved(snapshot: EngineSnapshot) -> Iterator[Metric]:
+    yield CounterMetricFamily(
+        "slotline_restored_prompts", "Caches copied back from main memory.", value=snapshot.restored_prompts
+    )
+    yield GaugeMetricFamily("slotline_saved_prompts", "Caches in main memory.", value=snapshot.saved_prompts)
+    yield GaugeMetricFamily("slotline_saved_bytes", "What they take.", value=snapshot.saved_bytes)
 
 
 def _gauges(status: CoreStatus) -> Iterator[Metric]:

@@ -8,8 +8,10 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -46,8 +48,29 @@ SERVICES = (
 SWITCH_INTERVAL_S = 0.0005
 #: A message may carry more than a prompt of the largest size, and an oversized one should reach the check that says so.
 RECEIVE_FACTOR = 4
+#: Some programs, timeout(1) among them, signal a process and then its group, and so the same request comes twice.
+SAME_REQUEST_S = 0.1
 #: What the transport gets to flush after the last handler; health watchers are cut off then.
 TRANSPORT_STOP_S = 0.5
+
+
+class Watcher(Protocol):
+    """Is told, on the event loop, how a core goes; must not block."""
+
+    def refused(self, reason: str) -> None:
+        """It cannot listen where it should, or a setting is wrong; the process ends."""
+
+    def listening(self, addresses: Sequence[str]) -> None:
+        """It listens there and begins to load the model."""
+
+    def ready(self) -> None:
+        """It serves."""
+
+    def failed(self, message: str) -> None:
+        """The model cannot be served."""
+
+    def stopping(self, *, is_ready: bool) -> None:
+        """It was asked to stop."""
 
 
 def load_llama(config: ModelConfig, *, on_progress: Callable[[float], bool]) -> LoadedModel:
@@ -57,7 +80,9 @@ def load_llama(config: ModelConfig, *, on_progress: Callable[[float], bool]) -> 
     return load(config, on_progress=on_progress)
 
 
-def run_core(config: CoreConfig, *, load: Load = load_llama, is_supervised: bool = False) -> int:
+def run_core(
+    config: CoreConfig, *, load: Load = load_llama, is_supervised: bool = False, watcher: Watcher | None = None
+) -> int:
     """Run a core until a signal or a fault ends it, and return the exit code.
 
     The first SIGTERM or SIGINT drains: new requests are refused, running ones may go on for
@@ -69,9 +94,10 @@ def run_core(config: CoreConfig, *, load: Load = load_llama, is_supervised: bool
         load: loads the model, in the engine's thread.
         is_supervised: whether a parent passes signals on, and kills when it is told to insist. Then a second signal
             means nothing: service managers signal parent and child, and so the same request comes twice.
+        watcher: is told how it goes, besides the log.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    code, is_clean = asyncio.run(_run(config, load, is_supervised))
+    code, is_clean = asyncio.run(_run(config, load, is_supervised, watcher))
     if not is_clean:
         # The engine's thread is inside the library, whose destructors must not run under it.
         logging.shutdown()
@@ -87,6 +113,7 @@ class CoreServer:
         load: loads the model, in the engine's thread.
         make_engine: makes the engine.
         limits: bounds on one request.
+        watcher: is told how it goes.
 
     Attributes:
         core: what the servicers stand on.
@@ -103,8 +130,10 @@ class CoreServer:
         load: Load = load_llama,
         make_engine: EngineFactory = EngineThread,
         limits: Limits | None = None,
+        watcher: Watcher | None = None,
     ) -> None:
         self._config = config
+        self._watcher = watcher
         limits = limits or Limits()
         self.core = Core(config, load=load, make_engine=make_engine, on_state=self._publish_state, limits=limits)
         self.addresses: tuple[str, ...] = ()
@@ -136,11 +165,15 @@ class CoreServer:
             raise
         for address in self.addresses:
             logger.info("gRPC server listening", extra={"address": address})
+        if self._watcher is not None:
+            self._watcher.listening(self.addresses)
         self.core.start()
 
     async def drain(self) -> None:
         """Refuse new requests and let the admitted ones finish, for at most ``config.drain_timeout_s``."""
         logger.info("draining", extra={"timeout_s": self._config.drain_timeout_s})
+        if self._watcher is not None:
+            self._watcher.stopping(is_ready=self.core.state is CoreState.READY)
         await self.core.drain(self._config.drain_timeout_s)
 
     async def stop(self) -> bool:
@@ -185,22 +218,28 @@ class CoreServer:
         status = serving if state is CoreState.READY else health_pb2.HealthCheckResponse.NOT_SERVING
         for service in ("", *SERVICES):
             await self._health.set(service, status)
+        if self._watcher is not None and state is CoreState.READY:
+            self._watcher.ready()
+        if self._watcher is not None and state is CoreState.FAILED:
+            self._watcher.failed(self.core.status().message)
 
 
-async def _run(config: CoreConfig, load: Load, is_supervised: bool) -> tuple[int, bool]:
+async def _run(config: CoreConfig, load: Load, is_supervised: bool, watcher: Watcher | None) -> tuple[int, bool]:
     """Run until the end; returns the exit code and whether the engine's thread has ended."""
-    should_stop = asyncio.Event()
+    stop = StopRequest(is_supervised=is_supervised)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _on_signal, should_stop, is_supervised)
+        loop.add_signal_handler(number, stop.on_signal)
     try:
-        server = CoreServer(with_known_context(config), load=load)
+        server = CoreServer(with_known_context(config), load=load, watcher=watcher)
         await server.start()
     except (ListenError, ServiceError) as error:
         logger.error("the server cannot start", extra={"reason": str(error)})
+        if watcher is not None:
+            watcher.refused(str(error))
         return 1, True
     died = asyncio.ensure_future(server.core.has_died.wait())
-    stopped = asyncio.ensure_future(should_stop.wait())
+    stopped = asyncio.ensure_future(stop.requested.wait())
     await asyncio.wait([died, stopped], return_when=asyncio.FIRST_COMPLETED)
     if stopped.done():
         await server.drain()
@@ -211,12 +250,45 @@ async def _run(config: CoreConfig, load: Load, is_supervised: bool) -> tuple[int
     return code, is_clean
 
 
-def _on_signal(should_stop: asyncio.Event, is_supervised: bool) -> None:
-    if should_stop.is_set() and not is_supervised:
-        logger.warning("second signal, terminating immediately")
-        logging.shutdown()
-        os._exit(1)
-    should_stop.set()
+class StopRequest:
+    """The signals that stop a core: the first asks, the second insists.
+
+    Args:
+        is_supervised: whether only the first one counts.
+        clock: monotonic seconds.
+        give_up: ends the process at once.
+
+    Attributes:
+        requested: set by the first signal.
+    """
+
+    def __init__(
+        self,
+        *,
+        is_supervised: bool,
+        clock: Callable[[], float] = time.monotonic,
+        give_up: Callable[[], None] | None = None,
+    ) -> None:
+        self.requested = asyncio.Event()
+        self._clock = clock
+        self._give_up = give_up or _exit_at_once
+        self._is_supervised = is_supervised
+        self._requested_s = 0.0
+
+    def on_signal(self) -> None:
+        """Take a signal."""
+        now_s = self._clock()
+        if not self.requested.is_set():
+            self._requested_s = now_s
+            self.requested.set()
+        elif not self._is_supervised and now_s - self._requested_s > SAME_REQUEST_S:
+            self._give_up()
+
+
+def _exit_at_once() -> None:
+    logger.warning("second signal, terminating immediately")
+    logging.shutdown()
+    os._exit(1)
 
 
 def with_known_context(config: CoreConfig) -> CoreConfig:

@@ -19,6 +19,7 @@ _SHOWN_IF_LONGER_THAN = 8
 _SHOWN = 4
 # What both HTTP and gRPC can carry unchanged.
 _KEY = re.compile(r"[!-~](?:[ -~]*[!-~])?")
+_COMMENT = "# "
 _ALLOWED = "allowed are printable ASCII characters, without blanks at the ends"
 
 
@@ -26,6 +27,9 @@ def api_key(name: str, value: str) -> tuple[str, ...]:
     """One key; errors do not repeat it."""
     if _KEY.fullmatch(value) is None:
         raise InvalidValue(f"{name} is empty or holds what a client could not send; {_ALLOWED}")
+    if value.startswith(_COMMENT):
+        # A comment in a file of keys would open the server to whoever guesses it.
+        raise InvalidValue(f"{name} looks like a comment; a key must not begin with {_COMMENT!r}")
     return (value,)
 
 
@@ -76,7 +80,7 @@ API_KEYS = Group(
             "FNAME",
             "api_keys",
             api_key_file,
-            "the same with the keys in a file, one a line; may repeat, and be combined with --api-key",
+            "the same with the keys in a file, one a line and no comments; may repeat, also along with --api-key",
             repeat=True,
         ),
     ),

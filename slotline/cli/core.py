@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TextIO
 
+from service.config import CoreConfig
+from service.llama.preflight import ModelFileFacts
 from slotline.cli import api_keys, logs
+from slotline.cli.banner import Facts, ModelFacts
 from slotline.cli.core_options import DEFAULT_GRPC_ADDRESS, core_config
+from slotline.cli.display import StartupDisplay
+from slotline.cli.model_file import check_model
 from slotline.cli.options import Parsed, Value
 from slotline.cli.process import die_with_parent
 from slotline.cli.shared_options import GPU
@@ -29,12 +37,53 @@ def run(parsed: Parsed) -> int:
     config = core_config(settings)
     if parent_pid is None:
         api_keys.report(config.api_keys)
+        # A parent has looked at the file, and tells people what it hears from us.
+        display = CoreDisplay(config, check_model(config))
+    else:
+        display = None
 
     # Late, for it takes a while: the wish to die with the parent must be known before.
     from service.api.server import run_core
 
     warn_without_gpu(parsed)
-    return run_core(config, is_supervised=parent_pid is not None)
+    return run_core(config, is_supervised=parent_pid is not None, watcher=display)
+
+
+class CoreDisplay:
+    """What a person sees on stderr of a core that runs alone; see ``service.api.server.Watcher``."""
+
+    def __init__(self, config: CoreConfig, file: ModelFileFacts, stream: TextIO | None = None) -> None:
+        keys = api_keys.described(config.api_keys) if config.api_keys else ""
+        self._facts = Facts(model=ModelFacts.of(config, file), api_keys=keys)
+        self._stream = stream
+        self._drain_timeout_s = config.drain_timeout_s
+        self._display = StartupDisplay(self._facts, stream)
+        self._was_ready = False
+
+    def refused(self, reason: str) -> None:
+        """It cannot even listen, and ends."""
+        self._display.refused(reason)
+
+    def listening(self, addresses: Sequence[str]) -> None:
+        """It listens, and loads the model."""
+        self._display = StartupDisplay(replace(self._facts, grpc=addresses), self._stream)
+        self._display.loading(0.0)
+
+    def ready(self) -> None:
+        """It serves."""
+        self._was_ready = True
+        self._display.ready()
+
+    def failed(self, message: str) -> None:
+        """The model cannot be served; a core that served ends then."""
+        if self._was_ready:
+            self._display.refused(message)
+        else:
+            self._display.failed(message)
+
+    def stopping(self, *, is_ready: bool) -> None:
+        """It was asked to stop."""
+        self._display.stopping(self._drain_timeout_s, is_ready=is_ready)
 
 
 def warn_without_gpu(parsed: Parsed) -> None:

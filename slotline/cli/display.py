@@ -4,40 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 from typing import TextIO
+
+from slotline.cli.banner import Facts, banner
 
 # Up to the end of the line; what was there may have been longer.
 _ERASE_REST = "\x1b[K"
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the banner tells.
-
-    Attributes:
-        version: of Slotline.
-        rest_url: where REST listens, with the real port.
-        grpc: addresses where gRPC listens, with real ports.
-        grpc_missing: addresses that were left out because they are busy.
-        model: the model's file.
-        model_bytes: size of its weights.
-        n_slots: number of slots.
-        n_ctx_slot: tokens of context in each of them.
-        api_keys: the keys that clients need, masked; empty if they need none.
-    """
-
-    version: str
-    rest_url: str
-    grpc: Sequence[str]
-    grpc_missing: Sequence[str]
-    model: Path
-    model_bytes: int
-    n_slots: int
-    n_ctx_slot: int
-    api_keys: str = ""
 
 
 class StartupDisplay:
@@ -60,7 +33,7 @@ class StartupDisplay:
         self._clock = clock
         self._started_s = clock()
         self._shown = -1
-        self._title = f"{facts.model.name} ({_size(facts.model_bytes)})"
+        self._title = facts.model.title if facts.model is not None else "the model"
 
     def loading(self, progress: float) -> None:
         """The model is being loaded, 0 to 1."""
@@ -76,27 +49,21 @@ class StartupDisplay:
     def ready(self) -> None:
         """The core serves for the first time."""
         self._end_line(f"loaded {self._title} in {self._clock() - self._started_s:.1f} s")
-        facts = self._facts
-        grpc = ", ".join(facts.grpc) or "on no TCP port"
-        if facts.grpc_missing:
-            grpc += f" ({', '.join(facts.grpc_missing)} is taken by another program; choose one with --grpc-listen)"
-        slots = f"{facts.n_slots} slot{'s' if facts.n_slots != 1 else ''}"
-        keys = f"\n  keys    {facts.api_keys}; clients send `Authorization: Bearer KEY`" if facts.api_keys else ""
-        self._print(
-            f"""
-Slotline {facts.version} is ready
-  REST    {facts.rest_url}   (OpenAI clients: {facts.rest_url}/v1)
-  gRPC    {grpc}
-  model   {facts.model}
-  slots   {slots} of {facts.n_ctx_slot} tokens{keys}
-  stop    Ctrl-C lets running requests finish, a second one does not
-"""
-        )
+        self.serving()
+
+    def serving(self) -> None:
+        """Clients are served from now on."""
+        self._write(banner(self._facts))
+
+    def refused(self, reason: str) -> None:
+        """The server ends with an error."""
+        self._print(f"error: {reason}")
 
     def failed(self, message: str) -> None:
         """The model cannot be loaded."""
         self._end_line(f"error: {message}")
-        self._print(f"{self._facts.rest_url}/health answers 500 now; stop with Ctrl-C")
+        answer = f"{self._facts.rest_url}/health answers 500" if self._facts.rest_url else "health is NOT_SERVING"
+        self._print(f"{answer} now; stop with Ctrl-C")
 
     def gave_up(self, reason: str) -> None:
         """The core died again and again before it ever served."""
@@ -133,10 +100,3 @@ Slotline {facts.version} is ready
         except OSError:
             # The reader of stderr has gone; nobody is left to be told, and serving goes on.
             return
-
-
-def _size(n_bytes: int) -> str:
-    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
-        if n_bytes >= size:
-            return f"{n_bytes / size:.0f} {unit}" if n_bytes >= 10 * size else f"{n_bytes / size:.1f} {unit}"
-    return f"{n_bytes} B"

@@ -7,6 +7,7 @@ there, or whose setting was, is not looked up.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Mapping, Sequence
 
 from slotline.cli.options import Flag, Group, Option, Pair, Parsed, Value, invalid, long_name, parse, take
@@ -16,6 +17,11 @@ _WORDS = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
     **dict.fromkeys(("0", "false", "no", "off"), False),
 }
+
+# Kubernetes tells every container where the services of its namespace are. A service named slotline, or with a name
+# that begins so, makes SLOTLINE_PORT=tcp://10.0.0.1:8080 and others: docker's links of old, and no settings of ours.
+_LINK = re.compile(r"(tcp|udp|sctp)://\S*")
+_LINK_NAME = re.compile(r"\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
 
 
 def variables(groups: Sequence[Group]) -> dict[str, Option]:
@@ -51,8 +57,15 @@ def parse_with_environment(
     merged = Parsed(warnings=_unknown(environment, known))
     for variable, option in variables(groups).items():
         is_settled = id(option) in taken or (not isinstance(option, Flag) and option.setting in given.settings)
-        if variable in environment and not is_settled:
-            _take(merged, variable, option, environment[variable])
+        if variable not in environment or is_settled:
+            continue
+        if _is_link(variable, environment[variable]):
+            merged.warnings.append(
+                f"the environment variable {variable} is {environment[variable]}, a link that Kubernetes makes for a "
+                f"service of this name, and has no effect; use {long_name(option)}, or set enableServiceLinks to false"
+            )
+            continue
+        _take(merged, variable, option, environment[variable])
     merged.settings.update(given.settings)
     merged.used.extend(given.used)
     merged.warnings.extend(given.warnings)
@@ -87,10 +100,17 @@ def _is_on(variable: str, value: str) -> bool:
     return _WORDS[word]
 
 
+def _is_link(name: str, value: str) -> bool:
+    """Whether a variable is one that Kubernetes makes for a service."""
+    if name.endswith("_PORT") and _LINK.fullmatch(value):
+        return True
+    return _LINK_NAME.fullmatch(name) is not None
+
+
 def _unknown(environment: Mapping[str, str], known: Collection[str]) -> list[str]:
     warnings = []
     for name in sorted(environment):
-        if name.startswith(PREFIX) and name not in known:
+        if name.startswith(PREFIX) and name not in known and not _is_link(name, environment[name]):
             nearest = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.0)
             warnings.append(f"the environment variable {name} is no option and has no effect; nearest is {nearest[0]}")
     return warnings

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import textwrap
 from collections.abc import Sequence
 
 from slotline.cli.options import Flag, Group, Option, Value
 
-WIDTH = 100
+MIN_WIDTH, MAX_WIDTH = 80, 100
 COLUMN = 34
 _VARIABLES = (
     "Every option can also be given as an environment variable, SLOTLINE_ and its long name: SLOTLINE_LOG_FORMAT=text "
@@ -51,9 +52,14 @@ def _wrapped(prose: str, indent: int) -> list[str]:
     margin = " " * indent
     return textwrap.wrap(
         prose,
-        WIDTH,
+        _width(),
         initial_indent=margin,
         subsequent_indent=margin,
         break_on_hyphens=False,
         break_long_words=False,
     )
+
+
+def _width() -> int:
+    """Columns of text: those of the terminal, within bounds."""
+    return min(max(shutil.get_terminal_size((MAX_WIDTH, 24)).columns, MIN_WIDTH), MAX_WIDTH)

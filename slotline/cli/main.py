@@ -11,6 +11,7 @@ from slotline.cli.default_model import NoDefaultModel
 from slotline.cli.environment import parse_with_environment
 from slotline.cli.options import HelpRequested, UsageError
 from slotline.cli.start_errors import BindError, StartError
+from slotline.cli.suggestions import nearest
 from slotline.cli.version import version_text
 
 # What shells report for a process that SIGINT ended.
@@ -38,10 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _help(arguments[1:])
     except KeyboardInterrupt:
         return INTERRUPTED
-    hint = " (did you mean `slotline serve`?)" if name.startswith("-") else ""
-    print(f"error: unknown command: {name}{hint}", file=sys.stderr)
-    print(overview(), end="")
-    return 1
+    near = "serve" if name.startswith("-") else nearest(name, COMMANDS)
+    hint = f" (did you mean `slotline {near}`?)" if near else ""
+    return _mistake(overview(), f"error: unknown command: {name}{hint}")
 
 
 def _run(command: Command, arguments: Sequence[str]) -> int:
@@ -51,15 +51,21 @@ def _run(command: Command, arguments: Sequence[str]) -> int:
         print(command.usage, end="")
         return 0
     except UsageError as error:
-        print(*error.lines, sep="\n", file=sys.stderr)
-        print(command.usage, end="")
-        return 1
+        return _mistake(command.usage, *error.lines)
     except BindError as error:
-        print(f"\n{error}\n", file=sys.stderr)
+        print(f"\n{error}\n\n{error.advice}", file=sys.stderr)
         return 1
     except (StartError, NoDefaultModel) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+
+
+def _mistake(usage: str, *errors: str) -> int:
+    """Tell a mistake in the arguments: the usage on stdout, what is wrong on stderr; returns the exit status."""
+    # In this order, for a long usage pushes what is above it off the screen.
+    print(usage, end="", flush=True)
+    print(*errors, sep="\n", file=sys.stderr)
+    return 1
 
 
 def _help(names: Sequence[str]) -> int:

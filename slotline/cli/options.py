@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from slotline.cli.suggestions import note_on_argument
 from slotline.cli.values import InvalidValue
 
 
@@ -143,7 +144,7 @@ def parse(groups: Sequence[Group], arguments: Sequence[str]) -> Parsed:
             raise HelpRequested
         option = by_name.get(name)
         if option is None:
-            raise UsageError(f"error: unknown argument: {name}")
+            raise _unknown(name, by_name)
         values = _values(option, name, arguments[index + 1 : index + 3])
         take(parsed, option, name, *values)
         index += 1 + len(values)
@@ -182,6 +183,11 @@ def take(parsed: Parsed, option: Option, name: str, *values: str) -> None:
 def long_name(option: Option) -> str:
     """Its first name with two dashes."""
     return next(name for name in option.names if name.startswith("--"))
+
+
+def _unknown(argument: str, by_name: Mapping[str, Option]) -> UsageError:
+    note = note_on_argument(argument, {name: not isinstance(option, Flag) for name, option in by_name.items()})
+    return UsageError(f"error: unknown argument: {argument}", *([note] if note else []))
 
 
 def _values(option: Option, name: str, following: Sequence[str]) -> tuple[str, ...]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-import sys
 
 from rest_adapter.config import RestConfig
 from rest_adapter.server import RestServer
 from slotline.cli import api_keys, logs
+from slotline.cli.banner import Facts
+from slotline.cli.display import StartupDisplay
 from slotline.cli.options import Parsed
 from slotline.cli.rest_options import rest_config
 from slotline.cli.start_errors import BindError
@@ -26,9 +27,12 @@ def run(parsed: Parsed) -> int:
     server = bind_rest(config)
     server.start()
     log_listening(server)
-    print(f"REST on {url_of(server)}, core at {config.core}; stop with Ctrl-C", file=sys.stderr)
+    keys = api_keys.described(config.api_keys) if config.api_keys else ""
+    display = StartupDisplay(Facts(rest_url=url_of(server), core=config.core, api_keys=keys))
+    display.serving()
     signals.requested.wait()
     logger.info("stopping", extra={"drain_timeout_s": config.drain_timeout_s})
+    display.stopping(config.drain_timeout_s, is_ready=True)
     server.stop(config.drain_timeout_s)
     return 0
 
@@ -42,11 +46,11 @@ def bind_rest(config: RestConfig) -> RestServer:
     try:
         return RestServer(config)
     except OSError as error:
+        reason = error.strerror or str(error)
         logger.error(
-            "couldn't bind to server socket",
-            extra={"hostname": config.host, "port": config.port, "reason": error.strerror or str(error)},
+            "couldn't bind to server socket", extra={"hostname": config.host, "port": config.port, "reason": reason}
         )
-        raise BindError(config.host, config.port) from None
+        raise BindError(config.host, config.port, reason) from None
 
 
 def log_listening(server: RestServer) -> None:

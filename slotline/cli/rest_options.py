@@ -29,7 +29,7 @@ REST = Group(
             "N",
             "timeout_s",
             integer(1),
-            "seconds that one read or write of a connection may take",
+            "seconds that one read or write of a connection may take, and a request until it has come",
             default="600",
         ),
         Value(

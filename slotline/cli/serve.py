@@ -15,14 +15,15 @@ from gevent.event import Event
 
 from rest_adapter.server import RestServer
 from service.config import CoreConfig
-from service.errors import ServiceError
-from service.llama.preflight import ModelFileFacts, check_model_file
+from service.llama.preflight import ModelFileFacts
 from slotline.cli import api_keys, logs
+from slotline.cli.banner import Facts, ModelFacts
 from slotline.cli.child import ChildProcess
 from slotline.cli.core_options import DEFAULT_GRPC_ADDRESS, core_config
 from slotline.cli.core_probe import probe_core
-from slotline.cli.display import Facts, StartupDisplay
+from slotline.cli.display import StartupDisplay
 from slotline.cli.environment import without_variables
+from slotline.cli.model_file import check_model
 from slotline.cli.options import Parsed
 from slotline.cli.private_directory import PrivateDirectory
 from slotline.cli.reservation import ReservedAddress
@@ -34,7 +35,6 @@ from slotline.cli.start_errors import StartError
 from slotline.cli.stop_signals import StopSignals
 from slotline.cli.supervisor import CorePhase, Supervisor
 from slotline.cli.system_prompt_file import as_file_content
-from slotline.cli.version import slotline_version
 
 logger = logging.getLogger(__name__)
 
@@ -80,18 +80,6 @@ class GrpcAddresses:
     mandatory: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
-
-
-def check_model(config: CoreConfig) -> ModelFileFacts:
-    """Look at the model's file before anything is started.
-
-    Raises:
-        StartError: the file is missing or broken, or needs more memory than there is.
-    """
-    try:
-        return check_model_file(config.model)
-    except ServiceError as error:
-        raise StartError(error.message) from None
 
 
 def make_private_directory() -> PrivateDirectory:
@@ -158,14 +146,10 @@ def core_command(parsed: Parsed, config: CoreConfig, directory: PrivateDirectory
 
 def _facts(config: CoreConfig, model: ModelFileFacts, rest: RestServer, grpc: GrpcAddresses) -> Facts:
     return Facts(
-        version=slotline_version(),
         rest_url=url_of(rest),
         grpc=(*grpc.mandatory, *grpc.optional),
         grpc_missing=grpc.missing,
-        model=model.path,
-        model_bytes=model.size_bytes,
-        n_slots=config.model.n_parallel,
-        n_ctx_slot=model.n_ctx // config.model.n_parallel,
+        model=ModelFacts.of(config, model),
         api_keys=api_keys.described(config.api_keys) if config.api_keys else "",
     )
 

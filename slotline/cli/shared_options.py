@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from service.config import NumaStrategy, RopeScaling, SplitMode
+from service.config import DEFAULT_CACHE_RAM_MIB, NumaStrategy, RopeScaling, SplitMode
 from service.llama.options import CACHE_TYPES, MAX_BATCH, MAX_CTX, MAX_DEVICES, MAX_PARALLEL, MAX_THREADS
 from service.prompts.templates import NAMED
 from slotline.cli.options import Flag, Group, Pair, Value
+from slotline.cli.start_errors import StartError
 from slotline.cli.system_prompt_file import system_prompt_file
 from slotline.cli.values import choice, integer, kv_override, lora, member, real, scaled_lora, shares, text
 
@@ -16,11 +17,19 @@ def _numa(name: str, value: str) -> NumaStrategy:
     return choice({item.value: item for item in strategies})(name, value or "distribute")
 
 
+def _mmproj(name: str, value: str) -> str:
+    raise StartError(f"{name} {value}: images are not supported by this version; start without {name}")
+
+
 GENERAL = Group(
     "general",
     (
         Flag(("-h", "--help"), {}, "show this help and exit"),
-        Flag(("-v", "--verbose"), {"verbose": True}, "log more: every RPC, and all that llama.cpp says"),
+        Flag(
+            ("-v", "--verbose"),
+            {"verbose": True},
+            "log more, prompts and answers included: the bodies of requests, every RPC, and all that llama.cpp says",
+        ),
         Value(
             ("--log-format",),
             "FORMAT",
@@ -95,6 +104,13 @@ MODEL = Group(
             "obsolete, only accepted",
             warning="is obsolete and has no effect: adapters are applied beside the weights at run time",
         ),
+        Value(
+            ("--mmproj",),
+            "FNAME",
+            "",
+            _mmproj,
+            "projector for images; not supported yet, so the server does not start with it",
+        ),
     ),
 )
 
@@ -122,6 +138,11 @@ SLOTS = Group(
             {},
             "continuous batching; always on, so this is only accepted",
         ),
+        Flag(
+            ("-kvu", "--kv-unified"),
+            {"kv_unified": True},
+            "every slot may use the whole context; when it is full, the youngest requests wait, and go on later",
+        ),
         Value(
             ("-n", "--n-predict"),
             "N",
@@ -145,12 +166,25 @@ SLOTS = Group(
             "evaluate every prompt in full unless a request asks for the cache",
         ),
         Value(
+            ("-cram", "--cache-ram"),
+            "N",
+            "cache_ram_mib",
+            integer(0, or_exactly=-1, means="no limit"),
+            "main memory in MiB for conversations that have left their slots; 0 keeps none, -1 sets no limit",
+            default=str(DEFAULT_CACHE_RAM_MIB),
+        ),
+        Value(
             ("--prefill-budget-ms",),
             "MS",
             "prefill_budget_ms",
             real(above=0),
             "time that new prompts may take from one step of running requests; less is smoother, more is faster",
             default="100",
+        ),
+        Flag(
+            ("--lookup",),
+            {"lookup": True},
+            "try ahead what followed the same words before, while that pays: faster edits, extracts and code",
         ),
     ),
 )

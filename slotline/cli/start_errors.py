@@ -8,7 +8,12 @@ class StartError(Exception):
 
 
 class BindError(Exception):
-    """REST cannot listen; the text is the one that the llama.cpp server prints between empty lines."""
+    """REST cannot listen; the text is the one that the llama.cpp server prints between empty lines.
 
-    def __init__(self, host: str, port: int) -> None:
+    Attributes:
+        advice: one line that says why and what to do.
+    """
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
         super().__init__(f"couldn't bind to server socket: hostname={host} port={port}")
+        self.advice = f"error: {reason}; choose another --host or --port, or --port 0 for a free one"

@@ -16,6 +16,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 # A hub that has not noticed the first signal after this time hangs, and will not notice the next one either.
 NOTICED_AFTER_S = 0.5
+# Some programs, timeout(1) among them, signal a process and then its group, and so the same request comes twice. The
+# hub may well have noticed the first one in between. Nobody presses keys as fast as this.
+SAME_REQUEST_S = 0.1
 
 
 class StopSignals:
@@ -54,8 +57,9 @@ class StopSignals:
         if self._requested_s is None:
             self._requested_s = now_s
             self._wake.send()
-        # Some programs, timeout(1) among them, signal a process and its group, and so the same request comes twice.
-        elif self.requested.is_set() or now_s - self._requested_s > NOTICED_AFTER_S:
+            return
+        passed_s = now_s - self._requested_s
+        if passed_s > (SAME_REQUEST_S if self.requested.is_set() else NOTICED_AFTER_S):
             self._exit_at_once()
 
     def _exit_at_once(self) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from service.api.server import StopRequest
 from slotline.client import Client, SlotlineError
 from slotline.v1 import model_pb2
 from tests.support.scripted_core import WAIT_S, socket_address
@@ -56,6 +57,14 @@ class Process:
     def send(self, number: signal.Signals) -> None:
         """Send a signal."""
         self._popen.send_signal(number)
+
+    def insist(self, number: signal.Signals) -> None:
+        """Signal until it has ended; right after the first signal others count as the same."""
+        for _ in range(int(WAIT_S / 0.2)):
+            self.send(number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._popen.wait(0.2)
+                return
 
     def wait(self) -> int:
         """The exit code."""
@@ -120,11 +129,24 @@ def test_a_second_signal_exits_with_one_without_waiting() -> None:
             next(texts)
             process.send(signal.SIGTERM)
             process.wait_for("draining")
-            process.send(signal.SIGINT)
+            process.insist(signal.SIGINT)
             assert process.wait() == 1
             with pytest.raises(SlotlineError):
                 list(texts)
         process.wait_for("second signal")
+
+
+@pytest.mark.parametrize(("is_supervised", "insisted"), [(False, ["now"]), (True, [])])
+def test_the_same_signal_twice_at_once_is_one_request(is_supervised: bool, insisted: list[str]) -> None:
+    exits: list[str] = []
+    clock = iter((7.0, 7.09, 7.11)).__next__
+    stop = StopRequest(is_supervised=is_supervised, clock=clock, give_up=lambda: exits.append("now"))
+    stop.on_signal()
+    assert stop.requested.is_set()
+    stop.on_signal()
+    assert exits == []
+    stop.on_signal()
+    assert exits == insisted
 
 
 def test_a_signal_ends_a_load_that_does_not_listen() -> None:

@@ -414,6 +414,7 @@ def test_requests_are_logged(core: FakeCore, adapter: AdapterThread) -> None:
         "status": 200,
     }
     assert vars(record)["remote_port"] > 0
+    assert isinstance(vars(record)["milliseconds"], float)
 
 
 def test_a_busy_port_is_an_os_error(core: FakeCore, adapter: AdapterThread) -> None:

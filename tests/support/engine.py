@@ -155,8 +155,12 @@ class EngineBench(SteppedEngine):
         for slot in self.engine._slots:
             assert slot.tokens == self.model.tokens(slot.id)
             assert all(cell.holders == 1 for cell in self.model.cells(slot.id)[slot.n_shared :])
+            assert self.engine._memory._index.length(slot) <= slot.n_reusable
             if self.config.group_n == 1 or slot.sequence is not None:
                 assert self.model.position_max(slot.id) + 1 == slot.next_position
+        saved, limit = self.engine._memory.saved, self.config.cache_ram_bytes
+        assert saved.n_bytes == sum(prompt.saved.n_bytes for prompt in saved._prompts)
+        assert limit is None or saved.n_bytes <= limit
         if not self.engine.has_work:
             first = self.config.n_slots + 1
             assert not any(self.model.tokens(seq_id) for seq_id in range(first, self.model.info.n_seq_max))

@@ -45,6 +45,10 @@ class HttpConnection:
         self._reader.close()
         self.socket.close()
 
+    def end_sending(self) -> None:
+        """Close the sending side; answers can still be read."""
+        self.socket.shutdown(socket.SHUT_WR)
+
     def head(self) -> tuple[int, dict[str, str]]:
         """The status and the headers of the next answer, names in lower case."""
         status = int(self._reader.readline().split()[1])

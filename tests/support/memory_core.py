@@ -8,7 +8,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from rest_adapter.core import UnaryMethod
-from rest_adapter.errors import StreamClosed
+from rest_adapter.errors import RpcFailure, StreamClosed
 from slotline.v1.generation_pb2 import GenerateRequest, GenerateResponse
 
 Answer = GenerateResponse | Exception
@@ -29,6 +29,8 @@ class MemoryStream:
         if self.is_closed:
             raise StreamClosed
         number, answer = next(self._answers)
+        if isinstance(answer, RpcFailure):
+            raise answer.of_call(number)
         if isinstance(answer, Exception):
             raise answer
         return number, answer
@@ -77,6 +79,7 @@ class MemoryCore:
         self.requests: list[GenerateRequest] = []
         self.unary_requests: list[Message] = []
         self.deadlines_s: list[float | None] = []
+        self.priorities: list[int] = []
         self.streams: list[MemoryStream] = []
         self.started: list[MemoryAnswer] = []
 
@@ -84,9 +87,12 @@ class MemoryCore:
         """Answer a method otherwise from now on."""
         self._unary[method.path] = answer
 
-    def generate(self, requests: Sequence[GenerateRequest], *, deadline_s: float | None) -> MemoryStream:
+    def generate(
+        self, requests: Sequence[GenerateRequest], *, deadline_s: float | None, priority: int = 0
+    ) -> MemoryStream:
         self.requests.extend(requests)
         self.deadlines_s.append(deadline_s)
+        self.priorities.append(priority)
         answers = [(number, answer) for number, request in enumerate(requests) for answer in self._script(request)]
         self.streams.append(MemoryStream(answers))
         return self.streams[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tomllib
@@ -72,6 +73,17 @@ def _unmet(wanted: list[Requirement], pins: dict[str, str]) -> list[str]:
 def test_a_lock_names_no_place_to_download_from(lock: str) -> None:
     text = (REQUIREMENTS / lock).read_text()
     assert not re.findall(r"://|^\s*-.*|\S+ @ \S+", text.replace("    --hash=", ""), re.MULTILINE)
+
+
+def test_the_lock_of_the_node_tests_names_none_either_and_is_exact() -> None:
+    folder = ROOT / "tests/node"
+    text = (folder / "package-lock.json").read_text()
+    locked = json.loads(text)["packages"]
+    wanted = json.loads((folder / "package.json").read_text())["devDependencies"]
+    assert "://" not in text
+    assert locked.pop("")["devDependencies"] == wanted
+    assert {name.removeprefix("node_modules/"): entry["version"] for name, entry in locked.items()} == wanted
+    assert all(entry["integrity"].startswith("sha512-") for entry in locked.values())
 
 
 @pytest.mark.parametrize("lock", LOCKS)

@@ -8,7 +8,7 @@ from slotline.cli.api_keys import MAX_BYTES, api_key, api_key_file, as_file_cont
 from slotline.cli.values import InvalidValue
 
 
-@pytest.mark.parametrize("key", ["k", "sk-0123456789", "two words", "~!@#$%^&*()", "-v"])
+@pytest.mark.parametrize("key", ["k", "sk-0123456789", "two words", "#1", "~!@#$%^&*()", "-v"])
 def test_keys_are_taken_as_they_are(key: str) -> None:
     assert api_key("--api-key", key) == (key,)
 
@@ -45,6 +45,7 @@ def test_a_file_holds_one_key_a_line(content: bytes, keys: tuple[str, ...], tmp_
         (b"\n\r\n\n", "holds no key; allowed is one key a line"),
         (b"good\nbad \n", "line 2 is empty or holds what a client could not send; allowed are"),
         (b"good\n\nsch\xc3\xb6n\n", "line 3 is empty or holds what a client could not send; allowed are"),
+        (b"good\n# of the team\n", "line 2 looks like a comment; a key must not begin with '# '"),
         (b"a\rb", "line 1 is empty or holds"),
         (b"k" * (MAX_BYTES + 1), f"is larger than the {MAX_BYTES} bytes allowed"),
     ],

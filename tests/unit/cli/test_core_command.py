@@ -1,27 +1,37 @@
 from __future__ import annotations
 
+import io
 import logging
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from service.config import CoreConfig
+from service.api.server import Watcher
+from service.config import CoreConfig, ModelConfig
 from slotline.cli import core
+from slotline.cli.core import CoreDisplay
 from slotline.cli.core_options import CORE_GROUPS
 from slotline.cli.main import main
 from slotline.cli.options import parse
 
+# What the banner tells of a model file.
+FILE: Any = SimpleNamespace(path=Path("/models/tiny.gguf"), size_bytes=2048, n_ctx=1024)
+
 
 @pytest.fixture
 def configs(monkeypatch: pytest.MonkeyPatch) -> list[CoreConfig]:
-    """The configurations with which a core was started; none really is, and logging stays as it is."""
+    """The configurations with which a core was started; none really is, no file is read, logging stays as it is."""
     started: list[CoreConfig] = []
 
-    def run_core(config: CoreConfig, *, is_supervised: bool) -> int:
+    def run_core(config: CoreConfig, *, is_supervised: bool, watcher: Watcher | None) -> int:
+        assert is_supervised == (watcher is None)
         started.append(config)
         return 7
 
     monkeypatch.setattr("service.api.server.run_core", run_core)
+    monkeypatch.setattr(core, "check_model", lambda config: FILE)
     monkeypatch.setattr("slotline.cli.logs.configure_from", lambda parsed: None)
     return started
 
@@ -92,3 +102,53 @@ def test_gpu_options_in_vain_are_told(
     monkeypatch.setattr("service.llama.library.load_library", lambda: SimpleNamespace(api=api))
     core.warn_without_gpu(parse(CORE_GROUPS, arguments))
     assert caplog.messages == messages
+
+
+def test_a_model_that_cannot_be_loaded_is_one_line_before_anything_is_started(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("slotline.cli.logs.configure_from", lambda parsed: None)
+    assert main(["core", "-m", "/nothing.gguf"]) == 1
+    output = capsys.readouterr()
+    assert (output.out, output.err) == ("", "error: model file /nothing.gguf does not exist; check --model\n")
+
+
+@pytest.fixture
+def shown() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def display(shown: io.StringIO) -> CoreDisplay:
+    return CoreDisplay(CoreConfig(model=ModelConfig(path="tiny.gguf", n_parallel=2)), FILE, shown)
+
+
+def test_the_screen_of_a_core_that_runs_alone(display: CoreDisplay, shown: io.StringIO) -> None:
+    display.listening(["127.0.0.1:50051", "unix:/s"])
+    assert shown.getvalue() == "loading tiny.gguf (2.0 KiB)\n"
+    display.ready()
+    screen = shown.getvalue()
+    assert (
+        "  gRPC    127.0.0.1:50051, unix:/s\n  model   /models/tiny.gguf\n  slots   2 slots of 512 tokens\n" in screen
+    )
+    assert "REST" not in screen
+    display.stopping(is_ready=True)
+    assert shown.getvalue().endswith("\nstopping: running requests get up to 30 s; once more Ctrl-C stops at once\n")
+
+
+def test_a_core_that_cannot_listen_says_why(display: CoreDisplay, shown: io.StringIO) -> None:
+    display.refused("cannot listen on h:1")
+    assert shown.getvalue() == "error: cannot listen on h:1\n"
+
+
+def test_a_failed_load_leaves_a_core_that_says_so(display: CoreDisplay, shown: io.StringIO) -> None:
+    display.listening(["h:1"])
+    display.failed("the template is broken")
+    assert shown.getvalue().endswith("\nerror: the template is broken\nhealth is NOT_SERVING now; stop with Ctrl-C\n")
+
+
+def test_an_engine_that_dies_ends_the_core(display: CoreDisplay, shown: io.StringIO) -> None:
+    display.listening(["h:1"])
+    display.ready()
+    display.failed("the engine died")
+    assert shown.getvalue().endswith("\n\nerror: the engine died\n")

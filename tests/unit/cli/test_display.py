@@ -1,23 +1,15 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from slotline.cli.display import Facts, StartupDisplay
+from slotline.cli.banner import Facts, ModelFacts, banner
+from slotline.cli.display import StartupDisplay
 
-FACTS = Facts(
-    version="1.2.3",
-    rest_url="http://127.0.0.1:8080",
-    grpc=("127.0.0.1:50051", "unix:/run/slotline.sock"),
-    grpc_missing=(),
-    model=Path("/models/tiny.gguf"),
-    model_bytes=92 * 2**20,
-    n_slots=4,
-    n_ctx_slot=2048,
-)
+MODEL = ModelFacts(path=Path("/models/tiny.gguf"), size_bytes=92 * 2**20, n_slots=4, n_ctx_slot=2048)
+FACTS = Facts(rest_url="http://127.0.0.1:8080", grpc=("127.0.0.1:50051",), model=MODEL)
 
 
 class Terminal(io.StringIO):
@@ -39,15 +31,8 @@ def test_a_file_gets_a_line_at_the_start_and_one_at_the_end() -> None:
     display.ready()
     lines = stream.getvalue().splitlines()
     assert lines[:2] == ["loading tiny.gguf (92 MiB)", "loaded tiny.gguf (92 MiB) in 1.2 s"]
+    assert stream.getvalue().endswith("\n" + banner(FACTS))
     assert "\r" not in stream.getvalue()
-
-
-def test_the_banner_says_that_keys_are_needed_and_nothing_if_none_are() -> None:
-    for facts, has_line in ((FACTS, False), (replace(FACTS, api_keys="****word"), True)):
-        stream = io.StringIO()
-        _display(stream, facts).ready()
-        line = "  keys    ****word; clients send `Authorization: Bearer KEY`"
-        assert (line in stream.getvalue().splitlines()) == has_line
 
 
 def test_a_terminal_gets_one_line_that_changes() -> None:
@@ -66,38 +51,6 @@ def test_a_terminal_gets_one_line_that_changes() -> None:
     ]
 
 
-def test_the_banner_tells_where_everything_is() -> None:
-    stream = io.StringIO()
-    _display(stream).ready()
-    assert stream.getvalue().split("\n", 1)[1] == (
-        "\n"
-        "Slotline 1.2.3 is ready\n"
-        "  REST    http://127.0.0.1:8080   (OpenAI clients: http://127.0.0.1:8080/v1)\n"
-        "  gRPC    127.0.0.1:50051, unix:/run/slotline.sock\n"
-        "  model   /models/tiny.gguf\n"
-        "  slots   4 slots of 2048 tokens\n"
-        "  stop    Ctrl-C lets running requests finish, a second one does not\n"
-        "\n"
-    )
-
-
-def test_the_banner_tells_which_address_was_busy() -> None:
-    stream = io.StringIO()
-    facts = Facts(
-        version="1.2.3",
-        rest_url="http://[::1]:8080",
-        grpc=(),
-        grpc_missing=("127.0.0.1:50051",),
-        model=FACTS.model,
-        model_bytes=999,
-        n_slots=1,
-        n_ctx_slot=512,
-    )
-    _display(stream, facts).ready()
-    assert "gRPC    on no TCP port (127.0.0.1:50051 is taken by another program;" in stream.getvalue()
-    assert "slots   1 slot of 512 tokens\n" in stream.getvalue()
-
-
 def test_a_death_by_sigkill_hints_at_memory() -> None:
     stream = io.StringIO()
     _display(stream).gave_up("was killed by signal 9 (SIGKILL)")
@@ -113,6 +66,12 @@ def test_a_failed_load_tells_what_now() -> None:
     assert stream.getvalue() == (
         "error: the file is broken\nhttp://127.0.0.1:8080/health answers 500 now; stop with Ctrl-C\n"
     )
+
+
+def test_a_failed_load_without_rest_tells_it_too() -> None:
+    stream = io.StringIO()
+    _display(stream, Facts(grpc=("h:1",), model=MODEL)).failed("the file is broken")
+    assert stream.getvalue() == "error: the file is broken\nhealth is NOT_SERVING now; stop with Ctrl-C\n"
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,45 @@ def test_unknown_variables_are_told_with_the_nearest_known_name() -> None:
     ]
 
 
+LINKS = {
+    "PORT": "tcp://10.0.0.1:8080",
+    "SERVICE_HOST": "10.0.0.1",
+    "SERVICE_PORT": "8080",
+    "SERVICE_PORT_GRPC": "50051",
+    "PORT_8080_TCP": "tcp://10.0.0.1:8080",
+    "PORT_8080_TCP_PROTO": "tcp",
+    "PORT_8080_TCP_PORT": "8080",
+    "PORT_8080_TCP_ADDR": "10.0.0.1",
+    "CORE_PORT": "udp://10.0.0.2:53",
+    "CORE_SERVICE_HOST": "10.0.0.2",
+}
+
+
+def test_links_to_services_of_kubernetes_are_no_settings() -> None:
+    parsed = _parse([], **LINKS)
+    assert parsed.settings == {}
+    assert parsed.warnings == [
+        "the environment variable SLOTLINE_PORT is tcp://10.0.0.1:8080, a link that Kubernetes makes for a service of "
+        "this name, and has no effect; use --port, or set enableServiceLinks to false"
+    ]
+
+
+def test_links_to_services_are_nothing_to_tell_if_the_option_was_given_or_does_not_exist() -> None:
+    assert _parse(["--port", "80"], **LINKS).warnings == []
+    named = {f"SLOTLINE_{name}": value for name, value in LINKS.items()}
+    assert parse_with_environment(CORE_GROUPS, [], named, KNOWN_VARIABLES).warnings == []
+
+
+@pytest.mark.parametrize("value", ["tcp:/10.0.0.1", "http://10.0.0.1:8080", "8080x", ""])
+def test_a_port_that_is_neither_number_nor_link_is_wrong(value: str) -> None:
+    with pytest.raises(UsageError, match=r"^error: SLOTLINE_PORT .* is not a whole number; allowed is"):
+        _parse([], PORT=value)
+
+
+def test_a_variable_that_only_looks_like_a_link_is_unknown() -> None:
+    assert len(_parse([], GRPC_PORT="50051").warnings) == 1
+
+
 def test_variables_of_other_commands_and_of_others_are_left_alone() -> None:
     environment = {"SLOTLINE_CORE": "h:1", "SLOTLINE_GRPC": "h:1", "PATH": "/bin", "CTX_SIZE": "x"}
     parsed = parse_with_environment(SERVE_GROUPS, [], environment, KNOWN_VARIABLES)

@@ -73,10 +73,29 @@ def test_mistakes_are_told_on_stderr_and_usage_on_stdout(arguments: list[str], e
     assert output.out == COMMANDS[arguments[0]].usage
 
 
+def test_a_mistake_stands_below_the_usage() -> None:
+    program = [sys.executable, "-m", "slotline.cli", "serve", "--prot", "80"]
+    done = subprocess.run(program, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert done.stdout.startswith("usage: slotline serve [options]\n")
+    assert done.stdout.endswith("\nerror: unknown argument: --prot\nnote: did you mean --port?\n")
+
+
+@pytest.mark.parametrize(("columns", "widest"), [("20", 80), ("80", 80), ("90", 90), ("300", 100)])
+def test_help_fits_the_terminal_within_bounds(
+    columns: str, widest: int, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert main(["serve", "--help"]) == 0
+    prose, _, _ = capsys.readouterr().out.partition("\nexamples:\n")
+    # Headings of groups are not wrapped.
+    assert widest - 10 < max(len(line) for line in prose.splitlines() if not line.endswith(":")) <= widest
+
+
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
         (["chat"], "error: unknown command: chat\n"),
+        (["sevre"], "error: unknown command: sevre (did you mean `slotline serve`?)\n"),
         (["-m", "x"], "error: unknown command: -m (did you mean `slotline serve`?)\n"),
         (["help", "chat"], "error: unknown command: chat; known are serve, core, rest, healthcheck\n"),
     ],
@@ -99,7 +118,11 @@ def test_versions(argument: str, capsys: Captured) -> None:
     [
         (StartError("the disk is full"), "error: the disk is full\n"),
         (NoDefaultModel("no model"), "error: no model\n"),
-        (BindError("127.0.0.1", 8080), "\ncouldn't bind to server socket: hostname=127.0.0.1 port=8080\n\n"),
+        (
+            BindError("127.0.0.1", 8080, "Address already in use"),
+            "\ncouldn't bind to server socket: hostname=127.0.0.1 port=8080\n\n"
+            "error: Address already in use; choose another --host or --port, or --port 0 for a free one\n",
+        ),
     ],
 )
 def test_a_start_that_fails_is_told_without_the_usage(

@@ -13,6 +13,7 @@ from slotline.cli.core_options import CORE_GROUPS, core_config
 from slotline.cli.options import Flag, Option, UsageError, Value, parse
 from slotline.cli.rest_options import REST_GROUPS, rest_config
 from slotline.cli.serve_options import PASSED_TO_CORE, SERVE_GROUPS
+from slotline.cli.start_errors import StartError
 
 MODEL = ("-m", "model.gguf")
 TABLES = {name: command.groups for name, command in COMMANDS.items()}
@@ -72,6 +73,7 @@ SHOWN_DEFAULTS = [
         (["--yarn-beta-slow", "2"], {"yarn_beta_slow": 2.0}),
         (["--yarn-beta-fast", "16"], {"yarn_beta_fast": 16.0}),
         (["-ctk", "q8_0"], {"cache_type_k": "q8_0"}),
+        (["--cache-type-k", "q5_1", "-ctv", "q4_1"], {"cache_type_k": "q5_1", "cache_type_v": "q4_1"}),
         (["--cache-type-v", "q4_0"], {"cache_type_v": "q4_0"}),
         (["--memory-f32"], {"cache_type_k": "f32", "cache_type_v": "f32"}),
         (["--memory-f32", "-ctv", "f16"], {"cache_type_k": "f32", "cache_type_v": "f16"}),
@@ -84,9 +86,13 @@ SHOWN_DEFAULTS = [
         (["-ngl", "99"], {"n_gpu_layers": 99}),
         (["--gpu-layers", "-1"], {"n_gpu_layers": -1}),
         (["-sm", "row"], {"split_mode": SplitMode.ROW}),
+        (["--split-mode", "none"], {"split_mode": SplitMode.NONE}),
         (["-ts", "3,2"], {"tensor_split": (3.0, 2.0)}),
+        (["--tensor-split", "1/0/1"], {"tensor_split": (1.0, 0.0, 1.0)}),
         (["-mg", "1"], {"main_gpu": 1}),
+        (["--main-gpu", "0"], {"main_gpu": 0}),
         (["-nommq"], {}),
+        (["--no-mul-mat-q"], {}),
         (["--embedding"], {"embedding": True}),
         (["-cb"], {}),
         (
@@ -99,6 +105,7 @@ SHOWN_DEFAULTS = [
             {"lora": (LoraAdapter("a.gguf"), LoraAdapter("b.gguf", -0.5), LoraAdapter("a.gguf")), "mmap": False},
         ),
         (["--lora-base", "base.gguf"], {}),
+        (["--lookup"], {"lookup": True}),
     ],
 )
 @pytest.mark.parametrize("command", ["serve", "core"])
@@ -116,8 +123,11 @@ def test_options_of_the_model(command: str, arguments: list[str], changed: dict[
         (["-n", "32"], {"n_predict": 32}),
         (["--n-predict", "-1"], {"n_predict": None}),
         (["--max-queue", "5"], {"max_queue": 5}),
+        (["-kvu"], {"kv_unified": True}),
         (["--prefill-budget-ms", "50"], {"prefill_budget_ms": 50.0}),
         (["--no-cache-prompt"], {"cache_prompt": False}),
+        (["--cache-ram", "64"], {"cache_ram_mib": 64}),
+        (["-cram", "-1"], {"cache_ram_mib": -1}),
         (["--chat-template", "{{ 1 }}"], {"chat_template": "{{ 1 }}"}),
         (["--drain-timeout", "0"], {"drain_timeout_s": 0.0}),
         (["-gan", "4"], {"group_n": 4}),
@@ -129,6 +139,32 @@ def test_options_of_the_model(command: str, arguments: list[str], changed: dict[
 def test_options_of_the_core(command: str, arguments: list[str], changed: dict[str, Any]) -> None:
     settings = parse(TABLES[command], [*MODEL, *arguments]).settings
     assert core_config(settings) == CoreConfig(model=ModelConfig(path="model.gguf"), **changed)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings"),
+    [
+        (["-v"], {"verbose": True}),
+        (["--verbose"], {"verbose": True}),
+        (["--log-format", "text"], {"log_format": "text"}),
+        (["--log-format", "text", "--log-format", "json"], {"log_format": "json"}),
+        (["--log-disable"], {"log_disable": True}),
+    ],
+)
+@pytest.mark.parametrize("command", ["serve", "core", "rest"])
+def test_options_of_the_log(command: str, arguments: list[str], settings: dict[str, Any]) -> None:
+    assert parse(TABLES[command], arguments).settings == settings
+
+
+@pytest.mark.parametrize("name", ["--probe-timeout", "--timeout"])
+def test_options_of_the_health_check(name: str) -> None:
+    arguments = ["--grpc", "h:1", "--service", "slotline.v1.ModelService", "--http", "http://h/health", name, "2.5"]
+    assert parse(TABLES["healthcheck"], arguments).settings == {
+        "grpc": "h:1",
+        "service": "slotline.v1.ModelService",
+        "http": "http://h/health",
+        "probe_timeout_s": 2.5,
+    }
 
 
 def test_addresses_of_the_core() -> None:
@@ -228,16 +264,16 @@ def test_groups_are_positive_whole_numbers(arguments: list[str]) -> None:
         parse(SERVE_GROUPS, [*MODEL, *arguments])
 
 
-@pytest.mark.parametrize(
-    "argument",
-    [
-        "--mmproj",
-        "--seed",
-    ],
-)
+@pytest.mark.parametrize("argument", ["--seed", "-fa"])
 def test_options_that_this_version_lacks_are_unknown(argument: str) -> None:
     with pytest.raises(UsageError, match=f"^error: unknown argument: {argument}$"):
         parse(SERVE_GROUPS, [argument, "x"])
+
+
+@pytest.mark.parametrize("command", ["serve", "core"])
+def test_a_projector_for_images_stops_the_start(command: str) -> None:
+    with pytest.raises(StartError, match=r"^--mmproj clip\.gguf: images are not supported by this version; start "):
+        parse(TABLES[command], ["--mmproj", "clip.gguf"])
 
 
 @pytest.mark.parametrize("command", TABLES)

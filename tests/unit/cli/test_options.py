@@ -55,12 +55,22 @@ def test_arguments_are_taken_from_left_to_right(arguments: list[str], settings: 
     ("arguments", "lines"),
     [
         (["--nope"], ["error: unknown argument: --nope"]),
+        (["--numbr", "1"], ["error: unknown argument: --numbr", "note: did you mean --number?"]),
+        (["-number", "1"], ["error: unknown argument: -number", "note: did you mean --number?"]),
+        (["--numbr=1"], ["error: unknown argument: --numbr=1", "note: did you mean --number?"]),
+        (
+            ["--number=1"],
+            ["error: unknown argument: --number=1", "note: a value is an argument of its own: --number 1"],
+        ),
+        (["-n=1"], ["error: unknown argument: -n=1", "note: a value is an argument of its own: -n 1"]),
+        (["-q=1"], ["error: unknown argument: -q=1", "note: -q takes no value"]),
+        (["-n3"], ["error: unknown argument: -n3"]),
+        (["a b.gguf"], ["error: unknown argument: a b.gguf", "note: a model is given with -m: -m a b.gguf"]),
         (["word"], ["error: unknown argument: word"]),
         ([""], ["error: unknown argument: "]),
         (["--"], ["error: unknown argument: --"]),
-        (["--number=3"], ["error: unknown argument: --number=3"]),
-        (["-n3"], ["error: unknown argument: -n3"]),
-        (["--numb", "3"], ["error: unknown argument: --numb"]),
+        # Names are not abbreviated.
+        (["--numb", "3"], ["error: unknown argument: --numb", "note: did you mean --number?"]),
         (["-n", "3", "4"], ["error: unknown argument: 4"]),
         (["-n"], ["error: -n needs a value: -n N", "error: invalid parameter for argument: -n"]),
         (

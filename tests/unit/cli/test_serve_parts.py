@@ -11,6 +11,7 @@ import pytest
 
 from slotline.cli import serve
 from slotline.cli.core_options import CORE_GROUPS, core_config
+from slotline.cli.model_file import check_model
 from slotline.cli.options import UsageError, parse
 from slotline.cli.private_directory import PrivateDirectory
 from slotline.cli.serve import GrpcAddresses
@@ -93,13 +94,13 @@ def test_the_default_model_is_named_to_the_core(directory: PrivateDirectory) -> 
 
 def test_a_good_model_file_is_described(tmp_path: Path) -> None:
     path = write_tiny_gguf(tmp_path / "tiny.gguf")
-    facts = serve.check_model(core_config({"path": str(path), "n_ctx": 256}))
+    facts = check_model(core_config({"path": str(path), "n_ctx": 256}))
     assert (facts.path, facts.n_ctx) == (path, 256)
 
 
 def test_a_bad_model_file_stops_the_start(tmp_path: Path) -> None:
     with pytest.raises(StartError, match="does not exist"):
-        serve.check_model(core_config({"path": str(tmp_path / "nothing.gguf")}))
+        check_model(core_config({"path": str(tmp_path / "nothing.gguf")}))
 
 
 def test_a_missing_temporary_directory_stops_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

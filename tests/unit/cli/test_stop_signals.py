@@ -14,8 +14,14 @@ from tests.support.server import RunningProcess
 PROGRAM = """
 import os, sys, time
 import gevent
+from itertools import count
+from types import SimpleNamespace
+from slotline.cli import stop_signals
 from slotline.cli.stop_signals import StopSignals
 
+if sys.argv[1] == "linger":
+    # A second between any two signals.
+    stop_signals.time = SimpleNamespace(monotonic=count().__next__)
 signals = StopSignals()
 signals.before_exit += [lambda: os.write(1, b"first\\n"), lambda: os.write(1, b"last\\n")]
 print("watching", file=sys.stderr, flush=True)
@@ -89,3 +95,20 @@ def test_the_same_request_twice_at_once_is_one_request() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "requested\n", "")
+
+
+@pytest.mark.parametrize(("passed_s", "status"), [(0.0, 0), (0.09, 0), (0.11, 1)])
+def test_the_same_request_may_come_again_a_moment_after_it_was_noticed(passed_s: float, status: int) -> None:
+    program = (
+        "import os, signal\n"
+        "from types import SimpleNamespace\n"
+        "from slotline.cli import stop_signals\n"
+        f"stop_signals.time = SimpleNamespace(monotonic=iter((7.0, 7.0 + {passed_s})).__next__)\n"
+        "signals = stop_signals.StopSignals()\n"
+        "os.kill(os.getpid(), signal.SIGTERM)\n"
+        "signals.requested.wait()\n"
+        "os.kill(os.getpid(), signal.SIGINT)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    insisted = "Received second interrupt, terminating immediately.\n"
+    assert (done.returncode, done.stderr) == (status, insisted if status else "")

@@ -117,7 +117,7 @@ TEXT_COMPLETIONS = [
     ),
     ({"suffix": 5}, "suffix: 5 is not a string"),
     ({"suffix": ["a"]}, 'suffix: ["a"] is not a string'),
-    ({"stop": 5}, "stop: 5 is not an array of strings"),
+    ({"stop": 5}, "stop: 5 is not a string or an array of strings"),
     ({"stop": ["a", 7]}, "stop[1]: 7 is not a string"),
     ({"seed": "x"}, 'seed: "x" is not an integer from -9223372036854775808 to 18446744073709551615'),
     ({"stream": "yes"}, 'stream: "yes" is not true or false'),

@@ -106,6 +106,8 @@ def test_names_and_tool_turns_reach_the_template() -> None:
         ([{"role": "user", "name": 5}], "messages[0].name"),
         ([{"role": "tool", "tool_call_id": 5}], "messages[0].tool_call_id"),
         ([{"role": "assistant", "tool_calls": "x"}], "messages[0].tool_calls"),
+        ([{"role": "assistant", "function_call": {"name": "f"}}], "messages[0].function_call"),
+        ([*USER, {"role": "assistant", "audio": {"id": "a"}}], "messages[1].audio"),
     ],
 )
 def test_other_messages_are_refused(messages: object, name: str) -> None:
@@ -241,6 +243,17 @@ def test_response_format(value: object, kind: str | None) -> None:
     [
         ({"tools": [{"type": "function"}]}, "tools"),
         ({"functions": [{"name": "f"}]}, "functions"),
+        ({"tool_choice": "required"}, "tool_choice"),
+        ({"tool_choice": {"type": "function", "function": {"name": "f"}}}, "tool_choice"),
+        ({"function_call": {"name": "f"}}, "function_call"),
+        ({"modalities": ["text", "audio"]}, "modalities"),
+        ({"modalities": "text"}, "modalities"),
+        ({"web_search_options": {}}, "web_search_options"),
+        ({"response_format": {"type": "json_object"}, "grammar": "root ::= [a]"}, "response_format"),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"schema": {}}}, "grammar": "root ::= [a]"},
+            "response_format",
+        ),
         ({"n": 0}, "n"),
         ({"n": 129}, "n"),
         ({"n": "2"}, "n"),
@@ -269,9 +282,46 @@ def test_refusals_name_the_field(body: dict[str, object], name: str) -> None:
     assert caught.value.name == name
 
 
-@pytest.mark.parametrize("body", [{"tools": []}, {"tools": None}, {"functions": []}, {"tool_choice": "none"}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"tools": []},
+        {"tools": None},
+        {"functions": []},
+        {"tool_choice": "none"},
+        {"tool_choice": "auto"},
+        {"tool_choice": None},
+        {"function_call": "none"},
+        {"modalities": ["text"]},
+        {"modalities": None},
+        {"web_search_options": None},
+        {"response_format": {"type": "text"}, "grammar": "root ::= [a]"},
+    ],
+)
 def test_no_tools_are_no_reason_to_refuse(body: dict[str, object]) -> None:
     assert read(**body).request.chat.messages
+
+
+@pytest.mark.parametrize(
+    "hint",
+    [
+        {"user": "Ann"},
+        {"metadata": {"run": "5"}},
+        {"store": True},
+        {"service_tier": "flex"},
+        {"parallel_tool_calls": False},
+        {"prediction": {"type": "content", "content": "x"}},
+        {"reasoning_effort": "low"},
+        {"verbosity": "low"},
+        {"safety_identifier": "a"},
+        {"prompt_cache_key": "a"},
+        {"audio": {"voice": "alloy", "format": "mp3"}},
+        {"stream_options": {"include_obfuscation": True}},
+    ],
+    ids=lambda hint: next(iter(hint)),
+)
+def test_fields_without_an_influence_on_the_text_are_ignored(hint: dict[str, object]) -> None:
+    assert read(**hint) == read()
 
 
 @untimed

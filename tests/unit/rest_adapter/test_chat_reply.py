@@ -148,8 +148,18 @@ def test_logprobs_of_held_back_tokens_travel_with_the_chunk_that_has_their_text(
         None,
         {"content": [FIRST]},
         {"content": [HELD, LAST]},
-        {"content": []},
+        None,
     ]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_logprobs_leave_out_what_a_stop_text_cut_off(stream: bool) -> None:
+    reply = reply_to(stream=stream, logprobs=True)
+    cut = delta(piece("A", token(b"A", logprob=-0.5)), piece("", token(b" st", logprob=-0.25), token(b"op")))
+    events = feed_all(reply, accepted(), cut, finished())
+    shown = [event["choices"][0].get("logprobs") for event in (events if stream else [reply.result()])]
+    (entries,) = (found["content"] for found in shown if found)
+    assert [entry["token"] for entry in entries] == ["A"]
 
 
 def test_answers_have_no_logprobs_unless_asked_for() -> None:

@@ -17,7 +17,7 @@ from tests.unit.rest_adapter.clients import READY, answer, client_of, error_of, 
 
 KEYS = RestConfig(api_keys=("sk-first", "second key"), metrics=True)
 GOOD = {"Authorization": "Bearer sk-first"}
-PUBLIC = ["/", "/health", "/v1/health", "/models", "/v1/models"]
+PUBLIC = ["/", "/openapi.json", "/health", "/v1/health", "/models", "/v1/models"]
 PROTECTED = [(route.method, path) for route in ROUTES for path in route.paths if path not in PUBLIC]
 
 

@@ -51,9 +51,9 @@ def test_stop(value: object, texts: list[str]) -> None:
         (["a", 1], "stop[1]: 1 is not a string"),
         ([None], "stop[0]: null is not a string"),
         ([["a"]], 'stop[0]: ["a"] is not a string'),
-        (5, "stop: 5 is not an array of strings"),
-        ({}, "stop: {} is not an array of strings"),
-        (True, "stop: true is not an array of strings"),
+        (5, "stop: 5 is not a string or an array of strings"),
+        ({}, "stop: {} is not a string or an array of strings"),
+        (True, "stop: true is not a string or an array of strings"),
     ],
 )
 def test_stop_refuses_other_values(value: object, message: str) -> None:
@@ -117,6 +117,8 @@ def by_text(text: str, bias: float) -> LogitBias:
         ({"5": False, " Paris": 2}, [by_id(5, -math.inf), by_text(" Paris", 2.0)]),
         ({"٣": 1}, [by_text("٣", 1.0)]),
         ({"99999999999": 1}, []),
+        ({"9" * 5000: 1}, []),
+        ({"0" * 5000 + "7": 1}, [by_id(7, 1.0)]),
         ({}, []),
         ("x", []),
         (3, []),

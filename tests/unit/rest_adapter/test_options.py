@@ -233,6 +233,7 @@ def test_every_option_has_a_field_of_the_contract() -> None:
         ("infill", "infill"),
         ("num_sequences above 1", "n above 1"),
         ("constraint.json_object", "response_format"),
+        ("constraint.json_schema", "response_format.json_schema"),
         ("textual", "textual"),
         ("something.else", "something.else"),
     ],

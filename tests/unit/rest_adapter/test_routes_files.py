@@ -81,6 +81,35 @@ def test_posts_are_never_files(site: Path) -> None:
     assert json.loads(client.post("/completion", json={}).data)["content"] == "ab"
 
 
+def test_files_have_no_cors_headers_whatever_route_has_their_name(site: Path) -> None:
+    (site / "props").write_text("a file")
+    client = client_of(MemoryCore(), RestConfig(static_path=str(site)))
+    for path in ("/app.mjs", "/props", "/sub/"):
+        with client.get(path, headers={"Origin": "http://elsewhere"}) as response:
+            assert response.status_code == 200
+            assert "Access-Control-Allow-Origin" not in response.headers
+            assert response.headers["Server"] == "slotline"
+
+
+def test_the_head_of_a_file(site: Path) -> None:
+    with client_of(MemoryCore(), RestConfig(static_path=str(site))).head("/app.mjs") as response:
+        assert (response.status_code, response.data) == (200, b"")
+        assert response.headers["Content-Length"] == str(len("export {}"))
+
+
+def test_a_file_that_the_browser_has_is_not_sent_again(site: Path) -> None:
+    client = client_of(MemoryCore(), RestConfig(static_path=str(site)))
+    with client.get("/app.mjs") as first:
+        tag = first.headers["ETag"]
+    with client.get("/app.mjs", headers={"If-None-Match": tag}) as again:
+        assert (again.status_code, again.data) == (304, b"")
+
+
+def test_a_name_that_no_file_can_have(site: Path) -> None:
+    response = client_of(MemoryCore(), RestConfig(static_path=str(site))).get("/" + "a" * 300)
+    assert response.status_code == 404
+
+
 def test_a_part_of_a_file(site: Path) -> None:
     client = client_of(MemoryCore(), RestConfig(static_path=str(site)))
     with client.get("/app.mjs", headers={"Range": "bytes=0-5"}) as response:

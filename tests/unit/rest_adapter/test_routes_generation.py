@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -12,11 +13,12 @@ from grpc import StatusCode
 from rest_adapter.config import RestConfig
 from rest_adapter.core import GET_MODEL
 from rest_adapter.errors import RpcFailure
+from slotline.v1.generation_pb2 import GenerateRequest
 from slotline.v1.model_pb2 import (
     GetModelResponse,
     Model,
 )
-from tests.support.memory_core import MemoryCore
+from tests.support.memory_core import Answer, MemoryCore
 from tests.unit.rest_adapter.clients import JSON, UNREACHABLE, USER, answer, client_of, error_of
 from tests.unit.rest_adapter.messages import accepted, delta
 
@@ -78,7 +80,7 @@ def test_all_chunks_of_a_chat_have_one_id_and_one_time() -> None:
     [
         (StatusCode.UNAVAILABLE, "MODEL_LOADING", {"retry_after_s": 1.0}, 503, "unavailable_error"),
         (StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL", {"retry_after_s": 2.0}, 429, "rate_limit_error"),
-        (StatusCode.UNIMPLEMENTED, "NOT_IMPLEMENTED", {}, 501, "not_supported_error"),
+        (StatusCode.UNIMPLEMENTED, "NOT_SUPPORTED", {}, 501, "not_supported_error"),
         (StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT", {}, 400, "invalid_request_error"),
         (StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", {}, 504, "timeout_error"),
         (StatusCode.INTERNAL, "INTERNAL", {}, 500, "server_error"),
@@ -93,6 +95,43 @@ def test_a_failure_before_acceptance_is_the_status(
     expected = str(int(facts["retry_after_s"])) if facts else None
     assert response.headers.get("Retry-After") == expected
     assert core.streams[0].is_closed
+
+
+SEVERAL = {"prompt": ["a", [5, 6]]}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("path", ["/completion", "/v1/completions"])
+@pytest.mark.parametrize(
+    ("body", "field", "name"),
+    [
+        (SEVERAL, "token_ids.ids[1]", "prompt[1][1]"),
+        (SEVERAL, "token_ids", "prompt[1]"),
+        (SEVERAL, "sampling.top_p", "top_p"),
+        ({"prompt": ["a", [5, "b"]]}, "parts.parts[0].token_ids.ids[0]", "prompt[1]"),
+        ({"prompt": [["b"], ["b"]]}, "text", "prompt[1]"),
+    ],
+)
+def test_a_refused_prompt_among_several_has_its_place_in_the_body(
+    path: str, body: dict[str, object], field: str, name: str, stream: bool
+) -> None:
+    refusal = RpcFailure(StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT", "why", violations=((field, "is wrong"),))
+
+    def script(request: GenerateRequest) -> Iterable[Answer]:
+        return [refusal] if len(core.requests) == 2 and request is core.requests[1] else answer(request)
+
+    core = MemoryCore(script)
+    response = client_of(core).post(path, json={**body, "stream": stream})
+    last = response.data.removesuffix(b"\n\n").split(b"data: ")[-1]
+    assert json.loads(last)["error"]["message"] == f"{name}: is wrong"
+    assert response.status_code == (200 if stream else 400)
+
+
+def test_a_nested_prompt_has_its_place_in_the_body() -> None:
+    violations = (("token_ids.ids[1]", "is wrong"),)
+    core = MemoryCore(lambda request: [RpcFailure(StatusCode.INVALID_ARGUMENT, "", "why", violations=violations)])
+    error = error_of(client_of(core).post("/completion", json={"prompt": [[5, 6]]}))
+    assert error["message"] == "prompt[0][1]: is wrong"
 
 
 def test_a_failure_after_acceptance_is_an_event() -> None:
@@ -206,3 +245,29 @@ def test_a_body_that_is_too_large(path: str) -> None:
     assert response.status_code == 413
     assert error_of(response)["message"] == f"POST {path}: the body is larger than the 100 bytes allowed"
     assert response.headers["Connection"] == "close"
+
+
+# Priority -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [("/completion", {"prompt": "Hi"}), ("/v1/chat/completions", {"messages": USER, "model": "m"})]
+)
+@pytest.mark.parametrize(("value", "priority"), [(None, 0), ("0", 0), ("7", 7), ("-100", -100), ("+100", 100)])
+def test_the_priority_of_a_header_reaches_the_core(
+    path: str, body: dict[str, Any], value: str | None, priority: int
+) -> None:
+    core = MemoryCore(answer)
+    headers = {} if value is None else {"Slotline-Priority": value}
+    assert client_of(core).post(path, json=body, headers=headers).status_code == 200
+    assert core.priorities == [priority]
+
+
+@pytest.mark.parametrize("value", ["", "high", "1.5", "101", "-101", "1, 2", "1e1"])
+def test_a_header_that_is_no_priority_is_refused(value: str) -> None:
+    core = MemoryCore(answer)
+    response = client_of(core).post("/completion", json={"prompt": "Hi"}, headers={"Slotline-Priority": value})
+    assert response.status_code == 400
+    message = error_of(response)["message"]
+    assert "header Slotline-Priority" in message and repr(value) in message and "-100 to 100" in message
+    assert core.requests == []

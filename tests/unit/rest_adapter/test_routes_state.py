@@ -20,6 +20,7 @@ from slotline.v1.model_pb2 import (
     SLOT_STATE_IDLE,
     GetMetricsRequest,
     GetMetricsResponse,
+    GetModelRequest,
     GetModelResponse,
     HealthResponse,
     Model,
@@ -235,6 +236,33 @@ def test_models(path: str) -> None:
     response = client_of(with_state(READY)).get(path)
     assert response.content_type == JSON
     assert [model["id"] for model in json.loads(response.data)["data"]] == ["m.gguf"]
+
+
+@pytest.mark.parametrize("path", ["/v1/models/", "/models/"])
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("m.gguf", "m.gguf"),
+        ("/models/m%20%C3%A9.gguf", "/models/m é.gguf"),
+        ("%2Fmodels%2Fm.gguf", "/models/m.gguf"),
+        ("../m/", "../m/"),
+        ("a%3Fb", "a?b"),
+    ],
+)
+def test_one_model_by_its_name(path: str, written: str, name: str) -> None:
+    core = MemoryCore(unary={GET_MODEL.path: GetModelResponse(model=Model(name=name))})
+    response = client_of(core).get(path + written)
+    body = json.loads(response.data)
+    assert response.content_type == JSON
+    assert (body["id"], body["object"], body["owned_by"]) == (name, "model", "llamacpp")
+    assert core.unary_requests == [GetModelRequest(name=name)]
+
+
+def test_a_model_that_is_not_served() -> None:
+    failure = RpcFailure(StatusCode.NOT_FOUND, "MODEL_NOT_FOUND", "other: no such model")
+    response = client_of(MemoryCore(unary={GET_MODEL.path: failure})).get("/v1/models/other")
+    assert response.status_code == 404
+    assert error_of(response) == {"code": 404, "message": "other: no such model", "type": "not_found_error"}
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/slots", "/props", "/metrics"])

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from collections.abc import Iterable
 
+import gevent
 import pytest
 from grpc import StatusCode
 
 from rest_adapter.config import RestConfig
 from rest_adapter.core import DETOKENIZE
-from rest_adapter.errors import RpcFailure
+from rest_adapter.disconnect import SOCKET_KEY
+from rest_adapter.errors import RpcFailure, StreamClosed
+from rest_adapter.routes.text_completion import _ECHOES_AT_ONCE
 from slotline.v1.generation_pb2 import GenerateRequest
 from slotline.v1.tokenization_pb2 import DetokenizeRequest, DetokenizeResponse
 from tests.support.memory_core import Answer, MemoryCore
@@ -80,7 +84,77 @@ def test_an_echo_of_ids_that_do_not_exist_names_the_prompt() -> None:
     core = MemoryCore(answer, {DETOKENIZE.path: refusal})
     response = client_of(core).post(PATH, json={"prompt": [9], "echo": True})
     assert response.status_code == 400
-    assert error_of(response)["message"] == "prompt: 9 is not a token"
+    assert error_of(response)["message"] == "prompt[0]: 9 is not a token"
+    assert core.requests == []
+
+
+@pytest.mark.parametrize(
+    ("prompt", "name"), [(["x", [1, 9]], "prompt[1][1]"), ([[1, 9]], "prompt[0][1]"), (["x", 9, "y"], "prompt")]
+)
+def test_an_echo_names_the_prompt_among_several(prompt: object, name: str) -> None:
+    refusal = RpcFailure(StatusCode.INVALID_ARGUMENT, "", "why", violations=(("ids[1]", "is not a token"),))
+    core = MemoryCore(answer, {DETOKENIZE.path: refusal})
+    response = client_of(core).post(PATH, json={"prompt": prompt, "echo": True})
+    assert error_of(response)["message"] == f"{name}: is not a token"
+
+
+def test_all_echoes_are_asked_for_before_one_is_waited_for() -> None:
+    def text(request: DetokenizeRequest) -> DetokenizeResponse:
+        assert len(core.started) == 3
+        return DetokenizeResponse(text=str(request.ids[0]))
+
+    core = MemoryCore(answer, {DETOKENIZE.path: text})
+    response = client_of(core).post(PATH, json={"prompt": [[1], "x", [2], [3]], "echo": True})
+    assert [choice["text"] for choice in json.loads(response.data)["choices"]] == ["1ab", "xab", "2ab", "3ab"]
+    assert all(call.is_closed for call in core.started)
+
+
+def test_thousands_of_echoes_are_asked_for_a_few_at_a_time() -> None:
+    waited: list[int] = []
+
+    def text(request: DetokenizeRequest) -> DetokenizeResponse:
+        assert len(core.started) - len(waited) <= _ECHOES_AT_ONCE
+        waited.append(request.ids[0])
+        return DetokenizeResponse(text=f"<{request.ids[0]}>")
+
+    core = MemoryCore(answer, {DETOKENIZE.path: text})
+    prompts = [[number] for number in range(3 * _ECHOES_AT_ONCE + 1)]
+    choices = json.loads(client_of(core).post(PATH, json={"prompt": prompts, "echo": True}).data)["choices"]
+    assert [choice["text"] for choice in choices] == [f"<{number}>ab" for (number,) in prompts]
+
+
+def test_echoes_wait_for_their_turn_like_everything_else() -> None:
+    statuses: list[int] = []
+
+    def text(request: DetokenizeRequest) -> DetokenizeResponse:
+        statuses.append(client.post(PATH, json={"prompt": [2], "echo": True}).status_code)
+        return DetokenizeResponse(text="<s>")
+
+    core = MemoryCore(answer, {DETOKENIZE.path: text})
+    client = client_of(core, max_generations=1)
+    assert client.post(PATH, json={"prompt": [1], "echo": True}).status_code == 200
+    # The request in the middle found the only place taken, and asked the core for nothing.
+    assert statuses == [429]
+    assert core.unary_requests == [DetokenizeRequest(ids=[1], skip_special=False)]
+
+
+def test_a_client_that_leaves_cancels_its_echoes() -> None:
+    ours, theirs = socket.socketpair()
+
+    def text(request: DetokenizeRequest) -> DetokenizeResponse:
+        theirs.close()
+        for _ in range(10_000):
+            if all(call.is_closed for call in core.started):
+                raise StreamClosed
+            gevent.sleep(0)
+        raise AssertionError("nobody has noticed that the client is gone")
+
+    core = MemoryCore(answer, {DETOKENIZE.path: text})
+    with ours:
+        body = {"prompt": [[1], [2]], "echo": True}
+        response = client_of(core).post(PATH, json=body, environ_base={SOCKET_KEY: ours})
+    assert response.status_code == 499
+    assert len(core.started) == 2
     assert core.requests == []
 
 

@@ -173,6 +173,28 @@ def test_what_the_answer_needs_to_know() -> None:
     assert only(call).model == ""
 
 
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ({"tools": [{"type": "function"}]}, "tools"),
+        ({"tool_choice": "required"}, "tool_choice"),
+        ({"modalities": ["audio"]}, "modalities"),
+        ({"messages": [{"role": "user"}]}, "messages"),
+        ({"top_logprobs": 2}, "top_logprobs"),
+        ({"suffix": 5}, "suffix"),
+        ({"best_of": 2}, "best_of"),
+        ({"logprobs": True}, "logprobs"),
+        ({"logprobs": 101}, "logprobs"),
+        ({"echo": True, "logprobs": 1}, "echo"),
+        ({"echo": 1}, "echo"),
+    ],
+)
+def test_refusals_name_the_field(body: dict[str, object], name: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read(**body)
+    assert caught.value.name == name
+
+
 def test_a_json_object_can_be_asked_for() -> None:
     constraint = only(read(response_format={"type": "json_object"})).constraint
     assert constraint.WhichOneof("kind") == "json_object"
@@ -193,7 +215,7 @@ def test_a_json_object_can_be_asked_for() -> None:
 )
 def test_refusals_of_the_core_name_the_fields_of_the_body(path: str, name: str) -> None:
     failure = RpcFailure(StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT", "why", violations=((path, "is wrong"),))
-    assert http_error(in_json_terms(failure)).message == f"{name}: is wrong"
+    assert http_error(in_json_terms(failure, read())).message == f"{name}: is wrong"
 
 
 @untimed

@@ -1,0 +1,113 @@
+"""The head of an HTTP request, read strictly.
+
+What two servers in a row understand differently lets a client pass a hidden request by the first one. So there is one
+reading of everything that says where a request ends, and what has another form is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import BinaryIO
+from urllib.parse import urlsplit
+
+MAX_HEADERS = 100
+MAX_HEADERS_BYTES = 64 * 1024
+
+_REQUEST_LINE = re.compile(r"([A-Z][A-Z-]{0,19}) ([!-~\x80-\xff]+) HTTP/1\.[01]\r?\n")
+_LENGTH = re.compile(r"[0-9]{1,30}")
+# How much of what a client sent is repeated to it.
+_SHOWN = 60
+_FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~\x80-\xff]*?)[ \t]*\r?\n")
+
+Fields = Sequence[tuple[str, str]]
+
+
+class HeadersTooLarge(ValueError):
+    """There are too many headers, or they are too long."""
+
+
+def check_request_line(line: str) -> None:
+    """Refuse a request line of another form, and a target that is neither a path nor a URL.
+
+    Raises:
+        ValueError: its text says what is wrong.
+    """
+    found = _REQUEST_LINE.fullmatch(line)
+    if found is None:
+        raise ValueError(f"the request line is {_shown(line)}; allowed is METHOD PATH HTTP/1.1")
+    method, target = found.groups()
+    is_whole_server = (method, target) == ("OPTIONS", "*")
+    if not (target.startswith("/") or is_whole_server or _is_url(target)):
+        raise ValueError(f"the request target is {_shown(target)}; allowed is a path that begins with /")
+
+
+def path_of(target: str) -> str:
+    """Path and query of a request target, which may be a whole URL.
+
+    Raises:
+        ValueError: it is a URL without sense.
+    """
+    if not _is_url(target):
+        return target
+    url = urlsplit(target)
+    return (url.path or "/") + ("?" + url.query if url.query else "")
+
+
+def read_fields(reader: BinaryIO) -> Fields:
+    """Read the headers of a request up to the empty line, as names and values in order.
+
+    Raises:
+        ConnectionError: the client left before their end.
+        HeadersTooLarge: there are too many, or they are too long.
+        ValueError: they contradict HTTP/1.1 or each other.
+    """
+    fields: list[tuple[str, str]] = []
+    left = MAX_HEADERS_BYTES
+    while True:
+        line = reader.readline(left + 1)
+        left -= len(line)
+        if left < 0:
+            raise HeadersTooLarge(f"the headers have more than {MAX_HEADERS_BYTES} bytes; allowed are no more")
+        if not line.endswith(b"\n"):
+            raise ConnectionError("the client left in the middle of the headers")
+        if line in (b"\r\n", b"\n"):
+            break
+        if len(fields) == MAX_HEADERS:
+            raise HeadersTooLarge(f"the request has more than {MAX_HEADERS} headers; allowed are no more")
+        fields.append(_field(line.decode("latin-1")))
+    _check_framing(fields)
+    return fields
+
+
+def _field(line: str) -> tuple[str, str]:
+    found = _FIELD.fullmatch(line)
+    if found is None:
+        raise ValueError(f"a header is {_shown(line)}; allowed is NAME: VALUE on one line")
+    return found[1], found[2]
+
+
+def _check_framing(fields: Fields) -> None:
+    hosts = _values(fields, "host")
+    if len(hosts) > 1:
+        raise ValueError(f"Host is {_shown(', '.join(hosts))}; allowed is one")
+    lengths, codings = set(_values(fields, "content-length")), _values(fields, "transfer-encoding")
+    if len(lengths) > 1 or not all(_LENGTH.fullmatch(length) for length in lengths):
+        raise ValueError(f"Content-Length is {_shown(', '.join(sorted(lengths)))}; allowed is one whole number")
+    if codings and [coding.lower() for coding in codings] != ["chunked"]:
+        raise ValueError(f"Transfer-Encoding is {_shown(', '.join(codings))}; allowed is chunked")
+    if codings and lengths:
+        raise ValueError("Content-Length and Transfer-Encoding are both given; allowed is one of them")
+
+
+def _values(fields: Fields, name: str) -> list[str]:
+    return [value for key, value in fields if key.lower() == name]
+
+
+def _is_url(target: str) -> bool:
+    return target.lower().startswith(("http://", "https://"))
+
+
+def _shown(text: str) -> str:
+    text = text.rstrip("\r\n")
+    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")

@@ -1,0 +1,9 @@
+"""The OpenAPI document of the REST API, at GET /openapi.json.
+
+It is made of constants: ``routes`` has the paths, ``translate`` the names, types and bounds of options, and the modules
+here the words and the shapes of answers. Nothing here is needed to answer any other request.
+"""
+
+from rest_adapter.openapi.document import document
+
+__all__ = ["document"]

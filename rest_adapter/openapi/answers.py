@@ -1,0 +1,240 @@
+"""The shapes of all answers without errors, by the names that the document gives them."""
+
+from __future__ import annotations
+
+from rest_adapter.openapi.forms import BOOLEAN, COUNT, NULL, NUMBER, STRING, Schema, array, either, integer, record, ref
+from rest_adapter.translate.list_options import SAMPLER_NAMES
+from rest_adapter.translate.models import OWNER
+
+_COUNT_OR_NONE = integer((-1, 2**63 - 1))
+_IDS = array(COUNT)
+_FINISH_REASON: Schema = {"enum": ["stop", "length"]}
+_SHOWN_PROMPT = either(STRING, {"type": "array"})
+
+
+def answer_schemas() -> dict[str, Schema]:
+    """All of them."""
+    return {**_native_schemas(), **_openai_schemas(), **_state_schemas()}
+
+
+def _settings() -> dict[str, Schema]:
+    numbers = (
+        "dynatemp_exponent",
+        "dynatemp_range",
+        "frequency_penalty",
+        "min_p",
+        "mirostat_eta",
+        "mirostat_tau",
+        "presence_penalty",
+        "repeat_penalty",
+        "temperature",
+        "tfs_z",
+        "top_p",
+        "typical_p",
+    )
+    # A token id and its bias; a ban shows as null.
+    bias = array(either(NUMBER, NULL), minItems=2, maxItems=2)
+    return {
+        **{name: NUMBER for name in numbers},
+        "grammar": STRING,
+        "ignore_eos": BOOLEAN,
+        "logit_bias": array(bias),
+        "min_keep": COUNT,
+        "mirostat": COUNT,
+        "model": STRING,
+        "n_ctx": COUNT,
+        "n_keep": COUNT,
+        "n_predict": _COUNT_OR_NONE,
+        "n_probs": COUNT,
+        "penalize_nl": BOOLEAN,
+        "penalty_prompt_tokens": _IDS,
+        "repeat_last_n": _COUNT_OR_NONE,
+        "samplers": array(STRING | {"enum": list(SAMPLER_NAMES)}),
+        "seed": _COUNT_OR_NONE,
+        "stop": array(STRING),
+        "stream": BOOLEAN,
+        "top_k": integer(),
+        "use_penalty_prompt_tokens": BOOLEAN,
+    }
+
+
+def _native_schemas() -> dict[str, Schema]:
+    completion: dict[str, Schema] = {
+        "completion_probabilities": array(ref("TokenProbabilities")),
+        "content": STRING,
+        "generation_settings": ref("GenerationSettings"),
+        # Which of several prompts a final event belongs to.
+        "index": COUNT,
+        "model": STRING,
+        "prompt": _SHOWN_PROMPT,
+        "slot_id": COUNT,
+        "stop": {"const": True},
+        "stopped_eos": BOOLEAN,
+        "stopped_limit": BOOLEAN,
+        "stopped_word": BOOLEAN,
+        "stopping_word": STRING,
+        "timings": ref("Timings"),
+        "tokens_cached": COUNT,
+        "tokens_evaluated": COUNT,
+        "tokens_predicted": COUNT,
+        "truncated": BOOLEAN,
+    }
+    piece: dict[str, Schema] = {
+        "completion_probabilities": array(ref("TokenProbabilities")),
+        "content": STRING,
+        "index": COUNT,
+        "multimodal": {"const": False},
+        "slot_id": COUNT,
+        "stop": {"const": False},
+    }
+    optional = ("completion_probabilities", "index")
+    candidate = record({"prob": NUMBER, "tok_str": STRING})
+    spans = ("prompt", "predicted")
+    timings = {f"{span}_n": COUNT for span in spans} | {
+        f"{span}_{unit}": NUMBER for span in spans for unit in ("ms", "per_token_ms", "per_second")
+    }
+    return {
+        "GenerationSettings": record(_settings()),
+        "Timings": record(timings),
+        "TokenProbabilities": record({"content": STRING, "probs": array(candidate)}),
+        "Completion": record(completion, optional),
+        "CompletionResults": record({"results": array(ref("Completion"))}),
+        "CompletionPiece": record(piece, optional),
+        "Embedding": record({"embedding": array(NUMBER)}),
+        "EmbeddingResults": record({"results": array(ref("Embedding"))}),
+        "Tokens": record({"tokens": _IDS}),
+        "Text": record({"content": STRING}),
+    }
+
+
+def _openai_schemas() -> dict[str, Schema]:
+    probabilities = array(ref("TokenProbabilities"))
+    # One entry of a list, and the same with what might have come instead of it.
+    logprob: dict[str, Schema] = {"token": STRING, "logprob": NUMBER, "bytes": array(integer((0, 255)))}
+    choice_logprobs = record({"content": array(record({**logprob, "top_logprobs": array(record(logprob))}))})
+    text_logprobs = record(
+        {
+            "text_offset": array(COUNT),
+            "token_logprobs": array(NUMBER),
+            "tokens": array(STRING),
+            "top_logprobs": array({"type": "object", "additionalProperties": NUMBER}),
+        }
+    )
+    choice = {
+        "finish_reason": _FINISH_REASON,
+        "index": COUNT,
+        "logprobs": choice_logprobs,
+        "message": record({"content": STRING, "role": {"const": "assistant"}}),
+    }
+    # The first of a choice has the role, those between have text, the last has the reason.
+    delta = {
+        "delta": record({"content": STRING, "role": {"const": "assistant"}}, optional=("content", "role")),
+        "finish_reason": {"enum": [*_FINISH_REASON["enum"], None]},
+        "index": COUNT,
+        "logprobs": either(choice_logprobs, NULL),
+    }
+    text_choice = {
+        "finish_reason": _FINISH_REASON,
+        "index": COUNT,
+        "logprobs": either(text_logprobs, NULL),
+        "text": STRING,
+    }
+    chunk_extras: dict[str, Schema] = {
+        "completion_probabilities": probabilities,
+        "usage": either(ref("Usage"), NULL),
+    }
+    extras = tuple(chunk_extras)
+    return {
+        "Usage": record({"completion_tokens": COUNT, "prompt_tokens": COUNT, "total_tokens": COUNT}),
+        "ChatCompletion": record(
+            {
+                **_envelope("chat.completion"),
+                "choices": array(record(choice, ("logprobs",))),
+                "usage": ref("Usage"),
+                "completion_probabilities": probabilities,
+            },
+            optional=("completion_probabilities",),
+        ),
+        "ChatCompletionChunk": record(
+            {**_envelope("chat.completion.chunk"), "choices": array(record(delta, ("logprobs",))), **chunk_extras},
+            optional=extras,
+        ),
+        "TextCompletion": record(
+            {
+                **_envelope("text_completion"),
+                "choices": array(record(text_choice)),
+                "usage": ref("Usage"),
+                "completion_probabilities": probabilities,
+            },
+            optional=("completion_probabilities",),
+        ),
+        "TextCompletionChunk": record(
+            {
+                **_envelope("text_completion"),
+                "choices": array(record(text_choice | {"finish_reason": delta["finish_reason"]})),
+                **chunk_extras,
+            },
+            optional=extras,
+        ),
+        "EmbeddingList": record(
+            {
+                "data": array(
+                    record(
+                        {
+                            "embedding": either(array(NUMBER), STRING),
+                            "index": COUNT,
+                            "object": {"const": "embedding"},
+                        }
+                    )
+                ),
+                "model": STRING,
+                "object": {"const": "list"},
+                "usage": record({"prompt_tokens": COUNT, "total_tokens": COUNT}),
+            }
+        ),
+        "Model": record({"created": COUNT, "id": STRING, "object": {"const": "model"}, "owned_by": {"const": OWNER}}),
+        "ModelList": record({"data": array(ref("Model")), "object": {"const": "list"}}),
+    }
+
+
+def _state_schemas() -> dict[str, Schema]:
+    next_token = {
+        "has_next_token": BOOLEAN,
+        "n_remain": _COUNT_OR_NONE,
+        "num_tokens_predicted": COUNT,
+        "stopped_eos": BOOLEAN,
+        "stopped_limit": BOOLEAN,
+        "stopped_word": BOOLEAN,
+        "stopping_word": STRING,
+    }
+    slot = {
+        **_settings(),
+        "id": COUNT,
+        "next_token": record(next_token),
+        "prompt": either(_SHOWN_PROMPT, NULL),
+        "state": {"enum": [0, 1]},
+        "task_id": _COUNT_OR_NONE,
+    }
+    health: dict[str, Schema] = {
+        "slots": ref("Slots"),
+        "slots_idle": COUNT,
+        "slots_processing": COUNT,
+        "status": {"enum": ["ok", "no slot available"]},
+    }
+    return {
+        "Slots": array(record(slot)),
+        "Health": record(health, optional=("slots",)),
+        "HealthWithoutSlots": record({"status": {"enum": ["loading model", "error"]}}),
+        "Props": record(
+            {
+                "assistant_name": STRING,
+                "default_generation_settings": ref("GenerationSettings"),
+                "total_slots": COUNT,
+                "user_name": STRING,
+            }
+        ),
+    }
+
+
+def _envelope(kind: str) -> dict[str, Schema]:
+    return {"created": COUNT, "id": STRING, "model": STRING, "object": {"const": kind}}

@@ -1,0 +1,210 @@
+"""The request bodies of all routes."""
+
+from __future__ import annotations
+
+from rest_adapter.openapi.forms import (
+    BOOLEAN,
+    NULL,
+    STRING,
+    Schema,
+    array,
+    either,
+    integer,
+    nullable,
+    option,
+    record,
+    token_id,
+)
+from rest_adapter.openapi.options import MAX_STOP_TEXTS, native_options, openai_native_options, timeout
+from rest_adapter.translate.chat import MAX_TOP_LOGPROBS
+from rest_adapter.translate.embedding import MAX_INPUTS, RAW, UNIT_LENGTH
+from rest_adapter.translate.embedding import UNNAMED_MODEL as UNNAMED_EMBEDDING_MODEL
+from rest_adapter.translate.fields import UINT32
+from rest_adapter.translate.openai_options import MAX_CHOICES, UNNAMED_MODEL
+from rest_adapter.translate.prompt import MAX_PROMPTS
+from rest_adapter.translate.text_completion import DEFAULT_MAX_TOKENS, MAX_LOGPROBS
+
+_TOKENS = array(token_id())
+_TEXT_OR_TOKEN = either(STRING, token_id())
+_MIXED = array(_TEXT_OR_TOKEN)
+# Inside a list of prompts, several strings without a token id would be several prompts again.
+_INNER = array(_TEXT_OR_TOKEN) | {"anyOf": [{"contains": {"type": "integer"}}, {"maxItems": 1}]}
+_EMPTY_LIST = array({}, maxItems=0)
+_NOT_SUPPORTED = "Not supported: refused unless it is empty."
+
+
+def completion_body() -> Schema:
+    """POST /completion."""
+    return _body({"prompt": _prompts("What to continue", MAX_PROMPTS), **native_options()})
+
+
+def infill_body() -> Schema:
+    """POST /infill."""
+    sides = either(STRING, _MIXED)
+    return _body(
+        {
+            "input_prefix": option(sides, "What comes before the gap: a text, or texts and token ids.", default=""),
+            "input_suffix": option(sides, "What comes after the gap: a text, or texts and token ids.", default=""),
+            "prompt": option(sides, "Not used, only repeated in the answer.", default=""),
+            **native_options(),
+        }
+    )
+
+
+def chat_body() -> Schema:
+    """POST /v1/chat/completions."""
+    options = openai_native_options()
+    # The template's messages take the place of the system prompt of all slots.
+    del options["system_prompt"]
+    options["penalty_prompt"] |= {"default": []}
+    # One more is added for models that do not know the end of their turn.
+    options["stop"] |= nullable(either(STRING, array(STRING, maxItems=MAX_STOP_TEXTS - 1)))
+    return _body(
+        {
+            "messages": array(_message(), minItems=1) | {"description": "The conversation so far."},
+            **_openai_options(),
+            "max_completion_tokens": option(integer(), "The same as max_tokens, and before it."),
+            "max_tokens": option(integer(), "Most tokens of an answer; negative or absent is no limit."),
+            "logprobs": option(BOOLEAN, "Tell the log-probability of each token.", default=False),
+            "top_logprobs": option(
+                integer((0, MAX_TOP_LOGPROBS)),
+                "Tell so many of the most probable tokens at each position; above 0 only with logprobs.",
+                default=0,
+            ),
+            **options,
+        },
+        required=("messages",),
+    )
+
+
+def text_completion_body() -> Schema:
+    """POST /v1/completions."""
+    choices = integer((1, MAX_CHOICES))
+    return _body(
+        {
+            "prompt": _prompts("What to continue", MAX_PROMPTS),
+            "suffix": option(STRING, "What comes after the text to be made; for models that can fill gaps."),
+            **_openai_options(),
+            "best_of": option(choices, "As many as n: all answers that are made are given."),
+            "echo": option(BOOLEAN, "Begin each answer with its prompt; not together with logprobs.", default=False),
+            "max_completion_tokens": option(integer(), "The same as max_tokens, and before it."),
+            "max_tokens": option(
+                integer(),
+                "Most tokens of an answer; negative is no limit. Without it n_predict counts if it is given.",
+                default=DEFAULT_MAX_TOKENS,
+            ),
+            "logprobs": option(
+                either(integer((0, MAX_LOGPROBS)), {"const": False}),
+                "Tell the log-probability of each token, and so many of the most probable tokens at its position.",
+            ),
+            "messages": option(_EMPTY_LIST, "For /v1/chat/completions only: refused unless it is empty."),
+            "top_logprobs": option(integer((0, 0)), "For /v1/chat/completions only: refused unless it is 0."),
+            **openai_native_options(),
+        }
+    )
+
+
+def embedding_body() -> Schema:
+    """POST /embedding."""
+    options = native_options()
+    return _body(
+        {
+            "content": _prompts("What to embed", MAX_INPUTS),
+            "image_data": options["image_data"],
+            **_embedding_options(),
+        }
+    )
+
+
+def openai_embedding_body() -> Schema:
+    """POST /v1/embeddings."""
+    one = either(STRING, _TOKENS)
+    inputs = either(STRING, array(token_id(), minItems=1), array(one, minItems=1, maxItems=MAX_INPUTS))
+    return _body(
+        {
+            "input": option(inputs, "What to embed: a text, token ids, or several of these.", default=""),
+            "model": option(STRING, "Repeated in the answer; any name will do.", default=UNNAMED_EMBEDDING_MODEL),
+            "dimensions": option(integer((1, UINT32[1])), "Length of the vectors; only the model's own is possible."),
+            "encoding_format": option(
+                {"enum": ["float", "base64"]},
+                "Vectors as arrays, or as base64 of little-endian float32.",
+                default="float",
+            ),
+            **_embedding_options(),
+        }
+    )
+
+
+def tokenize_body() -> Schema:
+    """POST /tokenize."""
+    content = option(either(STRING, _MIXED), "A text, or texts and token ids in order.", default="")
+    return _body({"content": content})
+
+
+def detokenize_body() -> Schema:
+    """POST /detokenize."""
+    return _body({"tokens": option(_TOKENS, "Token ids.", default=[])})
+
+
+def _body(properties: dict[str, Schema], required: tuple[str, ...] = ()) -> Schema:
+    return record(properties, optional=[name for name in properties if name not in required])
+
+
+def _prompts(what: str, most: int) -> Schema:
+    forms = either(STRING, _MIXED, array(either(STRING, _INNER), maxItems=most))
+    words = (
+        f"{what}: a text, or an array. An array with a number in it is one prompt of texts and token ids, any other "
+        f"array of several elements is as many prompts, at most {most}. What is empty acts as one blank."
+    )
+    return option(forms, words, default="")
+
+
+def _openai_options() -> dict[str, Schema]:
+    return {
+        "model": option(STRING, "Repeated in the answer; any name will do.", default=UNNAMED_MODEL),
+        "n": option(integer((1, MAX_CHOICES)), "Answers to each prompt.", default=1),
+        "response_format": option(_response_format(), "Form that the text must have; not together with grammar."),
+        "stream_options": option(
+            _body({"include_usage": option(BOOLEAN, "End with a chunk that counts tokens.", default=False)}),
+            "What else a stream tells.",
+        ),
+        "tools": option(_EMPTY_LIST, _NOT_SUPPORTED),
+        "functions": option(_EMPTY_LIST, _NOT_SUPPORTED),
+        "tool_choice": option({"enum": ["none", "auto"]}, "Of no effect: there are no tools."),
+        "function_call": option({"enum": ["none", "auto"]}, "Of no effect: there are no tools."),
+        "modalities": option({"enum": [[], ["text"]]}, "Only text can be made."),
+        "web_search_options": NULL | {"description": "Not supported: refused unless it is null."},
+    }
+
+
+def _response_format() -> Schema:
+    schema = record({"schema": {"type": "object", "description": "A JSON Schema."}})
+    return either(
+        record({"type": {"enum": ["text", "json_object"]}}),
+        record({"type": {"const": "json_schema"}, "json_schema": schema}),
+    )
+
+
+def _message() -> Schema:
+    part = record({"type": {"const": "text"}, "text": STRING})
+    return _body(
+        {
+            "role": option(STRING, "Who speaks: system, user, assistant, or what else the model's template knows."),
+            "content": option(either(STRING, array(either(STRING, part))), "The text, or its parts in order."),
+            "name": option(STRING, "Name of the speaker, for templates that show it."),
+            "tool_call_id": option(STRING, "Call that the message answers, for templates that show it."),
+            "tool_calls": option(array({}), "Calls that the message made, for templates that show them."),
+            "function_call": option({"enum": [{}]}, _NOT_SUPPORTED),
+            "audio": option({"enum": [{}]}, _NOT_SUPPORTED),
+        }
+    )
+
+
+def _embedding_options() -> dict[str, Schema]:
+    norms = {"enum": [UNIT_LENGTH, RAW]}
+    return {
+        "embd_normalize": option(
+            norms, f"{UNIT_LENGTH} for vectors of length 1, {RAW} for what the model gives.", default=UNIT_LENGTH
+        ),
+        "timeout_s": timeout(),
+    }

@@ -1,0 +1,118 @@
+"""Putting the document together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from rest_adapter.openapi.answers import answer_schemas
+from rest_adapter.openapi.errors import STATUSES, error_answers, error_refs, error_schema
+from rest_adapter.openapi.forms import STRING, Schema
+from rest_adapter.openapi.operations import JSON_TYPE, OPERATIONS, TAGS, Operation
+
+if TYPE_CHECKING:
+    from rest_adapter.routes.site import Route
+
+VERSION = "3.1.0"
+# Of the REST API, not of the server: it changes when clients have to.
+API_VERSION = "1"
+
+_KEY = "apiKey"
+# Flask's way to write a variable part of a path.
+_VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")
+_ABOUT = """\
+The REST, server-sent events and OpenAI API of a Slotline server, which serves one language model.
+
+The same server offers all of this, and more, over gRPC: the services `slotline.v1.InferenceService` and \
+`slotline.v1.ModelService`, at 127.0.0.1:50051 unless `--grpc-listen` says otherwise. They are listed by gRPC server \
+reflection, and written down in `protos/slotline/v1`.
+
+What holds for every route:
+
+* Bodies are JSON whatever the Content-Type says. Unknown keys are ignored; null means the default. An integer may \
+also be a number with a fraction, which is cut off, or true or false, which are 1 and 0; a number may also be true or \
+false.
+* An error is `{"error": {"code", "message", "type"}}`. An unknown path is answered with 404, another method with 405, \
+a request line that is too long with 414.
+* HEAD is answered on every path that has GET, OPTIONS on every path at all.
+* All routes are described here. Those that a server was started without answer 404 (`/slots`, `/metrics`) or 501 \
+(embeddings).
+* If the server was started with API keys, routes that are marked so want one as `Authorization: Bearer KEY`.
+"""
+
+
+def document(routes: Iterable[Route]) -> Schema:
+    """The document.
+
+    Args:
+        routes: all routes.
+
+    Raises:
+        KeyError: a route is not described in ``OPERATIONS``.
+    """
+    return {
+        "openapi": VERSION,
+        "info": {"title": "Slotline", "version": API_VERSION, "description": _ABOUT},
+        "servers": [{"url": "."}],
+        "tags": [{"name": name, "description": words} for name, words in TAGS.items()],
+        "paths": _paths(routes),
+        "components": {
+            "schemas": {**answer_schemas(), "Error": error_schema()},
+            "responses": error_answers(),
+            "securitySchemes": {
+                _KEY: {"type": "http", "scheme": "bearer", "description": "A key of the server, if it has any."}
+            },
+        },
+    }
+
+
+def _paths(routes: Iterable[Route]) -> dict[str, Schema]:
+    paths: dict[str, Schema] = {}
+    for route in routes:
+        operation = OPERATIONS[route.method, route.paths[0]]
+        main, *aliases = (_VARIABLE.sub(r"{\1}", path) for path in route.paths)
+        for path in (main, *aliases):
+            described = _operation(path, operation, is_public=route.is_public)
+            if path != main:
+                described["description"] = f"The same as {main}."
+            paths.setdefault(path, {})[route.method.lower()] = described
+    return paths
+
+
+def _operation(path: str, operation: Operation, *, is_public: bool) -> Schema:
+    described: Schema = {
+        "operationId": re.sub(r"\W+", "_", path).strip("_") or "page",
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "description": operation.words.strip(),
+        # Without API keys, no route needs one.
+        "security": [] if is_public else [{}, {_KEY: []}],
+        "responses": {
+            **{str(status): _answer(status, content) for status, content in operation.answers.items()},
+            **error_refs(operation.errors),
+        },
+    }
+    parameters = [
+        *(_parameter(name, words) | {"in": "path", "required": True} for name, words in operation.variable.items()),
+        *(
+            _parameter(name, words) | {"in": "query", "allowEmptyValue": True}
+            for name, words in operation.query.items()
+        ),
+    ]
+    if parameters:
+        described["parameters"] = parameters
+    if operation.body is not None:
+        described["requestBody"] = {"required": True, "content": {JSON_TYPE: {"schema": operation.body()}}}
+    return described
+
+
+def _answer(status: int, content: Mapping[str, Schema]) -> Schema:
+    return {
+        "description": STATUSES[status].words if status in STATUSES else "What was asked for.",
+        "content": {kind: {"schema": schema} for kind, schema in content.items()},
+    }
+
+
+def _parameter(name: str, words: str) -> Schema:
+    return {"name": name, "description": words, "schema": STRING}

@@ -1,0 +1,216 @@
+"""What each route does, takes and answers. A route is looked up by its method and its first path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from rest_adapter.openapi import bodies
+from rest_adapter.openapi.forms import STRING, Schema, either, ref
+from rest_adapter.sse import CONTENT_TYPE as EVENTS
+
+JSON_TYPE = "application/json"
+
+# What the adapter itself and a core that is not there can answer anywhere but for /health and the pages.
+_COMMON = (401, 500, 503, 504)
+_OF_BODIES = (400, 413, *_COMMON)
+_OF_GENERATIONS = (429, 501, *_OF_BODIES)
+_GENERATION, _EMBEDDING, _TOKENS, _STATE = "generation", "embeddings", "tokens", "state"
+TAGS: Mapping[str, str] = {
+    _GENERATION: "Texts made by the model.",
+    _EMBEDDING: "Texts as vectors. The server needs --embedding, or a model that can do nothing else.",
+    _TOKENS: "Texts as tokens, and back.",
+    _STATE: "What the server is and does.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One route.
+
+    Attributes:
+        tag: one of ``TAGS``.
+        summary: a few words.
+        words: some sentences.
+        answers: content by media type, for each status that is no common error.
+        errors: statuses with an error object.
+        body: makes the schema of the body, None without a body.
+        query: query parameters that count when they are there, and their words.
+        variable: the variable parts of the path, and their words.
+    """
+
+    tag: str
+    summary: str
+    words: str
+    answers: Mapping[int, Mapping[str, Schema]]
+    errors: tuple[int, ...] = ()
+    body: Callable[[], Schema] | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
+    variable: Mapping[str, str] = field(default_factory=dict)
+
+
+def _event(data: Schema) -> Schema:
+    """One event of a stream. The data of each is JSON."""
+    return {
+        "type": "object",
+        "description": "One server-sent event of the stream.",
+        "properties": {"data": data},
+        "required": ["data"],
+    }
+
+
+def _json_text(*forms: Schema) -> Schema:
+    return {**STRING, "contentMediaType": JSON_TYPE, "contentSchema": either(*forms, ref("Error"))}
+
+
+_NATIVE_EVENTS = _event(_json_text(ref("CompletionPiece"), ref("Completion")))
+_CHAT_EVENTS = _event(either({"const": "[DONE]"}, _json_text(ref("ChatCompletionChunk"))))
+_TEXT_EVENTS = _event(either({"const": "[DONE]"}, _json_text(ref("TextCompletionChunk"))))
+
+_STREAM = (
+    "With stream, server-sent events: each has one line of data, a JSON object. An error after the first event is an "
+    "event with an error object, and the last one. "
+)
+_OPENAI_STREAM = (
+    _STREAM + "Otherwise data: [DONE] is the last event, unless the server was started with --no-sse-done. "
+)
+_ALL_OPTIONS = "Takes every option of /completion besides those of the OpenAI API. "
+
+OPERATIONS: Mapping[tuple[str, str], Operation] = {
+    ("GET", "/"): Operation(
+        _STATE,
+        "A page",
+        "The built-in page, or index.html of the directory given by --path. Files below that directory come before "
+        "every GET route.",
+        {200: {"text/html": STRING}},
+        (500,),
+    ),
+    ("GET", "/openapi.json"): Operation(
+        _STATE,
+        "This document",
+        "The same on every server of this version, whatever its options.",
+        {200: {JSON_TYPE: {"type": "object"}}},
+        (500,),
+    ),
+    ("GET", "/health"): Operation(
+        _STATE,
+        "Whether the server can take a request",
+        "Its errors have bodies of their own: the model is being loaded (503), or could not be loaded (500).",
+        {
+            200: {JSON_TYPE: ref("Health")},
+            500: {JSON_TYPE: either(ref("HealthWithoutSlots"), ref("Error"))},
+            503: {JSON_TYPE: either(ref("HealthWithoutSlots"), ref("Health"))},
+        },
+        query={
+            "include_slots": "With this, whatever its value, the answer has what /slots has; if the server has API "
+            "keys, only for who presents one.",
+            "fail_on_no_slot": "With this, whatever its value, the status is 503 while no slot is idle.",
+        },
+    ),
+    ("GET", "/slots"): Operation(
+        _STATE,
+        "What every slot does",
+        "Prompts can be read here; --slots-endpoint-disable takes the route away.",
+        {200: {JSON_TYPE: ref("Slots")}},
+        (404, *_COMMON),
+    ),
+    ("GET", "/props"): Operation(
+        _STATE,
+        "Default settings, number of slots, names of the system prompt",
+        "The settings are those of a request that gives none.",
+        {200: {JSON_TYPE: ref("Props")}},
+        _COMMON,
+    ),
+    ("GET", "/metrics"): Operation(
+        _STATE,
+        "Metrics for Prometheus",
+        "Only if the server was started with --metrics. The averages are those since the last answer.",
+        {200: {"text/plain": STRING}},
+        (404, *_COMMON),
+    ),
+    ("GET", "/v1/models"): Operation(
+        _STATE,
+        "The served models, in the OpenAI form",
+        "Requests need not name a model.",
+        {200: {JSON_TYPE: ref("ModelList")}},
+        (500, 503, 504),
+    ),
+    ("GET", "/v1/models/<rest:name>"): Operation(
+        _STATE,
+        "One of the served models, in the OpenAI form",
+        "A model that is not served is answered with 404.",
+        {200: {JSON_TYPE: ref("Model")}},
+        (404, *_COMMON),
+        variable={"name": "Name of the model; slashes in it may be written as they are."},
+    ),
+    ("POST", "/completion"): Operation(
+        _GENERATION,
+        "Continue prompts",
+        _STREAM + "An event per piece of text and a final one per prompt, which is like the answer without stream "
+        "but for its empty content; with several prompts each has the prompt's number as index.",
+        {
+            200: {
+                JSON_TYPE: either(ref("Completion"), ref("CompletionResults")),
+                EVENTS: _NATIVE_EVENTS,
+            }
+        },
+        _OF_GENERATIONS,
+        bodies.completion_body,
+    ),
+    ("POST", "/infill"): Operation(
+        _GENERATION,
+        "Fill a gap in a text",
+        _STREAM + "The events are those of /completion. A model that cannot do it is answered with 501.",
+        {200: {JSON_TYPE: ref("Completion"), EVENTS: _NATIVE_EVENTS}},
+        _OF_GENERATIONS,
+        bodies.infill_body,
+    ),
+    ("POST", "/v1/completions"): Operation(
+        _GENERATION,
+        "Continue prompts, in the OpenAI form",
+        _ALL_OPTIONS + _OPENAI_STREAM + "A prompt that does not fit is refused, unless n_keep says what to keep.",
+        {200: {JSON_TYPE: ref("TextCompletion"), EVENTS: _TEXT_EVENTS}},
+        _OF_GENERATIONS,
+        bodies.text_completion_body,
+    ),
+    ("POST", "/v1/chat/completions"): Operation(
+        _GENERATION,
+        "Answer a conversation, in the OpenAI form",
+        _ALL_OPTIONS + _OPENAI_STREAM,
+        {200: {JSON_TYPE: ref("ChatCompletion"), EVENTS: _CHAT_EVENTS}},
+        _OF_GENERATIONS,
+        bodies.chat_body,
+    ),
+    ("POST", "/embedding"): Operation(
+        _EMBEDDING,
+        "Texts as vectors",
+        "Without --embedding the answer is 501.",
+        {200: {JSON_TYPE: either(ref("Embedding"), ref("EmbeddingResults"))}},
+        _OF_GENERATIONS,
+        bodies.embedding_body,
+    ),
+    ("POST", "/v1/embeddings"): Operation(
+        _EMBEDDING,
+        "Texts as vectors, in the OpenAI form",
+        "Without --embedding the answer is 501.",
+        {200: {JSON_TYPE: ref("EmbeddingList")}},
+        _OF_GENERATIONS,
+        bodies.openai_embedding_body,
+    ),
+    ("POST", "/tokenize"): Operation(
+        _TOKENS,
+        "The tokens of a text",
+        "Without the token that begins a text; names of special tokens become these.",
+        {200: {JSON_TYPE: ref("Tokens")}},
+        _OF_BODIES,
+        bodies.tokenize_body,
+    ),
+    ("POST", "/detokenize"): Operation(
+        _TOKENS,
+        "The text of tokens",
+        "Bytes that are no whole character become replacement characters.",
+        {200: {JSON_TYPE: ref("Text")}},
+        _OF_BODIES,
+        bodies.detokenize_body,
+    ),
+}

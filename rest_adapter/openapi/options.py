@@ -1,0 +1,158 @@
+"""The options of a generation as properties of bodies: names, types and bounds from ``translate``, words here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from google.protobuf.message import Message
+
+from rest_adapter.openapi.forms import (
+    BOOLEAN,
+    STRING,
+    Schema,
+    array,
+    either,
+    float32,
+    integer,
+    option,
+    record,
+    token_id,
+)
+from rest_adapter.translate.list_options import SAMPLER_NAMES
+from rest_adapter.translate.openai_options import set_openai_defaults
+from rest_adapter.translate.options import MAX_TIMEOUT_S, OPTIONS, SEEDS, Kind
+from slotline.v1.generation_pb2 import GenerateRequest
+
+# Bounds of the core, which has the last word on them.
+MAX_SAMPLERS = 64
+MAX_STOP_TEXTS = 128
+
+_KINDS: Mapping[Kind, Schema] = {"number": float32(), "integer": integer(), "boolean": BOOLEAN}
+
+# A token is an id or a text, a bias a number or false.
+_BIAS = either(float32(), {"const": False})
+_BIASED_TOKEN = {
+    "type": "array",
+    "prefixItems": [either(token_id(), STRING), _BIAS],
+    "minItems": 2,
+    "maxItems": 2,
+}
+# What is not simply of a kind, or narrower than its kind.
+_FORMS: Mapping[str, Schema] = {
+    "repeat_penalty": float32() | {"exclusiveMinimum": 0},
+    "penalty_prompt": either(STRING, array(token_id())),
+    "seed": integer(SEEDS),
+    "logit_bias": either(array(_BIASED_TOKEN), {"type": "object", "additionalProperties": _BIAS}),
+    "samplers": array(STRING | {"enum": list(SAMPLER_NAMES)}, maxItems=MAX_SAMPLERS),
+    "stop": either(STRING, array(STRING, maxItems=MAX_STOP_TEXTS)),
+    "grammar": STRING,
+    "system_prompt": either(
+        STRING,
+        record(
+            {
+                "prompt": option(STRING, "Text in front of every prompt; empty takes it away."),
+                "anti_prompt": option(STRING, "Name of the user; only shown, as user_name of /props."),
+                "assistant_name": option(STRING, "Name of the assistant; only shown, by /props."),
+            },
+            optional=("prompt", "anti_prompt", "assistant_name"),
+        ),
+    ),
+    "image_data": array({"type": "object"}),
+}
+_NONE = object()
+# Default and words; defaults that follow from others have words only.
+_ABOUT: Mapping[str, tuple[object, str]] = {
+    "temperature": (0.8, "Divides the logits; 0 or less always takes the most probable token."),
+    "dynatemp_range": (0.0, "Half-width of the range of a temperature that follows the entropy; 0 or less is off."),
+    "dynatemp_exponent": (1.0, "Exponent of the temperature that follows the entropy."),
+    "top_k": (40, "Keeps so many of the most probable tokens; 0 or less keeps all."),
+    "top_p": (0.95, "Keeps the most probable tokens that have this probability together; 1 or more is off."),
+    "min_p": (0.05, "Keeps tokens with this part of the best one's probability; 0 or less is off."),
+    "tfs_z": (1.0, "Tail-free sampling; 1 or more is off."),
+    "typical_p": (1.0, "Locally typical sampling; 1 or more is off."),
+    "min_keep": (0, "Tokens that each sampler which leaves some out keeps at least; less than 1 acts as 1."),
+    "repeat_penalty": (1.1, "Makes tokens less probable that are in the penalty window; 1 is off."),
+    "repeat_last_n": (64, "Length of the penalty window in tokens; 0 is off, less is the slot's whole context."),
+    "frequency_penalty": (0.0, "Taken from a token's logit for each time that it is in the penalty window."),
+    "presence_penalty": (0.0, "Taken from a token's logit if it is in the penalty window."),
+    "penalize_nl": (True, "Whether the penalties also apply to the newline token."),
+    "penalty_prompt": (None, "A text or token ids that the penalties look at instead of the prompt."),
+    "mirostat": (0, "Mirostat sampling of version 1 or 2; any other number is off."),
+    "mirostat_tau": (5.0, "Surprise that Mirostat aims at, in bits."),
+    "mirostat_eta": (0.1, "Learning rate of Mirostat."),
+    "seed": (-1, "Seed of the random numbers, of which the lower 32 bits count; -1 draws a new one."),
+    "ignore_eos": (False, "Never end at an end-of-generation token."),
+    "logit_bias": (
+        [],
+        "Added to the logits of tokens: pairs of a token, as an id or a text, and a number, or false to ban it; "
+        "or an object from tokens to these. Unknown tokens are left out.",
+    ),
+    "samplers": (list(SAMPLER_NAMES), "The samplers in their order; unknown names are left out."),
+    "n_predict": (-1, "Most tokens to generate; negative is no limit, 0 evaluates the prompt only."),
+    "stop": ([], "Texts that end the generation and are left out of it."),
+    "n_probs": (0, "Tells so many of the most probable tokens at each position; at most the size of the vocabulary."),
+    "n_keep": (0, "Tokens of the prompt that stay when the context is full; negative keeps all."),
+    "slot_id": (-1, "Slot to use if it is free; negative is any."),
+    "cache_prompt": (
+        _NONE,
+        "Evaluate only what no earlier prompt began with; true unless the server has --no-cache-prompt.",
+    ),
+    "grammar": ("", "GBNF grammar with a rule named root that the text must obey, at most 64 KiB."),
+    "system_prompt": (
+        _NONE,
+        "New system prompt of all slots, for this and later requests; only while all slots are idle.",
+    ),
+    "image_data": ([], "Ignored: no model with a vision projector can be served."),
+}
+
+
+def native_options() -> dict[str, Schema]:
+    """The options of /completion but for the prompt."""
+    return {
+        **{one.name: _property(one.name, one.kind) for one in OPTIONS},
+        "stream": option(BOOLEAN, "Answer with server-sent events while the text is made.", default=False),
+        "timeout_s": timeout(),
+    }
+
+
+def openai_native_options() -> dict[str, Schema]:
+    """The same options as the OpenAI routes take them, with the defaults that the OpenAI API defines."""
+    options = native_options()
+    defaults = GenerateRequest()
+    set_openai_defaults(defaults)
+    for one in OPTIONS:
+        if one.path and _is_set(defaults, one.path):
+            options[one.name] |= {"default": _value(defaults, one.path)}
+    return options
+
+
+def timeout() -> Schema:
+    """The time limit that every generation and embedding can have."""
+    form: Schema = {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_TIMEOUT_S}
+    return option(
+        form, "Seconds that the whole answer may take, the queue included; the server may have a shorter limit."
+    )
+
+
+def _property(name: str, kind: Kind | None) -> Schema:
+    form = _FORMS[name] if kind is None or name in _FORMS else _KINDS[kind]
+    default, words = _ABOUT[name]
+    return option(form, words) if default is _NONE else option(form, words, default=default)
+
+
+def _value(message: Message, path: str) -> object:
+    value: object = message
+    for field in path.split("."):
+        value = getattr(value, field)
+    return value
+
+
+def _is_set(message: Message, path: str) -> bool:
+    *parents, field = path.split(".")
+    for parent in parents:
+        if not message.HasField(parent):
+            return False
+        message = getattr(message, parent)
+    # Lists have no presence, and no default of their own here.
+    descriptor = message.DESCRIPTOR.fields_by_name[field]
+    return descriptor.has_presence and message.HasField(field)

@@ -1,0 +1,20 @@
+"""A look at the model's file before anything is started."""
+
+from __future__ import annotations
+
+from service.config import CoreConfig
+from service.errors import ServiceError
+from service.llama.preflight import ModelFileFacts, check_model_file
+from slotline.cli.start_errors import StartError
+
+
+def check_model(config: CoreConfig) -> ModelFileFacts:
+    """What the model's file tells.
+
+    Raises:
+        StartError: the file is missing or broken, or needs more memory than there is.
+    """
+    try:
+        return check_model_file(config.model)
+    except ServiceError as error:
+        raise StartError(error.message) from None

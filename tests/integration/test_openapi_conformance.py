@@ -1,0 +1,178 @@
+"""GET /openapi.json, held against a whole service on the scripted model: what it says is what the adapter does.
+
+Requests are made up from the document, right ones and wrong ones. ``negative_data_rejection`` is not among the checks:
+unknown keys are ignored, and integers may be written as other numbers or as booleans, so that many requests that the
+document does not describe are answered on purpose. What is refused is looked at field by field in the unit tests.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import schemathesis
+from hypothesis import settings
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    positive_data_acceptance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from rest_adapter.config import RestConfig
+from rest_adapter.openapi import document
+from rest_adapter.openapi.forms import integer, token_id
+from rest_adapter.routes import ROUTES
+from service.config import ModelConfig
+from service.engine.scripted import N_EMBD, N_VOCAB
+from tests.support.properties import fuzzed
+from tests.support.scripted_core import WAIT_S, ByteVocabulary, FimTokens, ScriptedLoadedModel, scripted_model
+from tests.support.scripted_service import N_PREDICT, ScriptedService
+
+# Tokens of each answer; whole contexts would only take longer.
+MOST_TOKENS = N_PREDICT
+# What a schema cannot say about a request, because it depends on another field.
+NOT_IN_SCHEMAS = ("echo:", "system_prompt:", "top_logprobs:")
+TOKEN_ID = integer((0, N_VOCAB - 1))
+MOST_ITEMS = 8
+# Fields of requests of which most values are refused by this model, need another field, or leave no time to answer.
+REPLACED: dict[str, Any] = {
+    "best_of": {"type": "null"},
+    "dimensions": {"enum": [N_EMBD, None]},
+    "grammar": {"enum": ["", 'root ::= "yes" | "no"', None]},
+    "n": integer((1, 3)),
+    "n_probs": integer((0, 3)),
+    "repeat_penalty": {"type": "number", "minimum": 0.001, "maximum": 100},
+    "response_format": {"enum": [{"type": "text"}, None]},
+    "timeout_s": {"const": WAIT_S},
+}
+EXAMPLES = settings(fuzzed, max_examples=max(10, fuzzed.max_examples // 20), derandomize=True, database=None)
+
+
+def narrowed(value: Any, **fields: Any) -> Any:
+    """A part of the document with less allowed, so that requests are answered and answers are looked at closely.
+
+    Objects have no other properties than it names, tokens are those of this model, and arrays in requests are short.
+
+    Args:
+        value: the part.
+        fields: fields of requests, and what they may be instead; those that are constant are in every request.
+    """
+    if isinstance(value, list):
+        return [narrowed(item, **fields) for item in value]
+    if not isinstance(value, dict):
+        return value
+    shut = {key: narrowed(item, **fields) for key, item in value.items()}
+    if shut.get("type") == "object" and "properties" in shut and "data" not in shut["properties"]:
+        shut["additionalProperties"] = False
+        # Only fields of requests have descriptions.
+        mine = [name for name, form in shut["properties"].items() if name in fields and "description" in form]
+        shut["properties"] |= {name: fields[name] for name in mine}
+        always = [name for name in mine if "const" in fields[name]]
+        shut["required"] = [*shut.get("required", ()), *always]
+    if shut.get("maxItems", 0) > MOST_ITEMS:
+        shut["maxItems"] = MOST_ITEMS
+    return TOKEN_ID if shut == token_id() else shut
+
+
+DOCUMENT = document(ROUTES)
+NARROWED = narrowed(DOCUMENT)
+# Each route once: other paths of it have the same handler.
+PATHS = [
+    path
+    for path, methods in DOCUMENT["paths"].items()
+    if not any(operation["description"].startswith("The same as ") for operation in methods.values())
+]
+STREAMING = [path for path in PATHS if "text/event-stream" in json.dumps(DOCUMENT["paths"][path])]
+SCHEMA = schemathesis.openapi.from_dict(narrowed(DOCUMENT, **REPLACED)).include(path=PATHS)
+STREAMS = schemathesis.openapi.from_dict(narrowed(DOCUMENT, **REPLACED, stream={"const": True})).include(path=STREAMING)
+# Refusals are the same with and without a stream.
+STREAMS.config.phases.coverage.enabled = False
+STREAMS.config.generation.update(modes=[schemathesis.GenerationMode.POSITIVE])
+
+
+class Model(ScriptedLoadedModel):
+    """The scripted model, which can fill gaps, too."""
+
+    vocabulary = ByteVocabulary(fim_tokens=FimTokens())
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScriptedService]:
+    """Everything switched on."""
+    made = ScriptedService(
+        tmp_path_factory.mktemp("core"),
+        RestConfig(metrics=True),
+        load=lambda config, *, on_progress: scripted_model(config, kind=Model),
+        model=ModelConfig(path="/models/scripted.gguf", n_ctx=512, n_parallel=2, embedding=True),
+        n_predict=MOST_TOKENS,
+    )
+    yield made
+    made.close()
+
+
+def check_no_fault(
+    ctx: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case[Any]
+) -> None:
+    """No request is answered with a fault of the server; other statuses above 500 are answers."""
+    assert response.status_code != 500, response.text
+
+
+def check_accepted(
+    ctx: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case[Any]
+) -> None:
+    """What the document allows is answered, but for what it cannot say."""
+    if response.status_code == 400 and response.json()["error"]["message"].startswith(NOT_IN_SCHEMAS):
+        return
+    positive_data_acceptance(ctx, response, case)
+
+
+def check_events(ctx: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case[Any]) -> None:
+    """The data of every event is what the document says."""
+    if response.headers.get("content-type") != ["text/event-stream"]:
+        return
+    answer = NARROWED["paths"][case.path][case.method.lower()]["responses"]["200"]
+    of_event = answer["content"]["text/event-stream"]["schema"]["properties"]["data"]
+    choices = of_event.get("anyOf", [of_event])
+    of_data = next(choice["contentSchema"] for choice in choices if "contentSchema" in choice)
+    validator = jsonschema_rs.validator_for(of_data | {"components": NARROWED["components"]})
+    assert response.text.endswith("\n\n")
+    events = response.text.removesuffix("\n\n").split("\n\n")
+    if events[-1] == "data: [DONE]":
+        assert {"const": "[DONE]"} in choices
+        del events[-1]
+    assert events
+    for event in events:
+        assert event.startswith("data: ")
+        validator.validate(json.loads(event.removeprefix("data: ")))
+
+
+CHECKS = [
+    check_no_fault,
+    check_accepted,
+    check_events,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+
+
+@SCHEMA.parametrize()
+@EXAMPLES
+def test_the_adapter_does_what_its_document_says(case: schemathesis.Case[Any], service: ScriptedService) -> None:
+    case.call_and_validate(base_url=service.adapter.url, checks=CHECKS, timeout=WAIT_S)
+
+
+@STREAMS.parametrize()
+@settings(EXAMPLES, max_examples=4 * EXAMPLES.max_examples)
+def test_streams_are_what_the_document_says(case: schemathesis.Case[Any], service: ScriptedService) -> None:
+    case.call_and_validate(base_url=service.adapter.url, checks=CHECKS, timeout=WAIT_S)
+
+
+def test_all_generating_routes_stream() -> None:
+    assert STREAMING == ["/completion", "/infill", "/v1/completions", "/v1/chat/completions"]

@@ -1,0 +1,100 @@
+"""A value that is not allowed, for every option that takes one."""
+
+from __future__ import annotations
+
+import pytest
+
+from slotline.cli.commands import COMMANDS, Command
+from slotline.cli.options import UsageError, Value, parse
+
+WRONG_VALUES = {
+    "--log-format": "xml",
+    "--model": "",
+    "--alias": "",
+    "--ctx-size": "-1",
+    "--chat-template": "",
+    "--override-kv": "a=str:b",
+    "--lora": "",
+    "--lora-base": "",
+    "--parallel": "0",
+    "--n-predict": "-2",
+    "--max-queue": "0",
+    "--cache-ram": "-2",
+    "--system-prompt-file": "/nothing",
+    "--prefill-budget-ms": "0",
+    "--host": "",
+    "--port": "65536",
+    "--path": "",
+    "--timeout": "0",
+    "--request-timeout": "never",
+    "--grpc-listen": "50051",
+    "--listen": "localhost",
+    "--optional-listen": "unix:",
+    "--core": "http://core:50051",
+    "--core-api-key": "",
+    "--core-api-key-file": "/nothing",
+    "--api-key": "a\nb",
+    "--api-key-file": "/nothing",
+    "--drain-timeout": "-1",
+    "--threads": "0",
+    "--threads-batch": "1.5",
+    "--batch-size": "0",
+    "--cache-type-k": "f64",
+    "--cache-type-v": "q8",
+    "--numa": "all",
+    "--grp-attn-n": "0",
+    "--grp-attn-w": "0",
+    "--rope-scaling": "ntk",
+    "--rope-freq-base": "-1",
+    "--rope-freq-scale": "inf",
+    "--yarn-ext-factor": "nan",
+    "--yarn-attn-factor": "x",
+    "--yarn-beta-slow": "1_0",
+    "--yarn-beta-fast": "",
+    "--n-gpu-layers": "all",
+    "--split-mode": "column",
+    "--tensor-split": "0,0",
+    "--main-gpu": "16",
+    "--exit-with-parent": "0",
+    "--grpc": "h",
+    "--service": "",
+    "--http": "https://h",
+    "--probe-timeout": "0",
+}
+# Refused with any value.
+REFUSED = {"--mmproj"}
+VALUED = [
+    (command, option)
+    for command in COMMANDS.values()
+    for group in command.groups
+    for option in group.options
+    if isinstance(option, Value) and not REFUSED & {*option.names}
+]
+IDS = [f"{command.name} {option.names[-1]}" for command, option in VALUED]
+
+
+@pytest.mark.parametrize(("command", "option"), VALUED, ids=IDS)
+def test_a_wrong_value_is_refused_under_the_name_that_was_typed(command: Command, option: Value) -> None:
+    value = next(WRONG_VALUES[name] for name in option.names if name in WRONG_VALUES)
+    for name in option.names:
+        with pytest.raises(UsageError) as caught:
+            parse(command.groups, [name, value])
+        problem, argument = caught.value.lines
+        assert problem.startswith("error: ")
+        # The name, or for what is said in the words of the llama.cpp server, the value.
+        assert name in problem or (value and value in problem)
+        assert argument == f"error: invalid parameter for argument: {name}"
+
+
+@pytest.mark.parametrize(("command", "option"), VALUED, ids=IDS)
+def test_a_missing_value_is_told_unless_there_is_one_to_fall_back_on(command: Command, option: Value) -> None:
+    for name in option.names:
+        if option.bare is not None:
+            assert option.setting in parse(command.groups, [name]).settings
+            continue
+        with pytest.raises(UsageError) as caught:
+            parse(command.groups, [name])
+        assert caught.value.lines == (
+            f"error: {name} needs a value: {name} {option.metavar}",
+            f"error: invalid parameter for argument: {name}",
+        )

@@ -1,0 +1,106 @@
+"""The head of an HTTP request: one reading, and no other form."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rest_adapter.http_head import (
+    MAX_HEADERS,
+    MAX_HEADERS_BYTES,
+    HeadersTooLarge,
+    check_request_line,
+    path_of,
+    read_fields,
+)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "GET / HTTP/1.1\r\n",
+        "GET / HTTP/1.0\n",
+        "OPTIONS * HTTP/1.1\r\n",
+        "M-SEARCH /a?b#c HTTP/1.1\r\n",
+        "GET http://a/b HTTP/1.1\r\n",
+        "GET /\xe9 HTTP/1.1\r\n",
+    ],
+)
+def test_request_lines_of_http_are_taken(line: str) -> None:
+    check_request_line(line)
+
+
+@pytest.mark.parametrize(
+    "line", ["", "\r\n", "GET /\r\n", "GET / HTTP/1.1", "GET / HTTP/1.1\r\r\n", "GET /\x85 HTTP/1.1 \r\n"]
+)
+def test_other_request_lines_are_refused(line: str) -> None:
+    with pytest.raises(ValueError, match="allowed is METHOD PATH HTTP/1"):
+        check_request_line(line)
+
+
+@pytest.mark.parametrize("target", ["*", "health", "?", "a:80", "file:///a"])
+def test_a_target_that_is_no_path_is_refused(target: str) -> None:
+    with pytest.raises(ValueError, match="allowed is a path"):
+        check_request_line(f"GET {target} HTTP/1.1\r\n")
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        ("/a?b", "/a?b"),
+        ("//a/b", "//a/b"),
+        ("*", "*"),
+        ("http://a", "/"),
+        ("HTTP://a:1?b=/c", "/?b=/c"),
+        ("https://u@a/b/c?d", "/b/c?d"),
+    ],
+)
+def test_the_path_of_a_target(target: str, path: str) -> None:
+    assert path_of(target) == path
+
+
+def test_headers_keep_their_order_and_lose_the_blanks_around_values() -> None:
+    reader = io.BytesIO(b"A:b\r\nC: \t d e\t \r\nA:\nD: \xc9\r\n\r\nrest")
+    assert read_fields(reader) == [("A", "b"), ("C", "d e"), ("A", ""), ("D", "\xc9")]
+    assert reader.read() == b"rest"
+
+
+@pytest.mark.parametrize("number", [MAX_HEADERS, MAX_HEADERS + 1])
+def test_the_number_of_headers_has_a_bound(number: int) -> None:
+    reader = io.BytesIO(b"A: b\r\n" * number + b"\r\n")
+    if number <= MAX_HEADERS:
+        assert len(read_fields(reader)) == number
+    else:
+        with pytest.raises(HeadersTooLarge, match=f"more than {MAX_HEADERS} headers"):
+            read_fields(reader)
+
+
+@pytest.mark.parametrize("excess", [0, 1])
+def test_the_size_of_the_headers_has_a_bound(excess: int) -> None:
+    head = b"A: ".ljust(MAX_HEADERS_BYTES - 4 + excess, b"b") + b"\r\n\r\n"
+    if not excess:
+        assert len(read_fields(io.BytesIO(head))) == 1
+    else:
+        with pytest.raises(HeadersTooLarge, match=f"more than {MAX_HEADERS_BYTES} bytes"):
+            read_fields(io.BytesIO(head))
+
+
+@pytest.mark.parametrize("head", [b"", b"A: b", b"A: b\r\n", b"A: b\r\n\r"])
+def test_headers_without_an_end_are_those_of_a_client_that_left(head: bytes) -> None:
+    with pytest.raises(ConnectionError):
+        read_fields(io.BytesIO(head))
+
+
+@given(st.binary(max_size=60))
+def test_whatever_comes_is_taken_as_it_was_sent_or_refused(head: bytes) -> None:
+    try:
+        fields = read_fields(io.BytesIO(head + b"\r\n\r\n"))
+    except (ValueError, ConnectionError):
+        return
+    for name, value in fields:
+        assert f"{name}:".encode("latin-1") in head
+        assert value.encode("latin-1") in head
+        assert not set(name + value) & set("\0\r\n")

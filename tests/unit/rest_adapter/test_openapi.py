@@ -1,0 +1,329 @@
+"""The OpenAPI document: valid, complete, and of one mind with the parsers about fields, bounds and defaults."""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from grpc import StatusCode
+from schemathesis.specs.openapi.definitions import OPENAPI_31
+
+from rest_adapter.config import RestConfig
+from rest_adapter.core import EMBED
+from rest_adapter.errors import (
+    AdapterError,
+    InvalidBody,
+    InvalidRequest,
+    NotOffered,
+    Overloaded,
+    RpcFailure,
+    Unauthorized,
+)
+from rest_adapter.http_errors import http_error
+from rest_adapter.openapi import document
+from rest_adapter.openapi.errors import STATUSES
+from rest_adapter.openapi.operations import OPERATIONS
+from rest_adapter.openapi.options import MAX_SAMPLERS, MAX_STOP_TEXTS
+from rest_adapter.routes import ROUTES
+from rest_adapter.translate.chat import read_chat
+from rest_adapter.translate.completion import read_completion, read_infill
+from rest_adapter.translate.embedding import read_embedding, read_openai_embeddings
+from rest_adapter.translate.jsontext import encode
+from rest_adapter.translate.options import OPTIONS
+from rest_adapter.translate.settings import generation_settings
+from rest_adapter.translate.text_completion import read_text_completion
+from rest_adapter.translate.tokenization import read_detokenize, read_tokenize
+from service.api.convert.sampling import sampling_settings
+from service.api.convert.settings import default_settings
+from service.api.served_model import Limits
+from service.errors import InvalidArgument
+from slotline.v1.generation_pb2 import OutputOptions
+from slotline.v1.sampling_pb2 import SamplingParams
+from tests.support.memory_core import MemoryCore
+from tests.support.served import served_model
+from tests.unit.rest_adapter.clients import USER, client_of
+
+CHAT, TEXT = "/v1/chat/completions", "/v1/completions"
+READERS: dict[str, Callable[[Mapping[str, object]], object]] = {
+    "/completion": read_completion,
+    "/infill": read_infill,
+    TEXT: read_text_completion,
+    CHAT: read_chat,
+    "/embedding": read_embedding,
+    "/v1/embeddings": read_openai_embeddings,
+    "/tokenize": read_tokenize,
+    "/detokenize": read_detokenize,
+}
+DOCUMENT = document(ROUTES)
+FIELDS = {
+    path: DOCUMENT["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]["properties"]
+    for path in READERS
+}
+EVERY_FIELD = [(path, name) for path, fields in FIELDS.items() for name in fields]
+# Wrong values of these are left out, as they always were.
+LENIENT = {"samplers", "logit_bias", "penalty_prompt"}
+# Whatever is empty is as good as nothing.
+REFUSED_UNLESS_EMPTY = {"tools", "functions", "messages", "top_logprobs"}
+SAMPLES: tuple[object, ...] = (None, True, False, 0, 1, -1, 1.5, "x", "", [], ["x"], [1], [[1]], [[]], {}, {"x": 1})
+
+
+class Recorder(dict[str, object]):
+    """A body that notes what is looked for."""
+
+    def __init__(self, body: Mapping[str, object]) -> None:
+        super().__init__(body)
+        self.names: set[str] = set()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.names.add(name)
+        return super().get(name, default)
+
+    def __getitem__(self, name: str) -> object:
+        self.names.add(name)
+        return super().__getitem__(name)
+
+    def __contains__(self, name: object) -> bool:
+        self.names.add(str(name))
+        return super().__contains__(name)
+
+    def items(self) -> Any:
+        # Who asks for all of them hands the options on.
+        self.names |= {option.name for option in OPTIONS}
+        return super().items()
+
+
+def body_with(path: str, name: str, value: object) -> dict[str, object]:
+    """The smallest body that is allowed with a value, and what the value needs."""
+    needed: dict[str, object] = {"messages": USER} if path == CHAT else {}
+    if (path, name) == (CHAT, "top_logprobs"):
+        needed["logprobs"] = True
+    if name == "best_of":
+        needed["n"] = value
+    return needed | {name: value}
+
+
+def is_accepted(path: str, name: str, value: object) -> bool:
+    """Whether the parser takes a value; if not, its error must name the field."""
+    try:
+        READERS[path](body_with(path, name, value))
+    except InvalidRequest as error:
+        # best_of must equal n, so that an n that is not allowed is noticed first.
+        assert error.name.startswith("n" if name == "best_of" else name)
+        return False
+    return True
+
+
+def forms(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """A schema and its alternatives."""
+    yield schema
+    for one in schema.get("anyOf", ()):
+        yield from forms(one)
+
+
+def is_numeric(schema: Mapping[str, Any]) -> bool:
+    return any({"integer", "number"} & {*_list(form.get("type"))} for form in forms(schema))
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def walk(value: object) -> Iterator[dict[str, Any]]:
+    """All objects in a document."""
+    if isinstance(value, dict):
+        yield value
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from walk(item)
+
+
+def test_the_document_is_valid() -> None:
+    jsonschema_rs.validator_for(OPENAPI_31).validate(DOCUMENT)
+    operations = [operation for path in DOCUMENT["paths"].values() for operation in path.values()]
+    names = [operation["operationId"] for operation in operations]
+    assert len(names) == len(set(names))
+    for one in walk(DOCUMENT):
+        if "$ref" in one:
+            *_, kind, name = one["$ref"].split("/")
+            assert name in DOCUMENT["components"][kind]
+
+
+def test_every_schema_is_valid() -> None:
+    schemas = [one["schema"] for one in walk(DOCUMENT) if isinstance(one.get("schema"), dict)]
+    schemas.extend(DOCUMENT["components"]["schemas"].values())
+    assert len(schemas) > 50
+    for schema in schemas:
+        jsonschema_rs.meta.validate(schema | {"$schema": "https://json-schema.org/draft/2020-12/schema"})
+
+
+def test_every_route_is_described_and_nothing_else() -> None:
+    described = {(method.upper(), path) for path, methods in DOCUMENT["paths"].items() for method in methods}
+    assert described == {
+        (route.method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", path)) for route in ROUTES for path in route.paths
+    }
+    assert set(OPERATIONS) == {(route.method, route.paths[0]) for route in ROUTES}
+
+
+def test_the_marks_on_routes_that_need_a_key() -> None:
+    open_paths = {path for route in ROUTES if route.is_public for path in route.paths}
+    for path, methods in DOCUMENT["paths"].items():
+        for operation in methods.values():
+            assert operation["security"] == ([] if path in open_paths else [{}, {"apiKey": []}])
+            assert ("401" in operation["responses"]) is (path not in open_paths)
+
+
+def test_components_are_used() -> None:
+    text = json.dumps(DOCUMENT)
+    for kind in ("schemas", "responses"):
+        for name in DOCUMENT["components"][kind]:
+            if (kind, name) != ("responses", STATUSES[403].name):
+                assert f'"#/components/{kind}/{name}"' in text
+
+
+@pytest.mark.parametrize("path", READERS)
+def test_what_is_read_is_documented_and_the_other_way_round(path: str) -> None:
+    body = Recorder(body_with(path, "stream_options", {}))
+    READERS[path](body)
+    if path == CHAT:
+        # Handed over with the options, and left out there.
+        body.names.remove("system_prompt")
+    assert body.names == set(FIELDS[path])
+
+
+def test_what_is_read_of_a_message_is_documented() -> None:
+    message = Recorder(USER[0])
+    read_chat({"messages": [message]})
+    assert message.names == set(FIELDS[CHAT]["messages"]["items"]["properties"])
+
+
+@pytest.mark.parametrize(("path", "name"), EVERY_FIELD)
+def test_a_value_is_accepted_if_it_is_documented(path: str, name: str) -> None:
+    schema = FIELDS[path][name]
+    allowed = jsonschema_rs.validator_for(schema)
+    for value in SAMPLES:
+        if allowed.is_valid(value):
+            assert is_accepted(path, name, value), value
+        elif is_numeric(schema) and isinstance(value, bool | int | float):
+            # Other ways to write a number; their bounds have a test of their own.
+            continue
+        elif name not in LENIENT and (value or name not in REFUSED_UNLESS_EMPTY):
+            assert not is_accepted(path, name, value), value
+
+
+@pytest.mark.parametrize(("path", "name"), [key for key in EVERY_FIELD if is_numeric(FIELDS[key[0]][key[1]])])
+def test_bounds_are_those_of_the_parser(path: str, name: str) -> None:
+    bounded = [form for form in forms(FIELDS[path][name]) if "maximum" in form and "enum" not in form]
+    for form in bounded:
+        step = 1 if form["maximum"] < 1e30 else 1e30
+        assert is_accepted(path, name, form["maximum"])
+        assert not is_accepted(path, name, form["maximum"] + step)
+        if "minimum" in form:
+            least = form["minimum"]
+            assert is_accepted(path, name, least)
+            assert not is_accepted(path, name, least - step)
+        elif "exclusiveMinimum" in form:
+            assert not is_accepted(path, name, form["exclusiveMinimum"])
+            assert is_accepted(path, name, form["exclusiveMinimum"] + 1e-9)
+    assert bounded or "enum" in FIELDS[path][name]
+
+
+@pytest.mark.parametrize(("path", "name"), EVERY_FIELD)
+def test_a_default_is_a_value_that_is_allowed(path: str, name: str) -> None:
+    schema = FIELDS[path][name]
+    assert schema["description"].endswith(".")
+    if "default" in schema:
+        jsonschema_rs.validator_for(schema).validate(schema["default"])
+
+
+def test_defaults_are_those_of_the_core() -> None:
+    in_force = generation_settings(default_settings(served_model()), model="m", is_stream=False)
+    # Each request draws its own seed.
+    del in_force["seed"]
+    documented = {name: FIELDS["/completion"][name]["default"] for name in FIELDS["/completion"].keys() & in_force}
+    assert len(documented) > 20
+    for name, value in documented.items():
+        if isinstance(value, float):
+            value = struct.unpack("f", struct.pack("f", value))[0]
+        assert in_force[name] == value, name
+
+
+@pytest.mark.parametrize("path", [CHAT, TEXT])
+def test_defaults_of_the_openai_routes(path: str) -> None:
+    differing = {
+        name
+        for name in FIELDS[path].keys() & FIELDS["/completion"]
+        if FIELDS[path][name].get("default") != FIELDS["/completion"][name].get("default")
+    }
+    assert differing == {"temperature", "top_p"} | ({"penalty_prompt"} if path == CHAT else set())
+    assert FIELDS[path]["temperature"]["default"] == FIELDS[path]["top_p"]["default"] == 1.0
+
+
+def test_bounds_of_the_core() -> None:
+    assert Limits().max_samplers == MAX_SAMPLERS
+    assert Limits().max_stop_texts == MAX_STOP_TEXTS
+    assert FIELDS["/completion"]["repeat_penalty"]["exclusiveMinimum"] == 0
+    sampling_settings(SamplingParams(repeat_penalty=1e-9), OutputOptions(), served_model())
+    with pytest.raises(InvalidArgument, match="above 0"):
+        sampling_settings(SamplingParams(repeat_penalty=0), OutputOptions(), served_model())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        InvalidRequest("a", "b"),
+        InvalidBody("a"),
+        Unauthorized("a"),
+        Overloaded(1),
+        NotOffered("a"),
+        *(
+            RpcFailure(status, reason, "a")
+            for status in StatusCode
+            if status is not StatusCode.OK
+            for reason in ("", "CONTEXT_LENGTH_EXCEEDED", "QUEUE_FULL", "OTHER")
+        ),
+    ],
+    ids=repr,
+)
+def test_every_error_is_documented(error: AdapterError) -> None:
+    told = http_error(error)
+    status = STATUSES[told.status]
+    assert told.type in status.types
+    schema = DOCUMENT["components"]["responses"][status.name]["content"]["application/json"]["schema"]
+    jsonschema_rs.validate(schema, told.body())
+
+
+def test_every_type_of_errors_is_one_that_there_is() -> None:
+    told = {
+        http_error(RpcFailure(status, reason, "")).type
+        for status in StatusCode
+        for reason in ("", "CONTEXT_LENGTH_EXCEEDED", "QUEUE_FULL")
+    } | {http_error(Unauthorized("")).type}
+    assert told == {kind for status in STATUSES.values() for kind in status.types}
+
+
+def test_the_document_is_served_to_everybody() -> None:
+    core = MemoryCore()
+    texts = {
+        client_of(core, config).get("/openapi.json").data
+        for config in (RestConfig(), RestConfig(api_keys=("k",), metrics=True, slots_endpoint=False))
+    }
+    assert texts == {encode(DOCUMENT)}
+    assert core.unary_requests == []
+    response = client_of(core).get("/openapi.json", headers={"Origin": "http://page"})
+    assert response.content_type == "application/json"
+    assert response.headers["Access-Control-Allow-Origin"] == "http://page"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("get", "/metrics", 404), ("get", "/slots", 404), ("post", "/embedding", 501)]
+)
+def test_routes_that_are_off_answer_as_documented(method: str, path: str, status: int) -> None:
+    off = RpcFailure(StatusCode.UNIMPLEMENTED, "NOT_SUPPORTED", "embeddings are off")
+    client = client_of(MemoryCore(unary={EMBED.path: off}), RestConfig(slots_endpoint=False))
+    response = client.open(path, method=method.upper(), data=b"{}")
+    assert response.status_code == status
+    assert str(status) in DOCUMENT["paths"][path][method]["responses"]
