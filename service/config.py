@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 #: Inputs that are embedded at the same time.
 EMBEDDING_SEQUENCES = 32
+#: Main memory for what slots held, in MiB: 46,000 tokens of the default model, 8,000 of one with 128 KiB per token. It
+#: is taken only as it is needed, and small machines have it beside a small model.
+DEFAULT_CACHE_RAM_MIB = 1024
 
 
 class NumaStrategy(enum.Enum):
@@ -67,6 +70,7 @@ class ModelConfig:
         n_gpu_layers: layers kept in GPU memory, -1 for the library's default.
         tensor_split: share of each GPU, empty for the library's default.
         embedding: whether the model shall give embeddings; a model that can do nothing else always does.
+        lookup: whether rows of logits are kept for drafts; see ``EngineConfig``.
         lora: adapters, all of them applied together for as long as the model is loaded.
     """
 
@@ -94,6 +98,7 @@ class ModelConfig:
     tensor_split: tuple[float, ...] = ()
     kv_overrides: tuple[KvOverride, ...] = ()
     embedding: bool = False
+    lookup: bool = False
     lora: tuple[LoraAdapter, ...] = ()
 
     @property
@@ -114,8 +119,12 @@ class EngineConfig:
         max_queue: requests that may wait for a slot.
         prefill_budget_ms: time that prompt tokens may take in one step while anyone decodes.
         idle_prefill_budget_ms: the same while nobody decodes.
+        lookup: whether tokens that followed the same words before are tried ahead, several in one step.
         group_n: self-extend: tokens that share a position once they are old; 1 turns it off.
         group_width: self-extend: positions that are grouped at once; a multiple of ``group_n``.
+        cache_ram_mib: main memory for what slots held, in MiB; 0 keeps nothing there, -1 sets no limit.
+        idle_cells: cells that idle slots may keep from running ones if there is main memory for their caches. The
+            library walks over cells in blocks of 256, so fewer would save nothing.
     """
 
     n_slots: int = 1
@@ -125,8 +134,18 @@ class EngineConfig:
     max_queue: int = 128
     prefill_budget_ms: float = 100.0
     idle_prefill_budget_ms: float = 250.0
+    lookup: bool = False
     group_n: int = 1
     group_width: int = 512
+    cache_ram_mib: int = DEFAULT_CACHE_RAM_MIB
+    idle_cells: int = 256
+
+    @property
+    def cache_ram_bytes(self) -> int | None:
+        """The same in bytes, None for no limit; positions that were grouped stand for no other prompt."""
+        if self.group_n > 1:
+            return 0
+        return None if self.cache_ram_mib < 0 else self.cache_ram_mib * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +173,7 @@ class CoreConfig:
         drain_timeout_s: seconds that running requests get on SIGTERM.
         system_prompt: what all slots begin with from the start, or None.
         group_n, group_width: self-extend; see ``EngineConfig``.
+        cache_ram_mib: main memory for what slots held; see ``EngineConfig``.
         kv_unified: every slot may use the whole context; then sequences give way when all cells are in use.
         api_keys: with any, every call needs one of them, except those of standard health.
     """
@@ -171,6 +191,7 @@ class CoreConfig:
     system_prompt: SystemPromptText | None = None
     group_n: int = 1
     group_width: int = 512
+    cache_ram_mib: int = DEFAULT_CACHE_RAM_MIB
     kv_unified: bool = False
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     engine: EngineConfig = field(init=False)
@@ -187,8 +208,10 @@ class CoreConfig:
                 max_tokens=self.n_predict,
                 max_queue=self.max_queue if self.max_queue is not None else max(128, 16 * slots),
                 prefill_budget_ms=self.prefill_budget_ms,
+                lookup=self.model.lookup,
                 group_n=self.group_n,
                 group_width=self.group_width,
+                cache_ram_mib=self.cache_ram_mib,
             ),
         )
 

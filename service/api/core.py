@@ -59,6 +59,9 @@ class EngineDriver(Protocol):
     def submit(self, task_id: int, request: Request, sink: Sink) -> None:
         """Queue a request; raises QueueFull or Draining."""
 
+    def check_queue(self) -> None:
+        """Tell whether ``submit`` would take a request now; raises QueueFull or Draining if not."""
+
     def cancel(self, task_id: int) -> None:
         """End a request without further events."""
 
@@ -227,6 +230,14 @@ class Core:
             QueueFull, Draining: the engine does not take it.
         """
         self._engine.submit(task_id, request, sink)
+
+    def check_queue(self) -> None:
+        """Tell whether the engine would take a request now.
+
+        Raises:
+            QueueFull, Draining: it would not.
+        """
+        self._engine.check_queue()
 
     def cancel(self, task_id: int) -> None:
         """End a task at the engine's next step, without further events."""

@@ -39,6 +39,7 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
             with self._admitted(context):
                 model, wrapping = self._core.model(request.model), envelope(request)
                 priority = priority_of(context.invocation_metadata())
+                self._core.check_queue()
                 job = partial(generation_request, request, model, self._core.snapshot().system_prompt)
                 prepared = replace(await self._core.pool.run(request.ByteSize(), job), priority=priority)
                 task_id = self._core.next_task_id()
@@ -54,6 +55,7 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
         async with RpcCall("Embed", context):
             with self._admitted(context):
                 job = partial(embedding_request, request, self._core.model(request.model))
+                self._core.check_queue()
                 prepared = await self._core.pool.run(request.ByteSize(), job)
                 collector = Collector()
                 with self._submitted(self._core.next_task_id(), prepared, collector):

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 
 from service.config import EngineConfig
 from service.engine.context import resolve_n_keep, truncate_prompt
+from service.engine.following import Following
 from service.engine.grouping import GroupedPositions
 from service.engine.memory import SlotMemory
 from service.engine.model import LanguageModel
+from service.engine.reuse import PromptReuse
 from service.engine.slots import Sequence, Slot
 from service.engine.system_prompt import SystemPromptHolder
-from service.engine.task import Task
 from service.engine.text import TextOutput
 from service.engine.types import GenerationRequest, Overflow
 from service.engine.waiting import WaitingSequence
@@ -21,10 +22,6 @@ from service.sampling.gbnf import GrammarError
 from service.sampling.grammar import Grammar
 from service.sampling.sampler import Sampler
 from service.sampling.settings import SamplingSettings
-
-#: A slot's cache is preferred to the least recently used slot only if it covers more than this part of the prompt.
-MIN_SHARED_PART = 0.1
-
 
 #: Cells for the answer of each sequence that must be left before another one starts, if slots compete for cells.
 RESERVED_CELLS = 32
@@ -54,6 +51,9 @@ class Admission:
         slots: the slots.
         memory: what they hold.
         system: the system prompt.
+
+    Attributes:
+        following: which sequences should not start yet.
     """
 
     def __init__(
@@ -70,6 +70,8 @@ class Admission:
         self._slots = slots
         self._memory = memory
         self._system = system
+        self._reuse = PromptReuse(config, slots, memory, system)
+        self.following = Following(slots, memory, self._reuse, self._tokens_of)
         self._is_overcommitted = config.n_slots * config.n_ctx_slot > model.info.n_cells
 
     def has_cells(self, waiting: WaitingSequence) -> bool:
@@ -92,7 +94,7 @@ class Admission:
         """
         task, request = waiting.task, waiting.task.request
         prompt = self._prompt(request)
-        slot = self._choose_slot(request, prompt.tokens)
+        slot = self._reuse.choose_slot(request, prompt.tokens)
         grammar = self._grammar(request)
         sampler = Sampler(
             _settings(request.sampling, waiting.index),
@@ -103,7 +105,7 @@ class Admission:
             prompt=prompt.own,
             grammar=grammar,
         )
-        n_cached = self._reuse(slot, task, prompt)
+        n_cached = self._reuse.take(slot, task, prompt.tokens)
         slot.run(
             Sequence(
                 task=task,
@@ -133,36 +135,11 @@ class Admission:
         kept = truncate_prompt(own, n_ctx, n_keep)
         return _Prompt([*system, *kept], len(system), n_keep, truncated=len(kept) < len(own))
 
-    def _choose_slot(self, request: GenerationRequest, prompt: list[int]) -> Slot:
-        """The asked-for slot if it is idle, else the one with the best cache, else the least recently used one."""
-        idle = [slot for slot in self._slots if slot.is_idle]
-        for slot in idle:
-            if slot.id == request.slot_id:
-                return slot
-        if request.cache_prompt:
-            best, length = _longest_prefix([slot for slot in idle if slot.salt == request.cache_salt], prompt)
-            if best is not None and length > MIN_SHARED_PART * len(prompt):
-                return best
-        return min(idle, key=lambda slot: (slot.last_used_s, slot.id))
-
-    def _reuse(self, slot: Slot, task: Task, prompt: _Prompt) -> int:
-        """Leave in the slot what may stand for the beginning of the prompt, or take it from another slot."""
-        # Positions of grouped tokens are not those of their places, and sharing would freeze them.
-        sources = self._sources(slot, task) if self._config.group_n == 1 else [self._system.slot]
-        best, length = _longest_prefix(sources, prompt.tokens)
-        if best is None or best is slot:
-            return self._memory.cut(slot, length)
-        return self._memory.share(best, slot, length)
-
-    def _sources(self, slot: Slot, task: Task) -> list[Slot]:
-        """Slots whose tokens a sequence may start with: its own, and those that cost nothing to share."""
-        request = task.request
-        sources = [
-            other
-            for other in (slot, *self._slots)
-            if other.task_id == task.id or (request.cache_prompt and other.salt == request.cache_salt)
-        ]
-        return [*sources, self._system.slot]
+    def _tokens_of(self, request: GenerationRequest) -> list[int] | None:
+        try:
+            return self._prompt(request).tokens
+        except ContextLengthExceeded:
+            return None
 
     def _grammar(self, request: GenerationRequest) -> Grammar | None:
         if not request.grammar:
@@ -182,16 +159,6 @@ class Admission:
     def _grouping(self, n_system: int, n_present: int) -> GroupedPositions | None:
         n, width = self._config.group_n, self._config.group_width
         return GroupedPositions(n_system, n, width, n_present) if n > 1 else None
-
-
-def _longest_prefix(slots: SequenceOf[Slot], prompt: list[int]) -> tuple[Slot | None, int]:
-    """The first slot whose cache stands for most of a prompt, and for how many tokens; None if none does for any."""
-    best, longest = None, 0
-    for slot in slots:
-        length = slot.common_prefix(prompt)
-        if length > longest:
-            best, longest = slot, length
-    return best, longest
 
 
 def _settings(sampling: SamplingSettings, index: int) -> SamplingSettings:

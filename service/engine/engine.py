@@ -70,7 +70,7 @@ class Engine:
             )
         self._slots = [Slot(slot_id) for slot_id in range(config.n_slots)]
         self._waiting = WaitingSequences()
-        self._memory = SlotMemory(model, self._slots)
+        self._memory = SlotMemory(model, self._slots, config)
         self._system = SystemPromptHolder(model, config.n_slots, self._memory, clock)
         self._system_task: tuple[int, Sink] | None = None
         self._outbox = Outbox()
@@ -176,6 +176,9 @@ class Engine:
             counters=self._running.totals.counters(),
             system_prompt=self._system.current,
             distributions=self._running.totals.distributions(),
+            saved_prompts=len(self._memory.saved),
+            saved_bytes=self._memory.saved.n_bytes,
+            restored_prompts=self._memory.saved.n_restored,
         )
 
     def step(self) -> list[Delivery]:
@@ -192,13 +195,15 @@ class Engine:
         self._end_system_task(SystemPromptSet())
         if self._info.can_generate:
             self._admit()
+            self._memory.limit_idle()
             self._running.make_room_in_contexts()
             self._running.evaluate()
         elif self._embedding.has_work:
             started_s = self._clock()
             n_tokens = self._embedding.encode(self._budget.tokens(is_busy=False))
-            self._budget.observe(n_tokens, 0, self._clock() - started_s)
-            self._running.totals.add_evaluated(n_tokens)
+            model_s = self._clock() - started_s
+            self._budget.observe(n_tokens, 0, model_s)
+            self._running.totals.add_evaluated(n_tokens, model_s)
 
     # System prompt --------------------------------------------------------------------------------------------------
 
@@ -206,13 +211,14 @@ class Engine:
         if self._is_serving:
             raise SlotsBusy
         if self._system.change(prompt):
-            for slot in self._slots:
-                self._memory.drop(slot)
+            self._memory.drop_all()
 
     def _evaluate_system_prompt(self) -> None:
         """Evaluate a chunk of it. Whoever waits needs it, and nobody runs, so nothing else is in this step."""
+        started_s = self._clock()
         try:
-            self._running.totals.add_evaluated(self._system.advance(self._budget))
+            n_tokens = self._system.advance(self._budget)
+            self._running.totals.add_evaluated(n_tokens, self._clock() - started_s)
         except (CacheFull, DecodeFailed) as error:
             logger.error("the system prompt cannot be evaluated", extra={"error": str(error)})
             failure = EngineFailure("the model could not evaluate the system prompt; there is none now")
@@ -230,8 +236,13 @@ class Engine:
 
     def _admit(self) -> None:
         """Start what waits, in order, as far as slots and cells go."""
+        self._admission.following.forget_ended()
         for waiting in self._waiting:
-            if not (self._admission.has_cells(waiting) and self._has_slot(waiting)):
+            if not (self._admission.has_cells(waiting) and self._can_have_slot(waiting)):
+                break
+            if self._admission.following.must_wait(waiting):
+                continue
+            if not self._has_slot(waiting):
                 break
             if self._waiting.take(waiting):
                 self._start(waiting)
@@ -239,12 +250,20 @@ class Engine:
             busy = sum(len(slot.tokens) for slot in self._slots if not slot.is_idle)
             self._embedding.admit(self._info.n_cells - busy - len(self._system.tokens))
 
+    def _can_have_slot(self, waiting: WaitingSequence) -> bool:
+        """Whether a slot is idle, or one of a lower priority could give way."""
+        is_idle = any(slot.is_idle for slot in self._slots)
+        return is_idle or self._preemption.victim(below=waiting.task.request.priority) is not None
+
     def _has_slot(self, waiting: WaitingSequence) -> bool:
         """Whether a slot is idle; one of a lower priority gives way."""
         if any(slot.is_idle for slot in self._slots):
             return True
         victim = self._preemption.victim(below=waiting.task.request.priority)
-        return victim is not None and self._preemption.preempt(victim)
+        if victim is None or not self._preemption.preempt(victim):
+            return False
+        self._running.totals.preemptions += 1
+        return True
 
     def _start(self, waiting: WaitingSequence) -> None:
         if waiting.preempted is not None:

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Callable
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
 
+from service.config import EngineConfig
 from service.engine.context import plan_shift
-from service.engine.model import CacheFull, LanguageModel, SavedSequence
+from service.engine.model import CacheFull, DecodeFailed, LanguageModel, SavedSequence
+from service.engine.prefix_index import PrefixIndex, count_common
+from service.engine.saved_prompts import SavedPrompt, SavedPrompts
 from service.engine.slots import Slot
+
+logger = logging.getLogger(__name__)
+
+#: Tokens that evaluation must be spared for a copy to pay. Copying took 3 µs per token and evaluating 2 to 6 ms, so
+#: this bounds the bytes rather than the time.
+MIN_GAIN = 32
+#: Tokens that are copied in the time that it takes to evaluate one, cautiously.
+COPIED_PER_EVALUATED = 100
+#: Speed of a copy, measured: 16 MB in 2 ms. It decides which copies would be felt by running requests.
+COPIED_BYTES_PER_MS = 8_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,16 +37,31 @@ class SlotContents:
 class SlotMemory:
     """Changes what slots hold, in the model's memory and in ``slot.tokens`` at once.
 
-    Slots share only beginnings: what ``share`` takes over, and nothing behind it.
+    Slots share only beginnings: what ``share`` takes over, and nothing behind it. What an idle slot loses is saved in
+    main memory if it is worth it.
 
     Args:
         model: its sequence ids are the slots' numbers.
         slots: all slots in which requests run.
+        config: what may be kept where.
+
+    Attributes:
+        saved: what slots lost.
+        pinned: a slot beside those that always keeps its tokens; the system prompt's.
+        is_divisible: whether a part of a sequence may be cut off or shared. Some models cannot do that at all, which is
+            found out by trying, and some not always.
     """
 
-    def __init__(self, model: LanguageModel, slots: SequenceOf[Slot]) -> None:
+    def __init__(self, model: LanguageModel, slots: SequenceOf[Slot], config: EngineConfig) -> None:
         self._model = model
         self._slots = slots
+        self._idle_cells = config.idle_cells
+        self._felt_bytes = config.prefill_budget_ms * COPIED_BYTES_PER_MS
+        self._index: PrefixIndex[Slot] = PrefixIndex()
+        self.saved = SavedPrompts(config.cache_ram_bytes)
+        self.pinned: Slot | None = None
+        self.is_divisible = True
+        self._was_divided = self._was_refused = False
 
     @property
     def cells_used(self) -> int:
@@ -54,10 +83,11 @@ class SlotMemory:
         """Keep a slot's first ``length`` tokens, or none if the model cannot cut a sequence; return what is left."""
         if length >= len(slot.tokens):
             return len(slot.tokens)
-        if length > 0 and not self._model.remove(slot.id, length, -1):
+        if length > 0 and not self._note_division(self._model.remove(slot.id, length, -1)):
             length = 0
         if length == 0:
             self._model.remove(slot.id, 0, -1)
+        self._index.cut(slot, length)
         del slot.tokens[length:]
         slot.n_shared = min(slot.n_shared, length)
         if slot.shifted_at is not None and length <= slot.shifted_at:
@@ -67,6 +97,7 @@ class SlotMemory:
     def drop(self, slot: Slot) -> None:
         """Remove everything of a slot, also what a failed ``decode`` may have left behind."""
         self._model.remove(slot.id, 0, -1)
+        self._index.remove(slot)
         slot.tokens.clear()
         slot.n_shared = 0
         slot.shifted_at = None
@@ -78,7 +109,7 @@ class SlotMemory:
             The number of tokens that the slot holds afterwards: 0 if this model's memory cannot be shared.
         """
         self.drop(target)
-        if length == 0 or not self._model.fork(source.id, target.id, length):
+        if length == 0 or not self._note_division(self._model.fork(source.id, target.id, length)):
             return 0
         target.tokens.extend(source.tokens[:length])
         target.n_shared = length
@@ -91,7 +122,11 @@ class SlotMemory:
         Raises:
             DecodeFailed: it cannot be copied; nothing was changed.
         """
+        n_unique = self._count_unique(slot) if slot.shifted_at is None else 0
         contents = SlotContents(slot.tokens.copy(), slot.shifted_at, self._model.save(slot.id))
+        if n_unique >= MIN_GAIN:
+            # The same copy: others may want the beginning before this one comes back.
+            self._keep(slot, contents.tokens, contents.saved, n_unique)
         self.drop(slot)
         return contents
 
@@ -124,6 +159,7 @@ class SlotMemory:
         if not self._model.remove(slot.id, shift.start, shift.end):
             return 0
         self._model.shift(slot.id, shift.end, len(slot.tokens), -shift.discarded)
+        self._index.cut(slot, shift.start)
         del slot.tokens[shift.start : shift.end]
         slot.n_shared = min(slot.n_shared, shift.start)
         slot.shifted_at = shift.start if slot.shifted_at is None else min(slot.shifted_at, shift.start)
@@ -139,15 +175,147 @@ class SlotMemory:
             start, end = start + change.delta, end + change.delta
         self._model.divide(slot.id, start, end, change.divisor)
 
+    # Caches ---------------------------------------------------------------------------------------------------------
+
+    def longest(
+        self, salt: str, prompt: list[int], accept: Callable[[Slot], bool] | None = None, *, whole: bool = False
+    ) -> tuple[Slot | None, int]:
+        """The slot whose cache stands for most of a prompt, and for how many tokens; never for the last one.
+
+        Args:
+            salt: of the request that left the cache.
+            prompt: the prompt.
+            accept: whether a slot comes into question; None if all do.
+            whole: only caches of which nothing has to be cut off.
+        """
+        self._index_growth()
+        return self._index.longest(salt, prompt, len(prompt) - 1, accept, whole=whole)
+
+    def longest_saved(
+        self, salt: str, prompt: list[int], n_present: int, *, whole: bool = False
+    ) -> tuple[SavedPrompt | None, int]:
+        """The saved cache that stands for most of a prompt, if restoring it pays with ``n_present`` tokens at hand."""
+        saved, length = self.saved.longest(salt, prompt, len(prompt) - 1, whole=whole)
+        if saved is None or saved.saved.n_cells > self.cells_available:
+            return None, 0
+        gain = length - n_present
+        pays = gain >= MIN_GAIN and gain * COPIED_PER_EVALUATED >= saved.saved.n_cells
+        return (saved, length) if pays else (None, 0)
+
+    def restore(self, slot: Slot, prompt: SavedPrompt, length: int) -> int:
+        """Replace what an idle slot holds by the first ``length`` tokens of a saved prompt.
+
+        Returns:
+            The number of tokens that the slot holds afterwards: 0 if there are no cells, or if it went wrong.
+        """
+        self.drop(slot)
+        if not self.make_room(prompt.saved.n_cells):
+            return 0
+        try:
+            self._model.restore(slot.id, prompt.saved)
+        except CacheFull:
+            return 0
+        except DecodeFailed as error:
+            logger.warning("a saved prompt is lost, and evaluated again", extra={"error": str(error)})
+            self.saved.remove(prompt)
+            return 0
+        self.saved.use(prompt)
+        slot.tokens.extend(prompt.tokens)
+        return self.cut(slot, length)
+
+    def save(self, slot: Slot, n_kept: int = 0) -> None:
+        """Save what an idle slot holds, if it is worth it, before all but its first ``n_kept`` tokens go.
+
+        It is not if others, or those that stay, can stand for nearly all of it.
+        """
+        length = slot.n_reusable
+        n_unique = self._count_unique(slot, n_kept)
+        # What a context shift left behind it stands for no prompt.
+        if n_unique < MIN_GAIN or self.cut(slot, length) < length:
+            return
+        try:
+            saved = self._model.save(slot.id)
+        except (DecodeFailed, MemoryError) as error:
+            logger.warning("an idle slot's cache cannot be saved", extra={"slot_id": slot.id, "error": str(error)})
+            return
+        self._keep(slot, slot.tokens.copy(), saved, n_unique)
+
+    def _count_unique(self, slot: Slot, n_kept: int = 0) -> int:
+        """Tokens that would have to be evaluated again without a slot's cache; 0 if it cannot be saved."""
+        length, whole = slot.n_reusable, not self.is_divisible
+        if whole and n_kept < len(slot.tokens):
+            n_kept = 0
+        if length - n_kept < MIN_GAIN or not self.saved.has_room(length):
+            return 0
+        self._index_growth()
+        _, in_slots = self._index.longest(slot.salt, slot.tokens, length, lambda other: other is not slot, whole=whole)
+        _, in_memory = self.saved.longest(slot.salt, slot.tokens, length, whole=whole)
+        in_pinned = 0 if self.pinned is None else count_common(self.pinned.tokens, slot.tokens, 0, length)
+        return length - max(n_kept, in_slots, in_memory, in_pinned)
+
+    def _keep(self, slot: Slot, tokens: list[int], saved: SavedSequence, n_unique: int) -> None:
+        self.saved.put(SavedPrompt(tokens, saved, slot.salt, n_unique), covers_beginnings=self.is_divisible)
+
     def make_room(self, n_cells: int) -> bool:
-        """Free cells by dropping caches of idle slots, least recently used first; False if that is not enough."""
+        """Free cells by moving caches of idle slots out, least recently used first; False if that is not enough."""
         if self._model.cells_free >= n_cells:
             return True
         for slot in self._idle():
+            self.save(slot)
             self.drop(slot)
             if self._model.cells_free >= n_cells:
                 return True
         return False
+
+    def limit_idle(self) -> None:
+        """Move the cache that was not used for longest out if idle ones slow the running requests; one per call.
+
+        Each step walks over all cells, so idle ones may be few. A copy that takes longer than a prompt may take from
+        a step waits until nobody decodes.
+        """
+        if self._count_idle_cells() <= self._idle_cells:
+            return
+        is_busy = any(slot.is_decoding for slot in self._slots)
+        for slot in self._idle():
+            n_cells = len(slot.tokens)
+            is_felt = is_busy and self.saved.estimate_bytes(n_cells) > self._felt_bytes
+            if self.saved.has_room(n_cells) and not is_felt:
+                self.save(slot)
+                self.drop(slot)
+                return
+
+    def drop_all(self) -> None:
+        """Remove everything of all slots, and what is saved."""
+        for slot in self._slots:
+            self.drop(slot)
+        self.saved.clear()
+
+    def _count_idle_cells(self) -> int:
+        """Cells that only idle slots hold, or a few more; 0 if nothing runs."""
+        n_idle = n_running = n_shared = 0
+        for slot in self._slots:
+            if slot.is_idle:
+                n_idle += len(slot.tokens)
+            else:
+                n_running += len(slot.tokens) - slot.n_shared
+                n_shared = max(n_shared, slot.n_shared)
+        if n_idle <= self._idle_cells or all(slot.is_idle for slot in self._slots):
+            return 0
+        return min(n_idle, self.cells_used - n_running - n_shared)
+
+    def _index_growth(self) -> None:
+        """Let all slots be found by what they hold now. Growth is noted here, as nobody looks in most steps."""
+        for slot in self._slots:
+            self._index.extend(slot, slot.salt, slot.tokens, slot.n_reusable)
+
+    def _note_division(self, succeeded: bool) -> bool:
+        """Learn whether this model can divide sequences: one that never did, when it was asked to, cannot."""
+        self._was_divided |= succeeded
+        if not succeeded and not self._was_refused:
+            self._was_refused = True
+            logger.info("this model's cache cannot be split everywhere: equal beginnings of prompts are evaluated anew")
+        self.is_divisible = self._was_divided or not self._was_refused
+        return succeeded
 
     def _unshare(self, slot: Slot) -> bool:
         """Copy what a slot shares to cells of its own; False, with nothing changed, if there are too few."""
@@ -162,5 +330,5 @@ class SlotMemory:
                 return True
         return False
 
-    def _idle(self) -> Iterable[Slot]:
+    def _idle(self) -> list[Slot]:
         return sorted((slot for slot in self._slots if slot.is_idle and slot.tokens), key=lambda slot: slot.last_used_s)

@@ -69,6 +69,7 @@ class Preemption:
         Raises:
             DecodeFailed: it cannot be restored.
         """
+        self._memory.save(slot)
         self._memory.drop(slot)
         try:
             self._memory.put_back(slot, preempted.contents)

@@ -10,12 +10,13 @@ from service.config import EngineConfig
 from service.engine.budget import PrefillBudget
 from service.engine.embedding import EmbeddingWork
 from service.engine.memory import SlotMemory
-from service.engine.model import CacheFull, DecodeFailed, LanguageModel, Segment
+from service.engine.model import CacheFull, DecodeFailed, LanguageModel, Logits, Segment
 from service.engine.outbox import Outbox
 from service.engine.output import Ending, finished, flush, put_out
 from service.engine.preemption import Preemption
 from service.engine.scheduler import EMBEDDINGS, PrefillWork, StepPlan, plan_step
 from service.engine.slots import Sequence, Slot
+from service.engine.speculation import Speculation
 from service.engine.task import Task
 from service.engine.totals import Totals
 from service.engine.types import Event, Failed, Finished, FinishReason, Outcome, Overflow
@@ -66,6 +67,7 @@ class RunningSequences:
         self._budget = budget
         self._outbox = outbox
         self._clock = clock
+        self._speculation = Speculation(model, config)
         self.totals = Totals()
 
     # A step ---------------------------------------------------------------------------------------------------------
@@ -107,10 +109,14 @@ class RunningSequences:
             if due:
                 self._embed(due)
                 budget -= sum(len(segment.tokens) for segment in due)
-        self._advance(self._decode(budget))
+        segments = self._decode(budget)
+        started_s = self._clock()
+        self._advance(segments)
+        self.totals.sampling_s += self._clock() - started_s
 
     def _plan(self, budget: int) -> StepPlan:
-        decoding = [slot.id for slot in self._slots if slot.is_decoding]
+        slots = [slot for slot in self._slots if slot.is_decoding]
+        decoding = [slot.id for slot in slots]
         prefilling = [
             PrefillWork(slot.id, slot.prompt_remaining if slot.room is None else min(slot.prompt_remaining, slot.room))
             for slot in sorted(self._slots, key=_started_s)
@@ -118,6 +124,8 @@ class RunningSequences:
         ]
         if self._embedding.has_work and (n_tokens := self._embedding.n_prefill):
             prefilling.append(PrefillWork(EMBEDDINGS, n_tokens))
+        if not prefilling:
+            return StepPlan(tuple(decoding), (), self._speculation.drafts(slots))
         n_batch = min(self._info.n_batch, max(self._config.n_batch, len(decoding) + 1))
         return plan_step(decoding, prefilling, n_batch=n_batch, budget=budget)
 
@@ -139,19 +147,27 @@ class RunningSequences:
                     self._fail_sequences([segment.seq_id for segment in segments], error)
                     return []
                 else:
-                    self._budget.observe(plan.n_prefill, len(plan.decode), self._clock() - started_s)
-                    self.totals.add_evaluated(plan.n_prefill + len(plan.decode))
+                    self._observe(plan, self._clock() - started_s)
                     return segments
             self._give_way()
             plan = self._plan(budget)
         return []
+
+    def _observe(self, plan: StepPlan, step_s: float) -> None:
+        self.totals.add_evaluated(plan.n_prefill + plan.n_decode, step_s)
+        self.totals.drafted_tokens += plan.n_decode - len(plan.decode)
+        if plan.prefill:
+            self._budget.observe(plan.n_prefill, plan.n_decode, step_s)
+        else:
+            self._speculation.observe(plan.n_decode, step_s)
 
     def _segments(self, plan: StepPlan) -> list[Segment]:
         segments = []
         for slot_id in plan.decode:
             slot = self._slots[slot_id]
             assert slot.sequence is not None and slot.sequence.pending is not None
-            segments.append(Segment(slot_id, slot.next_position, (slot.sequence.pending,), True))
+            tokens = (slot.sequence.pending, *plan.drafts.get(slot_id, ()))
+            segments.append(Segment(slot_id, slot.next_position, tokens, len(tokens)))
         for slot_id, share in plan.prefill:
             if slot_id == EMBEDDINGS:
                 segments += self._embedding.prefill(share)
@@ -160,8 +176,8 @@ class RunningSequences:
             assert slot.sequence is not None
             start = len(slot.tokens)
             is_last = share == slot.prompt_remaining and slot.sequence.max_tokens != 0
-            tokens = slot.sequence.prompt[start : start + share]
-            segments.append(Segment(slot_id, slot.next_position, tokens, is_last))
+            chunk = slot.sequence.prompt[start : start + share]
+            segments.append(Segment(slot_id, slot.next_position, chunk, int(is_last)))
         return segments
 
     def _give_way(self) -> None:
@@ -172,6 +188,7 @@ class RunningSequences:
                 return
             n_running = sum(not slot.is_idle for slot in self._slots)
             if n_running > 1 and self._preemption.preempt(slot):
+                self.totals.preemptions += 1
                 return
         error = CacheExhausted(
             f"the KV cache has {self._info.n_cells} cells and they are all in use; "
@@ -211,22 +228,40 @@ class RunningSequences:
             if not slot.prompt_remaining:
                 sequence.task.has_prompt = True
             if segment.n_logits:
-                self._sample(slot, sequence, index, now_s)
+                self._choose(slot, sequence, index, segment, now_s)
             elif not slot.prompt_remaining:
                 self.finish(slot, Ending(FinishReason.LENGTH))
 
-    def _sample(self, slot: Slot, sequence: Sequence, index: int, now_s: float) -> None:
-        """Sample from row ``index`` of the logits, which were evaluated at ``now_s``."""
-        try:
-            sampled = sequence.sampler.sample(
-                self._model.logits(index), ban_eog=sequence.sampled < sequence.request.min_tokens
-            )
-        except UnusableLogits as error:
-            self.fail(sequence.task, EngineFailure(f"no token could be chosen: {error}"))
-            return
+    def _choose(self, slot: Slot, sequence: Sequence, index: int, segment: Segment, now_s: float) -> None:
+        """Choose a token behind each token of segment ``index`` that is known to be right, and take back the others."""
+        for place in range(segment.n_logits):
+            n_untried = segment.n_logits - 1 - place
+            try:
+                ending = self._sample(sequence, self._model.logits(index, place), now_s)
+            except UnusableLogits as error:
+                self.fail(sequence.task, EngineFailure(f"no token could be chosen: {error}"))
+                return
+            is_right = n_untried and sequence.pending == segment.tokens[-n_untried]
+            if ending is not None or not is_right:
+                if n_untried:
+                    self._memory.cut(slot, len(slot.tokens) - n_untried)
+                self.totals.accepted_tokens += place
+                break
+        if ending is not None:
+            self.finish(slot, ending)
+
+    def _sample(self, sequence: Sequence, logits: Logits, now_s: float) -> Ending | None:
+        """Sample a token from logits that were evaluated at ``now_s``, and put it out.
+
+        Raises:
+            UnusableLogits: no token can be chosen.
+        """
+        sampled = sequence.sampler.sample(logits, ban_eog=sequence.sampled < sequence.request.min_tokens)
         sequence.sampler.accept(sampled.id)
         sequence.sampled += 1
         sequence.pending = sampled.id
+        if sequence.drafter is not None:
+            sequence.drafter.push(sampled.id)
         if sequence.first_token_s is None:
             sequence.first_token_s = self._clock()
             self.totals.add_prompt(sequence, sequence.first_token_s)
@@ -238,12 +273,13 @@ class RunningSequences:
         output, ending = put_out(sequence, sampled, piece, is_eos=is_eos)
         if output is not None:
             self.emit(sequence.task, output)
-        if ending is not None:
-            self.finish(slot, ending)
+        return ending
 
     def _embed(self, due: list[Segment]) -> None:
         """Evaluate tokens for their states."""
-        if self._memory.make_room(sum(len(segment.tokens) for segment in due)):
+        n_tokens = sum(len(segment.tokens) for segment in due)
+        if self._memory.make_room(n_tokens):
+            started_s = self._clock()
             try:
                 rows = self._model.hidden(due)
             except CacheFull:
@@ -252,7 +288,7 @@ class RunningSequences:
                 self._fail_sequences([segment.seq_id for segment in due], error)
                 return
             else:
-                self.totals.add_evaluated(sum(len(segment.tokens) for segment in due))
+                self.totals.add_evaluated(n_tokens, self._clock() - started_s)
                 self._embedding.finish(due, rows)
                 return
         self._give_way()

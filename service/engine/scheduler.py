@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 #: Stands for all inputs that are being embedded, which share like one prompt.
 EMBEDDINGS = -1
@@ -24,15 +24,22 @@ class StepPlan:
     Attributes:
         decode: slots that give their next token.
         prefill: (slot, number of prompt tokens), none of them 0.
+        drafts: tokens that decoding slots try behind their next one.
     """
 
     decode: tuple[int, ...]
     prefill: tuple[tuple[int, int], ...]
+    drafts: Mapping[int, Sequence[int]] = field(default_factory=dict)
 
     @property
     def n_prefill(self) -> int:
         """Prompt tokens in all."""
         return sum(share for _, share in self.prefill)
+
+    @property
+    def n_decode(self) -> int:
+        """Tokens behind prompts in all."""
+        return len(self.decode) + sum(map(len, self.drafts.values()))
 
 
 def plan_step(decoding: Sequence[int], prefilling: Sequence[PrefillWork], *, n_batch: int, budget: int) -> StepPlan:

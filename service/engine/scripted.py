@@ -71,6 +71,7 @@ class ScriptedModel:
         script: gives the next token from the tokens in a sequence's memory.
         clock: advanced by each ``decode``; None for no time at all.
         step_s, token_s: cost of a ``decode`` and of each token in it, in seconds.
+        saved_bytes: size of a token in a saved sequence.
         pooling: how embeddings are made.
         can_generate, can_shift, can_cut, can_fork: abilities that some real models lack.
     """
@@ -87,6 +88,7 @@ class ScriptedModel:
         clock: VirtualClock | None = None,
         step_s: float = 0.010,
         token_s: float = 0.005,
+        saved_bytes: int = SAVED_BYTES,
         pooling: Pooling = Pooling.LAST,
         can_generate: bool = True,
         can_shift: bool = True,
@@ -114,6 +116,7 @@ class ScriptedModel:
         self._clock = clock
         self._step_s = step_s
         self._token_s = token_s
+        self._saved_bytes = saved_bytes
         self._can_cut = can_cut
         self._can_fork = can_fork
         self._memory = ScriptedMemory(n_cells, n_seq_max)
@@ -201,7 +204,7 @@ class ScriptedModel:
     def save(self, seq_id: int) -> SavedSequence:
         """Copy tokens and positions."""
         contents = [(cell.token, cell.position) for cell in self._memory.cells(seq_id)]
-        return SavedSequence(len(contents), SAVED_BYTES * len(contents), contents)
+        return SavedSequence(len(contents), self._saved_bytes * len(contents), contents)
 
     def restore(self, seq_id: int, saved: SavedSequence) -> None:
         """Write tokens and positions to new cells."""

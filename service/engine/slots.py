@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, field, replace
 
 from service.engine.grouping import GroupedPositions
+from service.engine.lookup import Drafter
+from service.engine.prefix_index import count_common
 from service.engine.task import Task
 from service.engine.text import TextOutput
 from service.engine.types import Finished, GenerationRequest, SlotSnapshot, SlotState, TokenRecord
 from service.sampling.grammar import Grammar
 from service.sampling.sampler import Sampler
-
-#: Tokens compared at once in the search for a common prefix.
-_COMPARED = 256
 
 
 @dataclass(slots=True, eq=False)
@@ -32,6 +30,7 @@ class Sequence:
         grouping: its positions under self-extend, None if each token has its own.
         started_s: when it got its slot; ``first_token_s`` is set at the first sampled token.
         evaluated_s: when the step that gave its last token had been evaluated; None before the first token.
+        drafter: guesses its next tokens; None if none are tried ahead.
         pending: the last sampled token, not evaluated yet; None during prefill.
         held_records: records of tokens whose text is not complete yet.
     """
@@ -51,6 +50,7 @@ class Sequence:
     started_s: float
     first_token_s: float | None = None
     evaluated_s: float | None = None
+    drafter: Drafter | None = None
     pending: int | None = None
     sampled: int = 0
     held_records: list[TokenRecord] = field(default_factory=list)
@@ -122,17 +122,14 @@ class Slot:
         grouping = self.sequence.grouping if self.sequence is not None else None
         return None if grouping is None else grouping.room
 
-    def common_prefix(self, prompt: SequenceOf[int]) -> int:
-        """Tokens of ``prompt``, a list, that this slot's cache can stand for; the last one is never among them."""
-        tokens = self.tokens
-        limit = min(len(tokens) if self.shifted_at is None else self.shifted_at, len(prompt) - 1)
-        start = 0
-        while start < limit:
-            end = min(start + _COMPARED, limit)
-            if tokens[start:end] != prompt[start:end]:
-                return next(place for place in range(start, end) if tokens[place] != prompt[place])
-            start = end
-        return start
+    @property
+    def n_reusable(self) -> int:
+        """Tokens that can stand for the beginning of a prompt."""
+        return len(self.tokens) if self.shifted_at is None else self.shifted_at
+
+    def common_prefix(self, prompt: list[int]) -> int:
+        """Tokens of ``prompt`` that this slot's cache can stand for; the last one is never among them."""
+        return count_common(self.tokens, prompt, 0, min(self.n_reusable, len(prompt) - 1))
 
     def run(self, sequence: Sequence) -> None:
         """Begin with a sequence."""

@@ -26,7 +26,7 @@ class SystemPromptHolder:
         self._memory = memory
         self._clock = clock
         self._prompt = SystemPrompt()
-        self.slot = Slot(seq_id)
+        self.slot = memory.pinned = Slot(seq_id)
 
     @property
     def current(self) -> SystemPrompt | None:

@@ -80,14 +80,22 @@ class EngineThread:
             Draining: the engine was stopped.
         """
         with self._wake:
-            if self._is_stopping:
-                raise Draining
-            waiting = self._queue_depth + len(self._inbox.submitted)
-            idle = len(self._snapshot.slots) - self._snapshot.slots_processing
-            if waiting >= self._config.max_queue + idle:
-                raise QueueFull(self._config.max_queue, self._estimate_retry_s())
+            self.check_queue()
             self._inbox.submitted.append((task_id, request, sink, time.perf_counter()))
             self._wake.notify()
+
+    def check_queue(self) -> None:
+        """Tell whether ``submit`` would take a request now; who asks before it prepares one saves the trouble.
+
+        Raises:
+            QueueFull, Draining: it would not.
+        """
+        if self._is_stopping:
+            raise Draining
+        waiting = self._queue_depth + len(self._inbox.submitted)
+        idle = len(self._snapshot.slots) - self._snapshot.slots_processing
+        if waiting >= self._config.max_queue + idle:
+            raise QueueFull(self._config.max_queue, self._estimate_retry_s())
 
     def cancel(self, task_id: int) -> None:
         """End a request at the next step without further events; ids of ended requests are ignored."""

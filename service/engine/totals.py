@@ -22,6 +22,12 @@ class Totals:
     steps: int = 0
     cached_prompt_tokens: int = 0
     requests: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
+    preemptions: int = 0
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
+    step_s: float = 0.0
+    model_s: float = 0.0
+    sampling_s: float = 0.0
     _observed: Observations = field(default_factory=Observations)
     _step_tokens: int = 0
     _gaps_s: list[float] = field(default_factory=list)
@@ -62,13 +68,15 @@ class Totals:
 
     # Steps ----------------------------------------------------------------------------------------------------------
 
-    def add_evaluated(self, n_tokens: int) -> None:
-        """Count tokens that the model evaluated in this step."""
+    def add_evaluated(self, n_tokens: int, model_s: float) -> None:
+        """Count tokens that the model evaluated in this step, and the seconds that it took."""
         self._step_tokens += n_tokens
+        self.model_s += model_s
 
     def end_step(self, step_s: float) -> None:
         """Count a step, and what was kept for its end."""
         self.steps += 1
+        self.step_s += step_s
         if self._step_tokens:
             self._observed.step_s.observe(step_s)
             self._observed.batch_tokens.observe(self._step_tokens)
@@ -100,6 +108,12 @@ class Totals:
             self.steps,
             self.cached_prompt_tokens,
             tuple(self.requests.values()),
+            self.preemptions,
+            self.drafted_tokens,
+            self.accepted_tokens,
+            self.step_s,
+            self.model_s,
+            self.sampling_s,
         )
 
     def distributions(self) -> Distributions:

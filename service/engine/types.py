@@ -294,6 +294,9 @@ class Counters:
     Attributes:
         cached_prompt_tokens: prompt tokens that were taken from the cache; not among ``prompt_tokens``.
         requests: requests for text that are over, by ``Outcome`` in its order.
+        preemptions: sequences that had to give way, to go on later.
+        drafted_tokens: tokens that were tried ahead; ``accepted_tokens`` of them were right.
+        step_s: duration of all steps; of that ``model_s`` in the model, and ``sampling_s`` to choose tokens.
     """
 
     prompt_tokens: int = 0
@@ -304,6 +307,12 @@ class Counters:
     steps: int = 0
     cached_prompt_tokens: int = 0
     requests: tuple[int, ...] = (0,) * len(Outcome)
+    preemptions: int = 0
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
+    step_s: float = 0.0
+    model_s: float = 0.0
+    sampling_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +327,8 @@ class EngineSnapshot:
         counters: totals since start.
         system_prompt: the one in force, None without one.
         distributions: histograms since start.
+        saved_prompts, saved_bytes: caches in main memory, and what they take.
+        restored_prompts: how often one of them was restored since start.
     """
 
     slots: tuple[SlotSnapshot, ...]
@@ -327,6 +338,9 @@ class EngineSnapshot:
     counters: Counters
     system_prompt: SystemPrompt | None = None
     distributions: Distributions = field(default_factory=Distributions)
+    saved_prompts: int = 0
+    saved_bytes: int = 0
+    restored_prompts: int = 0
 
     @property
     def slots_processing(self) -> int:

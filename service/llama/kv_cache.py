@@ -145,6 +145,8 @@ class KvCache:
             self._apply_moves()
         positions = self.cells.positions(seq_id)
         state = self._read_state(seq_id)
+        if state is None:
+            raise DecodeFailed(f"llama.cpp could not copy sequence {seq_id}")
         return SavedSequence(len(positions), state.nbytes, (positions, state))
 
     def restore(self, seq_id: int, saved: SavedSequence) -> None:
@@ -200,19 +202,19 @@ class KvCache:
         self._short.memory_seq_cp(memory, seq_id, spare, start, end)
         try:
             # Restoring empties the sequence and takes new cells.
-            if not self._write_state(spare, self._read_state(spare)):
+            state = self._read_state(spare)
+            if state is None or not self._write_state(spare, state):
                 raise DecodeFailed(f"llama.cpp could not copy the positions {start} to {end - 1} of sequence {seq_id}")
             self._short.memory_seq_rm(memory, seq_id, start, end)
             self._short.memory_seq_cp(memory, spare, seq_id, start, end)
         finally:
             self.empty_spare()
 
-    def _read_state(self, seq_id: int) -> _State:
-        """What the library knows of a sequence. Positions must not wait to be applied to the keys."""
+    def _read_state(self, seq_id: int) -> _State | None:
+        """What the library knows of a sequence, None if it fails. No positions may wait to be applied to the keys."""
         state = np.empty(self._api.llama_state_seq_get_size(self._context, seq_id), np.uint8)
-        if not self._api.llama_state_seq_get_data(self._context, _bytes_of(state), state.size, seq_id):
-            raise DecodeFailed(f"llama.cpp could not copy sequence {seq_id}")
-        return state
+        n_bytes = self._api.llama_state_seq_get_data(self._context, _bytes_of(state), state.size, seq_id)
+        return state if n_bytes else None
 
     def _write_state(self, seq_id: int, state: _State) -> bool:
         """Replace a sequence by what was read; whether that went well."""

@@ -19,6 +19,8 @@ N_UBATCH = 512
 #: Most tokens whose hidden states are evaluated at once. The library computes logits for them, too, and keeps memory
 #: for as many rows from then on: 49 MiB with a vocabulary of 49,152 tokens, 262 MiB with one of 262,144.
 N_HIDDEN = 128
+#: Most tokens that are tried ahead in one step, of all sequences together.
+N_DRAFTED = 16
 #: The library's granularity for contexts, in cells.
 CELL_PADDING = 256
 
@@ -79,8 +81,11 @@ def count_hidden(config: ModelConfig) -> int:
 
 
 def count_outputs(config: ModelConfig) -> int:
-    """Tokens of a batch that may give an output: the last one of each sequence, or all if hidden states are wanted."""
-    return max(library_sequences(config), count_hidden(config))
+    """Tokens of a batch that may give an output: the last one of each sequence and those that are tried ahead, or all
+    if hidden states are wanted.
+    """
+    n_drafted = N_DRAFTED if config.lookup else 0
+    return max(library_sequences(config), config.n_parallel + n_drafted, count_hidden(config))
 
 
 def estimate_memory(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ STEMS = [tuple(random.Random(seed).randbytes(length)) for seed, length in enumer
 class LlamaBench(SteppedEngine):
     """An engine on the library, compared with it after every step."""
 
-    def __init__(self, model: LlamaModel, **options: int) -> None:
+    def __init__(self, model: LlamaModel, **options: Any) -> None:
         self.model = model
         super().__init__(model, EngineConfig(n_slots=N_SLOTS, n_ctx_slot=N_CTX_SLOT, **options), VirtualClock())
 
@@ -94,7 +95,7 @@ def random_request(random_: random.Random) -> Request:
 @pytest.mark.parametrize("seed", range(4))
 def test_random_requests_and_cancels_leave_nothing_behind(model: LlamaModel, seed: int, group_n: int) -> None:
     random_ = random.Random(seed)
-    bench = LlamaBench(model, group_n=group_n, group_width=8)
+    bench = LlamaBench(model, group_n=group_n, group_width=8, idle_cells=16)
     alive: dict[int, RecordingSink] = {}
     for _ in range(150):
         if random_.random() < 0.3:

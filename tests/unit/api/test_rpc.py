@@ -34,6 +34,10 @@ class FakeContext:
         """Seconds to the deadline."""
         return self._time_remaining_s
 
+    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
+        """What the caller sent beside its message."""
+        return ()
+
     def peer(self) -> str:
         """Who calls."""
         return "test"

@@ -22,7 +22,9 @@ def test_hours_of_random_requests_leak_neither_slots_nor_cells_nor_memory(caplog
     # The records of planned failures, which pytest keeps, would count as in use.
     caplog.set_level(logging.CRITICAL, logger="service")
     # As slow as a model of some billion parameters on a processor.
-    bench = EngineBench(EngineConfig(n_slots=4, n_ctx_slot=64), n_cells=220, step_s=0.05, token_s=0.03)
+    # Memory for a few saved prompts.
+    config = EngineConfig(n_slots=4, n_ctx_slot=64, cache_ram_mib=1, idle_cells=64)
+    bench = EngineBench(config, n_cells=220, step_s=0.05, token_s=0.03, saved_bytes=4000)
     mix = RandomMix(bench, seed=1, failures=0.001)
     in_use: list[int] = []
     for part in range(1, N_PARTS + 1):

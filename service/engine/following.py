@@ -1,0 +1,89 @@
+"""Requests whose prompts begin alike: one evaluates the beginning, the others wait for it and share it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Sequence as SequenceOf
+from dataclasses import dataclass
+
+from service.engine.memory import MIN_GAIN, SlotMemory
+from service.engine.prefix_index import count_common
+from service.engine.reuse import MIN_SHARED_PART, PromptReuse
+from service.engine.slots import Sequence, Slot
+from service.engine.types import GenerationRequest
+from service.engine.waiting import WaitingSequence
+
+
+@dataclass(frozen=True, slots=True)
+class _Leader:
+    """A sequence whose prompt is being evaluated in a slot; ``n_shared`` is where the follower parts from it."""
+
+    slot: Slot
+    sequence: Sequence
+    n_shared: int
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether it still evaluates what the follower is to share."""
+        return self.slot.sequence is self.sequence and len(self.slot.tokens) < self.n_shared
+
+
+class Following:
+    """Tells which waiting sequences had better wait for what is being evaluated now.
+
+    One follows only what runs, and only until that is evaluated or gone; so nobody waits in a circle or for ever.
+
+    Args:
+        slots: the slots.
+        memory: what they hold.
+        reuse: what can be taken over already.
+        tokens_of: the tokens that a request's prompt is evaluated as; None if it will be refused.
+    """
+
+    def __init__(
+        self,
+        slots: SequenceOf[Slot],
+        memory: SlotMemory,
+        reuse: PromptReuse,
+        tokens_of: Callable[[GenerationRequest], list[int] | None],
+    ) -> None:
+        self._slots = slots
+        self._memory = memory
+        self._reuse = reuse
+        self._tokens_of = tokens_of
+        self._leaders: dict[WaitingSequence, _Leader] = {}
+
+    def forget_ended(self) -> None:
+        """Forget all who do not have to wait any more, for whatever reason."""
+        self._leaders = {waiting: leader for waiting, leader in self._leaders.items() if leader.is_awaited}
+
+    def must_wait(self, waiting: WaitingSequence) -> bool:
+        """Whether a sequence had better not start now."""
+        leader = self._leaders.get(waiting)
+        if leader is None or not leader.is_awaited:
+            leader = self._find_leader(waiting)
+            if leader is None:
+                self._leaders.pop(waiting, None)
+                return False
+            self._leaders[waiting] = leader
+        return True
+
+    def _find_leader(self, waiting: WaitingSequence) -> _Leader | None:
+        request = waiting.task.request
+        may_share = request.cache_prompt and self._reuse.is_possible and self._memory.is_divisible
+        if not may_share or waiting.preempted is not None or not any(slot.prompt_remaining for slot in self._slots):
+            return None
+        prompt = self._tokens_of(request)
+        if prompt is None:
+            return None
+        leaders = [
+            _Leader(slot, slot.sequence, count_common(slot.sequence.prompt, prompt, 0, len(prompt) - 1))
+            for slot in self._slots
+            if slot.sequence is not None and slot.prompt_remaining and slot.salt == request.cache_salt
+        ]
+        awaited = (leader for leader in leaders if leader.is_awaited)
+        best = max(awaited, key=lambda leader: leader.n_shared, default=None)
+        if best is None or best.n_shared < max(MIN_GAIN, MIN_SHARED_PART * len(prompt)):
+            return None
+        gain = best.n_shared - self._reuse.present(request, prompt)
+        return best if gain >= MIN_GAIN and gain > MIN_SHARED_PART * len(prompt) else None

@@ -1,0 +1,131 @@
+"""What of a prompt need not be evaluated: which slot it runs in, and whose cache it begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as SequenceOf
+
+from service.config import EngineConfig
+from service.engine.memory import SlotMemory
+from service.engine.slots import Slot
+from service.engine.system_prompt import SystemPromptHolder
+from service.engine.task import Task
+from service.engine.types import GenerationRequest
+
+#: A cache decides about the slot only if it stands for more than this part of the prompt.
+MIN_SHARED_PART = 0.1
+
+
+class PromptReuse:
+    """Finds caches for prompts and moves them into slots.
+
+    A prompt may begin with what requests of the same salt left, if it wants the cache; with what sequences of its own
+    task evaluated; and with the system prompt.
+
+    Args:
+        config: slots and limits.
+        slots: the slots.
+        memory: what they hold.
+        system: the system prompt.
+    """
+
+    def __init__(
+        self, config: EngineConfig, slots: SequenceOf[Slot], memory: SlotMemory, system: SystemPromptHolder
+    ) -> None:
+        # Positions of grouped tokens are not those of their places, and sharing would freeze them.
+        self.is_possible = config.group_n == 1
+        self._slots = slots
+        self._memory = memory
+        self._system = system
+
+    def choose_slot(self, request: GenerationRequest, prompt: list[int]) -> Slot:
+        """The asked-for slot if it is idle, else the one with the best cache, else one whose cache is missed least.
+
+        One slot at least must be idle.
+        """
+        idle = [slot for slot in self._slots if slot.is_idle]
+        for slot in idle:
+            if slot.id == request.slot_id:
+                return slot
+        if self._may_look_up(request):
+            best, length = self._best_idle(request.cache_salt, prompt)
+            whole = not self._memory.is_divisible
+            saved, _ = self._memory.longest_saved(request.cache_salt, prompt, length, whole=whole)
+            if best is not None and saved is None and length > MIN_SHARED_PART * len(prompt):
+                return best
+        return min(idle, key=lambda slot: (bool(slot.tokens), slot.last_used_s, slot.id))
+
+    def take(self, slot: Slot, task: Task, prompt: list[int]) -> int:
+        """Leave in an idle slot what may stand for the beginning of a prompt, or bring it there; return its length."""
+        for whole in (False, True) if self._memory.is_divisible else (True,):
+            if length := self._take(slot, task, prompt, whole=whole):
+                return length
+        # A model that refused to cut before may do it this time.
+        length = slot.common_prefix(prompt) if self._may_use(slot, task) else 0
+        self._memory.save(slot, length)
+        return self._memory.cut(slot, length)
+
+    def _take(self, slot: Slot, task: Task, prompt: list[int], *, whole: bool) -> int:
+        """The same with the best cache; ``whole`` takes only those of which nothing has to be cut off.
+
+        Returns 0 if there is none, or if the model refuses.
+        """
+        best, length = self._best(slot, task, prompt, whole=whole)
+        if self._may_look_up(task.request):
+            saved, saved_length = self._memory.longest_saved(task.request.cache_salt, prompt, length, whole=whole)
+            if saved is not None:
+                self._memory.save(slot)
+                if n_restored := self._memory.restore(slot, saved, saved_length):
+                    return n_restored
+                # The caches that made room for nothing may have been the best ones.
+                best, length = self._best(slot, task, prompt, whole=whole)
+        if best is None:
+            return 0
+        if best is not slot:
+            self._memory.save(slot)
+            return self._memory.share(best, slot, length)
+        self._memory.save(slot, length)
+        return self._memory.cut(slot, length)
+
+    def present(self, request: GenerationRequest, prompt: list[int]) -> int:
+        """How many tokens of a prompt a new sequence would not have to evaluate now."""
+        whole = not self._memory.is_divisible
+        _, in_slots = self._memory.longest(request.cache_salt, prompt, whole=whole)
+        in_slots = max(in_slots, self._system.slot.common_prefix(prompt))
+        _, in_memory = self._memory.longest_saved(request.cache_salt, prompt, in_slots, whole=whole)
+        return max(in_slots, in_memory)
+
+    def _best_idle(self, salt: str, prompt: list[int]) -> tuple[Slot | None, int]:
+        if not self._memory.is_divisible:
+            best, length = self._memory.longest(salt, prompt, _is_idle, whole=True)
+            if best is not None:
+                return best, length
+        return self._memory.longest(salt, prompt, _is_idle)
+
+    def _best(self, slot: Slot, task: Task, prompt: list[int], *, whole: bool) -> tuple[Slot | None, int]:
+        """Whose cache stands for most of a prompt, and for how much; among equals, the slot's own before all others."""
+        sources = [slot] if self._may_use(slot, task) else []
+        if self.is_possible:
+            sources += [other for other in self._slots if other.task_id == task.id and other is not slot]
+        sources.append(self._system.slot)
+        lengths = {other: other.common_prefix(prompt) for other in sources}
+        if whole:
+            lengths = {other: length for other, length in lengths.items() if length == len(other.tokens)}
+        best, length = max(lengths.items(), key=lambda item: item[1], default=(None, 0))
+        if self._may_look_up(task.request):
+            other, other_length = self._memory.longest(task.request.cache_salt, prompt, whole=whole)
+            if other_length > length:
+                return other, other_length
+        return (best, length) if length else (None, 0)
+
+    def _may_look_up(self, request: GenerationRequest) -> bool:
+        """Whether a request may begin with what others left."""
+        return self.is_possible and request.cache_prompt
+
+    def _may_use(self, slot: Slot, task: Task) -> bool:
+        """Whether a sequence may begin with what its own slot holds."""
+        is_shared = self._may_look_up(task.request) and slot.salt == task.request.cache_salt
+        return is_shared or (self.is_possible and slot.task_id == task.id)
+
+
+def _is_idle(slot: Slot) -> bool:
+    return slot.is_idle

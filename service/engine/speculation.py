@@ -1,0 +1,77 @@
+"""Speculation: which tokens are tried ahead of those that the model has chosen."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence as SequenceOf
+
+from service.config import EngineConfig
+from service.engine.lookup import Drafter
+from service.engine.model import LanguageModel
+from service.engine.slots import Slot
+from service.engine.step_cost import StepCost
+
+logger = logging.getLogger(__name__)
+
+
+class Speculation:
+    """Drafts for the sequences that decode, while they pay.
+
+    A draft changes no text: every token is chosen from the logits behind the tokens before it, as without drafts, and
+    a draft that says another one is removed. So sampled output has the same distribution, too.
+
+    Args:
+        model: drafts need one that can take back the last tokens of a sequence.
+        config: whether drafts are wanted, and how long a batch and a context may be.
+    """
+
+    def __init__(self, model: LanguageModel, config: EngineConfig) -> None:
+        self._model = model
+        self._config = config
+        self._cost = StepCost()
+        self.is_on = config.lookup and model.info.can_cut
+        if config.lookup and not self.is_on:
+            logger.info("--lookup has no effect: this model cannot take back tokens that were tried")
+
+    def drafts(self, decoding: SequenceOf[Slot]) -> dict[int, list[int]]:
+        """Tokens that are tried in the next step behind the next one, by slot; nothing for slots without a guess.
+
+        Args:
+            decoding: all slots that decode. Nothing else may be in that step: prompts use its time better.
+        """
+        if not self.is_on or not decoding:
+            return {}
+        info = self._model.info
+        room = min(info.n_logits, info.n_batch, self._config.n_batch, self._model.cells_free) - len(decoding)
+        price = self._cost.price(len(decoding))
+        drafts = {}
+        for place, slot in enumerate(decoding):
+            # What is left is shared evenly.
+            limit = min(room // (len(decoding) - place), self._limit(slot))
+            if limit > 0 and (draft := _drafter(slot).draft(limit, price)):
+                drafts[slot.id] = draft
+                room -= len(draft)
+        return drafts
+
+    def observe(self, n_tokens: int, step_s: float) -> None:
+        """Learn what a step without prompts costs: ``n_tokens`` tokens took ``step_s`` seconds."""
+        if self.is_on:
+            self._cost.observe(n_tokens, step_s)
+
+    def _limit(self, slot: Slot) -> int:
+        """Tokens that could be of use to a slot's sequence behind the next one."""
+        sequence = slot.sequence
+        assert sequence is not None
+        if sequence.grouping is not None:
+            return 0
+        room = self._config.n_ctx_slot - len(slot.tokens) - 2
+        return room if sequence.max_tokens is None else min(room, sequence.max_tokens - sequence.sampled - 1)
+
+
+def _drafter(slot: Slot) -> Drafter:
+    """The drafter of the slot's sequence, which decodes."""
+    sequence = slot.sequence
+    assert sequence is not None and sequence.pending is not None
+    if sequence.drafter is None:
+        sequence.drafter = Drafter([*slot.tokens, sequence.pending])
+    return sequence.drafter

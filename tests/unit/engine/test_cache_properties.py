@@ -1,0 +1,47 @@
+"""Random mixes on engines that move caches about: every answer is the model's, and nothing stays behind."""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.config import EngineConfig
+from service.engine.types import SlotState, SystemPrompt, SystemPromptRequest
+from tests.support.engine import EngineBench
+from tests.support.random_mix import RandomMix
+
+#: Bytes of a saved token with which 1 MiB holds thousands of prompts, or hardly one.
+SMALL, LARGE = 8, 6000
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 5), st.integers(64, 200), st.integers(-200, 40), st.booleans())
+def test_caches_move_without_anyone_noticing(seed: int, n_slots: int, n_ctx: int, spare: int, can_split: bool) -> None:
+    random_ = random.Random(seed)
+    config = EngineConfig(
+        n_slots=n_slots,
+        n_ctx_slot=n_ctx,
+        cache_ram_mib=random_.choice([0, 1, 1, -1]),
+        idle_cells=random_.choice([0, 50, 256]),
+        prefill_budget_ms=random_.choice([20, 100]),
+        idle_prefill_budget_ms=random_.choice([40, 250]),
+    )
+    bench = EngineBench(
+        config,
+        n_cells=max(2 * n_ctx, n_slots * n_ctx + spare),
+        can_fork=can_split,
+        can_cut=can_split or random_.random() < 0.5,
+        saved_bytes=random_.choice([SMALL, LARGE]),
+    )
+    mix = RandomMix(bench, seed, failures=random_.choice([0.0, 0.02]))
+    for _ in range(120):
+        mix.step(rate=0.4)
+    mix.finish()
+    assert all(slot.state is SlotState.IDLE for slot in bench.engine.snapshot().slots)
+    assert not bench.engine._admission.following._leaders
+    bench.complete(SystemPromptRequest(SystemPrompt("x", (1, 2))))
+    bench.complete(SystemPromptRequest(SystemPrompt()))
+    memory = bench.engine._memory
+    assert (memory.cells_used, memory.saved.n_bytes, len(memory.saved), len(memory._index)) == (0, 0, 0, 0)

@@ -1,0 +1,146 @@
+"""Tokens that are tried ahead: the same text in fewer steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from service.config import EngineConfig
+from service.engine.scripted import EOS
+from service.engine.types import FinishReason
+from service.sampling.settings import SamplingSettings
+from tests.support.engine import EngineBench, RecordingSink, expected_text, request
+from tests.support.random_mix import RandomMix
+
+LOOKUP = EngineConfig(n_slots=2, n_ctx_slot=512, lookup=True)
+PERIOD = 12
+PHRASE = "abcdefghijkl"
+
+
+def repeat(tokens: Sequence[int]) -> int:
+    """The token that came a period ago: a text that repeats its prompt for ever."""
+    return tokens[-PERIOD]
+
+
+def repeat_then_stop(tokens: Sequence[int]) -> int:
+    """The same, until a text of 100 tokens."""
+    return EOS if len(tokens) >= 100 else tokens[-PERIOD]
+
+
+def n_steps(bench: EngineBench) -> int:
+    """Steps of the model so far."""
+    return len(bench.model.decoded)
+
+
+def complete(config: EngineConfig, **options: object) -> tuple[RecordingSink, int]:
+    """A request that repeats its prompt, and how many steps it took."""
+    bench = EngineBench(config, script=repeat, token_s=0.0001)
+    sink = bench.complete(request(PHRASE, **({"max_tokens": 100} | options)))
+    return sink, n_steps(bench)
+
+
+def test_repetitions_take_fewer_steps_and_say_the_same() -> None:
+    plain, plain_steps = complete(replace(LOOKUP, lookup=False))
+    tried, steps = complete(LOOKUP)
+    assert tried.text == plain.text == (PHRASE * 9)[:100]
+    assert steps < plain_steps / 3
+    assert replace(tried.finished, seed=0, timings=plain.finished.timings) == replace(plain.finished, seed=0)
+
+
+def test_every_token_is_its_own_piece() -> None:
+    sink, _ = complete(LOOKUP)
+    assert len(sink.events) == 102
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_sampled_text_is_that_of_the_same_draws_without_drafts(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    # Enough repetitions for drafts, enough surprises to reject some.
+    monkeypatch.setattr("service.engine.scripted.CERTAIN", 8.0)
+    sampling = SamplingSettings(
+        temperature=1.0, top_k=0, top_p=1.0, min_p=0.0, repeat_penalty=1.02, ignore_eos=True, seed=seed
+    )
+    plain, plain_steps = complete(replace(LOOKUP, lookup=False), sampling=sampling, max_tokens=200)
+    tried, steps = complete(LOOKUP, sampling=sampling, max_tokens=200)
+    assert tried.text == plain.text
+    assert steps < plain_steps
+
+
+@pytest.mark.parametrize("max_tokens", range(1, 30))
+def test_the_limit_is_kept(max_tokens: int) -> None:
+    sink, _ = complete(LOOKUP, max_tokens=max_tokens)
+    assert sink.text == (PHRASE * 3)[:max_tokens]
+    assert sink.finished.tokens_cached == PERIOD + max_tokens - 1
+
+
+@pytest.mark.parametrize("stop", [b"l", b"kla", b"labc", b"efgh"])
+def test_a_stop_text_ends_a_draft(stop: bytes) -> None:
+    plain, _ = complete(replace(LOOKUP, lookup=False), stop_texts=(stop,), min_tokens=30)
+    tried, _ = complete(LOOKUP, stop_texts=(stop,), min_tokens=30)
+    assert (tried.text, tried.finished.stop_text) == (plain.text, stop)
+    assert tried.finished.tokens_cached == plain.finished.tokens_cached
+
+
+def test_the_end_of_a_text_ends_a_draft() -> None:
+    bench = EngineBench(LOOKUP, script=repeat_then_stop, token_s=0.0001)
+    sink = bench.complete(request(PHRASE, max_tokens=None))
+    assert sink.text == (PHRASE * 9)[: 100 - PERIOD]
+    assert sink.finished.reason is FinishReason.STOP
+    assert bench.engine.snapshot().slots[0].cached_tokens == 100
+
+
+def test_what_a_wrong_draft_left_is_taken_back_before_the_next_step() -> None:
+    bench = EngineBench(LOOKUP)
+    _, sink = bench.submit(request("aab aab aab ", max_tokens=60))
+    bench.run()
+    assert sink.text == expected_text("aab aab aab ", 60)
+
+
+def test_a_context_that_is_nearly_full_is_not_overrun() -> None:
+    config = EngineConfig(n_slots=1, n_ctx_slot=64, lookup=True)
+    bench = EngineBench(config, script=repeat, token_s=0.0001)
+    sink = bench.complete(request(PHRASE, max_tokens=None))
+    assert sink.finished.reason is FinishReason.LENGTH
+    assert sink.text == (PHRASE * 6)[: 64 - PERIOD]
+
+
+def test_drafts_take_no_cells_from_others() -> None:
+    config = EngineConfig(n_slots=2, n_ctx_slot=40, lookup=True)
+    bench = EngineBench(config, n_cells=41, script=repeat, token_s=0.0001)
+    bench.complete(request("kept kept kept k", slot_id=1, max_tokens=1))
+    kept = bench.model.tokens(1)
+    bench.complete(request(PHRASE, slot_id=0, max_tokens=41 - len(kept) - PERIOD, cache_prompt=False))
+    assert bench.model.tokens(1) == kept
+
+
+def test_no_draft_delays_a_prompt() -> None:
+    bench = EngineBench(LOOKUP, script=repeat, token_s=0.0001)
+    bench.submit(request(PHRASE, max_tokens=200))
+    for _ in range(10):
+        bench.step()
+    bench.submit(request("x" * 400, max_tokens=1))
+    while True:
+        bench.step()
+        parts = bench.model.decoded[-1]
+        if any(part.seq_id == 1 and len(part.tokens) > 1 for part in parts):
+            assert all(len(part.tokens) == 1 for part in parts if part.seq_id == 0)
+        if not bench.engine.has_work:
+            break
+
+
+def test_a_model_that_cannot_take_tokens_back_gets_no_drafts(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    bench = EngineBench(LOOKUP, script=repeat, can_cut=False)
+    assert "--lookup has no effect" in caplog.text
+    assert bench.complete(request(PHRASE, max_tokens=50)).text == (PHRASE * 5)[:50]
+    assert n_steps(bench) == 50
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_any_mix_with_drafts(seed: int) -> None:
+    mix = RandomMix(EngineBench(EngineConfig(n_slots=4, n_ctx_slot=64, lookup=True), n_cells=220), seed)
+    for _ in range(300):
+        mix.step()
+    mix.finish()
+    assert mix.n_answered > 20
