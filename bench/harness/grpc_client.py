@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
 
 import grpc
 
-from bench.harness.errors import BenchError
+from bench.harness.errors import BenchError, RefusedError
 from bench.harness.load import Job, StreamTiming
 from slotline.v1 import generation_pb2, inference_service_pb2_grpc, sampling_pb2
 
@@ -35,20 +36,29 @@ class GrpcTarget:
     ) -> None:
         await self._channel.close()
 
-    async def generate(self, job: Job) -> StreamTiming:
+    async def generate(self, job: Job, *, on_event: Callable[[], None] = lambda: None) -> StreamTiming:
         """Serve one job over the shared channel."""
         sent = time.perf_counter()
-        first_token = 0.0
+        arrivals: list[float] = []
+        deltas: list[generation_pb2.Delta] = []
         n_tokens = 0
-        async for response in self._stub.Generate(_request(job)):
-            if not first_token and response.HasField("delta"):
-                first_token = time.perf_counter()
-            elif response.HasField("finished"):
-                n_tokens = response.finished.tokens_predicted
+        try:
+            async for response in self._stub.Generate(_request(job)):
+                if response.HasField("delta"):
+                    arrivals.append(time.perf_counter())
+                    deltas.append(response.delta)
+                    on_event()
+                elif response.HasField("finished"):
+                    n_tokens = response.finished.tokens_predicted
+        except grpc.aio.AioRpcError as error:
+            if error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED:
+                raise RefusedError(f"Generate: {error.details()}", None) from error
+            raise BenchError(f"Generate failed with {error.code().name}: {error.details()}") from error
         ended = time.perf_counter()
-        if n_tokens != job.n_tokens:
-            raise BenchError(f"Generate: max_tokens {job.n_tokens} gave {n_tokens} tokens")
-        return StreamTiming(sent, first_token, ended, n_tokens)
+        if n_tokens != job.n_tokens or not arrivals:
+            raise BenchError(f"Generate: max_tokens {job.n_tokens} gave {n_tokens} tokens in {len(arrivals)} outputs")
+        text = "".join(piece.text for delta in deltas for piece in delta.pieces) if job.wants_text else ""
+        return StreamTiming(sent, arrivals[0], ended, n_tokens, tuple(arrivals), text)
 
 
 def _request(job: Job) -> generation_pb2.GenerateRequest:

@@ -6,9 +6,12 @@ Tokens are counted from what a server says it generated, never from messages: a 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from itertools import pairwise
+from typing import Any, Protocol, TypeVar
+
+Value = TypeVar("Value")
 
 # Openings of stories, so that the text goes on; of nearly equal length, and none the beginning of another.
 _OPENINGS = (
@@ -48,6 +51,7 @@ class Job:
     Attributes:
         cache_prompt: whether a cached prefix may be used.
         slot_id: slot to use, None for any.
+        wants_text: whether the answer's text is needed; reading it takes the client some time.
     """
 
     prompt: str
@@ -56,6 +60,7 @@ class Job:
     cache_prompt: bool = False
     slot_id: int | None = None
     sampling: Sampling = SAMPLING
+    wants_text: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,26 +72,39 @@ class StreamTiming:
         first_token: the first output had arrived.
         ended: the final message had arrived.
         n_tokens: tokens generated, as reported by the server.
+        arrivals: when each output arrived, without the final message; empty if the target does not keep them.
+        text: the answer, if the job wants it.
     """
 
     sent: float
     first_token: float
     ended: float
     n_tokens: int
+    arrivals: tuple[float, ...] = ()
+    text: str = ""
 
     @property
     def first_token_ms(self) -> float:
         """Milliseconds from sending to the first output."""
         return (self.first_token - self.sent) * 1000
 
+    def inter_token_ms(self) -> list[float]:
+        """Milliseconds that each token after the first let a reader wait: one entry per token.
+
+        A token that came in one output with the token before it was not waited for.
+        """
+        waits = [(later - earlier) * 1000 for earlier, later in pairwise(self.arrivals)]
+        return waits + [0.0] * (self.n_tokens - 1 - len(waits))
+
 
 class Target(Protocol):
     """Something that can serve a job."""
 
-    async def generate(self, job: Job) -> StreamTiming:
-        """Serve one job to its end.
+    async def generate(self, job: Job, *, on_event: Callable[[], None] = ...) -> StreamTiming:
+        """Serve one job to its end; ``on_event`` is called when an output arrives. Cancelling it abandons the request.
 
         Raises:
+            RefusedError: the server is too busy to take the job.
             BenchError: it failed, or generated another number of tokens than asked for.
         """
 
@@ -105,8 +123,16 @@ def story_jobs(n_streams: int, n_tokens: int, *, sampling: Sampling = SAMPLING) 
 
 async def run_together(target: Target, jobs: Sequence[Job]) -> list[StreamTiming]:
     """Serve all jobs at the same time."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(target.generate(job)) for job in jobs]
+    return await together(target.generate(job) for job in jobs)
+
+
+async def together(works: Iterable[Coroutine[Any, Any, Value]]) -> list[Value]:
+    """Run all at the same time; the first error ends the others and is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(work) for work in works]
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
     return [task.result() for task in tasks]
 
 

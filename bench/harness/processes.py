@@ -125,5 +125,9 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         try:
             process.wait(_STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            pass  # Killed below.
+        finally:
+            # Also after a second Ctrl-C, which ends the waiting.
+            if process.poll() is None:
+                process.kill()
+                process.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,21 @@ class Goal:
 
 
 @dataclass(frozen=True, slots=True)
+class Point:
+    """Where a figure stands in a plot.
+
+    Attributes:
+        plot: title of the plot; it says what x is.
+        line: which line of the plot the figure belongs to.
+        x: position on the horizontal axis.
+    """
+
+    plot: str
+    line: str
+    x: float
+
+
+@dataclass(frozen=True, slots=True)
 class Figure:
     """One measured quantity.
 
@@ -31,12 +47,14 @@ class Figure:
         unit: unit of the samples; empty for ratios.
         samples: one per round, in the order measured; at least one.
         goal: limit for the median, or None.
+        point: place on a curve, or None for a figure that stands alone.
     """
 
     name: str
     unit: str
     samples: tuple[float, ...]
     goal: Goal | None = None
+    point: Point | None = None
 
     @property
     def median(self) -> float:
@@ -121,4 +139,5 @@ def _figure_object(figure: Figure) -> dict[str, object]:
         "samples": list(figure.samples),
         "goal": None if figure.goal is None else {"relation": figure.goal.relation, "limit": figure.goal.limit},
         "goal_met": figure.is_goal_met,
+        "point": None if figure.point is None else dataclasses.asdict(figure.point),
     }

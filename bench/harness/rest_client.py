@@ -1,4 +1,4 @@
-"""A streaming client of ``POST /completion`` on bare sockets, light enough not to disturb what it measures."""
+"""A streaming client of the REST API on bare sockets, light enough not to disturb what it measures."""
 
 from __future__ import annotations
 
@@ -8,35 +8,44 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 
-from bench.harness.errors import BenchError
+from bench.harness.errors import BenchError, RefusedError
 from bench.harness.load import Job, StreamTiming
 
 _DATA = b"data: "
+_DONE = b"[DONE]"
 
 
 class RestTarget:
-    """The REST API of Slotline or of llama-server on a loopback port; every request has a connection of its own."""
+    """The REST API of Slotline or of llama-server on a loopback port; every request has a connection of its own.
 
-    def __init__(self, port: int) -> None:
+    Args:
+        is_chat: send jobs to ``/v1/chat/completions`` instead of ``/completion``.
+    """
+
+    def __init__(self, port: int, *, is_chat: bool = False) -> None:
         self._port = port
+        self._is_chat = is_chat
 
     async def generate(self, job: Job, *, on_event: Callable[[], None] = lambda: None) -> StreamTiming:
         """Serve one job over server-sent events. The connection is open before the clock starts."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         try:
             sent = time.perf_counter()
-            writer.write(_request(job, self._port))
-            first_token = 0.0
-            last = b""
+            writer.write(_request(job, self._port, is_chat=self._is_chat))
+            arrivals: list[float] = []
+            events: list[bytes] = []
             async for event in _events(reader):
-                # Only the final event is parsed: parsing each would take time from the server on a small machine.
-                first_token = first_token or time.perf_counter()
-                last = event
+                if event == _DONE:
+                    continue
+                # Nothing is parsed before the end: that would take time from the server on a small machine.
+                arrivals.append(time.perf_counter())
+                events.append(event)
                 on_event()
-            ended = time.perf_counter()
         finally:
             writer.close()
-        return StreamTiming(sent, first_token, ended, _generated(last, job))
+        n_tokens = _generated(events[-1] if events else b"", job)
+        text = "".join(json.loads(event)["content"] for event in events) if job.wants_text else ""
+        return StreamTiming(sent, arrivals[0], arrivals[-1], n_tokens, tuple(arrivals[:-1]), text)
 
     async def post(self, path: str, body: object) -> bytes:
         """The body of the answer to a request that is not streamed.
@@ -57,9 +66,8 @@ class RestTarget:
         return content
 
 
-def _request(job: Job, port: int) -> bytes:
+def _request(job: Job, port: int, *, is_chat: bool) -> bytes:
     options: dict[str, object] = {
-        "prompt": job.prompt,
         "n_predict": job.n_tokens,
         "stream": True,
         "seed": job.seed,
@@ -70,7 +78,10 @@ def _request(job: Job, port: int) -> bytes:
     if job.slot_id is not None:
         # The option's name in the documented API, and in llama-server today.
         options |= {"slot_id": job.slot_id, "id_slot": job.slot_id}
-    return _post("/completion", port, options)
+    if is_chat:
+        options |= {"messages": [{"role": "user", "content": job.prompt}], "stream_options": {"include_usage": True}}
+        return _post("/v1/chat/completions", port, options)
+    return _post("/completion", port, options | {"prompt": job.prompt})
 
 
 def _post(path: str, port: int, body: object) -> bytes:
@@ -88,9 +99,11 @@ async def _events(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
     status, _, headers = head.partition(b"\r\n")
     if b" 200 " not in status + b" ":
         body = await reader.read()
-        raise BenchError(f"POST /completion answered {status.decode()}: {body[:500].decode(errors='replace')}")
+        if b" 429 " in status + b" ":
+            raise RefusedError(f"POST /completion: {body[:500].decode(errors='replace')}", _retry_after_s(headers))
+        raise BenchError(f"a stream was answered {status.decode()}: {body[:500].decode(errors='replace')}")
     if b"transfer-encoding: chunked" not in headers.lower():
-        raise BenchError("POST /completion answered a stream without a chunked body")
+        raise BenchError("a stream was answered without a chunked body")
     pending = b""
     while size := int(await reader.readuntil(b"\r\n"), 16):
         pending += (await reader.readexactly(size + 2))[:-2]
@@ -100,12 +113,24 @@ async def _events(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
                 yield event.removeprefix(_DATA)
 
 
+def _retry_after_s(headers: bytes) -> float | None:
+    """Seconds in the header ``Retry-After``; None without it, or if it holds a date."""
+    for line in headers.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == b"retry-after" and value.strip().isdigit():
+            return float(value)
+    return None
+
+
 def _generated(last: bytes, job: Job) -> int:
     """Tokens generated according to the final event."""
     final = json.loads(last) if last else {}
-    if final.get("stop") is not True:
-        raise BenchError(f"POST /completion ended without a final event; the last one was {last[:500]!r}")
-    n_tokens = int(final["tokens_predicted"])
+    if usage := final.get("usage"):
+        n_tokens = int(usage["completion_tokens"])
+    elif final.get("stop") is True:
+        n_tokens = int(final["tokens_predicted"])
+    else:
+        raise BenchError(f"the stream ended without a final event; the last one was {last[:500]!r}")
     if n_tokens != job.n_tokens:
-        raise BenchError(f"POST /completion: n_predict {job.n_tokens} gave {n_tokens} tokens")
+        raise BenchError(f"n_predict {job.n_tokens} gave {n_tokens} tokens")
     return n_tokens

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from bench.harness.machine import ForeignLoad
 
@@ -17,11 +18,14 @@ _PATIENCE_S = 300.0
 #: Rounds that may be measured again, as a multiple of the rounds asked for.
 _RETRY_FACTOR = 2
 
+Sample = TypeVar("Sample")
+
+#: Measures one number.
 Measure = Callable[[], Awaitable[float]]
 
 
 @dataclass(frozen=True, slots=True)
-class Rounds:
+class Rounds(Generic[Sample]):
     """What alternating measurement gave.
 
     Attributes:
@@ -30,24 +34,26 @@ class Rounds:
         is_disturbed: whether some disturbed rounds had to be kept.
     """
 
-    samples: Mapping[str, tuple[float, ...]]
+    samples: Mapping[str, tuple[Sample, ...]]
     n_repeated: int
     is_disturbed: bool
 
 
-async def alternate(variants: Mapping[str, Measure], *, repeats: int, max_foreign_cores: float) -> Rounds:
+async def alternate(
+    variants: Mapping[str, Callable[[], Awaitable[Sample]]], *, repeats: int, max_foreign_cores: float
+) -> Rounds[Sample]:
     """Measure every variant once per round, each round starting with another variant.
 
     A round during which other processes kept more than ``max_foreign_cores`` cores busy is measured again, up to
     twice as often as rounds were asked for; after that, disturbed rounds are kept, the least disturbed ones first.
     """
     names = list(variants)
-    clean: list[dict[str, float]] = []
-    disturbed: list[tuple[float, dict[str, float]]] = []
+    clean: list[dict[str, Sample]] = []
+    disturbed: list[tuple[float, dict[str, Sample]]] = []
     patience_s = _PATIENCE_S
     while len(clean) < repeats and len(clean) + len(disturbed) < repeats * (1 + _RETRY_FACTOR):
         start = (len(clean) + len(disturbed)) % len(names)
-        values: dict[str, float] = {}
+        values: dict[str, Sample] = {}
         worst = 0.0
         for name in names[start:] + names[:start]:
             patience_s -= await _wait_for_quiet(max_foreign_cores, patience_s)
@@ -67,7 +73,7 @@ async def alternate(variants: Mapping[str, Measure], *, repeats: int, max_foreig
     )
 
 
-def describe(rounds: Rounds, what: str) -> tuple[str, ...]:
+def describe(rounds: Rounds[Sample], what: str) -> tuple[str, ...]:
     """A note for the report if others disturbed the measurement."""
     if rounds.is_disturbed:
         return (f"{what}: other processes disturbed the measurement, some samples are too pessimistic",)

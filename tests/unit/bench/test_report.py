@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bench.harness.report import Figure, Goal, Result, render_table, to_json
+from bench.harness.report import Figure, Goal, Point, Result, render_table, to_json
 
 RESULT = Result(
     "decode",
@@ -46,6 +46,13 @@ def test_json_keeps_every_sample_and_the_conditions() -> None:
     assert (engine["goal"], engine["goal_met"]) == (None, None)
     assert (ratio["goal"], ratio["goal_met"]) == ({"relation": "at least", "limit": 0.95}, True)
     assert added["goal_met"] is False
+
+
+def test_json_has_the_place_of_a_figure_on_its_curve() -> None:
+    figures = (Figure("rate", "tokens/s", (1.0,), None, Point("rate by streams", "REST", 4)), Figure("a", "", (2.0,)))
+    on_curve, alone = json.loads(to_json([Result("scaling", "a title", figures)], {}))["results"][0]["figures"]
+    assert on_curve["point"] == {"plot": "rate by streams", "line": "REST", "x": 4}
+    assert alone["point"] is None
 
 
 @pytest.mark.parametrize(

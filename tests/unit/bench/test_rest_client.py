@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
-from bench.harness.errors import BenchError
+from bench.harness.errors import BenchError, RefusedError
 from bench.harness.load import Job
 from bench.harness.rest_client import RestTarget
 
@@ -63,3 +64,35 @@ async def test_what_is_not_a_complete_answer_stops_the_benchmark(answer: bytes, 
     async with _server(answer) as (port, _):
         with pytest.raises(BenchError, match=message):
             await RestTarget(port).generate(JOB)
+
+
+async def test_outputs_are_timed_without_the_final_event_and_joined_if_the_text_is_wanted() -> None:
+    events = b'data: {"content":"a"}\n\n', b'data: {"content":" b"}\n\n', FINAL
+    async with _server(HEAD + b"".join(map(_chunk, (*events, b"")))) as (port, _):
+        timing = await RestTarget(port).generate(dataclasses.replace(JOB, wants_text=True))
+    assert timing.text == "a b"
+    assert len(timing.arrivals) == 2
+    assert timing.first_token == timing.arrivals[0]
+
+
+@pytest.mark.parametrize(
+    ("header", "retry_after_s"),
+    [(b"retry-after: 3\r\n", 3.0), (b"", None), (b"Retry-After: Wed, 21 Oct 2015 07:28:00 GMT\r\n", None)],
+    ids=["seconds", "missing", "date"],
+)
+async def test_a_refusal_says_when_to_come_back(header: bytes, retry_after_s: float | None) -> None:
+    answer = b"HTTP/1.1 429 Too Many Requests\r\n" + header + b"Content-Length: 4\r\n\r\nfull"
+    async with _server(answer) as (port, _):
+        with pytest.raises(RefusedError, match="full") as refused:
+            await RestTarget(port).generate(JOB)
+    assert refused.value.retry_after_s == retry_after_s
+
+
+async def test_a_chat_is_counted_by_its_usage_before_the_end_mark() -> None:
+    events = b'data: {"choices":[],"usage":{"completion_tokens":2}}\n\n', b"data: [DONE]\n\n"
+    async with _server(HEAD + b"".join(map(_chunk, events)) + _chunk(b"")) as (port, requests):
+        timing = await RestTarget(port, is_chat=True).generate(JOB)
+    assert timing.n_tokens == 2
+    sent = json.loads(requests[0])
+    assert sent["messages"] == [{"role": "user", "content": "Once"}]
+    assert sent["stream_options"] == {"include_usage": True}

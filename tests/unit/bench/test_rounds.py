@@ -44,7 +44,9 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rounds, "_QUIET_WINDOW_S", 0.0)
 
 
-async def _run(monkeypatch: pytest.MonkeyPatch, loads: list[float], repeats: int) -> tuple[rounds.Rounds, list[str]]:
+async def _run(
+    monkeypatch: pytest.MonkeyPatch, loads: list[float], repeats: int
+) -> tuple[rounds.Rounds[float], list[str]]:
     machine = _Machine(iter(loads))
     monkeypatch.setattr(rounds, "ForeignLoad", machine)
     calls: list[str] = []

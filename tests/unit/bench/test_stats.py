@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.harness.stats import median, pair_differences, pair_ratios, percentile
+from bench.harness.stats import gaps_within, median, pair_differences, pair_ratios, percentile
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,13 @@ def test_one_wild_sample_moves_the_median_no_further_than_to_a_neighbour(samples
     middle = len(ordered) // 2
     assert ordered[max(middle - 1, 0)] <= median(wild)
     assert len(samples) < 3 or median(wild) <= ordered[min(middle + 1, len(ordered) - 1)]
+
+
+def test_gaps_that_reach_into_the_span_count_in_full() -> None:
+    arrivals = [0.0, 1.0, 3.0, 6.0, 10.0, 11.0]
+    assert gaps_within(arrivals, 2.0, 7.0) == (2.0, 3.0, 4.0)
+    assert gaps_within(arrivals, 3.0, 6.0) == (3.0,)
+    assert gaps_within(arrivals, 20.0, 30.0) == ()
 
 
 def test_pairs_are_compared_within_their_round() -> None:

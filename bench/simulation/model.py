@@ -1,0 +1,180 @@
+"""A model that costs what a profile says and computes next to nothing, so that 100,000 requests pass in minutes.
+
+The scripted model of the engine's tests checks what the engine does and computes each token from all before it. This
+one trusts the engine, and counts cells instead of keeping them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import numpy as np
+
+from bench.simulation.profile import CostProfile
+from bench.simulation.spans import SpanMemory
+from service.engine.model import CacheFull, DecodeFailed, Logits, ModelInfo, Pooling, Rows, SavedSequence, Segment
+from service.engine.scripted import VirtualClock
+from service.sampling.gbnf import GrammarError
+from service.sampling.grammar import Grammar
+
+#: Every token is a byte.
+N_VOCAB = 256
+#: The letters that answers consist of.
+_LETTERS = range(ord("a"), ord("z") + 1)
+#: After so many tokens the letters repeat; a prime, so that nothing else does.
+_PERIOD = 9973
+_CERTAIN = 50.0
+
+
+class SimulatedModel:
+    """A ``LanguageModel`` over bytes that says letters for ever and lets virtual time pass.
+
+    It neither shifts positions nor embeds: requests end where their context does.
+
+    Args:
+        n_cells: KV cells.
+        n_seq_max: number of sequences.
+        profile: what steps and copies cost.
+        clock: advanced by them.
+    """
+
+    def __init__(self, n_cells: int, n_seq_max: int, profile: CostProfile, clock: VirtualClock) -> None:
+        self._info = ModelInfo(
+            n_vocab=N_VOCAB,
+            n_cells=n_cells,
+            n_batch=max(512, n_seq_max),
+            n_logits=max(512, n_seq_max),
+            n_seq_max=n_seq_max,
+            n_embd=1,
+            n_hidden=0,
+            pooling=Pooling.LAST,
+            can_generate=True,
+            n_ctx_train=n_cells,
+            eog_tokens=frozenset(),
+            nl_token=-1,
+            bos_token=-1,
+            can_shift=False,
+            can_cut=True,
+        )
+        self._profile = profile
+        self._clock = clock
+        self._memory = SpanMemory(n_cells, n_seq_max)
+        self._letters = random.Random(0).choices(_LETTERS, k=_PERIOD)
+        self._rows = {letter: _row(letter) for letter in _LETTERS}
+        self._ends: list[int] = []
+
+    @property
+    def info(self) -> ModelInfo:
+        """Facts that never change."""
+        return self._info
+
+    @property
+    def cells_free(self) -> int:
+        """Cells that no sequence holds."""
+        return self._memory.free
+
+    def answer(self, n_before: int, n_tokens: int) -> tuple[int, ...]:
+        """The tokens behind ``n_before`` others: they depend on their places alone."""
+        return tuple(self._letter(place) for place in range(n_before, n_before + n_tokens))
+
+    def decode(self, segments: Sequence[Segment]) -> None:
+        """Count the tokens and let time pass."""
+        n_tokens = sum(len(segment.tokens) for segment in segments)
+        if n_tokens > self._memory.free:
+            raise CacheFull
+        ends, n_rows, n_attended = [], 0, 0
+        for segment in segments:
+            seq_id, n_new = segment.seq_id, len(segment.tokens)
+            if segment.position != self._memory.length(seq_id):
+                raise DecodeFailed(f"sequence {seq_id} does not continue at {segment.position}")
+            self._memory.append(seq_id, n_new)
+            ends.append(segment.position + n_new - segment.n_logits)
+            n_rows += segment.n_logits
+            n_attended += n_new * segment.position + n_new * (n_new + 1) // 2
+        self._ends = ends
+        n_cells = self._info.n_cells - self._memory.free
+        self._clock.advance(self._profile.step_s(n_tokens, n_rows, n_attended, n_cells))
+
+    def logits(self, index: int, place: int = 0) -> Logits:
+        """The row that makes the letter of its place certain; whoever writes to it spoils it for the others."""
+        return self._rows[self._letter(self._ends[index] + place + 1)]
+
+    def remove(self, seq_id: int, start: int, end: int) -> bool:
+        """Give up the last tokens of a sequence; nothing is ever removed in front of others."""
+        if 0 <= end < self._memory.length(seq_id):
+            return False
+        self._memory.cut(seq_id, start)
+        return True
+
+    def fork(self, source: int, target: int, end: int) -> bool:
+        """Share cells."""
+        if source == target or self._memory.length(target) or self._memory.length(source) < end:
+            raise ValueError(f"sequence {source} cannot be forked to {target} up to {end}")
+        self._memory.fork(source, target, end)
+        return True
+
+    def unshare(self, seq_id: int) -> None:
+        """Copy shared cells."""
+        n_shared = self._memory.count_shared(seq_id)
+        if n_shared > self._memory.free:
+            raise CacheFull
+        self._memory.unshare(seq_id)
+        self._copy(n_shared)
+
+    def save(self, seq_id: int) -> SavedSequence:
+        """Remember how long a sequence is."""
+        n_cells = self._memory.length(seq_id)
+        self._copy(n_cells)
+        return SavedSequence(n_cells, n_cells * self._profile.cell_bytes, None)
+
+    def restore(self, seq_id: int, saved: SavedSequence) -> None:
+        """Take as many new cells."""
+        if self._memory.length(seq_id):
+            raise ValueError(f"sequence {seq_id} is not empty")
+        if saved.n_cells > self._memory.free:
+            raise CacheFull
+        self._memory.append(seq_id, saved.n_cells)
+        self._copy(saved.n_cells)
+
+    def position_max(self, seq_id: int) -> int:
+        """Highest position, -1 if empty."""
+        return self._memory.length(seq_id) - 1
+
+    def piece(self, token: int) -> bytes:
+        """The byte itself."""
+        return bytes((token,))
+
+    # What this model cannot do; it says so in ``info``, so that the engine does not ask -----------------------------
+
+    def shift(self, seq_id: int, start: int, end: int, delta: int) -> None:
+        """Refused."""
+        raise ValueError(f"positions {start} to {end - 1} of sequence {seq_id} cannot move by {delta}")
+
+    def divide(self, seq_id: int, start: int, end: int, divisor: int) -> None:
+        """Refused."""
+        raise ValueError(f"positions {start} to {end - 1} of sequence {seq_id} cannot be divided by {divisor}")
+
+    def hidden(self, segments: Sequence[Segment]) -> Rows:
+        """Refused."""
+        raise DecodeFailed(f"{len(segments)} segments cannot be embedded")
+
+    def encode(self, inputs: Sequence[Sequence[int]]) -> Rows:
+        """Refused."""
+        raise DecodeFailed(f"{len(inputs)} inputs cannot be encoded")
+
+    def grammar(self, text: str) -> Grammar:
+        """Refused."""
+        raise GrammarError(1, 1, f"there are no grammars here, such as {text!r}")
+
+    def _copy(self, n_cells: int) -> None:
+        self._clock.advance(self._profile.copy_cell_s * n_cells)
+
+    def _letter(self, place: int) -> int:
+        return self._letters[place % _PERIOD]
+
+
+def _row(letter: int) -> Logits:
+    row = np.zeros(N_VOCAB, np.float32)
+    row[letter] = _CERTAIN
+    return row

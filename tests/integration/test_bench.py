@@ -1,0 +1,68 @@
+"""The benchmarks run: one scenario against the server, without llama.cpp's own programs and without judging figures."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bench.__main__ import main
+
+
+@pytest.fixture(autouse=True)
+def _no_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The handler that ``main`` sets is for a process that only benchmarks."""
+    monkeypatch.setattr(signal, "signal", lambda number, handler: None)
+
+
+#: One thread, small sizes, and no waiting for other processes.
+SMALL = ("--alone", "--quick", "--any-load", "--repeats", "1", "--threads", "1")
+
+
+def test_a_scenario_prints_a_table_and_keeps_every_sample(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["shared_prefix", *SMALL, "--output", str(tmp_path), "--peers-python", "/nowhere/python"]) == 0
+    printed = capsys.readouterr().out
+    assert "shared_prefix: 8 requests at once: the same 128 tokens" in printed
+    assert "no plots: /nowhere/python does not exist" in printed
+    document = json.loads((tmp_path / "bench.json").read_text())
+    figures = {figure["name"]: figure["samples"] for figure in document["results"][0]["figures"]}
+    assert {name.partition(": ")[2] for name in figures} == {"gRPC", "REST"}
+    assert all(len(samples) == 1 and samples[0] > 0 for samples in figures.values())
+    assert document["conditions"]["llama-server"] == "not measured"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_leaves_no_server(number: signal.Signals, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bench", "streams", *SMALL, "--output", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ) as run:
+        parent = psutil.Process(run.pid)
+        while not (servers := [child for child in parent.children() if "serve" in child.cmdline()]):
+            assert run.poll() is None
+        run.send_signal(number)
+        _, errors = run.communicate()
+    assert run.returncode == 128 + number, errors.decode()
+    assert not any(server.is_running() for server in servers)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nothing"], "SCENARIO: 'nothing' is not one of startup"),
+        (["decode", "--repeats", "0"], "--repeats: 0 is less than 1"),
+    ],
+)
+def test_wrong_arguments_are_named(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert message in capsys.readouterr().err
+
+
+def test_a_scenario_that_needs_the_peers_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["decode", *SMALL, "--output", str(tmp_path)]) == 1
+    assert "run it without --alone" in capsys.readouterr().err
