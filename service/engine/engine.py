@@ -200,7 +200,7 @@ class Engine:
             self._running.evaluate()
         elif self._embedding.has_work:
             started_s = self._clock()
-            n_tokens = self._embedding.encode(self._budget.tokens(is_busy=False))
+            n_tokens = self._embedding.encode(self._budget.tokens(n_decode=0))
             model_s = self._clock() - started_s
             self._budget.observe(n_tokens, 0, model_s)
             self._running.totals.add_evaluated(n_tokens, model_s)

@@ -102,8 +102,7 @@ class RunningSequences:
 
     def evaluate(self) -> None:
         """Evaluate a plan, and the states that embeddings wait for. Together they keep the step's time."""
-        is_busy = any(slot.is_decoding for slot in self._slots)
-        budget = self._budget.tokens(is_busy=is_busy)
+        budget = self._budget.tokens(sum(slot.is_decoding for slot in self._slots))
         if self._embedding.has_work:
             due = self._embedding.due(budget)
             if due:
@@ -127,7 +126,8 @@ class RunningSequences:
         if not prefilling:
             return StepPlan(tuple(decoding), (), self._speculation.drafts(slots))
         n_batch = min(self._info.n_batch, max(self._config.n_batch, len(decoding) + 1))
-        return plan_step(decoding, prefilling, n_batch=n_batch, budget=budget)
+        min_rest = self._budget.min_rest(len(decoding))
+        return plan_step(decoding, prefilling, n_batch=n_batch, budget=budget, min_rest=min_rest)
 
     def _decode(self, budget: int) -> list[Segment]:
         """Evaluate a plan with so many prompt tokens.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+#: The oldest prompt has one part in so many of a step for itself, and so have inputs that are embedded.
+OWN_PART = 4
 #: Stands for all inputs that are being embedded, which share like one prompt.
 EMBEDDINGS = -1
 
@@ -42,25 +44,39 @@ class StepPlan:
         return len(self.decode) + sum(map(len, self.drafts.values()))
 
 
-def plan_step(decoding: Sequence[int], prefilling: Sequence[PrefillWork], *, n_batch: int, budget: int) -> StepPlan:
+def plan_step(
+    decoding: Sequence[int], prefilling: Sequence[PrefillWork], *, n_batch: int, budget: int, min_rest: int = 0
+) -> StepPlan:
     """Every decoding slot gives one token; prompts share what is left.
 
-    The prompts' share is divided evenly; what a short prompt does not need goes to the longer ones. So a short prompt
-    never waits for a long one, and the long one always moves.
+    The prompt that has the fewest tokens left goes first: so short prompts do not wait for long ones, and fewest are
+    under way at a time. The oldest one has a part of every step for itself, and so have inputs that are embedded, so
+    that they never wait for shorter prompts that keep coming.
 
     Args:
         decoding: slots that generate.
         prefilling: prompts in order of admission, each with at least one token left.
         n_batch: most tokens of the step.
         budget: most prompt tokens of the step; at least one is given if there is room in the batch.
+        min_rest: a prompt of which fewer tokens would be left is finished at once, beyond the budget.
     """
     room = min(max(1, budget), n_batch - len(decoding))
+    spare = n_batch - len(decoding) - room
     shares: dict[int, int] = {}
-    for place, work in enumerate(sorted(prefilling, key=lambda work: work.remaining)):
-        share = min(work.remaining, -(-room // (len(prefilling) - place)))
-        if share <= 0:
-            break
-        shares[work.slot_id] = share
+    part = -(-room // OWN_PART)
+    for place, work in enumerate(prefilling):
+        if place == 0 or work.slot_id == EMBEDDINGS:
+            shares[work.slot_id] = min(work.remaining, part, room)
+            room -= shares[work.slot_id]
+    for work in sorted(prefilling, key=lambda work: work.remaining):
+        given = shares.get(work.slot_id, 0)
+        share = min(work.remaining - given, room)
         room -= share
-    prefill = tuple((work.slot_id, shares[work.slot_id]) for work in prefilling if work.slot_id in shares)
+        rest = work.remaining - given - share
+        if share and 0 < rest < min_rest and rest <= spare:
+            share += rest
+            spare -= rest
+        if share:
+            shares[work.slot_id] = given + share
+    prefill = tuple((work.slot_id, shares[work.slot_id]) for work in prefilling if shares.get(work.slot_id))
     return StepPlan(tuple(decoding), prefill)

@@ -58,7 +58,7 @@ class SystemPromptHolder:
             CacheFull, DecodeFailed: it cannot be evaluated; there is no system prompt now.
         """
         start = len(self.slot.tokens)
-        n_tokens = min(budget.tokens(is_busy=False), self._model.info.n_batch)
+        n_tokens = min(budget.tokens(n_decode=0), self._model.info.n_batch)
         chunk = self._prompt.tokens[start : start + n_tokens]
         started_s = self._clock()
         try:

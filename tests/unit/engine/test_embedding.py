@@ -67,7 +67,7 @@ def test_a_running_stream_goes_on_at_every_step() -> None:
     bench.run()
 
 
-def test_a_prompt_and_texts_to_embed_share_the_time_evenly() -> None:
+def test_neither_a_prompt_nor_texts_to_embed_wait_for_the_other() -> None:
     config = EngineConfig(n_slots=1, n_ctx_slot=512, prefill_budget_ms=100, idle_prefill_budget_ms=100)
     bench = EngineBench(config, n_cells=1024)
     _, embedded = bench.submit(EmbeddingRequest((prompt("e" * 200),)))
@@ -78,7 +78,7 @@ def test_a_prompt_and_texts_to_embed_share_the_time_evenly() -> None:
     for batch in bench.model.decoded:
         of_prompt += sum(len(segment.tokens) for segment in batch if segment.seq_id == 0)
         of_text += sum(len(segment.tokens) for segment in batch if segment.seq_id != 0)
-        assert abs(of_prompt - of_text) <= 16
+        assert 4 * min(of_prompt, of_text) + 32 >= max(of_prompt, of_text)
     assert of_prompt == of_text == 200
 
 

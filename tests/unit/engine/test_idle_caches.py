@@ -237,7 +237,11 @@ def test_another_system_prompt_forgets_all_that_was_saved() -> None:
 
 
 def test_idle_caches_beside_a_running_request_move_out_one_per_step() -> None:
-    bench = bench_of(n_slots=4, idle_cells=70)
+    # All three prompts end with the same step, so that nothing runs when they become idle.
+    config = EngineConfig(
+        n_slots=4, n_ctx_slot=128, cache_ram_mib=1, idle_cells=70, prefill_budget_ms=5000, idle_prefill_budget_ms=5000
+    )
+    bench = EngineBench(config)
     for slot_id in range(3):
         bench.submit(request(str(slot_id) * 60, slot_id=slot_id, max_tokens=1))
     bench.run()

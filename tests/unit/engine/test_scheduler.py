@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.engine.budget import FIRST_CHUNK, MIN_CHUNK, PrefillBudget
-from service.engine.scheduler import PrefillWork, plan_step
+from service.engine.budget import FIRST_CHUNK, MIN_CHUNK, TILE, PrefillBudget
+from service.engine.scheduler import EMBEDDINGS, PrefillWork, plan_step
 
 
 def test_decoding_slots_always_go_first() -> None:
@@ -20,14 +21,34 @@ def test_the_budget_limits_prompt_tokens_but_lets_one_through() -> None:
     assert plan_step([0], [PrefillWork(1, 100)], n_batch=512, budget=0).prefill == ((1, 1),)
 
 
-def test_what_a_short_prompt_does_not_need_goes_to_the_long_one() -> None:
-    plan = plan_step([], [PrefillWork(0, 1000), PrefillWork(1, 5)], n_batch=512, budget=100)
-    assert plan.prefill == ((0, 95), (1, 5))
+def test_the_prompt_with_the_fewest_tokens_left_goes_first() -> None:
+    plan = plan_step([], [PrefillWork(0, 1000), PrefillWork(1, 300), PrefillWork(2, 50)], n_batch=512, budget=100)
+    assert plan.prefill == ((0, 25), (1, 25), (2, 50))
 
 
-def test_prompts_share_evenly() -> None:
-    plan = plan_step([], [PrefillWork(slot, 1000) for slot in range(3)], n_batch=512, budget=90)
-    assert plan.prefill == ((0, 30), (1, 30), (2, 30))
+def test_the_oldest_prompt_has_a_part_for_itself_however_many_shorter_ones_come() -> None:
+    plan = plan_step(
+        [], [PrefillWork(0, 1000), *(PrefillWork(slot, 90) for slot in (1, 2, 3))], n_batch=512, budget=100
+    )
+    assert dict(plan.prefill)[0] == 25
+    assert plan.n_prefill == 100
+
+
+def test_inputs_to_embed_have_a_part_for_themselves() -> None:
+    work = [PrefillWork(0, 300), PrefillWork(1, 40), PrefillWork(EMBEDDINGS, 5000)]
+    assert plan_step([], work, n_batch=512, budget=100).prefill == ((0, 35), (1, 40), (EMBEDDINGS, 25))
+
+
+def test_what_others_do_not_need_goes_to_the_long_one() -> None:
+    plan = plan_step([], [PrefillWork(1, 5), PrefillWork(0, 1000)], n_batch=512, budget=100)
+    assert plan.prefill == ((1, 5), (0, 95))
+
+
+def test_no_rest_is_left_that_costs_as_much_as_a_tile() -> None:
+    work = [PrefillWork(0, 100)]
+    assert plan_step([], work, n_batch=512, budget=64, min_rest=64).prefill == ((0, 100),)
+    assert plan_step([], work, n_batch=80, budget=64, min_rest=64).prefill == ((0, 64),)
+    assert plan_step([], [PrefillWork(0, 128)], n_batch=512, budget=64, min_rest=64).prefill == ((0, 64),)
 
 
 @given(
@@ -35,29 +56,66 @@ def test_prompts_share_evenly() -> None:
     st.lists(st.integers(1, 600), max_size=8),
     st.integers(9, 512),
     st.integers(0, 600),
+    st.sampled_from([0, 64]),
 )
-def test_plans_stay_inside_all_limits(n_decoding: int, remaining: list[int], n_batch: int, budget: int) -> None:
+def test_plans_stay_inside_all_limits(
+    n_decoding: int, remaining: list[int], n_batch: int, budget: int, min_rest: int
+) -> None:
     work = [PrefillWork(100 + slot, tokens) for slot, tokens in enumerate(remaining)]
-    plan = plan_step(list(range(n_decoding)), work, n_batch=n_batch, budget=budget)
+    plan = plan_step(list(range(n_decoding)), work, n_batch=n_batch, budget=budget, min_rest=min_rest)
     shares = dict(plan.prefill)
     assert len(plan.decode) == n_decoding
     assert n_decoding + plan.n_prefill <= n_batch
-    assert plan.n_prefill <= max(1, budget)
+    assert plan.n_prefill <= max(1, budget) + len(work) * max(0, min_rest - 1)
     assert all(0 < shares[w.slot_id] <= w.remaining for w in work if w.slot_id in shares)
-    assert plan.n_prefill == min(max(1, budget), n_batch - n_decoding, sum(remaining))
+    assert plan.n_prefill >= min(max(1, budget), n_batch - n_decoding, sum(remaining))
 
 
-def test_the_budget_learns_the_speed_and_keeps_the_two_cases_apart() -> None:
+# The budget -----------------------------------------------------------------------------------------------------------
+
+
+def settled(*, below_s: float, tile_s: float, n_decode: int = 0, budget_s: float = 0.1) -> int:
+    """The chunk that comes of tokens that cost ``below_s`` each in small batches and ``tile_s`` in larger ones."""
+    budget = PrefillBudget(busy_s=budget_s, idle_s=2.5 * budget_s)
+    chunk = 0
+    # What a tile costs is tried out while nobody decodes.
+    for beside in [0] * 5 + [n_decode] * 60:
+        chunk = budget.tokens(beside)
+        n_tokens = chunk + beside
+        budget.observe(chunk, beside, n_tokens * (tile_s if n_tokens >= TILE else below_s))
+    return chunk
+
+
+def test_the_first_chunk_is_small() -> None:
     budget = PrefillBudget(busy_s=0.1, idle_s=0.25)
-    assert budget.tokens(is_busy=True) == FIRST_CHUNK
-    for _ in range(30):
-        budget.observe(100, 0, 0.5)
-        budget.observe(20, 5, 0.25)
-    assert budget.tokens(is_busy=False) == 48
-    assert budget.tokens(is_busy=True) == MIN_CHUNK
-
-
-def test_the_budget_ignores_steps_without_a_prompt() -> None:
-    budget = PrefillBudget(busy_s=0.1, idle_s=0.25)
+    assert budget.tokens(0) == budget.tokens(4) == FIRST_CHUNK
     budget.observe(0, 8, 5.0)
-    assert budget.tokens(is_busy=True) == FIRST_CHUNK
+    assert budget.tokens(1) == FIRST_CHUNK
+
+
+@pytest.mark.parametrize("n_decode", [1, 7])
+def test_a_step_takes_the_time_it_may(n_decode: int) -> None:
+    chunk = settled(below_s=0.002, tile_s=0.002, n_decode=n_decode)
+    assert 40 <= chunk + n_decode <= 50
+    chunk = settled(below_s=0.0005, tile_s=0.0005, n_decode=n_decode)
+    assert chunk + n_decode == 192
+
+
+def test_a_slow_model_gets_small_chunks() -> None:
+    assert settled(below_s=0.05, tile_s=0.05) == MIN_CHUNK
+
+
+def test_a_whole_tile_is_worth_more_time_where_small_batches_are_dear() -> None:
+    assert settled(below_s=0.008, tile_s=0.0016, n_decode=4) == TILE - 4
+    assert settled(below_s=0.008, tile_s=0.0030, n_decode=4) == TILE - 4
+    # Too long, whatever it gives.
+    assert settled(below_s=0.008, tile_s=0.0040, n_decode=4) == MIN_CHUNK
+
+
+def test_steps_with_and_without_decoding_are_kept_apart() -> None:
+    budget = PrefillBudget(busy_s=0.1, idle_s=0.25)
+    for _ in range(30):
+        budget.observe(100, 0, 0.1)
+        budget.observe(100, 5, 0.21)
+    assert budget.tokens(0) == 192
+    assert budget.tokens(5) == 40

@@ -111,7 +111,8 @@ def test_a_long_one_is_evaluated_in_chunks() -> None:
     bench = EngineBench(EngineConfig(n_slots=1, n_ctx_slot=512, idle_prefill_budget_ms=100))
     bench.complete(SystemPromptRequest(system("s" * 300)))
     chunks = [len(part.tokens) for batch in bench.model.decoded for part in batch]
-    assert sum(chunks) == 300 and max(chunks) <= 32
+    # Once, a whole tile of 64 tokens is tried: it might have been cheaper.
+    assert sum(chunks) == 300 and sorted(chunks)[-2:] == [32, 64]
 
 
 def test_bos_is_left_out_behind_it() -> None:
