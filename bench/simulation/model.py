@@ -78,7 +78,7 @@ class SimulatedModel:
         """The tokens behind ``n_before`` others: they depend on their places alone."""
         return tuple(self._letter(place) for place in range(n_before, n_before + n_tokens))
 
-    def decode(self, segments: Sequence[Segment]) -> None:
+    def decode(self, segments: Sequence[Segment], n_filler: int = 0) -> None:
         """Count the tokens and let time pass."""
         n_tokens = sum(len(segment.tokens) for segment in segments)
         if n_tokens > self._memory.free:
@@ -94,7 +94,7 @@ class SimulatedModel:
             n_attended += n_new * segment.position + n_new * (n_new + 1) // 2
         self._ends = ends
         n_cells = self._info.n_cells - self._memory.free
-        self._clock.advance(self._profile.step_s(n_tokens, n_rows, n_attended, n_cells))
+        self._clock.advance(self._profile.step_s(n_tokens + n_filler, n_rows, n_attended, n_cells))
 
     def logits(self, index: int, place: int = 0) -> Logits:
         """The row that makes the letter of its place certain; whoever writes to it spoils it for the others."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from service.config import EngineConfig
 from service.engine.admission import Admission
-from service.engine.budget import PrefillBudget
+from service.engine.budget import PrefillBudget, Surroundings
 from service.engine.embedding import EmbeddingWork
 from service.engine.memory import SlotMemory
 from service.engine.model import CacheFull, DecodeFailed, LanguageModel
@@ -200,9 +200,9 @@ class Engine:
             self._running.evaluate()
         elif self._embedding.has_work:
             started_s = self._clock()
-            n_tokens = self._embedding.encode(self._budget.tokens(n_decode=0))
+            n_tokens = self._embedding.encode(self._budget.tokens(Surroundings()))
             model_s = self._clock() - started_s
-            self._budget.observe(n_tokens, 0, model_s)
+            self._budget.observe(n_tokens, Surroundings(), model_s)
             self._running.totals.add_evaluated(n_tokens, model_s)
 
     # System prompt --------------------------------------------------------------------------------------------------

@@ -122,8 +122,11 @@ class LanguageModel(Protocol):
     def cells_free(self) -> int:
         """KV cells that no sequence holds."""
 
-    def decode(self, segments: Sequence[Segment]) -> None:
+    def decode(self, segments: Sequence[Segment], n_filler: int = 0) -> None:
         """Evaluate the segments in one call and append them to their sequences.
+
+        With ``n_filler`` so many tokens more are evaluated and forgotten, for kernels that are faster for larger
+        batches; they count like others while the call lasts.
 
         At most ``info.n_batch`` tokens in all, ``info.n_logits`` of them with logits; each sequence appears at most
         once.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from collections.abc import Sequence as SequenceOf
 
 from service.config import EngineConfig
-from service.engine.budget import PrefillBudget
+from service.engine.budget import PrefillBudget, Surroundings
 from service.engine.embedding import EmbeddingWork
 from service.engine.memory import SlotMemory
 from service.engine.model import CacheFull, DecodeFailed, LanguageModel, Logits, Segment
@@ -102,7 +102,8 @@ class RunningSequences:
 
     def evaluate(self) -> None:
         """Evaluate a plan, and the states that embeddings wait for. Together they keep the step's time."""
-        budget = self._budget.tokens(sum(slot.is_decoding for slot in self._slots))
+        has_prompts = self._embedding.has_work or any(slot.prompt_remaining for slot in self._slots)
+        budget = self._budget.tokens(self._surroundings()) if has_prompts else 0
         if self._embedding.has_work:
             due = self._embedding.due(budget)
             if due:
@@ -112,6 +113,12 @@ class RunningSequences:
         started_s = self._clock()
         self._advance(segments)
         self.totals.sampling_s += self._clock() - started_s
+
+    def _surroundings(self) -> Surroundings:
+        """What prompt tokens meet in a step of all that runs now."""
+        contexts = [len(slot.tokens) for slot in self._slots if slot.prompt_remaining]
+        n_decode = sum(slot.is_decoding for slot in self._slots)
+        return Surroundings(n_decode, sum(contexts) // len(contexts) if contexts else 0)
 
     def _plan(self, budget: int) -> StepPlan:
         slots = [slot for slot in self._slots if slot.is_decoding]
@@ -126,7 +133,7 @@ class RunningSequences:
         if not prefilling:
             return StepPlan(tuple(decoding), (), self._speculation.drafts(slots))
         n_batch = min(self._info.n_batch, max(self._config.n_batch, len(decoding) + 1))
-        min_rest = self._budget.min_rest(len(decoding))
+        min_rest = self._budget.min_rest(self._surroundings())
         return plan_step(decoding, prefilling, n_batch=n_batch, budget=budget, min_rest=min_rest)
 
     def _decode(self, budget: int) -> list[Segment]:
@@ -136,28 +143,32 @@ class RunningSequences:
         """
         plan = self._plan(budget)
         while plan.decode or plan.prefill:
-            segments = self._segments(plan)
-            if self._memory.make_room(sum(len(segment.tokens) for segment in segments)):
+            segments, beside = self._segments(plan), self._surroundings()
+            n_tokens = plan.n_prefill + plan.n_decode
+            if self._memory.make_room(n_tokens):
+                n_filler = self._budget.filler(plan.n_prefill, beside)
+                if n_tokens + n_filler > min(self._model.cells_free, self._info.n_batch):
+                    n_filler = 0
                 started_s = self._clock()
                 try:
-                    self._model.decode(segments)
+                    self._model.decode(segments, n_filler)
                 except CacheFull:
                     pass
                 except DecodeFailed as error:
                     self._fail_sequences([segment.seq_id for segment in segments], error)
                     return []
                 else:
-                    self._observe(plan, self._clock() - started_s)
+                    self._observe(plan, beside, n_filler, self._clock() - started_s)
                     return segments
             self._give_way()
             plan = self._plan(budget)
         return []
 
-    def _observe(self, plan: StepPlan, step_s: float) -> None:
+    def _observe(self, plan: StepPlan, beside: Surroundings, n_filler: int, step_s: float) -> None:
         self.totals.add_evaluated(plan.n_prefill + plan.n_decode, step_s)
         self.totals.drafted_tokens += plan.n_decode - len(plan.decode)
         if plan.prefill:
-            self._budget.observe(plan.n_prefill, plan.n_decode, step_s)
+            self._budget.observe(plan.n_prefill, beside, step_s, n_filler)
         else:
             self._speculation.observe(plan.n_decode, step_s)
 

@@ -143,9 +143,9 @@ class ScriptedModel:
         """The tokens of a sequence, in order."""
         return [cell.token for cell in self._memory.cells(seq_id)]
 
-    def decode(self, segments: Sequence[Segment]) -> None:
+    def decode(self, segments: Sequence[Segment], n_filler: int = 0) -> None:
         """Append the segments; ``fail_next`` is raised instead, once, if it is set."""
-        self._append(segments)
+        self._append(segments, n_filler)
         for index, segment in enumerate(segments):
             tokens = self.tokens(segment.seq_id)
             for place in range(segment.n_logits):
@@ -243,11 +243,11 @@ class ScriptedModel:
     def _forget_grammar(self) -> None:
         self.open_grammars -= 1
 
-    def _append(self, segments: Sequence[Segment]) -> None:
+    def _append(self, segments: Sequence[Segment], n_filler: int = 0) -> None:
         self._rows = {}
         self._raise_planned_failure()
-        self._check(segments)
-        n_tokens = sum(len(segment.tokens) for segment in segments)
+        self._check(segments, n_filler)
+        n_tokens = sum(len(segment.tokens) for segment in segments) + n_filler
         if n_tokens > self._memory.free:
             raise CacheFull
         for segment in segments:
@@ -269,11 +269,11 @@ class ScriptedModel:
             raise ValueError("this model cannot move positions")
         self._memory.move(seq_id, start, end, change, allow_equal=allow_equal)
 
-    def _check(self, segments: Iterable[Segment]) -> None:
+    def _check(self, segments: Iterable[Segment], n_filler: int) -> None:
         segments = list(segments)
         if not self._info.can_generate:
             raise DecodeFailed("this model only encodes")
-        if sum(len(segment.tokens) for segment in segments) > self._info.n_batch:
+        if sum(len(segment.tokens) for segment in segments) + n_filler > self._info.n_batch:
             raise DecodeFailed(f"more than {self._info.n_batch} tokens in one call")
         if sum(segment.n_logits for segment in segments) > self._info.n_logits:
             raise DecodeFailed(f"the logits of more than {self._info.n_logits} tokens in one call")

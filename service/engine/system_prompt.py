@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from service.engine.budget import PrefillBudget
+from service.engine.budget import PrefillBudget, Surroundings
 from service.engine.memory import SlotMemory
 from service.engine.model import LanguageModel, Segment
 from service.engine.slots import Slot
@@ -58,7 +58,7 @@ class SystemPromptHolder:
             CacheFull, DecodeFailed: it cannot be evaluated; there is no system prompt now.
         """
         start = len(self.slot.tokens)
-        n_tokens = min(budget.tokens(n_decode=0), self._model.info.n_batch)
+        n_tokens = min(budget.tokens(Surroundings(context=start)), self._model.info.n_batch)
         chunk = self._prompt.tokens[start : start + n_tokens]
         started_s = self._clock()
         try:
@@ -67,6 +67,6 @@ class SystemPromptHolder:
             self._prompt = SystemPrompt()
             self._memory.drop(self.slot)
             raise
-        budget.observe(len(chunk), 0, self._clock() - started_s)
+        budget.observe(len(chunk), Surroundings(context=start), self._clock() - started_s)
         self._memory.append(self.slot, chunk)
         return len(chunk)

@@ -92,10 +92,10 @@ class Context:
             self.kv.close()
             self._free(pointer)
 
-    def decode(self, segments: Sequence[Segment]) -> None:
+    def decode(self, segments: Sequence[Segment], n_filler: int = 0) -> None:
         """Evaluate segments; the contract is ``LanguageModel.decode``."""
-        last_indices = self._evaluate(segments, self.n_batch)
-        self._outputs = [(index, segment.n_logits) for segment, index in zip(segments, last_indices, strict=True)]
+        last_indices = self._evaluate(segments, self.n_batch, n_filler=n_filler)
+        self._outputs = [(index, segment.n_logits) for segment, index in zip(segments, last_indices, strict=False)]
 
     def hidden(self, segments: Sequence[Segment]) -> Rows:
         """Evaluate segments for their hidden states; the contract is ``LanguageModel.hidden``."""
@@ -129,14 +129,17 @@ class Context:
             self._rows[address] = row
         return row
 
-    def _evaluate(self, segments: Sequence[Segment], limit: int, *, every_output: bool = False) -> list[int]:
+    def _evaluate(
+        self, segments: Sequence[Segment], limit: int, *, every_output: bool = False, n_filler: int = 0
+    ) -> list[int]:
         """Run a batch of at most ``limit`` tokens; the index of each segment's last token."""
         self._outputs = []
-        n_tokens = self._check(segments, limit)
+        n_tokens = self._check(segments, limit - n_filler) + n_filler
         if n_tokens > self.kv.cells.free:
             raise CacheFull(f"{n_tokens} tokens need as many cells, {self.kv.cells.free} are free")
         try:
-            last_indices = self._batch.fill(segments, every_output=every_output)
+            filler = [Segment(self.kv.spare, 0, [0] * n_filler, n_logits=0)] if n_filler else []
+            last_indices = self._batch.fill([*segments, *filler], every_output=every_output)
         except ValueError as error:
             raise DecodeFailed(str(error)) from error
         if every_output:
@@ -146,6 +149,8 @@ class Context:
         finally:
             if every_output:
                 self._short.set_embeddings(self._pointer, False)
+            if n_filler:
+                self.kv.empty_spare()
         if result == 0:
             for segment in segments:
                 self.kv.cells.append(segment.seq_id, len(segment.tokens))

@@ -93,7 +93,7 @@ class EncoderContext:
             self._encode_piece(inputs[start:end], rows[start:end])
         return rows
 
-    def decode(self, segments: Sequence[Segment]) -> NoReturn:
+    def decode(self, segments: Sequence[Segment], n_filler: int = 0) -> NoReturn:
         """Not possible."""
         raise DecodeFailed(f"{len(segments)} segments cannot be decoded: this model is an encoder")
 

@@ -125,9 +125,9 @@ class LlamaModel:
         """KV cells that no sequence holds."""
         return self._context.kv.cells.free
 
-    def decode(self, segments: Sequence[Segment]) -> None:
+    def decode(self, segments: Sequence[Segment], n_filler: int = 0) -> None:
         """Evaluate segments in one call."""
-        self._context.decode(segments)
+        self._context.decode(segments, n_filler)
 
     def logits(self, index: int, place: int = 0) -> Logits:
         """Logits of a segment of the last ``decode``."""

@@ -91,6 +91,23 @@ class LanguageModelContract(SharingContract, SavingContract, HiddenStatesContrac
         assert model.remove(0, 30, -1)
         self.assert_same(evaluate(model, 0, [65]), evaluate(model, 1, [*text[:30], 65]))
 
+    def test_filler_leaves_no_trace(self, model: LanguageModel) -> None:
+        text = some_tokens(12)
+        model.decode([Segment(0, 0, text[:5], False)], 10)
+        model.decode([Segment(0, 5, text[5:], True), Segment(1, 0, some_tokens(3, seed=1), True)], 20)
+        row = model.logits(0).copy()
+        assert (model.cells_free, model.position_max(0), model.position_max(1)) == (81, 11, 2)
+        self.assert_same(row, evaluate(model, 2, text))
+
+    def test_filler_needs_room_like_others(self, model: LanguageModel) -> None:
+        with pytest.raises(CacheFull):
+            model.decode([Segment(0, 0, some_tokens(40), False)], 57)
+        assert (model.cells_free, model.position_max(0)) == (96, -1)
+        with pytest.raises(DecodeFailed):
+            model.decode([Segment(0, 0, some_tokens(4), False)], model.info.n_batch)
+        model.decode([Segment(0, 0, some_tokens(40), False)], 56)
+        assert (model.cells_free, model.position_max(0)) == (56, 39)
+
     def test_sequences_in_one_decode_do_not_disturb_each_other(self, model: LanguageModel) -> None:
         prompts = [some_tokens(length, seed=length) for length in (9, 1, 4)]
         alone = []
