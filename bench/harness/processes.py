@@ -89,21 +89,23 @@ def running(name: str, command: Sequence[str]) -> Iterator[ServerProcess]:
     """Run a server; SIGTERM at the end, SIGKILL if that does not help. Options from the environment are left out."""
     with tempfile.TemporaryDirectory(prefix="slotline-bench-") as directory:
         log = Path(directory) / "log"
-        with log.open("wb") as output:
-            started = time.perf_counter()
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=server_environment(),
-                # A Ctrl-C is for the benchmark, which then stops its servers itself.
-                process_group=0,
-            )
+        process = None
         try:
+            with log.open("wb") as output, _signals_wait():
+                started = time.perf_counter()
+                process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env=server_environment(),
+                    # A Ctrl-C is for the benchmark, which then stops its servers itself.
+                    process_group=0,
+                )
             yield ServerProcess(name, process, started, log)
         finally:
-            _stop(process)
+            if process is not None:
+                _stop(process)
 
 
 def server_environment() -> dict[str, str]:
@@ -117,6 +119,23 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+@contextlib.contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Signals to stop take effect at the end: a child that nobody knows of yet would be left behind."""
+    arrived: list[int] = []
+    handlers = {
+        number: signal.signal(number, lambda number, _: arrived.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for late in arrived:
+            signal.raise_signal(late)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
