@@ -67,6 +67,7 @@ class ModelConfig:
         rope_freq_base, rope_freq_scale: 0 takes the model's.
         yarn_ext_factor: negative takes the model's.
         cache_type_k, cache_type_v: one of ``service.llama.options.CACHE_TYPES``.
+        flash_attention: whether attention is computed by the fused kernels; None leaves it to the library.
         n_gpu_layers: layers kept in GPU memory, -1 for the library's default.
         tensor_split: share of each GPU, empty for the library's default.
         embedding: whether the model shall give embeddings; a model that can do nothing else always does.
@@ -89,6 +90,7 @@ class ModelConfig:
     yarn_beta_fast: float = 32.0
     cache_type_k: str = "f16"
     cache_type_v: str = "f16"
+    flash_attention: bool | None = None
     mlock: bool = False
     mmap: bool = True
     numa: NumaStrategy = NumaStrategy.DISABLED

@@ -75,7 +75,7 @@ class PrefillBudget:
                 n_tiles = int(tiled * TILE <= longest_s)
         if n_tiles:
             return max(MIN_CHUNK, n_tiles * TILE - beside.n_decode)
-        chunk = int(budget_s / small) - beside.n_decode
+        chunk = int(budget_s / small)
         return max(MIN_CHUNK, chunk - chunk % MIN_CHUNK)
 
     def min_rest(self, beside: Surroundings) -> int:

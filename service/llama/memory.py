@@ -16,6 +16,9 @@ from service.llama.options import CACHE_TYPES
 
 #: Tokens that the library evaluates at once at most; batches are cut into pieces of this size.
 N_UBATCH = 512
+#: The same without flash attention, which needs memory for a score of each of them with each cell and each head; larger
+#: pieces are not faster there.
+N_UBATCH_WITH_SCORES = 128
 #: Most tokens whose hidden states are evaluated at once. The library computes logits for them, too, and keeps memory
 #: for as many rows from then on: 49 MiB with a vocabulary of 49,152 tokens, 262 MiB with one of 262,144.
 N_HIDDEN = 128
@@ -75,6 +78,11 @@ def library_batch(config: ModelConfig) -> int:
     return max(config.n_batch, library_sequences(config))
 
 
+def count_piece(config: ModelConfig) -> int:
+    """Most tokens that the library evaluates at once."""
+    return N_UBATCH_WITH_SCORES if config.flash_attention is False else N_UBATCH
+
+
 def count_hidden(config: ModelConfig) -> int:
     """Most tokens whose hidden states are evaluated at once; 0 if nobody shall ask for any."""
     return min(N_HIDDEN, library_batch(config)) if config.embedding else 0
@@ -96,6 +104,7 @@ def estimate_memory(
     n_outputs: int,
     cache_type_k: str,
     cache_type_v: str,
+    has_scores: bool = False,
 ) -> MemoryEstimate:
     """Add up what a model needs.
 
@@ -105,6 +114,7 @@ def estimate_memory(
         n_vocab: tokens in the vocabulary.
         n_outputs: rows of logits that are kept at a time.
         cache_type_k, cache_type_v: keys of ``CACHE_TYPES``.
+        has_scores: whether all scores of attention are kept at a time, for lack of flash attention.
     """
     shape = _AttentionShape(metadata)
     kv = sum(
@@ -115,10 +125,11 @@ def estimate_memory(
     # the compute buffers that the library reports.
     activations = N_UBATCH * _FLOAT_BYTES * (8 * shape.n_embd + 3 * shape.n_ff)
     logits = 2 * n_outputs * n_vocab * _FLOAT_BYTES
+    scores = shape.n_heads * N_UBATCH_WITH_SCORES * _FLOAT_BYTES if has_scores else 0
     return MemoryEstimate(
         weights=weights,
         fixed=activations + logits + PROCESS_BYTES,
-        per_cell=kv + N_UBATCH * _MASK_BYTES,
+        per_cell=kv + N_UBATCH * _MASK_BYTES + scores,
     )
 
 
@@ -143,6 +154,7 @@ class _AttentionShape:
         n_layers = self._integer("block_count")
         heads = self._per_layer("attention.head_count", n_layers)
         self.n_embd = self._integer("embedding_length")
+        self.n_heads = max(heads, default=0)
         self.n_ff = max(self._per_layer("feed_forward_length", n_layers), default=0)
         #: Heads of the KV cache by layer; layers without attention have none.
         self.heads_kv = (

@@ -48,6 +48,8 @@ def check_options(config: ModelConfig) -> None:
     _check_rope(config)
     _check_cache_type("--cache-type-k", config.cache_type_k)
     _check_cache_type("--cache-type-v", config.cache_type_v)
+    if config.flash_attention is False and config.cache_type_v not in ("f32", "f16"):
+        raise _refuse("--cache-type-v", config.cache_type_v, "f32 or f16 with --flash-attn off")
     _check_devices(config)
     for override in config.kv_overrides:
         _check_override(override)

@@ -8,7 +8,7 @@ from typing import Any
 
 from service.config import KvOverride, ModelConfig, NumaStrategy, RopeScaling, SplitMode
 from service.llama.library import Library
-from service.llama.memory import N_UBATCH, count_outputs, library_batch, library_sequences, pad_cells
+from service.llama.memory import count_outputs, count_piece, library_batch, library_sequences, pad_cells
 from service.llama.options import CACHE_TYPES, MAX_DEVICES
 from service.llama.threads import physical_cores
 
@@ -22,7 +22,8 @@ _SPLIT_MODES = {SplitMode.NONE: 0, SplitMode.LAYER: 1, SplitMode.ROW: 2}
 _ROPE_SCALINGS = {None: -1, RopeScaling.NONE: 0, RopeScaling.LINEAR: 1, RopeScaling.YARN: 2}
 #: ``llama_load_mode`` by (mmap, mlock).
 _LOAD_MODES = {(False, False): 0, (True, False): 1, (False, True): 2, (True, True): 3}
-_FLASH_ATTENTION_AUTO = -1
+#: ``llama_flash_attn_type``.
+_FLASH_ATTENTION = {None: -1, False: 0, True: 1}
 _DEFAULTS = ModelConfig(path="")
 
 
@@ -74,7 +75,7 @@ def context_params(library: Library, config: ModelConfig, n_ctx: int) -> Any:
     params.n_seq_max = library_sequences(config)
     params.n_batch = library_batch(config)
     params.n_ctx = max(pad_cells(n_ctx), pad_cells(params.n_seq_max))
-    params.n_ubatch = min(params.n_batch, N_UBATCH)
+    params.n_ubatch = min(params.n_batch, count_piece(config))
     # Only the last token of a segment gives logits. The default, one row for every token of a batch, would put 84 MiB
     # more into the compute buffer of a model with 49,152 tokens.
     params.n_outputs_max = count_outputs(config)
@@ -82,7 +83,7 @@ def context_params(library: Library, config: ModelConfig, n_ctx: int) -> Any:
     # Steps of several slots are batches too, so these are what most steps run with.
     params.n_threads_batch = config.n_threads_batch or params.n_threads
     params.rope_scaling_type = _ROPE_SCALINGS[config.rope_scaling]
-    params.flash_attn_type = _FLASH_ATTENTION_AUTO
+    params.flash_attn_type = _FLASH_ATTENTION[config.flash_attention]
     params.rope_freq_base = config.rope_freq_base
     params.rope_freq_scale = config.rope_freq_scale
     params.yarn_ext_factor = config.yarn_ext_factor

@@ -179,6 +179,7 @@ def _estimate_memory(
         n_outputs=count_outputs(config),
         cache_type_k=config.cache_type_k,
         cache_type_v=config.cache_type_v,
+        has_scores=config.flash_attention is False,
     )
 
 

@@ -324,6 +324,14 @@ COMPUTE = Group(
             "type of the cached values: the same types",
             default="f16",
         ),
+        Value(
+            ("-fa", "--flash-attn"),
+            "WHEN",
+            "flash_attention",
+            choice({"auto": None, "on": True, "off": False}),
+            "flash attention: on, off or auto; on processors, off decodes faster behind more than 300 tokens or so",
+            default="auto",
+        ),
         Flag(
             ("--memory-f32",),
             {"cache_type_k": "f32", "cache_type_v": "f32"},

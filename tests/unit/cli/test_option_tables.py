@@ -106,6 +106,9 @@ SHOWN_DEFAULTS = [
         ),
         (["--lora-base", "base.gguf"], {}),
         (["--lookup"], {"lookup": True}),
+        (["-fa", "off"], {"flash_attention": False}),
+        (["--flash-attn", "on"], {"flash_attention": True}),
+        (["-fa", "on", "-fa", "auto"], {"flash_attention": None}),
     ],
 )
 @pytest.mark.parametrize("command", ["serve", "core"])
@@ -264,7 +267,7 @@ def test_groups_are_positive_whole_numbers(arguments: list[str]) -> None:
         parse(SERVE_GROUPS, [*MODEL, *arguments])
 
 
-@pytest.mark.parametrize("argument", ["--seed", "-fa"])
+@pytest.mark.parametrize("argument", ["--seed", "-sp"])
 def test_options_that_this_version_lacks_are_unknown(argument: str) -> None:
     with pytest.raises(UsageError, match=f"^error: unknown argument: {argument}$"):
         parse(SERVE_GROUPS, [argument, "x"])

@@ -37,6 +37,7 @@ WRONG_VALUES = {
     "--api-key-file": "/nothing",
     "--drain-timeout": "-1",
     "--threads": "0",
+    "--flash-attn": "yes",
     "--threads-batch": "1.5",
     "--batch-size": "0",
     "--cache-type-k": "f64",

@@ -13,10 +13,13 @@ from service.config import ModelConfig
 from service.engine.model import Segment
 from service.llama.gguf import GgufArray
 from service.llama.memory import (
+    N_UBATCH,
+    N_UBATCH_WITH_SCORES,
     MemoryEstimate,
     available_bytes,
     count_hidden,
     count_outputs,
+    count_piece,
     estimate_memory,
     library_batch,
 )
@@ -215,3 +218,14 @@ def test_this_machine_has_memory() -> None:
     available = available_bytes()
     assert available is not None
     assert available > 0
+
+
+def test_without_flash_attention_each_cell_has_scores() -> None:
+    sizes: dict[str, Any] = {"weights": 0, "n_vocab": 0, "n_outputs": 1, "cache_type_k": "f16", "cache_type_v": "f16"}
+    flash, scores = (estimate_memory(SHAPE, **sizes, has_scores=has_scores) for has_scores in (False, True))
+    assert scores.per_cell - flash.per_cell == 9 * N_UBATCH_WITH_SCORES * 4
+
+
+def test_without_flash_attention_pieces_are_smaller() -> None:
+    assert count_piece(ModelConfig("m")) == count_piece(ModelConfig("m", flash_attention=True)) == N_UBATCH
+    assert count_piece(ModelConfig("m", flash_attention=False)) == N_UBATCH_WITH_SCORES

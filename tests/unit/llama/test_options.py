@@ -55,6 +55,7 @@ def test_allowed_options_pass(options: dict[str, Any]) -> None:
         ({"yarn_beta_fast": -math.inf}, "--yarn-beta-fast", "-inf"),
         ({"cache_type_k": "q3_0"}, "--cache-type-k", "'q3_0'; allowed: one of f32, f16, q8_0, q4_0, q4_1, q5_0, q5_1"),
         ({"cache_type_v": "F16"}, "--cache-type-v", "'F16'"),
+        ({"cache_type_v": "q8_0", "flash_attention": False}, "--cache-type-v", "f32 or f16 with --flash-attn off"),
         ({"n_gpu_layers": -2}, "--n-gpu-layers", "-2"),
         ({"main_gpu": 16}, "--main-gpu", "is 16; allowed: 0 to 15"),
         ({"tensor_split": (1.0,) * 17}, "--tensor-split", "17 numbers"),
