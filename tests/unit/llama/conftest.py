@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from service.config import ModelConfig
-from service.llama import params
 from service.llama.library import Library, load_library
 from service.llama.loader import load
 from service.llama.model import LlamaModel
@@ -45,12 +44,12 @@ def load_tiny(tiny_path: Path) -> Iterator[LoadTiny]:
 
 
 @pytest.fixture
-def load_exact(load_tiny: LoadTiny, monkeypatch: pytest.MonkeyPatch) -> LoadTiny:
+def load_exact(load_tiny: LoadTiny) -> LoadTiny:
     """As ``load_tiny``, but the library computes in float32 throughout, which its flash attention does not."""
-    monkeypatch.setattr(params, "_FLASH_ATTENTION_AUTO", 0)
 
     def load_with(**options: Any) -> LlamaModel:
-        return load_tiny(**({"cache_type_k": "f32", "cache_type_v": "f32"} | options))
+        exact: dict[str, Any] = {"cache_type_k": "f32", "cache_type_v": "f32", "flash_attention": False}
+        return load_tiny(**(exact | options))
 
     return load_with
 
