@@ -79,9 +79,14 @@ class PrefillBudget:
         return max(MIN_CHUNK, chunk - chunk % MIN_CHUNK)
 
     def min_rest(self, beside: Surroundings) -> int:
-        """Tokens of a prompt that are better evaluated with those before them than in a small batch of their own."""
+        """Tokens of a prompt that are better evaluated with those before them than in a small batch of their own.
+
+        None while anyone decodes: that would make the longest step of all, where a filled tile does.
+        """
         small, tiled = self._small(beside), self._tiled(beside)
-        return TILE if small is not None and tiled is not None and small > MIN_ADVANTAGE * tiled else 0
+        if beside.is_busy or small is None or tiled is None:
+            return 0
+        return TILE if small > MIN_ADVANTAGE * tiled else 0
 
     def filler(self, n_prompt: int, beside: Surroundings) -> int:
         """Tokens by which a step of ``n_prompt`` prompt tokens is filled up, because a whole tile takes less time."""

@@ -143,6 +143,7 @@ def test_no_rest_is_left_where_small_batches_are_dear() -> None:
     budget = learned({(0, 64): 0.001, (0, 32): 0.001, (1000, 64): 0.002, (1000, 32): 0.008})
     assert budget.min_rest(Surroundings()) == 0
     assert budget.min_rest(Surroundings(0, 1000)) == TILE
+    assert budget.min_rest(Surroundings(1, 1000)) == 0
     assert PrefillBudget(busy_s=0.1, idle_s=0.25).min_rest(Surroundings()) == 0
 
 
