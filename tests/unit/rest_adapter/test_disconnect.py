@@ -84,7 +84,7 @@ def test_without_a_socket_nothing_is_noticed() -> None:
 
 
 def test_nothing_is_left_with_the_loop_once_a_watch_has_stopped(pair: tuple[socket.socket, socket.socket]) -> None:
-    """At once, not in a later turn: libev ends the process if it finds a watcher of a socket that was closed by then."""
+    """At once, not in a later turn: libev ends the process if it finds a watcher of a socket that is closed by then."""
     ours, _ = pair
     with DisconnectWatch(ours, pytest.fail) as watch:
         watcher = watch._watcher
