@@ -99,6 +99,7 @@ def _operation(path: str, operation: Operation, *, is_public: bool) -> Schema:
             _parameter(name, words) | {"in": "query", "allowEmptyValue": True}
             for name, words in operation.query.items()
         ),
+        *({"name": name, "in": "header", "schema": schema} for name, schema in operation.headers.items()),
     ]
     if parameters:
         described["parameters"] = parameters

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from rest_adapter.openapi import bodies
-from rest_adapter.openapi.forms import STRING, Schema, either, ref
+from rest_adapter.openapi.forms import STRING, Schema, either, integer, ref
 from rest_adapter.sse import CONTENT_TYPE as EVENTS
+from rest_adapter.translate.priority import HEADER as PRIORITY_HEADER
+from rest_adapter.translate.priority import MAX_PRIORITY
 
 JSON_TYPE = "application/json"
 
@@ -24,6 +26,13 @@ TAGS: Mapping[str, str] = {
 }
 
 
+_PRIORITY: Schema = integer((-MAX_PRIORITY, MAX_PRIORITY)) | {
+    "description": "Requests of higher priority start first, and take slots from running ones of lower priority, which "
+    "go on later.",
+    "default": 0,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One route.
@@ -37,6 +46,8 @@ class Operation:
         body: makes the schema of the body, None without a body.
         query: query parameters that count when they are there, and their words.
         variable: the variable parts of the path, and their words.
+
+    ``headers`` are those that count, and their schemas.
     """
 
     tag: str
@@ -47,6 +58,11 @@ class Operation:
     body: Callable[[], Schema] | None = None
     query: Mapping[str, str] = field(default_factory=dict)
     variable: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def headers(self) -> Mapping[str, Schema]:
+        """By name: what a request may say about itself besides its body."""
+        return {PRIORITY_HEADER: _PRIORITY} if self.tag == _GENERATION else {}
 
 
 def _event(data: Schema) -> Schema:

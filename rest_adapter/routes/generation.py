@@ -12,12 +12,12 @@ from rest_adapter.disconnect import SOCKET_KEY, DisconnectWatch
 from rest_adapter.errors import RpcFailure
 from rest_adapter.responses import json_response
 from rest_adapter.routes.limits import served_model, shorter
-from rest_adapter.routes.priority import HEADER as PRIORITY_HEADER
-from rest_adapter.routes.priority import priority_of
 from rest_adapter.routes.site import Site
 from rest_adapter.sse import CONTENT_TYPE, EventStream, Reply
 from rest_adapter.translate.list_options import drop_unknown_ids, mentions_token_ids
 from rest_adapter.translate.outcome import unfinished
+from rest_adapter.translate.priority import HEADER as PRIORITY_HEADER
+from rest_adapter.translate.priority import priority_of
 from slotline.v1.generation_pb2 import GenerateRequest, GenerateResponse
 
 # For proxies that would collect events, and browsers that would keep the answer.

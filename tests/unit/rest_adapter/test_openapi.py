@@ -35,6 +35,7 @@ from rest_adapter.translate.completion import read_completion, read_infill
 from rest_adapter.translate.embedding import read_embedding, read_openai_embeddings
 from rest_adapter.translate.jsontext import encode
 from rest_adapter.translate.options import OPTIONS
+from rest_adapter.translate.priority import priority_of
 from rest_adapter.translate.settings import generation_settings
 from rest_adapter.translate.text_completion import read_text_completion
 from rest_adapter.translate.tokenization import read_detokenize, read_tokenize
@@ -327,3 +328,27 @@ def test_routes_that_are_off_answer_as_documented(method: str, path: str, status
     response = client.open(path, method=method.upper(), data=b"{}")
     assert response.status_code == status
     assert str(status) in DOCUMENT["paths"][path][method]["responses"]
+
+
+def test_generations_tell_the_bounds_of_priorities_and_nothing_else_has_any() -> None:
+    described = {
+        (method, path): parameter["schema"]
+        for path, operations in DOCUMENT["paths"].items()
+        for method, operation in operations.items()
+        for parameter in operation.get("parameters", [])
+        if parameter["in"] == "header"
+    }
+    generations = {
+        (method, path)
+        for path, operations in DOCUMENT["paths"].items()
+        for method, operation in operations.items()
+        if operation["tags"] == ["generation"]
+    }
+    assert described.keys() == generations and ("post", "/completion") in generations
+    for schema in described.values():
+        for value in (schema["minimum"], schema["default"], schema["maximum"]):
+            assert priority_of([str(value)]) == value
+        for value in (schema["minimum"] - 1, schema["maximum"] + 1):
+            with pytest.raises(InvalidRequest):
+                priority_of([str(value)])
+    assert priority_of([]) == 0
