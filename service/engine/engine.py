@@ -238,11 +238,12 @@ class Engine:
         """Start what waits, in order, as far as slots and cells go."""
         self._admission.following.forget_ended()
         for waiting in self._waiting:
-            if not (self._admission.has_cells(waiting) and self._can_have_slot(waiting)):
+            slot = self._slot_for(waiting)
+            if slot is None or not self._admission.has_cells(waiting):
                 break
             if self._admission.following.must_wait(waiting):
                 continue
-            if not self._has_slot(waiting):
+            if not self._vacate(slot):
                 break
             if self._waiting.take(waiting):
                 self._start(waiting)
@@ -250,17 +251,16 @@ class Engine:
             busy = sum(len(slot.tokens) for slot in self._slots if not slot.is_idle)
             self._embedding.admit(self._info.n_cells - busy - len(self._system.tokens))
 
-    def _can_have_slot(self, waiting: WaitingSequence) -> bool:
-        """Whether a slot is idle, or one of a lower priority could give way."""
-        is_idle = any(slot.is_idle for slot in self._slots)
-        return is_idle or self._preemption.victim(below=waiting.task.request.priority) is not None
+    def _slot_for(self, waiting: WaitingSequence) -> Slot | None:
+        """An idle slot, else one whose sequence gives way to a higher priority; None if there is neither."""
+        idle = next((slot for slot in self._slots if slot.is_idle), None)
+        return idle or self._preemption.victim(below=waiting.task.request.priority)
 
-    def _has_slot(self, waiting: WaitingSequence) -> bool:
-        """Whether a slot is idle; one of a lower priority gives way."""
-        if any(slot.is_idle for slot in self._slots):
+    def _vacate(self, slot: Slot) -> bool:
+        """Preempt what runs in a slot, if anything does; whether the slot is idle then."""
+        if slot.is_idle:
             return True
-        victim = self._preemption.victim(below=waiting.task.request.priority)
-        if victim is None or not self._preemption.preempt(victim):
+        if not self._preemption.preempt(slot):
             return False
         self._running.totals.preemptions += 1
         return True

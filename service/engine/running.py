@@ -26,6 +26,8 @@ from service.sampling.sampler import UnusableLogits
 
 logger = logging.getLogger(__name__)
 
+_NO_PROMPTS = Surroundings()
+
 
 class RunningSequences:
     """Evaluates what runs in slots, and what is embedded beside it.
@@ -143,7 +145,8 @@ class RunningSequences:
         """
         plan = self._plan(budget)
         while plan.decode or plan.prefill:
-            segments, beside = self._segments(plan), self._surroundings()
+            segments = self._segments(plan)
+            beside = self._surroundings() if plan.prefill else _NO_PROMPTS
             n_tokens = plan.n_prefill + plan.n_decode
             if self._memory.make_room(n_tokens):
                 n_filler = self._budget.filler(plan.n_prefill, beside)
