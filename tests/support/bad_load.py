@@ -19,7 +19,8 @@ from gevent import Greenlet
 
 from tests.support.calls import scripted_text
 from tests.support.http_stream import HttpConnection, event_data
-from tests.support.scripted_service import ScriptedService, wait_until
+from tests.support.scripted_service import ScriptedService
+from tests.support.waiting import wait_until
 from tests.support.wrong_requests import WrongRequest, http
 
 WRONG_SHARE = 0.1
@@ -71,7 +72,7 @@ def run_load(
 
 def wait_until_released(before: Resources) -> None:
     """Wait until the process uses no more than before."""
-    wait_until(lambda: Resources.in_use() <= before, f"no more in use than {before}")
+    wait_until(f"no more in use than {before}", lambda: Resources.in_use() <= before)
 
 
 class _Client:

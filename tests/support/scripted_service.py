@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,10 +19,10 @@ from service.config import CoreConfig
 from tests.support.adapter import AdapterThread
 from tests.support.calls import scripted_text
 from tests.support.scripted_core import WAIT_S, core_config, load_scripted
+from tests.support.waiting import wait_until
 
 PROMPT = "Hello"
 N_PREDICT = 8
-POLL_S = 0.005
 
 
 class CoreThread:
@@ -41,7 +40,7 @@ class CoreThread:
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="core", daemon=True)
         self._thread.start()
         assert self._is_ready.wait(WAIT_S), "the core does not start"
-        wait_until(lambda: self.server.core.state is CoreState.READY, "the model is loaded")
+        wait_until("the model is loaded", lambda: self.server.core.state is CoreState.READY)
 
     def close(self) -> None:
         """Stop it."""
@@ -101,17 +100,9 @@ class ScriptedService:
 
     def wait_until_idle(self) -> None:
         """Wait until nothing runs or waits in the core, and no call is left there."""
-        wait_until(self._is_idle, "the service is idle")
+        wait_until("the service is idle", self._is_idle)
 
     def _is_idle(self) -> bool:
         snapshot = self.core.server.core.status().snapshot
         is_busy = snapshot.slots_processing or snapshot.queue_depth
         return not is_busy and self.core.n_tasks() <= self._n_tasks
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for a condition; ``what`` says which, for the message of a failure."""
-    end_s = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < end_s, f"not reached: {what}"
-        threading.Event().wait(POLL_S)

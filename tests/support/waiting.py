@@ -12,7 +12,7 @@ import requests
 from tests.support.server import PATIENCE_S, NotSeen, Server
 
 # Between two questions.
-_POLL_S = 0.02
+_POLL_S = 0.005
 
 
 def wait_until(what: str, condition: Callable[[], bool]) -> None:
