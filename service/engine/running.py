@@ -149,7 +149,7 @@ class RunningSequences:
             beside = self._surroundings() if plan.prefill else _NO_PROMPTS
             n_tokens = plan.n_prefill + plan.n_decode
             if self._memory.make_room(n_tokens):
-                n_filler = self._budget.filler(plan.n_prefill, beside)
+                n_filler = self._budget.filler(plan.n_prefill, beside) if plan.prefill else 0
                 if n_tokens + n_filler > min(self._model.cells_free, self._info.n_batch):
                     n_filler = 0
                 started_s = self._clock()

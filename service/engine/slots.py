@@ -90,7 +90,19 @@ class Slot:
         self.sequence: Sequence | None = None
         self.last_used_s = 0.0
         self._n_system = 0
-        self._last: SlotSnapshot | None = None
+        self._last = SlotSnapshot(
+            id=slot_id,
+            state=SlotState.IDLE,
+            task_id=None,
+            request=None,
+            seed=0,
+            prompt_tokens=0,
+            prompt_tokens_done=0,
+            tokens_predicted=0,
+            tokens_remaining=None,
+            cached_tokens=0,
+            finished=None,
+        )
 
     @property
     def is_idle(self) -> bool:
@@ -150,21 +162,9 @@ class Slot:
         if self.sequence is not None:
             state = SlotState.DECODE if self.is_decoding else SlotState.PREFILL
             return self._describe(self.sequence, state, None)
-        if self._last is not None:
-            return replace(self._last, cached_tokens=self._n_cached)
-        return SlotSnapshot(
-            id=self.id,
-            state=SlotState.IDLE,
-            task_id=None,
-            request=None,
-            seed=0,
-            prompt_tokens=0,
-            prompt_tokens_done=0,
-            tokens_predicted=0,
-            tokens_remaining=None,
-            cached_tokens=0,
-            finished=None,
-        )
+        if self._last.cached_tokens != self._n_cached:
+            self._last = replace(self._last, cached_tokens=self._n_cached)
+        return self._last
 
     @property
     def _n_cached(self) -> int:

@@ -121,7 +121,7 @@ def largest(values: Floats, n: int) -> Indices:
     """
     if n >= len(values):
         return np.argsort(-values, kind="stable")
-    chosen = np.flatnonzero(values >= _reached_by(values, n))
+    chosen = (values >= _reached_by(values, n)).nonzero()[0]
     return chosen[np.argsort(-values[chosen], kind="stable")[:n]]
 
 

@@ -22,9 +22,10 @@ def top_k(candidates: Candidates, k: int, min_keep: int) -> Candidates:
 
 def top_p(candidates: Candidates, p: float, min_keep: int) -> Candidates:
     """Keep the shortest head with p_0 + ... + p_i >= p: nucleus sampling (Holtzman et al. 2019, arXiv:1904.09751)."""
-    needed = p * float(candidates.weights().sum())
+    weights = candidates.weights()
+    needed = p * float(weights.sum())
     for head in candidates.heads():
-        mass = head.weights().cumsum()
+        mass = (weights if head is candidates else head.weights()).cumsum()
         length = max(int(mass.searchsorted(needed)) + 1, min_keep)
         if length <= len(head):
             return head.first(length)
@@ -36,10 +37,11 @@ def min_p(candidates: Candidates, p: float, min_keep: int) -> Candidates:
 
     ``p`` is above 0.
     """
-    kept = np.flatnonzero(candidates.logits >= candidates.best_logit + math.log(p))
-    if len(kept) < min_keep:
-        return candidates.first(min_keep)
-    return candidates.take(kept, is_sorted=candidates.is_sorted)
+    is_kept = candidates.logits >= candidates.best_logit + math.log(p)
+    n_kept = np.count_nonzero(is_kept)
+    if candidates.is_sorted or n_kept < min_keep:
+        return candidates.first(max(n_kept, min_keep))
+    return candidates.take(is_kept.nonzero()[0], is_sorted=False)
 
 
 def tfs_z(candidates: Candidates, z: float, min_keep: int) -> Candidates:
