@@ -38,7 +38,7 @@ def min_p(candidates: Candidates, p: float, min_keep: int) -> Candidates:
     ``p`` is above 0.
     """
     is_kept = candidates.logits >= candidates.best_logit + math.log(p)
-    n_kept = np.count_nonzero(is_kept)
+    n_kept = int(np.count_nonzero(is_kept))
     if candidates.is_sorted or n_kept < min_keep:
         return candidates.first(max(n_kept, min_keep))
     return candidates.take(is_kept.nonzero()[0], is_sorted=False)
