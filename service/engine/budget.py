@@ -76,6 +76,9 @@ class PrefillBudget:
         if n_tiles:
             return max(MIN_CHUNK, n_tiles * TILE - beside.n_decode)
         chunk = int(budget_s / small)
+        if tiled is not None:
+            # What a small batch costs says nothing about larger ones.
+            chunk = min(chunk, TILE - 1 - beside.n_decode)
         return max(MIN_CHUNK, chunk - chunk % MIN_CHUNK)
 
     def min_rest(self, beside: Surroundings) -> int:

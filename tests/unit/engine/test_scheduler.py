@@ -121,6 +121,12 @@ def test_a_whole_tile_is_worth_more_time_where_small_batches_are_dear() -> None:
     assert settled(below_s=0.008, tile_s=0.0040, n_decode=4) == MIN_CHUNK
 
 
+def test_cheap_small_batches_do_not_make_batches_of_several_tiles() -> None:
+    # A tile takes 0.32 s, more than there is, although small batches were cheap.
+    assert learned({(0, 64): 0.005, (0, 32): 0.001}).tokens(Surroundings()) == 56
+    assert learned({(0, 64): 0.005, (0, 32): 0.001}, n_decode=9).tokens(Surroundings(9)) == 48
+
+
 def test_steps_with_and_without_decoding_are_kept_apart() -> None:
     budget = PrefillBudget(busy_s=0.1, idle_s=0.25)
     for _ in range(30):
