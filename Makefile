@@ -15,7 +15,8 @@ RUNTIME := .venv/.installed-runtime
 TEST := .venv/.installed-test
 GENERATE := .venv-generate/.installed
 BENCH := .venv-bench/.installed
-NODE := tests/node/node_modules/.installed
+# Packages of Node: clients for tests, tests of the page's modules, the page's third-party modules.
+NODE := $(patsubst %,%/node_modules/.installed,tests/node tests/web tools/web)
 
 PIP_FLAGS := --no-deps --no-build-isolation --require-hashes
 CHECKED_TYPES := service rest_adapter slotline clients/python/src/slotline/client tools tests bench
@@ -23,17 +24,23 @@ COMPILE = $(GENERATE_BIN)/uv pip compile --universal --python-version 3.11 --gen
 	--no-emit-find-links --custom-compile-command "make lock" --quiet
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# GCC 12 drops stores that llama.cpp's AMX kernels need, and the library then dies on processors with AMX; without this
-# optimisation it does not. Compilers that do not know the option do not need it.
-CXX_FLAGS := $(shell echo | $${CXX:-c++} -fno-dse -x c++ -E - >/dev/null 2>&1 && echo -fno-dse)
-export CMAKE_ARGS := -DCMAKE_CXX_FLAGS=$(CXX_FLAGS) $(CMAKE_ARGS)
+# How llama.cpp is compiled (docs/adr/0019-llama-cpp-is-compiled-with-care.md); compilers that do not know a flag do not
+# need it. GCC 12 drops stores that the AMX kernels need. With half-precision vectors, attention falls back to single
+# numbers for heads of less than 128 dimensions.
+COMPILER_FLAGS := $(strip $(foreach flag,-fno-dse -mno-avx512fp16,\
+	$(shell echo | $${CXX:-c++} $(flag) -x c++ -E - >/dev/null 2>&1 && echo $(flag))))
+export CFLAGS := $(strip $(COMPILER_FLAGS) $(CFLAGS))
+export CXXFLAGS := $(strip $(COMPILER_FLAGS) $(CXXFLAGS))
+# pip takes a wheel that it has built before whatever the flags were: builds are kept apart by their flags.
+BUILD := $(shell echo '$(CFLAGS) $(CXXFLAGS) $(CMAKE_ARGS)' | cksum | cut -d' ' -f1)
+CACHE = $$(folder=$$($(BIN)/python -m pip cache dir 2>/dev/null) && echo --cache-dir $$folder/slotline-$(BUILD))
 # llama.cpp is compiled while it is installed; make builds one file at a time unless told otherwise.
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell getconf _NPROCESSORS_ONLN)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test lint check-generated check-protos pytest programs generate baseline lock wheels bench test-clone \
-	clean
+.PHONY: help run test lint check-generated check-protos pytest programs generate baseline lock vendor wheels bench \
+	test-clone clean
 
 help: ## list the commands
 	@echo 'usage: make COMMAND [ARGS="..."] [PYTHON=python3]'
@@ -76,6 +83,10 @@ lock: $(GENERATE) ## resolve requirements/*.in and pyproject.toml; ARGS="--upgra
 	$(COMPILE) $(ARGS) requirements/bench-build.in -o requirements/bench-build.txt
 	$(COMPILE) $(ARGS) requirements/bench.in -o requirements/bench.txt
 
+vendor: tools/web/node_modules/.installed ## copy the page's third-party modules from the packages pinned in tools/web
+	$(call need,node,install nodejs 20 or newer and npm with your system's package manager)
+	node tools/web/copy.mjs
+
 wheels: $(BASE) ## build both distributions into dist/
 	$(BIN)/python -m pip wheel --no-deps --no-build-isolation --wheel-dir dist ./clients/python .
 
@@ -86,7 +97,7 @@ test-clone: ## clone HEAD and try `make run` and `make test` in it, as a strange
 	$(PYTHON) tests/clone/check_clone.py $(ARGS)
 
 clean: ## remove environments, builds and caches
-	rm -rf .venv .venv-generate .venv-bench tests/node/node_modules
+	rm -rf .venv .venv-generate .venv-bench $(dir $(NODE))
 	rm -rf dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
@@ -103,11 +114,16 @@ $(BASE): requirements/build.txt
 	$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements/build.txt
 	@touch $@
 
-$(RUNTIME): $(BASE) requirements/lock.txt pyproject.toml clients/python/pyproject.toml
+# An environment from before other flags loses its build.
+.venv/.build-$(BUILD): | $(BASE)
+	@$(BIN)/python -m pip uninstall --quiet --yes llama-cpp-python 2>/dev/null
+	@rm -f .venv/.build-* && touch $@
+
+$(RUNTIME): $(BASE) .venv/.build-$(BUILD) requirements/lock.txt pyproject.toml clients/python/pyproject.toml
 	$(call need,cmake,llama.cpp is compiled on this machine; install cmake 3.21 or newer)
 	$(call need,$${CXX:-c++},llama.cpp is compiled on this machine; install a C++ compiler (g++ or clang))
 	@echo "Installing. The first time this compiles llama.cpp, which takes some minutes."
-	$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements/lock.txt
+	$(BIN)/python -m pip install $(CACHE) $(PIP_FLAGS) -r requirements/lock.txt
 	$(BIN)/python -m pip install --no-deps --no-build-isolation -e clients/python -e .
 	@touch $@
 
@@ -115,17 +131,20 @@ $(TEST): $(RUNTIME) requirements/test.txt
 	$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements/test.txt
 	@touch $@
 
-# What neither pip nor npm can bring. Tests that need it are skipped where it cannot be installed.
+# What neither pip nor npm can bring, one by one: where one cannot be installed, only its tests are skipped.
+MISSING = for name in curl jq node npm chromium; do command -v $$name >/dev/null || echo $$name; done
 programs:
-	@missing=$$(for name in curl node npm; do command -v $$name >/dev/null || echo $$name; done); \
-	if [ -z "$$missing" ]; then exit 0; fi; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update && DEBIAN_FRONTEND=noninteractive \
-		apt-get install --yes --no-install-recommends $$(echo "$$missing" | sed 's/^node$$/nodejs/'); then exit 0; fi; \
-	echo "note: missing:" $$missing "- tests of clients that need it are skipped; install curl, nodejs (18 or newer) \
-	and npm with your system's package manager" >&2
+	@missing=$$($(MISSING)); \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update; then \
+		for name in $$missing; do DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
+			$$(echo $$name | sed 's/^node$$/nodejs/'); done; \
+		missing=$$($(MISSING)); \
+	fi; \
+	if [ -n "$$missing" ]; then echo "note: missing:" $$missing "- tests of clients and of the page that need it are \
+	skipped; install curl, jq, nodejs (20.19 or newer), npm and chromium with your system's package manager" >&2; fi
 
-$(NODE): tests/node/package.json tests/node/package-lock.json tests/node/.npmrc | programs
-	@if command -v npm >/dev/null; then cd tests/node && npm ci && touch node_modules/.installed; fi
+%/node_modules/.installed: %/package.json %/package-lock.json %/.npmrc | programs
+	@if command -v npm >/dev/null; then cd $* && npm ci && touch node_modules/.installed; fi
 
 $(GENERATE): requirements/generate.txt | $(BASE)
 	$(PYTHON) -m venv .venv-generate
@@ -136,5 +155,5 @@ $(BENCH): requirements/bench-build.txt requirements/bench.txt | $(BASE)
 	@echo "Installing. This compiles llama.cpp's server and tools, which takes longer than llama.cpp itself."
 	$(PYTHON) -m venv .venv-bench
 	$(BENCH_BIN)/python -m pip install $(PIP_FLAGS) -r requirements/bench-build.txt
-	$(BENCH_BIN)/python -m pip install $(PIP_FLAGS) -r requirements/bench.txt
+	$(BENCH_BIN)/python -m pip install $(CACHE) $(PIP_FLAGS) -r requirements/bench.txt
 	@touch $@
