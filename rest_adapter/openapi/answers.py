@@ -145,7 +145,15 @@ def _openai_schemas() -> dict[str, Schema]:
     }
     extras = tuple(chunk_extras)
     return {
-        "Usage": record({"completion_tokens": COUNT, "prompt_tokens": COUNT, "total_tokens": COUNT}),
+        "Usage": record(
+            {
+                "completion_tokens": COUNT,
+                "prompt_tokens": COUNT,
+                "total_tokens": COUNT,
+                "prompt_tokens_details": record({"cached_tokens": COUNT}),
+            },
+            optional=("prompt_tokens_details",),
+        ),
         "ChatCompletion": record(
             {
                 **_envelope("chat.completion"),

@@ -44,16 +44,24 @@ class Choice:
 
 
 def usage_json(calls: Iterable[Sequence[Choice]]) -> JsonObject:
-    """The token counts of an answer.
+    """The token counts of an answer; prompt tokens that a cache stood for are told if there were any.
 
     Args:
         calls: the finished choices of each call to the core.
     """
-    prompt = completion = 0
+    prompt = completion = cached = 0
     for choices in calls:
         ends = [choice.end() for choice in choices]
         # The last Finished counts for all sequences of a call; they end in any order.
         totals = next((end.usage for end in ends if end.HasField("usage")), None)
         prompt += totals.prompt_tokens if totals else ends[0].tokens_evaluated
         completion += totals.completion_tokens if totals else sum(end.tokens_predicted for end in ends)
-    return {"completion_tokens": completion, "prompt_tokens": prompt, "total_tokens": prompt + completion}
+        cached += totals.cached_prompt_tokens if totals else 0
+    usage: JsonObject = {
+        "completion_tokens": completion,
+        "prompt_tokens": prompt,
+        "total_tokens": prompt + completion,
+    }
+    if cached:
+        usage["prompt_tokens_details"] = {"cached_tokens": cached}
+    return usage
