@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from slotline.cli import help as help_texts
+from slotline.cli.chat.options import CHAT_GROUPS
 from slotline.cli.core_options import CORE_GROUPS
 from slotline.cli.environment import variables
 from slotline.cli.healthcheck_options import HEALTHCHECK_GROUPS
@@ -81,6 +82,20 @@ COMMANDS = {
             ("slotline rest --core core.example:50051 --host 0.0.0.0 --port 8080",),
         ),
         Command(
+            "chat",
+            "chat with a running server in the terminal",
+            "Chats in the terminal with whatever serves the REST API, or, with a message or without a terminal, prints "
+            "one answer and nothing else. /help in a chat lists its commands.",
+            CHAT_GROUPS,
+            "slotline.cli.chat.command",
+            (
+                "slotline chat",
+                'slotline chat "What is the capital of Germany?"',
+                "slotline chat Say in one sentence what this does: - < program.py",
+                'slotline chat --url http://example:8080 --system "Answer in rhymes." --set temperature=0.3',
+            ),
+        ),
+        Command(
             "healthcheck",
             "ask a running server whether it is ready",
             "Prints one line; the exit status is 0 if the server is ready and 1 if it is not. Made for the health "
@@ -113,6 +128,7 @@ def overview() -> str:
         "",
         "to begin with:",
         "  slotline serve",
+        "  slotline chat",
         '  curl http://127.0.0.1:8080/completion -d \'{"prompt": "Once upon a time", "n_predict": 32}\'',
     ]
     return "\n".join(lines) + "\n"

@@ -6,7 +6,7 @@ import shutil
 import textwrap
 from collections.abc import Sequence
 
-from slotline.cli.options import Flag, Group, Option, Value
+from slotline.cli.options import Flag, Group, Option, Value, operand_of
 
 MIN_WIDTH, MAX_WIDTH = 80, 100
 COLUMN = 34
@@ -25,7 +25,9 @@ def usage(command: str, groups: Sequence[Group], *, about: str, examples: Sequen
         about: what it does, in a sentence or two.
         examples: command lines worth trying.
     """
-    parts = [f"usage: slotline {command} [options]", "", *_wrapped(about, 0), "", "options:"]
+    operand = operand_of(groups)
+    operands = f" [{operand.metavar}]" if operand is not None else ""
+    parts = [f"usage: slotline {command} [options]{operands}", "", *_wrapped(about, 0), "", "options:"]
     for group in groups:
         parts += ["", f"{group.title}:"]
         for option in group.options:

@@ -47,6 +47,8 @@ class Value:
         repeat: whether each occurrence adds a value.
         bare: value to use when the next argument is missing or looks like an option; None demands a value.
         warning: said when it is used, for options that have no effect any more.
+        is_operand: its name may be left out: arguments that are no options, and ``-``, are values of it. At most one
+            option of a command is.
     """
 
     names: tuple[str, ...]
@@ -58,6 +60,7 @@ class Value:
     repeat: bool = False
     bare: str | None = None
     warning: str = ""
+    is_operand: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,7 @@ def parse(groups: Sequence[Group], arguments: Sequence[str]) -> Parsed:
         UsageError: an argument is unknown, lacks its value, or has one that is not allowed.
     """
     by_name = {name: option for group in groups for option in group.options for name in option.names}
+    operand = operand_of(groups)
     parsed = Parsed()
     index = 0
     while index < len(arguments):
@@ -143,12 +147,22 @@ def parse(groups: Sequence[Group], arguments: Sequence[str]) -> Parsed:
         if name in ("-h", "--help"):
             raise HelpRequested
         option = by_name.get(name)
+        if option is None and operand is not None and (name == "-" or not name.startswith("-")):
+            take(parsed, operand, long_name(operand), name)
+            index += 1
+            continue
         if option is None:
             raise _unknown(name, by_name)
         values = _values(option, name, arguments[index + 1 : index + 3])
         take(parsed, option, name, *values)
         index += 1 + len(values)
     return parsed
+
+
+def operand_of(groups: Sequence[Group]) -> Value | None:
+    """The option whose name may be left out, or None if there is none."""
+    options = (option for group in groups for option in group.options)
+    return next((option for option in options if isinstance(option, Value) and option.is_operand), None)
 
 
 def invalid(name: str, problem: str) -> UsageError:

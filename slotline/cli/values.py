@@ -56,13 +56,13 @@ def integer(
     return convert
 
 
-def real(*, minimum: float | None = None, above: float | None = None) -> Converter[float]:
-    """Finite numbers, at least ``minimum`` or more than ``above`` if these are given."""
+def real(*, minimum: float | None = None, above: float | None = None, maximum: float | None = None) -> Converter[float]:
+    """Finite numbers: at least ``minimum``, more than ``above``, at most ``maximum``, as far as these are given."""
     allowed = "a number"
     if minimum is not None:
-        allowed += f" of at least {minimum:g}"
+        allowed += f" of at least {minimum:g}" if maximum is None else f" from {minimum:g} to {maximum:g}"
     if above is not None:
-        allowed += f" above {above:g}"
+        allowed += f" above {above:g}" if maximum is None else f" above {above:g} and up to {maximum:.0f}"
 
     def convert(name: str, value: str) -> float:
         try:
@@ -72,7 +72,8 @@ def real(*, minimum: float | None = None, above: float | None = None) -> Convert
             number = math.nan
         if not math.isfinite(number):
             raise InvalidValue(f"{name} {value!r} is not a finite number; allowed is {allowed}")
-        if (minimum is not None and number < minimum) or (above is not None and number <= above):
+        is_low = (minimum is not None and number < minimum) or (above is not None and number <= above)
+        if is_low or (maximum is not None and number > maximum):
             raise InvalidValue(f"{name} {number:g} is out of range; allowed is {allowed}")
         return number
 

@@ -33,7 +33,8 @@ def test_the_overview_names_every_command(arguments: list[str], capsys: Captured
 def test_help_of_a_command_shows_all_its_options(name: str, capsys: Captured) -> None:
     assert main([name, "--help"]) == 0
     shown = capsys.readouterr().out
-    assert shown.startswith(f"usage: slotline {name} [options]\n\n")
+    operands = " [MESSAGE]" if name == "chat" else ""
+    assert shown.startswith(f"usage: slotline {name} [options]{operands}\n\n")
     assert "\n\noptions:\n\n" in shown
     assert max(len(line) for line in shown.splitlines()) <= 100
     for group in COMMANDS[name].groups:
@@ -94,10 +95,10 @@ def test_help_fits_the_terminal_within_bounds(
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (["chat"], "error: unknown command: chat\n"),
+        (["talk"], "error: unknown command: talk\n"),
         (["sevre"], "error: unknown command: sevre (did you mean `slotline serve`?)\n"),
         (["-m", "x"], "error: unknown command: -m (did you mean `slotline serve`?)\n"),
-        (["help", "chat"], "error: unknown command: chat; known are serve, core, rest, healthcheck\n"),
+        (["help", "talk"], "error: unknown command: talk; known are serve, core, rest, chat, healthcheck\n"),
     ],
 )
 def test_unknown_commands(arguments: list[str], error: str, capsys: Captured) -> None:
@@ -168,7 +169,9 @@ def test_the_console_script_is_the_command() -> None:
 def test_help_and_mistakes_need_nothing_heavy() -> None:
     program = (
         "import sys; from slotline.cli.main import main; main(['serve', '--help']); main(['serve', '-x']);"
-        "print([name for name in ('llama_cpp', 'numpy', 'grpc', 'gevent', 'flask') if name in sys.modules])"
+        "main(['chat', '-x']);"
+        "heavy = ('llama_cpp', 'numpy', 'grpc', 'gevent', 'flask', 'http.client');"
+        "print([name for name in heavy if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"

@@ -29,6 +29,13 @@ OWN_SETTINGS = {
     "service",
     "http",
     "probe_timeout_s",
+    "chat_url",
+    "chat_key",
+    "chat_message",
+    "chat_system",
+    "chat_settings",
+    "chat_loaded",
+    "chat_no_color",
 }
 
 
@@ -168,6 +175,30 @@ def test_options_of_the_health_check(name: str) -> None:
         "http": "http://h/health",
         "probe_timeout_s": 2.5,
     }
+
+
+def test_options_of_the_chat(tmp_path: Path) -> None:
+    (tmp_path / "system").write_text("Be brief.\n")
+    (tmp_path / "keys").write_text("first\nsecond\n")
+    arguments = ["--url", "https://h/llm", "--api-key", "other", "--api-key-file", str(tmp_path / "keys")]
+    arguments += ["--system", "other", "--system-file", str(tmp_path / "system"), "--no-color"]
+    arguments += ["--set", "top_k=5", "What", "is", "--set", "seed=1", "this", "-"]
+    assert parse(TABLES["chat"], arguments).settings == {
+        "chat_url": "https://h/llm",
+        "chat_key": ("first", "second"),
+        "chat_system": "Be brief.",
+        "chat_no_color": True,
+        "chat_settings": (("top_k", 5), ("seed", 1)),
+        "chat_message": ("What", "is", "this", "-"),
+    }
+    assert parse(TABLES["chat"], ["--message", "-1 + 2"]).settings == {"chat_message": ("-1 + 2",)}
+
+
+def test_a_conversation_is_loaded_with_the_name_of_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "chat.json"
+    path.write_text('{"format": "slotline-conversations", "version": 1, "conversations": [{"messages": []}]}')
+    loaded_from, conversation = parse(TABLES["chat"], ["--load", str(path)]).settings["chat_loaded"]
+    assert (loaded_from, conversation.messages) == (str(path), [])
 
 
 def test_addresses_of_the_core() -> None:

@@ -22,6 +22,7 @@ LONG_PATH = "/tmp/" + "x" * 200
         (values.real(), "-1.5", -1.5),
         (values.real(minimum=0), "0", 0.0),
         (values.real(above=0), "1e-3", 0.001),
+        (values.real(minimum=0, maximum=1), "1", 1.0),
         (values.text, "a b", "a b"),
         (values.member(SplitMode), "row", SplitMode.ROW),
         (values.choice({"a": 1, "b": 2}), "b", 2),
@@ -66,6 +67,8 @@ def test_allowed_values_are_converted(convert: Callable[[str, str], object], raw
         (values.real(), "1_0.5", "--x '1_0.5' is not a finite number; allowed is a number"),
         (values.real(minimum=0), "-0.5", "--x -0.5 is out of range; allowed is a number of at least 0"),
         (values.real(above=0), "0", "--x 0 is out of range; allowed is a number above 0"),
+        (values.real(minimum=0, maximum=1), "1.5", "--x 1.5 is out of range; allowed is a number from 0 to 1"),
+        (values.real(above=0, maximum=9), "10", "--x 10 is out of range; allowed is a number above 0 and up to 9"),
         (values.text, "", "--x needs a value that is not empty"),
         (values.member(SplitMode), "ROW", "--x 'ROW' is not known; allowed are none, layer and row"),
         (

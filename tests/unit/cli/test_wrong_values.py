@@ -61,6 +61,12 @@ WRONG_VALUES = {
     "--service": "",
     "--http": "https://h",
     "--probe-timeout": "0",
+    "--url": "ftp://h",
+    "--message": "",
+    "--system": "",
+    "--system-file": "/nothing",
+    "--set": "top_k=-1",
+    "--load": "/nothing",
 }
 # Refused with any value.
 REFUSED = {"--mmproj"}

@@ -1,0 +1,102 @@
+"""``slotline chat``: a chat at a terminal, or one answer."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+from slotline.cli.chat.commands import completions, obey, show_conversation
+from slotline.cli.chat.conversation import Conversation
+from slotline.cli.chat.lines import Lines
+from slotline.cli.chat.options import DEFAULT_URL
+from slotline.cli.chat.question import answer, message_of
+from slotline.cli.chat.screen import Screen, has_colors
+from slotline.cli.chat.server import ChatServer, ServerError
+from slotline.cli.chat.session import ChatSession
+from slotline.cli.chat.transfer import now_ms
+from slotline.cli.options import Parsed
+from slotline.cli.start_errors import StartError
+
+
+def run(parsed: Parsed) -> int:
+    """Chat if there is a terminal and no message, else print one answer; returns the exit status."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        _forgive(stream)
+    for warning in parsed.warnings:
+        print(f"note: {warning}", file=sys.stderr)
+    settings = parsed.settings
+    server = ChatServer(settings.get("chat_url", DEFAULT_URL), next(iter(settings.get("chat_key", ())), None))
+    file, conversation = settings.get("chat_loaded") or ("", Conversation(now_ms))
+    conversation.system_prompt = settings.get("chat_system", conversation.system_prompt)
+    sampling = dict(settings.get("chat_settings", ()))
+    words = settings.get("chat_message", ())
+    if words or not _has_terminal():
+        return answer(server, conversation, sampling, message_of(words))
+    session = ChatSession(server, _screen(settings), conversation, sampling, file)
+    _greet(session)
+    _chat(session)
+    return 0
+
+
+def _has_terminal() -> bool:
+    # A program can be started without any of them.
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+
+
+def _screen(settings: Mapping[str, Any]) -> Screen:
+    is_off = settings.get("chat_no_color", False)
+    return Screen(sys.stdout, is_colored=has_colors(sys.stdout, os.environ, is_off=is_off))
+
+
+def _greet(session: ChatSession) -> None:
+    """Say who answers.
+
+    Raises:
+        StartError: nobody does.
+    """
+    try:
+        session.screen.note(f"{session.server.model()} at {session.server.url}")
+    except ServerError as error:
+        # Without a status there is no server; one that is still loading, or wants a key, can be talked to later.
+        if not error.status:
+            raise StartError(str(error)) from None
+        session.screen.note(str(error))
+    session.screen.note("/help lists the commands, Ctrl-D leaves")
+    if session.conversation.messages:
+        show_conversation(session)
+
+
+def _chat(session: ChatSession) -> None:
+    """Take lines until the user leaves."""
+    lines = Lines(session.screen, completions())
+    while not session.is_over:
+        prefilled, session.prefilled = session.prefilled, ""
+        try:
+            text = lines.read(prefilled)
+        except (EOFError, KeyboardInterrupt):
+            session.screen.end_line()
+            return
+        try:
+            _take(session, text)
+        except KeyboardInterrupt:
+            # Only what was under way is over.
+            session.screen.end_line()
+
+
+def _take(session: ChatSession, text: str) -> None:
+    """Obey a command or send a message; two slashes begin a message with one."""
+    # A text that was copied often ends with its line end.
+    text = text.strip("\n").rstrip()
+    if text.startswith("/") and not text.startswith("//"):
+        obey(session, text)
+    elif text:
+        session.say(text[1:] if text.startswith("//") else text)
+
+
+def _forgive(stream: TextIO | None) -> None:
+    """Let a stream replace characters that its encoding lacks."""
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="replace")

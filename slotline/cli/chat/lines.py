@@ -1,0 +1,112 @@
+"""What a person types: lines with editing and history, and texts of several lines."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from types import ModuleType
+
+from slotline.cli.chat.screen import Screen
+
+_BLOCK = '"""'
+_CONTINUED = "\\"
+_FIRST, _NEXT = "> ", ". "
+
+readline: ModuleType | None = None
+with contextlib.suppress(ImportError):
+    # Not part of every Python; without it lines are read as the terminal gives them.
+    import readline
+
+
+class Lines:
+    """Reads from the terminal.
+
+    Args:
+        screen: makes the prompts.
+        completions: words that Tab completes at the beginning of a line.
+        read: ``input``.
+    """
+
+    def __init__(self, screen: Screen, completions: Sequence[str], read: Callable[[str], str] = input) -> None:
+        self._screen = screen
+        self._completions = completions
+        self._read = read
+        if readline is not None:
+            if "libedit" in (readline.__doc__ or ""):
+                # What some Pythons have in its place: it takes a text that is pasted line by line.
+                readline.parse_and_bind("bind ^I rl_complete")
+            else:
+                # A pasted text is one message, whatever line ends it has.
+                readline.parse_and_bind("set enable-bracketed-paste on")
+                readline.parse_and_bind("tab: complete")
+            readline.set_completer_delims("\n")
+            readline.set_completer(self._complete)
+
+    def read(self, prefilled: str = "") -> str:
+        r"""One message: a line, several with ``\`` at their ends, or what stands between two triple quotes.
+
+        Ctrl-C in a later line drops them all and gives "".
+
+        Args:
+            prefilled: text to begin with, where lines can be edited.
+
+        Raises:
+            EOFError: Ctrl-D on an empty line.
+            KeyboardInterrupt: Ctrl-C in the first line.
+        """
+        line = self._first(prefilled)
+        is_block = line.startswith(_BLOCK)
+        if not is_block and not line.endswith(_CONTINUED):
+            return line
+        try:
+            return self._block(line.removeprefix(_BLOCK)) if is_block else self._continued(line)
+        except KeyboardInterrupt:
+            self._screen.end_line()
+            return ""
+
+    def _first(self, prefilled: str) -> str:
+        if prefilled and readline is None:
+            # To copy from.
+            self._screen.note(prefilled)
+        if not prefilled or readline is None:
+            return self._read(self._screen.prompt(_FIRST))
+        readline.set_startup_hook(lambda: _insert(prefilled))
+        try:
+            return self._read(self._screen.prompt(_FIRST))
+        finally:
+            readline.set_startup_hook(None)
+
+    def _continued(self, line: str) -> str:
+        lines = []
+        with contextlib.suppress(EOFError):
+            while line.endswith(_CONTINUED):
+                lines.append(line.removesuffix(_CONTINUED))
+                line = ""
+                line = self._next()
+        return "\n".join([*lines, line])
+
+    def _block(self, line: str) -> str:
+        """The lines up to the one that ends with the quotes, or to Ctrl-D."""
+        lines = []
+        with contextlib.suppress(EOFError):
+            while not line.endswith(_BLOCK):
+                lines.append(line)
+                line = ""
+                line = self._next()
+        return "\n".join([*lines, line.removesuffix(_BLOCK)]).strip("\n")
+
+    def _next(self) -> str:
+        try:
+            return self._read(self._screen.prompt(_NEXT))
+        except EOFError:
+            self._screen.end_line()
+            raise
+
+    def _complete(self, text: str, number: int) -> str | None:
+        found = [word for word in self._completions if text and word.startswith(text)]
+        return found[number] if number < len(found) else None
+
+
+def _insert(text: str) -> None:
+    assert readline is not None
+    readline.insert_text(text)

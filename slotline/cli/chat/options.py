@@ -1,0 +1,97 @@
+"""Options of ``slotline chat``."""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+
+from slotline.cli.api_keys import api_key, api_key_file
+from slotline.cli.chat.conversation import Conversation
+from slotline.cli.chat.sampling import setting
+from slotline.cli.chat.transfer import conversation_file
+from slotline.cli.options import Flag, Group, Value
+from slotline.cli.text_file import read_text
+from slotline.cli.values import InvalidValue, text
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+MAX_SYSTEM_PROMPT_BYTES = 4 * 1024 * 1024
+
+
+def server_url(name: str, value: str) -> str:
+    """An ``http://`` or ``https://`` address."""
+    allowed = "allowed is http://HOST:PORT or https://HOST:PORT, perhaps with a path"
+    try:
+        parts = urllib.parse.urlsplit(value)
+        is_address = bool(parts.hostname) and parts.port != 0 and parts.username is None
+    except ValueError:
+        is_address = False
+    if not is_address or re.fullmatch(r"https?://[!-~]+", value) is None or parts.query or parts.fragment:
+        raise InvalidValue(f"{name} {value!r} is not an address; {allowed}")
+    return value
+
+
+def _loaded(name: str, path: str) -> tuple[str, Conversation]:
+    return path, conversation_file(name, path)
+
+
+def _system_file(name: str, path: str) -> str:
+    return read_text(name, path, MAX_SYSTEM_PROMPT_BYTES).strip()
+
+
+CHAT_GROUPS = (
+    Group(
+        "server",
+        (
+            Flag(("-h", "--help"), {}, "show this help and exit"),
+            Value(("--url",), "URL", "chat_url", server_url, "where REST is served", default=DEFAULT_URL),
+            Value(
+                ("--api-key",),
+                "KEY",
+                "chat_key",
+                api_key,
+                "key that the server demands. Other users of this machine can read it here; a file or a variable "
+                "hides it",
+            ),
+            Value(
+                ("--api-key-file",),
+                "FNAME",
+                "chat_key",
+                api_key_file,
+                "the same as the first line of a file",
+            ),
+        ),
+    ),
+    Group(
+        "conversation",
+        (
+            Value(
+                ("--message",),
+                "MESSAGE",
+                "chat_message",
+                text,
+                "print the answer to this and end; the name of the option may be left out, and - stands for what "
+                "comes on stdin",
+                repeat=True,
+                is_operand=True,
+            ),
+            Value(("--system",), "TEXT", "chat_system", text, "system prompt"),
+            Value(("--system-file",), "FNAME", "chat_system", _system_file, "the same from a file"),
+            Value(
+                ("--set",),
+                "NAME=VALUE",
+                "chat_settings",
+                setting,
+                "option of the answers, by its name in the REST API, for example temperature=0.3; may repeat",
+                repeat=True,
+            ),
+            Value(
+                ("--load",),
+                "FNAME",
+                "chat_loaded",
+                _loaded,
+                "go on with a conversation that /save wrote or the web page exported; of several, the newest",
+            ),
+            Flag(("--no-color",), {"chat_no_color": True}, "no colours, as with the variable NO_COLOR"),
+        ),
+    ),
+)

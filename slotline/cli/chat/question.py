@@ -1,0 +1,99 @@
+"""One question and its answer, for scripts: the answer on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+from slotline.cli.chat.answer import DEFAULT_SETTINGS, ask
+from slotline.cli.chat.conversation import Conversation, Finish, Message, Role
+from slotline.cli.chat.screen import printable
+from slotline.cli.chat.server import HTTP_UNAUTHORIZED, ChatServer, ServerError
+from slotline.cli.start_errors import StartError
+from slotline.cli.text_file import reason_of
+
+# What shells report for a process that SIGINT or SIGPIPE ended.
+INTERRUPTED, BROKEN_PIPE = 130, 141
+_STDIN = "-"
+
+
+def message_of(words: Sequence[str]) -> str:
+    """The message that arguments make: words in one line, and for ``-`` what comes on stdin, set off by empty lines.
+
+    Args:
+        words: the arguments; none are the same as ``-``.
+
+    Raises:
+        StartError: it is empty.
+    """
+    parts = [
+        _stdin() if is_stdin else " ".join(group)
+        for is_stdin, group in itertools.groupby(words or (_STDIN,), lambda word: word == _STDIN)
+    ]
+    text = "\n\n".join(part for part in parts if part)
+    if not text.strip():
+        raise StartError("the message is empty; give one as an argument or on stdin")
+    # Arguments that are not UTF-8 hold halves of surrogate pairs.
+    return text.encode(errors="replace").decode()
+
+
+def answer(server: ChatServer, conversation: Conversation, settings: Mapping[str, object], text: str) -> int:
+    """Print the answer to one message; returns the exit status.
+
+    Raises:
+        StartError: the server refused or failed; what had come of the answer is printed.
+    """
+    conversation.add(Message(Role.USER, text))
+    output = _Output()
+    try:
+        result = ask(server, conversation, {**DEFAULT_SETTINGS, **settings}, output.write)
+        output.end()
+    except OSError as error:
+        # What is left over cannot be written at the end either; Python would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            # Whoever read has enough.
+            return BROKEN_PIPE
+        raise StartError(f"stdout cannot be written: {reason_of(error)}") from None
+    if result.failure is not None:
+        raise StartError(_explained(result.failure))
+    if result.message.finish is Finish.STOPPED:
+        return INTERRUPTED
+    if result.message.finish is Finish.LENGTH:
+        print("note: the answer was cut at the limit of tokens; --set n_predict=N raises it", file=sys.stderr)
+    return 0
+
+
+class _Output:
+    """Writes an answer to stdout, so that its last line is a whole one."""
+
+    def __init__(self) -> None:
+        # A program that reads gets what the model said; a terminal must not be moved by it.
+        self._is_terminal = sys.stdout.isatty()
+        self._is_in_line = False
+
+    def write(self, piece: str) -> None:
+        sys.stdout.write(printable(piece) if self._is_terminal else piece)
+        sys.stdout.flush()
+        self._is_in_line = not piece.endswith("\n")
+
+    def end(self) -> None:
+        if self._is_in_line:
+            self.write("\n")
+
+
+def _explained(failure: ServerError) -> str:
+    if failure.status == HTTP_UNAUTHORIZED:
+        return f"{failure}; give it with --api-key, --api-key-file or SLOTLINE_API_KEY"
+    wait = f"; try again in {failure.retry_after_s} s" if failure.retry_after_s is not None else ""
+    return f"{failure}{wait}"
+
+
+def _stdin() -> str:
+    if sys.stdin is None:
+        return ""
+    if sys.stdin.isatty():
+        print("note: type the message, then Ctrl-D in a new line", file=sys.stderr)
+    return sys.stdin.buffer.read().decode(errors="replace").strip()

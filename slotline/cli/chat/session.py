@@ -1,0 +1,81 @@
+"""A chat at a terminal: questions, answers, and what the commands change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from slotline.cli.chat.answer import DEFAULT_SETTINGS, ask
+from slotline.cli.chat.conversation import Conversation, Finish, Message, Role, Statistics
+from slotline.cli.chat.screen import Screen
+from slotline.cli.chat.server import HTTP_UNAUTHORIZED, ChatServer, ServerError
+
+
+class ChatSession:
+    """What a chat consists of.
+
+    Args:
+        server: who answers.
+        screen: where answers and notes go.
+        conversation: what is gone on with.
+        settings: options of the generation beside ``DEFAULT_SETTINGS``.
+        file: where the conversation was saved or loaded last, "" for nowhere.
+
+    Attributes:
+        prefilled: what the next line begins with.
+        is_over: whether the user wants to leave.
+        last: figures of the last answer.
+    """
+
+    def __init__(
+        self,
+        server: ChatServer,
+        screen: Screen,
+        conversation: Conversation,
+        settings: Mapping[str, object],
+        file: str = "",
+    ) -> None:
+        self.server = server
+        self.screen = screen
+        self.conversation = conversation
+        self.settings: dict[str, object] = {**DEFAULT_SETTINGS, **settings}
+        self.file = file
+        self.prefilled = ""
+        self.is_over = False
+        self.last: Statistics | None = None
+
+    def say(self, text: str) -> None:
+        """Send a question and show the answer."""
+        self.conversation.add(Message(Role.USER, text))
+        self._answer(None)
+
+    def regenerate(self) -> None:
+        """Answer the last question again, or at last. The old answer stays if nothing comes in its place."""
+        dropped = self.conversation.drop_answer()
+        if not self.conversation.wants_answer:
+            self.screen.error("there is no question to answer again")
+            return
+        self._answer(dropped)
+
+    def _answer(self, otherwise: Message | None) -> None:
+        """Ask for an answer and keep what comes; ``otherwise`` if nothing does."""
+        answer = ask(self.server, self.conversation, self.settings, self.screen.text)
+        message = answer.message
+        self.screen.end_text()
+        self.last = message.statistics
+        if message.content or message.finish is Finish.STOP:
+            self.conversation.add(message)
+        elif otherwise is not None:
+            self.conversation.add(otherwise)
+        if answer.failure is not None:
+            self.screen.error(f"{answer.failure}{_advice(answer.failure)}")
+        elif message.finish is Finish.STOPPED:
+            self.screen.note("stopped; /regen answers again")
+        elif message.finish is Finish.LENGTH:
+            self.screen.note("cut at the limit of tokens; /set n_predict raises it")
+
+
+def _advice(failure: ServerError) -> str:
+    if failure.status == HTTP_UNAUTHORIZED:
+        return "; /key takes one, then /regen sends the question again"
+    wait = f"; try again in {failure.retry_after_s} s" if failure.retry_after_s is not None else ""
+    return f"{wait}; /regen sends the question again"

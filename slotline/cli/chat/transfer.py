@@ -1,0 +1,223 @@
+"""Conversations in files, in the format that the web page exports and imports."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, NoReturn
+
+from slotline.cli.chat.conversation import Conversation, Finish, Message, Role, Statistics, new_id
+from slotline.cli.text_file import read_text, reason_of
+from slotline.cli.values import InvalidValue
+
+FORMAT = "slotline-conversations"
+VERSION = 1
+# Exports of many conversations with images are large; a device that never ends must not be read for ever.
+MAX_BYTES = 256 * 1024 * 1024
+_UNTITLED = "New conversation"
+_STATISTICS = {
+    "n_tokens": "nTokens",
+    "n_prompt_tokens": "nPromptTokens",
+    "n_cached_tokens": "nCachedTokens",
+    "tokens_per_second": "tokensPerSecond",
+    "first_token_ms": "firstTokenMs",
+    "total_ms": "totalMs",
+}
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def conversation_file(name: str, path: str) -> Conversation:
+    """The conversation in a file, or of several the one that was changed last.
+
+    Raises:
+        InvalidValue: the file cannot be read, or does not hold what it should; the text says where.
+    """
+    return max(conversations_in(name, path), key=lambda conversation: conversation.updated_ms)
+
+
+def conversations_in(name: str, path: str) -> list[Conversation]:
+    """All conversations in a file, at least one.
+
+    Args:
+        name: the option or command that named the file, for messages.
+        path: the file.
+
+    Raises:
+        InvalidValue: see ``conversation_file``.
+    """
+    where = f"{name} {path}"
+    try:
+        content = json.loads(read_text(name, path, MAX_BYTES))
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise InvalidValue(f"{where}: is not JSON: {error.msg} at {place}") from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidValue(f"{where}: is not JSON: {error}") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise InvalidValue(f'{where}: holds no conversations; allowed is an object with "format": "{FORMAT}"')
+    if content.get("version") != VERSION:
+        raise InvalidValue(f"{where}: version is {_shown(content.get('version'))}; allowed is {VERSION}")
+    entries = _list(where, "conversations", content.get("conversations"))
+    if not entries:
+        raise InvalidValue(f"{where}: conversations is empty; at least one is needed")
+    return [_conversation(where, f"conversations[{i}]", entry) for i, entry in enumerate(entries)]
+
+
+def write_conversation(name: str, path: str, conversation: Conversation) -> None:
+    """Write one conversation; what the file held before is there until all is written.
+
+    Raises:
+        InvalidValue: the file cannot be written, or holds anything else than this conversation.
+    """
+    if os.path.lexists(path) and not _holds_only(name, path, conversation):
+        raise InvalidValue(f"{name} {path}: exists and holds something else; choose another name")
+    document = {"format": FORMAT, "version": VERSION, "conversations": [_conversation_json(conversation)]}
+    text = json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+    try:
+        _replace(path, text.encode(errors="replace"))
+    except (OSError, ValueError) as error:
+        raise InvalidValue(f"{name} {path}: cannot be written: {reason_of(error)}") from None
+
+
+def _holds_only(name: str, path: str, conversation: Conversation) -> bool:
+    try:
+        return [one.id for one in conversations_in(name, path)] == [conversation.id]
+    except InvalidValue:
+        return False
+
+
+def _replace(path: str, data: bytes) -> None:
+    path = os.path.realpath(path)
+    handle, temporary = tempfile.mkstemp(prefix=".slotline-", dir=os.path.dirname(path))
+    try:
+        # Conversations are private: the mode of temporary files, 0600, is right for them.
+        with open(handle, "wb") as file:
+            file.write(data)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _conversation_json(conversation: Conversation) -> dict[str, Any]:
+    return {
+        **conversation.origin,
+        "id": conversation.id,
+        "title": conversation.shown_title or _UNTITLED,
+        "isRenamed": bool(conversation.title),
+        "createdAt": conversation.created_ms,
+        "updatedAt": conversation.updated_ms,
+        "systemPrompt": conversation.system_prompt,
+        "messages": [_message_json(message) for message in conversation.messages],
+    }
+
+
+def _message_json(message: Message) -> dict[str, Any]:
+    statistics = message.statistics
+    return {
+        "images": [],
+        "tokens": [],
+        **message.origin,
+        "id": message.id,
+        "role": message.role.value,
+        "content": message.content,
+        "statistics": statistics and {key: getattr(statistics, ours) for ours, key in _STATISTICS.items()},
+        "finish": message.finish and message.finish.value,
+        "error": message.error,
+    }
+
+
+def _conversation(where: str, path: str, entry: object) -> Conversation:
+    if not isinstance(entry, dict):
+        _refuse(where, path, entry, "an object with messages")
+    conversation = Conversation(now_ms, _text(where, f"{path}.systemPrompt", entry.get("systemPrompt")))
+    messages = _list(where, f"{path}.messages", entry.get("messages"))
+    conversation.messages = [_message(where, f"{path}.messages[{i}]", one) for i, one in enumerate(messages)]
+    conversation.id = _text(where, f"{path}.id", entry.get("id")) or conversation.id
+    title = _text(where, f"{path}.title", entry.get("title"))
+    # A title that nobody chose follows the first question.
+    conversation.title = "" if entry.get("isRenamed") is False else title
+    conversation.created_ms = _time(entry.get("createdAt"), conversation.created_ms)
+    conversation.updated_ms = _time(entry.get("updatedAt"), conversation.created_ms)
+    conversation.origin = entry
+    return conversation
+
+
+def _message(where: str, path: str, entry: object) -> Message:
+    if not isinstance(entry, dict):
+        _refuse(where, path, entry, "an object with role and content")
+    roles = {role.value: role for role in Role}
+    role = entry.get("role")
+    if not isinstance(role, str) or role not in roles:
+        _refuse(where, f"{path}.role", role, " or ".join(f'"{one}"' for one in roles))
+    if not isinstance(entry.get("content"), str):
+        _refuse(where, f"{path}.content", entry.get("content"), "a string")
+    return Message(
+        role=roles[role],
+        content=entry["content"],
+        finish=_finish(where, f"{path}.finish", entry.get("finish")),
+        error=_text(where, f"{path}.error", entry.get("error")),
+        statistics=_statistics(entry.get("statistics")),
+        id=_text(where, f"{path}.id", entry.get("id")) or new_id(),
+        origin=entry,
+    )
+
+
+def _finish(where: str, path: str, value: object) -> Finish | None:
+    known = {finish.value: finish for finish in Finish}
+    if value is None:
+        return None
+    if not isinstance(value, str) or value not in known:
+        _refuse(where, path, value, f"null or one of {', '.join(known)}")
+    return known[value]
+
+
+def _statistics(value: object) -> Statistics | None:
+    """Figures; those of other programs that lack the needed ones are left out, for nothing depends on them."""
+    if not isinstance(value, Mapping):
+        return None
+    figures = {field.name: _figure(value.get(_STATISTICS[field.name])) for field in fields(Statistics)}
+    if figures["n_tokens"] is None or figures["total_ms"] is None:
+        return None
+    return Statistics(**figures)  # type: ignore[arg-type]
+
+
+def _figure(value: object) -> int | float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _time(value: object, otherwise: int) -> int:
+    return int(value) if isinstance(value, int | float) and 0 <= value < 2**53 else otherwise
+
+
+def _text(where: str, path: str, value: object) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        _refuse(where, path, value, "a string")
+    return value
+
+
+def _list(where: str, path: str, value: object) -> list[object]:
+    if not isinstance(value, list):
+        _refuse(where, path, value, "an array")
+    return value
+
+
+def _refuse(where: str, path: str, value: object, allowed: str) -> NoReturn:
+    raise InvalidValue(f"{where}: {path} is {_shown(value)}; allowed is {allowed}")
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,43 @@
+"""A server for the terminal client that answers what a test says, without a socket."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from typing import Any
+
+from slotline.cli.chat.server import ChatServer, Event
+
+Step = Event | BaseException
+
+
+class ScriptedServer(ChatServer):
+    """Gives the same events for every question, or raises.
+
+    Args:
+        steps: the events and exceptions.
+
+    Attributes:
+        bodies: what was sent.
+        is_left: whether the last stream is closed.
+    """
+
+    def __init__(self, *steps: Step) -> None:
+        super().__init__("http://nowhere")
+        self.bodies: list[Mapping[str, Any]] = []
+        self.is_left = False
+        self._steps = steps
+
+    def stream(self, body: Mapping[str, object]) -> Generator[Event, None, None]:
+        self.bodies.append(body)
+        try:
+            for step in self._steps:
+                if isinstance(step, BaseException):
+                    raise step
+                yield step
+        finally:
+            self.is_left = True
+
+
+def said(text: str | None, finish: str | None = None) -> Event:
+    """A chunk of an answer: a piece of text, or None, and why the answer ends, or None."""
+    return {"choices": [{"delta": {} if text is None else {"content": text}, "finish_reason": finish}]}

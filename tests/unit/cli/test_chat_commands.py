@@ -1,0 +1,291 @@
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from slotline.cli.chat.commands import COMMANDS, completions, obey
+from slotline.cli.chat.conversation import Conversation, Finish, Message, Role, Statistics
+from slotline.cli.chat.sampling import SAMPLING_OPTIONS
+from slotline.cli.chat.screen import Screen
+from slotline.cli.chat.server import ServerError
+from slotline.cli.chat.session import ChatSession
+from tests.support.scripted_chat import ScriptedServer, Step, said
+
+
+class Chat:
+    """A session whose screen is a text."""
+
+    def __init__(self, *steps: Step) -> None:
+        self._stream = io.StringIO()
+        self.server = ScriptedServer(*steps)
+        screen = Screen(self._stream, is_colored=False)
+        self.session = ChatSession(self.server, screen, Conversation(lambda: 7), {})
+
+    def __call__(self, line: str) -> str:
+        """What the screen shows after a command or question."""
+        self._stream.seek(0)
+        self._stream.truncate()
+        if line.startswith("/"):
+            obey(self.session, line)
+        else:
+            self.session.say(line)
+        return self._stream.getvalue()
+
+    @property
+    def contents(self) -> list[str]:
+        return [message.content for message in self.session.conversation.messages]
+
+
+# Settings.
+
+
+def test_options_are_set_shown_and_left_to_the_server() -> None:
+    chat = Chat(said("a", "stop"))
+    assert chat("/set temperature 0.3") == "temperature = 0.3\n"
+    assert chat("/set top_k=5") == "top_k = 5\n"
+    assert chat('/set stop  ["x", "y"]') == 'stop = ["x", "y"]\n'
+    shown = chat("/set")
+    assert shown.startswith('n_predict = 1024\ntemperature = 0.3\ntop_p = 0.95\ntop_k = 5\nstop = ["x", "y"]\n')
+    assert "\nas the server has it: dynatemp_range, " in shown
+    assert chat("/unset top_p") == "top_p is as the server has it\n"
+    chat("q")
+    body = chat.server.bodies[0]
+    assert {name: body[name] for name in ("n_predict", "temperature", "top_k", "stop")} == {
+        "n_predict": 1024,
+        "temperature": 0.3,
+        "top_k": 5,
+        "stop": ["x", "y"],
+    }
+    assert "top_p" not in body
+
+
+def test_an_option_alone_is_explained() -> None:
+    chat = Chat()
+    assert chat("/set top_k") == (
+        "top_k: Chooses among so many of the most probable tokens; 0 takes all. Now the server's default.\n"
+    )
+    assert chat("/set n_predict").endswith(" Now 1024.\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("/set temprature 1", "error: temprature is no option; did you mean temperature?\n"),
+        ("/set temprature", "error: temprature is no option; did you mean temperature?\n"),
+        ("/set top_p 2", "error: top_p 2 is out of range; allowed is a number from 0 to 1\n"),
+        ("/unset temprature", "error: temprature is no option; did you mean temperature?\n"),
+        ("/unset", "error: /unset needs a name; set are n_predict, temperature, top_p\n"),
+        ("/undo", "error: /undo: there is no question to take back\n"),
+        ("/edit", "error: /edit: there is no question to change\n"),
+        ("/regen", "error: there is no question to answer again\n"),
+        ("/save", "error: /save needs the name of a file\n"),
+        ("/load", "error: /load needs the name of a file\n"),
+        ("/load /nothing", "error: /load /nothing: cannot be read: No such file or directory\n"),
+        ("/halp", "error: /halp is no command; did you mean /help? (// begins a text with a slash)\n"),
+        ("/usr/bin x", "error: /usr/bin is no command; /help lists them (// begins a text with a slash)\n"),
+    ],
+)
+def test_mistakes_are_told_and_change_nothing(line: str, problem: str) -> None:
+    chat = Chat()
+    before = dict(chat.session.settings)
+    assert chat(line) == problem
+    assert chat.session.settings == before
+    assert not chat.session.is_over
+
+
+def test_the_system_prompt() -> None:
+    chat = Chat(said("a", "stop"))
+    assert chat("/system") == "system prompt: none\n"
+    assert chat("/system Be  brief.") == "system prompt: Be  brief.\n"
+    chat("q")
+    assert chat.server.bodies[0]["messages"][0] == {"role": "system", "content": "Be  brief."}
+    assert chat("/unset system") == "no system prompt\n"
+    chat("/regen")
+    assert chat.server.bodies[1]["messages"] == [{"role": "user", "content": "q"}]
+
+
+# Questions and answers.
+
+
+def test_an_answer_is_shown_and_remembered() -> None:
+    chat = Chat(said("a"), said("b", "stop"))
+    assert chat("one") == "ab\n"
+    chat("two")
+    assert chat.server.bodies[1]["messages"] == [
+        {"role": "user", "content": "one"},
+        {"role": "assistant", "content": "ab"},
+        {"role": "user", "content": "two"},
+    ]
+
+
+def test_an_answer_at_the_limit_is_told() -> None:
+    assert Chat(said("a", "length"))("q") == "a\ncut at the limit of tokens; /set n_predict raises it\n"
+
+
+def test_a_stopped_answer_stays() -> None:
+    chat = Chat(said("a"), KeyboardInterrupt())
+    assert chat("q") == "a\nstopped; /regen answers again\n"
+    assert chat.contents == ["q", "a"]
+
+
+@pytest.mark.parametrize(
+    ("failure", "shown"),
+    [
+        (ServerError("it died", status=503), "error: it died; /regen sends the question again\n"),
+        (
+            ServerError("full", status=429, retry_after_s=3),
+            "error: full; try again in 3 s; /regen sends the question again\n",
+        ),
+        (
+            ServerError("the server wants an API key", status=401),
+            "error: the server wants an API key; /key takes one, then /regen sends the question again\n",
+        ),
+    ],
+)
+def test_a_question_that_failed_can_be_sent_again(failure: ServerError, shown: str) -> None:
+    chat = Chat(failure)
+    assert chat("q") == shown
+    assert chat.contents == ["q"]
+    assert chat("/regen") == shown
+    assert [body["messages"] for body in chat.server.bodies] == [[{"role": "user", "content": "q"}]] * 2
+
+
+def test_an_answer_that_broke_off_stays_until_the_next() -> None:
+    chat = Chat(said("half"), ServerError("it died"))
+    chat("q")
+    assert chat.contents == ["q", "half"]
+    assert chat.session.conversation.messages[1].finish is Finish.ERROR
+
+
+def test_the_old_answer_stays_if_no_new_one_comes() -> None:
+    chat = Chat(said("old", "stop"))
+    chat("q")
+    chat.session.server = ScriptedServer(ServerError("it died"))
+    chat("/retry")
+    assert chat.contents == ["q", "old"]
+    chat.session.server = ScriptedServer(said("new", "stop"))
+    assert chat("/regen") == "new\n"
+    assert chat.contents == ["q", "new"]
+
+
+def test_turns_are_taken_back() -> None:
+    chat = Chat(said("a", "stop"))
+    chat("one")
+    chat("two")
+    assert chat("/undo") == "taken back: two\n"
+    assert chat.contents == ["one", "a"]
+    assert chat("/edit") == ""
+    assert (chat.session.prefilled, chat.contents) == ("one", [])
+
+
+def test_a_new_conversation_keeps_system_prompt_and_options() -> None:
+    chat = Chat(said("a", "stop"))
+    for line in ("/system s", "/set top_k 1", "q"):
+        chat(line)
+    assert chat("/clear") == "a new conversation; system prompt and options stay\n"
+    assert chat.contents == []
+    assert chat.session.conversation.system_prompt == "s"
+    assert chat.session.settings["top_k"] == 1
+    assert chat("/stats") == "no answer yet\n"
+
+
+# Files.
+
+
+def test_a_conversation_goes_to_a_file_and_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    chat = Chat(said("a", "stop"))
+    chat("/system s")
+    chat("q")
+    assert chat("/save ~/my chat.json") == f"saved 2 messages to {tmp_path}/my chat.json\n"
+    chat("again")
+    assert chat("/save") == f"saved 4 messages to {tmp_path}/my chat.json\n"
+    chat("/clear")
+    assert chat("/save") == "error: /save needs the name of a file\n"
+    assert chat("/save ~/my chat.json").endswith("exists and holds something else; choose another name\n")
+    assert chat("/load ~/my chat.json") == "q, 4 messages\nyou: again\na\n"
+    assert chat.contents == ["q", "a", "again", "a"]
+    assert chat.session.conversation.system_prompt == "s"
+    chat("/undo")
+    assert chat("/save").startswith("saved 2 messages to ")
+
+
+def test_a_conversation_with_images_says_that_they_are_not_sent(tmp_path: Path) -> None:
+    message = {"role": "user", "content": "What is this?", "images": ["data:,"]}
+    document = {"format": "slotline-conversations", "version": 1, "conversations": [{"messages": [message]}]}
+    (tmp_path / "c.json").write_text(json.dumps(document))
+    shown = Chat()(f"/load {tmp_path}/c.json")
+    assert shown == "What is this?, 1 message\nits images are not sent\nyou: What is this?\n"
+
+
+# The rest.
+
+
+def test_figures() -> None:
+    chat = Chat()
+    assert chat("/stats") == "no answer yet\n"
+    figures = Statistics(
+        n_tokens=8,
+        n_prompt_tokens=37,
+        n_cached_tokens=30,
+        tokens_per_second=20.54,
+        first_token_ms=268.0,
+        total_ms=732.0,
+    )
+    chat.session.last = figures
+    chat.session.conversation.add(Message(Role.ASSISTANT, "a", statistics=figures))
+    assert chat("/stats") == (
+        "last answer: 8 tokens, 20.5 tokens/s, first token after 0.27 s, 0.73 s in all, 37 prompt tokens (30 cached)\n"
+        "conversation: 1 message, 8 tokens in answers\n"
+    )
+    chat.session.last = Statistics(0, None, None, None, None, 732.0)
+    assert chat("/stats").startswith("last answer: 0 tokens, 0.73 s in all\n")
+
+
+def test_a_key_is_asked_for_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    chat = Chat()
+    monkeypatch.setattr("getpass.getpass", lambda prompt: "a-secret-key")
+    assert chat("/key") == "API key ****-key\n"
+    assert chat.server.key == "a-secret-key"
+    monkeypatch.setattr("getpass.getpass", lambda prompt: "ä")
+    assert chat("/key").startswith("error: /key is empty or holds what a client could not send; ")
+    assert chat.server.key == "a-secret-key"
+
+
+def test_the_model_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    chat = Chat()
+    monkeypatch.setattr(chat.server, "model", lambda: "m.gguf")
+    monkeypatch.setattr(chat.server, "context_tokens", lambda: 2048)
+    assert chat("/model") == "m.gguf at http://nowhere\n2048 tokens of context\n"
+
+    def refuse() -> int:
+        raise ServerError("the server wants an API key", status=401)
+
+    monkeypatch.setattr(chat.server, "context_tokens", refuse)
+    assert chat("/model") == "m.gguf at http://nowhere\ncontext unknown: the server wants an API key\n"
+    monkeypatch.setattr(chat.server, "model", refuse)
+    assert chat("/model") == "error: the server wants an API key\n"
+
+
+def test_the_help_lists_every_command_and_fits_a_terminal() -> None:
+    shown = Chat()("/help")
+    for command in COMMANDS:
+        assert f"\n  {command.names[0]} " in f"\n{shown}"
+        assert command.help in shown
+    assert max(map(len, shown.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("line", ["/quit", "/exit", "/QUIT"])
+def test_leaving(line: str) -> None:
+    chat = Chat()
+    assert chat(line) == ""
+    assert chat.session.is_over
+
+
+def test_commands_and_options_are_completed() -> None:
+    words = completions()
+    assert {command.names[0] for command in COMMANDS} <= set(words)
+    assert {f"/set {name}" for name in SAMPLING_OPTIONS} <= set(words)

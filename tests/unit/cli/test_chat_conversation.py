@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from slotline.cli.chat.conversation import Conversation, Finish, Message, Role
+
+
+def _conversation(*contents: str, system_prompt: str = "") -> Conversation:
+    """Questions and answers in turn, with one millisecond for each."""
+    conversation = Conversation(itertools.count(1000).__next__, system_prompt)
+    for content, role in zip(contents, itertools.cycle(Role), strict=False):
+        conversation.add(Message(role, content, finish=Finish.STOP if role is Role.ASSISTANT else None))
+    return conversation
+
+
+def _contents(conversation: Conversation) -> list[str]:
+    return [message.content for message in conversation.messages]
+
+
+def test_a_request_has_the_system_prompt_and_the_messages_in_turn() -> None:
+    assert _conversation("a", "b", "c", system_prompt="s").for_request() == [
+        {"role": "system", "content": "s"},
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "content": "b"},
+        {"role": "user", "content": "c"},
+    ]
+
+
+def test_questions_without_an_answer_between_them_are_sent_as_one() -> None:
+    conversation = _conversation("a", "b", "c")
+    conversation.add(Message(Role.USER, "d"))
+    assert conversation.for_request()[2:] == [{"role": "user", "content": "c\n\nd"}]
+    assert _contents(conversation) == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize(
+    ("contents", "dropped", "left"),
+    [([], None, []), (["a"], None, ["a"]), (["a", "b"], "b", ["a"]), (["a", "b", "c"], None, ["a", "b", "c"])],
+)
+def test_only_the_last_answer_is_dropped(contents: list[str], dropped: str | None, left: list[str]) -> None:
+    conversation = _conversation(*contents)
+    message = conversation.drop_answer()
+    assert (message.content if message else None, _contents(conversation)) == (dropped, left)
+    assert conversation.wants_answer is bool(left)
+
+
+@pytest.mark.parametrize(
+    ("contents", "question", "left"),
+    [([], None, []), (["a"], "a", []), (["a", "b"], "a", []), (["a", "b", "c"], "c", ["a", "b"])],
+)
+def test_undo_takes_a_question_with_its_answer(contents: list[str], question: str | None, left: list[str]) -> None:
+    conversation = _conversation(*contents)
+    assert (conversation.undo(), _contents(conversation)) == (question, left)
+
+
+def test_the_title_is_the_beginning_of_the_first_question_until_it_is_given() -> None:
+    assert _conversation().shown_title == ""
+    assert _conversation("a\n  b").shown_title == "a b"
+    conversation = _conversation("x" * 61)
+    assert conversation.shown_title == "x" * 59 + "…"
+    conversation.title = "mine"
+    assert conversation.shown_title == "mine"
+
+
+def test_every_change_is_noted() -> None:
+    conversation = _conversation("a", "b")
+    times = [conversation.updated_ms]
+    for change in (conversation.drop_answer, conversation.undo):
+        change()
+        times.append(conversation.updated_ms)
+    assert times == sorted(set(times))
+    assert conversation.created_ms == 1000
