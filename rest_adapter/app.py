@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from flask import Flask, Response, current_app, g, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
 from rest_adapter.api_keys import ApiKeys
 from rest_adapter.config import RestConfig
@@ -14,7 +14,7 @@ from rest_adapter.counts import ResponseCounts
 from rest_adapter.errors import AdapterError, InvalidBody, StreamClosed
 from rest_adapter.http_errors import HttpError, http_error
 from rest_adapter.responses import SERVER_NAME, error_response
-from rest_adapter.routes import ROUTES, Site, static_response
+from rest_adapter.routes import ROUTES, Site, page_files, page_response, static_response
 from rest_adapter.routes.gate import Gate
 from rest_adapter.routes.site import RestOfPath
 from rest_adapter.verbose import log_response_body
@@ -41,6 +41,8 @@ def create_app(core: Core, config: RestConfig, *, max_generations: int | None = 
     # A double slash is another path, not a reason for a redirect.
     app.url_map.merge_slashes = False
     app.url_map.converters["rest"] = RestOfPath
+    # Read and compressed now, not while the first visitor and the streams of others wait for it.
+    page_files()
     site = Site(
         core,
         config,
@@ -66,8 +68,8 @@ def create_app(core: Core, config: RestConfig, *, max_generations: int | None = 
         if request.method == "OPTIONS":
             return _preflight()
         is_read = request.method in ("GET", "HEAD")
-        if config.static_path is not None and is_read:
-            file = static_response(config.static_path, request.path)
+        if is_read:
+            file = _file(config)
             if file is not None:
                 g.is_file = True
                 return file
@@ -89,6 +91,14 @@ def create_app(core: Core, config: RestConfig, *, max_generations: int | None = 
     app.register_error_handler(RecursionError, _nested_too_deeply)
     app.register_error_handler(Exception, _unexpected_error)
     return app
+
+
+def _file(config: RestConfig) -> Response | None:
+    """What the user's directory or, where there is no route, the built-in page has at the path of the request."""
+    file = None if config.static_path is None else static_response(config.static_path, request.path)
+    if file is None and isinstance(request.routing_exception, NotFound):
+        return page_response(request.path)
+    return file
 
 
 def _preflight() -> Response:

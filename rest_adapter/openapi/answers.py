@@ -229,8 +229,20 @@ def _state_schemas() -> dict[str, Schema]:
         "slots_processing": COUNT,
         "status": {"enum": ["ok", "no slot available"]},
     }
+    progress: dict[str, Schema] = {
+        "n_cached_tokens": COUNT,
+        "n_prompt_tokens": COUNT,
+        "n_prompt_tokens_processed": COUNT,
+    }
+    server: dict[str, Schema] = {
+        "build_info": STRING,
+        "endpoint_metrics": BOOLEAN,
+        "endpoint_slots": BOOLEAN,
+        "modalities": record({"vision": BOOLEAN}),
+        "n_ctx_train": COUNT,
+    }
     return {
-        "Slots": array(record(slot)),
+        "Slots": array(record(slot | progress, optional=progress)),
         "Health": record(health, optional=("slots",)),
         "HealthWithoutSlots": record({"status": {"enum": ["loading model", "error"]}}),
         "Props": record(
@@ -239,7 +251,9 @@ def _state_schemas() -> dict[str, Schema]:
                 "default_generation_settings": ref("GenerationSettings"),
                 "total_slots": COUNT,
                 "user_name": STRING,
-            }
+                **server,
+            },
+            optional=server,
         ),
     }
 

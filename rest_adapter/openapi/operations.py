@@ -97,7 +97,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         _STATE,
         "A page",
         "The built-in page, or index.html of the directory given by --path. Files below that directory come before "
-        "every GET route.",
+        "every GET route. The page's scripts and styles are served below it, open like the page.",
         {200: {"text/html": STRING}},
         (500,),
     ),
@@ -129,6 +129,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         "Prompts can be read here; --slots-endpoint-disable takes the route away.",
         {200: {JSON_TYPE: ref("Slots")}},
         (404, *_COMMON),
+        query={"progress": "With this, whatever its value, each slot counts the tokens of its prompt."},
     ),
     ("GET", "/props"): Operation(
         _STATE,
@@ -136,6 +137,10 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         "The settings are those of a request that gives none.",
         {200: {JSON_TYPE: ref("Props")}},
         _COMMON,
+        query={
+            "server": "With this, whatever its value, the answer also has the version, which routes are on, and what "
+            "the model can do."
+        },
     ),
     ("GET", "/metrics"): Operation(
         _STATE,
@@ -143,6 +148,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         "Only if the server was started with --metrics. The averages are those since the last answer.",
         {200: {"text/plain": STRING}},
         (404, *_COMMON),
+        query={"keep_window": "With this, whatever its value, the averages go on as if nobody had asked."},
     ),
     ("GET", "/v1/models"): Operation(
         _STATE,

@@ -15,7 +15,7 @@ from rest_adapter.translate.health import FAILED, LOADING, HealthAnswer, health_
 from rest_adapter.translate.jsontext import JsonObject
 from rest_adapter.translate.metrics import joined, metrics_text
 from rest_adapter.translate.models import model_json, models_json
-from rest_adapter.translate.props import props_json
+from rest_adapter.translate.props import props_json, server_json
 from rest_adapter.translate.slots import slots_json
 from slotline.v1.model_pb2 import (
     SERVER_STATE_READY,
@@ -41,20 +41,25 @@ def slots(site: Site) -> Response:
     """What every slot does, unless that is switched off: prompts can be read there."""
     if not site.config.slots_endpoint:
         raise NotOffered("/slots: switched off by --slots-endpoint-disable")
-    return json_response(_slots(site), content_type=BARE_JSON)
+    return json_response(_slots(site, shows_progress="progress" in request.args), content_type=BARE_JSON)
 
 
 def props(site: Site) -> Response:
     """The default settings of generations, and the names of the system prompt."""
     model = site.core.unary(GET_MODEL, GetModelRequest(), timeout_s=_TIMEOUT_S).model
-    return json_response(props_json(model))
+    properties = props_json(model)
+    if "server" in request.args:
+        properties |= server_json(model, metrics=site.config.metrics, slots=site.config.slots_endpoint)
+    return json_response(properties)
 
 
 def metrics(site: Site) -> Response:
-    """The counters of the core and of this adapter; each answer begins a new window of the averages."""
+    """The counters of the core and of this adapter; an answer begins a new window of the averages unless told not to."""
     if not site.config.metrics:
         raise NotOffered("/metrics: off; start the server with --metrics")
-    counters = site.core.unary(GET_METRICS, GetMetricsRequest(reset_window=True), timeout_s=_TIMEOUT_S)
+    # Whoever only watches leaves the window to those who scrape.
+    wanted = GetMetricsRequest(reset_window="keep_window" not in request.args)
+    counters = site.core.unary(GET_METRICS, wanted, timeout_s=_TIMEOUT_S)
     own = site.counts.exposition(running=site.gate.inside)
     text = joined(metrics_text(counters), own, counters.exposition)
     return Response(text, content_type=_METRICS_TYPE)
@@ -91,7 +96,7 @@ def _health(site: Site) -> HealthAnswer:
     return health_answer(state, fails_without_slot="fail_on_no_slot" in request.args, slots=shown)
 
 
-def _slots(site: Site) -> list[JsonObject]:
+def _slots(site: Site, *, shows_progress: bool = False) -> list[JsonObject]:
     listed = site.core.unary(LIST_SLOTS, ListSlotsRequest(), timeout_s=_TIMEOUT_S).slots
     served = site.core.unary(LIST_MODELS, ListModelsRequest(), timeout_s=_TIMEOUT_S).models
-    return slots_json(listed, model=served[0].name if served else "")
+    return slots_json(listed, model=served[0].name if served else "", shows_progress=shows_progress)

@@ -6,9 +6,9 @@ from rest_adapter.routes.chat import chat
 from rest_adapter.routes.completion import complete, infill
 from rest_adapter.routes.description import description
 from rest_adapter.routes.embedding import embed, embed_openai
+from rest_adapter.routes.page import page
 from rest_adapter.routes.site import Route
 from rest_adapter.routes.state import health, metrics, models, one_model, props, slots
-from rest_adapter.routes.static import page
 from rest_adapter.routes.text_completion import complete_text
 from rest_adapter.routes.tokenization import detokenize, tokenize
 

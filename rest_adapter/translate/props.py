@@ -1,6 +1,8 @@
-"""GET /props: the default settings, the number of slots, and the names of the system prompt."""
+"""GET /props: the default settings, the number of slots, the names of the system prompt; and facts about the server."""
 
 from __future__ import annotations
+
+from importlib import metadata
 
 from rest_adapter.translate.jsontext import JsonObject
 from rest_adapter.translate.settings import generation_settings
@@ -19,3 +21,27 @@ def props_json(model: Model) -> JsonObject:
         "total_slots": model.n_slots,
         "user_name": model.system_prompt.anti_prompt,
     }
+
+
+def server_json(model: Model, *, metrics: bool, slots: bool) -> JsonObject:
+    """What clients that show the server want to know besides, under the names of llama.cpp's later servers.
+
+    Args:
+        model: what is served.
+        metrics: whether GET /metrics is offered.
+        slots: whether GET /slots is offered.
+    """
+    return {
+        "build_info": f"slotline {_version()}",
+        "endpoint_metrics": metrics,
+        "endpoint_slots": slots,
+        "modalities": {"vision": model.capabilities.vision},
+        "n_ctx_train": model.training_context_length,
+    }
+
+
+def _version() -> str:
+    try:
+        return metadata.version("slotline")
+    except metadata.PackageNotFoundError:
+        return "(source tree, not installed)"

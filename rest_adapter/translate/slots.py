@@ -12,14 +12,15 @@ from slotline.v1.prompt_pb2 import ChatPrompt, PromptParts
 _NO_SEED_YET = 2**32 - 1
 
 
-def slots_json(slots: Iterable[Slot], *, model: str) -> list[JsonObject]:
+def slots_json(slots: Iterable[Slot], *, model: str, shows_progress: bool = False) -> list[JsonObject]:
     """The array of GET /slots.
 
     Args:
         slots: in order of their ids.
         model: name of the model.
+        shows_progress: whether to count the tokens of the prompts.
     """
-    return [_slot(slot, model) for slot in slots]
+    return [_slot(slot, model) | (_progress(slot) if shows_progress else {}) for slot in slots]
 
 
 def is_idle(slot: Slot) -> bool:
@@ -48,6 +49,14 @@ def _slot(slot: Slot, model: str) -> JsonObject:
         "prompt": _prompt(slot),
         "state": 0 if is_idle(slot) else 1,
         "task_id": slot.task_id if has_task else -1,
+    }
+
+
+def _progress(slot: Slot) -> JsonObject:
+    return {
+        "n_cached_tokens": slot.cached_tokens,
+        "n_prompt_tokens": slot.prompt_tokens,
+        "n_prompt_tokens_processed": slot.prompt_tokens_done,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -43,6 +44,21 @@ def _sources(*folders: str, base: Path = ROOT) -> set[str]:
 
 def test_the_server_wheel_holds_its_packages_and_nothing_else(wheels: dict[str, Path]) -> None:
     assert _files(wheels["slotline"]) == _sources("service", "rest_adapter", "slotline")
+
+
+def test_page_files_are_in_wheel_and_sdist(wheels: dict[str, Path], tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "--target", "sdist", "--directory", str(tmp_path)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    (sdist,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        packed = {name.partition("/")[2] for name in archive.getnames()}
+    page = _sources("rest_adapter/web")
+    assert {"rest_adapter/web/index.html", "rest_adapter/web/vendor/LICENSES.txt"} <= page
+    assert page <= _files(wheels["slotline"]) and page <= packed
 
 
 def test_the_client_wheel_holds_stubs_and_client_and_nothing_else(wheels: dict[str, Path]) -> None:

@@ -20,7 +20,8 @@ from tests.unit.rest_adapter.clients import READY, UNREACHABLE, answer, client_o
         ("GET", "/v1//models"),
         ("GET", "/health//"),
         ("DELETE", "/v1/nope"),
-        ("GET", "/index.js"),
+        ("GET", "/nope.js"),
+        ("GET", "/page/"),
     ],
 )
 def test_unknown_paths(method: str, path: str) -> None:

@@ -101,6 +101,8 @@ class Recorder(dict[str, object]):
 def body_with(path: str, name: str, value: object) -> dict[str, object]:
     """The smallest body that is allowed with a value, and what the value needs."""
     needed: dict[str, object] = {"messages": USER} if path == CHAT else {}
+    if name == "continue_final_message":
+        needed["messages"] = [*USER, {"role": "assistant", "content": "Once"}]
     if (path, name) == (CHAT, "top_logprobs"):
         needed["logprobs"] = True
     if name == "best_of":

@@ -1,4 +1,4 @@
-"""The built-in page and the files of a directory of the users."""
+"""The files of a directory of the users."""
 
 from __future__ import annotations
 
@@ -10,13 +10,6 @@ import pytest
 from rest_adapter.config import RestConfig
 from tests.support.memory_core import MemoryCore
 from tests.unit.rest_adapter.clients import READY, answer, client_of, with_state
-
-
-def test_the_built_in_page() -> None:
-    response = client_of(MemoryCore()).get("/")
-    assert (response.status_code, response.content_type) == (200, "text/html; charset=utf-8")
-    assert b"Slotline" in response.data
-    assert "Access-Control-Allow-Origin" not in response.headers
 
 
 @pytest.fixture
@@ -61,10 +54,21 @@ def test_nothing_outside_the_users_directory(site: Path, path: str) -> None:
 
 def test_the_built_in_page_stays_without_an_index_of_the_users(site: Path) -> None:
     client = client_of(MemoryCore(), RestConfig(static_path=str(site)))
-    assert b"Slotline" in client.get("/").data
+    assert b"<title>Slotline</title>" in client.get("/").data
     (site / "index.html").write_text("mine")
     with client.get("/") as response:
         assert response.data == b"mine"
+
+
+def test_a_file_of_the_users_comes_before_one_of_the_page(site: Path) -> None:
+    client = client_of(MemoryCore(), RestConfig(static_path=str(site)))
+    (site / "page").mkdir()
+    (site / "page/ui.js").write_text("mine")
+    with client.get("/page/ui.js", headers={"Accept-Encoding": "gzip"}) as response:
+        assert (response.data, response.headers["Content-Type"]) == (b"mine", "text/javascript")
+        assert {"Content-Security-Policy", "X-Content-Type-Options", "Content-Encoding"}.isdisjoint(response.headers)
+    # Pages of the users import what they do not have themselves.
+    assert client.get("/vendor/preact.js").status_code == 200
 
 
 def test_a_relative_directory_is_relative_to_where_the_server_was_started(

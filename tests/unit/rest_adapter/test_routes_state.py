@@ -23,7 +23,9 @@ from slotline.v1.model_pb2 import (
     GetModelRequest,
     GetModelResponse,
     HealthResponse,
+    ListSlotsResponse,
     Model,
+    Slot,
 )
 from slotline.v1.prompt_pb2 import SystemPrompt
 from slotline.v1.tokenization_pb2 import DetokenizeResponse, TokenizeResponse
@@ -73,6 +75,21 @@ def test_slots() -> None:
     assert [(slot["id"], slot["model"]) for slot in json.loads(response.data)] == [(0, "m.gguf"), (1, "m.gguf")]
 
 
+def test_slots_count_the_tokens_of_prompts_if_asked_to() -> None:
+    core = with_state(READY)
+    slot = Slot(settings=settings(), prompt_tokens=1200, prompt_tokens_done=512, cached_tokens=500)
+    core.answer_with(LIST_SLOTS, ListSlotsResponse(slots=[slot]))
+    client = client_of(core)
+    (plain,) = json.loads(client.get("/slots").data)
+    (counted,) = json.loads(client.get("/slots?progress").data)
+    assert counted == plain | {
+        "n_cached_tokens": 500,
+        "n_prompt_tokens": 1200,
+        "n_prompt_tokens_processed": 512,
+    }
+    assert "n_prompt_tokens" not in plain
+
+
 def test_slots_can_be_switched_off() -> None:
     client = client_of(with_state(READY, SLOT_STATE_IDLE), RestConfig(slots_endpoint=False))
     response = client.get("/slots")
@@ -116,6 +133,21 @@ def test_props_tell_the_names_of_the_system_prompt_and_the_cap() -> None:
     body = json.loads(client_of(with_model(model)).get("/props").data)
     assert (body["user_name"], body["assistant_name"], body["total_slots"]) == ("User:", "Llama:", 4)
     assert body["default_generation_settings"]["n_predict"] == 32
+
+
+@pytest.mark.parametrize("is_on", [False, True])
+def test_props_tell_about_the_server_if_asked_to(is_on: bool) -> None:
+    model = Model(name="m", default_settings=settings(), training_context_length=8192)
+    model.capabilities.vision = is_on
+    client = client_of(with_model(model), RestConfig(metrics=is_on, slots_endpoint=is_on))
+    plain, body = (json.loads(client.get(path).data) for path in ("/props", "/props?server"))
+    assert body.pop("build_info").startswith("slotline ")
+    assert body == plain | {
+        "endpoint_metrics": is_on,
+        "endpoint_slots": is_on,
+        "modalities": {"vision": is_on},
+        "n_ctx_train": 8192,
+    }
 
 
 FRESH_METRICS = """\
@@ -164,6 +196,12 @@ def test_metrics_of_a_fresh_server_to_the_byte() -> None:
     assert response.data.decode() == FRESH_METRICS + OWN_METRICS
     assert "Access-Control-Allow-Origin" not in response.headers
     assert core.unary_requests == [GetMetricsRequest(reset_window=True)]
+
+
+def test_metrics_can_be_read_without_a_new_window() -> None:
+    core = with_metrics()
+    assert client_of(core, RestConfig(metrics=True)).get("/metrics?keep_window").status_code == 200
+    assert core.unary_requests == [GetMetricsRequest(reset_window=False)]
 
 
 def test_metrics_of_a_busy_server() -> None:

@@ -1,0 +1,279 @@
+/** Asking the model, in the conversation in view; an answer goes on while another conversation is looked at. */
+
+import { batch, signal } from "../../vendor/signals-core.js";
+import { ApiError, streamChat } from "../api.js";
+import { Answer } from "./answer.js";
+import { clock } from "./clock.js";
+import { changeConversation, conversations, current, tabs } from "./conversations.js";
+import {
+  conversationFields,
+  indexOfMessage,
+  joinAnswer,
+  makeAnswer,
+  makeQuestion,
+  withMessageFields,
+  withMessagesFrom,
+} from "./messages.js";
+import { addNote } from "./notes.js";
+import { requestFields } from "./options.js";
+import { checkServer, model } from "./server.js";
+import { errorWords } from "./words.js";
+
+// No more than that is lost when the page is closed: then there is no time to save.
+const SAVE_EVERY_MS = 1000;
+
+/**
+ * The answer that is being written, or null.
+ *
+ * @type {import("../../vendor/signals-core.js").Signal<null|{conversationId: string, messageId: string}>}
+ */
+export const running = signal(null);
+
+/**
+ * What has come of it, at most once per frame; the conversation gets it only now and then. null when idle.
+ *
+ * @type {import("../../vendor/signals-core.js").Signal<
+ *   null|{messageId: string, text: string, tokens: import("./messages.js").TokenView[]}>}
+ */
+export const streaming = signal(null);
+
+let active = null;
+
+// Nobody waits for an answer in a conversation that was deleted, here or in another tab.
+conversations.subscribe((listed) => {
+  const { conversationId } = running.peek() ?? {};
+  if (active?.isListed && !listed.some(({ id }) => id === conversationId)) {
+    active.controller.abort();
+  }
+});
+
+/**
+ * Ask something.
+ *
+ * @param {string} text
+ * @param {string[]} [images] data URLs
+ * @returns {Promise<boolean>} true when the answer has ended, in whatever way; false at once if nothing is asked,
+ *   because there is nothing to ask or an answer is being written
+ */
+export function send(text, images = []) {
+  if (text.trim() === "" && images.length === 0) {
+    return Promise.resolve(false);
+  }
+  const messages = [makeQuestion(text, images), makeAnswer()];
+  return run(messages[1], (conversation, now) =>
+    withMessagesFrom(conversation, conversation.messages.length, messages, now),
+  );
+}
+
+/**
+ * End the answer that is being written; what has come of it stays.
+ *
+ * @returns {Promise<void>} when it has ended
+ */
+export async function stop() {
+  active?.controller.abort();
+  await active?.ended;
+}
+
+/**
+ * Write the last answer again.
+ *
+ * @returns {Promise<boolean>} as of `send`
+ */
+export function regenerate() {
+  const { messages } = current.peek();
+  if (messages.length === 0) {
+    return Promise.resolve(false);
+  }
+  const last = messages.at(-1);
+  const answer = makeAnswer();
+  return run(answer, (conversation, now) => {
+    const at = indexOfMessage(conversation, last.id);
+    return at < 0 ? null : withMessagesFrom(conversation, last.role === "user" ? at + 1 : at, [answer], now);
+  });
+}
+
+/**
+ * Ask something else instead of what was asked. What followed is dropped.
+ *
+ * @param {string} id of a message of the user
+ * @param {string} text
+ * @returns {Promise<boolean>} as of `send`
+ */
+export function editMessage(id, text) {
+  const edited = current.peek().messages.find((message) => message.id === id && message.role === "user");
+  if (!edited || (text.trim() === "" && edited.images.length === 0)) {
+    return Promise.resolve(false);
+  }
+  const messages = [makeQuestion(text, edited.images), makeAnswer()];
+  return run(messages[1], (conversation, now) => {
+    const at = indexOfMessage(conversation, id);
+    return at < 0 ? null : withMessagesFrom(conversation, at, messages, now);
+  });
+}
+
+/**
+ * Ask for more of the last answer.
+ *
+ * @returns {Promise<boolean>} as of `send`
+ */
+export function continueAnswer() {
+  const last = current.peek().messages.at(-1);
+  if (last?.role !== "assistant") {
+    return Promise.resolve(false);
+  }
+  return run(last, (conversation, now) => {
+    const changed = withMessageFields(conversation, last.id, { finish: null, error: "" });
+    return changed && { ...changed, updatedAt: now };
+  });
+}
+
+/** Ask for `answer`, which `prepare` puts into the conversation; it may have a beginning. */
+async function run(answer, prepare) {
+  if (running.peek()) {
+    addNote("info", "Another answer is still being written. Stop it, or wait for its end.");
+    return false;
+  }
+  const { id } = current.peek();
+  const writing = new Writing(id, answer);
+  active = writing;
+  batch(() => {
+    running.value = { conversationId: id, messageId: answer.id };
+    writing.publish();
+  });
+  writing.ended = writing.write(prepare);
+  await writing.ended;
+  return true;
+}
+
+/** One answer being written, from the question to the end. */
+class Writing {
+  controller = new AbortController();
+  ended = null;
+  // A new conversation is in the list only once it has a message.
+  isListed = false;
+  #conversationId;
+  #before;
+  #answer = new Answer();
+  #savedAt = clock.now();
+  #isSaving = false;
+  #isFrameDue = false;
+
+  constructor(conversationId, before) {
+    this.#conversationId = conversationId;
+    this.#before = before;
+  }
+
+  async write(prepare) {
+    tabs.claim(this.#before.id);
+    let outcome = { finish: "stop", error: "" };
+    let bug = null;
+    try {
+      const now = clock.wallTime();
+      const changed = changeConversation(this.#conversationId, (one) => prepare(one, now));
+      this.isListed = true;
+      const conversation = await changed;
+      await this.#ask(conversation);
+      outcome.finish = this.#answer.finish ?? "stop";
+    } catch (error) {
+      outcome = this.#outcomeOf(error);
+      bug = outcome.finish === "error" && !(error instanceof ApiError) ? error : null;
+    }
+    await this.#end(outcome);
+    if (bug) {
+      throw bug;
+    }
+  }
+
+  publish() {
+    const { content, tokens } = this.#soFar();
+    streaming.value = { messageId: this.#before.id, text: content, tokens };
+  }
+
+  async #ask(conversation) {
+    const at = conversation ? indexOfMessage(conversation, this.#before.id) : -1;
+    if (at < 0) {
+      throw new ApiError("The conversation was changed or deleted in another tab.");
+    }
+    const asked = conversationFields(conversation, at, canSee(conversation));
+    const body = { ...asked, ...requestFields(), stream_options: { include_usage: true } };
+    this.#answer = new Answer();
+    for await (const chunk of streamChat(body, { signal: this.controller.signal })) {
+      this.#answer.takeChat(chunk);
+      this.#publishSoon();
+      if (clock.now() - this.#savedAt >= SAVE_EVERY_MS) {
+        void this.#saveSoFar();
+      }
+    }
+  }
+
+  #publishSoon() {
+    if (!this.#isFrameDue) {
+      this.#isFrameDue = true;
+      clock.onFrame(() => {
+        this.#isFrameDue = false;
+        if (active === this) {
+          this.publish();
+        }
+      });
+    }
+  }
+
+  #soFar() {
+    return joinAnswer(this.#before, this.#answer);
+  }
+
+  async #saveSoFar() {
+    if (this.#isSaving) {
+      return;
+    }
+    this.#isSaving = true;
+    this.#savedAt = clock.now();
+    const saved = await this.#change(this.#soFar());
+    this.#isSaving = false;
+    if (!saved) {
+      // Deleted meanwhile, or its question was edited in another tab: nobody waits for the answer.
+      this.controller.abort();
+    }
+  }
+
+  #change(fields, more = {}) {
+    return changeConversation(this.#conversationId, (conversation) => {
+      const changed = withMessageFields(conversation, this.#before.id, fields);
+      return changed && { ...changed, ...more };
+    });
+  }
+
+  #outcomeOf(error) {
+    if (this.controller.signal.aborted) {
+      return { finish: "stopped", error: "" };
+    }
+    const words = error instanceof ApiError ? errorWords(error) : `The page failed: ${error.message}`;
+    addNote("error", words);
+    checkServer();
+    return { finish: "error", error: words };
+  }
+
+  async #end(outcome) {
+    const statistics = this.#answer.text ? this.#answer.statistics() : this.#before.statistics;
+    const fields = { ...this.#soFar(), ...outcome, statistics };
+    let stored;
+    batch(() => {
+      // The conversation in view has the whole answer at the same moment as the stream is gone.
+      stored = this.#change(fields, { updatedAt: clock.wallTime() });
+      active = null;
+      running.value = null;
+      streaming.value = null;
+    });
+    await stored;
+    tabs.release(this.#before.id);
+  }
+}
+
+function canSee({ messages }) {
+  const sees = model.peek()?.canSee === true;
+  if (!sees && messages.some(({ images }) => images.length > 0)) {
+    addNote("info", "This model cannot see images. They were left out.");
+  }
+  return sees;
+}

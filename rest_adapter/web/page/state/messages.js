@@ -1,0 +1,219 @@
+/**
+ * Conversations and their messages as values: making them, changing copies of them, asking with them.
+ *
+ * @typedef {{text: string, probs: {tok_str: string, prob: number}[]}} TokenView
+ * @typedef {object} Statistics Times of this page, counts of the server; null for what is not known.
+ * @property {number} nTokens
+ * @property {number|null} nPromptTokens
+ * @property {number|null} nCachedTokens
+ * @property {number|null} tokensPerSecond
+ * @property {number|null} firstTokenMs
+ * @property {number} totalMs
+ * @typedef {object} Message
+ * @property {string} id
+ * @property {"user"|"assistant"} role
+ * @property {string} content
+ * @property {string[]} images data URLs
+ * @property {TokenView[]} tokens empty unless probabilities were asked for
+ * @property {Statistics|null} statistics
+ * @property {"stop"|"length"|"stopped"|"error"|null} finish null while it is written, and for the user's
+ * @property {string} error "" unless finish is "error"
+ * @typedef {object} Conversation
+ * @property {string} id
+ * @property {string} title
+ * @property {boolean} isRenamed whether the user chose the title
+ * @property {number} revision number of changes since it was made
+ * @property {number} createdAt milliseconds since 1970
+ * @property {number} updatedAt
+ * @property {string} systemPrompt
+ * @property {Message[]} messages
+ * @typedef {{id: string, title: string, createdAt: number, updatedAt: number, nMessages: number}} Summary
+ */
+
+import { clock } from "./clock.js";
+import { newId } from "./ids.js";
+
+export const UNTITLED = "New conversation";
+const MOST_TITLE_LETTERS = 60;
+
+/** @returns {Conversation} a new one without messages */
+export function makeConversation() {
+  const now = clock.wallTime();
+  return {
+    id: newId(),
+    title: UNTITLED,
+    isRenamed: false,
+    revision: 0,
+    createdAt: now,
+    updatedAt: now,
+    systemPrompt: "",
+    messages: [],
+  };
+}
+
+/**
+ * @param {string} content
+ * @param {string[]} images
+ * @returns {Message}
+ */
+export function makeQuestion(content, images) {
+  return { ...makeAnswer(), role: "user", content, images: [...images] };
+}
+
+/** @returns {Message} an answer that nothing has come of */
+export function makeAnswer() {
+  return {
+    id: newId(),
+    role: "assistant",
+    content: "",
+    images: [],
+    tokens: [],
+    statistics: null,
+    finish: null,
+    error: "",
+  };
+}
+
+/**
+ * @param {Conversation} conversation
+ * @returns {Summary}
+ */
+export function summaryOf({ id, title, createdAt, updatedAt, messages }) {
+  return { id, title, createdAt, updatedAt, nMessages: messages.length };
+}
+
+/**
+ * The list with a conversation as it is now; the same list if that changes nothing, so that it is not drawn again.
+ *
+ * @param {Summary[]} list newest first
+ * @param {Conversation} conversation
+ * @returns {Summary[]} newest first
+ */
+export function listWith(list, conversation) {
+  const summary = summaryOf(conversation);
+  const listed = list.find(({ id }) => id === summary.id);
+  if (listed && Object.keys(summary).every((name) => summary[name] === listed[name])) {
+    return list;
+  }
+  return [...list.filter((one) => one !== listed), summary].sort(byAge);
+}
+
+/**
+ * The order of lists: newest first.
+ *
+ * @param {Summary} one
+ * @param {Summary} other
+ * @returns {number}
+ */
+export function byAge(one, other) {
+  return other.updatedAt - one.updatedAt || other.createdAt - one.createdAt;
+}
+
+/**
+ * The conversation with these messages from place `at` on; its title follows unless the user chose it.
+ *
+ * @param {Conversation} conversation
+ * @param {number} at
+ * @param {Message[]} messages
+ * @param {number} updatedAt
+ * @returns {Conversation}
+ */
+export function withMessagesFrom(conversation, at, messages, updatedAt) {
+  const all = [...conversation.messages.slice(0, at), ...messages];
+  const title = conversation.isRenamed ? conversation.title : titleOf(all);
+  return { ...conversation, title, updatedAt, messages: all };
+}
+
+/**
+ * The conversation with other fields in one message, or null if it has no such message.
+ *
+ * @param {Conversation} conversation
+ * @param {string} messageId
+ * @param {Partial<Message>} fields
+ * @returns {Conversation|null}
+ */
+export function withMessageFields(conversation, messageId, fields) {
+  const at = indexOfMessage(conversation, messageId);
+  if (at < 0) {
+    return null;
+  }
+  return { ...conversation, messages: conversation.messages.with(at, { ...conversation.messages[at], ...fields }) };
+}
+
+/**
+ * @param {Conversation} conversation
+ * @param {string} messageId
+ * @returns {number} the message's place, -1 if it is not there
+ */
+export function indexOfMessage(conversation, messageId) {
+  return conversation.messages.findIndex(({ id }) => id === messageId);
+}
+
+/**
+ * The fields of a request that asks for the answer at a place. If that has a text already, more of it is asked for.
+ *
+ * @param {Conversation} conversation
+ * @param {number} at
+ * @param {boolean} canSee whether the model takes images; otherwise they are left out
+ * @returns {{messages: object[], continue_final_message?: boolean}}
+ */
+export function conversationFields(conversation, at, canSee) {
+  const asked = [];
+  if (conversation.systemPrompt.trim()) {
+    asked.push({ role: "system", content: conversation.systemPrompt });
+  }
+  const said = conversation.messages.slice(0, at + 1).filter(({ content, images }) => content || images.length > 0);
+  asked.push(...said.map((message) => asRequest(message, canSee)));
+  return asked.at(-1)?.role === "assistant" ? { messages: asked, continue_final_message: true } : { messages: asked };
+}
+
+/**
+ * A cut answer and what comes after it.
+ *
+ * @param {{content: string, tokens: TokenView[]}} before
+ * @param {{text: string, tokens: TokenView[]}} after
+ * @returns {{content: string, tokens: TokenView[]}} the tokens add up to the content, or there are none
+ */
+export function joinAnswer(before, after) {
+  const content = before.content + after.text;
+  if (before.tokens.length === 0 && after.tokens.length === 0) {
+    return { content, tokens: [] };
+  }
+  return { content, tokens: [...asTokens(before.content, before.tokens), ...asTokens(after.text, after.tokens)] };
+}
+
+/**
+ * Whether title, texts and system prompt hold every word.
+ *
+ * @param {Conversation} conversation
+ * @param {string[]} words in lower case
+ * @returns {boolean}
+ */
+export function holdsWords(conversation, words) {
+  const texts = [conversation.title, conversation.systemPrompt, ...conversation.messages.map(({ content }) => content)];
+  const all = texts.join("\n").toLowerCase();
+  return words.every((word) => all.includes(word));
+}
+
+/** A text that was made without probabilities stands as one token beside those that have them. */
+function asTokens(text, tokens) {
+  return tokens.length > 0 || text === "" ? tokens : [{ text, probs: [] }];
+}
+
+function titleOf(messages) {
+  const first = messages.find(({ role }) => role === "user");
+  const text = first?.content.trim().replace(/\s+/g, " ") ?? "";
+  if (text === "") {
+    return first?.images.length ? "Image" : UNTITLED;
+  }
+  const letters = Array.from(text);
+  return letters.length > MOST_TITLE_LETTERS ? `${letters.slice(0, MOST_TITLE_LETTERS - 1).join("")}…` : text;
+}
+
+function asRequest({ role, content, images }, canSee) {
+  if (!canSee || images.length === 0) {
+    return { role, content };
+  }
+  const parts = images.map((url) => ({ type: "image_url", image_url: { url } }));
+  return { role, content: content ? [...parts, { type: "text", text: content }] : parts };
+}

@@ -1,0 +1,17 @@
+/** Errors in words. */
+
+/**
+ * What a note says about a failed request.
+ *
+ * @param {import("../api.js").ApiError} error
+ * @returns {string}
+ */
+export function errorWords({ message, retryAfterS }) {
+  // The name of a field stays as it is.
+  const text = /^[a-z]+[ ,]/.test(message) ? message.charAt(0).toUpperCase() + message.slice(1) : message;
+  const sentence = /[.!?]$/.test(text) ? text : `${text}.`;
+  if (retryAfterS === null) {
+    return sentence;
+  }
+  return `${sentence} Try again in ${retryAfterS} ${retryAfterS === 1 ? "second" : "seconds"}.`;
+}

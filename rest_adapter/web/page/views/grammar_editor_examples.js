@@ -1,0 +1,44 @@
+/** Grammars to begin with. */
+
+/** @type {{name: string, grammar: string}[]} */
+export const EXAMPLES = [
+  {
+    name: "Yes or no",
+    grammar: 'root ::= "Yes" | "No"\n',
+  },
+  {
+    name: "List",
+    grammar: [
+      "# One to ten lines, each with a dash.",
+      "root ::= item{1,10}",
+      'item ::= "- " [^\\r\\n]+ "\\n"',
+      "",
+    ].join("\n"),
+  },
+  {
+    name: "Date",
+    grammar: [
+      "# 2024-02-29",
+      'root ::= year "-" month "-" day',
+      "year ::= [0-9] [0-9] [0-9] [0-9]",
+      'month ::= "0" [1-9] | "1" [0-2]',
+      'day ::= "0" [1-9] | [12] [0-9] | "3" [01]',
+      "",
+    ].join("\n"),
+  },
+  {
+    name: "JSON object",
+    grammar: [
+      "root ::= object",
+      'value ::= object | array | string | number | "true" | "false" | "null"',
+      'object ::= "{" ws (pair ("," ws pair)*)? "}"',
+      'pair ::= string ":" ws value ws',
+      'array ::= "[" ws (value ws ("," ws value ws)*)? "]"',
+      'string ::= "\\"" ([^"\\\\\\x00-\\x1f] | "\\\\" (["\\\\/bfnrt] | "u" hex hex hex hex))* "\\""',
+      'number ::= "-"? ("0" | [1-9] [0-9]*) ("." [0-9]+)? ([eE] [-+]? [0-9]+)?',
+      "hex ::= [0-9a-fA-F]",
+      "ws ::= [ \\n]?",
+      "",
+    ].join("\n"),
+  },
+];

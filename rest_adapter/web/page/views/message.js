@@ -1,0 +1,138 @@
+/** One message of a conversation, and what can be done with it. */
+
+import { continueAnswer, editMessage, regenerate, running, streaming } from "../state/chat_session.js";
+import { addNote } from "../state/notes.js";
+import { html, useState } from "../ui.js";
+import { writeClipboard } from "./copy.js";
+import { Icon, Logo } from "./icons.js";
+import { MarkdownText } from "./markdown_text.js";
+import { MessageEditor } from "./message_editor.js";
+import { TokenText } from "./probabilities.js";
+import { focusComposer } from "./shell.js";
+import { Statistics } from "./statistics.js";
+
+const FINISHES = { length: "Cut at the length limit.", stopped: "Stopped." };
+const WORD_STAYS_MS = 1500;
+
+/**
+ * One message.
+ * @param {{message: import("../state/messages.js").Message, isLast: boolean}} props
+ * @returns {object} a virtual node
+ */
+export function Message({ message, isLast }) {
+  return message.role === "user"
+    ? html`<${Question} message=${message} />`
+    : html`<${Answer} message=${message} isLast=${isLast} />`;
+}
+
+function Question({ message }) {
+  const [isEdited, setEdited] = useState(false);
+  const save = (text) => {
+    setEdited(false);
+    focusComposer();
+    void editMessage(message.id, text);
+  };
+  return html`
+    <article class="message question" aria-label="You">
+      ${message.images?.length > 0 && html`<${Images} images=${message.images} />`}
+      ${isEdited
+        ? html`<${MessageEditor} text=${message.content} onSave=${save} onCancel=${() => setEdited(false)} />`
+        : message.content && html`<div class="bubble">${message.content}</div>`}
+      ${!isEdited &&
+      html`
+        <div class="message-foot">
+          <${CopyButton} text=${message.content} />
+          <${ActionButton} name="Edit" icon="edit" isOff=${running.value !== null} onClick=${() => setEdited(true)} />
+        </div>
+      `}
+    </article>
+  `;
+}
+
+function Answer({ message, isLast }) {
+  const isRunning = running.value?.messageId === message.id;
+  return html`
+    <article class=${`message answer ${isLast ? "last" : ""}`} aria-label="Assistant" aria-busy=${String(isRunning)}>
+      <${Logo} />
+      <div class="answer-body">
+        <${AnswerText} message=${message} isRunning=${isRunning} />
+        ${!isRunning && html`<${AnswerEnd} message=${message} isLast=${isLast} />`}
+      </div>
+    </article>
+  `;
+}
+
+/** One component for the text while it grows and afterwards, so that its end does not draw everything again. */
+function AnswerText({ message, isRunning }) {
+  const isGrowing = isRunning && streaming.value?.messageId === message.id;
+  const { text, tokens } = isGrowing ? streaming.value : { text: message.content, tokens: message.tokens };
+  if (tokens?.length) return html`<${TokenText} tokens=${tokens} />`;
+  if (text) return html`<${MarkdownText} text=${text} isGrowing=${isRunning} />`;
+  return isRunning ? html`<${Waiting} />` : null;
+}
+
+function Waiting() {
+  return html`<p class="waiting"><span class="sr-only">Waiting for the first token</span><i></i><i></i><i></i></p>`;
+}
+
+function AnswerEnd({ message, isLast }) {
+  const isOff = running.value !== null;
+  // The buttons go away with the click; the focus must not go with them.
+  const ask = (start) => () => {
+    focusComposer();
+    void start();
+  };
+  const canContinue = isLast && message.content && message.finish !== "stop";
+  return html`
+    ${message.error && html`<p class="message-error"><strong>This answer failed.</strong> ${message.error}</p>`}
+    ${FINISHES[message.finish] && html`<p class="finish soft">${FINISHES[message.finish]}</p>`}
+    <div class="message-foot">
+      ${message.content && html`<${CopyButton} text=${message.content} />`}
+      ${isLast && html`<${ActionButton} name="Regenerate" icon="repeat" isOff=${isOff} onClick=${ask(regenerate)} />`}
+      ${canContinue &&
+      html`<${ActionButton} name="Continue" icon="forward" isOff=${isOff} onClick=${ask(continueAnswer)} />`}
+      <${Statistics} statistics=${message.statistics} />
+    </div>
+  `;
+}
+
+function Images({ images }) {
+  return html`
+    <div class="message-images">
+      ${images.map(
+        (address, i) => html`<img key=${i} src=${address} alt=${`Image ${i + 1} of this message`} />`,
+      )}
+    </div>
+  `;
+}
+
+function ActionButton({ name, icon, isOff = false, onClick }) {
+  return html`
+    <button
+      type="button"
+      class="button quiet small round"
+      aria-label=${name}
+      title=${name}
+      disabled=${isOff}
+      onClick=${onClick}
+    >
+      <${Icon} name=${icon} />
+    </button>
+  `;
+}
+
+function CopyButton({ text }) {
+  const [isCopied, setCopied] = useState(false);
+  const copy = async () => {
+    if (!(await writeClipboard(text))) {
+      addNote("error", "The browser does not let this page copy. Select the text and copy it yourself.");
+      return;
+    }
+    setCopied(true);
+    setTimeout(() => setCopied(false), WORD_STAYS_MS);
+  };
+  return html`
+    <${ActionButton} name="Copy" icon=${isCopied ? "check" : "copy"} onClick=${copy} />
+    <span class="sr-only" role="status">${isCopied ? "Copied" : ""}</span>
+  `;
+}
