@@ -63,6 +63,12 @@ def chat_body() -> Schema:
         {
             "messages": array(_message(), minItems=1) | {"description": "The conversation so far."},
             **_openai_options(),
+            "continue_final_message": option(
+                BOOLEAN,
+                "Go on with the last message, which must be the assistant's, have text, and call no tools. The answer "
+                "is what is added; penalties count the text before it, limits, grammars and stop texts do not.",
+                default=False,
+            ),
             "max_completion_tokens": option(integer(), "The same as max_tokens, and before it."),
             "max_tokens": option(integer(), "Most tokens of an answer; negative or absent is no limit."),
             "logprobs": option(BOOLEAN, "Tell the log-probability of each token.", default=False),

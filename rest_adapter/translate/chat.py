@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rest_adapter.errors import InvalidRequest
 from rest_adapter.translate.fields import read_int, read_list, read_object, read_str, refusal
-from rest_adapter.translate.jsontext import encode
+from rest_adapter.translate.jsontext import encode, show
 from rest_adapter.translate.openai_options import (
     read_flag,
     read_include_usage,
@@ -60,9 +60,6 @@ def read_chat(body: Mapping[str, object]) -> ChatCall:
     refuse_unsupported(body)
     request = GenerateRequest(overflow=OVERFLOW_TRUNCATE)
     set_openai_defaults(request)
-    if "penalty_prompt" not in body:
-        # The prompt holds the template's markers; a model whose end of turn is penalised does not end its turn.
-        request.sampling.penalty_prompt.token_ids.SetInParent()
     # The system message is part of the conversation; a key meant for the other routes is left out.
     apply_options(request, {name: value for name, value in body.items() if name != "system_prompt"})
     read_max_tokens(request, body)
@@ -70,6 +67,9 @@ def read_chat(body: Mapping[str, object]) -> ChatCall:
     n_choices = read_n(request, body)
     read_response_format(request, body.get("response_format"))
     _read_messages(request.chat, body.get("messages"))
+    request.chat.continue_final_message = _read_continue(request.chat, body)
+    if "penalty_prompt" not in body:
+        _penalize_answer_only(request)
     return ChatCall(
         request=request,
         model=read_model(body),
@@ -122,6 +122,33 @@ def _read_text_part(name: str, part: object) -> str:
     if isinstance(part, dict) and part.get("type") == "text":
         return read_str(f"{name}.text", part.get("text"))
     raise refusal(name, part, 'a text part, {"type":"text","text":"..."}')
+
+
+def _read_continue(chat: ChatPrompt, body: Mapping[str, object]) -> bool:
+    name = "continue_final_message"
+    if not read_flag(body, name):
+        return False
+    last = chat.messages[-1]
+    if last.role != "assistant":
+        raise InvalidRequest(name, f"true needs a last message of the assistant; its role is {show(last.role)}")
+    if not _text(last):
+        raise InvalidRequest(name, "true needs a text to continue; the last message has none")
+    if last.HasField("tool_calls_json"):
+        raise InvalidRequest(name, "true is not allowed with tool calls in the last message")
+    return True
+
+
+def _penalize_answer_only(request: GenerateRequest) -> None:
+    # The prompt holds the template's markers; a model whose end of turn is penalised does not end its turn.
+    history = request.sampling.penalty_prompt
+    if request.chat.continue_final_message:
+        history.text = _text(request.chat.messages[-1])
+    else:
+        history.token_ids.SetInParent()
+
+
+def _text(message: ChatMessage) -> str:
+    return "".join(part.text for part in message.content)
 
 
 def _read_logprobs(request: GenerateRequest, body: Mapping[str, object]) -> bool:

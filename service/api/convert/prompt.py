@@ -10,6 +10,7 @@ from typing import Any
 from service.api.convert.checks import size_at_most
 from service.api.served_model import ServedModel
 from service.errors import InvalidArgument, NotImplementedFeature
+from service.prompts.continuation import render_continued
 from service.prompts.infill import tokenize_infill
 from service.prompts.prompt import Part, bos, check_ids, tokenize_chat, tokenize_parts, tokenize_prompt
 from service.prompts.templates import RESERVED, Conversation
@@ -79,7 +80,11 @@ def render_chat(chat: prompt_pb2.ChatPrompt, model: ServedModel) -> str:
         NotImplementedFeature: it holds images.
     """
     size_at_most("chat", chat.ByteSize(), model.limits.max_prompt_bytes)
-    return model.template.render(conversation(chat))
+    turns = conversation(chat)
+    if not chat.continue_final_message:
+        return model.template.render(turns)
+    _check_continued(chat)
+    return render_continued(model.template, turns)
 
 
 def conversation(chat: prompt_pb2.ChatPrompt) -> Conversation:
@@ -96,6 +101,20 @@ def conversation(chat: prompt_pb2.ChatPrompt) -> Conversation:
         tools=tools or None,
         variables=variables,
     )
+
+
+def _check_continued(chat: prompt_pb2.ChatPrompt) -> None:
+    if chat.HasField("add_generation_prompt") and chat.add_generation_prompt:
+        raise InvalidArgument(
+            "chat.add_generation_prompt", "true is not allowed together with continue_final_message; leave it out"
+        )
+    last, field = chat.messages[-1], f"chat.messages[{len(chat.messages) - 1}]"
+    if last.role != "assistant":
+        raise InvalidArgument(f"{field}.role", f"{last.role[:60]!r} cannot be continued; allowed is 'assistant'")
+    if not _content(last.content, field):
+        raise InvalidArgument(f"{field}.content", "is empty; there must be a text to continue")
+    if last.HasField("tool_calls_json"):
+        raise InvalidArgument(f"{field}.tool_calls_json", "is set; a message with tool calls cannot be continued")
 
 
 def _with_bos(tokens: Sequence[int], model: ServedModel) -> TokenizedPrompt:

@@ -10,12 +10,22 @@ from service.api.convert.prompt import TokenizedPrompt, conversation, tokenized_
 from service.api.served_model import Limits
 from service.engine.scripted import BOS, N_VOCAB
 from service.errors import InvalidArgument, NotImplementedFeature, NotSupported, ServiceError
+from service.prompts.templates import Conversation
 from slotline.v1 import generation_pb2, prompt_pb2, tokens_pb2
 from tests.support.scripted_core import ByteVocabulary, FimTokens
 from tests.support.served import RecordingTemplate, served_model
 
 MARKS = FimTokens()
 IMAGE = prompt_pb2.PromptPart(image=prompt_pb2.Image(data=b"png"))
+
+
+class OneTurnTemplate(RecordingTemplate):
+    """Writes the last turn and its end."""
+
+    def render(self, conversation: Conversation) -> str:
+        assert not conversation.add_generation_prompt
+        turn = conversation.messages[-1]
+        return f"<{turn['role']}>{turn['content']}<end>"
 
 
 def ids(*numbers: int) -> tokens_pb2.TokenIds:
@@ -125,6 +135,32 @@ def test_a_model_that_wants_no_bos_has_none_to_leave_out(form: dict[str, Any]) -
             InvalidArgument,
             "chat.messages[0].tool_calls_json: is int",
         ),
+        (
+            {"chat": chat(continue_final_message=True)},
+            InvalidArgument,
+            "chat.messages[0].role: 'user' cannot be continued; allowed is 'assistant'",
+        ),
+        (
+            {"chat": chat(message("assistant"), continue_final_message=True)},
+            InvalidArgument,
+            "chat.messages[0].content: is empty",
+        ),
+        (
+            {"chat": chat(message("assistant", text("a"), tool_calls_json="[]"), continue_final_message=True)},
+            InvalidArgument,
+            "chat.messages[0].tool_calls_json: is set",
+        ),
+        (
+            {"chat": chat(message("assistant", text("a")), continue_final_message=True, add_generation_prompt=True)},
+            InvalidArgument,
+            "chat.add_generation_prompt: true is not allowed together with continue_final_message",
+        ),
+        (
+            # The recording template writes none of the text.
+            {"chat": chat(message("assistant", text("a")), continue_final_message=True)},
+            InvalidArgument,
+            "chat.continue_final_message: true is not possible",
+        ),
     ],
 )
 def test_a_prompt_that_is_not_allowed_is_refused_with_its_path(
@@ -188,6 +224,15 @@ def test_a_conversation_reaches_the_template_in_full() -> None:
 
 def test_a_conversation_asks_for_an_answer_unless_told_otherwise() -> None:
     assert conversation(chat()).add_generation_prompt is True
+
+
+@pytest.mark.parametrize("options", [{}, {"add_generation_prompt": False}])
+def test_a_last_message_is_continued_without_a_new_turn(options: dict[str, bool]) -> None:
+    request = generation_pb2.GenerateRequest(
+        chat=chat(message("assistant", text("O"), text("ne ")), continue_final_message=True, **options)
+    )
+    prompt = tokenized_prompt(request, served_model(template=OneTurnTemplate()))
+    assert prompt.tokens == tuple(b"<assistant>One ")
 
 
 @pytest.mark.parametrize("tools_json", ["[]", "", None])

@@ -11,6 +11,7 @@ from slotline.v1.sampling_pb2 import LogitBias
 from tests.support.properties import untimed
 
 USER = [{"role": "user", "content": "Hi"}]
+BEGUN = [*USER, {"role": "assistant", "content": "Once upon "}]
 
 
 def read(**body: object) -> ChatCall:
@@ -83,6 +84,51 @@ def test_names_and_tool_turns_reach_the_template() -> None:
         '[{"function":{"arguments":"{}","name":"f"},"id":"c1","type":"function"}]'
     )
     assert chat.messages[2].tool_call_id == "c1"
+
+
+@pytest.mark.parametrize("value", [None, False])
+def test_a_last_message_of_the_assistant_is_not_continued_unless_asked_for(value: object) -> None:
+    request = read(messages=BEGUN, continue_final_message=value).request
+    assert not request.chat.continue_final_message
+    assert not request.sampling.penalty_prompt.token_ids.ids
+
+
+@pytest.mark.parametrize(("n", "sequences"), [(None, 0), (3, 3)])
+def test_the_last_message_is_continued_in_each_choice(n: object, sequences: int) -> None:
+    request = read(messages=BEGUN, continue_final_message=True, n=n).request
+    assert request.chat.continue_final_message
+    assert request.num_sequences == sequences
+
+
+def test_penalties_look_at_the_text_that_is_continued() -> None:
+    in_parts = {"role": "assistant", "content": ["Once ", {"type": "text", "text": "upon "}]}
+    for messages in (BEGUN, [*USER, in_parts]):
+        request = read(messages=messages, continue_final_message=True).request
+        assert request.sampling.penalty_prompt.text == "Once upon "
+    request = read(messages=BEGUN, continue_final_message=True, penalty_prompt="x").request
+    assert request.sampling.penalty_prompt.text == "x"
+    request = read(messages=BEGUN, continue_final_message=True, penalty_prompt=None).request
+    assert not request.sampling.HasField("penalty_prompt")
+
+
+@pytest.mark.parametrize(
+    ("last", "reason"),
+    [
+        ({"role": "user", "content": "x"}, 'true needs a last message of the assistant; its role is "user"'),
+        ({"content": "x"}, 'true needs a last message of the assistant; its role is ""'),
+        ({"role": "assistant", "content": ""}, "true needs a text to continue; the last message has none"),
+        ({"role": "assistant", "content": [""]}, "true needs a text to continue; the last message has none"),
+        ({"role": "assistant"}, "true needs a text to continue; the last message has none"),
+        (
+            {"role": "assistant", "content": "x", "tool_calls": [{"id": "1"}]},
+            "true is not allowed with tool calls in the last message",
+        ),
+    ],
+)
+def test_another_last_message_cannot_be_continued(last: dict[str, object], reason: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read(messages=[*USER, last], continue_final_message=True)
+    assert caught.value.message == f"continue_final_message: {reason}"
 
 
 @pytest.mark.parametrize(
@@ -264,6 +310,8 @@ def test_response_format(value: object, kind: str | None) -> None:
         ({"logprobs": True, "top_logprobs": -1}, "top_logprobs"),
         ({"top_logprobs": 3}, "top_logprobs"),
         ({"stream": "yes"}, "stream"),
+        ({"continue_final_message": 1}, "continue_final_message"),
+        ({"continue_final_message": "true"}, "continue_final_message"),
         ({"stream_options": []}, "stream_options"),
         ({"stream_options": {"include_usage": 1}}, "stream_options.include_usage"),
         ({"response_format": "json"}, "response_format"),
@@ -327,7 +375,12 @@ def test_fields_without_an_influence_on_the_text_are_ignored(hint: dict[str, obj
 @untimed
 @given(
     st.dictionaries(
-        st.sampled_from(["messages", "n", "stop", "logprobs", "response_format", "stream_options", "tools", "model"]),
+        st.sampled_from(
+            [
+                *["messages", "n", "stop", "logprobs", "response_format", "stream_options", "tools", "model"],
+                "continue_final_message",
+            ]
+        ),
         st.recursive(
             st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
             lambda children: (

@@ -163,12 +163,17 @@ class ChatPrompt(google.protobuf.message.Message):
     ADD_GENERATION_PROMPT_FIELD_NUMBER: builtins.int
     TOOLS_JSON_FIELD_NUMBER: builtins.int
     TEMPLATE_KWARGS_JSON_FIELD_NUMBER: builtins.int
+    CONTINUE_FINAL_MESSAGE_FIELD_NUMBER: builtins.int
     add_generation_prompt: builtins.bool
-    """Append the opening of an assistant turn. Default true."""
+    """Append the opening of an assistant turn. Default true, unless the last message is continued, which excludes it."""
     tools_json: builtins.str
     """Tool definitions for the template, as a JSON array in the OpenAI shape. Default none."""
     template_kwargs_json: builtins.str
     """Extra variables for the template, as a JSON object. Default none."""
+    continue_final_message: builtins.bool
+    """End the prompt inside the last message, right behind its text, so that the model goes on with it. That message must
+    be the assistant's, have text, and call no tools. Default false.
+    """
     @property
     def messages(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ChatMessage]:
         """The turns in order; at least one."""
@@ -180,9 +185,10 @@ class ChatPrompt(google.protobuf.message.Message):
         add_generation_prompt: builtins.bool | None = ...,
         tools_json: builtins.str | None = ...,
         template_kwargs_json: builtins.str | None = ...,
+        continue_final_message: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_add_generation_prompt", b"_add_generation_prompt", "_template_kwargs_json", b"_template_kwargs_json", "_tools_json", b"_tools_json", "add_generation_prompt", b"add_generation_prompt", "template_kwargs_json", b"template_kwargs_json", "tools_json", b"tools_json"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_add_generation_prompt", b"_add_generation_prompt", "_template_kwargs_json", b"_template_kwargs_json", "_tools_json", b"_tools_json", "add_generation_prompt", b"add_generation_prompt", "messages", b"messages", "template_kwargs_json", b"template_kwargs_json", "tools_json", b"tools_json"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_add_generation_prompt", b"_add_generation_prompt", "_template_kwargs_json", b"_template_kwargs_json", "_tools_json", b"_tools_json", "add_generation_prompt", b"add_generation_prompt", "continue_final_message", b"continue_final_message", "messages", b"messages", "template_kwargs_json", b"template_kwargs_json", "tools_json", b"tools_json"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_add_generation_prompt", b"_add_generation_prompt"]) -> typing.Literal["add_generation_prompt"] | None: ...
     @typing.overload
