@@ -54,7 +54,7 @@ def props(site: Site) -> Response:
 
 
 def metrics(site: Site) -> Response:
-    """The counters of the core and of this adapter; an answer begins a new window of the averages unless told not to."""
+    """The counters of the core and of this adapter; an answer begins a new window of averages unless told not to."""
     if not site.config.metrics:
         raise NotOffered("/metrics: off; start the server with --metrics")
     # Whoever only watches leaves the window to those who scrape.
