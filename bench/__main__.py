@@ -24,6 +24,7 @@ from bench import (
     idle_caches,
     memory,
     overload,
+    page,
     sampling,
     scaling,
     shared_prefix,
@@ -56,6 +57,7 @@ SCENARIOS: dict[str, Callable[[Settings], Result]] = {
     "embeddings": embeddings.run,
     "sampling": sampling.run,
     "adapter": adapter.run,
+    "page": page.run,
 }
 
 #: Scenarios that cannot run alone.

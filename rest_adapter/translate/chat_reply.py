@@ -59,7 +59,8 @@ class ChatReply:
         """The answer without a stream, after the last message."""
         result = self._envelope("chat.completion") | {
             "choices": [self._message(choice) for choice in self._choices],
-            "usage": usage_json((self._choices,)),
+            # This answer is documented to the byte.
+            "usage": usage_json((self._choices,), tells_cached=False),
         }
         if self._wants_probabilities:
             result["completion_probabilities"] = [

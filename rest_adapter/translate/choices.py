@@ -43,11 +43,12 @@ class Choice:
         return "length" if Outcome.of(self.end()).is_limit else "stop"
 
 
-def usage_json(calls: Iterable[Sequence[Choice]]) -> JsonObject:
-    """The token counts of an answer; prompt tokens that a cache stood for are told if there were any.
+def usage_json(calls: Iterable[Sequence[Choice]], *, tells_cached: bool = True) -> JsonObject:
+    """The token counts of an answer.
 
     Args:
         calls: the finished choices of each call to the core.
+        tells_cached: whether to count the prompt tokens that a cache stood for, if there are any.
     """
     prompt = completion = cached = 0
     for choices in calls:
@@ -62,6 +63,6 @@ def usage_json(calls: Iterable[Sequence[Choice]]) -> JsonObject:
         "prompt_tokens": prompt,
         "total_tokens": prompt + completion,
     }
-    if cached:
+    if cached and tells_cached:
         usage["prompt_tokens_details"] = {"cached_tokens": cached}
     return usage

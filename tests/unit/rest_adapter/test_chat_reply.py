@@ -94,10 +94,14 @@ def test_usage_is_counted_from_the_sequence_if_the_core_sends_no_total() -> None
     assert reply.result()["usage"] == {"completion_tokens": 5, "prompt_tokens": 2, "total_tokens": 7}
 
 
-def test_usage_tells_how_much_of_the_prompt_was_cached_if_anything_was() -> None:
-    reply = reply_to()
-    feed_all(reply, accepted(), finished(usage=Usage(prompt_tokens=16, cached_prompt_tokens=12, completion_tokens=7)))
-    assert reply.result()["usage"]["prompt_tokens_details"] == {"cached_tokens": 12}
+def test_the_usage_chunk_tells_how_much_of_the_prompt_was_cached_if_anything_was() -> None:
+    usage = Usage(prompt_tokens=16, cached_prompt_tokens=12, completion_tokens=7)
+    whole, streamed = reply_to(), reply_to(stream=True, stream_options={"include_usage": True})
+    for reply in (whole, streamed):
+        feed_all(reply, accepted(), finished(usage=usage))
+    (chunk,) = streamed.closing_events()
+    assert chunk["usage"]["prompt_tokens_details"] == {"cached_tokens": 12}
+    assert "prompt_tokens_details" not in whole.result()["usage"]
 
 
 def test_several_choices() -> None:

@@ -149,18 +149,3 @@ for (const [kind, schema, pattern] of [
     if (answer.stopped_eos) JSON.parse(answer.content);
   });
 }
-
-test("a client that takes each part of the network for one event gets whole events", async () => {
-  const body = JSON.stringify({ ...COUNT.options, prompt: COUNT.prompt, n_predict: 24, stream: true });
-  const response = await fetch(`${api_url}/completion`, { method: "POST", body });
-  let text = "";
-  let last;
-  for await (const part of response.body) {
-    const event = Buffer.from(part).toString("utf8");
-    assert.ok(event.startsWith("data: "), event);
-    last = JSON.parse(event.substring(6));
-    text += last.content;
-  }
-  assert.ok(last.stop);
-  assert.equal(text, (await plain(COUNT.prompt, { ...COUNT.options, n_predict: 24 })).content);
-});

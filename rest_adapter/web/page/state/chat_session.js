@@ -156,6 +156,7 @@ class Writing {
   #before;
   #answer = new Answer();
   #savedAt = clock.now();
+  #saving = null;
   #isSaving = false;
   #isFrameDue = false;
 
@@ -201,9 +202,7 @@ class Writing {
     for await (const chunk of streamChat(body, { signal: this.controller.signal })) {
       this.#answer.takeChat(chunk);
       this.#publishSoon();
-      if (clock.now() - this.#savedAt >= SAVE_EVERY_MS) {
-        void this.#saveSoFar();
-      }
+      this.#saveSoon();
     }
   }
 
@@ -217,6 +216,15 @@ class Writing {
         }
       });
     }
+  }
+
+  /** Also if nothing more comes: the model may have stopped to think. */
+  #saveSoon() {
+    const delayMs = Math.max(0, this.#savedAt + SAVE_EVERY_MS - clock.now());
+    this.#saving ??= clock.after(delayMs, () => {
+      this.#saving = null;
+      void this.#saveSoFar();
+    });
   }
 
   #soFar() {
@@ -255,6 +263,7 @@ class Writing {
   }
 
   async #end(outcome) {
+    clock.cancel(this.#saving);
     const statistics = this.#answer.text ? this.#answer.statistics() : this.#before.statistics;
     const fields = { ...this.#soFar(), ...outcome, statistics };
     let stored;

@@ -15,7 +15,7 @@ import { Throughput } from "./throughput.js";
 export function MonitorView() {
   useEffect(runWhileVisible, []);
   return html`
-    <div class="page-view scrolling">
+    <div class="page-view scrolling" role="group" aria-label="Monitor" tabindex="0">
       <div class=${`monitor ${isHidden("metrics") ? "without-metrics" : ""}`}>
         <div class="monitor-head">
           <h1>Monitor</h1>

@@ -1,0 +1,1 @@
+"""The web page and its modules in a real browser: Chromium, driven by Playwright."""

@@ -1,0 +1,62 @@
+"""Grammars: answers obey them, wrong ones are told, and a JSON Schema becomes one."""
+
+from __future__ import annotations
+
+import json
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Visitor
+from tests.support.server import Server
+
+SCHEMA = {"type": "object", "properties": {"age": {"type": "integer"}, "married": {"type": "boolean"}}}
+
+
+def test_an_answer_obeys_the_grammar(server: Server, visit: Visitor) -> None:
+    chat = visit(server.rest_url)
+    chat.open_grammar()
+    chat.textbox("Grammar").fill('root ::= "never" | "always"')
+    shown = chat.ask("How often does the sun rise?")
+    expect(shown.locator("p", has_text="never").or_(shown.locator("p", has_text="always"))).to_be_visible()
+    assert chat.bodies("/v1/chat/completions")[0]["grammar"] == 'root ::= "never" | "always"'
+
+
+def test_a_wrong_grammar_is_told_at_its_field(server: Server, visit: Visitor) -> None:
+    chat = visit(server.rest_url)
+    chat.watch.announce("400")
+    chat.open_grammar()
+    field = chat.textbox("Grammar")
+    field.fill('root ::= "open')
+    field.blur()
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(chat.options.get_by_role("alert")).to_contain_text("column 10: this literal is not closed")
+    field.fill('root ::= "closed"')
+    field.blur()
+    expect(chat.options.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_schema_is_converted_and_the_answer_is_such_json(server: Server, visit: Visitor) -> None:
+    chat = visit(server.rest_url)
+    chat.open_grammar()
+    chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    chat.textbox("JSON Schema").fill(json.dumps(SCHEMA))
+    chat.textbox("Property order").fill("married, age")
+    chat.button("Convert to grammar").click()
+    grammar = chat.textbox("Grammar").input_value()
+    assert grammar.index("married") < grammar.index("age")
+    chat.set_option("Temperature", "0")
+    chat.ask("Is Ann, 40, married? As JSON.").get_by_role("button", name="Copy", exact=True).click()
+    told = json.loads(chat.page.evaluate("() => navigator.clipboard.readText()"))
+    assert list(told) == ["married", "age"]
+    assert type(told["married"]) is bool
+
+
+def test_what_is_no_schema_is_told(server: Server, visit: Visitor) -> None:
+    chat = visit(server.rest_url)
+    chat.open_grammar()
+    field = chat.textbox("JSON Schema")
+    for wrong in ("{", '{"type": "elephant"}'):
+        field.fill(wrong)
+        chat.button("Convert to grammar").click()
+        expect(field).to_have_attribute("aria-invalid", "true")
+    expect(chat.textbox("Grammar")).to_have_value("")
