@@ -6,6 +6,7 @@ import base64
 import json
 
 import pytest
+import requests
 from playwright.sync_api import Route, expect
 
 from tests.browser.chat_page import ChatPage, answer
@@ -30,9 +31,7 @@ def seeing(core: FakeCore, url: str, visit: Visitor) -> ChatPage:
     chat = visit(url)
     expect(chat.message).to_be_visible()
 
-    def change(route: Route) -> None:
-        told = route.fetch()
-        route.fulfill(response=told, body=json.dumps(told.json() | {"modalities": {"vision": True}}))
+    told = requests.get(f"{url}/props?server", timeout=30).json() | {"modalities": {"vision": True}}
 
     def accept(route: Route) -> None:
         """A scripted answer: the core knows no images yet."""
@@ -41,7 +40,7 @@ def seeing(core: FakeCore, url: str, visit: Visitor) -> ChatPage:
         events = "".join(f"data: {json.dumps(event)}\n\n" for event in (chunk, end))
         route.fulfill(content_type="text/event-stream", body=events + "data: [DONE]\n\n")
 
-    chat.page.route("**/props*", change)
+    chat.page.route("**/props*", lambda route: route.fulfill(json=told))
     chat.page.route("**/v1/chat/completions", accept)
     core.script = lambda request: answer("unused")
     with chat.page.expect_response("**/props*"):

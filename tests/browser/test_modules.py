@@ -67,7 +67,6 @@ def script_of(core: FakeCore, steps: Sequence[Step]) -> None:
 def test_the_example_of_the_documentation_writes_the_answer(core: FakeCore, front_end: Callable[..., ChatPage]) -> None:
     script_of(core, answer("<b>Why did</b> ", "the model ", "stop?"))
     opened = front_end(EXAMPLE)
-    opened.watch.announce("/favicon.ico")
     expect(opened.page.locator("body")).to_contain_text("Why did the model stop?")
     expect(opened.page.locator("b")).to_have_text("Why did")
     assert core.calls[0].request.text.startswith("### Instruction:\nWrite dad jokes")
