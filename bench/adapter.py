@@ -7,23 +7,18 @@ of the real one, which competes for the same cores.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
-import sys
-import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from bench.harness.grpc_client import GrpcTarget
 from bench.harness.idle_clients import get_health, idle_clients
 from bench.harness.load import Job, Target, decode_rate, run_together, story_jobs
 from bench.harness.machine import cpu_time_s, memory_of
-from bench.harness.processes import free_port, running
+from bench.harness.paced_adapter import RunningAdapter, adapter_before_paced_core
 from bench.harness.report import Figure, Goal, Result
-from bench.harness.rest_client import RestTarget
 from bench.harness.rounds import alternate, describe
 from bench.harness.servers import slotline_server
 from bench.harness.stats import pair_ratios, percentile
@@ -53,17 +48,6 @@ NATIVE, CHAT, GRPC = "native", "chat", "gRPC"
 
 
 @dataclass(frozen=True, slots=True)
-class _Adapter:
-    """A running adapter: its process id and port."""
-
-    pid: int
-    port: int
-
-    def target(self, form: str) -> RestTarget:
-        return RestTarget(self.port, is_chat=form == CHAT)
-
-
-@dataclass(frozen=True, slots=True)
 class _Cost:
     """What streams took: processor time of the adapter per token, and tokens per second."""
 
@@ -87,7 +71,7 @@ def run(settings: Settings) -> Result:
 async def _run(settings: Settings) -> Result:
     figures: list[Figure] = []
     notes: list[str] = []
-    with _before_paced_core() as adapter:
+    with adapter_before_paced_core(_STEP_MS) as adapter:
         for part in (_paced_cost, _beside_idle_clients):
             await _collect(part(settings, adapter), figures, notes)
     # A slot must hold the long prompt.
@@ -96,7 +80,7 @@ async def _run(settings: Settings) -> Result:
         ours.server.wait_for_health(ours.health_url)
         assert ours.grpc_address is not None
         # The adapter runs in the first process, the core is its child.
-        adapter = _Adapter(ours.server.pid, ours.rest_port)
+        adapter = RunningAdapter(ours.server.pid, ours.rest_port)
         async with GrpcTarget(ours.grpc_address) as grpc:
             await _collect(_real_cost(settings, adapter, grpc), figures, notes)
         await _collect(_health_beside_prefill(settings, adapter), figures, notes)
@@ -112,10 +96,10 @@ async def _collect(
     notes += remarks
 
 
-async def _paced_cost(settings: Settings, adapter: _Adapter) -> tuple[list[Figure], tuple[str, ...]]:
+async def _paced_cost(settings: Settings, adapter: RunningAdapter) -> tuple[list[Figure], tuple[str, ...]]:
     """Processor time per token that does not depend on a model."""
     variants: dict[str, Callable[[], Awaitable[_Cost]]] = {
-        f"{form}, {n_streams} streams": partial(_cost, adapter, adapter.target(form), settings, n_streams)
+        f"{form}, {n_streams} streams": partial(_cost, adapter, _target(adapter, form), settings, n_streams)
         for n_streams in (1, _STREAMS)
         for form in (NATIVE, CHAT)
     }
@@ -134,9 +118,9 @@ async def _paced_cost(settings: Settings, adapter: _Adapter) -> tuple[list[Figur
     return figures, describe(rounds, "paced core")
 
 
-async def _beside_idle_clients(settings: Settings, adapter: _Adapter) -> tuple[list[Figure], tuple[str, ...]]:
+async def _beside_idle_clients(settings: Settings, adapter: RunningAdapter) -> tuple[list[Figure], tuple[str, ...]]:
     """Waits between tokens with and without others who are only connected."""
-    target = adapter.target(CHAT)
+    target = _target(adapter, CHAT)
     jobs = story_jobs(_STREAMS, min(settings.tokens, _MAX_TOKENS_BESIDE_IDLE))
 
     async def alone() -> _Waits:
@@ -164,9 +148,11 @@ async def _beside_idle_clients(settings: Settings, adapter: _Adapter) -> tuple[l
     return figures, describe(rounds, "idle clients")
 
 
-async def _real_cost(settings: Settings, adapter: _Adapter, grpc: GrpcTarget) -> tuple[list[Figure], tuple[str, ...]]:
+async def _real_cost(
+    settings: Settings, adapter: RunningAdapter, grpc: GrpcTarget
+) -> tuple[list[Figure], tuple[str, ...]]:
     """Processor time per token, and the rate that is lost, where core and adapter share the machine."""
-    targets: dict[str, Target] = {GRPC: grpc, NATIVE: adapter.target(NATIVE), CHAT: adapter.target(CHAT)}
+    targets: dict[str, Target] = {GRPC: grpc, NATIVE: _target(adapter, NATIVE), CHAT: _target(adapter, CHAT)}
     variants: dict[str, Callable[[], Awaitable[_Cost]]] = {
         name: partial(_cost, adapter, target, settings, _STREAMS) for name, target in targets.items()
     }
@@ -188,14 +174,14 @@ async def _real_cost(settings: Settings, adapter: _Adapter, grpc: GrpcTarget) ->
     return figures, describe(rounds, "model")
 
 
-async def _health_beside_prefill(settings: Settings, adapter: _Adapter) -> tuple[list[Figure], tuple[str, ...]]:
+async def _health_beside_prefill(settings: Settings, adapter: RunningAdapter) -> tuple[list[Figure], tuple[str, ...]]:
     """Answers to ``GET /health`` while the core evaluates a long prompt."""
     numbers = iter(range(1_000_000))
 
     async def latencies_ms() -> list[float]:
         # A new text every time, so that nothing of it is cached.
         job = Job(text_of(_PREFILL_TOKENS, next(numbers)), n_tokens=1, seed=1)
-        prefill = asyncio.create_task(adapter.target(NATIVE).generate(job))
+        prefill = asyncio.create_task(_target(adapter, NATIVE).generate(job))
         reader, writer = await asyncio.open_connection("127.0.0.1", adapter.port)
         found: list[float] = []
         try:
@@ -221,20 +207,12 @@ async def _health_beside_prefill(settings: Settings, adapter: _Adapter) -> tuple
     return figures, describe(rounds, "health")
 
 
-async def _cost(adapter: _Adapter, target: Target, settings: Settings, n_streams: int) -> _Cost:
+async def _cost(adapter: RunningAdapter, target: Target, settings: Settings, n_streams: int) -> _Cost:
     before_s = cpu_time_s([adapter.pid])
     timings = await run_together(target, story_jobs(n_streams, settings.tokens))
     spent_ms = (cpu_time_s([adapter.pid]) - before_s) * 1000
     return _Cost(spent_ms / sum(timing.n_tokens for timing in timings), decode_rate(timings))
 
 
-@contextlib.contextmanager
-def _before_paced_core() -> Iterator[_Adapter]:
-    with tempfile.TemporaryDirectory(prefix="slotline-bench-") as directory:
-        address = f"unix:{Path(directory) / 'core'}"
-        core = [sys.executable, "-m", "bench.harness.paced_core", address, str(_STEP_MS)]
-        port = free_port()
-        rest = [sys.executable, "-m", "slotline.cli", "rest", "--core", address, "--port", str(port)]
-        with running("paced core", core), running("slotline rest", rest) as server:
-            server.wait_for_health(f"http://127.0.0.1:{port}/health")
-            yield _Adapter(server.pid, port)
+def _target(adapter: RunningAdapter, form: str) -> RestTarget:
+    return RestTarget(adapter.port, is_chat=form == CHAT)

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from bench.harness.errors import BenchError
-from bench.harness.processes import free_port, running
+from bench.harness.paced_adapter import adapter_before_paced_core
 from bench.harness.report import Figure, Goal, Result
 from bench.settings import Settings
 
@@ -65,8 +62,8 @@ def run(settings: Settings) -> Result:
     Raises:
         BenchError: there is no browser, or a server ended.
     """
-    with _before_paced_core() as url, _browser() as browser:
-        visits = [_visit(browser, url) for _ in range(settings.repeats)]
+    with adapter_before_paced_core(_STEP_MS) as adapter, _browser() as browser:
+        visits = [_visit(browser, adapter.url) for _ in range(settings.repeats)]
     figures = (
         Figure("first paint", "ms", tuple(one.first_paint_ms for one in visits), Goal("at most", 300.0)),
         Figure("field for messages", "ms", tuple(one.ready_ms for one in visits)),
@@ -117,15 +114,3 @@ def _browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path)
         yield browser
         browser.close()
-
-
-@contextlib.contextmanager
-def _before_paced_core() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="slotline-bench-") as directory:
-        address = f"unix:{Path(directory) / 'core'}"
-        core = [sys.executable, "-m", "bench.harness.paced_core", address, str(_STEP_MS)]
-        port = free_port()
-        rest = [sys.executable, "-m", "slotline.cli", "rest", "--core", address, "--port", str(port)]
-        with running("paced core", core), running("slotline rest", rest) as server:
-            server.wait_for_health(f"http://127.0.0.1:{port}/health")
-            yield f"http://127.0.0.1:{port}"

@@ -11,28 +11,9 @@ from playwright.sync_api import expect
 
 from tests.browser.chat_page import ChatPage, answer
 from tests.browser.conftest import Visitor
+from tests.support.documented_page import DOCUMENTED_PAGE
 from tests.support.fake_core import WAIT_S, FakeCore, Hold, Step, accepted, delta, whole
 
-EXAMPLE = """<html>
-  <body>
-    <pre>
-      <script type="module">
-        import { llama } from '/completion.js'
-
-        const prompt = `### Instruction:
-Write dad jokes, each one paragraph.
-You can use html formatting if needed.
-
-### Response:`
-
-        for await (const chunk of llama(prompt)) {
-          document.write(chunk.data.content)
-        }
-      </script>
-    </pre>
-  </body>
-</html>
-"""
 # With an icon, so that the browser asks for none.
 PLAIN = '<!doctype html><title>Mine</title><link rel="icon" href="data:,">'
 # Letters of two, three and four bytes.
@@ -66,7 +47,7 @@ def script_of(core: FakeCore, steps: Sequence[Step]) -> None:
 
 def test_the_example_of_the_documentation_writes_the_answer(core: FakeCore, front_end: Callable[..., ChatPage]) -> None:
     script_of(core, answer("<b>Why did</b> ", "the model ", "stop?"))
-    opened = front_end(EXAMPLE)
+    opened = front_end(DOCUMENTED_PAGE)
     expect(opened.page.locator("body")).to_contain_text("Why did the model stop?")
     expect(opened.page.locator("b")).to_have_text("Why did")
     assert core.calls[0].request.text.startswith("### Instruction:\nWrite dad jokes")

@@ -7,33 +7,13 @@ from pathlib import Path
 
 from rest_adapter.config import RestConfig
 from tests.support.adapter import AdapterThread
+from tests.support.documented_page import DOCUMENTED_PAGE
 from tests.support.fake_core import FakeCore, whole
 from tests.support.node import run_tests, skip_without_node
 from tests.support.server import Server
 
 FOLDER = Path(__file__).resolve().parent.parent / "web/served"
 
-# As llama.cpp's server documented it in February 2024.
-PAGE = """<html>
-  <body>
-    <pre>
-      <script type="module">
-        import { llama } from '/completion.js'
-
-        const prompt = `### Instruction:
-Write dad jokes, each one paragraph.
-You can use html formatting if needed.
-
-### Response:`
-
-        for await (const chunk of llama(prompt)) {
-          document.write(chunk.data.content)
-        }
-      </script>
-    </pre>
-  </body>
-</html>
-"""
 PIECES = ("<b>Why</b>", " did the ", "龍", " cross?")
 
 
@@ -46,7 +26,7 @@ def test_the_documented_page_in_a_directory_of_the_users_finds_completion_js(tmp
     skip_without_node()
     directory = tmp_path / "public"
     directory.mkdir()
-    (directory / "index.html").write_text(PAGE)
+    (directory / "index.html").write_text(DOCUMENTED_PAGE)
     core = FakeCore(f"unix:{tmp_path}/core.sock")
     core.start()
     core.script = lambda request: whole(*PIECES)
