@@ -19,6 +19,7 @@ from bench.harness.load import Job, Target, decode_rate, run_together, story_job
 from bench.harness.machine import cpu_time_s, memory_of
 from bench.harness.paced_adapter import RunningAdapter, adapter_before_paced_core
 from bench.harness.report import Figure, Goal, Result
+from bench.harness.rest_client import RestTarget
 from bench.harness.rounds import alternate, describe
 from bench.harness.servers import slotline_server
 from bench.harness.stats import pair_ratios, percentile
