@@ -15,7 +15,7 @@ from slotline.cli.core_options import DEFAULT_GRPC_ADDRESS, core_config
 from slotline.cli.display import StartupDisplay
 from slotline.cli.model_file import check_model
 from slotline.cli.options import Parsed, Value
-from slotline.cli.process import die_with_parent
+from slotline.cli.process import die_with_parent, settle
 from slotline.cli.shared_options import GPU
 
 logger = logging.getLogger(__name__)
@@ -46,6 +46,7 @@ def run(parsed: Parsed) -> int:
     from service.api.server import run_core
 
     warn_without_gpu(parsed)
+    settle()
     return run_core(config, is_supervised=parent_pid is not None, watcher=display)
 
 

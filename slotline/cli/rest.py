@@ -10,6 +10,7 @@ from slotline.cli import api_keys, logs
 from slotline.cli.banner import Facts
 from slotline.cli.display import StartupDisplay
 from slotline.cli.options import Parsed
+from slotline.cli.process import settle
 from slotline.cli.rest_options import rest_config
 from slotline.cli.start_errors import BindError
 from slotline.cli.stop_signals import StopSignals
@@ -25,6 +26,7 @@ def run(parsed: Parsed) -> int:
     config = rest_config(parsed.settings)
     api_keys.report(config.api_keys)
     server = bind_rest(config)
+    settle()
     server.start()
     log_listening(server)
     keys = api_keys.described(config.api_keys) if config.api_keys else ""

@@ -26,6 +26,7 @@ from slotline.cli.environment import without_variables
 from slotline.cli.model_file import check_model
 from slotline.cli.options import Parsed
 from slotline.cli.private_directory import PrivateDirectory
+from slotline.cli.process import settle
 from slotline.cli.reservation import ReservedAddress
 from slotline.cli.rest import bind_rest, log_listening, url_of
 from slotline.cli.rest_options import rest_config
@@ -157,6 +158,7 @@ def _facts(config: CoreConfig, model: ModelFileFacts, rest: RestServer, grpc: Gr
 def _serve(
     config: CoreConfig, rest: RestServer, supervisor: Supervisor, display: StartupDisplay, signals: StopSignals
 ) -> int:
+    settle()
     rest.start()
     log_listening(rest)
     supervising = gevent.spawn(supervisor.run)

@@ -196,3 +196,8 @@ def test_directories_of_dead_owners_are_removed_and_no_others(temporary: Path) -
     alive.remove()
     assert len(before) == 5
     assert after == {alive.path.name, "slotline-somebody-elses", "slotline-file", "slotline-link"}
+
+
+def test_a_settled_process_keeps_what_exists_out_of_collections() -> None:
+    code = "import gc; from slotline.cli.process import settle; settle(); print(gc.get_freeze_count())"
+    assert int(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, timeout=30).stdout) > 1000
