@@ -12,11 +12,12 @@ MIN_CHUNK = 8
 #: Batches of so many tokens are evaluated by other kernels: flash attention on a processor works on tiles of 64 tokens,
 #: and row by row below that. Behind 700 tokens a chunk of 64 takes 100 ms, one of 48 takes 390 (docs/performance.md).
 TILE = 64
-#: A whole tile may take so many times the time that there is, if that is the way to get on,
-MAX_OVERDRAFT = 2.0
+#: A whole tile may take as many times the time that there is as its tokens cost less than those of small batches, and
+#: at most so many times,
+MAX_OVERDRAFT = 1.45
 #: or so many times the time of the smallest chunk.
 MAX_DELAY = 1.5
-#: It must give so many times the speed of small batches to be worth more time than there is.
+#: No prompt is left with a rest below a tile if tokens of small batches cost so many times what those of tiles do.
 MIN_ADVANTAGE = 2.0
 #: A small batch that costs so many times what a tile does is filled up to one.
 MIN_SAVING = 1.3
@@ -69,10 +70,10 @@ class PrefillBudget:
             # Nobody would notice a try that costs as much as a guess says.
             n_tiles = int(not beside.is_busy and TILE_GUESS * small * TILE <= budget_s)
         else:
-            longest_s = max(MAX_OVERDRAFT * budget_s, MAX_DELAY * small * (MIN_CHUNK + beside.n_decode))
             n_tiles = int(budget_s / tiled / TILE)
-            if not n_tiles and small > MIN_ADVANTAGE * tiled:
-                n_tiles = int(tiled * TILE <= longest_s)
+            if not n_tiles and small > tiled:
+                overdraft_s = min(MAX_OVERDRAFT, small / tiled) * budget_s
+                n_tiles = int(tiled * TILE <= max(overdraft_s, MAX_DELAY * small * (MIN_CHUNK + beside.n_decode)))
         if n_tiles:
             return max(MIN_CHUNK, n_tiles * TILE - beside.n_decode)
         chunk = int(budget_s / small)

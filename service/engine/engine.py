@@ -192,7 +192,8 @@ class Engine:
         if self._system.is_pending:
             self._evaluate_system_prompt()
             return
-        self._end_system_task(SystemPromptSet())
+        if self._system_task is not None:
+            self._end_system_task(SystemPromptSet())
         if self._info.can_generate:
             self._admit()
             self._memory.limit_idle()

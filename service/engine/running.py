@@ -127,8 +127,7 @@ class RunningSequences:
         decoding = [slot.id for slot in slots]
         prefilling = [
             PrefillWork(slot.id, slot.prompt_remaining if slot.room is None else min(slot.prompt_remaining, slot.room))
-            for slot in sorted(self._slots, key=_started_s)
-            if slot.prompt_remaining
+            for slot in sorted((slot for slot in self._slots if slot.prompt_remaining), key=_started_s)
         ]
         if self._embedding.has_work and (n_tokens := self._embedding.n_prefill):
             prefilling.append(PrefillWork(EMBEDDINGS, n_tokens))

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from service.config import EngineConfig
 from service.engine.engine import Engine
 from service.engine.model import LanguageModel
-from service.engine.types import Counters, Delivery, EngineSnapshot, Request, Sink
+from service.engine.types import Counters, Delivery, EngineSnapshot, Piece, Request, Sink
 from service.errors import Draining, EngineFailure, QueueFull
 
 logger = logging.getLogger(__name__)
 
+#: Seconds for which a snapshot may be out of date while running requests get tokens and nothing else happens.
+SNAPSHOT_AGE_S = 0.01
 #: Bounds of the advice given to refused requests, in seconds.
 MIN_RETRY_S, MAX_RETRY_S = 1.0, 60.0
 
@@ -66,6 +68,7 @@ class EngineThread:
         self._is_stopping = False
         self._queue_depth = 0
         self._snapshot = EngineSnapshot((), 0, 0, 0, Counters())
+        self._snapshot_s = 0.0
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
     def start(self) -> None:
@@ -104,7 +107,7 @@ class EngineThread:
             self._wake.notify()
 
     def snapshot(self) -> EngineSnapshot:
-        """The engine after its last step."""
+        """The engine after its last step, or after one of the last 10 ms if there were only tokens since."""
         return self._snapshot
 
     def stop(self) -> None:
@@ -136,7 +139,9 @@ class EngineThread:
             with self._wake:
                 while not (self._inbox or self._is_stopping or engine.has_work):
                     self._wake.wait()
-                inbox, self._inbox = self._inbox, _Inbox()
+                inbox = self._inbox
+                if inbox:
+                    self._inbox = _Inbox()
                 self._queue_depth += len(inbox.submitted)
                 is_stopping = self._is_stopping
             for submission in inbox.submitted:
@@ -149,9 +154,15 @@ class EngineThread:
             self._publish(engine, engine.step())
 
     def _publish(self, engine: Engine, deliveries: list[Delivery]) -> None:
-        self._snapshot = engine.snapshot()
-        with self._wake:
-            self._queue_depth = engine.queue_depth
+        now_s = time.perf_counter()
+        # A snapshot takes as long as choosing a token, and small models make hundreds of steps a second.
+        if now_s - self._snapshot_s >= SNAPSHOT_AGE_S or not _are_tokens(deliveries):
+            self._snapshot, self._snapshot_s = engine.snapshot(), now_s
+        depth = engine.queue_depth
+        # Nobody else changes it.
+        if depth != self._queue_depth:
+            with self._wake:
+                self._queue_depth = depth
         if deliveries:
             self._deliver(deliveries)
 
@@ -163,3 +174,8 @@ class EngineThread:
             return MIN_RETRY_S
         held_s = (counters.prompt_s + counters.predicted_s) / counters.finished
         return min(max(held_s / max(len(snapshot.slots), 1), MIN_RETRY_S), MAX_RETRY_S)
+
+
+def _are_tokens(deliveries: list[Delivery]) -> bool:
+    """Whether running requests got tokens, and nobody anything else."""
+    return bool(deliveries) and all(type(event) is Piece for _, events in deliveries for event in events)
