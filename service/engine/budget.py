@@ -23,6 +23,8 @@ MIN_ADVANTAGE = 2.0
 MIN_SAVING = 1.3
 #: What a token in a tile is taken to cost before one was tried, in parts of one in a small batch.
 TILE_GUESS = 0.25
+#: The same for several tiles, in parts of one in a single tile: threads share several more evenly.
+TILES_GUESS = 0.8
 #: Contexts from 128 * 2**8 tokens on are one kind.
 MAX_OCTAVE = 9
 #: Weight of the newest measurement.
@@ -53,8 +55,8 @@ class PrefillBudget:
     With someone decoding, prompts get ``busy_s`` per step, so that running streams keep moving. Otherwise they get
     ``idle_s``: that is what a new request, or a cancel, waits for.
 
-    What a token costs is learnt apart for batches below and from ``TILE`` on, for steps with and without decoding, and
-    for each doubling of the context: attention grows with it, and more so in small batches.
+    What a token costs is learnt apart for batches below ``TILE``, of one tile, and of several; for steps with and
+    without decoding; and for each doubling of the context: attention grows with it, and more so in small batches.
     """
 
     def __init__(self, *, busy_s: float, idle_s: float) -> None:
@@ -70,10 +72,7 @@ class PrefillBudget:
             # Nobody would notice a try that costs as much as a guess says.
             n_tiles = int(not beside.is_busy and TILE_GUESS * small * TILE <= budget_s)
         else:
-            n_tiles = int(budget_s / tiled / TILE)
-            if not n_tiles and small > tiled:
-                overdraft_s = min(MAX_OVERDRAFT, small / tiled) * budget_s
-                n_tiles = int(tiled * TILE <= max(overdraft_s, MAX_DELAY * small * (MIN_CHUNK + beside.n_decode)))
+            n_tiles = self._n_tiles(beside, small, tiled)
         if n_tiles:
             return max(MIN_CHUNK, n_tiles * TILE - beside.n_decode)
         chunk = int(budget_s / small)
@@ -104,23 +103,42 @@ class PrefillBudget:
         """Learn from a step of so many prompt tokens and filler that took ``step_s`` seconds."""
         if n_prompt >= MIN_CHUNK or n_filler:
             n_tokens = n_prompt + beside.n_decode + n_filler
-            kind = _Kind(beside.is_busy, n_tokens >= TILE, _octave(beside.context))
+            kind = _Kind(beside.is_busy, min(n_tokens // TILE, _SEVERAL), _octave(beside.context))
             token_s = max(step_s / n_tokens, 1e-9)
             known = self._costs.get(kind)
             self._costs[kind] = token_s if known is None else known + SMOOTHING * (token_s - known)
 
+    def _n_tiles(self, beside: Surroundings, small: float, tiled: float) -> int:
+        """Whole tiles for the next step; 0 if not even one is worth its time."""
+        budget_s = longest_s = self._budget_s[beside.is_busy]
+        n_tiles = int(budget_s / self._several(beside) / TILE)
+        if n_tiles > 1:
+            return n_tiles
+        if small > tiled:
+            overdraft_s = min(MAX_OVERDRAFT, small / tiled) * budget_s
+            longest_s = max(overdraft_s, MAX_DELAY * small * (MIN_CHUNK + beside.n_decode))
+        return int(tiled * TILE <= longest_s)
+
     def _small(self, beside: Surroundings) -> float | None:
         """Seconds per token of a batch below a tile, or of the most similar kind; None before anything was measured."""
-        cost = self._first(beside, is_tiled=False)
-        return self._first(beside, is_tiled=True) if cost is None else cost
+        cost = self._known(beside, _BELOW)
+        return self._tiled(beside) if cost is None else cost
 
     def _tiled(self, beside: Surroundings) -> float | None:
-        """Seconds per token of a batch of tiles; None before there was one."""
-        return self._first(beside, is_tiled=True)
+        """Seconds per token of a tile; None before there was one."""
+        return self._known(beside, _ONE, _SEVERAL)
 
-    def _first(self, beside: Surroundings, *, is_tiled: bool) -> float | None:
-        kinds = _alike(_Kind(beside.is_busy, is_tiled, _octave(beside.context)))
-        return next((self._costs[kind] for kind in kinds if kind in self._costs), None)
+    def _several(self, beside: Surroundings) -> float:
+        """Seconds per token of several tiles; there was at least one."""
+        kind = next(kind for kind in _alike(beside, _SEVERAL, _ONE) if kind in self._costs)
+        return self._costs[kind] * (TILES_GUESS if kind.size == _ONE else 1.0)
+
+    def _known(self, beside: Surroundings, *sizes: int) -> float | None:
+        return next((self._costs[kind] for kind in _alike(beside, *sizes) if kind in self._costs), None)
+
+
+# Sizes of batches, in tiles.
+_BELOW, _ONE, _SEVERAL = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +146,7 @@ class _Kind:
     """A kind of step with costs of its own."""
 
     is_busy: bool
-    is_tiled: bool
+    size: int
     octave: int
 
 
@@ -137,9 +155,11 @@ def _octave(context: int) -> int:
     return min((context // 128).bit_length(), MAX_OCTAVE)
 
 
-def _alike(kind: _Kind) -> Iterator[_Kind]:
-    """The kind itself and others, the most similar ones first: shorter contexts before longer ones."""
+def _alike(beside: Surroundings, *sizes: int) -> Iterator[_Kind]:
+    """Kinds of these sizes, the most similar ones first: shorter contexts before longer ones."""
+    here = _octave(beside.context)
     for distance in range(MAX_OCTAVE + 1):
-        for octave in dict.fromkeys((kind.octave - distance, kind.octave + distance)):
-            for is_busy in (kind.is_busy, not kind.is_busy):
-                yield _Kind(is_busy, kind.is_tiled, octave)
+        for octave in dict.fromkeys((here - distance, here + distance)):
+            for size in sizes:
+                for is_busy in (beside.is_busy, not beside.is_busy):
+                    yield _Kind(is_busy, size, octave)

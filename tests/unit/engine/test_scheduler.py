@@ -133,19 +133,26 @@ def test_cheap_small_batches_do_not_make_batches_of_several_tiles() -> None:
 def test_steps_with_and_without_decoding_are_kept_apart() -> None:
     budget = PrefillBudget(busy_s=0.1, idle_s=0.25)
     for _ in range(30):
-        budget.observe(100, Surroundings(), 0.1)
+        budget.observe(200, Surroundings(), 0.2)
         budget.observe(100, Surroundings(5), 0.21)
     assert budget.tokens(Surroundings()) == 192
     assert budget.tokens(Surroundings(5)) == 48
 
 
 def test_short_and_long_contexts_are_kept_apart() -> None:
-    budget = learned({(0, 64): 0.001, (0, 32): 0.001, (1000, 64): 0.002, (1000, 32): 0.008})
+    budget = learned({(0, 128): 0.001, (0, 32): 0.001, (1000, 128): 0.002, (1000, 64): 0.003, (1000, 32): 0.008})
     assert budget.tokens(Surroundings(0, 100)) == budget.tokens(Surroundings(0, 0)) == 192
     assert budget.tokens(Surroundings(0, 1000)) == 64
     # What was never measured is taken to cost what the most similar context does.
     assert budget.tokens(Surroundings(0, 100_000)) == 64
     assert budget.tokens(Surroundings(0, 150)) == 192
+
+
+def test_several_tiles_are_tried_where_one_leaves_time_for_them() -> None:
+    # By itself a tile takes 150 ms, so that two might take 240.
+    assert learned({(0, 64): 0.00235, (0, 32): 0.008}).tokens(Surroundings()) == 128
+    assert learned({(0, 64): 0.00235, (0, 128): 0.00235, (0, 32): 0.008}).tokens(Surroundings()) == 64
+    assert learned({(0, 64): 0.00235, (0, 128): 0.00175, (0, 32): 0.008}).tokens(Surroundings()) == 128
 
 
 def test_no_rest_is_left_where_small_batches_are_dear() -> None:
