@@ -18,9 +18,11 @@ const { setSystemPrompt } = await import(`${STATE}/conversations.js`);
 const { notes } = await import(`${STATE}/notes.js`);
 const { resetOptions, setOption } = await import(`${STATE}/options.js`);
 const { model } = await import(`${STATE}/server.js`);
+const { DEFAULT_TEMPLATE, setTemplate } = await import(`${STATE}/template.js`);
 const { answerKey, apiKey, keyRefused, keyWanted } = await import(`${STATE}/key.js`);
 
 const CHAT = "/v1/chat/completions";
+const COMPLETION = "/completion";
 const USAGE = { prompt_tokens: 30, completion_tokens: 2, total_tokens: 32 };
 let fake;
 let streams;
@@ -29,11 +31,14 @@ beforeEach(async () => {
   await stop();
   fake = new FakeServer().install();
   streams = [];
-  fake.on(CHAT, (request) => {
-    streams.push(new FakeStream());
-    return streams.at(-1).response(request);
-  });
+  for (const path of [CHAT, COMPLETION]) {
+    fake.on(path, (request) => {
+      streams.push(new FakeStream());
+      return streams.at(-1).response(request);
+    });
+  }
   resetOptions();
+  setTemplate(DEFAULT_TEMPLATE);
   model.value = null;
   apiKey.value = "";
   keyRefused.value = false;
@@ -49,9 +54,9 @@ const contents = () => current.value.messages.map(({ content }) => content);
 const last = () => current.value.messages.at(-1);
 
 /** Starts with `begin`, and gives the request, its stream and the promise of the end. */
-async function start(begin) {
+async function start(begin, path = CHAT) {
   const ended = begin();
-  const request = await fake.asked(CHAT);
+  const request = await fake.asked(path);
   return { ended, request, stream: streams.at(-1) };
 }
 
@@ -65,8 +70,8 @@ async function chat(question, answer, finish = "stop", begin = () => send(questi
 }
 
 /** Sends text and waits until the page has it. */
-async function receive(stream, text, soFar = text) {
-  stream.send(delta(text));
+async function receive(stream, text, soFar = text, event = delta(text)) {
+  stream.send(event);
   await until(() => time.nFrames > 0);
   time.paint();
   assert.equal(streaming.value.text, soFar);
@@ -453,4 +458,152 @@ test("images are left out, with a note, where the model cannot see them", async 
 
   assert.deepEqual(body.messages, [{ role: "user", content: "What is it?" }]);
   assert.match(notes.value[0].text, /cannot see images/);
+});
+
+const piece = (content, more = {}) => ({ content, stop: false, slot_id: 0, ...more });
+const final = (more = {}) => ({
+  content: "",
+  stop: true,
+  stopped_limit: false,
+  tokens_predicted: 2,
+  tokens_evaluated: 30,
+  timings: { predicted_per_second: 50, prompt_n: 10 },
+  ...more,
+});
+
+/** As `chat`, with the template that is set. */
+async function complete(question, answer, more = {}, begin = () => send(question)) {
+  const { ended, stream, request } = await start(begin, COMPLETION);
+  stream.send(piece(answer), final(more));
+  assert.equal(await ended, true);
+  return request;
+}
+
+test("with a template of one's own the conversation is sent as a text", async () => {
+  setTemplate({ isOn: true, user: "Ann" });
+  setOption("stop", ["END", "Ann:"]);
+  setOption("top_k", 7);
+  await setSystemPrompt("Be brief.");
+  await complete("One", " 1");
+
+  const { body } = await complete("Two", " 2");
+
+  assert.deepEqual(body, {
+    prompt: "Be brief.\n\nAnn: One\nLlama: 1\nAnn: Two\nLlama:",
+    stop: ["END", "Ann:", "</s>", "Llama:"],
+    n_predict: 1024,
+    temperature: 0.7,
+    top_k: 7,
+    top_p: 0.95,
+    stream: true,
+  });
+  assert.deepEqual(contents(), ["One", "1", "Two", "2"]);
+  assert.deepEqual([last().finish, last().error], ["stop", ""]);
+  assert.deepEqual(fake.requestsTo(CHAT), []);
+});
+
+test("a template's answer comes without blanks before it and line breaks after it, and its tokens too", async () => {
+  setTemplate({ isOn: true });
+  setOption("n_probs", 1);
+  const token = (content) => piece(content, { completion_probabilities: [{ content, probs: [] }] });
+  const { ended, request, stream } = await start(() => send("Hello"), COMPLETION);
+  await receive(stream, "", "Fine", token(" Fine"));
+  await receive(stream, "", "Fine.\n", token(".\n"));
+  stream.send(token("\n"), final());
+  await ended;
+
+  assert.equal(request.body.n_probs, 1);
+  assert.equal(last().content, "Fine.");
+  assert.deepEqual(last().tokens, [
+    { text: "Fine", probs: [] },
+    { text: ".", probs: [] },
+  ]);
+});
+
+test("the statistics of a template's answer come from the last event", async () => {
+  setTemplate({ isOn: true });
+  const { ended, stream } = await start(() => send("Hello"), COMPLETION);
+  time.advance(200);
+  await receive(stream, "", "a", piece("a"));
+  time.advance(500);
+  stream.send(final());
+  await ended;
+
+  assert.deepEqual(last().statistics, {
+    nTokens: 2,
+    nPromptTokens: 30,
+    nCachedTokens: 20,
+    tokensPerSecond: 50,
+    firstTokenMs: 200,
+    totalMs: 700,
+  });
+});
+
+test("more of a template's cut answer is asked for behind its end", async () => {
+  setTemplate({ isOn: true });
+  await complete("Hello", " A list:\n", { stopped_limit: true });
+  const { id } = last();
+  assert.deepEqual([last().content, last().finish], ["A list:\n", "length"]);
+
+  const { body } = await complete("", "- item\n", {}, continueAnswer);
+
+  assert.equal(body.prompt, "\n\nUser: Hello\nLlama: A list:\n");
+  assert.deepEqual([last().id, last().content, last().finish], [id, "A list:\n- item", "stop"]);
+});
+
+test("a template's answer is made again, and its question edited", async () => {
+  setTemplate({ isOn: true });
+  await complete("One", "1");
+
+  const again = await complete("", "I", {}, regenerate);
+  const edited = await complete("", "2", {}, () => editMessage(current.value.messages[0].id, "Two"));
+
+  assert.equal(again.body.prompt, "\n\nUser: One\nLlama:");
+  assert.equal(edited.body.prompt, "\n\nUser: Two\nLlama:");
+  assert.deepEqual(contents(), ["Two", "2"]);
+});
+
+test("a stop keeps what came of a template's answer, and closes the connection", async () => {
+  setTemplate({ isOn: true });
+  const { stream } = await start(() => send("Hello"), COMPLETION);
+  await receive(stream, "", "Half\n", piece(" Half\n"));
+
+  await stop();
+
+  assert.equal(stream.isCancelled, true);
+  assert.deepEqual([last().content, last().finish], ["Half\n", "stopped"]);
+});
+
+test("an answer goes on with the template that it began with", async () => {
+  setTemplate({ isOn: true });
+  const { ended, stream } = await start(() => send("Hello"), COMPLETION);
+  setTemplate({ isOn: false, text: "" });
+  stream.send(piece(" Fine."), final());
+  await ended;
+
+  assert.equal(last().content, "Fine.");
+});
+
+test("images are left out of a template, with a note", async () => {
+  setTemplate({ isOn: true });
+  model.value = { canSee: true };
+  const { body } = await complete("", "Hm.", {}, () => send("What is it?", ["data:image/png;base64,AAAA"]));
+
+  assert.equal(body.prompt, "\n\nUser: What is it?\nLlama:");
+  assert.match(notes.value[0].text, /template cannot hold images/);
+});
+
+test("nothing is sent or changed while the template cannot be used", async () => {
+  await chat("One", "1");
+  const before = current.value;
+  setTemplate({ isOn: true, text: "{{prompt}}" });
+
+  for (const begin of [() => send("Two"), regenerate, continueAnswer, () => editMessage(before.messages[0].id, "I")]) {
+    assert.equal(await begin(), false);
+  }
+
+  assert.equal(current.value, before);
+  assert.equal(fake.requests.length, 1);
+  assert.equal(notes.value.length, 1);
+  assert.match(notes.value[0].text, /template needs \{\{history\}\}/);
 });

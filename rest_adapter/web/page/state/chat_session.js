@@ -1,12 +1,12 @@
 /** Asking the model, in the conversation in view; an answer goes on while another conversation is looked at. */
 
 import { batch, signal } from "../../vendor/signals-core.js";
-import { ApiError, streamChat } from "../api.js";
+import { ApiError } from "../api.js";
 import { Answer } from "./answer.js";
+import { askingFor } from "./asking.js";
 import { clock } from "./clock.js";
 import { changeConversation, conversations, current, tabs } from "./conversations.js";
 import {
-  conversationFields,
   indexOfMessage,
   joinAnswer,
   makeAnswer,
@@ -15,8 +15,8 @@ import {
   withMessagesFrom,
 } from "./messages.js";
 import { addNote } from "./notes.js";
-import { requestFields } from "./options.js";
-import { checkServer, model } from "./server.js";
+import { checkServer } from "./server.js";
+import { checkTemplate, template, trimAnswer } from "./template.js";
 import { errorWords } from "./words.js";
 
 // No more than that is lost when the page is closed: then there is no time to save.
@@ -53,7 +53,7 @@ conversations.subscribe((listed) => {
  * @param {string} text
  * @param {string[]} [images] data URLs
  * @returns {Promise<boolean>} true when the answer has ended, in whatever way; false at once if nothing is asked,
- *   because there is nothing to ask or an answer is being written
+ *   because there is nothing to ask, an answer is being written or the prompt template cannot be used
  */
 export function send(text, images = []) {
   if (text.trim() === "" && images.length === 0) {
@@ -134,8 +134,11 @@ async function run(answer, prepare) {
     addNote("info", "Another answer is still being written. Stop it, or wait for its end.");
     return false;
   }
+  if (!checkTemplate()) {
+    return false;
+  }
   const { id } = current.peek();
-  const writing = new Writing(id, answer);
+  const writing = new Writing(id, answer, template.peek());
   active = writing;
   batch(() => {
     running.value = { conversationId: id, messageId: answer.id };
@@ -154,15 +157,17 @@ class Writing {
   isListed = false;
   #conversationId;
   #before;
+  #template;
   #answer = new Answer();
   #savedAt = clock.now();
   #saving = null;
   #isSaving = false;
   #isFrameDue = false;
 
-  constructor(conversationId, before) {
+  constructor(conversationId, before, usedTemplate) {
     this.#conversationId = conversationId;
     this.#before = before;
+    this.#template = usedTemplate;
   }
 
   async write(prepare) {
@@ -196,11 +201,10 @@ class Writing {
     if (at < 0) {
       throw new ApiError("The conversation was changed or deleted in another tab.");
     }
-    const asked = conversationFields(conversation, at, canSee(conversation));
-    const body = { ...asked, ...requestFields(), stream_options: { include_usage: true } };
+    const { stream, body, take } = askingFor(conversation, at, this.#template);
     this.#answer = new Answer();
-    for await (const chunk of streamChat(body, { signal: this.controller.signal })) {
-      this.#answer.takeChat(chunk);
+    for await (const event of stream(body, { signal: this.controller.signal })) {
+      take(this.#answer, event);
       this.#publishSoon();
       this.#saveSoon();
     }
@@ -227,8 +231,9 @@ class Writing {
     });
   }
 
-  #soFar() {
-    return joinAnswer(this.#before, this.#answer);
+  #soFar(isWhole = false) {
+    const joined = joinAnswer(this.#before, this.#answer);
+    return this.#template.isOn ? trimAnswer(joined, isWhole) : joined;
   }
 
   async #saveSoFar() {
@@ -265,7 +270,7 @@ class Writing {
   async #end(outcome) {
     clock.cancel(this.#saving);
     const statistics = this.#answer.text ? this.#answer.statistics() : this.#before.statistics;
-    const fields = { ...this.#soFar(), ...outcome, statistics };
+    const fields = { ...this.#soFar(outcome.finish === "stop"), ...outcome, statistics };
     let stored;
     batch(() => {
       // The conversation in view has the whole answer at the same moment as the stream is gone.
@@ -277,12 +282,4 @@ class Writing {
     await stored;
     tabs.release(this.#before.id);
   }
-}
-
-function canSee({ messages }) {
-  const sees = model.peek()?.canSee === true;
-  if (!sees && messages.some(({ images }) => images.length > 0)) {
-    addNote("info", "This model cannot see images. They were left out.");
-  }
-  return sees;
 }

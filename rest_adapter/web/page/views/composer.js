@@ -2,6 +2,7 @@
 
 import { running, send, stop } from "../state/chat_session.js";
 import { current } from "../state/conversations.js";
+import { checkTemplate } from "../state/template.js";
 import { html, useEffect, useLayoutEffect, useRef } from "../ui.js";
 import {
   ACCEPTED_IMAGES,
@@ -26,7 +27,8 @@ export function Composer() {
   useEffect(focusComposer, [id]);
   const submit = (event) => {
     event.preventDefault();
-    if (!canSend) return;
+    // What cannot be sent stays in the field.
+    if (!canSend || !checkTemplate()) return;
     const { text, images } = takeDraft();
     void send(text, images);
     field.current.focus();

@@ -2,6 +2,7 @@
 
 import { continueAnswer, editMessage, regenerate, running, streaming } from "../state/chat_session.js";
 import { addNote } from "../state/notes.js";
+import { checkTemplate } from "../state/template.js";
 import { html, useState } from "../ui.js";
 import { writeClipboard } from "./copy.js";
 import { Icon, Logo } from "./icons.js";
@@ -28,6 +29,8 @@ export function Message({ message, isLast }) {
 function Question({ message }) {
   const [isEdited, setEdited] = useState(false);
   const save = (text) => {
+    // What cannot be sent stays in the editor.
+    if (!checkTemplate()) return;
     setEdited(false);
     focusComposer();
     void editMessage(message.id, text);

@@ -1,4 +1,4 @@
-/** Every option of a generation, its presets, and the grammar. */
+/** Every option of a generation, its presets, the prompt template, and the grammar. */
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../ui.js";
 import { OPTIONS } from "../state/option_table.js";
@@ -8,6 +8,7 @@ import { OptionField } from "./option_field.js";
 import { findOptions } from "./option_field_model.js";
 import { PresetPicker } from "./preset_picker.js";
 import { closeOptions } from "./shell.js";
+import { TemplateEditor } from "./template_editor.js";
 
 const NARROW = "(max-width: 47.99rem)";
 const GROUPS = [...new Set(OPTIONS.map((option) => option.group))];
@@ -85,6 +86,7 @@ function OptionsContent() {
       return members.length > 0 && html`<${Group} key=${group} name=${group} ...${{ members, changed, isOpen }} />`;
     })}
     ${found.length === 0 && html`<p class="soft" role="status">No option is called “${query.trim()}”.</p>`}
+    ${!isSearching && html`<${TemplateEditor} />`}
     ${
       !isSearching &&
       html`<details class="group">

@@ -1,0 +1,62 @@
+/** The request that asks for an answer: as a chat, or as a text where the user has a prompt template of his own. */
+
+import { streamChat, streamCompletion } from "../api.js";
+import { conversationFields } from "./messages.js";
+import { addNote } from "./notes.js";
+import { requestFields } from "./options.js";
+import { model } from "./server.js";
+import { renderPrompt, stopTexts } from "./template.js";
+
+/**
+ * @typedef {object} Asking
+ * @property {(body: object, options: {signal: AbortSignal}) => AsyncGenerator<any>} stream sends the body
+ * @property {object} body
+ * @property {(answer: import("./answer.js").Answer, event: any) => void} take puts an event into the answer
+ */
+
+/**
+ * How to ask for the answer at a place. If that has a text already, more of it is asked for.
+ *
+ * @param {import("./messages.js").Conversation} conversation
+ * @param {number} at
+ * @param {import("./template.js").Template} template one that can be used, if it is on
+ * @returns {Asking}
+ */
+export function askingFor(conversation, at, template) {
+  return template.isOn ? asCompletion(conversation, at, template) : asChat(conversation, at);
+}
+
+function asChat(conversation, at) {
+  const asked = conversationFields(conversation, at, canSee(conversation));
+  return {
+    stream: streamChat,
+    body: { ...asked, ...requestFields(), stream_options: { include_usage: true } },
+    take: (answer, chunk) => answer.takeChat(chunk),
+  };
+}
+
+function asCompletion(conversation, at, template) {
+  if (hasImages(conversation)) {
+    addNote("info", "A prompt template cannot hold images. They were left out.");
+  }
+  const prompt = renderPrompt(template, { ...conversation, messages: conversation.messages.slice(0, at + 1) });
+  const fields = requestFields();
+  const stop = [...new Set([...(fields.stop ?? []), ...stopTexts(template)])];
+  return {
+    stream: streamCompletion,
+    body: { ...fields, prompt, stop },
+    take: (answer, event) => answer.takeCompletion(event),
+  };
+}
+
+function canSee(conversation) {
+  const sees = model.peek()?.canSee === true;
+  if (!sees && hasImages(conversation)) {
+    addNote("info", "This model cannot see images. They were left out.");
+  }
+  return sees;
+}
+
+function hasImages({ messages }) {
+  return messages.some(({ images }) => images.length > 0);
+}
