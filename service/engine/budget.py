@@ -10,7 +10,7 @@ FIRST_CHUNK = 32
 #: Fewer tokens than this per step waste more time than they save.
 MIN_CHUNK = 8
 #: Batches of so many tokens are evaluated by other kernels: flash attention on a processor works on tiles of 64 tokens,
-#: and row by row below that. Behind 700 tokens a chunk of 64 takes 100 ms, one of 48 takes 390 (docs/performance.md).
+#: and row by row below that. Behind 1,400 tokens a chunk of 64 takes 120 ms, one of 48 takes 190 (docs/performance.md).
 TILE = 64
 #: A whole tile may take as many times the time that there is as its tokens cost less than those of small batches, and
 #: at most so many times,

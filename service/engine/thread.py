@@ -139,9 +139,7 @@ class EngineThread:
             with self._wake:
                 while not (self._inbox or self._is_stopping or engine.has_work):
                     self._wake.wait()
-                inbox = self._inbox
-                if inbox:
-                    self._inbox = _Inbox()
+                inbox, self._inbox = self._inbox, _Inbox()
                 self._queue_depth += len(inbox.submitted)
                 is_stopping = self._is_stopping
             for submission in inbox.submitted:
