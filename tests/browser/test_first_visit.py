@@ -108,4 +108,4 @@ def test_every_view_has_an_address(name: str, title: str, url: str, visit: Visit
     expect(opened.page).to_have_title(re.compile(f"^{title}"))
     link = opened.page.get_by_role("navigation", name="Views").get_by_role("link", name=name.capitalize(), exact=True)
     expect(link).to_have_attribute("aria-current", "page")
-    assert MODEL in opened.page.get_by_role("banner").get_by_role("status").inner_text()
+    expect(opened.page.get_by_role("banner").get_by_role("status")).to_contain_text(MODEL)
