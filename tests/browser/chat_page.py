@@ -99,6 +99,11 @@ class ChatPage:
         """Choose Chat, Completion or Monitor."""
         self.page.get_by_role("navigation", name="Views").get_by_role("link", name=view).click()
 
+    def reload(self) -> None:
+        """Load the page again, once what it shows is stored: the store is read after what is being written to it."""
+        self.page.evaluate("async () => (await import('/page/state/conversations.js')).searchConversations('')")
+        self.page.reload()
+
     def send(self, text: str) -> None:
         """Write a message and send it."""
         self.message.fill(text)

@@ -23,7 +23,7 @@ def chat(core: FakeCore, url: str, visit: Visitor) -> ChatPage:
 
 def test_a_reload_keeps_the_conversation(chat: ChatPage) -> None:
     chat.ask("apples")
-    chat.page.reload()
+    chat.reload()
     expect(chat.questions).to_contain_text("apples")
     expect(chat.answers).to_contain_text("You said: apples")
     chat.ask("pears", 2)
@@ -33,7 +33,7 @@ def test_an_answer_that_a_reload_broke_off_is_stopped_and_can_be_had_again(chat:
     core.script = lambda request: [accepted(), delta("As far as"), Hold()]
     chat.send("apples")
     expect(chat.answers).to_contain_text("As far as")
-    chat.page.reload()
+    chat.reload()
     expect(chat.questions).to_contain_text("apples")
     # How much of it was kept by then is a matter of time.
     expect(chat.answers).to_contain_text("Stopped")
@@ -63,7 +63,7 @@ def test_a_conversation_gets_another_name(chat: ChatPage) -> None:
     field.fill("Fruit")
     field.press("Enter")
     expect(chat.conversation("Fruit")).to_be_visible()
-    chat.page.reload()
+    chat.reload()
     expect(chat.conversation("Fruit")).to_be_visible()
     expect(chat.conversation("apples")).to_have_count(0)
 
@@ -92,7 +92,7 @@ def test_a_conversation_is_deleted_after_a_question(chat: ChatPage) -> None:
     chat.page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(chat.conversation("apples")).to_have_count(0)
     expect(chat.questions).to_have_count(0)
-    chat.page.reload()
+    chat.reload()
     expect(chat.message).to_be_visible()
     expect(chat.conversation("apples")).to_have_count(0)
 
@@ -142,7 +142,7 @@ def test_two_tabs_keep_both_their_conversations(chat: ChatPage) -> None:
         expect(tab.conversation("apples")).to_be_visible()
         expect(tab.conversation("pears")).to_be_visible()
     chat.ask("more apples", 2)
-    other.page.reload()
+    other.reload()
     expect(other.questions).to_have_text([_with("pears")])
     other.conversation("apples").click()
     expect(other.questions).to_have_text([_with("apples"), _with("more apples")])

@@ -44,7 +44,7 @@ def seeing(core: FakeCore, url: str, visit: Visitor) -> ChatPage:
     chat.page.route("**/v1/chat/completions", accept)
     core.script = lambda request: answer("unused")
     with chat.page.expect_response("**/props*"):
-        chat.page.reload()
+        chat.reload()
     expect(chat.page.get_by_role("banner").get_by_role("status")).to_contain_text(MODEL)
     return chat
 
@@ -60,5 +60,5 @@ def test_an_image_is_shown_with_its_message_and_sent(seeing: ChatPage) -> None:
     kinds = {part["type"]: part for part in content}
     assert kinds["text"]["text"] == "What is this?"
     assert kinds["image_url"]["image_url"]["url"].startswith("data:image/")
-    seeing.page.reload()
+    seeing.reload()
     expect(seeing.questions.get_by_role("img")).to_be_visible()

@@ -36,7 +36,7 @@ def test_the_page_asks_until_the_key_is_right_and_keeps_it(locked: ChatPage) -> 
     expect(dialog).to_have_count(0)
     expect(locked.page.get_by_role("banner").get_by_role("status")).to_contain_text(MODEL)
     expect(locked.ask("Hello")).to_contain_text("open")
-    locked.page.reload()
+    locked.reload()
     expect(locked.questions).to_have_count(1)
     expect(locked.ask("Again", 2)).to_contain_text("open")
     expect(dialog).to_have_count(0)

@@ -53,7 +53,7 @@ def test_stop_texts_end_the_answer(chat: ChatPage, core: FakeCore) -> None:
 
 def test_a_reload_keeps_the_options(chat: ChatPage) -> None:
     chat.set_option("Temperature", "0.3")
-    chat.page.reload()
+    chat.reload()
     expect(chat.option("Temperature")).to_have_value("0.3")
 
 
@@ -92,7 +92,7 @@ def test_a_preset_of_ones_own_is_saved_chosen_and_deleted(chat: ChatPage) -> Non
     expect(preset.locator("option:checked")).to_have_text("Mine")
     preset.select_option(label="Balanced")
     expect(chat.option("Temperature")).to_have_value("0.7")
-    chat.page.reload()
+    chat.reload()
     preset = chat.open_options().get_by_role("combobox", name="Preset")
     preset.select_option(label="Mine")
     expect(chat.option("Temperature")).to_have_value("0.31")

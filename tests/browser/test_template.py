@@ -98,7 +98,7 @@ def test_stop_regenerate_and_edit_work_as_ever(chat: ChatPage, core: FakeCore) -
 def test_the_template_is_kept(chat: ChatPage) -> None:
     chat.switch_on(SWITCH)
     chat.set_option("Your name", "Ann")
-    chat.page.reload()
+    chat.reload()
     expect(chat.option(SWITCH)).to_be_checked()
     expect(chat.option("Your name")).to_have_value("Ann")
 
