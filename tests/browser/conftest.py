@@ -14,6 +14,7 @@ from tests.browser.chat_page import PATIENCE_MS, ChatPage
 from tests.browser.watch import Watch
 from tests.support.adapter import AdapterThread
 from tests.support.fake_core import FakeCore
+from tests.support.node import skip_without_package
 from tests.support.server import Server
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -37,6 +38,14 @@ def chromium(request: pytest.FixtureRequest) -> Iterator[Browser]:
     browser = playwright.chromium.launch(executable_path=path)
     yield browser
     browser.close()
+
+
+@pytest.fixture(scope="package")
+def axe() -> str:
+    """The script of axe, which checks a page for what some people cannot use."""
+    folder = Path(__file__).resolve().parent.parent / "web"
+    skip_without_package(folder, "axe-core")
+    return (folder / "node_modules/axe-core/axe.min.js").read_text()
 
 
 class Visitor:

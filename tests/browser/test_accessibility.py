@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ from tests.browser.conftest import Visitor
 from tests.browser.test_probabilities import TOKENS, likely
 from tests.support.fake_core import FakeCore
 
-AXE = Path(__file__).resolve().parent.parent / "web/node_modules/axe-core/axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PHONE, DESKTOP = (360, 740), (1280, 800)
 VIEWS = ("Chat", "Completion", "Monitor")
@@ -53,12 +51,12 @@ def has_room(page: ChatPage) -> bool:
     return bool(page.page.evaluate(script))
 
 
-def test_axe_finds_nothing(core: FakeCore, url: str, visit: Visitor, size: tuple[int, int], scheme: str) -> None:
-    if not AXE.exists():
-        pytest.skip("the packages of tests/web are missing; run npm ci there")
+def test_axe_finds_nothing(
+    core: FakeCore, url: str, visit: Visitor, axe: str, size: tuple[int, int], scheme: str
+) -> None:
     core.script = lambda request: answer(LONG)
     width, height = size
-    page = visit(url, width=width, height=height, scheme=scheme, script=AXE.read_text())
+    page = visit(url, width=width, height=height, scheme=scheme, script=axe)
     expect(page.message).to_be_visible()
     assert violations(page) == []
     page.ask("Hello")
@@ -71,12 +69,12 @@ def test_axe_finds_nothing(core: FakeCore, url: str, visit: Visitor, size: tuple
     assert violations(page) == [], "options"
 
 
-def test_axe_finds_nothing_in_probabilities_and_dialogs(core: FakeCore, url: str, visit: Visitor, scheme: str) -> None:
-    if not AXE.exists():
-        pytest.skip("the packages of tests/web are missing; run npm ci there")
+def test_axe_finds_nothing_in_probabilities_and_dialogs(
+    core: FakeCore, url: str, visit: Visitor, axe: str, scheme: str
+) -> None:
     start, *_, end = answer(*(text for text, _ in TOKENS))
     core.script = lambda request: [start, *(likely(*token) for token in TOKENS), end]
-    page = visit(url, scheme=scheme, script=AXE.read_text())
+    page = visit(url, scheme=scheme, script=axe)
     page.set_option("Show probabilities", "2")
     page.open_grammar()
     tokens = page.ask("Hello").locator(".token[data-index]")

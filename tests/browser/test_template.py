@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, expect
 
 from tests.browser.chat_page import ChatPage, answer
 from tests.browser.conftest import Visitor
-from tests.browser.test_accessibility import AXE, PHONE, has_room, violations
+from tests.browser.test_accessibility import PHONE, has_room, violations
 from tests.support.fake_core import WAIT_S, FakeCore, Hold, Step, accepted, delta, whole
 
 CHAT, COMPLETION = "/v1/chat/completions", "/completion"
@@ -147,10 +147,8 @@ def test_an_edit_that_cannot_be_sent_stays_in_its_editor(chat: ChatPage, core: F
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_in_the_editor(scheme: str, url: str, visit: Visitor) -> None:
-    if not AXE.exists():
-        pytest.skip("the packages of tests/web are missing; run npm ci there")
-    page = visit(url, scheme=scheme, script=AXE.read_text())
+def test_axe_finds_nothing_in_the_editor(scheme: str, url: str, visit: Visitor, axe: str) -> None:
+    page = visit(url, scheme=scheme, script=axe)
     page.switch_on(SWITCH)
     assert violations(page) == []
     page.set_option("Template", "")
