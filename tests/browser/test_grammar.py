@@ -42,6 +42,7 @@ def test_a_schema_is_converted_and_the_answer_is_such_json(server: Server, visit
     chat.textbox("JSON Schema").fill(json.dumps(SCHEMA))
     chat.textbox("Property order").fill("married, age")
     chat.button("Convert to grammar").click()
+    expect(chat.textbox("Grammar")).not_to_have_value("")
     grammar = chat.textbox("Grammar").input_value()
     assert grammar.index("married") < grammar.index("age")
     chat.set_option("Temperature", "0")
