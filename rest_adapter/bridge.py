@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Coroutine
 from concurrent.futures import Future
@@ -129,6 +130,21 @@ class Mailbox(Generic[Item]):
             self._bridge.call(self._room.set)
         return item
 
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait for an item or the end, without taking it. False if neither came within ``timeout_s``."""
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while not self._items and self._end is None:
+            left_s = None if deadline is None else deadline - time.monotonic()
+            if left_s is not None and left_s <= 0:
+                return False
+            self._turn = 0
+            self._news.clear()
+            self._is_awake = False
+            # Look again: an item that came before the line above did not ring.
+            if not self._items:
+                self._news.wait(left_s)
+        return True
+
     def close(self, failure: Exception | None = None) -> None:
         """Throw away what is in the mailbox and end the iteration with ``failure``, by default ``StreamClosed``.
 
@@ -157,10 +173,5 @@ class Mailbox(Generic[Item]):
         while self._end is None:
             if self._items:
                 return self._items.popleft()
-            self._turn = 0
-            self._news.clear()
-            self._is_awake = False
-            # Look again: an item that came before the line above did not ring.
-            if not self._items:
-                self._news.wait()
+            self.wait()
         return self._end

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+# Proxies give up silent answers after 30 or 60 seconds.
+OPENAI_PING_S = 15.0
+
 
 @dataclass(frozen=True, slots=True)
 class RestConfig:
@@ -20,6 +23,8 @@ class RestConfig:
             the answer.
         request_timeout_s: seconds that a whole generation may take, queue included; None for no limit.
         max_body_bytes: largest request body.
+        sse_ping_s: seconds of silence after which a stream gets a comment; 0 for never, None for
+            ``OPENAI_PING_S`` on OpenAI routes and never on native ones.
         sse_done: end OpenAI-shaped streams with ``data: [DONE]``.
         metrics: offer GET /metrics.
         slots_endpoint: offer GET /slots, and the slots in GET /health.
@@ -36,8 +41,19 @@ class RestConfig:
     timeout_s: float = 600.0
     request_timeout_s: float | None = None
     max_body_bytes: int = 64 * 1024 * 1024
+    sse_ping_s: float | None = None
     sse_done: bool = True
     metrics: bool = False
     slots_endpoint: bool = True
     max_connections: int = 4096
     drain_timeout_s: float = 30.0
+
+    @property
+    def openai_ping_s(self) -> float | None:
+        """Seconds of silence after which a stream of an OpenAI route gets a comment; None for never."""
+        return (OPENAI_PING_S if self.sse_ping_s is None else self.sse_ping_s) or None
+
+    @property
+    def native_ping_s(self) -> float | None:
+        """The same for the native routes, whose streams have no comments unless they are asked for."""
+        return self.sse_ping_s or None

@@ -62,6 +62,9 @@ class ResponseStream(Protocol):
     def __next__(self) -> tuple[int, GenerateResponse]:
         """Wait for the next message."""
 
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until iteration would not have to. False if it still would after ``timeout_s``."""
+
     def close(self) -> None:
         """Cancel what still runs and wake up who waits. Idempotent; also after the end."""
 

@@ -208,6 +208,9 @@ class _Stream(_Call[_Pair]):
     def __next__(self) -> _Pair:
         return next(self._mailbox)
 
+    def wait(self, timeout_s: float) -> bool:
+        return self._mailbox.wait(timeout_s)
+
 
 class _Pending(_Call[Item]):
     """What ``CoreClient.start`` returns; see ``rest_adapter.core.PendingAnswer``."""

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
 from typing import Protocol
 
 from rest_adapter.core import ResponseStream
 from rest_adapter.errors import AdapterError, StreamClosed
 from rest_adapter.http_errors import HttpError, http_error
 from rest_adapter.translate.jsontext import JsonObject, encode
+from rest_adapter.translate.outcome import unfinished
 from slotline.v1.generation_pb2 import GenerateResponse
 
 logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "text/event-stream"
 DONE = b"data: [DONE]\n\n"
+# A comment: readers skip it, proxies see that the answer is alive.
+PING = b": ping\n\n"
 
 
 class Reply(Protocol):
@@ -36,22 +40,46 @@ def event(data: object) -> bytes:
     return b"data: " + encode(data) + b"\n\n"
 
 
+class Heartbeat:
+    """Waits for messages, but no longer than a client may go without a sign of life.
+
+    Args:
+        every_s: seconds that it may; None for as long as it takes.
+    """
+
+    def __init__(self, every_s: float | None) -> None:
+        self._every_s = every_s
+        self.beat()
+
+    def beat(self) -> None:
+        """Something goes to the client."""
+        self._last = time.monotonic()
+
+    def is_due(self, stream: ResponseStream) -> bool:
+        """Wait for the next message of a stream, or its end; whether a sign is due before it comes."""
+        if self._every_s is None:
+            return False
+        return not stream.wait(max(0.0, self._last + self._every_s - time.monotonic()))
+
+
 class EventStream:
     """The body of a streamed answer. WSGI writes each item by itself, so each event is one HTTP chunk.
 
     Args:
-        first: the message that has already been waited for.
+        first: the message that has already been waited for; None if a sign of life was due before it came.
         stream: the messages after it.
         reply: makes events of messages.
+        heartbeat: says when the stream has been silent for too long.
         last: bytes after the last event of a stream without error.
         on_close: cancels what still runs; called once, also if the client left before the first event.
     """
 
     def __init__(
         self,
-        first: tuple[int, GenerateResponse],
+        first: tuple[int, GenerateResponse] | None,
         stream: ResponseStream,
         reply: Reply,
+        heartbeat: Heartbeat,
         *,
         last: bytes,
         on_close: Callable[[], None],
@@ -59,13 +87,16 @@ class EventStream:
         self._first = first
         self._stream = stream
         self._reply = reply
+        self._heartbeat = heartbeat
         self._last = last
         self._on_close = on_close
         self._is_closed = False
 
     def __iter__(self) -> Iterator[bytes]:
         try:
-            yield from self._events()
+            for item in self._events():
+                self._heartbeat.beat()
+                yield item
             if self._last:
                 yield self._last
         except StreamClosed:
@@ -84,12 +115,21 @@ class EventStream:
             self._on_close()
 
     def _events(self) -> Iterator[bytes]:
-        yield from self._of_message(*self._first)
-        for number, response in self._stream:
-            yield from self._of_message(number, response)
+        message = self._first
+        if message is None:
+            yield PING
+            message = yield from self._next_message()
+            if message is None:
+                raise unfinished()
+        while message is not None:
+            for data in self._reply.feed(*message):
+                yield event(data)
+            message = yield from self._next_message()
         for data in self._reply.closing_events():
             yield event(data)
 
-    def _of_message(self, number: int, response: GenerateResponse) -> Iterator[bytes]:
-        for data in self._reply.feed(number, response):
-            yield event(data)
+    def _next_message(self) -> Generator[bytes, None, tuple[int, GenerateResponse] | None]:
+        """The next message, None at the end; yields comments until it comes."""
+        while self._heartbeat.is_due(self._stream):
+            yield PING
+        return next(self._stream, None)

@@ -85,7 +85,8 @@ _TEXT_EVENTS = _event(either({"const": "[DONE]"}, _json_text(ref("TextCompletion
 
 _STREAM = (
     "With stream, server-sent events: each has one line of data, a JSON object. An error after the first event is an "
-    "event with an error object, and the last one. "
+    "event with an error object, and the last one. While nothing comes, a stream may have comments (lines that begin "
+    "with a colon, see --sse-ping); the status is 200 then, and what fails is such an event. "
 )
 _OPENAI_STREAM = (
     _STREAM + "Otherwise data: [DONE] is the last event, unless the server was started with --no-sse-done. "

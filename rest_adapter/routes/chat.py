@@ -24,5 +24,6 @@ def chat(site: Site) -> Response:
         lambda: ChatReply(call, completion_id=new_id("chatcmpl"), created=int(time.time())),
         is_stream=call.is_stream,
         timeout_s=call.timeout_s,
+        ping_s=site.config.openai_ping_s,
         last=DONE if site.config.sse_done else b"",
     )

@@ -33,5 +33,6 @@ def _answer(site: Site, call: CompletionCall) -> Response:
         lambda: CompletionReply(call),
         is_stream=call.is_stream,
         timeout_s=call.timeout_s,
+        ping_s=site.config.native_ping_s,
         in_json_terms=lambda failure: in_json_terms(failure, call),
     )

@@ -13,7 +13,7 @@ from rest_adapter.errors import RpcFailure
 from rest_adapter.responses import json_response
 from rest_adapter.routes.limits import served_model, shorter
 from rest_adapter.routes.site import Site
-from rest_adapter.sse import CONTENT_TYPE, EventStream, Reply
+from rest_adapter.sse import CONTENT_TYPE, EventStream, Heartbeat, Reply
 from rest_adapter.translate.list_options import drop_unknown_ids, mentions_token_ids
 from rest_adapter.translate.outcome import unfinished
 from rest_adapter.translate.priority import HEADER as PRIORITY_HEADER
@@ -33,22 +33,26 @@ def answer_generation(
     *,
     is_stream: bool,
     timeout_s: float | None,
+    ping_s: float | None,
     in_json_terms: _Rename = lambda failure: failure,
     last: bytes = b"",
 ) -> Response:
     """Run the calls of one HTTP request and answer it.
 
-    Until the core accepts the first call, an error becomes the status of the answer; later, an event of the stream.
+    Until the core accepts the first call, an error becomes the status of the answer; later, or once the client has
+    been sent a sign of life, an event of the stream.
 
     Args:
         requests: one per prompt.
         make_reply: makes what puts the messages into the form of the route; it may ask the core for what it needs.
         is_stream: answer with events.
         timeout_s: the client's limit on the whole generation; the adapter's own may be shorter.
+        ping_s: seconds of silence after which a stream gets a comment; None for never.
         in_json_terms: lets a failure of one of the calls name the fields of the body.
         last: bytes that end a stream without error.
     """
     priority = priority_of(request.headers.getlist(PRIORITY_HEADER))
+    heartbeat = Heartbeat(ping_s)
     with ExitStack() as cleanup:
         cleanup.enter_context(site.gate.passage())
         reply = make_reply()
@@ -62,11 +66,13 @@ def answer_generation(
                 for _ in reply.feed(number, response):
                     pass
             return json_response(reply.result())
-        first = next(stream, None)
-        if first is None:
-            raise unfinished()
+        first = None
+        if not heartbeat.is_due(stream):
+            first = next(stream, None)
+            if first is None:
+                raise unfinished()
         # From here on the body of the response cleans up.
-        body = EventStream(first, stream, reply, last=last, on_close=cleanup.pop_all().close)
+        body = EventStream(first, stream, reply, heartbeat, last=last, on_close=cleanup.pop_all().close)
         return Response(body, content_type=CONTENT_TYPE, headers=_STREAM_HEADERS)
 
 
@@ -85,6 +91,9 @@ class _Renaming:
             return next(self._stream)
         except RpcFailure as failure:
             raise self._in_json_terms(failure) from failure
+
+    def wait(self, timeout_s: float) -> bool:
+        return self._stream.wait(timeout_s)
 
     def close(self) -> None:
         self._stream.close()

@@ -46,6 +46,15 @@ REST = Group(
             {"slots_endpoint": False},
             "do not offer GET /slots, where the prompts of running requests can be read",
         ),
+        Value(
+            ("--sse-ping",),
+            "S",
+            "sse_ping_s",
+            real(minimum=0),
+            'seconds of silence, in the queue or at a long prompt, after which a stream gets the comment ": ping"; '
+            "what fails after one is an error event instead of a status. Counts for all routes; 0 for never",
+            default="15 on OpenAI routes, never on native ones",
+        ),
         Flag(
             ("--no-sse-done",),
             {"sse_done": False},
@@ -93,6 +102,7 @@ _SETTINGS = (
     "static_path",
     "timeout_s",
     "request_timeout_s",
+    "sse_ping_s",
     "sse_done",
     "metrics",
     "slots_endpoint",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,12 @@ from rest_adapter.core import UnaryMethod
 from rest_adapter.errors import RpcFailure, StreamClosed
 from slotline.v1.generation_pb2 import GenerateRequest, GenerateResponse
 
-Answer = GenerateResponse | Exception
+
+class Silence:
+    """Among the answers: the next one does not come before who waits for it is tired of waiting."""
+
+
+Answer = GenerateResponse | Exception | Silence
 UnaryAnswer = Message | Exception | Callable[[Any], Message]
 
 
@@ -19,7 +25,7 @@ class MemoryStream:
     """A stream whose messages are known from the start; an exception among them is raised in its turn."""
 
     def __init__(self, answers: Iterable[tuple[int, Answer]]) -> None:
-        self._answers = iter(answers)
+        self._answers = deque(answers)
         self.is_closed = False
 
     def __iter__(self) -> Iterator[tuple[int, GenerateResponse]]:
@@ -28,12 +34,24 @@ class MemoryStream:
     def __next__(self) -> tuple[int, GenerateResponse]:
         if self.is_closed:
             raise StreamClosed
-        number, answer = next(self._answers)
+        # Who waits without a limit does not notice.
+        while self._answers and isinstance(self._answers[0][1], Silence):
+            self._answers.popleft()
+        if not self._answers:
+            raise StopIteration
+        number, answer = self._answers.popleft()
+        assert not isinstance(answer, Silence)
         if isinstance(answer, RpcFailure):
             raise answer.of_call(number)
         if isinstance(answer, Exception):
             raise answer
         return number, answer
+
+    def wait(self, timeout_s: float) -> bool:
+        if not self.is_closed and self._answers and isinstance(self._answers[0][1], Silence):
+            self._answers.popleft()
+            return False
+        return True
 
     def close(self) -> None:
         self.is_closed = True

@@ -163,7 +163,7 @@ test("a chat gives its chunks up to the end, whatever the network's pieces are",
   const chunks = all(streamChat({ messages: [] }));
   await fake.asked(CHAT);
   const bytes = new TextEncoder().encode(
-    ': comment\r\n\r\ndata: {"a":"naïve 🐉"}\r\n\r\nevent: x\ndata:{"b":\ndata: 2}\n\ndata: [DONE]\n\n',
+    ': ping\n\n: ping\r\n\r\ndata: {"a":"naïve 🐉"}\r\n\r\n: ping\n\nevent: x\ndata:{"b":\n:\ndata: 2}\n\ndata: [DONE]\n\n',
   );
 
   for (const byte of bytes) {

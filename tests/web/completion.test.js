@@ -143,7 +143,8 @@ for (const size of [1, 2, 3, 7, Infinity]) {
 }
 
 test("line ends of either kind, comments, other fields and a missing last line end are all right", async () => {
-  const lines = [": ping", "id: 7", 'data:{"content":"a","stop":false}', "", "data: [DONE]", 'data: {"content":"b"}'];
+  const a = 'data:{"content":"a","stop":false}';
+  const lines = [": ping", "", ": ping", "", "id: 7", a, "", ": ping", "", "data: [DONE]", 'data: {"content":"b"}'];
   answer = () => stream(lines.join("\r\n"), 4);
   const { chunks, value } = await drained(llama("Hi"));
   assert.deepEqual(chunks, [{ data: { content: "a", stop: false } }, { data: { content: "b" } }]);

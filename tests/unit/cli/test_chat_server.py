@@ -81,7 +81,7 @@ def _refusal(server: OneAnswer, key: str | None = None) -> ServerError:
 
 
 def test_events_are_read_however_they_are_cut(serve: Serve) -> None:
-    events = 'data: {"n": 1, "text": "ä"}\r\n\r\n: a comment\n\nevent: x\ndata:{"n":2}\n\ndata: [DONE]\n\n'.encode()
+    events = 'data: {"n": 1, "text": "ä"}\r\n\r\n: ping\n\nevent: x\ndata:{"n":2}\n\ndata: [DONE]\n\n'.encode()
     answer = STREAM_HEAD + b"".join(_chunk(events[i : i + 3]) for i in range(0, len(events), 3)) + b"0\r\n\r\n"
     server = serve(answer)
     assert list(ChatServer(server.url).stream({"a": "ß"})) == [{"n": 1, "text": "ä"}, {"n": 2}]

@@ -216,6 +216,8 @@ def test_addresses_of_the_core() -> None:
         (["-to", "5"], {"timeout_s": 5}),
         (["--timeout", "5"], {"timeout_s": 5}),
         (["--request-timeout", "2.5"], {"request_timeout_s": 2.5}),
+        (["--sse-ping", "2.5"], {"sse_ping_s": 2.5}),
+        (["--sse-ping", "0"], {"sse_ping_s": 0.0}),
         (["--no-sse-done"], {"sse_done": False}),
         (["--metrics"], {"metrics": True}),
         (["--slots-endpoint-disable"], {"slots_endpoint": False}),

@@ -146,3 +146,32 @@ def test_closing_the_bridge_cancels_what_runs_and_is_idempotent() -> None:
     bridge.close()
     bridge.close()
     assert cancelled.is_set()
+
+
+def test_waiting_takes_nothing_and_ends_with_an_item_or_the_end(bridge: Bridge) -> None:
+    mailbox: Mailbox[int] = Mailbox(bridge)
+    bridge.submit(put_all(mailbox, 1))
+    assert mailbox.wait(WAIT_S)
+    assert mailbox.wait(0)
+    assert next(mailbox) == 0
+    assert mailbox.wait(WAIT_S)
+    assert list(mailbox) == []
+    assert mailbox.wait(0)
+
+
+def test_waiting_in_vain_loses_no_item(bridge: Bridge) -> None:
+    mailbox: Mailbox[int] = Mailbox(bridge)
+    for _ in range(3):
+        assert not mailbox.wait(0.001)
+    bridge.submit(put_all(mailbox, 3))
+    assert list(mailbox) == [0, 1, 2]
+
+
+def test_closing_ends_a_wait(bridge: Bridge) -> None:
+    mailbox: Mailbox[int] = Mailbox(bridge)
+    waiting = gevent.spawn(mailbox.wait, WAIT_S)
+    gevent.sleep(0)
+    mailbox.close()
+    assert waiting.get(timeout=WAIT_S)
+    with pytest.raises(StreamClosed):
+        next(mailbox)

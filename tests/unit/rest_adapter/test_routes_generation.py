@@ -18,7 +18,7 @@ from slotline.v1.model_pb2 import (
     GetModelResponse,
     Model,
 )
-from tests.support.memory_core import Answer, MemoryCore
+from tests.support.memory_core import Answer, MemoryCore, Silence
 from tests.unit.rest_adapter.clients import JSON, UNREACHABLE, USER, answer, client_of, error_of
 from tests.unit.rest_adapter.messages import accepted, delta
 
@@ -271,3 +271,43 @@ def test_a_header_that_is_no_priority_is_refused(value: str) -> None:
     message = error_of(response)["message"]
     assert "header Slotline-Priority" in message and repr(value) in message and "-100 to 100" in message
     assert core.requests == []
+
+
+@pytest.mark.parametrize(
+    ("config", "openai_s", "native_s"),
+    [
+        (RestConfig(), 15.0, None),
+        (RestConfig(sse_ping_s=4.0), 4.0, 4.0),
+        (RestConfig(sse_ping_s=0.0), None, None),
+    ],
+)
+def test_which_streams_have_comments(config: RestConfig, openai_s: float | None, native_s: float | None) -> None:
+    def script(request: GenerateRequest) -> Iterable[Answer]:
+        return [Silence(), *answer(request)]
+
+    for path, body, ping_s in [
+        ("/v1/chat/completions", {"messages": USER}, openai_s),
+        ("/v1/completions", {"prompt": "Hi"}, openai_s),
+        ("/completion", {"prompt": "Hi"}, native_s),
+    ]:
+        response = client_of(MemoryCore(script), config).post(path, json={**body, "stream": True})
+        assert response.data.startswith(b": ping\n\n") is (ping_s is not None)
+    assert (config.openai_ping_s, config.native_ping_s) == (openai_s, native_s)
+
+
+def test_a_whole_answer_has_no_comments() -> None:
+    core = MemoryCore(lambda request: [Silence(), *answer(request)])
+    response = client_of(core, RestConfig(sse_ping_s=4.0)).post("/completion", json={"prompt": "Hi"})
+    assert json.loads(response.data)["content"] == "ab"
+
+
+def test_a_stream_that_has_comments_is_counted_until_it_is_closed() -> None:
+    core = MemoryCore(lambda request: [Silence(), *answer(request)])
+    client = client_of(core, RestConfig(sse_ping_s=4.0), max_generations=1)
+    body = {"prompt": "Hi", "stream": True}
+    response = client.post("/completion", json=body, buffered=False)
+    assert next(response.response) == b": ping\n\n"
+    assert client.post("/completion", json=body).status_code == 429
+    response.close()
+    assert core.streams[0].is_closed
+    assert client.post("/completion", json=body).status_code == 200

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 import pytest
 from grpc import StatusCode
 
+from rest_adapter import sse
 from rest_adapter.errors import RpcFailure, StreamClosed
-from rest_adapter.sse import DONE, EventStream, event
+from rest_adapter.sse import DONE, PING, EventStream, Heartbeat, event
 from rest_adapter.translate.jsontext import JsonObject
 from slotline.v1.generation_pb2 import GenerateResponse
-from tests.support.memory_core import Answer, MemoryStream
+from tests.support.memory_core import Answer, MemoryStream, Silence
 from tests.unit.rest_adapter.messages import accepted, delta
 
 
@@ -33,11 +34,23 @@ class BrokenReply(EchoReply):
         raise ZeroDivisionError
 
 
-def body(*answers: Answer, reply: EchoReply | None = None, last: bytes = b"") -> tuple[EventStream, list[str]]:
+def body(
+    *answers: Answer,
+    reply: EchoReply | None = None,
+    last: bytes = b"",
+    has_first: bool = True,
+    ping_s: float | None = None,
+) -> tuple[EventStream, list[str]]:
     closed: list[str] = []
     stream = MemoryStream([(0, answer) for answer in answers])
+    first = (0, accepted()) if has_first else None
     made = EventStream(
-        (0, accepted()), stream, reply or EchoReply(), last=last, on_close=lambda: closed.append("closed")
+        first,
+        stream,
+        reply or EchoReply(),
+        Heartbeat(ping_s),
+        last=last,
+        on_close=lambda: closed.append("closed"),
     )
     return made, closed
 
@@ -94,3 +107,81 @@ def test_closing_happens_once_and_without_a_start() -> None:
     made.close()
     made.close()
     assert closed == ["closed"]
+
+
+def test_silence_is_filled_with_comments() -> None:
+    made, _ = body(Silence(), Silence(), delta("a"), Silence(), delta("b"), last=DONE, ping_s=15.0)
+    assert list(made) == [
+        PING,
+        PING,
+        b'data: {"n":0,"t":"a"}\n\n',
+        PING,
+        b'data: {"n":0,"t":"b"}\n\n',
+        b'data: {"end":true}\n\n',
+        b"data: [DONE]\n\n",
+    ]
+
+
+def test_silence_stays_silent_unless_asked() -> None:
+    made, _ = body(Silence(), delta("a"))
+    assert list(made) == [b'data: {"n":0,"t":"a"}\n\n', b'data: {"end":true}\n\n']
+
+
+def test_a_stream_that_begins_with_silence_begins_with_a_comment() -> None:
+    made, _ = body(Silence(), accepted(), delta("a"), has_first=False, ping_s=15.0)
+    assert list(made) == [PING, PING, b'data: {"n":0,"t":"a"}\n\n', b'data: {"end":true}\n\n']
+
+
+@pytest.mark.parametrize(
+    ("answers", "error"),
+    [
+        (
+            [RpcFailure(StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL", "full")],
+            b'{"code":429,"message":"full","type":"rate_limit_error"}',
+        ),
+        (
+            [],
+            b'{"code":500,"message":"the core ended the stream before the generation was finished",'
+            b'"type":"server_error"}',
+        ),
+    ],
+    ids=["a refusal", "a stream without messages"],
+)
+def test_what_fails_after_a_comment_is_an_event(answers: list[Answer], error: bytes) -> None:
+    made, _ = body(Silence(), *answers, has_first=False, last=DONE, ping_s=15.0)
+    assert list(made) == [PING, PING, b'data: {"error":' + error + b"}\n\n"]
+
+
+def test_a_client_that_leaves_in_silence_is_sent_no_more() -> None:
+    made, _ = body(Silence(), StreamClosed(), has_first=False, last=DONE, ping_s=15.0)
+    assert list(made) == [PING, PING]
+
+
+class Clock:
+    """Time that passes only when a stream is waited for in vain."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.waits: list[float] = []
+
+    def wait(self, timeout_s: float) -> bool:
+        self.waits.append(timeout_s)
+        self.now += timeout_s
+        return False
+
+
+def test_a_sign_of_life_is_due_so_long_after_the_last_thing_that_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(sse.time, "monotonic", lambda: clock.now)
+    stream = MemoryStream([])
+    monkeypatch.setattr(stream, "wait", clock.wait)
+    heartbeat = Heartbeat(15.0)
+    clock.now += 4
+    assert heartbeat.is_due(stream)
+    heartbeat.beat()
+    # Messages that nothing is sent for do not put it off.
+    clock.now += 1
+    assert heartbeat.is_due(stream)
+    clock.now += 20
+    assert heartbeat.is_due(stream)
+    assert clock.waits == [11, 14, 0]
