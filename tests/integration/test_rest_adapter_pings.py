@@ -23,9 +23,10 @@ from tests.support.scripted_service import ScriptedService
 #: Silence after which a comment is due here. Tests wait for comments, however long they take to come.
 PING_S = 0.01
 USER = [{"role": "user", "content": "Hi"}]
-NATIVE = ("/completion", {"prompt": "Hi"})
-CHAT = ("/v1/chat/completions", {"messages": USER})
-TEXT = ("/v1/completions", {"prompt": "Hi"})
+Route = tuple[str, dict[str, object]]
+NATIVE: Route = ("/completion", {"prompt": "Hi"})
+CHAT: Route = ("/v1/chat/completions", {"messages": USER})
+TEXT: Route = ("/v1/completions", {"prompt": "Hi"})
 ROUTES = pytest.mark.parametrize(("path", "body"), [NATIVE, CHAT, TEXT], ids=["native", "chat", "text"])
 
 MakeAdapter = Callable[[float | None], AdapterThread]

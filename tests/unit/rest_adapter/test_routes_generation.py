@@ -285,12 +285,9 @@ def test_which_streams_have_comments(config: RestConfig, openai_s: float | None,
     def script(request: GenerateRequest) -> Iterable[Answer]:
         return [Silence(), *answer(request)]
 
-    for path, body, ping_s in [
-        ("/v1/chat/completions", {"messages": USER}, openai_s),
-        ("/v1/completions", {"prompt": "Hi"}, openai_s),
-        ("/completion", {"prompt": "Hi"}, native_s),
-    ]:
-        response = client_of(MemoryCore(script), config).post(path, json={**body, "stream": True})
+    for path, ping_s in [("/v1/chat/completions", openai_s), ("/v1/completions", openai_s), ("/completion", native_s)]:
+        body = {"messages": USER} if "chat" in path else {"prompt": "Hi"}
+        response = client_of(MemoryCore(script), config).post(path, json=body | {"stream": True})
         assert response.data.startswith(b": ping\n\n") is (ping_s is not None)
     assert (config.openai_ping_s, config.native_ping_s) == (openai_s, native_s)
 
@@ -306,7 +303,7 @@ def test_a_stream_that_has_comments_is_counted_until_it_is_closed() -> None:
     client = client_of(core, RestConfig(sse_ping_s=4.0), max_generations=1)
     body = {"prompt": "Hi", "stream": True}
     response = client.post("/completion", json=body, buffered=False)
-    assert next(response.response) == b": ping\n\n"
+    assert next(iter(response.response)) == b": ping\n\n"
     assert client.post("/completion", json=body).status_code == 429
     response.close()
     assert core.streams[0].is_closed

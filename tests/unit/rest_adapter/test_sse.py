@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 
 import pytest
 from grpc import StatusCode
 
-from rest_adapter import sse
 from rest_adapter.errors import RpcFailure, StreamClosed
 from rest_adapter.sse import DONE, PING, EventStream, Heartbeat, event
 from rest_adapter.translate.jsontext import JsonObject
@@ -172,7 +172,7 @@ class Clock:
 
 def test_a_sign_of_life_is_due_so_long_after_the_last_thing_that_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    monkeypatch.setattr(sse.time, "monotonic", lambda: clock.now)
+    monkeypatch.setattr(time, "monotonic", lambda: clock.now)
     stream = MemoryStream([])
     monkeypatch.setattr(stream, "wait", clock.wait)
     heartbeat = Heartbeat(15.0)
