@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
+#: Seconds without a finished step after which the engine counts as stalled: far above the longest legal step.
+DEFAULT_HANG_TIMEOUT_S = 60.0
 #: Inputs that are embedded at the same time.
 EMBEDDING_SEQUENCES = 32
 #: Main memory for what slots held, in MiB: 46,000 tokens of the default model, 8,000 of one with 128 KiB per token. It
@@ -173,6 +175,8 @@ class CoreConfig:
         cache_prompt: whether requests reuse cached prefixes unless they say otherwise.
         chat_template: Jinja text that replaces the model's own, or None.
         drain_timeout_s: seconds that running requests get on SIGTERM.
+        hang_timeout_s: seconds without a finished step, while there is work, after which the engine counts as
+            stalled; None for never.
         system_prompt: what all slots begin with from the start, or None.
         group_n, group_width: self-extend; see ``EngineConfig``.
         cache_ram_mib: main memory for what slots held; see ``EngineConfig``.
@@ -190,6 +194,7 @@ class CoreConfig:
     cache_prompt: bool = True
     chat_template: str | None = None
     drain_timeout_s: float = 30.0
+    hang_timeout_s: float | None = DEFAULT_HANG_TIMEOUT_S
     system_prompt: SystemPromptText | None = None
     group_n: int = 1
     group_width: int = 512

@@ -13,6 +13,7 @@
     ├── Unavailable                not now
     │   ├── ModelLoading
     │   ├── ModelFailed            the model could not be loaded; this will not pass
+    │   ├── Stalled                the engine does not get on
     │   ├── SlotsBusy              only possible while all slots are idle
     │   └── Draining               the server is going down
     ├── DeadlineExceeded
@@ -165,6 +166,19 @@ class ModelFailed(Unavailable):
     """The model could not be loaded; this will not pass."""
 
     reason = "MODEL_FAILED"
+
+
+class Stalled(Unavailable):
+    """The engine does not get on, and whoever waits for it waits in vain.
+
+    Args:
+        what: what has stalled, as a sentence without its end.
+    """
+
+    reason = "STALLED"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what}; the server takes requests again once it has been restarted", retry_after_s=5.0)
 
 
 class SlotsBusy(Unavailable):

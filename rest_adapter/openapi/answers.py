@@ -244,7 +244,7 @@ def _state_schemas() -> dict[str, Schema]:
     return {
         "Slots": array(record(slot | progress, optional=progress)),
         "Health": record(health, optional=("slots",)),
-        "HealthWithoutSlots": record({"status": {"enum": ["loading model", "error"]}}),
+        "HealthWithoutSlots": record({"status": {"enum": ["loading model", "stalled", "error"]}}),
         "Props": record(
             {
                 "assistant_name": STRING,

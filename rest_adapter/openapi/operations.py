@@ -112,7 +112,8 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("GET", "/health"): Operation(
         _STATE,
         "Whether the server can take a request",
-        "Its errors have bodies of their own: the model is being loaded (503), or could not be loaded (500).",
+        "Its errors have bodies of their own: the model is being loaded, or the core has stalled (503), or the model "
+        "could not be loaded (500).",
         {
             200: {JSON_TYPE: ref("Health")},
             500: {JSON_TYPE: either(ref("HealthWithoutSlots"), ref("Error"))},

@@ -11,7 +11,7 @@ from rest_adapter.core import GET_METRICS, GET_MODEL, HEALTH, LIST_MODELS, LIST_
 from rest_adapter.errors import NotOffered, RpcFailure
 from rest_adapter.responses import BARE_JSON, json_response
 from rest_adapter.routes.site import Site
-from rest_adapter.translate.health import FAILED, LOADING, HealthAnswer, health_answer
+from rest_adapter.translate.health import FAILED, LOADING, STALLED, HealthAnswer, health_answer
 from rest_adapter.translate.jsontext import JsonObject
 from rest_adapter.translate.metrics import joined, metrics_text
 from rest_adapter.translate.models import model_json, models_json
@@ -32,7 +32,7 @@ _METRICS_TYPE = "text/plain; version=0.0.4"
 
 
 def health(site: Site) -> Response:
-    """The state of the service in one of the four documented forms."""
+    """The state of the service in one of the documented forms."""
     answer = _health(site)
     return Response(answer.body, answer.status, content_type=BARE_JSON)
 
@@ -91,6 +91,9 @@ def _health(site: Site) -> HealthAnswer:
         if failure.status is StatusCode.UNAUTHENTICATED:
             # This does not pass by itself.
             return FAILED
+        if failure.status is StatusCode.DEADLINE_EXCEEDED:
+            # It is there and does not answer.
+            return STALLED
         # Not there yet, or not there any more: the supervisor is starting it.
         return LOADING
     return health_answer(state, fails_without_slot="fail_on_no_slot" in request.args, slots=shown)

@@ -1,4 +1,4 @@
-"""GET /health: the four documented answers."""
+"""GET /health: the four documented answers, and one of our own."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from slotline.v1.model_pb2 import (
     SERVER_STATE_DRAINING,
     SERVER_STATE_FAILED,
     SERVER_STATE_READY,
+    SERVER_STATE_STALLED,
     HealthResponse,
 )
 
@@ -23,6 +24,7 @@ class HealthAnswer:
 
 # Word for word as documented, blanks included.
 LOADING = HealthAnswer(503, b'{"status": "loading model"}')
+STALLED = HealthAnswer(503, b'{"status": "stalled"}')
 FAILED = HealthAnswer(500, b'{"status": "error"}')
 
 
@@ -39,6 +41,8 @@ def health_answer(
     """
     if health.state == SERVER_STATE_FAILED:
         return FAILED
+    if health.state == SERVER_STATE_STALLED:
+        return STALLED
     if health.state not in (SERVER_STATE_READY, SERVER_STATE_DRAINING):
         return LOADING
     idle, processing = health.slots_idle, health.slots_processing

@@ -16,11 +16,13 @@ from typing import Protocol
 from service.api.collector import Collector
 from service.api.convert.system_prompt import system_prompt
 from service.api.served_model import Limits, LoadedModel, ServedModel
+from service.api.stall import EngineWatch
 from service.api.status import CoreState, CoreStatus
 from service.config import CoreConfig, EngineConfig, ModelConfig
 from service.engine.model import LanguageModel
+from service.engine.thread import Progress
 from service.engine.types import Delivery, EngineSnapshot, Request, Sink, SystemPromptRequest
-from service.errors import Draining, InvalidArgument, ModelFailed, ModelLoading, NotSupported, ServiceError
+from service.errors import Draining, InvalidArgument, ModelFailed, ModelLoading, NotSupported, ServiceError, Stalled
 from service.prompts.pool import PreparationPool
 from service.prompts.renderer import TemplateFailure, TemplateRenderer, make_renderer
 from service.prompts.templates import resolve_template
@@ -67,6 +69,9 @@ class EngineDriver(Protocol):
 
     def snapshot(self) -> EngineSnapshot:
         """The engine after its last step."""
+
+    def progress(self) -> Progress:
+        """Whether the thread gets on."""
 
     def stop(self) -> None:
         """End all requests and wait for the engine's end."""
@@ -122,6 +127,8 @@ class Core:
         self._template_choice = None if config.chat_template is None else resolve_template(config.chat_template)
         self._state = CoreState.LOADING
         self._message = ""
+        #: What has stalled, in words; empty while all is well.
+        self._stall = ""
         self._load_progress = 0.0
         self._loaded: LoadedModel | None = None
         self._model: ServedModel | None = None
@@ -132,6 +139,7 @@ class Core:
         self._is_idle.set()
         self._is_stopping = False
         self._background: set[asyncio.Task[None]] = set()
+        self._watching: asyncio.Task[None] | None = None
         self._start_time_s = time.time()
         self._started_s = time.monotonic()
         self._engine = make_engine(
@@ -148,12 +156,15 @@ class Core:
     @property
     def state(self) -> CoreState:
         """Where the core is in its life."""
-        return self._state
+        is_alive = self._state in (CoreState.LOADING, CoreState.READY)
+        return CoreState.STALLED if self._stall and is_alive else self._state
 
     def start(self) -> None:
         """Start the engine, which loads the model first; to be called on the event loop."""
         self._loop = asyncio.get_running_loop()
         self._engine.start()
+        if self._config.hang_timeout_s is not None:
+            self._watching = self._loop.create_task(self._watch(self._config.hang_timeout_s))
 
     async def drain(self, timeout_s: float) -> None:
         """Take no more requests and wait until the admitted ones are over, but not longer than ``timeout_s``."""
@@ -169,6 +180,8 @@ class Core:
     async def stop(self) -> bool:
         """End what still runs and the engine. Returns whether the engine has ended, which loading may prevent."""
         self._is_stopping = True
+        if self._watching is not None:
+            self._watching.cancel()
         await self._enter(CoreState.DRAINING)
         has_ended = await self._stop_engine(LOAD_STOP_S if self._model is None else ENGINE_STOP_S)
         await self.wait_until_idle(LAST_MESSAGE_S)
@@ -236,7 +249,10 @@ class Core:
 
         Raises:
             QueueFull, Draining: it would not.
+            Stalled: it would not get on with it.
         """
+        if self._stall:
+            raise Stalled(self._stall)
         self._engine.check_queue()
 
     def cancel(self, task_id: int) -> None:
@@ -250,9 +266,9 @@ class Core:
     def status(self) -> CoreStatus:
         """The core as it is now; never waits."""
         return CoreStatus(
-            state=self._state,
+            state=self.state,
             instance_id=self.instance_id,
-            message=self._message,
+            message=self._message or self._stall,
             load_progress=self._load_progress,
             start_time_s=self._start_time_s,
             uptime_s=time.monotonic() - self._started_s,
@@ -296,7 +312,22 @@ class Core:
         """Change the state; a change that comes too late, like a load that ends while draining, is none."""
         if state in _NEXT[self._state]:
             self._state = state
-            await self._on_state(state)
+            await self._on_state(self.state)
+
+    async def _watch(self, timeout_s: float) -> None:
+        """Look after the engine until cancelled."""
+        watch = EngineWatch(timeout_s)
+        while True:
+            await asyncio.sleep(watch.interval_s)
+            stall = watch.look(self._engine.progress(), is_loading=self._state is CoreState.LOADING)
+            if bool(stall) == bool(self._stall):
+                continue
+            self._stall = stall
+            if stall:
+                logger.error("the engine has stalled", extra={"reason": stall})
+            else:
+                logger.warning("the engine gets on again")
+            await self._on_state(self.state)
 
     async def _become_ready(self) -> None:
         loaded = self._loaded

@@ -139,6 +139,7 @@ class CoreServer:
         self.addresses: tuple[str, ...] = ()
         self._options = _server_options(limits)
         self._guards: list[UnixSocketGuard] = []
+        self._was_ready = False
 
     async def start(self) -> None:
         """Listen, then begin to load the model. Health is NOT_SERVING until it is loaded.
@@ -218,8 +219,9 @@ class CoreServer:
         status = serving if state is CoreState.READY else health_pb2.HealthCheckResponse.NOT_SERVING
         for service in ("", *SERVICES):
             await self._health.set(service, status)
-        if self._watcher is not None and state is CoreState.READY:
+        if self._watcher is not None and state is CoreState.READY and not self._was_ready:
             self._watcher.ready()
+        self._was_ready |= state is CoreState.READY
         if self._watcher is not None and state is CoreState.FAILED:
             self._watcher.failed(self.core.status().message)
 

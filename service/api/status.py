@@ -13,6 +13,7 @@ class CoreState(enum.Enum):
 
     LOADING = "loading"
     READY = "ready"
+    STALLED = "stalled"
     FAILED = "failed"
     DRAINING = "draining"
 
@@ -22,7 +23,7 @@ class CoreStatus:
     """A core at one moment.
 
     Attributes:
-        message: why loading failed, or empty.
+        message: why loading failed, what has stalled, or empty.
         load_progress: part of the model that is loaded, 0 to 1.
         start_time_s: seconds since 1970.
         uptime_s: seconds since start.

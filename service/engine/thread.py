@@ -22,6 +22,19 @@ SNAPSHOT_AGE_S = 0.01
 MIN_RETRY_S, MAX_RETRY_S = 1.0, 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What tells whether the engine's thread gets on.
+
+    Attributes:
+        n_turns: grows with every step, and with every report of loading.
+        has_work: whether the thread does something, or is about to.
+    """
+
+    n_turns: int
+    has_work: bool
+
+
 @dataclass(slots=True)
 class _Inbox:
     """What other threads asked for since the last step."""
@@ -69,6 +82,8 @@ class EngineThread:
         self._queue_depth = 0
         self._snapshot = EngineSnapshot((), 0, 0, 0, Counters())
         self._snapshot_s = 0.0
+        self._n_turns = 0
+        self._is_resting = True
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
     def start(self) -> None:
@@ -110,6 +125,10 @@ class EngineThread:
         """The engine after its last step, or after one of the last 10 ms if there were only tokens since."""
         return self._snapshot
 
+    def progress(self) -> Progress:
+        """Whether the thread gets on; never waits for it."""
+        return Progress(self._n_turns, has_work=not self._is_resting)
+
     def stop(self) -> None:
         """End running requests as cancelled, then wait for the thread to end."""
         with self._wake:
@@ -119,8 +138,19 @@ class EngineThread:
             self._thread.join()
 
     def _run(self) -> None:
+        self._is_resting = False
         try:
-            model = self._load(self._on_progress)
+            self._load_and_serve()
+        finally:
+            self._is_resting = True
+
+    def _note_progress(self, part: float) -> None:
+        self._n_turns += 1
+        self._on_progress(part)
+
+    def _load_and_serve(self) -> None:
+        try:
+            model = self._load(self._note_progress)
         except BaseException as error:  # whatever it was, the owner must hear of it: this thread ends here
             self._on_failed(error)
             return
@@ -138,7 +168,9 @@ class EngineThread:
         while True:
             with self._wake:
                 while not (self._inbox or self._is_stopping or engine.has_work):
+                    self._is_resting = True
                     self._wake.wait()
+                self._is_resting = False
                 inbox, self._inbox = self._inbox, _Inbox()
                 self._queue_depth += len(inbox.submitted)
                 is_stopping = self._is_stopping
@@ -150,6 +182,7 @@ class EngineThread:
                 self._publish(engine, engine.stop())
                 return
             self._publish(engine, engine.step())
+            self._n_turns += 1
 
     def _publish(self, engine: Engine, deliveries: list[Delivery]) -> None:
         now_s = time.perf_counter()

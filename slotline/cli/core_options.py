@@ -13,7 +13,7 @@ from service.prompts.templates import resolve_template
 from slotline.cli.api_keys import API_KEYS, api_keys_of
 from slotline.cli.default_model import default_model_path
 from slotline.cli.options import Group, Value, invalid
-from slotline.cli.shared_options import COMPUTE, GENERAL, GPU, LONG_CONTEXT, MODEL, SLOTS, STOPPING
+from slotline.cli.shared_options import COMPUTE, GENERAL, GPU, LONG_CONTEXT, MODEL, SLOTS, STOPPING, SUPERVISION
 from slotline.cli.values import grpc_address, integer
 
 DEFAULT_GRPC_ADDRESS = "127.0.0.1:50051"
@@ -41,9 +41,10 @@ LISTEN = Group(
     ),
 )
 
-SUPERVISION = Group(
-    "supervision",
+SUPERVISED = Group(
+    SUPERVISION.title,
     (
+        *SUPERVISION.options,
         Value(
             ("--exit-with-parent",),
             "PID",
@@ -54,7 +55,7 @@ SUPERVISION = Group(
     ),
 )
 
-CORE_GROUPS = (GENERAL, MODEL, SLOTS, LISTEN, API_KEYS, STOPPING, COMPUTE, LONG_CONTEXT, GPU, SUPERVISION)
+CORE_GROUPS = (GENERAL, MODEL, SLOTS, LISTEN, API_KEYS, STOPPING, COMPUTE, LONG_CONTEXT, GPU, SUPERVISED)
 
 
 def core_config(settings: Mapping[str, Any]) -> CoreConfig:

@@ -11,6 +11,7 @@ TIMEOUT_S = 1.0
 
 _PHASES = {
     model_pb2.SERVER_STATE_READY: CorePhase.READY,
+    model_pb2.SERVER_STATE_STALLED: CorePhase.STALLED,
     model_pb2.SERVER_STATE_FAILED: CorePhase.FAILED,
 }
 

@@ -63,7 +63,7 @@ def run(parsed: Parsed) -> int:
         display = StartupDisplay(_facts(config, model, rest, grpc))
         # What variables said is on the child's command line, except for the keys: these are in a file.
         start = partial(ChildProcess, command, environment=without_variables(os.environ))
-        supervisor = Supervisor(start, partial(probe_core, rest.core), display)
+        supervisor = Supervisor(start, partial(probe_core, rest.core), display, hang_timeout_s=config.hang_timeout_s)
         signals.before_exit.append(supervisor.kill)
         return _serve(config, rest, supervisor, display, signals)
 

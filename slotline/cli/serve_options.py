@@ -6,7 +6,17 @@ from slotline.cli.api_keys import API_KEYS
 from slotline.cli.core_options import DEFAULT_GRPC_ADDRESS
 from slotline.cli.options import Group, Value
 from slotline.cli.rest_options import REST
-from slotline.cli.shared_options import COMPUTE, GENERAL, GPU, LONG_CONTEXT, MODEL, SHARED, SLOTS, STOPPING
+from slotline.cli.shared_options import (
+    COMPUTE,
+    GENERAL,
+    GPU,
+    LONG_CONTEXT,
+    MODEL,
+    SHARED,
+    SLOTS,
+    STOPPING,
+    SUPERVISION,
+)
 from slotline.cli.values import grpc_address
 
 GRPC = Group(
@@ -28,4 +38,4 @@ GRPC = Group(
 PASSED_TO_CORE = (GENERAL, *SHARED)
 """Options that the core is started with as they were given."""
 
-SERVE_GROUPS = (GENERAL, MODEL, SLOTS, REST, GRPC, API_KEYS, STOPPING, COMPUTE, LONG_CONTEXT, GPU)
+SERVE_GROUPS = (GENERAL, MODEL, SLOTS, REST, GRPC, API_KEYS, STOPPING, SUPERVISION, COMPUTE, LONG_CONTEXT, GPU)

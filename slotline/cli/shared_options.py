@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from service.config import DEFAULT_CACHE_RAM_MIB, NumaStrategy, RopeScaling, SplitMode
+from service.config import DEFAULT_CACHE_RAM_MIB, DEFAULT_HANG_TIMEOUT_S, NumaStrategy, RopeScaling, SplitMode
 from service.llama.options import CACHE_TYPES, MAX_BATCH, MAX_CTX, MAX_DEVICES, MAX_PARALLEL, MAX_THREADS
 from service.prompts.templates import NAMED
 from slotline.cli.options import Flag, Group, Pair, Value
 from slotline.cli.start_errors import StartError
 from slotline.cli.system_prompt_file import system_prompt_file
-from slotline.cli.values import choice, integer, kv_override, lora, member, real, scaled_lora, shares, text
+from slotline.cli.values import (
+    choice,
+    integer,
+    kv_override,
+    lora,
+    member,
+    real,
+    scaled_lora,
+    seconds_or_off,
+    shares,
+    text,
+)
 
 
 def _numa(name: str, value: str) -> NumaStrategy:
@@ -281,6 +292,21 @@ STOPPING = Group(
     ),
 )
 
+SUPERVISION = Group(
+    "supervision",
+    (
+        Value(
+            ("--hang-timeout",),
+            "S",
+            "hang_timeout_s",
+            seconds_or_off,
+            "seconds in which work must get on by a step, or loading in ten times as many, else the core counts as "
+            "stalled: its health says so, and slotline serve replaces it; 0 or off for never",
+            default=f"{DEFAULT_HANG_TIMEOUT_S:g}",
+        ),
+    ),
+)
+
 COMPUTE = Group(
     "speed and memory",
     (
@@ -390,5 +416,5 @@ GPU = Group(
     ),
 )
 
-SHARED = (MODEL, SLOTS, STOPPING, COMPUTE, LONG_CONTEXT, GPU)
+SHARED = (MODEL, SLOTS, STOPPING, SUPERVISION, COMPUTE, LONG_CONTEXT, GPU)
 """What describes a core wherever it runs."""

@@ -12,12 +12,20 @@ from typing import Protocol
 
 from gevent.event import Event
 
+from service.config import DEFAULT_HANG_TIMEOUT_S
+from service.stall import StallWatch
 from slotline.cli.process import describe_exit
 from slotline.cli.restart_policy import RestartPolicy
 
 logger = logging.getLogger(__name__)
 
 POLL_INTERVAL_S = 0.1
+# Between two looks at a core that serves; less if a hang is to be noticed sooner.
+WATCH_INTERVAL_S = 5.0
+# Two looks are not further apart unless this process was kept from looking: an interval, and a probe without answer.
+MAX_GAP_S = WATCH_INTERVAL_S + 2.0
+# What a core gets until it answers for the first time, at least: a busy machine takes long to import everything.
+FIRST_ANSWER_S = 60.0
 # A core that is still loading has no requests to finish.
 ABORT_TIMEOUT_S = 2.0
 # What a core may need for its end after the drain.
@@ -29,6 +37,7 @@ class CorePhase(enum.Enum):
 
     STARTING = "starting"
     READY = "ready"
+    STALLED = "stalled"
     FAILED = "failed"
 
 
@@ -39,7 +48,7 @@ class CoreReport:
     Attributes:
         phase: how far it is.
         progress: part of the model that is loaded, 0 to 1.
-        message: why loading failed, or empty.
+        message: why loading failed, what has stalled, or empty.
     """
 
     phase: CorePhase
@@ -78,7 +87,7 @@ class Watcher(Protocol):
 
 
 class Supervisor:
-    """Starts a core, watches it, and starts it again when it dies.
+    """Starts a core, watches it, and starts it again when it dies, hangs, or cannot load its model any more.
 
     All methods belong to greenlets of the main thread.
 
@@ -86,6 +95,8 @@ class Supervisor:
         start: starts the process.
         probe: asks the core how far it is; None while it cannot be reached.
         watcher: is told how the first start goes.
+        hang_timeout_s: how long a core may leave questions unanswered before it is replaced; it reports by itself that
+            its engine has stalled. None for any time.
         clock: monotonic seconds.
     """
 
@@ -95,11 +106,13 @@ class Supervisor:
         probe: Callable[[], CoreReport | None],
         watcher: Watcher,
         *,
+        hang_timeout_s: float | None = DEFAULT_HANG_TIMEOUT_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._start = start
         self._probe = probe
         self._watcher = watcher
+        self._hang_timeout_s = hang_timeout_s
         self._clock = clock
         self._policy = RestartPolicy()
         self._child: Child | None = None
@@ -161,30 +174,62 @@ class Supervisor:
             # Out of processes or memory; that may pass.
             return f"could not be started: {error}"
         logger.info("core started", extra={"pid": child.pid})
-        return describe_exit(self._follow(child))
+        reason = self._follow(child)
+        if reason:
+            child.send(signal.SIGKILL)
+        status = child.wait()
+        while status is None:
+            status = child.wait()
+        return reason or describe_exit(status)
 
-    def _follow(self, child: Child) -> int:
-        """Watch the core until it ends; its exit status."""
-        while (returncode := child.wait(POLL_INTERVAL_S)) is None:
+    def _follow(self, child: Child) -> str:
+        """Watch the core until it ends, which gives an empty text, or must be replaced: why, in words."""
+        silence = StallWatch(MAX_GAP_S, self._clock)
+        n_answers = 0
+        interval_s: float | None = POLL_INTERVAL_S
+        while child.wait(interval_s) is None:
             # Whoever stops us may have closed the way to the core already.
             report = None if self._stopping.is_set() else self._probe()
-            if report is None or self._stopping.is_set():
+            if self._stopping.is_set():
                 continue
+            n_answers += report is not None
+            silent_s = silence.look(n_answers)
+            if report is None:
+                if self._is_too_long(silent_s, n_answers):
+                    return f"was killed, for it had not answered for {silent_s:.0f} s"
+                continue
+            is_news = report.phase is not self._phase
             self._phase = report.phase
-            if report.phase is not CorePhase.STARTING:
-                self._settled(report)
-                break
-            if not self._was_ready:
-                self._watcher.loading(report.progress)
-        while returncode is None:
-            returncode = child.wait()
-        return returncode
+            match report.phase:
+                case CorePhase.STARTING if not self._was_ready:
+                    self._watcher.loading(report.progress)
+                case CorePhase.STALLED:
+                    return f"was killed: {report.message}"
+                case CorePhase.READY:
+                    interval_s = self._watch_interval_s
+                    if is_news:
+                        self._became_ready()
+                case CorePhase.FAILED:
+                    logger.error("unable to load model", extra={"reason": report.message})
+                    if self._was_ready:
+                        return f"was ended, for it could not load its model: {report.message}"
+                    # It stays up and says so.
+                    self._watcher.failed(report.message)
+                    interval_s = None
+        return ""
 
-    def _settled(self, report: CoreReport) -> None:
-        if report.phase is CorePhase.FAILED:
-            logger.error("unable to load model", extra={"reason": report.message})
-            self._watcher.failed(report.message)
-        elif self._was_ready:
+    @property
+    def _watch_interval_s(self) -> float | None:
+        """Time between two looks at a core that serves; None if nothing is looked for."""
+        return None if self._hang_timeout_s is None else min(self._hang_timeout_s / 4, WATCH_INTERVAL_S)
+
+    def _is_too_long(self, silent_s: float, n_answers: int) -> bool:
+        if self._hang_timeout_s is None:
+            return False
+        return silent_s >= (self._hang_timeout_s if n_answers else max(self._hang_timeout_s, FIRST_ANSWER_S))
+
+    def _became_ready(self) -> None:
+        if self._was_ready:
             logger.info("core is ready again")
         else:
             self._was_ready = True

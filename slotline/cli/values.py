@@ -80,6 +80,16 @@ def real(*, minimum: float | None = None, above: float | None = None, maximum: f
     return convert
 
 
+def seconds_or_off(name: str, value: str) -> float | None:
+    """Seconds above 0; None for 0 and the word off."""
+    if value == "off":
+        return None
+    try:
+        return real(minimum=0)(name, value) or None
+    except InvalidValue as error:
+        raise InvalidValue(f"{error}, 0 or off for never") from None
+
+
 def choice(values: dict[str, T]) -> Converter[T]:
     """One of the keys; gives the value that belongs to it."""
 

@@ -9,17 +9,15 @@ from typing import Any
 
 import grpc.aio
 import pytest
-from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
-from google.rpc.status_pb2 import Status
 from grpc_health.v1 import health_pb2
 
-from service.api.errors import DETAILS_KEY
 from service.api.served_model import LoadedModel
 from service.api.server import SERVICES, CoreServer
 from service.api.status import CoreState
 from service.config import ModelConfig
 from service.errors import InvalidArgument, ModelFailed
 from slotline.v1 import generation_pb2, model_pb2, sampling_pb2, tokenization_pb2
+from tests.support.calls import refusal
 from tests.support.scripted_core import (
     WAIT_S,
     Gate,
@@ -45,17 +43,6 @@ def request(max_tokens: int = 8) -> generation_pb2.GenerateRequest:
         sampling=sampling_pb2.SamplingParams(temperature=0),
         stop=generation_pb2.StopParams(max_tokens=max_tokens),
     )
-
-
-async def refusal(call: Any) -> tuple[grpc.StatusCode, str, bool]:
-    """Status, reason and whether a retry is advised of a call that must fail."""
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await call
-    info, retry, has_retry = ErrorInfo(), RetryInfo(), False
-    for packed in Status.FromString(dict(caught.value.trailing_metadata() or ())[DETAILS_KEY]).details:
-        packed.Unpack(info)
-        has_retry |= packed.Unpack(retry)
-    return caught.value.code(), info.reason, has_retry
 
 
 class SlowLoad:

@@ -239,6 +239,19 @@ def test_before_the_core_is_there(tmp_path: Path) -> None:
         adapter.close()
 
 
+def test_a_core_that_is_there_and_says_nothing(tmp_path: Path) -> None:
+    """As one that was stopped: the kernel takes connections for it, and that is all."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "core.sock"))
+        listener.listen()
+        adapter = AdapterThread(RestConfig(core=f"unix:{tmp_path}/core.sock"))
+        try:
+            health = requests.get(adapter.url + "/health", timeout=WAIT_S)
+            assert (health.status_code, health.text) == (503, '{"status": "stalled"}')
+        finally:
+            adapter.close()
+
+
 def test_a_core_that_dies_and_comes_back(core: FakeCore, adapter: AdapterThread) -> None:
     core.script = lambda request: [accepted(), delta("a"), Hold()]
     connections = [HttpConnection(adapter.address, post_bytes("/completion", stream=True)) for _ in range(4)]

@@ -25,6 +25,7 @@ from tests.support.event_stream import EventStream
 from tests.support.server import PATIENCE_S, SLOTLINE, NotSeen, RunningProcess, Server
 
 LOADING = {"status": "loading model"}
+STALLED = {"status": "stalled"}
 PROMPT = "Once upon a time"
 
 
@@ -125,7 +126,8 @@ def test_the_port_answers_while_the_model_loads() -> None:
         os.kill(core, signal.SIGSTOP)
         try:
             response = requests.get(f"{server.rest_url}/health", timeout=PATIENCE_S)
-            assert (response.status_code, response.json()) == (503, LOADING)
+            # Whether it came to listen before it was held.
+            assert (response.status_code, response.json()) in ((503, LOADING), (503, STALLED))
             response = requests.post(f"{server.rest_url}/completion", json={"prompt": "x"}, timeout=PATIENCE_S)
             assert response.status_code == 503
         finally:
@@ -161,6 +163,22 @@ def test_a_killed_core_costs_the_running_streams_and_nothing_else(temporary: Pat
         assert server.wait() == 0
     assert not _is_alive(second)
     assert list(temporary.iterdir()) == []
+
+
+def test_a_stopped_core_is_told_and_replaced() -> None:
+    """Nothing in it answers any more: neither the engine nor gRPC."""
+    with Server("-c", "4096", "-np", "2", "--hang-timeout", "4") as server:
+        server.wait_until_ready()
+        stream = EventStream(server)
+        stream.wait_for_first_event()
+        os.kill(server.core_pid(), signal.SIGSTOP)
+        response = requests.get(f"{server.rest_url}/health", timeout=PATIENCE_S)
+        assert (response.status_code, response.json()) == (503, STALLED)
+        assert stream.wait_for_end()["error"]["type"] == "unavailable_error"
+        died = server.wait_for_record("core died")
+        assert died["reason"].startswith("was killed, for it had not answered for ")
+        server.wait_until_ready_again()
+        assert _complete(server)["tokens_predicted"] == 8
 
 
 def test_a_core_that_dies_again_and_again_before_it_serves_is_given_up(temporary: Path) -> None:

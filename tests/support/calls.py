@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import grpc.aio
+import pytest
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
@@ -55,6 +56,22 @@ async def until(core: RunningCore, holds: Callable[[model_pb2.HealthResponse], b
                 return health
 
 
+async def until_state(core: RunningCore, state: model_pb2.ServerState.ValueType) -> model_pb2.HealthResponse:
+    """Wait until the core is in a state; what it says then."""
+    return await until(core, lambda health: health.state == state)
+
+
 async def until_idle(core: RunningCore) -> None:
     """Wait until no slot has a request and none waits."""
     await until(core, lambda health: health.slots_processing == 0 and health.queue_depth == 0)
+
+
+async def refusal(call: Any) -> tuple[grpc.StatusCode, str, bool]:
+    """Status, reason and whether a retry is advised of a call that must fail."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    info, retry, has_retry = ErrorInfo(), RetryInfo(), False
+    for packed in Status.FromString(dict(caught.value.trailing_metadata() or ())[DETAILS_KEY]).details:
+        packed.Unpack(info)
+        has_retry |= packed.Unpack(retry)
+    return caught.value.code(), info.reason, has_retry

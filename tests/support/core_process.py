@@ -5,7 +5,9 @@ Logs one line per record: level, message, fields. ``KIND`` says what the model i
 * ``endless``: every request goes on until it is cancelled or the context is full, ten tokens per second;
 * ``impatient``: the same, but a drain waits half a second only;
 * ``deadly``: the engine dies at its first token;
-* ``stuck``: loading never ends and does not listen to being told so.
+* ``stuck``: loading never ends and does not listen to being told so;
+* ``impatient-stuck``: the same, but that is noticed after a second;
+* ``hanging``: a step that is to choose a token never returns, which is noticed after half a second.
 """
 
 from __future__ import annotations
@@ -42,6 +44,12 @@ def deadly(tokens: Sequence[int]) -> int:
     raise SystemError("simulated")
 
 
+def hanging(tokens: Sequence[int]) -> int:
+    """Nothing, ever."""
+    threading.Event().wait()
+    raise AssertionError("never")
+
+
 def load_stuck(config: ModelConfig, *, on_progress: Callable[[float], bool]) -> LoadedModel:
     """Wait for ever."""
     on_progress(0.5)
@@ -54,9 +62,15 @@ def main(kind: str, addresses: Sequence[str]) -> int:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(LineFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    loads = {"deadly": load_scripted(deadly), "stuck": load_stuck}
+    loads = {
+        "deadly": load_scripted(deadly),
+        "stuck": load_stuck,
+        "impatient-stuck": load_stuck,
+        "hanging": load_scripted(hanging),
+    }
     timeout_s = 0.5 if kind == "impatient" else 30.0
-    config = core_config(addresses, drain_timeout_s=timeout_s)
+    hang_timeout_s = {"hanging": 0.5, "impatient-stuck": 0.1}.get(kind, 60.0)
+    config = core_config(addresses, drain_timeout_s=timeout_s, hang_timeout_s=hang_timeout_s)
     return run_core(config, load=loads.get(kind, load_scripted(endless)))
 
 

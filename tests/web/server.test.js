@@ -48,6 +48,7 @@ for (const [status, body, phase] of [
   [200, READY, "ready"],
   [200, { status: "no slot available", slots_idle: 0, slots_processing: 2 }, "ready"],
   [503, { status: "loading model" }, "loading"],
+  [503, { status: "stalled" }, "loading"],
   [503, { status: "no slot available", slots_idle: 0, slots_processing: 2 }, "loading"],
   [500, { status: "error" }, "failed"],
   [502, {}, "unreachable"],

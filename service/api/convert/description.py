@@ -23,6 +23,7 @@ _STATES = {
 _SERVER_STATES = {
     CoreState.LOADING: model_pb2.SERVER_STATE_LOADING,
     CoreState.READY: model_pb2.SERVER_STATE_READY,
+    CoreState.STALLED: model_pb2.SERVER_STATE_STALLED,
     CoreState.FAILED: model_pb2.SERVER_STATE_FAILED,
     CoreState.DRAINING: model_pb2.SERVER_STATE_DRAINING,
 }

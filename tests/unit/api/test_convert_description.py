@@ -227,6 +227,7 @@ def test_a_request_that_did_not_come_from_here_shows_no_prompt() -> None:
     [
         (CoreState.LOADING, model_pb2.SERVER_STATE_LOADING),
         (CoreState.READY, model_pb2.SERVER_STATE_READY),
+        (CoreState.STALLED, model_pb2.SERVER_STATE_STALLED),
         (CoreState.FAILED, model_pb2.SERVER_STATE_FAILED),
         (CoreState.DRAINING, model_pb2.SERVER_STATE_DRAINING),
     ],

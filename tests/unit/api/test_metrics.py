@@ -170,6 +170,7 @@ class TestExposition:
             "slotline_start_time_seconds": 1_700_000_000,
             "slotline_core_state,state=loading": 0,
             "slotline_core_state,state=ready": 1,
+            "slotline_core_state,state=stalled": 0,
             "slotline_core_state,state=failed": 0,
             "slotline_core_state,state=draining": 0,
             "slotline_model_info,description=scripted bytes,family=scripted,name=scripted": 1,

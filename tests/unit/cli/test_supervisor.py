@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import signal
 from collections.abc import Iterator
 
@@ -9,6 +10,7 @@ from gevent.event import AsyncResult, Event
 
 from slotline.cli.supervisor import CorePhase, CoreReport, Supervisor
 
+STALLED = CoreReport(CorePhase.STALLED, message="the engine has not finished a step for 60 s")
 LOADING = CoreReport(CorePhase.STARTING, progress=0.5)
 READY = CoreReport(CorePhase.READY, progress=1.0)
 FAILED = CoreReport(CorePhase.FAILED, message="the file is broken")
@@ -45,15 +47,20 @@ class FakeChild:
 class FakeCores:
     """Starts fake cores, answers the probe, and remembers what the watcher was told."""
 
-    def __init__(self) -> None:
+    def __init__(self, hang_timeout_s: float | None = 60.0) -> None:
         self.children: list[FakeChild] = []
         self.report: CoreReport | None = None
         self.told: list[str] = []
         self.now_s = 0.0
         self.ignores: frozenset[signal.Signals] = frozenset()
         self.failures_to_start = 0
+        self.n_probes = 0
         self.changed = Event()
-        self.supervisor = Supervisor(self._start, lambda: self.report, self, clock=lambda: self.now_s)
+        # What passes while a probe waits for its answer.
+        self.probe_s = 0.0
+        self.supervisor = Supervisor(
+            self._start, self._probe, self, hang_timeout_s=hang_timeout_s, clock=lambda: self.now_s
+        )
         self.running = gevent.spawn(self.supervisor.run)
 
     def wait_for_start(self, number: int) -> FakeChild:
@@ -75,6 +82,12 @@ class FakeCores:
     def gave_up(self, reason: str) -> None:
         self._tell(f"gave up: {reason}")
 
+    def _probe(self) -> CoreReport | None:
+        self.now_s += self.probe_s
+        self.n_probes += 1
+        self.changed.set()
+        return self.report
+
     def _tell(self, what: str) -> None:
         if self.told[-1:] != [what]:
             self.told.append(what)
@@ -88,6 +101,11 @@ class FakeCores:
         self.children.append(child)
         self.changed.set()
         return child
+
+    def wait_for_probes(self, number: int) -> None:
+        """Wait until the core was asked so many times more."""
+        enough = self.n_probes + number
+        self._wait_until(lambda: self.n_probes >= enough)
 
     def _wait_until(self, condition: object) -> None:
         assert callable(condition)
@@ -146,6 +164,98 @@ def test_a_model_that_cannot_be_loaded_is_no_reason_to_start_again(cores: FakeCo
     cores.supervisor.stop(30.0)
     cores.running.join(PATIENCE_S)
     assert len(cores.children) == 1
+
+
+def _serving(hang_timeout_s: float | None = 60.0) -> FakeCores:
+    cores = FakeCores(hang_timeout_s)
+    cores.report = READY
+    cores.wait_for_start(1)
+    cores.wait_until_told("ready")
+    return cores
+
+
+def _end(cores: FakeCores) -> None:
+    cores.supervisor.kill()
+    cores.running.join(PATIENCE_S)
+    assert cores.running.successful()
+
+
+def test_a_core_that_says_it_has_stalled_is_replaced(caplog: pytest.LogCaptureFixture) -> None:
+    cores = _serving()
+    cores.report = STALLED
+    with caplog.at_level(logging.WARNING):
+        cores.wait_for_start(2)
+    assert cores.children[0].signals == [signal.SIGKILL]
+    assert [record.__dict__["reason"] for record in caplog.records if record.getMessage() == "core died"] == [
+        "was killed: the engine has not finished a step for 60 s"
+    ]
+    cores.report = READY
+    cores.wait_for_probes(2)
+    assert cores.supervisor.phase is CorePhase.READY
+    assert cores.told == ["ready"]
+    _end(cores)
+
+
+def test_a_load_that_stalls_is_replaced_and_given_up_after_three_times(cores: FakeCores) -> None:
+    cores.report = CoreReport(CorePhase.STALLED, message="loading the model has not got on for 600 s")
+    cores.running.join(PATIENCE_S)
+    assert [child.signals for child in cores.children] == [[signal.SIGKILL]] * 3
+    assert cores.told == ["gave up: was killed: loading the model has not got on for 600 s"]
+
+
+def test_a_core_that_does_not_answer_any_more_is_replaced(caplog: pytest.LogCaptureFixture) -> None:
+    cores = _serving()
+    asked_at_s = cores.now_s
+    cores.report, cores.probe_s = None, 1.0
+    with caplog.at_level(logging.WARNING):
+        cores.wait_for_start(2)
+    assert cores.children[0].signals == [signal.SIGKILL]
+    assert cores.now_s - asked_at_s == pytest.approx(60, abs=2)
+    assert "was killed, for it had not answered for 60 s" in [
+        record.__dict__.get("reason") for record in caplog.records
+    ]
+    _end(cores)
+
+
+def test_a_core_that_answers_now_and_then_is_left_alone() -> None:
+    cores = _serving()
+    cores.probe_s = 1.0
+    for _ in range(5):
+        cores.report = None
+        cores.wait_for_probes(50)
+        cores.report = READY
+        cores.wait_for_probes(2)
+    assert len(cores.children) == 1
+    _end(cores)
+
+
+def test_a_core_gets_a_minute_for_its_first_answer_however_short_the_limit() -> None:
+    cores = FakeCores(hang_timeout_s=2.0)
+    cores.probe_s = 1.0
+    cores.wait_for_start(1)
+    cores.wait_for_probes(50)
+    assert cores.children[0].signals == []
+    cores.wait_for_start(2)
+    assert cores.children[0].signals == [signal.SIGKILL]
+    _end(cores)
+
+
+def test_time_in_which_this_process_did_not_look_counts_little() -> None:
+    """It may have been stopped, or busy; then silence says nothing about the core."""
+    cores = _serving()
+    cores.report, cores.probe_s = None, 3600.0
+    cores.wait_for_probes(5)
+    assert cores.children[0].signals == []
+    _end(cores)
+
+
+def test_without_a_limit_a_silent_core_is_left_alone() -> None:
+    cores = FakeCores(hang_timeout_s=None)
+    cores.probe_s = 1.0
+    cores.wait_for_start(1)
+    cores.wait_for_probes(200)
+    assert cores.children[0].signals == []
+    _end(cores)
 
 
 def test_a_start_that_fails_counts_as_a_death(cores: FakeCores) -> None:

@@ -36,6 +36,7 @@ WRONG_VALUES = {
     "--api-key": "a\nb",
     "--api-key-file": "/nothing",
     "--drain-timeout": "-1",
+    "--hang-timeout": "never",
     "--threads": "0",
     "--flash-attn": "yes",
     "--threads-batch": "1.5",

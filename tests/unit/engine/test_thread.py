@@ -14,10 +14,11 @@ import pytest
 from service.config import EngineConfig
 from service.engine.model import LanguageModel
 from service.engine.scripted import ScriptedModel, VirtualClock, next_letter
-from service.engine.thread import EngineThread
+from service.engine.thread import EngineThread, Progress
 from service.engine.types import Accepted, Delivery, Event, Failed, Finished, FinishReason, GenerationRequest
 from service.errors import Draining, QueueFull
 from tests.support.engine import GREEDY, prompt
+from tests.support.waiting import wait_until
 
 
 class QueueSink:
@@ -150,6 +151,47 @@ def test_cancel_reaches_a_running_request() -> None:
         later.until(Finished)
         snapshot = harness.thread.snapshot()
         assert snapshot.slots_processing == 0
+
+
+def test_progress_tells_work_from_rest() -> None:
+    with running() as harness:
+        harness.gate.clear()
+        sink = QueueSink()
+        harness.thread.submit(1, request(max_tokens=4), sink)
+        wait_until("there is work", lambda: harness.thread.progress().has_work)
+        held = harness.thread.progress().n_turns
+        harness.gate.set()
+        sink.until(Finished)
+        wait_until("the thread rests", lambda: not harness.thread.progress().has_work)
+        # Four tokens take at least as many steps, one of which was counted before or after the look at it.
+        assert harness.thread.progress().n_turns >= held + 3
+    assert not harness.thread.progress().has_work
+
+
+def test_loading_counts_as_work_and_its_reports_as_progress() -> None:
+    seen: list[Progress] = []
+
+    def load(on_progress: Callable[[float], None]) -> LanguageModel:
+        seen.append(thread.progress())
+        on_progress(0.5)
+        seen.append(thread.progress())
+        raise OSError("no such model")
+
+    failed = threading.Event()
+    thread = EngineThread(
+        load,
+        EngineConfig(),
+        deliver=lambda deliveries: None,
+        on_loaded=lambda model: None,
+        on_progress=lambda progress: None,
+        on_failed=lambda error: failed.set(),
+    )
+    assert not thread.progress().has_work
+    thread.start()
+    assert failed.wait(30)
+    thread.stop()
+    assert seen == [Progress(0, True), Progress(1, True)]
+    assert not thread.progress().has_work
 
 
 def test_stop_ends_running_requests_as_cancelled_and_refuses_new_ones() -> None:

@@ -16,6 +16,7 @@ from slotline.v1.model_pb2 import (
     SERVER_STATE_FAILED,
     SERVER_STATE_LOADING,
     SERVER_STATE_READY,
+    SERVER_STATE_STALLED,
     SLOT_STATE_DECODE,
     SLOT_STATE_IDLE,
     GetMetricsRequest,
@@ -37,6 +38,7 @@ BUSY = HealthResponse(state=SERVER_STATE_READY, slots_idle=0, slots_processing=2
 FREE_BODY = b'{"slots_idle":1,"slots_processing":1,"status":"ok"}'
 BUSY_BODY = b'{"slots_idle":0,"slots_processing":2,"status":"no slot available"}'
 LOADING_BODY = b'{"status": "loading model"}'
+STALLED_BODY = b'{"status": "stalled"}'
 
 
 @pytest.mark.parametrize(
@@ -51,7 +53,8 @@ LOADING_BODY = b'{"status": "loading model"}'
         (HealthResponse(state=SERVER_STATE_LOADING), "?include_slots", 503, LOADING_BODY),
         (HealthResponse(state=SERVER_STATE_FAILED), "", 500, b'{"status": "error"}'),
         (UNREACHABLE, "", 503, LOADING_BODY),
-        (RpcFailure(StatusCode.DEADLINE_EXCEEDED, "", "slow"), "", 503, LOADING_BODY),
+        (HealthResponse(state=SERVER_STATE_STALLED), "?include_slots", 503, STALLED_BODY),
+        (RpcFailure(StatusCode.DEADLINE_EXCEEDED, "", "slow"), "", 503, STALLED_BODY),
     ],
 )
 @pytest.mark.parametrize("path", ["/health", "/v1/health"])

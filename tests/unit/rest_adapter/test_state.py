@@ -13,6 +13,7 @@ from slotline.v1.model_pb2 import (
     SERVER_STATE_FAILED,
     SERVER_STATE_LOADING,
     SERVER_STATE_READY,
+    SERVER_STATE_STALLED,
     SERVER_STATE_UNSPECIFIED,
     SLOT_STATE_DECODE,
     SLOT_STATE_IDLE,
@@ -37,6 +38,7 @@ BUSY = '{"slots_idle":0,"slots_processing":3,"status":"no slot available"}'
     [
         (SERVER_STATE_LOADING, 0, 0, False, 503, '{"status": "loading model"}'),
         (SERVER_STATE_UNSPECIFIED, 0, 0, True, 503, '{"status": "loading model"}'),
+        (SERVER_STATE_STALLED, 1, 1, False, 503, '{"status": "stalled"}'),
         (SERVER_STATE_FAILED, 0, 0, False, 500, '{"status": "error"}'),
         (SERVER_STATE_READY, 1, 2, False, 200, FREE),
         (SERVER_STATE_READY, 1, 2, True, 200, FREE),

@@ -125,6 +125,9 @@ function stateOf(status, body) {
   if (body?.status === "loading model") {
     return state("loading", "The server is loading its model.");
   }
+  if (body?.status === "stalled") {
+    return state("loading", "The server has stalled; it should start again soon.");
+  }
   if (body?.status === "error") {
     return state("failed", "The server could not load its model.");
   }

@@ -37,9 +37,13 @@ class _ServerStateEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     SERVER_STATE_READY: _ServerState.ValueType  # 2
     """Requests are served."""
     SERVER_STATE_FAILED: _ServerState.ValueType  # 3
-    """The model could not be loaded; HealthResponse.message says why. Final."""
+    """The model could not be loaded; HealthResponse.message says why. Final for this run of the server."""
     SERVER_STATE_DRAINING: _ServerState.ValueType  # 4
     """The server is going down; running requests end, new ones are refused."""
+    SERVER_STATE_STALLED: _ServerState.ValueType  # 5
+    """The engine has work and does not get on with it; HealthResponse.message says since when. New requests are refused.
+    Whoever supervises the server should replace it.
+    """
 
 class ServerState(_ServerState, metaclass=_ServerStateEnumTypeWrapper):
     """ServerState is the state of the core."""
@@ -51,9 +55,13 @@ SERVER_STATE_LOADING: ServerState.ValueType  # 1
 SERVER_STATE_READY: ServerState.ValueType  # 2
 """Requests are served."""
 SERVER_STATE_FAILED: ServerState.ValueType  # 3
-"""The model could not be loaded; HealthResponse.message says why. Final."""
+"""The model could not be loaded; HealthResponse.message says why. Final for this run of the server."""
 SERVER_STATE_DRAINING: ServerState.ValueType  # 4
 """The server is going down; running requests end, new ones are refused."""
+SERVER_STATE_STALLED: ServerState.ValueType  # 5
+"""The engine has work and does not get on with it; HealthResponse.message says since when. New requests are refused.
+Whoever supervises the server should replace it.
+"""
 global___ServerState = ServerState
 
 class _SlotState:
@@ -365,7 +373,7 @@ class HealthResponse(google.protobuf.message.Message):
     instance_id: builtins.str
     """Id of this run of the server."""
     message: builtins.str
-    """In words: why loading failed, or empty."""
+    """In words: why loading failed, what has stalled, or empty."""
     load_progress: builtins.float
     """Part of the model that is loaded, 0 to 1."""
     slots_idle: builtins.int
