@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Protocol
 
 import grpc.aio
@@ -81,7 +82,12 @@ def load_llama(config: ModelConfig, *, on_progress: Callable[[float], bool]) -> 
 
 
 def run_core(
-    config: CoreConfig, *, load: Load = load_llama, is_supervised: bool = False, watcher: Watcher | None = None
+    config: CoreConfig,
+    *,
+    load: Load = load_llama,
+    is_supervised: bool = False,
+    watcher: Watcher | None = None,
+    ready_file: Path | None = None,
 ) -> int:
     """Run a core until a signal or a fault ends it, and return the exit code.
 
@@ -95,9 +101,11 @@ def run_core(
         is_supervised: whether a parent passes signals on, and kills when it is told to insist. Then a second signal
             means nothing: service managers signal parent and child, and so the same request comes twice.
         watcher: is told how it goes, besides the log.
+        ready_file: made before anybody is told that the core serves, so that a supervisor learns of it even if the core
+            dies at once.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    code, is_clean = asyncio.run(_run(config, load, is_supervised, watcher))
+    code, is_clean = asyncio.run(_run(config, load, is_supervised, watcher, ready_file))
     if not is_clean:
         # The engine's thread is inside the library, whose destructors must not run under it.
         logging.shutdown()
@@ -114,6 +122,7 @@ class CoreServer:
         make_engine: makes the engine.
         limits: bounds on one request.
         watcher: is told how it goes.
+        ready_file: made before anybody is told that the core serves.
 
     Attributes:
         core: what the servicers stand on.
@@ -131,8 +140,10 @@ class CoreServer:
         make_engine: EngineFactory = EngineThread,
         limits: Limits | None = None,
         watcher: Watcher | None = None,
+        ready_file: Path | None = None,
     ) -> None:
         self._config = config
+        self._ready_file = ready_file
         self._watcher = watcher
         limits = limits or Limits()
         self.core = Core(config, load=load, make_engine=make_engine, on_state=self._publish_state, limits=limits)
@@ -215,6 +226,9 @@ class CoreServer:
 
     async def _publish_state(self, state: CoreState) -> None:
         """Tell standard health."""
+        if state is CoreState.READY and self._ready_file is not None:
+            # Before anything else is awaited: until then no call is answered.
+            self._ready_file.touch()
         serving = health_pb2.HealthCheckResponse.SERVING
         status = serving if state is CoreState.READY else health_pb2.HealthCheckResponse.NOT_SERVING
         for service in ("", *SERVICES):
@@ -226,14 +240,16 @@ class CoreServer:
             self._watcher.failed(self.core.status().message)
 
 
-async def _run(config: CoreConfig, load: Load, is_supervised: bool, watcher: Watcher | None) -> tuple[int, bool]:
+async def _run(
+    config: CoreConfig, load: Load, is_supervised: bool, watcher: Watcher | None, ready_file: Path | None
+) -> tuple[int, bool]:
     """Run until the end; returns the exit code and whether the engine's thread has ended."""
     stop = StopRequest(is_supervised=is_supervised)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.on_signal)
     try:
-        server = CoreServer(with_known_context(config), load=load, watcher=watcher)
+        server = CoreServer(with_known_context(config), load=load, watcher=watcher, ready_file=ready_file)
         await server.start()
     except (ListenError, ServiceError) as error:
         logger.error("the server cannot start", extra={"reason": str(error)})

@@ -47,7 +47,9 @@ def run(parsed: Parsed) -> int:
 
     warn_without_gpu(parsed)
     settle()
-    return run_core(config, is_supervised=parent_pid is not None, watcher=display)
+    return run_core(
+        config, is_supervised=parent_pid is not None, watcher=display, ready_file=parsed.settings.get("ready_file")
+    )
 
 
 class CoreDisplay:

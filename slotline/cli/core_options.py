@@ -14,7 +14,7 @@ from slotline.cli.api_keys import API_KEYS, api_keys_of
 from slotline.cli.default_model import default_model_path
 from slotline.cli.options import Group, Value, invalid
 from slotline.cli.shared_options import COMPUTE, GENERAL, GPU, LONG_CONTEXT, MODEL, SLOTS, STOPPING, SUPERVISION
-from slotline.cli.values import grpc_address, integer
+from slotline.cli.values import grpc_address, integer, path
 
 DEFAULT_GRPC_ADDRESS = "127.0.0.1:50051"
 
@@ -51,6 +51,13 @@ SUPERVISED = Group(
             "parent_pid",
             integer(1),
             "die when the parent process, which must be PID, dies",
+        ),
+        Value(
+            ("--ready-file",),
+            "FNAME",
+            "ready_file",
+            path,
+            "make this file before anybody is told that the core serves",
         ),
     ),
 )

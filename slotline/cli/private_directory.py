@@ -14,6 +14,7 @@ from slotline.cli.values import MAX_UNIX_PATH_BYTES
 _PREFIX = "slotline-"
 _LOCK = "owner.lock"
 SOCKET = "core.sock"
+_READY = "ready"
 # What the core may add to the socket's name for a lock of its own.
 _ROOM = len(_PREFIX) + 8 + len(SOCKET) + 16
 
@@ -40,6 +41,11 @@ class PrivateDirectory:
     def socket_address(self) -> str:
         """gRPC address of the socket inside."""
         return f"unix:{self.path / SOCKET}"
+
+    @property
+    def ready_file(self) -> Path:
+        """A file that exists once a core has served."""
+        return self.path / _READY
 
     def write(self, name: str, content: str) -> Path:
         """Put a file that only its owner may read into the directory and return its path."""

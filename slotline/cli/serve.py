@@ -63,7 +63,13 @@ def run(parsed: Parsed) -> int:
         display = StartupDisplay(_facts(config, model, rest, grpc))
         # What variables said is on the child's command line, except for the keys: these are in a file.
         start = partial(ChildProcess, command, environment=without_variables(os.environ))
-        supervisor = Supervisor(start, partial(probe_core, rest.core), display, hang_timeout_s=config.hang_timeout_s)
+        supervisor = Supervisor(
+            start,
+            partial(probe_core, rest.core),
+            display,
+            has_served=directory.ready_file.exists,
+            hang_timeout_s=config.hang_timeout_s,
+        )
         signals.before_exit.append(supervisor.kill)
         return _serve(config, rest, supervisor, display, signals)
 
@@ -133,6 +139,7 @@ def core_command(parsed: Parsed, config: CoreConfig, directory: PrivateDirectory
         command += ["--listen", address]
     for address in grpc.optional:
         command += ["--optional-listen", address]
+    command += ["--ready-file", str(directory.ready_file)]
     # A copy of that file: what was given may be a pipe, or have changed when the core is restarted.
     command += [*parsed.arguments_of(PASSED_TO_CORE, leave_out=SYSTEM_PROMPT_FILE), "--model", config.model.path]
     if config.system_prompt is not None:

@@ -95,6 +95,7 @@ class Supervisor:
         start: starts the process.
         probe: asks the core how far it is; None while it cannot be reached.
         watcher: is told how the first start goes.
+        has_served: whether a core has ever served, however shortly: it may die before a probe finds out.
         hang_timeout_s: how long a core may leave questions unanswered before it is replaced; it reports by itself that
             its engine has stalled. None for any time.
         clock: monotonic seconds.
@@ -106,12 +107,14 @@ class Supervisor:
         probe: Callable[[], CoreReport | None],
         watcher: Watcher,
         *,
+        has_served: Callable[[], bool] = lambda: False,
         hang_timeout_s: float | None = DEFAULT_HANG_TIMEOUT_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._start = start
         self._probe = probe
         self._watcher = watcher
+        self._has_served = has_served
         self._hang_timeout_s = hang_timeout_s
         self._clock = clock
         self._policy = RestartPolicy()
@@ -134,6 +137,8 @@ class Supervisor:
             self._phase = CorePhase.STARTING
             if self._stopping.is_set():
                 return
+            if self._has_served():
+                self._policy.became_ready()
             delay_s = self._policy.died(self._clock() - started_s)
             if delay_s is None:
                 logger.error("core given up", extra={"reason": reason})
@@ -211,7 +216,7 @@ class Supervisor:
                         self._became_ready()
                 case CorePhase.FAILED:
                     logger.error("unable to load model", extra={"reason": report.message})
-                    if self._was_ready:
+                    if self._was_ready or self._has_served():
                         return f"was ended, for it could not load its model: {report.message}"
                     # It stays up and says so.
                     self._watcher.failed(report.message)

@@ -11,6 +11,7 @@ import math
 import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 from service.config import KvOverride, LoraAdapter
@@ -33,6 +34,11 @@ def text(name: str, value: str) -> str:
     if not value:
         raise InvalidValue(f"{name} needs a value that is not empty")
     return value
+
+
+def path(name: str, value: str) -> Path:
+    """The path of a file, which need not exist."""
+    return Path(text(name, value))
 
 
 def integer(

@@ -23,6 +23,7 @@ from slotline.cli.default_model import default_model_path
 from slotline.v1 import model_pb2, model_service_pb2_grpc
 from tests.support.event_stream import EventStream
 from tests.support.server import PATIENCE_S, SLOTLINE, NotSeen, RunningProcess, Server
+from tests.support.waiting import wait_until
 
 LOADING = {"status": "loading model"}
 STALLED = {"status": "stalled"}
@@ -163,6 +164,35 @@ def test_a_killed_core_costs_the_running_streams_and_nothing_else(temporary: Pat
         assert server.wait() == 0
     assert not _is_alive(second)
     assert list(temporary.iterdir()) == []
+
+
+def test_a_core_is_started_again_however_often_and_soon_it_dies_after_it_served() -> None:
+    """Each is killed as soon as somebody was told that it serves, which is sooner than it is asked again."""
+    with Server() as server:
+        for life in (1, 2, 3, 4):
+            core = server.core_pid(life)
+            wait_until("health is 200", lambda: requests.get(f"{server.rest_url}/health", timeout=PATIENCE_S).ok)
+            os.kill(core, signal.SIGKILL)
+        core = server.core_pid(5)
+        wait_until("health is 200", lambda: requests.get(f"{server.rest_url}/health", timeout=PATIENCE_S).ok)
+        assert _complete(server)["tokens_predicted"] == 8
+        assert _is_alive(core)
+
+
+def test_a_model_that_is_missing_at_a_restart_is_tried_again(tmp_path: Path) -> None:
+    """As while its file is being replaced."""
+    path, elsewhere = tmp_path / "model.gguf", tmp_path / "elsewhere.gguf"
+    shutil.copy(default_model_path(), path)
+    with Server("-m", str(path)) as server:
+        server.wait_until_ready()
+        path.rename(elsewhere)
+        os.kill(server.core_pid(), signal.SIGKILL)
+        failed = server.wait_for_record("unable to load model", number=2)
+        assert "does not exist" in failed["reason"]
+        elsewhere.rename(path)
+        server.wait_until_ready_again()
+        assert _complete(server)["tokens_predicted"] == 8
+        assert "error" not in server.stderr
 
 
 def test_a_stopped_core_is_told_and_replaced() -> None:

@@ -25,8 +25,9 @@ def configs(monkeypatch: pytest.MonkeyPatch) -> list[CoreConfig]:
     """The configurations with which a core was started; none really is, no file is read, logging stays as it is."""
     started: list[CoreConfig] = []
 
-    def run_core(config: CoreConfig, *, is_supervised: bool, watcher: Watcher | None) -> int:
+    def run_core(config: CoreConfig, *, is_supervised: bool, watcher: Watcher | None, ready_file: Path | None) -> int:
         assert is_supervised == (watcher is None)
+        assert is_supervised or ready_file is None
         started.append(config)
         return 7
 

@@ -24,6 +24,7 @@ OWN_SETTINGS = {
     "log_format",
     "log_disable",
     "parent_pid",
+    "ready_file",
     "grpc_listen",
     "grpc",
     "service",

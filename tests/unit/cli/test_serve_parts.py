@@ -75,6 +75,7 @@ def test_the_command_of_the_core_describes_the_same_core(directory: PrivateDirec
     assert core.optional_listen == ("127.0.0.1:50051",)
     assert settings["parent_pid"] == os.getpid()
     assert settings["verbose"] is True
+    assert settings["ready_file"] == directory.ready_file
 
 
 def test_keys_reach_the_core_in_a_file_that_only_we_can_read(directory: PrivateDirectory) -> None:

@@ -55,11 +55,17 @@ class FakeCores:
         self.ignores: frozenset[signal.Signals] = frozenset()
         self.failures_to_start = 0
         self.n_probes = 0
+        self.has_served = False
         self.changed = Event()
         # What passes while a probe waits for its answer.
         self.probe_s = 0.0
         self.supervisor = Supervisor(
-            self._start, self._probe, self, hang_timeout_s=hang_timeout_s, clock=lambda: self.now_s
+            self._start,
+            self._probe,
+            self,
+            has_served=lambda: self.has_served,
+            hang_timeout_s=hang_timeout_s,
+            clock=lambda: self.now_s,
         )
         self.running = gevent.spawn(self.supervisor.run)
 
@@ -154,6 +160,41 @@ def test_a_core_that_never_serves_is_given_up_after_three_deaths(cores: FakeCore
     assert cores.running.ready()
     assert len(cores.children) == 3
     assert cores.told == ["gave up: was killed by signal 9 (SIGKILL)"]
+
+
+def test_a_core_that_served_too_shortly_to_be_seen_is_always_started_again(cores: FakeCores) -> None:
+    """Whoever asked it in between was served, and so will be others."""
+    for number in range(1, 5):
+        child = cores.wait_for_start(number)
+        # It served, and was killed before any probe could find out.
+        cores.has_served = True
+        child.end(-9)
+    cores.wait_for_start(5)
+    assert cores.told == []
+
+
+def test_a_model_that_cannot_be_loaded_any_more_is_tried_again_and_again() -> None:
+    """Its file is being replaced, or memory is short for a moment."""
+    cores = _serving()
+    cores.report = FAILED
+    cores.children[0].end(-9)
+    for number in (2, 3, 4):
+        child = cores.wait_for_start(number)
+        cores.wait_for_start(number + 1)
+        assert child.signals == [signal.SIGKILL]
+    cores.report = READY
+    cores.wait_for_probes(10)
+    assert cores.supervisor.phase is CorePhase.READY
+    # People are told of the first start alone.
+    assert cores.told == ["ready"]
+    _end(cores)
+
+
+def test_a_model_that_cannot_be_loaded_after_it_served_unseen_is_tried_again(cores: FakeCores) -> None:
+    cores.report = FAILED
+    cores.has_served = True
+    cores.wait_for_start(3)
+    assert cores.told == []
 
 
 def test_a_model_that_cannot_be_loaded_is_no_reason_to_start_again(cores: FakeCores) -> None:

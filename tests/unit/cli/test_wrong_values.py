@@ -37,6 +37,7 @@ WRONG_VALUES = {
     "--api-key-file": "/nothing",
     "--drain-timeout": "-1",
     "--hang-timeout": "never",
+    "--ready-file": "",
     "--threads": "0",
     "--flash-attn": "yes",
     "--threads-batch": "1.5",
