@@ -88,7 +88,7 @@ class Core(Protocol):
     """A core as the adapter sees it. All methods are for greenlets of the hub's thread."""
 
     def generate(
-        self, requests: Sequence[GenerateRequest], *, deadline_s: float | None, priority: int = 0
+        self, requests: Sequence[GenerateRequest], *, deadline_s: float | None, priority: int = 0, tenant: str = ""
     ) -> ResponseStream:
         """Start one Generate call per request.
 
@@ -96,6 +96,7 @@ class Core(Protocol):
             requests: one per prompt.
             deadline_s: seconds for all of them together; None for no limit.
             priority: of all of them; -100 to 100.
+            tenant: whose requests they are; see ``ApiKeys.tenant``.
         """
 
     def start(

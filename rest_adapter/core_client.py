@@ -41,8 +41,10 @@ _CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", -1),
 )
 
-#: How the core is told a call's priority.
+#: How the core is told a call's priority, ...
 _PRIORITY_KEY = "slotline-priority"
+#: ... and whose call it is.
+_TENANT_KEY = "slotline-tenant"
 
 _Metadata = tuple[tuple[str, str], ...]
 _Pair = tuple[int, GenerateResponse]
@@ -67,10 +69,14 @@ class CoreClient:
         # Whatever is submitted later runs later, so every call finds the channel.
         self._bridge.submit(self._open_channel())
 
-    def generate(self, requests: Sequence[GenerateRequest], *, deadline_s: float | None, priority: int = 0) -> _Stream:
+    def generate(
+        self, requests: Sequence[GenerateRequest], *, deadline_s: float | None, priority: int = 0, tenant: str = ""
+    ) -> _Stream:
         """Start one Generate call per request, as ``Core.generate`` says."""
         mailbox: Mailbox[_Pair] = Mailbox(self._bridge)
-        metadata = self._metadata if not priority else (*self._metadata, (_PRIORITY_KEY, str(priority)))
+        metadata = self._metadata_of(tenant)
+        if priority:
+            metadata = (*metadata, (_PRIORITY_KEY, str(priority)))
         work = self._relay_all(requests, deadline_s, metadata, mailbox)
         return _Stream(mailbox, self._submit(mailbox, work), self._calls)
 
@@ -99,6 +105,9 @@ class CoreClient:
         """Cancel everything and end the thread. Idempotent."""
         self.end_calls(RpcFailure(grpc.StatusCode.UNAVAILABLE, "DRAINING", "the adapter is shutting down"))
         self._bridge.close()
+
+    def _metadata_of(self, tenant: str) -> _Metadata:
+        return (*self._metadata, (_TENANT_KEY, tenant)) if tenant else self._metadata
 
     def _submit(self, mailbox: Mailbox[Any], work: Coroutine[Any, Any, None]) -> Future[None]:
         return self._bridge.submit(_finishing(mailbox, work))

@@ -182,6 +182,8 @@ class CoreConfig:
         cache_ram_mib: main memory for what slots held; see ``EngineConfig``.
         kv_unified: every slot may use the whole context; then sequences give way when all cells are in use.
         api_keys: with any, every call needs one of them, except those of standard health.
+        adapter_key: another one that is presented by the adapter which started this core and has its clients' keys;
+            see ``service.api.tenants``. None without ``api_keys``.
     """
 
     model: ModelConfig
@@ -201,6 +203,7 @@ class CoreConfig:
     cache_ram_mib: int = DEFAULT_CACHE_RAM_MIB
     kv_unified: bool = False
     api_keys: tuple[str, ...] = field(default=(), repr=False)
+    adapter_key: str | None = field(default=None, repr=False)
     engine: EngineConfig = field(init=False)
 
     def __post_init__(self) -> None:
@@ -221,6 +224,11 @@ class CoreConfig:
                 cache_ram_mib=self.cache_ram_mib,
             ),
         )
+
+    @property
+    def all_keys(self) -> tuple[str, ...]:
+        """What calls may present; empty if they need nothing."""
+        return self.api_keys if self.adapter_key is None else (*self.api_keys, self.adapter_key)
 
     @property
     def model_name(self) -> str:

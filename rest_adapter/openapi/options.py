@@ -26,6 +26,7 @@ from slotline.v1.generation_pb2 import GenerateRequest
 # Bounds of the core, which has the last word on them.
 MAX_SAMPLERS = 64
 MAX_STOP_TEXTS = 128
+MAX_CACHE_SALT_BYTES = 128
 
 _KINDS: Mapping[Kind, Schema] = {"number": float32(), "integer": integer(), "boolean": BOOLEAN}
 
@@ -45,6 +46,7 @@ _FORMS: Mapping[str, Schema] = {
     "logit_bias": either(array(_BIASED_TOKEN), {"type": "object", "additionalProperties": _BIAS}),
     "samplers": array(STRING | {"enum": list(SAMPLER_NAMES)}, maxItems=MAX_SAMPLERS),
     "stop": either(STRING, array(STRING, maxItems=MAX_STOP_TEXTS)),
+    "cache_salt": STRING | {"maxLength": MAX_CACHE_SALT_BYTES},
     "grammar": STRING,
     "system_prompt": either(
         STRING,
@@ -96,6 +98,10 @@ _ABOUT: Mapping[str, tuple[object, str]] = {
     "cache_prompt": (
         _NONE,
         "Evaluate only what no earlier prompt began with; true unless the server has --no-cache-prompt.",
+    ),
+    "cache_salt": (
+        "",
+        "Shares caches only with requests of the same salt, and with API keys of the same key; at most 128 bytes.",
     ),
     "grammar": ("", "GBNF grammar with a rule named root that the text must obey, at most 64 KiB."),
     "system_prompt": (

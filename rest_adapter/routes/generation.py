@@ -58,7 +58,9 @@ def answer_generation(
         reply = make_reply()
         _drop_unknown_ids(site.core, requests)
         limit_s = shorter(timeout_s, site.config.request_timeout_s)
-        stream = _Renaming(site.core.generate(requests, deadline_s=limit_s, priority=priority), in_json_terms)
+        tenant = site.keys.tenant()
+        started = site.core.generate(requests, deadline_s=limit_s, priority=priority, tenant=tenant)
+        stream = _Renaming(started, in_json_terms)
         cleanup.callback(stream.close)
         cleanup.enter_context(DisconnectWatch(request.environ.get(SOCKET_KEY), stream.close))
         if not is_stream:

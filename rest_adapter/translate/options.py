@@ -137,6 +137,10 @@ def _read_grammar(request: GenerateRequest, name: str, value: object) -> None:
         request.constraint.gbnf = grammar
 
 
+def _read_cache_salt(request: GenerateRequest, name: str, value: object) -> None:
+    request.cache.cache_salt = read_str(name, value)
+
+
 def _read_system_prompt(request: GenerateRequest, name: str, value: object) -> None:
     if not isinstance(value, str | dict):
         raise refusal(name, value, "a string or an object with prompt, anti_prompt and assistant_name")
@@ -181,6 +185,7 @@ OPTIONS: tuple[Option, ...] = (
     _int("n_keep", "n_keep", _at_least(-1)),
     _int("slot_id", "cache.slot_id", _absent_if_negative),
     _bool("cache_prompt", "cache.cache_prompt"),
+    Option("cache_salt", "cache.cache_salt", _read_cache_salt),
     Option("grammar", "constraint.gbnf", _read_grammar),
     Option("system_prompt", "system_prompt", _read_system_prompt),
     Option("image_data", "", _read_image_data),

@@ -19,6 +19,7 @@ from service.errors import Unauthenticated
 logger = logging.getLogger(__name__)
 
 METADATA_KEY = "authorization"
+Metadata = Iterable[tuple[str, str | bytes]]
 #: Probes of load balancers and containers have no keys; this service tells nothing but a state.
 OPEN_PREFIX = "/grpc.health.v1.Health/"
 _SCHEME = b"Bearer "
@@ -47,15 +48,21 @@ class ApiKeyInterceptor(grpc.aio.ServerInterceptor):
             return await continuation(handler_call_details)
         return _refusal(method)
 
-    def _is_valid(self, metadata: Iterable[tuple[str, str | bytes]] | None) -> bool:
-        values = [value for name, value in metadata or () if name == METADATA_KEY]
-        if len(values) != 1:
-            return False
-        presented = values[0] if isinstance(values[0], bytes) else values[0].encode(errors="replace")
-        if not presented.startswith(_SCHEME):
+    def _is_valid(self, metadata: Metadata | None) -> bool:
+        presented = presented_key(metadata)
+        if presented is None:
             return False
         # All of them every time: how long it takes must not tell which one it was.
-        return sum([hmac.compare_digest(presented.removeprefix(_SCHEME), key) for key in self._keys]) > 0
+        return sum([hmac.compare_digest(presented, key) for key in self._keys]) > 0
+
+
+def presented_key(metadata: Metadata | None) -> bytes | None:
+    """The key that a call presents, right or wrong; None if it presents none, or several."""
+    values = [value for name, value in metadata or () if name == METADATA_KEY]
+    if len(values) != 1:
+        return None
+    presented = values[0] if isinstance(values[0], bytes) else values[0].encode(errors="replace")
+    return presented.removeprefix(_SCHEME) if presented.startswith(_SCHEME) else None
 
 
 def _refusal(method: str) -> _Handler:

@@ -17,6 +17,7 @@ from service.api.convert.tokens import detokenize_response, tokenize_response
 from service.api.core import Core
 from service.api.priority import priority_of
 from service.api.rpc import RpcCall
+from service.api.tenants import Tenants, salted
 from service.engine.types import Embedded, Request
 from service.errors import DeadlineExceeded
 from slotline.v1 import embedding_pb2, generation_pb2, inference_service_pb2_grpc, tokenization_pb2
@@ -26,10 +27,16 @@ if TYPE_CHECKING:
 
 
 class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
-    """``slotline.v1.InferenceService`` on a core."""
+    """``slotline.v1.InferenceService`` on a core.
 
-    def __init__(self, core: Core) -> None:
+    Args:
+        core: answers.
+        tenants: tells the tenants of calls; by default there is one.
+    """
+
+    def __init__(self, core: Core, tenants: Tenants | None = None) -> None:
         self._core = core
+        self._tenants = tenants or Tenants()
 
     async def Generate(
         self, request: generation_pb2.GenerateRequest, context: Context
@@ -38,10 +45,14 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
         async with RpcCall("Generate", context):
             with self._admitted(context):
                 model, wrapping = self._core.model(request.model), envelope(request)
-                priority = priority_of(context.invocation_metadata())
+                metadata = context.invocation_metadata()
+                priority, tenant = priority_of(metadata), self._tenants.tenant_of(metadata)
                 self._core.check_queue()
                 job = partial(generation_request, request, model, self._core.snapshot().system_prompt)
-                prepared = replace(await self._core.pool.run(request.ByteSize(), job), priority=priority)
+                prepared = await self._core.pool.run(request.ByteSize(), job)
+                prepared = replace(
+                    prepared, priority=priority, tenant=tenant, cache_salt=salted(tenant, prepared.cache_salt)
+                )
                 task_id = self._core.next_task_id()
                 collector = Collector(on_stall=partial(self._core.cancel, task_id), delay_s=wrapping.delta_delay_s)
                 encoder = StreamEncoder(prepared, model, wrapping.request_id, self._core.instance_id, task_id)

@@ -25,6 +25,7 @@ from service.api.listen import AddressBusy, ListenError, UnixAddress, UnixSocket
 from service.api.model import ModelServicer
 from service.api.served_model import Limits, LoadedModel
 from service.api.status import CoreState
+from service.api.tenants import Tenants
 from service.config import CoreConfig, ModelConfig
 from service.engine.thread import EngineThread
 from service.errors import ServiceError
@@ -158,10 +159,13 @@ class CoreServer:
         Raises:
             ListenError: a mandatory address cannot be listened on; nothing is left behind.
         """
-        keys = self._config.api_keys
+        keys = self._config.all_keys
+        tenants = Tenants(keys, self._config.adapter_key)
         self._server = grpc.aio.server(interceptors=[ApiKeyInterceptor(keys)] if keys else [], options=self._options)
         self._health = health.aio.HealthServicer()
-        inference_service_pb2_grpc.add_InferenceServiceServicer_to_server(InferenceServicer(self.core), self._server)
+        inference_service_pb2_grpc.add_InferenceServiceServicer_to_server(
+            InferenceServicer(self.core, tenants), self._server
+        )
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(self.core), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = [*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME]

@@ -76,6 +76,7 @@ class GenerationRequest:
         system_prompt: replaces the system prompt of all slots first, which must be idle; None changes nothing.
         want_tokens: put token records into pieces.
         grammar: GBNF that the output obeys, checked; empty for none.
+        tenant: whose request it is; shown in slot snapshots.
         echo: opaque value for the caller's own use; shown in slot snapshots.
     """
 
@@ -97,6 +98,7 @@ class GenerationRequest:
     system_prompt: SystemPrompt | None = None
     want_tokens: bool = False
     grammar: str = ""
+    tenant: str = ""
     echo: object = None
 
 

@@ -10,7 +10,7 @@ from service.config import CoreConfig, ModelConfig
 from service.errors import InvalidArgument
 from service.llama.options import MIN_CTX_SLOT
 from service.prompts.templates import resolve_template
-from slotline.cli.api_keys import API_KEYS, api_keys_of
+from slotline.cli.api_keys import API_KEYS, api_key_file, api_keys_of
 from slotline.cli.default_model import default_model_path
 from slotline.cli.options import Group, Value, invalid
 from slotline.cli.shared_options import COMPUTE, GENERAL, GPU, LONG_CONTEXT, MODEL, SLOTS, STOPPING, SUPERVISION
@@ -59,6 +59,14 @@ SUPERVISED = Group(
             path,
             "make this file before anybody is told that the core serves",
         ),
+        Value(
+            ("--adapter-key-file",),
+            "FNAME",
+            "adapter_key",
+            api_key_file,
+            "file with a key for the REST adapter alone, which may say whose call it makes; only with --api-key. With "
+            "any other key an adapter's clients share nothing with those who present the same keys here",
+        ),
     ),
 )
 
@@ -82,6 +90,10 @@ def core_config(settings: Mapping[str, Any]) -> CoreConfig:
     if settings.get("lora"):
         # Documented of --lora since it changed the weights in memory.
         settings["mmap"] = False
+    adapter_keys = settings.get("adapter_key")
+    settings["adapter_key"] = adapter_keys[0] if adapter_keys else None
+    if adapter_keys and not settings["api_keys"]:
+        raise invalid("--adapter-key-file", "--adapter-key-file is of no use without --api-key or --api-key-file")
     model = ModelConfig(**_fields_of(ModelConfig, settings))
     check_context(model.n_ctx, model.n_parallel)
     if "chat_template" in settings:

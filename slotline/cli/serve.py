@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -45,7 +46,7 @@ FLUSH_TIMEOUT_S = 2.0
 
 def run(parsed: Parsed) -> int:
     """Serve until a signal comes or the core is given up; returns the exit status."""
-    config = core_config(parsed.settings)
+    config = with_adapter_key(core_config(parsed.settings))
     logs.configure_from(parsed)
     logs.report_notices(parsed)
     api_keys.report(config.api_keys)
@@ -56,7 +57,9 @@ def run(parsed: Parsed) -> int:
         stack.callback(directory.remove)
         signals.before_exit.append(directory.remove)
         # REST first: should both want the same port, it is gRPC that is told so.
-        rest = bind_rest(replace(rest_config(parsed.settings), core=directory.socket_address))
+        rest = bind_rest(
+            replace(rest_config(parsed.settings), core=directory.socket_address, core_api_key=config.adapter_key)
+        )
         grpc = reserve(parsed.settings.get("grpc_listen", ()), stack)
         logger.info("gRPC addresses", extra={"addresses": [*grpc.mandatory, *grpc.optional]})
         command = core_command(parsed, config, directory, grpc)
@@ -101,6 +104,11 @@ def make_private_directory() -> PrivateDirectory:
         raise StartError(
             f"no temporary directory for the socket of the core: {error}; set TMPDIR to one that can be written"
         ) from None
+
+
+def with_adapter_key(config: CoreConfig) -> CoreConfig:
+    """The configuration with a key for our adapter, if clients need keys; nobody else ever knows it."""
+    return replace(config, adapter_key=secrets.token_urlsafe(32)) if config.api_keys else config
 
 
 def reserve(asked: Sequence[str], stack: ExitStack) -> GrpcAddresses:
@@ -149,6 +157,9 @@ def core_command(parsed: Parsed, config: CoreConfig, directory: PrivateDirectory
         # Everybody on the machine can read command lines.
         file = directory.write("api_keys", api_keys.as_file_content(config.api_keys))
         command += ["--api-key-file", str(file)]
+    if config.adapter_key is not None:
+        file = directory.write("adapter_key", api_keys.as_file_content((config.adapter_key,)))
+        command += ["--adapter-key-file", str(file)]
     return command
 
 

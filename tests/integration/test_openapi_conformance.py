@@ -26,6 +26,7 @@ from schemathesis.specs.openapi.checks import (
 from rest_adapter.config import RestConfig
 from rest_adapter.openapi import document
 from rest_adapter.openapi.forms import integer, token_id
+from rest_adapter.openapi.options import MAX_CACHE_SALT_BYTES
 from rest_adapter.routes import ROUTES
 from service.config import ModelConfig
 from service.engine.scripted import N_EMBD, N_VOCAB
@@ -42,6 +43,8 @@ MOST_ITEMS = 8
 # Fields of requests of which most values are refused by this model, need another field, or leave no time to answer.
 REPLACED: dict[str, Any] = {
     "best_of": {"type": "null"},
+    # As many characters as fit into its bytes.
+    "cache_salt": {"type": "string", "maxLength": MAX_CACHE_SALT_BYTES // 4},
     "dimensions": {"enum": [N_EMBD, None]},
     "grammar": {"enum": ["", 'root ::= "yes" | "no"', None]},
     "n": integer((1, 3)),

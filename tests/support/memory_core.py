@@ -98,6 +98,7 @@ class MemoryCore:
         self.unary_requests: list[Message] = []
         self.deadlines_s: list[float | None] = []
         self.priorities: list[int] = []
+        self.tenants: list[str] = []
         self.streams: list[MemoryStream] = []
         self.started: list[MemoryAnswer] = []
 
@@ -106,11 +107,12 @@ class MemoryCore:
         self._unary[method.path] = answer
 
     def generate(
-        self, requests: Sequence[GenerateRequest], *, deadline_s: float | None, priority: int = 0
+        self, requests: Sequence[GenerateRequest], *, deadline_s: float | None, priority: int = 0, tenant: str = ""
     ) -> MemoryStream:
         self.requests.extend(requests)
         self.deadlines_s.append(deadline_s)
         self.priorities.append(priority)
+        self.tenants.append(tenant)
         answers = [(number, answer) for number, request in enumerate(requests) for answer in self._script(request)]
         self.streams.append(MemoryStream(answers))
         return self.streams[-1]

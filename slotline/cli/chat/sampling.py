@@ -191,7 +191,7 @@ _ROWS: tuple[_Row, ...] = (
 )
 
 SAMPLING_OPTIONS: Mapping[str, SamplingOption] = {row[0]: SamplingOption(*row) for row in _ROWS}
-"""By name. All that a body of /completion can have but for what a terminal cannot show: n_probs, and images."""
+"""By name. All that a body of /completion can have but for cache_salt, n_probs and images: no use in a terminal."""
 
 # What other programs call them.
 _SYNONYMS = {

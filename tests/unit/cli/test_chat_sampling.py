@@ -21,7 +21,7 @@ from slotline.cli.values import InvalidValue
 from slotline.v1.generation_pb2 import GenerateRequest
 
 # Of the whole conversation, of other models, or only for programs.
-NOT_FOR_TERMINALS = {"system_prompt", "image_data", "n_probs"}
+NOT_FOR_TERMINALS = {"system_prompt", "image_data", "n_probs", "cache_salt"}
 EXAMPLES = [
     ("n_predict", "-1", -1),
     ("temperature", "0.3", 0.3),

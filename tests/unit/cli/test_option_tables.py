@@ -263,6 +263,15 @@ def test_the_adapters_key_for_the_core_is_the_first_line_of_a_file(tmp_path: Pat
     assert rest_config(parse(REST_GROUPS, arguments).settings).core_api_key == "one"
 
 
+def test_a_key_for_the_adapter_alone_needs_keys_for_clients(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("its\n")
+    arguments = ["-m", "x.gguf", "--adapter-key-file", str(tmp_path / "key")]
+    with pytest.raises(UsageError, match="of no use without --api-key"):
+        core_config(parse(CORE_GROUPS, arguments).settings)
+    config = core_config(parse(CORE_GROUPS, [*arguments, "--api-key", "k"]).settings)
+    assert (config.api_keys, config.adapter_key, config.all_keys) == (("k",), "its", ("k", "its"))
+
+
 def test_the_adapter_alone_is_told_where_the_core_is() -> None:
     assert rest_config(parse(REST_GROUPS, ["--core", "core:50051"]).settings).core == "core:50051"
 

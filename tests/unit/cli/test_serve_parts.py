@@ -86,6 +86,26 @@ def test_keys_reach_the_core_in_a_file_that_only_we_can_read(directory: PrivateD
     assert (directory.path / "api_keys").stat().st_mode & 0o777 == 0o600
 
 
+def test_the_adapters_own_key_reaches_the_core_in_a_file_as_well(directory: PrivateDirectory) -> None:
+    parsed = parse(SERVE_GROUPS, ["-m", "x.gguf", "--api-key", "first-secret"])
+    config = serve.with_adapter_key(core_config(parsed.settings))
+    assert config.adapter_key is not None
+    assert len(config.adapter_key) > 40
+    assert config.adapter_key not in repr(config)
+    command = serve.core_command(parsed, config, directory, GrpcAddresses())
+    assert config.adapter_key not in " ".join(command)
+    core = core_config(parse(CORE_GROUPS, command[5:]).settings)
+    assert (core.api_keys, core.adapter_key) == (("first-secret",), config.adapter_key)
+    assert (directory.path / "adapter_key").stat().st_mode & 0o777 == 0o600
+
+
+def test_without_keys_the_adapter_needs_none(directory: PrivateDirectory) -> None:
+    parsed = parse(SERVE_GROUPS, ["-m", "x.gguf"])
+    config = serve.with_adapter_key(core_config(parsed.settings))
+    assert config.adapter_key is None
+    assert "--adapter-key-file" not in serve.core_command(parsed, config, directory, GrpcAddresses())
+
+
 def test_the_default_model_is_named_to_the_core(directory: PrivateDirectory) -> None:
     parsed = parse(SERVE_GROUPS, [])
     config = core_config(parsed.settings)

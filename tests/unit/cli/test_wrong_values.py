@@ -59,6 +59,7 @@ WRONG_VALUES = {
     "--tensor-split": "0,0",
     "--main-gpu": "16",
     "--exit-with-parent": "0",
+    "--adapter-key-file": "/nothing",
     "--grpc": "h",
     "--service": "",
     "--http": "https://h",

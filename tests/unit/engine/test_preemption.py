@@ -50,6 +50,18 @@ def test_when_cells_run_out_the_youngest_request_waits_and_loses_nothing() -> No
     assert old.finished.slot_id == 0
 
 
+def test_what_a_preempted_request_leaves_in_memory_is_for_its_own_salt() -> None:
+    bench = EngineBench(EngineConfig(n_slots=1, n_ctx_slot=120))
+    bench.submit(request("b" * 40, cache_salt="yours"))
+    bench.step()
+    bench.submit(request("a" * 40, cache_salt="mine", priority=1))
+    bench.step()
+    assert bench.engine.snapshot().saved_prompts == 1
+    bench.run()
+    assert bench.complete(request("b" * 40, cache_salt="mine")).accepted.cached_prompt_tokens == 0
+    assert bench.complete(request("b" * 40, cache_salt="yours")).accepted.cached_prompt_tokens >= 32
+
+
 def test_a_preempted_request_goes_on_in_any_slot() -> None:
     bench = EngineBench(EngineConfig(n_slots=3, n_ctx_slot=120), n_cells=120)
     _, short = bench.submit(request("s", max_tokens=20))

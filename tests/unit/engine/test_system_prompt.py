@@ -46,6 +46,14 @@ def test_its_tokens_are_in_no_count() -> None:
     assert (slot.prompt_tokens, slot.prompt_tokens_done, slot.cached_tokens) == (5, 5, 12)
 
 
+def test_it_is_evaluated_once_for_all_salts_and_what_follows_it_is_not_shared() -> None:
+    bench = bench_with()
+    sinks = [bench.complete(request("the same question", cache_salt=salt)) for salt in ("a", "b")]
+    assert [sink.accepted.cached_prompt_tokens for sink in sinks] == [0, 0]
+    evaluated = sum(len(part.tokens) for batch in bench.model.decoded for part in batch)
+    assert evaluated == len(TEXT) + 2 * (len("the same question") + 7)
+
+
 def test_a_conversation_behind_it_is_cached_as_without() -> None:
     bench = bench_with()
     first = bench.complete(request("question"))

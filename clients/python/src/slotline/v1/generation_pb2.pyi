@@ -248,7 +248,7 @@ class CacheOptions(google.protobuf.message.Message):
     slot_id: builtins.int
     """Slot to use if it is free; another one is used otherwise. Default any."""
     cache_salt: builtins.str
-    """Prefixes are shared only between requests of equal salt. Default empty, at most 128 bytes."""
+    """Prefixes are shared only between requests of equal salt, and of the same tenant. Default empty, at most 128 bytes."""
     def __init__(
         self,
         *,

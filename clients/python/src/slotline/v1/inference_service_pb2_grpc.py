@@ -78,6 +78,9 @@ class InferenceServiceServicer(object):
         Metadata "slotline-priority", an integer from -100 to 100, 0 without it: of waiting calls those of the highest
         priority start first, in order of arrival. While no slot is free, a call also takes the slot of a running one of
         lower priority, which goes on later where it was.
+
+        Metadata "slotline-tenant", one word of at most 128 printable ASCII characters, says for whom the caller calls:
+        different ones share no caches and do not see each other's prompts. It divides what the caller's key may share.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
