@@ -12,7 +12,7 @@ from rest_adapter.config import RestConfig
 from rest_adapter.core import Core
 from rest_adapter.counts import ResponseCounts
 from rest_adapter.errors import AdapterError, InvalidBody, StreamClosed
-from rest_adapter.http_errors import HttpError, http_error
+from rest_adapter.http_errors import ADAPTER_FAILED, HttpError, http_error
 from rest_adapter.responses import SERVER_NAME, error_response
 from rest_adapter.routes import ROUTES, Site, page_files, page_response, static_response
 from rest_adapter.routes.gate import Gate
@@ -158,4 +158,4 @@ def _nested_too_deeply(error: RecursionError) -> Response:
 
 def _unexpected_error(error: Exception) -> Response:
     logger.exception("route failed", extra={"method": request.method, "path": request.path})
-    return error_response(HttpError(500, "server_error", "the adapter failed to answer; its log has the reason"))
+    return error_response(ADAPTER_FAILED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge, RequestTimeout, UnsupportedMediaType
 
-from rest_adapter.errors import InvalidBody
+from rest_adapter.errors import Crowded, InvalidBody
 from rest_adapter.translate.jsontext import decode, show
 from rest_adapter.verbose import log_request_body
 
@@ -16,6 +16,7 @@ def read_body() -> dict[str, object]:
     The content type does not matter: clients of this API have always sent JSON under any.
 
     Raises:
+        Crowded: the place of its connection was needed before all of it had come.
         InvalidBody: the body is not JSON, or not all of it came.
         RequestEntityTooLarge: it is larger than allowed.
         RequestTimeout: it did not come in time.
@@ -30,7 +31,10 @@ def read_body() -> dict[str, object]:
         is_cut_off = len(raw) == request.max_content_length and bool(request.environ["wsgi.input"].read(1))
     except (ClientDisconnected, OSError):
         # The first is what Werkzeug makes of everything that can happen while a body is being read.
-        if getattr(request.environ["wsgi.input"], "is_late", False):
+        source = request.environ["wsgi.input"]
+        if getattr(source, "gave_way", False):
+            raise Crowded from None
+        if getattr(source, "is_late", False):
             raise RequestTimeout("the request did not come within the time that --timeout allows") from None
         raise InvalidBody(
             "the body ends before its Content-Length or its last chunk, or is not chunked correctly"

@@ -19,6 +19,8 @@ class RestConfig:
         core_api_key: key that the core is given with every call, or None.
         api_keys: with any, clients need one of them for every route that is not public.
         static_path: directory whose files take precedence over every GET route, or None.
+        header_timeout_s: seconds from the first byte of a request to the end of its headers; never more than
+            ``timeout_s``.
         timeout_s: seconds that one socket read or write may take, and a request until all of it has come; no limit on
             the answer.
         request_timeout_s: seconds that a whole generation may take, queue included; None for no limit.
@@ -38,6 +40,7 @@ class RestConfig:
     core_api_key: str | None = field(default=None, repr=False)
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     static_path: str | None = None
+    header_timeout_s: float = 20.0
     timeout_s: float = 600.0
     request_timeout_s: float | None = None
     max_body_bytes: int = 64 * 1024 * 1024

@@ -5,6 +5,7 @@ AdapterError
 ├── InvalidBody         the body is not JSON
 ├── Unauthorized        a missing or wrong API key
 ├── Overloaded          this adapter serves as many generations as it may
+├── Crowded             the place of the request's connection was needed before all of it had come
 ├── NotOffered          a route that is off as this adapter was started
 └── RpcFailure          the core refused or failed
 StreamClosed            nobody waits for the answer any more
@@ -51,6 +52,13 @@ class Overloaded(AdapterError):
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"{limit} generations are running or waiting, as many as allowed; try again later")
+
+
+class Crowded(AdapterError):
+    """The place of the request's connection was needed before all of it had come."""
+
+    def __init__(self) -> None:
+        super().__init__("all connections are taken, and this request had not come as a whole; try again")
 
 
 class NotOffered(AdapterError):

@@ -13,11 +13,12 @@ from gevent import GreenletExit
 from gevent.pywsgi import WSGIHandler
 
 from rest_adapter.disconnect import SOCKET_KEY
-from rest_adapter.http_errors import HttpError
-from rest_adapter.http_head import HeadersTooLarge, check_request_line, path_of, read_fields
-from rest_adapter.request_body import Deadline, RequestBody
-from rest_adapter.responses import JSON, SERVER_NAME
-from rest_adapter.translate.jsontext import encode
+from rest_adapter.errors import Crowded
+from rest_adapter.http_errors import ADAPTER_FAILED, http_error, late_headers, malformed_request
+from rest_adapter.http_head import check_request_line, path_of, read_fields, read_request_line
+from rest_adapter.places import Place
+from rest_adapter.request_body import Deadline, RequestBody, TooSlow
+from rest_adapter.responses import last_response
 
 if TYPE_CHECKING:
     from rest_adapter.server import HttpServer
@@ -28,13 +29,12 @@ logger = logging.getLogger(__name__)
 KEEP_ALIVE_S = 5.0
 # A connection that was accepted just before the server began to drain has this long to send its request.
 DRAINING_S = 0.5
+# Whoever is told why its connection ends has this long to take the words.
+LAST_ANSWER_S = 2.0
 # Polled by an editor plugin; a record per poll would bury the others.
 _UNLOGGED_PATHS = frozenset({"/v1/health"})
-
-# What pywsgi reads of one; allowed is less.
-_MAX_REQUEST_LINE = 8192
-# How much of a reason is repeated to a client; it may quote what the client sent.
-_REASON_SHOWN = 400
+# For pywsgi, which closes the connection if the request line is empty.
+_NONE, _SOME = "", "\n"
 
 
 class ConnectionHandler(WSGIHandler):
@@ -45,22 +45,15 @@ class ConnectionHandler(WSGIHandler):
     def handle(self) -> None:
         # pywsgi leaves the closing of the reader to the garbage collector, which may be long.
         reader = self.rfile
+        self._place = Place(self.server.places, self.socket)
         try:
             super().handle()
         except OSError as error:
             # The client did not stay to be told what is wrong with its request.
             logger.info("client gone", extra={"remote_addr": self._remote()[0], "reason": str(error)})
         finally:
+            self._place.keep()
             reader.close()
-
-    def handle_one_request(self) -> Any:
-        outcome = super().handle_one_request()
-        if isinstance(outcome, tuple) and outcome[0] == "414":
-            # pywsgi's own answer has no body.
-            return _last_answer(
-                "414 Request-URI Too Long", f"the request line has {_MAX_REQUEST_LINE} bytes or more; allowed are fewer"
-            )
-        return outcome
 
     def handle_one_response(self) -> None:
         super().handle_one_response()
@@ -69,25 +62,28 @@ class ConnectionHandler(WSGIHandler):
             self.close_connection = True
 
     def read_requestline(self) -> str:
+        # Waits for the first byte only. What is wrong with the line itself is told like what is wrong with the headers.
         self.socket.settimeout(DRAINING_S if self.server.is_draining else KEEP_ALIVE_S)
-        with self.server.idle(self.socket):
-            self.rfile.peek(1)
+        self._place.await_request()
+        if not self.rfile.peek(1) or self._place.gave_way:
+            return _NONE
+        self._place.begin_request()
         self.socket.settimeout(self.server.io_timeout_s)
+        self._head_deadline = Deadline(self.server.header_timeout_s)
         self._deadline = Deadline(self.server.io_timeout_s)
-        with self._deadline.limit():
-            line: str = super().read_requestline()
-            # Clients of old end a body with a line end that does not count.
-            return super().read_requestline() if line == "\r\n" else line
+        return _SOME
 
     def read_request(self, raw_requestline: str) -> Any:
-        check_request_line(raw_requestline)
-        is_read: Any = super().read_request(raw_requestline)
+        with self._head_deadline.limit():
+            line = read_request_line(self.rfile)
+        check_request_line(line)
+        is_read: Any = super().read_request(line)
         self.path = path_of(str(self.path))
         return is_read
 
     def MessageClass(self, rfile: Any, *_: Any) -> Any:
         # pywsgi's name for what reads the headers.
-        with self._deadline.limit():
+        with self._head_deadline.limit():
             fields = read_fields(rfile)
         headers = super().MessageClass(BytesIO())
         for name, value in fields:
@@ -104,6 +100,7 @@ class ConnectionHandler(WSGIHandler):
             socket=self.socket if is_asking else None,
             chunked_input="Transfer-Encoding" in self.headers,
             deadline=self._deadline,
+            place=self._place,
         )
         environ["wsgi.input"] = self._body
         environ["wsgi.input_terminated"] = True
@@ -127,21 +124,21 @@ class ConnectionHandler(WSGIHandler):
     def _handle_client_error(self, ex: BaseException) -> tuple[str, bytes] | None:
         # pywsgi's hook for what goes wrong before a request is complete; None closes without an answer.
         address = self._remote()[0]
+        self.socket.settimeout(LAST_ANSWER_S)
         if isinstance(ex, OSError):
             logger.info("incomplete request", extra={"remote_addr": address, "reason": str(ex)})
-            return None
+            if self._place.gave_way:
+                return last_response(http_error(Crowded()))
+            return last_response(late_headers(self.server.header_timeout_s)) if isinstance(ex, TooSlow) else None
         logger.warning("malformed request", extra={"remote_addr": address, "reason": str(ex)})
-        if isinstance(ex, HeadersTooLarge):
-            return _last_answer("431 Request Header Fields Too Large", str(ex))
-        return _last_answer("400 Bad Request", f"this is not an HTTP/1.1 request: {str(ex)[:_REASON_SHOWN]}")
+        return last_response(malformed_request(ex))
 
     def _send_error_response_if_possible(self, error_code: int) -> None:
         # pywsgi's own answers are not JSON. This is the last resort, for what went wrong outside of the application.
         self.close_connection = True
         if not self.response_length:
-            message = "the adapter failed to answer; its log has the reason"
             with suppress(OSError):
-                self.socket.sendall(_last_answer("500 Internal Server Error", message, "server_error")[1])
+                self.socket.sendall(last_response(ADAPTER_FAILED)[1])
 
     def _log_error(self, t: type[BaseException], v: BaseException, tb: Any) -> None:
         # GreenletExit is our own doing: the drain time was over.
@@ -174,14 +171,3 @@ class ConnectionHandler(WSGIHandler):
 
     def _remote(self) -> tuple[str, int]:
         return str(self.client_address[0]), int(self.client_address[1])
-
-
-def _last_answer(status: str, message: str, kind: str = "invalid_request_error") -> tuple[str, bytes]:
-    """A whole response, for requests that no route ever sees, and its status code."""
-    code = status.partition(" ")[0]
-    body = encode(HttpError(int(code), kind, message).body())
-    head = (
-        f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: {JSON}\r\n"
-        f"Content-Length: {len(body)}\r\nServer: {SERVER_NAME}\r\n\r\n"
-    )
-    return code, head.encode() + body

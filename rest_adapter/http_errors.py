@@ -8,8 +8,12 @@ from dataclasses import dataclass, field
 
 from grpc import StatusCode
 
-from rest_adapter.errors import AdapterError, NotOffered, Overloaded, RpcFailure, Unauthorized
+from rest_adapter.errors import AdapterError, Crowded, NotOffered, Overloaded, RpcFailure, Unauthorized
+from rest_adapter.http_head import HeadersTooLarge, LineTooLong
 from rest_adapter.translate.options import json_name
+
+# How much of a reason is repeated to a client; it may quote what the client sent.
+_REASON_SHOWN = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,28 @@ class HttpError:
         return {"error": {"code": self.status, "message": self.message, "type": self.type, **self.extra}}
 
 
+ADAPTER_FAILED = HttpError(500, "server_error", "the adapter failed to answer; its log has the reason")
+"""What is told of faults of the adapter itself."""
+
+
+def malformed_request(reason: BaseException) -> HttpError:
+    """What is told of a request that is none, or whose head is too long."""
+    match reason:
+        case LineTooLong():
+            return HttpError(414, "invalid_request_error", str(reason))
+        case HeadersTooLarge():
+            return HttpError(431, "invalid_request_error", str(reason))
+        case _:
+            message = f"this is not an HTTP/1.1 request: {str(reason)[:_REASON_SHOWN]}"
+            return HttpError(400, "invalid_request_error", message)
+
+
+def late_headers(timeout_s: float) -> HttpError:
+    """What is told of a request whose headers did not end in time."""
+    message = f"the headers did not come within the {timeout_s:g} seconds that --header-timeout and --timeout allow"
+    return HttpError(408, "invalid_request_error", message)
+
+
 def http_error(error: AdapterError) -> HttpError:
     """How HTTP tells an error."""
     match error:
@@ -42,6 +68,8 @@ def http_error(error: AdapterError) -> HttpError:
             return HttpError(401, "authentication_error", error.message)
         case Overloaded():
             return HttpError(429, "rate_limit_error", error.message, retry_after_s=1)
+        case Crowded():
+            return HttpError(503, "unavailable_error", error.message, retry_after_s=1)
         case NotOffered():
             return HttpError(404, "not_found_error", error.message)
         case _:

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
+# A request line must be shorter.
+MAX_LINE_BYTES = 8192
 MAX_HEADERS = 100
 MAX_HEADERS_BYTES = 64 * 1024
 
@@ -23,8 +25,31 @@ _FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~\x80-\xff]*?)[ 
 Fields = Sequence[tuple[str, str]]
 
 
+class LineTooLong(ValueError):
+    """The request line is too long."""
+
+
 class HeadersTooLarge(ValueError):
     """There are too many headers, or they are too long."""
+
+
+def read_request_line(reader: BinaryIO) -> str:
+    """Read a request line with its line end.
+
+    Raises:
+        ConnectionError: the client left before its end.
+        LineTooLong: it is too long.
+    """
+    # Clients of old end a body with a line end that does not count.
+    for _ in range(2):
+        line = reader.readline(MAX_LINE_BYTES).decode("latin-1")
+        if line != "\r\n":
+            break
+    if len(line) == MAX_LINE_BYTES:
+        raise LineTooLong(f"the request line has {MAX_LINE_BYTES} bytes or more; allowed are fewer")
+    if not line:
+        raise ConnectionError("the client left before its request")
+    return line
 
 
 def check_request_line(line: str) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import gevent
 from gevent.pywsgi import Input
 
+from rest_adapter.places import Place
+
 # After an answer, what is left of the body is read for at most this long, so that the next request can follow.
 LINGER_S = 2.0
 # A chunked body is read in pieces of this size, with a chance for others after each: chunks of a single byte cost so
@@ -47,6 +49,7 @@ class RequestBody(Input):
         socket: where to write "100 Continue" to before the first read, or None.
         chunked_input: whether the body comes in chunks.
         deadline: when it must have come.
+        place: the connection's place, which is kept once the end of the body has been read.
 
     Attributes:
         is_broken: what is left of it, if anything, cannot be read.
@@ -55,13 +58,27 @@ class RequestBody(Input):
     """
 
     def __init__(
-        self, reader: Any, content_length: int | None, *, socket: Any, chunked_input: bool, deadline: Deadline
+        self,
+        reader: Any,
+        content_length: int | None,
+        *,
+        socket: Any,
+        chunked_input: bool,
+        deadline: Deadline,
+        place: Place,
     ) -> None:
         super().__init__(reader, content_length, socket=socket, chunked_input=chunked_input)
         self._deadline = deadline
         self.is_broken = False
         self.is_done = False
         self.is_late = False
+        self._place = place
+        self._keep_place_at_end()
+
+    @property
+    def gave_way(self) -> bool:
+        """Whether it was cut off because somebody else needed the connection's place."""
+        return self.is_broken and self._place.gave_way
 
     def read(self, length: int | None = None) -> bytes:
         """Read up to ``length`` bytes, or all.
@@ -94,7 +111,13 @@ class RequestBody(Input):
             # pywsgi's for a chunk without a size.
             self.is_broken = True
             raise OSError(f"a chunk is malformed: {error}") from error
+        self._keep_place_at_end()
         return data
+
+    def _keep_place_at_end(self) -> None:
+        is_at_end = self.chunk_length == 0 if self.chunked_input else self.position >= (self.content_length or 0)
+        if is_at_end:
+            self._place.keep()
 
     def _discard(self) -> None:
         # pywsgi's hook after the answer. Who still waits for "100 Continue" may send the body or not: nobody can tell.

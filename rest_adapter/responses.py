@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from flask import Response
 
 from rest_adapter.http_errors import HttpError
@@ -26,3 +28,18 @@ def error_response(error: HttpError) -> Response:
     if error.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
+
+
+def last_response(error: HttpError) -> tuple[str, bytes]:
+    """The status code and all bytes of an answer to what no route ever sees; it ends the connection."""
+    body = encode(error.body())
+    lines = [
+        f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}",
+        "Connection: close",
+        f"Content-Type: {JSON}",
+        f"Content-Length: {len(body)}",
+        f"Server: {SERVER_NAME}",
+    ]
+    if error.retry_after_s is not None:
+        lines.append(f"Retry-After: {error.retry_after_s}")
+    return str(error.status), "\r\n".join([*lines, "", ""]).encode() + body

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import logging
 import resource
-import socket as native_socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 
 from flask import Flask
 from gevent import socket
 from gevent.event import Event
-from gevent.pool import Pool
 from gevent.pywsgi import WSGIServer
 from grpc import StatusCode
 
@@ -20,12 +17,13 @@ from rest_adapter.config import RestConfig
 from rest_adapter.core_client import CoreClient
 from rest_adapter.errors import RpcFailure
 from rest_adapter.handler import ConnectionHandler
+from rest_adapter.listener import listen
+from rest_adapter.places import Places
 
 logger = logging.getLogger(__name__)
 
 # Files other than connections: the listener, the channel to the core, logs, files being served.
 _RESERVED_FILES = 64
-_BACKLOG = 1024
 # After the drain time is over, running streams get this long to tell their clients so.
 _LAST_WORDS_S = 1.0
 
@@ -41,7 +39,7 @@ class RestServer:
 
     def __init__(self, config: RestConfig) -> None:
         self._config = config
-        self._listener = _listen(config.host, config.port)
+        self._listener = listen(config.host, config.port)
         host, port = self._listener.getsockname()[:2]
         self._address = (str(host), int(port))
         self._core = CoreClient(config.core, api_key=config.core_api_key)
@@ -49,7 +47,8 @@ class RestServer:
         self._server = HttpServer(
             self._listener,
             create_app(self._core, config, max_generations=max(1, connections - connections // 8)),
-            pool=Pool(connections),
+            places=Places(connections),
+            header_timeout_s=config.header_timeout_s,
             io_timeout_s=config.timeout_s,
         )
         self._stopped = Event()
@@ -88,23 +87,42 @@ class RestServer:
 
 
 class HttpServer(WSGIServer):
-    """pywsgi's server, but one that can say that it is draining, and that knows which connections are idle."""
+    """pywsgi's server, but one with limits of time of its own, and that can say that it is draining.
 
-    def __init__(self, listener: socket.socket, application: Flask, *, pool: Pool, io_timeout_s: float) -> None:
+    Args:
+        listener: accepts the connections.
+        application: answers their requests.
+        places: where they run.
+        header_timeout_s: seconds from the first byte of a request to the end of its headers.
+        io_timeout_s: seconds that one read or write may take, and a request until all of it has come.
+    """
+
+    # With more at once, it would ask for a place without knowing whether somebody wants it.
+    max_accept = 1
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        application: Flask,
+        *,
+        places: Places,
+        header_timeout_s: float,
+        io_timeout_s: float,
+    ) -> None:
         super().__init__(
             listener,
             application,
-            spawn=pool,
+            spawn=places,
             log=None,
             error_log=logger,
             handler_class=ConnectionHandler,
             # Set, so that pywsgi does not ask a name server for our name.
             environ={"SERVER_NAME": listener.getsockname()[0]},
         )
-        self.connections = pool
+        self.places = places
+        self.header_timeout_s = min(header_timeout_s, io_timeout_s)
         self.io_timeout_s = io_timeout_s
         self.is_draining = False
-        self._idle: set[socket.socket] = set()
 
     def drain(self, timeout_s: float, end_generations: Callable[[], None]) -> None:
         """Close the listener and idle connections, wait for the others, then end them.
@@ -115,42 +133,11 @@ class HttpServer(WSGIServer):
         """
         self.is_draining = True
         self.close()
-        for connection in tuple(self._idle):
-            # The handler reads the end of the input, as if the client had closed, and leaves. The client may really
-            # have closed just now.
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RD)
-        if not self.connections.join(timeout=timeout_s):
+        self.places.end_idle()
+        if not self.places.join(timeout=timeout_s):
             end_generations()
-            self.connections.join(timeout=_LAST_WORDS_S)
-            self.connections.kill(timeout=_LAST_WORDS_S)
-
-    @contextmanager
-    def idle(self, connection: socket.socket) -> Iterator[None]:
-        """While a connection waits for a request."""
-        self._idle.add(connection)
-        try:
-            yield
-        finally:
-            self._idle.discard(connection)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    found = native_socket.getaddrinfo(host, port, type=native_socket.SOCK_STREAM, flags=native_socket.AI_PASSIVE)
-    # Clients that were told a name usually try IPv4, and the reference listened there.
-    family, kind, protocol, _, address = min(found, key=lambda entry: entry[0] != native_socket.AF_INET)
-    listener = socket.socket(family, kind, protocol)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Accepted connections inherit it. Without, the first token waits 40 ms for the client's delayed ACK, because
-        # pywsgi sends the headers by themselves.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        listener.bind(address)
-        listener.listen(_BACKLOG)
-    except OSError:
-        listener.close()
-        raise
-    return listener
+            self.places.join(timeout=_LAST_WORDS_S)
+            self.places.kill(timeout=_LAST_WORDS_S)
 
 
 def _connection_limit(wanted: int) -> int:

@@ -33,6 +33,14 @@ REST = Group(
             default="600",
         ),
         Value(
+            ("--header-timeout",),
+            "S",
+            "header_timeout_s",
+            real(above=0),
+            "seconds from the first byte of a request to the end of its headers; --timeout counts for them, too",
+            default="20",
+        ),
+        Value(
             ("--request-timeout",),
             "S",
             "request_timeout_s",
@@ -100,6 +108,7 @@ _SETTINGS = (
     "port",
     "core",
     "static_path",
+    "header_timeout_s",
     "timeout_s",
     "request_timeout_s",
     "sse_ping_s",

@@ -170,10 +170,11 @@ def test_a_waiting_generation_outlives_the_keep_alive_time(
         assert json.loads(connection.answer()[2])["content"] == "late"
 
 
-def test_a_client_that_stops_in_the_middle_of_a_request_is_dropped_after_the_timeout(core: FakeCore) -> None:
+def test_a_client_that_stops_in_the_middle_of_a_body_is_told_after_the_timeout(core: FakeCore) -> None:
     adapter = AdapterThread(RestConfig(core=core.address, timeout_s=0.05))
     try:
-        with HttpConnection(adapter.address, b"POST /completion HTTP/1.1\r\nContent-Le") as connection:
+        with HttpConnection(adapter.address, post_bytes("/completion", prompt="x" * 100)[:-50]) as connection:
+            assert connection.answer()[0] == 408
             assert connection.is_at_end()
         assert requests.get(adapter.url + "/health", timeout=WAIT_S).status_code == 200
     finally:

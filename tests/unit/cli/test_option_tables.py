@@ -219,6 +219,7 @@ def test_addresses_of_the_core() -> None:
         (["--path", "./public"], {"static_path": "./public"}),
         (["-to", "5"], {"timeout_s": 5}),
         (["--timeout", "5"], {"timeout_s": 5}),
+        (["--header-timeout", "2.5"], {"header_timeout_s": 2.5}),
         (["--request-timeout", "2.5"], {"request_timeout_s": 2.5}),
         (["--sse-ping", "2.5"], {"sse_ping_s": 2.5}),
         (["--sse-ping", "0"], {"sse_ping_s": 0.0}),

@@ -26,6 +26,7 @@ WRONG_VALUES = {
     "--port": "65536",
     "--path": "",
     "--timeout": "0",
+    "--header-timeout": "0",
     "--request-timeout": "never",
     "--grpc-listen": "50051",
     "--listen": "localhost",

@@ -9,6 +9,7 @@ import gevent
 import pytest
 from gevent import socket
 
+from rest_adapter.places import Place, Places
 from rest_adapter.request_body import Deadline, RequestBody, TooSlow
 
 LATER_S = 20.0
@@ -16,8 +17,11 @@ LATER_S = 20.0
 
 def body_of(data: bytes, *, length: int | None = None, is_chunked: bool = False, asks: Any = None) -> RequestBody:
     """A body that is there already."""
-    reader = io.BytesIO(data)
-    return RequestBody(reader, length, socket=asks, chunked_input=is_chunked, deadline=Deadline(LATER_S))
+    with socket.socket() as connection:
+        place = Place(Places(1), connection)
+    return RequestBody(
+        io.BytesIO(data), length, socket=asks, chunked_input=is_chunked, deadline=Deadline(LATER_S), place=place
+    )
 
 
 def test_a_body_is_read_to_its_end_and_not_further() -> None:
@@ -81,7 +85,8 @@ def test_a_body_that_nobody_asked_for_may_come_or_not(length: int | None, is_don
 def test_a_body_that_does_not_come_in_time_is_late(is_chunked: bool) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs, ours.makefile("rb") as reader:
-        body = RequestBody(reader, 9, socket=None, chunked_input=is_chunked, deadline=Deadline(0.01))
+        place = Place(Places(1), ours)
+        body = RequestBody(reader, 9, socket=None, chunked_input=is_chunked, deadline=Deadline(0.01), place=place)
         theirs.sendall(b"9\r\nabc")
         with pytest.raises(TooSlow):
             body.read()
