@@ -27,6 +27,7 @@ class RestConfig:
         max_body_bytes: largest request body.
         sse_ping_s: seconds of silence after which a stream gets a comment; 0 for never, None for
             ``OPENAI_PING_S`` on OpenAI routes and never on native ones.
+        openai_truncates: shorten what does not fit into the context on OpenAI routes, too, instead of refusing it.
         sse_done: end OpenAI-shaped streams with ``data: [DONE]``.
         metrics: offer GET /metrics.
         slots_endpoint: offer GET /slots, and the slots in GET /health.
@@ -45,6 +46,7 @@ class RestConfig:
     request_timeout_s: float | None = None
     max_body_bytes: int = 64 * 1024 * 1024
     sse_ping_s: float | None = None
+    openai_truncates: bool = False
     sse_done: bool = True
     metrics: bool = False
     slots_endpoint: bool = True

@@ -123,8 +123,8 @@ def _openai_schemas() -> dict[str, Schema]:
     choice = {
         "finish_reason": _FINISH_REASON,
         "index": COUNT,
-        "logprobs": choice_logprobs,
-        "message": record({"content": STRING, "role": {"const": "assistant"}}),
+        "logprobs": either(choice_logprobs, NULL),
+        "message": record({"content": STRING, "refusal": NULL, "role": {"const": "assistant"}}),
     }
     # The first of a choice has the role, those between have text, the last has the reason.
     delta = {
@@ -150,14 +150,20 @@ def _openai_schemas() -> dict[str, Schema]:
                 "completion_tokens": COUNT,
                 "prompt_tokens": COUNT,
                 "total_tokens": COUNT,
-                "prompt_tokens_details": record({"cached_tokens": COUNT}),
-            },
-            optional=("prompt_tokens_details",),
+                "prompt_tokens_details": record(
+                    {
+                        "cached_tokens": COUNT,
+                        "truncated_tokens": COUNT
+                        | {"description": "Left out because the prompt did not fit; not in prompt_tokens."},
+                    },
+                    optional=("truncated_tokens",),
+                ),
+            }
         ),
         "ChatCompletion": record(
             {
                 **_envelope("chat.completion"),
-                "choices": array(record(choice, ("logprobs",))),
+                "choices": array(record(choice)),
                 "usage": ref("Usage"),
                 "completion_probabilities": probabilities,
             },

@@ -91,6 +91,11 @@ _STREAM = (
 _OPENAI_STREAM = (
     _STREAM + "Otherwise data: [DONE] is the last event, unless the server was started with --no-sse-done. "
 )
+_DOES_NOT_FIT = (
+    "A prompt that does not fit into a slot's context is refused with 400 and the code context_length_exceeded, unless "
+    "truncate says otherwise; then usage counts what was left out. An answer that reaches the end of the context ends "
+    "there, with the finish_reason length."
+)
 _ALL_OPTIONS = "Takes every option of /completion besides those of the OpenAI API. "
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
@@ -192,7 +197,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("POST", "/v1/completions"): Operation(
         _GENERATION,
         "Continue prompts, in the OpenAI form",
-        _ALL_OPTIONS + _OPENAI_STREAM + "A prompt that does not fit is refused, unless n_keep says what to keep.",
+        _ALL_OPTIONS + _OPENAI_STREAM + _DOES_NOT_FIT,
         {200: {JSON_TYPE: ref("TextCompletion"), EVENTS: _TEXT_EVENTS}},
         _OF_GENERATIONS,
         bodies.text_completion_body,
@@ -200,7 +205,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("POST", "/v1/chat/completions"): Operation(
         _GENERATION,
         "Answer a conversation, in the OpenAI form",
-        _ALL_OPTIONS + _OPENAI_STREAM,
+        _ALL_OPTIONS + _OPENAI_STREAM + _DOES_NOT_FIT,
         {200: {JSON_TYPE: ref("ChatCompletion"), EVENTS: _CHAT_EVENTS}},
         _OF_GENERATIONS,
         bodies.chat_body,

@@ -93,7 +93,7 @@ _ABOUT: Mapping[str, tuple[object, str]] = {
     "n_predict": (-1, "Most tokens to generate; negative is no limit, 0 evaluates the prompt only."),
     "stop": ([], "Texts that end the generation and are left out of it."),
     "n_probs": (0, "Tells so many of the most probable tokens at each position; at most the size of the vocabulary."),
-    "n_keep": (0, "Tokens of the prompt that stay when the context is full; negative keeps all."),
+    "n_keep": (0, "Tokens of the prompt that stay if truncate shortens it or shifts the context; negative keeps all."),
     "slot_id": (-1, "Slot to use if it is free; negative is any."),
     "cache_prompt": (
         _NONE,
@@ -117,6 +117,12 @@ def native_options() -> dict[str, Schema]:
     return {
         **{one.name: _property(one.name, one.kind) for one in OPTIONS},
         "stream": option(BOOLEAN, "Answer with server-sent events while the text is made.", default=False),
+        "truncate": option(
+            BOOLEAN,
+            "Shorten a prompt that does not fit to its first n_keep and its last tokens, and shift the context when "
+            "the answer reaches its end. Otherwise such a prompt is refused, and the answer ends there.",
+            default=True,
+        ),
         "timeout_s": timeout(),
     }
 
@@ -129,6 +135,8 @@ def openai_native_options() -> dict[str, Schema]:
     for one in OPTIONS:
         if one.path and _is_set(defaults, one.path):
             options[one.name] |= {"default": _value(defaults, one.path)}
+    words = f"{options['truncate']['description']} False unless the server has --openai-overflow truncate."
+    options["truncate"] = option(BOOLEAN, words)
     return options
 
 

@@ -11,13 +11,13 @@ from rest_adapter.routes.generation import answer_generation
 from rest_adapter.routes.openai_ids import new_id
 from rest_adapter.routes.site import Site
 from rest_adapter.sse import DONE
-from rest_adapter.translate.chat import read_chat
+from rest_adapter.translate.chat import in_json_terms, read_chat
 from rest_adapter.translate.chat_reply import ChatReply
 
 
 def chat(site: Site) -> Response:
     """Answer a conversation, in the OpenAI form."""
-    call = read_chat(read_body())
+    call = read_chat(read_body(), truncates=site.config.openai_truncates)
     return answer_generation(
         site,
         (call.request,),
@@ -25,5 +25,6 @@ def chat(site: Site) -> Response:
         is_stream=call.is_stream,
         timeout_s=call.timeout_s,
         ping_s=site.config.openai_ping_s,
+        in_json_terms=in_json_terms,
         last=DONE if site.config.sse_done else b"",
     )

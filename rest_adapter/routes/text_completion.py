@@ -29,7 +29,7 @@ _PromptIds = tuple[Prompt, tuple[int, ...]]
 
 def complete_text(site: Site) -> Response:
     """Continue one or several prompts, in the OpenAI form."""
-    call = read_text_completion(read_body())
+    call = read_text_completion(read_body(), truncates=site.config.openai_truncates)
 
     def make_reply() -> TextCompletionReply:
         return TextCompletionReply(

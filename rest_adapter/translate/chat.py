@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rest_adapter.errors import InvalidRequest
+from rest_adapter.errors import InvalidRequest, RpcFailure
 from rest_adapter.translate.fields import read_int, read_list, read_object, read_str, refusal
 from rest_adapter.translate.jsontext import encode, show
 from rest_adapter.translate.openai_options import (
@@ -19,7 +19,8 @@ from rest_adapter.translate.openai_options import (
     set_openai_defaults,
 )
 from rest_adapter.translate.options import apply_options, read_timeout_s
-from slotline.v1.generation_pb2 import OVERFLOW_TRUNCATE, GenerateRequest
+from rest_adapter.translate.overflow import read_overflow
+from slotline.v1.generation_pb2 import GenerateRequest
 from slotline.v1.prompt_pb2 import ChatMessage, ChatPrompt
 
 MAX_TOP_LOGPROBS = 20
@@ -51,14 +52,19 @@ class ChatCall:
     timeout_s: float | None
 
 
-def read_chat(body: Mapping[str, object]) -> ChatCall:
+def read_chat(body: Mapping[str, object], *, truncates: bool = False) -> ChatCall:
     """Understand a body. Every option of /completion works here, too, but for the system prompt of all slots.
+
+    Args:
+        body: the JSON body.
+        truncates: shorten a conversation that does not fit, unless the body says otherwise.
 
     Raises:
         InvalidRequest: a field has a value that is not allowed, or asks for what is not supported.
     """
     refuse_unsupported(body)
-    request = GenerateRequest(overflow=OVERFLOW_TRUNCATE)
+    request = GenerateRequest()
+    read_overflow(request, body, truncates=truncates)
     set_openai_defaults(request)
     # The system message is part of the conversation; a key meant for the other routes is left out.
     apply_options(request, {name: value for name, value in body.items() if name != "system_prompt"})
@@ -79,6 +85,11 @@ def read_chat(body: Mapping[str, object]) -> ChatCall:
         n_choices=n_choices,
         timeout_s=read_timeout_s(body),
     )
+
+
+def in_json_terms(failure: RpcFailure) -> RpcFailure:
+    """A failure of Generate that names the fields of the body: the prompt is what the messages become."""
+    return failure.renamed(lambda path: "messages" if path == "prompt" else path)
 
 
 def _read_messages(chat: ChatPrompt, value: object) -> None:

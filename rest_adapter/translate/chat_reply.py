@@ -59,8 +59,7 @@ class ChatReply:
         """The answer without a stream, after the last message."""
         result = self._envelope("chat.completion") | {
             "choices": [self._message(choice) for choice in self._choices],
-            # This answer is documented to the byte.
-            "usage": usage_json((self._choices,), tells_cached=False),
+            "usage": usage_json((self._choices,)),
         }
         if self._wants_probabilities:
             result["completion_probabilities"] = [
@@ -79,14 +78,13 @@ class ChatReply:
                 yield self._chunk(choice, {"content": piece.text})
 
     def _message(self, choice: _ChatChoice) -> JsonObject:
-        message: JsonObject = {
+        return {
             "finish_reason": choice.finish_reason(),
             "index": choice.index,
-            "message": {"content": "".join(choice.texts), "role": "assistant"},
+            "logprobs": _logprobs(choice.placed.take()) if self._call.wants_logprobs else None,
+            # Nothing here refuses to answer; clients read the field.
+            "message": {"content": "".join(choice.texts), "refusal": None, "role": "assistant"},
         }
-        if self._call.wants_logprobs:
-            message["logprobs"] = _logprobs(choice.placed.take())
-        return message
 
     def _chunk(self, choice: _ChatChoice, delta: JsonObject, finish_reason: str | None = None) -> JsonObject:
         entry: JsonObject = {"delta": delta, "finish_reason": finish_reason, "index": choice.index}

@@ -43,14 +43,13 @@ class Choice:
         return "length" if Outcome.of(self.end()).is_limit else "stop"
 
 
-def usage_json(calls: Iterable[Sequence[Choice]], *, tells_cached: bool = True) -> JsonObject:
-    """The token counts of an answer.
+def usage_json(calls: Iterable[Sequence[Choice]]) -> JsonObject:
+    """The token counts of an answer, with what was left out of prompts that did not fit.
 
     Args:
         calls: the finished choices of each call to the core.
-        tells_cached: whether to count the prompt tokens that a cache stood for, if there are any.
     """
-    prompt = completion = cached = 0
+    prompt = completion = cached = truncated = 0
     for choices in calls:
         ends = [choice.end() for choice in choices]
         # The last Finished counts for all sequences of a call; they end in any order.
@@ -58,11 +57,13 @@ def usage_json(calls: Iterable[Sequence[Choice]], *, tells_cached: bool = True) 
         prompt += totals.prompt_tokens if totals else ends[0].tokens_evaluated
         completion += totals.completion_tokens if totals else sum(end.tokens_predicted for end in ends)
         cached += totals.cached_prompt_tokens if totals else 0
-    usage: JsonObject = {
+        truncated += totals.truncated_prompt_tokens if totals else 0
+    details = {"cached_tokens": cached}
+    if truncated:
+        details["truncated_tokens"] = truncated
+    return {
         "completion_tokens": completion,
         "prompt_tokens": prompt,
+        "prompt_tokens_details": details,
         "total_tokens": prompt + completion,
     }
-    if cached and tells_cached:
-        usage["prompt_tokens_details"] = {"cached_tokens": cached}
-    return usage

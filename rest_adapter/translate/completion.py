@@ -10,11 +10,11 @@ from rest_adapter.translate.fields import read_bool, refusal
 from rest_adapter.translate.jsontext import JsonObject
 from rest_adapter.translate.options import apply_options, json_name, read_timeout_s
 from rest_adapter.translate.outcome import Outcome, check_finished, unfinished
+from rest_adapter.translate.overflow import read_overflow
 from rest_adapter.translate.prompt import Part, Prompt, put_parts, read_mixed, read_prompts, requests_for
 from rest_adapter.translate.settings import generation_settings
 from rest_adapter.translate.tokens import token_probabilities
 from slotline.v1.generation_pb2 import (
-    OVERFLOW_TRUNCATE,
     Accepted,
     Finished,
     GenerateRequest,
@@ -194,7 +194,8 @@ class _Answer:
 
 
 def _template(body: Mapping[str, object]) -> GenerateRequest:
-    request = GenerateRequest(overflow=OVERFLOW_TRUNCATE)
+    request = GenerateRequest()
+    read_overflow(request, body, truncates=True)
     apply_options(request, body)
     return request
 

@@ -18,8 +18,9 @@ from rest_adapter.translate.openai_options import (
     set_openai_defaults,
 )
 from rest_adapter.translate.options import apply_options, json_name, read_timeout_s
+from rest_adapter.translate.overflow import read_overflow
 from rest_adapter.translate.prompt import Part, Prompt, put_parts, read_prompts, requests_for
-from slotline.v1.generation_pb2 import OVERFLOW_REFUSE, OVERFLOW_TRUNCATE, GenerateRequest
+from slotline.v1.generation_pb2 import GenerateRequest
 
 # What the OpenAI API gives to those who do not say how much they want.
 DEFAULT_MAX_TOKENS = 16
@@ -68,8 +69,12 @@ class TextCompletionCall:
         ]
 
 
-def read_text_completion(body: Mapping[str, object]) -> TextCompletionCall:
+def read_text_completion(body: Mapping[str, object], *, truncates: bool = False) -> TextCompletionCall:
     """Understand a body. Every option of /completion works here, too.
+
+    Args:
+        body: the JSON body.
+        truncates: shorten prompts that do not fit, unless the body says otherwise.
 
     Raises:
         InvalidRequest: a field has a value that is not allowed, or asks for what is not supported.
@@ -82,8 +87,7 @@ def read_text_completion(body: Mapping[str, object]) -> TextCompletionCall:
     # ``logprobs`` is a number here, and goes where chat has ``top_logprobs``.
     apply_options(template, body)
     read_max_tokens(template, body, DEFAULT_MAX_TOKENS)
-    # Cut-off prompts are promised for /completion only; here they are for who says what to keep.
-    template.overflow = OVERFLOW_TRUNCATE if template.HasField("n_keep") else OVERFLOW_REFUSE
+    read_overflow(template, body, truncates=truncates)
     n_choices = read_n(template, body)
     _check_best_of(body.get("best_of"), n_choices)
     read_response_format(template, body.get("response_format"))

@@ -34,7 +34,7 @@ class _Prompt:
     tokens: list[int]
     n_system: int
     n_keep: int
-    truncated: bool
+    n_truncated: int
 
     @property
     def own(self) -> list[int]:
@@ -114,7 +114,8 @@ class Admission:
                 n_system=prompt.n_system,
                 n_keep=prompt.n_keep,
                 n_cached=max(0, n_cached - prompt.n_system),
-                truncated=prompt.truncated,
+                n_truncated=prompt.n_truncated,
+                truncated=prompt.n_truncated > 0,
                 sampler=sampler,
                 grammar=grammar,
                 text=TextOutput(request.stop_texts, include_match=request.include_match),
@@ -133,7 +134,7 @@ class Admission:
             raise ContextLengthExceeded(len(own), n_ctx)
         n_keep = resolve_n_keep(request.n_keep, len(own), n_ctx)
         kept = truncate_prompt(own, n_ctx, n_keep)
-        return _Prompt([*system, *kept], len(system), n_keep, truncated=len(kept) < len(own))
+        return _Prompt([*system, *kept], len(system), n_keep, request.n_dropped + len(own) - len(kept))
 
     def _tokens_of(self, request: GenerationRequest) -> list[int] | None:
         try:

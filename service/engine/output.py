@@ -70,7 +70,7 @@ def accepted(slot: Slot, sequence: Sequence, now_s: float) -> Accepted:
         prompt_tokens=sequence.n_prompt,
         cached_prompt_tokens=sequence.n_cached,
         queued_s=now_s - sequence.task.arrived_s,
-        truncated=sequence.truncated,
+        truncated_prompt_tokens=sequence.n_truncated,
     )
 
 

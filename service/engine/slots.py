@@ -23,6 +23,7 @@ class Sequence:
         prompt: the system prompt's tokens, ``n_system`` of them, and the request's own, truncated.
         n_keep: own prompt tokens kept on a context shift, resolved; without the BOS that the model wants in front.
         n_cached: own prompt tokens that were in the cache at the start.
+        n_truncated: own prompt tokens that were left out because the prompt did not fit.
         truncated: the prompt was truncated, or the context shifted.
         sampler, text: the state of its output.
         grammar: the sampler's grammar, None without one; to be closed at the end.
@@ -41,6 +42,7 @@ class Sequence:
     n_system: int
     n_keep: int
     n_cached: int
+    n_truncated: int
     truncated: bool
     sampler: Sampler
     grammar: Grammar | None

@@ -67,6 +67,7 @@ class GenerationRequest:
         stop_texts: UTF-8 texts that end the sequence; none is empty.
         stop_tokens: tokens that end the sequence besides the model's own.
         include_match: leave the matched stop text in the output.
+        n_dropped: tokens of the prompt that were left out already, because they would never fit.
         n_keep: prompt tokens kept on truncation and shift; -1 keeps all.
         overflow: what happens if the prompt does not fit.
         cache_prompt: reuse a cached prefix.
@@ -82,6 +83,7 @@ class GenerationRequest:
 
     prompt: tuple[int, ...]
     has_bos: bool = False
+    n_dropped: int = 0
     n_sequences: int = 1
     sampling: SamplingSettings = field(default_factory=SamplingSettings)
     max_tokens: int | None = None
@@ -145,13 +147,18 @@ class TokenRecord:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The request got its first slot. Sent once, first."""
+    """The request got its first slot. Sent once, first.
+
+    Attributes:
+        prompt_tokens: after truncation, cached ones included.
+        truncated_prompt_tokens: what truncation left out.
+    """
 
     slot_id: int
     prompt_tokens: int
     cached_prompt_tokens: int
     queued_s: float
-    truncated: bool
+    truncated_prompt_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from slotline.cli.api_keys import API_KEYS, api_key, api_key_file, api_keys_of
 from slotline.cli.core_options import DEFAULT_GRPC_ADDRESS
 from slotline.cli.options import Flag, Group, Value
 from slotline.cli.shared_options import GENERAL, STOPPING
-from slotline.cli.values import grpc_address, integer, real, text
+from slotline.cli.values import choice, grpc_address, integer, real, text
 
 REST = Group(
     "REST",
@@ -63,6 +63,15 @@ REST = Group(
             "what fails after one is an error event instead of a status. Counts for all routes; 0 for never",
             default="15 on OpenAI routes, never on native ones",
         ),
+        Value(
+            ("--openai-overflow",),
+            "WHAT",
+            "openai_truncates",
+            choice({"refuse": False, "truncate": True}),
+            "what does not fit into a slot's context on OpenAI routes: refuse it, or truncate it as other routes do; "
+            'a request may decide for itself with "truncate": true or false',
+            default="refuse",
+        ),
         Flag(
             ("--no-sse-done",),
             {"sse_done": False},
@@ -112,6 +121,7 @@ _SETTINGS = (
     "timeout_s",
     "request_timeout_s",
     "sse_ping_s",
+    "openai_truncates",
     "sse_done",
     "metrics",
     "slots_endpoint",

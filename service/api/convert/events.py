@@ -75,6 +75,7 @@ class StreamEncoder:
     def _accepted(self, event: Accepted) -> generation_pb2.Accepted:
         self._usage.prompt_tokens = event.prompt_tokens
         self._usage.cached_prompt_tokens = event.cached_prompt_tokens
+        self._usage.truncated_prompt_tokens = event.truncated_prompt_tokens
         return generation_pb2.Accepted(
             request_id=self.request_id,
             model=self.model.name,
@@ -84,7 +85,8 @@ class StreamEncoder:
             prompt_tokens=event.prompt_tokens,
             cached_prompt_tokens=event.cached_prompt_tokens,
             queued=duration(event.queued_s),
-            truncated=event.truncated,
+            truncated=event.truncated_prompt_tokens > 0,
+            truncated_prompt_tokens=event.truncated_prompt_tokens,
         )
 
     def _piece(self, event: Piece) -> generation_pb2.Piece:

@@ -80,10 +80,12 @@ def generation_request(
     size_at_most("cache.cache_salt", len(request.cache.cache_salt.encode()), MAX_CACHE_SALT_BYTES)
     sampling = sampling_settings(request.sampling, output, model)
     replacing = _system_prompt(request, model)
-    prompt = _fitting(tokenized_prompt(request, model), model, replacing or in_force, n_keep, overflow)
+    whole = tokenized_prompt(request, model)
+    prompt = _fitting(whole, model, replacing or in_force, n_keep, overflow)
     return GenerationRequest(
         prompt=prompt.tokens,
         has_bos=prompt.has_bos,
+        n_dropped=len(whole.tokens) - len(prompt.tokens),
         n_sequences=_n_sequences(request, model),
         sampling=sampling,
         max_tokens=stop.max_tokens if stop.HasField("max_tokens") else None,

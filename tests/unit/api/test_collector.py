@@ -25,7 +25,7 @@ from service.engine.types import (
 )
 from service.errors import EngineFailure, ResourceExhausted
 
-ACCEPTED = Accepted(slot_id=0, prompt_tokens=1, cached_prompt_tokens=0, queued_s=0.0, truncated=False)
+ACCEPTED = Accepted(slot_id=0, prompt_tokens=1, cached_prompt_tokens=0, queued_s=0.0)
 FINISHED = Finished(
     reason=FinishReason.STOP,
     stop_text=None,

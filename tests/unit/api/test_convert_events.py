@@ -32,7 +32,7 @@ REQUEST = GenerationRequest(
     stop_texts=("é".encode(),),
     cache_prompt=False,
 )
-ACCEPTED = Accepted(slot_id=1, prompt_tokens=5, cached_prompt_tokens=3, queued_s=0.25, truncated=True)
+ACCEPTED = Accepted(slot_id=1, prompt_tokens=5, cached_prompt_tokens=3, queued_s=0.25, truncated_prompt_tokens=7)
 FINISHED = Finished(
     reason=FinishReason.LENGTH,
     stop_text=None,
@@ -73,7 +73,13 @@ def test_acceptance_tells_who_answers_and_where() -> None:
         cached_prompt_tokens=3,
         queued=duration(0.25),
         truncated=True,
+        truncated_prompt_tokens=7,
     )
+
+
+def test_a_prompt_of_which_nothing_was_left_out_is_not_truncated() -> None:
+    (message,) = encode(replace(ACCEPTED, truncated_prompt_tokens=0))
+    assert not message.accepted.truncated
 
 
 def test_consecutive_pieces_share_a_message_and_stay_apart_in_it() -> None:
@@ -112,7 +118,9 @@ def test_a_logprob_that_was_not_asked_for_is_absent() -> None:
 
 def test_the_ending_has_counts_times_and_settings() -> None:
     finished = encode(ACCEPTED, FINISHED)[-1].finished
-    assert finished.usage == tokens_pb2.Usage(prompt_tokens=5, completion_tokens=4, cached_prompt_tokens=3)
+    assert finished.usage == tokens_pb2.Usage(
+        prompt_tokens=5, completion_tokens=4, cached_prompt_tokens=3, truncated_prompt_tokens=7
+    )
     assert finished.timings == generation_pb2.Timings(
         prompt_tokens=2, prompt_eval=duration(0.5), decoded_tokens=4, decode=duration(1.5)
     )
@@ -216,7 +224,9 @@ class TestSeveralSequences:
         assert (text.delta.index, rest.delta.index) == (1, 0)
         assert (ended.finished.index, last.finished.index) == (1, 0)
         assert not ended.finished.HasField("usage")
-        assert last.finished.usage == tokens_pb2.Usage(prompt_tokens=5, completion_tokens=7, cached_prompt_tokens=3)
+        assert last.finished.usage == tokens_pb2.Usage(
+            prompt_tokens=5, completion_tokens=7, cached_prompt_tokens=3, truncated_prompt_tokens=7
+        )
         assert (ended.finished.tokens_predicted, last.finished.tokens_predicted) == (3, 4)
         assert (ended.finished.settings.sampling.seed, last.finished.settings.sampling.seed) == (43, 42)
 

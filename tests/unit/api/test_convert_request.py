@@ -201,6 +201,12 @@ def test_a_prompt_that_may_be_truncated_is_not_refused() -> None:
     assert len(convert(text="x" * 64, overflow=TRUNCATE).prompt) == 64
 
 
+@pytest.mark.parametrize("n_prompt", [10, 63, 64, 128, 1000])
+def test_what_is_dropped_beforehand_is_counted(n_prompt: int) -> None:
+    request = convert(text="x" * n_prompt, overflow=TRUNCATE)
+    assert len(request.prompt) + request.n_dropped == n_prompt
+
+
 @given(
     n_prompt=st.integers(1, 5000),
     n_ctx=st.integers(8, 512),

@@ -144,9 +144,21 @@ def test_a_prompt_that_cannot_fit_is_refused_with_both_numbers() -> None:
 def test_a_prompt_that_cannot_fit_is_truncated_if_asked_for() -> None:
     bench = EngineBench(EngineConfig(n_slots=1, n_ctx_slot=32))
     sink = bench.complete(request("y" * 100, overflow=Overflow.TRUNCATE, max_tokens=4))
-    assert sink.accepted.truncated
     assert sink.accepted.prompt_tokens == 20
+    assert sink.accepted.truncated_prompt_tokens == 80
     assert sink.finished.truncated
+
+
+def test_what_was_left_out_before_the_engine_saw_the_prompt_counts_too() -> None:
+    bench = EngineBench(EngineConfig(n_slots=1, n_ctx_slot=32))
+    dropped = dataclasses.replace(request("y" * 36, overflow=Overflow.TRUNCATE, max_tokens=4), n_dropped=64)
+    accepted = bench.complete(dropped).accepted
+    assert (accepted.prompt_tokens, accepted.truncated_prompt_tokens) == (20, 80)
+
+
+def test_a_prompt_that_fits_loses_nothing() -> None:
+    bench = EngineBench(EngineConfig(n_slots=1, n_ctx_slot=32))
+    assert bench.complete(request("y" * 31, overflow=Overflow.TRUNCATE)).accepted.truncated_prompt_tokens == 0
 
 
 def test_generation_ends_where_the_context_does() -> None:

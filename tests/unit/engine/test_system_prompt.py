@@ -143,7 +143,9 @@ def test_what_it_leaves_of_the_context_bounds_prompts() -> None:
 def test_a_truncated_prompt_fits_behind_it() -> None:
     bench = bench_with("s" * 40, n_ctx=64)
     sink = bench.complete(request("p" * 100, overflow=Overflow.TRUNCATE, max_tokens=4))
-    assert sink.accepted.truncated and sink.accepted.prompt_tokens < 24
+    accepted = sink.accepted
+    assert accepted.prompt_tokens < 24
+    assert accepted.prompt_tokens + accepted.truncated_prompt_tokens == 100
     assert len(sink.text) == 4
 
 

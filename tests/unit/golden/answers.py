@@ -50,6 +50,8 @@ def own_answer(case: Case) -> Any:
     if case["path"] == "/embedding":
         length = math.hypot(*response["embedding"])
         return {"embedding": [value / length for value in response["embedding"]]}
+    if "choices" in response:
+        return _with_additions(response)
     if case["path"] != "/completion":
         return response
     if "results" in response:
@@ -61,6 +63,14 @@ def own_body(case: Case) -> bytes:
     """The body as it goes over the wire."""
     answer = own_answer(case)
     return stream(answer) if "response_text" in case else compact(answer).encode()
+
+
+def _with_additions(chat: dict[str, Any]) -> dict[str, Any]:
+    for choice in chat["choices"]:
+        choice["logprobs"] = None
+        choice["message"]["refusal"] = None
+    chat["usage"]["prompt_tokens_details"] = {"cached_tokens": 0}
+    return chat
 
 
 def _result(case: Case, result: dict[str, Any]) -> dict[str, Any]:

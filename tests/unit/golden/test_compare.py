@@ -97,6 +97,10 @@ Change = Callable[[dict[str, Any]], object]
         ("chat-0", lambda r: r["choices"][0].update(finish_reason="length"), "finish_reason is 'length'"),
         ("chat-0", lambda r: r["choices"][0]["message"].update(content="No"), "content is 'No'"),
         ("chat-0", lambda r: r.update(id="1"), "id is '1'; 'chatcmpl-'"),
+        ("chat-0", lambda r: r["choices"][0].pop("logprobs"), "choices[0].logprobs is missing"),
+        ("chat-0", lambda r: r["choices"][0]["message"].update(refusal=""), "message.refusal is of type string; null"),
+        ("chat-0", lambda r: r["usage"].pop("prompt_tokens_details"), "usage.prompt_tokens_details is missing"),
+        ("chat-0", lambda r: r["choices"][0]["message"].update(tool_calls=[]), "message.tool_calls is not expected"),
         ("chat-0", lambda r: r.update(model="MODEL"), "model is 'MODEL'; 'm' is expected"),
     ],
 )
@@ -301,7 +305,7 @@ def _nodes(value: Any, depth: int) -> Iterator[tuple[Any, Any]]:
 
 def test_a_default_system_message_changes_counts_and_texts() -> None:
     answer = own_answer(CASES["chat-0"])
-    answer["usage"] = {"prompt_tokens": 37, "completion_tokens": 7, "total_tokens": 44}
+    answer["usage"] |= {"prompt_tokens": 37, "completion_tokens": 7, "total_tokens": 44}
     answer["choices"][0]["message"]["content"] = "Four."
     assert isinstance(judge("chat-0", answer), Agreement)
     streamed = own_answer(CASES["chat-stream-0"])

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from rest_adapter.errors import InvalidRequest
 from rest_adapter.translate.chat import ChatCall, read_chat
-from slotline.v1.generation_pb2 import OVERFLOW_TRUNCATE
+from slotline.v1.generation_pb2 import OVERFLOW_REFUSE
 from slotline.v1.sampling_pb2 import LogitBias
 from tests.support.properties import untimed
 
@@ -27,7 +27,7 @@ def test_defaults() -> None:
     # Penalties look at the answer only, unless the client says otherwise.
     assert sampling.penalty_prompt.WhichOneof("source") == "token_ids"
     assert not sampling.penalty_prompt.token_ids.ids
-    assert call.request.overflow == OVERFLOW_TRUNCATE
+    assert call.request.overflow == OVERFLOW_REFUSE
     assert list(call.request.stop.texts) == ["<|im_end|>"]
     assert not call.request.stop.HasField("max_tokens")
     assert not call.request.HasField("num_sequences")

@@ -43,9 +43,11 @@ def test_a_whole_answer_byte_by_byte() -> None:
     usage = Usage(prompt_tokens=16, completion_tokens=7)
     assert feed_all(reply, accepted(), delta("The"), delta(" answer"), finished(usage=usage)) == []
     assert encode(reply.result()).decode() == (
-        '{"choices":[{"finish_reason":"length","index":0,"message":{"content":"The answer","role":"assistant"}}],'
+        '{"choices":[{"finish_reason":"length","index":0,"logprobs":null,'
+        '"message":{"content":"The answer","refusal":null,"role":"assistant"}}],'
         f'{TAIL},"object":"chat.completion",'
-        '"usage":{"completion_tokens":7,"prompt_tokens":16,"total_tokens":23}}'
+        '"usage":{"completion_tokens":7,"prompt_tokens":16,"prompt_tokens_details":{"cached_tokens":0},'
+        '"total_tokens":23}}'
     )
 
 
@@ -68,7 +70,8 @@ def test_the_usage_chunk_comes_last_and_the_others_say_null() -> None:
     assert [event["usage"] for event in events] == [None] * 3
     assert texts(list(reply.closing_events())) == [
         f'{{"choices":[],{TAIL},"object":"chat.completion.chunk",'
-        '"usage":{"completion_tokens":2,"prompt_tokens":3,"total_tokens":5}}'
+        '"usage":{"completion_tokens":2,"prompt_tokens":3,"prompt_tokens_details":{"cached_tokens":0},'
+        '"total_tokens":5}}'
     ]
 
 
@@ -91,17 +94,28 @@ def test_finish_reason(response: GenerateResponse, reason: str) -> None:
 def test_usage_is_counted_from_the_sequence_if_the_core_sends_no_total() -> None:
     reply = reply_to()
     feed_all(reply, accepted(), finished(predicted=5))
-    assert reply.result()["usage"] == {"completion_tokens": 5, "prompt_tokens": 2, "total_tokens": 7}
+    usage = reply.result()["usage"]
+    assert (usage["completion_tokens"], usage["prompt_tokens"], usage["total_tokens"]) == (5, 2, 7)
 
 
-def test_the_usage_chunk_tells_how_much_of_the_prompt_was_cached_if_anything_was() -> None:
-    usage = Usage(prompt_tokens=16, cached_prompt_tokens=12, completion_tokens=7)
+@pytest.mark.parametrize(
+    ("usage", "details"),
+    [
+        (Usage(prompt_tokens=16, completion_tokens=7), {"cached_tokens": 0}),
+        (Usage(prompt_tokens=16, cached_prompt_tokens=12, completion_tokens=7), {"cached_tokens": 12}),
+        (
+            Usage(prompt_tokens=16, cached_prompt_tokens=3, truncated_prompt_tokens=40),
+            {"cached_tokens": 3, "truncated_tokens": 40},
+        ),
+    ],
+)
+def test_usage_tells_what_was_cached_and_what_was_left_out(usage: Usage, details: JsonObject) -> None:
     whole, streamed = reply_to(), reply_to(stream=True, stream_options={"include_usage": True})
     for reply in (whole, streamed):
         feed_all(reply, accepted(), finished(usage=usage))
     (chunk,) = streamed.closing_events()
-    assert chunk["usage"]["prompt_tokens_details"] == {"cached_tokens": 12}
-    assert "prompt_tokens_details" not in whole.result()["usage"]
+    assert chunk["usage"]["prompt_tokens_details"] == details
+    assert whole.result()["usage"]["prompt_tokens_details"] == details
 
 
 def test_several_choices() -> None:
@@ -172,7 +186,13 @@ def test_logprobs_leave_out_what_a_stop_text_cut_off(stream: bool) -> None:
     assert [entry["token"] for entry in entries] == ["A"]
 
 
-def test_answers_have_no_logprobs_unless_asked_for() -> None:
+def test_a_whole_answer_without_logprobs_says_null() -> None:
+    reply = reply_to()
+    feed_all(reply, *with_logprobs())
+    assert reply.result()["choices"][0]["logprobs"] is None
+
+
+def test_streams_have_no_logprobs_unless_asked_for() -> None:
     events = feed_all(reply_to(stream=True), *with_logprobs())
     assert all("logprobs" not in event["choices"][0] for event in events)
 

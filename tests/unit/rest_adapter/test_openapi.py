@@ -261,7 +261,7 @@ def test_defaults_of_the_openai_routes(path: str) -> None:
         for name in FIELDS[path].keys() & FIELDS["/completion"]
         if FIELDS[path][name].get("default") != FIELDS["/completion"][name].get("default")
     }
-    assert differing == {"temperature", "top_p"} | ({"penalty_prompt"} if path == CHAT else set())
+    assert differing == {"temperature", "top_p", "truncate"} | ({"penalty_prompt"} if path == CHAT else set())
     assert FIELDS[path]["temperature"]["default"] == FIELDS[path]["top_p"]["default"] == 1.0
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rest_adapter.errors import InvalidRequest, RpcFailure
 from rest_adapter.http_errors import http_error
 from rest_adapter.translate.text_completion import TextCompletionCall, in_json_terms, read_text_completion
-from slotline.v1.generation_pb2 import OVERFLOW_REFUSE, OVERFLOW_TRUNCATE, GenerateRequest
+from slotline.v1.generation_pb2 import OVERFLOW_REFUSE, GenerateRequest
 from slotline.v1.sampling_pb2 import LogitBias
 from tests.support.properties import untimed
 
@@ -108,14 +108,6 @@ def test_stop(stop: object, texts: list[str]) -> None:
 
 def test_logit_bias() -> None:
     assert list(only(read(logit_bias={"5": -100})).sampling.logit_bias) == [LogitBias(token_id=5, bias=-100.0)]
-
-
-@pytest.mark.parametrize(
-    ("body", "overflow"),
-    [({}, OVERFLOW_REFUSE), ({"n_keep": None}, OVERFLOW_REFUSE), ({"n_keep": 0}, OVERFLOW_TRUNCATE)],
-)
-def test_prompts_are_cut_off_only_for_who_says_what_to_keep(body: dict[str, object], overflow: int) -> None:
-    assert only(read(**body)).overflow == overflow
 
 
 @pytest.mark.parametrize(

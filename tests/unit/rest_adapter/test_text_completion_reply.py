@@ -49,7 +49,8 @@ def test_a_whole_answer_byte_by_byte() -> None:
     assert feed_all(reply, accepted(), delta("The"), delta(" answer"), finished(usage=usage)) == []
     assert encode(reply.result()).decode() == (
         '{"choices":[{"finish_reason":"length","index":0,"logprobs":null,"text":"The answer"}],'
-        f'{TAIL},"usage":{{"completion_tokens":7,"prompt_tokens":16,"total_tokens":23}}}}'
+        f'{TAIL},"usage":{{"completion_tokens":7,"prompt_tokens":16,'
+        '"prompt_tokens_details":{"cached_tokens":0},"total_tokens":23}}'
     )
 
 
@@ -67,7 +68,8 @@ def test_the_usage_chunk_comes_last_and_the_others_say_null() -> None:
     null = ',"usage":null'
     assert texts(events) == [chunk("a", usage=null), chunk("", '"length"', usage=null)]
     assert texts(list(reply.closing_events())) == [
-        f'{{"choices":[],{TAIL},"usage":{{"completion_tokens":2,"prompt_tokens":3,"total_tokens":5}}}}'
+        f'{{"choices":[],{TAIL},"usage":{{"completion_tokens":2,"prompt_tokens":3,'
+        '"prompt_tokens_details":{"cached_tokens":0},"total_tokens":5}}'
     ]
 
 
@@ -88,7 +90,7 @@ def test_finish_reason(response: GenerateResponse, reason: str) -> None:
 
 def test_choices_are_numbered_prompt_by_prompt() -> None:
     reply = reply_to(prompt=["x", "y"], n=2)
-    usage = Usage(prompt_tokens=4, completion_tokens=6)
+    usage = Usage(prompt_tokens=4, completion_tokens=6, truncated_prompt_tokens=5)
     feed_all(reply, accepted(), delta("D", index=1), delta("C"), number=1)
     feed_all(reply, accepted(), delta("A"), delta("B", index=1), stopped_at_eos(1), finished(usage=usage))
     feed_all(reply, finished(), finished(index=1, usage=usage), number=1)
@@ -100,7 +102,9 @@ def test_choices_are_numbered_prompt_by_prompt() -> None:
         (3, "D"),
     ]
     assert [choice["finish_reason"] for choice in result["choices"]] == ["length", "stop", "length", "length"]
-    assert result["usage"] == {"completion_tokens": 12, "prompt_tokens": 8, "total_tokens": 20}
+    usage = result["usage"]
+    assert (usage["completion_tokens"], usage["prompt_tokens"], usage["total_tokens"]) == (12, 8, 20)
+    assert usage["prompt_tokens_details"] == {"cached_tokens": 0, "truncated_tokens": 10}
 
 
 def test_streamed_choices_are_numbered_prompt_by_prompt() -> None:

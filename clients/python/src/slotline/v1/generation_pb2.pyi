@@ -519,6 +519,7 @@ class Accepted(google.protobuf.message.Message):
     QUEUED_FIELD_NUMBER: builtins.int
     TRUNCATED_FIELD_NUMBER: builtins.int
     PROMPT_FIELD_NUMBER: builtins.int
+    TRUNCATED_PROMPT_TOKENS_FIELD_NUMBER: builtins.int
     request_id: builtins.str
     """The caller's id, or the one made by the server."""
     model: builtins.str
@@ -535,6 +536,8 @@ class Accepted(google.protobuf.message.Message):
     """Prompt tokens taken from the prefix cache."""
     truncated: builtins.bool
     """Whether the prompt was truncated."""
+    truncated_prompt_tokens: builtins.int
+    """Prompt tokens that were left out because the prompt did not fit."""
     @property
     def queued(self) -> google.protobuf.duration_pb2.Duration:
         """Time spent waiting for the slot."""
@@ -556,9 +559,10 @@ class Accepted(google.protobuf.message.Message):
         queued: google.protobuf.duration_pb2.Duration | None = ...,
         truncated: builtins.bool = ...,
         prompt: collections.abc.Iterable[slotline.v1.tokens_pb2.Token] | None = ...,
+        truncated_prompt_tokens: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["queued", b"queued"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["cached_prompt_tokens", b"cached_prompt_tokens", "instance_id", b"instance_id", "model", b"model", "prompt", b"prompt", "prompt_tokens", b"prompt_tokens", "queued", b"queued", "request_id", b"request_id", "slot_id", b"slot_id", "task_id", b"task_id", "truncated", b"truncated"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cached_prompt_tokens", b"cached_prompt_tokens", "instance_id", b"instance_id", "model", b"model", "prompt", b"prompt", "prompt_tokens", b"prompt_tokens", "queued", b"queued", "request_id", b"request_id", "slot_id", b"slot_id", "task_id", b"task_id", "truncated", b"truncated", "truncated_prompt_tokens", b"truncated_prompt_tokens"]) -> None: ...
 
 global___Accepted = Accepted
 

@@ -133,21 +133,25 @@ class Usage(google.protobuf.message.Message):
     PROMPT_TOKENS_FIELD_NUMBER: builtins.int
     COMPLETION_TOKENS_FIELD_NUMBER: builtins.int
     CACHED_PROMPT_TOKENS_FIELD_NUMBER: builtins.int
+    TRUNCATED_PROMPT_TOKENS_FIELD_NUMBER: builtins.int
     prompt_tokens: builtins.int
     """Prompt tokens of the request after truncation, cached ones included."""
     completion_tokens: builtins.int
     """Sampled tokens over all sequences, end-of-generation tokens included."""
     cached_prompt_tokens: builtins.int
     """Prompt tokens that were taken from the prefix cache; absent where the request evaluates no prompt cache."""
+    truncated_prompt_tokens: builtins.int
+    """Prompt tokens that were left out because the prompt did not fit; they are not among prompt_tokens."""
     def __init__(
         self,
         *,
         prompt_tokens: builtins.int = ...,
         completion_tokens: builtins.int = ...,
         cached_prompt_tokens: builtins.int | None = ...,
+        truncated_prompt_tokens: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_cached_prompt_tokens", b"_cached_prompt_tokens", "cached_prompt_tokens", b"cached_prompt_tokens"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_cached_prompt_tokens", b"_cached_prompt_tokens", "cached_prompt_tokens", b"cached_prompt_tokens", "completion_tokens", b"completion_tokens", "prompt_tokens", b"prompt_tokens"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_cached_prompt_tokens", b"_cached_prompt_tokens", "cached_prompt_tokens", b"cached_prompt_tokens", "completion_tokens", b"completion_tokens", "prompt_tokens", b"prompt_tokens", "truncated_prompt_tokens", b"truncated_prompt_tokens"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_cached_prompt_tokens", b"_cached_prompt_tokens"]) -> typing.Literal["cached_prompt_tokens"] | None: ...
 
 global___Usage = Usage
