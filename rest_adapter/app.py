@@ -134,7 +134,7 @@ def _routing_error(error: HTTPException) -> Response:
         case MethodNotAllowed():
             allowed = sorted({*(error.valid_methods or ()), "OPTIONS"})
             message = f"{where}: this path takes {', '.join(allowed)}"
-            response = error_response(HttpError(405, "invalid_request_error", message))
+            response = error_response(HttpError(405, "invalid_request_error", message, code="method_not_supported"))
             response.headers["Allow"] = ", ".join(allowed)
         case RequestEntityTooLarge():
             limit = current_app.config["MAX_CONTENT_LENGTH"]
@@ -143,7 +143,8 @@ def _routing_error(error: HTTPException) -> Response:
             # What is left of the body need not be read.
             response.headers["Connection"] = "close"
         case _ if error.code == 404:
-            response = error_response(HttpError(404, "not_found_error", f"{where}: there is no such path"))
+            message = f"{where}: there is no such path"
+            response = error_response(HttpError(404, "not_found_error", message, code="unknown_url"))
         case _:
             status = error.code or 500
             kind = "invalid_request_error" if status < 500 else "server_error"

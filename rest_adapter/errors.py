@@ -17,6 +17,12 @@ from collections.abc import Callable, Mapping
 
 from grpc import StatusCode
 
+# What the OpenAI API calls the ways in which a field can be wrong.
+INVALID_VALUE = "invalid_value"
+INVALID_TYPE = "invalid_type"
+MISSING = "missing_required_parameter"
+UNSUPPORTED = "unsupported_parameter"
+
 
 class AdapterError(Exception):
     """A request cannot be answered."""
@@ -32,11 +38,13 @@ class InvalidRequest(AdapterError):
     Args:
         name: path of the field in the body, for example ``messages[0].role``.
         problem: the value and what is allowed, to be read after the name.
+        code: the word of the OpenAI API for it.
     """
 
-    def __init__(self, name: str, problem: str) -> None:
+    def __init__(self, name: str, problem: str, code: str = INVALID_VALUE) -> None:
         super().__init__(f"{name}: {problem}")
         self.name = name
+        self.code = code
 
 
 class InvalidBody(AdapterError):

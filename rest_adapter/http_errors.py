@@ -1,4 +1,8 @@
-"""The one table from errors to HTTP: status, type, and the JSON body ``{"error": {"code", "message", "type"}}``."""
+"""The one table from errors to HTTP: status, type, and the JSON body in the form that a route has.
+
+Native routes answer ``{"error": {"code": STATUS, "message", "type"}}``, OpenAI routes
+``{"error": {"code": WORD or null, "message", "param": FIELD or null, "type"}}``.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,17 @@ from dataclasses import dataclass, field
 
 from grpc import StatusCode
 
-from rest_adapter.errors import AdapterError, Crowded, NotOffered, Overloaded, RpcFailure, Unauthorized
+from rest_adapter.errors import (
+    INVALID_VALUE,
+    UNSUPPORTED,
+    AdapterError,
+    Crowded,
+    InvalidRequest,
+    NotOffered,
+    Overloaded,
+    RpcFailure,
+    Unauthorized,
+)
 from rest_adapter.http_head import HeadersTooLarge, LineTooLong
 from rest_adapter.translate.options import json_name
 
@@ -21,9 +35,11 @@ class HttpError:
     """An error as HTTP tells it.
 
     Attributes:
-        type: word for machines, as in the OpenAI API.
+        type: word for machines.
         extra: further integers of the error object.
         retry_after_s: value of the ``Retry-After`` header, or None.
+        code: what the OpenAI API calls this error, None if it has no word for it.
+        param: the field of the body that is wrong, None if none is.
     """
 
     status: int
@@ -31,10 +47,23 @@ class HttpError:
     message: str
     extra: Mapping[str, int] = field(default_factory=dict)
     retry_after_s: int | None = None
+    code: str | None = None
+    param: str | None = None
 
-    def body(self) -> dict[str, object]:
-        """The JSON body; inside a stream, the data of the error event."""
-        return {"error": {"code": self.status, "message": self.message, "type": self.type, **self.extra}}
+    def body(self, *, is_openai: bool = False) -> dict[str, object]:
+        """The JSON body; inside a stream, the data of the error event. ``is_openai`` chooses the form."""
+        error: dict[str, object] = {"code": self.status, "message": self.message, "type": self.type, **self.extra}
+        if is_openai:
+            error |= {"code": self.code, "param": self.param}
+        return {"error": error}
+
+
+def is_openai_path(path: str) -> bool:
+    """Whether errors of a path have the OpenAI form: of all paths under /v1, and of their names without it.
+
+    ``/completions`` and ``/embeddings`` are native routes.
+    """
+    return path.startswith(("/v1/", "/models/")) or path in ("/v1", "/models", "/chat/completions")
 
 
 ADAPTER_FAILED = HttpError(500, "server_error", "the adapter failed to answer; its log has the reason")
@@ -65,13 +94,15 @@ def http_error(error: AdapterError) -> HttpError:
         case RpcFailure():
             return _http_error_of_rpc(error)
         case Unauthorized():
-            return HttpError(401, "authentication_error", error.message)
+            return HttpError(401, "authentication_error", error.message, code="invalid_api_key")
         case Overloaded():
-            return HttpError(429, "rate_limit_error", error.message, retry_after_s=1)
+            return HttpError(429, "rate_limit_error", error.message, retry_after_s=1, code="rate_limit_exceeded")
         case Crowded():
             return HttpError(503, "unavailable_error", error.message, retry_after_s=1)
         case NotOffered():
             return HttpError(404, "not_found_error", error.message)
+        case InvalidRequest():
+            return HttpError(400, "invalid_request_error", error.message, code=error.code, param=error.name)
         case _:
             return HttpError(400, "invalid_request_error", error.message)
 
@@ -100,6 +131,14 @@ _HTTP: Mapping[tuple[StatusCode, str | None], tuple[int, str]] = {
     (StatusCode.DEADLINE_EXCEEDED, None): (504, "timeout_error"),
 }
 _OTHER = (500, "server_error")
+# The words that the OpenAI API has for what a core refuses.
+_OPENAI_CODES: Mapping[str, str] = {
+    "CONTEXT_LENGTH_EXCEEDED": "context_length_exceeded",
+    "INVALID_ARGUMENT": INVALID_VALUE,
+    "MODEL_NOT_FOUND": "model_not_found",
+    "NOT_IMPLEMENTED": UNSUPPORTED,
+    "QUEUE_FULL": "rate_limit_exceeded",
+}
 _CONTEXT_FACTS = ("n_prompt_tokens", "n_ctx")
 
 
@@ -109,7 +148,21 @@ def _http_error_of_rpc(error: RpcFailure) -> HttpError:
     if kind == "exceed_context_size_error":
         extra = {name: int(error.metadata[name]) for name in _CONTEXT_FACTS if name in error.metadata}
     retry = None if error.retry_after_s is None else max(1, math.ceil(error.retry_after_s))
-    return HttpError(status, kind, _message(error), extra, retry)
+    return HttpError(
+        status, kind, _message(error), extra, retry, code=_OPENAI_CODES.get(error.reason), param=_param(error)
+    )
+
+
+def _param(error: RpcFailure) -> str | None:
+    """The field of the body that the core refused, the first of several."""
+    if error.violations:
+        path = error.violations[0][0]
+    elif "feature" in error.metadata:
+        path = error.metadata["feature"]
+    else:
+        return "model" if error.reason == "MODEL_NOT_FOUND" else None
+    # A condition may follow the field.
+    return json_name(path).partition(" ")[0]
 
 
 def _message(error: RpcFailure) -> str:

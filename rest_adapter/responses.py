@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from flask import Response
+from flask import Response, request
 
-from rest_adapter.http_errors import HttpError
+from rest_adapter.http_errors import HttpError, is_openai_path
 from rest_adapter.translate.jsontext import encode
 
 SERVER_NAME = "slotline"
@@ -21,8 +21,8 @@ def json_response(value: object, *, status: int = 200, content_type: str = JSON)
 
 
 def error_response(error: HttpError) -> Response:
-    """An error as JSON."""
-    response = json_response(error.body(), status=error.status)
+    """An error as JSON, in the form of the route that the request is for."""
+    response = json_response(error.body(is_openai=is_openai_path(request.path)), status=error.status)
     if error.retry_after_s is not None:
         response.headers["Retry-After"] = str(error.retry_after_s)
     if error.status == 401:

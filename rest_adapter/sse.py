@@ -71,6 +71,7 @@ class EventStream:
         reply: makes events of messages.
         heartbeat: says when the stream has been silent for too long.
         last: bytes after the last event of a stream without error.
+        is_openai: whether an error has the OpenAI form.
         on_close: cancels what still runs; called once, also if the client left before the first event.
     """
 
@@ -82,6 +83,7 @@ class EventStream:
         heartbeat: Heartbeat,
         *,
         last: bytes,
+        is_openai: bool = False,
         on_close: Callable[[], None],
     ) -> None:
         self._first = first
@@ -89,6 +91,7 @@ class EventStream:
         self._reply = reply
         self._heartbeat = heartbeat
         self._last = last
+        self._is_openai = is_openai
         self._on_close = on_close
         self._is_closed = False
 
@@ -103,10 +106,10 @@ class EventStream:
             # Nobody reads any more.
             return
         except AdapterError as error:
-            yield event(http_error(error).body())
+            yield self._error(http_error(error))
         except Exception:
             logger.exception("streaming an answer failed")
-            yield event(HttpError(500, "server_error", "the adapter failed to write the answer").body())
+            yield self._error(HttpError(500, "server_error", "the adapter failed to write the answer"))
 
     def close(self) -> None:
         """WSGI servers call this at the end, and when the client is gone."""
@@ -133,3 +136,6 @@ class EventStream:
         while self._heartbeat.is_due(self._stream):
             yield PING
         return next(self._stream, None)
+
+    def _error(self, error: HttpError) -> bytes:
+        return event(error.body(is_openai=self._is_openai))

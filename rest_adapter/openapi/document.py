@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from rest_adapter.http_errors import is_openai_path
 from rest_adapter.openapi.answers import answer_schemas
-from rest_adapter.openapi.errors import STATUSES, error_answers, error_refs, error_schema
+from rest_adapter.openapi.errors import STATUSES, error_answers, error_refs, error_schemas
 from rest_adapter.openapi.forms import STRING, Schema
 from rest_adapter.openapi.operations import JSON_TYPE, OPERATIONS, TAGS, Operation
 
@@ -33,7 +34,9 @@ What holds for every route:
 * Bodies are JSON whatever the Content-Type says. Unknown keys are ignored; null means the default. An integer may \
 also be a number with a fraction, which is cut off, or true or false, which are 1 and 0; a number may also be true or \
 false.
-* An error is `{"error": {"code", "message", "type"}}`. An unknown path is answered with 404, another method with 405, \
+* An error is `{"error": {"code", "message", "type"}}`, where the code is the status; on OpenAI routes it is \
+`{"error": {"code", "message", "param", "type"}}`, where the code is a word or null and the param a \
+field or null. An unknown path is answered with 404, another method with 405, \
 a request line that is too long with 414.
 * HEAD is answered on every path that has GET, OPTIONS on every path at all.
 * All routes are described here. Those that a server was started without answer 404 (`/slots`, `/metrics`) or 501 \
@@ -58,7 +61,7 @@ def document(routes: Iterable[Route]) -> Schema:
         "tags": [{"name": name, "description": words} for name, words in TAGS.items()],
         "paths": _paths(routes),
         "components": {
-            "schemas": {**answer_schemas(), "Error": error_schema()},
+            "schemas": {**answer_schemas(), **error_schemas()},
             "responses": error_answers(),
             "securitySchemes": {
                 _KEY: {"type": "http", "scheme": "bearer", "description": "A key of the server, if it has any."}
@@ -90,7 +93,7 @@ def _operation(path: str, operation: Operation, *, is_public: bool) -> Schema:
         "security": [] if is_public else [{}, {_KEY: []}],
         "responses": {
             **{str(status): _answer(status, content) for status, content in operation.answers.items()},
-            **error_refs(operation.errors),
+            **error_refs(operation.errors, is_openai=is_openai_path(path)),
         },
     }
     parameters = [

@@ -76,12 +76,12 @@ def _event(data: Schema) -> Schema:
 
 
 def _json_text(*forms: Schema) -> Schema:
-    return {**STRING, "contentMediaType": JSON_TYPE, "contentSchema": either(*forms, ref("Error"))}
+    return {**STRING, "contentMediaType": JSON_TYPE, "contentSchema": either(*forms)}
 
 
-_NATIVE_EVENTS = _event(_json_text(ref("CompletionPiece"), ref("Completion")))
-_CHAT_EVENTS = _event(either({"const": "[DONE]"}, _json_text(ref("ChatCompletionChunk"))))
-_TEXT_EVENTS = _event(either({"const": "[DONE]"}, _json_text(ref("TextCompletionChunk"))))
+_NATIVE_EVENTS = _event(_json_text(ref("CompletionPiece"), ref("Completion"), ref("Error")))
+_CHAT_EVENTS = _event(either({"const": "[DONE]"}, _json_text(ref("ChatCompletionChunk"), ref("OpenAIError"))))
+_TEXT_EVENTS = _event(either({"const": "[DONE]"}, _json_text(ref("TextCompletionChunk"), ref("OpenAIError"))))
 
 _STREAM = (
     "With stream, server-sent events: each has one line of data, a JSON object. An error after the first event is an "

@@ -10,6 +10,7 @@ from flask import Response, request
 from rest_adapter.core import Core, ResponseStream
 from rest_adapter.disconnect import SOCKET_KEY, DisconnectWatch
 from rest_adapter.errors import RpcFailure
+from rest_adapter.http_errors import is_openai_path
 from rest_adapter.responses import json_response
 from rest_adapter.routes.limits import served_model, shorter
 from rest_adapter.routes.site import Site
@@ -74,7 +75,15 @@ def answer_generation(
             if first is None:
                 raise unfinished()
         # From here on the body of the response cleans up.
-        body = EventStream(first, stream, reply, heartbeat, last=last, on_close=cleanup.pop_all().close)
+        body = EventStream(
+            first,
+            stream,
+            reply,
+            heartbeat,
+            last=last,
+            is_openai=is_openai_path(request.path),
+            on_close=cleanup.pop_all().close,
+        )
         return Response(body, content_type=CONTENT_TYPE, headers=_STREAM_HEADERS)
 
 

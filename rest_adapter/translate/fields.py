@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from rest_adapter.errors import InvalidRequest
+from rest_adapter.errors import INVALID_TYPE, INVALID_VALUE, InvalidRequest
 from rest_adapter.translate.jsontext import show
 
 INT32 = (-(2**31), 2**31 - 1)
@@ -23,7 +23,8 @@ def read_int(name: str, value: object, bounds: tuple[int, int] = INT32) -> int:
     number = int(value) if isinstance(value, float) and math.isfinite(value) else value
     if isinstance(number, int) and low <= number <= high:
         return int(number)
-    raise refusal(name, value, f"an integer from {low} to {high}")
+    code = INVALID_VALUE if isinstance(value, int | float) else INVALID_TYPE
+    raise refusal(name, value, f"an integer from {low} to {high}", code)
 
 
 def read_float(name: str, value: object) -> float:
@@ -31,35 +32,36 @@ def read_float(name: str, value: object) -> float:
     # Compared before the conversion: an integer may be too large for any float.
     if isinstance(value, int | float) and -FLOAT32_MAX <= value <= FLOAT32_MAX:
         return float(value)
-    raise refusal(name, value, "a finite number")
+    code = INVALID_VALUE if isinstance(value, int | float) else INVALID_TYPE
+    raise refusal(name, value, "a finite number", code)
 
 
 def read_bool(name: str, value: object) -> bool:
     """True or false, and nothing that only looks like it."""
     if isinstance(value, bool):
         return value
-    raise refusal(name, value, "true or false")
+    raise refusal(name, value, "true or false", INVALID_TYPE)
 
 
 def read_str(name: str, value: object) -> str:
     """A string."""
     if isinstance(value, str):
         return value
-    raise refusal(name, value, "a string")
+    raise refusal(name, value, "a string", INVALID_TYPE)
 
 
 def read_list(name: str, value: object, of: str) -> Sequence[object]:
     """An array; ``of`` says in words what it should hold."""
     if isinstance(value, list):
         return value
-    raise refusal(name, value, f"an array of {of}")
+    raise refusal(name, value, f"an array of {of}", INVALID_TYPE)
 
 
 def read_object(name: str, value: object) -> dict[str, object]:
     """An object."""
     if isinstance(value, dict):
         return value
-    raise refusal(name, value, "an object")
+    raise refusal(name, value, "an object", INVALID_TYPE)
 
 
 def read_token_id(name: str, value: object) -> int:
@@ -70,6 +72,6 @@ def read_token_id(name: str, value: object) -> int:
     raise refusal(name, value, "a token id, an integer of at least 0")
 
 
-def refusal(name: str, value: object, allowed: str) -> InvalidRequest:
+def refusal(name: str, value: object, allowed: str, code: str = INVALID_VALUE) -> InvalidRequest:
     """The error for a value that is not allowed."""
-    return InvalidRequest(name, f"{show(value)} is not {allowed}")
+    return InvalidRequest(name, f"{show(value)} is not {allowed}", code)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rest_adapter.errors import InvalidRequest
+from rest_adapter.errors import UNSUPPORTED, InvalidRequest
 from rest_adapter.translate.fields import read_bool, read_int, read_object, read_str, refusal
 from rest_adapter.translate.jsontext import encode
 from slotline.v1.generation_pb2 import GenerateRequest
@@ -26,7 +26,7 @@ def refuse_unsupported(body: Mapping[str, object]) -> None:
     """
     for name in _TOOL_FIELDS:
         if body.get(name):
-            raise InvalidRequest(name, "is not supported; leave it out")
+            raise InvalidRequest(name, "is not supported; leave it out", UNSUPPORTED)
     for name in _TOOL_CHOICES:
         if body.get(name) not in (None, "none", "auto"):
             raise refusal(name, body[name], '"none" or "auto"; tools are not supported')
@@ -34,7 +34,7 @@ def refuse_unsupported(body: Mapping[str, object]) -> None:
         raise refusal("modalities", body["modalities"], '["text"]')
     # Without any options it asks for a search, too.
     if body.get("web_search_options") is not None:
-        raise InvalidRequest("web_search_options", "is not supported; leave it out")
+        raise InvalidRequest("web_search_options", "is not supported; leave it out", UNSUPPORTED)
 
 
 def set_openai_defaults(request: GenerateRequest) -> None:

@@ -138,7 +138,8 @@ def test_a_raw_error(client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as raised:
         client.chat.completions.with_raw_response.create(model="any", messages=[])
     assert raised.value.body == {
-        "code": 400,
+        "code": "invalid_value",
         "message": "messages: [] is empty; at least one message is needed",
+        "param": "messages",
         "type": "invalid_request_error",
     }

@@ -61,8 +61,10 @@ def full(client: openai.OpenAI, server: Server) -> Iterator[ExitStack]:
 def test_a_wrong_key(client: openai.OpenAI) -> None:
     with pytest.raises(openai.AuthenticationError) as raised:
         client.with_options(api_key="wrong").chat.completions.create(model="any", messages=QUESTION)
-    assert (raised.value.status_code, raised.value.type) == (401, "authentication_error")
-    assert "wrong" not in raised.value.message
+    error = raised.value
+    assert (error.status_code, error.type, error.code) == (401, "authentication_error", "invalid_api_key")
+    assert error.param is None
+    assert "wrong" not in error.message
 
 
 def test_the_list_of_models_needs_no_key_but_a_single_one_does(client: openai.OpenAI) -> None:
@@ -76,15 +78,16 @@ def test_the_list_of_models_needs_no_key_but_a_single_one_does(client: openai.Op
 def test_a_path_that_does_not_exist(client: openai.OpenAI) -> None:
     with pytest.raises(openai.NotFoundError) as raised:
         client.moderations.create(input="text")
-    assert raised.value.type == "not_found_error"
+    assert (raised.value.type, raised.value.code, raised.value.param) == ("not_found_error", "unknown_url", None)
     assert "/v1/moderations" in raised.value.message
 
 
 def test_a_server_that_is_full_says_when_to_come_back(client: openai.OpenAI, small: Server) -> None:
     with full(client, small), pytest.raises(openai.RateLimitError) as raised:
         client.chat.completions.create(model="any", messages=QUESTION, max_tokens=1)
-    assert (raised.value.status_code, raised.value.type) == (429, "rate_limit_error")
-    assert int(raised.value.response.headers["Retry-After"]) >= 1
+    error = raised.value
+    assert (error.status_code, error.type, error.code) == (429, "rate_limit_error", "rate_limit_exceeded")
+    assert int(error.response.headers["Retry-After"]) >= 1
 
 
 def test_a_client_comes_back_when_it_was_told_to(
@@ -132,7 +135,41 @@ def test_a_time_limit_in_the_middle_of_a_stream(client: openai.OpenAI) -> None:
     with pytest.raises(openai.APIError, match="time limit") as raised:
         texts.extend(chunk.choices[0].text for chunk in stream)
     assert "".join(texts)
-    assert raised.value.type == "timeout_error"
+    assert (raised.value.type, raised.value.code, raised.value.param) == ("timeout_error", None, None)
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "param"),
+    [
+        ({"temperature": "hot"}, "invalid_type", "temperature"),
+        ({"n": 1000}, "invalid_value", "n"),
+        # Only the core knows how large the vocabulary is.
+        ({"n_probs": 1_000_000}, "invalid_value", "n_probs"),
+        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "unsupported_parameter", "tools"),
+        ({"messages": [{"role": "user", "content": 5}]}, "invalid_value", "messages[0].content"),
+    ],
+)
+def test_a_wrong_field_is_the_errors_param(
+    client: openai.OpenAI, options: dict[str, object], code: str, param: str
+) -> None:
+    with pytest.raises(openai.BadRequestError) as raised:
+        client.chat.completions.create(model="any", messages=QUESTION, extra_body=options)
+    error = raised.value
+    assert (error.status_code, error.type) == (400, "invalid_request_error")
+    assert (error.code, error.param) == (code, param)
+    assert param in error.message
+
+
+def test_a_model_that_is_not_there(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.NotFoundError) as raised:
+        client.models.retrieve("no-such-model")
+    assert (raised.value.code, raised.value.param) == ("model_not_found", "model")
+
+
+def test_a_method_that_a_path_does_not_know(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.APIStatusError) as raised:
+        client.get("/chat/completions", cast_to=object)
+    assert (raised.value.status_code, raised.value.code) == (405, "method_not_supported")
 
 
 def test_a_time_limit_of_the_client_frees_the_slot(client: openai.OpenAI, small: Server) -> None:

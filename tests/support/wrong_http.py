@@ -6,9 +6,8 @@ import gzip
 from collections.abc import Iterator
 
 from tests.support.wrong_bodies import GOOD
-from tests.support.wrong_requests import INVALID, KEY, WrongRequest, http
+from tests.support.wrong_requests import INVALID, KEY, NOT_HTTP, WrongRequest, http
 
-_NOT_HTTP = "this is not an HTTP/1.1 request"
 _LINE = "allowed is METHOD PATH HTTP/1.1"
 _CUT = "the body ends before its Content-Length or its last chunk, or is not chunked correctly"
 _GET_ROUTES = ("/", "/health", "/v1/health", "/slots", "/props", "/metrics", "/v1/models", "/models")
@@ -135,14 +134,14 @@ def _request_lines() -> Iterator[WrongRequest]:
     }
     for name, line in lines.items():
         data = line + b"\r\nHost: test\r\n\r\n"
-        yield WrongRequest(f"request line: {name}", data, 400, INVALID, (_NOT_HTTP, _LINE))
+        yield WrongRequest(f"request line: {name}", data, 400, INVALID, (NOT_HTTP, _LINE))
     targets = {b"health": "health", b"*": "*", b"ftp://a/health": "ftp://a/health", b"test:80": "test:80"}
     for target, shown in targets.items():
         data = b"GET " + target + b" HTTP/1.1\r\nHost: test\r\n\r\n"
         words = (f"the request target is '{shown}'", "allowed is a path that begins with /")
         yield WrongRequest(f"target {shown}", data, 400, INVALID, words)
     data = b"GET http://[::1/health HTTP/1.1\r\nHost: test\r\n\r\n"
-    yield WrongRequest("URL without sense", data, 400, INVALID, (_NOT_HTTP, "Invalid IPv6 URL"))
+    yield WrongRequest("URL without sense", data, 400, INVALID, (NOT_HTTP, "Invalid IPv6 URL"))
     data = b"GET http://test/nothing?a HTTP/1.1\r\nHost: test\r\n" + _AUTHORIZATION + b"\r\n"
     yield WrongRequest("URL of nothing", data, 404, "not_found_error", ("GET /nothing: there is no such path",))
     data = b"GET /" + b"a" * 8187
@@ -166,7 +165,7 @@ def _headers() -> Iterator[WrongRequest]:
     }
     for name, field in fields.items():
         data = b"POST /completion HTTP/1.1\r\nHost: test\r\n" + field + b"\r\n\r\n"
-        words = (_NOT_HTTP, "allowed is NAME: VALUE on one line")
+        words = (NOT_HTTP, "allowed is NAME: VALUE on one line")
         yield WrongRequest(f"header: {name}", data, 400, INVALID, words)
     two_hosts = b"GET /health HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"
     yield WrongRequest("two hosts", two_hosts, 400, INVALID, ("Host is 'a, b'; allowed is one",))
@@ -198,7 +197,7 @@ def _lengths() -> Iterator[WrongRequest]:
         ("other digits", ["\xb2"], "\xb2"),
     ):
         data = http("POST", "/completion", b"{}", *(f"Content-Length: {length}" for length in lengths))
-        words = (_NOT_HTTP, f"Content-Length is {shown!r}; allowed is one whole number")
+        words = (NOT_HTTP, f"Content-Length is {shown!r}; allowed is one whole number")
         yield WrongRequest(f"length: {name}", data, 400, INVALID, words)
     for path in GOOD:
         data = http("POST", path, b'{"prompt":', "Content-Length: 100")
@@ -251,4 +250,4 @@ def _chunks() -> Iterator[WrongRequest]:
         ("length first", ("Content-Length: 44", "Transfer-Encoding: chunked"), "allowed is one of them"),
     ):
         data = http("POST", "/completion", good, *headers)
-        yield WrongRequest(f"transfer coding: {name}", data, 400, INVALID, (_NOT_HTTP, words))
+        yield WrongRequest(f"transfer coding: {name}", data, 400, INVALID, (NOT_HTTP, words))

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
+from rest_adapter.http_errors import is_openai_path
 from tests.support.http_stream import HttpConnection
 
 #: Presented by all of them unless they say otherwise, to servers with and without keys.
 KEY = "sk-of-the-table"
 INVALID = "invalid_request_error"
+NOT_HTTP = "this is not an HTTP/1.1 request"
 _LONGEST_MESSAGE = 500
 
 
@@ -45,13 +48,25 @@ class WrongRequest:
         assert set(answer) == {"error"}
         error: dict[str, Any] = answer["error"]
         extra = {"n_prompt_tokens", "n_ctx"} if self.kind == "exceed_context_size_error" else set()
-        assert set(error) == {"code", "message", "type"} | extra
-        assert (error["code"], error["type"]) == (self.status, self.kind), error
+        assert error["type"] == self.kind, error
+        if self._is_for_openai_route(error["message"]):
+            assert set(error) == {"code", "message", "param", "type"} | extra
+            assert all(error[name] is None or isinstance(error[name], str) for name in ("code", "param")), error
+        else:
+            assert set(error) == {"code", "message", "type"} | extra
+            assert error["code"] == self.status, error
         # What a client sent is repeated to it in part only.
         assert len(error["message"]) < _LONGEST_MESSAGE, error["message"]
         missing = [word for word in self.words if word not in error["message"]]
         assert not missing, error["message"]
         return error
+
+    def _is_for_openai_route(self, message: str) -> bool:
+        # What is no request at all is for no route.
+        if self.status in (414, 431) or message.startswith(NOT_HTTP):
+            return False
+        target = self.data.split(b"\r\n", 1)[0].split(b" ")[1]
+        return is_openai_path(unquote_to_bytes(target).decode("latin-1"))
 
 
 def http(method: str, path: str, body: bytes = b"", *headers: str, key: str | None = KEY) -> bytes:

@@ -14,6 +14,7 @@ from rest_adapter.app import create_app
 from rest_adapter.config import RestConfig
 from rest_adapter.core import HEALTH, LIST_MODELS, LIST_SLOTS
 from rest_adapter.errors import RpcFailure
+from rest_adapter.http_errors import is_openai_path
 from slotline.v1.generation_pb2 import GenerateRequest
 from slotline.v1.model_pb2 import (
     SERVER_STATE_READY,
@@ -40,12 +41,17 @@ def client_of(core: MemoryCore, config: RestConfig | None = None, **limits: int)
 
 
 def error_of(response: TestResponse) -> dict[str, Any]:
+    """The error in an answer, which must have the form of the route."""
     assert response.content_type == JSON
     body = json.loads(response.data)
     assert list(body) == ["error"]
     error = body["error"]
-    assert error["code"] == response.status_code
     assert isinstance(error, dict)
+    if is_openai_path(response.request.path):
+        assert all(error[name] is None or isinstance(error[name], str) for name in ("code", "param"))
+    else:
+        assert error["code"] == response.status_code
+        assert "param" not in error
     return error
 
 

@@ -8,14 +8,17 @@ from grpc import StatusCode
 from grpc.aio import AioRpcError, Metadata
 
 from rest_adapter.errors import (
+    MISSING,
+    UNSUPPORTED,
     AdapterError,
     InvalidBody,
     InvalidRequest,
     NotOffered,
     Overloaded,
     RpcFailure,
+    Unauthorized,
 )
-from rest_adapter.http_errors import http_error
+from rest_adapter.http_errors import http_error, is_openai_path
 from rest_adapter.rpc_errors import rpc_failure
 
 
@@ -168,3 +171,74 @@ def test_the_adapters_own_deadline_is_explained() -> None:
             "type": "timeout_error",
         }
     }
+
+
+@pytest.mark.parametrize(
+    ("path", "is_openai"),
+    [
+        ("/v1/chat/completions", True),
+        ("/v1/completions", True),
+        ("/v1/embeddings", True),
+        ("/v1/models", True),
+        ("/v1/no/such/path", True),
+        ("/chat/completions", True),
+        ("/models", True),
+        ("/models/name", True),
+        # Of llama.cpp's server, in spite of their names.
+        ("/completions", False),
+        ("/embeddings", False),
+        ("/completion", False),
+        ("/infill", False),
+        ("/tokenize", False),
+        ("/slots", False),
+        ("/v10", False),
+        ("/", False),
+    ],
+)
+def test_the_path_decides_on_the_form(path: str, is_openai: bool) -> None:
+    assert is_openai_path(path) is is_openai
+
+
+FAILURE = StatusCode.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "param"),
+    [
+        (InvalidRequest("top_p", "5 is wrong"), "invalid_value", "top_p"),
+        (InvalidRequest("messages[0].role", "is missing", MISSING), "missing_required_parameter", "messages[0].role"),
+        (InvalidRequest("tools", "is not supported", UNSUPPORTED), "unsupported_parameter", "tools"),
+        (InvalidBody("the body is not JSON"), None, None),
+        (Unauthorized("no key"), "invalid_api_key", None),
+        (Overloaded(7), "rate_limit_exceeded", None),
+        (NotOffered("/metrics: off"), None, None),
+        (RpcFailure(StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL", "full"), "rate_limit_exceeded", None),
+        (RpcFailure(StatusCode.NOT_FOUND, "MODEL_NOT_FOUND", "no such model"), "model_not_found", "model"),
+        (
+            RpcFailure(FAILURE, "CONTEXT_LENGTH_EXCEEDED", "long", violations=(("prompt", "has 9 tokens"),)),
+            "context_length_exceeded",
+            "prompt",
+        ),
+        (
+            RpcFailure(FAILURE, "INVALID_ARGUMENT", "x", violations=(("sampling.repeat_penalty", "is 0"), ("n", "y"))),
+            "invalid_value",
+            "repeat_penalty",
+        ),
+        (
+            RpcFailure(
+                StatusCode.UNIMPLEMENTED, "NOT_IMPLEMENTED", "x", metadata={"feature": "constraint.gbnf with lookup"}
+            ),
+            "unsupported_parameter",
+            "grammar",
+        ),
+        (RpcFailure(StatusCode.UNAVAILABLE, "MODEL_LOADING", "wait"), None, None),
+        (RpcFailure(StatusCode.INTERNAL, "INTERNAL", "broken"), None, None),
+        (RpcFailure(StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", "late"), None, None),
+    ],
+)
+def test_the_openai_form(error: AdapterError, code: str | None, param: str | None) -> None:
+    told = http_error(error)
+    assert told.body(is_openai=True) == {
+        "error": {"code": code, "message": told.message, "param": param, "type": told.type}
+    }
+    assert told.body() == {"error": {"code": told.status, "message": told.message, "type": told.type}}

@@ -303,7 +303,12 @@ def test_a_model_that_is_not_served() -> None:
     failure = RpcFailure(StatusCode.NOT_FOUND, "MODEL_NOT_FOUND", "other: no such model")
     response = client_of(MemoryCore(unary={GET_MODEL.path: failure})).get("/v1/models/other")
     assert response.status_code == 404
-    assert error_of(response) == {"code": 404, "message": "other: no such model", "type": "not_found_error"}
+    assert error_of(response) == {
+        "code": "model_not_found",
+        "message": "other: no such model",
+        "param": "model",
+        "type": "not_found_error",
+    }
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/slots", "/props", "/metrics"])

@@ -182,7 +182,7 @@ def test_a_failure_after_acceptance_is_an_event_and_nothing_is_done() -> None:
     response = client_of(core).post(PATH, json={"prompt": "Hi", "stream": True})
     assert response.status_code == 200
     assert events_of(response.data)[1:] == [
-        b'{"error":{"code":503,"message":"the core cannot be reached","type":"unavailable_error"}}'
+        b'{"error":{"code":null,"message":"the core cannot be reached","param":null,"type":"unavailable_error"}}'
     ]
 
 
