@@ -8,12 +8,16 @@ from typing import Any
 import openai
 import pytest
 import requests
+from openai.types.chat import ChatCompletionMessageParam
 
 from tests.support.server import PATIENCE_S, Server
 
 N_CTX = 256
 LONG = "word " * 400
-MESSAGES = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": LONG}]
+MESSAGES: list[ChatCompletionMessageParam] = [
+    {"role": "system", "content": "Be brief."},
+    {"role": "user", "content": LONG},
+]
 
 Ask = Callable[..., Any]
 
@@ -41,7 +45,7 @@ def ask(request: pytest.FixtureRequest) -> Ask:
     def send(server: Server, **options: Any) -> Any:
         with openai.OpenAI(base_url=f"{server.rest_url}/v1", api_key="none", max_retries=0, timeout=PATIENCE_S) as own:
             if request.param == "chat":
-                answer = own.chat.completions.create(model="m", messages=MESSAGES, max_tokens=4, **options)  # type: ignore[call-overload]
+                answer = own.chat.completions.create(model="m", messages=MESSAGES, max_tokens=4, **options)
             else:
                 answer = own.completions.create(model="m", prompt=LONG, max_tokens=4, **options)
             return list(answer) if options.get("stream") else answer
