@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import sys
@@ -15,6 +16,8 @@ _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=
 # For error messages: what a client wrote as 1e999 is shown as Infinity, not as the null that answers have for it.
 _SHOWING = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 _SHOWN = 60
+# Looked up now, for that imports a module: a request must not fail for want of a file descriptor.
+_decode_text = codecs.getdecoder("utf-8-sig")
 
 
 def encode(value: object) -> bytes:
@@ -34,7 +37,7 @@ def decode(body: bytes) -> object:
             pair.
     """
     try:
-        value: object = json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant)
+        value: object = json.loads(_decode_text(body)[0], parse_constant=_refuse_constant)
         if b"\\ud" in body or b"\\uD" in body:
             # Escapes can spell halves of surrogate pairs, which no UTF-8 text holds.
             _ENCODER.encode(value).encode()

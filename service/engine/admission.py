@@ -96,16 +96,15 @@ class Admission:
         prompt = self._prompt(request)
         slot = self._reuse.choose_slot(request, prompt.tokens)
         grammar = self._grammar(request)
-        sampler = Sampler(
-            _settings(request.sampling, waiting.index),
-            n_vocab=self._info.n_vocab,
-            nl_token=self._info.nl_token,
-            eog_tokens=self._info.eog_tokens,
-            n_ctx=self._config.n_ctx_slot,
-            prompt=prompt.own,
-            grammar=grammar,
-        )
-        n_cached = self._reuse.take(slot, task, prompt.tokens)
+        try:
+            sampler = self._sampler(waiting, prompt.own, grammar)
+            n_cached = self._reuse.take(slot, task, prompt.tokens)
+        except BaseException:
+            # Nobody has foreseen it, so nobody knows what the slot holds now.
+            self._memory.drop(slot)
+            if grammar is not None:
+                grammar.close()
+            raise
         slot.run(
             Sequence(
                 task=task,
@@ -125,6 +124,17 @@ class Admission:
             )
         )
         return slot
+
+    def _sampler(self, waiting: WaitingSequence, prompt: SequenceOf[int], grammar: Grammar | None) -> Sampler:
+        return Sampler(
+            _settings(waiting.task.request.sampling, waiting.index),
+            n_vocab=self._info.n_vocab,
+            nl_token=self._info.nl_token,
+            eog_tokens=self._info.eog_tokens,
+            n_ctx=self._config.n_ctx_slot,
+            prompt=prompt,
+            grammar=grammar,
+        )
 
     def _prompt(self, request: GenerationRequest) -> _Prompt:
         system = self._system.tokens

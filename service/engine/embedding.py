@@ -18,6 +18,7 @@ import numpy as np
 
 from service.engine.model import DecodeFailed, LanguageModel, Pooling, Rows, Segment
 from service.engine.outbox import Outbox
+from service.engine.task import unforeseen
 from service.engine.types import Embedded, EmbeddingRequest, Failed, Sink
 from service.errors import EngineFailure, ServiceError
 
@@ -185,7 +186,12 @@ class EmbeddingWork:
         for segment in segments:
             part = by_seq_id[segment.seq_id]
             end = start + len(segment.tokens)
-            self._pool(part, rows[start:end])
+            # Its request may have failed over another of its inputs.
+            if part in self._inputs:
+                try:
+                    self._pool(part, rows[start:end])
+                except Exception as error:
+                    self._fail(part.task, unforeseen(part.task.id, error))
             start = end
 
     def restart(self) -> bool:

@@ -17,7 +17,7 @@ from service.engine.preemption import Preemption
 from service.engine.running import RunningSequences
 from service.engine.slots import Slot
 from service.engine.system_prompt import SystemPromptHolder
-from service.engine.task import Task
+from service.engine.task import Task, unforeseen
 from service.engine.types import (
     Delivery,
     EmbeddingRequest,
@@ -139,6 +139,8 @@ class Engine:
                     self._system_task = task_id, sink
         except ServiceError as error:
             self._outbox.put(task_id, sink, Failed(error))
+        except Exception as error:
+            self._outbox.put(task_id, sink, Failed(unforeseen(task_id, error)))
 
     def cancel(self, task_id: int) -> None:
         """End a request without further events; unknown ids are ignored, for the request may have ended."""
@@ -239,18 +241,27 @@ class Engine:
         """Start what waits, in order, as far as slots and cells go."""
         self._admission.following.forget_ended()
         for waiting in self._waiting:
-            slot = self._slot_for(waiting)
-            if slot is None or not self._admission.has_cells(waiting):
-                break
-            if self._admission.following.must_wait(waiting):
-                continue
-            if not self._vacate(slot):
-                break
-            if self._waiting.take(waiting):
-                self._start(waiting)
+            try:
+                if not self._admit_next(waiting):
+                    break
+            except Exception as error:
+                self._running.fail(waiting.task, unforeseen(waiting.task.id, error))
         if self._embedding.has_work:
             busy = sum(len(slot.tokens) for slot in self._slots if not slot.is_idle)
             self._embedding.admit(self._info.n_cells - busy - len(self._system.tokens))
+
+    def _admit_next(self, waiting: WaitingSequence) -> bool:
+        """Start what waits first, unless it had better wait; False if nothing behind it can start either."""
+        slot = self._slot_for(waiting)
+        if slot is None or not self._admission.has_cells(waiting):
+            return False
+        if self._admission.following.must_wait(waiting):
+            return True
+        if not self._vacate(slot):
+            return False
+        if self._waiting.take(waiting):
+            self._start(waiting)
+        return True
 
     def _slot_for(self, waiting: WaitingSequence) -> Slot | None:
         """An idle slot, else one whose sequence gives way to a higher priority; None if there is neither."""
@@ -290,6 +301,11 @@ class Engine:
             logger.error("a preempted sequence cannot go on", extra={"error": str(error)})
             self._waiting.put_back(preempted)
             self._running.fail(preempted.sequence.task, EngineFailure("the model could not go on with this request"))
+        except BaseException:
+            # Whoever ends it finds it in the queue.
+            self._waiting.put_back(preempted)
+            self._memory.drop(slot)
+            raise
 
     def _check_inputs(self, request: EmbeddingRequest) -> None:
         """Refuse what would never fit beside the system prompt."""

@@ -53,7 +53,7 @@ class Preemption:
         assert sequence is not None
         try:
             contents = self._memory.take_out(slot)
-        except DecodeFailed as error:
+        except (DecodeFailed, MemoryError) as error:
             logger.error("a sequence cannot be preempted", extra={"task_id": sequence.task.id, "error": str(error)})
             return False
         slot.release(self._clock())

@@ -17,7 +17,7 @@ from service.engine.preemption import Preemption
 from service.engine.scheduler import EMBEDDINGS, PrefillWork, StepPlan, plan_step
 from service.engine.slots import Sequence, Slot
 from service.engine.speculation import Speculation
-from service.engine.task import Task
+from service.engine.task import Task, unforeseen
 from service.engine.totals import Totals
 from service.engine.types import Event, Failed, Finished, FinishReason, Outcome, Overflow
 from service.engine.waiting import WaitingSequences
@@ -80,10 +80,13 @@ class RunningSequences:
             sequence = slot.sequence
             if sequence is None:
                 continue
-            if slot.room == 0:
-                self._memory.regroup(slot)
-            if sequence.pending is not None and len(slot.tokens) + 1 >= self._config.n_ctx_slot:
-                self._make_room_in_context(slot, sequence)
+            try:
+                if slot.room == 0:
+                    self._memory.regroup(slot)
+                if sequence.pending is not None and len(slot.tokens) + 1 >= self._config.n_ctx_slot:
+                    self._make_room_in_context(slot, sequence)
+            except Exception as error:
+                self._fail_by_fault(slot, sequence, error)
 
     def _make_room_in_context(self, slot: Slot, sequence: Sequence) -> None:
         sequence.truncated = True
@@ -240,10 +243,13 @@ class RunningSequences:
                 continue
             if not slot.prompt_remaining:
                 sequence.task.has_prompt = True
-            if segment.n_logits:
-                self._choose(slot, sequence, index, segment, now_s)
-            elif not slot.prompt_remaining:
-                self.finish(slot, Ending(FinishReason.LENGTH))
+            try:
+                if segment.n_logits:
+                    self._choose(slot, sequence, index, segment, now_s)
+                elif not slot.prompt_remaining:
+                    self.finish(slot, Ending(FinishReason.LENGTH))
+            except Exception as error:
+                self._fail_by_fault(slot, sequence, error)
 
     def _choose(self, slot: Slot, sequence: Sequence, index: int, segment: Segment, now_s: float) -> None:
         """Choose a token behind each token of segment ``index`` that is known to be right, and take back the others."""
@@ -326,6 +332,11 @@ class RunningSequences:
         """End all sequences of a task with an error."""
         self.emit(task, Failed(error))
         self._close(task, Outcome.FAILED)
+
+    def _fail_by_fault(self, slot: Slot, sequence: Sequence, error: Exception) -> None:
+        """End what runs in a slot over an error that nobody foresaw; whatever the slot holds then is of no use."""
+        self.fail(sequence.task, unforeseen(sequence.task.id, error))
+        self._memory.drop(slot)
 
     def cancel(self, task: Task) -> None:
         """End all sequences of a task without further events."""

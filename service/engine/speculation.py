@@ -44,11 +44,18 @@ class Speculation:
         info = self._model.info
         room = min(info.n_logits, info.n_batch, self._config.n_batch, self._model.cells_free) - len(decoding)
         price = self._cost.price(len(decoding))
-        drafts = {}
+        drafts: dict[int, list[int]] = {}
         for place, slot in enumerate(decoding):
             # What is left is shared evenly.
             limit = min(room // (len(decoding) - place), self._limit(slot))
-            if limit > 0 and (draft := _drafter(slot).draft(limit, price)):
+            try:
+                draft = _drafter(slot).draft(limit, price) if limit > 0 else []
+            except Exception:
+                # Nobody needs drafts.
+                logger.exception("drafts are off, after an error in one")
+                self.is_on = False
+                return drafts
+            if draft:
                 drafts[slot.id] = draft
                 room -= len(draft)
         return drafts

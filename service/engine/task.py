@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from service.engine.types import GenerationRequest, Sink
+from service.errors import EngineFailure
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, eq=False)
@@ -26,3 +30,9 @@ class Task:
     n_open: int
     has_prompt: bool = False
     n_sampled: int = 0
+
+
+def unforeseen(task_id: int, error: Exception) -> EngineFailure:
+    """Log an error that nobody foresaw, and return the one that ends the request: it must not concern others."""
+    logger.error("a request failed unexpectedly", exc_info=error, extra={"task_id": task_id})
+    return EngineFailure("internal error; the server's log has the details")

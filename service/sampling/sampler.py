@@ -10,6 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+# numpy itself imports this only when it is used first: a request must not fail for want of a file descriptor.
+from numpy.random import default_rng
+
 from service.sampling.bias import LogitBias
 from service.sampling.candidates import Candidates
 from service.sampling.chain import build_chain
@@ -87,7 +90,7 @@ class Sampler:
     ) -> None:
         self._settings = settings
         self.seed = secrets.randbelow(_RANDOM_SEEDS) if settings.seed is None else settings.seed
-        self._random = np.random.default_rng(self.seed)
+        self._random = default_rng(self.seed)
         self._bias = LogitBias(settings.logit_bias, eog_tokens=eog_tokens, ignore_eog=settings.ignore_eos)
         self._penalties = _penalties(settings, n_vocab=n_vocab, nl_token=nl_token, n_ctx=n_ctx, prompt=prompt)
         self._mirostat = _mirostat(settings, n_vocab=n_vocab)

@@ -231,7 +231,7 @@ async def until_ready(core: RunningCore) -> None:
     watch.cancel()
 
 
-def health_stub(channel: grpc.aio.Channel) -> Any:
+def health_stub(channel: grpc.Channel | grpc.aio.Channel) -> Any:
     """Standard health; its stub has no types."""
     return health_pb2_grpc.HealthStub(channel)
 
