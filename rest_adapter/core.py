@@ -100,12 +100,14 @@ class Core(Protocol):
         """
 
     def start(
-        self, method: UnaryMethod[Request, Response], request: Request, *, timeout_s: float | None
+        self, method: UnaryMethod[Request, Response], request: Request, *, timeout_s: float | None, tenant: str = ""
     ) -> PendingAnswer[Response]:
         """Start a call that may take long, so that it can be cancelled. ``timeout_s`` None for no limit."""
 
-    def unary(self, method: UnaryMethod[Request, Response], request: Request, *, timeout_s: float) -> Response:
-        """Call a method and wait for its answer.
+    def unary(
+        self, method: UnaryMethod[Request, Response], request: Request, *, timeout_s: float, tenant: str = ""
+    ) -> Response:
+        """Call a method for a tenant and wait for its answer.
 
         Raises:
             RpcFailure: the call failed or took longer than ``timeout_s``.

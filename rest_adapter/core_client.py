@@ -81,20 +81,22 @@ class CoreClient:
         return _Stream(mailbox, self._submit(mailbox, work), self._calls)
 
     def start(
-        self, method: UnaryMethod[Request, Response], request: Request, *, timeout_s: float | None
+        self, method: UnaryMethod[Request, Response], request: Request, *, timeout_s: float | None, tenant: str = ""
     ) -> _Pending[Response]:
         """Start a call that may take long, so that it can be cancelled. ``timeout_s`` None for no limit."""
         mailbox: Mailbox[Response] = Mailbox(self._bridge)
-        future = self._submit(mailbox, self._relay_one(method, request, timeout_s, mailbox))
+        future = self._submit(mailbox, self._relay_one(method, request, timeout_s, self._metadata_of(tenant), mailbox))
         return _Pending(mailbox, future, self._calls)
 
-    def unary(self, method: UnaryMethod[Request, Response], request: Request, *, timeout_s: float) -> Response:
-        """Call a method and wait for its answer.
+    def unary(
+        self, method: UnaryMethod[Request, Response], request: Request, *, timeout_s: float, tenant: str = ""
+    ) -> Response:
+        """Call a method for a tenant and wait for its answer.
 
         Raises:
             RpcFailure: the call failed or took longer than ``timeout_s``.
         """
-        return self.start(method, request, timeout_s=timeout_s).wait()
+        return self.start(method, request, timeout_s=timeout_s, tenant=tenant).wait()
 
     def end_calls(self, failure: RpcFailure) -> None:
         """Cancel every running call; whoever waits for one gets the failure."""
@@ -126,6 +128,7 @@ class CoreClient:
         method: UnaryMethod[Request, Response],
         request: Request,
         timeout_s: float | None,
+        metadata: _Metadata,
         mailbox: Mailbox[Response],
     ) -> None:
         call = self._channel.unary_unary(
@@ -135,7 +138,7 @@ class CoreClient:
         )
         try:
             with _rpc_failures():
-                response = await call(request, timeout=timeout_s, metadata=self._metadata)
+                response = await call(request, timeout=timeout_s, metadata=metadata)
         except RpcFailure as failure:
             if timeout_s is not None and (failure.status, failure.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, ""):
                 # The limit is ours, not one of the client's.

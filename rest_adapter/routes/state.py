@@ -38,7 +38,7 @@ def health(site: Site) -> Response:
 
 
 def slots(site: Site) -> Response:
-    """What every slot does, unless that is switched off: prompts can be read there."""
+    """What every slot does, unless that is switched off: whoever sent a prompt can read it there while it runs."""
     if not site.config.slots_endpoint:
         raise NotOffered("/slots: switched off by --slots-endpoint-disable")
     return json_response(_slots(site, shows_progress="progress" in request.args), content_type=BARE_JSON)
@@ -100,6 +100,7 @@ def _health(site: Site) -> HealthAnswer:
 
 
 def _slots(site: Site, *, shows_progress: bool = False) -> list[JsonObject]:
-    listed = site.core.unary(LIST_SLOTS, ListSlotsRequest(), timeout_s=_TIMEOUT_S).slots
+    tenant = site.keys.tenant()
+    listed = site.core.unary(LIST_SLOTS, ListSlotsRequest(), timeout_s=_TIMEOUT_S, tenant=tenant).slots
     served = site.core.unary(LIST_MODELS, ListModelsRequest(), timeout_s=_TIMEOUT_S).models
     return slots_json(listed, model=served[0].name if served else "", shows_progress=shows_progress)

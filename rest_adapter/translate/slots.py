@@ -43,8 +43,9 @@ def _slot(slot: Slot, model: str) -> JsonObject:
             "num_tokens_predicted": slot.tokens_predicted,
             "stopped_eos": slot.stopped_eos,
             "stopped_limit": slot.stopped_limit,
-            "stopped_word": bool(slot.stopping_text),
-            "stopping_word": slot.stopping_text,
+            "stopped_word": slot.stopped_word,
+            # Only kept for its clients: what callers wrote is not shown after the end.
+            "stopping_word": "",
         },
         "prompt": _prompt(slot),
         "state": 0 if is_idle(slot) else 1,

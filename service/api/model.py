@@ -11,6 +11,7 @@ from service.api.core import Core
 from service.api.metrics import CoreMetrics
 from service.api.rpc import RpcCall
 from service.api.served_model import ServedModel
+from service.api.tenants import Tenants
 from slotline.v1 import model_pb2, model_service_pb2_grpc
 
 if TYPE_CHECKING:
@@ -18,10 +19,16 @@ if TYPE_CHECKING:
 
 
 class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
-    """``slotline.v1.ModelService`` on a core."""
+    """``slotline.v1.ModelService`` on a core.
 
-    def __init__(self, core: Core) -> None:
+    Args:
+        core: answers.
+        tenants: tells the tenants of calls; by default there is one.
+    """
+
+    def __init__(self, core: Core, tenants: Tenants | None = None) -> None:
         self._core = core
+        self._tenants = tenants or Tenants()
         self._metrics = CoreMetrics(core.status, core.model)
 
     async def ListModels(self, request: model_pb2.ListModelsRequest, context: Context) -> model_pb2.ListModelsResponse:
@@ -42,8 +49,8 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
     async def ListSlots(self, request: model_pb2.ListSlotsRequest, context: Context) -> model_pb2.ListSlotsResponse:
         """All slots after the engine's last step."""
         async with RpcCall("ListSlots", context):
-            model = self._core.model()
-            slots = [slot_message(slot, model) for slot in self._core.snapshot().slots]
+            model, tenant = self._core.model(), self._tenants.tenant_of(context.invocation_metadata())
+            slots = [slot_message(slot, model, tenant) for slot in self._core.snapshot().slots]
             return model_pb2.ListSlotsResponse(slots=slots)
 
     async def ApplyTemplate(

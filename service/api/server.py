@@ -166,7 +166,7 @@ class CoreServer:
         inference_service_pb2_grpc.add_InferenceServiceServicer_to_server(
             InferenceServicer(self.core, tenants), self._server
         )
-        model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(self.core), self._server)
+        model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(self.core, tenants), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = [*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME]
         _enable_reflection(names, self._server)

@@ -153,9 +153,12 @@ class Slot:
         self._n_system = sequence.n_system
 
     def release(self, now_s: float, finished: Finished | None = None) -> None:
-        """End the sequence, with ``finished`` if it ended by itself; the tokens stay as a cache."""
+        """End the sequence, with ``finished`` if it ended by itself; the tokens stay as a cache, but no text stays."""
         assert self.sequence is not None
-        self._last = self._describe(self.sequence, SlotState.IDLE, finished)
+        last = self._describe(self.sequence, SlotState.IDLE, finished)
+        if finished is not None and finished.stop_text is not None:
+            finished = replace(finished, stop_text=b"")
+        self._last = replace(last, request=self.sequence.request.without_texts(), finished=finished)
         self.sequence = None
         self.last_used_s = now_s
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from service.engine.distributions import Distributions
@@ -102,6 +102,20 @@ class GenerationRequest:
     grammar: str = ""
     tenant: str = ""
     echo: object = None
+
+    def without_texts(self) -> GenerationRequest:
+        """The same without what tells about the prompt or the answer: texts, and token ids, which are texts too."""
+        penalty_prompt = None if self.sampling.penalty_prompt is None else ()
+        return replace(
+            self,
+            prompt=(),
+            sampling=replace(self.sampling, penalty_prompt=penalty_prompt, logit_bias=()),
+            stop_texts=(),
+            stop_tokens=frozenset(),
+            system_prompt=None,
+            grammar="",
+            echo=None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +295,7 @@ class SlotState(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class SlotSnapshot:
-    """One slot after a step. The fields of a task are those of the last one while the slot is idle."""
+    """One slot after a step. The fields of a task are those of the last one while the slot is idle, without texts."""
 
     id: int
     state: SlotState

@@ -52,7 +52,8 @@ REST = Group(
         Flag(
             ("--slots-endpoint-disable",),
             {"slots_endpoint": False},
-            "do not offer GET /slots, where the prompts of running requests can be read",
+            "do not offer GET /slots, where running prompts can be read: by everybody without API keys, else by their "
+            "senders",
         ),
         Value(
             ("--sse-ping",),

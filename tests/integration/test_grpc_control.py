@@ -169,7 +169,7 @@ async def test_without_an_alias_a_model_is_called_by_its_path() -> None:
     assert list(model.aliases) == ["scripted.gguf"]
 
 
-async def test_slots_show_their_last_task(core: RunningCore) -> None:
+async def test_slots_show_their_last_task_but_not_its_prompt(core: RunningCore) -> None:
     request = generation_pb2.GenerateRequest(
         text="Hello",
         sampling=sampling_pb2.SamplingParams(seed=42, temperature=0),
@@ -180,7 +180,7 @@ async def test_slots_show_their_last_task(core: RunningCore) -> None:
     assert [slot.id for slot in slots] == [0, 1]
     used, fresh = slots[accepted.slot_id], slots[1 - accepted.slot_id]
     assert used.task_id == accepted.task_id
-    assert used.text == "Hello"
+    assert used.WhichOneof("prompt") is None
     assert used.stopped_limit
     assert used.settings.sampling.seed == 42
     assert not fresh.HasField("task_id")

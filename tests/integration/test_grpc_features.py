@@ -255,10 +255,16 @@ class TestInfill:
         tokens = [*head, BOS, marks.prefix, *b"ab", marks.suffix, *b"yz", marks.middle]
         assert text_of(await core.generate(self.asked(**fields))) == scripted_text(tokens, 8)
 
-    async def test_are_shown_in_the_slot(self, core: RunningCore) -> None:
-        slot_id = (await core.generate(self.asked()))[0].accepted.slot_id
-        slots = (await core.models.ListSlots(model_pb2.ListSlotsRequest())).slots
-        assert slots[slot_id].infill == self.INFILL
+    async def test_are_shown_in_the_slot_while_it_runs(self, gate: Gate) -> None:
+        gate.close(after=1)
+        async with running_core(core_config(model=MODEL), load=load_kind(script=gate.script)) as core:
+            call = core.inference.Generate(self.asked())
+            health = await until(core, lambda health: health.slots_processing > 0)
+            slots = (await core.models.ListSlots(model_pb2.ListSlotsRequest())).slots
+            assert health.slots_processing == 1
+            assert self.INFILL in [slot.infill for slot in slots]
+            gate.open()
+            assert [message async for message in call]
 
     async def test_need_marks(self) -> None:
         async with running_core() as core:

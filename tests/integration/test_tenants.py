@@ -16,7 +16,7 @@ import requests
 
 from rest_adapter.config import RestConfig
 from service.config import ModelConfig
-from slotline.v1 import generation_pb2, inference_service_pb2_grpc
+from slotline.v1 import generation_pb2, inference_service_pb2_grpc, model_pb2, model_service_pb2_grpc
 from tests.support.calls import GREEDY
 from tests.support.scripted_core import WAIT_S, ByteVocabulary, FimTokens, ScriptedLoadedModel, scripted_model
 from tests.support.scripted_service import ScriptedService
@@ -132,9 +132,9 @@ def read_digits(service: ScriptedService, key: str, beginning: str, n_digits: in
 
 
 @contextmanager
-def running(service: ScriptedService, prompt: str) -> Iterator[None]:
+def running(service: ScriptedService, prompt: str, **fields: object) -> Iterator[None]:
     """While a text that begins with a prompt of mine is made."""
-    body = {"prompt": prompt, "n_predict": 250_000, "stream": True, "ignore_eos": True}
+    body = {"prompt": prompt, "n_predict": 250_000, "stream": True, "ignore_eos": True, **fields}
     has_begun, is_enough = threading.Event(), threading.Event()
 
     def read() -> bool:
@@ -148,6 +148,7 @@ def running(service: ScriptedService, prompt: str) -> Iterator[None]:
 
     with ThreadPoolExecutor(1) as pool:
         reading = pool.submit(read)
+        reading.add_done_callback(lambda _: has_begun.set())
         try:
             assert has_begun.wait(WAIT_S)
             yield
@@ -202,6 +203,64 @@ def test_a_name_divides_what_a_key_may_share(service: ScriptedService) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         over_grpc(service, MINE, prompt, tenant="two words")
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def everything_about_slots(service: ScriptedService, key: str) -> list[str]:
+    """All that a key is told about slots, over REST and gRPC."""
+    headers = {"Authorization": f"Bearer {key}"}
+    told = []
+    for path in ("/slots", "/slots?progress", "/health?include_slots"):
+        told.append(requests.get(service.adapter.url + path, headers=headers, timeout=WAIT_S).text)
+    with grpc.insecure_channel(service.core.server.addresses[0]) as channel:
+        stub: Any = model_service_pb2_grpc.ModelServiceStub(channel)
+        metadata = [("authorization", f"Bearer {key}")]
+        told.append(str(stub.ListSlots(model_pb2.ListSlotsRequest(), metadata=metadata, timeout=WAIT_S)))
+    return told
+
+
+def test_slots_show_a_prompt_to_its_sender_and_while_it_runs(service: ScriptedService) -> None:
+    # A text as long as a grammar may be.
+    grammar = f'root ::= "sEcret {"x" * 60_000}"'
+    fields = {"grammar": grammar, "stop": ["sEcret!"], "penalty_prompt": "sEcret", "ignore_eos": False}
+    with running(service, "A sEcret prompt", **fields):
+        for told in everything_about_slots(service, MINE):
+            assert "A sEcret prompt" in told
+            assert "sEcret xxx" in told
+        for told in everything_about_slots(service, OTHERS):
+            assert "sEcret" not in told
+        slots = requests.get(
+            service.adapter.url + "/slots", headers={"Authorization": f"Bearer {OTHERS}"}, timeout=WAIT_S
+        ).json()
+        (busy,) = [slot for slot in slots if slot["state"] == 1]
+        # The same keys as ever, without values.
+        assert (busy["prompt"], busy["grammar"], busy["stop"], busy["penalty_prompt_tokens"]) == (None, "", [], [])
+        assert busy["use_penalty_prompt_tokens"]
+        assert busy["n_predict"] == 250_000
+    service.wait_until_idle()
+    for key in (MINE, OTHERS):
+        assert not [told for told in everything_about_slots(service, key) if "sEcret" in told]
+
+
+def test_slots_do_not_say_at_which_text_a_request_ended(service: ScriptedService) -> None:
+    answer = post(service, "/completion", MINE, {"prompt": "abc", "n_predict": 50, "temperature": 0, "slot_id": 0})
+    word = answer.json()["content"][3:6]
+    body = {"prompt": "abc", "n_predict": 50, "temperature": 0, "stop": [word], "slot_id": 0}
+    assert post(service, "/completion", MINE, body).json()["stopping_word"] == word
+    service.wait_until_idle()
+    slots = requests.get(service.adapter.url + "/slots", headers={"Authorization": f"Bearer {MINE}"}, timeout=WAIT_S)
+    next_token = slots.json()[0]["next_token"]
+    assert (next_token["stopped_word"], next_token["stopping_word"]) == (True, "")
+
+
+def test_without_keys_slots_show_prompts_to_everybody_while_they_run(tmp_path: Path) -> None:
+    service = started(tmp_path, (), (), None)
+    try:
+        with running(service, "An open prompt"):
+            assert all("An open prompt" in told for told in everything_about_slots(service, "whatever"))
+        service.wait_until_idle()
+        assert not any("An open prompt" in told for told in everything_about_slots(service, "whatever"))
+    finally:
+        service.close()
 
 
 @pytest.mark.parametrize("field", ["x" * 129, "ä" * 65, 5, ["x"], True])

@@ -99,6 +99,7 @@ class MemoryCore:
         self.deadlines_s: list[float | None] = []
         self.priorities: list[int] = []
         self.tenants: list[str] = []
+        self.unary_tenants: list[str] = []
         self.streams: list[MemoryStream] = []
         self.started: list[MemoryAnswer] = []
 
@@ -117,13 +118,16 @@ class MemoryCore:
         self.streams.append(MemoryStream(answers))
         return self.streams[-1]
 
-    def start(self, method: UnaryMethod[Any, Any], request: Any, *, timeout_s: float | None) -> MemoryAnswer:
+    def start(
+        self, method: UnaryMethod[Any, Any], request: Any, *, timeout_s: float | None, tenant: str = ""
+    ) -> MemoryAnswer:
         self.deadlines_s.append(timeout_s)
-        self.started.append(MemoryAnswer(lambda: self.unary(method, request, timeout_s=0.0)))
+        self.started.append(MemoryAnswer(lambda: self.unary(method, request, timeout_s=0.0, tenant=tenant)))
         return self.started[-1]
 
-    def unary(self, method: UnaryMethod[Any, Any], request: Any, *, timeout_s: float) -> Any:
+    def unary(self, method: UnaryMethod[Any, Any], request: Any, *, timeout_s: float, tenant: str = "") -> Any:
         self.unary_requests.append(request)
+        self.unary_tenants.append(tenant)
         answer = self._unary[method.path]
         if isinstance(answer, Exception):
             raise answer

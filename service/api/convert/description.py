@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from google.protobuf import timestamp_pb2
 
 from service.api.convert.embedding import max_inputs
@@ -77,8 +79,10 @@ def _capabilities(model: ServedModel) -> model_pb2.Capabilities:
     )
 
 
-def slot_message(slot: SlotSnapshot, model: ServedModel) -> model_pb2.Slot:
-    """One slot."""
+def slot_message(slot: SlotSnapshot, model: ServedModel, tenant: str = "") -> model_pb2.Slot:
+    """One slot, as a tenant may see it: what others wrote is left out."""
+    if slot.request is not None and slot.request.tenant != tenant:
+        slot = replace(slot, request=slot.request.without_texts())
     message = model_pb2.Slot(
         id=slot.id,
         state=_STATES[slot.state],
@@ -97,7 +101,7 @@ def slot_message(slot: SlotSnapshot, model: ServedModel) -> model_pb2.Slot:
     if slot.state is SlotState.IDLE and slot.finished is not None:
         message.stopped_eos = slot.finished.eos_token is not None
         message.stopped_limit = slot.finished.reason is FinishReason.LENGTH
-        message.stopping_text = (slot.finished.stop_text or b"").decode()
+        message.stopped_word = slot.finished.stop_text is not None
     return message
 
 

@@ -170,7 +170,7 @@ def test_a_busy_slot_tells_how_far_it_is(state: SlotState, number: int) -> None:
     assert message.settings.sampling.seed == 42
     assert message.settings.max_tokens == 10
     assert message.settings.n_keep == 9
-    assert not (message.stopped_eos or message.stopped_limit or message.stopping_text)
+    assert not (message.stopped_eos or message.stopped_limit or message.stopped_word)
 
 
 def test_a_busy_slot_without_a_limit_has_no_remainder() -> None:
@@ -182,17 +182,18 @@ def test_a_busy_slot_without_a_limit_has_no_remainder() -> None:
 @pytest.mark.parametrize(
     ("changes", "flags"),
     [
-        ({}, (False, False, "END")),
-        ({"stop_text": None, "eos_token": 257}, (True, False, "")),
-        ({"stop_text": None, "eos_token": 257, "reason": FinishReason.LENGTH}, (True, True, "")),
-        ({"stop_text": None, "reason": FinishReason.LENGTH}, (False, True, "")),
-        ({"stop_text": None, "reason": FinishReason.CANCELLED}, (False, False, "")),
+        ({}, (False, False, True)),
+        ({"stop_text": None, "eos_token": 257}, (True, False, False)),
+        ({"stop_text": None, "eos_token": 257, "reason": FinishReason.LENGTH}, (True, True, False)),
+        ({"stop_text": None, "reason": FinishReason.LENGTH}, (False, True, False)),
+        ({"stop_text": None, "reason": FinishReason.CANCELLED}, (False, False, False)),
     ],
 )
-def test_an_idle_slot_tells_how_its_last_task_ended(changes: dict[str, Any], flags: tuple[bool, bool, str]) -> None:
+def test_an_idle_slot_tells_how_its_last_task_ended(changes: dict[str, Any], flags: tuple[bool, bool, bool]) -> None:
     slot = replace(BUSY, state=SlotState.IDLE, finished=replace(FINISHED, **changes))
     message = slot_message(slot, MODEL)
-    assert (message.stopped_eos, message.stopped_limit, message.stopping_text) == flags
+    assert (message.stopped_eos, message.stopped_limit, message.stopped_word) == flags
+    assert not message.stopping_text
     assert not message.has_next_token
     assert message.task_id == 0
     assert message.settings.n_keep == 4
@@ -215,6 +216,34 @@ def test_a_slot_shows_the_prompt_as_it_was_received(prompt: dict[str, Any]) -> N
     ((form, value),) = prompt.items()
     assert message.WhichOneof("prompt") == form
     assert getattr(message, form) == value
+
+
+def test_a_slot_shows_others_what_its_task_does_but_nothing_that_was_written() -> None:
+    request = GenerationRequest(
+        prompt=(104, 105),
+        n_keep=-1,
+        sampling=SamplingSettings(top_k=7, penalty_prompt=(104,), logit_bias=((105, 1.0),)),
+        stop_texts=(b"secret",),
+        grammar='root ::= "secret"',
+        tenant="mine",
+        echo=generation_pb2.GenerateRequest(text="secret"),
+    )
+    slot = replace(BUSY, request=request)
+    mine, others = slot_message(slot, MODEL, "mine"), slot_message(slot, MODEL, "others")
+    assert (mine.text, mine.settings.grammar) == ("secret", 'root ::= "secret"')
+    assert list(mine.settings.stop_texts) == ["secret"]
+    assert (list(mine.settings.penalty_prompt_token_ids), dict(mine.settings.logit_bias)) == ([104], {105: 1.0})
+    for kept in (others.settings, mine.settings):
+        assert (kept.sampling.top_k, kept.n_keep, kept.max_tokens) == (7, 9, 10)
+        assert kept.sampling.HasField("penalty_prompt")
+    assert (others.tokens_predicted, others.prompt_tokens, others.state) == (3, 9, mine.state)
+    assert others.WhichOneof("prompt") is None
+    assert b"secret" in mine.SerializeToString()
+    assert b"secret" not in others.SerializeToString()
+    settings = others.settings
+    assert not (settings.grammar or settings.stop_texts or settings.penalty_prompt_token_ids or settings.logit_bias)
+    assert not settings.sampling.penalty_prompt.token_ids.ids
+    assert not settings.sampling.logit_bias
 
 
 def test_a_request_that_did_not_come_from_here_shows_no_prompt() -> None:

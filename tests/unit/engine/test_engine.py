@@ -358,7 +358,29 @@ def test_snapshots_tell_the_last_request_of_an_idle_slot() -> None:
     assert after.state is SlotState.IDLE
     assert (after.task_id, after.tokens_predicted, after.cached_tokens) == (1, 8, 12)
     assert after.finished is not None
+    assert after.request == request(slot_id=0).without_texts()
     assert bench.engine.snapshot().counters.predicted_tokens == 8
+
+
+def test_snapshots_keep_no_texts_of_a_request_that_has_ended() -> None:
+    sampling = dataclasses.replace(GREEDY, top_k=7, penalty_prompt=(1, 2), logit_bias=((3, -1.0),))
+    asked = request(
+        sampling=sampling,
+        stop_texts=(expected_text("hello", 3).encode()[2:],),
+        stop_tokens=frozenset({5}),
+        echo="Hello",
+    )
+    bench = EngineBench()
+    sink = bench.submit(asked)[1]
+    bench.step()
+    assert bench.engine.snapshot().slots[0].request == asked
+    bench.run()
+    slot = bench.engine.snapshot().slots[0]
+    assert (sink.finished.stop_text is None, slot.finished and slot.finished.stop_text) == (False, b"")
+    assert slot.request is not None
+    assert (slot.request.prompt, slot.request.stop_texts, slot.request.stop_tokens) == ((), (), frozenset())
+    assert (slot.request.echo, slot.request.grammar, slot.request.system_prompt) == (None, "", None)
+    assert slot.request.sampling == dataclasses.replace(GREEDY, top_k=7, penalty_prompt=())
 
 
 def test_token_records_carry_probabilities_when_asked_for() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from grpc import StatusCode
 
+from rest_adapter.api_keys import name_of_key
 from rest_adapter.config import RestConfig
 from rest_adapter.errors import RpcFailure
 from rest_adapter.routes import ROUTES
@@ -95,6 +96,27 @@ def test_health_shows_slots_only_to_those_with_a_key() -> None:
     client = client_of(with_state(READY, SLOT_STATE_IDLE), KEYS)
     assert "slots" not in json.loads(client.get("/health?include_slots").data)
     assert "slots" in json.loads(client.get("/health?include_slots", headers=GOOD).data)
+
+
+def test_the_core_is_told_whose_slots_are_asked_for() -> None:
+    core = with_state(READY, SLOT_STATE_IDLE)
+    client = client_of(core, KEYS)
+    for path in ("/slots", "/health?include_slots"):
+        for key in KEYS.api_keys:
+            core.unary_tenants.clear()
+            client.get(path, headers={"Authorization": f"Bearer {key}"})
+            assert name_of_key(key.encode()) in core.unary_tenants
+    core.unary_tenants.clear()
+    assert client_of(core).get("/slots", headers=GOOD).status_code == 200
+    assert set(core.unary_tenants) == {""}
+
+
+def test_the_core_is_told_whose_generations_are_asked_for() -> None:
+    core = MemoryCore(answer)
+    for key in KEYS.api_keys:
+        client_of(core, KEYS).post("/completion", json={}, headers={"Authorization": f"Bearer {key}"})
+    client_of(core).post("/completion", json={}, headers=GOOD)
+    assert core.tenants == [*(name_of_key(key.encode()) for key in KEYS.api_keys), ""]
 
 
 def test_without_keys_nobody_needs_one() -> None:

@@ -163,7 +163,7 @@ def test_a_busy_slot(state: SlotState.ValueType) -> None:
 
 
 def test_a_slot_after_its_task() -> None:
-    slot = Slot(id=0, state=SLOT_STATE_IDLE, task_id=0, settings=settings(), stopping_text="###", stopped_limit=True)
+    slot = Slot(id=0, state=SLOT_STATE_IDLE, task_id=0, settings=settings(), stopped_word=True, stopped_limit=True)
     (shown,) = slots_json([slot], model="m")
     assert (shown["state"], shown["task_id"]) == (0, 0)
     assert shown["next_token"] == {
@@ -173,7 +173,7 @@ def test_a_slot_after_its_task() -> None:
         "stopped_eos": False,
         "stopped_limit": True,
         "stopped_word": True,
-        "stopping_word": "###",
+        "stopping_word": "",
     }
 
 

@@ -419,7 +419,7 @@ global___HealthResponse = HealthResponse
 
 @typing.final
 class Slot(google.protobuf.message.Message):
-    """Slot is a snapshot of one slot. It contains prompts."""
+    """Slot is a snapshot of one slot. While a task runs, its tenant sees its prompt; see InferenceService.Generate."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -441,6 +441,7 @@ class Slot(google.protobuf.message.Message):
     STOPPED_LIMIT_FIELD_NUMBER: builtins.int
     STOPPING_TEXT_FIELD_NUMBER: builtins.int
     CACHED_TOKENS_FIELD_NUMBER: builtins.int
+    STOPPED_WORD_FIELD_NUMBER: builtins.int
     id: builtins.int
     """Number of the slot, from 0."""
     state: global___SlotState.ValueType
@@ -464,12 +465,16 @@ class Slot(google.protobuf.message.Message):
     stopped_limit: builtins.bool
     """Whether the last task ended at a limit."""
     stopping_text: builtins.str
-    """The stop text at which the last task ended; empty without one."""
+    """Always empty: what callers wrote is not shown once their task has ended."""
     cached_tokens: builtins.int
     """Tokens of this slot in the KV cache."""
+    stopped_word: builtins.bool
+    """Whether the last task ended at a stop text."""
     @property
     def settings(self) -> slotline.v1.generation_pb2.GenerationSettings:
-        """Settings of the current or last task; the defaults before the first."""
+        """Settings of the current or last task; the defaults before the first. Texts and token ids in them (grammar, stop
+        texts, biases, penalty prompt) are left out once the task has ended, and for tasks of other tenants.
+        """
 
     @property
     def token_ids(self) -> slotline.v1.tokens_pb2.TokenIds:
@@ -508,9 +513,10 @@ class Slot(google.protobuf.message.Message):
         stopped_limit: builtins.bool = ...,
         stopping_text: builtins.str = ...,
         cached_tokens: builtins.int = ...,
+        stopped_word: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_task_id", b"_task_id", "_tokens_remaining", b"_tokens_remaining", "chat", b"chat", "infill", b"infill", "parts", b"parts", "prompt", b"prompt", "settings", b"settings", "task_id", b"task_id", "text", b"text", "token_ids", b"token_ids", "tokens_remaining", b"tokens_remaining"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_task_id", b"_task_id", "_tokens_remaining", b"_tokens_remaining", "cached_tokens", b"cached_tokens", "chat", b"chat", "has_next_token", b"has_next_token", "id", b"id", "infill", b"infill", "parts", b"parts", "prompt", b"prompt", "prompt_tokens", b"prompt_tokens", "prompt_tokens_done", b"prompt_tokens_done", "settings", b"settings", "state", b"state", "stopped_eos", b"stopped_eos", "stopped_limit", b"stopped_limit", "stopping_text", b"stopping_text", "task_id", b"task_id", "text", b"text", "token_ids", b"token_ids", "tokens_predicted", b"tokens_predicted", "tokens_remaining", b"tokens_remaining"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_task_id", b"_task_id", "_tokens_remaining", b"_tokens_remaining", "cached_tokens", b"cached_tokens", "chat", b"chat", "has_next_token", b"has_next_token", "id", b"id", "infill", b"infill", "parts", b"parts", "prompt", b"prompt", "prompt_tokens", b"prompt_tokens", "prompt_tokens_done", b"prompt_tokens_done", "settings", b"settings", "state", b"state", "stopped_eos", b"stopped_eos", "stopped_limit", b"stopped_limit", "stopped_word", b"stopped_word", "stopping_text", b"stopping_text", "task_id", b"task_id", "text", b"text", "token_ids", b"token_ids", "tokens_predicted", b"tokens_predicted", "tokens_remaining", b"tokens_remaining"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_task_id", b"_task_id"]) -> typing.Literal["task_id"] | None: ...
     @typing.overload

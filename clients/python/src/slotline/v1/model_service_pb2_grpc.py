@@ -93,7 +93,7 @@ class ModelServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListSlots(self, request, context):
-        """ListSlots tells what every slot does. The answer contains prompts.
+        """ListSlots tells what every slot does. The answer contains the caller's own prompts that run.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

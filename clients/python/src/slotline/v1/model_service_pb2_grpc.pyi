@@ -43,7 +43,7 @@ class ModelServiceStub:
         slotline.v1.model_pb2.ListSlotsRequest,
         slotline.v1.model_pb2.ListSlotsResponse,
     ]
-    """ListSlots tells what every slot does. The answer contains prompts."""
+    """ListSlots tells what every slot does. The answer contains the caller's own prompts that run."""
 
     ApplyTemplate: grpc.UnaryUnaryMultiCallable[
         slotline.v1.model_pb2.ApplyTemplateRequest,
@@ -82,7 +82,7 @@ class ModelServiceAsyncStub:
         slotline.v1.model_pb2.ListSlotsRequest,
         slotline.v1.model_pb2.ListSlotsResponse,
     ]
-    """ListSlots tells what every slot does. The answer contains prompts."""
+    """ListSlots tells what every slot does. The answer contains the caller's own prompts that run."""
 
     ApplyTemplate: grpc.aio.UnaryUnaryMultiCallable[
         slotline.v1.model_pb2.ApplyTemplateRequest,
@@ -129,7 +129,7 @@ class ModelServiceServicer(metaclass=abc.ABCMeta):
         request: slotline.v1.model_pb2.ListSlotsRequest,
         context: _ServicerContext,
     ) -> typing.Union[slotline.v1.model_pb2.ListSlotsResponse, collections.abc.Awaitable[slotline.v1.model_pb2.ListSlotsResponse]]:
-        """ListSlots tells what every slot does. The answer contains prompts."""
+        """ListSlots tells what every slot does. The answer contains the caller's own prompts that run."""
 
     @abc.abstractmethod
     def ApplyTemplate(
