@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { escapeHtml, linkDefinitions, splitBlocks, toHtml } from "../../rest_adapter/web/page/text/markdown.js";
+import { splitBlocks } from "../../rest_adapter/web/page/text/blocks.js";
+import { escapeHtml, linkDefinitions, toHtml } from "../../rest_adapter/web/page/text/markdown.js";
 
 const LONG = [
   "# Title\n\nA paragraph\nof two lines.\n\n",
@@ -80,9 +81,10 @@ test("a text that is not the old one continued is split anew", () => {
 test("a block finds the addresses that are defined elsewhere in the text", () => {
   const text = "See [the page][p].\n\nMore.\n\n[p]: https://example.org\n";
   const definitions = linkDefinitions(text);
-  assert.equal(definitions, "[p]: https://example.org");
+  assert.deepEqual(Object.keys(definitions), ["p"]);
   assert.match(toHtml(splitBlocks(text)[0], { definitions }), /<a href="https:\/\/example\.org"/);
-  assert.equal(linkDefinitions("no [definitions] here: none"), "");
+  assert.equal(linkDefinitions("no [definitions] here: none"), null);
+  assert.equal(linkDefinitions("```\n[p]: https://example.org\n```"), null);
 });
 
 test("tasks are text", () => {

@@ -1,17 +1,26 @@
 /**
- * Markdown to HTML, block by block, so that a growing text costs no more than its end.
+ * Markdown to HTML, block by block, so that a growing text costs no more than its end, in time that grows with the
+ * text and no faster: what would take too long, or cannot be made into a document, stays the text that it is.
  *
  * HTML in the text stays text, images become links, and links leave the page: nothing that a model writes loads
  * anything. The result still goes through a sanitiser before it reaches the document (views/markdown_text.js).
  */
 
-import { Marked, Renderer } from "../../vendor/marked.js";
+import { Marked, Parser, Renderer } from "../../vendor/marked.js";
+import { fenceOf, splitBlocks } from "./blocks.js";
+import { BoundedLexer } from "./bounded_lexer.js";
+
+/** Characters of a block that is made into a document; fenced code may have more. */
+export const MAX_BLOCK = 16_000;
+/** Characters of code that is coloured, and of each of its lines: what colours looks at a line again and again. */
+export const MAX_COLOURED = 8_000;
+export const MAX_COLOURED_LINE = 300;
+/** Link addresses that are defined apart from their links; more are not looked up. */
+export const MAX_DEFINITIONS = 100;
 
 const SAFE_ADDRESS = /^(https?:|mailto:)/i;
-// A list may go on after what looked like a paragraph: "2" comes before "2.".
-const N_OPEN_BLOCKS = 2;
 
-const marked = new Marked({ gfm: true, breaks: true });
+const { defaults } = new Marked({ gfm: true, breaks: true });
 
 /**
  * @callback Highlight
@@ -21,42 +30,47 @@ const marked = new Marked({ gfm: true, breaks: true });
  */
 
 /**
- * Cut a text into blocks that can be rendered one by one. Joined they are the text, with line feeds for line ends.
- * @param {string} text
- * @param {string[]} [before] the blocks of a beginning of the text; those that are finished are kept
- * @returns {string[]}
+ * @typedef {Object<string, {href: string, title: string}>} Definitions
  */
-export function splitBlocks(text, before = []) {
-  const whole = text.replace(/\r\n?/g, "\n");
-  const kept = before.slice(0, Math.max(0, before.length - N_OPEN_BLOCKS));
-  const beginning = kept.join("");
-  if (!whole.startsWith(beginning)) return blocksOf(whole);
-  return [...kept, ...blocksOf(whole.slice(beginning.length))];
-}
 
 /**
- * The definitions of link addresses in a text ("[name]: https://..."), which any block may refer to.
+ * The link addresses that a text defines ("[name]: https://..."), which any block may refer to.
  * @param {string} text
- * @returns {string} "" if there are none
+ * @returns {Definitions | null} null if there are none
  */
 export function linkDefinitions(text) {
-  if (!/^ {0,3}\[[^\]\n]+\]:/m.test(text)) return "";
-  return marked
-    .lexer(text)
-    .filter((token) => token.type === "def")
-    .map((token) => token.raw.trim())
-    .join("\n");
+  if (!hasDefinition(text)) return null;
+  const definitions = Object.create(null);
+  let count = 0;
+  for (const block of splitBlocks(text)) {
+    if (!hasDefinition(block) || fenceOf(block)) continue;
+    for (const [name, address] of Object.entries(definitionsIn(block))) {
+      if (count >= MAX_DEFINITIONS) return definitions;
+      if (Object.hasOwn(definitions, name)) continue;
+      definitions[name] = address;
+      count += 1;
+    }
+  }
+  return count > 0 ? definitions : null;
 }
 
 /**
- * One block, or a whole text, as HTML.
+ * A block as HTML.
  * @param {string} source
- * @param {{highlight?: Highlight | null, definitions?: string}} [settings]
+ * @param {{highlight?: Highlight | null, definitions?: Definitions | null}} [settings]
  * @returns {string}
  */
-export function toHtml(source, { highlight = null, definitions = "" } = {}) {
-  const renderer = new QuietRenderer(highlight);
-  return marked.parse(definitions ? `${source}\n\n${definitions}` : source, { renderer, async: false });
+export function toHtml(source, { highlight = null, definitions = null } = {}) {
+  const fence = fenceOf(source);
+  if (fence) return codeBlock(fence.code, fence.language, highlight);
+  if (source.length > MAX_BLOCK) return plain(source);
+  try {
+    const tokens = lexed(source, definitions);
+    return new Parser({ ...defaults, renderer: new QuietRenderer(highlight) }).parse(tokens);
+  } catch {
+    // Too much work, or a fault of the parser: the words count more than their form.
+    return plain(source);
+  }
 }
 
 /**
@@ -69,27 +83,27 @@ export function escapeHtml(text) {
   return text.replace(/[&<>"']/g, (character) => entities[character]);
 }
 
-function blocksOf(text) {
-  const blocks = [];
-  let space = "";
-  for (const { type, raw } of tokensOf(text)) {
-    // Empty lines belong to the block after them, so that the last block is never nothing but space.
-    if (type === "space") {
-      space += raw;
-    } else {
-      blocks.push(space + raw);
-      space = "";
-    }
-  }
-  if (space && blocks.length) blocks[blocks.length - 1] += space;
-  return blocks;
+function plain(source) {
+  return `<div class="plain">${escapeHtml(source.replace(/^\n+/, ""))}</div>\n`;
 }
 
-function tokensOf(text) {
-  const tokens = marked.lexer(text);
-  // Should the lexer drop or replace anything, the text is one block.
-  const isWhole = tokens.reduce((length, { raw }) => length + raw.length, 0) === text.length;
-  return isWhole ? tokens : [{ type: "text", raw: text }];
+function lexed(source, definitions) {
+  const lexer = new BoundedLexer(defaults);
+  Object.assign(lexer.tokens.links, definitions);
+  return lexer.lex(source);
+}
+
+function hasDefinition(text) {
+  return /^ {0,3}\[[^\]\n]{1,999}\]:/m.test(text);
+}
+
+function definitionsIn(block) {
+  if (block.length > MAX_BLOCK) return {};
+  try {
+    return lexed(block, null).links;
+  } catch {
+    return {};
+  }
 }
 
 class QuietRenderer extends Renderer {
@@ -132,10 +146,23 @@ function link(address, label) {
 
 function codeBlock(code, language, highlight) {
   const name = escapeHtml(language);
-  const body = highlight?.(code, language) ?? escapeHtml(code);
+  const body = coloured(code, language, highlight) ?? escapeHtml(code);
   return (
     `<div class="code-block"><div class="code-head"><span>${name || "text"}</span>` +
     `<button type="button" class="button quiet small copy-code">Copy code</button></div>` +
     `<pre tabindex="0"><code>${body}\n</code></pre></div>\n`
   );
+}
+
+function coloured(code, language, highlight) {
+  if (!highlight || code.length > MAX_COLOURED || longestLine(code) > MAX_COLOURED_LINE) return null;
+  try {
+    return highlight(code, language);
+  } catch {
+    return null;
+  }
+}
+
+function longestLine(text) {
+  return text.split("\n").reduce((longest, line) => Math.max(longest, line.length), 0);
 }

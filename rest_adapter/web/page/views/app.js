@@ -4,6 +4,7 @@ import { running, stop } from "../state/chat_session.js";
 import { newConversation } from "../state/conversations.js";
 import { html, useEffect } from "../ui.js";
 import { ApiView } from "./api_view.js";
+import { Boundary } from "./boundary.js";
 import { ChatView } from "./chat.js";
 import { CompletionView } from "./completion.js";
 import { ConnectionBanner } from "./connection.js";
@@ -33,16 +34,24 @@ export function App() {
   return html`
     <div class=${`app ${withOptions ? "with-options" : ""}`}>
       <a class="skip button" href="#main" onClick=${skipToMain}>Skip to the content</a>
-      <${Header} />
-      <${ConnectionBanner} />
+      <${Boundary} name="The bar at the top"><${Header} /><//>
+      <${Boundary} name="The state of the server"><${ConnectionBanner} /><//>
       <div class="body">
-        ${name === "chat" && html`<${Sidebar} />`}
-        <main class="main" id="main" tabindex="-1"><${CONTENTS[name]} key=${name} /></main>
-        ${withOptions && html`<${OptionsPanel} onClose=${closeOptions} />`}
+        ${name === "chat" && html`<${Boundary} name="The list of conversations"><${Sidebar} /><//>`}
+        <main class="main" id="main" tabindex="-1">
+          <${Boundary} key=${name} name="This view"><${CONTENTS[name]} /><//>
+        </main>
+        ${
+          withOptions &&
+          html`<${Boundary} name="The panel of options"><${OptionsPanel} onClose=${closeOptions} /><//>`
+        }
       </div>
-      <${Notes} />
-      <${KeyDialog} />
-      ${shortcutsOpen.value && html`<${ShortcutsDialog} />`}
+      <${Boundary} name="The place of notes"><${Notes} /><//>
+      <${Boundary} name="The question for a key"><${KeyDialog} /><//>
+      ${
+        shortcutsOpen.value &&
+        html`<${Boundary} name="The list of shortcuts"><${ShortcutsDialog} /><//>`
+      }
     </div>
   `;
 }

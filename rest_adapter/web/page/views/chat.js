@@ -3,6 +3,7 @@
 import { current } from "../state/conversations.js";
 import { model } from "../state/server.js";
 import { html, useEffect, useRef } from "../ui.js";
+import { Boundary } from "./boundary.js";
 import { Composer } from "./composer.js";
 import { addImages, draftText } from "./draft.js";
 import { Icon, Logo } from "./icons.js";
@@ -33,7 +34,7 @@ export function ChatView() {
     <section class="chat" aria-label="Chat" ...${dropZone}>
       <div class="log scrolling" ref=${log} role="log" aria-label="Conversation" tabindex="0">
         <div class="log-content">
-          <${SystemPrompt} key=${current.value?.id} />
+          <${Boundary} key=${current.value?.id} name="The system prompt"><${SystemPrompt} /><//>
           ${messages.length === 0 ? html`<${Empty} />` : html`<h1 class="sr-only">${current.value.title}</h1>`}
           ${messages.some(({ tokens }) => tokens?.length) && html`<${ProbabilityLegend} />`}
           ${messages.map(
@@ -49,7 +50,7 @@ export function ChatView() {
             <${Icon} name="arrowDown" />Jump to latest
           </button>
         `}
-        <${Composer} />
+        <${Boundary} name="The place to write"><${Composer} /><//>
         <p class="caution soft">
           Answers can be wrong. <span class="where">Conversations stay in this browser.</span>
         </p>

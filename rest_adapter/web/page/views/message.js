@@ -4,6 +4,7 @@ import { continueAnswer, editMessage, regenerate, running, streaming } from "../
 import { addNote } from "../state/notes.js";
 import { checkTemplate } from "../state/template.js";
 import { html, useState } from "../ui.js";
+import { Boundary } from "./boundary.js";
 import { writeClipboard } from "./copy.js";
 import { Icon, Logo } from "./icons.js";
 import { MarkdownText } from "./markdown_text.js";
@@ -21,9 +22,15 @@ const WORD_STAYS_MS = 1500;
  * @returns {object} a virtual node
  */
 export function Message({ message, isLast }) {
-  return message.role === "user"
-    ? html`<${Question} message=${message} />`
-    : html`<${Answer} message=${message} isLast=${isLast} />`;
+  return html`
+    <${Boundary} name="This message" text=${message.content} about=${message}>
+      ${
+        message.role === "user"
+          ? html`<${Question} message=${message} />`
+          : html`<${Answer} message=${message} isLast=${isLast} />`
+      }
+    <//>
+  `;
 }
 
 function Question({ message }) {
