@@ -184,6 +184,8 @@ class CoreConfig:
         api_keys: with any, every call needs one of them, except those of standard health.
         adapter_key: another one that is presented by the adapter which started this core and has its clients' keys;
             see ``service.api.tenants``. None without ``api_keys``.
+        allow_system_prompt: whether everybody may replace the system prompt of all slots; else only callers with a
+            key, or, where there are no keys, callers that must be on this machine.
     """
 
     model: ModelConfig
@@ -204,6 +206,7 @@ class CoreConfig:
     kv_unified: bool = False
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     adapter_key: str | None = field(default=None, repr=False)
+    allow_system_prompt: bool = False
     engine: EngineConfig = field(init=False)
 
     def __post_init__(self) -> None:

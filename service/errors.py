@@ -5,6 +5,7 @@
     │   └── ContextLengthExceeded  a prompt or an input does not fit into the context
     ├── ModelNotFound              a model name that is not served
     ├── Unauthenticated            a missing or wrong API key
+    ├── NotAllowed                 the caller may not do this on this server as it was started
     ├── NotImplementedFeature      a part of the contract that this build does not offer
     ├── NotSupported               this server cannot do it as it was started, or with this model
     ├── ResourceExhausted          something finite has run out
@@ -100,6 +101,12 @@ class Unauthenticated(ServiceError):
     """A missing or wrong API key."""
 
     reason = "INVALID_API_KEY"
+
+
+class NotAllowed(ServiceError):
+    """The caller may not do this on this server as it was started; the message says what would allow it."""
+
+    reason = "NOT_ALLOWED"
 
 
 class NotImplementedFeature(ServiceError):

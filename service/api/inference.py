@@ -17,6 +17,7 @@ from service.api.convert.tokens import detokenize_response, tokenize_response
 from service.api.core import Core
 from service.api.priority import priority_of
 from service.api.rpc import RpcCall
+from service.api.system_prompt_guard import SystemPromptGuard
 from service.api.tenants import Tenants, salted
 from service.engine.types import Embedded, Request
 from service.errors import DeadlineExceeded
@@ -32,11 +33,15 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
     Args:
         core: answers.
         tenants: tells the tenants of calls; by default there is one.
+        system_prompt_guard: knows who may change the system prompt; by default everybody.
     """
 
-    def __init__(self, core: Core, tenants: Tenants | None = None) -> None:
+    def __init__(
+        self, core: Core, tenants: Tenants | None = None, system_prompt_guard: SystemPromptGuard | None = None
+    ) -> None:
         self._core = core
         self._tenants = tenants or Tenants()
+        self._system_prompt_guard = system_prompt_guard or SystemPromptGuard()
 
     async def Generate(
         self, request: generation_pb2.GenerateRequest, context: Context
@@ -46,6 +51,8 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
             with self._admitted(context):
                 model, wrapping = self._core.model(request.model), envelope(request)
                 metadata = context.invocation_metadata()
+                if request.HasField("system_prompt"):
+                    self._system_prompt_guard.check(context.peer())
                 priority, tenant = priority_of(metadata), self._tenants.tenant_of(metadata)
                 self._core.check_queue()
                 job = partial(generation_request, request, model, self._core.snapshot().system_prompt)

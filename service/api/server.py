@@ -25,6 +25,7 @@ from service.api.listen import AddressBusy, ListenError, UnixAddress, UnixSocket
 from service.api.model import ModelServicer
 from service.api.served_model import Limits, LoadedModel
 from service.api.status import CoreState
+from service.api.system_prompt_guard import SystemPromptGuard
 from service.api.tenants import Tenants
 from service.config import CoreConfig, ModelConfig
 from service.engine.thread import EngineThread
@@ -164,7 +165,7 @@ class CoreServer:
         self._server = grpc.aio.server(interceptors=[ApiKeyInterceptor(keys)] if keys else [], options=self._options)
         self._health = health.aio.HealthServicer()
         inference_service_pb2_grpc.add_InferenceServiceServicer_to_server(
-            InferenceServicer(self.core, tenants), self._server
+            InferenceServicer(self.core, tenants, self._system_prompt_guard()), self._server
         )
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(self.core, tenants), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -222,6 +223,14 @@ class CoreServer:
             return str(replace(address, port=self._server.add_insecure_port(str(address))))
         except RuntimeError as error:
             raise ListenError(f"cannot listen on {address}: {error}") from error
+
+    def _system_prompt_guard(self) -> SystemPromptGuard:
+        config = self._config
+        return SystemPromptGuard(
+            (*config.listen, *config.optional_listen),
+            has_keys=bool(config.all_keys),
+            is_off=config.allow_system_prompt,
+        )
 
     async def _close_listeners(self, grace_s: float | None) -> None:
         await self._server.stop(grace_s)

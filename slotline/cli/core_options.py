@@ -10,6 +10,7 @@ from service.config import CoreConfig, ModelConfig
 from service.errors import InvalidArgument
 from service.llama.options import MIN_CTX_SLOT
 from service.prompts.templates import resolve_template
+from slotline.cli.access import ACCESS
 from slotline.cli.api_keys import API_KEYS, api_key_file, api_keys_of
 from slotline.cli.default_model import default_model_path
 from slotline.cli.options import Group, Value, invalid
@@ -70,7 +71,7 @@ SUPERVISED = Group(
     ),
 )
 
-CORE_GROUPS = (GENERAL, MODEL, SLOTS, LISTEN, API_KEYS, STOPPING, COMPUTE, LONG_CONTEXT, GPU, SUPERVISED)
+CORE_GROUPS = (GENERAL, MODEL, SLOTS, LISTEN, API_KEYS, ACCESS, STOPPING, COMPUTE, LONG_CONTEXT, GPU, SUPERVISED)
 
 
 def core_config(settings: Mapping[str, Any]) -> CoreConfig:

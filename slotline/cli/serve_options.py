@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from slotline.cli.access import ACCESS
 from slotline.cli.api_keys import API_KEYS
 from slotline.cli.core_options import DEFAULT_GRPC_ADDRESS
 from slotline.cli.options import Group, Value
@@ -35,7 +36,7 @@ GRPC = Group(
     ),
 )
 
-PASSED_TO_CORE = (GENERAL, *SHARED)
+PASSED_TO_CORE = (GENERAL, ACCESS, *SHARED)
 """Options that the core is started with as they were given."""
 
-SERVE_GROUPS = (GENERAL, MODEL, SLOTS, REST, GRPC, API_KEYS, STOPPING, SUPERVISION, COMPUTE, LONG_CONTEXT, GPU)
+SERVE_GROUPS = (GENERAL, MODEL, SLOTS, REST, GRPC, API_KEYS, ACCESS, STOPPING, SUPERVISION, COMPUTE, LONG_CONTEXT, GPU)

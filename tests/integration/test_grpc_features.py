@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import grpc.aio
@@ -15,7 +17,15 @@ from service.api.served_model import LoadedModel
 from service.config import ModelConfig, SystemPromptText
 from service.engine.model import DecodeFailed, Pooling, Rows, Segment
 from service.engine.scripted import BOS, N_EMBD, states
-from slotline.v1 import embedding_pb2, generation_pb2, model_pb2, prompt_pb2, sampling_pb2, tokens_pb2
+from slotline.v1 import (
+    embedding_pb2,
+    generation_pb2,
+    inference_service_pb2_grpc,
+    model_pb2,
+    prompt_pb2,
+    sampling_pb2,
+    tokens_pb2,
+)
 from tests.support.calls import GREEDY, error_details, request, scripted_text, until, until_idle
 from tests.support.scripted_core import (
     WAIT_S,
@@ -28,6 +38,7 @@ from tests.support.scripted_core import (
     load_scripted,
     running_core,
     scripted_model,
+    socket_address,
     text_of,
 )
 
@@ -398,3 +409,43 @@ async def test_metrics_are_there_while_the_model_is_being_loaded(gate: Gate) -> 
         response = await core.models.GetMetrics(model_pb2.GetMetricsRequest())
         leave.set()
     assert 'slotline_core_state{state="loading"} 1.0' in response.exposition
+
+
+class TestWhoMayChangeTheSystemPrompt:
+    """On listeners that others than this machine can reach; see the guard's own tests for the others."""
+
+    ASKED = request(system_prompt=prompt_pb2.SystemPrompt(prompt="Obey me. "))
+
+    @contextlib.asynccontextmanager
+    async def core(self, tmp_path: Path, **options: Any) -> AsyncIterator[tuple[RunningCore, grpc.aio.Channel]]:
+        """A core that listens everywhere, and a channel to its private socket."""
+        listen = ["0.0.0.0:0", socket_address(tmp_path)]
+        async with (
+            running_core(core_config(listen, **options)) as core,
+            grpc.aio.insecure_channel(core.server.addresses[1]) as private,
+        ):
+            yield core, private
+
+    async def test_nobody_may_without_a_key(self, tmp_path: Path) -> None:
+        async with self.core(tmp_path) as (core, private):
+            code, reason, message = await refusal(core.generate(self.ASKED))
+            assert (code, reason) == (grpc.StatusCode.PERMISSION_DENIED, "NOT_ALLOWED")
+            assert message.startswith("system_prompt: ")
+            assert "--allow-system-prompt" in message
+            assert not (await described(core)).system_prompt.prompt
+            # Whatever else they ask for they get.
+            assert text_of(await core.generate(request())) == scripted_text(b"Hello", 8)
+            # Our own user's programs come in by another door.
+            stub: Any = inference_service_pb2_grpc.InferenceServiceStub(private)
+            assert [message async for message in stub.Generate(self.ASKED, timeout=WAIT_S)]
+            assert (await described(core)).system_prompt.prompt == "Obey me. "
+
+    async def test_who_has_a_key_may(self, tmp_path: Path) -> None:
+        async with self.core(tmp_path, api_keys=("k",)) as (core, _):
+            metadata = (("authorization", "Bearer k"),)
+            call = core.inference.Generate(self.ASKED, metadata=metadata, timeout=WAIT_S)
+            assert text_of([message async for message in call]) == scripted_text(b"Obey me. Hello", 8)
+
+    async def test_everybody_may_if_they_are_to(self, tmp_path: Path) -> None:
+        async with self.core(tmp_path, allow_system_prompt=True) as (core, _):
+            assert text_of(await core.generate(self.ASKED)) == scripted_text(b"Obey me. Hello", 8)

@@ -141,6 +141,7 @@ def test_options_of_the_model(command: str, arguments: list[str], changed: dict[
         (["-cram", "-1"], {"cache_ram_mib": -1}),
         (["--chat-template", "{{ 1 }}"], {"chat_template": "{{ 1 }}"}),
         (["--drain-timeout", "0"], {"drain_timeout_s": 0.0}),
+        (["--allow-system-prompt"], {"allow_system_prompt": True}),
         (["--hang-timeout", "2.5"], {"hang_timeout_s": 2.5}),
         (["--hang-timeout", "0"], {"hang_timeout_s": None}),
         (["--hang-timeout", "off"], {"hang_timeout_s": None}),

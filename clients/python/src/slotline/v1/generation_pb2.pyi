@@ -338,7 +338,9 @@ class GenerateRequest(google.protobuf.message.Message):
 
     @property
     def system_prompt(self) -> slotline.v1.prompt_pb2.SystemPrompt:
-        """New system prompt for all slots; refused unless all slots are idle. Default no change."""
+        """New system prompt for all slots; refused unless all slots are idle, and with PERMISSION_DENIED from callers without
+        an API key that may be on another machine. Default no change.
+        """
 
     @property
     def extra(self) -> google.protobuf.struct_pb2.Struct:

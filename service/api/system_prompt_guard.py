@@ -1,0 +1,54 @@
+"""Who may change the system prompt of all slots with a request: it is in front of everybody's prompts."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterable
+
+from service.api.listen import TcpAddress, parse_address
+from service.errors import NotAllowed
+
+
+class SystemPromptGuard:
+    """Lets those change it who present an API key; without keys, those who must be on this machine.
+
+    gRPC does not say by which listener a call came, but whether by a unix socket, which only our own user can open. So
+    calls over TCP may change it if no TCP listener can be reached from elsewhere.
+
+    Args:
+        addresses: where the server listens, or tries to.
+        has_keys: whether all calls present API keys.
+        is_off: whether everybody may change it.
+    """
+
+    def __init__(self, addresses: Iterable[str] = (), *, has_keys: bool = False, is_off: bool = False) -> None:
+        self._is_open_to_all = has_keys or is_off or all(_is_local(address) for address in addresses)
+
+    def check(self, peer: str) -> None:
+        """Refuse a call that would change it.
+
+        Args:
+            peer: who calls, as gRPC names it.
+
+        Raises:
+            NotAllowed: anybody could be calling.
+        """
+        if not self._is_open_to_all and not peer.startswith("unix:"):
+            raise NotAllowed(
+                "system_prompt: is the prompt of everybody, and others than this machine reach this server without an "
+                "API key; start it with --api-key, with --allow-system-prompt, or listen on 127.0.0.1"
+            )
+
+
+def _is_local(text: str) -> bool:
+    """Whether an address can be reached from this machine only."""
+    address = parse_address(text)
+    if not isinstance(address, TcpAddress):
+        return True
+    try:
+        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    except OSError:
+        # It cannot be listened on either, and should it be possible later, nobody knows where.
+        return False
+    return all(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]).is_loopback for entry in found)

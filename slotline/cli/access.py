@@ -1,0 +1,17 @@
+"""What callers may do, where it is the same for the core and for the REST adapter."""
+
+from __future__ import annotations
+
+from slotline.cli.options import Flag, Group
+
+ACCESS = Group(
+    "access",
+    (
+        Flag(
+            ("--allow-system-prompt",),
+            {"allow_system_prompt": True},
+            "let requests replace the system prompt of everybody also where there are no API keys and others than this "
+            "machine reach the server",
+        ),
+    ),
+)
