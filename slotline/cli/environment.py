@@ -6,13 +6,15 @@ there, or whose setting was, is not looked up.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Mapping, Sequence
 
+from slotline.cli import suggestions
 from slotline.cli.options import Flag, Group, Option, Pair, Parsed, Value, invalid, long_name, parse, take
 
 PREFIX = "SLOTLINE_"
+# Read by compose.yaml, and by nothing else.
+_OTHER_USES = frozenset({"SLOTLINE_MODELS"})
 _WORDS = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
     **dict.fromkeys(("0", "false", "no", "off"), False),
@@ -46,7 +48,8 @@ def parse_with_environment(
         groups: the options of the command.
         arguments: the command line.
         environment: all variables.
-        known: names of variables of any command; for others of our prefix there is a warning.
+        known: names of variables of any command; for others of our prefix, or of one much like it, there is a
+            warning.
 
     Raises:
         HelpRequested: help was asked for before anything wrong was met.
@@ -74,7 +77,7 @@ def parse_with_environment(
 
 def without_variables(environment: Mapping[str, str]) -> dict[str, str]:
     """An environment for a process whose command line says everything."""
-    return {name: value for name, value in environment.items() if not name.startswith(PREFIX)}
+    return {name: value for name, value in environment.items() if not suggestions.begins_like(name, PREFIX)}
 
 
 def _take(parsed: Parsed, variable: str, option: Option, value: str) -> None:
@@ -110,7 +113,10 @@ def _is_link(name: str, value: str) -> bool:
 def _unknown(environment: Mapping[str, str], known: Collection[str]) -> list[str]:
     warnings = []
     for name in sorted(environment):
-        if name.startswith(PREFIX) and name not in known and not _is_link(name, environment[name]):
-            nearest = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.0)
-            warnings.append(f"the environment variable {name} is no option and has no effect; nearest is {nearest[0]}")
+        if name in known or name in _OTHER_USES or _is_link(name, environment[name]):
+            continue
+        near = suggestions.nearest_variable(name, known, PREFIX)
+        if near is not None or name.startswith(PREFIX):
+            advice = f"nearest is {near}" if near is not None else "`slotline help COMMAND` lists the options"
+            warnings.append(f"the environment variable {name} is no option and has no effect; {advice}")
     return warnings

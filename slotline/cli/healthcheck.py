@@ -17,6 +17,8 @@ DEFAULT_TIMEOUT_S = 5.0
 def run(parsed: Parsed) -> int:
     """Ask and print one line; the exit status is 0 if the server is ready."""
     settings = parsed.settings
+    for warning in parsed.warnings:
+        print(f"note: {warning}", file=sys.stderr)
     if ("grpc" in settings) == ("http" in settings):
         raise UsageError("error: healthcheck needs either --grpc ADDRESS or --http URL")
     timeout_s = settings.get("probe_timeout_s", DEFAULT_TIMEOUT_S)

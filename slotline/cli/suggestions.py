@@ -3,16 +3,53 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 # Names that have less than this in common are not taken for one another; 1 is equality.
 _SIMILARITY = 0.7
+_PREFIX_SIMILARITY = 0.85
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that is most like this one, or None if none is much like it."""
-    found = difflib.get_close_matches(name, sorted(known), n=1, cutoff=_SIMILARITY)
+def nearest(name: str, known: Iterable[str], similarity: float = _SIMILARITY) -> str | None:
+    """The known name that is most like this one, or None if none is at least so much like it."""
+    found = difflib.get_close_matches(name, sorted(known), n=1, cutoff=similarity)
     return found[0] if found else None
+
+
+def nearest_variable(name: str, known: Collection[str], prefix: str) -> str | None:
+    """The known variable that a name may have been meant for, or None.
+
+    Args:
+        name: as it stands in the environment.
+        known: names of variables, all with the prefix.
+        prefix: of our variables; of other variables, only those are meant for one of ours whose prefix is much like
+            it, or that differ in case and dashes alone.
+    """
+    if not begins_like(name, prefix):
+        return None
+    written = _as_variable(name)
+    if not written.startswith(prefix):
+        # Another program's name may be much like ours; its variables are not.
+        written = prefix + written.partition("_")[2]
+        return written if written in known else None
+    if written in known:
+        return written
+    # What all of them begin with must not count as being alike.
+    near = nearest(written.removeprefix(prefix), [one.removeprefix(prefix) for one in known])
+    return None if near is None else prefix + near
+
+
+def begins_like(name: str, prefix: str) -> bool:
+    """Whether the first word of a variable is that of a prefix, or much like it."""
+    written = _as_variable(name)
+    first, _, rest = written.partition("_")
+    return written.startswith(prefix) or (
+        rest != "" and nearest(first, [prefix.rstrip("_")], _PREFIX_SIMILARITY) is not None
+    )
+
+
+def _as_variable(name: str) -> str:
+    return name.upper().replace("-", "_")
 
 
 def note_on_argument(argument: str, takes_value: Mapping[str, bool]) -> str | None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from slotline.cli.commands import COMMANDS, KNOWN_VARIABLES
+from slotline.cli.commands import COMMANDS, KNOWN_VARIABLES, Command
 from slotline.cli.core_options import CORE_GROUPS
 from slotline.cli.environment import parse_with_environment, variables, without_variables
 from slotline.cli.options import Flag, HelpRequested, Parsed, UsageError, parse
@@ -110,6 +110,53 @@ def test_unknown_variables_are_told_with_the_nearest_known_name() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("SLOTLINE_PROT", "SLOTLINE_PORT"),
+        ("SLOTLINE_CTX_SZIE", "SLOTLINE_CTX_SIZE"),
+        ("SLOTLINE_N_PARALLEL", "SLOTLINE_PARALLEL"),
+        ("SLOTLINE_CTX-SIZE", "SLOTLINE_CTX_SIZE"),
+        ("SLOTLINE_ctx_size", "SLOTLINE_CTX_SIZE"),
+        ("slotline_port", "SLOTLINE_PORT"),
+        ("SLOTINE_PORT", "SLOTLINE_PORT"),
+        ("SLOT_LINE_PORT", None),
+        ("SLOTTLINE_API_KEY", "SLOTLINE_API_KEY"),
+    ],
+)
+def test_a_misspelt_variable_is_told_with_what_may_have_been_meant(name: str, meant: str | None) -> None:
+    warnings = parse_with_environment(SERVE_GROUPS, [], {name: "1"}, KNOWN_VARIABLES).warnings
+    told = f"the environment variable {name} is no option and has no effect; nearest is {meant}"
+    assert warnings == ([] if meant is None else [told])
+
+
+def test_a_variable_that_is_like_none_is_told_without_a_guess() -> None:
+    assert _parse([], UNRELATED_THING="1").warnings == [
+        "the environment variable SLOTLINE_UNRELATED_THING is no option and has no effect; "
+        "`slotline help COMMAND` lists the options"
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["SLOTS_PORT", "TIMELINE_PORT", "PIPELINE_API_KEY", "SLOTLINE_MODELS", "SLOTINE_X", "_", ""]
+)
+def test_variables_of_other_programs_and_uses_are_left_alone(name: str) -> None:
+    assert parse_with_environment(SERVE_GROUPS, [], {name: "1"}, KNOWN_VARIABLES).warnings == []
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_every_command_knows_the_variables_of_every_other(command: Command) -> None:
+    environment = dict.fromkeys(KNOWN_VARIABLES - set(variables(command.groups)), "1")
+    assert parse_with_environment(command.groups, [], environment, KNOWN_VARIABLES).warnings == []
+    misspelt = {"SLOTLINE_API_KEYS": "x", **{f"SLOTLINE_{name}": value for name, value in LINKS.items()}}
+    warnings = parse_with_environment(command.groups, [], misspelt, KNOWN_VARIABLES).warnings
+    assert [warning for warning in warnings if "SLOTLINE_API_KEYS" in warning] == [
+        "the environment variable SLOTLINE_API_KEYS is no option and has no effect; nearest is SLOTLINE_API_KEY"
+    ]
+    # A link in the place of an option of this command is told, too, and no other.
+    assert len(warnings) == 1 + ("SLOTLINE_PORT" in variables(command.groups))
+
+
 LINKS = {
     "PORT": "tcp://10.0.0.1:8080",
     "SERVICE_HOST": "10.0.0.1",
@@ -161,7 +208,8 @@ def test_help_is_shown_whatever_the_variables_say() -> None:
 
 
 def test_a_child_that_is_told_everything_reads_no_variables() -> None:
-    assert without_variables({"SLOTLINE_CTX_SIZE": "1", "HOME": "/h"}) == {"HOME": "/h"}
+    environment = {"SLOTLINE_CTX_SIZE": "1", "SLOTINE_PORT": "1", "slotline_port": "1", "HOME": "/h", "SLOTLINE": "x"}
+    assert without_variables(environment) == {"HOME": "/h", "SLOTLINE": "x"}
 
 
 def test_the_variables_of_compose_are_those_of_the_options_that_they_fill() -> None:

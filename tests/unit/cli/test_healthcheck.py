@@ -106,3 +106,12 @@ def test_http_is_ready_only_with_status_200(status: int, exit_status: int, http_
 def test_http_that_cannot_be_reached_is_one_line(free_port: int, capsys: Captured) -> None:
     assert main(["healthcheck", "--http", f"http://127.0.0.1:{free_port}/health"]) == 1
     assert capsys.readouterr().err == (f"http://127.0.0.1:{free_port}/health: [Errno 111] Connection refused\n")
+
+
+def test_a_misspelt_variable_is_told(free_port: int, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    monkeypatch.setenv("SLOTLINE_PROBE_TIMOUT", "1")
+    assert main(["healthcheck", "--http", f"http://127.0.0.1:{free_port}/health"]) == 1
+    assert capsys.readouterr().err.startswith(
+        "note: the environment variable SLOTLINE_PROBE_TIMOUT is no option and has no effect; "
+        "nearest is SLOTLINE_PROBE_TIMEOUT\n"
+    )
