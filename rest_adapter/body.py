@@ -1,4 +1,4 @@
-"""Reading the JSON body of the current request."""
+"""Reading the body of the current request."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from flask import request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge, RequestTimeout, UnsupportedMediaType
 
 from rest_adapter.errors import Crowded, InvalidBody
-from rest_adapter.translate.jsontext import decode, show
+from rest_adapter.translate.jsontext import show
 from rest_adapter.verbose import log_request_body
 
 
-def read_body() -> dict[str, object]:
-    """The body as an object; JSON that is not an object acts as an object without keys.
+def read_raw() -> bytes:
+    """The bytes of the body, which should be JSON.
 
     The content type does not matter: clients of this API have always sent JSON under any.
 
     Raises:
         Crowded: the place of its connection was needed before all of it had come.
-        InvalidBody: the body is not JSON, or not all of it came.
+        InvalidBody: not all of the body came.
         RequestEntityTooLarge: it is larger than allowed.
         RequestTimeout: it did not come in time.
         UnsupportedMediaType: it is compressed.
@@ -42,5 +42,4 @@ def read_body() -> dict[str, object]:
     if is_cut_off:
         raise RequestEntityTooLarge
     log_request_body(raw)
-    value = decode(raw)
-    return value if isinstance(value, dict) else {}
+    return raw

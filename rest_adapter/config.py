@@ -24,7 +24,8 @@ class RestConfig:
         timeout_s: seconds that one socket read or write may take, and a request until all of it has come; no limit on
             the answer.
         request_timeout_s: seconds that a whole generation may take, queue included; None for no limit.
-        max_body_bytes: largest request body.
+        max_body_bytes: largest request body. By default twice the largest prompt that a core takes, for JSON may need
+            two bytes where the text has one.
         sse_ping_s: seconds of silence after which a stream gets a comment; 0 for never, None for
             ``OPENAI_PING_S`` on OpenAI routes and never on native ones.
         openai_truncates: shorten what does not fit into the context on OpenAI routes, too, instead of refusing it.
@@ -44,7 +45,7 @@ class RestConfig:
     header_timeout_s: float = 20.0
     timeout_s: float = 600.0
     request_timeout_s: float | None = None
-    max_body_bytes: int = 64 * 1024 * 1024
+    max_body_bytes: int = 16 * 1024 * 1024
     sse_ping_s: float | None = None
     openai_truncates: bool = False
     sse_done: bool = True

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 from flask import Response
 
-from rest_adapter.body import read_body
 from rest_adapter.routes.generation import answer_generation
 from rest_adapter.routes.openai_ids import new_id
+from rest_adapter.routes.reading import understood
 from rest_adapter.routes.site import Site
 from rest_adapter.sse import DONE
 from rest_adapter.translate.chat import in_json_terms, read_chat
@@ -17,7 +18,7 @@ from rest_adapter.translate.chat_reply import ChatReply
 
 def chat(site: Site) -> Response:
     """Answer a conversation, in the OpenAI form."""
-    call = read_chat(read_body(), truncates=site.config.openai_truncates)
+    call = understood(site, partial(read_chat, truncates=site.config.openai_truncates))
     return answer_generation(
         site,
         (call.request,),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import Response
 
-from rest_adapter.body import read_body
 from rest_adapter.routes.generation import answer_generation
+from rest_adapter.routes.reading import understood
 from rest_adapter.routes.site import Site
 from rest_adapter.translate.completion import (
     CompletionCall,
@@ -18,12 +18,12 @@ from rest_adapter.translate.completion import (
 
 def complete(site: Site) -> Response:
     """Continue one or several prompts, in the native form."""
-    return _answer(site, read_completion(read_body()))
+    return _answer(site, understood(site, read_completion))
 
 
 def infill(site: Site) -> Response:
     """Fill the gap between a prefix and a suffix, in the native form."""
-    return _answer(site, read_infill(read_body()))
+    return _answer(site, understood(site, read_infill))
 
 
 def _answer(site: Site, call: CompletionCall) -> Response:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 import gevent
 from flask import Response, request
 
-from rest_adapter.body import read_body
 from rest_adapter.core import EMBED, PendingAnswer
 from rest_adapter.disconnect import SOCKET_KEY, DisconnectWatch
 from rest_adapter.errors import RpcFailure, StreamClosed
 from rest_adapter.responses import JSON
 from rest_adapter.routes.limits import served_model, shorter
+from rest_adapter.routes.reading import understood
 from rest_adapter.routes.site import Site
 from rest_adapter.translate.embedding import EmbeddingCall, in_json_terms, read_embedding, read_openai_embeddings
 from rest_adapter.translate.embedding_reply import Vectors, embedding_parts, openai_parts
@@ -24,12 +24,12 @@ _Parts = Callable[[EmbeddingCall, Vectors], Iterator[bytes]]
 
 def embed(site: Site) -> Response:
     """The vectors of one or several texts, in the native form."""
-    return _answer(site, read_embedding(read_body()), embedding_parts)
+    return _answer(site, understood(site, read_embedding), embedding_parts)
 
 
 def embed_openai(site: Site) -> Response:
     """The vectors of one or several texts, in the OpenAI form."""
-    return _answer(site, read_openai_embeddings(read_body()), openai_parts)
+    return _answer(site, understood(site, read_openai_embeddings), openai_parts)
 
 
 def _answer(site: Site, call: EmbeddingCall, parts: _Parts) -> Response:

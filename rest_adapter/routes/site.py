@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from flask import Response
 from werkzeug.routing import BaseConverter
 
 from rest_adapter.api_keys import ApiKeys
+from rest_adapter.aside import Aside
 from rest_adapter.config import RestConfig
 from rest_adapter.core import Core
 from rest_adapter.counts import ResponseCounts
@@ -30,6 +31,8 @@ class Site:
 
     Attributes:
         routes: all of them.
+        reading: where large bodies are read, one after the other.
+        writing: where large messages become JSON, one after the other.
     """
 
     core: Core
@@ -38,6 +41,8 @@ class Site:
     counts: ResponseCounts
     keys: ApiKeys
     routes: tuple[Route, ...]
+    reading: Aside = field(default_factory=Aside)
+    writing: Aside = field(default_factory=Aside)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from functools import partial
 
 from flask import Response, request
 
-from rest_adapter.body import read_body
 from rest_adapter.core import DETOKENIZE, Core
 from rest_adapter.disconnect import SOCKET_KEY, DisconnectWatch
 from rest_adapter.errors import RpcFailure
 from rest_adapter.routes.generation import answer_generation
 from rest_adapter.routes.openai_ids import new_id
+from rest_adapter.routes.reading import understood
 from rest_adapter.routes.site import Site
 from rest_adapter.sse import DONE
 from rest_adapter.translate.prompt import Prompt
@@ -29,7 +30,7 @@ _PromptIds = tuple[Prompt, tuple[int, ...]]
 
 def complete_text(site: Site) -> Response:
     """Continue one or several prompts, in the OpenAI form."""
-    call = read_text_completion(read_body(), truncates=site.config.openai_truncates)
+    call = understood(site, partial(read_text_completion, truncates=site.config.openai_truncates))
 
     def make_reply() -> TextCompletionReply:
         return TextCompletionReply(

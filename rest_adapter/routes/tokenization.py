@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from flask import Response
 
-from rest_adapter.body import read_body
 from rest_adapter.core import DETOKENIZE, TOKENIZE, Request, UnaryMethod
 from rest_adapter.core import Response as Answer
 from rest_adapter.errors import RpcFailure
 from rest_adapter.responses import json_response
+from rest_adapter.routes.reading import understood
 from rest_adapter.routes.site import Site
 from rest_adapter.translate.tokenization import in_json_terms, read_detokenize, read_tokenize
 
@@ -18,7 +18,7 @@ _TIMEOUT_S = 120.0
 
 def tokenize(site: Site) -> Response:
     """The tokens of a text."""
-    request = read_tokenize(read_body())
+    request = understood(site, read_tokenize)
     if request is None:
         return json_response({"tokens": []})
     return json_response({"tokens": list(_call(site, TOKENIZE, request).ids)})
@@ -26,7 +26,7 @@ def tokenize(site: Site) -> Response:
 
 def detokenize(site: Site) -> Response:
     """The text of tokens."""
-    request = read_detokenize(read_body())
+    request = understood(site, read_detokenize)
     if not request.ids:
         return json_response({"content": ""})
     return json_response({"content": _call(site, DETOKENIZE, request).text})

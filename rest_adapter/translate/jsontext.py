@@ -6,6 +6,8 @@ import codecs
 import json
 import math
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from rest_adapter.errors import InvalidBody
@@ -18,6 +20,8 @@ _SHOWING = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=
 _SHOWN = 60
 # Looked up now, for that imports a module: a request must not fail for want of a file descriptor.
 _decode_text = codecs.getdecoder("utf-8-sig")
+# How escapes that spell half of a surrogate pair begin; no UTF-8 text holds one.
+HALVES = (b"\\ud", b"\\uD")
 
 
 def encode(value: object) -> bytes:
@@ -36,11 +40,18 @@ def decode(body: bytes) -> object:
         InvalidBody: the text is not JSON, not UTF-8, nested too deeply, or holds NaN, an infinity or half a surrogate
             pair.
     """
-    try:
-        value: object = json.loads(_decode_text(body)[0], parse_constant=_refuse_constant)
-        if b"\\ud" in body or b"\\uD" in body:
-            # Escapes can spell halves of surrogate pairs, which no UTF-8 text holds.
+    with decoding():
+        value: object = json.loads(text_of(body), parse_constant=refuse_constant)
+        if any(half in body for half in HALVES):
             _ENCODER.encode(value).encode()
+    return value
+
+
+@contextmanager
+def decoding() -> Iterator[None]:
+    """Turns what Python says about a text that is not JSON into ``InvalidBody``."""
+    try:
+        yield
     except UnicodeDecodeError as error:
         raise InvalidBody(f"the body is not UTF-8: {error.reason} at byte {error.start}") from None
     except UnicodeEncodeError as error:
@@ -56,16 +67,36 @@ def decode(body: bytes) -> object:
         # The last one that is left: Python's own, against numbers that take minutes to read.
         most = sys.get_int_max_str_digits()
         raise InvalidBody(f"the body holds a number with too many digits; allowed are at most {most}") from None
-    return value
+
+
+def text_of(body: bytes) -> str:
+    """The characters of a body.
+
+    Raises:
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    return _decode_text(body)[0]
 
 
 def show(value: object) -> str:
     """A value for an error message: as JSON, shortened."""
-    text = _SHOWING.encode(value[:_SHOWN] if isinstance(value, str) else value)
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
+    if isinstance(value, str):
+        value = value[: _SHOWN + 1]
+    text = ""
+    # Piece by piece, and no more of them than are shown: a value may be as large as a body.
+    for piece in _SHOWING.iterencode(value):
+        text += piece[: _SHOWN + 1]
+        if len(text) > _SHOWN:
+            return text[:_SHOWN] + "..."
+    return text
 
 
-def _refuse_constant(name: str) -> NoReturn:
+def refuse_constant(name: str) -> NoReturn:
+    """Refuse NaN and the infinities, which Python would read.
+
+    Raises:
+        InvalidBody: always.
+    """
     raise InvalidBody(f"the body is not JSON: {name} is not a JSON number")
 
 

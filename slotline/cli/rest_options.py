@@ -10,7 +10,7 @@ from slotline.cli.api_keys import API_KEYS, api_key, api_key_file, api_keys_of
 from slotline.cli.core_options import DEFAULT_GRPC_ADDRESS
 from slotline.cli.options import Flag, Group, Value
 from slotline.cli.shared_options import GENERAL, STOPPING
-from slotline.cli.values import choice, grpc_address, integer, real, text
+from slotline.cli.values import choice, grpc_address, integer, mebibytes, real, text
 
 REST = Group(
     "REST",
@@ -47,6 +47,14 @@ REST = Group(
             real(above=0),
             "seconds that a request may take in all, waiting included",
             default="no limit",
+        ),
+        Value(
+            ("--max-body-mib",),
+            "N",
+            "max_body_bytes",
+            mebibytes(1, 1024),
+            "largest body of a request; a prompt in it may have 8 MiB",
+            default="16",
         ),
         Flag(("--metrics",), {"metrics": True}, "offer GET /metrics in the Prometheus text format"),
         Flag(
@@ -121,6 +129,7 @@ _SETTINGS = (
     "header_timeout_s",
     "timeout_s",
     "request_timeout_s",
+    "max_body_bytes",
     "sse_ping_s",
     "openai_truncates",
     "sse_done",

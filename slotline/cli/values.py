@@ -62,6 +62,12 @@ def integer(
     return convert
 
 
+def mebibytes(minimum: int, maximum: int) -> Converter[int]:
+    """Sizes as a whole number of MiB from ``minimum`` to ``maximum``; the value is in bytes."""
+    convert = integer(minimum, maximum)
+    return lambda name, value: convert(name, value) << 20
+
+
 def real(*, minimum: float | None = None, above: float | None = None, maximum: float | None = None) -> Converter[float]:
     """Finite numbers: at least ``minimum``, more than ``above``, at most ``maximum``, as far as these are given."""
     allowed = "a number"

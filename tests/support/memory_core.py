@@ -8,9 +8,10 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from rest_adapter.core import UnaryMethod
+from rest_adapter.core import GET_MODEL, UnaryMethod
 from rest_adapter.errors import RpcFailure, StreamClosed
 from slotline.v1.generation_pb2 import GenerateRequest, GenerateResponse
+from slotline.v1.model_pb2 import GetModelResponse
 
 
 class Silence:
@@ -93,7 +94,8 @@ class MemoryCore:
         unary: Mapping[str, UnaryAnswer] | None = None,
     ) -> None:
         self._script = script
-        self._unary = dict(unary or {})
+        # Whoever sends a large body is asked of which model it is to be the prompt.
+        self._unary: dict[str, UnaryAnswer] = {GET_MODEL.path: GetModelResponse(), **(unary or {})}
         self.requests: list[GenerateRequest] = []
         self.unary_requests: list[Message] = []
         self.deadlines_s: list[float | None] = []

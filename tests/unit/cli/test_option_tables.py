@@ -222,6 +222,7 @@ def test_addresses_of_the_core() -> None:
         (["--timeout", "5"], {"timeout_s": 5}),
         (["--header-timeout", "2.5"], {"header_timeout_s": 2.5}),
         (["--request-timeout", "2.5"], {"request_timeout_s": 2.5}),
+        (["--max-body-mib", "64"], {"max_body_bytes": 64 << 20}),
         (["--sse-ping", "2.5"], {"sse_ping_s": 2.5}),
         (["--sse-ping", "0"], {"sse_ping_s": 0.0}),
         (["--no-sse-done"], {"sse_done": False}),

@@ -28,6 +28,7 @@ WRONG_VALUES = {
     "--timeout": "0",
     "--header-timeout": "0",
     "--request-timeout": "never",
+    "--max-body-mib": "0",
     "--grpc-listen": "50051",
     "--listen": "localhost",
     "--optional-listen": "unix:",

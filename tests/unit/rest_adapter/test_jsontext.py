@@ -17,6 +17,38 @@ JSON = st.recursive(
     max_leaves=20,
 )
 
+#: Texts and their values.
+READ = [
+    (b'{"a":1}', {"a": 1}),
+    (b' [1, 2.0, "x"] \n', [1, 2.0, "x"]),
+    (b'\xef\xbb\xbf{"a":1}', {"a": 1}),
+    (b'{"a":1,"a":2}', {"a": 2}),
+    ('{"a":"日本"}'.encode(), {"a": "日本"}),
+    (b'{"a":"\\ud83d\\ude00"}', {"a": "😀"}),
+    (b'{"a":"\\u00e9"}', {"a": "é"}),
+    (b"1e400", math.inf),
+    (b"null", None),
+]
+#: Texts that are refused, and a part of the message.
+NOT_JSON = [
+    (b"", "not JSON: Expecting value at line 1, column 1"),
+    (b'{"a":1', "not JSON: Expecting ',' delimiter at line 1, column 7"),
+    (b'{"a":1}}', "not JSON: Extra data at line 1, column 8"),
+    (b"{'a':1}", "not JSON: Expecting property name"),
+    (b'{"a":NaN}', "not JSON: NaN is not a JSON number"),
+    (b'{"a":Infinity}', "not JSON: Infinity is not a JSON number"),
+    (b'{"a":-Infinity}', "not JSON: -Infinity is not a JSON number"),
+    (b'{"a":"\xff"}', "not UTF-8: invalid start byte at byte 6"),
+    ('{"a":1}'.encode("utf-16"), "not UTF-8"),
+    (b'{"a":"\\ud800"}', "not JSON: \\ud800 is half of a surrogate pair"),
+    (b'{"\\uDC00":1}', "not JSON: \\udc00 is half of a surrogate pair"),
+    (b"[" * 100_000, "nested too deeply"),
+    (b'{"a":' * 100_000, "nested too deeply"),
+    (b"1" * 10_000, "too many digits; allowed are at most"),
+    (b'"\n"', "not JSON: Invalid control character at line 1, column 2"),
+    (b"prompt=hi&n_predict=4", "not JSON: Expecting value"),
+]
+
 
 @pytest.mark.parametrize(
     ("value", "text"),
@@ -38,45 +70,12 @@ def test_encode(value: object, text: str) -> None:
     assert encode(value).decode() == text
 
 
-@pytest.mark.parametrize(
-    ("body", "value"),
-    [
-        (b'{"a":1}', {"a": 1}),
-        (b' [1, 2.0, "x"] \n', [1, 2.0, "x"]),
-        (b'\xef\xbb\xbf{"a":1}', {"a": 1}),
-        (b'{"a":1,"a":2}', {"a": 2}),
-        ('{"a":"日本"}'.encode(), {"a": "日本"}),
-        (b'{"a":"\\ud83d\\ude00"}', {"a": "😀"}),
-        (b'{"a":"\\u00e9"}', {"a": "é"}),
-        (b"1e400", math.inf),
-        (b"null", None),
-    ],
-)
+@pytest.mark.parametrize(("body", "value"), READ)
 def test_decode(body: bytes, value: object) -> None:
     assert decode(body) == value
 
 
-@pytest.mark.parametrize(
-    ("body", "message"),
-    [
-        (b"", "not JSON: Expecting value at line 1, column 1"),
-        (b'{"a":1', "not JSON: Expecting ',' delimiter at line 1, column 7"),
-        (b'{"a":1}}', "not JSON: Extra data at line 1, column 8"),
-        (b"{'a':1}", "not JSON: Expecting property name"),
-        (b'{"a":NaN}', "not JSON: NaN is not a JSON number"),
-        (b'{"a":Infinity}', "not JSON: Infinity is not a JSON number"),
-        (b'{"a":-Infinity}', "not JSON: -Infinity is not a JSON number"),
-        (b'{"a":"\xff"}', "not UTF-8: invalid start byte at byte 6"),
-        ('{"a":1}'.encode("utf-16"), "not UTF-8"),
-        (b'{"a":"\\ud800"}', "not JSON: \\ud800 is half of a surrogate pair"),
-        (b'{"\\uDC00":1}', "not JSON: \\udc00 is half of a surrogate pair"),
-        (b"[" * 100_000, "nested too deeply"),
-        (b'{"a":' * 100_000, "nested too deeply"),
-        (b"1" * 10_000, "too many digits; allowed are at most"),
-        (b'"\n"', "not JSON: Invalid control character at line 1, column 2"),
-        (b"prompt=hi&n_predict=4", "not JSON: Expecting value"),
-    ],
-)
+@pytest.mark.parametrize(("body", "message"), NOT_JSON)
 def test_decode_refuses_what_is_not_json(body: bytes, message: str) -> None:
     with pytest.raises(InvalidBody) as caught:
         decode(body)

@@ -1,0 +1,51 @@
+"""Work that takes long, done in another thread one piece after the other, while the hub goes on serving.
+
+Python gives the interpreter to another thread every switch interval, so nothing has to be written in pieces for this:
+only a single call into C holds everybody up until it returns. What runs here must not touch greenlets.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import ClassVar, TypeVar
+
+import gevent
+from gevent.lock import BoundedSemaphore
+
+Value = TypeVar("Value")
+
+# While such work runs, whoever has to answer gets the interpreter after this time, instead of after 5 ms: a streamed
+# event needs it several times. All the time it would only cost.
+SWITCH_INTERVAL_S = 0.0005
+
+
+class Aside:
+    """One thread's worth of long work: whoever comes while it is busy waits, others are not held up."""
+
+    _n_busy: ClassVar[int] = 0
+    _usual_interval_s: ClassVar[float] = 0.0
+
+    def __init__(self) -> None:
+        self._place = BoundedSemaphore(1)
+
+    def run(self, work: Callable[[], Value]) -> Value:
+        """Call a function in the other thread, wait for it in the calling greenlet, and return or raise its outcome."""
+        with self._place, self._switching_often():
+            value: Value = gevent.get_hub().threadpool.apply(work)
+        return value
+
+    @classmethod
+    @contextmanager
+    def _switching_often(cls) -> Iterator[None]:
+        if cls._n_busy == 0:
+            cls._usual_interval_s = sys.getswitchinterval()
+            sys.setswitchinterval(min(SWITCH_INTERVAL_S, cls._usual_interval_s))
+        cls._n_busy += 1
+        try:
+            yield
+        finally:
+            cls._n_busy -= 1
+            if cls._n_busy == 0:
+                sys.setswitchinterval(cls._usual_interval_s)
