@@ -22,7 +22,8 @@ REST = Group(
             "DIR",
             "static_path",
             text,
-            "serve the files of this directory too, in place of the built-in page",
+            "serve the files of this directory too, in place of the built-in page; none that begin with a dot, or "
+            "that links lead to elsewhere",
         ),
         Value(
             ("-to", "--timeout"),
