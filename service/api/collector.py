@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from service.engine.types import Event, Failed, Piece, is_last
+from service.engine.types import Event, Failed, Piece, PromptTokens, is_last
 from service.errors import ResourceExhausted
 
 #: Most pieces plus reported candidates that may wait for a handler; about 100 bytes each.
@@ -129,6 +129,6 @@ class Collector:
 
 
 def _weight(event: Event) -> int:
-    if not isinstance(event, Piece):
+    if not isinstance(event, Piece | PromptTokens):
         return 1
     return 1 + sum(len(token.probabilities) + len(token.top_logprobs) for token in event.tokens)

@@ -94,11 +94,14 @@ class Admission:
         """
         task, request = waiting.task, waiting.task.request
         prompt = self._prompt(request)
-        slot = self._reuse.choose_slot(request, prompt.tokens)
+        # The logits behind cached tokens are not known: of a prompt that needs them, only the system prompt is reused.
+        is_scored = request.prompt_logprobs is not None and waiting.index == 0
+        reusable = prompt.tokens[: prompt.n_system + 1] if is_scored else prompt.tokens
+        slot = self._reuse.choose_slot(request, reusable)
         grammar = self._grammar(request)
         try:
             sampler = self._sampler(waiting, prompt.own, grammar)
-            n_cached = self._reuse.take(slot, task, prompt.tokens)
+            n_cached = self._reuse.take(slot, task, reusable)
         except BaseException:
             # Nobody has foreseen it, so nobody knows what the slot holds now.
             self._memory.drop(slot)
@@ -140,7 +143,7 @@ class Admission:
         system = self._system.tokens
         own = request.prompt[1:] if system and request.has_bos and len(request.prompt) > 1 else request.prompt
         n_ctx = self._config.n_ctx_slot - len(system)
-        if len(own) >= n_ctx and request.overflow is Overflow.REFUSE:
+        if len(own) >= n_ctx and not request.may_truncate_prompt:
             raise ContextLengthExceeded(len(own), n_ctx)
         n_keep = resolve_n_keep(request.n_keep, len(own), n_ctx)
         kept = truncate_prompt(own, n_ctx, n_keep)

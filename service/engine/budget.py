@@ -38,10 +38,12 @@ class Surroundings:
     Attributes:
         n_decode: other tokens of the step.
         context: tokens that come before the prompts' next ones, on average.
+        is_scored: whether a prompt wants the logits behind each of its tokens.
     """
 
     n_decode: int = 0
     context: int = 0
+    is_scored: bool = False
 
     @property
     def is_busy(self) -> bool:
@@ -56,7 +58,8 @@ class PrefillBudget:
     ``idle_s``: that is what a new request, or a cancel, waits for.
 
     What a token costs is learnt apart for batches below ``TILE``, of one tile, and of several; for steps with and
-    without decoding; and for each doubling of the context: attention grows with it, and more so in small batches.
+    without decoding; with and without logits for every token of a prompt; and for each doubling of the context:
+    attention grows with it, and more so in small batches.
     """
 
     def __init__(self, *, busy_s: float, idle_s: float) -> None:
@@ -103,7 +106,7 @@ class PrefillBudget:
         """Learn from a step of so many prompt tokens and filler that took ``step_s`` seconds."""
         if n_prompt >= MIN_CHUNK or n_filler:
             n_tokens = n_prompt + beside.n_decode + n_filler
-            kind = _Kind(beside.is_busy, min(n_tokens // TILE, _SEVERAL), _octave(beside.context))
+            kind = _Kind(beside.is_busy, min(n_tokens // TILE, _SEVERAL), _octave(beside.context), beside.is_scored)
             token_s = max(step_s / n_tokens, 1e-9)
             known = self._costs.get(kind)
             self._costs[kind] = token_s if known is None else known + SMOOTHING * (token_s - known)
@@ -148,6 +151,7 @@ class _Kind:
     is_busy: bool
     size: int
     octave: int
+    is_scored: bool
 
 
 def _octave(context: int) -> int:
@@ -156,10 +160,14 @@ def _octave(context: int) -> int:
 
 
 def _alike(beside: Surroundings, *sizes: int) -> Iterator[_Kind]:
-    """Kinds of these sizes, the most similar ones first: shorter contexts before longer ones."""
+    """Kinds of these sizes, the most similar ones first: shorter contexts before longer ones.
+
+    Logits for every token can take longer than all layers, so steps with and without them are the least similar.
+    """
     here = _octave(beside.context)
-    for distance in range(MAX_OCTAVE + 1):
-        for octave in dict.fromkeys((here - distance, here + distance)):
-            for size in sizes:
-                for is_busy in (beside.is_busy, not beside.is_busy):
-                    yield _Kind(is_busy, size, octave)
+    for is_scored in (beside.is_scored, not beside.is_scored):
+        for distance in range(MAX_OCTAVE + 1):
+            for octave in dict.fromkeys((here - distance, here + distance)):
+                for size in sizes:
+                    for is_busy in (beside.is_busy, not beside.is_busy):
+                        yield _Kind(is_busy, size, octave, is_scored)

@@ -70,7 +70,8 @@ class Following:
 
     def _find_leader(self, waiting: WaitingSequence) -> _Leader | None:
         request = waiting.task.request
-        may_share = request.cache_prompt and self._reuse.is_possible and self._memory.is_divisible
+        is_scored = request.prompt_logprobs is not None and waiting.index == 0
+        may_share = request.cache_prompt and not is_scored and self._reuse.is_possible and self._memory.is_divisible
         if not may_share or waiting.preempted is not None or not any(slot.prompt_remaining for slot in self._slots):
             return None
         prompt = self._tokens_of(request)

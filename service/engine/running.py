@@ -15,6 +15,7 @@ from service.engine.outbox import Outbox
 from service.engine.output import Ending, finished, flush, put_out
 from service.engine.preemption import Preemption
 from service.engine.scheduler import EMBEDDINGS, PrefillWork, StepPlan, plan_step
+from service.engine.scoring import UnusableScore, score
 from service.engine.slots import Sequence, Slot
 from service.engine.speculation import Speculation
 from service.engine.task import Task, unforeseen
@@ -123,15 +124,13 @@ class RunningSequences:
         """What prompt tokens meet in a step of all that runs now."""
         contexts = [len(slot.tokens) for slot in self._slots if slot.prompt_remaining]
         n_decode = sum(slot.is_decoding for slot in self._slots)
-        return Surroundings(n_decode, sum(contexts) // len(contexts) if contexts else 0)
+        is_scored = any(slot.prompt_remaining and slot.sequence.is_scored for slot in self._slots if slot.sequence)
+        return Surroundings(n_decode, sum(contexts) // len(contexts) if contexts else 0, is_scored)
 
     def _plan(self, budget: int) -> StepPlan:
         slots = [slot for slot in self._slots if slot.is_decoding]
         decoding = [slot.id for slot in slots]
-        prefilling = [
-            PrefillWork(slot.id, slot.prompt_remaining if slot.room is None else min(slot.prompt_remaining, slot.room))
-            for slot in sorted((slot for slot in self._slots if slot.prompt_remaining), key=_started_s)
-        ]
+        prefilling = self._prompts()
         if self._embedding.has_work and (n_tokens := self._embedding.n_prefill):
             prefilling.append(PrefillWork(EMBEDDINGS, n_tokens))
         if not prefilling:
@@ -139,6 +138,20 @@ class RunningSequences:
         n_batch = min(self._info.n_batch, max(self._config.n_batch, len(decoding) + 1))
         min_rest = self._budget.min_rest(self._surroundings())
         return plan_step(decoding, prefilling, n_batch=n_batch, budget=budget, min_rest=min_rest)
+
+    def _prompts(self) -> list[PrefillWork]:
+        """What is left of the prompts in slots, in order of admission."""
+        works = []
+        # Each slot can have a row of logits at any time; what is left is for prompts that want one for every token.
+        n_spare = self._info.n_logits - len(self._slots)
+        for slot in sorted((slot for slot in self._slots if slot.prompt_remaining), key=_started_s):
+            remaining = slot.prompt_remaining if slot.room is None else min(slot.prompt_remaining, slot.room)
+            limit = None
+            if slot.sequence is not None and slot.sequence.is_scored:
+                limit = min(remaining, 1 + n_spare)
+                n_spare -= limit - 1
+            works.append(PrefillWork(slot.id, remaining, limit))
+        return works
 
     def _decode(self, budget: int) -> list[Segment]:
         """Evaluate a plan with so many prompt tokens.
@@ -163,6 +176,8 @@ class RunningSequences:
                     self._fail_sequences([segment.seq_id for segment in segments], error)
                     return []
                 else:
+                    self.totals.add_evaluated(n_tokens, self._clock() - started_s)
+                    self._score(segments)
                     self._observe(plan, beside, n_filler, self._clock() - started_s)
                     return segments
             self._give_way()
@@ -170,7 +185,6 @@ class RunningSequences:
         return []
 
     def _observe(self, plan: StepPlan, beside: Surroundings, n_filler: int, step_s: float) -> None:
-        self.totals.add_evaluated(plan.n_prefill + plan.n_decode, step_s)
         self.totals.drafted_tokens += plan.n_decode - len(plan.decode)
         if plan.prefill:
             self._budget.observe(plan.n_prefill, beside, step_s, n_filler)
@@ -193,7 +207,8 @@ class RunningSequences:
             start = len(slot.tokens)
             is_last = share == slot.prompt_remaining and slot.sequence.max_tokens != 0
             chunk = slot.sequence.prompt[start : start + share]
-            segments.append(Segment(slot_id, slot.next_position, chunk, int(is_last)))
+            n_logits = share if slot.sequence.is_scored else int(is_last)
+            segments.append(Segment(slot_id, slot.next_position, chunk, n_logits))
         return segments
 
     def _give_way(self) -> None:
@@ -229,6 +244,22 @@ class RunningSequences:
             self._memory.drop(slot)
         self._embedding.fail_sequences(seq_ids, failure)
 
+    def _score(self, segments: list[Segment]) -> None:
+        """Put out what was just evaluated tells about prompts, before a sampler changes the rows."""
+        for index, segment in enumerate(segments):
+            sequence = None if self._embedding.owns(segment.seq_id) else self._slots[segment.seq_id].sequence
+            if sequence is None or sequence.pending is not None or not sequence.is_scored:
+                continue
+            try:
+                records = score(self._model, self._slots[segment.seq_id], sequence, index, segment)
+            except UnusableScore as error:
+                self.fail(sequence.task, EngineFailure(f"the prompt has no log-probabilities: {error}"))
+            except Exception as error:
+                self.fail(sequence.task, unforeseen(sequence.task.id, error))
+            else:
+                if records is not None:
+                    self.emit(sequence.task, records)
+
     def _advance(self, segments: list[Segment]) -> None:
         """Record what was evaluated, then sample where logits are due."""
         now_s = self._clock()
@@ -241,19 +272,24 @@ class RunningSequences:
             sequence = slot.sequence
             if sequence is None:
                 continue
-            if not slot.prompt_remaining:
-                sequence.task.has_prompt = True
+            if slot.prompt_remaining:
+                continue
+            sequence.task.has_prompt = True
             try:
-                if segment.n_logits:
-                    self._choose(slot, sequence, index, segment, now_s)
-                elif not slot.prompt_remaining:
+                if sequence.max_tokens == 0:
                     self.finish(slot, Ending(FinishReason.LENGTH))
+                else:
+                    self._choose(slot, sequence, index, segment, now_s)
             except Exception as error:
                 self._fail_by_fault(slot, sequence, error)
 
     def _choose(self, slot: Slot, sequence: Sequence, index: int, segment: Segment, now_s: float) -> None:
-        """Choose a token behind each token of segment ``index`` that is known to be right, and take back the others."""
-        for place in range(segment.n_logits):
+        """Choose a token behind each token of segment ``index`` that is known to be right, and take back the others.
+
+        Of a prompt that is the last token alone.
+        """
+        first = 0 if sequence.pending is not None else segment.n_logits - 1
+        for place in range(first, segment.n_logits):
             n_untried = segment.n_logits - 1 - place
             try:
                 ending = self._sample(sequence, self._model.logits(index, place), now_s)
@@ -264,7 +300,7 @@ class RunningSequences:
             if ending is not None or not is_right:
                 if n_untried:
                     self._memory.cut(slot, len(slot.tokens) - n_untried)
-                self.totals.accepted_tokens += place
+                self.totals.accepted_tokens += place - first
                 break
         if ending is not None:
             self.finish(slot, ending)

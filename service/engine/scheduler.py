@@ -13,10 +13,19 @@ EMBEDDINGS = -1
 
 @dataclass(frozen=True, slots=True)
 class PrefillWork:
-    """A prompt that is being evaluated, in a slot or as ``EMBEDDINGS``."""
+    """A prompt that is being evaluated, in a slot or as ``EMBEDDINGS``.
+
+    ``limit`` is the most tokens of it that fit a step, None for any number.
+    """
 
     slot_id: int
     remaining: int
+    limit: int | None = None
+
+    @property
+    def most(self) -> int:
+        """Tokens of it that a step may have at most."""
+        return self.remaining if self.limit is None else min(self.remaining, self.limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +75,14 @@ def plan_step(
     part = -(-room // OWN_PART)
     for place, work in enumerate(prefilling):
         if place == 0 or work.slot_id == EMBEDDINGS:
-            shares[work.slot_id] = min(work.remaining, part, room)
+            shares[work.slot_id] = min(work.most, part, room)
             room -= shares[work.slot_id]
     for work in sorted(prefilling, key=lambda work: work.remaining):
         given = shares.get(work.slot_id, 0)
-        share = min(work.remaining - given, room)
+        share = min(work.most - given, room)
         room -= share
         rest = work.remaining - given - share
-        if share and 0 < rest < min_rest and rest <= spare:
+        if share and 0 < rest < min_rest and rest <= min(spare, work.most - given - share):
             share += rest
             spare -= rest
         if share:

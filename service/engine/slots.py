@@ -63,6 +63,11 @@ class Sequence:
         return self.task.request
 
     @property
+    def is_scored(self) -> bool:
+        """Whether it gives the log-probabilities of the prompt: the first of a task does, if they are wanted."""
+        return self.request.prompt_logprobs is not None and self.index == 0
+
+    @property
     def n_prompt(self) -> int:
         """Own prompt tokens."""
         return len(self.prompt) - self.n_system

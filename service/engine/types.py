@@ -76,6 +76,8 @@ class GenerationRequest:
         priority: higher ones start first, and take slots from lower ones.
         system_prompt: replaces the system prompt of all slots first, which must be idle; None changes nothing.
         want_tokens: put token records into pieces.
+        prompt_logprobs: report the prompt's tokens with this many of the most probable ones at each place; None for no
+            report. Such a prompt is evaluated as a whole, whatever a cache holds, and never truncated.
         grammar: GBNF that the output obeys, checked; empty for none.
         tenant: whose request it is; shown in slot snapshots.
         echo: opaque value for the caller's own use; shown in slot snapshots.
@@ -99,9 +101,15 @@ class GenerationRequest:
     priority: int = 0
     system_prompt: SystemPrompt | None = None
     want_tokens: bool = False
+    prompt_logprobs: int | None = None
     grammar: str = ""
     tenant: str = ""
     echo: object = None
+
+    @property
+    def may_truncate_prompt(self) -> bool:
+        """Whether a prompt that does not fit may lose tokens."""
+        return self.overflow is Overflow.TRUNCATE and self.prompt_logprobs is None
 
     def without_texts(self) -> GenerationRequest:
         """The same without what tells about the prompt or the answer: texts, and token ids, which are texts too."""
@@ -142,7 +150,7 @@ Request = GenerationRequest | EmbeddingRequest | SystemPromptRequest
 
 @dataclass(frozen=True, slots=True)
 class TokenRecord:
-    """One sampled token.
+    """One token, sampled or of a prompt.
 
     Attributes:
         id: vocabulary id.
@@ -150,6 +158,7 @@ class TokenRecord:
         probabilities: (id, probability after the samplers), highest first; ``n_probs`` entries.
         logprob: log-softmax of the raw logits for this token; None unless asked for.
         top_logprobs: (id, raw log-softmax), highest first; ``top_logprobs`` entries.
+        rank: 1 for the most probable token under the raw logits, and so on; for prompts only.
     """
 
     id: int
@@ -157,6 +166,7 @@ class TokenRecord:
     probabilities: tuple[tuple[int, float], ...] = ()
     logprob: float | None = None
     top_logprobs: tuple[tuple[int, float], ...] = ()
+    rank: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +183,17 @@ class Accepted:
     cached_prompt_tokens: int
     queued_s: float
     truncated_prompt_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PromptTokens:
+    """The next tokens of a prompt whose log-probabilities were asked for, as they are evaluated.
+
+    All of them, in order, come between ``Accepted`` and the first piece. The first token of a prompt has no
+    log-probability, for nothing comes before it.
+    """
+
+    tokens: tuple[TokenRecord, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +285,7 @@ class Failed:
     error: ServiceError
 
 
-Event = Accepted | Piece | Finished | Embedded | SystemPromptSet | Failed
+Event = Accepted | PromptTokens | Piece | Finished | Embedded | SystemPromptSet | Failed
 
 
 def is_last(event: Event) -> bool:

@@ -24,6 +24,9 @@ N_UBATCH_WITH_SCORES = 128
 N_HIDDEN = 128
 #: Most tokens that are tried ahead in one step, of all sequences together.
 N_DRAFTED = 16
+#: Most tokens of prompts whose logits are wanted at once. The library's buffers for them are touched when they are
+#: first used: 12 MiB each with a vocabulary of 49,152 tokens, 64 MiB with one of 262,144.
+N_SCORED = 64
 #: The library's granularity for contexts, in cells.
 CELL_PADDING = 256
 
@@ -89,11 +92,12 @@ def count_hidden(config: ModelConfig) -> int:
 
 
 def count_outputs(config: ModelConfig) -> int:
-    """Tokens of a batch that may give an output: the last one of each sequence and those that are tried ahead, or all
-    if hidden states are wanted.
+    """Tokens of a batch that may give an output: the last one of each sequence, and those that are tried ahead or whose
+    logits were asked for; or all if hidden states are wanted.
     """
-    n_drafted = N_DRAFTED if config.lookup else 0
-    return max(library_sequences(config), config.n_parallel + n_drafted, count_hidden(config))
+    n_more = max(N_SCORED, N_DRAFTED if config.lookup else 0)
+    n_generating = min(config.n_parallel + n_more, library_batch(config))
+    return max(library_sequences(config), n_generating, count_hidden(config))
 
 
 def estimate_memory(

@@ -76,8 +76,8 @@ def context_params(library: Library, config: ModelConfig, n_ctx: int) -> Any:
     params.n_batch = library_batch(config)
     params.n_ctx = max(pad_cells(n_ctx), pad_cells(params.n_seq_max))
     params.n_ubatch = min(params.n_batch, count_piece(config))
-    # Only the last token of a segment gives logits. The default, one row for every token of a batch, would put 84 MiB
-    # more into the compute buffer of a model with 49,152 tokens.
+    # Few tokens of a batch give logits. The default, one row for every token of a batch, would put 84 MiB more into the
+    # compute buffer of a model with 49,152 tokens.
     params.n_outputs_max = count_outputs(config)
     params.n_threads = config.n_threads or physical_cores()
     # Steps of several slots are batches too, so these are what most steps run with.

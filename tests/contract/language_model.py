@@ -75,6 +75,16 @@ class LanguageModelContract(SharingContract, SavingContract, HiddenStatesContrac
             with pytest.raises(ValueError):
                 model.logits(index, place)
 
+    def test_every_token_of_a_chunk_can_have_logits(self, model: LanguageModel) -> None:
+        text = some_tokens(min(model.info.n_logits, model.info.n_batch, 40))
+        assert len(text) >= 3
+        model.decode([Segment(0, 0, text[:3], 0)])
+        model.decode([Segment(0, 3, text[3:], len(text) - 3)])
+        rows = [model.logits(0, place).copy() for place in range(len(text) - 3)]
+        evaluate(model, 1, text[:3])
+        for token, row in zip(text[3:], rows, strict=True):
+            self.assert_same(row, evaluate(model, 1, [token]))
+
     def test_more_logits_than_there_may_be_are_refused(self, model: LanguageModel) -> None:
         n_logits = model.info.n_logits + 1
         if n_logits > min(model.info.n_batch, model.cells_free):

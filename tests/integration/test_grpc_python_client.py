@@ -79,6 +79,18 @@ class TestBlocking:
 
         await blocking(core, work)
 
+    async def test_gives_records_of_the_prompt_without_generating(self, core: RunningCore) -> None:
+        def work(client: Client) -> None:
+            completion = client.complete("Hello", max_tokens=0, prompt_logprobs=True, top_logprobs=2)
+            assert b"".join(token.piece for token in completion.prompt) == b"Hello"
+            first, *others = completion.prompt
+            assert not first.HasField("logprob")
+            assert all(token.HasField("logprob") and token.rank >= 1 for token in others)
+            assert all(len(token.top_logprobs) == 2 for token in others)
+            assert (completion.text, completion.usage.completion_tokens) == ("", 0)
+
+        await blocking(core, work)
+
     async def test_asks_for_everything_else(self, core: RunningCore) -> None:
         def work(client: Client) -> None:
             assert client.tokenize("ab") == [97, 98]

@@ -18,7 +18,9 @@ from service.engine.types import (
     Finished,
     GenerationRequest,
     Piece,
+    PromptTokens,
     Request,
+    TokenRecord,
     is_last,
 )
 from service.sampling.settings import SamplingSettings
@@ -46,6 +48,11 @@ class RecordingSink:
     def text_of(self, index: int) -> str:
         """The text of one sequence so far."""
         return "".join(event.text for event in self.events if isinstance(event, Piece) and event.index == index)
+
+    @property
+    def prompt_tokens(self) -> tuple[TokenRecord, ...]:
+        """The records of the prompt so far."""
+        return tuple(record for event in self.events if isinstance(event, PromptTokens) for record in event.tokens)
 
     @property
     def accepted(self) -> Accepted:
@@ -181,6 +188,21 @@ def request(text: str = "hello", **options: object) -> GenerationRequest:
 def expected_text(text: str, n_tokens: int) -> str:
     """What the scripted model says behind a text if nobody disturbs it."""
     return next_letters(prompt(text), n_tokens)
+
+
+def assert_scored(records: SequenceOf[TokenRecord], own: SequenceOf[int], before: SequenceOf[int] = ()) -> None:
+    """The records are those of the first of these tokens, as the scripted model sees them behind others."""
+    assert [record.id for record in records] == list(own[: len(records)])
+    memory = list(before)
+    for place, record in enumerate(records):
+        if place == 0:
+            assert (record.logprob, record.rank, record.top_logprobs) == (None, None, ())
+        else:
+            expected = next_letter(memory)
+            assert record.logprob is not None
+            assert (record.rank == 1) == (record.id == expected) == (record.logprob > -1)
+            assert not record.top_logprobs or record.top_logprobs[0][0] == expected
+        memory.append(record.id)
 
 
 def next_letters(tokens: SequenceOf[int], n_tokens: int) -> str:

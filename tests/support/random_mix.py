@@ -20,7 +20,7 @@ from service.engine.types import (
     SystemPrompt,
     SystemPromptRequest,
 )
-from tests.support.engine import GREEDY, EngineBench, RecordingSink, next_letters
+from tests.support.engine import GREEDY, EngineBench, RecordingSink, assert_scored, next_letters
 
 #: Reasons for which a request of the mix may fail.
 REASONS = {"CONTEXT_LENGTH_EXCEEDED", "SLOTS_BUSY", "INTERNAL"}
@@ -107,6 +107,7 @@ class RandomMix:
             n_keep=random_.choice([0, 3, -1]),
             grammar=random_.choice(["", "", 'root ::= "yes" | "no"']),
             system_prompt=self._system_prompt() if random_.random() < 0.05 else None,
+            prompt_logprobs=random_.choice([None, None, None, 0, 2]),
         )
 
     def _system_prompt(self) -> SystemPrompt:
@@ -142,6 +143,10 @@ class RandomMix:
     def _check_texts(entry: _Open, request: GenerationRequest) -> None:
         own = request.prompt[1:] if entry.system and request.has_bos and len(request.prompt) > 1 else request.prompt
         endings = {event.index: event for event in entry.sink.events if isinstance(event, Finished)}
+        records = entry.sink.prompt_tokens
+        assert_scored(records, own, entry.system)
+        if request.prompt_logprobs is None or endings:
+            assert len(records) == (0 if request.prompt_logprobs is None else len(own))
         for index in range(request.n_sequences):
             pieces = [event for event in entry.sink.events if isinstance(event, Piece) and event.index == index]
             ending = endings.get(index)

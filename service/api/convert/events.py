@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from google.protobuf import duration_pb2
 
@@ -17,6 +18,7 @@ from service.engine.types import (
     FinishReason,
     GenerationRequest,
     Piece,
+    PromptTokens,
     Timings,
     TokenRecord,
 )
@@ -66,6 +68,8 @@ class StreamEncoder:
             yield from deltas.take()
             if isinstance(event, Accepted):
                 yield generation_pb2.GenerateResponse(accepted=self._accepted(event))
+            elif isinstance(event, PromptTokens):
+                yield generation_pb2.GenerateResponse(prompt=self._prompt(event))
             elif isinstance(event, Finished):
                 yield generation_pb2.GenerateResponse(finished=self._finished(event))
             elif isinstance(event, Failed):
@@ -92,12 +96,17 @@ class StreamEncoder:
     def _piece(self, event: Piece) -> generation_pb2.Piece:
         return generation_pb2.Piece(text=event.text, tokens=[self._token(record) for record in event.tokens])
 
-    def _token(self, record: TokenRecord) -> tokens_pb2.Token:
-        piece = self.model.vocabulary.piece
+    def _prompt(self, event: PromptTokens) -> generation_pb2.PromptTokens:
+        return generation_pb2.PromptTokens(tokens=[self._token(record, names=True) for record in event.tokens])
+
+    def _token(self, record: TokenRecord, *, names: bool = False) -> tokens_pb2.Token:
+        """A record; ``names`` gives control tokens their names as pieces."""
+        piece = partial(self.model.vocabulary.piece, special=names)
         return tokens_pb2.Token(
             id=record.id,
-            piece=record.piece,
+            piece=piece(record.id) if names else record.piece,
             logprob=record.logprob,
+            rank=record.rank,
             top_logprobs=[
                 tokens_pb2.TokenLogprob(id=token, piece=piece(token), logprob=logprob)
                 for token, logprob in record.top_logprobs

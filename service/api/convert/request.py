@@ -14,13 +14,16 @@ from service.api.convert.system_prompt import system_prompt, system_prompt_text
 from service.api.served_model import ServedModel
 from service.engine.context import resolve_n_keep
 from service.engine.types import GenerationRequest, Overflow, SystemPrompt
-from service.errors import ContextLengthExceeded, InvalidArgument, NotImplementedFeature, NotSupported
+from service.errors import ContextLengthExceeded, InvalidArgument, NotSupported
 from service.prompts.prompt import check_ids
 from slotline.v1 import generation_pb2
 
 MAX_REQUEST_ID_BYTES = 128
 MAX_DELTA_DELAY_MS = 10_000
 MAX_CACHE_SALT_BYTES = 128
+#: Most candidates per token of a prompt, and tokens and candidates of a whole one: about 100 bytes each on their way.
+MAX_PROMPT_LOGPROBS = 20
+MAX_PROMPT_ENTRIES = 1 << 17
 
 _OVERFLOWS = {
     generation_pb2.OVERFLOW_UNSPECIFIED: Overflow.REFUSE,
@@ -71,8 +74,6 @@ def generation_request(
     """
     if not model.info.can_generate:
         raise NotSupported("this model cannot generate text; it turns texts into embeddings only")
-    if request.output.prompt_logprobs:
-        raise NotImplementedFeature("output.prompt_logprobs")
     overflow = _overflow(request)
     n_keep = at_least("n_keep", request.n_keep, -1)
     stop, output = request.stop, request.output
@@ -80,8 +81,12 @@ def generation_request(
     size_at_most("cache.cache_salt", len(request.cache.cache_salt.encode()), MAX_CACHE_SALT_BYTES)
     sampling = sampling_settings(request.sampling, output, model)
     replacing = _system_prompt(request, model)
+    prompt_logprobs = _prompt_logprobs(output)
+    # A prompt without its middle has no log-probabilities that anyone could use.
+    fitting = overflow if prompt_logprobs is None else Overflow.REFUSE
     whole = tokenized_prompt(request, model)
-    prompt = _fitting(whole, model, replacing or in_force, n_keep, overflow)
+    prompt = _fitting(whole, model, replacing or in_force, n_keep, fitting)
+    _check_scores(len(prompt.tokens), prompt_logprobs)
     return GenerationRequest(
         prompt=prompt.tokens,
         has_bos=prompt.has_bos,
@@ -100,9 +105,27 @@ def generation_request(
         slot_id=_slot_id(request, model),
         system_prompt=replacing,
         want_tokens=output.tokens or output.n_probs > 0 or output.HasField("top_logprobs"),
+        prompt_logprobs=prompt_logprobs,
         grammar=constraint_grammar(request.constraint),
         echo=request,
     )
+
+
+def _prompt_logprobs(output: generation_pb2.OutputOptions) -> int | None:
+    """The number of candidates to report for each token of the prompt, None for no report."""
+    if not output.prompt_logprobs:
+        return None
+    return at_most("output.top_logprobs", output.top_logprobs, MAX_PROMPT_LOGPROBS)
+
+
+def _check_scores(n_tokens: int, n_top: int | None) -> None:
+    """Refuse reports that would take more memory than one request may."""
+    if n_top is not None and n_tokens * (1 + n_top) > MAX_PROMPT_ENTRIES:
+        raise InvalidArgument(
+            "output.prompt_logprobs",
+            f"asks for {n_tokens} tokens of the prompt with {n_top} candidates each; allowed are "
+            f"{MAX_PROMPT_ENTRIES} tokens and candidates in all",
+        )
 
 
 def drop_blocks(prompt: Sequence[int], n_ctx: int, n_keep: int) -> tuple[int, ...]:

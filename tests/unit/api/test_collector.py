@@ -19,6 +19,7 @@ from service.engine.types import (
     Finished,
     FinishReason,
     Piece,
+    PromptTokens,
     SystemPromptSet,
     Timings,
     TokenRecord,
@@ -190,6 +191,15 @@ class TestBacklog:
         collected = collector(max_backlog=10, stalls=stalls)
         record = TokenRecord(id=1, piece=b"a", probabilities=((1, 1.0),) * 6, top_logprobs=((1, 0.0),) * 6)
         collected.put([Piece("a", (record,))])
+        assert stalls.count == 1
+
+    async def test_counts_a_prompts_candidates_too(self) -> None:
+        stalls = Stalls()
+        collected = collector(max_backlog=10, stalls=stalls)
+        record = TokenRecord(id=1, piece=b"a", top_logprobs=((1, 0.0),) * 6)
+        collected.put([PromptTokens((record,))])
+        assert stalls.count == 0
+        collected.put([PromptTokens((record,))])
         assert stalls.count == 1
 
     async def test_is_not_ended_by_the_last_event(self) -> None:

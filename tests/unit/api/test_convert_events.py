@@ -18,6 +18,7 @@ from service.engine.types import (
     FinishReason,
     GenerationRequest,
     Piece,
+    PromptTokens,
     Timings,
     TokenRecord,
 )
@@ -109,6 +110,23 @@ def test_a_token_record_shows_candidates_with_their_bytes() -> None:
             tokens_pb2.TokenProbability(id=257, probability=0.25),
         ],
     )
+
+
+def test_the_tokens_of_a_prompt_have_names_and_ranks() -> None:
+    first = TokenRecord(id=256, piece=b"")
+    second = TokenRecord(id=120, piece=b"x", logprob=-2.5, top_logprobs=((257, -0.5),), rank=3)
+    accepted, prompt, last = encode(ACCEPTED, PromptTokens((first, second)), FINISHED)
+    assert (accepted.WhichOneof("event"), last.WhichOneof("event")) == ("accepted", "finished")
+    assert list(prompt.prompt.tokens) == [
+        tokens_pb2.Token(id=256, piece=b"<bos>"),
+        tokens_pb2.Token(
+            id=120,
+            piece=b"x",
+            logprob=-2.5,
+            top_logprobs=[tokens_pb2.TokenLogprob(id=257, piece=b"<eos>", logprob=-0.5)],
+            rank=3,
+        ),
+    ]
 
 
 def test_a_logprob_that_was_not_asked_for_is_absent() -> None:

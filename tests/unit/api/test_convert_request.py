@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.api.convert.request import drop_blocks, envelope, generation_request
+from service.api.convert.request import MAX_PROMPT_ENTRIES, drop_blocks, envelope, generation_request
 from service.api.served_model import Limits
+from service.config import EngineConfig
 from service.engine.context import resolve_n_keep, truncate_prompt
 from service.engine.scripted import BOS
 from service.engine.types import GenerationRequest, Overflow, SystemPrompt
@@ -118,15 +119,51 @@ def test_a_value_that_is_not_allowed_is_refused_by_path(fields: dict[str, Any], 
 
 @pytest.mark.parametrize(
     ("fields", "feature"),
-    [
-        ({"output": generation_pb2.OutputOptions(prompt_logprobs=True)}, "output.prompt_logprobs"),
-        ({"constraint": generation_pb2.Constraint(json_schema="{}")}, "constraint.json_schema"),
-    ],
+    [({"constraint": generation_pb2.Constraint(json_schema="{}")}, "constraint.json_schema")],
 )
 def test_a_feature_that_is_not_there_is_refused_by_name(fields: dict[str, Any], feature: str) -> None:
     with pytest.raises(NotImplementedFeature) as caught:
         convert(**fields)
     assert caught.value.metadata == {"feature": feature}
+
+
+@pytest.mark.parametrize(
+    ("output", "n_top"),
+    [
+        ({}, None),
+        ({"top_logprobs": 3}, None),
+        ({"prompt_logprobs": False, "top_logprobs": 3}, None),
+        ({"prompt_logprobs": True}, 0),
+        ({"prompt_logprobs": True, "top_logprobs": 20}, 20),
+    ],
+)
+def test_a_prompts_log_probabilities_come_with_as_many_candidates_as_an_answers(
+    output: dict[str, Any], n_top: int | None
+) -> None:
+    request = convert(output=generation_pb2.OutputOptions(**output))
+    assert request.prompt_logprobs == n_top
+    assert request.want_tokens == ("top_logprobs" in output)
+
+
+def test_the_report_about_a_prompt_is_bounded() -> None:
+    output = generation_pb2.OutputOptions(prompt_logprobs=True, top_logprobs=21)
+    with pytest.raises(InvalidArgument, match="20") as caught:
+        convert(output=output)
+    assert caught.value.field == "output.top_logprobs"
+    wide = served_model(engine=EngineConfig(n_slots=1, n_ctx_slot=10_000))
+    output = generation_pb2.OutputOptions(prompt_logprobs=True, top_logprobs=20)
+    fits, too_long = MAX_PROMPT_ENTRIES // 21, MAX_PROMPT_ENTRIES // 21 + 1
+    generation_request(generation_pb2.GenerateRequest(text="x" * fits, output=output), wide)
+    with pytest.raises(InvalidArgument, match=f"{too_long} tokens .* 20 candidates .* {MAX_PROMPT_ENTRIES}") as caught:
+        generation_request(generation_pb2.GenerateRequest(text="x" * too_long, output=output), wide)
+    assert caught.value.field == "output.prompt_logprobs"
+
+
+def test_a_prompt_whose_log_probabilities_are_wanted_is_never_truncated() -> None:
+    output = generation_pb2.OutputOptions(prompt_logprobs=True)
+    assert convert(text="x" * 63, overflow=TRUNCATE, output=output).overflow is Overflow.TRUNCATE
+    with pytest.raises(ContextLengthExceeded):
+        convert(text="x" * 64, overflow=TRUNCATE, output=output)
 
 
 @pytest.mark.parametrize("fields", [{"constraint": generation_pb2.Constraint()}, {"extra": {"any": "thing"}}])

@@ -52,6 +52,7 @@ OPTIONS: list[tuple[str, Any, str]] = [
     ("tokens", True, "output.tokens"),
     ("n_probs", 3, "output.n_probs"),
     ("top_logprobs", 0, "output.top_logprobs"),
+    ("prompt_logprobs", True, "output.prompt_logprobs"),
     ("cache_prompt", False, "cache.cache_prompt"),
     ("slot_id", 0, "cache.slot_id"),
     ("cache_salt", "mine", "cache.cache_salt"),

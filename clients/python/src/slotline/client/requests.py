@@ -41,6 +41,7 @@ class GenerateOptions(TypedDict, total=False):
     tokens: bool
     n_probs: int
     top_logprobs: int
+    prompt_logprobs: bool
     cache_prompt: bool
     slot_id: int
     cache_salt: str
@@ -130,7 +131,7 @@ def _set_option(request: generation_pb2.GenerateRequest, name: str, value: objec
             request.overflow = generation_pb2.OVERFLOW_TRUNCATE if value else generation_pb2.OVERFLOW_REFUSE
         case "max_tokens" | "min_tokens":
             setattr(request.stop, name, value)
-        case "tokens" | "n_probs" | "top_logprobs":
+        case "tokens" | "n_probs" | "top_logprobs" | "prompt_logprobs":
             setattr(request.output, name, value)
         case "cache_prompt" | "slot_id" | "cache_salt":
             setattr(request.cache, name, value)

@@ -40,11 +40,13 @@ class Completion(Continuation):
         usage: token counts over all continuations.
         accepted: the first message.
         continuations: all continuations, this one included; more than one if ``num_sequences`` asked for them.
+        prompt: records of the prompt's tokens, if they were asked for.
     """
 
     usage: tokens_pb2.Usage
     accepted: generation_pb2.Accepted
     continuations: tuple[Continuation, ...]
+    prompt: tuple[tokens_pb2.Token, ...] = ()
 
 
 @dataclass
@@ -68,12 +70,15 @@ class StreamState:
     accepted: generation_pb2.Accepted | None = None
     usage: tokens_pb2.Usage | None = None
     sequences: dict[int, _Sequence] = field(default_factory=dict)
+    prompt: list[tokens_pb2.Token] = field(default_factory=list)
 
     def add(self, message: generation_pb2.GenerateResponse) -> str:
         """Take a message and return its text, if it is that of the first continuation."""
         match message.WhichOneof("event"):
             case "accepted":
                 self.accepted = message.accepted
+            case "prompt":
+                self.prompt.extend(message.prompt.tokens)
             case "delta":
                 text = "".join(piece.text for piece in message.delta.pieces)
                 sequence = self._sequence(message.delta.index)
@@ -105,6 +110,7 @@ class StreamState:
             usage=self.usage,
             accepted=self.accepted,
             continuations=continuations,
+            prompt=tuple(self.prompt),
         )
 
     def _sequence(self, index: int) -> _Sequence:

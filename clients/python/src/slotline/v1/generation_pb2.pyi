@@ -139,7 +139,10 @@ class OutputOptions(google.protobuf.message.Message):
     top_logprobs: builtins.int
     """Report the raw log-probability of each token and of this many most probable ones. Default absent, at most 100."""
     prompt_logprobs: builtins.bool
-    """Send the prompt's token records with log-probabilities in Accepted. Default false."""
+    """Send the prompt's tokens with their raw log-probabilities in PromptTokens, and with each of them top_logprobs of the
+    most probable ones, at most 20 then. The whole prompt is evaluated, and refused if it does not fit, whatever
+    overflow says. At most 131072 tokens and candidates in all. Default false.
+    """
     max_delta_delay_ms: builtins.int
     """Collect output for up to this many milliseconds before a delta is sent. Default 0, at most 10000."""
     def __init__(
@@ -520,7 +523,6 @@ class Accepted(google.protobuf.message.Message):
     CACHED_PROMPT_TOKENS_FIELD_NUMBER: builtins.int
     QUEUED_FIELD_NUMBER: builtins.int
     TRUNCATED_FIELD_NUMBER: builtins.int
-    PROMPT_FIELD_NUMBER: builtins.int
     TRUNCATED_PROMPT_TOKENS_FIELD_NUMBER: builtins.int
     request_id: builtins.str
     """The caller's id, or the one made by the server."""
@@ -544,10 +546,6 @@ class Accepted(google.protobuf.message.Message):
     def queued(self) -> google.protobuf.duration_pb2.Duration:
         """Time spent waiting for the slot."""
 
-    @property
-    def prompt(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[slotline.v1.tokens_pb2.Token]:
-        """Prompt token records, if OutputOptions.prompt_logprobs asked for them."""
-
     def __init__(
         self,
         *,
@@ -560,13 +558,34 @@ class Accepted(google.protobuf.message.Message):
         cached_prompt_tokens: builtins.int = ...,
         queued: google.protobuf.duration_pb2.Duration | None = ...,
         truncated: builtins.bool = ...,
-        prompt: collections.abc.Iterable[slotline.v1.tokens_pb2.Token] | None = ...,
         truncated_prompt_tokens: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["queued", b"queued"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["cached_prompt_tokens", b"cached_prompt_tokens", "instance_id", b"instance_id", "model", b"model", "prompt", b"prompt", "prompt_tokens", b"prompt_tokens", "queued", b"queued", "request_id", b"request_id", "slot_id", b"slot_id", "task_id", b"task_id", "truncated", b"truncated", "truncated_prompt_tokens", b"truncated_prompt_tokens"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cached_prompt_tokens", b"cached_prompt_tokens", "instance_id", b"instance_id", "model", b"model", "prompt_tokens", b"prompt_tokens", "queued", b"queued", "request_id", b"request_id", "slot_id", b"slot_id", "task_id", b"task_id", "truncated", b"truncated", "truncated_prompt_tokens", b"truncated_prompt_tokens"]) -> None: ...
 
 global___Accepted = Accepted
+
+@typing.final
+class PromptTokens(google.protobuf.message.Message):
+    """PromptTokens carries the next tokens of the prompt, if OutputOptions.prompt_logprobs asked for them. All of them, in
+    order, come before the first Delta and once for all sequences, as they are evaluated; also if max_tokens is 0.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TOKENS_FIELD_NUMBER: builtins.int
+    @property
+    def tokens(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[slotline.v1.tokens_pb2.Token]:
+        """Records of the tokens. The first one of a prompt has no log-probability; control tokens have their names as pieces."""
+
+    def __init__(
+        self,
+        *,
+        tokens: collections.abc.Iterable[slotline.v1.tokens_pb2.Token] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["tokens", b"tokens"]) -> None: ...
+
+global___PromptTokens = PromptTokens
 
 @typing.final
 class Piece(google.protobuf.message.Message):
@@ -692,13 +711,16 @@ global___Finished = Finished
 
 @typing.final
 class GenerateResponse(google.protobuf.message.Message):
-    """GenerateResponse is one message of the stream: Accepted, then any number of Delta, then Finished per sequence."""
+    """GenerateResponse is one message of the stream: Accepted, then PromptTokens if they were asked for, then any number of
+    Delta, then Finished per sequence.
+    """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     ACCEPTED_FIELD_NUMBER: builtins.int
     DELTA_FIELD_NUMBER: builtins.int
     FINISHED_FIELD_NUMBER: builtins.int
+    PROMPT_FIELD_NUMBER: builtins.int
     @property
     def accepted(self) -> global___Accepted:
         """The request got its slot."""
@@ -711,15 +733,20 @@ class GenerateResponse(google.protobuf.message.Message):
     def finished(self) -> global___Finished:
         """A sequence ended."""
 
+    @property
+    def prompt(self) -> global___PromptTokens:
+        """More of the prompt."""
+
     def __init__(
         self,
         *,
         accepted: global___Accepted | None = ...,
         delta: global___Delta | None = ...,
         finished: global___Finished | None = ...,
+        prompt: global___PromptTokens | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["accepted", b"accepted", "delta", b"delta", "event", b"event", "finished", b"finished"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["accepted", b"accepted", "delta", b"delta", "event", b"event", "finished", b"finished"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["event", b"event"]) -> typing.Literal["accepted", "delta", "finished"] | None: ...
+    def HasField(self, field_name: typing.Literal["accepted", b"accepted", "delta", b"delta", "event", b"event", "finished", b"finished", "prompt", b"prompt"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["accepted", b"accepted", "delta", b"delta", "event", b"event", "finished", b"finished", "prompt", b"prompt"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["event", b"event"]) -> typing.Literal["accepted", "delta", "finished", "prompt"] | None: ...
 
 global___GenerateResponse = GenerateResponse

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18slotline/v1/tokens.proto\x12\x0bslotline.v1\"\x17\n\x08TokenIds\x12\x0b\n\x03ids\x18\x01 \x03(\r\"B\n\x10TokenProbability\x12\n\n\x02id\x18\x01 \x01(\r\x12\r\n\x05piece\x18\x02 \x01(\x0c\x12\x13\n\x0bprobability\x18\x03 \x01(\x02\":\n\x0cTokenLogprob\x12\n\n\x02id\x18\x01 \x01(\r\x12\r\n\x05piece\x18\x02 \x01(\x0c\x12\x0f\n\x07logprob\x18\x03 \x01(\x02\"\xab\x01\n\x05Token\x12\n\n\x02id\x18\x01 \x01(\r\x12\r\n\x05piece\x18\x02 \x01(\x0c\x12\x14\n\x07logprob\x18\x03 \x01(\x02H\x00\x88\x01\x01\x12/\n\x0ctop_logprobs\x18\x04 \x03(\x0b\x32\x19.slotline.v1.TokenLogprob\x12\x34\n\rprobabilities\x18\x05 \x03(\x0b\x32\x1d.slotline.v1.TokenProbabilityB\n\n\x08_logprob\"\x96\x01\n\x05Usage\x12\x15\n\rprompt_tokens\x18\x01 \x01(\r\x12\x19\n\x11\x63ompletion_tokens\x18\x02 \x01(\r\x12!\n\x14\x63\x61\x63hed_prompt_tokens\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x1f\n\x17truncated_prompt_tokens\x18\x04 \x01(\rB\x17\n\x15_cached_prompt_tokensb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18slotline/v1/tokens.proto\x12\x0bslotline.v1\"\x17\n\x08TokenIds\x12\x0b\n\x03ids\x18\x01 \x03(\r\"B\n\x10TokenProbability\x12\n\n\x02id\x18\x01 \x01(\r\x12\r\n\x05piece\x18\x02 \x01(\x0c\x12\x13\n\x0bprobability\x18\x03 \x01(\x02\":\n\x0cTokenLogprob\x12\n\n\x02id\x18\x01 \x01(\r\x12\r\n\x05piece\x18\x02 \x01(\x0c\x12\x0f\n\x07logprob\x18\x03 \x01(\x02\"\xc7\x01\n\x05Token\x12\n\n\x02id\x18\x01 \x01(\r\x12\r\n\x05piece\x18\x02 \x01(\x0c\x12\x14\n\x07logprob\x18\x03 \x01(\x02H\x00\x88\x01\x01\x12/\n\x0ctop_logprobs\x18\x04 \x03(\x0b\x32\x19.slotline.v1.TokenLogprob\x12\x34\n\rprobabilities\x18\x05 \x03(\x0b\x32\x1d.slotline.v1.TokenProbability\x12\x11\n\x04rank\x18\x06 \x01(\rH\x01\x88\x01\x01\x42\n\n\x08_logprobB\x07\n\x05_rank\"\x96\x01\n\x05Usage\x12\x15\n\rprompt_tokens\x18\x01 \x01(\r\x12\x19\n\x11\x63ompletion_tokens\x18\x02 \x01(\r\x12!\n\x14\x63\x61\x63hed_prompt_tokens\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x1f\n\x17truncated_prompt_tokens\x18\x04 \x01(\rB\x17\n\x15_cached_prompt_tokensb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,7 +38,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOKENLOGPROB']._serialized_start=134
   _globals['_TOKENLOGPROB']._serialized_end=192
   _globals['_TOKEN']._serialized_start=195
-  _globals['_TOKEN']._serialized_end=366
-  _globals['_USAGE']._serialized_start=369
-  _globals['_USAGE']._serialized_end=519
+  _globals['_TOKEN']._serialized_end=394
+  _globals['_USAGE']._serialized_start=397
+  _globals['_USAGE']._serialized_end=547
 # @@protoc_insertion_point(module_scope)

@@ -70,7 +70,7 @@ class TokenLogprob(google.protobuf.message.Message):
     id: builtins.int
     """Vocabulary id."""
     piece: builtins.bytes
-    """The token's bytes; may be an incomplete UTF-8 character. Empty for control tokens."""
+    """The token's bytes; may be an incomplete UTF-8 character. Empty for control tokens, except in PromptTokens."""
     logprob: builtins.float
     """Log-softmax of the raw logits, before bias, penalties and samplers; at most 0."""
     def __init__(
@@ -95,12 +95,15 @@ class Token(google.protobuf.message.Message):
     LOGPROB_FIELD_NUMBER: builtins.int
     TOP_LOGPROBS_FIELD_NUMBER: builtins.int
     PROBABILITIES_FIELD_NUMBER: builtins.int
+    RANK_FIELD_NUMBER: builtins.int
     id: builtins.int
     """Vocabulary id."""
     piece: builtins.bytes
-    """The token's bytes; may be an incomplete UTF-8 character. Empty for control tokens."""
+    """The token's bytes; may be an incomplete UTF-8 character. Empty for control tokens, except in PromptTokens."""
     logprob: builtins.float
-    """Log-softmax of the raw logits for this token; set when OutputOptions.top_logprobs is set."""
+    """Log-softmax of the raw logits for this token; set when OutputOptions.top_logprobs is set, and in PromptTokens."""
+    rank: builtins.int
+    """Place of this token among all under the raw logits, 1 for the most probable one; in PromptTokens only."""
     @property
     def top_logprobs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___TokenLogprob]:
         """The most probable tokens under the raw logits, highest first; OutputOptions.top_logprobs entries."""
@@ -117,10 +120,14 @@ class Token(google.protobuf.message.Message):
         logprob: builtins.float | None = ...,
         top_logprobs: collections.abc.Iterable[global___TokenLogprob] | None = ...,
         probabilities: collections.abc.Iterable[global___TokenProbability] | None = ...,
+        rank: builtins.int | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_logprob", b"_logprob", "logprob", b"logprob"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_logprob", b"_logprob", "id", b"id", "logprob", b"logprob", "piece", b"piece", "probabilities", b"probabilities", "top_logprobs", b"top_logprobs"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_logprob", b"_logprob", "_rank", b"_rank", "logprob", b"logprob", "rank", b"rank"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_logprob", b"_logprob", "_rank", b"_rank", "id", b"id", "logprob", b"logprob", "piece", b"piece", "probabilities", b"probabilities", "rank", b"rank", "top_logprobs", b"top_logprobs"]) -> None: ...
+    @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_logprob", b"_logprob"]) -> typing.Literal["logprob"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_rank", b"_rank"]) -> typing.Literal["rank"] | None: ...
 
 global___Token = Token
 

@@ -1,0 +1,52 @@
+"""The log-probabilities of a prompt's own tokens, chunk by chunk as the prompt is evaluated."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from service.engine.model import LanguageModel, Logits, Segment
+from service.engine.slots import Sequence, Slot
+from service.engine.types import PromptTokens, TokenRecord
+from service.sampling.report import rank_logprobs
+
+
+class UnusableScore(ValueError):
+    """The model gave no numbers for a token of a prompt."""
+
+
+def score(model: LanguageModel, slot: Slot, sequence: Sequence, index: int, segment: Segment) -> PromptTokens | None:
+    """The records of the prompt tokens that a chunk tells about: those behind each of its tokens.
+
+    Args:
+        model: it has just decoded the chunk.
+        slot: where; it does not count the chunk's tokens yet.
+        sequence: the sequence in it, which is scored.
+        index: number of the chunk among the decoded segments.
+        segment: the chunk, with logits for each token.
+
+    Returns:
+        The records of the request's own tokens; None if the chunk tells about none of them.
+
+    Raises:
+        UnusableScore: a row is not finite.
+    """
+    n_top, start, prompt = sequence.request.prompt_logprobs, len(slot.tokens), sequence.prompt
+    assert n_top is not None and segment.n_logits == len(segment.tokens)
+    records = []
+    first = sequence.n_system
+    if start <= first < start + segment.n_logits:
+        # Nothing comes before it but a system prompt, whose last logits are gone.
+        records.append(TokenRecord(prompt[first], model.piece(prompt[first])))
+    for place in range(max(0, first - start), min(segment.n_logits, len(prompt) - start - 1)):
+        token = prompt[start + place + 1]
+        records.append(_record(model.logits(index, place), token, model.piece(token), n_top))
+    return PromptTokens(tuple(records)) if records else None
+
+
+def _record(row: Logits, token: int, piece: bytes, n_top: int) -> TokenRecord:
+    with np.errstate(all="ignore"):
+        logprob, top = rank_logprobs(row, token, n_top)
+    if not logprob <= 0:
+        raise UnusableScore(f"token {token} of the prompt has the log-probability {logprob}")
+    rank = int(np.count_nonzero(row > row[token])) + 1
+    return TokenRecord(token, piece, logprob=logprob, top_logprobs=top, rank=rank)
