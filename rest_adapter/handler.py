@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
 
 from gevent import GreenletExit
 from gevent.pywsgi import WSGIHandler
@@ -15,7 +14,15 @@ from gevent.pywsgi import WSGIHandler
 from rest_adapter.disconnect import SOCKET_KEY
 from rest_adapter.errors import Crowded
 from rest_adapter.http_errors import ADAPTER_FAILED, http_error, late_headers, malformed_request
-from rest_adapter.http_head import check_request_line, path_of, read_fields, read_request_line
+from rest_adapter.http_head import (
+    HeadersTooLarge,
+    LineTooLong,
+    MalformedHead,
+    check_request_line,
+    path_of,
+    read_fields,
+    read_request_line,
+)
 from rest_adapter.places import Place
 from rest_adapter.request_body import Deadline, RequestBody, TooSlow
 from rest_adapter.responses import last_response
@@ -130,7 +137,7 @@ class ConnectionHandler(WSGIHandler):
             if self._place.gave_way:
                 return last_response(http_error(Crowded()))
             return last_response(late_headers(self.server.header_timeout_s)) if isinstance(ex, TooSlow) else None
-        logger.warning("malformed request", extra={"remote_addr": address, "reason": str(ex)})
+        logger.warning("malformed request", extra={"remote_addr": address, "reason": _reason(ex)})
         return last_response(malformed_request(ex))
 
     def _send_error_response_if_possible(self, error_code: int) -> None:
@@ -146,7 +153,8 @@ class ConnectionHandler(WSGIHandler):
             logger.error("request failed", exc_info=(t, v, tb))
 
     def log_request(self) -> None:
-        path, _, query = (self.path or "").partition("?")
+        # Not the query, which is for the route alone: clients have put keys and texts there.
+        path = (self.path or "").partition("?")[0]
         if path in _UNLOGGED_PATHS:
             return
         address, port = self._remote()
@@ -157,7 +165,6 @@ class ConnectionHandler(WSGIHandler):
                 "remote_port": port,
                 "method": self.command,
                 "path": path,
-                "params": {key: values[-1] for key, values in parse_qs(query, True).items()},
                 "status": self._status_code(),
                 "milliseconds": round(1000 * (self.time_finish - self.time_start), 1),
             },
@@ -171,3 +178,14 @@ class ConnectionHandler(WSGIHandler):
 
     def _remote(self) -> tuple[str, int]:
         return str(self.client_address[0]), int(self.client_address[1])
+
+
+def _reason(error: BaseException) -> str:
+    """What is wrong with a request, without anything that the client sent."""
+    match error:
+        case MalformedHead():
+            return error.summary
+        case LineTooLong() | HeadersTooLarge():
+            return str(error)
+        case _:
+            return type(error).__name__

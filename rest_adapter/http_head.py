@@ -25,6 +25,20 @@ _FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~\x80-\xff]*?)[ 
 Fields = Sequence[tuple[str, str]]
 
 
+class MalformedHead(ValueError):
+    """The head of a request has a form that is not allowed.
+
+    The text quotes what the client sent, and is for the client alone: a header may hold its key.
+
+    Attributes:
+        summary: the same without what the client sent.
+    """
+
+    def __init__(self, part: str, text: str, allowed: str) -> None:
+        super().__init__(f"{part} is {_shown(text)}; allowed is {allowed}")
+        self.summary = f"{part} is malformed; allowed is {allowed}"
+
+
 class LineTooLong(ValueError):
     """The request line is too long."""
 
@@ -60,11 +74,11 @@ def check_request_line(line: str) -> None:
     """
     found = _REQUEST_LINE.fullmatch(line)
     if found is None:
-        raise ValueError(f"the request line is {_shown(line)}; allowed is METHOD PATH HTTP/1.1")
+        raise MalformedHead("the request line", line, "METHOD PATH HTTP/1.1")
     method, target = found.groups()
     is_whole_server = (method, target) == ("OPTIONS", "*")
     if not (target.startswith("/") or is_whole_server or _is_url(target)):
-        raise ValueError(f"the request target is {_shown(target)}; allowed is a path that begins with /")
+        raise MalformedHead("the request target", target, "a path that begins with /")
 
 
 def path_of(target: str) -> str:
@@ -108,19 +122,19 @@ def read_fields(reader: BinaryIO) -> Fields:
 def _field(line: str) -> tuple[str, str]:
     found = _FIELD.fullmatch(line)
     if found is None:
-        raise ValueError(f"a header is {_shown(line)}; allowed is NAME: VALUE on one line")
+        raise MalformedHead("a header", line, "NAME: VALUE on one line")
     return found[1], found[2]
 
 
 def _check_framing(fields: Fields) -> None:
     hosts = _values(fields, "host")
     if len(hosts) > 1:
-        raise ValueError(f"Host is {_shown(', '.join(hosts))}; allowed is one")
+        raise MalformedHead("Host", ", ".join(hosts), "one")
     lengths, codings = set(_values(fields, "content-length")), _values(fields, "transfer-encoding")
     if len(lengths) > 1 or not all(_LENGTH.fullmatch(length) for length in lengths):
-        raise ValueError(f"Content-Length is {_shown(', '.join(sorted(lengths)))}; allowed is one whole number")
+        raise MalformedHead("Content-Length", ", ".join(sorted(lengths)), "one whole number")
     if codings and [coding.lower() for coding in codings] != ["chunked"]:
-        raise ValueError(f"Transfer-Encoding is {_shown(', '.join(codings))}; allowed is chunked")
+        raise MalformedHead("Transfer-Encoding", ", ".join(codings), "chunked")
     if codings and lengths:
         raise ValueError("Content-Length and Transfer-Encoding are both given; allowed is one of them")
 

@@ -110,7 +110,7 @@ class RequestBody(Input):
         except ValueError as error:
             # pywsgi's for a chunk without a size.
             self.is_broken = True
-            raise OSError(f"a chunk is malformed: {error}") from error
+            raise OSError("a chunk is malformed") from error
         self._keep_place_at_end()
         return data
 

@@ -13,6 +13,7 @@ import io
 import json
 import logging
 import math
+import re
 import sys
 from collections.abc import Callable
 from typing import TextIO
@@ -30,6 +31,8 @@ LEVELS = {
 }
 OUR_LOGGERS = ("service", "rest_adapter", "slotline")
 
+# What others sent may be in a record. It must not begin lines of its own, steer terminals, or turn text around.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
@@ -66,9 +69,11 @@ def report_notices(parsed: Parsed) -> None:
 
 def json_line(record: object) -> str:
     """A record, or one of its values, as compact JSON with sorted keys; what JSON has no form for becomes its text."""
-    return json.dumps(
+    text = json.dumps(
         _finite(record), sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str, allow_nan=False
     )
+    # JSON itself escapes no more than the characters below the blank.
+    return _UNPRINTABLE.sub(_escaped, text)
 
 
 def text_line(record: dict[str, object]) -> str:
@@ -76,7 +81,7 @@ def text_line(record: dict[str, object]) -> str:
     rest = {key: value for key, value in record.items() if key not in ("level", "function", "line", "msg")}
     fields = "".join(f" {key}={json_line(rest[key])}" for key in sorted(rest))
     message = str(record["msg"]).replace("\n", "\\n")
-    return f"{record['level']:>4} [{record['function']:>24}] {message} |{fields}"
+    return _UNPRINTABLE.sub(_escaped, f"{record['level']:>4} [{record['function']:>24}] {message} |{fields}")
 
 
 class RecordFormatter(logging.Formatter):
@@ -117,6 +122,10 @@ class _StdoutHandler(logging.StreamHandler[TextIO]):
             print("warning: stdout cannot be written any more; logging stops", file=sys.stderr)
         else:
             super().handleError(record)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
 
 
 def _finite(value: object) -> object:

@@ -19,10 +19,12 @@ from rest_adapter.config import RestConfig
 from rest_adapter.core_client import FAN_OUT
 from rest_adapter.routes import state
 from rest_adapter.server import RestServer
+from slotline.cli import logs
 from slotline.v1.generation_pb2 import FINISH_REASON_CANCELLED, GenerateRequest
 from tests.support.adapter import AdapterThread, post
 from tests.support.fake_core import WAIT_S, FakeCore, Hold, Refuse, Step, accepted, delta, finished, whole
 from tests.support.http_stream import HttpConnection, event_data, post_bytes, request_bytes
+from tests.support.waiting import wait_until
 
 
 def wait_until_healthy(adapter: AdapterThread) -> None:
@@ -412,22 +414,57 @@ def test_requests_are_logged(core: FakeCore, adapter: AdapterThread) -> None:
     logger.setLevel(logging.INFO)
     try:
         requests.get(adapter.url + "/v1/health", timeout=WAIT_S)
-        requests.get(adapter.url + "/health?a=1&b", timeout=WAIT_S)
+        requests.get(adapter.url + "/health?api_key=sEcret&b", timeout=WAIT_S)
         record = records.get(timeout=WAIT_S)
     finally:
         logger.removeHandler(handler)
         logger.setLevel(logging.NOTSET)
-    fields = {key: vars(record)[key] for key in ("remote_addr", "method", "path", "params", "status")}
+    fields = {key: vars(record)[key] for key in ("remote_addr", "method", "path", "status")}
     assert record.getMessage() == "request"
+    assert "sEcret" not in str(vars(record))
     assert fields == {
         "remote_addr": "127.0.0.1",
         "method": "GET",
         "path": "/health",
-        "params": {"a": "1", "b": ""},
         "status": 200,
     }
     assert vars(record)["remote_port"] > 0
     assert isinstance(vars(record)["milliseconds"], float)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET /health?key=sEcret HTTP/1.1\r\nHost: h\r\n\r\n",
+        b"GET /nowhere?key=sEcret HTTP/1.1\r\nHost: h\r\n\r\n",
+        b"GET http://h/health?key=sEcret HTTP/1.1\r\nHost: h\r\n\r\n",
+        b"GET health?key=sEcret HTTP/1.1\r\nHost: h\r\n\r\n",
+        b"GET /?key=sEcret HTTP/7\r\n\r\n",
+        b"GET /sEcret/with\x1b[31mcolours HTTP/1.1\r\n\r\n",
+        b"GET http://[h/?key=sEcret HTTP/1.1\r\nHost: h\r\n\r\n",
+        b"GET / HTTP/1.1\r\nAuthorization : Bearer sEcret\r\n\r\n",
+        b"GET / HTTP/1.1\r\nAuthorization: Bearer s\x00Ecret\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: sEcret\r\nHost: h\r\n\r\n",
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: sEcret\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: sEcret\r\n\r\n",
+        b"POST /completion HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nsEcret\r\n",
+        request_bytes("POST", "/completion", b'{"prompt": "sEcret",'),
+        request_bytes("POST", "/completion?q=sEcret", b'{"prompt": ["sEcret", ["sEcret"]]}'),
+        request_bytes("POST", "/completion", b'{"temperature": "sEcret"}', "Authorization: Bearer sEcret"),
+    ],
+)
+def test_nothing_of_a_query_a_header_or_a_body_is_logged(
+    core: FakeCore, adapter: AdapterThread, caplog: pytest.LogCaptureFixture, data: bytes
+) -> None:
+    caplog.set_level("INFO", "rest_adapter")
+    with HttpConnection(adapter.address, data) as connection:
+        connection.head()
+    wait_until("it is logged", lambda: caplog.records != [])
+    # A request afterwards is logged when everything about the one before is.
+    requests.get(adapter.url + "/props", timeout=WAIT_S)
+    wait_until("the next is logged", lambda: any(vars(one).get("path") == "/props" for one in caplog.records))
+    logged = [logs.RecordFormatter(logs.json_line).format(record) for record in caplog.records]
+    assert not [line for line in logged if "Ecret" in line]
 
 
 def test_a_busy_port_is_an_os_error(core: FakeCore, adapter: AdapterThread) -> None:

@@ -6,6 +6,7 @@ import math
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -55,7 +56,20 @@ def test_names_of_levels(level: int, name: str) -> None:
 def test_values_that_json_lacks() -> None:
     fields = {"a": math.nan, "b": [math.inf, {"c": -math.inf}], "d": {1: b"x"}, "e": "\u00e4\u2028"}
     line = logs.RecordFormatter(logs.json_line).format(_record("x", **fields))
-    assert '"a":null,"b":[null,{"c":null}],"d":{"1":"b\'x\'"},"e":"\u00e4\u2028"' in line
+    assert '"a":null,"b":[null,{"c":null}],"d":{"1":"b\'x\'"},"e":"\u00e4\\u2028"' in line
+
+
+HOSTILE = "a\r\nINFO [fake] b\x1b[2Jc\x9b31md\x85e\u2028f\u202eg\x7fh\ti\x00"
+
+
+@pytest.mark.parametrize("line_of", [logs.json_line, logs.text_line])
+def test_what_others_sent_cannot_forge_lines_or_steer_a_terminal(line_of: Callable[[dict[str, object]], str]) -> None:
+    line = logs.RecordFormatter(line_of).format(_record(HOSTILE, path=HOSTILE, list=[HOSTILE], **{HOSTILE: 1}))
+    assert line.splitlines() == [line]
+    assert line.isprintable()
+    if line_of is logs.json_line:
+        fields = json.loads(line)
+        assert (fields["msg"], fields["path"], fields["list"], fields[HOSTILE]) == (HOSTILE, HOSTILE, [HOSTILE], 1)
 
 
 def test_an_exception_stays_on_the_line() -> None:
