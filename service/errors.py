@@ -15,6 +15,7 @@
     │   ├── ModelLoading
     │   ├── ModelFailed            the model could not be loaded; this will not pass
     │   ├── Stalled                the engine does not get on
+    │   ├── TemplateWorkerLost     the process that renders chats was lost, twice
     │   ├── SlotsBusy              only possible while all slots are idle
     │   └── Draining               the server is going down
     ├── DeadlineExceeded
@@ -69,19 +70,28 @@ class ContextLengthExceeded(InvalidArgument):
     """A prompt or an input does not fit into the context.
 
     Args:
-        n_prompt_tokens: its tokens.
+        n_prompt_tokens: its tokens, as far as they were counted.
         n_ctx: tokens of context that there are for it.
         field: path of the field in the request.
         allowed: the bound in words; None for that of a prompt in a slot: shorter than ``n_ctx``.
+        is_exact: whether all of its tokens were counted.
     """
 
     reason = "CONTEXT_LENGTH_EXCEEDED"
 
-    def __init__(self, n_prompt_tokens: int, n_ctx: int, *, field: str = "prompt", allowed: str | None = None) -> None:
+    def __init__(
+        self,
+        n_prompt_tokens: int,
+        n_ctx: int,
+        *,
+        field: str = "prompt",
+        allowed: str | None = None,
+        is_exact: bool = True,
+    ) -> None:
         allowed = allowed or f"a slot's context holds {n_ctx} and one must be left for the answer"
         super().__init__(
             field,
-            f"has {n_prompt_tokens} tokens, but {allowed}",
+            f"has {'' if is_exact else 'more than '}{n_prompt_tokens} tokens, but {allowed}",
             metadata={"n_prompt_tokens": str(n_prompt_tokens), "n_ctx": str(n_ctx)},
         )
         self.n_prompt_tokens = n_prompt_tokens
@@ -186,6 +196,15 @@ class Stalled(Unavailable):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what}; the server takes requests again once it has been restarted", retry_after_s=5.0)
+
+
+class TemplateWorkerLost(Unavailable):
+    """The process that renders chat templates was lost, and so was the one that replaced it."""
+
+    reason = "TEMPLATE_WORKER_LOST"
+
+    def __init__(self, how: str) -> None:
+        super().__init__(f"{how}, twice; try again", retry_after_s=1.0)
 
 
 class SlotsBusy(Unavailable):

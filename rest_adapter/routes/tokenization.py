@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from flask import Response
+from flask import Response, request
 
 from rest_adapter.core import DETOKENIZE, TOKENIZE, Request, UnaryMethod
 from rest_adapter.core import Response as Answer
+from rest_adapter.disconnect import SOCKET_KEY, DisconnectWatch
 from rest_adapter.errors import RpcFailure
 from rest_adapter.responses import json_response
 from rest_adapter.routes.reading import understood
@@ -18,22 +19,27 @@ _TIMEOUT_S = 120.0
 
 def tokenize(site: Site) -> Response:
     """The tokens of a text."""
-    request = understood(site, read_tokenize)
-    if request is None:
+    asked = understood(site, read_tokenize)
+    if asked is None:
         return json_response({"tokens": []})
-    return json_response({"tokens": list(_call(site, TOKENIZE, request).ids)})
+    return json_response({"tokens": list(_call(site, TOKENIZE, asked).ids)})
 
 
 def detokenize(site: Site) -> Response:
     """The text of tokens."""
-    request = understood(site, read_detokenize)
-    if not request.ids:
+    asked = understood(site, read_detokenize)
+    if not asked.ids:
         return json_response({"content": ""})
-    return json_response({"content": _call(site, DETOKENIZE, request).text})
+    return json_response({"content": _call(site, DETOKENIZE, asked).text})
 
 
-def _call(site: Site, method: UnaryMethod[Request, Answer], request: Request) -> Answer:
+def _call(site: Site, method: UnaryMethod[Request, Answer], asked: Request) -> Answer:
+    """The core's answer, which a client that leaves puts an end to."""
+    pending = site.core.start(method, asked, timeout_s=_TIMEOUT_S)
     try:
-        return site.core.unary(method, request, timeout_s=_TIMEOUT_S)
+        with DisconnectWatch(request.environ.get(SOCKET_KEY), pending.close):
+            return pending.wait()
     except RpcFailure as failure:
         raise in_json_terms(failure) from failure
+    finally:
+        pending.close()

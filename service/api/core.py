@@ -10,7 +10,6 @@ import threading
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
-from functools import partial
 from typing import Protocol
 
 from service.api.collector import Collector
@@ -183,6 +182,8 @@ class Core:
         if self._watching is not None:
             self._watching.cancel()
         await self._enter(CoreState.DRAINING)
+        if self._model is not None:
+            self.pool.close()
         has_ended = await self._stop_engine(LOAD_STOP_S if self._model is None else ENGINE_STOP_S)
         await self.wait_until_idle(LAST_MESSAGE_S)
         if self._background:
@@ -333,7 +334,7 @@ class Core:
         loaded = self._loaded
         assert loaded is not None
         try:
-            self._renderer = await self.pool.run(0, partial(self._make_renderer, loaded))
+            self._renderer = await self.pool.run(0, lambda _: self._make_renderer(loaded))
         except TemplateFailure as error:
             await self._fail(ModelFailed(f"the chat template that the server was started with is unusable: {error}"))
             return
@@ -360,7 +361,7 @@ class Core:
             return
         if not model.info.can_generate:
             raise NotSupported("this model cannot generate text and takes no system prompt")
-        prompt = await self.pool.run(len(text.text), partial(system_prompt, text, model))
+        prompt = await self.pool.run(len(text.text), lambda work: system_prompt(text, model.paced(work)))
         collector = Collector()
         self.submit(self.next_task_id(), SystemPromptRequest(prompt), collector)
         await collector.outcome()

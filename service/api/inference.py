@@ -55,8 +55,12 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
                     self._system_prompt_guard.check(context.peer())
                 priority, tenant = priority_of(metadata), self._tenants.tenant_of(metadata)
                 self._core.check_queue()
-                job = partial(generation_request, request, model, self._core.snapshot().system_prompt)
-                prepared = await self._core.pool.run(request.ByteSize(), job)
+                in_force = self._core.snapshot().system_prompt
+                prepared = await self._core.pool.run(
+                    request.ByteSize(),
+                    lambda work: generation_request(request, model.paced(work), in_force),
+                    is_chat=request.HasField("chat"),
+                )
                 prepared = replace(
                     prepared, priority=priority, tenant=tenant, cache_salt=salted(tenant, prepared.cache_salt)
                 )
@@ -72,9 +76,11 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
         """One vector per input; however the call ends, the engine has forgotten it at its next step."""
         async with RpcCall("Embed", context):
             with self._admitted(context):
-                job = partial(embedding_request, request, self._core.model(request.model))
+                model = self._core.model(request.model)
                 self._core.check_queue()
-                prepared = await self._core.pool.run(request.ByteSize(), job)
+                prepared = await self._core.pool.run(
+                    request.ByteSize(), lambda work: embedding_request(request, model.paced(work))
+                )
                 collector = Collector()
                 with self._submitted(self._core.next_task_id(), prepared, collector):
                     embedded = await collector.outcome()
@@ -86,16 +92,20 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
     ) -> tokenization_pb2.TokenizeResponse:
         """Token ids of a text."""
         async with RpcCall("Tokenize", context):
-            job = partial(tokenize_response, request, self._core.model(request.model))
-            return await self._core.pool.run(request.ByteSize(), job)
+            model = self._core.model(request.model)
+            return await self._core.pool.run(
+                request.ByteSize(),
+                lambda work: tokenize_response(request, model.paced(work), work),
+                is_chat=request.HasField("chat"),
+            )
 
     async def Detokenize(
         self, request: tokenization_pb2.DetokenizeRequest, context: Context
     ) -> tokenization_pb2.DetokenizeResponse:
         """Text of token ids."""
         async with RpcCall("Detokenize", context):
-            job = partial(detokenize_response, request, self._core.model(request.model))
-            return await self._core.pool.run(request.ByteSize(), job)
+            model = self._core.model(request.model)
+            return await self._core.pool.run(request.ByteSize(), lambda work: detokenize_response(request, model, work))
 
     @contextmanager
     def _admitted(self, context: Context) -> Iterator[None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from service.api.convert.description import health_message, model_message, slot_message
@@ -58,8 +57,11 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
     ) -> model_pb2.ApplyTemplateResponse:
         """A conversation as the text that Generate would tokenise."""
         async with RpcCall("ApplyTemplate", context):
-            job = partial(render_chat, request.chat, self._core.model(request.model))
-            return model_pb2.ApplyTemplateResponse(text=await self._core.pool.run(request.ByteSize(), job))
+            model = self._core.model(request.model)
+            text = await self._core.pool.run(
+                request.ByteSize(), lambda work: render_chat(request.chat, model.paced(work)), is_chat=True
+            )
+            return model_pb2.ApplyTemplateResponse(text=text)
 
     async def GetMetrics(self, request: model_pb2.GetMetricsRequest, context: Context) -> model_pb2.GetMetricsResponse:
         """Counters, gauges and the averages of the window, in every state; a failed call starts no new window."""

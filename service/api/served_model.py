@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Protocol
 
 from service.config import CoreConfig, EngineConfig
 from service.engine.model import LanguageModel, ModelInfo
 from service.errors import ModelNotFound
+from service.prompts.paced import BoundedVocabulary, PacedTemplate, PacedVocabulary
 from service.prompts.templates import ChatTemplate
 from service.prompts.vocabulary import Vocabulary
+from service.prompts.work import Work
 
 
 class ModelFacts(Protocol):
@@ -66,12 +68,16 @@ class Limits:
 
     Attributes:
         max_prompt_bytes: largest prompt, before and after the chat template.
+        max_messages: most turns of a conversation.
+        max_parts: most parts of a prompt.
         max_stop_texts: most stop texts.
         max_samplers: longest sampler chain.
         max_sequences: most continuations of one prompt.
     """
 
     max_prompt_bytes: int = 8 << 20
+    max_messages: int = 16_384
+    max_parts: int = 65_536
     max_stop_texts: int = 128
     max_samplers: int = 64
     max_sequences: int = 128
@@ -117,6 +123,16 @@ class ServedModel:
             engine=config.engine,
             cache_prompt=config.cache_prompt,
         )
+
+    def paced(self, work: Work) -> ServedModel:
+        """The same for one preparation, which pauses between the pieces of its texts and ends with its caller."""
+        return replace(
+            self, vocabulary=PacedVocabulary(self.vocabulary, work), template=PacedTemplate(self.template, work)
+        )
+
+    def bounded(self, n_useful: int) -> ServedModel:
+        """The same for one prompt of which no more than so many tokens are of use; raises TooManyTokens beyond."""
+        return replace(self, vocabulary=BoundedVocabulary(self.vocabulary, n_useful))
 
     def check_name(self, name: str) -> None:
         """Accept the empty name, the model's own and its aliases.

@@ -39,6 +39,8 @@ class ShortCalls:
     sampler_apply: Callable[[Pointer, Pointer], None]
     token_to_piece: Callable[[Pointer, int, Any, int, int, bool], int]
     vocab_is_eog: Callable[[Pointer, int], bool]
+    vocab_get_attr: Callable[[Pointer, int], int]
+    vocab_get_text: Callable[[Pointer, int], bytes]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,4 +108,6 @@ def _bind_short_calls(api: Any) -> ShortCalls:
         sampler_apply=bind("sampler_apply", [pointer, pointer], None),
         token_to_piece=bind("token_to_piece", [pointer, i32, ctypes.c_char_p, i32, i32, flag], i32),
         vocab_is_eog=bind("vocab_is_eog", [pointer, i32], flag),
+        vocab_get_attr=bind("vocab_get_attr", [pointer, i32], i32),
+        vocab_get_text=bind("vocab_get_text", [pointer, i32], ctypes.c_char_p),
     )

@@ -1,68 +1,123 @@
-"""A few threads that tokenise and render, so that neither the event loop nor the engine waits for it.
+"""Threads that tokenise and render, so that neither the event loop nor the engine waits for it.
 
 Tokenising takes 0.3 s per megabyte of English, so one long prompt would be felt by everybody on the event loop and on
-the engine thread alike. Long inputs have a thread of their own here, for the same reason: short ones overtake them.
+the engine thread alike. Three lanes keep callers from waiting for each other:
+
+- short texts, two threads;
+- short conversations, whose template may take seconds, so that texts do not wait for templates;
+- long inputs, a thread each, of which one goes on at a time: they take turns after each piece of some 15 ms, so an
+  honest prompt of 100 kB is ready after a few turns of those beside it, however long these are.
+
+Work stops at its next piece once its caller has gone or the pool is closed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from service.errors import Draining, QueueFull
+from service.prompts.work import Abandoned, Turns, Work
 
 T = TypeVar("T")
 
 #: Inputs above this many bytes (about 20 ms of tokenising) take the long lane.
 LONG_BYTES = 64 << 10
-#: Jobs that may wait or run at once, per lane. Each holds its input, so this bounds memory too.
+#: Jobs that may wait or run at once, per lane.
 MAX_JOBS_SHORT, MAX_JOBS_LONG = 1024, 16
+#: Bytes of all inputs in a lane. A job needs some 8 times as much, 30 times at worst, with a token for every byte.
+MAX_BYTES = 32 << 20
 
 
 class PreparationPool:
     """Runs jobs in threads, for callers on one event loop."""
 
     def __init__(self) -> None:
-        self._short = _Lane("prepare", n_threads=2, max_jobs=MAX_JOBS_SHORT)
-        self._long = _Lane("prepare-long", n_threads=1, max_jobs=MAX_JOBS_LONG)
+        self._short = _Lane("prepare", n_threads=2, n_at_once=2, max_jobs=MAX_JOBS_SHORT)
+        self._chats = _Lane("prepare-chat", n_threads=4, n_at_once=2, max_jobs=MAX_JOBS_SHORT)
+        self._long = _Lane("prepare-long", n_threads=MAX_JOBS_LONG, n_at_once=1, max_jobs=MAX_JOBS_LONG)
         self._is_closed = False
 
-    async def run(self, n_bytes: int, job: Callable[[], T]) -> T:
-        """Run a job and return its result. A cancelled caller's job is dropped if it has not begun.
+    async def run(self, n_bytes: int, job: Callable[[Work], T], *, is_chat: bool = False) -> T:
+        """Run a job and return its result. A cancelled caller's job ends at its next piece.
 
         Args:
             n_bytes: size of the job's input.
-            job: called without arguments in a thread.
+            job: called in a thread; pauses between its pieces.
+            is_chat: whether it renders a conversation.
 
         Raises:
-            QueueFull: too many jobs are waiting.
+            QueueFull: too many jobs are waiting, or too large ones.
             Draining: the pool was closed.
         """
         if self._is_closed:
             raise Draining
-        lane = self._long if n_bytes > LONG_BYTES else self._short
-        return await asyncio.wrap_future(lane.submit(job))
+        lane = self._long if n_bytes > LONG_BYTES else self._chats if is_chat else self._short
+        work, future = lane.submit(n_bytes, job)
+        try:
+            return await asyncio.wrap_future(future)
+        except Abandoned:
+            raise Draining from None
+        except asyncio.CancelledError:
+            work.abandon()
+            if self._is_closed and not _is_being_cancelled():
+                raise Draining from None
+            raise
 
     def close(self) -> None:
-        """Drop what has not begun and take nothing more; running jobs end on their own."""
+        """Drop what has not begun and take nothing more; what runs ends at its next piece."""
         self._is_closed = True
-        for lane in (self._short, self._long):
-            lane.executor.shutdown(wait=False, cancel_futures=True)
+        for lane in (self._short, self._chats, self._long):
+            lane.close()
 
 
 class _Lane:
-    def __init__(self, name: str, *, n_threads: int, max_jobs: int) -> None:
-        self.executor = ThreadPoolExecutor(n_threads, thread_name_prefix=name)
+    def __init__(self, name: str, *, n_threads: int, n_at_once: int, max_jobs: int) -> None:
+        self._executor = ThreadPoolExecutor(n_threads, thread_name_prefix=name)
+        self._turns = Turns(n_at_once)
         self._max_jobs = max_jobs
-        self._jobs: set[Future[object]] = set()
+        self._lock = threading.Lock()
+        self._jobs: set[Work] = set()
+        self._n_bytes = 0
 
-    def submit(self, job: Callable[[], T]) -> Future[T]:
-        if len(self._jobs) >= self._max_jobs:
-            raise QueueFull(self._max_jobs, retry_after_s=1.0)
-        future = self.executor.submit(job)
+    def submit(self, n_bytes: int, job: Callable[[Work], T]) -> tuple[Work, Future[T]]:
+        work = Work(self._turns)
+        with self._lock:
+            if len(self._jobs) >= self._max_jobs or (self._jobs and self._n_bytes + n_bytes > MAX_BYTES):
+                raise QueueFull(len(self._jobs), retry_after_s=1.0)
+            self._jobs.add(work)
+            self._n_bytes += n_bytes
+        future = self._executor.submit(_run, job, work, self._turns)
         # A job that runs counts until it ends, even if nobody waits for it any more.
-        self._jobs.add(future)  # type: ignore[arg-type]
-        future.add_done_callback(self._jobs.discard)
-        return future
+        future.add_done_callback(lambda _: self._forget(work, n_bytes))
+        return work, future
+
+    def close(self) -> None:
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        with self._lock:
+            jobs = list(self._jobs)
+        for work in jobs:
+            work.abandon()
+
+    def _forget(self, work: Work, n_bytes: int) -> None:
+        with self._lock:
+            self._jobs.discard(work)
+            self._n_bytes -= n_bytes
+
+
+def _run(job: Callable[[Work], T], work: Work, turns: Turns) -> T:
+    turns.take()
+    try:
+        if work.is_abandoned:
+            raise Abandoned
+        return job(work)
+    finally:
+        turns.give_back()
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

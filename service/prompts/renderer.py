@@ -9,7 +9,8 @@ expressions while it compiles, so even compiling is not safe.
 
 Decision. Templates are compiled and rendered in a worker process, in the sandbox, under limits that the kernel
 enforces: CPU time by a timer whose signal ends the worker, memory by RLIMIT_AS, and output by counting it. A worker
-that died is replaced by the next request.
+that died is replaced by the next request, which is tried once more if that happened to it. A rendering whose caller has
+gone is ended together with its worker.
 
 Consequences. No template can stop the service; a request whose rendering ends the worker is refused with a reason.
 Rendering costs a round trip over a pipe (about 0.2 ms) and a worker about 20 MB; a second one starts only if two
@@ -21,7 +22,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import queue
 import signal
 import subprocess
 import sys
@@ -29,8 +29,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from service.errors import InvalidArgument
+from service.errors import Draining, InvalidArgument, TemplateWorkerLost
 from service.prompts.templates import FALLBACK, Conversation
+from service.prompts.work import Abandoned, Work
 
 logger = logging.getLogger(__name__)
 
@@ -38,10 +39,16 @@ CPU_LIMIT_S = 2.0
 MEMORY_LIMIT_BYTES = 512 << 20
 N_WORKERS = 2
 PROGRAM = Path(__file__).with_name("template_worker.py")
+#: What a rendering ends its own process by; a second try would end in the same way.
+_OWN_DEATHS = {-signal.SIGPROF, -signal.SIGSEGV, -signal.SIGBUS, -signal.SIGABRT, -signal.SIGFPE, -signal.SIGILL}
 
 
 class TemplateFailure(Exception):
     """A template could not be compiled or rendered; the text says why."""
+
+
+class _WorkerDied(Exception):
+    """A worker is gone, and what it was asked for cannot be blamed; the text says how."""
 
 
 class TemplateRenderer:
@@ -78,41 +85,63 @@ class TemplateRenderer:
         }
         self._workers = [_Worker(program, setup, cpu_limit_s) for _ in range(N_WORKERS)]
         # Last in, first out: the second worker is started only if the first is busy.
-        self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
-        for worker in self._workers:
-            self._idle.put(worker)
+        self._idle = list(self._workers)
+        self._changed = threading.Condition()
         try:
             self._workers[-1].start()
-        except TemplateFailure:
+        except (TemplateFailure, _WorkerDied) as error:
             self.close()
-            raise
+            raise TemplateFailure(str(error)) from error
 
     @property
     def source(self) -> str:
         """The template as Jinja."""
         return self._source
 
-    def render(self, conversation: Conversation) -> str:
+    def render(self, conversation: Conversation, work: Work | None = None) -> str:
         """Render a conversation; blocks.
+
+        Args:
+            conversation: what to render.
+            work: the preparation that it belongs to, with which it ends; None for one of its own.
 
         Raises:
             InvalidArgument: the template refuses the conversation, fails on it, or takes too much for it.
+            TemplateWorkerLost: the process was lost, and so was the one that replaced it.
+            Draining: the renderer was closed.
+            Abandoned: nobody waits for it any more.
         """
-        worker = self._idle.get()
+        work = work or Work()
+        variables = {
+            **conversation.variables,
+            "messages": list(conversation.messages),
+            "tools": conversation.tools,
+            "documents": None,
+            "add_generation_prompt": conversation.add_generation_prompt,
+        }
+        taken: list[_Worker] = []
+
+        def stop() -> None:
+            with self._changed:
+                for worker in taken:
+                    worker.interrupt()
+                self._changed.notify_all()
+
         try:
-            return worker.render(
-                {
-                    **conversation.variables,
-                    "messages": list(conversation.messages),
-                    "tools": conversation.tools,
-                    "documents": None,
-                    "add_generation_prompt": conversation.add_generation_prompt,
-                }
-            )
+            with work.waiting(stop):
+                with self._changed:
+                    self._changed.wait_for(lambda: self._idle or work.is_abandoned)
+                    if work.is_abandoned:
+                        raise Abandoned
+                    taken.append(self._idle.pop())
+                return _render(taken[0], variables, work)
         except TemplateFailure as error:
             raise InvalidArgument("chat.messages", str(error)) from error
         finally:
-            self._idle.put(worker)
+            with self._changed:
+                self._idle += taken
+                taken.clear()
+                self._changed.notify_all()
 
     def close(self) -> None:
         """End the workers, also in the middle of a rendering. May be called more than once."""
@@ -160,23 +189,40 @@ class _Worker:
         self._lock = threading.Lock()
 
     def start(self) -> None:
-        """Start the process unless it runs, and compile the template in it; raises TemplateFailure."""
+        """Start the process unless it runs, and compile the template in it.
+
+        Raises:
+            TemplateFailure: the template does not compile.
+            _WorkerDied: there is no process.
+            Draining: it was closed.
+        """
         if self._process is not None:
             return
         with self._lock:
             if self._is_closed:
-                raise TemplateFailure("the server is shutting down")
-            self._process = _Process(self._program)
+                raise Draining
+            try:
+                self._process = _Process(self._program)
+            except OSError as error:
+                raise _WorkerDied(f"the process that renders chat templates does not start: {error}") from error
         try:
             self._ask({"compile": self._setup})
         except TemplateFailure:
             self._end_process()
             raise
 
-    def render(self, variables: dict[str, Any]) -> str:
-        """Render with these variables; raises TemplateFailure."""
+    def render(self, variables: dict[str, Any], work: Work) -> str:
+        """Render with these variables; raises TemplateFailure, Abandoned, or what ``start`` raises."""
         self.start()
+        if work.is_abandoned:  # before there was a process to interrupt
+            raise Abandoned
         return self._ask({"render": variables})
+
+    def interrupt(self) -> None:
+        """End what the process does, and the process; any thread."""
+        process = self._process
+        if process is not None:
+            process.kill()
 
     def close(self) -> None:
         """End the process for good."""
@@ -188,7 +234,10 @@ class _Worker:
         process = self._process
         reply = process.exchange(request) if process is not None else None
         if reply is None:
-            raise TemplateFailure(self._cause_of_death(self._end_process()))
+            status = self._end_process()
+            if self._is_closed:
+                raise Draining
+            raise self._failure(status)
         if "error" in reply:
             raise TemplateFailure(reply["error"])
         return reply["text"]
@@ -197,10 +246,25 @@ class _Worker:
         process, self._process = self._process, None
         return process.end() if process is not None else 0
 
-    def _cause_of_death(self, status: int) -> str:
+    def _failure(self, status: int) -> TemplateFailure | _WorkerDied:
         if status == -signal.SIGPROF:
-            return f"the chat template takes more than {self._cpu_limit_s:g} s of CPU time"
-        return f"the process that renders the chat template ended with status {status}"
+            return TemplateFailure(f"the chat template takes more than {self._cpu_limit_s:g} s of CPU time")
+        how = f"the process that renders the chat template ended with status {status}"
+        return TemplateFailure(how) if status in _OWN_DEATHS else _WorkerDied(how)
+
+
+def _render(worker: _Worker, variables: dict[str, Any], work: Work) -> str:
+    """Render, a second time if the worker died for no fault of the request."""
+    try:
+        return worker.render(variables, work)
+    except _WorkerDied as error:
+        if work.is_abandoned:
+            raise Abandoned from None
+        logger.warning("a chat is rendered once more", extra={"reason": str(error)})
+    try:
+        return worker.render(variables, work)
+    except _WorkerDied as error:
+        raise TemplateWorkerLost(str(error)) from error
 
 
 class _Process:
@@ -229,6 +293,10 @@ class _Process:
             return None
         reply: dict[str, str] = json.loads(line)
         return reply
+
+    def kill(self) -> None:
+        """End what it does; ``end`` comes later."""
+        self._popen.kill()
 
     def end(self) -> int:
         """End the process, unless it has ended by itself, and return its status: negative for a signal."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from service.errors import InvalidArgument
+from service.prompts.work import Work
 
 #: A turn as templates see it: ``role``, ``content`` (text), and ``name``, ``tool_calls``, ``tool_call_id`` if given.
 Message = Mapping[str, Any]
@@ -36,11 +37,17 @@ class ChatTemplate(Protocol):
     def source(self) -> str:
         """The template in force, as Jinja."""
 
-    def render(self, conversation: Conversation) -> str:
+    def render(self, conversation: Conversation, work: Work | None = None) -> str:
         """Render a conversation; blocks, any thread.
+
+        Args:
+            conversation: what to render.
+            work: the preparation that it belongs to, with which it ends; None for one of its own.
 
         Raises:
             InvalidArgument: the template refuses the conversation, or fails on it.
+            TemplateWorkerLost: the process that renders was lost, twice.
+            Abandoned: nobody waits for it any more.
         """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol
 
 
@@ -67,6 +68,9 @@ class Vocabulary(Protocol):
             text: the text.
             parse_special: whether the names of special tokens in the text become those tokens.
         """
+
+    def token_steps(self, text: str, *, parse_special: bool) -> Iterator[list[int]]:
+        """What ``tokenize`` returns, in parts that take a short time each."""
 
     def piece(self, token: int, special: bool = False) -> bytes:
         """Bytes of a token; control tokens have none unless ``special`` asks for their names."""

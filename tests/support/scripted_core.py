@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,10 @@ class ByteVocabulary:
         """One token per byte; names of special tokens become these if they are recognised."""
         tokens = self._tokenize(text, parse_special=parse_special)
         return [ord(" "), *tokens] if self.puts_blanks and text else tokens
+
+    def token_steps(self, text: str, *, parse_special: bool) -> Iterator[list[int]]:
+        """All tokens at once."""
+        yield self.tokenize(text, parse_special=parse_special)
 
     def _tokenize(self, text: str, *, parse_special: bool) -> list[int]:
         for name, token in (("<bos>", BOS), ("<eos>", EOS)):

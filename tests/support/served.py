@@ -10,6 +10,7 @@ from service.api.served_model import Limits, ServedModel
 from service.config import EngineConfig
 from service.engine.scripted import ScriptedModel
 from service.prompts.templates import Conversation
+from service.prompts.work import Work
 from tests.support.scripted_core import ByteVocabulary, ScriptedFacts
 
 
@@ -22,7 +23,7 @@ class RecordingTemplate:
     conversations: list[Conversation] = field(default_factory=list)
     fail: Callable[[], None] = lambda: None
 
-    def render(self, conversation: Conversation) -> str:
+    def render(self, conversation: Conversation, work: Work | None = None) -> str:
         """The text."""
         self.conversations.append(conversation)
         self.fail()

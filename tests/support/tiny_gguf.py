@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import gguf
 import gguf.quants
@@ -20,6 +20,11 @@ BOS, EOS, IM_START, IM_END = 256, 257, 258, 259
 #: " t", the only token of two bytes; the library wants a BPE vocabulary to have at least one merge.
 SPACE_T = 260
 FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE = 261, 262, 263
+
+#: Of a vocabulary of SentencePiece; pieces that come first are merged first.
+_SPM_SPECIALS = ("<unk>", "<s>", "</s>")
+_SPM_WORDS = ("\u2581\u2581", "\u2581wo", "rd", "\u2581word", "an", "\u2581a", "er")
+_SPM_PIECES = ("\u2581", *"abcdefghijklmnopqrstuvwxyz.,", *_SPM_WORDS)
 
 Metadata = int | float | bool | str | list[int]
 Matrix = npt.NDArray[np.float32]
@@ -38,6 +43,9 @@ class TinyModel:
         has_output: whether the output has a matrix of its own; if not, it is that of the embedding.
         chat_template: Jinja, or None.
         pre_tokenizer: ``tokenizer.ggml.pre``.
+        kind: of the vocabulary: "bpe", or "spm" as SentencePiece makes them, whose ids are others.
+        names: more control tokens.
+        own_names: more tokens that are found in texts before everything else, always.
         seed: of the weights.
         metadata: entries that replace or join the others; None removes one.
     """
@@ -54,15 +62,21 @@ class TinyModel:
     has_output: bool = True
     chat_template: str | None = None
     pre_tokenizer: str = "gpt-2"
+    kind: Literal["bpe", "spm"] = "bpe"
+    names: tuple[str, ...] = ()
+    own_names: tuple[str, ...] = ()
     seed: int = 0
     metadata: Mapping[str, Metadata | None] = field(default_factory=dict)
 
     @property
     def tokens(self) -> list[str]:
         """The vocabulary, as the file spells it."""
+        more = [*self.names, *self.own_names]
+        if self.kind == "spm":
+            return [*_SPM_SPECIALS, *(f"<0x{byte:02X}>" for byte in range(256)), *_SPM_PIECES, *more]
         specials = ["<|startoftext|>", "<|endoftext|>", "<|im_start|>", "<|im_end|>"]
         fim = ["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"] if self.has_fim else []
-        return [_spell(byte) for byte in range(256)] + specials + [_spell(ord(" ")) + "t"] + fim
+        return [_spell(byte) for byte in range(256)] + specials + [_spell(ord(" ")) + "t"] + fim + more
 
 
 def tensors_of(model: TinyModel) -> dict[str, Matrix]:
@@ -170,6 +184,7 @@ def write_tiny_gguf(path: Path, model: TinyModel | None = None) -> Path:
 
 def _metadata(model: TinyModel) -> dict[str, Metadata | None]:
     prefix = model.architecture
+    is_spm = model.kind == "spm"
     return {
         "general.name": "tiny",
         f"{prefix}.block_count": model.n_layers,
@@ -180,10 +195,10 @@ def _metadata(model: TinyModel) -> dict[str, Metadata | None]:
         f"{prefix}.attention.head_count_kv": model.n_heads_kv,
         f"{prefix}.attention.layer_norm_rms_epsilon": 1e-5,
         f"{prefix}.rope.dimension_count": model.n_embd // model.n_heads,
-        "tokenizer.ggml.model": "gpt2",
-        "tokenizer.ggml.pre": model.pre_tokenizer,
-        "tokenizer.ggml.bos_token_id": BOS,
-        "tokenizer.ggml.eos_token_id": EOS,
+        "tokenizer.ggml.model": "llama" if is_spm else "gpt2",
+        "tokenizer.ggml.pre": "default" if is_spm else model.pre_tokenizer,
+        "tokenizer.ggml.bos_token_id": _SPM_SPECIALS.index("<s>") if is_spm else BOS,
+        "tokenizer.ggml.eos_token_id": _SPM_SPECIALS.index("</s>") if is_spm else EOS,
         "tokenizer.ggml.add_bos_token": model.adds_bos,
         "tokenizer.chat_template": model.chat_template,
     }
@@ -212,10 +227,21 @@ def _finish(writer: gguf.GGUFWriter) -> None:
 def _add_vocabulary(writer: gguf.GGUFWriter, model: TinyModel) -> None:
     tokens = model.tokens
     writer.add_token_list(tokens)
-    writer.add_token_types(
-        [gguf.TokenType.CONTROL if token.startswith("<|") else gguf.TokenType.NORMAL for token in tokens]
-    )
-    writer.add_token_merges([f"{_spell(ord(' '))} t"])
+    writer.add_token_types([_token_type(token, model) for token in tokens])
+    if model.kind == "spm":
+        writer.add_token_scores([-float(index) for index in range(len(tokens))])
+    else:
+        writer.add_token_merges([f"{_spell(ord(' '))} t"])
+
+
+def _token_type(token: str, model: TinyModel) -> gguf.TokenType:
+    if token in model.own_names:
+        return gguf.TokenType.USER_DEFINED
+    if token == "<unk>":
+        return gguf.TokenType.UNKNOWN
+    if token in model.names or token in _SPM_SPECIALS or token.startswith("<|"):
+        return gguf.TokenType.CONTROL
+    return gguf.TokenType.BYTE if model.kind == "spm" and token.startswith("<0x") else gguf.TokenType.NORMAL
 
 
 def _spell(byte: int) -> str:

@@ -10,6 +10,7 @@ from service.api.served_model import ServedModel
 from service.engine.model import Pooling, Rows
 from service.engine.types import EmbeddingRequest
 from service.errors import ContextLengthExceeded, EngineFailure, InvalidArgument, NotSupported
+from service.prompts.paced import TooManyTokens
 from service.prompts.prompt import check_ids, tokenize_embedding_input
 from slotline.v1 import embedding_pb2, tokens_pb2
 
@@ -51,7 +52,7 @@ def embedding_request(request: embedding_pb2.EmbedRequest, model: ServedModel) -
     count_at_most("inputs", len(request.inputs), max_inputs(model))
     size_at_most("inputs", request.ByteSize(), model.limits.max_prompt_bytes)
     return EmbeddingRequest(
-        tuple(_input_tokens(one, model, f"inputs[{index}]") for index, one in enumerate(request.inputs))
+        tuple(_fitting_tokens(one, model, f"inputs[{index}]") for index, one in enumerate(request.inputs))
     )
 
 
@@ -115,17 +116,21 @@ def _input_tokens(one: embedding_pb2.EmbedInput, model: ServedModel, field: str)
             raise InvalidArgument(field, "is empty; set one of text, token_ids, parts")
     if not tokens:
         raise InvalidArgument(field, "holds no tokens; at least one is needed")
-    _check_length(len(tokens), model, field)
     return tokens
 
 
-def _check_length(n_tokens: int, model: ServedModel, field: str) -> None:
+def _fitting_tokens(one: embedding_pb2.EmbedInput, model: ServedModel, field: str) -> tuple[int, ...]:
     info, n_ctx = model.info, model.engine.n_ctx_slot
     if info.can_generate:
-        if n_tokens >= n_ctx:
-            allowed = f"a slot's context holds {n_ctx} and an input must be shorter than that"
-            raise ContextLengthExceeded(n_tokens, n_ctx, field=field, allowed=allowed)
-        return
-    most = min(info.n_ctx_train, info.n_hidden)
-    if n_tokens > most:
-        raise ContextLengthExceeded(n_tokens, most, field=field, allowed=f"this model takes at most {most}")
+        most, bound = n_ctx - 1, n_ctx
+        allowed = f"a slot's context holds {n_ctx} and an input must be shorter than that"
+    else:
+        most = bound = min(info.n_ctx_train, info.n_hidden)
+        allowed = f"this model takes at most {most}"
+    try:
+        tokens = _input_tokens(one, model.bounded(most), field)
+    except TooManyTokens as error:
+        raise ContextLengthExceeded(error.n_tokens, bound, field=field, allowed=allowed, is_exact=False) from None
+    if len(tokens) > most:
+        raise ContextLengthExceeded(len(tokens), bound, field=field, allowed=allowed)
+    return tokens

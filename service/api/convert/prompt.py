@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from service.api.convert.checks import size_at_most
+from service.api.convert.checks import count_at_most, size_at_most
 from service.api.served_model import ServedModel
 from service.errors import InvalidArgument, NotImplementedFeature
 from service.prompts.continuation import render_continued
@@ -69,6 +69,7 @@ def prompt_parts(parts: prompt_pb2.PromptParts, model: ServedModel, field: str) 
         field: path of the message, for errors.
     """
     size_at_most(field, parts.ByteSize(), model.limits.max_prompt_bytes)
+    count_at_most(f"{field}.parts", len(parts.parts), model.limits.max_parts)
     return [_part(part, model, f"{field}.parts[{index}]") for index, part in enumerate(parts.parts)]
 
 
@@ -79,6 +80,7 @@ def render_chat(chat: prompt_pb2.ChatPrompt, model: ServedModel) -> str:
         InvalidArgument: the conversation is malformed or too large, or the template does not take it.
         NotImplementedFeature: it holds images.
     """
+    count_at_most("chat.messages", len(chat.messages), model.limits.max_messages)
     size_at_most("chat", chat.ByteSize(), model.limits.max_prompt_bytes)
     turns = conversation(chat)
     if not chat.continue_final_message:

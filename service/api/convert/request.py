@@ -15,6 +15,7 @@ from service.api.served_model import ServedModel
 from service.engine.context import resolve_n_keep
 from service.engine.types import GenerationRequest, Overflow, SystemPrompt
 from service.errors import ContextLengthExceeded, InvalidArgument, NotSupported
+from service.prompts.paced import TooManyTokens
 from service.prompts.prompt import check_ids
 from slotline.v1 import generation_pb2
 
@@ -84,13 +85,12 @@ def generation_request(
     prompt_logprobs = _prompt_logprobs(output)
     # A prompt without its middle has no log-probabilities that anyone could use.
     fitting = overflow if prompt_logprobs is None else Overflow.REFUSE
-    whole = tokenized_prompt(request, model)
-    prompt = _fitting(whole, model, replacing or in_force, n_keep, fitting)
+    prompt, n_whole = _fitting_prompt(request, model, replacing or in_force, n_keep, fitting)
     _check_scores(len(prompt.tokens), prompt_logprobs)
     return GenerationRequest(
         prompt=prompt.tokens,
         has_bos=prompt.has_bos,
-        n_dropped=len(whole.tokens) - len(prompt.tokens),
+        n_dropped=n_whole - len(prompt.tokens),
         n_sequences=_n_sequences(request, model),
         sampling=sampling,
         max_tokens=stop.max_tokens if stop.HasField("max_tokens") else None,
@@ -170,25 +170,46 @@ def _system_prompt(request: generation_pb2.GenerateRequest, model: ServedModel) 
     return system_prompt(system_prompt_text(request.system_prompt), model)
 
 
-def _fitting(
-    prompt: TokenizedPrompt, model: ServedModel, system: SystemPrompt | None, n_keep: int, overflow: Overflow
-) -> TokenizedPrompt:
-    """The prompt, refused if it does not fit, or shortened to what the engine may have to look at.
+def _fitting_prompt(
+    request: generation_pb2.GenerateRequest,
+    model: ServedModel,
+    system: SystemPrompt | None,
+    n_keep: int,
+    overflow: Overflow,
+) -> tuple[TokenizedPrompt, int]:
+    """The prompt, refused if it does not fit, or shortened to what the engine may have to look at; and its length.
 
-    A system prompt may have gone or come by the time the prompt gets its slot; the engine checks again.
+    A system prompt may have gone or come by the time the prompt gets its slot; the engine checks again. What is
+    truncated is tokenised to its end: where it is cut depends on its length.
     """
     n_ctx, n_system = model.engine.n_ctx_slot, len(system.tokens) if system else 0
+    if overflow is not Overflow.REFUSE:
+        whole = tokenized_prompt(request, model)
+        return _shortened(whole, n_ctx, n_system, n_keep), len(whole.tokens)
+    try:
+        prompt = tokenized_prompt(request, model.bounded(n_ctx))
+    except TooManyTokens as error:
+        raise _too_long(error.n_tokens, n_ctx, n_system, is_exact=False) from None
+    # Behind a system prompt there is no BOS.
+    n_tokens = len(prompt.tokens) - (prompt.has_bos and n_system > 0)
+    if n_tokens >= n_ctx - n_system:
+        raise _too_long(n_tokens, n_ctx, n_system)
+    return prompt, len(prompt.tokens)
+
+
+def _too_long(n_tokens: int, n_ctx: int, n_system: int, *, is_exact: bool = True) -> ContextLengthExceeded:
+    allowed = None
+    if n_system:
+        allowed = (
+            f"the system prompt takes {n_system} of the {n_ctx} in a slot's context, and one must be left for the "
+            "answer"
+        )
+    return ContextLengthExceeded(n_tokens, n_ctx - n_system, allowed=allowed, is_exact=is_exact)
+
+
+def _shortened(prompt: TokenizedPrompt, n_ctx: int, n_system: int, n_keep: int) -> TokenizedPrompt:
     # Behind a system prompt there is no BOS.
     head = prompt.tokens[:1] if prompt.has_bos and n_system else ()
-    tokens = prompt.tokens[len(head) :]
-    if len(tokens) >= n_ctx - n_system and overflow is Overflow.REFUSE:
-        allowed = None
-        if n_system:
-            allowed = (
-                f"the system prompt takes {n_system} of the {n_ctx} in a slot's context, and one must be left for the "
-                "answer"
-            )
-        raise ContextLengthExceeded(len(tokens), n_ctx - n_system, allowed=allowed)
-    kept = head + drop_blocks(tokens, n_ctx - n_system, n_keep)
+    kept = head + drop_blocks(prompt.tokens[len(head) :], n_ctx - n_system, n_keep)
     # The BOS may be among what was dropped.
     return TokenizedPrompt(kept, has_bos=prompt.has_bos and kept[:1] == prompt.tokens[:1])

@@ -7,6 +7,7 @@ from service.api.served_model import ServedModel
 from service.config import SystemPromptText
 from service.engine.types import SystemPrompt
 from service.errors import InvalidArgument
+from service.prompts.paced import TooManyTokens
 from service.prompts.prompt import bos
 from slotline.v1 import prompt_pb2
 
@@ -25,16 +26,24 @@ def system_prompt(text: SystemPromptText, model: ServedModel) -> SystemPrompt:
     size_at_most("system_prompt.anti_prompt", len(text.anti_prompt.encode()), MAX_NAME_BYTES)
     size_at_most("system_prompt.assistant_name", len(text.assistant_name.encode()), MAX_NAME_BYTES)
     vocabulary = model.vocabulary
-    tokens = bos(vocabulary) + vocabulary.tokenize(text.text, parse_special=False) if text.text else []
     n_ctx = model.engine.n_ctx_slot
+    bounded = model.bounded(n_ctx).vocabulary
+    try:
+        tokens = bos(vocabulary) + bounded.tokenize(text.text, parse_special=False) if text.text else []
+    except TooManyTokens as error:
+        raise _too_long(error.n_tokens, n_ctx, "more than ") from None
     if tokens and len(tokens) > n_ctx - DIALOGUE_TOKENS:
-        raise InvalidArgument(
-            "system_prompt.prompt",
-            f"has {len(tokens)} tokens; allowed are at most {max(n_ctx - DIALOGUE_TOKENS, 0)}, the {n_ctx} of a slot's "
-            f"context less {DIALOGUE_TOKENS} for what follows",
-            metadata={"n_prompt_tokens": str(len(tokens)), "n_ctx": str(n_ctx)},
-        )
+        raise _too_long(len(tokens), n_ctx)
     return SystemPrompt(text.text, tuple(tokens), text.anti_prompt, text.assistant_name)
+
+
+def _too_long(n_tokens: int, n_ctx: int, more: str = "") -> InvalidArgument:
+    return InvalidArgument(
+        "system_prompt.prompt",
+        f"has {more}{n_tokens} tokens; allowed are at most {max(n_ctx - DIALOGUE_TOKENS, 0)}, the {n_ctx} of a slot's "
+        f"context less {DIALOGUE_TOKENS} for what follows",
+        metadata={"n_prompt_tokens": str(n_tokens), "n_ctx": str(n_ctx)},
+    )
 
 
 def system_prompt_text(message: prompt_pb2.SystemPrompt) -> SystemPromptText:

@@ -7,13 +7,17 @@ from service.api.convert.prompt import prompt_parts, render_chat
 from service.api.served_model import ServedModel
 from service.errors import InvalidArgument
 from service.prompts.prompt import Part, check_ids, detokenize, tokenize_text
+from service.prompts.work import Work
 from slotline.v1 import tokenization_pb2
+
+#: Tokens that are written or read between two pauses: some 10 ms.
+TOKENS_AT_ONCE = 32_768
 
 
 def tokenize_response(
-    request: tokenization_pb2.TokenizeRequest, model: ServedModel
+    request: tokenization_pb2.TokenizeRequest, model: ServedModel, work: Work
 ) -> tokenization_pb2.TokenizeResponse:
-    """The tokens of a text, of parts or of a rendered conversation. May take a while.
+    """The tokens of a text, of parts or of a rendered conversation. May take a while, in pieces.
 
     Raises:
         InvalidArgument: the input is missing, too large, or not allowed.
@@ -25,21 +29,31 @@ def tokenize_response(
         add_special=request.add_special,
         parse_special=not request.HasField("parse_special") or request.parse_special,
     )
-    pieces = [vocabulary.piece(token) for token in ids] if request.with_pieces else ()
-    return tokenization_pb2.TokenizeResponse(ids=ids, pieces=pieces, count=len(ids))
+    response = tokenization_pb2.TokenizeResponse(count=len(ids))
+    for start in range(0, len(ids), TOKENS_AT_ONCE):
+        some = ids[start : start + TOKENS_AT_ONCE]
+        response.ids.extend(some)
+        if request.with_pieces:
+            response.pieces.extend(map(vocabulary.piece, some))
+        work.pause()
+    return response
 
 
 def detokenize_response(
-    request: tokenization_pb2.DetokenizeRequest, model: ServedModel
+    request: tokenization_pb2.DetokenizeRequest, model: ServedModel, work: Work
 ) -> tokenization_pb2.DetokenizeResponse:
-    """The text of tokens.
+    """The text of tokens. May take a while, in pieces.
 
     Raises:
         InvalidArgument: an id is outside the vocabulary.
     """
     ids = check_ids(request.ids, model.vocabulary.n_vocab, "ids")
     skip_special = not request.HasField("skip_special") or request.skip_special
-    raw = detokenize(ids, model.vocabulary, skip_special=skip_special)
+    texts = []
+    for start in range(0, len(ids), TOKENS_AT_ONCE):
+        texts.append(detokenize(ids[start : start + TOKENS_AT_ONCE], model.vocabulary, skip_special=skip_special))
+        work.pause()
+    raw = b"".join(texts)
     return tokenization_pb2.DetokenizeResponse(text=raw.decode(errors="replace"), raw=raw)
 
 

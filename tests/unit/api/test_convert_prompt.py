@@ -11,6 +11,7 @@ from service.api.served_model import Limits
 from service.engine.scripted import BOS, N_VOCAB
 from service.errors import InvalidArgument, NotImplementedFeature, NotSupported, ServiceError
 from service.prompts.templates import Conversation
+from service.prompts.work import Work
 from slotline.v1 import generation_pb2, prompt_pb2, tokens_pb2
 from tests.support.scripted_core import ByteVocabulary, FimTokens
 from tests.support.served import RecordingTemplate, served_model
@@ -22,7 +23,7 @@ IMAGE = prompt_pb2.PromptPart(image=prompt_pb2.Image(data=b"png"))
 class OneTurnTemplate(RecordingTemplate):
     """Writes the last turn and its end."""
 
-    def render(self, conversation: Conversation) -> str:
+    def render(self, conversation: Conversation, work: Work | None = None) -> str:
         assert not conversation.add_generation_prompt
         turn = conversation.messages[-1]
         return f"<{turn['role']}>{turn['content']}<end>"

@@ -21,6 +21,7 @@ from service.api.served_model import ServedModel
 from service.engine.scripted import BOS, N_VOCAB
 from service.engine.types import GenerationRequest, Overflow, SystemPrompt
 from service.errors import ContextLengthExceeded, InvalidArgument, NotImplementedFeature, NotSupported, ServiceError
+from service.prompts.work import Work
 from service.sampling.gbnf import check_grammar
 from slotline.v1 import embedding_pb2, generation_pb2, model_pb2, tokenization_pb2
 from tests.support.messages import any_message, damaged
@@ -178,7 +179,7 @@ def test_an_embed_request_keeps_its_promises_or_is_refused(
 @given(message=st.one_of(TOKENIZE, damaged(TOKENIZE)))
 def test_a_tokenize_request_is_answered_or_refused(message: tokenization_pb2.TokenizeRequest) -> None:
     try:
-        response = tokenize_response(message, MODEL)
+        response = tokenize_response(message, MODEL, Work())
     except ServiceError as error:
         assert_named(error, message)
         return
@@ -192,7 +193,7 @@ def test_a_tokenize_request_is_answered_or_refused(message: tokenization_pb2.Tok
 @given(message=st.one_of(DETOKENIZE, damaged(DETOKENIZE)))
 def test_a_detokenize_request_is_answered_or_refused(message: tokenization_pb2.DetokenizeRequest) -> None:
     try:
-        response = detokenize_response(message, MODEL)
+        response = detokenize_response(message, MODEL, Work())
     except ServiceError as error:
         assert_named(error, message)
         return

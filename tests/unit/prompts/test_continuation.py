@@ -12,6 +12,7 @@ from service.errors import InvalidArgument
 from service.prompts.continuation import render_continued
 from service.prompts.renderer import TemplateRenderer
 from service.prompts.templates import NAMED, Conversation
+from service.prompts.work import Work
 from tests.support.properties import untimed
 
 USER = {"role": "user", "content": "Hi"}
@@ -42,7 +43,7 @@ class Chatml:
 
     source = "chatml"
 
-    def render(self, conversation: Conversation) -> str:
+    def render(self, conversation: Conversation, work: Work | None = None) -> str:
         turns = (f"<|im_start|>{turn['role']}\n{turn['content']}<|im_end|>\n" for turn in conversation.messages)
         return "".join(turns) + ("<|im_start|>assistant\n" if conversation.add_generation_prompt else "")
 

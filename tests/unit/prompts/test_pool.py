@@ -9,7 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from service.errors import Draining, InvalidArgument, QueueFull
-from service.prompts.pool import LONG_BYTES, MAX_JOBS_LONG, PreparationPool
+from service.prompts.pool import LONG_BYTES, MAX_BYTES, MAX_JOBS_LONG, PreparationPool
+from service.prompts.work import Work
+from tests.support.waiting import wait_until
 
 WAIT_S = 30.0
 
@@ -28,18 +30,18 @@ class Blocker:
         self.running = threading.Event()
         self.release = threading.Event()
 
-    def __call__(self) -> str:
+    def __call__(self, _: Work) -> str:
         self.running.set()
         assert self.release.wait(WAIT_S)
         return "done"
 
 
 async def test_a_job_runs_in_another_thread_and_returns_its_result(pool: PreparationPool) -> None:
-    assert await pool.run(1, threading.get_ident) != threading.get_ident()
+    assert await pool.run(1, lambda _: threading.get_ident()) != threading.get_ident()
 
 
 async def test_a_jobs_exception_reaches_its_caller(pool: PreparationPool) -> None:
-    def job() -> None:
+    def job(_: Work) -> None:
         raise InvalidArgument("field", "is bad")
 
     with pytest.raises(InvalidArgument, match="field: is bad"):
@@ -49,7 +51,7 @@ async def test_a_jobs_exception_reaches_its_caller(pool: PreparationPool) -> Non
 async def test_short_inputs_do_not_wait_for_long_ones(pool: PreparationPool) -> None:
     blocker = Blocker()
     long = asyncio.ensure_future(pool.run(LONG_BYTES + 1, blocker))
-    assert await pool.run(LONG_BYTES, lambda: "short") == "short"
+    assert await pool.run(LONG_BYTES, lambda _: "short") == "short"
     assert not long.done()
     blocker.release.set()
     assert await long == "done"
@@ -60,31 +62,128 @@ async def test_a_full_lane_refuses_until_a_job_has_ended(pool: PreparationPool) 
     jobs = [asyncio.ensure_future(pool.run(LONG_BYTES + 1, blocker)) for _ in range(MAX_JOBS_LONG)]
     await asyncio.to_thread(blocker.running.wait, WAIT_S)
     with pytest.raises(QueueFull) as caught:
-        await pool.run(LONG_BYTES + 1, lambda: None)
+        await pool.run(LONG_BYTES + 1, lambda _: None)
     assert caught.value.metadata == {"limit": str(MAX_JOBS_LONG)}
     assert caught.value.retry_after_s is not None
     blocker.release.set()
     assert await asyncio.gather(*jobs) == ["done"] * MAX_JOBS_LONG
-    assert await pool.run(LONG_BYTES + 1, lambda: "room again") == "room again"
+    assert await pool.run(LONG_BYTES + 1, lambda _: "room again") == "room again"
 
 
 async def test_a_cancelled_callers_job_is_dropped_if_it_has_not_begun(pool: PreparationPool) -> None:
     blocker, ran = Blocker(), threading.Event()
     running = asyncio.ensure_future(pool.run(LONG_BYTES + 1, blocker))
     await asyncio.to_thread(blocker.running.wait, WAIT_S)
-    waiting = asyncio.ensure_future(pool.run(LONG_BYTES + 1, ran.set))
+    waiting = asyncio.ensure_future(pool.run(LONG_BYTES + 1, lambda _: ran.set()))
     await asyncio.wait([waiting], timeout=0)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
     blocker.release.set()
     await running
-    # The lane has one thread: whatever was queued before this has had its turn.
-    await pool.run(LONG_BYTES + 1, lambda: None)
+    # Whatever asked for a turn before this has had it.
+    await pool.run(LONG_BYTES + 1, lambda _: None)
     assert not ran.is_set()
 
 
 async def test_a_closed_pool_takes_nothing_more(pool: PreparationPool) -> None:
     pool.close()
     with pytest.raises(Draining):
-        await pool.run(1, lambda: None)
+        await pool.run(1, lambda _: None)
+
+
+class Pieces:
+    """A job of some pieces that notes when it does which."""
+
+    def __init__(self, name: str, n_pieces: int, done: list[str], gate: threading.Event) -> None:
+        self._name, self._n_pieces, self._done, self._gate = name, n_pieces, done, gate
+        self.has_begun = threading.Event()
+
+    def __call__(self, work: Work) -> None:
+        self.has_begun.set()
+        assert self._gate.wait(WAIT_S)
+        for _ in range(self._n_pieces):
+            self._done.append(self._name)
+            work.pause()
+
+
+async def test_long_jobs_take_turns(pool: PreparationPool) -> None:
+    done: list[str] = []
+    gate = threading.Event()
+    first = Pieces("a", 1000, done, gate)
+    jobs = [asyncio.ensure_future(pool.run(LONG_BYTES + 1, first))]
+    await asyncio.to_thread(first.has_begun.wait, WAIT_S)
+    jobs += [asyncio.ensure_future(pool.run(LONG_BYTES + 1, Pieces(name, 2, done, gate))) for name in "bc"]
+    await asyncio.sleep(0)  # they are handed to their threads
+    lane = pool._long
+    wait_until("two that wait for a turn", lambda: len(lane._turns._gates) == 2)
+    gate.set()
+    await asyncio.gather(*jobs)
+    assert done[:6] == ["a", "b", "c", "a", "b", "c"] or done[:6] == ["a", "c", "b", "a", "c", "b"]
+    assert done[6:] == ["a"] * 998
+
+
+async def test_a_cancelled_callers_job_ends_at_its_next_piece(pool: PreparationPool) -> None:
+    done: list[str] = []
+    gate = threading.Event()
+    job = Pieces("a", 1000, done, gate)
+    running = asyncio.ensure_future(pool.run(LONG_BYTES + 1, job))
+    await asyncio.to_thread(job.has_begun.wait, WAIT_S)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    gate.set()
+    wait_until("the end of the job", lambda: not pool._long._jobs)
+    assert done == ["a"]
+
+
+async def test_closing_ends_jobs_at_their_next_piece(pool: PreparationPool) -> None:
+    done: list[str] = []
+    gate = threading.Event()
+    job = Pieces("a", 1000, done, gate)
+    running = asyncio.ensure_future(pool.run(LONG_BYTES + 1, job))
+    waiting = asyncio.ensure_future(pool.run(LONG_BYTES + 1, job))
+    await asyncio.to_thread(job.has_begun.wait, WAIT_S)
+    pool.close()
+    gate.set()
+    for caller in (running, waiting):
+        with pytest.raises(Draining):
+            await caller
+    assert done == ["a"]
+
+
+async def test_a_lane_is_full_when_its_inputs_are_large(pool: PreparationPool) -> None:
+    blocker = Blocker()
+    large = asyncio.ensure_future(pool.run(MAX_BYTES - LONG_BYTES, blocker))
+    await asyncio.to_thread(blocker.running.wait, WAIT_S)
+    with pytest.raises(QueueFull):
+        await pool.run(LONG_BYTES + 1, blocker)
+    blocker.release.set()
+    assert await large == "done"
+    assert await pool.run(2 * MAX_BYTES, lambda _: "alone") == "alone"
+
+
+async def test_texts_do_not_wait_for_templates(pool: PreparationPool) -> None:
+    blocker = Blocker()
+    chats = [asyncio.ensure_future(pool.run(1, blocker, is_chat=True)) for _ in range(8)]
+    assert await pool.run(1, lambda _: "text") == "text"
+    blocker.release.set()
+    assert await asyncio.gather(*chats) == ["done"] * 8
+
+
+async def test_who_waits_for_a_process_lets_others_have_the_turn(pool: PreparationPool) -> None:
+    blocker = Blocker()
+
+    def render(work: Work) -> str:
+        with work.waiting(blocker.release.set):
+            return blocker(work)
+
+    rendering = asyncio.ensure_future(pool.run(LONG_BYTES + 1, render, is_chat=True))
+    await asyncio.to_thread(blocker.running.wait, WAIT_S)
+    assert await pool.run(LONG_BYTES + 1, lambda _: "another") == "another"
+    assert not rendering.done()
+    rendering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await rendering
+    wait_until("the end of the job", lambda: not pool._long._jobs)
+    assert blocker.release.is_set()

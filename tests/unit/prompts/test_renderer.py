@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
-from service.errors import InvalidArgument
-from service.prompts.renderer import TemplateFailure, TemplateRenderer
+from service.errors import Draining, InvalidArgument, TemplateWorkerLost
+from service.prompts.renderer import N_WORKERS, TemplateFailure, TemplateRenderer, _Process
 from service.prompts.templates import Conversation
+from service.prompts.work import Abandoned, Work
+from tests.support.waiting import wait_until
 
 MAX_OUTPUT_BYTES = 1 << 16
 HELLO = Conversation([{"role": "user", "content": "hello"}])
@@ -152,7 +157,7 @@ def test_a_large_conversation_goes_through_the_pipe_in_both_directions() -> None
 def test_a_closed_renderer_refuses_and_may_be_closed_again(make: Make) -> None:
     renderer = make("fine {{ 1 }}")
     renderer.close()
-    with pytest.raises(InvalidArgument, match="shutting down"):
+    with pytest.raises(Draining, match="shutting down"):
         renderer.render(HELLO)
     renderer.close()
 
@@ -170,4 +175,97 @@ def test_closing_ends_a_rendering_that_is_under_way() -> None:
         while not rendering.running():
             pass
         renderer.close()
-        assert isinstance(rendering.exception(timeout=30), InvalidArgument)
+        assert isinstance(rendering.exception(timeout=30), Draining)
+
+
+ENDLESS = (
+    "{% if messages | length > 1 %}{{ messages[0]['content'] }}"
+    "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}{% endif %}fine"
+)
+
+
+def process_of(renderer: TemplateRenderer) -> subprocess.Popen[bytes]:
+    """The process that renders next."""
+    process = renderer._idle[-1]._process
+    assert process is not None
+    return process._popen
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_process_that_was_lost_is_replaced_and_the_rendering_tried_again(make: Make, number: signal.Signals) -> None:
+    renderer = make("fine {{ 1 }}")
+    lost = process_of(renderer)
+    lost.send_signal(number)
+    lost.wait(30)
+    assert renderer.render(HELLO) == "fine 1"
+    assert process_of(renderer).pid != lost.pid
+
+
+def test_a_process_that_is_lost_twice_is_not_the_callers_fault(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    renderer = make("fine {{ 1 }}")
+    exchange, requests = _Process.exchange, []
+
+    def lose(process: _Process, request: dict[str, Any]) -> dict[str, str] | None:
+        if "render" in request:
+            requests.append(request)
+            process.kill()
+            process._popen.wait(30)
+        return exchange(process, request)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_Process, "exchange", lose)
+        with pytest.raises(TemplateWorkerLost, match="status -9") as caught:
+            renderer.render(HELLO)
+    assert len(requests) == 2
+    assert caught.value.retry_after_s == 1.0
+    assert renderer.render(HELLO) == "fine 1"
+
+
+def test_a_process_that_cannot_be_started_is_not_the_callers_fault(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    renderer = make("fine {{ 1 }}")
+    lost = process_of(renderer)
+    lost.kill()
+    lost.wait(30)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(subprocess, "Popen", refuse)
+        with pytest.raises(TemplateWorkerLost, match="does not start"):
+            renderer.render(HELLO)
+    assert renderer.render(HELLO) == "fine 1"
+
+
+def test_a_rendering_whose_caller_has_gone_is_ended() -> None:
+    renderer = TemplateRenderer(ENDLESS, bos="", eos="", max_output_bytes=99, cpu_limit_s=1000)
+    work = Work()
+    endless = Conversation([*HELLO.messages, *HELLO.messages])
+    try:
+        with ThreadPoolExecutor(1) as threads:
+            rendering = threads.submit(renderer.render, endless, work)
+            wait_until("a rendering", lambda: len(renderer._idle) < N_WORKERS)
+            work.abandon()
+            assert isinstance(rendering.exception(timeout=30), Abandoned)
+        assert renderer.render(HELLO) == "fine"
+    finally:
+        renderer.close()
+
+
+def test_a_caller_who_leaves_the_queue_for_a_process_is_forgotten() -> None:
+    renderer = TemplateRenderer(ENDLESS, bos="", eos="", max_output_bytes=99, cpu_limit_s=1000)
+    endless = Conversation([*HELLO.messages, *HELLO.messages])
+    running, waiting = [Work() for _ in range(N_WORKERS)], Work()
+    try:
+        with ThreadPoolExecutor(N_WORKERS + 1) as threads:
+            renderings = [threads.submit(renderer.render, endless, work) for work in running]
+            wait_until("two renderings", lambda: not renderer._idle)
+            queued = threads.submit(renderer.render, HELLO, waiting)
+            waiting.abandon()
+            assert isinstance(queued.exception(timeout=30), Abandoned)
+            assert not any(rendering.done() for rendering in renderings)
+            for work in running:
+                work.abandon()
+        assert renderer.render(HELLO) == "fine"
+    finally:
+        renderer.close()

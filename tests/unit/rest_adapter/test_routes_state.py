@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import gevent
+import gevent.socket
 import pytest
+from google.protobuf.message import Message
 from grpc import StatusCode
 from prometheus_client.parser import text_string_to_metric_families
 
 from rest_adapter.config import RestConfig
-from rest_adapter.core import DETOKENIZE, GET_METRICS, GET_MODEL, LIST_MODELS, LIST_SLOTS, TOKENIZE
-from rest_adapter.errors import RpcFailure
+from rest_adapter.core import DETOKENIZE, GET_METRICS, GET_MODEL, LIST_MODELS, LIST_SLOTS, TOKENIZE, UnaryMethod
+from rest_adapter.disconnect import SOCKET_KEY
+from rest_adapter.errors import RpcFailure, StreamClosed
 from slotline.v1.model_pb2 import (
     SERVER_STATE_FAILED,
     SERVER_STATE_LOADING,
@@ -328,6 +332,27 @@ def test_tokenize() -> None:
 @pytest.mark.parametrize("body", [b"{}", b"[]", b'{"content":""}'])
 def test_tokenizing_nothing_needs_no_core(body: bytes) -> None:
     assert client_of(MemoryCore()).post("/tokenize", data=body).data == b'{"tokens":[]}'
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [(TOKENIZE, "/tokenize", {"content": "ab"}), (DETOKENIZE, "/detokenize", {"tokens": [5]})],
+)
+def test_a_client_that_leaves_ends_the_work(method: UnaryMethod[Any, Any], path: str, body: dict[str, object]) -> None:
+    core = MemoryCore()
+
+    def answer(_: object) -> Message:
+        # Nothing but the client's leaving ends this; a test that hangs here has failed.
+        while not core.started[0].is_closed:
+            gevent.sleep(0)
+        raise StreamClosed
+
+    core.answer_with(method, answer)
+    ours, theirs = gevent.socket.socketpair()
+    with ours:
+        theirs.close()
+        client_of(core).post(path, json=body, environ_overrides={SOCKET_KEY: ours})
+    assert core.started[0].is_closed
 
 
 def test_detokenize() -> None:
