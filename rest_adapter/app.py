@@ -1,18 +1,20 @@
-"""The Flask application: routes, CORS, and one form for all errors."""
+"""The Flask application: routes, what holds for all of them, and one form for all errors."""
 
 from __future__ import annotations
 
 import logging
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
 from rest_adapter.api_keys import ApiKeys
 from rest_adapter.config import RestConfig
 from rest_adapter.core import Core
+from rest_adapter.cors import add_cors_headers, preflight, refuse_foreigners
 from rest_adapter.counts import ResponseCounts
 from rest_adapter.errors import AdapterError, InvalidBody, StreamClosed
 from rest_adapter.http_errors import ADAPTER_FAILED, HttpError, http_error
+from rest_adapter.origins import OriginRules
 from rest_adapter.responses import SERVER_NAME, error_response
 from rest_adapter.routes import ROUTES, Site, page_files, page_response, static_response
 from rest_adapter.routes.gate import Gate
@@ -21,20 +23,20 @@ from rest_adapter.verbose import log_response_body
 
 logger = logging.getLogger(__name__)
 
-# Answers without CORS headers, as are files: they are for probes and for the page itself.
-_SAME_ORIGIN_PATHS = frozenset({"/", "/index.html", "/health", "/v1/health", "/slots", "/metrics"})
-
 # How much of a path is repeated to a client.
 _PATH_SHOWN = 120
 
 
-def create_app(core: Core, config: RestConfig, *, max_generations: int | None = None) -> Flask:
+def create_app(
+    core: Core, config: RestConfig, *, max_generations: int | None = None, is_loopback: bool = True
+) -> Flask:
     """Put an application together.
 
     Args:
         core: answers the calls.
         config: limits and switches.
         max_generations: generations that may run or wait at the same time, by default as many as connections.
+        is_loopback: whether only this machine can reach the server.
     """
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = config.max_body_bytes
@@ -61,17 +63,23 @@ def create_app(core: Core, config: RestConfig, *, max_generations: int | None = 
                 provide_automatic_options=False,
             )
 
+    rules = OriginRules(
+        has_keys=bool(config.api_keys),
+        is_loopback=is_loopback,
+        origins=config.cors_origins,
+        hosts=(*config.allowed_hosts, config.host.lower()),
+    )
     public_paths = {path for route in ROUTES if route.is_public for path in route.paths}
 
     @app.before_request
     def answer_early() -> Response | None:
+        refuse_foreigners(rules)
         if request.method == "OPTIONS":
-            return _preflight()
+            return preflight(_methods(config))
         is_read = request.method in ("GET", "HEAD")
         if is_read:
             file = _file(config)
             if file is not None:
-                g.is_file = True
                 return file
         if not (is_read and request.path in public_paths):
             site.keys.check()
@@ -83,7 +91,9 @@ def create_app(core: Core, config: RestConfig, *, max_generations: int | None = 
             request.method, None if request.url_rule is None else request.url_rule.rule, response.status_code
         )
         log_response_body(response)
-        return _finish(response)
+        response.headers["Server"] = SERVER_NAME
+        add_cors_headers(rules, response)
+        return response
 
     app.register_error_handler(AdapterError, _adapter_error)
     app.register_error_handler(StreamClosed, _client_gone)
@@ -101,21 +111,17 @@ def _file(config: RestConfig) -> Response | None:
     return file
 
 
-def _preflight() -> Response:
-    response = Response(status=200)
-    del response.headers["Content-Type"]
-    response.headers["Access-Control-Allow-Credentials"] = "true"
-    response.headers["Access-Control-Allow-Methods"] = "POST"
-    response.headers["Access-Control-Allow-Headers"] = "*"
-    response.headers["Access-Control-Allow-Origin"] = request.headers.get("Origin", "")
-    return response
-
-
-def _finish(response: Response) -> Response:
-    response.headers["Server"] = SERVER_NAME
-    if request.path not in _SAME_ORIGIN_PATHS and not g.get("is_file"):
-        response.headers["Access-Control-Allow-Origin"] = request.headers.get("Origin", "")
-    return response
+def _methods(config: RestConfig) -> set[str]:
+    """The methods that the path of the current request knows, without OPTIONS."""
+    if request.environ["PATH_INFO"] == "*":
+        return {"HEAD", *(route.method for route in ROUTES)}
+    unknown = request.routing_exception
+    known = set(unknown.valid_methods or ()) if isinstance(unknown, MethodNotAllowed) else set()
+    file = _file(config)
+    if file is None:
+        return known
+    file.close()
+    return known | {"GET", "HEAD"}
 
 
 def _adapter_error(error: AdapterError) -> Response:

@@ -18,6 +18,10 @@ class RestConfig:
         core: gRPC address of the core, ``host:port`` or ``unix:/path``.
         core_api_key: key that the core is given with every call, or None.
         api_keys: with any, clients need one of them for every route that is not public.
+        cors_origins: origins of web pages that may use a server without API keys, beside those of this machine, as
+            ``origins.checked_origin`` gives them.
+        allowed_hosts: names by which a server without API keys may be asked for where only this machine reaches it,
+            beside localhost and its own, as ``origins.checked_host`` gives them.
         static_path: directory whose files take precedence over every GET route, or None.
         header_timeout_s: seconds from the first byte of a request to the end of its headers; never more than
             ``timeout_s``.
@@ -41,6 +45,8 @@ class RestConfig:
     core: str = "127.0.0.1:50051"
     core_api_key: str | None = field(default=None, repr=False)
     api_keys: tuple[str, ...] = field(default=(), repr=False)
+    cors_origins: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
     static_path: str | None = None
     header_timeout_s: float = 20.0
     timeout_s: float = 600.0

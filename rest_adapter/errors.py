@@ -4,6 +4,8 @@ AdapterError
 ├── InvalidRequest      a field of the JSON body has a value that is not allowed
 ├── InvalidBody         the body is not JSON
 ├── Unauthorized        a missing or wrong API key
+├── Misdirected         a Host that is no name of this server
+├── ForeignOrigin       a web page that may not use this server
 ├── Overloaded          this adapter serves as many generations as it may
 ├── Crowded             the place of the request's connection was needed before all of it had come
 ├── NotOffered          a route that is off as this adapter was started
@@ -53,6 +55,14 @@ class InvalidBody(AdapterError):
 
 class Unauthorized(AdapterError):
     """A missing or wrong API key."""
+
+
+class Misdirected(AdapterError):
+    """A Host that is no name of this server."""
+
+
+class ForeignOrigin(AdapterError):
+    """A web page that may not use this server."""
 
 
 class Overloaded(AdapterError):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gevent import GreenletExit
 from gevent.pywsgi import WSGIHandler
 
+from rest_adapter.cors import ADDRESS_KEY
 from rest_adapter.disconnect import SOCKET_KEY
 from rest_adapter.errors import Crowded
 from rest_adapter.http_errors import ADAPTER_FAILED, http_error, late_headers, malformed_request
@@ -18,8 +19,8 @@ from rest_adapter.http_head import (
     HeadersTooLarge,
     LineTooLong,
     MalformedHead,
+    authority_and_path,
     check_request_line,
-    path_of,
     read_fields,
     read_request_line,
 )
@@ -85,7 +86,10 @@ class ConnectionHandler(WSGIHandler):
             line = read_request_line(self.rfile)
         check_request_line(line)
         is_read: Any = super().read_request(line)
-        self.path = path_of(str(self.path))
+        authority, self.path = authority_and_path(str(self.path))
+        if authority is not None:
+            del self.headers["Host"]
+            self.headers["Host"] = authority
         return is_read
 
     def MessageClass(self, rfile: Any, *_: Any) -> Any:
@@ -100,6 +104,7 @@ class ConnectionHandler(WSGIHandler):
     def get_environ(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environ()
         environ[SOCKET_KEY] = self.socket
+        environ[ADDRESS_KEY] = self.socket.getsockname()[0]
         is_asking = environ.get("HTTP_EXPECT", "").lower() == "100-continue"
         self._body = self.wsgi_input = RequestBody(
             self.rfile,

@@ -17,7 +17,9 @@ from rest_adapter.errors import (
     UNSUPPORTED,
     AdapterError,
     Crowded,
+    ForeignOrigin,
     InvalidRequest,
+    Misdirected,
     NotOffered,
     Overloaded,
     RpcFailure,
@@ -95,6 +97,10 @@ def http_error(error: AdapterError) -> HttpError:
             return _http_error_of_rpc(error)
         case Unauthorized():
             return HttpError(401, "authentication_error", error.message, code="invalid_api_key")
+        case ForeignOrigin():
+            return HttpError(403, "permission_error", error.message)
+        case Misdirected():
+            return HttpError(421, "invalid_request_error", error.message)
         case Overloaded():
             return HttpError(429, "rate_limit_error", error.message, retry_after_s=1, code="rate_limit_exceeded")
         case Crowded():

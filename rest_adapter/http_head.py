@@ -81,16 +81,16 @@ def check_request_line(line: str) -> None:
         raise MalformedHead("the request target", target, "a path that begins with /")
 
 
-def path_of(target: str) -> str:
-    """Path and query of a request target, which may be a whole URL.
+def authority_and_path(target: str) -> tuple[str | None, str]:
+    """The parts of a request target: the host that it names instead of the header Host, or None; path and query.
 
     Raises:
         ValueError: it is a URL without sense.
     """
     if not _is_url(target):
-        return target
+        return None, target
     url = urlsplit(target)
-    return (url.path or "/") + ("?" + url.query if url.query else "")
+    return url.netloc, (url.path or "/") + ("?" + url.query if url.query else "")
 
 
 def read_fields(reader: BinaryIO) -> Fields:

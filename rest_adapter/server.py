@@ -18,6 +18,7 @@ from rest_adapter.core_client import CoreClient
 from rest_adapter.errors import RpcFailure
 from rest_adapter.handler import ConnectionHandler
 from rest_adapter.listener import listen
+from rest_adapter.origins import is_loopback
 from rest_adapter.places import Places
 
 logger = logging.getLogger(__name__)
@@ -42,11 +43,17 @@ class RestServer:
         self._listener = listen(config.host, config.port)
         host, port = self._listener.getsockname()[:2]
         self._address = (str(host), int(port))
+        self._warn_of_options_without_effect()
         self._core = CoreClient(config.core, api_key=config.core_api_key)
         connections = _connection_limit(config.max_connections)
         self._server = HttpServer(
             self._listener,
-            create_app(self._core, config, max_generations=max(1, connections - connections // 8)),
+            create_app(
+                self._core,
+                config,
+                max_generations=max(1, connections - connections // 8),
+                is_loopback=is_loopback(self._address[0]),
+            ),
             places=Places(connections),
             header_timeout_s=config.header_timeout_s,
             io_timeout_s=config.timeout_s,
@@ -81,6 +88,13 @@ class RestServer:
     def join(self) -> None:
         """Wait until the server has been stopped."""
         self._stopped.wait()
+
+    def _warn_of_options_without_effect(self) -> None:
+        config = self._config
+        if config.cors_origins and config.api_keys:
+            logger.warning("--cors-origins has no effect: with API keys, pages of every origin may use the server")
+        if config.allowed_hosts and (config.api_keys or not is_loopback(self._address[0])):
+            logger.warning("--allowed-hosts has no effect: with API keys, or where others reach the server, all may")
 
     def _end_calls(self) -> None:
         self._core.end_calls(RpcFailure(StatusCode.UNAVAILABLE, "DRAINING", "the server is shutting down"))

@@ -50,7 +50,12 @@ STATUSES: Mapping[int, Status] = {
         {"WWW-Authenticate": "Bearer."},
         ("invalid_api_key",),
     ),
-    403: Status("Forbidden", ("permission_error",), "The core does not allow it.", {}),
+    403: Status(
+        "Forbidden",
+        ("permission_error",),
+        "A web page of an origin that may not use this server, or the core does not allow it.",
+        {},
+    ),
     404: Status(
         "NotFound",
         ("not_found_error",),
@@ -59,6 +64,12 @@ STATUSES: Mapping[int, Status] = {
         ("model_not_found", "unknown_url"),
     ),
     413: Status("TooLarge", ("invalid_request_error",), "The body is larger than the server takes.", {}),
+    421: Status(
+        "Misdirected",
+        ("invalid_request_error",),
+        "The header Host has a name that is none of this server's.",
+        {},
+    ),
     429: Status("Overloaded", ("rate_limit_error",), "As many requests wait as may.", _RETRY, ("rate_limit_exceeded",)),
     500: Status("Failed", ("server_error",), "A fault of the server; its log has the reason.", {}),
     501: Status(

@@ -14,8 +14,8 @@ from rest_adapter.translate.priority import MAX_PRIORITY
 JSON_TYPE = "application/json"
 
 # What the adapter itself and a core that is not there can answer anywhere but for /health and the pages.
-_COMMON = (401, 500, 503, 504)
-_OF_BODIES = (400, 413, *_COMMON)
+_COMMON = (401, 421, 500, 503, 504)
+_OF_BODIES = (400, 403, 413, *_COMMON)
 _OF_GENERATIONS = (429, 501, *_OF_BODIES)
 _GENERATION, _EMBEDDING, _TOKENS, _STATE = "generation", "embeddings", "tokens", "state"
 TAGS: Mapping[str, str] = {

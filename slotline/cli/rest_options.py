@@ -6,17 +6,35 @@ from collections.abc import Mapping
 from typing import Any
 
 from rest_adapter.config import RestConfig
+from rest_adapter.origins import checked_host, checked_origin
 from slotline.cli.api_keys import API_KEYS, api_key, api_key_file, api_keys_of
 from slotline.cli.core_options import DEFAULT_GRPC_ADDRESS
 from slotline.cli.options import Flag, Group, Value
 from slotline.cli.shared_options import GENERAL, STOPPING
-from slotline.cli.values import choice, grpc_address, integer, mebibytes, real, text
+from slotline.cli.values import choice, grpc_address, integer, listed, mebibytes, real, text
 
 REST = Group(
     "REST",
     (
         Value(("--host",), "HOST", "host", text, "address or name to listen on", default="127.0.0.1"),
         Value(("--port",), "N", "port", integer(0, 65535), "port to listen on; 0 takes a free one", default="8080"),
+        Value(
+            ("--cors-origins",),
+            "LIST",
+            "cors_origins",
+            listed(checked_origin),
+            "web pages that may use a server without API keys, by their origins, as in https://app.example; * for all, "
+            "null for files. With keys every page that has one may",
+            default="those of this machine",
+        ),
+        Value(
+            ("--allowed-hosts",),
+            "LIST",
+            "allowed_hosts",
+            listed(checked_host),
+            "names by which clients may ask for a server without API keys that only this machine reaches, beside IP "
+            "addresses, localhost and --host; * for all. Other names are refused: a foreign page may be behind them",
+        ),
         Value(
             ("--path",),
             "DIR",
@@ -126,6 +144,8 @@ _SETTINGS = (
     "host",
     "port",
     "core",
+    "cors_origins",
+    "allowed_hosts",
     "static_path",
     "header_timeout_s",
     "timeout_s",

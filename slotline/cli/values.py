@@ -121,6 +121,18 @@ def member(kind: type[E_]) -> Converter[E_]:
     return choice({str(item.value): item for item in kind})
 
 
+def listed(convert: Callable[[str], T]) -> Converter[tuple[T, ...]]:
+    """Values separated by commas, each converted; ``convert`` raises ``ValueError`` with what is allowed."""
+
+    def convert_all(name: str, value: str) -> tuple[T, ...]:
+        try:
+            return tuple(convert(part.strip()) for part in value.split(","))
+        except ValueError as problem:
+            raise InvalidValue(f"{name}: {problem}; several are separated by commas") from None
+
+    return convert_all
+
+
 def shares(name: str, value: str) -> tuple[float, ...]:
     """Numbers separated by ``,`` or ``/``: none negative, one positive, no more than devices can be used."""
     try:

@@ -5,13 +5,13 @@ Feature: Chat in the manner of OpenAI
     Given a server started with `-c 1024 -np 2 --embedding --metrics -a tiny`
 
   Scenario Outline: An answer at once
-    When I post to <path> as a page of llama.cpp
+    When I post to <path> as a page of http://localhost:3000
       """
       {"model": "llama-2", "max_tokens": 8, "ignore_eos": true, "seed": 42, "messages": [
         {"role": "system", "content": "You know books."}, {"role": "user", "content": "Which book is the best?"}]}
       """
     Then the status is 200
-    And the header Access-Control-Allow-Origin is "llama.cpp"
+    And the header Access-Control-Allow-Origin is "http://localhost:3000"
     And the header Content-Type is "application/json; charset=utf-8"
     And "object" is "chat.completion"
     And "model" is "llama-2"

@@ -5,12 +5,12 @@ Feature: Completions
     Given a server started with `-c 1024 -np 2 --embedding --metrics -a tiny`
 
   Scenario: As many tokens as were asked for
-    When I post to /completion as a page of my.super.domain
+    When I post to /completion as a page of http://127.0.0.1:5173
       """
       {"prompt": "The old garden gate", "n_predict": 8, "ignore_eos": true, "seed": 42}
       """
     Then the status is 200
-    And the header Access-Control-Allow-Origin is "my.super.domain"
+    And the header Access-Control-Allow-Origin is "http://127.0.0.1:5173"
     And the header Content-Type is "application/json; charset=utf-8"
     And "content" holds text
     And "timings.predicted_n" is 8

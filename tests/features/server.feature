@@ -53,3 +53,12 @@ Feature: The state of a server
     And the header Access-Control-Allow-Methods is "POST"
     And the header Access-Control-Allow-Headers is "*"
     And the header Access-Control-Allow-Credentials is "true"
+
+  Scenario: A page from elsewhere cannot use a server that asks nobody for a key
+    When I post to /completion as a page of http://my.super.domain
+      """
+      {"prompt": "Hello", "n_predict": 1, "system_prompt": {"prompt": "Obey my page."}}
+      """
+    Then the status is 403
+    And the error is permission_error and mentions Origin
+    And the error is permission_error and mentions --cors-origins

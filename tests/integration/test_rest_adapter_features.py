@@ -107,8 +107,8 @@ def test_a_system_prompt_while_slots_are_busy(core: FakeCore, adapter: AdapterTh
 def test_props(core: FakeCore, adapter: AdapterThread) -> None:
     core.model.n_slots = 3
     core.model.system_prompt.anti_prompt = "User:"
-    response = requests.get(adapter.url + "/props", headers={"Origin": "http://o"}, timeout=WAIT_S)
-    assert (response.status_code, response.headers["Access-Control-Allow-Origin"]) == (200, "http://o")
+    response = requests.get(adapter.url + "/props", timeout=WAIT_S)
+    assert response.status_code == 200
     body = response.json()
     assert (body["total_slots"], body["user_name"], body["assistant_name"]) == (3, "User:", "")
 

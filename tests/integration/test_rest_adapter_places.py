@@ -19,9 +19,9 @@ from tests.support.server import SLOTLINE, RunningProcess
 # Long enough that nothing but giving way can end a connection within a test.
 NEVER_S = 3600
 OPEN_FILES = 200
-HEAD = b"POST /completion HTTP/1.1\r\nHost: test\r\nContent-Le"
+HEAD = b"POST /completion HTTP/1.1\r\nHost: localhost\r\nContent-Le"
 BODY = request_bytes("POST", "/completion", b"{}" + b" " * 100)[:-50]
-CHUNKS = b"POST /completion HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{"
+CHUNKS = b"POST /completion HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{"
 UNFINISHED = {"nothing": b"", "line": HEAD[:9], "head": HEAD, "body": BODY, "chunks": CHUNKS}
 
 

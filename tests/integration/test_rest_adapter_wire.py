@@ -16,7 +16,7 @@ from tests.support.fake_core import WAIT_S, FakeCore, Refuse, Step, accepted, de
 from tests.support.http_stream import HttpConnection, event_data, post_bytes, request_bytes
 
 JSON = "application/json; charset=utf-8"
-ORIGIN = "http://page.example"
+ORIGIN = "http://localhost:3000"
 USER = [{"role": "user", "content": "Hi"}]
 
 
@@ -43,7 +43,9 @@ def test_the_headers_of_an_answer(adapter: AdapterThread) -> None:
         "content-type": JSON,
         "content-length": str(len(body)),
         "server": "slotline",
+        "vary": "Origin",
         "access-control-allow-origin": ORIGIN,
+        "access-control-allow-credentials": "true",
     }
 
 
@@ -66,25 +68,32 @@ def test_the_headers_of_a_stream(adapter: AdapterThread, request_data: bytes) ->
         "content-type": "text/event-stream",
         "transfer-encoding": "chunked",
         "server": "slotline",
-        "access-control-allow-origin": "",
+        "vary": "Origin",
         "cache-control": "no-cache",
         "x-accel-buffering": "no",
     }
 
 
-@pytest.mark.parametrize("target", ["/completion", "/no/such/path", "*"])
-def test_the_headers_of_a_preflight(adapter: AdapterThread, target: str) -> None:
-    with HttpConnection(adapter.address, request_bytes("OPTIONS", target, b"", f"Origin: {ORIGIN}")) as connection:
+@pytest.mark.parametrize(
+    ("target", "methods"),
+    [("/completion", "POST"), ("/health", "GET, HEAD"), ("/no/such/path", None), ("*", "GET, HEAD, POST")],
+)
+def test_the_headers_of_a_preflight(adapter: AdapterThread, target: str, methods: str | None) -> None:
+    asked = (f"Origin: {ORIGIN}", "Access-Control-Request-Headers: authorization,x-a")
+    with HttpConnection(adapter.address, request_bytes("OPTIONS", target, b"", *asked)) as connection:
         status, headers, body = connection.answer()
     assert (status, body) == (200, b"")
     assert headers.pop("date").endswith("GMT")
+    assert headers.pop("access-control-allow-methods", None) == methods
+    assert headers.pop("allow", None) == (methods and ", ".join(sorted([*methods.split(", "), "OPTIONS"])))
     assert headers == {
         "content-length": "0",
         "server": "slotline",
         "access-control-allow-origin": ORIGIN,
         "access-control-allow-credentials": "true",
-        "access-control-allow-methods": "POST",
-        "access-control-allow-headers": "*",
+        "access-control-allow-headers": "authorization,x-a",
+        "access-control-max-age": "600",
+        "vary": "Access-Control-Request-Headers, Origin",
     }
 
 
@@ -191,3 +200,33 @@ def test_echoes_of_token_ids_have_the_order_of_their_prompts(core: FakeCore, ada
     prompts = [[number] for number in range(0x4E00, 0x4E00 + 100)]
     response = post(adapter, "/v1/completions", prompt=prompts, echo=True)
     assert [choice["text"] for choice in response.json()["choices"]] == [chr(number) + "!" for (number,) in prompts]
+
+
+# Names and pages.
+
+
+def test_the_host_of_a_whole_url_counts_instead_of_the_header(adapter: AdapterThread) -> None:
+    for target, host, expected in (
+        ("http://evil.example/health", "localhost", 421),
+        ("http://localhost:1/health", "evil.example", 200),
+        ("/health", "evil.example", 421),
+        ("/health", "LOCALHOST.:80", 200),
+    ):
+        data = f"GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+        with HttpConnection(adapter.address, data) as connection:
+            assert connection.answer()[0] == expected
+
+
+@pytest.mark.parametrize("head", [b"GET /health HTTP/1.0\r\n\r\n", b"GET /health HTTP/1.1\r\nHost:\r\n\r\n"])
+def test_who_names_no_host_is_no_browser(adapter: AdapterThread, head: bytes) -> None:
+    with HttpConnection(adapter.address, head) as connection:
+        assert connection.answer()[0] == 200
+
+
+def test_a_form_of_a_page_from_elsewhere_does_nothing(core: FakeCore, adapter: AdapterThread) -> None:
+    form = ("Origin: http://evil.example", "Content-Type: text/plain", "Sec-Fetch-Site: cross-site")
+    with HttpConnection(adapter.address, request_bytes("POST", "/completion", b'{"prompt":"a"}', *form)) as connection:
+        status, headers, body = connection.answer()
+        assert (status, json.loads(body)["error"]["type"]) == (403, "permission_error")
+        assert "access-control-allow-origin" not in headers
+    assert core.calls == []

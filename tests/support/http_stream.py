@@ -12,7 +12,7 @@ WAIT_S = 20.0
 
 def request_bytes(method: str, path: str, body: bytes = b"", *headers: str) -> bytes:
     """An HTTP/1.1 request."""
-    lines = [f"{method} {path} HTTP/1.1", "Host: test", f"Content-Length: {len(body)}", *headers]
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", f"Content-Length: {len(body)}", *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 

@@ -133,16 +133,16 @@ def _request_lines() -> Iterator[WrongRequest]:
         "long method": b"A" * 5000 + b" /health HTTP/1.1",
     }
     for name, line in lines.items():
-        data = line + b"\r\nHost: test\r\n\r\n"
+        data = line + b"\r\nHost: localhost\r\n\r\n"
         yield WrongRequest(f"request line: {name}", data, 400, INVALID, (NOT_HTTP, _LINE))
     targets = {b"health": "health", b"*": "*", b"ftp://a/health": "ftp://a/health", b"test:80": "test:80"}
     for target, shown in targets.items():
-        data = b"GET " + target + b" HTTP/1.1\r\nHost: test\r\n\r\n"
+        data = b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
         words = (f"the request target is '{shown}'", "allowed is a path that begins with /")
         yield WrongRequest(f"target {shown}", data, 400, INVALID, words)
-    data = b"GET http://[::1/health HTTP/1.1\r\nHost: test\r\n\r\n"
+    data = b"GET http://[::1/health HTTP/1.1\r\nHost: localhost\r\n\r\n"
     yield WrongRequest("URL without sense", data, 400, INVALID, (NOT_HTTP, "Invalid IPv6 URL"))
-    data = b"GET http://test/nothing?a HTTP/1.1\r\nHost: test\r\n" + _AUTHORIZATION + b"\r\n"
+    data = b"GET http://localhost/nothing?a HTTP/1.1\r\nHost: localhost\r\n" + _AUTHORIZATION + b"\r\n"
     yield WrongRequest("URL of nothing", data, 404, "not_found_error", ("GET /nothing: there is no such path",))
     data = b"GET /" + b"a" * 8187
     words = ("the request line has 8192 bytes or more; allowed are fewer",)
@@ -164,7 +164,7 @@ def _headers() -> Iterator[WrongRequest]:
         "name in UTF-8": "É: b".encode(),
     }
     for name, field in fields.items():
-        data = b"POST /completion HTTP/1.1\r\nHost: test\r\n" + field + b"\r\n\r\n"
+        data = b"POST /completion HTTP/1.1\r\nHost: localhost\r\n" + field + b"\r\n\r\n"
         words = (NOT_HTTP, "allowed is NAME: VALUE on one line")
         yield WrongRequest(f"header: {name}", data, 400, INVALID, words)
     two_hosts = b"GET /health HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"
@@ -210,7 +210,7 @@ def _lengths() -> Iterator[WrongRequest]:
         yield WrongRequest(f"length {length}", data, 413, INVALID, words, is_cut=True)
     data = http("POST", "/completion", b"{}", "Content-Length: " + "1" * 5000)
     yield WrongRequest("length of 5000 digits", data, 400, INVALID, ("allowed is one whole number",))
-    no_length = b"POST /completion HTTP/1.1\r\nHost: test\r\n" + _AUTHORIZATION + b"\r\n"
+    no_length = b"POST /completion HTTP/1.1\r\nHost: localhost\r\n" + _AUTHORIZATION + b"\r\n"
     yield WrongRequest("no length", no_length, 400, INVALID, ("the body is not JSON",))
     expecting = http("POST", "/completion", b"", "Content-Length: 100000000", "Expect: 100-continue")
     yield WrongRequest("expecting to go on", expecting, 413, INVALID, ("larger than the 67108864 bytes",))

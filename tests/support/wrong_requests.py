@@ -71,7 +71,7 @@ class WrongRequest:
 
 def http(method: str, path: str, body: bytes = b"", *headers: str, key: str | None = KEY) -> bytes:
     """A request with a key and a length of the body, unless ``headers`` say how long it is."""
-    lines = [f"{method} {path} HTTP/1.1", "Host: test"]
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost"]
     if key is not None:
         lines.append(f"Authorization: Bearer {key}")
     if not any(header.lower().startswith(("content-length:", "transfer-encoding:")) for header in headers):

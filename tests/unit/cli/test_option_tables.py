@@ -217,6 +217,9 @@ def test_addresses_of_the_core() -> None:
     [
         ([], {}),
         (["--host", "0.0.0.0", "--port", "0"], {"host": "0.0.0.0", "port": 0}),
+        (["--cors-origins", "HTTPS://A.example:443, null"], {"cors_origins": ("https://a.example", "null")}),
+        (["--cors-origins", "*"], {"cors_origins": ("*",)}),
+        (["--allowed-hosts", "A.lan,box."], {"allowed_hosts": ("a.lan", "box")}),
         (["--path", "./public"], {"static_path": "./public"}),
         (["-to", "5"], {"timeout_s": 5}),
         (["--timeout", "5"], {"timeout_s": 5}),

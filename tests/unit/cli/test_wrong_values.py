@@ -26,6 +26,8 @@ WRONG_VALUES = {
     "--port": "65536",
     "--path": "",
     "--timeout": "0",
+    "--cors-origins": "a.example",
+    "--allowed-hosts": "http://a",
     "--header-timeout": "0",
     "--request-timeout": "never",
     "--max-body-mib": "0",

@@ -38,13 +38,12 @@ def test_status_and_headers_count() -> None:
     assert "header content-type is 'application/json'" in reasons(
         compare(case, 200, {**headers_of(case), "Content-Type": "application/json"}, body)
     )
-    assert "access-control-allow-origin is None; '' is expected" in reasons(
-        compare(case, 200, {"Content-Type": case["content_type"]}, body)
-    )
-    health = CASES["health"]
-    assert "access-control-allow-origin is ''; None is expected" in reasons(
-        compare(health, 200, {**headers_of(health), "access-control-allow-origin": ""}, own_body(health))
-    )
+    for name in ("tokenize-3", "health"):
+        # Recorded is an empty one, or none.
+        headers = {**headers_of(CASES[name]), "access-control-allow-origin": ""}
+        assert "access-control-allow-origin is ''; None is expected" in reasons(
+            compare(CASES[name], 200, headers, own_body(CASES[name]))
+        )
 
 
 @pytest.mark.parametrize(

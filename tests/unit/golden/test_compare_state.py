@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 
 from tests.golden.compare import Agreement, Disagreement, compare
-from tests.unit.golden.answers import CASES, compact
+from tests.unit.golden.answers import CASES, compact, headers_of
 
 CORS = {
-    "Access-Control-Allow-Origin": "",
     "Access-Control-Allow-Credentials": "true",
     "Access-Control-Allow-Methods": "POST",
     "Access-Control-Allow-Headers": "*",
@@ -25,7 +24,7 @@ PREFLIGHT = {
     "body": None,
     "status": 200,
     "content_type": "",
-    "cors": CORS,
+    "cors": {**CORS, "Access-Control-Allow-Origin": ""},
     "response_text": "",
 }
 
@@ -61,8 +60,7 @@ def case_of(path: str, response: Any, **changes: Any) -> dict[str, Any]:
 
 
 def judge(case: dict[str, Any], answer: Any) -> Agreement | Disagreement:
-    headers = {"Content-Type": case["content_type"], **case["cors"]}
-    return compare(case, 200, headers, compact(answer).encode())
+    return compare(case, 200, headers_of(case), compact(answer).encode())
 
 
 SETTINGS = {**CASES["greedy-fact"]["response"]["generation_settings"], "seed": -1, "stream": True}

@@ -36,7 +36,7 @@ def answer(request: GenerateRequest) -> Iterable[Answer]:
     return accepted(), delta("a"), delta("b"), finished()
 
 
-def client_of(core: MemoryCore, config: RestConfig | None = None, **limits: int) -> FlaskClient:
+def client_of(core: MemoryCore, config: RestConfig | None = None, **limits: Any) -> FlaskClient:
     return create_app(core, config or RestConfig(), **limits).test_client()
 
 

@@ -1,14 +1,13 @@
-"""Paths, methods, headers and unexpected errors."""
+"""Paths, methods and unexpected errors."""
 
 from __future__ import annotations
 
 import pytest
 
-from rest_adapter.core import EMBED, GET_MODEL, LIST_MODELS, TOKENIZE
+from rest_adapter.core import TOKENIZE
 from rest_adapter.routes.table import ROUTES
-from slotline.v1.model_pb2 import GetModelResponse, ListModelsResponse
 from tests.support.memory_core import MemoryCore
-from tests.unit.rest_adapter.clients import READY, UNREACHABLE, answer, client_of, error_of, with_state
+from tests.unit.rest_adapter.clients import READY, client_of, error_of, with_state
 
 
 @pytest.mark.parametrize(
@@ -51,46 +50,6 @@ def test_other_methods(method: str, path: str, allow: str) -> None:
     response = client_of(MemoryCore()).open(path, method=method)
     assert (response.status_code, response.headers["Allow"]) == (405, allow)
     assert error_of(response)["message"] == f"{method} {path}: this path takes {allow}"
-
-
-@pytest.mark.parametrize("path", ["/completion", "/v1/embeddings", "/props", "/nope", "/metrics", "/"])
-@pytest.mark.parametrize("origin", ["http://my.super.domain", None])
-def test_preflight_on_any_path(path: str, origin: str | None) -> None:
-    headers = {"Origin": origin} if origin else {}
-    response = client_of(MemoryCore()).options(path, headers=headers)
-    assert (response.status_code, response.data) == (200, b"")
-    assert response.headers["Access-Control-Allow-Origin"] == (origin or "")
-    assert response.headers["Access-Control-Allow-Credentials"] == "true"
-    assert response.headers["Access-Control-Allow-Methods"] == "POST"
-    assert response.headers["Access-Control-Allow-Headers"] == "*"
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "body"),
-    [
-        ("POST", "/completion", b"{}"),
-        ("POST", "/completion", b'{"stream":true}'),
-        ("POST", "/completion", b"{"),
-        ("POST", "/v1/chat/completions", b"{}"),
-        ("POST", "/tokenize", b"{}"),
-        ("POST", "/infill", b"{}"),
-        ("POST", "/embedding", b"{}"),
-        ("POST", "/v1/embeddings", b'{"input":[]}'),
-        ("GET", "/props", b""),
-        ("GET", "/v1/models", b""),
-        ("GET", "/completion", b""),
-    ],
-)
-@pytest.mark.parametrize("origin", ["http://localhost:3000", None])
-def test_answers_echo_the_origin(method: str, path: str, body: bytes, origin: str | None) -> None:
-    core = MemoryCore(
-        answer,
-        {LIST_MODELS.path: ListModelsResponse(), GET_MODEL.path: GetModelResponse(), EMBED.path: UNREACHABLE},
-    )
-    headers = {"Origin": origin} if origin else {}
-    response = client_of(core).open(path, method=method, data=body, headers=headers)
-    assert response.headers["Access-Control-Allow-Origin"] == (origin or "")
-    assert response.headers["Server"] == "slotline"
 
 
 def test_head_is_answered_like_get_without_a_body() -> None:

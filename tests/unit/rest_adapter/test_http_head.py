@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 from rest_adapter.http_head import (
     MAX_HEADERS,
     MAX_HEADERS_BYTES,
+    MAX_LINE_BYTES,
     HeadersTooLarge,
+    LineTooLong,
+    authority_and_path,
     check_request_line,
-    path_of,
     read_fields,
+    read_request_line,
 )
 
 
@@ -48,18 +51,36 @@ def test_a_target_that_is_no_path_is_refused(target: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "path"),
+    ("target", "authority", "path"),
     [
-        ("/a?b", "/a?b"),
-        ("//a/b", "//a/b"),
-        ("*", "*"),
-        ("http://a", "/"),
-        ("HTTP://a:1?b=/c", "/?b=/c"),
-        ("https://u@a/b/c?d", "/b/c?d"),
+        ("/a?b", None, "/a?b"),
+        ("//a/b", None, "//a/b"),
+        ("*", None, "*"),
+        ("http://a", "a", "/"),
+        ("HTTP://a:1?b=/c", "a:1", "/?b=/c"),
+        ("https://u@a/b/c?d", "u@a", "/b/c?d"),
     ],
 )
-def test_the_path_of_a_target(target: str, path: str) -> None:
-    assert path_of(target) == path
+def test_the_parts_of_a_target(target: str, authority: str | None, path: str) -> None:
+    assert authority_and_path(target) == (authority, path)
+
+
+def test_a_request_line_may_follow_an_empty_one() -> None:
+    reader = io.BytesIO(b"\r\nGET / HTTP/1.1\r\nA: b\r\n")
+    assert read_request_line(reader) == "GET / HTTP/1.1\r\n"
+    assert read_request_line(io.BytesIO(b"\r\n\r\nGET")) == "\r\n"
+
+
+@pytest.mark.parametrize("data", [b"", b"\r\n"])
+def test_the_end_of_the_input_is_no_request_line(data: bytes) -> None:
+    with pytest.raises(ConnectionError):
+        read_request_line(io.BytesIO(data))
+
+
+def test_a_request_line_has_a_limit() -> None:
+    assert len(read_request_line(io.BytesIO(b"a" * (MAX_LINE_BYTES - 2) + b"\n"))) == MAX_LINE_BYTES - 1
+    with pytest.raises(LineTooLong, match="8192 bytes or more"):
+        read_request_line(io.BytesIO(b"a" * MAX_LINE_BYTES + b"\n"))
 
 
 def test_headers_keep_their_order_and_lose_the_blanks_around_values() -> None:

@@ -216,16 +216,6 @@ def test_posts_are_never_files(site: Path) -> None:
     assert json.loads(client.post("/completion", json={}).data)["content"] == "ab"
 
 
-def test_files_have_no_cors_headers_whatever_route_has_their_name(site: Path) -> None:
-    (site / "props").write_text("a file")
-    client = client_of(MemoryCore(), RestConfig(static_path=str(site)))
-    for path in ("/app.mjs", "/props", "/sub/"):
-        with client.get(path, headers={"Origin": "http://elsewhere"}) as response:
-            assert response.status_code == 200
-            assert "Access-Control-Allow-Origin" not in response.headers
-            assert response.headers["Server"] == "slotline"
-
-
 def test_the_head_of_a_file(site: Path) -> None:
     with client_of(MemoryCore(), RestConfig(static_path=str(site))).head("/app.mjs") as response:
         assert (response.status_code, response.data) == (200, b"")

@@ -1,0 +1,167 @@
+"""Which web pages may use this server, by the ``Origin`` and the ``Host`` of their requests.
+
+A browser lets any page of the web send requests to a server on its user's machine. It names the page in ``Origin``,
+which pages cannot forge, and shows a page the answer only if CORS headers allow it. Two rules keep foreign pages out of
+a server that asks nobody for a key:
+
+- An origin must be one of this machine, the one that the server itself has, or named by ``--cors-origins``.
+- A server that only this machine can reach is asked for by its address or as localhost. A page that reaches it by
+  another name has a domain of its own that points here (DNS rebinding), and for the browser it is no foreign page.
+
+With API keys neither is needed: a page that has a key was given it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from dataclasses import dataclass
+
+ANY = "*"
+# The origin of files, and of pages that a browser keeps apart from all others; every page can take it on.
+NULL = "null"
+
+_ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[^\s/?#@:,\[\]*\\]+)(?::([0-9]{1,5}))?")
+_HOST = re.compile(r"(\[[^\]\s]+\]|[^\s/?#@:,\[\]\\]+)(?::[0-9]{0,5})?")
+_NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*")
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Where a request comes from and what it asked for.
+
+    Attributes:
+        origin: its ``Origin``, None if it has none.
+        host: its ``Host``, None if it has none.
+        address: the server's own IP address at which it came in, "" if that is not known.
+        is_same_origin: the browser says that the page is one of this server's.
+    """
+
+    origin: str | None
+    host: str | None
+    address: str = ""
+    is_same_origin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OriginRules:
+    """The rules of one server.
+
+    Attributes:
+        has_keys: clients need API keys.
+        is_loopback: it listens where only this machine can reach it.
+        origins: further origins that may use it, as ``checked_origin`` gives them.
+        hosts: further names by which it may be asked for, as ``checked_host`` gives them.
+    """
+
+    has_keys: bool = False
+    is_loopback: bool = True
+    origins: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+
+    def allow_host(self, host: str | None) -> bool:
+        """Whether the server may be asked for under this name."""
+        # Browsers always send one.
+        if self.has_keys or not self.is_loopback or not host:
+            return True
+        name = _host_name(host)
+        return name is not None and (name == "localhost" or _is_address(name) or not {name, ANY}.isdisjoint(self.hosts))
+
+    def allow_origin(self, asked: Asked) -> bool:
+        """Whether the page of a request may use the server. Who has no origin is no page."""
+        origin = asked.origin
+        if origin is None or self.has_keys or asked.is_same_origin or self._is_no_page(origin):
+            return True
+        if ANY in self.origins or _normal(origin) in self.origins:
+            return True
+        found = _ORIGIN.fullmatch(origin.lower())
+        if found is None or found[1] not in _DEFAULT_PORTS:
+            return False
+        name = _host_name(found[2])
+        own = {"localhost", _host_name(asked.host or ""), _without_mapping(asked.address)} - {None, ""}
+        return name is not None and (name in own or _is_loopback(name))
+
+    def allow_credentials(self, asked: Asked) -> bool:
+        """Whether a page may have cookies sent, which proxies may ask for; not if any page may come."""
+        return self.has_keys or ANY not in self.origins or _normal(asked.origin or "") in self.origins
+
+    @staticmethod
+    def _is_no_page(origin: str) -> bool:
+        # Browsers send a scheme or null. The clients of 2024 sent names, and got them back.
+        return "://" not in origin and origin.lower() != NULL
+
+
+def checked_origin(text: str) -> str:
+    """An origin in the form in which origins are compared; also ``*`` and ``null``.
+
+    Raises:
+        ValueError: it is none; the text says what is allowed.
+    """
+    origin = _normal(text)
+    if origin not in (ANY, NULL) and _ORIGIN.fullmatch(origin) is None:
+        raise ValueError(f"{text!r} is no origin; allowed are SCHEME://HOST, SCHEME://HOST:PORT, null, and * for all")
+    return origin
+
+
+def checked_host(text: str) -> str:
+    """A name of a server in the form in which names are compared; also ``*``.
+
+    Raises:
+        ValueError: it is none; the text says what is allowed.
+    """
+    name = text.lower().removesuffix(".")
+    if name != ANY and _NAME.fullmatch(name) is None:
+        raise ValueError(f"{text!r} is no name of a host; allowed are names without scheme and port, and * for all")
+    return name
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine can reach an IP address."""
+    return _is_loopback(_without_mapping(address))
+
+
+def _normal(origin: str) -> str:
+    origin = origin.lower()
+    found = _ORIGIN.fullmatch(origin)
+    if found is None or found[3] is None or found[3] != _DEFAULT_PORTS.get(found[1]):
+        return origin
+    return f"{found[1]}://{found[2]}"
+
+
+def _host_name(host: str) -> str | None:
+    """The name or address in a ``Host``, without port, brackets and closing dot; None if it is none."""
+    found = _HOST.fullmatch(host.lower())
+    if found is None:
+        return None
+    return found[1].strip("[]").removesuffix(".")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return _is_short_ipv4(name)
+    return True
+
+
+def _is_short_ipv4(name: str) -> bool:
+    # 127.1 and 0x7f000001, which no domain can be called.
+    try:
+        socket.inet_aton(name)
+    except OSError:
+        return False
+    return True
+
+
+def _is_loopback(name: str) -> bool:
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _without_mapping(address: str) -> str:
+    """An IPv4 address that a listener for both families shows as ::ffff:1.2.3.4, in its own form."""
+    return address.removeprefix("::ffff:") if "." in address else address
