@@ -35,6 +35,8 @@ _CHANNEL_OPTIONS = (
     # A core that hangs without closing its sockets is given up after about a minute; it takes pings 10 s apart.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 20_000),
+    # Without it, an unanswered ping is waited for for a minute.
+    ("grpc.http2.ping_timeout_ms", 20_000),
     ("grpc.http2.max_pings_without_data", 0),
     # The core limits prompts, the adapter limits bodies; an answer may be as long as it is.
     ("grpc.max_send_message_length", -1),

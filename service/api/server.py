@@ -19,6 +19,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from service.api.auth import ApiKeyInterceptor
+from service.api.connections import ConnectionLimits, common_options, network_options
 from service.api.core import Core, EngineFactory, Load
 from service.api.inference import InferenceServicer
 from service.api.listen import AddressBusy, ListenError, UnixAddress, UnixSocketGuard, check_tcp, parse_address
@@ -123,6 +124,7 @@ class CoreServer:
         load: loads the model, in the engine's thread.
         make_engine: makes the engine.
         limits: bounds on one request.
+        connections: bounds on what the network may hold open.
         watcher: is told how it goes.
         ready_file: made before anybody is told that the core serves.
 
@@ -141,6 +143,7 @@ class CoreServer:
         load: Load = load_llama,
         make_engine: EngineFactory = EngineThread,
         limits: Limits | None = None,
+        connections: ConnectionLimits | None = None,
         watcher: Watcher | None = None,
         ready_file: Path | None = None,
     ) -> None:
@@ -150,7 +153,9 @@ class CoreServer:
         limits = limits or Limits()
         self.core = Core(config, load=load, make_engine=make_engine, on_state=self._publish_state, limits=limits)
         self.addresses: tuple[str, ...] = ()
-        self._options = _server_options(limits)
+        self._max_receive_bytes = RECEIVE_FACTOR * limits.max_prompt_bytes
+        engine = config.engine
+        self._connections = (connections or ConnectionLimits()).with_requests(engine.n_slots + engine.max_queue)
         self._guards: list[UnixSocketGuard] = []
         self._was_ready = False
 
@@ -162,19 +167,30 @@ class CoreServer:
         """
         keys = self._config.all_keys
         tenants = Tenants(keys, self._config.adapter_key)
-        self._server = grpc.aio.server(interceptors=[ApiKeyInterceptor(keys)] if keys else [], options=self._options)
-        self._health = health.aio.HealthServicer()
-        inference_service_pb2_grpc.add_InferenceServiceServicer_to_server(
-            InferenceServicer(self.core, tenants, self._system_prompt_guard()), self._server
+        n_addresses = len(self._config.listen) + len(self._config.optional_listen)
+        limits = self._connections.within_files(n_addresses)
+        interceptors = [ApiKeyInterceptor(keys)] if keys else []
+        options = common_options(limits, max_receive_bytes=self._max_receive_bytes)
+        self._local = grpc.aio.server(interceptors=interceptors, options=options)
+        self._network = grpc.aio.server(
+            interceptors=interceptors,
+            options=(*options, *network_options(limits)),
+            maximum_concurrent_rpcs=limits.max_calls,
         )
-        model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(self.core, tenants), self._server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self._health = health.aio.HealthServicer()
+        inference = InferenceServicer(self.core, tenants, self._system_prompt_guard())
+        models = ModelServicer(self.core, tenants)
         names = [*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME]
-        _enable_reflection(names, self._server)
+        for server in (self._local, self._network):
+            inference_service_pb2_grpc.add_InferenceServiceServicer_to_server(inference, server)
+            model_service_pb2_grpc.add_ModelServiceServicer_to_server(models, server)
+            health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+            _enable_reflection(names, server)
         await self._publish_state(self.core.state)
         try:
             self.addresses = tuple(self._bind_all())
-            await self._server.start()
+            await self._network.start()
+            await self._local.start()
             for guard in self._guards:
                 guard.restrict()
         except BaseException:
@@ -217,10 +233,10 @@ class CoreServer:
         try:
             if isinstance(address, UnixAddress):
                 self._guards.append(UnixSocketGuard(address))
-                self._server.add_insecure_port(str(address))
+                self._local.add_insecure_port(str(address))
                 return str(address)
             check_tcp(address)
-            return str(replace(address, port=self._server.add_insecure_port(str(address))))
+            return str(replace(address, port=self._network.add_insecure_port(str(address))))
         except RuntimeError as error:
             raise ListenError(f"cannot listen on {address}: {error}") from error
 
@@ -233,7 +249,7 @@ class CoreServer:
         )
 
     async def _close_listeners(self, grace_s: float | None) -> None:
-        await self._server.stop(grace_s)
+        await asyncio.gather(self._network.stop(grace_s), self._local.stop(grace_s))
         while self._guards:
             self._guards.pop().close()
 
@@ -333,18 +349,3 @@ def with_known_context(config: CoreConfig) -> CoreConfig:
         facts = check_model_file(config.model)
         return replace(config, model=replace(config.model, n_ctx=facts.n_ctx_train))
     return config
-
-
-def _server_options(limits: Limits) -> tuple[tuple[str, int], ...]:
-    return (
-        ("grpc.so_reuseport", 0),
-        ("grpc.max_receive_message_length", RECEIVE_FACTOR * limits.max_prompt_bytes),
-        ("grpc.max_send_message_length", -1),
-        # Find peers that vanished without a word, so that their slots become free.
-        ("grpc.keepalive_time_ms", 30_000),
-        ("grpc.keepalive_timeout_ms", 20_000),
-        ("grpc.http2.max_pings_without_data", 0),
-        # Let clients do the same.
-        ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-    )

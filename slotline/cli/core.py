@@ -15,7 +15,7 @@ from slotline.cli.core_options import DEFAULT_GRPC_ADDRESS, core_config
 from slotline.cli.display import StartupDisplay
 from slotline.cli.model_file import check_model
 from slotline.cli.options import Parsed, Value
-from slotline.cli.process import die_with_parent, settle
+from slotline.cli.process import die_with_parent, raise_file_limit, settle
 from slotline.cli.shared_options import GPU
 
 logger = logging.getLogger(__name__)
@@ -27,6 +27,7 @@ def run(parsed: Parsed) -> int:
     if parent_pid is not None and not die_with_parent(parent_pid):
         # Nobody is left to serve, or to tell.
         return 1
+    raise_file_limit()
     logs.configure_from(parsed)
     if parent_pid is None:
         # A parent has the same arguments and has said the same already.

@@ -5,9 +5,12 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import resource
 import signal
 
 _PR_SET_PDEATHSIG = 1
+# More than anything here has a use for.
+MAX_FILES = 65_536
 
 
 def die_with_parent(parent_pid: int) -> bool:
@@ -34,6 +37,14 @@ def settle() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def raise_file_limit() -> None:
+    """Open as many files as we may: what shells and service managers set is meant for programs without connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def describe_exit(returncode: int) -> str:

@@ -10,7 +10,7 @@ from slotline.cli import api_keys, logs
 from slotline.cli.banner import Facts
 from slotline.cli.display import StartupDisplay
 from slotline.cli.options import Parsed
-from slotline.cli.process import settle
+from slotline.cli.process import raise_file_limit, settle
 from slotline.cli.rest_options import rest_config
 from slotline.cli.start_errors import BindError
 from slotline.cli.stop_signals import StopSignals
@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 def run(parsed: Parsed) -> int:
     """Serve until a signal comes; returns the exit status."""
+    raise_file_limit()
     logs.configure_from(parsed)
     logs.report_notices(parsed)
     signals = StopSignals()

@@ -27,7 +27,7 @@ from slotline.cli.environment import without_variables
 from slotline.cli.model_file import check_model
 from slotline.cli.options import Parsed
 from slotline.cli.private_directory import PrivateDirectory
-from slotline.cli.process import settle
+from slotline.cli.process import raise_file_limit, settle
 from slotline.cli.reservation import ReservedAddress
 from slotline.cli.rest import bind_rest, log_listening, url_of
 from slotline.cli.rest_options import rest_config
@@ -47,6 +47,7 @@ FLUSH_TIMEOUT_S = 2.0
 def run(parsed: Parsed) -> int:
     """Serve until a signal comes or the core is given up; returns the exit status."""
     config = with_adapter_key(core_config(parsed.settings))
+    raise_file_limit()
     logs.configure_from(parsed)
     logs.report_notices(parsed)
     api_keys.report(config.api_keys)

@@ -12,6 +12,7 @@ from typing import Any
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from service.api.connections import ConnectionLimits
 from service.api.served_model import Limits, LoadedModel
 from service.api.server import CoreServer
 from service.config import CoreConfig, ModelConfig
@@ -199,10 +200,11 @@ async def running_core(
     *,
     load: Callable[..., LoadedModel] | None = None,
     limits: Limits | None = None,
+    connections: ConnectionLimits | None = None,
     wait_ready: bool = True,
 ) -> AsyncIterator[RunningCore]:
     """A core on the scripted model, stopped at the end."""
-    server = CoreServer(config or core_config(), load=load or load_scripted(), limits=limits)
+    server = CoreServer(config or core_config(), load=load or load_scripted(), limits=limits, connections=connections)
     await server.start()
     try:
         async with client_of(server) as core:

@@ -201,3 +201,11 @@ def test_directories_of_dead_owners_are_removed_and_no_others(temporary: Path) -
 def test_a_settled_process_keeps_what_exists_out_of_collections() -> None:
     code = "import gc; from slotline.cli.process import settle; settle(); print(gc.get_freeze_count())"
     assert int(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, timeout=30).stdout) > 1000
+
+
+def test_as_many_files_may_be_open_as_we_may_choose() -> None:
+    program = "import resource; from slotline.cli.process import raise_file_limit; raise_file_limit(); "
+    program += "print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
+    command = f'ulimit -Sn 100; ulimit -Hn 300; exec "{sys.executable}" -c "{program}"'
+    told = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=True)
+    assert told.stdout == "300 300\n"

@@ -1,0 +1,94 @@
+"""How many connections and calls a core takes, and how it finds out that nobody is behind one.
+
+Who connects to a unix socket of ours is us: the adapter, whose one connection carries all calls of REST. So addresses
+on the network have a gRPC server of their own, with bounds that those sockets do not share.
+"""
+
+from __future__ import annotations
+
+import logging
+import resource
+from dataclasses import dataclass, replace
+
+logger = logging.getLogger(__name__)
+
+#: Files other than connections: the library, the model, template workers, gRPC's own, logs. 19 were open before the
+#: first connection.
+RESERVED_FILES = 48
+#: Where files are short, connections that do nothing go after so many seconds, for others want to come.
+SHORT_S = 5.0
+
+Options = tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """Bounds on what the network may hold open.
+
+    Attributes:
+        max_connections: of one address; more are closed as they come.
+        max_streams: calls at once on one connection; more wait at the client.
+        max_calls: calls at once on all of them; more are refused by gRPC.
+        handshake_s: what a new connection may take until it speaks HTTP/2.
+        idle_s: how long a connection may be without a call; clients of gRPC connect again without being noticed.
+        ping_s: how long a connection may be silent before it is asked whether somebody is there.
+        ping_timeout_s: how long the answer may take, and what was sent may remain unacknowledged.
+    """
+
+    max_connections: int = 1024
+    max_streams: int = 1024
+    max_calls: int = 4096
+    handshake_s: float = 10.0
+    idle_s: float = 300.0
+    ping_s: float = 30.0
+    ping_timeout_s: float = 20.0
+
+    def with_requests(self, n_requests: int) -> ConnectionLimits:
+        """The same beside so many requests that run or wait, which the queue bounds."""
+        return replace(self, max_streams=self.max_streams + n_requests, max_calls=self.max_calls + n_requests)
+
+    def within_files(self, n_addresses: int) -> ConnectionLimits:
+        """What the limit of open files leaves of them, for so many addresses."""
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        room = max(1, (files - RESERVED_FILES) // max(1, n_addresses))
+        if files == resource.RLIM_INFINITY or room >= self.max_connections:
+            return self
+        logger.warning("fewer gRPC connections than usual", extra={"connections": room, "open_files_limit": files})
+        return replace(
+            self,
+            max_connections=room,
+            handshake_s=min(self.handshake_s, SHORT_S),
+            idle_s=min(self.idle_s, SHORT_S),
+        )
+
+
+def common_options(limits: ConnectionLimits, *, max_receive_bytes: int) -> Options:
+    """Options of every gRPC server."""
+    return (
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_receive_message_length", max_receive_bytes),
+        ("grpc.max_send_message_length", -1),
+        # Find peers that vanished without a word, so that their slots become free. The first timeout becomes
+        # TCP_USER_TIMEOUT; that of unanswered pings is the second one, which is a minute without it.
+        ("grpc.keepalive_time_ms", _ms(limits.ping_s)),
+        ("grpc.keepalive_timeout_ms", _ms(limits.ping_timeout_s)),
+        ("grpc.http2.ping_timeout_ms", _ms(limits.ping_timeout_s)),
+        ("grpc.http2.max_pings_without_data", 0),
+        # Let clients do the same.
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    )
+
+
+def network_options(limits: ConnectionLimits) -> Options:
+    """Options of the server for the network, beside the common ones."""
+    return (
+        ("grpc.max_allowed_incoming_connections", limits.max_connections),
+        ("grpc.max_concurrent_streams", limits.max_streams),
+        ("grpc.server_handshake_timeout_ms", _ms(limits.handshake_s)),
+        ("grpc.max_connection_idle_ms", _ms(limits.idle_s)),
+    )
+
+
+def _ms(seconds: float) -> int:
+    return round(1000 * seconds)
