@@ -52,7 +52,7 @@ def test_a_chat_with_a_key_that_is_none(server: Server) -> None:
     (choice,) = answer["choices"]
     assert choice["message"]["role"] == "assistant"
     assert "Berlin" in choice["message"]["content"]
-    assert set(answer["usage"]) == {"completion_tokens", "prompt_tokens", "total_tokens"}
+    assert set(answer["usage"]) == {"completion_tokens", "prompt_tokens", "prompt_tokens_details", "total_tokens"}
 
 
 @pytest.mark.parametrize("given", ["hello", ["hello", "world"]], ids=["string", "array"])
