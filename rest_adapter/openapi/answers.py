@@ -115,9 +115,9 @@ def _openai_schemas() -> dict[str, Schema]:
     text_logprobs = record(
         {
             "text_offset": array(COUNT),
-            "token_logprobs": array(NUMBER),
+            "token_logprobs": array(either(NUMBER, NULL)),
             "tokens": array(STRING),
-            "top_logprobs": array({"type": "object", "additionalProperties": NUMBER}),
+            "top_logprobs": array(either({"type": "object", "additionalProperties": NUMBER}, NULL)),
         }
     )
     choice = {
@@ -138,6 +138,11 @@ def _openai_schemas() -> dict[str, Schema]:
         "index": COUNT,
         "logprobs": either(text_logprobs, NULL),
         "text": STRING,
+    }
+    candidate = record({"decoded_token": STRING, "logprob": NUMBER, "rank": COUNT})
+    prompt_logprobs = {
+        "prompt_logprobs": array(either({"type": "object", "additionalProperties": candidate}, NULL))
+        | {"description": "By token id, for each token of the prompt; nothing for the first."}
     }
     chunk_extras: dict[str, Schema] = {
         "completion_probabilities": probabilities,
@@ -176,7 +181,7 @@ def _openai_schemas() -> dict[str, Schema]:
         "TextCompletion": record(
             {
                 **_envelope("text_completion"),
-                "choices": array(record(text_choice)),
+                "choices": array(record(text_choice | prompt_logprobs, optional=("prompt_logprobs",))),
                 "usage": ref("Usage"),
                 "completion_probabilities": probabilities,
             },

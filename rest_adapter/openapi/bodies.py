@@ -22,7 +22,7 @@ from rest_adapter.translate.embedding import UNNAMED_MODEL as UNNAMED_EMBEDDING_
 from rest_adapter.translate.fields import UINT32
 from rest_adapter.translate.openai_options import MAX_CHOICES, UNNAMED_MODEL
 from rest_adapter.translate.prompt import MAX_PROMPTS
-from rest_adapter.translate.text_completion import DEFAULT_MAX_TOKENS, MAX_LOGPROBS
+from rest_adapter.translate.text_completion import DEFAULT_MAX_TOKENS, MAX_LOGPROBS, MAX_PROMPT_LOGPROBS
 
 _TOKENS = array(token_id())
 _TEXT_OR_TOKEN = either(STRING, token_id())
@@ -92,7 +92,12 @@ def text_completion_body() -> Schema:
             "suffix": option(STRING, "What comes after the text to be made; for models that can fill gaps."),
             **_openai_options(),
             "best_of": option(choices, "As many as n: all answers that are made are given."),
-            "echo": option(BOOLEAN, "Begin each answer with its prompt; not together with logprobs.", default=False),
+            "echo": option(
+                BOOLEAN,
+                "Begin each answer with its prompt. With logprobs the lists begin with the prompt's tokens, of which "
+                f"the first has none; logprobs is {MAX_PROMPT_LOGPROBS} at most then, and suffix is not allowed.",
+                default=False,
+            ),
             "max_completion_tokens": option(integer(), "The same as max_tokens, and before it."),
             "max_tokens": option(
                 integer(),
@@ -102,6 +107,11 @@ def text_completion_body() -> Schema:
             "logprobs": option(
                 either(integer((0, MAX_LOGPROBS)), {"const": False}),
                 "Tell the log-probability of each token, and so many of the most probable tokens at its position.",
+            ),
+            "prompt_logprobs": option(
+                either(integer((0, MAX_PROMPT_LOGPROBS)), {"const": False}),
+                "Tell the log-probability of each token of the prompt, and so many of the most probable tokens at its "
+                "place, beside each answer; not in streams, and as many as logprobs if both are given.",
             ),
             "messages": option(_EMPTY_LIST, "For /v1/chat/completions only: refused unless it is empty."),
             "top_logprobs": option(integer((0, 0)), "For /v1/chat/completions only: refused unless it is 0."),

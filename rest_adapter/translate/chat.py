@@ -18,7 +18,7 @@ from rest_adapter.translate.openai_options import (
     refuse_unsupported,
     set_openai_defaults,
 )
-from rest_adapter.translate.options import apply_options, read_timeout_s
+from rest_adapter.translate.options import apply_options, read_timeout_s, refuse_prompt_logprobs
 from rest_adapter.translate.overflow import read_overflow
 from slotline.v1.generation_pb2 import GenerateRequest
 from slotline.v1.prompt_pb2 import ChatMessage, ChatPrompt
@@ -67,6 +67,7 @@ def read_chat(body: Mapping[str, object], *, truncates: bool = False) -> ChatCal
     read_overflow(request, body, truncates=truncates)
     set_openai_defaults(request)
     # The system message is part of the conversation; a key meant for the other routes is left out.
+    refuse_prompt_logprobs(body)
     apply_options(request, {name: value for name, value in body.items() if name != "system_prompt"})
     read_max_tokens(request, body)
     request.stop.texts.append(_CHATML_END)

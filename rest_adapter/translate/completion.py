@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rest_adapter.errors import RpcFailure
 from rest_adapter.translate.fields import read_bool, refusal
 from rest_adapter.translate.jsontext import JsonObject
-from rest_adapter.translate.options import apply_options, json_name, read_timeout_s
+from rest_adapter.translate.options import apply_options, json_name, read_timeout_s, refuse_prompt_logprobs
 from rest_adapter.translate.outcome import Outcome, check_finished, unfinished
 from rest_adapter.translate.overflow import read_overflow
 from rest_adapter.translate.prompt import Part, Prompt, put_parts, read_mixed, read_prompts, requests_for
@@ -196,6 +196,7 @@ class _Answer:
 def _template(body: Mapping[str, object]) -> GenerateRequest:
     request = GenerateRequest()
     read_overflow(request, body, truncates=True)
+    refuse_prompt_logprobs(body)
     apply_options(request, body)
     return request
 

@@ -13,25 +13,33 @@ class PlacedTokens:
     """The tokens of one answer and where each one's text begins, counted in characters.
 
     A token goes out once its first character has: what a stop text cut off never does.
+
+    Args:
+        start: characters of the text before the first token.
+        keeps_control: whether control tokens, which have no text, go out at the end; they are left out otherwise.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, start: int = 0, *, keeps_control: bool = False) -> None:
         self._decoder = getincrementaldecoder("utf-8")("replace")
-        self._tokens_end = 0
-        self._text_end = 0
+        self._keeps_control = keeps_control
+        self._tokens_end = start
+        self._text_end = start
         self._waiting: deque[tuple[int, Token]] = deque()
 
     def add(self, tokens: Iterable[Token], text: str) -> None:
-        """Take more tokens and more of the text. Control tokens have no text and are left out."""
+        """Take more tokens and more of the text."""
         self._text_end += len(text)
         for token in tokens:
-            if token.piece:
+            if token.piece or self._keeps_control:
                 self._waiting.append((self._tokens_end, token))
                 self._tokens_end += len(self._decoder.decode(token.piece))
 
-    def take(self) -> list[tuple[int, Token]]:
-        """The tokens that have come since the last time, each after its place in the text."""
+    def take(self, *, rest: bool = False) -> list[tuple[int, Token]]:
+        """The tokens that have come since the last time, each after its place in the text.
+
+        With ``rest`` all of them, those that stand behind the end of the text included.
+        """
         taken: list[tuple[int, Token]] = []
-        while self._waiting and self._waiting[0][0] < self._text_end:
+        while self._waiting and (rest or self._waiting[0][0] < self._text_end):
             taken.append(self._waiting.popleft())
         return taken

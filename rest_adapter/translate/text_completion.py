@@ -26,6 +26,7 @@ from slotline.v1.generation_pb2 import GenerateRequest
 DEFAULT_MAX_TOKENS = 16
 # As many as the core reports.
 MAX_LOGPROBS = 100
+MAX_PROMPT_LOGPROBS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ class TextCompletionCall:
         model: the model's name as the client wrote it; answers repeat it, whatever is served.
         is_stream: the answer is a stream of chunks.
         includes_usage: the stream ends with a chunk that counts tokens.
-        wants_logprobs: tokens come with their log-probabilities.
+        wants_logprobs: tokens come with their log-probabilities, and so do those of a prompt that is echoed.
+        wants_prompt_logprobs: each answer has the log-probabilities of its prompt beside it.
         wants_echo: the text of the prompt comes before each answer.
         timeout_s: seconds that the whole generation may take, or None.
     """
@@ -51,8 +53,14 @@ class TextCompletionCall:
     is_stream: bool
     includes_usage: bool
     wants_logprobs: bool
+    wants_prompt_logprobs: bool
     wants_echo: bool
     timeout_s: float | None
+
+    @property
+    def scores_echo(self) -> bool:
+        """Whether the tokens of the prompt come before those of the answer."""
+        return self.wants_echo and self.wants_logprobs
 
     def echoes(self) -> Iterator[tuple[Part, ...]]:
         """What comes before the answers to each prompt: texts, and token ids to make texts of."""
@@ -93,11 +101,16 @@ def read_text_completion(body: Mapping[str, object], *, truncates: bool = False)
     read_response_format(template, body.get("response_format"))
     wants_logprobs = _read_logprobs(template, body.get("logprobs"))
     wants_echo = read_flag(body, "echo")
-    if wants_echo and wants_logprobs:
-        raise InvalidRequest("echo", "true is not allowed together with logprobs: prompt tokens have none here")
-    requests = requests_for(template, prompts)
+    is_stream = read_flag(body, "stream")
     suffix = body.get("suffix")
-    if suffix is not None and read_str("suffix", suffix):
+    has_suffix = suffix is not None and read_str("suffix", suffix) != ""
+    if wants_echo and wants_logprobs:
+        if has_suffix:
+            raise InvalidRequest("echo", "true is not allowed together with logprobs and suffix; leave one of them out")
+        _score_prompt(template, "logprobs", body["logprobs"])
+    wants_prompt_logprobs = _read_prompt_logprobs(template, body, is_stream=is_stream)
+    requests = requests_for(template, prompts)
+    if has_suffix:
         for request, prompt in zip(requests, prompts.items, strict=True):
             put_parts(request.infill.prefix, prompt.parts)
             put_parts(request.infill.suffix, (read_str("suffix", suffix),))
@@ -106,9 +119,10 @@ def read_text_completion(body: Mapping[str, object], *, truncates: bool = False)
         prompts=prompts.items,
         n_choices=n_choices,
         model=read_model(body),
-        is_stream=read_flag(body, "stream"),
+        is_stream=is_stream,
         includes_usage=read_include_usage(body),
         wants_logprobs=wants_logprobs,
+        wants_prompt_logprobs=wants_prompt_logprobs,
         wants_echo=wants_echo,
         timeout_s=read_timeout_s(body),
     )
@@ -117,7 +131,8 @@ def read_text_completion(body: Mapping[str, object], *, truncates: bool = False)
 def in_json_terms(failure: RpcFailure, call: TextCompletionCall) -> RpcFailure:
     """A failure of Generate that names the fields of the body, and the prompt among several."""
     prompt = call.prompts[failure.call]
-    return failure.renamed(lambda path: prompt.place(_json_path(path)))
+    about_prompt = "prompt_logprobs" if call.wants_prompt_logprobs else "logprobs"
+    return failure.renamed(lambda path: prompt.place(_json_path(path, about_prompt)))
 
 
 def _refuse_chat(body: Mapping[str, object]) -> None:
@@ -142,10 +157,35 @@ def _read_logprobs(request: GenerateRequest, value: object) -> bool:
     return True
 
 
-def _json_path(path: str) -> str:
+def _read_prompt_logprobs(request: GenerateRequest, body: Mapping[str, object], *, is_stream: bool) -> bool:
+    value, logprobs = body.get("prompt_logprobs"), body.get("logprobs")
+    if value is None or value is False:
+        return False
+    if is_stream:
+        raise InvalidRequest("prompt_logprobs", "is not allowed in a stream; send echo and logprobs there")
+    _score_prompt(request, "prompt_logprobs", value)
+    if logprobs is not None and logprobs is not False and logprobs != value:
+        raise refusal("prompt_logprobs", value, f"{logprobs}, as many as logprobs")
+    return True
+
+
+def _score_prompt(request: GenerateRequest, name: str, value: object) -> None:
+    """Ask for the prompt's log-probabilities with so many candidates."""
+    if value is True:
+        raise refusal(name, value, f"an integer from 0 to {MAX_PROMPT_LOGPROBS}")
+    number = read_int(name, value)
+    if not 0 <= number <= MAX_PROMPT_LOGPROBS:
+        raise refusal(name, value, f"0 to {MAX_PROMPT_LOGPROBS}, for a prompt")
+    request.output.prompt_logprobs = True
+    request.output.top_logprobs = number
+
+
+def _json_path(path: str, about_prompt: str) -> str:
     if path.startswith("infill.suffix"):
         return "suffix"
     # Positions among the parts say nothing about positions in the array that they were made of.
     if path.startswith("infill"):
         return "prompt"
+    if path == "output.prompt_logprobs":
+        return about_prompt
     return "logprobs" if path == "output.top_logprobs" else json_name(path)

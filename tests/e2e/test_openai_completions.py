@@ -183,12 +183,75 @@ def test_a_suffix_needs_a_model_with_infill_tokens(client: openai.OpenAI) -> Non
 
 @pytest.mark.parametrize(
     ("body", "name"),
-    [({"best_of": 2}, "best_of"), ({"echo": True, "logprobs": 1}, "echo"), ({"logprobs": 101}, "logprobs")],
+    [({"best_of": 2}, "best_of"), ({"echo": True, "logprobs": 21}, "logprobs"), ({"logprobs": 101}, "logprobs")],
 )
 def test_what_cannot_be_done_is_refused_by_name(client: openai.OpenAI, body: dict[str, Any], name: str) -> None:
     with pytest.raises(openai.BadRequestError) as raised:
         client.completions.create(prompt=PROMPT, **GREEDY, **body)
     assert f"400 - {name}: " in raised.value.message
+
+
+@pytest.mark.parametrize("as_ids", [False, True])
+def test_a_prompt_is_scored_without_generating(client: openai.OpenAI, server: Server, as_ids: bool) -> None:
+    ids = token_ids(server, PROMPT)
+    prompt: Any = ids if as_ids else PROMPT
+    (choice,) = client.completions.create(prompt=prompt, max_tokens=0, echo=True, logprobs=2, **GREEDY).choices
+    assert (choice.text, choice.finish_reason) == (PROMPT, "length")
+    check_places(choice.logprobs, PROMPT)
+    assert choice.logprobs is not None
+    assert choice.logprobs.token_logprobs is not None
+    assert choice.logprobs.top_logprobs is not None
+    assert len(choice.logprobs.token_logprobs) == len(ids)
+    assert choice.logprobs.token_logprobs[0] is choice.logprobs.top_logprobs[0] is None
+    assert all(logprob < 0 for logprob in choice.logprobs.token_logprobs[1:])
+    assert all(2 <= len(top) <= 3 for top in choice.logprobs.top_logprobs[1:])
+
+
+def scores(logprobs: Logprobs | None) -> list[float]:
+    """The log-probabilities that there are."""
+    assert logprobs is not None
+    assert logprobs.token_logprobs is not None
+    return [logprob for logprob in logprobs.token_logprobs if logprob is not None]
+
+
+def test_an_answer_scored_as_a_prompt_is_as_probable_as_when_it_was_made(client: openai.OpenAI) -> None:
+    options = {"echo": True, "logprobs": 1, **GREEDY}
+    (made,) = client.completions.create(prompt=COUNTING, max_tokens=12, **options).choices
+    check_places(made.logprobs, made.text)
+    (scored,) = client.completions.create(prompt=made.text, max_tokens=0, **options).choices
+    assert made.logprobs is not None
+    assert scored.logprobs is not None
+    assert scored.logprobs.tokens == made.logprobs.tokens
+    assert sum(scores(scored.logprobs)) == pytest.approx(sum(scores(made.logprobs)), abs=0.2)
+
+
+def test_a_stream_with_scores_is_the_whole_answer_in_pieces(client: openai.OpenAI) -> None:
+    options = {"prompt": [COUNTING, PROMPT], "max_tokens": 3, "n": 2, "echo": True, "logprobs": 1, **GREEDY}
+    whole = {choice.index: choice for choice in client.completions.create(**options).choices}
+    texts: dict[int, str] = dict.fromkeys(whole, "")
+    numbers: dict[int, list[float]] = {index: [] for index in whole}
+    for chunk in client.completions.create(stream=True, **options):
+        for choice in chunk.choices:
+            texts[choice.index] += choice.text
+            numbers[choice.index] += scores(choice.logprobs) if choice.logprobs else []
+    assert texts == {index: choice.text for index, choice in whole.items()}
+    for index, choice in whole.items():
+        check_places(choice.logprobs, choice.text)
+        assert numbers[index] == pytest.approx(scores(choice.logprobs), abs=0.2)
+
+
+def test_prompt_logprobs_stand_beside_the_answer(server: Server) -> None:
+    ids = token_ids(server, PROMPT)
+    body = {"prompt": [ids], "max_tokens": 1, "temperature": 0, "prompt_logprobs": 1}
+    answer = requests.post(f"{server.rest_url}/v1/completions", json=body, timeout=PATIENCE_S)
+    first, *others = answer.json()["choices"][0]["prompt_logprobs"]
+    assert first is None
+    for token, entry in zip(ids[1:], others, strict=True):
+        assert {1, entry[str(token)]["rank"]} == {candidate["rank"] for candidate in entry.values()}
+    for path in ("/completion", "/infill", "/v1/chat/completions"):
+        refused = requests.post(server.rest_url + path, json={"prompt_logprobs": 1}, timeout=PATIENCE_S)
+        assert refused.status_code == 400
+        assert "prompt_logprobs" in refused.text
 
 
 def test_chat_with_logprobs(client: openai.OpenAI) -> None:

@@ -12,6 +12,7 @@ from slotline.v1.generation_pb2 import (
     GenerateResponse,
     GenerationSettings,
     Piece,
+    PromptTokens,
     Timings,
 )
 from slotline.v1.sampling_pb2 import SamplerList, SamplerType, SamplingParams
@@ -61,8 +62,12 @@ def settings(**changes: object) -> GenerationSettings:
     return result
 
 
-def accepted(slot_id: int = 0) -> GenerateResponse:
-    return GenerateResponse(accepted=Accepted(model=MODEL, slot_id=slot_id, prompt_tokens=2))
+def accepted(slot_id: int = 0, prompt_tokens: int = 2) -> GenerateResponse:
+    return GenerateResponse(accepted=Accepted(model=MODEL, slot_id=slot_id, prompt_tokens=prompt_tokens))
+
+
+def prompt_tokens(*tokens: Token) -> GenerateResponse:
+    return GenerateResponse(prompt=PromptTokens(tokens=tokens))
 
 
 def piece(text: str, *tokens: Token) -> Piece:

@@ -177,7 +177,10 @@ def test_what_the_answer_needs_to_know() -> None:
         ({"best_of": 2}, "best_of"),
         ({"logprobs": True}, "logprobs"),
         ({"logprobs": 101}, "logprobs"),
-        ({"echo": True, "logprobs": 1}, "echo"),
+        ({"echo": True, "logprobs": 21}, "logprobs"),
+        ({"echo": True, "logprobs": 1, "suffix": "."}, "echo"),
+        ({"prompt_logprobs": 21}, "prompt_logprobs"),
+        ({"prompt_logprobs": 1, "stream": True}, "prompt_logprobs"),
         ({"echo": 1}, "echo"),
     ],
 )
@@ -231,3 +234,30 @@ def test_any_body_is_either_translated_or_refused_by_name(body: dict[str, object
     else:
         assert len(call.requests) == len(call.prompts) > 0
         assert all(request.WhichOneof("prompt") for request in call.requests)
+
+
+@pytest.mark.parametrize(
+    ("body", "asks", "top"),
+    [
+        ({"echo": True}, False, None),
+        ({"logprobs": 2}, False, 2),
+        ({"echo": True, "logprobs": 2}, True, 2),
+        ({"echo": True, "logprobs": 0, "stream": True}, True, 0),
+        ({"prompt_logprobs": 3}, True, 3),
+        ({"prompt_logprobs": 3, "logprobs": 3}, True, 3),
+        ({"prompt_logprobs": False}, False, None),
+        ({"prompt_logprobs": None}, False, None),
+    ],
+)
+def test_a_prompts_log_probabilities_are_asked_for(body: dict[str, object], asks: bool, top: int | None) -> None:
+    (request,) = read(**body).requests
+    assert request.output.prompt_logprobs is asks
+    assert (request.output.top_logprobs if request.output.HasField("top_logprobs") else None) == top
+
+
+def test_a_refused_report_about_a_prompt_names_the_field_that_asked_for_it() -> None:
+    failure = RpcFailure(
+        StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT", "", violations=(("output.prompt_logprobs", "too many"),)
+    )
+    for body, name in (({"echo": True, "logprobs": 1}, "logprobs"), ({"prompt_logprobs": 1}, "prompt_logprobs")):
+        assert in_json_terms(failure, read(**body)).violations == ((name, "too many"),)

@@ -19,7 +19,7 @@ def tokens(*pieces: bytes) -> list[Token]:
 def offsets_of(*pieces: bytes, text: str) -> list[int]:
     logprobs = TextLogprobs()
     logprobs.add(tokens(*pieces), text)
-    taken = logprobs.take()
+    taken = logprobs.take().json()
     return [] if taken is None else list(taken["text_offset"])
 
 
@@ -47,12 +47,12 @@ def test_offsets(pieces: tuple[bytes, ...], text: str, offsets: list[int]) -> No
 def test_a_token_waits_until_its_text_has_come() -> None:
     logprobs = TextLogprobs()
     logprobs.add(tokens(b"a", b"E"), "a")
-    first = logprobs.take()
+    first = logprobs.take().json()
     assert first is not None
     assert first["tokens"] == ["a"]
-    assert logprobs.take() is None
+    assert logprobs.take().json() is None
     logprobs.add(tokens(b"x"), "Ex")
-    second = logprobs.take()
+    second = logprobs.take().json()
     assert second is not None
     assert (second["tokens"], second["text_offset"]) == (["E", "x"], [1, 2])
 
@@ -62,7 +62,7 @@ def with_top(chosen: tuple[bytes, float], *top: tuple[bytes, float]) -> dict[str
     record = Token(piece=chosen[0], logprob=chosen[1])
     record.top_logprobs.extend(TokenLogprob(piece=one, logprob=value) for one, value in top)
     logprobs.add([record], chosen[0].decode(errors="replace"))
-    taken = logprobs.take()
+    taken = logprobs.take().json()
     assert taken is not None
     (entry,) = taken["top_logprobs"]
     assert isinstance(entry, dict)
@@ -97,6 +97,6 @@ def test_streamed_tokens_are_those_of_the_whole_answer(text: str, cuts: list[int
     offsets: list[int] = []
     for one in tokens(*pieces):
         streamed.add([one], decoder.decode(one.piece))
-        offsets.extend((streamed.take() or {"text_offset": []})["text_offset"])
+        offsets.extend((streamed.take().json() or {"text_offset": []})["text_offset"])
     assert offsets == offsets_of(*pieces, text=text)
     assert len(offsets) == len(pieces)
