@@ -1,10 +1,11 @@
-"""API keys of clients: ``Authorization: Bearer KEY``."""
+"""API keys of clients: ``Authorization: Bearer KEY`` or ``X-Api-Key: KEY``."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import logging
+import re
 from collections.abc import Iterable
 
 from flask import request
@@ -13,7 +14,8 @@ from rest_adapter.errors import Unauthorized
 
 logger = logging.getLogger(__name__)
 
-_SCHEME = b"Bearer "
+# The scheme may be written in any case, and followed by any number of blanks.
+_BEARER = re.compile(rb"bearer +(.*)", re.IGNORECASE | re.DOTALL)
 
 
 class ApiKeys:
@@ -58,7 +60,7 @@ class ApiKeys:
         )
         raise Unauthorized(
             'Authorization: this header is missing or holds no valid API key; allowed is "Bearer KEY" with a key of '
-            "this server"
+            "this server, or X-Api-Key: KEY without it"
         )
 
 
@@ -67,8 +69,19 @@ def name_of_key(key: bytes) -> str:
     return hashlib.sha256(b"slotline tenant " + key).hexdigest()
 
 
+def key_in(authorization: bytes | None, api_key: bytes | None) -> bytes | None:
+    """The key in the values of ``Authorization`` and ``X-Api-Key``, right or wrong; None if there is none.
+
+    The second counts if the first is missing or of another scheme, such as a proxy's own.
+    """
+    found = None if authorization is None else _BEARER.fullmatch(authorization.strip(b" "))
+    if found is not None:
+        return found[1]
+    return None if api_key is None else api_key.strip(b" ")
+
+
 def _presented_key() -> bytes | None:
     """The key that the current request presents, right or wrong; None without one."""
     # WSGI decodes headers as Latin-1, so this gives the bytes that were sent.
-    presented = request.headers.get("Authorization", "").encode("latin-1", errors="replace")
-    return presented.removeprefix(_SCHEME) if presented.startswith(_SCHEME) else None
+    values = (request.headers.get(name) for name in ("Authorization", "X-Api-Key"))
+    return key_in(*(None if value is None else value.encode("latin-1", errors="replace") for value in values))

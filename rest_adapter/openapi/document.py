@@ -20,6 +20,7 @@ VERSION = "3.1.0"
 API_VERSION = "1"
 
 _KEY = "apiKey"
+_KEY_HEADER = "apiKeyHeader"
 # Flask's way to write a variable part of a path.
 _VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")
 _ABOUT = """\
@@ -41,7 +42,8 @@ a request line that is too long with 414.
 * HEAD is answered on every path that has GET, OPTIONS on every path at all.
 * All routes are described here. Those that a server was started without answer 404 (`/slots`, `/metrics`) or 501 \
 (embeddings).
-* If the server was started with API keys, routes that are marked so want one as `Authorization: Bearer KEY`.
+* If the server was started with API keys, routes that are marked so want one as `Authorization: Bearer KEY` or \
+`X-Api-Key: KEY`.
 """
 
 
@@ -64,7 +66,8 @@ def document(routes: Iterable[Route]) -> Schema:
             "schemas": {**answer_schemas(), **error_schemas()},
             "responses": error_answers(),
             "securitySchemes": {
-                _KEY: {"type": "http", "scheme": "bearer", "description": "A key of the server, if it has any."}
+                _KEY: {"type": "http", "scheme": "bearer", "description": "A key of the server, if it has any."},
+                _KEY_HEADER: {"type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "The same."},
             },
         },
     }
@@ -90,7 +93,7 @@ def _operation(path: str, operation: Operation, *, is_public: bool) -> Schema:
         "summary": operation.summary,
         "description": operation.words.strip(),
         # Without API keys, no route needs one.
-        "security": [] if is_public else [{}, {_KEY: []}],
+        "security": [] if is_public else [{}, {_KEY: []}, {_KEY_HEADER: []}],
         "responses": {
             **{str(status): _answer(status, content) for status, content in operation.answers.items()},
             **error_refs(operation.errors, is_openai=is_openai_path(path)),

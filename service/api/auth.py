@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +20,12 @@ from service.errors import Unauthenticated
 logger = logging.getLogger(__name__)
 
 METADATA_KEY = "authorization"
+API_KEY_METADATA_KEY = "x-api-key"
 Metadata = Iterable[tuple[str, str | bytes]]
 #: Probes of load balancers and containers have no keys; this service tells nothing but a state.
 OPEN_PREFIX = "/grpc.health.v1.Health/"
-_SCHEME = b"Bearer "
+# The scheme may be written in any case, and followed by any number of blanks.
+_BEARER = re.compile(rb"bearer +(.*)", re.IGNORECASE | re.DOTALL)
 
 if TYPE_CHECKING:
     _Handler = grpc.RpcMethodHandler[Any, Any]
@@ -58,11 +61,28 @@ class ApiKeyInterceptor(grpc.aio.ServerInterceptor):
 
 def presented_key(metadata: Metadata | None) -> bytes | None:
     """The key that a call presents, right or wrong; None if it presents none, or several."""
-    values = [value for name, value in metadata or () if name == METADATA_KEY]
-    if len(values) != 1:
+    pairs = tuple(metadata or ())
+    authorizations, api_keys = (_values(pairs, name) for name in (METADATA_KEY, API_KEY_METADATA_KEY))
+    if len(authorizations) > 1 or len(api_keys) > 1:
         return None
-    presented = values[0] if isinstance(values[0], bytes) else values[0].encode(errors="replace")
-    return presented.removeprefix(_SCHEME) if presented.startswith(_SCHEME) else None
+    return key_in(next(iter(authorizations), None), next(iter(api_keys), None))
+
+
+def key_in(authorization: bytes | None, api_key: bytes | None) -> bytes | None:
+    """The key in the values of ``authorization`` and ``x-api-key``, right or wrong; None if there is none.
+
+    The second counts if the first is missing or of another scheme, such as a proxy's own. The REST adapter reads its
+    headers in the same way.
+    """
+    found = None if authorization is None else _BEARER.fullmatch(authorization.strip(b" "))
+    if found is not None:
+        return found[1]
+    return None if api_key is None else api_key.strip(b" ")
+
+
+def _values(metadata: Metadata, name: str) -> list[bytes]:
+    values = (value for key, value in metadata if key == name)
+    return [value if isinstance(value, bytes) else value.encode(errors="replace") for value in values]
 
 
 def _refusal(method: str) -> _Handler:
@@ -73,7 +93,7 @@ def _refusal(method: str) -> _Handler:
         async with RpcCall(method, context):
             raise Unauthenticated(
                 f"metadata {METADATA_KEY}: is missing or holds no valid API key; allowed is "
-                '"Bearer KEY" with a key of this server'
+                f'"Bearer KEY" with a key of this server, or {API_KEY_METADATA_KEY} with a key without it'
             )
 
     return grpc.stream_stream_rpc_method_handler(refuse)

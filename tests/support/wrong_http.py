@@ -80,14 +80,13 @@ def _keys() -> Iterator[WrongRequest]:
         "beginning": (f"Authorization: Bearer {KEY[:-1]}",),
         "longer": (f"Authorization: Bearer {KEY}x",),
         "upper case": (f"Authorization: Bearer {KEY.upper()}",),
-        "two blanks": (f"Authorization: Bearer  {KEY}",),
-        "lower scheme": (f"Authorization: bearer {KEY}",),
         "no scheme": (f"Authorization: {KEY}",),
         "Basic": ("Authorization: Basic c2stOng=",),
         "twice": (f"Authorization: Bearer {KEY}", f"Authorization: Bearer {KEY}"),
         "Latin-1": ("Authorization: Bearer \xff\xfe",),
         "long": ("Authorization: Bearer " + "k" * 20_000,),
-        "other header": (f"X-Api-Key: {KEY}",),
+        "other header": (f"Api-Key: {KEY}",),
+        "other key in the other header": ("X-Api-Key: sk-other",),
         "underscore": (f"Authorization_: Bearer {KEY}",),
     }
     words = ("Authorization", "Bearer KEY")

@@ -175,7 +175,7 @@ def test_the_marks_on_routes_that_need_a_key() -> None:
     open_paths = {path for route in ROUTES if route.is_public for path in route.paths}
     for path, methods in DOCUMENT["paths"].items():
         for operation in methods.values():
-            assert operation["security"] == ([] if path in open_paths else [{}, {"apiKey": []}])
+            assert operation["security"] == ([] if path in open_paths else [{}, {"apiKey": []}, {"apiKeyHeader": []}])
             assert ("401" in operation["responses"]) is (path not in open_paths)
 
 
