@@ -52,6 +52,7 @@ def create_app(
         ResponseCounts(),
         ApiKeys(config.api_keys),
         ROUTES,
+        may_change_system_prompt=config.allow_system_prompt or bool(config.api_keys) or is_loopback,
     )
     for route in ROUTES:
         for path in route.paths:

@@ -22,6 +22,8 @@ class RestConfig:
             ``origins.checked_origin`` gives them.
         allowed_hosts: names by which a server without API keys may be asked for where only this machine reaches it,
             beside localhost and its own, as ``origins.checked_host`` gives them.
+        allow_system_prompt: whether clients without API keys may replace the system prompt of all slots even where
+            others than this machine reach the server.
         static_path: directory whose files take precedence over every GET route, or None.
         header_timeout_s: seconds from the first byte of a request to the end of its headers; never more than
             ``timeout_s``.
@@ -47,6 +49,7 @@ class RestConfig:
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     cors_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
+    allow_system_prompt: bool = False
     static_path: str | None = None
     header_timeout_s: float = 20.0
     timeout_s: float = 600.0

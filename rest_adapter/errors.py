@@ -6,6 +6,7 @@ AdapterError
 ├── Unauthorized        a missing or wrong API key
 ├── Misdirected         a Host that is no name of this server
 ├── ForeignOrigin       a web page that may not use this server
+├── NotAllowed          a field of the JSON body that clients may not use on this adapter as it was started
 ├── Overloaded          this adapter serves as many generations as it may
 ├── Crowded             the place of the request's connection was needed before all of it had come
 ├── NotOffered          a route that is off as this adapter was started
@@ -63,6 +64,19 @@ class Misdirected(AdapterError):
 
 class ForeignOrigin(AdapterError):
     """A web page that may not use this server."""
+
+
+class NotAllowed(AdapterError):
+    """A field of the JSON body that clients may not use on this adapter as it was started.
+
+    Args:
+        name: the field.
+        reason: why, and what would allow it, to be read after the name.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name}: {reason}")
+        self.name = name
 
 
 class Overloaded(AdapterError):

@@ -20,6 +20,7 @@ from rest_adapter.errors import (
     ForeignOrigin,
     InvalidRequest,
     Misdirected,
+    NotAllowed,
     NotOffered,
     Overloaded,
     RpcFailure,
@@ -99,6 +100,8 @@ def http_error(error: AdapterError) -> HttpError:
             return HttpError(401, "authentication_error", error.message, code="invalid_api_key")
         case ForeignOrigin():
             return HttpError(403, "permission_error", error.message)
+        case NotAllowed():
+            return HttpError(403, "permission_error", error.message, param=error.name)
         case Misdirected():
             return HttpError(421, "invalid_request_error", error.message)
         case Overloaded():

@@ -53,7 +53,7 @@ STATUSES: Mapping[int, Status] = {
     403: Status(
         "Forbidden",
         ("permission_error",),
-        "A web page of an origin that may not use this server, or the core does not allow it.",
+        "A web page of an origin that may not use this server, or a system_prompt from somebody who may not set it.",
         {},
     ),
     404: Status(

@@ -106,7 +106,8 @@ _ABOUT: Mapping[str, tuple[object, str]] = {
     "grammar": ("", "GBNF grammar with a rule named root that the text must obey, at most 64 KiB."),
     "system_prompt": (
         _NONE,
-        "New system prompt of all slots, for this and later requests; only while all slots are idle.",
+        "New system prompt of all slots, for this and later requests; only while all slots are idle, and only with an "
+        "API key, on a server for its own machine, or on one with --allow-system-prompt.",
     ),
     "image_data": ([], "Ignored: no model with a vision projector can be served."),
 }

@@ -9,7 +9,7 @@ from flask import Response, request
 
 from rest_adapter.core import Core, ResponseStream
 from rest_adapter.disconnect import SOCKET_KEY, DisconnectWatch
-from rest_adapter.errors import RpcFailure
+from rest_adapter.errors import NotAllowed, RpcFailure
 from rest_adapter.http_errors import is_openai_path
 from rest_adapter.responses import json_response
 from rest_adapter.routes.limits import served_model, shorter
@@ -44,7 +44,7 @@ def answer_generation(
     been sent a sign of life, an event of the stream.
 
     Args:
-        requests: one per prompt.
+        requests: one per prompt, with the same options.
         make_reply: makes what puts the messages into the form of the route; it may ask the core for what it needs.
         is_stream: answer with events.
         timeout_s: the client's limit on the whole generation; the adapter's own may be shorter.
@@ -52,6 +52,12 @@ def answer_generation(
         in_json_terms: lets a failure of one of the calls name the fields of the body.
         last: bytes that end a stream without error.
     """
+    if requests[0].HasField("system_prompt") and not site.may_change_system_prompt:
+        raise NotAllowed(
+            "system_prompt",
+            "is the prompt of everybody, and others than this machine reach this server without an API key; start it "
+            "with --api-key, with --allow-system-prompt, or with --host 127.0.0.1",
+        )
     priority = priority_of(request.headers.getlist(PRIORITY_HEADER))
     heartbeat = Heartbeat(ping_s)
     with ExitStack() as cleanup:

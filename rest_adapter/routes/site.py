@@ -31,6 +31,7 @@ class Site:
 
     Attributes:
         routes: all of them.
+        may_change_system_prompt: whether those who may generate may replace the system prompt of all slots, too.
         reading: where large bodies are read, one after the other.
         writing: where large messages become JSON, one after the other.
     """
@@ -41,6 +42,7 @@ class Site:
     counts: ResponseCounts
     keys: ApiKeys
     routes: tuple[Route, ...]
+    may_change_system_prompt: bool = False
     reading: Aside = field(default_factory=Aside)
     writing: Aside = field(default_factory=Aside)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from rest_adapter.config import RestConfig
 from rest_adapter.origins import checked_host, checked_origin
+from slotline.cli.access import ACCESS
 from slotline.cli.api_keys import API_KEYS, api_key, api_key_file, api_keys_of
 from slotline.cli.core_options import DEFAULT_GRPC_ADDRESS
 from slotline.cli.options import Flag, Group, Value
@@ -137,7 +138,7 @@ CORE = Group(
     ),
 )
 
-REST_GROUPS = (GENERAL, CORE, REST, API_KEYS, STOPPING)
+REST_GROUPS = (GENERAL, CORE, REST, API_KEYS, ACCESS, STOPPING)
 
 
 _SETTINGS = (
@@ -146,6 +147,7 @@ _SETTINGS = (
     "core",
     "cors_origins",
     "allowed_hosts",
+    "allow_system_prompt",
     "static_path",
     "header_timeout_s",
     "timeout_s",

@@ -231,6 +231,7 @@ def test_addresses_of_the_core() -> None:
         (["--no-sse-done"], {"sse_done": False}),
         (["--metrics"], {"metrics": True}),
         (["--slots-endpoint-disable"], {"slots_endpoint": False}),
+        (["--allow-system-prompt"], {"allow_system_prompt": True}),
         (["--drain-timeout", "1"], {"drain_timeout_s": 1.0}),
     ],
 )

@@ -13,6 +13,7 @@ from rest_adapter.errors import (
     AdapterError,
     InvalidBody,
     InvalidRequest,
+    NotAllowed,
     NotOffered,
     Overloaded,
     RpcFailure,
@@ -76,6 +77,7 @@ def test_a_core_that_refuses_the_adapters_key_is_no_fault_of_the_client() -> Non
             1,
         ),
         (NotOffered("/metrics: off"), 404, "not_found_error", "/metrics: off", None),
+        (NotAllowed("a", "is not allowed"), 403, "permission_error", "a: is not allowed", None),
     ],
 )
 def test_our_own_errors(error: AdapterError, status: int, kind: str, message: str, retry_after_s: int | None) -> None:
@@ -212,6 +214,7 @@ FAILURE = StatusCode.INVALID_ARGUMENT
         (Unauthorized("no key"), "invalid_api_key", None),
         (Overloaded(7), "rate_limit_exceeded", None),
         (NotOffered("/metrics: off"), None, None),
+        (NotAllowed("a", "is not allowed"), None, "a"),
         (RpcFailure(StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL", "full"), "rate_limit_exceeded", None),
         (RpcFailure(StatusCode.NOT_FOUND, "MODEL_NOT_FOUND", "no such model"), "model_not_found", "model"),
         (

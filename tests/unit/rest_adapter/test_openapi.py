@@ -19,6 +19,7 @@ from rest_adapter.errors import (
     AdapterError,
     InvalidBody,
     InvalidRequest,
+    NotAllowed,
     NotOffered,
     Overloaded,
     RpcFailure,
@@ -284,6 +285,7 @@ def test_bounds_of_the_core() -> None:
         Unauthorized("a"),
         Overloaded(1),
         NotOffered("a"),
+        NotAllowed("a", "b"),
         *(
             RpcFailure(status, reason, "a")
             for status in StatusCode
