@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from flask import Response, request
@@ -18,6 +19,11 @@ BARE_JSON = "application/json"
 def json_response(value: object, *, status: int = 200, content_type: str = JSON) -> Response:
     """A value as JSON."""
     return Response(encode(value), status, content_type=content_type)
+
+
+def long_json_response(pieces: Sequence[bytes], *, content_type: str = JSON) -> Response:
+    """JSON text in pieces, which are written one by one, with a chance for others after each."""
+    return Response(pieces, 200, content_type=content_type)
 
 
 def error_response(error: HttpError) -> Response:

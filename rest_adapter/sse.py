@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Protocol
 
+from rest_adapter.aside import Aside
 from rest_adapter.core import ResponseStream
 from rest_adapter.errors import AdapterError, StreamClosed
 from rest_adapter.http_errors import HttpError, http_error
@@ -70,6 +71,7 @@ class EventStream:
         stream: the messages after it.
         reply: makes events of messages.
         heartbeat: says when the stream has been silent for too long.
+        aside: where messages are made into events that take long; None for those that do not.
         last: bytes after the last event of a stream without error.
         is_openai: whether an error has the OpenAI form.
         on_close: cancels what still runs; called once, also if the client left before the first event.
@@ -82,6 +84,7 @@ class EventStream:
         reply: Reply,
         heartbeat: Heartbeat,
         *,
+        aside: Aside | None = None,
         last: bytes,
         is_openai: bool = False,
         on_close: Callable[[], None],
@@ -90,6 +93,7 @@ class EventStream:
         self._stream = stream
         self._reply = reply
         self._heartbeat = heartbeat
+        self._aside = aside
         self._last = last
         self._is_openai = is_openai
         self._on_close = on_close
@@ -125,11 +129,14 @@ class EventStream:
             if message is None:
                 raise unfinished()
         while message is not None:
-            for data in self._reply.feed(*message):
-                yield event(data)
+            yield from self._of_message(*message)
             message = yield from self._next_message()
         for data in self._reply.closing_events():
             yield event(data)
+
+    def _of_message(self, number: int, response: GenerateResponse) -> Iterable[bytes]:
+        events = map(event, self._reply.feed(number, response))
+        return events if self._aside is None else self._aside.run(lambda: list(events))
 
     def _next_message(self) -> Generator[bytes, None, tuple[int, GenerateResponse] | None]:
         """The next message, None at the end; yields comments until it comes."""

@@ -9,14 +9,24 @@ from flask import Response, request
 logger = logging.getLogger(__name__)
 
 
+# Of a longer body the log has the beginning only: writing all of it would hold up everybody.
+_SHOWN_BYTES = 16 * 1024
+
+
 def log_request_body(raw: bytes) -> None:
     """Log the body of the current request."""
     if logger.isEnabledFor(logging.DEBUG):
-        logger.debug("request body", extra={"path": request.path, "body": raw.decode(errors="replace")})
+        logger.debug("request body", extra={"path": request.path, "body": _shown(raw)})
 
 
 def log_response_body(response: Response) -> None:
     """Log the body of the answer, unless it is a stream or a file."""
     if logger.isEnabledFor(logging.DEBUG) and not response.is_streamed and not response.direct_passthrough:
-        fields = {"path": request.path, "status": response.status_code, "body": response.get_data(as_text=True)}
+        fields = {"path": request.path, "status": response.status_code, "body": _shown(response.get_data())}
         logger.debug("response body", extra=fields)
+
+
+def _shown(body: bytes) -> str:
+    if len(body) <= _SHOWN_BYTES:
+        return body.decode(errors="replace")
+    return f"{body[:_SHOWN_BYTES].decode(errors='replace')}... ({len(body)} bytes in all)"

@@ -18,6 +18,8 @@ from rest_adapter.openapi.forms import (
     record,
     token_id,
 )
+from rest_adapter.translate.candidates import LEAST_UNLIMITED_TOKENS, MAX_CANDIDATES
+from rest_adapter.translate.fields import INT32
 from rest_adapter.translate.list_options import SAMPLER_NAMES
 from rest_adapter.translate.openai_options import set_openai_defaults
 from rest_adapter.translate.options import MAX_TIMEOUT_S, OPTIONS, SEEDS, Kind
@@ -40,6 +42,7 @@ _BIASED_TOKEN = {
 }
 # What is not simply of a kind, or narrower than its kind.
 _FORMS: Mapping[str, Schema] = {
+    "n_probs": integer((INT32[0], MAX_CANDIDATES)),
     "repeat_penalty": float32() | {"exclusiveMinimum": 0},
     "penalty_prompt": either(STRING, array(token_id())),
     "seed": integer(SEEDS),
@@ -92,7 +95,12 @@ _ABOUT: Mapping[str, tuple[object, str]] = {
     "samplers": (list(SAMPLER_NAMES), "The samplers in their order; unknown names are left out."),
     "n_predict": (-1, "Most tokens to generate; negative is no limit, 0 evaluates the prompt only."),
     "stop": ([], "Texts that end the generation and are left out of it."),
-    "n_probs": (0, "Tells so many of the most probable tokens at each position; at most the size of the vocabulary."),
+    "n_probs": (
+        0,
+        "Tells so many of the most probable tokens at each position; at most the size of the vocabulary, and its "
+        f"product with the most tokens, answers and prompts of the request at most {MAX_CANDIDATES}. Without a limit "
+        f"on tokens there must be room for {LEAST_UNLIMITED_TOKENS}, and the answer ends when it is used up.",
+    ),
     "n_keep": (0, "Tokens of the prompt that stay if truncate shortens it or shifts the context; negative keeps all."),
     "slot_id": (-1, "Slot to use if it is free; negative is any."),
     "cache_prompt": (

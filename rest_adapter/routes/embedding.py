@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
-import gevent
 from flask import Response, request
 
 from rest_adapter.core import EMBED, PendingAnswer
 from rest_adapter.disconnect import SOCKET_KEY, DisconnectWatch
 from rest_adapter.errors import RpcFailure, StreamClosed
-from rest_adapter.responses import JSON
+from rest_adapter.responses import long_json_response
 from rest_adapter.routes.limits import served_model, shorter
 from rest_adapter.routes.reading import understood
 from rest_adapter.routes.site import Site
 from rest_adapter.translate.embedding import EmbeddingCall, in_json_terms, read_embedding, read_openai_embeddings
 from rest_adapter.translate.embedding_reply import Vectors, embedding_parts, openai_parts
+from rest_adapter.translate.jsontext import joined
 from slotline.v1.embedding_pb2 import EmbedRequest, EmbedResponse
 
 _Parts = Callable[[EmbeddingCall, Vectors], Iterator[bytes]]
@@ -35,16 +35,7 @@ def embed_openai(site: Site) -> Response:
 def _answer(site: Site, call: EmbeddingCall, parts: _Parts) -> Response:
     with site.gate.passage():
         vectors = _Embedder(site, call).run()
-    return Response(_written(parts(call, vectors)), content_type=JSON)
-
-
-def _written(parts: Iterator[bytes]) -> bytes:
-    """The parts in one, with a chance for other requests after each."""
-    written = bytearray()
-    for part in parts:
-        written += part
-        gevent.sleep(0)
-    return bytes(written)
+    return long_json_response(site.writing.run(lambda: list(joined(parts(call, vectors)))))
 
 
 class _Embedder:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 
 from flask import Response, request
 
-from rest_adapter.core import Core, ResponseStream
+from rest_adapter.aside import Aside
+from rest_adapter.core import ResponseStream
 from rest_adapter.disconnect import SOCKET_KEY, DisconnectWatch
 from rest_adapter.errors import NotAllowed, RpcFailure
 from rest_adapter.http_errors import is_openai_path
-from rest_adapter.responses import json_response
+from rest_adapter.responses import json_response, long_json_response
 from rest_adapter.routes.limits import served_model, shorter
+from rest_adapter.routes.reading import SMALL_BODY_BYTES
 from rest_adapter.routes.site import Site
 from rest_adapter.sse import CONTENT_TYPE, EventStream, Heartbeat, Reply
+from rest_adapter.translate.candidates import candidates_per_token
+from rest_adapter.translate.jsontext import encode_in_pieces
 from rest_adapter.translate.list_options import drop_unknown_ids, mentions_token_ids
 from rest_adapter.translate.outcome import unfinished
 from rest_adapter.translate.priority import HEADER as PRIORITY_HEADER
@@ -23,6 +29,11 @@ from slotline.v1.generation_pb2 import GenerateRequest, GenerateResponse
 
 # For proxies that would collect events, and browsers that would keep the answer.
 _STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+
+# Each message takes milliseconds from so many probabilities per token on.
+HEAVY_CANDIDATES = 1024
+# Fewer ids than this are looked at in a few milliseconds.
+_FEW_IDS = 4096
 
 _Rename = Callable[[RpcFailure], RpcFailure]
 
@@ -63,18 +74,20 @@ def answer_generation(
     with ExitStack() as cleanup:
         cleanup.enter_context(site.gate.passage())
         reply = make_reply()
-        _drop_unknown_ids(site.core, requests)
+        _drop_unknown_ids(site, requests)
         limit_s = shorter(timeout_s, site.config.request_timeout_s)
         tenant = site.keys.tenant()
         started = site.core.generate(requests, deadline_s=limit_s, priority=priority, tenant=tenant)
         stream = _Renaming(started, in_json_terms)
         cleanup.callback(stream.close)
         cleanup.enter_context(DisconnectWatch(request.environ.get(SOCKET_KEY), stream.close))
+        per_token = candidates_per_token(requests[0])
+        aside = site.writing if per_token >= HEAVY_CANDIDATES else None
         if not is_stream:
-            for number, response in stream:
-                for _ in reply.feed(number, response):
-                    pass
-            return json_response(reply.result())
+            _collect(stream, reply, aside)
+            if per_token == 0 and sum(map(GenerateRequest.ByteSize, requests)) <= SMALL_BODY_BYTES:
+                return json_response(reply.result())
+            return long_json_response(site.writing.run(lambda: list(encode_in_pieces(reply.result()))))
         first = None
         if not heartbeat.is_due(stream):
             first = next(stream, None)
@@ -86,11 +99,25 @@ def answer_generation(
             stream,
             reply,
             heartbeat,
+            aside=aside,
             last=last,
             is_openai=is_openai_path(request.path),
             on_close=cleanup.pop_all().close,
         )
         return Response(body, content_type=CONTENT_TYPE, headers=_STREAM_HEADERS)
+
+
+def _collect(stream: ResponseStream, reply: Reply, aside: Aside | None) -> None:
+    """Feed all messages; where each takes long, beside the hub."""
+    for number, response in stream:
+        if aside is None:
+            _feed(reply, number, response)
+        else:
+            aside.run(partial(_feed, reply, number, response))
+
+
+def _feed(reply: Reply, number: int, response: GenerateResponse) -> None:
+    deque(reply.feed(number, response), maxlen=0)
 
 
 class _Renaming:
@@ -116,10 +143,20 @@ class _Renaming:
         self._stream.close()
 
 
-def _drop_unknown_ids(core: Core, requests: Sequence[GenerateRequest]) -> None:
+def _drop_unknown_ids(site: Site, requests: Sequence[GenerateRequest]) -> None:
     """Biases and penalties for tokens that do not exist are documented to be ignored; the core refuses them."""
     # All requests of one body have the same options.
-    if mentions_token_ids(requests[0]):
-        vocab_size = served_model(core).vocab_size
+    if not mentions_token_ids(requests[0]):
+        return
+    vocab_size = served_model(site.core).vocab_size
+    options = requests[0].sampling
+    n_ids = len(options.logit_bias) + len(options.penalty_prompt.token_ids.ids)
+
+    def drop() -> None:
         for one in requests:
             drop_unknown_ids(one, vocab_size)
+
+    if n_ids * len(requests) <= _FEW_IDS:
+        drop()
+    else:
+        site.reading.run(drop)

@@ -8,13 +8,16 @@ from rest_adapter.core import DETOKENIZE, TOKENIZE, Request, UnaryMethod
 from rest_adapter.core import Response as Answer
 from rest_adapter.disconnect import SOCKET_KEY, DisconnectWatch
 from rest_adapter.errors import RpcFailure
-from rest_adapter.responses import json_response
+from rest_adapter.responses import json_response, long_json_response
 from rest_adapter.routes.reading import understood
 from rest_adapter.routes.site import Site
-from rest_adapter.translate.tokenization import in_json_terms, read_detokenize, read_tokenize
+from rest_adapter.translate.jsontext import encode_in_pieces, joined
+from rest_adapter.translate.tokenization import in_json_terms, read_detokenize, read_tokenize, tokens_parts
 
 # The largest body takes about 20 s to tokenise.
 _TIMEOUT_S = 120.0
+# So many tokens or characters are written in a few milliseconds.
+_FEW = 1 << 14
 
 
 def tokenize(site: Site) -> Response:
@@ -22,7 +25,10 @@ def tokenize(site: Site) -> Response:
     asked = understood(site, read_tokenize)
     if asked is None:
         return json_response({"tokens": []})
-    return json_response({"tokens": list(_call(site, TOKENIZE, asked).ids)})
+    ids = _call(site, TOKENIZE, asked).ids
+    if len(ids) <= _FEW:
+        return json_response({"tokens": list(ids)})
+    return long_json_response(site.writing.run(lambda: list(joined(tokens_parts(ids)))))
 
 
 def detokenize(site: Site) -> Response:
@@ -30,7 +36,10 @@ def detokenize(site: Site) -> Response:
     asked = understood(site, read_detokenize)
     if not asked.ids:
         return json_response({"content": ""})
-    return json_response({"content": _call(site, DETOKENIZE, asked).text})
+    text = _call(site, DETOKENIZE, asked).text
+    if len(text) <= _FEW:
+        return json_response({"content": text})
+    return long_json_response(site.writing.run(lambda: list(encode_in_pieces({"content": text}))))
 
 
 def _call(site: Site, method: UnaryMethod[Request, Answer], asked: Request) -> Answer:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rest_adapter.errors import InvalidRequest, RpcFailure
+from rest_adapter.translate.candidates import bound_candidates
 from rest_adapter.translate.fields import read_int, read_list, read_object, read_str, refusal
 from rest_adapter.translate.jsontext import encode, show
 from rest_adapter.translate.openai_options import (
@@ -73,6 +74,8 @@ def read_chat(body: Mapping[str, object], *, truncates: bool = False) -> ChatCal
     request.stop.texts.append(_CHATML_END)
     n_choices = read_n(request, body)
     read_response_format(request, body.get("response_format"))
+    wants_logprobs = _read_logprobs(request, body)
+    bound_candidates(request)
     _read_messages(request.chat, body.get("messages"))
     request.chat.continue_final_message = _read_continue(request.chat, body)
     if "penalty_prompt" not in body:
@@ -82,7 +85,7 @@ def read_chat(body: Mapping[str, object], *, truncates: bool = False) -> ChatCal
         model=read_model(body),
         is_stream=read_flag(body, "stream"),
         includes_usage=read_include_usage(body),
-        wants_logprobs=_read_logprobs(request, body),
+        wants_logprobs=wants_logprobs,
         n_choices=n_choices,
         timeout_s=read_timeout_s(body),
     )

@@ -62,15 +62,14 @@ class ChatReply:
             "usage": usage_json((self._choices,)),
         }
         if self._wants_probabilities:
-            result["completion_probabilities"] = [
-                token_probabilities(token) for choice in self._choices for token in choice.tokens
-            ]
+            result["completion_probabilities"] = [entry for choice in self._choices for entry in choice.probabilities]
         return result
 
     def _take(self, delta: Delta) -> Iterator[JsonObject]:
         choice = self._choices[delta.index]
         for piece in delta.pieces:
-            choice.tokens.extend(piece.tokens)
+            if self._wants_probabilities:
+                choice.probabilities.extend(map(token_probabilities, piece.tokens))
             choice.placed.add(piece.tokens, piece.text)
             if not self._call.is_stream:
                 choice.texts.append(piece.text)
@@ -96,8 +95,8 @@ class ChatReply:
             placed = choice.placed.take()
             entry["logprobs"] = _logprobs(placed) if placed else None
         if self._wants_probabilities:
-            chunk["completion_probabilities"] = [token_probabilities(token) for token in choice.tokens]
-        choice.tokens.clear()
+            chunk["completion_probabilities"] = choice.probabilities.copy()
+        choice.probabilities.clear()
         return chunk
 
     def _envelope(self, kind: str) -> JsonObject:

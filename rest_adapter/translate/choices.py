@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from rest_adapter.translate.jsontext import JsonObject
+from rest_adapter.translate.jsontext import Encoded, JsonObject
 from rest_adapter.translate.outcome import Outcome, unfinished
 from slotline.v1.generation_pb2 import Finished
-from slotline.v1.tokens_pb2 import Token
 
 
 class Choice:
@@ -18,14 +17,14 @@ class Choice:
 
     Attributes:
         texts: the pieces of text of an answer that is not streamed.
-        tokens: the records that have not been sent yet.
+        probabilities: the entries of ``completion_probabilities`` that have not been sent yet.
         finished: how it ended, None until it has.
     """
 
     def __init__(self, index: int) -> None:
         self.index = index
         self.texts: list[str] = []
-        self.tokens: list[Token] = []
+        self.probabilities: list[Encoded] = []
         self.finished: Finished | None = None
 
     def end(self) -> Finished:

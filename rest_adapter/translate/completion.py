@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rest_adapter.errors import RpcFailure
+from rest_adapter.translate.candidates import bound_candidates
 from rest_adapter.translate.fields import read_bool, refusal
-from rest_adapter.translate.jsontext import JsonObject
+from rest_adapter.translate.jsontext import Encoded, JsonObject
 from rest_adapter.translate.options import apply_options, json_name, read_timeout_s, refuse_prompt_logprobs
 from rest_adapter.translate.outcome import Outcome, check_finished, unfinished
 from rest_adapter.translate.overflow import read_overflow
@@ -51,8 +52,10 @@ def read_completion(body: Mapping[str, object]) -> CompletionCall:
         InvalidRequest: a field has a value that is not allowed.
     """
     prompts = read_prompts(body.get("prompt"))
+    template = _template(body)
+    bound_candidates(template, len(prompts.items), tokens="n_predict")
     return CompletionCall(
-        requests=requests_for(_template(body), prompts),
+        requests=requests_for(template, prompts),
         prompts=prompts.items,
         is_multiple=prompts.is_multiple,
         is_stream=_is_stream(body),
@@ -67,6 +70,7 @@ def read_infill(body: Mapping[str, object]) -> CompletionCall:
         InvalidRequest: a field has a value that is not allowed.
     """
     request = _template(body)
+    bound_candidates(request, tokens="n_predict")
     request.infill.SetInParent()
     _put_side(request.infill.prefix, "input_prefix", body)
     _put_side(request.infill.suffix, "input_suffix", body)
@@ -130,7 +134,7 @@ class _Answer:
         self._wants_probabilities = request.output.n_probs > 0
         self._accepted = Accepted()
         self._texts: list[str] = []
-        self._probabilities: list[JsonObject] = []
+        self._probabilities: list[Encoded] = []
         self._finished: Finished | None = None
 
     def feed(self, response: GenerateResponse) -> Iterator[JsonObject]:
@@ -175,7 +179,7 @@ class _Answer:
         return result
 
     def _take(self, piece: Piece) -> Iterator[JsonObject]:
-        probabilities: Sequence[JsonObject] = ()
+        probabilities: Sequence[Encoded] = ()
         if self._wants_probabilities:
             probabilities = [token_probabilities(token) for token in piece.tokens]
             self._probabilities.extend(probabilities)

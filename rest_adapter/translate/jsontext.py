@@ -6,15 +6,29 @@ import codecs
 import json
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from rest_adapter.errors import InvalidBody
 
 JsonObject = dict[str, Any]
 
-_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+# Bytes of a piece, and entries of an array that are written at once.
+PIECE_BYTES = 1 << 16
+_STEP = 512
+
+
+def _not_json(value: object) -> NoReturn:
+    if isinstance(value, Encoded):
+        raise _HoldsEncoded
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+_ENCODER = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_not_json
+)
 # For error messages: what a client wrote as 1e999 is shown as Infinity, not as the null that answers have for it.
 _SHOWING = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 _SHOWN = 60
@@ -24,13 +38,81 @@ _decode_text = codecs.getdecoder("utf-8-sig")
 HALVES = (b"\\ud", b"\\uD")
 
 
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A value that is JSON text already; it may stand for a value in what is encoded."""
+
+    text: bytes
+
+
+class _HoldsEncoded(Exception):
+    """A value that was to be encoded at once holds text already."""
+
+
 def encode(value: object) -> bytes:
     """JSON text as UTF-8. Infinities and NaN become null."""
     try:
         text = _ENCODER.encode(value)
+    except _HoldsEncoded:
+        return b"".join(_small_pieces(value))
     except ValueError:
         text = _ENCODER.encode(_without_non_finite(value))
     return text.encode()
+
+
+def encode_in_pieces(value: object) -> Iterator[bytes]:
+    """The same text in pieces of about ``PIECE_BYTES``; each takes a moment only, however large the value is."""
+    return joined(_small_pieces(value))
+
+
+def joined(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in fewer pieces, of about ``PIECE_BYTES``: each is a write of its own later."""
+    pieces: list[bytes] = []
+    size = 0
+    for part in parts:
+        pieces.append(part)
+        size += len(part)
+        if size >= PIECE_BYTES:
+            yield b"".join(pieces)
+            pieces, size = [], 0
+    if pieces:
+        yield b"".join(pieces)
+
+
+def _small_pieces(value: object) -> Iterator[bytes]:
+    if isinstance(value, Encoded):
+        yield value.text
+    elif isinstance(value, dict):
+        mark = b"{"
+        for key in sorted(value):
+            yield mark + encode(key) + b":"
+            yield from _small_pieces(value[key])
+            mark = b","
+        yield b"}" if value else b"{}"
+    elif isinstance(value, list):
+        yield b"["
+        for start in range(0, len(value), _STEP):
+            if start:
+                yield b","
+            yield from _of_items(value[start : start + _STEP])
+        yield b"]"
+    elif isinstance(value, str) and len(value) > PIECE_BYTES:
+        yield b'"'
+        for start in range(0, len(value), PIECE_BYTES):
+            yield encode(value[start : start + PIECE_BYTES])[1:-1]
+        yield b'"'
+    else:
+        yield encode(value)
+
+
+def _of_items(items: list[object]) -> Iterator[bytes]:
+    if not any(isinstance(item, dict | list | str | Encoded) for item in items):
+        yield encode(items)[1:-1]
+        return
+    for number, item in enumerate(items):
+        if number:
+            yield b","
+        yield from _small_pieces(item)
 
 
 def decode(body: bytes) -> object:

@@ -12,6 +12,8 @@ from slotline.v1.generation_pb2 import GenerateRequest
 from slotline.v1.prompt_pb2 import PromptParts
 
 MAX_PROMPTS = 4096
+# The options of a body go to the core with each of its prompts.
+MAX_REPEATED_BYTES = 32 << 20
 _FIELD = "prompt"
 _FORMS = "a string, an array of strings and token ids, or an array of prompts"
 
@@ -86,16 +88,32 @@ def requests_for(template: GenerateRequest, prompts: Prompts) -> tuple[GenerateR
     """A copy of the template for each prompt, with that prompt.
 
     Raises:
-        InvalidRequest: the template sets the system prompt, and there are several prompts.
+        InvalidRequest: the template sets the system prompt, and there are several prompts; or it is too large to be
+            sent with each of them.
     """
     if prompts.is_multiple and template.HasField("system_prompt"):
         # The prompts run side by side, but a system prompt can change only while nothing runs.
         raise InvalidRequest("system_prompt", "cannot be set together with several prompts; set it with one prompt")
+    check_repeated(len(prompts.items), template.ByteSize())
     requests = tuple(GenerateRequest() for _ in prompts.items)
     for request, prompt in zip(requests, prompts.items, strict=True):
         request.CopyFrom(template)
         put_prompt(request, prompt)
     return requests
+
+
+def check_repeated(n_prompts: int, n_bytes: int) -> None:
+    """Refuse what would be sent with each of several prompts, if that were too much in all.
+
+    Raises:
+        InvalidRequest: it is.
+    """
+    if n_prompts > 1 and n_prompts * n_bytes > MAX_REPEATED_BYTES:
+        raise InvalidRequest(
+            _FIELD,
+            f"{n_prompts} prompts repeat the {n_bytes} bytes of the other fields; allowed is a product of at most "
+            f"{MAX_REPEATED_BYTES}: send fewer prompts at once",
+        )
 
 
 def put_prompt(request: GenerateRequest | EmbedInput, prompt: Prompt) -> None:

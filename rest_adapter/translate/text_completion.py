@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rest_adapter.errors import InvalidRequest, RpcFailure
+from rest_adapter.translate.candidates import bound_candidates
 from rest_adapter.translate.fields import read_int, read_str, refusal
 from rest_adapter.translate.openai_options import (
     read_flag,
@@ -19,7 +20,7 @@ from rest_adapter.translate.openai_options import (
 )
 from rest_adapter.translate.options import apply_options, json_name, read_timeout_s
 from rest_adapter.translate.overflow import read_overflow
-from rest_adapter.translate.prompt import Part, Prompt, put_parts, read_prompts, requests_for
+from rest_adapter.translate.prompt import Part, Prompt, check_repeated, put_parts, read_prompts, requests_for
 from slotline.v1.generation_pb2 import GenerateRequest
 
 # What the OpenAI API gives to those who do not say how much they want.
@@ -109,8 +110,10 @@ def read_text_completion(body: Mapping[str, object], *, truncates: bool = False)
             raise InvalidRequest("echo", "true is not allowed together with logprobs and suffix; leave one of them out")
         _score_prompt(template, "logprobs", body["logprobs"])
     wants_prompt_logprobs = _read_prompt_logprobs(template, body, is_stream=is_stream)
+    bound_candidates(template, len(prompts.items), logprobs="logprobs")
     requests = requests_for(template, prompts)
     if has_suffix:
+        check_repeated(len(prompts.items), len(read_str("suffix", suffix).encode()))
         for request, prompt in zip(requests, prompts.items, strict=True):
             put_parts(request.infill.prefix, prompt.parts)
             put_parts(request.infill.suffix, (read_str("suffix", suffix),))

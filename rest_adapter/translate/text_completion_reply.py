@@ -86,9 +86,7 @@ class TextCompletionReply:
             "usage": usage_json(self._choices),
         }
         if self._wants_probabilities:
-            result["completion_probabilities"] = [
-                token_probabilities(token) for choice in choices for token in choice.tokens
-            ]
+            result["completion_probabilities"] = [entry for choice in choices for entry in choice.probabilities]
         return result
 
     @property
@@ -129,7 +127,8 @@ class TextCompletionReply:
 
     def _take(self, choice: _TextChoice, delta: Delta) -> Iterator[JsonObject]:
         for piece in delta.pieces:
-            choice.tokens.extend(piece.tokens)
+            if self._wants_probabilities:
+                choice.probabilities.extend(map(token_probabilities, piece.tokens))
             choice.placed.add(piece.tokens, piece.text)
             if not self._call.is_stream:
                 choice.texts.append(piece.text)
@@ -142,8 +141,8 @@ class TextCompletionReply:
             chunk["usage"] = None
         # Tokens without text of their own travel with the next chunk.
         if self._wants_probabilities:
-            chunk["completion_probabilities"] = [token_probabilities(token) for token in choice.tokens]
-        choice.tokens.clear()
+            chunk["completion_probabilities"] = choice.probabilities.copy()
+        choice.probabilities.clear()
         return chunk
 
     def _entry(self, choice: _TextChoice, text: str, finish_reason: str | None) -> JsonObject:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from rest_adapter.errors import RpcFailure
 from rest_adapter.translate.fields import read_list, read_token_id, refusal
+from rest_adapter.translate.jsontext import encode
 from rest_adapter.translate.prompt import put_parts, read_mixed
 from slotline.v1.tokenization_pb2 import DetokenizeRequest, TokenizeRequest
+
+_STEP = 1024
 
 
 def read_tokenize(body: Mapping[str, object]) -> TokenizeRequest | None:
@@ -27,6 +30,15 @@ def read_tokenize(body: Mapping[str, object]) -> TokenizeRequest | None:
     else:
         raise refusal("content", content, "a string or an array of strings and token ids")
     return request
+
+
+def tokens_parts(ids: Sequence[int]) -> Iterator[bytes]:
+    """The answer of POST /tokenize as consecutive parts; a text may have millions of tokens."""
+    mark = b'{"tokens":['
+    for start in range(0, len(ids), _STEP):
+        yield mark + encode(list(ids[start : start + _STEP]))[1:-1]
+        mark = b","
+    yield b"]}" if ids else mark + b"]}"
 
 
 def read_detokenize(body: Mapping[str, object]) -> DetokenizeRequest:

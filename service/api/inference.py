@@ -19,7 +19,7 @@ from service.api.priority import priority_of
 from service.api.rpc import RpcCall
 from service.api.system_prompt_guard import SystemPromptGuard
 from service.api.tenants import Tenants, salted
-from service.engine.types import Embedded, Request
+from service.engine.types import Embedded, Event, Request
 from service.errors import DeadlineExceeded
 from slotline.v1 import embedding_pb2, generation_pb2, inference_service_pb2_grpc, tokenization_pb2
 
@@ -69,7 +69,7 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
                 encoder = StreamEncoder(prepared, model, wrapping.request_id, self._core.instance_id, task_id)
                 with self._submitted(task_id, prepared, collector):
                     while not collector.is_drained:
-                        for message in encoder.encode(await collector.take()):
+                        async for message in _messages(encoder, await collector.take()):
                             yield message
 
     async def Embed(self, request: embedding_pb2.EmbedRequest, context: Context) -> embedding_pb2.EmbedResponse:
@@ -131,3 +131,14 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
             if not collector.is_over:
                 self._core.cancel(task_id)
             collector.close()
+
+
+async def _messages(encoder: StreamEncoder, events: list[Event]) -> AsyncIterator[generation_pb2.GenerateResponse]:
+    """The messages for a batch of events; heavy ones are made in another thread, while the loop serves others."""
+    messages = encoder.encode(events)
+    if not encoder.is_heavy:
+        for message in messages:
+            yield message
+        return
+    while (heavy := await asyncio.to_thread(next, messages, None)) is not None:
+        yield heavy

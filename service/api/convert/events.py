@@ -26,6 +26,8 @@ from slotline.v1 import generation_pb2, tokens_pb2
 
 #: Pieces plus reported candidates of one Delta; keeps messages far below the 4 MB that clients accept by default.
 MAX_DELTA_ENTRIES = 8192
+#: From so many candidates per token on, messages take so long to make that others must not wait for it.
+HEAVY_CANDIDATES = 1024
 
 _REASONS = {
     FinishReason.STOP: generation_pb2.FINISH_REASON_STOP,
@@ -52,6 +54,12 @@ class StreamEncoder:
     instance_id: str
     task_id: int
     _usage: tokens_pb2.Usage = field(init=False, default_factory=lambda: tokens_pb2.Usage(cached_prompt_tokens=0))
+
+    @property
+    def is_heavy(self) -> bool:
+        """Whether a single message may take milliseconds to make."""
+        sampling = self.request.sampling
+        return sampling.n_probs + (sampling.top_logprobs or 0) >= HEAVY_CANDIDATES
 
     def encode(self, events: Iterable[Event]) -> Iterator[generation_pb2.GenerateResponse]:
         """The messages for a batch of events; the pieces of one sequence share a Delta until anything else happens.

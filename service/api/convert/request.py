@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from service.api.convert.candidates import bounded_max_tokens
 from service.api.convert.checks import at_least, at_most, count_at_most, size_at_most
 from service.api.convert.constraint import constraint_grammar
 from service.api.convert.prompt import TokenizedPrompt, tokenized_prompt
@@ -80,7 +81,9 @@ def generation_request(
     stop, output = request.stop, request.output
     count_at_most("stop.texts", len(stop.texts), model.limits.max_stop_texts)
     size_at_most("cache.cache_salt", len(request.cache.cache_salt.encode()), MAX_CACHE_SALT_BYTES)
+    n_sequences = _n_sequences(request, model)
     sampling = sampling_settings(request.sampling, output, model)
+    max_tokens = bounded_max_tokens(request, model.engine.max_tokens)
     replacing = _system_prompt(request, model)
     prompt_logprobs = _prompt_logprobs(output)
     # A prompt without its middle has no log-probabilities that anyone could use.
@@ -91,9 +94,9 @@ def generation_request(
         prompt=prompt.tokens,
         has_bos=prompt.has_bos,
         n_dropped=n_whole - len(prompt.tokens),
-        n_sequences=_n_sequences(request, model),
+        n_sequences=n_sequences,
         sampling=sampling,
-        max_tokens=stop.max_tokens if stop.HasField("max_tokens") else None,
+        max_tokens=max_tokens,
         min_tokens=stop.min_tokens,
         stop_texts=tuple(text.encode() for text in stop.texts if text),
         stop_tokens=frozenset(check_ids(stop.token_ids, model.vocabulary.n_vocab, "stop.token_ids")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from google.protobuf.message import Message
@@ -17,6 +17,8 @@ from service.sampling.settings import SamplerName, SamplingSettings
 from slotline.v1 import generation_pb2, sampling_pb2, tokens_pb2
 
 MAX_TOP_LOGPROBS = 100
+#: Most biases of one request; each is looked at again whenever the settings of a slot are shown.
+MAX_LOGIT_BIASES = 1 << 16
 
 _SAMPLERS = {
     sampling_pb2.SAMPLER_TYPE_TOP_K: SamplerName.TOP_K,
@@ -158,7 +160,8 @@ def _penalty_prompt(params: sampling_pb2.SamplingParams, model: ServedModel) -> 
             raise InvalidArgument("sampling.penalty_prompt", "is empty; set one of text, token_ids")
 
 
-def _logit_bias(entries: Iterable[sampling_pb2.LogitBias], model: ServedModel) -> tuple[tuple[int, float], ...]:
+def _logit_bias(entries: Sequence[sampling_pb2.LogitBias], model: ServedModel) -> tuple[tuple[int, float], ...]:
+    count_at_most("sampling.logit_bias", len(entries), MAX_LOGIT_BIASES)
     n_vocab = model.vocabulary.n_vocab
     biases: dict[int, float] = {}
     for index, entry in enumerate(entries):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
+from rest_adapter.translate.jsontext import encode
 from slotline.v1.generation_pb2 import (
     FINISH_REASON_LENGTH,
     FINISH_REASON_STOP,
@@ -121,3 +125,8 @@ def finished(
 
 def stopped_at_eos(index: int = 0) -> GenerateResponse:
     return finished(FINISH_REASON_STOP, eos_token_id=2, index=index)
+
+
+def plain(value: object) -> Any:
+    """A value as a client reads it: what is JSON text already is a value again."""
+    return json.loads(encode(value))

@@ -13,7 +13,7 @@ from slotline.v1.generation_pb2 import (
     GenerateResponse,
 )
 from slotline.v1.tokens_pb2 import TokenLogprob, Usage
-from tests.unit.rest_adapter.messages import accepted, delta, finished, piece, stopped_at_eos, token
+from tests.unit.rest_adapter.messages import accepted, delta, finished, piece, plain, stopped_at_eos, token
 
 TAIL = '"created":1709110000,"id":"chatcmpl-1","model":"gpt"'
 
@@ -24,7 +24,7 @@ def reply_to(**body: object) -> ChatReply:
 
 
 def feed_all(reply: ChatReply, *responses: GenerateResponse) -> list[JsonObject]:
-    return [event for response in responses for event in reply.feed(0, response)]
+    return [plain(event) for response in responses for event in reply.feed(0, response)]
 
 
 def texts(events: list[JsonObject]) -> list[str]:
@@ -87,14 +87,14 @@ def test_the_usage_chunk_comes_last_and_the_others_say_null() -> None:
 def test_finish_reason(response: GenerateResponse, reason: str) -> None:
     whole, streamed = reply_to(), reply_to(stream=True)
     feed_all(whole, accepted(), response)
-    assert whole.result()["choices"][0]["finish_reason"] == reason
+    assert plain(whole.result())["choices"][0]["finish_reason"] == reason
     assert feed_all(streamed, accepted(), response)[-1]["choices"][0]["finish_reason"] == reason
 
 
 def test_usage_is_counted_from_the_sequence_if_the_core_sends_no_total() -> None:
     reply = reply_to()
     feed_all(reply, accepted(), finished(predicted=5))
-    usage = reply.result()["usage"]
+    usage = plain(reply.result())["usage"]
     assert (usage["completion_tokens"], usage["prompt_tokens"], usage["total_tokens"]) == (5, 2, 7)
 
 
@@ -115,7 +115,7 @@ def test_usage_tells_what_was_cached_and_what_was_left_out(usage: Usage, details
         feed_all(reply, accepted(), finished(usage=usage))
     (chunk,) = streamed.closing_events()
     assert chunk["usage"]["prompt_tokens_details"] == details
-    assert whole.result()["usage"]["prompt_tokens_details"] == details
+    assert plain(whole.result())["usage"]["prompt_tokens_details"] == details
 
 
 def test_several_choices() -> None:
@@ -163,7 +163,7 @@ LAST = {"token": "C", "logprob": -2.0, "bytes": [67], "top_logprobs": []}
 def test_logprobs_of_a_whole_answer_leave_out_control_tokens() -> None:
     reply = reply_to(logprobs=True, top_logprobs=2)
     feed_all(reply, *with_logprobs())
-    assert reply.result()["choices"][0]["logprobs"] == {"content": [FIRST, HELD, LAST]}
+    assert plain(reply.result())["choices"][0]["logprobs"] == {"content": [FIRST, HELD, LAST]}
 
 
 def test_logprobs_of_held_back_tokens_travel_with_the_chunk_that_has_their_text() -> None:
@@ -181,7 +181,7 @@ def test_logprobs_leave_out_what_a_stop_text_cut_off(stream: bool) -> None:
     reply = reply_to(stream=stream, logprobs=True)
     cut = delta(piece("A", token(b"A", logprob=-0.5)), piece("", token(b" st", logprob=-0.25), token(b"op")))
     events = feed_all(reply, accepted(), cut, finished())
-    shown = [event["choices"][0].get("logprobs") for event in (events if stream else [reply.result()])]
+    shown = [event["choices"][0].get("logprobs") for event in (events if stream else [plain(reply.result())])]
     (entries,) = (found["content"] for found in shown if found)
     assert [entry["token"] for entry in entries] == ["A"]
 
@@ -189,7 +189,7 @@ def test_logprobs_leave_out_what_a_stop_text_cut_off(stream: bool) -> None:
 def test_a_whole_answer_without_logprobs_says_null() -> None:
     reply = reply_to()
     feed_all(reply, *with_logprobs())
-    assert reply.result()["choices"][0]["logprobs"] is None
+    assert plain(reply.result())["choices"][0]["logprobs"] is None
 
 
 def test_streams_have_no_logprobs_unless_asked_for() -> None:
@@ -201,7 +201,7 @@ def test_native_probabilities_are_beside_the_choices() -> None:
     reply = reply_to(n_probs=1)
     feed_all(reply, accepted(), delta(piece("a", token(b"a", (b"a", 0.5)))), finished())
     expected = [{"content": "a", "probs": [{"prob": 0.5, "tok_str": "a"}]}]
-    assert reply.result()["completion_probabilities"] == expected
+    assert plain(reply.result())["completion_probabilities"] == expected
 
 
 def test_native_probabilities_in_a_stream_come_once_each() -> None:

@@ -18,7 +18,7 @@ from slotline.v1.generation_pb2 import (
     GenerateResponse,
 )
 from tests.support.properties import untimed
-from tests.unit.rest_adapter.messages import accepted, delta, finished, piece, stopped_at_eos, token
+from tests.unit.rest_adapter.messages import accepted, delta, finished, piece, plain, stopped_at_eos, token
 
 WHOLE_ANSWER = (
     '{"content":" there,","generation_settings":{"dynatemp_exponent":1.0,"dynatemp_range":0.0,"frequency_penalty":0.0,'
@@ -40,7 +40,7 @@ def reply_to(body: dict[str, object]) -> CompletionReply:
 
 
 def feed_all(reply: CompletionReply, *responses: GenerateResponse, number: int = 0) -> list[JsonObject]:
-    return [event for response in responses for event in reply.feed(number, response)]
+    return [plain(event) for response in responses for event in reply.feed(number, response)]
 
 
 def test_a_request_allows_truncation_and_repeats_the_options_for_every_prompt() -> None:
@@ -116,7 +116,9 @@ def test_probabilities_travel_with_their_pieces_and_all_of_them_with_the_final_o
 def test_probabilities_of_a_whole_answer() -> None:
     reply = reply_to({"prompt": "Hi", "n_probs": 1})
     feed_all(reply, accepted(), delta(piece("a", token(b"a", (b"a", 1.0)))), stopped_at_eos())
-    assert reply.result()["completion_probabilities"] == [{"content": "a", "probs": [{"prob": 1.0, "tok_str": "a"}]}]
+    assert plain(reply.result())["completion_probabilities"] == [
+        {"content": "a", "probs": [{"prob": 1.0, "tok_str": "a"}]}
+    ]
 
 
 @pytest.mark.parametrize(
@@ -146,20 +148,20 @@ def test_how_it_ended(response: GenerateResponse, flags: tuple[bool, bool, bool,
 def test_the_prompt_is_repeated_as_received(prompt: object) -> None:
     reply = reply_to({"prompt": prompt})
     feed_all(reply, accepted(), finished())
-    assert reply.result()["prompt"] == prompt
+    assert plain(reply.result())["prompt"] == prompt
 
 
 def test_an_empty_prompt_is_repeated_as_a_blank() -> None:
     reply = reply_to({"prompt": ""})
     feed_all(reply, accepted(), finished())
-    assert reply.result()["prompt"] == " "
+    assert plain(reply.result())["prompt"] == " "
 
 
 def test_results_of_several_prompts_are_in_their_order_whatever_came_first() -> None:
     reply = reply_to({"prompt": ["a", "b"]})
     feed_all(reply, accepted(), delta("B"), finished(), number=1)
     feed_all(reply, accepted(), delta("A"), finished(), number=0)
-    results = reply.result()["results"]
+    results = plain(reply.result())["results"]
     assert [(result["prompt"], result["content"]) for result in results] == [("a", "A"), ("b", "B")]
     assert all("index" not in result for result in results)
 
@@ -174,7 +176,7 @@ def test_events_of_several_prompts_carry_the_number_of_their_prompt() -> None:
 def test_timings_without_tokens_are_zero() -> None:
     reply = reply_to({"prompt": "Hi", "n_predict": 0})
     feed_all(reply, accepted(), GenerateResponse(finished=Finished(reason=FINISH_REASON_LENGTH)))
-    timings = reply.result()["timings"]
+    timings = plain(reply.result())["timings"]
     assert timings == {
         "prompt_n": 0,
         "prompt_ms": 0.0,
@@ -207,7 +209,7 @@ def test_streamed_text_equals_the_whole_text(messages: list[list[str]]) -> None:
     whole, streamed = reply_to({"prompt": "Hi"}), reply_to({"prompt": "Hi", "stream": True})
     feed_all(whole, *responses)
     events = feed_all(streamed, *responses)
-    assert "".join(event["content"] for event in events) == whole.result()["content"]
+    assert "".join(event["content"] for event in events) == plain(whole.result())["content"]
     assert len(events) == sum(map(len, messages)) + 1
 
 

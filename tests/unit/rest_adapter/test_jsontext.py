@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 import math
+from typing import NoReturn
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rest_adapter.errors import InvalidBody
-from rest_adapter.translate.jsontext import decode, encode, show
+from rest_adapter.translate.jsontext import PIECE_BYTES, Encoded, decode, encode, encode_in_pieces, show
 from tests.support.properties import untimed
 
 JSON = st.recursive(
@@ -114,3 +115,34 @@ def test_show_shortens_values(value: object, shown: str) -> None:
 
 def test_show_tells_a_number_that_is_too_large_from_null() -> None:
     assert show(decode(b"[1e999,-1e999]")) == "[Infinity,-Infinity]"
+
+
+@untimed
+@given(JSON)
+def test_a_value_is_written_in_pieces_as_it_is_at_once(value: object) -> None:
+    assert b"".join(encode_in_pieces(value)) == encode(value)
+
+
+def test_a_large_value_is_written_in_short_pieces() -> None:
+    ids, words = list(range(100_000)), ["word \u00e9"] * 20_000
+    value = {"b": [ids, {"text": "x\n" * 500_000, "words": words}], "a": math.inf, "c": [[], {}, "", [1, "2", [3]]]}
+    pieces = list(encode_in_pieces(value))
+    assert b"".join(pieces) == encode(value)
+    assert max(map(len, pieces)) < 4 * PIECE_BYTES
+    assert min(map(len, pieces[:-1])) >= PIECE_BYTES
+
+
+def test_what_is_text_already_is_written_as_it_is() -> None:
+    ready = Encoded(b'{"z":1,"a":2}')
+    value = {"list": [ready, 1, [ready]], "one": ready}
+    expected = b'{"list":[{"z":1,"a":2},1,[{"z":1,"a":2}]],"one":{"z":1,"a":2}}'
+    assert encode(value) == expected
+    assert b"".join(encode_in_pieces(value)) == expected
+
+
+def test_of_a_large_value_only_the_beginning_is_looked_at_to_show_it() -> None:
+    class Unread(dict[str, object]):
+        def items(self) -> NoReturn:
+            raise AssertionError
+
+    assert show([1] * 100 + [Unread()]) == "[1" + ",1" * 29 + "..."

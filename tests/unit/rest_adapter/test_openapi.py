@@ -108,6 +108,9 @@ def body_with(path: str, name: str, value: object) -> dict[str, object]:
         needed["logprobs"] = True
     if name == "best_of":
         needed["n"] = value
+    if name == "n_probs":
+        # The more tokens, the fewer of their probabilities are allowed.
+        needed["n_predict"] = 1
     return needed | {name: value}
 
 

@@ -15,7 +15,7 @@ from slotline.v1.generation_pb2 import (
     GenerateResponse,
 )
 from slotline.v1.tokens_pb2 import Usage
-from tests.unit.rest_adapter.messages import accepted, delta, finished, piece, stopped_at_eos, token
+from tests.unit.rest_adapter.messages import accepted, delta, finished, piece, plain, stopped_at_eos, token
 
 TAIL = '"created":1709110000,"id":"cmpl-1","model":"gpt","object":"text_completion"'
 
@@ -27,7 +27,7 @@ def reply_to(*echoes: str, **body: object) -> TextCompletionReply:
 
 
 def feed_all(reply: TextCompletionReply, *responses: GenerateResponse, number: int = 0) -> list[JsonObject]:
-    return [event for response in responses for event in reply.feed(number, response)]
+    return [plain(event) for response in responses for event in reply.feed(number, response)]
 
 
 def texts(events: list[JsonObject]) -> list[str]:
@@ -84,7 +84,7 @@ def test_the_usage_chunk_comes_last_and_the_others_say_null() -> None:
 def test_finish_reason(response: GenerateResponse, reason: str) -> None:
     whole, streamed = reply_to(), reply_to(stream=True)
     feed_all(whole, accepted(), response)
-    assert whole.result()["choices"][0]["finish_reason"] == reason
+    assert plain(whole.result())["choices"][0]["finish_reason"] == reason
     assert feed_all(streamed, accepted(), response)[-1]["choices"][0]["finish_reason"] == reason
 
 
@@ -120,7 +120,7 @@ def test_the_echo_stands_before_each_answer() -> None:
     reply = reply_to("x", "y", prompt=["x", "y"], n=2, echo=True)
     for number in (0, 1):
         feed_all(reply, accepted(), delta("A"), delta("B", index=1), finished(), finished(index=1), number=number)
-    assert [choice["text"] for choice in reply.result()["choices"]] == ["xA", "xB", "yA", "yB"]
+    assert [choice["text"] for choice in plain(reply.result())["choices"]] == ["xA", "xB", "yA", "yB"]
 
 
 def test_a_stream_begins_with_the_echo() -> None:
@@ -143,7 +143,7 @@ def lists(offsets: list[int], values: list[float], names: list[str]) -> dict[str
 def test_logprobs_of_a_whole_answer() -> None:
     reply = reply_to(logprobs=0)
     feed_all(reply, *with_logprobs())
-    assert reply.result()["choices"][0]["logprobs"] == lists([0, 1, 2], [-0.5, -0.25, -2.0], ["A", "B", "C"])
+    assert plain(reply.result())["choices"][0]["logprobs"] == lists([0, 1, 2], [-0.5, -0.25, -2.0], ["A", "B", "C"])
 
 
 def test_logprobs_travel_with_the_chunk_that_has_their_text() -> None:
@@ -165,7 +165,7 @@ def test_logprobs_of_several_choices_are_not_mixed_up() -> None:
         finished(),
         finished(index=1),
     )
-    assert [choice["logprobs"]["tokens"] for choice in reply.result()["choices"]] == [["a"], ["b"]]
+    assert [choice["logprobs"]["tokens"] for choice in plain(reply.result())["choices"]] == [["a"], ["b"]]
 
 
 def test_native_probabilities_are_beside_the_choices() -> None:
@@ -173,7 +173,7 @@ def test_native_probabilities_are_beside_the_choices() -> None:
     messages = accepted(), delta(piece("a", token(b"a", (b"a", 0.5)))), finished()
     whole = reply_to(n_probs=1)
     feed_all(whole, *messages)
-    assert whole.result()["completion_probabilities"] == expected
+    assert plain(whole.result())["completion_probabilities"] == expected
     events = feed_all(reply_to(n_probs=1, stream=True), *messages)
     assert [event["completion_probabilities"] for event in events] == [expected, []]
 

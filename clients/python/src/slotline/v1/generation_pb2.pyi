@@ -135,9 +135,14 @@ class OutputOptions(google.protobuf.message.Message):
     tokens: builtins.bool
     """Send a record for every token. Default false; n_probs and top_logprobs imply it."""
     n_probs: builtins.int
-    """Candidates after the samplers to report per token. Default 0, at most the vocabulary."""
+    """Candidates after the samplers to report per token. Default 0, at most the vocabulary. Those of all tokens and
+    sequences together, n_probs and top_logprobs, may be 1,048,576: (n_probs + top_logprobs) * num_sequences *
+    max_tokens. Without max_tokens there must be room for 1,024 tokens, and the sequences end when it is used up.
+    """
     top_logprobs: builtins.int
-    """Report the raw log-probability of each token and of this many most probable ones. Default absent, at most 100."""
+    """Report the raw log-probability of each token and of this many most probable ones. Default absent, at most 100; see
+    n_probs for the bound on all of them.
+    """
     prompt_logprobs: builtins.bool
     """Send the prompt's tokens with their raw log-probabilities in PromptTokens, and with each of them top_logprobs of the
     most probable ones, at most 20 then. The whole prompt is evaluated, and refused if it does not fit, whatever

@@ -206,7 +206,9 @@ class SamplingParams(google.protobuf.message.Message):
 
     @property
     def logit_bias(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___LogitBias]:
-        """Biases in order; a later entry replaces an earlier one for the same token. Default none."""
+        """Biases in order; a later entry replaces an earlier one for the same token. Default none, at most
+        65,536.
+        """
 
     @property
     def samplers(self) -> global___SamplerList:

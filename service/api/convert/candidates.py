@@ -1,0 +1,39 @@
+"""How many candidates a request may have reported; each of them costs every thread on its way time and memory."""
+
+from __future__ import annotations
+
+from service.errors import InvalidArgument
+from slotline.v1 import generation_pb2
+
+#: Most candidates (``n_probs`` and ``top_logprobs``) that one request may have reported, over all tokens and sequences.
+MAX_CANDIDATES = 1 << 20
+#: A request without a limit on tokens gets as many as the bound has room for; it must be this many.
+LEAST_UNLIMITED_TOKENS = 1024
+
+
+def bounded_max_tokens(request: generation_pb2.GenerateRequest, cap: int | None) -> int | None:
+    """The request's limit on tokens, lowered if there is none and candidates are reported.
+
+    Args:
+        request: the message.
+        cap: the server's own limit on tokens, None for none.
+
+    Raises:
+        InvalidArgument: more candidates would be reported than may be.
+    """
+    output, stop = request.output, request.stop
+    wanted = stop.max_tokens if stop.HasField("max_tokens") else None
+    per_token = (output.n_probs + output.top_logprobs) * max(1, request.num_sequences)
+    if per_token == 0:
+        return wanted
+    limits = [limit for limit in (wanted, cap) if limit is not None]
+    n_tokens = min(limits, default=LEAST_UNLIMITED_TOKENS)
+    if per_token * n_tokens > MAX_CANDIDATES:
+        field = "output.n_probs" if output.n_probs else "output.top_logprobs"
+        tokens = f"stop.max_tokens {n_tokens}" if limits else f"at least {n_tokens} tokens without stop.max_tokens"
+        raise InvalidArgument(
+            field,
+            f"asks for {per_token} candidates per token over all sequences, times {tokens}; "
+            f"allowed is a product of at most {MAX_CANDIDATES}",
+        )
+    return wanted if limits else MAX_CANDIDATES // per_token
