@@ -13,7 +13,7 @@ from rest_adapter.core import Core
 from rest_adapter.cors import add_cors_headers, preflight, refuse_foreigners
 from rest_adapter.counts import ResponseCounts
 from rest_adapter.errors import AdapterError, InvalidBody, StreamClosed
-from rest_adapter.http_errors import ADAPTER_FAILED, HttpError, http_error
+from rest_adapter.http_errors import ADAPTER_FAILED, CLIENT_GONE, HttpError, http_error
 from rest_adapter.origins import OriginRules
 from rest_adapter.responses import SERVER_NAME, error_response
 from rest_adapter.routes import ROUTES, Site, page_files, page_response, static_response
@@ -130,8 +130,9 @@ def _adapter_error(error: AdapterError) -> Response:
 
 
 def _client_gone(error: StreamClosed) -> Response:
-    # Read by nobody but the access log.
-    return Response(status=499, headers={"Connection": "close"})
+    response = error_response(CLIENT_GONE)
+    response.headers["Connection"] = "close"
+    return response
 
 
 def _routing_error(error: HTTPException) -> Response:

@@ -21,6 +21,7 @@ from rest_adapter.http_head import (
     MalformedHead,
     authority_and_path,
     check_request_line,
+    ends_connection,
     read_fields,
     read_request_line,
 )
@@ -86,6 +87,7 @@ class ConnectionHandler(WSGIHandler):
             line = read_request_line(self.rfile)
         check_request_line(line)
         is_read: Any = super().read_request(line)
+        self.close_connection = ends_connection(self.request_version, self.headers.get_all("Connection", []))
         authority, self.path = authority_and_path(str(self.path))
         if authority is not None:
             del self.headers["Host"]
@@ -122,7 +124,11 @@ class ConnectionHandler(WSGIHandler):
 
     def start_response(self, status: str, headers: Iterable[tuple[str, str]], exc_info: Any = None) -> Any:
         headers = list(headers)
-        if self.server.is_draining or self._body.is_broken:
+        names = {name.lower() for name, _ in headers}
+        # For clients of old, who know no chunks, only the end of the connection ends an answer of unknown length.
+        is_endless = self.request_version == "HTTP/1.0" and "content-length" not in names
+        is_last = self.close_connection or self.server.is_draining or self._body.is_broken or is_endless
+        if is_last and "connection" not in names:
             headers.append(("Connection", "close"))
         return super().start_response(status, headers, exc_info)
 

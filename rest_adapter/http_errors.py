@@ -69,6 +69,11 @@ def is_openai_path(path: str) -> bool:
     return path.startswith(("/v1/", "/models/")) or path in ("/v1", "/models", "/chat/completions")
 
 
+CLIENT_GONE = HttpError(
+    499, "client_closed_request", "the client has closed its side of the connection, and counts as gone"
+)
+"""For the access log, and for clients that close their sending side alone."""
+
 ADAPTER_FAILED = HttpError(500, "server_error", "the adapter failed to answer; its log has the reason")
 """What is told of faults of the adapter itself."""
 

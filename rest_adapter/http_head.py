@@ -7,7 +7,7 @@ reading of everything that says where a request ends, and what has another form 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
@@ -91,6 +91,17 @@ def authority_and_path(target: str) -> tuple[str | None, str]:
         return None, target
     url = urlsplit(target)
     return url.netloc, (url.path or "/") + ("?" + url.query if url.query else "")
+
+
+def ends_connection(version: str | None, values: Iterable[str]) -> bool:
+    """Whether a client wants no further request on its connection.
+
+    Args:
+        version: of the request, for example ``HTTP/1.1``.
+        values: those of all headers named Connection: lists of words in any case.
+    """
+    words = {word.strip(" \t").lower() for value in values for word in value.split(",")}
+    return "close" in words or (version == "HTTP/1.0" and "keep-alive" not in words)
 
 
 def read_fields(reader: BinaryIO) -> Fields:

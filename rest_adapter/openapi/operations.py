@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rest_adapter.openapi import bodies
 from rest_adapter.openapi.forms import STRING, Schema, either, integer, ref
-from rest_adapter.sse import CONTENT_TYPE as EVENTS
+from rest_adapter.sse import MEDIA_TYPE as EVENTS
 from rest_adapter.translate.priority import HEADER as PRIORITY_HEADER
 from rest_adapter.translate.priority import MAX_PRIORITY
 

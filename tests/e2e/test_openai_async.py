@@ -127,7 +127,7 @@ def test_a_raw_answer(client: openai.OpenAI) -> None:
 
 def test_a_raw_stream(client: openai.OpenAI) -> None:
     with client.chat.completions.with_streaming_response.create(stream=True, **GREEDY) as raw:
-        assert (raw.status_code, raw.headers["Content-Type"]) == (200, "text/event-stream")
+        assert (raw.status_code, raw.headers["Content-Type"]) == (200, "text/event-stream; charset=utf-8")
         lines = [line for line in raw.iter_lines() if line]
     assert all(line.startswith("data: ") for line in lines)
     assert lines[-1] == "data: [DONE]"

@@ -24,7 +24,7 @@ def rest_texts(server: Server, prompt: str) -> Iterator[str]:
     body |= {"temperature": 0, "repeat_penalty": 1.0}
     with requests.post(f"{server.rest_url}/completion", json=body, stream=True, timeout=60) as response:
         assert response.status_code == 200
-        assert response.headers["Content-Type"] == "text/event-stream"
+        assert response.headers["Content-Type"] == "text/event-stream; charset=utf-8"
         for line in response.iter_lines():
             if line:
                 assert line.startswith(b"data: ")

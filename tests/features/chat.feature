@@ -32,7 +32,7 @@ Feature: Chat in the manner of OpenAI
        "messages": [{"role": "user", "content": "Say: one two three four five six seven eight nine ten"}]}
       """
     Then the status is 200
-    And the header Content-Type is "text/event-stream"
+    And the header Content-Type is "text/event-stream; charset=utf-8"
     And every chunk has exactly one choice
     And the stream has 1 chunk with "choices.0.delta.role"
     And the stream has 8 chunks with "choices.0.delta.content"

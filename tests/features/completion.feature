@@ -48,7 +48,7 @@ Feature: Completions
       {"prompt": "Count: one, two,", "n_predict": 6, "ignore_eos": true, "stream": true, "temperature": 0}
       """
     Then the status is 200
-    And the header Content-Type is "text/event-stream"
+    And the header Content-Type is "text/event-stream; charset=utf-8"
     And the stream has 1 chunk with "timings"
     And the last chunk's "stop" is true
     And the last chunk's "tokens_predicted" is 6

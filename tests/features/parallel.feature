@@ -43,7 +43,7 @@ Feature: Many requests at once
       {"messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 16, "ignore_eos": true, "stream": true}
       """
     Then the status is 200
-    And the header Content-Type is "text/event-stream"
+    And the header Content-Type is "text/event-stream; charset=utf-8"
     And every chunk has exactly one choice
     And the last chunk's "choices.0.finish_reason" is "length"
 

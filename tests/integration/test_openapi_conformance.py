@@ -28,6 +28,7 @@ from rest_adapter.openapi import document
 from rest_adapter.openapi.forms import integer, token_id
 from rest_adapter.openapi.options import MAX_CACHE_SALT_BYTES
 from rest_adapter.routes import ROUTES
+from rest_adapter.sse import CONTENT_TYPE
 from service.config import ModelConfig
 from service.engine.scripted import N_EMBD, N_VOCAB
 from tests.support.properties import fuzzed
@@ -136,7 +137,7 @@ def check_accepted(
 
 def check_events(ctx: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case[Any]) -> None:
     """The data of every event is what the document says."""
-    if response.headers.get("content-type") != ["text/event-stream"]:
+    if response.headers.get("content-type") != [CONTENT_TYPE]:
         return
     answer = NARROWED["paths"][case.path][case.method.lower()]["responses"]["200"]
     of_event = answer["content"]["text/event-stream"]["schema"]["properties"]["data"]

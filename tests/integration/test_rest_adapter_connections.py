@@ -59,12 +59,31 @@ def test_a_client_that_resets_its_connection_cancels_its_generation(core: FakeCo
     assert call.cancelled.wait(WAIT_S)
 
 
-def test_a_client_that_closes_its_sending_side_is_taken_for_gone(core: FakeCore, adapter: AdapterThread) -> None:
+@pytest.mark.parametrize("path", ["/completion", "/v1/completions"])
+def test_a_client_that_closes_its_sending_side_is_taken_for_gone(
+    core: FakeCore, adapter: AdapterThread, path: str
+) -> None:
     core.script = lambda request: PHASES["prefill"]
-    with HttpConnection(adapter.address, post_bytes("/completion")) as connection:
+    with HttpConnection(adapter.address, post_bytes(path, prompt="a")) as connection:
         call = core.wait_for_call()
-        connection.socket.shutdown(socket.SHUT_WR)
+        connection.end_sending()
         assert call.cancelled.wait(WAIT_S)
+        status, headers, body = connection.answer()
+        assert (status, headers["content-type"], headers["connection"]) == (
+            499,
+            "application/json; charset=utf-8",
+            "close",
+        )
+        error = json.loads(body)["error"]
+        assert error["message"] == "the client has closed its side of the connection, and counts as gone"
+        assert error["type"] == "client_closed_request"
+        assert connection.is_at_end()
+
+
+def test_a_request_without_a_generation_is_answered_to_a_closed_side(adapter: AdapterThread) -> None:
+    with HttpConnection(adapter.address, request_bytes("GET", "/health")) as connection:
+        connection.end_sending()
+        assert connection.answer()[0] == 200
 
 
 def test_a_finished_generation_is_not_cancelled(core: FakeCore, adapter: AdapterThread) -> None:

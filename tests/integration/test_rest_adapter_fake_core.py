@@ -42,7 +42,11 @@ def test_every_event_is_one_chunk(core: FakeCore, adapter: AdapterThread) -> Non
     core.script = lambda request: [accepted(), delta("a", "", "é"), delta("b"), finished(4)]
     with HttpConnection(adapter.address, post_bytes("/completion", prompt="Hi", stream=True)) as connection:
         status, headers = connection.head()
-        assert (status, headers["content-type"], headers["transfer-encoding"]) == (200, "text/event-stream", "chunked")
+        assert (status, headers["content-type"], headers["transfer-encoding"]) == (
+            200,
+            "text/event-stream; charset=utf-8",
+            "chunked",
+        )
         chunks = list(connection.chunks())
     assert chunks[:4] == [
         f'data: {{"content":"{text}","multimodal":false,"slot_id":0,"stop":false}}\n\n'.encode()

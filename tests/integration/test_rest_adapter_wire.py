@@ -65,7 +65,7 @@ def test_the_headers_of_a_stream(adapter: AdapterThread, request_data: bytes) ->
     assert status == 200
     assert headers.pop("date").endswith("GMT")
     assert headers == {
-        "content-type": "text/event-stream",
+        "content-type": "text/event-stream; charset=utf-8",
         "transfer-encoding": "chunked",
         "server": "slotline",
         "vary": "Origin",
@@ -138,6 +138,33 @@ def test_an_old_client_gets_events_without_chunks(core: FakeCore, adapter: Adapt
     assert b"\r\nTransfer-Encoding" not in head
     events = [event_data(event + b"\n\n") for event in body.removesuffix(b"\n\n").split(b"\n\n")]
     assert [event["content"] for event in events] == ["a", "é", ""]
+
+
+@pytest.mark.parametrize("words", ["close", "TE, Close", "te,close"])
+def test_a_client_may_end_its_connection_among_other_words(adapter: AdapterThread, words: str) -> None:
+    with HttpConnection(adapter.address, request_bytes("GET", "/health", b"", f"Connection: {words}")) as connection:
+        status, headers, _ = connection.answer()
+        assert (status, headers["connection"]) == (200, "close")
+        assert connection.is_at_end()
+
+
+def test_an_old_client_may_keep_its_connection(adapter: AdapterThread) -> None:
+    request = b"GET /health HTTP/1.0\r\nConnection: TE, Keep-Alive\r\n\r\n"
+    with HttpConnection(adapter.address, request) as connection:
+        for _ in range(2):
+            status, headers, _ = connection.answer()
+            assert (status, headers["connection"]) == (200, "keep-alive")
+            connection.socket.sendall(request)
+
+
+def test_a_stream_for_an_old_client_ends_with_its_connection(core: FakeCore, adapter: AdapterThread) -> None:
+    core.script = lambda request: whole("a")
+    data = request_bytes("POST", "/completion", b'{"stream":true}', "Connection: keep-alive")
+    answer = bytes_until_the_end(adapter.address, data.replace(b"HTTP/1.1", b"HTTP/1.0"))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"\r\nConnection: close" in head
+    assert b"keep-alive" not in head
+    assert body.endswith(b"\n\n")
 
 
 # Events.

@@ -24,7 +24,7 @@ test("a stream by fetch", async () => {
     method: "POST",
     body: JSON.stringify({ prompt: "1, 2, 3,", n_predict: 8, temperature: 0, repeat_penalty: 1, stream: true }),
   });
-  assert.equal(response.headers.get("content-type"), "text/event-stream");
+  assert.equal(response.headers.get("content-type"), "text/event-stream; charset=utf-8");
   let received = "";
   const decoder = new TextDecoder();
   for await (const part of response.body) received += decoder.decode(part, { stream: true });

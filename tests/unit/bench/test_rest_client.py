@@ -15,7 +15,7 @@ from bench.harness.load import Job
 from bench.harness.rest_client import RestTarget
 
 JOB = Job("Once", n_tokens=2, seed=7)
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n"
 FINAL = b'data: {"content":"","stop":true,"tokens_predicted":2}\n\n'
 
 

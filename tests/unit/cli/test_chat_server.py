@@ -13,7 +13,7 @@ import pytest
 from slotline.cli.chat.server import ChatServer, ServerError
 
 WAIT_S = 20.0
-STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 class OneAnswer:

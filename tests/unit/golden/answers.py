@@ -38,7 +38,8 @@ def stream(values: list[Any]) -> bytes:
 
 def headers_of(case: Case) -> dict[str, str]:
     # The server of 2024 sent an empty origin to whoever had none.
-    return {"Content-Type": case["content_type"], **{name: value for name, value in case["cors"].items() if value}}
+    kind = compare_module.own_content_type(case) or ""
+    return {"Content-Type": kind, **{name: value for name, value in case["cors"].items() if value}}
 
 
 def own_answer(case: Case) -> Any:

@@ -16,6 +16,7 @@ from rest_adapter.http_head import (
     LineTooLong,
     authority_and_path,
     check_request_line,
+    ends_connection,
     read_fields,
     read_request_line,
 )
@@ -81,6 +82,30 @@ def test_a_request_line_has_a_limit() -> None:
     assert len(read_request_line(io.BytesIO(b"a" * (MAX_LINE_BYTES - 2) + b"\n"))) == MAX_LINE_BYTES - 1
     with pytest.raises(LineTooLong, match="8192 bytes or more"):
         read_request_line(io.BytesIO(b"a" * MAX_LINE_BYTES + b"\n"))
+
+
+@pytest.mark.parametrize(
+    ("values", "new", "old"),
+    [
+        ([], False, True),
+        ([""], False, True),
+        (["close"], True, True),
+        (["Close"], True, True),
+        (["TE, close"], True, True),
+        (["TE,CLOSE ,"], True, True),
+        (["TE", "close"], True, True),
+        (["keep-alive"], False, False),
+        (["Keep-Alive, TE"], False, False),
+        (["te", "keep-alive"], False, False),
+        (["keep-alive, close"], True, True),
+        (["closed"], False, True),
+        (["not-close, x"], False, True),
+        (["upgrade"], False, True),
+    ],
+)
+def test_words_of_connection(values: list[str], new: bool, old: bool) -> None:
+    assert ends_connection("HTTP/1.1", values) is new
+    assert ends_connection("HTTP/1.0", values) is old
 
 
 def test_headers_keep_their_order_and_lose_the_blanks_around_values() -> None:

@@ -83,7 +83,7 @@ def test_options_of_completions_work() -> None:
 )
 def test_it_streams_only_if_asked_to(body: dict[str, object], is_stream: bool) -> None:
     response = client_of(MemoryCore(answer)).post("/infill", json=body)
-    assert response.headers["Content-Type"] == ("text/event-stream" if is_stream else JSON)
+    assert response.headers["Content-Type"] == ("text/event-stream; charset=utf-8" if is_stream else JSON)
     if is_stream:
         events = response.data.split(b"\n\n")
         assert events[0] == b'data: {"content":"a","multimodal":false,"slot_id":0,"stop":false}'

@@ -17,8 +17,11 @@ from rest_adapter.config import RestConfig
 from rest_adapter.core import EMBED
 from rest_adapter.errors import (
     AdapterError,
+    Crowded,
+    ForeignOrigin,
     InvalidBody,
     InvalidRequest,
+    Misdirected,
     NotAllowed,
     NotOffered,
     Overloaded,
@@ -287,6 +290,9 @@ def test_bounds_of_the_core() -> None:
         InvalidBody("a"),
         Unauthorized("a"),
         Overloaded(1),
+        Crowded(),
+        ForeignOrigin("a"),
+        Misdirected("a"),
         NotOffered("a"),
         NotAllowed("a", "b"),
         *(

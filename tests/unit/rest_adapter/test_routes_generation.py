@@ -50,7 +50,7 @@ def test_chat(path: str) -> None:
 def test_a_native_stream() -> None:
     core = MemoryCore(answer)
     response = client_of(core).post("/completion", json={"prompt": "Hi", "stream": True})
-    assert (response.status_code, response.headers["Content-Type"]) == (200, "text/event-stream")
+    assert (response.status_code, response.headers["Content-Type"]) == (200, "text/event-stream; charset=utf-8")
     assert "Content-Length" not in response.headers
     events = response.data.split(b"\n\n")
     assert events[0] == b'data: {"content":"a","multimodal":false,"slot_id":0,"stop":false}'
@@ -63,7 +63,7 @@ def test_a_native_stream() -> None:
 def test_a_chat_stream_ends_with_done_if_configured(sse_done: bool, ends_with_done: bool) -> None:
     client = client_of(MemoryCore(answer), RestConfig(sse_done=sse_done))
     response = client.post("/v1/chat/completions", json={"messages": USER, "stream": True})
-    assert response.headers["Content-Type"] == "text/event-stream"
+    assert response.headers["Content-Type"] == "text/event-stream; charset=utf-8"
     assert response.data.endswith(b"\n\ndata: [DONE]\n\n") is ends_with_done
 
 

@@ -53,7 +53,7 @@ def test_a_whole_answer() -> None:
 def test_a_stream(sse_done: bool, end: list[bytes]) -> None:
     client = client_of(MemoryCore(answer), RestConfig(sse_done=sse_done))
     response = client.post(PATH, json={"prompt": "Hi", "stream": True})
-    assert (response.status_code, response.headers["Content-Type"]) == (200, "text/event-stream")
+    assert (response.status_code, response.headers["Content-Type"]) == (200, "text/event-stream; charset=utf-8")
     events = events_of(response.data)
     chunks = [json.loads(event) for event in events[:3]]
     assert [chunk["choices"][0]["text"] for chunk in chunks] == ["a", "b", ""]

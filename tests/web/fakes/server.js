@@ -63,7 +63,7 @@ export class FakeStream {
       this.isCancelled = true;
       this.#controller.error(signal.reason);
     });
-    return new Response(body, { headers: { "Content-Type": "text/event-stream" } });
+    return new Response(body, { headers: { "Content-Type": "text/event-stream; charset=utf-8" } });
   }
 
   send(...events) {
