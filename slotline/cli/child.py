@@ -21,10 +21,20 @@ class ChildProcess:
     Args:
         arguments: the command line.
         environment: all variables; None for ours.
+
+    Raises:
+        OSError: it cannot be started, or not be waited for; then it does not run.
     """
 
     def __init__(self, arguments: Sequence[str], *, environment: Mapping[str, str] | None = None) -> None:
         self._popen = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, process_group=0, env=environment)
+        try:
+            # A pidfd becomes readable when its process ends. Popen.wait() would stop the whole hub instead.
+            self._pidfd = os.pidfd_open(self._popen.pid)
+        except OSError:
+            self._popen.kill()
+            self._popen.wait()
+            raise
         self._ended = Event()
         gevent.spawn(self._reap)
 
@@ -47,11 +57,9 @@ class ChildProcess:
         self._popen.send_signal(signum)
 
     def _reap(self) -> None:
-        # A pidfd becomes readable when its process ends. Popen.wait() would stop the whole hub instead.
-        pidfd = os.pidfd_open(self._popen.pid)
         try:
-            wait_read(pidfd)
+            wait_read(self._pidfd)
         finally:
-            os.close(pidfd)
+            os.close(self._pidfd)
         self._popen.wait()
         self._ended.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -62,6 +63,20 @@ def test_waiting_for_a_child_ends_in_time() -> None:
     assert child.wait(PATIENCE_S) == -signal.SIGTERM
     # It has been waited for, so its number may be somebody else's by now.
     child.send(signal.SIGKILL)
+
+
+def test_a_child_that_cannot_be_waited_for_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else nobody would ever hear of its end."""
+    started: list[int] = []
+
+    def without_files(pid: int) -> int:
+        started.append(pid)
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(os, "pidfd_open", without_files)
+    with pytest.raises(OSError, match="Too many open files"):
+        ChildProcess(BLOCKING_CHILD)
+    assert not psutil.pid_exists(started[0])
 
 
 def test_a_child_is_out_of_reach_of_the_terminal() -> None:

@@ -30,6 +30,8 @@ WRONG_VALUES = {
     "--allowed-hosts": "http://a",
     "--header-timeout": "0",
     "--request-timeout": "never",
+    "--sse-ping": "never",
+    "--openai-overflow": "cut",
     "--max-body-mib": "0",
     "--grpc-listen": "50051",
     "--listen": "localhost",
