@@ -120,6 +120,7 @@ class GenerationRequest:
             sampling=replace(self.sampling, penalty_prompt=penalty_prompt, logit_bias=()),
             stop_texts=(),
             stop_tokens=frozenset(),
+            cache_salt="",
             system_prompt=None,
             grammar="",
             echo=None,

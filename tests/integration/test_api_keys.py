@@ -212,6 +212,24 @@ def test_grpc_needs_the_key(server: Server) -> None:
         client.health()
 
 
+def test_a_client_is_the_same_over_both_ports_and_another_one_is_not(keys_file: Path) -> None:
+    prompt = "One two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
+    generated = generation_pb2.GenerateRequest(text=prompt, stop=generation_pb2.StopParams(max_tokens=1))
+    with Server("--api-key-file", str(keys_file), "--api-key", "other-key", "-c", "512", "-np", "2") as server:
+        server.wait_until_ready()
+        headers = {"Authorization": "Bearer key-of-the-file"}
+        body = {"prompt": prompt, "n_predict": 1}
+        requests.post(f"{server.rest_url}/completion", json=body, headers=headers, timeout=PATIENCE_S)
+        cached = {}
+        with grpc.insecure_channel(server.grpc_address) as channel:
+            stub: Any = inference_service_pb2_grpc.InferenceServiceStub(channel)
+            for key in ("other-key", "key-of-the-file"):
+                *_, last = stub.Generate(generated, metadata=bearer(key), timeout=PATIENCE_S)
+                cached[key] = last.finished.usage.cached_prompt_tokens
+    assert cached["other-key"] == 0
+    assert cached["key-of-the-file"] > 10
+
+
 @pytest.mark.parametrize("kind", ["--grpc", "--http"])
 def test_health_checks_need_none(server: Server, kind: str) -> None:
     target = server.grpc_address if kind == "--grpc" else f"{server.rest_url}/health"

@@ -100,6 +100,13 @@ def chat(service: ScriptedService, key: str, prompt: str, **fields: Any) -> int:
     return int((usage.get("prompt_tokens_details") or {}).get("cached_tokens", 0))
 
 
+def whole_chat(service: ScriptedService, key: str, prompt: str, **fields: Any) -> int:
+    """Cached tokens as /v1/chat/completions tells them."""
+    body = {"messages": [{"role": "user", "content": prompt}], **LENGTH, **fields}
+    usage = post(service, "/v1/chat/completions", key, body).json()["usage"]
+    return int(usage["prompt_tokens_details"]["cached_tokens"])
+
+
 def over_grpc(service: ScriptedService, key: str | None, prompt: str, *, cache_salt: str = "", **named: str) -> int:
     """Cached tokens as Generate tells them; ``tenant`` is that of the metadata."""
     metadata = [] if key is None else [("authorization", f"Bearer {key}")]
@@ -116,7 +123,7 @@ def over_grpc(service: ScriptedService, key: str | None, prompt: str, *, cache_s
     return int(last.finished.usage.cached_prompt_tokens)
 
 
-ROUTES = [native, native_events, infill, text, chat, over_grpc]
+ROUTES = [native, native_events, infill, text, chat, whole_chat, over_grpc]
 
 
 def read_digits(service: ScriptedService, key: str, beginning: str, n_digits: int) -> str:
@@ -192,6 +199,16 @@ def test_a_client_is_the_same_over_rest_and_grpc(service: ScriptedService) -> No
     native(service, OTHERS, prompt)
     assert over_grpc(service, OTHERS, prompt) == len(prompt) - 1
     assert over_grpc(service, MINE, prompt) < len(prompt) // 2
+
+
+def test_a_client_is_the_same_whichever_header_has_its_key(service: ScriptedService) -> None:
+    prompt = "What came with one of the headers that hold keys is in the cache for the other header, too"
+    native(service, MINE, prompt)
+    body = {"prompt": prompt, **LENGTH}
+    answer = requests.post(
+        service.adapter.url + "/completion", json=body, headers={"X-Api-Key": MINE}, timeout=WAIT_S
+    ).json()
+    assert answer["timings"]["prompt_n"] == 1
 
 
 def test_a_name_divides_what_a_key_may_share(service: ScriptedService) -> None:

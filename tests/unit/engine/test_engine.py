@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from typing import Any
 
 import pytest
 
 from service.config import EngineConfig
 from service.engine.model import CacheFull, DecodeFailed
 from service.engine.scripted import EOS
-from service.engine.types import Accepted, FinishReason, Overflow, Piece, SlotState
+from service.engine.types import (
+    Accepted,
+    FinishReason,
+    GenerationRequest,
+    Overflow,
+    Piece,
+    SlotState,
+    SystemPrompt,
+)
 from service.errors import CacheExhausted, ContextLengthExceeded, EngineFailure
 from tests.support.engine import GREEDY, EngineBench, RecordingSink, expected_text, prompt, request
+
+#: Types of what can be a text, or tokens of one.
+HOLDS_TEXT = re.compile(r"str|bytes|tuple|list|frozenset|object|SystemPrompt")
 
 
 def test_events_come_in_order_and_the_text_is_the_models() -> None:
@@ -360,6 +373,16 @@ def test_snapshots_tell_the_last_request_of_an_idle_slot() -> None:
     assert after.finished is not None
     assert after.request == request(slot_id=0).without_texts()
     assert bench.engine.snapshot().counters.predicted_tokens == 8
+
+
+def test_no_field_of_a_request_that_can_hold_a_text_is_kept_without_texts() -> None:
+    full: dict[str, Any] = {"prompt": (1,), "stop_texts": (b"a",), "stop_tokens": frozenset({1}), "cache_salt": "a"}
+    full |= {"system_prompt": SystemPrompt("a"), "grammar": "a", "echo": "a"}
+    # Whoever adds one decides here whether others may see it, and everybody after the end.
+    holders = {field.name for field in dataclasses.fields(GenerationRequest) if HOLDS_TEXT.search(str(field.type))}
+    assert holders == {*full, "tenant"}
+    emptied = GenerationRequest(**full, tenant="mine", max_tokens=5).without_texts()
+    assert emptied == GenerationRequest(prompt=(), tenant="mine", max_tokens=5)
 
 
 def test_snapshots_keep_no_texts_of_a_request_that_has_ended() -> None:
