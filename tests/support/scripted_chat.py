@@ -19,12 +19,14 @@ class ScriptedServer(ChatServer):
     Attributes:
         bodies: what was sent.
         is_left: whether the last stream is closed.
+        n_ctx: tokens of context that it tells.
     """
 
     def __init__(self, *steps: Step) -> None:
         super().__init__("http://nowhere")
         self.bodies: list[Mapping[str, Any]] = []
         self.is_left = False
+        self.n_ctx: int | None = None
         self._steps = steps
 
     def stream(self, body: Mapping[str, object]) -> Generator[Event, None, None]:
@@ -36,6 +38,9 @@ class ScriptedServer(ChatServer):
                 yield step
         finally:
             self.is_left = True
+
+    def context_tokens(self) -> int | None:
+        return self.n_ctx
 
 
 def said(text: str | None, finish: str | None = None) -> Event:

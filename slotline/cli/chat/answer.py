@@ -117,7 +117,8 @@ class _Progress:
         """The figures. Without the server's count, each piece of text is taken for a token."""
         n_tokens = _count(self.usage, "completion_tokens")
         n_tokens = len(self.texts) if n_tokens is None else n_tokens
-        details = self.usage.get("prompt_tokens_details")
+        told = self.usage.get("prompt_tokens_details")
+        details = told if isinstance(told, dict) else {}
         rate = first_ms = None
         if self.first_s is not None:
             first_ms = round(1000 * (self.first_s - self.started_s), 1)
@@ -126,7 +127,8 @@ class _Progress:
         return Statistics(
             n_tokens=n_tokens,
             n_prompt_tokens=_count(self.usage, "prompt_tokens"),
-            n_cached_tokens=_count(details, "cached_tokens") if isinstance(details, dict) else None,
+            n_cached_tokens=_count(details, "cached_tokens"),
+            n_truncated_tokens=_count(details, "truncated_tokens"),
             tokens_per_second=rate,
             first_token_ms=first_ms,
             total_ms=round(1000 * (self.clock() - self.started_s), 1),

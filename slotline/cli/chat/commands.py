@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from slotline.cli.api_keys import api_key, described
+from slotline.cli.chat.context import fullness, left_out
 from slotline.cli.chat.conversation import Conversation, Role, Statistics
 from slotline.cli.chat.sampling import SAMPLING_OPTIONS, convert, option_named
 from slotline.cli.chat.server import ServerError
 from slotline.cli.chat.session import ChatSession
 from slotline.cli.chat.transfer import conversation_file, now_ms, write_conversation
 from slotline.cli.suggestions import nearest
-from slotline.cli.values import InvalidValue
+from slotline.cli.values import InvalidValue, integer
 
 _SYSTEM = "system"
 _SHOWN_CHARACTERS = 400
@@ -127,6 +128,14 @@ def _edit(session: ChatSession, argument: str) -> None:
     session.prefilled = question
 
 
+def _drop(session: ChatSession, argument: str) -> None:
+    count = integer(1)("/drop", argument) if argument else 1
+    for _ in range(count):
+        if (question := session.conversation.drop_oldest()) is None:
+            raise InvalidValue("/drop: there is only one turn left; /undo takes it back, /clear begins anew")
+        session.screen.note(f"dropped: {_beginning(question)}")
+
+
 def _clear(session: ChatSession, argument: str) -> None:
     session.conversation = Conversation(now_ms, session.conversation.system_prompt)
     session.file = ""
@@ -169,6 +178,10 @@ def _statistics(session: ChatSession, argument: str) -> None:
         session.screen.note("no answer yet")
         return
     session.screen.note("last answer: " + ", ".join(_figures(session.last)))
+    if words := left_out(session.last):
+        session.screen.note(words)
+    if words := fullness(session.last, session.context_tokens()):
+        session.screen.note(words)
     all_figures = [message.statistics for message in session.conversation.messages if message.statistics]
     n_tokens = sum(figures.n_tokens for figures in all_figures)
     session.screen.note(f"conversation: {_size(session.conversation)}, {n_tokens} tokens in answers")
@@ -236,6 +249,7 @@ COMMANDS = (
     Command(("/regen", "/retry"), "", "answer the last question again", _regenerate),
     Command(("/undo",), "", "take the last question and its answer back", _undo),
     Command(("/edit",), "", "take the last question back to change it", _edit),
+    Command(("/drop",), "N", "take the oldest turn away, or the oldest N, to make room in the context", _drop),
     Command(("/clear", "/new"), "", "begin a new conversation", _clear),
     Command(("/save",), "FILE", "write the conversation, which the web page imports", _save),
     Command(("/load",), "FILE", "go on with a conversation that was saved, or exported by the web page", _load),

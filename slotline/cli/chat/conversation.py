@@ -42,6 +42,7 @@ class Statistics:
         tokens_per_second: from the first token to the last.
         first_token_ms: milliseconds until the first token.
         total_ms: milliseconds in all.
+        n_truncated_tokens: tokens of the conversation that did not fit and were left out.
     """
 
     n_tokens: int
@@ -50,6 +51,7 @@ class Statistics:
     tokens_per_second: float | None
     first_token_ms: float | None
     total_ms: float
+    n_truncated_tokens: int | None = None
 
 
 def new_id() -> str:
@@ -129,6 +131,16 @@ class Conversation:
             if message.role is Role.USER:
                 return message.content
         return None
+
+    def drop_oldest(self) -> str | None:
+        """Take the first turn away; gives its question, or None if there is only one turn, which is never dropped."""
+        second = next((i for i, one in enumerate(self.messages) if i > 0 and one.role is Role.USER), None)
+        if second is None:
+            return None
+        first = self.messages[0].content
+        del self.messages[:second]
+        self.updated_ms = self._now_ms()
+        return first
 
     def for_request(self) -> list[dict[str, str]]:
         """The messages as the API takes them.

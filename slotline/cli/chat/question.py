@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from slotline.cli.chat.answer import DEFAULT_SETTINGS, ask
+from slotline.cli.chat.context import left_out
 from slotline.cli.chat.conversation import Conversation, Finish, Message, Role
 from slotline.cli.chat.screen import printable
 from slotline.cli.chat.server import HTTP_UNAUTHORIZED, ChatServer, ServerError
@@ -61,6 +62,8 @@ def answer(server: ChatServer, conversation: Conversation, settings: Mapping[str
         raise StartError(_explained(result.failure))
     if result.message.finish is Finish.STOPPED:
         return INTERRUPTED
+    if result.message.statistics and (words := left_out(result.message.statistics)):
+        print(f"note: {words}", file=sys.stderr)
     if result.message.finish is Finish.LENGTH:
         print("note: the answer was cut at the limit of tokens; --set n_predict=N raises it", file=sys.stderr)
     return 0
@@ -87,6 +90,8 @@ class _Output:
 def _explained(failure: ServerError) -> str:
     if failure.status == HTTP_UNAUTHORIZED:
         return f"{failure}; give it with --api-key, --api-key-file or SLOTLINE_API_KEY"
+    if failure.is_too_long:
+        return f"{failure}; --set truncate=true leaves out the oldest part"
     wait = f"; try again in {failure.retry_after_s} s" if failure.retry_after_s is not None else ""
     return f"{failure}{wait}"
 

@@ -185,6 +185,11 @@ _ROWS: tuple[_Row, ...] = (
     ("stop", _texts, "Texts that end an answer and are left out of it."),
     ("grammar", _grammar, "GBNF grammar that answers obey, or its file after an @."),
     ("n_keep", integer(-1), "Tokens of the beginning that stay when the context is full; -1 keeps all."),
+    (
+        "truncate",
+        _boolean,
+        "Whether the oldest part of a conversation that does not fit is left out, and told, instead of refused.",
+    ),
     ("slot_id", integer(-1), "Slot to use; -1 is any."),
     ("cache_prompt", _boolean, "Whether what an earlier prompt began with is not evaluated again."),
     ("timeout_s", real(above=0, maximum=MAX_TIMEOUT_S), "Seconds that an answer may take in all."),

@@ -17,6 +17,8 @@ _MAX_SHOWN = 300
 _DONE = b"[DONE]"
 HTTP_UNAUTHORIZED = 401
 _HTTP_OK = 200
+# What servers call a conversation that does not fit, as code or type.
+_TOO_LONG = frozenset({"context_length_exceeded", "exceed_context_size_error"})
 # A host that cannot be written as one of the name service is a UnicodeError.
 _FAILURES = (OSError, http.client.HTTPException, UnicodeError)
 
@@ -29,12 +31,16 @@ class ServerError(Exception):
     Attributes:
         status: the HTTP status, 0 if there is none.
         retry_after_s: seconds after which the same request may succeed, or None.
+        is_too_long: whether the conversation does not fit into the context.
     """
 
-    def __init__(self, message: str, *, status: int = 0, retry_after_s: int | None = None) -> None:
+    def __init__(
+        self, message: str, *, status: int = 0, retry_after_s: int | None = None, is_too_long: bool = False
+    ) -> None:
         super().__init__(" ".join(message.split())[:_MAX_SHOWN])
         self.status = status
         self.retry_after_s = retry_after_s
+        self.is_too_long = is_too_long
 
 
 class ChatServer:
@@ -171,7 +177,8 @@ def _error(body: Mapping[str, Any], status: int, retry_after_s: int | None) -> S
     code = error.get("code") if isinstance(error, dict) else None
     if not status and isinstance(code, int):
         status = code
-    return ServerError(str(message), status=status, retry_after_s=retry_after_s)
+    is_too_long = isinstance(error, dict) and not _TOO_LONG.isdisjoint({str(code), str(error.get("type"))})
+    return ServerError(str(message), status=status, retry_after_s=retry_after_s, is_too_long=is_too_long)
 
 
 def _parsed(raw: bytes) -> object:

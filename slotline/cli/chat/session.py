@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 
+from slotline.cli.chat import context
 from slotline.cli.chat.answer import DEFAULT_SETTINGS, ask
 from slotline.cli.chat.conversation import Conversation, Finish, Message, Role, Statistics
 from slotline.cli.chat.screen import Screen
@@ -42,6 +44,7 @@ class ChatSession:
         self.prefilled = ""
         self.is_over = False
         self.last: Statistics | None = None
+        self._n_ctx: int | None = None
 
     def say(self, text: str) -> None:
         """Send a question and show the answer."""
@@ -55,6 +58,14 @@ class ChatSession:
             self.screen.error("there is no question to answer again")
             return
         self._answer(dropped)
+
+    def context_tokens(self) -> int | None:
+        """Tokens that a conversation may have, None if that cannot be found out; asked until it is known."""
+        if self._n_ctx is None:
+            # Not every server tells, and some want a key for it.
+            with suppress(ServerError):
+                self._n_ctx = self.server.context_tokens()
+        return self._n_ctx
 
     def _answer(self, otherwise: Message | None) -> None:
         """Ask for an answer and keep what comes; ``otherwise`` if nothing does."""
@@ -70,11 +81,30 @@ class ChatSession:
             self.screen.error(f"{answer.failure}{_advice(answer.failure)}")
         elif message.finish is Finish.STOPPED:
             self.screen.note("stopped; /regen answers again")
-        elif message.finish is Finish.LENGTH:
+        else:
+            self._tell_limits(message.finish is Finish.LENGTH, message.statistics)
+
+    def _tell_limits(self, is_cut: bool, statistics: Statistics | None) -> None:
+        """Say what was left out or cut, and how full the context is once that matters."""
+        if statistics is None:
+            return
+        n_ctx = self.context_tokens()
+        if words := context.left_out(statistics):
+            self.screen.note(words)
+        if is_cut and context.is_full(statistics, n_ctx):
+            self.screen.note(f"cut at the end of the context, {n_ctx} tokens; {context.ADVICE}")
+            return
+        if is_cut:
             self.screen.note("cut at the limit of tokens; /set n_predict raises it")
+        if words := context.note(statistics, n_ctx):
+            self.screen.note(words)
 
 
 def _advice(failure: ServerError) -> str:
+    if failure.is_too_long:
+        return (
+            f"; {context.ADVICE}, /set truncate true leaves out what does not fit; then /regen sends the question again"
+        )
     if failure.status == HTTP_UNAUTHORIZED:
         return "; /key takes one, then /regen sends the question again"
     wait = f"; try again in {failure.retry_after_s} s" if failure.retry_after_s is not None else ""

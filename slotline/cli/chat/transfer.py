@@ -27,6 +27,7 @@ _STATISTICS = {
     "tokens_per_second": "tokensPerSecond",
     "first_token_ms": "firstTokenMs",
     "total_ms": "totalMs",
+    "n_truncated_tokens": "nTruncatedTokens",
 }
 
 
@@ -131,10 +132,18 @@ def _message_json(message: Message) -> dict[str, Any]:
         "id": message.id,
         "role": message.role.value,
         "content": message.content,
-        "statistics": statistics and {key: getattr(statistics, ours) for ours, key in _STATISTICS.items()},
+        "statistics": statistics and _figures(statistics),
         "finish": message.finish and message.finish.value,
         "error": message.error,
     }
+
+
+def _figures(statistics: Statistics) -> dict[str, object]:
+    figures = {key: getattr(statistics, ours) for ours, key in _STATISTICS.items()}
+    if statistics.n_truncated_tokens is None:
+        # Almost never there, and older pages do not know it.
+        del figures["nTruncatedTokens"]
+    return figures
 
 
 def _conversation(where: str, path: str, entry: object) -> Conversation:

@@ -10,7 +10,7 @@ from slotline.cli.chat.commands import COMMANDS, completions, obey
 from slotline.cli.chat.conversation import Conversation, Finish, Message, Role, Statistics
 from slotline.cli.chat.sampling import SAMPLING_OPTIONS
 from slotline.cli.chat.screen import Screen
-from slotline.cli.chat.server import ServerError
+from slotline.cli.chat.server import Event, ServerError
 from slotline.cli.chat.session import ChatSession
 from tests.support.scripted_chat import ScriptedServer, Step, said
 
@@ -37,6 +37,12 @@ class Chat:
     @property
     def contents(self) -> list[str]:
         return [message.content for message in self.session.conversation.messages]
+
+
+def usage(n_prompt: int, n_tokens: int, **details: int) -> Event:
+    """The last chunk of an answer: what it took."""
+    counts = {"prompt_tokens": n_prompt, "completion_tokens": n_tokens, "prompt_tokens_details": details}
+    return {"choices": [], "usage": counts}
 
 
 # Settings.
@@ -289,3 +295,76 @@ def test_commands_and_options_are_completed() -> None:
     words = completions()
     assert {command.names[0] for command in COMMANDS} <= set(words)
     assert {f"/set {name}" for name in SAMPLING_OPTIONS} <= set(words)
+
+
+# The context.
+
+
+@pytest.mark.parametrize(
+    ("n_tokens", "told"),
+    [
+        (39, ""),
+        (40, "context 50 % full: 100 of 200 tokens\n"),
+        (99, "context 79 % full: 159 of 200 tokens\n"),
+        (
+            100,
+            "context 80 % full: 160 of 200 tokens; /drop takes the oldest turn away, /clear begins anew\n",
+        ),
+    ],
+)
+def test_a_context_that_fills_is_told(n_tokens: int, told: str) -> None:
+    chat = Chat(said("a", "stop"), usage(60, n_tokens))
+    chat.server.n_ctx = 200
+    assert chat("q") == f"a\n{told}"
+
+
+def test_figures_tell_how_full_the_context_is() -> None:
+    chat = Chat(said("a", "stop"), usage(6, 4))
+    chat.server.n_ctx = 200
+    chat("q")
+    assert "\ncontext 5 % full: 10 of 200 tokens\n" in chat("/stats")
+
+
+def test_without_a_known_context_nothing_is_said_of_it() -> None:
+    chat = Chat(said("a", "stop"), usage(600, 4))
+    assert chat("q") == "a\n"
+    assert "context" not in chat("/stats")
+
+
+@pytest.mark.parametrize("n_tokens", [140, 139])
+def test_an_answer_that_is_cut_by_the_context_is_not_advised_to_be_longer(n_tokens: int) -> None:
+    chat = Chat(said("a", "length"), usage(60, n_tokens))
+    chat.server.n_ctx = 200
+    assert chat("q") == (
+        "a\ncut at the end of the context, 200 tokens; /drop takes the oldest turn away, /clear begins anew\n"
+    )
+
+
+def test_what_was_left_out_is_told() -> None:
+    chat = Chat(said("a", "stop"), usage(60, 4, truncated_tokens=33))
+    told = "the conversation did not fit into the context: its oldest 33 tokens were left out\n"
+    assert chat("q") == f"a\n{told}"
+    assert told in chat("/stats")
+
+
+def test_a_conversation_that_does_not_fit_is_told_with_what_can_be_done() -> None:
+    chat = Chat(ServerError("the prompt has 600 tokens; allowed are 512", status=400, is_too_long=True))
+    assert chat("one") == (
+        "error: the prompt has 600 tokens; allowed are 512; /drop takes the oldest turn away, /clear begins anew, "
+        "/set truncate true leaves out what does not fit; then /regen sends the question again\n"
+    )
+    chat("/set truncate true")
+    chat("/regen")
+    assert [body.get("truncate") for body in chat.server.bodies] == [None, True]
+
+
+def test_the_oldest_turns_are_dropped() -> None:
+    chat = Chat(said("a", "stop"))
+    for question in ("one", "two", "three", "four"):
+        chat(question)
+    assert chat("/drop") == "dropped: one\n"
+    assert chat("/drop 2") == "dropped: two\ndropped: three\n"
+    assert chat.contents == ["four", "a"]
+    assert chat("/drop") == "error: /drop: there is only one turn left; /undo takes it back, /clear begins anew\n"
+    assert chat.contents == ["four", "a"]
+    assert "is not a whole number" in chat("/drop none")

@@ -55,6 +55,7 @@ EXAMPLES = [
     ("stop", '"\\n"', ["\n"]),
     ("grammar", 'root ::= "yes" | "no"', 'root ::= "yes" | "no"'),
     ("n_keep", "4", 4),
+    ("truncate", "true", True),
     ("slot_id", "1", 1),
     ("cache_prompt", "no", False),
     ("timeout_s", "2.5", 2.5),
@@ -62,7 +63,7 @@ EXAMPLES = [
 
 
 def test_every_option_of_the_api_can_be_set() -> None:
-    assert set(SAMPLING_OPTIONS) == {option.name for option in OPTIONS} - NOT_FOR_TERMINALS | {"timeout_s"}
+    assert set(SAMPLING_OPTIONS) == {option.name for option in OPTIONS} - NOT_FOR_TERMINALS | {"timeout_s", "truncate"}
     assert set(DEFAULT_SETTINGS) <= set(SAMPLING_OPTIONS)
     assert {name for name, _, _ in EXAMPLES} == set(SAMPLING_OPTIONS)
 

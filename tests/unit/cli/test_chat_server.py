@@ -183,3 +183,21 @@ def test_something_else_than_a_server_of_this_api_is_told(serve: Serve) -> None:
 )
 def test_the_context_is_among_the_properties(body: bytes, n_ctx: int | None, serve: Serve) -> None:
     assert ChatServer(serve(_answer("200 OK", body)).url).context_tokens() == n_ctx
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        b'{"code": "context_length_exceeded", "message": "too long", "type": "exceed_context_size_error"}',
+        b'{"code": 400, "message": "too long", "type": "exceed_context_size_error"}',
+        b'{"code": "context_length_exceeded", "message": "too long", "type": "invalid_request_error"}',
+    ],
+)
+@pytest.mark.parametrize("is_stream", [True, False], ids=["event", "status"])
+def test_a_conversation_that_does_not_fit_is_known_by_its_code_or_type(
+    error: bytes, is_stream: bool, serve: Serve
+) -> None:
+    body = b'{"error": ' + error + b"}"
+    server = serve(STREAM_HEAD + _chunk(b"data: " + body + b"\n\n") if is_stream else _answer("400 Bad Request", body))
+    failure = _refusal(server)
+    assert (str(failure), failure.is_too_long) == ("too long", True)
