@@ -495,6 +495,7 @@ test("with a template of one's own the conversation is sent as a text", async ()
     temperature: 0.7,
     top_k: 7,
     top_p: 0.95,
+    truncate: false,
     stream: true,
   });
   assert.deepEqual(contents(), ["One", "1", "Two", "2"]);

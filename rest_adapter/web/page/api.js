@@ -6,6 +6,9 @@ import { apiKey, keyRefused, requestKey } from "./state/key.js";
 const UNREACHABLE = "The server cannot be reached.";
 const BROKEN_OFF = "The connection to the server broke off before the answer was complete.";
 
+// What servers call a prompt that does not fit, as code or type.
+const TOO_LONG = ["context_length_exceeded", "exceed_context_size_error"];
+
 /** A request that the server did not answer as it should have. */
 export class ApiError extends Error {
   /**
@@ -15,14 +18,23 @@ export class ApiError extends Error {
    * @param {string} [facts.type] the API's word for the error, "" if it has none
    * @param {string} [facts.field] the field of the request that was refused, "" if it is not about one
    * @param {number|null} [facts.retryAfterS] seconds after which the same request may succeed
+   * @param {boolean} [facts.isTooLong] whether what was asked does not fit into the context
+   * @param {number|null} [facts.nPromptTokens] then, how many tokens it has
+   * @param {number|null} [facts.nCtx] and how many fit
    */
-  constructor(message, { status = 0, type = "", field = "", retryAfterS = null } = {}) {
+  constructor(
+    message,
+    { status = 0, type = "", field = "", retryAfterS = null, isTooLong = false, nPromptTokens = null, nCtx = null } = {},
+  ) {
     super(message);
     this.name = "ApiError";
     this.status = status;
     this.type = type;
     this.field = field;
     this.retryAfterS = retryAfterS;
+    this.isTooLong = isTooLong;
+    this.nPromptTokens = nPromptTokens;
+    this.nCtx = nCtx;
   }
 }
 
@@ -237,6 +249,9 @@ function errorOf(body, { status, retryAfterS = null }) {
   return new ApiError(message, {
     status: Number.isInteger(status) ? status : 500,
     type: typeof told.type === "string" ? told.type : "",
+    isTooLong: TOO_LONG.includes(told.type) || TOO_LONG.includes(told.code),
+    nPromptTokens: told.n_prompt_tokens,
+    nCtx: told.n_ctx,
     field: readField(message, told.type),
     retryAfterS,
   });

@@ -33,6 +33,7 @@ export class Answer {
         nTokens: chunk.usage.completion_tokens,
         nPromptTokens: chunk.usage.prompt_tokens,
         nCachedTokens: chunk.usage.prompt_tokens_details?.cached_tokens,
+        nTruncatedTokens: chunk.usage.prompt_tokens_details?.truncated_tokens,
       };
     }
     this.#rate = chunk.timings?.predicted_per_second || this.#rate;
@@ -54,6 +55,7 @@ export class Answer {
         nTokens: tokens_predicted,
         nPromptTokens: tokens_evaluated,
         nCachedTokens: tokens_evaluated - nEvaluated,
+        nTruncatedTokens: event.truncated ? 0 : undefined,
       };
       this.#rate = timings.predicted_per_second || null;
     }
@@ -61,7 +63,7 @@ export class Answer {
 
   /** @returns {import("./messages.js").Statistics} the figures as far as they are known */
   statistics() {
-    const { nTokens = this.#nEvents, nPromptTokens = null, nCachedTokens = null } = this.#counts;
+    const { nTokens = this.#nEvents, nPromptTokens = null, nCachedTokens = null, nTruncatedTokens } = this.#counts;
     return {
       nTokens,
       nPromptTokens,
@@ -69,6 +71,7 @@ export class Answer {
       tokensPerSecond: this.#rate ?? this.#measuredRate(nTokens),
       firstTokenMs: this.#firstAt === null ? null : this.#firstAt - this.#startedAt,
       totalMs: clock.now() - this.#startedAt,
+      ...(nTruncatedTokens !== undefined && { nTruncatedTokens }),
     };
   }
 

@@ -20,22 +20,29 @@ import { renderPrompt, stopTexts } from "./template.js";
  * @param {import("./messages.js").Conversation} conversation
  * @param {number} at
  * @param {import("./template.js").Template} template one that can be used, if it is on
+ * @param {boolean} truncates whether the oldest part of what does not fit is left out, instead of refused
  * @returns {Asking}
  */
-export function askingFor(conversation, at, template) {
-  return template.isOn ? asCompletion(conversation, at, template) : asChat(conversation, at);
+export function askingFor(conversation, at, template, truncates) {
+  return template.isOn ? asCompletion(conversation, at, template, truncates) : asChat(conversation, at, truncates);
 }
 
-function asChat(conversation, at) {
+function asChat(conversation, at, truncates) {
   const asked = conversationFields(conversation, at, canSee(conversation));
   return {
     stream: streamChat,
-    body: { ...asked, ...requestFields(), stream_options: { include_usage: true } },
+    body: {
+      ...asked,
+      ...requestFields(),
+      stream_options: { include_usage: true },
+      // Left to the server otherwise: it may be set up to leave something out, and says how much.
+      ...(truncates && { truncate: true }),
+    },
     take: (answer, chunk) => answer.takeChat(chunk),
   };
 }
 
-function asCompletion(conversation, at, template) {
+function asCompletion(conversation, at, template, truncates) {
   if (hasImages(conversation)) {
     addNote("info", "A prompt template cannot hold images. They were left out.");
   }
@@ -44,7 +51,8 @@ function asCompletion(conversation, at, template) {
   const stop = [...new Set([...(fields.stop ?? []), ...stopTexts(template)])];
   return {
     stream: streamCompletion,
-    body: { ...fields, prompt, stop },
+    // There, what does not fit is left out unless it is said otherwise.
+    body: { ...fields, prompt, stop, truncate: truncates },
     take: (answer, event) => answer.takeCompletion(event),
   };
 }

@@ -13,6 +13,7 @@ import {
   makeQuestion,
   withMessageFields,
   withMessagesFrom,
+  withoutOldestTurn,
 } from "./messages.js";
 import { addNote } from "./notes.js";
 import { checkServer } from "./server.js";
@@ -78,9 +79,10 @@ export async function stop() {
 /**
  * Write the last answer again.
  *
+ * @param {{truncates?: boolean}} [settings] whether the oldest part of what does not fit is left out
  * @returns {Promise<boolean>} as of `send`
  */
-export function regenerate() {
+export function regenerate({ truncates = false } = {}) {
   const { messages } = current.peek();
   if (messages.length === 0) {
     return Promise.resolve(false);
@@ -90,7 +92,23 @@ export function regenerate() {
   return run(answer, (conversation, now) => {
     const at = indexOfMessage(conversation, last.id);
     return at < 0 ? null : withMessagesFrom(conversation, last.role === "user" ? at + 1 : at, [answer], now);
-  });
+  }, truncates);
+}
+
+/**
+ * Take the first question and its answer away, to make room. If the last answer was refused for want of it, it is asked
+ * for again.
+ *
+ * @returns {Promise<boolean>} as of `regenerate`; false if nothing was taken away, or nothing is asked
+ */
+export async function removeOldestTurn() {
+  if (running.peek()) {
+    return false;
+  }
+  const { id, messages } = current.peek();
+  const now = clock.wallTime();
+  const changed = await changeConversation(id, (conversation) => withoutOldestTurn(conversation, now));
+  return changed !== null && messages.at(-1)?.isTooLong === true && current.peek().id === id && regenerate();
 }
 
 /**
@@ -129,7 +147,7 @@ export function continueAnswer() {
 }
 
 /** Ask for `answer`, which `prepare` puts into the conversation; it may have a beginning. */
-async function run(answer, prepare) {
+async function run(answer, prepare, truncates = false) {
   if (running.peek()) {
     addNote("info", "Another answer is still being written. Stop it, or wait for its end.");
     return false;
@@ -138,7 +156,7 @@ async function run(answer, prepare) {
     return false;
   }
   const { id } = current.peek();
-  const writing = new Writing(id, answer, template.peek());
+  const writing = new Writing(id, answer, template.peek(), truncates);
   active = writing;
   batch(() => {
     running.value = { conversationId: id, messageId: answer.id };
@@ -158,16 +176,18 @@ class Writing {
   #conversationId;
   #before;
   #template;
+  #truncates;
   #answer = new Answer();
   #savedAt = clock.now();
   #saving = null;
   #isSaving = false;
   #isFrameDue = false;
 
-  constructor(conversationId, before, usedTemplate) {
+  constructor(conversationId, before, usedTemplate, truncates) {
     this.#conversationId = conversationId;
     this.#before = before;
     this.#template = usedTemplate;
+    this.#truncates = truncates;
   }
 
   async write(prepare) {
@@ -201,7 +221,7 @@ class Writing {
     if (at < 0) {
       throw new ApiError("The conversation was changed or deleted in another tab.");
     }
-    const { stream, body, take } = askingFor(conversation, at, this.#template);
+    const { stream, body, take } = askingFor(conversation, at, this.#template, this.#truncates);
     this.#answer = new Answer();
     for await (const event of stream(body, { signal: this.controller.signal })) {
       take(this.#answer, event);
@@ -262,6 +282,10 @@ class Writing {
       return { finish: "stopped", error: "" };
     }
     const words = error instanceof ApiError ? errorWords(error) : `The page failed: ${error.message}`;
+    if (error.isTooLong) {
+      // What can be done is said where the answer would be.
+      return { finish: "error", error: words, isTooLong: true };
+    }
     addNote("error", words);
     checkServer();
     return { finish: "error", error: words };
@@ -270,7 +294,8 @@ class Writing {
   async #end(outcome) {
     clock.cancel(this.#saving);
     const statistics = this.#answer.text ? this.#answer.statistics() : this.#before.statistics;
-    const fields = { ...this.#soFar(outcome.finish === "stop"), ...outcome, statistics };
+    const forgotten = this.#before.isTooLong ? { isTooLong: false } : {};
+    const fields = { ...this.#soFar(outcome.finish === "stop"), ...forgotten, ...outcome, statistics };
     let stored;
     batch(() => {
       // The conversation in view has the whole answer at the same moment as the stream is gone.

@@ -33,6 +33,8 @@ const lastRun = signal(null);
 /** Whether there is a run to undo. */
 export const canUndoGenerate = computed(() => lastRun.value !== null && !completionRunning.value);
 
+const LEFT_OUT = "The text does not fit into the context. The model did not see its oldest part.";
+
 let controller = null;
 let ended = Promise.resolve();
 
@@ -87,6 +89,7 @@ async function write(before, abort) {
     const body = { prompt: before, ...requestFields() };
     for await (const event of streamCompletion(body, { signal: abort })) {
       answer.takeCompletion(event);
+      if (event.truncated) addNote("info", LEFT_OUT);
       if (!isFrameDue) {
         isFrameDue = true;
         clock.onFrame(() => {

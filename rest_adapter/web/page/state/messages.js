@@ -9,6 +9,8 @@
  * @property {number|null} tokensPerSecond
  * @property {number|null} firstTokenMs
  * @property {number} totalMs
+ * @property {number} [nTruncatedTokens] there if a part of the conversation did not fit and was left out: how many tokens
+ *   of it, 0 if the server did not count them
  * @typedef {object} Message
  * @property {string} id
  * @property {"user"|"assistant"} role
@@ -18,6 +20,7 @@
  * @property {Statistics|null} statistics
  * @property {"stop"|"length"|"stopped"|"error"|null} finish null while it is written, and for the user's
  * @property {string} error "" unless finish is "error"
+ * @property {boolean} [isTooLong] whether the error is that the conversation does not fit into the context
  * @typedef {object} Conversation
  * @property {string} id
  * @property {string} title
@@ -138,6 +141,31 @@ export function withMessageFields(conversation, messageId, fields) {
     return null;
   }
   return { ...conversation, messages: conversation.messages.with(at, { ...conversation.messages[at], ...fields }) };
+}
+
+/**
+ * The conversation without its first turn, or null if it has no other. What its prompt takes now is not known.
+ *
+ * @param {Conversation} conversation
+ * @param {number} updatedAt
+ * @returns {Conversation|null}
+ */
+export function withoutOldestTurn(conversation, updatedAt) {
+  const second = conversation.messages.findIndex(({ role }, i) => i > 0 && role === "user");
+  if (second < 0) return null;
+  const messages = conversation.messages.slice(second).map((message) => {
+    const { statistics } = message;
+    return statistics ? { ...message, statistics: { ...statistics, nPromptTokens: null, nCachedTokens: null } } : message;
+  });
+  return { ...conversation, updatedAt, messages };
+}
+
+/**
+ * @param {Message[]} messages
+ * @returns {number} how many turns they make: questions, each with its answer
+ */
+export function countTurns(messages) {
+  return messages.filter(({ role }) => role === "user").length;
 }
 
 /**

@@ -59,6 +59,7 @@ function message(path, value) {
     // Nobody writes it any more.
     finish: role === "assistant" ? (finish ?? "stopped") : null,
     error: text(`${path}.error`, from.error ?? ""),
+    ...(from.isTooLong === true && { isTooLong: true }),
   };
 }
 
@@ -77,6 +78,7 @@ function token(path, value) {
 function statistics(path, value) {
   const from = object(path, value);
   const names = ["nTokens", "nPromptTokens", "nCachedTokens", "tokensPerSecond", "firstTokenMs", "totalMs"];
+  if ((from.nTruncatedTokens ?? null) !== null) names.push("nTruncatedTokens");
   return Object.fromEntries(
     names.map((name) => [name, from[name] === null ? null : number(`${path}.${name}`, from[name])]),
   );

@@ -6,7 +6,11 @@
  * @param {import("../api.js").ApiError} error
  * @returns {string}
  */
-export function errorWords({ message, retryAfterS }) {
+export function errorWords({ message, retryAfterS, isTooLong, nPromptTokens, nCtx }) {
+  if (isTooLong && nPromptTokens && nCtx) {
+    const size = nPromptTokens.toLocaleString("en");
+    return `It has ${size} tokens, and the context holds ${nCtx.toLocaleString("en")}, those of the answer included.`;
+  }
   // The name of a field stays as it is.
   const text = /^[a-z]+[ ,]/.test(message) ? message.charAt(0).toUpperCase() + message.slice(1) : message;
   const sentence = /[.!?]$/.test(text) ? text : `${text}.`;

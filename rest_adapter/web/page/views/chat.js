@@ -5,6 +5,7 @@ import { model } from "../state/server.js";
 import { html, useEffect, useRef } from "../ui.js";
 import { Boundary } from "./boundary.js";
 import { Composer } from "./composer.js";
+import { ContextMeter } from "./context_meter.js";
 import { addImages, draftText } from "./draft.js";
 import { Icon, Logo } from "./icons.js";
 import { Message } from "./message.js";
@@ -51,6 +52,7 @@ export function ChatView() {
           </button>
         `}
         <${Boundary} name="The place to write"><${Composer} /><//>
+        <${Boundary} name="The size of the conversation"><${ContextMeter} /><//>
         <p class="caution soft">
           Answers can be wrong. <span class="where">Conversations stay in this browser.</span>
         </p>

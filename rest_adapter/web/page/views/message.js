@@ -1,8 +1,20 @@
 /** One message of a conversation, and what can be done with it. */
 
-import { continueAnswer, editMessage, regenerate, running, streaming } from "../state/chat_session.js";
+import {
+  continueAnswer,
+  editMessage,
+  regenerate,
+  removeOldestTurn,
+  running,
+  streaming,
+} from "../state/chat_session.js";
+import { isCutByContext } from "../state/context.js";
+import { current } from "../state/conversations.js";
+import { countTurns } from "../state/messages.js";
 import { addNote } from "../state/notes.js";
+import { model } from "../state/server.js";
 import { checkTemplate } from "../state/template.js";
+import { formatCount } from "../text/format.js";
 import { html, useState } from "../ui.js";
 import { Boundary } from "./boundary.js";
 import { writeClipboard } from "./copy.js";
@@ -13,7 +25,7 @@ import { TokenText } from "./probabilities.js";
 import { focusComposer } from "./shell.js";
 import { Statistics } from "./statistics.js";
 
-const FINISHES = { length: "Cut at the length limit.", stopped: "Stopped." };
+const FINISHES = { length: "Cut at the length limit.", stopped: "Stopped.", full: "Cut at the end of the context." };
 const WORD_STAYS_MS = 1500;
 
 /**
@@ -92,18 +104,46 @@ function AnswerEnd({ message, isLast }) {
     focusComposer();
     void start();
   };
+  const finish = isCutByContext(message, model.value?.nCtxSlot) ? "full" : message.finish;
   const canContinue = isLast && message.content && message.finish !== "stop";
   return html`
-    ${message.error && html`<p class="message-error"><strong>This answer failed.</strong> ${message.error}</p>`}
-    ${FINISHES[message.finish] && html`<p class="finish soft">${FINISHES[message.finish]}</p>`}
+    ${message.error && html`<p class="message-error"><strong>${
+      message.isTooLong ? "This conversation does not fit." : "This answer failed."
+    }</strong> ${message.error}</p>`}
+    ${message.isTooLong && isLast && html`<${TooLong} ask=${ask} isOff=${isOff} />`}
+    ${FINISHES[finish] && html`<p class="finish soft">${FINISHES[finish]}</p>`}
+    <${LeftOut} nTokens=${message.statistics?.nTruncatedTokens ?? null} />
     <div class="message-foot">
       ${message.content && html`<${CopyButton} text=${message.content} />`}
-      ${isLast && html`<${ActionButton} name="Regenerate" icon="repeat" isOff=${isOff} onClick=${ask(regenerate)} />`}
+      ${isLast && html`<${ActionButton} name="Regenerate" icon="repeat" isOff=${isOff} onClick=${ask(() => regenerate())} />`}
       ${canContinue &&
       html`<${ActionButton} name="Continue" icon="forward" isOff=${isOff} onClick=${ask(continueAnswer)} />`}
       <${Statistics} statistics=${message.statistics} />
     </div>
   `;
+}
+
+/** What can be done with a conversation that does not fit into the context. */
+function TooLong({ ask, isOff }) {
+  const canRemove = countTurns(current.value?.messages ?? []) > 1;
+  return html`
+    <p class="too-long">
+      ${canRemove &&
+      html`<button type="button" class="button small" disabled=${isOff} onClick=${ask(removeOldestTurn)}>
+        Remove the oldest turn and ask again
+      </button>`}
+      <button type="button" class="button small" disabled=${isOff} onClick=${ask(() => regenerate({ truncates: true }))}>
+        Send anyway, without the oldest part
+      </button>
+    </p>
+  `;
+}
+
+/** What the model did not see, if anything. */
+function LeftOut({ nTokens }) {
+  if (nTokens === null) return null;
+  const part = nTokens > 0 ? `its oldest ${formatCount(nTokens, "token")}` : "its oldest part";
+  return html`<p class="finish left-out">The conversation did not fit into the context: the model did not see ${part}.</p>`;
 }
 
 function Images({ images }) {
