@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterator
 
+from rest_adapter.config import RestConfig
 from tests.support.wrong_bodies import GOOD
 from tests.support.wrong_requests import INVALID, KEY, NOT_HTTP, WrongRequest, http
 
@@ -12,6 +13,8 @@ _LINE = "allowed is METHOD PATH HTTP/1.1"
 _CUT = "the body ends before its Content-Length or its last chunk, or is not chunked correctly"
 _GET_ROUTES = ("/", "/health", "/v1/health", "/slots", "/props", "/metrics", "/v1/models", "/models")
 _BODY = b'{"prompt":"Hello","n_predict":2}'
+_MAX_BODY = RestConfig().max_body_bytes
+_TOO_LARGE = f"POST /completion: the body is larger than the {_MAX_BODY} bytes allowed"
 _AUTHORIZATION = f"Authorization: Bearer {KEY}\r\n".encode()
 
 
@@ -203,16 +206,15 @@ def _lengths() -> Iterator[WrongRequest]:
         yield WrongRequest(f"{path} half a body", data, 400, INVALID, (_CUT,), is_cut=True)
     too_short = http("POST", "/completion", b'{"prompt":"Hello"}', "Content-Length: 10")
     yield WrongRequest("length too small", too_short, 400, INVALID, ("the body is not JSON",))
-    for length in (64 * 1024 * 1024 + 1, 10**15, 10**29):
+    for length in (_MAX_BODY + 1, 10**15, 10**29):
         data = http("POST", "/completion", b"{}", f"Content-Length: {length}")
-        words = ("POST /completion: the body is larger than the 67108864 bytes allowed",)
-        yield WrongRequest(f"length {length}", data, 413, INVALID, words, is_cut=True)
+        yield WrongRequest(f"length {length}", data, 413, INVALID, (_TOO_LARGE,), is_cut=True)
     data = http("POST", "/completion", b"{}", "Content-Length: " + "1" * 5000)
     yield WrongRequest("length of 5000 digits", data, 400, INVALID, ("allowed is one whole number",))
     no_length = b"POST /completion HTTP/1.1\r\nHost: localhost\r\n" + _AUTHORIZATION + b"\r\n"
     yield WrongRequest("no length", no_length, 400, INVALID, ("the body is not JSON",))
     expecting = http("POST", "/completion", b"", "Content-Length: 100000000", "Expect: 100-continue")
-    yield WrongRequest("expecting to go on", expecting, 413, INVALID, ("larger than the 67108864 bytes",))
+    yield WrongRequest("expecting to go on", expecting, 413, INVALID, (_TOO_LARGE,))
 
 
 def _chunks() -> Iterator[WrongRequest]:
