@@ -12,12 +12,18 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import pytest
+import requests
 
+from rest_adapter.config import RestConfig
 from service.api.server import StopRequest
+from slotline.cli.healthcheck import ask_grpc
 from slotline.client import Client, SlotlineError
-from slotline.v1 import model_pb2
+from slotline.v1 import generation_pb2, inference_service_pb2_grpc, model_pb2
+from tests.support.adapter import AdapterThread
 from tests.support.scripted_core import WAIT_S, socket_address
+from tests.support.waiting import wait_until
 
 
 class Process:
@@ -184,3 +190,25 @@ def test_a_core_that_was_killed_leaves_a_path_that_the_next_one_takes(tmp_path: 
         next_one.wait_for("model loaded")
         with Client(address, deadline_s=WAIT_S) as client:
             assert client.health().state == model_pb2.SERVER_STATE_READY
+
+
+def test_a_core_that_nobody_supervises_tells_that_it_hangs_to_whoever_asks() -> None:
+    """To gRPC's own health, for an orchestrator, and through an adapter that runs elsewhere."""
+    with running("hanging", "127.0.0.1:0") as process, contextlib.ExitStack() as stack:
+        process.wait_for("model loaded")
+        adapter = AdapterThread(RestConfig(core=process.address))
+        stack.callback(adapter.close)
+        wait_until("the core serves", lambda: requests.get(f"{adapter.url}/health", timeout=WAIT_S).ok)
+        # The answer to this one never comes.
+        channel = stack.enter_context(grpc.insecure_channel(process.address))
+        request = generation_pb2.GenerateRequest(text="Hello")
+        waiting = inference_service_pb2_grpc.InferenceServiceStub(channel).Generate(request, timeout=WAIT_S)
+        stack.callback(waiting.cancel)
+        process.wait_for("the engine has stalled .*the engine has not finished a step for 0.5 s")
+        health = requests.get(f"{adapter.url}/health", timeout=WAIT_S)
+        assert (health.status_code, health.json()) == (503, {"status": "stalled"})
+        refused = requests.post(f"{adapter.url}/completion", json={"prompt": "a"}, timeout=WAIT_S)
+        assert (refused.status_code, refused.json()["error"]["type"]) == (503, "unavailable_error")
+        assert int(refused.headers["Retry-After"]) > 0
+        is_ready, answer = ask_grpc(process.address, "", WAIT_S)
+        assert (is_ready, answer) == (False, f"{process.address}: NOT_SERVING")
