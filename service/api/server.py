@@ -16,14 +16,15 @@ from typing import Protocol
 
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from service.api.auth import ApiKeyInterceptor
 from service.api.connections import ConnectionLimits, common_options, network_options
 from service.api.core import Core, EngineFactory, Load
+from service.api.decoding import DecodingInterceptor
 from service.api.inference import InferenceServicer
 from service.api.listen import AddressBusy, ListenError, UnixAddress, UnixSocketGuard, check_tcp, parse_address
 from service.api.model import ModelServicer
+from service.api.reflection import enable_reflection
 from service.api.served_model import Limits, LoadedModel
 from service.api.status import CoreState
 from service.api.system_prompt_guard import SystemPromptGuard
@@ -39,9 +40,6 @@ from slotline.v1 import (
 )
 
 logger = logging.getLogger(__name__)
-
-#: Has no types.
-_enable_reflection: Callable[[Sequence[str], grpc.aio.Server], None] = reflection.enable_server_reflection
 
 #: Standard health knows these names; the empty one is the server as a whole.
 SERVICES = (
@@ -169,7 +167,8 @@ class CoreServer:
         tenants = Tenants(keys, self._config.adapter_key)
         n_addresses = len(self._config.listen) + len(self._config.optional_listen)
         limits = self._connections.within_files(n_addresses)
-        interceptors = [ApiKeyInterceptor(keys)] if keys else []
+        guards = [ApiKeyInterceptor(keys)] if keys else []
+        interceptors = [*guards, DecodingInterceptor()]
         options = common_options(limits, max_receive_bytes=self._max_receive_bytes)
         self._local = grpc.aio.server(interceptors=interceptors, options=options)
         self._network = grpc.aio.server(
@@ -180,12 +179,11 @@ class CoreServer:
         self._health = health.aio.HealthServicer()
         inference = InferenceServicer(self.core, tenants, self._system_prompt_guard())
         models = ModelServicer(self.core, tenants)
-        names = [*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME]
         for server in (self._local, self._network):
             inference_service_pb2_grpc.add_InferenceServiceServicer_to_server(inference, server)
             model_service_pb2_grpc.add_ModelServiceServicer_to_server(models, server)
             health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-            _enable_reflection(names, server)
+            enable_reflection([*SERVICES, health.SERVICE_NAME], server)
         await self._publish_state(self.core.state)
         try:
             self.addresses = tuple(self._bind_all())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,7 +13,15 @@ import pytest
 
 from service.api.served_model import Limits
 from service.api.server import RECEIVE_FACTOR
-from slotline.v1 import embedding_pb2, generation_pb2, prompt_pb2, sampling_pb2, tokens_pb2
+from slotline.v1 import (
+    embedding_pb2,
+    generation_pb2,
+    inference_service_pb2,
+    model_service_pb2,
+    prompt_pb2,
+    sampling_pb2,
+    tokens_pb2,
+)
 from slotline.v1 import tokenization_pb2 as tokenization
 from tests.support.calls import error_details, request, scripted_text, until_idle
 from tests.support.scripted_core import WAIT_S, RunningCore, running_core, text_of
@@ -39,17 +48,85 @@ async def refusal(core: RunningCore, data: bytes, path: str = GENERATE, **option
     return caught.value
 
 
+#: Every method that takes one message, and two that are not ours.
+METHODS = [
+    *(
+        f"/{service.full_name}/{method.name}"
+        for service in (
+            inference_service_pb2.DESCRIPTOR.services_by_name["InferenceService"],
+            model_service_pb2.DESCRIPTOR.services_by_name["ModelService"],
+        )
+        for method in service.methods
+    ),
+    "/grpc.health.v1.Health/Check",
+    "/grpc.health.v1.Health/Watch",
+]
+
+
+def nested(depth: int) -> bytes:
+    """A request whose field ``extra`` holds a Struct in a Struct, and so on."""
+
+    def field(number: int, data: bytes) -> bytes:
+        return tokens_pb2.TokenIds(ids=[number << 3 | 2, len(data)]).SerializeToString()[2:] + data
+
+    data = b""
+    for _ in range(depth):
+        data = field(1, field(1, b"a") + field(2, field(5, data)))
+    return field(17, data)
+
+
+def assert_undecodable(error: grpc.aio.AioRpcError, caplog: pytest.LogCaptureFixture, path: str) -> None:
+    """The caller's fault, said in its terms, and in one line of the log."""
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert f"request: is no message of {path}" in (error.details() or "")
+    info, bad, _ = error_details(error)
+    assert (info.domain, info.reason) == ("slotline", "INVALID_ARGUMENT")
+    assert bad.field_violations[0].field == "request"
+    (record,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert record.getMessage() == "a message cannot be decoded"
+    assert record.exc_info is None
+
+
+@pytest.mark.parametrize("path", METHODS)
+async def test_bytes_that_are_no_message_of_a_method_are_refused(
+    core: RunningCore, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    assert_undecodable(await refusal(core, b"\x12\x05ab", path), caplog, path)
+
+
+@pytest.mark.parametrize("data", [b"\xff\xff\xff", b"\x0b" * 10_000, b"\x00\x00", nested(300)])
+async def test_bytes_of_no_meaning_are_refused(
+    core: RunningCore, caplog: pytest.LogCaptureFixture, data: bytes
+) -> None:
+    assert_undecodable(await refusal(core, data), caplog, GENERATE)
+
+
 @pytest.mark.parametrize("text", [b"\xff\xfe", b"\xed\xa0\x80", b"\xc0\xaf", b"\xe2\x82"])
-async def test_a_string_that_is_not_utf_8_is_no_message(core: RunningCore, text: bytes) -> None:
+async def test_a_string_that_is_not_utf_8_is_no_message(
+    core: RunningCore, caplog: pytest.LogCaptureFixture, text: bytes
+) -> None:
     good = request(MARK).SerializeToString()
     assert MARK.encode() in good
     error = await refusal(core, good.replace(MARK.encode(), text.ljust(len(MARK), b"a")))
-    assert "String field had bad UTF-8" in (error.details() or "")
+    assert_undecodable(error, caplog, GENERATE)
 
 
-@pytest.mark.parametrize("data", [b"\xff\xff\xff", b"\x0a\x05ab", b"\x0b" * 10_000, b"\x00\x00"])
-async def test_bytes_that_are_no_message_are_refused(core: RunningCore, data: bytes) -> None:
-    assert "Error parsing message" in ((await refusal(core, data)).details() or "")
+async def test_two_bytes_that_are_not_utf_8_are_no_text_to_tokenise(
+    core: RunningCore, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = "/slotline.v1.InferenceService/Tokenize"
+    assert_undecodable(await refusal(core, b"\x12\x02\xc3\x28", path), caplog, path)
+
+
+@pytest.mark.parametrize("version", ["v1", "v1alpha"])
+async def test_a_stream_of_requests_ends_at_one_that_cannot_be_decoded(
+    core: RunningCore, caplog: pytest.LogCaptureFixture, version: str
+) -> None:
+    path = f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo"
+    call: Any = core.channel.stream_stream(path)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        _ = [message async for message in call(iter([b"\x3a\x00", b"\x3a\x05"]), timeout=WAIT_S)]
+    assert_undecodable(caught.value, caplog, path)
 
 
 async def test_fields_that_nobody_knows_are_passed_over(core: RunningCore) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+import grpc
 import grpc.aio
 import pytest
+from google.protobuf import descriptor_pb2, descriptor_pool
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2
 
 from service.api.errors import DETAILS_KEY
 from service.api.served_model import LoadedModel
@@ -18,6 +20,7 @@ from service.config import ModelConfig
 from service.engine.scripted import BOS, EOS
 from slotline.v1 import generation_pb2, model_pb2, prompt_pb2, sampling_pb2, tokenization_pb2, tokens_pb2
 from tests.support.scripted_core import (
+    WAIT_S,
     ByteVocabulary,
     RunningCore,
     ScriptedLoadedModel,
@@ -186,14 +189,41 @@ async def test_slots_show_their_last_task_but_not_its_prompt(core: RunningCore) 
     assert not fresh.HasField("task_id")
 
 
-async def test_reflection_lists_all_services_and_describes_ours(core: RunningCore) -> None:
-    channel: Any = core.channel
-    stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
+@pytest.mark.parametrize("version", ["v1", "v1alpha"])
+async def test_reflection_lists_all_services_and_describes_them(core: RunningCore, version: str) -> None:
+    name = f"grpc.reflection.{version}.ServerReflection"
+    ask: Any = core.channel.stream_stream(
+        f"/{name}/ServerReflectionInfo",
+        request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+        response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+    )
     asked = [
         reflection_pb2.ServerReflectionRequest(list_services=""),
         reflection_pb2.ServerReflectionRequest(file_containing_symbol="slotline.v1.InferenceService"),
+        reflection_pb2.ServerReflectionRequest(file_containing_symbol=name),
+        reflection_pb2.ServerReflectionRequest(file_by_filename=f"grpc/reflection/{version}/reflection.proto"),
+        reflection_pb2.ServerReflectionRequest(file_containing_symbol="nothing.of.that.Name"),
     ]
-    listed, described = [response async for response in stub.ServerReflectionInfo(iter(asked))]
-    names = {service.name for service in listed.list_services_response.service}
-    assert names == {*SERVICES, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
-    assert described.file_descriptor_response.file_descriptor_proto
+    listed, ours, itself, by_file, unknown = [response async for response in ask(iter(asked), timeout=WAIT_S)]
+    assert {service.name for service in listed.list_services_response.service} == {
+        *SERVICES,
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1.ServerReflection",
+        "grpc.reflection.v1alpha.ServerReflection",
+    }
+    assert "slotline/v1/inference_service.proto" in files_of(ours)
+    for response in (itself, by_file):
+        (file,) = files_of(response).values()
+        assert f"{file.package}.{file.service[0].name}" == name
+        assert file.service[0].method[0].input_type == f".grpc.reflection.{version}.ServerReflectionRequest"
+        # A client builds a pool of what it was sent.
+        pool = descriptor_pool.DescriptorPool()
+        pool.Add(file)
+        assert pool.FindServiceByName(name).methods_by_name["ServerReflectionInfo"].output_type.fields
+    assert unknown.error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
+
+
+def files_of(response: Any) -> dict[str, descriptor_pb2.FileDescriptorProto]:
+    """The files of a response by name."""
+    files = map(descriptor_pb2.FileDescriptorProto.FromString, response.file_descriptor_response.file_descriptor_proto)
+    return {file.name: file for file in files}
