@@ -174,6 +174,7 @@ class CoreConfig:
         max_queue: requests that may wait, None for 16 per slot and at least 128.
         cache_prompt: whether requests reuse cached prefixes unless they say otherwise.
         chat_template: Jinja text that replaces the model's own, or None.
+        literal_messages: whether messages and roles of all conversations are tokenised literally.
         drain_timeout_s: seconds that running requests get on SIGTERM.
         hang_timeout_s: seconds without a finished step, while there is work, after which the engine counts as
             stalled; None for never.
@@ -197,6 +198,7 @@ class CoreConfig:
     prefill_budget_ms: float = 100.0
     cache_prompt: bool = True
     chat_template: str | None = None
+    literal_messages: bool = False
     drain_timeout_s: float = 30.0
     hang_timeout_s: float | None = DEFAULT_HANG_TIMEOUT_S
     system_prompt: SystemPromptText | None = None

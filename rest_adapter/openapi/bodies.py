@@ -154,7 +154,8 @@ def openai_embedding_body() -> Schema:
 def tokenize_body() -> Schema:
     """POST /tokenize."""
     content = option(either(STRING, _MIXED), "A text, or texts and token ids in order.", default="")
-    return _body({"content": content})
+    special = option(BOOLEAN, "Whether names of special tokens in texts become these tokens.", default=True)
+    return _body({"content": content, "parse_special": special})
 
 
 def detokenize_body() -> Schema:

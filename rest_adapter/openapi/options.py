@@ -102,6 +102,11 @@ _ABOUT: Mapping[str, tuple[object, str]] = {
         f"on tokens there must be room for {LEAST_UNLIMITED_TOKENS}, and the answer ends when it is used up.",
     ),
     "n_keep": (0, "Tokens of the prompt that stay if truncate shortens it or shifts the context; negative keeps all."),
+    "parse_special": (
+        _NONE,
+        "Whether names of special tokens in the prompt, or in messages and roles, become these tokens; those of a chat "
+        "template always do. True unless the server has --literal-messages, with which chats refuse true.",
+    ),
     "slot_id": (-1, "Slot to use if it is free; negative is any."),
     "cache_prompt": (
         _NONE,

@@ -194,6 +194,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("stop", "stop.texts", read_stop),
     _int("n_probs", "output.n_probs", _at_least(0)),
     _int("n_keep", "n_keep", _at_least(-1)),
+    _bool("parse_special", "parse_special"),
     _int("slot_id", "cache.slot_id", _absent_if_negative),
     _bool("cache_prompt", "cache.cache_prompt"),
     Option("cache_salt", "cache.cache_salt", _read_cache_salt),

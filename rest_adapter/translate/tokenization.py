@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from rest_adapter.errors import RpcFailure
-from rest_adapter.translate.fields import read_list, read_token_id, refusal
+from rest_adapter.translate.fields import read_bool, read_list, read_token_id, refusal
 from rest_adapter.translate.jsontext import encode
 from rest_adapter.translate.prompt import put_parts, read_mixed
 from slotline.v1.tokenization_pb2 import DetokenizeRequest, TokenizeRequest
@@ -17,12 +17,14 @@ def read_tokenize(body: Mapping[str, object]) -> TokenizeRequest | None:
     """The request for a body of POST /tokenize, None if there is nothing to tokenise.
 
     Raises:
-        InvalidRequest: ``content`` is neither a string nor an array of strings and token ids.
+        InvalidRequest: ``content`` is neither a string nor an array of strings and token ids, or ``parse_special`` no
+            boolean.
     """
-    content = body.get("content")
+    content, special = body.get("content"), body.get("parse_special")
+    parse_special = special is None or read_bool("parse_special", special)
     if content is None or content == "" or content == []:
         return None
-    request = TokenizeRequest(add_special=False, parse_special=True)
+    request = TokenizeRequest(add_special=False, parse_special=parse_special)
     if isinstance(content, str):
         request.text = content
     elif isinstance(content, list):

@@ -95,6 +95,7 @@ class ServedModel:
         limits: bounds on one request.
         engine: slots, and the server-wide cap on tokens.
         cache_prompt: whether requests reuse cached prefixes unless they say otherwise.
+        literal_messages: whether messages and roles of all conversations are tokenised literally.
     """
 
     name: str
@@ -106,6 +107,7 @@ class ServedModel:
     limits: Limits
     engine: EngineConfig
     cache_prompt: bool
+    literal_messages: bool = False
 
     @classmethod
     def create(cls, config: CoreConfig, loaded: LoadedModel, template: ChatTemplate, limits: Limits) -> ServedModel:
@@ -122,6 +124,7 @@ class ServedModel:
             limits=limits,
             engine=config.engine,
             cache_prompt=config.cache_prompt,
+            literal_messages=config.literal_messages,
         )
 
     def paced(self, work: Work) -> ServedModel:

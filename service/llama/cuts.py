@@ -36,7 +36,7 @@ _BEFORE_PUNCTUATION = re.compile(r"(?<=\w)(?=[.,;!?\u3001\u3002\uff0c\uff1b\uff0
 #: A token may also have but the last bytes of a letter.
 _SPANS_WORD_END = re.compile(rf"(?:{_LETTER}|\ufffd)[ \n]")
 #: What the C library's ``isspace`` is true for.
-_BLANKS = frozenset(" \t\n\v\f\r")
+_BLANKS = " \t\n\v\f\r"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,16 @@ def spans_word_end(pieces: Iterable[bytes]) -> bool:
     return _SPANS_WORD_END.search(b"\0".join(pieces).decode(errors="replace")) is not None
 
 
+def split_at(text: str, name: Name, token: int) -> list[int | str]:
+    """A text with a token in each place of its name, without the blanks that belong to the token."""
+    first, *others = text.split(name.text)
+    parts: list[int | str] = []
+    for other in others:
+        parts += [first.rstrip(_BLANKS) if name.strips_left else first, token]
+        first = other.lstrip(_BLANKS) if name.strips_right else other
+    return [part for part in (*parts, first) if part != ""]
+
+
 class Cutter:
     """Cuts texts; any thread.
 
@@ -87,7 +97,7 @@ class Cutter:
         self._longest = max(map(len, self._names), default=0)
         # What eats blanks could eat those at the end of another name, which is then not found.
         eats = any(name.strips_left or name.strips_right for name in self._names.values())
-        self._edges = _BLANKS if eats else frozenset[str]()
+        self._edges = frozenset(_BLANKS if eats else "")
         self._pattern = re.compile(_alternatives(self._names)) if self._names else None
         self._rules = rules
         self._word_end = _WORD_END_AT_BLANK if rules.puts_blank else _WORD_END
@@ -100,6 +110,12 @@ class Cutter:
             yield text[start:end]
             # The vocabulary puts back what is left out here.
             start = end + 1 if is_word_end and self._rules.puts_blank else end
+
+    def names_in(self, text: str) -> set[str]:
+        """All names that a text has anywhere."""
+        found, _ = self._occurrences(text, 0, len(text), len(text))
+        longest = {text[begin:end] for begin, end in found}
+        return {name for name in self._names if any(one.startswith(name) for one in longest)}
 
     def _end_of_piece(self, text: str, start: int) -> tuple[int, bool]:
         """Where the piece from ``start`` on ends, and whether that is the end of a word."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from service.errors import InvalidArgument
-from service.llama.cuts import Cutter, Name, Rules, spans_word_end
+from service.llama.cuts import Cutter, Name, Rules, spans_word_end, split_at
 from service.llama.grammar import GrammarTokens, LlamaGrammar
 from service.llama.library import Library, Pointer
 from service.llama.runs import cut_long_runs
@@ -120,6 +120,25 @@ class LlamaVocabulary:
                     ids = self._tokenize(pointer, part.encode(), parse_special)
                 yield ids
 
+    def split_control(self, text: str) -> list[int | str]:
+        """A text as control tokens that it names, and what lies between them, as the library would find them.
+
+        Tokens that are found whether or not special ones are recognised count as text.
+        """
+        present = self._all_names.names_in(text)
+        controls = sorted(
+            ((name, token) for name, token in self._controls if name.text in present),
+            key=lambda control: -len(control[0].text.encode()),
+        )
+        stretches: list[int | str] = [text] if text else []
+        for name, token in controls:
+            stretches = [
+                part
+                for stretch in stretches
+                for part in ([stretch] if isinstance(stretch, int) else split_at(stretch, name, token))
+            ]
+        return stretches
+
     def piece(self, token: int, special: bool = False) -> bytes:
         """Bytes of a token; control tokens have none unless ``special`` asks for their names.
 
@@ -178,7 +197,8 @@ class LlamaVocabulary:
         api, pointer = self._library.api, self._pointer
         own = api.LLAMA_TOKEN_ATTR_USER_DEFINED
         special = api.LLAMA_TOKEN_ATTR_CONTROL | api.LLAMA_TOKEN_ATTR_UNKNOWN | own
-        names: list[tuple[Name, int]] = []
+        names: list[Name] = []
+        self._controls: list[tuple[Name, int]] = []
         for token in range(self.n_vocab):
             attributes = self._library.short.vocab_get_attr(pointer, token)
             if attributes & special:
@@ -187,19 +207,18 @@ class LlamaVocabulary:
                     strips_left=bool(attributes & api.LLAMA_TOKEN_ATTR_LSTRIP),
                     strips_right=bool(attributes & api.LLAMA_TOKEN_ATTR_RSTRIP),
                 )
-                names.append((name, attributes))
+                names.append(name)
+                if attributes & (api.LLAMA_TOKEN_ATTR_CONTROL | api.LLAMA_TOKEN_ATTR_UNKNOWN):
+                    self._controls.append((name, token))
         letter = b"".join(self.pieces[token] for token in self._tokenize(pointer, b"a", False))
         rules = Rules(
             cuts_words=keeps_words and not spans_word_end([*self.pieces, *self._names.values()]),
             cuts_anywhere=self._splits_words,
             puts_blank=letter != b"a",
         )
-        always = [
-            name
-            for name, attributes in names
-            if attributes & own and not attributes & (api.LLAMA_TOKEN_ATTR_CONTROL | api.LLAMA_TOKEN_ATTR_UNKNOWN)
-        ]
-        return Cutter([name for name, _ in names], rules), Cutter(always, rules)
+        controls = {name.text for name, _ in self._controls}
+        always = [name for name in names if name.text not in controls]
+        return Cutter(names, rules), Cutter(always, rules)
 
     def _decode_pieces(self) -> tuple[list[bytes], dict[int, bytes]]:
         """All pieces, and the names of the tokens without one."""

@@ -9,7 +9,9 @@ from service.prompts.prompt import Part, tokenize_text
 from service.prompts.vocabulary import Vocabulary
 
 
-def tokenize_infill(prefix: Sequence[Part], suffix: Sequence[Part], vocabulary: Vocabulary) -> list[int]:
+def tokenize_infill(
+    prefix: Sequence[Part], suffix: Sequence[Part], vocabulary: Vocabulary, *, parse_special: bool = True
+) -> list[int]:
     """Token ids of an infill prompt: the model's BOS, then the prefix and the suffix behind their marks.
 
     The BOS stands there whether or not prompts of this model begin with one: models were trained to fill in so.
@@ -18,6 +20,7 @@ def tokenize_infill(prefix: Sequence[Part], suffix: Sequence[Part], vocabulary: 
         prefix: what stands before the gap; may be empty.
         suffix: what stands after it; may be empty.
         vocabulary: the model's.
+        parse_special: recognise special tokens in texts.
 
     Raises:
         NotSupported: the model has no tokens for it.
@@ -28,16 +31,16 @@ def tokenize_infill(prefix: Sequence[Part], suffix: Sequence[Part], vocabulary: 
     return [
         *([] if vocabulary.bos_token is None else [vocabulary.bos_token]),
         marks.prefix,
-        *tokenize_text(prefix, vocabulary, add_special=False, parse_special=True),
+        *tokenize_text(prefix, vocabulary, add_special=False, parse_special=parse_special),
         marks.suffix,
-        *_tokenize_suffix(suffix, vocabulary),
+        *_tokenize_suffix(suffix, vocabulary, parse_special),
         marks.middle,
     ]
 
 
-def _tokenize_suffix(parts: Sequence[Part], vocabulary: Vocabulary) -> list[int]:
+def _tokenize_suffix(parts: Sequence[Part], vocabulary: Vocabulary, parse_special: bool) -> list[int]:
     """The suffix without the blank that tokenising puts in front of its text: it continues a line."""
-    tokens = tokenize_text(parts, vocabulary, add_special=False, parse_special=True)
+    tokens = tokenize_text(parts, vocabulary, add_special=False, parse_special=parse_special)
     begins_with_text = bool(parts) and isinstance(parts[0], str) and parts[0] != ""
     return tokens[1:] if begins_with_text and tokens[:1] == _artificial_blank(vocabulary) else tokens
 

@@ -77,6 +77,9 @@ class _Wrapped:
         """The same, piece by piece."""
         return self._vocabulary.token_steps(text, parse_special=parse_special)
 
+    def split_control(self, text: str) -> list[int | str]:
+        return self._vocabulary.split_control(text)
+
     def piece(self, token: int, special: bool = False) -> bytes:
         return self._vocabulary.piece(token, special)
 

@@ -17,27 +17,32 @@ Part = str | Sequence[int]
 BLANK = " "
 
 
-def tokenize_prompt(text: str, vocabulary: Vocabulary) -> list[int]:
-    """Token ids of a text prompt: BOS if the model wants one, special tokens recognised, empty acts as one blank."""
-    return tokenize_parts([text or BLANK], vocabulary)
+def tokenize_prompt(text: str, vocabulary: Vocabulary, *, parse_special: bool = True) -> list[int]:
+    """Token ids of a text prompt: BOS if the model wants one; empty acts as one blank.
+
+    Args:
+        text: the prompt.
+        vocabulary: the model's.
+        parse_special: recognise special tokens in the text.
+    """
+    return tokenize_parts([text or BLANK], vocabulary, parse_special=parse_special)
 
 
-def tokenize_parts(parts: Sequence[Part], vocabulary: Vocabulary) -> list[int]:
+def tokenize_parts(parts: Sequence[Part], vocabulary: Vocabulary, *, parse_special: bool = True) -> list[int]:
     """Token ids of text and ids in order; only a first part that is text gets BOS. The result may be empty."""
     tokens: list[int] = []
     for index, part in enumerate(parts):
         if isinstance(part, str):
             if index == 0:
                 tokens += bos(vocabulary)
-            tokens += vocabulary.tokenize(part, parse_special=True)
+            tokens += vocabulary.tokenize(part, parse_special=parse_special)
         else:
             tokens += part
     return tokens
 
 
-def tokenize_chat(text: str, vocabulary: Vocabulary) -> list[int]:
-    """Token ids of a rendered conversation: like a text prompt, but a BOS that the template wrote is not doubled."""
-    tokens = vocabulary.tokenize(text, parse_special=True)
+def with_bos(tokens: list[int], vocabulary: Vocabulary) -> list[int]:
+    """The tokens of a rendered conversation behind a BOS if the model wants one; what the template wrote counts."""
     head = bos(vocabulary)
     return tokens if tokens[:1] == head else head + tokens
 

@@ -72,5 +72,8 @@ class Vocabulary(Protocol):
     def token_steps(self, text: str, *, parse_special: bool) -> Iterator[list[int]]:
         """What ``tokenize`` returns, in parts that take a short time each."""
 
+    def split_control(self, text: str) -> list[int | str]:
+        """A text as control tokens that it names, and what lies between them; blanks that belong to them are gone."""
+
     def piece(self, token: int, special: bool = False) -> bytes:
         """Bytes of a token; control tokens have none unless ``special`` asks for their names."""

@@ -13,5 +13,11 @@ ACCESS = Group(
             "let requests replace the system prompt of everybody also where there are no API keys and others than this "
             "machine reach the server",
         ),
+        Flag(
+            ("--literal-messages",),
+            {"literal_messages": True},
+            "take messages and roles of chats literally: names of control tokens in them, such as <|im_end|>, stay "
+            "text. Advised where users do not trust each other; requests may ask for it with parse_special false",
+        ),
     ),
 )

@@ -189,6 +189,9 @@ async def test_slots_show_their_last_task_but_not_its_prompt(core: RunningCore) 
     assert not fresh.HasField("task_id")
 
 
+FILE_OF = {"v1": "grpc/reflection/v1/reflection.proto", "v1alpha": reflection_pb2.DESCRIPTOR.name}
+
+
 @pytest.mark.parametrize("version", ["v1", "v1alpha"])
 async def test_reflection_lists_all_services_and_describes_them(core: RunningCore, version: str) -> None:
     name = f"grpc.reflection.{version}.ServerReflection"
@@ -201,7 +204,7 @@ async def test_reflection_lists_all_services_and_describes_them(core: RunningCor
         reflection_pb2.ServerReflectionRequest(list_services=""),
         reflection_pb2.ServerReflectionRequest(file_containing_symbol="slotline.v1.InferenceService"),
         reflection_pb2.ServerReflectionRequest(file_containing_symbol=name),
-        reflection_pb2.ServerReflectionRequest(file_by_filename=f"grpc/reflection/{version}/reflection.proto"),
+        reflection_pb2.ServerReflectionRequest(file_by_filename=FILE_OF[version]),
         reflection_pb2.ServerReflectionRequest(file_containing_symbol="nothing.of.that.Name"),
     ]
     listed, ours, itself, by_file, unknown = [response async for response in ask(iter(asked), timeout=WAIT_S)]

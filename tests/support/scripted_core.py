@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -74,6 +75,11 @@ class ByteVocabulary:
                     *self._tokenize(after, parse_special=True),
                 ]
         return list(text.encode())
+
+    def split_control(self, text: str) -> list[int | str]:
+        """The special tokens, and what lies between them."""
+        parts = re.split("(<bos>|<eos>)", text)
+        return [{"<bos>": BOS, "<eos>": EOS}.get(part, part) for part in parts if part]
 
     def piece(self, token: int, special: bool = False) -> bytes:
         """The byte itself; the special tokens' names only on request."""

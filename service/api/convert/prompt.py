@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from service.api.convert.checks import count_at_most, size_at_most
@@ -12,9 +13,10 @@ from service.api.served_model import ServedModel
 from service.errors import InvalidArgument, NotImplementedFeature
 from service.prompts.continuation import render_continued
 from service.prompts.infill import tokenize_infill
-from service.prompts.prompt import Part, bos, check_ids, tokenize_chat, tokenize_parts, tokenize_prompt
+from service.prompts.literal import tokenize_literally
+from service.prompts.prompt import Part, bos, check_ids, tokenize_parts, tokenize_prompt, with_bos
 from service.prompts.templates import RESERVED, Conversation
-from slotline.v1 import generation_pb2, prompt_pb2
+from slotline.v1 import generation_pb2, prompt_pb2, tokenization_pb2
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +41,24 @@ def tokenized_prompt(request: generation_pb2.GenerateRequest, model: ServedModel
         NotImplementedFeature: the prompt has a form that is not available.
     """
     vocabulary, limit = model.vocabulary, model.limits.max_prompt_bytes
+    parse_special = not request.HasField("parse_special") or request.parse_special
     match request.WhichOneof("prompt"):
         case "text":
             size_at_most("text", len(request.text.encode()), limit)
-            return _with_bos(tokenize_prompt(request.text, vocabulary), model)
+            return _with_bos(tokenize_prompt(request.text, vocabulary, parse_special=parse_special), model)
         case "token_ids":
             size_at_most("token_ids", request.token_ids.ByteSize(), limit)
             ids = check_ids(request.token_ids.ids, vocabulary.n_vocab, "token_ids.ids")
             return TokenizedPrompt(_not_empty("token_ids.ids", ids))
         case "chat":
-            tokens = _not_empty("chat.messages", tokenize_chat(render_chat(request.chat, model), vocabulary))
-            return _with_bos(tokens, model)
+            chat = chat_tokens(request.chat, model, literally=is_literal(request, model))
+            return _with_bos(_not_empty("chat.messages", with_bos(chat, vocabulary)), model)
         case "parts":
             parts = prompt_parts(request.parts, model, "parts")
-            tokens = _not_empty("parts.parts", tokenize_parts(parts, vocabulary))
+            tokens = _not_empty("parts.parts", tokenize_parts(parts, vocabulary, parse_special=parse_special))
             return _with_bos(tokens, model) if isinstance(parts[0], str) else TokenizedPrompt(tokens)
         case "infill":
-            return TokenizedPrompt(_infill_tokens(request.infill, model))
+            return TokenizedPrompt(_infill_tokens(request.infill, model, parse_special))
         case _:
             raise InvalidArgument("prompt", "is missing; set one of text, token_ids, chat, parts, infill")
 
@@ -80,13 +83,53 @@ def render_chat(chat: prompt_pb2.ChatPrompt, model: ServedModel) -> str:
         InvalidArgument: the conversation is malformed or too large, or the template does not take it.
         NotImplementedFeature: it holds images.
     """
+    render, turns = _rendering(chat, model)
+    return render(turns)
+
+
+def chat_tokens(chat: prompt_pb2.ChatPrompt, model: ServedModel, *, literally: bool) -> list[int]:
+    """A conversation as token ids, with no more special tokens than the template writes. May take a while.
+
+    Args:
+        chat: the conversation.
+        model: whose template renders it.
+        literally: take its texts so, so that they name no special tokens.
+
+    Raises:
+        InvalidArgument: as ``render_chat``, or what is literal cannot be told from what the template wrote.
+        NotImplementedFeature: it holds images.
+    """
+    render, turns = _rendering(chat, model)
+    if literally:
+        return tokenize_literally(render, turns, model.vocabulary)
+    return model.vocabulary.tokenize(render(turns), parse_special=True)
+
+
+def is_literal(request: generation_pb2.GenerateRequest | tokenization_pb2.TokenizeRequest, model: ServedModel) -> bool:
+    """Whether the texts of a request's conversation are taken literally.
+
+    Raises:
+        InvalidArgument: the request says otherwise than the server was started.
+    """
+    if not request.HasField("parse_special"):
+        return model.literal_messages
+    if request.parse_special and model.literal_messages:
+        raise InvalidArgument(
+            "parse_special",
+            "true is not allowed for conversations: this server takes messages literally; allowed is false",
+        )
+    return not request.parse_special
+
+
+def _rendering(chat: prompt_pb2.ChatPrompt, model: ServedModel) -> tuple[Callable[[Conversation], str], Conversation]:
+    """How a conversation is rendered, and the conversation; both checked."""
     count_at_most("chat.messages", len(chat.messages), model.limits.max_messages)
     size_at_most("chat", chat.ByteSize(), model.limits.max_prompt_bytes)
     turns = conversation(chat)
     if not chat.continue_final_message:
-        return model.template.render(turns)
+        return model.template.render, turns
     _check_continued(chat)
-    return render_continued(model.template, turns)
+    return partial(render_continued, model.template), turns
 
 
 def conversation(chat: prompt_pb2.ChatPrompt) -> Conversation:
@@ -124,11 +167,11 @@ def _with_bos(tokens: Sequence[int], model: ServedModel) -> TokenizedPrompt:
     return TokenizedPrompt(tuple(tokens), has_bos=bool(bos(model.vocabulary)) and len(tokens) > 1)
 
 
-def _infill_tokens(infill: prompt_pb2.InfillPrompt, model: ServedModel) -> tuple[int, ...]:
+def _infill_tokens(infill: prompt_pb2.InfillPrompt, model: ServedModel, parse_special: bool) -> tuple[int, ...]:
     size_at_most("infill", infill.ByteSize(), model.limits.max_prompt_bytes)
     prefix = prompt_parts(infill.prefix, model, "infill.prefix")
     suffix = prompt_parts(infill.suffix, model, "infill.suffix")
-    return tuple(tokenize_infill(prefix, suffix, model.vocabulary))
+    return tuple(tokenize_infill(prefix, suffix, model.vocabulary, parse_special=parse_special))
 
 
 def _part(part: prompt_pb2.PromptPart, model: ServedModel, field: str) -> Part:

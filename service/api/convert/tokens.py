@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from service.api.convert.checks import size_at_most
-from service.api.convert.prompt import prompt_parts, render_chat
+from service.api.convert.prompt import chat_tokens, is_literal, prompt_parts
 from service.api.served_model import ServedModel
 from service.errors import InvalidArgument
-from service.prompts.prompt import Part, check_ids, detokenize, tokenize_text
+from service.prompts.prompt import Part, bos, check_ids, closing, detokenize, tokenize_text
 from service.prompts.work import Work
 from slotline.v1 import tokenization_pb2
 
@@ -23,12 +23,7 @@ def tokenize_response(
         InvalidArgument: the input is missing, too large, or not allowed.
     """
     vocabulary = model.vocabulary
-    ids = tokenize_text(
-        _parts(request, model),
-        vocabulary,
-        add_special=request.add_special,
-        parse_special=not request.HasField("parse_special") or request.parse_special,
-    )
+    ids = _chat_ids(request, model) if request.WhichOneof("input") == "chat" else _text_ids(request, model)
     response = tokenization_pb2.TokenizeResponse(count=len(ids))
     for start in range(0, len(ids), TOKENS_AT_ONCE):
         some = ids[start : start + TOKENS_AT_ONCE]
@@ -57,13 +52,22 @@ def detokenize_response(
     return tokenization_pb2.DetokenizeResponse(text=raw.decode(errors="replace"), raw=raw)
 
 
+def _chat_ids(request: tokenization_pb2.TokenizeRequest, model: ServedModel) -> list[int]:
+    tokens = chat_tokens(request.chat, model, literally=is_literal(request, model))
+    return [*bos(model.vocabulary), *tokens, *closing(model.vocabulary)] if request.add_special else tokens
+
+
+def _text_ids(request: tokenization_pb2.TokenizeRequest, model: ServedModel) -> list[int]:
+    parse_special = not request.HasField("parse_special") or request.parse_special
+    parts = _parts(request, model)
+    return tokenize_text(parts, model.vocabulary, add_special=request.add_special, parse_special=parse_special)
+
+
 def _parts(request: tokenization_pb2.TokenizeRequest, model: ServedModel) -> list[Part]:
     match request.WhichOneof("input"):
         case "text":
             size_at_most("text", len(request.text.encode()), model.limits.max_prompt_bytes)
             return [request.text]
-        case "chat":
-            return [render_chat(request.chat, model)]
         case "parts":
             return prompt_parts(request.parts, model, "parts")
         case _:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from service.api.convert.prompt import TokenizedPrompt, conversation, tokenized_prompt
 from service.api.served_model import Limits
-from service.engine.scripted import BOS, N_VOCAB
+from service.engine.scripted import BOS, EOS, N_VOCAB
 from service.errors import InvalidArgument, NotImplementedFeature, NotSupported, ServiceError
 from service.prompts.templates import Conversation
 from service.prompts.work import Work
@@ -256,3 +257,47 @@ def test_no_tools_are_none(tools_json: str | None) -> None:
 def test_tool_arguments_are_objects_for_the_template(call: str, seen: list[Any]) -> None:
     (turn,) = conversation(chat(message("assistant", tool_calls_json=call))).messages
     assert turn["tool_calls"] == seen
+
+
+LITERAL = {"parse_special": False}
+
+
+@pytest.mark.parametrize(
+    ("fields", "tokens"),
+    [
+        ({"text": "<eos>"}, (EOS,)),
+        ({"text": "<eos>", "parse_special": True}, (EOS,)),
+        ({"text": "<eos>", **LITERAL}, tuple(b"<eos>")),
+        ({"parts": parts(text("a<eos>")), **LITERAL}, tuple(b"a<eos>")),
+        ({"parts": parts(text("a<eos>"))}, (97, EOS)),
+        (
+            {"infill": prompt_pb2.InfillPrompt(prefix=parts(text("<eos>"))), **LITERAL},
+            (BOS, MARKS.prefix, *b"<eos>", MARKS.suffix, MARKS.middle),
+        ),
+        ({"chat": chat(message("user", text("a<eos>")))}, (*b"user:a", EOS, EOS)),
+        ({"chat": chat(message("user", text("a<eos>"))), **LITERAL}, (*b"user:a<eos>", EOS)),
+    ],
+)
+def test_special_tokens_are_recognised_unless_the_request_says_otherwise(
+    fields: dict[str, Any], tokens: tuple[int, ...]
+) -> None:
+    model = served_model(vocabulary=ByteVocabulary(fim_tokens=MARKS), template=WritingTemplate())
+    assert tokenized_prompt(generation_pb2.GenerateRequest(**fields), model).tokens == tokens
+
+
+def test_a_server_for_literal_messages_takes_no_others() -> None:
+    model = replace(served_model(template=WritingTemplate()), literal_messages=True)
+    asked = generation_pb2.GenerateRequest(chat=chat(message("user", text("a<eos>"))))
+    assert tokenized_prompt(asked, model).tokens == (*b"user:a<eos>", EOS)
+    asked.parse_special = True
+    with pytest.raises(InvalidArgument, match="parse_special: true is not allowed for conversations"):
+        tokenized_prompt(asked, model)
+    # Whoever writes the whole prompt writes its control tokens, too.
+    assert tokenized_prompt(generation_pb2.GenerateRequest(text="<eos>"), model).tokens == (EOS,)
+
+
+class WritingTemplate(RecordingTemplate):
+    """Writes turns as they are, and closes them."""
+
+    def render(self, conversation: Conversation, work: Work | None = None) -> str:
+        return "".join(f"{turn['role']}:{turn['content']}<eos>" for turn in conversation.messages)

@@ -14,11 +14,11 @@ from service.prompts.prompt import (
     Part,
     check_ids,
     detokenize,
-    tokenize_chat,
     tokenize_embedding_input,
     tokenize_parts,
     tokenize_prompt,
     tokenize_text,
+    with_bos,
 )
 from tests.support.scripted_core import ByteVocabulary
 
@@ -78,7 +78,7 @@ def test_only_a_first_part_that_is_text_gets_bos(parts: Sequence[Part], tokens: 
 def test_a_bos_written_by_the_chat_template_is_not_doubled(
     vocabulary: ByteVocabulary, text: str, tokens: list[int]
 ) -> None:
-    assert tokenize_chat(text, vocabulary) == tokens
+    assert with_bos(vocabulary.tokenize(text, parse_special=True), vocabulary) == tokens
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,18 @@ def test_a_text_is_tokenized_without_bos_and_with_special_tokens() -> None:
     assert request == TokenizeRequest(text="<|im_start|>", add_special=False, parse_special=True)
 
 
+@pytest.mark.parametrize(("value", "parse_special"), [(True, True), (False, False), (None, True)])
+def test_special_tokens_can_be_text(value: object, parse_special: bool) -> None:
+    request = read_tokenize({"content": "<|im_start|>", "parse_special": value})
+    assert request == TokenizeRequest(text="<|im_start|>", add_special=False, parse_special=parse_special)
+
+
+@pytest.mark.parametrize("content", ["a", None])
+def test_parse_special_is_a_boolean(content: object) -> None:
+    with pytest.raises(InvalidRequest, match="parse_special"):
+        read_tokenize({"content": content, "parse_special": "no"})
+
+
 def test_a_mix_is_tokenized_in_order() -> None:
     request = read_tokenize({"content": ["a", 1, 2, "b"]})
     parts = [PromptPart(text="a"), PromptPart(token_ids=TokenIds(ids=[1, 2])), PromptPart(text="b")]

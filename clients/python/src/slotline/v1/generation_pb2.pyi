@@ -296,6 +296,7 @@ class GenerateRequest(google.protobuf.message.Message):
     N_KEEP_FIELD_NUMBER: builtins.int
     SYSTEM_PROMPT_FIELD_NUMBER: builtins.int
     EXTRA_FIELD_NUMBER: builtins.int
+    PARSE_SPECIAL_FIELD_NUMBER: builtins.int
     request_id: builtins.str
     """The caller's id, echoed in Accepted and in logs; at most 128 bytes. Default made by the server."""
     model: builtins.str
@@ -308,6 +309,11 @@ class GenerateRequest(google.protobuf.message.Message):
     """What happens if the prompt does not fit. Default REFUSE."""
     n_keep: builtins.int
     """Prompt tokens to keep when the context is truncated or shifted; -1 keeps all. Default 0, at least -1."""
+    parse_special: builtins.bool
+    """Recognise special tokens in the texts of the prompt; of a conversation, in its messages and roles, whose template's
+    own special tokens always are. A conversation whose template changes such texts is refused where false cannot hold.
+    Default true, but for conversations of a server with --literal-messages, which refuse true.
+    """
     @property
     def token_ids(self) -> slotline.v1.tokens_pb2.TokenIds:
         """Token ids, used as they are."""
@@ -374,13 +380,16 @@ class GenerateRequest(google.protobuf.message.Message):
         n_keep: builtins.int | None = ...,
         system_prompt: slotline.v1.prompt_pb2.SystemPrompt | None = ...,
         extra: google.protobuf.struct_pb2.Struct | None = ...,
+        parse_special: builtins.bool | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_n_keep", b"_n_keep", "_num_sequences", b"_num_sequences", "cache", b"cache", "chat", b"chat", "constraint", b"constraint", "extra", b"extra", "infill", b"infill", "n_keep", b"n_keep", "num_sequences", b"num_sequences", "output", b"output", "parts", b"parts", "prompt", b"prompt", "sampling", b"sampling", "stop", b"stop", "system_prompt", b"system_prompt", "text", b"text", "token_ids", b"token_ids"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_n_keep", b"_n_keep", "_num_sequences", b"_num_sequences", "cache", b"cache", "chat", b"chat", "constraint", b"constraint", "extra", b"extra", "infill", b"infill", "model", b"model", "n_keep", b"n_keep", "num_sequences", b"num_sequences", "output", b"output", "overflow", b"overflow", "parts", b"parts", "prompt", b"prompt", "request_id", b"request_id", "sampling", b"sampling", "stop", b"stop", "system_prompt", b"system_prompt", "text", b"text", "token_ids", b"token_ids"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_n_keep", b"_n_keep", "_num_sequences", b"_num_sequences", "_parse_special", b"_parse_special", "cache", b"cache", "chat", b"chat", "constraint", b"constraint", "extra", b"extra", "infill", b"infill", "n_keep", b"n_keep", "num_sequences", b"num_sequences", "output", b"output", "parse_special", b"parse_special", "parts", b"parts", "prompt", b"prompt", "sampling", b"sampling", "stop", b"stop", "system_prompt", b"system_prompt", "text", b"text", "token_ids", b"token_ids"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_n_keep", b"_n_keep", "_num_sequences", b"_num_sequences", "_parse_special", b"_parse_special", "cache", b"cache", "chat", b"chat", "constraint", b"constraint", "extra", b"extra", "infill", b"infill", "model", b"model", "n_keep", b"n_keep", "num_sequences", b"num_sequences", "output", b"output", "overflow", b"overflow", "parse_special", b"parse_special", "parts", b"parts", "prompt", b"prompt", "request_id", b"request_id", "sampling", b"sampling", "stop", b"stop", "system_prompt", b"system_prompt", "text", b"text", "token_ids", b"token_ids"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_n_keep", b"_n_keep"]) -> typing.Literal["n_keep"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_num_sequences", b"_num_sequences"]) -> typing.Literal["num_sequences"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_parse_special", b"_parse_special"]) -> typing.Literal["parse_special"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["prompt", b"prompt"]) -> typing.Literal["text", "token_ids", "chat", "parts", "infill"] | None: ...
 

@@ -33,7 +33,9 @@ class TokenizeRequest(google.protobuf.message.Message):
     add_special: builtins.bool
     """Add the special tokens (BOS, EOS) that the model puts around a text. Default false."""
     parse_special: builtins.bool
-    """Recognise special tokens in the text. Default true."""
+    """Recognise special tokens in the text; of a conversation, in its messages and roles, as in GenerateRequest. Default
+    true, but for conversations of a server with --literal-messages, which refuse true.
+    """
     with_pieces: builtins.bool
     """Send the bytes of each token too. Default false."""
     @property
