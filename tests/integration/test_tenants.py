@@ -16,6 +16,7 @@ import requests
 
 from rest_adapter.config import RestConfig
 from service.config import ModelConfig
+from slotline.client import Client
 from slotline.v1 import generation_pb2, inference_service_pb2_grpc, model_pb2, model_service_pb2_grpc
 from tests.support.calls import GREEDY
 from tests.support.scripted_core import WAIT_S, ByteVocabulary, FimTokens, ScriptedLoadedModel, scripted_model
@@ -278,6 +279,17 @@ def test_without_keys_slots_show_prompts_to_everybody_while_they_run(tmp_path: P
         assert not any("An open prompt" in told for told in everything_about_slots(service, "whatever"))
     finally:
         service.close()
+
+
+def test_the_python_client_says_whom_it_calls_for(service: ScriptedService) -> None:
+    prompt = "What one of the tenants of the client has sent is in the cache for this one only"
+
+    def cached(tenant: str | None) -> int:
+        with Client(service.core.server.addresses[0], api_key=MINE, deadline_s=WAIT_S, tenant=tenant) as client:
+            return client.complete(prompt, max_tokens=1).usage.cached_prompt_tokens
+
+    assert [cached("one") < len(prompt) // 2, cached(None) < len(prompt) // 2] == [True, True]
+    assert cached("one") == cached(None) == len(prompt) - 1
 
 
 @pytest.mark.parametrize("field", ["x" * 129, "ä" * 65, 5, ["x"], True])

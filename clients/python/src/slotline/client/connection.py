@@ -9,11 +9,13 @@ CHANNEL_OPTIONS = (
 )
 
 
-def call_metadata(api_key: str | None, priority: int) -> tuple[tuple[str, str], ...]:
+def call_metadata(api_key: str | None, priority: int, tenant: str | None) -> tuple[tuple[str, str], ...]:
     """The metadata of every call."""
     metadata = []
     if api_key:
         metadata.append(("authorization", f"Bearer {api_key}"))
     if priority:
         metadata.append(("slotline-priority", str(priority)))
+    if tenant:
+        metadata.append(("slotline-tenant", tenant))
     return tuple(metadata)

@@ -42,15 +42,22 @@ class Client:
         api_key: sent as a bearer token.
         deadline_s: seconds that a call may take if it says nothing else; None for no limit.
         priority: -100 to 100; generations of higher priority start first and take slots from lower ones.
+        tenant: whom the calls are for, one word; different ones share no caches and do not see each other's prompts.
     """
 
     def __init__(
-        self, target: str, *, api_key: str | None = None, deadline_s: float | None = None, priority: int = 0
+        self,
+        target: str,
+        *,
+        api_key: str | None = None,
+        deadline_s: float | None = None,
+        priority: int = 0,
+        tenant: str | None = None,
     ) -> None:
         self._channel = grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
         self._inference = inference_service_pb2_grpc.InferenceServiceStub(self._channel)
         self._models = model_service_pb2_grpc.ModelServiceStub(self._channel)
-        self._metadata = call_metadata(api_key, priority)
+        self._metadata = call_metadata(api_key, priority, tenant)
         self._deadline_s = deadline_s
 
     def __enter__(self) -> Client:
