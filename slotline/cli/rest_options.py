@@ -49,7 +49,8 @@ REST = Group(
             "N",
             "timeout_s",
             integer(1),
-            "seconds that one read or write of a connection may take, and a request until it has come",
+            "seconds that one read or write of a connection may take, and a request until it has come; a client that "
+            "takes nothing of its answer is gone after 30 in any case",
             default="600",
         ),
         Value(
