@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rest_adapter.openapi.forms import (
     BOOLEAN,
     NULL,
@@ -16,13 +18,23 @@ from rest_adapter.openapi.forms import (
     token_id,
 )
 from rest_adapter.openapi.options import MAX_STOP_TEXTS, native_options, openai_native_options, timeout
-from rest_adapter.translate.chat import MAX_TOP_LOGPROBS
+from rest_adapter.openapi.unsupported import unsupported
+from rest_adapter.translate.chat import MAX_TOP_LOGPROBS, SPEAKERS_WITH_TEXT
 from rest_adapter.translate.embedding import MAX_INPUTS, RAW, UNIT_LENGTH
 from rest_adapter.translate.embedding import UNNAMED_MODEL as UNNAMED_EMBEDDING_MODEL
 from rest_adapter.translate.fields import UINT32
 from rest_adapter.translate.openai_options import MAX_CHOICES, UNNAMED_MODEL
 from rest_adapter.translate.prompt import MAX_PROMPTS
 from rest_adapter.translate.text_completion import DEFAULT_MAX_TOKENS, MAX_LOGPROBS, MAX_PROMPT_LOGPROBS
+from rest_adapter.translate.unsupported import (
+    CHAT,
+    EMBEDDING,
+    INFILL,
+    NATIVE,
+    NATIVE_EMBEDDING,
+    TEXT,
+    TOKENIZING,
+)
 
 _TOKENS = array(token_id())
 _TEXT_OR_TOKEN = either(STRING, token_id())
@@ -35,7 +47,14 @@ _NOT_SUPPORTED = "Not supported: refused unless it is empty."
 
 def completion_body() -> Schema:
     """POST /completion."""
-    return _body({"prompt": _prompts("What to continue", MAX_PROMPTS), **native_options()})
+    return _body(
+        {
+            "prompt": _prompts("What to continue", MAX_PROMPTS),
+            **_native_limits(),
+            **native_options(),
+            **unsupported(NATIVE),
+        }
+    )
 
 
 def infill_body() -> Schema:
@@ -46,7 +65,9 @@ def infill_body() -> Schema:
             "input_prefix": option(sides, "What comes before the gap: a text, or texts and token ids.", default=""),
             "input_suffix": option(sides, "What comes after the gap: a text, or texts and token ids.", default=""),
             "prompt": option(sides, "Not used, only repeated in the answer.", default=""),
+            **_native_limits(),
             **native_options(),
+            **unsupported(INFILL),
         }
     )
 
@@ -77,7 +98,12 @@ def chat_body() -> Schema:
                 "Tell so many of the most probable tokens at each position; above 0 only with logprobs.",
                 default=0,
             ),
+            "add_generation_prompt": option(
+                BOOLEAN, "Begin a turn of the assistant; not together with continue_final_message.", default=True
+            ),
+            "chat_template_kwargs": option({"type": "object"}, "Further variables for the model's template."),
             **options,
+            **unsupported(CHAT),
         },
         required=("messages",),
     )
@@ -116,6 +142,7 @@ def text_completion_body() -> Schema:
             "messages": option(_EMPTY_LIST, "For /v1/chat/completions only: refused unless it is empty."),
             "top_logprobs": option(integer((0, 0)), "For /v1/chat/completions only: refused unless it is 0."),
             **openai_native_options(),
+            **unsupported(TEXT),
         }
     )
 
@@ -123,11 +150,14 @@ def text_completion_body() -> Schema:
 def embedding_body() -> Schema:
     """POST /embedding."""
     options = native_options()
-    return _body(
+    forms = _without_default(_prompts("What to embed", MAX_INPUTS))
+    return _inputs_body(
         {
-            "content": _prompts("What to embed", MAX_INPUTS),
+            "content": forms,
+            "input": forms | {"description": "The same as content."},
             "image_data": options["image_data"],
             **_embedding_options(),
+            **unsupported(NATIVE_EMBEDDING),
         }
     )
 
@@ -136,17 +166,18 @@ def openai_embedding_body() -> Schema:
     """POST /v1/embeddings."""
     one = either(STRING, _TOKENS)
     inputs = either(STRING, array(token_id(), minItems=1), array(one, minItems=1, maxItems=MAX_INPUTS))
-    return _body(
+    return _inputs_body(
         {
-            "input": option(inputs, "What to embed: a text, token ids, or several of these.", default=""),
+            "input": inputs | {"description": "What to embed: a text, token ids, or several of these."},
+            "content": inputs | {"description": "The same as input."},
             "model": option(STRING, "Repeated in the answer; any name will do.", default=UNNAMED_EMBEDDING_MODEL),
-            "dimensions": option(integer((1, UINT32[1])), "Length of the vectors; only the model's own is possible."),
             "encoding_format": option(
                 {"enum": ["float", "base64"]},
                 "Vectors as arrays, or as base64 of little-endian float32.",
                 default="float",
             ),
             **_embedding_options(),
+            **unsupported(EMBEDDING),
         }
     )
 
@@ -154,8 +185,14 @@ def openai_embedding_body() -> Schema:
 def tokenize_body() -> Schema:
     """POST /tokenize."""
     content = option(either(STRING, _MIXED), "A text, or texts and token ids in order.", default="")
-    special = option(BOOLEAN, "Whether names of special tokens in texts become these tokens.", default=True)
-    return _body({"content": content, "parse_special": special})
+    return _body(
+        {
+            "content": content,
+            "add_special": option(BOOLEAN, "Put the tokens in front that the model wants there.", default=False),
+            "parse_special": option(BOOLEAN, "Make tokens of the names of special tokens.", default=True),
+            **unsupported(TOKENIZING),
+        }
+    )
 
 
 def detokenize_body() -> Schema:
@@ -165,6 +202,24 @@ def detokenize_body() -> Schema:
 
 def _body(properties: dict[str, Schema], required: tuple[str, ...] = ()) -> Schema:
     return record(properties, optional=[name for name in properties if name not in required])
+
+
+def _without_default(form: Schema) -> Schema:
+    """The same, but neither missing nor null."""
+    kept = {key: value for key, value in form.items() if key != "default"}
+    return kept | {"anyOf": [one for one in form["anyOf"] if one != NULL]}
+
+
+def _inputs_body(properties: dict[str, Schema]) -> Schema:
+    """A body that has one of two fields."""
+    return _body(properties) | {"oneOf": [{"required": ["content"]}, {"required": ["input"]}]}
+
+
+def _native_limits() -> dict[str, Schema]:
+    return {
+        name: option(integer(), "The same as n_predict, which comes first.")
+        for name in ("max_tokens", "max_completion_tokens")
+    }
 
 
 def _prompts(what: str, most: int) -> Schema:
@@ -182,39 +237,68 @@ def _openai_options() -> dict[str, Schema]:
         "n": option(integer((1, MAX_CHOICES)), "Answers to each prompt.", default=1),
         "response_format": option(_response_format(), "Form that the text must have; not together with grammar."),
         "stream_options": option(
-            _body({"include_usage": option(BOOLEAN, "End with a chunk that counts tokens.", default=False)}),
+            _body(
+                {
+                    "include_usage": option(BOOLEAN, "End with a chunk that counts tokens.", default=False),
+                    "continuous_usage_stats": option({"enum": [False]}, "Not supported: refused if it is true."),
+                }
+            ),
             "What else a stream tells.",
         ),
-        "tools": option(_EMPTY_LIST, _NOT_SUPPORTED),
-        "functions": option(_EMPTY_LIST, _NOT_SUPPORTED),
-        "tool_choice": option({"enum": ["none", "auto"]}, "Of no effect: there are no tools."),
-        "function_call": option({"enum": ["none", "auto"]}, "Of no effect: there are no tools."),
-        "modalities": option({"enum": [[], ["text"]]}, "Only text can be made."),
-        "web_search_options": NULL | {"description": "Not supported: refused unless it is null."},
+        "tools": option(_EMPTY_LIST, "Not supported: refused unless it is empty or tool_choice is none."),
+        "functions": option(_EMPTY_LIST, "Not supported: refused unless it is empty or function_call is none."),
+        "tool_choice": option({"enum": ["none", "auto"]}, "With none, tools may be there, and are left out."),
+        "function_call": option({"enum": ["none", "auto"]}, "With none, functions may be there, and are left out."),
     }
 
 
 def _response_format() -> Schema:
     schema = record({"schema": {"type": "object", "description": "A JSON Schema."}})
     return either(
-        record({"type": {"enum": ["text", "json_object"]}}),
+        record({"type": {"const": "text"}}),
+        record(
+            {"type": {"const": "json_object"}, "schema": {"enum": [{}, None], "description": "Not supported."}},
+            optional=("schema",),
+        ),
         record({"type": {"const": "json_schema"}, "json_schema": schema}),
     )
 
 
 def _message() -> Schema:
-    part = record({"type": {"const": "text"}, "text": STRING})
-    return _body(
+    text = record({"type": {"const": "text"}, "text": STRING})
+    refusal = record({"type": {"const": "refusal"}, "refusal": STRING})
+    texts = either(STRING, array(either(STRING, text)))
+    fields = _body(
         {
-            "role": option(STRING, "Who speaks: system, user, assistant, or what else the model's template knows."),
-            "content": option(either(STRING, array(either(STRING, part))), "The text, or its parts in order."),
+            "role": {
+                **STRING,
+                "minLength": 1,
+                "description": "Who speaks: system, user, assistant, or what else the model's template knows.",
+            },
+            "content": option(
+                either(STRING, array(either(STRING, text, refusal))),
+                "The text, or its parts in order; what the assistant refused with is text, too.",
+            ),
+            "refusal": option(STRING, "What the assistant refused with; it follows the content."),
             "name": option(STRING, "Name of the speaker, for templates that show it."),
             "tool_call_id": option(STRING, "Call that the message answers, for templates that show it."),
             "tool_calls": option(array({}), "Calls that the message made, for templates that show them."),
             "function_call": option({"enum": [{}]}, _NOT_SUPPORTED),
             "audio": option({"enum": [{}]}, _NOT_SUPPORTED),
-        }
+        },
+        required=("role",),
     )
+    return fields | {
+        "allOf": [
+            _if_role(SPEAKERS_WITH_TEXT, {"properties": {"content": texts}, "required": ["content"]}),
+            _if_role(("assistant",), {}, {"properties": {"content": either(*texts["anyOf"], NULL)}}),
+        ]
+    }
+
+
+def _if_role(roles: Sequence[str], then: Schema, otherwise: Schema | None = None) -> Schema:
+    condition = {"if": {"properties": {"role": {"enum": list(roles)}}}, "then": then}
+    return condition if otherwise is None else condition | {"else": otherwise}
 
 
 def _embedding_options() -> dict[str, Schema]:
@@ -223,5 +307,6 @@ def _embedding_options() -> dict[str, Schema]:
         "embd_normalize": option(
             norms, f"{UNIT_LENGTH} for vectors of length 1, {RAW} for what the model gives.", default=UNIT_LENGTH
         ),
+        "dimensions": option(integer((1, UINT32[1])), "Length of the vectors; only the model's own is possible."),
         "timeout_s": timeout(),
     }

@@ -8,18 +8,21 @@ from google.protobuf.message import Message
 
 from rest_adapter.openapi.forms import (
     BOOLEAN,
+    NULL,
     STRING,
     Schema,
     array,
     either,
     float32,
     integer,
+    nullable,
     option,
     record,
     token_id,
 )
 from rest_adapter.translate.candidates import LEAST_UNLIMITED_TOKENS, MAX_CANDIDATES
-from rest_adapter.translate.fields import INT32
+from rest_adapter.translate.constraints import CHOICES, GRAMMARS, OUTPUT_SWITCHES, OUTPUTS, OUTPUTS_NOT_THERE
+from rest_adapter.translate.fields import INT32, UINT32
 from rest_adapter.translate.list_options import SAMPLER_NAMES
 from rest_adapter.translate.openai_options import set_openai_defaults
 from rest_adapter.translate.options import MAX_TIMEOUT_S, OPTIONS, SEEDS, Kind
@@ -130,6 +133,8 @@ def native_options() -> dict[str, Schema]:
     """The options of /completion but for the prompt."""
     return {
         **{one.name: _property(one.name, one.kind) for one in OPTIONS},
+        **_constraints(),
+        **_synonyms(),
         "stream": option(BOOLEAN, "Answer with server-sent events while the text is made.", default=False),
         "truncate": option(
             BOOLEAN,
@@ -152,6 +157,40 @@ def openai_native_options() -> dict[str, Schema]:
     words = f"{options['truncate']['description']} False unless the server has --openai-overflow truncate."
     options["truncate"] = option(BOOLEAN, words)
     return options
+
+
+def _constraints() -> dict[str, Schema]:
+    choice = array(STRING, minItems=1)
+    outputs: Schema = {
+        "type": "object",
+        "properties": {
+            "choice": nullable(choice),
+            "grammar": nullable(STRING),
+            "json_object": nullable(BOOLEAN),
+            **{name: NULL for name in OUTPUTS_NOT_THERE},
+            **{name: nullable({"enum": [False]}) for name in OUTPUT_SWITCHES},
+        },
+        "additionalProperties": False,
+    }
+    return {
+        **{name: option(STRING, "The same as grammar, of which there may be one.") for name in GRAMMARS},
+        **{
+            name: option(choice, "Texts of which the answer must be one; not together with grammar.")
+            for name in CHOICES
+        },
+        OUTPUTS: option(outputs, "One constraint: texts to choose from, a GBNF grammar, or that it is a JSON object."),
+    }
+
+
+def _synonyms() -> dict[str, Schema]:
+    only_one: Schema = {"type": "number", "minimum": 1, "maximum": 1}
+    return {
+        "min_tokens": option(integer(UINT32), "Tokens before an end-of-generation token may be chosen.", default=0),
+        "stop_token_ids": option(array(token_id()), "Tokens that end the text, besides the model's own.", default=[]),
+        "include_stop_str_in_output": option(BOOLEAN, "Leave the stop text that was found in the text.", default=False),
+        "id_slot": option(integer(), "The same as slot_id, and after it.", default=-1),
+        "repetition_penalty": option(only_one, "1 is repeat_penalty 1, unless that is given; others are refused."),
+    }
 
 
 def timeout() -> Schema:

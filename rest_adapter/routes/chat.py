@@ -26,6 +26,6 @@ def chat(site: Site) -> Response:
         is_stream=call.is_stream,
         timeout_s=call.timeout_s,
         ping_s=site.config.openai_ping_s,
-        in_json_terms=in_json_terms,
+        in_json_terms=lambda failure: in_json_terms(failure, call),
         last=DONE if site.config.sse_done else b"",
     )

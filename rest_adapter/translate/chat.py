@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rest_adapter.errors import InvalidRequest, RpcFailure
+from rest_adapter.errors import INVALID_TYPE, MISSING, UNSUPPORTED, InvalidRequest, RpcFailure
 from rest_adapter.translate.candidates import bound_candidates
-from rest_adapter.translate.fields import read_int, read_list, read_object, read_str, refusal
+from rest_adapter.translate.constraints import place_of_constraint, read_constraints, read_response_format
+from rest_adapter.translate.fields import read_bool, read_int, read_list, read_object, read_str, refusal
 from rest_adapter.translate.jsontext import encode, show
 from rest_adapter.translate.openai_options import (
     read_flag,
@@ -15,12 +16,13 @@ from rest_adapter.translate.openai_options import (
     read_max_tokens,
     read_model,
     read_n,
-    read_response_format,
-    refuse_unsupported,
+    refuse_tools,
     set_openai_defaults,
 )
 from rest_adapter.translate.options import apply_options, read_timeout_s, refuse_prompt_logprobs
 from rest_adapter.translate.overflow import read_overflow
+from rest_adapter.translate.synonyms import apply_synonyms
+from rest_adapter.translate.unsupported import CHAT, refuse_unsupported
 from slotline.v1.generation_pb2 import GenerateRequest
 from slotline.v1.prompt_pb2 import ChatMessage, ChatPrompt
 
@@ -29,6 +31,8 @@ MAX_TOP_LOGPROBS = 20
 _CHATML_END = "<|im_end|>"
 # What a message may hold instead of text; without it the conversation would be another one.
 _OTHER_MESSAGES = ("function_call", "audio")
+# The assistant's content may be null, beside tool calls or a refusal.
+SPEAKERS_WITH_TEXT = ("system", "developer", "user")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class ChatCall:
         wants_logprobs: tokens come with their log-probabilities.
         n_choices: number of answers.
         timeout_s: seconds that the whole generation may take, or None.
+        constraint_field: what a grammar or a choice came from.
     """
 
     request: GenerateRequest
@@ -51,6 +56,7 @@ class ChatCall:
     wants_logprobs: bool
     n_choices: int
     timeout_s: float | None
+    constraint_field: str
 
 
 def read_chat(body: Mapping[str, object], *, truncates: bool = False) -> ChatCall:
@@ -63,21 +69,25 @@ def read_chat(body: Mapping[str, object], *, truncates: bool = False) -> ChatCal
     Raises:
         InvalidRequest: a field has a value that is not allowed, or asks for what is not supported.
     """
-    refuse_unsupported(body)
+    refuse_tools(body)
+    refuse_unsupported(body, CHAT)
     request = GenerateRequest()
     read_overflow(request, body, truncates=truncates)
     set_openai_defaults(request)
     # The system message is part of the conversation; a key meant for the other routes is left out.
     refuse_prompt_logprobs(body)
     apply_options(request, {name: value for name, value in body.items() if name != "system_prompt"})
+    apply_synonyms(request, body)
     read_max_tokens(request, body)
     request.stop.texts.append(_CHATML_END)
     n_choices = read_n(request, body)
+    constraint_field = read_constraints(request, body)
     read_response_format(request, body.get("response_format"))
     wants_logprobs = _read_logprobs(request, body)
     bound_candidates(request)
     _read_messages(request.chat, body.get("messages"))
     request.chat.continue_final_message = _read_continue(request.chat, body)
+    _read_template_options(request.chat, body)
     if "penalty_prompt" not in body:
         _penalize_answer_only(request)
     return ChatCall(
@@ -88,12 +98,17 @@ def read_chat(body: Mapping[str, object], *, truncates: bool = False) -> ChatCal
         wants_logprobs=wants_logprobs,
         n_choices=n_choices,
         timeout_s=read_timeout_s(body),
+        constraint_field=constraint_field,
     )
 
 
-def in_json_terms(failure: RpcFailure) -> RpcFailure:
+def in_json_terms(failure: RpcFailure, call: ChatCall) -> RpcFailure:
     """A failure of Generate that names the fields of the body: the prompt is what the messages become."""
-    return failure.renamed(lambda path: "messages" if path == "prompt" else path)
+
+    def renamed(path: str) -> str:
+        return "messages" if path == "prompt" else place_of_constraint(path, call.constraint_field)
+
+    return failure.renamed(renamed)
 
 
 def _read_messages(chat: ChatPrompt, value: object) -> None:
@@ -107,15 +122,21 @@ def _read_messages(chat: ChatPrompt, value: object) -> None:
 
 def _read_message(target: ChatMessage, name: str, message: dict[str, object]) -> None:
     role, content = message.get("role"), message.get("content")
-    target.role = "" if role is None else read_str(f"{name}.role", role)
+    if role is None or role == "":
+        raise InvalidRequest(f"{name}.role", "is missing; send who speaks: system, user, assistant or tool", MISSING)
+    target.role = read_str(f"{name}.role", role)
+    if content is None and target.role in SPEAKERS_WITH_TEXT:
+        raise InvalidRequest(f"{name}.content", "is missing; send a string or an array of text parts", MISSING)
     if isinstance(content, list):
         for i, part in enumerate(content):
-            target.content.add(text=_read_text_part(f"{name}.content[{i}]", part))
+            target.content.add(text=_read_text_part(f"{name}.content[{i}]", part, target.role))
     elif content is not None:
         target.content.add(text=_read_content(f"{name}.content", content))
+    if message.get("refusal") is not None:
+        target.content.add(text=read_str(f"{name}.refusal", message["refusal"]))
     for key in _OTHER_MESSAGES:
         if message.get(key):
-            raise InvalidRequest(f"{name}.{key}", "is not supported; leave it out")
+            raise InvalidRequest(f"{name}.{key}", "is not supported; leave it out", UNSUPPORTED)
     if message.get("name") is not None:
         target.name = read_str(f"{name}.name", message["name"])
     if message.get("tool_call_id") is not None:
@@ -128,15 +149,20 @@ def _read_message(target: ChatMessage, name: str, message: dict[str, object]) ->
 def _read_content(name: str, value: object) -> str:
     if isinstance(value, str):
         return value
-    raise refusal(name, value, "a string or an array of text parts")
+    raise refusal(name, value, "a string or an array of text parts", INVALID_TYPE)
 
 
-def _read_text_part(name: str, part: object) -> str:
+def _read_text_part(name: str, part: object, role: str) -> str:
+    """The text of a part; what the assistant refused with is the text of its turn, too."""
     if isinstance(part, str):
         return part
-    if isinstance(part, dict) and part.get("type") == "text":
-        return read_str(f"{name}.text", part.get("text"))
-    raise refusal(name, part, 'a text part, {"type":"text","text":"..."}')
+    if not isinstance(part, dict):
+        raise refusal(name, part, 'a text part, {"type":"text","text":"..."}', INVALID_TYPE)
+    kinds = ("text", "refusal") if role == "assistant" else ("text",)
+    for kind in kinds:
+        if part.get("type") == kind:
+            return read_str(f"{name}.{kind}", part.get(kind))
+    raise refusal(f"{name}.type", part.get("type"), " or ".join(f'"{kind}"' for kind in kinds))
 
 
 def _read_continue(chat: ChatPrompt, body: Mapping[str, object]) -> bool:
@@ -151,6 +177,13 @@ def _read_continue(chat: ChatPrompt, body: Mapping[str, object]) -> bool:
     if last.HasField("tool_calls_json"):
         raise InvalidRequest(name, "true is not allowed with tool calls in the last message")
     return True
+
+
+def _read_template_options(chat: ChatPrompt, body: Mapping[str, object]) -> None:
+    if (value := body.get("add_generation_prompt")) is not None:
+        chat.add_generation_prompt = read_bool("add_generation_prompt", value)
+    if (value := body.get("chat_template_kwargs")) is not None:
+        chat.template_kwargs_json = encode(read_object("chat_template_kwargs", value)).decode()
 
 
 def _penalize_answer_only(request: GenerateRequest) -> None:

@@ -7,14 +7,18 @@ from dataclasses import dataclass
 
 from rest_adapter.errors import RpcFailure
 from rest_adapter.translate.candidates import bound_candidates
+from rest_adapter.translate.constraints import place_of_constraint, read_constraints
 from rest_adapter.translate.fields import read_bool, refusal
 from rest_adapter.translate.jsontext import Encoded, JsonObject
+from rest_adapter.translate.openai_options import read_max_tokens
 from rest_adapter.translate.options import apply_options, json_name, read_timeout_s, refuse_prompt_logprobs
 from rest_adapter.translate.outcome import Outcome, check_finished, unfinished
 from rest_adapter.translate.overflow import read_overflow
 from rest_adapter.translate.prompt import Part, Prompt, put_parts, read_mixed, read_prompts, requests_for
 from rest_adapter.translate.settings import generation_settings
+from rest_adapter.translate.synonyms import apply_synonyms
 from rest_adapter.translate.tokens import token_probabilities
+from rest_adapter.translate.unsupported import INFILL, NATIVE, refuse_unsupported
 from slotline.v1.generation_pb2 import (
     Accepted,
     Finished,
@@ -36,6 +40,7 @@ class CompletionCall:
         is_multiple: the answer is a list of results.
         is_stream: the answer is a stream of events.
         timeout_s: seconds that the whole generation may take, or None.
+        constraint_field: what a grammar or a choice came from.
     """
 
     requests: tuple[GenerateRequest, ...]
@@ -43,6 +48,7 @@ class CompletionCall:
     is_multiple: bool
     is_stream: bool
     timeout_s: float | None
+    constraint_field: str
 
 
 def read_completion(body: Mapping[str, object]) -> CompletionCall:
@@ -51,8 +57,9 @@ def read_completion(body: Mapping[str, object]) -> CompletionCall:
     Raises:
         InvalidRequest: a field has a value that is not allowed.
     """
+    refuse_unsupported(body, NATIVE)
     prompts = read_prompts(body.get("prompt"))
-    template = _template(body)
+    template, constraint_field = _template(body)
     bound_candidates(template, len(prompts.items), tokens="n_predict")
     return CompletionCall(
         requests=requests_for(template, prompts),
@@ -60,6 +67,7 @@ def read_completion(body: Mapping[str, object]) -> CompletionCall:
         is_multiple=prompts.is_multiple,
         is_stream=_is_stream(body),
         timeout_s=read_timeout_s(body),
+        constraint_field=constraint_field,
     )
 
 
@@ -69,7 +77,8 @@ def read_infill(body: Mapping[str, object]) -> CompletionCall:
     Raises:
         InvalidRequest: a field has a value that is not allowed.
     """
-    request = _template(body)
+    refuse_unsupported(body, INFILL)
+    request, constraint_field = _template(body)
     bound_candidates(request, tokens="n_predict")
     request.infill.SetInParent()
     _put_side(request.infill.prefix, "input_prefix", body)
@@ -80,13 +89,14 @@ def read_infill(body: Mapping[str, object]) -> CompletionCall:
         is_multiple=False,
         is_stream=_is_stream(body),
         timeout_s=read_timeout_s(body),
+        constraint_field=constraint_field,
     )
 
 
 def in_json_terms(failure: RpcFailure, call: CompletionCall) -> RpcFailure:
     """A failure of Generate that names the fields of the body, and the prompt among several."""
     prompt = call.prompts[failure.call]
-    return failure.renamed(lambda path: prompt.place(json_name(path)))
+    return failure.renamed(lambda path: prompt.place(json_name(place_of_constraint(path, call.constraint_field))))
 
 
 class CompletionReply:
@@ -197,12 +207,16 @@ class _Answer:
         yield event
 
 
-def _template(body: Mapping[str, object]) -> GenerateRequest:
+def _template(body: Mapping[str, object]) -> tuple[GenerateRequest, str]:
+    """A request without a prompt, and the field that its constraint came from."""
     request = GenerateRequest()
     read_overflow(request, body, truncates=True)
     refuse_prompt_logprobs(body)
     apply_options(request, body)
-    return request
+    apply_synonyms(request, body)
+    if body.get("n_predict") is None:
+        read_max_tokens(request, body)
+    return request, read_constraints(request, body)
 
 
 def _is_stream(body: Mapping[str, object]) -> bool:

@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rest_adapter.errors import InvalidRequest, RpcFailure
+from rest_adapter.errors import MISSING, InvalidRequest, RpcFailure
 from rest_adapter.translate.fields import UINT32, read_int, read_str, refusal
 from rest_adapter.translate.options import check_image_data, read_timeout_s
 from rest_adapter.translate.prompt import Prompt, put_prompt, read_prompt, read_prompts
+from rest_adapter.translate.unsupported import EMBEDDING, NATIVE_EMBEDDING, refuse_unsupported
 from slotline.v1.embedding_pb2 import EmbedInput, EmbedRequest
 
 # As many as the OpenAI API takes.
@@ -18,6 +19,8 @@ MAX_INPUTS = 2048
 UNNAMED_MODEL = "gpt-3.5-turbo-0613"
 
 RAW, UNIT_LENGTH = -1, 2
+# Native clients and those of the OpenAI API have different names for what is to be embedded.
+_FIELDS = ("content", "input")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,45 +54,48 @@ class EmbeddingCall:
 
 
 def read_embedding(body: Mapping[str, object]) -> EmbeddingCall:
-    """Understand a body of POST /embedding. ``content`` has the forms of a prompt.
+    """Understand a body of POST /embedding. ``content``, which may also be called ``input``, has the forms of a prompt.
 
     Raises:
         InvalidRequest: a field has a value that is not allowed.
     """
+    refuse_unsupported(body, NATIVE_EMBEDDING)
     if body.get("image_data") is not None:
         check_image_data("image_data", body["image_data"])
-    prompts = read_prompts(body.get("content"), "content", MAX_INPUTS)
+    options, timeout_s = _read_options(body), read_timeout_s(body)
+    field, value = _read_field(body, "content")
+    prompts = read_prompts(value, field, MAX_INPUTS)
     return EmbeddingCall(
-        field="content",
+        field=field,
         inputs=_inputs(prompts.items),
         is_list=prompts.is_multiple,
-        options=_read_options(body),
-        timeout_s=read_timeout_s(body),
+        options=options,
+        timeout_s=timeout_s,
     )
 
 
 def read_openai_embeddings(body: Mapping[str, object]) -> EmbeddingCall:
     """Understand a body of POST /v1/embeddings.
 
-    ``input`` is a string, an array of token ids, or an array of these.
+    ``input``, which may also be called ``content``, is a string, an array of token ids, or an array of these.
 
     Raises:
         InvalidRequest: a field has a value that is not allowed.
     """
-    value = "" if body.get("input") is None else body["input"]
+    refuse_unsupported(body, EMBEDDING)
+    model = UNNAMED_MODEL if body.get("model") is None else read_str("model", body["model"])
+    options, timeout_s = _read_options(body), read_timeout_s(body)
+    is_base64 = _read_is_base64(body.get("encoding_format"))
+    field, value = _read_field(body, "input")
     is_list = isinstance(value, list) and not _is_token_array(value)
-    model = body.get("model")
-    options = _read_options(body)
-    if body.get("dimensions") is not None:
-        options.dimensions = read_int("dimensions", body["dimensions"], (1, UINT32[1]))
     return EmbeddingCall(
-        field="input",
-        inputs=_inputs(_read_list(value) if is_list else (_read_one("input", value),)),
+        field=field,
+        inputs=_inputs(_read_list(field, value) if is_list else (_read_one(field, value),)),
         is_list=is_list,
         options=options,
-        timeout_s=read_timeout_s(body),
-        is_base64=_read_is_base64(body.get("encoding_format")),
-        model=UNNAMED_MODEL if model is None else read_str("model", model),
+        timeout_s=timeout_s,
+        is_base64=is_base64,
+        model=model,
     )
 
 
@@ -118,15 +124,29 @@ def _read_options(body: Mapping[str, object]) -> EmbedRequest:
             allowed = f"{UNIT_LENGTH} (vectors of length 1, the default) or {RAW} (as the model gives them)"
             raise refusal("embd_normalize", value, allowed)
         request.normalize = norm == UNIT_LENGTH
+    if body.get("dimensions") is not None:
+        request.dimensions = read_int("dimensions", body["dimensions"], (1, UINT32[1]))
     return request
 
 
-def _read_list(values: object) -> tuple[Prompt, ...]:
+def _read_field(body: Mapping[str, object], own: str) -> tuple[str, object]:
+    """The name and the value of what holds the inputs: the route's own field, or the one of the other route."""
+    given = [name for name in _FIELDS if body.get(name) is not None]
+    if not given:
+        empty = [name for name in _FIELDS if name in body]
+        name = own if len(empty) != 1 else empty[0]
+        raise InvalidRequest(name, "is missing; send what to embed", MISSING)
+    if len(given) > 1:
+        raise InvalidRequest(given[1], f"is not allowed together with {given[0]}; send one of them")
+    return given[0], body[given[0]]
+
+
+def _read_list(field: str, values: object) -> tuple[Prompt, ...]:
     if not isinstance(values, list) or not values:
-        raise InvalidRequest("input", "[] is empty; at least one input is needed")
+        raise InvalidRequest(field, "[] is empty; at least one input is needed")
     if len(values) > MAX_INPUTS:
-        raise InvalidRequest("input", f"{len(values)} inputs are more than the {MAX_INPUTS} allowed")
-    return tuple(_read_one(f"input[{i}]", value) for i, value in enumerate(values))
+        raise InvalidRequest(field, f"{len(values)} inputs are more than the {MAX_INPUTS} allowed")
+    return tuple(_read_one(f"{field}[{i}]", value) for i, value in enumerate(values))
 
 
 def _read_one(name: str, value: object) -> Prompt:

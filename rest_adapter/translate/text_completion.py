@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rest_adapter.errors import InvalidRequest, RpcFailure
 from rest_adapter.translate.candidates import bound_candidates
+from rest_adapter.translate.constraints import place_of_constraint, read_constraints, read_response_format
 from rest_adapter.translate.fields import read_int, read_str, refusal
 from rest_adapter.translate.openai_options import (
     read_flag,
@@ -14,13 +15,14 @@ from rest_adapter.translate.openai_options import (
     read_max_tokens,
     read_model,
     read_n,
-    read_response_format,
-    refuse_unsupported,
+    refuse_tools,
     set_openai_defaults,
 )
 from rest_adapter.translate.options import apply_options, json_name, read_timeout_s
 from rest_adapter.translate.overflow import read_overflow
 from rest_adapter.translate.prompt import Part, Prompt, check_repeated, put_parts, read_prompts, requests_for
+from rest_adapter.translate.synonyms import apply_synonyms
+from rest_adapter.translate.unsupported import TEXT, refuse_unsupported
 from slotline.v1.generation_pb2 import GenerateRequest
 
 # What the OpenAI API gives to those who do not say how much they want.
@@ -45,6 +47,7 @@ class TextCompletionCall:
         wants_prompt_logprobs: each answer has the log-probabilities of its prompt beside it.
         wants_echo: the text of the prompt comes before each answer.
         timeout_s: seconds that the whole generation may take, or None.
+        constraint_field: what a grammar or a choice came from.
     """
 
     requests: tuple[GenerateRequest, ...]
@@ -57,6 +60,7 @@ class TextCompletionCall:
     wants_prompt_logprobs: bool
     wants_echo: bool
     timeout_s: float | None
+    constraint_field: str
 
     @property
     def scores_echo(self) -> bool:
@@ -88,17 +92,20 @@ def read_text_completion(body: Mapping[str, object], *, truncates: bool = False)
     Raises:
         InvalidRequest: a field has a value that is not allowed, or asks for what is not supported.
     """
-    refuse_unsupported(body)
+    refuse_tools(body)
+    refuse_unsupported(body, TEXT)
     _refuse_chat(body)
     prompts = read_prompts(body.get("prompt"))
     template = GenerateRequest()
     set_openai_defaults(template)
     # ``logprobs`` is a number here, and goes where chat has ``top_logprobs``.
     apply_options(template, body)
+    apply_synonyms(template, body)
     read_max_tokens(template, body, DEFAULT_MAX_TOKENS)
     read_overflow(template, body, truncates=truncates)
     n_choices = read_n(template, body)
     _check_best_of(body.get("best_of"), n_choices)
+    constraint_field = read_constraints(template, body)
     read_response_format(template, body.get("response_format"))
     wants_logprobs = _read_logprobs(template, body.get("logprobs"))
     wants_echo = read_flag(body, "echo")
@@ -128,6 +135,7 @@ def read_text_completion(body: Mapping[str, object], *, truncates: bool = False)
         wants_prompt_logprobs=wants_prompt_logprobs,
         wants_echo=wants_echo,
         timeout_s=read_timeout_s(body),
+        constraint_field=constraint_field,
     )
 
 
@@ -135,7 +143,11 @@ def in_json_terms(failure: RpcFailure, call: TextCompletionCall) -> RpcFailure:
     """A failure of Generate that names the fields of the body, and the prompt among several."""
     prompt = call.prompts[failure.call]
     about_prompt = "prompt_logprobs" if call.wants_prompt_logprobs else "logprobs"
-    return failure.renamed(lambda path: prompt.place(_json_path(path, about_prompt)))
+
+    def renamed(path: str) -> str:
+        return prompt.place(_json_path(place_of_constraint(path, call.constraint_field), about_prompt))
+
+    return failure.renamed(renamed)
 
 
 def _refuse_chat(body: Mapping[str, object]) -> None:

@@ -8,6 +8,7 @@ from rest_adapter.errors import RpcFailure
 from rest_adapter.translate.fields import read_bool, read_list, read_token_id, refusal
 from rest_adapter.translate.jsontext import encode
 from rest_adapter.translate.prompt import put_parts, read_mixed
+from rest_adapter.translate.unsupported import TOKENIZING, refuse_unsupported
 from slotline.v1.tokenization_pb2 import DetokenizeRequest, TokenizeRequest
 
 _STEP = 1024
@@ -17,14 +18,18 @@ def read_tokenize(body: Mapping[str, object]) -> TokenizeRequest | None:
     """The request for a body of POST /tokenize, None if there is nothing to tokenise.
 
     Raises:
-        InvalidRequest: ``content`` is neither a string nor an array of strings and token ids, or ``parse_special`` no
-            boolean.
+        InvalidRequest: ``content`` is neither a string nor an array of strings and token ids, or an option has a value
+            that is not allowed.
     """
-    content, special = body.get("content"), body.get("parse_special")
-    parse_special = special is None or read_bool("parse_special", special)
+    refuse_unsupported(body, TOKENIZING)
+    request = TokenizeRequest(
+        add_special=_read_flag(body, "add_special", default=False),
+        parse_special=_read_flag(body, "parse_special", default=True),
+    )
+    content = body.get("content")
+    # The tokens that a model wants in front stand for no text, either.
     if content is None or content == "" or content == []:
         return None
-    request = TokenizeRequest(add_special=False, parse_special=parse_special)
     if isinstance(content, str):
         request.text = content
     elif isinstance(content, list):
@@ -52,6 +57,11 @@ def read_detokenize(body: Mapping[str, object]) -> DetokenizeRequest:
     tokens = body.get("tokens")
     ids = [] if tokens is None else read_list("tokens", tokens, "token ids")
     return DetokenizeRequest(ids=[read_token_id(f"tokens[{i}]", token) for i, token in enumerate(ids)])
+
+
+def _read_flag(body: Mapping[str, object], name: str, *, default: bool) -> bool:
+    value = body.get(name)
+    return default if value is None else read_bool(name, value)
 
 
 def in_json_terms(failure: RpcFailure) -> RpcFailure:

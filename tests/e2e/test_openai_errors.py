@@ -146,7 +146,7 @@ def test_a_time_limit_in_the_middle_of_a_stream(client: openai.OpenAI) -> None:
         # Only the core knows how large the vocabulary is.
         ({"n_probs": 1_000_000}, "invalid_value", "n_probs"),
         ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "unsupported_parameter", "tools"),
-        ({"messages": [{"role": "user", "content": 5}]}, "invalid_value", "messages[0].content"),
+        ({"messages": [{"role": "user", "content": 5}]}, "invalid_type", "messages[0].content"),
     ],
 )
 def test_a_wrong_field_is_the_errors_param(

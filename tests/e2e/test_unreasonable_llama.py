@@ -41,7 +41,8 @@ OPTIONS: dict[str, Any] = {
     "n_discard": 0,
     "seed": 42,
     "min_keep": 0,
-    "t_max_predict_ms": 60_000,
+    # No limit, as without it: others are refused, because nobody here would keep them.
+    "t_max_predict_ms": 0,
     "ignore_eos": True,
     "stop": ["never"],
     "samplers": ["top_k", "tfs_z", "typical_p", "top_p", "min_p", "temperature"],

@@ -135,7 +135,7 @@ TEXT_COMPLETIONS = [
     ({"stream_options": {"include_usage": 1}}, "stream_options.include_usage: 1 is not true or false"),
     ({"model": 5}, "model: 5 is not a string"),
     ({"response_format": {"type": "xml"}}, 'response_format.type: "xml" is not "text", "json_object" or "json_schema"'),
-    ({"tools": [{}]}, "tools: is not supported; leave it out"),
+    ({"tools": [{}]}, 'tools: is not supported; leave it out, or send "none" as tool_choice'),
     ({"messages": [{}]}, "messages: is not a field of this route; send prompt, or use /v1/chat/completions"),
     (
         {"prompt": ["a", "b"], "system_prompt": "s"},

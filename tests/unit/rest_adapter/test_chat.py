@@ -50,9 +50,12 @@ def test_null_asks_for_the_prompt_as_the_base_of_penalties() -> None:
     [
         (USER, [("user", "Hi")]),
         ([{"role": "system", "content": "S"}, *USER], [("system", "S"), ("user", "Hi")]),
-        ([{"role": "user"}], [("user", "")]),
-        ([{"content": "x"}], [("", "x")]),
-        ([{"role": None, "content": None}], [("", "")]),
+        ([{"role": "assistant", "content": None}], [("assistant", "")]),
+        ([{"role": "assistant"}], [("assistant", "")]),
+        ([{"role": "tool"}], [("tool", "")]),
+        ([{"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]}], [("assistant", "No.")]),
+        ([{"role": "assistant", "content": None, "refusal": "No."}], [("assistant", "No.")]),
+        ([{"role": "assistant", "content": "Yes.", "refusal": None}], [("assistant", "Yes.")]),
         ([{"role": "user", "content": ""}], [("user", "")]),
         ([{"role": "user", "content": []}], [("user", "")]),
         ([{"role": "user", "content": [{"type": "text", "text": "a"}]}], [("user", "a")]),
@@ -115,7 +118,6 @@ def test_penalties_look_at_the_text_that_is_continued() -> None:
     ("last", "reason"),
     [
         ({"role": "user", "content": "x"}, 'true needs a last message of the assistant; its role is "user"'),
-        ({"content": "x"}, 'true needs a last message of the assistant; its role is ""'),
         ({"role": "assistant", "content": ""}, "true needs a text to continue; the last message has none"),
         ({"role": "assistant", "content": [""]}, "true needs a text to continue; the last message has none"),
         ({"role": "assistant"}, "true needs a text to continue; the last message has none"),
@@ -146,10 +148,23 @@ def test_another_last_message_cannot_be_continued(last: dict[str, object], reaso
         ([{"role": "user", "content": {}}], "messages[0].content"),
         ([{"role": "user", "content": True}], "messages[0].content"),
         ([{"role": "user", "content": [5]}], "messages[0].content[0]"),
-        ([{"role": "user", "content": ["a", {"type": "image_url"}]}], "messages[0].content[1]"),
+        ([{"role": "user", "content": ["a", {"type": "image_url"}]}], "messages[0].content[1].type"),
+        ([{"role": "user", "content": ["a", {"type": "input_audio"}]}], "messages[0].content[1].type"),
+        ([{"role": "user", "content": ["a", {"text": "b"}]}], "messages[0].content[1].type"),
+        ([{"role": "user", "content": [{"type": "refusal", "refusal": "No."}]}], "messages[0].content[0].type"),
+        ([{"role": "assistant", "content": [{"type": "refusal"}]}], "messages[0].content[0].refusal"),
+        ([{"role": "assistant", "refusal": 5}], "messages[0].refusal"),
+        ([{"content": "x"}], "messages[0].role"),
+        ([{"role": None, "content": "x"}], "messages[0].role"),
+        ([{"role": "", "content": "x"}], "messages[0].role"),
+        ([*USER, {"content": "x"}], "messages[1].role"),
+        ([{"role": "user"}], "messages[0].content"),
+        ([{"role": "user", "text": "Hi"}], "messages[0].content"),
+        ([{"role": "system", "content": None}], "messages[0].content"),
+        ([{"role": "developer"}], "messages[0].content"),
         ([{"role": "user", "content": [{"type": "text"}]}], "messages[0].content[0].text"),
         ([{"role": "user", "content": [{"type": "text", "text": 5}]}], "messages[0].content[0].text"),
-        ([{"role": "user", "name": 5}], "messages[0].name"),
+        ([{"role": "user", "content": "x", "name": 5}], "messages[0].name"),
         ([{"role": "tool", "tool_call_id": 5}], "messages[0].tool_call_id"),
         ([{"role": "assistant", "tool_calls": "x"}], "messages[0].tool_calls"),
         ([{"role": "assistant", "function_call": {"name": "f"}}], "messages[0].function_call"),
@@ -292,6 +307,10 @@ def test_response_format(value: object, kind: str | None) -> None:
         ({"tool_choice": "required"}, "tool_choice"),
         ({"tool_choice": {"type": "function", "function": {"name": "f"}}}, "tool_choice"),
         ({"function_call": {"name": "f"}}, "function_call"),
+        ({"tools": [{"type": "function"}], "tool_choice": "auto"}, "tools"),
+        ({"tools": [{"type": "function"}], "tool_choice": "required"}, "tools"),
+        # What is said of the one counts for the one alone.
+        ({"tools": [{"type": "function"}], "function_call": "none"}, "tools"),
         ({"modalities": ["text", "audio"]}, "modalities"),
         ({"modalities": "text"}, "modalities"),
         ({"web_search_options": {}}, "web_search_options"),
@@ -335,6 +354,8 @@ def test_refusals_name_the_field(body: dict[str, object], name: str) -> None:
     [
         {"tools": []},
         {"tools": None},
+        {"tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "none"},
+        {"functions": [{"name": "f"}], "function_call": "none"},
         {"functions": []},
         {"tool_choice": "none"},
         {"tool_choice": "auto"},
@@ -347,7 +368,9 @@ def test_refusals_name_the_field(body: dict[str, object], name: str) -> None:
     ],
 )
 def test_no_tools_are_no_reason_to_refuse(body: dict[str, object]) -> None:
-    assert read(**body).request.chat.messages
+    chat = read(**body).request.chat
+    assert chat.messages
+    assert not chat.HasField("tools_json")
 
 
 @pytest.mark.parametrize(

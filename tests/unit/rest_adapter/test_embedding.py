@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import struct
+from collections.abc import Callable, Mapping
 
 import pytest
 from grpc import StatusCode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rest_adapter.errors import InvalidRequest, RpcFailure
+from rest_adapter.errors import MISSING, UNSUPPORTED, InvalidRequest, RpcFailure
 from rest_adapter.translate.embedding import (
     EmbeddingCall,
     in_json_terms,
@@ -23,6 +24,8 @@ from slotline.v1.embedding_pb2 import Embedding, EmbedInput, EmbedRequest
 from slotline.v1.prompt_pb2 import PromptPart, PromptParts
 from slotline.v1.tokens_pb2 import TokenIds
 from tests.support.properties import untimed
+
+Reader = Callable[[Mapping[str, object]], EmbeddingCall]
 
 
 def text(content: str) -> EmbedInput:
@@ -39,8 +42,6 @@ MIXED = EmbedInput(parts=PromptParts(parts=[PromptPart(text="a"), PromptPart(tok
 @pytest.mark.parametrize(
     ("body", "inputs", "is_list"),
     [
-        ({}, [text(" ")], False),
-        ({"content": None}, [text(" ")], False),
         ({"content": ""}, [text(" ")], False),
         ({"content": []}, [text(" ")], False),
         ({"content": "Hi"}, [text("Hi")], False),
@@ -52,7 +53,11 @@ MIXED = EmbedInput(parts=PromptParts(parts=[PromptPart(text="a"), PromptPart(tok
         ({"content": ["a", "", [1, 2]]}, [text("a"), text(" "), tokens(1, 2)], True),
         ({"content": [["a", 5], "b"]}, [MIXED, text("b")], True),
         ({"content": "Hi", "image_data": [{"data": "aGk=", "id": 1}]}, [text("Hi")], False),
-        ({"content": "Hi", "image_data": None, "model": 5, "encoding_format": 5}, [text("Hi")], False),
+        ({"content": "Hi", "image_data": None, "model": 5, "encoding_format": "float"}, [text("Hi")], False),
+        ({"input": "Hi"}, [text("Hi")], False),
+        ({"input": "Hi", "content": None}, [text("Hi")], False),
+        ({"input": ["a", "b"]}, [text("a"), text("b")], True),
+        ({"input": ["a", 5]}, [MIXED], False),
     ],
 )
 def test_inputs_of_the_native_route(body: dict[str, object], inputs: list[EmbedInput], is_list: bool) -> None:
@@ -64,13 +69,14 @@ def test_inputs_of_the_native_route(body: dict[str, object], inputs: list[EmbedI
 @pytest.mark.parametrize(
     ("body", "inputs", "is_list"),
     [
-        ({}, [text(" ")], False),
-        ({"input": None}, [text(" ")], False),
         ({"input": ""}, [text(" ")], False),
         ({"input": "Hi"}, [text("Hi")], False),
         ({"input": ["Hi"]}, [text("Hi")], True),
         ({"input": ["a", "b"]}, [text("a"), text("b")], True),
         ({"input": [5, 6]}, [tokens(5, 6)], False),
+        ({"content": "Hi"}, [text("Hi")], False),
+        ({"content": ["Hi"]}, [text("Hi")], True),
+        ({"content": [5, 6], "input": None}, [tokens(5, 6)], False),
         ({"input": [[5, 6], [7]]}, [tokens(5, 6), tokens(7)], True),
         ({"input": [[5, 6]]}, [tokens(5, 6)], True),
         ({"input": ["a", [5]]}, [text("a"), tokens(5)], True),
@@ -85,14 +91,14 @@ def test_inputs_of_the_openai_route(body: dict[str, object], inputs: list[EmbedI
 
 @pytest.mark.parametrize("read", [read_embedding, read_openai_embeddings])
 @pytest.mark.parametrize(("value", "normalize"), [(None, None), (2, True), (2.0, True), (-1, False)])
-def test_the_norm_is_passed_on_if_given(read: object, value: object, normalize: bool | None) -> None:
-    request = read({"embd_normalize": value}).request(0, 1)  # type: ignore[operator]
+def test_the_norm_is_passed_on_if_given(read: Reader, value: object, normalize: bool | None) -> None:
+    request = read({"input": "a", "embd_normalize": value}).request(0, 1)
     assert (request.normalize if request.HasField("normalize") else None) is normalize
 
 
 def test_dimensions_are_for_the_core_to_judge() -> None:
-    assert read_openai_embeddings({"dimensions": 576}).request(0, 1).dimensions == 576
-    assert not read_openai_embeddings({"dimensions": None}).request(0, 1).HasField("dimensions")
+    assert read_openai_embeddings({"input": "a", "dimensions": 576}).request(0, 1).dimensions == 576
+    assert not read_openai_embeddings({"input": "a", "dimensions": None}).request(0, 1).HasField("dimensions")
 
 
 def test_a_part_of_the_inputs_keeps_the_options() -> None:
@@ -128,12 +134,12 @@ def test_the_openai_answer_to_a_request_without_a_model() -> None:
 
 
 def test_base64_is_little_endian_float32() -> None:
-    answer = json.loads(joined(read_openai_embeddings({"encoding_format": "base64"}), [1.0, -0.1]))
+    answer = json.loads(joined(read_openai_embeddings({"input": "a", "encoding_format": "base64"}), [1.0, -0.1]))
     assert base64.b64decode(answer["data"][0]["embedding"]) == struct.pack("<2f", 1.0, -0.1)
 
 
 def test_numbers_that_json_lacks_are_null() -> None:
-    assert joined(read_embedding({}), [float("nan"), float("inf")]) == '{"embedding":[null,null]}'
+    assert joined(read_embedding({"content": "x"}), [float("nan"), float("inf")]) == '{"embedding":[null,null]}'
 
 
 @pytest.mark.parametrize(
@@ -187,6 +193,50 @@ def test_any_body_is_either_translated_or_refused_by_name(body: dict[str, object
         try:
             call = read(body)
         except InvalidRequest as error:
-            assert error.name.split("[")[0] in body
+            assert error.name.split("[")[0] in {*body, "content", "input"}
         else:
             assert all(item.WhichOneof("content") for item in call.request(0, len(call.inputs)).inputs)
+
+
+@pytest.mark.parametrize(
+    ("read", "body", "name"),
+    [
+        (read_embedding, {}, "content"),
+        (read_embedding, {"content": None}, "content"),
+        (read_embedding, {"input": None}, "input"),
+        (read_embedding, {"prompt": "a"}, "content"),
+        (read_openai_embeddings, {}, "input"),
+        (read_openai_embeddings, {"input": None}, "input"),
+        (read_openai_embeddings, {"texts": ["a"]}, "input"),
+    ],
+)
+def test_nothing_to_embed_is_refused_by_name(read: Reader, body: dict[str, object], name: str) -> None:
+    with pytest.raises(InvalidRequest, match="is missing") as caught:
+        read(body)
+    assert (caught.value.name, caught.value.code) == (name, MISSING)
+
+
+@pytest.mark.parametrize("read", [read_embedding, read_openai_embeddings])
+def test_both_names_at_once_are_refused(read: Reader) -> None:
+    with pytest.raises(InvalidRequest, match="input: is not allowed together with content"):
+        read({"content": "a", "input": "b"})
+
+
+@pytest.mark.parametrize(("read", "field"), [(read_embedding, "input"), (read_openai_embeddings, "content")])
+def test_a_refused_input_has_the_name_that_was_sent(read: Reader, field: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read({field: ["a", [{}]]})
+    assert caught.value.name.startswith(f"{field}[1]")
+    failure = RpcFailure(StatusCode.INVALID_ARGUMENT, "", "no", violations=(("inputs[1].text", "is wrong"),))
+    assert in_json_terms(failure, read({field: ["a", "b"]}), 0).violations == ((f"{field}[1]", "is wrong"),)
+
+
+@pytest.mark.parametrize("read", [read_embedding, read_openai_embeddings])
+@pytest.mark.parametrize(
+    "option", [{"truncate": True}, {"truncate_prompt_tokens": 5}, {"normalize": False}, {"messages": [{}]}]
+)
+def test_options_that_are_not_there_are_refused(read: Reader, option: dict[str, object]) -> None:
+    with pytest.raises(InvalidRequest, match="is not supported") as caught:
+        read({"input": "a", **option})
+    assert caught.value.name == next(iter(option))
+    assert caught.value.code == UNSUPPORTED

@@ -32,7 +32,7 @@ from rest_adapter.http_errors import http_error
 from rest_adapter.openapi import document
 from rest_adapter.openapi.errors import STATUSES
 from rest_adapter.openapi.operations import OPERATIONS
-from rest_adapter.openapi.options import MAX_SAMPLERS, MAX_STOP_TEXTS
+from rest_adapter.openapi.options import MAX_SAMPLERS, MAX_STOP_TEXTS, native_options
 from rest_adapter.routes import ROUTES
 from rest_adapter.translate.chat import read_chat
 from rest_adapter.translate.completion import read_completion, read_infill
@@ -54,6 +54,7 @@ from tests.support.served import served_model
 from tests.unit.rest_adapter.clients import USER, client_of
 
 CHAT, TEXT = "/v1/chat/completions", "/v1/completions"
+EMBEDDING = ("/embedding", "/v1/embeddings")
 READERS: dict[str, Callable[[Mapping[str, object]], object]] = {
     "/completion": read_completion,
     "/infill": read_infill,
@@ -109,7 +110,9 @@ def body_with(path: str, name: str, value: object) -> dict[str, object]:
         needed["messages"] = [*USER, {"role": "assistant", "content": "Once"}]
     if (path, name) == (CHAT, "top_logprobs"):
         needed["logprobs"] = True
-    if name == "best_of":
+    if path in EMBEDDING and name not in ("content", "input"):
+        needed["input"] = "x"
+    if (path, name) == (TEXT, "best_of"):
         needed["n"] = value
     if name == "n_probs":
         # The more tokens, the fewer of their probabilities are allowed.
@@ -123,7 +126,7 @@ def is_accepted(path: str, name: str, value: object) -> bool:
         READERS[path](body_with(path, name, value))
     except InvalidRequest as error:
         # best_of must equal n, so that an n that is not allowed is noticed first.
-        assert error.name.startswith("n" if name == "best_of" else name)
+        assert error.name.startswith("n" if (path, name) == (TEXT, "best_of") else name)
         return False
     return True
 
@@ -267,7 +270,7 @@ def test_defaults_are_those_of_the_core() -> None:
 def test_defaults_of_the_openai_routes(path: str) -> None:
     differing = {
         name
-        for name in FIELDS[path].keys() & FIELDS["/completion"]
+        for name in FIELDS[path].keys() & native_options()
         if FIELDS[path][name].get("default") != FIELDS["/completion"][name].get("default")
     }
     assert differing == {"temperature", "top_p", "truncate"} | ({"penalty_prompt"} if path == CHAT else set())
@@ -352,7 +355,7 @@ def test_the_document_is_served_to_everybody() -> None:
 def test_routes_that_are_off_answer_as_documented(method: str, path: str, status: int) -> None:
     off = RpcFailure(StatusCode.UNIMPLEMENTED, "NOT_SUPPORTED", "embeddings are off")
     client = client_of(MemoryCore(unary={EMBED.path: off}), RestConfig(slots_endpoint=False))
-    response = client.open(path, method=method.upper(), data=b"{}")
+    response = client.open(path, method=method.upper(), data=b'{"content":"a"}')
     assert response.status_code == status
     assert str(status) in DOCUMENT["paths"][path][method]["responses"]
 

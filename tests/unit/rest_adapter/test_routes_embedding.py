@@ -136,7 +136,7 @@ def test_the_shorter_time_limit_counts(
     own_s: float | None, asked_s: float | None, shortest_s: float, longest_s: float
 ) -> None:
     core = embedding_core()
-    client_of(core, RestConfig(request_timeout_s=own_s)).post("/embedding", json={"timeout_s": asked_s})
+    client_of(core, RestConfig(request_timeout_s=own_s)).post("/embedding", json={"content": "a", "timeout_s": asked_s})
     (deadline_s,) = core.deadlines_s
     assert deadline_s is not None
     assert shortest_s < deadline_s <= longest_s
@@ -144,7 +144,7 @@ def test_the_shorter_time_limit_counts(
 
 def test_there_is_no_time_limit_unless_asked_for() -> None:
     core = embedding_core()
-    client_of(core).post("/embedding", json={})
+    client_of(core).post("/embedding", json={"content": "a"})
     assert core.deadlines_s == [None]
 
 
@@ -155,10 +155,10 @@ def test_embeddings_count_as_generations() -> None:
 
     def embed(request: EmbedRequest) -> EmbedResponse:
         if not refused:
-            refused.append(client.post("/embedding", json={}).status_code)
+            refused.append(client.post("/embedding", json={"content": "a"}).status_code)
         return vectors(request)
 
     core.answer_with(EMBED, embed)
-    assert client.post("/embedding", json={}).status_code == 200
+    assert client.post("/embedding", json={"content": "a"}).status_code == 200
     assert refused == [429]
-    assert client.post("/embedding", json={}).status_code == 200
+    assert client.post("/embedding", json={"content": "a"}).status_code == 200

@@ -1,0 +1,24 @@
+"""Fields that are refused unless their value changes nothing, as properties of bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rest_adapter.openapi.forms import NULL, Schema, either, nullable
+from rest_adapter.translate.unsupported import Unsupported
+
+
+def unsupported(fields: Iterable[Unsupported]) -> dict[str, Schema]:
+    """A property for each field."""
+    return {field.name: _form(field) | {"description": f"Not supported. It would {field.does}."} for field in fields}
+
+
+def _form(field: Unsupported) -> Schema:
+    forms: list[Schema] = []
+    if field.harmless:
+        forms.append({"enum": list(field.harmless)})
+    if field.most is not None:
+        forms.append({"type": "number", "maximum": field.most})
+    if not forms:
+        return NULL
+    return nullable(forms[0] if len(forms) == 1 else either(*forms))

@@ -1,0 +1,295 @@
+"""Fields that would change what a caller gets: obeyed, or refused by name, on every route that generates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pytest
+from grpc import StatusCode
+
+from rest_adapter.errors import UNSUPPORTED, InvalidRequest, RpcFailure
+from rest_adapter.http_errors import http_error
+from rest_adapter.translate import chat, completion, text_completion, unsupported
+from rest_adapter.translate.chat import read_chat
+from rest_adapter.translate.completion import read_completion, read_infill
+from rest_adapter.translate.text_completion import read_text_completion
+from rest_adapter.translate.tokenization import read_tokenize
+from slotline.v1.generation_pb2 import Choices, Constraint, GenerateRequest, JsonObject
+from tests.unit.rest_adapter.clients import USER
+
+Body = Mapping[str, object]
+SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
+
+
+def chat_request(body: Body) -> GenerateRequest:
+    return read_chat({"messages": USER, **body}).request
+
+
+def text_request(body: Body) -> GenerateRequest:
+    return read_text_completion({"prompt": "Hi", **body}).requests[0]
+
+
+def native_request(body: Body) -> GenerateRequest:
+    return read_completion({"prompt": "Hi", **body}).requests[0]
+
+
+def infill_request(body: Body) -> GenerateRequest:
+    return read_infill({"input_prefix": "Hi", **body}).requests[0]
+
+
+Reader = Callable[[Body], GenerateRequest]
+NATIVE = (native_request, infill_request)
+OPENAI = (chat_request, text_request)
+EVERYWHERE = (*OPENAI, *NATIVE)
+TABLES: dict[Reader, tuple[unsupported.Unsupported, ...]] = {
+    chat_request: unsupported.CHAT,
+    text_request: unsupported.TEXT,
+    native_request: unsupported.NATIVE,
+    infill_request: unsupported.INFILL,
+}
+
+
+def refusal(read: Reader, body: Body) -> InvalidRequest:
+    with pytest.raises(InvalidRequest) as caught:
+        read(body)
+    return caught.value
+
+
+@pytest.mark.parametrize("read", EVERYWHERE)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("json_schema", SCHEMA),
+        ("json_schema", {}),
+        ("guided_json", SCHEMA),
+        ("guided_json", '{"type": "object"}'),
+        ("guided_regex", "[0-9]+"),
+        ("regex", "[0-9]+"),
+        ("structural_tag", {"structures": []}),
+        ("grammar_lazy", True),
+        ("xtc_probability", 0.5),
+        ("dry_multiplier", 0.8),
+        ("top_n_sigma", 1.5),
+        ("adaptive_target", 0.4),
+        ("use_beam_search", True),
+        ("allowed_token_ids", [1]),
+        ("bad_words", ["bad"]),
+        ("lora", [{"id": 0, "scale": 0.5}]),
+        ("t_max_predict_ms", 100),
+        ("skip_special_tokens", False),
+        ("return_tokens", True),
+        ("return_token_ids", True),
+        ("return_progress", True),
+        ("timings_per_token", True),
+        ("post_sampling_probs", True),
+        ("response_fields", ["content"]),
+        ("truncate_prompt_tokens", 10),
+    ],
+)
+def test_what_nobody_obeys_is_refused_by_name(read: Reader, name: str, value: object) -> None:
+    error = refusal(read, {name: value})
+    assert (error.name, error.code) == (name, UNSUPPORTED)
+    assert "is not supported; leave it out" in error.message
+
+
+@pytest.mark.parametrize(("read", "fields"), TABLES.items(), ids=[read.__name__ for read in TABLES])
+def test_null_and_values_that_change_nothing_are_taken(
+    read: Reader, fields: tuple[unsupported.Unsupported, ...]
+) -> None:
+    plain = read({})
+    for field in fields:
+        for value in (None, *field.harmless, *(() if field.most is None else (field.most, field.most - 1))):
+            assert read({field.name: value}) == plain, (field.name, value)
+
+
+@pytest.mark.parametrize(
+    ("read", "body", "name"),
+    [
+        (chat_request, {"chat_template": "x"}, "chat_template"),
+        (chat_request, {"documents": [{"text": "x"}]}, "documents"),
+        (chat_request, {"echo": True}, "echo"),
+        (chat_request, {"add_special_tokens": True}, "add_special_tokens"),
+        (chat_request, {"prompt_logprobs": 1}, "prompt_logprobs"),
+        (text_request, {"add_special_tokens": False}, "add_special_tokens"),
+        (text_request, {"prompt_embeds": "AAAA"}, "prompt_embeds"),
+        (native_request, {"n": 2}, "n"),
+        (native_request, {"logprobs": 5}, "logprobs"),
+        (native_request, {"messages": USER}, "messages"),
+        (native_request, {"echo": True}, "echo"),
+        (native_request, {"response_format": {"type": "json_object"}}, "response_format"),
+        (infill_request, {"input_extra": [{"text": "x"}]}, "input_extra"),
+        (chat_request, {"stream_options": {"continuous_usage_stats": True}}, "stream_options.continuous_usage_stats"),
+    ],
+)
+def test_what_one_route_does_not_obey(read: Reader, body: Body, name: str) -> None:
+    assert refusal(read, body).name == name
+
+
+@pytest.mark.parametrize("read", OPENAI)
+@pytest.mark.parametrize("kind", ["json_object", "text"])
+def test_a_schema_beside_json_object_is_refused(read: Reader, kind: str) -> None:
+    form = {"type": kind, "schema": SCHEMA}
+    if kind == "text":
+        assert not read({"response_format": form}).HasField("constraint")
+        return
+    error = refusal(read, {"response_format": form})
+    assert (error.name, error.code) == ("response_format.schema", UNSUPPORTED)
+    # An empty one allows every object.
+    allowed = read({"response_format": {"type": kind, "schema": {}}})
+    assert allowed.constraint.WhichOneof("kind") == "json_object"
+
+
+@pytest.mark.parametrize("read", EVERYWHERE)
+@pytest.mark.parametrize("name", ["guided_choice", "choice"])
+def test_choices_are_obeyed(read: Reader, name: str) -> None:
+    assert list(read({name: ["yes", "no"]}).constraint.choice.texts) == ["yes", "no"]
+    assert refusal(read, {name: []}).name == name
+    assert refusal(read, {name: "yes"}).name == name
+    assert refusal(read, {name: ["yes", 5]}).name == f"{name}[1]"
+
+
+@pytest.mark.parametrize("read", EVERYWHERE)
+@pytest.mark.parametrize("name", ["guided_grammar", "ebnf"])
+def test_grammars_are_obeyed(read: Reader, name: str) -> None:
+    assert read({name: 'root ::= "a"'}).constraint.gbnf == 'root ::= "a"'
+    assert not read({name: ""}).HasField("constraint")
+    assert refusal(read, {name: 5}).name == name
+
+
+@pytest.mark.parametrize("read", EVERYWHERE)
+@pytest.mark.parametrize(
+    ("outputs", "constraint"),
+    [
+        ({"choice": ["a", "b"]}, Constraint(choice=Choices(texts=["a", "b"]))),
+        ({"grammar": "root ::= [a]"}, Constraint(gbnf="root ::= [a]")),
+        ({"json_object": True}, Constraint(json_object=JsonObject())),
+        ({"json_object": False, "json": None, "disable_any_whitespace": False}, Constraint()),
+        ({}, Constraint()),
+    ],
+)
+def test_structured_outputs_that_are_there(read: Reader, outputs: Body, constraint: Constraint) -> None:
+    assert read({"structured_outputs": outputs}).constraint == constraint
+
+
+@pytest.mark.parametrize("read", EVERYWHERE)
+@pytest.mark.parametrize(
+    ("outputs", "name"),
+    [
+        ({"json": SCHEMA}, "structured_outputs.json"),
+        ({"regex": "[a]"}, "structured_outputs.regex"),
+        ({"structural_tag": "x"}, "structured_outputs.structural_tag"),
+        ({"json_object": True, "whitespace_pattern": " "}, "structured_outputs.whitespace_pattern"),
+        ({"json_object": True, "disable_any_whitespace": True}, "structured_outputs.disable_any_whitespace"),
+        ({"jsn": SCHEMA}, "structured_outputs.jsn"),
+        ({"choice": ["a"], "grammar": "root ::= [a]"}, "structured_outputs.grammar"),
+        ("json", "structured_outputs"),
+    ],
+)
+def test_structured_outputs_that_are_not_there(read: Reader, outputs: object, name: str) -> None:
+    assert refusal(read, {"structured_outputs": outputs}).name == name
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ({"grammar": "root ::= [a]", "guided_choice": ["a"]}, "guided_choice"),
+        ({"guided_grammar": "root ::= [a]", "choice": ["a"]}, "choice"),
+        ({"choice": ["a"], "structured_outputs": {"json_object": True}}, "structured_outputs.json_object"),
+        ({"choice": ["a"], "response_format": {"type": "json_object"}}, "response_format"),
+    ],
+)
+def test_one_constraint_is_allowed(body: Body, name: str) -> None:
+    assert refusal(chat_request, body).name == name
+
+
+@pytest.mark.parametrize(
+    ("body", "path", "name"),
+    [
+        ({"guided_grammar": "x"}, "constraint.gbnf", "guided_grammar"),
+        ({"grammar": "x"}, "constraint.gbnf", "grammar"),
+        ({"choice": ["a"]}, "constraint.choice.texts[0]", "choice[0]"),
+        ({"structured_outputs": {"choice": ["a"]}}, "constraint.choice.texts[0]", "structured_outputs.choice[0]"),
+        ({"stop_token_ids": [1]}, "stop.token_ids[0]", "stop_token_ids[0]"),
+    ],
+)
+def test_what_the_core_refuses_has_the_name_that_was_sent(body: Body, path: str, name: str) -> None:
+    failure = RpcFailure(StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT", "", violations=((path, "is wrong"),))
+    told = [
+        chat.in_json_terms(failure, read_chat({"messages": USER, **body})),
+        text_completion.in_json_terms(failure, read_text_completion({"prompt": "a", **body})),
+        completion.in_json_terms(failure, read_completion({"prompt": "a", **body})),
+    ]
+    for error in told:
+        assert (http_error(error).message, http_error(error).param) == (f"{name}: is wrong", name)
+
+
+@pytest.mark.parametrize("read", EVERYWHERE)
+def test_synonyms_are_obeyed(read: Reader) -> None:
+    request = read(
+        {
+            "min_tokens": 3,
+            "stop_token_ids": [5, 6],
+            "include_stop_str_in_output": True,
+            "id_slot": 2,
+            "repetition_penalty": 1.0,
+        }
+    )
+    assert (request.stop.min_tokens, list(request.stop.token_ids), request.stop.include_match) == (3, [5, 6], True)
+    assert (request.cache.slot_id, request.sampling.repeat_penalty) == (2, 1.0)
+
+
+@pytest.mark.parametrize("read", EVERYWHERE)
+def test_the_option_proper_wins_over_its_synonym(read: Reader) -> None:
+    request = read({"slot_id": 1, "id_slot": 2, "repeat_penalty": 1.5, "repetition_penalty": 1})
+    assert (request.cache.slot_id, request.sampling.repeat_penalty) == (1, 1.5)
+    assert not read({"id_slot": -1}).cache.HasField("slot_id")
+
+
+@pytest.mark.parametrize("read", EVERYWHERE)
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ({"repetition_penalty": 1.2}, "repetition_penalty"),
+        ({"min_tokens": -1}, "min_tokens"),
+        ({"stop_token_ids": 5}, "stop_token_ids"),
+        ({"stop_token_ids": ["a"]}, "stop_token_ids[0]"),
+        ({"include_stop_str_in_output": 1}, "include_stop_str_in_output"),
+        ({"id_slot": "a"}, "id_slot"),
+    ],
+)
+def test_synonyms_refuse_other_values(read: Reader, body: Body, name: str) -> None:
+    assert refusal(read, body).name == name
+
+
+@pytest.mark.parametrize("read", NATIVE)
+@pytest.mark.parametrize(
+    ("body", "limit"),
+    [
+        ({"max_tokens": 5}, 5),
+        ({"max_completion_tokens": 6}, 6),
+        ({"max_tokens": 5, "n_predict": 7}, 7),
+        ({"max_tokens": 5, "n_predict": -1}, None),
+        ({"max_tokens": -1}, None),
+        ({"max_tokens": 0}, 0),
+    ],
+)
+def test_native_routes_take_the_limit_of_the_openai_api(read: Reader, body: Body, limit: int | None) -> None:
+    stop = read(body).stop
+    assert (stop.max_tokens if stop.HasField("max_tokens") else None) == limit
+
+
+def test_variables_of_the_template_are_handed_on() -> None:
+    request = chat_request({"chat_template_kwargs": {"enable_thinking": False}, "add_generation_prompt": False})
+    assert request.chat.template_kwargs_json == '{"enable_thinking":false}'
+    assert (request.chat.HasField("add_generation_prompt"), request.chat.add_generation_prompt) == (True, False)
+    assert refusal(chat_request, {"chat_template_kwargs": "x"}).name == "chat_template_kwargs"
+
+
+def test_tokenize_obeys_or_refuses() -> None:
+    plain = read_tokenize({"content": "a"})
+    other = read_tokenize({"content": "a", "add_special": True, "parse_special": False, "with_pieces": False})
+    assert plain is not None and other is not None
+    assert (plain.add_special, plain.parse_special) == (False, True)
+    assert (other.add_special, other.parse_special) == (True, False)
+    with pytest.raises(InvalidRequest, match="with_pieces: true is not supported"):
+        read_tokenize({"content": "a", "with_pieces": True})
