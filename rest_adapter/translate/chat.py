@@ -19,7 +19,7 @@ from rest_adapter.translate.openai_options import (
     refuse_tools,
     set_openai_defaults,
 )
-from rest_adapter.translate.options import apply_options, read_timeout_s, refuse_prompt_logprobs
+from rest_adapter.translate.options import apply_options, read_timeout_s
 from rest_adapter.translate.overflow import read_overflow
 from rest_adapter.translate.synonyms import apply_synonyms
 from rest_adapter.translate.unsupported import CHAT, refuse_unsupported
@@ -75,7 +75,6 @@ def read_chat(body: Mapping[str, object], *, truncates: bool = False) -> ChatCal
     read_overflow(request, body, truncates=truncates)
     set_openai_defaults(request)
     # The system message is part of the conversation; a key meant for the other routes is left out.
-    refuse_prompt_logprobs(body)
     apply_options(request, {name: value for name, value in body.items() if name != "system_prompt"})
     apply_synonyms(request, body)
     read_max_tokens(request, body)

@@ -11,7 +11,7 @@ from rest_adapter.translate.constraints import place_of_constraint, read_constra
 from rest_adapter.translate.fields import read_bool, refusal
 from rest_adapter.translate.jsontext import Encoded, JsonObject
 from rest_adapter.translate.openai_options import read_max_tokens
-from rest_adapter.translate.options import apply_options, json_name, read_timeout_s, refuse_prompt_logprobs
+from rest_adapter.translate.options import apply_options, json_name, read_timeout_s
 from rest_adapter.translate.outcome import Outcome, check_finished, unfinished
 from rest_adapter.translate.overflow import read_overflow
 from rest_adapter.translate.prompt import Part, Prompt, put_parts, read_mixed, read_prompts, requests_for
@@ -211,7 +211,6 @@ def _template(body: Mapping[str, object]) -> tuple[GenerateRequest, str]:
     """A request without a prompt, and the field that its constraint came from."""
     request = GenerateRequest()
     read_overflow(request, body, truncates=True)
-    refuse_prompt_logprobs(body)
     apply_options(request, body)
     apply_synonyms(request, body)
     if body.get("n_predict") is None:

@@ -68,17 +68,6 @@ def apply_options(request: GenerateRequest, body: Mapping[str, object]) -> None:
             option.read(request, option.name, value)
 
 
-def refuse_prompt_logprobs(body: Mapping[str, object]) -> None:
-    """Refuse what only text completions tell.
-
-    Raises:
-        InvalidRequest: the body asks for the log-probabilities of its prompt.
-    """
-    value = body.get("prompt_logprobs")
-    if value is not None and value is not False:
-        raise InvalidRequest("prompt_logprobs", "is a field of /v1/completions; send the prompt there")
-
-
 def read_timeout_s(body: Mapping[str, object]) -> float | None:
     """The option ``timeout_s``: seconds that the whole generation may take, or None."""
     value = body.get("timeout_s")

@@ -101,6 +101,13 @@ _PROMPT = (
     ),
 )
 
+_PROMPT_LOGPROBS = Unsupported(
+    "prompt_logprobs",
+    "tell the log-probabilities of the prompt",
+    (False,),
+    advice="it is a field of /v1/completions; send the prompt there",
+)
+
 GENERATING: tuple[Unsupported, ...] = (*_CONSTRAINTS, *_SAMPLING, *_OUTPUT, *_PROMPT)
 """What no route that generates obeys."""
 
@@ -119,6 +126,7 @@ CHAT: tuple[Unsupported, ...] = (
     Unsupported("add_special_tokens", "put the model's BOS in front of the rendered messages", (False,)),
     Unsupported("echo", "repeat the last message", (False,)),
     Unsupported("best_of", "choose among more answers than n", most=1),
+    _PROMPT_LOGPROBS,
 )
 """What POST /v1/chat/completions does not obey."""
 
@@ -138,6 +146,7 @@ NATIVE: tuple[Unsupported, ...] = (
     Unsupported("logprobs", "tell log-probabilities", (False, 0), advice="send n_probs"),
     Unsupported("top_logprobs", "tell log-probabilities", (False, 0), advice="send n_probs"),
     Unsupported("echo", "repeat the prompt", (False,)),
+    _PROMPT_LOGPROBS,
     Unsupported(
         "messages",
         "be a conversation",

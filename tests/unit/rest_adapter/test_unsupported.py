@@ -109,7 +109,6 @@ def test_null_and_values_that_change_nothing_are_taken(
         (chat_request, {"documents": [{"text": "x"}]}, "documents"),
         (chat_request, {"echo": True}, "echo"),
         (chat_request, {"add_special_tokens": True}, "add_special_tokens"),
-        (chat_request, {"prompt_logprobs": 1}, "prompt_logprobs"),
         (text_request, {"add_special_tokens": False}, "add_special_tokens"),
         (text_request, {"prompt_embeds": "AAAA"}, "prompt_embeds"),
         (native_request, {"n": 2}, "n"),
