@@ -14,6 +14,7 @@ from typing import Any
 
 from bench import (
     adapter,
+    adversary,
     cancel,
     chat,
     copying,
@@ -58,6 +59,7 @@ SCENARIOS: dict[str, Callable[[Settings], Result]] = {
     "sampling": sampling.run,
     "adapter": adapter.run,
     "page": page.run,
+    "adversary": adversary.run,
 }
 
 #: Scenarios that cannot run alone.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import ClassVar, TypeVar
+from typing import ClassVar, TypeVar, cast
 
 import gevent
 from gevent.lock import BoundedSemaphore
@@ -32,9 +32,27 @@ class Aside:
 
     def run(self, work: Callable[[], Value]) -> Value:
         """Call a function in the other thread, wait for it in the calling greenlet, and return or raise its outcome."""
+        # The pool writes every error that it sees to stderr, though it is the caller's to deal with.
+        outcome: list[Value | Exception] = []
+
+        def settle() -> bool:
+            try:
+                outcome.append(work())
+            except Exception as error:
+                outcome.append(error)
+                return False
+            return True
+
         with self._place, self._switching_often():
-            value: Value = gevent.get_hub().threadpool.apply(work)
-        return value
+            is_done = gevent.get_hub().threadpool.apply(settle)
+        result = outcome.pop()
+        try:
+            if is_done:
+                return cast(Value, result)
+            raise cast(Exception, result)
+        finally:
+            # Otherwise the error, its traceback and this frame keep each other, and what the work held, in memory.
+            del result
 
     @classmethod
     @contextmanager

@@ -42,12 +42,13 @@ def test_greenlets_run_while_work_is_done() -> None:
     assert Aside().run(lambda: go_on.wait(WAIT_S))
 
 
-def test_an_error_of_the_work_is_raised() -> None:
+def test_an_error_of_the_work_is_raised_and_nothing_is_said_about_it(capfd: pytest.CaptureFixture[str]) -> None:
     def fail() -> None:
         raise InvalidBody("no")
 
     with pytest.raises(InvalidBody, match="no"):
         Aside().run(fail)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_one_is_done_after_the_other_and_then_switching_is_as_before() -> None:
