@@ -141,7 +141,8 @@ def read_digits(service: ScriptedService, key: str, beginning: str, n_digits: in
 
 @contextmanager
 def running(service: ScriptedService, prompt: str, **fields: object) -> Iterator[None]:
-    """While a text that begins with a prompt of mine is made."""
+    """While a text that begins with a prompt of mine is made, and nothing else at first."""
+    service.wait_until_idle()
     body = {"prompt": prompt, "n_predict": 250_000, "stream": True, "ignore_eos": True, **fields}
     has_begun, is_enough = threading.Event(), threading.Event()
 
