@@ -23,6 +23,8 @@ from slotline.v1 import generation_pb2
 MAX_REQUEST_ID_BYTES = 128
 MAX_DELTA_DELAY_MS = 10_000
 MAX_CACHE_SALT_BYTES = 128
+#: All stop texts of a request together; the end of the output is compared with each of them at every token.
+MAX_STOP_BYTES = 64 << 10
 #: Most candidates per token of a prompt, and tokens and candidates of a whole one: about 100 bytes each on their way.
 MAX_PROMPT_LOGPROBS = 20
 MAX_PROMPT_ENTRIES = 1 << 17
@@ -80,6 +82,8 @@ def generation_request(
     n_keep = at_least("n_keep", request.n_keep, -1)
     stop, output = request.stop, request.output
     count_at_most("stop.texts", len(stop.texts), model.limits.max_stop_texts)
+    size_at_most("stop.texts", sum(len(text.encode()) for text in stop.texts), MAX_STOP_BYTES)
+    count_at_most("stop.token_ids", len(stop.token_ids), model.vocabulary.n_vocab)
     size_at_most("cache.cache_salt", len(request.cache.cache_salt.encode()), MAX_CACHE_SALT_BYTES)
     n_sequences = _n_sequences(request, model)
     sampling = sampling_settings(request.sampling, output, model)
@@ -97,7 +101,7 @@ def generation_request(
         n_sequences=n_sequences,
         sampling=sampling,
         max_tokens=max_tokens,
-        min_tokens=stop.min_tokens,
+        min_tokens=_min_tokens(stop.min_tokens, max_tokens, model),
         stop_texts=tuple(text.encode() for text in stop.texts if text),
         stop_tokens=frozenset(check_ids(stop.token_ids, model.vocabulary.n_vocab, "stop.token_ids")),
         include_match=stop.include_match,
@@ -112,6 +116,17 @@ def generation_request(
         grammar=constraint_grammar(request.constraint),
         echo=request,
     )
+
+
+def _min_tokens(wanted: int, max_tokens: int | None, model: ServedModel) -> int:
+    """How many tokens must come before the end, which the limits on tokens must allow."""
+    most, what = model.engine.n_ctx_slot, "a slot's context"
+    for limit in (max_tokens, model.engine.max_tokens):
+        if limit is not None and limit < most:
+            most, what = limit, "the limit on tokens"
+    if wanted > most:
+        raise InvalidArgument("stop.min_tokens", f"is {wanted}; allowed are 0 to {most}, {what}")
+    return wanted
 
 
 def _prompt_logprobs(output: generation_pb2.OutputOptions) -> int | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from service.api.convert.checks import above, at_least, at_most, count_at_most, finite
+from service.api.convert.checks import above, at_least, at_most, count_at_most, finite, size_at_most
 from service.api.served_model import ServedModel
 from service.errors import InvalidArgument
 from service.prompts.prompt import check_ids
@@ -150,6 +150,7 @@ def _number(params: Message, name: str) -> float:
 def _penalty_prompt(params: sampling_pb2.SamplingParams, model: ServedModel) -> tuple[int, ...] | None:
     if not params.HasField("penalty_prompt"):
         return None
+    size_at_most("sampling.penalty_prompt", params.penalty_prompt.ByteSize(), model.limits.max_prompt_bytes)
     match params.penalty_prompt.WhichOneof("source"):
         case "text":
             return tuple(model.vocabulary.tokenize(params.penalty_prompt.text, parse_special=False))

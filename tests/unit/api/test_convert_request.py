@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
@@ -302,3 +304,59 @@ def test_limits_come_from_the_model() -> None:
     request = generation_pb2.GenerateRequest(text="Hi", stop=generation_pb2.StopParams(texts=["a", "b"]))
     with pytest.raises(InvalidArgument, match="at most 1"):
         generation_request(request, model)
+
+
+@pytest.mark.parametrize(
+    ("stop", "field", "allowed"),
+    [
+        ({"min_tokens": 8, "max_tokens": 7}, "stop.min_tokens", "is 8; allowed are 0 to 7, the limit on tokens"),
+        ({"min_tokens": 1, "max_tokens": 0}, "stop.min_tokens", "allowed are 0 to 0"),
+        ({"min_tokens": 2**32 - 1}, "stop.min_tokens", "is 4294967295; allowed are 0 to 64, a slot's context"),
+        ({"min_tokens": 65, "max_tokens": 2**32 - 1}, "stop.min_tokens", "allowed are 0 to 64, a slot's context"),
+        ({"texts": ["x" * 40_000] * 2}, "stop.texts", "has 80000 bytes; allowed are at most 65536"),
+        ({"token_ids": [1] * 1000}, "stop.token_ids", "has 1000 entries; allowed are at most 258"),
+    ],
+)
+def test_ends_that_contradict_each_other_or_have_no_measure_are_refused(
+    stop: dict[str, Any], field: str, allowed: str
+) -> None:
+    with pytest.raises(InvalidArgument, match=re.escape(allowed)) as caught:
+        convert(stop=generation_pb2.StopParams(**stop))
+    assert caught.value.field == field
+
+
+def test_a_minimum_may_be_the_maximum() -> None:
+    request = convert(stop=generation_pb2.StopParams(min_tokens=7, max_tokens=7))
+    assert (request.min_tokens, request.max_tokens) == (7, 7)
+
+
+def test_the_servers_limit_on_tokens_bounds_the_minimum() -> None:
+    model = served_model(engine=EngineConfig(n_slots=2, n_ctx_slot=64, max_tokens=5))
+    asked = generation_pb2.GenerateRequest(text="Hi", stop=generation_pb2.StopParams(min_tokens=6))
+    with pytest.raises(InvalidArgument, match="allowed are 0 to 5"):
+        generation_request(asked, model)
+
+
+def test_a_prompt_far_too_long_is_not_tokenised_to_its_end() -> None:
+    class Counting(ByteVocabulary):
+        """Gives the bytes of a text a thousand at a time."""
+
+        given: ClassVar[list[int]] = []
+
+        def token_steps(self, text: str, *, parse_special: bool) -> Iterator[list[int]]:
+            for start in range(0, len(text), 1000):
+                self.given.append(start)
+                yield list(text[start : start + 1000].encode())
+
+    model = served_model(vocabulary=Counting())
+    asked = generation_pb2.GenerateRequest(text="x" * 1_000_000)
+    with pytest.raises(ContextLengthExceeded, match="has more than 66000 tokens") as caught:
+        generation_request(asked, model)
+    assert caught.value.metadata["n_prompt_tokens"] == "66000"
+    assert len(Counting.given) == 66
+    # What is a little too long is counted to its end.
+    with pytest.raises(ContextLengthExceeded, match="has 65000 tokens"):
+        generation_request(generation_pb2.GenerateRequest(text="x" * 65_000), model)
+    # Where a prompt is cut depends on all of it.
+    asked.overflow = TRUNCATE
+    assert generation_request(asked, model).n_dropped + len(generation_request(asked, model).prompt) == 1_000_000

@@ -90,12 +90,16 @@ class StopParams(google.protobuf.message.Message):
     max_tokens: builtins.int
     """Most tokens to sample. 0 evaluates the prompt only. Default no limit but the server's and the context."""
     min_tokens: builtins.int
-    """Tokens to sample before an end-of-generation token may be chosen. Default 0."""
+    """Tokens to sample before an end-of-generation token may be chosen. Default 0, at most the limit on tokens in force and
+    a slot's context.
+    """
     include_match: builtins.bool
     """Leave the matched stop text in the output. Default false."""
     @property
     def texts(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Texts that end the sequence and are left out of it; found across token borders. Empty ones are ignored."""
+        """Texts that end the sequence and are left out of it; found across token borders. Empty ones are ignored. At most 64 KiB
+        together.
+        """
 
     @property
     def token_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
