@@ -12,6 +12,9 @@ from contextlib import contextmanager
 from typing import ClassVar, TypeVar, cast
 
 import gevent
+
+# gevent imports it when it is used first: a request must not fail for want of a file descriptor.
+import gevent.threadpool
 from gevent.lock import BoundedSemaphore
 
 Value = TypeVar("Value")
