@@ -14,6 +14,7 @@ from slotline.cli.core_options import CORE_GROUPS, core_config
 from slotline.cli.model_file import check_model
 from slotline.cli.options import UsageError, parse
 from slotline.cli.private_directory import PrivateDirectory
+from slotline.cli.rest_options import rest_config
 from slotline.cli.serve import GrpcAddresses
 from slotline.cli.serve_options import SERVE_GROUPS
 from slotline.cli.start_errors import StartError
@@ -97,6 +98,14 @@ def test_the_adapters_own_key_reaches_the_core_in_a_file_as_well(directory: Priv
     core = core_config(parse(CORE_GROUPS, command[5:]).settings)
     assert (core.api_keys, core.adapter_key) == (("first-secret",), config.adapter_key)
     assert (directory.path / "adapter_key").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_requests_may_do_is_the_same_for_adapter_and_core(directory: PrivateDirectory) -> None:
+    for arguments in ([], ["--allow-system-prompt"]):
+        parsed = parse(SERVE_GROUPS, ["-m", "x.gguf", *arguments])
+        command = serve.core_command(parsed, core_config(parsed.settings), directory, GrpcAddresses())
+        core = core_config(parse(CORE_GROUPS, command[5:]).settings)
+        assert core.allow_system_prompt == rest_config(parsed.settings).allow_system_prompt == bool(arguments)
 
 
 def test_without_keys_the_adapter_needs_none(directory: PrivateDirectory) -> None:
