@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from flask import Flask, Response, current_app, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from rest_adapter.api_keys import ApiKeys
 from rest_adapter.config import RestConfig
@@ -13,7 +13,7 @@ from rest_adapter.core import Core
 from rest_adapter.cors import add_cors_headers, preflight, refuse_foreigners
 from rest_adapter.counts import ResponseCounts
 from rest_adapter.errors import AdapterError, InvalidBody, StreamClosed
-from rest_adapter.http_errors import ADAPTER_FAILED, CLIENT_GONE, HttpError, http_error
+from rest_adapter.http_errors import ADAPTER_FAILED, CLIENT_GONE, http_error, routing_error
 from rest_adapter.origins import OriginRules
 from rest_adapter.responses import SERVER_NAME, error_response
 from rest_adapter.routes import ROUTES, Site, page_files, page_response, static_response
@@ -130,34 +130,13 @@ def _adapter_error(error: AdapterError) -> Response:
 
 
 def _client_gone(error: StreamClosed) -> Response:
-    response = error_response(CLIENT_GONE)
-    response.headers["Connection"] = "close"
-    return response
+    return error_response(CLIENT_GONE)
 
 
 def _routing_error(error: HTTPException) -> Response:
     path = request.path if len(request.path) <= _PATH_SHOWN else request.path[:_PATH_SHOWN] + "..."
-    where = f"{request.method} {path}"
-    match error:
-        case MethodNotAllowed():
-            allowed = sorted({*(error.valid_methods or ()), "OPTIONS"})
-            message = f"{where}: this path takes {', '.join(allowed)}"
-            response = error_response(HttpError(405, "invalid_request_error", message, code="method_not_supported"))
-            response.headers["Allow"] = ", ".join(allowed)
-        case RequestEntityTooLarge():
-            limit = current_app.config["MAX_CONTENT_LENGTH"]
-            message = f"{where}: the body is larger than the {limit} bytes allowed"
-            response = error_response(HttpError(413, "invalid_request_error", message))
-            # What is left of the body need not be read.
-            response.headers["Connection"] = "close"
-        case _ if error.code == 404:
-            message = f"{where}: there is no such path"
-            response = error_response(HttpError(404, "not_found_error", message, code="unknown_url"))
-        case _:
-            status = error.code or 500
-            kind = "invalid_request_error" if status < 500 else "server_error"
-            response = error_response(HttpError(status, kind, f"{where}: {error.description or error.name}"))
-    return response
+    limit: int = current_app.config["MAX_CONTENT_LENGTH"]
+    return error_response(routing_error(error, f"{request.method} {path}", max_body_bytes=limit))
 
 
 def _nested_too_deeply(error: RecursionError) -> Response:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from grpc import StatusCode
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from rest_adapter.errors import (
     INVALID_VALUE,
@@ -43,6 +44,7 @@ class HttpError:
         retry_after_s: value of the ``Retry-After`` header, or None.
         code: what the OpenAI API calls this error, None if it has no word for it.
         param: the field of the body that is wrong, None if none is.
+        headers: further headers of the answer.
     """
 
     status: int
@@ -52,6 +54,7 @@ class HttpError:
     retry_after_s: int | None = None
     code: str | None = None
     param: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def body(self, *, is_openai: bool = False) -> dict[str, object]:
         """The JSON body; inside a stream, the data of the error event. ``is_openai`` chooses the form."""
@@ -70,12 +73,18 @@ def is_openai_path(path: str) -> bool:
 
 
 CLIENT_GONE = HttpError(
-    499, "client_closed_request", "the client has closed its side of the connection, and counts as gone"
+    499,
+    "client_closed_request",
+    "the client has closed its side of the connection, and counts as gone",
+    headers={"Connection": "close"},
 )
 """For the access log, and for clients that close their sending side alone."""
 
 ADAPTER_FAILED = HttpError(500, "server_error", "the adapter failed to answer; its log has the reason")
 """What is told of faults of the adapter itself."""
+
+STREAM_FAILED = HttpError(500, "server_error", "the adapter failed to write the answer")
+"""The same in a stream that has begun."""
 
 
 def malformed_request(reason: BaseException) -> HttpError:
@@ -94,6 +103,32 @@ def late_headers(timeout_s: float) -> HttpError:
     """What is told of a request whose headers did not end in time."""
     message = f"the headers did not come within the {timeout_s:g} seconds that --header-timeout and --timeout allow"
     return HttpError(408, "invalid_request_error", message)
+
+
+def routing_error(error: HTTPException, where: str, *, max_body_bytes: int) -> HttpError:
+    """How HTTP tells what is wrong with a request whatever its route does.
+
+    Args:
+        error: what Werkzeug found, or ``body.read_body``.
+        where: method and path.
+        max_body_bytes: largest body that is taken.
+    """
+    match error:
+        case MethodNotAllowed():
+            allowed = ", ".join(sorted({*(error.valid_methods or ()), "OPTIONS"}))
+            message = f"{where}: this path takes {allowed}"
+            headers = {"Allow": allowed}
+            return HttpError(405, "invalid_request_error", message, code="method_not_supported", headers=headers)
+        case RequestEntityTooLarge():
+            message = f"{where}: the body is larger than the {max_body_bytes} bytes allowed"
+            # What is left of the body need not be read.
+            return HttpError(413, "invalid_request_error", message, headers={"Connection": "close"})
+        case _ if error.code == 404:
+            return HttpError(404, "not_found_error", f"{where}: there is no such path", code="unknown_url")
+        case _:
+            status = error.code or 500
+            kind = "invalid_request_error" if status < 500 else "server_error"
+            return HttpError(status, kind, f"{where}: {error.description or error.name}")
 
 
 def http_error(error: AdapterError) -> HttpError:

@@ -29,6 +29,7 @@ def long_json_response(pieces: Sequence[bytes], *, content_type: str = JSON) -> 
 def error_response(error: HttpError) -> Response:
     """An error as JSON, in the form of the route that the request is for."""
     response = json_response(error.body(is_openai=is_openai_path(request.path)), status=error.status)
+    response.headers.update(error.headers)
     if error.retry_after_s is not None:
         response.headers["Retry-After"] = str(error.retry_after_s)
     if error.status == 401:

@@ -10,7 +10,7 @@ from typing import Protocol
 from rest_adapter.aside import Aside
 from rest_adapter.core import ResponseStream
 from rest_adapter.errors import AdapterError, StreamClosed
-from rest_adapter.http_errors import HttpError, http_error
+from rest_adapter.http_errors import STREAM_FAILED, HttpError, http_error
 from rest_adapter.translate.jsontext import JsonObject, encode
 from rest_adapter.translate.outcome import unfinished
 from slotline.v1.generation_pb2 import GenerateResponse
@@ -115,7 +115,7 @@ class EventStream:
             yield self._error(http_error(error))
         except Exception:
             logger.exception("streaming an answer failed")
-            yield self._error(HttpError(500, "server_error", "the adapter failed to write the answer"))
+            yield self._error(STREAM_FAILED)
 
     def close(self) -> None:
         """WSGI servers call this at the end, and when the client is gone."""
