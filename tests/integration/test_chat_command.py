@@ -13,9 +13,9 @@ import grpc
 import pytest
 
 from rest_adapter.config import RestConfig
-from slotline.v1.generation_pb2 import GenerateRequest
+from slotline.v1.generation_pb2 import FINISH_REASON_STOP, OVERFLOW_TRUNCATE, GenerateRequest
 from tests.support.adapter import AdapterThread
-from tests.support.fake_core import FakeCore, Hold, Refuse, accepted, delta, finished, whole
+from tests.support.fake_core import FakeCore, Hold, Refuse, Step, accepted, delta, finished, whole
 from tests.support.server import PATIENCE_S, SLOTLINE
 from tests.support.terminal import CTRL_D, LEFT, PASTE_BEGIN, PASTE_END, UP, TerminalProgram
 from tests.support.waiting import wait_until
@@ -119,6 +119,27 @@ def test_a_refusal_is_one_line_on_stderr(refusal: Refuse, error: str, core: Fake
     core.script = lambda request: [refusal]
     done = run("q")
     assert (done.returncode, done.stdout, done.stderr) == (1, "", error)
+
+
+def test_a_message_that_does_not_fit_can_be_sent_without_its_oldest_part(core: FakeCore, run: Run) -> None:
+    def script(request: GenerateRequest) -> list[Step]:
+        if request.overflow != OVERFLOW_TRUNCATE:
+            facts = {"n_prompt_tokens": "600", "n_ctx": "512"}
+            return [Refuse(grpc.StatusCode.INVALID_ARGUMENT, "CONTEXT_LENGTH_EXCEEDED", "too long", metadata=facts)]
+        end = finished()
+        end.finished.usage.truncated_prompt_tokens = 88
+        end.finished.reason = FINISH_REASON_STOP
+        return [accepted(), delta("fine"), end]
+
+    core.script = script
+    refused = run("Hi")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == "error: too long; --set truncate=true leaves out the oldest part\n"
+    shortened = run("Hi", "--set", "truncate=true")
+    assert (shortened.returncode, shortened.stdout) == (0, "fine\n")
+    assert shortened.stderr == (
+        "note: the conversation did not fit into the context: its oldest 88 tokens were left out\n"
+    )
 
 
 def test_an_answer_that_breaks_off_is_printed_as_far_as_it_came(core: FakeCore, run: Run) -> None:

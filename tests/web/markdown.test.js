@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { splitBlocks } from "../../rest_adapter/web/page/text/blocks.js";
+import { BlockReader, splitBlocks } from "../../rest_adapter/web/page/text/blocks.js";
 import { escapeHtml, linkDefinitions, toHtml } from "../../rest_adapter/web/page/text/markdown.js";
 
 const LONG = [
@@ -62,20 +62,25 @@ test("blocks joined are the text", () => {
 
 test("a growing text ends in the blocks of the whole, whatever the pieces", () => {
   for (const size of [1, 2, 3, 7, 50]) {
-    let blocks = [];
-    for (let end = size; end < LONG.length + size; end += size) blocks = splitBlocks(LONG.slice(0, end), blocks);
-    assert.deepEqual(blocks, splitBlocks(LONG), `pieces of ${size}`);
+    const reader = new BlockReader();
+    for (let end = size; end < LONG.length + size; end += size) {
+      const text = LONG.slice(0, end);
+      assert.deepEqual(reader.read(text).flat(), splitBlocks(text), `pieces of ${size}`);
+    }
   }
 });
 
 test("blocks that are finished stay the same while the text grows", () => {
-  const start = splitBlocks("one\n\ntwo\n\nthree");
-  assert.deepEqual(splitBlocks("one\n\ntwo\n\nthree and more\n\nfour", start).slice(0, 2), start.slice(0, 2));
+  const reader = new BlockReader();
+  const [start] = reader.read("one\n\ntwo\n\nthree");
+  assert.deepEqual(reader.read("one\n\ntwo\n\nthree and more\n\nfour")[0].slice(0, 2), start.slice(0, 2));
 });
 
 test("a text that is not the old one continued is split anew", () => {
-  const before = splitBlocks("one\n\ntwo\n\nthree\n\nfour");
-  assert.deepEqual(splitBlocks("other", before), ["other"]);
+  const reader = new BlockReader();
+  reader.read("one\n\ntwo\n\nthree\n\nfour");
+  assert.deepEqual(reader.read("other"), [["other"]]);
+  assert.deepEqual(reader.read("another\n\nwith\n\nmore"), [["another", "\n\nwith", "\n\nmore"]]);
 });
 
 test("a block finds the addresses that are defined elsewhere in the text", () => {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { Marked } from "../../rest_adapter/web/vendor/marked.js";
-import { fenceOf, sectionsOf, splitBlocks } from "../../rest_adapter/web/page/text/blocks.js";
+import { BlockReader, fenceOf, splitBlocks } from "../../rest_adapter/web/page/text/blocks.js";
 import { BoundedLexer, MAX_WORK } from "../../rest_adapter/web/page/text/bounded_lexer.js";
 import {
   MAX_BLOCK,
@@ -175,23 +175,41 @@ describe("a growing text", () => {
   for (const [name, make] of INPUTS) {
     test(`${name}: each piece draws a bounded part anew`, () => {
       const text = make(12_000);
-      let blocks = [];
+      const reader = new BlockReader();
       let drawn = [];
       for (let end = 1000; end <= text.length; end += 1000) {
-        blocks = splitBlocks(text.slice(0, end), blocks);
-        const sections = sectionsOf(blocks);
+        const sections = reader.read(text.slice(0, end));
         const again = drawn.filter((section, i) => section.join("") !== sections[i]?.join(""));
         assert.ok(again.length <= 2, `${again.length} sections`);
         drawn = sections;
       }
-      assert.deepEqual(blocks, splitBlocks(text.slice(0, text.length - (text.length % 1000))));
+      assert.deepEqual(drawn.flat(), splitBlocks(text.slice(0, text.length - (text.length % 1000))));
     });
   }
 
-  test("its sections hold all blocks in order", () => {
-    const blocks = ["a", "\n\n```\nb\n```\n", "\nc", `\n\n${"d".repeat(2000)}`, "\n\ne", "\n\nf"];
-    assert.deepEqual(sectionsOf(blocks), [["a"], [blocks[1]], ["\nc"], [blocks[3]], ["\n\ne", "\n\nf"]]);
-    assert.deepEqual(sectionsOf(Array(600).fill("abc\n\n")).flat().length, 600);
-    assert.equal(sectionsOf(Array(600).fill("abc\n\n")).length, 3);
+  test("lines that were read are not read again", () => {
+    const lines = Array.from({ length: 2000 }, (_, i) => `- item ${i}\n`);
+    const reader = new BlockReader();
+    const sliced = [];
+    const { slice } = String.prototype;
+    String.prototype.slice = function (...range) {
+      const part = slice.apply(this, range);
+      sliced.push(part.length);
+      return part;
+    };
+    try {
+      for (let text = "", i = 0; i < lines.length; i += 1) reader.read((text += lines[i]));
+    } finally {
+      String.prototype.slice = slice;
+    }
+    // Per step: the line, the tail that is compared, and the open block, which is handed out.
+    assert.ok(sliced.length <= 4 * lines.length, `${sliced.length}`);
   });
+});
+
+test("sections hold all blocks in order; long blocks and fenced code are alone", () => {
+  const blocks = ["a", "\n\n```\nb\n```\n", "c", `\n\n${"d".repeat(2000)}`, "\n\ne", "\n\nf"];
+  const sections = [["a"], [blocks[1]], ["c"], [blocks[3]], ["\n\ne", "\n\nf"]];
+  assert.deepEqual(new BlockReader().read(blocks.join("")), sections);
+  assert.equal(new BlockReader().read("abc\n\n".repeat(600)).length, 3);
 });

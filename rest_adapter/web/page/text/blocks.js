@@ -2,18 +2,18 @@
  * Cuts a Markdown text into blocks, line by line and in one pass: fenced code, or what stands between empty lines.
  *
  * A block may hold several of Markdown's own (a heading and the paragraph below it, a list with all its items); what
- * must be together is never apart.
+ * must be together is never apart. Blocks that are drawn together make a section. Of a growing text, lines that have
+ * been read are not read again.
  */
-
-// A list may go on after what looked like a paragraph: "2" comes before "2.".
-const N_OPEN_BLOCKS = 2;
 
 // Characters after which the next section begins.
 const SECTION = 1000;
+// Enough to tell a text that has grown from another one.
+const TAIL = 64;
 
-const STARTS_WITH_FENCE = /^(?:[ \t]*\n)* {0,3}(?:```|~~~)/;
 const FENCE = /^ {0,3}(`{3,}(?=[^`\n]*$)|~{3,})/;
 const ANY_FENCE = /^\s*(`{3,}(?=[^`\n]*$)|~{3,})/;
+const LIST_MARK = /^\s*(?:[*+-]|\d{1,9}[.)])\s+/;
 const LIST_ITEM = /^ {0,3}(?:[*+-]|\d{1,9}[.)])(?:[ \t]|$)/;
 const INDENTED = /^(?: {2}|\t)/;
 const EMPTY = /^[ \t]*$/;
@@ -28,70 +28,57 @@ const HTML = [
 /**
  * Cut a text into blocks. Joined they are the text, with line feeds for line ends.
  * @param {string} text
- * @param {string[]} [before] the blocks of a beginning of the text; those that are finished are kept
  * @returns {string[]}
  */
-export function splitBlocks(text, before = []) {
-  const whole = text.includes("\r") ? text.replace(/\r\n?/g, "\n") : text;
-  const kept = before.slice(0, Math.max(0, before.length - N_OPEN_BLOCKS));
-  const length = kept.reduce((sum, block) => sum + block.length, 0);
-  if (!isBeginning(kept, whole)) return new Cutter(whole, 0).blocks();
-  return [...kept, ...new Cutter(whole, length).blocks()];
+export function splitBlocks(text) {
+  return new BlockReader().read(text).flat();
 }
 
-/**
- * Put blocks together that are drawn together: as many as make a good portion; long ones and fenced code stay alone.
- * @param {string[]} blocks
- * @returns {string[][]} of a longer list of blocks, all but the last are the same
- */
-export function sectionsOf(blocks) {
-  const sections = [];
-  let length = Infinity;
-  for (const block of blocks) {
-    const isAlone = block.length > SECTION || STARTS_WITH_FENCE.test(block);
-    if (isAlone || length > SECTION) {
-      sections.push([]);
-      length = 0;
-    }
-    sections.at(-1).push(block);
-    length += isAlone ? Infinity : block.length;
+/** Reads a text that may grow. */
+export class BlockReader {
+  #cutter = new Cutter();
+  #tail = "";
+
+  /**
+   * Cut a text into sections of blocks. If it is the one before with more at its end, only that is read.
+   * @param {string} text
+   * @returns {string[][]} joined they are the text, with line feeds for line ends
+   */
+  read(text) {
+    const whole = text.includes("\r") ? text.replace(/\r\n?/g, "\n") : text;
+    if (!whole.startsWith(this.#tail, this.#cutter.at - this.#tail.length)) this.#cutter = new Cutter();
+    // A line that is not whole may still become any other.
+    this.#cutter.readLines(whole, whole.lastIndexOf("\n") + 1);
+    this.#tail = whole.slice(Math.max(0, this.#cutter.at - TAIL), this.#cutter.at);
+    return this.#cutter.copy().finish(whole);
   }
-  return sections;
 }
 
 /**
- * The parts of a block that is fenced code and nothing else.
- * @param {string} source
+ * The parts of a block that is fenced code.
+ * @param {string} block as `splitBlocks` makes it
  * @returns {null | {language: string, code: string}} null for other blocks
  */
-export function fenceOf(source) {
-  const text = source.replace(/^(?:[ \t]*\n)+/, "");
+export function fenceOf(block) {
+  const text = block.replace(/^(?:[ \t]*\n)+/, "");
   const end = lineEnd(text, 0);
   const head = text.slice(0, end).replace(/\n$/, "");
   const opening = FENCE.exec(head);
   if (!opening) return null;
-  const margin = /^ */.exec(head)[0].length;
-  const lines = text.slice(end).split("\n");
-  // What follows the last line feed is no line, and neither are empty lines below the closing fence.
-  if (lines.at(-1) === "") lines.pop();
-  const closing = closingOf(opening[1]);
-  const at = lines.findIndex((line) => closing.test(line));
-  if (at >= 0 && lines.slice(at + 1).some((line) => !EMPTY.test(line))) return null;
-  const code = at < 0 ? lines : lines.slice(0, at);
-  const indented = new RegExp(`^ {1,${Math.max(1, margin)}}`);
-  return {
-    language: head.slice(opening[0].length).trim().split(/\s/, 1)[0],
-    code: (margin > 0 ? code.map((line) => line.replace(indented, "")) : code).join("\n"),
-  };
+  const language = head.slice(opening[0].length).trim().split(/\s/, 1)[0];
+  return { language, code: withoutMargin(codeOf(text, end, opening[1]), /^ */.exec(head)[0].length) };
 }
 
-function isBeginning(blocks, text) {
-  let at = 0;
-  for (const block of blocks) {
-    if (!text.startsWith(block, at)) return false;
-    at += block.length;
-  }
-  return true;
+/** What is between the fences. The closing one is the last line that is not empty, or it has not come yet. */
+function codeOf(text, start, fence) {
+  const trimmed = text.trimEnd();
+  const last = Math.max(start, trimmed.lastIndexOf("\n") + 1);
+  const isClosed = last < trimmed.length && closingOf(fence).test(trimmed.slice(last));
+  return text.slice(start, isClosed ? last : text.length).replace(/\n$/, "");
+}
+
+function withoutMargin(code, margin) {
+  return margin > 0 ? code.replace(new RegExp(`^ {1,${margin}}`, "gm"), "") : code;
 }
 
 function lineEnd(text, start) {
@@ -105,109 +92,116 @@ function closingOf(fence) {
 
 /** Walks over the lines of a text once. */
 class Cutter {
-  #text;
-  #start;
-  #at;
-  #blocks = [];
-  // Of the block that is open: whether it has more than empty lines, whether it began as a list.
+  /** Where the next line begins. */
+  at = 0;
+  #sections = [];
+  #sectionLength = Infinity;
+  // Of the block that is open: where it begins and where its last line with words ends, whether there is one, whether
+  // it is a list, whether empty lines came since.
+  #start = 0;
+  #end = 0;
   #hasWords = false;
   #isList = false;
+  #isAfterEmpty = false;
+  // What ends the code or HTML that goes on over empty lines, if there is some; whether the block ends with it.
+  #until = null;
+  #isFence = false;
 
-  constructor(text, start) {
-    this.#text = text;
-    this.#start = start;
-    this.#at = start;
+  /** A cutter that can go on without changing this one. */
+  copy() {
+    const other = new Cutter();
+    other.at = this.at;
+    other.#sections = this.#sections.slice();
+    // The last one may get another block, or more in its last one.
+    if (other.#sections.length > 0) other.#sections.push(other.#sections.pop().slice());
+    other.#sectionLength = this.#sectionLength;
+    other.#start = this.#start;
+    other.#end = this.#end;
+    other.#hasWords = this.#hasWords;
+    other.#isList = this.#isList;
+    other.#isAfterEmpty = this.#isAfterEmpty;
+    other.#until = this.#until;
+    other.#isFence = this.#isFence;
+    return other;
   }
 
-  blocks() {
-    while (this.#at < this.#text.length) this.#takeLine();
-    this.#cut(this.#text.length);
-    return this.#blocks;
+  /** Read the lines up to `end`. */
+  readLines(text, end) {
+    while (this.at < end) {
+      const next = lineEnd(text, this.at);
+      const line = text.slice(this.at, text[next - 1] === "\n" ? next - 1 : next);
+      this.#take(text, line, next);
+      this.at = next;
+    }
   }
 
-  #takeLine() {
-    const end = lineEnd(this.#text, this.#at);
-    const line = this.#line(end);
-    if (EMPTY.test(line)) {
-      this.#at = end;
-      this.#takeEmptyLines();
+  /** Read the rest, and give all sections. */
+  finish(text) {
+    this.readLines(text, text.length);
+    this.#cut(text, text.length);
+    return this.#sections;
+  }
+
+  #take(text, line, next) {
+    if (this.#until) {
+      this.#end = this.at + line.length;
+      if (this.#until.test(line)) {
+        this.#until = null;
+        if (this.#isFence) this.#cut(text, next);
+      }
       return;
     }
+    if (EMPTY.test(line)) {
+      this.#isAfterEmpty = this.#hasWords;
+      return;
+    }
+    // Empty lines end a block, unless what follows belongs to it. They belong to the block after them.
+    const goesOn = INDENTED.test(line) || (this.#isList && LIST_ITEM.test(line));
+    if (this.#isAfterEmpty && !goesOn) this.#cut(text, this.#end);
+    this.#isAfterEmpty = false;
     const opening = FENCE.exec(line);
     if (opening && !(this.#isList && INDENTED.test(line))) {
-      this.#takeFence(opening[1], end);
-      return;
+      if (this.#hasWords) this.#cut(text, this.at);
+      this.#until = closingOf(opening[1]);
+      this.#isFence = true;
+    } else {
+      this.#isList ||= LIST_ITEM.test(line);
+      this.#isFence = false;
+      this.#until = this.#isList ? endOfInnerFence(line) : endOfHtml(line);
     }
-    if (!this.#hasWords) {
-      this.#hasWords = true;
-      this.#isList = LIST_ITEM.test(line);
-    } else if (LIST_ITEM.test(line)) {
-      this.#isList = true;
-    }
-    this.#at = end;
-    const inner = ANY_FENCE.exec(line.replace(/^\s*(?:[*+-]|\d{1,9}[.)])\s+/, ""));
-    if (this.#isList && inner) this.#skipTo(new RegExp(`^\\s*${inner[1][0]}{${inner[1].length},}[ \\t]*$`));
-    else this.#skipHtml(line);
+    this.#hasWords = true;
+    this.#end = this.at + line.length;
   }
 
-  /** Empty lines end a block, unless what follows belongs to it. They belong to the block after them. */
-  #takeEmptyLines() {
-    const start = this.#at;
-    let next = start;
-    while (next < this.#text.length && EMPTY.test(this.#lineAt(next))) next = lineEnd(this.#text, next);
-    const line = this.#lineAt(next);
-    this.#at = next;
-    if (!this.#hasWords || next >= this.#text.length) return;
-    const goesOn = INDENTED.test(line) || (this.#isList && LIST_ITEM.test(line));
-    if (!goesOn) this.#cut(this.#endOfWords(start));
-  }
-
-  /** Where the last line with words ends, before `at`, without its line feed. */
-  #endOfWords(at) {
-    let end = at - 1;
-    while (end > this.#start && " \t\n".includes(this.#text[end - 1])) end -= 1;
-    return end;
-  }
-
-  #takeFence(fence, end) {
-    if (this.#hasWords) this.#cut(this.#at);
-    this.#at = end;
-    this.#skipTo(closingOf(fence));
-    this.#cut(this.#at);
-  }
-
-  #skipHtml(line) {
-    const found = HTML.find(([start]) => start.test(line));
-    if (found && !found[1].test(line)) this.#skipTo(found[1]);
-  }
-
-  /** Go behind the next line in which `pattern` is, or to the end. */
-  #skipTo(pattern) {
-    while (this.#at < this.#text.length) {
-      const line = this.#lineAt(this.#at);
-      this.#at = lineEnd(this.#text, this.#at);
-      if (pattern.test(line)) return;
-    }
-  }
-
-  #cut(end) {
-    if (end > this.#start) {
-      const source = this.#text.slice(this.#start, end);
-      // What has no words belongs to the block before it, so that no block is nothing but space.
-      if (EMPTY.test(source.replaceAll("\n", "")) && this.#blocks.length > 0) this.#blocks.push(this.#blocks.pop() + source);
-      else if (!EMPTY.test(source.replaceAll("\n", ""))) this.#blocks.push(source);
-    }
+  #cut(text, end) {
+    const block = text.slice(this.#start, end);
+    if (this.#hasWords) this.#add(block);
+    // What has no words belongs to the block before it, so that no block is nothing but space.
+    else if (this.#sections.length > 0) this.#sections.at(-1).push(this.#sections.at(-1).pop() + block);
     this.#start = end;
     this.#hasWords = false;
     this.#isList = false;
+    this.#isAfterEmpty = false;
   }
 
-  #line(end) {
-    return this.#text.slice(this.#at, this.#text[end - 1] === "\n" ? end - 1 : end);
+  /** Put a block into the open section; long ones and fenced code stay alone. */
+  #add(block) {
+    const isAlone = this.#isFence || block.length > SECTION;
+    if (isAlone || this.#sectionLength > SECTION) {
+      this.#sections.push([]);
+      this.#sectionLength = 0;
+    }
+    this.#sections.at(-1).push(block);
+    this.#sectionLength += isAlone ? Infinity : block.length;
   }
+}
 
-  #lineAt(start) {
-    const end = lineEnd(this.#text, start);
-    return this.#text.slice(start, this.#text[end - 1] === "\n" ? end - 1 : end);
-  }
+function endOfInnerFence(line) {
+  const inner = ANY_FENCE.exec(line.replace(LIST_MARK, ""));
+  return inner && new RegExp(`^\\s*${inner[1][0]}{${inner[1].length},}[ \\t]*$`);
+}
+
+function endOfHtml(line) {
+  const found = HTML.find(([start]) => start.test(line));
+  return found && !found[1].test(line) ? found[1] : null;
 }

@@ -4,7 +4,7 @@
  */
 
 import createPurifier from "../../vendor/dompurify.js";
-import { fenceOf, sectionsOf, splitBlocks } from "../text/blocks.js";
+import { BlockReader, fenceOf } from "../text/blocks.js";
 import { MAX_BLOCK, linkDefinitions, toHtml } from "../text/markdown.js";
 import { Component, html, signal, useEffect, useMemo, useRef } from "../ui.js";
 import { copyText } from "./copy.js";
@@ -33,15 +33,15 @@ let loading = null;
  * @returns {object} a virtual node
  */
 export function MarkdownText({ text, isGrowing = false }) {
-  const blocks = useRef([]);
+  const reader = useRef(null);
+  if (!isGrowing || !reader.current) reader.current = new BlockReader();
   const formatted = text.length > MOST_FORMATTED ? text.slice(0, MOST_FORMATTED) : text;
-  blocks.current = splitBlocks(formatted, isGrowing ? blocks.current : []);
+  const sections = reader.current.read(formatted);
   const definitions = useMemo(() => (isGrowing ? null : linkDefinitions(formatted)), [isGrowing || formatted]);
   const hasCode = formatted.includes("```") || formatted.includes("~~~");
   useEffect(() => {
     if (hasCode) loadHighlighter();
   }, [hasCode]);
-  const sections = sectionsOf(blocks.current);
   const highlight = hasCode ? highlighter.value : null;
   return html`
     <div class="markdown" onClick=${copyCode}>
