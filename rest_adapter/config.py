@@ -34,6 +34,7 @@ class RestConfig:
             two bytes where the text has one.
         sse_ping_s: seconds of silence after which a stream gets a comment; 0 for never, None for
             ``OPENAI_PING_S`` on OpenAI routes and never on native ones.
+        native_model: what native answers call the model; None for its name on OpenAI routes, which the core tells.
         openai_truncates: shorten what does not fit into the context on OpenAI routes, too, instead of refusing it.
         sse_done: end OpenAI-shaped streams with ``data: [DONE]``.
         metrics: offer GET /metrics.
@@ -56,6 +57,7 @@ class RestConfig:
     request_timeout_s: float | None = None
     max_body_bytes: int = 16 * 1024 * 1024
     sse_ping_s: float | None = None
+    native_model: str | None = None
     openai_truncates: bool = False
     sse_done: bool = True
     metrics: bool = False

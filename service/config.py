@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
+from pathlib import PurePath
 
 #: Seconds without a finished step after which the engine counts as stalled: far above the longest legal step.
 DEFAULT_HANG_TIMEOUT_S = 60.0
@@ -237,5 +238,5 @@ class CoreConfig:
 
     @property
     def model_name(self) -> str:
-        """The name under which the model is served."""
-        return self.alias or self.model.path
+        """The name under which the model is served: where its file lies is nobody's business."""
+        return self.alias or PurePath(self.model.path).stem

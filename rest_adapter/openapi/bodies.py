@@ -23,7 +23,7 @@ from rest_adapter.translate.chat import MAX_TOP_LOGPROBS, SPEAKERS_WITH_TEXT
 from rest_adapter.translate.embedding import MAX_INPUTS, RAW, UNIT_LENGTH
 from rest_adapter.translate.embedding import UNNAMED_MODEL as UNNAMED_EMBEDDING_MODEL
 from rest_adapter.translate.fields import UINT32
-from rest_adapter.translate.openai_options import MAX_CHOICES, UNNAMED_MODEL
+from rest_adapter.translate.openai_options import MAX_CHOICES
 from rest_adapter.translate.prompt import MAX_PROMPTS
 from rest_adapter.translate.text_completion import DEFAULT_MAX_TOKENS, MAX_LOGPROBS, MAX_PROMPT_LOGPROBS
 from rest_adapter.translate.unsupported import (
@@ -233,7 +233,7 @@ def _prompts(what: str, most: int) -> Schema:
 
 def _openai_options() -> dict[str, Schema]:
     return {
-        "model": option(STRING, "Repeated in the answer; any name will do.", default=UNNAMED_MODEL),
+        "model": option(STRING, "Repeated in the answer; any name will do. Without one, it is that of /v1/models."),
         "n": option(integer((1, MAX_CHOICES)), "Answers to each prompt.", default=1),
         "response_format": option(_response_format(), "Form that the text must have; not together with grammar."),
         "stream_options": option(

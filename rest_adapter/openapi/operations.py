@@ -167,9 +167,9 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("GET", "/v1/models/<rest:name>"): Operation(
         _STATE,
         "One of the served models, in the OpenAI form",
-        "A model that is not served is answered with 404.",
+        "Any name will do, as in chats; it is repeated.",
         {200: {JSON_TYPE: ref("Model")}},
-        (404, *_COMMON),
+        _COMMON,
         variable={"name": "Name of the model; slashes in it may be written as they are."},
     ),
     ("POST", "/completion"): Operation(

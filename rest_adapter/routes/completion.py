@@ -30,7 +30,7 @@ def _answer(site: Site, call: CompletionCall) -> Response:
     return answer_generation(
         site,
         call.requests,
-        lambda: CompletionReply(call),
+        lambda: CompletionReply(call, model=site.config.native_model),
         is_stream=call.is_stream,
         timeout_s=call.timeout_s,
         ping_s=site.config.native_ping_s,

@@ -14,7 +14,7 @@ from rest_adapter.routes.site import Site
 from rest_adapter.translate.health import FAILED, LOADING, STALLED, HealthAnswer, health_answer
 from rest_adapter.translate.jsontext import JsonObject
 from rest_adapter.translate.metrics import joined, metrics_text
-from rest_adapter.translate.models import model_json, models_json
+from rest_adapter.translate.models import model_json, models_json, name_in_answers
 from rest_adapter.translate.props import props_json, server_json
 from rest_adapter.translate.slots import slots_json
 from slotline.v1.model_pb2 import (
@@ -47,7 +47,7 @@ def slots(site: Site) -> Response:
 def props(site: Site) -> Response:
     """The default settings of generations, and the names of the system prompt."""
     model = site.core.unary(GET_MODEL, GetModelRequest(), timeout_s=_TIMEOUT_S).model
-    properties = props_json(model)
+    properties = props_json(model, name=site.config.native_model or model.name)
     if "server" in request.args:
         properties |= server_json(model, metrics=site.config.metrics, slots=site.config.slots_endpoint)
     return json_response(properties)
@@ -72,10 +72,10 @@ def models(site: Site) -> Response:
 
 
 def one_model(site: Site) -> Response:
-    """The served model that the path names; a name may hold slashes."""
+    """The served model under the name in the path, which may hold slashes: any name that a chat may have."""
     name = (request.view_args or {})["name"]
-    served = site.core.unary(GET_MODEL, GetModelRequest(name=name), timeout_s=_TIMEOUT_S).model
-    return json_response(model_json(served, now=int(time.time())))
+    served = site.core.unary(GET_MODEL, GetModelRequest(), timeout_s=_TIMEOUT_S).model
+    return json_response(model_json(name_in_answers(name) or served.name, now=int(time.time())))
 
 
 def _health(site: Site) -> HealthAnswer:
@@ -102,5 +102,8 @@ def _health(site: Site) -> HealthAnswer:
 def _slots(site: Site, *, shows_progress: bool = False) -> list[JsonObject]:
     tenant = site.keys.tenant()
     listed = site.core.unary(LIST_SLOTS, ListSlotsRequest(), timeout_s=_TIMEOUT_S, tenant=tenant).slots
-    served = site.core.unary(LIST_MODELS, ListModelsRequest(), timeout_s=_TIMEOUT_S).models
-    return slots_json(listed, model=served[0].name if served else "", shows_progress=shows_progress)
+    name = site.config.native_model
+    if name is None:
+        served = site.core.unary(LIST_MODELS, ListModelsRequest(), timeout_s=_TIMEOUT_S).models
+        name = served[0].name if served else ""
+    return slots_json(listed, model=name, shows_progress=shows_progress)

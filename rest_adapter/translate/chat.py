@@ -40,7 +40,7 @@ class ChatCall:
     """A body of POST /v1/chat/completions, understood.
 
     Attributes:
-        model: the model's name as the client wrote it; answers repeat it, whatever is served.
+        model: the name that the client wrote, which answers repeat whatever is served; "" for that of the core.
         is_stream: the answer is a stream of chunks.
         includes_usage: the stream ends with a chunk that counts tokens.
         wants_logprobs: tokens come with their log-probabilities.

@@ -25,6 +25,7 @@ class ChatReply:
 
     def __init__(self, call: ChatCall, *, completion_id: str, created: int) -> None:
         self._call = call
+        self._model = call.model
         self._id = completion_id
         self._created = created
         self._wants_probabilities = call.request.output.n_probs > 0
@@ -36,6 +37,7 @@ class ChatReply:
         Raises:
             RpcFailure: the core ended a sequence before its time.
         """
+        self._model = self._model or response.accepted.model
         match response.WhichOneof("event"):
             case "accepted" if self._call.is_stream:
                 for choice in self._choices:
@@ -100,7 +102,7 @@ class ChatReply:
         return chunk
 
     def _envelope(self, kind: str) -> JsonObject:
-        return {"created": self._created, "id": self._id, "model": self._call.model, "object": kind}
+        return {"created": self._created, "id": self._id, "model": self._model, "object": kind}
 
 
 class _ChatChoice(Choice):

@@ -104,12 +104,13 @@ class CompletionReply:
 
     Args:
         call: the body.
+        model: what the answers call the model; None for the name that the core tells.
     """
 
-    def __init__(self, call: CompletionCall) -> None:
+    def __init__(self, call: CompletionCall, *, model: str | None = None) -> None:
         self._is_multiple = call.is_multiple
         self._answers = [
-            _Answer(request, prompt.echo, is_stream=call.is_stream)
+            _Answer(request, prompt.echo, is_stream=call.is_stream, model=model)
             for request, prompt in zip(call.requests, call.prompts, strict=True)
         ]
 
@@ -138,7 +139,8 @@ class CompletionReply:
 class _Answer:
     """What has come for one prompt."""
 
-    def __init__(self, request: GenerateRequest, echo: object, *, is_stream: bool) -> None:
+    def __init__(self, request: GenerateRequest, echo: object, *, is_stream: bool, model: str | None) -> None:
+        self._model = model
         self._echo = echo
         self._is_stream = is_stream
         self._wants_probabilities = request.output.n_probs > 0
@@ -165,12 +167,11 @@ class _Answer:
         if finished is None:
             raise unfinished()
         outcome = Outcome.of(finished)
+        model = self._accepted.model if self._model is None else self._model
         result: JsonObject = {
             "content": "".join(self._texts),
-            "generation_settings": generation_settings(
-                finished.settings, model=self._accepted.model, is_stream=self._is_stream
-            ),
-            "model": self._accepted.model,
+            "generation_settings": generation_settings(finished.settings, model=model, is_stream=self._is_stream),
+            "model": model,
             "prompt": self._echo,
             "slot_id": finished.slot_id,
             "stop": True,

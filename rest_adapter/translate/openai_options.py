@@ -6,10 +6,9 @@ from collections.abc import Mapping
 
 from rest_adapter.errors import UNSUPPORTED, InvalidRequest
 from rest_adapter.translate.fields import read_bool, read_int, read_object, read_str, refusal
+from rest_adapter.translate.models import name_in_answers
 from slotline.v1.generation_pb2 import GenerateRequest
 
-# What answers call a model that the request did not name.
-UNNAMED_MODEL = "unknown"
 MAX_CHOICES = 128
 
 # What may be called, and what says whether it is.
@@ -68,9 +67,9 @@ def read_n(request: GenerateRequest, body: Mapping[str, object]) -> int:
 
 
 def read_model(body: Mapping[str, object]) -> str:
-    """The model's name as the client wrote it."""
+    """What answers call the model: the name that the client wrote, "" for the one that the core tells."""
     model = body.get("model")
-    return UNNAMED_MODEL if model is None else read_str("model", model)
+    return "" if model is None else name_in_answers(read_str("model", model))
 
 
 def read_include_usage(body: Mapping[str, object]) -> bool:

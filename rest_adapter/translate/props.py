@@ -12,9 +12,9 @@ from slotline.v1.model_pb2 import Model
 _RANDOM_SEED = -1
 
 
-def props_json(model: Model) -> JsonObject:
-    """The properties of a core that serves one model."""
-    defaults = generation_settings(model.default_settings, model=model.name, is_stream=True)
+def props_json(model: Model, *, name: str) -> JsonObject:
+    """The properties of a core that serves one model, which is called by ``name``."""
+    defaults = generation_settings(model.default_settings, model=name, is_stream=True)
     return {
         "assistant_name": model.system_prompt.assistant_name,
         "default_generation_settings": defaults | {"seed": _RANDOM_SEED},

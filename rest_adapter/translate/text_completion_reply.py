@@ -30,6 +30,7 @@ class TextCompletionReply:
 
     def __init__(self, call: TextCompletionCall, echoes: Sequence[str], *, completion_id: str, created: int) -> None:
         self._call = call
+        self._model = call.model
         self._id = completion_id
         self._created = created
         self._wants_probabilities = call.requests[0].output.n_probs > 0
@@ -48,6 +49,7 @@ class TextCompletionReply:
             RpcFailure: the core ended a sequence before its time.
         """
         choices = self._choices[number]
+        self._model = self._model or response.accepted.model
         match response.WhichOneof("event"):
             case "accepted" if self._is_scored:
                 self._expect(self._prompts[number], response.accepted)
@@ -156,7 +158,7 @@ class TextCompletionReply:
         }
 
     def _envelope(self) -> JsonObject:
-        return {"created": self._created, "id": self._id, "model": self._call.model, "object": "text_completion"}
+        return {"created": self._created, "id": self._id, "model": self._model, "object": "text_completion"}
 
 
 class _TextChoice(Choice):

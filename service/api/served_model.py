@@ -89,7 +89,8 @@ class ServedModel:
 
     Attributes:
         name: what it is called in answers.
-        aliases: other names that requests may use.
+        aliases: other names that requests may use, and that are told.
+        path: of the file; requests may name the model by it, but are not told.
         facts, info, vocabulary: from the loaded model.
         template: the chat template in force.
         limits: bounds on one request.
@@ -100,6 +101,7 @@ class ServedModel:
 
     name: str
     aliases: tuple[str, ...]
+    path: str
     facts: ModelFacts
     info: ModelInfo
     vocabulary: Vocabulary
@@ -113,10 +115,11 @@ class ServedModel:
     def create(cls, config: CoreConfig, loaded: LoadedModel, template: ChatTemplate, limits: Limits) -> ServedModel:
         """Put together what was configured and what was loaded."""
         path = config.model.path
-        names = dict.fromkeys([config.model_name, path, PurePath(path).name])
+        file_name = PurePath(path).name
         return cls(
             name=config.model_name,
-            aliases=tuple(name for name in names if name != config.model_name),
+            aliases=(file_name,) if file_name != config.model_name else (),
+            path=path,
             facts=loaded.facts,
             info=loaded.info,
             vocabulary=loaded.vocabulary,
@@ -138,10 +141,10 @@ class ServedModel:
         return replace(self, vocabulary=BoundedVocabulary(self.vocabulary, n_useful))
 
     def check_name(self, name: str) -> None:
-        """Accept the empty name, the model's own and its aliases.
+        """Accept the empty name, the model's own, its aliases and its path.
 
         Raises:
             ModelNotFound: for any other.
         """
-        if name and name != self.name and name not in self.aliases:
+        if name and name not in (self.name, self.path, *self.aliases):
             raise ModelNotFound(name, self.name)

@@ -59,7 +59,12 @@ def run(parsed: Parsed) -> int:
         signals.before_exit.append(directory.remove)
         # REST first: should both want the same port, it is gRPC that is told so.
         rest = bind_rest(
-            replace(rest_config(parsed.settings), core=directory.socket_address, core_api_key=config.adapter_key)
+            replace(
+                rest_config(parsed.settings),
+                core=directory.socket_address,
+                core_api_key=config.adapter_key,
+                native_model=config.alias or config.model.path,
+            )
         )
         grpc = reserve(parsed.settings.get("grpc_listen", ()), stack)
         logger.info("gRPC addresses", extra={"addresses": [*grpc.mandatory, *grpc.optional]})

@@ -61,7 +61,14 @@ MODEL = Group(
     "model",
     (
         Value(("-m", "--model"), "FNAME", "path", text, "GGUF file", default="SmolLM2-135M-Instruct, 92 MiB"),
-        Value(("-a", "--alias"), "NAME", "alias", text, "name of the model in answers", default="its path"),
+        Value(
+            ("-a", "--alias"),
+            "NAME",
+            "alias",
+            text,
+            "name of the model in answers",
+            default="its file's name; native answers have its path",
+        ),
         Value(
             ("-c", "--ctx-size", "--ctx_size"),
             "N",

@@ -160,12 +160,6 @@ def test_a_wrong_field_is_the_errors_param(
     assert param in error.message
 
 
-def test_a_model_that_is_not_there(client: openai.OpenAI) -> None:
-    with pytest.raises(openai.NotFoundError) as raised:
-        client.models.retrieve("no-such-model")
-    assert (raised.value.code, raised.value.param) == ("model_not_found", "model")
-
-
 def test_a_method_that_a_path_does_not_know(client: openai.OpenAI) -> None:
     with pytest.raises(openai.APIStatusError) as raised:
         client.get("/chat/completions", cast_to=object)

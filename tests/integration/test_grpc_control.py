@@ -165,11 +165,19 @@ async def test_the_model_is_listed_and_found_under_all_its_names(core: RunningCo
         assert await failure(call) == (grpc.StatusCode.NOT_FOUND, {"model": "other"})
 
 
-async def test_without_an_alias_a_model_is_called_by_its_path() -> None:
+async def test_without_an_alias_a_model_is_called_by_the_name_of_its_file_and_no_path_is_told() -> None:
     async with running_core(core_config(alias=None)) as core:
         (model,) = (await core.models.ListModels(model_pb2.ListModelsRequest())).models
-    assert model.name == "/models/scripted.gguf"
-    assert list(model.aliases) == ["scripted.gguf"]
+        by_path = (await core.models.GetModel(model_pb2.GetModelRequest(name="/models/scripted.gguf"))).model
+        messages = [message async for message in core.inference.Generate(generation_pb2.GenerateRequest(text="a"))]
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await core.models.GetModel(model_pb2.GetModelRequest(name="other"))
+    assert (model.name, list(model.aliases)) == ("scripted", ["scripted.gguf"])
+    assert by_path == model
+    assert messages[0].accepted.model == "scripted"
+    assert "'scripted'" in str(caught.value.details())
+    for told in (str(model), str(messages), str(caught.value.details())):
+        assert "/models/" not in told
 
 
 async def test_slots_show_their_last_task_but_not_its_prompt(core: RunningCore) -> None:

@@ -47,7 +47,8 @@ def served_model(
     """
     return ServedModel(
         name="scripted",
-        aliases=("/models/scripted.gguf", "scripted.gguf"),
+        aliases=("scripted.gguf",),
+        path="/models/scripted.gguf",
         facts=ScriptedFacts(),
         info=replace(ScriptedModel().info, **info),
         vocabulary=vocabulary or ByteVocabulary(),

@@ -64,7 +64,7 @@ FINISHED = Finished(
 def test_a_model_is_described_with_what_it_accepts() -> None:
     message = model_message(MODEL)
     assert message.name == "scripted"
-    assert list(message.aliases) == ["/models/scripted.gguf", "scripted.gguf"]
+    assert list(message.aliases) == ["scripted.gguf"]
     assert message.family == "scripted"
     assert message.context_length == 64
     assert message.n_slots == 2

@@ -32,7 +32,7 @@ def test_defaults() -> None:
     assert not call.request.stop.HasField("max_tokens")
     assert not call.request.HasField("num_sequences")
     assert (call.model, call.is_stream, call.includes_usage, call.wants_logprobs, call.n_choices, call.timeout_s) == (
-        "unknown",
+        "",
         False,
         False,
         False,
@@ -243,7 +243,9 @@ def test_logit_bias_in_both_forms() -> None:
     assert list(read(logit_bias=[[5, -100]]).request.sampling.logit_bias) == expected
 
 
-@pytest.mark.parametrize(("model", "echo"), [("gpt-4", "gpt-4"), (None, "unknown"), ("", "")])
+@pytest.mark.parametrize(
+    ("model", "echo"), [("gpt-4", "gpt-4"), (None, ""), ("", ""), ("org/name", "org/name"), ("/models/a.gguf", "")]
+)
 def test_the_model_is_only_repeated(model: object, echo: str) -> None:
     call = read(model=model)
     assert call.model == echo

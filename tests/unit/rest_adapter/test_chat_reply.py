@@ -225,3 +225,12 @@ def test_a_stream_without_its_last_message_is_a_failure() -> None:
         feed_all(reply, accepted(), delta("x"))
         with pytest.raises(RpcFailure, match="before the generation was finished"):
             list(reply.closing_events()) if body else reply.result()
+
+
+@pytest.mark.parametrize("body", [{"model": None}, {"model": "/models/m.gguf"}, {"model": ""}])
+def test_a_model_that_was_not_named_is_called_as_the_core_says(body: JsonObject) -> None:
+    whole, streamed = reply_to(**body), reply_to(stream=True, stream_options={"include_usage": True}, **body)
+    feed_all(whole, accepted(), finished())
+    assert whole.result()["model"] == "m.gguf"
+    chunks = [*feed_all(streamed, accepted(), delta("a"), finished()), *streamed.closing_events()]
+    assert {chunk["model"] for chunk in chunks} == {"m.gguf"}

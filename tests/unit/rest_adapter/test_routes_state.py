@@ -285,31 +285,37 @@ def test_models(path: str) -> None:
     ("written", "name"),
     [
         ("m.gguf", "m.gguf"),
-        ("/models/m%20%C3%A9.gguf", "/models/m é.gguf"),
-        ("%2Fmodels%2Fm.gguf", "/models/m.gguf"),
+        # Any name will do, as in chats.
+        ("gpt-4", "gpt-4"),
+        ("org/m%20%C3%A9.gguf", "org/m é.gguf"),
+        # Paths of files are not repeated.
+        ("/models/m%20%C3%A9.gguf", "served"),
+        ("%2Fmodels%2Fm.gguf", "served"),
         ("../m/", "../m/"),
         ("a%3Fb", "a?b"),
     ],
 )
 def test_one_model_by_its_name(path: str, written: str, name: str) -> None:
-    core = MemoryCore(unary={GET_MODEL.path: GetModelResponse(model=Model(name=name))})
+    core = MemoryCore(unary={GET_MODEL.path: GetModelResponse(model=Model(name="served"))})
     response = client_of(core).get(path + written)
     body = json.loads(response.data)
     assert response.content_type == JSON
     assert (body["id"], body["object"], body["owned_by"]) == (name, "model", "llamacpp")
-    assert core.unary_requests == [GetModelRequest(name=name)]
+    assert core.unary_requests == [GetModelRequest()]
 
 
-def test_a_model_that_is_not_served() -> None:
-    failure = RpcFailure(StatusCode.NOT_FOUND, "MODEL_NOT_FOUND", "other: no such model")
+def test_a_model_of_a_core_that_is_loading() -> None:
+    failure = RpcFailure(StatusCode.UNAVAILABLE, "MODEL_LOADING", "wait")
     response = client_of(MemoryCore(unary={GET_MODEL.path: failure})).get("/v1/models/other")
-    assert response.status_code == 404
-    assert error_of(response) == {
-        "code": "model_not_found",
-        "message": "other: no such model",
-        "param": "model",
-        "type": "not_found_error",
-    }
+    assert response.status_code == 503
+    assert error_of(response)["message"] == "wait"
+
+
+@pytest.mark.parametrize(("native_model", "shown"), [(None, "m.gguf"), ("/models/m.gguf", "/models/m.gguf")])
+def test_slots_call_the_model_as_native_answers_do(native_model: str | None, shown: str) -> None:
+    core = with_state(READY, SLOT_STATE_IDLE)
+    response = client_of(core, RestConfig(native_model=native_model)).get("/slots")
+    assert [slot["model"] for slot in json.loads(response.data)] == [shown]
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/slots", "/props", "/metrics"])

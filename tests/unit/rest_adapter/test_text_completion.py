@@ -32,7 +32,7 @@ def test_defaults() -> None:
     assert request.overflow == OVERFLOW_REFUSE
     assert not request.HasField("num_sequences")
     assert not request.HasField("output")
-    assert call.model == "unknown"
+    assert call.model == ""
     assert call.n_choices == 1
     assert (call.is_stream, call.includes_usage, call.wants_logprobs, call.wants_echo) == (False,) * 4
     assert call.timeout_s is None

@@ -186,7 +186,7 @@ class Model(google.protobuf.message.Message):
     BOS_TOKEN_ID_FIELD_NUMBER: builtins.int
     EOG_TOKEN_IDS_FIELD_NUMBER: builtins.int
     name: builtins.str
-    """Name to use in requests: the alias if one was given, else the path."""
+    """Name to use in requests: the alias if one was given, else the name of the file without its extension."""
     family: builtins.str
     """Architecture from the file, for example "llama"."""
     description: builtins.str
@@ -213,7 +213,7 @@ class Model(google.protobuf.message.Message):
     """Id of the beginning-of-sequence token; absent if the model has none."""
     @property
     def aliases(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Other names that are accepted."""
+        """Other names that are accepted; the path of the file is, too, but is not told."""
 
     @property
     def capabilities(self) -> global___Capabilities:
