@@ -44,6 +44,7 @@ NOT_IN_SCHEMAS = (
     "continue_final_message:",
     "echo:",
     "n:",
+    "prompt_logprobs:",
     "system_prompt:",
     "top_logprobs:",
 )
