@@ -14,12 +14,14 @@ Work stops at its next piece once its caller has gone or the pool is closed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from service.errors import Draining, QueueFull
+from service.prompts.memory import return_memory
 from service.prompts.work import Abandoned, Turns, Work
 
 T = TypeVar("T")
@@ -30,6 +32,8 @@ LONG_BYTES = 64 << 10
 MAX_JOBS_SHORT, MAX_JOBS_LONG = 1024, 16
 #: Bytes of all inputs in a lane. A job needs some 8 times as much, 30 times at worst, with a token for every byte.
 MAX_BYTES = 32 << 20
+#: How long after the last long input memory is given back.
+MEMORY_DELAY_S = 2.0
 
 
 class PreparationPool:
@@ -40,6 +44,7 @@ class PreparationPool:
         self._chats = _Lane("prepare-chat", n_threads=4, n_at_once=2, max_jobs=MAX_JOBS_SHORT)
         self._long = _Lane("prepare-long", n_threads=MAX_JOBS_LONG, n_at_once=1, max_jobs=MAX_JOBS_LONG)
         self._is_closed = False
+        self._trim: asyncio.TimerHandle | None = None
 
     async def run(self, n_bytes: int, job: Callable[[Work], T], *, is_chat: bool = False) -> T:
         """Run a job and return its result. A cancelled caller's job ends at its next piece.
@@ -57,6 +62,8 @@ class PreparationPool:
             raise Draining
         lane = self._long if n_bytes > LONG_BYTES else self._chats if is_chat else self._short
         work, future = lane.submit(n_bytes, job)
+        if lane is self._long:
+            self._return_memory_later()
         try:
             return await asyncio.wrap_future(future)
         except Abandoned:
@@ -67,9 +74,27 @@ class PreparationPool:
                 raise Draining from None
             raise
 
+    def _return_memory_later(self) -> None:
+        """Give memory back once the long inputs are over, and what was made of them was sent."""
+        if self._trim is not None:
+            self._trim.cancel()
+        self._trim = asyncio.get_running_loop().call_later(MEMORY_DELAY_S, self._return_memory)
+
+    def _return_memory(self) -> None:
+        self._trim = None
+        if self._is_closed:
+            return
+        if self._long.is_busy:
+            self._return_memory_later()
+        else:
+            with contextlib.suppress(QueueFull):
+                self._short.submit(0, lambda _: return_memory())
+
     def close(self) -> None:
         """Drop what has not begun and take nothing more; what runs ends at its next piece."""
         self._is_closed = True
+        if self._trim is not None:
+            self._trim.cancel()
         for lane in (self._short, self._chats, self._long):
             lane.close()
 
@@ -82,6 +107,11 @@ class _Lane:
         self._lock = threading.Lock()
         self._jobs: set[Work] = set()
         self._n_bytes = 0
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a job waits or runs."""
+        return bool(self._jobs)
 
     def submit(self, n_bytes: int, job: Callable[[Work], T]) -> tuple[Work, Future[T]]:
         work = Work(self._turns)

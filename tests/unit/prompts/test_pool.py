@@ -163,6 +163,22 @@ async def test_a_lane_is_full_when_its_inputs_are_large(pool: PreparationPool) -
     assert await pool.run(2 * MAX_BYTES, lambda _: "alone") == "alone"
 
 
+async def test_memory_is_given_back_once_the_long_jobs_are_over(
+    pool: PreparationPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocker, returned = Blocker(), threading.Event()
+    monkeypatch.setattr("service.prompts.pool.MEMORY_DELAY_S", 0.0)
+    monkeypatch.setattr("service.prompts.pool.return_memory", returned.set)
+    long = asyncio.ensure_future(pool.run(LONG_BYTES + 1, blocker))
+    await asyncio.to_thread(blocker.running.wait, WAIT_S)
+    # The timer has gone off by now, and found the job.
+    await pool.run(1, lambda _: None)
+    assert not returned.is_set()
+    blocker.release.set()
+    await long
+    assert await asyncio.to_thread(returned.wait, WAIT_S)
+
+
 async def test_texts_do_not_wait_for_templates(pool: PreparationPool) -> None:
     blocker = Blocker()
     chats = [asyncio.ensure_future(pool.run(1, blocker, is_chat=True)) for _ in range(8)]
