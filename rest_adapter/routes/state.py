@@ -9,10 +9,10 @@ from grpc import StatusCode
 
 from rest_adapter.core import GET_METRICS, GET_MODEL, HEALTH, LIST_MODELS, LIST_SLOTS
 from rest_adapter.errors import NotOffered, RpcFailure
-from rest_adapter.responses import BARE_JSON, json_response
+from rest_adapter.responses import BARE_JSON, json_response, long_json_response
 from rest_adapter.routes.site import Site
 from rest_adapter.translate.health import FAILED, LOADING, STALLED, HealthAnswer, health_answer
-from rest_adapter.translate.jsontext import JsonObject
+from rest_adapter.translate.jsontext import JsonObject, encode_in_pieces
 from rest_adapter.translate.metrics import joined, metrics_text
 from rest_adapter.translate.models import model_json, models_json, name_in_answers
 from rest_adapter.translate.props import props_json, server_json
@@ -41,7 +41,9 @@ def slots(site: Site) -> Response:
     """What every slot does, unless that is switched off: whoever sent a prompt can read it there while it runs."""
     if not site.config.slots_endpoint:
         raise NotOffered("/slots: switched off by --slots-endpoint-disable")
-    return json_response(_slots(site, shows_progress="progress" in request.args), content_type=BARE_JSON)
+    shown = _slots(site, shows_progress="progress" in request.args)
+    # The prompts in it may be megabytes each.
+    return long_json_response(site.writing.run(lambda: list(encode_in_pieces(shown))), content_type=BARE_JSON)
 
 
 def props(site: Site) -> Response:
