@@ -1,8 +1,9 @@
 # Slotline's commands; `make` alone lists them.
 #
 # Everything is installed at the versions locked in requirements/: into .venv, for the code generator into
-# .venv-generate, for the servers that benchmarks compare with into .venv-bench. A stamp per step says what is done, so
-# that a second run starts at once; a changed lock or pyproject.toml runs its step again.
+# .venv-generate, for the servers that benchmarks compare with into .venv-bench, for the evaluation harness of a test into
+# .venv-eval. A stamp per step says what is done, so that a second run starts at once; a changed lock or pyproject.toml
+# runs its step again.
 
 PYTHON ?= python3
 ARGS ?=
@@ -10,11 +11,13 @@ ARGS ?=
 BIN := .venv/bin
 GENERATE_BIN := .venv-generate/bin
 BENCH_BIN := .venv-bench/bin
+EVAL_BIN := .venv-eval/bin
 BASE := .venv/.installed-base
 RUNTIME := .venv/.installed-runtime
 TEST := .venv/.installed-test
 GENERATE := .venv-generate/.installed
 BENCH := .venv-bench/.installed
+EVAL := .venv-eval/.installed
 # Packages of Node: clients for tests, tests of the page's modules, the page's third-party modules.
 NODE := $(patsubst %,%/node_modules/.installed,tests/node tests/web tools/web)
 
@@ -65,7 +68,7 @@ check-protos: $(TEST) ## lint the protos and compare them with the published con
 	$(BIN)/buf lint protos
 	$(BIN)/buf breaking protos --against protos/baseline.binpb
 
-pytest: $(TEST) $(NODE) ## all tests; ARGS go to pytest
+pytest: $(TEST) $(EVAL) $(NODE) ## all tests; ARGS go to pytest
 	$(BIN)/python -m pytest $(ARGS)
 
 generate: $(GENERATE) ## write the Python code of the protos to clients/python
@@ -82,6 +85,8 @@ lock: $(GENERATE) ## resolve requirements/*.in and pyproject.toml; ARGS="--upgra
 	$(COMPILE) $(ARGS) requirements/generate.in -o requirements/generate.txt
 	$(COMPILE) $(ARGS) requirements/bench-build.in -o requirements/bench-build.txt
 	$(COMPILE) $(ARGS) requirements/bench.in -o requirements/bench.txt
+	$(COMPILE) $(ARGS) requirements/eval-build.in -o requirements/eval-build.txt
+	$(COMPILE) $(ARGS) requirements/eval.in -o requirements/eval.txt
 
 vendor: tools/web/node_modules/.installed ## copy the page's third-party modules from the packages pinned in tools/web
 	$(call need,node,install nodejs 20 or newer and npm with your system's package manager)
@@ -97,7 +102,7 @@ test-clone: ## clone HEAD and try `make run` and `make test` in it, as a strange
 	$(PYTHON) tests/clone/check_clone.py $(ARGS)
 
 clean: ## remove environments, builds and caches
-	rm -rf .venv .venv-generate .venv-bench $(dir $(NODE))
+	rm -rf .venv .venv-generate .venv-bench .venv-eval $(dir $(NODE))
 	rm -rf dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
@@ -156,4 +161,10 @@ $(BENCH): requirements/bench-build.txt requirements/bench.txt | $(BASE)
 	$(PYTHON) -m venv .venv-bench
 	$(BENCH_BIN)/python -m pip install $(PIP_FLAGS) -r requirements/bench-build.txt
 	$(BENCH_BIN)/python -m pip install $(CACHE) $(PIP_FLAGS) -r requirements/bench.txt
+	@touch $@
+
+$(EVAL): requirements/eval-build.txt requirements/eval.txt | $(BASE)
+	$(PYTHON) -m venv .venv-eval
+	$(EVAL_BIN)/python -m pip install $(PIP_FLAGS) -r requirements/eval-build.txt
+	$(EVAL_BIN)/python -m pip install $(PIP_FLAGS) -r requirements/eval.txt
 	@touch $@

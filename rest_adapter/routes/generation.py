@@ -85,7 +85,8 @@ def answer_generation(
         aside = site.writing if per_token >= HEAVY_CANDIDATES else None
         if not is_stream:
             _collect(stream, reply, aside)
-            if per_token == 0 and sum(map(GenerateRequest.ByteSize, requests)) <= SMALL_BODY_BYTES:
+            is_plain = per_token == 0 and not requests[0].output.prompt_logprobs
+            if is_plain and sum(map(GenerateRequest.ByteSize, requests)) <= SMALL_BODY_BYTES:
                 return json_response(reply.result())
             return long_json_response(site.writing.run(lambda: list(encode_in_pieces(reply.result()))))
         first = None
