@@ -18,6 +18,7 @@ from rest_adapter.core_client import CoreClient
 from rest_adapter.errors import RpcFailure
 from rest_adapter.handler import ConnectionHandler
 from rest_adapter.listener import listen
+from rest_adapter.memory import return_large_blocks
 from rest_adapter.origins import is_loopback
 from rest_adapter.places import Places
 
@@ -39,6 +40,7 @@ class RestServer:
     """
 
     def __init__(self, config: RestConfig) -> None:
+        return_large_blocks()
         self._config = config
         self._listener = listen(config.host, config.port)
         host, port = self._listener.getsockname()[:2]
