@@ -34,19 +34,31 @@ def test_a_listed_model_can_be_retrieved_by_its_id(client: openai.OpenAI) -> Non
 
 
 def test_ids_may_be_written_with_slashes_or_without(client: openai.OpenAI, server: Server) -> None:
-    (listed,) = client.models.list().data
-    assert listed.id.startswith("/")
-    for written in (listed.id, quote(listed.id), quote(listed.id, safe="")):
+    name = "org/model"
+    for written in (name, quote(name), quote(name, safe="")):
         answer = requests.get(f"{server.rest_url}/v1/models/{written}", timeout=PATIENCE_S)
-        assert (answer.status_code, answer.json()["id"]) == (200, listed.id)
+        assert (answer.status_code, answer.json()["id"]) == (200, name)
 
 
 @pytest.mark.parametrize("name", ["gpt-4", "org/model", "ä?#", "%2F"])
-def test_a_model_that_is_not_served_is_not_found(client: openai.OpenAI, name: str) -> None:
-    with pytest.raises(openai.NotFoundError) as raised:
-        client.models.retrieve(name)
-    assert raised.value.type == "not_found_error"
-    assert name in raised.value.message
+def test_any_name_that_a_chat_may_have_can_be_retrieved(client: openai.OpenAI, name: str) -> None:
+    assert client.models.retrieve(name).id == name
+    answer = client.chat.completions.create(model=name, messages=[{"role": "user", "content": "Hi"}], max_tokens=1)
+    assert answer.model == name
+
+
+def test_where_the_file_lies_is_told_by_native_answers_only(client: openai.OpenAI, server: Server) -> None:
+    (listed,) = client.models.list().data
+    native = requests.post(f"{server.rest_url}/completion", json={"prompt": "a", "n_predict": 1}, timeout=PATIENCE_S)
+    path = native.json()["model"]
+    assert path.startswith("/")
+    assert path.endswith(f"/{listed.id}.gguf")
+    asked: dict[str, str]
+    for asked in ({}, {"model": path}):
+        body = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1, **asked}
+        chat = requests.post(f"{server.rest_url}/v1/chat/completions", json=body, timeout=PATIENCE_S)
+        assert chat.json()["model"] == listed.id
+    assert client.models.retrieve(path).id == listed.id
 
 
 def test_a_model_cannot_be_deleted(client: openai.OpenAI) -> None:

@@ -62,6 +62,7 @@ REPLACED: dict[str, Any] = {
     "grammar": {"enum": ["", 'root ::= "yes" | "no"', None]},
     "guided_choice": {"type": "null"},
     "guided_grammar": {"enum": ["", None]},
+    "min_tokens": {"enum": [0, None]},
     "n": integer((1, 3)),
     "n_probs": integer((0, 3)),
     "repeat_penalty": {"type": "number", "minimum": 0.001, "maximum": 100},
