@@ -14,8 +14,9 @@ Where a cut changes nothing:
   vocabulary puts a blank in front of texts, that one stands for the blank of the cut.
 
 Where there is neither, BPE texts are cut in front of punctuation, or anywhere: tokens there may differ from those of
-the whole text. Other vocabularies get all of the text up to the next good place. Hundreds of names of one length that
-overlap each other, which no known vocabulary has, are cut in front of one of them.
+the whole text. Other vocabularies get all of the text up to the next good place. Two cases, which no known vocabulary
+has, are cut in front of a name: hundreds of names of one length that overlap each other, and hundreds of names made of
+blanks where special tokens eat blanks.
 """
 
 from __future__ import annotations

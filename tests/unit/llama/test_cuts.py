@@ -21,7 +21,7 @@ from service.llama.loader import load
 from service.llama.vocabulary import LlamaVocabulary
 from slotline.cli.default_model import default_model_path
 from tests.support.minilm_gguf import TinyEncoder, write_tiny_encoder
-from tests.support.properties import fuzzed, untimed
+from tests.support.properties import untimed
 from tests.support.tiny_gguf import TinyModel, write_tiny_gguf
 
 #: What texts are made of: names that overlap and are cut off, blanks beside them, words, and letters of all kinds.
@@ -39,6 +39,8 @@ TEXTS = st.lists(st.tuples(st.sampled_from(UNITS), st.integers(1, 6)), max_size=
 
 #: Names inside of names, overlapping ones and blanks; none overlaps another one of its length.
 NAMES = ("<a>", "<a><b>", "b><a", "ab", "abab", "bb", "\n\n", "\n\n\n", "  ", "    ", "<mask>", "<|end|>")
+#: Where special tokens eat blanks, a long run of blank names is cut anywhere.
+NOT_BLANK = tuple(name for name in NAMES if name.strip())
 
 Open = Callable[[str], LlamaVocabulary]
 
@@ -56,7 +58,7 @@ def write(kind: str, directory: Path) -> Path:
         case "bpe-own-names":
             return write_tiny_gguf(path, TinyModel(own_names=NAMES))
         case "bpe-lstrip":
-            return write_tiny_gguf(path, TinyModel(pre_tokenizer="jina-v2-code", names=NAMES))
+            return write_tiny_gguf(path, TinyModel(pre_tokenizer="jina-v2-code", names=NOT_BLANK))
         case "spm-blank" | "spm-names-blank":
             names = NAMES if "names" in kind else ()
             return write_tiny_gguf(path, TinyModel(kind="spm", own_names=names))
@@ -66,7 +68,7 @@ def write(kind: str, directory: Path) -> Path:
             return write_tiny_gguf(path, TinyModel(kind="spm", own_names=names, metadata=metadata))
         case "spm-rstrip":
             # By this name the library lets the blanks behind special tokens belong to them.
-            needed = ("<|endoftext|>", *NAMES)
+            needed = ("<|endoftext|>", *NOT_BLANK)
             return write_tiny_gguf(path, TinyModel(kind="spm", names=needed, metadata={"general.name": "phi-3 tiny"}))
         case "wordpiece":
             return write_tiny_encoder(path, TinyEncoder())
@@ -139,7 +141,7 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("small_pieces")
 @pytest.mark.parametrize("parse_special", [True, False])
 @pytest.mark.parametrize("kind", KINDS)
-@fuzzed
+@untimed
 @given(text=TEXTS)
 def test_the_tokens_are_those_of_the_library_alone(
     exact_vocabulary_of: Open, kind: str, parse_special: bool, text: str
