@@ -43,6 +43,7 @@ NOT_IN_SCHEMAS = (
     "choice:",
     "continue_final_message:",
     "echo:",
+    "logprobs:",
     "n:",
     "prompt_logprobs:",
     "system_prompt:",
