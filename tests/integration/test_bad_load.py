@@ -75,6 +75,19 @@ def drip(connection: HttpConnection, adapter: AdapterThread, byte: bytes) -> byt
                 return b""
 
 
+def assert_too_late(connection: HttpConnection, begun: bytes, option: str) -> None:
+    """The answer that begins so says that the request came too late, by which option, and is the last one."""
+    head, _, body = begun.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 ")
+    # The body may come in a piece of its own.
+    connection.socket.setblocking(True)
+    error = json.loads(body or connection.socket.recv(10_000))["error"]
+    assert (error["code"], error["type"]) == (408, "invalid_request_error")
+    assert option in error["message"]
+    assert b"\r\nConnection: close\r\n" in head
+    assert connection.is_at_end()
+
+
 @pytest.mark.parametrize(
     "begun",
     [
@@ -84,11 +97,11 @@ def drip(connection: HttpConnection, adapter: AdapterThread, byte: bytes) -> byt
     ],
     ids=["request line", "header", "second request"],
 )
-def test_a_head_that_comes_byte_by_byte_blocks_nobody_and_ends(hasty: AdapterThread, begun: bytes) -> None:
+def test_a_head_that_comes_byte_by_byte_blocks_nobody_and_is_refused(hasty: AdapterThread, begun: bytes) -> None:
     with HttpConnection(hasty.address, begun) as connection:
         if b"nothing" in begun:
             assert connection.answer()[0] == 404
-        assert drip(connection, hasty, b"a") == b""
+        assert_too_late(connection, drip(connection, hasty, b"a"), "--header-timeout")
 
 
 @pytest.mark.parametrize(
@@ -105,15 +118,7 @@ def test_a_body_that_comes_byte_by_byte_blocks_nobody_and_is_refused(
     hasty: AdapterThread, core: FakeCore, begun: bytes, byte: bytes
 ) -> None:
     with HttpConnection(hasty.address, b"POST /completion HTTP/1.1\r\n" + begun) as connection:
-        head, _, body = drip(connection, hasty, byte).partition(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 408 ")
-        # The body may come in a piece of its own.
-        connection.socket.setblocking(True)
-        error = json.loads(body or connection.socket.recv(10_000))["error"]
-        assert (error["code"], error["type"]) == (408, "invalid_request_error")
-        assert "--timeout" in error["message"]
-        assert b"\r\nConnection: close\r\n" in head
-        assert connection.is_at_end()
+        assert_too_late(connection, drip(connection, hasty, byte), "--timeout")
     assert not core.calls
 
 

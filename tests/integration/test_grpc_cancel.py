@@ -120,7 +120,7 @@ class TestEndingEarly:
         monkeypatch.setattr(inference, "Collector", partial(Collector, max_backlog=20_000))
         output = generation_pb2.OutputOptions(n_probs=258)
         call: Any = core.inference.Generate(
-            request(max_tokens=100_000, output=output, overflow=generation_pb2.OVERFLOW_TRUNCATE), timeout=WAIT_S
+            request(max_tokens=4_000, output=output, overflow=generation_pb2.OVERFLOW_TRUNCATE), timeout=WAIT_S
         )
         assert (await call.read()).HasField("accepted")
         await until_idle(core)

@@ -26,7 +26,7 @@ def test_a_browser_loads_files_over_one_connection(adapter: AdapterThread) -> No
             "content-type": "text/html; charset=utf-8",
             "content-length": str(len(body)),
             "content-encoding": "gzip",
-            "vary": "Accept-Encoding",
+            "vary": "Accept-Encoding, Origin",
             "accept-ranges": "bytes",
             "cache-control": "no-cache",
             "x-content-type-options": "nosniff",

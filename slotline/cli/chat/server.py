@@ -88,7 +88,7 @@ class ChatServer:
         """
         settings = self._get("/props").get("default_generation_settings")
         n_ctx = settings.get("n_ctx") if isinstance(settings, dict) else None
-        return n_ctx if isinstance(n_ctx, int) else None
+        return n_ctx if isinstance(n_ctx, int) and n_ctx > 0 else None
 
     def _get(self, path: str) -> dict[str, Any]:
         connection = self._connection()
