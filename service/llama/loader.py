@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from service.config import ModelConfig
+from service.config import ModelConfig, NumaStrategy
 from service.engine.model import ModelInfo
+from service.llama.affinity import name_thread, spread_over_cpus
 from service.llama.amx import amx_is_sound
 from service.llama.context import Context
 from service.llama.encoder import EncoderContext
@@ -27,6 +29,8 @@ _WEIGHTS_SHARE = 0.9
 def load(config: ModelConfig, *, on_progress: Callable[[float], bool | None] = lambda _: None) -> LlamaModel:
     """Load a model, make its context, and warm both up. The calling thread must be the one that will use the model.
 
+    If it is not the main thread, it and the threads that compute for it may be bound to CPUs; see ``affinity``.
+
     Args:
         config: which model, and how.
         on_progress: called with 0.0 first, 1.0 last, never less than before; loading is aborted if it returns False.
@@ -40,6 +44,9 @@ def load(config: ModelConfig, *, on_progress: Callable[[float], bool | None] = l
     progress = _Monotonic(on_progress)
     progress.report(0.0)
     file_facts = check_model_file(config)
+    # What the main thread starts later would inherit its CPU; with NUMA, the library places the threads.
+    may_bind = threading.current_thread() is not threading.main_thread() and config.numa is NumaStrategy.DISABLED
+    thread_name = name_thread() if may_bind else ""
     library = load_library()
     # Effective once in a process; the library ignores later calls.
     library.api.llama_numa_init(numa_strategy(config))
@@ -57,6 +64,9 @@ def load(config: ModelConfig, *, on_progress: Callable[[float], bool | None] = l
         context = _open_context(weights, config, file_facts)
         on_failure.callback(context.close)
         model = LlamaModel(weights, context)
+        # A larger team for batches would be started later, on one CPU.
+        if may_bind and config.n_threads_batch in (None, context.n_threads):
+            spread_over_cpus(thread_name, context.n_threads)
         progress.report(1.0)
         on_failure.pop_all()
     logger.info(
