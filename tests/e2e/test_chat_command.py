@@ -43,7 +43,7 @@ def test_a_script_gets_what_the_api_answers(server: Server) -> None:
 def test_a_chat_at_a_terminal(server: Server, tmp_path: Path) -> None:
     chat = TerminalProgram([*SLOTLINE, "chat", "--url", server.rest_url, *GREEDY], _environment())
     try:
-        chat.wait_for(".gguf at http://")
+        chat.wait_for("SmolLM2-135M-Instruct.Q4_1 at http://")
         chat.wait_for("> ")
         chat.type(f"{QUESTION}\r")
         chat.wait_for("Berlin")

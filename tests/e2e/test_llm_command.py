@@ -94,4 +94,4 @@ def test_an_endpoint_without_any_setting(llm: Llm, server: Server) -> None:
     url = f"{server.rest_url}/v1"
     assert "Berlin" in llm("openai", "endpoint", url, QUESTION, "-m", "any", *GREEDY)
     listed = llm("openai", "endpoint", url, "--models")
-    assert ".gguf" in listed
+    assert "SmolLM2-135M-Instruct.Q4_1" in listed

@@ -115,11 +115,11 @@ test("a wrong value is a BadRequestError that names the field", async () => {
   });
 });
 
-test("what does not exist is a NotFoundError", async () => {
-  await assert.rejects(client.models.retrieve("no/such model"), (error) => {
+test("a path that does not exist is a NotFoundError", async () => {
+  await assert.rejects(client.get("/no/such/path"), (error) => {
     assert.ok(error instanceof OpenAI.NotFoundError);
     assert.equal(error.type, "not_found_error");
-    assert.match(error.message, /no\/such model/);
+    assert.match(error.message, /no\/such\/path/);
     return true;
   });
 });
