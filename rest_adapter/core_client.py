@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import grpc
@@ -50,6 +51,8 @@ _TENANT_KEY = "slotline-tenant"
 
 _Metadata = tuple[tuple[str, str], ...]
 _Pair = tuple[int, GenerateResponse]
+#: Not the coroutine itself: a call that is closed before its turn comes would leave one that never ran.
+_Work = Callable[[], Coroutine[Any, Any, None]]
 Item = TypeVar("Item")
 
 
@@ -79,7 +82,7 @@ class CoreClient:
         metadata = self._metadata_of(tenant)
         if priority:
             metadata = (*metadata, (_PRIORITY_KEY, str(priority)))
-        work = self._relay_all(requests, deadline_s, metadata, mailbox)
+        work = partial(self._relay_all, requests, deadline_s, metadata, mailbox)
         return _Stream(mailbox, self._submit(mailbox, work), self._calls)
 
     def start(
@@ -87,7 +90,8 @@ class CoreClient:
     ) -> _Pending[Response]:
         """Start a call that may take long, so that it can be cancelled. ``timeout_s`` None for no limit."""
         mailbox: Mailbox[Response] = Mailbox(self._bridge)
-        future = self._submit(mailbox, self._relay_one(method, request, timeout_s, self._metadata_of(tenant), mailbox))
+        work = partial(self._relay_one, method, request, timeout_s, self._metadata_of(tenant), mailbox)
+        future = self._submit(mailbox, work)
         return _Pending(mailbox, future, self._calls)
 
     def unary(
@@ -113,7 +117,7 @@ class CoreClient:
     def _metadata_of(self, tenant: str) -> _Metadata:
         return (*self._metadata, (_TENANT_KEY, tenant)) if tenant else self._metadata
 
-    def _submit(self, mailbox: Mailbox[Any], work: Coroutine[Any, Any, None]) -> Future[None]:
+    def _submit(self, mailbox: Mailbox[Any], work: _Work) -> Future[None]:
         return self._bridge.submit(_finishing(mailbox, work))
 
     async def _open_channel(self) -> None:
@@ -236,11 +240,11 @@ class _Pending(_Call[Item]):
             self._running.discard(self)
 
 
-async def _finishing(mailbox: Mailbox[Any], work: Coroutine[Any, Any, None]) -> None:
+async def _finishing(mailbox: Mailbox[Any], work: _Work) -> None:
     """Run the work and end the mailbox with its outcome, so that nobody waits for ever."""
     outcome: Exception | None = None
     try:
-        await work
+        await work()
     except asyncio.CancelledError:
         outcome = StreamClosed()
         raise
