@@ -190,6 +190,7 @@ _ROWS: tuple[_Row, ...] = (
         _boolean,
         "Whether the oldest part of a conversation that does not fit is left out, and told, instead of refused.",
     ),
+    ("parse_special", _boolean, "Whether names of control tokens in messages are those tokens, or plain text."),
     ("slot_id", integer(-1), "Slot to use; -1 is any."),
     ("cache_prompt", _boolean, "Whether what an earlier prompt began with is not evaluated again."),
     ("timeout_s", real(above=0, maximum=MAX_TIMEOUT_S), "Seconds that an answer may take in all."),

@@ -56,6 +56,7 @@ EXAMPLES = [
     ("grammar", 'root ::= "yes" | "no"', 'root ::= "yes" | "no"'),
     ("n_keep", "4", 4),
     ("truncate", "true", True),
+    ("parse_special", "no", False),
     ("slot_id", "1", 1),
     ("cache_prompt", "no", False),
     ("timeout_s", "2.5", 2.5),
