@@ -96,12 +96,13 @@ def _figures(seen: dict[str, list[_Witness]]) -> Iterator[Figure]:
 
 
 async def _beside(adversary: Adversary, port: int, processes: dict[str, list[int]]) -> _Witness:
-    witness, body = _Witness(), adversary.make_body()
+    # The request is made before anybody watches: what that costs is not the server's.
+    witness, request = _Witness(), _request(adversary, port)
     async with running_stream(RestTarget(port), _STREAM) as stream:
         await stream.wait_for_outputs(_OUTPUTS)
         async with _watching_memory(witness, processes), _asking_for_health(witness, port):
             begun = time.perf_counter()
-            witness.status = await _send(adversary, port, body)
+            witness.status = await _send(request, port)
             ended = time.perf_counter()
             await stream.wait_for_outputs(_OUTPUTS)
         gaps = [later - earlier for earlier, later in pairwise(stream.arrivals) if later > begun]
@@ -111,15 +112,21 @@ async def _beside(adversary: Adversary, port: int, processes: dict[str, list[int
     return witness
 
 
-async def _send(adversary: Adversary, port: int, body: bytes) -> int:
-    """Send a request, read the whole answer, and return its status; 0 if there was none."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+def _request(adversary: Adversary, port: int) -> bytes:
+    """The whole request as it is sent."""
+    body = adversary.make_body()
     chunked = "Transfer-Encoding: chunked" if adversary.piece else f"Content-Length: {len(body)}"
     head = f"POST {adversary.path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n{chunked}\r\n\r\n"
     if adversary.piece:
         pieces = [body[start : start + adversary.piece] for start in range(0, len(body), adversary.piece)]
         body = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
-    sending = asyncio.create_task(_write(writer, head.encode() + body))
+    return head.encode() + body
+
+
+async def _send(request: bytes, port: int) -> int:
+    """Send a request, read the whole answer, and return its status; 0 if there was none."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    sending = asyncio.create_task(_write(writer, request))
     try:
         async with asyncio.timeout(_TIMEOUT_S):
             status = await _read_answer(reader)

@@ -13,9 +13,10 @@ from rest_adapter.places import Place
 
 # After an answer, what is left of the body is read for at most this long, so that the next request can follow.
 LINGER_S = 2.0
-# A chunked body is read in pieces of this size, with a chance for others after each: chunks of a single byte cost so
-# much that a whole body of them would hold up all other connections.
+# A chunked body is read in pieces, with a chance for others after each: within a chunk of this size, but across chunks
+# of fewer bytes, because chunks of a single byte cost so much that 4,096 of them would hold up all other connections.
 _PIECE = 4096
+_PIECE_ACROSS_CHUNKS = 256
 
 
 class TooSlow(TimeoutError):
@@ -89,11 +90,14 @@ class RequestBody(Input):
         if not self.chunked_input:
             return self._read(length)
         if length is not None and length >= 0:
-            return self._read(min(length, _PIECE))
+            return self._read(min(length, self._piece()))
         pieces = bytearray()
-        while piece := self._read(_PIECE):
+        while piece := self._read(self._piece()):
             pieces += piece
         return bytes(pieces)
+
+    def _piece(self) -> int:
+        return max(_PIECE_ACROSS_CHUNKS, min(_PIECE, self.chunk_length - self.position))
 
     def _read(self, length: int | None) -> bytes:
         try:
