@@ -17,9 +17,9 @@ from typing import Any
 
 from bench.harness.load import Job, Sampling, StreamTiming
 from service.config import CoreConfig, ModelConfig
-from service.engine.model import LanguageModel
+from service.engine.language_model import LanguageModel
+from service.engine.request.types import Delivery, Event, Failed, Finished, GenerationRequest, Piece
 from service.engine.thread import EngineThread
-from service.engine.types import Delivery, Event, Failed, Finished, GenerationRequest, Piece
 from service.llama.loader import load
 from service.llama.model import LlamaModel
 from service.sampling.settings import SamplingSettings

@@ -23,7 +23,7 @@ from bench.harness.stats import median
 from bench.settings import default_model, default_threads
 from bench.simulation.fit import Fit, Shape, fit
 from service.config import ModelConfig
-from service.engine.model import Segment
+from service.engine.language_model import Segment
 from service.errors import ServiceError
 from service.llama.loader import load
 from service.llama.model import LlamaModel

@@ -13,10 +13,19 @@ import numpy as np
 
 from bench.simulation.profile import CostProfile
 from bench.simulation.spans import SpanMemory
-from service.engine.model import CacheFull, DecodeFailed, Logits, ModelInfo, Pooling, Rows, SavedSequence, Segment
-from service.engine.scripted import VirtualClock
+from service.engine.language_model import (
+    CacheFull,
+    DecodeFailed,
+    Logits,
+    ModelInfo,
+    Pooling,
+    Rows,
+    SavedSequence,
+    Segment,
+)
 from service.sampling.gbnf import GrammarError
 from service.sampling.grammar import Grammar
+from service.testing.scripted_model import VirtualClock
 
 #: Every token is a byte.
 N_VOCAB = 256

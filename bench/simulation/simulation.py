@@ -18,10 +18,10 @@ from bench.simulation.visits import End, Journal, Visit
 from bench.simulation.workload import Conversation, Kind, Turn, Workload
 from service.config import EngineConfig
 from service.engine.engine import Engine
-from service.engine.scripted import VirtualClock
+from service.engine.request.types import Counters, GenerationRequest
 from service.engine.thread import MAX_RETRY_S, MIN_RETRY_S
-from service.engine.types import Counters, GenerationRequest
 from service.sampling.settings import SamplingSettings
+from service.testing.scripted_model import VirtualClock
 
 #: Clients of an open loop take turns.
 N_CLIENTS = 64

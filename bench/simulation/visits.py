@@ -7,9 +7,9 @@ from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from service.engine.scripted import VirtualClock
-from service.engine.types import Accepted, Event, Failed, Finished, Piece
+from service.engine.request.types import Accepted, Event, Failed, Finished, Piece
 from service.errors import ServiceError
+from service.testing.scripted_model import VirtualClock
 
 
 class End(enum.Enum):

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from service.engine.types import Event, Failed, Piece, PromptTokens, is_last
+from service.engine.request.types import Event, Failed, Piece, PromptTokens, is_last
 from service.errors import ResourceExhausted
 
 #: Most pieces plus reported candidates that may wait for a handler; about 100 bytes each.

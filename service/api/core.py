@@ -18,9 +18,9 @@ from service.api.served_model import Limits, LoadedModel, ServedModel
 from service.api.stall import EngineWatch
 from service.api.status import CoreState, CoreStatus
 from service.config import CoreConfig, EngineConfig, ModelConfig
-from service.engine.model import LanguageModel
+from service.engine.language_model import LanguageModel
+from service.engine.request.types import Delivery, EngineSnapshot, Request, Sink, SystemPromptRequest
 from service.engine.thread import Progress
-from service.engine.types import Delivery, EngineSnapshot, Request, Sink, SystemPromptRequest
 from service.errors import Draining, InvalidArgument, ModelFailed, ModelLoading, NotSupported, ServiceError, Stalled
 from service.prompts.pool import PreparationPool
 from service.prompts.renderer import TemplateFailure, TemplateRenderer, make_renderer

@@ -8,8 +8,8 @@ from itertools import accumulate
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from service.engine.distributions import Distributions
-from service.engine.histogram import HistogramCounts
+from service.engine.statistics.distributions import Distributions
+from service.engine.statistics.histogram import HistogramCounts
 
 
 def histogram_metrics(observed: Distributions) -> Iterator[Metric]:

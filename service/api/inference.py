@@ -19,7 +19,7 @@ from service.api.priority import priority_of
 from service.api.rpc import RpcCall
 from service.api.system_prompt_guard import SystemPromptGuard
 from service.api.tenants import Tenants, salted
-from service.engine.types import Embedded, Event, Request
+from service.engine.request.types import Embedded, Event, Request
 from service.errors import DeadlineExceeded
 from slotline.v1 import embedding_pb2, generation_pb2, inference_service_pb2_grpc, tokenization_pb2
 

@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 from service.api.histograms import histogram_metrics
 from service.api.served_model import ServedModel
 from service.api.status import CoreState, CoreStatus
-from service.engine.types import Counters, EngineSnapshot, Outcome
+from service.engine.request.types import Counters, EngineSnapshot, Outcome
 from service.errors import Unavailable
 from slotline.v1 import model_pb2
 

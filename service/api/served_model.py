@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Protocol
 
 from service.config import CoreConfig, EngineConfig
-from service.engine.model import LanguageModel, ModelInfo
+from service.engine.language_model import LanguageModel, ModelInfo
 from service.errors import ModelNotFound
 from service.prompts.paced import BoundedVocabulary, PacedTemplate, PacedVocabulary
 from service.prompts.templates import ChatTemplate

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from service.engine.types import EngineSnapshot
+from service.engine.request.types import EngineSnapshot
 
 
 class CoreState(enum.Enum):

@@ -1,5 +1,6 @@
-"""The slot engine: scheduler, slots, KV ledger, text output, and the thread that drives them.
+"""The slot engine: continuous batching of requests on one model, and the thread that drives it.
 
-Knows the model only through ``service.engine.model``; imports ``service.sampling`` and ``service.errors``, neither
-gRPC nor ``llama_cpp``.
+``request`` is what is asked, ``schedule`` decides what runs next, ``cache`` is what slots hold, ``output`` is what
+callers get, ``statistics`` counts. Knows the model only through ``language_model``; imports ``service.sampling`` and
+``service.errors``, neither gRPC nor ``llama_cpp``.
 """

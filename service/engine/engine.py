@@ -6,19 +6,14 @@ import logging
 from collections.abc import Callable
 
 from service.config import EngineConfig
-from service.engine.admission import Admission
-from service.engine.budget import PrefillBudget, Surroundings
-from service.engine.embedding import EmbeddingWork
-from service.engine.memory import SlotMemory
-from service.engine.model import CacheFull, DecodeFailed, LanguageModel
-from service.engine.outbox import Outbox
-from service.engine.output import Ending, accepted
-from service.engine.preemption import Preemption
-from service.engine.running import RunningSequences
-from service.engine.slots import Slot
-from service.engine.system_prompt import SystemPromptHolder
-from service.engine.task import Task, unforeseen
-from service.engine.types import (
+from service.engine.cache.slot_memory import SlotMemory
+from service.engine.cache.slots import Slot
+from service.engine.cache.system_prompt import SystemPromptHolder
+from service.engine.language_model import CacheFull, DecodeFailed, LanguageModel
+from service.engine.output.outbox import Outbox
+from service.engine.output.output import Ending, accepted
+from service.engine.request.task import Task, unforeseen
+from service.engine.request.types import (
     Delivery,
     EmbeddingRequest,
     EngineSnapshot,
@@ -31,7 +26,12 @@ from service.engine.types import (
     SystemPromptRequest,
     SystemPromptSet,
 )
-from service.engine.waiting import Preempted, WaitingSequence, WaitingSequences
+from service.engine.request.waiting import Preempted, WaitingSequence, WaitingSequences
+from service.engine.schedule.admission import Admission
+from service.engine.schedule.embedding import EmbeddingWork
+from service.engine.schedule.preemption import Preemption
+from service.engine.schedule.prefill_budget import PrefillBudget, Surroundings
+from service.engine.step import RunningSequences
 from service.errors import (
     ContextLengthExceeded,
     Draining,

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from service.config import EngineConfig
 from service.engine.engine import Engine
-from service.engine.model import LanguageModel
-from service.engine.types import Counters, Delivery, EngineSnapshot, Piece, Request, Sink
+from service.engine.language_model import LanguageModel
+from service.engine.request.types import Counters, Delivery, EngineSnapshot, Piece, Request, Sink
 from service.errors import Draining, EngineFailure, QueueFull
 
 logger = logging.getLogger(__name__)

@@ -2,5 +2,5 @@
 
 ``loader.load`` turns a ``ModelConfig`` into a ``LlamaModel``; ``preflight.check_model_file`` says beforehand whether
 that can work. Importing a module of this package never loads the library: only ``library.load_library`` does. Imports
-``service.config``, ``service.errors``, ``service.engine.model`` and ``service.sampling``.
+``service.config``, ``service.errors``, ``service.engine.language_model`` and ``service.sampling``.
 """

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from service.engine.model import Segment
+from service.engine.language_model import Segment
 from service.llama.library import Library
 
 

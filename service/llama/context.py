@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from service.config import ModelConfig
-from service.engine.model import CacheFull, DecodeFailed, Logits, Rows, Segment
+from service.engine.language_model import CacheFull, DecodeFailed, Logits, Rows, Segment
 from service.llama.batch import Batch
 from service.llama.errors import ModelLoadError
 from service.llama.kv_cache import KvCache

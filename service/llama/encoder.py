@@ -11,7 +11,7 @@ from typing import NoReturn
 import numpy as np
 
 from service.config import ModelConfig
-from service.engine.model import DecodeFailed, Pooling, Rows, SavedSequence, Segment
+from service.engine.language_model import DecodeFailed, Pooling, Rows, SavedSequence, Segment
 from service.llama.batch import Batch
 from service.llama.cells import Cells
 from service.llama.errors import ModelLoadError

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from service.engine.model import Logits
+from service.engine.language_model import Logits
 from service.llama.library import Library, Pointer
 from service.sampling.gbnf import GrammarError, check_grammar
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from service.engine.model import CacheFull, DecodeFailed, SavedSequence
+from service.engine.language_model import CacheFull, DecodeFailed, SavedSequence
 from service.llama.cells import Cells
 from service.llama.library import Library, Pointer
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from service.config import ModelConfig, NumaStrategy
-from service.engine.model import ModelInfo
+from service.engine.language_model import ModelInfo
 from service.llama.affinity import name_thread, spread_over_cpus
 from service.llama.amx import amx_is_sound
 from service.llama.context import Context

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.engine.model import DecodeFailed, Logits, ModelInfo, Pooling, Rows, SavedSequence, Segment
+from service.engine.language_model import DecodeFailed, Logits, ModelInfo, Pooling, Rows, SavedSequence, Segment
 from service.llama.context import Context
 from service.llama.encoder import EncoderContext
 from service.llama.grammar import LlamaGrammar

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import pytest
 
-from service.engine.model import LanguageModel, Logits, Segment
+from service.engine.language_model import LanguageModel, Logits, Segment
 
 
 class ModelFactory(Protocol):

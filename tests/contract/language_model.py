@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.engine.model import CacheFull, DecodeFailed, LanguageModel, Segment
+from service.engine.language_model import CacheFull, DecodeFailed, LanguageModel, Segment
 from service.sampling.gbnf import GrammarError
 from tests.contract.base import evaluate, some_tokens
 from tests.contract.hidden_states import HiddenStatesContract

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.engine.model import CacheFull, LanguageModel, Segment
+from service.engine.language_model import CacheFull, LanguageModel, Segment
 from tests.contract.base import ContractTests, evaluate, fork, positions, some_tokens
 
 

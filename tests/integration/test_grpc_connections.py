@@ -18,7 +18,7 @@ from grpc_health.v1 import health_pb2
 
 from service.api.connections import ConnectionLimits
 from service.config import CoreConfig
-from service.engine.scripted import next_letter
+from service.testing.scripted_model import next_letter
 from slotline.client import Client
 from slotline.v1 import model_pb2, model_service_pb2_grpc
 from tests.support.calls import request, scripted_text, until_idle

@@ -17,7 +17,7 @@ from service.api.errors import DETAILS_KEY
 from service.api.served_model import LoadedModel
 from service.api.server import SERVICES
 from service.config import ModelConfig
-from service.engine.scripted import BOS, EOS
+from service.testing.scripted_model import BOS, EOS
 from slotline.v1 import generation_pb2, model_pb2, prompt_pb2, sampling_pb2, tokenization_pb2, tokens_pb2
 from tests.support.scripted_core import (
     WAIT_S,

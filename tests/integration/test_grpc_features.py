@@ -15,8 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service.api.served_model import LoadedModel
 from service.config import ModelConfig, SystemPromptText
-from service.engine.model import DecodeFailed, Pooling, Rows, Segment
-from service.engine.scripted import BOS, N_EMBD, states
+from service.engine.language_model import DecodeFailed, Pooling, Rows, Segment
+from service.testing.scripted_model import BOS, N_EMBD, states
 from slotline.v1 import (
     embedding_pb2,
     generation_pb2,

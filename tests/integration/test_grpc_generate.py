@@ -13,8 +13,8 @@ import pytest
 from service.api import inference
 from service.api.served_model import Limits, LoadedModel
 from service.config import ModelConfig
-from service.engine.model import DecodeFailed
-from service.engine.scripted import EOS
+from service.engine.language_model import DecodeFailed
+from service.testing.scripted_model import EOS
 from slotline.v1 import (
     generation_pb2,
     model_pb2,

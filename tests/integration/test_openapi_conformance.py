@@ -30,7 +30,7 @@ from rest_adapter.openapi.options import MAX_CACHE_SALT_BYTES
 from rest_adapter.routes import ROUTES
 from rest_adapter.sse import CONTENT_TYPE
 from service.config import ModelConfig
-from service.engine.scripted import N_EMBD, N_VOCAB
+from service.testing.scripted_model import N_EMBD, N_VOCAB
 from tests.support.properties import fuzzed
 from tests.support.scripted_core import WAIT_S, ByteVocabulary, FimTokens, ScriptedLoadedModel, scripted_model
 from tests.support.scripted_service import N_PREDICT, ScriptedService

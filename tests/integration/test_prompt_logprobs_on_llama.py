@@ -10,11 +10,11 @@ import numpy.typing as npt
 import pytest
 
 from service.config import EngineConfig, ModelConfig
-from service.engine.scripted import VirtualClock
-from service.engine.types import GenerationRequest, Piece, TokenRecord
+from service.engine.request.types import GenerationRequest, Piece, TokenRecord
 from service.llama.loader import load
 from service.llama.model import LlamaModel
 from service.sampling.settings import SamplingSettings
+from service.testing.scripted_model import VirtualClock
 from slotline.cli.default_model import default_model_path
 from tests.support.engine import RecordingSink, SteppedEngine
 

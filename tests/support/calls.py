@@ -12,7 +12,7 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from service.api.errors import DETAILS_KEY
-from service.engine.scripted import next_letter
+from service.testing.scripted_model import next_letter
 from slotline.v1 import generation_pb2, model_pb2, sampling_pb2
 from tests.support.scripted_core import WAIT_S, RunningCore
 

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from service.api.served_model import LoadedModel
 from service.api.server import run_core
 from service.config import ModelConfig
-from service.engine.scripted import next_letter
+from service.testing.scripted_model import next_letter
 from tests.support.scripted_core import core_config, load_scripted
 
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 
 from service.config import EngineConfig
 from service.engine.engine import Engine
-from service.engine.model import LanguageModel
-from service.engine.scripted import ScriptedModel, VirtualClock, next_letter
-from service.engine.types import (
+from service.engine.language_model import LanguageModel
+from service.engine.request.types import (
     Accepted,
     Embedded,
     EmbeddingRequest,
@@ -24,6 +23,7 @@ from service.engine.types import (
     is_last,
 )
 from service.sampling.settings import SamplingSettings
+from service.testing.scripted_model import ScriptedModel, VirtualClock, next_letter
 
 #: Sequences of the scripted model that are left for embeddings.
 N_EMBEDDING_SEQUENCES = 4

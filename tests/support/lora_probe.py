@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from service.config import LoraAdapter, ModelConfig
-from service.engine.model import Segment
+from service.engine.language_model import Segment
 from service.llama.errors import ModelLoadError
 from service.llama.loader import load
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.engine.model import DecodeFailed
-from service.engine.scripted import BOS, states
-from service.engine.types import (
+from service.engine.language_model import DecodeFailed
+from service.engine.request.types import (
     EmbeddingRequest,
     Failed,
     Finished,
@@ -20,6 +19,7 @@ from service.engine.types import (
     SystemPrompt,
     SystemPromptRequest,
 )
+from service.testing.scripted_model import BOS, states
 from tests.support.engine import GREEDY, EngineBench, RecordingSink, assert_scored, next_letters
 
 #: Reasons for which a request of the mix may fail.

@@ -17,7 +17,7 @@ from service.api.connections import ConnectionLimits
 from service.api.served_model import Limits, LoadedModel
 from service.api.server import CoreServer
 from service.config import CoreConfig, ModelConfig
-from service.engine.scripted import BOS, EOS, N_EMBD, N_VOCAB, ScriptedModel, next_letter
+from service.testing.scripted_model import BOS, EOS, N_EMBD, N_VOCAB, ScriptedModel, next_letter
 from slotline.v1 import generation_pb2, inference_service_pb2_grpc, model_service_pb2_grpc
 
 #: One bound for every wait in these tests: generous, so that only a hang reaches it.

@@ -8,9 +8,9 @@ from typing import Any
 
 from service.api.served_model import Limits, ServedModel
 from service.config import EngineConfig
-from service.engine.scripted import ScriptedModel
 from service.prompts.templates import Conversation
 from service.prompts.work import Work
+from service.testing.scripted_model import ScriptedModel
 from tests.support.scripted_core import ByteVocabulary, ScriptedFacts
 
 

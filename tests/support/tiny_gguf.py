@@ -1,7 +1,7 @@
 """Writes GGUF models of some 100 kB with random weights, which llama.cpp loads in milliseconds, and LoRA adapters.
 
-The vocabulary resembles that of ``service.engine.scripted``: tokens 0 to 255 are the bytes, then come ``BOS`` and
-``EOS``; behind them a few more.
+The vocabulary resembles that of ``service.testing.scripted_model``: tokens 0 to 255 are the bytes, then come ``BOS``
+and ``EOS``; behind them a few more.
 """
 
 from __future__ import annotations

@@ -32,6 +32,7 @@ ALLOWED = {
     "service.engine": ("service.engine", "service.sampling", *COMMON),
     "service.prompts": ("service.prompts", "service.engine", *COMMON),
     "service.llama": ("service.llama", "service.engine", "service.prompts", "service.sampling", *COMMON),
+    "service.testing": ("service.testing", "service.engine", "service.sampling", *COMMON),
     "service.api": ("service", "slotline.v1"),
     "rest_adapter": ("rest_adapter", "slotline.v1"),
     "rest_adapter.translate": ("rest_adapter.translate", "rest_adapter.errors", "slotline.v1"),

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from service.engine.scripted import VirtualClock
 from service.stall import StallWatch
+from service.testing.scripted_model import VirtualClock
 
 
 def test_silence_is_counted_from_the_last_sign_of_life() -> None:

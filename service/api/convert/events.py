@@ -10,7 +10,7 @@ from google.protobuf import duration_pb2
 
 from service.api.convert.settings import generation_settings
 from service.api.served_model import ServedModel
-from service.engine.types import (
+from service.engine.request.types import (
     Accepted,
     Event,
     Failed,

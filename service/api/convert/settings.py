@@ -6,7 +6,7 @@ import math
 
 from service.api.convert.sampling import DEFAULTS, sampling_params
 from service.api.served_model import ServedModel
-from service.engine.types import GenerationRequest
+from service.engine.request.types import GenerationRequest
 from slotline.v1 import generation_pb2
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from service.api.convert.checks import size_at_most
 from service.api.served_model import ServedModel
 from service.config import SystemPromptText
-from service.engine.types import SystemPrompt
+from service.engine.request.types import SystemPrompt
 from service.errors import InvalidArgument
 from service.prompts.paced import TooManyTokens
 from service.prompts.prompt import bos

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.api.collector import Collector
-from service.engine.types import (
+from service.engine.request.types import (
     Accepted,
     Embedded,
     Event,

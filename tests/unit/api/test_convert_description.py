@@ -13,8 +13,8 @@ from service.api.convert.settings import generation_settings
 from service.api.served_model import ServedModel
 from service.api.status import CoreState, CoreStatus
 from service.config import EngineConfig
-from service.engine.slots import Slot
-from service.engine.types import (
+from service.engine.cache.slots import Slot
+from service.engine.request.types import (
     Counters,
     EngineSnapshot,
     Finished,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.api.convert.events import MAX_DELTA_ENTRIES, StreamEncoder, duration
-from service.engine.types import (
+from service.engine.request.types import (
     Accepted,
     Event,
     Failed,

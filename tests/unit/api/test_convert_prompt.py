@@ -9,10 +9,10 @@ import pytest
 
 from service.api.convert.prompt import TokenizedPrompt, conversation, tokenized_prompt
 from service.api.served_model import Limits
-from service.engine.scripted import BOS, EOS, N_VOCAB
 from service.errors import InvalidArgument, NotImplementedFeature, NotSupported, ServiceError
 from service.prompts.templates import Conversation
 from service.prompts.work import Work
+from service.testing.scripted_model import BOS, EOS, N_VOCAB
 from slotline.v1 import generation_pb2, prompt_pb2, tokens_pb2
 from tests.support.scripted_core import ByteVocabulary, FimTokens
 from tests.support.served import RecordingTemplate, served_model

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from service.api.convert.request import MAX_PROMPT_ENTRIES, drop_blocks, envelope, generation_request
 from service.api.served_model import Limits
 from service.config import EngineConfig
-from service.engine.context import resolve_n_keep, truncate_prompt
-from service.engine.scripted import BOS
-from service.engine.types import GenerationRequest, Overflow, SystemPrompt
+from service.engine.cache.context_shift import resolve_n_keep, truncate_prompt
+from service.engine.request.types import GenerationRequest, Overflow, SystemPrompt
 from service.errors import ContextLengthExceeded, InvalidArgument, NotImplementedFeature, NotSupported
+from service.testing.scripted_model import BOS
 from slotline.v1 import generation_pb2, prompt_pb2, sampling_pb2
 from tests.support.scripted_core import ByteVocabulary
 from tests.support.served import served_model

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from service.api.convert.sampling import DEFAULTS, sampling_params, sampling_settings
 from service.api.served_model import Limits
-from service.engine.scripted import EOS, N_VOCAB
 from service.errors import InvalidArgument
 from service.sampling.settings import DEFAULT_SAMPLERS, SamplerName, SamplingSettings
+from service.testing.scripted_model import EOS, N_VOCAB
 from slotline.v1 import generation_pb2, sampling_pb2, tokens_pb2
 from tests.support.served import served_model
 

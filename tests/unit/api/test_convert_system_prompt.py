@@ -6,9 +6,9 @@ import pytest
 
 from service.api.convert.system_prompt import system_prompt, system_prompt_message, system_prompt_text
 from service.config import EngineConfig, SystemPromptText
-from service.engine.scripted import BOS
-from service.engine.types import SystemPrompt
+from service.engine.request.types import SystemPrompt
 from service.errors import InvalidArgument
+from service.testing.scripted_model import BOS
 from slotline.v1 import prompt_pb2
 from tests.support.scripted_core import ByteVocabulary
 from tests.support.served import served_model

@@ -18,11 +18,11 @@ from service.api.convert.settings import generation_settings
 from service.api.convert.tokens import detokenize_response, tokenize_response
 from service.api.errors import to_status
 from service.api.served_model import ServedModel
-from service.engine.scripted import BOS, N_VOCAB
-from service.engine.types import GenerationRequest, Overflow, SystemPrompt
+from service.engine.request.types import GenerationRequest, Overflow, SystemPrompt
 from service.errors import ContextLengthExceeded, InvalidArgument, NotImplementedFeature, NotSupported, ServiceError
 from service.prompts.work import Work
 from service.sampling.gbnf import check_grammar
+from service.testing.scripted_model import BOS, N_VOCAB
 from slotline.v1 import embedding_pb2, generation_pb2, model_pb2, tokenization_pb2
 from tests.support.messages import any_message, damaged
 from tests.support.properties import fuzzed

@@ -11,9 +11,9 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from service.api.convert.sampling import sampling_settings
-from service.engine.scripted import N_VOCAB
 from service.errors import ServiceError
 from service.sampling.sampler import Sampler, UnusableLogits
+from service.testing.scripted_model import N_VOCAB
 from slotline.v1 import generation_pb2, sampling_pb2
 from tests.support.messages import any_message
 from tests.support.properties import fuzzed

@@ -10,10 +10,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from service.api.metrics import CoreMetrics, kv_tokens
 from service.api.served_model import ServedModel
 from service.api.status import CoreState, CoreStatus
-from service.engine.distributions import STEP_BOUNDS_S, Distributions
-from service.engine.histogram import HistogramCounts
-from service.engine.slots import Slot
-from service.engine.types import Counters, EngineSnapshot, SlotState, SystemPrompt
+from service.engine.cache.slots import Slot
+from service.engine.request.types import Counters, EngineSnapshot, SlotState, SystemPrompt
+from service.engine.statistics.distributions import STEP_BOUNDS_S, Distributions
+from service.engine.statistics.histogram import HistogramCounts
 from service.errors import ModelLoading
 from tests.support.served import served_model
 

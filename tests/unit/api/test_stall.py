@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from service.api.stall import EngineWatch, bytes_read_from_disks
-from service.engine.scripted import VirtualClock
 from service.engine.thread import Progress
+from service.testing.scripted_model import VirtualClock
 
 WORKING, RESTING = Progress(1, has_work=True), Progress(1, has_work=False)
 

@@ -13,11 +13,11 @@ from bench.simulation.profile import CostProfile
 from bench.simulation.spans import SpanMemory
 from service.config import EngineConfig
 from service.engine.engine import Engine
-from service.engine.model import CacheFull, Segment
-from service.engine.scripted import VirtualClock
-from service.engine.scripted_memory import ScriptedMemory
-from service.engine.types import Event, GenerationRequest, Piece
+from service.engine.language_model import CacheFull, Segment
+from service.engine.request.types import Event, GenerationRequest, Piece
 from service.sampling.settings import SamplingSettings
+from service.testing.scripted_memory import ScriptedMemory
+from service.testing.scripted_model import VirtualClock
 
 N_SEQUENCES = 4
 PROFILE = CostProfile(((1, 0.010), (101, 0.110)), 0.0, (0.0, 0.0), (0.001, 0.001), 0.001, 10)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.engine.context import ContextShift, plan_shift, resolve_n_keep, truncate_prompt
+from service.engine.cache.context_shift import ContextShift, plan_shift, resolve_n_keep, truncate_prompt
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from __future__ import annotations
 import pytest
 
 from service.config import EngineConfig
-from service.engine.distributions import Distributions
-from service.engine.histogram import Histogram, HistogramCounts
-from service.engine.model import DecodeFailed
-from service.engine.types import Counters, Outcome
+from service.engine.language_model import DecodeFailed
+from service.engine.request.types import Counters, Outcome
+from service.engine.statistics.distributions import Distributions
+from service.engine.statistics.histogram import Histogram, HistogramCounts
 from tests.support.engine import EngineBench, request
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from service.config import EngineConfig
-from service.engine.model import DecodeFailed, Pooling, Rows
-from service.engine.scripted import states
-from service.engine.types import EmbeddingRequest, Piece, SystemPrompt, SystemPromptRequest
+from service.engine.language_model import DecodeFailed, Pooling, Rows
+from service.engine.request.types import EmbeddingRequest, Piece, SystemPrompt, SystemPromptRequest
 from service.errors import ContextLengthExceeded, Draining, EngineFailure, SlotsBusy
+from service.testing.scripted_model import states
 from tests.support.engine import EngineBench, expected_text, prompt, request
 
 TEXTS = ["a", "some words", "x" * 100, "the last one of all"]

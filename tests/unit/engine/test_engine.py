@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from service.config import EngineConfig
-from service.engine.model import CacheFull, DecodeFailed
-from service.engine.scripted import EOS
-from service.engine.types import (
+from service.engine.language_model import CacheFull, DecodeFailed
+from service.engine.request.types import (
     Accepted,
     FinishReason,
     GenerationRequest,
@@ -21,6 +20,7 @@ from service.engine.types import (
     SystemPrompt,
 )
 from service.errors import CacheExhausted, ContextLengthExceeded, EngineFailure
+from service.testing.scripted_model import EOS
 from tests.support.engine import GREEDY, EngineBench, RecordingSink, expected_text, prompt, request
 
 #: Types of what can be a text, or tokens of one.

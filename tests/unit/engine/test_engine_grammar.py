@@ -9,11 +9,11 @@ import pytest
 
 from service.config import EngineConfig
 from service.engine.engine import Engine
-from service.engine.model import DecodeFailed
-from service.engine.scripted import EOS
-from service.engine.types import FinishReason, GenerationRequest
+from service.engine.language_model import DecodeFailed
+from service.engine.request.types import FinishReason, GenerationRequest
 from service.errors import EngineFailure, InvalidArgument
 from service.sampling.settings import SamplingSettings
+from service.testing.scripted_model import EOS
 from tests.support.engine import GREEDY, EngineBench, prompt
 
 YES_NO = 'root ::= "yes" | "no"'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from service.config import EngineConfig
-from service.engine.model import DecodeFailed
+from service.engine.language_model import DecodeFailed
 from tests.support.engine import EngineBench, RecordingSink, expected_text, request
 
 PREFIX = "p" * 100

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.engine.grouping import GroupedPositions
+from service.engine.cache.grouping import GroupedPositions
 
 
 def positions_of(n_tokens: int, offset: int, n: int, width: int) -> list[int]:

@@ -7,9 +7,9 @@ import logging
 import pytest
 
 from service.config import EngineConfig
-from service.engine.model import DecodeFailed, SavedSequence
-from service.engine.scripted import ScriptedModel
-from service.engine.types import Overflow, SystemPrompt, SystemPromptRequest
+from service.engine.language_model import DecodeFailed, SavedSequence
+from service.engine.request.types import Overflow, SystemPrompt, SystemPromptRequest
+from service.testing.scripted_model import ScriptedModel
 from tests.support.engine import EngineBench, expected_text, request
 
 LONG, OTHER = "l" * 60, "o" * 60

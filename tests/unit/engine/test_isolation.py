@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 
 from service.config import EngineConfig
-from service.engine.admission import Admission
-from service.engine.embedding import EmbeddingWork
-from service.engine.following import Following
-from service.engine.lookup import Drafter
-from service.engine.memory import SlotMemory
-from service.engine.model import DecodeFailed
-from service.engine.reuse import PromptReuse
-from service.engine.scripted import ScriptedModel, states
-from service.engine.text import TextOutput
-from service.engine.types import EmbeddingRequest, Failed, Outcome, Overflow
+from service.engine.cache.reuse import PromptReuse
+from service.engine.cache.slot_memory import SlotMemory
+from service.engine.language_model import DecodeFailed
+from service.engine.output.text import TextOutput
+from service.engine.request.types import EmbeddingRequest, Failed, Outcome, Overflow
+from service.engine.schedule.admission import Admission
+from service.engine.schedule.embedding import EmbeddingWork
+from service.engine.schedule.lookup import Drafter
+from service.engine.schedule.prefix_sharing import Following
 from service.errors import EngineFailure
 from service.sampling.sampler import Sampler
+from service.testing.scripted_model import ScriptedModel, states
 from tests.support.engine import EngineBench, RecordingSink, expected_text, prompt, request
 
 EMFILE = OSError(errno.EMFILE, "Too many open files")

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.engine.lookup import MAX_DRAFT, NGRAMS, Drafter
-from service.engine.step_cost import FIRST_PRICE, MAX_PRICE, MIN_PRICE, StepCost
+from service.engine.schedule.lookup import MAX_DRAFT, NGRAMS, Drafter
+from service.engine.schedule.step_cost import FIRST_PRICE, MAX_PRICE, MIN_PRICE, StepCost
 
 TEXT = list(b"the quick brown fox jumps over the lazy dog. ")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from service.config import EngineConfig
-from service.engine.model import DecodeFailed, SavedSequence
-from service.engine.scripted import ScriptedModel
-from service.engine.types import EmbeddingRequest, FinishReason, Piece, SlotState
+from service.engine.language_model import DecodeFailed, SavedSequence
+from service.engine.request.types import EmbeddingRequest, FinishReason, Piece, SlotState
 from service.errors import EngineFailure
+from service.testing.scripted_model import ScriptedModel
 from tests.support.engine import EngineBench, RecordingSink, expected_text, prompt, request
 from tests.support.random_mix import RandomMix
 

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from service.engine.prefix_index import PrefixIndex, count_common
+from service.engine.cache.prefix_index import PrefixIndex, count_common
 
 HOLDERS = st.sampled_from("abcde")
 SALTS = st.sampled_from(["", "salt"])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.engine.model import SavedSequence
-from service.engine.saved_prompts import SavedPrompt, SavedPrompts
+from service.engine.cache.saved_prompts import SavedPrompt, SavedPrompts
+from service.engine.language_model import SavedSequence
 
 
 def saved(tokens: list[int], salt: str = "", n_unique: int | None = None, token_bytes: int = 1) -> SavedPrompt:

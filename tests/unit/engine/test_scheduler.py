@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.engine.budget import FIRST_CHUNK, MIN_CHUNK, TILE, PrefillBudget, Surroundings
-from service.engine.scheduler import EMBEDDINGS, PrefillWork, plan_step
+from service.engine.schedule.plan import EMBEDDINGS, PrefillWork, plan_step
+from service.engine.schedule.prefill_budget import FIRST_CHUNK, MIN_CHUNK, TILE, PrefillBudget, Surroundings
 
 
 def test_decoding_slots_always_go_first() -> None:

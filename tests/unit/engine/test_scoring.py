@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from service.config import EngineConfig
-from service.engine.model import Logits
-from service.engine.scripted import CERTAIN, N_VOCAB, ScriptedModel
-from service.engine.types import (
+from service.engine.language_model import Logits
+from service.engine.request.types import (
     Accepted,
     Finished,
     FinishReason,
@@ -21,6 +20,7 @@ from service.engine.types import (
     SystemPromptRequest,
 )
 from service.errors import ContextLengthExceeded, EngineFailure
+from service.testing.scripted_model import CERTAIN, N_VOCAB, ScriptedModel
 from tests.support.engine import EngineBench, assert_scored, expected_text, next_letters, prompt, request
 from tests.support.random_mix import RandomMix
 

@@ -6,9 +6,9 @@ import pytest
 
 from service.config import EngineConfig
 from service.engine.engine import Engine
-from service.engine.scripted import ScriptedModel, VirtualClock
-from service.engine.types import FinishReason, Overflow, SystemPrompt, SystemPromptRequest
+from service.engine.request.types import FinishReason, Overflow, SystemPrompt, SystemPromptRequest
 from service.errors import InvalidArgument
+from service.testing.scripted_model import ScriptedModel, VirtualClock
 from tests.support.engine import EngineBench, expected_text, prompt, request
 
 GROUPED = EngineConfig(n_slots=2, n_ctx_slot=256, group_n=4, group_width=16)

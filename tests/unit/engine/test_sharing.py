@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from service.config import EngineConfig
-from service.engine.model import DecodeFailed
-from service.engine.types import FinishReason, Overflow, Piece
+from service.engine.language_model import DecodeFailed
+from service.engine.request.types import FinishReason, Overflow, Piece
 from service.errors import EngineFailure
 from service.sampling.settings import SamplingSettings
 from tests.support.engine import EngineBench, expected_text, prompt, request

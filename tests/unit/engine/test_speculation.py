@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from service.config import EngineConfig
-from service.engine.scripted import EOS
-from service.engine.types import FinishReason
+from service.engine.request.types import FinishReason
 from service.sampling.settings import SamplingSettings
+from service.testing.scripted_model import EOS
 from tests.support.engine import EngineBench, RecordingSink, expected_text, request
 from tests.support.random_mix import RandomMix
 
@@ -57,7 +57,7 @@ def test_every_token_is_its_own_piece() -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_sampled_text_is_that_of_the_same_draws_without_drafts(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     # Enough repetitions for drafts, enough surprises to reject some.
-    monkeypatch.setattr("service.engine.scripted.CERTAIN", 8.0)
+    monkeypatch.setattr("service.testing.scripted_model.CERTAIN", 8.0)
     sampling = SamplingSettings(
         temperature=1.0, top_k=0, top_p=1.0, min_p=0.0, repeat_penalty=1.02, ignore_eos=True, seed=seed
     )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from service.config import EngineConfig
-from service.engine.model import DecodeFailed
-from service.engine.scripted import BOS
-from service.engine.types import Overflow, SystemPrompt, SystemPromptRequest, SystemPromptSet
+from service.engine.language_model import DecodeFailed
+from service.engine.request.types import Overflow, SystemPrompt, SystemPromptRequest, SystemPromptSet
 from service.errors import ContextLengthExceeded, EngineFailure, SlotsBusy
 from service.sampling.settings import SamplingSettings
+from service.testing.scripted_model import BOS
 from tests.support.engine import EngineBench, RecordingSink, expected_text, prompt, request
 
 TEXT = "Answer in one word. "

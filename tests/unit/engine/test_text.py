@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.engine.text import TextOutput, ends_in_incomplete_character
+from service.engine.output.text import TextOutput, ends_in_incomplete_character
 
 
 def push_all(output: TextOutput, pieces: list[bytes]) -> tuple[list[str | None], bytes | None]:

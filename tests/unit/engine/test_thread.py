@@ -12,11 +12,11 @@ from types import SimpleNamespace
 import pytest
 
 from service.config import EngineConfig
-from service.engine.model import LanguageModel
-from service.engine.scripted import ScriptedModel, VirtualClock, next_letter
+from service.engine.language_model import LanguageModel
+from service.engine.request.types import Accepted, Delivery, Event, Failed, Finished, FinishReason, GenerationRequest
 from service.engine.thread import EngineThread, Progress
-from service.engine.types import Accepted, Delivery, Event, Failed, Finished, FinishReason, GenerationRequest
 from service.errors import Draining, QueueFull
+from service.testing.scripted_model import ScriptedModel, VirtualClock, next_letter
 from tests.support.engine import GREEDY, prompt
 from tests.support.waiting import wait_until
 

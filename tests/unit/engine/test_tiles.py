@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pytest
 
 from service.config import EngineConfig
-from service.engine.budget import TILE
-from service.engine.model import Segment
-from service.engine.scripted import ScriptedModel
+from service.engine.language_model import Segment
+from service.engine.schedule.prefill_budget import TILE
+from service.testing.scripted_model import ScriptedModel
 from tests.support.engine import EngineBench, expected_text, request
 from tests.support.random_mix import RandomMix
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.engine.model import Segment
+from service.engine.language_model import Segment
 from service.llama.batch import Batch
 from service.llama.library import Library, load_library
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from service.config import KvOverride
-from service.engine.model import CacheFull, DecodeFailed, Pooling, Segment
+from service.engine.language_model import CacheFull, DecodeFailed, Pooling, Segment
 from service.llama.errors import ModelLoadError
 from service.llama.library import Library
 from service.llama.model import LlamaModel

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.config import KvOverride, ModelConfig
-from service.engine.model import DecodeFailed, LanguageModel, Pooling, Rows, Segment
+from service.engine.language_model import DecodeFailed, LanguageModel, Pooling, Rows, Segment
 from service.errors import InvalidArgument
 from service.llama.encoder_memory import EncoderMemoryEstimate, estimate_encoder_memory
 from service.llama.errors import ModelLoadError

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.engine.model import DecodeFailed, Segment
+from service.engine.language_model import DecodeFailed, Segment
 from service.llama.library import Library
 from service.llama.model import LlamaModel
 from tests.support.tiny_gguf import TinyModel, write_tiny_gguf

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from service.config import KvOverride, ModelConfig, NumaStrategy, RopeScaling
-from service.engine.model import LanguageModel, Segment
+from service.engine.language_model import LanguageModel, Segment
 from service.errors import InvalidArgument
 from service.llama import loader
 from service.llama.errors import ModelLoadAborted, ModelLoadError

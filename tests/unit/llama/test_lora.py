@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 
 from service.config import LoraAdapter
-from service.engine.model import Segment
+from service.engine.language_model import Segment
 from service.llama.errors import ModelLoadError
 from service.llama.library import Library
 from service.llama.model import LlamaModel

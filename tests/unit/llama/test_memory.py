@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from service.config import ModelConfig
-from service.engine.model import Segment
+from service.engine.language_model import Segment
 from service.llama.gguf import GgufArray
 from service.llama.memory import (
     N_UBATCH,

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from service.engine.grouping import GroupedPositions
-from service.engine.model import Segment
+from service.engine.cache.grouping import GroupedPositions
+from service.engine.language_model import Segment
 from service.llama.model import LlamaModel
 from tests.support.numpy_llama import NumpyLlama
 from tests.support.tiny_gguf import TinyModel

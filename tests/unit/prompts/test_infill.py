@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from service.engine.scripted import BOS, EOS
 from service.errors import NotSupported
 from service.prompts.infill import tokenize_infill
 from service.prompts.prompt import Part
+from service.testing.scripted_model import BOS, EOS
 from tests.support.scripted_core import ByteVocabulary, FimTokens
 
 MARKS = FimTokens()

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.config import ModelConfig
-from service.engine.scripted import BOS, EOS
 from service.errors import InvalidArgument
 from service.llama.loader import load
 from service.llama.vocabulary import LlamaVocabulary
@@ -19,6 +18,7 @@ from service.prompts.continuation import render_continued
 from service.prompts.literal import tokenize_literally
 from service.prompts.renderer import TemplateRenderer
 from service.prompts.templates import NAMED, Conversation, Message
+from service.testing.scripted_model import BOS, EOS
 from slotline.cli.default_model import default_model_path
 from tests.support.properties import untimed
 from tests.support.scripted_core import ByteVocabulary

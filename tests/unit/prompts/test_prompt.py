@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.engine.scripted import BOS, EOS, N_VOCAB
 from service.errors import InvalidArgument
 from service.prompts.prompt import (
     Part,
@@ -20,6 +19,7 @@ from service.prompts.prompt import (
     tokenize_text,
     with_bos,
 )
+from service.testing.scripted_model import BOS, EOS, N_VOCAB
 from tests.support.scripted_core import ByteVocabulary
 
 PLAIN = ByteVocabulary()

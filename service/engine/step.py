@@ -7,21 +7,21 @@ from collections.abc import Callable
 from collections.abc import Sequence as SequenceOf
 
 from service.config import EngineConfig
-from service.engine.budget import PrefillBudget, Surroundings
-from service.engine.embedding import EmbeddingWork
-from service.engine.memory import SlotMemory
-from service.engine.model import CacheFull, DecodeFailed, LanguageModel, Logits, Segment
-from service.engine.outbox import Outbox
-from service.engine.output import Ending, finished, flush, put_out
-from service.engine.preemption import Preemption
-from service.engine.scheduler import EMBEDDINGS, PrefillWork, StepPlan, plan_step
-from service.engine.scoring import UnusableScore, score
-from service.engine.slots import Sequence, Slot
-from service.engine.speculation import Speculation
-from service.engine.task import Task, unforeseen
-from service.engine.totals import Totals
-from service.engine.types import Event, Failed, Finished, FinishReason, Outcome, Overflow
-from service.engine.waiting import WaitingSequences
+from service.engine.cache.slot_memory import SlotMemory
+from service.engine.cache.slots import Sequence, Slot
+from service.engine.language_model import CacheFull, DecodeFailed, LanguageModel, Logits, Segment
+from service.engine.output.outbox import Outbox
+from service.engine.output.output import Ending, finished, flush, put_out
+from service.engine.output.scoring import UnusableScore, score
+from service.engine.request.task import Task, unforeseen
+from service.engine.request.types import Event, Failed, Finished, FinishReason, Outcome, Overflow
+from service.engine.request.waiting import WaitingSequences
+from service.engine.schedule.embedding import EmbeddingWork
+from service.engine.schedule.plan import EMBEDDINGS, PrefillWork, StepPlan, plan_step
+from service.engine.schedule.preemption import Preemption
+from service.engine.schedule.prefill_budget import PrefillBudget, Surroundings
+from service.engine.schedule.speculation import Speculation
+from service.engine.statistics.totals import Totals
 from service.errors import CacheExhausted, EngineFailure, ServiceError
 from service.sampling.sampler import UnusableLogits
 

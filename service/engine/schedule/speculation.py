@@ -6,10 +6,10 @@ import logging
 from collections.abc import Sequence as SequenceOf
 
 from service.config import EngineConfig
-from service.engine.lookup import Drafter
-from service.engine.model import LanguageModel
-from service.engine.slots import Slot
-from service.engine.step_cost import StepCost
+from service.engine.cache.slots import Slot
+from service.engine.language_model import LanguageModel
+from service.engine.schedule.lookup import Drafter
+from service.engine.schedule.step_cost import StepCost
 
 logger = logging.getLogger(__name__)
 

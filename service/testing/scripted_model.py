@@ -1,7 +1,7 @@
 """A model without weights, whose next token follows from the tokens in its memory, in virtual time.
 
-It obeys the contract of ``service.engine.model`` strictly: whatever the engine gets wrong about positions, cells or
-sequences changes the text or raises. So scheduling, faults and scale are tested in milliseconds.
+It obeys the contract of ``service.engine.language_model`` strictly: whatever the engine gets wrong about positions,
+cells or sequences changes the text or raises. So scheduling, faults and scale are tested in milliseconds.
 """
 
 from __future__ import annotations
@@ -10,9 +10,18 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from service.engine.model import CacheFull, DecodeFailed, Logits, ModelInfo, Pooling, Rows, SavedSequence, Segment
-from service.engine.scripted_grammar import ScriptedGrammar
-from service.engine.scripted_memory import Cell, ScriptedMemory
+from service.engine.language_model import (
+    CacheFull,
+    DecodeFailed,
+    Logits,
+    ModelInfo,
+    Pooling,
+    Rows,
+    SavedSequence,
+    Segment,
+)
+from service.testing.scripted_grammar import ScriptedGrammar
+from service.testing.scripted_memory import Cell, ScriptedMemory
 
 #: Tokens 0 to 255 are the bytes; then come the special ones.
 BOS, EOS = 256, 257

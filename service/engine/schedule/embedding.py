@@ -16,10 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.engine.model import DecodeFailed, LanguageModel, Pooling, Rows, Segment
-from service.engine.outbox import Outbox
-from service.engine.task import unforeseen
-from service.engine.types import Embedded, EmbeddingRequest, Failed, Sink
+from service.engine.language_model import DecodeFailed, LanguageModel, Pooling, Rows, Segment
+from service.engine.output.outbox import Outbox
+from service.engine.request.task import unforeseen
+from service.engine.request.types import Embedded, EmbeddingRequest, Failed, Sink
 from service.errors import EngineFailure, ServiceError
 
 logger = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from service.engine.types import GenerationRequest, Sink
+from service.engine.request.types import GenerationRequest, Sink
 from service.errors import EngineFailure
 
 logger = logging.getLogger(__name__)

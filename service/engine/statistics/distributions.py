@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from service.engine.histogram import Histogram, HistogramCounts
+from service.engine.statistics.histogram import Histogram, HistogramCounts
 
 #: Waiting in the queue or for the first token: from an idle GPU to a CPU with a long queue.
 WAIT_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)

@@ -6,17 +6,17 @@ from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, replace
 
 from service.config import EngineConfig
-from service.engine.context import resolve_n_keep, truncate_prompt
-from service.engine.following import Following
-from service.engine.grouping import GroupedPositions
-from service.engine.memory import SlotMemory
-from service.engine.model import LanguageModel
-from service.engine.reuse import PromptReuse
-from service.engine.slots import Sequence, Slot
-from service.engine.system_prompt import SystemPromptHolder
-from service.engine.text import TextOutput
-from service.engine.types import GenerationRequest, Overflow
-from service.engine.waiting import WaitingSequence
+from service.engine.cache.context_shift import resolve_n_keep, truncate_prompt
+from service.engine.cache.grouping import GroupedPositions
+from service.engine.cache.reuse import PromptReuse
+from service.engine.cache.slot_memory import SlotMemory
+from service.engine.cache.slots import Sequence, Slot
+from service.engine.cache.system_prompt import SystemPromptHolder
+from service.engine.language_model import LanguageModel
+from service.engine.output.text import TextOutput
+from service.engine.request.types import GenerationRequest, Overflow
+from service.engine.request.waiting import WaitingSequence
+from service.engine.schedule.prefix_sharing import Following
 from service.errors import ContextLengthExceeded, InvalidArgument
 from service.sampling.gbnf import GrammarError
 from service.sampling.grammar import Grammar

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from service.engine.budget import PrefillBudget, Surroundings
-from service.engine.memory import SlotMemory
-from service.engine.model import LanguageModel, Segment
-from service.engine.slots import Slot
-from service.engine.types import SystemPrompt
+from service.engine.cache.slot_memory import SlotMemory
+from service.engine.cache.slots import Slot
+from service.engine.language_model import LanguageModel, Segment
+from service.engine.request.types import SystemPrompt
+from service.engine.schedule.prefill_budget import PrefillBudget, Surroundings
 
 
 class SystemPromptHolder:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.engine.slots import Sequence, Slot
-from service.engine.types import Accepted, Finished, FinishReason, Piece, Timings, TokenRecord
+from service.engine.cache.slots import Sequence, Slot
+from service.engine.request.types import Accepted, Finished, FinishReason, Piece, Timings, TokenRecord
 from service.sampling.sampler import SampledToken
 
 

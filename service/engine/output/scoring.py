@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from service.engine.model import LanguageModel, Logits, Segment
-from service.engine.slots import Sequence, Slot
-from service.engine.types import PromptTokens, TokenRecord
+from service.engine.cache.slots import Sequence, Slot
+from service.engine.language_model import LanguageModel, Logits, Segment
+from service.engine.request.types import PromptTokens, TokenRecord
 from service.sampling.report import rank_logprobs
 
 

@@ -8,11 +8,11 @@ from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
 
 from service.config import EngineConfig
-from service.engine.context import plan_shift
-from service.engine.model import CacheFull, DecodeFailed, LanguageModel, SavedSequence
-from service.engine.prefix_index import PrefixIndex, count_common
-from service.engine.saved_prompts import SavedPrompt, SavedPrompts
-from service.engine.slots import Slot
+from service.engine.cache.context_shift import plan_shift
+from service.engine.cache.prefix_index import PrefixIndex, count_common
+from service.engine.cache.saved_prompts import SavedPrompt, SavedPrompts
+from service.engine.cache.slots import Slot
+from service.engine.language_model import CacheFull, DecodeFailed, LanguageModel, SavedSequence
 
 logger = logging.getLogger(__name__)
 

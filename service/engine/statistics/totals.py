@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from service.engine.distributions import Distributions, Observations
-from service.engine.slots import Sequence
-from service.engine.task import Task
-from service.engine.types import Counters, Outcome
+from service.engine.cache.slots import Sequence
+from service.engine.request.task import Task
+from service.engine.request.types import Counters, Outcome
+from service.engine.statistics.distributions import Distributions, Observations
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.engine.types import Delivery, Event, Sink
+from service.engine.request.types import Delivery, Event, Sink
 
 
 class Outbox:

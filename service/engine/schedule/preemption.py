@@ -6,10 +6,10 @@ import logging
 from collections.abc import Callable
 from collections.abc import Sequence as SequenceOf
 
-from service.engine.memory import SlotMemory
-from service.engine.model import CacheFull, DecodeFailed
-from service.engine.slots import Slot
-from service.engine.waiting import Preempted, WaitingSequences
+from service.engine.cache.slot_memory import SlotMemory
+from service.engine.cache.slots import Slot
+from service.engine.language_model import CacheFull, DecodeFailed
+from service.engine.request.waiting import Preempted, WaitingSequences
 
 logger = logging.getLogger(__name__)
 

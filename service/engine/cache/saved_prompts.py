@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.engine.model import SavedSequence
-from service.engine.prefix_index import PrefixIndex
+from service.engine.cache.prefix_index import PrefixIndex
+from service.engine.language_model import SavedSequence
 
 
 @dataclass(slots=True, eq=False)

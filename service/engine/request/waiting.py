@@ -6,9 +6,9 @@ from bisect import insort_left, insort_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from service.engine.memory import SlotContents
-from service.engine.slots import Sequence
-from service.engine.task import Task
+from service.engine.cache.slot_memory import SlotContents
+from service.engine.cache.slots import Sequence
+from service.engine.request.task import Task
 
 
 @dataclass(frozen=True, slots=True, eq=False)

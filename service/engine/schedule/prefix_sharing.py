@@ -6,12 +6,12 @@ from collections.abc import Callable
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
 
-from service.engine.memory import MIN_GAIN, SlotMemory
-from service.engine.prefix_index import count_common
-from service.engine.reuse import MIN_SHARED_PART, PromptReuse
-from service.engine.slots import Sequence, Slot
-from service.engine.types import GenerationRequest
-from service.engine.waiting import WaitingSequence
+from service.engine.cache.prefix_index import count_common
+from service.engine.cache.reuse import MIN_SHARED_PART, PromptReuse
+from service.engine.cache.slot_memory import MIN_GAIN, SlotMemory
+from service.engine.cache.slots import Sequence, Slot
+from service.engine.request.types import GenerationRequest
+from service.engine.request.waiting import WaitingSequence
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from service.engine.model import Logits
+from service.engine.language_model import Logits
 from service.sampling.gbnf import GrammarError, check_grammar
 
 _LITERAL = re.compile(r'"([^"\\]*)"')

@@ -6,8 +6,8 @@ import enum
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from service.engine.distributions import Distributions
-from service.engine.model import Rows
+from service.engine.language_model import Rows
+from service.engine.statistics.distributions import Distributions
 from service.errors import ServiceError
 from service.sampling.settings import SamplingSettings
 

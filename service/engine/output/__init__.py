@@ -1,0 +1,1 @@
+"""From sampled tokens to the events that callers get."""

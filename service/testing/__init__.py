@@ -1,0 +1,1 @@
+"""A model without weights that obeys the contract of real ones, for tests and simulations."""
