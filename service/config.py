@@ -69,7 +69,7 @@ class ModelConfig:
         n_threads_batch: threads for larger steps, None for ``n_threads``.
         rope_freq_base, rope_freq_scale: 0 takes the model's.
         yarn_ext_factor: negative takes the model's.
-        cache_type_k, cache_type_v: one of ``service.llama.options.CACHE_TYPES``.
+        cache_type_k, cache_type_v: one of ``service.llama.model_options.CACHE_TYPES``.
         flash_attention: whether attention is computed by the fused kernels; None leaves it to the library.
         n_gpu_layers: layers kept in GPU memory, -1 for the library's default.
         tensor_split: share of each GPU, empty for the library's default.

@@ -20,8 +20,8 @@ from service.config import CoreConfig, ModelConfig
 from service.engine.language_model import LanguageModel
 from service.engine.request.types import Delivery, Event, Failed, Finished, GenerationRequest, Piece
 from service.engine.thread import EngineThread
+from service.llama.llama_model import LlamaModel
 from service.llama.loader import load
-from service.llama.model import LlamaModel
 from service.sampling.settings import SamplingSettings
 
 

@@ -25,8 +25,8 @@ from bench.simulation.fit import Fit, Shape, fit
 from service.config import ModelConfig
 from service.engine.language_model import Segment
 from service.errors import ServiceError
+from service.llama.llama_model import LlamaModel
 from service.llama.loader import load
-from service.llama.model import LlamaModel
 from service.sampling.sampler import Sampler
 from service.sampling.settings import SamplingSettings
 

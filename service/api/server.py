@@ -340,7 +340,7 @@ def with_known_context(config: CoreConfig) -> CoreConfig:
     """The configuration with a context size of 0 replaced by what the model file says."""
     if config.model.n_ctx:
         return config
-    from service.llama.preflight import check_model_file
+    from service.llama.files.preflight import check_model_file
 
     # A file that cannot be read is found again by loading it, which ends in state FAILED with the same text.
     with contextlib.suppress(ServiceError):

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.engine.language_model import Logits
-from service.llama.library import Library, Pointer
+from service.llama.host.library import Library, Pointer
 from service.sampling.gbnf import GrammarError, check_grammar
 
 _ROOT = b"root"

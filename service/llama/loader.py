@@ -10,17 +10,17 @@ from contextlib import ExitStack
 
 from service.config import ModelConfig, NumaStrategy
 from service.engine.language_model import ModelInfo
-from service.llama.affinity import name_thread, spread_over_cpus
-from service.llama.amx import amx_is_sound
-from service.llama.context import Context
-from service.llama.encoder import EncoderContext
-from service.llama.errors import ModelLoadAborted
-from service.llama.library import load_library
-from service.llama.logs import logger
-from service.llama.model import LlamaModel
-from service.llama.params import numa_strategy
-from service.llama.preflight import ModelFileFacts, check_model_file
-from service.llama.weights import Weights
+from service.llama.context.context import Context
+from service.llama.context.encoder import EncoderContext
+from service.llama.context.params import numa_strategy
+from service.llama.context.weights import Weights
+from service.llama.files.preflight import ModelFileFacts, check_model_file
+from service.llama.host.affinity import name_thread, spread_over_cpus
+from service.llama.host.amx import amx_is_sound
+from service.llama.host.library import load_library
+from service.llama.host.logs import logger
+from service.llama.llama_model import LlamaModel
+from service.llama.load_errors import ModelLoadAborted
 
 #: Part of the progress that reading the weights stands for; the rest is context, vocabulary and first decode.
 _WEIGHTS_SHARE = 0.9

@@ -13,7 +13,7 @@ import numpy as np
 from service.errors import InvalidArgument
 from service.llama.cuts import Cutter, Name, Rules, spans_word_end, split_at
 from service.llama.grammar import GrammarTokens, LlamaGrammar
-from service.llama.library import Library, Pointer
+from service.llama.host.library import Library, Pointer
 from service.llama.runs import cut_long_runs
 
 _NO_TOKEN = -1

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from service.config import CoreConfig, LoraAdapter
-from service.llama.preflight import ModelFileFacts
+from service.llama.files.preflight import ModelFileFacts
 from slotline.cli.version import slotline_version
 
 # Who listens there is reached at every address of the machine, but nobody can connect to these themselves.

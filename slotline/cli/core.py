@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TextIO
 
 from service.config import CoreConfig
-from service.llama.preflight import ModelFileFacts
+from service.llama.files.preflight import ModelFileFacts
 from slotline.cli import api_keys, logs
 from slotline.cli.banner import Facts, ModelFacts
 from slotline.cli.core_options import DEFAULT_GRPC_ADDRESS, core_config
@@ -96,7 +96,7 @@ def warn_without_gpu(parsed: Parsed) -> None:
     if not used:
         return
 
-    from service.llama.library import load_library
+    from service.llama.host.library import load_library
 
     if not load_library().api.llama_supports_gpu_offload():
         logger.warning(

@@ -8,7 +8,7 @@ from typing import Any
 
 from service.config import CoreConfig, ModelConfig
 from service.errors import InvalidArgument
-from service.llama.options import MIN_CTX_SLOT
+from service.llama.model_options import MIN_CTX_SLOT
 from service.prompts.templates import resolve_template
 from slotline.cli.access import ACCESS
 from slotline.cli.api_keys import API_KEYS, api_key_file, api_keys_of

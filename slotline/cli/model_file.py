@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from service.config import CoreConfig
 from service.errors import ServiceError
-from service.llama.preflight import ModelFileFacts, check_model_file
+from service.llama.files.preflight import ModelFileFacts, check_model_file
 from slotline.cli.start_errors import StartError
 
 

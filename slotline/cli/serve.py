@@ -16,7 +16,7 @@ from gevent.event import Event
 
 from rest_adapter.server import RestServer
 from service.config import CoreConfig
-from service.llama.preflight import ModelFileFacts
+from service.llama.files.preflight import ModelFileFacts
 from slotline.cli import api_keys, logs
 from slotline.cli.banner import Facts, ModelFacts
 from slotline.cli.child import ChildProcess

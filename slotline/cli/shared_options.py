@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.config import DEFAULT_CACHE_RAM_MIB, DEFAULT_HANG_TIMEOUT_S, NumaStrategy, RopeScaling, SplitMode
-from service.llama.options import CACHE_TYPES, MAX_BATCH, MAX_CTX, MAX_DEVICES, MAX_PARALLEL, MAX_THREADS
+from service.llama.model_options import CACHE_TYPES, MAX_BATCH, MAX_CTX, MAX_DEVICES, MAX_PARALLEL, MAX_THREADS
 from service.prompts.templates import NAMED
 from slotline.cli.options import Flag, Group, Pair, Value
 from slotline.cli.start_errors import StartError

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from service.config import KvOverride, LoraAdapter
-from service.llama.options import MAX_DEVICES
+from service.llama.model_options import MAX_DEVICES
 
 T = TypeVar("T")
 Converter = Callable[[str, str], T]

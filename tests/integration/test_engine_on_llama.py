@@ -19,8 +19,8 @@ from service.engine.request.types import (
     SystemPrompt,
     SystemPromptRequest,
 )
+from service.llama.llama_model import LlamaModel
 from service.llama.loader import load
-from service.llama.model import LlamaModel
 from service.sampling.settings import SamplingSettings
 from service.testing.scripted_model import VirtualClock
 from tests.support.engine import GREEDY, RecordingSink, SteppedEngine

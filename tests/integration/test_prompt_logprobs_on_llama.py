@@ -11,8 +11,8 @@ import pytest
 
 from service.config import EngineConfig, ModelConfig
 from service.engine.request.types import GenerationRequest, Piece, TokenRecord
+from service.llama.llama_model import LlamaModel
 from service.llama.loader import load
-from service.llama.model import LlamaModel
 from service.sampling.settings import SamplingSettings
 from service.testing.scripted_model import VirtualClock
 from slotline.cli.default_model import default_model_path

@@ -93,9 +93,9 @@ class GrammarProbe:
 
 def _serve(model_path: str) -> None:
     from service.config import ModelConfig
-    from service.llama.library import load_library
+    from service.llama.host.library import load_library
+    from service.llama.llama_model import LlamaModel
     from service.llama.loader import load
-    from service.llama.model import LlamaModel
 
     api = load_library().api
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from service.config import LoraAdapter, ModelConfig
 from service.engine.language_model import Segment
-from service.llama.errors import ModelLoadError
+from service.llama.load_errors import ModelLoadError
 from service.llama.loader import load
 
 

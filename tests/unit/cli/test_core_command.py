@@ -100,7 +100,7 @@ def test_gpu_options_in_vain_are_told(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     api = SimpleNamespace(llama_supports_gpu_offload=lambda: has_gpu)
-    monkeypatch.setattr("service.llama.library.load_library", lambda: SimpleNamespace(api=api))
+    monkeypatch.setattr("service.llama.host.library.load_library", lambda: SimpleNamespace(api=api))
     core.warn_without_gpu(parse(CORE_GROUPS, arguments))
     assert caplog.messages == messages
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from service.config import ModelConfig
-from service.llama.library import Library, load_library
+from service.llama.host.library import Library, load_library
+from service.llama.llama_model import LlamaModel
 from service.llama.loader import load
-from service.llama.model import LlamaModel
 from tests.support.tiny_gguf import TinyModel, write_tiny_gguf
 
 LoadTiny = Callable[..., LlamaModel]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from service.config import ModelConfig
-from service.llama.affinity import name_thread, spread_over_cpus
+from service.llama.host.affinity import name_thread, spread_over_cpus
 from service.llama.loader import load
 from tests.support.tiny_gguf import write_tiny_gguf
 

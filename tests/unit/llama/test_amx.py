@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from service.llama import amx, amx_probe
-from service.llama.library import Library
+from service.llama.host import amx, amx_probe
+from service.llama.host.library import Library
 
 
 class Hashable(SimpleNamespace):

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.engine.language_model import Segment
-from service.llama.batch import Batch
-from service.llama.library import Library, load_library
+from service.llama.context.batch import Batch
+from service.llama.host.library import Library, load_library
 
 N_VOCAB = 1000
 CAPACITY = 32

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from service.llama.cells import Cells
+from service.llama.context.cells import Cells
 
 N_CELLS, N_SEQ = 60, 4
 POSITIONS = st.integers(0, 40)

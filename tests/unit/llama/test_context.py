@@ -9,10 +9,10 @@ import pytest
 
 from service.config import KvOverride
 from service.engine.language_model import CacheFull, DecodeFailed, Pooling, Segment
-from service.llama.errors import ModelLoadError
-from service.llama.library import Library
-from service.llama.model import LlamaModel
-from service.llama.weights import Weights
+from service.llama.context.weights import Weights
+from service.llama.host.library import Library
+from service.llama.llama_model import LlamaModel
+from service.llama.load_errors import ModelLoadError
 from tests.support.tiny_gguf import TinyModel, write_tiny_gguf
 from tests.unit.llama.conftest import LoadTiny
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from service.config import ModelConfig
 from service.llama import cuts
 from service.llama.cuts import Cutter, Name, Rules, spans_word_end
-from service.llama.library import load_library
+from service.llama.host.library import load_library
 from service.llama.loader import load
 from service.llama.vocabulary import LlamaVocabulary
 from slotline.cli.default_model import default_model_path

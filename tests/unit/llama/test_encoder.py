@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from service.config import KvOverride, ModelConfig
 from service.engine.language_model import DecodeFailed, LanguageModel, Pooling, Rows, Segment
 from service.errors import InvalidArgument
-from service.llama.encoder_memory import EncoderMemoryEstimate, estimate_encoder_memory
-from service.llama.errors import ModelLoadError
+from service.llama.files.preflight import check_model_file
+from service.llama.host.encoder_memory import EncoderMemoryEstimate, estimate_encoder_memory
+from service.llama.llama_model import LlamaModel
+from service.llama.load_errors import ModelLoadError
 from service.llama.loader import load
-from service.llama.model import LlamaModel
-from service.llama.preflight import check_model_file
 from tests.support.minilm_gguf import CLS, SEP, UNK, TinyEncoder, tiny_tensors, write_tiny_encoder
 from tests.support.numpy_bert import encode
 

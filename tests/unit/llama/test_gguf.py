@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.llama.gguf import FLOAT32, TENSOR_TYPES, GgufArray, GgufError, GgufTensor, read_header
-from service.llama.library import Library
+from service.llama.files.gguf import FLOAT32, TENSOR_TYPES, GgufArray, GgufError, GgufTensor, read_header
+from service.llama.host.library import Library
 from tests.support.tiny_gguf import TinyModel, write_tiny_gguf
 
 

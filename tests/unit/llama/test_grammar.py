@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.llama.grammar import GrammarTokens, pending_bytes
-from service.llama.model import LlamaModel
+from service.llama.llama_model import LlamaModel
 from service.sampling.gbnf import JSON_OBJECT, GrammarError, check_grammar
 from tests.support.grammar_probe import GrammarProbe, Outcome
 

@@ -13,10 +13,10 @@ from service.config import KvOverride, ModelConfig, NumaStrategy, RopeScaling
 from service.engine.language_model import LanguageModel, Segment
 from service.errors import InvalidArgument
 from service.llama import loader
-from service.llama.errors import ModelLoadAborted, ModelLoadError
-from service.llama.library import Library
+from service.llama.host.library import Library
+from service.llama.llama_model import LlamaModel
+from service.llama.load_errors import ModelLoadAborted, ModelLoadError
 from service.llama.loader import load
-from service.llama.model import LlamaModel
 from tests.support.tiny_gguf import TinyModel, write_tiny_gguf
 from tests.unit.llama.conftest import LoadTiny
 

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from service.llama.library import Library
-from service.llama.logs import LogBridge
+from service.llama.host.library import Library
+from service.llama.host.logs import LogBridge
 
 DEBUG, INFO, WARN, ERROR, CONTINUED = 1, 2, 3, 4, 5
 

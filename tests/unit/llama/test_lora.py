@@ -14,9 +14,9 @@ import pytest
 
 from service.config import LoraAdapter
 from service.engine.language_model import Segment
-from service.llama.errors import ModelLoadError
-from service.llama.library import Library
-from service.llama.model import LlamaModel
+from service.llama.host.library import Library
+from service.llama.llama_model import LlamaModel
+from service.llama.load_errors import ModelLoadError
 from tests.support.numpy_llama import NumpyLlama
 from tests.support.tiny_gguf import TinyAdapter, TinyModel, random_factors, write_tiny_adapter, write_tiny_gguf
 from tests.unit.llama.conftest import LoadTiny

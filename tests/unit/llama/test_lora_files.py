@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 
 from service.config import LoraAdapter, ModelConfig
-from service.llama.errors import ModelLoadError
-from service.llama.gguf import read_header
-from service.llama.lora_files import AdapterFile
-from service.llama.preflight import check_model_file
+from service.llama.files.gguf import read_header
+from service.llama.files.lora_files import AdapterFile
+from service.llama.files.preflight import check_model_file
+from service.llama.load_errors import ModelLoadError
 from tests.support.tiny_gguf import (
     TinyAdapter,
     TinyModel,

@@ -11,8 +11,8 @@ import pytest
 
 from service.config import ModelConfig
 from service.engine.language_model import Segment
-from service.llama.gguf import GgufArray
-from service.llama.memory import (
+from service.llama.files.gguf import GgufArray
+from service.llama.host.memory import (
     N_UBATCH,
     N_UBATCH_WITH_SCORES,
     MemoryEstimate,

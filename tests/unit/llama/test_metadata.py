@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from service.llama.gguf import GgufArray, GgufError
-from service.llama.metadata import check_metadata, is_encoder, pooling
+from service.llama.files.gguf import GgufArray, GgufError
+from service.llama.files.metadata import check_metadata, is_encoder, pooling
 
 BASE: dict[str, Any] = {"general.architecture": "llama", "llama.block_count": 4}
 BYTES = frozenset(b"<0x%02X>" % byte for byte in range(256))

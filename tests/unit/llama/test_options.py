@@ -9,7 +9,7 @@ import pytest
 
 from service.config import KvOverride, LoraAdapter, ModelConfig, NumaStrategy, RopeScaling, SplitMode
 from service.errors import InvalidArgument
-from service.llama.options import check_options
+from service.llama.model_options import check_options
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from service.config import KvOverride, ModelConfig, NumaStrategy, RopeScaling, SplitMode
-from service.llama.library import Library
-from service.llama.params import context_params, model_params, numa_strategy
-from service.llama.threads import physical_cores
+from service.llama.context.params import context_params, model_params, numa_strategy
+from service.llama.host.library import Library
+from service.llama.host.threads import physical_cores
 
 
 def model_field(library: Library, name: str, **options: Any) -> Any:

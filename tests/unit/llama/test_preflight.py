@@ -14,9 +14,9 @@ import pytest
 
 from service.config import KvOverride, ModelConfig
 from service.errors import InvalidArgument
-from service.llama import files
-from service.llama.errors import ModelLoadError
-from service.llama.preflight import ModelFileFacts, check_model_file
+from service.llama.files.open_files import open_files as files
+from service.llama.files.preflight import ModelFileFacts, check_model_file
+from service.llama.load_errors import ModelLoadError
 from tests.support.tiny_gguf import TinyModel, write_tiny_gguf
 
 PLENTY = 1 << 40
@@ -214,7 +214,8 @@ def test_memory_is_not_guessed_if_a_gpu_may_hold_the_model(
 def test_the_check_loads_no_library(tmp_path: Path) -> None:
     path = write_tiny_gguf(tmp_path / "model.gguf")
     program = (
-        "import sys; from service.config import ModelConfig; from service.llama.preflight import check_model_file; "
+        "import sys; from service.config import ModelConfig; "
+        "from service.llama.files.preflight import check_model_file; "
         f"check_model_file(ModelConfig({str(path)!r})); "
         "sys.exit(any(name.split('.')[0] in ('llama_cpp', 'numpy') for name in sys.modules))"
     )

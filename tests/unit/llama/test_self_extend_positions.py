@@ -14,7 +14,7 @@ import pytest
 
 from service.engine.cache.grouping import GroupedPositions
 from service.engine.language_model import Segment
-from service.llama.model import LlamaModel
+from service.llama.llama_model import LlamaModel
 from tests.support.numpy_llama import NumpyLlama
 from tests.support.tiny_gguf import TinyModel
 from tests.unit.llama.conftest import LoadTiny

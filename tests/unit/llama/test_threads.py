@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.llama.threads import physical_cores
+from service.llama.host.threads import physical_cores
 
 
 def write_siblings(cpus: Path, siblings: list[str]) -> None:

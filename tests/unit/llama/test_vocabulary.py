@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.llama.model import LlamaModel
+from service.llama.llama_model import LlamaModel
 from service.llama.vocabulary import FimTokens, LlamaVocabulary
 from service.prompts.vocabulary import Vocabulary
 from tests.support.tiny_gguf import (

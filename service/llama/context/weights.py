@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from service.config import ModelConfig
-from service.llama.errors import ModelLoadAborted, ModelLoadError
-from service.llama.library import Library, Pointer
-from service.llama.lora import Adapters
-from service.llama.lora_files import AdapterFile
-from service.llama.params import model_params
+from service.llama.context.lora import Adapters
+from service.llama.context.params import model_params
+from service.llama.files.lora_files import AdapterFile
+from service.llama.host.library import Library, Pointer
+from service.llama.load_errors import ModelLoadAborted, ModelLoadError
 from service.llama.vocabulary import LlamaVocabulary
 
 _DESCRIPTION_BYTES = 256

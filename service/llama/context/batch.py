@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from service.engine.language_model import Segment
-from service.llama.library import Library
+from service.llama.host.library import Library
 
 
 class Batch:

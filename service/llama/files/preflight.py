@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.config import ModelConfig
-from service.llama.encoder_memory import EncoderMemoryEstimate, estimate_encoder_memory
-from service.llama.errors import ModelLoadError
-from service.llama.files import read_gguf
-from service.llama.gguf import GgufArray, GgufError, GgufHeader, Scalar
-from service.llama.lora_files import AdapterFile, check_adapters
-from service.llama.memory import MemoryEstimate, available_bytes, count_outputs, estimate_memory
-from service.llama.metadata import check_metadata, is_encoder, pooling
-from service.llama.options import MIN_CTX_SLOT, check_options
+from service.llama.files.gguf import GgufArray, GgufError, GgufHeader, Scalar
+from service.llama.files.lora_files import AdapterFile, check_adapters
+from service.llama.files.metadata import check_metadata, is_encoder, pooling
+from service.llama.files.open_files import read_gguf
+from service.llama.host.encoder_memory import EncoderMemoryEstimate, estimate_encoder_memory
+from service.llama.host.memory import MemoryEstimate, available_bytes, count_outputs, estimate_memory
+from service.llama.load_errors import ModelLoadError
+from service.llama.model_options import MIN_CTX_SLOT, check_options
 
 _SPLIT_NAME = re.compile(r"(?P<prefix>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.DOTALL)
 

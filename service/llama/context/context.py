@@ -10,13 +10,13 @@ import numpy as np
 
 from service.config import ModelConfig
 from service.engine.language_model import CacheFull, DecodeFailed, Logits, Rows, Segment
-from service.llama.batch import Batch
-from service.llama.errors import ModelLoadError
-from service.llama.kv_cache import KvCache
-from service.llama.library import Pointer
-from service.llama.memory import count_hidden, count_outputs
-from service.llama.params import context_params
-from service.llama.weights import Weights
+from service.llama.context.batch import Batch
+from service.llama.context.kv_cache import KvCache
+from service.llama.context.params import context_params
+from service.llama.context.weights import Weights
+from service.llama.host.library import Pointer
+from service.llama.host.memory import count_hidden, count_outputs
+from service.llama.load_errors import ModelLoadError
 
 _NO_ROOM = 1
 _POOLING_NONE = 0

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from service.llama.logs import LogBridge
+from service.llama.host.logs import LogBridge
 
 #: An opaque pointer of the library.
 Pointer = int

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service.engine.language_model import DecodeFailed, Logits, ModelInfo, Pooling, Rows, SavedSequence, Segment
-from service.llama.context import Context
-from service.llama.encoder import EncoderContext
+from service.llama.context.context import Context
+from service.llama.context.encoder import EncoderContext
+from service.llama.context.weights import Weights
 from service.llama.grammar import LlamaGrammar
 from service.llama.vocabulary import LlamaVocabulary
-from service.llama.weights import Weights
 
 #: ``llama_pooling_type``.
 _POOLINGS = {1: Pooling.MEAN, 2: Pooling.CLS, 3: Pooling.LAST}

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from service.llama.gguf import GgufArray, Scalar
-from service.llama.memory import PROCESS_BYTES
+from service.llama.files.gguf import GgufArray, Scalar
+from service.llama.host.memory import PROCESS_BYTES
 
 _FLOAT_BYTES = 4
 #: An attention mask in half precision.

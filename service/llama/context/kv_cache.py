@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from service.engine.language_model import CacheFull, DecodeFailed, SavedSequence
-from service.llama.cells import Cells
-from service.llama.library import Library, Pointer
+from service.llama.context.cells import Cells
+from service.llama.host.library import Library, Pointer
 
 #: Positions that are copied at once, to bound the memory that a copy takes.
 _COPY_STEP = 512

@@ -10,10 +10,10 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 
-from service.llama.errors import ModelLoadError
-from service.llama.library import Library, Pointer
-from service.llama.logs import logger
-from service.llama.lora_files import AdapterFile
+from service.llama.files.lora_files import AdapterFile
+from service.llama.host.library import Library, Pointer
+from service.llama.host.logs import logger
+from service.llama.load_errors import ModelLoadError
 
 
 class Adapters:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.config import ModelConfig
-from service.llama.gguf import TENSOR_TYPES, GgufArray, Scalar
-from service.llama.options import CACHE_TYPES
+from service.llama.files.gguf import TENSOR_TYPES, GgufArray, Scalar
+from service.llama.model_options import CACHE_TYPES
 
 #: Tokens that the library evaluates at once at most; batches are cut into pieces of this size.
 N_UBATCH = 512

@@ -12,13 +12,13 @@ import numpy as np
 
 from service.config import ModelConfig
 from service.engine.language_model import DecodeFailed, Pooling, Rows, SavedSequence, Segment
-from service.llama.batch import Batch
-from service.llama.cells import Cells
-from service.llama.errors import ModelLoadError
-from service.llama.library import Pointer
-from service.llama.memory import pad_cells
-from service.llama.params import context_params
-from service.llama.weights import Weights
+from service.llama.context.batch import Batch
+from service.llama.context.cells import Cells
+from service.llama.context.params import context_params
+from service.llama.context.weights import Weights
+from service.llama.host.library import Pointer
+from service.llama.host.memory import pad_cells
+from service.llama.load_errors import ModelLoadError
 
 #: Inputs of one call.
 MAX_INPUTS = 64

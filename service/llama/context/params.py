@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from service.config import KvOverride, ModelConfig, NumaStrategy, RopeScaling, SplitMode
-from service.llama.library import Library
-from service.llama.memory import count_outputs, count_piece, library_batch, library_sequences, pad_cells
-from service.llama.options import CACHE_TYPES, MAX_DEVICES
-from service.llama.threads import physical_cores
+from service.llama.host.library import Library
+from service.llama.host.memory import count_outputs, count_piece, library_batch, library_sequences, pad_cells
+from service.llama.host.threads import physical_cores
+from service.llama.model_options import CACHE_TYPES, MAX_DEVICES
 
 _NUMA = {
     NumaStrategy.DISABLED: 0,

@@ -13,8 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from service.llama.library import Library
-from service.llama.logs import logger
+from service.llama.host.library import Library
+from service.llama.host.logs import logger
 
 _PROBE = Path(__file__).with_name("amx_probe.py")
 _PROBE_TIMEOUT_S = 60.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from service.llama.errors import ModelLoadError
-from service.llama.gguf import GgufError, GgufHeader, read_header
+from service.llama.files.gguf import GgufError, GgufHeader, read_header
+from service.llama.load_errors import ModelLoadError
 
 
 def read_gguf(path: Path, subject: str, option: str) -> GgufHeader:

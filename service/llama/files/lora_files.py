@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.config import LoraAdapter
-from service.llama.errors import ModelLoadError
-from service.llama.files import read_gguf
-from service.llama.gguf import FLOAT32, GgufHeader, GgufTensor
+from service.llama.files.gguf import FLOAT32, GgufHeader, GgufTensor
+from service.llama.files.open_files import read_gguf
+from service.llama.load_errors import ModelLoadError
 
 _A, _B = ".lora_a", ".lora_b"
 #: What the tools of llama.cpp write; for some other types it has no matrix product.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from service.llama.gguf import GgufArray, GgufError, Scalar
+from service.llama.files.gguf import GgufArray, GgufError, Scalar
 
 Metadata = Mapping[str, Scalar | GgufArray]
 

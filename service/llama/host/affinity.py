@@ -12,7 +12,7 @@ import os
 import threading
 from pathlib import Path
 
-from service.llama.logs import logger
+from service.llama.host.logs import logger
 
 _TASKS = Path("/proc/self/task")
 

@@ -1,0 +1,1 @@
+"""What computes: the library's weights, contexts, batches and their memory."""

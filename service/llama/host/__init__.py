@@ -1,0 +1,1 @@
+"""The machine: the library, its threads and log, the processor, and how much memory there is."""
