@@ -21,7 +21,7 @@
     ├── DeadlineExceeded
     └── EngineFailure              a fault of ours
 
-``service.api.errors`` maps the tree to gRPC statuses; the REST adapter maps those to HTTP. Whatever a message says is
+``service.api.rpc_errors`` maps the tree to gRPC statuses; the REST adapter maps those to HTTP. Whatever a message says is
 also in ``metadata``, so that nobody has to parse prose.
 """
 

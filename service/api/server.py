@@ -21,9 +21,9 @@ from service.api.auth import ApiKeyInterceptor
 from service.api.connections import ConnectionLimits, common_options, network_options
 from service.api.core import Core, EngineFactory, Load
 from service.api.decoding import DecodingInterceptor
-from service.api.inference import InferenceServicer
+from service.api.inference_servicer import InferenceServicer
 from service.api.listen import AddressBusy, ListenError, UnixAddress, UnixSocketGuard, check_tcp, parse_address
-from service.api.model import ModelServicer
+from service.api.model_servicer import ModelServicer
 from service.api.reflection import enable_reflection
 from service.api.served_model import Limits, LoadedModel
 from service.api.status import CoreState

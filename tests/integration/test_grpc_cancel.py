@@ -10,7 +10,7 @@ from typing import Any
 import grpc.aio
 import pytest
 
-from service.api import inference
+from service.api import inference_servicer as inference
 from service.api.collector import Collector
 from slotline.v1 import (
     generation_pb2,

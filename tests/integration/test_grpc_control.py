@@ -13,7 +13,7 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from grpc_reflection.v1alpha import reflection_pb2
 
-from service.api.errors import DETAILS_KEY
+from service.api.rpc_errors import DETAILS_KEY
 from service.api.served_model import LoadedModel
 from service.api.server import SERVICES
 from service.config import ModelConfig

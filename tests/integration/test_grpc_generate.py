@@ -10,7 +10,7 @@ from typing import Any
 import grpc.aio
 import pytest
 
-from service.api import inference
+from service.api import inference_servicer as inference
 from service.api.served_model import Limits, LoadedModel
 from service.config import ModelConfig
 from service.engine.language_model import DecodeFailed

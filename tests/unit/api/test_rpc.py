@@ -10,9 +10,9 @@ import grpc.aio
 import pytest
 from google.rpc.status_pb2 import Status
 
-from service.api.errors import DETAILS_KEY
-from service.api.inference import InferenceServicer
+from service.api.inference_servicer import InferenceServicer
 from service.api.rpc import RpcCall
+from service.api.rpc_errors import DETAILS_KEY
 from service.errors import InvalidArgument
 from slotline.v1 import generation_pb2
 from tests.support.scripted_core import RunningCore, running_core
