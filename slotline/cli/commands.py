@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from slotline.cli import help as help_texts
-from slotline.cli.chat.options import CHAT_GROUPS
-from slotline.cli.core_options import CORE_GROUPS
-from slotline.cli.environment import variables
-from slotline.cli.healthcheck_options import HEALTHCHECK_GROUPS
-from slotline.cli.options import Group, Parsed
-from slotline.cli.rest_options import REST_GROUPS
-from slotline.cli.serve_options import SERVE_GROUPS
+from slotline.cli.chat.chat_options import CHAT_GROUPS
+from slotline.cli.options.core_options import CORE_GROUPS
+from slotline.cli.options.environment import variables
+from slotline.cli.options.healthcheck_options import HEALTHCHECK_GROUPS
+from slotline.cli.options.rest_options import REST_GROUPS
+from slotline.cli.options.serve_options import SERVE_GROUPS
+from slotline.cli.options.table import Group, Parsed
+from slotline.cli.options.table import help as help_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ COMMANDS = {
             "Serves a GGUF model to many clients at once: the REST API of the llama.cpp server and the OpenAI API on "
             "one port, gRPC (slotline.v1) on another. Takes the options of the llama.cpp server.",
             SERVE_GROUPS,
-            "slotline.cli.serve",
+            "slotline.cli.serve.serve",
             (
                 "slotline serve                                   the default model on 127.0.0.1:8080",
                 "slotline serve -m model.gguf -c 8192 -np 4       4 requests at a time, 2048 tokens each",
@@ -70,7 +70,7 @@ COMMANDS = {
             "Runs the gRPC service alone. REST adapters, here or on other machines, can be put in front of it with "
             "`slotline rest`.",
             CORE_GROUPS,
-            "slotline.cli.core",
+            "slotline.cli.serve.core",
             ("slotline core -m model.gguf --listen 0.0.0.0:50051 -c 8192 -np 4",),
         ),
         Command(
@@ -78,7 +78,7 @@ COMMANDS = {
             "serve REST in front of a running core",
             "Runs the REST adapter alone. It keeps no state, so any number of them may serve one core.",
             REST_GROUPS,
-            "slotline.cli.rest",
+            "slotline.cli.serve.rest",
             ("slotline rest --core core.example:50051 --host 0.0.0.0 --port 8080",),
         ),
         Command(

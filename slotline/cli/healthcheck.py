@@ -9,7 +9,7 @@ import urllib.parse
 import grpc
 from grpc_health.v1 import health_pb2
 
-from slotline.cli.options import Parsed, UsageError
+from slotline.cli.options.table import Parsed, UsageError
 
 DEFAULT_TIMEOUT_S = 5.0
 

@@ -18,7 +18,7 @@ import sys
 from collections.abc import Callable
 from typing import TextIO
 
-from slotline.cli.options import Parsed
+from slotline.cli.options.table import Parsed
 
 logger = logging.getLogger(__name__)
 

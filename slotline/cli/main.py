@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 from slotline.cli.commands import COMMANDS, KNOWN_VARIABLES, Command, overview
 from slotline.cli.default_model import NoDefaultModel
-from slotline.cli.environment import parse_with_environment
-from slotline.cli.options import HelpRequested, UsageError
-from slotline.cli.start_errors import BindError, StartError
-from slotline.cli.suggestions import nearest
+from slotline.cli.options.environment import parse_with_environment
+from slotline.cli.options.suggestions import nearest
+from slotline.cli.options.table import HelpRequested, UsageError
+from slotline.cli.serve.start_errors import BindError, StartError
 from slotline.cli.version import version_text
 
 # What shells report for a process that SIGINT ended.

@@ -16,9 +16,9 @@ import pytest
 from rest_adapter.core import HEALTH
 from rest_adapter.core_client import CoreClient
 from rest_adapter.errors import RpcFailure
-from slotline.cli.child import ChildProcess
-from slotline.cli.core_probe import probe_core
-from slotline.cli.supervisor import Supervisor
+from slotline.cli.serve.child import ChildProcess
+from slotline.cli.serve.core_probe import probe_core
+from slotline.cli.serve.supervisor import Supervisor
 from slotline.v1 import generation_pb2, model_pb2
 from tests.support.scripted_core import WAIT_S, socket_address
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from slotline.cli.commands import COMMANDS, KNOWN_VARIABLES
-from slotline.cli.core_options import core_config
-from slotline.cli.environment import parse_with_environment
-from slotline.cli.options import Parsed, parse
-from slotline.cli.rest_options import rest_config
+from slotline.cli.options.core_options import core_config
+from slotline.cli.options.environment import parse_with_environment
+from slotline.cli.options.rest_options import rest_config
+from slotline.cli.options.table import Parsed, parse
 from tests.support.containers import (
     ROOT,
     Stage,
@@ -247,7 +247,7 @@ def test_the_adapter_runs_without_what_its_image_leaves_out() -> None:
     # A module that is None in sys.modules cannot be imported.
     program = (
         f"import sys; sys.modules.update(dict.fromkeys({blocked!r}));"
-        "import slotline.cli.rest, slotline.cli.healthcheck; print('runs')"
+        "import slotline.cli.serve.rest, slotline.cli.healthcheck; print('runs')"
     )
     done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("runs\n", "")

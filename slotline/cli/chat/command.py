@@ -7,17 +7,17 @@ import sys
 from collections.abc import Mapping
 from typing import Any, TextIO
 
+from slotline.cli.chat.chat_options import DEFAULT_URL
 from slotline.cli.chat.commands import completions, obey, show_conversation
 from slotline.cli.chat.conversation import Conversation
 from slotline.cli.chat.lines import Lines
-from slotline.cli.chat.options import DEFAULT_URL
 from slotline.cli.chat.question import answer, message_of
 from slotline.cli.chat.screen import Screen, has_colors
 from slotline.cli.chat.server import ChatServer, ServerError
 from slotline.cli.chat.session import ChatSession
 from slotline.cli.chat.transfer import now_ms
-from slotline.cli.options import Parsed
-from slotline.cli.start_errors import StartError
+from slotline.cli.options.table import Parsed
+from slotline.cli.serve.start_errors import StartError
 
 
 def run(parsed: Parsed) -> int:

@@ -12,8 +12,8 @@ from slotline.cli.chat.context import left_out
 from slotline.cli.chat.conversation import Conversation, Finish, Message, Role
 from slotline.cli.chat.screen import printable
 from slotline.cli.chat.server import HTTP_UNAUTHORIZED, ChatServer, ServerError
-from slotline.cli.start_errors import StartError
-from slotline.cli.text_file import reason_of
+from slotline.cli.options.text_file import reason_of
+from slotline.cli.serve.start_errors import StartError
 
 # What shells report for a process that SIGINT or SIGPIPE ended.
 INTERRUPTED, BROKEN_PIPE = 130, 141

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Never
 
-from slotline.cli.suggestions import nearest
-from slotline.cli.text_file import read_text
-from slotline.cli.values import Converter, InvalidValue, choice, integer, real, text
+from slotline.cli.options.suggestions import nearest
+from slotline.cli.options.text_file import read_text
+from slotline.cli.options.values import Converter, InvalidValue, choice, integer, real, text
 
 SAMPLER_NAMES = ("top_k", "tfs_z", "typical_p", "top_p", "min_p", "temperature")
 MAX_SEED = 2**64 - 1

@@ -12,8 +12,8 @@ from dataclasses import fields
 from typing import Any, NoReturn
 
 from slotline.cli.chat.conversation import Conversation, Finish, Message, Role, Statistics, new_id
-from slotline.cli.text_file import read_text, reason_of
-from slotline.cli.values import InvalidValue
+from slotline.cli.options.text_file import read_text, reason_of
+from slotline.cli.options.values import InvalidValue
 
 FORMAT = "slotline-conversations"
 VERSION = 1

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from slotline.cli.api_keys import MAX_BYTES, api_key, api_key_file, as_file_content, described
-from slotline.cli.values import InvalidValue
+from slotline.cli.options.api_keys import MAX_BYTES, api_key, api_key_file, as_file_content, described
+from slotline.cli.options.values import InvalidValue
 
 
 @pytest.mark.parametrize("key", ["k", "sk-0123456789", "two words", "#1", "~!@#$%^&*()", "-v"])

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from service.config import CoreConfig, LoraAdapter, ModelConfig, SystemPromptText
-from slotline.cli.banner import Facts, ModelFacts, banner
-from slotline.cli.model_file import check_model
+from slotline.cli.serve.banner import Facts, ModelFacts, banner
+from slotline.cli.serve.model_file import check_model
 from tests.support.tiny_gguf import write_tiny_gguf
 
 MODEL = ModelFacts(path=Path("/models/tiny.gguf"), size_bytes=92 * 2**20, n_slots=4, n_ctx_slot=2048)

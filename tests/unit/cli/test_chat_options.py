@@ -5,10 +5,10 @@ import sys
 
 import pytest
 
-from slotline.cli.chat.options import server_url
+from slotline.cli.chat.chat_options import server_url
 from slotline.cli.chat.question import message_of
-from slotline.cli.start_errors import StartError
-from slotline.cli.values import InvalidValue
+from slotline.cli.options.values import InvalidValue
+from slotline.cli.serve.start_errors import StartError
 
 
 @pytest.mark.parametrize(

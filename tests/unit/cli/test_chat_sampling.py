@@ -17,7 +17,7 @@ from slotline.cli.chat.sampling import (
     option_named,
     setting,
 )
-from slotline.cli.values import InvalidValue
+from slotline.cli.options.values import InvalidValue
 from slotline.v1.generation_pb2 import GenerateRequest
 
 # Of the whole conversation, of other models, or only for programs.

@@ -10,7 +10,7 @@ import pytest
 import rest_adapter
 from slotline.cli.chat.conversation import Conversation, Finish, Message, Role, Statistics
 from slotline.cli.chat.transfer import conversation_file, conversations_in, now_ms, write_conversation
-from slotline.cli.values import InvalidValue
+from slotline.cli.options.values import InvalidValue
 from tests.support.node import skip_without_node
 
 FIGURES = Statistics(

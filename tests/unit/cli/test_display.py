@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from slotline.cli.banner import Facts, ModelFacts, banner
-from slotline.cli.display import StartupDisplay
+from slotline.cli.serve.banner import Facts, ModelFacts, banner
+from slotline.cli.serve.display import StartupDisplay
 
 MODEL = ModelFacts(path=Path("/models/tiny.gguf"), size_bytes=92 * 2**20, n_slots=4, n_ctx_slot=2048)
 FACTS = Facts(rest_url="http://127.0.0.1:8080", grpc=("127.0.0.1:50051",), model=MODEL)

@@ -10,10 +10,10 @@ import pytest
 from rest_adapter.config import RestConfig
 from service.config import CoreConfig, LoraAdapter, ModelConfig, NumaStrategy, SplitMode
 from slotline.cli.commands import KNOWN_VARIABLES
-from slotline.cli.core_options import core_config
-from slotline.cli.environment import parse_with_environment
-from slotline.cli.rest_options import rest_config
-from slotline.cli.serve_options import SERVE_GROUPS
+from slotline.cli.options.core_options import core_config
+from slotline.cli.options.environment import parse_with_environment
+from slotline.cli.options.rest_options import rest_config
+from slotline.cli.options.serve_options import SERVE_GROUPS
 
 # What each line asks for, as far as it is not the default: of the model, of the core, of the adapter.
 LINES: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = [

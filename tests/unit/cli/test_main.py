@@ -12,8 +12,8 @@ from slotline.cli import default_model
 from slotline.cli.commands import COMMANDS
 from slotline.cli.default_model import NoDefaultModel, default_model_path
 from slotline.cli.main import main
-from slotline.cli.options import Parsed, Value
-from slotline.cli.start_errors import BindError, StartError
+from slotline.cli.options.table import Parsed, Value
+from slotline.cli.serve.start_errors import BindError, StartError
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 Captured = pytest.CaptureFixture[str]
@@ -132,7 +132,7 @@ def test_a_start_that_fails_is_told_without_the_usage(
     def run(parsed: Parsed) -> int:
         raise error
 
-    monkeypatch.setattr("slotline.cli.rest.run", run)
+    monkeypatch.setattr("slotline.cli.serve.rest.run", run)
     assert main(["rest"]) == 1
     output = capsys.readouterr()
     assert (output.out, output.err) == ("", errors)

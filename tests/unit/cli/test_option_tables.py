@@ -9,11 +9,11 @@ import pytest
 from rest_adapter.config import RestConfig
 from service.config import CoreConfig, KvOverride, LoraAdapter, ModelConfig, NumaStrategy, RopeScaling, SplitMode
 from slotline.cli.commands import COMMANDS
-from slotline.cli.core_options import CORE_GROUPS, core_config
-from slotline.cli.options import Flag, Option, UsageError, Value, parse
-from slotline.cli.rest_options import REST_GROUPS, rest_config
-from slotline.cli.serve_options import PASSED_TO_CORE, SERVE_GROUPS
-from slotline.cli.start_errors import StartError
+from slotline.cli.options.core_options import CORE_GROUPS, core_config
+from slotline.cli.options.rest_options import REST_GROUPS, rest_config
+from slotline.cli.options.serve_options import PASSED_TO_CORE, SERVE_GROUPS
+from slotline.cli.options.table import Flag, Option, UsageError, Value, parse
+from slotline.cli.serve.start_errors import StartError
 
 MODEL = ("-m", "model.gguf")
 TABLES = {name: command.groups for name, command in COMMANDS.items()}

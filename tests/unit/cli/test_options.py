@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from slotline.cli.help import COLUMN, usage
-from slotline.cli.options import Flag, Group, HelpRequested, Pair, UsageError, Value, parse
-from slotline.cli.values import integer, text
+from slotline.cli.options.help import COLUMN, usage
+from slotline.cli.options.table import Flag, Group, HelpRequested, Pair, UsageError, Value, parse
+from slotline.cli.options.values import integer, text
 
 NUMBER = Value(("-n", "--number"), "N", "number", integer(0), "a number")
 WORD = Value(("--word",), "WORD", "words", text, "a word", repeat=True)

@@ -16,10 +16,10 @@ import gevent
 import psutil
 import pytest
 
-from slotline.cli.child import ChildProcess
-from slotline.cli.private_directory import PrivateDirectory, remove_abandoned
-from slotline.cli.process import describe_exit
-from slotline.cli.reservation import ReservedAddress
+from slotline.cli.serve.child import ChildProcess
+from slotline.cli.serve.private_directory import PrivateDirectory, remove_abandoned
+from slotline.cli.serve.process import describe_exit
+from slotline.cli.serve.reservation import ReservedAddress
 
 PATIENCE_S = 20.0
 BLOCKING_CHILD = [sys.executable, "-c", "import signal; signal.pause()"]
@@ -96,7 +96,7 @@ sys.stdin.read()
 """
 CHILD = """
 import signal, sys
-from slotline.cli.process import die_with_parent
+from slotline.cli.serve.process import die_with_parent
 print(die_with_parent(int(sys.argv[1])), flush=True)
 signal.pause()
 """
@@ -116,7 +116,7 @@ def test_a_child_dies_with_its_parent() -> None:
 
 
 def test_a_child_whose_parent_is_dead_already_is_told_so() -> None:
-    program = "from slotline.cli.process import die_with_parent; print(die_with_parent(1 << 22))"
+    program = "from slotline.cli.serve.process import die_with_parent; print(die_with_parent(1 << 22))"
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert done.stdout == "False\n"
 
@@ -172,7 +172,7 @@ def test_a_path_needs_no_reservation() -> None:
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     # Short, as /tmp is: pytest's own paths are too long for sockets.
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr("slotline.cli.private_directory.MAX_UNIX_PATH_BYTES", 4096)
+    monkeypatch.setattr("slotline.cli.serve.private_directory.MAX_UNIX_PATH_BYTES", 4096)
     return tmp_path
 
 
@@ -200,7 +200,9 @@ def test_a_directory_far_down_is_not_used_for_sockets(tmp_path: Path, monkeypatc
 
 def test_directories_of_dead_owners_are_removed_and_no_others(temporary: Path) -> None:
     alive = PrivateDirectory()
-    program = "import os; from slotline.cli.private_directory import PrivateDirectory; PrivateDirectory(); os._exit(9)"
+    program = (
+        "import os; from slotline.cli.serve.private_directory import PrivateDirectory; PrivateDirectory(); os._exit(9)"
+    )
     subprocess.run([sys.executable, "-c", program], check=False, env={**os.environ, "TMPDIR": str(temporary)})
     (temporary / "slotline-somebody-elses").mkdir()
     (temporary / "slotline-file").touch()
@@ -214,12 +216,12 @@ def test_directories_of_dead_owners_are_removed_and_no_others(temporary: Path) -
 
 
 def test_a_settled_process_keeps_what_exists_out_of_collections() -> None:
-    code = "import gc; from slotline.cli.process import settle; settle(); print(gc.get_freeze_count())"
+    code = "import gc; from slotline.cli.serve.process import settle; settle(); print(gc.get_freeze_count())"
     assert int(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, timeout=30).stdout) > 1000
 
 
 def test_as_many_files_may_be_open_as_we_may_choose() -> None:
-    program = "import resource; from slotline.cli.process import raise_file_limit; raise_file_limit(); "
+    program = "import resource; from slotline.cli.serve.process import raise_file_limit; raise_file_limit(); "
     program += "print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
     command = f'ulimit -Sn 100; ulimit -Hn 300; exec "{sys.executable}" -c "{program}"'
     told = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=True)

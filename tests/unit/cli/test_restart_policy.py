@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from slotline.cli.restart_policy import RestartPolicy
+from slotline.cli.serve.restart_policy import RestartPolicy
 
 
 def test_the_delay_doubles_up_to_five_seconds() -> None:

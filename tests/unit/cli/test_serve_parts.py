@@ -9,15 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from slotline.cli import serve
-from slotline.cli.core_options import CORE_GROUPS, core_config
-from slotline.cli.model_file import check_model
-from slotline.cli.options import UsageError, parse
-from slotline.cli.private_directory import PrivateDirectory
-from slotline.cli.rest_options import rest_config
-from slotline.cli.serve import GrpcAddresses
-from slotline.cli.serve_options import SERVE_GROUPS
-from slotline.cli.start_errors import StartError
+from slotline.cli.options.core_options import CORE_GROUPS, core_config
+from slotline.cli.options.rest_options import rest_config
+from slotline.cli.options.serve_options import SERVE_GROUPS
+from slotline.cli.options.table import UsageError, parse
+from slotline.cli.serve.model_file import check_model
+from slotline.cli.serve.private_directory import PrivateDirectory
+from slotline.cli.serve.serve import GrpcAddresses, serve
+from slotline.cli.serve.start_errors import StartError
 from tests.support.tiny_gguf import write_tiny_gguf
 
 
@@ -135,7 +134,7 @@ def test_a_bad_model_file_stops_the_start(tmp_path: Path) -> None:
 
 def test_a_missing_temporary_directory_stops_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "x"))
-    monkeypatch.setattr("slotline.cli.private_directory.MAX_UNIX_PATH_BYTES", 4096)
+    monkeypatch.setattr("slotline.cli.serve.private_directory.MAX_UNIX_PATH_BYTES", 4096)
     with pytest.raises(StartError, match=r"^no temporary directory for the socket of the core: .*; set TMPDIR to one"):
         serve.make_private_directory()
 

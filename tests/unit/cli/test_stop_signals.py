@@ -16,8 +16,8 @@ import os, sys, time
 import gevent
 from itertools import count
 from types import SimpleNamespace
-from slotline.cli import stop_signals
-from slotline.cli.stop_signals import StopSignals
+from slotline.cli.serve.serve import stop_signals
+from slotline.cli.serve.stop_signals import StopSignals
 
 if sys.argv[1] == "linger":
     # A second between any two signals.
@@ -87,7 +87,7 @@ def test_the_same_request_twice_at_once_is_one_request() -> None:
     # timeout(1) signals the process and then its group.
     program = (
         "import os, signal, gevent\n"
-        "from slotline.cli.stop_signals import StopSignals\n"
+        "from slotline.cli.serve.stop_signals import StopSignals\n"
         "signals = StopSignals()\n"
         "os.kill(os.getpid(), signal.SIGTERM); os.kill(os.getpid(), signal.SIGTERM)\n"
         "signals.requested.wait()\n"

@@ -8,7 +8,7 @@ import gevent
 import pytest
 from gevent.event import AsyncResult, Event
 
-from slotline.cli.supervisor import CorePhase, CoreReport, Supervisor
+from slotline.cli.serve.supervisor import CorePhase, CoreReport, Supervisor
 
 STALLED = CoreReport(CorePhase.STALLED, message="the engine has not finished a step for 60 s")
 LOADING = CoreReport(CorePhase.STARTING, progress=0.5)

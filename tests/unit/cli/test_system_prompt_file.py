@@ -7,14 +7,14 @@ import pytest
 
 from service.config import SystemPromptText
 from slotline.cli.commands import COMMANDS
-from slotline.cli.core_options import CORE_GROUPS, core_config
 from slotline.cli.main import main
-from slotline.cli.options import parse
-from slotline.cli.private_directory import PrivateDirectory
-from slotline.cli.serve import GrpcAddresses, core_command
-from slotline.cli.serve_options import SERVE_GROUPS
-from slotline.cli.system_prompt_file import MAX_BYTES, system_prompt_file
-from slotline.cli.values import InvalidValue
+from slotline.cli.options.core_options import CORE_GROUPS, core_config
+from slotline.cli.options.serve_options import SERVE_GROUPS
+from slotline.cli.options.system_prompt_file import MAX_BYTES, system_prompt_file
+from slotline.cli.options.table import parse
+from slotline.cli.options.values import InvalidValue
+from slotline.cli.serve.private_directory import PrivateDirectory
+from slotline.cli.serve.serve import GrpcAddresses, core_command
 
 FORM = "allowed is a JSON object with the strings prompt, anti_prompt and assistant_name, each optional"
 

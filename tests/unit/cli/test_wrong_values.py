@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from slotline.cli.commands import COMMANDS, Command
-from slotline.cli.options import UsageError, Value, parse
+from slotline.cli.options.table import UsageError, Value, parse
 
 WRONG_VALUES = {
     "--log-format": "xml",

@@ -9,8 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 
-from slotline.cli import suggestions
-from slotline.cli.options import Flag, Group, Option, Pair, Parsed, Value, invalid, long_name, parse, take
+from slotline.cli.options.table import (
+    Flag,
+    Group,
+    Option,
+    Pair,
+    Parsed,
+    Value,
+    invalid,
+    long_name,
+    parse,
+    suggestions,
+    take,
+)
 
 PREFIX = "SLOTLINE_"
 # Read by compose.yaml, and by nothing else.

@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from slotline.cli.options import Group, Value
-from slotline.cli.values import InvalidValue
+from slotline.cli.options.table import Group, Value
+from slotline.cli.options.values import InvalidValue
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from service.config import SystemPromptText
-from slotline.cli.values import InvalidValue
+from slotline.cli.options.values import InvalidValue
 
 # Far more than any context holds; a device that never ends must not be read for ever.
 MAX_BYTES = 4 * 1024 * 1024

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from slotline.cli.options import Flag, Group
+from slotline.cli.options.table import Flag, Group
 
 ACCESS = Group(
     "access",

@@ -7,12 +7,12 @@ from typing import Any
 
 from rest_adapter.config import RestConfig
 from rest_adapter.origins import checked_host, checked_origin
-from slotline.cli.access import ACCESS
-from slotline.cli.api_keys import API_KEYS, api_key, api_key_file, api_keys_of
-from slotline.cli.core_options import DEFAULT_GRPC_ADDRESS
-from slotline.cli.options import Flag, Group, Value
-from slotline.cli.shared_options import GENERAL, STOPPING
-from slotline.cli.values import choice, grpc_address, integer, listed, mebibytes, real, text
+from slotline.cli.options.access import ACCESS
+from slotline.cli.options.api_keys import API_KEYS, api_key, api_key_file, api_keys_of
+from slotline.cli.options.core_options import DEFAULT_GRPC_ADDRESS
+from slotline.cli.options.shared_options import GENERAL, STOPPING
+from slotline.cli.options.table import Flag, Group, Value
+from slotline.cli.options.values import choice, grpc_address, integer, listed, mebibytes, real, text
 
 REST = Group(
     "REST",

@@ -9,14 +9,14 @@ from typing import TextIO
 
 from service.config import CoreConfig
 from service.llama.files.preflight import ModelFileFacts
-from slotline.cli import api_keys, logs
-from slotline.cli.banner import Facts, ModelFacts
-from slotline.cli.core_options import DEFAULT_GRPC_ADDRESS, core_config
-from slotline.cli.display import StartupDisplay
-from slotline.cli.model_file import check_model
-from slotline.cli.options import Parsed, Value
-from slotline.cli.process import die_with_parent, raise_file_limit, settle
-from slotline.cli.shared_options import GPU
+from slotline.cli import logs
+from slotline.cli.options.core_options import DEFAULT_GRPC_ADDRESS, core_config
+from slotline.cli.options.shared_options import GPU
+from slotline.cli.options.table import Parsed, Value, api_keys
+from slotline.cli.serve.banner import Facts, ModelFacts
+from slotline.cli.serve.display import StartupDisplay
+from slotline.cli.serve.model_file import check_model
+from slotline.cli.serve.process import die_with_parent, raise_file_limit, settle
 
 logger = logging.getLogger(__name__)
 

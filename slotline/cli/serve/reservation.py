@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from types import TracebackType
 
-from slotline.cli.values import split_host_port
+from slotline.cli.options.values import split_host_port
 
 
 class ReservedAddress:

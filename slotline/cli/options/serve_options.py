@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from slotline.cli.access import ACCESS
-from slotline.cli.api_keys import API_KEYS
-from slotline.cli.core_options import DEFAULT_GRPC_ADDRESS
-from slotline.cli.options import Group, Value
-from slotline.cli.rest_options import REST
-from slotline.cli.shared_options import (
+from slotline.cli.options.access import ACCESS
+from slotline.cli.options.api_keys import API_KEYS
+from slotline.cli.options.core_options import DEFAULT_GRPC_ADDRESS
+from slotline.cli.options.rest_options import REST
+from slotline.cli.options.shared_options import (
     COMPUTE,
     GENERAL,
     GPU,
@@ -18,7 +17,8 @@ from slotline.cli.shared_options import (
     STOPPING,
     SUPERVISION,
 )
-from slotline.cli.values import grpc_address
+from slotline.cli.options.table import Group, Value
+from slotline.cli.options.values import grpc_address
 
 GRPC = Group(
     "gRPC",

@@ -10,12 +10,12 @@ from service.config import CoreConfig, ModelConfig
 from service.errors import InvalidArgument
 from service.llama.model_options import MIN_CTX_SLOT
 from service.prompts.templates import resolve_template
-from slotline.cli.access import ACCESS
-from slotline.cli.api_keys import API_KEYS, api_key_file, api_keys_of
 from slotline.cli.default_model import default_model_path
-from slotline.cli.options import Group, Value, invalid
-from slotline.cli.shared_options import COMPUTE, GENERAL, GPU, LONG_CONTEXT, MODEL, SLOTS, STOPPING, SUPERVISION
-from slotline.cli.values import grpc_address, integer, path
+from slotline.cli.options.access import ACCESS
+from slotline.cli.options.api_keys import API_KEYS, api_key_file, api_keys_of
+from slotline.cli.options.shared_options import COMPUTE, GENERAL, GPU, LONG_CONTEXT, MODEL, SLOTS, STOPPING, SUPERVISION
+from slotline.cli.options.table import Group, Value, invalid
+from slotline.cli.options.values import grpc_address, integer, path
 
 DEFAULT_GRPC_ADDRESS = "127.0.0.1:50051"
 

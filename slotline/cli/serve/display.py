@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from slotline.cli.banner import Facts, banner
+from slotline.cli.serve.banner import Facts, banner
 
 # Up to the end of the line; what was there may have been longer.
 _ERASE_REST = "\x1b[K"

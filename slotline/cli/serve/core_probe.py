@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rest_adapter.core import HEALTH, Core
 from rest_adapter.errors import RpcFailure
-from slotline.cli.supervisor import CorePhase, CoreReport
+from slotline.cli.serve.supervisor import CorePhase, CoreReport
 from slotline.v1 import model_pb2
 
 TIMEOUT_S = 1.0

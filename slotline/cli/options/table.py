@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from slotline.cli.suggestions import note_on_argument
-from slotline.cli.values import InvalidValue
+from slotline.cli.options.suggestions import note_on_argument
+from slotline.cli.options.values import InvalidValue
 
 
 @dataclass(frozen=True, slots=True)

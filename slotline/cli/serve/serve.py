@@ -17,26 +17,26 @@ from gevent.event import Event
 from rest_adapter.server import RestServer
 from service.config import CoreConfig
 from service.llama.files.preflight import ModelFileFacts
-from slotline.cli import api_keys, logs
-from slotline.cli.banner import Facts, ModelFacts
-from slotline.cli.child import ChildProcess
-from slotline.cli.core_options import DEFAULT_GRPC_ADDRESS, core_config
-from slotline.cli.core_probe import probe_core
-from slotline.cli.display import StartupDisplay
-from slotline.cli.environment import without_variables
-from slotline.cli.model_file import check_model
-from slotline.cli.options import Parsed
-from slotline.cli.private_directory import PrivateDirectory
-from slotline.cli.process import raise_file_limit, settle
-from slotline.cli.reservation import ReservedAddress
-from slotline.cli.rest import bind_rest, log_listening, url_of
-from slotline.cli.rest_options import rest_config
-from slotline.cli.serve_options import PASSED_TO_CORE
-from slotline.cli.shared_options import SYSTEM_PROMPT_FILE
-from slotline.cli.start_errors import StartError
-from slotline.cli.stop_signals import StopSignals
-from slotline.cli.supervisor import CorePhase, Supervisor
-from slotline.cli.system_prompt_file import as_file_content
+from slotline.cli import logs
+from slotline.cli.options.core_options import DEFAULT_GRPC_ADDRESS, core_config
+from slotline.cli.options.environment import without_variables
+from slotline.cli.options.rest_options import rest_config
+from slotline.cli.options.serve_options import PASSED_TO_CORE
+from slotline.cli.options.shared_options import SYSTEM_PROMPT_FILE
+from slotline.cli.options.system_prompt_file import as_file_content
+from slotline.cli.options.table import Parsed, api_keys
+from slotline.cli.serve.banner import Facts, ModelFacts
+from slotline.cli.serve.child import ChildProcess
+from slotline.cli.serve.core_probe import probe_core
+from slotline.cli.serve.display import StartupDisplay
+from slotline.cli.serve.model_file import check_model
+from slotline.cli.serve.private_directory import PrivateDirectory
+from slotline.cli.serve.process import raise_file_limit, settle
+from slotline.cli.serve.reservation import ReservedAddress
+from slotline.cli.serve.rest import bind_rest, log_listening, url_of
+from slotline.cli.serve.start_errors import StartError
+from slotline.cli.serve.stop_signals import StopSignals
+from slotline.cli.serve.supervisor import CorePhase, Supervisor
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from service.config import CoreConfig
 from service.errors import ServiceError
 from service.llama.files.preflight import ModelFileFacts, check_model_file
-from slotline.cli.start_errors import StartError
+from slotline.cli.serve.start_errors import StartError
 
 
 def check_model(config: CoreConfig) -> ModelFileFacts:

@@ -6,14 +6,14 @@ import logging
 
 from rest_adapter.config import RestConfig
 from rest_adapter.server import RestServer
-from slotline.cli import api_keys, logs
-from slotline.cli.banner import Facts
-from slotline.cli.display import StartupDisplay
-from slotline.cli.options import Parsed
-from slotline.cli.process import raise_file_limit, settle
-from slotline.cli.rest_options import rest_config
-from slotline.cli.start_errors import BindError
-from slotline.cli.stop_signals import StopSignals
+from slotline.cli import logs
+from slotline.cli.options.rest_options import rest_config
+from slotline.cli.options.table import Parsed, api_keys
+from slotline.cli.serve.banner import Facts
+from slotline.cli.serve.display import StartupDisplay
+from slotline.cli.serve.process import raise_file_limit, settle
+from slotline.cli.serve.start_errors import BindError
+from slotline.cli.serve.stop_signals import StopSignals
 
 logger = logging.getLogger(__name__)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from slotline.cli.options import Flag, Group, Value
-from slotline.cli.values import grpc_address, http_url, real, text
+from slotline.cli.options.table import Flag, Group, Value
+from slotline.cli.options.values import grpc_address, http_url, real, text
 
 HEALTHCHECK_GROUPS = (
     Group(

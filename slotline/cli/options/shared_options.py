@@ -5,10 +5,9 @@ from __future__ import annotations
 from service.config import DEFAULT_CACHE_RAM_MIB, DEFAULT_HANG_TIMEOUT_S, NumaStrategy, RopeScaling, SplitMode
 from service.llama.model_options import CACHE_TYPES, MAX_BATCH, MAX_CTX, MAX_DEVICES, MAX_PARALLEL, MAX_THREADS
 from service.prompts.templates import NAMED
-from slotline.cli.options import Flag, Group, Pair, Value
-from slotline.cli.start_errors import StartError
-from slotline.cli.system_prompt_file import system_prompt_file
-from slotline.cli.values import (
+from slotline.cli.options.system_prompt_file import system_prompt_file
+from slotline.cli.options.table import Flag, Group, Pair, Value
+from slotline.cli.options.values import (
     choice,
     integer,
     kv_override,
@@ -20,6 +19,7 @@ from slotline.cli.values import (
     shares,
     text,
 )
+from slotline.cli.serve.start_errors import StartError
 
 
 def _numa(name: str, value: str) -> NumaStrategy:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from slotline.cli.values import InvalidValue
+from slotline.cli.options.values import InvalidValue
 
 
 def read_text(name: str, path: str, max_bytes: int) -> str:

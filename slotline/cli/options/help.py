@@ -6,7 +6,7 @@ import shutil
 import textwrap
 from collections.abc import Sequence
 
-from slotline.cli.options import Flag, Group, Option, Value, operand_of
+from slotline.cli.options.table import Flag, Group, Option, Value, operand_of
 
 MIN_WIDTH, MAX_WIDTH = 80, 100
 COLUMN = 34

@@ -14,8 +14,8 @@ from gevent.event import Event
 
 from service.config import DEFAULT_HANG_TIMEOUT_S
 from service.stall import StallWatch
-from slotline.cli.process import describe_exit
-from slotline.cli.restart_policy import RestartPolicy
+from slotline.cli.serve.process import describe_exit
+from slotline.cli.serve.restart_policy import RestartPolicy
 
 logger = logging.getLogger(__name__)
 
