@@ -7,19 +7,21 @@ import logging
 from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-from rest_adapter.api_keys import ApiKeys
+from rest_adapter.apis.common.app_context import RestOfPath, Site
+from rest_adapter.apis.common.limiter import Gate
+from rest_adapter.apis.routes import ROUTES
 from rest_adapter.config import RestConfig
-from rest_adapter.core import Core
-from rest_adapter.cors import add_cors_headers, preflight, refuse_foreigners
-from rest_adapter.counts import ResponseCounts
+from rest_adapter.core.calls import Core
 from rest_adapter.errors import AdapterError, InvalidBody, StreamClosed
-from rest_adapter.http_errors import ADAPTER_FAILED, CLIENT_GONE, http_error, routing_error
-from rest_adapter.origins import OriginRules
-from rest_adapter.responses import SERVER_NAME, error_response
-from rest_adapter.routes import ROUTES, Site, page_files, page_response, static_response
-from rest_adapter.routes.gate import Gate
-from rest_adapter.routes.site import RestOfPath
-from rest_adapter.verbose import log_response_body
+from rest_adapter.files.page import page_files, page_response
+from rest_adapter.files.static import static_response
+from rest_adapter.http.cors import add_cors_headers, preflight, refuse_foreigners
+from rest_adapter.http.counts import ResponseCounts
+from rest_adapter.http.http_errors import ADAPTER_FAILED, CLIENT_GONE, http_error, routing_error
+from rest_adapter.http.keys import ApiKeys
+from rest_adapter.http.origins import OriginRules
+from rest_adapter.http.responses import SERVER_NAME, error_response
+from rest_adapter.http.verbose import log_response_body
 
 logger = logging.getLogger(__name__)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from rest_adapter.apis.common.list_options import SAMPLER_NAMES
+from rest_adapter.apis.openai.models import OWNER
 from rest_adapter.openapi.forms import BOOLEAN, COUNT, NULL, NUMBER, STRING, Schema, array, either, integer, record, ref
-from rest_adapter.translate.list_options import SAMPLER_NAMES
-from rest_adapter.translate.models import OWNER
 
 _COUNT_OR_NONE = integer((-1, 2**63 - 1))
 _IDS = array(COUNT)

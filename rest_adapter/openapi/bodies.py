@@ -4,6 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rest_adapter.apis.common.fields import UINT32
+from rest_adapter.apis.common.prompt import MAX_PROMPTS
+from rest_adapter.apis.common.unsupported import (
+    CHAT,
+    EMBEDDING,
+    INFILL,
+    NATIVE,
+    NATIVE_EMBEDDING,
+    TEXT,
+    TOKENIZING,
+)
+from rest_adapter.apis.native.embedding.request import MAX_INPUTS, RAW, UNIT_LENGTH
+from rest_adapter.apis.native.embedding.request import UNNAMED_MODEL as UNNAMED_EMBEDDING_MODEL
+from rest_adapter.apis.openai.chat.request import MAX_TOP_LOGPROBS, SPEAKERS_WITH_TEXT
+from rest_adapter.apis.openai.completions.request import DEFAULT_MAX_TOKENS, MAX_LOGPROBS, MAX_PROMPT_LOGPROBS
+from rest_adapter.apis.openai.openai_options import MAX_CHOICES
 from rest_adapter.openapi.forms import (
     BOOLEAN,
     NULL,
@@ -19,22 +35,6 @@ from rest_adapter.openapi.forms import (
 )
 from rest_adapter.openapi.options import MAX_STOP_TEXTS, native_options, openai_native_options, timeout
 from rest_adapter.openapi.unsupported import unsupported
-from rest_adapter.translate.chat import MAX_TOP_LOGPROBS, SPEAKERS_WITH_TEXT
-from rest_adapter.translate.embedding import MAX_INPUTS, RAW, UNIT_LENGTH
-from rest_adapter.translate.embedding import UNNAMED_MODEL as UNNAMED_EMBEDDING_MODEL
-from rest_adapter.translate.fields import UINT32
-from rest_adapter.translate.openai_options import MAX_CHOICES
-from rest_adapter.translate.prompt import MAX_PROMPTS
-from rest_adapter.translate.text_completion import DEFAULT_MAX_TOKENS, MAX_LOGPROBS, MAX_PROMPT_LOGPROBS
-from rest_adapter.translate.unsupported import (
-    CHAT,
-    EMBEDDING,
-    INFILL,
-    NATIVE,
-    NATIVE_EMBEDDING,
-    TEXT,
-    TOKENIZING,
-)
 
 _TOKENS = array(token_id())
 _TEXT_OR_TOKEN = either(STRING, token_id())

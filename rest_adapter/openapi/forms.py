@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rest_adapter.translate.fields import FLOAT32_MAX, INT32, UINT32
+from rest_adapter.apis.common.fields import FLOAT32_MAX, INT32, UINT32
 
 Schema = dict[str, Any]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from rest_adapter.apis.common.priority import HEADER as PRIORITY_HEADER
+from rest_adapter.apis.common.priority import MAX_PRIORITY
+from rest_adapter.apis.common.sse import MEDIA_TYPE as EVENTS
 from rest_adapter.openapi import bodies
 from rest_adapter.openapi.forms import STRING, Schema, either, integer, ref
-from rest_adapter.sse import MEDIA_TYPE as EVENTS
-from rest_adapter.translate.priority import HEADER as PRIORITY_HEADER
-from rest_adapter.translate.priority import MAX_PRIORITY
 
 JSON_TYPE = "application/json"
 

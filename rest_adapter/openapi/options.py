@@ -1,4 +1,4 @@
-"""The options of a generation as properties of bodies: names, types and bounds from ``translate``, words here."""
+"""The options of a generation as properties of bodies: names, types and bounds from ``apis``, words here."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ from collections.abc import Mapping
 
 from google.protobuf.message import Message
 
+from rest_adapter.apis.common.candidates import LEAST_UNLIMITED_TOKENS, MAX_CANDIDATES
+from rest_adapter.apis.common.constraints import CHOICES, GRAMMARS, OUTPUT_SWITCHES, OUTPUTS, OUTPUTS_NOT_THERE
+from rest_adapter.apis.common.fields import INT32, UINT32
+from rest_adapter.apis.common.list_options import SAMPLER_NAMES
+from rest_adapter.apis.common.options import MAX_TIMEOUT_S, OPTIONS, SEEDS, Kind
+from rest_adapter.apis.openai.openai_options import set_openai_defaults
 from rest_adapter.openapi.forms import (
     BOOLEAN,
     NULL,
@@ -20,12 +26,6 @@ from rest_adapter.openapi.forms import (
     record,
     token_id,
 )
-from rest_adapter.translate.candidates import LEAST_UNLIMITED_TOKENS, MAX_CANDIDATES
-from rest_adapter.translate.constraints import CHOICES, GRAMMARS, OUTPUT_SWITCHES, OUTPUTS, OUTPUTS_NOT_THERE
-from rest_adapter.translate.fields import INT32, UINT32
-from rest_adapter.translate.list_options import SAMPLER_NAMES
-from rest_adapter.translate.openai_options import set_openai_defaults
-from rest_adapter.translate.options import MAX_TIMEOUT_S, OPTIONS, SEEDS, Kind
 from slotline.v1.generation_pb2 import GenerateRequest
 
 # Bounds of the core, which has the last word on them.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rest_adapter.apis.common.unsupported import Unsupported
 from rest_adapter.openapi.forms import NULL, Schema, either, nullable
-from rest_adapter.translate.unsupported import Unsupported
 
 
 def unsupported(fields: Iterable[Unsupported]) -> dict[str, Schema]:

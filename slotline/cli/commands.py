@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import cast
 
 from slotline.cli.chat.chat_options import CHAT_GROUPS
+from slotline.cli.options import help as help_texts
 from slotline.cli.options.core_options import CORE_GROUPS
 from slotline.cli.options.environment import variables
 from slotline.cli.options.healthcheck_options import HEALTHCHECK_GROUPS
 from slotline.cli.options.rest_options import REST_GROUPS
 from slotline.cli.options.serve_options import SERVE_GROUPS
 from slotline.cli.options.table import Group, Parsed
-from slotline.cli.options.table import help as help_texts
 
 
 @dataclass(frozen=True, slots=True)

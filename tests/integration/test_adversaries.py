@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import requests
 
+from rest_adapter.apis.common import generation, reading
 from rest_adapter.config import RestConfig
-from rest_adapter.routes import generation, reading
 from service.config import ModelConfig
 from tests.support.adapter import post
 from tests.support.scripted_core import WAIT_S

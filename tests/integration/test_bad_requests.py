@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from rest_adapter import request_body
 from rest_adapter.config import RestConfig
+from rest_adapter.http import body as request_body
 from service.config import ModelConfig
 from tests.support.adapter import AdapterThread
 from tests.support.calls import scripted_text

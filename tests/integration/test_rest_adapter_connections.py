@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import pytest
 import requests
 
-from rest_adapter import handler
 from rest_adapter.config import RestConfig
+from rest_adapter.http import handler
 from tests.support.adapter import AdapterThread
 from tests.support.fake_core import WAIT_S, FakeCore, Hold, Step, accepted, delta, finished, whole
 from tests.support.http_stream import HttpConnection, event_data, post_bytes, request_bytes

@@ -15,10 +15,10 @@ import openai
 import pytest
 import requests
 
+from rest_adapter.apis.native import state
 from rest_adapter.config import RestConfig
-from rest_adapter.core_client import FAN_OUT
-from rest_adapter.routes import state
-from rest_adapter.server import RestServer
+from rest_adapter.core.client import FAN_OUT
+from rest_adapter.http.server import RestServer
 from slotline.cli import logs
 from slotline.v1.generation_pb2 import FINISH_REASON_CANCELLED, GenerateRequest
 from tests.support.adapter import AdapterThread, post
@@ -413,7 +413,7 @@ def test_requests_are_logged(core: FakeCore, adapter: AdapterThread) -> None:
             records.put(record)
 
     handler = Handler()
-    logger = logging.getLogger("rest_adapter.handler")
+    logger = logging.getLogger("rest_adapter.http.handler")
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     try:

@@ -11,8 +11,8 @@ import grpc
 import openai
 import pytest
 
+from rest_adapter.apis.common.sse import DONE, PING
 from rest_adapter.config import RestConfig
-from rest_adapter.sse import DONE, PING
 from slotline.cli.chat.server import ChatServer
 from tests.support.adapter import AdapterThread, post
 from tests.support.fake_core import WAIT_S, FakeCore, Hold, Refuse, Step, accepted, delta, finished, whole

@@ -13,8 +13,8 @@ import gevent
 import grpc
 import pytest
 
-from rest_adapter.core import HEALTH
-from rest_adapter.core_client import CoreClient
+from rest_adapter.core.calls import HEALTH
+from rest_adapter.core.client import CoreClient
 from rest_adapter.errors import RpcFailure
 from slotline.cli.serve.child import ChildProcess
 from slotline.cli.serve.core_probe import probe_core

@@ -9,7 +9,7 @@ import gevent
 import requests
 
 from rest_adapter.config import RestConfig
-from rest_adapter.server import RestServer
+from rest_adapter.http.server import RestServer
 
 WAIT_S = 20.0
 

@@ -1,4 +1,4 @@
-"""A core inside the test: ``rest_adapter.core.Core`` without gRPC, sockets or threads."""
+"""A core inside the test: ``rest_adapter.core.calls.Core`` without gRPC, sockets or threads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from rest_adapter.core import GET_MODEL, UnaryMethod
+from rest_adapter.core.calls import GET_MODEL, UnaryMethod
 from rest_adapter.errors import RpcFailure, StreamClosed
 from slotline.v1.generation_pb2 import GenerateRequest, GenerateResponse
 from slotline.v1.model_pb2 import GetModelResponse

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from rest_adapter.http_errors import is_openai_path
+from rest_adapter.http.http_errors import is_openai_path
 from tests.support.http_stream import HttpConnection
 
 #: Presented by all of them unless they say otherwise, to servers with and without keys.

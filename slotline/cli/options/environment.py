@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 
+from slotline.cli.options import suggestions
 from slotline.cli.options.table import (
     Flag,
     Group,
@@ -19,7 +20,6 @@ from slotline.cli.options.table import (
     invalid,
     long_name,
     parse,
-    suggestions,
     take,
 )
 

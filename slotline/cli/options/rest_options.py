@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rest_adapter.config import RestConfig
-from rest_adapter.origins import checked_host, checked_origin
+from rest_adapter.http.origins import checked_host, checked_origin
 from slotline.cli.options.access import ACCESS
 from slotline.cli.options.api_keys import API_KEYS, api_key, api_key_file, api_keys_of
 from slotline.cli.options.core_options import DEFAULT_GRPC_ADDRESS

@@ -10,9 +10,10 @@ from typing import TextIO
 from service.config import CoreConfig
 from service.llama.files.preflight import ModelFileFacts
 from slotline.cli import logs
+from slotline.cli.options import api_keys
 from slotline.cli.options.core_options import DEFAULT_GRPC_ADDRESS, core_config
 from slotline.cli.options.shared_options import GPU
-from slotline.cli.options.table import Parsed, Value, api_keys
+from slotline.cli.options.table import Parsed, Value
 from slotline.cli.serve.banner import Facts, ModelFacts
 from slotline.cli.serve.display import StartupDisplay
 from slotline.cli.serve.model_file import check_model

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rest_adapter.core import HEALTH, Core
+from rest_adapter.core.calls import HEALTH, Core
 from rest_adapter.errors import RpcFailure
 from slotline.cli.serve.supervisor import CorePhase, CoreReport
 from slotline.v1 import model_pb2

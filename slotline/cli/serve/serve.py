@@ -14,17 +14,18 @@ from functools import partial
 import gevent
 from gevent.event import Event
 
-from rest_adapter.server import RestServer
+from rest_adapter.http.server import RestServer
 from service.config import CoreConfig
 from service.llama.files.preflight import ModelFileFacts
 from slotline.cli import logs
+from slotline.cli.options import api_keys
 from slotline.cli.options.core_options import DEFAULT_GRPC_ADDRESS, core_config
 from slotline.cli.options.environment import without_variables
 from slotline.cli.options.rest_options import rest_config
 from slotline.cli.options.serve_options import PASSED_TO_CORE
 from slotline.cli.options.shared_options import SYSTEM_PROMPT_FILE
 from slotline.cli.options.system_prompt_file import as_file_content
-from slotline.cli.options.table import Parsed, api_keys
+from slotline.cli.options.table import Parsed
 from slotline.cli.serve.banner import Facts, ModelFacts
 from slotline.cli.serve.child import ChildProcess
 from slotline.cli.serve.core_probe import probe_core

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from rest_adapter import api_keys
+from rest_adapter.http import keys as api_keys
 from service.api.tenants import MAX_TENANT_BYTES, Tenants, name_of_key, salted
 from service.errors import InvalidArgument
 

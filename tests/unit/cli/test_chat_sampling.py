@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from rest_adapter.translate.list_options import SAMPLER_NAMES as SAMPLERS_OF_THE_API
-from rest_adapter.translate.options import MAX_TIMEOUT_S as MAX_TIMEOUT_S_OF_THE_API
-from rest_adapter.translate.options import OPTIONS, SEEDS, apply_options, read_timeout_s
+from rest_adapter.apis.common.list_options import SAMPLER_NAMES as SAMPLERS_OF_THE_API
+from rest_adapter.apis.common.options import MAX_TIMEOUT_S as MAX_TIMEOUT_S_OF_THE_API
+from rest_adapter.apis.common.options import OPTIONS, SEEDS, apply_options, read_timeout_s
 from slotline.cli.chat.answer import DEFAULT_SETTINGS
 from slotline.cli.chat.sampling import (
     MAX_SEED,

@@ -13,8 +13,8 @@ from service.config import CoreConfig, ModelConfig
 from slotline.cli.main import main
 from slotline.cli.options.core_options import CORE_GROUPS
 from slotline.cli.options.table import parse
+from slotline.cli.serve import core
 from slotline.cli.serve.core import CoreDisplay
-from slotline.cli.serve.serve import core
 
 # What the banner tells of a model file.
 FILE: Any = SimpleNamespace(path=Path("/models/tiny.gguf"), size_bytes=2048, n_ctx=1024)

@@ -13,9 +13,10 @@ from slotline.cli.options.core_options import CORE_GROUPS, core_config
 from slotline.cli.options.rest_options import rest_config
 from slotline.cli.options.serve_options import SERVE_GROUPS
 from slotline.cli.options.table import UsageError, parse
+from slotline.cli.serve import serve
 from slotline.cli.serve.model_file import check_model
 from slotline.cli.serve.private_directory import PrivateDirectory
-from slotline.cli.serve.serve import GrpcAddresses, serve
+from slotline.cli.serve.serve import GrpcAddresses
 from slotline.cli.serve.start_errors import StartError
 from tests.support.tiny_gguf import write_tiny_gguf
 

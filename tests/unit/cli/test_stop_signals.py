@@ -102,7 +102,7 @@ def test_the_same_request_may_come_again_a_moment_after_it_was_noticed(passed_s:
     program = (
         "import os, signal\n"
         "from types import SimpleNamespace\n"
-        "from slotline.cli import stop_signals\n"
+        "from slotline.cli.serve import stop_signals\n"
         f"stop_signals.time = SimpleNamespace(monotonic=iter((7.0, 7.0 + {passed_s})).__next__)\n"
         "signals = stop_signals.StopSignals()\n"
         "os.kill(os.getpid(), signal.SIGTERM)\n"

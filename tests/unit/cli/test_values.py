@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from service.config import KvOverride, LoraAdapter, SplitMode
-from slotline.cli.options.table import values
+from slotline.cli.options import values
 from slotline.cli.options.values import InvalidValue
 
 LONG_PATH = "/tmp/" + "x" * 200

@@ -14,7 +14,7 @@ import pytest
 
 from service.config import KvOverride, ModelConfig
 from service.errors import InvalidArgument
-from service.llama.files.open_files import open_files as files
+from service.llama.files import open_files as files
 from service.llama.files.preflight import ModelFileFacts, check_model_file
 from service.llama.load_errors import ModelLoadError
 from tests.support.tiny_gguf import TinyModel, write_tiny_gguf

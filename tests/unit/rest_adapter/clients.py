@@ -12,9 +12,9 @@ from werkzeug.test import TestResponse
 
 from rest_adapter.app import create_app
 from rest_adapter.config import RestConfig
-from rest_adapter.core import HEALTH, LIST_MODELS, LIST_SLOTS
+from rest_adapter.core.calls import HEALTH, LIST_MODELS, LIST_SLOTS
 from rest_adapter.errors import RpcFailure
-from rest_adapter.http_errors import is_openai_path
+from rest_adapter.http.http_errors import is_openai_path
 from slotline.v1.generation_pb2 import GenerateRequest
 from slotline.v1.model_pb2 import (
     SERVER_STATE_READY,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rest_adapter.core import TOKENIZE
-from rest_adapter.routes.table import ROUTES
+from rest_adapter.apis.routes import ROUTES
+from rest_adapter.core.calls import TOKENIZE
 from tests.support.memory_core import MemoryCore
 from tests.unit.rest_adapter.clients import READY, client_of, error_of, with_state
 

@@ -10,16 +10,16 @@ import gevent
 import pytest
 from flask import Flask
 
-from rest_adapter.api_keys import ApiKeys
-from rest_adapter.aside import SWITCH_INTERVAL_S, Aside
+from rest_adapter.apis.common.app_context import Site
+from rest_adapter.apis.common.jsonpieces import Bounds
+from rest_adapter.apis.common.limiter import Gate
+from rest_adapter.apis.common.reading import SMALL_BODY_BYTES, understood
 from rest_adapter.config import RestConfig
-from rest_adapter.core import GET_MODEL
-from rest_adapter.counts import ResponseCounts
+from rest_adapter.core.calls import GET_MODEL
 from rest_adapter.errors import InvalidBody, InvalidRequest
-from rest_adapter.routes.gate import Gate
-from rest_adapter.routes.reading import SMALL_BODY_BYTES, understood
-from rest_adapter.routes.site import Site
-from rest_adapter.translate.jsonpieces import Bounds
+from rest_adapter.http.aside import SWITCH_INTERVAL_S, Aside
+from rest_adapter.http.counts import ResponseCounts
+from rest_adapter.http.keys import ApiKeys
 from slotline.v1.model_pb2 import GetModelResponse, Model
 from tests.support.memory_core import MemoryCore
 from tests.unit.rest_adapter.clients import UNREACHABLE

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import gevent
 import pytest
 
-from rest_adapter.bridge import CAPACITY, Bridge, Mailbox
+from rest_adapter.core.bridge import CAPACITY, Bridge, Mailbox
 from rest_adapter.errors import StreamClosed
 
 WAIT_S = 20.0

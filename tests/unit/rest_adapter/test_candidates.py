@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from rest_adapter.apis.common.candidates import MAX_CANDIDATES
+from rest_adapter.apis.common.prompt import MAX_REPEATED_BYTES
+from rest_adapter.apis.native.completion.request import read_completion, read_infill
+from rest_adapter.apis.openai.chat.request import read_chat
+from rest_adapter.apis.openai.completions.request import read_text_completion
 from rest_adapter.errors import InvalidRequest
-from rest_adapter.translate.candidates import MAX_CANDIDATES
-from rest_adapter.translate.chat import read_chat
-from rest_adapter.translate.completion import read_completion, read_infill
-from rest_adapter.translate.prompt import MAX_REPEATED_BYTES
-from rest_adapter.translate.text_completion import read_text_completion
 from tests.unit.rest_adapter.clients import USER
 
 CHAT = {"messages": USER}

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rest_adapter.apis.openai.chat.request import ChatCall, read_chat
 from rest_adapter.errors import InvalidRequest
-from rest_adapter.translate.chat import ChatCall, read_chat
 from slotline.v1.generation_pb2 import OVERFLOW_REFUSE
 from slotline.v1.sampling_pb2 import LogitBias
 from tests.support.properties import untimed

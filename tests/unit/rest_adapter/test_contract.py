@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from rest_adapter import core
-from rest_adapter.core import GENERATE_PATH, UnaryMethod
+from rest_adapter.core import calls as core
+from rest_adapter.core.calls import GENERATE_PATH, UnaryMethod
 from slotline.v1 import inference_service_pb2, model_service_pb2
 from slotline.v1.generation_pb2 import GenerateRequest, GenerateResponse
 

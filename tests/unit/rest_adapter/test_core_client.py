@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 import warnings
 
-from rest_adapter.core import HEALTH
-from rest_adapter.core_client import CoreClient
+from rest_adapter.core.calls import HEALTH
+from rest_adapter.core.client import CoreClient
 from slotline.v1.model_pb2 import HealthRequest
 
 

@@ -8,10 +8,10 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug import Response
 
+from rest_adapter.apis.routes import ROUTES
 from rest_adapter.app import create_app
 from rest_adapter.config import RestConfig
-from rest_adapter.core import GET_METRICS, GET_MODEL, HEALTH, LIST_MODELS, LIST_SLOTS
-from rest_adapter.routes import ROUTES
+from rest_adapter.core.calls import GET_METRICS, GET_MODEL, HEALTH, LIST_MODELS, LIST_SLOTS
 from slotline.v1.model_pb2 import GetMetricsResponse, GetModelResponse, ListModelsResponse, ListSlotsResponse, Model
 from tests.support.memory_core import MemoryCore
 from tests.unit.rest_adapter.clients import READY, UNREACHABLE, answer, client_of, error_of

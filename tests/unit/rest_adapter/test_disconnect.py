@@ -9,8 +9,8 @@ import pytest
 from gevent import socket
 from gevent.event import Event
 
-from rest_adapter import disconnect
-from rest_adapter.disconnect import DisconnectWatch
+from rest_adapter.http import disconnect
+from rest_adapter.http.disconnect import DisconnectWatch
 
 WAIT_S = 10.0
 

@@ -12,14 +12,14 @@ from grpc import StatusCode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rest_adapter.errors import MISSING, UNSUPPORTED, InvalidRequest, RpcFailure
-from rest_adapter.translate.embedding import (
+from rest_adapter.apis.native.embedding.reply import Vectors, embedding_parts, openai_parts
+from rest_adapter.apis.native.embedding.request import (
     EmbeddingCall,
     in_json_terms,
     read_embedding,
     read_openai_embeddings,
 )
-from rest_adapter.translate.embedding_reply import Vectors, embedding_parts, openai_parts
+from rest_adapter.errors import MISSING, UNSUPPORTED, InvalidRequest, RpcFailure
 from slotline.v1.embedding_pb2 import Embedding, EmbedInput, EmbedRequest
 from slotline.v1.prompt_pb2 import PromptPart, PromptParts
 from slotline.v1.tokens_pb2 import TokenIds

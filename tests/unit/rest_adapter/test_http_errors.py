@@ -7,6 +7,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc import StatusCode
 from grpc.aio import AioRpcError, Metadata
 
+from rest_adapter.core.rpc_errors import rpc_failure
 from rest_adapter.errors import (
     MISSING,
     UNSUPPORTED,
@@ -19,8 +20,7 @@ from rest_adapter.errors import (
     RpcFailure,
     Unauthorized,
 )
-from rest_adapter.http_errors import http_error, is_openai_path
-from rest_adapter.rpc_errors import rpc_failure
+from rest_adapter.http.http_errors import http_error, is_openai_path
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rest_adapter.http_head import (
+from rest_adapter.http.head import (
     MAX_HEADERS,
     MAX_HEADERS_BYTES,
     MAX_LINE_BYTES,

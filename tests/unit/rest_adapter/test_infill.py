@@ -7,8 +7,8 @@ import json
 import pytest
 from grpc import StatusCode
 
+from rest_adapter.apis.native.completion.request import read_infill
 from rest_adapter.errors import RpcFailure
-from rest_adapter.translate.completion import read_infill
 from slotline.v1.generation_pb2 import OVERFLOW_TRUNCATE
 from slotline.v1.prompt_pb2 import PromptPart, PromptParts
 from slotline.v1.tokens_pb2 import TokenIds

@@ -8,9 +8,9 @@ import re
 import pytest
 from hypothesis import given
 
+from rest_adapter.apis.common.jsonpieces import Bounds, decode_in_pieces
+from rest_adapter.apis.common.jsontext import decode
 from rest_adapter.errors import InvalidBody, InvalidRequest
-from rest_adapter.translate.jsonpieces import Bounds, decode_in_pieces
-from rest_adapter.translate.jsontext import decode
 from tests.support.properties import untimed
 from tests.unit.rest_adapter.test_jsontext import JSON, NOT_JSON, READ
 

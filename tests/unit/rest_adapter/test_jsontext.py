@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rest_adapter.apis.common.jsontext import PIECE_BYTES, Encoded, decode, encode, encode_in_pieces, show
 from rest_adapter.errors import InvalidBody
-from rest_adapter.translate.jsontext import PIECE_BYTES, Encoded, decode, encode, encode_in_pieces, show
 from tests.support.properties import untimed
 
 JSON = st.recursive(

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from grpc import StatusCode
 
-from rest_adapter.api_keys import key_in, name_of_key
+from rest_adapter.apis.routes import ROUTES
 from rest_adapter.config import RestConfig
 from rest_adapter.errors import RpcFailure
-from rest_adapter.routes import ROUTES
+from rest_adapter.http.keys import key_in, name_of_key
 from slotline.v1.model_pb2 import SLOT_STATE_IDLE
 from tests.support.key_headers import PRESENTED
 from tests.support.memory_core import MemoryCore

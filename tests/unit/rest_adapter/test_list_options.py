@@ -4,9 +4,9 @@ import math
 
 import pytest
 
+from rest_adapter.apis.common.list_options import drop_unknown_ids, mentions_token_ids
+from rest_adapter.apis.common.options import apply_options
 from rest_adapter.errors import InvalidRequest
-from rest_adapter.translate.list_options import drop_unknown_ids, mentions_token_ids
-from rest_adapter.translate.options import apply_options
 from slotline.v1.generation_pb2 import GenerateRequest
 from slotline.v1.sampling_pb2 import (
     SAMPLER_TYPE_MIN_P,

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from rest_adapter import listener
+from rest_adapter.http import listener
 
 
 @pytest.mark.parametrize(

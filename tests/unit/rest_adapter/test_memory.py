@@ -9,7 +9,7 @@ import sys
 import pytest
 
 _PROGRAM = """
-from rest_adapter.memory import return_large_blocks
+from rest_adapter.http.memory import return_large_blocks
 
 def resident():
     with open("/proc/self/statm") as file:

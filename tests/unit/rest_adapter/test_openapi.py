@@ -13,8 +13,18 @@ import pytest
 from grpc import StatusCode
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 
+from rest_adapter.apis.common.jsontext import encode
+from rest_adapter.apis.common.options import OPTIONS
+from rest_adapter.apis.common.priority import priority_of
+from rest_adapter.apis.common.settings import generation_settings
+from rest_adapter.apis.native.completion.request import read_completion, read_infill
+from rest_adapter.apis.native.embedding.request import read_embedding, read_openai_embeddings
+from rest_adapter.apis.native.tokenization.request import read_detokenize, read_tokenize
+from rest_adapter.apis.openai.chat.request import read_chat
+from rest_adapter.apis.openai.completions.request import read_text_completion
+from rest_adapter.apis.routes import ROUTES
 from rest_adapter.config import RestConfig
-from rest_adapter.core import EMBED
+from rest_adapter.core.calls import EMBED
 from rest_adapter.errors import (
     AdapterError,
     Crowded,
@@ -28,21 +38,11 @@ from rest_adapter.errors import (
     RpcFailure,
     Unauthorized,
 )
-from rest_adapter.http_errors import http_error
+from rest_adapter.http.http_errors import http_error
 from rest_adapter.openapi import document
-from rest_adapter.openapi.errors import STATUSES
+from rest_adapter.openapi.error_answers import STATUSES
 from rest_adapter.openapi.operations import OPERATIONS
 from rest_adapter.openapi.options import MAX_SAMPLERS, MAX_STOP_TEXTS, native_options
-from rest_adapter.routes import ROUTES
-from rest_adapter.translate.chat import read_chat
-from rest_adapter.translate.completion import read_completion, read_infill
-from rest_adapter.translate.embedding import read_embedding, read_openai_embeddings
-from rest_adapter.translate.jsontext import encode
-from rest_adapter.translate.options import OPTIONS
-from rest_adapter.translate.priority import priority_of
-from rest_adapter.translate.settings import generation_settings
-from rest_adapter.translate.text_completion import read_text_completion
-from rest_adapter.translate.tokenization import read_detokenize, read_tokenize
 from service.api.convert.sampling import sampling_settings
 from service.api.convert.settings import default_settings
 from service.api.served_model import Limits

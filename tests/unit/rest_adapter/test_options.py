@@ -7,8 +7,8 @@ from google.protobuf.descriptor import Descriptor
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rest_adapter.apis.common.options import OPTIONS, apply_options, json_name, read_timeout_s
 from rest_adapter.errors import InvalidRequest
-from rest_adapter.translate.options import OPTIONS, apply_options, json_name, read_timeout_s
 from slotline.v1.generation_pb2 import GenerateRequest
 from tests.support.properties import untimed
 

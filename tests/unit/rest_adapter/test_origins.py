@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rest_adapter.origins import Asked, OriginRules, checked_host, checked_origin, is_loopback
+from rest_adapter.http.origins import Asked, OriginRules, checked_host, checked_origin, is_loopback
 
 HOST = "127.0.0.1:8080"
 

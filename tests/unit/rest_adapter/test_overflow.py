@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from rest_adapter.apis.native.completion.request import read_completion, read_infill
+from rest_adapter.apis.openai.chat.request import read_chat
+from rest_adapter.apis.openai.completions.request import read_text_completion
 from rest_adapter.errors import InvalidRequest
-from rest_adapter.translate.chat import read_chat
-from rest_adapter.translate.completion import read_completion, read_infill
-from rest_adapter.translate.text_completion import read_text_completion
 from slotline.v1.generation_pb2 import OVERFLOW_REFUSE, OVERFLOW_TRUNCATE, GenerateRequest
 
 Body = Mapping[str, object]

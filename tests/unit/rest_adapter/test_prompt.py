@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rest_adapter.apis.common.prompt import MAX_PROMPTS, Part, put_prompt, read_mixed, read_prompts
 from rest_adapter.errors import InvalidRequest
-from rest_adapter.translate.prompt import MAX_PROMPTS, Part, put_prompt, read_mixed, read_prompts
 from slotline.v1.generation_pb2 import GenerateRequest
 from tests.support.properties import untimed
 

@@ -9,8 +9,8 @@ import gevent
 import pytest
 from gevent import socket
 
-from rest_adapter.places import Place, Places
-from rest_adapter.request_body import Deadline, RequestBody, TooSlow
+from rest_adapter.http.body import Deadline, RequestBody, TooSlow
+from rest_adapter.http.places import Place, Places
 
 LATER_S = 20.0
 

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from grpc import StatusCode
 
 from rest_adapter.config import RestConfig
-from rest_adapter.core import EMBED, GET_MODEL
+from rest_adapter.core.calls import EMBED, GET_MODEL
 from rest_adapter.errors import RpcFailure
 from slotline.v1.embedding_pb2 import EmbedRequest, EmbedResponse
 from slotline.v1.model_pb2 import GetModelResponse, Limits, Model

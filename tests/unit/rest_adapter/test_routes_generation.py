@@ -11,7 +11,7 @@ import pytest
 from grpc import StatusCode
 
 from rest_adapter.config import RestConfig
-from rest_adapter.core import GET_MODEL
+from rest_adapter.core.calls import GET_MODEL
 from rest_adapter.errors import RpcFailure
 from slotline.v1.generation_pb2 import GenerateRequest
 from slotline.v1.model_pb2 import (

@@ -11,11 +11,11 @@ import pytest
 from werkzeug.routing import Map, Rule
 from werkzeug.test import TestResponse
 
+from rest_adapter.apis.common.app_context import RestOfPath
+from rest_adapter.apis.routes import ROUTES
 from rest_adapter.app import create_app
 from rest_adapter.config import RestConfig
-from rest_adapter.routes import ROUTES
-from rest_adapter.routes.page import page_files
-from rest_adapter.routes.site import RestOfPath
+from rest_adapter.files.page import page_files
 from tests.support.memory_core import MemoryCore
 from tests.unit.rest_adapter.clients import client_of, error_of
 

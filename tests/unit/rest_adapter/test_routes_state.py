@@ -13,9 +13,9 @@ from grpc import StatusCode
 from prometheus_client.parser import text_string_to_metric_families
 
 from rest_adapter.config import RestConfig
-from rest_adapter.core import DETOKENIZE, GET_METRICS, GET_MODEL, LIST_MODELS, LIST_SLOTS, TOKENIZE, UnaryMethod
-from rest_adapter.disconnect import SOCKET_KEY
+from rest_adapter.core.calls import DETOKENIZE, GET_METRICS, GET_MODEL, LIST_MODELS, LIST_SLOTS, TOKENIZE, UnaryMethod
 from rest_adapter.errors import RpcFailure, StreamClosed
+from rest_adapter.http.disconnect import SOCKET_KEY
 from slotline.v1.model_pb2 import (
     SERVER_STATE_FAILED,
     SERVER_STATE_LOADING,

@@ -11,11 +11,11 @@ import gevent
 import pytest
 from grpc import StatusCode
 
+from rest_adapter.apis.openai.completions.route import _ECHOES_AT_ONCE
 from rest_adapter.config import RestConfig
-from rest_adapter.core import DETOKENIZE
-from rest_adapter.disconnect import SOCKET_KEY
+from rest_adapter.core.calls import DETOKENIZE
 from rest_adapter.errors import RpcFailure, StreamClosed
-from rest_adapter.routes.text_completion import _ECHOES_AT_ONCE
+from rest_adapter.http.disconnect import SOCKET_KEY
 from slotline.v1.generation_pb2 import GenerateRequest
 from slotline.v1.tokenization_pb2 import DetokenizeRequest, DetokenizeResponse
 from tests.support.memory_core import Answer, MemoryCore

@@ -5,9 +5,9 @@ from grpc import StatusCode
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rest_adapter.apis.openai.completions.request import TextCompletionCall, in_json_terms, read_text_completion
 from rest_adapter.errors import InvalidRequest, RpcFailure
-from rest_adapter.http_errors import http_error
-from rest_adapter.translate.text_completion import TextCompletionCall, in_json_terms, read_text_completion
+from rest_adapter.http.http_errors import http_error
 from slotline.v1.generation_pb2 import OVERFLOW_REFUSE, GenerateRequest
 from slotline.v1.sampling_pb2 import LogitBias
 from tests.support.properties import untimed

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rest_adapter.translate.text_logprobs import TextLogprobs
+from rest_adapter.apis.openai.completions.logprobs import TextLogprobs
 from slotline.v1.tokens_pb2 import Token, TokenLogprob
 from tests.support.properties import untimed
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 from grpc import StatusCode
 
-from rest_adapter.core import DETOKENIZE, TOKENIZE
+from rest_adapter.apis.common.tokens import token_text
+from rest_adapter.apis.native.tokenization.request import read_detokenize, read_tokenize
+from rest_adapter.core.calls import DETOKENIZE, TOKENIZE
 from rest_adapter.errors import InvalidRequest, RpcFailure
-from rest_adapter.translate.tokenization import read_detokenize, read_tokenize
-from rest_adapter.translate.tokens import token_text
 from slotline.v1.prompt_pb2 import PromptPart, PromptParts
 from slotline.v1.tokenization_pb2 import DetokenizeRequest, TokenizeRequest
 from slotline.v1.tokens_pb2 import TokenIds

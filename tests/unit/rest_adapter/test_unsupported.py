@@ -7,13 +7,16 @@ from collections.abc import Callable, Mapping
 import pytest
 from grpc import StatusCode
 
+from rest_adapter.apis.common import unsupported
+from rest_adapter.apis.native.completion import request as completion
+from rest_adapter.apis.native.completion.request import read_completion, read_infill
+from rest_adapter.apis.native.tokenization.request import read_tokenize
+from rest_adapter.apis.openai.chat import request as chat
+from rest_adapter.apis.openai.chat.request import read_chat
+from rest_adapter.apis.openai.completions import request as text_completion
+from rest_adapter.apis.openai.completions.request import read_text_completion
 from rest_adapter.errors import UNSUPPORTED, InvalidRequest, RpcFailure
-from rest_adapter.http_errors import http_error
-from rest_adapter.translate import chat, completion, text_completion, unsupported
-from rest_adapter.translate.chat import read_chat
-from rest_adapter.translate.completion import read_completion, read_infill
-from rest_adapter.translate.text_completion import read_text_completion
-from rest_adapter.translate.tokenization import read_tokenize
+from rest_adapter.http.http_errors import http_error
 from slotline.v1.generation_pb2 import Choices, Constraint, GenerateRequest, JsonObject
 from tests.unit.rest_adapter.clients import USER
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rest_adapter.config import RestConfig
-from rest_adapter.core import DETOKENIZE
+from rest_adapter.core.calls import DETOKENIZE
 from slotline.v1.tokenization_pb2 import DetokenizeResponse
 from tests.support.memory_core import MemoryCore
 from tests.unit.rest_adapter.clients import answer, client_of
@@ -21,7 +21,7 @@ def _logged(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
     return [
         {"msg": record.getMessage(), **{key: vars(record).get(key) for key in ("path", "status", "body")}}
         for record in caplog.records
-        if record.name == "rest_adapter.verbose"
+        if record.name == "rest_adapter.http.verbose"
     ]
 
 

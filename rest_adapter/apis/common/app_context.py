@@ -1,0 +1,69 @@
+"""What every route gets, and what a route is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from flask import Response
+from werkzeug.routing import BaseConverter
+
+from rest_adapter.apis.common.limiter import Gate
+from rest_adapter.config import RestConfig
+from rest_adapter.core.calls import Core
+from rest_adapter.http.aside import Aside
+from rest_adapter.http.counts import ResponseCounts
+from rest_adapter.http.keys import ApiKeys
+
+Handler = Callable[["Site"], Response]
+
+
+class RestOfPath(BaseConverter):
+    """``<rest:name>`` in a route: all that is left of the path, slashes at its beginning included."""
+
+    regex = ".+"
+    part_isolating = False
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the routes of one application share.
+
+    Attributes:
+        routes: all of them.
+        may_change_system_prompt: whether those who may generate may replace the system prompt of all slots, too.
+        reading: where large bodies are read, one after the other.
+        writing: where large messages become JSON, one after the other.
+    """
+
+    core: Core
+    config: RestConfig
+    gate: Gate
+    counts: ResponseCounts
+    keys: ApiKeys
+    routes: tuple[Route, ...]
+    may_change_system_prompt: bool = False
+    reading: Aside = field(default_factory=Aside)
+    writing: Aside = field(default_factory=Aside)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A method, the paths that are equivalent, and the function that answers.
+
+    Attributes:
+        is_public: whether it answers without an API key, too.
+    """
+
+    method: str
+    paths: tuple[str, ...]
+    handler: Handler
+    is_public: bool = False
+
+    def bind(self, site: Site) -> Callable[..., Response]:
+        """The view function for Flask. Handlers read the variable parts of a path, if it has any, from the request."""
+
+        def view(**_: str) -> Response:
+            return self.handler(site)
+
+        return view

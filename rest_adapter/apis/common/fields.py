@@ -1,0 +1,77 @@
+"""Reading single JSON values, with the coercions that clients of the REST API rely on.
+
+An integer may be written as a float (cut off) or a boolean (1, 0), a number as an integer or a boolean. Everything else
+of another type is refused with the name of the field, the value and what is allowed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from rest_adapter.apis.common.jsontext import show
+from rest_adapter.errors import INVALID_TYPE, INVALID_VALUE, InvalidRequest
+
+INT32 = (-(2**31), 2**31 - 1)
+UINT32 = (0, 2**32 - 1)
+FLOAT32_MAX = 3.4028234663852886e38
+
+
+def read_int(name: str, value: object, bounds: tuple[int, int] = INT32) -> int:
+    """An integer within bounds, both included."""
+    low, high = bounds
+    number = int(value) if isinstance(value, float) and math.isfinite(value) else value
+    if isinstance(number, int) and low <= number <= high:
+        return int(number)
+    code = INVALID_VALUE if isinstance(value, int | float) else INVALID_TYPE
+    raise refusal(name, value, f"an integer from {low} to {high}", code)
+
+
+def read_float(name: str, value: object) -> float:
+    """A number that fits into a float32."""
+    # Compared before the conversion: an integer may be too large for any float.
+    if isinstance(value, int | float) and -FLOAT32_MAX <= value <= FLOAT32_MAX:
+        return float(value)
+    code = INVALID_VALUE if isinstance(value, int | float) else INVALID_TYPE
+    raise refusal(name, value, "a finite number", code)
+
+
+def read_bool(name: str, value: object) -> bool:
+    """True or false, and nothing that only looks like it."""
+    if isinstance(value, bool):
+        return value
+    raise refusal(name, value, "true or false", INVALID_TYPE)
+
+
+def read_str(name: str, value: object) -> str:
+    """A string."""
+    if isinstance(value, str):
+        return value
+    raise refusal(name, value, "a string", INVALID_TYPE)
+
+
+def read_list(name: str, value: object, of: str) -> Sequence[object]:
+    """An array; ``of`` says in words what it should hold."""
+    if isinstance(value, list):
+        return value
+    raise refusal(name, value, f"an array of {of}", INVALID_TYPE)
+
+
+def read_object(name: str, value: object) -> dict[str, object]:
+    """An object."""
+    if isinstance(value, dict):
+        return value
+    raise refusal(name, value, "an object", INVALID_TYPE)
+
+
+def read_token_id(name: str, value: object) -> int:
+    """A token id. Whether the vocabulary has it is for the core to say."""
+    is_whole = isinstance(value, float) and value.is_integer()
+    if (is_whole or isinstance(value, int)) and not isinstance(value, bool):
+        return read_int(name, value, UINT32)
+    raise refusal(name, value, "a token id, an integer of at least 0")
+
+
+def refusal(name: str, value: object, allowed: str, code: str = INVALID_VALUE) -> InvalidRequest:
+    """The error for a value that is not allowed."""
+    return InvalidRequest(name, f"{show(value)} is not {allowed}", code)

@@ -1,0 +1,163 @@
+"""What all generating routes do: start the calls, wait for the first one's acceptance, stream or collect."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from functools import partial
+
+from flask import Response, request
+
+from rest_adapter.apis.common.app_context import Site
+from rest_adapter.apis.common.candidates import candidates_per_token
+from rest_adapter.apis.common.jsontext import encode_in_pieces
+from rest_adapter.apis.common.limits import served_model, shorter
+from rest_adapter.apis.common.list_options import drop_unknown_ids, mentions_token_ids
+from rest_adapter.apis.common.outcome import unfinished
+from rest_adapter.apis.common.priority import HEADER as PRIORITY_HEADER
+from rest_adapter.apis.common.priority import priority_of
+from rest_adapter.apis.common.reading import SMALL_BODY_BYTES
+from rest_adapter.apis.common.sse import CONTENT_TYPE, EventStream, Heartbeat, Reply
+from rest_adapter.core.calls import ResponseStream
+from rest_adapter.errors import NotAllowed, RpcFailure
+from rest_adapter.http.aside import Aside
+from rest_adapter.http.disconnect import SOCKET_KEY, DisconnectWatch
+from rest_adapter.http.http_errors import is_openai_path
+from rest_adapter.http.responses import json_response, long_json_response
+from slotline.v1.generation_pb2 import GenerateRequest, GenerateResponse
+
+# For proxies that would collect events, and browsers that would keep the answer.
+_STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+
+# Each message takes milliseconds from so many probabilities per token on.
+HEAVY_CANDIDATES = 1024
+# Fewer ids than this are looked at in a few milliseconds.
+_FEW_IDS = 4096
+
+_Rename = Callable[[RpcFailure], RpcFailure]
+
+
+def answer_generation(
+    site: Site,
+    requests: Sequence[GenerateRequest],
+    make_reply: Callable[[], Reply],
+    *,
+    is_stream: bool,
+    timeout_s: float | None,
+    ping_s: float | None,
+    in_json_terms: _Rename = lambda failure: failure,
+    last: bytes = b"",
+) -> Response:
+    """Run the calls of one HTTP request and answer it.
+
+    Until the core accepts the first call, an error becomes the status of the answer; later, or once the client has
+    been sent a sign of life, an event of the stream.
+
+    Args:
+        requests: one per prompt, with the same options.
+        make_reply: makes what puts the messages into the form of the route; it may ask the core for what it needs.
+        is_stream: answer with events.
+        timeout_s: the client's limit on the whole generation; the adapter's own may be shorter.
+        ping_s: seconds of silence after which a stream gets a comment; None for never.
+        in_json_terms: lets a failure of one of the calls name the fields of the body.
+        last: bytes that end a stream without error.
+    """
+    if requests[0].HasField("system_prompt") and not site.may_change_system_prompt:
+        raise NotAllowed(
+            "system_prompt",
+            "is the prompt of everybody, and others than this machine reach this server without an API key; start it "
+            "with --api-key, with --allow-system-prompt, or with --host 127.0.0.1",
+        )
+    priority = priority_of(request.headers.getlist(PRIORITY_HEADER))
+    heartbeat = Heartbeat(ping_s)
+    with ExitStack() as cleanup:
+        cleanup.enter_context(site.gate.passage())
+        reply = make_reply()
+        _drop_unknown_ids(site, requests)
+        limit_s = shorter(timeout_s, site.config.request_timeout_s)
+        tenant = site.keys.tenant()
+        started = site.core.generate(requests, deadline_s=limit_s, priority=priority, tenant=tenant)
+        stream = _Renaming(started, in_json_terms)
+        cleanup.callback(stream.close)
+        cleanup.enter_context(DisconnectWatch(request.environ.get(SOCKET_KEY), stream.close))
+        per_token = candidates_per_token(requests[0])
+        aside = site.writing if per_token >= HEAVY_CANDIDATES else None
+        if not is_stream:
+            _collect(stream, reply, aside)
+            is_plain = per_token == 0 and not requests[0].output.prompt_logprobs
+            if is_plain and sum(map(GenerateRequest.ByteSize, requests)) <= SMALL_BODY_BYTES:
+                return json_response(reply.result())
+            return long_json_response(site.writing.run(lambda: list(encode_in_pieces(reply.result()))))
+        first = None
+        if not heartbeat.is_due(stream):
+            first = next(stream, None)
+            if first is None:
+                raise unfinished()
+        # From here on the body of the response cleans up.
+        body = EventStream(
+            first,
+            stream,
+            reply,
+            heartbeat,
+            aside=aside,
+            last=last,
+            is_openai=is_openai_path(request.path),
+            on_close=cleanup.pop_all().close,
+        )
+        return Response(body, content_type=CONTENT_TYPE, headers=_STREAM_HEADERS)
+
+
+def _collect(stream: ResponseStream, reply: Reply, aside: Aside | None) -> None:
+    """Feed all messages; where each takes long, beside the hub."""
+    for number, response in stream:
+        if aside is None:
+            _feed(reply, number, response)
+        else:
+            aside.run(partial(_feed, reply, number, response))
+
+
+def _feed(reply: Reply, number: int, response: GenerateResponse) -> None:
+    deque(reply.feed(number, response), maxlen=0)
+
+
+class _Renaming:
+    """A stream whose failures name the fields of the body, when they are the status and when they are an event."""
+
+    def __init__(self, stream: ResponseStream, in_json_terms: _Rename) -> None:
+        self._stream = stream
+        self._in_json_terms = in_json_terms
+
+    def __iter__(self) -> Iterator[tuple[int, GenerateResponse]]:
+        return self
+
+    def __next__(self) -> tuple[int, GenerateResponse]:
+        try:
+            return next(self._stream)
+        except RpcFailure as failure:
+            raise self._in_json_terms(failure) from failure
+
+    def wait(self, timeout_s: float) -> bool:
+        return self._stream.wait(timeout_s)
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def _drop_unknown_ids(site: Site, requests: Sequence[GenerateRequest]) -> None:
+    """Biases and penalties for tokens that do not exist are documented to be ignored; the core refuses them."""
+    # All requests of one body have the same options.
+    if not mentions_token_ids(requests[0]):
+        return
+    vocab_size = served_model(site.core).vocab_size
+    options = requests[0].sampling
+    n_ids = len(options.logit_bias) + len(options.penalty_prompt.token_ids.ids)
+
+    def drop() -> None:
+        for one in requests:
+            drop_unknown_ids(one, vocab_size)
+
+    if n_ids * len(requests) <= _FEW_IDS:
+        drop()
+    else:
+        site.reading.run(drop)

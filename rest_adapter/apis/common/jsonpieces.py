@@ -1,0 +1,196 @@
+"""Reading a large JSON text in small steps, with bounds on how much it may hold.
+
+``json.loads`` is one call into C, during which no other thread of the process runs: megabytes of small values take it
+seconds. Here each step of it is short, so that others can run in between if this runs in a thread of its own, and what
+there is too much of is refused where it begins to be too much, before the rest is looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from dataclasses import dataclass
+from json import JSONDecodeError
+
+from rest_adapter.apis.common.jsontext import HALVES, decoding, refuse_constant, text_of
+from rest_adapter.errors import InvalidBody, InvalidRequest
+
+# Numbers are most of what is in large arrays: read so many at once.
+_NUMBER = r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?(?:[eE][+-]?[0-9]{1,3})?"
+_RUN = re.compile(rf"(?:{_NUMBER}[ \t\n\r]{{0,8}},[ \t\n\r]{{0,8}}){{8,1024}}")
+_BLANKS = re.compile(r"[ \t\n\r]*")
+_DECODER = json.JSONDecoder(parse_constant=refuse_constant)
+_PATH_SHOWN = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much one body may hold.
+
+    Attributes:
+        max_entries: entries of one array or object.
+        max_numbers: numbers in all.
+        max_others: values in all that are not numbers, and keys.
+    """
+
+    max_entries: int = 1 << 16
+    max_numbers: int = 1 << 21
+    max_others: int = 1 << 18
+
+
+def decode_in_pieces(body: bytes, bounds: Bounds) -> object:
+    """The value of a JSON text, as ``jsontext.decode`` reads it.
+
+    Raises:
+        InvalidBody: the text is not JSON, as there, or holds more values than allowed.
+        InvalidRequest: an array or object has more entries than allowed; it is named.
+    """
+    with decoding():
+        return _Reader(text_of(body), bounds, has_halves=any(half in body for half in HALVES)).read()
+
+
+class _Reader:
+    """Reads one text from its beginning to its end, keeping what is open on a stack."""
+
+    def __init__(self, text: str, bounds: Bounds, *, has_halves: bool) -> None:
+        self._text = text
+        self._bounds = bounds
+        self._has_halves = has_halves
+        self._at = 0
+        self._n_numbers = self._n_others = 0
+        # Arrays and objects that are not closed yet, from the outermost, and the key that each object waits for.
+        self._open: list[list[object] | dict[str, object]] = []
+        self._keys: list[str] = []
+        self._max_depth = sys.getrecursionlimit()
+
+    def read(self) -> object:
+        """The value of the whole text."""
+        while True:
+            value, is_open = self._begin()
+            while not is_open:
+                if not self._open:
+                    self._skip()
+                    if self._at != len(self._text):
+                        raise JSONDecodeError("Extra data", self._text, self._at)
+                    return value
+                value, is_open = self._put(value)
+
+    def _begin(self) -> tuple[object, bool]:
+        """Begin the next value: itself, and whether it is an array or object whose entries are still to come."""
+        self._skip()
+        match self._text[self._at : self._at + 1]:
+            case "[":
+                return self._enter([], "]")
+            case "{":
+                return self._enter({}, "}")
+        value, self._at = _DECODER.raw_decode(self._text, self._at)
+        if isinstance(value, str):
+            self._check_halves(value)
+        self._count(value)
+        return value, False
+
+    def _enter(self, container: list[object] | dict[str, object], end: str) -> tuple[object, bool]:
+        self._count(container)
+        self._at += 1
+        self._skip()
+        if self._text[self._at : self._at + 1] == end:
+            self._at += 1
+            return container, False
+        if len(self._open) >= self._max_depth:
+            raise RecursionError
+        self._open.append(container)
+        if isinstance(container, dict):
+            self._read_key()
+        else:
+            self._read_run(container)
+        return container, True
+
+    def _put(self, value: object) -> tuple[object, bool]:
+        """Put a value where it belongs: what is then complete, and whether it still waits for more."""
+        container = self._open[-1]
+        if isinstance(container, dict):
+            container[self._keys.pop()] = value
+        else:
+            container.append(value)
+        self._check_entries(container)
+        self._skip()
+        mark = self._text[self._at : self._at + 1]
+        if mark == ",":
+            self._at += 1
+            if isinstance(container, dict):
+                self._skip()
+                self._read_key()
+            else:
+                self._skip()
+                self._read_run(container)
+            return container, True
+        if mark != ("}" if isinstance(container, dict) else "]"):
+            raise JSONDecodeError("Expecting ',' delimiter", self._text, self._at)
+        self._at += 1
+        self._open.pop()
+        return container, False
+
+    def _read_key(self) -> None:
+        if self._text[self._at : self._at + 1] != '"':
+            raise JSONDecodeError("Expecting property name enclosed in double quotes", self._text, self._at)
+        key, self._at = _DECODER.raw_decode(self._text, self._at)
+        self._check_halves(key)
+        self._count(key)
+        self._keys.append(key)
+        self._skip()
+        if self._text[self._at : self._at + 1] != ":":
+            raise JSONDecodeError("Expecting ':' delimiter", self._text, self._at)
+        self._at += 1
+
+    def _read_run(self, container: list[object]) -> None:
+        """Read numbers that stand one behind the other, up to the last comma among them."""
+        while run := _RUN.match(self._text, self._at):
+            numbers = f"[{run[0].rstrip()[:-1]}]"
+            try:
+                values = json.loads(numbers)
+            except JSONDecodeError:
+                # Found again, and its place told, number by number.
+                return
+            container.extend(values)
+            self._at = run.end()
+            self._n_numbers += len(values)
+            self._check_entries(container)
+            self._check_values()
+
+    def _count(self, value: object) -> None:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            self._n_numbers += 1
+        else:
+            self._n_others += 1
+        self._check_values()
+
+    def _check_values(self) -> None:
+        if self._n_numbers > self._bounds.max_numbers:
+            raise InvalidBody(f"the body holds more than {self._bounds.max_numbers} numbers; allowed are no more")
+        if self._n_others > self._bounds.max_others:
+            raise InvalidBody(
+                f"the body holds more than {self._bounds.max_others} keys and values that are not numbers; "
+                "allowed are no more"
+            )
+
+    def _check_entries(self, container: list[object] | dict[str, object]) -> None:
+        if len(container) > self._bounds.max_entries:
+            raise InvalidRequest(self._path(), f"has more than {self._bounds.max_entries} entries; allowed are no more")
+
+    def _check_halves(self, text: str) -> None:
+        if self._has_halves:
+            text.encode()
+
+    def _skip(self) -> None:
+        found = _BLANKS.match(self._text, self._at)
+        assert found is not None
+        self._at = found.end()
+
+    def _path(self) -> str:
+        """Where the array or object is that was last opened."""
+        keys, path = iter(self._keys), ""
+        for container in self._open[:-1]:
+            path += f"[{len(container)}]" if isinstance(container, list) else f".{next(keys)}"
+        path = path.removeprefix(".") or "body"
+        return path if len(path) <= _PATH_SHOWN else path[:_PATH_SHOWN] + "..."

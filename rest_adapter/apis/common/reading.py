@@ -1,0 +1,47 @@
+"""From the body of the current request to what a route makes of it, within the bounds on one body."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from rest_adapter.apis.common.app_context import Site
+from rest_adapter.apis.common.jsonpieces import Bounds, decode_in_pieces
+from rest_adapter.apis.common.jsontext import decode
+from rest_adapter.apis.common.limits import served_model
+from rest_adapter.errors import RpcFailure
+from rest_adapter.http.current_body import read_raw
+
+Call = TypeVar("Call")
+
+# Up to here a body is read at once, which takes milliseconds; it cannot hold more than the bounds allow.
+SMALL_BODY_BYTES = 2 * Bounds().max_entries
+# Prompts of token ids are cut to the context, and only ids at their ends count: this many times as much is plenty.
+_CONTEXTS = 16
+
+
+def understood(site: Site, read: Callable[[Mapping[str, object]], Call]) -> Call:
+    """What ``read`` makes of the body; JSON that is not an object acts as an object without keys.
+
+    Raises:
+        AdapterError: the body is not JSON, holds more than allowed, or ``read`` refuses it.
+        HTTPException: the body is too large, late, or compressed.
+    """
+    raw = read_raw()
+    if len(raw) <= SMALL_BODY_BYTES:
+        return read(_object(decode(raw)))
+    bounds = _bounds(site)
+    return site.reading.run(lambda: read(_object(decode_in_pieces(raw, bounds))))
+
+
+def _object(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _bounds(site: Site) -> Bounds:
+    least = Bounds().max_entries
+    try:
+        return Bounds(max_entries=max(least, _CONTEXTS * served_model(site.core).context_length))
+    except RpcFailure:
+        # Not there: whoever needs the core is told by the call itself.
+        return Bounds()

@@ -1,0 +1,150 @@
+"""Server-sent events: framing, and the body of a streamed answer."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import Protocol
+
+from rest_adapter.apis.common.jsontext import JsonObject, encode
+from rest_adapter.apis.common.outcome import unfinished
+from rest_adapter.core.calls import ResponseStream
+from rest_adapter.errors import AdapterError, StreamClosed
+from rest_adapter.http.aside import Aside
+from rest_adapter.http.http_errors import STREAM_FAILED, HttpError, http_error
+from slotline.v1.generation_pb2 import GenerateResponse
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "text/event-stream"
+# Without a charset some clients take the text for Latin-1.
+CONTENT_TYPE = f"{MEDIA_TYPE}; charset=utf-8"
+DONE = b"data: [DONE]\n\n"
+# A comment: readers skip it, proxies see that the answer is alive.
+PING = b": ping\n\n"
+
+
+class Reply(Protocol):
+    """Turns the messages of one request's calls into JSON."""
+
+    def feed(self, number: int, response: GenerateResponse) -> Iterator[JsonObject]:
+        """Take a message of call ``number`` and yield the stream events it makes."""
+
+    def closing_events(self) -> Iterator[JsonObject]:
+        """The stream events after the last message."""
+
+    def result(self) -> JsonObject:
+        """The answer without a stream, after the last message."""
+
+
+def event(data: object) -> bytes:
+    """One event as it goes over the wire."""
+    return b"data: " + encode(data) + b"\n\n"
+
+
+class Heartbeat:
+    """Waits for messages, but no longer than a client may go without a sign of life.
+
+    Args:
+        every_s: seconds that it may; None for as long as it takes.
+    """
+
+    def __init__(self, every_s: float | None) -> None:
+        self._every_s = every_s
+        self.beat()
+
+    def beat(self) -> None:
+        """Something goes to the client."""
+        self._last = time.monotonic()
+
+    def is_due(self, stream: ResponseStream) -> bool:
+        """Wait for the next message of a stream, or its end; whether a sign is due before it comes."""
+        if self._every_s is None:
+            return False
+        return not stream.wait(max(0.0, self._last + self._every_s - time.monotonic()))
+
+
+class EventStream:
+    """The body of a streamed answer. WSGI writes each item by itself, so each event is one HTTP chunk.
+
+    Args:
+        first: the message that has already been waited for; None if a sign of life was due before it came.
+        stream: the messages after it.
+        reply: makes events of messages.
+        heartbeat: says when the stream has been silent for too long.
+        aside: where messages are made into events that take long; None for those that do not.
+        last: bytes after the last event of a stream without error.
+        is_openai: whether an error has the OpenAI form.
+        on_close: cancels what still runs; called once, also if the client left before the first event.
+    """
+
+    def __init__(
+        self,
+        first: tuple[int, GenerateResponse] | None,
+        stream: ResponseStream,
+        reply: Reply,
+        heartbeat: Heartbeat,
+        *,
+        aside: Aside | None = None,
+        last: bytes,
+        is_openai: bool = False,
+        on_close: Callable[[], None],
+    ) -> None:
+        self._first = first
+        self._stream = stream
+        self._reply = reply
+        self._heartbeat = heartbeat
+        self._aside = aside
+        self._last = last
+        self._is_openai = is_openai
+        self._on_close = on_close
+        self._is_closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            for item in self._events():
+                self._heartbeat.beat()
+                yield item
+            if self._last:
+                yield self._last
+        except StreamClosed:
+            # Nobody reads any more.
+            return
+        except AdapterError as error:
+            yield self._error(http_error(error))
+        except Exception:
+            logger.exception("streaming an answer failed")
+            yield self._error(STREAM_FAILED)
+
+    def close(self) -> None:
+        """WSGI servers call this at the end, and when the client is gone."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._on_close()
+
+    def _events(self) -> Iterator[bytes]:
+        message = self._first
+        if message is None:
+            yield PING
+            message = yield from self._next_message()
+            if message is None:
+                raise unfinished()
+        while message is not None:
+            yield from self._of_message(*message)
+            message = yield from self._next_message()
+        for data in self._reply.closing_events():
+            yield event(data)
+
+    def _of_message(self, number: int, response: GenerateResponse) -> Iterable[bytes]:
+        events = map(event, self._reply.feed(number, response))
+        return events if self._aside is None else self._aside.run(lambda: list(events))
+
+    def _next_message(self) -> Generator[bytes, None, tuple[int, GenerateResponse] | None]:
+        """The next message, None at the end; yields comments until it comes."""
+        while self._heartbeat.is_due(self._stream):
+            yield PING
+        return next(self._stream, None)
+
+    def _error(self, error: HttpError) -> bytes:
+        return event(error.body(is_openai=self._is_openai))

@@ -1,0 +1,40 @@
+"""Names that vLLM and today's llama.cpp server have for what the contract can do, too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rest_adapter.apis.common.fields import UINT32, read_bool, read_float, read_int, read_list, read_token_id
+from rest_adapter.apis.common.jsontext import show
+from rest_adapter.errors import UNSUPPORTED, InvalidRequest
+from slotline.v1.generation_pb2 import GenerateRequest
+
+
+def apply_synonyms(request: GenerateRequest, body: Mapping[str, object]) -> None:
+    """Set what these fields say, after the options proper, which win where both mean the same.
+
+    Raises:
+        InvalidRequest: a field has a value that is not allowed.
+    """
+    if (value := body.get("min_tokens")) is not None:
+        request.stop.min_tokens = read_int("min_tokens", value, UINT32)
+    if (value := body.get("stop_token_ids")) is not None:
+        ids = read_list("stop_token_ids", value, "token ids")
+        request.stop.token_ids.extend(read_token_id(f"stop_token_ids[{i}]", token) for i, token in enumerate(ids))
+    if (value := body.get("include_stop_str_in_output")) is not None:
+        request.stop.include_match = read_bool("include_stop_str_in_output", value)
+    if (value := body.get("id_slot")) is not None:
+        slot = read_int("id_slot", value)
+        if slot >= 0 and not request.cache.HasField("slot_id"):
+            request.cache.slot_id = slot
+    if (value := body.get("repetition_penalty")) is not None:
+        _turn_off_penalty(request, read_float("repetition_penalty", value), value)
+
+
+def _turn_off_penalty(request: GenerateRequest, penalty: float, value: object) -> None:
+    """1 is off everywhere; other penalties are computed over other tokens here than there."""
+    if penalty != 1:
+        problem = f"{show(value)} is not supported; allowed is 1, or send repeat_penalty and repeat_last_n"
+        raise InvalidRequest("repetition_penalty", problem, UNSUPPORTED)
+    if not request.sampling.HasField("repeat_penalty"):
+        request.sampling.repeat_penalty = 1.0

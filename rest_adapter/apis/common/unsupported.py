@@ -1,0 +1,178 @@
+"""Fields that change what a caller gets and that nobody here obeys: refused by name, never dropped.
+
+They are those of the OpenAI API, of vLLM and of today's llama.cpp server. A value that changes nothing is taken. What
+is only a hint or for the records (``user``, ``metadata``, ``prediction``) is ignored, and so is what none of them has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from rest_adapter.apis.common.jsontext import show
+from rest_adapter.errors import UNSUPPORTED, InvalidRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Unsupported:
+    """A field that is refused.
+
+    Attributes:
+        name: key in the JSON body.
+        does: what it would do, to be read after "It would".
+        harmless: values that change nothing; null is always one.
+        most: numbers up to this one change nothing; None if no number does.
+        advice: what to do instead.
+    """
+
+    name: str
+    does: str
+    harmless: tuple[object, ...] = ()
+    most: float | None = None
+    advice: str = "leave it out"
+
+    def changes_nothing(self, value: object) -> bool:
+        """Whether an answer is the same with this value as without the field."""
+        if value is None or any(_is_same(value, one) for one in self.harmless):
+            return True
+        if self.most is None or isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        return value <= self.most
+
+
+def refuse_unsupported(body: Mapping[str, object], fields: Iterable[Unsupported]) -> None:
+    """Refuse a body that asks for what is not there.
+
+    Raises:
+        InvalidRequest: one of the fields has a value that would change the answer.
+    """
+    for field in fields:
+        value = body.get(field.name)
+        if not field.changes_nothing(value):
+            raise InvalidRequest(field.name, f"{show(value)} is not supported; {field.advice}", UNSUPPORTED)
+
+
+def _is_same(value: object, other: object) -> bool:
+    # True is 1 for Python, but not for JSON.
+    return isinstance(value, bool) == isinstance(other, bool) and value == other
+
+
+_SEND_GRAMMAR = "leave it out, or send a GBNF grammar as grammar"
+_CONSTRAINTS = (
+    Unsupported("json_schema", "constrain the text to a JSON Schema", advice=_SEND_GRAMMAR),
+    Unsupported("guided_json", "constrain the text to a JSON Schema", advice=_SEND_GRAMMAR),
+    Unsupported("guided_regex", "constrain the text to a regular expression", advice=_SEND_GRAMMAR),
+    Unsupported("regex", "constrain the text to a regular expression", advice=_SEND_GRAMMAR),
+    Unsupported("structural_tag", "constrain parts of the text", advice=_SEND_GRAMMAR),
+    Unsupported("grammar_lazy", "begin with the grammar later", (False,)),
+    Unsupported("grammar_triggers", "begin with the grammar later", ([],)),
+    Unsupported("preserved_tokens", "show control tokens in the text", ([],)),
+)
+_SAMPLING = (
+    Unsupported("xtc_probability", "leave out the most probable tokens by chance", most=0),
+    Unsupported("dry_multiplier", "make repeated sequences less probable", most=0),
+    Unsupported("top_n_sigma", "leave out tokens far below the best one", most=0),
+    Unsupported("adaptive_target", "sample with a target probability", most=-1),
+    Unsupported("use_beam_search", "search with beams", (False,)),
+    Unsupported("allowed_token_ids", "allow no other tokens", advice="leave it out, or send logit_bias"),
+    Unsupported("bad_words", "ban texts", ([],), advice="leave it out, or send logit_bias"),
+    Unsupported("logits_processors", "change the logits", ([],)),
+    Unsupported("lora", "scale LoRA adapters for this request", ([],)),
+    Unsupported("t_max_predict_ms", "limit the time of the answer", most=0, advice="leave it out, or send timeout_s"),
+    Unsupported("n_indent", "demand an indentation", most=0),
+    Unsupported("n_discard", "set how much a context shift discards", most=0),
+)
+_OUTPUT = (
+    Unsupported("skip_special_tokens", "show control tokens in the text", (True,)),
+    Unsupported("spaces_between_special_tokens", "join control tokens without blanks", (True,)),
+    Unsupported("return_tokens", "tell the token ids", (False,)),
+    Unsupported("return_token_ids", "tell the token ids", (False,)),
+    Unsupported("return_tokens_as_token_ids", "tell token ids instead of texts", (False,)),
+    Unsupported("return_progress", "tell how much of the prompt is evaluated", (False,)),
+    Unsupported("timings_per_token", "tell the times with every event", (False,)),
+    Unsupported(
+        "post_sampling_probs", "tell other probabilities", (False,), advice="leave it out; n_probs tells these"
+    ),
+    Unsupported("response_fields", "leave fields out of the answer", ([],)),
+)
+_PROMPT = (
+    Unsupported(
+        "truncate_prompt_tokens", "shorten the prompt to so many tokens", advice="leave it out, or send truncate"
+    ),
+)
+
+_PROMPT_LOGPROBS = Unsupported(
+    "prompt_logprobs",
+    "tell the log-probabilities of the prompt",
+    (False,),
+    advice="it is a field of /v1/completions; send the prompt there",
+)
+
+GENERATING: tuple[Unsupported, ...] = (*_CONSTRAINTS, *_SAMPLING, *_OUTPUT, *_PROMPT)
+"""What no route that generates obeys."""
+
+_EMPTY: tuple[object, ...] = ([], {}, "", False, 0)
+OPENAI: tuple[Unsupported, ...] = (
+    *GENERATING,
+    Unsupported("web_search_options", "search the web"),
+    Unsupported("modalities", "answer with other things than text", ([], ["text"]), advice='allowed is ["text"]'),
+)
+"""What neither OpenAI route that generates obeys, besides tools."""
+
+CHAT: tuple[Unsupported, ...] = (
+    *OPENAI,
+    Unsupported("chat_template", "render the messages in another way", advice="leave it out; --chat-template sets it"),
+    Unsupported("documents", "give texts to the template", ([],)),
+    Unsupported("add_special_tokens", "put the model's BOS in front of the rendered messages", (False,)),
+    Unsupported("echo", "repeat the last message", (False,)),
+    Unsupported("best_of", "choose among more answers than n", most=1),
+    _PROMPT_LOGPROBS,
+)
+"""What POST /v1/chat/completions does not obey."""
+
+TEXT: tuple[Unsupported, ...] = (
+    *OPENAI,
+    Unsupported("add_special_tokens", "leave out the model's BOS", (True,)),
+    Unsupported("prompt_embeds", "take vectors as the prompt"),
+)
+"""What POST /v1/completions does not obey."""
+
+NATIVE: tuple[Unsupported, ...] = (
+    *GENERATING,
+    Unsupported("response_format", "constrain the text", ({"type": "text"},), advice=_SEND_GRAMMAR),
+    Unsupported("n", "give several answers", most=1, advice="leave it out, or send several prompts"),
+    Unsupported("n_cmpl", "give several answers", most=1, advice="leave it out, or send several prompts"),
+    Unsupported("best_of", "choose among several answers", most=1),
+    Unsupported("logprobs", "tell log-probabilities", (False, 0), advice="send n_probs"),
+    Unsupported("top_logprobs", "tell log-probabilities", (False, 0), advice="send n_probs"),
+    Unsupported("echo", "repeat the prompt", (False,)),
+    _PROMPT_LOGPROBS,
+    Unsupported(
+        "messages",
+        "be a conversation",
+        _EMPTY,
+        advice="this route takes prompt; conversations are for /v1/chat/completions",
+    ),
+)
+"""What POST /completion does not obey."""
+
+INFILL: tuple[Unsupported, ...] = (*NATIVE, Unsupported("input_extra", "give more texts to the model", ([],)))
+"""What POST /infill does not obey."""
+
+EMBEDDING: tuple[Unsupported, ...] = (
+    Unsupported("truncate", "shorten inputs that do not fit; they are refused", (False,)),
+    Unsupported("truncate_prompt_tokens", "shorten inputs to so many tokens"),
+    Unsupported("normalize", "scale the vectors", (True,), advice="send embd_normalize"),
+    Unsupported("add_special_tokens", "leave out the tokens that the model wants around a text", (True,)),
+    Unsupported("messages", "be a conversation", _EMPTY),
+)
+"""What neither route for embeddings obeys."""
+
+NATIVE_EMBEDDING: tuple[Unsupported, ...] = (
+    *EMBEDDING,
+    Unsupported("encoding_format", "give the vectors in base64", ("float",), advice="send it to /v1/embeddings"),
+)
+"""What POST /embedding does not obey."""
+
+TOKENIZING: tuple[Unsupported, ...] = (Unsupported("with_pieces", "tell the text of each token", (False,)),)
+"""What POST /tokenize does not obey."""

@@ -1,0 +1,38 @@
+"""POST /completion and POST /infill."""
+
+from __future__ import annotations
+
+from flask import Response
+
+from rest_adapter.apis.common.app_context import Site
+from rest_adapter.apis.common.generation import answer_generation
+from rest_adapter.apis.common.reading import understood
+from rest_adapter.apis.native.completion.request import (
+    CompletionCall,
+    CompletionReply,
+    in_json_terms,
+    read_completion,
+    read_infill,
+)
+
+
+def complete(site: Site) -> Response:
+    """Continue one or several prompts, in the native form."""
+    return _answer(site, understood(site, read_completion))
+
+
+def infill(site: Site) -> Response:
+    """Fill the gap between a prefix and a suffix, in the native form."""
+    return _answer(site, understood(site, read_infill))
+
+
+def _answer(site: Site, call: CompletionCall) -> Response:
+    return answer_generation(
+        site,
+        call.requests,
+        lambda: CompletionReply(call, model=site.config.native_model),
+        is_stream=call.is_stream,
+        timeout_s=call.timeout_s,
+        ping_s=site.config.native_ping_s,
+        in_json_terms=lambda failure: in_json_terms(failure, call),
+    )

@@ -1,0 +1,1 @@
+"""POST /embedding and POST /v1/embeddings."""

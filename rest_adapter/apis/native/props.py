@@ -1,0 +1,47 @@
+"""GET /props: the default settings, the number of slots, the names of the system prompt; and facts about the server."""
+
+from __future__ import annotations
+
+from importlib import metadata
+
+from rest_adapter.apis.common.jsontext import JsonObject
+from rest_adapter.apis.common.settings import generation_settings
+from slotline.v1.model_pb2 import Model
+
+# Shown for a seed that each request gets anew.
+_RANDOM_SEED = -1
+
+
+def props_json(model: Model, *, name: str) -> JsonObject:
+    """The properties of a core that serves one model, which is called by ``name``."""
+    defaults = generation_settings(model.default_settings, model=name, is_stream=True)
+    return {
+        "assistant_name": model.system_prompt.assistant_name,
+        "default_generation_settings": defaults | {"seed": _RANDOM_SEED},
+        "total_slots": model.n_slots,
+        "user_name": model.system_prompt.anti_prompt,
+    }
+
+
+def server_json(model: Model, *, metrics: bool, slots: bool) -> JsonObject:
+    """What clients that show the server want to know besides, under the names of llama.cpp's later servers.
+
+    Args:
+        model: what is served.
+        metrics: whether GET /metrics is offered.
+        slots: whether GET /slots is offered.
+    """
+    return {
+        "build_info": f"slotline {_version()}",
+        "endpoint_metrics": metrics,
+        "endpoint_slots": slots,
+        "modalities": {"vision": model.capabilities.vision},
+        "n_ctx_train": model.training_context_length,
+    }
+
+
+def _version() -> str:
+    try:
+        return metadata.version("slotline")
+    except metadata.PackageNotFoundError:
+        return "(source tree, not installed)"

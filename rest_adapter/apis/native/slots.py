@@ -1,0 +1,93 @@
+"""GET /slots: what every slot does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rest_adapter.apis.common.jsontext import JsonObject
+from rest_adapter.apis.common.settings import generation_settings
+from slotline.v1.model_pb2 import SLOT_STATE_IDLE, Slot
+from slotline.v1.prompt_pb2 import ChatPrompt, PromptParts
+
+_NO_SEED_YET = 2**32 - 1
+
+
+def slots_json(slots: Iterable[Slot], *, model: str, shows_progress: bool = False) -> list[JsonObject]:
+    """The array of GET /slots.
+
+    Args:
+        slots: in order of their ids.
+        model: name of the model.
+        shows_progress: whether to count the tokens of the prompts.
+    """
+    return [_slot(slot, model) | (_progress(slot) if shows_progress else {}) for slot in slots]
+
+
+def is_idle(slot: Slot) -> bool:
+    """Whether a slot has no request."""
+    return slot.state == SLOT_STATE_IDLE
+
+
+def _slot(slot: Slot, model: str) -> JsonObject:
+    # The core always streams to the adapter; what the client asked the adapter for, it does not know.
+    shown = generation_settings(slot.settings, model=model, is_stream=True)
+    has_task = slot.HasField("task_id")
+    if not has_task:
+        shown["seed"] = _NO_SEED_YET
+    return shown | {
+        "id": slot.id,
+        "next_token": {
+            # A fresh slot has all its tokens before it.
+            "has_next_token": slot.has_next_token or not has_task,
+            "n_remain": slot.tokens_remaining if slot.HasField("tokens_remaining") else -1,
+            "num_tokens_predicted": slot.tokens_predicted,
+            "stopped_eos": slot.stopped_eos,
+            "stopped_limit": slot.stopped_limit,
+            "stopped_word": slot.stopped_word,
+            # Only kept for its clients: what callers wrote is not shown after the end.
+            "stopping_word": "",
+        },
+        "prompt": _prompt(slot),
+        "state": 0 if is_idle(slot) else 1,
+        "task_id": slot.task_id if has_task else -1,
+    }
+
+
+def _progress(slot: Slot) -> JsonObject:
+    return {
+        "n_cached_tokens": slot.cached_tokens,
+        "n_prompt_tokens": slot.prompt_tokens,
+        "n_prompt_tokens_processed": slot.prompt_tokens_done,
+    }
+
+
+def _prompt(slot: Slot) -> object:
+    match slot.WhichOneof("prompt"):
+        case "text":
+            return slot.text
+        case "token_ids":
+            return list(slot.token_ids.ids)
+        case "parts":
+            return _parts(slot.parts)
+        case "chat":
+            return _messages(slot.chat)
+        case "infill":
+            return ""
+        case _:
+            return None
+
+
+def _parts(parts: PromptParts) -> list[object]:
+    shown: list[object] = []
+    for part in parts.parts:
+        if part.WhichOneof("part") == "text":
+            shown.append(part.text)
+        else:
+            shown.extend(part.token_ids.ids)
+    return shown
+
+
+def _messages(chat: ChatPrompt) -> list[JsonObject]:
+    return [
+        {"content": "".join(part.text for part in message.content), "role": message.role} for message in chat.messages
+    ]

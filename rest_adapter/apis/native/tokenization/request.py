@@ -1,0 +1,74 @@
+"""POST /tokenize and POST /detokenize."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from rest_adapter.apis.common.fields import read_bool, read_list, read_token_id, refusal
+from rest_adapter.apis.common.jsontext import encode
+from rest_adapter.apis.common.prompt import put_parts, read_mixed
+from rest_adapter.apis.common.unsupported import TOKENIZING, refuse_unsupported
+from rest_adapter.errors import RpcFailure
+from slotline.v1.tokenization_pb2 import DetokenizeRequest, TokenizeRequest
+
+_STEP = 1024
+
+
+def read_tokenize(body: Mapping[str, object]) -> TokenizeRequest | None:
+    """The request for a body of POST /tokenize, None if there is nothing to tokenise.
+
+    Raises:
+        InvalidRequest: ``content`` is neither a string nor an array of strings and token ids, or an option has a value
+            that is not allowed.
+    """
+    refuse_unsupported(body, TOKENIZING)
+    request = TokenizeRequest(
+        add_special=_read_flag(body, "add_special", default=False),
+        parse_special=_read_flag(body, "parse_special", default=True),
+    )
+    content = body.get("content")
+    # The tokens that a model wants in front stand for no text, either.
+    if content is None or content == "" or content == []:
+        return None
+    if isinstance(content, str):
+        request.text = content
+    elif isinstance(content, list):
+        put_parts(request.parts, read_mixed("content", content))
+    else:
+        raise refusal("content", content, "a string or an array of strings and token ids")
+    return request
+
+
+def tokens_parts(ids: Sequence[int]) -> Iterator[bytes]:
+    """The answer of POST /tokenize as consecutive parts; a text may have millions of tokens."""
+    mark = b'{"tokens":['
+    for start in range(0, len(ids), _STEP):
+        yield mark + encode(list(ids[start : start + _STEP]))[1:-1]
+        mark = b","
+    yield b"]}" if ids else mark + b"]}"
+
+
+def read_detokenize(body: Mapping[str, object]) -> DetokenizeRequest:
+    """The request for a body of POST /detokenize.
+
+    Raises:
+        InvalidRequest: ``tokens`` is not an array of token ids.
+    """
+    tokens = body.get("tokens")
+    ids = [] if tokens is None else read_list("tokens", tokens, "token ids")
+    return DetokenizeRequest(ids=[read_token_id(f"tokens[{i}]", token) for i, token in enumerate(ids)])
+
+
+def _read_flag(body: Mapping[str, object], name: str, *, default: bool) -> bool:
+    value = body.get(name)
+    return default if value is None else read_bool(name, value)
+
+
+def in_json_terms(failure: RpcFailure) -> RpcFailure:
+    """A failure of Tokenize or Detokenize that names the fields of the body instead of those of the message."""
+    return failure.renamed(_json_path)
+
+
+def _json_path(path: str) -> str:
+    # Positions among the parts say nothing about positions in the array that they were made of.
+    return "tokens" + path.removeprefix("ids") if path.startswith("ids") else "content"

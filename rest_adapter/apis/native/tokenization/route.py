@@ -1,0 +1,54 @@
+"""POST /tokenize and POST /detokenize."""
+
+from __future__ import annotations
+
+from flask import Response, request
+
+from rest_adapter.apis.common.app_context import Site
+from rest_adapter.apis.common.jsontext import encode_in_pieces, joined
+from rest_adapter.apis.common.reading import understood
+from rest_adapter.apis.native.tokenization.request import in_json_terms, read_detokenize, read_tokenize, tokens_parts
+from rest_adapter.core.calls import DETOKENIZE, TOKENIZE, Request, UnaryMethod
+from rest_adapter.core.calls import Response as Answer
+from rest_adapter.errors import RpcFailure
+from rest_adapter.http.disconnect import SOCKET_KEY, DisconnectWatch
+from rest_adapter.http.responses import json_response, long_json_response
+
+# The largest body takes about 20 s to tokenise.
+_TIMEOUT_S = 120.0
+# So many tokens or characters are written in a few milliseconds.
+_FEW = 1 << 14
+
+
+def tokenize(site: Site) -> Response:
+    """The tokens of a text."""
+    asked = understood(site, read_tokenize)
+    if asked is None:
+        return json_response({"tokens": []})
+    ids = _call(site, TOKENIZE, asked).ids
+    if len(ids) <= _FEW:
+        return json_response({"tokens": list(ids)})
+    return long_json_response(site.writing.run(lambda: list(joined(tokens_parts(ids)))))
+
+
+def detokenize(site: Site) -> Response:
+    """The text of tokens."""
+    asked = understood(site, read_detokenize)
+    if not asked.ids:
+        return json_response({"content": ""})
+    text = _call(site, DETOKENIZE, asked).text
+    if len(text) <= _FEW:
+        return json_response({"content": text})
+    return long_json_response(site.writing.run(lambda: list(encode_in_pieces({"content": text}))))
+
+
+def _call(site: Site, method: UnaryMethod[Request, Answer], asked: Request) -> Answer:
+    """The core's answer, which a client that leaves puts an end to."""
+    pending = site.core.start(method, asked, timeout_s=_TIMEOUT_S)
+    try:
+        with DisconnectWatch(request.environ.get(SOCKET_KEY), pending.close):
+            return pending.wait()
+    except RpcFailure as failure:
+        raise in_json_terms(failure) from failure
+    finally:
+        pending.close()

@@ -1,0 +1,117 @@
+"""POST /v1/chat/completions: the core's messages in the OpenAI form, as chunks or as one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rest_adapter.apis.common.jsontext import JsonObject
+from rest_adapter.apis.common.outcome import check_finished
+from rest_adapter.apis.common.tokens import token_logprobs, token_probabilities
+from rest_adapter.apis.openai.chat.request import ChatCall
+from rest_adapter.apis.openai.choices import Choice, usage_json
+from rest_adapter.apis.openai.placed_tokens import PlacedTokens
+from slotline.v1.generation_pb2 import Delta, GenerateResponse
+from slotline.v1.tokens_pb2 import Token
+
+
+class ChatReply:
+    """Collects the core's messages for one body and puts them into the OpenAI form.
+
+    Args:
+        call: the body.
+        completion_id: the answer's id; all chunks carry it.
+        created: Unix time in seconds; all chunks carry it.
+    """
+
+    def __init__(self, call: ChatCall, *, completion_id: str, created: int) -> None:
+        self._call = call
+        self._model = call.model
+        self._id = completion_id
+        self._created = created
+        self._wants_probabilities = call.request.output.n_probs > 0
+        self._choices = [_ChatChoice(index) for index in range(call.n_choices)]
+
+    def feed(self, number: int, response: GenerateResponse) -> Iterator[JsonObject]:
+        """Take a message and yield the chunks it makes. ``number`` is that of the call, always 0.
+
+        Raises:
+            RpcFailure: the core ended a sequence before its time.
+        """
+        self._model = self._model or response.accepted.model
+        match response.WhichOneof("event"):
+            case "accepted" if self._call.is_stream:
+                for choice in self._choices:
+                    yield self._chunk(choice, {"role": "assistant"})
+            case "delta":
+                yield from self._take(response.delta)
+            case "finished":
+                check_finished(response.finished)
+                choice = self._choices[response.finished.index]
+                choice.finished = response.finished
+                if self._call.is_stream:
+                    yield self._chunk(choice, {}, choice.finish_reason())
+
+    def closing_events(self) -> Iterator[JsonObject]:
+        """The chunk after the last message: the usage, if it was asked for."""
+        usage = usage_json((self._choices,))
+        if self._call.includes_usage:
+            yield self._envelope("chat.completion.chunk") | {"choices": [], "usage": usage}
+
+    def result(self) -> JsonObject:
+        """The answer without a stream, after the last message."""
+        result = self._envelope("chat.completion") | {
+            "choices": [self._message(choice) for choice in self._choices],
+            "usage": usage_json((self._choices,)),
+        }
+        if self._wants_probabilities:
+            result["completion_probabilities"] = [entry for choice in self._choices for entry in choice.probabilities]
+        return result
+
+    def _take(self, delta: Delta) -> Iterator[JsonObject]:
+        choice = self._choices[delta.index]
+        for piece in delta.pieces:
+            if self._wants_probabilities:
+                choice.probabilities.extend(map(token_probabilities, piece.tokens))
+            choice.placed.add(piece.tokens, piece.text)
+            if not self._call.is_stream:
+                choice.texts.append(piece.text)
+            elif piece.text:
+                yield self._chunk(choice, {"content": piece.text})
+
+    def _message(self, choice: _ChatChoice) -> JsonObject:
+        return {
+            "finish_reason": choice.finish_reason(),
+            "index": choice.index,
+            "logprobs": _logprobs(choice.placed.take()) if self._call.wants_logprobs else None,
+            # Nothing here refuses to answer; clients read the field.
+            "message": {"content": "".join(choice.texts), "refusal": None, "role": "assistant"},
+        }
+
+    def _chunk(self, choice: _ChatChoice, delta: JsonObject, finish_reason: str | None = None) -> JsonObject:
+        entry: JsonObject = {"delta": delta, "finish_reason": finish_reason, "index": choice.index}
+        chunk = self._envelope("chat.completion.chunk") | {"choices": [entry]}
+        if self._call.includes_usage:
+            chunk["usage"] = None
+        # Tokens without text of their own travel with the next chunk.
+        if self._call.wants_logprobs:
+            placed = choice.placed.take()
+            entry["logprobs"] = _logprobs(placed) if placed else None
+        if self._wants_probabilities:
+            chunk["completion_probabilities"] = choice.probabilities.copy()
+        choice.probabilities.clear()
+        return chunk
+
+    def _envelope(self, kind: str) -> JsonObject:
+        return {"created": self._created, "id": self._id, "model": self._model, "object": kind}
+
+
+class _ChatChoice(Choice):
+    """What has come for one of the answers."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__(index)
+        self.placed = PlacedTokens()
+
+
+def _logprobs(placed: Sequence[tuple[int, Token]]) -> JsonObject:
+    return {"content": [token_logprobs(token) for _, token in placed]}

@@ -1,0 +1,207 @@
+"""POST /v1/chat/completions: from the OpenAI form to a request. ``chat_reply`` has the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rest_adapter.apis.common.candidates import bound_candidates
+from rest_adapter.apis.common.constraints import place_of_constraint, read_constraints, read_response_format
+from rest_adapter.apis.common.fields import read_bool, read_int, read_list, read_object, read_str, refusal
+from rest_adapter.apis.common.jsontext import encode, show
+from rest_adapter.apis.common.options import apply_options, read_timeout_s
+from rest_adapter.apis.common.overflow import read_overflow
+from rest_adapter.apis.common.synonyms import apply_synonyms
+from rest_adapter.apis.common.unsupported import CHAT, refuse_unsupported
+from rest_adapter.apis.openai.openai_options import (
+    read_flag,
+    read_include_usage,
+    read_max_tokens,
+    read_model,
+    read_n,
+    refuse_tools,
+    set_openai_defaults,
+)
+from rest_adapter.errors import INVALID_TYPE, MISSING, UNSUPPORTED, InvalidRequest, RpcFailure
+from slotline.v1.generation_pb2 import GenerateRequest
+from slotline.v1.prompt_pb2 import ChatMessage, ChatPrompt
+
+MAX_TOP_LOGPROBS = 20
+# Models that were tuned on this marker but do not declare it as an end of generation write it out as text.
+_CHATML_END = "<|im_end|>"
+# What a message may hold instead of text; without it the conversation would be another one.
+_OTHER_MESSAGES = ("function_call", "audio")
+# The assistant's content may be null, beside tool calls or a refusal.
+SPEAKERS_WITH_TEXT = ("system", "developer", "user")
+
+
+@dataclass(frozen=True, slots=True)
+class ChatCall:
+    """A body of POST /v1/chat/completions, understood.
+
+    Attributes:
+        model: the name that the client wrote, which answers repeat whatever is served; "" for that of the core.
+        is_stream: the answer is a stream of chunks.
+        includes_usage: the stream ends with a chunk that counts tokens.
+        wants_logprobs: tokens come with their log-probabilities.
+        n_choices: number of answers.
+        timeout_s: seconds that the whole generation may take, or None.
+        constraint_field: what a grammar or a choice came from.
+    """
+
+    request: GenerateRequest
+    model: str
+    is_stream: bool
+    includes_usage: bool
+    wants_logprobs: bool
+    n_choices: int
+    timeout_s: float | None
+    constraint_field: str
+
+
+def read_chat(body: Mapping[str, object], *, truncates: bool = False) -> ChatCall:
+    """Understand a body. Every option of /completion works here, too, but for the system prompt of all slots.
+
+    Args:
+        body: the JSON body.
+        truncates: shorten a conversation that does not fit, unless the body says otherwise.
+
+    Raises:
+        InvalidRequest: a field has a value that is not allowed, or asks for what is not supported.
+    """
+    refuse_tools(body)
+    refuse_unsupported(body, CHAT)
+    request = GenerateRequest()
+    read_overflow(request, body, truncates=truncates)
+    set_openai_defaults(request)
+    # The system message is part of the conversation; a key meant for the other routes is left out.
+    apply_options(request, {name: value for name, value in body.items() if name != "system_prompt"})
+    apply_synonyms(request, body)
+    read_max_tokens(request, body)
+    request.stop.texts.append(_CHATML_END)
+    n_choices = read_n(request, body)
+    constraint_field = read_constraints(request, body)
+    read_response_format(request, body.get("response_format"))
+    wants_logprobs = _read_logprobs(request, body)
+    bound_candidates(request)
+    _read_messages(request.chat, body.get("messages"))
+    request.chat.continue_final_message = _read_continue(request.chat, body)
+    _read_template_options(request.chat, body)
+    if "penalty_prompt" not in body:
+        _penalize_answer_only(request)
+    return ChatCall(
+        request=request,
+        model=read_model(body),
+        is_stream=read_flag(body, "stream"),
+        includes_usage=read_include_usage(body),
+        wants_logprobs=wants_logprobs,
+        n_choices=n_choices,
+        timeout_s=read_timeout_s(body),
+        constraint_field=constraint_field,
+    )
+
+
+def in_json_terms(failure: RpcFailure, call: ChatCall) -> RpcFailure:
+    """A failure of Generate that names the fields of the body: the prompt is what the messages become."""
+
+    def renamed(path: str) -> str:
+        return "messages" if path == "prompt" else place_of_constraint(path, call.constraint_field)
+
+    return failure.renamed(renamed)
+
+
+def _read_messages(chat: ChatPrompt, value: object) -> None:
+    messages = read_list("messages", value, "objects with role and content")
+    if not messages:
+        raise InvalidRequest("messages", "[] is empty; at least one message is needed")
+    for i, message in enumerate(messages):
+        name = f"messages[{i}]"
+        _read_message(chat.messages.add(), name, read_object(name, message))
+
+
+def _read_message(target: ChatMessage, name: str, message: dict[str, object]) -> None:
+    role, content = message.get("role"), message.get("content")
+    if role is None or role == "":
+        raise InvalidRequest(f"{name}.role", "is missing; send who speaks: system, user, assistant or tool", MISSING)
+    target.role = read_str(f"{name}.role", role)
+    if content is None and target.role in SPEAKERS_WITH_TEXT:
+        raise InvalidRequest(f"{name}.content", "is missing; send a string or an array of text parts", MISSING)
+    if isinstance(content, list):
+        for i, part in enumerate(content):
+            target.content.add(text=_read_text_part(f"{name}.content[{i}]", part, target.role))
+    elif content is not None:
+        target.content.add(text=_read_content(f"{name}.content", content))
+    if message.get("refusal") is not None:
+        target.content.add(text=read_str(f"{name}.refusal", message["refusal"]))
+    for key in _OTHER_MESSAGES:
+        if message.get(key):
+            raise InvalidRequest(f"{name}.{key}", "is not supported; leave it out", UNSUPPORTED)
+    if message.get("name") is not None:
+        target.name = read_str(f"{name}.name", message["name"])
+    if message.get("tool_call_id") is not None:
+        target.tool_call_id = read_str(f"{name}.tool_call_id", message["tool_call_id"])
+    if message.get("tool_calls"):
+        calls = read_list(f"{name}.tool_calls", message["tool_calls"], "tool calls")
+        target.tool_calls_json = encode(calls).decode()
+
+
+def _read_content(name: str, value: object) -> str:
+    if isinstance(value, str):
+        return value
+    raise refusal(name, value, "a string or an array of text parts", INVALID_TYPE)
+
+
+def _read_text_part(name: str, part: object, role: str) -> str:
+    """The text of a part; what the assistant refused with is the text of its turn, too."""
+    if isinstance(part, str):
+        return part
+    if not isinstance(part, dict):
+        raise refusal(name, part, 'a text part, {"type":"text","text":"..."}', INVALID_TYPE)
+    kinds = ("text", "refusal") if role == "assistant" else ("text",)
+    for kind in kinds:
+        if part.get("type") == kind:
+            return read_str(f"{name}.{kind}", part.get(kind))
+    raise refusal(f"{name}.type", part.get("type"), " or ".join(f'"{kind}"' for kind in kinds))
+
+
+def _read_continue(chat: ChatPrompt, body: Mapping[str, object]) -> bool:
+    name = "continue_final_message"
+    if not read_flag(body, name):
+        return False
+    last = chat.messages[-1]
+    if last.role != "assistant":
+        raise InvalidRequest(name, f"true needs a last message of the assistant; its role is {show(last.role)}")
+    if not _text(last):
+        raise InvalidRequest(name, "true needs a text to continue; the last message has none")
+    if last.HasField("tool_calls_json"):
+        raise InvalidRequest(name, "true is not allowed with tool calls in the last message")
+    return True
+
+
+def _read_template_options(chat: ChatPrompt, body: Mapping[str, object]) -> None:
+    if (value := body.get("add_generation_prompt")) is not None:
+        chat.add_generation_prompt = read_bool("add_generation_prompt", value)
+    if (value := body.get("chat_template_kwargs")) is not None:
+        chat.template_kwargs_json = encode(read_object("chat_template_kwargs", value)).decode()
+
+
+def _penalize_answer_only(request: GenerateRequest) -> None:
+    # The prompt holds the template's markers; a model whose end of turn is penalised does not end its turn.
+    history = request.sampling.penalty_prompt
+    if request.chat.continue_final_message:
+        history.text = _text(request.chat.messages[-1])
+    else:
+        history.token_ids.SetInParent()
+
+
+def _text(message: ChatMessage) -> str:
+    return "".join(part.text for part in message.content)
+
+
+def _read_logprobs(request: GenerateRequest, body: Mapping[str, object]) -> bool:
+    wants, top = read_flag(body, "logprobs"), body.get("top_logprobs")
+    if wants:
+        request.output.top_logprobs = 0 if top is None else read_int("top_logprobs", top, (0, MAX_TOP_LOGPROBS))
+    elif top:
+        raise refusal("top_logprobs", top, "allowed unless logprobs is true")
+    return wants

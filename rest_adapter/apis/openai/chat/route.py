@@ -1,0 +1,31 @@
+"""POST /v1/chat/completions."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+
+from flask import Response
+
+from rest_adapter.apis.common.app_context import Site
+from rest_adapter.apis.common.generation import answer_generation
+from rest_adapter.apis.common.reading import understood
+from rest_adapter.apis.common.sse import DONE
+from rest_adapter.apis.openai.chat.reply import ChatReply
+from rest_adapter.apis.openai.chat.request import in_json_terms, read_chat
+from rest_adapter.apis.openai.openai_ids import new_id
+
+
+def chat(site: Site) -> Response:
+    """Answer a conversation, in the OpenAI form."""
+    call = understood(site, partial(read_chat, truncates=site.config.openai_truncates))
+    return answer_generation(
+        site,
+        (call.request,),
+        lambda: ChatReply(call, completion_id=new_id("chatcmpl"), created=int(time.time())),
+        is_stream=call.is_stream,
+        timeout_s=call.timeout_s,
+        ping_s=site.config.openai_ping_s,
+        in_json_terms=lambda failure: in_json_terms(failure, call),
+        last=DONE if site.config.sse_done else b"",
+    )

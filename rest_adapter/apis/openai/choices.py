@@ -1,0 +1,68 @@
+"""The choices of an answer in the OpenAI form, while they grow, and the tokens that they took."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rest_adapter.apis.common.jsontext import Encoded, JsonObject
+from rest_adapter.apis.common.outcome import Outcome, unfinished
+from slotline.v1.generation_pb2 import Finished
+
+
+class Choice:
+    """What has come for one of the answers.
+
+    Args:
+        index: number of the choice in the answer.
+
+    Attributes:
+        texts: the pieces of text of an answer that is not streamed.
+        probabilities: the entries of ``completion_probabilities`` that have not been sent yet.
+        finished: how it ended, None until it has.
+    """
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.texts: list[str] = []
+        self.probabilities: list[Encoded] = []
+        self.finished: Finished | None = None
+
+    def end(self) -> Finished:
+        """How it ended.
+
+        Raises:
+            RpcFailure: it has not.
+        """
+        if self.finished is None:
+            raise unfinished()
+        return self.finished
+
+    def finish_reason(self) -> str:
+        """The word for how it ended."""
+        return "length" if Outcome.of(self.end()).is_limit else "stop"
+
+
+def usage_json(calls: Iterable[Sequence[Choice]]) -> JsonObject:
+    """The token counts of an answer, with what was left out of prompts that did not fit.
+
+    Args:
+        calls: the finished choices of each call to the core.
+    """
+    prompt = completion = cached = truncated = 0
+    for choices in calls:
+        ends = [choice.end() for choice in choices]
+        # The last Finished counts for all sequences of a call; they end in any order.
+        totals = next((end.usage for end in ends if end.HasField("usage")), None)
+        prompt += totals.prompt_tokens if totals else ends[0].tokens_evaluated
+        completion += totals.completion_tokens if totals else sum(end.tokens_predicted for end in ends)
+        cached += totals.cached_prompt_tokens if totals else 0
+        truncated += totals.truncated_prompt_tokens if totals else 0
+    details = {"cached_tokens": cached}
+    if truncated:
+        details["truncated_tokens"] = truncated
+    return {
+        "completion_tokens": completion,
+        "prompt_tokens": prompt,
+        "prompt_tokens_details": details,
+        "total_tokens": prompt + completion,
+    }

@@ -1,0 +1,63 @@
+"""Log-probabilities of a prompt: before those of each answer that repeats it, and as a list of their own."""
+
+from __future__ import annotations
+
+from codecs import getincrementaldecoder
+from collections.abc import Iterable
+
+from rest_adapter.apis.common.jsontext import JsonObject
+from rest_adapter.apis.common.tokens import token_text
+from rest_adapter.apis.openai.completions.logprobs import LogprobLists
+from slotline.v1.tokens_pb2 import Token
+
+
+class EchoedTokens:
+    """The tokens of a prompt as they come, and the parts of its text that they stand for.
+
+    What the model puts in front of a text, a BOS or a blank, takes no room in it.
+
+    Args:
+        echo: the text that answers repeat.
+    """
+
+    def __init__(self, echo: str) -> None:
+        self._echo = echo
+        self._decoder = getincrementaldecoder("utf-8")("replace")
+        self._end = 0
+
+    def take(self, tokens: Iterable[Token], *, is_last: bool) -> tuple[str, LogprobLists]:
+        """The text of the next tokens, and what there is to tell about them; the last ones take all text that is left.
+
+        A character that several tokens make up belongs to the last of them, and is the place of all.
+        """
+        lists, start = LogprobLists(), self._end
+        for token in tokens:
+            lists.add(token, self._end)
+            self._end += self._width(self._decoder.decode(token.piece))
+        if is_last:
+            self._end = len(self._echo)
+        return self._echo[start : self._end], lists
+
+    def _width(self, text: str) -> int:
+        """How many characters of the echo a token's text takes."""
+        if self._echo.startswith(text, self._end):
+            return len(text)
+        if self._end:
+            return min(len(text), len(self._echo) - self._end)
+        return len(text) - 1 if text[:1] == " " and self._echo.startswith(text[1:]) else 0
+
+
+def prompt_entry(token: Token) -> JsonObject | None:
+    """One entry of ``prompt_logprobs``: the most probable tokens and the prompt's own, by id; None for the first."""
+    if not token.HasField("logprob"):
+        return None
+    entry = {
+        str(candidate.id): {
+            "decoded_token": token_text(candidate.piece),
+            "logprob": candidate.logprob,
+            "rank": rank,
+        }
+        for rank, candidate in enumerate(token.top_logprobs, 1)
+    }
+    own = {"decoded_token": token_text(token.piece), "logprob": token.logprob, "rank": token.rank}
+    return entry | {str(token.id): own}

@@ -1,0 +1,206 @@
+"""POST /v1/completions: from the OpenAI form to requests. ``text_completion_reply`` has the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from rest_adapter.apis.common.candidates import bound_candidates
+from rest_adapter.apis.common.constraints import place_of_constraint, read_constraints, read_response_format
+from rest_adapter.apis.common.fields import read_int, read_str, refusal
+from rest_adapter.apis.common.options import apply_options, json_name, read_timeout_s
+from rest_adapter.apis.common.overflow import read_overflow
+from rest_adapter.apis.common.prompt import Part, Prompt, check_repeated, put_parts, read_prompts, requests_for
+from rest_adapter.apis.common.synonyms import apply_synonyms
+from rest_adapter.apis.common.unsupported import TEXT, refuse_unsupported
+from rest_adapter.apis.openai.openai_options import (
+    read_flag,
+    read_include_usage,
+    read_max_tokens,
+    read_model,
+    read_n,
+    refuse_tools,
+    set_openai_defaults,
+)
+from rest_adapter.errors import InvalidRequest, RpcFailure
+from slotline.v1.generation_pb2 import GenerateRequest
+
+# What the OpenAI API gives to those who do not say how much they want.
+DEFAULT_MAX_TOKENS = 16
+# As many as the core reports.
+MAX_LOGPROBS = 100
+MAX_PROMPT_LOGPROBS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class TextCompletionCall:
+    """A body of POST /v1/completions, understood.
+
+    Attributes:
+        requests: one per prompt.
+        prompts: the prompts, in the same order.
+        n_choices: number of answers to each prompt.
+        model: the name that the client wrote, which answers repeat whatever is served; "" for that of the core.
+        is_stream: the answer is a stream of chunks.
+        includes_usage: the stream ends with a chunk that counts tokens.
+        wants_logprobs: tokens come with their log-probabilities, and so do those of a prompt that is echoed.
+        wants_prompt_logprobs: each answer has the log-probabilities of its prompt beside it.
+        wants_echo: the text of the prompt comes before each answer.
+        timeout_s: seconds that the whole generation may take, or None.
+        constraint_field: what a grammar or a choice came from.
+    """
+
+    requests: tuple[GenerateRequest, ...]
+    prompts: tuple[Prompt, ...]
+    n_choices: int
+    model: str
+    is_stream: bool
+    includes_usage: bool
+    wants_logprobs: bool
+    wants_prompt_logprobs: bool
+    wants_echo: bool
+    timeout_s: float | None
+    constraint_field: str
+
+    @property
+    def scores_echo(self) -> bool:
+        """Whether the tokens of the prompt come before those of the answer."""
+        return self.wants_echo and self.wants_logprobs
+
+    def echoes(self) -> Iterator[tuple[Part, ...]]:
+        """What comes before the answers to each prompt: texts, and token ids to make texts of."""
+        for prompt in self.prompts:
+            yield prompt.parts if self.wants_echo else ()
+
+    def echoed_ids(self) -> list[tuple[Prompt, tuple[int, ...]]]:
+        """The token ids among the echoes in their order, each with its prompt."""
+        return [
+            (prompt, part)
+            for prompt, parts in zip(self.prompts, self.echoes(), strict=True)
+            for part in parts
+            if not isinstance(part, str)
+        ]
+
+
+def read_text_completion(body: Mapping[str, object], *, truncates: bool = False) -> TextCompletionCall:
+    """Understand a body. Every option of /completion works here, too.
+
+    Args:
+        body: the JSON body.
+        truncates: shorten prompts that do not fit, unless the body says otherwise.
+
+    Raises:
+        InvalidRequest: a field has a value that is not allowed, or asks for what is not supported.
+    """
+    refuse_tools(body)
+    refuse_unsupported(body, TEXT)
+    _refuse_chat(body)
+    prompts = read_prompts(body.get("prompt"))
+    template = GenerateRequest()
+    set_openai_defaults(template)
+    # ``logprobs`` is a number here, and goes where chat has ``top_logprobs``.
+    apply_options(template, body)
+    apply_synonyms(template, body)
+    read_max_tokens(template, body, DEFAULT_MAX_TOKENS)
+    read_overflow(template, body, truncates=truncates)
+    n_choices = read_n(template, body)
+    _check_best_of(body.get("best_of"), n_choices)
+    constraint_field = read_constraints(template, body)
+    read_response_format(template, body.get("response_format"))
+    wants_logprobs = _read_logprobs(template, body.get("logprobs"))
+    wants_echo = read_flag(body, "echo")
+    is_stream = read_flag(body, "stream")
+    suffix = body.get("suffix")
+    has_suffix = suffix is not None and read_str("suffix", suffix) != ""
+    if wants_echo and wants_logprobs:
+        if has_suffix:
+            raise InvalidRequest("echo", "true is not allowed together with logprobs and suffix; leave one of them out")
+        _score_prompt(template, "logprobs", body["logprobs"])
+    wants_prompt_logprobs = _read_prompt_logprobs(template, body, is_stream=is_stream)
+    bound_candidates(template, len(prompts.items), logprobs="logprobs")
+    requests = requests_for(template, prompts)
+    if has_suffix:
+        check_repeated(len(prompts.items), len(read_str("suffix", suffix).encode()))
+        for request, prompt in zip(requests, prompts.items, strict=True):
+            put_parts(request.infill.prefix, prompt.parts)
+            put_parts(request.infill.suffix, (read_str("suffix", suffix),))
+    return TextCompletionCall(
+        requests=requests,
+        prompts=prompts.items,
+        n_choices=n_choices,
+        model=read_model(body),
+        is_stream=is_stream,
+        includes_usage=read_include_usage(body),
+        wants_logprobs=wants_logprobs,
+        wants_prompt_logprobs=wants_prompt_logprobs,
+        wants_echo=wants_echo,
+        timeout_s=read_timeout_s(body),
+        constraint_field=constraint_field,
+    )
+
+
+def in_json_terms(failure: RpcFailure, call: TextCompletionCall) -> RpcFailure:
+    """A failure of Generate that names the fields of the body, and the prompt among several."""
+    prompt = call.prompts[failure.call]
+    about_prompt = "prompt_logprobs" if call.wants_prompt_logprobs else "logprobs"
+
+    def renamed(path: str) -> str:
+        return prompt.place(_json_path(place_of_constraint(path, call.constraint_field), about_prompt))
+
+    return failure.renamed(renamed)
+
+
+def _refuse_chat(body: Mapping[str, object]) -> None:
+    if body.get("messages"):
+        raise InvalidRequest("messages", "is not a field of this route; send prompt, or use /v1/chat/completions")
+    if body.get("top_logprobs"):
+        raise InvalidRequest("top_logprobs", "is not a field of this route; set logprobs to the number")
+
+
+def _check_best_of(value: object, n_choices: int) -> None:
+    if value is not None and read_int("best_of", value) != n_choices:
+        raise refusal("best_of", value, f"equal to n, {n_choices}; all answers that are made are given")
+
+
+def _read_logprobs(request: GenerateRequest, value: object) -> bool:
+    # False is how clients of chat say that they want none; true would be a number only by accident.
+    if value is None or value is False:
+        return False
+    if value is True:
+        raise refusal("logprobs", value, f"an integer from 0 to {MAX_LOGPROBS}")
+    request.output.top_logprobs = read_int("logprobs", value, (0, MAX_LOGPROBS))
+    return True
+
+
+def _read_prompt_logprobs(request: GenerateRequest, body: Mapping[str, object], *, is_stream: bool) -> bool:
+    value, logprobs = body.get("prompt_logprobs"), body.get("logprobs")
+    if value is None or value is False:
+        return False
+    if is_stream:
+        raise InvalidRequest("prompt_logprobs", "is not allowed in a stream; send echo and logprobs there")
+    _score_prompt(request, "prompt_logprobs", value)
+    if logprobs is not None and logprobs is not False and logprobs != value:
+        raise refusal("prompt_logprobs", value, f"{logprobs}, as many as logprobs")
+    return True
+
+
+def _score_prompt(request: GenerateRequest, name: str, value: object) -> None:
+    """Ask for the prompt's log-probabilities with so many candidates."""
+    if value is True:
+        raise refusal(name, value, f"an integer from 0 to {MAX_PROMPT_LOGPROBS}")
+    number = read_int(name, value)
+    if not 0 <= number <= MAX_PROMPT_LOGPROBS:
+        raise refusal(name, value, f"0 to {MAX_PROMPT_LOGPROBS}, for a prompt")
+    request.output.prompt_logprobs = True
+    request.output.top_logprobs = number
+
+
+def _json_path(path: str, about_prompt: str) -> str:
+    if path.startswith("infill.suffix"):
+        return "suffix"
+    # Positions among the parts say nothing about positions in the array that they were made of.
+    if path.startswith("infill"):
+        return "prompt"
+    if path == "output.prompt_logprobs":
+        return about_prompt
+    return "logprobs" if path == "output.top_logprobs" else json_name(path)

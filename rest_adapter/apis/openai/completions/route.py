@@ -1,0 +1,83 @@
+"""POST /v1/completions."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from functools import partial
+
+from flask import Response, request
+
+from rest_adapter.apis.common.app_context import Site
+from rest_adapter.apis.common.generation import answer_generation
+from rest_adapter.apis.common.prompt import Prompt
+from rest_adapter.apis.common.reading import understood
+from rest_adapter.apis.common.sse import DONE
+from rest_adapter.apis.openai.completions.reply import TextCompletionReply
+from rest_adapter.apis.openai.completions.request import TextCompletionCall, in_json_terms, read_text_completion
+from rest_adapter.apis.openai.openai_ids import new_id
+from rest_adapter.core.calls import DETOKENIZE, Core
+from rest_adapter.errors import RpcFailure
+from rest_adapter.http.disconnect import SOCKET_KEY, DisconnectWatch
+from slotline.v1.tokenization_pb2 import DetokenizeRequest
+
+_DETOKENIZE_TIMEOUT_S = 120.0
+# Echoes that are asked for at the same time; one body may hold thousands of prompts.
+_ECHOES_AT_ONCE = 32
+
+_PromptIds = tuple[Prompt, tuple[int, ...]]
+
+
+def complete_text(site: Site) -> Response:
+    """Continue one or several prompts, in the OpenAI form."""
+    call = understood(site, partial(read_text_completion, truncates=site.config.openai_truncates))
+
+    def make_reply() -> TextCompletionReply:
+        return TextCompletionReply(
+            call, _echoes(site.core, call), completion_id=new_id("cmpl"), created=int(time.time())
+        )
+
+    return answer_generation(
+        site,
+        call.requests,
+        make_reply,
+        is_stream=call.is_stream,
+        timeout_s=call.timeout_s,
+        ping_s=site.config.openai_ping_s,
+        in_json_terms=lambda failure: in_json_terms(failure, call),
+        last=DONE if site.config.sse_done else b"",
+    )
+
+
+def _echoes(core: Core, call: TextCompletionCall) -> list[str]:
+    """What comes before the answers to each prompt."""
+    ids = call.echoed_ids()
+    texts = iter(
+        text
+        for start in range(0, len(ids), _ECHOES_AT_ONCE)
+        for text in _texts(core, ids[start : start + _ECHOES_AT_ONCE])
+    )
+    return ["".join(part if isinstance(part, str) else next(texts) for part in parts) for parts in call.echoes()]
+
+
+def _texts(core: Core, ids: list[_PromptIds]) -> list[str]:
+    """The texts of token ids, all of them asked for side by side."""
+    with ExitStack() as cleanup:
+        pending = []
+        for _, tokens in ids:
+            message = DetokenizeRequest(ids=tokens, skip_special=False)
+            pending.append(core.start(DETOKENIZE, message, timeout_s=_DETOKENIZE_TIMEOUT_S))
+            cleanup.callback(pending[-1].close)
+
+        def abandon() -> None:
+            for answer in pending:
+                answer.close()
+
+        cleanup.enter_context(DisconnectWatch(request.environ.get(SOCKET_KEY), abandon))
+        texts = []
+        for (prompt, _), answer in zip(ids, pending, strict=True):
+            try:
+                texts.append(answer.wait().text)
+            except RpcFailure as failure:
+                raise failure.renamed(prompt.place_of_echo) from failure
+        return texts

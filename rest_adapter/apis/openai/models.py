@@ -1,0 +1,29 @@
+"""GET /v1/models, and one of them: the served models in the OpenAI form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import PurePath
+
+from rest_adapter.apis.common.jsontext import JsonObject
+from slotline.v1.model_pb2 import Model
+
+OWNER = "llamacpp"
+
+
+def models_json(models: Iterable[Model], *, now: int) -> JsonObject:
+    """The list of models. ``now``, Unix time in seconds, stands for their creation as it always has."""
+    return {"data": [model_json(model.name, now=now) for model in models], "object": "list"}
+
+
+def model_json(name: str, *, now: int) -> JsonObject:
+    """One model, as in the list."""
+    return {"created": now, "id": name, "object": "model", "owned_by": OWNER}
+
+
+def name_in_answers(asked: str) -> str:
+    """What answers call the model that a request names: the same, or "" for the name that the core tells.
+
+    Any name will do, for clients are set up for the names of other servers. Where a file lies is not repeated.
+    """
+    return "" if PurePath(asked).is_absolute() else asked

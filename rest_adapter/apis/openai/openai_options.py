@@ -1,0 +1,91 @@
+"""Fields that chat and text completions share in the OpenAI form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rest_adapter.apis.common.fields import read_bool, read_int, read_object, read_str, refusal
+from rest_adapter.apis.openai.models import name_in_answers
+from rest_adapter.errors import UNSUPPORTED, InvalidRequest
+from slotline.v1.generation_pb2 import GenerateRequest
+
+MAX_CHOICES = 128
+
+# What may be called, and what says whether it is.
+_TOOL_FIELDS = (("tools", "tool_choice"), ("functions", "function_call"))
+_LIMITS = ("max_completion_tokens", "max_tokens")
+
+
+def refuse_tools(body: Mapping[str, object]) -> None:
+    """Refuse tools, unless the body says that none may be called: then the answer is as without them.
+
+    Raises:
+        InvalidRequest: the body offers tools, or demands that one is called.
+    """
+    for tools, choice in _TOOL_FIELDS:
+        wanted = body.get(choice)
+        if body.get(tools) and wanted != "none":
+            raise InvalidRequest(tools, f'is not supported; leave it out, or send "none" as {choice}', UNSUPPORTED)
+        if wanted not in (None, "none", "auto"):
+            raise refusal(choice, wanted, '"none" or "auto"; tools are not supported', UNSUPPORTED)
+
+
+def set_openai_defaults(request: GenerateRequest) -> None:
+    """The sampling defaults that the OpenAI API defines; all others are the native ones."""
+    request.sampling.temperature = 1.0
+    request.sampling.top_p = 1.0
+
+
+def read_max_tokens(request: GenerateRequest, body: Mapping[str, object], default: int | None = None) -> None:
+    """The token limit; a negative one is none.
+
+    Args:
+        request: it has the native limit already.
+        body: the JSON body.
+        default: the limit if the body has none, not even the native one; None for no limit.
+    """
+    for name in _LIMITS:
+        value = body.get(name)
+        if value is not None:
+            limit = read_int(name, value)
+            if limit >= 0:
+                request.stop.max_tokens = limit
+            else:
+                request.stop.ClearField("max_tokens")
+            return
+    if default is not None and body.get("n_predict") is None:
+        request.stop.max_tokens = default
+
+
+def read_n(request: GenerateRequest, body: Mapping[str, object]) -> int:
+    """The number of answers per prompt."""
+    value = body.get("n")
+    n_choices = 1 if value is None else read_int("n", value, (1, MAX_CHOICES))
+    if n_choices > 1:
+        request.num_sequences = n_choices
+    return n_choices
+
+
+def read_model(body: Mapping[str, object]) -> str:
+    """What answers call the model: the name that the client wrote, "" for the one that the core tells."""
+    model = body.get("model")
+    return "" if model is None else name_in_answers(read_str("model", model))
+
+
+def read_include_usage(body: Mapping[str, object]) -> bool:
+    """Whether a stream ends with a chunk that counts tokens."""
+    value = body.get("stream_options")
+    if value is None:
+        return False
+    options = read_object("stream_options", value)
+    if read_flag(options, "continuous_usage_stats", "stream_options."):
+        raise InvalidRequest(
+            "stream_options.continuous_usage_stats", "true is not supported; allowed is include_usage", UNSUPPORTED
+        )
+    return read_flag(options, "include_usage", "stream_options.")
+
+
+def read_flag(fields: Mapping[str, object], name: str, prefix: str = "") -> bool:
+    """A boolean that is false if it is missing. ``prefix`` stands before its name in errors."""
+    value = fields.get(name)
+    return value is not None and read_bool(prefix + name, value)

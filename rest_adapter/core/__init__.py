@@ -1,0 +1,1 @@
+"""The core behind its gRPC address: calls, the way from gevent to asyncio and back, and failures."""

@@ -1,0 +1,275 @@
+"""The core behind its gRPC address: ``rest_adapter.core.calls.Core`` over grpc.aio."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+import grpc
+import grpc.aio
+
+from rest_adapter.core.bridge import Bridge, Mailbox
+from rest_adapter.core.calls import GENERATE_PATH, Request, Response, UnaryMethod
+from rest_adapter.core.rpc_errors import rpc_failure
+from rest_adapter.errors import RpcFailure, StreamClosed
+from slotline.v1.generation_pb2 import GenerateRequest, GenerateResponse
+
+logger = logging.getLogger(__name__)
+
+# Calls of one request that run at the same time. More prompts than this wait here, so that one client with hundreds
+# of prompts does not fill the core's queue.
+FAN_OUT = 32
+
+_CHANNEL_OPTIONS = (
+    # A restarted core is found again within this time, not after the default of up to two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 50),
+    ("grpc.max_reconnect_backoff_ms", 200),
+    # Two clients of one process must not share a broken connection.
+    ("grpc.use_local_subchannel_pool", 1),
+    # gRPC would send calls to another host through the proxy of http_proxy.
+    ("grpc.enable_http_proxy", 0),
+    # A core that hangs without closing its sockets is given up after about a minute; it takes pings 10 s apart.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    # Without it, an unanswered ping is waited for for a minute.
+    ("grpc.http2.ping_timeout_ms", 20_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    # The core limits prompts, the adapter limits bodies; an answer may be as long as it is.
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+)
+
+#: How the core is told a call's priority, ...
+_PRIORITY_KEY = "slotline-priority"
+#: ... and whose call it is.
+_TENANT_KEY = "slotline-tenant"
+
+_Metadata = tuple[tuple[str, str], ...]
+_Pair = tuple[int, GenerateResponse]
+#: Not the coroutine itself: a call that is closed before its turn comes would leave one that never ran.
+_Work = Callable[[], Coroutine[Any, Any, None]]
+Item = TypeVar("Item")
+
+
+class CoreClient:
+    """A core over gRPC.
+
+    Args:
+        target: ``host:port`` or ``unix:/path``. The core need not be up: calls fail with UNAVAILABLE until it is.
+        api_key: given to the core with every call, or None.
+    """
+
+    def __init__(self, target: str, *, api_key: str | None = None) -> None:
+        self._target = target
+        self._metadata: _Metadata = () if api_key is None else (("authorization", f"Bearer {api_key}"),)
+        self._bridge = Bridge()
+        self._calls: set[_Call[Any]] = set()
+        self._channel: grpc.aio.Channel
+        self._generate: grpc.aio.UnaryStreamMultiCallable[GenerateRequest, GenerateResponse]
+        # Whatever is submitted later runs later, so every call finds the channel.
+        self._bridge.submit(self._open_channel())
+
+    def generate(
+        self, requests: Sequence[GenerateRequest], *, deadline_s: float | None, priority: int = 0, tenant: str = ""
+    ) -> _Stream:
+        """Start one Generate call per request, as ``Core.generate`` says."""
+        mailbox: Mailbox[_Pair] = Mailbox(self._bridge)
+        metadata = self._metadata_of(tenant)
+        if priority:
+            metadata = (*metadata, (_PRIORITY_KEY, str(priority)))
+        work = partial(self._relay_all, requests, deadline_s, metadata, mailbox)
+        return _Stream(mailbox, self._submit(mailbox, work), self._calls)
+
+    def start(
+        self, method: UnaryMethod[Request, Response], request: Request, *, timeout_s: float | None, tenant: str = ""
+    ) -> _Pending[Response]:
+        """Start a call that may take long, so that it can be cancelled. ``timeout_s`` None for no limit."""
+        mailbox: Mailbox[Response] = Mailbox(self._bridge)
+        work = partial(self._relay_one, method, request, timeout_s, self._metadata_of(tenant), mailbox)
+        future = self._submit(mailbox, work)
+        return _Pending(mailbox, future, self._calls)
+
+    def unary(
+        self, method: UnaryMethod[Request, Response], request: Request, *, timeout_s: float, tenant: str = ""
+    ) -> Response:
+        """Call a method for a tenant and wait for its answer.
+
+        Raises:
+            RpcFailure: the call failed or took longer than ``timeout_s``.
+        """
+        return self.start(method, request, timeout_s=timeout_s, tenant=tenant).wait()
+
+    def end_calls(self, failure: RpcFailure) -> None:
+        """Cancel every running call; whoever waits for one gets the failure."""
+        for call in tuple(self._calls):
+            call.end(failure)
+
+    def close(self) -> None:
+        """Cancel everything and end the thread. Idempotent."""
+        self.end_calls(RpcFailure(grpc.StatusCode.UNAVAILABLE, "DRAINING", "the adapter is shutting down"))
+        self._bridge.close()
+
+    def _metadata_of(self, tenant: str) -> _Metadata:
+        return (*self._metadata, (_TENANT_KEY, tenant)) if tenant else self._metadata
+
+    def _submit(self, mailbox: Mailbox[Any], work: _Work) -> Future[None]:
+        return self._bridge.submit(_finishing(mailbox, work))
+
+    async def _open_channel(self) -> None:
+        # A channel belongs to the loop it was made in.
+        self._channel = grpc.aio.insecure_channel(self._target, options=_CHANNEL_OPTIONS)
+        self._generate = self._channel.unary_stream(
+            GENERATE_PATH,
+            request_serializer=GenerateRequest.SerializeToString,
+            response_deserializer=GenerateResponse.FromString,
+        )
+
+    async def _relay_one(
+        self,
+        method: UnaryMethod[Request, Response],
+        request: Request,
+        timeout_s: float | None,
+        metadata: _Metadata,
+        mailbox: Mailbox[Response],
+    ) -> None:
+        call = self._channel.unary_unary(
+            method.path,
+            request_serializer=method.request_type.SerializeToString,
+            response_deserializer=method.response_type.FromString,
+        )
+        try:
+            with _rpc_failures():
+                response = await call(request, timeout=timeout_s, metadata=metadata)
+        except RpcFailure as failure:
+            if timeout_s is not None and (failure.status, failure.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, ""):
+                # The limit is ours, not one of the client's.
+                message = f"the core did not answer within {timeout_s:g} s"
+                raise RpcFailure(failure.status, "", message) from failure
+            raise
+        await mailbox.put(response)
+
+    async def _relay_all(
+        self,
+        requests: Sequence[GenerateRequest],
+        deadline_s: float | None,
+        metadata: _Metadata,
+        mailbox: Mailbox[_Pair],
+    ) -> None:
+        end = None if deadline_s is None else asyncio.get_running_loop().time() + deadline_s
+        if len(requests) == 1:
+            await self._relay(0, requests[0], end, metadata, mailbox)
+            return
+        places = asyncio.Semaphore(FAN_OUT)
+
+        async def relay_in_turn(number: int, request: GenerateRequest) -> None:
+            async with places:
+                await self._relay(number, request, end, metadata, mailbox)
+
+        try:
+            # The group cancels the others when one fails.
+            async with asyncio.TaskGroup() as group:
+                for number, request in enumerate(requests):
+                    group.create_task(relay_in_turn(number, request))
+        except ExceptionGroup as group_error:
+            raise group_error.exceptions[0] from None
+
+    async def _relay(
+        self, number: int, request: GenerateRequest, end: float | None, metadata: _Metadata, mailbox: Mailbox[_Pair]
+    ) -> None:
+        timeout_s = None if end is None else max(0.0, end - asyncio.get_running_loop().time())
+        call = self._generate(request, timeout=timeout_s, metadata=metadata)
+        try:
+            with _rpc_failures():
+                async for message in call:
+                    await mailbox.put((number, message))
+        except RpcFailure as failure:
+            raise failure.of_call(number) from failure
+        finally:
+            call.cancel()
+
+
+class _Call(Generic[Item]):
+    """A running call that can be ended early.
+
+    Args:
+        mailbox: receives what it answers.
+        future: cancelling it cancels the call.
+        running: the calls to which it belongs until it has ended.
+    """
+
+    def __init__(self, mailbox: Mailbox[Item], future: Future[None], running: set[_Call[Any]]) -> None:
+        self._mailbox = mailbox
+        self._future = future
+        self._running = running
+        running.add(self)
+
+    def close(self) -> None:
+        self.end(None)
+
+    def end(self, failure: RpcFailure | None) -> None:
+        self._future.cancel()
+        self._mailbox.close(failure)
+        self._running.discard(self)
+
+
+class _Stream(_Call[_Pair]):
+    """What ``CoreClient.generate`` returns; see ``rest_adapter.core.calls.ResponseStream``."""
+
+    def __iter__(self) -> _Stream:
+        return self
+
+    def __next__(self) -> _Pair:
+        return next(self._mailbox)
+
+    def wait(self, timeout_s: float) -> bool:
+        return self._mailbox.wait(timeout_s)
+
+
+class _Pending(_Call[Item]):
+    """What ``CoreClient.start`` returns; see ``rest_adapter.core.calls.PendingAnswer``."""
+
+    def wait(self) -> Item:
+        try:
+            return next(self._mailbox)
+        finally:
+            self._running.discard(self)
+
+
+async def _finishing(mailbox: Mailbox[Any], work: _Work) -> None:
+    """Run the work and end the mailbox with its outcome, so that nobody waits for ever."""
+    outcome: Exception | None = None
+    try:
+        await work()
+    except asyncio.CancelledError:
+        outcome = StreamClosed()
+        raise
+    except RpcFailure as failure:
+        outcome = failure
+    except Exception:
+        logger.exception("call to the core failed")
+        outcome = RpcFailure(grpc.StatusCode.INTERNAL, "", "the adapter could not call the core")
+    finally:
+        mailbox.finish(outcome)
+
+
+@contextmanager
+def _rpc_failures() -> Iterator[None]:
+    """Turn the ways in which grpc.aio reports a failed call into ``RpcFailure``."""
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        if error.code() is grpc.StatusCode.UNAUTHENTICATED:
+            # Clients are not told about a key of ours.
+            logger.error("the core refuses this adapter's API key", extra={"reason": error.details()})
+        raise rpc_failure(error) from error
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        # Nobody cancelled us: this is how grpc.aio tells that the core ended the call with the status CANCELLED.
+        raise RpcFailure(grpc.StatusCode.CANCELLED, "", "the core cancelled the request") from error

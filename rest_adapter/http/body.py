@@ -1,0 +1,133 @@
+"""The body of a request on its way from the connection, within bounds of time."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import Any
+
+import gevent
+from gevent.pywsgi import Input
+
+from rest_adapter.http.places import Place
+
+# After an answer, what is left of the body is read for at most this long, so that the next request can follow.
+LINGER_S = 2.0
+# A chunked body is read in pieces, with a chance for others after each: within a chunk of this size, but across chunks
+# of fewer bytes, because chunks of a single byte cost so much that 4,096 of them would hold up all other connections.
+_PIECE = 4096
+_PIECE_ACROSS_CHUNKS = 256
+
+
+class TooSlow(TimeoutError):
+    """The client took longer for its request than allowed."""
+
+    def __init__(self) -> None:
+        super().__init__("the request did not come within the time allowed")
+
+
+class Deadline:
+    """A moment until which something must have happened.
+
+    Args:
+        timeout_s: seconds from now.
+    """
+
+    def __init__(self, timeout_s: float) -> None:
+        self._end_s = time.monotonic() + timeout_s
+
+    def limit(self) -> gevent.Timeout:
+        """A context that raises ``TooSlow`` in whoever waits in it at that moment."""
+        return gevent.Timeout(max(0.0, self._end_s - time.monotonic()), TooSlow())
+
+
+class RequestBody(Input):
+    """pywsgi's reader, but one that gives up on slow clients and says whether the connection can be used again.
+
+    Args:
+        reader: the connection's reader.
+        content_length: bytes of the body, None for none.
+        socket: where to write "100 Continue" to before the first read, or None.
+        chunked_input: whether the body comes in chunks.
+        deadline: when it must have come.
+        place: the connection's place, which is kept once the end of the body has been read.
+
+    Attributes:
+        is_broken: what is left of it, if anything, cannot be read.
+        is_done: nothing is left of the body; what follows is the next request.
+        is_late: the client was too slow.
+    """
+
+    def __init__(
+        self,
+        reader: Any,
+        content_length: int | None,
+        *,
+        socket: Any,
+        chunked_input: bool,
+        deadline: Deadline,
+        place: Place,
+    ) -> None:
+        super().__init__(reader, content_length, socket=socket, chunked_input=chunked_input)
+        self._deadline = deadline
+        self.is_broken = False
+        self.is_done = False
+        self.is_late = False
+        self._place = place
+        self._keep_place_at_end()
+
+    @property
+    def gave_way(self) -> bool:
+        """Whether it was cut off because somebody else needed the connection's place."""
+        return self.is_broken and self._place.gave_way
+
+    def read(self, length: int | None = None) -> bytes:
+        """Read up to ``length`` bytes, or all.
+
+        Raises:
+            OSError: the client left, was too slow, or its chunks are malformed.
+        """
+        if not self.chunked_input:
+            return self._read(length)
+        if length is not None and length >= 0:
+            return self._read(min(length, self._piece()))
+        pieces = bytearray()
+        while piece := self._read(self._piece()):
+            pieces += piece
+        return bytes(pieces)
+
+    def _piece(self) -> int:
+        return max(_PIECE_ACROSS_CHUNKS, min(_PIECE, self.chunk_length - self.position))
+
+    def _read(self, length: int | None) -> bytes:
+        try:
+            with self._deadline.limit():
+                data: bytes = super().read(length)
+            if self.chunked_input:
+                gevent.sleep(0)
+        except TimeoutError:
+            self.is_broken = self.is_late = True
+            raise
+        except OSError:
+            self.is_broken = True
+            raise
+        except ValueError as error:
+            # pywsgi's for a chunk without a size.
+            self.is_broken = True
+            raise OSError("a chunk is malformed") from error
+        self._keep_place_at_end()
+        return data
+
+    def _keep_place_at_end(self) -> None:
+        is_at_end = self.chunk_length == 0 if self.chunked_input else self.position >= (self.content_length or 0)
+        if is_at_end:
+            self._place.keep()
+
+    def _discard(self) -> None:
+        # pywsgi's hook after the answer. Who still waits for "100 Continue" may send the body or not: nobody can tell.
+        has_body = self.chunked_input or bool(self.content_length)
+        if self.is_broken or (has_body and self.socket is not None):
+            return
+        with suppress(TooSlow), Deadline(LINGER_S).limit():
+            super()._discard()  # type: ignore[misc]
+            self.is_done = True

@@ -1,0 +1,45 @@
+"""Reading the body of the current request."""
+
+from __future__ import annotations
+
+from flask import request
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge, RequestTimeout, UnsupportedMediaType
+
+from rest_adapter.apis.common.jsontext import show
+from rest_adapter.errors import Crowded, InvalidBody
+from rest_adapter.http.verbose import log_request_body
+
+
+def read_raw() -> bytes:
+    """The bytes of the body, which should be JSON.
+
+    The content type does not matter: clients of this API have always sent JSON under any.
+
+    Raises:
+        Crowded: the place of its connection was needed before all of it had come.
+        InvalidBody: not all of the body came.
+        RequestEntityTooLarge: it is larger than allowed.
+        RequestTimeout: it did not come in time.
+        UnsupportedMediaType: it is compressed.
+    """
+    coding = request.headers.get("Content-Encoding", "identity")
+    if coding.strip().lower() not in ("", "identity"):
+        raise UnsupportedMediaType(f"Content-Encoding: {show(coding)} is not supported; send the body uncompressed")
+    try:
+        raw = request.get_data(cache=False)
+        # Werkzeug stops reading chunks at the limit and does not say so.
+        is_cut_off = len(raw) == request.max_content_length and bool(request.environ["wsgi.input"].read(1))
+    except (ClientDisconnected, OSError):
+        # The first is what Werkzeug makes of everything that can happen while a body is being read.
+        source = request.environ["wsgi.input"]
+        if getattr(source, "gave_way", False):
+            raise Crowded from None
+        if getattr(source, "is_late", False):
+            raise RequestTimeout("the request did not come within the time that --timeout allows") from None
+        raise InvalidBody(
+            "the body ends before its Content-Length or its last chunk, or is not chunked correctly"
+        ) from None
+    if is_cut_off:
+        raise RequestEntityTooLarge
+    log_request_body(raw)
+    return raw

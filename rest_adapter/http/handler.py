@@ -1,0 +1,202 @@
+"""One HTTP connection: pywsgi's handler with our time limits, draining and access log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from contextlib import suppress
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from gevent import GreenletExit
+from gevent.pywsgi import WSGIHandler
+
+from rest_adapter.errors import Crowded
+from rest_adapter.http.body import Deadline, RequestBody, TooSlow
+from rest_adapter.http.cors import ADDRESS_KEY
+from rest_adapter.http.disconnect import SOCKET_KEY
+from rest_adapter.http.head import (
+    HeadersTooLarge,
+    LineTooLong,
+    MalformedHead,
+    authority_and_path,
+    check_request_line,
+    ends_connection,
+    read_fields,
+    read_request_line,
+)
+from rest_adapter.http.http_errors import ADAPTER_FAILED, http_error, late_headers, malformed_request
+from rest_adapter.http.places import Place
+from rest_adapter.http.responses import last_response
+
+if TYPE_CHECKING:
+    from rest_adapter.http.server import HttpServer
+
+logger = logging.getLogger(__name__)
+
+# A connection may wait this long for its next request.
+KEEP_ALIVE_S = 5.0
+# A connection that was accepted just before the server began to drain has this long to send its request.
+DRAINING_S = 0.5
+# Whoever is told why its connection ends has this long to take the words.
+LAST_ANSWER_S = 2.0
+# Polled by an editor plugin; a record per poll would bury the others.
+_UNLOGGED_PATHS = frozenset({"/v1/health"})
+# For pywsgi, which closes the connection if the request line is empty.
+_NONE, _SOME = "", "\n"
+
+
+class ConnectionHandler(WSGIHandler):
+    """Handles the requests of one connection, one after the other."""
+
+    server: HttpServer
+
+    def handle(self) -> None:
+        # pywsgi leaves the closing of the reader to the garbage collector, which may be long.
+        reader = self.rfile
+        self._place = Place(self.server.places, self.socket)
+        try:
+            super().handle()
+        except OSError as error:
+            # The client did not stay to be told what is wrong with its request.
+            logger.info("client gone", extra={"remote_addr": self._remote()[0], "reason": str(error)})
+        finally:
+            self._place.keep()
+            reader.close()
+
+    def handle_one_response(self) -> None:
+        super().handle_one_response()
+        if not self._body.is_done:
+            # What comes next would be the rest of a body.
+            self.close_connection = True
+
+    def read_requestline(self) -> str:
+        # Waits for the first byte only. What is wrong with the line itself is told like what is wrong with the headers.
+        self.socket.settimeout(DRAINING_S if self.server.is_draining else KEEP_ALIVE_S)
+        self._place.await_request()
+        if not self.rfile.peek(1) or self._place.gave_way:
+            return _NONE
+        self._place.begin_request()
+        self.socket.settimeout(self.server.io_timeout_s)
+        self._head_deadline = Deadline(self.server.header_timeout_s)
+        self._deadline = Deadline(self.server.io_timeout_s)
+        return _SOME
+
+    def read_request(self, raw_requestline: str) -> Any:
+        with self._head_deadline.limit():
+            line = read_request_line(self.rfile)
+        check_request_line(line)
+        is_read: Any = super().read_request(line)
+        self.close_connection = ends_connection(self.request_version, self.headers.get_all("Connection", []))
+        authority, self.path = authority_and_path(str(self.path))
+        if authority is not None:
+            del self.headers["Host"]
+            self.headers["Host"] = authority
+        return is_read
+
+    def MessageClass(self, rfile: Any, *_: Any) -> Any:
+        # pywsgi's name for what reads the headers.
+        with self._head_deadline.limit():
+            fields = read_fields(rfile)
+        headers = super().MessageClass(BytesIO())
+        for name, value in fields:
+            headers[name] = value
+        return headers
+
+    def get_environ(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environ()
+        environ[SOCKET_KEY] = self.socket
+        environ[ADDRESS_KEY] = self.socket.getsockname()[0]
+        is_asking = environ.get("HTTP_EXPECT", "").lower() == "100-continue"
+        self._body = self.wsgi_input = RequestBody(
+            self.rfile,
+            self.content_length,
+            socket=self.socket if is_asking else None,
+            chunked_input="Transfer-Encoding" in self.headers,
+            deadline=self._deadline,
+            place=self._place,
+        )
+        environ["wsgi.input"] = self._body
+        environ["wsgi.input_terminated"] = True
+        # Nothing is offered to upgrade to, and then a request for that is one as any other.
+        environ.pop("HTTP_UPGRADE", None)
+        return environ
+
+    def start_response(self, status: str, headers: Iterable[tuple[str, str]], exc_info: Any = None) -> Any:
+        headers = list(headers)
+        names = {name.lower() for name, _ in headers}
+        # For clients of old, who know no chunks, only the end of the connection ends an answer of unknown length.
+        is_endless = self.request_version == "HTTP/1.0" and "content-length" not in names
+        is_last = self.close_connection or self.server.is_draining or self._body.is_broken or is_endless
+        if is_last and "connection" not in names:
+            headers.append(("Connection", "close"))
+        return super().start_response(status, headers, exc_info)
+
+    def handle_error(self, t: type[BaseException] | None, v: BaseException | None, tb: Any) -> None:
+        if isinstance(v, TimeoutError):
+            logger.warning("client too slow", extra={"remote_addr": self._remote()[0]})
+            self.close_connection = True
+            return
+        super().handle_error(t, v, tb)
+
+    def _handle_client_error(self, ex: BaseException) -> tuple[str, bytes] | None:
+        # pywsgi's hook for what goes wrong before a request is complete; None closes without an answer.
+        address = self._remote()[0]
+        self.socket.settimeout(LAST_ANSWER_S)
+        if isinstance(ex, OSError):
+            logger.info("incomplete request", extra={"remote_addr": address, "reason": str(ex)})
+            if self._place.gave_way:
+                return last_response(http_error(Crowded()))
+            return last_response(late_headers(self.server.header_timeout_s)) if isinstance(ex, TooSlow) else None
+        logger.warning("malformed request", extra={"remote_addr": address, "reason": _reason(ex)})
+        return last_response(malformed_request(ex))
+
+    def _send_error_response_if_possible(self, error_code: int) -> None:
+        # pywsgi's own answers are not JSON. This is the last resort, for what went wrong outside of the application.
+        self.close_connection = True
+        if not self.response_length:
+            with suppress(OSError):
+                self.socket.sendall(last_response(ADAPTER_FAILED)[1])
+
+    def _log_error(self, t: type[BaseException], v: BaseException, tb: Any) -> None:
+        # GreenletExit is our own doing: the drain time was over.
+        if not issubclass(t, GreenletExit):
+            logger.error("request failed", exc_info=(t, v, tb))
+
+    def log_request(self) -> None:
+        # Not the query, which is for the route alone: clients have put keys and texts there.
+        path = (self.path or "").partition("?")[0]
+        if path in _UNLOGGED_PATHS:
+            return
+        address, port = self._remote()
+        logger.info(
+            "request",
+            extra={
+                "remote_addr": address,
+                "remote_port": port,
+                "method": self.command,
+                "path": path,
+                "status": self._status_code(),
+                "milliseconds": round(1000 * (self.time_finish - self.time_start), 1),
+            },
+        )
+
+    def _status_code(self) -> int:
+        # A refused request line leaves a status without a code; an answer that could not be sent, a negated code.
+        if isinstance(self.status, str) and self.status.isdigit():
+            return int(self.status)
+        return abs(self.code or 0)
+
+    def _remote(self) -> tuple[str, int]:
+        return str(self.client_address[0]), int(self.client_address[1])
+
+
+def _reason(error: BaseException) -> str:
+    """What is wrong with a request, without anything that the client sent."""
+    match error:
+        case MalformedHead():
+            return error.summary
+        case LineTooLong() | HeadersTooLarge():
+            return str(error)
+        case _:
+            return type(error).__name__

@@ -1,0 +1,225 @@
+"""The one table from errors to HTTP: status, type, and the JSON body in the form that a route has.
+
+Native routes answer ``{"error": {"code": STATUS, "message", "type"}}``, OpenAI routes
+``{"error": {"code": WORD or null, "message", "param": FIELD or null, "type"}}``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from grpc import StatusCode
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+
+from rest_adapter.apis.common.options import json_name
+from rest_adapter.errors import (
+    INVALID_VALUE,
+    UNSUPPORTED,
+    AdapterError,
+    Crowded,
+    ForeignOrigin,
+    InvalidRequest,
+    Misdirected,
+    NotAllowed,
+    NotOffered,
+    Overloaded,
+    RpcFailure,
+    Unauthorized,
+)
+from rest_adapter.http.head import HeadersTooLarge, LineTooLong
+
+# How much of a reason is repeated to a client; it may quote what the client sent.
+_REASON_SHOWN = 400
+
+
+@dataclass(frozen=True, slots=True)
+class HttpError:
+    """An error as HTTP tells it.
+
+    Attributes:
+        type: word for machines.
+        extra: further integers of the error object.
+        retry_after_s: value of the ``Retry-After`` header, or None.
+        code: what the OpenAI API calls this error, None if it has no word for it.
+        param: the field of the body that is wrong, None if none is.
+        headers: further headers of the answer.
+    """
+
+    status: int
+    type: str
+    message: str
+    extra: Mapping[str, int] = field(default_factory=dict)
+    retry_after_s: int | None = None
+    code: str | None = None
+    param: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def body(self, *, is_openai: bool = False) -> dict[str, object]:
+        """The JSON body; inside a stream, the data of the error event. ``is_openai`` chooses the form."""
+        error: dict[str, object] = {"code": self.status, "message": self.message, "type": self.type, **self.extra}
+        if is_openai:
+            error |= {"code": self.code, "param": self.param}
+        return {"error": error}
+
+
+def is_openai_path(path: str) -> bool:
+    """Whether errors of a path have the OpenAI form: of all paths under /v1, and of their names without it.
+
+    ``/completions`` and ``/embeddings`` are native routes.
+    """
+    return path.startswith(("/v1/", "/models/")) or path in ("/v1", "/models", "/chat/completions")
+
+
+CLIENT_GONE = HttpError(
+    499,
+    "client_closed_request",
+    "the client has closed its side of the connection, and counts as gone",
+    headers={"Connection": "close"},
+)
+"""For the access log, and for clients that close their sending side alone."""
+
+ADAPTER_FAILED = HttpError(500, "server_error", "the adapter failed to answer; its log has the reason")
+"""What is told of faults of the adapter itself."""
+
+STREAM_FAILED = HttpError(500, "server_error", "the adapter failed to write the answer")
+"""The same in a stream that has begun."""
+
+
+def malformed_request(reason: BaseException) -> HttpError:
+    """What is told of a request that is none, or whose head is too long."""
+    match reason:
+        case LineTooLong():
+            return HttpError(414, "invalid_request_error", str(reason))
+        case HeadersTooLarge():
+            return HttpError(431, "invalid_request_error", str(reason))
+        case _:
+            message = f"this is not an HTTP/1.1 request: {str(reason)[:_REASON_SHOWN]}"
+            return HttpError(400, "invalid_request_error", message)
+
+
+def late_headers(timeout_s: float) -> HttpError:
+    """What is told of a request whose headers did not end in time."""
+    message = f"the headers did not come within the {timeout_s:g} seconds that --header-timeout and --timeout allow"
+    return HttpError(408, "invalid_request_error", message)
+
+
+def routing_error(error: HTTPException, where: str, *, max_body_bytes: int) -> HttpError:
+    """How HTTP tells what is wrong with a request whatever its route does.
+
+    Args:
+        error: what Werkzeug found, or ``body.read_body``.
+        where: method and path.
+        max_body_bytes: largest body that is taken.
+    """
+    match error:
+        case MethodNotAllowed():
+            allowed = ", ".join(sorted({*(error.valid_methods or ()), "OPTIONS"}))
+            message = f"{where}: this path takes {allowed}"
+            headers = {"Allow": allowed}
+            return HttpError(405, "invalid_request_error", message, code="method_not_supported", headers=headers)
+        case RequestEntityTooLarge():
+            message = f"{where}: the body is larger than the {max_body_bytes} bytes allowed"
+            # What is left of the body need not be read.
+            return HttpError(413, "invalid_request_error", message, headers={"Connection": "close"})
+        case _ if error.code == 404:
+            return HttpError(404, "not_found_error", f"{where}: there is no such path", code="unknown_url")
+        case _:
+            status = error.code or 500
+            kind = "invalid_request_error" if status < 500 else "server_error"
+            return HttpError(status, kind, f"{where}: {error.description or error.name}")
+
+
+def http_error(error: AdapterError) -> HttpError:
+    """How HTTP tells an error."""
+    match error:
+        case RpcFailure():
+            return _http_error_of_rpc(error)
+        case Unauthorized():
+            return HttpError(401, "authentication_error", error.message, code="invalid_api_key")
+        case ForeignOrigin():
+            return HttpError(403, "permission_error", error.message)
+        case NotAllowed():
+            return HttpError(403, "permission_error", error.message, param=error.name)
+        case Misdirected():
+            return HttpError(421, "invalid_request_error", error.message)
+        case Overloaded():
+            return HttpError(429, "rate_limit_error", error.message, retry_after_s=1, code="rate_limit_exceeded")
+        case Crowded():
+            return HttpError(503, "unavailable_error", error.message, retry_after_s=1)
+        case NotOffered():
+            return HttpError(404, "not_found_error", error.message)
+        case InvalidRequest():
+            return HttpError(400, "invalid_request_error", error.message, code=error.code, param=error.name)
+        case _:
+            return HttpError(400, "invalid_request_error", error.message)
+
+
+# (status, reason) decides; a status alone is the answer for every other reason.
+_HTTP: Mapping[tuple[StatusCode, str | None], tuple[int, str]] = {
+    (StatusCode.INVALID_ARGUMENT, "CONTEXT_LENGTH_EXCEEDED"): (400, "exceed_context_size_error"),
+    (StatusCode.INVALID_ARGUMENT, None): (400, "invalid_request_error"),
+    (StatusCode.OUT_OF_RANGE, None): (400, "invalid_request_error"),
+    (StatusCode.FAILED_PRECONDITION, None): (400, "invalid_request_error"),
+    # Our key is wrong, not one of the client's.
+    (StatusCode.UNAUTHENTICATED, None): (500, "server_error"),
+    (StatusCode.PERMISSION_DENIED, None): (403, "permission_error"),
+    (StatusCode.NOT_FOUND, None): (404, "not_found_error"),
+    # Without a reason it is gRPC itself that refuses: the message is larger than the core takes.
+    (StatusCode.RESOURCE_EXHAUSTED, ""): (413, "invalid_request_error"),
+    (StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL"): (429, "rate_limit_error"),
+    (StatusCode.RESOURCE_EXHAUSTED, None): (503, "unavailable_error"),
+    (StatusCode.UNAVAILABLE, None): (503, "unavailable_error"),
+    (StatusCode.ABORTED, None): (503, "unavailable_error"),
+    # Never by us: our own cancellations end in StreamClosed.
+    (StatusCode.CANCELLED, None): (503, "unavailable_error"),
+    # A field that asks for what nobody has: with a status of the server's faults clients would try again.
+    (StatusCode.UNIMPLEMENTED, "NOT_IMPLEMENTED"): (400, "invalid_request_error"),
+    (StatusCode.UNIMPLEMENTED, None): (501, "not_supported_error"),
+    (StatusCode.DEADLINE_EXCEEDED, None): (504, "timeout_error"),
+}
+_OTHER = (500, "server_error")
+# The words that the OpenAI API has for what a core refuses.
+_OPENAI_CODES: Mapping[str, str] = {
+    "CONTEXT_LENGTH_EXCEEDED": "context_length_exceeded",
+    "INVALID_ARGUMENT": INVALID_VALUE,
+    "MODEL_NOT_FOUND": "model_not_found",
+    "NOT_IMPLEMENTED": UNSUPPORTED,
+    "QUEUE_FULL": "rate_limit_exceeded",
+}
+_CONTEXT_FACTS = ("n_prompt_tokens", "n_ctx")
+
+
+def _http_error_of_rpc(error: RpcFailure) -> HttpError:
+    status, kind = _HTTP.get((error.status, error.reason)) or _HTTP.get((error.status, None), _OTHER)
+    extra = {}
+    if kind == "exceed_context_size_error":
+        extra = {name: int(error.metadata[name]) for name in _CONTEXT_FACTS if name in error.metadata}
+    retry = None if error.retry_after_s is None else max(1, math.ceil(error.retry_after_s))
+    return HttpError(
+        status, kind, _message(error), extra, retry, code=_OPENAI_CODES.get(error.reason), param=_param(error)
+    )
+
+
+def _param(error: RpcFailure) -> str | None:
+    """The field of the body that the core refused, the first of several."""
+    if error.violations:
+        path = error.violations[0][0]
+    elif "feature" in error.metadata:
+        path = error.metadata["feature"]
+    else:
+        return "model" if error.reason == "MODEL_NOT_FOUND" else None
+    # A condition may follow the field.
+    return json_name(path).partition(" ")[0]
+
+
+def _message(error: RpcFailure) -> str:
+    """The core's message, with the names that fields have in JSON."""
+    if error.violations:
+        return "; ".join(f"{json_name(path)}: {description}" for path, description in error.violations)
+    if error.status is StatusCode.UNAUTHENTICATED:
+        return "the adapter has no valid API key for the core; its log has the details"
+    if error.status is StatusCode.UNIMPLEMENTED and "feature" in error.metadata:
+        return f"{json_name(error.metadata['feature'])}: not available in this version"
+    return error.message

@@ -1,0 +1,143 @@
+"""The answers with an error: which status means what, and the objects of native and of OpenAI routes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from rest_adapter.errors import INVALID_TYPE, INVALID_VALUE, MISSING, UNSUPPORTED
+from rest_adapter.http.responses import JSON
+from rest_adapter.openapi.forms import COUNT, NULL, STRING, Schema, either, integer, record
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A status of errors.
+
+    Attributes:
+        name: what the document calls the answer of native routes.
+        types: what ``error.type`` may be.
+        codes: what ``error.code`` may be on OpenAI routes, besides null.
+        words: when it comes.
+        headers: names of headers that come with it, and what they tell.
+    """
+
+    name: str
+    types: tuple[str, ...]
+    words: str
+    headers: Mapping[str, str]
+    codes: tuple[str, ...] = ()
+
+    def answer(self, *, is_openai: bool) -> str:
+        """What the document calls the answer."""
+        return f"OpenAI{self.name}" if is_openai else self.name
+
+
+_RETRY = {"Retry-After": "Seconds after which the same request may succeed; not always there."}
+STATUSES: Mapping[int, Status] = {
+    400: Status(
+        "Invalid",
+        ("invalid_request_error", "exceed_context_size_error"),
+        "The body is not JSON, or a field has a value that is not allowed; the message names both. A prompt that does "
+        "not fit has a type of its own and the numbers n_prompt_tokens and n_ctx.",
+        {},
+        ("context_length_exceeded", INVALID_TYPE, INVALID_VALUE, MISSING, UNSUPPORTED),
+    ),
+    401: Status(
+        "Unauthorized",
+        ("authentication_error",),
+        "The server was started with API keys, and the request has none of them.",
+        {"WWW-Authenticate": "Bearer."},
+        ("invalid_api_key",),
+    ),
+    403: Status(
+        "Forbidden",
+        ("permission_error",),
+        "A web page of an origin that may not use this server, or a system_prompt from somebody who may not set it.",
+        {},
+    ),
+    404: Status(
+        "NotFound",
+        ("not_found_error",),
+        "There is no such thing, or the server was started without it.",
+        {},
+        ("model_not_found", "unknown_url"),
+    ),
+    413: Status("TooLarge", ("invalid_request_error",), "The body is larger than the server takes.", {}),
+    421: Status(
+        "Misdirected",
+        ("invalid_request_error",),
+        "The header Host has a name that is none of this server's.",
+        {},
+    ),
+    429: Status("Overloaded", ("rate_limit_error",), "As many requests wait as may.", _RETRY, ("rate_limit_exceeded",)),
+    500: Status("Failed", ("server_error",), "A fault of the server; its log has the reason.", {}),
+    501: Status(
+        "NotSupported",
+        ("not_supported_error",),
+        "This server, as it was started, or its model cannot do it; the message says why.",
+        {},
+    ),
+    503: Status(
+        "Unavailable",
+        ("unavailable_error",),
+        "Not now: the model is being loaded, the server is going down, or something has run out.",
+        _RETRY,
+    ),
+    504: Status("TimedOut", ("timeout_error",), "The time limit of the request was over.", {}),
+}
+
+
+def error_refs(statuses: Iterable[int], *, is_openai: bool) -> dict[str, Schema]:
+    """The answers of an operation for some statuses."""
+    names = {status: STATUSES[status].answer(is_openai=is_openai) for status in sorted(statuses)}
+    return {str(status): {"$ref": f"#/components/responses/{name}"} for status, name in names.items()}
+
+
+def error_answers() -> dict[str, Schema]:
+    """All answers with an error, by name."""
+    return {
+        one.answer(is_openai=is_openai): _answer(code, one, is_openai=is_openai)
+        for is_openai in (False, True)
+        for code, one in STATUSES.items()
+    }
+
+
+def error_schemas() -> dict[str, Schema]:
+    """What every error looks like, also inside a stream, by the names that the document gives the two forms."""
+    types = {type for one in STATUSES.values() for type in one.types}
+    codes = {code for one in STATUSES.values() for code in one.codes}
+    return {"Error": _error(integer((400, 599)), types), "OpenAIError": _openai_error(codes, types)}
+
+
+def _answer(code: int, status: Status, *, is_openai: bool) -> Schema:
+    schema = _openai_error(status.codes, status.types) if is_openai else _error({"const": code}, status.types)
+    answer: Schema = {
+        "description": status.words,
+        "content": {JSON.partition(";")[0]: {"schema": schema}},
+    }
+    if status.headers:
+        answer["headers"] = {
+            name: {"description": words, "schema": STRING} for name, words in sorted(status.headers.items())
+        }
+    return answer
+
+
+def _error(code: Schema, types: Iterable[str]) -> Schema:
+    return _error_object({"code": code}, types)
+
+
+def _openai_error(codes: Iterable[str], types: Iterable[str]) -> Schema:
+    param = either(STRING, NULL) | {"description": "The field of the body that is wrong."}
+    return _error_object({"code": {"enum": [*sorted(codes), None]}, "param": param}, types)
+
+
+def _error_object(own: Mapping[str, Schema], types: Iterable[str]) -> Schema:
+    fields: dict[str, Schema] = {
+        **own,
+        "message": STRING,
+        "type": {"enum": sorted(types)},
+        "n_prompt_tokens": COUNT,
+        "n_ctx": COUNT,
+    }
+    return record({"error": record(fields, optional=("n_prompt_tokens", "n_ctx"))})
