@@ -16,7 +16,7 @@ import os, sys, time
 import gevent
 from itertools import count
 from types import SimpleNamespace
-from slotline.cli.serve.serve import stop_signals
+from slotline.cli.serve import stop_signals
 from slotline.cli.serve.stop_signals import StopSignals
 
 if sys.argv[1] == "linger":
