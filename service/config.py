@@ -185,7 +185,7 @@ class CoreConfig:
         kv_unified: every slot may use the whole context; then sequences give way when all cells are in use.
         api_keys: with any, every call needs one of them, except those of standard health.
         adapter_key: another one that is presented by the adapter which started this core and has its clients' keys;
-            see ``service.api.tenants``. None without ``api_keys``.
+            see ``service.api.guard.tenants``. None without ``api_keys``.
         allow_system_prompt: whether everybody may replace the system prompt of all slots; else only callers with a
             key, or, where there are no keys, callers that must be on this machine.
     """

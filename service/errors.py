@@ -21,8 +21,8 @@
     ├── DeadlineExceeded
     └── EngineFailure              a fault of ours
 
-``service.api.rpc_errors`` maps the tree to gRPC statuses; the REST adapter maps those to HTTP. Whatever a message says
-is also in ``metadata``, so that nobody has to parse prose.
+``service.api.rpc.rpc_errors`` maps the tree to gRPC statuses; the REST adapter maps those to HTTP. Whatever a message
+says is also in ``metadata``, so that nobody has to parse prose.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import grpc.aio
 import pytest
 
 from service.api.served_model import Limits
-from service.api.server import RECEIVE_FACTOR
+from service.api.server.core_server import RECEIVE_FACTOR
 from slotline.v1 import (
     embedding_pb2,
     generation_pb2,

@@ -10,8 +10,8 @@ from typing import Any
 import grpc.aio
 import pytest
 
-from service.api import inference_servicer as inference
-from service.api.collector import Collector
+from service.api.core.collector import Collector
+from service.api.servicers import inference_servicer as inference
 from slotline.v1 import (
     generation_pb2,
     inference_service_pb2_grpc,

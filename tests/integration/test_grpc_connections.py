@@ -16,7 +16,7 @@ import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2
 
-from service.api.connections import ConnectionLimits
+from service.api.listen.connections import ConnectionLimits
 from service.config import CoreConfig
 from service.testing.scripted_model import next_letter
 from slotline.client import Client

@@ -13,9 +13,9 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from grpc_reflection.v1alpha import reflection_pb2
 
-from service.api.rpc_errors import DETAILS_KEY
+from service.api.rpc.rpc_errors import DETAILS_KEY
 from service.api.served_model import LoadedModel
-from service.api.server import SERVICES
+from service.api.server.core_server import SERVICES
 from service.config import ModelConfig
 from service.testing.scripted_model import BOS, EOS
 from slotline.v1 import generation_pb2, model_pb2, prompt_pb2, sampling_pb2, tokenization_pb2, tokens_pb2

@@ -10,8 +10,8 @@ from typing import Any
 import grpc.aio
 import pytest
 
-from service.api import inference_servicer as inference
 from service.api.served_model import Limits, LoadedModel
+from service.api.servicers import inference_servicer as inference
 from service.config import ModelConfig
 from service.engine.language_model import DecodeFailed
 from service.testing.scripted_model import EOS

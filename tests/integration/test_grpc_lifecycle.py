@@ -12,7 +12,7 @@ import pytest
 from grpc_health.v1 import health_pb2
 
 from service.api.served_model import LoadedModel
-from service.api.server import SERVICES, CoreServer
+from service.api.server.core_server import SERVICES, CoreServer
 from service.api.status import CoreState
 from service.config import ModelConfig
 from service.errors import InvalidArgument, ModelFailed

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from service.api.listen import AddressBusy, ListenError
-from service.api.server import CoreServer
+from service.api.listen.addresses import AddressBusy, ListenError
+from service.api.server.core_server import CoreServer
 from slotline.client import AsyncClient
 from slotline.v1 import model_pb2
 from tests.support.scripted_core import client_of, core_config, load_scripted, running_core, socket_address

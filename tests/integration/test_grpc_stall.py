@@ -10,9 +10,9 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 
+from service.api.core.engine_watch import EngineWatch
 from service.api.served_model import LoadedModel
-from service.api.server import SERVICES
-from service.api.stall import EngineWatch
+from service.api.server.core_server import SERVICES
 from service.config import ModelConfig
 from service.engine.thread import Progress
 from service.errors import ModelFailed

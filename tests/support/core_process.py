@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from service.api.served_model import LoadedModel
-from service.api.server import run_core
+from service.api.server.core_server import run_core
 from service.config import ModelConfig
 from service.testing.scripted_model import next_letter
 from tests.support.scripted_core import core_config, load_scripted

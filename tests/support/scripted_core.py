@@ -13,9 +13,9 @@ from typing import Any
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from service.api.connections import ConnectionLimits
+from service.api.listen.connections import ConnectionLimits
 from service.api.served_model import Limits, LoadedModel
-from service.api.server import CoreServer
+from service.api.server.core_server import CoreServer
 from service.config import CoreConfig, ModelConfig
 from service.testing.scripted_model import BOS, EOS, N_EMBD, N_VOCAB, ScriptedModel, next_letter
 from slotline.v1 import generation_pb2, inference_service_pb2_grpc, model_service_pb2_grpc

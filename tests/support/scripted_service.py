@@ -13,7 +13,7 @@ import requests
 
 from rest_adapter.config import RestConfig
 from service.api.served_model import LoadedModel
-from service.api.server import CoreServer
+from service.api.server.core_server import CoreServer
 from service.api.status import CoreState
 from service.config import CoreConfig
 from tests.support.adapter import AdapterThread

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.api.auth import key_in, presented_key
+from service.api.guard.auth import key_in, presented_key
 from tests.support.key_headers import PRESENTED
 
 

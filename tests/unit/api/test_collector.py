@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.api.collector import Collector
+from service.api.core.collector import Collector
 from service.engine.request.types import (
     Accepted,
     Embedded,

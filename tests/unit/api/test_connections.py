@@ -4,7 +4,7 @@ import resource
 
 import pytest
 
-from service.api.connections import ConnectionLimits, common_options, network_options
+from service.api.listen.connections import ConnectionLimits, common_options, network_options
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service import errors
-from service.api.rpc_errors import DETAILS_KEY, to_status, trailing_metadata
+from service.api.rpc.rpc_errors import DETAILS_KEY, to_status, trailing_metadata
 
 Code = grpc.StatusCode
 

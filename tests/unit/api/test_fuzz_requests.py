@@ -16,7 +16,7 @@ from service.api.convert.prompt import render_chat
 from service.api.convert.request import MAX_CACHE_SALT_BYTES, envelope, generation_request
 from service.api.convert.settings import generation_settings
 from service.api.convert.tokens import detokenize_response, tokenize_response
-from service.api.rpc_errors import to_status
+from service.api.rpc.rpc_errors import to_status
 from service.api.served_model import ServedModel
 from service.engine.request.types import GenerationRequest, Overflow, SystemPrompt
 from service.errors import ContextLengthExceeded, InvalidArgument, NotImplementedFeature, NotSupported, ServiceError

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from service.api.listen import (
+from service.api.listen.addresses import (
     AddressBusy,
     ListenError,
     TcpAddress,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.api.metrics import CoreMetrics, kv_tokens
+from service.api.metrics.core_metrics import CoreMetrics, kv_tokens
 from service.api.served_model import ServedModel
 from service.api.status import CoreState, CoreStatus
 from service.engine.cache.slots import Slot

@@ -10,9 +10,9 @@ import grpc.aio
 import pytest
 from google.rpc.status_pb2 import Status
 
-from service.api.inference_servicer import InferenceServicer
-from service.api.rpc import RpcCall
-from service.api.rpc_errors import DETAILS_KEY
+from service.api.rpc.call import RpcCall
+from service.api.rpc.rpc_errors import DETAILS_KEY
+from service.api.servicers.inference_servicer import InferenceServicer
 from service.errors import InvalidArgument
 from slotline.v1 import generation_pb2
 from tests.support.scripted_core import RunningCore, running_core
@@ -97,7 +97,7 @@ async def test_a_debug_record_tells_how_a_call_went(
 ) -> None:
     caplog.set_level("DEBUG", "service.api")
     await asyncio.gather(call(FakeContext(), error), return_exceptions=True)
-    (record,) = [record for record in caplog.records if record.name == "service.api.rpc"]
+    (record,) = [record for record in caplog.records if record.name == "service.api.rpc.call"]
     assert (record.__dict__["method"], record.__dict__["outcome"]) == ("Test", outcome)
     assert record.__dict__["milliseconds"] >= 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from service.api.stall import EngineWatch, bytes_read_from_disks
+from service.api.core.engine_watch import EngineWatch, bytes_read_from_disks
 from service.engine.thread import Progress
 from service.testing.scripted_model import VirtualClock
 

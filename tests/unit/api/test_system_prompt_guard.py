@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from service.api.system_prompt_guard import SystemPromptGuard
+from service.api.guard.system_prompt_guard import SystemPromptGuard
 from service.errors import NotAllowed
 
 LOCAL = ["127.0.0.1:0", "127.9.9.9:50051", "[::1]:50051", "unix:/run/core.sock"]

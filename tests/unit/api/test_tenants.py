@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from rest_adapter.http import keys as api_keys
-from service.api.tenants import MAX_TENANT_BYTES, Tenants, name_of_key, salted
+from service.api.guard.tenants import MAX_TENANT_BYTES, Tenants, name_of_key, salted
 from service.errors import InvalidArgument
 
 A, B, ADAPTER = name_of_key(b"key-a"), name_of_key(b"key b"), "adapter's own"

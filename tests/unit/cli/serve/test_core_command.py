@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.api.server import Watcher
+from service.api.server.core_server import Watcher
 from service.config import CoreConfig, ModelConfig
 from slotline.cli.main import main
 from slotline.cli.options.core_options import CORE_GROUPS
@@ -31,7 +31,7 @@ def configs(monkeypatch: pytest.MonkeyPatch) -> list[CoreConfig]:
         started.append(config)
         return 7
 
-    monkeypatch.setattr("service.api.server.run_core", run_core)
+    monkeypatch.setattr("service.api.server.core_server.run_core", run_core)
     monkeypatch.setattr(core, "check_model", lambda config: FILE)
     monkeypatch.setattr("slotline.cli.logs.configure_from", lambda parsed: None)
     return started

@@ -12,7 +12,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 
-from service.api.auth import Metadata, presented_key
+from service.api.guard.auth import Metadata, presented_key
 from service.errors import InvalidArgument
 
 METADATA_KEY = "slotline-tenant"

@@ -17,18 +17,25 @@ from typing import Protocol
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from service.api.auth import ApiKeyInterceptor
-from service.api.connections import ConnectionLimits, common_options, network_options
-from service.api.core import Core, EngineFactory, Load
-from service.api.decoding import DecodingInterceptor
-from service.api.inference_servicer import InferenceServicer
-from service.api.listen import AddressBusy, ListenError, UnixAddress, UnixSocketGuard, check_tcp, parse_address
-from service.api.model_servicer import ModelServicer
-from service.api.reflection import enable_reflection
+from service.api.core.core import Core, EngineFactory, Load
+from service.api.guard.auth import ApiKeyInterceptor
+from service.api.guard.system_prompt_guard import SystemPromptGuard
+from service.api.guard.tenants import Tenants
+from service.api.listen.addresses import (
+    AddressBusy,
+    ListenError,
+    UnixAddress,
+    UnixSocketGuard,
+    check_tcp,
+    parse_address,
+)
+from service.api.listen.connections import ConnectionLimits, common_options, network_options
+from service.api.rpc.decoding import DecodingInterceptor
 from service.api.served_model import Limits, LoadedModel
+from service.api.server.reflection import enable_reflection
+from service.api.servicers.inference_servicer import InferenceServicer
+from service.api.servicers.model_servicer import ModelServicer
 from service.api.status import CoreState
-from service.api.system_prompt_guard import SystemPromptGuard
-from service.api.tenants import Tenants
 from service.config import CoreConfig, ModelConfig
 from service.engine.thread import EngineThread
 from service.errors import ServiceError

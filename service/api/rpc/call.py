@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc.aio
 
-from service.api.rpc_errors import to_status, trailing_metadata
+from service.api.rpc.rpc_errors import to_status, trailing_metadata
 from service.errors import EngineFailure, ServiceError
 
 logger = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from service.api.histograms import histogram_metrics
+from service.api.metrics.histograms import histogram_metrics
 from service.api.served_model import ServedModel
 from service.api.status import CoreState, CoreStatus
 from service.engine.request.types import Counters, EngineSnapshot, Outcome

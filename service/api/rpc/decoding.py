@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import grpc.aio
 from google.protobuf.message import DecodeError
 
-from service.api.rpc import RpcCall
+from service.api.rpc.call import RpcCall
 from service.errors import InvalidArgument
 
 logger = logging.getLogger(__name__)

@@ -12,10 +12,10 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Protocol
 
-from service.api.collector import Collector
 from service.api.convert.system_prompt import system_prompt
+from service.api.core.collector import Collector
+from service.api.core.engine_watch import EngineWatch
 from service.api.served_model import Limits, LoadedModel, ServedModel
-from service.api.stall import EngineWatch
 from service.api.status import CoreState, CoreStatus
 from service.config import CoreConfig, EngineConfig, ModelConfig
 from service.engine.language_model import LanguageModel

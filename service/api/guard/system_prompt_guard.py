@@ -6,7 +6,7 @@ import ipaddress
 import socket
 from collections.abc import Iterable
 
-from service.api.listen import TcpAddress, parse_address
+from service.api.listen.addresses import TcpAddress, parse_address
 from service.errors import NotAllowed
 
 

@@ -9,16 +9,16 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from service.api.collector import Collector
 from service.api.convert.embedding import embed_response, embedding_request
 from service.api.convert.events import StreamEncoder
 from service.api.convert.request import envelope, generation_request
 from service.api.convert.tokens import detokenize_response, tokenize_response
-from service.api.core import Core
-from service.api.priority import priority_of
-from service.api.rpc import RpcCall
-from service.api.system_prompt_guard import SystemPromptGuard
-from service.api.tenants import Tenants, salted
+from service.api.core.collector import Collector
+from service.api.core.core import Core
+from service.api.guard.system_prompt_guard import SystemPromptGuard
+from service.api.guard.tenants import Tenants, salted
+from service.api.rpc.call import RpcCall
+from service.api.rpc.priority import priority_of
 from service.engine.request.types import Embedded, Event, Request
 from service.errors import DeadlineExceeded
 from slotline.v1 import embedding_pb2, generation_pb2, inference_service_pb2_grpc, tokenization_pb2

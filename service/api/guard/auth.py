@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc.aio
 
-from service.api.rpc import RpcCall
+from service.api.rpc.call import RpcCall
 from service.errors import Unauthenticated
 
 logger = logging.getLogger(__name__)
