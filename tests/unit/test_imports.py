@@ -59,6 +59,10 @@ IMPURE = (
 )
 
 
+#: The rooms of ``service.api``: each may import those after it, and the modules beside them, which import none of them.
+API_ROOMS = ("server", "servicers", "core", "metrics", "guard", "rpc", "listen", "convert")
+
+
 def _within(module: str, package: str) -> bool:
     return module == package or module.startswith(package + ".")
 
@@ -102,6 +106,17 @@ def test_a_package_imports_only_what_it_may(package: str) -> None:
         and not any(_within(name, allowed) for allowed in ALLOWED[package])
     ]
     assert wrong == []
+
+
+def test_rooms_of_the_api_import_downwards_only() -> None:
+    rooms = {room: rank for rank, room in enumerate(API_ROOMS)}
+
+    def rank(module: str) -> int:
+        return rooms.get(module.removeprefix("service.api.").split(".")[0], len(rooms))
+
+    own = [pair for pair in IMPORTS if all(_within(name, "service.api") for name in pair)]
+    assert {*API_ROOMS} <= {name.split(".")[2] for _, name in own}, "a room is imported by nobody: has it moved?"
+    assert [f"{module} imports {name}" for module, name in own if rank(name) < rank(module)] == []
 
 
 @pytest.mark.parametrize("library", ONLY_IN)
