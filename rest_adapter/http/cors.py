@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 from flask import Response, request
 
-from rest_adapter.apis.common.jsontext import show
 from rest_adapter.errors import ForeignOrigin, Misdirected
 from rest_adapter.http.origins import Asked, OriginRules
+from rest_adapter.json.encoding import show
 
 # Key of the WSGI environment under which ``handler`` puts the server's own IP address, where the client found it.
 ADDRESS_KEY = "slotline.address"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from flask import request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge, RequestTimeout, UnsupportedMediaType
 
-from rest_adapter.apis.common.jsontext import show
 from rest_adapter.errors import Crowded, InvalidBody
 from rest_adapter.http.verbose import log_request_body
+from rest_adapter.json.encoding import show
 
 
 def read_raw() -> bytes:

@@ -7,8 +7,8 @@ from http import HTTPStatus
 
 from flask import Response, request
 
-from rest_adapter.apis.common.jsontext import encode
 from rest_adapter.http.http_errors import HttpError, is_openai_path
+from rest_adapter.json.encoding import encode
 
 SERVER_NAME = "slotline"
 JSON = "application/json; charset=utf-8"

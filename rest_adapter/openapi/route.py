@@ -7,8 +7,8 @@ from functools import cache
 from flask import Response
 
 from rest_adapter.apis.common.app_context import Route, Site
-from rest_adapter.apis.common.jsontext import encode
 from rest_adapter.http.responses import BARE_JSON
+from rest_adapter.json.encoding import encode
 from rest_adapter.openapi import document
 
 

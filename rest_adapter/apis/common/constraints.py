@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rest_adapter.apis.common.fields import read_bool, read_list, read_object, read_str, refusal
-from rest_adapter.apis.common.jsontext import encode, show
 from rest_adapter.errors import UNSUPPORTED, InvalidRequest
+from rest_adapter.json.encoding import encode, show
 from slotline.v1.generation_pb2 import GenerateRequest
 
 GRAMMARS = ("guided_grammar", "ebnf")

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from rest_adapter.apis.common.jsontext import show
 from rest_adapter.errors import INVALID_TYPE, INVALID_VALUE, InvalidRequest
+from rest_adapter.json.encoding import show
 
 INT32 = (-(2**31), 2**31 - 1)
 UINT32 = (0, 2**32 - 1)

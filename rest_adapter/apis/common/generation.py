@@ -11,7 +11,6 @@ from flask import Response, request
 
 from rest_adapter.apis.common.app_context import Site
 from rest_adapter.apis.common.candidates import candidates_per_token
-from rest_adapter.apis.common.jsontext import encode_in_pieces
 from rest_adapter.apis.common.limits import served_model, shorter
 from rest_adapter.apis.common.list_options import drop_unknown_ids, mentions_token_ids
 from rest_adapter.apis.common.outcome import unfinished
@@ -25,6 +24,7 @@ from rest_adapter.http.aside import Aside
 from rest_adapter.http.disconnect import SOCKET_KEY, DisconnectWatch
 from rest_adapter.http.http_errors import is_openai_path
 from rest_adapter.http.responses import json_response, long_json_response
+from rest_adapter.json.encoding import encode_in_pieces
 from slotline.v1.generation_pb2 import GenerateRequest, GenerateResponse
 
 # For proxies that would collect events, and browsers that would keep the answer.

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from rest_adapter.apis.common.app_context import Site
-from rest_adapter.apis.common.jsonpieces import Bounds, decode_in_pieces
-from rest_adapter.apis.common.jsontext import decode
 from rest_adapter.apis.common.limits import served_model
 from rest_adapter.errors import RpcFailure
 from rest_adapter.http.current_body import read_raw
+from rest_adapter.json.decoding import decode
+from rest_adapter.json.incremental import Bounds, decode_in_pieces
 
 Call = TypeVar("Call")
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 
-from rest_adapter.apis.common.jsontext import JsonObject
 from rest_adapter.apis.common.list_options import SAMPLER_NAMES
+from rest_adapter.json.encoding import JsonObject
 from slotline.v1.generation_pb2 import GenerationSettings
 
 _NAME_OF_SAMPLER = {number: name for name, number in SAMPLER_NAMES.items()}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rest_adapter.apis.common.fields import UINT32, read_bool, read_float, read_int, read_list, read_token_id
-from rest_adapter.apis.common.jsontext import show
 from rest_adapter.errors import UNSUPPORTED, InvalidRequest
+from rest_adapter.json.encoding import show
 from slotline.v1.generation_pb2 import GenerateRequest
 
 

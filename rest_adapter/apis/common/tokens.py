@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rest_adapter.apis.common.jsontext import Encoded, JsonObject, encode
+from rest_adapter.json.encoding import Encoded, JsonObject, encode
 from slotline.v1.tokens_pb2 import Token
 
 _STEP = 512

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from rest_adapter.apis.common.jsontext import show
 from rest_adapter.errors import UNSUPPORTED, InvalidRequest
+from rest_adapter.json.encoding import show
 
 
 @dataclass(frozen=True, slots=True)

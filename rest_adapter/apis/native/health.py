@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rest_adapter.apis.common.jsontext import JsonObject, encode
+from rest_adapter.json.encoding import JsonObject, encode
 from slotline.v1.model_pb2 import (
     SERVER_STATE_DRAINING,
     SERVER_STATE_FAILED,

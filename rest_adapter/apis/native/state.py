@@ -8,7 +8,6 @@ from flask import Response, request
 from grpc import StatusCode
 
 from rest_adapter.apis.common.app_context import Site
-from rest_adapter.apis.common.jsontext import JsonObject, encode_in_pieces
 from rest_adapter.apis.native.health import FAILED, LOADING, STALLED, HealthAnswer, health_answer
 from rest_adapter.apis.native.metrics import joined, metrics_text
 from rest_adapter.apis.native.props import props_json, server_json
@@ -17,6 +16,7 @@ from rest_adapter.apis.openai.models import model_json, models_json, name_in_ans
 from rest_adapter.core.calls import GET_METRICS, GET_MODEL, HEALTH, LIST_MODELS, LIST_SLOTS
 from rest_adapter.errors import NotOffered, RpcFailure
 from rest_adapter.http.responses import BARE_JSON, json_response, long_json_response
+from rest_adapter.json.encoding import JsonObject, encode_in_pieces
 from slotline.v1.model_pb2 import (
     SERVER_STATE_READY,
     GetMetricsRequest,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from rest_adapter.apis.common.jsontext import Encoded, JsonObject
 from rest_adapter.apis.common.outcome import Outcome, unfinished
+from rest_adapter.json.encoding import Encoded, JsonObject
 from slotline.v1.generation_pb2 import Finished
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import PurePath
 
-from rest_adapter.apis.common.jsontext import JsonObject
+from rest_adapter.json.encoding import JsonObject
 from slotline.v1.model_pb2 import Model
 
 OWNER = "llamacpp"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from rest_adapter.apis.common.jsontext import encode
+from rest_adapter.json.encoding import encode
 from slotline.v1.generation_pb2 import (
     FINISH_REASON_LENGTH,
     FINISH_REASON_STOP,

@@ -11,7 +11,6 @@ import pytest
 from flask import Flask
 
 from rest_adapter.apis.common.app_context import Site
-from rest_adapter.apis.common.jsonpieces import Bounds
 from rest_adapter.apis.common.limiter import Gate
 from rest_adapter.apis.common.reading import SMALL_BODY_BYTES, understood
 from rest_adapter.config import RestConfig
@@ -20,6 +19,7 @@ from rest_adapter.errors import InvalidBody, InvalidRequest
 from rest_adapter.http.aside import SWITCH_INTERVAL_S, Aside
 from rest_adapter.http.counts import ResponseCounts
 from rest_adapter.http.keys import ApiKeys
+from rest_adapter.json.incremental import Bounds
 from slotline.v1.model_pb2 import GetModelResponse, Model
 from tests.support.memory_core import MemoryCore
 from tests.unit.rest_adapter.clients import UNREACHABLE

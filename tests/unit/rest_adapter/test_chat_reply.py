@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from rest_adapter.apis.common.jsontext import JsonObject, encode
 from rest_adapter.apis.openai.chat.reply import ChatReply
 from rest_adapter.apis.openai.chat.request import read_chat
 from rest_adapter.errors import RpcFailure
+from rest_adapter.json.encoding import JsonObject, encode
 from slotline.v1.generation_pb2 import (
     FINISH_REASON_CANCELLED,
     FINISH_REASON_LENGTH,

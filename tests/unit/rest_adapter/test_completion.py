@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rest_adapter.apis.common.jsontext import JsonObject, encode
 from rest_adapter.apis.native.completion.request import CompletionReply, read_completion
 from rest_adapter.errors import InvalidRequest, RpcFailure
+from rest_adapter.json.encoding import JsonObject, encode
 from slotline.v1.generation_pb2 import (
     FINISH_REASON_CANCELLED,
     FINISH_REASON_LENGTH,

@@ -13,7 +13,6 @@ import pytest
 from grpc import StatusCode
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 
-from rest_adapter.apis.common.jsontext import encode
 from rest_adapter.apis.common.options import OPTIONS
 from rest_adapter.apis.common.priority import priority_of
 from rest_adapter.apis.common.settings import generation_settings
@@ -39,6 +38,7 @@ from rest_adapter.errors import (
     Unauthorized,
 )
 from rest_adapter.http.http_errors import http_error
+from rest_adapter.json.encoding import encode
 from rest_adapter.openapi import document
 from rest_adapter.openapi.error_answers import STATUSES
 from rest_adapter.openapi.operations import OPERATIONS

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from rest_adapter.apis.common.jsontext import JsonObject, encode
 from rest_adapter.apis.openai.completions.reply import TextCompletionReply
 from rest_adapter.apis.openai.completions.request import read_text_completion
 from rest_adapter.errors import RpcFailure
+from rest_adapter.json.encoding import JsonObject, encode
 from slotline.v1.generation_pb2 import (
     FINISH_REASON_CANCELLED,
     FINISH_REASON_LENGTH,

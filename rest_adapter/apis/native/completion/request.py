@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from rest_adapter.apis.common.candidates import bound_candidates
 from rest_adapter.apis.common.constraints import place_of_constraint, read_constraints
 from rest_adapter.apis.common.fields import read_bool, refusal
-from rest_adapter.apis.common.jsontext import Encoded, JsonObject
 from rest_adapter.apis.common.options import apply_options, json_name, read_timeout_s
 from rest_adapter.apis.common.outcome import Outcome, check_finished, unfinished
 from rest_adapter.apis.common.overflow import read_overflow
@@ -19,6 +18,7 @@ from rest_adapter.apis.common.tokens import token_probabilities
 from rest_adapter.apis.common.unsupported import INFILL, NATIVE, refuse_unsupported
 from rest_adapter.apis.openai.openai_options import read_max_tokens
 from rest_adapter.errors import RpcFailure
+from rest_adapter.json.encoding import Encoded, JsonObject
 from slotline.v1.generation_pb2 import (
     Accepted,
     Finished,

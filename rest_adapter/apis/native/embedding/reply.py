@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from sys import byteorder
 
-from rest_adapter.apis.common.jsontext import encode
 from rest_adapter.apis.native.embedding.request import EmbeddingCall
+from rest_adapter.json.encoding import encode
 from slotline.v1.embedding_pb2 import Embedding
 
 

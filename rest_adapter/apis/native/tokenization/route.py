@@ -5,7 +5,6 @@ from __future__ import annotations
 from flask import Response, request
 
 from rest_adapter.apis.common.app_context import Site
-from rest_adapter.apis.common.jsontext import encode_in_pieces, joined
 from rest_adapter.apis.common.reading import understood
 from rest_adapter.apis.native.tokenization.request import in_json_terms, read_detokenize, read_tokenize, tokens_parts
 from rest_adapter.core.calls import DETOKENIZE, TOKENIZE, Request, UnaryMethod
@@ -13,6 +12,7 @@ from rest_adapter.core.calls import Response as Answer
 from rest_adapter.errors import RpcFailure
 from rest_adapter.http.disconnect import SOCKET_KEY, DisconnectWatch
 from rest_adapter.http.responses import json_response, long_json_response
+from rest_adapter.json.encoding import encode_in_pieces, joined
 
 # The largest body takes about 20 s to tokenise.
 _TIMEOUT_S = 120.0

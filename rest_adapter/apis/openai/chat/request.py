@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from rest_adapter.apis.common.candidates import bound_candidates
 from rest_adapter.apis.common.constraints import place_of_constraint, read_constraints, read_response_format
 from rest_adapter.apis.common.fields import read_bool, read_int, read_list, read_object, read_str, refusal
-from rest_adapter.apis.common.jsontext import encode, show
 from rest_adapter.apis.common.options import apply_options, read_timeout_s
 from rest_adapter.apis.common.overflow import read_overflow
 from rest_adapter.apis.common.synonyms import apply_synonyms
@@ -23,6 +22,7 @@ from rest_adapter.apis.openai.openai_options import (
     set_openai_defaults,
 )
 from rest_adapter.errors import INVALID_TYPE, MISSING, UNSUPPORTED, InvalidRequest, RpcFailure
+from rest_adapter.json.encoding import encode, show
 from slotline.v1.generation_pb2 import GenerateRequest
 from slotline.v1.prompt_pb2 import ChatMessage, ChatPrompt
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rest_adapter.apis.common.jsontext import JsonObject
 from rest_adapter.apis.openai.placed_tokens import PlacedTokens
+from rest_adapter.json.encoding import JsonObject
 from slotline.v1.tokens_pb2 import Token
 
 

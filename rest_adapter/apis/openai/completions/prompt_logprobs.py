@@ -5,9 +5,9 @@ from __future__ import annotations
 from codecs import getincrementaldecoder
 from collections.abc import Iterable
 
-from rest_adapter.apis.common.jsontext import JsonObject
 from rest_adapter.apis.common.tokens import token_text
 from rest_adapter.apis.openai.completions.logprobs import LogprobLists
+from rest_adapter.json.encoding import JsonObject
 from slotline.v1.tokens_pb2 import Token
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rest_adapter.apis.common.jsontext import JsonObject
 from rest_adapter.apis.common.outcome import check_finished
 from rest_adapter.apis.common.tokens import token_probabilities
 from rest_adapter.apis.openai.choices import Choice, usage_json
@@ -12,6 +11,7 @@ from rest_adapter.apis.openai.completions.logprobs import LogprobLists, TextLogp
 from rest_adapter.apis.openai.completions.prompt_logprobs import EchoedTokens, prompt_entry
 from rest_adapter.apis.openai.completions.request import TextCompletionCall
 from rest_adapter.errors import InvalidRequest
+from rest_adapter.json.encoding import JsonObject
 from slotline.v1.generation_pb2 import Accepted, Delta, GenerateResponse, PromptTokens
 
 # Tokens of prompts and their candidates in one answer that is no stream: making its text stops all others meanwhile.

@@ -1,22 +1,18 @@
-"""The JSON dialect of the REST API: compact, keys sorted, UTF-8 unescaped, numbers that JSON lacks as null."""
+"""Writing JSON: compact, with sorted keys and unescaped UTF-8; infinities and NaN, which JSON lacks, become null."""
 
 from __future__ import annotations
 
-import codecs
 import json
 import math
-import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from rest_adapter.errors import InvalidBody
-
 JsonObject = dict[str, Any]
 
-# Bytes of a piece, and entries of an array that are written at once.
+#: Bytes of a piece.
 PIECE_BYTES = 1 << 16
+#: Entries of an array that are written at once.
 _STEP = 512
 
 
@@ -29,24 +25,21 @@ def _not_json(value: object) -> NoReturn:
 _ENCODER = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_not_json
 )
-# For error messages: what a client wrote as 1e999 is shown as Infinity, not as the null that answers have for it.
+#: For error messages: what a client wrote as 1e999 is shown as Infinity, not as the null that answers have for it.
 _SHOWING = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+#: Characters of a value that an error message shows.
 _SHOWN = 60
-# Looked up now, for that imports a module: a request must not fail for want of a file descriptor.
-_decode_text = codecs.getdecoder("utf-8-sig")
-# How escapes that spell half of a surrogate pair begin; no UTF-8 text holds one.
-HALVES = (b"\\ud", b"\\uD")
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A value that is JSON text already; it may stand for a value in what is encoded."""
+    """A value that is JSON text already. It may be part of a value that is encoded."""
 
     text: bytes
 
 
 class _HoldsEncoded(Exception):
-    """A value that was to be encoded at once holds text already."""
+    """``json`` met an ``Encoded``, which it cannot write."""
 
 
 def encode(value: object) -> bytes:
@@ -61,12 +54,12 @@ def encode(value: object) -> bytes:
 
 
 def encode_in_pieces(value: object) -> Iterator[bytes]:
-    """The same text in pieces of about ``PIECE_BYTES``; each takes a moment only, however large the value is."""
+    """The same text in pieces of about ``PIECE_BYTES``, each made in a moment, however large the value is."""
     return joined(_small_pieces(value))
 
 
 def joined(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in fewer pieces, of about ``PIECE_BYTES``: each is a write of its own later."""
+    """The same bytes in pieces of about ``PIECE_BYTES``, because each piece costs a write."""
     pieces: list[bytes] = []
     size = 0
     for part in parts:
@@ -115,51 +108,6 @@ def _of_items(items: list[object]) -> Iterator[bytes]:
         yield from _small_pieces(item)
 
 
-def decode(body: bytes) -> object:
-    """The value of a JSON text. Of equal keys in one object the last counts.
-
-    Raises:
-        InvalidBody: the text is not JSON, not UTF-8, nested too deeply, or holds NaN, an infinity or half a surrogate
-            pair.
-    """
-    with decoding():
-        value: object = json.loads(text_of(body), parse_constant=refuse_constant)
-        if any(half in body for half in HALVES):
-            _ENCODER.encode(value).encode()
-    return value
-
-
-@contextmanager
-def decoding() -> Iterator[None]:
-    """Turns what Python says about a text that is not JSON into ``InvalidBody``."""
-    try:
-        yield
-    except UnicodeDecodeError as error:
-        raise InvalidBody(f"the body is not UTF-8: {error.reason} at byte {error.start}") from None
-    except UnicodeEncodeError as error:
-        half = error.object[error.start]
-        raise InvalidBody(f"the body is not JSON: \\u{ord(half):04x} is half of a surrogate pair") from None
-    except json.JSONDecodeError as error:
-        # Some of these messages end with the word, some do not.
-        problem = error.msg.removesuffix(" at")
-        raise InvalidBody(f"the body is not JSON: {problem} at line {error.lineno}, column {error.colno}") from None
-    except RecursionError:
-        raise InvalidBody("the body is nested too deeply") from None
-    except ValueError:
-        # The last one that is left: Python's own, against numbers that take minutes to read.
-        most = sys.get_int_max_str_digits()
-        raise InvalidBody(f"the body holds a number with too many digits; allowed are at most {most}") from None
-
-
-def text_of(body: bytes) -> str:
-    """The characters of a body.
-
-    Raises:
-        UnicodeDecodeError: it is not UTF-8.
-    """
-    return _decode_text(body)[0]
-
-
 def show(value: object) -> str:
     """A value for an error message: as JSON, shortened."""
     if isinstance(value, str):
@@ -171,15 +119,6 @@ def show(value: object) -> str:
         if len(text) > _SHOWN:
             return text[:_SHOWN] + "..."
     return text
-
-
-def refuse_constant(name: str) -> NoReturn:
-    """Refuse NaN and the infinities, which Python would read.
-
-    Raises:
-        InvalidBody: always.
-    """
-    raise InvalidBody(f"the body is not JSON: {name} is not a JSON number")
 
 
 def _without_non_finite(value: object) -> object:

@@ -1,8 +1,8 @@
 """Reading a large JSON text in small steps, with bounds on how much it may hold.
 
-``json.loads`` is one call into C, during which no other thread of the process runs: megabytes of small values take it
-seconds. Here each step of it is short, so that others can run in between if this runs in a thread of its own, and what
-there is too much of is refused where it begins to be too much, before the rest is looked at.
+``json.loads`` is one call into C, which for megabytes of small values takes seconds, and no other thread of the process
+runs meanwhile. Here each call into C is short, so that other threads run in between. A bound is enforced where it is
+first exceeded, before the rest is read.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ import sys
 from dataclasses import dataclass
 from json import JSONDecodeError
 
-from rest_adapter.apis.common.jsontext import HALVES, decoding, refuse_constant, text_of
 from rest_adapter.errors import InvalidBody, InvalidRequest
+from rest_adapter.json.decoding import HALVES, decoding, refuse_constant, text_of
 
-# Numbers are most of what is in large arrays: read so many at once.
 _NUMBER = r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?(?:[eE][+-]?[0-9]{1,3})?"
+#: Large arrays are mostly numbers, so runs of up to 1,024 of them are read at once.
 _RUN = re.compile(rf"(?:{_NUMBER}[ \t\n\r]{{0,8}},[ \t\n\r]{{0,8}}){{8,1024}}")
 _BLANKS = re.compile(r"[ \t\n\r]*")
 _DECODER = json.JSONDecoder(parse_constant=refuse_constant)
+#: Characters of a path that an error shows.
 _PATH_SHOWN = 120
 
 
@@ -40,7 +41,7 @@ class Bounds:
 
 
 def decode_in_pieces(body: bytes, bounds: Bounds) -> object:
-    """The value of a JSON text, as ``jsontext.decode`` reads it.
+    """The value of a JSON text, as ``decoding.decode`` reads it.
 
     Raises:
         InvalidBody: the text is not JSON, as there, or holds more values than allowed.
@@ -77,7 +78,7 @@ class _Reader:
                 value, is_open = self._put(value)
 
     def _begin(self) -> tuple[object, bool]:
-        """Begin the next value: itself, and whether it is an array or object whose entries are still to come."""
+        """Begin the next value: the value, and whether it is an array or object whose entries are still to come."""
         self._skip()
         match self._text[self._at : self._at + 1]:
             case "[":
@@ -107,7 +108,7 @@ class _Reader:
         return container, True
 
     def _put(self, value: object) -> tuple[object, bool]:
-        """Put a value where it belongs: what is then complete, and whether it still waits for more."""
+        """Add a value to the innermost open array or object: that one, and whether it is still open."""
         container = self._open[-1]
         if isinstance(container, dict):
             container[self._keys.pop()] = value
@@ -144,13 +145,13 @@ class _Reader:
         self._at += 1
 
     def _read_run(self, container: list[object]) -> None:
-        """Read numbers that stand one behind the other, up to the last comma among them."""
+        """Read a run of numbers, up to the last comma in it."""
         while run := _RUN.match(self._text, self._at):
             numbers = f"[{run[0].rstrip()[:-1]}]"
             try:
                 values = json.loads(numbers)
             except JSONDecodeError:
-                # Found again, and its place told, number by number.
+                # Reading number by number finds it again, and its position.
                 return
             container.extend(values)
             self._at = run.end()
@@ -188,7 +189,7 @@ class _Reader:
         self._at = found.end()
 
     def _path(self) -> str:
-        """Where the array or object is that was last opened."""
+        """The path of the array or object that was opened last."""
         keys, path = iter(self._keys), ""
         for container in self._open[:-1]:
             path += f"[{len(container)}]" if isinstance(container, list) else f".{next(keys)}"

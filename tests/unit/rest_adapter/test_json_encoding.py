@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rest_adapter.apis.common.jsontext import PIECE_BYTES, Encoded, decode, encode, encode_in_pieces, show
 from rest_adapter.errors import InvalidBody
+from rest_adapter.json.decoding import decode
+from rest_adapter.json.encoding import PIECE_BYTES, Encoded, encode, encode_in_pieces, show
 from tests.support.properties import untimed
 
 JSON = st.recursive(
@@ -28,6 +29,7 @@ READ = [
     (b'{"a":"\\ud83d\\ude00"}', {"a": "😀"}),
     (b'{"a":"\\u00e9"}', {"a": "é"}),
     (b"1e400", math.inf),
+    (b'["\\ud83d\\ude00",1e400]', ["😀", math.inf]),
     (b"null", None),
 ]
 #: Texts that are refused, and a part of the message.

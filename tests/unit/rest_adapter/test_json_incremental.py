@@ -8,11 +8,11 @@ import re
 import pytest
 from hypothesis import given
 
-from rest_adapter.apis.common.jsonpieces import Bounds, decode_in_pieces
-from rest_adapter.apis.common.jsontext import decode
 from rest_adapter.errors import InvalidBody, InvalidRequest
+from rest_adapter.json.decoding import decode
+from rest_adapter.json.incremental import Bounds, decode_in_pieces
 from tests.support.properties import untimed
-from tests.unit.rest_adapter.test_jsontext import JSON, NOT_JSON, READ
+from tests.unit.rest_adapter.test_json_encoding import JSON, NOT_JSON, READ
 
 FEW = Bounds(max_entries=20, max_numbers=50, max_others=30)
 #: What no JSON text may hold: a refusal that does not mention it came before it was read.
