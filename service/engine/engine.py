@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 
 from service.config import EngineConfig
+from service.engine.cache.dump import LedgerDump
 from service.engine.cache.slot_memory import SlotMemory
 from service.engine.cache.slots import Slot
 from service.engine.cache.system_prompt import SystemPromptHolder
@@ -115,6 +116,11 @@ class Engine:
         """Requests that wait for a slot, or to be embedded."""
         return self._waiting.n_tasks + self._embedding.n_waiting
 
+    @property
+    def n_sharing(self) -> int:
+        """Sequences that wait for a prompt which another one evaluates, as far as the last step found out."""
+        return len(self._admission.following)
+
     def submit(self, task_id: int, request: Request, sink: Sink, arrived_s: float | None = None) -> None:
         """Queue a request; it is looked at in the next step.
 
@@ -182,6 +188,10 @@ class Engine:
             saved_bytes=self._memory.saved.n_bytes,
             restored_prompts=self._memory.saved.n_restored,
         )
+
+    def dump(self) -> LedgerDump:
+        """What is recorded of the KV cache, to be compared with what the model holds."""
+        return self._memory.dump()
 
     def step(self) -> list[Delivery]:
         """Do one step and return its events, in order per request."""

@@ -159,15 +159,16 @@ class EngineBench(SteppedEngine):
         snapshot = self.engine.snapshot()
         cells = {id(cell) for seq_id in range(self.model.info.n_seq_max) for cell in self.model.cells(seq_id)}
         assert snapshot.kv_cells_used == len(cells) == self.model.info.n_cells - self.model.cells_free
-        for slot in self.engine._slots:
-            assert slot.tokens == self.model.tokens(slot.id)
+        ledger = self.engine.dump()
+        for slot in ledger.slots:
+            assert list(slot.tokens) == self.model.tokens(slot.id)
             assert all(cell.holders == 1 for cell in self.model.cells(slot.id)[slot.n_shared :])
-            assert self.engine._memory._index.length(slot) <= slot.n_reusable
-            if self.config.group_n == 1 or slot.sequence is not None:
+            assert slot.n_indexed <= slot.n_reusable
+            if self.config.group_n == 1 or not slot.is_idle:
                 assert self.model.position_max(slot.id) + 1 == slot.next_position
-        saved, limit = self.engine._memory.saved, self.config.cache_ram_bytes
-        assert saved.n_bytes == sum(prompt.saved.n_bytes for prompt in saved._prompts)
-        assert limit is None or saved.n_bytes <= limit
+        limit = self.config.cache_ram_bytes
+        assert ledger.n_saved_bytes == sum(prompt.n_bytes for prompt in ledger.saved)
+        assert limit is None or ledger.n_saved_bytes <= limit
         if not self.engine.has_work:
             first = self.config.n_slots + 1
             assert not any(self.model.tokens(seq_id) for seq_id in range(first, self.model.info.n_seq_max))

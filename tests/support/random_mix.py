@@ -63,7 +63,7 @@ class RandomMix:
             task_id = random_.choice(list(self._open))
             bench.engine.cancel(task_id)
             self._check_events(self._open.pop(task_id), is_whole=False)
-        if random_.random() < self._failures and not bench.engine._system.is_pending:
+        if random_.random() < self._failures and not self._is_system_prompt_pending:
             bench.model.fail_next = DecodeFailed("as planned")
         bench.step()
         self._collect()
@@ -74,6 +74,11 @@ class RandomMix:
         self._bench.run()
         self._collect()
         assert not self._open
+
+    @property
+    def _is_system_prompt_pending(self) -> bool:
+        system = self._bench.engine.snapshot().system_prompt
+        return system is not None and len(self._bench.engine.dump().system.tokens) < len(system.tokens)
 
     def _submit(self) -> None:
         system = self._bench.engine.snapshot().system_prompt

@@ -20,10 +20,13 @@ class PrefixIndex(Generic[Holder]):
     """Token sequences by their beginnings.
 
     Holders are told apart by ``==`` and must be hashable. Among equals, those that came to a place first win.
+
+    Attributes:
+        roots: the trees by salt, to look at; only the index changes them.
     """
 
     def __init__(self) -> None:
-        self._roots: dict[str, _Node[Holder]] = {}
+        self.roots: dict[str, Node[Holder]] = {}
         self._ends: dict[Holder, _End[Holder]] = {}
 
     def __len__(self) -> int:
@@ -34,6 +37,11 @@ class PrefixIndex(Generic[Holder]):
         """Tokens by which a holder can be found."""
         end = self._ends.get(holder)
         return 0 if end is None else end.depth
+
+    def ends_at(self, holder: Holder, node: Node[Holder]) -> bool:
+        """Whether the tokens by which a holder is known end at a node."""
+        end = self._ends.get(holder)
+        return end is not None and end.node is node
 
     def extend(self, holder: Holder, salt: str, tokens: list[int], length: int) -> None:
         """Make a holder known by the first ``length`` of its tokens; those by which it is known must be the same.
@@ -47,7 +55,7 @@ class PrefixIndex(Generic[Holder]):
         if length <= (0 if end is None else end.depth):
             return
         if end is None:
-            root = self._roots.setdefault(salt, _Node(None, []))
+            root = self.roots.setdefault(salt, Node(None, []))
             end = self._ends[holder] = _End(salt, root, 0)
         before = end.node
         while end.depth < length:
@@ -77,7 +85,7 @@ class PrefixIndex(Generic[Holder]):
         if not end.depth:
             del self._ends[holder]
             if not end.node.children:
-                del self._roots[end.salt]
+                del self.roots[end.salt]
         self._compress(node)
 
     def remove(self, holder: Holder) -> None:
@@ -120,10 +128,10 @@ class PrefixIndex(Generic[Holder]):
             if self._ends[holder].node is node and self._ends[holder].depth == depth
         ]
 
-    def _path(self, salt: str, tokens: list[int], limit: int) -> list[tuple[int, _Node[Holder]]]:
+    def _path(self, salt: str, tokens: list[int], limit: int) -> list[tuple[int, Node[Holder]]]:
         """The nodes along the tokens, and how many tokens match up to each; in the last one, some may not."""
-        path: list[tuple[int, _Node[Holder]]] = []
-        node, depth = self._roots.get(salt), 0
+        path: list[tuple[int, Node[Holder]]] = []
+        node, depth = self.roots.get(salt), 0
         while node is not None and depth < limit:
             node = node.children.get(tokens[depth])
             if node is None:
@@ -136,15 +144,15 @@ class PrefixIndex(Generic[Holder]):
         return path
 
     def _descend(
-        self, node: _Node[Holder], holder: Holder, tokens: list[int], depth: int, length: int
-    ) -> tuple[_Node[Holder], int]:
+        self, node: Node[Holder], holder: Holder, tokens: list[int], depth: int, length: int
+    ) -> tuple[Node[Holder], int]:
         """Take a holder that ends at ``depth`` further down; return its new end, and how many tokens that are."""
         if node.parent is not None and not node.children and len(node.holders) == 1:
             node.edge.extend(tokens[depth:length])
             return node, length - depth
         child = node.children.get(tokens[depth])
         if child is None:
-            child = node.children[tokens[depth]] = _Node(node, tokens[depth:length])
+            child = node.children[tokens[depth]] = Node(node, tokens[depth:length])
         else:
             n_tokens = count_common(child.edge, tokens, depth, length)
             if n_tokens < len(child.edge):
@@ -152,7 +160,7 @@ class PrefixIndex(Generic[Holder]):
         child.holders[holder] = None
         return child, len(child.edge)
 
-    def _compress(self, node: _Node[Holder]) -> None:
+    def _compress(self, node: Node[Holder]) -> None:
         """Join a node with its child if all of its holders go on there."""
         if node.parent is None or len(node.children) != 1:
             return
@@ -168,7 +176,7 @@ class PrefixIndex(Generic[Holder]):
                 self._ends[holder].node = node
 
 
-class _Node(Generic[Holder]):
+class Node(Generic[Holder]):
     """The tokens behind those of the parent, and who has all of them; the root has none and names no holders.
 
     Whoever holds a child holds its parent. A holder ends at a node, never inside of its edge.
@@ -176,10 +184,10 @@ class _Node(Generic[Holder]):
 
     __slots__ = ("children", "edge", "holders", "parent")
 
-    def __init__(self, parent: _Node[Holder] | None, edge: list[int]) -> None:
+    def __init__(self, parent: Node[Holder] | None, edge: list[int]) -> None:
         self.parent = parent
         self.edge = edge
-        self.children: dict[int, _Node[Holder]] = {}
+        self.children: dict[int, Node[Holder]] = {}
         # A dict for its order, so that the same calls give the same answers.
         self.holders: dict[Holder, None] = {}
 
@@ -189,7 +197,7 @@ class _End(Generic[Holder]):
 
     __slots__ = ("depth", "node", "salt")
 
-    def __init__(self, salt: str, node: _Node[Holder], depth: int) -> None:
+    def __init__(self, salt: str, node: Node[Holder], depth: int) -> None:
         self.salt = salt
         self.node = node
         self.depth = depth
@@ -207,11 +215,11 @@ def count_common(left: SequenceOf[int], right: SequenceOf[int], start: int, limi
     return max(0, limit)
 
 
-def _split(node: _Node[Holder], n_tokens: int) -> _Node[Holder]:
+def _split(node: Node[Holder], n_tokens: int) -> Node[Holder]:
     """Let the first tokens of an edge be a node of their own, between its parent and the rest; return that."""
     parent = node.parent
     assert parent is not None
-    upper = _Node(parent, node.edge[:n_tokens])
+    upper = Node(parent, node.edge[:n_tokens])
     upper.holders = node.holders.copy()
     upper.children = {node.edge[n_tokens]: node}
     parent.children[node.edge[0]] = upper

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from service.engine.cache.dump import SavedDump
 from service.engine.cache.prefix_index import PrefixIndex
 from service.engine.language_model import SavedSequence
 
@@ -59,6 +60,18 @@ class SavedPrompts:
     def n_bytes(self) -> int:
         """What they take now."""
         return self._n_bytes
+
+    @property
+    def n_indexed(self) -> int:
+        """Prompts that can be found: all of them."""
+        return len(self._index)
+
+    def dump(self) -> tuple[SavedDump, ...]:
+        """All of them, in the order in which they were saved."""
+        return tuple(
+            SavedDump(tuple(prompt.tokens), prompt.salt, prompt.saved.n_cells, prompt.saved.n_bytes)
+            for prompt in self._prompts
+        )
 
     def has_room(self, n_cells: int) -> bool:
         """Whether a sequence of so many cells may be saved, as estimated; others may have to go for it."""

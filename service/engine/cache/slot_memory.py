@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from service.config import EngineConfig
 from service.engine.cache.context_shift import plan_shift
+from service.engine.cache.dump import LedgerDump, SlotDump
 from service.engine.cache.prefix_index import PrefixIndex, count_common
 from service.engine.cache.saved_prompts import SavedPrompt, SavedPrompts
 from service.engine.cache.slots import Slot
@@ -72,6 +73,18 @@ class SlotMemory:
     def cells_available(self) -> int:
         """Cells that are free, or would be without the caches of idle slots; there may be some more."""
         return self._model.cells_free + sum(len(slot.tokens) - slot.n_shared for slot in self._slots if slot.is_idle)
+
+    def dump(self) -> LedgerDump:
+        """All that is recorded of slots and saved prompts; there must be a pinned slot."""
+        assert self.pinned is not None
+        return LedgerDump(
+            slots=tuple(map(self._dump_slot, self._slots)),
+            system=self._dump_slot(self.pinned),
+            n_slots_indexed=len(self._index),
+            saved=self.saved.dump(),
+            n_saved_indexed=self.saved.n_indexed,
+            n_saved_bytes=self.saved.n_bytes,
+        )
 
     def append(self, slot: Slot, tokens: SequenceOf[int]) -> None:
         """Record tokens that ``decode`` has appended."""
@@ -329,6 +342,18 @@ class SlotMemory:
                 slot.n_shared = 0
                 return True
         return False
+
+    def _dump_slot(self, slot: Slot) -> SlotDump:
+        return SlotDump(
+            id=slot.id,
+            is_idle=slot.is_idle,
+            tokens=tuple(slot.tokens),
+            salt=slot.salt,
+            n_shared=slot.n_shared,
+            n_reusable=slot.n_reusable,
+            n_indexed=self._index.length(slot),
+            next_position=slot.next_position,
+        )
 
     def _idle(self) -> list[Slot]:
         return sorted((slot for slot in self._slots if slot.is_idle and slot.tokens), key=lambda slot: slot.last_used_s)

@@ -53,6 +53,10 @@ class Following:
         self._tokens_of = tokens_of
         self._leaders: dict[WaitingSequence, _Leader] = {}
 
+    def __len__(self) -> int:
+        """The number of sequences that are remembered to wait for another one."""
+        return len(self._leaders)
+
     def forget_ended(self) -> None:
         """Forget all who do not have to wait any more, for whatever reason."""
         self._leaders = {waiting: leader for waiting, leader in self._leaders.items() if leader.is_awaited}

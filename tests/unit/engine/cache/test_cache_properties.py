@@ -40,8 +40,9 @@ def test_caches_move_without_anyone_noticing(seed: int, n_slots: int, n_ctx: int
         mix.step(rate=0.4)
     mix.finish()
     assert all(slot.state is SlotState.IDLE for slot in bench.engine.snapshot().slots)
-    assert not bench.engine._admission.following._leaders
+    assert bench.engine.n_sharing == 0
     bench.complete(SystemPromptRequest(SystemPrompt("x", (1, 2))))
     bench.complete(SystemPromptRequest(SystemPrompt()))
-    memory = bench.engine._memory
-    assert (memory.cells_used, memory.saved.n_bytes, len(memory.saved), len(memory._index)) == (0, 0, 0, 0)
+    ledger = bench.engine.dump()
+    assert (bench.engine.snapshot().kv_cells_used, ledger.n_slots_indexed) == (0, 0)
+    assert (ledger.saved, ledger.n_saved_bytes, ledger.n_saved_indexed) == ((), 0, 0)

@@ -42,7 +42,7 @@ def test_a_conversation_comes_back_to_a_slot_that_was_taken() -> None:
     assert evaluated(bench) == 2 + 7
     snapshot = bench.engine.snapshot()
     assert (snapshot.saved_prompts, snapshot.restored_prompts) == (2, 1)
-    assert snapshot.saved_bytes == bench.engine._memory.saved.n_bytes > 0
+    assert snapshot.saved_bytes == bench.engine.dump().n_saved_bytes > 0
 
 
 def test_a_part_of_what_was_saved_can_be_used() -> None:
@@ -71,7 +71,7 @@ def test_a_system_prompt_is_not_saved_with_every_short_conversation() -> None:
     bench.complete(SystemPromptRequest(SystemPrompt("s" * 60, (1,) * 60)))
     bench.complete(request("short"))
     bench.complete(request("other", cache_salt="x"))
-    assert len(bench.engine._memory.saved) == 0
+    assert len(bench.engine.dump().saved) == 0
 
 
 def test_self_extend_saves_nothing() -> None:
@@ -99,7 +99,7 @@ def test_short_prompts_are_not_worth_a_copy() -> None:
     bench = bench_of()
     bench.complete(request("short"))
     bench.complete(request("other"))
-    assert len(bench.engine._memory.saved) == 0
+    assert len(bench.engine.dump().saved) == 0
 
 
 def test_what_others_hold_is_not_saved_again() -> None:
@@ -107,9 +107,9 @@ def test_what_others_hold_is_not_saved_again() -> None:
     bench.complete(request(LONG + "one", slot_id=0))
     bench.complete(request(LONG + "two", slot_id=1))
     bench.complete(request(OTHER, slot_id=1))
-    assert len(bench.engine._memory.saved) == 0
+    assert len(bench.engine.dump().saved) == 0
     bench.complete(request(OTHER + "!", slot_id=0))
-    assert len(bench.engine._memory.saved) == 1
+    assert len(bench.engine.dump().saved) == 1
 
 
 def test_a_grown_conversation_replaces_its_beginning() -> None:
@@ -118,7 +118,7 @@ def test_a_grown_conversation_replaces_its_beginning() -> None:
     for _ in range(3):
         text += bench.complete(request(text)).text
         bench.complete(request(OTHER))
-    assert len(bench.engine._memory.saved) == 2
+    assert len(bench.engine.dump().saved) == 2
 
 
 def test_restoring_finds_cells_although_all_are_in_use() -> None:
@@ -156,7 +156,7 @@ def test_a_shift_early_in_a_slot_leaves_nothing_to_save() -> None:
     bench = bench_of(n_ctx=64)
     bench.complete(request(LONG, max_tokens=30, overflow=Overflow.TRUNCATE, n_keep=3))
     bench.complete(request(OTHER, max_tokens=2))
-    assert len(bench.engine._memory.saved) == 0
+    assert len(bench.engine.dump().saved) == 0
 
 
 class UnsavingModel(ScriptedModel):
@@ -206,7 +206,7 @@ def test_a_cache_that_cannot_be_restored_is_dropped_and_evaluated_again(monkeypa
     assert sink.accepted.cached_prompt_tokens == 0
     assert sink.text == expected_text(LONG, 8)
     # What is left is what the slot held in between.
-    assert len(bench.engine._memory.saved) == 1
+    assert len(bench.engine.dump().saved) == 1
 
 
 def test_a_model_that_cannot_cut_restores_whole_prompts_only(caplog: pytest.LogCaptureFixture) -> None:
@@ -229,7 +229,7 @@ def test_another_system_prompt_forgets_all_that_was_saved() -> None:
     bench.complete(request(OTHER))
     bench.complete(SystemPromptRequest(SystemPrompt("x", (1,))))
     bench.complete(SystemPromptRequest(SystemPrompt()))
-    assert (len(bench.engine._memory.saved), bench.engine._memory.saved.n_bytes) == (0, 0)
+    assert (len(bench.engine.dump().saved), bench.engine.dump().n_saved_bytes) == (0, 0)
     assert bench.model.cells_free == bench.model.info.n_cells
 
 

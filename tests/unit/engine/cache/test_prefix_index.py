@@ -143,15 +143,15 @@ class IndexMachine(RuleBasedStateMachine):
     @invariant()
     def no_node_is_superfluous(self) -> None:
         """A node parts ways, or somebody ends there; so there are fewer than twice as many as holders."""
-        assert set(self.index._roots) == {known.salt for known in self.known.values()}
-        for root in self.index._roots.values():
+        assert set(self.index.roots) == {known.salt for known in self.known.values()}
+        for root in self.index.roots.values():
             nodes = list(root.children.values())
             assert nodes
             for node in nodes:
                 nodes += node.children.values()
                 assert node.holders and node.edge
                 assert all(child.parent is node for child in node.children.values())
-                ends_here = any(self.index._ends[holder].node is node for holder in node.holders)
+                ends_here = any(self.index.ends_at(holder, node) for holder in node.holders)
                 assert ends_here or len(node.children) > 1
 
 

@@ -121,7 +121,7 @@ def test_bytes_are_counted_and_nothing_stays(
         else:
             prompts.put(saved(tokens), covers_beginnings=covers_beginnings)
             assert (prompts.longest("", tokens, len(tokens))[1] == len(tokens)) or len(tokens) > limit
-        assert prompts.n_bytes == sum(len(prompt.tokens) for prompt in prompts._prompts) <= limit
-        assert len(prompts) == len(prompts._index)
+        assert prompts.n_bytes == sum(len(prompt.tokens) for prompt in prompts.dump()) <= limit
+        assert len(prompts) == prompts.n_indexed
     prompts.clear()
-    assert (len(prompts), prompts.n_bytes, len(prompts._index)) == (0, 0, 0)
+    assert (len(prompts), prompts.n_bytes, prompts.n_indexed) == (0, 0, 0)

@@ -139,7 +139,7 @@ def test_a_follower_that_is_cancelled_is_forgotten() -> None:
     bench.engine.cancel(task_id)
     bench.run()
     assert sink.events == []
-    assert not bench.engine._admission.following._leaders
+    assert bench.engine.n_sharing == 0
 
 
 def test_a_model_that_cannot_share_is_waited_for_once_at_most() -> None:

@@ -12,6 +12,7 @@ from service.engine.language_model import DecodeFailed
 from service.engine.request.types import Counters, Outcome
 from service.engine.statistics.distributions import Distributions
 from service.engine.statistics.histogram import Histogram, HistogramCounts
+from service.engine.statistics.totals import Totals
 from tests.support.engine import EngineBench, request
 
 
@@ -94,12 +95,11 @@ def test_slots_that_decode_together_count_once_per_sequence() -> None:
 
 
 def test_sequences_with_different_gaps_are_counted_apart() -> None:
-    bench = EngineBench()
-    totals = bench.engine._running.totals
+    totals = Totals()
     for gap_s in (0.015, 0.015, 0.5):
         totals.add_token(gap_s)
     totals.end_step(0.0)
-    assert buckets(observed(bench).inter_token_s) == {0.02: 2, 0.5: 1}
+    assert buckets(totals.distributions().inter_token_s) == {0.02: 2, 0.5: 1}
 
 
 def test_a_request_that_waits_for_a_slot() -> None:
