@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from bench.harness.grpc_client import GrpcTarget
 from bench.harness.idle_clients import get_health, idle_clients
@@ -24,7 +25,9 @@ from bench.harness.rounds import alternate, describe
 from bench.harness.servers import slotline_server
 from bench.harness.stats import pair_ratios, percentile
 from bench.harness.texts import text_of
-from bench.settings import Settings
+
+if TYPE_CHECKING:
+    from bench.settings import Settings
 
 #: Streams of all measurements but the first.
 _STREAMS = 8

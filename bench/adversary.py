@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from bench.harness.adversaries import ADVERSARIES, Adversary
 from bench.harness.errors import BenchError
@@ -22,7 +23,9 @@ from bench.harness.report import Figure, Goal, Result
 from bench.harness.rest_client import RestTarget
 from bench.harness.running_stream import running_stream
 from bench.harness.servers import slotline_server
-from bench.settings import Settings
+
+if TYPE_CHECKING:
+    from bench.settings import Settings
 
 _MEGABYTE = 1_000_000
 #: A pause of this length is what a reader notices.

@@ -6,13 +6,16 @@ import asyncio
 import itertools
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from bench.harness.contest import Quantity, Sample, compare
 from bench.harness.errors import BenchError
 from bench.harness.load import Job, Target
 from bench.harness.report import Goal, Result
 from bench.harness.texts import text_of
-from bench.settings import Settings
+
+if TYPE_CHECKING:
+    from bench.settings import Settings
 
 _SHORT_TOKENS = 8
 _QUANTITIES = (

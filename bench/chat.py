@@ -7,13 +7,16 @@ import itertools
 import random
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from bench.harness.contest import Quantity, Sample, compare
 from bench.harness.load import Job, StreamTiming, Target, together
-from bench.harness.report import Result
 from bench.harness.stats import median, percentile
 from bench.harness.texts import text_of
-from bench.settings import Settings
+
+if TYPE_CHECKING:
+    from bench.harness.report import Result
+    from bench.settings import Settings
 
 _USERS = 12
 _TURNS = 4

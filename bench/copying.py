@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 from functools import partial
+from typing import TYPE_CHECKING
 
 from bench.harness.contest import Quantity, Sample, contest, contestants, figures_of, notes_of
 from bench.harness.load import GREEDY, Job, Target, decode_rate, run_together
 from bench.harness.report import Figure, Result
 from bench.harness.stats import median
 from bench.harness.texts import text_of
-from bench.settings import Settings
+
+if TYPE_CHECKING:
+    from bench.settings import Settings
 
 _STREAMS = (1, 4)
 _COPIED_TOKENS = 80

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from functools import partial
+from typing import TYPE_CHECKING
 
 from bench.harness.engine import engine_process
 from bench.harness.grpc_client import GrpcTarget
@@ -14,7 +15,9 @@ from bench.harness.rest_client import RestTarget
 from bench.harness.rounds import Measure, alternate, describe
 from bench.harness.servers import batched_bench_rate, find_peers, llama_server, slotline_server
 from bench.harness.stats import pair_ratios
-from bench.settings import Settings
+
+if TYPE_CHECKING:
+    from bench.settings import Settings
 
 ENGINE, ENGINE_GREEDY, GRPC, REST = "engine", "engine, greedy", "gRPC", "REST"
 BATCHED_BENCH, LLAMA_SERVER = "llama-batched-bench", "llama-server"

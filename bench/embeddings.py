@@ -7,6 +7,7 @@ import json
 import time
 from contextlib import AsyncExitStack
 from functools import partial
+from typing import TYPE_CHECKING
 
 from bench.harness.load import Job
 from bench.harness.report import Figure, Goal, Result
@@ -15,7 +16,9 @@ from bench.harness.rounds import Measure, alternate, describe
 from bench.harness.running_stream import running_stream
 from bench.harness.servers import find_peers, llama_server, slotline_server
 from bench.harness.stats import gaps_within, pair_ratios
-from bench.settings import Settings
+
+if TYPE_CHECKING:
+    from bench.settings import Settings
 
 _TOPICS = ("cats", "old ships", "the harbour", "bread", "rivers in winter", "a small village", "songs", "letters")
 #: What one request embeds.

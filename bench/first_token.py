@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from functools import partial
+from typing import TYPE_CHECKING
 
 from bench.harness.grpc_client import GrpcTarget
 from bench.harness.load import Job, Target
@@ -13,7 +14,9 @@ from bench.harness.rest_client import RestTarget
 from bench.harness.rounds import Measure, alternate, describe
 from bench.harness.servers import find_peers, llama_server, slotline_server
 from bench.harness.stats import median, pair_differences
-from bench.settings import Settings
+
+if TYPE_CHECKING:
+    from bench.settings import Settings
 
 #: Requests of one sample, which is their median: one alone is too short to tell whether others disturbed it.
 _REQUESTS = 20

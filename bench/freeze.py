@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from bench.harness.contest import Quantity, Sample, compare
 from bench.harness.load import Job, Target, story_jobs
@@ -12,7 +13,9 @@ from bench.harness.report import Goal, Result
 from bench.harness.running_stream import running_stream
 from bench.harness.stats import gaps_within, percentile
 from bench.harness.texts import text_of
-from bench.settings import Settings
+
+if TYPE_CHECKING:
+    from bench.settings import Settings
 
 #: More than a server can generate while it evaluates the prompt; the stream is abandoned after that.
 _STREAM_TOKENS = 1500

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from typing import TYPE_CHECKING
 
 from bench.harness.engine import EngineProcess, engine_process
 from bench.harness.load import Job, decode_rate, story_jobs
 from bench.harness.report import Figure, Result
 from bench.harness.rounds import Measure, alternate, describe
 from bench.harness.stats import pair_ratios
-from bench.settings import Settings
+
+if TYPE_CHECKING:
+    from bench.settings import Settings
 
 #: Cells held by slots that do not decode.
 _IDLE_CELLS = (0, 500, 1000, 2000, 4000)

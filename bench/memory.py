@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AbstractContextManager
 from functools import partial
+from typing import TYPE_CHECKING
 
 from bench.harness.load import Job, run_together
 from bench.harness.machine import Memory, memory_of, process_tree
@@ -12,7 +13,9 @@ from bench.harness.report import Figure, Goal, Result
 from bench.harness.rest_client import RestTarget
 from bench.harness.servers import Endpoints, find_peers, llama_server, slotline_server
 from bench.harness.stats import pair_differences
-from bench.settings import Settings
+
+if TYPE_CHECKING:
+    from bench.settings import Settings
 
 #: Bytes in the unit of the figures.
 _MEGABYTE = 1_000_000

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from typing import TYPE_CHECKING
 
 from bench.harness.contest import PEER, Quantity, Sample, contest, contestants, figures_of, notes_of
 from bench.harness.crowd import Outcome, closed_crowd, open_crowd
@@ -14,7 +15,9 @@ from bench.harness.errors import BenchError, RefusedError
 from bench.harness.load import Job, StreamTiming, Target
 from bench.harness.report import Goal, Result
 from bench.harness.stats import percentile
-from bench.settings import Settings
+
+if TYPE_CHECKING:
+    from bench.settings import Settings
 
 _FACTOR = 10
 _TOKENS = 32

@@ -10,13 +10,16 @@ import contextlib
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from bench.harness.errors import BenchError
 from bench.harness.paced_adapter import adapter_before_paced_core
 from bench.harness.report import Figure, Goal, Result
-from bench.settings import Settings
+
+if TYPE_CHECKING:
+    from bench.settings import Settings
 
 #: Tokens of the long answer.
 _TOKENS = 2000

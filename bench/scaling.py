@@ -6,13 +6,16 @@ import asyncio
 import itertools
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from bench.harness.contest import Quantity, Sample, contest, contestants, curve_of, notes_of
 from bench.harness.load import Job, StreamTiming, Target, decode_rate, run_together, story_jobs
 from bench.harness.report import Figure, Result
 from bench.harness.stats import median
 from bench.harness.texts import text_of
-from bench.settings import Settings
+
+if TYPE_CHECKING:
+    from bench.settings import Settings
 
 _STREAMS = (1, 2, 4, 8, 16, 32)
 _PROMPT_TOKENS = (16, 256, 512, 1024, 2048, 4096)

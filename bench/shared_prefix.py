@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 from functools import partial
+from typing import TYPE_CHECKING
 
 from bench.harness.contest import Quantity, Sample, compare
 from bench.harness.load import Job, Target, run_together
 from bench.harness.report import Goal, Result
 from bench.harness.stats import median
 from bench.harness.texts import text_of
-from bench.settings import Settings
+
+if TYPE_CHECKING:
+    from bench.settings import Settings
 
 _REQUESTS = 8
 _OWN_TOKENS = 8

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from typing import TYPE_CHECKING
 
 from bench.harness.contest import Quantity, Sample, contest, contestants, figures_of, notes_of
 from bench.harness.load import Target, decode_rate, run_together, story_jobs
 from bench.harness.report import Figure, Goal, Result
 from bench.harness.stats import percentile
-from bench.settings import Settings
+
+if TYPE_CHECKING:
+    from bench.settings import Settings
 
 _PERCENTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0, "max": 100.0}
 _QUANTITIES = (

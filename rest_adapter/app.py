@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
@@ -10,8 +11,6 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from rest_adapter.apis.common.app_context import RestOfPath, Site
 from rest_adapter.apis.common.limiter import Gate
 from rest_adapter.apis.routes import ROUTES
-from rest_adapter.config import RestConfig
-from rest_adapter.core.calls import Core
 from rest_adapter.errors import AdapterError, InvalidBody, StreamClosed
 from rest_adapter.files.page import page_files, page_response
 from rest_adapter.files.static import static_response
@@ -22,6 +21,10 @@ from rest_adapter.http.keys import ApiKeys
 from rest_adapter.http.origins import OriginRules
 from rest_adapter.http.responses import SERVER_NAME, error_response
 from rest_adapter.http.verbose import log_response_body
+
+if TYPE_CHECKING:
+    from rest_adapter.config import RestConfig
+    from rest_adapter.core.calls import Core
 
 logger = logging.getLogger(__name__)
 

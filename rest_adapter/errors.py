@@ -17,8 +17,10 @@ StreamClosed            nobody waits for the answer any more
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
-from grpc import StatusCode
+if TYPE_CHECKING:
+    from grpc import StatusCode
 
 # What the OpenAI API calls the ways in which a field can be wrong.
 INVALID_VALUE = "invalid_value"

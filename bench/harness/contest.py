@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from bench.harness.errors import BenchError
 from bench.harness.grpc_client import GrpcTarget
@@ -16,7 +17,9 @@ from bench.harness.rest_client import RestTarget
 from bench.harness.rounds import Rounds, alternate, describe
 from bench.harness.servers import common_options, find_peers, llama_server, slotline_server
 from bench.harness.stats import pair_ratios
-from bench.settings import Settings
+
+if TYPE_CHECKING:
+    from bench.settings import Settings
 
 GRPC, REST, PEER = "gRPC", "REST", "llama-server"
 

@@ -10,11 +10,14 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.harness.errors import BenchError
 from bench.harness.load import Job, StreamTiming
 from bench.harness.processes import server_environment
-from bench.settings import Settings
+
+if TYPE_CHECKING:
+    from bench.settings import Settings
 
 _LOAD_TIMEOUT_S = 120.0
 

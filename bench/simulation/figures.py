@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.simulation.simulation import Outcome, Server
 from bench.simulation.visits import End, Visit
+
+if TYPE_CHECKING:
+    from bench.simulation.simulation import Outcome, Server
 
 #: Prompts of at most so many tokens are short, those of at least so many long.
 SHORT, LONG = 128, 512

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.harness.errors import BenchError
 from bench.harness.machine import ForeignLoad, conditions
@@ -25,10 +26,12 @@ from bench.simulation.fit import Fit, Shape, fit
 from service.config import ModelConfig
 from service.engine.language_model import Segment
 from service.errors import ServiceError
-from service.llama.llama_model import LlamaModel
 from service.llama.loader import load
 from service.sampling.sampler import Sampler
 from service.sampling.settings import SamplingSettings
+
+if TYPE_CHECKING:
+    from service.llama.llama_model import LlamaModel
 
 #: Tokens of every sequence while steps are measured, level by level.
 LEVELS = (8, 64, 192)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.simulation.profile import CostProfile
 from bench.simulation.spans import SpanMemory
 from service.engine.language_model import (
     CacheFull,
@@ -24,8 +24,11 @@ from service.engine.language_model import (
     Segment,
 )
 from service.sampling.gbnf import GrammarError
-from service.sampling.grammar import Grammar
-from service.testing.scripted_model import VirtualClock
+
+if TYPE_CHECKING:
+    from bench.simulation.profile import CostProfile
+    from service.sampling.grammar import Grammar
+    from service.testing.scripted_model import VirtualClock
 
 #: Every token is a byte.
 N_VOCAB = 256

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from bench.simulation.figures import Figures
+if TYPE_CHECKING:
+    from bench.simulation.figures import Figures
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,19 +9,22 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
 from bench.harness.errors import BenchError
 from bench.simulation.arrivals import Arrivals, ClosedLoop
 from bench.simulation.model import SimulatedModel
-from bench.simulation.profile import CostProfile
 from bench.simulation.visits import End, Journal, Visit
 from bench.simulation.workload import Conversation, Kind, Turn, Workload
-from service.config import EngineConfig
 from service.engine.engine import Engine
 from service.engine.request.types import Counters, GenerationRequest
 from service.engine.thread import MAX_RETRY_S, MIN_RETRY_S
 from service.sampling.settings import SamplingSettings
 from service.testing.scripted_model import VirtualClock
+
+if TYPE_CHECKING:
+    from bench.simulation.profile import CostProfile
+    from service.config import EngineConfig
 
 #: Clients of an open loop take turns.
 N_CLIENTS = 64

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Sequence
-from typing import get_type_hints
+from typing import TYPE_CHECKING, get_type_hints
 
 from bench.harness.errors import BenchError
-from bench.simulation.simulation import Server
 from service.config import EngineConfig
+
+if TYPE_CHECKING:
+    from bench.simulation.simulation import Server
 
 _CELLS = "n_cells"
 _HINTS = get_type_hints(EngineConfig)

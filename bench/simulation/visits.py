@@ -6,10 +6,13 @@ import enum
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from service.engine.request.types import Accepted, Event, Failed, Finished, Piece
-from service.errors import ServiceError
-from service.testing.scripted_model import VirtualClock
+
+if TYPE_CHECKING:
+    from service.errors import ServiceError
+    from service.testing.scripted_model import VirtualClock
 
 
 class End(enum.Enum):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from google.protobuf.message import Message
 
 from slotline.v1 import embedding_pb2, model_pb2, tokenization_pb2
-from slotline.v1.generation_pb2 import GenerateRequest, GenerateResponse
+
+if TYPE_CHECKING:
+    from slotline.v1.generation_pb2 import GenerateRequest, GenerateResponse
 
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response", bound=Message)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 from grpc import StatusCode
-from grpc.aio import AioRpcError
 
 from rest_adapter.errors import RpcFailure
+
+if TYPE_CHECKING:
+    from grpc.aio import AioRpcError
 
 logger = logging.getLogger(__name__)
 

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
+from typing import TYPE_CHECKING
 
 from flask import Response, request
 
-from rest_adapter.apis.common.app_context import Site
 from rest_adapter.files.content_types import content_type_of
+
+if TYPE_CHECKING:
+    from rest_adapter.apis.common.app_context import Site
 
 _INDEX = "/index.html"
 # Below this, a compressed file is hardly smaller.

@@ -51,8 +51,8 @@ class Aside:
         result = outcome.pop()
         try:
             if is_done:
-                return cast(Value, result)
-            raise cast(Exception, result)
+                return cast("Value", result)
+            raise cast("Exception", result)
         finally:
             # Otherwise the error, its traceback and this frame keep each other, and what the work held, in memory.
             del result

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gevent
 from gevent.pywsgi import Input
 
-from rest_adapter.http.places import Place
+if TYPE_CHECKING:
+    from rest_adapter.http.places import Place
 
 # After an answer, what is left of the body is read for at most this long, so that the next request can follow.
 LINGER_S = 2.0

@@ -5,15 +5,13 @@ from __future__ import annotations
 import logging
 import resource
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from flask import Flask
-from gevent import socket
 from gevent.event import Event
 from gevent.pywsgi import WSGIServer
 from grpc import StatusCode
 
 from rest_adapter.app import create_app
-from rest_adapter.config import RestConfig
 from rest_adapter.core.client import CoreClient
 from rest_adapter.errors import RpcFailure
 from rest_adapter.http.handler import ConnectionHandler
@@ -21,6 +19,12 @@ from rest_adapter.http.listener import listen
 from rest_adapter.http.memory import return_large_blocks
 from rest_adapter.http.origins import is_loopback
 from rest_adapter.http.places import Places
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from gevent import socket
+
+    from rest_adapter.config import RestConfig
 
 logger = logging.getLogger(__name__)
 

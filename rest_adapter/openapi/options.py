@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-from google.protobuf.message import Message
+from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.candidates import LEAST_UNLIMITED_TOKENS, MAX_CANDIDATES
 from rest_adapter.apis.common.constraints import CHOICES, GRAMMARS, OUTPUT_SWITCHES, OUTPUTS, OUTPUTS_NOT_THERE
@@ -27,6 +26,9 @@ from rest_adapter.openapi.forms import (
     token_id,
 )
 from slotline.v1.generation_pb2 import GenerateRequest
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
 
 # Bounds of the core, which has the last word on them.
 MAX_SAMPLERS = 64

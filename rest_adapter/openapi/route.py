@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 from flask import Response
 
-from rest_adapter.apis.common.app_context import Route, Site
 from rest_adapter.http.responses import BARE_JSON
 from rest_adapter.json.encoding import encode
 from rest_adapter.openapi import document
+
+if TYPE_CHECKING:
+    from rest_adapter.apis.common.app_context import Route, Site
 
 
 def description(site: Site) -> Response:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from rest_adapter.apis.common.unsupported import Unsupported
 from rest_adapter.openapi.forms import NULL, Schema, either, nullable
+
+if TYPE_CHECKING:
+    from rest_adapter.apis.common.unsupported import Unsupported
 
 
 def unsupported(fields: Iterable[Unsupported]) -> dict[str, Schema]:

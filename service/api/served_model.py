@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import PurePath
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from service.config import CoreConfig, EngineConfig
 from service.engine.language_model import LanguageModel, ModelInfo
 from service.errors import ModelNotFound
 from service.prompts.paced import BoundedVocabulary, PacedTemplate, PacedVocabulary
-from service.prompts.templates import ChatTemplate
-from service.prompts.vocabulary import Vocabulary
-from service.prompts.work import Work
+
+if TYPE_CHECKING:
+    from service.config import CoreConfig, EngineConfig
+    from service.prompts.templates import ChatTemplate
+    from service.prompts.vocabulary import Vocabulary
+    from service.prompts.work import Work
 
 
 class ModelFacts(Protocol):

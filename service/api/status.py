@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from service.engine.request.types import EngineSnapshot
+if TYPE_CHECKING:
+    from service.engine.request.types import EngineSnapshot
 
 
 class CoreState(enum.Enum):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from service.config import EngineConfig
-from service.engine.cache.dump import LedgerDump
 from service.engine.cache.slot_memory import SlotMemory
 from service.engine.cache.slots import Slot
 from service.engine.cache.system_prompt import SystemPromptHolder
@@ -41,6 +40,10 @@ from service.errors import (
     ServiceError,
     SlotsBusy,
 )
+
+if TYPE_CHECKING:
+    from service.config import EngineConfig
+    from service.engine.cache.dump import LedgerDump
 
 logger = logging.getLogger(__name__)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from service.sampling.grammar import Grammar
+if TYPE_CHECKING:
+    from service.sampling.grammar import Grammar
 
 Logits = npt.NDArray[np.float32]
 #: Hidden states or embeddings: one row of ``n_embd`` components each.

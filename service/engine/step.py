@@ -5,25 +5,28 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from collections.abc import Sequence as SequenceOf
+from typing import TYPE_CHECKING
 
-from service.config import EngineConfig
-from service.engine.cache.slot_memory import SlotMemory
-from service.engine.cache.slots import Sequence, Slot
 from service.engine.language_model import CacheFull, DecodeFailed, LanguageModel, Logits, Segment
-from service.engine.output.outbox import Outbox
 from service.engine.output.output import Ending, finished, flush, put_out
 from service.engine.output.scoring import UnusableScore, score
 from service.engine.request.task import Task, unforeseen
 from service.engine.request.types import Event, Failed, Finished, FinishReason, Outcome, Overflow
-from service.engine.request.waiting import WaitingSequences
-from service.engine.schedule.embedding import EmbeddingWork
 from service.engine.schedule.plan import EMBEDDINGS, PrefillWork, StepPlan, plan_step
-from service.engine.schedule.preemption import Preemption
 from service.engine.schedule.prefill_budget import PrefillBudget, Surroundings
 from service.engine.schedule.speculation import Speculation
 from service.engine.statistics.totals import Totals
 from service.errors import CacheExhausted, EngineFailure, ServiceError
 from service.sampling.sampler import UnusableLogits
+
+if TYPE_CHECKING:
+    from service.config import EngineConfig
+    from service.engine.cache.slot_memory import SlotMemory
+    from service.engine.cache.slots import Sequence, Slot
+    from service.engine.output.outbox import Outbox
+    from service.engine.request.waiting import WaitingSequences
+    from service.engine.schedule.embedding import EmbeddingWork
+    from service.engine.schedule.preemption import Preemption
 
 logger = logging.getLogger(__name__)
 

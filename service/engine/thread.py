@@ -7,12 +7,15 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from service.config import EngineConfig
 from service.engine.engine import Engine
-from service.engine.language_model import LanguageModel
 from service.engine.request.types import Counters, Delivery, EngineSnapshot, Piece, Request, Sink
 from service.errors import Draining, EngineFailure, QueueFull
+
+if TYPE_CHECKING:
+    from service.config import EngineConfig
+    from service.engine.language_model import LanguageModel
 
 logger = logging.getLogger(__name__)
 

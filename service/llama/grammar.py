@@ -12,13 +12,16 @@ import codecs
 import ctypes
 import weakref
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from service.engine.language_model import Logits
-from service.llama.host.library import Library, Pointer
 from service.sampling.gbnf import GrammarError, check_grammar
+
+if TYPE_CHECKING:
+    from service.engine.language_model import Logits
+    from service.llama.host.library import Library, Pointer
 
 _ROOT = b"root"
 #: ``llama_token_data``.

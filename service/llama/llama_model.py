@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from service.engine.language_model import DecodeFailed, Logits, ModelInfo, Pooling, Rows, SavedSequence, Segment
-from service.llama.context.context import Context
 from service.llama.context.encoder import EncoderContext
-from service.llama.context.weights import Weights
-from service.llama.grammar import LlamaGrammar
-from service.llama.vocabulary import LlamaVocabulary
+
+if TYPE_CHECKING:
+    from service.llama.context.context import Context
+    from service.llama.context.weights import Weights
+    from service.llama.grammar import LlamaGrammar
+    from service.llama.vocabulary import LlamaVocabulary
 
 #: ``llama_pooling_type``.
 _POOLINGS = {1: Pooling.MEAN, 2: Pooling.CLS, 3: Pooling.LAST}

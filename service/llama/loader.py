@@ -7,9 +7,9 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from service.config import ModelConfig, NumaStrategy
-from service.engine.language_model import ModelInfo
 from service.llama.context.context import Context
 from service.llama.context.encoder import EncoderContext
 from service.llama.context.params import numa_strategy
@@ -21,6 +21,9 @@ from service.llama.host.library import load_library
 from service.llama.host.logs import logger
 from service.llama.llama_model import LlamaModel
 from service.llama.load_errors import ModelLoadAborted
+
+if TYPE_CHECKING:
+    from service.engine.language_model import ModelInfo
 
 #: Part of the progress that reading the weights stands for; the rest is context, vocabulary and first decode.
 _WEIGHTS_SHARE = 0.9

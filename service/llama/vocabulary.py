@@ -7,14 +7,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from service.errors import InvalidArgument
 from service.llama.cuts import Cutter, Name, Rules, spans_word_end, split_at
 from service.llama.grammar import GrammarTokens, LlamaGrammar
-from service.llama.host.library import Library, Pointer
 from service.llama.runs import cut_long_runs
+
+if TYPE_CHECKING:
+    from service.llama.host.library import Library, Pointer
 
 _NO_TOKEN = -1
 _MAX_TEXT_BYTES = 2**31 - 1

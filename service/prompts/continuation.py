@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from service.errors import InvalidArgument
-from service.prompts.templates import ChatTemplate, Conversation
+
+if TYPE_CHECKING:
+    from service.prompts.templates import ChatTemplate, Conversation
 
 _N_MARK_DIGITS = 32
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from service.errors import NotSupported
 from service.prompts.prompt import Part, tokenize_text
-from service.prompts.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from service.prompts.vocabulary import Vocabulary
 
 
 def tokenize_infill(

@@ -17,11 +17,13 @@ import re
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from service.errors import InvalidArgument
 from service.prompts.templates import Conversation, Message
-from service.prompts.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from service.prompts.vocabulary import Vocabulary
 
 #: Roles that templates ask for by name; they are words, which no text of a caller's choice is.
 KNOWN_ROLES = frozenset({"system", "developer", "user", "assistant", "model", "tool", "function", "ipython"})

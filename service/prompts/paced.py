@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from service.prompts.templates import ChatTemplate, Conversation
-from service.prompts.vocabulary import FimTokens, Vocabulary
-from service.prompts.work import Work
+if TYPE_CHECKING:
+    from service.prompts.templates import ChatTemplate, Conversation
+    from service.prompts.vocabulary import FimTokens, Vocabulary
+    from service.prompts.work import Work
 
 #: Prompts that are too long are counted to their end up to this many tokens.
 COUNTED_TOKENS = 65_536

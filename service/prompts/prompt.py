@@ -7,9 +7,12 @@ caller are taken as they are, also at the beginning.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from service.errors import InvalidArgument
-from service.prompts.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from service.prompts.vocabulary import Vocabulary
 
 Part = str | Sequence[int]
 

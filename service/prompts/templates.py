@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from service.errors import InvalidArgument
-from service.prompts.work import Work
+
+if TYPE_CHECKING:
+    from service.prompts.work import Work
 
 #: A turn as templates see it: ``role``, ``content`` (text), and ``name``, ``tool_calls``, ``tool_call_id`` if given.
 Message = Mapping[str, Any]

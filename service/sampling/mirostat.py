@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from service.sampling.candidates import Candidates
+if TYPE_CHECKING:
+    from service.sampling.candidates import Candidates
 
 # Candidates that version 1 estimates the exponent of Zipf's law from (m in the paper).
 _ZIPF_CANDIDATES = 100

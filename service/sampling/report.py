@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from service.sampling.candidates import Candidates, largest
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 Ranking = tuple[tuple[int, float], ...]
 

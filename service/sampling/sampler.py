@@ -6,6 +6,7 @@ import math
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +17,14 @@ from numpy.random import default_rng
 from service.sampling.bias import LogitBias
 from service.sampling.candidates import Candidates
 from service.sampling.chain import build_chain
-from service.sampling.grammar import Grammar
 from service.sampling.mirostat import Mirostat
 from service.sampling.penalties import PenaltyWindow
 from service.sampling.report import Ranking, rank_logprobs, rank_probabilities
-from service.sampling.settings import SamplingSettings
 from service.sampling.temperature import temperature
+
+if TYPE_CHECKING:
+    from service.sampling.grammar import Grammar
+    from service.sampling.settings import SamplingSettings
 
 # The REST API writes "choose a seed for me" as 2^32 - 1, so that value is never chosen.
 _RANDOM_SEEDS = 2**32 - 1

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from service.engine.language_model import Logits
 from service.sampling.gbnf import GrammarError, check_grammar
+
+if TYPE_CHECKING:
+    from service.engine.language_model import Logits
 
 _LITERAL = re.compile(r'"([^"\\]*)"')
 _GRAMMAR = re.compile(r'\s*root ::= "[^"\\]*"(\s*\|\s*"[^"\\]*")*\s*')

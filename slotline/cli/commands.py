@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from slotline.cli.chat.chat_options import CHAT_GROUPS
 from slotline.cli.options import help as help_texts
@@ -14,7 +14,9 @@ from slotline.cli.options.environment import variables
 from slotline.cli.options.healthcheck_options import HEALTHCHECK_GROUPS
 from slotline.cli.options.rest_options import REST_GROUPS
 from slotline.cli.options.serve_options import SERVE_GROUPS
-from slotline.cli.options.table import Group, Parsed
+
+if TYPE_CHECKING:
+    from slotline.cli.options.table import Group, Parsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Command:
 
     def run(self, parsed: Parsed) -> int:
         """Run it; returns the exit status."""
-        function = cast(Callable[[Parsed], int], importlib.import_module(self.module).run)
+        function = cast("Callable[[Parsed], int]", importlib.import_module(self.module).run)
         return function(parsed)
 
 

@@ -16,9 +16,10 @@ import math
 import re
 import sys
 from collections.abc import Callable
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from slotline.cli.options.table import Parsed
+if TYPE_CHECKING:
+    from slotline.cli.options.table import Parsed
 
 logger = logging.getLogger(__name__)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import Locator, Page, expect
 
 from slotline.v1.generation_pb2 import FINISH_REASON_STOP
-from tests.browser.watch import Watch
 from tests.support.fake_core import Step, accepted, delta, finished
+
+if TYPE_CHECKING:
+    from tests.browser.watch import Watch
 
 #: One bound for every wait in these tests: generous, so that only a hang reaches it.
 PATIENCE_MS = 20_000

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.chat_page import ChatPage, answer
-from tests.browser.conftest import Visitor
 from tests.browser.test_probabilities import TOKENS, likely
-from tests.support.fake_core import FakeCore
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import Visitor
+    from tests.support.fake_core import FakeCore
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PHONE, DESKTOP = (360, 740), (1280, 800)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import grpc
 from playwright.sync_api import expect
 
-from slotline.v1.generation_pb2 import GenerateRequest
 from tests.browser.chat_page import answer
-from tests.browser.conftest import Visitor
 from tests.support.fake_core import WAIT_S, FakeCore, Hold, Refuse, Step, accepted, delta, finished, whole
-from tests.support.server import Server
+
+if TYPE_CHECKING:
+    from slotline.v1.generation_pb2 import GenerateRequest
+    from tests.browser.conftest import Visitor
+    from tests.support.server import Server
 
 MARKDOWN = """# Title
 

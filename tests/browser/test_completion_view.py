@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.chat_page import ChatPage, answer
-from tests.browser.conftest import Visitor
 from tests.support.fake_core import WAIT_S, FakeCore, Hold, accepted, delta
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import Visitor
 
 
 @pytest.fixture

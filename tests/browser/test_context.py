@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import grpc
 import pytest
 from playwright.sync_api import expect
 
 from slotline.v1.generation_pb2 import FINISH_REASON_LENGTH, FINISH_REASON_STOP, OVERFLOW_TRUNCATE, GenerateRequest
-from tests.browser.chat_page import ChatPage
-from tests.browser.conftest import Visitor
 from tests.support.fake_core import FakeCore, Refuse, Step, accepted, delta, finished
+
+if TYPE_CHECKING:
+    from tests.browser.chat_page import ChatPage
+    from tests.browser.conftest import Visitor
 
 N_CTX = 512
 _FACTS = {"n_prompt_tokens": "600", "n_ctx": str(N_CTX)}

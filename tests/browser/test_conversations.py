@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.chat_page import ChatPage, answer
-from tests.browser.conftest import Visitor
 from tests.support.fake_core import FakeCore, Hold, accepted, delta
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import Visitor
 
 
 @pytest.fixture

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
 from tests.browser.chat_page import answer
-from tests.browser.conftest import Visitor
 from tests.support.fake_core import FakeCore, Hold, accepted, delta
 from tests.support.server import Server
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import Visitor
 
 
 def test_a_killed_core_is_told_and_the_page_goes_on_with_the_next(visit: Visitor) -> None:

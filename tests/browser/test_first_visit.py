@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import Dialog, expect
 
 from tests.browser.chat_page import answer
-from tests.browser.conftest import Visitor
 from tests.support.fake_core import MODEL, FakeCore
-from tests.support.server import Server
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import Visitor
+    from tests.support.server import Server
 
 #: Bytes of the whole page, as they are transferred.
 LIMIT_BYTES = 400_000

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Visitor
-from tests.support.server import Server
+if TYPE_CHECKING:
+    from tests.browser.conftest import Visitor
+    from tests.support.server import Server
 
 SCHEMA = {"type": "object", "properties": {"age": {"type": "integer"}, "married": {"type": "boolean"}}}
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 import requests
 from playwright.sync_api import Route, expect
 
 from tests.browser.chat_page import ChatPage, answer
-from tests.browser.conftest import Visitor
 from tests.support.fake_core import MODEL, FakeCore
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import Visitor
 
 #: A red pixel.
 PNG = base64.b64decode(

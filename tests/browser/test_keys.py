@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.chat_page import ChatPage, answer
-from tests.browser.conftest import Visitor
 from tests.support.fake_core import MODEL, FakeCore
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import Visitor
 
 KEY = "sk-right"
 

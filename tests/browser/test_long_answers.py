@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import Route, expect
 
 from tests.browser.chat_page import answer
-from tests.browser.conftest import Visitor
-from tests.support.fake_core import FakeCore
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import Visitor
+    from tests.support.fake_core import FakeCore
 
 LOOPS = {
     "quotes": ">" * 6000,

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.chat_page import ChatPage, answer
-from tests.browser.conftest import Visitor
 from tests.support.documented_page import DOCUMENTED_PAGE
 from tests.support.fake_core import WAIT_S, FakeCore, Hold, Step, accepted, delta, whole
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import Visitor
 
 # With an icon, so that the browser asks for none.
 PLAIN = '<!doctype html><title>Mine</title><link rel="icon" href="data:,">'

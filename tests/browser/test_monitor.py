@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Visitor
-from tests.support.server import Server
+if TYPE_CHECKING:
+    from tests.browser.conftest import Visitor
+    from tests.support.server import Server
 
 REGIONS = ("State", "Slots", "Queue", "Memory", "Throughput")
 

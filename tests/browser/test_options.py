@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.chat_page import ChatPage
-from tests.browser.conftest import Visitor
-from tests.support.fake_core import FakeCore
+if TYPE_CHECKING:
+    from tests.browser.chat_page import ChatPage
+    from tests.browser.conftest import Visitor
+    from tests.support.fake_core import FakeCore
 
 CHAT = "/v1/chat/completions"
 

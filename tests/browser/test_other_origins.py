@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser
 
 from tests.support.fake_core import FakeCore, whole
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 _ASK = """async ([url, key]) => {
   const headers = { "Content-Type": "application/json", ...(key && { Authorization: `Bearer ${key}` }) };

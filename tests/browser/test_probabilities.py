@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
 from slotline.v1.generation_pb2 import Delta, GenerateResponse, Piece
 from slotline.v1.tokens_pb2 import Token, TokenProbability
 from tests.browser.chat_page import answer
-from tests.browser.conftest import Visitor
-from tests.support.fake_core import FakeCore
-from tests.support.server import Server
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import Visitor
+    from tests.support.fake_core import FakeCore
+    from tests.support.server import Server
 
 TOKENS = [("Paris", [("Paris", 0.95), ("Lyon", 0.04)]), (" is", [(" was", 0.7), (" is", 0.2)])]
 

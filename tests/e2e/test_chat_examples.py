@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
 import pytest
@@ -20,8 +21,10 @@ from rest_adapter.config import RestConfig
 from tests.support.adapter import AdapterThread
 from tests.support.fake_core import WAIT_S, FakeCore, Hold, Refuse, Step, accepted, delta, finished, whole
 from tests.support.node import skip_without_node
-from tests.support.server import Server
 from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    from tests.support.server import Server
 
 CLIENTS = Path(__file__).resolve().parent.parent.parent / "clients"
 GRAMMAR_OPTIONS = ("--grammar", "--grammar-json-schema", "--grammar-json-schema-prop-order")

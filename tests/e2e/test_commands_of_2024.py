@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.server import Server
+if TYPE_CHECKING:
+    from tests.support.server import Server
 
 BUILDING = "Building a website can be done in 10 simple steps:"
 SYSTEM = "You are a helpful assistant."

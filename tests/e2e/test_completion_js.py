@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rest_adapter.config import RestConfig
 from tests.support.adapter import AdapterThread
 from tests.support.documented_page import DOCUMENTED_PAGE
 from tests.support.fake_core import FakeCore, whole
 from tests.support.node import run_tests, skip_without_node
-from tests.support.server import Server
+
+if TYPE_CHECKING:
+    from tests.support.server import Server
 
 FOLDER = Path(__file__).resolve().parent.parent / "web/served"
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
 
-from tests.support.server import Server
+if TYPE_CHECKING:
+    from tests.support.server import Server
 
 QUESTION = {"role": "user", "content": "Tell me about the city of Paris."}
 N_CUT, N_WHOLE = 8, 32

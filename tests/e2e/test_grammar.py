@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
-from tests.support.server import Server
+if TYPE_CHECKING:
+    from tests.support.server import Server
 
 YES_NO = 'root ::= " " ("yes" | "no")'
 

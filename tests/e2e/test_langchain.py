@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator, Generator, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import openai
@@ -21,8 +21,10 @@ from langchain_llama_cpp.exceptions import (
 from langchain_openai import ChatOpenAI, OpenAI, OpenAIEmbeddings
 from pydantic import SecretStr
 
-from tests.support.server import Server
 from tests.support.waiting import wait_for_load
+
+if TYPE_CHECKING:
+    from tests.support.server import Server
 
 QUESTION = "What is the capital of Germany?"
 CONVERSATION = [

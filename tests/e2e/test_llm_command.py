@@ -8,10 +8,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.server import Server
+if TYPE_CHECKING:
+    from tests.support.server import Server
 
 QUESTION = "What is the capital of Germany?"
 GREEDY = ("-o", "temperature", "0", "-o", "max_tokens", "24")

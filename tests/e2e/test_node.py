@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.node import run_tests, skip_without_node, skip_without_package
-from tests.support.server import Server
+
+if TYPE_CHECKING:
+    from tests.support.server import Server
 
 FOLDER = Path(__file__).resolve().parent.parent / "node"
 

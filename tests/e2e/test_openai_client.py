@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import openai
 import pytest
-from openai.types.chat import ChatCompletionMessageParam
 
-from tests.support.server import Server
+if TYPE_CHECKING:
+    from openai.types.chat import ChatCompletionMessageParam
+
+    from tests.support.server import Server
 
 QUESTION: list[ChatCompletionMessageParam] = [{"role": "user", "content": "What is the capital of Germany?"}]
 

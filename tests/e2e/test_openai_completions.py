@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
 import requests
-from openai.types.chat import ChatCompletionMessageParam
-from openai.types.completion_choice import Logprobs
 
 from tests.support.server import PATIENCE_S, Server
+
+if TYPE_CHECKING:
+    from openai.types.chat import ChatCompletionMessageParam
+    from openai.types.completion_choice import Logprobs
 
 PROMPT = "The capital of Germany is"
 COUNTING = "1, 2, 3,"

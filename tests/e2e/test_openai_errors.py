@@ -6,14 +6,16 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
-from openai.types.chat import ChatCompletionMessageParam
 
 from tests.support.server import PATIENCE_S, Server
 from tests.support.waiting import wait_for_load
+
+if TYPE_CHECKING:
+    from openai.types.chat import ChatCompletionMessageParam
 
 KEY = "sk-test"
 QUESTION: list[ChatCompletionMessageParam] = [{"role": "user", "content": "What is the capital of Germany?"}]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
 import requests
-from openai.types.chat import ChatCompletionMessageParam
 
 from tests.support.server import PATIENCE_S, Server
+
+if TYPE_CHECKING:
+    from openai.types.chat import ChatCompletionMessageParam
 
 N_CTX = 256
 LONG = "word " * 400

@@ -9,12 +9,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.support.node import skip_without_node
-from tests.support.server import Server
+
+if TYPE_CHECKING:
+    from tests.support.server import Server
 
 README = Path(__file__).resolve().parent.parent.parent / "README.md"
 REST, GRPC = "127.0.0.1:8080", "127.0.0.1:50051"

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import grpc
 import pytest
 import requests
 
 from slotline.v1 import generation_pb2, inference_service_pb2_grpc, sampling_pb2
-from tests.support.server import Server
+
+if TYPE_CHECKING:
+    from tests.support.server import Server
 
 #: Every next token is far more probable than all others, so that no batch makes another one win.
 PROMPTS = ("1, 2, 3, 4, 5, 6,", "2, 4, 6, 8, 10, 12,", "10, 20, 30, 40, 50, 60,", "5, 10, 15, 20, 25, 30,")

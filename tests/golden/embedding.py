@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tests.golden.findings import Findings
+if TYPE_CHECKING:
+    from tests.golden.findings import Findings
 
 # Least cosine between an embedding and the recorded one, and how far its length may be from 1.
 _LEAST_COSINE = 0.999

@@ -6,10 +6,12 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tests.golden.findings import Findings
 from tests.golden.text import COMPARED_TOKENS
+
+if TYPE_CHECKING:
+    from tests.golden.findings import Findings
 
 Entry = Mapping[str, Any]
 

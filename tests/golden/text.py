@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tests.golden.findings import Findings
+if TYPE_CHECKING:
+    from tests.golden.findings import Findings
 
 # Greedy texts of old and new kernels agree for several tokens and may then part.
 COMPARED_TOKENS = 4

@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,12 +14,14 @@ from rest_adapter.config import RestConfig
 from service.config import ModelConfig
 from tests.support.adapter import AdapterThread
 from tests.support.bad_load import Resources, run_load, wait_until_released
-from tests.support.fake_core import FakeCore
 from tests.support.http_stream import HttpConnection, request_bytes
 from tests.support.scripted_service import ScriptedService
 from tests.support.wrong_bodies import wrong_bodies
 from tests.support.wrong_http import wrong_http
 from tests.support.wrong_requests import KEY
+
+if TYPE_CHECKING:
+    from tests.support.fake_core import FakeCore
 
 WRONG = (*wrong_http(), *wrong_bodies())
 N_CLIENTS = 12

@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import requests
@@ -15,13 +16,15 @@ from rest_adapter.http import body as request_body
 from service.config import ModelConfig
 from tests.support.adapter import AdapterThread
 from tests.support.calls import scripted_text
-from tests.support.fake_core import FakeCore
 from tests.support.http_stream import HttpConnection
 from tests.support.scripted_core import WAIT_S
 from tests.support.scripted_service import N_PREDICT, PROMPT, ScriptedService
 from tests.support.wrong_bodies import wrong_bodies
 from tests.support.wrong_http import wrong_http
 from tests.support.wrong_requests import KEY, WrongRequest, http
+
+if TYPE_CHECKING:
+    from tests.support.fake_core import FakeCore
 
 WRONG = (*wrong_http(), *wrong_bodies())
 GOOD_BODY = json.dumps({"prompt": PROMPT, "n_predict": N_PREDICT, "temperature": 0}).encode()

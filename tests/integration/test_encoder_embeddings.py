@@ -8,6 +8,7 @@ characters for a word.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +16,15 @@ import pytest
 
 from service.config import ModelConfig
 from service.engine.language_model import Pooling, Rows
-from service.llama.llama_model import LlamaModel
 from service.llama.loader import load
 from service.prompts.prompt import tokenize_embedding_input
 from tests.support import numpy_bert
 from tests.support.minilm import MiniLM, read_minilm
 from tests.support.minilm_gguf import write_minilm
 from tests.support.wordpiece import WordPiece
+
+if TYPE_CHECKING:
+    from service.llama.llama_model import LlamaModel
 
 TEXTS = [
     "",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -19,12 +19,14 @@ from service.engine.request.types import (
     SystemPrompt,
     SystemPromptRequest,
 )
-from service.llama.llama_model import LlamaModel
 from service.llama.loader import load
 from service.sampling.settings import SamplingSettings
 from service.testing.scripted_model import VirtualClock
 from tests.support.engine import GREEDY, RecordingSink, SteppedEngine
 from tests.support.tiny_gguf import write_tiny_gguf
+
+if TYPE_CHECKING:
+    from service.llama.llama_model import LlamaModel
 
 N_SLOTS, N_CTX_SLOT = 3, 64
 #: Shared beginnings of the random prompts.

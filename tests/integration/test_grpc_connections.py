@@ -11,13 +11,13 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2
 
 from service.api.listen.connections import ConnectionLimits
-from service.config import CoreConfig
 from service.testing.scripted_model import next_letter
 from slotline.client import Client
 from slotline.v1 import model_pb2, model_service_pb2_grpc
@@ -33,6 +33,9 @@ from tests.support.scripted_core import (
     text_of,
 )
 from tests.support.server import PATIENCE_S, SLOTLINE, RunningProcess
+
+if TYPE_CHECKING:
+    from service.config import CoreConfig
 
 #: What a client of HTTP/2 says first, and settings without any.
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import grpc.aio
@@ -14,9 +14,7 @@ from google.rpc.status_pb2 import Status
 from grpc_reflection.v1alpha import reflection_pb2
 
 from service.api.rpc.rpc_errors import DETAILS_KEY
-from service.api.served_model import LoadedModel
 from service.api.server.core_server import SERVICES
-from service.config import ModelConfig
 from service.testing.scripted_model import BOS, EOS
 from slotline.v1 import generation_pb2, model_pb2, prompt_pb2, sampling_pb2, tokenization_pb2, tokens_pb2
 from tests.support.scripted_core import (
@@ -28,6 +26,10 @@ from tests.support.scripted_core import (
     running_core,
     scripted_model,
 )
+
+if TYPE_CHECKING:
+    from service.api.served_model import LoadedModel
+    from service.config import ModelConfig
 
 
 class SpecialModel(ScriptedLoadedModel):

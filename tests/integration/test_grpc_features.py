@@ -7,13 +7,12 @@ import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc.aio
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.api.served_model import LoadedModel
 from service.config import ModelConfig, SystemPromptText
 from service.engine.language_model import DecodeFailed, Pooling, Rows, Segment
 from service.testing.scripted_model import BOS, N_EMBD, states
@@ -41,6 +40,9 @@ from tests.support.scripted_core import (
     socket_address,
     text_of,
 )
+
+if TYPE_CHECKING:
+    from service.api.served_model import LoadedModel
 
 MODEL = ModelConfig(path="/models/scripted.gguf", n_ctx=512, n_parallel=2, embedding=True)
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc.aio
 import pytest
 
 from service.api.served_model import Limits, LoadedModel
 from service.api.servicers import inference_servicer as inference
-from service.config import ModelConfig
 from service.engine.language_model import DecodeFailed
 from service.testing.scripted_model import EOS
 from slotline.v1 import (
@@ -33,6 +32,9 @@ from tests.support.scripted_core import (
     running_core,
     text_of,
 )
+
+if TYPE_CHECKING:
+    from service.config import ModelConfig
 
 
 @pytest.fixture

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2
 
-from service.api.served_model import LoadedModel
 from service.api.server.core_server import SERVICES, CoreServer
 from service.api.status import CoreState
-from service.config import ModelConfig
 from service.errors import InvalidArgument, ModelFailed
 from slotline.v1 import generation_pb2, model_pb2, sampling_pb2, tokenization_pb2
 from tests.support.calls import refusal
@@ -31,6 +29,10 @@ from tests.support.scripted_core import (
     text_of,
     until_ready,
 )
+
+if TYPE_CHECKING:
+    from service.api.served_model import LoadedModel
+    from service.config import ModelConfig
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING

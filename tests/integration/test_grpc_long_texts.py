@@ -6,14 +6,12 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import grpc.aio
 import pytest
 
-from service.api.served_model import LoadedModel
-from service.config import ModelConfig
 from service.prompts.pool import LONG_BYTES
 from slotline.v1 import generation_pb2, prompt_pb2, tokenization_pb2
 from tests.support.scripted_core import (
@@ -24,6 +22,10 @@ from tests.support.scripted_core import (
     running_core,
     scripted_model,
 )
+
+if TYPE_CHECKING:
+    from service.api.served_model import LoadedModel
+    from service.config import ModelConfig
 
 N_BYTES = 4 * LONG_BYTES
 STEP = 1024

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc.aio
 import pytest
 
 from service.config import ModelConfig
 from slotline.client import AsyncClient
-from slotline.v1 import model_pb2
 from tests.support.calls import error_details, request, scripted_text, until, until_idle
 from tests.support.scripted_core import Gate, RunningCore, core_config, load_scripted, running_core, text_of
+
+if TYPE_CHECKING:
+    from slotline.v1 import model_pb2
 
 MODEL = ModelConfig(path="/models/scripted.gguf", n_ctx=256, n_parallel=1)
 

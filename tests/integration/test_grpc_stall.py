@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 
 from service.api.core.engine_watch import EngineWatch
-from service.api.served_model import LoadedModel
 from service.api.server.core_server import SERVICES
-from service.config import ModelConfig
-from service.engine.thread import Progress
 from service.errors import ModelFailed
 from slotline.v1 import model_pb2
 from tests.support.calls import refusal, request, until_state
@@ -28,6 +26,11 @@ from tests.support.scripted_core import (
     scripted_model,
     text_of,
 )
+
+if TYPE_CHECKING:
+    from service.api.served_model import LoadedModel
+    from service.config import ModelConfig
+    from service.engine.thread import Progress
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING

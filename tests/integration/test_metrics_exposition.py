@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import requests
-from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from rest_adapter.config import RestConfig
 from tests.support.adapter import WAIT_S, AdapterThread
 from tests.support.scripted_core import running_core
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs/metrics.md"
 

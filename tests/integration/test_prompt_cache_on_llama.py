@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from service.config import EngineConfig, ModelConfig
 from service.engine.request.types import GenerationRequest, Piece, TokenRecord
-from service.llama.llama_model import LlamaModel
 from service.llama.loader import load
 from service.sampling.settings import SamplingSettings
 from service.testing.scripted_model import VirtualClock
 from slotline.cli.default_model import default_model_path
 from tests.support.engine import RecordingSink, SteppedEngine
+
+if TYPE_CHECKING:
+    from service.llama.llama_model import LlamaModel
 
 N_SLOTS, N_CTX_SLOT = 8, 640
 STORY = "Once upon a time there was a lighthouse keeper who counted ships and wrote down what they carried. "

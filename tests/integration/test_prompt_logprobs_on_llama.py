@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import llama_cpp
 import numpy as np
@@ -11,12 +12,14 @@ import pytest
 
 from service.config import EngineConfig, ModelConfig
 from service.engine.request.types import GenerationRequest, Piece, TokenRecord
-from service.llama.llama_model import LlamaModel
 from service.llama.loader import load
 from service.sampling.settings import SamplingSettings
 from service.testing.scripted_model import VirtualClock
 from slotline.cli.default_model import default_model_path
 from tests.support.engine import RecordingSink, SteppedEngine
+
+if TYPE_CHECKING:
+    from service.llama.llama_model import LlamaModel
 
 STORY = "Once upon a time there was a lighthouse keeper who counted ships and wrote down what they carried. "
 #: Rounding differs with the size of batches. Nats: the same kernels in other batches; and other kernels, of which 190

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.adapter import AdapterThread
 from tests.support.http_stream import HttpConnection, request_bytes
+
+if TYPE_CHECKING:
+    from tests.support.adapter import AdapterThread
 
 GZIP = "Accept-Encoding: gzip, deflate, br, zstd"
 MODULE = "/vendor/preact.js"

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import re
 import socket
+from typing import TYPE_CHECKING
 
 import grpc
 import pytest
 
 from rest_adapter.config import RestConfig
-from slotline.v1.generation_pb2 import GenerateRequest
 from tests.support.adapter import AdapterThread, post
 from tests.support.fake_core import WAIT_S, FakeCore, Refuse, Step, accepted, delta, finished, whole
 from tests.support.http_stream import HttpConnection, event_data, post_bytes, request_bytes
+
+if TYPE_CHECKING:
+    from slotline.v1.generation_pb2 import GenerateRequest
 
 JSON = "application/json; charset=utf-8"
 ORIGIN = "http://localhost:3000"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import gevent
 import requests
 
-from rest_adapter.config import RestConfig
 from rest_adapter.http.server import RestServer
+
+if TYPE_CHECKING:
+    from rest_adapter.config import RestConfig
 
 WAIT_S = 20.0
 

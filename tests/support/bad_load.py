@@ -13,15 +13,17 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gevent import Greenlet
 
 from tests.support.calls import scripted_text
 from tests.support.http_stream import HttpConnection, event_data
-from tests.support.scripted_service import ScriptedService
 from tests.support.waiting import wait_until
 from tests.support.wrong_requests import WrongRequest, http
+
+if TYPE_CHECKING:
+    from tests.support.scripted_service import ScriptedService
 
 WRONG_SHARE = 0.1
 # A text that is longer than any client of these waits for.

@@ -16,12 +16,15 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from service.api.served_model import LoadedModel
 from service.api.server.core_server import run_core
-from service.config import ModelConfig
 from service.testing.scripted_model import next_letter
 from tests.support.scripted_core import core_config, load_scripted
+
+if TYPE_CHECKING:
+    from service.api.served_model import LoadedModel
+    from service.config import ModelConfig
 
 
 class LineFormatter(logging.Formatter):

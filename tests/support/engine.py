@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from service.config import EngineConfig
 from service.engine.engine import Engine
-from service.engine.language_model import LanguageModel
 from service.engine.request.types import (
     Accepted,
     Embedded,
@@ -24,6 +24,9 @@ from service.engine.request.types import (
 )
 from service.sampling.settings import SamplingSettings
 from service.testing.scripted_model import ScriptedModel, VirtualClock, next_letter
+
+if TYPE_CHECKING:
+    from service.engine.language_model import LanguageModel
 
 #: Sequences of the scripted model that are left for embeddings.
 N_EMBEDDING_SEQUENCES = 4

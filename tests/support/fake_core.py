@@ -7,12 +7,11 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Never, TypeVar
+from typing import TYPE_CHECKING, Any, Never, TypeVar
 
 import grpc
 import grpc.aio
 from google.protobuf import any_pb2
-from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from slotline.v1 import (
@@ -34,6 +33,9 @@ from slotline.v1.generation_pb2 import (
 )
 from slotline.v1.sampling_pb2 import SamplingParams
 from slotline.v1.tokens_pb2 import Usage
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
 
 MODEL = "fake-model"
 VOCAB_SIZE = 100

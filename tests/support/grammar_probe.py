@@ -12,8 +12,12 @@ import select
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from service.llama.llama_model import LlamaModel
 
 TIMEOUT_S = 60.0
 _WALK_STEPS = 8
@@ -94,7 +98,6 @@ class GrammarProbe:
 def _serve(model_path: str) -> None:
     from service.config import ModelConfig
     from service.llama.host.library import load_library
-    from service.llama.llama_model import LlamaModel
     from service.llama.loader import load
 
     api = load_library().api

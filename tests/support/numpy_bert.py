@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from tests.support.minilm import Tensors
+if TYPE_CHECKING:
+    from tests.support.minilm import Tensors
 
 Array = npt.NDArray[np.float64]
 

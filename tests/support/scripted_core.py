@@ -8,17 +8,19 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from service.api.listen.connections import ConnectionLimits
-from service.api.served_model import Limits, LoadedModel
 from service.api.server.core_server import CoreServer
 from service.config import CoreConfig, ModelConfig
 from service.testing.scripted_model import BOS, EOS, N_EMBD, N_VOCAB, ScriptedModel, next_letter
 from slotline.v1 import generation_pb2, inference_service_pb2_grpc, model_service_pb2_grpc
+
+if TYPE_CHECKING:
+    from service.api.listen.connections import ConnectionLimits
+    from service.api.served_model import Limits, LoadedModel
 
 #: One bound for every wait in these tests: generous, so that only a hang reaches it.
 WAIT_S = 30.0

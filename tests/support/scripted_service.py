@@ -7,19 +7,21 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 
-from rest_adapter.config import RestConfig
-from service.api.served_model import LoadedModel
 from service.api.server.core_server import CoreServer
 from service.api.status import CoreState
-from service.config import CoreConfig
 from tests.support.adapter import AdapterThread
 from tests.support.calls import scripted_text
 from tests.support.scripted_core import WAIT_S, core_config, load_scripted
 from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    from rest_adapter.config import RestConfig
+    from service.api.served_model import LoadedModel
+    from service.config import CoreConfig
 
 PROMPT = "Hello"
 N_PREDICT = 8

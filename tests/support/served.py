@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from service.api.served_model import Limits, ServedModel
 from service.config import EngineConfig
-from service.prompts.templates import Conversation
-from service.prompts.work import Work
 from service.testing.scripted_model import ScriptedModel
 from tests.support.scripted_core import ByteVocabulary, ScriptedFacts
+
+if TYPE_CHECKING:
+    from service.prompts.templates import Conversation
+    from service.prompts.work import Work
 
 
 @dataclass

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from flask import Response
 from werkzeug.routing import BaseConverter
 
-from rest_adapter.apis.common.limiter import Gate
-from rest_adapter.config import RestConfig
-from rest_adapter.core.calls import Core
 from rest_adapter.http.aside import Aside
-from rest_adapter.http.counts import ResponseCounts
-from rest_adapter.http.keys import ApiKeys
+
+if TYPE_CHECKING:
+    from rest_adapter.apis.common.limiter import Gate
+    from rest_adapter.config import RestConfig
+    from rest_adapter.core.calls import Core
+    from rest_adapter.http.counts import ResponseCounts
+    from rest_adapter.http.keys import ApiKeys
 
 Handler = Callable[["Site"], Response]
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rest_adapter.errors import InvalidRequest
-from slotline.v1.generation_pb2 import GenerateRequest
+
+if TYPE_CHECKING:
+    from slotline.v1.generation_pb2 import GenerateRequest
 
 #: Most entries of probabilities and log-probabilities, over all tokens, answers and prompts of a body.
 MAX_CANDIDATES = 1 << 20

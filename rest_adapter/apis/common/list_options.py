@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 from rest_adapter.apis.common.fields import FLOAT32_MAX, UINT32, read_str, refusal
-from slotline.v1.generation_pb2 import GenerateRequest
 from slotline.v1.sampling_pb2 import LogitBias, SamplerType
+
+if TYPE_CHECKING:
+    from slotline.v1.generation_pb2 import GenerateRequest
 
 SAMPLER_NAMES = {
     "top_k": SamplerType.SAMPLER_TYPE_TOP_K,

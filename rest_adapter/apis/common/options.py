@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
-
-from google.protobuf.message import Message
+from typing import TYPE_CHECKING, Literal
 
 from rest_adapter.apis.common.fields import (
     INT32,
@@ -29,6 +27,9 @@ from rest_adapter.apis.common.list_options import (
 )
 from rest_adapter.errors import InvalidRequest
 from slotline.v1.generation_pb2 import GenerateRequest
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
 
 Reader = Callable[[GenerateRequest, str, object], None]
 Kind = Literal["number", "integer", "boolean"]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.fields import read_token_id, refusal
 from rest_adapter.errors import InvalidRequest
-from slotline.v1.embedding_pb2 import EmbedInput
 from slotline.v1.generation_pb2 import GenerateRequest
-from slotline.v1.prompt_pb2 import PromptParts
+
+if TYPE_CHECKING:
+    from slotline.v1.embedding_pb2 import EmbedInput
+    from slotline.v1.prompt_pb2 import PromptParts
 
 MAX_PROMPTS = 4096
 # The options of a body go to the core with each of its prompts.

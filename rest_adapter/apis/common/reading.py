@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from rest_adapter.apis.common.app_context import Site
 from rest_adapter.apis.common.limits import served_model
 from rest_adapter.errors import RpcFailure
 from rest_adapter.http.current_body import read_raw
 from rest_adapter.json.decoding import decode
 from rest_adapter.json.incremental import Bounds, decode_in_pieces
+
+if TYPE_CHECKING:
+    from rest_adapter.apis.common.app_context import Site
 
 Call = TypeVar("Call")
 

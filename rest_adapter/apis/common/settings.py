@@ -7,10 +7,13 @@ is what the API has always shown.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.list_options import SAMPLER_NAMES
-from rest_adapter.json.encoding import JsonObject
-from slotline.v1.generation_pb2 import GenerationSettings
+
+if TYPE_CHECKING:
+    from rest_adapter.json.encoding import JsonObject
+    from slotline.v1.generation_pb2 import GenerationSettings
 
 _NAME_OF_SAMPLER = {number: name for name, number in SAMPLER_NAMES.items()}
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rest_adapter.apis.common.outcome import unfinished
-from rest_adapter.core.calls import ResponseStream
 from rest_adapter.errors import AdapterError, StreamClosed
-from rest_adapter.http.aside import Aside
 from rest_adapter.http.http_errors import STREAM_FAILED, HttpError, http_error
 from rest_adapter.json.encoding import JsonObject, encode
-from slotline.v1.generation_pb2 import GenerateResponse
+
+if TYPE_CHECKING:
+    from rest_adapter.core.calls import ResponseStream
+    from rest_adapter.http.aside import Aside
+    from slotline.v1.generation_pb2 import GenerateResponse
 
 logger = logging.getLogger(__name__)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.fields import UINT32, read_bool, read_float, read_int, read_list, read_token_id
 from rest_adapter.errors import UNSUPPORTED, InvalidRequest
 from rest_adapter.json.encoding import show
-from slotline.v1.generation_pb2 import GenerateRequest
+
+if TYPE_CHECKING:
+    from slotline.v1.generation_pb2 import GenerateRequest
 
 
 def apply_synonyms(request: GenerateRequest, body: Mapping[str, object]) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from slotline.v1.model_pb2 import GetMetricsResponse
+if TYPE_CHECKING:
+    from slotline.v1.model_pb2 import GetMetricsResponse
 
 
 @dataclass(frozen=True, slots=True)

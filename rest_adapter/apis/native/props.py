@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from importlib import metadata
+from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.settings import generation_settings
-from rest_adapter.json.encoding import JsonObject
-from slotline.v1.model_pb2 import Model
+
+if TYPE_CHECKING:
+    from rest_adapter.json.encoding import JsonObject
+    from slotline.v1.model_pb2 import Model
 
 # Shown for a seed that each request gets anew.
 _RANDOM_SEED = -1

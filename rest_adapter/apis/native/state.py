@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from flask import Response, request
 from grpc import StatusCode
 
-from rest_adapter.apis.common.app_context import Site
 from rest_adapter.apis.native.health import FAILED, LOADING, STALLED, HealthAnswer, health_answer
 from rest_adapter.apis.native.metrics import joined, metrics_text
 from rest_adapter.apis.native.props import props_json, server_json
@@ -25,6 +25,9 @@ from slotline.v1.model_pb2 import (
     ListModelsRequest,
     ListSlotsRequest,
 )
+
+if TYPE_CHECKING:
+    from rest_adapter.apis.common.app_context import Site
 
 # A core that does not answer within this time is as good as not there.
 _TIMEOUT_S = 2.0

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.outcome import Outcome, unfinished
-from rest_adapter.json.encoding import Encoded, JsonObject
-from slotline.v1.generation_pb2 import Finished
+
+if TYPE_CHECKING:
+    from rest_adapter.json.encoding import Encoded, JsonObject
+    from slotline.v1.generation_pb2 import Finished
 
 
 class Choice:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from codecs import getincrementaldecoder
 from collections import deque
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from slotline.v1.tokens_pb2 import Token
+if TYPE_CHECKING:
+    from slotline.v1.tokens_pb2 import Token
 
 
 class PlacedTokens:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from service.errors import InvalidArgument
-from slotline.v1 import generation_pb2
+
+if TYPE_CHECKING:
+    from slotline.v1 import generation_pb2
 
 #: Most candidates (``n_probs`` and ``top_logprobs``) that one request may have reported, over all tokens and sequences.
 MAX_CANDIDATES = 1 << 20

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from service.errors import InvalidArgument, NotImplementedFeature
 from service.sampling.gbnf import JSON_OBJECT, GrammarError, check_grammar, choice_grammar
-from slotline.v1 import generation_pb2
+
+if TYPE_CHECKING:
+    from slotline.v1 import generation_pb2
 
 
 def constraint_grammar(constraint: generation_pb2.Constraint) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from google.protobuf import timestamp_pb2
 
@@ -10,12 +11,14 @@ from service.api.convert.embedding import max_inputs
 from service.api.convert.events import duration
 from service.api.convert.settings import default_settings, generation_settings
 from service.api.convert.system_prompt import system_prompt_message
-from service.api.served_model import ServedModel
 from service.api.status import CoreState, CoreStatus
 from service.engine.cache.context_shift import resolve_n_keep
 from service.engine.request.types import FinishReason, GenerationRequest, SlotSnapshot, SlotState, SystemPrompt
 from service.sampling.gbnf import MAX_GRAMMAR_BYTES
 from slotline.v1 import generation_pb2, model_pb2
+
+if TYPE_CHECKING:
+    from service.api.served_model import ServedModel
 
 _STATES = {
     SlotState.IDLE: model_pb2.SLOT_STATE_IDLE,

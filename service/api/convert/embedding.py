@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from service.api.convert.checks import count_at_most, size_at_most
 from service.api.convert.prompt import prompt_parts
-from service.api.served_model import ServedModel
 from service.engine.language_model import Pooling, Rows
 from service.engine.request.types import EmbeddingRequest
 from service.errors import ContextLengthExceeded, EngineFailure, InvalidArgument, NotSupported
 from service.prompts.paced import TooManyTokens
 from service.prompts.prompt import check_ids, tokenize_embedding_input
 from slotline.v1 import embedding_pb2, tokens_pb2
+
+if TYPE_CHECKING:
+    from service.api.served_model import ServedModel
 
 #: What most gRPC clients accept in one message, less room for everything but vectors.
 MAX_VECTOR_BYTES = (4 << 20) - (64 << 10)

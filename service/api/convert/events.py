@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
 from google.protobuf import duration_pb2
 
 from service.api.convert.settings import generation_settings
-from service.api.served_model import ServedModel
 from service.engine.request.types import (
     Accepted,
     Event,
@@ -23,6 +23,9 @@ from service.engine.request.types import (
     TokenRecord,
 )
 from slotline.v1 import generation_pb2, tokens_pb2
+
+if TYPE_CHECKING:
+    from service.api.served_model import ServedModel
 
 #: Pieces plus reported candidates of one Delta; keeps messages far below the 4 MB that clients accept by default.
 MAX_DELTA_ENTRIES = 8192

@@ -6,17 +6,19 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from service.api.convert.checks import count_at_most, size_at_most
-from service.api.served_model import ServedModel
 from service.errors import InvalidArgument, NotImplementedFeature
 from service.prompts.continuation import render_continued
 from service.prompts.infill import tokenize_infill
 from service.prompts.literal import tokenize_literally
 from service.prompts.prompt import Part, bos, check_ids, tokenize_parts, tokenize_prompt, with_bos
 from service.prompts.templates import RESERVED, Conversation
-from slotline.v1 import generation_pb2, prompt_pb2, tokenization_pb2
+
+if TYPE_CHECKING:
+    from service.api.served_model import ServedModel
+    from slotline.v1 import generation_pb2, prompt_pb2, tokenization_pb2
 
 
 @dataclass(frozen=True, slots=True)

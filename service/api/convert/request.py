@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from service.api.convert.candidates import bounded_max_tokens
 from service.api.convert.checks import at_least, at_most, count_at_most, size_at_most
@@ -12,13 +13,15 @@ from service.api.convert.constraint import constraint_grammar
 from service.api.convert.prompt import TokenizedPrompt, tokenized_prompt
 from service.api.convert.sampling import sampling_settings
 from service.api.convert.system_prompt import system_prompt, system_prompt_text
-from service.api.served_model import ServedModel
 from service.engine.cache.context_shift import resolve_n_keep
 from service.engine.request.types import GenerationRequest, Overflow, SystemPrompt
 from service.errors import ContextLengthExceeded, InvalidArgument, NotSupported
 from service.prompts.paced import TooManyTokens
 from service.prompts.prompt import check_ids
 from slotline.v1 import generation_pb2
+
+if TYPE_CHECKING:
+    from service.api.served_model import ServedModel
 
 MAX_REQUEST_ID_BYTES = 128
 MAX_DELTA_DELAY_MS = 10_000

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Sequence
-from typing import Any
-
-from google.protobuf.message import Message
+from typing import TYPE_CHECKING, Any
 
 from service.api.convert.checks import above, at_least, at_most, count_at_most, finite, size_at_most
-from service.api.served_model import ServedModel
 from service.errors import InvalidArgument
 from service.prompts.prompt import check_ids
 from service.sampling.settings import SamplerName, SamplingSettings
 from slotline.v1 import generation_pb2, sampling_pb2, tokens_pb2
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+    from service.api.served_model import ServedModel
 
 MAX_TOP_LOGPROBS = 100
 #: Most biases of one request; each is looked at again whenever the settings of a slot are shown.

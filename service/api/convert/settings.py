@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from service.api.convert.sampling import DEFAULTS, sampling_params
-from service.api.served_model import ServedModel
 from service.engine.request.types import GenerationRequest
 from slotline.v1 import generation_pb2
+
+if TYPE_CHECKING:
+    from service.api.served_model import ServedModel
 
 
 def generation_settings(

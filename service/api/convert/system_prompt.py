@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from service.api.convert.checks import size_at_most
-from service.api.served_model import ServedModel
 from service.config import SystemPromptText
 from service.engine.request.types import SystemPrompt
 from service.errors import InvalidArgument
 from service.prompts.paced import TooManyTokens
 from service.prompts.prompt import bos
 from slotline.v1 import prompt_pb2
+
+if TYPE_CHECKING:
+    from service.api.served_model import ServedModel
 
 #: Tokens of a slot that a system prompt leaves at least to what follows it.
 DIALOGUE_TOKENS = 8

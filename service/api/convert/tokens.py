@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from service.api.convert.checks import size_at_most
 from service.api.convert.prompt import chat_tokens, is_literal, prompt_parts
-from service.api.served_model import ServedModel
 from service.errors import InvalidArgument
 from service.prompts.prompt import Part, bos, check_ids, closing, detokenize, tokenize_text
-from service.prompts.work import Work
 from slotline.v1 import tokenization_pb2
+
+if TYPE_CHECKING:
+    from service.api.served_model import ServedModel
+    from service.prompts.work import Work
 
 #: Tokens that are written or read between two pauses: some 10 ms.
 TOKENS_AT_ONCE = 32_768

@@ -10,21 +10,23 @@ import threading
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from service.api.convert.system_prompt import system_prompt
 from service.api.core.collector import Collector
 from service.api.core.engine_watch import EngineWatch
 from service.api.served_model import Limits, LoadedModel, ServedModel
 from service.api.status import CoreState, CoreStatus
-from service.config import CoreConfig, EngineConfig, ModelConfig
-from service.engine.language_model import LanguageModel
 from service.engine.request.types import Delivery, EngineSnapshot, Request, Sink, SystemPromptRequest
-from service.engine.thread import Progress
 from service.errors import Draining, InvalidArgument, ModelFailed, ModelLoading, NotSupported, ServiceError, Stalled
 from service.prompts.pool import PreparationPool
 from service.prompts.renderer import TemplateFailure, TemplateRenderer, make_renderer
 from service.prompts.templates import resolve_template
+
+if TYPE_CHECKING:
+    from service.config import CoreConfig, EngineConfig, ModelConfig
+    from service.engine.language_model import LanguageModel
+    from service.engine.thread import Progress
 
 logger = logging.getLogger(__name__)
 

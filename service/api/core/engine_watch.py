@@ -6,9 +6,12 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from service.engine.thread import Progress
 from service.stall import StallWatch
+
+if TYPE_CHECKING:
+    from service.engine.thread import Progress
 
 #: A model may be loaded for so many times the limit of a step without a sign of life.
 LOAD_FACTOR = 10.0

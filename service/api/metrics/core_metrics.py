@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
-from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from service.api.metrics.histograms import histogram_metrics
-from service.api.served_model import ServedModel
 from service.api.status import CoreState, CoreStatus
 from service.engine.request.types import Counters, EngineSnapshot, Outcome
 from service.errors import Unavailable
 from slotline.v1 import model_pb2
+
+if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric
+
+    from service.api.served_model import ServedModel
 
 
 class CoreMetrics:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 from prometheus_client.core import HistogramMetricFamily
-from prometheus_client.metrics_core import Metric
 
-from service.engine.statistics.distributions import Distributions
-from service.engine.statistics.histogram import HistogramCounts
+if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric
+
+    from service.engine.statistics.distributions import Distributions
+    from service.engine.statistics.histogram import HistogramCounts
 
 
 def histogram_metrics(observed: Distributions) -> Iterator[Metric]:

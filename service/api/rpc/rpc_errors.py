@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import grpc
 from google.protobuf import any_pb2, duration_pb2
-from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from service import errors
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
 
 DOMAIN = "slotline"
 #: Key of the trailing metadata that carries a serialised google.rpc.Status.

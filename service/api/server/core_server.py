@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -36,7 +36,6 @@ from service.api.server.reflection import enable_reflection
 from service.api.servicers.inference_servicer import InferenceServicer
 from service.api.servicers.model_servicer import ModelServicer
 from service.api.status import CoreState
-from service.config import CoreConfig, ModelConfig
 from service.engine.thread import EngineThread
 from service.errors import ServiceError
 from slotline.v1 import (
@@ -45,6 +44,9 @@ from slotline.v1 import (
     model_service_pb2,
     model_service_pb2_grpc,
 )
+
+if TYPE_CHECKING:
+    from service.config import CoreConfig, ModelConfig
 
 logger = logging.getLogger(__name__)
 

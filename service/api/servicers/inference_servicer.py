@@ -14,7 +14,6 @@ from service.api.convert.events import StreamEncoder
 from service.api.convert.request import envelope, generation_request
 from service.api.convert.tokens import detokenize_response, tokenize_response
 from service.api.core.collector import Collector
-from service.api.core.core import Core
 from service.api.guard.system_prompt_guard import SystemPromptGuard
 from service.api.guard.tenants import Tenants, salted
 from service.api.rpc.call import RpcCall
@@ -24,6 +23,7 @@ from service.errors import DeadlineExceeded
 from slotline.v1 import embedding_pb2, generation_pb2, inference_service_pb2_grpc, tokenization_pb2
 
 if TYPE_CHECKING:
+    from service.api.core.core import Core
     from slotline.v1.inference_service_pb2_grpc import _ServicerContext as Context
 
 

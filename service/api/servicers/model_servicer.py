@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from service.api.convert.description import health_message, model_message, slot_message
 from service.api.convert.prompt import render_chat
-from service.api.core.core import Core
 from service.api.guard.tenants import Tenants
 from service.api.metrics.core_metrics import CoreMetrics
 from service.api.rpc.call import RpcCall
-from service.api.served_model import ServedModel
 from slotline.v1 import model_pb2, model_service_pb2_grpc
 
 if TYPE_CHECKING:
+    from service.api.core.core import Core
+    from service.api.served_model import ServedModel
     from slotline.v1.model_service_pb2_grpc import _ServicerContext as Context
 
 

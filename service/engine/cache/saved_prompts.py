@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from service.engine.cache.dump import SavedDump
 from service.engine.cache.prefix_index import PrefixIndex
-from service.engine.language_model import SavedSequence
+
+if TYPE_CHECKING:
+    from service.engine.language_model import SavedSequence
 
 
 @dataclass(slots=True, eq=False)

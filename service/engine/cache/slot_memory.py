@@ -6,14 +6,17 @@ import logging
 from collections.abc import Callable
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from service.config import EngineConfig
 from service.engine.cache.context_shift import plan_shift
 from service.engine.cache.dump import LedgerDump, SlotDump
 from service.engine.cache.prefix_index import PrefixIndex, count_common
 from service.engine.cache.saved_prompts import SavedPrompt, SavedPrompts
-from service.engine.cache.slots import Slot
 from service.engine.language_model import CacheFull, DecodeFailed, LanguageModel, SavedSequence
+
+if TYPE_CHECKING:
+    from service.config import EngineConfig
+    from service.engine.cache.slots import Slot
 
 logger = logging.getLogger(__name__)
 

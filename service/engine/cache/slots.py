@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from service.engine.cache.grouping import GroupedPositions
 from service.engine.cache.prefix_index import count_common
-from service.engine.output.text import TextOutput
-from service.engine.request.task import Task
 from service.engine.request.types import Finished, GenerationRequest, SlotSnapshot, SlotState, TokenRecord
-from service.engine.schedule.lookup import Drafter
-from service.sampling.grammar import Grammar
-from service.sampling.sampler import Sampler
+
+if TYPE_CHECKING:
+    from service.engine.cache.grouping import GroupedPositions
+    from service.engine.output.text import TextOutput
+    from service.engine.request.task import Task
+    from service.engine.schedule.lookup import Drafter
+    from service.sampling.grammar import Grammar
+    from service.sampling.sampler import Sampler
 
 
 @dataclass(slots=True, eq=False)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from service.engine.cache.slot_memory import SlotMemory
 from service.engine.cache.slots import Slot
 from service.engine.language_model import LanguageModel, Segment
 from service.engine.request.types import SystemPrompt
 from service.engine.schedule.prefill_budget import PrefillBudget, Surroundings
+
+if TYPE_CHECKING:
+    from service.engine.cache.slot_memory import SlotMemory
 
 
 class SystemPromptHolder:

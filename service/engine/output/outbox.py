@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from service.engine.request.types import Delivery, Event, Sink
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from service.engine.request.types import Delivery, Event, Sink
 
 
 class Outbox:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from service.engine.cache.slots import Sequence, Slot
 from service.engine.request.types import Accepted, Finished, FinishReason, Piece, Timings, TokenRecord
-from service.sampling.sampler import SampledToken
+
+if TYPE_CHECKING:
+    from service.engine.cache.slots import Sequence, Slot
+    from service.sampling.sampler import SampledToken
 
 
 @dataclass(frozen=True, slots=True)

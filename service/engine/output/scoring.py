@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from service.engine.cache.slots import Sequence, Slot
-from service.engine.language_model import LanguageModel, Logits, Segment
 from service.engine.request.types import PromptTokens, TokenRecord
 from service.sampling.report import rank_logprobs
+
+if TYPE_CHECKING:
+    from service.engine.cache.slots import Sequence, Slot
+    from service.engine.language_model import LanguageModel, Logits, Segment
 
 
 class UnusableScore(ValueError):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from service.engine.request.types import GenerationRequest, Sink
 from service.errors import EngineFailure
+
+if TYPE_CHECKING:
+    from service.engine.request.types import GenerationRequest, Sink
 
 logger = logging.getLogger(__name__)
 

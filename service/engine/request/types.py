@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from service.engine.language_model import Rows
 from service.engine.statistics.distributions import Distributions
-from service.errors import ServiceError
 from service.sampling.settings import SamplingSettings
+
+if TYPE_CHECKING:
+    from service.engine.language_model import Rows
+    from service.errors import ServiceError
 
 
 class Overflow(enum.Enum):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from bisect import insort_left, insort_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from service.engine.cache.slot_memory import SlotContents
-from service.engine.cache.slots import Sequence
-from service.engine.request.task import Task
+if TYPE_CHECKING:
+    from service.engine.cache.slot_memory import SlotContents
+    from service.engine.cache.slots import Sequence
+    from service.engine.request.task import Task
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from service.config import EngineConfig
 from service.engine.cache.context_shift import resolve_n_keep, truncate_prompt
 from service.engine.cache.grouping import GroupedPositions
 from service.engine.cache.reuse import PromptReuse
-from service.engine.cache.slot_memory import SlotMemory
 from service.engine.cache.slots import Sequence, Slot
-from service.engine.cache.system_prompt import SystemPromptHolder
-from service.engine.language_model import LanguageModel
 from service.engine.output.text import TextOutput
 from service.engine.request.types import GenerationRequest, Overflow
-from service.engine.request.waiting import WaitingSequence
 from service.engine.schedule.prefix_sharing import Following
 from service.errors import ContextLengthExceeded, InvalidArgument
 from service.sampling.gbnf import GrammarError
-from service.sampling.grammar import Grammar
 from service.sampling.sampler import Sampler
-from service.sampling.settings import SamplingSettings
+
+if TYPE_CHECKING:
+    from service.config import EngineConfig
+    from service.engine.cache.slot_memory import SlotMemory
+    from service.engine.cache.system_prompt import SystemPromptHolder
+    from service.engine.language_model import LanguageModel
+    from service.engine.request.waiting import WaitingSequence
+    from service.sampling.grammar import Grammar
+    from service.sampling.settings import SamplingSettings
 
 #: Cells for the answer of each sequence that must be left before another one starts, if slots compete for cells.
 RESERVED_CELLS = 32

@@ -13,14 +13,17 @@ import logging
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from service.engine.language_model import DecodeFailed, LanguageModel, Pooling, Rows, Segment
-from service.engine.output.outbox import Outbox
 from service.engine.request.task import unforeseen
 from service.engine.request.types import Embedded, EmbeddingRequest, Failed, Sink
 from service.errors import EngineFailure, ServiceError
+
+if TYPE_CHECKING:
+    from service.engine.output.outbox import Outbox
 
 logger = logging.getLogger(__name__)
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from collections.abc import Sequence as SequenceOf
+from typing import TYPE_CHECKING
 
-from service.engine.cache.slot_memory import SlotMemory
-from service.engine.cache.slots import Slot
 from service.engine.language_model import CacheFull, DecodeFailed
 from service.engine.request.waiting import Preempted, WaitingSequences
+
+if TYPE_CHECKING:
+    from service.engine.cache.slot_memory import SlotMemory
+    from service.engine.cache.slots import Slot
 
 logger = logging.getLogger(__name__)
 

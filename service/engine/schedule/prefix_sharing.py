@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from service.engine.cache.prefix_index import count_common
 from service.engine.cache.reuse import MIN_SHARED_PART, PromptReuse
 from service.engine.cache.slot_memory import MIN_GAIN, SlotMemory
-from service.engine.cache.slots import Sequence, Slot
-from service.engine.request.types import GenerationRequest
-from service.engine.request.waiting import WaitingSequence
+
+if TYPE_CHECKING:
+    from service.engine.cache.slots import Sequence, Slot
+    from service.engine.request.types import GenerationRequest
+    from service.engine.request.waiting import WaitingSequence
 
 
 @dataclass(frozen=True, slots=True)

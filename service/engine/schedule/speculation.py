@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence as SequenceOf
+from typing import TYPE_CHECKING
 
-from service.config import EngineConfig
-from service.engine.cache.slots import Slot
-from service.engine.language_model import LanguageModel
 from service.engine.schedule.lookup import Drafter
 from service.engine.schedule.step_cost import StepCost
+
+if TYPE_CHECKING:
+    from service.config import EngineConfig
+    from service.engine.cache.slots import Slot
+    from service.engine.language_model import LanguageModel
 
 logger = logging.getLogger(__name__)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from service.engine.cache.slots import Sequence
-from service.engine.request.task import Task
 from service.engine.request.types import Counters, Outcome
 from service.engine.statistics.distributions import Distributions, Observations
+
+if TYPE_CHECKING:
+    from service.engine.cache.slots import Sequence
+    from service.engine.request.task import Task
 
 
 @dataclass(slots=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from service.engine.language_model import Segment
-from service.llama.host.library import Library
+if TYPE_CHECKING:
+    from service.engine.language_model import Segment
+    from service.llama.host.library import Library
 
 
 class Batch:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from service.config import ModelConfig
 from service.engine.language_model import CacheFull, DecodeFailed, Logits, Rows, Segment
 from service.llama.context.batch import Batch
 from service.llama.context.kv_cache import KvCache
 from service.llama.context.params import context_params
-from service.llama.context.weights import Weights
-from service.llama.host.library import Pointer
 from service.llama.host.memory import count_hidden, count_outputs
 from service.llama.load_errors import ModelLoadError
+
+if TYPE_CHECKING:
+    from service.config import ModelConfig
+    from service.llama.context.weights import Weights
+    from service.llama.host.library import Pointer
 
 _NO_ROOM = 1
 _POOLING_NONE = 0

@@ -6,19 +6,21 @@ Refuses in Python what would abort the process in C.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
-from service.config import ModelConfig
 from service.engine.language_model import DecodeFailed, Pooling, Rows, SavedSequence, Segment
 from service.llama.context.batch import Batch
 from service.llama.context.cells import Cells
 from service.llama.context.params import context_params
-from service.llama.context.weights import Weights
-from service.llama.host.library import Pointer
 from service.llama.host.memory import pad_cells
 from service.llama.load_errors import ModelLoadError
+
+if TYPE_CHECKING:
+    from service.config import ModelConfig
+    from service.llama.context.weights import Weights
+    from service.llama.host.library import Pointer
 
 #: Inputs of one call.
 MAX_INPUTS = 64

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from service.engine.language_model import CacheFull, DecodeFailed, SavedSequence
 from service.llama.context.cells import Cells
-from service.llama.host.library import Library, Pointer
+
+if TYPE_CHECKING:
+    from service.llama.host.library import Library, Pointer
 
 #: Positions that are copied at once, to bound the memory that a copy takes.
 _COPY_STEP = 512

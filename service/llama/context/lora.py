@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from service.llama.files.lora_files import AdapterFile
-from service.llama.host.library import Library, Pointer
 from service.llama.host.logs import logger
 from service.llama.load_errors import ModelLoadError
+
+if TYPE_CHECKING:
+    from service.llama.files.lora_files import AdapterFile
+    from service.llama.host.library import Library, Pointer
 
 
 class Adapters:

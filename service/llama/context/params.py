@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from service.config import KvOverride, ModelConfig, NumaStrategy, RopeScaling, SplitMode
-from service.llama.host.library import Library
 from service.llama.host.memory import count_outputs, count_piece, library_batch, library_sequences, pad_cells
 from service.llama.host.threads import physical_cores
 from service.llama.model_options import CACHE_TYPES, MAX_DEVICES
+
+if TYPE_CHECKING:
+    from service.llama.host.library import Library
 
 _NUMA = {
     NumaStrategy.DISABLED: 0,

@@ -5,15 +5,17 @@ from __future__ import annotations
 import ctypes
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from service.config import ModelConfig
 from service.llama.context.lora import Adapters
 from service.llama.context.params import model_params
-from service.llama.files.lora_files import AdapterFile
-from service.llama.host.library import Library, Pointer
 from service.llama.load_errors import ModelLoadAborted, ModelLoadError
 from service.llama.vocabulary import LlamaVocabulary
+
+if TYPE_CHECKING:
+    from service.config import ModelConfig
+    from service.llama.files.lora_files import AdapterFile
+    from service.llama.host.library import Library, Pointer
 
 _DESCRIPTION_BYTES = 256
 # "llama_model_load: error loading model: check_tensor_dims: tensor 'x' not found" tells its last part.

@@ -12,11 +12,14 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from service.config import LoraAdapter
 from service.llama.files.gguf import FLOAT32, GgufHeader, GgufTensor
 from service.llama.files.open_files import read_gguf
 from service.llama.load_errors import ModelLoadError
+
+if TYPE_CHECKING:
+    from service.config import LoraAdapter
 
 _A, _B = ".lora_a", ".lora_b"
 #: What the tools of llama.cpp write; for some other types it has no matrix product.

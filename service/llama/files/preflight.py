@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from service.config import ModelConfig
 from service.llama.files.gguf import GgufArray, GgufError, GgufHeader, Scalar
 from service.llama.files.lora_files import AdapterFile, check_adapters
 from service.llama.files.metadata import check_metadata, is_encoder, pooling
@@ -21,6 +21,9 @@ from service.llama.host.encoder_memory import EncoderMemoryEstimate, estimate_en
 from service.llama.host.memory import MemoryEstimate, available_bytes, count_outputs, estimate_memory
 from service.llama.load_errors import ModelLoadError
 from service.llama.model_options import MIN_CTX_SLOT, check_options
+
+if TYPE_CHECKING:
+    from service.config import ModelConfig
 
 _SPLIT_NAME = re.compile(r"(?P<prefix>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.DOTALL)
 

@@ -12,9 +12,12 @@ import functools
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from service.llama.host.library import Library
 from service.llama.host.logs import logger
+
+if TYPE_CHECKING:
+    from service.llama.host.library import Library
 
 _PROBE = Path(__file__).with_name("amx_probe.py")
 _PROBE_TIMEOUT_S = 60.0

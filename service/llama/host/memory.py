@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from service.config import ModelConfig
 from service.llama.files.gguf import TENSOR_TYPES, GgufArray, Scalar
 from service.llama.model_options import CACHE_TYPES
+
+if TYPE_CHECKING:
+    from service.config import ModelConfig
 
 #: Tokens that the library evaluates at once at most; batches are cut into pieces of this size.
 N_UBATCH = 512

@@ -11,8 +11,10 @@ Both are found by reading a text that is made up to be ambiguous: each time the 
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
-from service.sampling.gbnf.rules import Alternative, CharacterSet, Rules
+if TYPE_CHECKING:
+    from service.sampling.gbnf.rules import Alternative, CharacterSet, Rules
 
 #: Stacks that may be there at once.
 MAX_STACKS = 256

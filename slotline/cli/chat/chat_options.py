@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import urllib.parse
+from typing import TYPE_CHECKING
 
-from slotline.cli.chat.conversation import Conversation
 from slotline.cli.chat.sampling import setting
 from slotline.cli.chat.transfer import conversation_file
 from slotline.cli.options.api_keys import api_key, api_key_file
 from slotline.cli.options.table import Flag, Group, Value
 from slotline.cli.options.text_file import read_text
 from slotline.cli.options.values import InvalidValue, text
+
+if TYPE_CHECKING:
+    from slotline.cli.chat.conversation import Conversation
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 MAX_SYSTEM_PROMPT_BYTES = 4 * 1024 * 1024

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from slotline.cli.chat.chat_options import DEFAULT_URL
 from slotline.cli.chat.commands import completions, obey, show_conversation
@@ -16,8 +16,10 @@ from slotline.cli.chat.screen import Screen, has_colors
 from slotline.cli.chat.server import ChatServer, ServerError
 from slotline.cli.chat.session import ChatSession
 from slotline.cli.chat.transfer import now_ms
-from slotline.cli.options.table import Parsed
 from slotline.cli.serve.start_errors import StartError
+
+if TYPE_CHECKING:
+    from slotline.cli.options.table import Parsed
 
 
 def run(parsed: Parsed) -> int:

@@ -8,16 +8,19 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from slotline.cli.chat.context import fullness, left_out
 from slotline.cli.chat.conversation import Conversation, Role, Statistics
 from slotline.cli.chat.sampling import SAMPLING_OPTIONS, convert, option_named
 from slotline.cli.chat.server import ServerError
-from slotline.cli.chat.session import ChatSession
 from slotline.cli.chat.transfer import conversation_file, now_ms, write_conversation
 from slotline.cli.options.api_keys import api_key, described
 from slotline.cli.options.suggestions import nearest
 from slotline.cli.options.values import InvalidValue, integer
+
+if TYPE_CHECKING:
+    from slotline.cli.chat.session import ChatSession
 
 _SYSTEM = "system"
 _SHOWN_CHARACTERS = 400

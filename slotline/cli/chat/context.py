@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from slotline.cli.chat.conversation import Statistics
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from slotline.cli.chat.conversation import Statistics
 
 # From here on the user is told without asking, and from here on that room is short.
 TOLD_PERCENT = 50

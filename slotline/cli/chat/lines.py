@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-from slotline.cli.chat.screen import Screen
+if TYPE_CHECKING:
+    from slotline.cli.chat.screen import Screen
 
 _BLOCK = '"""'
 _CONTINUED = "\\"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from slotline.cli.chat import context
 from slotline.cli.chat.answer import DEFAULT_SETTINGS, ask
 from slotline.cli.chat.conversation import Conversation, Finish, Message, Role, Statistics
-from slotline.cli.chat.screen import Screen
 from slotline.cli.chat.server import HTTP_UNAUTHORIZED, ChatServer, ServerError
+
+if TYPE_CHECKING:
+    from slotline.cli.chat.screen import Screen
 
 
 class ChatSession:

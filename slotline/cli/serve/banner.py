@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from service.config import CoreConfig, LoraAdapter
-from service.llama.files.preflight import ModelFileFacts
 from slotline.cli.version import slotline_version
+
+if TYPE_CHECKING:
+    from service.config import CoreConfig, LoraAdapter
+    from service.llama.files.preflight import ModelFileFacts
 
 # Who listens there is reached at every address of the machine, but nobody can connect to these themselves.
 _EVERY_ADDRESS = {"http://0.0.0.0:": "http://127.0.0.1:", "http://[::]:": "http://[::1]:"}

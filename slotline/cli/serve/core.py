@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from service.config import CoreConfig
-from service.llama.files.preflight import ModelFileFacts
 from slotline.cli import logs
 from slotline.cli.options import api_keys
 from slotline.cli.options.core_options import DEFAULT_GRPC_ADDRESS, core_config
@@ -18,6 +16,10 @@ from slotline.cli.serve.banner import Facts, ModelFacts
 from slotline.cli.serve.display import StartupDisplay
 from slotline.cli.serve.model_file import check_model
 from slotline.cli.serve.process import die_with_parent, raise_file_limit, settle
+
+if TYPE_CHECKING:
+    from service.config import CoreConfig
+    from service.llama.files.preflight import ModelFileFacts
 
 logger = logging.getLogger(__name__)
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from service.config import CoreConfig
+from typing import TYPE_CHECKING
+
 from service.errors import ServiceError
 from service.llama.files.preflight import ModelFileFacts, check_model_file
 from slotline.cli.serve.start_errors import StartError
+
+if TYPE_CHECKING:
+    from service.config import CoreConfig
 
 
 def check_model(config: CoreConfig) -> ModelFileFacts:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
-from rest_adapter.config import RestConfig
 from rest_adapter.http.server import RestServer
 from slotline.cli import logs
 from slotline.cli.options import api_keys
 from slotline.cli.options.rest_options import rest_config
-from slotline.cli.options.table import Parsed
 from slotline.cli.serve.banner import Facts
 from slotline.cli.serve.display import StartupDisplay
 from slotline.cli.serve.process import raise_file_limit, settle
 from slotline.cli.serve.start_errors import BindError
 from slotline.cli.serve.stop_signals import StopSignals
+
+if TYPE_CHECKING:
+    from rest_adapter.config import RestConfig
+    from slotline.cli.options.table import Parsed
 
 logger = logging.getLogger(__name__)
 

@@ -10,13 +10,10 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import gevent
-from gevent.event import Event
 
-from rest_adapter.http.server import RestServer
-from service.config import CoreConfig
-from service.llama.files.preflight import ModelFileFacts
 from slotline.cli import logs
 from slotline.cli.options import api_keys
 from slotline.cli.options.core_options import DEFAULT_GRPC_ADDRESS, core_config
@@ -25,7 +22,6 @@ from slotline.cli.options.rest_options import rest_config
 from slotline.cli.options.serve_options import PASSED_TO_CORE
 from slotline.cli.options.shared_options import SYSTEM_PROMPT_FILE
 from slotline.cli.options.system_prompt_file import as_file_content
-from slotline.cli.options.table import Parsed
 from slotline.cli.serve.banner import Facts, ModelFacts
 from slotline.cli.serve.child import ChildProcess
 from slotline.cli.serve.core_probe import probe_core
@@ -38,6 +34,14 @@ from slotline.cli.serve.rest import bind_rest, log_listening, url_of
 from slotline.cli.serve.start_errors import StartError
 from slotline.cli.serve.stop_signals import StopSignals
 from slotline.cli.serve.supervisor import CorePhase, Supervisor
+
+if TYPE_CHECKING:
+    from gevent.event import Event
+
+    from rest_adapter.http.server import RestServer
+    from service.config import CoreConfig
+    from service.llama.files.preflight import ModelFileFacts
+    from slotline.cli.options.table import Parsed
 
 logger = logging.getLogger(__name__)
 

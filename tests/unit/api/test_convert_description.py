@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from service.api.convert.description import health_message, model_message, slot_message
 from service.api.convert.settings import generation_settings
-from service.api.served_model import ServedModel
 from service.api.status import CoreState, CoreStatus
 from service.config import EngineConfig
 from service.engine.cache.slots import Slot
@@ -28,6 +27,9 @@ from service.sampling.settings import SamplingSettings
 from slotline.v1 import generation_pb2, model_pb2, prompt_pb2, tokens_pb2
 from tests.support.scripted_core import ByteVocabulary, FimTokens
 from tests.support.served import served_model
+
+if TYPE_CHECKING:
+    from service.api.served_model import ServedModel
 
 MODEL = served_model()
 FRESH = Slot(1).snapshot()

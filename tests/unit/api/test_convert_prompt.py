@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from service.api.convert.prompt import TokenizedPrompt, conversation, tokenized_prompt
 from service.api.served_model import Limits
 from service.errors import InvalidArgument, NotImplementedFeature, NotSupported, ServiceError
-from service.prompts.templates import Conversation
-from service.prompts.work import Work
 from service.testing.scripted_model import BOS, EOS, N_VOCAB
 from slotline.v1 import generation_pb2, prompt_pb2, tokens_pb2
 from tests.support.scripted_core import ByteVocabulary, FimTokens
 from tests.support.served import RecordingTemplate, served_model
+
+if TYPE_CHECKING:
+    from service.prompts.templates import Conversation
+    from service.prompts.work import Work
 
 MARKS = FimTokens()
 IMAGE = prompt_pb2.PromptPart(image=prompt_pb2.Image(data=b"png"))

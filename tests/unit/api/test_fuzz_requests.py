@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from google.protobuf.message import Message
 from hypothesis import event, given
 from hypothesis import strategies as st
 
@@ -17,7 +16,6 @@ from service.api.convert.request import MAX_CACHE_SALT_BYTES, envelope, generati
 from service.api.convert.settings import generation_settings
 from service.api.convert.tokens import detokenize_response, tokenize_response
 from service.api.rpc.rpc_errors import to_status
-from service.api.served_model import ServedModel
 from service.engine.request.types import GenerationRequest, Overflow, SystemPrompt
 from service.errors import ContextLengthExceeded, InvalidArgument, NotImplementedFeature, NotSupported, ServiceError
 from service.prompts.work import Work
@@ -28,6 +26,11 @@ from tests.support.messages import any_message, damaged
 from tests.support.properties import fuzzed
 from tests.support.scripted_core import ByteVocabulary, FimTokens
 from tests.support.served import served_model
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+    from service.api.served_model import ServedModel
 
 N_CTX = 64
 MODEL = served_model(vocabulary=ByteVocabulary(adds_bos=True, fim_tokens=FimTokens()))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.api.metrics.core_metrics import CoreMetrics, kv_tokens
-from service.api.served_model import ServedModel
 from service.api.status import CoreState, CoreStatus
 from service.engine.cache.slots import Slot
 from service.engine.request.types import Counters, EngineSnapshot, SlotState, SystemPrompt
@@ -16,6 +16,9 @@ from service.engine.statistics.distributions import STEP_BOUNDS_S, Distributions
 from service.engine.statistics.histogram import HistogramCounts
 from service.errors import ModelLoading
 from tests.support.served import served_model
+
+if TYPE_CHECKING:
+    from service.api.served_model import ServedModel
 
 SLOT = replace(Slot(0).snapshot(), cached_tokens=7)
 SNAPSHOT = EngineSnapshot(

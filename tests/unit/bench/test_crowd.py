@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from bench.harness.crowd import Outcome, closed_crowd, open_crowd
 from bench.harness.errors import BenchError, RefusedError
-from bench.harness.load import StreamTiming
 from tests.unit.bench.scripted_target import ScriptedTarget, timing
+
+if TYPE_CHECKING:
+    from bench.harness.load import StreamTiming
 
 #: How long the crowds come: all of their requests are decided within the first turns of the loop.
 SECONDS = 0.1

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from service.config import EngineConfig
-from service.engine.engine import Engine
 from service.engine.language_model import DecodeFailed
 from service.engine.request.types import FinishReason, GenerationRequest
 from service.errors import EngineFailure, InvalidArgument
 from service.sampling.settings import SamplingSettings
 from service.testing.scripted_model import EOS
 from tests.support.engine import GREEDY, EngineBench, prompt
+
+if TYPE_CHECKING:
+    from service.engine.engine import Engine
 
 YES_NO = 'root ::= "yes" | "no"'
 LONG = f'root ::= "{"yes " * 20}"'

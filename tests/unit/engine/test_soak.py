@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 import logging
 import sys
-
-import pytest
+from typing import TYPE_CHECKING
 
 from service.config import EngineConfig
 from tests.support.engine import EngineBench
 from tests.support.random_mix import RandomMix
+
+if TYPE_CHECKING:
+    import pytest
 
 HOURS = 2
 N_PARTS = 4

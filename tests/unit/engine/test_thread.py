@@ -8,17 +8,20 @@ from collections.abc import Callable, Iterator
 from collections.abc import Sequence as SequenceOf
 from contextlib import contextmanager
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from service.config import EngineConfig
-from service.engine.language_model import LanguageModel
 from service.engine.request.types import Accepted, Delivery, Event, Failed, Finished, FinishReason, GenerationRequest
 from service.engine.thread import EngineThread, Progress
 from service.errors import Draining, QueueFull
 from service.testing.scripted_model import ScriptedModel, VirtualClock, next_letter
 from tests.support.engine import GREEDY, prompt
 from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    from service.engine.language_model import LanguageModel
 
 
 class QueueSink:

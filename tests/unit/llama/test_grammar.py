@@ -7,6 +7,7 @@ import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,9 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.llama.grammar import GrammarTokens, pending_bytes
-from service.llama.llama_model import LlamaModel
 from service.sampling.gbnf import JSON_OBJECT, GrammarError, check_grammar
 from tests.support.grammar_probe import GrammarProbe, Outcome
+
+if TYPE_CHECKING:
+    from service.llama.llama_model import LlamaModel
 
 
 def allowed(model: LlamaModel, text: str, said: bytes = b"") -> set[bytes]:

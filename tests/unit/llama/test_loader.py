@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,12 +13,14 @@ from service.config import KvOverride, ModelConfig, NumaStrategy, RopeScaling
 from service.engine.language_model import LanguageModel, Segment
 from service.errors import InvalidArgument
 from service.llama import loader
-from service.llama.host.library import Library
-from service.llama.llama_model import LlamaModel
 from service.llama.load_errors import ModelLoadAborted, ModelLoadError
 from service.llama.loader import load
 from tests.support.tiny_gguf import TinyModel, write_tiny_gguf
-from tests.unit.llama.conftest import LoadTiny
+
+if TYPE_CHECKING:
+    from service.llama.host.library import Library
+    from service.llama.llama_model import LlamaModel
+    from tests.unit.llama.conftest import LoadTiny
 
 
 def config(path: Path, **options: Any) -> ModelConfig:

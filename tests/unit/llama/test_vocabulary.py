@@ -5,14 +5,13 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.llama.llama_model import LlamaModel
 from service.llama.vocabulary import FimTokens, LlamaVocabulary
-from service.prompts.vocabulary import Vocabulary
 from tests.support.tiny_gguf import (
     BOS,
     EOS,
@@ -25,7 +24,11 @@ from tests.support.tiny_gguf import (
     TinyModel,
     write_tiny_gguf,
 )
-from tests.unit.llama.conftest import LoadTiny
+
+if TYPE_CHECKING:
+    from service.llama.llama_model import LlamaModel
+    from service.prompts.vocabulary import Vocabulary
+    from tests.unit.llama.conftest import LoadTiny
 
 
 @pytest.fixture

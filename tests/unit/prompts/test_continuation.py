@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -12,8 +13,10 @@ from service.errors import InvalidArgument
 from service.prompts.continuation import render_continued
 from service.prompts.renderer import TemplateRenderer
 from service.prompts.templates import NAMED, Conversation
-from service.prompts.work import Work
 from tests.support.properties import untimed
+
+if TYPE_CHECKING:
+    from service.prompts.work import Work
 
 USER = {"role": "user", "content": "Hi"}
 

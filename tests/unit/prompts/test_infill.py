@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from service.errors import NotSupported
 from service.prompts.infill import tokenize_infill
-from service.prompts.prompt import Part
 from service.testing.scripted_model import BOS, EOS
 from tests.support.scripted_core import ByteVocabulary, FimTokens
+
+if TYPE_CHECKING:
+    from service.prompts.prompt import Part
 
 MARKS = FimTokens()
 PLAIN = ByteVocabulary(fim_tokens=MARKS)

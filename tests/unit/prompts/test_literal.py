@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,6 @@ from hypothesis import strategies as st
 from service.config import ModelConfig
 from service.errors import InvalidArgument
 from service.llama.loader import load
-from service.llama.vocabulary import LlamaVocabulary
 from service.prompts.continuation import render_continued
 from service.prompts.literal import tokenize_literally
 from service.prompts.renderer import TemplateRenderer
@@ -22,6 +22,9 @@ from service.testing.scripted_model import BOS, EOS
 from slotline.cli.default_model import default_model_path
 from tests.support.properties import untimed
 from tests.support.scripted_core import ByteVocabulary
+
+if TYPE_CHECKING:
+    from service.llama.vocabulary import LlamaVocabulary
 
 BYTES = ByteVocabulary()
 TEXTS = st.lists(

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from service.errors import Draining, InvalidArgument, QueueFull
 from service.prompts.pool import LONG_BYTES, MAX_BYTES, MAX_JOBS_LONG, PreparationPool
-from service.prompts.work import Work
 from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    from service.prompts.work import Work
 
 WAIT_S = 30.0
 

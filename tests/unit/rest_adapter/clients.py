@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flask.testing import FlaskClient
 from grpc import StatusCode
-from werkzeug.test import TestResponse
 
 from rest_adapter.app import create_app
 from rest_adapter.config import RestConfig
 from rest_adapter.core.calls import HEALTH, LIST_MODELS, LIST_SLOTS
 from rest_adapter.errors import RpcFailure
 from rest_adapter.http.http_errors import is_openai_path
-from slotline.v1.generation_pb2 import GenerateRequest
 from slotline.v1.model_pb2 import (
     SERVER_STATE_READY,
     HealthResponse,
@@ -26,6 +23,12 @@ from slotline.v1.model_pb2 import (
 )
 from tests.support.memory_core import Answer, MemoryCore
 from tests.unit.rest_adapter.messages import accepted, delta, finished, settings
+
+if TYPE_CHECKING:
+    from flask.testing import FlaskClient
+    from werkzeug.test import TestResponse
+
+    from slotline.v1.generation_pb2 import GenerateRequest
 
 JSON = "application/json; charset=utf-8"
 UNREACHABLE = RpcFailure(StatusCode.UNAVAILABLE, "", "the core cannot be reached", retry_after_s=1.0)

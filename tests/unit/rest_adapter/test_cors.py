@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from flask.testing import FlaskClient
-from werkzeug import Response
 
 from rest_adapter.apis.routes import ROUTES
 from rest_adapter.app import create_app
@@ -15,6 +14,10 @@ from rest_adapter.core.calls import GET_METRICS, GET_MODEL, HEALTH, LIST_MODELS,
 from slotline.v1.model_pb2 import GetMetricsResponse, GetModelResponse, ListModelsResponse, ListSlotsResponse, Model
 from tests.support.memory_core import MemoryCore
 from tests.unit.rest_adapter.clients import READY, UNREACHABLE, answer, client_of, error_of
+
+if TYPE_CHECKING:
+    from flask.testing import FlaskClient
+    from werkzeug import Response
 
 OWN = "http://localhost:3000"
 FOREIGN = "http://evil.example"

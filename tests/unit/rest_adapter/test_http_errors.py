@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from google.protobuf import any_pb2
-from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc import StatusCode
 from grpc.aio import AioRpcError, Metadata
@@ -21,6 +22,9 @@ from rest_adapter.errors import (
     Unauthorized,
 )
 from rest_adapter.http.http_errors import http_error, is_openai_path
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import pytest
-from google.protobuf.descriptor import Descriptor
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +11,9 @@ from rest_adapter.apis.common.options import OPTIONS, apply_options, json_name, 
 from rest_adapter.errors import InvalidRequest
 from slotline.v1.generation_pb2 import GenerateRequest
 from tests.support.properties import untimed
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import Descriptor
 
 
 def apply(**body: object) -> GenerateRequest:

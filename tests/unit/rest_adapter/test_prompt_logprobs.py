@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from rest_adapter.apis.openai.completions.prompt_logprobs import EchoedTokens
 from rest_adapter.apis.openai.completions.reply import MAX_PROMPT_ENTRIES, TextCompletionReply
 from rest_adapter.apis.openai.completions.request import read_text_completion
 from rest_adapter.errors import InvalidRequest
-from rest_adapter.json.encoding import JsonObject
 from slotline.v1.generation_pb2 import FINISH_REASON_STOP, GenerateResponse
 from slotline.v1.tokens_pb2 import Token, TokenLogprob
 from tests.unit.rest_adapter.messages import accepted, delta, finished, piece, prompt_tokens, token
+
+if TYPE_CHECKING:
+    from rest_adapter.json.encoding import JsonObject
 
 
 def first(content: bytes) -> Token:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from google.protobuf.message import Message
 from grpc import StatusCode
 
 from rest_adapter.config import RestConfig
@@ -17,6 +16,9 @@ from slotline.v1.model_pb2 import GetModelResponse, Limits, Model
 from slotline.v1.tokens_pb2 import Usage
 from tests.support.memory_core import MemoryCore
 from tests.unit.rest_adapter.clients import JSON, UNREACHABLE, client_of, error_of
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
 
 
 def vectors(request: EmbedRequest) -> EmbedResponse:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from grpc import StatusCode
@@ -13,7 +13,6 @@ from grpc import StatusCode
 from rest_adapter.config import RestConfig
 from rest_adapter.core.calls import GET_MODEL
 from rest_adapter.errors import RpcFailure
-from slotline.v1.generation_pb2 import GenerateRequest
 from slotline.v1.model_pb2 import (
     GetModelResponse,
     Model,
@@ -21,6 +20,9 @@ from slotline.v1.model_pb2 import (
 from tests.support.memory_core import Answer, MemoryCore, Silence
 from tests.unit.rest_adapter.clients import JSON, UNREACHABLE, USER, answer, client_of, error_of
 from tests.unit.rest_adapter.messages import accepted, delta
+
+if TYPE_CHECKING:
+    from slotline.v1.generation_pb2 import GenerateRequest
 
 
 def failing(code: StatusCode, reason: str, **facts: Any) -> MemoryCore:

@@ -6,10 +6,10 @@ import gzip
 import posixpath
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from werkzeug.routing import Map, Rule
-from werkzeug.test import TestResponse
 
 from rest_adapter.apis.common.app_context import RestOfPath
 from rest_adapter.apis.routes import ROUTES
@@ -18,6 +18,9 @@ from rest_adapter.config import RestConfig
 from rest_adapter.files.page import page_files
 from tests.support.memory_core import MemoryCore
 from tests.unit.rest_adapter.clients import client_of, error_of
+
+if TYPE_CHECKING:
+    from werkzeug.test import TestResponse
 
 WEB = Path(create_app.__code__.co_filename).parent / "web"
 FILES = sorted(

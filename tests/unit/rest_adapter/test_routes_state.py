@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gevent
 import gevent.socket
 import pytest
-from google.protobuf.message import Message
 from grpc import StatusCode
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -37,6 +36,9 @@ from slotline.v1.tokenization_pb2 import DetokenizeResponse, TokenizeResponse
 from tests.support.memory_core import MemoryCore
 from tests.unit.rest_adapter.clients import JSON, READY, UNREACHABLE, answer, client_of, error_of, with_state
 from tests.unit.rest_adapter.messages import settings
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
 
 BUSY = HealthResponse(state=SERVER_STATE_READY, slots_idle=0, slots_processing=2)
 FREE_BODY = b'{"slots_idle":1,"slots_processing":1,"status":"ok"}'

@@ -6,6 +6,7 @@ import json
 import re
 import socket
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import gevent
 import pytest
@@ -16,11 +17,13 @@ from rest_adapter.config import RestConfig
 from rest_adapter.core.calls import DETOKENIZE
 from rest_adapter.errors import RpcFailure, StreamClosed
 from rest_adapter.http.disconnect import SOCKET_KEY
-from slotline.v1.generation_pb2 import GenerateRequest
 from slotline.v1.tokenization_pb2 import DetokenizeRequest, DetokenizeResponse
 from tests.support.memory_core import Answer, MemoryCore
 from tests.unit.rest_adapter.clients import JSON, UNREACHABLE, answer, client_of, error_of
 from tests.unit.rest_adapter.messages import accepted, delta
+
+if TYPE_CHECKING:
+    from slotline.v1.generation_pb2 import GenerateRequest
 
 PATH = "/v1/completions"
 

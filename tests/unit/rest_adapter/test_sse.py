@@ -3,16 +3,19 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from grpc import StatusCode
 
 from rest_adapter.apis.common.sse import DONE, PING, EventStream, Heartbeat, event
 from rest_adapter.errors import RpcFailure, StreamClosed
-from rest_adapter.json.encoding import JsonObject
-from slotline.v1.generation_pb2 import GenerateResponse
 from tests.support.memory_core import Answer, MemoryStream, Silence
 from tests.unit.rest_adapter.messages import accepted, delta
+
+if TYPE_CHECKING:
+    from rest_adapter.json.encoding import JsonObject
+    from slotline.v1.generation_pb2 import GenerateResponse
 
 
 class EchoReply:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
-from flask.testing import FlaskClient
 
 from rest_adapter.app import create_app
 from rest_adapter.config import RestConfig
 from tests.support.memory_core import MemoryCore
 from tests.unit.rest_adapter.clients import answer, error_of
+
+if TYPE_CHECKING:
+    from flask.testing import FlaskClient
 
 PATHS = ["/completion", "/completions", "/infill", "/v1/completions"]
 KEY = {"Authorization": "Bearer k"}

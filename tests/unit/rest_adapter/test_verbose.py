@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
-
-import pytest
+from typing import TYPE_CHECKING, Any
 
 from rest_adapter.config import RestConfig
 from rest_adapter.core.calls import DETOKENIZE
 from slotline.v1.tokenization_pb2 import DetokenizeResponse
 from tests.support.memory_core import MemoryCore
 from tests.unit.rest_adapter.clients import answer, client_of
+
+if TYPE_CHECKING:
+    import pytest
 
 SECRET = "nobody's business"
 

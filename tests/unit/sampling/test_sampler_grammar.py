@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from service.sampling.sampler import Sampler
-from service.sampling.settings import SamplingSettings
 from tests.unit.sampling.helpers import EOG, GREEDY, NL_TOKEN, OFF, logits
+
+if TYPE_CHECKING:
+    from service.sampling.settings import SamplingSettings
 
 N_VOCAB = 8
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.candidates import bound_candidates
 from rest_adapter.apis.common.constraints import place_of_constraint, read_constraints
@@ -17,8 +18,6 @@ from rest_adapter.apis.common.synonyms import apply_synonyms
 from rest_adapter.apis.common.tokens import token_probabilities
 from rest_adapter.apis.common.unsupported import INFILL, NATIVE, refuse_unsupported
 from rest_adapter.apis.openai.openai_options import read_max_tokens
-from rest_adapter.errors import RpcFailure
-from rest_adapter.json.encoding import Encoded, JsonObject
 from slotline.v1.generation_pb2 import (
     Accepted,
     Finished,
@@ -27,7 +26,11 @@ from slotline.v1.generation_pb2 import (
     Piece,
     Timings,
 )
-from slotline.v1.prompt_pb2 import PromptParts
+
+if TYPE_CHECKING:
+    from rest_adapter.errors import RpcFailure
+    from rest_adapter.json.encoding import Encoded, JsonObject
+    from slotline.v1.prompt_pb2 import PromptParts
 
 
 @dataclass(frozen=True, slots=True)

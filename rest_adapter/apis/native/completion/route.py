@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from flask import Response
+from typing import TYPE_CHECKING
 
-from rest_adapter.apis.common.app_context import Site
 from rest_adapter.apis.common.generation import answer_generation
 from rest_adapter.apis.common.reading import understood
 from rest_adapter.apis.native.completion.request import (
@@ -14,6 +13,11 @@ from rest_adapter.apis.native.completion.request import (
     read_completion,
     read_infill,
 )
+
+if TYPE_CHECKING:
+    from flask import Response
+
+    from rest_adapter.apis.common.app_context import Site
 
 
 def complete(site: Site) -> Response:

@@ -10,10 +10,13 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from sys import byteorder
+from typing import TYPE_CHECKING
 
-from rest_adapter.apis.native.embedding.request import EmbeddingCall
 from rest_adapter.json.encoding import encode
-from slotline.v1.embedding_pb2 import Embedding
+
+if TYPE_CHECKING:
+    from rest_adapter.apis.native.embedding.request import EmbeddingCall
+    from slotline.v1.embedding_pb2 import Embedding
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from flask import Response, request
 
-from rest_adapter.apis.common.app_context import Site
 from rest_adapter.apis.common.limits import served_model, shorter
 from rest_adapter.apis.common.reading import understood
 from rest_adapter.apis.native.embedding.reply import Vectors, embedding_parts, openai_parts
@@ -22,7 +22,10 @@ from rest_adapter.errors import RpcFailure, StreamClosed
 from rest_adapter.http.disconnect import SOCKET_KEY, DisconnectWatch
 from rest_adapter.http.responses import long_json_response
 from rest_adapter.json.encoding import joined
-from slotline.v1.embedding_pb2 import EmbedRequest, EmbedResponse
+
+if TYPE_CHECKING:
+    from rest_adapter.apis.common.app_context import Site
+    from slotline.v1.embedding_pb2 import EmbedRequest, EmbedResponse
 
 _Parts = Callable[[EmbeddingCall, Vectors], Iterator[bytes]]
 

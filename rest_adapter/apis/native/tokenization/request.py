@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.fields import read_bool, read_list, read_token_id, refusal
 from rest_adapter.apis.common.prompt import put_parts, read_mixed
 from rest_adapter.apis.common.unsupported import TOKENIZING, refuse_unsupported
-from rest_adapter.errors import RpcFailure
 from rest_adapter.json.encoding import encode
 from slotline.v1.tokenization_pb2 import DetokenizeRequest, TokenizeRequest
+
+if TYPE_CHECKING:
+    from rest_adapter.errors import RpcFailure
 
 _STEP = 1024
 

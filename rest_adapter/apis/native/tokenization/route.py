@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from flask import Response, request
 
-from rest_adapter.apis.common.app_context import Site
 from rest_adapter.apis.common.reading import understood
 from rest_adapter.apis.native.tokenization.request import in_json_terms, read_detokenize, read_tokenize, tokens_parts
 from rest_adapter.core.calls import DETOKENIZE, TOKENIZE, Request, UnaryMethod
@@ -13,6 +14,9 @@ from rest_adapter.errors import RpcFailure
 from rest_adapter.http.disconnect import SOCKET_KEY, DisconnectWatch
 from rest_adapter.http.responses import json_response, long_json_response
 from rest_adapter.json.encoding import encode_in_pieces, joined
+
+if TYPE_CHECKING:
+    from rest_adapter.apis.common.app_context import Site
 
 # The largest body takes about 20 s to tokenise.
 _TIMEOUT_S = 120.0

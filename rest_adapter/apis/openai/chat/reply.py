@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.outcome import check_finished
 from rest_adapter.apis.common.tokens import token_logprobs, token_probabilities
-from rest_adapter.apis.openai.chat.request import ChatCall
 from rest_adapter.apis.openai.choices import Choice, usage_json
 from rest_adapter.apis.openai.placed_tokens import PlacedTokens
-from rest_adapter.json.encoding import JsonObject
-from slotline.v1.generation_pb2 import Delta, GenerateResponse
-from slotline.v1.tokens_pb2 import Token
+
+if TYPE_CHECKING:
+    from rest_adapter.apis.openai.chat.request import ChatCall
+    from rest_adapter.json.encoding import JsonObject
+    from slotline.v1.generation_pb2 import Delta, GenerateResponse
+    from slotline.v1.tokens_pb2 import Token
 
 
 class ChatReply:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.candidates import bound_candidates
 from rest_adapter.apis.common.constraints import place_of_constraint, read_constraints, read_response_format
@@ -24,7 +25,9 @@ from rest_adapter.apis.openai.openai_options import (
 from rest_adapter.errors import INVALID_TYPE, MISSING, UNSUPPORTED, InvalidRequest, RpcFailure
 from rest_adapter.json.encoding import encode, show
 from slotline.v1.generation_pb2 import GenerateRequest
-from slotline.v1.prompt_pb2 import ChatMessage, ChatPrompt
+
+if TYPE_CHECKING:
+    from slotline.v1.prompt_pb2 import ChatMessage, ChatPrompt
 
 MAX_TOP_LOGPROBS = 20
 # Models that were tuned on this marker but do not declare it as an end of generation write it out as text.

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 from functools import partial
+from typing import TYPE_CHECKING
 
-from flask import Response
-
-from rest_adapter.apis.common.app_context import Site
 from rest_adapter.apis.common.generation import answer_generation
 from rest_adapter.apis.common.reading import understood
 from rest_adapter.apis.common.sse import DONE
 from rest_adapter.apis.openai.chat.reply import ChatReply
 from rest_adapter.apis.openai.chat.request import in_json_terms, read_chat
 from rest_adapter.apis.openai.openai_ids import new_id
+
+if TYPE_CHECKING:
+    from flask import Response
+
+    from rest_adapter.apis.common.app_context import Site
 
 
 def chat(site: Site) -> Response:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from rest_adapter.apis.openai.placed_tokens import PlacedTokens
-from rest_adapter.json.encoding import JsonObject
-from slotline.v1.tokens_pb2 import Token
+
+if TYPE_CHECKING:
+    from rest_adapter.json.encoding import JsonObject
+    from slotline.v1.tokens_pb2 import Token
 
 
 class LogprobLists:

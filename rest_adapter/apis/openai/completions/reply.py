@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.outcome import check_finished
 from rest_adapter.apis.common.tokens import token_probabilities
 from rest_adapter.apis.openai.choices import Choice, usage_json
 from rest_adapter.apis.openai.completions.logprobs import LogprobLists, TextLogprobs
 from rest_adapter.apis.openai.completions.prompt_logprobs import EchoedTokens, prompt_entry
-from rest_adapter.apis.openai.completions.request import TextCompletionCall
 from rest_adapter.errors import InvalidRequest
-from rest_adapter.json.encoding import JsonObject
-from slotline.v1.generation_pb2 import Accepted, Delta, GenerateResponse, PromptTokens
+
+if TYPE_CHECKING:
+    from rest_adapter.apis.openai.completions.request import TextCompletionCall
+    from rest_adapter.json.encoding import JsonObject
+    from slotline.v1.generation_pb2 import Accepted, Delta, GenerateResponse, PromptTokens
 
 # Tokens of prompts and their candidates in one answer that is no stream: making its text stops all others meanwhile.
 MAX_PROMPT_ENTRIES = 1 << 16

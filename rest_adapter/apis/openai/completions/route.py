@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 from functools import partial
+from typing import TYPE_CHECKING
 
 from flask import Response, request
 
-from rest_adapter.apis.common.app_context import Site
 from rest_adapter.apis.common.generation import answer_generation
 from rest_adapter.apis.common.prompt import Prompt
 from rest_adapter.apis.common.reading import understood
@@ -20,6 +20,9 @@ from rest_adapter.core.calls import DETOKENIZE, Core
 from rest_adapter.errors import RpcFailure
 from rest_adapter.http.disconnect import SOCKET_KEY, DisconnectWatch
 from slotline.v1.tokenization_pb2 import DetokenizeRequest
+
+if TYPE_CHECKING:
+    from rest_adapter.apis.common.app_context import Site
 
 _DETOKENIZE_TIMEOUT_S = 120.0
 # Echoes that are asked for at the same time; one body may hold thousands of prompts.

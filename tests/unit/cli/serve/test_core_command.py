@@ -4,17 +4,19 @@ import io
 import logging
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from service.api.server.core_server import Watcher
 from service.config import CoreConfig, ModelConfig
 from slotline.cli.main import main
 from slotline.cli.options.core_options import CORE_GROUPS
 from slotline.cli.options.table import parse
 from slotline.cli.serve import core
 from slotline.cli.serve.core import CoreDisplay
+
+if TYPE_CHECKING:
+    from service.api.server.core_server import Watcher
 
 # What the banner tells of a model file.
 FILE: Any = SimpleNamespace(path=Path("/models/tiny.gguf"), size_bytes=2048, n_ctx=1024)

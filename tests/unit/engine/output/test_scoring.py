@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from service.config import EngineConfig
-from service.engine.language_model import Logits
 from service.engine.request.types import (
     Accepted,
     Finished,
@@ -23,6 +23,9 @@ from service.errors import ContextLengthExceeded, EngineFailure
 from service.testing.scripted_model import CERTAIN, N_VOCAB, ScriptedModel
 from tests.support.engine import EngineBench, assert_scored, expected_text, next_letters, prompt, request
 from tests.support.random_mix import RandomMix
+
+if TYPE_CHECKING:
+    from service.engine.language_model import Logits
 
 TEXT = "The keeper counted ships and wrote down what they carried."
 #: Of a slot's context nothing is left for others.

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pytest
 
 from service.config import EngineConfig
-from service.engine.language_model import Segment
 from service.engine.schedule.prefill_budget import TILE
 from service.testing.scripted_model import ScriptedModel
 from tests.support.engine import EngineBench, expected_text, request
 from tests.support.random_mix import RandomMix
+
+if TYPE_CHECKING:
+    from service.engine.language_model import Segment
 
 
 class TiledModel(ScriptedModel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -10,11 +11,13 @@ import pytest
 from service.config import KvOverride
 from service.engine.language_model import CacheFull, DecodeFailed, Pooling, Segment
 from service.llama.context.weights import Weights
-from service.llama.host.library import Library
-from service.llama.llama_model import LlamaModel
 from service.llama.load_errors import ModelLoadError
 from tests.support.tiny_gguf import TinyModel, write_tiny_gguf
-from tests.unit.llama.conftest import LoadTiny
+
+if TYPE_CHECKING:
+    from service.llama.host.library import Library
+    from service.llama.llama_model import LlamaModel
+    from tests.unit.llama.conftest import LoadTiny
 
 
 # The library has a sequence 3, for copies.

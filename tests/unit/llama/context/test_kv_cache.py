@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from service.engine.language_model import DecodeFailed, Segment
-from service.llama.host.library import Library
-from service.llama.llama_model import LlamaModel
 from tests.support.tiny_gguf import TinyModel, write_tiny_gguf
 from tests.support.tiny_mamba import write_tiny_mamba
-from tests.unit.llama.conftest import LoadTiny
+
+if TYPE_CHECKING:
+    from service.llama.host.library import Library
+    from service.llama.llama_model import LlamaModel
+    from tests.unit.llama.conftest import LoadTiny
 
 
 class FaultyApi:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import gguf
 import gguf.quants
@@ -14,12 +15,14 @@ import pytest
 
 from service.config import LoraAdapter
 from service.engine.language_model import Segment
-from service.llama.host.library import Library
-from service.llama.llama_model import LlamaModel
 from service.llama.load_errors import ModelLoadError
 from tests.support.numpy_llama import NumpyLlama
 from tests.support.tiny_gguf import TinyAdapter, TinyModel, random_factors, write_tiny_adapter, write_tiny_gguf
-from tests.unit.llama.conftest import LoadTiny
+
+if TYPE_CHECKING:
+    from service.llama.host.library import Library
+    from service.llama.llama_model import LlamaModel
+    from tests.unit.llama.conftest import LoadTiny
 
 TOKENS = list(range(60, 90))
 ONE_LAYER, THREE_LAYERS = TinyModel(), TinyModel(n_layers=3)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from service.config import KvOverride, ModelConfig, NumaStrategy, RopeScaling, SplitMode
 from service.llama.context.params import context_params, model_params, numa_strategy
-from service.llama.host.library import Library
 from service.llama.host.threads import physical_cores
+
+if TYPE_CHECKING:
+    from service.llama.host.library import Library
 
 
 def model_field(library: Library, name: str, **options: Any) -> Any:

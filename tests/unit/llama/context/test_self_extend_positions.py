@@ -7,6 +7,7 @@ tokens stood when they were evaluated.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +15,12 @@ import pytest
 
 from service.engine.cache.grouping import GroupedPositions
 from service.engine.language_model import Segment
-from service.llama.llama_model import LlamaModel
 from tests.support.numpy_llama import NumpyLlama
 from tests.support.tiny_gguf import TinyModel
-from tests.unit.llama.conftest import LoadTiny
+
+if TYPE_CHECKING:
+    from service.llama.llama_model import LlamaModel
+    from tests.unit.llama.conftest import LoadTiny
 
 MODEL = TinyModel(has_fim=True)
 #: Of logits of about 4.

@@ -6,6 +6,7 @@ import ctypes
 import struct
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import gguf
 import pytest
@@ -13,8 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.llama.files.gguf import FLOAT32, TENSOR_TYPES, GgufArray, GgufError, GgufTensor, read_header
-from service.llama.host.library import Library
 from tests.support.tiny_gguf import TinyModel, write_tiny_gguf
+
+if TYPE_CHECKING:
+    from service.llama.host.library import Library
 
 
 def test_a_written_file_is_read_back(tmp_path: Path) -> None:

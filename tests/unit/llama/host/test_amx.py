@@ -7,12 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from service.llama.host import amx, amx_probe
-from service.llama.host.library import Library
+
+if TYPE_CHECKING:
+    from service.llama.host.library import Library
 
 
 class Hashable(SimpleNamespace):

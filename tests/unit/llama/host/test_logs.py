@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
+from typing import TYPE_CHECKING
 
 import pytest
 
-from service.llama.host.library import Library
 from service.llama.host.logs import LogBridge
+
+if TYPE_CHECKING:
+    from service.llama.host.library import Library
 
 DEBUG, INFO, WARN, ERROR, CONTINUED = 1, 2, 3, 4, 5
 

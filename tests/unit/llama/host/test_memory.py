@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -23,7 +23,9 @@ from service.llama.host.memory import (
     estimate_memory,
     library_batch,
 )
-from tests.unit.llama.conftest import LoadTiny
+
+if TYPE_CHECKING:
+    from tests.unit.llama.conftest import LoadTiny
 
 GIB = 1 << 30
 SHAPE: dict[str, Any] = {

@@ -99,9 +99,9 @@ def _set_prompt(request: generation_pb2.GenerateRequest, prompt: str | Sequence[
     if isinstance(prompt, str):
         request.text = prompt
     elif prompt and all(isinstance(item, Mapping) for item in prompt):
-        request.chat.CopyFrom(_chat(cast(Sequence[Mapping[str, str]], prompt)))
+        request.chat.CopyFrom(_chat(cast("Sequence[Mapping[str, str]]", prompt)))
     elif all(isinstance(item, int) for item in prompt):
-        request.token_ids.CopyFrom(tokens_pb2.TokenIds(ids=cast(Sequence[int], prompt)))
+        request.token_ids.CopyFrom(tokens_pb2.TokenIds(ids=cast("Sequence[int]", prompt)))
     else:
         raise TypeError(f"a prompt is a text, token ids, messages or a GenerateRequest, not {prompt!r:.80}")
 
@@ -120,10 +120,10 @@ def _chat(messages: Sequence[Mapping[str, str]]) -> prompt_pb2.ChatPrompt:
 def _set_option(request: generation_pb2.GenerateRequest, name: str, value: object) -> None:
     match name:
         case "stop":
-            texts = [value] if isinstance(value, str) else cast(Sequence[str], value)
+            texts = [value] if isinstance(value, str) else cast("Sequence[str]", value)
             request.stop.texts.extend(texts)
         case "logit_bias":
-            biases = cast(Mapping[int, float], value)
+            biases = cast("Mapping[int, float]", value)
             request.sampling.logit_bias.extend(
                 sampling_pb2.LogitBias(token_id=token, bias=bias) for token, bias in biases.items()
             )
@@ -136,7 +136,7 @@ def _set_option(request: generation_pb2.GenerateRequest, name: str, value: objec
         case "cache_prompt" | "slot_id" | "cache_salt":
             setattr(request.cache, name, value)
         case "system_prompt":
-            request.system_prompt.CopyFrom(prompt_pb2.SystemPrompt(prompt=cast(str, value)))
+            request.system_prompt.CopyFrom(prompt_pb2.SystemPrompt(prompt=cast("str", value)))
         case "num_sequences" | "n_keep" | "model" | "request_id":
             setattr(request, name, value)
         case _ if name in _SAMPLING:
