@@ -153,7 +153,7 @@ class SimulatedModel:
         """Highest position, -1 if empty."""
         return self._memory.length(seq_id) - 1
 
-    def piece(self, token: int) -> bytes:
+    def token_bytes(self, token: int) -> bytes:
         """The byte itself."""
         return bytes((token,))
 

@@ -229,7 +229,7 @@ class LanguageModel(Protocol):
     def position_max(self, seq_id: int) -> int:
         """Highest position of a sequence, or -1 if it is empty."""
 
-    def piece(self, token: int) -> bytes:
+    def token_bytes(self, token: int) -> bytes:
         """Bytes of a token, empty for control tokens; any thread."""
 
     def grammar(self, text: str) -> Grammar:

@@ -327,8 +327,8 @@ class RunningSequences:
             self.totals.add_token(now_s - sequence.evaluated_s)
         sequence.evaluated_s = now_s
         is_eos = sampled.id in self._info.eog_tokens
-        piece = b"" if is_eos else self._model.piece(sampled.id)
-        output, ending = put_out(sequence, sampled, piece, is_eos=is_eos)
+        token_bytes = b"" if is_eos else self._model.token_bytes(sampled.id)
+        output, ending = put_out(sequence, sampled, token_bytes, is_eos=is_eos)
         if output is not None:
             self.emit(sequence.task, output)
         return ending

@@ -35,26 +35,26 @@ class GrammarTokens:
     """What grammars need to know about a vocabulary; made once per model.
 
     Attributes:
-        pieces: bytes of each token.
+        bytes_by_token: bytes of each token, by its id; empty for control tokens.
         eog: end-of-generation tokens, as in the library.
         is_beginning: whether a token's bytes may follow a complete character, shape (n_vocab,).
         continuing: tokens that begin in the middle of a character; there are few.
     """
 
-    def __init__(self, pieces: Sequence[bytes], eog: frozenset[int]) -> None:
-        self.pieces = pieces
+    def __init__(self, bytes_by_token: Sequence[bytes], eog: frozenset[int]) -> None:
+        self.bytes_by_token = bytes_by_token
         self.eog = eog
-        others = [token for token, piece in enumerate(pieces) if piece and token not in eog]
-        self.continuing = [token for token in others if 0x80 <= pieces[token][0] < 0xC0]
-        beginning = [token for token in others if pending_bytes(pieces[token]) is not None]
-        self.is_beginning = np.zeros(len(pieces), np.bool_)
+        others = [token for token, data in enumerate(bytes_by_token) if data and token not in eog]
+        self.continuing = [token for token in others if 0x80 <= bytes_by_token[token][0] < 0xC0]
+        beginning = [token for token in others if pending_bytes(bytes_by_token[token]) is not None]
+        self.is_beginning = np.zeros(len(bytes_by_token), np.bool_)
         self.is_beginning[beginning] = True
         self._beginning = np.array(beginning, np.int32)
-        self._first_bytes = np.array([pieces[token][0] for token in beginning], np.uint8)
-        self._lengths = np.array([len(pieces[token]) for token in beginning], np.int64)
-        self._bytes = np.array([token for token in beginning if len(pieces[token]) == 1], np.int32)
+        self._first_bytes = np.array([bytes_by_token[token][0] for token in beginning], np.uint8)
+        self._lengths = np.array([len(bytes_by_token[token]) for token in beginning], np.int64)
+        self._bytes = np.array([token for token in beginning if len(bytes_by_token[token]) == 1], np.int32)
         self._eog = np.array(sorted(eog), np.int32)
-        self._room = np.zeros(len(pieces), _CANDIDATE)
+        self._room = np.zeros(len(bytes_by_token), _CANDIDATE)
 
     def candidates(self, pending: bytes, longest: int, allowed: Callable[[Tokens], Tokens]) -> Tokens:
         """Tokens that a grammar may allow, those left out that cannot be.
@@ -65,8 +65,10 @@ class GrammarTokens:
             allowed: sorts out tokens that the grammar does not allow.
         """
         if pending:
-            continuing = [token for token in self.continuing if pending_bytes(pending + self.pieces[token]) is not None]
-            return np.array([token for token in continuing if len(self.pieces[token]) <= longest], np.int32)
+            continuing = [
+                token for token in self.continuing if pending_bytes(pending + self.bytes_by_token[token]) is not None
+            ]
+            return np.array([token for token in continuing if len(self.bytes_by_token[token]) <= longest], np.int32)
         # What begins with a byte that is not allowed by itself is not allowed either.
         may_begin = np.ones(256, np.bool_)
         may_begin[self._byte(self._bytes)] = False
@@ -82,7 +84,7 @@ class GrammarTokens:
         return room
 
     def _byte(self, tokens: Tokens) -> list[int]:
-        return [self.pieces[token][0] for token in tokens.tolist()]
+        return [self.bytes_by_token[token][0] for token in tokens.tolist()]
 
 
 def pending_bytes(data: bytes) -> bytes | None:
@@ -152,7 +154,7 @@ class LlamaGrammar:
         # The library ends the process if it is wrong, so it is asked again: 2 us.
         if token in self._tokens.eog or not self.allows(token):
             raise ValueError(f"token {token} ends the text, or the grammar does not allow it here")
-        pending = pending_bytes(self._pending + self._tokens.pieces[token])
+        pending = pending_bytes(self._pending + self._tokens.bytes_by_token[token])
         assert pending is not None
         self._short.sampler_accept(self._pointer, token)
         self._pending = pending
@@ -164,12 +166,12 @@ class LlamaGrammar:
 
     def _is_text(self, token: int) -> bool:
         """Whether the text stays UTF-8 with a token, and grows by it."""
-        piece = self._tokens.pieces[token]
-        if len(piece) > self._longest:
+        data = self._tokens.bytes_by_token[token]
+        if len(data) > self._longest:
             return False
         if not self._pending:
             return bool(self._tokens.is_beginning[token])
-        return bool(piece) and pending_bytes(self._pending + piece) is not None
+        return bool(data) and pending_bytes(self._pending + data) is not None
 
     def _allowed(self, tokens: Tokens) -> Tokens:
         """Those of some tokens that the library allows."""

@@ -53,8 +53,8 @@ class ModelFacts:
 class LlamaModel:
     """A ``LanguageModel`` on llama.cpp; owns the weights and the context.
 
-    Belongs to one thread, but for ``info``, ``facts``, ``vocabulary`` and ``piece``. Use as a context manager, or call
-    ``close``.
+    Belongs to one thread, but for ``info``, ``facts``, ``vocabulary`` and ``token_bytes``. Use as a context manager, or
+    call ``close``.
     """
 
     def __init__(self, weights: Weights, context: Context | EncoderContext) -> None:
@@ -178,9 +178,9 @@ class LlamaModel:
         """Highest position of a sequence, or -1."""
         return self._context.kv.position_max(seq_id)
 
-    def piece(self, token: int) -> bytes:
+    def token_bytes(self, token: int) -> bytes:
         """Bytes of a token; any thread."""
-        return self._vocabulary.piece(token)
+        return self._vocabulary.token_bytes(token)
 
     def grammar(self, text: str) -> LlamaGrammar:
         """A new grammar, at its beginning."""

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 _NO_TOKEN = -1
 _MAX_TEXT_BYTES = 2**31 - 1
-#: Room for the pieces of almost all vocabularies; the others say how much they need.
-_PIECE_BYTES = 256
+#: Room for the bytes of the tokens of almost all vocabularies; the others say how much they need.
+_MAX_TOKEN_BYTES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class FimTokens:
 class LlamaVocabulary:
     """The tokens of a loaded model. Everything but ``close`` may be used from any thread.
 
-    All pieces are decoded once (measured: 49,152 in 45 ms), so that turning tokens into text never calls the library.
+    All tokens are decoded once (measured: 49,152 in 45 ms), so that turning them into text never calls the library.
 
     Attributes:
         n_vocab: number of tokens; ids are 0 to ``n_vocab - 1``.
@@ -51,7 +51,7 @@ class LlamaVocabulary:
         adds_sep: whether texts of this model are closed with SEP instead.
         eog_tokens: tokens at which generation ends.
         fim_tokens: what infill needs, None unless the model has all three.
-        pieces: bytes of each token by id; empty for control tokens.
+        bytes_by_token: bytes of each token, by its id; empty for control tokens.
     """
 
     def __init__(self, library: Library, pointer: Pointer) -> None:
@@ -79,14 +79,14 @@ class LlamaVocabulary:
         self.fim_tokens = _fim_tokens(
             api.llama_vocab_fim_pre(pointer), api.llama_vocab_fim_suf(pointer), api.llama_vocab_fim_mid(pointer)
         )
-        self.pieces, self._names = self._decode_pieces()
+        self.bytes_by_token, self._names = self._decode_tokens()
         self._special_names = frozenset(name.decode("utf-8", "replace") for name in self._names.values() if name)
         # One object a number, shared by all lists of tokens: eight million tokens then take 64 MB and not 320.
         self._ids = np.arange(self.n_vocab).astype(object)
         self._all_names, self._own_names = self._cutters(
             keeps_words=kind in (api.LLAMA_VOCAB_TYPE_BPE, api.LLAMA_VOCAB_TYPE_SPM, api.LLAMA_VOCAB_TYPE_WPM)
         )
-        self._grammar_tokens = GrammarTokens(self.pieces, self.eog_tokens)
+        self._grammar_tokens = GrammarTokens(self.bytes_by_token, self.eog_tokens)
 
     @property
     def any_token(self) -> int:
@@ -142,7 +142,7 @@ class LlamaVocabulary:
             ]
         return stretches
 
-    def piece(self, token: int, special: bool = False) -> bytes:
+    def token_bytes(self, token: int, special: bool = False) -> bytes:
         """Bytes of a token; control tokens have none unless ``special`` asks for their names.
 
         Raises:
@@ -150,7 +150,7 @@ class LlamaVocabulary:
         """
         if not 0 <= token < self.n_vocab:
             raise ValueError(f"token {token} is not one of 0 to {self.n_vocab - 1}")
-        return self.pieces[token] or (self._names[token] if special else b"")
+        return self.bytes_by_token[token] or (self._names[token] if special else b"")
 
     def grammar(self, text: str) -> LlamaGrammar:
         """A new grammar over these tokens, to be closed before the model.
@@ -213,9 +213,9 @@ class LlamaVocabulary:
                 names.append(name)
                 if attributes & (api.LLAMA_TOKEN_ATTR_CONTROL | api.LLAMA_TOKEN_ATTR_UNKNOWN):
                     self._controls.append((name, token))
-        letter = b"".join(self.pieces[token] for token in self._tokenize(pointer, b"a", False))
+        letter = b"".join(self.bytes_by_token[token] for token in self._tokenize(pointer, b"a", False))
         rules = Rules(
-            cuts_words=keeps_words and not spans_word_end([*self.pieces, *self._names.values()]),
+            cuts_words=keeps_words and not spans_word_end([*self.bytes_by_token, *self._names.values()]),
             cuts_anywhere=self._splits_words,
             puts_blank=letter != b"a",
         )
@@ -223,10 +223,10 @@ class LlamaVocabulary:
         always = [name for name in names if name.text not in controls]
         return Cutter(names, rules), Cutter(always, rules)
 
-    def _decode_pieces(self) -> tuple[list[bytes], dict[int, bytes]]:
-        """All pieces, and the names of the tokens without one."""
+    def _decode_tokens(self) -> tuple[list[bytes], dict[int, bytes]]:
+        """The bytes of all tokens, and the names of those without any."""
         call, pointer = self._library.short.token_to_piece, self._pointer
-        buffer = ctypes.create_string_buffer(_PIECE_BYTES)
+        buffer = ctypes.create_string_buffer(_MAX_TOKEN_BYTES)
 
         def decode(token: int, special: bool) -> bytes:
             nonlocal buffer
@@ -236,9 +236,9 @@ class LlamaVocabulary:
                 length = call(pointer, token, buffer, len(buffer), 0, special)
             return buffer.raw[:length]
 
-        pieces = [decode(token, False) for token in range(self.n_vocab)]
-        names = {token: decode(token, True) for token, piece in enumerate(pieces) if not piece}
-        return pieces, names
+        bytes_by_token = [decode(token, False) for token in range(self.n_vocab)]
+        names = {token: decode(token, True) for token, data in enumerate(bytes_by_token) if not data}
+        return bytes_by_token, names
 
 
 def _token(value: int) -> int | None:

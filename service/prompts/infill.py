@@ -54,6 +54,6 @@ def _artificial_blank(vocabulary: Vocabulary) -> list[int]:
     Where it does, a newline, which merges with nothing, shows it as a token of its own.
     """
     match vocabulary.tokenize("\n", parse_special=False):
-        case [first, _, *_] if vocabulary.piece(first) == b" ":
+        case [first, _, *_] if vocabulary.token_bytes(first) == b" ":
             return [first]
     return []

@@ -115,7 +115,7 @@ def _joined(stretches: list[int | str], vocabulary: Vocabulary, reveal: Callable
 
 
 def _controls(tokens: list[int], vocabulary: Vocabulary) -> list[int]:
-    return [token for token in tokens if not vocabulary.piece(token)]
+    return [token for token in tokens if not vocabulary.token_bytes(token)]
 
 
 def _names_control(text: str, vocabulary: Vocabulary) -> bool:

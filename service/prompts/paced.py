@@ -82,8 +82,8 @@ class _Wrapped:
     def split_control(self, text: str) -> list[int | str]:
         return self._vocabulary.split_control(text)
 
-    def piece(self, token: int, special: bool = False) -> bytes:
-        return self._vocabulary.piece(token, special)
+    def token_bytes(self, token: int, special: bool = False) -> bytes:
+        return self._vocabulary.token_bytes(token, special)
 
 
 class PacedVocabulary(_Wrapped):

@@ -84,7 +84,7 @@ def tokenize_text(
 
 def detokenize(ids: Sequence[int], vocabulary: Vocabulary, *, skip_special: bool) -> bytes:
     """The bytes of tokens; control tokens by name unless they are skipped."""
-    return b"".join(vocabulary.piece(token, special=not skip_special) for token in ids)
+    return b"".join(vocabulary.token_bytes(token, special=not skip_special) for token in ids)
 
 
 def check_ids(ids: Sequence[int], n_vocab: int, field: str) -> tuple[int, ...]:

@@ -75,5 +75,5 @@ class Vocabulary(Protocol):
     def split_control(self, text: str) -> list[int | str]:
         """A text as control tokens that it names, and what lies between them; blanks that belong to them are gone."""
 
-    def piece(self, token: int, special: bool = False) -> bytes:
+    def token_bytes(self, token: int, special: bool = False) -> bytes:
         """Bytes of a token; control tokens have none unless ``special`` asks for their names."""

@@ -239,7 +239,7 @@ class ScriptedModel:
         cells = self._memory.cells(seq_id)
         return cells[-1].position if cells else -1
 
-    def piece(self, token: int) -> bytes:
+    def token_bytes(self, token: int) -> bytes:
         """The byte itself; nothing for the special tokens."""
         return bytes([token]) if token < 256 else b""
 

@@ -15,7 +15,7 @@ from tests.contract.sharing import SharingContract
 
 def byte_token(model: LanguageModel, byte: int) -> int:
     """The token of a single byte."""
-    return next(token for token in range(model.info.n_vocab) if model.piece(token) == bytes([byte]))
+    return next(token for token in range(model.info.n_vocab) if model.token_bytes(token) == bytes([byte]))
 
 
 class LanguageModelContract(SharingContract, SavingContract, HiddenStatesContract):
@@ -36,13 +36,13 @@ class LanguageModelContract(SharingContract, SavingContract, HiddenStatesContrac
         assert [model.position_max(seq_id) for seq_id in range(3)] == [-1, -1, -1]
 
     def test_decode_appends_positions(self, model: LanguageModel) -> None:
-        model.decode([Segment(1, 0, some_tokens(5), False)])
+        model.decode([Segment(1, 0, some_tokens(5), 0)])
         assert [model.position_max(seq_id) for seq_id in range(3)] == [-1, 4, -1]
-        model.decode([Segment(1, 5, some_tokens(1), True), Segment(2, 0, some_tokens(2), False)])
+        model.decode([Segment(1, 5, some_tokens(1), 1), Segment(2, 0, some_tokens(2), 0)])
         assert [model.position_max(seq_id) for seq_id in range(3)] == [-1, 5, 1]
 
     def test_logits_are_writable_rows_of_float32(self, model: LanguageModel) -> None:
-        model.decode([Segment(seq_id, 0, some_tokens(3, seq_id), True) for seq_id in (2, 0)])
+        model.decode([Segment(seq_id, 0, some_tokens(3, seq_id), 1) for seq_id in (2, 0)])
         first, second = model.logits(0), model.logits(1)
         assert first.dtype == np.float32
         assert first.shape == (model.info.n_vocab,)
@@ -57,7 +57,7 @@ class LanguageModelContract(SharingContract, SavingContract, HiddenStatesContrac
         assert not np.allclose(rows[0], rows[1]) or not np.allclose(rows[0], rows[2])
 
     def test_only_segments_that_wanted_logits_have_them(self, model: LanguageModel) -> None:
-        model.decode([Segment(0, 0, some_tokens(2), False), Segment(1, 0, some_tokens(2), True)])
+        model.decode([Segment(0, 0, some_tokens(2), 0), Segment(1, 0, some_tokens(2), 1)])
         assert model.logits(1).shape == (model.info.n_vocab,)
         for index in (0, 2):
             with pytest.raises((ValueError, LookupError)):
@@ -103,19 +103,19 @@ class LanguageModelContract(SharingContract, SavingContract, HiddenStatesContrac
 
     def test_filler_leaves_no_trace(self, model: LanguageModel) -> None:
         text = some_tokens(12)
-        model.decode([Segment(0, 0, text[:5], False)], 10)
-        model.decode([Segment(0, 5, text[5:], True), Segment(1, 0, some_tokens(3, seed=1), True)], 20)
+        model.decode([Segment(0, 0, text[:5], 0)], 10)
+        model.decode([Segment(0, 5, text[5:], 1), Segment(1, 0, some_tokens(3, seed=1), 1)], 20)
         row = model.logits(0).copy()
         assert (model.cells_free, model.position_max(0), model.position_max(1)) == (81, 11, 2)
         self.assert_same(row, evaluate(model, 2, text))
 
     def test_filler_needs_room_like_others(self, model: LanguageModel) -> None:
         with pytest.raises(CacheFull):
-            model.decode([Segment(0, 0, some_tokens(40), False)], 57)
+            model.decode([Segment(0, 0, some_tokens(40), 0)], 57)
         assert (model.cells_free, model.position_max(0)) == (96, -1)
         with pytest.raises(DecodeFailed):
-            model.decode([Segment(0, 0, some_tokens(4), False)], model.info.n_batch)
-        model.decode([Segment(0, 0, some_tokens(40), False)], 56)
+            model.decode([Segment(0, 0, some_tokens(4), 0)], model.info.n_batch)
+        model.decode([Segment(0, 0, some_tokens(40), 0)], 56)
         assert (model.cells_free, model.position_max(0)) == (56, 39)
 
     def test_sequences_in_one_decode_do_not_disturb_each_other(self, model: LanguageModel) -> None:
@@ -124,7 +124,7 @@ class LanguageModelContract(SharingContract, SavingContract, HiddenStatesContrac
         for seq_id, prompt in enumerate(prompts):
             alone.append(evaluate(model, seq_id, prompt))
             assert model.remove(seq_id, 0, -1)
-        model.decode([Segment(seq_id, 0, prompt, True) for seq_id, prompt in enumerate(prompts)])
+        model.decode([Segment(seq_id, 0, prompt, 1) for seq_id, prompt in enumerate(prompts)])
         for index, reference in enumerate(alone):
             self.assert_same(model.logits(index), reference)
 
@@ -165,36 +165,36 @@ class LanguageModelContract(SharingContract, SavingContract, HiddenStatesContrac
     def test_a_full_cache_changes_nothing(self, model: LanguageModel) -> None:
         prompt = some_tokens(8, seed=1)
         evaluate(model, 1, prompt)
-        model.decode([Segment(0, 0, some_tokens(86), False)])
+        model.decode([Segment(0, 0, some_tokens(86), 0)])
         with pytest.raises(CacheFull):
-            model.decode([Segment(1, 8, some_tokens(2), True), Segment(2, 0, some_tokens(1), True)])
+            model.decode([Segment(1, 8, some_tokens(2), 1), Segment(2, 0, some_tokens(1), 1)])
         assert [model.position_max(seq_id) for seq_id in range(3)] == [85, 7, -1]
         continued = evaluate(model, 1, [65, 66])
         assert model.remove(0, 0, -1)
         self.assert_same(continued, evaluate(model, 0, [*prompt, 65, 66]))
 
     def test_room_that_was_made_can_be_used(self, model: LanguageModel) -> None:
-        model.decode([Segment(0, 0, some_tokens(90), False)])
+        model.decode([Segment(0, 0, some_tokens(90), 0)])
         with pytest.raises(CacheFull):
-            model.decode([Segment(1, 0, some_tokens(7), True)])
+            model.decode([Segment(1, 0, some_tokens(7), 1)])
         assert model.remove(0, 0, -1)
-        model.decode([Segment(1, 0, some_tokens(7), True)])
+        model.decode([Segment(1, 0, some_tokens(7), 1)])
         assert model.position_max(1) == 6
 
     @pytest.mark.parametrize(
         "segments",
         [
-            pytest.param([Segment(3, 0, [65], True)], id="sequence too high"),
-            pytest.param([Segment(-1, 0, [65], True)], id="sequence negative"),
-            pytest.param([Segment(0, 2, [65], True), Segment(0, 3, [66], True)], id="sequence twice"),
-            pytest.param([Segment(0, 3, [65], True)], id="gap in a sequence"),
-            pytest.param([Segment(0, 1, [65], True)], id="position taken"),
-            pytest.param([Segment(1, 1, [65], True)], id="empty sequence that does not begin at 0"),
-            pytest.param([Segment(1, 0, [], True)], id="no tokens"),
-            pytest.param([Segment(0, 2, [65], True), Segment(1, 0, [65, -1], True)], id="token negative"),
-            pytest.param([Segment(1, 0, [2**31 - 1], True)], id="token too high"),
-            pytest.param([Segment(1, 0, [65, 2**31 - 1], True)], id="token too high among others"),
-            pytest.param([Segment(1, 0, [65] * 100_000, True)], id="more tokens than a batch holds"),
+            pytest.param([Segment(3, 0, [65], 1)], id="sequence too high"),
+            pytest.param([Segment(-1, 0, [65], 1)], id="sequence negative"),
+            pytest.param([Segment(0, 2, [65], 1), Segment(0, 3, [66], 1)], id="sequence twice"),
+            pytest.param([Segment(0, 3, [65], 1)], id="gap in a sequence"),
+            pytest.param([Segment(0, 1, [65], 1)], id="position taken"),
+            pytest.param([Segment(1, 1, [65], 1)], id="empty sequence that does not begin at 0"),
+            pytest.param([Segment(1, 0, [], 1)], id="no tokens"),
+            pytest.param([Segment(0, 2, [65], 1), Segment(1, 0, [65, -1], 1)], id="token negative"),
+            pytest.param([Segment(1, 0, [2**31 - 1], 1)], id="token too high"),
+            pytest.param([Segment(1, 0, [65, 2**31 - 1], 1)], id="token too high among others"),
+            pytest.param([Segment(1, 0, [65] * 100_000, 1)], id="more tokens than a batch holds"),
         ],
     )
     def test_a_wrong_segment_raises_and_changes_nothing(self, model: LanguageModel, segments: list[Segment]) -> None:
@@ -215,9 +215,9 @@ class LanguageModelContract(SharingContract, SavingContract, HiddenStatesContrac
         evaluate(model, 0, [65])
         assert model.position_max(0) == 12
         # 96 cells hold 13 + 20 tokens now: the removed ones are free.
-        model.decode([Segment(2, 0, some_tokens(63), False)])
+        model.decode([Segment(2, 0, some_tokens(63), 0)])
         with pytest.raises(CacheFull):
-            model.decode([Segment(0, 13, [65], True)])
+            model.decode([Segment(0, 13, [65], 1)])
 
     def test_a_shifted_sequence_goes_on_as_if_it_had_been_written_there(self, model: LanguageModel) -> None:
         if not self.shift_is_exact:
@@ -235,13 +235,13 @@ class LanguageModelContract(SharingContract, SavingContract, HiddenStatesContrac
             model.shift(0, 5, 10, -2)
         assert model.position_max(0) == 9
 
-    def test_every_token_has_a_piece(self, model: LanguageModel) -> None:
-        pieces = [model.piece(token) for token in range(model.info.n_vocab)]
-        assert all(isinstance(piece, bytes) for piece in pieces)
-        assert any(pieces)
+    def test_every_token_has_bytes_or_none(self, model: LanguageModel) -> None:
+        all_bytes = [model.token_bytes(token) for token in range(model.info.n_vocab)]
+        assert all(isinstance(data, bytes) for data in all_bytes)
+        assert any(all_bytes)
 
-    def test_end_of_generation_tokens_that_are_control_tokens_have_no_piece(self, model: LanguageModel) -> None:
-        assert b"" in {model.piece(token) for token in model.info.eog_tokens}
+    def test_end_of_generation_tokens_that_are_control_tokens_have_no_bytes(self, model: LanguageModel) -> None:
+        assert b"" in {model.token_bytes(token) for token in model.info.eog_tokens}
 
     def test_a_grammar_allows_what_goes_on_in_it_and_the_end_when_it_is_complete(self, model: LanguageModel) -> None:
         grammar = model.grammar('root ::= "yes" | "no" | ""')
@@ -308,9 +308,9 @@ class LanguageModelContract(SharingContract, SavingContract, HiddenStatesContrac
         n_cells = model.info.n_cells
         step = min(model.info.n_batch, n_cells - 1)
         for start in range(0, n_cells - 1, step):
-            model.decode([Segment(0, start, some_tokens(min(step, n_cells - 1 - start)), False)])
+            model.decode([Segment(0, start, some_tokens(min(step, n_cells - 1 - start)), 0)])
         with pytest.raises(CacheFull):
-            model.decode([Segment(0, n_cells - 1, some_tokens(2), False)])
-        model.decode([Segment(0, n_cells - 1, some_tokens(1), True)])
+            model.decode([Segment(0, n_cells - 1, some_tokens(2), 0)])
+        model.decode([Segment(0, n_cells - 1, some_tokens(1), 1)])
         assert model.position_max(0) == n_cells - 1
         assert np.isfinite(model.logits(0)).all()

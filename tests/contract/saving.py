@@ -92,5 +92,5 @@ class SavingContract(ContractTests):
         assert saved.n_cells == 0
         model.restore(1, saved)
         assert (positions(model), model.cells_free) == ([-1, -1, -1], 96)
-        model.decode([Segment(1, 0, some_tokens(3), True)])
+        model.decode([Segment(1, 0, some_tokens(3), 1)])
         assert model.position_max(1) == 2

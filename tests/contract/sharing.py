@@ -13,10 +13,10 @@ class SharingContract(ContractTests):
     """The tests."""
 
     def test_cells_that_hold_tokens_are_not_free(self, model: LanguageModel) -> None:
-        model.decode([Segment(0, 0, some_tokens(20), False), Segment(1, 0, some_tokens(3), True)])
+        model.decode([Segment(0, 0, some_tokens(20), 0), Segment(1, 0, some_tokens(3), 1)])
         assert model.cells_free == 73
         with pytest.raises(CacheFull):
-            model.decode([Segment(2, 0, some_tokens(74), False)])
+            model.decode([Segment(2, 0, some_tokens(74), 0)])
         assert model.cells_free == 73
         if model.remove(0, 5, 9):
             assert model.cells_free == 77
@@ -43,7 +43,7 @@ class SharingContract(ContractTests):
         prompt = some_tokens(8)
         evaluate(model, 0, prompt)
         fork(model, 0, 1, 8)
-        model.decode([Segment(0, 8, [65, 66, 67], True), Segment(1, 8, [97, 98], True)])
+        model.decode([Segment(0, 8, [65, 66, 67], 1), Segment(1, 8, [97, 98], 1)])
         rows = [model.logits(index).copy() for index in range(2)]
         for row, tail in zip(rows, ([65, 66, 67], [97, 98]), strict=True):
             self.assert_same(row, evaluate(model, 2, [*prompt, *tail]))
@@ -82,11 +82,11 @@ class SharingContract(ContractTests):
         assert model.cells_free == 96
 
     def test_a_full_cache_can_be_forked(self, model: LanguageModel) -> None:
-        model.decode([Segment(0, 0, some_tokens(96), False)])
+        model.decode([Segment(0, 0, some_tokens(96), 0)])
         fork(model, 0, 1, 96)
         assert (positions(model), model.cells_free) == ([95, 95, -1], 0)
         with pytest.raises(CacheFull):
-            model.decode([Segment(1, 96, [65], True)])
+            model.decode([Segment(1, 96, [65], 1)])
         assert model.remove(0, 0, -1)
         assert model.cells_free == 0
         assert model.remove(1, 90, -1)
@@ -145,12 +145,12 @@ class SharingContract(ContractTests):
         prompt = some_tokens(12)
         evaluate(model, 0, prompt)
         fork(model, 0, 1, 12)
-        model.decode([Segment(2, 0, some_tokens(73, seed=1), False)])
+        model.decode([Segment(2, 0, some_tokens(73, seed=1), 0)])
         assert model.cells_free == 11
         with pytest.raises(CacheFull):
             model.unshare(1)
         assert (positions(model), model.cells_free) == ([11, 11, 72], 11)
-        model.decode([Segment(seq_id, 12, [65], True) for seq_id in range(2)])
+        model.decode([Segment(seq_id, 12, [65], 1) for seq_id in range(2)])
         self.assert_same(model.logits(0).copy(), model.logits(1))
         other = evaluate(model, 2, [66])
         for seq_id in range(2):
@@ -166,7 +166,7 @@ class SharingContract(ContractTests):
         assert model.cells_free == 0
         for seq_id in (0, 1):
             assert model.remove(seq_id, 39, -1)
-        model.decode([Segment(seq_id, 39, [65], True) for seq_id in (0, 1)])
+        model.decode([Segment(seq_id, 39, [65], 1) for seq_id in (0, 1)])
         self.assert_same(model.logits(0).copy(), model.logits(1))
 
     def test_shared_positions_cannot_move(self, model: LanguageModel) -> None:
@@ -235,7 +235,7 @@ class SharingContract(ContractTests):
         assert model.cells_free == 76
         fork(model, 0, 2, 2)
         assert model.remove(0, 0, -1)
-        model.decode([Segment(seq_id, 2, [65, 66], True) for seq_id in (1, 2)])
+        model.decode([Segment(seq_id, 2, [65, 66], 1) for seq_id in (1, 2)])
         self.assert_same(model.logits(0).copy(), model.logits(1))
 
     def test_a_division_by_1_changes_nothing(self, model: LanguageModel) -> None:

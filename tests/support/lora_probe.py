@@ -26,7 +26,7 @@ def _try(model: Path, adapter: Path) -> str:
     config = ModelConfig(str(model), n_ctx=64, n_threads=1, lora=(LoraAdapter(str(adapter), 0.5),))
     try:
         with load(config) as loaded:
-            loaded.decode([Segment(0, 0, [65, 66, 67], True)])
+            loaded.decode([Segment(0, 0, [65, 66, 67], 1)])
     except ModelLoadError:
         return "refused"
     return "works"

@@ -83,7 +83,7 @@ class ByteVocabulary:
         parts = re.split("(<bos>|<eos>)", text)
         return [{"<bos>": BOS, "<eos>": EOS}.get(part, part) for part in parts if part]
 
-    def piece(self, token: int, special: bool = False) -> bytes:
+    def token_bytes(self, token: int, special: bool = False) -> bytes:
         """The byte itself; the special tokens' names only on request."""
         if token < 256:
             return bytes([token])

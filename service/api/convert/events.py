@@ -111,19 +111,19 @@ class StreamEncoder:
         return generation_pb2.PromptTokens(tokens=[self._token(record, names=True) for record in event.tokens])
 
     def _token(self, record: TokenRecord, *, names: bool = False) -> tokens_pb2.Token:
-        """A record; ``names`` gives control tokens their names as pieces."""
-        piece = partial(self.model.vocabulary.piece, special=names)
+        """A record; ``names`` gives control tokens their names as bytes."""
+        token_bytes = partial(self.model.vocabulary.token_bytes, special=names)
         return tokens_pb2.Token(
             id=record.id,
-            piece=piece(record.id) if names else record.piece,
+            piece=token_bytes(record.id) if names else record.token_bytes,
             logprob=record.logprob,
             rank=record.rank,
             top_logprobs=[
-                tokens_pb2.TokenLogprob(id=token, piece=piece(token), logprob=logprob)
+                tokens_pb2.TokenLogprob(id=token, piece=token_bytes(token), logprob=logprob)
                 for token, logprob in record.top_logprobs
             ],
             probabilities=[
-                tokens_pb2.TokenProbability(id=token, piece=piece(token), probability=probability)
+                tokens_pb2.TokenProbability(id=token, piece=token_bytes(token), probability=probability)
                 for token, probability in record.probabilities
             ],
         )

@@ -33,7 +33,7 @@ def tokenize_response(
         some = ids[start : start + TOKENS_AT_ONCE]
         response.ids.extend(some)
         if request.with_pieces:
-            response.pieces.extend(map(vocabulary.piece, some))
+            response.pieces.extend(map(vocabulary.token_bytes, some))
         work.pause()
     return response
 

@@ -372,7 +372,7 @@ class Core:
         vocabulary = loaded.vocabulary
 
         def name_of(token: int | None) -> str:
-            return "" if token is None else vocabulary.piece(token, special=True).decode(errors="replace")
+            return "" if token is None else vocabulary.token_bytes(token, special=True).decode(errors="replace")
 
         return make_renderer(
             self._template_choice,

@@ -65,7 +65,7 @@ class SystemPromptHolder:
         chunk = self._prompt.tokens[start : start + n_tokens]
         started_s = self._clock()
         try:
-            self._model.decode([Segment(self.slot.id, start, chunk, False)])
+            self._model.decode([Segment(self.slot.id, start, chunk, 0)])
         except BaseException:
             self._prompt = SystemPrompt()
             self._memory.drop(self.slot)

@@ -23,14 +23,14 @@ class Ending:
 
 
 def put_out(
-    sequence: Sequence, sampled: SampledToken, piece: bytes, *, is_eos: bool
+    sequence: Sequence, sampled: SampledToken, token_bytes: bytes, *, is_eos: bool
 ) -> tuple[Piece | None, Ending | None]:
     """Take the token that was just sampled.
 
     Args:
         sequence: it has counted the token already.
         sampled: the token.
-        piece: its bytes, empty for an end-of-generation token.
+        token_bytes: its bytes, empty for an end-of-generation token.
         is_eos: whether it is one.
 
     Returns:
@@ -39,9 +39,9 @@ def put_out(
     """
     request = sequence.request
     is_stop_token = sampled.id in request.stop_tokens
-    step = sequence.text.push(b"" if is_stop_token else piece)
+    step = sequence.text.push(b"" if is_stop_token else token_bytes)
     if request.want_tokens:
-        record = TokenRecord(sampled.id, piece, sampled.probabilities, sampled.logprob, sampled.top_logprobs)
+        record = TokenRecord(sampled.id, token_bytes, sampled.probabilities, sampled.logprob, sampled.top_logprobs)
         sequence.held_records.append(record)
     is_full = sequence.max_tokens is not None and sequence.sampled >= sequence.max_tokens
     is_over = is_eos or is_stop_token or is_full or step.stop_text is not None

@@ -40,17 +40,17 @@ def score(model: LanguageModel, slot: Slot, sequence: Sequence, index: int, segm
     first = sequence.n_system
     if start <= first < start + segment.n_logits:
         # Nothing comes before it but a system prompt, whose last logits are gone.
-        records.append(TokenRecord(prompt[first], model.piece(prompt[first])))
+        records.append(TokenRecord(prompt[first], model.token_bytes(prompt[first])))
     for place in range(max(0, first - start), min(segment.n_logits, len(prompt) - start - 1)):
         token = prompt[start + place + 1]
-        records.append(_record(model.logits(index, place), token, model.piece(token), n_top))
+        records.append(_record(model.logits(index, place), token, model.token_bytes(token), n_top))
     return PromptTokens(tuple(records)) if records else None
 
 
-def _record(row: Logits, token: int, piece: bytes, n_top: int) -> TokenRecord:
+def _record(row: Logits, token: int, token_bytes: bytes, n_top: int) -> TokenRecord:
     with np.errstate(all="ignore"):
         logprob, top = rank_logprobs(row, token, n_top)
     if not logprob <= 0:
         raise UnusableScore(f"token {token} of the prompt has the log-probability {logprob}")
     rank = int(np.count_nonzero(row > row[token])) + 1
-    return TokenRecord(token, piece, logprob=logprob, top_logprobs=top, rank=rank)
+    return TokenRecord(token, token_bytes, logprob=logprob, top_logprobs=top, rank=rank)

@@ -35,10 +35,10 @@ class TextOutput:
         self._include_match = include_match
         self._unsent = bytearray()
 
-    def push(self, piece: bytes) -> TextStep:
+    def push(self, token_bytes: bytes) -> TextStep:
         """Take the bytes of the next token."""
         unsent = self._unsent
-        unsent += piece
+        unsent += token_bytes
         if ends_in_incomplete_character(unsent):
             return TextStep(None)
         if self._stop_texts:

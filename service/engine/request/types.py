@@ -157,7 +157,7 @@ class TokenRecord:
 
     Attributes:
         id: vocabulary id.
-        piece: its bytes; may be an incomplete UTF-8 character.
+        token_bytes: its bytes; may be an incomplete UTF-8 character.
         probabilities: (id, probability after the samplers), highest first; ``n_probs`` entries.
         logprob: log-softmax of the raw logits for this token; None unless asked for.
         top_logprobs: (id, raw log-softmax), highest first; ``top_logprobs`` entries.
@@ -165,7 +165,7 @@ class TokenRecord:
     """
 
     id: int
-    piece: bytes
+    token_bytes: bytes
     probabilities: tuple[tuple[int, float], ...] = ()
     logprob: float | None = None
     top_logprobs: tuple[tuple[int, float], ...] = ()

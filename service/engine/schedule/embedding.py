@@ -71,7 +71,7 @@ class _Input:
 
     def segment(self, n_tokens: int) -> Segment:
         tokens = self.tokens[self.n_done : self.n_done + n_tokens]
-        return Segment(self.seq_id, self.n_done, tokens, False)
+        return Segment(self.seq_id, self.n_done, tokens, 0)
 
 
 class EmbeddingWork:

@@ -134,7 +134,7 @@ class EncoderContext:
     def _encode_piece(self, inputs: Sequence[Sequence[int]], rows: Rows) -> None:
         """Evaluate inputs at once; their embeddings go into the rows."""
         try:
-            segments = [Segment(seq_id, 0, tokens, True) for seq_id, tokens in enumerate(inputs)]
+            segments = [Segment(seq_id, 0, tokens, 1) for seq_id, tokens in enumerate(inputs)]
             self._batch.fill(segments, every_output=True)
         except ValueError as error:
             raise DecodeFailed(str(error)) from error

@@ -189,14 +189,14 @@ class TestBacklog:
     async def test_counts_candidates_because_they_are_what_is_large(self) -> None:
         stalls = Stalls()
         collected = collector(max_backlog=10, stalls=stalls)
-        record = TokenRecord(id=1, piece=b"a", probabilities=((1, 1.0),) * 6, top_logprobs=((1, 0.0),) * 6)
+        record = TokenRecord(id=1, token_bytes=b"a", probabilities=((1, 1.0),) * 6, top_logprobs=((1, 0.0),) * 6)
         collected.put([Piece("a", (record,))])
         assert stalls.count == 1
 
     async def test_counts_a_prompts_candidates_too(self) -> None:
         stalls = Stalls()
         collected = collector(max_backlog=10, stalls=stalls)
-        record = TokenRecord(id=1, piece=b"a", top_logprobs=((1, 0.0),) * 6)
+        record = TokenRecord(id=1, token_bytes=b"a", top_logprobs=((1, 0.0),) * 6)
         collected.put([PromptTokens((record,))])
         assert stalls.count == 0
         collected.put([PromptTokens((record,))])

@@ -93,7 +93,7 @@ def test_consecutive_pieces_share_a_message_and_stay_apart_in_it() -> None:
 def test_a_token_record_shows_candidates_with_their_bytes() -> None:
     record = TokenRecord(
         id=200,
-        piece=b"\xc8",
+        token_bytes=b"\xc8",
         probabilities=((200, 0.75), (257, 0.25)),
         logprob=-0.5,
         top_logprobs=((200, -0.5),),
@@ -113,8 +113,8 @@ def test_a_token_record_shows_candidates_with_their_bytes() -> None:
 
 
 def test_the_tokens_of_a_prompt_have_names_and_ranks() -> None:
-    first = TokenRecord(id=256, piece=b"")
-    second = TokenRecord(id=120, piece=b"x", logprob=-2.5, top_logprobs=((257, -0.5),), rank=3)
+    first = TokenRecord(id=256, token_bytes=b"")
+    second = TokenRecord(id=120, token_bytes=b"x", logprob=-2.5, top_logprobs=((257, -0.5),), rank=3)
     accepted, prompt, last = encode(ACCEPTED, PromptTokens((first, second)), FINISHED)
     assert (accepted.WhichOneof("event"), last.WhichOneof("event")) == ("accepted", "finished")
     assert list(prompt.prompt.tokens) == [
@@ -130,7 +130,7 @@ def test_the_tokens_of_a_prompt_have_names_and_ranks() -> None:
 
 
 def test_a_logprob_that_was_not_asked_for_is_absent() -> None:
-    (message,) = encode(Piece("x", (TokenRecord(id=1, piece=b"\x01"),)))
+    (message,) = encode(Piece("x", (TokenRecord(id=1, token_bytes=b"\x01"),)))
     assert not message.delta.pieces[0].tokens[0].HasField("logprob")
 
 
@@ -201,7 +201,7 @@ def test_a_failure_is_raised_after_everything_that_came_before_it() -> None:
 
 def test_a_backlog_is_cut_into_messages_of_bounded_size() -> None:
     candidates = tuple((token, 0.001) for token in range(250))
-    record = TokenRecord(id=1, piece=b"\x01", probabilities=candidates)
+    record = TokenRecord(id=1, token_bytes=b"\x01", probabilities=candidates)
     messages = encode(*[Piece("a", (record,))] * 200)
     assert len(messages) > 1
     assert sum(len(message.delta.pieces) for message in messages) == 200
@@ -210,7 +210,7 @@ def test_a_backlog_is_cut_into_messages_of_bounded_size() -> None:
 
 @given(st.lists(st.tuples(st.text(max_size=3), st.integers(0, 3)), max_size=50), st.integers(1, 10))
 def test_no_piece_is_lost_merged_or_moved(pieces: list[tuple[str, int]], batch: int) -> None:
-    record = TokenRecord(id=1, piece=b"\x01")
+    record = TokenRecord(id=1, token_bytes=b"\x01")
     events = [Piece(text, (record,) * n_tokens) for text, n_tokens in pieces]
     stream = encoder()
     sent = [

@@ -411,7 +411,7 @@ def test_token_records_carry_probabilities_when_asked_for() -> None:
     sink = EngineBench().complete(request(sampling=sampling, want_tokens=True, max_tokens=1))
     (piece,) = [event for event in sink.events if isinstance(event, Piece)]
     (record,) = piece.tokens
-    assert record.piece.decode() == piece.text
+    assert record.token_bytes.decode() == piece.text
     assert len(record.probabilities) == 2
     assert record.probabilities[0][0] == record.id
     assert record.logprob == pytest.approx(0.0, abs=1e-3)

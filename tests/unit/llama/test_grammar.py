@@ -32,11 +32,11 @@ def allowed(model: LlamaModel, text: str, said: bytes = b"") -> set[bytes]:
     tokens = {int(token) for token in np.flatnonzero(row == 0)}
     assert tokens == {token for token in range(model.info.n_vocab) if grammar.allows(token)}
     grammar.close()
-    return {b"" if token in model.info.eog_tokens else model.piece(token) for token in tokens}
+    return {b"" if token in model.info.eog_tokens else model.token_bytes(token) for token in tokens}
 
 
 def byte_token(model: LlamaModel, byte: int) -> int:
-    return model.vocabulary.pieces.index(bytes([byte]))
+    return model.vocabulary.bytes_by_token.index(bytes([byte]))
 
 
 def in_bytes(*ranges: tuple[int, int]) -> set[bytes]:
@@ -62,7 +62,7 @@ def test_what_is_no_utf8_is_never_allowed(tiny: LlamaModel) -> None:
 
 
 def test_control_tokens_are_not_allowed_by_their_names(tiny: LlamaModel) -> None:
-    names = [tiny.vocabulary.piece(token, special=True) for token in range(tiny.info.n_vocab)]
+    names = [tiny.vocabulary.token_bytes(token, special=True) for token in range(tiny.info.n_vocab)]
     control = names.index(b"<|im_start|>")
     grammar = tiny.grammar('root ::= "<|im_start|>" | .*')
     row = np.zeros(tiny.info.n_vocab, np.float32)
@@ -128,7 +128,7 @@ def test_any_way_through_a_grammar_of_json_is_json(tiny: LlamaModel) -> None:
             likely = [token for token in preferred if token in tokens]
             token = source.choice(likely) if likely and source.random() < 0.8 else source.choice(tokens)
             grammar.accept(token)
-            said += tiny.piece(token)
+            said += tiny.token_bytes(token)
         grammar.close()
     assert n_complete > 0
 

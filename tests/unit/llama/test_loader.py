@@ -77,7 +77,7 @@ def test_without_a_context_size_the_training_context_is_taken(load_tiny: LoadTin
 )
 def test_models_load_with_options(load_tiny: LoadTiny, options: dict[str, Any]) -> None:
     model = load_tiny(**options)
-    model.decode([Segment(0, 0, [65], True), Segment(1, 0, [66], True)])
+    model.decode([Segment(0, 0, [65], 1), Segment(1, 0, [66], 1)])
     assert model.logits(1).shape == (264,)
 
 
@@ -102,7 +102,7 @@ def test_rope_options_change_what_the_model_says(load_tiny: LoadTiny) -> None:
     rows = []
     for options in ({}, {"rope_freq_base": 100.0}, {"rope_scaling": RopeScaling.LINEAR, "rope_freq_scale": 0.1}):
         model = load_tiny(**options)
-        model.decode([Segment(0, 0, list(range(60, 90)), True)])
+        model.decode([Segment(0, 0, list(range(60, 90)), 1)])
         rows.append(model.logits(0).copy())
     assert abs(rows[0] - rows[1]).max() > 1e-3
     assert abs(rows[0] - rows[2]).max() > 1e-3
@@ -199,7 +199,7 @@ def test_a_failed_load_leaves_nothing_behind(tmp_path: Path, load_tiny: LoadTiny
             load(config(path))
     gc.collect()
     model = load_tiny()
-    model.decode([Segment(0, 0, [65], True)])
+    model.decode([Segment(0, 0, [65], 1)])
     assert model.position_max(0) == 0
 
 
@@ -211,11 +211,11 @@ def test_a_path_with_any_characters_can_be_loaded(tmp_path: Path) -> None:
 
 def test_several_models_live_side_by_side(load_tiny: LoadTiny) -> None:
     first, second = load_tiny(), load_tiny()
-    first.decode([Segment(0, 0, [65, 66], True)])
-    second.decode([Segment(0, 0, [65, 66], True)])
+    first.decode([Segment(0, 0, [65, 66], 1)])
+    second.decode([Segment(0, 0, [65, 66], 1)])
     assert (first.logits(0) == second.logits(0)).all()
     first.close()
-    second.decode([Segment(0, 2, [67], True)])
+    second.decode([Segment(0, 2, [67], 1)])
     assert second.position_max(0) == 2
 
 

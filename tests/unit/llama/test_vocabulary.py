@@ -73,43 +73,43 @@ def test_names_of_special_tokens_count_only_if_asked(vocabulary: LlamaVocabulary
 
 def test_merges_are_applied(vocabulary: LlamaVocabulary) -> None:
     assert vocabulary.tokenize("at the", parse_special=False) == [97, 116, SPACE_T, 104, 101]
-    assert vocabulary.piece(SPACE_T) == b" t"
+    assert vocabulary.token_bytes(SPACE_T) == b" t"
 
 
 def test_pieces_of_control_tokens_are_empty_unless_asked_for(vocabulary: LlamaVocabulary) -> None:
-    assert [vocabulary.piece(token) for token in (97, BOS, IM_END)] == [b"a", b"", b""]
-    assert [vocabulary.piece(token, special=True) for token in (97, BOS, IM_END)] == [
+    assert [vocabulary.token_bytes(token) for token in (97, BOS, IM_END)] == [b"a", b"", b""]
+    assert [vocabulary.token_bytes(token, special=True) for token in (97, BOS, IM_END)] == [
         b"a",
         b"<|startoftext|>",
         b"<|im_end|>",
     ]
-    assert vocabulary.pieces[:256] == [bytes([byte]) for byte in range(256)]
+    assert vocabulary.bytes_by_token[:256] == [bytes([byte]) for byte in range(256)]
 
 
 @pytest.mark.parametrize("token", [-1, 264, 2**31])
 def test_a_token_outside_the_vocabulary_is_refused(vocabulary: LlamaVocabulary, token: int) -> None:
     with pytest.raises(ValueError, match=f"token {token} is not one of 0 to 263"):
-        vocabulary.piece(token)
+        vocabulary.token_bytes(token)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text())
 def test_pieces_of_a_text_make_up_the_text(vocabulary: LlamaVocabulary, text: str) -> None:
     tokens = vocabulary.tokenize(text, parse_special=False)
-    assert b"".join(map(vocabulary.piece, tokens)) == text.encode()
+    assert b"".join(map(vocabulary.token_bytes, tokens)) == text.encode()
 
 
 @pytest.mark.parametrize("text", ["\0", "a\0b", "\0" * 10_000, "\U0001f600" * 5000, "x \n" * 100_000])
 def test_any_text_can_be_tokenised(vocabulary: LlamaVocabulary, text: str) -> None:
     tokens = vocabulary.tokenize(text, parse_special=True)
-    assert b"".join(map(vocabulary.piece, tokens)) == text.encode()
+    assert b"".join(map(vocabulary.token_bytes, tokens)) == text.encode()
 
 
 def assert_survives(vocabulary: LlamaVocabulary, text: str) -> None:
     """Tokenise a text in a thread, whose stack is smaller, and find all of it again."""
     with ThreadPoolExecutor(1) as pool:
         tokens = pool.submit(vocabulary.tokenize, text, parse_special=True).result()
-    assert b"".join(map(vocabulary.piece, tokens)) == text.encode()
+    assert b"".join(map(vocabulary.token_bytes, tokens)) == text.encode()
 
 
 @pytest.mark.parametrize("pre_tokenizer", ["deepseek-llm", "gpt-4o", "falcon", "tekken"])
@@ -176,6 +176,6 @@ def test_closing_waits_for_those_who_tokenise(tiny: LlamaModel) -> None:
 
 def test_a_closed_vocabulary_still_knows_its_pieces(tiny: LlamaModel) -> None:
     tiny.close()
-    assert tiny.piece(97) == b"a"
+    assert tiny.token_bytes(97) == b"a"
     with pytest.raises(ValueError, match="closed"):
         tiny.vocabulary.tokenize("a", parse_special=True)

@@ -164,7 +164,9 @@ def test_control_tokens_that_a_user_typed_stay_text(vocabulary: LlamaVocabulary,
     tokens = tokenize_literally(template.render, conversation, vocabulary)
     harmless = vocabulary.tokenize(template.render(Conversation([user("Hi"), user("x")])), parse_special=True)
     assert tokens.count(end) == harmless.count(end)
-    assert b"".join(vocabulary.piece(token, special=True) for token in tokens).decode() == template.render(conversation)
+    assert b"".join(vocabulary.token_bytes(token, special=True) for token in tokens).decode() == template.render(
+        conversation
+    )
 
 
 def test_a_continued_text_stays_text(vocabulary: LlamaVocabulary) -> None:
@@ -176,4 +178,4 @@ def test_a_continued_text_stays_text(vocabulary: LlamaVocabulary) -> None:
         renderer.close()
     (end,) = vocabulary.tokenize("<|im_end|>", parse_special=True)
     assert tokens.count(end) == 1
-    assert b"".join(vocabulary.pieces[token] for token in tokens).decode().endswith("Once <|im_end|> upon ")
+    assert b"".join(vocabulary.bytes_by_token[token] for token in tokens).decode().endswith("Once <|im_end|> upon ")

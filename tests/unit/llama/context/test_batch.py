@@ -74,11 +74,11 @@ def test_it_holds_the_last_segments(batch: Batch, first: list[Segment], second: 
 
 
 def test_tokens_may_come_in_any_sequence(batch: Batch) -> None:
-    batch.fill([Segment(0, 0, (1, 2), True), Segment(1, 0, np.array([3, 4], np.int64), True)])  # type: ignore[arg-type]
+    batch.fill([Segment(0, 0, (1, 2), 1), Segment(1, 0, np.array([3, 4], np.int64), 1)])  # type: ignore[arg-type]
     assert [row[0] for row in content(batch)] == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("tokens", [[-1], [N_VOCAB], [1, -1], [N_VOCAB, 1], [2**40], [1, 2**40]])
 def test_a_token_outside_the_vocabulary_is_refused(library: Library, tokens: list[int]) -> None:
     with pytest.raises(ValueError, match="outside the vocabulary of 1000"):
-        Batch(library, CAPACITY, N_VOCAB).fill([Segment(0, 0, tokens, True)])
+        Batch(library, CAPACITY, N_VOCAB).fill([Segment(0, 0, tokens, 1)])

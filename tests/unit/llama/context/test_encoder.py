@@ -188,7 +188,7 @@ def test_a_text_stands_between_cls_and_sep(encoder: LlamaModel) -> None:
     assert (vocabulary.bos_token, vocabulary.sep_token, vocabulary.eos_token) == (CLS, SEP, None)
     assert (vocabulary.adds_bos, vocabulary.adds_sep, vocabulary.adds_eos) == (True, True, False)
     tokens = vocabulary.tokenize("Hello WORLDing [SEP] \u6f22", parse_special=True)
-    assert [vocabulary.piece(token, special=True) for token in tokens] == [
+    assert [vocabulary.token_bytes(token, special=True) for token in tokens] == [
         b" hello",
         b" world",
         b"ing",
