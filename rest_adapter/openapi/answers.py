@@ -35,7 +35,7 @@ def _settings() -> dict[str, Schema]:
     # A token id and its bias; a ban shows as null.
     bias = array(either(NUMBER, NULL), minItems=2, maxItems=2)
     return {
-        **{name: NUMBER for name in numbers},
+        **dict.fromkeys(numbers, NUMBER),
         "grammar": STRING,
         "ignore_eos": BOOLEAN,
         "logit_bias": array(bias),

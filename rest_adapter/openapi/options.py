@@ -169,7 +169,7 @@ def _constraints() -> dict[str, Schema]:
             "choice": nullable(choice),
             "grammar": nullable(STRING),
             "json_object": nullable(BOOLEAN),
-            **{name: NULL for name in OUTPUTS_NOT_THERE},
+            **dict.fromkeys(OUTPUTS_NOT_THERE, NULL),
             **{name: nullable({"enum": [False]}) for name in OUTPUT_SWITCHES},
         },
         "additionalProperties": False,

@@ -13,9 +13,9 @@ def slotline_version() -> str:
 
 def version_text() -> str:
     """The version with those of the parts that matter in a bug report."""
+    libraries = ("llama-cpp-python", "grpcio", "gevent", "Flask")
     parts = [("Python", platform.python_version())]
-    for name in ("llama-cpp-python", "grpcio", "gevent", "Flask"):
-        parts.append((name, _version(name) or "not installed"))
+    parts += [(name, _version(name) or "not installed") for name in libraries]
     return f"slotline {slotline_version()}\n" + "".join(f"  {name} {version}\n" for name, version in parts)
 
 

@@ -78,7 +78,7 @@ def test_four_streams_move_together(server: Server, texts_of: Callable[[Server, 
         assert together[prompt][:4] == alone[prompt][:4]
     # Nobody was served alone: before the first stream ended, every other had begun.
     first_end = min(len(order) - 1 - order[::-1].index(prompt) for prompt in PROMPTS)
-    assert {prompt for prompt in order[:first_end]} | {order[first_end]} == set(PROMPTS)
+    assert set(order[:first_end]) | {order[first_end]} == set(PROMPTS)
 
 
 def test_the_two_ways_in_give_the_same_text(server: Server) -> None:

@@ -57,8 +57,7 @@ def test_200_slow_clients_cannot_keep_others_out_of_a_process_with_few_files(cor
     with RunningProcess((*limited, *SLOTLINE, "rest", "--core", core.address, *options)) as process, closing(slow):
         address = ("127.0.0.1", process.wait_for_record("HTTP server listening")["port"])
         assert process.wait_for_record("fewer connections than configured")["connections"] < 200
-        for _ in range(200):
-            slow.append(HttpConnection(address, UNFINISHED[kind]))
+        slow.extend(HttpConnection(address, UNFINISHED[kind]) for _ in range(200))
         for connection in slow:
             # A byte more shows that they are alive. Some have given way already.
             with suppress(OSError):
@@ -71,8 +70,7 @@ def test_200_slow_clients_cannot_keep_others_out_of_a_process_with_few_files(cor
 def test_whoever_has_not_sent_a_whole_request_gives_way(core: FakeCore, data: bytes) -> None:
     slow: list[HttpConnection] = []
     with adapter_of(core, 4) as adapter, closing(slow):
-        for _ in range(12):
-            slow.append(HttpConnection(adapter.address, data))
+        slow.extend(HttpConnection(adapter.address, data) for _ in range(12))
         assert requests.get(adapter.url + "/health", timeout=WAIT_S).status_code == 200
     assert core.calls == []
 
@@ -112,8 +110,7 @@ def test_a_running_request_keeps_its_place(core: FakeCore) -> None:
     with adapter_of(core, 2) as adapter, HttpConnection(adapter.address, post_bytes("/completion")) as running:
         call = core.wait_for_call()
         with closing(slow):
-            for data in (*UNFINISHED.values(), *UNFINISHED.values()):
-                slow.append(HttpConnection(adapter.address, data))
+            slow.extend(HttpConnection(adapter.address, data) for data in (*UNFINISHED.values(), *UNFINISHED.values()))
             assert requests.get(adapter.url + "/health", timeout=WAIT_S).status_code == 200
             assert not call.cancelled.is_set()
             core.open(call)

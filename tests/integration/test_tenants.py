@@ -227,9 +227,10 @@ def test_a_name_divides_what_a_key_may_share(service: ScriptedService) -> None:
 def everything_about_slots(service: ScriptedService, key: str) -> list[str]:
     """All that a key is told about slots, over REST and gRPC."""
     headers = {"Authorization": f"Bearer {key}"}
-    told = []
-    for path in ("/slots", "/slots?progress", "/health?include_slots"):
-        told.append(requests.get(service.adapter.url + path, headers=headers, timeout=WAIT_S).text)
+    told = [
+        requests.get(service.adapter.url + path, headers=headers, timeout=WAIT_S).text
+        for path in ("/slots", "/slots?progress", "/health?include_slots")
+    ]
     with grpc.insecure_channel(service.core.server.addresses[0]) as channel:
         stub: Any = model_service_pb2_grpc.ModelServiceStub(channel)
         metadata = [("authorization", f"Bearer {key}")]

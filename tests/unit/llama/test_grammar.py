@@ -229,7 +229,7 @@ def test_the_check_takes_the_syntax_that_the_library_takes(probe: GrammarProbe, 
 
 def test_all_single_edits_are_judged_alike(probe: GrammarProbe) -> None:
     outcomes = set()
-    for place, character in itertools.product(range(0, 40), '"]({*\n'):
+    for place, character in itertools.product(range(40), '"]({*\n'):
         text = ('root ::= "a" [b-c]+ (d | "e"){1,2}\nd ::= "f"?')[:place] + character
         text += ('root ::= "a" [b-c]+ (d | "e"){1,2}\nd ::= "f"?')[place:]
         try:

@@ -68,10 +68,10 @@ class _Embedder:
         size = len(inputs)
         if size > 1:
             size = served_model(self._site.core).limits.max_batch_embed or size
-        answers = []
         with DisconnectWatch(request.environ.get(SOCKET_KEY), self._abandon):
-            for start in range(0, len(inputs), size):
-                answers.append(self._embed(start, self._call.request(start, start + size)))
+            answers = [
+                self._embed(start, self._call.request(start, start + size)) for start in range(0, len(inputs), size)
+            ]
         return Vectors(
             [embedding for answer in answers for embedding in answer.embeddings],
             sum(answer.usage.prompt_tokens for answer in answers),
