@@ -22,7 +22,7 @@ EVAL := .venv-eval/.installed
 NODE := $(patsubst %,%/node_modules/.installed,tests/node tests/web tools/web)
 
 PIP_FLAGS := --no-deps --no-build-isolation --require-hashes
-CHECKED_TYPES := service rest_adapter slotline clients/python/src/slotline/client tools tests bench
+CHECKED_TYPES := service rest_adapter slotline clients/python/src/slotline/client clients/python/src/slotline/options tools tests bench
 COMPILE = $(GENERATE_BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command "make lock" --quiet
 
@@ -61,7 +61,7 @@ lint: $(TEST) ## style, format and types
 	$(BIN)/mypy $(CHECKED_TYPES)
 
 check-generated: $(GENERATE) ## fail if the generated code does not match the protos
-	$(GENERATE_BIN)/python tools/generate.py --check
+	$(GENERATE_BIN)/python -m tools.generate --check
 
 check-protos: $(TEST) ## lint the protos and compare them with the published contract
 	$(BIN)/buf format --diff --exit-code protos
@@ -71,8 +71,8 @@ check-protos: $(TEST) ## lint the protos and compare them with the published con
 pytest: $(TEST) $(EVAL) $(NODE) ## all tests; ARGS go to pytest
 	$(BIN)/python -m pytest $(ARGS)
 
-generate: $(GENERATE) ## write the Python code of the protos to clients/python
-	$(GENERATE_BIN)/python tools/generate.py
+generate: $(GENERATE) ## write the Python code of the protos and the tables of their options
+	$(GENERATE_BIN)/python -m tools.generate
 
 baseline: $(TEST) ## publish the protos as they are: later changes must stay compatible with them
 	$(BIN)/buf build protos --exclude-source-info -o protos/baseline.binpb

@@ -1,4 +1,4 @@
-"""Writes the Python code of ``protos/`` to ``clients/python``, or checks that it is up to date.
+"""Writes the Python code of ``protos/`` and the tables of its options, or checks that they are up to date.
 
 Run it as ``make generate``: it needs the packages of ``requirements/generate.txt``, which have an environment of
 their own.
@@ -7,6 +7,7 @@ their own.
 from __future__ import annotations
 
 import argparse
+import importlib
 import shutil
 import subprocess
 import sys
@@ -14,11 +15,19 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from tools.option_facts import declared_options, page_table, python_table, python_types
+
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
 PACKAGE = Path("slotline/v1")
-TARGET = ROOT / "clients/python/src" / PACKAGE
+STUBS = Path("clients/python/src") / PACKAGE
 HANDWRITTEN = {"__init__.py", "py.typed"}
+#: Tables of the options, and what writes each.
+TABLES = {
+    Path("clients/python/src/slotline/options/table.py"): python_table,
+    Path("clients/python/src/slotline/options/plain_options.py"): python_types,
+    Path("rest_adapter/web/page/state/option_facts.js"): page_table,
+}
 
 
 def main() -> int:
@@ -30,25 +39,20 @@ def main() -> int:
     if arguments.check:
         stale = _differences(wanted, _committed())
         if stale:
-            print(
-                f"error: {TARGET.relative_to(ROOT)} does not match protos/:",
-                *stale,
-                sep="\n  ",
-                file=sys.stderr,
-            )
+            print("error: what is generated does not match protos/:", *stale, sep="\n  ", file=sys.stderr)
             print("run `make generate` and commit the result", file=sys.stderr)
         return 1 if stale else 0
-    TARGET.mkdir(parents=True, exist_ok=True)
-    for name in _committed().keys() - wanted.keys():
-        (TARGET / name).unlink()
-    for name, content in wanted.items():
-        (TARGET / name).write_bytes(content)
-    print(f"{len(wanted)} files written to {TARGET.relative_to(ROOT)}")
+    for path in _committed().keys() - wanted.keys():
+        (ROOT / path).unlink()
+    for path, content in wanted.items():
+        (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
+        (ROOT / path).write_bytes(content)
+    print(f"{len(wanted)} files written to {', '.join(sorted({str(path.parent) for path in wanted}))}")
     return 0
 
 
-def _generate() -> dict[str, bytes]:
-    """Runs the compiler. Returns file names and contents."""
+def _generate() -> dict[Path, bytes]:
+    """Runs the compiler. Returns paths of files, from the root of the repository, and contents."""
     protos = sorted(path.relative_to(PROTOS) for path in (PROTOS / PACKAGE).glob("*.proto"))
     if not protos:
         raise SystemExit(f"error: no .proto files in {PROTOS / PACKAGE}")
@@ -72,8 +76,21 @@ def _generate() -> dict[str, bytes]:
             # The compiler has said on stderr what is wrong.
             raise SystemExit(outcome.returncode)
         made = {path.name: path.read_bytes() for path in (Path(directory) / PACKAGE).iterdir()}
+        tables = _tables(directory)
     # Files of protos without services: nothing but imports.
-    return {name: data for name, data in made.items() if "_pb2_grpc." not in name or _has_service(name)}
+    stubs = {name: data for name, data in made.items() if "_pb2_grpc." not in name or _has_service(name)}
+    return {STUBS / name: data for name, data in stubs.items()} | tables
+
+
+def _tables(directory: str) -> dict[Path, bytes]:
+    """The tables of the options, read from the descriptors that were just generated into ``directory``."""
+    sys.path.insert(0, directory)
+    try:
+        generation, options = (importlib.import_module(f"slotline.v1.{name}_pb2") for name in ("generation", "options"))
+    finally:
+        sys.path.remove(directory)
+    declared = declared_options(generation, options)
+    return {path: write(declared).encode() for path, write in TABLES.items()}
 
 
 def _has_service(name: str) -> bool:
@@ -81,12 +98,13 @@ def _has_service(name: str) -> bool:
     return any(line.startswith("service ") for line in proto.read_text().splitlines())
 
 
-def _committed() -> dict[str, bytes]:
-    files = [path for path in TARGET.glob("*") if path.is_file() and path.name not in HANDWRITTEN]
-    return {path.name: path.read_bytes() for path in files}
+def _committed() -> dict[Path, bytes]:
+    stubs = [path for path in (ROOT / STUBS).glob("*") if path.is_file() and path.name not in HANDWRITTEN]
+    tables = [ROOT / path for path in TABLES if (ROOT / path).exists()]
+    return {path.relative_to(ROOT): path.read_bytes() for path in (*stubs, *tables)}
 
 
-def _differences(wanted: Mapping[str, bytes], committed: Mapping[str, bytes]) -> list[str]:
+def _differences(wanted: Mapping[Path, bytes], committed: Mapping[Path, bytes]) -> list[str]:
     return sorted(
         [f"{name} is missing" for name in wanted.keys() - committed.keys()]
         + [f"{name} is left over" for name in committed.keys() - wanted.keys()]

@@ -22,21 +22,23 @@ SOURCES = {
     "rest_adapter": ROOT / "rest_adapter",
     "slotline.cli": ROOT / "slotline/cli",
     "slotline.client": ROOT / "clients/python/src/slotline/client",
+    "slotline.options": ROOT / "clients/python/src/slotline/options",
     "slotline.v1": ROOT / "clients/python/src/slotline/v1",
 }
 PROJECT = ("service", "rest_adapter", "slotline", "bench", "tests", "tools")
 
 COMMON = ("service.errors", "service.config")
 ALLOWED = {
-    "service.sampling": ("service.sampling",),
+    "service.sampling": ("service.sampling", "slotline.options"),
     "service.engine": ("service.engine", "service.sampling", *COMMON),
     "service.prompts": ("service.prompts", "service.engine", *COMMON),
     "service.llama": ("service.llama", "service.engine", "service.prompts", "service.sampling", *COMMON),
     "service.testing": ("service.testing", "service.engine", "service.sampling", *COMMON),
-    "service.api": ("service", "slotline.v1"),
-    "rest_adapter": ("rest_adapter", "slotline.v1"),
-    "slotline.cli": ("slotline.cli", "slotline.v1", "service", "rest_adapter"),
-    "slotline.client": ("slotline.client", "slotline.v1"),
+    "service.api": ("service", "slotline.v1", "slotline.options"),
+    "rest_adapter": ("rest_adapter", "slotline.v1", "slotline.options"),
+    "slotline.cli": ("slotline.cli", "slotline.v1", "slotline.options", "service", "rest_adapter"),
+    "slotline.client": ("slotline.client", "slotline.v1", "slotline.options"),
+    "slotline.options": ("slotline.options",),
 }
 ONLY_IN = {
     "llama_cpp": ("service.llama",),
@@ -47,7 +49,7 @@ ONLY_IN = {
 }
 DISTRIBUTIONS = {
     "pyproject.toml": ("service", "rest_adapter", "slotline.cli"),
-    "clients/python/pyproject.toml": ("slotline.client", "slotline.v1"),
+    "clients/python/pyproject.toml": ("slotline.client", "slotline.options", "slotline.v1"),
 }
 NEVER = {"rest_adapter.apis": ("flask", "gevent", "socket")}
 #: Modules of pure packages that carry what the others say over HTTP.

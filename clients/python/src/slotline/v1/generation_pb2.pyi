@@ -88,18 +88,16 @@ class StopParams(google.protobuf.message.Message):
     TOKEN_IDS_FIELD_NUMBER: builtins.int
     INCLUDE_MATCH_FIELD_NUMBER: builtins.int
     max_tokens: builtins.int
-    """Most tokens to sample. 0 evaluates the prompt only. Default no limit but the server's and the context."""
+    """Most tokens to sample; the server and the context may limit them further."""
     min_tokens: builtins.int
-    """Tokens to sample before an end-of-generation token may be chosen. Default 0, at most the limit on tokens in force and
-    a slot's context.
+    """Tokens to sample before an end-of-generation token may be chosen; at most the limit on tokens in force and a slot's
+    context.
     """
     include_match: builtins.bool
-    """Leave the matched stop text in the output. Default false."""
+    """Leave the matched stop text in the output."""
     @property
     def texts(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Texts that end the sequence and are left out of it; found across token borders. Empty ones are ignored. At most 64 KiB
-        together.
-        """
+        """Texts that end the sequence and are left out of it; found across token borders. Empty ones are ignored."""
 
     @property
     def token_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
@@ -137,23 +135,23 @@ class OutputOptions(google.protobuf.message.Message):
     PROMPT_LOGPROBS_FIELD_NUMBER: builtins.int
     MAX_DELTA_DELAY_MS_FIELD_NUMBER: builtins.int
     tokens: builtins.bool
-    """Send a record for every token. Default false; n_probs and top_logprobs imply it."""
+    """Send a record for every token; n_probs and top_logprobs imply it."""
     n_probs: builtins.int
-    """Candidates after the samplers to report per token. Default 0, at most the vocabulary. Those of all tokens and
-    sequences together, n_probs and top_logprobs, may be 1,048,576: (n_probs + top_logprobs) * num_sequences *
-    max_tokens. Without max_tokens there must be room for 1,024 tokens, and the sequences end when it is used up.
+    """Candidates after the samplers to report per token, at most the vocabulary. Those of all tokens and sequences
+    together, n_probs and top_logprobs, may be 1,048,576: (n_probs + top_logprobs) * num_sequences * max_tokens. Without
+    max_tokens there must be room for 1,024 tokens, and the sequences end when it is used up.
     """
     top_logprobs: builtins.int
-    """Report the raw log-probability of each token and of this many most probable ones. Default absent, at most 100; see
-    n_probs for the bound on all of them.
+    """Report the raw log-probability of each token and of this many most probable ones; see n_probs for the bound on all of
+    them.
     """
     prompt_logprobs: builtins.bool
     """Send the prompt's tokens with their raw log-probabilities in PromptTokens, and with each of them top_logprobs of the
     most probable ones, at most 20 then. The whole prompt is evaluated, and refused if it does not fit, whatever
-    overflow says. At most 131072 tokens and candidates in all. Default false.
+    overflow says. At most 131072 tokens and candidates in all.
     """
     max_delta_delay_ms: builtins.int
-    """Collect output for up to this many milliseconds before a delta is sent. Default 0, at most 10000."""
+    """Collect output for up to this many milliseconds before a delta is sent."""
     def __init__(
         self,
         *,
@@ -221,7 +219,7 @@ class Constraint(google.protobuf.message.Message):
     JSON_OBJECT_FIELD_NUMBER: builtins.int
     CHOICE_FIELD_NUMBER: builtins.int
     gbnf: builtins.str
-    """A GBNF grammar with a rule named root; at most 64 KiB."""
+    """A GBNF grammar with a rule named root."""
     json_schema: builtins.str
     """A JSON Schema that the output obeys."""
     @property
@@ -256,11 +254,11 @@ class CacheOptions(google.protobuf.message.Message):
     SLOT_ID_FIELD_NUMBER: builtins.int
     CACHE_SALT_FIELD_NUMBER: builtins.int
     cache_prompt: builtins.bool
-    """Reuse the longest cached prefix. Default true unless the server was started otherwise."""
+    """Reuse the longest cached prefix; true unless the server was started otherwise."""
     slot_id: builtins.int
-    """Slot to use if it is free; another one is used otherwise. Default any."""
+    """Slot to use if it is free; another one is used otherwise."""
     cache_salt: builtins.str
-    """Prefixes are shared only between requests of equal salt, and of the same tenant. Default empty, at most 128 bytes."""
+    """Prefixes are shared only between requests of equal salt, and of the same tenant."""
     def __init__(
         self,
         *,
@@ -308,11 +306,11 @@ class GenerateRequest(google.protobuf.message.Message):
     text: builtins.str
     """Text, tokenised with special tokens recognised and the model's BOS in front. An empty text acts as one blank."""
     num_sequences: builtins.int
-    """Continuations of the prompt to generate. Default 1, at least 1, at most 128."""
+    """Continuations of the prompt to generate."""
     overflow: global___Overflow.ValueType
     """What happens if the prompt does not fit. Default REFUSE."""
     n_keep: builtins.int
-    """Prompt tokens to keep when the context is truncated or shifted; -1 keeps all. Default 0, at least -1."""
+    """Prompt tokens to keep when the context is truncated or shifted; -1 keeps all."""
     parse_special: builtins.bool
     """Recognise special tokens in the texts of the prompt; of a conversation, in its messages and roles, whose template's
     own special tokens always are. A conversation whose template changes such texts is refused where false cannot hold.

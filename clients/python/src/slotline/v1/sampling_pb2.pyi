@@ -136,7 +136,9 @@ global___PenaltyPrompt = PenaltyPrompt
 
 @typing.final
 class SamplingParams(google.protobuf.message.Message):
-    """SamplingParams chooses the next token. An absent field takes its default; 0 is a value."""
+    """SamplingParams chooses the next token. An absent field takes its default; 0 is a value. Defaults, ranges and what each
+    option does are in the fields' (slotline.v1.option).
+    """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -163,56 +165,54 @@ class SamplingParams(google.protobuf.message.Message):
     LOGIT_BIAS_FIELD_NUMBER: builtins.int
     SAMPLERS_FIELD_NUMBER: builtins.int
     temperature: builtins.float
-    """Divides the logits. 0 or less is greedy. Default 0.8, finite."""
+    """Divides the logits."""
     dynatemp_range: builtins.float
-    """Half-width of the range of the entropy-scaled temperature; 0 or less is off. Default 0, finite."""
+    """Half-width of the range of the entropy-scaled temperature."""
     dynatemp_exponent: builtins.float
-    """Exponent of the entropy-scaled temperature. Default 1, finite."""
+    """Exponent of the entropy-scaled temperature."""
     top_k: builtins.int
-    """Candidates kept by top-k; 0 or less keeps all. Default 40."""
+    """Candidates kept by top-k."""
     top_p: builtins.float
-    """Probability mass kept by nucleus sampling; 1 or more is off. Default 0.95, finite."""
+    """Probability mass kept by nucleus sampling."""
     min_p: builtins.float
-    """Least probability relative to the best candidate; 0 or less is off. Default 0.05, finite."""
+    """Least probability relative to the best candidate."""
     tfs_z: builtins.float
-    """Tail-free sampling; 1 or more is off. Default 1, finite."""
+    """Tail-free sampling."""
     typical_p: builtins.float
-    """Locally typical sampling; 1 or more is off. Default 1, finite."""
+    """Locally typical sampling."""
     min_keep: builtins.int
-    """Candidates that each truncating sampler leaves at least. Default 0, which acts as 1."""
+    """Candidates that each truncating sampler leaves at least; 0 acts as 1."""
     repeat_penalty: builtins.float
-    """Divides positive and multiplies negative logits of tokens in the penalty window; 1 is off. Default 1.1, above 0."""
+    """Divides positive and multiplies negative logits of tokens in the penalty window."""
     repeat_last_n: builtins.int
-    """Length of the penalty window in tokens; 0 is off, -1 is the slot's context size. Default 64, at least -1."""
+    """Length of the penalty window in tokens; -1 is the slot's context size."""
     frequency_penalty: builtins.float
-    """Subtracted once per occurrence in the penalty window. Default 0, finite."""
+    """Subtracted once per occurrence in the penalty window."""
     presence_penalty: builtins.float
-    """Subtracted once if the token occurs in the penalty window. Default 0, finite."""
+    """Subtracted once if the token occurs in the penalty window."""
     penalize_nl: builtins.bool
-    """Whether the penalties also apply to the newline token. Default true."""
+    """Whether the penalties also apply to the newline token."""
     mirostat: builtins.int
-    """Mirostat version: 0 off, 1 or 2. Default 0."""
+    """Mirostat version."""
     mirostat_tau: builtins.float
-    """Mirostat target surprise in bits. Default 5, finite."""
+    """Mirostat target surprise in bits."""
     mirostat_eta: builtins.float
-    """Mirostat learning rate. Default 0.1, finite."""
+    """Mirostat learning rate."""
     seed: builtins.int
-    """Seed of the request's own random generator. Default random; the one used is reported in GenerationSettings."""
+    """Seed of the request's own random generator; the one used is reported in GenerationSettings."""
     ignore_eos: builtins.bool
-    """Never sample an end-of-generation token. Default false."""
+    """Never sample an end-of-generation token."""
     @property
     def penalty_prompt(self) -> global___PenaltyPrompt:
-        """History that replaces the prompt for the penalties. Default the prompt itself."""
+        """History that replaces the prompt for the penalties; without it they look at the prompt itself."""
 
     @property
     def logit_bias(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___LogitBias]:
-        """Biases in order; a later entry replaces an earlier one for the same token. Default none, at most
-        65,536.
-        """
+        """Biases in order; a later entry replaces an earlier one for the same token."""
 
     @property
     def samplers(self) -> global___SamplerList:
-        """The sampler chain. Default top_k, tfs_z, typical_p, top_p, min_p, temperature."""
+        """The sampler chain."""
 
     def __init__(
         self,
