@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from rest_adapter.config import RestConfig
-from service.api.server.core_server import StopRequest
+from service.api.server.stop_request import StopRequest
 from slotline.cli.healthcheck import ask_grpc
 from slotline.client import Client, SlotlineError
 from slotline.v1 import generation_pb2, inference_service_pb2_grpc, model_pb2

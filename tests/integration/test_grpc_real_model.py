@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from service.api.server.core_server import CoreServer, with_known_context
+from service.api.server.core_server import CoreServer
+from service.api.server.llama import with_known_context
 from service.config import CoreConfig, ModelConfig
 from slotline.cli.default_model import default_model_path
 from slotline.client import AsyncClient

@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from service.api.server.core_server import run_core
+from service.api.server.run import run_core
 from service.testing.scripted_model import next_letter
 from tests.support.scripted_core import core_config, load_scripted
 

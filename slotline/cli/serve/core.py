@@ -47,7 +47,7 @@ def run(parsed: Parsed) -> int:
         display = None
 
     # Late, for it takes a while: the wish to die with the parent must be known before.
-    from service.api.server.core_server import run_core
+    from service.api.server.run import run_core
 
     warn_without_gpu(parsed)
     settle()
@@ -57,7 +57,7 @@ def run(parsed: Parsed) -> int:
 
 
 class CoreDisplay:
-    """What a person sees on stderr of a core that runs alone; see ``service.api.server.core_server.Watcher``."""
+    """What a person sees on stderr of a core that runs alone; see ``service.api.server.watcher.Watcher``."""
 
     def __init__(self, config: CoreConfig, file: ModelFileFacts, stream: TextIO | None = None) -> None:
         keys = api_keys.described(config.api_keys) if config.api_keys else ""

@@ -16,7 +16,7 @@ from slotline.cli.serve import core
 from slotline.cli.serve.core import CoreDisplay
 
 if TYPE_CHECKING:
-    from service.api.server.core_server import Watcher
+    from service.api.server.watcher import Watcher
 
 # What the banner tells of a model file.
 FILE: Any = SimpleNamespace(path=Path("/models/tiny.gguf"), size_bytes=2048, n_ctx=1024)
@@ -33,7 +33,7 @@ def configs(monkeypatch: pytest.MonkeyPatch) -> list[CoreConfig]:
         started.append(config)
         return 7
 
-    monkeypatch.setattr("service.api.server.core_server.run_core", run_core)
+    monkeypatch.setattr("service.api.server.run.run_core", run_core)
     monkeypatch.setattr(core, "check_model", lambda config: FILE)
     monkeypatch.setattr("slotline.cli.logs.configure_from", lambda parsed: None)
     return started

@@ -1,0 +1,147 @@
+"""From a model file to a model that serves: weights, chat template, system prompt."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Protocol
+
+from service.api.convert.system_prompt import system_prompt
+from service.api.served_model import Limits, LoadedModel, ServedModel
+from service.engine.request.types import SystemPromptRequest
+from service.errors import InvalidArgument, ModelFailed, NotSupported, ServiceError
+from service.prompts.renderer import TemplateFailure, TemplateRenderer, make_renderer
+from service.prompts.templates import resolve_template
+
+if TYPE_CHECKING:
+    from service.config import CoreConfig, ModelConfig
+    from service.engine.language_model import LanguageModel
+    from service.prompts.pool import PreparationPool
+
+
+class Load(Protocol):
+    """Loads a model; ``service.llama.loader.load`` is one."""
+
+    def __call__(self, config: ModelConfig, *, on_progress: Callable[[float], bool]) -> LoadedModel:
+        """Load, reporting 0 to 1; give up and raise if ``on_progress`` returns False."""
+
+
+class Loading:
+    """Loads one model and gets it ready to serve.
+
+    Args:
+        config: the whole core.
+        load: loads the weights.
+        limits: bounds on one request.
+
+    Attributes:
+        progress: part of the model that is loaded, 0 to 1.
+
+    Raises:
+        InvalidArgument: ``config.chat_template`` is neither Jinja nor a known name.
+    """
+
+    def __init__(self, config: CoreConfig, load: Load, limits: Limits) -> None:
+        self.progress = 0.0
+        self._config = config
+        self._load = load
+        self._limits = limits
+        self._template_choice = None if config.chat_template is None else resolve_template(config.chat_template)
+        self._is_given_up = False
+        self._loaded: LoadedModel | None = None
+        self._renderer: TemplateRenderer | None = None
+
+    # In the engine's thread -----------------------------------------------------------------------------------------
+
+    def run(self, report: Callable[[float], None]) -> LanguageModel:
+        """Load the weights.
+
+        Args:
+            report: takes progress from 0 to 1.
+        """
+
+        def on_progress(part: float) -> bool:
+            report(part)
+            return not self._is_given_up
+
+        self._loaded = self._load(self._config.model, on_progress=on_progress)
+        return self._loaded
+
+    def note_progress(self, part: float) -> None:
+        """Take note of how much is loaded."""
+        self.progress = part
+
+    # On the event loop ----------------------------------------------------------------------------------------------
+
+    def give_up(self) -> None:
+        """Let ``run`` end early, by the exception that ``load`` raises then."""
+        self._is_given_up = True
+
+    async def get_ready(
+        self, pool: PreparationPool, set_system_prompt: Callable[[SystemPromptRequest], Awaitable[object]]
+    ) -> ServedModel:
+        """Put together what is served, after ``run``.
+
+        Args:
+            pool: compiles the template and tokenises the system prompt.
+            set_system_prompt: lets all slots begin with a system prompt; raises ServiceError if the engine does not.
+
+        Raises:
+            ModelFailed: the chat template or the system prompt of the configuration cannot be used.
+        """
+        loaded = self._loaded
+        assert loaded is not None
+        try:
+            renderer = await pool.run(0, lambda _: self._make_renderer(loaded))
+        except TemplateFailure as error:
+            raise ModelFailed(f"the chat template that the server was started with is unusable: {error}") from error
+        self._renderer = renderer
+        model = ServedModel.create(self._config, loaded, renderer, self._limits)
+        try:
+            request = await self._system_prompt_request(model, pool)
+            if request is not None:
+                await set_system_prompt(request)
+        except ServiceError as error:
+            raise _unusable_system_prompt(error) from error
+        self.progress = 1.0
+        return model
+
+    def close_template(self) -> None:
+        """End the processes that render chats."""
+        if self._renderer is not None:
+            self._renderer.close()
+
+    async def close_model(self) -> None:
+        """Free the weights; only after the engine's end."""
+        if self._loaded is not None:
+            await asyncio.to_thread(self._loaded.close)
+
+    def _make_renderer(self, loaded: LoadedModel) -> TemplateRenderer:
+        vocabulary = loaded.vocabulary
+
+        def name_of(token: int | None) -> str:
+            return "" if token is None else vocabulary.token_bytes(token, special=True).decode(errors="replace")
+
+        return make_renderer(
+            self._template_choice,
+            loaded.facts.chat_template,
+            bos=name_of(vocabulary.bos_token),
+            eos=name_of(vocabulary.eos_token),
+            max_output_bytes=self._limits.max_prompt_bytes,
+        )
+
+    async def _system_prompt_request(self, model: ServedModel, pool: PreparationPool) -> SystemPromptRequest | None:
+        """The request for the configuration's system prompt, None if it has none."""
+        text = self._config.system_prompt
+        if text is None:
+            return None
+        if not model.info.can_generate:
+            raise NotSupported("this model cannot generate text and takes no system prompt")
+        return SystemPromptRequest(await pool.run(len(text.text), lambda work: system_prompt(text, model.paced(work))))
+
+
+def _unusable_system_prompt(error: ServiceError) -> ModelFailed:
+    problem = error.message
+    if isinstance(error, InvalidArgument):
+        problem = f"its {error.field.removeprefix('system_prompt.')} {error.problem}"
+    return ModelFailed(f"the system prompt of --system-prompt-file is unusable: {problem}")
