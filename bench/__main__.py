@@ -7,10 +7,9 @@ import dataclasses
 import math
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench import (
     adapter,
@@ -39,6 +38,9 @@ from bench.harness.report import Result, render_table, to_json
 from bench.harness.servers import find_peers
 from bench.settings import Settings, default_model, default_threads
 from bench.simulation.command import main as simulate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 #: Every scenario by the name it has on the command line, in the order in which all of them run.
 SCENARIOS: dict[str, Callable[[Settings], Result]] = {

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -27,6 +26,8 @@ from bench.harness.stats import pair_ratios, percentile
 from bench.harness.texts import text_of
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from bench.settings import Settings
 
 #: Streams of all measurements but the first.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -25,6 +24,8 @@ from bench.harness.running_stream import running_stream
 from bench.harness.servers import slotline_server
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
     from bench.settings import Settings
 
 _MEGABYTE = 1_000_000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,8 @@ from bench.harness.servers import Endpoints, find_peers, llama_server, slotline_
 from bench.harness.stats import pair_differences
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from bench.settings import Settings
 
 #: Bytes in the unit of the figures.

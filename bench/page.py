@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,8 @@ from bench.harness.paced_adapter import adapter_before_paced_core
 from bench.harness.report import Figure, Goal, Result
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bench.settings import Settings
 
 #: Tokens of the long answer.

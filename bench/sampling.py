@@ -12,10 +12,10 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import llama_cpp
 import numpy as np
@@ -28,6 +28,9 @@ from bench.harness.stats import median, pair_ratios
 from bench.settings import Settings, default_model
 from service.sampling.sampler import Sampler
 from service.sampling.settings import SamplingSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
 
 Row = npt.NDArray[np.float32]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from bench.harness.load import Job
@@ -13,6 +12,8 @@ from bench.harness.rest_client import RestTarget
 from bench.harness.servers import Endpoints, find_peers, llama_server, slotline_server
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from bench.settings import Settings
 
 _JOB = Job("Hello, my name is", n_tokens=8, seed=1)

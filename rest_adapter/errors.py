@@ -16,10 +16,11 @@ StreamClosed            nobody waits for the answer any more
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from grpc import StatusCode
 
 # What the OpenAI API calls the ways in which a field can be wrong.

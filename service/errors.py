@@ -27,7 +27,10 @@ says is also in ``metadata``, so that nobody has to parse prose.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class ServiceError(Exception):

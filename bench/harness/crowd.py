@@ -6,12 +6,15 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from bench.harness.errors import BenchError, RefusedError
 from bench.harness.load import Job, StreamTiming, Target
 from bench.harness.texts import text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: What a refused client waits if the server does not say.
 _BACKOFF_S = 0.5

@@ -8,7 +8,6 @@ import dataclasses
 import json
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,8 @@ from bench.harness.load import Job, StreamTiming
 from bench.harness.processes import server_environment
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
     from bench.settings import Settings
 
 _LOAD_TIMEOUT_S = 120.0

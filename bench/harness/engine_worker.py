@@ -12,7 +12,6 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bench.harness.load import Job, Sampling, StreamTiming
@@ -24,6 +23,8 @@ from service.llama.loader import load
 from service.sampling.settings import SamplingSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from service.engine.language_model import LanguageModel
 
 

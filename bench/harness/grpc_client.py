@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
 
 import grpc
@@ -15,6 +13,9 @@ from slotline.v1 import generation_pb2, inference_service_pb2_grpc, sampling_pb2
 
 if TYPE_CHECKING:
     # Exists for type checkers only: at run time the one stub class serves both kinds of channel.
+    from collections.abc import Callable
+    from types import TracebackType
+
     from slotline.v1.inference_service_pb2_grpc import InferenceServiceAsyncStub
 
 

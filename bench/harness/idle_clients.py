@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 from bench.harness.errors import BenchError
 from bench.harness.paced_core import SILENCE
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 

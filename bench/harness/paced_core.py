@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 import grpc
 import grpc.aio
 
 from slotline.v1 import generation_pb2, model_pb2, tokens_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 #: A request with this stop text is accepted and gets no token until its client leaves.
 SILENCE = "<silence>"

@@ -11,11 +11,14 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.harness.errors import BenchError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 _POLL_S = 0.02
 _STOP_TIMEOUT_S = 15.0

@@ -6,10 +6,13 @@ import asyncio
 import dataclasses
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING
 
 from bench.harness.errors import BenchError, RefusedError
 from bench.harness.load import Job, StreamTiming
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
 
 _DATA = b"data: "
 _DONE = b"[DONE]"

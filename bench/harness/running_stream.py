@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from bench.harness.errors import BenchError
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from bench.harness.load import Job, StreamTiming, Target
 
 

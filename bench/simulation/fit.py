@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from bench.harness.stats import median
 from bench.simulation.profile import TILE, CostProfile
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Matrix = npt.NDArray[np.float64]
 

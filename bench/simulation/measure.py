@@ -13,7 +13,6 @@ import argparse
 import dataclasses
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +30,8 @@ from service.sampling.sampler import Sampler
 from service.sampling.settings import SamplingSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from service.llama.llama_model import LlamaModel
 
 #: Tokens of every sequence while steps are measured, level by level.

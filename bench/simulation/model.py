@@ -7,7 +7,6 @@ one trusts the engine, and counts cells instead of keeping them.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +25,8 @@ from service.engine.language_model import (
 from service.sampling.gbnf import GrammarError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bench.simulation.profile import CostProfile
     from service.sampling.grammar import Grammar
     from service.testing.scripted_model import VirtualClock

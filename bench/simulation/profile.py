@@ -5,11 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 from bisect import bisect_left
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.harness.errors import BenchError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: Measured with the default model on two cores.
 DEFAULT_PROFILE = Path(__file__).with_name("two_cores.json")

@@ -6,7 +6,6 @@ import heapq
 import itertools
 import random
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -23,6 +22,8 @@ from service.sampling.settings import SamplingSettings
 from service.testing.scripted_model import VirtualClock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from bench.simulation.profile import CostProfile
     from service.config import EngineConfig
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, get_type_hints
 
 from bench.harness.errors import BenchError
 from service.config import EngineConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bench.simulation.simulation import Server
 
 _CELLS = "n_cells"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import enum
 from array import array
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from service.engine.request.types import Accepted, Event, Failed, Finished, Piece
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from service.errors import ServiceError
     from service.testing.scripted_model import VirtualClock
 

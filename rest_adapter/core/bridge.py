@@ -12,15 +12,17 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Coroutine
-from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import gevent
 from gevent.event import Event
 
 from rest_adapter.errors import StreamClosed
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from concurrent.futures import Future
 
 Item = TypeVar("Item")
 

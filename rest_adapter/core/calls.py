@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
@@ -11,6 +10,8 @@ from google.protobuf.message import Message
 from slotline.v1 import embedding_pb2, model_pb2, tokenization_pb2
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from slotline.v1.generation_pb2 import GenerateRequest, GenerateResponse
 
 Request = TypeVar("Request", bound=Message)

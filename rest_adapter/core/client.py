@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import grpc
 import grpc.aio
@@ -18,6 +17,9 @@ from rest_adapter.core.calls import GENERATE_PATH, Request, Response, UnaryMetho
 from rest_adapter.core.rpc_errors import rpc_failure
 from rest_adapter.errors import RpcFailure, StreamClosed
 from slotline.v1.generation_pb2 import GenerateRequest, GenerateResponse
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 logger = logging.getLogger(__name__)
 

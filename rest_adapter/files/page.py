@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING
 
 from flask import Response, request
@@ -16,6 +14,9 @@ from flask import Response, request
 from rest_adapter.files.content_types import content_type_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from importlib.resources.abc import Traversable
+
     from rest_adapter.apis.common.app_context import Site
 
 _INDEX = "/index.html"

@@ -7,15 +7,17 @@ only a single call into C holds everybody up until it returns. What runs here mu
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
 import gevent
 
 # gevent imports it when it is used first: a request must not fail for want of a file descriptor.
 import gevent.threadpool
 from gevent.lock import BoundedSemaphore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 Value = TypeVar("Value")
 

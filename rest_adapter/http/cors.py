@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from flask import Response, request
 
 from rest_adapter.errors import ForeignOrigin, Misdirected
 from rest_adapter.http.origins import Asked, OriginRules
 from rest_adapter.json.encoding import show
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # Key of the WSGI environment under which ``handler`` puts the server's own IP address, where the client found it.
 ADDRESS_KEY = "slotline.address"

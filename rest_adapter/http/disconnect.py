@@ -8,12 +8,14 @@ for gone, too.
 from __future__ import annotations
 
 import select
-from collections.abc import Callable
-from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gevent
 from gevent import socket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
 
 # Key of the WSGI environment under which ``handler`` puts the connection's socket.
 SOCKET_KEY = "slotline.socket"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from contextlib import suppress
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -30,6 +29,8 @@ from rest_adapter.http.places import Place
 from rest_adapter.http.responses import last_response
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rest_adapter.http.server import HttpServer
 
 logger = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ Native routes answer ``{"error": {"code": STATUS, "message", "type"}}``, OpenAI 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from grpc import StatusCode
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
@@ -29,6 +29,9 @@ from rest_adapter.errors import (
     Unauthorized,
 )
 from rest_adapter.http.head import HeadersTooLarge, LineTooLong
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # How much of a reason is repeated to a client; it may quote what the client sent.
 _REASON_SHOWN = 400

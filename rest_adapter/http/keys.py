@@ -6,11 +6,14 @@ import hashlib
 import hmac
 import logging
 import re
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from flask import request
 
 from rest_adapter.errors import Unauthorized
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 logger = logging.getLogger(__name__)
 

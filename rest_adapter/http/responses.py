@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from flask import Response, request
 
 from rest_adapter.http.http_errors import HttpError, is_openai_path
 from rest_adapter.json.encoding import encode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SERVER_NAME = "slotline"
 JSON = "application/json; charset=utf-8"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import resource
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gevent.event import Event
@@ -21,6 +20,8 @@ from rest_adapter.http.origins import is_loopback
 from rest_adapter.http.places import Places
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flask import Flask
     from gevent import socket
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import codecs
 import json
 import sys
-from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from rest_adapter.errors import InvalidBody
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Looked up at import, because the lookup imports a module: a request must not fail for want of a file descriptor.
 _decode_text = codecs.getdecoder("utf-8-sig")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.fields import UINT32
 from rest_adapter.apis.common.prompt import MAX_PROMPTS
@@ -35,6 +35,9 @@ from rest_adapter.openapi.forms import (
 )
 from rest_adapter.openapi.options import MAX_STOP_TEXTS, native_options, openai_native_options, timeout
 from rest_adapter.openapi.unsupported import unsupported
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _TOKENS = array(token_id())
 _TEXT_OR_TOKEN = either(STRING, token_id())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from rest_adapter.http.http_errors import is_openai_path
@@ -13,6 +12,8 @@ from rest_adapter.openapi.forms import STRING, Schema
 from rest_adapter.openapi.operations import JSON_TYPE, OPERATIONS, TAGS, Operation
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from rest_adapter.apis.common.app_context import Route
 
 VERSION = "3.1.0"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rest_adapter.apis.common.fields import FLOAT32_MAX, INT32, UINT32
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 Schema = dict[str, Any]
 

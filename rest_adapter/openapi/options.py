@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.candidates import LEAST_UNLIMITED_TOKENS, MAX_CANDIDATES
@@ -28,6 +27,8 @@ from rest_adapter.openapi.forms import (
 from slotline.v1.generation_pb2 import GenerateRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from google.protobuf.message import Message
 
 # Bounds of the core, which has the last word on them.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from rest_adapter.openapi.forms import NULL, Schema, either, nullable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rest_adapter.apis.common.unsupported import Unsupported
 
 

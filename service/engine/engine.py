@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from service.engine.cache.slot_memory import SlotMemory
@@ -42,6 +41,8 @@ from service.errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from service.config import EngineConfig
     from service.engine.cache.dump import LedgerDump
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from collections.abc import Sequence as SequenceOf
 from typing import TYPE_CHECKING
 
 from service.engine.language_model import CacheFull, DecodeFailed, LanguageModel, Logits, Segment
@@ -20,10 +18,13 @@ from service.errors import CacheExhausted, EngineFailure, ServiceError
 from service.sampling.sampler import UnusableLogits
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from service.config import EngineConfig
     from service.engine.cache.slot_memory import SlotMemory
-    from service.engine.cache.slots import Sequence, Slot
+    from service.engine.cache.slots import Slot
     from service.engine.output.outbox import Outbox
+    from service.engine.request.sequence import RunningSequence
     from service.engine.request.waiting import WaitingSequences
     from service.engine.schedule.embedding import EmbeddingWork
     from service.engine.schedule.preemption import Preemption
@@ -53,7 +54,7 @@ class RunningSequences:
         self,
         model: LanguageModel,
         config: EngineConfig,
-        slots: SequenceOf[Slot],
+        slots: Sequence[Slot],
         memory: SlotMemory,
         waiting: WaitingSequences,
         preemption: Preemption,
@@ -92,7 +93,7 @@ class RunningSequences:
             except Exception as error:
                 self._fail_by_fault(slot, sequence, error)
 
-    def _make_room_in_context(self, slot: Slot, sequence: Sequence) -> None:
+    def _make_room_in_context(self, slot: Slot, sequence: RunningSequence) -> None:
         sequence.truncated = True
         discarded = 0
         if sequence.request.overflow is Overflow.TRUNCATE and sequence.grouping is None:
@@ -286,7 +287,7 @@ class RunningSequences:
             except Exception as error:
                 self._fail_by_fault(slot, sequence, error)
 
-    def _choose(self, slot: Slot, sequence: Sequence, index: int, segment: Segment, now_s: float) -> None:
+    def _choose(self, slot: Slot, sequence: RunningSequence, index: int, segment: Segment, now_s: float) -> None:
         """Choose a token behind each token of segment ``index`` that is known to be right, and take back the others.
 
         Of a prompt that is the last token alone.
@@ -308,7 +309,7 @@ class RunningSequences:
         if ending is not None:
             self.finish(slot, ending)
 
-    def _sample(self, sequence: Sequence, logits: Logits, now_s: float) -> Ending | None:
+    def _sample(self, sequence: RunningSequence, logits: Logits, now_s: float) -> Ending | None:
         """Sample a token from logits that were evaluated at ``now_s``, and put it out.
 
         Raises:
@@ -372,7 +373,7 @@ class RunningSequences:
         self.emit(task, Failed(error))
         self._close(task, Outcome.FAILED)
 
-    def _fail_by_fault(self, slot: Slot, sequence: Sequence, error: Exception) -> None:
+    def _fail_by_fault(self, slot: Slot, sequence: RunningSequence, error: Exception) -> None:
         """End what runs in a slot over an error that nobody foresaw; whatever the slot holds then is of no use."""
         self.fail(sequence.task, unforeseen(sequence.task.id, error))
         self._memory.drop(slot)
@@ -402,7 +403,7 @@ class RunningSequences:
         self._end(sequence)
         slot.release(self._clock(), finished)
 
-    def _end(self, sequence: Sequence) -> None:
+    def _end(self, sequence: RunningSequence) -> None:
         self.totals.add_sequence(sequence, self._clock())
         if sequence.grammar is not None:
             sequence.grammar.close()

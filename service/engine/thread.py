@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,8 @@ from service.engine.request.types import Counters, Delivery, EngineSnapshot, Pie
 from service.errors import Draining, EngineFailure, QueueFull
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from service.config import EngineConfig
     from service.engine.language_model import LanguageModel
 

@@ -22,8 +22,11 @@ blanks where special tokens eat blanks.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
 
 #: Characters of a piece: some 15 ms of tokenising.
 MAX_CHARS = 32 << 10

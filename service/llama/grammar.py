@@ -11,7 +11,6 @@ from __future__ import annotations
 import codecs
 import ctypes
 import weakref
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +19,8 @@ import numpy.typing as npt
 from service.sampling.gbnf import GrammarError, check_grammar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from service.engine.language_model import Logits
     from service.llama.host.library import Library, Pointer
 

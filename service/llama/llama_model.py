@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,8 @@ from service.engine.language_model import DecodeFailed, Logits, ModelInfo, Pooli
 from service.llama.context.encoder import EncoderContext
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from service.llama.context.context import Context
     from service.llama.context.weights import Weights
     from service.llama.grammar import LlamaGrammar

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,8 @@ from service.llama.llama_model import LlamaModel
 from service.llama.load_errors import ModelLoadAborted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from service.engine.language_model import ModelInfo
 
 #: Part of the progress that reading the weights stands for; the rest is context, vocabulary and first decode.

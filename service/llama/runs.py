@@ -9,7 +9,10 @@ single spaces between them are one match, which ends at punctuation, digits and 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 #: Characters of a run that are left together: 1.4 MB of stack, of the 8 MB that threads have.
 MAX_RUN = 4096

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,6 +16,8 @@ from service.llama.grammar import GrammarTokens, LlamaGrammar
 from service.llama.runs import cut_long_runs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from service.llama.host.library import Library, Pointer
 
 _NO_TOKEN = -1

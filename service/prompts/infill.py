@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from service.errors import NotSupported
 from service.prompts.prompt import Part, tokenize_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from service.prompts.vocabulary import Vocabulary
 
 

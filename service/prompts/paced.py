@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from service.prompts.templates import ChatTemplate, Conversation
     from service.prompts.vocabulary import FimTokens, Vocabulary
     from service.prompts.work import Work

@@ -13,15 +13,17 @@ import json
 import resource
 import signal
 import sys
-from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import jinja2
 import jinja2.ext
 import jinja2.nodes
 import jinja2.parser
 import jinja2.sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MAX_ERROR_CHARS = 400
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,8 @@ from service.sampling.report import Ranking, rank_logprobs, rank_probabilities
 from service.sampling.temperature import temperature
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from service.sampling.grammar import Grammar
     from service.sampling.settings import SamplingSettings
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +10,8 @@ import numpy as np
 from service.sampling.gbnf import GrammarError, check_grammar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from service.engine.language_model import Logits
 
 _LITERAL = re.compile(r'"([^"\\]*)"')

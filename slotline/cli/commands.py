@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -16,6 +15,8 @@ from slotline.cli.options.rest_options import REST_GROUPS
 from slotline.cli.options.serve_options import SERVE_GROUPS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from slotline.cli.options.table import Group, Parsed
 
 

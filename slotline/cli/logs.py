@@ -15,10 +15,11 @@ import logging
 import math
 import re
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from slotline.cli.options.table import Parsed
 
 logger = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from slotline.cli.commands import COMMANDS, KNOWN_VARIABLES, Command, overview
 from slotline.cli.default_model import NoDefaultModel
@@ -13,6 +13,9 @@ from slotline.cli.options.suggestions import nearest
 from slotline.cli.options.table import HelpRequested, UsageError
 from slotline.cli.serve.start_errors import BindError, StartError
 from slotline.cli.version import version_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # What shells report for a process that SIGINT ended.
 INTERRUPTED = 130

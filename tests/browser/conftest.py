@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import Browser, Playwright, expect, sync_playwright
@@ -16,6 +16,9 @@ from tests.support.adapter import AdapterThread
 from tests.support.fake_core import FakeCore
 from tests.support.node import skip_without_package
 from tests.support.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import grpc
@@ -13,6 +12,8 @@ from slotline.v1.generation_pb2 import FINISH_REASON_LENGTH, FINISH_REASON_STOP,
 from tests.support.fake_core import FakeCore, Refuse, Step, accepted, delta, finished
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.browser.chat_page import ChatPage
     from tests.browser.conftest import Visitor
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +12,9 @@ from tests.support.documented_page import DOCUMENTED_PAGE
 from tests.support.fake_core import WAIT_S, FakeCore, Hold, Step, accepted, delta, whole
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
     from tests.browser.conftest import Visitor
 
 # With an icon, so that the browser asks for none.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
@@ -13,6 +12,8 @@ from slotline.v1.tokens_pb2 import Token, TokenProbability
 from tests.browser.chat_page import answer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.browser.conftest import Visitor
     from tests.support.fake_core import FakeCore
     from tests.support.server import Server

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +18,8 @@ from tests.contract.language_model import LanguageModelContract
 from tests.support.tiny_gguf import write_tiny_gguf
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from service.engine.language_model import LanguageModel
     from service.llama.llama_model import LlamaModel
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 import requests
@@ -11,6 +11,9 @@ from tests.support.server import PATIENCE_S, Server
 from tests.support.wrong_bodies import wrong_bodies
 from tests.support.wrong_http import wrong_http
 from tests.support.wrong_requests import KEY, WrongRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 WRONG = (*wrong_http(), *wrong_bodies())
 HEADERS = {"Authorization": f"Bearer {KEY}"}

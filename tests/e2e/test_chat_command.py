@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import requests
 
 from tests.support.server import PATIENCE_S, SLOTLINE, Server
 from tests.support.terminal import CTRL_D, TerminalProgram
 from tests.support.waiting import wait_for_load
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 QUESTION = "What is the capital of Germany?"
 GREEDY = ("--set", "temperature=0")

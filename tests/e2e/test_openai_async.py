@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import openai
@@ -13,6 +12,8 @@ import pytest
 from tests.support.waiting import wait_for_load
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
     from openai.types.chat import ChatCompletionMessageParam
 
     from tests.support.server import Server

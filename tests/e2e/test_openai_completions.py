@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import openai
@@ -12,6 +11,8 @@ import requests
 from tests.support.server import PATIENCE_S, Server
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from openai.types.chat import ChatCompletionMessageParam
     from openai.types.completion_choice import Logprobs
 

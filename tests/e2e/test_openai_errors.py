@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,8 @@ from tests.support.server import PATIENCE_S, Server
 from tests.support.waiting import wait_for_load
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from openai.types.chat import ChatCompletionMessageParam
 
 KEY = "sk-test"

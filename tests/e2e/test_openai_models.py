@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from base64 import b64decode
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import openai
@@ -14,6 +13,9 @@ import pytest
 import requests
 
 from tests.support.server import PATIENCE_S, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 N_EMBD = 576
 TEXTS = ["The cat sleeps.", "Der Hund bellt.", "The cat sleeps."]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
 from tests.support.server import PATIENCE_S, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TINY = {"prompt": "One two three", "n_predict": 1, "temperature": 0, "seed": 7}
 SAMPLERS = ["top_k", "tfs_z", "typical_p", "top_p", "min_p", "temperature"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import grpc
@@ -14,6 +13,8 @@ import requests
 from slotline.v1 import generation_pb2, inference_service_pb2_grpc, sampling_pb2
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from tests.support.server import Server
 
 #: Every next token is far more probable than all others, so that no batch makes another one win.

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
 from tests.support.server import PATIENCE_S, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: Most characters of a body in a report.
 SHOWN = 4000

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import requests
 
 from tests.golden.report import OPTIONS, RECORDED, ask, recorded_cases, rows, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 

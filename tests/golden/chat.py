@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tests.golden.text import expect_same_start, is_same_start, parse_events
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from tests.golden.findings import Findings
 
 # The two best first tokens of this case are 0.1 apart in logits, and kernels that changed since turn them round.

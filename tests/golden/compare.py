@@ -8,15 +8,17 @@ direction of embeddings. Where this project decided to differ from the reference
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.golden.chat import compare_chat, compare_chat_stream
 from tests.golden.completion import compare_completion, compare_completion_stream
 from tests.golden.embedding import compare_embedding, compare_openai_embeddings
 from tests.golden.findings import Findings
 from tests.golden.state import compare_metrics, compare_models, compare_props, compare_slots
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _TEXTS = {
     "/completion": compare_completion_stream,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tests.golden.probabilities import compare_probabilities
 from tests.golden.text import expect_same_start, parse_events
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.golden.findings import Findings
 
 # The tokenizer cuts this prompt differently since 2024 (18 tokens, not 19).

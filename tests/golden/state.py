@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.golden.findings import Findings, type_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def compare_slots(findings: Findings, case: Mapping[str, Any], answer: Any) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -17,6 +16,9 @@ from service.config import ModelConfig
 from tests.support.adapter import post
 from tests.support.scripted_core import WAIT_S
 from tests.support.scripted_service import ScriptedService
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 N_CTX = 512
 MANY = 65_537

@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import grpc.aio
@@ -22,6 +20,10 @@ from slotline.v1 import generation_pb2, inference_service_pb2_grpc, model_pb2, m
 from tests.support.calls import error_details
 from tests.support.scripted_core import WAIT_S, RunningCore, core_config, running_core, socket_address
 from tests.support.server import PATIENCE_S, SLOTLINE, RunningProcess, Server
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
 
 KEYS = ("sk-first-key", "second key")
 SERVING = health_pb2.HealthCheckResponse.SERVING

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +19,9 @@ from tests.support.wrong_http import wrong_http
 from tests.support.wrong_requests import KEY
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from tests.support.fake_core import FakeCore
 
 WRONG = (*wrong_http(), *wrong_bodies())

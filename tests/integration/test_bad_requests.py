@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,6 +22,9 @@ from tests.support.wrong_http import wrong_http
 from tests.support.wrong_requests import KEY, WrongRequest, http
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from tests.support.fake_core import FakeCore
 
 WRONG = (*wrong_http(), *wrong_bodies())

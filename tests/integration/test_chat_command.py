@@ -7,7 +7,7 @@ import readline
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
 import pytest
@@ -19,6 +19,9 @@ from tests.support.fake_core import FakeCore, Hold, Refuse, Step, accepted, delt
 from tests.support.server import PATIENCE_S, SLOTLINE
 from tests.support.terminal import CTRL_D, LEFT, PASTE_BEGIN, PASTE_END, UP, TerminalProgram
 from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KEY = "a-key-for-tests"
 PROMPT = "> "

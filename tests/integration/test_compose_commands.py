@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import pytest
 import requests
@@ -12,6 +12,9 @@ import requests
 from slotline.cli.default_model import default_model_path
 from tests.support.containers import command_line, health_command, read_compose
 from tests.support.server import PATIENCE_S, SLOTLINE, RunningProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 SERVICES = read_compose()["services"]
 

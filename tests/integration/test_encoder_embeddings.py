@@ -7,7 +7,6 @@ characters for a word.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +23,8 @@ from tests.support.minilm_gguf import write_minilm
 from tests.support.wordpiece import WordPiece
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from service.llama.llama_model import LlamaModel
 
 TEXTS = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +25,8 @@ from tests.support.engine import GREEDY, RecordingSink, SteppedEngine
 from tests.support.tiny_gguf import write_tiny_gguf
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from service.llama.llama_model import LlamaModel
 
 N_SLOTS, N_CTX_SLOT = 3, 64

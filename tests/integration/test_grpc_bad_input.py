@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import grpc.aio
@@ -25,6 +24,9 @@ from slotline.v1 import (
 from slotline.v1 import tokenization_pb2 as tokenization
 from tests.support.calls import error_details, request, scripted_text, until_idle
 from tests.support.scripted_core import WAIT_S, RunningCore, running_core, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 GENERATE = "/slotline.v1.InferenceService/Generate"
 MARK = "the text that becomes something else"

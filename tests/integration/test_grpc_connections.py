@@ -9,8 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc.aio
@@ -35,6 +33,9 @@ from tests.support.scripted_core import (
 from tests.support.server import PATIENCE_S, SLOTLINE, RunningProcess
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Sequence
+    from pathlib import Path
+
     from service.config import CoreConfig
 
 #: What a client of HTTP/2 says first, and settings without any.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -28,6 +27,8 @@ from tests.support.scripted_core import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from service.api.served_model import LoadedModel
     from service.config import ModelConfig
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,6 +14,10 @@ from service.api.server.core_server import CoreServer
 from slotline.client import AsyncClient
 from slotline.v1 import model_pb2
 from tests.support.scripted_core import client_of, core_config, load_scripted, running_core, socket_address
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture

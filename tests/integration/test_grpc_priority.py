@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import grpc.aio
@@ -14,6 +13,8 @@ from tests.support.calls import error_details, request, scripted_text, until, un
 from tests.support.scripted_core import Gate, RunningCore, core_config, load_scripted, running_core, text_of
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from slotline.v1 import model_pb2
 
 MODEL = ModelConfig(path="/models/scripted.gguf", n_ctx=256, n_parallel=1)

@@ -9,8 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
 import pytest
@@ -24,6 +23,10 @@ from slotline.v1 import generation_pb2, inference_service_pb2_grpc, model_pb2
 from tests.support.adapter import AdapterThread
 from tests.support.scripted_core import WAIT_S, socket_address
 from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 
 class Process:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 import pytest
@@ -15,6 +14,9 @@ from slotline.client import AsyncClient, Client, SlotlineError
 from slotline.v1 import generation_pb2, model_pb2
 from tests.support.calls import until_idle
 from tests.support.scripted_core import WAIT_S, Gate, RunningCore, core_config, load_scripted, running_core
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
 
 T = TypeVar("T")
 CHAT = [{"role": "user", "content": "Hi"}]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
@@ -16,6 +15,9 @@ from slotline.cli.default_model import default_model_path
 from slotline.client import AsyncClient
 from slotline.v1 import generation_pb2, model_pb2
 from tests.support.scripted_core import WAIT_S, RunningCore, client_of, until_ready
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import grpc
@@ -28,6 +27,8 @@ from tests.support.scripted_core import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from service.api.served_model import LoadedModel
     from service.config import ModelConfig
     from service.engine.thread import Progress

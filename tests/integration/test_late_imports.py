@@ -9,9 +9,8 @@ import json
 import signal
 import socket
 import sys
-from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
@@ -32,6 +31,9 @@ from slotline.v1 import (
 )
 from tests.support.scripted_core import health_stub
 from tests.support.server import PATIENCE_S, RunningProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LATE_IMPORTS = (sys.executable, "-m", "tests.support.late_imports")
 CHAT = prompt_pb2.ChatPrompt(

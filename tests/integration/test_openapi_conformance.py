@@ -8,8 +8,7 @@ document does not describe are answered on purpose. What is refused is looked at
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jsonschema_rs
 import pytest
@@ -34,6 +33,9 @@ from service.testing.scripted_model import N_EMBD, N_VOCAB
 from tests.support.properties import fuzzed
 from tests.support.scripted_core import WAIT_S, ByteVocabulary, FimTokens, ScriptedLoadedModel, scripted_model
 from tests.support.scripted_service import N_PREDICT, ScriptedService
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Tokens of each answer; whole contexts would only take longer.
 MOST_TOKENS = N_PREDICT

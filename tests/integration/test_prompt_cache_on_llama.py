@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +15,8 @@ from slotline.cli.default_model import default_model_path
 from tests.support.engine import RecordingSink, SteppedEngine
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from service.llama.llama_model import LlamaModel
 
 N_SLOTS, N_CTX_SLOT = 8, 640

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import llama_cpp
@@ -19,6 +18,8 @@ from slotline.cli.default_model import default_model_path
 from tests.support.engine import RecordingSink, SteppedEngine
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from service.llama.llama_model import LlamaModel
 
 STORY = "Once upon a time there was a lighthouse keeper who counted ships and wrote down what they carried. "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pytest
 import requests
@@ -14,6 +14,9 @@ from rest_adapter.http import handler
 from tests.support.adapter import AdapterThread
 from tests.support.fake_core import WAIT_S, FakeCore, Hold, Step, accepted, delta, finished, whole
 from tests.support.http_stream import HttpConnection, event_data, post_bytes, request_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PHASES: dict[str, list[Step]] = {
     "queue": [Hold()],

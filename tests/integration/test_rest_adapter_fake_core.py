@@ -6,9 +6,8 @@ import json
 import logging
 import queue
 import socket
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
 import openai
@@ -25,6 +24,10 @@ from tests.support.adapter import AdapterThread, post
 from tests.support.fake_core import WAIT_S, FakeCore, Hold, Refuse, Step, accepted, delta, finished, whole
 from tests.support.http_stream import HttpConnection, event_data, post_bytes, request_bytes
 from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 
 def wait_until_healthy(adapter: AdapterThread) -> None:

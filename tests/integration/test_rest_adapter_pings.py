@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
 import openai
@@ -19,6 +19,9 @@ from tests.support.fake_core import WAIT_S, FakeCore, Hold, Refuse, Step, accept
 from tests.support.http_stream import HttpConnection, event_data, post_bytes
 from tests.support.scripted_core import Gate, load_scripted
 from tests.support.scripted_service import ScriptedService
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: Silence after which a comment is due here. Tests wait for comments, however long they take to come.
 PING_S = 0.01

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 import pytest
 import requests
@@ -15,6 +15,9 @@ from tests.support.adapter import AdapterThread
 from tests.support.fake_core import WAIT_S, FakeCore, Hold, accepted, delta, finished, whole
 from tests.support.http_stream import HttpConnection, post_bytes, request_bytes
 from tests.support.server import SLOTLINE, RunningProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Long enough that nothing but giving way can end a connection within a test.
 NEVER_S = 3600

@@ -10,9 +10,8 @@ import shutil
 import signal
 import socket
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import psutil
@@ -24,6 +23,9 @@ from slotline.v1 import model_pb2, model_service_pb2_grpc
 from tests.support.event_stream import EventStream
 from tests.support.server import PATIENCE_S, SLOTLINE, NotSeen, RunningProcess, Server
 from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LOADING = {"status": "loading model"}
 STALLED = {"status": "stalled"}

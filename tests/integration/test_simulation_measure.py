@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from bench.simulation.measure import main
 from bench.simulation.profile import read_profile
 from tests.support.tiny_gguf import write_tiny_gguf
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_a_profile_of_a_model_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import gevent
 import grpc
@@ -21,6 +20,10 @@ from slotline.cli.serve.core_probe import probe_core
 from slotline.cli.serve.supervisor import Supervisor
 from slotline.v1 import generation_pb2, model_pb2
 from tests.support.scripted_core import WAIT_S, socket_address
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 
 class Supervised:

@@ -7,8 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
@@ -21,6 +20,9 @@ from slotline.v1 import generation_pb2, inference_service_pb2_grpc, model_pb2, m
 from tests.support.calls import GREEDY
 from tests.support.scripted_core import WAIT_S, ByteVocabulary, FimTokens, ScriptedLoadedModel, scripted_model
 from tests.support.scripted_service import ScriptedService
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MINE, OTHERS, ADAPTER = "key-of-mine", "key of others", "key-of-the-adapter"
 SECRETS = ("4711", "0000", "9083")

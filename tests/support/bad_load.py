@@ -10,7 +10,6 @@ import re
 import socket
 import struct
 import threading
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,8 @@ from tests.support.waiting import wait_until
 from tests.support.wrong_requests import WrongRequest, http
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from tests.support.scripted_service import ScriptedService
 
 WRONG_SHARE = 0.1

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc.aio
 import pytest
@@ -15,6 +14,9 @@ from service.api.rpc.rpc_errors import DETAILS_KEY
 from service.testing.scripted_model import next_letter
 from slotline.v1 import generation_pb2, model_pb2, sampling_pb2
 from tests.support.scripted_core import WAIT_S, RunningCore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 GREEDY = sampling_pb2.SamplingParams(temperature=0, repeat_penalty=1)
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from service.api.server.run import run_core
@@ -23,6 +22,8 @@ from service.testing.scripted_model import next_letter
 from tests.support.scripted_core import core_config, load_scripted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from service.api.served_model import LoadedModel
     from service.config import ModelConfig
 

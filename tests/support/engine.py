@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,8 @@ from service.sampling.settings import SamplingSettings
 from service.testing.scripted_model import ScriptedModel, VirtualClock, next_letter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence as SequenceOf
+
     from service.engine.language_model import LanguageModel
 
 #: Sequences of the scripted model that are left for embeddings.

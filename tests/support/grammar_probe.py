@@ -11,12 +11,13 @@ import random
 import select
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from service.llama.llama_model import LlamaModel
 
 TIMEOUT_S = 60.0

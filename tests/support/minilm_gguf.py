@@ -5,15 +5,18 @@ The names of tensors are those of the package's file; ``gguf`` knows what llama.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import gguf
 import numpy as np
 import numpy.typing as npt
 
 from tests.support.minilm import MiniLM, Tensors, read_minilm
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 #: What llama.cpp puts in front of tokens that begin a word, instead of marking those that go on.
 WORD_START = "\u2581"

@@ -7,12 +7,15 @@ GGUF files of the architecture "llama" rotate neighbouring components, (0, 1), (
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from tests.support.tiny_gguf import TinyAdapter, TinyModel, tensors_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Rows = npt.NDArray[np.float64]
 

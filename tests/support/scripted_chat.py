@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slotline.cli.chat.server import ChatServer, Event
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
 
 Step = Event | BaseException
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc.aio
@@ -19,6 +17,9 @@ from service.testing.scripted_model import BOS, EOS, N_EMBD, N_VOCAB, ScriptedMo
 from slotline.v1 import generation_pb2, inference_service_pb2_grpc, model_service_pb2_grpc
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from pathlib import Path
+
     from service.api.listen.connections import ConnectionLimits
     from service.api.served_model import Limits, LoadedModel
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -19,6 +17,9 @@ from tests.support.scripted_core import WAIT_S, core_config, load_scripted
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from rest_adapter.config import RestConfig
     from service.api.served_model import LoadedModel
     from service.config import CoreConfig

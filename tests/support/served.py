@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,8 @@ from service.testing.scripted_model import ScriptedModel
 from tests.support.scripted_core import ByteVocabulary, ScriptedFacts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from service.prompts.templates import Conversation
     from service.prompts.work import Work
 

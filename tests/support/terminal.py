@@ -9,9 +9,12 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from tests.support.server import PATIENCE_S, NotSeen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 # Much longer than a program takes to react, for a second Ctrl-C may mean something else.
 _PRESS_AGAIN_S = 5.0

@@ -6,15 +6,17 @@ and ``EOS``; behind them a few more.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import gguf
 import gguf.quants
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 BOS, EOS, IM_START, IM_END = 256, 257, 258, 259
 #: " t", the only token of two bytes; the library wants a BPE vocabulary to have at least one merge.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import gguf
 import numpy as np
 
 from tests.support.tiny_gguf import BOS, EOS, TinyModel
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 N_EMBD, N_INNER, N_STATE, N_CONV, DT_RANK = 64, 128, 16, 4, 4
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gguf import GGUFReader
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: ``tokenizer.ggml.token_type`` of control tokens.
 _CONTROL = 3

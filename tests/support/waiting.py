@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import requests
 
 from tests.support.server import PATIENCE_S, NotSeen, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # Between two questions.
 _POLL_S = 0.005

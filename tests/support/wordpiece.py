@@ -7,7 +7,10 @@ strip_accents, lowercase), BertPreTokenizer, WordPiece.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: Words with more characters become the unknown token.
 MAX_WORD = 100

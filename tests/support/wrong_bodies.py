@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from tests.support.wrong_requests import WrongRequest, http, wrong_body
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CHAT = "/v1/chat/completions"
 TEXT = "/v1/completions"

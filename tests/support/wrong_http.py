@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from rest_adapter.config import RestConfig
 from tests.support.wrong_bodies import GOOD
 from tests.support.wrong_requests import INVALID, KEY, NOT_HTTP, WrongRequest, http
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _LINE = "allowed is METHOD PATH HTTP/1.1"
 _CUT = "the body ends before its Content-Length or its last chunk, or is not chunked correctly"

@@ -5,7 +5,6 @@ The option ``grammar`` is among the others in ``options``. What needs a JSON Sch
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.fields import read_bool, read_list, read_object, read_str, refusal
@@ -13,6 +12,8 @@ from rest_adapter.errors import UNSUPPORTED, InvalidRequest
 from rest_adapter.json.encoding import encode, show
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from slotline.v1.generation_pb2 import GenerateRequest
 
 GRAMMARS = ("guided_grammar", "ebnf")

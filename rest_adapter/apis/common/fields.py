@@ -7,10 +7,13 @@ of another type is refused with the name of the field, the value and what is all
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rest_adapter.errors import INVALID_TYPE, INVALID_VALUE, InvalidRequest
 from rest_adapter.json.encoding import show
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 INT32 = (-(2**31), 2**31 - 1)
 UINT32 = (0, 2**32 - 1)

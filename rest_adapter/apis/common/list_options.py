@@ -6,13 +6,14 @@ What the API documents as filtered out (unknown samplers, malformed biases) is f
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TypeGuard
 
 from rest_adapter.apis.common.fields import FLOAT32_MAX, UINT32, read_str, refusal
 from slotline.v1.sampling_pb2 import LogitBias, SamplerType
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from slotline.v1.generation_pb2 import GenerateRequest
 
 SAMPLER_NAMES = {

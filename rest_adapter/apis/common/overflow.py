@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.fields import read_bool
 from slotline.v1.generation_pb2 import OVERFLOW_REFUSE, OVERFLOW_TRUNCATE, GenerateRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def read_overflow(request: GenerateRequest, body: Mapping[str, object], *, truncates: bool) -> None:

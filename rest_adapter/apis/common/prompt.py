@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,8 @@ from rest_adapter.errors import InvalidRequest
 from slotline.v1.generation_pb2 import GenerateRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from slotline.v1.embedding_pb2 import EmbedInput
     from slotline.v1.prompt_pb2 import PromptParts
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from rest_adapter.apis.common.limits import served_model
@@ -12,6 +11,8 @@ from rest_adapter.json.decoding import decode
 from rest_adapter.json.incremental import Bounds, decode_in_pieces
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from rest_adapter.apis.common.app_context import Site
 
 Call = TypeVar("Call")

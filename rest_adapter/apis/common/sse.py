@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from rest_adapter.apis.common.outcome import unfinished
@@ -13,6 +12,8 @@ from rest_adapter.http.http_errors import STREAM_FAILED, HttpError, http_error
 from rest_adapter.json.encoding import JsonObject, encode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator
+
     from rest_adapter.core.calls import ResponseStream
     from rest_adapter.http.aside import Aside
     from slotline.v1.generation_pb2 import GenerateResponse

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.fields import UINT32, read_bool, read_float, read_int, read_list, read_token_id
@@ -10,6 +9,8 @@ from rest_adapter.errors import UNSUPPORTED, InvalidRequest
 from rest_adapter.json.encoding import show
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from slotline.v1.generation_pb2 import GenerateRequest
 
 

@@ -5,12 +5,13 @@ They are made into text at once, which takes a tenth of the memory of the values
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rest_adapter.json.encoding import Encoded, JsonObject, encode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from slotline.v1.tokens_pb2 import Token
 
 _STEP = 512

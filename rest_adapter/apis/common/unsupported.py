@@ -6,11 +6,14 @@ is only a hint or for the records (``user``, ``metadata``, ``prediction``) is ig
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rest_adapter.errors import UNSUPPORTED, InvalidRequest
 from rest_adapter.json.encoding import show
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 
 @dataclass(frozen=True, slots=True)

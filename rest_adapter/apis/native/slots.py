@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.settings import generation_settings
 from slotline.v1.model_pb2 import SLOT_STATE_IDLE, Slot
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rest_adapter.json.encoding import JsonObject
     from slotline.v1.prompt_pb2 import ChatPrompt, PromptParts
 

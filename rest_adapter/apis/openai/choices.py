@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.outcome import Outcome, unfinished
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from rest_adapter.json.encoding import Encoded, JsonObject
     from slotline.v1.generation_pb2 import Finished
 

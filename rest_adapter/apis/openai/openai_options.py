@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.fields import read_bool, read_int, read_object, read_str, refusal
@@ -10,6 +9,8 @@ from rest_adapter.apis.openai.models import name_in_answers
 from rest_adapter.errors import UNSUPPORTED, InvalidRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from slotline.v1.generation_pb2 import GenerateRequest
 
 MAX_CHOICES = 128

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from service.errors import InvalidArgument, NotImplementedFeature
 from service.sampling.gbnf import JSON_OBJECT, GrammarError, check_grammar, choice_grammar
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from slotline.v1 import generation_pb2
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -25,6 +24,8 @@ from service.engine.request.types import (
 from slotline.v1 import generation_pb2, tokens_pb2
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from service.api.served_model import ServedModel
 
 #: Pieces plus reported candidates of one Delta; keeps messages far below the 4 MB that clients accept by default.

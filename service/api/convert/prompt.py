@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,8 @@ from service.prompts.prompt import Part, bos, check_ids, tokenize_parts, tokeniz
 from service.prompts.templates import RESERVED, Conversation
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from service.api.served_model import ServedModel
     from slotline.v1 import generation_pb2, prompt_pb2, tokenization_pb2
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,8 @@ from service.prompts.prompt import check_ids
 from slotline.v1 import generation_pb2
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from service.api.served_model import ServedModel
 
 MAX_REQUEST_ID_BYTES = 128

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from service.api.convert.checks import above, at_least, at_most, count_at_most, finite, size_at_most
@@ -14,6 +13,8 @@ from service.sampling.settings import SamplerName, SamplingSettings
 from slotline.v1 import generation_pb2, sampling_pb2, tokens_pb2
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from google.protobuf.message import Message
 
     from service.api.served_model import ServedModel

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from service.errors import Draining
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Admission:

@@ -13,10 +13,13 @@ its KV cells. Clients and the REST adapter bound the whole wait with a deadline.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from service.engine.request.types import Event, Failed, Piece, PromptTokens, is_last
 from service.errors import ResourceExhausted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: Most pieces plus reported candidates that may wait for a handler; about 100 bytes each.
 MAX_BACKLOG = 1 << 20

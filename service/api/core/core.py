@@ -7,8 +7,6 @@ import itertools
 import logging
 import time
 import uuid
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from service.api.core.admission import Admission
@@ -23,6 +21,9 @@ from service.errors import Draining, ModelFailed, ModelLoading, Stalled
 from service.prompts.pool import PreparationPool
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from contextlib import AbstractContextManager
+
     from service.api.served_model import Limits, ServedModel
     from service.config import CoreConfig
     from service.engine.request.types import EngineSnapshot, Request, Sink, SystemPromptRequest

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from service.config import EngineConfig
     from service.engine.language_model import LanguageModel
     from service.engine.request.types import Delivery, EngineSnapshot, Request, Sink

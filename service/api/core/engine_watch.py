@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from service.stall import StallWatch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from service.engine.thread import Progress
 
 #: A model may be loaded for so many times the limit of a step without a sign of life.

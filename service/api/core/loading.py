@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 from service.api.convert.system_prompt import system_prompt
@@ -14,6 +13,8 @@ from service.prompts.renderer import TemplateFailure, TemplateRenderer, make_ren
 from service.prompts.templates import resolve_template
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from service.config import CoreConfig, ModelConfig
     from service.engine.language_model import LanguageModel
     from service.prompts.pool import PreparationPool

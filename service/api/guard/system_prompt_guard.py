@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from service.api.listen.addresses import TcpAddress, parse_address
 from service.errors import NotAllowed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class SystemPromptGuard:

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from service.api.guard.auth import Metadata, presented_key
 from service.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 METADATA_KEY = "slotline-tenant"
 MAX_TENANT_BYTES = 128

@@ -6,7 +6,6 @@ Everything is computed from the engine's last snapshot when somebody asks; nothi
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -20,6 +19,8 @@ from service.errors import Unavailable
 from slotline.v1 import model_pb2
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from prometheus_client.metrics_core import Metric
 
     from service.api.served_model import ServedModel

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from service.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 METADATA_KEY = "slotline-priority"
 #: Priorities are from ``-MAX_PRIORITY`` to ``MAX_PRIORITY``; without one it is 0.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -30,6 +29,8 @@ from slotline.v1 import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from service.api.core.engine_driver import EngineFactory
     from service.api.core.loading import Load
     from service.api.server.watcher import Watcher

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import grpc.aio
 
@@ -22,6 +22,9 @@ from service.api.listen.addresses import (
     parse_address,
 )
 from service.api.listen.connections import ConnectionLimits, common_options, network_options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 logger = logging.getLogger(__name__)
 

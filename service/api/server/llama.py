@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from service.errors import ServiceError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from service.api.served_model import LoadedModel
     from service.config import CoreConfig, ModelConfig
 

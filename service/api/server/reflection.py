@@ -6,12 +6,14 @@ package brings v1alpha alone; the description of v1 is made from it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc.aio
 from google.protobuf import descriptor_pb2, descriptor_pool
 from grpc_reflection.v1alpha import reflection, reflection_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 _OLD_PACKAGE, _PACKAGE = "grpc.reflection.v1alpha", "grpc.reflection.v1"
 SERVICE_NAMES = (reflection.SERVICE_NAME, f"{_PACKAGE}.ServerReflection")

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from service.api.listen.addresses import ListenError
@@ -16,6 +15,8 @@ from service.api.server.stop_request import StopRequest
 from service.errors import ServiceError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from service.api.core.loading import Load
     from service.api.server.watcher import Watcher
     from service.config import CoreConfig

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -23,6 +22,8 @@ from service.errors import DeadlineExceeded
 from slotline.v1 import embedding_pb2, generation_pb2, inference_service_pb2_grpc, tokenization_pb2
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
     from service.api.core.core import Core
     from slotline.v1.inference_service_pb2_grpc import _ServicerContext as Context
 

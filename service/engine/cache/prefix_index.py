@@ -6,9 +6,11 @@ takes time in proportion to the tokens that it compares or adds.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from collections.abc import Sequence as SequenceOf
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Sequence as SequenceOf
 
 #: Tokens compared at once in the search for a common prefix.
 _COMPARED = 256

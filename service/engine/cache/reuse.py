@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as SequenceOf
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from service.config import EngineConfig
     from service.engine.cache.slot_memory import SlotMemory
     from service.engine.cache.slots import Slot
@@ -31,7 +32,7 @@ class PromptReuse:
     """
 
     def __init__(
-        self, config: EngineConfig, slots: SequenceOf[Slot], memory: SlotMemory, system: SystemPromptHolder
+        self, config: EngineConfig, slots: Sequence[Slot], memory: SlotMemory, system: SystemPromptHolder
     ) -> None:
         # Positions of grouped tokens are not those of their places, and sharing would freeze them.
         self.is_possible = config.group_n == 1

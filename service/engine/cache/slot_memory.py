@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +13,8 @@ from service.engine.cache.saved_prompts import SavedPrompt, SavedPrompts
 from service.engine.language_model import CacheFull, DecodeFailed, LanguageModel, SavedSequence
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from service.config import EngineConfig
     from service.engine.cache.slots import Slot
 
@@ -56,7 +56,7 @@ class SlotMemory:
             found out by trying, and some not always.
     """
 
-    def __init__(self, model: LanguageModel, slots: SequenceOf[Slot], config: EngineConfig) -> None:
+    def __init__(self, model: LanguageModel, slots: Sequence[Slot], config: EngineConfig) -> None:
         self._model = model
         self._slots = slots
         self._idle_cells = config.idle_cells
@@ -89,7 +89,7 @@ class SlotMemory:
             n_saved_bytes=self.saved.n_bytes,
         )
 
-    def append(self, slot: Slot, tokens: SequenceOf[int]) -> None:
+    def append(self, slot: Slot, tokens: Sequence[int]) -> None:
         """Record tokens that ``decode`` has appended."""
         slot.tokens.extend(tokens)
         if slot.sequence is not None and slot.sequence.grouping is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from service.engine.cache.slots import Slot
@@ -11,6 +10,8 @@ from service.engine.request.types import SystemPrompt
 from service.engine.schedule.prefill_budget import PrefillBudget, Surroundings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from service.engine.cache.slot_memory import SlotMemory
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from service.engine.request.types import Accepted, Finished, FinishReason, Piece, Timings, TokenRecord
 
 if TYPE_CHECKING:
-    from service.engine.cache.slots import Sequence, Slot
+    from service.engine.cache.slots import Slot
+    from service.engine.request.sequence import RunningSequence
     from service.sampling.sampler import SampledToken
 
 
@@ -23,7 +24,7 @@ class Ending:
 
 
 def put_out(
-    sequence: Sequence, sampled: SampledToken, token_bytes: bytes, *, is_eos: bool
+    sequence: RunningSequence, sampled: SampledToken, token_bytes: bytes, *, is_eos: bool
 ) -> tuple[Piece | None, Ending | None]:
     """Take the token that was just sampled.
 
@@ -59,14 +60,14 @@ def put_out(
     )
 
 
-def flush(sequence: Sequence) -> Piece | None:
+def flush(sequence: RunningSequence) -> Piece | None:
     """What is still held back when a sequence ends between two tokens, if anything is."""
     text = sequence.text.flush()
     records = _take_records(sequence)
     return Piece(text, records, sequence.index) if text or records else None
 
 
-def accepted(slot: Slot, sequence: Sequence, now_s: float) -> Accepted:
+def accepted(slot: Slot, sequence: RunningSequence, now_s: float) -> Accepted:
     """The first event of a request, for its first sequence."""
     return Accepted(
         slot_id=slot.id,
@@ -77,7 +78,7 @@ def accepted(slot: Slot, sequence: Sequence, now_s: float) -> Accepted:
     )
 
 
-def finished(slot: Slot, sequence: Sequence, ending: Ending, now_s: float) -> Finished:
+def finished(slot: Slot, sequence: RunningSequence, ending: Ending, now_s: float) -> Finished:
     """The last event of a sequence that ends by itself; the task has counted it already."""
     first_token_s = sequence.first_token_s if sequence.first_token_s is not None else now_s
     return Finished(
@@ -105,7 +106,7 @@ def finished(slot: Slot, sequence: Sequence, ending: Ending, now_s: float) -> Fi
     )
 
 
-def _take_records(sequence: Sequence) -> tuple[TokenRecord, ...]:
+def _take_records(sequence: RunningSequence) -> tuple[TokenRecord, ...]:
     records = tuple(sequence.held_records)
     sequence.held_records.clear()
     return records

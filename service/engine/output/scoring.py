@@ -10,15 +10,18 @@ from service.engine.request.types import PromptTokens, TokenRecord
 from service.sampling.report import rank_logprobs
 
 if TYPE_CHECKING:
-    from service.engine.cache.slots import Sequence, Slot
+    from service.engine.cache.slots import Slot
     from service.engine.language_model import LanguageModel, Logits, Segment
+    from service.engine.request.sequence import RunningSequence
 
 
 class UnusableScore(ValueError):
     """The model gave no numbers for a token of a prompt."""
 
 
-def score(model: LanguageModel, slot: Slot, sequence: Sequence, index: int, segment: Segment) -> PromptTokens | None:
+def score(
+    model: LanguageModel, slot: Slot, sequence: RunningSequence, index: int, segment: Segment
+) -> PromptTokens | None:
     """The records of the prompt tokens that a chunk tells about: those behind each of its tokens.
 
     Args:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bisect import insort_left, insort_right
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from service.engine.cache.slot_memory import SlotContents
-    from service.engine.cache.slots import Sequence
+    from service.engine.request.sequence import RunningSequence
     from service.engine.request.task import Task
 
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 class Preempted:
     """A sequence that had to leave its slot, and what the slot held for it."""
 
-    sequence: Sequence
+    sequence: RunningSequence
     contents: SlotContents
 
 

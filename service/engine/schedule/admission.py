@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from service.engine.cache.context_shift import resolve_n_keep, truncate_prompt
 from service.engine.cache.grouping import GroupedPositions
 from service.engine.cache.reuse import PromptReuse
-from service.engine.cache.slots import Sequence, Slot
 from service.engine.output.text import TextOutput
+from service.engine.request.sequence import RunningSequence
 from service.engine.request.types import GenerationRequest, Overflow
 from service.engine.schedule.prefix_sharing import Following
 from service.errors import ContextLengthExceeded, InvalidArgument
@@ -18,8 +17,11 @@ from service.sampling.gbnf import GrammarError
 from service.sampling.sampler import Sampler
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from service.config import EngineConfig
     from service.engine.cache.slot_memory import SlotMemory
+    from service.engine.cache.slots import Slot
     from service.engine.cache.system_prompt import SystemPromptHolder
     from service.engine.language_model import LanguageModel
     from service.engine.request.waiting import WaitingSequence
@@ -63,7 +65,7 @@ class Admission:
         self,
         model: LanguageModel,
         config: EngineConfig,
-        slots: SequenceOf[Slot],
+        slots: Sequence[Slot],
         memory: SlotMemory,
         system: SystemPromptHolder,
     ) -> None:
@@ -112,7 +114,7 @@ class Admission:
                 grammar.close()
             raise
         slot.run(
-            Sequence(
+            RunningSequence(
                 task=task,
                 index=waiting.index,
                 prompt=prompt.tokens,
@@ -131,7 +133,7 @@ class Admission:
         )
         return slot
 
-    def _sampler(self, waiting: WaitingSequence, prompt: SequenceOf[int], grammar: Grammar | None) -> Sampler:
+    def _sampler(self, waiting: WaitingSequence, prompt: Sequence[int], grammar: Grammar | None) -> Sampler:
         return Sampler(
             _settings(waiting.task.request.sampling, waiting.index),
             n_vocab=self._info.n_vocab,

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,8 @@ from service.engine.request.types import Embedded, EmbeddingRequest, Failed, Sin
 from service.errors import EngineFailure, ServiceError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from service.engine.output.outbox import Outbox
 
 logger = logging.getLogger(__name__)

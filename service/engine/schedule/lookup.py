@@ -6,7 +6,10 @@ that repeat parts of their prompt or of themselves: edits, extracts, summaries, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: Lengths of the ends that are looked up, longest first: the longer one is right more often.
 NGRAMS = (4, 2)

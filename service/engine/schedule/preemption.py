@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from collections.abc import Sequence as SequenceOf
 from typing import TYPE_CHECKING
 
 from service.engine.language_model import CacheFull, DecodeFailed
 from service.engine.request.waiting import Preempted, WaitingSequences
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from service.engine.cache.slot_memory import SlotMemory
     from service.engine.cache.slots import Slot
 
@@ -30,7 +30,7 @@ class Preemption:
     """
 
     def __init__(
-        self, slots: SequenceOf[Slot], memory: SlotMemory, waiting: WaitingSequences, clock: Callable[[], float]
+        self, slots: Sequence[Slot], memory: SlotMemory, waiting: WaitingSequences, clock: Callable[[], float]
     ) -> None:
         self._slots = slots
         self._memory = memory

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +10,10 @@ from service.engine.cache.reuse import MIN_SHARED_PART, PromptReuse
 from service.engine.cache.slot_memory import MIN_GAIN, SlotMemory
 
 if TYPE_CHECKING:
-    from service.engine.cache.slots import Sequence, Slot
+    from collections.abc import Callable, Sequence
+
+    from service.engine.cache.slots import Slot
+    from service.engine.request.sequence import RunningSequence
     from service.engine.request.types import GenerationRequest
     from service.engine.request.waiting import WaitingSequence
 
@@ -22,7 +23,7 @@ class _Leader:
     """A sequence whose prompt is being evaluated in a slot; ``n_shared`` is where the follower parts from it."""
 
     slot: Slot
-    sequence: Sequence
+    sequence: RunningSequence
     n_shared: int
 
     @property
@@ -45,7 +46,7 @@ class Following:
 
     def __init__(
         self,
-        slots: SequenceOf[Slot],
+        slots: Sequence[Slot],
         memory: SlotMemory,
         reuse: PromptReuse,
         tokens_of: Callable[[GenerationRequest], list[int] | None],

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence as SequenceOf
 from typing import TYPE_CHECKING
 
 from service.engine.schedule.lookup import Drafter
 from service.engine.schedule.step_cost import StepCost
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from service.config import EngineConfig
     from service.engine.cache.slots import Slot
     from service.engine.language_model import LanguageModel
@@ -36,7 +37,7 @@ class Speculation:
         if config.lookup and not self.is_on:
             logger.info("--lookup has no effect: this model cannot take back tokens that were tried")
 
-    def drafts(self, decoding: SequenceOf[Slot]) -> dict[int, list[int]]:
+    def drafts(self, decoding: Sequence[Slot]) -> dict[int, list[int]]:
         """Tokens that are tried in the next step behind the next one, by slot; nothing for slots without a guess.
 
         Args:

@@ -9,7 +9,7 @@ from service.engine.request.types import Counters, Outcome
 from service.engine.statistics.distributions import Distributions, Observations
 
 if TYPE_CHECKING:
-    from service.engine.cache.slots import Sequence
+    from service.engine.request.sequence import RunningSequence
     from service.engine.request.task import Task
 
 
@@ -37,7 +37,7 @@ class Totals:
 
     # Requests -------------------------------------------------------------------------------------------------------
 
-    def add_start(self, sequence: Sequence) -> None:
+    def add_start(self, sequence: RunningSequence) -> None:
         """Count a request whose first sequence got a slot."""
         self._observed.queue_s.observe(sequence.started_s - sequence.task.arrived_s)
         self._observed.prompt_tokens.observe(sequence.n_prompt)
@@ -49,7 +49,7 @@ class Totals:
 
     # Sequences ------------------------------------------------------------------------------------------------------
 
-    def add_prompt(self, sequence: Sequence, now_s: float) -> None:
+    def add_prompt(self, sequence: RunningSequence, now_s: float) -> None:
         """Count a prompt that has been evaluated, and its first token."""
         self.prompt_tokens += sequence.n_prompt - sequence.n_cached
         self.cached_prompt_tokens += sequence.n_cached
@@ -61,7 +61,7 @@ class Totals:
         """Count the time since the sequence's previous token, at the end of the step."""
         self._gaps_s.append(gap_s)
 
-    def add_sequence(self, sequence: Sequence, now_s: float) -> None:
+    def add_sequence(self, sequence: RunningSequence, now_s: float) -> None:
         """Count a sequence that ends, however it does."""
         self.finished += 1
         self.predicted_tokens += sequence.sampled

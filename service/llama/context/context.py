@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +16,8 @@ from service.llama.host.memory import count_hidden, count_outputs
 from service.llama.load_errors import ModelLoadError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from service.config import ModelConfig
     from service.llama.context.weights import Weights
     from service.llama.host.library import Pointer

@@ -5,7 +5,6 @@ Refuses in Python what would abort the process in C.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
@@ -18,6 +17,8 @@ from service.llama.host.memory import pad_cells
 from service.llama.load_errors import ModelLoadError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from service.config import ModelConfig
     from service.llama.context.weights import Weights
     from service.llama.host.library import Pointer

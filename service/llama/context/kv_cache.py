@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,8 @@ from service.engine.language_model import CacheFull, DecodeFailed, SavedSequence
 from service.llama.context.cells import Cells
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from service.llama.host.library import Library, Pointer
 
 #: Positions that are copied at once, to bound the memory that a copy takes.

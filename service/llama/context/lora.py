@@ -8,13 +8,14 @@ they are, so an adapter costs two thin products for each matrix that it changes.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from service.llama.host.logs import logger
 from service.llama.load_errors import ModelLoadError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from service.llama.files.lora_files import AdapterFile
     from service.llama.host.library import Library, Pointer
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from service.config import KvOverride, ModelConfig, NumaStrategy, RopeScaling, SplitMode
@@ -12,6 +11,8 @@ from service.llama.host.threads import physical_cores
 from service.llama.model_options import CACHE_TYPES, MAX_DEVICES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from service.llama.host.library import Library
 
 _NUMA = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from service.llama.context.lora import Adapters
@@ -13,6 +12,8 @@ from service.llama.load_errors import ModelLoadAborted, ModelLoadError
 from service.llama.vocabulary import LlamaVocabulary
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from service.config import ModelConfig
     from service.llama.files.lora_files import AdapterFile
     from service.llama.host.library import Library, Pointer

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +18,8 @@ from service.llama.files.open_files import read_gguf
 from service.llama.load_errors import ModelLoadError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from service.config import LoraAdapter
 
 _A, _B = ".lora_a", ".lora_b"

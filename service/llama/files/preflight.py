@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +22,8 @@ from service.llama.load_errors import ModelLoadError
 from service.llama.model_options import MIN_CTX_SLOT, check_options
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from service.config import ModelConfig
 
 _SPLIT_NAME = re.compile(r"(?P<prefix>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.DOTALL)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from service.llama.files.gguf import GgufArray, Scalar
 from service.llama.host.memory import PROCESS_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _FLOAT_BYTES = 4
 #: An attention mask in half precision.

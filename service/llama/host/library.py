@@ -12,11 +12,13 @@ import ctypes
 import functools
 import importlib
 import os
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from service.llama.host.logs import LogBridge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 #: An opaque pointer of the library.
 Pointer = int

@@ -6,7 +6,6 @@ pages are touched. So the sum is done beforehand.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,8 @@ from service.llama.files.gguf import TENSOR_TYPES, GgufArray, Scalar
 from service.llama.model_options import CACHE_TYPES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from service.config import ModelConfig
 
 #: Tokens that the library evaluates at once at most; batches are cut into pieces of this size.

@@ -8,10 +8,11 @@ of others, and its search visits rules once per way to them. So both are compute
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from service.sampling.gbnf.rules import Alternative, GrammarError, Rules
 
 #: Ways on which a text may go on after a character. The time for a token grows with their square: 0.4 s at this many.

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slotline.cli.chat.conversation import Conversation, Finish, Message, Role, Statistics
 from slotline.cli.chat.server import ChatServer, Event, ServerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 # The server's own defaults for chats are those of the OpenAI API: no limit, and the whole range of the vocabulary.
 DEFAULT_SETTINGS: Mapping[str, object] = {"n_predict": 1024, "temperature": 0.8, "top_p": 0.95}

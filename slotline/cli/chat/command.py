@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
 from slotline.cli.chat.chat_options import DEFAULT_URL
@@ -19,6 +18,8 @@ from slotline.cli.chat.transfer import now_ms
 from slotline.cli.serve.start_errors import StartError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from slotline.cli.options.table import Parsed
 
 

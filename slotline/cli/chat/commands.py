@@ -6,7 +6,6 @@ import getpass
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,8 @@ from slotline.cli.options.suggestions import nearest
 from slotline.cli.options.values import InvalidValue, integer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from slotline.cli.chat.session import ChatSession
 
 _SYSTEM = "system"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from slotline.cli.chat.answer import DEFAULT_SETTINGS, ask
 from slotline.cli.chat.context import left_out
@@ -14,6 +14,9 @@ from slotline.cli.chat.screen import printable
 from slotline.cli.chat.server import HTTP_UNAUTHORIZED, ChatServer, ServerError
 from slotline.cli.options.text_file import reason_of
 from slotline.cli.serve.start_errors import StartError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 # What shells report for a process that SIGINT or SIGPIPE ended.
 INTERRUPTED, BROKEN_PIPE = 130, 141

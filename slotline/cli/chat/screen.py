@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # Colours of the terminal's own palette, so that they fit light and dark ones.
 _PROMPT, _NOTE, _ERROR = "1;36", "2", "31"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,8 @@ from slotline.cli.chat.conversation import Conversation, Finish, Message, Role, 
 from slotline.cli.chat.server import HTTP_UNAUTHORIZED, ChatServer, ServerError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from slotline.cli.chat.screen import Screen
 
 

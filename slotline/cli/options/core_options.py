@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from service.config import CoreConfig, ModelConfig
 from service.errors import InvalidArgument
@@ -16,6 +15,9 @@ from slotline.cli.options.api_keys import API_KEYS, api_key_file, api_keys_of
 from slotline.cli.options.shared_options import COMPUTE, GENERAL, GPU, LONG_CONTEXT, MODEL, SLOTS, STOPPING, SUPERVISION
 from slotline.cli.options.table import Group, Value, invalid
 from slotline.cli.options.values import grpc_address, integer, path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 DEFAULT_GRPC_ADDRESS = "127.0.0.1:50051"
 

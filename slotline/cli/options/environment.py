@@ -7,7 +7,7 @@ there, or whose setting was, is not looked up.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from slotline.cli.options import suggestions
 from slotline.cli.options.table import (
@@ -22,6 +22,9 @@ from slotline.cli.options.table import (
     parse,
     take,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
 
 PREFIX = "SLOTLINE_"
 # Read by compose.yaml, and by nothing else.

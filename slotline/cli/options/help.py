@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import shutil
 import textwrap
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from slotline.cli.options.table import Flag, Group, Option, Value, operand_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MIN_WIDTH, MAX_WIDTH = 80, 100
 COLUMN = 34

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rest_adapter.config import RestConfig
 from rest_adapter.http.origins import checked_host, checked_origin
@@ -13,6 +12,9 @@ from slotline.cli.options.core_options import DEFAULT_GRPC_ADDRESS
 from slotline.cli.options.shared_options import GENERAL, STOPPING
 from slotline.cli.options.table import Flag, Group, Value
 from slotline.cli.options.values import choice, grpc_address, integer, listed, mebibytes, real, text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 REST = Group(
     "REST",

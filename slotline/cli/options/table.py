@@ -7,12 +7,14 @@ abbreviated, and help is shown as soon as it is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slotline.cli.options.suggestions import note_on_argument
 from slotline.cli.options.values import InvalidValue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import gevent
 from gevent.event import Event
 from gevent.socket import wait_read
+
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Mapping, Sequence
 
 
 class ChildProcess:

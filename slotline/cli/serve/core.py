@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
@@ -18,6 +17,8 @@ from slotline.cli.serve.model_file import check_model
 from slotline.cli.serve.process import die_with_parent, raise_file_limit, settle
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from service.config import CoreConfig
     from service.llama.files.preflight import ModelFileFacts
 

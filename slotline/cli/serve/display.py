@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from slotline.cli.serve.banner import Facts, banner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # Up to the end of the line; what was there may have been longer.
 _ERASE_REST = "\x1b[K"

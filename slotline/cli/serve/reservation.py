@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import socket
-from types import TracebackType
+from typing import TYPE_CHECKING
 
 from slotline.cli.options.values import split_host_port
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 
 class ReservedAddress:

@@ -6,7 +6,6 @@ import logging
 import os
 import secrets
 import sys
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -36,6 +35,8 @@ from slotline.cli.serve.stop_signals import StopSignals
 from slotline.cli.serve.supervisor import CorePhase, Supervisor
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gevent.event import Event
 
     from rest_adapter.http.server import RestServer

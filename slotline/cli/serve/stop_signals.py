@@ -6,11 +6,14 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
-from types import FrameType
+from typing import TYPE_CHECKING
 
 import gevent
 from gevent.event import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

@@ -6,9 +6,8 @@ import enum
 import logging
 import signal
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from gevent.event import Event
 
@@ -16,6 +15,9 @@ from service.config import DEFAULT_HANG_TIMEOUT_S
 from service.stall import StallWatch
 from slotline.cli.serve.process import describe_exit
 from slotline.cli.serve.restart_policy import RestartPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
 

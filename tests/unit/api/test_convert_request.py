@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from hypothesis import given
@@ -20,6 +19,9 @@ from service.testing.scripted_model import BOS
 from slotline.v1 import generation_pb2, prompt_pb2, sampling_pb2
 from tests.support.scripted_core import ByteVocabulary
 from tests.support.served import served_model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MODEL = served_model()
 TRUNCATE = generation_pb2.OVERFLOW_TRUNCATE

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from bench.harness.load import Job, StreamTiming
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class ScriptedTarget:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from bench.harness.machine import cpu_time_s, memory_of, process_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _PARENT = """
 import subprocess, sys

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import grpc.aio
 import pytest
@@ -15,6 +13,10 @@ from bench.harness.errors import BenchError
 from bench.harness.idle_clients import idle_clients
 from bench.harness.paced_core import SILENCE, serve
 from slotline.v1.generation_pb2 import GenerateRequest, GenerateResponse, StopParams
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
 
 STEP_S = 0.001
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 import pytest
 
 from bench.harness.errors import BenchError, RefusedError
 from bench.harness.load import Job
 from bench.harness.rest_client import RestTarget
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 JOB = Job("Once", n_tokens=2, seed=7)
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from bench.harness import rounds
 from bench.harness.rounds import Measure, alternate, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class _Machine:

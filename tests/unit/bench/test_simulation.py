@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import random
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,6 +16,10 @@ from bench.simulation.simulation import Outcome, Server, Traffic, simulate
 from bench.simulation.visits import End, Visit
 from bench.simulation.workload import MIXES, Kind, Lengths
 from service.config import EngineConfig
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterator
 
 #: A machine of round figures: a token alone takes 8 ms, eight take 15 ms, and 100 tokens of a prompt 120 ms.
 PROFILE = CostProfile(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,6 +20,9 @@ from bench.simulation.variants import variants
 from bench.simulation.workload import MIXES, Workload
 from service.config import EngineConfig
 from service.engine.engine import Engine
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SERVER = Server(EngineConfig(n_slots=2, n_ctx_slot=100), 0, read_profile(DEFAULT_PROFILE))
 

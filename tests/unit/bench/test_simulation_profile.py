@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from bench.harness.errors import BenchError
 from bench.simulation.fit import Shape, fit, predict
 from bench.simulation.profile import DEFAULT_PROFILE, CostProfile, read_profile
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PROFILE = CostProfile(
     batch_s=((1, 0.004), (8, 0.010), (48, 0.040), (64, 0.036), (128, 0.072)),

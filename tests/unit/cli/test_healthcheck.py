@@ -3,14 +3,17 @@ from __future__ import annotations
 import http.server
 import socket
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import grpc
 import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from slotline.cli.main import main
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Response = health_pb2.HealthCheckResponse
 Captured = pytest.CaptureFixture[str]

@@ -6,11 +6,14 @@ import math
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
 from slotline.cli import logs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def _record(message: str, **fields: object) -> logging.LogRecord:

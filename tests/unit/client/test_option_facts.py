@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import pytest
 
 from slotline.options import BY_NAME, BY_PATH, OPTIONS, OptionFacts, Range
 from slotline.options.plain_options import PlainOptions
 from slotline.v1 import generation_pb2, options_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: Fields of a request that are its prompt, say who asks, or hold other options.
 NO_OPTIONS = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +15,8 @@ from service.testing.scripted_model import EOS
 from tests.support.engine import GREEDY, EngineBench, prompt
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from service.engine.engine import Engine
 
 YES_NO = 'root ::= "yes" | "no"'

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -23,6 +22,9 @@ from service.errors import EngineFailure
 from service.sampling.sampler import Sampler
 from service.testing.scripted_model import ScriptedModel, states
 from tests.support.engine import EngineBench, RecordingSink, expected_text, prompt, request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 EMFILE = OSError(errno.EMFILE, "Too many open files")
 

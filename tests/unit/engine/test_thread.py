@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
-from collections.abc import Sequence as SequenceOf
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -21,6 +19,9 @@ from tests.support.engine import GREEDY, prompt
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from collections.abc import Sequence as SequenceOf
+
     from service.engine.language_model import LanguageModel
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 import json
 import math
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.golden import compare as compare_module
 from tests.golden.probabilities import survivors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Case = dict[str, Any]
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -13,6 +12,9 @@ from tests.golden import __main__ as command
 from tests.golden.compare import Agreement, Disagreement
 from tests.golden.report import Answer, Row, recorded_cases, rows, table
 from tests.unit.golden.answers import CASES, headers_of, own_body
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def own(case: Any) -> Answer:

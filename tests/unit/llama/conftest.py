@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +13,9 @@ from service.llama.host.library import Library, load_library
 from service.llama.llama_model import LlamaModel
 from service.llama.loader import load
 from tests.support.tiny_gguf import TinyModel, write_tiny_gguf
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LoadTiny = Callable[..., LlamaModel]
 

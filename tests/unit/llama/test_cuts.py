@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -23,6 +23,9 @@ from slotline.cli.default_model import default_model_path
 from tests.support.minilm_gguf import TinyEncoder, write_tiny_encoder
 from tests.support.properties import untimed
 from tests.support.tiny_gguf import TinyModel, write_tiny_gguf
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: What texts are made of: names that overlap and are cut off, blanks beside them, words, and letters of all kinds.
 UNITS = [

@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import random
-from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +17,9 @@ from service.sampling.gbnf import JSON_OBJECT, GrammarError, check_grammar
 from tests.support.grammar_probe import GrammarProbe, Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from service.llama.llama_model import LlamaModel
 
 

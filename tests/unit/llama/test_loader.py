@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +17,8 @@ from service.llama.loader import load
 from tests.support.tiny_gguf import TinyModel, write_tiny_gguf
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from service.llama.host.library import Library
     from service.llama.llama_model import LlamaModel
     from tests.unit.llama.conftest import LoadTiny

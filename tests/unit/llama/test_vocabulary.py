@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,6 +25,8 @@ from tests.support.tiny_gguf import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from service.llama.llama_model import LlamaModel
     from service.prompts.vocabulary import Vocabulary
     from tests.unit.llama.conftest import LoadTiny

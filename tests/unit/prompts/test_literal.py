@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
@@ -24,6 +23,8 @@ from tests.support.properties import untimed
 from tests.support.scripted_core import ByteVocabulary
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from service.llama.vocabulary import LlamaVocabulary
 
 BYTES = ByteVocabulary()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +13,8 @@ from service.prompts.pool import LONG_BYTES, MAX_BYTES, MAX_JOBS_LONG, Preparati
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from service.prompts.work import Work
 
 WAIT_S = 30.0

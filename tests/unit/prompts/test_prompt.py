@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -21,6 +21,9 @@ from service.prompts.prompt import (
 )
 from service.testing.scripted_model import BOS, EOS, N_VOCAB
 from tests.support.scripted_core import ByteVocabulary
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PLAIN = ByteVocabulary()
 WITH_BOS = ByteVocabulary(adds_bos=True)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from service.errors import InvalidArgument
 from service.prompts.renderer import TemplateFailure, TemplateRenderer, make_renderer
 from service.prompts.templates import FALLBACK, NAMED, Conversation, resolve_template
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SYSTEM = {"role": "system", "content": " Be brief. "}
 USER = {"role": "user", "content": " Hi "}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from grpc import StatusCode
@@ -25,6 +24,8 @@ from tests.support.memory_core import Answer, MemoryCore
 from tests.unit.rest_adapter.messages import accepted, delta, finished, settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from flask.testing import FlaskClient
     from werkzeug.test import TestResponse
 

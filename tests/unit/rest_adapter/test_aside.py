@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import gevent
 import pytest
@@ -23,6 +23,9 @@ from rest_adapter.json.incremental import Bounds
 from slotline.v1.model_pb2 import GetModelResponse, Model
 from tests.support.memory_core import MemoryCore
 from tests.unit.rest_adapter.clients import UNREACHABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 WAIT_S = 60.0
 

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import gevent
 import pytest
 
 from rest_adapter.core.bridge import CAPACITY, Bridge, Mailbox
 from rest_adapter.errors import StreamClosed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 WAIT_S = 20.0
 

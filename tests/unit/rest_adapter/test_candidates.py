@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +13,9 @@ from rest_adapter.apis.openai.chat.request import read_chat
 from rest_adapter.apis.openai.completions.request import read_text_completion
 from rest_adapter.errors import InvalidRequest
 from tests.unit.rest_adapter.clients import USER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 CHAT = {"messages": USER}
 LOGPROBS = CHAT | {"logprobs": True}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import gevent
 import pytest
@@ -11,6 +11,9 @@ from gevent.event import Event
 
 from rest_adapter.http import disconnect
 from rest_adapter.http.disconnect import DisconnectWatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 WAIT_S = 10.0
 

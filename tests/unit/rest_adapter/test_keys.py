@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from grpc import StatusCode
@@ -16,6 +16,9 @@ from slotline.v1.model_pb2 import SLOT_STATE_IDLE
 from tests.support.key_headers import PRESENTED
 from tests.support.memory_core import MemoryCore
 from tests.unit.rest_adapter.clients import READY, answer, client_of, error_of, with_state
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KEYS = RestConfig(api_keys=("sk-first", "second key"), metrics=True)
 GOOD = {"Authorization": "Bearer sk-first"}

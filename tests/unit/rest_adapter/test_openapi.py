@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import re
 import struct
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jsonschema_rs
 import pytest
@@ -52,6 +51,9 @@ from slotline.v1.sampling_pb2 import SamplingParams
 from tests.support.memory_core import MemoryCore
 from tests.support.served import served_model
 from tests.unit.rest_adapter.clients import USER, client_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
 
 CHAT, TEXT = "/v1/chat/completions", "/v1/completions"
 EMBEDDING = ("/embedding", "/v1/embeddings")

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from rest_adapter.config import RestConfig
 from tests.support.memory_core import MemoryCore
 from tests.unit.rest_adapter.clients import READY, answer, client_of, with_state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.fixture

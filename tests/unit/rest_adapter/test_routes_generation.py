@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,6 +21,8 @@ from tests.unit.rest_adapter.clients import JSON, UNREACHABLE, USER, answer, cli
 from tests.unit.rest_adapter.messages import accepted, delta
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from slotline.v1.generation_pb2 import GenerateRequest
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import socket
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import gevent
@@ -23,6 +22,8 @@ from tests.unit.rest_adapter.clients import JSON, UNREACHABLE, answer, client_of
 from tests.unit.rest_adapter.messages import accepted, delta
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from slotline.v1.generation_pb2 import GenerateRequest
 
 PATH = "/v1/completions"

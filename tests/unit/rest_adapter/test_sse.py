@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +13,8 @@ from tests.support.memory_core import Answer, MemoryStream, Silence
 from tests.unit.rest_adapter.messages import accepted, delta
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rest_adapter.json.encoding import JsonObject
     from slotline.v1.generation_pb2 import GenerateResponse
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from service.sampling.sampler import Sampler
 from service.sampling.settings import SamplingSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # Long enough to be folded into columns, and not a multiple of their number.
 LONG = 20_011

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from service.sampling.settings import SamplerName, SamplingSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Pairs = list[tuple[int, float]]
 """(token, logit)"""

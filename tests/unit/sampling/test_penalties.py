@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 from service.sampling.penalties import PenaltyWindow
 from service.sampling.settings import SamplingSettings
 from tests.unit.sampling import naive
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 N_VOCAB = 8
 NL_TOKEN = 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,6 +27,8 @@ from slotline.v1.generation_pb2 import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from rest_adapter.errors import RpcFailure
     from rest_adapter.json.encoding import Encoded, JsonObject
     from slotline.v1.prompt_pb2 import PromptParts

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 from array import array
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from sys import byteorder
 from typing import TYPE_CHECKING
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING
 from rest_adapter.json.encoding import encode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from rest_adapter.apis.native.embedding.request import EmbeddingCall
     from slotline.v1.embedding_pb2 import Embedding
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.fields import UINT32, read_int, read_str, refusal
 from rest_adapter.apis.common.options import check_image_data, read_timeout_s
@@ -12,6 +12,9 @@ from rest_adapter.apis.common.prompt import Prompt, put_prompt, read_prompt, rea
 from rest_adapter.apis.common.unsupported import EMBEDDING, NATIVE_EMBEDDING, refuse_unsupported
 from rest_adapter.errors import MISSING, InvalidRequest, RpcFailure
 from slotline.v1.embedding_pb2 import EmbedInput, EmbedRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 # As many as the OpenAI API takes.
 MAX_INPUTS = 2048

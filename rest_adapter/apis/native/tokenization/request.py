@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.fields import read_bool, read_list, read_token_id, refusal
@@ -12,6 +11,8 @@ from rest_adapter.json.encoding import encode
 from slotline.v1.tokenization_pb2 import DetokenizeRequest, TokenizeRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from rest_adapter.errors import RpcFailure
 
 _STEP = 1024

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.outcome import check_finished
@@ -11,6 +10,8 @@ from rest_adapter.apis.openai.choices import Choice, usage_json
 from rest_adapter.apis.openai.placed_tokens import PlacedTokens
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from rest_adapter.apis.openai.chat.request import ChatCall
     from rest_adapter.json.encoding import JsonObject
     from slotline.v1.generation_pb2 import Delta, GenerateResponse

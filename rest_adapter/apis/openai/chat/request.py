@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +26,8 @@ from rest_adapter.json.encoding import encode, show
 from slotline.v1.generation_pb2 import GenerateRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from slotline.v1.prompt_pb2 import ChatMessage, ChatPrompt
 
 MAX_TOP_LOGPROBS = 20

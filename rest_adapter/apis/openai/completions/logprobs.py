@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.openai.placed_tokens import PlacedTokens
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rest_adapter.json.encoding import JsonObject
     from slotline.v1.tokens_pb2 import Token
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from codecs import getincrementaldecoder
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.tokens import token_text
 from rest_adapter.apis.openai.completions.logprobs import LogprobLists
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rest_adapter.json.encoding import JsonObject
     from slotline.v1.tokens_pb2 import Token
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.outcome import check_finished
@@ -13,6 +12,8 @@ from rest_adapter.apis.openai.completions.prompt_logprobs import EchoedTokens, p
 from rest_adapter.errors import InvalidRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from rest_adapter.apis.openai.completions.request import TextCompletionCall
     from rest_adapter.json.encoding import JsonObject
     from slotline.v1.generation_pb2 import Accepted, Delta, GenerateResponse, PromptTokens

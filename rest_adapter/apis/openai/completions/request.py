@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.candidates import bound_candidates
 from rest_adapter.apis.common.constraints import place_of_constraint, read_constraints, read_response_format
@@ -24,6 +24,9 @@ from rest_adapter.apis.openai.openai_options import (
 )
 from rest_adapter.errors import InvalidRequest, RpcFailure
 from slotline.v1.generation_pb2 import GenerateRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 # What the OpenAI API gives to those who do not say how much they want.
 DEFAULT_MAX_TOKENS = 16

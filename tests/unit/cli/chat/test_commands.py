@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import io
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +13,9 @@ from slotline.cli.chat.screen import Screen
 from slotline.cli.chat.server import Event, ServerError
 from slotline.cli.chat.session import ChatSession
 from tests.support.scripted_chat import ScriptedServer, Step, said
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Chat:

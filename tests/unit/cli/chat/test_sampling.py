@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,6 +19,9 @@ from slotline.cli.chat.sampling import (
 )
 from slotline.cli.options.values import InvalidValue
 from slotline.v1.generation_pb2 import GenerateRequest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # Of the whole conversation, of other models, or only for programs.
 NOT_FOR_TERMINALS = {"system_prompt", "image_data", "n_probs", "cache_salt"}

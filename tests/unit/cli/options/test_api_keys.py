@@ -1,11 +1,14 @@
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from slotline.cli.options.api_keys import MAX_BYTES, api_key, api_key_file, as_file_content, described
 from slotline.cli.options.values import InvalidValue
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize("key", ["k", "sk-0123456789", "two words", "#1", "~!@#$%^&*()", "-v"])

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +13,9 @@ from slotline.cli.options.rest_options import REST_GROUPS, rest_config
 from slotline.cli.options.serve_options import PASSED_TO_CORE, SERVE_GROUPS
 from slotline.cli.options.table import Flag, Option, UsageError, Value, parse
 from slotline.cli.serve.start_errors import StartError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MODEL = ("-m", "model.gguf")
 TABLES = {name: command.groups for name, command in COMMANDS.items()}

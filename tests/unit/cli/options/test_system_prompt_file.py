@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,6 +15,9 @@ from slotline.cli.options.table import parse
 from slotline.cli.options.values import InvalidValue
 from slotline.cli.serve.private_directory import PrivateDirectory
 from slotline.cli.serve.serve import GrpcAddresses, core_command
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FORM = "allowed is a JSON object with the strings prompt, anti_prompt and assistant_name, each optional"
 

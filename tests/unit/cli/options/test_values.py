@@ -1,12 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
 from service.config import KvOverride, LoraAdapter, SplitMode
 from slotline.cli.options import values
 from slotline.cli.options.values import InvalidValue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LONG_PATH = "/tmp/" + "x" * 200
 

@@ -9,8 +9,8 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import gevent
 import psutil
@@ -20,6 +20,9 @@ from slotline.cli.serve.child import ChildProcess
 from slotline.cli.serve.private_directory import PrivateDirectory, remove_abandoned
 from slotline.cli.serve.process import describe_exit
 from slotline.cli.serve.reservation import ReservedAddress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PATIENCE_S = 20.0
 BLOCKING_CHILD = [sys.executable, "-c", "import signal; signal.pause()"]

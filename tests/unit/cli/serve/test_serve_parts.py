@@ -3,9 +3,8 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,6 +18,10 @@ from slotline.cli.serve.private_directory import PrivateDirectory
 from slotline.cli.serve.serve import GrpcAddresses
 from slotline.cli.serve.start_errors import StartError
 from tests.support.tiny_gguf import write_tiny_gguf
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture

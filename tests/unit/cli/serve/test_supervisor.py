@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import gevent
 import pytest
 from gevent.event import AsyncResult, Event
 
 from slotline.cli.serve.supervisor import CorePhase, CoreReport, Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 STALLED = CoreReport(CorePhase.STALLED, message="the engine has not finished a step for 60 s")
 LOADING = CoreReport(CorePhase.STARTING, progress=0.5)

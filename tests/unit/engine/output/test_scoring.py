@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +24,8 @@ from tests.support.engine import EngineBench, assert_scored, expected_text, next
 from tests.support.random_mix import RandomMix
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from service.engine.language_model import Logits
 
 TEXT = "The keeper counted ships and wrote down what they carried."

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +13,9 @@ from service.sampling.settings import SamplingSettings
 from service.testing.scripted_model import EOS
 from tests.support.engine import EngineBench, RecordingSink, expected_text, request
 from tests.support.random_mix import RandomMix
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 LOOKUP = EngineConfig(n_slots=2, n_ctx_slot=512, lookup=True)
 PERIOD = 12

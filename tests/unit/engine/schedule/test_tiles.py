@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +13,8 @@ from tests.support.engine import EngineBench, expected_text, request
 from tests.support.random_mix import RandomMix
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from service.engine.language_model import Segment
 
 

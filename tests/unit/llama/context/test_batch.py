@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 from service.engine.language_model import Segment
 from service.llama.context.batch import Batch
 from service.llama.host.library import Library, load_library
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 N_VOCAB = 1000
 CAPACITY = 32

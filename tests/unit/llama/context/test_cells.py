@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from service.llama.context.cells import Cells
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 N_CELLS, N_SEQ = 60, 4
 POSITIONS = st.integers(0, 40)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +14,8 @@ from service.llama.load_errors import ModelLoadError
 from tests.support.tiny_gguf import TinyModel, write_tiny_gguf
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from service.llama.host.library import Library
     from service.llama.llama_model import LlamaModel
     from tests.unit.llama.conftest import LoadTiny

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +23,9 @@ from service.llama.load_errors import ModelLoadError
 from service.llama.loader import load
 from tests.support.minilm_gguf import CLS, SEP, UNK, TinyEncoder, tiny_tensors, write_tiny_encoder
 from tests.support.numpy_bert import encode
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LoadEncoder = Callable[..., LlamaModel]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +12,8 @@ from tests.support.tiny_gguf import TinyModel, write_tiny_gguf
 from tests.support.tiny_mamba import write_tiny_mamba
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from service.llama.host.library import Library
     from service.llama.llama_model import LlamaModel
     from tests.unit.llama.conftest import LoadTiny

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gguf
@@ -20,6 +18,9 @@ from tests.support.numpy_llama import NumpyLlama
 from tests.support.tiny_gguf import TinyAdapter, TinyModel, random_factors, write_tiny_adapter, write_tiny_gguf
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from service.llama.host.library import Library
     from service.llama.llama_model import LlamaModel
     from tests.unit.llama.conftest import LoadTiny

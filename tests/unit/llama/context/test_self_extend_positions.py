@@ -6,7 +6,6 @@ tokens stood when they were evaluated.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +18,8 @@ from tests.support.numpy_llama import NumpyLlama
 from tests.support.tiny_gguf import TinyModel
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from service.llama.llama_model import LlamaModel
     from tests.unit.llama.conftest import LoadTiny
 

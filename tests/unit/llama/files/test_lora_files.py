@@ -9,8 +9,7 @@ import random
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gguf
 import numpy as np
@@ -29,6 +28,9 @@ from tests.support.tiny_gguf import (
     write_tiny_adapter,
     write_tiny_gguf,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MODEL = TinyModel()
 QUERY, OUTPUT = "blk.0.attn_q.weight", "output.weight"

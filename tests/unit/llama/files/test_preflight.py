@@ -6,8 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gguf
 import pytest
@@ -18,6 +17,9 @@ from service.llama.files import open_files as files
 from service.llama.files.preflight import ModelFileFacts, check_model_file
 from service.llama.load_errors import ModelLoadError
 from tests.support.tiny_gguf import TinyModel, write_tiny_gguf
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PLENTY = 1 << 40
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +12,10 @@ from service.config import ModelConfig
 from service.llama.host.affinity import name_thread, spread_over_cpus
 from service.llama.loader import load
 from tests.support.tiny_gguf import write_tiny_gguf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 CPUS = sorted(os.sched_getaffinity(0))
 needs_cpus = pytest.mark.skipif(len(CPUS) < 2, reason="this machine has a single CPU")

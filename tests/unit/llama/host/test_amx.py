@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,8 @@ import pytest
 from service.llama.host import amx, amx_probe
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from service.llama.host.library import Library
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,6 +24,8 @@ from service.llama.host.memory import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.unit.llama.conftest import LoadTiny
 
 GIB = 1 << 30

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from service.llama.host.threads import physical_cores
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def write_siblings(cpus: Path, siblings: list[str]) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
 import grpc.aio
@@ -22,6 +20,9 @@ from slotline.v1 import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+    from types import TracebackType
+
     from slotline.v1.inference_service_pb2_grpc import InferenceServiceAsyncStub
     from slotline.v1.model_service_pb2_grpc import ModelServiceAsyncStub
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import DecodeError
@@ -10,6 +9,8 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     import grpc
 
 DETAILS_KEY = "grpc-status-details-bin"

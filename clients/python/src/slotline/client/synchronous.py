@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from types import TracebackType
-from typing import Protocol, TypeVar, Unpack
+from typing import TYPE_CHECKING, Protocol, TypeVar, Unpack
 
 import grpc
 
@@ -19,6 +17,10 @@ from slotline.v1 import (
     model_service_pb2_grpc,
     tokenization_pb2,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from types import TracebackType
 
 Q = TypeVar("Q")
 R = TypeVar("R")
