@@ -29,7 +29,7 @@ from service.engine.request.waiting import Preempted, WaitingSequence, WaitingSe
 from service.engine.schedule.admission import Admission
 from service.engine.schedule.embedding import EmbeddingWork
 from service.engine.schedule.preemption import Preemption
-from service.engine.schedule.prefill_budget import PrefillBudget, Surroundings
+from service.engine.schedule.prefill_budget import PrefillBudget, StepShape
 from service.engine.step import RunningSequences
 from service.errors import (
     ContextLengthExceeded,
@@ -217,9 +217,9 @@ class Engine:
             self._running.evaluate()
         elif self._embedding.has_work:
             started_s = self._clock()
-            n_tokens = self._embedding.encode(self._budget.tokens(Surroundings()))
+            n_tokens = self._embedding.encode(self._budget.tokens(StepShape()))
             model_s = self._clock() - started_s
-            self._budget.observe(n_tokens, Surroundings(), model_s)
+            self._budget.observe(n_tokens, StepShape(), model_s)
             self._running.totals.add_evaluated(n_tokens, model_s)
 
     # System prompt --------------------------------------------------------------------------------------------------

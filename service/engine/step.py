@@ -11,7 +11,7 @@ from service.engine.output.scoring import UnusableScore, score
 from service.engine.request.task import Task, unforeseen
 from service.engine.request.types import Event, Failed, Finished, FinishReason, Outcome, Overflow
 from service.engine.schedule.plan import EMBEDDINGS, PrefillWork, StepPlan, plan_step
-from service.engine.schedule.prefill_budget import PrefillBudget, Surroundings
+from service.engine.schedule.prefill_budget import PrefillBudget, StepShape
 from service.engine.schedule.speculation import Speculation
 from service.engine.statistics.totals import Totals
 from service.errors import CacheExhausted, EngineFailure, ServiceError
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_NO_PROMPTS = Surroundings()
+_NO_PROMPTS = StepShape()
 
 
 class RunningSequences:
@@ -113,7 +113,7 @@ class RunningSequences:
     def evaluate(self) -> None:
         """Evaluate a plan, and the states that embeddings wait for. Together they keep the step's time."""
         has_prompts = self._embedding.has_work or any(slot.prompt_remaining for slot in self._slots)
-        budget = self._budget.tokens(self._surroundings()) if has_prompts else 0
+        budget = self._budget.tokens(self._shape()) if has_prompts else 0
         if self._embedding.has_work:
             due = self._embedding.due(budget)
             if due:
@@ -124,12 +124,12 @@ class RunningSequences:
         self._advance(segments)
         self.totals.sampling_s += self._clock() - started_s
 
-    def _surroundings(self) -> Surroundings:
+    def _shape(self) -> StepShape:
         """What prompt tokens meet in a step of all that runs now."""
         contexts = [len(slot.tokens) for slot in self._slots if slot.prompt_remaining]
         n_decode = sum(slot.is_decoding for slot in self._slots)
         is_scored = any(slot.prompt_remaining and slot.sequence.is_scored for slot in self._slots if slot.sequence)
-        return Surroundings(n_decode, sum(contexts) // len(contexts) if contexts else 0, is_scored)
+        return StepShape(n_decode, sum(contexts) // len(contexts) if contexts else 0, is_scored)
 
     def _plan(self, budget: int) -> StepPlan:
         slots = [slot for slot in self._slots if slot.is_decoding]
@@ -140,7 +140,7 @@ class RunningSequences:
         if not prefilling:
             return StepPlan(tuple(decoding), (), self._speculation.drafts(slots))
         n_batch = min(self._info.n_batch, max(self._config.n_batch, len(decoding) + 1))
-        min_rest = self._budget.min_rest(self._surroundings())
+        min_rest = self._budget.min_rest(self._shape())
         return plan_step(decoding, prefilling, n_batch=n_batch, budget=budget, min_rest=min_rest)
 
     def _prompts(self) -> list[PrefillWork]:
@@ -165,10 +165,10 @@ class RunningSequences:
         plan = self._plan(budget)
         while plan.decode or plan.prefill:
             segments = self._segments(plan)
-            beside = self._surroundings() if plan.prefill else _NO_PROMPTS
+            shape = self._shape() if plan.prefill else _NO_PROMPTS
             n_tokens = plan.n_prefill + plan.n_decode
             if self._memory.make_room(n_tokens):
-                n_filler = self._budget.filler(plan.n_prefill, beside) if plan.prefill else 0
+                n_filler = self._budget.filler(plan.n_prefill, shape) if plan.prefill else 0
                 if n_tokens + n_filler > min(self._model.cells_free, self._info.n_batch):
                     n_filler = 0
                 started_s = self._clock()
@@ -182,16 +182,16 @@ class RunningSequences:
                 else:
                     self.totals.add_evaluated(n_tokens, self._clock() - started_s)
                     self._score(segments)
-                    self._observe(plan, beside, n_filler, self._clock() - started_s)
+                    self._observe(plan, shape, n_filler, self._clock() - started_s)
                     return segments
             self._give_way()
             plan = self._plan(budget)
         return []
 
-    def _observe(self, plan: StepPlan, beside: Surroundings, n_filler: int, step_s: float) -> None:
+    def _observe(self, plan: StepPlan, shape: StepShape, n_filler: int, step_s: float) -> None:
         self.totals.drafted_tokens += plan.n_decode - len(plan.decode)
         if plan.prefill:
-            self._budget.observe(plan.n_prefill, beside, step_s, n_filler)
+            self._budget.observe(plan.n_prefill, shape, step_s, n_filler)
         else:
             self._speculation.observe(plan.n_decode, step_s)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from service.engine.cache.slots import Slot
 from service.engine.language_model import LanguageModel, Segment
 from service.engine.request.types import SystemPrompt
-from service.engine.schedule.prefill_budget import PrefillBudget, Surroundings
+from service.engine.schedule.prefill_budget import PrefillBudget, StepShape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +62,7 @@ class SystemPromptHolder:
             CacheFull, DecodeFailed: it cannot be evaluated; there is no system prompt now.
         """
         start = len(self.slot.tokens)
-        n_tokens = min(budget.tokens(Surroundings(context=start)), self._model.info.n_batch)
+        n_tokens = min(budget.tokens(StepShape(context=start)), self._model.info.n_batch)
         chunk = self._prompt.tokens[start : start + n_tokens]
         started_s = self._clock()
         try:
@@ -71,6 +71,6 @@ class SystemPromptHolder:
             self._prompt = SystemPrompt()
             self._memory.drop(self.slot)
             raise
-        budget.observe(len(chunk), Surroundings(context=start), self._clock() - started_s)
+        budget.observe(len(chunk), StepShape(context=start), self._clock() - started_s)
         self._memory.append(self.slot, chunk)
         return len(chunk)

@@ -35,8 +35,8 @@ SMOOTHING = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What prompt tokens of a step meet there.
+class StepShape:
+    """What a step is like, as far as the time of its prompt tokens depends on it.
 
     Attributes:
         n_decode: other tokens of the step.
@@ -69,78 +69,78 @@ class PrefillBudget:
         self._budget_s = {True: busy_s, False: idle_s}
         self._costs: dict[_Kind, float] = {}
 
-    def tokens(self, beside: Surroundings) -> int:
+    def tokens(self, shape: StepShape) -> int:
         """Prompt tokens for the next step."""
-        budget_s, small, tiled = self._budget_s[beside.is_busy], self._small(beside), self._tiled(beside)
+        budget_s, small, tiled = self._budget_s[shape.is_busy], self._small(shape), self._tiled(shape)
         if small is None:
             return FIRST_CHUNK
         if tiled is None:
             # Nobody would notice a try that costs as much as a guess says.
-            n_tiles = int(not beside.is_busy and TILE_GUESS * small * TILE <= budget_s)
+            n_tiles = int(not shape.is_busy and TILE_GUESS * small * TILE <= budget_s)
         else:
-            n_tiles = self._n_tiles(beside, small, tiled)
+            n_tiles = self._n_tiles(shape, small, tiled)
         if n_tiles:
-            return max(MIN_CHUNK, n_tiles * TILE - beside.n_decode)
+            return max(MIN_CHUNK, n_tiles * TILE - shape.n_decode)
         chunk = int(budget_s / small)
         if tiled is not None:
             # What a small batch costs says nothing about larger ones.
-            chunk = min(chunk, TILE - 1 - beside.n_decode)
+            chunk = min(chunk, TILE - 1 - shape.n_decode)
         return max(MIN_CHUNK, chunk - chunk % MIN_CHUNK)
 
-    def min_rest(self, beside: Surroundings) -> int:
+    def min_rest(self, shape: StepShape) -> int:
         """Tokens of a prompt that are better evaluated with those before them than in a small batch of their own.
 
         None while anyone decodes: that would make the longest step of all, where a filled tile does.
         """
-        small, tiled = self._small(beside), self._tiled(beside)
-        if beside.is_busy or small is None or tiled is None:
+        small, tiled = self._small(shape), self._tiled(shape)
+        if shape.is_busy or small is None or tiled is None:
             return 0
         return TILE if small > MIN_ADVANTAGE * tiled else 0
 
-    def filler(self, n_prompt: int, beside: Surroundings) -> int:
+    def filler(self, n_prompt: int, shape: StepShape) -> int:
         """Tokens by which a step of ``n_prompt`` prompt tokens is filled up, because a whole tile takes less time."""
-        n_tokens = n_prompt + beside.n_decode
-        small, tiled = self._small(beside), self._tiled(beside)
+        n_tokens = n_prompt + shape.n_decode
+        small, tiled = self._small(shape), self._tiled(shape)
         if not n_prompt or n_tokens >= TILE or small is None or tiled is None:
             return 0
         return TILE - n_tokens if small * n_tokens > MIN_SAVING * tiled * TILE else 0
 
-    def observe(self, n_prompt: int, beside: Surroundings, step_s: float, n_filler: int = 0) -> None:
+    def observe(self, n_prompt: int, shape: StepShape, step_s: float, n_filler: int = 0) -> None:
         """Learn from a step of so many prompt tokens and filler that took ``step_s`` seconds."""
         if n_prompt >= MIN_CHUNK or n_filler:
-            n_tokens = n_prompt + beside.n_decode + n_filler
-            kind = _Kind(beside.is_busy, min(n_tokens // TILE, _SEVERAL), _octave(beside.context), beside.is_scored)
+            n_tokens = n_prompt + shape.n_decode + n_filler
+            kind = _Kind(shape.is_busy, min(n_tokens // TILE, _SEVERAL), _octave(shape.context), shape.is_scored)
             token_s = max(step_s / n_tokens, 1e-9)
             known = self._costs.get(kind)
             self._costs[kind] = token_s if known is None else known + SMOOTHING * (token_s - known)
 
-    def _n_tiles(self, beside: Surroundings, small: float, tiled: float) -> int:
+    def _n_tiles(self, shape: StepShape, small: float, tiled: float) -> int:
         """Whole tiles for the next step; 0 if not even one is worth its time."""
-        budget_s = longest_s = self._budget_s[beside.is_busy]
-        n_tiles = int(budget_s / self._several(beside) / TILE)
+        budget_s = longest_s = self._budget_s[shape.is_busy]
+        n_tiles = int(budget_s / self._several(shape) / TILE)
         if n_tiles > 1:
             return n_tiles
         if small > tiled:
             overdraft_s = min(MAX_OVERDRAFT, small / tiled) * budget_s
-            longest_s = max(overdraft_s, MAX_DELAY * small * (MIN_CHUNK + beside.n_decode))
+            longest_s = max(overdraft_s, MAX_DELAY * small * (MIN_CHUNK + shape.n_decode))
         return int(tiled * TILE <= longest_s)
 
-    def _small(self, beside: Surroundings) -> float | None:
+    def _small(self, shape: StepShape) -> float | None:
         """Seconds per token of a batch below a tile, or of the most similar kind; None before anything was measured."""
-        cost = self._known(beside, _BELOW)
-        return self._tiled(beside) if cost is None else cost
+        cost = self._known(shape, _BELOW)
+        return self._tiled(shape) if cost is None else cost
 
-    def _tiled(self, beside: Surroundings) -> float | None:
+    def _tiled(self, shape: StepShape) -> float | None:
         """Seconds per token of a tile; None before there was one."""
-        return self._known(beside, _ONE, _SEVERAL)
+        return self._known(shape, _ONE, _SEVERAL)
 
-    def _several(self, beside: Surroundings) -> float:
+    def _several(self, shape: StepShape) -> float:
         """Seconds per token of several tiles; there was at least one."""
-        kind = next(kind for kind in _alike(beside, _SEVERAL, _ONE) if kind in self._costs)
+        kind = next(kind for kind in _alike(shape, _SEVERAL, _ONE) if kind in self._costs)
         return self._costs[kind] * (TILES_GUESS if kind.size == _ONE else 1.0)
 
-    def _known(self, beside: Surroundings, *sizes: int) -> float | None:
-        return next((self._costs[kind] for kind in _alike(beside, *sizes) if kind in self._costs), None)
+    def _known(self, shape: StepShape, *sizes: int) -> float | None:
+        return next((self._costs[kind] for kind in _alike(shape, *sizes) if kind in self._costs), None)
 
 
 # Sizes of batches, in tiles.
@@ -162,15 +162,15 @@ def _octave(context: int) -> int:
     return min((context // 128).bit_length(), MAX_OCTAVE)
 
 
-def _alike(beside: Surroundings, *sizes: int) -> Iterator[_Kind]:
+def _alike(shape: StepShape, *sizes: int) -> Iterator[_Kind]:
     """Kinds of these sizes, the most similar ones first: shorter contexts before longer ones.
 
     Logits for every token can take longer than all layers, so steps with and without them are the least similar.
     """
-    here = _octave(beside.context)
-    for is_scored in (beside.is_scored, not beside.is_scored):
+    here = _octave(shape.context)
+    for is_scored in (shape.is_scored, not shape.is_scored):
         for distance in range(MAX_OCTAVE + 1):
             for octave in dict.fromkeys((here - distance, here + distance)):
                 for size in sizes:
-                    for is_busy in (beside.is_busy, not beside.is_busy):
+                    for is_busy in (shape.is_busy, not shape.is_busy):
                         yield _Kind(is_busy, size, octave, is_scored)

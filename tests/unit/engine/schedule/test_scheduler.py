@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.engine.schedule.plan import EMBEDDINGS, PrefillWork, plan_step
-from service.engine.schedule.prefill_budget import FIRST_CHUNK, MIN_CHUNK, TILE, PrefillBudget, Surroundings
+from service.engine.schedule.prefill_budget import FIRST_CHUNK, MIN_CHUNK, TILE, PrefillBudget, StepShape
 
 
 def test_decoding_slots_always_go_first() -> None:
@@ -79,11 +79,11 @@ def settled(*, below_s: float, tile_s: float, n_decode: int = 0, budget_s: float
     budget = PrefillBudget(busy_s=budget_s, idle_s=2.5 * budget_s)
     chunk = 0
     # What a tile costs is tried out while nobody decodes.
-    for n_beside in [0] * 5 + [n_decode] * 60:
-        beside = Surroundings(n_beside)
-        chunk = budget.tokens(beside)
-        n_tokens = chunk + n_beside
-        budget.observe(chunk, beside, n_tokens * (tile_s if n_tokens >= TILE else below_s))
+    for n_others in [0] * 5 + [n_decode] * 60:
+        shape = StepShape(n_others)
+        chunk = budget.tokens(shape)
+        n_tokens = chunk + n_others
+        budget.observe(chunk, shape, n_tokens * (tile_s if n_tokens >= TILE else below_s))
     return chunk
 
 
@@ -91,15 +91,15 @@ def learned(costs: dict[tuple[int, int], float], n_decode: int = 0) -> PrefillBu
     """A budget that has seen, by context and batch size, what a token costs."""
     budget = PrefillBudget(busy_s=0.1, idle_s=0.25)
     for (context, n_tokens), token_s in costs.items():
-        budget.observe(n_tokens - n_decode, Surroundings(n_decode, context), n_tokens * token_s)
+        budget.observe(n_tokens - n_decode, StepShape(n_decode, context), n_tokens * token_s)
     return budget
 
 
 def test_the_first_chunk_is_small() -> None:
     budget = PrefillBudget(busy_s=0.1, idle_s=0.25)
-    assert budget.tokens(Surroundings()) == budget.tokens(Surroundings(4, 5000)) == FIRST_CHUNK
-    budget.observe(0, Surroundings(8), 5.0)
-    assert budget.tokens(Surroundings(1)) == FIRST_CHUNK
+    assert budget.tokens(StepShape()) == budget.tokens(StepShape(4, 5000)) == FIRST_CHUNK
+    budget.observe(0, StepShape(8), 5.0)
+    assert budget.tokens(StepShape(1)) == FIRST_CHUNK
 
 
 @pytest.mark.parametrize("n_decode", [1, 7])
@@ -126,41 +126,41 @@ def test_a_whole_tile_is_worth_more_time_where_small_batches_are_dear() -> None:
 
 def test_cheap_small_batches_do_not_make_batches_of_several_tiles() -> None:
     # A tile takes 0.32 s, more than there is, although small batches were cheap.
-    assert learned({(0, 64): 0.005, (0, 32): 0.001}).tokens(Surroundings()) == 56
-    assert learned({(0, 64): 0.005, (0, 32): 0.001}, n_decode=9).tokens(Surroundings(9)) == 48
+    assert learned({(0, 64): 0.005, (0, 32): 0.001}).tokens(StepShape()) == 56
+    assert learned({(0, 64): 0.005, (0, 32): 0.001}, n_decode=9).tokens(StepShape(9)) == 48
 
 
 def test_steps_with_and_without_decoding_are_kept_apart() -> None:
     budget = PrefillBudget(busy_s=0.1, idle_s=0.25)
     for _ in range(30):
-        budget.observe(200, Surroundings(), 0.2)
-        budget.observe(100, Surroundings(5), 0.21)
-    assert budget.tokens(Surroundings()) == 192
-    assert budget.tokens(Surroundings(5)) == 48
+        budget.observe(200, StepShape(), 0.2)
+        budget.observe(100, StepShape(5), 0.21)
+    assert budget.tokens(StepShape()) == 192
+    assert budget.tokens(StepShape(5)) == 48
 
 
 def test_short_and_long_contexts_are_kept_apart() -> None:
     budget = learned({(0, 128): 0.001, (0, 32): 0.001, (1000, 128): 0.002, (1000, 64): 0.003, (1000, 32): 0.008})
-    assert budget.tokens(Surroundings(0, 100)) == budget.tokens(Surroundings(0, 0)) == 192
-    assert budget.tokens(Surroundings(0, 1000)) == 64
+    assert budget.tokens(StepShape(0, 100)) == budget.tokens(StepShape(0, 0)) == 192
+    assert budget.tokens(StepShape(0, 1000)) == 64
     # What was never measured is taken to cost what the most similar context does.
-    assert budget.tokens(Surroundings(0, 100_000)) == 64
-    assert budget.tokens(Surroundings(0, 150)) == 192
+    assert budget.tokens(StepShape(0, 100_000)) == 64
+    assert budget.tokens(StepShape(0, 150)) == 192
 
 
 def test_several_tiles_are_tried_where_one_leaves_time_for_them() -> None:
     # By itself a tile takes 150 ms, so that two might take 240.
-    assert learned({(0, 64): 0.00235, (0, 32): 0.008}).tokens(Surroundings()) == 128
-    assert learned({(0, 64): 0.00235, (0, 128): 0.00235, (0, 32): 0.008}).tokens(Surroundings()) == 64
-    assert learned({(0, 64): 0.00235, (0, 128): 0.00175, (0, 32): 0.008}).tokens(Surroundings()) == 128
+    assert learned({(0, 64): 0.00235, (0, 32): 0.008}).tokens(StepShape()) == 128
+    assert learned({(0, 64): 0.00235, (0, 128): 0.00235, (0, 32): 0.008}).tokens(StepShape()) == 64
+    assert learned({(0, 64): 0.00235, (0, 128): 0.00175, (0, 32): 0.008}).tokens(StepShape()) == 128
 
 
 def test_no_rest_is_left_where_small_batches_are_dear() -> None:
     budget = learned({(0, 64): 0.001, (0, 32): 0.001, (1000, 64): 0.002, (1000, 32): 0.008})
-    assert budget.min_rest(Surroundings()) == 0
-    assert budget.min_rest(Surroundings(0, 1000)) == TILE
-    assert budget.min_rest(Surroundings(1, 1000)) == 0
-    assert PrefillBudget(busy_s=0.1, idle_s=0.25).min_rest(Surroundings()) == 0
+    assert budget.min_rest(StepShape()) == 0
+    assert budget.min_rest(StepShape(0, 1000)) == TILE
+    assert budget.min_rest(StepShape(1, 1000)) == 0
+    assert PrefillBudget(busy_s=0.1, idle_s=0.25).min_rest(StepShape()) == 0
 
 
 @pytest.mark.parametrize(
@@ -169,17 +169,17 @@ def test_no_rest_is_left_where_small_batches_are_dear() -> None:
 def test_a_small_batch_is_filled_up_if_a_tile_takes_less_time(n_prompt: int, n_decode: int, n_filler: int) -> None:
     # A tile takes 128 ms; as long as 16 tokens by themselves.
     budget = learned({(1000, 64): 0.002, (1000, 32): 0.008})
-    assert budget.filler(n_prompt, Surroundings(n_decode, 1000)) == n_filler
+    assert budget.filler(n_prompt, StepShape(n_decode, 1000)) == n_filler
 
 
 def test_nothing_is_filled_up_where_it_was_not_measured_to_help() -> None:
-    assert PrefillBudget(busy_s=0.1, idle_s=0.25).filler(40, Surroundings()) == 0
-    assert learned({(0, 32): 0.008}).filler(40, Surroundings()) == 0
-    assert learned({(0, 32): 0.001, (0, 64): 0.001}).filler(40, Surroundings()) == 0
+    assert PrefillBudget(busy_s=0.1, idle_s=0.25).filler(40, StepShape()) == 0
+    assert learned({(0, 32): 0.008}).filler(40, StepShape()) == 0
+    assert learned({(0, 32): 0.001, (0, 64): 0.001}).filler(40, StepShape()) == 0
 
 
 def test_a_filled_batch_teaches_what_a_tile_costs() -> None:
     budget = learned({(1000, 64): 0.002, (1000, 32): 0.008})
     for _ in range(20):
-        budget.observe(40, Surroundings(0, 1000), 0.64, 24)
-    assert budget.filler(40, Surroundings(0, 1000)) == 0
+        budget.observe(40, StepShape(0, 1000), 0.64, 24)
+    assert budget.filler(40, StepShape(0, 1000)) == 0
