@@ -123,7 +123,7 @@ class Engine:
     @property
     def n_sharing(self) -> int:
         """Sequences that wait for a prompt which another one evaluates, as far as the last step found out."""
-        return len(self._admission.following)
+        return len(self._admission.sharing)
 
     def submit(self, task_id: int, request: Request, sink: Sink, arrived_s: float | None = None) -> None:
         """Queue a request; it is looked at in the next step.
@@ -253,7 +253,7 @@ class Engine:
 
     def _admit(self) -> None:
         """Start what waits, in order, as far as slots and cells go."""
-        self._admission.following.forget_ended()
+        self._admission.sharing.forget_ended()
         for waiting in self._waiting:
             try:
                 if not self._admit_next(waiting):
@@ -269,7 +269,7 @@ class Engine:
         slot = self._slot_for(waiting)
         if slot is None or not self._admission.has_cells(waiting):
             return False
-        if self._admission.following.must_wait(waiting):
+        if self._admission.sharing.must_wait(waiting):
             return True
         if not self._vacate(slot):
             return False

@@ -11,7 +11,7 @@ from service.engine.cache.reuse import PromptReuse
 from service.engine.output.text import TextOutput
 from service.engine.request.sequence import RunningSequence
 from service.engine.request.types import GenerationRequest, Overflow
-from service.engine.schedule.prefix_sharing import Following
+from service.engine.schedule.prefix_sharing import PrefixSharing
 from service.errors import ContextLengthExceeded, InvalidArgument
 from service.sampling.gbnf import GrammarError
 from service.sampling.sampler import Sampler
@@ -58,7 +58,7 @@ class Admission:
         system: the system prompt.
 
     Attributes:
-        following: which sequences should not start yet.
+        sharing: which sequences had better wait for what is being evaluated.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Admission:
         self._memory = memory
         self._system = system
         self._reuse = PromptReuse(config, slots, memory, system)
-        self.following = Following(slots, memory, self._reuse, self._tokens_of)
+        self.sharing = PrefixSharing(slots, memory, self._reuse, self._tokens_of)
         self._is_overcommitted = config.n_slots * config.n_ctx_slot > model.info.n_cells
 
     def has_cells(self, waiting: WaitingSequence) -> bool:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class _Leader:
-    """A sequence whose prompt is being evaluated in a slot; ``n_shared`` is where the follower parts from it."""
+class _Producer:
+    """A sequence whose prompt is being evaluated in a slot; its first ``n_shared`` tokens are also the consumer's."""
 
     slot: Slot
     sequence: RunningSequence
@@ -28,14 +28,14 @@ class _Leader:
 
     @property
     def is_awaited(self) -> bool:
-        """Whether it still evaluates what the follower is to share."""
+        """Whether it still evaluates what the consumer is to share."""
         return self.slot.sequence is self.sequence and len(self.slot.tokens) < self.n_shared
 
 
-class Following:
+class PrefixSharing:
     """Tells which waiting sequences had better wait for what is being evaluated now.
 
-    One follows only what runs, and only until that is evaluated or gone; so nobody waits in a circle or for ever.
+    A consumer waits only for what runs, and only until that is evaluated or gone: nobody waits in a circle or for ever.
 
     Args:
         slots: the slots.
@@ -55,28 +55,28 @@ class Following:
         self._memory = memory
         self._reuse = reuse
         self._tokens_of = tokens_of
-        self._leaders: dict[WaitingSequence, _Leader] = {}
+        self._producers: dict[WaitingSequence, _Producer] = {}
 
     def __len__(self) -> int:
         """The number of sequences that are remembered to wait for another one."""
-        return len(self._leaders)
+        return len(self._producers)
 
     def forget_ended(self) -> None:
         """Forget all who do not have to wait any more, for whatever reason."""
-        self._leaders = {waiting: leader for waiting, leader in self._leaders.items() if leader.is_awaited}
+        self._producers = {waiting: producer for waiting, producer in self._producers.items() if producer.is_awaited}
 
     def must_wait(self, waiting: WaitingSequence) -> bool:
         """Whether a sequence had better not start now."""
-        leader = self._leaders.get(waiting)
-        if leader is None or not leader.is_awaited:
-            leader = self._find_leader(waiting)
-            if leader is None:
-                self._leaders.pop(waiting, None)
+        producer = self._producers.get(waiting)
+        if producer is None or not producer.is_awaited:
+            producer = self._find_producer(waiting)
+            if producer is None:
+                self._producers.pop(waiting, None)
                 return False
-            self._leaders[waiting] = leader
+            self._producers[waiting] = producer
         return True
 
-    def _find_leader(self, waiting: WaitingSequence) -> _Leader | None:
+    def _find_producer(self, waiting: WaitingSequence) -> _Producer | None:
         request = waiting.task.request
         is_scored = request.prompt_logprobs is not None and waiting.index == 0
         may_share = request.cache_prompt and not is_scored and self._reuse.is_possible and self._memory.is_divisible
@@ -85,13 +85,13 @@ class Following:
         prompt = self._tokens_of(request)
         if prompt is None:
             return None
-        leaders = [
-            _Leader(slot, slot.sequence, count_common(slot.sequence.prompt, prompt, 0, len(prompt) - 1))
+        producers = [
+            _Producer(slot, slot.sequence, count_common(slot.sequence.prompt, prompt, 0, len(prompt) - 1))
             for slot in self._slots
             if slot.sequence is not None and slot.prompt_remaining and slot.salt == request.cache_salt
         ]
-        awaited = (leader for leader in leaders if leader.is_awaited)
-        best = max(awaited, key=lambda leader: leader.n_shared, default=None)
+        awaited = (producer for producer in producers if producer.is_awaited)
+        best = max(awaited, key=lambda producer: producer.n_shared, default=None)
         if best is None or best.n_shared < max(MIN_GAIN, MIN_SHARED_PART * len(prompt)):
             return None
         gain = best.n_shared - self._reuse.present(request, prompt)

@@ -17,7 +17,7 @@ from service.engine.request.types import EmbeddingRequest, Failed, Outcome, Over
 from service.engine.schedule.admission import Admission
 from service.engine.schedule.embedding import EmbeddingWork
 from service.engine.schedule.lookup import Drafter
-from service.engine.schedule.prefix_sharing import Following
+from service.engine.schedule.prefix_sharing import PrefixSharing
 from service.errors import EngineFailure
 from service.sampling.sampler import Sampler
 from service.testing.scripted_model import ScriptedModel, states
@@ -62,7 +62,7 @@ def assert_failed(sink: RecordingSink) -> None:
     [
         # The one request that waits.
         (Admission, "has_cells", 1),
-        (Following, "must_wait", 1),
+        (PrefixSharing, "must_wait", 1),
         (Admission, "_prompt", 1),
         (Sampler, "__init__", 1),
         (PromptReuse, "choose_slot", 1),

@@ -43,14 +43,14 @@ def test_requests_that_arrive_together_evaluate_their_beginning_once() -> None:
 
 def test_who_waits_counts_as_waiting_and_others_pass() -> None:
     bench = bench_of(n_slots=2)
-    leader, follower = submit(bench, 2)
+    producer, consumer = submit(bench, 2)
     _, other = bench.submit(request("other"))
     bench.step()
     assert bench.engine.queue_depth == 1
-    assert (len(leader.events), len(follower.events), len(other.events)) == (1, 0, 2)
+    assert (len(producer.events), len(consumer.events), len(other.events)) == (1, 0, 2)
     bench.run()
     assert other.text == expected_text("other", 8)
-    assert_answered([leader, follower])
+    assert_answered([producer, consumer])
 
 
 def test_a_beginning_that_came_later_is_followed_too() -> None:
@@ -121,12 +121,12 @@ def test_if_the_leader_goes_another_one_leads(steps: int) -> None:
 
 def test_if_the_leader_fails_another_one_leads() -> None:
     bench = bench_of(n_slots=4)
-    _, leader = bench.submit(request(PREFIX + "fails"))
+    _, producer = bench.submit(request(PREFIX + "fails"))
     sinks = submit(bench, 3)
     bench.step()
     bench.model.fail_next = DecodeFailed("as planned")
     bench.run()
-    assert leader.failed
+    assert producer.failed
     assert_answered(sinks)
     assert [sink.accepted.cached_prompt_tokens for sink in sinks] == [0, len(PREFIX), len(PREFIX)]
 
@@ -160,12 +160,12 @@ def test_more_requests_than_slots_share_as_well() -> None:
 
 def test_a_follower_with_a_higher_priority_does_not_take_the_leaders_slot() -> None:
     bench = bench_of(n_slots=1)
-    _, leader = bench.submit(request(PREFIX + "0"))
+    _, producer = bench.submit(request(PREFIX + "0"))
     bench.step()
-    _, follower = bench.submit(request(PREFIX + "1", priority=1))
+    _, consumer = bench.submit(request(PREFIX + "1", priority=1))
     bench.run()
-    assert follower.accepted.cached_prompt_tokens == len(PREFIX)
-    assert_answered([leader, follower])
+    assert consumer.accepted.cached_prompt_tokens == len(PREFIX)
+    assert_answered([producer, consumer])
 
 
 def _run_all(bench: EngineBench, n_requests: int) -> list[RecordingSink]:
