@@ -57,17 +57,17 @@ class PromptReuse:
                 return best
         return min(idle, key=lambda slot: (bool(slot.tokens), slot.last_used_s, slot.id))
 
-    def take(self, slot: Slot, task: Task, prompt: list[int]) -> int:
+    def attach_prefix(self, slot: Slot, task: Task, prompt: list[int]) -> int:
         """Leave in an idle slot what may stand for the beginning of a prompt, or bring it there; return its length."""
         for whole in (False, True) if self._memory.is_divisible else (True,):
-            if length := self._take(slot, task, prompt, whole=whole):
+            if length := self._attach_best(slot, task, prompt, whole=whole):
                 return length
         # A model that refused to cut before may do it this time.
         length = slot.common_prefix(prompt) if self._may_use(slot, task) else 0
         self._memory.save(slot, length)
         return self._memory.cut(slot, length)
 
-    def _take(self, slot: Slot, task: Task, prompt: list[int], *, whole: bool) -> int:
+    def _attach_best(self, slot: Slot, task: Task, prompt: list[int], *, whole: bool) -> int:
         """The same with the best cache; ``whole`` takes only those of which nothing has to be cut off.
 
         Returns 0 if there is none, or if the model refuses.
@@ -89,7 +89,7 @@ class PromptReuse:
         self._memory.save(slot, length)
         return self._memory.cut(slot, length)
 
-    def present(self, request: GenerationRequest, prompt: list[int]) -> int:
+    def cached_length(self, request: GenerationRequest, prompt: list[int]) -> int:
         """How many tokens of a prompt a new sequence would not have to evaluate now."""
         whole = not self._memory.is_divisible
         _, in_slots = self._memory.longest(request.cache_salt, prompt, whole=whole)

@@ -106,7 +106,7 @@ class Admission:
         grammar = self._grammar(request)
         try:
             sampler = self._sampler(waiting, prompt.own, grammar)
-            n_cached = self._reuse.take(slot, task, reusable)
+            n_cached = self._reuse.attach_prefix(slot, task, reusable)
         except BaseException:
             # Nobody has foreseen it, so nobody knows what the slot holds now.
             self._memory.drop(slot)

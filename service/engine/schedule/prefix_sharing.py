@@ -94,5 +94,5 @@ class PrefixSharing:
         best = max(awaited, key=lambda producer: producer.n_shared, default=None)
         if best is None or best.n_shared < max(MIN_GAIN, MIN_SHARED_PART * len(prompt)):
             return None
-        gain = best.n_shared - self._reuse.present(request, prompt)
+        gain = best.n_shared - self._reuse.cached_length(request, prompt)
         return best if gain >= MIN_GAIN and gain > MIN_SHARED_PART * len(prompt) else None

@@ -66,7 +66,7 @@ def assert_failed(sink: RecordingSink) -> None:
         (Admission, "_prompt", 1),
         (Sampler, "__init__", 1),
         (PromptReuse, "choose_slot", 1),
-        (PromptReuse, "take", 1),
+        (PromptReuse, "attach_prefix", 1),
         (SlotMemory, "cut", 1),
         # The second of two that get a token.
         (Sampler, "sample", 2),
