@@ -132,7 +132,7 @@ class SlotMemory:
         source.n_shared = max(source.n_shared, length)
         return length
 
-    def take_out(self, slot: Slot) -> SlotContents:
+    def swap_out(self, slot: Slot) -> SlotContents:
         """Move what a slot holds out of the cache.
 
         Raises:
@@ -146,7 +146,7 @@ class SlotMemory:
         self.drop(slot)
         return contents
 
-    def put_back(self, slot: Slot, contents: SlotContents) -> None:
+    def swap_in(self, slot: Slot, contents: SlotContents) -> None:
         """Let an empty slot hold what was taken out of one.
 
         Raises:

@@ -55,7 +55,7 @@ class Preemption:
         sequence = slot.sequence
         assert sequence is not None
         try:
-            contents = self._memory.take_out(slot)
+            contents = self._memory.swap_out(slot)
         except (DecodeFailed, MemoryError) as error:
             logger.error("a sequence cannot be preempted", extra={"task_id": sequence.task.id, "error": str(error)})
             return False
@@ -75,7 +75,7 @@ class Preemption:
         self._memory.save(slot)
         self._memory.drop(slot)
         try:
-            self._memory.put_back(slot, preempted.contents)
+            self._memory.swap_in(slot, preempted.contents)
         except CacheFull:
             return False
         slot.run(preempted.sequence)

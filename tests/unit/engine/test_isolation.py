@@ -174,7 +174,7 @@ def test_a_fault_in_coming_back_is_its_own(monkeypatch: pytest.MonkeyPatch) -> N
     _, bad = bench.submit(request("bad", max_tokens=20, grammar=f'root ::= "{"x" * 20}"'))
     bench.step()
     _, good = bench.submit(request("good", max_tokens=20, priority=1))
-    Fault(monkeypatch, SlotMemory, "put_back", 1, MemoryError())
+    Fault(monkeypatch, SlotMemory, "swap_in", 1, MemoryError())
     bench.run()
     assert good.text == expected_text("good", 20)
     assert_failed(bad)
