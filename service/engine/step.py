@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from service.engine.language_model import CacheFull, DecodeFailed, LanguageModel, Logits, Segment
-from service.engine.output.output import Ending, finished, flush, put_out
+from service.engine.output.output import Ending, append_token, finished, flush
 from service.engine.output.scoring import UnusableScore, score
 from service.engine.request.task import Task, unforeseen
 from service.engine.request.types import Event, Failed, Finished, FinishReason, Outcome, Overflow
@@ -329,7 +329,7 @@ class RunningSequences:
         sequence.evaluated_s = now_s
         is_eos = sampled.id in self._info.eog_tokens
         token_bytes = b"" if is_eos else self._model.token_bytes(sampled.id)
-        output, ending = put_out(sequence, sampled, token_bytes, is_eos=is_eos)
+        output, ending = append_token(sequence, sampled, token_bytes, is_eos=is_eos)
         if output is not None:
             self.emit(sequence.task, output)
         return ending

@@ -23,7 +23,7 @@ class Ending:
     eos_token: int | None = None
 
 
-def put_out(
+def append_token(
     sequence: RunningSequence, sampled: SampledToken, token_bytes: bytes, *, is_eos: bool
 ) -> tuple[Piece | None, Ending | None]:
     """Take the token that was just sampled.
