@@ -184,7 +184,7 @@ class RunningSequences:
                     self._score(segments)
                     self._observe(plan, shape, n_filler, self._clock() - started_s)
                     return segments
-            self._give_way()
+            self._preempt_for_space()
             plan = self._plan(budget)
         return []
 
@@ -215,7 +215,7 @@ class RunningSequences:
             segments.append(Segment(slot_id, slot.next_position, chunk, n_logits))
         return segments
 
-    def _give_way(self) -> None:
+    def _preempt_for_space(self) -> None:
         """Free cells, because none are left for all: embeddings can wait, then sequences; a last one alone fails."""
         slot = self._preemption.victim()
         if slot is not None:
@@ -350,7 +350,7 @@ class RunningSequences:
                 self.totals.add_evaluated(n_tokens, self._clock() - started_s)
                 self._embedding.finish(due, rows)
                 return
-        self._give_way()
+        self._preempt_for_space()
 
     # Endings --------------------------------------------------------------------------------------------------------
 
