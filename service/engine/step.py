@@ -140,8 +140,8 @@ class RunningSequences:
         if not prefilling:
             return StepPlan(tuple(decoding), (), self._speculation.drafts(slots))
         n_batch = min(self._info.n_batch, max(self._config.n_batch, len(decoding) + 1))
-        min_rest = self._budget.min_rest(self._shape())
-        return plan_step(decoding, prefilling, n_batch=n_batch, budget=budget, min_rest=min_rest)
+        min_remainder = self._budget.min_remainder(self._shape())
+        return plan_step(decoding, prefilling, n_batch=n_batch, budget=budget, min_remainder=min_remainder)
 
     def _prompts(self) -> list[PrefillWork]:
         """What is left of the prompts in slots, in order of admission."""

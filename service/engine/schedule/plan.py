@@ -57,7 +57,7 @@ class StepPlan:
 
 
 def plan_step(
-    decoding: Sequence[int], prefilling: Sequence[PrefillWork], *, n_batch: int, budget: int, min_rest: int = 0
+    decoding: Sequence[int], prefilling: Sequence[PrefillWork], *, n_batch: int, budget: int, min_remainder: int = 0
 ) -> StepPlan:
     """Every decoding slot gives one token; prompts share what is left.
 
@@ -70,7 +70,7 @@ def plan_step(
         prefilling: prompts in order of admission, each with at least one token left.
         n_batch: most tokens of the step.
         budget: most prompt tokens of the step; at least one is given if there is room in the batch.
-        min_rest: a prompt of which fewer tokens would be left is finished at once, beyond the budget.
+        min_remainder: a prompt of which fewer tokens would be left is finished at once, beyond the budget.
     """
     room = min(max(1, budget), n_batch - len(decoding))
     spare = n_batch - len(decoding) - room
@@ -84,10 +84,10 @@ def plan_step(
         given = shares.get(work.slot_id, 0)
         share = min(work.most - given, room)
         room -= share
-        rest = work.remaining - given - share
-        if share and 0 < rest < min_rest and rest <= min(spare, work.most - given - share):
-            share += rest
-            spare -= rest
+        remainder = work.remaining - given - share
+        if share and 0 < remainder < min_remainder and remainder <= min(spare, work.most - given - share):
+            share += remainder
+            spare -= remainder
         if share:
             shares[work.slot_id] = given + share
     prefill = tuple((work.slot_id, shares[work.slot_id]) for work in prefilling if shares.get(work.slot_id))

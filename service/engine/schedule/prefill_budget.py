@@ -20,7 +20,7 @@ TILE = 64
 MAX_OVERDRAFT = 1.45
 #: or so many times the time of the smallest chunk.
 MAX_DELAY = 1.5
-#: No prompt is left with a rest below a tile if tokens of small batches cost so many times what those of tiles do.
+#: No prompt is left with a remainder below a tile if tokens of small batches cost so many times what those of tiles do.
 MIN_ADVANTAGE = 2.0
 #: A small batch that costs so many times what a tile does is filled up to one.
 MIN_SAVING = 1.3
@@ -87,7 +87,7 @@ class PrefillBudget:
             chunk = min(chunk, TILE - 1 - shape.n_decode)
         return max(MIN_CHUNK, chunk - chunk % MIN_CHUNK)
 
-    def min_rest(self, shape: StepShape) -> int:
+    def min_remainder(self, shape: StepShape) -> int:
         """Tokens of a prompt that are better evaluated with those before them than in a small batch of their own.
 
         None while anyone decodes: that would make the longest step of all, where a filled tile does.

@@ -46,9 +46,9 @@ def test_what_others_do_not_need_goes_to_the_long_one() -> None:
 
 def test_no_rest_is_left_that_costs_as_much_as_a_tile() -> None:
     work = [PrefillWork(0, 100)]
-    assert plan_step([], work, n_batch=512, budget=64, min_rest=64).prefill == ((0, 100),)
-    assert plan_step([], work, n_batch=80, budget=64, min_rest=64).prefill == ((0, 64),)
-    assert plan_step([], [PrefillWork(0, 128)], n_batch=512, budget=64, min_rest=64).prefill == ((0, 64),)
+    assert plan_step([], work, n_batch=512, budget=64, min_remainder=64).prefill == ((0, 100),)
+    assert plan_step([], work, n_batch=80, budget=64, min_remainder=64).prefill == ((0, 64),)
+    assert plan_step([], [PrefillWork(0, 128)], n_batch=512, budget=64, min_remainder=64).prefill == ((0, 64),)
 
 
 @given(
@@ -59,14 +59,14 @@ def test_no_rest_is_left_that_costs_as_much_as_a_tile() -> None:
     st.sampled_from([0, 64]),
 )
 def test_plans_stay_inside_all_limits(
-    n_decoding: int, remaining: list[int], n_batch: int, budget: int, min_rest: int
+    n_decoding: int, remaining: list[int], n_batch: int, budget: int, min_remainder: int
 ) -> None:
     work = [PrefillWork(100 + slot, tokens) for slot, tokens in enumerate(remaining)]
-    plan = plan_step(list(range(n_decoding)), work, n_batch=n_batch, budget=budget, min_rest=min_rest)
+    plan = plan_step(list(range(n_decoding)), work, n_batch=n_batch, budget=budget, min_remainder=min_remainder)
     shares = dict(plan.prefill)
     assert len(plan.decode) == n_decoding
     assert n_decoding + plan.n_prefill <= n_batch
-    assert plan.n_prefill <= max(1, budget) + len(work) * max(0, min_rest - 1)
+    assert plan.n_prefill <= max(1, budget) + len(work) * max(0, min_remainder - 1)
     assert all(0 < shares[w.slot_id] <= w.remaining for w in work if w.slot_id in shares)
     assert plan.n_prefill >= min(max(1, budget), n_batch - n_decoding, sum(remaining))
 
@@ -157,10 +157,10 @@ def test_several_tiles_are_tried_where_one_leaves_time_for_them() -> None:
 
 def test_no_rest_is_left_where_small_batches_are_dear() -> None:
     budget = learned({(0, 64): 0.001, (0, 32): 0.001, (1000, 64): 0.002, (1000, 32): 0.008})
-    assert budget.min_rest(StepShape()) == 0
-    assert budget.min_rest(StepShape(0, 1000)) == TILE
-    assert budget.min_rest(StepShape(1, 1000)) == 0
-    assert PrefillBudget(busy_s=0.1, idle_s=0.25).min_rest(StepShape()) == 0
+    assert budget.min_remainder(StepShape()) == 0
+    assert budget.min_remainder(StepShape(0, 1000)) == TILE
+    assert budget.min_remainder(StepShape(1, 1000)) == 0
+    assert PrefillBudget(busy_s=0.1, idle_s=0.25).min_remainder(StepShape()) == 0
 
 
 @pytest.mark.parametrize(
