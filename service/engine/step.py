@@ -293,10 +293,10 @@ class RunningSequences:
         Of a prompt that is the last token alone.
         """
         first = 0 if sequence.pending is not None else segment.n_logits - 1
-        for place in range(first, segment.n_logits):
-            n_untried = segment.n_logits - 1 - place
+        for position in range(first, segment.n_logits):
+            n_untried = segment.n_logits - 1 - position
             try:
-                ending = self._sample(sequence, self._model.logits(index, place), now_s)
+                ending = self._sample(sequence, self._model.logits(index, position), now_s)
             except UnusableLogits as error:
                 self.fail(sequence.task, EngineFailure(f"no token could be chosen: {error}"))
                 return
@@ -304,7 +304,7 @@ class RunningSequences:
             if ending is not None or not is_right:
                 if n_untried:
                     self._memory.cut(slot, len(slot.tokens) - n_untried)
-                self.totals.accepted_tokens += place - first
+                self.totals.accepted_tokens += position - first
                 break
         if ending is not None:
             self.finish(slot, ending)

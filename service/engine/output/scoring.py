@@ -44,9 +44,9 @@ def score(
     if start <= first < start + segment.n_logits:
         # Nothing comes before it but a system prompt, whose last logits are gone.
         records.append(TokenRecord(prompt[first], model.token_bytes(prompt[first])))
-    for place in range(max(0, first - start), min(segment.n_logits, len(prompt) - start - 1)):
-        token = prompt[start + place + 1]
-        records.append(_record(model.logits(index, place), token, model.token_bytes(token), n_top))
+    for position in range(max(0, first - start), min(segment.n_logits, len(prompt) - start - 1)):
+        token = prompt[start + position + 1]
+        records.append(_record(model.logits(index, position), token, model.token_bytes(token), n_top))
     return PromptTokens(tuple(records)) if records else None
 
 

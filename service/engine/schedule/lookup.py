@@ -28,12 +28,12 @@ class Drafter:
         prompt: the sequence's tokens so far.
     """
 
-    __slots__ = ("_places", "_precision", "_tokens")
+    __slots__ = ("_positions", "_precision", "_tokens")
 
     def __init__(self, prompt: Iterable[int]) -> None:
         self._tokens: list[int] = []
-        #: By length, for each n-gram the place of the token that followed it last.
-        self._places: tuple[dict[tuple[int, ...], int], ...] = tuple({} for _ in NGRAMS)
+        #: By length, for each n-gram the position of the token that followed it last.
+        self._positions: tuple[dict[tuple[int, ...], int], ...] = tuple({} for _ in NGRAMS)
         #: By length, how often the token that had followed came again.
         self._precision = [FIRST_GUESS] * len(NGRAMS)
         for token in prompt:
@@ -43,8 +43,8 @@ class Drafter:
         """Take the next token of the sequence; what a lookup says about it is learned, whether or not it was asked."""
         found = self._find()
         if found is not None:
-            kind, place = found
-            is_right = self._tokens[place] == token
+            kind, position = found
+            is_right = self._tokens[position] == token
             self._precision[kind] += SMOOTHING * (is_right - self._precision[kind])
         self._append(token)
 
@@ -59,25 +59,25 @@ class Drafter:
         found = self._find()
         if found is None:
             return []
-        kind, place = found
+        kind, position = found
         length, chance = 0, self._precision[kind]
-        limit = min(limit, MAX_DRAFT, len(self._tokens) - place)
+        limit = min(limit, MAX_DRAFT, len(self._tokens) - position)
         while length < limit and chance > price:
             length += 1
             chance *= self._precision[kind]
-        return self._tokens[place : place + length]
+        return self._tokens[position : position + length]
 
     def _find(self) -> tuple[int, int] | None:
-        """The longest n-gram that the sequence ended in before: its kind, and the place of what followed it then."""
-        for kind, (length, places) in enumerate(zip(NGRAMS, self._places, strict=True)):
-            place = places.get(tuple(self._tokens[-length:]))
-            if place is not None:
-                return kind, place
+        """The longest n-gram that the sequence ended in before: its kind, and the position of what followed."""
+        for kind, (length, positions) in enumerate(zip(NGRAMS, self._positions, strict=True)):
+            position = positions.get(tuple(self._tokens[-length:]))
+            if position is not None:
+                return kind, position
         return None
 
     def _append(self, token: int) -> None:
         tokens = self._tokens
-        for length, places in zip(NGRAMS, self._places, strict=True):
+        for length, positions in zip(NGRAMS, self._positions, strict=True):
             if len(tokens) >= length:
-                places[tuple(tokens[-length:])] = len(tokens)
+                positions[tuple(tokens[-length:])] = len(tokens)
         tokens.append(token)

@@ -76,8 +76,8 @@ def plan_step(
     spare = n_batch - len(decoding) - room
     shares: dict[int, int] = {}
     part = -(-room // OWN_PART)
-    for place, work in enumerate(prefilling):
-        if place == 0 or work.slot_id == EMBEDDINGS:
+    for index, work in enumerate(prefilling):
+        if index == 0 or work.slot_id == EMBEDDINGS:
             shares[work.slot_id] = min(work.most, part, room)
             room -= shares[work.slot_id]
     for work in sorted(prefilling, key=lambda work: work.remaining):

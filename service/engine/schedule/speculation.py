@@ -49,9 +49,9 @@ class Speculation:
         room = min(info.n_logits, info.n_batch, self._config.n_batch, self._model.cells_free) - len(decoding)
         price = self._cost.price(len(decoding))
         drafts: dict[int, list[int]] = {}
-        for place, slot in enumerate(decoding):
+        for n_served, slot in enumerate(decoding):
             # What is left is shared evenly.
-            limit = min(room // (len(decoding) - place), self._limit(slot))
+            limit = min(room // (len(decoding) - n_served), self._limit(slot))
             try:
                 draft = _drafter(slot).draft(limit, price) if limit > 0 else []
             except Exception:
