@@ -1,4 +1,4 @@
-"""The HTTP server: a listening socket, a pool of connections, and an orderly end."""
+"""A whole REST adapter: the core's client, the application and the HTTP server, put together, started and stopped."""
 
 from __future__ import annotations
 
@@ -7,32 +7,24 @@ import resource
 from typing import TYPE_CHECKING
 
 from gevent.event import Event
-from gevent.pywsgi import WSGIServer
 from grpc import StatusCode
 
 from rest_adapter.app import create_app
 from rest_adapter.core.client import CoreClient
 from rest_adapter.errors import RpcFailure
-from rest_adapter.http.handler import ConnectionHandler
 from rest_adapter.http.listener import listen
 from rest_adapter.http.memory import return_large_blocks
 from rest_adapter.http.origins import is_loopback
 from rest_adapter.http.places import Places
+from rest_adapter.http.server import HttpServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from flask import Flask
-    from gevent import socket
-
     from rest_adapter.config import RestConfig
 
 logger = logging.getLogger(__name__)
 
-# Files other than connections: the listener, the channel to the core, logs, files being served.
+#: Files other than connections: the listener, the channel to the core, logs, files being served.
 _RESERVED_FILES = 64
-# After the drain time is over, running streams get this long to tell their clients so.
-_LAST_WORDS_S = 1.0
 
 
 class RestServer:
@@ -105,60 +97,6 @@ class RestServer:
 
     def _end_calls(self) -> None:
         self._core.end_calls(RpcFailure(StatusCode.UNAVAILABLE, "DRAINING", "the server is shutting down"))
-
-
-class HttpServer(WSGIServer):
-    """pywsgi's server, but one with limits of time of its own, and that can say that it is draining.
-
-    Args:
-        listener: accepts the connections.
-        application: answers their requests.
-        places: where they run.
-        header_timeout_s: seconds from the first byte of a request to the end of its headers.
-        io_timeout_s: seconds that one read or write may take, and a request until all of it has come.
-    """
-
-    # With more at once, it would ask for a place without knowing whether somebody wants it.
-    max_accept = 1
-
-    def __init__(
-        self,
-        listener: socket.socket,
-        application: Flask,
-        *,
-        places: Places,
-        header_timeout_s: float,
-        io_timeout_s: float,
-    ) -> None:
-        super().__init__(
-            listener,
-            application,
-            spawn=places,
-            log=None,
-            error_log=logger,
-            handler_class=ConnectionHandler,
-            # Set, so that pywsgi does not ask a name server for our name.
-            environ={"SERVER_NAME": listener.getsockname()[0]},
-        )
-        self.places = places
-        self.header_timeout_s = min(header_timeout_s, io_timeout_s)
-        self.io_timeout_s = io_timeout_s
-        self.is_draining = False
-
-    def drain(self, timeout_s: float, end_generations: Callable[[], None]) -> None:
-        """Close the listener and idle connections, wait for the others, then end them.
-
-        Args:
-            timeout_s: seconds that running requests get.
-            end_generations: called when they are over.
-        """
-        self.is_draining = True
-        self.close()
-        self.places.end_idle()
-        if not self.places.join(timeout=timeout_s):
-            end_generations()
-            self.places.join(timeout=_LAST_WORDS_S)
-            self.places.kill(timeout=_LAST_WORDS_S)
 
 
 def _connection_limit(wanted: int) -> int:

@@ -7,7 +7,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import gevent
-from gevent.pywsgi import Input
+
+from rest_adapter.http.pywsgi_hooks import HookedInput
 
 if TYPE_CHECKING:
     from rest_adapter.http.places import Place
@@ -42,7 +43,7 @@ class Deadline:
         return gevent.Timeout(max(0.0, self._end_s - time.monotonic()), TooSlow())
 
 
-class RequestBody(Input):
+class RequestBody(HookedInput):
     """pywsgi's reader, but one that gives up on slow clients and says whether the connection can be used again.
 
     Args:
@@ -124,11 +125,12 @@ class RequestBody(Input):
         if is_at_end:
             self._place.keep()
 
-    def _discard(self) -> None:
-        # pywsgi's hook after the answer. Who still waits for "100 Continue" may send the body or not: nobody can tell.
+    def after_answer(self) -> None:
+        """Read and throw away what is left, so that the next request can follow; ``is_done`` says whether it can."""
+        # A client that still waits for "100 Continue" may send the body or not: nobody can tell.
         has_body = self.chunked_input or bool(self.content_length)
         if self.is_broken or (has_body and self.socket is not None):
             return
         with suppress(TooSlow), Deadline(LINGER_S).limit():
-            super()._discard()  # type: ignore[misc]
+            self.discard_rest()
             self.is_done = True

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from gevent import GreenletExit
-from gevent.pywsgi import WSGIHandler
+from gevent import GreenletExit, socket
 
 from rest_adapter.errors import Crowded
 from rest_adapter.http.body import Deadline, RequestBody, TooSlow
@@ -26,12 +24,15 @@ from rest_adapter.http.head import (
 )
 from rest_adapter.http.http_errors import ADAPTER_FAILED, http_error, late_headers, malformed_request
 from rest_adapter.http.places import Place
+from rest_adapter.http.pywsgi_hooks import NO_REQUEST, SOME_REQUEST, HookedHandler
 from rest_adapter.http.responses import last_response
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from rest_adapter.http.server import HttpServer
+    from gevent.pywsgi import WSGIServer
+
+    from rest_adapter.http.server_state import ServerState
 
 logger = logging.getLogger(__name__)
 
@@ -43,19 +44,26 @@ DRAINING_S = 0.5
 LAST_ANSWER_S = 2.0
 # Polled by an editor plugin; a record per poll would bury the others.
 _UNLOGGED_PATHS = frozenset({"/v1/health"})
-# For pywsgi, which closes the connection if the request line is empty.
-_NONE, _SOME = "", "\n"
 
 
-class ConnectionHandler(WSGIHandler):
-    """Handles the requests of one connection, one after the other."""
+class ConnectionHandler(HookedHandler):
+    """Handles the requests of one connection, one after the other.
 
-    server: HttpServer
+    Args:
+        connection: the client's socket.
+        address: of the client.
+        server: as pywsgi wants it.
+        state: the server's limits, and whether it is draining.
+    """
+
+    def __init__(self, connection: socket.socket, address: Any, server: WSGIServer, state: ServerState) -> None:
+        super().__init__(connection, address, server)
+        self._state = state
 
     def handle(self) -> None:
         # pywsgi leaves the closing of the reader to the garbage collector, which may be long.
         reader = self.rfile
-        self._place = Place(self.server.places, self.socket)
+        self._place = Place(self._state.places, self.socket)
         try:
             super().handle()
         except OSError as error:
@@ -73,15 +81,15 @@ class ConnectionHandler(WSGIHandler):
 
     def read_requestline(self) -> str:
         # Waits for the first byte only. What is wrong with the line itself is told like what is wrong with the headers.
-        self.socket.settimeout(DRAINING_S if self.server.is_draining else KEEP_ALIVE_S)
+        self.socket.settimeout(DRAINING_S if self._state.is_draining else KEEP_ALIVE_S)
         self._place.await_request()
         if not self.rfile.peek(1) or self._place.gave_way:
-            return _NONE
+            return NO_REQUEST
         self._place.begin_request()
-        self.socket.settimeout(self.server.io_timeout_s)
-        self._head_deadline = Deadline(self.server.header_timeout_s)
-        self._deadline = Deadline(self.server.io_timeout_s)
-        return _SOME
+        self.socket.settimeout(self._state.io_timeout_s)
+        self._head_deadline = Deadline(self._state.header_timeout_s)
+        self._deadline = Deadline(self._state.io_timeout_s)
+        return SOME_REQUEST
 
     def read_request(self, raw_requestline: str) -> Any:
         with self._head_deadline.limit():
@@ -95,11 +103,10 @@ class ConnectionHandler(WSGIHandler):
             self.headers["Host"] = authority
         return is_read
 
-    def MessageClass(self, rfile: Any, *_: Any) -> Any:
-        # pywsgi's name for what reads the headers.
+    def read_headers(self, reader: Any) -> Any:
         with self._head_deadline.limit():
-            fields = read_fields(rfile)
-        headers = super().MessageClass(BytesIO())
+            fields = read_fields(reader)
+        headers = self.new_headers()
         for name, value in fields:
             headers[name] = value
         return headers
@@ -128,7 +135,7 @@ class ConnectionHandler(WSGIHandler):
         names = {name.lower() for name, _ in headers}
         # For clients of old, who know no chunks, only the end of the connection ends an answer of unknown length.
         is_endless = self.request_version == "HTTP/1.0" and "content-length" not in names
-        is_last = self.close_connection or self.server.is_draining or self._body.is_broken or is_endless
+        is_last = self.close_connection or self._state.is_draining or self._body.is_broken or is_endless
         if is_last and "connection" not in names:
             headers.append(("Connection", "close"))
         return super().start_response(status, headers, exc_info)
@@ -140,29 +147,28 @@ class ConnectionHandler(WSGIHandler):
             return
         super().handle_error(t, v, tb)
 
-    def _handle_client_error(self, ex: BaseException) -> tuple[str, bytes] | None:
-        # pywsgi's hook for what goes wrong before a request is complete; None closes without an answer.
+    def refuse(self, error: BaseException) -> tuple[str, bytes] | None:
         address = self._remote()[0]
         self.socket.settimeout(LAST_ANSWER_S)
-        if isinstance(ex, OSError):
-            logger.info("incomplete request", extra={"remote_addr": address, "reason": str(ex)})
+        if isinstance(error, OSError):
+            logger.info("incomplete request", extra={"remote_addr": address, "reason": str(error)})
             if self._place.gave_way:
                 return last_response(http_error(Crowded()))
-            return last_response(late_headers(self.server.header_timeout_s)) if isinstance(ex, TooSlow) else None
-        logger.warning("malformed request", extra={"remote_addr": address, "reason": _reason(ex)})
-        return last_response(malformed_request(ex))
+            return last_response(late_headers(self._state.header_timeout_s)) if isinstance(error, TooSlow) else None
+        logger.warning("malformed request", extra={"remote_addr": address, "reason": _reason(error)})
+        return last_response(malformed_request(error))
 
-    def _send_error_response_if_possible(self, error_code: int) -> None:
-        # pywsgi's own answers are not JSON. This is the last resort, for what went wrong outside of the application.
+    def answer_failure(self) -> None:
+        # pywsgi's own answers are not JSON.
         self.close_connection = True
         if not self.response_length:
             with suppress(OSError):
                 self.socket.sendall(last_response(ADAPTER_FAILED)[1])
 
-    def _log_error(self, t: type[BaseException], v: BaseException, tb: Any) -> None:
+    def log_failure(self, kind: type[BaseException], error: BaseException, traceback: Any) -> None:
         # GreenletExit is our own doing: the drain time was over.
-        if not issubclass(t, GreenletExit):
-            logger.error("request failed", exc_info=(t, v, tb))
+        if not issubclass(kind, GreenletExit):
+            logger.error("request failed", exc_info=(kind, error, traceback))
 
     def log_request(self) -> None:
         # Not the query, which is for the route alone: clients have put keys and texts there.

@@ -7,7 +7,6 @@ and ``tests/unit/rest_adapter/test_pywsgi_hooks.py`` compares the signatures wit
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from io import BytesIO
 from typing import Any
 
@@ -20,13 +19,13 @@ NO_REQUEST, SOME_REQUEST = "", "\n"
 class HookedInput(Input):
     """pywsgi's reader of a request body.
 
-    Its attributes ``chunk_length`` (size of the current chunk, 0 after the last one) and ``position`` (bytes read of the
-    chunk, or of a body without chunks) are not documented either.
+    Two of its attributes are not documented either: ``chunk_length``, the size of the current chunk, 0 after the last
+    one; and ``position``, how many bytes of the chunk, or of a body without chunks, have been read.
     """
 
-    @abstractmethod
     def after_answer(self) -> None:
         """The application has answered; the next request cannot be read before the rest of the body has been."""
+        raise NotImplementedError
 
     def discard_rest(self) -> None:
         """Read the rest of the body and throw it away."""
@@ -39,21 +38,21 @@ class HookedInput(Input):
 class HookedHandler(WSGIHandler):
     """pywsgi's handler of a connection."""
 
-    @abstractmethod
     def read_headers(self, reader: Any) -> Any:
         """Read the headers that follow the request line into what ``new_headers`` makes."""
+        raise NotImplementedError
 
-    @abstractmethod
     def refuse(self, error: BaseException) -> tuple[str, bytes] | None:
         """The status code and all bytes for a client whose request cannot be read; None closes without an answer."""
+        raise NotImplementedError
 
-    @abstractmethod
     def answer_failure(self) -> None:
         """Answer a request with which something went wrong outside of the application."""
+        raise NotImplementedError
 
-    @abstractmethod
     def log_failure(self, kind: type[BaseException], error: BaseException, traceback: Any) -> None:
         """Log what went wrong there."""
+        raise NotImplementedError
 
     def new_headers(self) -> Any:
         """pywsgi's container for headers, empty."""

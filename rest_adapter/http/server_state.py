@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from rest_adapter.http.places import Places
+if TYPE_CHECKING:
+    from rest_adapter.http.places import Places
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ import requests
 from rest_adapter.apis.native import state
 from rest_adapter.config import RestConfig
 from rest_adapter.core.client import FAN_OUT
-from rest_adapter.http.server import RestServer
+from rest_adapter.rest_server import RestServer
 from slotline.cli import logs
 from slotline.v1.generation_pb2 import FINISH_REASON_CANCELLED, GenerateRequest
 from tests.support.adapter import AdapterThread, post

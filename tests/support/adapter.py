@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import gevent
 import requests
 
-from rest_adapter.http.server import RestServer
+from rest_adapter.rest_server import RestServer
 
 if TYPE_CHECKING:
     from rest_adapter.config import RestConfig

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from rest_adapter.http.server import RestServer
+from rest_adapter.rest_server import RestServer
 from slotline.cli import logs
 from slotline.cli.options import api_keys
 from slotline.cli.options.rest_options import rest_config

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from gevent.event import Event
 
-    from rest_adapter.http.server import RestServer
+    from rest_adapter.rest_server import RestServer
     from service.config import CoreConfig
     from service.llama.files.preflight import ModelFileFacts
     from slotline.cli.options.table import Parsed

@@ -62,13 +62,13 @@ def test_malformed_chunks_are_an_os_error_and_leave_the_connection_unusable(data
         body.read()
     assert body.is_broken
     assert not body.is_late
-    body._discard()
+    body.after_answer()
     assert not body.is_done
 
 
 def test_what_was_not_read_is_thrown_away() -> None:
     body = body_of(b"abcdef", length=4)
-    body._discard()
+    body.after_answer()
     assert body.is_done
     assert body.rfile.read() == b"ef"
 
@@ -77,7 +77,7 @@ def test_what_was_not_read_is_thrown_away() -> None:
 def test_a_body_that_nobody_asked_for_may_come_or_not(length: int | None, is_done: bool) -> None:
     with socket.socket() as asks:
         body = body_of(b"", length=length, asks=asks)
-        body._discard()
+        body.after_answer()
         assert body.is_done is is_done
 
 
