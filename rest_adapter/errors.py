@@ -108,7 +108,7 @@ class RpcFailure(AdapterError):
         reason: ``google.rpc.ErrorInfo.reason``, or "" if the status did not come from a core.
         violations: (field path in the protobuf message, description) per field that was refused.
         retry_after_s: seconds after which the same request may succeed, or None.
-        metadata: ``google.rpc.ErrorInfo.metadata``.
+        metadata: ``google.rpc.ErrorInfo.metadata``; its ``feature`` names a field, too.
         call: number of the call among those that were started together.
     """
 
@@ -133,20 +133,22 @@ class RpcFailure(AdapterError):
 
     def of_call(self, number: int) -> RpcFailure:
         """The same failure, as that of another call."""
-        return self._but(self.violations, number)
+        return self._but(self.violations, self.metadata, number)
 
     def renamed(self, rename: Callable[[str], str]) -> RpcFailure:
-        """The same failure, with other names for the fields that were refused."""
-        return self._but(tuple((rename(path), description) for path, description in self.violations), self.call)
+        """The same failure, with other names for the fields that were refused or are not available."""
+        violations = tuple((rename(path), description) for path, description in self.violations)
+        metadata = {key: rename(value) if key == "feature" else value for key, value in self.metadata.items()}
+        return self._but(violations, metadata, self.call)
 
-    def _but(self, violations: tuple[tuple[str, str], ...], call: int) -> RpcFailure:
+    def _but(self, violations: tuple[tuple[str, str], ...], metadata: Mapping[str, str], call: int) -> RpcFailure:
         return RpcFailure(
             self.status,
             self.reason,
             self.message,
             violations=violations,
             retry_after_s=self.retry_after_s,
-            metadata=self.metadata,
+            metadata=metadata,
             call=call,
         )
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from grpc import StatusCode
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
-from rest_adapter.apis.common.options import json_name
 from rest_adapter.errors import (
     INVALID_VALUE,
     UNSUPPORTED,
@@ -214,15 +213,15 @@ def _param(error: RpcFailure) -> str | None:
     else:
         return "model" if error.reason == "MODEL_NOT_FOUND" else None
     # A condition may follow the field.
-    return json_name(path).partition(" ")[0]
+    return path.partition(" ")[0]
 
 
 def _message(error: RpcFailure) -> str:
-    """The core's message, with the names that fields have in JSON."""
+    """The core's message, with the names of fields that its violations have by now."""
     if error.violations:
-        return "; ".join(f"{json_name(path)}: {description}" for path, description in error.violations)
+        return "; ".join(f"{path}: {description}" for path, description in error.violations)
     if error.status is StatusCode.UNAUTHENTICATED:
         return "the adapter has no valid API key for the core; its log has the details"
     if error.status is StatusCode.UNIMPLEMENTED and "feature" in error.metadata:
-        return f"{json_name(error.metadata['feature'])}: not available in this version"
+        return f"{error.metadata['feature']}: not available in this version"
     return error.message

@@ -49,7 +49,7 @@ def answer_generation(
     is_stream: bool,
     timeout_s: float | None,
     ping_s: float | None,
-    in_json_terms: _Rename = lambda failure: failure,
+    rename_fields: _Rename,
     last: bytes = b"",
 ) -> Response:
     """Run the calls of one HTTP request and answer it.
@@ -63,7 +63,7 @@ def answer_generation(
         is_stream: answer with events.
         timeout_s: the client's limit on the whole generation; the adapter's own may be shorter.
         ping_s: seconds of silence after which a stream gets a comment; None for never.
-        in_json_terms: lets a failure of one of the calls name the fields of the body.
+        rename_fields: lets a failure of one of the calls name the fields of the body.
         last: bytes that end a stream without error.
     """
     if requests[0].HasField("system_prompt") and not site.may_change_system_prompt:
@@ -81,7 +81,7 @@ def answer_generation(
         limit_s = shorter(timeout_s, site.config.request_timeout_s)
         tenant = site.keys.tenant()
         started = site.core.generate(requests, deadline_s=limit_s, priority=priority, tenant=tenant)
-        stream = _Renaming(started, in_json_terms)
+        stream = _Renaming(started, rename_fields)
         cleanup.callback(stream.close)
         cleanup.enter_context(DisconnectWatch(request.environ.get(SOCKET_KEY), stream.close))
         per_token = candidates_per_token(requests[0])
@@ -127,9 +127,9 @@ def _feed(reply: Reply, number: int, response: GenerateResponse) -> None:
 class _Renaming:
     """A stream whose failures name the fields of the body, when they are the status and when they are an event."""
 
-    def __init__(self, stream: ResponseStream, in_json_terms: _Rename) -> None:
+    def __init__(self, stream: ResponseStream, rename_fields: _Rename) -> None:
         self._stream = stream
-        self._in_json_terms = in_json_terms
+        self._rename_fields = rename_fields
 
     def __iter__(self) -> Iterator[tuple[int, GenerateResponse]]:
         return self
@@ -138,7 +138,7 @@ class _Renaming:
         try:
             return next(self._stream)
         except RpcFailure as failure:
-            raise self._in_json_terms(failure) from failure
+            raise self._rename_fields(failure) from failure
 
     def wait(self, timeout_s: float) -> bool:
         return self._stream.wait(timeout_s)

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from rest_adapter.apis.native.embedding.reply import Vectors, embedding_parts, openai_parts
 from rest_adapter.apis.native.embedding.request import (
     EmbeddingCall,
-    in_json_terms,
     read_embedding,
     read_openai_embeddings,
+    rename_fields,
 )
 from rest_adapter.errors import MISSING, UNSUPPORTED, InvalidRequest, RpcFailure
 from slotline.v1.embedding_pb2 import Embedding, EmbedInput, EmbedRequest
@@ -161,7 +161,7 @@ def test_core_fields_get_the_names_of_the_native_route(
     body: dict[str, object], path: str, first: int, name: str
 ) -> None:
     failure = RpcFailure(StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT", "x", violations=((path, "is wrong"),))
-    assert in_json_terms(failure, read_embedding(body), first).violations == ((name, "is wrong"),)
+    assert rename_fields(failure, read_embedding(body), first).violations == ((name, "is wrong"),)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_core_fields_get_the_names_of_the_native_route(
 )
 def test_core_fields_get_the_names_of_the_openai_route(body: dict[str, object], path: str, name: str) -> None:
     failure = RpcFailure(StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT", "x", violations=((path, "is wrong"),))
-    assert in_json_terms(failure, read_openai_embeddings(body), 0).violations == ((name, "is wrong"),)
+    assert rename_fields(failure, read_openai_embeddings(body), 0).violations == ((name, "is wrong"),)
 
 
 VALUES = st.recursive(
@@ -228,7 +228,7 @@ def test_a_refused_input_has_the_name_that_was_sent(read: Reader, field: str) ->
         read({field: ["a", [{}]]})
     assert caught.value.name.startswith(f"{field}[1]")
     failure = RpcFailure(StatusCode.INVALID_ARGUMENT, "", "no", violations=(("inputs[1].text", "is wrong"),))
-    assert in_json_terms(failure, read({field: ["a", "b"]}), 0).violations == ((f"{field}[1]", "is wrong"),)
+    assert rename_fields(failure, read({field: ["a", "b"]}), 0).violations == ((f"{field}[1]", "is wrong"),)
 
 
 @pytest.mark.parametrize("read", [read_embedding, read_openai_embeddings])

@@ -8,6 +8,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc import StatusCode
 from grpc.aio import AioRpcError, Metadata
 
+from rest_adapter.apis.common.options import json_name
 from rest_adapter.core.rpc_errors import rpc_failure
 from rest_adapter.errors import (
     MISSING,
@@ -116,14 +117,14 @@ def test_messages_use_the_names_of_the_json_fields() -> None:
         "sampling.repeat_penalty: is 0",
         violations=(("sampling.repeat_penalty", "is 0"), ("output.n_probs", "is 9999")),
     )
-    assert http_error(failure).message == "repeat_penalty: is 0; n_probs: is 9999"
+    assert http_error(failure.renamed(json_name)).message == "repeat_penalty: is 0; n_probs: is 9999"
 
 
 def test_a_missing_feature_has_the_name_of_its_json_field() -> None:
     failure = RpcFailure(
         StatusCode.UNIMPLEMENTED, "NOT_IMPLEMENTED", "x: not implemented yet", metadata={"feature": "constraint.gbnf"}
     )
-    assert http_error(failure).message == "grammar: not available in this version"
+    assert http_error(failure.renamed(json_name)).message == "grammar: not available in this version"
 
 
 def rpc_error(status: StatusCode, text: str, *details: Message, trailer: bytes | None = None) -> AioRpcError:
@@ -244,7 +245,7 @@ FAILURE = StatusCode.INVALID_ARGUMENT
     ],
 )
 def test_the_openai_form(error: AdapterError, code: str | None, param: str | None) -> None:
-    told = http_error(error)
+    told = http_error(error.renamed(json_name) if isinstance(error, RpcFailure) else error)
     assert told.body(is_openai=True) == {
         "error": {"code": code, "message": told.message, "param": param, "type": told.type}
     }

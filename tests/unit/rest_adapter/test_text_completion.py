@@ -5,7 +5,7 @@ from grpc import StatusCode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rest_adapter.apis.openai.completions.request import TextCompletionCall, in_json_terms, read_text_completion
+from rest_adapter.apis.openai.completions.request import TextCompletionCall, read_text_completion, rename_fields
 from rest_adapter.errors import InvalidRequest, RpcFailure
 from rest_adapter.http.http_errors import http_error
 from slotline.v1.generation_pb2 import OVERFLOW_REFUSE, GenerateRequest
@@ -210,7 +210,7 @@ def test_a_json_object_can_be_asked_for() -> None:
 )
 def test_refusals_of_the_core_name_the_fields_of_the_body(path: str, name: str) -> None:
     failure = RpcFailure(StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT", "why", violations=((path, "is wrong"),))
-    assert http_error(in_json_terms(failure, read())).message == f"{name}: is wrong"
+    assert http_error(rename_fields(failure, read())).message == f"{name}: is wrong"
 
 
 @untimed
@@ -260,4 +260,4 @@ def test_a_refused_report_about_a_prompt_names_the_field_that_asked_for_it() -> 
         StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT", "", violations=(("output.prompt_logprobs", "too many"),)
     )
     for body, name in (({"echo": True, "logprobs": 1}, "logprobs"), ({"prompt_logprobs": 1}, "prompt_logprobs")):
-        assert in_json_terms(failure, read(**body)).violations == ((name, "too many"),)
+        assert rename_fields(failure, read(**body)).violations == ((name, "too many"),)

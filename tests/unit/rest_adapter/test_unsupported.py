@@ -217,9 +217,9 @@ def test_one_constraint_is_allowed(body: Body, name: str) -> None:
 def test_what_the_core_refuses_has_the_name_that_was_sent(body: Body, path: str, name: str) -> None:
     failure = RpcFailure(StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT", "", violations=((path, "is wrong"),))
     told = [
-        chat.in_json_terms(failure, read_chat({"messages": USER, **body})),
-        text_completion.in_json_terms(failure, read_text_completion({"prompt": "a", **body})),
-        completion.in_json_terms(failure, read_completion({"prompt": "a", **body})),
+        chat.rename_fields(failure, read_chat({"messages": USER, **body})),
+        text_completion.rename_fields(failure, read_text_completion({"prompt": "a", **body})),
+        completion.rename_fields(failure, read_completion({"prompt": "a", **body})),
     ]
     for error in told:
         assert (http_error(error).message, http_error(error).param) == (f"{name}: is wrong", name)

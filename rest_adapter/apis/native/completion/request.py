@@ -97,7 +97,7 @@ def read_infill(body: Mapping[str, object]) -> CompletionCall:
     )
 
 
-def in_json_terms(failure: RpcFailure, call: CompletionCall) -> RpcFailure:
+def rename_fields(failure: RpcFailure, call: CompletionCall) -> RpcFailure:
     """A failure of Generate that names the fields of the body, and the prompt among several."""
     prompt = call.prompts[failure.call]
     return failure.renamed(lambda path: prompt.place(json_name(place_of_constraint(path, call.constraint_field))))

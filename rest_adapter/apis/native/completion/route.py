@@ -9,9 +9,9 @@ from rest_adapter.apis.common.reading import understood
 from rest_adapter.apis.native.completion.request import (
     CompletionCall,
     CompletionReply,
-    in_json_terms,
     read_completion,
     read_infill,
+    rename_fields,
 )
 
 if TYPE_CHECKING:
@@ -38,5 +38,5 @@ def _answer(site: Site, call: CompletionCall) -> Response:
         is_stream=call.is_stream,
         timeout_s=call.timeout_s,
         ping_s=site.config.native_ping_s,
-        in_json_terms=lambda failure: in_json_terms(failure, call),
+        rename_fields=lambda failure: rename_fields(failure, call),
     )

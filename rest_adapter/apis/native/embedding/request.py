@@ -102,7 +102,7 @@ def read_openai_embeddings(body: Mapping[str, object]) -> EmbeddingCall:
     )
 
 
-def in_json_terms(failure: RpcFailure, call: EmbeddingCall, first: int) -> RpcFailure:
+def rename_fields(failure: RpcFailure, call: EmbeddingCall, first: int) -> RpcFailure:
     """A failure of Embed that names the fields of the body instead of those of the message.
 
     Args:

@@ -13,9 +13,9 @@ from rest_adapter.apis.common.reading import understood
 from rest_adapter.apis.native.embedding.reply import Vectors, embedding_parts, openai_parts
 from rest_adapter.apis.native.embedding.request import (
     EmbeddingCall,
-    in_json_terms,
     read_embedding,
     read_openai_embeddings,
+    rename_fields,
 )
 from rest_adapter.core.calls import EMBED, PendingAnswer
 from rest_adapter.errors import RpcFailure, StreamClosed
@@ -85,7 +85,7 @@ class _Embedder:
         try:
             return self._pending.wait()
         except RpcFailure as failure:
-            raise in_json_terms(failure, self._call, first) from failure
+            raise rename_fields(failure, self._call, first) from failure
         finally:
             self._pending.close()
 

@@ -68,7 +68,7 @@ def _read_flag(body: Mapping[str, object], name: str, *, default: bool) -> bool:
     return default if value is None else read_bool(name, value)
 
 
-def in_json_terms(failure: RpcFailure) -> RpcFailure:
+def rename_fields(failure: RpcFailure) -> RpcFailure:
     """A failure of Tokenize or Detokenize that names the fields of the body instead of those of the message."""
     return failure.renamed(_json_path)
 

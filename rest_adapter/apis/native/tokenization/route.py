@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from flask import Response, request
 
 from rest_adapter.apis.common.reading import understood
-from rest_adapter.apis.native.tokenization.request import in_json_terms, read_detokenize, read_tokenize, tokens_parts
+from rest_adapter.apis.native.tokenization.request import read_detokenize, read_tokenize, rename_fields, tokens_parts
 from rest_adapter.core.calls import DETOKENIZE, TOKENIZE, Request, UnaryMethod
 from rest_adapter.core.calls import Response as Answer
 from rest_adapter.errors import RpcFailure
@@ -53,6 +53,6 @@ def _call(site: Site, method: UnaryMethod[Request, Answer], asked: Request) -> A
         with DisconnectWatch(request.environ.get(SOCKET_KEY), pending.close):
             return pending.wait()
     except RpcFailure as failure:
-        raise in_json_terms(failure) from failure
+        raise rename_fields(failure) from failure
     finally:
         pending.close()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rest_adapter.apis.common.candidates import bound_candidates
 from rest_adapter.apis.common.constraints import place_of_constraint, read_constraints, read_response_format
 from rest_adapter.apis.common.fields import read_bool, read_int, read_list, read_object, read_str, refusal
-from rest_adapter.apis.common.options import apply_options, read_timeout_s
+from rest_adapter.apis.common.options import apply_options, json_name, read_timeout_s
 from rest_adapter.apis.common.overflow import read_overflow
 from rest_adapter.apis.common.synonyms import apply_synonyms
 from rest_adapter.apis.common.unsupported import CHAT, refuse_unsupported
@@ -105,11 +105,11 @@ def read_chat(body: Mapping[str, object], *, truncates: bool = False) -> ChatCal
     )
 
 
-def in_json_terms(failure: RpcFailure, call: ChatCall) -> RpcFailure:
+def rename_fields(failure: RpcFailure, call: ChatCall) -> RpcFailure:
     """A failure of Generate that names the fields of the body: the prompt is what the messages become."""
 
     def renamed(path: str) -> str:
-        return "messages" if path == "prompt" else place_of_constraint(path, call.constraint_field)
+        return "messages" if path == "prompt" else json_name(place_of_constraint(path, call.constraint_field))
 
     return failure.renamed(renamed)
 

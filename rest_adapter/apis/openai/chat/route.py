@@ -10,7 +10,7 @@ from rest_adapter.apis.common.generation import answer_generation
 from rest_adapter.apis.common.reading import understood
 from rest_adapter.apis.common.sse import DONE
 from rest_adapter.apis.openai.chat.reply import ChatReply
-from rest_adapter.apis.openai.chat.request import in_json_terms, read_chat
+from rest_adapter.apis.openai.chat.request import read_chat, rename_fields
 from rest_adapter.apis.openai.openai_ids import new_id
 
 if TYPE_CHECKING:
@@ -29,6 +29,6 @@ def chat(site: Site) -> Response:
         is_stream=call.is_stream,
         timeout_s=call.timeout_s,
         ping_s=site.config.openai_ping_s,
-        in_json_terms=lambda failure: in_json_terms(failure, call),
+        rename_fields=lambda failure: rename_fields(failure, call),
         last=DONE if site.config.sse_done else b"",
     )

@@ -142,7 +142,7 @@ def read_text_completion(body: Mapping[str, object], *, truncates: bool = False)
     )
 
 
-def in_json_terms(failure: RpcFailure, call: TextCompletionCall) -> RpcFailure:
+def rename_fields(failure: RpcFailure, call: TextCompletionCall) -> RpcFailure:
     """A failure of Generate that names the fields of the body, and the prompt among several."""
     prompt = call.prompts[failure.call]
     about_prompt = "prompt_logprobs" if call.wants_prompt_logprobs else "logprobs"

@@ -14,7 +14,7 @@ from rest_adapter.apis.common.prompt import Prompt
 from rest_adapter.apis.common.reading import understood
 from rest_adapter.apis.common.sse import DONE
 from rest_adapter.apis.openai.completions.reply import TextCompletionReply
-from rest_adapter.apis.openai.completions.request import TextCompletionCall, in_json_terms, read_text_completion
+from rest_adapter.apis.openai.completions.request import TextCompletionCall, read_text_completion, rename_fields
 from rest_adapter.apis.openai.openai_ids import new_id
 from rest_adapter.core.calls import DETOKENIZE, Core
 from rest_adapter.errors import RpcFailure
@@ -47,7 +47,7 @@ def complete_text(site: Site) -> Response:
         is_stream=call.is_stream,
         timeout_s=call.timeout_s,
         ping_s=site.config.openai_ping_s,
-        in_json_terms=lambda failure: in_json_terms(failure, call),
+        rename_fields=lambda failure: rename_fields(failure, call),
         last=DONE if site.config.sse_done else b"",
     )
 
