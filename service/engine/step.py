@@ -199,7 +199,8 @@ class RunningSequences:
         segments = []
         for slot_id in plan.decode:
             slot = self._slots[slot_id]
-            assert slot.sequence is not None and slot.sequence.pending is not None
+            assert slot.sequence is not None
+            assert slot.sequence.pending is not None
             tokens = (slot.sequence.pending, *plan.drafts.get(slot_id, ()))
             segments.append(Segment(slot_id, slot.next_position, tokens, len(tokens)))
         for slot_id, share in plan.prefill:

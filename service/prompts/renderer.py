@@ -278,7 +278,8 @@ class _Process:
             stdout=subprocess.PIPE,
             process_group=0,
         )
-        assert self._popen.stdin is not None and self._popen.stdout is not None
+        assert self._popen.stdin is not None
+        assert self._popen.stdout is not None
         self._stdin, self._stdout = self._popen.stdin, self._popen.stdout
 
     def exchange(self, request: dict[str, Any]) -> dict[str, str] | None:

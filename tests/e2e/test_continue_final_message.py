@@ -42,7 +42,8 @@ def test_an_answer_that_was_cut_goes_on_as_if_it_had_not_been(client: openai.Ope
     options = {"repeat_penalty": repeat_penalty}
     whole = ask(client, [QUESTION], N_WHOLE, extra_body=options)
     cut = ask(client, [QUESTION], N_CUT, extra_body=options).choices[0].message.content
-    assert cut and whole.choices[0].message.content.startswith(cut)
+    assert cut
+    assert whole.choices[0].message.content.startswith(cut)
 
     options["continue_final_message"] = True
     rest = ask(client, begun(cut), N_WHOLE - N_CUT, extra_body=options)

@@ -68,9 +68,11 @@ def test_a_streamed_completion_is_the_same_text(client: openai.OpenAI) -> None:
     assert [choice.finish_reason for choice in with_choice[:-1]] == [None] * (len(with_choice) - 1)
     assert with_choice[-1].finish_reason == whole.choices[0].finish_reason
     streamed = chunks[-1].usage
-    assert streamed is not None and whole.usage is not None
+    assert streamed is not None
+    assert whole.usage is not None
     assert (streamed.prompt_tokens, streamed.completion_tokens) == (whole.usage.prompt_tokens, 12)
-    assert streamed.prompt_tokens_details is not None and streamed.prompt_tokens_details.cached_tokens
+    assert streamed.prompt_tokens_details is not None
+    assert streamed.prompt_tokens_details.cached_tokens
     assert len({chunk.id for chunk in chunks}) == 1
 
 

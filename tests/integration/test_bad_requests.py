@@ -176,8 +176,12 @@ def test_a_body_without_an_end_is_not_read_for_ever(small: AdapterThread, monkey
         connection.socket.sendall(chunk * 100)
         assert connection.answer()[0] == 413
         with pytest.raises(ConnectionError):
-            while True:
-                connection.socket.sendall(chunk * 100)
+            _send_for_ever(connection, chunk * 100)
+
+
+def _send_for_ever(connection: HttpConnection, data: bytes) -> None:
+    while True:
+        connection.socket.sendall(data)
 
 
 def test_a_body_that_was_announced_too_large_is_not_waited_for(

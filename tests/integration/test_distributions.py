@@ -58,7 +58,8 @@ def test_page_files_are_in_wheel_and_sdist(wheels: dict[str, Path], tmp_path: Pa
         packed = {name.partition("/")[2] for name in archive.getnames()}
     page = _sources("rest_adapter/web")
     assert {"rest_adapter/web/index.html", "rest_adapter/web/vendor/LICENSES.txt"} <= page
-    assert page <= _files(wheels["slotline"]) and page <= packed
+    assert page <= _files(wheels["slotline"])
+    assert page <= packed
 
 
 def test_the_client_wheel_holds_stubs_and_client_and_nothing_else(wheels: dict[str, Path]) -> None:

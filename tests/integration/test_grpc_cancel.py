@@ -127,10 +127,14 @@ class TestEndingEarly:
         assert (await call.read()).HasField("accepted")
         await until_idle(core)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            while await call.read() is not grpc.aio.EOF:
-                pass
+            await _read_to_the_end(call)
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert error_details(caught.value)[0].metadata["limit"] == "20000"
+
+
+async def _read_to_the_end(call: Any) -> None:
+    while await call.read() is not grpc.aio.EOF:
+        pass
 
 
 class TestHeldStep:

@@ -45,7 +45,9 @@ async def test_a_value_that_is_no_priority_is_refused(core: RunningCore, value: 
         await collect(core.inference.Generate(request(), metadata=metadata))
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     message = caught.value.details() or ""
-    assert "slotline-priority" in message and repr(value) in message and "-100 to 100" in message
+    assert "slotline-priority" in message
+    assert repr(value) in message
+    assert "-100 to 100" in message
     assert error_details(caught.value)[0].metadata["field"] == "metadata slotline-priority"
 
 

@@ -97,7 +97,8 @@ def test_they_are_those_of_the_library(model: LlamaModel, engine: SteppedEngine)
             np.sort(row)[::-1][:2], abs=LIBRARY_TOLERANCE
         )
         # Tokens that are nearly as probable as this one may change places with it.
-        assert record.rank is not None and record.logprob is not None
+        assert record.rank is not None
+        assert record.logprob is not None
         higher, lower = record.logprob + LIBRARY_TOLERANCE, record.logprob - LIBRARY_TOLERANCE
         assert (row > higher).sum() < record.rank <= (row > lower).sum() + 1
 

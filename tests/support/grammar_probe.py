@@ -81,7 +81,8 @@ class GrammarProbe:
 
     def _read(self) -> bytes | None:
         """One byte, none at the end, None after the timeout."""
-        assert self._process is not None and self._process.stdout is not None
+        assert self._process is not None
+        assert self._process.stdout is not None
         ready, _, _ = select.select([self._process.stdout], [], [], self._timeout_s)
         return self._process.stdout.read(1) if ready else None
 

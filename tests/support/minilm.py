@@ -40,7 +40,8 @@ class MiniLM:
 def read_minilm() -> MiniLM:
     """Read the installed package. It is not imported: that prints, and what runs it needs is not installed."""
     spec = importlib.util.find_spec(_PACKAGE)
-    assert spec is not None and spec.origin is not None, f"{_PACKAGE} is not installed"
+    assert spec is not None, f"{_PACKAGE} is not installed"
+    assert spec.origin is not None
     with zipfile.ZipFile(Path(spec.origin).with_name("model.zip")) as archive:
         tokenizer = json.loads(archive.read("tokenizer.json"))
         vocabulary: dict[str, int] = tokenizer["model"]["vocab"]

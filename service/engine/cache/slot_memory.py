@@ -183,7 +183,8 @@ class SlotMemory:
 
     def regroup(self, slot: Slot) -> None:
         """Close the full window of a slot with grouped positions."""
-        assert slot.sequence is not None and slot.sequence.grouping is not None
+        assert slot.sequence is not None
+        assert slot.sequence.grouping is not None
         change = slot.sequence.grouping.regroup()
         start, end = change.start, change.end
         if change.delta:

@@ -38,7 +38,8 @@ def score(
         UnusableScore: a row is not finite.
     """
     n_top, start, prompt = sequence.request.prompt_logprobs, len(slot.tokens), sequence.prompt
-    assert n_top is not None and segment.n_logits == len(segment.tokens)
+    assert n_top is not None
+    assert segment.n_logits == len(segment.tokens)
     records = []
     first = sequence.n_system
     if start <= first < start + segment.n_logits:

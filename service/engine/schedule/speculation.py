@@ -82,7 +82,8 @@ class Speculation:
 def _drafter(slot: Slot) -> Drafter:
     """The drafter of the slot's sequence, which decodes."""
     sequence = slot.sequence
-    assert sequence is not None and sequence.pending is not None
+    assert sequence is not None
+    assert sequence.pending is not None
     if sequence.drafter is None:
         sequence.drafter = Drafter([*slot.tokens, sequence.pending])
     return sequence.drafter

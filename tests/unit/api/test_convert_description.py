@@ -172,7 +172,9 @@ def test_a_busy_slot_tells_how_far_it_is(state: SlotState, number: int) -> None:
     assert message.settings.sampling.seed == 42
     assert message.settings.max_tokens == 10
     assert message.settings.n_keep == 9
-    assert not (message.stopped_eos or message.stopped_limit or message.stopped_word)
+    assert not message.stopped_eos
+    assert not message.stopped_limit
+    assert not message.stopped_word
 
 
 def test_a_busy_slot_without_a_limit_has_no_remainder() -> None:
@@ -243,7 +245,10 @@ def test_a_slot_shows_others_what_its_task_does_but_nothing_that_was_written() -
     assert b"secret" in mine.SerializeToString()
     assert b"secret" not in others.SerializeToString()
     settings = others.settings
-    assert not (settings.grammar or settings.stop_texts or settings.penalty_prompt_token_ids or settings.logit_bias)
+    assert not settings.grammar
+    assert not settings.stop_texts
+    assert not settings.penalty_prompt_token_ids
+    assert not settings.logit_bias
     assert not settings.sampling.penalty_prompt.token_ids.ids
     assert not settings.sampling.logit_bias
 

@@ -53,7 +53,8 @@ async def test_a_silent_stream_is_accepted_and_gets_nothing_while_others_are_ser
 ) -> None:
     silent = generate(GenerateRequest(text="Hello", stop=StopParams(max_tokens=1, texts=[SILENCE])))
     first = await silent.read()
-    assert isinstance(first, GenerateResponse) and first.HasField("accepted")
+    assert isinstance(first, GenerateResponse)
+    assert first.HasField("accepted")
     waiting = asyncio.ensure_future(silent.read())
     other = [one async for one in generate(GenerateRequest(text="Hello", stop=StopParams(max_tokens=5)))]
     assert len(other) == 7

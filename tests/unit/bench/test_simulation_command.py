@@ -65,7 +65,8 @@ def test_later_turns_hold_the_end_of_what_was_said() -> None:
     conversation.history = tuple(range(1000))
     turn = workload.turn(conversation)
     assert len(turn.prompt) + turn.n_answer == 599
-    assert 999 in turn.prompt and 0 not in turn.prompt[: -turn.prompt.index(999)]
+    assert 999 in turn.prompt
+    assert 0 not in turn.prompt[: -turn.prompt.index(999)]
 
 
 def test_every_combination_of_settings_is_a_variant() -> None:
@@ -121,7 +122,8 @@ def test_the_command_compares_variants_and_writes_them_down(tmp_path: Path, caps
     assert main(command) == 0
     out = capsys.readouterr().out
     assert "capacity, requests/s:" in out
-    assert "n_slots=2" in out and "n_slots=4" in out
+    assert "n_slots=2" in out
+    assert "n_slots=4" in out
     document = json.loads(path.read_text())
     assert [variant["name"] for variant in document["variants"]] == ["n_slots=2", "n_slots=4"]
     assert all(variant["figures"]["requests"] == 40 for variant in document["variants"])

@@ -136,13 +136,17 @@ def test_the_queue_is_bounded_and_says_when_to_come_back() -> None:
         for task_id, sink in enumerate(sinks):
             harness.thread.submit(task_id, request(), sink)
         with pytest.raises(QueueFull) as raised:
-            for task_id in range(3, 5):
-                harness.thread.submit(task_id, request(), QueueSink())
+            _submit_two_more(harness)
         assert raised.value.retry_after_s is not None
         assert raised.value.retry_after_s >= 1
         harness.gate.set()
         for sink in sinks:
             sink.until(Finished)
+
+
+def _submit_two_more(harness: Harness) -> None:
+    for task_id in range(3, 5):
+        harness.thread.submit(task_id, request(), QueueSink())
 
 
 def test_cancel_reaches_a_running_request() -> None:

@@ -187,7 +187,7 @@ def test_a_body_that_is_not_json(path: str, body: bytes, message: str) -> None:
 
 
 @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
-@pytest.mark.parametrize("path", (*ROUTES, "/completion"))
+@pytest.mark.parametrize("path", [*ROUTES, "/completion"])
 def test_deep_nesting_is_refused_at_every_depth(path: str, opening: bytes, closing: bytes) -> None:
     client = client_of(MemoryCore(answer))
     key = json.dumps(FIELDS.get(path, "prompt")).encode()

@@ -272,7 +272,9 @@ def test_a_header_that_is_no_priority_is_refused(value: str) -> None:
     response = client_of(core).post("/completion", json={"prompt": "Hi"}, headers={"Slotline-Priority": value})
     assert response.status_code == 400
     message = error_of(response)["message"]
-    assert "header Slotline-Priority" in message and repr(value) in message and "-100 to 100" in message
+    assert "header Slotline-Priority" in message
+    assert repr(value) in message
+    assert "-100 to 100" in message
     assert core.requests == []
 
 

@@ -290,7 +290,8 @@ def test_variables_of_the_template_are_handed_on() -> None:
 def test_tokenize_obeys_or_refuses() -> None:
     plain = read_tokenize({"content": "a"})
     other = read_tokenize({"content": "a", "add_special": True, "parse_special": False, "with_pieces": False})
-    assert plain is not None and other is not None
+    assert plain is not None
+    assert other is not None
     assert (plain.add_special, plain.parse_special) == (False, True)
     assert (other.add_special, other.parse_special) == (True, False)
     with pytest.raises(InvalidRequest, match="with_pieces: true is not supported"):

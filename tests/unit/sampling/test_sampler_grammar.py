@@ -129,7 +129,8 @@ def test_mirostat_learns_from_the_second_choice_only() -> None:
     for _ in range(5):
         bound.sample(row.copy())
         free.sample(alone.copy())
-    assert bound._mirostat is not None and free._mirostat is not None
+    assert bound._mirostat is not None
+    assert free._mirostat is not None
     assert bound._mirostat.limit == pytest.approx(free._mirostat.limit)
 
 

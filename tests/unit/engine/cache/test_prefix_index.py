@@ -149,7 +149,8 @@ class IndexMachine(RuleBasedStateMachine):
             assert nodes
             for node in nodes:
                 nodes += node.children.values()
-                assert node.holders and node.edge
+                assert node.holders
+                assert node.edge
                 assert all(child.parent is node for child in node.children.values())
                 ends_here = any(self.index.ends_at(holder, node) for holder in node.holders)
                 assert ends_here or len(node.children) > 1

@@ -43,7 +43,8 @@ def test_what_can_never_fit_is_not_kept_and_nothing_goes_for_it() -> None:
     prompts = SavedPrompts(10)
     put(prompts, saved([1] * 6), saved([2] * 11))
     assert prompts.n_bytes == 6
-    assert prompts.has_room(10) and not prompts.has_room(11)
+    assert prompts.has_room(10)
+    assert not prompts.has_room(11)
 
 
 def test_without_memory_nothing_has_room() -> None:

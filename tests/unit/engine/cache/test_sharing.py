@@ -84,7 +84,8 @@ def test_tokens_behind_a_shift_stand_for_nothing() -> None:
     bench = EngineBench(EngineConfig(n_slots=1, n_ctx_slot=32))
     sink = bench.complete(request("hello", max_tokens=40, overflow=Overflow.TRUNCATE, n_keep=3))
     held = bytes(bench.model.tokens(0)).decode()
-    assert held.startswith("hel") and sink.finished.truncated
+    assert held.startswith("hel")
+    assert sink.finished.truncated
     again = bench.complete(request(held, max_tokens=2))
     assert again.accepted.cached_prompt_tokens == 3
     assert again.text == expected_text(held, 2)

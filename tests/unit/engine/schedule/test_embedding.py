@@ -73,7 +73,8 @@ def test_neither_a_prompt_nor_texts_to_embed_wait_for_the_other() -> None:
     _, embedded = bench.submit(EmbeddingRequest((prompt("e" * 200),)))
     _, generated = bench.submit(request("p" * 200, max_tokens=1))
     bench.run()
-    assert embedded.is_over and generated.is_over
+    assert embedded.is_over
+    assert generated.is_over
     of_prompt = of_text = 0
     for batch in bench.model.decoded:
         of_prompt += sum(len(segment.tokens) for segment in batch if segment.seq_id == 0)
