@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from service.engine.language_model import LanguageModel, ModelInfo
 from service.errors import ModelNotFound
 from service.prompts.paced import BoundedVocabulary, PacedTemplate, PacedVocabulary
+from slotline.options import max_items, maximum
 
 if TYPE_CHECKING:
     from service.config import CoreConfig, EngineConfig
@@ -80,9 +81,9 @@ class Limits:
     max_prompt_bytes: int = 8 << 20
     max_messages: int = 16_384
     max_parts: int = 65_536
-    max_stop_texts: int = 128
-    max_samplers: int = 64
-    max_sequences: int = 128
+    max_stop_texts: int = max_items("stop")
+    max_samplers: int = max_items("samplers")
+    max_sequences: int = maximum("n")
 
 
 @dataclass(frozen=True, slots=True)

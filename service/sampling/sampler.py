@@ -190,7 +190,7 @@ def _penalties(
     settings: SamplingSettings, *, n_vocab: int, nl_token: int, n_ctx: int, prompt: Sequence[int]
 ) -> PenaltyWindow | None:
     length = n_ctx if settings.repeat_last_n < 0 else settings.repeat_last_n
-    penalises = settings.repeat_penalty != 1 or settings.frequency_penalty or settings.presence_penalty
+    penalises = any(map(settings.is_on, ("repeat_penalty", "frequency_penalty", "presence_penalty")))
     if not length or not penalises:
         return None
     return PenaltyWindow(

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import Any
+
+from slotline.options import BY_PATH
 
 
 class SamplerName(enum.Enum):
-    """One step of the sampler chain; the values are the names of the REST API."""
+    """One step of the sampler chain; the values are the names of the REST API.
+
+    Those that truncate the candidates are also the names of their option.
+    """
 
     TOP_K = "top_k"
     TFS_Z = "tfs_z"
@@ -17,7 +23,14 @@ class SamplerName(enum.Enum):
     TEMPERATURE = "temperature"
 
 
-DEFAULT_SAMPLERS = tuple(SamplerName)
+def _default(name: str, message: str = "sampling") -> Any:
+    return BY_PATH[f"{message}.{name}"].default
+
+
+#: The chain of a request that names no samplers; those that joined later act in it only if they are on.
+_USUAL_CHAIN = tuple(SamplerName(name) for name in _default("samplers"))
+_LATER = {name for name in _USUAL_CHAIN if BY_PATH[f"sampling.{name.value}"].reported_if_on}
+DEFAULT_SAMPLERS = tuple(name for name in _USUAL_CHAIN if name not in _LATER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,30 +38,41 @@ class SamplingSettings:
     """Sampling options of one request. Units, ranges and meaning: ``SamplingParams`` in ``sampling.proto``.
 
     ``logit_bias`` holds one entry per token id, in the order given, -inf for a ban. ``penalty_prompt`` is None if the
-    prompt itself is the penalty history. ``seed`` is None for a random one.
+    prompt itself is the penalty history. ``seed`` is None for a random one. ``samplers`` is None for the usual chain.
     """
 
-    temperature: float = 0.8
-    dynatemp_range: float = 0.0
-    dynatemp_exponent: float = 1.0
-    top_k: int = 40
-    top_p: float = 0.95
-    min_p: float = 0.05
-    tfs_z: float = 1.0
-    typical_p: float = 1.0
-    min_keep: int = 0
-    repeat_penalty: float = 1.1
-    repeat_last_n: int = 64
-    frequency_penalty: float = 0.0
-    presence_penalty: float = 0.0
-    penalize_nl: bool = True
+    temperature: float = _default("temperature")
+    dynatemp_range: float = _default("dynatemp_range")
+    dynatemp_exponent: float = _default("dynatemp_exponent")
+    top_k: int = _default("top_k")
+    top_p: float = _default("top_p")
+    min_p: float = _default("min_p")
+    tfs_z: float = _default("tfs_z")
+    typical_p: float = _default("typical_p")
+    min_keep: int = _default("min_keep")
+    repeat_penalty: float = _default("repeat_penalty")
+    repeat_last_n: int = _default("repeat_last_n")
+    frequency_penalty: float = _default("frequency_penalty")
+    presence_penalty: float = _default("presence_penalty")
+    penalize_nl: bool = _default("penalize_nl")
     penalty_prompt: tuple[int, ...] | None = None
-    mirostat: int = 0
-    mirostat_tau: float = 5.0
-    mirostat_eta: float = 0.1
+    mirostat: int = _default("mirostat")
+    mirostat_tau: float = _default("mirostat_tau")
+    mirostat_eta: float = _default("mirostat_eta")
     seed: int | None = None
-    ignore_eos: bool = False
+    ignore_eos: bool = _default("ignore_eos")
     logit_bias: tuple[tuple[int, float], ...] = ()
-    samplers: tuple[SamplerName, ...] = DEFAULT_SAMPLERS
-    n_probs: int = 0
+    samplers: tuple[SamplerName, ...] | None = None
+    n_probs: int = _default("n_probs", "output")
     top_logprobs: int | None = None
+
+    @property
+    def chain(self) -> tuple[SamplerName, ...]:
+        """The samplers in force, in their order."""
+        if self.samplers is not None:
+            return self.samplers
+        return tuple(name for name in _USUAL_CHAIN if name not in _LATER or self.is_on(name.value))
+
+    def is_on(self, name: str) -> bool:
+        """Whether a numeric option has a value that does something."""
+        return not BY_PATH[f"sampling.{name}"].is_off(getattr(self, name))

@@ -6,10 +6,13 @@ In the formulas the candidates are sorted, l_i are their logits, p_i = exp(l_i) 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
 from service.sampling.candidates import Candidates, descending_heads, entropy
+from service.sampling.settings import SamplerName
 
 # Below this sum the tail-free curve counts as straight.
 _STRAIGHT = 1e-6
@@ -76,3 +79,13 @@ def typical_p(candidates: Candidates, p: float, min_keep: int) -> Candidates:
         if length <= len(order):
             return candidates.take(order[:length], is_sorted=False)
     return candidates
+
+
+#: By the sampler's name, which is also that of the option with the second argument.
+TRUNCATIONS: Mapping[SamplerName, Callable[[Candidates, Any, int], Candidates]] = {
+    SamplerName.TOP_K: top_k,
+    SamplerName.TFS_Z: tfs_z,
+    SamplerName.TYPICAL_P: typical_p,
+    SamplerName.TOP_P: top_p,
+    SamplerName.MIN_P: min_p,
+}

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from service.errors import InvalidArgument
 
+if TYPE_CHECKING:
+    from slotline.options import Range
 
-def finite(field: str, value: float) -> float:
-    """The value, which must be a finite number."""
-    if not math.isfinite(value):
-        raise InvalidArgument(field, f"is {value}; allowed is any finite number")
+
+def within(field: str, value: float, allowed: Range) -> float:
+    """The value, which must be a finite number of the range."""
+    if not math.isfinite(value) or value not in allowed:
+        is_whole = isinstance(value, int)
+        words = _whole_words(allowed) if is_whole else f"is any finite number{_real_words(allowed)}"
+        raise InvalidArgument(field, f"is {value if is_whole else f'{value:g}'}; allowed {words}")
     return value
 
 
-def above(field: str, value: float, bound: float) -> float:
-    """The value, which must be finite and greater than the bound."""
-    if not (math.isfinite(value) and value > bound):
-        raise InvalidArgument(field, f"is {value:g}; allowed is any finite number above {bound:g}")
-    return value
+def _whole_words(allowed: Range) -> str:
+    if allowed.max is None:
+        return f"is {allowed.min:g} or more"
+    return f"are {allowed.min:g} to {allowed.max:g}" if allowed.min is not None else f"is {allowed.max:g} or less"
 
 
-def at_least(field: str, value: int, least: int) -> int:
-    """The value, which must not be smaller than ``least``."""
-    if value < least:
-        raise InvalidArgument(field, f"is {value}; allowed is {least} or more")
-    return value
+def _real_words(allowed: Range) -> str:
+    ends = (("above", allowed.above), ("of at least", allowed.min), ("of at most", allowed.max))
+    given = [f" {words} {end:g}" for words, end in ends if end is not None]
+    return " and".join(given)
 
 
 def at_most(field: str, value: int, most: int) -> int:

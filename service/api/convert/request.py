@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from service.api.convert.candidates import bounded_max_tokens
-from service.api.convert.checks import at_least, at_most, count_at_most, size_at_most
+from service.api.convert.checks import at_most, count_at_most, size_at_most, within
 from service.api.convert.constraint import constraint_grammar
 from service.api.convert.prompt import TokenizedPrompt, tokenized_prompt
 from service.api.convert.sampling import sampling_settings
@@ -17,6 +17,7 @@ from service.engine.request.types import GenerationRequest, Overflow, SystemProm
 from service.errors import ContextLengthExceeded, InvalidArgument, NotSupported
 from service.prompts.paced import TooManyTokens
 from service.prompts.prompt import check_ids
+from slotline.options import BY_PATH, max_bytes, maximum
 from slotline.v1 import generation_pb2
 
 if TYPE_CHECKING:
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
     from service.api.served_model import ServedModel
 
 MAX_REQUEST_ID_BYTES = 128
-MAX_DELTA_DELAY_MS = 10_000
-MAX_CACHE_SALT_BYTES = 128
-#: All stop texts of a request together; the end of the output is compared with each of them at every token.
-MAX_STOP_BYTES = 64 << 10
 #: Most candidates per token of a prompt, and tokens and candidates of a whole one: about 100 bytes each on their way.
 MAX_PROMPT_LOGPROBS = 20
 MAX_PROMPT_ENTRIES = 1 << 17
@@ -60,7 +57,7 @@ def envelope(request: generation_pb2.GenerateRequest) -> Envelope:
         InvalidArgument: the request id is too long, or the delay is out of range.
     """
     size_at_most("request_id", len(request.request_id.encode()), MAX_REQUEST_ID_BYTES)
-    delay_ms = at_most("output.max_delta_delay_ms", request.output.max_delta_delay_ms, MAX_DELTA_DELAY_MS)
+    delay_ms = at_most("output.max_delta_delay_ms", request.output.max_delta_delay_ms, maximum("max_delta_delay_ms"))
     return Envelope(request.request_id or uuid.uuid4().hex, delay_ms / 1000)
 
 
@@ -83,12 +80,13 @@ def generation_request(
     if not model.info.can_generate:
         raise NotSupported("this model cannot generate text; it turns texts into embeddings only")
     overflow = _overflow(request)
-    n_keep = at_least("n_keep", request.n_keep, -1)
+    n_keep = request.n_keep
+    within("n_keep", n_keep, BY_PATH["n_keep"].allowed)
     stop, output = request.stop, request.output
     count_at_most("stop.texts", len(stop.texts), model.limits.max_stop_texts)
-    size_at_most("stop.texts", sum(len(text.encode()) for text in stop.texts), MAX_STOP_BYTES)
+    size_at_most("stop.texts", sum(len(text.encode()) for text in stop.texts), max_bytes("stop"))
     count_at_most("stop.token_ids", len(stop.token_ids), model.vocabulary.n_vocab)
-    size_at_most("cache.cache_salt", len(request.cache.cache_salt.encode()), MAX_CACHE_SALT_BYTES)
+    size_at_most("cache.cache_salt", len(request.cache.cache_salt.encode()), max_bytes("cache_salt"))
     n_sequences = _n_sequences(request, model)
     sampling = sampling_settings(request.sampling, output, model)
     max_tokens = bounded_max_tokens(request, model.engine.max_tokens)

@@ -6,10 +6,11 @@ import math
 import struct
 from typing import TYPE_CHECKING, Any
 
-from service.api.convert.checks import above, at_least, at_most, count_at_most, finite, size_at_most
+from service.api.convert.checks import at_most, count_at_most, size_at_most, within
 from service.errors import InvalidArgument
 from service.prompts.prompt import check_ids
 from service.sampling.settings import SamplerName, SamplingSettings
+from slotline.options import BY_PATH, OptionFacts, max_items, maximum
 from slotline.v1 import generation_pb2, sampling_pb2, tokens_pb2
 
 if TYPE_CHECKING:
@@ -19,17 +20,16 @@ if TYPE_CHECKING:
 
     from service.api.served_model import ServedModel
 
-MAX_TOP_LOGPROBS = 100
-#: Most biases of one request; each is looked at again whenever the settings of a slot are shown.
-MAX_LOGIT_BIASES = 1 << 16
-
+#: Options that are one number or switch, and have a default.
+_SCALARS = tuple(
+    facts
+    for path, facts in BY_PATH.items()
+    if path.startswith("sampling.") and facts.is_scalar and facts.default is not None
+)
 _SAMPLERS = {
-    sampling_pb2.SAMPLER_TYPE_TOP_K: SamplerName.TOP_K,
-    sampling_pb2.SAMPLER_TYPE_TFS_Z: SamplerName.TFS_Z,
-    sampling_pb2.SAMPLER_TYPE_TYPICAL_P: SamplerName.TYPICAL_P,
-    sampling_pb2.SAMPLER_TYPE_TOP_P: SamplerName.TOP_P,
-    sampling_pb2.SAMPLER_TYPE_MIN_P: SamplerName.MIN_P,
-    sampling_pb2.SAMPLER_TYPE_TEMPERATURE: SamplerName.TEMPERATURE,
+    number: SamplerName(name.removeprefix("SAMPLER_TYPE_").lower())
+    for name, number in sampling_pb2.SamplerType.items()
+    if number != sampling_pb2.SAMPLER_TYPE_UNSPECIFIED
 }
 _SAMPLER_TYPES = {name: number for number, name in _SAMPLERS.items()}
 
@@ -46,35 +46,14 @@ def sampling_settings(
     """
     n_vocab = model.vocabulary.n_vocab
     return SamplingSettings(
-        temperature=_number(params, "temperature"),
-        dynatemp_range=_number(params, "dynatemp_range"),
-        dynatemp_exponent=_number(params, "dynatemp_exponent"),
-        top_k=params.top_k if params.HasField("top_k") else DEFAULTS.top_k,
-        top_p=_number(params, "top_p"),
-        min_p=_number(params, "min_p"),
-        tfs_z=_number(params, "tfs_z"),
-        typical_p=_number(params, "typical_p"),
-        min_keep=params.min_keep,
-        repeat_penalty=above("sampling.repeat_penalty", _number(params, "repeat_penalty"), 0),
-        repeat_last_n=at_least(
-            "sampling.repeat_last_n",
-            params.repeat_last_n if params.HasField("repeat_last_n") else DEFAULTS.repeat_last_n,
-            -1,
-        ),
-        frequency_penalty=_number(params, "frequency_penalty"),
-        presence_penalty=_number(params, "presence_penalty"),
-        penalize_nl=params.penalize_nl if params.HasField("penalize_nl") else DEFAULTS.penalize_nl,
+        **{facts.field: _scalar(params, facts) for facts in _SCALARS},
         penalty_prompt=_penalty_prompt(params, model),
-        mirostat=at_most("sampling.mirostat", params.mirostat, 2),
-        mirostat_tau=_number(params, "mirostat_tau"),
-        mirostat_eta=_number(params, "mirostat_eta"),
         seed=params.seed if params.HasField("seed") else None,
-        ignore_eos=params.ignore_eos,
         logit_bias=_logit_bias(params.logit_bias, model),
         samplers=_samplers(params, model.limits.max_samplers),
         n_probs=at_most("output.n_probs", output.n_probs, n_vocab),
         top_logprobs=(
-            at_most("output.top_logprobs", output.top_logprobs, min(MAX_TOP_LOGPROBS, n_vocab))
+            at_most("output.top_logprobs", output.top_logprobs, min(maximum("top_logprobs"), n_vocab))
             if output.HasField("top_logprobs")
             else None
         ),
@@ -89,28 +68,12 @@ def sampling_params(settings: SamplingSettings, seed: int | None) -> sampling_pb
         seed: the seed that was used, None before there is one.
     """
     params = sampling_pb2.SamplingParams(
-        temperature=settings.temperature,
-        dynatemp_range=settings.dynatemp_range,
-        dynatemp_exponent=settings.dynatemp_exponent,
-        top_k=settings.top_k,
-        top_p=settings.top_p,
-        min_p=settings.min_p,
-        tfs_z=settings.tfs_z,
-        typical_p=settings.typical_p,
-        min_keep=settings.min_keep,
-        repeat_penalty=settings.repeat_penalty,
-        repeat_last_n=settings.repeat_last_n,
-        frequency_penalty=settings.frequency_penalty,
-        presence_penalty=settings.presence_penalty,
-        penalize_nl=settings.penalize_nl,
-        mirostat=settings.mirostat,
-        mirostat_tau=settings.mirostat_tau,
-        mirostat_eta=settings.mirostat_eta,
         seed=seed,
-        ignore_eos=settings.ignore_eos,
         logit_bias=[sampling_pb2.LogitBias(token_id=token, bias=bias) for token, bias in settings.logit_bias],
-        samplers=sampling_pb2.SamplerList(samplers=[_SAMPLER_TYPES[name] for name in settings.samplers]),
+        samplers=sampling_pb2.SamplerList(samplers=[_SAMPLER_TYPES[name] for name in settings.chain]),
     )
+    for facts in _SCALARS:
+        setattr(params, facts.field, getattr(settings, facts.field))
     if settings.penalty_prompt is not None:
         params.penalty_prompt.CopyFrom(
             sampling_pb2.PenaltyPrompt(token_ids=tokens_pb2.TokenIds(ids=settings.penalty_prompt))
@@ -124,30 +87,19 @@ def _single(value: float) -> float:
     return rounded
 
 
-_FLOATS = (
-    "temperature",
-    "dynatemp_range",
-    "dynatemp_exponent",
-    "top_p",
-    "min_p",
-    "tfs_z",
-    "typical_p",
-    "repeat_penalty",
-    "frequency_penalty",
-    "presence_penalty",
-    "mirostat_tau",
-    "mirostat_eta",
-)
-_ROUNDED: dict[str, Any] = {name: _single(getattr(SamplingSettings(), name)) for name in _FLOATS}
+_ROUNDED: dict[str, Any] = {
+    facts.field: _single(facts.default) for facts in _SCALARS if isinstance(facts.default, float)
+}
 #: The defaults, rounded like values that were sent, so that sending a default changes nothing.
 DEFAULTS = SamplingSettings(**_ROUNDED)
 
 
-def _number(params: Message, name: str) -> float:
-    if not params.HasField(name):
-        default: float = getattr(DEFAULTS, name)
-        return default
-    return finite(f"sampling.{name}", getattr(params, name))
+def _scalar(params: Message, facts: OptionFacts) -> Any:
+    """The value of a plain option, or its default."""
+    if not params.HasField(facts.field):
+        return getattr(DEFAULTS, facts.field)
+    value = getattr(params, facts.field)
+    return value if facts.kind == "boolean" else within(facts.path, value, facts.allowed)
 
 
 def _penalty_prompt(params: sampling_pb2.SamplingParams, model: ServedModel) -> tuple[int, ...] | None:
@@ -165,7 +117,7 @@ def _penalty_prompt(params: sampling_pb2.SamplingParams, model: ServedModel) -> 
 
 
 def _logit_bias(entries: Sequence[sampling_pb2.LogitBias], model: ServedModel) -> tuple[tuple[int, float], ...]:
-    count_at_most("sampling.logit_bias", len(entries), MAX_LOGIT_BIASES)
+    count_at_most("sampling.logit_bias", len(entries), max_items("logit_bias"))
     n_vocab = model.vocabulary.n_vocab
     biases: dict[int, float] = {}
     for index, entry in enumerate(entries):
@@ -190,9 +142,9 @@ def _logit_bias(entries: Sequence[sampling_pb2.LogitBias], model: ServedModel) -
     return tuple(biases.items())
 
 
-def _samplers(params: sampling_pb2.SamplingParams, most: int) -> tuple[SamplerName, ...]:
+def _samplers(params: sampling_pb2.SamplingParams, most: int) -> tuple[SamplerName, ...] | None:
     if not params.HasField("samplers"):
-        return DEFAULTS.samplers
+        return None
     chosen = params.samplers.samplers
     count_at_most("sampling.samplers.samplers", len(chosen), most)
     for index, number in enumerate(chosen):

@@ -8,8 +8,9 @@ from service.sampling.gbnf.ambiguity import check_ambiguity
 from service.sampling.gbnf.expansion import check_expansion
 from service.sampling.gbnf.parser import parse
 from service.sampling.gbnf.rules import GrammarError
+from slotline.options import max_bytes
 
-MAX_GRAMMAR_BYTES = 64 << 10
+MAX_GRAMMAR_BYTES = max_bytes("grammar")
 ROOT = "root"
 
 

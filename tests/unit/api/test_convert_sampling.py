@@ -16,24 +16,17 @@ from service.api.served_model import Limits
 from service.errors import InvalidArgument
 from service.sampling.settings import DEFAULT_SAMPLERS, SamplerName, SamplingSettings
 from service.testing.scripted_model import EOS, N_VOCAB
+from slotline.options import BY_PATH, OptionFacts
 from slotline.v1 import generation_pb2, sampling_pb2, tokens_pb2
 from tests.support.served import served_model
 
 MODEL = served_model()
-FLOATS = [
-    "temperature",
-    "dynatemp_range",
-    "dynatemp_exponent",
-    "top_p",
-    "min_p",
-    "tfs_z",
-    "typical_p",
-    "repeat_penalty",
-    "frequency_penalty",
-    "presence_penalty",
-    "mirostat_tau",
-    "mirostat_eta",
+SCALARS = [
+    facts
+    for path, facts in BY_PATH.items()
+    if path.startswith("sampling.") and facts.is_scalar and facts.default is not None
 ]
+FLOATS = [facts.field for facts in SCALARS if facts.kind == "number"]
 
 
 def single(value: float) -> float:
@@ -55,6 +48,13 @@ def test_without_parameters_every_default_of_the_contract_holds() -> None:
         assert getattr(settings, field.name) == (single(value) if isinstance(value, float) else value), field.name
     assert settings.seed is None
     assert settings.penalty_prompt is None
+    assert settings.chain == DEFAULT_SAMPLERS
+
+
+@pytest.mark.parametrize("facts", SCALARS, ids=[facts.field for facts in SCALARS])
+def test_what_the_contract_declares_is_the_default_and_sending_it_changes_nothing(facts: OptionFacts) -> None:
+    assert getattr(SamplingSettings(), facts.field) == facts.default
+    assert convert(None, **{facts.field: facts.default}) == convert()
 
 
 @pytest.mark.parametrize("name", FLOATS)
@@ -227,28 +227,26 @@ def test_the_length_of_the_chain_is_a_limit_of_the_model() -> None:
 
 finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
 biases = st.dictionaries(st.integers(0, N_VOCAB - 1), finite | st.just(-math.inf))
+
+
+def values_of(facts: OptionFacts) -> st.SearchStrategy[Any]:
+    """What a message may hold as an option, within what is allowed."""
+    match facts.kind:
+        case "boolean":
+            return st.booleans()
+        case "number":
+            return finite.filter(lambda value: value in facts.allowed)
+    unsigned = facts.allowed.min == 0
+    least = -(2**31) if facts.allowed.min is None else int(facts.allowed.min)
+    most = (2**32 if unsigned else 2**31) - 1 if facts.allowed.max is None else int(facts.allowed.max)
+    return st.integers(least, most)
+
+
 settings_of_any_kind = st.builds(
     SamplingSettings,
-    temperature=finite,
-    dynatemp_range=finite,
-    dynatemp_exponent=finite,
-    top_k=st.integers(-(2**31), 2**31 - 1),
-    top_p=finite,
-    min_p=finite,
-    tfs_z=finite,
-    typical_p=finite,
-    min_keep=st.integers(0, 2**32 - 1),
-    repeat_penalty=st.floats(width=32, min_value=0, exclude_min=True, allow_infinity=False),
-    repeat_last_n=st.integers(-1, 2**31 - 1),
-    frequency_penalty=finite,
-    presence_penalty=finite,
-    penalize_nl=st.booleans(),
+    **{facts.field: values_of(facts) for facts in SCALARS},
     penalty_prompt=st.none() | st.lists(st.integers(0, N_VOCAB - 1)).map(tuple),
-    mirostat=st.integers(0, 2),
-    mirostat_tau=finite,
-    mirostat_eta=finite,
     seed=st.integers(0, 2**32 - 1),
-    ignore_eos=st.booleans(),
     logit_bias=st.dictionaries(st.integers(0, N_VOCAB - 1), finite | st.just(-math.inf)).map(
         lambda d: tuple(d.items())
     ),

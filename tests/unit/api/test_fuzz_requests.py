@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from service.api.convert.embedding import embedding_request
 from service.api.convert.events import StreamEncoder
 from service.api.convert.prompt import render_chat
-from service.api.convert.request import MAX_CACHE_SALT_BYTES, envelope, generation_request
+from service.api.convert.request import envelope, generation_request
 from service.api.convert.settings import generation_settings
 from service.api.convert.tokens import detokenize_response, tokenize_response
 from service.api.rpc.rpc_errors import to_status
@@ -21,6 +21,7 @@ from service.errors import ContextLengthExceeded, InvalidArgument, NotImplemente
 from service.prompts.work import Work
 from service.sampling.gbnf import check_grammar
 from service.testing.scripted_model import BOS, N_VOCAB
+from slotline.options import max_bytes
 from slotline.v1 import embedding_pb2, generation_pb2, model_pb2, tokenization_pb2
 from tests.support.messages import any_message, damaged
 from tests.support.properties import fuzzed
@@ -108,7 +109,7 @@ def assert_promises(request: GenerationRequest, n_system: int) -> None:
     assert all(request.stop_texts)
     assert all(0 <= token < N_VOCAB for token in request.stop_tokens)
     assert request.n_keep >= -1
-    assert len(request.cache_salt.encode()) <= MAX_CACHE_SALT_BYTES
+    assert len(request.cache_salt.encode()) <= max_bytes("cache_salt")
     assert request.slot_id is None or 0 <= request.slot_id < 2
     if request.grammar:
         check_grammar(request.grammar)
@@ -131,7 +132,7 @@ def assert_sampling_promises(request: GenerationRequest) -> None:
     assert sampling.seed is None or 0 <= sampling.seed < 2**32
     assert all(0 <= token < N_VOCAB for token in sampling.penalty_prompt or ())
     assert all(0 <= token < N_VOCAB and not math.isnan(bias) and bias < math.inf for token, bias in sampling.logit_bias)
-    assert len(sampling.samplers) <= 64
+    assert len(sampling.chain) <= 64
     assert 0 <= sampling.n_probs <= N_VOCAB
     assert sampling.top_logprobs is None or 0 <= sampling.top_logprobs <= 100
     assert request.want_tokens or (not sampling.n_probs and sampling.top_logprobs is None)

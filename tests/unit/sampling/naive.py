@@ -96,7 +96,7 @@ def dynamic_temperature(pairs: Pairs, centre: float, half_width: float, exponent
 def chain(pairs: Pairs, settings: SamplingSettings) -> Pairs:
     """The sampler list of a request with temperature above 0."""
     min_keep = max(1, settings.min_keep)
-    for name in settings.samplers:
+    for name in settings.chain:
         if name is SamplerName.TOP_K:
             pairs = top_k(pairs, settings.top_k if settings.top_k > 0 else len(pairs), min_keep)
         elif name is SamplerName.TFS_Z and settings.tfs_z < 1:

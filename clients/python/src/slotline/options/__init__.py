@@ -13,4 +13,50 @@ BY_NAME = {option.name: option for option in OPTIONS}
 #: By the path of the field in a ``GenerateRequest``.
 BY_PATH = {option.path: option for option in OPTIONS if option.path}
 
-__all__ = ["ANY", "BY_NAME", "BY_PATH", "OPTIONS", "Kind", "OptionFacts", "Range", "Value"]
+
+def max_items(name: str) -> int:
+    """Most entries of the list that is the option ``name``.
+
+    Raises:
+        KeyError: there is no such option, or no such limit on it.
+    """
+    return _limit(name, BY_NAME[name].max_items)
+
+
+def max_bytes(name: str) -> int:
+    """Most bytes of the text, or of all texts, that are the option ``name``.
+
+    Raises:
+        KeyError: there is no such option, or no such limit on it.
+    """
+    return _limit(name, BY_NAME[name].max_bytes)
+
+
+def maximum(name: str) -> int:
+    """Largest whole number that the server takes for the option ``name``.
+
+    Raises:
+        KeyError: there is no such option, or no such limit on it.
+    """
+    return _limit(name, BY_NAME[name].allowed.max)
+
+
+def _limit(name: str, limit: float | None) -> int:
+    if limit is None:
+        raise KeyError(f"the option {name} has no limit of that kind")
+    return int(limit)
+
+
+__all__ = [
+    "ANY",
+    "BY_NAME",
+    "BY_PATH",
+    "OPTIONS",
+    "Kind",
+    "OptionFacts",
+    "Range",
+    "Value",
+    "max_bytes",
+    "max_items",
+    "maximum",
+]

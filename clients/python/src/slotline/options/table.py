@@ -25,6 +25,7 @@ OPTIONS: tuple[OptionFacts, ...] = (
         name='stop',
         path='stop.texts',
         kind='texts',
+        max_items=128,
         max_bytes=65536,
         group='Length',
         label='Stop texts',
