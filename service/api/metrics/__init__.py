@@ -1,1 +1,1 @@
-"""The core's metrics. May import the values beside this package, and of ``convert`` nothing."""
+"""The core's metrics: their declarations, and what ``GetMetrics`` answers. Knows only the modules beside this room."""

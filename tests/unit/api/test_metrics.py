@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.api.metrics.core_metrics import CoreMetrics, kv_tokens
+from service.api.metrics.core_metrics import CoreMetrics
+from service.api.metrics.declarations import kv_tokens
 from service.api.status import CoreState, CoreStatus
 from service.engine.cache.slots import Slot
 from service.engine.request.types import Counters, EngineSnapshot, SlotState, SystemPrompt
