@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
-# Clients choose methods and paths freely; what a scraper has to keep must stay bounded.
+#: Clients choose methods and paths freely; what a scraper has to keep must stay bounded.
 OTHER = "other"
 _METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
 
@@ -25,17 +26,6 @@ class ResponseCounts:
         """
         self._counts[method if method in _METHODS else OTHER, route or OTHER, status] += 1
 
-    def exposition(self, *, running: int) -> str:
-        """The counts, and the generations and embeddings that run or wait, in the Prometheus text format."""
-        lines = [
-            "# HELP slotline_rest_responses_total HTTP responses by route and status.",
-            "# TYPE slotline_rest_responses_total counter",
-            *(
-                f'slotline_rest_responses_total{{method="{method}",route="{route}",status="{status}"}} {count}'
-                for (method, route, status), count in sorted(self._counts.items())
-            ),
-            "# HELP slotline_rest_requests_running Generations and embeddings that run or wait.",
-            "# TYPE slotline_rest_requests_running gauge",
-            f"slotline_rest_requests_running {running}",
-        ]
-        return "".join(f"{line}\n" for line in lines)
+    def by_labels(self) -> Mapping[tuple[str, ...], int]:
+        """The counts so far, by method, route and status."""
+        return {(method, route, str(status)): count for (method, route, status), count in self._counts.items()}

@@ -9,7 +9,7 @@ from flask import Response, request
 from grpc import StatusCode
 
 from rest_adapter.apis.native.health import FAILED, LOADING, STALLED, HealthAnswer, health_answer
-from rest_adapter.apis.native.metrics import joined, metrics_text
+from rest_adapter.apis.native.metrics import Reading, exposition
 from rest_adapter.apis.native.props import props_json, server_json
 from rest_adapter.apis.native.slots import slots_json
 from rest_adapter.apis.openai.models import model_json, models_json, name_in_answers
@@ -65,8 +65,7 @@ def metrics(site: Site) -> Response:
     # Whoever only watches leaves the window to those who scrape.
     wanted = GetMetricsRequest(reset_window="keep_window" not in request.args)
     counters = site.core.unary(GET_METRICS, wanted, timeout_s=_TIMEOUT_S)
-    own = site.counts.exposition(running=site.gate.inside)
-    text = joined(metrics_text(counters), own, counters.exposition)
+    text = exposition(Reading(counters, site.counts.by_labels(), site.gate.inside))
     return Response(text, content_type=_METRICS_TYPE)
 
 
