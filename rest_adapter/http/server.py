@@ -12,7 +12,8 @@ from rest_adapter.http.handler import ConnectionHandler
 from rest_adapter.http.server_state import ServerState
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    from wsgiref.types import WSGIApplication
+
     from gevent import socket
 
     from rest_adapter.http.places import Places
