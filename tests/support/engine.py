@@ -142,16 +142,28 @@ class SteppedEngine:
 
 
 class EngineBench(SteppedEngine):
-    """An engine on a scripted model in virtual time; every step checks what it believes against the model's memory."""
+    """An engine on a scripted model in virtual time; every step checks what it believes against the model's memory.
 
-    def __init__(self, config: EngineConfig | None = None, **model_options: object) -> None:
+    Args:
+        config: two slots of 128 tokens if it is None.
+        model_class: the scripted model, or one made of it.
+        model_options: replace the defaults, which give every slot cells of its own.
+    """
+
+    def __init__(
+        self,
+        config: EngineConfig | None = None,
+        *,
+        model_class: type[ScriptedModel] = ScriptedModel,
+        **model_options: object,
+    ) -> None:
         config = config or EngineConfig(n_slots=2, n_ctx_slot=128)
         clock = VirtualClock()
         options: dict[str, object] = {
             "n_cells": config.n_slots * config.n_ctx_slot,
             "n_seq_max": config.n_slots + 1 + N_EMBEDDING_SEQUENCES,
         }
-        self.model = ScriptedModel(clock=clock, **(options | model_options))  # type: ignore[arg-type]
+        self.model = model_class(clock=clock, **(options | model_options))  # type: ignore[arg-type]
         super().__init__(self.model, config, clock)
 
     def embed(self, *texts: str) -> RecordingSink:

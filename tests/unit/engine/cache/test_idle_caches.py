@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ LONG, OTHER = "l" * 60, "o" * 60
 
 
 def bench_of(
-    n_slots: int = 1, n_ctx: int = 128, cache_ram_mib: int = 1, idle_cells: int = 256, **options: object
+    n_slots: int = 1, n_ctx: int = 128, cache_ram_mib: int = 1, idle_cells: int = 256, **options: Any
 ) -> EngineBench:
     """An engine with memory for caches."""
     config = EngineConfig(n_slots=n_slots, n_ctx_slot=n_ctx, cache_ram_mib=cache_ram_mib, idle_cells=idle_cells)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from service.config import EngineConfig
@@ -20,7 +22,7 @@ def system(text: str = TEXT) -> SystemPrompt:
     return SystemPrompt(text, prompt(text), anti_prompt="User:", assistant_name="Bot")
 
 
-def bench_with(text: str = TEXT, n_slots: int = 2, n_ctx: int = 64, **options: object) -> EngineBench:
+def bench_with(text: str = TEXT, n_slots: int = 2, n_ctx: int = 64, **options: Any) -> EngineBench:
     """An engine with a system prompt in force."""
     bench = EngineBench(EngineConfig(n_slots=n_slots, n_ctx_slot=n_ctx), **options)
     sink = bench.complete(SystemPromptRequest(system(text)))

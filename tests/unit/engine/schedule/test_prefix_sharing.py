@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from service.config import EngineConfig
@@ -11,7 +13,7 @@ from tests.support.engine import EngineBench, RecordingSink, expected_text, requ
 PREFIX = "p" * 100
 
 
-def bench_of(n_slots: int = 8, n_ctx: int = 160, **options: object) -> EngineBench:
+def bench_of(n_slots: int = 8, n_ctx: int = 160, **options: Any) -> EngineBench:
     """An engine that evaluates prompts in chunks of 32 tokens at first."""
     config = EngineConfig(n_slots=n_slots, n_ctx_slot=n_ctx, prefill_budget_ms=40, idle_prefill_budget_ms=40)
     return EngineBench(config, **options)

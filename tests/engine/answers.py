@@ -1,0 +1,113 @@
+"""What requests of a transcript have answered, each checked against what the model says behind its prompt.
+
+So no transcript can be rewritten to expect a text that another request or a moved cache has disturbed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.engine.request.types import (
+    Accepted,
+    EmbeddingRequest,
+    Event,
+    Failed,
+    Finished,
+    FinishReason,
+    GenerationRequest,
+    Piece,
+    Request,
+)
+from service.testing.scripted_model import EOS, Script, states
+from tests.support.engine import RecordingSink, assert_scored
+
+
+@dataclass(eq=False)
+class Asked:
+    """A request.
+
+    Attributes:
+        name: of the transcript.
+        system: the tokens of the system prompt behind which it is answered.
+        n_shown: events that were described already.
+    """
+
+    name: str
+    task_id: int
+    request: Request
+    sink: RecordingSink
+    system: tuple[int, ...]
+    n_shown: int = 0
+    was_cancelled: bool = False
+
+    @property
+    def n_sequences(self) -> int:
+        """Texts that it asks for."""
+        return self.request.n_sequences if isinstance(self.request, GenerationRequest) else 1
+
+    @property
+    def texts(self) -> dict[int, str]:
+        """What was said so far, by number of the sequence."""
+        texts: dict[int, str] = {}
+        for event in self.sink.events:
+            if isinstance(event, Piece):
+                texts[event.index] = texts.get(event.index, "") + event.text
+        return texts
+
+    def take_new_events(self) -> list[Event]:
+        """Events since the last call."""
+        new = self.sink.events[self.n_shown :]
+        self.n_shown += len(new)
+        assert not (new and self.was_cancelled), f"{self.name} was cancelled and gets events"
+        return new
+
+
+def check_answer(asked: Asked, script: Script) -> None:
+    """Check a request that is over.
+
+    Args:
+        asked: the request.
+        script: of the model.
+    """
+    events = asked.sink.events
+    match asked.request:
+        case EmbeddingRequest(inputs) if not isinstance(events[-1], Failed):
+            # The last state: transcripts use no other pooling.
+            assert np.array_equal(asked.sink.embedded.vectors, [states(tokens)[-1] for tokens in inputs])
+        case GenerationRequest() as request:
+            accepted = [event for event in events if isinstance(event, Accepted)]
+            assert len(accepted) <= 1
+            assert events[0] in (*accepted, events[-1])
+            for event in events:
+                if isinstance(event, Finished):
+                    _check_text(asked, request, event, script)
+            if accepted and request.prompt_logprobs is not None:
+                assert_scored(asked.sink.prompt_tokens, _own_prompt(asked, request), asked.system)
+
+
+def _check_text(asked: Asked, request: GenerationRequest, finished: Finished, script: Script) -> None:
+    """A text is what an undisturbed model says, unless the request or a shift wanted something else."""
+    is_free = not request.grammar and not request.min_tokens and request.sampling.temperature == 0
+    if not is_free or _is_cut(asked, finished):
+        return
+    memory = [*asked.system, *_own_prompt(asked, request)]
+    n_prompt = len(memory)
+    while len(memory) < n_prompt + finished.tokens_predicted and EOS not in memory[n_prompt:]:
+        memory.append(script(memory))
+    expected = bytes(token for token in memory[n_prompt:] if token != EOS).decode(errors="replace")
+    text = asked.texts.get(finished.index, "")
+    is_whole = not request.stop_texts and not request.stop_tokens and finished.reason is not FinishReason.CANCELLED
+    assert expected == text if is_whole else expected.startswith(text), (asked.name, text, expected)
+
+
+def _own_prompt(asked: Asked, request: GenerationRequest) -> tuple[int, ...]:
+    is_shortened = asked.system and request.has_bos and len(request.prompt) > 1
+    return request.prompt[1:] if is_shortened else request.prompt
+
+
+def _is_cut(asked: Asked, finished: Finished) -> bool:
+    """Whether tokens of the prompt were left out, or of the context."""
+    goes_on = finished.tokens_evaluated + finished.tokens_predicted > finished.tokens_cached + 1
+    return asked.sink.accepted.truncated_prompt_tokens > 0 or (finished.truncated and goes_on)

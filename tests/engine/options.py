@@ -1,0 +1,96 @@
+"""What options of commands stand for: engines, models and requests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from service.config import EngineConfig
+from service.engine.request.types import GenerationRequest, Overflow, SystemPrompt
+from service.testing.scripted_model import BOS, EOS, Script, next_letter
+from tests.engine.arguments import Arguments, CommandError
+from tests.support.engine import GREEDY, prompt
+
+
+def engine_config(arguments: Arguments) -> EngineConfig:
+    """How the engine serves; two slots of 128 tokens unless something else is said."""
+    config = EngineConfig(n_slots=2, n_ctx_slot=128)
+    options: dict[str, Any] = {
+        "n_slots": arguments.integer("slots"),
+        "n_ctx_slot": arguments.integer("ctx"),
+        "n_batch": arguments.integer("batch"),
+        "max_tokens": arguments.integer("max_tokens"),
+        "prefill_budget_ms": arguments.decimal("budget_ms"),
+        "idle_prefill_budget_ms": arguments.decimal("idle_budget_ms"),
+        "lookup": arguments.flag("lookup"),
+        "group_n": arguments.integer("group"),
+        "group_width": arguments.integer("window"),
+        "cache_ram_mib": arguments.integer("cache_ram"),
+        "idle_cells": arguments.integer("idle_cells"),
+    }
+    return replace(config, **{name: value for name, value in options.items() if value is not None})
+
+
+def script(arguments: Arguments) -> Script:
+    """What the model says: letters that depend on all tokens; or a text behind so many tokens; or a repetition."""
+    says, behind, period = arguments.text("says"), arguments.integer("behind"), arguments.integer("repeats")
+    if period is not None:
+        return lambda tokens: tokens[-period]
+    if says is None:
+        return next_letter
+    said, start = (*says.encode(), EOS), behind or 0
+    return lambda tokens: said[min(max(0, len(tokens) - start), len(said) - 1)]
+
+
+def generation_request(arguments: Arguments) -> GenerationRequest:
+    """A greedy request of eight tokens unless something else is said."""
+    text = arguments.text("prompt")
+    if text is None:
+        raise CommandError("a request needs a prompt")
+    has_bos = arguments.flag("bos") or False
+    limit = arguments.integer_or_none("max_tokens", 8)
+    temperature, seed = arguments.decimal("temperature"), arguments.integer("seed")
+    sampling = replace(GREEDY, seed=seed)
+    if temperature is not None:
+        sampling = replace(sampling, temperature=temperature, top_k=0, top_p=1.0, min_p=0.0)
+    stop_text, stop_token, system = arguments.text("stop"), arguments.text("stop_token"), arguments.text("system")
+    return GenerationRequest(
+        prompt=(*((BOS,) if has_bos else ()), *prompt(text)),
+        has_bos=has_bos,
+        n_dropped=arguments.integer("dropped") or 0,
+        n_sequences=arguments.integer("n") or 1,
+        sampling=sampling,
+        max_tokens=limit,
+        min_tokens=arguments.integer("min_tokens") or 0,
+        stop_texts=() if stop_text is None else (stop_text.encode(),),
+        stop_tokens=frozenset() if stop_token is None else frozenset(stop_token.encode()),
+        n_keep=arguments.integer("keep") or 0,
+        overflow=Overflow.TRUNCATE if arguments.flag("truncate") else Overflow.REFUSE,
+        cache_prompt=arguments.flag("cache") is not False,
+        cache_salt=arguments.symbol("salt") or "",
+        slot_id=arguments.integer("slot"),
+        priority=arguments.integer("priority") or 0,
+        system_prompt=None if system is None else SystemPrompt(system, prompt(system)),
+        want_tokens=arguments.flag("records") or False,
+        prompt_logprobs=arguments.integer("logprobs"),
+        grammar=arguments.text("grammar") or "",
+    )
+
+
+def model_options(arguments: Arguments) -> dict[str, Any]:
+    """What the scripted model has and can do, where it is said."""
+    options: dict[str, Any] = {
+        "n_cells": arguments.integer("cells"),
+        "n_seq_max": arguments.integer("sequences"),
+        "n_logits": arguments.integer("logits"),
+        "n_hidden": arguments.integer("hidden"),
+        "saved_bytes": arguments.integer("saved_bytes"),
+        "step_s": _seconds(arguments.decimal("step_ms")),
+        "token_s": _seconds(arguments.decimal("token_ms")),
+        **{name: arguments.flag(name) for name in ("can_cut", "can_fork", "can_generate", "can_shift")},
+    }
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _seconds(milliseconds: float | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000

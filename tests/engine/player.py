@@ -1,0 +1,253 @@
+"""Carries out the commands of transcripts on an engine with the scripted model, in virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from service.engine.language_model import CacheFull, DecodeFailed, Segment
+from service.engine.request.types import (
+    Delivery,
+    EmbeddingRequest,
+    GenerationRequest,
+    Request,
+    SystemPrompt,
+    SystemPromptRequest,
+)
+from service.errors import ServiceError
+from service.testing.scripted_model import Script, next_letter
+from tests.engine.answers import Asked, check_answer
+from tests.engine.arguments import Arguments, CommandError
+from tests.engine.observed_model import ObservedModel
+from tests.engine.options import engine_config, generation_request, model_options, script
+from tests.engine.record import Batch, StepRecord, describe_batch, describe_events, summarize
+from tests.engine.state import describe_cache, describe_slots, describe_totals
+from tests.support.engine import EngineBench, prompt
+
+#: Steps after which ``run`` gives up.
+_MAX_STEPS = 10_000
+
+
+class Player:
+    """One scenario: an engine that ``engine`` makes, and what is asked of it."""
+
+    def __init__(self) -> None:
+        self._bench: EngineBench | None = None
+        self._script: Script = next_letter
+        self._asked: dict[str, Asked] = {}
+        self._n_steps = 0
+        self._record = StepRecord(0)
+        self._commands: dict[str, Callable[[Arguments], list[str]]] = {
+            "engine": self._engine,
+            "submit": self._submit,
+            "embed": self._embed,
+            "system": self._system,
+            "cancel": self._cancel,
+            "drain": self._drain,
+            "fault": self._fault,
+            "wait": self._wait,
+            "step": self._step,
+            "run": self._run,
+            "slots": self._slots,
+            "cache": self._cache,
+            "totals": self._totals,
+        }
+
+    def play(self, line: str) -> list[str]:
+        """Carry out a command; return the lines that it prints.
+
+        Raises:
+            CommandError: it cannot be understood or carried out.
+        """
+        arguments = Arguments(line, self._texts())
+        command = self._commands.get(arguments.name)
+        if command is None:
+            raise CommandError(f"no command is called {arguments.name!r}; there are {', '.join(self._commands)}")
+        return command(arguments)
+
+    # Beginnings -----------------------------------------------------------------------------------------------------
+
+    def _engine(self, arguments: Arguments) -> list[str]:
+        config = engine_config(arguments)
+        self._script = script(arguments)
+        options = model_options(arguments)
+        arguments.finish()
+        self._asked = {}
+        self._n_steps = 0
+        try:
+            self._bench = EngineBench(config, model_class=ObservedModel, script=self._script, **options)
+        except ServiceError as error:
+            self._bench = None
+            return [f"refused: {error.reason}, {error}"]
+        self._watch(self._model)
+        return []
+
+    def _watch(self, model: ObservedModel) -> None:
+        n_slots = self._running.config.n_slots
+        model.name_of = lambda seq_id: (
+            f"slot {seq_id}"
+            if seq_id < n_slots
+            else "the system prompt"
+            if seq_id == n_slots
+            else f"text {seq_id - n_slots}"
+        )
+        model.on_batch = self._on_batch
+        model.on_failure = self._on_failure
+        model.on_change = lambda change: self._record.entries.append(change)
+
+    @property
+    def _running(self) -> EngineBench:
+        if self._bench is None:
+            raise CommandError("there is no engine; the command engine makes one")
+        return self._bench
+
+    @property
+    def _model(self) -> ObservedModel:
+        model = self._running.model
+        assert isinstance(model, ObservedModel)
+        return model
+
+    # Requests -------------------------------------------------------------------------------------------------------
+
+    def _submit(self, arguments: Arguments) -> list[str]:
+        name = arguments.word()
+        request = generation_request(arguments)
+        arguments.finish()
+        return self._ask(name, request)
+
+    def _embed(self, arguments: Arguments) -> list[str]:
+        name = arguments.word()
+        texts = arguments.all_texts()
+        arguments.finish()
+        return self._ask(name, EmbeddingRequest(tuple(map(prompt, texts))))
+
+    def _system(self, arguments: Arguments) -> list[str]:
+        name = arguments.word()
+        (text,) = arguments.all_texts()
+        arguments.finish()
+        return self._ask(name, SystemPromptRequest(SystemPrompt(text, prompt(text))))
+
+    def _ask(self, name: str, request: Request) -> list[str]:
+        if name in self._asked:
+            raise CommandError(f"there is a request {name!r} already")
+        current = self._running.engine.snapshot().system_prompt
+        if isinstance(request, GenerationRequest) and request.system_prompt is not None:
+            current = request.system_prompt
+        task_id, sink = self._running.submit(request)
+        self._asked[name] = Asked(name, task_id, request, sink, current.tokens if current is not None else ())
+        return []
+
+    def _cancel(self, arguments: Arguments) -> list[str]:
+        name = arguments.word()
+        arguments.finish()
+        asked = self._asked.get(name)
+        if asked is None:
+            raise CommandError(f"no request is called {name!r}")
+        return self._between_steps(lambda: self._running.engine.cancel(asked.task_id), cancelled=asked)
+
+    def _drain(self, arguments: Arguments) -> list[str]:
+        arguments.finish()
+        return self._between_steps(lambda: self._deliver(self._running.engine.stop()))
+
+    def _fault(self, arguments: Arguments) -> list[str]:
+        match arguments.word():
+            case "batch":
+                self._model.fail_next = DecodeFailed("as planned")
+            case "cells":
+                self._model.fail_next = CacheFull()
+            case "save":
+                self._model.fails_to_save = True
+            case "restore":
+                self._model.fails_to_restore = True
+            case other:
+                raise CommandError(f"no fault is called {other!r}; there are batch, cells, save and restore")
+        arguments.finish()
+        return []
+
+    def _wait(self, arguments: Arguments) -> list[str]:
+        self._running.clock.advance((arguments.count() or 0) / 1000)
+        arguments.finish()
+        return []
+
+    # Steps ----------------------------------------------------------------------------------------------------------
+
+    def _step(self, arguments: Arguments) -> list[str]:
+        n_steps = arguments.count() or 1
+        arguments.finish()
+        return [line for _ in range(n_steps) for line in self._do_step().details()]
+
+    def _run(self, arguments: Arguments) -> list[str]:
+        limit = arguments.count()
+        arguments.finish()
+        steps: list[StepRecord] = []
+        while self._running.engine.has_work and len(steps) != limit:
+            steps.append(self._do_step())
+            if len(steps) > _MAX_STEPS:
+                raise CommandError(f"still busy after {_MAX_STEPS} steps")
+        return summarize(steps)
+
+    def _do_step(self) -> StepRecord:
+        self._n_steps += 1
+        self._record = StepRecord(self._n_steps)
+        started_s = self._running.clock.now_s
+        self._running.step()
+        self._record.time_s = self._running.clock.now_s - started_s
+        self._collect()
+        return self._record
+
+    def _between_steps(self, action: Callable[[], None], cancelled: Asked | None = None) -> list[str]:
+        self._record = StepRecord(self._n_steps)
+        action()
+        if cancelled is not None:
+            cancelled.was_cancelled = True
+        self._running.check()
+        self._collect()
+        return self._record.details()[1:]
+
+    @staticmethod
+    def _deliver(deliveries: Sequence[Delivery]) -> None:
+        for sink, events in deliveries:
+            sink.put(events)
+
+    def _collect(self) -> None:
+        """Describe what requests got, and check those that are over."""
+        for asked in self._asked.values():
+            events = asked.take_new_events()
+            self._record.events += describe_events(asked.name, events, asked.texts, asked.n_sequences)
+            if events and asked.sink.is_over:
+                check_answer(asked, self._script)
+
+    def _on_batch(self, segments: Sequence[Segment], n_filler: int) -> None:
+        names = {asked.task_id: asked.name for asked in self._asked.values()}
+        snapshot = self._running.engine.snapshot()
+        self._record.entries.append(describe_batch(segments, n_filler, snapshot, names))
+
+    def _on_failure(self, error: Exception) -> None:
+        batch = self._record.entries[-1]
+        assert isinstance(batch, Batch)
+        batch.failure = ": no cells" if isinstance(error, CacheFull) else ": fails"
+
+    # What there is --------------------------------------------------------------------------------------------------
+
+    def _slots(self, arguments: Arguments) -> list[str]:
+        arguments.finish()
+        names = {asked.task_id: asked.name for asked in self._asked.values()}
+        return describe_slots(self._running.engine.snapshot(), names)
+
+    def _cache(self, arguments: Arguments) -> list[str]:
+        arguments.finish()
+        positions = [
+            [cell.position for cell in self._model.cells(slot.id)] for slot in self._running.engine.dump().slots
+        ]
+        return describe_cache(self._running.engine.snapshot(), self._running.engine.dump(), positions)
+
+    def _totals(self, arguments: Arguments) -> list[str]:
+        arguments.finish()
+        return describe_totals(self._running.engine.snapshot())
+
+    def _texts(self) -> dict[str, str]:
+        """What requests have answered; that of several sequences by number, too."""
+        texts: dict[str, str] = {}
+        for name, asked in self._asked.items():
+            texts[name] = asked.sink.text
+            texts |= {f"{name}.{index}": text for index, text in asked.texts.items()}
+        return texts

@@ -1,0 +1,230 @@
+"""What an engine does in its steps, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from service.engine.request.types import (
+    Accepted,
+    Embedded,
+    EngineSnapshot,
+    Event,
+    Failed,
+    Finished,
+    Piece,
+    PromptTokens,
+    SlotState,
+)
+from service.testing.scripted_model import BOS, EOS
+from tests.engine.arguments import show
+
+if TYPE_CHECKING:
+    from service.engine.language_model import Segment
+
+#: Characters of an answer that are shown.
+_SHOWN = 48
+
+
+@dataclass
+class Batch:
+    """One call of the model.
+
+    Attributes:
+        parts: what it evaluates.
+        n_prompt, n_answer, n_text: tokens of prompts, behind prompts, and of texts to embed.
+        failure: why it failed, empty if it did not.
+    """
+
+    parts: list[str] = field(default_factory=list)
+    n_prompt: int = 0
+    n_answer: int = 0
+    n_text: int = 0
+    failure: str = ""
+
+    def __str__(self) -> str:
+        return f"batch: {', '.join(self.parts)}{self.failure}"
+
+
+class EventLine(NamedTuple):
+    """Events of a request in words; ``is_progress`` if they only tell that it gets on."""
+
+    text: str
+    is_progress: bool = False
+
+
+@dataclass
+class StepRecord:
+    """A step: batches, changes of memory and moves of sequences in order, then the events of each request."""
+
+    number: int
+    entries: list[Batch | str] = field(default_factory=list)
+    events: list[EventLine] = field(default_factory=list)
+    time_s: float = 0.0
+
+    def details(self) -> list[str]:
+        """Everything, each line by itself."""
+        return [
+            f"step {self.number}, {_ms(self.time_s)}",
+            *(f"  {line}" for line in (*map(str, self.entries), *(event.text for event in self.events))),
+        ]
+
+    def outline(self) -> list[str]:
+        """What is worth knowing in the long run: neither batches, nor pieces, nor drafts that are taken back."""
+        last_batch = max((place for place, entry in enumerate(self.entries) if isinstance(entry, Batch)), default=None)
+        entries = [entry for entry in self.entries[:last_batch] if isinstance(entry, str) or entry.failure]
+        events = [event.text for event in self.events if not event.is_progress]
+        return [f"  {self.number}: {line}" for line in (*map(str, entries), *events)]
+
+    @property
+    def batches(self) -> list[Batch]:
+        """Calls of the model that did not fail."""
+        return [entry for entry in self.entries if isinstance(entry, Batch) and not entry.failure]
+
+
+def summarize(steps: Sequence[StepRecord]) -> list[str]:
+    """Steps in few lines: how many, what they evaluated, and what is worth knowing of each."""
+    if not steps:
+        return ["no steps"]
+    batches = [batch for step in steps for batch in step.batches]
+    sums = (
+        (sum(batch.n_prompt for batch in batches), "of prompts"),
+        (sum(batch.n_answer for batch in batches), "of answers"),
+        (sum(batch.n_text for batch in batches), "of texts"),
+    )
+    tokens = " + ".join(f"{n} {whose}" for n, whose in sums if n) or "none"
+    time = _ms(sum(step.time_s for step in steps))
+    numbers = str(steps[0].number) if len(steps) == 1 else f"{steps[0].number}-{steps[-1].number}"
+    head = f"steps {numbers}, {time}, longest {_ms(max(step.time_s for step in steps))}; tokens: {tokens}"
+    return [head, *(line for step in steps for line in step.outline())]
+
+
+def describe_batch(
+    segments: Sequence[Segment], n_filler: int, snapshot: EngineSnapshot, names: dict[int, str]
+) -> Batch:
+    """A batch before it is evaluated.
+
+    Args:
+        segments: what is evaluated.
+        n_filler: tokens that fill it up.
+        snapshot: the engine at that moment.
+        names: of requests, by task.
+    """
+    batch = Batch()
+    n_system = 0 if snapshot.system_prompt is None else len(snapshot.system_prompt.tokens)
+    n_slots = len(snapshot.slots)
+    for segment in segments:
+        where = span(segment.position, segment.position + len(segment.tokens) - 1)
+        if segment.seq_id > n_slots:
+            batch.n_text += len(segment.tokens)
+            batch.parts.append(f"text {segment.seq_id - n_slots} {where}")
+            continue
+        if segment.seq_id == n_slots:
+            batch.n_prompt += len(segment.tokens)
+            batch.parts.append(f"system prompt {where} of {n_system}")
+            continue
+        slot = snapshot.slots[segment.seq_id]
+        name = f"{names[slot.task_id or 0]}@{slot.id}"
+        if slot.state is SlotState.DECODE:
+            batch.n_answer += len(segment.tokens)
+            drafted = f" and tries {show(text_of(segment.tokens[1:]))}" if len(segment.tokens) > 1 else ""
+            batch.parts.append(f"{name} {show(text_of(segment.tokens[:1]))}{drafted}")
+        else:
+            batch.n_prompt += len(segment.tokens)
+            scored = " scored" if segment.n_logits > 1 else ""
+            batch.parts.append(f"{name} prompt {where} of {n_system + slot.prompt_tokens}{scored}")
+    if n_filler:
+        batch.parts.append(f"{n_filler} filler")
+    return batch
+
+
+def describe_events(name: str, events: Sequence[Event], texts: dict[int, str], n_sequences: int) -> list[EventLine]:
+    """The events that a request gets in a step; consecutive pieces of a sequence in one line.
+
+    Args:
+        name: of the request.
+        events: in order.
+        texts: all that its sequences have said, these events included, by number.
+        n_sequences: of the request; they are told apart if there are several.
+    """
+    lines: list[EventLine] = []
+    speaker: str | None = None
+    for event in events:
+        if not isinstance(event, Piece):
+            speaker = None
+            lines.append(_event(name, event, texts, n_sequences))
+            continue
+        piece = show(event.text) + (f"({len(event.tokens)})" if event.tokens else "")
+        who = _sequence(name, event.index, n_sequences)
+        before = lines.pop().text if who == speaker else who
+        lines.append(EventLine(f"{before} {piece}", is_progress=True))
+        speaker = who
+    return lines
+
+
+def text_of(tokens: Sequence[int]) -> str:
+    """Tokens as text."""
+    special = {BOS: b"<bos>", EOS: b"<eos>"}
+    return b"".join(special.get(token) or bytes([token]) for token in tokens).decode(errors="backslashreplace")
+
+
+def span(first: int, last: int) -> str:
+    """Numbers from the first to the last one."""
+    return str(first) if first == last else f"{first}-{last}"
+
+
+def _event(name: str, event: Event, texts: dict[int, str], n_sequences: int) -> EventLine:
+    match event:
+        case Accepted():
+            return EventLine(f"{name} {_accepted(event)}")
+        case PromptTokens(tokens):
+            scored = show(text_of([record.id for record in tokens]))
+            return EventLine(f"{name} scored: {len(tokens)} tokens {scored}", is_progress=True)
+        case Finished():
+            who = _sequence(name, event.index, n_sequences)
+            return EventLine(f"{who} {_finished(event, texts.get(event.index, ''))}")
+        case Embedded(vectors):
+            return EventLine(f"{name} embedded: {len(vectors)} vectors")
+        case Failed(error):
+            return EventLine(f"{name} failed: {error.reason}, {error}")
+        case _:
+            return EventLine(f"{name} in force")
+
+
+def _accepted(event: Accepted) -> str:
+    notes = [f"slot {event.slot_id}", f"prompt {event.prompt_tokens}"]
+    if event.cached_prompt_tokens:
+        notes.append(f"cached {event.cached_prompt_tokens}")
+    if event.truncated_prompt_tokens:
+        notes.append(f"left out {event.truncated_prompt_tokens}")
+    if event.queued_s:
+        notes.append(f"waited {_ms(event.queued_s)}")
+    return f"accepted: {', '.join(notes)}"
+
+
+def _finished(event: Finished, text: str) -> str:
+    shown = show(text) if len(text) <= _SHOWN else f"{show(text[:_SHOWN])}..."
+    notes = [
+        f"{event.reason.value} after {event.tokens_predicted} tokens {shown}",
+        f"prompt {event.tokens_evaluated}",
+        f"cached {event.cached_prompt_tokens}",
+        f"holds {event.tokens_cached}",
+    ]
+    if event.stop_text is not None:
+        notes.append(f"found {show(event.stop_text.decode())}")
+    if event.stop_token is not None:
+        notes.append(f"stop token {show(text_of([event.stop_token]))}")
+    if event.eos_token is not None:
+        notes.append("end token")
+    if event.truncated:
+        notes.append("truncated")
+    return f"finished: {', '.join(notes)}"
+
+
+def _sequence(name: str, index: int, n_sequences: int) -> str:
+    return f"{name}.{index}" if n_sequences > 1 else name
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms"
