@@ -155,7 +155,7 @@ class EngineConfig:
 
 @dataclass(frozen=True, slots=True)
 class SystemPromptText:
-    """A system prompt as configured; see ``service.engine.request.types.SystemPrompt``."""
+    """A system prompt as configured; see ``service.engine.request.requests.SystemPrompt``."""
 
     text: str
     anti_prompt: str = ""

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from bench.harness.load import Job, Sampling, StreamTiming
 from service.config import CoreConfig, ModelConfig
-from service.engine.request.types import Delivery, Event, Failed, Finished, GenerationRequest, Piece
+from service.engine.request.events import Delivery, Event, Failed, Finished, Piece
+from service.engine.request.requests import GenerationRequest
 from service.engine.thread import EngineThread
 from service.llama.llama_model import LlamaModel
 from service.llama.loader import load

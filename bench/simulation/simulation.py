@@ -16,7 +16,7 @@ from bench.simulation.model import SimulatedModel
 from bench.simulation.visits import End, Journal, Visit
 from bench.simulation.workload import Conversation, Kind, Turn, Workload
 from service.engine.engine import Engine
-from service.engine.request.types import Counters, GenerationRequest
+from service.engine.request.requests import GenerationRequest
 from service.engine.thread import MAX_RETRY_S, MIN_RETRY_S
 from service.sampling.settings import SamplingSettings
 from service.testing.scripted_model import VirtualClock
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from bench.simulation.profile import CostProfile
     from service.config import EngineConfig
+    from service.engine.request.snapshots import Counters
 
 #: Clients of an open loop take turns.
 N_CLIENTS = 64

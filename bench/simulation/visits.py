@@ -7,7 +7,7 @@ from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from service.engine.request.types import Accepted, Event, Failed, Finished, Piece
+from service.engine.request.events import Accepted, Event, Failed, Finished, Piece
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from service.engine.request.types import EngineSnapshot
+    from service.engine.request.snapshots import EngineSnapshot
 
 
 class CoreState(enum.Enum):

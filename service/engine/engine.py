@@ -11,20 +11,16 @@ from service.engine.cache.system_prompt import SystemPromptHolder
 from service.engine.language_model import CacheFull, DecodeFailed, LanguageModel
 from service.engine.output.outbox import Outbox
 from service.engine.output.output import Ending, accepted
-from service.engine.request.task import Task, unforeseen
-from service.engine.request.types import (
-    Delivery,
+from service.engine.request.events import Delivery, Failed, FinishReason, Sink, SystemPromptSet
+from service.engine.request.requests import (
     EmbeddingRequest,
-    EngineSnapshot,
-    Failed,
-    FinishReason,
     GenerationRequest,
     Request,
-    Sink,
     SystemPrompt,
     SystemPromptRequest,
-    SystemPromptSet,
 )
+from service.engine.request.snapshots import EngineSnapshot
+from service.engine.request.task import Task, unforeseen
 from service.engine.request.waiting import Preempted, WaitingSequence, WaitingSequences
 from service.engine.schedule.admission import Admission
 from service.engine.schedule.embedding import EmbeddingWork

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from service.engine.language_model import CacheFull, DecodeFailed, LanguageModel, Logits, Segment
 from service.engine.output.output import Ending, append_token, finished, flush
 from service.engine.output.scoring import UnusableScore, score
+from service.engine.request.events import Event, Failed, Finished, FinishReason
+from service.engine.request.requests import Overflow
+from service.engine.request.snapshots import Outcome
 from service.engine.request.task import Task, unforeseen
-from service.engine.request.types import Event, Failed, Finished, FinishReason, Outcome, Overflow
 from service.engine.schedule.plan import EMBEDDINGS, PrefillWork, StepPlan, plan_step
 from service.engine.schedule.prefill_budget import PrefillBudget, StepShape
 from service.engine.schedule.speculation import Speculation

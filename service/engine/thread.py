@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from service.engine.engine import Engine
-from service.engine.request.types import Counters, Delivery, EngineSnapshot, Piece, Request, Sink
+from service.engine.request.events import Delivery, Piece, Sink
+from service.engine.request.snapshots import Counters, EngineSnapshot
 from service.errors import Draining, EngineFailure, QueueFull
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from service.config import EngineConfig
     from service.engine.language_model import LanguageModel
+    from service.engine.request.requests import Request
 
 logger = logging.getLogger(__name__)
 

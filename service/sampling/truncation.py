@@ -6,13 +6,15 @@ In the formulas the candidates are sorted, l_i are their logits, p_i = exp(l_i) 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from service.sampling.candidates import Candidates, descending_heads, entropy
 from service.sampling.settings import SamplerName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 # Below this sum the tail-free curve counts as straight.
 _STRAIGHT = 1e-6

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from service.config import EngineConfig, ModelConfig
-from service.engine.request.types import (
+from service.engine.request.events import Finished
+from service.engine.request.requests import (
     EmbeddingRequest,
-    Finished,
     GenerationRequest,
     Overflow,
     Request,

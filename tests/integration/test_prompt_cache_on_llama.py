@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from service.config import EngineConfig, ModelConfig
-from service.engine.request.types import GenerationRequest, Piece, TokenRecord
+from service.engine.request.events import Piece, TokenRecord
+from service.engine.request.requests import GenerationRequest
 from service.llama.loader import load
 from service.sampling.settings import SamplingSettings
 from service.testing.scripted_model import VirtualClock

@@ -7,20 +7,18 @@ from typing import TYPE_CHECKING
 
 from service.config import EngineConfig
 from service.engine.engine import Engine
-from service.engine.request.types import (
+from service.engine.request.events import (
     Accepted,
     Embedded,
-    EmbeddingRequest,
     Event,
     Failed,
     Finished,
-    GenerationRequest,
     Piece,
     PromptTokens,
-    Request,
     TokenRecord,
     is_last,
 )
+from service.engine.request.requests import EmbeddingRequest, GenerationRequest, Request
 from service.sampling.settings import SamplingSettings
 from service.testing.scripted_model import ScriptedModel, VirtualClock, next_letter
 

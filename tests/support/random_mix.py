@@ -8,13 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from service.engine.language_model import DecodeFailed
-from service.engine.request.types import (
+from service.engine.request.events import Failed, Finished, Piece
+from service.engine.request.requests import (
     EmbeddingRequest,
-    Failed,
-    Finished,
     GenerationRequest,
     Overflow,
-    Piece,
     Request,
     SystemPrompt,
     SystemPromptRequest,

@@ -13,12 +13,14 @@ from service.api.convert.settings import default_settings, generation_settings
 from service.api.convert.system_prompt import system_prompt_message
 from service.api.status import CoreState, CoreStatus
 from service.engine.cache.context_shift import resolve_n_keep
-from service.engine.request.types import FinishReason, GenerationRequest, SlotSnapshot, SlotState, SystemPrompt
+from service.engine.request.events import FinishReason
+from service.engine.request.snapshots import SlotSnapshot, SlotState
 from service.sampling.gbnf import MAX_GRAMMAR_BYTES
 from slotline.v1 import generation_pb2, model_pb2
 
 if TYPE_CHECKING:
     from service.api.served_model import ServedModel
+    from service.engine.request.requests import GenerationRequest, SystemPrompt
 
 _STATES = {
     SlotState.IDLE: model_pb2.SLOT_STATE_IDLE,

@@ -9,7 +9,7 @@ import numpy as np
 from service.api.convert.checks import count_at_most, size_at_most
 from service.api.convert.prompt import prompt_parts
 from service.engine.language_model import Pooling, Rows
-from service.engine.request.types import EmbeddingRequest
+from service.engine.request.requests import EmbeddingRequest
 from service.errors import ContextLengthExceeded, EngineFailure, InvalidArgument, NotSupported
 from service.prompts.paced import TooManyTokens
 from service.prompts.prompt import check_ids, tokenize_embedding_input

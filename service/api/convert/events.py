@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from google.protobuf import duration_pb2
 
 from service.api.convert.settings import generation_settings
-from service.engine.request.types import (
+from service.engine.request.events import (
     Accepted,
     Event,
     Failed,
     Finished,
     FinishReason,
-    GenerationRequest,
     Piece,
     PromptTokens,
     Timings,
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from service.api.served_model import ServedModel
+    from service.engine.request.requests import GenerationRequest
 
 #: Pieces plus reported candidates of one Delta; keeps messages far below the 4 MB that clients accept by default.
 MAX_DELTA_ENTRIES = 8192

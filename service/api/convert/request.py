@@ -13,7 +13,7 @@ from service.api.convert.prompt import TokenizedPrompt, tokenized_prompt
 from service.api.convert.sampling import sampling_settings
 from service.api.convert.system_prompt import system_prompt, system_prompt_text
 from service.engine.cache.context_shift import resolve_n_keep
-from service.engine.request.types import GenerationRequest, Overflow, SystemPrompt
+from service.engine.request.requests import GenerationRequest, Overflow, SystemPrompt
 from service.errors import ContextLengthExceeded, InvalidArgument, NotSupported
 from service.prompts.paced import TooManyTokens
 from service.prompts.prompt import check_ids

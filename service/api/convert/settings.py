@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from service.api.convert.sampling import DEFAULTS, sampling_params
-from service.engine.request.types import GenerationRequest
+from service.engine.request.requests import GenerationRequest
 from slotline.v1 import generation_pb2
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from service.api.convert.checks import size_at_most
 from service.config import SystemPromptText
-from service.engine.request.types import SystemPrompt
+from service.engine.request.requests import SystemPrompt
 from service.errors import InvalidArgument
 from service.prompts.paced import TooManyTokens
 from service.prompts.prompt import bos

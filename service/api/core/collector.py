@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from service.engine.request.types import Event, Failed, Piece, PromptTokens, is_last
+from service.engine.request.events import Event, Failed, Piece, PromptTokens, is_last
 from service.errors import ResourceExhausted
 
 if TYPE_CHECKING:

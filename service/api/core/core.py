@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
     from service.api.served_model import Limits, ServedModel
     from service.config import CoreConfig
-    from service.engine.request.types import EngineSnapshot, Request, Sink, SystemPromptRequest
+    from service.engine.request.events import Sink
+    from service.engine.request.requests import Request, SystemPromptRequest
+    from service.engine.request.snapshots import EngineSnapshot
 
 logger = logging.getLogger(__name__)
 

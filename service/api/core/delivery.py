@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from service.engine.request.types import Delivery
+    from service.engine.request.events import Delivery
 
 
 class EventLoopBridge:

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
     from service.config import EngineConfig
     from service.engine.language_model import LanguageModel
-    from service.engine.request.types import Delivery, EngineSnapshot, Request, Sink
+    from service.engine.request.events import Delivery, Sink
+    from service.engine.request.requests import Request
+    from service.engine.request.snapshots import EngineSnapshot
     from service.engine.thread import Progress
 
 

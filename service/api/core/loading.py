@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from service.api.convert.system_prompt import system_prompt
 from service.api.served_model import Limits, LoadedModel, ServedModel
-from service.engine.request.types import SystemPromptRequest
+from service.engine.request.requests import SystemPromptRequest
 from service.errors import InvalidArgument, ModelFailed, NotSupported, ServiceError
 from service.prompts.renderer import TemplateFailure, TemplateRenderer, make_renderer
 from service.prompts.templates import resolve_template

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 from service.api.metrics.declarations import METRICS, kv_tokens
 from service.api.metrics.metric import Reading
-from service.engine.request.types import Counters
+from service.engine.request.snapshots import Counters
 from service.errors import Unavailable
 from slotline.v1 import model_pb2
 

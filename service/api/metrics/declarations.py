@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from service.api.metrics.metric import Metric, MetricType, Reading
 from service.api.status import CoreState
-from service.engine.request.types import EngineSnapshot, Outcome
+from service.engine.request.snapshots import EngineSnapshot, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

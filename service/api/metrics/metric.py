@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from service.api.served_model import ServedModel
     from service.api.status import CoreStatus
-    from service.engine.request.types import Counters, EngineSnapshot
+    from service.engine.request.snapshots import Counters, EngineSnapshot
     from service.engine.statistics.distributions import Distributions
 
     #: A single number; one for each combination of label values; a histogram; None if there is nothing to tell.

@@ -17,7 +17,7 @@ from service.api.guard.system_prompt_guard import SystemPromptGuard
 from service.api.guard.tenants import Tenants, salted
 from service.api.rpc.call import RpcCall
 from service.api.rpc.priority import priority_of
-from service.engine.request.types import Embedded, Event, Request
+from service.engine.request.events import Embedded, Event
 from service.errors import DeadlineExceeded
 from slotline.v1 import embedding_pb2, generation_pb2, inference_service_pb2_grpc, tokenization_pb2
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from service.api.core.core import Core
+    from service.engine.request.requests import Request
     from slotline.v1.inference_service_pb2_grpc import _ServicerContext as Context
 
 

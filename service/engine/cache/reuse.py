@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from service.engine.cache.slot_memory import SlotMemory
     from service.engine.cache.slots import Slot
     from service.engine.cache.system_prompt import SystemPromptHolder
+    from service.engine.request.requests import GenerationRequest
     from service.engine.request.task import Task
-    from service.engine.request.types import GenerationRequest
 
 #: A cache decides about the slot only if it stands for more than this part of the prompt.
 MIN_SHARED_PART = 0.1

@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from service.engine.cache.prefix_index import count_common
-from service.engine.request.types import Finished, SlotSnapshot, SlotState
+from service.engine.request.snapshots import SlotSnapshot, SlotState
 
 if TYPE_CHECKING:
+    from service.engine.request.events import Finished
     from service.engine.request.sequence import RunningSequence
 
 

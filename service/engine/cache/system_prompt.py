@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from service.engine.cache.slots import Slot
 from service.engine.language_model import LanguageModel, Segment
-from service.engine.request.types import SystemPrompt
+from service.engine.request.requests import SystemPrompt
 from service.engine.schedule.prefill_budget import PrefillBudget, StepShape
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from service.engine.request.types import Delivery, Event, Sink
+    from service.engine.request.events import Delivery, Event, Sink
 
 
 class Outbox:

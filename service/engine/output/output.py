@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from service.engine.request.types import Accepted, Finished, FinishReason, Piece, Timings, TokenRecord
+from service.engine.request.events import Accepted, Finished, FinishReason, Piece, Timings, TokenRecord
 
 if TYPE_CHECKING:
     from service.engine.cache.slots import Slot

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from service.engine.request.types import PromptTokens, TokenRecord
+from service.engine.request.events import PromptTokens, TokenRecord
 from service.sampling.report import rank_logprobs
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from service.engine.cache.grouping import GroupedPositions
     from service.engine.output.text import TextOutput
+    from service.engine.request.events import TokenRecord
+    from service.engine.request.requests import GenerationRequest
     from service.engine.request.task import Task
-    from service.engine.request.types import GenerationRequest, TokenRecord
     from service.engine.schedule.lookup import Drafter
     from service.sampling.grammar import Grammar
     from service.sampling.sampler import Sampler

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from service.errors import EngineFailure
 
 if TYPE_CHECKING:
-    from service.engine.request.types import GenerationRequest, Sink
+    from service.engine.request.events import Sink
+    from service.engine.request.requests import GenerationRequest
 
 logger = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from service.engine.cache.context_shift import resolve_n_keep, truncate_prompt
 from service.engine.cache.grouping import GroupedPositions
 from service.engine.cache.reuse import PromptReuse
 from service.engine.output.text import TextOutput
+from service.engine.request.requests import GenerationRequest, Overflow
 from service.engine.request.sequence import RunningSequence
-from service.engine.request.types import GenerationRequest, Overflow
 from service.engine.schedule.prefix_sharing import PrefixSharing
 from service.errors import ContextLengthExceeded, InvalidArgument
 from service.sampling.gbnf import GrammarError

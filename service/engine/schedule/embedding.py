@@ -17,14 +17,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from service.engine.language_model import DecodeFailed, LanguageModel, Pooling, Rows, Segment
+from service.engine.request.events import Embedded, Failed, Sink
 from service.engine.request.task import unforeseen
-from service.engine.request.types import Embedded, EmbeddingRequest, Failed, Sink
 from service.errors import EngineFailure, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from service.engine.output.outbox import Outbox
+    from service.engine.request.requests import EmbeddingRequest
 
 logger = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from service.engine.cache.slots import Slot
+    from service.engine.request.requests import GenerationRequest
     from service.engine.request.sequence import RunningSequence
-    from service.engine.request.types import GenerationRequest
     from service.engine.request.waiting import WaitingSequence
 
 

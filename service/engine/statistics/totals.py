@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from service.engine.request.types import Counters, Outcome
+from service.engine.request.snapshots import Counters, Outcome
 from service.engine.statistics.distributions import Distributions, Observations
 
 if TYPE_CHECKING:

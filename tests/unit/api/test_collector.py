@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.api.core.collector import Collector
-from service.engine.request.types import (
+from service.engine.request.events import (
     Accepted,
     Embedded,
     Event,

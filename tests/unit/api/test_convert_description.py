@@ -13,16 +13,9 @@ from service.api.convert.settings import generation_settings
 from service.api.status import CoreState, CoreStatus
 from service.config import EngineConfig
 from service.engine.cache.slots import Slot
-from service.engine.request.types import (
-    Counters,
-    EngineSnapshot,
-    Finished,
-    FinishReason,
-    GenerationRequest,
-    SlotState,
-    SystemPrompt,
-    Timings,
-)
+from service.engine.request.events import Finished, FinishReason, Timings
+from service.engine.request.requests import GenerationRequest, SystemPrompt
+from service.engine.request.snapshots import Counters, EngineSnapshot, SlotState
 from service.sampling.settings import SamplingSettings
 from slotline.v1 import generation_pb2, model_pb2, prompt_pb2, tokens_pb2
 from tests.support.scripted_core import ByteVocabulary, FimTokens

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from service.api.convert.embedding import embed_response, embedding_request, max_inputs, unit_length
 from service.api.served_model import Limits, ServedModel
 from service.engine.language_model import Pooling, Rows
-from service.engine.request.types import EmbeddingRequest
+from service.engine.request.requests import EmbeddingRequest
 from service.errors import ContextLengthExceeded, EngineFailure, InvalidArgument, NotImplementedFeature, NotSupported
 from service.testing.scripted_model import BOS, EOS, N_EMBD, N_VOCAB
 from slotline.v1 import embedding_pb2, prompt_pb2, tokens_pb2

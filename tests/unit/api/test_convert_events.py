@@ -10,18 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.api.convert.events import MAX_DELTA_ENTRIES, StreamEncoder, duration
-from service.engine.request.types import (
+from service.engine.request.events import (
     Accepted,
     Event,
     Failed,
     Finished,
     FinishReason,
-    GenerationRequest,
     Piece,
     PromptTokens,
     Timings,
     TokenRecord,
 )
+from service.engine.request.requests import GenerationRequest
 from service.errors import CacheExhausted
 from service.sampling.settings import SamplingSettings
 from slotline.v1 import generation_pb2, tokens_pb2

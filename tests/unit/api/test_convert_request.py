@@ -13,7 +13,7 @@ from service.api.convert.request import MAX_PROMPT_ENTRIES, drop_blocks, envelop
 from service.api.served_model import Limits
 from service.config import EngineConfig
 from service.engine.cache.context_shift import resolve_n_keep, truncate_prompt
-from service.engine.request.types import GenerationRequest, Overflow, SystemPrompt
+from service.engine.request.requests import GenerationRequest, Overflow, SystemPrompt
 from service.errors import ContextLengthExceeded, InvalidArgument, NotImplementedFeature, NotSupported
 from service.testing.scripted_model import BOS
 from slotline.v1 import generation_pb2, prompt_pb2, sampling_pb2

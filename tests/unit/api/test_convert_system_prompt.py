@@ -6,7 +6,7 @@ import pytest
 
 from service.api.convert.system_prompt import system_prompt, system_prompt_message, system_prompt_text
 from service.config import EngineConfig, SystemPromptText
-from service.engine.request.types import SystemPrompt
+from service.engine.request.requests import SystemPrompt
 from service.errors import InvalidArgument
 from service.testing.scripted_model import BOS
 from slotline.v1 import prompt_pb2

@@ -16,7 +16,7 @@ from service.api.convert.request import envelope, generation_request
 from service.api.convert.settings import generation_settings
 from service.api.convert.tokens import detokenize_response, tokenize_response
 from service.api.rpc.rpc_errors import to_status
-from service.engine.request.types import GenerationRequest, Overflow, SystemPrompt
+from service.engine.request.requests import GenerationRequest, Overflow, SystemPrompt
 from service.errors import ContextLengthExceeded, InvalidArgument, NotImplementedFeature, NotSupported, ServiceError
 from service.prompts.work import Work
 from service.sampling.gbnf import check_grammar

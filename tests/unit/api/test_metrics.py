@@ -12,7 +12,8 @@ from service.api.metrics.core_metrics import CoreMetrics
 from service.api.metrics.declarations import kv_tokens
 from service.api.status import CoreState, CoreStatus
 from service.engine.cache.slots import Slot
-from service.engine.request.types import Counters, EngineSnapshot, SlotState, SystemPrompt
+from service.engine.request.requests import SystemPrompt
+from service.engine.request.snapshots import Counters, EngineSnapshot, SlotState
 from service.engine.statistics.distributions import STEP_BOUNDS_S, Distributions
 from service.engine.statistics.histogram import HistogramCounts
 from service.errors import ModelLoading

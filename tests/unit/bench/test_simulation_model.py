@@ -14,7 +14,8 @@ from bench.simulation.spans import SpanMemory
 from service.config import EngineConfig
 from service.engine.engine import Engine
 from service.engine.language_model import CacheFull, Segment
-from service.engine.request.types import Event, GenerationRequest, Piece
+from service.engine.request.events import Event, Piece
+from service.engine.request.requests import GenerationRequest
 from service.sampling.settings import SamplingSettings
 from service.testing.scripted_memory import ScriptedMemory
 from service.testing.scripted_model import VirtualClock

@@ -10,15 +10,9 @@ import pytest
 
 from service.config import EngineConfig
 from service.engine.language_model import CacheFull, DecodeFailed
-from service.engine.request.types import (
-    Accepted,
-    FinishReason,
-    GenerationRequest,
-    Overflow,
-    Piece,
-    SlotState,
-    SystemPrompt,
-)
+from service.engine.request.events import Accepted, FinishReason, Piece
+from service.engine.request.requests import GenerationRequest, Overflow, SystemPrompt
+from service.engine.request.snapshots import SlotState
 from service.errors import CacheExhausted, ContextLengthExceeded, EngineFailure
 from service.testing.scripted_model import EOS
 from tests.support.engine import GREEDY, EngineBench, RecordingSink, expected_text, prompt, request

@@ -8,7 +8,8 @@ import pytest
 
 from service.config import EngineConfig
 from service.engine.language_model import DecodeFailed
-from service.engine.request.types import FinishReason, GenerationRequest
+from service.engine.request.events import FinishReason
+from service.engine.request.requests import GenerationRequest
 from service.errors import EngineFailure, InvalidArgument
 from service.sampling.settings import SamplingSettings
 from service.testing.scripted_model import EOS

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.config import EngineConfig
-from service.engine.request.types import SlotState
+from service.engine.request.snapshots import SlotState
 from tests.support.engine import EngineBench
 from tests.support.random_mix import RandomMix
 

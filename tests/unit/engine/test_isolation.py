@@ -13,7 +13,9 @@ from service.engine.cache.reuse import PromptReuse
 from service.engine.cache.slot_memory import SlotMemory
 from service.engine.language_model import DecodeFailed
 from service.engine.output.text import TextOutput
-from service.engine.request.types import EmbeddingRequest, Failed, Outcome, Overflow
+from service.engine.request.events import Failed
+from service.engine.request.requests import EmbeddingRequest, Overflow
+from service.engine.request.snapshots import Outcome
 from service.engine.schedule.admission import Admission
 from service.engine.schedule.embedding import EmbeddingWork
 from service.engine.schedule.lookup import Drafter

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from service.config import EngineConfig
-from service.engine.request.types import Accepted, Delivery, Event, Failed, Finished, FinishReason, GenerationRequest
+from service.engine.request.events import Accepted, Delivery, Event, Failed, Finished, FinishReason
+from service.engine.request.requests import GenerationRequest
 from service.engine.thread import EngineThread, Progress
 from service.errors import Draining, QueueFull
 from service.testing.scripted_model import ScriptedModel, VirtualClock, next_letter

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import inspect
 import io
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from gevent.pywsgi import Input, WSGIHandler, WSGIServer
@@ -14,6 +13,9 @@ from rest_adapter.http.body import RequestBody
 from rest_adapter.http.handler import ConnectionHandler
 from rest_adapter.http.pywsgi_hooks import HookedHandler, HookedInput
 from rest_adapter.http.server import HttpServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: Methods that the adapter overrides, and their parameters.
 OVERRIDDEN = [

@@ -9,7 +9,7 @@ import pytest
 
 from service.config import EngineConfig
 from service.engine.language_model import DecodeFailed, SavedSequence
-from service.engine.request.types import Overflow, SystemPrompt, SystemPromptRequest
+from service.engine.request.requests import Overflow, SystemPrompt, SystemPromptRequest
 from service.testing.scripted_model import ScriptedModel
 from tests.support.engine import EngineBench, expected_text, request
 

@@ -6,7 +6,8 @@ import pytest
 
 from service.config import EngineConfig
 from service.engine.engine import Engine
-from service.engine.request.types import FinishReason, Overflow, SystemPrompt, SystemPromptRequest
+from service.engine.request.events import FinishReason
+from service.engine.request.requests import Overflow, SystemPrompt, SystemPromptRequest
 from service.errors import InvalidArgument
 from service.testing.scripted_model import ScriptedModel, VirtualClock
 from tests.support.engine import EngineBench, expected_text, prompt, request

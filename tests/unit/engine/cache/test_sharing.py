@@ -6,7 +6,8 @@ import pytest
 
 from service.config import EngineConfig
 from service.engine.language_model import DecodeFailed
-from service.engine.request.types import FinishReason, Overflow, Piece
+from service.engine.request.events import FinishReason, Piece
+from service.engine.request.requests import Overflow
 from service.errors import EngineFailure
 from service.sampling.settings import SamplingSettings
 from tests.support.engine import EngineBench, expected_text, prompt, request

@@ -8,7 +8,8 @@ import pytest
 
 from service.config import EngineConfig
 from service.engine.language_model import DecodeFailed
-from service.engine.request.types import Overflow, SystemPrompt, SystemPromptRequest, SystemPromptSet
+from service.engine.request.events import SystemPromptSet
+from service.engine.request.requests import Overflow, SystemPrompt, SystemPromptRequest
 from service.errors import ContextLengthExceeded, EngineFailure, SlotsBusy
 from service.sampling.settings import SamplingSettings
 from service.testing.scripted_model import BOS

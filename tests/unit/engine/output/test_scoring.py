@@ -8,16 +8,8 @@ import numpy as np
 import pytest
 
 from service.config import EngineConfig
-from service.engine.request.types import (
-    Accepted,
-    Finished,
-    FinishReason,
-    Overflow,
-    Piece,
-    PromptTokens,
-    SystemPrompt,
-    SystemPromptRequest,
-)
+from service.engine.request.events import Accepted, Finished, FinishReason, Piece, PromptTokens
+from service.engine.request.requests import Overflow, SystemPrompt, SystemPromptRequest
 from service.errors import ContextLengthExceeded, EngineFailure
 from service.testing.scripted_model import CERTAIN, N_VOCAB, ScriptedModel
 from tests.support.engine import EngineBench, assert_scored, expected_text, next_letters, prompt, request

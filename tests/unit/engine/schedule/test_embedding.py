@@ -7,7 +7,8 @@ import pytest
 
 from service.config import EngineConfig
 from service.engine.language_model import DecodeFailed, Pooling, Rows
-from service.engine.request.types import EmbeddingRequest, Piece, SystemPrompt, SystemPromptRequest
+from service.engine.request.events import Piece
+from service.engine.request.requests import EmbeddingRequest, SystemPrompt, SystemPromptRequest
 from service.errors import ContextLengthExceeded, Draining, EngineFailure, SlotsBusy
 from service.testing.scripted_model import states
 from tests.support.engine import EngineBench, expected_text, prompt, request

@@ -6,7 +6,9 @@ import pytest
 
 from service.config import EngineConfig
 from service.engine.language_model import DecodeFailed, SavedSequence
-from service.engine.request.types import EmbeddingRequest, FinishReason, Piece, SlotState
+from service.engine.request.events import FinishReason, Piece
+from service.engine.request.requests import EmbeddingRequest
+from service.engine.request.snapshots import SlotState
 from service.errors import EngineFailure
 from service.testing.scripted_model import ScriptedModel
 from tests.support.engine import EngineBench, RecordingSink, expected_text, prompt, request

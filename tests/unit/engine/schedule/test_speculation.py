@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from service.config import EngineConfig
-from service.engine.request.types import FinishReason
+from service.engine.request.events import FinishReason
 from service.sampling.settings import SamplingSettings
 from service.testing.scripted_model import EOS
 from tests.support.engine import EngineBench, RecordingSink, expected_text, request

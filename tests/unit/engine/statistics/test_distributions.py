@@ -9,7 +9,7 @@ import pytest
 
 from service.config import EngineConfig
 from service.engine.language_model import DecodeFailed
-from service.engine.request.types import Counters, Outcome
+from service.engine.request.snapshots import Counters, Outcome
 from service.engine.statistics.distributions import Distributions
 from service.engine.statistics.histogram import Histogram, HistogramCounts
 from service.engine.statistics.totals import Totals

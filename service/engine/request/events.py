@@ -1,0 +1,177 @@
+"""What a request gets, and who takes it."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from service.engine.language_model import Rows
+    from service.errors import ServiceError
+
+
+class FinishReason(enum.Enum):
+    """Why a sequence ended."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRecord:
+    """One token, sampled or of a prompt.
+
+    Attributes:
+        id: vocabulary id.
+        token_bytes: its bytes; may be an incomplete UTF-8 character.
+        probabilities: (id, probability after the samplers), highest first; ``n_probs`` entries.
+        logprob: log-softmax of the raw logits for this token; None unless asked for.
+        top_logprobs: (id, raw log-softmax), highest first; ``top_logprobs`` entries.
+        rank: 1 for the most probable token under the raw logits, and so on; for prompts only.
+    """
+
+    id: int
+    token_bytes: bytes
+    probabilities: tuple[tuple[int, float], ...] = ()
+    logprob: float | None = None
+    top_logprobs: tuple[tuple[int, float], ...] = ()
+    rank: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The request got its first slot. Sent once, first.
+
+    Attributes:
+        prompt_tokens: after truncation, cached ones included.
+        truncated_prompt_tokens: what truncation left out.
+    """
+
+    slot_id: int
+    prompt_tokens: int
+    cached_prompt_tokens: int
+    queued_s: float
+    truncated_prompt_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PromptTokens:
+    """The next tokens of a prompt whose log-probabilities were asked for, as they are evaluated.
+
+    All of them, in order, come between ``Accepted`` and the first piece. The first token of a prompt has no
+    log-probability, for nothing comes before it.
+    """
+
+    tokens: tuple[TokenRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One unit of output: what a stream of single tokens would send as one event.
+
+    Attributes:
+        text: whole characters; may be empty.
+        tokens: records of the tokens it covers, if they were asked for.
+        index: number of the sequence, 0 to ``n_sequences - 1``.
+    """
+
+    text: str
+    tokens: tuple[TokenRecord, ...] = ()
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Where a request's time went, in seconds; time in the queue is not included."""
+
+    prompt_tokens: int
+    prompt_s: float
+    decoded_tokens: int
+    decode_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A sequence ended. Sent once for each, after all its pieces.
+
+    Attributes:
+        index: number of the sequence.
+        is_last: whether all sequences of the request have ended: no event follows.
+        reason: why.
+        stop_text: the stop text that was found, or None.
+        stop_token: the requested stop token that was sampled, or None.
+        eos_token: the end-of-generation token that was sampled, or None.
+        truncated: the prompt was truncated or the context shifted.
+        tokens_evaluated: prompt tokens after truncation, cached ones included.
+        tokens_predicted: tokens sampled, end-of-generation token and stop text included.
+        tokens_cached: tokens of the sequence in the KV cache.
+        cached_prompt_tokens: prompt tokens taken from the cache.
+        n_keep: prompt tokens kept on truncation and shift, resolved.
+        seed: the seed that was used.
+        max_tokens: the limit that was in force.
+
+    Tokens of a system prompt are in none of the counts.
+    """
+
+    reason: FinishReason
+    stop_text: bytes | None
+    stop_token: int | None
+    eos_token: int | None
+    truncated: bool
+    tokens_evaluated: int
+    tokens_predicted: int
+    tokens_cached: int
+    cached_prompt_tokens: int
+    n_keep: int
+    seed: int
+    max_tokens: int | None
+    slot_id: int
+    timings: Timings
+    index: int = 0
+    is_last: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """The answer to an ``EmbeddingRequest``; no event follows.
+
+    Attributes:
+        vectors: one row per input, in order, not scaled: float32, shape (inputs, n_embd).
+    """
+
+    vectors: Rows
+
+
+@dataclass(frozen=True, slots=True)
+class SystemPromptSet:
+    """The answer to a ``SystemPromptRequest``: it is evaluated and in force; no event follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The request failed. Sent once, last, at any time."""
+
+    error: ServiceError
+
+
+Event = Accepted | PromptTokens | Piece | Finished | Embedded | SystemPromptSet | Failed
+
+
+def is_last(event: Event) -> bool:
+    """Whether a request is over with this event."""
+    return isinstance(event, Failed | Embedded | SystemPromptSet) or (isinstance(event, Finished) and event.is_last)
+
+
+class Sink(Protocol):
+    """Receives one request's events.
+
+    The engine never calls it: it hands (sink, events) pairs to its ``deliver`` function, once per step.
+    """
+
+    def put(self, events: list[Event]) -> None:
+        """Take events in order; must not block."""
+
+
+Delivery = tuple[Sink, list[Event]]

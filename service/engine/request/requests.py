@@ -1,0 +1,128 @@
+"""What the engine can be asked for."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field, replace
+
+from service.sampling.settings import SamplingSettings
+
+
+class Overflow(enum.Enum):
+    """What happens to a prompt that does not fit into a slot's context."""
+
+    REFUSE = "refuse"
+    TRUNCATE = "truncate"
+
+
+@dataclass(frozen=True, slots=True)
+class SystemPrompt:
+    """A text that every slot's prompt follows.
+
+    Attributes:
+        text: as received; empty if there is none.
+        tokens: its token ids, with the model's BOS in front; none for an empty text.
+        anti_prompt: word by which clients know that the user speaks next; reported, not enforced.
+        assistant_name: name under which the model speaks; reported, not enforced.
+    """
+
+    text: str = ""
+    tokens: tuple[int, ...] = ()
+    anti_prompt: str = ""
+    assistant_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """A validated request.
+
+    Attributes:
+        prompt: token ids; at least one, all inside the vocabulary.
+        has_bos: the first of them is a BOS that is left out behind a system prompt.
+        n_sequences: continuations to generate; number ``i`` uses the seed ``sampling.seed + i`` if one is given.
+        sampling: how to choose tokens.
+        max_tokens: most tokens to sample, None for no limit; 0 evaluates the prompt only.
+        min_tokens: tokens to sample before an end-of-generation token may be chosen.
+        stop_texts: UTF-8 texts that end the sequence; none is empty.
+        stop_tokens: tokens that end the sequence besides the model's own.
+        include_match: leave the matched stop text in the output.
+        n_dropped: tokens of the prompt that were left out already, because they would never fit.
+        n_keep: prompt tokens kept on truncation and shift; -1 keeps all.
+        overflow: what happens if the prompt does not fit.
+        cache_prompt: reuse a cached prefix.
+        cache_salt: cached prefixes are shared only between requests of equal salt.
+        slot_id: slot to use if it is free, None for any.
+        priority: higher ones start first, and take slots from lower ones.
+        system_prompt: replaces the system prompt of all slots first, which must be idle; None changes nothing.
+        want_tokens: put token records into pieces.
+        prompt_logprobs: report the prompt's tokens with this many of the most probable ones at each place; None for no
+            report. Such a prompt is evaluated as a whole, whatever a cache holds, and never truncated.
+        grammar: GBNF that the output obeys, checked; empty for none.
+        tenant: whose request it is; shown in slot snapshots.
+        echo: opaque value for the caller's own use; shown in slot snapshots.
+    """
+
+    prompt: tuple[int, ...]
+    has_bos: bool = False
+    n_dropped: int = 0
+    n_sequences: int = 1
+    sampling: SamplingSettings = field(default_factory=SamplingSettings)
+    max_tokens: int | None = None
+    min_tokens: int = 0
+    stop_texts: tuple[bytes, ...] = ()
+    stop_tokens: frozenset[int] = frozenset()
+    include_match: bool = False
+    n_keep: int = 0
+    overflow: Overflow = Overflow.REFUSE
+    cache_prompt: bool = True
+    cache_salt: str = ""
+    slot_id: int | None = None
+    priority: int = 0
+    system_prompt: SystemPrompt | None = None
+    want_tokens: bool = False
+    prompt_logprobs: int | None = None
+    grammar: str = ""
+    tenant: str = ""
+    echo: object = None
+
+    @property
+    def may_truncate_prompt(self) -> bool:
+        """Whether a prompt that does not fit may lose tokens."""
+        return self.overflow is Overflow.TRUNCATE and self.prompt_logprobs is None
+
+    def without_texts(self) -> GenerationRequest:
+        """The same without what tells about the prompt or the answer: texts, and token ids, which are texts too."""
+        penalty_prompt = None if self.sampling.penalty_prompt is None else ()
+        return replace(
+            self,
+            prompt=(),
+            sampling=replace(self.sampling, penalty_prompt=penalty_prompt, logit_bias=()),
+            stop_texts=(),
+            stop_tokens=frozenset(),
+            cache_salt="",
+            system_prompt=None,
+            grammar="",
+            echo=None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingRequest:
+    """Texts to turn into vectors.
+
+    Attributes:
+        inputs: token ids of each; at least one input, none of them empty, all ids inside the vocabulary, and each
+            shorter than the context of a slot (of an encoder: not longer than its training context).
+    """
+
+    inputs: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SystemPromptRequest:
+    """Replaces the system prompt of all slots, which must be idle."""
+
+    system_prompt: SystemPrompt
+
+
+Request = GenerationRequest | EmbeddingRequest | SystemPromptRequest
