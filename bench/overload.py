@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from bench.harness.contest import PEER, Quantity, Sample, contest, contestants, figures_of, notes_of
-from bench.harness.crowd import Outcome, closed_crowd, open_crowd
+from bench.harness.crowd import CrowdResult, closed_crowd, open_crowd
 from bench.harness.errors import BenchError, RefusedError
 from bench.harness.load import Job, StreamTiming, Target
 from bench.harness.report import Goal, Result
@@ -86,7 +86,7 @@ async def _measure(settings: Settings, target: Target) -> Sample:
     }
 
 
-def _values(kind: str, outcome: Outcome, capacity: Outcome, recovery_ms: float) -> Sample:
+def _values(kind: str, outcome: CrowdResult, capacity: CrowdResult, recovery_ms: float) -> Sample:
     first_ms = [timing.first_token_ms for timing in outcome.answered]
     return {
         f"{kind}: goodput": outcome.goodput,

@@ -21,7 +21,7 @@ _BACKOFF_S = 0.5
 
 
 @dataclass(slots=True)
-class Outcome:
+class CrowdResult:
     """What became of the requests of one crowd.
 
     Attributes:
@@ -50,9 +50,9 @@ class Outcome:
         return self.n_refused / turned_away if turned_away else 1.0
 
 
-async def closed_crowd(target: Target, n_clients: int, n_tokens: int, seconds: float) -> Outcome:
+async def closed_crowd(target: Target, n_clients: int, n_tokens: int, seconds: float) -> CrowdResult:
     """Clients that send one request after the other, and come back when they were told to."""
-    outcome = Outcome(seconds)
+    outcome = CrowdResult(seconds)
     jobs = _jobs(n_tokens)
 
     async def client() -> None:
@@ -63,9 +63,9 @@ async def closed_crowd(target: Target, n_clients: int, n_tokens: int, seconds: f
     return outcome
 
 
-async def open_crowd(target: Target, rate: float, n_tokens: int, seconds: float) -> Outcome:
+async def open_crowd(target: Target, rate: float, n_tokens: int, seconds: float) -> CrowdResult:
     """Clients that come at random moments (a Poisson process of ``rate`` per second), once each."""
-    outcome = Outcome(seconds)
+    outcome = CrowdResult(seconds)
     jobs = _jobs(n_tokens)
     chance = random.Random(1)
 
@@ -82,7 +82,7 @@ async def open_crowd(target: Target, rate: float, n_tokens: int, seconds: float)
     return outcome
 
 
-async def _serve(target: Target, job: Job, outcome: Outcome) -> float:
+async def _serve(target: Target, job: Job, outcome: CrowdResult) -> float:
     """Send one request and note what became of it; returns the seconds after which its client may come back."""
     try:
         timing = await target.generate(job)
@@ -103,7 +103,7 @@ async def _serve(target: Target, job: Job, outcome: Outcome) -> float:
     return 0.0
 
 
-async def _for_a_time(clients: list[asyncio.Task[None]], outcome: Outcome) -> None:
+async def _for_a_time(clients: list[asyncio.Task[None]], outcome: CrowdResult) -> None:
     """Let the clients run until their time is over, then send those away that are still there."""
     ends = time.perf_counter() + outcome.seconds
     try:

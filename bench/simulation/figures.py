@@ -12,7 +12,7 @@ from bench.simulation.visits import End, Visit
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from bench.simulation.simulation import Outcome, Server
+    from bench.simulation.simulation import Server, SimulationResult
 
 #: Prompts of at most so many tokens are short, those of at least so many long.
 SHORT, LONG = 128, 512
@@ -21,7 +21,7 @@ SHORT, LONG = 128, 512
 Figures = dict[str, float]
 
 
-def figures(server: Server, outcome: Outcome) -> Figures:
+def figures(server: Server, outcome: SimulationResult) -> Figures:
     """What a simulation came to."""
     return {
         **_ends(outcome),
@@ -49,19 +49,19 @@ def first_token_waits(visits: Iterable[Visit], accept: Callable[[Visit], bool] =
     return [visit.first_s - visit.arrived_s for visit in visits if visit.first_s is not None and accept(visit)]
 
 
-def goodput(outcome: Outcome) -> float:
+def goodput(outcome: SimulationResult) -> float:
     """Tokens of complete answers per second."""
     n_tokens = sum(visit.n_tokens for visit in outcome.visits if visit.end is End.ANSWERED)
     return n_tokens / outcome.virtual_s
 
 
-def _ends(outcome: Outcome) -> Figures:
+def _ends(outcome: SimulationResult) -> Figures:
     n = len(outcome.visits)
     shares = {end: sum(visit.end is end for visit in outcome.visits) / n for end in End}
     return {"requests": n} | {f"{end.value}, share": share for end, share in shares.items()}
 
 
-def _speed(outcome: Outcome) -> Figures:
+def _speed(outcome: SimulationResult) -> Figures:
     counters, virtual_s = outcome.counters, outcome.virtual_s
     return {
         "time, s": virtual_s,
@@ -94,7 +94,7 @@ def _fairness(visits: Sequence[Visit]) -> Figures:
     return {"fairness over clients": jain(speeds)} if speeds else {}
 
 
-def _use(server: Server, outcome: Outcome) -> Figures:
+def _use(server: Server, outcome: SimulationResult) -> Figures:
     counters = outcome.counters
     n_prompt = counters.prompt_tokens + counters.cached_prompt_tokens
     return {
@@ -107,7 +107,7 @@ def _use(server: Server, outcome: Outcome) -> Figures:
     }
 
 
-def _simulator(outcome: Outcome) -> Figures:
+def _simulator(outcome: SimulationResult) -> Figures:
     return {
         "simulated in, s": outcome.real_s,
         "simulated requests/s": len(outcome.visits) / outcome.real_s,

@@ -63,7 +63,7 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SimulationResult:
     """What happened.
 
     Attributes:
@@ -84,7 +84,7 @@ class Outcome:
     real_s: float
 
 
-def simulate(server: Server, traffic: Traffic) -> Outcome:
+def simulate(server: Server, traffic: Traffic) -> SimulationResult:
     """Run until every request is over.
 
     Raises:
@@ -122,7 +122,7 @@ class _Simulation:
         self._longest_queue = 0
         self._n_idle_steps = 0
 
-    def run(self) -> Outcome:
+    def run(self) -> SimulationResult:
         started_s = time.perf_counter()
         self._open()
         while self._appointments or self._engine.has_work:
@@ -131,7 +131,7 @@ class _Simulation:
                 self._step()
             elif self._appointments:
                 self._clock.now_s = self._appointments[0].at_s
-        return Outcome(
+        return SimulationResult(
             self._visits,
             self._journal,
             self._engine.snapshot().counters,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bench.harness.crowd import Outcome, closed_crowd, open_crowd
+from bench.harness.crowd import CrowdResult, closed_crowd, open_crowd
 from bench.harness.errors import BenchError, RefusedError
 from tests.unit.bench.scripted_target import ScriptedTarget, timing
 
@@ -55,4 +55,4 @@ async def test_an_error_of_the_benchmark_itself_is_not_counted_but_raised() -> N
 
 
 def test_a_server_that_turned_nobody_away_was_orderly() -> None:
-    assert Outcome(seconds=1.0).orderly_share == 1.0
+    assert CrowdResult(seconds=1.0).orderly_share == 1.0

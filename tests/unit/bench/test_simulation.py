@@ -12,7 +12,7 @@ from bench.simulation.arrivals import Arrivals, Bursts, ClosedLoop, Poisson
 from bench.simulation.command import capacity
 from bench.simulation.figures import figures, first_token_waits, goodput
 from bench.simulation.profile import CostProfile
-from bench.simulation.simulation import Outcome, Server, Traffic, simulate
+from bench.simulation.simulation import Server, SimulationResult, Traffic, simulate
 from bench.simulation.visits import End, Visit
 from bench.simulation.workload import MIXES, Kind, Lengths
 from service.config import EngineConfig
@@ -48,7 +48,9 @@ class At:
         return iter(self.moments)
 
 
-def run(mix: tuple[Kind, ...], arrivals: Arrivals | ClosedLoop, n_requests: int, server: Server = SERVER) -> Outcome:
+def run(
+    mix: tuple[Kind, ...], arrivals: Arrivals | ClosedLoop, n_requests: int, server: Server = SERVER
+) -> SimulationResult:
     return simulate(server, Traffic(mix, arrivals, n_requests))
 
 
