@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
@@ -188,6 +189,8 @@ class CoreConfig:
             see ``service.api.guard.tenants``. None without ``api_keys``.
         allow_system_prompt: whether everybody may replace the system prompt of all slots; else only callers with a
             key, or, where there are no keys, callers that must be on this machine.
+        field_names: what people who start a core call fields of the configuration, for example ``--ctx-size`` for
+            ``n_ctx``: texts for people name them so. Fields that are not here keep their names.
     """
 
     model: ModelConfig
@@ -210,6 +213,7 @@ class CoreConfig:
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     adapter_key: str | None = field(default=None, repr=False)
     allow_system_prompt: bool = False
+    field_names: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     engine: EngineConfig = field(init=False)
 
     def __post_init__(self) -> None:

@@ -23,6 +23,10 @@
 
 ``service.api.rpc.rpc_errors`` maps the tree to gRPC statuses; the REST adapter maps those to HTTP. Whatever a message
 says is also in ``metadata``, so that nobody has to parse prose.
+
+A message that asks for another configuration writes the fields of ``service.config`` in backticks, as in "set `n_ctx`",
+because whoever started the server may know them by other names: ``service.field_names`` puts those in their place. If
+it answers a request, the fields are also in ``metadata``, as ``config_fields``.
 """
 
 from __future__ import annotations

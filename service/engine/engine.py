@@ -66,9 +66,7 @@ class Engine:
         self._config = config
         self._clock = clock
         if config.group_n > 1 and self._info.can_generate and not self._info.can_shift:
-            raise InvalidArgument(
-                "--grp-attn-n", f"is {config.group_n}; this model's positions are fixed: allowed is 1"
-            )
+            raise InvalidArgument("group_n", f"is {config.group_n}; this model's positions are fixed: allowed is 1")
         self._slots = [Slot(slot_id) for slot_id in range(config.n_slots)]
         self._waiting = WaitingSequences()
         self._memory = SlotMemory(model, self._slots, config)

@@ -120,7 +120,7 @@ FALLBACK = NAMED["chatml"]
 
 
 def resolve_template(choice: str) -> str:
-    """The Jinja text that a ``--chat-template`` value stands for: a short name, or the text itself.
+    """The Jinja text that ``chat_template`` of the configuration stands for: a short name, or the text itself.
 
     Raises:
         InvalidArgument: neither a known name nor Jinja.

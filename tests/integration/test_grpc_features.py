@@ -233,7 +233,7 @@ class TestSystemPrompt:
         config = core_config(model=MODEL, system_prompt=SystemPromptText(text))
         async with running_core(config, load=load_kind(**options), wait_ready=False) as core:
             health = await until(core, lambda health: health.state == model_pb2.SERVER_STATE_FAILED)
-        assert health.message.startswith("the system prompt of --system-prompt-file is unusable: ")
+        assert health.message.startswith("the system prompt of `system_prompt` is unusable: ")
         assert problem in health.message
 
     async def test_that_cannot_be_evaluated_fails_the_core_too(self) -> None:
@@ -245,7 +245,7 @@ class TestSystemPrompt:
         config = core_config(system_prompt=SystemPromptText("Be brief."))
         async with running_core(config, load=load, wait_ready=False) as core:
             health = await until(core, lambda health: health.state == model_pb2.SERVER_STATE_FAILED)
-        assert "--system-prompt-file is unusable: the model could not evaluate the system prompt" in health.message
+        assert "`system_prompt` is unusable: the model could not evaluate the system prompt" in health.message
 
 
 class TestInfill:
@@ -343,7 +343,16 @@ class TestEmbed:
             code, reason, message = await refusal(core.inference.Embed(embed_request("a")))
         assert (capabilities.generate, capabilities.embed) == (True, False)
         assert (code, reason) == (grpc.StatusCode.UNIMPLEMENTED, "NOT_SUPPORTED")
-        assert "--embedding" in message
+        assert "start the server with `embedding`" in message
+
+    async def test_whoever_set_the_fields_by_other_names_reads_those(self) -> None:
+        config = core_config(field_names={"embedding": "--embedding"})
+        async with running_core(config) as core:
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await core.inference.Embed(embed_request("a"))
+        assert caught.value.details() == "embeddings are not enabled; start the server with --embedding"
+        info, _, _ = error_details(caught.value)
+        assert dict(info.metadata) == {"config_fields": "embedding"}
 
     async def test_of_a_failed_evaluation_is_an_internal_error(self) -> None:
         model = scripted_model(MODEL)
@@ -434,7 +443,7 @@ class TestWhoMayChangeTheSystemPrompt:
             code, reason, message = await refusal(core.generate(self.ASKED))
             assert (code, reason) == (grpc.StatusCode.PERMISSION_DENIED, "NOT_ALLOWED")
             assert message.startswith("system_prompt: ")
-            assert "--allow-system-prompt" in message
+            assert "start it with `api_keys`, with `allow_system_prompt`, or" in message
             assert not (await described(core)).system_prompt.prompt
             # Whatever else they ask for they get.
             assert text_of(await core.generate(request())) == scripted_text(b"Hello", 8)

@@ -11,6 +11,7 @@ from service.api.convert.prompt import prompt_parts
 from service.engine.language_model import Pooling, Rows
 from service.engine.request.requests import EmbeddingRequest
 from service.errors import ContextLengthExceeded, EngineFailure, InvalidArgument, NotSupported
+from service.field_names import CONFIG_FIELDS
 from service.prompts.paced import TooManyTokens
 from service.prompts.prompt import check_ids, tokenize_embedding_input
 from slotline.v1 import embedding_pb2, tokens_pb2
@@ -49,7 +50,9 @@ def embedding_request(request: embedding_pb2.EmbedRequest, model: ServedModel) -
         NotImplementedFeature: an input has a form that is not available.
     """
     if not model.info.n_hidden:
-        raise NotSupported("embeddings are not enabled; start the server with --embedding")
+        raise NotSupported(
+            "embeddings are not enabled; start the server with `embedding`", metadata={CONFIG_FIELDS: "embedding"}
+        )
     _check_vectors(request, model)
     if not request.inputs:
         raise InvalidArgument("inputs", "is empty; at least one input is needed")

@@ -52,6 +52,7 @@ class Core:
 
     Attributes:
         instance_id: of this run.
+        field_names: what people call the fields of the configuration.
         pool: prepares prompts, beside the loop.
         has_died: set when the engine died after it had served; only a new process can serve again.
 
@@ -69,9 +70,10 @@ class Core:
         limits: Limits,
     ) -> None:
         self.instance_id = uuid.uuid4().hex
+        self.field_names = config.field_names
         self.pool = PreparationPool()
         self._config = config
-        self._life = CoreLife(on_state)
+        self._life = CoreLife(on_state, config.field_names)
         self.has_died = self._life.has_died
         self._loading = Loading(config, load, limits)
         self._admission = Admission()

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 from service.api.status import CoreState
 from service.errors import ServiceError
+from service.field_names import described
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
 logger = logging.getLogger(__name__)
 
@@ -35,14 +36,18 @@ class CoreLife:
 
     Args:
         on_state: called after each change of ``state``.
+        field_names: what people call the fields of the configuration; see ``CoreConfig``.
 
     Attributes:
         has_died: set when the core failed after it had served; only a new process can serve again.
     """
 
-    def __init__(self, on_state: Callable[[CoreState], Awaitable[None]]) -> None:
+    def __init__(
+        self, on_state: Callable[[CoreState], Awaitable[None]], field_names: Mapping[str, str] | None = None
+    ) -> None:
         self.has_died = asyncio.Event()
         self._on_state = on_state
+        self._field_names = field_names or {}
         self._state = CoreState.LOADING
         self._failure = ""
         self._stall = ""
@@ -89,8 +94,8 @@ class CoreLife:
         """End in failure, with the error's text as the reason; what nobody expected is logged with its traceback."""
         was_ready = self._state is CoreState.READY
         if isinstance(error, ServiceError):
-            self._failure = error.message
-            logger.error("the model cannot be served", extra={"reason": error.message})
+            self._failure = described(error, self._field_names)
+            logger.error("the model cannot be served", extra={"reason": self._failure})
         else:
             self._failure = f"{type(error).__name__}: {error}"
             logger.error("the model cannot be served", exc_info=error)

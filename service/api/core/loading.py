@@ -145,4 +145,4 @@ def _unusable_system_prompt(error: ServiceError) -> ModelFailed:
     problem = error.message
     if isinstance(error, InvalidArgument):
         problem = f"its {error.field.removeprefix('system_prompt.')} {error.problem}"
-    return ModelFailed(f"the system prompt of --system-prompt-file is unusable: {problem}")
+    return ModelFailed(f"the system prompt of `system_prompt` is unusable: {problem}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from service.api.listen.addresses import TcpAddress, parse_address
 from service.errors import NotAllowed
+from service.field_names import CONFIG_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,7 +41,8 @@ class SystemPromptGuard:
         if not self._is_open_to_all and not peer.startswith("unix:"):
             raise NotAllowed(
                 "system_prompt: is the prompt of everybody, and others than this machine reach this server without an "
-                "API key; start it with --api-key, with --allow-system-prompt, or listen on 127.0.0.1"
+                "API key; start it with `api_keys`, with `allow_system_prompt`, or listen on 127.0.0.1",
+                metadata={CONFIG_FIELDS: "api_keys,allow_system_prompt"},
             )
 
 

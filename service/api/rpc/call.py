@@ -13,6 +13,7 @@ from service.api.rpc.rpc_errors import to_status, trailing_metadata
 from service.errors import EngineFailure, ServiceError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
 logger = logging.getLogger(__name__)
@@ -24,11 +25,23 @@ class RpcCall:
     A ``ServiceError`` ends the call with its status. Any other exception ends it with INTERNAL, which says nothing
     about the inside, and is logged with its traceback. Cancellation is left alone and always passes through: swallowing
     it would leak the call's native memory.
+
+    Args:
+        method: its name.
+        context: of the call.
+        field_names: what answers call the fields of the configuration; see ``CoreConfig``.
     """
 
-    def __init__(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+    def __init__(
+        self,
+        method: str,
+        context: grpc.aio.ServicerContext[Any, Any],
+        *,
+        field_names: Mapping[str, str] | None = None,
+    ) -> None:
         self._method = method
         self._context = context
+        self._field_names = field_names
 
     async def __aenter__(self) -> None:
         self._started_s = time.monotonic()
@@ -48,7 +61,7 @@ class RpcCall:
             await self._abort(EngineFailure("internal error; the server's log has the details"))
 
     async def _abort(self, error: ServiceError) -> None:
-        status = to_status(error)
+        status = to_status(error, self._field_names)
         code = next(code for code in grpc.StatusCode if code.value[0] == status.code)
         await self._context.abort(code, status.message, trailing_metadata(status))
 

@@ -11,8 +11,11 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from service import errors
+from service.field_names import answered
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from google.protobuf.message import Message
 
 DOMAIN = "slotline"
@@ -42,10 +45,10 @@ def status_code(error: errors.ServiceError) -> grpc.StatusCode:
     return next(_CODES[kind] for kind in type(error).__mro__ if kind in _CODES)
 
 
-def to_status(error: errors.ServiceError) -> Status:
+def to_status(error: errors.ServiceError, field_names: Mapping[str, str] | None = None) -> Status:
     """An error as google.rpc.Status: ErrorInfo always, BadRequest for a field, RetryInfo if trying again may help.
 
-    Long texts are cut, so that the status always fits into trailers.
+    Long texts are cut, so that the status always fits into trailers. ``field_names`` are those of ``CoreConfig``.
     """
     details: list[Message] = [ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=_bounded_metadata(error.metadata))]
     if isinstance(error, errors.InvalidArgument):
@@ -58,9 +61,8 @@ def to_status(error: errors.ServiceError) -> Status:
         delay.FromMilliseconds(math.ceil(error.retry_after_s * 1000))
         details.append(RetryInfo(retry_delay=delay))
     code: int = status_code(error).value[0]
-    return Status(
-        code=code, message=_cut(error.message, MAX_MESSAGE_BYTES), details=[_pack(detail) for detail in details]
-    )
+    message = _cut(answered(error, field_names or {}), MAX_MESSAGE_BYTES)
+    return Status(code=code, message=message, details=[_pack(detail) for detail in details])
 
 
 def trailing_metadata(status: Status) -> tuple[tuple[str, bytes], ...]:

@@ -13,6 +13,7 @@ from service.api.server.core_server import CoreServer
 from service.api.server.llama import load_llama, with_known_context
 from service.api.server.stop_request import StopRequest
 from service.errors import ServiceError
+from service.field_names import described
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,9 +70,10 @@ async def _run(
         server = CoreServer(with_known_context(config), load=load, watcher=watcher, ready_file=ready_file)
         await server.start()
     except (ListenError, ServiceError) as error:
-        logger.error("the server cannot start", extra={"reason": str(error)})
+        reason = described(error, config.field_names) if isinstance(error, ServiceError) else str(error)
+        logger.error("the server cannot start", extra={"reason": reason})
         if watcher is not None:
-            watcher.refused(str(error))
+            watcher.refused(reason)
         return 1, True
     died = asyncio.ensure_future(server.core.has_died.wait())
     stopped = asyncio.ensure_future(stop.requested.wait())

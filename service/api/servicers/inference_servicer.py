@@ -49,7 +49,7 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
         self, request: generation_pb2.GenerateRequest, context: Context
     ) -> AsyncIterator[generation_pb2.GenerateResponse]:
         """Stream a continuation; however the call ends, its slot is free at the engine's next step."""
-        async with RpcCall("Generate", context):
+        async with RpcCall("Generate", context, field_names=self._core.field_names):
             with self._admitted(context):
                 model, wrapping = self._core.model(request.model), envelope(request)
                 metadata = context.invocation_metadata()
@@ -76,7 +76,7 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
 
     async def Embed(self, request: embedding_pb2.EmbedRequest, context: Context) -> embedding_pb2.EmbedResponse:
         """One vector per input; however the call ends, the engine has forgotten it at its next step."""
-        async with RpcCall("Embed", context):
+        async with RpcCall("Embed", context, field_names=self._core.field_names):
             with self._admitted(context):
                 model = self._core.model(request.model)
                 self._core.check_queue()

@@ -35,7 +35,7 @@ class Speculation:
         self._cost = StepCost()
         self.is_on = config.lookup and model.info.can_cut
         if config.lookup and not self.is_on:
-            logger.info("--lookup has no effect: this model cannot take back tokens that were tried")
+            logger.info("lookup has no effect: this model cannot take back tokens that were tried")
 
     def drafts(self, decoding: Sequence[Slot]) -> dict[int, list[int]]:
         """Tokens that are tried in the next step behind the next one, by slot; nothing for slots without a guess.

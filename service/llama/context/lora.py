@@ -76,6 +76,6 @@ class Adapters:
             handle = self._library.api.llama_adapter_lora_init(model, str(file.path).encode("utf-8", "surrogateescape"))
         if not handle:
             reasons = "; ".join(errors) or "llama.cpp gives no reason"
-            raise ModelLoadError(f"LoRA adapter {file.path} of --lora or --lora-scaled cannot be loaded: {reasons}")
+            raise ModelLoadError(f"LoRA adapter {file.path} of `lora` cannot be loaded: {reasons}")
         self._handles.append((handle, file.scale))
         logger.info("LoRA adapter %s changes %d matrices, scale %g", file.path, file.n_matrices, file.scale)

@@ -95,8 +95,8 @@ class _Refused(Exception):
 
 
 def _check_adapter(path: Path, scale: float, model: _ModelShapes) -> AdapterFile:
-    subject = f"LoRA adapter {path} of --lora or --lora-scaled"
-    header = read_gguf(path, subject, "the option")
+    subject = f"LoRA adapter {path} of `lora`"
+    header = read_gguf(path, subject, "lora")
     try:
         _check_metadata(header, model)
         _check_scale(header, scale)
@@ -121,7 +121,7 @@ def _check_metadata(header: GgufHeader, model: _ModelShapes) -> None:
         raise _Refused("is damaged: a key of its metadata contains a NUL byte")
     kind = metadata.get("general.type")
     if kind == "model":
-        raise _Refused("is a model and not an adapter; --model names a model")
+        raise _Refused("is a model and not an adapter; `path` names a model")
     if kind != "adapter":
         raise _Refused(f"is not an adapter: its general.type is {_shown(kind)}, allowed: 'adapter'")
     architecture = metadata.get("general.architecture")

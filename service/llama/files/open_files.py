@@ -1,4 +1,4 @@
-"""Opens the GGUF files that options name, and says in one sentence why one of them cannot be used."""
+"""Opens the GGUF files that a configuration names, and says in one sentence why one of them cannot be used."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from service.llama.files.gguf import GgufError, GgufHeader, read_header
 from service.llama.load_errors import ModelLoadError
 
 
-def read_gguf(path: Path, subject: str, option: str) -> GgufHeader:
+def read_gguf(path: Path, subject: str, field: str) -> GgufHeader:
     """Read the header of a whole, regular file.
 
     Args:
         path: the file.
         subject: what messages begin with; names the file.
-        option: what named it, for advice.
+        field: of the configuration, which names the file.
 
     Raises:
         ModelLoadError: the file is missing, cannot be read, is no GGUF file, or is damaged or truncated.
@@ -23,13 +23,13 @@ def read_gguf(path: Path, subject: str, option: str) -> GgufHeader:
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
-            raise ModelLoadError(f"{subject} is a directory; {option} must name a GGUF file")
+            raise ModelLoadError(f"{subject} is a directory; `{field}` must name a GGUF file")
         if not stat.S_ISREG(mode):
-            raise ModelLoadError(f"{subject} is not a regular file; {option} must name a GGUF file")
+            raise ModelLoadError(f"{subject} is not a regular file; `{field}` must name a GGUF file")
         header = read_header(path)
     except FileNotFoundError as error:
         where = "" if path.is_absolute() else f" in {Path.cwd()}"
-        raise ModelLoadError(f"{subject} does not exist{where}; check {option}") from error
+        raise ModelLoadError(f"{subject} does not exist{where}; check `{field}`") from error
     except OSError as error:
         raise ModelLoadError(f"{subject} cannot be read: {error.strerror}") from error
     except GgufError as error:

@@ -68,14 +68,14 @@ class ModelFileFacts:
 
 
 def check_model_file(config: ModelConfig, available: Callable[[], int | None] = available_bytes) -> ModelFileFacts:
-    """Check options, files and memory.
+    """Check the configuration, files and memory.
 
     Args:
         config: which model to load and how.
         available: tells the bytes of memory that can be used, None if unknown.
 
     Raises:
-        InvalidArgument: an option has a value that is not allowed.
+        InvalidArgument: a field of the configuration has a value that is not allowed.
         ModelLoadError: the model cannot be loaded.
     """
     check_options(config)
@@ -90,7 +90,7 @@ def check_model_file(config: ModelConfig, available: Callable[[], int | None] = 
     if not facts.is_encoder and facts.n_ctx < MIN_CTX_SLOT * config.n_parallel:
         raise ModelLoadError(
             f"model file {path} was trained with a context of {facts.n_ctx_train} tokens, too few for "
-            f"--parallel {config.n_parallel}; set --ctx-size"
+            f"`n_parallel` {config.n_parallel}; set `n_ctx`"
         )
     # With a GPU in play nobody knows beforehand what ends up in which memory.
     if config.n_gpu_layers == 0 or not _may_use_gpu():
@@ -109,7 +109,7 @@ def _read_model(path: Path) -> list[GgufHeader]:
 
 
 def _read_file(path: Path) -> GgufHeader:
-    header = read_gguf(path, f"model file {path}", "--model")
+    header = read_gguf(path, f"model file {path}", "path")
     if header.n_tensors == 0 and "split.count" not in header.metadata:
         raise ModelLoadError(f"model file {path} has no weights; it is only a vocabulary")
     return header
@@ -124,7 +124,7 @@ def _split_paths(path: Path, n_files: int, number: object) -> list[Path]:
         )
     paths = [path.with_name(f"{match['prefix']}-{part:05}-of-{n_files:05}.gguf") for part in range(1, n_files + 1)]
     if number != 0 or path != paths[0]:
-        raise ModelLoadError(f"model file {path} is not the first of {n_files} parts; --model must name {paths[0]}")
+        raise ModelLoadError(f"model file {path} is not the first of {n_files} parts; `path` must name {paths[0]}")
     missing = [part.name for part in paths if not part.exists()]
     if missing:
         raise ModelLoadError(
@@ -194,7 +194,7 @@ def _check_memory(config: ModelConfig, facts: ModelFileFacts, available: int | N
         return
     largest = memory.largest_context(available)
     if largest >= MIN_CTX_SLOT * config.n_parallel:
-        advice = f"the largest context that fits is -c {largest}"
+        advice = f"the largest context that fits is `n_ctx` {largest}"
     else:
         advice = "no context fits: free memory or take a smaller model"
     raise ModelLoadError(

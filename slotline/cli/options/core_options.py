@@ -13,7 +13,7 @@ from slotline.cli.default_model import default_model_path
 from slotline.cli.options.access import ACCESS
 from slotline.cli.options.api_keys import API_KEYS, api_key_file, api_keys_of
 from slotline.cli.options.shared_options import COMPUTE, GENERAL, GPU, LONG_CONTEXT, MODEL, SLOTS, STOPPING, SUPERVISION
-from slotline.cli.options.table import Group, Value, invalid
+from slotline.cli.options.table import Group, Value, invalid, names_of_settings
 from slotline.cli.options.values import grpc_address, integer, path
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ SUPERVISED = Group(
 )
 
 CORE_GROUPS = (GENERAL, MODEL, SLOTS, LISTEN, API_KEYS, ACCESS, STOPPING, COMPUTE, LONG_CONTEXT, GPU, SUPERVISED)
+#: What people who start a core by command line call the fields of its configuration.
+FIELD_NAMES = names_of_settings(CORE_GROUPS)
 
 
 def core_config(settings: Mapping[str, Any]) -> CoreConfig:
@@ -83,7 +85,7 @@ def core_config(settings: Mapping[str, Any]) -> CoreConfig:
         UsageError: settings that exclude one another, or a chat template that is none.
         NoDefaultModel: no model was given and the default one is not installed.
     """
-    settings = {"path": None, **settings, "api_keys": api_keys_of(settings)}
+    settings = {"path": None, **settings, "api_keys": api_keys_of(settings), "field_names": FIELD_NAMES}
     if settings["path"] is None:
         settings["path"] = str(default_model_path())
     if settings.get("n_predict") == -1:
@@ -143,7 +145,7 @@ def check_template(choice: str) -> None:
     try:
         resolve_template(choice)
     except InvalidArgument as error:
-        raise invalid("--chat-template", error.message.replace("chat_template:", "--chat-template", 1)) from None
+        raise invalid("--chat-template", f"--chat-template {error.problem}") from None
 
 
 def _fields_of(kind: type[CoreConfig] | type[ModelConfig], settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -201,6 +201,21 @@ def long_name(option: Option) -> str:
     return next(name for name in option.names if name.startswith("--"))
 
 
+def names_of_settings(groups: Sequence[Group]) -> dict[str, str]:
+    """How people name each setting: the options that set it, by their long names; flags only if nothing else does."""
+    by_value: dict[str, list[str]] = {}
+    by_flag: dict[str, list[str]] = {}
+    for option in (option for group in groups for option in group.options):
+        if isinstance(option, Flag):
+            for setting, value in option.sets.items():
+                # A flag that turns something off is no name for it.
+                if value is True:
+                    by_flag.setdefault(setting, []).append(long_name(option))
+        elif option.setting:
+            by_value.setdefault(option.setting, []).append(long_name(option))
+    return {setting: " or ".join(names) for setting, names in (by_flag | by_value).items()}
+
+
 def _unknown(argument: str, by_name: Mapping[str, Option]) -> UsageError:
     note = note_on_argument(argument, {name: not isinstance(option, Flag) for name, option in by_name.items()})
     return UsageError(f"error: unknown argument: {argument}", *([note] if note else []))

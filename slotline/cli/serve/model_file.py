@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from service.errors import ServiceError
+from service.field_names import described
 from service.llama.files.preflight import ModelFileFacts, check_model_file
 from slotline.cli.serve.start_errors import StartError
 
@@ -21,4 +22,4 @@ def check_model(config: CoreConfig) -> ModelFileFacts:
     try:
         return check_model_file(config.model)
     except ServiceError as error:
-        raise StartError(error.message) from None
+        raise StartError(described(error, config.field_names)) from None

@@ -117,7 +117,7 @@ def test_the_models_own_kind_may_be_asked_for(model: ServedModel, fields: dict[s
 
 
 def test_a_server_that_gives_no_embeddings_says_how_to_get_them() -> None:
-    with pytest.raises(NotSupported, match="start the server with --embedding"):
+    with pytest.raises(NotSupported, match="start the server with `embedding`"):
         convert(text("a"), model=served_model(n_hidden=0))
 
 

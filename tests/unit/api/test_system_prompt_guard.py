@@ -25,7 +25,7 @@ def test_everybody_may_where_only_this_machine_can_call() -> None:
 def test_over_tcp_nobody_may_where_others_can_call_without_a_key(address: str) -> None:
     guard = SystemPromptGuard([*LOCAL, address])
     for peer in (TCP, "ipv6:[::1]:4711", "ipv4:192.0.2.7:4711"):
-        with pytest.raises(NotAllowed, match="--allow-system-prompt"):
+        with pytest.raises(NotAllowed, match="with `allow_system_prompt`"):
             guard.check(peer)
     guard.check(UNIX)
     guard.check("unix:/run/core.sock")

@@ -165,7 +165,7 @@ def test_what_is_known_beforehand_is_refused_without_the_library(
     monkeypatch.setattr(loader, "load_library", never)
     with pytest.raises(ModelLoadError, match="does not exist"):
         load(config(tmp_path / "none.gguf"))
-    with pytest.raises(InvalidArgument, match="--parallel: is 0"):
+    with pytest.raises(InvalidArgument, match="n_parallel: is 0"):
         load(config(tmp_path / "none.gguf", n_parallel=0))
 
 

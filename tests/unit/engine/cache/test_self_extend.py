@@ -76,5 +76,5 @@ def test_the_context_does_not_shift() -> None:
 
 
 def test_a_model_that_cannot_move_positions_is_refused() -> None:
-    with pytest.raises(InvalidArgument, match="--grp-attn-n"):
+    with pytest.raises(InvalidArgument, match="group_n"):
         Engine(ScriptedModel(can_shift=False), GROUPED, VirtualClock())

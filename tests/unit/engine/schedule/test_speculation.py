@@ -135,7 +135,7 @@ def test_no_draft_delays_a_prompt() -> None:
 def test_a_model_that_cannot_take_tokens_back_gets_no_drafts(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     bench = EngineBench(LOOKUP, script=repeat, can_cut=False)
-    assert "--lookup has no effect" in caplog.text
+    assert "lookup has no effect" in caplog.text
     assert bench.complete(request(PHRASE, max_tokens=50)).text == (PHRASE * 5)[:50]
     assert n_steps(bench) == 50
 

@@ -236,7 +236,7 @@ def test_an_encoder_that_needs_too_much_memory_is_refused(tmp_path: Path) -> Non
     config = ModelConfig(str(path), n_ctx=0)
     needed = check_model_file(config, lambda: None).memory
     assert check_model_file(config, lambda: needed.total(8192)).n_ctx == 8192
-    with pytest.raises(ModelLoadError, match="the largest context that fits is -c 4096"):
+    with pytest.raises(ModelLoadError, match="the largest context that fits is `n_ctx` 4096"):
         check_model_file(config, lambda: needed.total(4096))
     with pytest.raises(ModelLoadError, match="no context fits"):
         check_model_file(config, lambda: needed.fixed)

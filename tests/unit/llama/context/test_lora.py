@@ -211,7 +211,7 @@ def test_what_only_the_library_refuses_is_quoted(tmp_path: Path, model_path: Pat
     path.write_bytes(content.replace(b"some.two", b"some.one"))
     with pytest.raises(ModelLoadError) as caught:
         load_tiny(path=str(model_path), lora=(LoraAdapter(str(path)),))
-    assert caught.value.message.startswith(f"LoRA adapter {path} of --lora or --lora-scaled cannot be loaded: ")
+    assert caught.value.message.startswith(f"LoRA adapter {path} of `lora` cannot be loaded: ")
     assert "duplicate key 'some.one'" in caught.value.message
 
 

@@ -54,7 +54,7 @@ def refusal(model: Path, adapter: Path | str, scale: float = 1.0) -> str:
     """Why an adapter is refused, without what all such messages begin with."""
     with pytest.raises(ModelLoadError) as caught:
         check(model, LoraAdapter(str(adapter), scale))
-    beginning = f"LoRA adapter {adapter} of --lora or --lora-scaled "
+    beginning = f"LoRA adapter {adapter} of `lora` "
     assert caught.value.message.startswith(beginning)
     return caught.value.message.removeprefix(beginning)
 
@@ -114,12 +114,12 @@ def test_a_split_model_is_looked_at_as_a_whole(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_is_refused(
     tmp_path: Path, model_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert refusal(model_path, tmp_path / "none.gguf") == "does not exist; check the option"
-    assert refusal(model_path, tmp_path) == "is a directory; the option must name a GGUF file"
+    assert refusal(model_path, tmp_path / "none.gguf") == "does not exist; check `lora`"
+    assert refusal(model_path, tmp_path) == "is a directory; `lora` must name a GGUF file"
     os.mkfifo(tmp_path / "pipe")
-    assert refusal(model_path, tmp_path / "pipe") == "is not a regular file; the option must name a GGUF file"
+    assert refusal(model_path, tmp_path / "pipe") == "is not a regular file; `lora` must name a GGUF file"
     monkeypatch.chdir(tmp_path)
-    assert refusal(model_path, "none.gguf") == f"does not exist in {tmp_path}; check the option"
+    assert refusal(model_path, "none.gguf") == f"does not exist in {tmp_path}; check `lora`"
     (tmp_path / "text.gguf").write_text("not an adapter")
     assert "is not a GGUF file" in refusal(model_path, "text.gguf")
 
@@ -133,7 +133,7 @@ def test_a_truncated_file_is_refused(tmp_path: Path, model_path: Path) -> None:
 def test_a_model_is_no_adapter(tmp_path: Path, model_path: Path) -> None:
     assert refusal(model_path, model_path) == "is not an adapter: its general.type is None, allowed: 'adapter'"
     other = write_tiny_gguf(tmp_path / "other.gguf", TinyModel(metadata={"general.type": "model"}))
-    assert refusal(model_path, other) == "is a model and not an adapter; --model names a model"
+    assert refusal(model_path, other) == "is a model and not an adapter; `path` names a model"
 
 
 @pytest.mark.parametrize(

@@ -55,17 +55,17 @@ def test_without_a_context_size_the_model_decides(tmp_path: Path) -> None:
 def test_a_training_context_too_small_for_the_slots_is_refused(tmp_path: Path) -> None:
     path = write_tiny_gguf(tmp_path / "model.gguf", TinyModel(n_ctx_train=20))
     message = refusal(path, n_ctx=0, n_parallel=3)
-    assert "was trained with a context of 20 tokens, too few for --parallel 3; set --ctx-size" in message
+    assert "was trained with a context of 20 tokens, too few for `n_parallel` 3; set `n_ctx`" in message
 
 
 def test_a_missing_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert refusal(tmp_path / "none.gguf").endswith("does not exist; check --model")
+    assert refusal(tmp_path / "none.gguf").endswith("does not exist; check `path`")
     monkeypatch.chdir(tmp_path)
-    assert refusal("none.gguf").endswith(f"does not exist in {tmp_path}; check --model")
+    assert refusal("none.gguf").endswith(f"does not exist in {tmp_path}; check `path`")
 
 
 def test_a_directory_is_refused(tmp_path: Path) -> None:
-    assert "is a directory; --model must name a GGUF file" in refusal(tmp_path)
+    assert "is a directory; `path` must name a GGUF file" in refusal(tmp_path)
 
 
 def test_a_pipe_is_refused_without_waiting_for_a_writer(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_truncated_part_is_named(tmp_path: Path) -> None:
 
 def test_the_first_part_must_be_given(tmp_path: Path) -> None:
     paths = write_split(tmp_path, 2)
-    assert refusal(paths[1]).endswith(f"is not the first of 2 parts; --model must name {paths[0]}")
+    assert refusal(paths[1]).endswith(f"is not the first of 2 parts; `path` must name {paths[0]}")
 
 
 def test_parts_must_keep_their_names(tmp_path: Path) -> None:
@@ -171,9 +171,9 @@ def test_a_context_that_does_not_fit_into_memory_is_refused_with_one_that_does(t
     available = memory.total(2048)
     message = refusal(path, available, n_ctx=2_000_000_000)
     assert "for a context of 2000000000 tokens" in message
-    assert message.endswith("the largest context that fits is -c 2048")
+    assert message.endswith("the largest context that fits is `n_ctx` 2048")
     assert check(path, available, n_ctx=2048).n_ctx == 2048
-    assert "-c 2048" in refusal(path, available, n_ctx=2049)
+    assert "`n_ctx` 2048" in refusal(path, available, n_ctx=2049)
 
 
 def test_weights_that_do_not_fit_into_memory_are_refused(tmp_path: Path) -> None:
