@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: Seconds without a finished step after which the engine counts as stalled: far above the longest legal step.
 DEFAULT_HANG_TIMEOUT_S = 60.0

@@ -8,9 +8,12 @@ the messages that people read pass through here.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from service.errors import InvalidArgument, ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: Key of an error's metadata: the fields that the message names, separated by commas.
 CONFIG_FIELDS = "config_fields"

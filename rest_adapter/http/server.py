@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gevent.pywsgi import WSGIServer
@@ -12,6 +11,7 @@ from rest_adapter.http.handler import ConnectionHandler
 from rest_adapter.http.server_state import ServerState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from wsgiref.types import WSGIApplication
 
     from gevent import socket

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from service.engine.language_model import DecodeFailed, Rows, SavedSequence, Segment
 from service.testing.scripted_model import ScriptedModel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
 
 
 class ObservedModel(ScriptedModel):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.engine.arguments import CommandError
 from tests.engine.player import Player
 from tests.engine.transcript import Command, Scenario, TranscriptError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def play(path: Path, scenario: Scenario) -> list[list[str]]:

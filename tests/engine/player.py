@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from service.engine.language_model import CacheFull, DecodeFailed, Segment
 from service.engine.request.types import (
@@ -22,6 +22,9 @@ from tests.engine.options import engine_config, generation_request, model_option
 from tests.engine.record import Batch, StepRecord, describe_batch, describe_events, summarize
 from tests.engine.state import describe_cache, describe_slots, describe_totals
 from tests.support.engine import EngineBench, prompt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 #: Steps after which ``run`` gives up.
 _MAX_STEPS = 10_000

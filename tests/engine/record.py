@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,6 +20,8 @@ from service.testing.scripted_model import BOS, EOS
 from tests.engine.arguments import show
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from service.engine.language_model import Segment
 
 #: Characters of an answer that are shown.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from service.engine.request.types import EngineSnapshot, Outcome, SlotSnapshot, SlotState
@@ -11,6 +10,8 @@ from tests.engine.arguments import show
 from tests.engine.record import span, text_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from service.engine.cache.dump import LedgerDump, SlotDump
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +15,8 @@ from tests.engine.player import Player
 from tests.engine.transcript import Transcript, TranscriptError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from service.engine.language_model import Logits
 
 TEXT = """# A transcript.

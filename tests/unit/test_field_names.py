@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 import dataclasses
 import re
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,6 +18,9 @@ from slotline.cli.commands import COMMANDS
 from slotline.cli.options.core_options import FIELD_NAMES
 from slotline.cli.serve.model_file import check_model
 from slotline.cli.serve.start_errors import StartError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SERVICE = Path(__file__).resolve().parent.parent.parent / "service"
 FIELDS = {field.name for kind in (ModelConfig, CoreConfig) for field in dataclasses.fields(kind)}
