@@ -42,7 +42,7 @@ export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell getconf _NPROCESSORS_ONLN)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test lint check-generated check-protos pytest programs generate baseline lock vendor wheels bench \
+.PHONY: help run test lint check-generated check-protos pytest programs docs generate baseline lock vendor wheels bench \
 	test-clone clean
 
 help: ## list the commands
@@ -70,6 +70,9 @@ check-protos: $(TEST) ## lint the protos and compare them with the published con
 
 pytest: $(TEST) $(EVAL) $(NODE) ## all tests; ARGS go to pytest
 	$(BIN)/python -m pytest $(ARGS)
+
+docs: $(TEST) ## write the tables of docs/ from the code
+	$(BIN)/python -m tools.document_metrics
 
 generate: $(GENERATE) ## write the Python code of the protos and the tables of their options
 	$(GENERATE_BIN)/python -m tools.generate

@@ -9,7 +9,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.api.metrics.core_metrics import CoreMetrics
-from service.api.metrics.declarations import kv_tokens
+from service.api.metrics.declarations import METRICS, kv_tokens
+from service.api.metrics.metric import MetricType
 from service.api.status import CoreState, CoreStatus
 from service.engine.cache.slots import Slot
 from service.engine.request.requests import SystemPrompt
@@ -143,7 +144,8 @@ class TestExposition:
     """The Prometheus text."""
 
     def test_has_every_counter_and_gauge(self) -> None:
-        assert samples(FakeCore()) == {
+        found = samples(FakeCore())
+        wanted = {
             "slotline_prompt_tokens_total": 100,
             "slotline_cached_prompt_tokens_total": 40,
             "slotline_preemptions_total": 4,
@@ -180,6 +182,19 @@ class TestExposition:
             "slotline_core_state,state=draining": 0,
             "slotline_model_info,description=scripted bytes,family=scripted,name=scripted": 1,
         }
+        assert {name: found.get(name) for name in wanted} == wanted
+        undeclared = {name.partition(",")[0] for name in found} - {metric.name for metric in METRICS}
+        assert undeclared == set()
+
+    def test_has_the_labels_that_are_declared(self) -> None:
+        text = metrics(FakeCore()).read(reset_window=False).exposition
+        found = {
+            sample.name: {*sample.labels}
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if family.type != "histogram"
+        }
+        assert found == {m.name: {*m.labels} for m in METRICS if m.type is not MetricType.HISTOGRAM}
 
     def test_has_every_histogram(self) -> None:
         text = metrics(FakeCore()).read(reset_window=False).exposition
