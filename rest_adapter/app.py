@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-from rest_adapter.apis.common.app_context import RestOfPath, Site
-from rest_adapter.apis.common.limiter import Gate
 from rest_adapter.apis.routes import ROUTES
+from rest_adapter.apis.serving.app_context import RestOfPath, Site
+from rest_adapter.apis.serving.limiter import Gate
 from rest_adapter.errors import AdapterError, InvalidBody, StreamClosed
 from rest_adapter.files.page import page_files, page_response
 from rest_adapter.files.static import static_response

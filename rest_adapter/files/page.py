@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from importlib.resources.abc import Traversable
 
-    from rest_adapter.apis.common.app_context import Site
+    from rest_adapter.apis.serving.app_context import Site
 
 _INDEX = "/index.html"
 # Below this, a compressed file is hardly smaller.

@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from rest_adapter.apis.common.list_options import SAMPLER_NAMES
-from rest_adapter.apis.openai.models import OWNER
-from rest_adapter.openapi.forms import BOOLEAN, COUNT, NULL, NUMBER, STRING, Schema, array, either, integer, record, ref
+from rest_adapter.apis.openai.models.reply.reply import OWNER
+from rest_adapter.openapi.schema_types import (
+    BOOLEAN,
+    COUNT,
+    NULL,
+    NUMBER,
+    STRING,
+    Schema,
+    array,
+    either,
+    integer,
+    record,
+    ref,
+)
 
 _COUNT_OR_NONE = integer((-1, 2**63 - 1))
 _IDS = array(COUNT)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rest_adapter.apis.common.fields import UINT32
 from rest_adapter.apis.common.prompt import MAX_PROMPTS
 from rest_adapter.apis.common.unsupported import (
     CHAT,
@@ -20,7 +19,9 @@ from rest_adapter.apis.native.embedding.request import UNNAMED_MODEL as UNNAMED_
 from rest_adapter.apis.openai.chat.request import MAX_TOP_LOGPROBS, SPEAKERS_WITH_TEXT
 from rest_adapter.apis.openai.completions.request import DEFAULT_MAX_TOKENS, MAX_LOGPROBS, MAX_PROMPT_LOGPROBS
 from rest_adapter.apis.openai.openai_options import MAX_CHOICES
-from rest_adapter.openapi.forms import (
+from rest_adapter.json.number_bounds import UINT32
+from rest_adapter.openapi.options import MAX_STOP_TEXTS, native_options, openai_native_options, timeout
+from rest_adapter.openapi.schema_types import (
     BOOLEAN,
     NULL,
     STRING,
@@ -33,7 +34,6 @@ from rest_adapter.openapi.forms import (
     record,
     token_id,
 )
-from rest_adapter.openapi.options import MAX_STOP_TEXTS, native_options, openai_native_options, timeout
 from rest_adapter.openapi.unsupported import unsupported
 
 if TYPE_CHECKING:

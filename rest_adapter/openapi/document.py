@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from rest_adapter.http.http_errors import is_openai_path
 from rest_adapter.openapi.answers import answer_schemas
 from rest_adapter.openapi.error_answers import STATUSES, error_answers, error_refs, error_schemas
-from rest_adapter.openapi.forms import STRING, Schema
 from rest_adapter.openapi.operations import JSON_TYPE, OPERATIONS, TAGS, Operation
+from rest_adapter.openapi.schema_types import STRING, Schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from rest_adapter.apis.common.app_context import Route
+    from rest_adapter.apis.serving.app_context import Route
 
 VERSION = "3.1.0"
 # Of the REST API, not of the server: it changes when clients have to.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rest_adapter.errors import INVALID_TYPE, INVALID_VALUE, MISSING, UNSUPPORTED
 from rest_adapter.http.responses import JSON
-from rest_adapter.openapi.forms import COUNT, NULL, STRING, Schema, either, integer, record
+from rest_adapter.openapi.schema_types import COUNT, NULL, STRING, Schema, either, integer, record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.priority import HEADER as PRIORITY_HEADER
 from rest_adapter.apis.common.priority import MAX_PRIORITY
-from rest_adapter.apis.common.sse import MEDIA_TYPE as EVENTS
+from rest_adapter.apis.serving.sse import MEDIA_TYPE as EVENTS
 from rest_adapter.openapi import bodies
-from rest_adapter.openapi.forms import STRING, Schema, either, integer, ref
+from rest_adapter.openapi.schema_types import STRING, Schema, either, integer, ref
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

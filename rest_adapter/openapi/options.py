@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.candidates import LEAST_UNLIMITED_TOKENS, MAX_CANDIDATES
 from rest_adapter.apis.common.constraints import CHOICES, GRAMMARS, OUTPUT_SWITCHES, OUTPUTS, OUTPUTS_NOT_THERE
-from rest_adapter.apis.common.fields import INT32, UINT32
 from rest_adapter.apis.common.list_options import SAMPLER_NAMES
 from rest_adapter.apis.common.options import MAX_TIMEOUT_S, OPTIONS, SEEDS, Kind
 from rest_adapter.apis.openai.openai_options import set_openai_defaults
-from rest_adapter.openapi.forms import (
+from rest_adapter.json.number_bounds import INT32, UINT32
+from rest_adapter.openapi.schema_types import (
     BOOLEAN,
     NULL,
     STRING,

@@ -12,7 +12,7 @@ from rest_adapter.json.encoding import encode
 from rest_adapter.openapi import document
 
 if TYPE_CHECKING:
-    from rest_adapter.apis.common.app_context import Route, Site
+    from rest_adapter.apis.serving.app_context import Route, Site
 
 
 def description(site: Site) -> Response:

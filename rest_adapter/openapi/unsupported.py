@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rest_adapter.openapi.forms import NULL, Schema, either, nullable
+from rest_adapter.openapi.schema_types import NULL, Schema, either, nullable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

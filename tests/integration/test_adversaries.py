@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from rest_adapter.apis.common import generation, reading
+from rest_adapter.apis.serving import generation, reading
 from rest_adapter.config import RestConfig
 from service.config import ModelConfig
 from tests.support.adapter import post

@@ -22,12 +22,12 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from rest_adapter.apis.common.sse import CONTENT_TYPE
 from rest_adapter.apis.routes import ROUTES
+from rest_adapter.apis.serving.sse import CONTENT_TYPE
 from rest_adapter.config import RestConfig
 from rest_adapter.openapi import document
-from rest_adapter.openapi.forms import array, integer, token_id
 from rest_adapter.openapi.options import MAX_CACHE_SALT_BYTES
+from rest_adapter.openapi.schema_types import array, integer, token_id
 from service.config import ModelConfig
 from service.testing.scripted_model import N_EMBD, N_VOCAB
 from tests.support.properties import fuzzed

@@ -11,7 +11,7 @@ import grpc
 import openai
 import pytest
 
-from rest_adapter.apis.common.sse import DONE, PING
+from rest_adapter.apis.serving.sse import DONE, PING
 from rest_adapter.config import RestConfig
 from slotline.cli.chat.server import ChatServer
 from tests.support.adapter import AdapterThread, post

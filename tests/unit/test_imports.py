@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SOURCES = {
@@ -54,14 +55,8 @@ DISTRIBUTIONS = {
     "pyproject.toml": ("service", "rest_adapter", "slotline.cli"),
     "clients/python/pyproject.toml": ("slotline.client", "slotline.options", "slotline.v1"),
 }
-NEVER = {"rest_adapter.apis": ("flask", "gevent", "socket")}
-#: Modules of pure packages that carry what the others say over HTTP.
-IMPURE = (
-    *(f"rest_adapter.apis.common.{name}" for name in ("app_context", "generation", "limits", "reading", "sse")),
-    *(f"rest_adapter.apis.native.{name}.route" for name in ("completion", "embedding", "tokenization")),
-    *(f"rest_adapter.apis.openai.{name}.route" for name in ("chat", "completions")),
-    "rest_adapter.apis.native.state",
-)
+#: Libraries that pure modules reach on no way; see ``_is_pure``.
+IO_LIBRARIES = ("flask", "gevent", "socket")
 
 
 #: The rooms of ``service.api``: each may import those after it, and the modules beside them, which import none of them.
@@ -72,21 +67,26 @@ def _within(module: str, package: str) -> bool:
     return module == package or module.startswith(package + ".")
 
 
-def _imports() -> Iterator[tuple[str, str]]:
-    """Pairs of a module and a module that it imports, anywhere in its code."""
+def _modules() -> Iterator[tuple[str, Path]]:
+    """All modules, and where they are."""
     for package, folder in SOURCES.items():
         for path in sorted(folder.rglob("*.py")):
             parts = [package, *path.relative_to(folder).with_suffix("").parts]
-            module = ".".join(part for part in parts if part != "__init__")
-            for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.Import):
-                    yield from ((module, name.name) for name in node.names)
-                elif isinstance(node, ast.ImportFrom):
-                    assert node.level == 0, f"{module} has a relative import; write the whole name"
-                    # `from service import errors` imports service.errors.
-                    yield from ((module, f"{node.module}.{name.name}") for name in node.names)
-                elif isinstance(node, ast.Call) and (late := _imported_by_call(node)) is not None:
-                    yield module, late
+            yield ".".join(part for part in parts if part != "__init__"), path
+
+
+def _imports() -> Iterator[tuple[str, str]]:
+    """Pairs of a module and a module that it imports, anywhere in its code."""
+    for module, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                yield from ((module, name.name) for name in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{module} has a relative import; write the whole name"
+                # `from service import errors` imports service.errors.
+                yield from ((module, f"{node.module}.{name.name}") for name in node.names)
+            elif isinstance(node, ast.Call) and (late := _imported_by_call(node)) is not None:
+                yield module, late
 
 
 def _imported_by_call(call: ast.Call) -> str | None:
@@ -97,7 +97,19 @@ def _imported_by_call(call: ast.Call) -> str | None:
     return None
 
 
+def _modules_run(module: str, name: str) -> Iterator[str]:
+    """The modules of ours that run when a module imports a name: the one named, and packages that it is in."""
+    while name:
+        if name in MODULES and not _within(module, name):
+            yield name
+        name = name.rpartition(".")[0]
+
+
+MODULES = dict(_modules())
 IMPORTS = sorted(set(_imports()))
+GRAPH: dict[str, set[str]] = {module: set() for module in MODULES}
+for _module, _name in IMPORTS:
+    GRAPH[_module].update(_modules_run(_module, _name))
 
 
 @pytest.mark.parametrize("package", ALLOWED)
@@ -124,6 +136,14 @@ def test_rooms_of_the_api_import_downwards_only() -> None:
     assert [f"{module} imports {name}" for module, name in own if rank(name) < rank(module)] == []
 
 
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Nor inside of functions: what needs that would break as soon as somebody imports it in another order."""
+    try:
+        TopologicalSorter(GRAPH).prepare()
+    except CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))
+
+
 @pytest.mark.parametrize("library", ONLY_IN)
 def test_a_library_is_imported_only_where_it_belongs(library: str) -> None:
     users = [(module, name) for module, name in IMPORTS if _within(name, library)]
@@ -136,16 +156,30 @@ def test_a_library_is_imported_only_where_it_belongs(library: str) -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("package", NEVER)
-def test_a_pure_package_does_no_input_or_output(package: str) -> None:
-    wrong = [
-        f"{module} imports {name}"
-        for module, name in IMPORTS
-        if _within(module, package)
-        and module not in IMPURE
-        and any(_within(name, library) for library in NEVER[package])
-    ]
-    assert wrong == []
+def _is_pure(module: str) -> bool:
+    """Whether a module of an API may do no input and output: all but routes, and what they share."""
+    return (
+        _within(module, "rest_adapter.apis")
+        and not _within(module, "rest_adapter.apis.serving")
+        and module.rpartition(".")[2] not in ("route", "routes")
+    )
+
+
+def _reachable(module: str) -> set[str]:
+    """A module and all of ours that it imports, themselves or through others."""
+    found, waiting = {module}, [module]
+    while waiting:
+        new = GRAPH[waiting.pop()] - found
+        found |= new
+        waiting.extend(new)
+    return found
+
+
+def test_pure_modules_do_no_input_or_output() -> None:
+    pure = [module for module in MODULES if _is_pure(module)]
+    assert len(pure) > 20
+    doing_io = {module for module, name in IMPORTS if any(_within(name, library) for library in IO_LIBRARIES)}
+    assert {module: found for module in pure if (found := _reachable(module) & doing_io)} == {}
 
 
 @pytest.mark.parametrize("project", DISTRIBUTIONS)

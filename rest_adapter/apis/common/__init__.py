@@ -1,1 +1,1 @@
-"""What all APIs have in common: fields of bodies, options, limits, JSON, generations and their streams."""
+"""What the pure modules of all APIs share: fields, options and prompts of bodies, tokens and settings of answers."""

@@ -11,13 +11,10 @@ from typing import TYPE_CHECKING
 
 from rest_adapter.errors import INVALID_TYPE, INVALID_VALUE, InvalidRequest
 from rest_adapter.json.encoding import show
+from rest_adapter.json.number_bounds import FLOAT32_MAX, INT32, UINT32
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-INT32 = (-(2**31), 2**31 - 1)
-UINT32 = (0, 2**32 - 1)
-FLOAT32_MAX = 3.4028234663852886e38
 
 
 def read_int(name: str, value: object, bounds: tuple[int, int] = INT32) -> int:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, TypeGuard
 
-from rest_adapter.apis.common.fields import FLOAT32_MAX, UINT32, read_str, refusal
+from rest_adapter.apis.common.fields import read_str, refusal
+from rest_adapter.json.number_bounds import FLOAT32_MAX, UINT32
 from slotline.v1.sampling_pb2 import LogitBias, SamplerType
 
 if TYPE_CHECKING:

@@ -9,16 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from rest_adapter.apis.common.fields import (
-    INT32,
-    read_bool,
-    read_float,
-    read_int,
-    read_list,
-    read_object,
-    read_str,
-    refusal,
-)
+from rest_adapter.apis.common.fields import read_bool, read_float, read_int, read_list, read_object, read_str, refusal
 from rest_adapter.apis.common.list_options import (
     read_logit_bias,
     read_penalty_prompt,
@@ -26,6 +17,7 @@ from rest_adapter.apis.common.list_options import (
     read_stop,
 )
 from rest_adapter.errors import InvalidRequest
+from rest_adapter.json.number_bounds import INT32
 from slotline.v1.generation_pb2 import GenerateRequest
 
 if TYPE_CHECKING:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rest_adapter.apis.common.fields import UINT32, read_bool, read_float, read_int, read_list, read_token_id
+from rest_adapter.apis.common.fields import read_bool, read_float, read_int, read_list, read_token_id
 from rest_adapter.errors import UNSUPPORTED, InvalidRequest
 from rest_adapter.json.encoding import show
+from rest_adapter.json.number_bounds import UINT32
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from flask import Response, request
 from grpc import StatusCode
 
-from rest_adapter.apis.native.health import FAILED, LOADING, STALLED, HealthAnswer, health_answer
-from rest_adapter.apis.native.metrics import Reading, exposition
-from rest_adapter.apis.native.props import props_json, server_json
-from rest_adapter.apis.native.slots import slots_json
-from rest_adapter.apis.openai.models import model_json, models_json, name_in_answers
+from rest_adapter.apis.native.health.reply.reply import FAILED, LOADING, STALLED, HealthAnswer, health_answer
+from rest_adapter.apis.native.metrics.reply.reply import Reading, exposition
+from rest_adapter.apis.native.props.reply.reply import props_json, server_json
+from rest_adapter.apis.native.slots.reply.reply import slots_json
+from rest_adapter.apis.openai.models.reply.reply import model_json, models_json, name_in_answers
 from rest_adapter.core.calls import GET_METRICS, GET_MODEL, HEALTH, LIST_MODELS, LIST_SLOTS
 from rest_adapter.errors import NotOffered, RpcFailure
 from rest_adapter.http.responses import BARE_JSON, json_response, long_json_response
@@ -27,7 +27,7 @@ from slotline.v1.model_pb2 import (
 )
 
 if TYPE_CHECKING:
-    from rest_adapter.apis.common.app_context import Site
+    from rest_adapter.apis.serving.app_context import Site
 
 # A core that does not answer within this time is as good as not there.
 _TIMEOUT_S = 2.0

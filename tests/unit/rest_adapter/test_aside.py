@@ -10,9 +10,9 @@ import gevent
 import pytest
 from flask import Flask
 
-from rest_adapter.apis.common.app_context import Site
-from rest_adapter.apis.common.limiter import Gate
-from rest_adapter.apis.common.reading import SMALL_BODY_BYTES, understood
+from rest_adapter.apis.serving.app_context import Site
+from rest_adapter.apis.serving.limiter import Gate
+from rest_adapter.apis.serving.reading import SMALL_BODY_BYTES, understood
 from rest_adapter.config import RestConfig
 from rest_adapter.core.calls import GET_MODEL
 from rest_adapter.errors import InvalidBody, InvalidRequest

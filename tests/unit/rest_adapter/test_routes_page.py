@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from werkzeug.routing import Map, Rule
 
-from rest_adapter.apis.common.app_context import RestOfPath
 from rest_adapter.apis.routes import ROUTES
+from rest_adapter.apis.serving.app_context import RestOfPath
 from rest_adapter.app import create_app
 from rest_adapter.config import RestConfig
 from rest_adapter.files.page import page_files

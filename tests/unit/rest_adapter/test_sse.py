@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from grpc import StatusCode
 
-from rest_adapter.apis.common.sse import DONE, PING, EventStream, Heartbeat, event
+from rest_adapter.apis.serving.sse import DONE, PING, EventStream, Heartbeat, event
 from rest_adapter.errors import RpcFailure, StreamClosed
 from tests.support.memory_core import Answer, MemoryStream, Silence
 from tests.unit.rest_adapter.messages import accepted, delta

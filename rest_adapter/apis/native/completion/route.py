@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rest_adapter.apis.common.generation import answer_generation
-from rest_adapter.apis.common.reading import understood
 from rest_adapter.apis.native.completion.request import (
     CompletionCall,
     CompletionReply,
@@ -13,11 +11,13 @@ from rest_adapter.apis.native.completion.request import (
     read_infill,
     rename_fields,
 )
+from rest_adapter.apis.serving.generation import answer_generation
+from rest_adapter.apis.serving.reading import understood
 
 if TYPE_CHECKING:
     from flask import Response
 
-    from rest_adapter.apis.common.app_context import Site
+    from rest_adapter.apis.serving.app_context import Site
 
 
 def complete(site: Site) -> Response:

@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rest_adapter.apis.common.fields import UINT32, read_int, read_str, refusal
+from rest_adapter.apis.common.fields import read_int, read_str, refusal
 from rest_adapter.apis.common.options import check_image_data, read_timeout_s
 from rest_adapter.apis.common.prompt import Prompt, put_prompt, read_prompt, read_prompts
 from rest_adapter.apis.common.unsupported import EMBEDDING, NATIVE_EMBEDDING, refuse_unsupported
 from rest_adapter.errors import MISSING, InvalidRequest, RpcFailure
+from rest_adapter.json.number_bounds import UINT32
 from slotline.v1.embedding_pb2 import EmbedInput, EmbedRequest
 
 if TYPE_CHECKING:

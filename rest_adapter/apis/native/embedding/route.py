@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 from flask import Response, request
 
-from rest_adapter.apis.common.limits import served_model, shorter
-from rest_adapter.apis.common.reading import understood
 from rest_adapter.apis.native.embedding.reply import Vectors, embedding_parts, openai_parts
 from rest_adapter.apis.native.embedding.request import (
     EmbeddingCall,
@@ -17,6 +15,8 @@ from rest_adapter.apis.native.embedding.request import (
     read_openai_embeddings,
     rename_fields,
 )
+from rest_adapter.apis.serving.limits import served_model, shorter
+from rest_adapter.apis.serving.reading import understood
 from rest_adapter.core.calls import EMBED, PendingAnswer
 from rest_adapter.errors import RpcFailure, StreamClosed
 from rest_adapter.http.disconnect import SOCKET_KEY, DisconnectWatch
@@ -24,7 +24,7 @@ from rest_adapter.http.responses import long_json_response
 from rest_adapter.json.encoding import joined
 
 if TYPE_CHECKING:
-    from rest_adapter.apis.common.app_context import Site
+    from rest_adapter.apis.serving.app_context import Site
     from slotline.v1.embedding_pb2 import EmbedRequest, EmbedResponse
 
 _Parts = Callable[[EmbeddingCall, Vectors], Iterator[bytes]]

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from flask import Response, request
 
-from rest_adapter.apis.common.reading import understood
 from rest_adapter.apis.native.tokenization.request import read_detokenize, read_tokenize, rename_fields, tokens_parts
+from rest_adapter.apis.serving.reading import understood
 from rest_adapter.core.calls import DETOKENIZE, TOKENIZE, Request, UnaryMethod
 from rest_adapter.core.calls import Response as Answer
 from rest_adapter.errors import RpcFailure
@@ -16,7 +16,7 @@ from rest_adapter.http.responses import json_response, long_json_response
 from rest_adapter.json.encoding import encode_in_pieces, joined
 
 if TYPE_CHECKING:
-    from rest_adapter.apis.common.app_context import Site
+    from rest_adapter.apis.serving.app_context import Site
 
 # The largest body takes about 20 s to tokenise.
 _TIMEOUT_S = 120.0

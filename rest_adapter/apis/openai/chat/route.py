@@ -6,17 +6,17 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rest_adapter.apis.common.generation import answer_generation
-from rest_adapter.apis.common.reading import understood
-from rest_adapter.apis.common.sse import DONE
 from rest_adapter.apis.openai.chat.reply import ChatReply
 from rest_adapter.apis.openai.chat.request import read_chat, rename_fields
 from rest_adapter.apis.openai.openai_ids import new_id
+from rest_adapter.apis.serving.generation import answer_generation
+from rest_adapter.apis.serving.reading import understood
+from rest_adapter.apis.serving.sse import DONE
 
 if TYPE_CHECKING:
     from flask import Response
 
-    from rest_adapter.apis.common.app_context import Site
+    from rest_adapter.apis.serving.app_context import Site
 
 
 def chat(site: Site) -> Response:

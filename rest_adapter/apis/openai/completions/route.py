@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 
 from flask import Response, request
 
-from rest_adapter.apis.common.generation import answer_generation
 from rest_adapter.apis.common.prompt import Prompt
-from rest_adapter.apis.common.reading import understood
-from rest_adapter.apis.common.sse import DONE
 from rest_adapter.apis.openai.completions.reply import TextCompletionReply
 from rest_adapter.apis.openai.completions.request import TextCompletionCall, read_text_completion, rename_fields
 from rest_adapter.apis.openai.openai_ids import new_id
+from rest_adapter.apis.serving.generation import answer_generation
+from rest_adapter.apis.serving.reading import understood
+from rest_adapter.apis.serving.sse import DONE
 from rest_adapter.core.calls import DETOKENIZE, Core
 from rest_adapter.errors import RpcFailure
 from rest_adapter.http.disconnect import SOCKET_KEY, DisconnectWatch
 from slotline.v1.tokenization_pb2 import DetokenizeRequest
 
 if TYPE_CHECKING:
-    from rest_adapter.apis.common.app_context import Site
+    from rest_adapter.apis.serving.app_context import Site
 
 _DETOKENIZE_TIMEOUT_S = 120.0
 # Echoes that are asked for at the same time; one body may hold thousands of prompts.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from rest_adapter.apis.common.limits import served_model
+from rest_adapter.apis.serving.limits import served_model
 from rest_adapter.errors import RpcFailure
 from rest_adapter.http.current_body import read_raw
 from rest_adapter.json.decoding import decode
@@ -13,7 +13,7 @@ from rest_adapter.json.incremental import Bounds, decode_in_pieces
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from rest_adapter.apis.common.app_context import Site
+    from rest_adapter.apis.serving.app_context import Site
 
 Call = TypeVar("Call")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rest_adapter.apis.common.fields import FLOAT32_MAX, INT32, UINT32
+from rest_adapter.json.number_bounds import FLOAT32_MAX, INT32, UINT32
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

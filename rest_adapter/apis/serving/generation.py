@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from flask import Response, request
 
 from rest_adapter.apis.common.candidates import candidates_per_token
-from rest_adapter.apis.common.limits import served_model, shorter
 from rest_adapter.apis.common.list_options import drop_unknown_ids, mentions_token_ids
 from rest_adapter.apis.common.outcome import unfinished
 from rest_adapter.apis.common.priority import HEADER as PRIORITY_HEADER
 from rest_adapter.apis.common.priority import priority_of
-from rest_adapter.apis.common.reading import SMALL_BODY_BYTES
-from rest_adapter.apis.common.sse import CONTENT_TYPE, EventStream, Heartbeat, Reply
+from rest_adapter.apis.serving.limits import served_model, shorter
+from rest_adapter.apis.serving.reading import SMALL_BODY_BYTES
+from rest_adapter.apis.serving.sse import CONTENT_TYPE, EventStream, Heartbeat, Reply
 from rest_adapter.errors import NotAllowed, RpcFailure
 from rest_adapter.http.disconnect import SOCKET_KEY, DisconnectWatch
 from rest_adapter.http.http_errors import is_openai_path
@@ -26,7 +26,7 @@ from rest_adapter.json.encoding import encode_in_pieces
 from slotline.v1.generation_pb2 import GenerateRequest, GenerateResponse
 
 if TYPE_CHECKING:
-    from rest_adapter.apis.common.app_context import Site
+    from rest_adapter.apis.serving.app_context import Site
     from rest_adapter.core.calls import ResponseStream
     from rest_adapter.http.aside import Aside
 

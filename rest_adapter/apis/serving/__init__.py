@@ -1,0 +1,1 @@
+"""What the routes of all APIs share: the application's context, bodies and time limits, generations, streams."""
