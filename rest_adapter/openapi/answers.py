@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rest_adapter.apis.common.list_options import SAMPLER_NAMES
-from rest_adapter.apis.openai.models.reply.reply import OWNER
+from rest_adapter.apis.openai.models.reply import OWNER
 from rest_adapter.openapi.schema_types import (
     BOOLEAN,
     COUNT,

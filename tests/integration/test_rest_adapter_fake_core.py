@@ -14,7 +14,7 @@ import openai
 import pytest
 import requests
 
-from rest_adapter.apis.native import state
+from rest_adapter.apis.openai.models import route as models_route
 from rest_adapter.config import RestConfig
 from rest_adapter.core.client import FAN_OUT
 from rest_adapter.rest_server import RestServer
@@ -390,7 +390,7 @@ def test_an_ambiguous_length_of_the_body_is_refused(adapter: AdapterThread, leng
 
 
 def test_a_core_that_hangs_is_not_called_a_slow_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(state, "_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(models_route, "STATE_TIMEOUT_S", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         adapter = AdapterThread(RestConfig(core=f"127.0.0.1:{silent.getsockname()[1]}"))
         try:

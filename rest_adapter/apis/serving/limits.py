@@ -5,6 +5,9 @@ from __future__ import annotations
 from rest_adapter.core.calls import GET_MODEL, Core
 from slotline.v1.model_pb2 import GetModelRequest, Model
 
+#: A core that does not answer questions about its state within this time is as good as not there.
+STATE_TIMEOUT_S = 2.0
+#: A request that needs to know the model waits longer: it would fail otherwise.
 _TIMEOUT_S = 10.0
 
 

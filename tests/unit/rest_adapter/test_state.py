@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from rest_adapter.apis.common.settings import generation_settings
-from rest_adapter.apis.native.health.reply.reply import health_answer
-from rest_adapter.apis.native.slots.reply.reply import slots_json
-from rest_adapter.apis.openai.models.reply.reply import models_json
+from rest_adapter.apis.native.health.reply import health_answer
+from rest_adapter.apis.native.slots.reply import slots_json
+from rest_adapter.apis.openai.models.reply import models_json
 from rest_adapter.json.encoding import JsonObject, encode
 from slotline.v1.generation_pb2 import GenerationSettings
 from slotline.v1.model_pb2 import (

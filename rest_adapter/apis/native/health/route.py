@@ -1,0 +1,46 @@
+"""GET /health."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Response, request
+from grpc import StatusCode
+
+from rest_adapter.apis.native.health.reply import FAILED, LOADING, STALLED, HealthAnswer, health_answer
+from rest_adapter.apis.native.slots.route import listed_slots
+from rest_adapter.apis.serving.limits import STATE_TIMEOUT_S
+from rest_adapter.core.calls import HEALTH
+from rest_adapter.errors import RpcFailure
+from rest_adapter.http.responses import BARE_JSON
+from slotline.v1.model_pb2 import SERVER_STATE_READY, HealthRequest
+
+if TYPE_CHECKING:
+    from rest_adapter.apis.serving.app_context import Site
+
+
+def health(site: Site) -> Response:
+    """The state of the service in one of the documented forms."""
+    answer = _health(site)
+    return Response(answer.body, answer.status, content_type=BARE_JSON)
+
+
+def _health(site: Site) -> HealthAnswer:
+    try:
+        state = site.core.unary(HEALTH, HealthRequest(), timeout_s=STATE_TIMEOUT_S)
+        shown = None
+        # Without a key, slots stay out of an answer that needs none.
+        may_see_slots = site.config.slots_endpoint and site.keys.are_satisfied()
+        wants_slots = "include_slots" in request.args and may_see_slots
+        if wants_slots and state.state == SERVER_STATE_READY:
+            shown = listed_slots(site)
+    except RpcFailure as failure:
+        if failure.status is StatusCode.UNAUTHENTICATED:
+            # This does not pass by itself.
+            return FAILED
+        if failure.status is StatusCode.DEADLINE_EXCEEDED:
+            # It is there and does not answer.
+            return STALLED
+        # Not there yet, or not there any more: the supervisor is starting it.
+        return LOADING
+    return health_answer(state, fails_without_slot="fail_on_no_slot" in request.args, slots=shown)

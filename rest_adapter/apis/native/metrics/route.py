@@ -1,0 +1,29 @@
+"""GET /metrics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Response, request
+
+from rest_adapter.apis.native.metrics.reply import Reading, exposition
+from rest_adapter.apis.serving.limits import STATE_TIMEOUT_S
+from rest_adapter.core.calls import GET_METRICS
+from rest_adapter.errors import NotOffered
+from slotline.v1.model_pb2 import GetMetricsRequest
+
+if TYPE_CHECKING:
+    from rest_adapter.apis.serving.app_context import Site
+
+_CONTENT_TYPE = "text/plain; version=0.0.4"
+
+
+def metrics(site: Site) -> Response:
+    """The counters of the core and of this adapter; an answer begins a new window of averages unless told not to."""
+    if not site.config.metrics:
+        raise NotOffered("/metrics: off; start the server with --metrics")
+    # Whoever only watches leaves the window to those who scrape.
+    wanted = GetMetricsRequest(reset_window="keep_window" not in request.args)
+    counters = site.core.unary(GET_METRICS, wanted, timeout_s=STATE_TIMEOUT_S)
+    text = exposition(Reading(counters, site.counts.by_labels(), site.gate.inside))
+    return Response(text, content_type=_CONTENT_TYPE)

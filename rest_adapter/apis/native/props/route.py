@@ -1,0 +1,25 @@
+"""GET /props."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Response, request
+
+from rest_adapter.apis.native.props.reply import props_json, server_json
+from rest_adapter.apis.serving.limits import STATE_TIMEOUT_S
+from rest_adapter.core.calls import GET_MODEL
+from rest_adapter.http.responses import json_response
+from slotline.v1.model_pb2 import GetModelRequest
+
+if TYPE_CHECKING:
+    from rest_adapter.apis.serving.app_context import Site
+
+
+def props(site: Site) -> Response:
+    """The default settings of generations, and the names of the system prompt."""
+    model = site.core.unary(GET_MODEL, GetModelRequest(), timeout_s=STATE_TIMEOUT_S).model
+    properties = props_json(model, name=site.config.native_model or model.name)
+    if "server" in request.args:
+        properties |= server_json(model, metrics=site.config.metrics, slots=site.config.slots_endpoint)
+    return json_response(properties)

@@ -1,0 +1,30 @@
+"""GET /v1/models, and one of them."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from flask import Response, request
+
+from rest_adapter.apis.openai.models.reply import model_json, models_json, name_in_answers
+from rest_adapter.apis.serving.limits import STATE_TIMEOUT_S
+from rest_adapter.core.calls import GET_MODEL, LIST_MODELS
+from rest_adapter.http.responses import json_response
+from slotline.v1.model_pb2 import GetModelRequest, ListModelsRequest
+
+if TYPE_CHECKING:
+    from rest_adapter.apis.serving.app_context import Site
+
+
+def models(site: Site) -> Response:
+    """The served models."""
+    served = site.core.unary(LIST_MODELS, ListModelsRequest(), timeout_s=STATE_TIMEOUT_S).models
+    return json_response(models_json(served, now=int(time.time())))
+
+
+def one_model(site: Site) -> Response:
+    """The served model under the name in the path, which may hold slashes: any name that a chat may have."""
+    name = (request.view_args or {})["name"]
+    served = site.core.unary(GET_MODEL, GetModelRequest(), timeout_s=STATE_TIMEOUT_S).model
+    return json_response(model_json(name_in_answers(name) or served.name, now=int(time.time())))
