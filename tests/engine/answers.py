@@ -9,17 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.engine.request.types import (
-    Accepted,
-    EmbeddingRequest,
-    Event,
-    Failed,
-    Finished,
-    FinishReason,
-    GenerationRequest,
-    Piece,
-    Request,
-)
+from service.engine.request.events import Accepted, Event, Failed, Finished, FinishReason, Piece
+from service.engine.request.requests import EmbeddingRequest, GenerationRequest, Request
 from service.testing.scripted_model import EOS, Script, states
 from tests.support.engine import RecordingSink, assert_scored
 

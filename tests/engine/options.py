@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from service.config import EngineConfig
-from service.engine.request.types import GenerationRequest, Overflow, SystemPrompt
+from service.engine.request.requests import GenerationRequest, Overflow, SystemPrompt
 from service.testing.scripted_model import BOS, EOS, Script, next_letter
 from tests.engine.arguments import Arguments, CommandError
 from tests.support.engine import GREEDY, prompt

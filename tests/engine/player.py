@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from service.engine.language_model import CacheFull, DecodeFailed, Segment
-from service.engine.request.types import (
-    Delivery,
+from service.engine.request.requests import (
     EmbeddingRequest,
     GenerationRequest,
     Request,
@@ -25,6 +24,8 @@ from tests.support.engine import EngineBench, prompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from service.engine.request.events import Delivery
 
 #: Steps after which ``run`` gives up.
 _MAX_STEPS = 10_000

@@ -5,17 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from service.engine.request.types import (
-    Accepted,
-    Embedded,
-    EngineSnapshot,
-    Event,
-    Failed,
-    Finished,
-    Piece,
-    PromptTokens,
-    SlotState,
-)
+from service.engine.request.events import Accepted, Embedded, Event, Failed, Finished, Piece, PromptTokens
+from service.engine.request.snapshots import EngineSnapshot, SlotState
 from service.testing.scripted_model import BOS, EOS
 from tests.engine.arguments import show
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from service.engine.request.types import EngineSnapshot, Outcome, SlotSnapshot, SlotState
+from service.engine.request.snapshots import EngineSnapshot, Outcome, SlotSnapshot, SlotState
 from tests.engine.arguments import show
 from tests.engine.record import span, text_of
 
