@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rest_adapter.apis.common.list_options import SAMPLER_NAMES
+from rest_adapter.apis.common.settings import PLAIN_OPTIONS
 from rest_adapter.apis.openai.models.reply import OWNER
 from rest_adapter.openapi.schema_types import (
     BOOLEAN,
@@ -18,6 +21,9 @@ from rest_adapter.openapi.schema_types import (
     ref,
 )
 
+if TYPE_CHECKING:
+    from slotline.options import OptionFacts
+
 _COUNT_OR_NONE = integer((-1, 2**63 - 1))
 _IDS = array(COUNT)
 _FINISH_REASON: Schema = {"enum": ["stop", "length"]}
@@ -30,44 +36,32 @@ def answer_schemas() -> dict[str, Schema]:
 
 
 def _settings() -> dict[str, Schema]:
-    numbers = (
-        "dynatemp_exponent",
-        "dynatemp_range",
-        "frequency_penalty",
-        "min_p",
-        "mirostat_eta",
-        "mirostat_tau",
-        "presence_penalty",
-        "repeat_penalty",
-        "temperature",
-        "tfs_z",
-        "top_p",
-        "typical_p",
-    )
     # A token id and its bias; a ban shows as null.
     bias = array(either(NUMBER, NULL), minItems=2, maxItems=2)
     return {
-        **dict.fromkeys(numbers, NUMBER),
+        **{facts.name: _shown(facts) for facts in PLAIN_OPTIONS},
         "grammar": STRING,
-        "ignore_eos": BOOLEAN,
         "logit_bias": array(bias),
-        "min_keep": COUNT,
-        "mirostat": COUNT,
         "model": STRING,
         "n_ctx": COUNT,
         "n_keep": COUNT,
         "n_predict": _COUNT_OR_NONE,
         "n_probs": COUNT,
-        "penalize_nl": BOOLEAN,
         "penalty_prompt_tokens": _IDS,
-        "repeat_last_n": _COUNT_OR_NONE,
         "samplers": array(STRING | {"enum": list(SAMPLER_NAMES)}),
         "seed": _COUNT_OR_NONE,
         "stop": array(STRING),
         "stream": BOOLEAN,
-        "top_k": integer(),
         "use_penalty_prompt_tokens": BOOLEAN,
     }
+
+
+def _shown(facts: OptionFacts) -> Schema:
+    if facts.kind == "integer":
+        if facts.allowed.min is None:
+            return integer()
+        return COUNT if facts.allowed.min == 0 else _COUNT_OR_NONE
+    return BOOLEAN if facts.kind == "boolean" else NUMBER
 
 
 def _native_schemas() -> dict[str, Schema]:
@@ -106,7 +100,9 @@ def _native_schemas() -> dict[str, Schema]:
         f"{span}_{unit}": NUMBER for span in spans for unit in ("ms", "per_token_ms", "per_second")
     }
     return {
-        "GenerationSettings": record(_settings()),
+        "GenerationSettings": record(
+            _settings(), optional=[facts.name for facts in PLAIN_OPTIONS if facts.reported_if_on]
+        ),
         "Timings": record(timings),
         "TokenProbabilities": record({"content": STRING, "probs": array(candidate)}),
         "Completion": record(completion, optional),

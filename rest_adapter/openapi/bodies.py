@@ -20,7 +20,7 @@ from rest_adapter.apis.openai.chat.request import MAX_TOP_LOGPROBS, SPEAKERS_WIT
 from rest_adapter.apis.openai.completions.request import DEFAULT_MAX_TOKENS, MAX_LOGPROBS, MAX_PROMPT_LOGPROBS
 from rest_adapter.apis.openai.openai_options import MAX_CHOICES
 from rest_adapter.json.number_bounds import UINT32
-from rest_adapter.openapi.options import MAX_STOP_TEXTS, native_options, openai_native_options, timeout
+from rest_adapter.openapi.options import native_options, openai_native_options, timeout
 from rest_adapter.openapi.schema_types import (
     BOOLEAN,
     NULL,
@@ -35,6 +35,7 @@ from rest_adapter.openapi.schema_types import (
     token_id,
 )
 from rest_adapter.openapi.unsupported import unsupported
+from slotline.options import max_items
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +83,7 @@ def chat_body() -> Schema:
     del options["system_prompt"]
     options["penalty_prompt"] |= {"default": []}
     # One more is added for models that do not know the end of their turn.
-    options["stop"] |= nullable(either(STRING, array(STRING, maxItems=MAX_STOP_TEXTS - 1)))
+    options["stop"] |= nullable(either(STRING, array(STRING, maxItems=max_items("stop") - 1)))
     return _body(
         {
             "messages": array(_message(), minItems=1) | {"description": "The conversation so far."},

@@ -26,10 +26,10 @@ from rest_adapter.apis.routes import ROUTES
 from rest_adapter.apis.serving.sse import CONTENT_TYPE
 from rest_adapter.config import RestConfig
 from rest_adapter.openapi import document
-from rest_adapter.openapi.options import MAX_CACHE_SALT_BYTES
 from rest_adapter.openapi.schema_types import array, integer, token_id
 from service.config import ModelConfig
 from service.testing.scripted_model import N_EMBD, N_VOCAB
+from slotline.options import max_bytes
 from tests.support.properties import fuzzed
 from tests.support.scripted_core import WAIT_S, ByteVocabulary, FimTokens, ScriptedLoadedModel, scripted_model
 from tests.support.scripted_service import N_PREDICT, ScriptedService
@@ -57,7 +57,7 @@ MOST_ITEMS = 8
 REPLACED: dict[str, Any] = {
     "best_of": {"type": "null"},
     # As many characters as fit into its bytes.
-    "cache_salt": {"type": "string", "maxLength": MAX_CACHE_SALT_BYTES // 4},
+    "cache_salt": {"type": "string", "maxLength": max_bytes("cache_salt") // 4},
     "chat_template_kwargs": {"enum": [{}, None]},
     "choice": {"enum": [["yes", "no"], None]},
     "dimensions": {"enum": [N_EMBD, None]},

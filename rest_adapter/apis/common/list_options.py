@@ -18,12 +18,9 @@ if TYPE_CHECKING:
     from slotline.v1.generation_pb2 import GenerateRequest
 
 SAMPLER_NAMES = {
-    "top_k": SamplerType.SAMPLER_TYPE_TOP_K,
-    "tfs_z": SamplerType.SAMPLER_TYPE_TFS_Z,
-    "typical_p": SamplerType.SAMPLER_TYPE_TYPICAL_P,
-    "top_p": SamplerType.SAMPLER_TYPE_TOP_P,
-    "min_p": SamplerType.SAMPLER_TYPE_MIN_P,
-    "temperature": SamplerType.SAMPLER_TYPE_TEMPERATURE,
+    name.removeprefix("SAMPLER_TYPE_").lower(): number
+    for name, number in SamplerType.items()
+    if number != SamplerType.SAMPLER_TYPE_UNSPECIFIED
 }
 # Of a token id.
 _MOST_DIGITS = 10

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 from rest_adapter.apis.common.fields import read_bool, read_float, read_int, read_list, read_object, read_str, refusal
 from rest_adapter.apis.common.list_options import (
@@ -17,19 +17,29 @@ from rest_adapter.apis.common.list_options import (
     read_stop,
 )
 from rest_adapter.errors import InvalidRequest
-from rest_adapter.json.number_bounds import INT32
+from slotline.options import BY_NAME, SEEDS, Kind, OptionFacts
 from slotline.v1.generation_pb2 import GenerateRequest
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
 Reader = Callable[[GenerateRequest, str, object], None]
-Kind = Literal["number", "integer", "boolean"]
 
-# Seeds come as any 64-bit integer; the sampler takes 32 bits, and all of them set mean random.
-SEEDS = (-(2**63), 2**64 - 1)
 _RANDOM_SEED = 2**32 - 1
-MAX_TIMEOUT_S = 7 * 24 * 3600.0
+_TIMEOUT_S = BY_NAME["timeout_s"].allowed
+#: Options outside ``SamplingParams``, in the order in which mistakes are told.
+_OTHERS = (
+    "n_predict",
+    "stop",
+    "n_probs",
+    "n_keep",
+    "parse_special",
+    "slot_id",
+    "cache_prompt",
+    "cache_salt",
+    "grammar",
+    "system_prompt",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +50,11 @@ class Option:
         name: key in the JSON body.
         path: field of ``GenerateRequest`` that it sets; errors of the core name it.
         read: checks a value and sets the field.
-        kind: what a value is, if it is nothing but a number or a boolean.
     """
 
     name: str
     path: str
     read: Reader
-    kind: Kind | None = None
 
 
 def apply_options(request: GenerateRequest, body: Mapping[str, object]) -> None:
@@ -67,8 +75,9 @@ def read_timeout_s(body: Mapping[str, object]) -> float | None:
     if value is None:
         return None
     seconds = read_float("timeout_s", value)
-    if not 0 < seconds <= MAX_TIMEOUT_S:
-        raise InvalidRequest("timeout_s", f"{seconds} is not above 0 and at most {MAX_TIMEOUT_S:.0f} seconds")
+    if seconds not in _TIMEOUT_S:
+        allowed = f"above {_TIMEOUT_S.above:g} and at most {_TIMEOUT_S.max:.0f} seconds"
+        raise InvalidRequest("timeout_s", f"{seconds} is not {allowed}")
     return seconds
 
 
@@ -78,29 +87,28 @@ def check_image_data(name: str, value: object) -> None:
         read_object(f"{name}[{i}]", image)
 
 
-def _float(name: str, path: str) -> Option:
-    def read(request: GenerateRequest, name: str, value: object) -> None:
-        _set(request, path, read_float(name, value))
-
-    return Option(name, path, read, "number")
-
-
-def _int(name: str, path: str, convert: Callable[[int], int | None] = lambda number: number) -> Option:
-    """An integer; ``convert`` maps values that the API gives a meaning of their own, None to absence."""
+def _option(facts: OptionFacts) -> Option:
+    """How an option is read: lists and texts each in a way of their own, numbers and switches by their facts."""
+    if facts.name in _READERS:
+        return Option(facts.name, facts.path, _READERS[facts.name])
 
     def read(request: GenerateRequest, name: str, value: object) -> None:
-        number = convert(read_int(name, value, INT32))
-        if number is not None:
-            _set(request, path, number)
+        known = _READ_PLAIN[facts.kind](name, value)
+        converted = _meant(facts, known) if facts.kind == "integer" else known
+        if converted is not None:
+            _set(request, facts.path, converted)
 
-    return Option(name, path, read, "integer")
+    return Option(facts.name, facts.path, read)
 
 
-def _bool(name: str, path: str) -> Option:
-    def read(request: GenerateRequest, name: str, value: object) -> None:
-        _set(request, path, read_bool(name, value))
-
-    return Option(name, path, read, "boolean")
+def _meant(facts: OptionFacts, number: int) -> int | None:
+    """What an integer means: out of range it stands for absence, for the least there is, or for off."""
+    least = facts.allowed.min
+    if least is not None and number < least:
+        return None if facts.unset is not None else int(least)
+    if facts.choices and facts.off_at is not None and all(number != value for value, _ in facts.choices):
+        return int(facts.off_at)
+    return number
 
 
 def _set(request: GenerateRequest, path: str, value: object) -> None:
@@ -109,14 +117,6 @@ def _set(request: GenerateRequest, path: str, value: object) -> None:
     for parent in parents:
         message = getattr(message, parent)
     setattr(message, field, value)
-
-
-def _absent_if_negative(number: int) -> int | None:
-    return number if number >= 0 else None
-
-
-def _at_least(least: int) -> Callable[[int], int]:
-    return lambda number: max(least, number)
 
 
 def _read_seed(request: GenerateRequest, name: str, value: object) -> None:
@@ -149,39 +149,24 @@ def _read_image_data(request: GenerateRequest, name: str, value: object) -> None
     check_image_data(name, value)
 
 
+_READERS: Mapping[str, Reader] = {
+    "penalty_prompt": read_penalty_prompt,
+    "seed": _read_seed,
+    "logit_bias": read_logit_bias,
+    "samplers": read_samplers,
+    "stop": read_stop,
+    "cache_salt": _read_cache_salt,
+    "grammar": _read_grammar,
+    "system_prompt": _read_system_prompt,
+}
+_READ_PLAIN: Mapping[Kind, Callable[[str, object], Any]] = {
+    "number": read_float,
+    "integer": read_int,
+    "boolean": read_bool,
+}
 OPTIONS: tuple[Option, ...] = (
-    _float("temperature", "sampling.temperature"),
-    _float("dynatemp_range", "sampling.dynatemp_range"),
-    _float("dynatemp_exponent", "sampling.dynatemp_exponent"),
-    _int("top_k", "sampling.top_k"),
-    _float("top_p", "sampling.top_p"),
-    _float("min_p", "sampling.min_p"),
-    _float("tfs_z", "sampling.tfs_z"),
-    _float("typical_p", "sampling.typical_p"),
-    _int("min_keep", "sampling.min_keep", _at_least(0)),
-    _float("repeat_penalty", "sampling.repeat_penalty"),
-    _int("repeat_last_n", "sampling.repeat_last_n", _at_least(-1)),
-    _float("frequency_penalty", "sampling.frequency_penalty"),
-    _float("presence_penalty", "sampling.presence_penalty"),
-    _bool("penalize_nl", "sampling.penalize_nl"),
-    Option("penalty_prompt", "sampling.penalty_prompt", read_penalty_prompt),
-    _int("mirostat", "sampling.mirostat", lambda number: number if number in (1, 2) else 0),
-    _float("mirostat_tau", "sampling.mirostat_tau"),
-    _float("mirostat_eta", "sampling.mirostat_eta"),
-    Option("seed", "sampling.seed", _read_seed),
-    _bool("ignore_eos", "sampling.ignore_eos"),
-    Option("logit_bias", "sampling.logit_bias", read_logit_bias),
-    Option("samplers", "sampling.samplers", read_samplers),
-    _int("n_predict", "stop.max_tokens", _absent_if_negative),
-    Option("stop", "stop.texts", read_stop),
-    _int("n_probs", "output.n_probs", _at_least(0)),
-    _int("n_keep", "n_keep", _at_least(-1)),
-    _bool("parse_special", "parse_special"),
-    _int("slot_id", "cache.slot_id", _absent_if_negative),
-    _bool("cache_prompt", "cache.cache_prompt"),
-    Option("cache_salt", "cache.cache_salt", _read_cache_salt),
-    Option("grammar", "constraint.gbnf", _read_grammar),
-    Option("system_prompt", "system_prompt", _read_system_prompt),
+    *(_option(facts) for facts in BY_NAME.values() if facts.path.startswith("sampling.")),
+    *(_option(BY_NAME[name]) for name in _OTHERS),
     Option("image_data", "", _read_image_data),
 )
 

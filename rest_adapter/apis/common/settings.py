@@ -10,11 +10,19 @@ import math
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.list_options import SAMPLER_NAMES
+from slotline.options import BY_PATH
 
 if TYPE_CHECKING:
     from rest_adapter.json.encoding import JsonObject
     from slotline.v1.generation_pb2 import GenerationSettings
+    from slotline.v1.sampling_pb2 import SamplingParams
 
+#: Of ``SamplingParams``, with a default each; reports have them all.
+PLAIN_OPTIONS = tuple(
+    facts
+    for path, facts in BY_PATH.items()
+    if path.startswith("sampling.") and facts.is_scalar and facts.default is not None
+)
 _NAME_OF_SAMPLER = {number: name for name, number in SAMPLER_NAMES.items()}
 
 
@@ -27,39 +35,30 @@ def generation_settings(settings: GenerationSettings, *, model: str, is_stream: 
         is_stream: whether the client asked for a stream, which the core does not know.
     """
     sampling = settings.sampling
-    return {
-        "dynatemp_exponent": sampling.dynatemp_exponent,
-        "dynatemp_range": sampling.dynatemp_range,
-        "frequency_penalty": sampling.frequency_penalty,
+    fields: JsonObject = {
+        **_plain(sampling),
         "grammar": settings.grammar,
-        "ignore_eos": sampling.ignore_eos,
         "logit_bias": [_bias(token, bias) for token, bias in sorted(settings.logit_bias.items())],
-        "min_keep": sampling.min_keep,
-        "min_p": sampling.min_p,
-        "mirostat": sampling.mirostat,
-        "mirostat_eta": sampling.mirostat_eta,
-        "mirostat_tau": sampling.mirostat_tau,
         "model": model,
         "n_ctx": settings.n_ctx,
         "n_keep": settings.n_keep,
         "n_predict": settings.max_tokens if settings.HasField("max_tokens") else -1,
         "n_probs": settings.n_probs,
-        "penalize_nl": sampling.penalize_nl,
         "penalty_prompt_tokens": list(settings.penalty_prompt_token_ids),
-        "presence_penalty": sampling.presence_penalty,
-        "repeat_last_n": sampling.repeat_last_n,
-        "repeat_penalty": sampling.repeat_penalty,
         "samplers": [_NAME_OF_SAMPLER[kind] for kind in sampling.samplers.samplers if kind in _NAME_OF_SAMPLER],
         "seed": sampling.seed,
         "stop": list(settings.stop_texts),
         "stream": is_stream,
-        "temperature": sampling.temperature,
-        "tfs_z": sampling.tfs_z,
-        "top_k": sampling.top_k,
-        "top_p": sampling.top_p,
-        "typical_p": sampling.typical_p,
         "use_penalty_prompt_tokens": sampling.HasField("penalty_prompt"),
     }
+    # As the API has always shown them.
+    return dict(sorted(fields.items()))
+
+
+def _plain(sampling: SamplingParams) -> JsonObject:
+    """The options that are one number or switch; those that old clients do not know only while they are on."""
+    values = ((facts, getattr(sampling, facts.field)) for facts in PLAIN_OPTIONS)
+    return {facts.name: value for facts, value in values if not (facts.reported_if_on and facts.is_off(value))}
 
 
 def _bias(token: int, bias: float) -> list[object]:

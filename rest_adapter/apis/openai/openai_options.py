@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from rest_adapter.apis.common.fields import read_bool, read_int, read_object, read_str, refusal
 from rest_adapter.apis.openai.models.reply import name_in_answers
 from rest_adapter.errors import UNSUPPORTED, InvalidRequest
+from slotline.options import maximum
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from slotline.v1.generation_pb2 import GenerateRequest
 
-MAX_CHOICES = 128
+MAX_CHOICES = maximum("n")
 
 # What may be called, and what says whether it is.
 _TOOL_FIELDS = (("tools", "tool_choice"), ("functions", "function_call"))

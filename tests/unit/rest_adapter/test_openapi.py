@@ -41,7 +41,7 @@ from rest_adapter.json.encoding import encode
 from rest_adapter.openapi import document
 from rest_adapter.openapi.error_answers import STATUSES
 from rest_adapter.openapi.operations import OPERATIONS
-from rest_adapter.openapi.options import MAX_SAMPLERS, MAX_STOP_TEXTS, native_options
+from rest_adapter.openapi.options import native_options
 from service.api.convert.sampling import sampling_settings
 from service.api.convert.settings import default_settings
 from service.api.served_model import Limits
@@ -281,8 +281,8 @@ def test_defaults_of_the_openai_routes(path: str) -> None:
 
 
 def test_bounds_of_the_core() -> None:
-    assert Limits().max_samplers == MAX_SAMPLERS
-    assert Limits().max_stop_texts == MAX_STOP_TEXTS
+    assert FIELDS["/completion"]["samplers"]["maxItems"] == Limits().max_samplers == 64
+    assert FIELDS["/completion"]["stop"]["anyOf"][1]["maxItems"] == Limits().max_stop_texts == 128
     assert FIELDS["/completion"]["repeat_penalty"]["exclusiveMinimum"] == 0
     sampling_settings(SamplingParams(repeat_penalty=1e-9), OutputOptions(), served_model())
     with pytest.raises(InvalidArgument, match="above 0"):

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rest_adapter.apis.common.list_options import SAMPLER_NAMES as SAMPLERS_OF_THE_API
-from rest_adapter.apis.common.options import MAX_TIMEOUT_S as MAX_TIMEOUT_S_OF_THE_API
-from rest_adapter.apis.common.options import OPTIONS, SEEDS, apply_options, read_timeout_s
+from rest_adapter.apis.common.options import OPTIONS, apply_options, read_timeout_s
 from slotline.cli.chat.answer import DEFAULT_SETTINGS
 from slotline.cli.chat.sampling import (
     MAX_SEED,
@@ -18,6 +17,7 @@ from slotline.cli.chat.sampling import (
     setting,
 )
 from slotline.cli.options.values import InvalidValue
+from slotline.options import SEEDS, maximum
 from slotline.v1.generation_pb2 import GenerateRequest
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def test_every_option_of_the_api_can_be_set() -> None:
 def test_bounds_are_those_of_the_api() -> None:
     assert tuple(SAMPLERS_OF_THE_API) == SAMPLER_NAMES
     assert SEEDS[1] == MAX_SEED
-    assert MAX_TIMEOUT_S == MAX_TIMEOUT_S_OF_THE_API
+    assert maximum("timeout_s") == MAX_TIMEOUT_S
 
 
 @pytest.mark.parametrize(("name", "typed", "value"), EXAMPLES)

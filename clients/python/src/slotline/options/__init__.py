@@ -5,7 +5,7 @@ They are declared once, on the fields of ``protos/slotline/v1`` as ``(slotline.v
 at once. Imports nothing from elsewhere.
 """
 
-from slotline.options.facts import ANY, Kind, OptionFacts, Range, Value
+from slotline.options.facts import ANY, SEEDS, Kind, OptionFacts, Range, Value
 from slotline.options.table import OPTIONS
 
 #: By the name in the REST API.
@@ -52,6 +52,7 @@ __all__ = [
     "BY_NAME",
     "BY_PATH",
     "OPTIONS",
+    "SEEDS",
     "Kind",
     "OptionFacts",
     "Range",

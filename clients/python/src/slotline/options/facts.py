@@ -47,6 +47,8 @@ class Range:
 
 
 ANY = Range()
+#: Seeds where they are not a field of 32 bits: any 64-bit integer, of which the lower 32 bits count.
+SEEDS = (-(2**63), 2**64 - 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
