@@ -1,11 +1,18 @@
-"""How a core is set up. The command line builds these; nothing here reads the environment or a file."""
+"""How a core is set up. The command line builds these; nothing here reads the environment or a file.
+
+``core_config`` builds a ``CoreConfig`` from settings by the names of fields. What the engine needs to know
+(``EngineConfig``) follows from it and is stored nowhere twice.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from service.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +24,44 @@ EMBEDDING_SEQUENCES = 32
 #: Main memory for what slots held, in MiB: 46,000 tokens of the default model, 8,000 of one with 128 KiB per token. It
 #: is taken only as it is needed, and small machines have it beside a small model.
 DEFAULT_CACHE_RAM_MIB = 1024
+#: Tokens that a slot must hold to be of any use.
+MIN_CTX_SLOT = 8
+#: Sequences of one context (``LLAMA_MAX_SEQ``).
+MAX_SEQUENCES = 256
+#: Slots: every one needs a sequence; so do the system prompt, copies inside the library's memory, and inputs that are
+#: being embedded.
+MAX_PARALLEL = MAX_SEQUENCES - EMBEDDING_SEQUENCES - 2
+#: Threads of one computation (``GGML_MAX_N_THREADS``).
+MAX_THREADS = 512
+#: Devices over which a model can be split (``llama_max_devices``).
+MAX_DEVICES = 16
+#: Positions are 32-bit; the library rounds a context up to a multiple of 256.
+MAX_CTX = 2**31 - 256
+#: Arrays of this many entries are allocated for batches.
+MAX_BATCH = 65_536
+#: The largest number of 32 bits with a sign.
+INT32_MAX = 2**31 - 1
+
+T = TypeVar("T")
+_BOUNDS = "bounds"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a number may be: finite, and from ``least`` to ``most`` where these are given."""
+
+    least: float | None = None
+    most: float | None = None
+
+
+def bounded(default: T, least: float | None = None, most: float | None = None) -> T:
+    """A field with bounds on its value, which ``bounds_of`` tells; None is always allowed where the type has it."""
+    return field(default=default, metadata={_BOUNDS: Bounds(least, most)})
+
+
+def bounds_of(kind: type[ModelConfig] | ModelConfig) -> dict[str, Bounds]:
+    """The bounds of the fields that have some, by name."""
+    return {one.name: one.metadata[_BOUNDS] for one in dataclasses.fields(kind) if _BOUNDS in one.metadata}
 
 
 class NumaStrategy(enum.Enum):
@@ -83,27 +128,27 @@ class ModelConfig:
     """
 
     path: str
-    n_ctx: int = 512
-    n_parallel: int = 1
-    n_batch: int = 512
-    n_threads: int | None = None
-    n_threads_batch: int | None = None
+    n_ctx: int = bounded(512, 0, MAX_CTX)
+    n_parallel: int = bounded(1, 1, MAX_PARALLEL)
+    n_batch: int = bounded(512, 1, MAX_BATCH)
+    n_threads: int | None = bounded(None, 1, MAX_THREADS)
+    n_threads_batch: int | None = bounded(None, 1, MAX_THREADS)
     rope_scaling: RopeScaling | None = None
-    rope_freq_base: float = 0.0
-    rope_freq_scale: float = 0.0
-    yarn_ext_factor: float = -1.0
-    yarn_attn_factor: float = 1.0
-    yarn_beta_slow: float = 1.0
-    yarn_beta_fast: float = 32.0
+    rope_freq_base: float = bounded(0.0, 0)
+    rope_freq_scale: float = bounded(0.0, 0)
+    yarn_ext_factor: float = bounded(-1.0)
+    yarn_attn_factor: float = bounded(1.0)
+    yarn_beta_slow: float = bounded(1.0)
+    yarn_beta_fast: float = bounded(32.0)
     cache_type_k: str = "f16"
     cache_type_v: str = "f16"
     flash_attention: bool | None = None
     mlock: bool = False
     mmap: bool = True
     numa: NumaStrategy = NumaStrategy.DISABLED
-    n_gpu_layers: int = -1
+    n_gpu_layers: int = bounded(-1, -1, INT32_MAX)
     split_mode: SplitMode = SplitMode.LAYER
-    main_gpu: int = 0
+    main_gpu: int = bounded(0, 0, MAX_DEVICES - 1)
     tensor_split: tuple[float, ...] = ()
     kv_overrides: tuple[KvOverride, ...] = ()
     embedding: bool = False
@@ -116,19 +161,14 @@ class ModelConfig:
         return self.n_parallel + 1 + (EMBEDDING_SEQUENCES if self.embedding else 0)
 
 
-@dataclass(frozen=True, slots=True)
-class EngineConfig:
-    """How the engine serves.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOptions:
+    """What is decided of the engine when a core is set up, and does not follow from the model.
 
     Attributes:
-        n_slots: number of slots.
-        n_ctx_slot: tokens of context in one slot.
-        n_batch: most tokens of one step.
         max_tokens: server-wide cap on the tokens of one request, None for none.
-        max_queue: requests that may wait for a slot.
         prefill_budget_ms: time that prompt tokens may take in one step while anyone decodes.
         idle_prefill_budget_ms: the same while nobody decodes.
-        lookup: whether tokens that followed the same words before are tried ahead, several in one step.
         group_n: self-extend: tokens that share a position once they are old; 1 turns it off.
         group_width: self-extend: positions that are grouped at once; a multiple of ``group_n``.
         cache_ram_mib: main memory for what slots held, in MiB; 0 keeps nothing there, -1 sets no limit.
@@ -136,22 +176,36 @@ class EngineConfig:
             library walks over cells in blocks of 256, so fewer would save nothing.
     """
 
-    n_slots: int = 1
-    n_ctx_slot: int = 512
-    n_batch: int = 512
     max_tokens: int | None = None
-    max_queue: int = 128
     prefill_budget_ms: float = 100.0
     idle_prefill_budget_ms: float = 250.0
-    lookup: bool = False
     group_n: int = 1
     group_width: int = 512
     cache_ram_mib: int = DEFAULT_CACHE_RAM_MIB
     idle_cells: int = 256
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineConfig(EngineOptions):
+    """How the engine serves; ``CoreConfig.engine`` derives it.
+
+    Attributes:
+        n_slots: number of slots.
+        n_ctx_slot: tokens of context in one slot.
+        n_batch: most tokens of one step.
+        max_queue: requests that may wait for a slot.
+        lookup: whether tokens that followed the same words before are tried ahead, several in one step.
+    """
+
+    n_slots: int = 1
+    n_ctx_slot: int = 512
+    n_batch: int = 512
+    max_queue: int = 128
+    lookup: bool = False
+
     @property
     def cache_ram_bytes(self) -> int | None:
-        """The same in bytes, None for no limit; positions that were grouped stand for no other prompt."""
+        """``cache_ram_mib`` in bytes, None for no limit; 0 with self-extend, whose positions fit no other prompt."""
         if self.group_n > 1:
             return 0
         return None if self.cache_ram_mib < 0 else self.cache_ram_mib * 2**20
@@ -166,8 +220,8 @@ class SystemPromptText:
     assistant_name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CoreConfig:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoreConfig(EngineOptions):
     """A whole core.
 
     Attributes:
@@ -175,7 +229,6 @@ class CoreConfig:
         alias: name under which the model is served, None for its path.
         listen: addresses for gRPC, ``host:port`` or ``unix:/path``; all of them must be bound.
         optional_listen: addresses that are left out with a warning if they are busy.
-        n_predict: server-wide cap on the tokens of one request, None for none.
         max_queue: requests that may wait, None for 16 per slot and at least 128.
         cache_prompt: whether requests reuse cached prefixes unless they say otherwise.
         chat_template: Jinja text that replaces the model's own, or None.
@@ -184,9 +237,7 @@ class CoreConfig:
         hang_timeout_s: seconds without a finished step, while there is work, after which the engine counts as
             stalled; None for never.
         system_prompt: what all slots begin with from the start, or None.
-        group_n, group_width: self-extend; see ``EngineConfig``.
-        cache_ram_mib: main memory for what slots held; see ``EngineConfig``.
-        kv_unified: every slot may use the whole context; then sequences give way when all cells are in use.
+        kv_unified: every slot may use the whole context; sequences are preempted when all cells are in use.
         api_keys: with any, every call needs one of them, except those of standard health.
         adapter_key: another one that is presented by the adapter which started this core and has its clients' keys;
             see ``service.api.guard.tenants``. None without ``api_keys``.
@@ -200,42 +251,30 @@ class CoreConfig:
     alias: str | None = None
     listen: tuple[str, ...] = ()
     optional_listen: tuple[str, ...] = ()
-    n_predict: int | None = None
     max_queue: int | None = None
-    prefill_budget_ms: float = 100.0
     cache_prompt: bool = True
     chat_template: str | None = None
     literal_messages: bool = False
     drain_timeout_s: float = 30.0
     hang_timeout_s: float | None = DEFAULT_HANG_TIMEOUT_S
     system_prompt: SystemPromptText | None = None
-    group_n: int = 1
-    group_width: int = 512
-    cache_ram_mib: int = DEFAULT_CACHE_RAM_MIB
     kv_unified: bool = False
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     adapter_key: str | None = field(default=None, repr=False)
     allow_system_prompt: bool = False
     field_names: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
-    engine: EngineConfig = field(init=False)
 
-    def __post_init__(self) -> None:
+    @property
+    def engine(self) -> EngineConfig:
+        """How the engine serves."""
         slots = self.model.n_parallel
-        object.__setattr__(
-            self,
-            "engine",
-            EngineConfig(
-                n_slots=slots,
-                n_ctx_slot=self.model.n_ctx if self.kv_unified else self.model.n_ctx // slots,
-                n_batch=self.model.n_batch,
-                max_tokens=self.n_predict,
-                max_queue=self.max_queue if self.max_queue is not None else max(128, 16 * slots),
-                prefill_budget_ms=self.prefill_budget_ms,
-                lookup=self.model.lookup,
-                group_n=self.group_n,
-                group_width=self.group_width,
-                cache_ram_mib=self.cache_ram_mib,
-            ),
+        return EngineConfig(
+            **{name: getattr(self, name) for name in _names(EngineOptions)},
+            n_slots=slots,
+            n_ctx_slot=self.model.n_ctx if self.kv_unified else self.model.n_ctx // slots,
+            n_batch=self.model.n_batch,
+            max_queue=self.max_queue if self.max_queue is not None else max(128, 16 * slots),
+            lookup=self.model.lookup,
         )
 
     @property
@@ -247,3 +286,55 @@ class CoreConfig:
     def model_name(self) -> str:
         """The name under which the model is served: where its file lies is nobody's business."""
         return self.alias or PurePath(self.model.path).stem
+
+
+def core_config(settings: Mapping[str, Any]) -> CoreConfig:
+    """The configuration that settings describe: values of fields of ``ModelConfig`` and ``CoreConfig``, by their names.
+
+    Fields that are missing have their defaults; names of other things are left alone.
+
+    Raises:
+        TypeError: there is no ``path``.
+        InvalidArgument: values that do not go together.
+    """
+    model = ModelConfig(**_chosen(ModelConfig, settings))
+    config = CoreConfig(model=model, **_chosen(CoreConfig, settings))
+    check_context(model.n_ctx, model.n_parallel)
+    check_groups(config.group_n, config.group_width)
+    return config
+
+
+def check_context(n_ctx: int, n_parallel: int) -> None:
+    """Refuse a context that leaves too little for each slot; 0, the model's own, is not known here.
+
+    Raises:
+        InvalidArgument: it does.
+    """
+    if 0 < n_ctx < MIN_CTX_SLOT * n_parallel:
+        raise InvalidArgument(
+            "n_ctx",
+            f"{n_ctx} leaves {n_ctx // n_parallel} tokens for each of the {n_parallel} slots of `n_parallel`; "
+            f"a slot needs at least {MIN_CTX_SLOT}, so allowed is at least {MIN_CTX_SLOT * n_parallel}",
+        )
+
+
+def check_groups(group_n: int, group_width: int) -> None:
+    """Refuse a width for self-extend that does not hold whole groups.
+
+    Raises:
+        InvalidArgument: it does not.
+    """
+    if group_width % group_n:
+        raise InvalidArgument(
+            "group_width",
+            f"{group_width} is not a multiple of `group_n` {group_n}; "
+            f"allowed are {group_n}, {2 * group_n}, {3 * group_n} and so on",
+        )
+
+
+def _names(kind: type[ModelConfig] | type[EngineOptions]) -> tuple[str, ...]:
+    return tuple(one.name for one in dataclasses.fields(kind))
+
+
+def _chosen(kind: type[ModelConfig] | type[CoreConfig], settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: settings[name] for name in _names(kind) if name in settings}

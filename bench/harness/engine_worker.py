@@ -57,9 +57,8 @@ class _Stopwatch:
 
 class _Worker:
     def __init__(self, model: str, n_ctx: int, n_slots: int, threads: int) -> None:
-        config = CoreConfig(
-            ModelConfig(model, n_ctx=n_ctx, n_parallel=n_slots, n_threads=threads, n_threads_batch=threads)
-        )
+        model_config = ModelConfig(model, n_ctx=n_ctx, n_parallel=n_slots, n_threads=threads, n_threads_batch=threads)
+        config = CoreConfig(model=model_config)
         self._loaded: queue.SimpleQueue[LanguageModel | BaseException] = queue.SimpleQueue()
         self._next_task = 0
         # As the service does: other threads must not wait 5 ms for the interpreter.

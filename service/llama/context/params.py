@@ -5,10 +5,10 @@ from __future__ import annotations
 import ctypes
 from typing import TYPE_CHECKING, Any
 
-from service.config import KvOverride, ModelConfig, NumaStrategy, RopeScaling, SplitMode
+from service.config import MAX_DEVICES, KvOverride, ModelConfig, NumaStrategy, RopeScaling, SplitMode
 from service.llama.host.memory import count_outputs, count_piece, library_batch, library_sequences, pad_cells
 from service.llama.host.threads import physical_cores
-from service.llama.model_options import CACHE_TYPES, MAX_DEVICES
+from service.llama.model_options import CACHE_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

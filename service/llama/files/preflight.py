@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from service.config import MIN_CTX_SLOT
 from service.llama.files.gguf import GgufArray, GgufError, GgufHeader, Scalar
 from service.llama.files.lora_files import AdapterFile, check_adapters
 from service.llama.files.metadata import check_metadata, is_encoder, pooling
@@ -19,7 +20,7 @@ from service.llama.files.open_files import read_gguf
 from service.llama.host.encoder_memory import EncoderMemoryEstimate, estimate_encoder_memory
 from service.llama.host.memory import MemoryEstimate, available_bytes, count_outputs, estimate_memory
 from service.llama.load_errors import ModelLoadError
-from service.llama.model_options import MIN_CTX_SLOT, check_options
+from service.llama.model_options import check_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from service.config import DEFAULT_CACHE_RAM_MIB, DEFAULT_HANG_TIMEOUT_S, NumaStrategy, RopeScaling, SplitMode
-from service.llama.model_options import CACHE_TYPES, MAX_BATCH, MAX_CTX, MAX_DEVICES, MAX_PARALLEL, MAX_THREADS
+from service.config import (
+    DEFAULT_CACHE_RAM_MIB,
+    DEFAULT_HANG_TIMEOUT_S,
+    MAX_BATCH,
+    MAX_CTX,
+    MAX_DEVICES,
+    MAX_PARALLEL,
+    MAX_THREADS,
+    NumaStrategy,
+    RopeScaling,
+    SplitMode,
+)
+from service.llama.model_options import CACHE_TYPES
 from service.prompts.templates import NAMED
 from slotline.cli.options.system_prompt_file import system_prompt_file
 from slotline.cli.options.table import Flag, Group, Pair, Value
@@ -164,7 +175,7 @@ SLOTS = Group(
         Value(
             ("-n", "--n-predict"),
             "N",
-            "n_predict",
+            "max_tokens",
             integer(1, or_exactly=-1, means="no cap"),
             "cap on the tokens of one request; -1 for none",
             default="-1",

@@ -14,8 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from service.config import KvOverride, LoraAdapter
-from service.llama.model_options import MAX_DEVICES
+from service.config import MAX_DEVICES, KvOverride, LoraAdapter
 
 T = TypeVar("T")
 Converter = Callable[[str, str], T]

@@ -74,7 +74,7 @@ LINES: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
     ),
     ("-m m.gguf -c 8192 --grp-attn-n 4 --grp-attn-w 2048", {"n_ctx": 8192}, {"group_n": 4, "group_width": 2048}, {}),
     # What requests may do.
-    ("-m m.gguf -n 256 -to 1200", {}, {"n_predict": 256}, {"timeout_s": 1200}),
+    ("-m m.gguf -n 256 -to 1200", {}, {"max_tokens": 256}, {"timeout_s": 1200}),
     ("-m m.gguf --n-predict -1 --timeout 3600", {}, {}, {"timeout_s": 3600}),
     ("-m m.gguf --chat-template chatml", {}, {"chat_template": "chatml"}, {}),
     ("-m m.gguf --path ./public -v", {}, {}, {"static_path": "./public"}),

@@ -133,8 +133,8 @@ def test_options_of_the_model(command: str, arguments: list[str], changed: dict[
     [
         ([], {}),
         (["-a", "tiny"], {"alias": "tiny"}),
-        (["-n", "32"], {"n_predict": 32}),
-        (["--n-predict", "-1"], {"n_predict": None}),
+        (["-n", "32"], {"max_tokens": 32}),
+        (["--n-predict", "-1"], {"max_tokens": None}),
         (["--max-queue", "5"], {"max_queue": 5}),
         (["-kvu"], {"kv_unified": True}),
         (["--prefill-budget-ms", "50"], {"prefill_budget_ms": 50.0}),

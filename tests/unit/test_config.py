@@ -1,0 +1,86 @@
+"""How the configuration of a core is built, and what follows from it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from service.config import (
+    Bounds,
+    CoreConfig,
+    EngineConfig,
+    EngineOptions,
+    ModelConfig,
+    bounds_of,
+    core_config,
+)
+from service.errors import InvalidArgument
+
+
+def test_settings_of_model_and_core_stand_side_by_side() -> None:
+    settings = {"path": "m.gguf", "n_parallel": 2, "alias": "tiny", "cache_ram_mib": 5, "of_something_else": 1}
+    assert core_config(settings) == CoreConfig(
+        model=ModelConfig(path="m.gguf", n_parallel=2), alias="tiny", cache_ram_mib=5
+    )
+
+
+def test_without_a_path_there_is_no_configuration() -> None:
+    with pytest.raises(TypeError, match="path"):
+        core_config({"n_ctx": 512})
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"), [({"n_ctx": 15, "n_parallel": 2}, "n_ctx"), ({"group_n": 3}, "group_width")]
+)
+def test_values_that_do_not_go_together_are_refused(settings: dict[str, int], field: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        core_config({"path": "m.gguf", **settings})
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("settings", "derived"),
+    [
+        ({}, {"n_slots": 1, "n_ctx_slot": 512, "max_queue": 128}),
+        ({"n_ctx": 1024, "n_parallel": 4}, {"n_slots": 4, "n_ctx_slot": 256, "max_queue": 128}),
+        ({"n_ctx": 1024, "n_parallel": 4, "kv_unified": True}, {"n_slots": 4, "n_ctx_slot": 1024}),
+        ({"n_parallel": 16}, {"max_queue": 256}),
+        ({"n_parallel": 16, "max_queue": 7}, {"max_queue": 7}),
+        ({"n_batch": 64, "lookup": True}, {"n_batch": 64, "lookup": True}),
+    ],
+)
+def test_what_the_engine_is_told_follows_from_model_and_core(
+    settings: dict[str, object], derived: dict[str, object]
+) -> None:
+    engine = core_config({"path": "m.gguf", **settings}).engine
+    assert {name: getattr(engine, name) for name in derived} == derived
+
+
+def test_what_was_decided_of_the_engine_reaches_it_unchanged() -> None:
+    decided = {
+        "max_tokens": 9,
+        "prefill_budget_ms": 1.0,
+        "idle_prefill_budget_ms": 2.0,
+        "group_n": 2,
+        "group_width": 4,
+        "cache_ram_mib": 3,
+        "idle_cells": 0,
+    }
+    assert set(decided) == {field.name for field in dataclasses.fields(EngineOptions)}
+    engine = core_config({"path": "m.gguf", **decided}).engine
+    assert {name: getattr(engine, name) for name in decided} == decided
+
+
+def test_the_engine_follows_a_model_that_is_replaced() -> None:
+    config = core_config({"path": "m.gguf", "n_parallel": 2, "n_ctx": 512})
+    changed = dataclasses.replace(config, model=dataclasses.replace(config.model, n_ctx=1024))
+    assert (config.engine.n_ctx_slot, changed.engine.n_ctx_slot) == (256, 512)
+    assert isinstance(changed.engine, EngineConfig)
+
+
+def test_bounds_stand_beside_the_defaults() -> None:
+    bounds = bounds_of(ModelConfig)
+    assert (bounds["n_threads"], bounds["yarn_ext_factor"]) == (Bounds(1, 512), Bounds())
+    defaults = {field.name: field.default for field in dataclasses.fields(ModelConfig)}
+    assert (defaults["n_ctx"], defaults["n_threads"]) == (512, None)
