@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from rest_adapter.apis.native.metrics import METRICS as ADAPTER_METRICS
+from rest_adapter.apis.native.metrics.reply import METRICS as ADAPTER_METRICS
 from service.api.metrics.declarations import METRICS as CORE_METRICS
 from service.api.metrics.metric import MetricType
 

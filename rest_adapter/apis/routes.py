@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from rest_adapter.apis.native.completion.route import complete, infill
-from rest_adapter.apis.native.embedding.route import embed, embed_openai
+from rest_adapter.apis.native.completion.route import complete
+from rest_adapter.apis.native.embedding.route import embed
 from rest_adapter.apis.native.health.route import health
+from rest_adapter.apis.native.infill.route import infill
 from rest_adapter.apis.native.metrics.route import metrics
 from rest_adapter.apis.native.props.route import props
 from rest_adapter.apis.native.slots.route import slots
 from rest_adapter.apis.native.tokenization.route import detokenize, tokenize
 from rest_adapter.apis.openai.chat.route import chat
 from rest_adapter.apis.openai.completions.route import complete_text
+from rest_adapter.apis.openai.embeddings.route import embed_openai
 from rest_adapter.apis.openai.models.route import models, one_model
 from rest_adapter.apis.serving.app_context import Route
 from rest_adapter.files.page import page

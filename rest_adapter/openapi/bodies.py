@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rest_adapter.apis.common.embedding import MAX_INPUTS, RAW, UNIT_LENGTH
 from rest_adapter.apis.common.prompt import MAX_PROMPTS
 from rest_adapter.apis.common.unsupported import (
     CHAT,
@@ -14,10 +15,9 @@ from rest_adapter.apis.common.unsupported import (
     TEXT,
     TOKENIZING,
 )
-from rest_adapter.apis.native.embedding.request import MAX_INPUTS, RAW, UNIT_LENGTH
-from rest_adapter.apis.native.embedding.request import UNNAMED_MODEL as UNNAMED_EMBEDDING_MODEL
 from rest_adapter.apis.openai.chat.request import MAX_TOP_LOGPROBS, SPEAKERS_WITH_TEXT
 from rest_adapter.apis.openai.completions.request import DEFAULT_MAX_TOKENS, MAX_LOGPROBS, MAX_PROMPT_LOGPROBS
+from rest_adapter.apis.openai.embeddings.request import UNNAMED_MODEL as UNNAMED_EMBEDDING_MODEL
 from rest_adapter.apis.openai.openai_options import MAX_CHOICES
 from rest_adapter.json.number_bounds import UINT32
 from rest_adapter.openapi.options import native_options, openai_native_options, timeout

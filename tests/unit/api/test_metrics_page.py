@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rest_adapter.apis.native.metrics import METRICS as ADAPTER_METRICS
+from rest_adapter.apis.native.metrics.reply import METRICS as ADAPTER_METRICS
 from service.api.metrics.declarations import METRICS as CORE_METRICS
 from service.api.metrics.metric import Metric, MetricType
 from tools.document_metrics import PAGE, tables, with_tables

@@ -8,7 +8,8 @@ import pytest
 
 from rest_adapter.apis.common.candidates import MAX_CANDIDATES
 from rest_adapter.apis.common.prompt import MAX_REPEATED_BYTES
-from rest_adapter.apis.native.completion.request import read_completion, read_infill
+from rest_adapter.apis.native.completion.request import read_completion
+from rest_adapter.apis.native.infill.request import read_infill
 from rest_adapter.apis.openai.chat.request import read_chat
 from rest_adapter.apis.openai.completions.request import read_text_completion
 from rest_adapter.errors import InvalidRequest

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rest_adapter.apis.native.completion.request import CompletionReply, read_completion
+from rest_adapter.apis.native.completion.reply import CompletionReply
+from rest_adapter.apis.native.completion.request import read_completion
 from rest_adapter.errors import InvalidRequest, RpcFailure
 from rest_adapter.json.encoding import JsonObject, encode
 from slotline.v1.generation_pb2 import (

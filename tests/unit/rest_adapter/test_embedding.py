@@ -12,13 +12,12 @@ from grpc import StatusCode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rest_adapter.apis.native.embedding.reply import Vectors, embedding_parts, openai_parts
-from rest_adapter.apis.native.embedding.request import (
-    EmbeddingCall,
-    read_embedding,
-    read_openai_embeddings,
-    rename_fields,
-)
+from rest_adapter.apis.common.embedding import EmbeddingCall, rename_fields
+from rest_adapter.apis.common.vectors import Vectors
+from rest_adapter.apis.native.embedding.reply import embedding_parts
+from rest_adapter.apis.native.embedding.request import read_embedding
+from rest_adapter.apis.openai.embeddings.reply import openai_embedding_parts
+from rest_adapter.apis.openai.embeddings.request import read_openai_embeddings
 from rest_adapter.errors import MISSING, UNSUPPORTED, InvalidRequest, RpcFailure
 from slotline.v1.embedding_pb2 import Embedding, EmbedInput, EmbedRequest
 from slotline.v1.prompt_pb2 import PromptPart, PromptParts
@@ -108,7 +107,7 @@ def test_a_part_of_the_inputs_keeps_the_options() -> None:
 
 
 def joined(call: EmbeddingCall, *vectors: list[float], prompt_tokens: int = 0) -> str:
-    parts = openai_parts if call.field == "input" else embedding_parts
+    parts = openai_embedding_parts if call.field == "input" else embedding_parts
     embeddings = [Embedding(index=index, values=values) for index, values in enumerate(vectors)]
     return b"".join(parts(call, Vectors(embeddings, prompt_tokens))).decode()
 

@@ -7,7 +7,7 @@ import json
 import pytest
 from grpc import StatusCode
 
-from rest_adapter.apis.native.completion.request import read_infill
+from rest_adapter.apis.native.infill.request import read_infill
 from rest_adapter.errors import RpcFailure
 from slotline.v1.generation_pb2 import OVERFLOW_TRUNCATE
 from slotline.v1.prompt_pb2 import PromptPart, PromptParts

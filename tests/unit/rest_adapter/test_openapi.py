@@ -15,11 +15,13 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31
 from rest_adapter.apis.common.options import OPTIONS
 from rest_adapter.apis.common.priority import priority_of
 from rest_adapter.apis.common.settings import generation_settings
-from rest_adapter.apis.native.completion.request import read_completion, read_infill
-from rest_adapter.apis.native.embedding.request import read_embedding, read_openai_embeddings
+from rest_adapter.apis.native.completion.request import read_completion
+from rest_adapter.apis.native.embedding.request import read_embedding
+from rest_adapter.apis.native.infill.request import read_infill
 from rest_adapter.apis.native.tokenization.request import read_detokenize, read_tokenize
 from rest_adapter.apis.openai.chat.request import read_chat
 from rest_adapter.apis.openai.completions.request import read_text_completion
+from rest_adapter.apis.openai.embeddings.request import read_openai_embeddings
 from rest_adapter.apis.routes import ROUTES
 from rest_adapter.config import RestConfig
 from rest_adapter.core.calls import EMBED

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from rest_adapter.apis.native.completion.request import read_completion, read_infill
+from rest_adapter.apis.native.completion.request import read_completion
+from rest_adapter.apis.native.infill.request import read_infill
 from rest_adapter.apis.openai.chat.request import read_chat
 from rest_adapter.apis.openai.completions.request import read_text_completion
 from rest_adapter.errors import InvalidRequest

@@ -9,7 +9,8 @@ from grpc import StatusCode
 
 from rest_adapter.apis.common import unsupported
 from rest_adapter.apis.native.completion import request as completion
-from rest_adapter.apis.native.completion.request import read_completion, read_infill
+from rest_adapter.apis.native.completion.request import read_completion
+from rest_adapter.apis.native.infill.request import read_infill
 from rest_adapter.apis.native.tokenization.request import read_tokenize
 from rest_adapter.apis.openai.chat import request as chat
 from rest_adapter.apis.openai.chat.request import read_chat

@@ -1,1 +1,1 @@
-"""POST /completion and POST /infill."""
+"""POST /completion."""

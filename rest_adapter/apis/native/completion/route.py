@@ -1,16 +1,11 @@
-"""POST /completion and POST /infill."""
+"""POST /completion."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rest_adapter.apis.native.completion.request import (
-    CompletionCall,
-    CompletionReply,
-    read_completion,
-    read_infill,
-    rename_fields,
-)
+from rest_adapter.apis.native.completion.reply import CompletionReply
+from rest_adapter.apis.native.completion.request import CompletionCall, read_completion, rename_fields
 from rest_adapter.apis.serving.generation import answer_generation
 from rest_adapter.apis.serving.reading import understood
 
@@ -22,15 +17,11 @@ if TYPE_CHECKING:
 
 def complete(site: Site) -> Response:
     """Continue one or several prompts, in the native form."""
-    return _answer(site, understood(site, read_completion))
+    return answer_completion(site, understood(site, read_completion))
 
 
-def infill(site: Site) -> Response:
-    """Fill the gap between a prefix and a suffix, in the native form."""
-    return _answer(site, understood(site, read_infill))
-
-
-def _answer(site: Site, call: CompletionCall) -> Response:
+def answer_completion(site: Site, call: CompletionCall) -> Response:
+    """Run the requests of a body of POST /completion or POST /infill and answer it."""
     return answer_generation(
         site,
         call.requests,

@@ -1,1 +1,1 @@
-"""POST /embedding and POST /v1/embeddings."""
+"""POST /embedding."""

@@ -1,95 +1,20 @@
-"""POST /embedding and POST /v1/embeddings."""
+"""POST /embedding."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from flask import Response, request
-
-from rest_adapter.apis.native.embedding.reply import Vectors, embedding_parts, openai_parts
-from rest_adapter.apis.native.embedding.request import (
-    EmbeddingCall,
-    read_embedding,
-    read_openai_embeddings,
-    rename_fields,
-)
-from rest_adapter.apis.serving.limits import served_model, shorter
+from rest_adapter.apis.native.embedding.reply import embedding_parts
+from rest_adapter.apis.native.embedding.request import read_embedding
+from rest_adapter.apis.serving.embedding import answer_embedding
 from rest_adapter.apis.serving.reading import understood
-from rest_adapter.core.calls import EMBED, PendingAnswer
-from rest_adapter.errors import RpcFailure, StreamClosed
-from rest_adapter.http.disconnect import SOCKET_KEY, DisconnectWatch
-from rest_adapter.http.responses import long_json_response
-from rest_adapter.json.encoding import joined
 
 if TYPE_CHECKING:
-    from rest_adapter.apis.serving.app_context import Site
-    from slotline.v1.embedding_pb2 import EmbedRequest, EmbedResponse
+    from flask import Response
 
-_Parts = Callable[[EmbeddingCall, Vectors], Iterator[bytes]]
+    from rest_adapter.apis.serving.app_context import Site
 
 
 def embed(site: Site) -> Response:
     """The vectors of one or several texts, in the native form."""
-    return _answer(site, understood(site, read_embedding), embedding_parts)
-
-
-def embed_openai(site: Site) -> Response:
-    """The vectors of one or several texts, in the OpenAI form."""
-    return _answer(site, understood(site, read_openai_embeddings), openai_parts)
-
-
-def _answer(site: Site, call: EmbeddingCall, parts: _Parts) -> Response:
-    with site.gate.passage():
-        vectors = _Embedder(site, call).run()
-    return long_json_response(site.writing.run(lambda: list(joined(parts(call, vectors)))))
-
-
-class _Embedder:
-    """Gets the vectors of one body from the core, in as many calls as its limit demands."""
-
-    def __init__(self, site: Site, call: EmbeddingCall) -> None:
-        self._site = site
-        self._call = call
-        limit_s = shorter(call.timeout_s, site.config.request_timeout_s)
-        self._end = None if limit_s is None else time.monotonic() + limit_s
-        self._pending: PendingAnswer[EmbedResponse] | None = None
-        self._is_abandoned = False
-
-    def run(self) -> Vectors:
-        """Wait for all vectors.
-
-        Raises:
-            RpcFailure: the core refused or failed.
-            StreamClosed: the client has gone.
-        """
-        inputs = self._call.inputs
-        size = len(inputs)
-        if size > 1:
-            size = served_model(self._site.core).limits.max_batch_embed or size
-        with DisconnectWatch(request.environ.get(SOCKET_KEY), self._abandon):
-            answers = [
-                self._embed(start, self._call.request(start, start + size)) for start in range(0, len(inputs), size)
-            ]
-        return Vectors(
-            [embedding for answer in answers for embedding in answer.embeddings],
-            sum(answer.usage.prompt_tokens for answer in answers),
-        )
-
-    def _embed(self, first: int, message: EmbedRequest) -> EmbedResponse:
-        if self._is_abandoned:
-            raise StreamClosed
-        timeout_s = None if self._end is None else max(0.0, self._end - time.monotonic())
-        self._pending = self._site.core.start(EMBED, message, timeout_s=timeout_s)
-        try:
-            return self._pending.wait()
-        except RpcFailure as failure:
-            raise rename_fields(failure, self._call, first) from failure
-        finally:
-            self._pending.close()
-
-    def _abandon(self) -> None:
-        self._is_abandoned = True
-        if self._pending is not None:
-            self._pending.close()
+    return answer_embedding(site, understood(site, read_embedding), embedding_parts)

@@ -1,4 +1,4 @@
-"""POST /tokenize and POST /detokenize."""
+"""POST /tokenize and POST /detokenize: from bodies to requests."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING
 from rest_adapter.apis.common.fields import read_bool, read_list, read_token_id, refusal
 from rest_adapter.apis.common.prompt import put_parts, read_mixed
 from rest_adapter.apis.common.unsupported import TOKENIZING, refuse_unsupported
-from rest_adapter.json.encoding import encode
 from slotline.v1.tokenization_pb2 import DetokenizeRequest, TokenizeRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping
 
     from rest_adapter.errors import RpcFailure
-
-_STEP = 1024
 
 
 def read_tokenize(body: Mapping[str, object]) -> TokenizeRequest | None:
@@ -41,15 +38,6 @@ def read_tokenize(body: Mapping[str, object]) -> TokenizeRequest | None:
     else:
         raise refusal("content", content, "a string or an array of strings and token ids")
     return request
-
-
-def tokens_parts(ids: Sequence[int]) -> Iterator[bytes]:
-    """The answer of POST /tokenize as consecutive parts; a text may have millions of tokens."""
-    mark = b'{"tokens":['
-    for start in range(0, len(ids), _STEP):
-        yield mark + encode(list(ids[start : start + _STEP]))[1:-1]
-        mark = b","
-    yield b"]}" if ids else mark + b"]}"
 
 
 def read_detokenize(body: Mapping[str, object]) -> DetokenizeRequest:

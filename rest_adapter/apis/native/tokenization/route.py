@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from flask import Response, request
 
-from rest_adapter.apis.native.tokenization.request import read_detokenize, read_tokenize, rename_fields, tokens_parts
+from rest_adapter.apis.native.tokenization.reply import tokens_parts
+from rest_adapter.apis.native.tokenization.request import read_detokenize, read_tokenize, rename_fields
 from rest_adapter.apis.serving.reading import understood
 from rest_adapter.core.calls import DETOKENIZE, TOKENIZE, Request, UnaryMethod
 from rest_adapter.core.calls import Response as Answer

@@ -1,0 +1,127 @@
+"""Bodies of both routes for embeddings: what they have in common."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rest_adapter.apis.common.fields import read_int, refusal
+from rest_adapter.apis.common.prompt import Prompt, put_prompt
+from rest_adapter.errors import MISSING, InvalidRequest, RpcFailure
+from rest_adapter.json.number_bounds import UINT32
+from slotline.v1.embedding_pb2 import EmbedInput, EmbedRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+#: Inputs of one body, as many as the OpenAI API takes.
+MAX_INPUTS = 2048
+#: What ``embd_normalize`` may be: vectors as the model gives them, or of length 1.
+RAW, UNIT_LENGTH = -1, 2
+#: What native clients and those of the OpenAI API call what is to be embedded.
+_FIELDS = ("content", "input")
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingCall:
+    """A body of POST /embedding or POST /v1/embeddings, understood.
+
+    Attributes:
+        field: the key of the body that holds the inputs.
+        inputs: what to embed, in order.
+        is_list: the field holds a list of inputs, and not one.
+        options: a request without inputs: what holds for all of them.
+        is_base64: the vectors shall be base64 of little-endian float32, and not arrays.
+        model: the model's name as the client wrote it.
+        timeout_s: seconds that all of it may take, or None.
+    """
+
+    field: str
+    inputs: tuple[EmbedInput, ...]
+    is_list: bool
+    options: EmbedRequest
+    timeout_s: float | None
+    is_base64: bool = False
+    model: str = ""
+
+    def request(self, start: int, end: int) -> EmbedRequest:
+        """The request for some of the inputs."""
+        request = EmbedRequest()
+        request.CopyFrom(self.options)
+        request.inputs.extend(self.inputs[start:end])
+        return request
+
+
+def rename_fields(failure: RpcFailure, call: EmbeddingCall, first: int) -> RpcFailure:
+    """A failure of Embed that names the fields of the body instead of those of the message.
+
+    Args:
+        first: position of the request's first input among all inputs of the call.
+    """
+    return failure.renamed(lambda path: _json_path(path, call, first))
+
+
+def embed_inputs(prompts: Sequence[Prompt]) -> tuple[EmbedInput, ...]:
+    """An input for each prompt."""
+    inputs = tuple(EmbedInput() for _ in prompts)
+    for target, prompt in zip(inputs, prompts, strict=True):
+        put_prompt(target, prompt)
+    return inputs
+
+
+def read_embed_options(body: Mapping[str, object]) -> EmbedRequest:
+    """A request with the options of a body, and without inputs.
+
+    Raises:
+        InvalidRequest: an option has a value that is not allowed.
+    """
+    request = EmbedRequest()
+    value = body.get("embd_normalize")
+    if value is not None:
+        norm = read_int("embd_normalize", value)
+        if norm not in (RAW, UNIT_LENGTH):
+            allowed = f"{UNIT_LENGTH} (vectors of length 1, the default) or {RAW} (as the model gives them)"
+            raise refusal("embd_normalize", value, allowed)
+        request.normalize = norm == UNIT_LENGTH
+    if body.get("dimensions") is not None:
+        request.dimensions = read_int("dimensions", body["dimensions"], (1, UINT32[1]))
+    return request
+
+
+def read_input_field(body: Mapping[str, object], own: str) -> tuple[str, object]:
+    """The name and value of the field that holds the inputs.
+
+    Args:
+        body: the JSON body.
+        own: what the route calls it. The other route's name is taken, too.
+
+    Raises:
+        InvalidRequest: there is neither, or both.
+    """
+    given = [name for name in _FIELDS if body.get(name) is not None]
+    if not given:
+        empty = [name for name in _FIELDS if name in body]
+        name = own if len(empty) != 1 else empty[0]
+        raise InvalidRequest(name, "is missing; send what to embed", MISSING)
+    if len(given) > 1:
+        raise InvalidRequest(given[1], f"is not allowed together with {given[0]}; send one of them")
+    return given[0], body[given[0]]
+
+
+_INPUT = re.compile(r"inputs\[(\d+)\](.*)", re.DOTALL)
+_TOKEN = re.compile(r"\.token_ids\.ids(\[\d+\])")
+
+
+def _json_path(path: str, call: EmbeddingCall, first: int) -> str:
+    """``inputs[3].token_ids.ids[5]`` is ``content[3][5]``, or ``content[5]`` if there is only one."""
+    if path == "normalize":
+        return "embd_normalize"
+    found = _INPUT.match(path)
+    if found is None:
+        # The prompt of a request that is too long, or all inputs together.
+        return call.field if path in ("inputs", "prompt") else path
+    position = f"[{int(found[1]) + first}]" if call.is_list else ""
+    # Positions among the parts say nothing about positions in the array that they were made of.
+    token = _TOKEN.match(found[2])
+    return call.field + position + (token[1] if token else "")

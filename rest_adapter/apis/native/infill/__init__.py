@@ -1,0 +1,1 @@
+"""POST /infill. Its answers are those of POST /completion."""

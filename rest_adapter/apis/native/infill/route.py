@@ -1,0 +1,19 @@
+"""POST /infill."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rest_adapter.apis.native.completion.route import answer_completion
+from rest_adapter.apis.native.infill.request import read_infill
+from rest_adapter.apis.serving.reading import understood
+
+if TYPE_CHECKING:
+    from flask import Response
+
+    from rest_adapter.apis.serving.app_context import Site
+
+
+def infill(site: Site) -> Response:
+    """Fill the gap between a prefix and a suffix, in the native form."""
+    return answer_completion(site, understood(site, read_infill))

@@ -1,0 +1,77 @@
+"""POST /v1/embeddings: from bodies to inputs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rest_adapter.apis.common.embedding import (
+    MAX_INPUTS,
+    EmbeddingCall,
+    embed_inputs,
+    read_embed_options,
+    read_input_field,
+)
+from rest_adapter.apis.common.fields import read_str, refusal
+from rest_adapter.apis.common.options import read_timeout_s
+from rest_adapter.apis.common.prompt import Prompt, read_prompt
+from rest_adapter.apis.common.unsupported import EMBEDDING, refuse_unsupported
+from rest_adapter.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+#: What answers call a model that the request did not name.
+UNNAMED_MODEL = "gpt-3.5-turbo-0613"
+
+
+def read_openai_embeddings(body: Mapping[str, object]) -> EmbeddingCall:
+    """Understand a body.
+
+    ``input``, which may also be called ``content``, is a string, an array of token ids, or an array of these.
+
+    Raises:
+        InvalidRequest: a field has a value that is not allowed.
+    """
+    refuse_unsupported(body, EMBEDDING)
+    model = UNNAMED_MODEL if body.get("model") is None else read_str("model", body["model"])
+    options, timeout_s = read_embed_options(body), read_timeout_s(body)
+    is_base64 = _read_is_base64(body.get("encoding_format"))
+    field, value = read_input_field(body, "input")
+    is_list = isinstance(value, list) and not _is_token_array(value)
+    return EmbeddingCall(
+        field=field,
+        inputs=embed_inputs(_read_list(field, value) if is_list else (_read_one(field, value),)),
+        is_list=is_list,
+        options=options,
+        timeout_s=timeout_s,
+        is_base64=is_base64,
+        model=model,
+    )
+
+
+def _read_list(field: str, values: object) -> tuple[Prompt, ...]:
+    if not isinstance(values, list) or not values:
+        raise InvalidRequest(field, "[] is empty; at least one input is needed")
+    if len(values) > MAX_INPUTS:
+        raise InvalidRequest(field, f"{len(values)} inputs are more than the {MAX_INPUTS} allowed")
+    return tuple(_read_one(f"{field}[{i}]", value) for i, value in enumerate(values))
+
+
+def _read_one(name: str, value: object) -> Prompt:
+    if isinstance(value, str):
+        return read_prompt(name, value)
+    if isinstance(value, list) and not any(isinstance(item, str) for item in value):
+        return read_prompt(name, value)
+    raise refusal(name, value, "a string or an array of token ids")
+
+
+def _is_token_array(value: list[object]) -> bool:
+    """Whether an array is one tokenised input: its elements are numbers."""
+    return bool(value) and isinstance(value[0], int | float) and not isinstance(value[0], bool)
+
+
+def _read_is_base64(value: object) -> bool:
+    if value not in (None, "float", "base64"):
+        raise refusal("encoding_format", value, '"float" or "base64"')
+    return value == "base64"

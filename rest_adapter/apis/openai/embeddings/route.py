@@ -1,0 +1,20 @@
+"""POST /v1/embeddings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rest_adapter.apis.openai.embeddings.reply import openai_embedding_parts
+from rest_adapter.apis.openai.embeddings.request import read_openai_embeddings
+from rest_adapter.apis.serving.embedding import answer_embedding
+from rest_adapter.apis.serving.reading import understood
+
+if TYPE_CHECKING:
+    from flask import Response
+
+    from rest_adapter.apis.serving.app_context import Site
+
+
+def embed_openai(site: Site) -> Response:
+    """The vectors of one or several texts, in the OpenAI form."""
+    return answer_embedding(site, understood(site, read_openai_embeddings), openai_embedding_parts)
