@@ -22,7 +22,8 @@ EVAL := .venv-eval/.installed
 NODE := $(patsubst %,%/node_modules/.installed,tests/node tests/web tools/web)
 
 PIP_FLAGS := --no-deps --no-build-isolation --require-hashes
-CHECKED_TYPES := service rest_adapter slotline clients/python/src/slotline/client clients/python/src/slotline/options tools tests bench
+CHECKED_TYPES := service rest_adapter slotline $(patsubst %,clients/python/src/slotline/%,client options protocol) \
+	tools tests bench
 COMPILE = $(GENERATE_BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command "make lock" --quiet
 

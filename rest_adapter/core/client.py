@@ -16,6 +16,7 @@ from rest_adapter.core.bridge import Bridge, Mailbox
 from rest_adapter.core.calls import GENERATE_PATH, Request, Response, UnaryMethod
 from rest_adapter.core.rpc_errors import rpc_failure
 from rest_adapter.errors import RpcFailure, StreamClosed
+from slotline.protocol.metadata import call_metadata
 from slotline.v1.generation_pb2 import GenerateRequest, GenerateResponse
 
 if TYPE_CHECKING:
@@ -46,11 +47,6 @@ _CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", -1),
 )
 
-#: How the core is told a call's priority, ...
-_PRIORITY_KEY = "slotline-priority"
-#: ... and whose call it is.
-_TENANT_KEY = "slotline-tenant"
-
 _Metadata = tuple[tuple[str, str], ...]
 _Pair = tuple[int, GenerateResponse]
 #: Not the coroutine itself: a call that is closed before its turn comes would leave one that never ran.
@@ -68,7 +64,7 @@ class CoreClient:
 
     def __init__(self, target: str, *, api_key: str | None = None) -> None:
         self._target = target
-        self._metadata: _Metadata = () if api_key is None else (("authorization", f"Bearer {api_key}"),)
+        self._api_key = api_key
         self._bridge = Bridge()
         self._calls: set[_Call[Any]] = set()
         self._channel: grpc.aio.Channel
@@ -81,9 +77,7 @@ class CoreClient:
     ) -> _Stream:
         """Start one Generate call per request, as ``Core.generate`` says."""
         mailbox: Mailbox[_Pair] = Mailbox(self._bridge)
-        metadata = self._metadata_of(tenant)
-        if priority:
-            metadata = (*metadata, (_PRIORITY_KEY, str(priority)))
+        metadata = call_metadata(self._api_key, priority=priority, tenant=tenant)
         work = partial(self._relay_all, requests, deadline_s, metadata, mailbox)
         return _Stream(mailbox, self._submit(mailbox, work), self._calls)
 
@@ -92,7 +86,8 @@ class CoreClient:
     ) -> _Pending[Response]:
         """Start a call that may take long, so that it can be cancelled. ``timeout_s`` None for no limit."""
         mailbox: Mailbox[Response] = Mailbox(self._bridge)
-        work = partial(self._relay_one, method, request, timeout_s, self._metadata_of(tenant), mailbox)
+        metadata = call_metadata(self._api_key, tenant=tenant)
+        work = partial(self._relay_one, method, request, timeout_s, metadata, mailbox)
         future = self._submit(mailbox, work)
         return _Pending(mailbox, future, self._calls)
 
@@ -115,9 +110,6 @@ class CoreClient:
         """Cancel everything and end the thread. Idempotent."""
         self.end_calls(RpcFailure(grpc.StatusCode.UNAVAILABLE, "DRAINING", "the adapter is shutting down"))
         self._bridge.close()
-
-    def _metadata_of(self, tenant: str) -> _Metadata:
-        return (*self._metadata, (_TENANT_KEY, tenant)) if tenant else self._metadata
 
     def _submit(self, mailbox: Mailbox[Any], work: _Work) -> Future[None]:
         return self._bridge.submit(_finishing(mailbox, work))

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import logging
-import re
 from typing import TYPE_CHECKING
 
 from flask import request
 
 from rest_adapter.errors import Unauthorized
+from slotline.protocol.api_keys import is_one_of, key_in, tenant_of_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 logger = logging.getLogger(__name__)
-
-# The scheme may be written in any case, and followed by any number of blanks.
-_BEARER = re.compile(rb"bearer +(.*)", re.IGNORECASE | re.DOTALL)
 
 
 class ApiKeys:
@@ -38,8 +33,7 @@ class ApiKeys:
         presented = _presented_key()
         if presented is None:
             return False
-        # All of them every time: how long it takes must not tell which one it was.
-        return sum([hmac.compare_digest(presented, key) for key in self._keys]) > 0
+        return is_one_of(presented, self._keys)
 
     def tenant(self) -> str:
         """Whose request the current one is, as the core is told: the same for the same key; "" without keys.
@@ -47,7 +41,7 @@ class ApiKeys:
         The request must have passed ``check``.
         """
         presented = _presented_key() if self._keys else None
-        return "" if presented is None else name_of_key(presented)
+        return "" if presented is None else tenant_of_key(presented)
 
     def check(self) -> None:
         """Refuse the current request unless it presents a valid key or needs none.
@@ -65,22 +59,6 @@ class ApiKeys:
             'Authorization: this header is missing or holds no valid API key; allowed is "Bearer KEY" with a key of '
             "this server, or X-Api-Key: KEY without it"
         )
-
-
-def name_of_key(key: bytes) -> str:
-    """The tenant that a key is. The core makes the same of it, so that a client is one over REST and over gRPC."""
-    return hashlib.sha256(b"slotline tenant " + key).hexdigest()
-
-
-def key_in(authorization: bytes | None, api_key: bytes | None) -> bytes | None:
-    """The key in the values of ``Authorization`` and ``X-Api-Key``, right or wrong; None if there is none.
-
-    The second counts if the first is missing or of another scheme, such as a proxy's own.
-    """
-    found = None if authorization is None else _BEARER.fullmatch(authorization.strip(b" "))
-    if found is not None:
-        return found[1]
-    return None if api_key is None else api_key.strip(b" ")
 
 
 def _presented_key() -> bytes | None:

@@ -69,7 +69,8 @@ def test_the_client_wheel_holds_stubs_and_client_and_nothing_else(wheels: dict[s
 
 
 def test_the_client_wheel_is_typed(wheels: dict[str, Path]) -> None:
-    assert {"slotline/v1/py.typed", "slotline/client/py.typed"} <= _files(wheels["slotline_client"])
+    typed = {f"slotline/{package}/py.typed" for package in ("v1", "client", "options", "protocol")}
+    assert typed <= _files(wheels["slotline_client"])
 
 
 @pytest.mark.parametrize("name", ["slotline", "slotline_client"])

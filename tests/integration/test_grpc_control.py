@@ -12,9 +12,9 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from grpc_reflection.v1alpha import reflection_pb2
 
-from service.api.rpc.rpc_errors import DETAILS_KEY
 from service.api.server.core_server import SERVICES
 from service.testing.scripted_model import BOS, EOS
+from slotline.protocol.error_details import DETAILS_KEY
 from slotline.v1 import generation_pb2, model_pb2, prompt_pb2, sampling_pb2, tokenization_pb2, tokens_pb2
 from tests.support.scripted_core import (
     WAIT_S,

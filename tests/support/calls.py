@@ -10,8 +10,8 @@ import pytest
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
-from service.api.rpc.rpc_errors import DETAILS_KEY
 from service.testing.scripted_model import next_letter
+from slotline.protocol.error_details import DETAILS_KEY
 from slotline.v1 import generation_pb2, model_pb2, sampling_pb2
 from tests.support.scripted_core import WAIT_S, RunningCore
 

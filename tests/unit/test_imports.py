@@ -27,6 +27,7 @@ SOURCES = {
     "slotline.cli": ROOT / "slotline/cli",
     "slotline.client": ROOT / "clients/python/src/slotline/client",
     "slotline.options": ROOT / "clients/python/src/slotline/options",
+    "slotline.protocol": ROOT / "clients/python/src/slotline/protocol",
     "slotline.v1": ROOT / "clients/python/src/slotline/v1",
 }
 PROJECT = ("service", "rest_adapter", "slotline", "bench", "tests", "tools")
@@ -38,11 +39,12 @@ ALLOWED = {
     "service.prompts": ("service.prompts", "service.engine", *COMMON),
     "service.llama": ("service.llama", "service.engine", "service.prompts", "service.sampling", *COMMON),
     "service.testing": ("service.testing", "service.engine", "service.sampling", *COMMON),
-    "service.api": ("service", "slotline.v1", "slotline.options"),
-    "rest_adapter": ("rest_adapter", "slotline.v1", "slotline.options"),
+    "service.api": ("service", "slotline.v1", "slotline.options", "slotline.protocol"),
+    "rest_adapter": ("rest_adapter", "slotline.v1", "slotline.options", "slotline.protocol"),
     "slotline.cli": ("slotline.cli", "slotline.v1", "slotline.options", "service", "rest_adapter"),
-    "slotline.client": ("slotline.client", "slotline.v1", "slotline.options"),
+    "slotline.client": ("slotline.client", "slotline.v1", "slotline.options", "slotline.protocol"),
     "slotline.options": ("slotline.options",),
+    "slotline.protocol": ("slotline.protocol",),
 }
 ONLY_IN = {
     "llama_cpp": ("service.llama",),
@@ -53,7 +55,7 @@ ONLY_IN = {
 }
 DISTRIBUTIONS = {
     "pyproject.toml": ("service", "rest_adapter", "slotline.cli"),
-    "clients/python/pyproject.toml": ("slotline.client", "slotline.options", "slotline.v1"),
+    "clients/python/pyproject.toml": ("slotline.client", "slotline.options", "slotline.protocol", "slotline.v1"),
 }
 #: Libraries that pure modules reach on no way; see ``_is_pure``.
 IO_LIBRARIES = ("flask", "gevent", "socket")

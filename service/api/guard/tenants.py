@@ -8,17 +8,17 @@ started a core has a key with which it may name any tenant; so a client is the s
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import TYPE_CHECKING
 
 from service.api.guard.auth import Metadata, presented_key
 from service.errors import InvalidArgument
+from slotline.protocol.api_keys import tenant_of_key
+from slotline.protocol.metadata import TENANT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-METADATA_KEY = "slotline-tenant"
 MAX_TENANT_BYTES = 128
 
 _ALLOWED = re.compile(rf"[!-~]{{1,{MAX_TENANT_BYTES}}}")
@@ -34,7 +34,7 @@ class Tenants:
 
     def __init__(self, keys: Iterable[str] = (), adapter_key: str | None = None) -> None:
         self._has_keys = bool(tuple(keys))
-        self._adapter = None if adapter_key is None else name_of_key(adapter_key.encode())
+        self._adapter = None if adapter_key is None else tenant_of_key(adapter_key.encode())
 
     def tenant_of(self, metadata: Metadata | None) -> str:
         """The tenant of a call that is allowed: equal for equal ones, without blanks, and "" without keys.
@@ -44,16 +44,11 @@ class Tenants:
         """
         named = _named(metadata)
         key = presented_key(metadata) if self._has_keys else None
-        own = "" if key is None else name_of_key(key)
+        own = "" if key is None else tenant_of_key(key)
         # Names of keys are compared, which are hashes: how long that takes tells nothing about a key.
         if own and own == self._adapter:
             return named
         return own if named in ("", own) else f"{own}:{named}"
-
-
-def name_of_key(key: bytes) -> str:
-    """The tenant that an API key is; the REST adapter knows it by the same name."""
-    return hashlib.sha256(b"slotline tenant " + key).hexdigest()
 
 
 def salted(tenant: str, cache_salt: str) -> str:
@@ -62,7 +57,7 @@ def salted(tenant: str, cache_salt: str) -> str:
 
 
 def _named(metadata: Metadata | None) -> str:
-    values = [value for name, value in metadata or () if name == METADATA_KEY]
+    values = [value for name, value in metadata or () if name == TENANT]
     if not values:
         return ""
     text = values[0] if isinstance(values[0], str) else values[0].decode(errors="replace")
@@ -70,6 +65,6 @@ def _named(metadata: Metadata | None) -> str:
         return text
     found = "is no such word" if len(values) == 1 else f"is there {len(values)} times"
     raise InvalidArgument(
-        f"metadata {METADATA_KEY}",
+        f"metadata {TENANT}",
         f"{found}; allowed is one word of at most {MAX_TENANT_BYTES} printable ASCII characters",
     )

@@ -6,11 +6,11 @@ import re
 from typing import TYPE_CHECKING
 
 from service.errors import InvalidArgument
+from slotline.protocol.metadata import PRIORITY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-METADATA_KEY = "slotline-priority"
 #: Priorities are from ``-MAX_PRIORITY`` to ``MAX_PRIORITY``; without one it is 0.
 MAX_PRIORITY = 100
 
@@ -21,7 +21,7 @@ def priority_of(metadata: Iterable[tuple[str, str | bytes]] | None) -> int:
     Raises:
         InvalidArgument: it is no integer, out of range, or there are several.
     """
-    values = [value for name, value in metadata or () if name == METADATA_KEY]
+    values = [value for name, value in metadata or () if name == PRIORITY]
     if not values:
         return 0
     text = values[0] if isinstance(values[0], str) else values[0].decode(errors="replace")
@@ -29,5 +29,5 @@ def priority_of(metadata: Iterable[tuple[str, str | bytes]] | None) -> int:
         return int(text)
     found = f"is {text[:32]!r}" if len(values) == 1 else f"is there {len(values)} times"
     raise InvalidArgument(
-        f"metadata {METADATA_KEY}", f"{found}; allowed is one integer from -{MAX_PRIORITY} to {MAX_PRIORITY}"
+        f"metadata {PRIORITY}", f"{found}; allowed is one integer from -{MAX_PRIORITY} to {MAX_PRIORITY}"
     )

@@ -12,15 +12,13 @@ from google.rpc.status_pb2 import Status
 
 from service import errors
 from service.field_names import answered
+from slotline.protocol.error_details import DETAILS_KEY, DOMAIN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from google.protobuf.message import Message
 
-DOMAIN = "slotline"
-#: Key of the trailing metadata that carries a serialised google.rpc.Status.
-DETAILS_KEY = "grpc-status-details-bin"
 #: Trailers as a whole must stay below 8 KiB, and the message is sent twice, once percent-encoded.
 MAX_MESSAGE_BYTES = 512
 MAX_METADATA_BYTES = 1024

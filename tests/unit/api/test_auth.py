@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.api.guard.auth import key_in, presented_key
-from tests.support.key_headers import PRESENTED
-
-
-@pytest.mark.parametrize(("authorization", "api_key", "key"), PRESENTED)
-def test_forms_of_a_key(authorization: bytes | None, api_key: bytes | None, key: bytes | None) -> None:
-    assert key_in(authorization, api_key) == key
+from service.api.guard.auth import presented_key
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service import errors
-from service.api.rpc.rpc_errors import DETAILS_KEY, to_status, trailing_metadata
+from service.api.rpc.rpc_errors import to_status, trailing_metadata
+from slotline.protocol.error_details import DETAILS_KEY
 
 Code = grpc.StatusCode
 

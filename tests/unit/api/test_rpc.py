@@ -11,9 +11,9 @@ import pytest
 from google.rpc.status_pb2 import Status
 
 from service.api.rpc.call import RpcCall
-from service.api.rpc.rpc_errors import DETAILS_KEY
 from service.api.servicers.inference_servicer import InferenceServicer
 from service.errors import InvalidArgument
+from slotline.protocol.error_details import DETAILS_KEY
 from slotline.v1 import generation_pb2
 from tests.support.scripted_core import RunningCore, running_core
 

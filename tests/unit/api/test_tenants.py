@@ -6,11 +6,11 @@ import itertools
 
 import pytest
 
-from rest_adapter.http import keys as api_keys
-from service.api.guard.tenants import MAX_TENANT_BYTES, Tenants, name_of_key, salted
+from service.api.guard.tenants import MAX_TENANT_BYTES, Tenants, salted
 from service.errors import InvalidArgument
+from slotline.protocol.api_keys import tenant_of_key
 
-A, B, ADAPTER = name_of_key(b"key-a"), name_of_key(b"key b"), "adapter's own"
+A, B, ADAPTER = tenant_of_key(b"key-a"), tenant_of_key(b"key b"), "adapter's own"
 KEYED = Tenants(["key-a", "key b", ADAPTER], ADAPTER)
 Metadata = tuple[tuple[str, str | bytes], ...]
 
@@ -72,11 +72,7 @@ def test_the_longest_name_allowed_is_a_name() -> None:
 
 def test_no_key_can_be_read_in_the_name_of_its_tenant() -> None:
     assert "key-a" not in KEYED.tenant_of(call("key-a"))
-    assert len({name_of_key(key) for key in (b"", b"key-a", b"key-a ", b"slotline tenant key-a")}) == 4
-
-
-def test_the_adapter_knows_tenants_by_the_same_names() -> None:
-    assert api_keys.name_of_key(b"key-a") == A
+    assert len({tenant_of_key(key) for key in (b"", b"key-a", b"key-a ", b"slotline tenant key-a")}) == 4
 
 
 def test_salts_of_different_tenants_differ_whatever_they_say() -> None:

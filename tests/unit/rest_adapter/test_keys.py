@@ -11,9 +11,8 @@ from grpc import StatusCode
 from rest_adapter.apis.routes import ROUTES
 from rest_adapter.config import RestConfig
 from rest_adapter.errors import RpcFailure
-from rest_adapter.http.keys import key_in, name_of_key
+from slotline.protocol.api_keys import tenant_of_key
 from slotline.v1.model_pb2 import SLOT_STATE_IDLE
-from tests.support.key_headers import PRESENTED
 from tests.support.memory_core import MemoryCore
 from tests.unit.rest_adapter.clients import READY, answer, client_of, error_of, with_state
 
@@ -33,11 +32,6 @@ def test_every_key_is_valid(key: str) -> None:
     assert (response.status_code, response.get_json()["content"]) == (200, "ab")
 
 
-@pytest.mark.parametrize(("authorization", "api_key", "key"), PRESENTED)
-def test_forms_of_a_key(authorization: bytes | None, api_key: bytes | None, key: bytes | None) -> None:
-    assert key_in(authorization, api_key) == key
-
-
 @pytest.mark.parametrize(
     "headers",
     [
@@ -52,7 +46,7 @@ def test_a_key_may_come_in_other_forms(headers: dict[str, str]) -> None:
     core = MemoryCore(answer)
     assert client_of(core, KEYS).post("/completion", json={}, headers=headers).status_code == 200
     key = "second key" if "second key" in headers.values() else "sk-first"
-    assert core.tenants == [name_of_key(key.encode())]
+    assert core.tenants == [tenant_of_key(key.encode())]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +131,7 @@ def test_the_core_is_told_whose_slots_are_asked_for() -> None:
         for key in KEYS.api_keys:
             core.unary_tenants.clear()
             client.get(path, headers={"Authorization": f"Bearer {key}"})
-            assert name_of_key(key.encode()) in core.unary_tenants
+            assert tenant_of_key(key.encode()) in core.unary_tenants
     core.unary_tenants.clear()
     assert client_of(core).get("/slots", headers=GOOD).status_code == 200
     assert set(core.unary_tenants) == {""}
@@ -148,7 +142,7 @@ def test_the_core_is_told_whose_generations_are_asked_for() -> None:
     for key in KEYS.api_keys:
         client_of(core, KEYS).post("/completion", json={}, headers={"Authorization": f"Bearer {key}"})
     client_of(core).post("/completion", json={}, headers=GOOD)
-    assert core.tenants == [*(name_of_key(key.encode()) for key in KEYS.api_keys), ""]
+    assert core.tenants == [*(tenant_of_key(key.encode()) for key in KEYS.api_keys), ""]
 
 
 def test_without_keys_nobody_needs_one() -> None:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
 import grpc.aio
 
-from slotline.client.connection import CHANNEL_OPTIONS, call_metadata
+from slotline.client.connection import CHANNEL_OPTIONS
 from slotline.client.errors import from_rpc_error
 from slotline.client.requests import GenerateOptions, Prompt, embed_request, generate_request, tokenize_request
 from slotline.client.results import Completion, StreamState
+from slotline.protocol.metadata import call_metadata
 from slotline.v1 import (
     generation_pb2,
     inference_service_pb2_grpc,
@@ -56,7 +57,7 @@ class AsyncClient:
             "InferenceServiceAsyncStub", inference_service_pb2_grpc.InferenceServiceStub(self._channel)
         )
         self._models = cast("ModelServiceAsyncStub", model_service_pb2_grpc.ModelServiceStub(self._channel))
-        self._metadata = call_metadata(api_key, priority, tenant)
+        self._metadata = call_metadata(api_key, priority=priority, tenant=tenant)
         self._deadline_s = deadline_s
 
     async def __aenter__(self) -> AsyncClient:

@@ -7,15 +7,3 @@ CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
 )
-
-
-def call_metadata(api_key: str | None, priority: int, tenant: str | None) -> tuple[tuple[str, str], ...]:
-    """The metadata of every call."""
-    metadata = []
-    if api_key:
-        metadata.append(("authorization", f"Bearer {api_key}"))
-    if priority:
-        metadata.append(("slotline-priority", str(priority)))
-    if tenant:
-        metadata.append(("slotline-tenant", tenant))
-    return tuple(metadata)

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from google.protobuf.message import DecodeError
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
-from google.rpc.status_pb2 import Status
+from slotline.protocol.error_details import error_details
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     import grpc
-
-DETAILS_KEY = "grpc-status-details-bin"
 
 
 class SlotlineError(Exception):
@@ -50,28 +46,12 @@ class SlotlineError(Exception):
 
 def from_rpc_error(error: Any) -> SlotlineError:
     """The failure that a ``grpc.RpcError`` or ``grpc.aio.AioRpcError`` stands for."""
-    info, bad_request, retry = ErrorInfo(), BadRequest(), RetryInfo()
-    retry_after_s = None
-    for detail in _status(error.trailing_metadata() or ()).details:
-        if detail.Unpack(retry):
-            retry_after_s = retry.retry_delay.ToTimedelta().total_seconds()
-        elif not detail.Unpack(info):
-            detail.Unpack(bad_request)
+    details = error_details(error.trailing_metadata())
     return SlotlineError(
         error.code(),
         error.details() or "",
-        reason=info.reason,
-        metadata=info.metadata,
-        violations=[(violation.field, violation.description) for violation in bad_request.field_violations],
-        retry_after_s=retry_after_s,
+        reason=details.reason,
+        metadata=details.metadata,
+        violations=details.violations,
+        retry_after_s=details.retry_after_s,
     )
-
-
-def _status(trailers: Iterable[tuple[str, str | bytes]]) -> Status:
-    for key, value in trailers:
-        if key == DETAILS_KEY and isinstance(value, bytes):
-            try:
-                return Status.FromString(value)
-            except DecodeError:  # written by something between us and the core; code and text remain
-                break
-    return Status()

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, Unpack
 
 import grpc
 
-from slotline.client.connection import CHANNEL_OPTIONS, call_metadata
+from slotline.client.connection import CHANNEL_OPTIONS
 from slotline.client.errors import from_rpc_error
 from slotline.client.requests import GenerateOptions, Prompt, embed_request, generate_request, tokenize_request
 from slotline.client.results import Completion, StreamState
+from slotline.protocol.metadata import call_metadata
 from slotline.v1 import (
     generation_pb2,
     inference_service_pb2_grpc,
@@ -59,7 +60,7 @@ class Client:
         self._channel = grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
         self._inference = inference_service_pb2_grpc.InferenceServiceStub(self._channel)
         self._models = model_service_pb2_grpc.ModelServiceStub(self._channel)
-        self._metadata = call_metadata(api_key, priority, tenant)
+        self._metadata = call_metadata(api_key, priority=priority, tenant=tenant)
         self._deadline_s = deadline_s
 
     def __enter__(self) -> Client:
