@@ -14,6 +14,7 @@ import grpc.aio
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 
+from service.api.listen.connections import ConnectionLimits, common_options
 from slotline.v1 import (
     embedding_pb2,
     inference_service_pb2_grpc,
@@ -209,7 +210,9 @@ class FakeCore:
         return calls[number]
 
     async def _start(self) -> None:
-        self._server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+        # Those of a core, which lets adapters ask for signs of life: else it would end a long connection.
+        options = common_options(ConnectionLimits(), max_receive_bytes=-1)
+        self._server = grpc.aio.server(options=options)
         inference_service_pb2_grpc.add_InferenceServiceServicer_to_server(_Inference(self), self._server)
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(_Models(self), self._server)
         self._server.add_insecure_port(self.address)
