@@ -9,9 +9,15 @@ from service.errors import InvalidArgument
 from service.field_names import with_names
 from service.prompts.templates import resolve_template
 from slotline.cli.default_model import default_model_path
-from slotline.cli.options.access import ACCESS
 from slotline.cli.options.api_keys import API_KEYS, api_key_file, api_keys_of
-from slotline.cli.options.shared_options import COMPUTE, GENERAL, GPU, LONG_CONTEXT, MODEL, SLOTS, STOPPING, SUPERVISION
+from slotline.cli.options.groups.access import ACCESS
+from slotline.cli.options.groups.compute import COMPUTE
+from slotline.cli.options.groups.general import GENERAL
+from slotline.cli.options.groups.gpu import GPU
+from slotline.cli.options.groups.lifetime import STOPPING, SUPERVISION
+from slotline.cli.options.groups.long_context import LONG_CONTEXT
+from slotline.cli.options.groups.model import MODEL
+from slotline.cli.options.groups.slots import SLOTS
 from slotline.cli.options.table import Group, Value, invalid, names_of_settings
 from slotline.cli.options.values import grpc_address, integer, path
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from rest_adapter.config import RestConfig
 from rest_adapter.http.origins import checked_host, checked_origin
-from slotline.cli.options.access import ACCESS
 from slotline.cli.options.api_keys import API_KEYS, api_key, api_key_file, api_keys_of
 from slotline.cli.options.core_options import DEFAULT_GRPC_ADDRESS
-from slotline.cli.options.shared_options import GENERAL, STOPPING
+from slotline.cli.options.groups.access import ACCESS
+from slotline.cli.options.groups.general import GENERAL
+from slotline.cli.options.groups.lifetime import STOPPING
 from slotline.cli.options.table import Flag, Group, Value
 from slotline.cli.options.values import choice, grpc_address, integer, listed, mebibytes, real, text
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from slotline.cli.options.access import ACCESS
 from slotline.cli.options.api_keys import API_KEYS
 from slotline.cli.options.core_options import DEFAULT_GRPC_ADDRESS
+from slotline.cli.options.groups.access import ACCESS
+from slotline.cli.options.groups.compute import COMPUTE
+from slotline.cli.options.groups.general import GENERAL
+from slotline.cli.options.groups.gpu import GPU
+from slotline.cli.options.groups.lifetime import STOPPING, SUPERVISION
+from slotline.cli.options.groups.long_context import LONG_CONTEXT
+from slotline.cli.options.groups.model import MODEL
+from slotline.cli.options.groups.slots import SLOTS
 from slotline.cli.options.rest_options import REST
-from slotline.cli.options.shared_options import (
-    COMPUTE,
-    GENERAL,
-    GPU,
-    LONG_CONTEXT,
-    MODEL,
-    SHARED,
-    SLOTS,
-    STOPPING,
-    SUPERVISION,
-)
 from slotline.cli.options.table import Group, Value
 from slotline.cli.options.values import grpc_address
 
@@ -35,6 +31,9 @@ GRPC = Group(
         ),
     ),
 )
+
+SHARED = (MODEL, SLOTS, STOPPING, SUPERVISION, COMPUTE, LONG_CONTEXT, GPU)
+"""What describes a core wherever it runs."""
 
 PASSED_TO_CORE = (GENERAL, ACCESS, *SHARED)
 """Options that the core is started with as they were given."""

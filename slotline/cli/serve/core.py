@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 from slotline.cli import logs
 from slotline.cli.options import api_keys
 from slotline.cli.options.core_options import DEFAULT_GRPC_ADDRESS, core_config
-from slotline.cli.options.shared_options import GPU
+from slotline.cli.options.groups.gpu import GPU
 from slotline.cli.options.table import Parsed, Value
 from slotline.cli.serve.banner import Facts, ModelFacts
 from slotline.cli.serve.display import StartupDisplay

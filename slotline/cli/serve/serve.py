@@ -17,9 +17,9 @@ from slotline.cli import logs
 from slotline.cli.options import api_keys
 from slotline.cli.options.core_options import DEFAULT_GRPC_ADDRESS, core_config
 from slotline.cli.options.environment import without_variables
+from slotline.cli.options.groups.slots import SYSTEM_PROMPT_FILE
 from slotline.cli.options.rest_options import rest_config
 from slotline.cli.options.serve_options import PASSED_TO_CORE
-from slotline.cli.options.shared_options import SYSTEM_PROMPT_FILE
 from slotline.cli.options.system_prompt_file import as_file_content
 from slotline.cli.serve.banner import Facts, ModelFacts
 from slotline.cli.serve.child import ChildProcess

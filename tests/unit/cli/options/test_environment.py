@@ -5,8 +5,7 @@ import pytest
 from slotline.cli.commands import COMMANDS, KNOWN_VARIABLES, Command
 from slotline.cli.options.core_options import CORE_GROUPS
 from slotline.cli.options.environment import parse_with_environment, variables, without_variables
-from slotline.cli.options.serve_options import PASSED_TO_CORE, SERVE_GROUPS
-from slotline.cli.options.shared_options import SHARED
+from slotline.cli.options.serve_options import PASSED_TO_CORE, SERVE_GROUPS, SHARED
 from slotline.cli.options.table import Flag, HelpRequested, Parsed, UsageError, parse
 from tests.support.containers import ROOT
 

@@ -1,0 +1,1 @@
+"""Options by subject; each command puts its own together from these groups."""

@@ -1,0 +1,89 @@
+"""Which model is served, and what of it."""
+
+from __future__ import annotations
+
+from service.config import MAX_CTX
+from service.prompts.templates import NAMED
+from slotline.cli.options.table import Flag, Group, Pair, Value
+from slotline.cli.options.values import integer, kv_override, lora, scaled_lora, text
+from slotline.cli.serve.start_errors import StartError
+
+
+def _mmproj(name: str, value: str) -> str:
+    raise StartError(f"{name} {value}: images are not supported by this version; start without {name}")
+
+
+MODEL = Group(
+    "model",
+    (
+        Value(("-m", "--model"), "FNAME", "path", text, "GGUF file", default="SmolLM2-135M-Instruct, 92 MiB"),
+        Value(
+            ("-a", "--alias"),
+            "NAME",
+            "alias",
+            text,
+            "name of the model in answers",
+            default="its file's name; native answers have its path",
+        ),
+        Value(
+            ("-c", "--ctx-size", "--ctx_size"),
+            "N",
+            "n_ctx",
+            integer(0, MAX_CTX),
+            "context in tokens, shared by all slots: each gets N / slots; 0 takes what the model was trained with",
+            default="512",
+        ),
+        Value(
+            ("--chat-template",),
+            "TEMPLATE",
+            "chat_template",
+            text,
+            "chat template instead of the model's own: its text in Jinja (not a file), or one of these names: "
+            + ", ".join(sorted(NAMED)),
+        ),
+        Flag(
+            ("--embedding",),
+            {"embedding": True},
+            "give embeddings, too; takes memory for it",
+        ),
+        Value(
+            ("--override-kv",),
+            "KEY=TYPE:VALUE",
+            "kv_overrides",
+            kv_override,
+            "replace an entry of the model's metadata; TYPE is int, float or bool; may repeat",
+            repeat=True,
+        ),
+        Value(
+            ("--lora",),
+            "FNAME",
+            "lora",
+            lora,
+            "LoRA adapter, a GGUF file, that is applied to the model; implies --no-mmap; may repeat, all are applied",
+            repeat=True,
+        ),
+        Pair(
+            ("--lora-scaled",),
+            "FNAME S",
+            "lora",
+            scaled_lora,
+            "the same with a factor S for what the adapter changes; --lora has the factor 1",
+            repeat=True,
+        ),
+        Value(
+            ("--lora-base",),
+            "FNAME",
+            "",
+            text,
+            "obsolete, only accepted",
+            warning="is obsolete and has no effect: adapters are applied beside the weights at run time",
+        ),
+        Value(
+            ("--mmproj",),
+            "FNAME",
+            "",
+            _mmproj,
+            "projector for images; not supported yet, so the server does not start with it",
+        ),
+    ),
+)
