@@ -25,14 +25,13 @@ from bench.simulation.fit import Fit, Shape, fit
 from service.config import ModelConfig
 from service.engine.language_model import Segment
 from service.errors import ServiceError
+from service.llama.llama_model import LlamaModel
 from service.llama.loader import load
 from service.sampling.sampler import Sampler
 from service.sampling.settings import SamplingSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-
-    from service.llama.llama_model import LlamaModel
 
 #: Tokens of every sequence while steps are measured, level by level.
 LEVELS = (8, 64, 192)
@@ -156,9 +155,9 @@ class _Stopwatch:
     def fill(self, length: int, n_sequences: int) -> None:
         """Let each of the first sequences hold ``length`` tokens."""
         for seq_id in range(n_sequences):
-            while (start := self._model.position_max(seq_id) + 1) < length:
+            while (start := self._model.memory.position_max(seq_id) + 1) < length:
                 n_tokens = min(length - start, max(PREFILLS))
-                self._model.decode([Segment(seq_id, start, self._tokens(n_tokens), 0)])
+                self._model.compute.decode([Segment(seq_id, start, self._tokens(n_tokens), 0)])
 
     def step_s(self, shape: Shape) -> float:
         """Seconds of one step, sampling included."""
@@ -168,20 +167,20 @@ class _Stopwatch:
             seq_id = N_LONG - 1 if shape.n_before else _PROMPT
             segments.append(Segment(seq_id, shape.n_before, self._tokens(shape.n_prefill), 0))
         started_s = self._clock()
-        self._model.decode(segments)
+        self._model.compute.decode(segments)
         for index in range(shape.n_decode):
-            self._sampler.sample(self._model.logits(index))
+            self._sampler.sample(self._model.compute.logits(index))
         elapsed_s = self._clock() - started_s
         for segment in segments:
-            self._model.remove(segment.seq_id, segment.position, -1)
+            self._model.memory.remove(segment.seq_id, segment.position, -1)
         return elapsed_s
 
     def copy(self) -> tuple[float, int]:
         """Seconds to copy a cell in one direction, and its bytes: a sequence goes out and back."""
         started_s = self._clock()
-        saved = self._model.save(0)
-        self._model.remove(0, 0, -1)
-        self._model.restore(0, saved)
+        saved = self._model.memory.save(0)
+        self._model.memory.remove(0, 0, -1)
+        self._model.memory.restore(0, saved)
         elapsed_s = self._clock() - started_s
         return elapsed_s / 2 / saved.n_cells, saved.n_bytes // saved.n_cells
 
@@ -197,6 +196,7 @@ def _loaded(model: Path, n_threads: int) -> Iterator[LlamaModel]:
         str(model), n_ctx=n_ctx, n_parallel=N_SEQUENCES, n_threads=n_threads, n_threads_batch=n_threads
     )
     with load(config) as loaded:
+        assert isinstance(loaded, LlamaModel)
         yield loaded
 
 

@@ -40,56 +40,101 @@ _PERIOD = 9973
 _CERTAIN = 50.0
 
 
-class SimulatedModel:
-    """A ``LanguageModel`` over bytes that says letters for ever and lets virtual time pass.
-
-    It neither shifts positions nor embeds: requests end where their context does.
+class SimulatedMemory:
+    """The ``Memory`` facet. It never shifts positions.
 
     Args:
         n_cells: KV cells.
         n_seq_max: number of sequences.
-        profile: what steps and copies cost.
+        profile: what copies cost.
         clock: advanced by them.
     """
 
     def __init__(self, n_cells: int, n_seq_max: int, profile: CostProfile, clock: VirtualClock) -> None:
-        self._info = ModelInfo(
-            n_vocab=N_VOCAB,
-            n_cells=n_cells,
-            n_batch=max(512, n_seq_max),
-            n_logits=max(512, n_seq_max),
-            n_seq_max=n_seq_max,
-            n_embd=1,
-            n_hidden=0,
-            pooling=Pooling.LAST,
-            can_generate=True,
-            n_ctx_train=n_cells,
-            eog_tokens=frozenset(),
-            nl_token=-1,
-            bos_token=-1,
-            can_shift=False,
-            can_cut=True,
-        )
+        self.spans = SpanMemory(n_cells, n_seq_max)
         self._profile = profile
         self._clock = clock
-        self._memory = SpanMemory(n_cells, n_seq_max)
-        self._letters = random.Random(0).choices(_LETTERS, k=_PERIOD)
-        self._rows = {letter: _row(letter) for letter in _LETTERS}
-        self._ends: list[int] = []
-
-    @property
-    def info(self) -> ModelInfo:
-        """Facts that never change."""
-        return self._info
 
     @property
     def cells_free(self) -> int:
         """Cells that no sequence holds."""
-        return self._memory.free
+        return self.spans.free
 
-    def answer(self, n_before: int, n_tokens: int) -> tuple[int, ...]:
-        """The tokens behind ``n_before`` others: they depend on their places alone."""
-        return tuple(self._letter(place) for place in range(n_before, n_before + n_tokens))
+    def remove(self, seq_id: int, start: int, end: int) -> bool:
+        """Give up the last tokens of a sequence; nothing is ever removed in front of others."""
+        if 0 <= end < self.spans.length(seq_id):
+            return False
+        self.spans.cut(seq_id, start)
+        return True
+
+    def fork(self, source: int, target: int, end: int) -> bool:
+        """Share cells."""
+        if source == target or self.spans.length(target) or self.spans.length(source) < end:
+            raise ValueError(f"sequence {source} cannot be forked to {target} up to {end}")
+        self.spans.fork(source, target, end)
+        return True
+
+    def unshare(self, seq_id: int) -> None:
+        """Copy shared cells."""
+        n_shared = self.spans.count_shared(seq_id)
+        if n_shared > self.spans.free:
+            raise CacheFull
+        self.spans.unshare(seq_id)
+        self._copy(n_shared)
+
+    def save(self, seq_id: int) -> SavedSequence:
+        """Remember how long a sequence is."""
+        n_cells = self.spans.length(seq_id)
+        self._copy(n_cells)
+        return SavedSequence(n_cells, n_cells * self._profile.cell_bytes, None)
+
+    def restore(self, seq_id: int, saved: SavedSequence) -> None:
+        """Take as many new cells."""
+        if self.spans.length(seq_id):
+            raise ValueError(f"sequence {seq_id} is not empty")
+        if saved.n_cells > self.spans.free:
+            raise CacheFull
+        self.spans.append(seq_id, saved.n_cells)
+        self._copy(saved.n_cells)
+
+    def position_max(self, seq_id: int) -> int:
+        """Highest position, -1 if empty."""
+        return self.spans.length(seq_id) - 1
+
+    def shift(self, seq_id: int, start: int, end: int, delta: int) -> None:
+        """Refused; ``ModelInfo.can_shift`` says so."""
+        raise ValueError(f"positions {start} to {end - 1} of sequence {seq_id} cannot move by {delta}")
+
+    def divide(self, seq_id: int, start: int, end: int, divisor: int) -> None:
+        """Refused; ``ModelInfo.can_shift`` says so."""
+        raise ValueError(f"positions {start} to {end - 1} of sequence {seq_id} cannot be divided by {divisor}")
+
+    def _copy(self, n_cells: int) -> None:
+        self._clock.advance(self._profile.copy_cell_s * n_cells)
+
+
+class SimulatedCompute:
+    """The ``Compute`` facet: says letters for ever and lets virtual time pass.
+
+    Args:
+        n_cells: KV cells.
+        memory: counts the tokens.
+        profile: what steps cost.
+        clock: advanced by them.
+    """
+
+    def __init__(self, n_cells: int, memory: SpanMemory, profile: CostProfile, clock: VirtualClock) -> None:
+        self._n_cells = n_cells
+        self._memory = memory
+        self._profile = profile
+        self._clock = clock
+        self._letters = random.Random(0).choices(_LETTERS, k=_PERIOD)
+        self._rows = {letter: _row(letter) for letter in _LETTERS}
+        self._ends: list[int] = []
+
+    def letter(self, place: int) -> int:
+        """The token at a place of an answer, prompt included."""
+        return self._letters[place % _PERIOD]
 
     def decode(self, segments: Sequence[Segment], n_filler: int = 0) -> None:
         """Count the tokens and let time pass."""
@@ -106,85 +151,67 @@ class SimulatedModel:
             n_rows += segment.n_logits
             n_attended += n_new * segment.position + n_new * (n_new + 1) // 2
         self._ends = ends
-        n_cells = self._info.n_cells - self._memory.free
+        n_cells = self._n_cells - self._memory.free
         self._clock.advance(self._profile.step_s(n_tokens + n_filler, n_rows, n_attended, n_cells))
 
-    def logits(self, index: int, place: int = 0) -> Logits:
+    def logits(self, index: int, row: int = 0) -> Logits:
         """The row that makes the letter of its place certain; whoever writes to it spoils it for the others."""
-        return self._rows[self._letter(self._ends[index] + place + 1)]
+        return self._rows[self.letter(self._ends[index] + row + 1)]
 
-    def remove(self, seq_id: int, start: int, end: int) -> bool:
-        """Give up the last tokens of a sequence; nothing is ever removed in front of others."""
-        if 0 <= end < self._memory.length(seq_id):
-            return False
-        self._memory.cut(seq_id, start)
-        return True
+    def hidden(self, segments: Sequence[Segment]) -> Rows:
+        """Refused; ``ModelInfo.n_hidden`` says so."""
+        raise DecodeFailed(f"{len(segments)} segments cannot be embedded")
 
-    def fork(self, source: int, target: int, end: int) -> bool:
-        """Share cells."""
-        if source == target or self._memory.length(target) or self._memory.length(source) < end:
-            raise ValueError(f"sequence {source} cannot be forked to {target} up to {end}")
-        self._memory.fork(source, target, end)
-        return True
 
-    def unshare(self, seq_id: int) -> None:
-        """Copy shared cells."""
-        n_shared = self._memory.count_shared(seq_id)
-        if n_shared > self._memory.free:
-            raise CacheFull
-        self._memory.unshare(seq_id)
-        self._copy(n_shared)
-
-    def save(self, seq_id: int) -> SavedSequence:
-        """Remember how long a sequence is."""
-        n_cells = self._memory.length(seq_id)
-        self._copy(n_cells)
-        return SavedSequence(n_cells, n_cells * self._profile.cell_bytes, None)
-
-    def restore(self, seq_id: int, saved: SavedSequence) -> None:
-        """Take as many new cells."""
-        if self._memory.length(seq_id):
-            raise ValueError(f"sequence {seq_id} is not empty")
-        if saved.n_cells > self._memory.free:
-            raise CacheFull
-        self._memory.append(seq_id, saved.n_cells)
-        self._copy(saved.n_cells)
-
-    def position_max(self, seq_id: int) -> int:
-        """Highest position, -1 if empty."""
-        return self._memory.length(seq_id) - 1
+class SimulatedVocabulary:
+    """The ``Vocabulary`` facet."""
 
     def token_bytes(self, token: int) -> bytes:
         """The byte itself."""
         return bytes((token,))
 
-    # What this model cannot do; it says so in ``info``, so that the engine does not ask -----------------------------
-
-    def shift(self, seq_id: int, start: int, end: int, delta: int) -> None:
-        """Refused."""
-        raise ValueError(f"positions {start} to {end - 1} of sequence {seq_id} cannot move by {delta}")
-
-    def divide(self, seq_id: int, start: int, end: int, divisor: int) -> None:
-        """Refused."""
-        raise ValueError(f"positions {start} to {end - 1} of sequence {seq_id} cannot be divided by {divisor}")
-
-    def hidden(self, segments: Sequence[Segment]) -> Rows:
-        """Refused."""
-        raise DecodeFailed(f"{len(segments)} segments cannot be embedded")
-
-    def encode(self, inputs: Sequence[Sequence[int]]) -> Rows:
-        """Refused."""
-        raise DecodeFailed(f"{len(inputs)} inputs cannot be encoded")
-
     def grammar(self, text: str) -> Grammar:
         """Refused."""
         raise GrammarError(1, 1, f"there are no grammars here, such as {text!r}")
 
-    def _copy(self, n_cells: int) -> None:
-        self._clock.advance(self._profile.copy_cell_s * n_cells)
 
-    def _letter(self, place: int) -> int:
-        return self._letters[place % _PERIOD]
+class SimulatedModel:
+    """A ``CausalModel`` over bytes that says letters for ever and lets virtual time pass.
+
+    It neither shifts positions nor embeds: requests end where their context does.
+
+    Args:
+        n_cells: KV cells.
+        n_seq_max: number of sequences.
+        profile: what steps and copies cost.
+        clock: advanced by them.
+    """
+
+    def __init__(self, n_cells: int, n_seq_max: int, profile: CostProfile, clock: VirtualClock) -> None:
+        self.info = ModelInfo(
+            n_vocab=N_VOCAB,
+            n_cells=n_cells,
+            n_batch=max(512, n_seq_max),
+            n_logits=max(512, n_seq_max),
+            n_seq_max=n_seq_max,
+            n_embd=1,
+            n_hidden=0,
+            pooling=Pooling.LAST,
+            can_generate=True,
+            n_ctx_train=n_cells,
+            eog_tokens=frozenset(),
+            nl_token=-1,
+            bos_token=-1,
+            can_shift=False,
+            can_cut=True,
+        )
+        self.memory = SimulatedMemory(n_cells, n_seq_max, profile, clock)
+        self.compute = SimulatedCompute(n_cells, self.memory.spans, profile, clock)
+        self.vocabulary = SimulatedVocabulary()
+
+    def answer(self, n_before: int, n_tokens: int) -> tuple[int, ...]:
+        """The tokens behind ``n_before`` others: they depend on their places alone."""
+        return tuple(self.compute.letter(place) for place in range(n_before, n_before + n_tokens))
 
 
 def _row(letter: int) -> Logits:

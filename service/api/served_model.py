@@ -6,55 +6,26 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Protocol
 
-from service.engine.language_model import LanguageModel, ModelInfo
+from service.engine import language_model
 from service.errors import ModelNotFound
+from service.prompts import vocabulary as prompt_vocabulary
 from service.prompts.paced import BoundedVocabulary, PacedTemplate, PacedVocabulary
 from slotline.options import max_items, maximum
 
 if TYPE_CHECKING:
     from service.config import CoreConfig, EngineConfig
+    from service.model_facts import ModelFacts
     from service.prompts.templates import ChatTemplate
-    from service.prompts.vocabulary import Vocabulary
     from service.prompts.work import Work
 
 
-class ModelFacts(Protocol):
-    """What a model file says about itself."""
+class LoadedVocabulary(prompt_vocabulary.Vocabulary, language_model.Vocabulary, Protocol):
+    """What both prompts and the engine ask of a vocabulary."""
 
+
+class _Loaded(Protocol):
     @property
-    def family(self) -> str:
-        """Architecture, for example ``llama``."""
-
-    @property
-    def description(self) -> str:
-        """One line on size and quantisation."""
-
-    @property
-    def n_params(self) -> int:
-        """Number of parameters."""
-
-    @property
-    def size_bytes(self) -> int:
-        """Bytes of weights."""
-
-    @property
-    def n_embd(self) -> int:
-        """Length of an embedding vector."""
-
-    @property
-    def n_ctx_train(self) -> int:
-        """Context the model was trained with, in tokens."""
-
-    @property
-    def chat_template(self) -> str | None:
-        """The model's own chat template as Jinja, None if it has none."""
-
-
-class LoadedModel(LanguageModel, Protocol):
-    """What loading gives: a model for the engine, with what prompts and descriptions need."""
-
-    @property
-    def vocabulary(self) -> Vocabulary:
+    def vocabulary(self) -> LoadedVocabulary:
         """The model's tokens; any thread."""
 
     @property
@@ -63,6 +34,18 @@ class LoadedModel(LanguageModel, Protocol):
 
     def close(self) -> None:
         """Free the model; only after the engine's end. Waits for calls of the vocabulary."""
+
+
+class LoadedCausalModel(_Loaded, language_model.CausalModel, Protocol):
+    """A model for the engine, with what prompts and descriptions need."""
+
+
+class LoadedEncoderModel(_Loaded, language_model.EncoderModel, Protocol):
+    """The same for a model that only makes embeddings."""
+
+
+#: What loading gives.
+LoadedModel = LoadedCausalModel | LoadedEncoderModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +89,8 @@ class ServedModel:
     aliases: tuple[str, ...]
     path: str
     facts: ModelFacts
-    info: ModelInfo
-    vocabulary: Vocabulary
+    info: language_model.ModelInfo
+    vocabulary: prompt_vocabulary.Vocabulary
     template: ChatTemplate
     limits: Limits
     engine: EngineConfig

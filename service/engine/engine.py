@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from service.engine.cache.slot_memory import SlotMemory
 from service.engine.cache.slots import Slot
 from service.engine.cache.system_prompt import SystemPromptHolder
-from service.engine.language_model import CacheFull, DecodeFailed, LanguageModel
+from service.engine.language_model import CacheFull, DecodeFailed
 from service.engine.output.outbox import Outbox
 from service.engine.output.output import Ending, accepted
 from service.engine.request.events import Delivery, Failed, FinishReason, Sink, SystemPromptSet
@@ -25,7 +25,7 @@ from service.engine.request.waiting import Preempted, WaitingSequence, WaitingSe
 from service.engine.schedule.admission import Admission
 from service.engine.schedule.embedding import EmbeddingWork
 from service.engine.schedule.preemption import Preemption
-from service.engine.schedule.prefill_budget import PrefillBudget, StepShape
+from service.engine.schedule.prefill_budget import PrefillBudget
 from service.engine.step import RunningSequences
 from service.errors import (
     ContextLengthExceeded,
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from service.config import EngineConfig
     from service.engine.cache.dump import LedgerDump
+    from service.engine.language_model import CausalModel
 
 logger = logging.getLogger(__name__)
 
@@ -60,21 +61,21 @@ class Engine:
         InvalidArgument: the model cannot do what the configuration asks for.
     """
 
-    def __init__(self, model: LanguageModel, config: EngineConfig, clock: Callable[[], float]) -> None:
-        self._model = model
+    def __init__(self, model: CausalModel, config: EngineConfig, clock: Callable[[], float]) -> None:
         self._info = model.info
         self._config = config
         self._clock = clock
-        if config.group_n > 1 and self._info.can_generate and not self._info.can_shift:
+        if config.group_n > 1 and not self._info.can_shift:
             raise InvalidArgument("group_n", f"is {config.group_n}; this model's positions are fixed: allowed is 1")
         self._slots = [Slot(slot_id) for slot_id in range(config.n_slots)]
         self._waiting = WaitingSequences()
-        self._memory = SlotMemory(model, self._slots, config)
-        self._system = SystemPromptHolder(model, config.n_slots, self._memory, clock)
+        self._memory = SlotMemory(model.info, model.memory, self._slots, config)
+        self._system = SystemPromptHolder(model.compute, self._info.n_batch, config.n_slots, self._memory, clock)
         self._system_task: tuple[int, Sink] | None = None
         self._outbox = Outbox()
-        self._embedding = EmbeddingWork(model, range(config.n_slots + 1, self._info.n_seq_max), self._outbox)
-        self._admission = Admission(model, config, self._slots, self._memory, self._system)
+        seq_ids = range(config.n_slots + 1, self._info.n_seq_max)
+        self._embedding = EmbeddingWork(model.info, model.memory, seq_ids, self._outbox)
+        self._admission = Admission(model.info, model.vocabulary, config, self._slots, self._memory, self._system)
         self._budget = PrefillBudget(
             busy_s=config.prefill_budget_ms / 1000, idle_s=config.idle_prefill_budget_ms / 1000
         )
@@ -204,17 +205,10 @@ class Engine:
             return
         if self._system_task is not None:
             self._end_system_task(SystemPromptSet())
-        if self._info.can_generate:
-            self._admit()
-            self._memory.limit_idle()
-            self._running.make_room_in_contexts()
-            self._running.evaluate()
-        elif self._embedding.has_work:
-            started_s = self._clock()
-            n_tokens = self._embedding.encode(self._budget.tokens(StepShape()))
-            model_s = self._clock() - started_s
-            self._budget.observe(n_tokens, StepShape(), model_s)
-            self._running.totals.add_evaluated(n_tokens, model_s)
+        self._admit()
+        self._memory.limit_idle()
+        self._running.make_room_in_contexts()
+        self._running.evaluate()
 
     # System prompt --------------------------------------------------------------------------------------------------
 
@@ -319,5 +313,5 @@ class Engine:
         """Refuse what would never fit beside the system prompt."""
         n_ctx = self._config.n_ctx_slot - len(self._system.tokens)
         longest = max(map(len, request.inputs))
-        if self._info.can_generate and longest >= n_ctx:
+        if longest >= n_ctx:
             raise ContextLengthExceeded(longest, n_ctx)

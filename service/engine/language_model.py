@@ -1,10 +1,15 @@
-"""What the engine asks of a model. Two implementations obey ``tests/contract``: llama.cpp and the scripted model."""
+"""What the engine asks of a model, in facets: parts of the engine ask for those that they need.
+
+A ``CausalModel`` computes logits and hidden states (``Compute``) of sequences that it holds in a KV cache (``Memory``);
+an ``EncoderModel`` turns whole inputs into embeddings (``Encoder``) and holds nothing. Two implementations obey
+``tests/contract``: llama.cpp and the scripted model.
+"""
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -39,11 +44,11 @@ class ModelInfo:
         n_cells: KV cells shared by all sequences.
         n_batch: most tokens of one ``decode`` call.
         n_logits: most tokens of one ``decode`` call whose logits can be wanted; one for each sequence at least.
-        n_seq_max: sequence ids are 0 to ``n_seq_max - 1``.
+        n_seq_max: sequence ids are 0 to ``n_seq_max - 1``; of an encoder, the most inputs of one ``encode`` call.
         n_embd: length of a hidden state, and of an embedding.
         n_hidden: most tokens of one ``hidden`` call, or of one ``encode`` call; 0 if this model gives no embeddings.
         pooling: how embeddings are made.
-        can_generate: whether the model generates text; if not, ``encode`` is all that it does.
+        can_generate: whether this is a ``CausalModel``, not an ``EncoderModel``.
         n_ctx_train: context the model was trained with, in tokens.
         eog_tokens: end-of-generation tokens.
         nl_token: the newline token, or -1.
@@ -109,20 +114,8 @@ class DecodeFailed(Exception):
     """``decode`` failed. What the sequences of the batch hold is unknown: remove them."""
 
 
-class LanguageModel(Protocol):
-    """A model with a KV cache of sequences. All methods belong to one thread unless they say otherwise.
-
-    A cell of the cache holds one token at one position. Sequences may share cells after ``fork``; a shared cell counts
-    once, and its position cannot be changed for one of them alone.
-    """
-
-    @property
-    def info(self) -> ModelInfo:
-        """Facts that never change; any thread."""
-
-    @property
-    def cells_free(self) -> int:
-        """KV cells that no sequence holds."""
+class Compute(Protocol):
+    """Evaluates tokens of sequences, and appends them to what the ``Memory`` holds. Belongs to the model's thread."""
 
     def decode(self, segments: Sequence[Segment], n_filler: int = 0) -> None:
         """Evaluate the segments in one call and append them to their sequences.
@@ -138,10 +131,13 @@ class LanguageModel(Protocol):
             DecodeFailed: anything else; the sequences of the batch must be removed.
         """
 
-    def logits(self, index: int, place: int = 0) -> Logits:
-        """Logits of segment ``index`` of the last ``decode``: float32, shape (n_vocab,), writable.
+    def logits(self, index: int, row: int = 0) -> Logits:
+        """Logits that segment ``index`` of the last ``decode`` wanted: float32, shape (n_vocab,), writable.
 
-        Those after number ``place`` of the tokens whose logits the segment wanted. Valid until the next ``decode``.
+        Row 0 is that behind the first of the tokens whose logits were wanted. Valid until the next ``decode``.
+
+        Raises:
+            ValueError: there is no such row.
         """
 
     def hidden(self, segments: Sequence[Segment]) -> Rows:
@@ -156,17 +152,17 @@ class LanguageModel(Protocol):
             CacheFull, DecodeFailed: as ``decode`` does.
         """
 
-    def encode(self, inputs: Sequence[Sequence[int]]) -> Rows:
-        """The embeddings of whole inputs, pooled, by a model that cannot generate (``info.can_generate``).
 
-        At most ``info.n_hidden`` tokens in all, ``info.n_seq_max`` inputs, none of them empty.
+class Memory(Protocol):
+    """The KV cache, in which each sequence holds cells. Belongs to the model's thread.
 
-        Returns:
-            One row per input; a copy. Not scaled.
+    A cell holds one token at one position. Sequences may share cells after ``fork``; a shared cell counts once, and its
+    position cannot be changed for one of them alone.
+    """
 
-        Raises:
-            DecodeFailed: the inputs cannot be evaluated, or the model generates text.
-        """
+    @property
+    def cells_free(self) -> int:
+        """Cells that no sequence holds."""
 
     def remove(self, seq_id: int, start: int, end: int) -> bool:
         """Remove positions ``start`` to ``end - 1`` of a sequence; ``end`` -1 is open.
@@ -230,11 +226,15 @@ class LanguageModel(Protocol):
     def position_max(self, seq_id: int) -> int:
         """Highest position of a sequence, or -1 if it is empty."""
 
+
+class Vocabulary(Protocol):
+    """What the engine needs of a model's tokens."""
+
     def token_bytes(self, token: int) -> bytes:
         """Bytes of a token, empty for control tokens; any thread."""
 
     def grammar(self, text: str) -> Grammar:
-        """A new grammar, at its beginning; to be closed before the model.
+        """A new grammar, at its beginning; to be closed before the model. Belongs to the model's thread.
 
         Args:
             text: GBNF; every model understands ``root ::= "yes" | "no"`` at least.
@@ -242,3 +242,56 @@ class LanguageModel(Protocol):
         Raises:
             GrammarError: the grammar cannot be used.
         """
+
+
+class Encoder(Protocol):
+    """Evaluates whole inputs and keeps nothing of them. Belongs to the model's thread."""
+
+    def encode(self, inputs: Sequence[Sequence[int]]) -> Rows:
+        """The pooled embeddings of whole inputs.
+
+        At most ``info.n_hidden`` tokens in all, ``info.n_seq_max`` inputs, none of them empty.
+
+        Returns:
+            One row per input; a copy. Not scaled.
+
+        Raises:
+            DecodeFailed: the inputs cannot be evaluated.
+        """
+
+
+@runtime_checkable
+class CausalModel(Protocol):
+    """A model that predicts the next token of sequences."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """Facts that never change; any thread."""
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The tokens."""
+
+    @property
+    def compute(self) -> Compute:
+        """The computation."""
+
+    @property
+    def memory(self) -> Memory:
+        """The sequences."""
+
+
+@runtime_checkable
+class EncoderModel(Protocol):
+    """A model that only makes embeddings."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """Facts that never change; any thread."""
+
+    @property
+    def encoder(self) -> Encoder:
+        """The computation."""
+
+
+LanguageModel = CausalModel | EncoderModel

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from service.engine.language_model import CacheFull, DecodeFailed, LanguageModel, Logits, Segment
+from service.engine.language_model import CacheFull, DecodeFailed, Logits, Segment
 from service.engine.output.output import Ending, append_token, finished, flush
 from service.engine.output.scoring import UnusableScore, score
 from service.engine.request.events import Event, Failed, Finished, FinishReason
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from service.config import EngineConfig
     from service.engine.cache.slot_memory import SlotMemory
     from service.engine.cache.slots import Slot
+    from service.engine.language_model import CausalModel
     from service.engine.output.outbox import Outbox
     from service.engine.request.sequence import RunningSequence
     from service.engine.request.waiting import WaitingSequences
@@ -54,7 +55,7 @@ class RunningSequences:
 
     def __init__(
         self,
-        model: LanguageModel,
+        model: CausalModel,
         config: EngineConfig,
         slots: Sequence[Slot],
         memory: SlotMemory,
@@ -67,6 +68,8 @@ class RunningSequences:
     ) -> None:
         self._model = model
         self._info = model.info
+        self._compute = model.compute
+        self._vocabulary = model.vocabulary
         self._config = config
         self._slots = slots
         self._memory = memory
@@ -76,7 +79,7 @@ class RunningSequences:
         self._budget = budget
         self._outbox = outbox
         self._clock = clock
-        self._speculation = Speculation(model, config)
+        self._speculation = Speculation(model.info, model.memory, config)
         self.totals = Totals()
 
     # A step ---------------------------------------------------------------------------------------------------------
@@ -171,11 +174,11 @@ class RunningSequences:
             n_tokens = plan.n_prefill + plan.n_decode
             if self._memory.make_room(n_tokens):
                 n_filler = self._budget.filler(plan.n_prefill, shape) if plan.prefill else 0
-                if n_tokens + n_filler > min(self._model.cells_free, self._info.n_batch):
+                if n_tokens + n_filler > min(self._model.memory.cells_free, self._info.n_batch):
                     n_filler = 0
                 started_s = self._clock()
                 try:
-                    self._model.decode(segments, n_filler)
+                    self._compute.decode(segments, n_filler)
                 except CacheFull:
                     pass
                 except DecodeFailed as error:
@@ -299,7 +302,7 @@ class RunningSequences:
         for position in range(first, segment.n_logits):
             n_untried = segment.n_logits - 1 - position
             try:
-                ending = self._sample(sequence, self._model.logits(index, position), now_s)
+                ending = self._sample(sequence, self._compute.logits(index, position), now_s)
             except UnusableLogits as error:
                 self.fail(sequence.task, EngineFailure(f"no token could be chosen: {error}"))
                 return
@@ -331,7 +334,7 @@ class RunningSequences:
             self.totals.add_token(now_s - sequence.evaluated_s)
         sequence.evaluated_s = now_s
         is_eos = sampled.id in self._info.eog_tokens
-        token_bytes = b"" if is_eos else self._model.token_bytes(sampled.id)
+        token_bytes = b"" if is_eos else self._vocabulary.token_bytes(sampled.id)
         output, ending = append_token(sequence, sampled, token_bytes, is_eos=is_eos)
         if output is not None:
             self.emit(sequence.task, output)
@@ -343,7 +346,7 @@ class RunningSequences:
         if self._memory.make_room(n_tokens):
             started_s = self._clock()
             try:
-                rows = self._model.hidden(due)
+                rows = self._compute.hidden(due)
             except CacheFull:
                 pass
             except DecodeFailed as error:

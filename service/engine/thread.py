@@ -8,7 +8,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from service.engine.encoder_engine import EncoderEngine
 from service.engine.engine import Engine
+from service.engine.language_model import EncoderModel
 from service.engine.request.events import Delivery, Piece, Sink
 from service.engine.request.snapshots import Counters, EngineSnapshot
 from service.errors import Draining, EngineFailure, QueueFull
@@ -160,7 +162,7 @@ class EngineThread:
         except BaseException as error:  # whatever it was, the owner must hear of it: this thread ends here
             self._on_failed(error)
             return
-        engine = Engine(model, self._config, time.perf_counter)
+        engine = _make_engine(model, self._config)
         self._snapshot = engine.snapshot()
         self._on_loaded(model)
         try:
@@ -170,7 +172,7 @@ class EngineThread:
             self._publish(engine, engine.fail_all(EngineFailure("the engine died")))
             self._on_failed(error)
 
-    def _serve(self, engine: Engine) -> None:
+    def _serve(self, engine: Engine | EncoderEngine) -> None:
         while True:
             with self._wake:
                 while not (self._inbox or self._is_stopping or engine.has_work):
@@ -190,7 +192,7 @@ class EngineThread:
             self._publish(engine, engine.step())
             self._n_turns += 1
 
-    def _publish(self, engine: Engine, deliveries: list[Delivery]) -> None:
+    def _publish(self, engine: Engine | EncoderEngine, deliveries: list[Delivery]) -> None:
         now_s = time.perf_counter()
         # A snapshot takes as long as choosing a token, and small models make hundreds of steps a second.
         if now_s - self._snapshot_s >= SNAPSHOT_AGE_S or not _are_tokens(deliveries):
@@ -211,6 +213,13 @@ class EngineThread:
             return MIN_RETRY_S
         held_s = (counters.prompt_s + counters.predicted_s) / counters.finished
         return min(max(held_s / max(len(snapshot.slots), 1), MIN_RETRY_S), MAX_RETRY_S)
+
+
+def _make_engine(model: LanguageModel, config: EngineConfig) -> Engine | EncoderEngine:
+    """The engine for a kind of model."""
+    if isinstance(model, EncoderModel):
+        return EncoderEngine(model, config, time.perf_counter)
+    return Engine(model, config, time.perf_counter)
 
 
 def _are_tokens(deliveries: list[Delivery]) -> bool:

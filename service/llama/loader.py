@@ -18,7 +18,7 @@ from service.llama.host.affinity import name_thread, spread_over_cpus
 from service.llama.host.amx import amx_is_sound
 from service.llama.host.library import load_library
 from service.llama.host.logs import logger
-from service.llama.llama_model import LlamaModel
+from service.llama.llama_model import LlamaEncoder, LlamaModel
 from service.llama.load_errors import ModelLoadAborted
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 _WEIGHTS_SHARE = 0.9
 
 
-def load(config: ModelConfig, *, on_progress: Callable[[float], bool | None] = lambda _: None) -> LlamaModel:
+def load(
+    config: ModelConfig, *, on_progress: Callable[[float], bool | None] = lambda _: None
+) -> LlamaModel | LlamaEncoder:
     """Load a model, make its context, and warm both up. The calling thread must be the one that will use the model.
 
     If it is not the main thread, it and the threads that compute for it may be bound to CPUs; see ``affinity``.
@@ -65,12 +67,11 @@ def load(config: ModelConfig, *, on_progress: Callable[[float], bool | None] = l
             )
         )
         progress.report(_WEIGHTS_SHARE)
-        context = _open_context(weights, config, file_facts)
-        on_failure.callback(context.close)
-        model = LlamaModel(weights, context)
+        model, n_threads = _open_model(weights, config, file_facts)
+        on_failure.callback(model.close)
         # A larger team for batches would be started later, on one CPU.
-        if may_bind and config.n_threads_batch in (None, context.n_threads):
-            spread_over_cpus(thread_name, context.n_threads)
+        if may_bind and config.n_threads_batch in (None, n_threads):
+            spread_over_cpus(thread_name, n_threads)
         progress.report(1.0)
         on_failure.pop_all()
     logger.info(
@@ -80,16 +81,19 @@ def load(config: ModelConfig, *, on_progress: Callable[[float], bool | None] = l
         model.facts.size_bytes >> 20,
         time.monotonic() - started_s,
         _capacity(model.info),
-        context.n_threads,
+        n_threads,
         os.cpu_count() or 0,
     )
     return model
 
 
-def _open_context(weights: Weights, config: ModelConfig, facts: ModelFileFacts) -> Context | EncoderContext:
+def _open_model(weights: Weights, config: ModelConfig, facts: ModelFileFacts) -> tuple[LlamaModel | LlamaEncoder, int]:
+    """The model, and the number of threads that compute for it."""
     if facts.is_encoder:
-        return EncoderContext(weights, config, facts.n_ctx, facts.pooling)
-    return Context(weights, config, facts.n_ctx)
+        encoder = EncoderContext(weights, config, facts.n_ctx, facts.pooling)
+        return LlamaEncoder(weights, encoder), encoder.n_threads
+    context = Context(weights, config, facts.n_ctx)
+    return LlamaModel(weights, context), context.n_threads
 
 
 def _capacity(info: ModelInfo) -> str:

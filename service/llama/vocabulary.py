@@ -90,6 +90,11 @@ class LlamaVocabulary:
         self._grammar_tokens = GrammarTokens(self.bytes_by_token, self.eog_tokens)
 
     @property
+    def prompt_bos_token(self) -> int:
+        """The BOS that the model wants in front of every prompt, or -1 if it wants none."""
+        return self.bos_token if self.adds_bos and self.bos_token is not None else -1
+
+    @property
     def any_token(self) -> int:
         """A token to try a model with: the beginning or the end of a sequence, if it has one of them."""
         return self.bos_token if self.bos_token is not None else self.eos_token or 0

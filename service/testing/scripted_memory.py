@@ -8,6 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+from service.engine.language_model import CacheFull, SavedSequence
+
+#: Bytes of a token in a saved sequence.
+SAVED_BYTES = 8
+
 
 class Cell:
     """One token at one position, held by one or several sequences."""
@@ -21,33 +26,56 @@ class Cell:
 
 
 class ScriptedMemory:
-    """Cells of sequences, in the order of their tokens.
+    """A ``Memory`` of cells in the order of their tokens.
 
     Args:
         n_cells: cells that may exist at a time.
         n_seq_max: number of sequences.
+        saved_bytes: size of a token in a saved sequence.
+        can_shift, can_cut, can_fork: abilities that some real models lack.
     """
 
-    def __init__(self, n_cells: int, n_seq_max: int) -> None:
-        self.free = n_cells
+    def __init__(
+        self,
+        n_cells: int,
+        n_seq_max: int,
+        *,
+        saved_bytes: int = SAVED_BYTES,
+        can_shift: bool = True,
+        can_cut: bool = True,
+        can_fork: bool = True,
+    ) -> None:
+        self.cells_free = n_cells
         self._cells: list[list[Cell]] = [[] for _ in range(n_seq_max)]
+        self._saved_bytes = saved_bytes
+        self._can_shift = can_shift
+        self._can_cut = can_cut
+        self._can_fork = can_fork
 
-    def cells(self, seq_id: int) -> Sequence[Cell]:
-        """A sequence's cells, by token."""
-        return self._cells[seq_id]
+    def cells(self, seq_id: int) -> list[Cell]:
+        """The cells of a sequence, in the order of its tokens: the truth about positions and sharing."""
+        return self._cells[seq_id].copy()
+
+    def tokens(self, seq_id: int) -> list[int]:
+        """The tokens of a sequence, in order."""
+        return [cell.token for cell in self._cells[seq_id]]
 
     def append(self, seq_id: int, position: int, tokens: Sequence[int]) -> None:
-        """Write tokens to new cells."""
+        """Write tokens to new cells, of which there must be enough."""
         self._cells[seq_id] += [Cell(token, place) for place, token in enumerate(tokens, position)]
-        self.free -= len(tokens)
+        self.cells_free -= len(tokens)
 
-    def restore(self, seq_id: int, contents: Sequence[tuple[int, int]]) -> None:
-        """Write tokens at any positions to new cells of an empty sequence."""
-        self._cells[seq_id] = [Cell(token, position) for token, position in contents]
-        self.free -= len(contents)
+    def position_max(self, seq_id: int) -> int:
+        """Highest position, -1 if empty."""
+        cells = self._cells[seq_id]
+        return cells[-1].position if cells else -1
 
-    def remove(self, seq_id: int, start: int, end: int) -> None:
-        """Give up the cells with these positions."""
+    def remove(self, seq_id: int, start: int, end: int) -> bool:
+        """Give up cells by their positions; only those of whole sequences if this model cannot cut."""
+        highest = self.position_max(seq_id)
+        end = highest + 1 if end < 0 else end
+        if not self._can_cut and start < end and (start > 0 or end <= highest):
+            return False
         kept = []
         for cell in self._cells[seq_id]:
             if start <= cell.position < end:
@@ -55,36 +83,67 @@ class ScriptedMemory:
             else:
                 kept.append(cell)
         self._cells[seq_id] = kept
+        return True
 
-    def fork(self, source: int, target: int, end: int) -> None:
-        """Hold the cells below position ``end`` of another sequence, too."""
+    def fork(self, source: int, target: int, end: int) -> bool:
+        """Hold the cells below position ``end`` of another sequence, too; only if this model can."""
+        if source == target or self._cells[target] or self.position_max(source) < end - 1:
+            raise ValueError(f"sequence {source} cannot be forked to {target} up to {end}")
+        if not self._can_fork:
+            return False
         shared = [cell for cell in self._cells[source] if cell.position < end]
         for cell in shared:
             cell.holders += 1
         self._cells[target] = shared
-
-    def count_shared(self, seq_id: int) -> int:
-        """Cells that other sequences hold, too."""
-        return sum(cell.holders > 1 for cell in self._cells[seq_id])
+        return True
 
     def unshare(self, seq_id: int) -> None:
         """Replace shared cells by copies."""
+        if sum(cell.holders > 1 for cell in self._cells[seq_id]) > self.cells_free:
+            raise CacheFull
         own = []
         for cell in self._cells[seq_id]:
             if cell.holders > 1:
                 self._give_up(cell)
                 cell = Cell(cell.token, cell.position)
-                self.free -= 1
+                self.cells_free -= 1
             own.append(cell)
         self._cells[seq_id] = own
 
-    def move(self, seq_id: int, start: int, end: int, change: Callable[[int], int], *, allow_equal: bool) -> None:
+    def save(self, seq_id: int) -> SavedSequence:
+        """Copy tokens and positions."""
+        contents = [(cell.token, cell.position) for cell in self._cells[seq_id]]
+        return SavedSequence(len(contents), self._saved_bytes * len(contents), contents)
+
+    def restore(self, seq_id: int, saved: SavedSequence) -> None:
+        """Write tokens and positions to new cells."""
+        if self._cells[seq_id]:
+            raise ValueError(f"sequence {seq_id} is not empty")
+        if saved.n_cells > self.cells_free:
+            raise CacheFull
+        assert isinstance(saved.contents, list)
+        self._cells[seq_id] = [Cell(token, position) for token, position in saved.contents]
+        self.cells_free -= saved.n_cells
+
+    def shift(self, seq_id: int, start: int, end: int, delta: int) -> None:
+        """Move positions."""
+        self._move(seq_id, start, end, lambda position: position + delta, allow_equal=False)
+
+    def divide(self, seq_id: int, start: int, end: int, divisor: int) -> None:
+        """Divide positions."""
+        if divisor < 1:
+            raise ValueError(f"divisor {divisor} is below 1")
+        self._move(seq_id, start, end, lambda position: position // divisor, allow_equal=True)
+
+    def _move(self, seq_id: int, start: int, end: int, change: Callable[[int], int], *, allow_equal: bool) -> None:
         """Change positions from ``start`` to ``end - 1``.
 
         Raises:
-            ValueError: a cell is shared, or the positions would be negative or out of order, or, unless
-                ``allow_equal``, equal. Nothing was changed.
+            ValueError: this model cannot shift, a cell is shared, or the positions would be negative or out of order,
+                or, unless ``allow_equal``, equal. Nothing was changed.
         """
+        if not self._can_shift:
+            raise ValueError("this model cannot move positions")
         moved = [cell for cell in self._cells[seq_id] if start <= cell.position < end]
         if any(cell.holders > 1 for cell in moved):
             raise ValueError(f"sequence {seq_id} shares positions of {start} to {end - 1}")
@@ -102,4 +161,4 @@ class ScriptedMemory:
     def _give_up(self, cell: Cell) -> None:
         cell.holders -= 1
         if not cell.holders:
-            self.free += 1
+            self.cells_free += 1

@@ -8,13 +8,13 @@ from typing import Protocol
 import numpy as np
 import pytest
 
-from service.engine.language_model import LanguageModel, Logits, Segment
+from service.engine.language_model import CausalModel, Logits, Segment
 
 
 class ModelFactory(Protocol):
     """Makes a model; whoever offers the fixture closes it."""
 
-    def __call__(self, n_cells: int, n_seq_max: int, *, embedding: bool = False) -> LanguageModel:
+    def __call__(self, n_cells: int, n_seq_max: int, *, embedding: bool = False) -> CausalModel:
         """A model with so many cells and sequences, all empty; with embeddings perhaps with more sequences."""
 
 
@@ -24,11 +24,11 @@ def some_tokens(n_tokens: int, seed: int = 0) -> list[int]:
     return [source.randrange(32, 127) for _ in range(n_tokens)]
 
 
-def evaluate(model: LanguageModel, seq_id: int, tokens: list[int]) -> Logits:
+def evaluate(model: CausalModel, seq_id: int, tokens: list[int]) -> Logits:
     """Append tokens to a sequence; a copy of the logits behind them."""
-    position = model.position_max(seq_id) + 1
-    model.decode([Segment(seq_id, position, tokens, n_logits=1)])
-    return model.logits(0).copy()
+    position = model.memory.position_max(seq_id) + 1
+    model.compute.decode([Segment(seq_id, position, tokens, n_logits=1)])
+    return model.compute.logits(0).copy()
 
 
 def distance(left: Logits, right: Logits) -> float:
@@ -39,15 +39,15 @@ def distance(left: Logits, right: Logits) -> float:
     return 1.0 - float(np.corrcoef(left, right)[0, 1])
 
 
-def fork(model: LanguageModel, source: int, target: int, end: int) -> None:
+def fork(model: CausalModel, source: int, target: int, end: int) -> None:
     """Share positions; the test is skipped if this model cannot."""
-    if not model.fork(source, target, end):
+    if not model.memory.fork(source, target, end):
         pytest.skip("this model cannot share a part of a sequence")
 
 
-def positions(model: LanguageModel, n_sequences: int = 3) -> list[int]:
+def positions(model: CausalModel, n_sequences: int = 3) -> list[int]:
     """The highest position of each sequence."""
-    return [model.position_max(seq_id) for seq_id in range(n_sequences)]
+    return [model.memory.position_max(seq_id) for seq_id in range(n_sequences)]
 
 
 class ContractTests:
@@ -72,11 +72,11 @@ class ContractTests:
         raise NotImplementedError
 
     @pytest.fixture
-    def model(self, model_factory: ModelFactory) -> LanguageModel:
+    def model(self, model_factory: ModelFactory) -> CausalModel:
         """A model with 96 cells and 3 sequences."""
         return model_factory(96, 3)
 
     @pytest.fixture
-    def embedder(self, model_factory: ModelFactory) -> LanguageModel:
+    def embedder(self, model_factory: ModelFactory) -> CausalModel:
         """A model that gives hidden states, with 256 cells and at least 3 sequences."""
         return model_factory(256, 3, embedding=True)

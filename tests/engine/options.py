@@ -87,7 +87,7 @@ def model_options(arguments: Arguments) -> dict[str, Any]:
         "saved_bytes": arguments.integer("saved_bytes"),
         "step_s": _seconds(arguments.decimal("step_ms")),
         "token_s": _seconds(arguments.decimal("token_ms")),
-        **{name: arguments.flag(name) for name in ("can_cut", "can_fork", "can_generate", "can_shift")},
+        **{name: arguments.flag(name) for name in ("can_cut", "can_fork", "can_shift")},
     }
     return {name: value for name, value in options.items() if value is not None}
 

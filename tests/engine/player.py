@@ -16,7 +16,7 @@ from service.errors import ServiceError
 from service.testing.scripted_model import Script, next_letter
 from tests.engine.answers import Asked, check_answer
 from tests.engine.arguments import Arguments, CommandError
-from tests.engine.observed_model import ObservedModel
+from tests.engine.observed_model import ObservedModel, Watch
 from tests.engine.options import engine_config, generation_request, model_options, script
 from tests.engine.record import Batch, StepRecord, describe_batch, describe_events, summarize
 from tests.engine.state import describe_cache, describe_slots, describe_totals
@@ -82,21 +82,21 @@ class Player:
         except ServiceError as error:
             self._bench = None
             return [f"refused: {error.reason}, {error}"]
-        self._watch(self._model)
+        self._watch(self._model.watch)
         return []
 
-    def _watch(self, model: ObservedModel) -> None:
+    def _watch(self, watch: Watch) -> None:
         n_slots = self._running.config.n_slots
-        model.name_of = lambda seq_id: (
+        watch.name_of = lambda seq_id: (
             f"slot {seq_id}"
             if seq_id < n_slots
             else "the system prompt"
             if seq_id == n_slots
             else f"text {seq_id - n_slots}"
         )
-        model.on_batch = self._on_batch
-        model.on_failure = self._on_failure
-        model.on_change = lambda change: self._record.entries.append(change)
+        watch.on_batch = self._on_batch
+        watch.on_failure = self._on_failure
+        watch.on_change = lambda change: self._record.entries.append(change)
 
     @property
     def _running(self) -> EngineBench:
@@ -155,13 +155,13 @@ class Player:
     def _fault(self, arguments: Arguments) -> list[str]:
         match arguments.word():
             case "batch":
-                self._model.fail_next = DecodeFailed("as planned")
+                self._model.compute.fail_next = DecodeFailed("as planned")
             case "cells":
-                self._model.fail_next = CacheFull()
+                self._model.compute.fail_next = CacheFull()
             case "save":
-                self._model.fails_to_save = True
+                self._model.watch.fails_to_save = True
             case "restore":
-                self._model.fails_to_restore = True
+                self._model.watch.fails_to_restore = True
             case other:
                 raise CommandError(f"no fault is called {other!r}; there are batch, cells, save and restore")
         arguments.finish()
@@ -240,7 +240,7 @@ class Player:
     def _cache(self, arguments: Arguments) -> list[str]:
         arguments.finish()
         positions = [
-            [cell.position for cell in self._model.cells(slot.id)] for slot in self._running.engine.dump().slots
+            [cell.position for cell in self._model.memory.cells(slot.id)] for slot in self._running.engine.dump().slots
         ]
         return describe_cache(self._running.engine.snapshot(), self._running.engine.dump(), positions)
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from service.testing.scripted_model import ScriptedModel
+from service.testing.scripted_model import ScriptedCompute
 from tests.engine.arguments import Arguments, CommandError, show
-from tests.engine.observed_model import ObservedModel
+from tests.engine.observed_model import ObservedCompute
 from tests.engine.play import difference, play
 from tests.engine.player import Player
 from tests.engine.transcript import Transcript, TranscriptError
@@ -128,10 +128,10 @@ def test_without_an_engine_there_is_nothing_to_ask() -> None:
 def test_a_disturbed_answer_fails_whatever_is_expected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path, '== Title\nengine\nsubmit a prompt="x"\nrun\n----\n')
 
-    def disturbed(model: ObservedModel, *place: int) -> Logits:
-        return np.roll(ScriptedModel.logits(model, *place), 1)
+    def disturbed(compute: ObservedCompute, *row: int) -> Logits:
+        return np.roll(ScriptedCompute.logits(compute, *row), 1)
 
-    monkeypatch.setattr(ObservedModel, "logits", disturbed)
+    monkeypatch.setattr(ObservedCompute, "logits", disturbed)
     with pytest.raises(AssertionError) as failure:
         play(path, Transcript(path).scenarios["Title"])
     assert failure.value.__notes__ == [f"{path}:4: run"]

@@ -15,6 +15,7 @@ import pytest
 
 from service.config import ModelConfig
 from service.engine.language_model import Pooling, Rows
+from service.llama.llama_model import LlamaEncoder
 from service.llama.loader import load
 from service.prompts.prompt import tokenize_embedding_input
 from tests.support import numpy_bert
@@ -24,8 +25,6 @@ from tests.support.wordpiece import WordPiece
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from service.llama.llama_model import LlamaModel
 
 TEXTS = [
     "",
@@ -53,23 +52,24 @@ def minilm() -> MiniLM:
 
 
 @pytest.fixture(scope="module")
-def model(minilm: MiniLM, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlamaModel]:
+def model(minilm: MiniLM, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlamaEncoder]:
     """The same in llama.cpp."""
     path = write_minilm(tmp_path_factory.mktemp("models") / "minilm.gguf", minilm)
     with load(ModelConfig(str(path), n_ctx=0, n_threads=1)) as loaded:
+        assert isinstance(loaded, LlamaEncoder)
         yield loaded
 
 
 @pytest.fixture(scope="module")
-def inputs(model: LlamaModel) -> list[list[int]]:
+def inputs(model: LlamaEncoder) -> list[list[int]]:
     """Tokens of the texts."""
     return [tokenize_embedding_input([text], model.vocabulary) for text in TEXTS]
 
 
 @pytest.fixture(scope="module")
-def rows(model: LlamaModel, inputs: list[list[int]]) -> Rows:
+def rows(model: LlamaEncoder, inputs: list[list[int]]) -> Rows:
     """Embeddings of the texts, each on its own."""
-    return np.concatenate([model.encode([tokens]) for tokens in inputs])
+    return np.concatenate([model.encoder.encode([tokens]) for tokens in inputs])
 
 
 def cosine(first: npt.NDArray[np.floating], second: npt.NDArray[np.floating]) -> float:
@@ -77,7 +77,7 @@ def cosine(first: npt.NDArray[np.floating], second: npt.NDArray[np.floating]) ->
     return float(first @ second / np.linalg.norm(first) / np.linalg.norm(second))
 
 
-def test_the_model_says_what_it_is(model: LlamaModel) -> None:
+def test_the_model_says_what_it_is(model: LlamaEncoder) -> None:
     info = model.info
     assert (info.can_generate, info.pooling, info.n_embd, info.n_hidden) == (False, Pooling.MEAN, 384, 512)
     assert (model.facts.name, model.facts.family, model.facts.n_params) == ("all-MiniLM-L6-v2", "bert", 22_565_376)
@@ -90,7 +90,7 @@ def test_tokens_are_those_of_the_published_tokenizer(minilm: MiniLM, inputs: lis
     assert len(inputs[-1]) == 512
 
 
-def test_special_tokens_in_a_text_are_recognised(minilm: MiniLM, model: LlamaModel) -> None:
+def test_special_tokens_in_a_text_are_recognised(minilm: MiniLM, model: LlamaEncoder) -> None:
     tokens = tokenize_embedding_input(["one [SEP] two"], model.vocabulary)
     assert [minilm.tokens[token] for token in tokens] == ["[CLS]", "one", "[SEP]", "two", "[SEP]"]
 
@@ -105,14 +105,14 @@ def test_embeddings_equal_those_of_the_formula(
     np.testing.assert_allclose(np.linalg.norm(rows[number]), np.linalg.norm(expected), rtol=0.01)
 
 
-def test_batches_of_inputs_give_the_same(model: LlamaModel, inputs: list[list[int]], rows: Rows) -> None:
+def test_batches_of_inputs_give_the_same(model: LlamaEncoder, inputs: list[list[int]], rows: Rows) -> None:
     short = [index for index, tokens in enumerate(inputs) if len(tokens) < 40]
-    together = model.encode([inputs[index] for index in short])
+    together = model.encoder.encode([inputs[index] for index in short])
     assert min(cosine(row, rows[index]) for row, index in zip(together, short, strict=True)) > 0.99999
     np.testing.assert_allclose(together, rows[short], atol=0.01)
 
 
-def test_meaning_decides_about_nearness(model: LlamaModel) -> None:
+def test_meaning_decides_about_nearness(model: LlamaEncoder) -> None:
     texts = ["A cat sits on the sofa.", "A kitten is lying on the couch.", "Interest rates were raised again."]
-    cat, kitten, rates = model.encode([tokenize_embedding_input([text], model.vocabulary) for text in texts])
+    cat, kitten, rates = model.encoder.encode([tokenize_embedding_input([text], model.vocabulary) for text in texts])
     assert cosine(cat, kitten) > 0.5 > 0.2 > cosine(cat, rates)

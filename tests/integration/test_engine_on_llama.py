@@ -18,6 +18,7 @@ from service.engine.request.requests import (
     SystemPrompt,
     SystemPromptRequest,
 )
+from service.llama.llama_model import LlamaModel
 from service.llama.loader import load
 from service.sampling.settings import SamplingSettings
 from service.testing.scripted_model import VirtualClock
@@ -26,8 +27,6 @@ from tests.support.tiny_gguf import write_tiny_gguf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from service.llama.llama_model import LlamaModel
 
 N_SLOTS, N_CTX_SLOT = 3, 64
 #: Shared beginnings of the random prompts.
@@ -46,15 +45,15 @@ class LlamaBench(SteppedEngine):
         self.clock.advance(0.01)
         for slot in self.engine._slots:
             if slot.sequence is not None or self.config.group_n == 1:
-                assert self.model.position_max(slot.id) + 1 == slot.next_position
-        assert self.model.cells_free == self.model.info.n_cells - self.engine.snapshot().kv_cells_used
+                assert self.model.memory.position_max(slot.id) + 1 == slot.next_position
+        assert self.model.memory.cells_free == self.model.info.n_cells - self.engine.snapshot().kv_cells_used
 
     def empty(self) -> None:
         """Give everything back, as the engine would, and find no cell missing."""
         self.complete(SystemPromptRequest(SystemPrompt("x", (1,))))
         self.complete(SystemPromptRequest(SystemPrompt()))
-        assert self.model.cells_free == self.model.info.n_cells
-        assert all(self.model.position_max(seq_id) == -1 for seq_id in range(self.model.info.n_seq_max))
+        assert self.model.memory.cells_free == self.model.info.n_cells
+        assert all(self.model.memory.position_max(seq_id) == -1 for seq_id in range(self.model.info.n_seq_max))
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +62,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlamaModel]:
     path = write_tiny_gguf(tmp_path_factory.mktemp("models") / "tiny.gguf")
     config = ModelConfig(str(path), n_ctx=N_SLOTS * N_CTX_SLOT, n_parallel=N_SLOTS, n_threads=1, embedding=True)
     with load(config) as model:
+        assert isinstance(model, LlamaModel)
         yield model
 
 
@@ -70,7 +70,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlamaModel]:
 def model(loaded: LlamaModel) -> LlamaModel:
     """The model, empty."""
     for seq_id in range(loaded.info.n_seq_max):
-        loaded.remove(seq_id, 0, -1)
+        loaded.memory.remove(seq_id, 0, -1)
     return loaded
 
 

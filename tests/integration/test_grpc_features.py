@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service.config import ModelConfig, SystemPromptText
 from service.engine.language_model import DecodeFailed, Pooling, Rows, Segment
-from service.testing.scripted_model import BOS, N_EMBD, states
+from service.testing.scripted_model import BOS, N_EMBD, ScriptedCompute, ScriptedModel, states
 from slotline.v1 import (
     embedding_pb2,
     generation_pb2,
@@ -30,6 +30,7 @@ from tests.support.scripted_core import (
     FimTokens,
     Gate,
     RunningCore,
+    ScriptedLoadedEncoder,
     ScriptedLoadedModel,
     core_config,
     load_scripted,
@@ -54,11 +55,11 @@ class SpecialModel(ScriptedLoadedModel):
     vocabulary = ByteVocabulary(adds_bos=True, fim_tokens=FimTokens())
 
 
-class HeldModel(ScriptedLoadedModel):
-    """The scripted model whose evaluation of embeddings is held until a test lets it go on."""
+class HeldCompute(ScriptedCompute):
+    """Evaluates for embeddings when a test lets it."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
         self.reached, self.leave = threading.Event(), threading.Event()
         self.n_calls = 0
 
@@ -70,6 +71,24 @@ class HeldModel(ScriptedLoadedModel):
         return super().hidden(segments)
 
 
+class HeldScriptedModel(ScriptedModel):
+    """The scripted model with such a computation."""
+
+    compute_type = HeldCompute
+
+
+class HeldModel(ScriptedLoadedModel):
+    """The same with what is loaded beside it."""
+
+    model_type = HeldScriptedModel
+
+    @property
+    def held(self) -> HeldCompute:
+        """What a test lets go on."""
+        assert isinstance(self.compute, HeldCompute)
+        return self.compute
+
+
 def load_kind(kind: type[ScriptedLoadedModel] = SpecialModel, **options: Any) -> Callable[..., LoadedModel]:
     """A ``load`` that gives a scripted model of some kind."""
 
@@ -77,6 +96,11 @@ def load_kind(kind: type[ScriptedLoadedModel] = SpecialModel, **options: Any) ->
         return scripted_model(config, kind, **options)
 
     return load
+
+
+def load_encoder(config: ModelConfig, *, on_progress: object) -> LoadedModel:
+    """A ``load`` that gives a scripted encoder."""
+    return ScriptedLoadedEncoder(pooling=Pooling.MEAN, n_hidden=64)
 
 
 @pytest.fixture
@@ -221,17 +245,17 @@ class TestSystemPrompt:
             assert text_of(await core.generate(request())) == scripted_text(with_bos("Be brief. Hello"), 8)
 
     @pytest.mark.parametrize(
-        ("text", "options", "problem"),
+        ("text", "load", "problem"),
         [
-            ("x" * 300, {}, "its prompt has 301 tokens; allowed are at most 248"),
-            ("Be brief.", {"can_generate": False}, "cannot generate text"),
+            ("x" * 300, load_kind(), "its prompt has 301 tokens; allowed are at most 248"),
+            ("Be brief.", load_encoder, "cannot generate text"),
         ],
     )
     async def test_of_the_configuration_that_is_unusable_fails_the_core_with_a_reason(
-        self, text: str, options: dict[str, Any], problem: str
+        self, text: str, load: Callable[..., LoadedModel], problem: str
     ) -> None:
         config = core_config(model=MODEL, system_prompt=SystemPromptText(text))
-        async with running_core(config, load=load_kind(**options), wait_ready=False) as core:
+        async with running_core(config, load=load, wait_ready=False) as core:
             health = await until(core, lambda health: health.state == model_pb2.SERVER_STATE_FAILED)
         assert health.message.startswith("the system prompt of `system_prompt` is unusable: ")
         assert problem in health.message
@@ -239,7 +263,7 @@ class TestSystemPrompt:
     async def test_that_cannot_be_evaluated_fails_the_core_too(self) -> None:
         def load(config: ModelConfig, *, on_progress: object) -> LoadedModel:
             model = scripted_model(config)
-            model.fail_next = DecodeFailed("simulated")
+            model.compute.fail_next = DecodeFailed("simulated")
             return model
 
         config = core_config(system_prompt=SystemPromptText("Be brief."))
@@ -320,13 +344,13 @@ class TestEmbed:
         model = HeldModel(n_cells=MODEL.n_ctx, n_seq_max=MODEL.n_seq_max, n_hidden=32)
         async with running_core(core_config(model=MODEL), load=lambda config, on_progress: model) as core:
             call: Any = core.inference.Embed(embed_request(*["ab"] * 1000), timeout=WAIT_S)
-            assert await asyncio.to_thread(model.reached.wait, WAIT_S)
+            assert await asyncio.to_thread(model.held.reached.wait, WAIT_S)
             assert call.cancel()
             await core.server.core.wait_until_idle(WAIT_S)
-            model.leave.set()
+            model.held.leave.set()
             health = await until(core, lambda health: health.kv_cells_used == 0)
         assert (health.slots_processing, health.queue_depth) == (0, 0)
-        assert model.n_calls < 10
+        assert model.held.n_calls < 10
 
     async def test_ends_at_its_deadline(self) -> None:
         model = HeldModel(n_cells=MODEL.n_ctx, n_seq_max=MODEL.n_seq_max, n_hidden=32)
@@ -335,7 +359,7 @@ class TestEmbed:
                 await core.inference.Embed(embed_request("ab"), timeout=0.2)
             assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
             await core.server.core.wait_until_idle(WAIT_S)
-            model.leave.set()
+            model.held.leave.set()
 
     async def test_of_a_server_without_embeddings_says_how_to_get_them(self) -> None:
         async with running_core() as core:
@@ -357,14 +381,13 @@ class TestEmbed:
     async def test_of_a_failed_evaluation_is_an_internal_error(self) -> None:
         model = scripted_model(MODEL)
         async with running_core(core_config(model=MODEL), load=lambda config, on_progress: model) as core:
-            model.fail_next = DecodeFailed("simulated")
+            model.compute.fail_next = DecodeFailed("simulated")
             code, reason, _ = await refusal(core.inference.Embed(embed_request("a")))
             assert (code, reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
             assert (await core.inference.Embed(embed_request("a"))).embeddings
 
     async def test_of_an_encoder_works_and_generation_is_refused(self) -> None:
-        load = load_kind(can_generate=False, pooling=Pooling.MEAN, n_hidden=64)
-        async with running_core(core_config(model=MODEL), load=load) as core:
+        async with running_core(core_config(model=MODEL), load=load_encoder) as core:
             response = await core.inference.Embed(embed_request("ab", "c", normalize=False), timeout=WAIT_S)
             assert list(response.embeddings[0].values) == pytest.approx(states(with_bos("ab")).mean(axis=0).tolist())
             code, reason, message = await refusal(core.generate(request()))

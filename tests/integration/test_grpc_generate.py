@@ -233,7 +233,7 @@ class TestRefusal:
             return model
 
         async with running_core(load=load) as core:
-            model.fail_next = DecodeFailed("simulated")
+            model.compute.fail_next = DecodeFailed("simulated")
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await core.generate(request())
             assert caught.value.code() is grpc.StatusCode.INTERNAL

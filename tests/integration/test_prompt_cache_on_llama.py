@@ -9,6 +9,7 @@ import pytest
 from service.config import EngineConfig, ModelConfig
 from service.engine.request.events import Piece, TokenRecord
 from service.engine.request.requests import GenerationRequest
+from service.llama.llama_model import LlamaModel
 from service.llama.loader import load
 from service.sampling.settings import SamplingSettings
 from service.testing.scripted_model import VirtualClock
@@ -17,8 +18,6 @@ from tests.support.engine import RecordingSink, SteppedEngine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from service.llama.llama_model import LlamaModel
 
 N_SLOTS, N_CTX_SLOT = 8, 640
 STORY = "Once upon a time there was a lighthouse keeper who counted ships and wrote down what they carried. "
@@ -30,6 +29,7 @@ def model() -> Iterator[LlamaModel]:
     """The default model with eight slots."""
     config = ModelConfig(str(default_model_path()), n_ctx=N_SLOTS * N_CTX_SLOT, n_parallel=N_SLOTS, n_threads=1)
     with load(config) as loaded:
+        assert isinstance(loaded, LlamaModel)
         yield loaded
 
 
@@ -37,7 +37,7 @@ def model() -> Iterator[LlamaModel]:
 def engine(model: LlamaModel) -> SteppedEngine:
     """An engine on the empty model."""
     for seq_id in range(model.info.n_seq_max):
-        model.remove(seq_id, 0, -1)
+        model.memory.remove(seq_id, 0, -1)
     return SteppedEngine(model, EngineConfig(n_slots=N_SLOTS, n_ctx_slot=N_CTX_SLOT, idle_cells=0), VirtualClock())
 
 
@@ -83,7 +83,7 @@ def test_eight_requests_with_one_beginning_evaluate_it_once(model: LlamaModel, e
     assert snapshot.kv_cells_used < n_beginning + N_SLOTS * 8
     # They leave the slots, one copy of the beginning is enough, and it comes back.
     engine.engine._memory.make_room(model.info.n_cells)
-    assert model.cells_free == model.info.n_cells
+    assert model.memory.cells_free == model.info.n_cells
     assert len(engine.engine._memory.saved) == 1
     again = engine.complete(request(model, f"{beginning}Ship 9", n_tokens=2))
     assert again.accepted.prompt_tokens - again.accepted.cached_prompt_tokens < 5

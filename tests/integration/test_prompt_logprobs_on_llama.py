@@ -12,6 +12,7 @@ import pytest
 from service.config import EngineConfig, ModelConfig
 from service.engine.request.events import Piece, TokenRecord
 from service.engine.request.requests import GenerationRequest
+from service.llama.llama_model import LlamaModel
 from service.llama.loader import load
 from service.sampling.settings import SamplingSettings
 from service.testing.scripted_model import VirtualClock
@@ -20,8 +21,6 @@ from tests.support.engine import RecordingSink, SteppedEngine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from service.llama.llama_model import LlamaModel
 
 STORY = "Once upon a time there was a lighthouse keeper who counted ships and wrote down what they carried. "
 #: Rounding differs with the size of batches. Nats: the same kernels in other batches; and other kernels, of which 190
@@ -35,6 +34,7 @@ GREEDY = SamplingSettings(temperature=0.0, repeat_penalty=1.0, top_logprobs=2)
 def model() -> Iterator[LlamaModel]:
     """The default model with three slots."""
     with load(ModelConfig(str(default_model_path()), n_ctx=1536, n_parallel=3, n_threads=1)) as loaded:
+        assert isinstance(loaded, LlamaModel)
         yield loaded
 
 
@@ -42,7 +42,7 @@ def model() -> Iterator[LlamaModel]:
 def engine(model: LlamaModel) -> SteppedEngine:
     """An engine on the empty model."""
     for seq_id in range(model.info.n_seq_max):
-        model.remove(seq_id, 0, -1)
+        model.memory.remove(seq_id, 0, -1)
     return SteppedEngine(model, EngineConfig(n_slots=3, n_ctx_slot=512), VirtualClock())
 
 

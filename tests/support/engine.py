@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from service.config import EngineConfig
+from service.engine.encoder_engine import EncoderEngine
 from service.engine.engine import Engine
 from service.engine.request.events import (
     Accepted,
@@ -20,12 +21,12 @@ from service.engine.request.events import (
 )
 from service.engine.request.requests import EmbeddingRequest, GenerationRequest, Request
 from service.sampling.settings import SamplingSettings
-from service.testing.scripted_model import ScriptedModel, VirtualClock, next_letter
+from service.testing.scripted_model import ScriptedEncoderModel, ScriptedModel, VirtualClock, next_letter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence as SequenceOf
 
-    from service.engine.language_model import LanguageModel
+    from service.engine.language_model import CausalModel
 
 #: Sequences of the scripted model that are left for embeddings.
 N_EMBEDDING_SEQUENCES = 4
@@ -99,13 +100,16 @@ class RecordingSink:
         return bool(self.events) and is_last(self.events[-1])
 
 
-class SteppedEngine:
+EngineT = TypeVar("EngineT", bound=Engine | EncoderEngine)
+
+
+class _Stepped(Generic[EngineT]):
     """An engine without a thread; ``check`` is called after every step."""
 
-    def __init__(self, model: LanguageModel, config: EngineConfig, clock: VirtualClock) -> None:
+    def __init__(self, engine: EngineT, config: EngineConfig, clock: VirtualClock) -> None:
         self.config = config
         self.clock = clock
-        self.engine = Engine(model, config, clock)
+        self.engine = engine
         self._next_task = 0
 
     def submit(self, request: Request) -> tuple[int, RecordingSink]:
@@ -135,8 +139,39 @@ class SteppedEngine:
         self.run()
         return sink
 
+    def embed(self, *texts: str) -> RecordingSink:
+        """Run a request for embeddings to its end."""
+        return self.complete(EmbeddingRequest(tuple(prompt(text) for text in texts)))
+
     def check(self) -> None:
         """What must hold after every step."""
+
+
+class SteppedEngine(_Stepped[Engine]):
+    """An engine on any model that generates."""
+
+    def __init__(self, model: CausalModel, config: EngineConfig, clock: VirtualClock) -> None:
+        super().__init__(Engine(model, config, clock), config, clock)
+
+
+class EncoderBench(_Stepped[EncoderEngine]):
+    """An engine on the scripted encoder in virtual time."""
+
+    def __init__(self, config: EngineConfig | None = None, **model_options: object) -> None:
+        config = config or EngineConfig(n_slots=2, n_ctx_slot=128)
+        clock = VirtualClock()
+        self.model = ScriptedEncoderModel(clock=clock, **model_options)  # type: ignore[arg-type]
+        super().__init__(EncoderEngine(self.model, config, clock), config, clock)
+
+    def fail_next(self, error: Exception) -> None:
+        """Let the next call of the model fail."""
+        self.model.encoder.fail_next = error
+
+    def check(self) -> None:
+        """The slots that are shown stay idle, and no cells are used."""
+        snapshot = self.engine.snapshot()
+        assert len(snapshot.slots) == self.config.n_slots
+        assert (snapshot.slots_processing, snapshot.kv_cells_used) == (0, 0)
 
 
 class EngineBench(SteppedEngine):
@@ -164,29 +199,29 @@ class EngineBench(SteppedEngine):
         self.model = model_class(clock=clock, **(options | model_options))  # type: ignore[arg-type]
         super().__init__(self.model, config, clock)
 
-    def embed(self, *texts: str) -> RecordingSink:
-        """Run a request for embeddings to its end."""
-        return self.complete(EmbeddingRequest(tuple(prompt(text) for text in texts)))
+    def fail_next(self, error: Exception) -> None:
+        """Let the next call of the model fail."""
+        self.model.compute.fail_next = error
 
     def check(self) -> None:
         """The invariants that hold after every step."""
         snapshot = self.engine.snapshot()
-        cells = {id(cell) for seq_id in range(self.model.info.n_seq_max) for cell in self.model.cells(seq_id)}
-        assert snapshot.kv_cells_used == len(cells) == self.model.info.n_cells - self.model.cells_free
+        cells = {id(cell) for seq_id in range(self.model.info.n_seq_max) for cell in self.model.memory.cells(seq_id)}
+        assert snapshot.kv_cells_used == len(cells) == self.model.info.n_cells - self.model.memory.cells_free
         ledger = self.engine.dump()
         for slot in ledger.slots:
-            assert list(slot.tokens) == self.model.tokens(slot.id)
-            assert all(cell.holders == 1 for cell in self.model.cells(slot.id)[slot.n_shared :])
+            assert list(slot.tokens) == self.model.memory.tokens(slot.id)
+            assert all(cell.holders == 1 for cell in self.model.memory.cells(slot.id)[slot.n_shared :])
             assert slot.n_indexed <= slot.n_reusable
             if self.config.group_n == 1 or not slot.is_idle:
-                assert self.model.position_max(slot.id) + 1 == slot.next_position
+                assert self.model.memory.position_max(slot.id) + 1 == slot.next_position
         limit = self.config.cache_ram_bytes
         assert ledger.n_saved_bytes == sum(prompt.n_bytes for prompt in ledger.saved)
         assert limit is None or ledger.n_saved_bytes <= limit
         if not self.engine.has_work:
             first = self.config.n_slots + 1
-            assert not any(self.model.tokens(seq_id) for seq_id in range(first, self.model.info.n_seq_max))
-            assert self.model.open_grammars == 0
+            assert not any(self.model.memory.tokens(seq_id) for seq_id in range(first, self.model.info.n_seq_max))
+            assert self.model.vocabulary.open_grammars == 0
 
 
 def prompt(text: str) -> tuple[int, ...]:

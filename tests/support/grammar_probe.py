@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from service.llama.llama_model import LlamaModel
+
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from service.llama.llama_model import LlamaModel
 
 TIMEOUT_S = 60.0
 _WALK_STEPS = 8
@@ -113,7 +113,7 @@ def _serve(model_path: str) -> None:
 
     def walk(model: LlamaModel, text: bytes) -> bool:
         source = random.Random(len(text))
-        grammar = model.grammar(text.decode())
+        grammar = model.vocabulary.grammar(text.decode())
         for _ in range(_WALK_STEPS):
             row = np.zeros(model.info.n_vocab, np.float32)
             grammar.mask(row)
@@ -130,6 +130,7 @@ def _serve(model_path: str) -> None:
         return True
 
     with load(ModelConfig(path=model_path, n_ctx=32, n_parallel=1, n_threads=1)) as model:
+        assert isinstance(model, LlamaModel)
         sys.stdout.buffer.write(b".")
         sys.stdout.buffer.flush()
         for line in sys.stdin.buffer:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from service.config import LoraAdapter, ModelConfig
 from service.engine.language_model import Segment
+from service.llama.llama_model import LlamaModel
 from service.llama.load_errors import ModelLoadError
 from service.llama.loader import load
 
@@ -26,7 +27,8 @@ def _try(model: Path, adapter: Path) -> str:
     config = ModelConfig(str(model), n_ctx=64, n_threads=1, lora=(LoraAdapter(str(adapter), 0.5),))
     try:
         with load(config) as loaded:
-            loaded.decode([Segment(0, 0, [65, 66, 67], 1)])
+            assert isinstance(loaded, LlamaModel)
+            loaded.compute.decode([Segment(0, 0, [65, 66, 67], 1)])
     except ModelLoadError:
         return "refused"
     return "works"

@@ -62,13 +62,13 @@ class RandomMix:
             bench.engine.cancel(task_id)
             self._check_events(self._open.pop(task_id), is_whole=False)
         if random_.random() < self._failures and not self._is_system_prompt_pending:
-            bench.model.fail_next = DecodeFailed("as planned")
+            bench.model.compute.fail_next = DecodeFailed("as planned")
         bench.step()
         self._collect()
 
     def finish(self) -> None:
         """Run until nothing is left to do; every request must have ended as it must."""
-        self._bench.model.fail_next = None
+        self._bench.model.compute.fail_next = None
         self._bench.run()
         self._collect()
         assert not self._open

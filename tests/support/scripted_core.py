@@ -13,7 +13,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from service.api.server.core_server import CoreServer
 from service.config import CoreConfig, ModelConfig
-from service.testing.scripted_model import BOS, EOS, N_EMBD, N_VOCAB, ScriptedModel, next_letter
+from service.model_facts import ModelFacts
+from service.testing.scripted_grammar import ScriptedGrammar
+from service.testing.scripted_model import BOS, EOS, N_EMBD, N_VOCAB, ScriptedEncoderModel, ScriptedModel, next_letter
 from slotline.v1 import generation_pb2, inference_service_pb2_grpc, model_service_pb2_grpc
 
 if TYPE_CHECKING:
@@ -90,30 +92,54 @@ class ByteVocabulary:
             return bytes([token])
         return {BOS: b"<bos>", EOS: b"<eos>"}[token] if special else b""
 
-
-@dataclass(frozen=True)
-class ScriptedFacts:
-    """What the scripted model says about itself."""
-
-    family: str = "scripted"
-    description: str = "scripted bytes"
-    n_params: int = 1
-    size_bytes: int = 2
-    n_embd: int = N_EMBD
-    n_ctx_train: int = 4096
-    chat_template: str | None = TEMPLATE
+    def grammar(self, text: str) -> ScriptedGrammar:
+        """A grammar of literals."""
+        return ScriptedGrammar(text, n_vocab=N_VOCAB, eos=EOS, on_close=lambda: None)
 
 
-class ScriptedLoadedModel(ScriptedModel):
-    """The scripted model with what prompts and descriptions need."""
+#: What the scripted model says about itself.
+FACTS = ModelFacts(
+    name="scripted",
+    family="scripted",
+    description="scripted bytes",
+    n_params=1,
+    size_bytes=2,
+    n_embd=N_EMBD,
+    n_ctx_train=4096,
+    chat_template=TEMPLATE,
+)
+
+
+class _Loaded:
+    """What prompts and descriptions need beside a model's facets."""
 
     vocabulary = ByteVocabulary()
-    facts = ScriptedFacts()
+    facts = FACTS
     is_closed = False
 
     def close(self) -> None:
         """Note that it was closed."""
         self.is_closed = True
+
+
+class ScriptedLoadedModel(_Loaded):
+    """The scripted model; arguments are those of ``ScriptedModel``."""
+
+    model_type: type[ScriptedModel] = ScriptedModel
+
+    def __init__(self, **options: Any) -> None:
+        model = self.model_type(**options)
+        self.info, self.compute, self.memory = model.info, model.compute, model.memory
+
+
+class ScriptedLoadedEncoder(_Loaded):
+    """The scripted encoder; arguments are those of ``ScriptedEncoderModel``."""
+
+    vocabulary = ByteVocabulary(adds_bos=True)
+
+    def __init__(self, **options: Any) -> None:
+        model = ScriptedEncoderModel(**options)
+        self.info, self.encoder = model.info, model.encoder
 
 
 class Gate:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from service.api.served_model import Limits, ServedModel
 from service.config import EngineConfig
 from service.testing.scripted_model import ScriptedModel
-from tests.support.scripted_core import ByteVocabulary, ScriptedFacts
+from tests.support.scripted_core import FACTS, ByteVocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,7 @@ def served_model(
         name="scripted",
         aliases=("scripted.gguf",),
         path="/models/scripted.gguf",
-        facts=ScriptedFacts(),
+        facts=FACTS,
         info=replace(ScriptedModel().info, **info),
         vocabulary=vocabulary or ByteVocabulary(),
         template=template or RecordingTemplate(),

@@ -37,7 +37,7 @@ ALLOWED = {
     "service.sampling": ("service.sampling", "slotline.options"),
     "service.engine": ("service.engine", "service.sampling", *COMMON),
     "service.prompts": ("service.prompts", "service.engine", *COMMON),
-    "service.llama": ("service.llama", "service.engine", "service.prompts", "service.sampling", *COMMON),
+    "service.llama": ("service.llama", "service.engine", "service.sampling", "service.model_facts", *COMMON),
     "service.testing": ("service.testing", "service.engine", "service.sampling", *COMMON),
     "service.api": ("service", "slotline.v1", "slotline.options", "slotline.protocol"),
     "rest_adapter": ("rest_adapter", "slotline.v1", "slotline.options", "slotline.protocol"),

@@ -10,13 +10,14 @@ from service.engine.cache.context_shift import plan_shift
 from service.engine.cache.dump import LedgerDump, SlotDump
 from service.engine.cache.prefix_index import PrefixIndex, count_common
 from service.engine.cache.saved_prompts import SavedPrompt, SavedPrompts
-from service.engine.language_model import CacheFull, DecodeFailed, LanguageModel, SavedSequence
+from service.engine.language_model import CacheFull, DecodeFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from service.config import EngineConfig
     from service.engine.cache.slots import Slot
+    from service.engine.language_model import Memory, ModelInfo, SavedSequence
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +46,8 @@ class SlotMemory:
     main memory if it is worth it.
 
     Args:
-        model: its sequence ids are the slots' numbers.
+        info: facts about the model.
+        memory: the model's; its sequence ids are the slots' numbers.
         slots: all slots in which requests run.
         config: what may be kept where.
 
@@ -56,8 +58,9 @@ class SlotMemory:
             found out by trying, and some not always.
     """
 
-    def __init__(self, model: LanguageModel, slots: Sequence[Slot], config: EngineConfig) -> None:
-        self._model = model
+    def __init__(self, info: ModelInfo, memory: Memory, slots: Sequence[Slot], config: EngineConfig) -> None:
+        self._info = info
+        self._memory = memory
         self._slots = slots
         self._idle_cells = config.idle_cells
         self._felt_bytes = config.prefill_budget_ms * COPIED_BYTES_PER_MS
@@ -70,12 +73,12 @@ class SlotMemory:
     @property
     def cells_used(self) -> int:
         """Cells that hold a token, caches of idle slots included."""
-        return self._model.info.n_cells - self._model.cells_free
+        return self._info.n_cells - self._memory.cells_free
 
     @property
     def cells_available(self) -> int:
         """Cells that are free, or would be without the caches of idle slots; there may be some more."""
-        return self._model.cells_free + sum(len(slot.tokens) - slot.n_shared for slot in self._slots if slot.is_idle)
+        return self._memory.cells_free + sum(len(slot.tokens) - slot.n_shared for slot in self._slots if slot.is_idle)
 
     def dump(self) -> LedgerDump:
         """All that is recorded of slots and saved prompts; there must be a pinned slot."""
@@ -99,10 +102,10 @@ class SlotMemory:
         """Keep a slot's first ``length`` tokens, or none if the model cannot cut a sequence; return what is left."""
         if length >= len(slot.tokens):
             return len(slot.tokens)
-        if length > 0 and not self._note_division(self._model.remove(slot.id, length, -1)):
+        if length > 0 and not self._note_division(self._memory.remove(slot.id, length, -1)):
             length = 0
         if length == 0:
-            self._model.remove(slot.id, 0, -1)
+            self._memory.remove(slot.id, 0, -1)
         self._index.cut(slot, length)
         del slot.tokens[length:]
         slot.n_shared = min(slot.n_shared, length)
@@ -112,7 +115,7 @@ class SlotMemory:
 
     def drop(self, slot: Slot) -> None:
         """Remove everything of a slot, also what a failed ``decode`` may have left behind."""
-        self._model.remove(slot.id, 0, -1)
+        self._memory.remove(slot.id, 0, -1)
         self._index.remove(slot)
         slot.tokens.clear()
         slot.n_shared = 0
@@ -125,7 +128,7 @@ class SlotMemory:
             The number of tokens that the slot holds afterwards: 0 if this model's memory cannot be shared.
         """
         self.drop(target)
-        if length == 0 or not self._note_division(self._model.fork(source.id, target.id, length)):
+        if length == 0 or not self._note_division(self._memory.fork(source.id, target.id, length)):
             return 0
         target.tokens.extend(source.tokens[:length])
         target.n_shared = length
@@ -139,7 +142,7 @@ class SlotMemory:
             DecodeFailed: it cannot be copied; nothing was changed.
         """
         n_unique = self._count_unique(slot) if slot.shifted_at is None else 0
-        contents = SlotContents(slot.tokens.copy(), slot.shifted_at, self._model.save(slot.id))
+        contents = SlotContents(slot.tokens.copy(), slot.shifted_at, self._memory.save(slot.id))
         if n_unique >= MIN_GAIN:
             # The same copy: others may want the beginning before this one comes back.
             self._keep(slot, contents.tokens, contents.saved, n_unique)
@@ -155,7 +158,7 @@ class SlotMemory:
         """
         if not self.make_room(contents.saved.n_cells):
             raise CacheFull
-        self._model.restore(slot.id, contents.saved)
+        self._memory.restore(slot.id, contents.saved)
         slot.tokens.extend(contents.tokens)
         slot.shifted_at = contents.shifted_at
 
@@ -166,15 +169,15 @@ class SlotMemory:
             The number of discarded tokens; 0 if this model's memory cannot shift, or if what must move is shared and
             no cells are free to copy it to.
         """
-        if not self._model.info.can_shift:
+        if not self._info.can_shift:
             return 0
         shift = plan_shift(len(slot.tokens), n_ctx, n_keep)
         # A cell has one position. What other slots share may go from this one, but it cannot move.
         if slot.n_shared > shift.end and not self._unshare(slot):
             return 0
-        if not self._model.remove(slot.id, shift.start, shift.end):
+        if not self._memory.remove(slot.id, shift.start, shift.end):
             return 0
-        self._model.shift(slot.id, shift.end, len(slot.tokens), -shift.discarded)
+        self._memory.shift(slot.id, shift.end, len(slot.tokens), -shift.discarded)
         self._index.cut(slot, shift.start)
         del slot.tokens[shift.start : shift.end]
         slot.n_shared = min(slot.n_shared, shift.start)
@@ -188,9 +191,9 @@ class SlotMemory:
         change = slot.sequence.grouping.regroup()
         start, end = change.start, change.end
         if change.delta:
-            self._model.shift(slot.id, start, end, change.delta)
+            self._memory.shift(slot.id, start, end, change.delta)
             start, end = start + change.delta, end + change.delta
-        self._model.divide(slot.id, start, end, change.divisor)
+        self._memory.divide(slot.id, start, end, change.divisor)
 
     # Caches ---------------------------------------------------------------------------------------------------------
 
@@ -229,7 +232,7 @@ class SlotMemory:
         if not self.make_room(prompt.saved.n_cells):
             return 0
         try:
-            self._model.restore(slot.id, prompt.saved)
+            self._memory.restore(slot.id, prompt.saved)
         except CacheFull:
             return 0
         except DecodeFailed as error:
@@ -251,7 +254,7 @@ class SlotMemory:
         if n_unique < MIN_GAIN or self.cut(slot, length) < length:
             return
         try:
-            saved = self._model.save(slot.id)
+            saved = self._memory.save(slot.id)
         except (DecodeFailed, MemoryError) as error:
             logger.warning("an idle slot's cache cannot be saved", extra={"slot_id": slot.id, "error": str(error)})
             return
@@ -275,12 +278,12 @@ class SlotMemory:
 
     def make_room(self, n_cells: int) -> bool:
         """Free cells by moving caches of idle slots out, least recently used first; False if that is not enough."""
-        if self._model.cells_free >= n_cells:
+        if self._memory.cells_free >= n_cells:
             return True
         for slot in self._idle():
             self.save(slot)
             self.drop(slot)
-            if self._model.cells_free >= n_cells:
+            if self._memory.cells_free >= n_cells:
                 return True
         return False
 
@@ -338,7 +341,7 @@ class SlotMemory:
         """Copy what a slot shares to cells of its own; False, with nothing changed, if there are too few."""
         for _ in range(2):
             try:
-                self._model.unshare(slot.id)
+                self._memory.unshare(slot.id)
             except CacheFull:
                 # The caches that go may be what it is shared with, and then nothing has to be copied.
                 self.make_room(slot.n_shared)

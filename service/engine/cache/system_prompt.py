@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from service.engine.cache.slots import Slot
-from service.engine.language_model import LanguageModel, Segment
+from service.engine.language_model import Segment
 from service.engine.request.requests import SystemPrompt
 from service.engine.schedule.prefill_budget import PrefillBudget, StepShape
 
@@ -13,20 +13,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from service.engine.cache.slot_memory import SlotMemory
+    from service.engine.language_model import Compute
 
 
 class SystemPromptHolder:
     """Holds the system prompt in a sequence of its own, from which slots share it.
 
     Args:
-        model: sequence ``seq_id`` of it belongs to the holder.
-        seq_id: the sequence.
+        compute: evaluates it.
+        n_batch: most tokens of one call.
+        seq_id: the sequence that belongs to the holder.
         memory: of the slots.
         clock: seconds, monotonic.
     """
 
-    def __init__(self, model: LanguageModel, seq_id: int, memory: SlotMemory, clock: Callable[[], float]) -> None:
-        self._model = model
+    def __init__(
+        self, compute: Compute, n_batch: int, seq_id: int, memory: SlotMemory, clock: Callable[[], float]
+    ) -> None:
+        self._compute = compute
+        self._n_batch = n_batch
         self._memory = memory
         self._clock = clock
         self._prompt = SystemPrompt()
@@ -62,11 +67,11 @@ class SystemPromptHolder:
             CacheFull, DecodeFailed: it cannot be evaluated; there is no system prompt now.
         """
         start = len(self.slot.tokens)
-        n_tokens = min(budget.tokens(StepShape(context=start)), self._model.info.n_batch)
+        n_tokens = min(budget.tokens(StepShape(context=start)), self._n_batch)
         chunk = self._prompt.tokens[start : start + n_tokens]
         started_s = self._clock()
         try:
-            self._model.decode([Segment(self.slot.id, start, chunk, 0)])
+            self._compute.decode([Segment(self.slot.id, start, chunk, 0)])
         except BaseException:
             self._prompt = SystemPrompt()
             self._memory.drop(self.slot)

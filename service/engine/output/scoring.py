@@ -11,7 +11,7 @@ from service.sampling.report import rank_logprobs
 
 if TYPE_CHECKING:
     from service.engine.cache.slots import Slot
-    from service.engine.language_model import LanguageModel, Logits, Segment
+    from service.engine.language_model import CausalModel, Logits, Segment
     from service.engine.request.sequence import RunningSequence
 
 
@@ -20,7 +20,7 @@ class UnusableScore(ValueError):
 
 
 def score(
-    model: LanguageModel, slot: Slot, sequence: RunningSequence, index: int, segment: Segment
+    model: CausalModel, slot: Slot, sequence: RunningSequence, index: int, segment: Segment
 ) -> PromptTokens | None:
     """The records of the prompt tokens that a chunk tells about: those behind each of its tokens.
 
@@ -44,10 +44,10 @@ def score(
     first = sequence.n_system
     if start <= first < start + segment.n_logits:
         # Nothing comes before it but a system prompt, whose last logits are gone.
-        records.append(TokenRecord(prompt[first], model.token_bytes(prompt[first])))
-    for position in range(max(0, first - start), min(segment.n_logits, len(prompt) - start - 1)):
-        token = prompt[start + position + 1]
-        records.append(_record(model.logits(index, position), token, model.token_bytes(token), n_top))
+        records.append(TokenRecord(prompt[first], model.vocabulary.token_bytes(prompt[first])))
+    for row in range(max(0, first - start), min(segment.n_logits, len(prompt) - start - 1)):
+        token = prompt[start + row + 1]
+        records.append(_record(model.compute.logits(index, row), token, model.vocabulary.token_bytes(token), n_top))
     return PromptTokens(tuple(records)) if records else None
 
 

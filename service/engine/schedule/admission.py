@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from service.engine.cache.slot_memory import SlotMemory
     from service.engine.cache.slots import Slot
     from service.engine.cache.system_prompt import SystemPromptHolder
-    from service.engine.language_model import LanguageModel
+    from service.engine.language_model import ModelInfo, Vocabulary
     from service.engine.request.waiting import WaitingSequence
     from service.sampling.grammar import Grammar
     from service.sampling.settings import SamplingSettings
@@ -51,7 +51,8 @@ class Admission:
     """Starts sequences in slots.
 
     Args:
-        model: the model.
+        info: facts about the model.
+        vocabulary: makes grammars.
         config: slots and limits.
         slots: the slots.
         memory: what they hold.
@@ -63,21 +64,22 @@ class Admission:
 
     def __init__(
         self,
-        model: LanguageModel,
+        info: ModelInfo,
+        vocabulary: Vocabulary,
         config: EngineConfig,
         slots: Sequence[Slot],
         memory: SlotMemory,
         system: SystemPromptHolder,
     ) -> None:
-        self._model = model
-        self._info = model.info
+        self._info = info
+        self._vocabulary = vocabulary
         self._config = config
         self._slots = slots
         self._memory = memory
         self._system = system
         self._reuse = PromptReuse(config, slots, memory, system)
         self.sharing = PrefixSharing(slots, memory, self._reuse, self._tokens_of)
-        self._is_overcommitted = config.n_slots * config.n_ctx_slot > model.info.n_cells
+        self._is_overcommitted = config.n_slots * config.n_ctx_slot > info.n_cells
 
     def has_cells(self, waiting: WaitingSequence) -> bool:
         """Whether all that a sequence needs to go on fits beside those that run, as far as they are known to grow."""
@@ -164,7 +166,7 @@ class Admission:
         if not request.grammar:
             return None
         try:
-            return self._model.grammar(request.grammar)
+            return self._vocabulary.grammar(request.grammar)
         except GrammarError as error:
             raise InvalidArgument("constraint.gbnf", str(error)) from error
 

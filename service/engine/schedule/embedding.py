@@ -1,53 +1,31 @@
-"""Embeddings: many inputs at a time, beside running requests.
+"""Embeddings by a model that also generates: many inputs at a time, beside running requests.
 
-An input of a generating model is evaluated like a prompt, in chunks within the same batches as everybody's tokens; only
-the states that its pooling needs are asked for, in a call of their own: that of the last token, for most models. So
-what is embedded costs no more than reading it, and delays nobody for longer than a prompt would.
-
-Models that cannot generate get whole inputs, as many as fit.
+An input is evaluated like a prompt, in chunks within the same batches as everybody's tokens; only the states that its
+pooling needs are asked for, in a call of their own: that of the last token, for most models. So what is embedded costs
+no more than reading it, and delays nobody for longer than a prompt would.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from service.engine.language_model import DecodeFailed, LanguageModel, Pooling, Rows, Segment
-from service.engine.request.events import Embedded, Failed, Sink
+from service.engine.language_model import Pooling, Rows, Segment
 from service.engine.request.task import unforeseen
-from service.errors import EngineFailure, ServiceError
+from service.engine.schedule.embedding_tasks import EmbeddingTask, EmbeddingTasks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from service.engine.language_model import Memory, ModelInfo
     from service.engine.output.outbox import Outbox
-    from service.engine.request.requests import EmbeddingRequest
+    from service.errors import ServiceError
 
 logger = logging.getLogger(__name__)
 
 #: Last tokens are collected up to so many before they are evaluated, as long as more become due at every step.
 FULL_CALL = 16
-
-
-@dataclass(slots=True, eq=False)
-class EmbeddingTask:
-    """A request: its inputs that wait, and the vectors of those that are done."""
-
-    id: int
-    request: EmbeddingRequest
-    sink: Sink
-    vectors: Rows
-    waiting: deque[int]
-    n_open: int
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether none of its inputs was begun."""
-        return len(self.waiting) == len(self.request.inputs)
 
 
 @dataclass(slots=True, eq=False)
@@ -76,64 +54,34 @@ class _Input:
         return Segment(self.seq_id, self.n_done, tokens, 0)
 
 
-class EmbeddingWork:
+class EmbeddingWork(EmbeddingTasks):
     """All embedding requests of an engine.
 
     Args:
-        model: sequences ``seq_ids`` of it belong to the inputs.
-        seq_ids: one input at a time in each; none for models that only encode.
+        info: facts about the model.
+        memory: the model's; sequences ``seq_ids`` of it belong to the inputs.
+        seq_ids: one input at a time in each.
         outbox: takes the answers.
     """
 
-    def __init__(self, model: LanguageModel, seq_ids: Iterable[int], outbox: Outbox) -> None:
-        self._model = model
-        self._info = model.info
-        self._outbox = outbox
+    def __init__(self, info: ModelInfo, memory: Memory, seq_ids: Iterable[int], outbox: Outbox) -> None:
+        super().__init__(info.n_embd, outbox)
+        self._info = info
+        self._memory = memory
         self._free_ids = list(seq_ids)
         self._seq_ids = frozenset(self._free_ids)
-        self._tasks: deque[EmbeddingTask] = deque()
         self._inputs: list[_Input] = []
         self._became_due = False
-
-    @property
-    def has_work(self) -> bool:
-        """Whether a request has not ended."""
-        return bool(self._tasks)
-
-    @property
-    def n_waiting(self) -> int:
-        """Requests of which nothing was begun."""
-        return sum(task.is_waiting for task in self._tasks)
 
     def owns(self, seq_id: int) -> bool:
         """Whether a sequence belongs to an input."""
         return seq_id in self._seq_ids
-
-    def submit(self, task_id: int, request: EmbeddingRequest, sink: Sink) -> None:
-        """Queue a request."""
-        n_inputs = len(request.inputs)
-        vectors = np.zeros((n_inputs, self._info.n_embd), np.float32)
-        self._tasks.append(EmbeddingTask(task_id, request, sink, vectors, deque(range(n_inputs)), n_inputs))
-
-    def cancel(self, task_id: int) -> None:
-        """End a request without an answer; unknown ids are ignored."""
-        for task in self._tasks:
-            if task.id == task_id:
-                self._forget(task)
-                return
-
-    def fail_all(self, error: ServiceError) -> None:
-        """Fail every request."""
-        for task in list(self._tasks):
-            self._fail(task, error)
 
     def fail_sequences(self, seq_ids: Iterable[int], error: ServiceError) -> None:
         """Fail the requests to which sequences belong."""
         lost = frozenset(seq_ids)
         for task in {part.task for part in self._inputs if part.seq_id in lost}:
             self._fail(task, error)
-
-    # Models that generate, too --------------------------------------------------------------------------------------
 
     def admit(self, n_cells: int) -> None:
         """Begin inputs while there are sequences for them, and cells, of which all may use ``n_cells``.
@@ -207,46 +155,6 @@ class EmbeddingWork:
             part.task.waiting.appendleft(part.number)
         return had_inputs
 
-    # Models that only encode ----------------------------------------------------------------------------------------
-
-    def encode(self, n_tokens: int) -> int:
-        """Embed whole inputs, about ``n_tokens`` in all but at least one input; return how many tokens there were.
-
-        If the model fails, the requests of these inputs do.
-        """
-        chosen = self._choose(min(max(n_tokens, 1), self._info.n_hidden))
-        inputs = [task.request.inputs[number] for task, number in chosen]
-        try:
-            rows = self._model.encode(inputs)
-        except DecodeFailed as error:
-            logger.error("encode failed", extra={"error": str(error)})
-            for task in dict.fromkeys(task for task, _ in chosen):
-                self._fail(task, EngineFailure("the model could not evaluate this request"))
-            return 0
-        self._tasks.rotate(-1)
-        for (task, number), row in zip(chosen, rows, strict=True):
-            task.waiting.remove(number)
-            self._put(task, number, row)
-        return sum(map(len, inputs))
-
-    def _choose(self, n_tokens: int) -> list[tuple[EmbeddingTask, int]]:
-        """Inputs for one call, the tasks in turn."""
-        chosen: list[tuple[EmbeddingTask, int]] = []
-        queues = deque((task, iter(list(task.waiting))) for task in self._tasks)
-        while queues and len(chosen) < self._info.n_seq_max:
-            task, numbers = queues.popleft()
-            number = next(numbers, None)
-            if number is None:
-                continue
-            n_tokens -= len(task.request.inputs[number])
-            if n_tokens < 0 and chosen:
-                break
-            chosen.append((task, number))
-            queues.append((task, numbers))
-        return chosen
-
-    # Both -----------------------------------------------------------------------------------------------------------
-
     def _pool(self, part: _Input, rows: Rows) -> None:
         is_first = part.n_done == 0
         part.n_done += len(rows)
@@ -263,23 +171,12 @@ class EmbeddingWork:
             self._release(part)
             self._put(part.task, part.number, part.vector)
 
-    def _put(self, task: EmbeddingTask, number: int, vector: Rows) -> None:
-        task.vectors[number] = vector
-        task.n_open -= 1
-        if not task.n_open:
-            self._tasks.remove(task)
-            self._outbox.put(task.id, task.sink, Embedded(task.vectors))
-
-    def _fail(self, task: EmbeddingTask, error: ServiceError) -> None:
-        self._forget(task)
-        self._outbox.put(task.id, task.sink, Failed(error))
-
     def _forget(self, task: EmbeddingTask) -> None:
         for part in [part for part in self._inputs if part.task is task]:
             self._release(part)
-        self._tasks.remove(task)
+        super()._forget(task)
 
     def _release(self, part: _Input) -> None:
-        self._model.remove(part.seq_id, 0, -1)
+        self._memory.remove(part.seq_id, 0, -1)
         self._inputs.remove(part)
         self._free_ids.append(part.seq_id)

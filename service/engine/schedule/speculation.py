@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from service.config import EngineConfig
     from service.engine.cache.slots import Slot
-    from service.engine.language_model import LanguageModel
+    from service.engine.language_model import Memory, ModelInfo
 
 logger = logging.getLogger(__name__)
 
@@ -25,15 +25,17 @@ class Speculation:
     a draft that says another one is removed. So sampled output has the same distribution, too.
 
     Args:
-        model: drafts need one that can take back the last tokens of a sequence.
+        info: of the model, which must be able to take back the last tokens of a sequence.
+        memory: the model's.
         config: whether drafts are wanted, and how long a batch and a context may be.
     """
 
-    def __init__(self, model: LanguageModel, config: EngineConfig) -> None:
-        self._model = model
+    def __init__(self, info: ModelInfo, memory: Memory, config: EngineConfig) -> None:
+        self._info = info
+        self._memory = memory
         self._config = config
         self._cost = StepCost()
-        self.is_on = config.lookup and model.info.can_cut
+        self.is_on = config.lookup and info.can_cut
         if config.lookup and not self.is_on:
             logger.info("lookup has no effect: this model cannot take back tokens that were tried")
 
@@ -45,8 +47,8 @@ class Speculation:
         """
         if not self.is_on or not decoding:
             return {}
-        info = self._model.info
-        room = min(info.n_logits, info.n_batch, self._config.n_batch, self._model.cells_free) - len(decoding)
+        info = self._info
+        room = min(info.n_logits, info.n_batch, self._config.n_batch, self._memory.cells_free) - len(decoding)
         price = self._cost.price(len(decoding))
         drafts: dict[int, list[int]] = {}
         for n_served, slot in enumerate(decoding):

@@ -97,12 +97,12 @@ class Context:
             self._free(pointer)
 
     def decode(self, segments: Sequence[Segment], n_filler: int = 0) -> None:
-        """Evaluate segments; the contract is ``LanguageModel.decode``."""
+        """Evaluate segments; the contract is ``Compute.decode``."""
         last_indices = self._evaluate(segments, self.n_batch, n_filler=n_filler)
         self._outputs = [(index, segment.n_logits) for segment, index in zip(segments, last_indices, strict=False)]
 
     def hidden(self, segments: Sequence[Segment]) -> Rows:
-        """Evaluate segments for their hidden states; the contract is ``LanguageModel.hidden``."""
+        """Evaluate segments for their hidden states; the contract is ``Compute.hidden``."""
         last_indices = self._evaluate(segments, self.n_hidden, every_output=True)
         # One row after the other, in the order of the batch.
         address = self._short.get_embeddings_ith(self._pointer, 0)
@@ -112,26 +112,26 @@ class Context:
         rows = np.ctypeslib.as_array((ctypes.c_float * (n_tokens * self.n_embd)).from_address(address))
         return rows.reshape(n_tokens, self.n_embd).copy()
 
-    def logits(self, index: int, place: int = 0) -> Logits:
-        """A row of a segment; the contract is ``LanguageModel.logits``."""
+    def logits(self, index: int, row: int = 0) -> Logits:
+        """A row of a segment; the contract is ``Compute.logits``."""
         last_index, n_logits = self._outputs[index] if 0 <= index < len(self._outputs) else (0, 0)
-        if not 0 <= place < n_logits:
+        if not 0 <= row < n_logits:
             raise ValueError(
-                f"segment {index} has no row {place}: the last decode had {len(self._outputs)} segments, and this one "
+                f"segment {index} has no row {row}: the last decode had {len(self._outputs)} segments, and this one "
                 f"wanted the logits of {n_logits} tokens"
             )
-        batch_index = last_index - n_logits + 1 + place
+        batch_index = last_index - n_logits + 1 + row
         address = self._short.get_logits_ith(self._pointer, batch_index)
         if not address:
             raise DecodeFailed(f"llama.cpp has no logits for token {batch_index} of the batch")
-        row = self._rows.get(address)
-        if row is None:
+        logits = self._rows.get(address)
+        if logits is None:
             # The rows' addresses repeat from step to step, and a new view costs more than all else here.
             if len(self._rows) > self.n_logits:
                 self._rows.clear()
-            row = np.ctypeslib.as_array(self._row_type.from_address(address))
-            self._rows[address] = row
-        return row
+            logits = np.ctypeslib.as_array(self._row_type.from_address(address))
+            self._rows[address] = logits
+        return logits
 
     def _evaluate(
         self, segments: Sequence[Segment], limit: int, *, every_output: bool = False, n_filler: int = 0

@@ -5,13 +5,12 @@ Refuses in Python what would abort the process in C.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from service.engine.language_model import DecodeFailed, Pooling, Rows, SavedSequence, Segment
+from service.engine.language_model import DecodeFailed, Pooling, Rows, Segment
 from service.llama.context.batch import Batch
-from service.llama.context.cells import Cells
 from service.llama.context.params import context_params
 from service.llama.host.memory import pad_cells
 from service.llama.load_errors import ModelLoadError
@@ -33,7 +32,7 @@ _POOLING_TYPES = {Pooling.MEAN: 1, Pooling.CLS: 2, Pooling.LAST: 3}
 
 
 class EncoderContext:
-    """Evaluates whole inputs. Has no KV cache: what a ``Context`` does with sequences fails.
+    """Evaluates whole inputs and keeps nothing of them: it has no KV cache.
 
     Belongs to one thread: OpenMP's threads belong to their caller. Use as a context manager, or call ``close``; close
     it before the weights.
@@ -46,15 +45,15 @@ class EncoderContext:
             input is wanted, and the mean is what sentence-transformers does with a model that does not say.
 
     Attributes:
-        kv: sequences that are always empty.
+        n_tokens: most tokens of one call.
+        n_inputs: most inputs of one call.
+        n_embd: length of an embedding.
+        n_threads: threads that compute.
+        pooling: how embeddings are made.
 
     Raises:
         ModelLoadError: the library refuses the options, or lacks memory.
     """
-
-    can_shift = False
-    can_cut = False
-    n_logits = 0
 
     def __init__(self, weights: Weights, config: ModelConfig, n_tokens: int, pooling: str) -> None:
         library = weights.library
@@ -62,9 +61,8 @@ class EncoderContext:
         self._embedding = library.api.llama_get_embeddings_seq
         self._free = library.api.llama_free
         self.pooling = Pooling.MEAN if pooling == "none" else Pooling(pooling)
-        self.n_seq_max = MAX_INPUTS
-        self.n_cells = self.n_batch = self.n_hidden = n_tokens
-        self.kv = NoSequences(n_tokens, self.n_seq_max)
+        self.n_inputs = MAX_INPUTS
+        self.n_tokens = n_tokens
         self.n_embd = int(library.api.llama_model_n_embd_out(weights.pointer))
         self._pointer: Pointer = self._create(weights, config)
         try:
@@ -89,32 +87,20 @@ class EncoderContext:
             self._free(pointer)
 
     def encode(self, inputs: Sequence[Sequence[int]]) -> Rows:
-        """Embeddings of whole inputs; the contract is ``LanguageModel.encode``."""
+        """Embeddings of whole inputs; the contract is ``Encoder.encode``."""
         self._check(inputs)
         rows = np.empty((len(inputs), self.n_embd), np.float32)
         for start, end in _pieces([len(tokens) for tokens in inputs]):
             self._encode_piece(inputs[start:end], rows[start:end])
         return rows
 
-    def decode(self, segments: Sequence[Segment], n_filler: int = 0) -> NoReturn:
-        """Not possible."""
-        raise DecodeFailed(f"{len(segments)} segments cannot be decoded: this model is an encoder")
-
-    def hidden(self, segments: Sequence[Segment]) -> NoReturn:
-        """Not possible: only ``encode`` gives embeddings."""
-        raise DecodeFailed(f"{len(segments)} segments cannot be evaluated: this model encodes whole inputs")
-
-    def logits(self, index: int, place: int = 0) -> NoReturn:
-        """Not possible: there was no ``decode``."""
-        raise ValueError(f"segment {index} has no logits: this model is an encoder")
-
     def _create(self, weights: Weights, config: ModelConfig) -> Pointer:
-        params = context_params(weights.library, config, self.n_cells)
-        params.n_seq_max = self.n_seq_max
-        params.n_ctx = pad_cells(self.n_cells)
+        params = context_params(weights.library, config, self.n_tokens)
+        params.n_seq_max = self.n_inputs
+        params.n_ctx = pad_cells(self.n_tokens)
         # An input attends to itself as a whole, so that the library cannot cut it: it asserts that a batch fits into
         # one of its pieces. And it aborts unless pieces are a multiple of the number of sequences.
-        params.n_batch = params.n_ubatch = -(-self.n_batch // self.n_seq_max) * self.n_seq_max
+        params.n_batch = params.n_ubatch = -(-self.n_tokens // self.n_inputs) * self.n_inputs
         params.n_outputs_max = params.n_batch
         params.embeddings = True
         params.pooling_type = _POOLING_TYPES[self.pooling]
@@ -123,14 +109,14 @@ class EncoderContext:
     def _check(self, inputs: Sequence[Sequence[int]]) -> None:
         if not self._pointer:
             raise DecodeFailed("the model is closed")
-        if not 0 < len(inputs) <= self.n_seq_max:
-            raise DecodeFailed(f"{len(inputs)} inputs in one call; allowed: 1 to {self.n_seq_max}")
+        if not 0 < len(inputs) <= self.n_inputs:
+            raise DecodeFailed(f"{len(inputs)} inputs in one call; allowed: 1 to {self.n_inputs}")
         for index, tokens in enumerate(inputs):
             if not tokens:
                 raise DecodeFailed(f"input {index} has no tokens")
         n_tokens = sum(map(len, inputs))
-        if n_tokens > self.n_hidden:
-            raise DecodeFailed(f"{n_tokens} tokens in one call; allowed: 1 to {self.n_hidden}")
+        if n_tokens > self.n_tokens:
+            raise DecodeFailed(f"{n_tokens} tokens in one call; allowed: 1 to {self.n_tokens}")
 
     def _encode_piece(self, inputs: Sequence[Sequence[int]], rows: Rows) -> None:
         """Evaluate inputs at once; their embeddings go into the rows."""
@@ -151,50 +137,9 @@ class EncoderContext:
     def _warm_up(self, weights: Weights) -> None:
         """Touch weights and buffers, so that the first request does not pay for it."""
         try:
-            self.encode([[weights.vocabulary.any_token] * min(2, self.n_hidden)])
+            self.encode([[weights.vocabulary.any_token] * min(2, self.n_tokens)])
         except DecodeFailed as error:
             raise ModelLoadError(f"the first encoding failed: {error}") from error
-
-
-class NoSequences:
-    """The sequences of a model that keeps nothing: all of them are always empty.
-
-    Attributes:
-        cells: all of them free; inputs are not longer than there are.
-    """
-
-    def __init__(self, n_cells: int, n_seq_max: int) -> None:
-        self.cells = Cells(n_cells, n_seq_max)
-
-    def remove(self, seq_id: int, start: int, end: int) -> bool:
-        """Nothing is left to remove."""
-        return True
-
-    def fork(self, source: int, target: int, end: int) -> bool:
-        """Not possible: there is nothing to share."""
-        raise ValueError(f"sequence {source} has no position {end - 1}: this model is an encoder")
-
-    def unshare(self, seq_id: int) -> None:
-        """Nothing is shared."""
-
-    def save(self, seq_id: int) -> SavedSequence:
-        """Nothing is held."""
-        return SavedSequence(0, 0, None)
-
-    def restore(self, seq_id: int, saved: SavedSequence) -> None:
-        """Nothing was held."""
-
-    def shift(self, seq_id: int, start: int, end: int, delta: int) -> None:
-        """Not possible."""
-        raise ValueError(f"sequence {seq_id} cannot be shifted: this model is an encoder")
-
-    def divide(self, seq_id: int, start: int, end: int, divisor: int) -> None:
-        """Not possible."""
-        raise ValueError(f"sequence {seq_id} cannot be divided: this model is an encoder")
-
-    def position_max(self, seq_id: int) -> int:
-        """That of an empty sequence."""
-        return -1
 
 
 def _pieces(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:

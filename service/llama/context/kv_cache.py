@@ -73,6 +73,11 @@ class KvCache:
         self._is_closed = True
 
     @property
+    def cells_free(self) -> int:
+        """Cells that no sequence holds."""
+        return self.cells.free
+
+    @property
     def spare(self) -> int:
         """The sequence for copies; empty but for moments."""
         return self._n_seq_max
@@ -94,7 +99,7 @@ class KvCache:
         return self._short.memory_seq_pos_max(self._memory, seq_id)
 
     def remove(self, seq_id: int, start: int, end: int) -> bool:
-        """Remove positions; the contract is ``LanguageModel.remove``."""
+        """Remove positions; the contract is ``Memory.remove``."""
         start, end = self._range(seq_id, start, end)
         if start >= end:
             return True
@@ -109,7 +114,7 @@ class KvCache:
         return True
 
     def fork(self, source: int, target: int, end: int) -> bool:
-        """Share positions; the contract is ``LanguageModel.fork``."""
+        """Share positions; the contract is ``Memory.fork``."""
         for seq_id in (source, target):
             self._check_sequence(seq_id)
         if source == target or self.cells.end(target):
@@ -124,7 +129,7 @@ class KvCache:
         return True
 
     def unshare(self, seq_id: int) -> None:
-        """Copy shared cells; the contract is ``LanguageModel.unshare``."""
+        """Copy shared cells; the contract is ``Memory.unshare``."""
         self._check_sequence(seq_id)
         ranges = self.cells.shared_ranges(seq_id, self._copy_step)
         n_cells = sum(self.cells.count(seq_id, start, end) for start, end in ranges)
@@ -142,7 +147,7 @@ class KvCache:
             raise
 
     def save(self, seq_id: int) -> SavedSequence:
-        """Copy a sequence out of the cache; the contract is ``LanguageModel.save``."""
+        """Copy a sequence out of the cache; the contract is ``Memory.save``."""
         self._check_sequence(seq_id)
         if self.has_pending_moves:
             self._apply_moves()
@@ -153,7 +158,7 @@ class KvCache:
         return SavedSequence(len(positions), state.nbytes, (positions, state))
 
     def restore(self, seq_id: int, saved: SavedSequence) -> None:
-        """Copy a sequence back; the contract is ``LanguageModel.restore``."""
+        """Copy a sequence back; the contract is ``Memory.restore``."""
         self._check_sequence(seq_id)
         if self.cells.end(seq_id):
             raise ValueError(f"sequence {seq_id} is not empty")
@@ -169,14 +174,14 @@ class KvCache:
         self.cells.restore(seq_id, positions)
 
     def shift(self, seq_id: int, start: int, end: int, delta: int) -> None:
-        """Move positions; the contract is ``LanguageModel.shift``."""
+        """Move positions; the contract is ``Memory.shift``."""
         start, end = self._movable_range(seq_id, start, end)
         self.cells.shift(seq_id, start, end, delta)
         if start < end:
             self._move(seq_id, start, end, delta)
 
     def divide(self, seq_id: int, start: int, end: int, divisor: int) -> None:
-        """Divide positions; the contract is ``LanguageModel.divide``.
+        """Divide positions; the contract is ``Memory.divide``.
 
         Position by position: ``llama_memory_seq_div`` sets the positions, but turns the keys the wrong way (its
         ``pos_div`` adds the old position minus the new one to the shift, where ``pos_add`` adds the new one minus the

@@ -52,30 +52,30 @@ def test_spans_hold_and_share_as_many_cells_as_a_memory_of_single_cells(seed: in
             case 3:
                 spans.unshare(seq_id)
                 cells.unshare(seq_id)
-        assert spans.free == cells.free
+        assert spans.free == cells.cells_free
         for each in range(N_SEQUENCES):
             assert spans.length(each) == len(cells.cells(each))
-            assert spans.count_shared(each) == cells.count_shared(each)
+            assert spans.count_shared(each) == sum(cell.holders > 1 for cell in cells.cells(each))
 
 
 def test_steps_and_copies_take_the_profiles_time() -> None:
     model, clock = simulated()
-    model.decode([Segment(0, 0, [1] * 40, 0), Segment(1, 0, [1] * 10, 1)])
+    model.compute.decode([Segment(0, 0, [1] * 40, 0), Segment(1, 0, [1] * 10, 1)])
     # 50 tokens, which attend to 1 + ... + 40 and to 1 + ... + 10 cells.
     step_s = 0.059 + 0.820 + 0.055
     assert clock.now_s == pytest.approx(step_s)
-    saved = model.save(0)
-    model.remove(0, 0, -1)
-    model.restore(2, saved)
+    saved = model.memory.save(0)
+    model.memory.remove(0, 0, -1)
+    model.memory.restore(2, saved)
     assert clock.now_s == pytest.approx(step_s + 2 * 0.040)
-    assert (saved.n_cells, saved.n_bytes, model.cells_free) == (40, 400, 50)
+    assert (saved.n_cells, saved.n_bytes, model.memory.cells_free) == (40, 400, 50)
 
 
 def test_what_does_not_fit_changes_nothing() -> None:
     model, clock = simulated(n_cells=10)
     with pytest.raises(CacheFull):
-        model.decode([Segment(0, 0, [1] * 11, 1)])
-    assert (model.cells_free, model.position_max(0), clock.now_s) == (10, -1, 0.0)
+        model.compute.decode([Segment(0, 0, [1] * 11, 1)])
+    assert (model.memory.cells_free, model.memory.position_max(0), clock.now_s) == (10, -1, 0.0)
 
 
 @pytest.mark.parametrize("lookup", [False, True], ids=["plain", "with drafts"])

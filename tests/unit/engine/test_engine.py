@@ -50,7 +50,7 @@ def test_a_request_that_arrives_later_joins_the_running_batch() -> None:
     bench.run()
     assert first.text == expected_text("first", 30)
     assert second.text == expected_text("second", 3)
-    assert any(len(segments) == 2 for segments in bench.model.decoded)
+    assert any(len(segments) == 2 for segments in bench.model.compute.decoded)
 
 
 def test_requests_beyond_the_slots_wait_and_start_in_order() -> None:
@@ -181,7 +181,7 @@ def test_a_context_shift_goes_on_beyond_the_context() -> None:
     assert sink.finished.tokens_predicted == 200
     assert sink.finished.truncated
     assert len(sink.text) == 200
-    assert bench.model.tokens(0)[:3] == list(prompt("hel"))
+    assert bench.model.memory.tokens(0)[:3] == list(prompt("hel"))
 
 
 def test_a_model_that_cannot_shift_stops_cleanly() -> None:
@@ -258,7 +258,7 @@ def test_a_full_cache_that_only_the_library_knew_of_delays_the_youngest_request(
     _, old = bench.submit(request("old"))
     bench.step()
     _, young = bench.submit(request("young"))
-    bench.model.fail_next = CacheFull()
+    bench.model.compute.fail_next = CacheFull()
     bench.run()
     assert old.text == expected_text("old", 8)
     assert young.text == expected_text("young", 8)
@@ -267,7 +267,7 @@ def test_a_full_cache_that_only_the_library_knew_of_delays_the_youngest_request(
 def test_a_request_for_which_the_library_has_no_room_even_alone_ends() -> None:
     bench = EngineBench()
     _, sink = bench.submit(request())
-    bench.model.fail_next = CacheFull()
+    bench.model.compute.fail_next = CacheFull()
     bench.run()
     assert isinstance(sink.failed.error, CacheExhausted)
     assert bench.complete(request()).text == expected_text("hello", 8)
@@ -277,10 +277,10 @@ def test_a_failed_decode_ends_its_requests_and_the_engine_goes_on() -> None:
     bench = EngineBench()
     _, sink = bench.submit(request())
     bench.step()
-    bench.model.fail_next = DecodeFailed("broken")
+    bench.model.compute.fail_next = DecodeFailed("broken")
     bench.run()
     assert isinstance(sink.failed.error, EngineFailure)
-    assert bench.model.cells_free == bench.model.info.n_cells
+    assert bench.model.memory.cells_free == bench.model.info.n_cells
     assert bench.complete(request()).text == expected_text("hello", 8)
 
 

@@ -37,7 +37,7 @@ def test_the_text_obeys_the_grammar_and_ends_with_it() -> None:
     finished = sink.finished
     assert (finished.reason, finished.eos_token) == (FinishReason.STOP, EOS)
     assert finished.tokens_predicted == len(sink.text) + 1
-    assert bench.model.open_grammars == 0
+    assert bench.model.vocabulary.open_grammars == 0
 
 
 @pytest.mark.parametrize("more", [{"sampling": SamplingSettings(ignore_eos=True, seed=1)}, {"min_tokens": 60}])
@@ -74,7 +74,7 @@ def test_a_grammar_that_the_model_refuses_fails_its_request_only() -> None:
     assert error.field == "constraint.gbnf"
     assert error.problem == "line 2, column 2: this literal is not closed"
     assert right.text in ("yes", "no")
-    assert bench.model.open_grammars == 0
+    assert bench.model.vocabulary.open_grammars == 0
 
 
 @pytest.mark.parametrize(
@@ -89,13 +89,13 @@ def test_a_grammar_that_the_model_refuses_fails_its_request_only() -> None:
 def test_a_text_that_ends_before_its_grammar_closes_it(options: dict[str, Any], reason: FinishReason) -> None:
     bench = EngineBench()
     assert bench.complete(request(grammar=LONG, **options)).finished.reason is reason
-    assert bench.model.open_grammars == 0
+    assert bench.model.vocabulary.open_grammars == 0
 
 
 def test_a_full_context_closes_the_grammar() -> None:
     bench = EngineBench(EngineConfig(n_slots=1, n_ctx_slot=16))
     assert bench.complete(request(grammar=LONG)).finished.reason is FinishReason.LENGTH
-    assert bench.model.open_grammars == 0
+    assert bench.model.vocabulary.open_grammars == 0
 
 
 @pytest.mark.parametrize("n_steps", [1, 2, 5])
@@ -113,16 +113,16 @@ def test_a_request_that_is_ended_closes_its_grammar(end: Callable[[Engine, int],
     task_id, _ = bench.submit(request(grammar=LONG))
     for _ in range(n_steps):
         bench.step()
-    assert bench.model.open_grammars == 1
+    assert bench.model.vocabulary.open_grammars == 1
     end(bench.engine, task_id)
-    assert bench.model.open_grammars == 0
+    assert bench.model.vocabulary.open_grammars == 0
 
 
 def test_a_failed_decode_closes_the_grammar() -> None:
     bench = EngineBench()
     _, sink = bench.submit(request(grammar=LONG))
     bench.step()
-    bench.model.fail_next = DecodeFailed("broken")
+    bench.model.compute.fail_next = DecodeFailed("broken")
     bench.run()
     assert isinstance(sink.failed.error, EngineFailure)
-    assert bench.model.open_grammars == 0
+    assert bench.model.vocabulary.open_grammars == 0

@@ -32,9 +32,9 @@ def test_hours_of_random_requests_leak_neither_slots_nor_cells_nor_memory(caplog
     for part in range(1, N_PARTS + 1):
         while bench.clock() < part * HOURS * 3600 / N_PARTS:
             mix.step(rate=0.2)
-            bench.model.decoded.clear()
+            bench.model.compute.decoded.clear()
         mix.finish()
-        bench.model.decoded.clear()
+        bench.model.compute.decoded.clear()
         gc.collect()
         in_use.append(sys.getallocatedblocks())
     assert mix.n_answered > 5000

@@ -40,7 +40,9 @@ def load_tiny(tiny_path: Path) -> Iterator[LoadTiny]:
 
         def load_with(**options: Any) -> LlamaModel:
             defaults: dict[str, Any] = {"path": str(tiny_path), "n_ctx": 64, "n_parallel": 2, "n_threads": 1}
-            return stack.enter_context(load(ModelConfig(**(defaults | options))))
+            model = stack.enter_context(load(ModelConfig(**(defaults | options))))
+            assert isinstance(model, LlamaModel)
+            return model
 
         yield load_with
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def allowed(model: LlamaModel, text: str, said: bytes = b"") -> set[bytes]:
     """Pieces of the tokens that may follow some bytes; empty for the end."""
-    grammar = model.grammar(text)
+    grammar = model.vocabulary.grammar(text)
     for byte in said:
         grammar.accept(byte_token(model, byte))
     row = np.zeros(model.info.n_vocab, np.float32)
@@ -33,7 +33,7 @@ def allowed(model: LlamaModel, text: str, said: bytes = b"") -> set[bytes]:
     tokens = {int(token) for token in np.flatnonzero(row == 0)}
     assert tokens == {token for token in range(model.info.n_vocab) if grammar.allows(token)}
     grammar.close()
-    return {b"" if token in model.info.eog_tokens else model.token_bytes(token) for token in tokens}
+    return {b"" if token in model.info.eog_tokens else model.vocabulary.token_bytes(token) for token in tokens}
 
 
 def byte_token(model: LlamaModel, byte: int) -> int:
@@ -65,7 +65,7 @@ def test_what_is_no_utf8_is_never_allowed(tiny: LlamaModel) -> None:
 def test_control_tokens_are_not_allowed_by_their_names(tiny: LlamaModel) -> None:
     names = [tiny.vocabulary.token_bytes(token, special=True) for token in range(tiny.info.n_vocab)]
     control = names.index(b"<|im_start|>")
-    grammar = tiny.grammar('root ::= "<|im_start|>" | .*')
+    grammar = tiny.vocabulary.grammar('root ::= "<|im_start|>" | .*')
     row = np.zeros(tiny.info.n_vocab, np.float32)
     grammar.mask(row)
     assert row[control] == -np.inf
@@ -103,7 +103,7 @@ def test_pending_bytes(data: bytes, pending: bytes | None) -> None:
 
 
 def test_an_ambiguous_grammar_still_says_everything(tiny: LlamaModel) -> None:
-    grammar = tiny.grammar('root ::= ([a-z]+)+ "!"')
+    grammar = tiny.vocabulary.grammar('root ::= ([a-z]+)+ "!"')
     for byte in b"abcdefghijklmnopqrstuvwxyz!":
         grammar.accept(byte_token(tiny, byte))
     assert all(grammar.allows(token) for token in tiny.info.eog_tokens)
@@ -114,7 +114,7 @@ def test_any_way_through_a_grammar_of_json_is_json(tiny: LlamaModel) -> None:
     source = random.Random(1)
     n_complete = 0
     for _ in range(20):
-        grammar = tiny.grammar(JSON_OBJECT)
+        grammar = tiny.vocabulary.grammar(JSON_OBJECT)
         said = b""
         # The closing tokens come first more often than not, so that texts end.
         preferred = [byte_token(tiny, byte) for byte in b'"}]:1,']
@@ -129,7 +129,7 @@ def test_any_way_through_a_grammar_of_json_is_json(tiny: LlamaModel) -> None:
             likely = [token for token in preferred if token in tokens]
             token = source.choice(likely) if likely and source.random() < 0.8 else source.choice(tokens)
             grammar.accept(token)
-            said += tiny.token_bytes(token)
+            said += tiny.vocabulary.token_bytes(token)
         grammar.close()
     assert n_complete > 0
 

@@ -40,10 +40,10 @@ def test_a_loaded_model_knows_its_facts(tiny: LlamaModel) -> None:
     facts = tiny.facts
     assert (facts.name, facts.family) == ("tiny", "llama")
     assert "llama" in facts.description
-    assert (facts.n_embd, facts.n_ctx_train, facts.n_ctx) == (64, 512, 64)
+    assert (facts.n_embd, facts.n_ctx_train, tiny.info.n_cells) == (64, 512, 64)
     assert facts.size_bytes == 4 * facts.n_params > 0
     assert facts.chat_template == "{{ messages[0].content }}"
-    assert facts.has_fim
+    assert tiny.vocabulary.fim_tokens is not None
 
 
 def test_a_model_without_a_chat_template_has_none(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_a_model_without_a_chat_template_has_none(tmp_path: Path) -> None:
 
 def test_without_a_context_size_the_training_context_is_taken(load_tiny: LoadTiny) -> None:
     model = load_tiny(n_ctx=0)
-    assert model.info.n_cells == model.facts.n_ctx == 512
+    assert model.info.n_cells == 512
 
 
 @pytest.mark.parametrize(
@@ -78,8 +78,8 @@ def test_without_a_context_size_the_training_context_is_taken(load_tiny: LoadTin
 )
 def test_models_load_with_options(load_tiny: LoadTiny, options: dict[str, Any]) -> None:
     model = load_tiny(**options)
-    model.decode([Segment(0, 0, [65], 1), Segment(1, 0, [66], 1)])
-    assert model.logits(1).shape == (264,)
+    model.compute.decode([Segment(0, 0, [65], 1), Segment(1, 0, [66], 1)])
+    assert model.compute.logits(1).shape == (264,)
 
 
 def test_threads_are_spread_over_numa_nodes_before_the_model_is_loaded(
@@ -103,8 +103,8 @@ def test_rope_options_change_what_the_model_says(load_tiny: LoadTiny) -> None:
     rows = []
     for options in ({}, {"rope_freq_base": 100.0}, {"rope_scaling": RopeScaling.LINEAR, "rope_freq_scale": 0.1}):
         model = load_tiny(**options)
-        model.decode([Segment(0, 0, list(range(60, 90)), 1)])
-        rows.append(model.logits(0).copy())
+        model.compute.decode([Segment(0, 0, list(range(60, 90)), 1)])
+        rows.append(model.compute.logits(0).copy())
     assert abs(rows[0] - rows[1]).max() > 1e-3
     assert abs(rows[0] - rows[2]).max() > 1e-3
 
@@ -200,8 +200,8 @@ def test_a_failed_load_leaves_nothing_behind(tmp_path: Path, load_tiny: LoadTiny
             load(config(path))
     gc.collect()
     model = load_tiny()
-    model.decode([Segment(0, 0, [65], 1)])
-    assert model.position_max(0) == 0
+    model.compute.decode([Segment(0, 0, [65], 1)])
+    assert model.memory.position_max(0) == 0
 
 
 def test_a_path_with_any_characters_can_be_loaded(tmp_path: Path) -> None:
@@ -212,12 +212,12 @@ def test_a_path_with_any_characters_can_be_loaded(tmp_path: Path) -> None:
 
 def test_several_models_live_side_by_side(load_tiny: LoadTiny) -> None:
     first, second = load_tiny(), load_tiny()
-    first.decode([Segment(0, 0, [65, 66], 1)])
-    second.decode([Segment(0, 0, [65, 66], 1)])
-    assert (first.logits(0) == second.logits(0)).all()
+    first.compute.decode([Segment(0, 0, [65, 66], 1)])
+    second.compute.decode([Segment(0, 0, [65, 66], 1)])
+    assert (first.compute.logits(0) == second.compute.logits(0)).all()
     first.close()
-    second.decode([Segment(0, 2, [67], 1)])
-    assert second.position_max(0) == 2
+    second.compute.decode([Segment(0, 2, [67], 1)])
+    assert second.memory.position_max(0) == 2
 
 
 def test_one_line_says_what_was_loaded(tiny_path: Path, caplog: pytest.LogCaptureFixture) -> None:

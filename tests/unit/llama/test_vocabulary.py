@@ -57,7 +57,6 @@ def test_whether_prompts_begin_with_bos_is_up_to_the_model(tmp_path: Path, load_
     assert not model.vocabulary.adds_eos
     assert model.info.bos_token == (BOS if adds_bos else -1)
     assert model.vocabulary.fim_tokens is None
-    assert not model.facts.has_fim
 
 
 def test_bos_and_eos_are_never_added(vocabulary: LlamaVocabulary) -> None:
@@ -177,6 +176,6 @@ def test_closing_waits_for_those_who_tokenise(tiny: LlamaModel) -> None:
 
 def test_a_closed_vocabulary_still_knows_its_pieces(tiny: LlamaModel) -> None:
     tiny.close()
-    assert tiny.token_bytes(97) == b"a"
+    assert tiny.vocabulary.token_bytes(97) == b"a"
     with pytest.raises(ValueError, match="closed"):
         tiny.vocabulary.tokenize("a", parse_special=True)

@@ -10,6 +10,7 @@ import pytest
 from service.config import EngineConfig
 from service.engine.language_model import DecodeFailed, SavedSequence
 from service.engine.request.requests import Overflow, SystemPrompt, SystemPromptRequest
+from service.testing.scripted_memory import ScriptedMemory
 from service.testing.scripted_model import ScriptedModel
 from tests.support.engine import EngineBench, expected_text, request
 
@@ -26,8 +27,8 @@ def bench_of(
 
 def evaluated(bench: EngineBench) -> int:
     """Tokens evaluated since the last call."""
-    n_tokens = sum(len(part.tokens) for batch in bench.model.decoded for part in batch)
-    bench.model.decoded.clear()
+    n_tokens = sum(len(part.tokens) for batch in bench.model.compute.decoded for part in batch)
+    bench.model.compute.decoded.clear()
     return n_tokens
 
 
@@ -160,7 +161,7 @@ def test_a_shift_early_in_a_slot_leaves_nothing_to_save() -> None:
     assert len(bench.engine.dump().saved) == 0
 
 
-class UnsavingModel(ScriptedModel):
+class UnsavingMemory(ScriptedMemory):
     """Fails to copy in one or both directions."""
 
     fails_to_save: type[Exception] | None = None
@@ -177,20 +178,20 @@ class UnsavingModel(ScriptedModel):
         super().restore(seq_id, saved)
 
 
-def unsaving_bench(monkeypatch: pytest.MonkeyPatch) -> tuple[EngineBench, UnsavingModel]:
+def unsaving_bench(monkeypatch: pytest.MonkeyPatch) -> tuple[EngineBench, UnsavingMemory]:
     """An engine on a model that may fail to copy."""
-    monkeypatch.setattr("tests.support.engine.ScriptedModel", UnsavingModel)
+    monkeypatch.setattr(ScriptedModel, "memory_type", UnsavingMemory)
     bench = bench_of()
-    assert isinstance(bench.model, UnsavingModel)
-    return bench, bench.model
+    assert isinstance(bench.model.memory, UnsavingMemory)
+    return bench, bench.model.memory
 
 
 @pytest.mark.parametrize("failure", [DecodeFailed, MemoryError])
 def test_a_cache_that_cannot_be_saved_is_lost_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch, failure: type[Exception]
 ) -> None:
-    bench, model = unsaving_bench(monkeypatch)
-    model.fails_to_save = failure
+    bench, memory = unsaving_bench(monkeypatch)
+    memory.fails_to_save = failure
     bench.complete(request(LONG))
     assert bench.complete(request(OTHER)).text == expected_text(OTHER, 8)
     sink = bench.complete(request(LONG))
@@ -199,10 +200,10 @@ def test_a_cache_that_cannot_be_saved_is_lost_and_nothing_else(
 
 
 def test_a_cache_that_cannot_be_restored_is_dropped_and_evaluated_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench, model = unsaving_bench(monkeypatch)
+    bench, memory = unsaving_bench(monkeypatch)
     bench.complete(request(LONG))
     bench.complete(request(OTHER))
-    model.fails_to_restore = True
+    memory.fails_to_restore = True
     sink = bench.complete(request(LONG))
     assert sink.accepted.cached_prompt_tokens == 0
     assert sink.text == expected_text(LONG, 8)
@@ -231,7 +232,7 @@ def test_another_system_prompt_forgets_all_that_was_saved() -> None:
     bench.complete(SystemPromptRequest(SystemPrompt("x", (1,))))
     bench.complete(SystemPromptRequest(SystemPrompt()))
     assert (len(bench.engine.dump().saved), bench.engine.dump().n_saved_bytes) == (0, 0)
-    assert bench.model.cells_free == bench.model.info.n_cells
+    assert bench.model.memory.cells_free == bench.model.info.n_cells
 
 
 # Idle cells -----------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ GROUPED = EngineConfig(n_slots=2, n_ctx_slot=256, group_n=4, group_width=16)
 
 def positions(bench: EngineBench, seq_id: int) -> list[int]:
     """Positions of a sequence, by token."""
-    return [cell.position for cell in bench.model.cells(seq_id)]
+    return [cell.position for cell in bench.model.memory.cells(seq_id)]
 
 
 def test_prompt_and_answer_share_positions_in_groups() -> None:
@@ -32,7 +32,7 @@ def test_chunks_end_where_windows_do() -> None:
     bench = EngineBench(GROUPED)
     bench.complete(request("p" * 100, max_tokens=0))
     ends: list[int] = []
-    for batch in bench.model.decoded:
+    for batch in bench.model.compute.decoded:
         (segment,) = batch
         ends.append(len(segment.tokens) + (ends[-1] if ends else 0))
     assert set(range(16, 100, 16)) <= set(ends)

@@ -84,7 +84,7 @@ def test_a_shift_that_finds_no_cells_ends_at_the_limit() -> None:
 def test_tokens_behind_a_shift_stand_for_nothing() -> None:
     bench = EngineBench(EngineConfig(n_slots=1, n_ctx_slot=32))
     sink = bench.complete(request("hello", max_tokens=40, overflow=Overflow.TRUNCATE, n_keep=3))
-    held = bytes(bench.model.tokens(0)).decode()
+    held = bytes(bench.model.memory.tokens(0)).decode()
     assert held.startswith("hel")
     assert sink.finished.truncated
     again = bench.complete(request(held, max_tokens=2))
@@ -173,7 +173,7 @@ def test_a_failure_of_one_sequence_fails_the_request_once() -> None:
     _, sink = bench.submit(request(n_sequences=5))
     bench.step()
     bench.step()
-    bench.model.fail_next = DecodeFailed("broken")
+    bench.model.compute.fail_next = DecodeFailed("broken")
     bench.run()
     assert isinstance(sink.failed.error, EngineFailure)
     assert bench.complete(request()).text == expected_text("hello", 8)
@@ -190,5 +190,5 @@ def test_a_waiting_request_with_several_sequences_counts_once() -> None:
 def test_the_slot_that_held_the_prompt_gives_it_to_the_next_sequence() -> None:
     bench = EngineBench(EngineConfig(n_slots=1, n_ctx_slot=128))
     bench.complete(request(PREFIX, n_sequences=2))
-    evaluated = [len(part.tokens) for batch in bench.model.decoded for part in batch]
+    evaluated = [len(part.tokens) for batch in bench.model.compute.decoded for part in batch]
     assert sum(evaluated) == len(prompt(PREFIX)) + 7 + 1 + 7

@@ -36,7 +36,7 @@ def test_it_stands_in_front_of_every_prompt_and_is_evaluated_once() -> None:
     sinks = [bench.submit(request(text))[1] for text in ("one", "two")]
     bench.run()
     assert [sink.text for sink in sinks] == [expected_text(TEXT + text, 8) for text in ("one", "two")]
-    assert sum(len(part.tokens) for batch in bench.model.decoded for part in batch) == len(TEXT) + 2 * (3 + 7)
+    assert sum(len(part.tokens) for batch in bench.model.compute.decoded for part in batch) == len(TEXT) + 2 * (3 + 7)
 
 
 def test_its_tokens_are_in_no_count() -> None:
@@ -53,7 +53,7 @@ def test_it_is_evaluated_once_for_all_salts_and_what_follows_it_is_not_shared() 
     bench = bench_with()
     sinks = [bench.complete(request("the same question", cache_salt=salt)) for salt in ("a", "b")]
     assert [sink.accepted.cached_prompt_tokens for sink in sinks] == [0, 0]
-    evaluated = sum(len(part.tokens) for batch in bench.model.decoded for part in batch)
+    evaluated = sum(len(part.tokens) for batch in bench.model.compute.decoded for part in batch)
     assert evaluated == len(TEXT) + 2 * (len("the same question") + 7)
 
 
@@ -68,10 +68,10 @@ def test_a_conversation_behind_it_is_cached_as_without() -> None:
 def test_the_cache_can_be_refused_but_the_system_prompt_is_shared_nevertheless() -> None:
     bench = bench_with()
     bench.complete(request("hello"))
-    bench.model.decoded.clear()
+    bench.model.compute.decoded.clear()
     sink = bench.complete(request("hello", cache_prompt=False))
     assert sink.accepted.cached_prompt_tokens == 0
-    assert sum(len(part.tokens) for batch in bench.model.decoded for part in batch) == 5 + 7
+    assert sum(len(part.tokens) for batch in bench.model.compute.decoded for part in batch) == 5 + 7
 
 
 def test_a_request_can_bring_its_own() -> None:
@@ -121,7 +121,7 @@ def test_it_cannot_change_while_anybody_waits_for_it() -> None:
 def test_a_long_one_is_evaluated_in_chunks() -> None:
     bench = EngineBench(EngineConfig(n_slots=1, n_ctx_slot=512, idle_prefill_budget_ms=100))
     bench.complete(SystemPromptRequest(system("s" * 300)))
-    chunks = [len(part.tokens) for batch in bench.model.decoded for part in batch]
+    chunks = [len(part.tokens) for batch in bench.model.compute.decoded for part in batch]
     # Once, a whole tile of 64 tokens is tried: it might have been cheaper.
     assert sum(chunks) == 300
     assert sorted(chunks)[-2:] == [32, 64]
@@ -159,9 +159,9 @@ def test_a_context_shift_keeps_it_shared() -> None:
     sinks = [bench.submit(request(text, **options))[1] for text in ("first", "second")]
     bench.run()
     assert [sink.finished.tokens_predicted for sink in sinks] == [100, 100]
-    assert bytes(bench.model.tokens(0)).startswith(b"systemfi")
-    assert bytes(bench.model.tokens(1)).startswith(b"systemse")
-    shared = [cell.holders for cell in bench.model.cells(0)[:6]]
+    assert bytes(bench.model.memory.tokens(0)).startswith(b"systemfi")
+    assert bytes(bench.model.memory.tokens(1)).startswith(b"systemse")
+    shared = [cell.holders for cell in bench.model.memory.cells(0)[:6]]
     assert shared == [3] * 6
 
 
@@ -175,7 +175,7 @@ def test_the_penalties_do_not_see_it() -> None:
 @pytest.mark.parametrize("is_own_request", [True, False])
 def test_one_that_cannot_be_evaluated_is_gone_and_its_request_fails(is_own_request: bool) -> None:
     bench = EngineBench()
-    bench.model.fail_next = DecodeFailed("broken")
+    bench.model.compute.fail_next = DecodeFailed("broken")
     change = SystemPromptRequest(system()) if is_own_request else request("hello", system_prompt=system())
     _, sink = bench.submit(change)
     _, other = bench.submit(request("other"))

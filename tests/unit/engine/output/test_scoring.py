@@ -11,7 +11,7 @@ from service.config import EngineConfig
 from service.engine.request.events import Accepted, Finished, FinishReason, Piece, PromptTokens
 from service.engine.request.requests import Overflow, SystemPrompt, SystemPromptRequest
 from service.errors import ContextLengthExceeded, EngineFailure
-from service.testing.scripted_model import CERTAIN, N_VOCAB, ScriptedModel
+from service.testing.scripted_model import CERTAIN, N_VOCAB, ScriptedCompute, ScriptedModel
 from tests.support.engine import EngineBench, assert_scored, expected_text, next_letters, prompt, request
 from tests.support.random_mix import RandomMix
 
@@ -27,7 +27,7 @@ WIDE = EngineConfig(n_slots=2, n_ctx_slot=200)
 
 def n_logits_of_steps(bench: EngineBench) -> list[int]:
     """Rows of logits that each step wanted."""
-    return [sum(segment.n_logits for segment in segments) for segments in bench.model.decoded]
+    return [sum(segment.n_logits for segment in segments) for segments in bench.model.compute.decoded]
 
 
 def test_the_prompts_tokens_come_between_acceptance_and_answer() -> None:
@@ -127,7 +127,7 @@ def test_several_sequences_share_the_prompt_that_one_of_them_scored() -> None:
     assert len(sink.prompt_tokens) == len(TEXT)
     assert_scored(sink.prompt_tokens, prompt(TEXT))
     assert all(sink.text_of(index) == expected_text(TEXT, 8) for index in range(3))
-    n_evaluated = sum(len(segment.tokens) for segments in bench.model.decoded for segment in segments)
+    n_evaluated = sum(len(segment.tokens) for segments in bench.model.compute.decoded for segment in segments)
     assert n_evaluated < 2 * len(TEXT)
 
 
@@ -138,7 +138,7 @@ def test_behind_a_system_prompt_only_the_requests_own_tokens_are_scored() -> Non
     sink = bench.complete(request(TEXT, prompt_logprobs=1))
     assert_scored(sink.prompt_tokens, prompt(TEXT), system)
     assert len(sink.prompt_tokens) == len(TEXT)
-    n_evaluated = sum(len(segment.tokens) for segments in bench.model.decoded for segment in segments)
+    n_evaluated = sum(len(segment.tokens) for segments in bench.model.compute.decoded for segment in segments)
     assert n_evaluated < len(system) + len(TEXT) + 8
 
 
@@ -186,7 +186,7 @@ def test_a_cancelled_prompt_leaves_its_slot() -> None:
 def test_the_time_of_a_step_counts_the_rows_that_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows take time beyond the tokens; with it the model of costs gives fewer tokens than without."""
 
-    monkeypatch.setattr("tests.support.engine.ScriptedModel", _SlowRows)
+    monkeypatch.setattr(ScriptedModel, "compute_type", _SlowRows)
 
     def longest_step(n_top: int | None) -> int:
         bench = EngineBench(EngineConfig(n_slots=2, n_ctx_slot=400, prefill_budget_ms=100), n_logits=64)
@@ -195,14 +195,14 @@ def test_the_time_of_a_step_counts_the_rows_that_are_looked_at(monkeypatch: pyte
             bench.step()
         bench.submit(request(TEXT * 6, prompt_logprobs=n_top, max_tokens=0))
         bench.run()
-        sizes = [len(part.tokens) for parts in bench.model.decoded for part in parts if len(part.tokens) > 1]
+        sizes = [len(part.tokens) for parts in bench.model.compute.decoded for part in parts if len(part.tokens) > 1]
         return max(sizes[-3:])
 
     assert longest_step(0) < longest_step(None)
 
 
 def test_rows_without_numbers_fail_the_request_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.support.engine.ScriptedModel", _NoNumbers)
+    monkeypatch.setattr(ScriptedModel, "compute_type", _NoNumbers)
     bench = EngineBench(WIDE)
     _, other = bench.submit(request("other", max_tokens=20))
     sink = bench.complete(request("x\x00y", prompt_logprobs=1))
@@ -220,21 +220,20 @@ def test_whatever_else_runs_records_are_those_of_their_prompts(seed: int) -> Non
     assert mix.n_answered
 
 
-class _SlowRows(ScriptedModel):
+class _SlowRows(ScriptedCompute):
     """Looking at a row of a prompt takes as long as a token."""
 
-    def logits(self, index: int, place: int = 0) -> Logits:
-        row = super().logits(index, place)
+    def logits(self, index: int, row: int = 0) -> Logits:
         assert self._clock is not None
         self._clock.advance(self._token_s)
-        return row
+        return super().logits(index, row)
 
 
-class _NoNumbers(ScriptedModel):
+class _NoNumbers(ScriptedCompute):
     """Rows behind a NUL are not numbers."""
 
-    def logits(self, index: int, place: int = 0) -> Logits:
-        row = super().logits(index, place)
+    def logits(self, index: int, row: int = 0) -> Logits:
+        logits = super().logits(index, row)
         segment = self.decoded[-1][index]
-        seen: Sequence[int] = segment.tokens[: len(segment.tokens) - segment.n_logits + place + 1]
-        return np.full_like(row, np.nan) if seen[-1] == 0 else row
+        seen: Sequence[int] = segment.tokens[: len(segment.tokens) - segment.n_logits + row + 1]
+        return np.full_like(logits, np.nan) if seen[-1] == 0 else logits

@@ -9,10 +9,13 @@ from service.config import EngineConfig
 from service.engine.language_model import DecodeFailed, Pooling, Rows
 from service.engine.request.events import Piece
 from service.engine.request.requests import EmbeddingRequest, SystemPrompt, SystemPromptRequest
-from service.errors import ContextLengthExceeded, Draining, EngineFailure, SlotsBusy
+from service.errors import ContextLengthExceeded, Draining, EngineFailure, NotSupported, SlotsBusy
 from service.testing.scripted_model import states
-from tests.support.engine import EngineBench, expected_text, prompt, request
+from tests.support.engine import EncoderBench, EngineBench, expected_text, prompt, request
 
+#: Models that also generate, and those that do not.
+BENCHES = [EngineBench, EncoderBench]
+BenchType = type[EngineBench] | type[EncoderBench]
 TEXTS = ["a", "some words", "x" * 100, "the last one of all"]
 
 
@@ -27,9 +30,9 @@ def expected(text: str, pooling: Pooling = Pooling.LAST) -> Rows:
 
 
 @pytest.mark.parametrize("pooling", list(Pooling))
-@pytest.mark.parametrize("can_generate", [True, False])
-def test_vectors_are_those_of_each_text_by_itself(pooling: Pooling, can_generate: bool) -> None:
-    bench = EngineBench(pooling=pooling, can_generate=can_generate, n_hidden=128)
+@pytest.mark.parametrize("bench_type", BENCHES)
+def test_vectors_are_those_of_each_text_by_itself(pooling: Pooling, bench_type: BenchType) -> None:
+    bench = bench_type(pooling=pooling, n_hidden=128)
     vectors = bench.embed(*TEXTS).embedded.vectors
     assert vectors.shape == (4, 4)
     assert np.allclose(vectors, [expected(text, pooling) for text in TEXTS], rtol=1e-5)
@@ -47,7 +50,7 @@ def test_many_requests_at_once_get_their_own_vectors() -> None:
 def test_many_inputs_are_evaluated_in_few_calls() -> None:
     bench = EngineBench(n_seq_max=3 + 32)
     bench.embed(*[f"text {number}" for number in range(32)])
-    assert len(bench.model.decoded) < 20
+    assert len(bench.model.compute.decoded) < 20
 
 
 def test_a_running_stream_goes_on_at_every_step() -> None:
@@ -77,16 +80,16 @@ def test_neither_a_prompt_nor_texts_to_embed_wait_for_the_other() -> None:
     assert embedded.is_over
     assert generated.is_over
     of_prompt = of_text = 0
-    for batch in bench.model.decoded:
+    for batch in bench.model.compute.decoded:
         of_prompt += sum(len(segment.tokens) for segment in batch if segment.seq_id == 0)
         of_text += sum(len(segment.tokens) for segment in batch if segment.seq_id != 0)
         assert 4 * min(of_prompt, of_text) + 32 >= max(of_prompt, of_text)
     assert of_prompt == of_text == 200
 
 
-@pytest.mark.parametrize("can_generate", [True, False])
-def test_a_small_request_does_not_wait_for_a_large_one(can_generate: bool) -> None:
-    bench = EngineBench(can_generate=can_generate, n_hidden=16)
+@pytest.mark.parametrize("bench_type", BENCHES)
+def test_a_small_request_does_not_wait_for_a_large_one(bench_type: BenchType) -> None:
+    bench = bench_type(n_hidden=16)
     _, large = bench.submit(EmbeddingRequest(tuple(prompt(f"text {number}") for number in range(100))))
     bench.step()
     _, small = bench.submit(EmbeddingRequest((prompt("small"),)))
@@ -97,10 +100,10 @@ def test_a_small_request_does_not_wait_for_a_large_one(can_generate: bool) -> No
     assert np.array_equal(large.embedded.vectors[99], expected("text 99"))
 
 
-@pytest.mark.parametrize("can_generate", [True, False])
+@pytest.mark.parametrize("bench_type", BENCHES)
 @pytest.mark.parametrize("steps", range(6))
-def test_cancel_at_any_step_frees_everything(steps: int, can_generate: bool) -> None:
-    bench = EngineBench(can_generate=can_generate)
+def test_cancel_at_any_step_frees_everything(steps: int, bench_type: BenchType) -> None:
+    bench = bench_type()
     task_id, sink = bench.submit(EmbeddingRequest(tuple(prompt("z" * 30) for _ in range(9))))
     for _ in range(steps):
         bench.step()
@@ -111,14 +114,14 @@ def test_cancel_at_any_step_frees_everything(steps: int, can_generate: bool) -> 
     assert np.array_equal(bench.embed("again").embedded.vectors, [expected("again")])
 
 
-@pytest.mark.parametrize("can_generate", [True, False])
+@pytest.mark.parametrize("bench_type", BENCHES)
 @pytest.mark.parametrize("steps", range(4))
-def test_a_failed_call_fails_its_requests_only(steps: int, can_generate: bool) -> None:
-    bench = EngineBench(can_generate=can_generate, n_hidden=32)
+def test_a_failed_call_fails_its_requests_only(steps: int, bench_type: BenchType) -> None:
+    bench = bench_type(n_hidden=32)
     _, sink = bench.submit(EmbeddingRequest(tuple(prompt("z" * 30) for _ in range(9))))
     for _ in range(steps):
         bench.step()
-    bench.model.fail_next = DecodeFailed("broken")
+    bench.fail_next(DecodeFailed("broken"))
     bench.run()
     assert isinstance(sink.failed.error, EngineFailure)
     assert np.array_equal(bench.embed("again").embedded.vectors, [expected("again")])
@@ -175,3 +178,20 @@ def test_a_request_that_was_not_begun_counts_as_waiting() -> None:
     bench.step()
     assert bench.engine.queue_depth < 3
     bench.run()
+
+
+def test_an_encoder_refuses_to_generate() -> None:
+    bench = EncoderBench()
+    for other in (request("Hello"), SystemPromptRequest(SystemPrompt("s", prompt("s")))):
+        assert isinstance(bench.complete(other).failed.error, NotSupported)
+    assert not bench.engine.has_work
+
+
+def test_an_encoder_that_is_stopped_refuses_what_has_not_ended() -> None:
+    bench = EncoderBench()
+    _, sink = bench.submit(EmbeddingRequest((prompt("text"),)))
+    assert bench.engine.queue_depth == 1
+    for target, events in bench.engine.stop():
+        target.put(events)
+    assert isinstance(sink.failed.error, Draining)
+    assert not bench.engine.has_work

@@ -10,6 +10,7 @@ from service.engine.request.events import FinishReason, Piece
 from service.engine.request.requests import EmbeddingRequest
 from service.engine.request.snapshots import SlotState
 from service.errors import EngineFailure
+from service.testing.scripted_memory import ScriptedMemory
 from service.testing.scripted_model import ScriptedModel
 from tests.support.engine import EngineBench, RecordingSink, expected_text, prompt, request
 from tests.support.random_mix import RandomMix
@@ -84,7 +85,7 @@ def test_a_prompt_that_is_being_evaluated_goes_on_where_it_was() -> None:
         bench.step()
     bench.submit(request("b" * 60, max_tokens=2, priority=-1))
     bench.run()
-    evaluated = sum(len(part.tokens) for parts in bench.model.decoded for part in parts if part.seq_id == 1)
+    evaluated = sum(len(part.tokens) for parts in bench.model.compute.decoded for part in parts if part.seq_id == 1)
     assert evaluated <= 62
 
 
@@ -119,9 +120,9 @@ def test_a_cancelled_preempted_request_leaves_nothing_behind() -> None:
     bench.step()
     task_id, young = bench.submit(request("b" * 10, max_tokens=60, grammar=f'root ::= "{"b" * 60}"'))
     step_until_preempted(bench)
-    assert bench.model.open_grammars == 1
+    assert bench.model.vocabulary.open_grammars == 1
     bench.engine.cancel(task_id)
-    assert bench.model.open_grammars == 0
+    assert bench.model.vocabulary.open_grammars == 0
     bench.run()
     assert not young.is_over
 
@@ -138,18 +139,18 @@ def test_a_stop_refuses_what_was_preempted() -> None:
     assert young.failed.error.reason == "DRAINING"
 
 
-class _Unsavable(ScriptedModel):
+class _Unsavable(ScriptedMemory):
     def save(self, seq_id: int) -> SavedSequence:
         raise DecodeFailed(f"no copy of {seq_id}")
 
 
-class _Unrestorable(ScriptedModel):
+class _Unrestorable(ScriptedMemory):
     def restore(self, seq_id: int, saved: SavedSequence) -> None:
         raise DecodeFailed(f"{saved.n_cells} tokens for {seq_id} are gone")
 
 
 def test_a_sequence_that_cannot_be_copied_ends_for_lack_of_cells(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.support.engine.ScriptedModel", _Unsavable)
+    monkeypatch.setattr(ScriptedModel, "memory_type", _Unsavable)
     bench = EngineBench(SHARED, n_cells=120)
     _, old = bench.submit(request("a" * 10, max_tokens=60))
     bench.step()
@@ -160,7 +161,7 @@ def test_a_sequence_that_cannot_be_copied_ends_for_lack_of_cells(monkeypatch: py
 
 
 def test_a_sequence_that_cannot_be_restored_ends_and_nobody_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.support.engine.ScriptedModel", _Unrestorable)
+    monkeypatch.setattr(ScriptedModel, "memory_type", _Unrestorable)
     bench = EngineBench(SHARED, n_cells=120)
     _, old = bench.submit(request("a" * 10, max_tokens=60))
     bench.step()

@@ -26,7 +26,7 @@ def submit(bench: EngineBench, n_requests: int, **options: object) -> list[Recor
 
 def evaluated(bench: EngineBench) -> int:
     """Tokens evaluated so far."""
-    return sum(len(part.tokens) for batch in bench.model.decoded for part in batch)
+    return sum(len(part.tokens) for batch in bench.model.compute.decoded for part in batch)
 
 
 def assert_answered(sinks: list[RecordingSink]) -> None:
@@ -118,7 +118,7 @@ def test_if_the_leader_goes_another_one_leads(steps: int) -> None:
     bench.engine.cancel(task_id)
     bench.run()
     assert_answered(sinks)
-    assert sum(part.seq_id >= 0 and len(part.tokens) for batch in bench.model.decoded for part in batch) < 300
+    assert sum(part.seq_id >= 0 and len(part.tokens) for batch in bench.model.compute.decoded for part in batch) < 300
 
 
 def test_if_the_leader_fails_another_one_leads() -> None:
@@ -126,7 +126,7 @@ def test_if_the_leader_fails_another_one_leads() -> None:
     _, producer = bench.submit(request(PREFIX + "fails"))
     sinks = submit(bench, 3)
     bench.step()
-    bench.model.fail_next = DecodeFailed("as planned")
+    bench.model.compute.fail_next = DecodeFailed("as planned")
     bench.run()
     assert producer.failed
     assert_answered(sinks)

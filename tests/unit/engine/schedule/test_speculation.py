@@ -34,7 +34,7 @@ def repeat_then_stop(tokens: Sequence[int]) -> int:
 
 def n_steps(bench: EngineBench) -> int:
     """Steps of the model so far."""
-    return len(bench.model.decoded)
+    return len(bench.model.compute.decoded)
 
 
 def complete(config: EngineConfig, **options: object) -> tuple[RecordingSink, int]:
@@ -112,9 +112,9 @@ def test_drafts_take_no_cells_from_others() -> None:
     config = EngineConfig(n_slots=2, n_ctx_slot=40, lookup=True)
     bench = EngineBench(config, n_cells=41, script=repeat, token_s=0.0001)
     bench.complete(request("kept kept kept k", slot_id=1, max_tokens=1))
-    kept = bench.model.tokens(1)
+    kept = bench.model.memory.tokens(1)
     bench.complete(request(PHRASE, slot_id=0, max_tokens=41 - len(kept) - PERIOD, cache_prompt=False))
-    assert bench.model.tokens(1) == kept
+    assert bench.model.memory.tokens(1) == kept
 
 
 def test_no_draft_delays_a_prompt() -> None:
@@ -125,7 +125,7 @@ def test_no_draft_delays_a_prompt() -> None:
     bench.submit(request("x" * 400, max_tokens=1))
     while True:
         bench.step()
-        parts = bench.model.decoded[-1]
+        parts = bench.model.compute.decoded[-1]
         if any(part.seq_id == 1 and len(part.tokens) > 1 for part in parts):
             assert all(len(part.tokens) == 1 for part in parts if part.seq_id == 0)
         if not bench.engine.has_work:

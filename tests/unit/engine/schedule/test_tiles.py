@@ -8,7 +8,7 @@ import pytest
 
 from service.config import EngineConfig
 from service.engine.schedule.prefill_budget import TILE
-from service.testing.scripted_model import ScriptedModel
+from service.testing.scripted_model import ScriptedCompute, ScriptedModel
 from tests.support.engine import EngineBench, expected_text, request
 from tests.support.random_mix import RandomMix
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from service.engine.language_model import Segment
 
 
-class TiledModel(ScriptedModel):
+class TiledCompute(ScriptedCompute):
     """Below a tile, every token costs more the more come before it."""
 
     def decode(self, segments: Sequence[Segment], n_filler: int = 0) -> None:
@@ -36,16 +36,16 @@ class TiledModel(ScriptedModel):
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> EngineBench:
     """An engine with two slots on such a model."""
-    monkeypatch.setattr("tests.support.engine.ScriptedModel", TiledModel)
-    monkeypatch.setattr(TiledModel, "batches", [], raising=False)
+    monkeypatch.setattr(ScriptedModel, "compute_type", TiledCompute)
+    monkeypatch.setattr(TiledCompute, "batches", [], raising=False)
     return EngineBench(EngineConfig(n_slots=2, n_ctx_slot=2048), step_s=0.0, token_s=0.0)
 
 
 def batches(bench: EngineBench) -> list[tuple[int, int]]:
     """Tokens of each batch so far, filler included, and filler; forgotten afterwards."""
-    assert isinstance(bench.model, TiledModel)
-    seen = bench.model.batches.copy()
-    bench.model.batches.clear()
+    assert isinstance(bench.model.compute, TiledCompute)
+    seen = bench.model.compute.batches.copy()
+    bench.model.compute.batches.clear()
     return seen
 
 
@@ -80,9 +80,9 @@ def test_the_next_turn_of_a_conversation_is_filled_up_to_a_tile(bench: EngineBen
 def test_filler_takes_no_cells_from_anybody(bench: EngineBench) -> None:
     bench.complete(request("h" * 930, max_tokens=1))
     bench.complete(request("h" * 900 + "b" * 30, max_tokens=1))
-    before = bench.model.cells_free
+    before = bench.model.memory.cells_free
     bench.complete(request("h" * 900 + "c" * 30, max_tokens=1))
-    assert bench.model.cells_free >= before - 931
+    assert bench.model.memory.cells_free >= before - 931
 
 
 @pytest.mark.parametrize("seed", range(4))

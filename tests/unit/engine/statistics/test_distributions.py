@@ -191,7 +191,7 @@ class TestOutcome:
 
     def test_failed(self) -> None:
         bench = EngineBench()
-        bench.model.fail_next = DecodeFailed("broken")
+        bench.model.compute.fail_next = DecodeFailed("broken")
         bench.complete(request("hello", n_sequences=2))
         assert outcomes(bench) == {Outcome.FAILED: 1}
         assert observed(bench).step_s.count == 0

@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.config import KvOverride, ModelConfig
-from service.engine.language_model import DecodeFailed, LanguageModel, Pooling, Rows, Segment
+from service.engine.language_model import CausalModel, DecodeFailed, EncoderModel, LanguageModel, Pooling, Rows
 from service.errors import InvalidArgument
 from service.llama.files.preflight import check_model_file
 from service.llama.host.encoder_memory import EncoderMemoryEstimate, estimate_encoder_memory
-from service.llama.llama_model import LlamaModel
+from service.llama.llama_model import LlamaEncoder
 from service.llama.load_errors import ModelLoadError
 from service.llama.loader import load
 from tests.support.minilm_gguf import CLS, SEP, UNK, TinyEncoder, tiny_tensors, write_tiny_encoder
@@ -27,7 +27,7 @@ from tests.support.numpy_bert import encode
 if TYPE_CHECKING:
     from pathlib import Path
 
-LoadEncoder = Callable[..., LlamaModel]
+LoadEncoder = Callable[..., LlamaEncoder]
 
 
 @pytest.fixture
@@ -35,15 +35,17 @@ def load_encoder(tmp_path: Path) -> Iterator[LoadEncoder]:
     """Writes and loads an encoder with some options; closed in the end."""
     with ExitStack() as stack:
 
-        def load_with(encoder: TinyEncoder | None = None, **options: Any) -> LlamaModel:
+        def load_with(encoder: TinyEncoder | None = None, **options: Any) -> LlamaEncoder:
             path = write_tiny_encoder(tmp_path / "encoder.gguf", encoder)
-            return stack.enter_context(load(ModelConfig(str(path), **({"n_threads": 1, "n_ctx": 0} | options))))
+            model = stack.enter_context(load(ModelConfig(str(path), **({"n_threads": 1, "n_ctx": 0} | options))))
+            assert isinstance(model, LlamaEncoder)
+            return model
 
         yield load_with
 
 
 @pytest.fixture
-def encoder(load_encoder: LoadEncoder) -> LlamaModel:
+def encoder(load_encoder: LoadEncoder) -> LlamaEncoder:
     """One for inputs of up to 64 tokens, whose mean it takes."""
     return load_encoder()
 
@@ -62,12 +64,12 @@ def cosines(rows: Rows, expected: Sequence[npt.NDArray[np.float64]]) -> list[flo
     ]
 
 
-def test_an_encoder_says_what_it_can_do(encoder: LlamaModel) -> None:
+def test_an_encoder_says_what_it_can_do(encoder: LlamaEncoder) -> None:
     asked: LanguageModel = encoder
     info = asked.info
     assert not info.can_generate
     assert (info.n_hidden, info.n_cells, info.n_ctx_train, info.n_seq_max, info.n_embd) == (64, 64, 64, 64, 32)
-    assert (info.pooling, info.can_shift, asked.cells_free) == (Pooling.MEAN, False, 64)
+    assert (info.pooling, info.can_shift) == (Pooling.MEAN, False)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +90,7 @@ def test_states_are_pooled_as_the_model_says_and_not_scaled(
     model = load_encoder(kind)
     assert model.info.pooling is name
     texts = inputs(3, 1, 17, 64)
-    rows = np.concatenate([model.encode([text]) for text in texts])
+    rows = np.concatenate([model.encoder.encode([text]) for text in texts])
     expected = [pool(encode(tiny_tensors(kind), kind.n_heads, text)) for text in texts]
     assert min(cosines(rows, expected)) > 0.9999
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), np.linalg.norm(expected, axis=1), rtol=0.01)
@@ -106,18 +108,18 @@ def test_pooling_can_be_overridden(load_encoder: LoadEncoder) -> None:
 def test_inputs_do_not_influence_each_other(load_encoder: LoadEncoder, lengths: tuple[int, ...]) -> None:
     model = load_encoder(TinyEncoder(n_ctx_train=1024))
     texts = inputs(*lengths)
-    alone = np.concatenate([model.encode([text]) for text in texts])
-    together = model.encode(texts)
+    alone = np.concatenate([model.encoder.encode([text]) for text in texts])
+    together = model.encoder.encode(texts)
     assert together.dtype == np.float32
     assert together.shape == (len(texts), 32)
     np.testing.assert_allclose(together, alone, atol=2e-3)
-    np.testing.assert_allclose(model.encode(texts[::-1]), alone[::-1], atol=2e-3)
+    np.testing.assert_allclose(model.encoder.encode(texts[::-1]), alone[::-1], atol=2e-3)
 
 
-def test_embeddings_are_copies(encoder: LlamaModel) -> None:
-    rows = encoder.encode(inputs(4, 5))
+def test_embeddings_are_copies(encoder: LlamaEncoder) -> None:
+    rows = encoder.encoder.encode(inputs(4, 5))
     kept = rows.copy()
-    encoder.encode(inputs(6, 7))
+    encoder.encoder.encode(inputs(6, 7))
     assert (rows == kept).all()
 
 
@@ -134,38 +136,22 @@ def test_embeddings_are_copies(encoder: LlamaModel) -> None:
     ],
     ids=["none", "too many", "empty", "too long", "too long together", "negative", "too high"],
 )
-def test_what_would_abort_the_process_is_refused(encoder: LlamaModel, texts: list[list[int]], told: str) -> None:
+def test_what_would_abort_the_process_is_refused(encoder: LlamaEncoder, texts: list[list[int]], told: str) -> None:
     with pytest.raises(DecodeFailed, match=told):
-        encoder.encode(texts)
-    assert encoder.encode([[CLS, SEP]]).shape == (1, 32)
+        encoder.encoder.encode(texts)
+    assert encoder.encoder.encode([[CLS, SEP]]).shape == (1, 32)
 
 
-def test_generation_is_refused(encoder: LlamaModel) -> None:
-    segments = [Segment(seq_id=0, position=0, tokens=[CLS], n_logits=1)]
-    for call in (encoder.decode, encoder.hidden):
-        with pytest.raises(DecodeFailed, match="1 segments cannot be"):
-            call(segments)
-    with pytest.raises(ValueError, match="no logits"):
-        encoder.logits(0)
+def test_it_has_neither_sequences_nor_logits(encoder: LlamaEncoder) -> None:
+    assert isinstance(encoder, EncoderModel)
+    assert not isinstance(encoder, CausalModel)
 
 
-def test_sequences_are_always_empty(encoder: LlamaModel) -> None:
-    assert encoder.position_max(0) == -1
-    assert encoder.remove(0, 0, -1)
-    encoder.unshare(0)
-    with pytest.raises(ValueError, match="sequence 0 has no position 4"):
-        encoder.fork(0, 1, 5)
-    with pytest.raises(ValueError, match="cannot be shifted"):
-        encoder.shift(0, 0, 1, 1)
-    with pytest.raises(ValueError, match="cannot be divided"):
-        encoder.divide(0, 0, 1, 2)
-
-
-def test_a_closed_encoder_refuses(encoder: LlamaModel) -> None:
+def test_a_closed_encoder_refuses(encoder: LlamaEncoder) -> None:
     encoder.close()
     encoder.close()
     with pytest.raises(DecodeFailed, match="closed"):
-        encoder.encode([[CLS]])
+        encoder.encoder.encode([[CLS]])
 
 
 @pytest.mark.parametrize(("asked", "given_"), [(0, 64), (40, 40), (64, 64), (8192, 64)])
@@ -177,15 +163,15 @@ def test_an_input_is_never_longer_than_the_training_context(load_encoder: LoadEn
 @pytest.mark.parametrize("n_ctx_train", [1, 63, 65, 255, 257, 600, 1000])
 def test_any_training_context_will_do(load_encoder: LoadEncoder, n_ctx_train: int) -> None:
     model = load_encoder(TinyEncoder(n_ctx_train=n_ctx_train))
-    assert model.encode([[CLS] * n_ctx_train]).shape == (1, 32)
+    assert model.encoder.encode([[CLS] * n_ctx_train]).shape == (1, 32)
 
 
 def test_the_number_of_slots_does_not_matter(load_encoder: LoadEncoder) -> None:
     model = load_encoder(TinyEncoder(n_ctx_train=8), n_parallel=4)
-    assert model.encode([[CLS] * 8]).shape == (1, 32)
+    assert model.encoder.encode([[CLS] * 8]).shape == (1, 32)
 
 
-def test_a_text_stands_between_cls_and_sep(encoder: LlamaModel) -> None:
+def test_a_text_stands_between_cls_and_sep(encoder: LlamaEncoder) -> None:
     vocabulary = encoder.vocabulary
     assert (vocabulary.bos_token, vocabulary.sep_token, vocabulary.eos_token) == (CLS, SEP, None)
     assert (vocabulary.adds_bos, vocabulary.adds_sep, vocabulary.adds_eos) == (True, True, False)

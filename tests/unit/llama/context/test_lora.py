@@ -37,8 +37,8 @@ Row = npt.NDArray[np.float32]
 
 def row_of(model: LlamaModel, tokens: Sequence[int] = TOKENS) -> Row:
     """The logits behind a sequence."""
-    model.decode([Segment(0, 0, tokens, 1)])
-    return model.logits(0).copy()
+    model.compute.decode([Segment(0, 0, tokens, 1)])
+    return model.compute.logits(0).copy()
 
 
 def expected(model: TinyModel, *adapters: tuple[TinyAdapter, float]) -> npt.NDArray[np.float64]:
@@ -158,12 +158,12 @@ def test_a_scale_of_0_changes_nothing(
 def test_adapters_apply_to_every_step_and_sequence(tmp_path: Path, model_path: Path, load_exact: LoadTiny) -> None:
     adapter = written(tmp_path, "blk.0.attn_k.weight", "output.weight")
     model = load_exact(path=str(model_path), lora=(LoraAdapter(str(tmp_path / "1.gguf")),))
-    model.decode([Segment(0, 0, TOKENS[:-1], 0), Segment(1, 0, TOKENS[:9], 1)])
-    ahead = model.logits(1).copy()
-    model.decode([Segment(0, len(TOKENS) - 1, TOKENS[-1:], 1)])
+    model.compute.decode([Segment(0, 0, TOKENS[:-1], 0), Segment(1, 0, TOKENS[:9], 1)])
+    ahead = model.compute.logits(1).copy()
+    model.compute.decode([Segment(0, len(TOKENS) - 1, TOKENS[-1:], 1)])
     rows = NumpyLlama(THREE_LAYERS, [(adapter, 1.0)]).logits(TOKENS)
     assert distance(ahead, rows[8]) < TOLERANCE
-    assert distance(model.logits(0), rows[-1]) < TOLERANCE
+    assert distance(model.compute.logits(0), rows[-1]) < TOLERANCE
 
 
 @pytest.mark.parametrize("name", ["blk.0.attn_q.weight", "token_embd.weight"])

@@ -41,7 +41,7 @@ def expected(tokens: Sequence[int], positions: Sequence[int]) -> npt.NDArray[np.
 
 def assert_row(model: LlamaModel, tokens: Sequence[int], positions: Sequence[int]) -> None:
     """The last row is numpy's, and not the one of plain positions."""
-    row = model.logits(0)
+    row = model.compute.logits(0)
     np.testing.assert_allclose(row, expected(tokens, positions), rtol=0, atol=TOLERANCE)
     if list(positions) != list(range(len(tokens))):
         assert np.abs(row - expected(tokens, range(len(tokens)))).max() > 0.05
@@ -58,19 +58,19 @@ def grouped(index: int, n_windows: int, n: int, width: int) -> int:
 def test_windows_that_are_grouped_after_the_prompt(load_exact: LoadTiny, n: int, width: int, n_tokens: int) -> None:
     model = load_exact()
     tokens = tokens_of(n_tokens)
-    model.decode([Segment(0, 0, tokens, 0)])
+    model.compute.decode([Segment(0, 0, tokens, 0)])
     end, start = n_tokens, 0
     saved = width // n * (n - 1)
     n_windows = 0
     while end >= start + width:
         up = n_windows * saved
-        model.shift(0, start, end, up)
-        model.divide(0, start + up, start + up + width, n)
-        model.shift(0, start + up + width, end + up, width // n - up - width)
+        model.memory.shift(0, start, end, up)
+        model.memory.divide(0, start + up, start + up + width, n)
+        model.memory.shift(0, start + up + width, end + up, width // n - up - width)
         end, start, n_windows = end - saved, start + width // n, n_windows + 1
-        assert model.position_max(0) == end - 1
+        assert model.memory.position_max(0) == end - 1
     tokens.append(32)
-    model.decode([Segment(0, end, [32], 1)])
+    model.compute.decode([Segment(0, end, [32], 1)])
     assert n_windows == n_tokens // width
     assert_row(model, tokens, [grouped(index, n_windows, n, width) for index in range(len(tokens))])
 
@@ -85,11 +85,11 @@ def test_windows_that_are_grouped_as_they_fill(load_exact: LoadTiny, n: int, wid
     while done < len(tokens):
         if not positions.room:
             step = positions.regroup()
-            model.shift(0, step.start, step.end, step.delta)
-            model.divide(0, step.start + step.delta, step.end + step.delta, step.divisor)
+            model.memory.shift(0, step.start, step.end, step.delta)
+            model.memory.divide(0, step.start + step.delta, step.end + step.delta, step.divisor)
             n_windows += 1
         chunk = tokens[done : done + min(positions.room, 1 + done % 3)]
-        model.decode([Segment(0, positions.next, chunk, 1)])
+        model.compute.decode([Segment(0, positions.next, chunk, 1)])
         positions.append(len(chunk))
         done += len(chunk)
         assert_row(model, tokens[:done], [grouped(index, n_windows, n, width) for index in range(done)])
@@ -99,14 +99,14 @@ def test_windows_that_are_grouped_as_they_fill(load_exact: LoadTiny, n: int, wid
 def test_tokens_in_front_stay_where_they_are(load_exact: LoadTiny) -> None:
     model = load_exact()
     tokens = tokens_of(19)
-    model.decode([Segment(0, 0, tokens[:3], 0)])
+    model.compute.decode([Segment(0, 0, tokens[:3], 0)])
     positions = GroupedPositions(3, 2, 4, 3)
     for first in range(3, 19, 4):
         if first > 3:
             step = positions.regroup()
-            model.shift(0, step.start, step.end, step.delta)
-            model.divide(0, step.start + step.delta, step.end + step.delta, step.divisor)
-        model.decode([Segment(0, positions.next, tokens[first : first + 4], 1)])
+            model.memory.shift(0, step.start, step.end, step.delta)
+            model.memory.divide(0, step.start + step.delta, step.end + step.delta, step.divisor)
+        model.compute.decode([Segment(0, positions.next, tokens[first : first + 4], 1)])
         positions.append(4)
     # Three windows of four tokens were grouped in pairs from position 3 on.
     assert_row(model, tokens, [0, 1, 2, *(3 + index // 2 for index in range(12)), 9, 10, 11, 12])
@@ -115,9 +115,9 @@ def test_tokens_in_front_stay_where_they_are(load_exact: LoadTiny) -> None:
 def test_other_sequences_keep_their_positions(load_exact: LoadTiny) -> None:
     model = load_exact()
     tokens = tokens_of(8)
-    model.decode([Segment(0, 0, tokens, 0), Segment(1, 0, tokens, 0)])
-    model.divide(0, 0, 8, 4)
-    model.decode([Segment(1, 8, [65], 1)])
+    model.compute.decode([Segment(0, 0, tokens, 0), Segment(1, 0, tokens, 0)])
+    model.memory.divide(0, 0, 8, 4)
+    model.compute.decode([Segment(1, 8, [65], 1)])
     assert_row(model, [*tokens, 65], range(9))
-    model.decode([Segment(0, 2, [65], 1)])
+    model.compute.decode([Segment(0, 2, [65], 1)])
     assert_row(model, [*tokens, 65], [0, 0, 0, 0, 1, 1, 1, 1, 2])

@@ -92,7 +92,7 @@ def test_the_estimate_covers_what_the_library_allocates(
     config = ModelConfig(str(tiny_path), n_ctx=8192 - 100, n_parallel=3, embedding=embedding)
     model = load_tiny(n_ctx=config.n_ctx, n_parallel=config.n_parallel, embedding=embedding)
     if embedding:
-        model.hidden([Segment(0, 0, [65] * model.info.n_hidden, 0)])
+        model.compute.hidden([Segment(0, 0, [65] * model.info.n_hidden, 0)])
     text = "\n".join(record.getMessage() for record in caplog.records)
     allocated = {
         kind: float(size) * 2**20

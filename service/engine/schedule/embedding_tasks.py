@@ -1,0 +1,91 @@
+"""Requests for embeddings, until the last of their inputs is done."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from service.engine.request.events import Embedded, Failed, Sink
+
+if TYPE_CHECKING:
+    from service.engine.language_model import Rows
+    from service.engine.output.outbox import Outbox
+    from service.engine.request.requests import EmbeddingRequest
+    from service.errors import ServiceError
+
+
+@dataclass(slots=True, eq=False)
+class EmbeddingTask:
+    """A request: its inputs that wait, and the vectors of those that are done."""
+
+    id: int
+    request: EmbeddingRequest
+    sink: Sink
+    vectors: Rows
+    waiting: deque[int]
+    n_open: int
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether none of its inputs was begun."""
+        return len(self.waiting) == len(self.request.inputs)
+
+
+class EmbeddingTasks:
+    """All embedding requests of an engine, in turn; whoever evaluates the inputs derives from it.
+
+    Args:
+        n_embd: length of a vector.
+        outbox: takes the answers.
+    """
+
+    def __init__(self, n_embd: int, outbox: Outbox) -> None:
+        self._n_embd = n_embd
+        self._outbox = outbox
+        self._tasks: deque[EmbeddingTask] = deque()
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a request has not ended."""
+        return bool(self._tasks)
+
+    @property
+    def n_waiting(self) -> int:
+        """Requests of which nothing was begun."""
+        return sum(task.is_waiting for task in self._tasks)
+
+    def submit(self, task_id: int, request: EmbeddingRequest, sink: Sink) -> None:
+        """Queue a request."""
+        n_inputs = len(request.inputs)
+        vectors = np.zeros((n_inputs, self._n_embd), np.float32)
+        self._tasks.append(EmbeddingTask(task_id, request, sink, vectors, deque(range(n_inputs)), n_inputs))
+
+    def cancel(self, task_id: int) -> None:
+        """End a request without an answer; unknown ids are ignored."""
+        for task in self._tasks:
+            if task.id == task_id:
+                self._forget(task)
+                return
+
+    def fail_all(self, error: ServiceError) -> None:
+        """Fail every request."""
+        for task in list(self._tasks):
+            self._fail(task, error)
+
+    def _put(self, task: EmbeddingTask, number: int, vector: Rows) -> None:
+        """Take the vector of an input; the last one ends the task."""
+        task.vectors[number] = vector
+        task.n_open -= 1
+        if not task.n_open:
+            self._tasks.remove(task)
+            self._outbox.put(task.id, task.sink, Embedded(task.vectors))
+
+    def _fail(self, task: EmbeddingTask, error: ServiceError) -> None:
+        self._forget(task)
+        self._outbox.put(task.id, task.sink, Failed(error))
+
+    def _forget(self, task: EmbeddingTask) -> None:
+        self._tasks.remove(task)

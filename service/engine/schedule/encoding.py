@@ -1,0 +1,66 @@
+"""Embeddings by a model that evaluates whole inputs: as many of them in a call as its time allows."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from typing import TYPE_CHECKING
+
+from service.engine.language_model import DecodeFailed, EncoderModel
+from service.engine.schedule.embedding_tasks import EmbeddingTask, EmbeddingTasks
+from service.errors import EngineFailure
+
+if TYPE_CHECKING:
+    from service.engine.output.outbox import Outbox
+
+logger = logging.getLogger(__name__)
+
+
+class EncodingWork(EmbeddingTasks):
+    """All embedding requests of an encoder's engine.
+
+    Args:
+        model: the encoder.
+        outbox: takes the answers.
+    """
+
+    def __init__(self, model: EncoderModel, outbox: Outbox) -> None:
+        super().__init__(model.info.n_embd, outbox)
+        self._encoder = model.encoder
+        self._info = model.info
+
+    def encode(self, n_tokens: int) -> int:
+        """Embed whole inputs, about ``n_tokens`` in all but at least one input; return how many tokens there were.
+
+        If the model fails, the requests of these inputs do.
+        """
+        chosen = self._choose(min(max(n_tokens, 1), self._info.n_hidden))
+        inputs = [task.request.inputs[number] for task, number in chosen]
+        try:
+            rows = self._encoder.encode(inputs)
+        except DecodeFailed as error:
+            logger.error("encode failed", extra={"error": str(error)})
+            for task in dict.fromkeys(task for task, _ in chosen):
+                self._fail(task, EngineFailure("the model could not evaluate this request"))
+            return 0
+        self._tasks.rotate(-1)
+        for (task, number), row in zip(chosen, rows, strict=True):
+            task.waiting.remove(number)
+            self._put(task, number, row)
+        return sum(map(len, inputs))
+
+    def _choose(self, n_tokens: int) -> list[tuple[EmbeddingTask, int]]:
+        """Inputs for one call, the tasks in turn."""
+        chosen: list[tuple[EmbeddingTask, int]] = []
+        queues = deque((task, iter(list(task.waiting))) for task in self._tasks)
+        while queues and len(chosen) < self._info.n_seq_max:
+            task, numbers = queues.popleft()
+            number = next(numbers, None)
+            if number is None:
+                continue
+            n_tokens -= len(task.request.inputs[number])
+            if n_tokens < 0 and chosen:
+                break
+            chosen.append((task, number))
+            queues.append((task, numbers))
+        return chosen

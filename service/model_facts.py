@@ -1,0 +1,30 @@
+"""What a loaded model says about itself: for descriptions, not for decisions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """Facts that never change.
+
+    Attributes:
+        name: ``general.name``, empty if the file has none.
+        family: the architecture, for example ``llama``.
+        description: architecture, size and quantisation in a few words.
+        n_params: number of parameters.
+        size_bytes: bytes of all tensors.
+        n_embd: length of a hidden state, and of an embedding.
+        n_ctx_train: context the model was trained with, in tokens.
+        chat_template: the model's own chat template as Jinja, None if it has none.
+    """
+
+    name: str
+    family: str
+    description: str
+    n_params: int
+    size_bytes: int
+    n_embd: int
+    n_ctx_train: int
+    chat_template: str | None
