@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import Any
 
-from slotline.options import BY_PATH
+from slotline.options import BY_PATH, sampler_names
 
 
 class SamplerName(enum.Enum):
@@ -28,7 +28,7 @@ def _default(name: str, message: str = "sampling") -> Any:
 
 
 #: The chain of a request that names no samplers; those that joined later act in it only if they are on.
-_USUAL_CHAIN = tuple(SamplerName(name) for name in _default("samplers"))
+_USUAL_CHAIN = tuple(SamplerName(name) for name in sampler_names())
 _LATER = {name for name in _USUAL_CHAIN if BY_PATH[f"sampling.{name.value}"].reported_if_on}
 DEFAULT_SAMPLERS = tuple(name for name in _USUAL_CHAIN if name not in _LATER)
 

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from slotline.cli.chat.conversation import Conversation, Finish, Message, Role, Statistics
 from slotline.cli.chat.server import ChatServer, Event, ServerError
+from slotline.options import BY_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 # The server's own defaults for chats are those of the OpenAI API: no limit, and the whole range of the vocabulary.
-DEFAULT_SETTINGS: Mapping[str, object] = {"n_predict": 1024, "temperature": 0.8, "top_p": 0.95}
+DEFAULT_SETTINGS: Mapping[str, object] = {
+    "n_predict": 1024,
+    **{name: BY_NAME[name].default for name in ("temperature", "top_p")},
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,9 @@ from typing import Never
 
 from slotline.cli.options.suggestions import nearest
 from slotline.cli.options.text_file import read_text
-from slotline.cli.options.values import Converter, InvalidValue, choice, integer, real, text
+from slotline.cli.options.values import INT32_MAX, Converter, InvalidValue, choice, integer, real, text
+from slotline.options import BY_NAME, SEEDS, OptionFacts, max_bytes, sampler_names
 
-SAMPLER_NAMES = ("top_k", "tfs_z", "typical_p", "top_p", "min_p", "temperature")
-MAX_SEED = 2**64 - 1
-MAX_TIMEOUT_S = 7 * 24 * 3600
-MAX_GRAMMAR_BYTES = 64 * 1024
 _BOOLEANS = {
     **dict.fromkeys(("true", "on", "yes", "1"), True),
     **dict.fromkeys(("false", "off", "no", "0"), False),
@@ -86,8 +83,8 @@ def _samplers(name: str, value: str) -> list[str]:
     """Names with commas or blanks between them; none at all is an empty chain."""
     names = value.replace(",", " ").replace(";", " ").split()
     for one in names:
-        if one not in SAMPLER_NAMES:
-            raise InvalidValue(f"{name} {one!r} is no sampler; allowed are {', '.join(SAMPLER_NAMES)}")
+        if one not in _SAMPLERS:
+            raise InvalidValue(f"{name} {one!r} is no sampler; allowed are {', '.join(_SAMPLERS)}")
     return names
 
 
@@ -134,7 +131,7 @@ def _penalty_prompt(name: str, value: str) -> object:
 def _grammar(name: str, value: str) -> str:
     """A grammar, or the name of its file after an @."""
     if value.startswith(_FILE):
-        return read_text(name, value.removeprefix(_FILE), MAX_GRAMMAR_BYTES)
+        return read_text(name, value.removeprefix(_FILE), max_bytes("grammar"))
     return text(name, value)
 
 
@@ -153,51 +150,53 @@ def _refuse(name: str, value: str, form: str) -> Never:
     raise InvalidValue(f"{name} {value!r} is not understood; allowed are {form}")
 
 
-_Row = tuple[str, Callable[[str, str], object], str]
-_ROWS: tuple[_Row, ...] = (
-    ("n_predict", integer(-1), "Most tokens of an answer; -1 is no limit."),
-    ("temperature", real(minimum=0), "How freely words are chosen; 0 always takes the most probable."),
-    ("dynatemp_range", real(minimum=0), "How far the temperature may move with the model's certainty; 0 is off."),
-    ("dynatemp_exponent", real(minimum=0), "How the temperature follows the certainty."),
-    ("top_k", integer(0), "Chooses among so many of the most probable tokens; 0 takes all."),
-    ("top_p", real(minimum=0, maximum=1), "Chooses among the best tokens that have this probability together."),
-    ("min_p", real(minimum=0, maximum=1), "Leaves out tokens with less than this part of the best one's probability."),
-    ("tfs_z", real(minimum=0, maximum=1), "Tail-free sampling; 1 is off."),
-    ("typical_p", real(minimum=0, maximum=1), "Locally typical sampling; 1 is off."),
-    ("min_keep", integer(0), "Tokens that every sampler leaves at least."),
-    ("repeat_penalty", real(above=0), "Makes words that were just used less probable; 1 is off."),
-    ("repeat_last_n", integer(-1), "How many tokens back the penalties look; 0 is off, -1 the whole context."),
-    ("frequency_penalty", real(), "Makes a word less probable each time it is used; 0 is off."),
-    ("presence_penalty", real(), "Makes a word less probable once it is used; 0 is off."),
-    ("penalize_nl", _boolean, "Whether penalties also apply to line ends."),
-    ("penalty_prompt", _penalty_prompt, "What penalties look at in place of the prompt: a text or token ids."),
-    (
-        "mirostat",
-        choice({"0": 0, "1": 1, "2": 2}),
-        "Holds the surprise of a text at a level, by version 1 or 2 of Mirostat; 0 is off.",
-    ),
-    ("mirostat_tau", real(minimum=0), "Surprise that Mirostat aims at, in bits."),
-    ("mirostat_eta", real(minimum=0), "How fast Mirostat adapts."),
-    ("seed", integer(-1, MAX_SEED), "Makes answers repeatable; -1 draws a new one each time."),
-    ("samplers", _samplers, "The samplers in their order, with commas between them."),
-    ("logit_bias", _biases, "Makes tokens more or less probable, or bans them."),
-    ("ignore_eos", _boolean, "Never ends an answer before n_predict."),
-    ("stop", _texts, "Texts that end an answer and are left out of it."),
-    ("grammar", _grammar, "GBNF grammar that answers obey, or its file after an @."),
-    ("n_keep", integer(-1), "Tokens of the beginning that stay when the context is full; -1 keeps all."),
-    (
-        "truncate",
-        _boolean,
-        "Whether the oldest part of a conversation that does not fit is left out, and told, instead of refused.",
-    ),
-    ("parse_special", _boolean, "Whether names of control tokens in messages are those tokens, or plain text."),
-    ("slot_id", integer(-1), "Slot to use; -1 is any."),
-    ("cache_prompt", _boolean, "Whether what an earlier prompt began with is not evaluated again."),
-    ("timeout_s", real(above=0, maximum=MAX_TIMEOUT_S), "Seconds that an answer may take in all."),
-)
+_Convert = Callable[[str, str], object]
+_SAMPLERS = sampler_names()
+#: Numbers of no use in a terminal.
+_NOT_OFFERED = {"n_probs"}
+#: Options that are no single number or switch.
+_CONVERTERS: Mapping[str, _Convert] = {
+    "seed": integer(-1, SEEDS[1]),
+    "stop": _texts,
+    "logit_bias": _biases,
+    "penalty_prompt": _penalty_prompt,
+    "samplers": _samplers,
+    "grammar": _grammar,
+}
+#: How they are written here.
+_MORE = {
+    "stop": "One text, or several as JSON.",
+    "penalty_prompt": "Token ids are written as JSON.",
+    "samplers": "Commas stand between them.",
+    "grammar": "After an @ it is the name of its file.",
+    "truncate": "What was left out is told.",
+}
 
-SAMPLING_OPTIONS: Mapping[str, SamplingOption] = {row[0]: SamplingOption(*row) for row in _ROWS}
-"""By name. All that a body of /completion can have but for cache_salt, n_probs and images: no use in a terminal."""
+
+def _converter(facts: OptionFacts) -> _Convert:
+    """Checks values as they are typed: only those that make sense."""
+    if facts.kind == "boolean":
+        return _boolean
+    if facts.choices:
+        return choice({str(value): value for value, _ in facts.choices})
+    ends = facts.sensible.within(facts.allowed)
+    if facts.kind == "number":
+        return real(minimum=ends.min, above=ends.above, maximum=ends.max)
+    least = facts.unset if facts.unset is not None else ends.min
+    return integer(-INT32_MAX if least is None else int(least), INT32_MAX if ends.max is None else int(ends.max))
+
+
+def _sampling_option(facts: OptionFacts) -> SamplingOption:
+    more = _MORE.get(facts.name)
+    words = f"{facts.help} {more}" if more else facts.help
+    return SamplingOption(facts.name, _CONVERTERS.get(facts.name) or _converter(facts), words)
+
+
+_OFFERED = [facts for name, facts in BY_NAME.items() if facts.group and name not in _NOT_OFFERED]
+SAMPLING_OPTIONS: Mapping[str, SamplingOption] = {
+    facts.name: _sampling_option(facts) for facts in sorted(_OFFERED, key=lambda facts: not facts.is_scalar)
+}
+"""By name, numbers and switches first: what people may set of the body of /completion."""
 
 # What other programs call them.
 _SYNONYMS = {

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,16 +9,13 @@ from rest_adapter.apis.common.list_options import SAMPLER_NAMES as SAMPLERS_OF_T
 from rest_adapter.apis.common.options import OPTIONS, apply_options, read_timeout_s
 from slotline.cli.chat.answer import DEFAULT_SETTINGS
 from slotline.cli.chat.sampling import (
-    MAX_SEED,
-    MAX_TIMEOUT_S,
-    SAMPLER_NAMES,
     SAMPLING_OPTIONS,
     convert,
     option_named,
     setting,
 )
 from slotline.cli.options.values import InvalidValue
-from slotline.options import SEEDS, maximum
+from slotline.options import BY_NAME, SEEDS, maximum, sampler_names
 from slotline.v1.generation_pb2 import GenerateRequest
 
 if TYPE_CHECKING:
@@ -69,13 +67,25 @@ EXAMPLES = [
 def test_every_option_of_the_api_can_be_set() -> None:
     assert set(SAMPLING_OPTIONS) == {option.name for option in OPTIONS} - NOT_FOR_TERMINALS | {"timeout_s", "truncate"}
     assert set(DEFAULT_SETTINGS) <= set(SAMPLING_OPTIONS)
-    assert {name for name, _, _ in EXAMPLES} == set(SAMPLING_OPTIONS)
+    assert {name for name, _, _ in EXAMPLES} >= {name for name in SAMPLING_OPTIONS if not BY_NAME[name].is_scalar}
 
 
 def test_bounds_are_those_of_the_api() -> None:
-    assert tuple(SAMPLERS_OF_THE_API) == SAMPLER_NAMES
-    assert SEEDS[1] == MAX_SEED
-    assert maximum("timeout_s") == MAX_TIMEOUT_S
+    assert sorted(sampler_names()) == sorted(SAMPLERS_OF_THE_API)
+    assert convert("samplers", ",".join(SAMPLERS_OF_THE_API)) == list(SAMPLERS_OF_THE_API)
+    for name, most in (("seed", SEEDS[1]), ("timeout_s", maximum("timeout_s"))):
+        assert convert(name, str(most)) == most
+        with pytest.raises(InvalidValue, match="out of range"):
+            convert(name, str(most + 1))
+
+
+@pytest.mark.parametrize("name", [name for name in SAMPLING_OPTIONS if BY_NAME[name].is_scalar])
+def test_numbers_and_switches_take_their_default_and_what_stands_for_none(name: str) -> None:
+    facts = BY_NAME[name]
+    for value in (facts.default, facts.unset):
+        if value is not None:
+            assert convert(name, json.dumps(value)) == value
+            apply_options(GenerateRequest(), {name: value})
 
 
 @pytest.mark.parametrize(("name", "typed", "value"), EXAMPLES)

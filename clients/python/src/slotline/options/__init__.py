@@ -14,6 +14,13 @@ BY_NAME = {option.name: option for option in OPTIONS}
 BY_PATH = {option.path: option for option in OPTIONS if option.path}
 
 
+def sampler_names() -> tuple[str, ...]:
+    """All samplers by their names, in their usual order."""
+    names = BY_NAME["samplers"].default
+    assert isinstance(names, tuple)
+    return names
+
+
 def max_items(name: str) -> int:
     """Most entries of the list that is the option ``name``.
 
@@ -60,4 +67,5 @@ __all__ = [
     "max_bytes",
     "max_items",
     "maximum",
+    "sampler_names",
 ]
