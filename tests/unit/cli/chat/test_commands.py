@@ -74,7 +74,7 @@ def test_options_are_set_shown_and_left_to_the_server() -> None:
 def test_an_option_alone_is_explained() -> None:
     chat = Chat()
     assert chat("/set top_k") == (
-        "top_k: Chooses among so many of the most probable tokens; 0 takes all. Now the server's default.\n"
+        "top_k: Chooses among so many of the most likely tokens. 0 or less is off. Now the server's default.\n"
     )
     assert chat("/set n_predict").endswith(" Now 1024.\n")
 
