@@ -21,7 +21,7 @@ class Asked:
 
     Attributes:
         name: of the transcript.
-        system: the tokens of the system prompt behind which it is answered.
+        system: the tokens of the system prompt behind which it is answered, once it was accepted.
         n_shown: events that were described already.
     """
 
@@ -29,7 +29,7 @@ class Asked:
     task_id: int
     request: Request
     sink: RecordingSink
-    system: tuple[int, ...]
+    system: tuple[int, ...] = ()
     n_shown: int = 0
     was_cancelled: bool = False
 
@@ -46,6 +46,14 @@ class Asked:
             if isinstance(event, Piece):
                 texts[event.index] = texts.get(event.index, "") + event.text
         return texts
+
+    @property
+    def is_evaluated(self) -> bool:
+        """Whether its prompt was evaluated to the end, which is known when it has said something or finished so."""
+        return any(
+            isinstance(event, Piece) or (isinstance(event, Finished) and event.reason is not FinishReason.CANCELLED)
+            for event in self.sink.events
+        )
 
     def take_new_events(self) -> list[Event]:
         """Events since the last call."""
@@ -73,9 +81,26 @@ def check_answer(asked: Asked, script: Script) -> None:
             assert events[0] in (*accepted, events[-1])
             for event in events:
                 if isinstance(event, Finished):
+                    _check_counts(event)
                     _check_text(asked, request, event, script)
-            if accepted and request.prompt_logprobs is not None:
-                assert_scored(asked.sink.prompt_tokens, _own_prompt(asked, request), asked.system)
+            _check_scores(asked, request)
+
+
+def _check_counts(finished: Finished) -> None:
+    timings = finished.timings
+    assert timings.prompt_tokens == finished.tokens_evaluated - finished.cached_prompt_tokens
+    assert timings.decoded_tokens == finished.tokens_predicted
+
+
+def _check_scores(asked: Asked, request: GenerationRequest) -> None:
+    """Scores are those of the prompt's tokens; of all of them, if it was evaluated."""
+    records = asked.sink.prompt_tokens
+    own = _own_prompt(asked, request)
+    assert_scored(records, own, asked.system)
+    if request.prompt_logprobs is None:
+        assert not records
+    elif asked.is_evaluated:
+        assert len(records) == len(own)
 
 
 def _check_text(asked: Asked, request: GenerationRequest, finished: Finished, script: Script) -> None:

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 _WORD = re.compile(r'(?:[^\s"]|"(?:[^"\\]|\\.)*")+')
 _OPTION = re.compile(r"([a-z_]+)=(.*)", re.DOTALL)
 _PART = re.compile(r'\s*(?:(?P<literal>"(?:[^"\\]|\\.)*")(?:\*(?P<times>\d+))?|(?P<name>[\w.]+)\.text)(?P<more>\+?)')
-#: Characters in a row from which on a text is shown as one times their number.
-_LONG_RUN = 6
 
 
 class CommandError(ValueError):
@@ -116,23 +114,6 @@ class Arguments:
         if part["name"] not in self._texts:
             raise CommandError(f"no request is called {part['name']!r}")
         return self._texts[part["name"]]
-
-
-def show(text: str) -> str:
-    """A text in the way in which commands write it, with long runs of one character as repetitions."""
-    parts: list[str] = []
-    plain = ""
-    for run in re.finditer(r"(.)\1*", text, re.DOTALL):
-        if len(run[0]) < _LONG_RUN:
-            plain += run[0]
-            continue
-        if plain:
-            parts.append(json.dumps(plain, ensure_ascii=False))
-            plain = ""
-        parts.append(f"{json.dumps(run[1], ensure_ascii=False)}*{len(run[0])}")
-    if plain or not parts:
-        parts.append(json.dumps(plain, ensure_ascii=False))
-    return "+".join(parts)
 
 
 def _number(word: str) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from service.engine.language_model import DecodeFailed, Rows, SavedSequence, Segment
 from service.testing.scripted_memory import ScriptedMemory
 from service.testing.scripted_model import ScriptedCompute, ScriptedModel
+from tests.engine.words import positions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +22,8 @@ class Watch:
         on_failure: called with the error of one that failed.
         on_change: called with a description of each change of the memory that no evaluation makes.
         name_of: what a sequence is called there.
-        fails_to_save, fails_to_restore: whether copies of sequences fail.
+        fails_to_save: the error with which copies of sequences fail, None if they do not.
+        fails_to_restore: whether copies cannot be restored.
     """
 
     def __init__(self) -> None:
@@ -29,7 +31,8 @@ class Watch:
         self.on_failure: Callable[[Exception], None] = lambda error: None
         self.on_change: Callable[[str], None] = lambda change: None
         self.name_of: Callable[[int], str] = str
-        self.fails_to_save = self.fails_to_restore = False
+        self.fails_to_save: Exception | None = None
+        self.fails_to_restore = False
 
 
 class ObservedCompute(ScriptedCompute):
@@ -68,16 +71,15 @@ class ObservedMemory(ScriptedMemory):
         succeeded = super().remove(seq_id, start, end)
         last = highest if end < 0 else min(end - 1, highest)
         if start <= last:
-            what = f"positions {start}-{last} of" if start > 0 or last < highest else "all of"
+            what = f"{positions(start, last)} of" if start > 0 or last < highest else "all of"
             self._tell(f"remove {what} {self.watch.name_of(seq_id)}", succeeded)
         return succeeded
 
     def fork(self, source: int, target: int, end: int) -> bool:
         """Share cells, and tell."""
         succeeded = super().fork(source, target, end)
-        self._tell(
-            f"share positions 0-{end - 1} of {self.watch.name_of(source)} with {self.watch.name_of(target)}", succeeded
-        )
+        names = f"{self.watch.name_of(source)} with {self.watch.name_of(target)}"
+        self._tell(f"share {positions(0, end - 1)} of {names}", succeeded)
         return succeeded
 
     def unshare(self, seq_id: int) -> None:
@@ -87,9 +89,9 @@ class ObservedMemory(ScriptedMemory):
 
     def save(self, seq_id: int) -> SavedSequence:
         """Copy a sequence, and tell; or fail if that is planned."""
-        if self.watch.fails_to_save:
+        if self.watch.fails_to_save is not None:
             self._tell(f"save {self.watch.name_of(seq_id)}", False)
-            raise DecodeFailed("saving fails, as planned")
+            raise self.watch.fails_to_save
         saved = super().save(seq_id)
         self.watch.on_change(f"save {self.watch.name_of(seq_id)}: {saved.n_cells} cells")
         return saved
@@ -105,12 +107,12 @@ class ObservedMemory(ScriptedMemory):
     def shift(self, seq_id: int, start: int, end: int, delta: int) -> None:
         """Move positions, and tell."""
         super().shift(seq_id, start, end, delta)
-        self.watch.on_change(f"move positions {start}-{end - 1} of {self.watch.name_of(seq_id)} by {delta}")
+        self.watch.on_change(f"move {positions(start, end - 1)} of {self.watch.name_of(seq_id)} by {delta}")
 
     def divide(self, seq_id: int, start: int, end: int, divisor: int) -> None:
         """Divide positions, and tell."""
         super().divide(seq_id, start, end, divisor)
-        self.watch.on_change(f"divide positions {start}-{end - 1} of {self.watch.name_of(seq_id)} by {divisor}")
+        self.watch.on_change(f"divide {positions(start, end - 1)} of {self.watch.name_of(seq_id)} by {divisor}")
 
     def _tell(self, call: str, succeeded: bool) -> None:
         self.watch.on_change(call if succeeded else f"{call}: refused")

@@ -5,13 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from service.engine.language_model import CacheFull, DecodeFailed, Segment
-from service.engine.request.requests import (
-    EmbeddingRequest,
-    GenerationRequest,
-    Request,
-    SystemPrompt,
-    SystemPromptRequest,
-)
+from service.engine.request.events import Accepted, Delivery
+from service.engine.request.requests import EmbeddingRequest, Request, SystemPrompt, SystemPromptRequest
 from service.errors import ServiceError
 from service.testing.scripted_model import Script, next_letter
 from tests.engine.answers import Asked, check_answer
@@ -24,8 +19,6 @@ from tests.support.engine import EngineBench, prompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from service.engine.request.events import Delivery
 
 #: Steps after which ``run`` gives up.
 _MAX_STEPS = 10_000
@@ -133,11 +126,8 @@ class Player:
     def _ask(self, name: str, request: Request) -> list[str]:
         if name in self._asked:
             raise CommandError(f"there is a request {name!r} already")
-        current = self._running.engine.snapshot().system_prompt
-        if isinstance(request, GenerationRequest) and request.system_prompt is not None:
-            current = request.system_prompt
         task_id, sink = self._running.submit(request)
-        self._asked[name] = Asked(name, task_id, request, sink, current.tokens if current is not None else ())
+        self._asked[name] = Asked(name, task_id, request, sink)
         return []
 
     def _cancel(self, arguments: Arguments) -> list[str]:
@@ -146,24 +136,27 @@ class Player:
         asked = self._asked.get(name)
         if asked is None:
             raise CommandError(f"no request is called {name!r}")
-        return self._between_steps(lambda: self._running.engine.cancel(asked.task_id), cancelled=asked)
+        asked.was_cancelled = True
+        return self._between_steps(f"cancel {name}", lambda: self._running.engine.cancel(asked.task_id))
 
     def _drain(self, arguments: Arguments) -> list[str]:
         arguments.finish()
-        return self._between_steps(lambda: self._deliver(self._running.engine.stop()))
+        return self._between_steps("drain", lambda: self._deliver(self._running.engine.stop()))
 
     def _fault(self, arguments: Arguments) -> list[str]:
         match arguments.word():
             case "batch":
-                self._model.compute.fail_next = DecodeFailed("as planned")
+                self._running.fail_next(DecodeFailed("as planned"))
             case "cells":
-                self._model.compute.fail_next = CacheFull()
+                self._running.fail_next(CacheFull())
             case "save":
-                self._model.watch.fails_to_save = True
+                self._model.watch.fails_to_save = DecodeFailed("as planned")
+            case "memory":
+                self._model.watch.fails_to_save = MemoryError()
             case "restore":
                 self._model.watch.fails_to_restore = True
             case other:
-                raise CommandError(f"no fault is called {other!r}; there are batch, cells, save and restore")
+                raise CommandError(f"no fault is called {other!r}; there are batch, cells, save, memory and restore")
         arguments.finish()
         return []
 
@@ -198,14 +191,13 @@ class Player:
         self._collect()
         return self._record
 
-    def _between_steps(self, action: Callable[[], None], cancelled: Asked | None = None) -> list[str]:
+    def _between_steps(self, what: str, action: Callable[[], None]) -> list[str]:
         self._record = StepRecord(self._n_steps)
         action()
-        if cancelled is not None:
-            cancelled.was_cancelled = True
         self._running.check()
         self._collect()
-        return self._record.details()[1:]
+        details = self._record.details()[1:]
+        return [what, *details] if details else []
 
     @staticmethod
     def _deliver(deliveries: Sequence[Delivery]) -> None:
@@ -214,8 +206,11 @@ class Player:
 
     def _collect(self) -> None:
         """Describe what requests got, and check those that are over."""
+        system = self._running.engine.snapshot().system_prompt
         for asked in self._asked.values():
             events = asked.take_new_events()
+            if any(isinstance(event, Accepted) for event in events):
+                asked.system = system.tokens if system is not None else ()
             self._record.events += describe_events(asked.name, events, asked.texts, asked.n_sequences)
             if events and asked.sink.is_over:
                 check_answer(asked, self._script)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from service.engine.request.events import Accepted, Embedded, Event, Failed, Finished, Piece, PromptTokens
 from service.engine.request.snapshots import EngineSnapshot, SlotState
-from service.testing.scripted_model import BOS, EOS
-from tests.engine.arguments import show
+from tests.engine.words import show, span, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,8 +63,9 @@ class StepRecord:
 
     def outline(self) -> list[str]:
         """What is worth knowing in the long run: neither batches, nor pieces, nor drafts that are taken back."""
-        last_batch = max((place for place, entry in enumerate(self.entries) if isinstance(entry, Batch)), default=None)
-        entries = [entry for entry in self.entries[:last_batch] if isinstance(entry, str) or entry.failure]
+        batches = [place for place, entry in enumerate(self.entries) if isinstance(entry, Batch)]
+        before = self.entries[: batches[-1] + 1] if batches else self.entries
+        entries = [entry for entry in before if isinstance(entry, str) or entry.failure]
         events = [event.text for event in self.events if not event.is_progress]
         return [f"  {self.number}: {line}" for line in (*map(str, entries), *events)]
 
@@ -86,10 +86,11 @@ def summarize(steps: Sequence[StepRecord]) -> list[str]:
         (sum(batch.n_text for batch in batches), "of texts"),
     )
     tokens = " + ".join(f"{n} {whose}" for n, whose in sums if n) or "none"
-    time = _ms(sum(step.time_s for step in steps))
-    numbers = str(steps[0].number) if len(steps) == 1 else f"{steps[0].number}-{steps[-1].number}"
-    head = f"steps {numbers}, {time}, longest {_ms(max(step.time_s for step in steps))}; tokens: {tokens}"
-    return [head, *(line for step in steps for line in step.outline())]
+    times_s = [step.time_s for step in steps]
+    head = f"steps {steps[0].number}-{steps[-1].number}, {_ms(sum(times_s))}, longest {_ms(max(times_s))}"
+    if len(steps) == 1:
+        head = f"step {steps[0].number}, {_ms(times_s[0])}"
+    return [f"{head}; tokens: {tokens}", *(line for step in steps for line in step.outline())]
 
 
 def describe_batch(
@@ -155,17 +156,6 @@ def describe_events(name: str, events: Sequence[Event], texts: dict[int, str], n
     return lines
 
 
-def text_of(tokens: Sequence[int]) -> str:
-    """Tokens as text."""
-    special = {BOS: b"<bos>", EOS: b"<eos>"}
-    return b"".join(special.get(token) or bytes([token]) for token in tokens).decode(errors="backslashreplace")
-
-
-def span(first: int, last: int) -> str:
-    """Numbers from the first to the last one."""
-    return str(first) if first == last else f"{first}-{last}"
-
-
 def _event(name: str, event: Event, texts: dict[int, str], n_sequences: int) -> EventLine:
     match event:
         case Accepted():
@@ -197,9 +187,10 @@ def _accepted(event: Accepted) -> str:
 
 def _finished(event: Finished, text: str) -> str:
     shown = show(text) if len(text) <= _SHOWN else f"{show(text[:_SHOWN])}..."
+    timings = event.timings
     notes = [
-        f"{event.reason.value} after {event.tokens_predicted} tokens {shown}",
-        f"prompt {event.tokens_evaluated}",
+        f"{event.reason.value} after {event.tokens_predicted} tokens {shown} in {_ms(timings.decode_s)}",
+        f"prompt {event.tokens_evaluated} in {_ms(timings.prompt_s)}",
         f"cached {event.cached_prompt_tokens}",
         f"holds {event.tokens_cached}",
     ]
@@ -211,7 +202,7 @@ def _finished(event: Finished, text: str) -> str:
         notes.append("end token")
     if event.truncated:
         notes.append("truncated")
-    return f"finished: {', '.join(notes)}"
+    return f"finished in slot {event.slot_id}: {', '.join(notes)}"
 
 
 def _sequence(name: str, index: int, n_sequences: int) -> str:
@@ -219,4 +210,4 @@ def _sequence(name: str, index: int, n_sequences: int) -> str:
 
 
 def _ms(seconds: float) -> str:
-    return f"{seconds * 1000:.0f} ms"
+    return f"{round(seconds * 1000, 1):g} ms"

@@ -6,8 +6,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from service.engine.request.snapshots import EngineSnapshot, Outcome, SlotSnapshot, SlotState
-from tests.engine.arguments import show
-from tests.engine.record import span, text_of
+from tests.engine.words import show, span, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -61,11 +60,11 @@ def _slot(slot: SlotSnapshot, names: dict[int, str]) -> str:
         return f"slot {slot.id}: idle, never used"
     name = names[slot.task_id]
     if slot.state is SlotState.IDLE:
-        return f"slot {slot.id}: idle after {name}, {slot.tokens_predicted} tokens said, holds {slot.cached_tokens}"
+        return f"slot {slot.id}: idle after {name}, said {slot.tokens_predicted}, holds {slot.cached_tokens}"
     remaining = "no limit" if slot.tokens_remaining is None else f"{slot.tokens_remaining} to go"
     return (
         f"slot {slot.id}: {slot.state.value} {name}, prompt {slot.prompt_tokens_done} of {slot.prompt_tokens}, "
-        f"{slot.tokens_predicted} tokens said, {remaining}, holds {slot.cached_tokens}"
+        f"said {slot.tokens_predicted}, {remaining}, holds {slot.cached_tokens}"
     )
 
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from service.testing.scripted_model import ScriptedCompute
-from tests.engine.arguments import Arguments, CommandError, show
+from tests.engine.arguments import Arguments, CommandError
 from tests.engine.observed_model import ObservedCompute
 from tests.engine.play import difference, play
 from tests.engine.player import Player
 from tests.engine.transcript import Transcript, TranscriptError
+from tests.engine.words import show
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -128,8 +129,8 @@ def test_without_an_engine_there_is_nothing_to_ask() -> None:
 def test_a_disturbed_answer_fails_whatever_is_expected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path, '== Title\nengine\nsubmit a prompt="x"\nrun\n----\n')
 
-    def disturbed(compute: ObservedCompute, *row: int) -> Logits:
-        return np.roll(ScriptedCompute.logits(compute, *row), 1)
+    def disturbed(compute: ObservedCompute, *place: int) -> Logits:
+        return np.roll(ScriptedCompute.logits(compute, *place), 1)
 
     monkeypatch.setattr(ObservedCompute, "logits", disturbed)
     with pytest.raises(AssertionError) as failure:

@@ -25,4 +25,4 @@ def test_transcript(path: Path, title: str, is_rewriting: bool) -> None:
     if is_rewriting:
         transcript.rewrite(scenario, outputs)
     elif unexpected := difference(path, scenario, outputs):
-        pytest.fail(f"{unexpected}\nIf that is right: pytest {path} --rewrite", pytrace=False)
+        pytest.fail(f"{unexpected}\nIf that is right, write it down: pytest tests/engine --rewrite", pytrace=False)

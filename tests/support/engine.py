@@ -216,6 +216,8 @@ class EngineBench(SteppedEngine):
             if self.config.group_n == 1 or not slot.is_idle:
                 assert self.model.memory.position_max(slot.id) + 1 == slot.next_position
         limit = self.config.cache_ram_bytes
+        assert snapshot.saved_bytes == ledger.n_saved_bytes
+        assert snapshot.saved_prompts == len(ledger.saved) == ledger.n_saved_indexed
         assert ledger.n_saved_bytes == sum(prompt.n_bytes for prompt in ledger.saved)
         assert limit is None or ledger.n_saved_bytes <= limit
         if not self.engine.has_work:
