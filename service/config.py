@@ -24,6 +24,8 @@ EMBEDDING_SEQUENCES = 32
 #: Main memory for what slots held, in MiB: 46,000 tokens of the default model, 8,000 of one with 128 KiB per token. It
 #: is taken only as it is needed, and small machines have it beside a small model.
 DEFAULT_CACHE_RAM_MIB = 1024
+#: Requests that may wait for each slot, and for all slots at least.
+QUEUE_PER_SLOT, MIN_QUEUE = 16, 128
 #: Tokens that a slot must hold to be of any use.
 MIN_CTX_SLOT = 8
 #: Sequences of one context (``LLAMA_MAX_SEQ``).
@@ -200,7 +202,7 @@ class EngineConfig(EngineOptions):
     n_slots: int = 1
     n_ctx_slot: int = 512
     n_batch: int = 512
-    max_queue: int = 128
+    max_queue: int = MIN_QUEUE
     lookup: bool = False
 
     @property
@@ -273,7 +275,7 @@ class CoreConfig(EngineOptions):
             n_slots=slots,
             n_ctx_slot=self.model.n_ctx if self.kv_unified else self.model.n_ctx // slots,
             n_batch=self.model.n_batch,
-            max_queue=self.max_queue if self.max_queue is not None else max(128, 16 * slots),
+            max_queue=self.max_queue if self.max_queue is not None else max(MIN_QUEUE, QUEUE_PER_SLOT * slots),
             lookup=self.model.lookup,
         )
 

@@ -11,8 +11,6 @@ from grpc_health.v1 import health_pb2
 
 from slotline.cli.options.table import Parsed, UsageError
 
-DEFAULT_TIMEOUT_S = 5.0
-
 
 def run(parsed: Parsed) -> int:
     """Ask and print one line; the exit status is 0 if the server is ready."""
@@ -21,7 +19,7 @@ def run(parsed: Parsed) -> int:
         print(f"note: {warning}", file=sys.stderr)
     if ("grpc" in settings) == ("http" in settings):
         raise UsageError("error: healthcheck needs either --grpc ADDRESS or --http URL")
-    timeout_s = settings.get("probe_timeout_s", DEFAULT_TIMEOUT_S)
+    timeout_s = parsed.value("probe_timeout_s")
     if "grpc" in settings:
         is_ready, answer = ask_grpc(settings["grpc"], settings.get("service", ""), timeout_s)
     else:

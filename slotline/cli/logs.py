@@ -58,7 +58,7 @@ def configure(log_format: str, *, verbose: bool) -> None:
 
 def configure_from(parsed: Parsed) -> None:
     """The same, as a command's options ask for it."""
-    configure(parsed.settings.get("log_format", "json"), verbose=parsed.settings.get("verbose", False))
+    configure(parsed.value("log_format"), verbose=parsed.settings.get("verbose", False))
 
 
 def report_notices(parsed: Parsed) -> None:

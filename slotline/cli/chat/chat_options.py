@@ -6,6 +6,7 @@ import re
 import urllib.parse
 from typing import TYPE_CHECKING
 
+from rest_adapter.config import RestConfig
 from slotline.cli.chat.sampling import setting
 from slotline.cli.chat.transfer import conversation_file
 from slotline.cli.options.api_keys import api_key, api_key_file
@@ -16,7 +17,7 @@ from slotline.cli.options.values import InvalidValue, text
 if TYPE_CHECKING:
     from slotline.cli.chat.conversation import Conversation
 
-DEFAULT_URL = "http://127.0.0.1:8080"
+_REST = RestConfig()
 MAX_SYSTEM_PROMPT_BYTES = 4 * 1024 * 1024
 
 
@@ -46,7 +47,14 @@ CHAT_GROUPS = (
         "server",
         (
             Flag(("-h", "--help"), {}, "show this help and exit"),
-            Value(("--url",), "URL", "chat_url", server_url, "where REST is served", default=DEFAULT_URL),
+            Value(
+                ("--url",),
+                "URL",
+                "chat_url",
+                server_url,
+                "where REST is served",
+                default=f"http://{_REST.host}:{_REST.port}",
+            ),
             Value(
                 ("--api-key",),
                 "KEY",

@@ -6,7 +6,6 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
-from slotline.cli.chat.chat_options import DEFAULT_URL
 from slotline.cli.chat.commands import completions, obey, show_conversation
 from slotline.cli.chat.conversation import Conversation
 from slotline.cli.chat.lines import Lines
@@ -30,7 +29,7 @@ def run(parsed: Parsed) -> int:
     for warning in parsed.warnings:
         print(f"note: {warning}", file=sys.stderr)
     settings = parsed.settings
-    server = ChatServer(settings.get("chat_url", DEFAULT_URL), next(iter(settings.get("chat_key", ())), None))
+    server = ChatServer(parsed.value("chat_url"), next(iter(settings.get("chat_key", ())), None))
     file, conversation = settings.get("chat_loaded") or ("", Conversation(now_ms))
     conversation.system_prompt = settings.get("chat_system", conversation.system_prompt)
     sampling = dict(settings.get("chat_settings", ()))

@@ -74,7 +74,7 @@ API_KEYS = Group(
             api_key,
             "demand this key of clients, as `Authorization: Bearer KEY` or `X-Api-Key: KEY`, in gRPC as metadata; may "
             "repeat, all are valid. Other users of this machine can read it here; a file or a variable hides it",
-            default="none, everybody is served",
+            default_note="none, everybody is served",
             repeat=True,
         ),
         Value(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rest_adapter.config import RestConfig
 from service.config import core_config as build_config
 from service.errors import InvalidArgument
 from service.field_names import with_names
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
     from service.config import CoreConfig
 
-DEFAULT_GRPC_ADDRESS = "127.0.0.1:50051"
+#: Where a core listens if nothing is said, and where an adapter looks for it.
+DEFAULT_GRPC_ADDRESS = RestConfig().core
 
 LISTEN = Group(
     "gRPC",
@@ -37,7 +39,7 @@ LISTEN = Group(
             "listen",
             grpc_address,
             "address for gRPC: HOST:PORT (port 0 takes a free one) or unix:PATH; may repeat",
-            default=DEFAULT_GRPC_ADDRESS,
+            default=(DEFAULT_GRPC_ADDRESS,),
             repeat=True,
         ),
         Value(
@@ -95,10 +97,6 @@ def core_config(settings: Mapping[str, Any]) -> CoreConfig:
     settings = {**settings, "api_keys": api_keys_of(settings), "field_names": FIELD_NAMES}
     if settings.get("path") is None:
         settings["path"] = str(default_model_path())
-    if settings.get("max_tokens") == -1:
-        settings["max_tokens"] = None
-    if settings.get("n_threads_batch") == -1:
-        settings["n_threads_batch"] = None
     if settings.get("lora"):
         # Documented of --lora since it changed the weights in memory.
         settings["mmap"] = False

@@ -71,7 +71,7 @@ def parse_with_environment(
     """
     given = parse(groups, arguments)
     taken = {id(option) for option, _ in given.used}
-    merged = Parsed(warnings=_unknown(environment, known))
+    merged = Parsed(warnings=_unknown(environment, known), defaults=given.defaults)
     for variable, option in variables(groups).items():
         is_settled = id(option) in taken or (not isinstance(option, Flag) and option.setting in given.settings)
         if variable not in environment or is_settled:

@@ -23,7 +23,7 @@ HEALTHCHECK_GROUPS = (
                 "service",
                 text,
                 "with --grpc: ask for this service, for example slotline.v1.InferenceService",
-                default="the whole server",
+                default_note="the whole server",
             ),
             Value(("--http",), "URL", "http", http_url, "ask with GET; ready is status 200"),
             Value(
@@ -32,7 +32,7 @@ HEALTHCHECK_GROUPS = (
                 "probe_timeout_s",
                 real(above=0),
                 "seconds to wait for the answer",
-                default="5",
+                default=5.0,
             ),
         ),
     ),

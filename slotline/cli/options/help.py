@@ -6,6 +6,7 @@ import shutil
 import textwrap
 from typing import TYPE_CHECKING
 
+from slotline.cli.options.defaults import shown_default
 from slotline.cli.options.table import Flag, Group, Option, Value, operand_of
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ def _lines_of(option: Option) -> list[str]:
     metavar = "" if isinstance(option, Flag) else f" {option.metavar}"
     names = "  " + ", ".join(option.names) + metavar
     described = option.help
-    if isinstance(option, Value) and option.default:
-        described += f" (default: {option.default})"
+    if isinstance(option, Value) and (default := shown_default(option)):
+        described += f" (default: {default})"
     lines = _wrapped(described, COLUMN)
     if len(names) > COLUMN - 2:
         return [names, *lines]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from rest_adapter.config import RestConfig
+from rest_adapter.config import OPENAI_PING_S, RestConfig
 from rest_adapter.http.origins import checked_host, checked_origin
 from slotline.cli.options.api_keys import API_KEYS, api_key, api_key_file, api_keys_of
-from slotline.cli.options.core_options import DEFAULT_GRPC_ADDRESS
 from slotline.cli.options.groups.access import ACCESS
 from slotline.cli.options.groups.general import GENERAL
 from slotline.cli.options.groups.lifetime import STOPPING
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 REST = Group(
     "REST",
     (
-        Value(("--host",), "HOST", "host", text, "address or name to listen on", default="127.0.0.1"),
-        Value(("--port",), "N", "port", integer(0, 65535), "port to listen on; 0 takes a free one", default="8080"),
+        Value(("--host",), "HOST", "host", text, "address or name to listen on"),
+        Value(("--port",), "N", "port", integer(0, 65535), "port to listen on; 0 takes a free one"),
         Value(
             ("--cors-origins",),
             "LIST",
@@ -29,7 +29,7 @@ REST = Group(
             listed(checked_origin),
             "web pages that may use a server without API keys, by their origins, as in https://app.example; * for all, "
             "null for files. With keys every page that has one may",
-            default="those of this machine",
+            default_note="those of this machine",
         ),
         Value(
             ("--allowed-hosts",),
@@ -54,7 +54,6 @@ REST = Group(
             integer(1),
             "seconds that one read or write of a connection may take, and a request until it has come; a client that "
             "takes nothing of its answer is gone after 30 in any case",
-            default="600",
         ),
         Value(
             ("--header-timeout",),
@@ -62,7 +61,6 @@ REST = Group(
             "header_timeout_s",
             real(above=0),
             "seconds from the first byte of a request to the end of its headers; --timeout counts for them, too",
-            default="20",
         ),
         Value(
             ("--request-timeout",),
@@ -70,7 +68,7 @@ REST = Group(
             "request_timeout_s",
             real(above=0),
             "seconds that a request may take in all, waiting included",
-            default="no limit",
+            default_note="no limit",
         ),
         Value(
             ("--max-body-mib",),
@@ -78,7 +76,6 @@ REST = Group(
             "max_body_bytes",
             mebibytes(1, 1024),
             "largest body of a request; a prompt in it may have 8 MiB",
-            default="16",
         ),
         Flag(("--metrics",), {"metrics": True}, "offer GET /metrics in the Prometheus text format"),
         Flag(
@@ -94,7 +91,7 @@ REST = Group(
             real(minimum=0),
             'seconds of silence, in the queue or at a long prompt, after which a stream gets the comment ": ping"; '
             "what fails after one is an error event instead of a status. Counts for all routes; 0 for never",
-            default="15 on OpenAI routes, never on native ones",
+            default_note=f"{OPENAI_PING_S:g} on OpenAI routes, never on native ones",
         ),
         Value(
             ("--openai-overflow",),
@@ -103,7 +100,6 @@ REST = Group(
             choice({"refuse": False, "truncate": True}),
             "what does not fit into a slot's context on OpenAI routes: refuse it, or truncate it as other routes do; "
             'a request may decide for itself with "truncate": true or false',
-            default="refuse",
         ),
         Flag(
             ("--no-sse-done",),
@@ -122,7 +118,6 @@ CORE = Group(
             "core",
             grpc_address,
             "where the core listens: HOST:PORT or unix:PATH",
-            default=DEFAULT_GRPC_ADDRESS,
         ),
         Value(
             ("--core-api-key",),
@@ -130,7 +125,7 @@ CORE = Group(
             "core_api_key",
             api_key,
             "key that the core demands",
-            default="the first of --api-key or --api-key-file, if any",
+            default_note="the first of --api-key or --api-key-file, if any",
         ),
         Value(
             ("--core-api-key-file",),
@@ -145,33 +140,12 @@ CORE = Group(
 REST_GROUPS = (GENERAL, CORE, REST, API_KEYS, ACCESS, STOPPING)
 
 
-_SETTINGS = (
-    "host",
-    "port",
-    "core",
-    "cors_origins",
-    "allowed_hosts",
-    "allow_system_prompt",
-    "static_path",
-    "header_timeout_s",
-    "timeout_s",
-    "request_timeout_s",
-    "max_body_bytes",
-    "sse_ping_s",
-    "openai_truncates",
-    "sse_done",
-    "metrics",
-    "slots_endpoint",
-    "drain_timeout_s",
-)
+_FIELDS = {field.name for field in dataclasses.fields(RestConfig)}
 
 
 def rest_config(settings: Mapping[str, Any]) -> RestConfig:
     """The configuration that these settings describe."""
     keys = api_keys_of(settings)
     for_core = settings.get("core_api_key") or keys
-    return RestConfig(
-        api_keys=keys,
-        core_api_key=for_core[0] if for_core else None,
-        **{name: settings[name] for name in _SETTINGS if name in settings},
-    )
+    fields = {name: value for name, value in settings.items() if name in _FIELDS}
+    return RestConfig(**{**fields, "api_keys": keys, "core_api_key": for_core[0] if for_core else None})

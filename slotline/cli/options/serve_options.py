@@ -26,7 +26,7 @@ GRPC = Group(
             grpc_address,
             "address for gRPC: HOST:PORT (port 0 takes a free one) or unix:PATH; may repeat. The default is left out, "
             "with a warning, if it is busy",
-            default=DEFAULT_GRPC_ADDRESS,
+            default=(DEFAULT_GRPC_ADDRESS,),
             repeat=True,
         ),
     ),

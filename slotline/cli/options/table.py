@@ -45,7 +45,8 @@ class Value:
             accepted.
         convert: checks and converts the value.
         help: what it does.
-        default: the default as the help shows it, empty to show none.
+        default: the value without the option, if the configuration has no field of this name that says it.
+        default_note: what the help adds to the default, or says in its place if the configuration has None.
         repeat: whether each occurrence adds a value.
         bare: value to use when the next argument is missing or looks like an option; None demands a value.
         warning: said when it is used, for options that have no effect any more.
@@ -58,7 +59,8 @@ class Value:
     setting: str
     convert: Callable[[str, str], object]
     help: str
-    default: str = ""
+    default: object = None
+    default_note: str = ""
     repeat: bool = False
     bare: str | None = None
     warning: str = ""
@@ -105,11 +107,17 @@ class Parsed:
         settings: the settings that were given, converted; those that were not are missing.
         used: every option in order, with the arguments that it took, its name first.
         warnings: what the user should know.
+        defaults: the values of settings that were not given, if their options say them.
     """
 
     settings: dict[str, Any] = field(default_factory=dict)
     used: list[tuple[Option, tuple[str, ...]]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    defaults: dict[str, Any] = field(default_factory=dict)
+
+    def value(self, setting: str) -> Any:
+        """A setting as it was given, or the default that its option says; None without one."""
+        return self.settings.get(setting, self.defaults.get(setting))
 
     def arguments_of(self, groups: Sequence[Group], *, leave_out: Option | None = None) -> list[str]:
         """The arguments that belong to the options of these groups, as they were given."""
@@ -142,7 +150,7 @@ def parse(groups: Sequence[Group], arguments: Sequence[str]) -> Parsed:
     """
     by_name = {name: option for group in groups for option in group.options for name in option.names}
     operand = operand_of(groups)
-    parsed = Parsed()
+    parsed = Parsed(defaults=_defaults(groups))
     index = 0
     while index < len(arguments):
         name = arguments[index]
@@ -214,6 +222,13 @@ def names_of_settings(groups: Sequence[Group]) -> dict[str, str]:
         elif option.setting:
             by_value.setdefault(option.setting, []).append(long_name(option))
     return {setting: " or ".join(names) for setting, names in (by_flag | by_value).items()}
+
+
+def _defaults(groups: Sequence[Group]) -> dict[str, Any]:
+    options = (option for group in groups for option in group.options)
+    return {
+        option.setting: option.default for option in options if isinstance(option, Value) and option.default is not None
+    }
 
 
 def _unknown(argument: str, by_name: Mapping[str, Option]) -> UsageError:

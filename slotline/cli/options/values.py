@@ -1,7 +1,7 @@
 """What the values of options may be: converters from an argument to a checked value.
 
 A converter is called with the option's name as it was written and with the value; it raises ``InvalidValue`` with a
-sentence that names both and says what is allowed.
+sentence that names both and says what is allowed. A ``Kind`` is a converter that also knows the way back.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ import math
 import os
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
-from service.config import MAX_DEVICES, KvOverride, LoraAdapter
+from service.config import INT32_MAX, MAX_DEVICES, KvOverride, LoraAdapter, ModelConfig, bounds_of
 
 T = TypeVar("T")
 Converter = Callable[[str, str], T]
 
-INT32_MAX = 2**31 - 1
+_MODEL_BOUNDS = bounds_of(ModelConfig)
 # sockaddr_un holds 108 bytes with the closing NUL.
 MAX_UNIX_PATH_BYTES = 107
 
@@ -40,9 +41,40 @@ def path(name: str, value: str) -> Path:
     return Path(text(name, value))
 
 
-def integer(
-    minimum: int, maximum: int = INT32_MAX, *, or_exactly: int | None = None, means: str = ""
-) -> Converter[int]:
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[T]):
+    """What a value may be.
+
+    Attributes:
+        convert: checks a value, given the option's name and the value as it was typed.
+        allowed: what is allowed, in words.
+        typed: the inverse: a checked value as somebody would type it.
+        for_none: what somebody would type for None; empty if no value gives it.
+    """
+
+    convert: Converter[T]
+    allowed: str
+    typed: Callable[[T], str] = str
+    for_none: str = ""
+
+    def __call__(self, name: str, value: str) -> T:
+        """The checked value."""
+        return self.convert(name, value)
+
+
+def as_typed(converter: Callable[[str, str], object], value: object) -> str:
+    """A value as somebody would type it for this converter; empty for None if nothing gives it."""
+    if value is None:
+        return converter.for_none if isinstance(converter, Kind) else ""
+    return converter.typed(value) if isinstance(converter, Kind) else str(value)
+
+
+def allowed_by(converter: object) -> str:
+    """What a converter allows, in words; empty if it does not say."""
+    return converter.allowed if isinstance(converter, Kind) else ""
+
+
+def integer(minimum: int, maximum: int = INT32_MAX, *, or_exactly: int | None = None, means: str = "") -> Kind[int]:
     """Whole numbers from ``minimum`` to ``maximum``, and the special value ``or_exactly``, which ``means`` explains."""
     allowed = f"a whole number from {minimum} to {maximum}"
     if maximum == INT32_MAX:
@@ -58,16 +90,27 @@ def integer(
             raise InvalidValue(f"{name} {number} is out of range; allowed is {allowed}")
         return number
 
-    return convert
+    # Configurations may hold a whole number as a float.
+    return Kind(convert, allowed, lambda number: str(int(number)))
 
 
-def mebibytes(minimum: int, maximum: int) -> Converter[int]:
+def none_if(special: T, kind: Kind[T]) -> Kind[T | None]:
+    """The same values, but None for a special one."""
+
+    def convert(name: str, value: str) -> T | None:
+        converted = kind(name, value)
+        return None if converted == special else converted
+
+    return Kind(convert, kind.allowed, lambda value: "" if value is None else kind.typed(value), kind.typed(special))
+
+
+def mebibytes(minimum: int, maximum: int) -> Kind[int]:
     """Sizes as a whole number of MiB from ``minimum`` to ``maximum``; the value is in bytes."""
-    convert = integer(minimum, maximum)
-    return lambda name, value: convert(name, value) << 20
+    count = integer(minimum, maximum)
+    return Kind(lambda name, value: count(name, value) << 20, count.allowed, lambda n_bytes: str(n_bytes >> 20))
 
 
-def real(*, minimum: float | None = None, above: float | None = None, maximum: float | None = None) -> Converter[float]:
+def real(*, minimum: float | None = None, above: float | None = None, maximum: float | None = None) -> Kind[float]:
     """Finite numbers: at least ``minimum``, more than ``above``, at most ``maximum``, as far as these are given."""
     allowed = "a number"
     if minimum is not None:
@@ -88,11 +131,24 @@ def real(*, minimum: float | None = None, above: float | None = None, maximum: f
             raise InvalidValue(f"{name} {number:g} is out of range; allowed is {allowed}")
         return number
 
-    return convert
+    return Kind(convert, allowed, "{:g}".format)
 
 
-def seconds_or_off(name: str, value: str) -> float | None:
-    """Seconds above 0; None for 0 and the word off."""
+def whole(field: str, *, or_exactly: int | None = None, means: str = "") -> Kind[int]:
+    """Whole numbers within the bounds of a field of ``ModelConfig``, and a special one; see ``integer``."""
+    bounds = _MODEL_BOUNDS[field]
+    assert bounds.least is not None
+    assert bounds.most is not None
+    least = int(bounds.least)
+    return integer(least + (least == or_exactly), int(bounds.most), or_exactly=or_exactly, means=means)
+
+
+def number(field: str) -> Kind[float]:
+    """Finite numbers within the bounds of a field of ``ModelConfig``."""
+    return real(minimum=_MODEL_BOUNDS[field].least)
+
+
+def _seconds_or_off(name: str, value: str) -> float | None:
     if value == "off":
         return None
     try:
@@ -101,21 +157,32 @@ def seconds_or_off(name: str, value: str) -> float | None:
         raise InvalidValue(f"{error}, 0 or off for never") from None
 
 
-def choice(values: dict[str, T]) -> Converter[T]:
+#: Seconds above 0; None for 0 and the word off.
+seconds_or_off: Kind[float | None] = Kind(
+    _seconds_or_off,
+    "a number of at least 0, 0 or off for never",
+    "{:g}".format,
+    for_none="off",
+)
+
+
+def choice(values: dict[str, T]) -> Kind[T]:
     """One of the keys; gives the value that belongs to it."""
+    allowed = _listing(values)
 
     def convert(name: str, value: str) -> T:
         if value not in values:
-            raise InvalidValue(f"{name} {value!r} is not known; allowed are {_listing(values)}")
+            raise InvalidValue(f"{name} {value!r} is not known; allowed are {allowed}")
         return values[value]
 
-    return convert
+    keys = {value: key for key, value in values.items()}
+    return Kind(convert, allowed, keys.__getitem__, next((key for key in values if values[key] is None), ""))
 
 
 E_ = TypeVar("E_", bound=enum.Enum)
 
 
-def member(kind: type[E_]) -> Converter[E_]:
+def member(kind: type[E_]) -> Kind[E_]:
     """A member of an enum, by its value."""
     return choice({str(item.value): item for item in kind})
 

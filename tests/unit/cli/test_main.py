@@ -12,6 +12,7 @@ from slotline.cli import default_model
 from slotline.cli.commands import COMMANDS
 from slotline.cli.default_model import NoDefaultModel, default_model_path
 from slotline.cli.main import main
+from slotline.cli.options.defaults import shown_default
 from slotline.cli.options.table import Parsed, Value
 from slotline.cli.serve.start_errors import BindError, StartError
 
@@ -41,8 +42,8 @@ def test_help_of_a_command_shows_all_its_options(name: str, capsys: Captured) ->
         assert f"\n{group.title}:\n" in shown
         for option in group.options:
             assert f"\n  {', '.join(option.names)}" in shown
-            if isinstance(option, Value) and option.default:
-                assert f"(default: {option.default})" in " ".join(shown.split())
+            if isinstance(option, Value) and shown_default(option):
+                assert f"(default: {shown_default(option)})" in " ".join(shown.split())
     assert "SLOTLINE_LOG_FORMAT=text for --log-format text" in " ".join(shown.split())
     assert main(["help", name]) == 0
     assert capsys.readouterr().out == shown

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from service.config import MAX_BATCH, MAX_THREADS, NumaStrategy
+from service.config import NumaStrategy
 from service.llama.model_options import CACHE_TYPES
 from slotline.cli.options.table import Flag, Group, Value
-from slotline.cli.options.values import choice, integer
+from slotline.cli.options.values import Kind, choice, none_if, whole
 
-
-def _numa(name: str, value: str) -> NumaStrategy:
-    strategies = (NumaStrategy.DISTRIBUTE, NumaStrategy.ISOLATE, NumaStrategy.NUMACTL)
+_STRATEGIES: Kind[NumaStrategy] = choice(
+    {item.value: item for item in NumaStrategy if item is not NumaStrategy.DISABLED}
+)
+_NUMA = Kind(
     # An empty value has always meant the plain "attempt optimisations".
-    return choice({item.value: item for item in strategies})(name, value or "distribute")
+    lambda name, value: _STRATEGIES(name, value or "distribute"),
+    _STRATEGIES.allowed,
+    lambda strategy: "off" if strategy is NumaStrategy.DISABLED else strategy.value,
+)
 
 
 COMPUTE = Group(
@@ -21,25 +25,24 @@ COMPUTE = Group(
             ("-t", "--threads"),
             "N",
             "n_threads",
-            integer(1, MAX_THREADS),
+            whole("n_threads"),
             "threads while one token is evaluated",
-            default="the physical cores",
+            default_note="the physical cores",
         ),
         Value(
             ("-tb", "--threads-batch"),
             "N",
             "n_threads_batch",
-            integer(1, MAX_THREADS, or_exactly=-1, means="as -t"),
+            none_if(-1, whole("n_threads_batch", or_exactly=-1, means="as -t")),
             "threads while several tokens are evaluated",
-            default="as -t",
+            default_note="as -t",
         ),
         Value(
             ("-b", "--batch-size"),
             "N",
             "n_batch",
-            integer(1, MAX_BATCH),
+            whole("n_batch"),
             "most prompt tokens that are evaluated at once",
-            default="512",
         ),
         Value(
             ("-ctk", "--cache-type-k"),
@@ -47,7 +50,6 @@ COMPUTE = Group(
             "cache_type_k",
             choice({kind: kind for kind in CACHE_TYPES}),
             f"type of the cached keys: {', '.join(CACHE_TYPES)}",
-            default="f16",
         ),
         Value(
             ("-ctv", "--cache-type-v"),
@@ -55,7 +57,6 @@ COMPUTE = Group(
             "cache_type_v",
             choice({kind: kind for kind in CACHE_TYPES}),
             "type of the cached values: the same types",
-            default="f16",
         ),
         Value(
             ("-fa", "--flash-attn"),
@@ -63,7 +64,6 @@ COMPUTE = Group(
             "flash_attention",
             choice({"auto": None, "on": True, "off": False}),
             "flash attention: on, off or auto; on processors, off decodes faster behind more than 300 tokens or so",
-            default="auto",
         ),
         Flag(
             ("--memory-f32",),
@@ -76,9 +76,8 @@ COMPUTE = Group(
             ("--numa",),
             "[TYPE]",
             "numa",
-            _numa,
+            _NUMA,
             "threads on NUMA nodes: distribute (also without TYPE), isolate, or numactl",
-            default="off",
             bare="distribute",
         ),
     ),

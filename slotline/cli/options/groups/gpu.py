@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from service.config import MAX_DEVICES, SplitMode
+from service.config import SplitMode
 from slotline.cli.options.table import Flag, Group, Value
-from slotline.cli.options.values import integer, member, shares
+from slotline.cli.options.values import member, shares, whole
 
 GPU = Group(
     "GPU (without effect, and with a warning, if the llama.cpp library was built without one)",
@@ -13,9 +13,9 @@ GPU = Group(
             ("-ngl", "--n-gpu-layers", "--gpu-layers"),
             "N",
             "n_gpu_layers",
-            integer(0, or_exactly=-1, means="the library's default"),
+            whole("n_gpu_layers", or_exactly=-1, means="the library's default"),
             "layers kept in GPU memory",
-            default="-1, the library's default",
+            default_note="the library's default",
         ),
         Value(
             ("-sm", "--split-mode"),
@@ -23,7 +23,6 @@ GPU = Group(
             "split_mode",
             member(SplitMode),
             "how the model is split over several GPUs: none, layer or row",
-            default="layer",
         ),
         Value(
             ("-ts", "--tensor-split"),
@@ -31,11 +30,9 @@ GPU = Group(
             "tensor_split",
             shares,
             "share of each GPU, for example 3,2",
-            default="by their memory",
+            default_note="by their memory",
         ),
-        Value(
-            ("-mg", "--main-gpu"), "I", "main_gpu", integer(0, MAX_DEVICES - 1), "GPU for small tensors", default="0"
-        ),
+        Value(("-mg", "--main-gpu"), "I", "main_gpu", whole("main_gpu"), "GPU for small tensors"),
         Flag(
             ("-nommq", "--no-mul-mat-q"),
             {},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from service.config import DEFAULT_HANG_TIMEOUT_S
 from slotline.cli.options.table import Group, Value
 from slotline.cli.options.values import real, seconds_or_off
 
@@ -15,7 +14,6 @@ STOPPING = Group(
             "drain_timeout_s",
             real(minimum=0),
             "seconds that running requests get to finish when the server is stopped",
-            default="30",
         ),
     ),
 )
@@ -30,7 +28,6 @@ SUPERVISION = Group(
             seconds_or_off,
             "seconds in which work must get on by a step, or loading in ten times as many, else the core counts as "
             "stalled: its health says so, and slotline serve replaces it; 0 or off for never",
-            default=f"{DEFAULT_HANG_TIMEOUT_S:g}",
         ),
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from service.config import RopeScaling
 from slotline.cli.options.table import Group, Value
-from slotline.cli.options.values import integer, member, real
+from slotline.cli.options.values import integer, member, number
 
 LONG_CONTEXT = Group(
     "context beyond training",
@@ -15,7 +15,6 @@ LONG_CONTEXT = Group(
             "group_n",
             integer(1),
             "self-extend: tokens that share a position once they are old; 1 turns it off",
-            default="1",
         ),
         Value(
             ("-gaw", "--grp-attn-w"),
@@ -23,7 +22,6 @@ LONG_CONTEXT = Group(
             "group_width",
             integer(1),
             "self-extend: positions that are grouped at once, a multiple of -gan",
-            default="512",
         ),
         Value(
             ("--rope-scaling",),
@@ -31,55 +29,49 @@ LONG_CONTEXT = Group(
             "rope_scaling",
             member(RopeScaling),
             "how positions beyond the trained context are scaled: none, linear or yarn",
-            default="from the model",
+            default_note="from the model",
         ),
         Value(
             ("--rope-freq-base",),
             "F",
             "rope_freq_base",
-            real(minimum=0),
+            number("rope_freq_base"),
             "base frequency of RoPE; 0 takes the model's",
-            default="0",
         ),
         Value(
             ("--rope-freq-scale",),
             "F",
             "rope_freq_scale",
-            real(minimum=0),
+            number("rope_freq_scale"),
             "frequency scale of RoPE: the context grows by 1/F; 0 takes the model's",
-            default="0",
         ),
         Value(
             ("--yarn-ext-factor",),
             "F",
             "yarn_ext_factor",
-            real(),
+            number("yarn_ext_factor"),
             "YaRN: mix of extrapolation; negative takes the model's",
-            default="-1",
         ),
         Value(
             ("--yarn-attn-factor",),
             "F",
             "yarn_attn_factor",
-            real(),
+            number("yarn_attn_factor"),
             "YaRN: scale of attention",
-            default="1",
         ),
         Value(
             ("--yarn-beta-slow",),
             "F",
             "yarn_beta_slow",
-            real(),
+            number("yarn_beta_slow"),
             "YaRN: high correction dimension",
-            default="1",
         ),
         Value(
             ("--yarn-beta-fast",),
             "F",
             "yarn_beta_fast",
-            real(),
+            number("yarn_beta_fast"),
             "YaRN: low correction dimension",
-            default="32",
         ),
     ),
 )

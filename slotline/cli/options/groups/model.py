@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from service.config import MAX_CTX
 from service.prompts.templates import NAMED
 from slotline.cli.options.table import Flag, Group, Pair, Value
-from slotline.cli.options.values import integer, kv_override, lora, scaled_lora, text
+from slotline.cli.options.values import kv_override, lora, scaled_lora, text, whole
 from slotline.cli.serve.start_errors import StartError
 
 
@@ -16,22 +15,21 @@ def _mmproj(name: str, value: str) -> str:
 MODEL = Group(
     "model",
     (
-        Value(("-m", "--model"), "FNAME", "path", text, "GGUF file", default="SmolLM2-135M-Instruct, 92 MiB"),
+        Value(("-m", "--model"), "FNAME", "path", text, "GGUF file", default_note="SmolLM2-135M-Instruct, 92 MiB"),
         Value(
             ("-a", "--alias"),
             "NAME",
             "alias",
             text,
             "name of the model in answers",
-            default="its file's name; native answers have its path",
+            default_note="its file's name; native answers have its path",
         ),
         Value(
             ("-c", "--ctx-size", "--ctx_size"),
             "N",
             "n_ctx",
-            integer(0, MAX_CTX),
+            whole("n_ctx"),
             "context in tokens, shared by all slots: each gets N / slots; 0 takes what the model was trained with",
-            default="512",
         ),
         Value(
             ("--chat-template",),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from service.config import DEFAULT_CACHE_RAM_MIB, MAX_PARALLEL
+from service.config import MIN_QUEUE, QUEUE_PER_SLOT
 from slotline.cli.options.system_prompt_file import system_prompt_file
 from slotline.cli.options.table import Flag, Group, Value
-from slotline.cli.options.values import integer, real
+from slotline.cli.options.values import integer, none_if, real, whole
 
 SYSTEM_PROMPT_FILE = Value(
     ("-spf", "--system-prompt-file"),
@@ -22,9 +22,8 @@ SLOTS = Group(
             ("-np", "--parallel"),
             "N",
             "n_parallel",
-            integer(1, MAX_PARALLEL),
+            whole("n_parallel"),
             "slots: requests that are served at the same time",
-            default="1",
         ),
         Flag(
             ("-cb", "--cont-batching"),
@@ -40,9 +39,8 @@ SLOTS = Group(
             ("-n", "--n-predict"),
             "N",
             "max_tokens",
-            integer(1, or_exactly=-1, means="no cap"),
+            none_if(-1, integer(1, or_exactly=-1, means="no cap")),
             "cap on the tokens of one request; -1 for none",
-            default="-1",
         ),
         Value(
             ("--max-queue",),
@@ -50,7 +48,7 @@ SLOTS = Group(
             "max_queue",
             integer(1),
             "requests that may wait for a slot; more are refused",
-            default="16 per slot, at least 128",
+            default_note=f"{QUEUE_PER_SLOT} per slot, at least {MIN_QUEUE}",
         ),
         SYSTEM_PROMPT_FILE,
         Flag(
@@ -64,7 +62,6 @@ SLOTS = Group(
             "cache_ram_mib",
             integer(0, or_exactly=-1, means="no limit"),
             "main memory in MiB for conversations that have left their slots; 0 keeps none, -1 sets no limit",
-            default=str(DEFAULT_CACHE_RAM_MIB),
         ),
         Value(
             ("--prefill-budget-ms",),
@@ -72,7 +69,6 @@ SLOTS = Group(
             "prefill_budget_ms",
             real(above=0),
             "time that new prompts may take from one step of running requests; less is smoother, more is faster",
-            default="100",
         ),
         Flag(
             ("--lookup",),

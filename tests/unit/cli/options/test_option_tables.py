@@ -9,9 +9,11 @@ from rest_adapter.config import RestConfig
 from service.config import CoreConfig, KvOverride, LoraAdapter, ModelConfig, NumaStrategy, RopeScaling, SplitMode
 from slotline.cli.commands import COMMANDS
 from slotline.cli.options.core_options import CORE_GROUPS, core_config
+from slotline.cli.options.defaults import OF_CONFIGURATIONS, default_of, shown_default
 from slotline.cli.options.rest_options import REST_GROUPS, rest_config
 from slotline.cli.options.serve_options import PASSED_TO_CORE, SERVE_GROUPS
 from slotline.cli.options.table import Flag, Option, UsageError, Value, parse
+from slotline.cli.options.values import allowed_by
 from slotline.cli.serve.start_errors import StartError
 
 if TYPE_CHECKING:
@@ -42,6 +44,10 @@ OWN_SETTINGS = {
 }
 
 
+# Settings whose values are words.
+WORDS = {"log_format", "flash_attention", "cache_type_k", "numa", "rope_scaling", "split_mode", "openai_truncates"}
+
+
 def _defaults(kind: type) -> dict[str, Any]:
     return {
         field.name: field.default
@@ -50,12 +56,10 @@ def _defaults(kind: type) -> dict[str, Any]:
     }
 
 
-# Defaults that are words in the help, such as "the physical cores", are None in the configuration.
-DEFAULTS = {**_defaults(ModelConfig), **_defaults(CoreConfig), **_defaults(RestConfig), "numa": None}
 SHOWN_DEFAULTS = [
-    (option, DEFAULTS[option.setting])
+    (option, default_of(option))
     for _, option in OPTIONS
-    if isinstance(option, Value) and DEFAULTS.get(option.setting) not in (None, ())
+    if isinstance(option, Value) and default_of(option) not in (None, ()) and not option.repeat
 ]
 
 
@@ -342,7 +346,7 @@ def test_a_name_belongs_to_one_option(command: str) -> None:
 
 @pytest.mark.parametrize(("command", "option"), OPTIONS, ids=lambda item: getattr(item, "names", [item])[-1])
 def test_every_setting_is_read_by_somebody(command: str, option: Option) -> None:
-    known = {*DEFAULTS, "path", *OWN_SETTINGS}
+    known = {*OF_CONFIGURATIONS, "path", *OWN_SETTINGS}
     settings = set(option.sets) if isinstance(option, Flag) else {option.setting}
     # No setting: the option is only accepted.
     assert settings <= {*known, ""}
@@ -350,8 +354,29 @@ def test_every_setting_is_read_by_somebody(command: str, option: Option) -> None
 
 @pytest.mark.parametrize(("option", "default"), SHOWN_DEFAULTS, ids=lambda item: getattr(item, "names", [""])[-1])
 def test_a_default_that_the_help_shows_is_the_one_in_force(option: Value, default: object) -> None:
-    shown = option.default.split(",")[0]
+    shown = shown_default(option).split(",")[0]
+    if option.setting == "numa":
+        # Off cannot be asked for; it is what there is without the option.
+        assert (shown, default) == ("off", NumaStrategy.DISABLED)
+        return
     assert option.convert(option.names[0], shown) == default
+
+
+@pytest.mark.parametrize("kinds", [(ModelConfig, RestConfig), (CoreConfig, RestConfig), (ModelConfig, CoreConfig)])
+def test_configurations_agree_on_the_defaults_of_fields_that_they_share(kinds: tuple[type, type]) -> None:
+    one, other = (_defaults(kind) for kind in kinds)
+    assert {name: one[name] for name in one if name in other} == {name: other[name] for name in other if name in one}
+
+
+def test_what_can_be_chosen_is_in_the_help_of_an_option() -> None:
+    chosen = [
+        (option, word)
+        for _, option in OPTIONS
+        if isinstance(option, Value) and option.setting in WORDS
+        for word in allowed_by(option.convert).replace(" and ", ", ").split(", ")
+    ]
+    assert len(chosen) > 20
+    assert [(option.names[-1], word) for option, word in chosen if word not in option.help] == []
 
 
 def test_the_child_gets_what_describes_the_core_and_nothing_else() -> None:
