@@ -17,6 +17,7 @@ import asyncio
 import contextlib
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from service.errors import Draining, QueueFull
@@ -36,6 +37,21 @@ MAX_JOBS_SHORT, MAX_JOBS_LONG = 1024, 16
 MAX_BYTES = 32 << 20
 #: How long after the last long input memory is given back.
 MEMORY_DELAY_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class LaneLoad:
+    """What a lane has to do.
+
+    Attributes:
+        n_jobs: jobs that wait or run.
+        n_abandoned: those of them whose caller has gone, and which end at their next piece.
+        n_waiting: those of them whose thread waits for its turn.
+    """
+
+    n_jobs: int
+    n_abandoned: int
+    n_waiting: int
 
 
 class PreparationPool:
@@ -76,6 +92,10 @@ class PreparationPool:
                 raise Draining from None
             raise
 
+    def long_load(self) -> LaneLoad:
+        """What the lane for long inputs has to do; any thread."""
+        return self._long.load()
+
     def _return_memory_later(self) -> None:
         """Give memory back once the long inputs are over, and what was made of them was sent."""
         if self._trim is not None:
@@ -86,7 +106,7 @@ class PreparationPool:
         self._trim = None
         if self._is_closed:
             return
-        if self._long.is_busy:
+        if self._long.load().n_jobs:
             self._return_memory_later()
         else:
             with contextlib.suppress(QueueFull):
@@ -110,10 +130,11 @@ class _Lane:
         self._jobs: set[Work] = set()
         self._n_bytes = 0
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether a job waits or runs."""
-        return bool(self._jobs)
+    def load(self) -> LaneLoad:
+        """What it has to do."""
+        with self._lock:
+            n_abandoned = sum(work.is_abandoned for work in self._jobs)
+            return LaneLoad(len(self._jobs), n_abandoned, self._turns.n_waiting)
 
     def submit(self, n_bytes: int, job: Callable[[Work], T]) -> tuple[Work, Future[T]]:
         work = Work(self._turns)

@@ -98,6 +98,17 @@ class TemplateRenderer:
         """The template as Jinja."""
         return self._source
 
+    @property
+    def n_idle(self) -> int:
+        """Processes that render nothing, those included that are not running yet."""
+        return len(self._idle)
+
+    @property
+    def next_pid(self) -> int | None:
+        """The process that renders next; None if all are busy, or it is not running yet."""
+        idle = self._idle
+        return idle[-1].pid if idle else None
+
     def render(self, conversation: Conversation, work: Work | None = None) -> str:
         """Render a conversation; blocks.
 
@@ -184,9 +195,15 @@ class _Worker:
         self._program = program
         self._setup = setup
         self._cpu_limit_s = cpu_limit_s
-        self._process: _Process | None = None
+        self._process: TemplateProcess | None = None
         self._is_closed = False
         self._lock = threading.Lock()
+
+    @property
+    def pid(self) -> int | None:
+        """The process; None while there is none."""
+        process = self._process
+        return None if process is None else process.pid
 
     def start(self) -> None:
         """Start the process unless it runs, and compile the template in it.
@@ -202,7 +219,7 @@ class _Worker:
             if self._is_closed:
                 raise Draining
             try:
-                self._process = _Process(self._program)
+                self._process = TemplateProcess(self._program)
             except OSError as error:
                 raise _WorkerDied(f"the process that renders chat templates does not start: {error}") from error
         try:
@@ -267,7 +284,7 @@ def _render(worker: _Worker, variables: dict[str, Any], work: Work) -> str:
         raise TemplateWorkerLost(str(error)) from error
 
 
-class _Process:
+class TemplateProcess:
     """A running ``template_worker``."""
 
     def __init__(self, arguments: list[str]) -> None:
@@ -281,6 +298,11 @@ class _Process:
         assert self._popen.stdin is not None
         assert self._popen.stdout is not None
         self._stdin, self._stdout = self._popen.stdin, self._popen.stdout
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._popen.pid
 
     def exchange(self, request: dict[str, Any]) -> dict[str, str] | None:
         """Send a request and wait for the reply, None if the process died over it."""

@@ -27,6 +27,11 @@ class Turns:
         self._lock = threading.Lock()
         self._gates: deque[threading.Lock] = deque()
 
+    @property
+    def n_waiting(self) -> int:
+        """Threads that wait for a turn."""
+        return len(self._gates)
+
     def take(self) -> None:
         """Wait for a turn."""
         with self._lock:

@@ -102,6 +102,11 @@ class Sampler:
         self._eog_tokens = eog_tokens
         self._grammar = grammar
 
+    @property
+    def mirostat_limit(self) -> float | None:
+        """The largest surprise that Mirostat allows now, in bits (mu); None without Mirostat."""
+        return None if self._mirostat is None else self._mirostat.limit
+
     def sample(self, logits: npt.NDArray[np.float32], *, ban_eog: bool = False) -> SampledToken:
         """Choose a token. It does not enter the penalty window, nor the grammar, before ``accept``.
 

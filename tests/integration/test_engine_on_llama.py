@@ -43,8 +43,8 @@ class LlamaBench(SteppedEngine):
     def check(self) -> None:
         """What the engine believes is what the library holds."""
         self.clock.advance(0.01)
-        for slot in self.engine._slots:
-            if slot.sequence is not None or self.config.group_n == 1:
+        for slot in self.engine.dump().slots:
+            if not slot.is_idle or self.config.group_n == 1:
                 assert self.model.memory.position_max(slot.id) + 1 == slot.next_position
         assert self.model.memory.cells_free == self.model.info.n_cells - self.engine.snapshot().kv_cells_used
 

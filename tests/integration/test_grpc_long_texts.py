@@ -91,10 +91,10 @@ async def test_work_ends_with_its_caller(core: RunningCore, vocabulary: StepVoca
     call.cancel()
     pool = core.server.core.pool
     async with asyncio.timeout(WAIT_S):
-        while not all(work.is_abandoned for work in pool._long._jobs):
+        while (load := pool.long_load()).n_abandoned < load.n_jobs:
             await asyncio.sleep(0.001)
         vocabulary.may_go_on.set()
-        while pool._long.is_busy:
+        while pool.long_load().n_jobs:
             await asyncio.sleep(0.001)
     assert len(vocabulary.steps) == 1
     assert await call.code() is grpc.StatusCode.CANCELLED
@@ -125,7 +125,7 @@ async def test_long_texts_take_turns(core: RunningCore, vocabulary: StepVocabula
     assert await asyncio.to_thread(vocabulary.has_begun.wait, WAIT_S)
     second = core.inference.Tokenize(tokenization_pb2.TokenizeRequest(text="y" * (LONG_BYTES + 1)))
     async with asyncio.timeout(WAIT_S):
-        while not core.server.core.pool._long._turns._gates:
+        while not core.server.core.pool.long_load().n_waiting:
             await asyncio.sleep(0.001)
     vocabulary.may_go_on.set()
     assert (await second).count == LONG_BYTES + 1

@@ -81,9 +81,11 @@ def test_eight_requests_with_one_beginning_evaluate_it_once(model: LlamaModel, e
     assert max(evaluated[1:]) < 5
     snapshot = engine.engine.snapshot()
     assert snapshot.kv_cells_used < n_beginning + N_SLOTS * 8
-    # They leave the slots, one copy of the beginning is enough, and it comes back.
-    engine.engine._memory.make_room(model.info.n_cells)
-    assert model.memory.cells_free == model.info.n_cells
-    assert len(engine.engine._memory.saved) == 1
+    # Beside another request they leave the slots, one copy of the beginning is enough, and it comes back.
+    engine.complete(request(model, "Count from one to ten.", n_tokens=2 * N_SLOTS, slot_id=0))
+    snapshot = engine.engine.snapshot()
+    assert [slot.cached_tokens for slot in snapshot.slots[1:]] == [0] * (N_SLOTS - 1)
+    assert snapshot.saved_prompts == 1
+    assert snapshot.kv_cells_used == snapshot.slots[0].cached_tokens == model.info.n_cells - model.memory.cells_free
     again = engine.complete(request(model, f"{beginning}Ship 9", n_tokens=2))
     assert again.accepted.prompt_tokens - again.accepted.cached_prompt_tokens < 5

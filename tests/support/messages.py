@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
 from hypothesis import strategies as st
 
 if TYPE_CHECKING:
@@ -84,5 +85,5 @@ def _field(field: Any, allowed: dict[str, st.SearchStrategy[Any]]) -> st.SearchS
     elif inner is None:
         value = _SCALARS[field.type]
     else:
-        value = st.deferred(lambda: _message(inner._concrete_class, allowed))
+        value = st.deferred(lambda: _message(GetMessageClass(inner), allowed))
     return st.lists(value, max_size=3) if field.is_repeated and not value.is_empty else value

@@ -119,8 +119,7 @@ async def test_long_jobs_take_turns(pool: PreparationPool) -> None:
     await asyncio.to_thread(first.has_begun.wait, WAIT_S)
     jobs += [asyncio.ensure_future(pool.run(LONG_BYTES + 1, Pieces(name, 2, done, gate))) for name in "bc"]
     await asyncio.sleep(0)  # they are handed to their threads
-    lane = pool._long
-    wait_until("two that wait for a turn", lambda: len(lane._turns._gates) == 2)
+    wait_until("two that wait for a turn", lambda: pool.long_load().n_waiting == 2)
     gate.set()
     await asyncio.gather(*jobs)
     assert done[:6] == ["a", "b", "c", "a", "b", "c"] or done[:6] == ["a", "c", "b", "a", "c", "b"]
@@ -137,7 +136,7 @@ async def test_a_cancelled_callers_job_ends_at_its_next_piece(pool: PreparationP
     with pytest.raises(asyncio.CancelledError):
         await running
     gate.set()
-    wait_until("the end of the job", lambda: not pool._long._jobs)
+    wait_until("the end of the job", lambda: not pool.long_load().n_jobs)
     assert done == ["a"]
 
 
@@ -205,5 +204,5 @@ async def test_who_waits_for_a_process_lets_others_have_the_turn(pool: Preparati
     rendering.cancel()
     with pytest.raises(asyncio.CancelledError):
         await rendering
-    wait_until("the end of the job", lambda: not pool._long._jobs)
+    wait_until("the end of the job", lambda: not pool.long_load().n_jobs)
     assert blocker.release.is_set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from service.errors import Draining, InvalidArgument, TemplateWorkerLost
-from service.prompts.renderer import N_WORKERS, TemplateFailure, TemplateRenderer, _Process
+from service.prompts.renderer import N_WORKERS, TemplateFailure, TemplateProcess, TemplateRenderer
 from service.prompts.templates import Conversation
 from service.prompts.work import Abandoned, Work
 from tests.support.waiting import wait_until
@@ -184,36 +185,41 @@ ENDLESS = (
 )
 
 
-def process_of(renderer: TemplateRenderer) -> subprocess.Popen[bytes]:
-    """The process that renders next."""
-    process = renderer._idle[-1]._process
-    assert process is not None
-    return process._popen
+def end_next_process(renderer: TemplateRenderer, number: signal.Signals) -> int:
+    """Send a signal to the process that renders next and wait for its end, which the renderer has yet to notice."""
+    pid = renderer.next_pid
+    assert pid is not None
+    os.kill(pid, number)
+    wait_for_end(pid)
+    return pid
+
+
+def wait_for_end(pid: int) -> None:
+    """Wait until a process of ours has ended; it is left for its owner to reap."""
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_process_that_was_lost_is_replaced_and_the_rendering_tried_again(make: Make, number: signal.Signals) -> None:
     renderer = make("fine {{ 1 }}")
-    lost = process_of(renderer)
-    lost.send_signal(number)
-    lost.wait(30)
+    lost = end_next_process(renderer, number)
     assert renderer.render(HELLO) == "fine 1"
-    assert process_of(renderer).pid != lost.pid
+    assert renderer.next_pid not in (lost, None)
 
 
 def test_a_process_that_is_lost_twice_is_not_the_callers_fault(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     renderer = make("fine {{ 1 }}")
-    exchange, requests = _Process.exchange, []
+    exchange, requests = TemplateProcess.exchange, []
 
-    def lose(process: _Process, request: dict[str, Any]) -> dict[str, str] | None:
+    def lose(process: TemplateProcess, request: dict[str, Any]) -> dict[str, str] | None:
         if "render" in request:
             requests.append(request)
             process.kill()
-            process._popen.wait(30)
+            wait_for_end(process.pid)
         return exchange(process, request)
 
     with monkeypatch.context() as patch:
-        patch.setattr(_Process, "exchange", lose)
+        patch.setattr(TemplateProcess, "exchange", lose)
         with pytest.raises(TemplateWorkerLost, match="status -9") as caught:
             renderer.render(HELLO)
     assert len(requests) == 2
@@ -223,9 +229,7 @@ def test_a_process_that_is_lost_twice_is_not_the_callers_fault(make: Make, monke
 
 def test_a_process_that_cannot_be_started_is_not_the_callers_fault(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     renderer = make("fine {{ 1 }}")
-    lost = process_of(renderer)
-    lost.kill()
-    lost.wait(30)
+    end_next_process(renderer, signal.SIGKILL)
 
     def refuse(*_: object, **__: object) -> None:
         raise BlockingIOError(11, "Resource temporarily unavailable")
@@ -244,7 +248,7 @@ def test_a_rendering_whose_caller_has_gone_is_ended() -> None:
     try:
         with ThreadPoolExecutor(1) as threads:
             rendering = threads.submit(renderer.render, endless, work)
-            wait_until("a rendering", lambda: len(renderer._idle) < N_WORKERS)
+            wait_until("a rendering", lambda: renderer.n_idle < N_WORKERS)
             work.abandon()
             assert isinstance(rendering.exception(timeout=30), Abandoned)
         assert renderer.render(HELLO) == "fine"
@@ -259,7 +263,7 @@ def test_a_caller_who_leaves_the_queue_for_a_process_is_forgotten() -> None:
     try:
         with ThreadPoolExecutor(N_WORKERS + 1) as threads:
             renderings = [threads.submit(renderer.render, endless, work) for work in running]
-            wait_until("two renderings", lambda: not renderer._idle)
+            wait_until("two renderings", lambda: not renderer.n_idle)
             queued = threads.submit(renderer.render, HELLO, waiting)
             waiting.abandon()
             assert isinstance(queued.exception(timeout=30), Abandoned)

@@ -129,9 +129,8 @@ def test_mirostat_learns_from_the_second_choice_only() -> None:
     for _ in range(5):
         bound.sample(row.copy())
         free.sample(alone.copy())
-    assert bound._mirostat is not None
-    assert free._mirostat is not None
-    assert bound._mirostat.limit == pytest.approx(free._mirostat.limit)
+    assert bound.mirostat_limit is not None
+    assert bound.mirostat_limit == pytest.approx(free.mirostat_limit)
 
 
 def test_accepting_goes_on_in_the_grammar_but_not_by_the_end() -> None:
