@@ -126,3 +126,17 @@ def test_a_failed_decode_closes_the_grammar() -> None:
     bench.run()
     assert isinstance(sink.failed.error, EngineFailure)
     assert bench.model.vocabulary.open_grammars == 0
+
+
+def test_a_preempted_request_that_is_cancelled_closes_its_grammar() -> None:
+    bench = EngineBench(EngineConfig(n_slots=1, n_ctx_slot=128))
+    task_id, low = bench.submit(request(grammar=LONG))
+    bench.step()
+    bench.submit(request("high", grammar="", priority=1))
+    bench.step()
+    assert bench.engine.queue_depth == 1
+    assert bench.model.vocabulary.open_grammars == 1
+    bench.engine.cancel(task_id)
+    assert bench.model.vocabulary.open_grammars == 0
+    bench.run()
+    assert not low.is_over

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,3 +39,12 @@ def test_random_requests_and_cancels_leave_nothing_behind(
     n_system = 0 if snapshot.system_prompt is None else len(snapshot.system_prompt.tokens)
     held = sum(n_system + slot.cached_tokens for slot in snapshot.slots)
     assert snapshot.kv_cells_used <= held + n_system
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_any_mix_on_cells_that_slots_compete_for(seed: int) -> None:
+    mix = RandomMix(EngineBench(EngineConfig(n_slots=4, n_ctx_slot=60), n_cells=64 + seed * 16), seed)
+    for _ in range(400):
+        mix.step()
+    mix.finish()
+    assert mix.n_answered > 20

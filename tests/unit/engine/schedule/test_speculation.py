@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from service.config import EngineConfig
-from service.engine.request.events import FinishReason
 from service.sampling.settings import SamplingSettings
-from service.testing.scripted_model import EOS
-from tests.support.engine import EngineBench, RecordingSink, expected_text, request
+from tests.support.engine import EngineBench, RecordingSink, request
 from tests.support.random_mix import RandomMix
 
 if TYPE_CHECKING:
@@ -25,11 +23,6 @@ PHRASE = "abcdefghijkl"
 def repeat(tokens: Sequence[int]) -> int:
     """The token that came a period ago: a text that repeats its prompt for ever."""
     return tokens[-PERIOD]
-
-
-def repeat_then_stop(tokens: Sequence[int]) -> int:
-    """The same, until a text of 100 tokens."""
-    return EOS if len(tokens) >= 100 else tokens[-PERIOD]
 
 
 def n_steps(bench: EngineBench) -> int:
@@ -50,11 +43,6 @@ def test_repetitions_take_fewer_steps_and_say_the_same() -> None:
     assert tried.text == plain.text == (PHRASE * 9)[:100]
     assert steps < plain_steps / 3
     assert replace(tried.finished, seed=0, timings=plain.finished.timings) == replace(plain.finished, seed=0)
-
-
-def test_every_token_is_its_own_piece() -> None:
-    sink, _ = complete(LOOKUP)
-    assert len(sink.events) == 102
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -83,53 +71,6 @@ def test_a_stop_text_ends_a_draft(stop: bytes) -> None:
     tried, _ = complete(LOOKUP, stop_texts=(stop,), min_tokens=30)
     assert (tried.text, tried.finished.stop_text) == (plain.text, stop)
     assert tried.finished.tokens_cached == plain.finished.tokens_cached
-
-
-def test_the_end_of_a_text_ends_a_draft() -> None:
-    bench = EngineBench(LOOKUP, script=repeat_then_stop, token_s=0.0001)
-    sink = bench.complete(request(PHRASE, max_tokens=None))
-    assert sink.text == (PHRASE * 9)[: 100 - PERIOD]
-    assert sink.finished.reason is FinishReason.STOP
-    assert bench.engine.snapshot().slots[0].cached_tokens == 100
-
-
-def test_what_a_wrong_draft_left_is_taken_back_before_the_next_step() -> None:
-    bench = EngineBench(LOOKUP)
-    _, sink = bench.submit(request("aab aab aab ", max_tokens=60))
-    bench.run()
-    assert sink.text == expected_text("aab aab aab ", 60)
-
-
-def test_a_context_that_is_nearly_full_is_not_overrun() -> None:
-    config = EngineConfig(n_slots=1, n_ctx_slot=64, lookup=True)
-    bench = EngineBench(config, script=repeat, token_s=0.0001)
-    sink = bench.complete(request(PHRASE, max_tokens=None))
-    assert sink.finished.reason is FinishReason.LENGTH
-    assert sink.text == (PHRASE * 6)[: 64 - PERIOD]
-
-
-def test_drafts_take_no_cells_from_others() -> None:
-    config = EngineConfig(n_slots=2, n_ctx_slot=40, lookup=True)
-    bench = EngineBench(config, n_cells=41, script=repeat, token_s=0.0001)
-    bench.complete(request("kept kept kept k", slot_id=1, max_tokens=1))
-    kept = bench.model.memory.tokens(1)
-    bench.complete(request(PHRASE, slot_id=0, max_tokens=41 - len(kept) - PERIOD, cache_prompt=False))
-    assert bench.model.memory.tokens(1) == kept
-
-
-def test_no_draft_delays_a_prompt() -> None:
-    bench = EngineBench(LOOKUP, script=repeat, token_s=0.0001)
-    bench.submit(request(PHRASE, max_tokens=200))
-    for _ in range(10):
-        bench.step()
-    bench.submit(request("x" * 400, max_tokens=1))
-    while True:
-        bench.step()
-        parts = bench.model.compute.decoded[-1]
-        if any(part.seq_id == 1 and len(part.tokens) > 1 for part in parts):
-            assert all(len(part.tokens) == 1 for part in parts if part.seq_id == 0)
-        if not bench.engine.has_work:
-            break
 
 
 def test_a_model_that_cannot_take_tokens_back_gets_no_drafts(caplog: pytest.LogCaptureFixture) -> None:
