@@ -176,7 +176,8 @@ def choice(values: dict[str, T]) -> Kind[T]:
         return values[value]
 
     keys = {value: key for key, value in values.items()}
-    return Kind(convert, allowed, keys.__getitem__, next((key for key in values if values[key] is None), ""))
+    for_none = next((key for key, value in values.items() if value is None), "")
+    return Kind(convert, allowed.replace(" and ", " or "), keys.__getitem__, for_none)
 
 
 E_ = TypeVar("E_", bound=enum.Enum)

@@ -373,7 +373,7 @@ def test_what_can_be_chosen_is_in_the_help_of_an_option() -> None:
         (option, word)
         for _, option in OPTIONS
         if isinstance(option, Value) and option.setting in WORDS
-        for word in allowed_by(option.convert).replace(" and ", ", ").split(", ")
+        for word in allowed_by(option.convert).replace(" or ", ", ").split(", ")
     ]
     assert len(chosen) > 20
     assert [(option.names[-1], word) for option, word in chosen if word not in option.help] == []
