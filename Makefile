@@ -22,6 +22,8 @@ EVAL := .venv-eval/.installed
 NODE := $(patsubst %,%/node_modules/.installed,tests/node tests/web tools/web)
 
 PIP_FLAGS := --no-deps --no-build-isolation --require-hashes
+# Tests wait for processes most of the time; more than a few at once only wait for each other.
+PARALLEL := -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 CHECKED_TYPES := service rest_adapter slotline $(patsubst %,clients/python/src/slotline/%,client options protocol) \
 	tools tests bench
 COMPILE = $(GENERATE_BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -43,7 +45,7 @@ export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell getconf _NPROCESSORS_ONLN)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test lint check-generated check-protos pytest programs docs generate baseline lock vendor wheels bench \
+.PHONY: help run test test-fast lint check-generated check-protos pytest programs docs generate baseline lock vendor wheels bench \
 	test-clone clean
 
 help: ## list the commands
@@ -55,6 +57,9 @@ run: $(RUNTIME) ## serve the default model; ARGS are further options of `slotlin
 	exec $(BIN)/slotline serve -c 8192 -np 4 -cb --metrics --embedding $(ARGS)
 
 test: lint check-generated check-protos pytest ## every check: lint, types, generated code, protos, all tests
+
+test-fast: lint $(TEST) ## lint, types and unit tests, in less than two minutes
+	$(BIN)/python -m pytest $(PARALLEL) --durations 20 tests/unit tests/engine
 
 lint: $(TEST) ## style, format and types
 	$(BIN)/ruff check .
@@ -70,7 +75,7 @@ check-protos: $(TEST) ## lint the protos and compare them with the published con
 	$(BIN)/buf breaking protos --against protos/baseline.binpb
 
 pytest: $(TEST) $(EVAL) $(NODE) ## all tests; ARGS go to pytest
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) --durations 20 $(ARGS)
 
 docs: $(TEST) ## write the tables of docs/ from the code
 	$(BIN)/python -m tools.document_metrics

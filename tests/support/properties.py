@@ -15,3 +15,9 @@ fuzzed = settings(
     max_examples=int(os.environ.get("SLOTLINE_FUZZ_EXAMPLES", "200")),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
+
+
+def load_profile() -> None:
+    """Make ``untimed`` what tests have that say nothing else."""
+    settings.register_profile("slotline", untimed)
+    settings.load_profile("slotline")
