@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +12,8 @@ import pytest
 from tests.support import properties
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from xdist.remote import Producer
     from xdist.scheduler import Scheduling
 
@@ -38,3 +42,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Schedul
     from tests.support.parallel import SharingFixtures
 
     return SharingFixtures(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """An empty directory whose path is short enough for sockets, which that of ``tmp_path`` need not be."""
+    with tempfile.TemporaryDirectory(prefix="slt-", dir="/tmp") as path:
+        yield Path(path)

@@ -9,8 +9,6 @@ import shlex
 import shutil
 import signal
 import socket
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -26,6 +24,7 @@ from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 LOADING = {"status": "loading model"}
 STALLED = {"status": "stalled"}
@@ -38,14 +37,6 @@ def server() -> Iterator[Server]:
     with Server("-c", "1024", "-np", "2") as server:
         server.wait_until_ready()
         yield server
-
-
-@pytest.fixture
-def temporary() -> Iterator[Path]:
-    """An empty directory with a path short enough for sockets."""
-    path = Path(tempfile.mkdtemp(prefix="slt-", dir="/tmp"))
-    yield path
-    shutil.rmtree(path)
 
 
 def _complete(server: Server, **options: object) -> dict[str, Any]:

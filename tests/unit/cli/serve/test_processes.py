@@ -172,11 +172,10 @@ def test_a_path_needs_no_reservation() -> None:
 
 
 @pytest.fixture
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    # Short, as /tmp is: pytest's own paths are too long for sockets.
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr("slotline.cli.serve.private_directory.MAX_UNIX_PATH_BYTES", 4096)
-    return tmp_path
+def temporary(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The directory in which temporary ones are made."""
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    return temporary
 
 
 def test_a_private_directory_is_for_us_alone_and_leaves_nothing(temporary: Path) -> None:
