@@ -76,7 +76,9 @@ def python_types(options: list[Facts]) -> str:
 
 def page_table(options: list[Facts]) -> str:
     """``rest_adapter/web/page/state/option_facts.js``: what a form needs to know."""
-    rows = "".join(f"  {json.dumps(_page_row(facts), ensure_ascii=False)},\n" for facts in options if facts["group"])
+    later = {facts["name"] for facts in options if facts["truncates"] and facts["reported_if_on"]}
+    offered = sorted((facts for facts in options if facts["group"]), key=lambda facts: facts["group_number"])
+    rows = "".join(f"  {json.dumps(_page_row(facts, later), ensure_ascii=False)},\n" for facts in offered)
     return (
         f"/** {_NOTE} */\n\n"
         "/** The options that a form may offer, with the names and kinds of the REST API. */\n"
@@ -101,6 +103,7 @@ def _facts(option: Any, field: Any, path: str, options: Any) -> Facts:
         "max_bytes": option.max_bytes or None,
         "truncates": option.truncates,
         "reported_if_on": option.reported_if_on,
+        "group_number": option.group,
         "group": "" if group == "UNSPECIFIED" else group.capitalize(),
         "label": option.label,
         "about": " ".join(_sentences(option)),
@@ -190,9 +193,13 @@ def _python_row(facts: Facts) -> str:
     return f"    OptionFacts(\n{''.join(lines)}    ),\n"
 
 
-def _page_row(facts: Facts) -> dict[str, Any]:
+def _page_row(facts: Facts, later: set[str]) -> dict[str, Any]:
     row = {name: facts[name] for name in ("name", "label", "group", "kind")}
-    if facts["default"] is not None:
+    if facts["kind"] == "samplers":
+        # Samplers that joined later act in the usual chain without being named, and old servers do not know them.
+        row["default"] = [name for name in facts["default"] if name not in later]
+        row["choices"] = [{"value": name, "label": name} for name in facts["default"]]
+    elif facts["default"] is not None:
         row["default"] = facts["default"]
     if facts["unset"] is not None:
         row["unset"] = facts["unset"]

@@ -24,7 +24,7 @@ from rest_adapter.openapi.schema_types import (
     record,
     token_id,
 )
-from slotline.options import BY_NAME, SEEDS, max_bytes, max_items, maximum
+from slotline.options import BY_NAME, SEEDS, max_bytes, max_items, maximum, usual_samplers
 from slotline.v1.generation_pb2 import GenerateRequest
 
 if TYPE_CHECKING:
@@ -167,8 +167,8 @@ def _property(name: str) -> Schema:
 
 def _default(facts: OptionFacts) -> dict[str, object]:
     """``default=...`` for ``option``; nothing if absence means what no value says."""
-    if isinstance(facts.default, tuple):
-        return {"default": list(facts.default)}
+    if facts.kind == "samplers":
+        return {"default": list(usual_samplers())}
     if facts.default is not None:
         return {"default": facts.default}
     if facts.unset is not None:

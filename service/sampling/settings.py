@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import Any
 
-from slotline.options import BY_PATH, sampler_names
+from slotline.options import BY_PATH, sampler_names, usual_samplers
 
 
 class SamplerName(enum.Enum):
@@ -27,10 +27,9 @@ def _default(name: str, message: str = "sampling") -> Any:
     return BY_PATH[f"{message}.{name}"].default
 
 
-#: The chain of a request that names no samplers; those that joined later act in it only if they are on.
-_USUAL_CHAIN = tuple(SamplerName(name) for name in sampler_names())
-_LATER = {name for name in _USUAL_CHAIN if BY_PATH[f"sampling.{name.value}"].reported_if_on}
-DEFAULT_SAMPLERS = tuple(name for name in _USUAL_CHAIN if name not in _LATER)
+_ALL_SAMPLERS = tuple(SamplerName(name) for name in sampler_names())
+#: The chain of a request that names no samplers; the others join it, at their places, if they are on.
+DEFAULT_SAMPLERS = tuple(SamplerName(name) for name in usual_samplers())
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ class SamplingSettings:
         """The samplers in force, in their order."""
         if self.samplers is not None:
             return self.samplers
-        return tuple(name for name in _USUAL_CHAIN if name not in _LATER or self.is_on(name.value))
+        return tuple(name for name in _ALL_SAMPLERS if name in DEFAULT_SAMPLERS or self.is_on(name.value))
 
     def is_on(self, name: str) -> bool:
         """Whether a numeric option has a value that does something."""

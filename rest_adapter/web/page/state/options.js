@@ -114,7 +114,7 @@ export function isSame(one, other) {
 function isServerDefault(option, value) {
   const told = serverDefaults.peek()?.[option.name];
   if (told === undefined) {
-    return isSame(value, option.serverDefault ?? option.default);
+    return isSame(value, option.serverDefault);
   }
   // The server tells numbers as 32-bit floats, 0.8 as 0.800000011920929.
   return option.kind === "number" ? Math.fround(value) === Math.fround(told) : isSame(value, told);

@@ -21,6 +21,11 @@ def sampler_names() -> tuple[str, ...]:
     return names
 
 
+def usual_samplers() -> tuple[str, ...]:
+    """The chain of a request that names no samplers; those that joined later are left out: they act if they are on."""
+    return tuple(name for name in sampler_names() if not BY_NAME[name].reported_if_on)
+
+
 def max_items(name: str) -> int:
     """Most entries of the list that is the option ``name``.
 
@@ -68,4 +73,5 @@ __all__ = [
     "max_items",
     "maximum",
     "sampler_names",
+    "usual_samplers",
 ]
