@@ -22,7 +22,7 @@ from service.engine.schedule.lookup import Drafter
 from service.engine.schedule.prefix_sharing import PrefixSharing
 from service.errors import EngineFailure
 from service.sampling.sampler import Sampler
-from service.testing.scripted_model import ScriptedModel, states
+from service.testing.scripted_model import ScriptedCompute, states
 from tests.support.engine import EngineBench, RecordingSink, expected_text, prompt, request
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def test_logits_that_cannot_be_read_cost_one_request(monkeypatch: pytest.MonkeyP
     bench = EngineBench()
     _, good = bench.submit(request("good", max_tokens=20))
     bench.step()
-    Fault(monkeypatch, ScriptedModel, "logits", 2, DecodeFailed("llama.cpp has no logits for token 1 of the batch"))
+    Fault(monkeypatch, ScriptedCompute, "logits", 2, DecodeFailed("llama.cpp has no logits for token 1 of the batch"))
     _, bad = bench.submit(request("bad"))
     bench.run()
     assert good.text == expected_text("good", 20)
