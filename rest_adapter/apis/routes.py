@@ -3,36 +3,50 @@
 from __future__ import annotations
 
 from rest_adapter.apis.native.completion.route import complete
+from rest_adapter.apis.native.completion.schema import COMPLETION
 from rest_adapter.apis.native.embedding.route import embed
+from rest_adapter.apis.native.embedding.schema import EMBEDDING
 from rest_adapter.apis.native.health.route import health
+from rest_adapter.apis.native.health.schema import HEALTH
 from rest_adapter.apis.native.infill.route import infill
+from rest_adapter.apis.native.infill.schema import INFILL
 from rest_adapter.apis.native.metrics.route import metrics
+from rest_adapter.apis.native.metrics.schema import METRICS
+from rest_adapter.apis.native.openapi.route import description
+from rest_adapter.apis.native.openapi.schema import OPENAPI
+from rest_adapter.apis.native.page.route import page
+from rest_adapter.apis.native.page.schema import PAGE
 from rest_adapter.apis.native.props.route import props
+from rest_adapter.apis.native.props.schema import PROPS
 from rest_adapter.apis.native.slots.route import slots
+from rest_adapter.apis.native.slots.schema import SLOTS
 from rest_adapter.apis.native.tokenization.route import detokenize, tokenize
+from rest_adapter.apis.native.tokenization.schema import DETOKENIZE, TOKENIZE
 from rest_adapter.apis.openai.chat.route import chat
+from rest_adapter.apis.openai.chat.schema import CHAT
 from rest_adapter.apis.openai.completions.route import complete_text
+from rest_adapter.apis.openai.completions.schema import TEXT_COMPLETION
 from rest_adapter.apis.openai.embeddings.route import embed_openai
+from rest_adapter.apis.openai.embeddings.schema import EMBEDDINGS
 from rest_adapter.apis.openai.models.route import models, one_model
+from rest_adapter.apis.openai.models.schema import MODELS, ONE_MODEL
 from rest_adapter.apis.serving.app_context import Route
-from rest_adapter.files.page import page
-from rest_adapter.openapi.route import description
 
 ROUTES = (
-    Route("GET", ("/",), page, is_public=True),
-    Route("GET", ("/openapi.json",), description, is_public=True),
-    Route("GET", ("/health", "/v1/health"), health, is_public=True),
-    Route("GET", ("/slots",), slots),
-    Route("GET", ("/props",), props),
-    Route("GET", ("/metrics",), metrics),
-    Route("GET", ("/v1/models", "/models"), models, is_public=True),
-    Route("GET", ("/v1/models/<rest:name>", "/models/<rest:name>"), one_model),
-    Route("POST", ("/completion", "/completions"), complete),
-    Route("POST", ("/infill",), infill),
-    Route("POST", ("/v1/completions",), complete_text),
-    Route("POST", ("/v1/chat/completions", "/chat/completions"), chat),
-    Route("POST", ("/embedding", "/embeddings"), embed),
-    Route("POST", ("/v1/embeddings",), embed_openai),
-    Route("POST", ("/tokenize",), tokenize),
-    Route("POST", ("/detokenize",), detokenize),
+    Route("GET", ("/",), page, PAGE, is_public=True),
+    Route("GET", ("/openapi.json",), description, OPENAPI, is_public=True),
+    Route("GET", ("/health", "/v1/health"), health, HEALTH, is_public=True),
+    Route("GET", ("/slots",), slots, SLOTS),
+    Route("GET", ("/props",), props, PROPS),
+    Route("GET", ("/metrics",), metrics, METRICS),
+    Route("GET", ("/v1/models", "/models"), models, MODELS, is_public=True),
+    Route("GET", ("/v1/models/<rest:name>", "/models/<rest:name>"), one_model, ONE_MODEL),
+    Route("POST", ("/completion", "/completions"), complete, COMPLETION),
+    Route("POST", ("/infill",), infill, INFILL),
+    Route("POST", ("/v1/completions",), complete_text, TEXT_COMPLETION),
+    Route("POST", ("/v1/chat/completions", "/chat/completions"), chat, CHAT),
+    Route("POST", ("/embedding", "/embeddings"), embed, EMBEDDING),
+    Route("POST", ("/v1/embeddings",), embed_openai, EMBEDDINGS),
+    Route("POST", ("/tokenize",), tokenize, TOKENIZE),
+    Route("POST", ("/detokenize",), detokenize, DETOKENIZE),
 )

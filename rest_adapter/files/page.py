@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from importlib.resources.abc import Traversable
 
-    from rest_adapter.apis.serving.app_context import Site
-
 _INDEX = "/index.html"
 # Below this, a compressed file is hardly smaller.
 _LEAST_COMPRESSED_BYTES = 1024
@@ -50,7 +48,7 @@ class PageFile:
     tag: str
 
 
-def page(site: Site) -> Response:
+def index_response() -> Response:
     """The page itself."""
     return _response(page_files()[_INDEX])
 

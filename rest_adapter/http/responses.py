@@ -8,23 +8,21 @@ from typing import TYPE_CHECKING
 from flask import Response, request
 
 from rest_adapter.http.http_errors import HttpError, is_openai_path
+from rest_adapter.http.media_types import JSON_UTF8
 from rest_adapter.json.encoding import encode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SERVER_NAME = "slotline"
-JSON = "application/json; charset=utf-8"
-# /health and /slots have always answered without a charset.
-BARE_JSON = "application/json"
 
 
-def json_response(value: object, *, status: int = 200, content_type: str = JSON) -> Response:
+def json_response(value: object, *, status: int = 200, content_type: str = JSON_UTF8) -> Response:
     """A value as JSON."""
     return Response(encode(value), status, content_type=content_type)
 
 
-def long_json_response(pieces: Sequence[bytes], *, content_type: str = JSON) -> Response:
+def long_json_response(pieces: Sequence[bytes], *, content_type: str = JSON_UTF8) -> Response:
     """JSON text in pieces, which are written one by one, with a chance for others after each."""
     return Response(pieces, 200, content_type=content_type)
 
@@ -46,7 +44,7 @@ def last_response(error: HttpError) -> tuple[str, bytes]:
     lines = [
         f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}",
         "Connection: close",
-        f"Content-Type: {JSON}",
+        f"Content-Type: {JSON_UTF8}",
         f"Content-Length: {len(body)}",
         f"Server: {SERVER_NAME}",
     ]

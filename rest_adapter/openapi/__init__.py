@@ -1,9 +1,5 @@
-"""The OpenAPI document of the REST API, at GET /openapi.json.
+"""The OpenAPI document: what schemas and operations are made of, error answers, and how it is put together.
 
-It is made of constants: ``apis`` has the paths and the names, types and bounds of options, and the modules here the
-words and the shapes of answers. Nothing here is needed to answer any other request.
+Each API describes itself in its ``schema``; nothing here knows any of them, or is needed to answer a request other than
+GET /openapi.json.
 """
-
-from rest_adapter.openapi.document import document
-
-__all__ = ["document"]

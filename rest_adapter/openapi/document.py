@@ -1,20 +1,19 @@
-"""Putting the document together."""
+"""Putting the document together from what each route says about itself."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from rest_adapter.http.http_errors import is_openai_path
-from rest_adapter.openapi.answers import answer_schemas
+from rest_adapter.http.media_types import JSON
 from rest_adapter.openapi.error_answers import STATUSES, error_answers, error_refs, error_schemas
-from rest_adapter.openapi.operations import JSON_TYPE, OPERATIONS, TAGS, Operation
+from rest_adapter.openapi.operation import TAGS, Operation
 from rest_adapter.openapi.schema_types import STRING, Schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from rest_adapter.apis.serving.app_context import Route
 
 VERSION = "3.1.0"
 # Of the REST API, not of the server: it changes when clients have to.
@@ -48,23 +47,36 @@ a request line that is too long with 414.
 """
 
 
-def document(routes: Iterable[Route]) -> Schema:
-    """The document.
+class DescribedRoute(Protocol):
+    """A route as the document sees it."""
 
-    Args:
-        routes: all routes.
+    @property
+    def method(self) -> str:
+        """Its HTTP method."""
 
-    Raises:
-        KeyError: a route is not described in ``OPERATIONS``.
-    """
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Its paths, all but the first of which are other names of the first, with variable parts as Flask has them."""
+
+    @property
+    def operation(self) -> Operation:
+        """What it does, takes and answers."""
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it answers without an API key, too."""
+
+
+def document(routes: Sequence[DescribedRoute]) -> Schema:
+    """The document about all routes."""
     return {
         "openapi": VERSION,
         "info": {"title": "Slotline", "version": API_VERSION, "description": _ABOUT},
         "servers": [{"url": "."}],
-        "tags": [{"name": name, "description": words} for name, words in TAGS.items()],
+        "tags": [{"name": name, "description": about} for name, about in TAGS.items()],
         "paths": _paths(routes),
         "components": {
-            "schemas": {**answer_schemas(), **error_schemas()},
+            "schemas": {**_named_schemas(routes), **error_schemas()},
             "responses": error_answers(),
             "securitySchemes": {
                 _KEY: {"type": "http", "scheme": "bearer", "description": "A key of the server, if it has any."},
@@ -74,13 +86,16 @@ def document(routes: Iterable[Route]) -> Schema:
     }
 
 
-def _paths(routes: Iterable[Route]) -> dict[str, Schema]:
+def _named_schemas(routes: Iterable[DescribedRoute]) -> dict[str, Schema]:
+    return {name: schema for route in routes for name, schema in route.operation.schemas.items()}
+
+
+def _paths(routes: Iterable[DescribedRoute]) -> dict[str, Schema]:
     paths: dict[str, Schema] = {}
     for route in routes:
-        operation = OPERATIONS[route.method, route.paths[0]]
         main, *aliases = (_VARIABLE.sub(r"{\1}", path) for path in route.paths)
         for path in (main, *aliases):
-            described = _operation(path, operation, is_public=route.is_public)
+            described = _operation(path, route.operation, is_public=route.is_public)
             if path != main:
                 described["description"] = f"The same as {main}."
             paths.setdefault(path, {})[route.method.lower()] = described
@@ -92,7 +107,7 @@ def _operation(path: str, operation: Operation, *, is_public: bool) -> Schema:
         "operationId": re.sub(r"\W+", "_", path).strip("_") or "page",
         "tags": [operation.tag],
         "summary": operation.summary,
-        "description": operation.words.strip(),
+        "description": operation.description.strip(),
         # Without API keys, no route needs one.
         "security": [] if is_public else [{}, {_KEY: []}, {_KEY_HEADER: []}],
         "responses": {
@@ -101,26 +116,26 @@ def _operation(path: str, operation: Operation, *, is_public: bool) -> Schema:
         },
     }
     parameters = [
-        *(_parameter(name, words) | {"in": "path", "required": True} for name, words in operation.variable.items()),
+        *(_parameter(name, about) | {"in": "path", "required": True} for name, about in operation.variable.items()),
         *(
-            _parameter(name, words) | {"in": "query", "allowEmptyValue": True}
-            for name, words in operation.query.items()
+            _parameter(name, about) | {"in": "query", "allowEmptyValue": True}
+            for name, about in operation.query.items()
         ),
         *({"name": name, "in": "header", "schema": schema} for name, schema in operation.headers.items()),
     ]
     if parameters:
         described["parameters"] = parameters
     if operation.body is not None:
-        described["requestBody"] = {"required": True, "content": {JSON_TYPE: {"schema": operation.body()}}}
+        described["requestBody"] = {"required": True, "content": {JSON: {"schema": operation.body()}}}
     return described
 
 
 def _answer(status: int, content: Mapping[str, Schema]) -> Schema:
     return {
-        "description": STATUSES[status].words if status in STATUSES else "What was asked for.",
+        "description": STATUSES[status].description if status in STATUSES else "What was asked for.",
         "content": {kind: {"schema": schema} for kind, schema in content.items()},
     }
 
 
-def _parameter(name: str, words: str) -> Schema:
-    return {"name": name, "description": words, "schema": STRING}
+def _parameter(name: str, description: str) -> Schema:
+    return {"name": name, "description": description, "schema": STRING}

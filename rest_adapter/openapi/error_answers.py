@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rest_adapter.errors import INVALID_TYPE, INVALID_VALUE, MISSING, UNSUPPORTED
-from rest_adapter.http.responses import JSON
+from rest_adapter.http.media_types import JSON
 from rest_adapter.openapi.schema_types import COUNT, NULL, STRING, Schema, either, integer, record
 
 if TYPE_CHECKING:
@@ -21,13 +21,13 @@ class Status:
         name: what the document calls the answer of native routes.
         types: what ``error.type`` may be.
         codes: what ``error.code`` may be on OpenAI routes, besides null.
-        words: when it comes.
+        description: when it comes.
         headers: names of headers that come with it, and what they tell.
     """
 
     name: str
     types: tuple[str, ...]
-    words: str
+    description: str
     headers: Mapping[str, str]
     codes: tuple[str, ...] = ()
 
@@ -116,12 +116,12 @@ def error_schemas() -> dict[str, Schema]:
 def _answer(code: int, status: Status, *, is_openai: bool) -> Schema:
     schema = _openai_error(status.codes, status.types) if is_openai else _error({"const": code}, status.types)
     answer: Schema = {
-        "description": status.words,
-        "content": {JSON.partition(";")[0]: {"schema": schema}},
+        "description": status.description,
+        "content": {JSON: {"schema": schema}},
     }
     if status.headers:
         answer["headers"] = {
-            name: {"description": words, "schema": STRING} for name, words in sorted(status.headers.items())
+            name: {"description": told, "schema": STRING} for name, told in sorted(status.headers.items())
         }
     return answer
 

@@ -51,6 +51,11 @@ def record(properties: Mapping[str, Schema], optional: Iterable[str] = ()) -> Sc
     return {"type": "object", "properties": dict(properties), **({"required": required} if required else {})}
 
 
+def body(properties: Mapping[str, Schema], required: Iterable[str] = ()) -> Schema:
+    """An object of a request, whose properties are optional unless they are required."""
+    return record(properties, optional=properties.keys() - set(required))
+
+
 def ref(name: str) -> Schema:
     """A schema that the document has by name."""
     return {"$ref": f"#/components/schemas/{name}"}

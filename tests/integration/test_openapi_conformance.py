@@ -23,9 +23,9 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from rest_adapter.apis.routes import ROUTES
-from rest_adapter.apis.serving.sse import CONTENT_TYPE
 from rest_adapter.config import RestConfig
-from rest_adapter.openapi import document
+from rest_adapter.http.media_types import EVENTS_UTF8
+from rest_adapter.openapi.document import document
 from rest_adapter.openapi.schema_types import array, integer, token_id
 from service.config import ModelConfig
 from service.testing.scripted_model import N_EMBD, N_VOCAB
@@ -160,7 +160,7 @@ def check_accepted(
 
 def check_events(ctx: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case[Any]) -> None:
     """The data of every event is what the document says."""
-    if response.headers.get("content-type") != [CONTENT_TYPE]:
+    if response.headers.get("content-type") != [EVENTS_UTF8]:
         return
     answer = NARROWED["paths"][case.path][case.method.lower()]["responses"]["200"]
     of_event = answer["content"]["text/event-stream"]["schema"]["properties"]["data"]

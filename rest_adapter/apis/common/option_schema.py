@@ -8,7 +8,6 @@ from rest_adapter.apis.common.candidates import LEAST_UNLIMITED_TOKENS, MAX_CAND
 from rest_adapter.apis.common.constraints import CHOICES, GRAMMARS, OUTPUT_SWITCHES, OUTPUTS, OUTPUTS_NOT_THERE
 from rest_adapter.apis.common.list_options import SAMPLER_NAMES
 from rest_adapter.apis.common.options import OPTIONS
-from rest_adapter.apis.openai.openai_options import set_openai_defaults
 from rest_adapter.json.number_bounds import INT32, UINT32
 from rest_adapter.openapi.schema_types import (
     BOOLEAN,
@@ -25,12 +24,9 @@ from rest_adapter.openapi.schema_types import (
     token_id,
 )
 from slotline.options import BY_NAME, SEEDS, max_bytes, max_items, maximum, usual_samplers
-from slotline.v1.generation_pb2 import GenerateRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from google.protobuf.message import Message
 
     from slotline.options import Kind, OptionFacts
 
@@ -103,19 +99,6 @@ def native_options() -> dict[str, Schema]:
     }
 
 
-def openai_native_options() -> dict[str, Schema]:
-    """The same options as the OpenAI routes take them, with the defaults that the OpenAI API defines."""
-    options = native_options()
-    defaults = GenerateRequest()
-    set_openai_defaults(defaults)
-    for one in OPTIONS:
-        if one.path and _is_set(defaults, one.path):
-            options[one.name] |= {"default": _value(defaults, one.path)}
-    words = f"{options['truncate']['description']} False unless the server has --openai-overflow truncate."
-    options["truncate"] = option(BOOLEAN, words)
-    return options
-
-
 def _constraints() -> dict[str, Schema]:
     choice = array(STRING, minItems=1)
     outputs: Schema = {
@@ -179,21 +162,3 @@ def _default(facts: OptionFacts) -> dict[str, object]:
 def _words(name: str) -> str:
     more = _MORE.get(name)
     return f"{BY_NAME[name].help} {more}" if more else BY_NAME[name].help
-
-
-def _value(message: Message, path: str) -> object:
-    value: object = message
-    for field in path.split("."):
-        value = getattr(value, field)
-    return value
-
-
-def _is_set(message: Message, path: str) -> bool:
-    *parents, field = path.split(".")
-    for parent in parents:
-        if not message.HasField(parent):
-            return False
-        message = getattr(message, parent)
-    # Lists have no presence, and no default of their own here.
-    descriptor = message.DESCRIPTOR.fields_by_name[field]
-    return descriptor.has_presence and message.HasField(field)

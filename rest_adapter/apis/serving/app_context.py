@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rest_adapter.core.calls import Core
     from rest_adapter.http.counts import ResponseCounts
     from rest_adapter.http.keys import ApiKeys
+    from rest_adapter.openapi.operation import Operation
 
 Handler = Callable[["Site"], Response]
 
@@ -55,12 +56,14 @@ class Route:
     """A method, the paths that are equivalent, and the function that answers.
 
     Attributes:
+        operation: describes it in OpenAPI.
         is_public: whether it answers without an API key, too.
     """
 
     method: str
     paths: tuple[str, ...]
     handler: Handler
+    operation: Operation
     is_public: bool = False
 
     def bind(self, site: Site) -> Callable[..., Response]:

@@ -17,10 +17,11 @@ from rest_adapter.apis.common.priority import HEADER as PRIORITY_HEADER
 from rest_adapter.apis.common.priority import priority_of
 from rest_adapter.apis.serving.limits import served_model, shorter
 from rest_adapter.apis.serving.reading import SMALL_BODY_BYTES
-from rest_adapter.apis.serving.sse import CONTENT_TYPE, EventStream, Heartbeat, Reply
+from rest_adapter.apis.serving.sse import EventStream, Heartbeat, Reply
 from rest_adapter.errors import NotAllowed, RpcFailure
 from rest_adapter.http.disconnect import SOCKET_KEY, DisconnectWatch
 from rest_adapter.http.http_errors import is_openai_path
+from rest_adapter.http.media_types import EVENTS_UTF8
 from rest_adapter.http.responses import json_response, long_json_response
 from rest_adapter.json.encoding import encode_in_pieces
 from slotline.v1.generation_pb2 import GenerateRequest, GenerateResponse
@@ -108,7 +109,7 @@ def answer_generation(
             is_openai=is_openai_path(request.path),
             on_close=cleanup.pop_all().close,
         )
-        return Response(body, content_type=CONTENT_TYPE, headers=_STREAM_HEADERS)
+        return Response(body, content_type=EVENTS_UTF8, headers=_STREAM_HEADERS)
 
 
 def _collect(stream: ResponseStream, reply: Reply, aside: Aside | None) -> None:

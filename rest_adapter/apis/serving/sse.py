@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MEDIA_TYPE = "text/event-stream"
-# Without a charset some clients take the text for Latin-1.
-CONTENT_TYPE = f"{MEDIA_TYPE}; charset=utf-8"
 DONE = b"data: [DONE]\n\n"
 # A comment: readers skip it, proxies see that the answer is alive.
 PING = b": ping\n\n"

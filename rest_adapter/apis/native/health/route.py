@@ -12,7 +12,7 @@ from rest_adapter.apis.native.slots.route import listed_slots
 from rest_adapter.apis.serving.limits import STATE_TIMEOUT_S
 from rest_adapter.core.calls import HEALTH
 from rest_adapter.errors import RpcFailure
-from rest_adapter.http.responses import BARE_JSON
+from rest_adapter.http.media_types import JSON
 from slotline.v1.model_pb2 import SERVER_STATE_READY, HealthRequest
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def health(site: Site) -> Response:
     """The state of the service in one of the documented forms."""
     answer = _health(site)
-    return Response(answer.body, answer.status, content_type=BARE_JSON)
+    return Response(answer.body, answer.status, content_type=JSON)
 
 
 def _health(site: Site) -> HealthAnswer:

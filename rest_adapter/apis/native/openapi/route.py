@@ -1,4 +1,4 @@
-"""GET /openapi.json: what all routes take and answer, for programs."""
+"""GET /openapi.json."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 from flask import Response
 
-from rest_adapter.http.responses import BARE_JSON
+from rest_adapter.http.media_types import JSON
 from rest_adapter.json.encoding import encode
-from rest_adapter.openapi import document
+from rest_adapter.openapi.document import document
 
 if TYPE_CHECKING:
     from rest_adapter.apis.serving.app_context import Route, Site
 
 
 def description(site: Site) -> Response:
-    """The OpenAPI document."""
-    return Response(_text(site.routes), content_type=BARE_JSON)
+    """What all routes take and answer, for programs."""
+    return Response(_text(site.routes), content_type=JSON)
 
 
 @cache

@@ -10,7 +10,8 @@ from rest_adapter.apis.native.slots.reply import slots_json
 from rest_adapter.apis.serving.limits import STATE_TIMEOUT_S
 from rest_adapter.core.calls import LIST_MODELS, LIST_SLOTS
 from rest_adapter.errors import NotOffered
-from rest_adapter.http.responses import BARE_JSON, long_json_response
+from rest_adapter.http.media_types import JSON
+from rest_adapter.http.responses import long_json_response
 from rest_adapter.json.encoding import JsonObject, encode_in_pieces
 from slotline.v1.model_pb2 import ListModelsRequest, ListSlotsRequest
 
@@ -24,7 +25,7 @@ def slots(site: Site) -> Response:
         raise NotOffered("/slots: switched off by --slots-endpoint-disable")
     shown = listed_slots(site, shows_progress="progress" in request.args)
     # The prompts in it may be megabytes each.
-    return long_json_response(site.writing.run(lambda: list(encode_in_pieces(shown))), content_type=BARE_JSON)
+    return long_json_response(site.writing.run(lambda: list(encode_in_pieces(shown))), content_type=JSON)
 
 
 def listed_slots(site: Site, *, shows_progress: bool = False) -> list[JsonObject]:

@@ -1,0 +1,49 @@
+"""POST /embedding in OpenAPI."""
+
+from __future__ import annotations
+
+from rest_adapter.apis.common.embedding import MAX_INPUTS
+from rest_adapter.apis.common.embedding_schema import embedding_options, inputs_body
+from rest_adapter.apis.common.option_schema import native_options
+from rest_adapter.apis.common.prompt_schema import prompts
+from rest_adapter.apis.common.unsupported import NATIVE_EMBEDDING
+from rest_adapter.apis.common.unsupported_schema import unsupported
+from rest_adapter.http.media_types import JSON
+from rest_adapter.openapi.operation import EMBEDDING as EMBEDDINGS
+from rest_adapter.openapi.operation import MODEL_ERRORS, Operation
+from rest_adapter.openapi.schema_types import NULL, NUMBER, Schema, array, either, record, ref
+
+
+def embedding_body() -> Schema:
+    """The body."""
+    options = native_options()
+    forms = _without_default(prompts("What to embed", MAX_INPUTS))
+    return inputs_body(
+        {
+            "content": forms,
+            "input": forms | {"description": "The same as content."},
+            "image_data": options["image_data"],
+            **embedding_options(),
+            **unsupported(NATIVE_EMBEDDING),
+        }
+    )
+
+
+def _without_default(form: Schema) -> Schema:
+    """The same, but neither missing nor null."""
+    kept = {key: value for key, value in form.items() if key != "default"}
+    return kept | {"anyOf": [one for one in form["anyOf"] if one != NULL]}
+
+
+EMBEDDING = Operation(
+    EMBEDDINGS,
+    "Texts as vectors",
+    "Without --embedding the answer is 501.",
+    {200: {JSON: either(ref("Embedding"), ref("EmbeddingResults"))}},
+    {
+        "Embedding": record({"embedding": array(NUMBER)}),
+        "EmbeddingResults": record({"results": array(ref("Embedding"))}),
+    },
+    MODEL_ERRORS,
+    embedding_body,
+)

@@ -1,0 +1,40 @@
+"""POST /infill in OpenAPI."""
+
+from __future__ import annotations
+
+from rest_adapter.apis.common.generation_schema import GENERATION_HEADERS, STREAM
+from rest_adapter.apis.common.option_schema import native_options
+from rest_adapter.apis.common.prompt_schema import MIXED
+from rest_adapter.apis.common.unsupported import INFILL as UNSUPPORTED_FIELDS
+from rest_adapter.apis.common.unsupported_schema import unsupported
+from rest_adapter.apis.native.completion.schema import COMPLETION_EVENTS, COMPLETION_SCHEMAS, native_limits
+from rest_adapter.http.media_types import EVENTS, JSON
+from rest_adapter.openapi.operation import GENERATION, MODEL_ERRORS, Operation
+from rest_adapter.openapi.schema_types import STRING, Schema, body, either, option, ref
+
+
+def infill_body() -> Schema:
+    """The body."""
+    sides = either(STRING, MIXED)
+    return body(
+        {
+            "input_prefix": option(sides, "What comes before the gap: a text, or texts and token ids.", default=""),
+            "input_suffix": option(sides, "What comes after the gap: a text, or texts and token ids.", default=""),
+            "prompt": option(sides, "Not used, only repeated in the answer.", default=""),
+            **native_limits(),
+            **native_options(),
+            **unsupported(UNSUPPORTED_FIELDS),
+        }
+    )
+
+
+INFILL = Operation(
+    GENERATION,
+    "Fill a gap in a text",
+    STREAM + "The events are those of /completion. A model that cannot do it is answered with 501.",
+    {200: {JSON: ref("Completion"), EVENTS: COMPLETION_EVENTS}},
+    COMPLETION_SCHEMAS,
+    MODEL_ERRORS,
+    infill_body,
+    headers=GENERATION_HEADERS,
+)

@@ -1,0 +1,15 @@
+"""GET /metrics in OpenAPI."""
+
+from __future__ import annotations
+
+from rest_adapter.openapi.operation import COMMON_ERRORS, STATE, Operation
+from rest_adapter.openapi.schema_types import STRING
+
+METRICS = Operation(
+    STATE,
+    "Metrics for Prometheus",
+    "Only if the server was started with --metrics. The averages are those since the last answer.",
+    {200: {"text/plain": STRING}},
+    errors=(404, *COMMON_ERRORS),
+    query={"keep_window": "With this, whatever its value, the averages go on as if nobody had asked."},
+)

@@ -1,0 +1,1 @@
+"""GET /: the built-in web page."""

@@ -1,0 +1,157 @@
+"""POST /v1/chat/completions in OpenAPI."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rest_adapter.apis.common.generation_schema import GENERATION_HEADERS, event, json_text
+from rest_adapter.apis.common.unsupported import CHAT as UNSUPPORTED_FIELDS
+from rest_adapter.apis.common.unsupported_schema import unsupported
+from rest_adapter.apis.openai.chat.request import MAX_TOP_LOGPROBS, SPEAKERS_WITH_TEXT
+from rest_adapter.apis.openai.openai_schema import (
+    ALL_OPTIONS,
+    DOES_NOT_FIT,
+    FINISH_REASON,
+    FINISH_REASON_OR_NULL,
+    OPENAI_SCHEMAS,
+    OPENAI_STREAM,
+    chunk_schema,
+    completion_schema,
+    openai_native_options,
+    openai_options,
+)
+from rest_adapter.http.media_types import EVENTS, JSON
+from rest_adapter.openapi.operation import GENERATION, MODEL_ERRORS, Operation
+from rest_adapter.openapi.schema_types import (
+    BOOLEAN,
+    COUNT,
+    NULL,
+    NUMBER,
+    STRING,
+    Schema,
+    array,
+    body,
+    either,
+    integer,
+    nullable,
+    option,
+    record,
+    ref,
+)
+from slotline.options import max_items
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_NOT_SUPPORTED = "Not supported: refused unless it is empty."
+_EVENTS = event(either({"const": "[DONE]"}, json_text(ref("ChatCompletionChunk"), ref("OpenAIError"))))
+
+
+def chat_body() -> Schema:
+    """The body."""
+    options = openai_native_options()
+    # The template's messages take the place of the system prompt of all slots.
+    del options["system_prompt"]
+    options["penalty_prompt"] |= {"default": []}
+    # One more is added for models that do not know the end of their turn.
+    options["stop"] |= nullable(either(STRING, array(STRING, maxItems=max_items("stop") - 1)))
+    return body(
+        {
+            "messages": array(_message(), minItems=1) | {"description": "The conversation so far."},
+            **openai_options(),
+            "continue_final_message": option(
+                BOOLEAN,
+                "Go on with the last message, which must be the assistant's, have text, and call no tools. The answer "
+                "is what is added; penalties count the text before it, limits, grammars and stop texts do not.",
+                default=False,
+            ),
+            "max_completion_tokens": option(integer(), "The same as max_tokens, and before it."),
+            "max_tokens": option(integer(), "Most tokens of an answer; negative or absent is no limit."),
+            "logprobs": option(BOOLEAN, "Tell the log-probability of each token.", default=False),
+            "top_logprobs": option(
+                integer((0, MAX_TOP_LOGPROBS)),
+                "Tell so many of the most probable tokens at each position; above 0 only with logprobs.",
+                default=0,
+            ),
+            "add_generation_prompt": option(
+                BOOLEAN, "Begin a turn of the assistant; not together with continue_final_message.", default=True
+            ),
+            "chat_template_kwargs": option({"type": "object"}, "Further variables for the model's template."),
+            **options,
+            **unsupported(UNSUPPORTED_FIELDS),
+        },
+        required=("messages",),
+    )
+
+
+def _message() -> Schema:
+    text = record({"type": {"const": "text"}, "text": STRING})
+    refusal = record({"type": {"const": "refusal"}, "refusal": STRING})
+    texts = either(STRING, array(either(STRING, text)))
+    fields = body(
+        {
+            "role": {
+                **STRING,
+                "minLength": 1,
+                "description": "Who speaks: system, user, assistant, or what else the model's template knows.",
+            },
+            "content": option(
+                either(STRING, array(either(STRING, text, refusal))),
+                "The text, or its parts in order; what the assistant refused with is text, too.",
+            ),
+            "refusal": option(STRING, "What the assistant refused with; it follows the content."),
+            "name": option(STRING, "Name of the speaker, for templates that show it."),
+            "tool_call_id": option(STRING, "Call that the message answers, for templates that show it."),
+            "tool_calls": option(array({}), "Calls that the message made, for templates that show them."),
+            "function_call": option({"enum": [{}]}, _NOT_SUPPORTED),
+            "audio": option({"enum": [{}]}, _NOT_SUPPORTED),
+        },
+        required=("role",),
+    )
+    return fields | {
+        "allOf": [
+            _if_role(SPEAKERS_WITH_TEXT, {"properties": {"content": texts}, "required": ["content"]}),
+            _if_role(("assistant",), {}, {"properties": {"content": either(*texts["anyOf"], NULL)}}),
+        ]
+    }
+
+
+def _if_role(roles: Sequence[str], then: Schema, otherwise: Schema | None = None) -> Schema:
+    condition = {"if": {"properties": {"role": {"enum": list(roles)}}}, "then": then}
+    return condition if otherwise is None else condition | {"else": otherwise}
+
+
+def _schemas() -> dict[str, Schema]:
+    # One entry of a list, and the same with what might have come instead of it.
+    logprob: dict[str, Schema] = {"token": STRING, "logprob": NUMBER, "bytes": array(integer((0, 255)))}
+    logprobs = record({"content": array(record({**logprob, "top_logprobs": array(record(logprob))}))})
+    choice = {
+        "finish_reason": FINISH_REASON,
+        "index": COUNT,
+        "logprobs": either(logprobs, NULL),
+        "message": record({"content": STRING, "refusal": NULL, "role": {"const": "assistant"}}),
+    }
+    # The first of a choice has the role, those between have text, the last has the reason.
+    delta = {
+        "delta": record({"content": STRING, "role": {"const": "assistant"}}, optional=("content", "role")),
+        "finish_reason": FINISH_REASON_OR_NULL,
+        "index": COUNT,
+        "logprobs": either(logprobs, NULL),
+    }
+    return {
+        **OPENAI_SCHEMAS,
+        "ChatCompletion": completion_schema("chat.completion", record(choice)),
+        "ChatCompletionChunk": chunk_schema("chat.completion.chunk", record(delta, optional=("logprobs",))),
+    }
+
+
+CHAT = Operation(
+    GENERATION,
+    "Answer a conversation, in the OpenAI form",
+    ALL_OPTIONS + OPENAI_STREAM + DOES_NOT_FIT,
+    {200: {JSON: ref("ChatCompletion"), EVENTS: _EVENTS}},
+    _schemas(),
+    MODEL_ERRORS,
+    chat_body,
+    headers=GENERATION_HEADERS,
+)

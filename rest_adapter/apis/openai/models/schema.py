@@ -1,0 +1,31 @@
+"""GET /v1/models, and one of them, in OpenAPI."""
+
+from __future__ import annotations
+
+from rest_adapter.apis.openai.models.reply import OWNER
+from rest_adapter.http.media_types import JSON
+from rest_adapter.openapi.operation import COMMON_ERRORS, STATE, Operation
+from rest_adapter.openapi.schema_types import COUNT, STRING, array, record, ref
+
+_SCHEMAS = {
+    "Model": record({"created": COUNT, "id": STRING, "object": {"const": "model"}, "owned_by": {"const": OWNER}}),
+    "ModelList": record({"data": array(ref("Model")), "object": {"const": "list"}}),
+}
+
+MODELS = Operation(
+    STATE,
+    "The served models, in the OpenAI form",
+    "Requests need not name a model.",
+    {200: {JSON: ref("ModelList")}},
+    _SCHEMAS,
+    (500, 503, 504),
+)
+ONE_MODEL = Operation(
+    STATE,
+    "One of the served models, in the OpenAI form",
+    "Any name will do, as in chats; it is repeated.",
+    {200: {JSON: ref("Model")}},
+    _SCHEMAS,
+    COMMON_ERRORS,
+    variable={"name": "Name of the model; slashes in it may be written as they are."},
+)

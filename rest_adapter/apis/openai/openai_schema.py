@@ -1,0 +1,155 @@
+"""What the OpenAI routes that generate have in common in OpenAPI."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rest_adapter.apis.common.generation_schema import PROBABILITIES_SCHEMAS, STREAM
+from rest_adapter.apis.common.option_schema import native_options
+from rest_adapter.apis.common.options import OPTIONS
+from rest_adapter.apis.openai.openai_options import MAX_CHOICES, set_openai_defaults
+from rest_adapter.openapi.schema_types import (
+    BOOLEAN,
+    COUNT,
+    NULL,
+    STRING,
+    Schema,
+    array,
+    body,
+    either,
+    integer,
+    option,
+    record,
+    ref,
+)
+from slotline.v1.generation_pb2 import GenerateRequest
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+OPENAI_STREAM = STREAM + "Otherwise data: [DONE] is the last event, unless the server was started with --no-sse-done. "
+DOES_NOT_FIT = (
+    "A prompt that does not fit into a slot's context is refused with 400 and the code context_length_exceeded, unless "
+    "truncate says otherwise; then usage counts what was left out. An answer that reaches the end of the context ends "
+    "there, with the finish_reason length."
+)
+ALL_OPTIONS = "Takes every option of /completion besides those of the OpenAI API. "
+
+#: Of a field that is refused unless it is empty.
+EMPTY_LIST = array({}, maxItems=0)
+FINISH_REASON: Schema = {"enum": ["stop", "length"]}
+#: In a chunk: null until the last one of an answer.
+FINISH_REASON_OR_NULL: Schema = {"enum": [*FINISH_REASON["enum"], None]}
+#: What chunks have besides, if it was asked for.
+_CHUNK_EXTRAS: dict[str, Schema] = {
+    "completion_probabilities": array(ref("TokenProbabilities")),
+    "usage": either(ref("Usage"), NULL),
+}
+OPENAI_SCHEMAS: dict[str, Schema] = {
+    **PROBABILITIES_SCHEMAS,
+    "Usage": record(
+        {
+            "completion_tokens": COUNT,
+            "prompt_tokens": COUNT,
+            "total_tokens": COUNT,
+            "prompt_tokens_details": record(
+                {
+                    "cached_tokens": COUNT,
+                    "truncated_tokens": COUNT
+                    | {"description": "Left out because the prompt did not fit; not in prompt_tokens."},
+                },
+                optional=("truncated_tokens",),
+            ),
+        }
+    ),
+}
+
+
+def completion_schema(kind: str, choice: Schema) -> Schema:
+    """An answer without a stream.
+
+    Args:
+        kind: its ``object``.
+        choice: one entry of its ``choices``.
+    """
+    properties = {
+        **_envelope(kind),
+        "choices": array(choice),
+        "usage": ref("Usage"),
+        "completion_probabilities": array(ref("TokenProbabilities")),
+    }
+    return record(properties, optional=("completion_probabilities",))
+
+
+def chunk_schema(kind: str, choice: Schema) -> Schema:
+    """A chunk of a stream; the arguments are those of ``completion_schema``."""
+    return record({**_envelope(kind), "choices": array(choice), **_CHUNK_EXTRAS}, optional=_CHUNK_EXTRAS)
+
+
+def openai_options() -> dict[str, Schema]:
+    """The fields of the OpenAI API that both routes have."""
+    return {
+        "model": option(STRING, "Repeated in the answer; any name will do. Without one, it is that of /v1/models."),
+        "n": option(integer((1, MAX_CHOICES)), "Answers to each prompt.", default=1),
+        "response_format": option(_response_format(), "Form that the text must have; not together with grammar."),
+        "stream_options": option(
+            body(
+                {
+                    "include_usage": option(BOOLEAN, "End with a chunk that counts tokens.", default=False),
+                    "continuous_usage_stats": option({"enum": [False]}, "Not supported: refused if it is true."),
+                }
+            ),
+            "What else a stream tells.",
+        ),
+        "tools": option(EMPTY_LIST, "Not supported: refused unless it is empty or tool_choice is none."),
+        "functions": option(EMPTY_LIST, "Not supported: refused unless it is empty or function_call is none."),
+        "tool_choice": option({"enum": ["none", "auto"]}, "With none, tools may be there, and are left out."),
+        "function_call": option({"enum": ["none", "auto"]}, "With none, functions may be there, and are left out."),
+    }
+
+
+def _response_format() -> Schema:
+    schema = record({"schema": {"type": "object", "description": "A JSON Schema."}})
+    return either(
+        record({"type": {"const": "text"}}),
+        record(
+            {"type": {"const": "json_object"}, "schema": {"enum": [{}, None], "description": "Not supported."}},
+            optional=("schema",),
+        ),
+        record({"type": {"const": "json_schema"}, "json_schema": schema}),
+    )
+
+
+def openai_native_options() -> dict[str, Schema]:
+    """The options of /completion as the OpenAI routes take them, with the defaults that the OpenAI API defines."""
+    options = native_options()
+    defaults = GenerateRequest()
+    set_openai_defaults(defaults)
+    for one in OPTIONS:
+        if one.path and _is_set(defaults, one.path):
+            options[one.name] |= {"default": _value(defaults, one.path)}
+    description = f"{options['truncate']['description']} False unless the server has --openai-overflow truncate."
+    options["truncate"] = option(BOOLEAN, description)
+    return options
+
+
+def _envelope(kind: str) -> dict[str, Schema]:
+    return {"created": COUNT, "id": STRING, "model": STRING, "object": {"const": kind}}
+
+
+def _value(message: Message, path: str) -> object:
+    value: object = message
+    for field in path.split("."):
+        value = getattr(value, field)
+    return value
+
+
+def _is_set(message: Message, path: str) -> bool:
+    *parents, field = path.split(".")
+    for parent in parents:
+        if not message.HasField(parent):
+            return False
+        message = getattr(message, parent)
+    # Lists have no presence, and no default of their own here.
+    descriptor = message.DESCRIPTOR.fields_by_name[field]
+    return descriptor.has_presence and message.HasField(field)
