@@ -1,5 +1,5 @@
-"""From what a caller sends to token ids: text, mixed parts, and conversations through the model's chat template.
+"""Turns what a caller sends into token ids: text, mixed parts, and conversations by the model's chat template.
 
-Knows the vocabulary only through ``service.prompts.vocabulary``; imports ``service.errors``, neither gRPC nor
-``llama_cpp``.
+Knows a model's vocabulary only as ``service.prompts.vocabulary`` declares it. Imports ``service.errors``, neither gRPC
+nor ``llama_cpp``.
 """

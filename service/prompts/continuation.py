@@ -1,8 +1,8 @@
-"""Prompts that end inside the last turn, so that the model goes on with what was said there.
+"""Prompts that end inside the last turn, so that the model continues the text of that turn.
 
-A template writes a turn with what closes it, and the text need not stand there as it was sent: templates strip it, move
-parts of it, or repeat it elsewhere. So the text is not looked for. It is rendered with a mark behind it, and the prompt
-ends where the template wrote the mark.
+The end of that text cannot be found by searching for the text: templates close each turn with markers of their own, and
+may strip the text, move parts of it or repeat it. So it is rendered with a random mark behind it, and the prompt ends
+where the template wrote the mark.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _N_MARK_DIGITS = 32
 def render_continued(template: ChatTemplate, conversation: Conversation) -> str:
     """Render a conversation up to the end of the last turn's text; blocks, any thread.
 
-    Blanks at the end of the text stay, also with a template that strips it: they are part of what is continued.
+    Blanks at the end of the text are kept even if the template strips texts: they are part of what is continued.
 
     Args:
         template: the one in force.
@@ -48,5 +48,5 @@ def render_continued(template: ChatTemplate, conversation: Conversation) -> str:
 
 
 def _make_mark() -> str:
-    """Digits, which no filter of a template changes, and at random, so that no text holds them."""
+    """Digits, because no filter of a template changes them, and random ones, so that no text contains them."""
     return str(secrets.randbelow(10**_N_MARK_DIGITS)).zfill(_N_MARK_DIGITS)

@@ -18,7 +18,8 @@ def tokenize_infill(
 ) -> list[int]:
     """Token ids of an infill prompt: the model's BOS, then the prefix and the suffix behind their marks.
 
-    The BOS stands there whether or not prompts of this model begin with one: models were trained to fill in so.
+    The BOS is added whether or not other prompts of this model begin with one: models are trained on infill prompts
+    with it.
 
     Args:
         prefix: what stands before the gap; may be empty.
@@ -43,16 +44,16 @@ def tokenize_infill(
 
 
 def _tokenize_suffix(parts: Sequence[Part], vocabulary: Vocabulary, parse_special: bool) -> list[int]:
-    """The suffix without the blank that tokenising puts in front of its text: it continues a line."""
+    """The suffix without the blank that tokenising adds before a text: a suffix continues a line."""
     tokens = tokenize_text(parts, vocabulary, add_special=False, parse_special=parse_special)
     begins_with_text = bool(parts) and isinstance(parts[0], str) and parts[0] != ""
     return tokens[1:] if begins_with_text and tokens[:1] == _artificial_blank(vocabulary) else tokens
 
 
 def _artificial_blank(vocabulary: Vocabulary) -> list[int]:
-    """The token of a bare blank if the vocabulary puts one in front of texts, as SentencePiece does; else nothing.
+    """The token of the blank that the vocabulary adds before texts, as SentencePiece does; else nothing.
 
-    Where it does, a newline, which merges with nothing, shows it as a token of its own.
+    It shows as a token of its own before a newline, which merges with nothing.
     """
     match vocabulary.tokenize("\n", parse_special=False):
         case [first, _, *_] if vocabulary.token_bytes(first) == b" ":

@@ -1,14 +1,14 @@
-"""Conversations whose texts are tokenised literally: names of control tokens that somebody wrote stay text.
+"""Tokenises conversations literally: names of control tokens in their texts stay text.
 
-The template's own markers must become tokens, so it has to be known what of a rendered conversation it wrote itself.
-The conversation is rendered once more, with a mark in the place of each text, and the special tokens are looked for
-there. What lies between them is tokenised without them, the texts back in their places, each stretch as a whole: so all
-tokens but those that a text named are the same as ever.
+The markers that the template writes must still become control tokens, so the two have to be told apart. The
+conversation is rendered a second time with a mark in place of each text, and control tokens are looked for in that
+rendering. What lies between them is tokenised without control tokens, with the texts back in their places. So the
+tokens are the usual ones, except where a text names a control token.
 
-That holds if the template writes texts as they are; blanks around them may be trimmed. Whether it does is seen by
-comparing: the marked rendering with the texts in place must be the plain one. If it is not (templates cut out thoughts,
-change case, look for words), the plain one is taken if no text names a control token and both renderings have the same
-ones. Else the conversation is refused: a text never becomes a control token unnoticed.
+This works if the template copies texts unchanged; it may trim blanks around them. That is checked: the marked rendering
+with the texts put back must equal the plain rendering. Some templates fail this check (they remove reasoning, change
+case, or look for words). Then the plain rendering is used if no text names a control token and both renderings have the
+same control tokens; otherwise the conversation is refused. A text never becomes a control token unnoticed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from service.prompts.templates import Conversation, Message
 if TYPE_CHECKING:
     from service.prompts.vocabulary import Vocabulary
 
-#: Roles that templates ask for by name; they are words, which no text of a caller's choice is.
+#: Roles that templates compare with, and which therefore are not hidden; they name no control tokens.
 KNOWN_ROLES = frozenset({"system", "developer", "user", "assistant", "model", "tool", "function", "ipython"})
 _FIELD = "chat.messages"
 
@@ -61,17 +61,17 @@ def tokenize_literally(render: Render, conversation: Conversation, vocabulary: V
 
 @dataclass(slots=True)
 class _Marks:
-    """Texts of a conversation, and the marks in their places: digits, which no filter of a template changes."""
+    """Replaces the texts of a conversation by marks: digits, because no filter of a template changes them."""
 
     texts: list[str] = field(default_factory=list)
     _secret: str = field(default_factory=lambda: str(secrets.randbelow(10**24)).zfill(24))
 
     def hide(self, conversation: Conversation) -> Conversation:
-        """The conversation with marks."""
+        """The conversation with marks in place of its texts."""
         return replace(conversation, messages=[self._hide_message(message) for message in conversation.messages])
 
     def reveal(self, text: str) -> str:
-        """A text with what the marks stand for."""
+        """A rendering with the texts back in place of their marks."""
         return re.sub(rf"{self._secret}(\d{{8}})", lambda match: self.texts[int(match[1])], text)
 
     def _hide_message(self, message: Message) -> Message:
@@ -83,7 +83,7 @@ class _Marks:
         return hidden
 
     def _mark(self, text: str) -> str:
-        """The text's mark between the blanks around it, so that a template which trims them does so here, too."""
+        """The mark of a text, with the blanks around the text kept, so that a template trims them as it would there."""
         core = text.strip()
         if not core:
             return text
@@ -93,7 +93,7 @@ class _Marks:
 
 
 def _around_texts(marked: str, marks: _Marks, vocabulary: Vocabulary) -> list[int]:
-    """Token ids of the plain rendering with those special tokens alone that the marked one has."""
+    """Token ids of the plain rendering, with no other control tokens than the marked one has."""
     stretches = vocabulary.split_control(marked)
     expected: list[int] = vocabulary.tokenize(marked, parse_special=True)
     if _joined(stretches, vocabulary, lambda text: text) != expected:
@@ -123,17 +123,17 @@ def _names_control(text: str, vocabulary: Vocabulary) -> bool:
 
 
 def _check_structure(conversation: Conversation, vocabulary: Vocabulary) -> None:
-    """Refuse names of control tokens where templates write JSON, or what callers cannot choose freely otherwise."""
-    places = [("chat.tools_json", conversation.tools), ("chat.template_kwargs_json", conversation.variables)]
+    """Refuse names of control tokens in tools, tool calls and template variables, which marks cannot replace."""
+    fields = [("chat.tools_json", conversation.tools), ("chat.template_kwargs_json", conversation.variables)]
     for index, message in enumerate(conversation.messages):
-        places += [
+        fields += [
             (f"{_FIELD}[{index}].{key}", message[key]) for key in ("tool_calls", "tool_call_id") if key in message
         ]
-    for place, value in places:
+    for path, value in fields:
         for text in _texts_in(value):
             if _names_control(text, vocabulary):
                 raise InvalidArgument(
-                    place, f"{text[:60]!r} names a control token, which is not possible where texts are taken literally"
+                    path, f"{text[:60]!r} names a control token, which is not possible where texts are taken literally"
                 )
 
 

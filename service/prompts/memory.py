@@ -1,4 +1,4 @@
-"""Gives memory back to the system that large inputs took."""
+"""Gives the memory that large inputs took back to the system."""
 
 from __future__ import annotations
 

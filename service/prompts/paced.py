@@ -1,4 +1,4 @@
-"""A vocabulary and a template as one caller's preparation uses them: in pieces, and no longer than it is wanted."""
+"""Wrappers of a vocabulary and a template that pause between pieces of work and stop when the caller has gone."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     from service.prompts.vocabulary import FimTokens, Vocabulary
     from service.prompts.work import Work
 
-#: Prompts that are too long are counted to their end up to this many tokens.
+#: Prompts that are too long are counted up to this many tokens.
 COUNTED_TOKENS = 65_536
 
 
 class TooManyTokens(Exception):
-    """A text has more tokens than are of use; the rest of it was not looked at.
+    """A text has more tokens than can be used; the remainder of it was not tokenised.
 
     Attributes:
-        n_tokens: what was counted.
+        n_tokens: those counted so far.
     """
 
     def __init__(self, n_tokens: int) -> None:
@@ -28,7 +28,7 @@ class TooManyTokens(Exception):
 
 
 class _Wrapped:
-    """A vocabulary whose texts are tokenised in a special way; see ``Vocabulary``."""
+    """A ``Vocabulary`` that passes everything on to another; subclasses change how texts are tokenised."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
@@ -88,7 +88,7 @@ class _Wrapped:
 
 
 class PacedVocabulary(_Wrapped):
-    """A vocabulary that pauses beside each piece of a text, which raises Abandoned if nobody waits for it any more.
+    """A vocabulary that pauses before and after each piece of a text; raises Abandoned once the caller has gone.
 
     Args:
         vocabulary: the model's.
@@ -108,12 +108,12 @@ class PacedVocabulary(_Wrapped):
 
 
 class BoundedVocabulary(_Wrapped):
-    """A vocabulary that gives up on what is too long anyway: it raises TooManyTokens.
+    """A vocabulary that raises TooManyTokens for texts that are too long anyway.
 
     Args:
         vocabulary: the model's.
-        n_useful: tokens that could be of use, all texts together. Counting goes on to ``COUNTED_TOKENS``, so that
-            those who are a little off hear by how much.
+        n_useful: most tokens that can be used, over all texts. Counting continues to ``COUNTED_TOKENS``, so that
+            callers who are slightly over learn by how much.
     """
 
     def __init__(self, vocabulary: Vocabulary, n_useful: int) -> None:
@@ -131,7 +131,7 @@ class BoundedVocabulary(_Wrapped):
 
 
 class PacedTemplate:
-    """A template whose rendering ends with the preparation; see ``ChatTemplate``.
+    """A ``ChatTemplate`` whose rendering ends with the preparation that it belongs to.
 
     Args:
         template: the one in force.

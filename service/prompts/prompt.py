@@ -1,7 +1,7 @@
-"""Prompt forms to token ids.
+"""Turns the forms of a prompt into token ids.
 
-Where BOS stands: in front of the whole prompt if the model wants one and the prompt begins with text. Ids given by the
-caller are taken as they are, also at the beginning.
+BOS comes first if the model wants one and the prompt begins with text. Ids from the caller are never changed, and a
+prompt that begins with them gets no BOS.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 Part = str | Sequence[int]
 
-#: What an empty prompt acts as: there must be something to continue.
+#: An empty prompt is treated as this: there must be something to continue.
 BLANK = " "
 
 
 def tokenize_prompt(text: str, vocabulary: Vocabulary, *, parse_special: bool = True) -> list[int]:
-    """Token ids of a text prompt: BOS if the model wants one; empty acts as one blank.
+    """Token ids of a text prompt: BOS if the model wants one; an empty prompt is treated as one blank.
 
     Args:
         text: the prompt.
@@ -45,16 +45,16 @@ def tokenize_parts(parts: Sequence[Part], vocabulary: Vocabulary, *, parse_speci
 
 
 def with_bos(tokens: list[int], vocabulary: Vocabulary) -> list[int]:
-    """The tokens of a rendered conversation behind a BOS if the model wants one; what the template wrote counts."""
+    """The tokens of a rendered conversation behind a BOS, if the model wants one and the template wrote none."""
     head = bos(vocabulary)
     return tokens if tokens[:1] == head else head + tokens
 
 
 def tokenize_embedding_input(parts: Sequence[Part], vocabulary: Vocabulary) -> list[int]:
-    """Token ids of an input to embed: what the model puts around a text if it begins or ends with text.
+    """Token ids of an input to embed, with the model's own tokens around it where it begins or ends with text.
 
-    That is BOS and EOS for those that want them, CLS and SEP for BERT. Special tokens are recognised, nothing but
-    empty text acts as one blank, ids are taken as they are. The result may be empty.
+    These are BOS and EOS for models that want them, CLS and SEP for BERT. Special tokens are recognised, an input of
+    nothing but empty texts is treated as one blank, and ids are taken as they are. The result may be empty.
     """
     is_empty = bool(parts) and all(part == "" for part in parts)
     return tokenize_text([BLANK] if is_empty else parts, vocabulary, add_special=True, parse_special=True)
@@ -63,12 +63,13 @@ def tokenize_embedding_input(parts: Sequence[Part], vocabulary: Vocabulary) -> l
 def tokenize_text(
     parts: Sequence[Part], vocabulary: Vocabulary, *, add_special: bool, parse_special: bool
 ) -> list[int]:
-    """Token ids for their own sake, not as a prompt.
+    """Token ids of text and ids in order, outside of a prompt.
 
     Args:
         parts: text and ids in order; ids are copied.
         vocabulary: the model's.
-        add_special: put the model's BOS before a first text and its EOS or SEP after a last one.
+        add_special: put the model's BOS in front if the first part is text, and its EOS or SEP at the end if the last
+            one is.
         parse_special: recognise special tokens in text.
     """
     tokens: list[int] = []
@@ -104,12 +105,12 @@ def check_ids(ids: Sequence[int], n_vocab: int, field: str) -> tuple[int, ...]:
 
 
 def bos(vocabulary: Vocabulary) -> list[int]:
-    """What stands in front of a text prompt: BOS, or nothing."""
+    """The tokens in front of a text prompt: BOS, or nothing."""
     return [vocabulary.bos_token] if vocabulary.adds_bos and vocabulary.bos_token is not None else []
 
 
 def closing(vocabulary: Vocabulary) -> list[int]:
-    """What closes a text: SEP, EOS, or nothing."""
+    """The tokens that close a text: SEP, EOS, or nothing."""
     if vocabulary.adds_sep and vocabulary.sep_token is not None:
         return [vocabulary.sep_token]
     return [vocabulary.eos_token] if vocabulary.adds_eos and vocabulary.eos_token is not None else []

@@ -39,7 +39,7 @@ CPU_LIMIT_S = 2.0
 MEMORY_LIMIT_BYTES = 512 << 20
 N_WORKERS = 2
 PROGRAM = Path(__file__).with_name("template_worker.py")
-#: What a rendering ends its own process by; a second try would end in the same way.
+#: Signals that a rendering brings upon its own process; a second try would end in the same way.
 _OWN_DEATHS = {-signal.SIGPROF, -signal.SIGSEGV, -signal.SIGBUS, -signal.SIGABRT, -signal.SIGFPE, -signal.SIGILL}
 
 
@@ -48,7 +48,7 @@ class TemplateFailure(Exception):
 
 
 class _WorkerDied(Exception):
-    """A worker is gone, and what it was asked for cannot be blamed; the text says how."""
+    """A worker was lost for a reason that lies outside the request; the text says how."""
 
 
 class TemplateRenderer:
@@ -189,7 +189,7 @@ def make_renderer(
 
 
 class _Worker:
-    """One process; started when needed, replaced after it died. Used by one thread at a time, but for ``close``."""
+    """One process; started when needed, replaced after it died. Used by one thread at a time, except for ``close``."""
 
     def __init__(self, program: list[str], setup: dict[str, Any], cpu_limit_s: float) -> None:
         self._program = program
@@ -271,7 +271,7 @@ class _Worker:
 
 
 def _render(worker: _Worker, variables: dict[str, Any], work: Work) -> str:
-    """Render, a second time if the worker died for no fault of the request."""
+    """Render; once more if the worker was lost for a reason that lies outside the request."""
     try:
         return worker.render(variables, work)
     except _WorkerDied as error:

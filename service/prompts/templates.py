@@ -1,4 +1,4 @@
-"""Which chat template is in force, and the few that can be asked for by name."""
+"""Chat templates: the protocol, the few that can be chosen by name, and which one is in force."""
 
 from __future__ import annotations
 

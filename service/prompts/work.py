@@ -1,4 +1,4 @@
-"""One caller's preparation, which stops when nobody waits for it and takes turns with that of others."""
+"""The preparation of one caller's prompt: it takes turns with others, and stops when its caller has gone."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 class Abandoned(Exception):
-    """Nobody waits for the result any more. Raised where the work goes on, for whoever runs it."""
+    """Nobody waits for the result any more. Raised inside the work, to end it."""
 
 
 class Turns:
-    """Lets a few threads at a time go on; of those that wait, the one that has waited longest comes next.
+    """Lets a few threads run at a time; of those that wait, the one that has waited longest is next.
 
     Args:
-        n_at_once: how many.
+        n_at_once: threads that run at a time.
     """
 
     def __init__(self, n_at_once: int) -> None:
@@ -50,7 +50,7 @@ class Turns:
                 self._n_free += 1
 
     def pass_on(self) -> None:
-        """Let everybody who waits have a turn first."""
+        """Let every thread that waits have a turn, then continue."""
         with self._lock:
             if not self._gates:
                 return
@@ -66,10 +66,10 @@ class Turns:
 
 
 class Work:
-    """What a preparation knows about its caller; it calls ``pause`` between its pieces.
+    """What a preparation knows about its caller; it calls ``pause`` between pieces.
 
     Args:
-        turns: that it takes with others; it has one while it runs. None if it is alone.
+        turns: those that it shares with others; it holds one while it runs. None if it runs alone.
     """
 
     def __init__(self, turns: Turns | None = None) -> None:
@@ -104,13 +104,13 @@ class Work:
 
     @contextmanager
     def waiting(self, stop: Callable[[], None]) -> Iterator[None]:
-        """While it waits for another process: without a turn.
+        """A block in which it waits for another process, without holding a turn.
 
         Args:
             stop: ends the wait; called from another thread once nobody waits for the result.
 
         Raises:
-            Abandoned: nobody did so at its beginning or its end.
+            Abandoned: nobody waits for the result, found on entry or on exit.
         """
         with self._lock:
             if self._is_abandoned:

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.floating[Any]]
 Indices = npt.NDArray[np.intp]
 
-# Columns that a whole vocabulary is folded into when only its best few are wanted. Measured with 49,152 logits:
-# folding takes 8 us with 1,024 to 4,096 columns, and a quarter of the columns keeps the bound tight.
+#: Columns that a whole vocabulary is folded into when only its best few are wanted. Measured with 49,152 logits:
+#: folding takes 8 us with 1,024 to 4,096 columns, and a quarter of the columns keeps the bound tight.
 _COLUMNS = 2048
 _MOST_BY_FOLDING = _COLUMNS // 4
 
-# Lengths of the sorted heads that are tried before everything is sorted.
+#: Lengths of the sorted heads that are tried before everything is sorted.
 _FIRST_HEAD = 128
 _HEAD_GROWTH = 8
 
@@ -26,7 +26,7 @@ _HEAD_GROWTH = 8
 class Candidates:
     """Tokens that may still be drawn, with their logits.
 
-    Steps of the chain never change candidates in place; they return others. A banned token is a candidate with logit
+    Steps of the chain never change candidates in place; they return new ones. A banned token is a candidate with logit
     -inf; the best logit is always finite.
 
     Args:
@@ -65,18 +65,18 @@ class Candidates:
         return index if self._ids is None else int(self._ids[index])
 
     def take(self, index: Indices, *, is_sorted: bool) -> Candidates:
-        """The candidates at these places, in this order."""
+        """The candidates at these indices, in this order."""
         ids = index if self._ids is None else self._ids[index]
         return Candidates(ids, self.logits[index].astype(np.float64, copy=False), is_sorted=is_sorted)
 
     def first(self, n: int) -> Candidates:
-        """The ``n`` best candidates, or all if there are fewer, sorted. Of equal ones the one that comes first."""
+        """The ``n`` best candidates, or all if there are fewer, sorted. Of equal ones, the earlier comes first."""
         if self.is_sorted:
             return Candidates(self.ids[:n], self.logits[:n], is_sorted=True)
         return self.take(largest(self.logits, n), is_sorted=True)
 
     def heads(self) -> Iterator[Candidates]:
-        """Sorted heads of growing length, the last one all candidates: for cuts that mostly end after a few."""
+        """Sorted heads of growing length, the last one all candidates: most cuts need only a short one."""
         if self.is_sorted:
             yield self
         else:
@@ -106,13 +106,13 @@ class Candidates:
         """
         weights = self.weights().astype(np.float64, copy=False)
         mass = weights.cumsum()
-        # random() is below 1, and so the product below mass[-1]: the place found is inside, and its weight above 0.
+        # random() is below 1, and so the product below mass[-1]: the index found is valid, and its weight above 0.
         index = int(mass.searchsorted(random.random() * mass[-1], side="right"))
         return self.token(index), float(weights[index] / mass[-1])
 
 
 def largest(values: Floats, n: int) -> Indices:
-    """Places of the ``n`` largest values, or of all if there are fewer, largest first; of equal ones the lower first.
+    """Indices of the ``n`` largest values, or of all if there are fewer, largest first; of equal ones the lower index.
 
     Args:
         values: shape (m,), without NaN.
@@ -128,7 +128,7 @@ def largest(values: Floats, n: int) -> Indices:
 
 
 def descending_heads(values: Floats) -> Iterator[Indices]:
-    """Places of the largest values, largest first, in heads of growing length; the last one holds all places."""
+    """Indices of the largest values, largest first, in heads of growing length; the last one holds all indices."""
     length = _FIRST_HEAD
     while length < len(values):
         yield largest(values, length)
@@ -143,7 +143,7 @@ def entropy(probabilities: Floats) -> float:
 
 
 def _reached_by(values: Floats, n: int) -> np.floating[Any]:
-    """A bound that at least ``n`` values reach, and in a long row not many more.
+    """A bound that at least ``n`` values reach, and not many more if the row is long.
 
     Folds a long row into columns and takes the n-th largest of the columns' maxima: each of the n best columns holds
     a value that reaches it. That reads the row once, at the speed of memory; a partition of the row takes six times
@@ -151,11 +151,11 @@ def _reached_by(values: Floats, n: int) -> np.floating[Any]:
     """
     rows = len(values) // _COLUMNS
     if rows < 4 or n > _MOST_BY_FOLDING:
-        place = len(values) - n
-        exact: np.floating[Any] = np.partition(values, place)[place]
+        position = len(values) - n
+        exact: np.floating[Any] = np.partition(values, position)[position]
         return exact
-    # What is left over behind the last whole row can only add values that reach the bound.
+    # Values after the last whole row are left out; they can only add to those that reach the bound.
     maxima = values[: rows * _COLUMNS].reshape(rows, _COLUMNS).max(axis=0)
-    place = _COLUMNS - n
-    bound: np.floating[Any] = np.partition(maxima, place)[place]
+    position = _COLUMNS - n
+    bound: np.floating[Any] = np.partition(maxima, position)[position]
     return bound

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from service.sampling.candidates import Candidates
 
-# Candidates that version 1 estimates the exponent of Zipf's law from (m in the paper).
+#: Candidates that version 1 estimates the exponent of Zipf's law from (m in the paper).
 _ZIPF_CANDIDATES = 100
 
 

@@ -1,4 +1,4 @@
-"""Penalties for tokens that occurred lately. They touch a few dozen logits, so the vocabulary is never walked."""
+"""Penalties for tokens that occurred recently. They touch a few dozen logits, never the whole vocabulary."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LARGEST = np.finfo(np.float32).max
 
 
 class PenaltyWindow:
-    """The last tokens of a text and the penalties for using them again.
+    """The most recent tokens of a text, and the penalties for using them again.
 
     For a token that occurs c >= 1 times in the window: l = l / repeat if l > 0 else l * repeat (Keskar et al. 2019,
     arXiv:1909.05858), then l = l - c * frequency - presence (OpenAI's API reference).
@@ -30,7 +30,7 @@ class PenaltyWindow:
         exempt: token that takes part in the window but is never penalised, or None.
     """
 
-    __slots__ = ("_counts", "_exempt", "_frequency", "_ids", "_place", "_presence", "_repeat", "_size", "_window")
+    __slots__ = ("_counts", "_exempt", "_frequency", "_ids", "_position", "_presence", "_repeat", "_size", "_window")
 
     def __init__(
         self,
@@ -48,11 +48,11 @@ class PenaltyWindow:
         self._presence = presence
         self._exempt = exempt
         self._window: deque[int] = deque(maxlen=length)
-        # The first _size entries are the distinct tokens of the window, in any order; _place finds a token's entry.
+        # The first _size entries are the distinct tokens of the window, in any order; _position gives a token's entry.
         capacity = min(length, n_vocab)
         self._ids = np.empty(capacity, np.intp)
         self._counts = np.empty(capacity, np.float32)
-        self._place: dict[int, int] = {}
+        self._position: dict[int, int] = {}
         self._size = 0
         for token in history[-length:]:
             self.accept(token)
@@ -64,17 +64,17 @@ class PenaltyWindow:
         self._window.append(token)
         if token == self._exempt:
             return
-        place = self._place.get(token)
-        if place is None:
-            self._place[token] = self._size
+        position = self._position.get(token)
+        if position is None:
+            self._position[token] = self._size
             self._ids[self._size] = token
             self._counts[self._size] = 1
             self._size += 1
         else:
-            self._counts[place] += 1
+            self._counts[position] += 1
 
     def apply(self, logits: npt.NDArray[np.float32]) -> None:
-        """Penalise in place. ``logits`` has shape (n_vocab,)."""
+        """Penalise in position. ``logits`` has shape (n_vocab,)."""
         ids = self._ids[: self._size]
         touched = logits[ids]
         if self._repeat != 1:
@@ -88,14 +88,14 @@ class PenaltyWindow:
     def _forget(self, token: int) -> None:
         if token == self._exempt:
             return
-        place = self._place[token]
-        if self._counts[place] > 1:
-            self._counts[place] -= 1
+        position = self._position[token]
+        if self._counts[position] > 1:
+            self._counts[position] -= 1
             return
         # The last entry fills the gap.
         self._size -= 1
         last = int(self._ids[self._size])
-        self._ids[place] = last
-        self._counts[place] = self._counts[self._size]
-        self._place[last] = place
-        del self._place[token]
+        self._ids[position] = last
+        self._counts[position] = self._counts[self._size]
+        self._position[last] = position
+        del self._position[token]

@@ -1,4 +1,4 @@
-"""What is told about a draw: probabilities after the samplers, and log-probabilities of the raw logits."""
+"""What is reported about a draw: probabilities after the samplers, and log-probabilities of the raw logits."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from service.sampling.grammar import Grammar
     from service.sampling.settings import SamplingSettings
 
-# The REST API writes "choose a seed for me" as 2^32 - 1, so that value is never chosen.
+#: The REST API writes "choose a seed for me" as 2^32 - 1, so that value is never chosen.
 _RANDOM_SEEDS = 2**32 - 1
 
 
@@ -110,7 +110,7 @@ class Sampler:
     def sample(self, logits: npt.NDArray[np.float32], *, ban_eog: bool = False) -> SampledToken:
         """Choose a token. It does not enter the penalty window, nor the grammar, before ``accept``.
 
-        A token that the grammar rejects is chosen again among those that it allows. So a grammar changes nothing
+        If the grammar rejects the token, another one is chosen among those that it allows. So a grammar changes nothing
         about the distribution as long as the model keeps to it, and rarely has to look at all tokens.
 
         A row in which every token is banned ends the text: the lowest end-of-generation token is chosen, even

@@ -8,7 +8,7 @@ import numpy as np
 
 from service.sampling.candidates import Candidates, entropy
 
-# Stands for an infinite temperature, so that a banned candidate (-inf / inf) stays banned.
+#: Stands for an infinite temperature, so that a banned candidate (-inf / inf) stays banned.
 _HOTTEST = float(np.finfo(np.float32).max)
 
 

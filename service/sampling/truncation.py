@@ -16,7 +16,7 @@ from service.sampling.settings import SamplerName
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-# Below this sum the tail-free curve counts as straight.
+#: Below this sum the tail-free curve counts as straight.
 _STRAIGHT = 1e-6
 
 
@@ -58,7 +58,7 @@ def tfs_z(candidates: Candidates, z: float, min_keep: int) -> Candidates:
     bends = len(candidates) - 2
     if bends < 1:
         return candidates
-    # Only values are sorted here: finding the places of a whole vocabulary would take four times as long.
+    # Only values are sorted here: sorting the indices of a whole vocabulary would take four times as long.
     probabilities = np.sort(candidates.probabilities().astype(np.float64))[::-1]
     curvature = np.abs(np.diff(probabilities, n=2))
     total = float(curvature.sum())

@@ -1,7 +1,7 @@
-"""GBNF grammars as text: whether the library can be trusted with one, and how to write one. Standard library only.
+"""GBNF grammars as text: checks that protect the library, and grammars for common needs.
 
 ``check_grammar`` refuses whatever llama.cpp refuses, and what it would crash or hang on; ``choice_grammar`` and
-``JSON_OBJECT`` are grammars for common wishes.
+``JSON_OBJECT`` are grammars that requests ask for by kind. Needs the standard library and ``slotline.options`` alone.
 """
 
 from service.sampling.gbnf.build import JSON_OBJECT, choice_grammar

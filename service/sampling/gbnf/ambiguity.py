@@ -1,11 +1,12 @@
-"""How many ways of reading the same text there are.
+"""In how many ways a grammar can read the same text.
 
-llama.cpp follows all ways at once, one stack of symbols for each. If each character can double their number, a few
-tokens later memory is full: refused here. And when it judges a token, it tries the ways through the token one after the
-other, also those that lead to the same place: ``([a-z]+)+`` has 2^n for a token of n letters that does not fit in the
-end. So the length of tokens that it may be asked about is limited for such grammars.
+llama.cpp follows all ways at once, with a stack of symbols for each. A grammar in which every character can double the
+number of stacks would fill memory within a few tokens; it is refused here. To judge a token, llama.cpp also tries every
+path through the token's characters, even paths that end in the same stack: ``([a-z]+)+`` has 2^n paths through a token
+of n letters. For such grammars the length of the tokens that llama.cpp is asked about is limited.
 
-Both are found by reading a text that is made up to be ambiguous: each time the character that most ways can read.
+Both limits are found by reading a text that is as ambiguous as possible: its next character is always the one that the
+most stacks can read.
 """
 
 from __future__ import annotations
@@ -16,17 +17,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from service.sampling.gbnf.rules import Alternative, CharacterSet, Rules
 
-#: Stacks that may be there at once.
+#: Most stacks at once.
 MAX_STACKS = 256
-#: Ways through one token that may be tried.
+#: Most paths through one token.
 MAX_PATHS = 4096
 #: Characters read from each rule. Two ways per character make 2^12 paths after 12.
 MAX_CHARACTERS = 16
 UNLIMITED = 1 << 30
 
-#: Positions visited in all, 0.3 s; rules that come afterwards are not looked at.
+#: Stacks visited in all, about 0.3 s; rules that would come after that are not examined.
 _MAX_VISITS = 100_000
-#: Characters tried to find the one that most ways can read.
+#: Candidates for the character that the most stacks can read.
 _MAX_TRIED = 12
 
 _EMPTY = 0
@@ -49,7 +50,7 @@ def check_ambiguity(rules: Rules) -> int:
         n_stacks, n_characters = reader.read(number)
         if n_stacks > MAX_STACKS or n_characters < 2:
             raise rules.error(
-                rules.rules[number].place,
+                rules.rules[number].offset,
                 f"{rules.name(number)} is too ambiguous: a text can be read in more than {MAX_STACKS} ways",
             )
         longest = min(longest, n_characters)
@@ -87,7 +88,7 @@ class _Reader:
         return len(paths), UNLIMITED
 
     def _next(self, paths: Counter[int]) -> Counter[int]:
-        """The stacks after one character more, with the number of paths to each."""
+        """The stacks after one more character, with the number of paths to each."""
         readers: Counter[int] = Counter()
         for stack, n_paths in paths.items():
             if stack != _EMPTY:
@@ -115,7 +116,7 @@ class _Reader:
         return [code_point for pair in ends for code_point in pair if code_point in characters] or [ord("a")]
 
     def _push(self, alternative: Alternative, index: int, below: int) -> int:
-        """A stack with the rest of an alternative on top, which may be nothing."""
+        """A stack with the remainder of an alternative on top, which may be empty."""
         if index == len(alternative):
             return below
         key = (id(alternative), index, below)
@@ -126,7 +127,7 @@ class _Reader:
         return number
 
     def _expand(self, stacks: list[int]) -> set[int]:
-        """Stacks with characters on top that others become."""
+        """The stacks with a character on top that result from replacing the rules on top of these."""
         seen: set[int] = set()
         expanded = set()
         while stacks:
@@ -139,6 +140,6 @@ class _Reader:
             if stack == _EMPTY or alternative[index] < 0:
                 expanded.add(stack)
                 continue
-            rest = self._push(alternative, index + 1, below)
-            stacks += [self._push(inner, 0, rest) for inner in self._rules[alternative[index]]]
+            remainder = self._push(alternative, index + 1, below)
+            stacks += [self._push(inner, 0, remainder) for inner in self._rules[alternative[index]]]
         return expanded

@@ -1,4 +1,4 @@
-"""Grammars for common wishes."""
+"""Grammars that requests ask for by kind: choices and JSON objects."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ space ::= "" | " " | "\n" [ \t]{0,20}
 
 
 def choice_grammar(texts: Iterable[str]) -> str:
-    """The grammar of one of some texts.
+    """The grammar that allows exactly one of these texts.
 
-    Texts that begin alike share a rule up to where they part, because the library follows every alternative that is
-    still possible by itself.
+    Texts that begin alike share a rule up to where they differ: the library follows every alternative that is still
+    possible separately, and so they cost it less.
     """
     rules = [sorted(set(texts))]
     lines = []
-    # Rules that are still to be written are appended while those before are written.
-    for number, rests in enumerate(rules):
+    # The list grows while it is walked: a rule appends the rules that it refers to.
+    for number, remainders in enumerate(rules):
         alternatives = []
-        for _, group in itertools.groupby(rests, key=lambda rest: rest[:1]):
+        for _, group in itertools.groupby(remainders, key=lambda remainder: remainder[:1]):
             members = list(group)
             shared = _shared_prefix(members[0], members[-1])
             literal = f'"{shared.translate(_ESCAPES)}"'

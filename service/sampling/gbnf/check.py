@@ -1,4 +1,4 @@
-"""Whether llama.cpp can be trusted with a grammar."""
+"""Checks that protect llama.cpp from grammars that would crash or hang it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_GRAMMAR_BYTES = max_bytes("grammar")
 ROOT = "root"
 
 
-# Requests are checked where they arrive and again where the library gets them, and most repeat a grammar.
+# A grammar is checked when the request arrives and again before the library gets it, and most requests repeat one.
 @functools.lru_cache(maxsize=64)
 def check_grammar(text: str) -> int:
     """Accept a grammar that the library takes and survives.

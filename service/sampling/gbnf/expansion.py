@@ -1,9 +1,10 @@
-"""What rules become before their first character.
+"""Whether rules can be expanded to their first characters.
 
-llama.cpp keeps every way on which a text may go on as a stack of symbols, and replaces rules on top of a stack until
-characters are on top. That never ends if a rule can come on top of itself with more below each time, and takes too long
-if there are too many ways. It looks for such left recursion itself, but not through rules that only become empty by way
-of others, and its search visits rules once per way to them. So both are computed here, each rule looked at once.
+llama.cpp keeps each way in which a text may continue as a stack of symbols, and replaces the rule on top of a stack
+until a character is on top. That never ends if a rule is left recursive (it comes up again on top of a growing stack),
+and takes too long if there are too many ways. llama.cpp looks for left recursion itself, but overlooks it behind rules
+that can only be empty through other rules, and visits a rule once per way to it. Here both are computed, and each rule
+is looked at once.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ if TYPE_CHECKING:
 
     from service.sampling.gbnf.rules import Alternative, GrammarError, Rules
 
-#: Ways on which a text may go on after a character. The time for a token grows with their square: 0.4 s at this many.
+#: Ways in which a text may continue after a character. A token takes time in their square: 0.4 s at this many.
 MAX_WAYS = 128
 #: Symbols that the library looks at in its own search for left recursion: 30 ms.
 MAX_SEARCH = 10_000_000
-#: Rules that lead to each other there, each a level of recursion in C.
+#: Longest chain of rules in that search; each is a level of recursion in C.
 MAX_SEARCH_DEPTH = 5000
 
 
@@ -36,7 +37,7 @@ class _Expansion:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._alternatives: list[list[Alternative]] = [rule.alternatives or [] for rule in rules.rules]
-        # What the library takes for rules that may be empty, and those that really may.
+        # Rules that the library believes may be empty, and those that really may.
         self._plainly_empty = [any(not sequence for sequence in rule) for rule in self._alternatives]
         self._nullable = self._find_nullable()
 
@@ -81,7 +82,7 @@ class _Expansion:
         for component in _components(graph):
             number = component[0]
             if len(component) > 1 or number in graph[number]:
-                raise self._left_recursive(min(component, key=lambda member: self._rules.rules[member].place))
+                raise self._left_recursive(min(component, key=lambda member: self._rules.rules[member].offset))
             costs[number] = 1 + sum(map(len, self._alternatives[number])) + sum(costs[next] for next in graph[number])
             depths[number] = 1 + max((depths[next] for next in graph[number]), default=0)
             total += costs[number]
@@ -128,7 +129,7 @@ class _Expansion:
         return self._error(number, "is left recursive: it can begin with itself without a character in between")
 
     def _error(self, number: int, reason: str) -> GrammarError:
-        return self._rules.error(self._rules.rules[number].place, f"{self._rules.name(number)} {reason}")
+        return self._rules.error(self._rules.rules[number].offset, f"{self._rules.name(number)} {reason}")
 
 
 def _first_symbols(rule: list[Alternative], may_be_empty: list[bool]) -> Iterator[tuple[int, bool]]:

@@ -1,9 +1,9 @@
 """Reads GBNF.
 
-The language is llama.cpp's (grammars/README.md there), and repetitions become the rules that llama.cpp makes of them,
-because their number decides what it can do with a grammar. Two things it takes are refused. References to tokens
-(``<think>``) let it approve tokens that it then dies of. And a maximum of repetitions below the minimum makes it write
-rules until memory ends.
+The language is llama.cpp's (``grammars/README.md`` there). Repetitions become the same rules as in llama.cpp, because
+its limits depend on their number. Two things that llama.cpp accepts are refused: references to tokens (``<think>``),
+with which it approves tokens that then crash it, and a maximum of repetitions below the minimum, for which it writes
+rules until memory is full.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class _Parser:
             self._rule()
         for name, number in self._rules.numbers.items():
             if self._rules.rules[number].alternatives is None:
-                raise self._rules.error(self._rules.rules[number].place, f"rule {name!r} is not defined")
+                raise self._rules.error(self._rules.rules[number].offset, f"rule {name!r} is not defined")
         return self._rules
 
     # Rules ----------------------------------------------------------------------------------------------------------
@@ -67,14 +67,14 @@ class _Parser:
         self._at += 3
         self._skip(True)
         number = self._rules.number(name, start)
-        self._rules.rules[number].place = start
+        self._rules.rules[number].offset = start
         self._alternatives(number, depth=0)
         if self._at < len(self._text) and not self._matches(_NEWLINE):
             raise self._unexpected("'|', a newline or the end")
         self._skip(True)
 
     def _alternatives(self, number: int, depth: int) -> None:
-        """Read alternatives up to what ends them, and define a rule as them."""
+        """Read alternatives as far as they go, and define a rule by them."""
         alternatives = [self._sequence(depth)]
         while self._peek() == "|":
             self._at += 1
@@ -162,7 +162,7 @@ class _Parser:
             self._extend(sequence, [self._rules.symbol(CharacterSet(tuple(ranges), is_negated))])
 
     def _character(self, start: int, what: str) -> int:
-        """Read one character, which may be written as an escape; its code point."""
+        """Read one character, which may be written as an escape, and return its code point."""
         character = self._peek()
         if not character:
             raise self._rules.error(start, f"this {what} is not closed")
@@ -188,14 +188,14 @@ class _Parser:
 
     def _repeat(self, sequence: Alternative, last: int, n_rules: int, depth: int) -> int:
         """Read an operator and repeat the last symbol; returns how many rules the result stands for."""
-        place = self._at
+        offset = self._at
         least, most = self._counts(depth)
         if last == len(sequence):
-            raise self._rules.error(place, "there is nothing to repeat before this")
+            raise self._rules.error(offset, "there is nothing to repeat before this")
         n_rules *= most or least or 1
         if n_rules > MAX_REPETITIONS:
             raise self._rules.error(
-                place, f"this repeats a part of {n_rules} rules in all; allowed are at most {MAX_REPETITIONS}"
+                offset, f"this repeats a part of {n_rules} rules in all; allowed are at most {MAX_REPETITIONS}"
             )
         symbol = sequence[last:]
         if least == 0:
@@ -204,10 +204,10 @@ class _Parser:
             self._extend(sequence, symbol, times=least - 1)
         optional = None
         for _ in range(1 if most is None else most - least):
-            following, optional = optional, self._rules.add(place)
-            rest = optional if most is None else following
+            following, optional = optional, self._rules.add(offset)
+            remainder = optional if most is None else following
             self._count(self._rules.size(symbol) + 3)
-            again = symbol if rest is None else [*symbol, rest]
+            again = symbol if remainder is None else [*symbol, remainder]
             self._rules.rules[optional].alternatives = [again, []]
         if optional is not None:
             self._extend(sequence, [optional])
@@ -216,7 +216,7 @@ class _Parser:
     def _counts(self, depth: int) -> tuple[int, int | None]:
         """Read an operator: the least number of times, and the most, None for no limit."""
         operator = self._peek()
-        place = self._at
+        offset = self._at
         self._at += 1
         self._skip(depth > 0)
         if operator != "{":
@@ -234,17 +234,17 @@ class _Parser:
         self._at += 1
         self._skip(depth > 0)
         if least > MAX_REPETITIONS:
-            raise self._rules.error(place, f"{least} repetitions; allowed are at most {MAX_REPETITIONS}")
+            raise self._rules.error(offset, f"{least} repetitions; allowed are at most {MAX_REPETITIONS}")
         if most is not None and most < least:
-            raise self._rules.error(place, f"at least {least} and at most {most} repetitions exclude each other")
+            raise self._rules.error(offset, f"at least {least} and at most {most} repetitions exclude each other")
         # llama.cpp lifts a maximum that is too high.
         return least, None if most is None or most > MAX_REPETITIONS else most
 
     def _integer(self, depth: int) -> int:
-        place = self._at
+        offset = self._at
         digits = self._take(_INTEGER, "a number")
         if len(digits.lstrip("0")) > len(str(2**63)) - 1:
-            raise self._rules.error(place, f"the number is too large; allowed are at most {MAX_REPETITIONS}")
+            raise self._rules.error(offset, f"the number is too large; allowed are at most {MAX_REPETITIONS}")
         self._skip(depth > 0)
         return int(digits)
 
@@ -263,7 +263,7 @@ class _Parser:
         return self._text[self._at : self._at + 1]
 
     def _matches(self, pattern: re.Pattern[str]) -> str:
-        """Pass what matches here; returns it, empty if nothing does."""
+        """Consume and return what matches here; empty if nothing does."""
         found = pattern.match(self._text, self._at)
         if found is None:
             return ""

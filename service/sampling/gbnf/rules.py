@@ -1,4 +1,4 @@
-"""A parsed grammar, reduced to what decides whether it can be used."""
+"""A parsed grammar, reduced to what matters for whether it can be used."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ class Rule:
 
     Attributes:
         alternatives: what it may become; None until it is defined.
-        place: offset in the text: of the definition, or of the first mention before there is one.
+        offset: in the text, of the definition; before there is one, of the first mention.
     """
 
-    place: int
+    offset: int
     alternatives: list[Alternative] | None = None
 
 
@@ -80,25 +80,25 @@ class Rules:
         return symbol
 
     def size(self, alternative: Alternative) -> int:
-        """Elements that the library makes of symbols."""
+        """The number of elements that the library makes of these symbols."""
         return sum(1 if symbol >= 0 else len(self.sets[-symbol - 1].ranges) for symbol in alternative)
 
-    def number(self, name: str, place: int) -> int:
+    def number(self, name: str, offset: int) -> int:
         """The number of a named rule, a new one at its first mention."""
         number = self.numbers.get(name)
         if number is None:
-            number = self.numbers[name] = self.add(place)
+            number = self.numbers[name] = self.add(offset)
         return number
 
-    def add(self, place: int) -> int:
+    def add(self, offset: int) -> int:
         """Number of a new rule without a name."""
-        self.rules.append(Rule(place))
+        self.rules.append(Rule(offset))
         return len(self.rules) - 1
 
-    def error(self, place: int, reason: str) -> GrammarError:
+    def error(self, offset: int, reason: str) -> GrammarError:
         """An error at an offset in the text."""
-        before = self.text[:place]
-        return GrammarError(before.count("\n") + 1, place - (before.rfind("\n") + 1) + 1, reason)
+        before = self.text[:offset]
+        return GrammarError(before.count("\n") + 1, offset - (before.rfind("\n") + 1) + 1, reason)
 
     def name(self, number: int) -> str:
         """What to call a rule in a message."""
