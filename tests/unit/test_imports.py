@@ -61,8 +61,11 @@ DISTRIBUTIONS = {
 IO_LIBRARIES = ("flask", "gevent", "socket")
 
 
-#: The rooms of ``service.api``: each may import those after it, and the modules beside them, which import none of them.
-API_ROOMS = ("server", "servicers", "core", "metrics", "guard", "rpc", "listen", "convert")
+#: Packages and their rooms: each may import those after it, and the modules beside them, which import none of them.
+ROOMS = {
+    "service.api": ("server", "servicers", "core", "metrics", "guard", "rpc", "listen", "convert"),
+    "rest_adapter": ("rest_server", "app", "apis", "files", "openapi", "core", "http", "json"),
+}
 
 
 def _within(module: str, package: str) -> bool:
@@ -127,14 +130,15 @@ def test_a_package_imports_only_what_it_may(package: str) -> None:
     assert wrong == []
 
 
-def test_rooms_of_the_api_import_downwards_only() -> None:
-    rooms = {room: rank for rank, room in enumerate(API_ROOMS)}
+@pytest.mark.parametrize("package", ROOMS)
+def test_rooms_import_downwards_only(package: str) -> None:
+    ranks = {room: rank for rank, room in enumerate(ROOMS[package])}
 
     def rank(module: str) -> int:
-        return rooms.get(module.removeprefix("service.api.").split(".")[0], len(rooms))
+        return ranks.get(module.removeprefix(f"{package}.").split(".")[0], len(ranks))
 
-    own = [pair for pair in IMPORTS if all(_within(name, "service.api") for name in pair)]
-    assert {*API_ROOMS} <= {name.split(".")[2] for _, name in own}, "a room is imported by nobody: has it moved?"
+    own = [pair for pair in IMPORTS if all(_within(name, package) for name in pair)]
+    assert all(any(_within(module, f"{package}.{room}") for module in MODULES) for room in ranks), "has a room moved?"
     assert [f"{module} imports {name}" for module, name in own if rank(name) < rank(module)] == []
 
 
