@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
+import numpy as np
 import pytest
 
 from slotline.client import GenerateOptions, SlotlineError
 from slotline.client.errors import from_rpc_error
 from slotline.client.requests import embed_request, generate_request, tokenize_request
 from slotline.client.results import StreamState
-from slotline.v1 import generation_pb2, tokens_pb2
+from slotline.options import BY_PATH
+from slotline.options.plain_options import PlainOptions
+from slotline.v1 import generation_pb2, sampling_pb2, tokens_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from google.protobuf.message import Message
 
 
 @pytest.mark.parametrize(
@@ -76,9 +84,127 @@ def test_an_option_reaches_its_field_also_if_it_is_zero(name: str, value: Any, p
         assert message.HasField(field)
 
 
-def test_every_option_is_tested_or_special() -> None:
-    special = {"stop", "logit_bias", "truncate", "system_prompt"}
-    assert set(GenerateOptions.__annotations__) == {row[0] for row in OPTIONS} | special
+EXAMPLES: dict[str, Any] = {
+    "stop": "a",
+    "stop_token_ids": [1],
+    "logit_bias": {1: 2.0},
+    "samplers": ["top_k"],
+    "penalty_prompt": "a",
+    "grammar": "root ::= [a]",
+    "json_schema": {"type": "object"},
+    "json_object": True,
+    "choice": ["a"],
+    "system_prompt": "a",
+    "truncate": True,
+    "model": "m",
+    "request_id": "r",
+    "extra": {"a": 1},
+}
+PLAIN = {facts.field: facts for facts in BY_PATH.values() if facts.field in PlainOptions.__annotations__}
+PLAIN_EXAMPLES: dict[str, Any] = {"number": 0.5, "integer": 1, "boolean": True, "text": "a"}
+# Fields that say what to continue.
+PROMPTS = {"text", "token_ids", "chat", "parts", "infill"}
+
+
+def set_paths(message: Message, prefix: str = "") -> Iterator[str]:
+    """Paths of the fields that are set, down to what holds options."""
+    for field, value in message.ListFields():
+        path = f"{prefix}{field.name}"
+        if path in ("sampling", "stop", "output", "constraint", "cache"):
+            yield from set_paths(value, f"{path}.")
+        else:
+            yield path
+
+
+def test_every_field_of_a_request_can_be_set_by_an_option() -> None:
+    assert set(GenerateOptions.__annotations__) == set(EXAMPLES) | set(PLAIN)
+    reached: set[str] = set()
+    for name in GenerateOptions.__annotations__:
+        value = EXAMPLES[name] if name in EXAMPLES else PLAIN_EXAMPLES[PLAIN[name].kind]
+        options: Any = {name: value}
+        reached |= set(set_paths(generate_request("Hi", options)))
+    holders = ("sampling", "stop", "output", "constraint", "cache")
+    descriptor = generation_pb2.GenerateRequest.DESCRIPTOR
+    fields = {field.name for field in descriptor.fields} - set(holders)
+    for holder in holders:
+        message = descriptor.fields_by_name[holder].message_type
+        assert message is not None
+        fields |= {f"{holder}.{field.name}" for field in message.fields}
+    assert reached == fields - PROMPTS | {"text"}
+
+
+@pytest.mark.parametrize("names", [["top_k", "temperature"], [], ("min_p", "min_p")])
+def test_samplers_are_named(names: Sequence[str]) -> None:
+    sampling = generate_request("Hi", {"samplers": names}).sampling
+    assert sampling.HasField("samplers")
+    numbers = [sampling_pb2.SamplerType.Value(f"SAMPLER_TYPE_{name.upper()}") for name in names]
+    assert list(sampling.samplers.samplers) == numbers
+
+
+def test_a_penalty_prompt_is_a_text_or_token_ids() -> None:
+    assert generate_request("Hi", {"penalty_prompt": "a"}).sampling.penalty_prompt.text == "a"
+    ids = generate_request("Hi", {"penalty_prompt": []}).sampling.penalty_prompt
+    assert ids.WhichOneof("source") == "token_ids"
+
+
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [
+        ({"grammar": "root ::= [a]"}, "gbnf"),
+        ({"json_object": True}, "json_object"),
+        ({"json_object": False}, None),
+        ({"choice": ["yes", "no"]}, "choice"),
+        ({"json_schema": {"type": "object"}}, "json_schema"),
+        ({"json_schema": "{}"}, "json_schema"),
+    ],
+)
+def test_a_constraint_is_one_of_several(options: Any, kind: str | None) -> None:
+    assert generate_request("Hi", options).constraint.WhichOneof("kind") == kind
+
+
+def test_numbers_of_other_packages_are_numbers() -> None:
+    options: Any = {"temperature": np.float32(0.5), "top_k": np.int64(3), "stop_token_ids": (np.int32(1),)}
+    request = generate_request("Hi", options)
+    assert (request.sampling.temperature, request.sampling.top_k, list(request.stop.token_ids)) == (0.5, 3, [1])
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"temperature": "hot"}, TypeError, "temperature: 'hot' is not a number"),
+        ({"temperature": True}, TypeError, "temperature: True is not a number"),
+        ({"temperature": None}, TypeError, "temperature: None is not a number"),
+        ({"temperature": 1e39}, ValueError, "temperature: 1e+39 is not a number from -3.40282e+38 to 3.40282e+38"),
+        ({"top_k": 1.5}, TypeError, "top_k: 1.5 is not a whole number"),
+        ({"top_k": 2**31}, ValueError, "top_k: 2147483648 is not a whole number from -2147483648 to 2147483647"),
+        ({"max_tokens": -1}, ValueError, "max_tokens: -1 is not a whole number from 0 to 4294967295"),
+        ({"ignore_eos": 1}, TypeError, "ignore_eos: 1 is not True or False"),
+        ({"cache_salt": 5}, TypeError, "cache_salt: 5 is not a text"),
+        ({"stop": 5}, TypeError, "stop: 5 is not a list of texts"),
+        ({"stop": ["a", 5]}, TypeError, "stop[1]: 5 is not a text"),
+        ({"stop_token_ids": "ab"}, TypeError, "stop_token_ids: 'ab' is not a list of token ids"),
+        ({"stop_token_ids": [-1]}, ValueError, "stop_token_ids[0]: -1 is not a whole number from 0 to 4294967295"),
+        ({"logit_bias": [1]}, TypeError, "logit_bias: [1] is not a mapping from tokens"),
+        ({"logit_bias": {"a": "b"}}, TypeError, "logit_bias['a']: 'b' is not a number"),
+        ({"logit_bias": {1.5: 1}}, TypeError, "logit_bias, token: 1.5 is not a whole number"),
+        ({"samplers": "top_k"}, TypeError, "samplers: 'top_k' is not a list of texts"),
+        ({"samplers": ["top_k", "best"]}, ValueError, "samplers[1]: 'best' is not a sampler; known are top_k, tfs_z, "),
+        ({"penalty_prompt": 5}, TypeError, "penalty_prompt: 5 is not a list of token ids"),
+        ({"choice": "yes"}, TypeError, "choice: 'yes' is not a list of texts"),
+        ({"json_schema": 5}, TypeError, "json_schema: 5 is not a JSON Schema"),
+        ({"json_schema": {"a": {1}}}, ValueError, "json_schema: {'a': {1}} has a value that JSON does not know"),
+        ({"grammar": "a", "choice": ["b"]}, ValueError, "choice: there is grammar already; allowed is one constraint"),
+        ({"truncate": "yes"}, TypeError, "truncate: 'yes' is not True or False"),
+        ({"system_prompt": None}, TypeError, "system_prompt: None is not a text"),
+        ({"model": 5}, TypeError, "model: 5 is not a text"),
+        ({"extra": 5}, TypeError, "extra: 5 is not a mapping"),
+        ({"extra": {"a": {1}}}, ValueError, "extra: {'a': {1}} has a value that JSON does not know"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_is_allowed(options: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error) as caught:
+        generate_request("Hi", options)
+    assert str(caught.value).startswith(message)
 
 
 @pytest.mark.parametrize("text", ["Be brief.", ""])

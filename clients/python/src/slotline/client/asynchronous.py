@@ -9,7 +9,7 @@ import grpc.aio
 
 from slotline.client.connection import CHANNEL_OPTIONS
 from slotline.client.errors import from_rpc_error
-from slotline.client.requests import GenerateOptions, Prompt, embed_request, generate_request, tokenize_request
+from slotline.client.requests import Prompt, embed_request, generate_request, tokenize_request
 from slotline.client.results import Completion, StreamState
 from slotline.protocol.metadata import call_metadata
 from slotline.v1 import (
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
     from types import TracebackType
 
+    from slotline.client.options import GenerateOptions
     from slotline.v1.inference_service_pb2_grpc import InferenceServiceAsyncStub
     from slotline.v1.model_service_pb2_grpc import ModelServiceAsyncStub
 

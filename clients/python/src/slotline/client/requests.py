@@ -3,54 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypedDict, cast
+from typing import cast
 
-from slotline.v1 import embedding_pb2, generation_pb2, prompt_pb2, sampling_pb2, tokenization_pb2, tokens_pb2
+from slotline.client.options import GenerateOptions, set_options
+from slotline.v1 import embedding_pb2, generation_pb2, prompt_pb2, tokenization_pb2, tokens_pb2
 
 #: A text, token ids, a conversation of ``{"role": ..., "content": ...}``, or a whole request.
 Prompt = str | Sequence[int] | Sequence[Mapping[str, str]] | generation_pb2.GenerateRequest
-
-_SAMPLING = frozenset(field.name for field in sampling_pb2.SamplingParams.DESCRIPTOR.fields) - {"logit_bias"}
-
-
-class GenerateOptions(TypedDict, total=False):
-    """Options of a generation; one that is absent takes the server's default.
-
-    Units, ranges and defaults: the comments of ``SamplingParams``, ``StopParams``, ``OutputOptions`` and
-    ``CacheOptions`` in ``slotline/v1``. Three are made simpler here: ``stop`` is one text or several, ``truncate``
-    shortens a prompt that does not fit instead of refusing it, and ``system_prompt`` is the text alone; an empty one
-    removes the system prompt.
-    """
-
-    max_tokens: int
-    min_tokens: int
-    stop: str | Sequence[str]
-    temperature: float
-    top_k: int
-    top_p: float
-    min_p: float
-    typical_p: float
-    tfs_z: float
-    repeat_penalty: float
-    repeat_last_n: int
-    frequency_penalty: float
-    presence_penalty: float
-    seed: int
-    ignore_eos: bool
-    logit_bias: Mapping[int, float]
-    tokens: bool
-    n_probs: int
-    top_logprobs: int
-    prompt_logprobs: bool
-    cache_prompt: bool
-    slot_id: int
-    cache_salt: str
-    num_sequences: int
-    system_prompt: str
-    n_keep: int
-    truncate: bool
-    model: str
-    request_id: str
 
 
 def generate_request(prompt: Prompt, options: GenerateOptions) -> generation_pb2.GenerateRequest:
@@ -58,6 +17,7 @@ def generate_request(prompt: Prompt, options: GenerateOptions) -> generation_pb2
 
     Raises:
         TypeError: an option or a prompt of an unknown kind, or options beside a whole request.
+        ValueError: an option has a value that no request can hold.
     """
     if isinstance(prompt, generation_pb2.GenerateRequest):
         if options:
@@ -65,8 +25,7 @@ def generate_request(prompt: Prompt, options: GenerateOptions) -> generation_pb2
         return prompt
     request = generation_pb2.GenerateRequest()
     _set_prompt(request, prompt)
-    for name, value in options.items():
-        _set_option(request, name, value)
+    set_options(request, options)
     return request
 
 
@@ -115,31 +74,3 @@ def _chat(messages: Sequence[Mapping[str, str]]) -> prompt_pb2.ChatPrompt:
             for message in messages
         ]
     )
-
-
-def _set_option(request: generation_pb2.GenerateRequest, name: str, value: object) -> None:
-    match name:
-        case "stop":
-            texts = [value] if isinstance(value, str) else cast("Sequence[str]", value)
-            request.stop.texts.extend(texts)
-        case "logit_bias":
-            biases = cast("Mapping[int, float]", value)
-            request.sampling.logit_bias.extend(
-                sampling_pb2.LogitBias(token_id=token, bias=bias) for token, bias in biases.items()
-            )
-        case "truncate":
-            request.overflow = generation_pb2.OVERFLOW_TRUNCATE if value else generation_pb2.OVERFLOW_REFUSE
-        case "max_tokens" | "min_tokens":
-            setattr(request.stop, name, value)
-        case "tokens" | "n_probs" | "top_logprobs" | "prompt_logprobs":
-            setattr(request.output, name, value)
-        case "cache_prompt" | "slot_id" | "cache_salt":
-            setattr(request.cache, name, value)
-        case "system_prompt":
-            request.system_prompt.CopyFrom(prompt_pb2.SystemPrompt(prompt=cast("str", value)))
-        case "num_sequences" | "n_keep" | "model" | "request_id":
-            setattr(request, name, value)
-        case _ if name in _SAMPLING:
-            setattr(request.sampling, name, value)
-        case _:
-            raise TypeError(f"unknown option {name!r}; known are {', '.join(GenerateOptions.__annotations__)}")

@@ -8,7 +8,7 @@ import grpc
 
 from slotline.client.connection import CHANNEL_OPTIONS
 from slotline.client.errors import from_rpc_error
-from slotline.client.requests import GenerateOptions, Prompt, embed_request, generate_request, tokenize_request
+from slotline.client.requests import Prompt, embed_request, generate_request, tokenize_request
 from slotline.client.results import Completion, StreamState
 from slotline.protocol.metadata import call_metadata
 from slotline.v1 import (
@@ -22,6 +22,8 @@ from slotline.v1 import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
+
+    from slotline.client.options import GenerateOptions
 
 Q = TypeVar("Q")
 R = TypeVar("R")
