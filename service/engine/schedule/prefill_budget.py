@@ -68,6 +68,8 @@ class PrefillBudget:
     def __init__(self, *, busy_s: float, idle_s: float) -> None:
         self._budget_s = {True: busy_s, False: idle_s}
         self._costs: dict[_Kind, float] = {}
+        #: The most similar kind that was measured, or None, for kinds and sizes that were asked for.
+        self._nearest: dict[tuple[bool, int, bool, tuple[int, ...]], _Kind | None] = {}
 
     def tokens(self, shape: StepShape) -> int:
         """Prompt tokens for the next step."""
@@ -112,6 +114,8 @@ class PrefillBudget:
             kind = _Kind(shape.is_busy, min(n_tokens // TILE, _SEVERAL), _octave(shape.context), shape.is_scored)
             token_s = max(step_s / n_tokens, 1e-9)
             known = self._costs.get(kind)
+            if known is None:
+                self._nearest.clear()
             self._costs[kind] = token_s if known is None else known + SMOOTHING * (token_s - known)
 
     def _n_tiles(self, shape: StepShape, small: float, tiled: float) -> int:
@@ -136,11 +140,20 @@ class PrefillBudget:
 
     def _several(self, shape: StepShape) -> float:
         """Seconds per token of several tiles; there was at least one."""
-        kind = next(kind for kind in _alike(shape, _SEVERAL, _ONE) if kind in self._costs)
+        kind = self._measured(shape, _SEVERAL, _ONE)
+        assert kind is not None
         return self._costs[kind] * (TILES_GUESS if kind.size == _ONE else 1.0)
 
     def _known(self, shape: StepShape, *sizes: int) -> float | None:
-        return next((self._costs[kind] for kind in _alike(shape, *sizes) if kind in self._costs), None)
+        kind = self._measured(shape, *sizes)
+        return None if kind is None else self._costs[kind]
+
+    def _measured(self, shape: StepShape, *sizes: int) -> _Kind | None:
+        """The most similar kind that was measured. Looked up again only after a new one was: every step asks."""
+        key = (shape.is_busy, _octave(shape.context), shape.is_scored, sizes)
+        if key not in self._nearest:
+            self._nearest[key] = next((kind for kind in _alike(shape, *sizes) if kind in self._costs), None)
+        return self._nearest[key]
 
 
 # Sizes of batches, in tiles.
