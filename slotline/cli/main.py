@@ -11,7 +11,7 @@ from slotline.cli.default_model import NoDefaultModel
 from slotline.cli.options.environment import parse_with_environment
 from slotline.cli.options.suggestions import nearest
 from slotline.cli.options.table import HelpRequested, UsageError
-from slotline.cli.serve.start_errors import BindError, StartError
+from slotline.cli.start_errors import BindError, StartError
 from slotline.cli.version import version_text
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from service.field_names import CONFIG_FIELDS, answered, described, with_names
 from slotline.cli.commands import COMMANDS
 from slotline.cli.options.core_options import FIELD_NAMES
 from slotline.cli.serve.model_file import check_model
-from slotline.cli.serve.start_errors import StartError
+from slotline.cli.start_errors import StartError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

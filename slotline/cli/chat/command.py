@@ -14,7 +14,7 @@ from slotline.cli.chat.screen import Screen, has_colors
 from slotline.cli.chat.server import ChatServer, ServerError
 from slotline.cli.chat.session import ChatSession
 from slotline.cli.chat.transfer import now_ms
-from slotline.cli.serve.start_errors import StartError
+from slotline.cli.start_errors import StartError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

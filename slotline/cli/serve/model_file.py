@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from service.errors import ServiceError
 from service.field_names import described
 from service.llama.files.preflight import ModelFileFacts, check_model_file
-from slotline.cli.serve.start_errors import StartError
+from slotline.cli.start_errors import StartError
 
 if TYPE_CHECKING:
     from service.config import CoreConfig

@@ -12,8 +12,8 @@ from slotline.cli.options.rest_options import rest_config
 from slotline.cli.serve.banner import Facts
 from slotline.cli.serve.display import StartupDisplay
 from slotline.cli.serve.process import raise_file_limit, settle
-from slotline.cli.serve.start_errors import BindError
 from slotline.cli.serve.stop_signals import StopSignals
+from slotline.cli.start_errors import BindError
 
 if TYPE_CHECKING:
     from rest_adapter.config import RestConfig

@@ -30,9 +30,9 @@ from slotline.cli.serve.private_directory import PrivateDirectory
 from slotline.cli.serve.process import raise_file_limit, settle
 from slotline.cli.serve.reservation import ReservedAddress
 from slotline.cli.serve.rest import bind_rest, log_listening, url_of
-from slotline.cli.serve.start_errors import StartError
 from slotline.cli.serve.stop_signals import StopSignals
 from slotline.cli.serve.supervisor import CorePhase, Supervisor
+from slotline.cli.start_errors import StartError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

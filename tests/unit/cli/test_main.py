@@ -14,7 +14,7 @@ from slotline.cli.default_model import NoDefaultModel, default_model_path
 from slotline.cli.main import main
 from slotline.cli.options.defaults import shown_default
 from slotline.cli.options.table import Parsed, Value
-from slotline.cli.serve.start_errors import BindError, StartError
+from slotline.cli.start_errors import BindError, StartError
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 Captured = pytest.CaptureFixture[str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from service.prompts.templates import NAMED
 from slotline.cli.options.table import Flag, Group, Pair, Value
 from slotline.cli.options.values import kv_override, lora, scaled_lora, text, whole
-from slotline.cli.serve.start_errors import StartError
+from slotline.cli.start_errors import StartError
 
 
 def _mmproj(name: str, value: str) -> str:

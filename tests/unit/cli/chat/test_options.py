@@ -8,7 +8,7 @@ import pytest
 from slotline.cli.chat.chat_options import server_url
 from slotline.cli.chat.question import message_of
 from slotline.cli.options.values import InvalidValue
-from slotline.cli.serve.start_errors import StartError
+from slotline.cli.start_errors import StartError
 
 
 @pytest.mark.parametrize(

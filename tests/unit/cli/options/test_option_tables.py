@@ -14,7 +14,7 @@ from slotline.cli.options.rest_options import REST_GROUPS, rest_config
 from slotline.cli.options.serve_options import PASSED_TO_CORE, SERVE_GROUPS
 from slotline.cli.options.table import Flag, Option, UsageError, Value, parse
 from slotline.cli.options.values import allowed_by
-from slotline.cli.serve.start_errors import StartError
+from slotline.cli.start_errors import StartError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from slotline.cli.serve import serve
 from slotline.cli.serve.model_file import check_model
 from slotline.cli.serve.private_directory import PrivateDirectory
 from slotline.cli.serve.serve import GrpcAddresses
-from slotline.cli.serve.start_errors import StartError
+from slotline.cli.start_errors import StartError
 from tests.support.tiny_gguf import write_tiny_gguf
 
 if TYPE_CHECKING:
