@@ -18,7 +18,6 @@ MAX_CHOICES = maximum("n")
 
 # What may be called, and what says whether it is.
 _TOOL_FIELDS = (("tools", "tool_choice"), ("functions", "function_call"))
-_LIMITS = ("max_completion_tokens", "max_tokens")
 
 
 def refuse_tools(body: Mapping[str, object]) -> None:
@@ -39,27 +38,6 @@ def set_openai_defaults(request: GenerateRequest) -> None:
     """The sampling defaults that the OpenAI API defines; all others are the native ones."""
     request.sampling.temperature = 1.0
     request.sampling.top_p = 1.0
-
-
-def read_max_tokens(request: GenerateRequest, body: Mapping[str, object], default: int | None = None) -> None:
-    """The token limit; a negative one is none.
-
-    Args:
-        request: it has the native limit already.
-        body: the JSON body.
-        default: the limit if the body has none, not even the native one; None for no limit.
-    """
-    for name in _LIMITS:
-        value = body.get(name)
-        if value is not None:
-            limit = read_int(name, value)
-            if limit >= 0:
-                request.stop.max_tokens = limit
-            else:
-                request.stop.ClearField("max_tokens")
-            return
-    if default is not None and body.get("n_predict") is None:
-        request.stop.max_tokens = default
 
 
 def read_n(request: GenerateRequest, body: Mapping[str, object]) -> int:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from rest_adapter.apis.common.candidates import bound_candidates
 from rest_adapter.apis.common.constraints import place_of_constraint, read_constraints
 from rest_adapter.apis.common.fields import read_bool
+from rest_adapter.apis.common.max_tokens import read_max_tokens
 from rest_adapter.apis.common.options import apply_options, json_name, read_timeout_s
 from rest_adapter.apis.common.overflow import read_overflow
 from rest_adapter.apis.common.prompt import Prompt, read_prompts, requests_for
 from rest_adapter.apis.common.synonyms import apply_synonyms
 from rest_adapter.apis.common.unsupported import NATIVE, refuse_unsupported
-from rest_adapter.apis.openai.openai_options import read_max_tokens
 from slotline.v1.generation_pb2 import (
     GenerateRequest,
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rest_adapter.apis.common.candidates import bound_candidates
 from rest_adapter.apis.common.constraints import place_of_constraint, read_constraints, read_response_format
 from rest_adapter.apis.common.fields import read_int, read_str, refusal
+from rest_adapter.apis.common.max_tokens import read_max_tokens
 from rest_adapter.apis.common.options import apply_options, json_name, read_timeout_s
 from rest_adapter.apis.common.overflow import read_overflow
 from rest_adapter.apis.common.prompt import Part, Prompt, check_repeated, put_parts, read_prompts, requests_for
@@ -16,7 +17,6 @@ from rest_adapter.apis.common.unsupported import TEXT, refuse_unsupported
 from rest_adapter.apis.openai.openai_options import (
     read_flag,
     read_include_usage,
-    read_max_tokens,
     read_model,
     read_n,
     refuse_tools,
