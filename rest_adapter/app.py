@@ -9,7 +9,7 @@ from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from rest_adapter.apis.routes import ROUTES
-from rest_adapter.apis.serving.app_context import RestOfPath, Site
+from rest_adapter.apis.serving.app_context import AppContext, RestOfPath
 from rest_adapter.apis.serving.limiter import Gate
 from rest_adapter.errors import AdapterError, InvalidBody, StreamClosed
 from rest_adapter.files.page import page_files, page_response
@@ -50,7 +50,7 @@ def create_app(
     app.url_map.converters["rest"] = RestOfPath
     # Read and compressed now, not while the first visitor and the streams of others wait for it.
     page_files()
-    site = Site(
+    context = AppContext(
         core,
         config,
         Gate(max_generations or config.max_connections),
@@ -64,7 +64,7 @@ def create_app(
             app.add_url_rule(
                 path,
                 endpoint=f"{route.method} {path}",
-                view_func=route.bind(site),
+                view_func=route.bind(context),
                 methods=[route.method],
                 provide_automatic_options=False,
             )
@@ -88,12 +88,12 @@ def create_app(
             if file is not None:
                 return file
         if not (is_read and request.path in public_paths):
-            site.keys.check()
+            context.keys.check()
         return None
 
     @app.after_request
     def finish(response: Response) -> Response:
-        site.counts.add(
+        context.counts.add(
             request.method, None if request.url_rule is None else request.url_rule.rule, response.status_code
         )
         log_response_body(response)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rest_adapter.http.keys import ApiKeys
     from rest_adapter.openapi.operation import Operation
 
-Handler = Callable[["Site"], Response]
+Handler = Callable[["AppContext"], Response]
 
 
 class RestOfPath(BaseConverter):
@@ -30,7 +30,7 @@ class RestOfPath(BaseConverter):
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class AppContext:
     """What the routes of one application share.
 
     Attributes:
@@ -66,10 +66,10 @@ class Route:
     operation: Operation
     is_public: bool = False
 
-    def bind(self, site: Site) -> Callable[..., Response]:
+    def bind(self, context: AppContext) -> Callable[..., Response]:
         """The view function for Flask. Handlers read the variable parts of a path, if it has any, from the request."""
 
         def view(**_: str) -> Response:
-            return self.handler(site)
+            return self.handler(context)
 
         return view

@@ -18,32 +18,32 @@ from rest_adapter.http.responses import long_json_response
 from rest_adapter.json.encoding import joined
 
 if TYPE_CHECKING:
-    from rest_adapter.apis.serving.app_context import Site
+    from rest_adapter.apis.serving.app_context import AppContext
     from slotline.v1.embedding_pb2 import EmbedRequest, EmbedResponse
 
 _Parts = Callable[[EmbeddingCall, Vectors], Iterator[bytes]]
 
 
-def answer_embedding(site: Site, call: EmbeddingCall, parts: _Parts) -> Response:
+def answer_embedding(context: AppContext, call: EmbeddingCall, parts: _Parts) -> Response:
     """Get the vectors of one body and answer it.
 
     Args:
-        site: what the routes share.
+        context: what the routes share.
         call: the body.
         parts: makes the answer of the vectors.
     """
-    with site.gate.passage():
-        vectors = _Embedder(site, call).run()
-    return long_json_response(site.writing.run(lambda: list(joined(parts(call, vectors)))))
+    with context.gate.passage():
+        vectors = _Embedder(context, call).run()
+    return long_json_response(context.writing.run(lambda: list(joined(parts(call, vectors)))))
 
 
 class _Embedder:
     """Gets the vectors of one body from the core, in as many calls as its limit demands."""
 
-    def __init__(self, site: Site, call: EmbeddingCall) -> None:
-        self._site = site
+    def __init__(self, context: AppContext, call: EmbeddingCall) -> None:
+        self._context = context
         self._call = call
-        limit_s = shorter(call.timeout_s, site.config.request_timeout_s)
+        limit_s = shorter(call.timeout_s, context.config.request_timeout_s)
         self._end = None if limit_s is None else time.monotonic() + limit_s
         self._pending: PendingAnswer[EmbedResponse] | None = None
         self._is_abandoned = False
@@ -58,7 +58,7 @@ class _Embedder:
         inputs = self._call.inputs
         size = len(inputs)
         if size > 1:
-            size = served_model(self._site.core).limits.max_batch_embed or size
+            size = served_model(self._context.core).limits.max_batch_embed or size
         with DisconnectWatch(request.environ.get(SOCKET_KEY), self._abandon):
             answers = [
                 self._embed(start, self._call.request(start, start + size)) for start in range(0, len(inputs), size)
@@ -72,7 +72,7 @@ class _Embedder:
         if self._is_abandoned:
             raise StreamClosed
         timeout_s = None if self._end is None else max(0.0, self._end - time.monotonic())
-        self._pending = self._site.core.start(EMBED, message, timeout_s=timeout_s)
+        self._pending = self._context.core.start(EMBED, message, timeout_s=timeout_s)
         try:
             return self._pending.wait()
         except RpcFailure as failure:

@@ -27,7 +27,7 @@ from rest_adapter.json.encoding import encode_in_pieces
 from slotline.v1.generation_pb2 import GenerateRequest, GenerateResponse
 
 if TYPE_CHECKING:
-    from rest_adapter.apis.serving.app_context import Site
+    from rest_adapter.apis.serving.app_context import AppContext
     from rest_adapter.core.calls import ResponseStream
     from rest_adapter.http.aside import Aside
 
@@ -43,7 +43,7 @@ _Rename = Callable[[RpcFailure], RpcFailure]
 
 
 def answer_generation(
-    site: Site,
+    context: AppContext,
     requests: Sequence[GenerateRequest],
     make_reply: Callable[[], Reply],
     *,
@@ -67,7 +67,7 @@ def answer_generation(
         rename_fields: lets a failure of one of the calls name the fields of the body.
         last: bytes that end a stream without error.
     """
-    if requests[0].HasField("system_prompt") and not site.may_change_system_prompt:
+    if requests[0].HasField("system_prompt") and not context.may_change_system_prompt:
         raise NotAllowed(
             "system_prompt",
             "is the prompt of everybody, and others than this machine reach this server without an API key; start it "
@@ -76,23 +76,23 @@ def answer_generation(
     priority = priority_of(request.headers.getlist(PRIORITY_HEADER))
     heartbeat = Heartbeat(ping_s)
     with ExitStack() as cleanup:
-        cleanup.enter_context(site.gate.passage())
+        cleanup.enter_context(context.gate.passage())
         reply = make_reply()
-        _drop_unknown_ids(site, requests)
-        limit_s = shorter(timeout_s, site.config.request_timeout_s)
-        tenant = site.keys.tenant()
-        started = site.core.generate(requests, deadline_s=limit_s, priority=priority, tenant=tenant)
+        _drop_unknown_ids(context, requests)
+        limit_s = shorter(timeout_s, context.config.request_timeout_s)
+        tenant = context.keys.tenant()
+        started = context.core.generate(requests, deadline_s=limit_s, priority=priority, tenant=tenant)
         stream = _Renaming(started, rename_fields)
         cleanup.callback(stream.close)
         cleanup.enter_context(DisconnectWatch(request.environ.get(SOCKET_KEY), stream.close))
         per_token = candidates_per_token(requests[0])
-        aside = site.writing if per_token >= HEAVY_CANDIDATES else None
+        aside = context.writing if per_token >= HEAVY_CANDIDATES else None
         if not is_stream:
             _collect(stream, reply, aside)
             is_plain = per_token == 0 and not requests[0].output.prompt_logprobs
             if is_plain and sum(map(GenerateRequest.ByteSize, requests)) <= SMALL_BODY_BYTES:
                 return json_response(reply.result())
-            return long_json_response(site.writing.run(lambda: list(encode_in_pieces(reply.result()))))
+            return long_json_response(context.writing.run(lambda: list(encode_in_pieces(reply.result()))))
         first = None
         if not heartbeat.is_due(stream):
             first = next(stream, None)
@@ -148,12 +148,12 @@ class _Renaming:
         self._stream.close()
 
 
-def _drop_unknown_ids(site: Site, requests: Sequence[GenerateRequest]) -> None:
+def _drop_unknown_ids(context: AppContext, requests: Sequence[GenerateRequest]) -> None:
     """Biases and penalties for tokens that do not exist are documented to be ignored; the core refuses them."""
     # All requests of one body have the same options.
     if not mentions_token_ids(requests[0]):
         return
-    vocab_size = served_model(site.core).vocab_size
+    vocab_size = served_model(context.core).vocab_size
     options = requests[0].sampling
     n_ids = len(options.logit_bias) + len(options.penalty_prompt.token_ids.ids)
 
@@ -164,4 +164,4 @@ def _drop_unknown_ids(site: Site, requests: Sequence[GenerateRequest]) -> None:
     if n_ids * len(requests) <= _FEW_IDS:
         drop()
     else:
-        site.reading.run(drop)
+        context.reading.run(drop)

@@ -13,7 +13,7 @@ from rest_adapter.json.incremental import Bounds, decode_in_pieces
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from rest_adapter.apis.serving.app_context import Site
+    from rest_adapter.apis.serving.app_context import AppContext
 
 Call = TypeVar("Call")
 
@@ -23,7 +23,7 @@ SMALL_BODY_BYTES = 2 * Bounds().max_entries
 _CONTEXTS = 16
 
 
-def understood(site: Site, read: Callable[[Mapping[str, object]], Call]) -> Call:
+def understood(context: AppContext, read: Callable[[Mapping[str, object]], Call]) -> Call:
     """What ``read`` makes of the body; JSON that is not an object acts as an object without keys.
 
     Raises:
@@ -33,18 +33,18 @@ def understood(site: Site, read: Callable[[Mapping[str, object]], Call]) -> Call
     raw = read_raw()
     if len(raw) <= SMALL_BODY_BYTES:
         return read(_object(decode(raw)))
-    bounds = _bounds(site)
-    return site.reading.run(lambda: read(_object(decode_in_pieces(raw, bounds))))
+    bounds = _bounds(context)
+    return context.reading.run(lambda: read(_object(decode_in_pieces(raw, bounds))))
 
 
 def _object(value: object) -> Mapping[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-def _bounds(site: Site) -> Bounds:
+def _bounds(context: AppContext) -> Bounds:
     least = Bounds().max_entries
     try:
-        return Bounds(max_entries=max(least, _CONTEXTS * served_model(site.core).context_length))
+        return Bounds(max_entries=max(least, _CONTEXTS * served_model(context.core).context_length))
     except RpcFailure:
         # Not there: whoever needs the core is told by the call itself.
         return Bounds()

@@ -10,7 +10,7 @@ import gevent
 import pytest
 from flask import Flask
 
-from rest_adapter.apis.serving.app_context import Site
+from rest_adapter.apis.serving.app_context import AppContext
 from rest_adapter.apis.serving.limiter import Gate
 from rest_adapter.apis.serving.reading import SMALL_BODY_BYTES, understood
 from rest_adapter.config import RestConfig
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 WAIT_S = 60.0
 
 
-def site_with(core: MemoryCore) -> Site:
-    return Site(core, RestConfig(), Gate(1), ResponseCounts(), ApiKeys(()), ())
+def app_context_with(core: MemoryCore) -> AppContext:
+    return AppContext(core, RestConfig(), Gate(1), ResponseCounts(), ApiKeys(()), ())
 
 
 def context_of(n_ctx: int) -> MemoryCore:
@@ -73,11 +73,11 @@ def test_one_is_done_after_the_other_and_then_switching_is_as_before() -> None:
 
 
 def test_a_large_body_is_read_beside_the_hub_and_a_small_one_at_once() -> None:
-    site, here = site_with(context_of(512)), threading.get_ident()
+    context, here = app_context_with(context_of(512)), threading.get_ident()
 
     def thread_of(body: bytes) -> int:
         with Flask("test").test_request_context(data=body):
-            return understood(site, lambda fields: threading.get_ident())
+            return understood(context, lambda fields: threading.get_ident())
 
     padding = b" " * (SMALL_BODY_BYTES - 2)
     assert thread_of(b"{}" + padding) == here
@@ -98,7 +98,7 @@ def test_how_many_entries_an_array_may_have_depends_on_the_context(core: MemoryC
     def count_of(entries: int) -> int:
         body = b'{"a":[' + b",".join([b"12"] * entries) + b"]}"
         with Flask("test").test_request_context(data=body):
-            return understood(site_with(core), _count)
+            return understood(app_context_with(core), _count)
 
     assert count_of(most) == most
     with pytest.raises(InvalidRequest, match=f"a: has more than {most} entries"):
@@ -109,7 +109,7 @@ def test_without_a_core_a_large_body_is_understood() -> None:
     core = MemoryCore(unary={GET_MODEL.path: UNREACHABLE})
     context = Flask("test").test_request_context(data=b'{"a":[1' + b",1" * SMALL_BODY_BYTES + b"]}")
     with context, pytest.raises(InvalidRequest, match="65536"):
-        understood(site_with(core), _count)
+        understood(app_context_with(core), _count)
 
 
 def _count(body: Mapping[str, object]) -> int:

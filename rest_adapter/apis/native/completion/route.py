@@ -12,22 +12,22 @@ from rest_adapter.apis.serving.reading import understood
 if TYPE_CHECKING:
     from flask import Response
 
-    from rest_adapter.apis.serving.app_context import Site
+    from rest_adapter.apis.serving.app_context import AppContext
 
 
-def complete(site: Site) -> Response:
+def complete(context: AppContext) -> Response:
     """Continue one or several prompts, in the native form."""
-    return answer_completion(site, understood(site, read_completion))
+    return answer_completion(context, understood(context, read_completion))
 
 
-def answer_completion(site: Site, call: CompletionCall) -> Response:
+def answer_completion(context: AppContext, call: CompletionCall) -> Response:
     """Run the requests of a body of POST /completion or POST /infill and answer it."""
     return answer_generation(
-        site,
+        context,
         call.requests,
-        lambda: CompletionReply(call, model=site.config.native_model),
+        lambda: CompletionReply(call, model=context.config.native_model),
         is_stream=call.is_stream,
         timeout_s=call.timeout_s,
-        ping_s=site.config.native_ping_s,
+        ping_s=context.config.native_ping_s,
         rename_fields=lambda failure: rename_fields(failure, call),
     )

@@ -16,24 +16,24 @@ from rest_adapter.http.media_types import JSON
 from slotline.v1.model_pb2 import SERVER_STATE_READY, HealthRequest
 
 if TYPE_CHECKING:
-    from rest_adapter.apis.serving.app_context import Site
+    from rest_adapter.apis.serving.app_context import AppContext
 
 
-def health(site: Site) -> Response:
+def health(context: AppContext) -> Response:
     """The state of the service in one of the documented forms."""
-    answer = _health(site)
+    answer = _health(context)
     return Response(answer.body, answer.status, content_type=JSON)
 
 
-def _health(site: Site) -> HealthAnswer:
+def _health(context: AppContext) -> HealthAnswer:
     try:
-        state = site.core.unary(HEALTH, HealthRequest(), timeout_s=STATE_TIMEOUT_S)
+        state = context.core.unary(HEALTH, HealthRequest(), timeout_s=STATE_TIMEOUT_S)
         shown = None
         # Without a key, slots stay out of an answer that needs none.
-        may_see_slots = site.config.slots_endpoint and site.keys.are_satisfied()
+        may_see_slots = context.config.slots_endpoint and context.keys.are_satisfied()
         wants_slots = "include_slots" in request.args and may_see_slots
         if wants_slots and state.state == SERVER_STATE_READY:
-            shown = listed_slots(site)
+            shown = listed_slots(context)
     except RpcFailure as failure:
         if failure.status is StatusCode.UNAUTHENTICATED:
             # This does not pass by itself.

@@ -11,9 +11,9 @@ from rest_adapter.apis.serving.reading import understood
 if TYPE_CHECKING:
     from flask import Response
 
-    from rest_adapter.apis.serving.app_context import Site
+    from rest_adapter.apis.serving.app_context import AppContext
 
 
-def infill(site: Site) -> Response:
+def infill(context: AppContext) -> Response:
     """Fill the gap between a prefix and a suffix, in the native form."""
-    return answer_completion(site, understood(site, read_infill))
+    return answer_completion(context, understood(context, read_infill))

@@ -13,17 +13,17 @@ from rest_adapter.errors import NotOffered
 from slotline.v1.model_pb2 import GetMetricsRequest
 
 if TYPE_CHECKING:
-    from rest_adapter.apis.serving.app_context import Site
+    from rest_adapter.apis.serving.app_context import AppContext
 
 _CONTENT_TYPE = "text/plain; version=0.0.4"
 
 
-def metrics(site: Site) -> Response:
+def metrics(context: AppContext) -> Response:
     """The counters of the core and of this adapter; an answer begins a new window of averages unless told not to."""
-    if not site.config.metrics:
+    if not context.config.metrics:
         raise NotOffered("/metrics: off; start the server with --metrics")
     # Whoever only watches leaves the window to those who scrape.
     wanted = GetMetricsRequest(reset_window="keep_window" not in request.args)
-    counters = site.core.unary(GET_METRICS, wanted, timeout_s=STATE_TIMEOUT_S)
-    text = exposition(Reading(counters, site.counts.by_labels(), site.gate.inside))
+    counters = context.core.unary(GET_METRICS, wanted, timeout_s=STATE_TIMEOUT_S)
+    text = exposition(Reading(counters, context.counts.by_labels(), context.gate.inside))
     return Response(text, content_type=_CONTENT_TYPE)

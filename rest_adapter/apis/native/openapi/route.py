@@ -12,12 +12,12 @@ from rest_adapter.json.encoding import encode
 from rest_adapter.openapi.document import document
 
 if TYPE_CHECKING:
-    from rest_adapter.apis.serving.app_context import Route, Site
+    from rest_adapter.apis.serving.app_context import AppContext, Route
 
 
-def description(site: Site) -> Response:
+def description(context: AppContext) -> Response:
     """What all routes take and answer, for programs."""
-    return Response(_text(site.routes), content_type=JSON)
+    return Response(_text(context.routes), content_type=JSON)
 
 
 @cache

@@ -13,13 +13,13 @@ from rest_adapter.http.responses import json_response
 from slotline.v1.model_pb2 import GetModelRequest
 
 if TYPE_CHECKING:
-    from rest_adapter.apis.serving.app_context import Site
+    from rest_adapter.apis.serving.app_context import AppContext
 
 
-def props(site: Site) -> Response:
+def props(context: AppContext) -> Response:
     """The default settings of generations, and the names of the system prompt."""
-    model = site.core.unary(GET_MODEL, GetModelRequest(), timeout_s=STATE_TIMEOUT_S).model
-    properties = props_json(model, name=site.config.native_model or model.name)
+    model = context.core.unary(GET_MODEL, GetModelRequest(), timeout_s=STATE_TIMEOUT_S).model
+    properties = props_json(model, name=context.config.native_model or model.name)
     if "server" in request.args:
-        properties |= server_json(model, metrics=site.config.metrics, slots=site.config.slots_endpoint)
+        properties |= server_json(model, metrics=context.config.metrics, slots=context.config.slots_endpoint)
     return json_response(properties)

@@ -16,28 +16,28 @@ from rest_adapter.json.encoding import JsonObject, encode_in_pieces
 from slotline.v1.model_pb2 import ListModelsRequest, ListSlotsRequest
 
 if TYPE_CHECKING:
-    from rest_adapter.apis.serving.app_context import Site
+    from rest_adapter.apis.serving.app_context import AppContext
 
 
-def slots(site: Site) -> Response:
+def slots(context: AppContext) -> Response:
     """What every slot does, unless that is switched off: whoever sent a prompt can read it there while it runs."""
-    if not site.config.slots_endpoint:
+    if not context.config.slots_endpoint:
         raise NotOffered("/slots: switched off by --slots-endpoint-disable")
-    shown = listed_slots(site, shows_progress="progress" in request.args)
+    shown = listed_slots(context, shows_progress="progress" in request.args)
     # The prompts in it may be megabytes each.
-    return long_json_response(site.writing.run(lambda: list(encode_in_pieces(shown))), content_type=JSON)
+    return long_json_response(context.writing.run(lambda: list(encode_in_pieces(shown))), content_type=JSON)
 
 
-def listed_slots(site: Site, *, shows_progress: bool = False) -> list[JsonObject]:
+def listed_slots(context: AppContext, *, shows_progress: bool = False) -> list[JsonObject]:
     """The array of GET /slots, as the tenant of the current request may see it.
 
     Raises:
         RpcFailure: the core refused or failed.
     """
-    tenant = site.keys.tenant()
-    listed = site.core.unary(LIST_SLOTS, ListSlotsRequest(), timeout_s=STATE_TIMEOUT_S, tenant=tenant).slots
-    name = site.config.native_model
+    tenant = context.keys.tenant()
+    listed = context.core.unary(LIST_SLOTS, ListSlotsRequest(), timeout_s=STATE_TIMEOUT_S, tenant=tenant).slots
+    name = context.config.native_model
     if name is None:
-        served = site.core.unary(LIST_MODELS, ListModelsRequest(), timeout_s=STATE_TIMEOUT_S).models
+        served = context.core.unary(LIST_MODELS, ListModelsRequest(), timeout_s=STATE_TIMEOUT_S).models
         name = served[0].name if served else ""
     return slots_json(listed, model=name, shows_progress=shows_progress)

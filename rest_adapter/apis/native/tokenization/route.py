@@ -17,7 +17,7 @@ from rest_adapter.http.responses import json_response, long_json_response
 from rest_adapter.json.encoding import encode_in_pieces, joined
 
 if TYPE_CHECKING:
-    from rest_adapter.apis.serving.app_context import Site
+    from rest_adapter.apis.serving.app_context import AppContext
 
 # The largest body takes about 20 s to tokenise.
 _TIMEOUT_S = 120.0
@@ -25,31 +25,31 @@ _TIMEOUT_S = 120.0
 _FEW = 1 << 14
 
 
-def tokenize(site: Site) -> Response:
+def tokenize(context: AppContext) -> Response:
     """The tokens of a text."""
-    asked = understood(site, read_tokenize)
+    asked = understood(context, read_tokenize)
     if asked is None:
         return json_response({"tokens": []})
-    ids = _call(site, TOKENIZE, asked).ids
+    ids = _call(context, TOKENIZE, asked).ids
     if len(ids) <= _FEW:
         return json_response({"tokens": list(ids)})
-    return long_json_response(site.writing.run(lambda: list(joined(tokens_parts(ids)))))
+    return long_json_response(context.writing.run(lambda: list(joined(tokens_parts(ids)))))
 
 
-def detokenize(site: Site) -> Response:
+def detokenize(context: AppContext) -> Response:
     """The text of tokens."""
-    asked = understood(site, read_detokenize)
+    asked = understood(context, read_detokenize)
     if not asked.ids:
         return json_response({"content": ""})
-    text = _call(site, DETOKENIZE, asked).text
+    text = _call(context, DETOKENIZE, asked).text
     if len(text) <= _FEW:
         return json_response({"content": text})
-    return long_json_response(site.writing.run(lambda: list(encode_in_pieces({"content": text}))))
+    return long_json_response(context.writing.run(lambda: list(encode_in_pieces({"content": text}))))
 
 
-def _call(site: Site, method: UnaryMethod[Request, Answer], asked: Request) -> Answer:
+def _call(context: AppContext, method: UnaryMethod[Request, Answer], asked: Request) -> Answer:
     """The core's answer, which a client that leaves puts an end to."""
-    pending = site.core.start(method, asked, timeout_s=_TIMEOUT_S)
+    pending = context.core.start(method, asked, timeout_s=_TIMEOUT_S)
     try:
         with DisconnectWatch(request.environ.get(SOCKET_KEY), pending.close):
             return pending.wait()

@@ -16,19 +16,19 @@ from rest_adapter.apis.serving.sse import DONE
 if TYPE_CHECKING:
     from flask import Response
 
-    from rest_adapter.apis.serving.app_context import Site
+    from rest_adapter.apis.serving.app_context import AppContext
 
 
-def chat(site: Site) -> Response:
+def chat(context: AppContext) -> Response:
     """Answer a conversation, in the OpenAI form."""
-    call = understood(site, partial(read_chat, truncates=site.config.openai_truncates))
+    call = understood(context, partial(read_chat, truncates=context.config.openai_truncates))
     return answer_generation(
-        site,
+        context,
         (call.request,),
         lambda: ChatReply(call, completion_id=new_id("chatcmpl"), created=int(time.time())),
         is_stream=call.is_stream,
         timeout_s=call.timeout_s,
-        ping_s=site.config.openai_ping_s,
+        ping_s=context.config.openai_ping_s,
         rename_fields=lambda failure: rename_fields(failure, call),
-        last=DONE if site.config.sse_done else b"",
+        last=DONE if context.config.sse_done else b"",
     )

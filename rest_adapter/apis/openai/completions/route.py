@@ -22,7 +22,7 @@ from rest_adapter.http.disconnect import SOCKET_KEY, DisconnectWatch
 from slotline.v1.tokenization_pb2 import DetokenizeRequest
 
 if TYPE_CHECKING:
-    from rest_adapter.apis.serving.app_context import Site
+    from rest_adapter.apis.serving.app_context import AppContext
 
 _DETOKENIZE_TIMEOUT_S = 120.0
 # Echoes that are asked for at the same time; one body may hold thousands of prompts.
@@ -31,24 +31,24 @@ _ECHOES_AT_ONCE = 32
 _PromptIds = tuple[Prompt, tuple[int, ...]]
 
 
-def complete_text(site: Site) -> Response:
+def complete_text(context: AppContext) -> Response:
     """Continue one or several prompts, in the OpenAI form."""
-    call = understood(site, partial(read_text_completion, truncates=site.config.openai_truncates))
+    call = understood(context, partial(read_text_completion, truncates=context.config.openai_truncates))
 
     def make_reply() -> TextCompletionReply:
         return TextCompletionReply(
-            call, _echoes(site.core, call), completion_id=new_id("cmpl"), created=int(time.time())
+            call, _echoes(context.core, call), completion_id=new_id("cmpl"), created=int(time.time())
         )
 
     return answer_generation(
-        site,
+        context,
         call.requests,
         make_reply,
         is_stream=call.is_stream,
         timeout_s=call.timeout_s,
-        ping_s=site.config.openai_ping_s,
+        ping_s=context.config.openai_ping_s,
         rename_fields=lambda failure: rename_fields(failure, call),
-        last=DONE if site.config.sse_done else b"",
+        last=DONE if context.config.sse_done else b"",
     )
 
 

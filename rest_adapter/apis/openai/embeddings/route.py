@@ -12,9 +12,9 @@ from rest_adapter.apis.serving.reading import understood
 if TYPE_CHECKING:
     from flask import Response
 
-    from rest_adapter.apis.serving.app_context import Site
+    from rest_adapter.apis.serving.app_context import AppContext
 
 
-def embed_openai(site: Site) -> Response:
+def embed_openai(context: AppContext) -> Response:
     """The vectors of one or several texts, in the OpenAI form."""
-    return answer_embedding(site, understood(site, read_openai_embeddings), openai_embedding_parts)
+    return answer_embedding(context, understood(context, read_openai_embeddings), openai_embedding_parts)

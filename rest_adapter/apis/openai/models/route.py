@@ -14,17 +14,17 @@ from rest_adapter.http.responses import json_response
 from slotline.v1.model_pb2 import GetModelRequest, ListModelsRequest
 
 if TYPE_CHECKING:
-    from rest_adapter.apis.serving.app_context import Site
+    from rest_adapter.apis.serving.app_context import AppContext
 
 
-def models(site: Site) -> Response:
+def models(context: AppContext) -> Response:
     """The served models."""
-    served = site.core.unary(LIST_MODELS, ListModelsRequest(), timeout_s=STATE_TIMEOUT_S).models
+    served = context.core.unary(LIST_MODELS, ListModelsRequest(), timeout_s=STATE_TIMEOUT_S).models
     return json_response(models_json(served, now=int(time.time())))
 
 
-def one_model(site: Site) -> Response:
+def one_model(context: AppContext) -> Response:
     """The served model under the name in the path, which may hold slashes: any name that a chat may have."""
     name = (request.view_args or {})["name"]
-    served = site.core.unary(GET_MODEL, GetModelRequest(), timeout_s=STATE_TIMEOUT_S).model
+    served = context.core.unary(GET_MODEL, GetModelRequest(), timeout_s=STATE_TIMEOUT_S).model
     return json_response(model_json(name_in_answers(name) or served.name, now=int(time.time())))
