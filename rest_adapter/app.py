@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from rest_adapter.apis.routes import ROUTES
 from rest_adapter.apis.serving.app_context import AppContext, RestOfPath
-from rest_adapter.apis.serving.limiter import Gate
+from rest_adapter.apis.serving.limiter import Limiter
 from rest_adapter.errors import AdapterError, InvalidBody, StreamClosed
 from rest_adapter.files.page import page_files, page_response
 from rest_adapter.files.static import static_response
@@ -53,7 +53,7 @@ def create_app(
     context = AppContext(
         core,
         config,
-        Gate(max_generations or config.max_connections),
+        Limiter(max_generations or config.max_connections),
         ResponseCounts(),
         ApiKeys(config.api_keys),
         ROUTES,

@@ -12,7 +12,7 @@ from werkzeug.routing import BaseConverter
 from rest_adapter.http.aside import Aside
 
 if TYPE_CHECKING:
-    from rest_adapter.apis.serving.limiter import Gate
+    from rest_adapter.apis.serving.limiter import Limiter
     from rest_adapter.config import RestConfig
     from rest_adapter.core.calls import Core
     from rest_adapter.http.counts import ResponseCounts
@@ -42,7 +42,7 @@ class AppContext:
 
     core: Core
     config: RestConfig
-    gate: Gate
+    limiter: Limiter
     counts: ResponseCounts
     keys: ApiKeys
     routes: tuple[Route, ...]

@@ -32,7 +32,7 @@ def answer_embedding(context: AppContext, call: EmbeddingCall, parts: _Parts) ->
         call: the body.
         parts: makes the answer of the vectors.
     """
-    with context.gate.passage():
+    with context.limiter.slot():
         vectors = _Embedder(context, call).run()
     return long_json_response(context.writing.run(lambda: list(joined(parts(call, vectors)))))
 

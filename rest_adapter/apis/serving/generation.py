@@ -76,7 +76,7 @@ def answer_generation(
     priority = priority_of(request.headers.getlist(PRIORITY_HEADER))
     heartbeat = Heartbeat(ping_s)
     with ExitStack() as cleanup:
-        cleanup.enter_context(context.gate.passage())
+        cleanup.enter_context(context.limiter.slot())
         reply = make_reply()
         _drop_unknown_ids(context, requests)
         limit_s = shorter(timeout_s, context.config.request_timeout_s)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Gate:
+class Limiter:
     """Counts the generations and embeddings that run or wait. For one thread.
 
     Args:
@@ -20,24 +20,24 @@ class Gate:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._inside = 0
+        self._in_flight = 0
 
     @property
-    def inside(self) -> int:
-        """How many there are."""
-        return self._inside
+    def in_flight(self) -> int:
+        """How many run or wait."""
+        return self._in_flight
 
     @contextmanager
-    def passage(self) -> Iterator[None]:
+    def slot(self) -> Iterator[None]:
         """Count as one more inside the context.
 
         Raises:
             Overloaded: there are as many as allowed.
         """
-        if self._inside >= self._limit:
+        if self._in_flight >= self._limit:
             raise Overloaded(self._limit)
-        self._inside += 1
+        self._in_flight += 1
         try:
             yield
         finally:
-            self._inside -= 1
+            self._in_flight -= 1

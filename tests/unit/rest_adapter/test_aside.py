@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 
 from rest_adapter.apis.serving.app_context import AppContext
-from rest_adapter.apis.serving.limiter import Gate
+from rest_adapter.apis.serving.limiter import Limiter
 from rest_adapter.apis.serving.reading import SMALL_BODY_BYTES, understood
 from rest_adapter.config import RestConfig
 from rest_adapter.core.calls import GET_MODEL
@@ -31,7 +31,7 @@ WAIT_S = 60.0
 
 
 def app_context_with(core: MemoryCore) -> AppContext:
-    return AppContext(core, RestConfig(), Gate(1), ResponseCounts(), ApiKeys(()), ())
+    return AppContext(core, RestConfig(), Limiter(1), ResponseCounts(), ApiKeys(()), ())
 
 
 def context_of(n_ctx: int) -> MemoryCore:

@@ -25,5 +25,5 @@ def metrics(context: AppContext) -> Response:
     # Whoever only watches leaves the window to those who scrape.
     wanted = GetMetricsRequest(reset_window="keep_window" not in request.args)
     counters = context.core.unary(GET_METRICS, wanted, timeout_s=STATE_TIMEOUT_S)
-    text = exposition(Reading(counters, context.counts.by_labels(), context.gate.inside))
+    text = exposition(Reading(counters, context.counts.by_labels(), context.limiter.in_flight))
     return Response(text, content_type=_CONTENT_TYPE)
