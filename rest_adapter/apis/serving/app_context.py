@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from flask import Response
 from werkzeug.routing import BaseConverter
 
-from rest_adapter.http.aside import Aside
+from rest_adapter.http.background import BackgroundThread
 
 if TYPE_CHECKING:
     from rest_adapter.apis.serving.limiter import Limiter
@@ -47,8 +47,8 @@ class AppContext:
     keys: ApiKeys
     routes: tuple[Route, ...]
     may_change_system_prompt: bool = False
-    reading: Aside = field(default_factory=Aside)
-    writing: Aside = field(default_factory=Aside)
+    reading: BackgroundThread = field(default_factory=BackgroundThread)
+    writing: BackgroundThread = field(default_factory=BackgroundThread)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from slotline.v1.generation_pb2 import GenerateRequest, GenerateResponse
 if TYPE_CHECKING:
     from rest_adapter.apis.serving.app_context import AppContext
     from rest_adapter.core.calls import ResponseStream
-    from rest_adapter.http.aside import Aside
+    from rest_adapter.http.background import BackgroundThread
 
 # For proxies that would collect events, and browsers that would keep the answer.
 _STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
@@ -86,9 +86,9 @@ def answer_generation(
         cleanup.callback(stream.close)
         cleanup.enter_context(DisconnectWatch(request.environ.get(SOCKET_KEY), stream.close))
         per_token = candidates_per_token(requests[0])
-        aside = context.writing if per_token >= HEAVY_CANDIDATES else None
+        background = context.writing if per_token >= HEAVY_CANDIDATES else None
         if not is_stream:
-            _collect(stream, reply, aside)
+            _collect(stream, reply, background)
             is_plain = per_token == 0 and not requests[0].output.prompt_logprobs
             if is_plain and sum(map(GenerateRequest.ByteSize, requests)) <= SMALL_BODY_BYTES:
                 return json_response(reply.result())
@@ -104,7 +104,7 @@ def answer_generation(
             stream,
             reply,
             heartbeat,
-            aside=aside,
+            background=background,
             last=last,
             is_openai=is_openai_path(request.path),
             on_close=cleanup.pop_all().close,
@@ -112,13 +112,13 @@ def answer_generation(
         return Response(body, content_type=EVENTS_UTF8, headers=_STREAM_HEADERS)
 
 
-def _collect(stream: ResponseStream, reply: Reply, aside: Aside | None) -> None:
-    """Feed all messages; where each takes long, beside the hub."""
+def _collect(stream: ResponseStream, reply: Reply, background: BackgroundThread | None) -> None:
+    """Feed all messages, in the background if each takes long."""
     for number, response in stream:
-        if aside is None:
+        if background is None:
             _feed(reply, number, response)
         else:
-            aside.run(partial(_feed, reply, number, response))
+            background.run(partial(_feed, reply, number, response))
 
 
 def _feed(reply: Reply, number: int, response: GenerateResponse) -> None:

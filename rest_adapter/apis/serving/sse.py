@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
     from rest_adapter.core.calls import ResponseStream
-    from rest_adapter.http.aside import Aside
+    from rest_adapter.http.background import BackgroundThread
     from slotline.v1.generation_pb2 import GenerateResponse
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class EventStream:
         stream: the messages after it.
         reply: makes events of messages.
         heartbeat: says when the stream has been silent for too long.
-        aside: where messages are made into events that take long; None for those that do not.
+        background: where events are made of messages if that takes long; None if it does not.
         last: bytes after the last event of a stream without error.
         is_openai: whether an error has the OpenAI form.
         on_close: cancels what still runs; called once, also if the client left before the first event.
@@ -86,7 +86,7 @@ class EventStream:
         reply: Reply,
         heartbeat: Heartbeat,
         *,
-        aside: Aside | None = None,
+        background: BackgroundThread | None = None,
         last: bytes,
         is_openai: bool = False,
         on_close: Callable[[], None],
@@ -95,7 +95,7 @@ class EventStream:
         self._stream = stream
         self._reply = reply
         self._heartbeat = heartbeat
-        self._aside = aside
+        self._background = background
         self._last = last
         self._is_openai = is_openai
         self._on_close = on_close
@@ -138,7 +138,7 @@ class EventStream:
 
     def _of_message(self, number: int, response: GenerateResponse) -> Iterable[bytes]:
         events = map(event, self._reply.feed(number, response))
-        return events if self._aside is None else self._aside.run(lambda: list(events))
+        return events if self._background is None else self._background.run(lambda: list(events))
 
     def _next_message(self) -> Generator[bytes, None, tuple[int, GenerateResponse] | None]:
         """The next message, None at the end; yields comments until it comes."""

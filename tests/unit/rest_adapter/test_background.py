@@ -16,7 +16,7 @@ from rest_adapter.apis.serving.reading import SMALL_BODY_BYTES, understood
 from rest_adapter.config import RestConfig
 from rest_adapter.core.calls import GET_MODEL
 from rest_adapter.errors import InvalidBody, InvalidRequest
-from rest_adapter.http.aside import SWITCH_INTERVAL_S, Aside
+from rest_adapter.http.background import SWITCH_INTERVAL_S, BackgroundThread
 from rest_adapter.http.counts import ResponseCounts
 from rest_adapter.http.keys import ApiKeys
 from rest_adapter.json.incremental import Bounds
@@ -42,7 +42,7 @@ def test_greenlets_run_while_work_is_done() -> None:
     go_on = threading.Event()
     gevent.spawn(go_on.set)
     # Only another greenlet ends this wait.
-    assert Aside().run(lambda: go_on.wait(WAIT_S))
+    assert BackgroundThread().run(lambda: go_on.wait(WAIT_S))
 
 
 def test_an_error_of_the_work_is_raised_and_nothing_is_said_about_it(capfd: pytest.CaptureFixture[str]) -> None:
@@ -50,13 +50,13 @@ def test_an_error_of_the_work_is_raised_and_nothing_is_said_about_it(capfd: pyte
         raise InvalidBody("no")
 
     with pytest.raises(InvalidBody, match="no"):
-        Aside().run(fail)
+        BackgroundThread().run(fail)
     assert capfd.readouterr() == ("", "")
 
 
 def test_one_is_done_after_the_other_and_then_switching_is_as_before() -> None:
     usual_s = sys.getswitchinterval()
-    aside, inside, most = Aside(), 0, []
+    background, inside, most = BackgroundThread(), 0, []
 
     def work() -> float:
         nonlocal inside
@@ -65,7 +65,7 @@ def test_one_is_done_after_the_other_and_then_switching_is_as_before() -> None:
         inside -= 1
         return sys.getswitchinterval()
 
-    jobs = [gevent.spawn(aside.run, work) for _ in range(5)]
+    jobs = [gevent.spawn(background.run, work) for _ in range(5)]
     gevent.joinall(jobs, raise_error=True)
     assert most == [1] * 5
     assert [job.value for job in jobs] == pytest.approx([SWITCH_INTERVAL_S] * 5)

@@ -1,7 +1,7 @@
-"""Work that takes long, done in another thread one piece after the other, while the hub goes on serving.
+"""Long work in a background thread, so that the hub goes on serving.
 
-Python gives the interpreter to another thread every switch interval, so nothing has to be written in pieces for this:
-only a single call into C holds everybody up until it returns. What runs here must not touch greenlets.
+Python hands the interpreter to another thread after each switch interval, so the work need not be written in pieces:
+only a single long call into C stops all threads. What runs here must not touch greenlets.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
-# While such work runs, whoever has to answer gets the interpreter after this time, instead of after 5 ms: a streamed
-# event needs it several times. All the time it would only cost.
+#: While such work runs, the hub gets the interpreter after this time instead of 5 ms, because a streamed event needs it
+#: several times. Without such work, a short interval would only cost.
 SWITCH_INTERVAL_S = 0.0005
 
 
-class Aside:
-    """One thread's worth of long work: whoever comes while it is busy waits, others are not held up."""
+class BackgroundThread:
+    """Runs one piece of long work at a time, in a thread of gevent's pool. Further callers wait; others do not."""
 
     _n_busy: ClassVar[int] = 0
     _usual_interval_s: ClassVar[float] = 0.0
