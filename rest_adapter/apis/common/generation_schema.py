@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from rest_adapter.apis.common.priority import HEADER as PRIORITY_HEADER
-from rest_adapter.apis.common.priority import MAX_PRIORITY
 from rest_adapter.http.media_types import JSON
 from rest_adapter.openapi.schema_types import NUMBER, STRING, Schema, array, either, integer, record
+from slotline.protocol.priority import MAX_PRIORITY
 
 PROBABILITIES_SCHEMAS = {
     "TokenProbabilities": record({"content": STRING, "probs": array(record({"prob": NUMBER, "tok_str": STRING}))})
