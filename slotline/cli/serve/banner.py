@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from slotline.cli.version import slotline_version
+from rest_adapter.version import slotline_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

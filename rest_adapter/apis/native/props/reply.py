@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import metadata
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.settings import generation_settings
+from rest_adapter.version import slotline_version
 
 if TYPE_CHECKING:
     from rest_adapter.json.encoding import JsonObject
@@ -35,16 +35,9 @@ def server_json(model: Model, *, metrics: bool, slots: bool) -> JsonObject:
         slots: whether GET /slots is offered.
     """
     return {
-        "build_info": f"slotline {_version()}",
+        "build_info": f"slotline {slotline_version()}",
         "endpoint_metrics": metrics,
         "endpoint_slots": slots,
         "modalities": {"vision": model.capabilities.vision},
         "n_ctx_train": model.training_context_length,
     }
-
-
-def _version() -> str:
-    try:
-        return metadata.version("slotline")
-    except metadata.PackageNotFoundError:
-        return "(source tree, not installed)"
