@@ -31,6 +31,7 @@ from tests.support.scripted_core import (
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
     from service.api.served_model import LoadedModel
     from service.config import ModelConfig
@@ -122,6 +123,18 @@ class TestLoading:
         assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
+class TestListening:
+    """Where a core listens."""
+
+    async def test_may_be_a_path_in_the_working_directory(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        async with running_core(core_config(["unix:core.sock"])) as core:
+            assert core.server.addresses == (f"unix:{tmp_path}/core.sock",)
+            assert (await core.models.Health(model_pb2.HealthRequest())).state == model_pb2.SERVER_STATE_READY
+
+
 class TestFailedLoad:
     """A model that cannot be loaded: the core stays up and says so."""
 
@@ -150,6 +163,15 @@ class TestFailedLoad:
             check = await health_stub(core.channel).Check(health_pb2.HealthCheckRequest())
             assert check.status == NOT_SERVING
             assert not core.server.core.has_died.is_set()
+
+    async def test_is_told_with_the_names_under_which_its_fields_were_set(self) -> None:
+        load = self.failing(InvalidArgument("n_ctx", "is 5; allowed: 16 or more with `n_parallel` 2"))
+        names = {"n_ctx": "--ctx-size", "n_parallel": "--parallel"}
+        async with running_core(core_config(field_names=names), load=load, wait_ready=False) as core:
+            load.go_on.set()
+            await self.until_failed(core)
+            health = await core.models.Health(model_pb2.HealthRequest())
+        assert health.message == "--ctx-size: is 5; allowed: 16 or more with --parallel 2"
 
     async def test_may_be_caused_by_the_chat_template_of_the_command_line(self) -> None:
         async with running_core(core_config(chat_template="{% if %}"), wait_ready=False) as core:

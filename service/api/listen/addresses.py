@@ -11,6 +11,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import socket
 import stat
 from dataclasses import dataclass
@@ -18,10 +19,23 @@ from pathlib import Path
 
 #: ``sun_path`` holds 108 bytes, the closing zero included.
 MAX_UNIX_PATH_BYTES = 107
+_ALLOWED = "allowed are HOST:PORT, [IPV6]:PORT with a port from 0 to 65535, and unix:PATH"
 
 
 class ListenError(Exception):
     """An address cannot be listened on; the text says why."""
+
+
+class NoAddress(ListenError):
+    """A text is no address that can be listened on.
+
+    Attributes:
+        problem: what is wrong with it and what is allowed, to be read after the text.
+    """
+
+    def __init__(self, text: str, problem: str) -> None:
+        super().__init__(f"listen address {text!r} {problem}")
+        self.problem = problem
 
 
 class AddressBusy(ListenError):
@@ -51,26 +65,38 @@ class UnixAddress:
 
 
 def parse_address(text: str) -> TcpAddress | UnixAddress:
-    """An address from its text.
+    """An address from its text; a path that is relative is one of the working directory.
 
     Raises:
-        ListenError: it is not of an allowed form, or the path is too long for a socket.
+        NoAddress: it is not of an allowed form, or the path is too long for a socket.
     """
     if text.startswith("unix:"):
-        path = Path(text.removeprefix("unix:"))
-        if not path.is_absolute():
-            raise ListenError(f"listen address {text!r}: the path must be absolute, like unix:/run/slotline/core.sock")
-        n_bytes = len(os.fsencode(path))
-        if n_bytes > MAX_UNIX_PATH_BYTES:
-            raise ListenError(
-                f"listen address {text!r}: the path has {n_bytes} bytes; a socket's path may have {MAX_UNIX_PATH_BYTES}"
-            )
-        return UnixAddress(path)
-    host, colon, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not (colon and host and port.isascii() and port.isdigit() and int(port) <= 0xFFFF):
-        raise ListenError(f"listen address {text!r}: allowed are host:port with port 0 to 65535, and unix:/path")
+        return _unix_address(text)
+    host, port = _host_and_port(text)
+    if not host or re.fullmatch(r"[0-9]{1,5}", port) is None or int(port) > 0xFFFF:
+        raise NoAddress(text, f"is not an address; {_ALLOWED}")
     return TcpAddress(host, int(port))
+
+
+def _unix_address(text: str) -> UnixAddress:
+    name = text.removeprefix("unix:")
+    if not name or "\0" in name:
+        raise NoAddress(text, f"has no path; {_ALLOWED}")
+    # The system takes relative paths, too, but here the socket and its lock must be found from everywhere.
+    path = Path(name).absolute()
+    n_bytes = len(os.fsencode(path))
+    if n_bytes > MAX_UNIX_PATH_BYTES:
+        raise NoAddress(text, f"has a path of {n_bytes} bytes; the system allows at most {MAX_UNIX_PATH_BYTES}")
+    return UnixAddress(path)
+
+
+def _host_and_port(text: str) -> tuple[str, str]:
+    """Split at the last colon; brackets around an IPv6 host are dropped. Parts that are missing come back empty."""
+    bracketed = re.fullmatch(r"\[([0-9A-Fa-f:.%\w]+)\]:(.*)", text)
+    if bracketed is not None:
+        return bracketed[1], bracketed[2]
+    host, _, port = text.rpartition(":")
+    return ("", port) if ":" in host else (host, port)
 
 
 def check_tcp(address: TcpAddress) -> None:

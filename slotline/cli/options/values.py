@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from service.api.listen.addresses import NoAddress, parse_address
 from service.config import INT32_MAX, MAX_DEVICES, KvOverride, LoraAdapter, ModelConfig, bounds_of
 
 T = TypeVar("T")
 Converter = Callable[[str, str], T]
 
 _MODEL_BOUNDS = bounds_of(ModelConfig)
-# sockaddr_un holds 108 bytes with the closing NUL.
-MAX_UNIX_PATH_BYTES = 107
 
 
 class InvalidValue(Exception):
@@ -252,30 +251,11 @@ def scaled_lora(name: str, path: str, scale: str) -> LoraAdapter:
 
 def grpc_address(name: str, value: str) -> str:
     """``HOST:PORT``, ``[IPV6]:PORT`` or ``unix:PATH``; port 0 takes a free port."""
-    allowed = "allowed are HOST:PORT, [IPV6]:PORT with a port from 0 to 65535, and unix:PATH"
-    if value.startswith("unix:"):
-        path = value.removeprefix("unix:")
-        if not path or "\0" in path:
-            raise InvalidValue(f"{name} {value!r} has no path; {allowed}")
-        if len(os.fsencode(path)) > MAX_UNIX_PATH_BYTES:
-            raise InvalidValue(
-                f"{name} {value!r} has a path of {len(os.fsencode(path))} bytes; the system allows at most "
-                f"{MAX_UNIX_PATH_BYTES}"
-            )
-        return value
-    host, port = split_host_port(value)
-    if not host or re.fullmatch(r"[0-9]{1,5}", port) is None or int(port) > 65535:
-        raise InvalidValue(f"{name} {value!r} is not an address; {allowed}")
+    try:
+        parse_address(value)
+    except NoAddress as error:
+        raise InvalidValue(f"{name} {value!r} {error.problem}") from None
     return value
-
-
-def split_host_port(address: str) -> tuple[str, str]:
-    """Split at the last colon; brackets around an IPv6 host are dropped. Parts that are missing come back empty."""
-    bracketed = re.fullmatch(r"\[([0-9A-Fa-f:.%\w]+)\]:(.*)", address)
-    if bracketed is not None:
-        return bracketed[1], bracketed[2]
-    host, _, port = address.rpartition(":")
-    return ("", port) if ":" in host else (host, port)
 
 
 def http_url(name: str, value: str) -> str:

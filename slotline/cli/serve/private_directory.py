@@ -9,7 +9,7 @@ import stat
 import tempfile
 from pathlib import Path
 
-from slotline.cli.options.values import MAX_UNIX_PATH_BYTES
+from service.api.listen.addresses import MAX_UNIX_PATH_BYTES
 
 _PREFIX = "slotline-"
 _LOCK = "owner.lock"

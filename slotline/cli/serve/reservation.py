@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
-from slotline.cli.options.values import split_host_port
+from service.api.listen.addresses import TcpAddress, parse_address
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -32,9 +32,9 @@ class ReservedAddress:
     def __init__(self, address: str) -> None:
         self._sockets: list[socket.socket] = []
         self.address = address
-        if not address.startswith("unix:"):
-            host, port = split_host_port(address)
-            self._bind(host, int(port))
+        parsed = parse_address(address)
+        if isinstance(parsed, TcpAddress):
+            self._bind(parsed.host, parsed.port)
             self.address = f"{address.rpartition(':')[0]}:{self._sockets[0].getsockname()[1]}"
 
     def close(self) -> None:

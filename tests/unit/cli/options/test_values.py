@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from service.api.listen.addresses import NoAddress, parse_address
 from service.config import KvOverride, LoraAdapter, SplitMode
 from slotline.cli.options import values
 from slotline.cli.options.values import InvalidValue
@@ -135,6 +136,20 @@ def test_other_values_are_refused_with_what_is_allowed(
     with pytest.raises(InvalidValue) as caught:
         convert("--x", raw)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    "text", ["h:1", "[::1]:80", "unix:/s", "unix:name", "unix:", "unix:/" + "x" * 107, "::1:80", "h:65536", "h", ""]
+)
+def test_an_address_is_for_the_command_line_what_it_is_for_the_core(text: str) -> None:
+    try:
+        parse_address(text)
+    except NoAddress as error:
+        with pytest.raises(InvalidValue) as caught:
+            values.grpc_address("--x", text)
+        assert str(caught.value) == f"--x {text!r} {error.problem}"
+    else:
+        assert values.grpc_address("--x", text) == text
 
 
 @pytest.mark.parametrize(
