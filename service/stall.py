@@ -1,4 +1,4 @@
-"""Tells that somebody who has work does not get on with it."""
+"""Notices that something with work to do makes no progress."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
 
 class StallWatch:
-    """Counts the seconds since the last sign of life, as far as the watcher himself was awake.
+    """Counts the seconds since the last sign of life, leaving out those in which the watcher itself did not run.
 
-    Time in which nobody looked, because the process was stopped or the machine slept, says nothing about the watched.
+    A process that was stopped, or a machine that slept, says nothing about what is watched.
 
     Args:
-        max_gap_s: most seconds between two looks that count; more than passes between them if nothing disturbs.
+        max_gap_s: most seconds between two looks that count; to be longer than usually passes between them.
         clock: monotonic seconds.
     """
 

@@ -1,4 +1,4 @@
-"""What a served model is to the rest of the API: its name, its vocabulary, its template and its bounds."""
+"""A model as the rest of the API sees it: name, vocabulary, chat template, bounds."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ class ServedModel:
 
     Attributes:
         name: what it is called in answers.
-        aliases: other names that requests may use, and that are told.
-        path: of the file; requests may name the model by it, but are not told.
+        aliases: other names that requests may use, and that are shown.
+        path: of the file; requests may name the model by it, but it is not shown.
         facts, info, vocabulary: from the loaded model.
         template: the chat template in force.
         limits: bounds on one request.
@@ -117,13 +117,13 @@ class ServedModel:
         )
 
     def paced(self, work: Work) -> ServedModel:
-        """The same for one preparation, which pauses between the pieces of its texts and ends with its caller."""
+        """The same for one preparation: it pauses between pieces of texts, and ends when its caller has gone."""
         return replace(
             self, vocabulary=PacedVocabulary(self.vocabulary, work), template=PacedTemplate(self.template, work)
         )
 
     def bounded(self, n_useful: int) -> ServedModel:
-        """The same for one prompt of which no more than so many tokens are of use; raises TooManyTokens beyond."""
+        """The same for one prompt of which at most ``n_useful`` tokens can be used; raises TooManyTokens beyond."""
         return replace(self, vocabulary=BoundedVocabulary(self.vocabulary, n_useful))
 
     def check_name(self, name: str) -> None:

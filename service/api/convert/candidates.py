@@ -1,4 +1,4 @@
-"""How many candidates a request may have reported; each of them costs every thread on its way time and memory."""
+"""Bounds how many candidates a request may have reported: each costs time and memory on its whole way out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 #: Most candidates (``n_probs`` and ``top_logprobs``) that one request may have reported, over all tokens and sequences.
 MAX_CANDIDATES = 1 << 20
-#: A request without a limit on tokens gets as many as the bound has room for; it must be this many.
+#: A request without a limit on tokens gets one that keeps within the bound, which must leave it this many tokens.
 LEAST_UNLIMITED_TOKENS = 1024
 
 

@@ -19,7 +19,7 @@ from slotline.v1 import embedding_pb2, tokens_pb2
 if TYPE_CHECKING:
     from service.api.served_model import ServedModel
 
-#: What most gRPC clients accept in one message, less room for everything but vectors.
+#: What most gRPC clients accept in one message, less some room for what is not a vector.
 MAX_VECTOR_BYTES = (4 << 20) - (64 << 10)
 #: Bytes of a vector's message that are not its components, at most.
 VECTOR_OVERHEAD_BYTES = 32

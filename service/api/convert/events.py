@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from service.api.served_model import ServedModel
     from service.engine.request.requests import GenerationRequest
 
-#: Pieces plus reported candidates of one Delta; keeps messages far below the 4 MB that clients accept by default.
+#: Pieces and reported candidates of one Delta; keeps messages far below the 4 MB that clients accept by default.
 MAX_DELTA_ENTRIES = 8192
-#: From so many candidates per token on, messages take so long to make that others must not wait for it.
+#: With this many candidates per token, making a message takes so long that it must not hold up the event loop.
 HEAVY_CANDIDATES = 1024
 
 _REASONS = {
@@ -155,7 +155,7 @@ class StreamEncoder:
 
 
 class _Deltas:
-    """Deltas that grow: one for each sequence that has new pieces."""
+    """The Deltas under construction: one for each sequence that has new pieces."""
 
     def __init__(self) -> None:
         self._by_index: dict[int, generation_pb2.Delta] = {}
@@ -171,7 +171,7 @@ class _Deltas:
         self.n_entries += n_entries
 
     def take(self) -> Iterator[generation_pb2.GenerateResponse]:
-        """A message for each Delta; there are none afterwards."""
+        """Yield a message for each Delta, and start afresh."""
         deltas, self._by_index, self.n_entries = self._by_index, {}, 0
         for delta in deltas.values():
             yield generation_pb2.GenerateResponse(delta=delta)

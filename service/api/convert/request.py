@@ -1,4 +1,4 @@
-"""``GenerateRequest`` to ``GenerationRequest``, and how its answer is to be sent."""
+"""``GenerateRequest`` to ``GenerationRequest``, and how to send its answer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from service.api.served_model import ServedModel
 
 MAX_REQUEST_ID_BYTES = 128
-#: Most candidates per token of a prompt, and tokens and candidates of a whole one: about 100 bytes each on their way.
+#: Most candidates for each token of a prompt, and most tokens and candidates of a whole prompt, about 100 bytes each.
 MAX_PROMPT_LOGPROBS = 20
 MAX_PROMPT_ENTRIES = 1 << 17
 
@@ -43,7 +43,7 @@ class Envelope:
 
     Attributes:
         request_id: the caller's, or a new one.
-        delta_delay_s: output may be collected for so long.
+        delta_delay_s: how long output may be held back.
     """
 
     request_id: str
@@ -92,7 +92,7 @@ def generation_request(
     max_tokens = bounded_max_tokens(request, model.engine.max_tokens)
     replacing = _system_prompt(request, model)
     prompt_logprobs = _prompt_logprobs(output)
-    # A prompt without its middle has no log-probabilities that anyone could use.
+    # The log-probabilities of a prompt without its middle would be of no use to anyone.
     fitting = overflow if prompt_logprobs is None else Overflow.REFUSE
     prompt, n_whole = _fitting_prompt(request, model, replacing or in_force, n_keep, fitting)
     _check_scores(len(prompt.tokens), prompt_logprobs)
@@ -121,7 +121,7 @@ def generation_request(
 
 
 def _min_tokens(wanted: int, max_tokens: int | None, model: ServedModel) -> int:
-    """How many tokens must come before the end, which the limits on tokens must allow."""
+    """The least number of tokens before the end, checked against the limits on tokens."""
     most, what = model.engine.n_ctx_slot, "a slot's context"
     for limit in (max_tokens, model.engine.max_tokens):
         if limit is not None and limit < most:
@@ -170,7 +170,7 @@ def _overflow(request: generation_pb2.GenerateRequest) -> Overflow:
 
 
 def _slot_id(request: generation_pb2.GenerateRequest, model: ServedModel) -> int | None:
-    """The wished-for slot; a wish for one that does not exist is none."""
+    """The slot that the request prefers; a preference for one that does not exist is ignored."""
     wish = request.cache.slot_id
     return wish if request.cache.HasField("slot_id") and wish < model.engine.n_slots else None
 

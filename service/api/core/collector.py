@@ -1,13 +1,13 @@
-"""Carries one request's events from the engine's deliveries to the handler that streams them.
+"""Carries the events of one request from the engine to the handler that streams them.
 
-The engine delivers a step's events to all collectors in one wake-up of the event loop and never waits. A handler that
-keeps up sends every token as its own message; one that lags finds everything since its last turn and sends it as one.
+The engine delivers the events of a step to all collectors in one wake-up of the event loop and never waits. A handler
+that keeps up sends every token in a message of its own; one that lags sends everything since its last turn in one.
 
-What stalls. A client that stops reading is not visible: gRPC buffers some hundred kilobytes for it before the handler
-blocks in its write. From then on events pile up here, bounded by the request's token limit, and by ``MAX_BACKLOG``: a
-request that exceeds it is ended in the engine, which frees the slot, and the client gets what was collected and then a
-RESOURCE_EXHAUSTED status, should it ever read on. A slot is never paused for a slow reader, because a paused slot holds
-its KV cells. Clients and the REST adapter bound the whole wait with a deadline.
+A client that stops reading goes unnoticed at first: gRPC buffers some hundred kilobytes for it before the handler
+blocks in its write. From then on events pile up here, bounded by the request's limit on tokens and by ``MAX_BACKLOG``.
+A request that exceeds it is ended in the engine, which frees its slot; a client that reads on gets what was collected
+and then a RESOURCE_EXHAUSTED status. A slot is never paused for a slow reader, because a paused slot would keep its KV
+cells. Clients and the REST adapter bound the whole wait with a deadline.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from service.errors import ResourceExhausted
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Most pieces plus reported candidates that may wait for a handler; about 100 bytes each.
+#: Most pieces and reported candidates that may wait for a handler; about 100 bytes each.
 MAX_BACKLOG = 1 << 20
 
 
@@ -29,9 +29,9 @@ class Collector:
     """A ``Sink`` whose events are taken in batches. All methods belong to the event loop's thread.
 
     Args:
-        delay_s: pieces are held back for up to so long, to be sent in fewer messages; the ending never is.
-        on_stall: called once if the backlog grows beyond its bound; must end the request. Not needed for requests that
-            have no output before their last event.
+        delay_s: pieces may be held back for this long, to be sent in fewer messages; the last event never is.
+        on_stall: called once if the backlog exceeds its bound; must end the request. Not needed for requests without
+            output before their last event.
         max_backlog: the bound.
     """
 
@@ -48,7 +48,7 @@ class Collector:
         self._events: list[Event] = []
         self._backlog = 0
         self._is_over = False
-        self._is_ripe = False
+        self._is_mature = False
         self._timer: asyncio.TimerHandle | None = None
         self._waiter: asyncio.Future[None] | None = None
 
@@ -72,13 +72,13 @@ class Collector:
         if self._backlog > self._max_backlog and not self._is_over:
             self._end_stalled()
         if self._is_over or self._delay_s <= 0 or not all(isinstance(event, Piece) for event in events):
-            self._ripen()
-        elif self._timer is None and not self._is_ripe:
-            self._timer = asyncio.get_running_loop().call_later(self._delay_s, self._ripen)
+            self._mature()
+        elif self._timer is None and not self._is_mature:
+            self._timer = asyncio.get_running_loop().call_later(self._delay_s, self._mature)
 
     async def take(self) -> list[Event]:
-        """All events since the last call, at least one; waits for it."""
-        while not self._is_ripe:
+        """All events since the last call; waits until there is one."""
+        while not self._is_mature:
             self._waiter = asyncio.get_running_loop().create_future()
             try:
                 await self._waiter
@@ -86,11 +86,11 @@ class Collector:
                 self._waiter = None
         events, self._events = self._events, []
         self._backlog = 0
-        self._is_ripe = False
+        self._is_mature = False
         return events
 
     async def outcome(self) -> Event:
-        """The last event; for requests of which nothing else is of interest.
+        """Wait for the last event and return it, for requests whose other events do not matter.
 
         Raises:
             ServiceError: the request failed.
@@ -103,17 +103,17 @@ class Collector:
                     return event
 
     def close(self) -> None:
-        """Take no more events; forget those that were not taken."""
+        """Ignore further events, and drop those that were not taken."""
         self._is_over = True
         self._events = []
         if self._timer is not None:
             self._timer.cancel()
 
-    def _ripen(self) -> None:
+    def _mature(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._is_ripe = True
+        self._is_mature = True
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 

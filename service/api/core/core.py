@@ -1,4 +1,4 @@
-"""What the servicers stand on: one model, its engine, and the requests that run on it."""
+"""What the servicers use: one model, its engine, and the requests that run on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Watches that the engine gets on: with its steps, and with loading the model."""
+"""Watches whether the engine makes progress, with its steps and with loading the model."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
     from service.engine.thread import Progress
 
-#: A model may be loaded for so many times the limit of a step without a sign of life.
+#: Loading may go without a sign of life for this many times as long as a step.
 LOAD_FACTOR = 10.0
 _LOOKS = 10
 _MAX_INTERVAL_S = 1.0
 
 
 class EngineWatch:
-    """Finds out that an engine with work does not finish a step.
+    """Notices that an engine with work to do finishes no step.
 
-    Loading ends in long calls of the library, the longest of which reads the whole file. So what counts there is
-    progress that the library reports, and bytes that the process reads from disks, and the limit is ten times as long.
+    Loading consists of long calls of the library, the longest of which reads the whole file. So progress there is what
+    the library reports and what the process reads from disks, and the limit is ten times as long.
 
     Args:
-        timeout_s: the longest time without a step.
+        timeout_s: the longest time that a step may take.
         clock: monotonic seconds.
         bytes_read: what the process has read from disks so far.
 
@@ -48,7 +48,7 @@ class EngineWatch:
         self._bytes_read = bytes_read or bytes_read_from_disks
 
     def look(self, progress: Progress, *, is_loading: bool) -> str:
-        """What has stalled and for how long, in words; empty if all is well."""
+        """What has stalled and for how long, as a sentence without its end; empty if nothing has."""
         if is_loading:
             limit_s = LOAD_FACTOR * self._timeout_s
             silent_s = self._watch.look((progress.n_turns, self._bytes_read()))
@@ -61,7 +61,7 @@ class EngineWatch:
 
 
 def bytes_read_from_disks() -> int:
-    """What this process has had read from disks, mapped files included; 0 where the kernel does not say."""
+    """Bytes that were read from disks for this process, mapped files included; 0 if the kernel does not tell."""
     try:
         found = re.search(r"^read_bytes: (\d+)$", Path("/proc/self/io").read_text(), re.MULTILINE)
     except OSError:

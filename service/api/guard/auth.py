@@ -1,7 +1,7 @@
 """API keys on gRPC: with any key set, every call must present one.
 
-No listener is exempt, not even a private one: a process that shares our socket's directory presents a key as well, so
-that nothing hangs on telling connections apart. On a unix socket gRPC would not say by which path a peer came.
+No listener is exempt, not even a unix socket: gRPC does not tell by which listener a call came, so a process that can
+reach our socket presents a key like any other.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from slotline.protocol.metadata import API_KEY, AUTHORIZATION
 logger = logging.getLogger(__name__)
 
 Metadata = Iterable[tuple[str, str | bytes]]
-#: Probes of load balancers and containers have no keys; this service tells nothing but a state.
+#: Load balancers and containers probe without a key; this service tells nothing but a state.
 OPEN_PREFIX = "/grpc.health.v1.Health/"
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class ApiKeyInterceptor(grpc.aio.ServerInterceptor):
     async def intercept_service(
         self, continuation: _Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> _Handler | None:
-        """The handler of a call that may go on, else one that refuses."""
+        """The handler of a call with a valid key; for others one that refuses."""
         method: str = handler_call_details.method
         if method.startswith(OPEN_PREFIX) or self._is_valid(handler_call_details.invocation_metadata):
             return await continuation(handler_call_details)

@@ -1,4 +1,4 @@
-"""Who may change the system prompt of all slots with a request: it is in front of everybody's prompts."""
+"""Who may change the system prompt of all slots by a request: it precedes everybody's prompts."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 class SystemPromptGuard:
-    """Lets those change it who present an API key; without keys, those who must be on this machine.
+    """Allows the change to callers with an API key; without keys, to callers who are surely on this machine.
 
-    gRPC does not say by which listener a call came, but whether by a unix socket, which only our own user can open. So
-    calls over TCP may change it if no TCP listener can be reached from elsewhere.
+    gRPC does not tell by which listener a call came, only whether it was a unix socket, which nobody but our own user
+    can open. So calls over TCP are allowed if no TCP listener can be reached from elsewhere.
 
     Args:
         addresses: where the server listens, or tries to.
         has_keys: whether all calls present API keys.
-        is_off: whether everybody may change it.
+        is_off: allow everybody.
     """
 
     def __init__(self, addresses: Iterable[str] = (), *, has_keys: bool = False, is_off: bool = False) -> None:
@@ -36,7 +36,7 @@ class SystemPromptGuard:
             peer: who calls, as gRPC names it.
 
         Raises:
-            NotAllowed: anybody could be calling.
+            NotAllowed: the caller may be anybody.
         """
         if not self._is_open_to_all and not peer.startswith("unix:"):
             raise NotAllowed(
@@ -54,6 +54,6 @@ def _is_local(text: str) -> bool:
     try:
         found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     except OSError:
-        # It cannot be listened on either, and should it be possible later, nobody knows where.
+        # Nothing can listen on it either; and if that changes later, nobody knows where it leads.
         return False
     return all(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]).is_loopback for entry in found)

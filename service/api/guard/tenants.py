@@ -1,9 +1,9 @@
-"""Whose call it is. Tenants share no caches, and see nothing of each other's prompts.
+"""Whose call it is. Tenants share no caches and see nothing of each other's prompts.
 
-Without API keys everybody is the same tenant; with keys, each key is one. Callers that serve others with a key of their
-own, as an adapter does, may say in the metadata ``slotline-tenant`` for whom they call. That divides the tenant of
-their key and can name no other one: nobody gets at what belongs to another key by naming it. Only the adapter that
-started a core has a key with which it may name any tenant; so a client is the same one over REST and over gRPC.
+Without API keys there is one tenant; with keys, each key is a tenant of its own. A caller that serves others with its
+own key, as an adapter does, may name the one it calls for in the metadata ``slotline-tenant``. That divides the tenant
+of its own key: naming another key's tenant gives no access to it. Only the adapter that started a core has a key with
+which it may name any tenant, so that a client is the same tenant over REST and over gRPC.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _ALLOWED = re.compile(rf"[!-~]{{1,{MAX_TENANT_BYTES}}}")
 
 
 class Tenants:
-    """Tells the tenants of calls.
+    """Finds out whose call it is.
 
     Args:
-        keys: the API keys of this server; without any, keys that calls present mean nothing.
+        keys: the API keys of this server; without any, presented keys are ignored.
         adapter_key: presented by the adapter that started this core; None if there is none.
     """
 
@@ -37,22 +37,22 @@ class Tenants:
         self._adapter = None if adapter_key is None else tenant_of_key(adapter_key.encode())
 
     def tenant_of(self, metadata: Metadata | None) -> str:
-        """The tenant of a call that is allowed: equal for equal ones, without blanks, and "" without keys.
+        """The tenant of a call that has passed the check of its key: a word without blanks, or "" without keys.
 
         Raises:
-            InvalidArgument: the metadata name a tenant in a form that is not allowed, or several.
+            InvalidArgument: the metadata name several tenants, or one in a form that is not allowed.
         """
         named = _named(metadata)
         key = presented_key(metadata) if self._has_keys else None
         own = "" if key is None else tenant_of_key(key)
-        # Names of keys are compared, which are hashes: how long that takes tells nothing about a key.
+        # Hashes are compared here, so the time that it takes tells nothing about a key.
         if own and own == self._adapter:
             return named
         return own if named in ("", own) else f"{own}:{named}"
 
 
 def salted(tenant: str, cache_salt: str) -> str:
-    """The salt of caches for requests of a tenant; different for different pairs."""
+    """The cache salt for requests of a tenant; differs for any two different pairs."""
     return f"{tenant}\n{cache_salt}"
 
 

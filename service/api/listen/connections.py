@@ -1,7 +1,7 @@
-"""How many connections and calls a core takes, and how it finds out that nobody is behind one.
+"""Bounds on connections and calls, and how dead peers are found.
 
-Who connects to a unix socket of ours is us: the adapter, whose one connection carries all calls of REST. So addresses
-on the network have a gRPC server of their own, with bounds that those sockets do not share.
+Whoever connects to one of our unix sockets is one of our own processes, such as the adapter, which makes all its calls
+over one connection. So the bounds concern the network alone, whose addresses have a gRPC server of their own.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 
 logger = logging.getLogger(__name__)
 
-#: Files other than connections: the library, the model, template workers, gRPC's own, logs. 19 were open before the
-#: first connection.
+#: Open files other than connections: the library, the model, template workers, gRPC's own, logs. 19 were open before
+#: the first connection.
 RESERVED_FILES = 48
-#: Where files are short, connections that do nothing go after so many seconds, for others want to come.
+#: If few files may be open, idle connections are closed after this many seconds to make room for others.
 SHORT_S = 5.0
 
 Options = tuple[tuple[str, int], ...]
@@ -26,13 +26,13 @@ class ConnectionLimits:
     """Bounds on what the network may hold open.
 
     Attributes:
-        max_connections: of one address; more are closed as they come.
-        max_streams: calls at once on one connection; more wait at the client.
-        max_calls: calls at once on all of them; more are refused by gRPC.
-        handshake_s: what a new connection may take until it speaks HTTP/2.
-        idle_s: how long a connection may be without a call; clients of gRPC connect again without being noticed.
-        ping_s: how long a connection may be silent before it is asked whether somebody is there.
-        ping_timeout_s: how long the answer may take, and what was sent may remain unacknowledged.
+        max_connections: of one address; further ones are closed at once.
+        max_streams: concurrent calls on one connection; further ones wait at the client.
+        max_calls: concurrent calls on all connections; further ones are refused by gRPC.
+        handshake_s: time for a new connection to speak HTTP/2.
+        idle_s: time that a connection may be without a call; gRPC clients reconnect by themselves.
+        ping_s: time that a connection may be silent before it is pinged.
+        ping_timeout_s: time for the answer, and for acknowledging what was sent.
     """
 
     max_connections: int = 1024
@@ -44,11 +44,11 @@ class ConnectionLimits:
     ping_timeout_s: float = 20.0
 
     def with_requests(self, n_requests: int) -> ConnectionLimits:
-        """The same beside so many requests that run or wait, which the queue bounds."""
+        """The same with room for ``n_requests`` calls more: those that run or wait, whose number the queue bounds."""
         return replace(self, max_streams=self.max_streams + n_requests, max_calls=self.max_calls + n_requests)
 
     def within_files(self, n_addresses: int) -> ConnectionLimits:
-        """What the limit of open files leaves of them, for so many addresses."""
+        """The same, reduced to what the limit on open files allows with this number of addresses."""
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         room = max(1, (files - RESERVED_FILES) // max(1, n_addresses))
         if files == resource.RLIM_INFINITY or room >= self.max_connections:
@@ -81,7 +81,7 @@ def common_options(limits: ConnectionLimits, *, max_receive_bytes: int) -> Optio
 
 
 def network_options(limits: ConnectionLimits) -> Options:
-    """Options of the server for the network, beside the common ones."""
+    """Further options of the server for the network."""
     return (
         ("grpc.max_allowed_incoming_connections", limits.max_connections),
         ("grpc.max_concurrent_streams", limits.max_streams),

@@ -1,4 +1,4 @@
-"""What every call has in common: errors become statuses, and one log record tells how it went."""
+"""What every call has in common: errors become statuses, and one log record tells the outcome."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ logger = logging.getLogger(__name__)
 class RpcCall:
     """``async with`` around a handler's body.
 
-    A ``ServiceError`` ends the call with its status. Any other exception ends it with INTERNAL, which says nothing
-    about the inside, and is logged with its traceback. Cancellation is left alone and always passes through: swallowing
-    it would leak the call's native memory.
+    A ``ServiceError`` ends the call with its status. Any other exception ends it with INTERNAL and a message without
+    details, and is logged with its traceback. Cancellation always passes through: swallowing it would leak the native
+    memory of the call.
 
     Args:
         method: its name.

@@ -1,7 +1,7 @@
-"""Bytes that are no message of their method are the caller's fault, and cost one line of the log.
+"""Refuses requests that cannot be decoded as INVALID_ARGUMENT, with one line in the log.
 
-gRPC's own way is to call the deserializer before the handler, and to end the call as UNKNOWN with a traceback if that
-raises. Here handlers are given the bytes and decode them themselves.
+By itself gRPC calls the deserializer before the handler, and ends the call as UNKNOWN with a traceback if that raises.
+Here handlers get the bytes, and decoding is part of the handler.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class DecodingInterceptor(grpc.aio.ServerInterceptor):
     async def intercept_service(
         self, continuation: _Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> _Handler | None:
-        """The handler of a call, which decodes its messages."""
+        """The handler of a call, wrapped so that it decodes its messages."""
         handler = await continuation(handler_call_details)
         if handler is None or handler.request_deserializer is None:
             return handler
@@ -55,7 +55,7 @@ class DecodingInterceptor(grpc.aio.ServerInterceptor):
 
 
 class _Decoder:
-    """Puts decoding in front of a method's handler."""
+    """Wraps the handlers of one method so that they decode what they get."""
 
     def __init__(self, method: str, deserialize: Callable[[bytes], Any]) -> None:
         self._method = method
@@ -70,7 +70,7 @@ class _Decoder:
     def of_one_for_many(self, behavior: Callable[..., Any]) -> Callable[..., AsyncIterator[Any]]:
         async def decoded(data: bytes, context: _Context) -> AsyncIterator[Any]:
             request = await self._decode(data, context)
-            # However this generator ends, that one ends with it: it holds a slot.
+            # However this generator ends, the inner one must end with it: it holds a slot.
             async with aclosing(behavior(request, context)) as responses:
                 async for response in responses:
                     yield response

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
-#: Trailers as a whole must stay below 8 KiB, and the message is sent twice, once percent-encoded.
+#: All trailers together must stay below 8 KiB, and the message is in them twice, once percent-encoded.
 MAX_MESSAGE_BYTES = 512
 MAX_METADATA_BYTES = 1024
 

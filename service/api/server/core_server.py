@@ -62,7 +62,7 @@ class CoreServer:
         ready_file: made before anybody is told that the core serves.
 
     Attributes:
-        core: what the servicers stand on.
+        core: what the servicers use.
         addresses: where it listens, with real ports; known after ``start``.
 
     Raises:

@@ -34,8 +34,8 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
 
     Args:
         core: answers.
-        tenants: tells the tenants of calls; by default there is one.
-        system_prompt_guard: knows who may change the system prompt; by default everybody.
+        tenants: finds out whose call it is; by default there is one tenant.
+        system_prompt_guard: decides who may change the system prompt; by default everybody.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
                             yield message
 
     async def Embed(self, request: embedding_pb2.EmbedRequest, context: Context) -> embedding_pb2.EmbedResponse:
-        """One vector per input; however the call ends, the engine has forgotten it at its next step."""
+        """One vector per input; however the call ends, the engine is rid of it at its next step."""
         async with RpcCall("Embed", context, field_names=self._core.field_names):
             with self._admitted(context):
                 model = self._core.model(request.model)
@@ -111,7 +111,7 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
 
     @contextmanager
     def _admitted(self, context: Context) -> Iterator[None]:
-        """Counts a call among those that a drain waits for.
+        """A block in which a call counts among those that a drain waits for.
 
         Raises:
             Draining: the core takes no new requests.
@@ -125,7 +125,7 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
 
     @contextmanager
     def _submitted(self, task_id: int, request: Request, collector: Collector) -> Iterator[None]:
-        """Hands a request to the engine, and ends it there unless it has ended by itself."""
+        """A block in which a request is the engine's; it is cancelled at the end unless it has ended by then."""
         self._core.submit(task_id, request, collector)
         try:
             yield
@@ -136,7 +136,7 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
 
 
 async def _messages(encoder: StreamEncoder, events: list[Event]) -> AsyncIterator[generation_pb2.GenerateResponse]:
-    """The messages for a batch of events; heavy ones are made in another thread, while the loop serves others."""
+    """The messages for a batch of events; heavy ones are made in another thread, so that the loop can serve others."""
     messages = encoder.encode(events)
     if not encoder.is_heavy:
         for message in messages:

@@ -1,4 +1,4 @@
-"""The control plane's servicer. Every answer comes from a snapshot or from facts: none waits for the engine."""
+"""The control plane's servicer. Answers come from snapshots and facts; none waits for the engine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
 
     Args:
         core: answers.
-        tenants: tells the tenants of calls; by default there is one.
+        tenants: finds out whose call it is; by default there is one tenant.
     """
 
     def __init__(self, core: Core, tenants: Tenants | None = None) -> None:
