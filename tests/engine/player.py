@@ -13,7 +13,7 @@ from tests.engine.answers import Asked, check_answer
 from tests.engine.arguments import Arguments, CommandError
 from tests.engine.observed_model import ObservedModel, Watch
 from tests.engine.options import engine_config, generation_request, model_options, script
-from tests.engine.record import Batch, StepRecord, describe_batch, describe_events, summarize
+from tests.engine.record import Batch, StepRecord, describe_batch, describe_events, sequence_name, summarize
 from tests.engine.state import describe_cache, describe_slots, describe_totals
 from tests.support.engine import EngineBench, prompt
 
@@ -80,13 +80,7 @@ class Player:
 
     def _watch(self, watch: Watch) -> None:
         n_slots = self._running.config.n_slots
-        watch.name_of = lambda seq_id: (
-            f"slot {seq_id}"
-            if seq_id < n_slots
-            else "the system prompt"
-            if seq_id == n_slots
-            else f"text {seq_id - n_slots}"
-        )
+        watch.name_of = lambda seq_id: sequence_name(seq_id, n_slots)
         watch.on_batch = self._on_batch
         watch.on_failure = self._on_failure
         watch.on_change = lambda change: self._record.entries.append(change)

@@ -93,6 +93,13 @@ def summarize(steps: Sequence[StepRecord]) -> list[str]:
     return [f"{head}; tokens: {tokens}", *(line for step in steps for line in step.outline())]
 
 
+def sequence_name(seq_id: int, n_slots: int) -> str:
+    """What a sequence of the model is for: a slot, the system prompt, or a text that is embedded."""
+    if seq_id == n_slots:
+        return "the system prompt"
+    return f"slot {seq_id}" if seq_id < n_slots else f"text {seq_id - n_slots}"
+
+
 def describe_batch(
     segments: Sequence[Segment], n_filler: int, snapshot: EngineSnapshot, names: dict[int, str]
 ) -> Batch:
@@ -111,7 +118,7 @@ def describe_batch(
         where = span(segment.position, segment.position + len(segment.tokens) - 1)
         if segment.seq_id > n_slots:
             batch.n_text += len(segment.tokens)
-            batch.parts.append(f"text {segment.seq_id - n_slots} {where}")
+            batch.parts.append(f"{sequence_name(segment.seq_id, n_slots)} {where}")
             continue
         if segment.seq_id == n_slots:
             batch.n_prompt += len(segment.tokens)
