@@ -40,7 +40,7 @@ class GenerateOptions(PlainOptions, total=False):
     samplers: Sequence[str]
     #: A text or token ids that the penalties look at instead of the prompt.
     penalty_prompt: str | Sequence[int]
-    #: A GBNF grammar with a rule named root that the answer obeys.
+    #: GBNF, of which the rule named root is the whole answer.
     grammar: str
     #: A JSON Schema that the answer obeys, as an object or as text.
     json_schema: str | Mapping[str, object]
