@@ -42,7 +42,7 @@ class EncoderEngine:
         self._budget = PrefillBudget(
             busy_s=config.prefill_budget_ms / 1000, idle_s=config.idle_prefill_budget_ms / 1000
         )
-        self._totals = Totals()
+        self._totals = Totals(clock)
 
     @property
     def has_work(self) -> bool:

@@ -20,12 +20,14 @@ from service.engine.request.requests import (
     SystemPromptRequest,
 )
 from service.engine.request.snapshots import EngineSnapshot
+from service.engine.request.state import SequenceState
 from service.engine.request.task import Task, unforeseen
-from service.engine.request.waiting import Preempted, WaitingSequence, WaitingSequences
+from service.engine.request.waiting import WaitingSequences
 from service.engine.schedule.admission import Admission
 from service.engine.schedule.embedding import EmbeddingWork
 from service.engine.schedule.preemption import Preemption
 from service.engine.schedule.prefill_budget import PrefillBudget
+from service.engine.statistics.totals import Totals
 from service.engine.step import RunningSequences
 from service.errors import (
     ContextLengthExceeded,
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from service.config import EngineConfig
     from service.engine.cache.dump import LedgerDump
     from service.engine.language_model import CausalModel
+    from service.engine.request.sequence import MoveListener, SequenceLife
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +71,9 @@ class Engine:
         if config.group_n > 1 and not self._info.can_shift:
             raise InvalidArgument("group_n", f"is {config.group_n}; this model's positions are fixed: allowed is 1")
         self._slots = [Slot(slot_id) for slot_id in range(config.n_slots)]
-        self._waiting = WaitingSequences()
+        self._totals = Totals(clock)
+        self._listeners: list[MoveListener] = [self._totals.on_move]
+        self._waiting = WaitingSequences(self._listeners)
         self._memory = SlotMemory(model.info, model.memory, self._slots, config)
         self._system = SystemPromptHolder(model.compute, self._info.n_batch, config.n_slots, self._memory, clock)
         self._system_task: tuple[int, Sink] | None = None
@@ -90,6 +95,7 @@ class Engine:
             self._embedding,
             self._budget,
             self._outbox,
+            self._totals,
             clock,
         )
 
@@ -119,6 +125,10 @@ class Engine:
     def n_sharing(self) -> int:
         """Sequences that wait for a prompt which another one evaluates, as far as the last step found out."""
         return len(self._admission.sharing)
+
+    def listen(self, listener: MoveListener) -> None:
+        """Tell a listener of every move that a sequence makes from now on, right after it."""
+        self._listeners.append(listener)
 
     def submit(self, task_id: int, request: Request, sink: Sink, arrived_s: float | None = None) -> None:
         """Queue a request; it is looked at in the next step.
@@ -180,9 +190,9 @@ class Engine:
             queue_depth=self.queue_depth,
             kv_cells_used=self._memory.cells_used,
             kv_cells_total=self._info.n_cells,
-            counters=self._running.totals.counters(),
+            counters=self._totals.counters(),
             system_prompt=self._system.current,
-            distributions=self._running.totals.distributions(),
+            distributions=self._totals.distributions(),
             saved_prompts=len(self._memory.saved),
             saved_bytes=self._memory.saved.n_bytes,
             restored_prompts=self._memory.saved.n_restored,
@@ -196,7 +206,7 @@ class Engine:
         """Do one step and return its events, in order per request."""
         started_s = self._clock()
         self._work()
-        self._running.totals.end_step(self._clock() - started_s)
+        self._totals.end_step(self._clock() - started_s)
         return self._outbox.take()
 
     def _work(self) -> None:
@@ -223,7 +233,7 @@ class Engine:
         started_s = self._clock()
         try:
             n_tokens = self._system.advance(self._budget)
-            self._running.totals.add_evaluated(n_tokens, self._clock() - started_s)
+            self._totals.add_evaluated(n_tokens, self._clock() - started_s)
         except (CacheFull, DecodeFailed) as error:
             logger.error("the system prompt cannot be evaluated", extra={"error": str(error)})
             failure = EngineFailure("the model could not evaluate the system prompt; there is none now")
@@ -241,71 +251,67 @@ class Engine:
 
     def _admit(self) -> None:
         """Start what waits, in order, as far as slots and cells go."""
-        self._admission.sharing.forget_ended()
-        for waiting in self._waiting:
+        sharing = self._admission.sharing
+        sharing.forget_ended()
+        for life in self._waiting:
             try:
-                if not self._admit_next(waiting):
+                if not sharing.waits_for_first(life) and not self._admit_next(life):
                     break
             except Exception as error:
-                self._running.fail(waiting.task, unforeseen(waiting.task.id, error))
+                self._running.fail(life.task, unforeseen(life.task.id, error))
         if self._embedding.has_work:
             busy = sum(len(slot.tokens) for slot in self._slots if not slot.is_idle)
             self._embedding.admit(self._info.n_cells - busy - len(self._system.tokens))
 
-    def _admit_next(self, waiting: WaitingSequence) -> bool:
+    def _admit_next(self, life: SequenceLife) -> bool:
         """Start what waits first, unless it had better wait; False if nothing behind it can start either."""
-        slot = self._slot_for(waiting)
-        if slot is None or not self._admission.has_cells(waiting):
+        slot = self._slot_for(life)
+        if slot is None or not self._admission.has_cells(life):
             return False
-        if self._admission.sharing.must_wait(waiting):
+        if self._admission.sharing.must_wait(life):
             return True
         if not self._vacate(slot):
             return False
-        if self._waiting.take(waiting):
-            self._start(waiting)
+        if self._waiting.take(life):
+            self._start(life)
         return True
 
-    def _slot_for(self, waiting: WaitingSequence) -> Slot | None:
+    def _slot_for(self, life: SequenceLife) -> Slot | None:
         """An idle slot, else one whose sequence gives way to a higher priority; None if there is neither."""
         idle = next((slot for slot in self._slots if slot.is_idle), None)
-        return idle or self._preemption.victim(below=waiting.task.request.priority)
+        return idle or self._preemption.victim(below=life.task.request.priority)
 
     def _vacate(self, slot: Slot) -> bool:
         """Preempt what runs in a slot, if anything does; whether the slot is idle then."""
-        if slot.is_idle:
-            return True
-        if not self._preemption.preempt(slot):
-            return False
-        self._running.totals.preemptions += 1
-        return True
+        return slot.is_idle or self._preemption.preempt(slot)
 
-    def _start(self, waiting: WaitingSequence) -> None:
-        if waiting.preempted is not None:
-            self._resume(waiting.preempted)
-            return
-        now_s = self._clock()
+    def _start(self, life: SequenceLife) -> None:
+        """Start or resume what was taken out of the queue; whoever ends it after an error finds it there again."""
         try:
-            slot = self._admission.start(waiting, now_s)
+            if life.state is SequenceState.PREEMPTED:
+                self._resume(life)
+                return
+            slot = self._admission.start(life, self._clock())
         except ServiceError as error:
-            self._running.fail(waiting.task, error)
+            self._waiting.put_back(life)
+            self._running.fail(life.task, error)
             return
+        except BaseException:
+            self._waiting.put_back(life)
+            raise
         assert slot.sequence is not None
-        if waiting.index == 0:
-            self._running.totals.add_start(slot.sequence)
-            self._running.emit(slot.sequence.task, accepted(slot, slot.sequence, now_s))
+        if life.index == 0:
+            self._running.emit(life.task, accepted(slot, slot.sequence))
 
-    def _resume(self, preempted: Preempted) -> None:
+    def _resume(self, life: SequenceLife) -> None:
         slot = min((slot for slot in self._slots if slot.is_idle), key=lambda slot: slot.last_used_s)
         try:
-            if not self._preemption.resume(preempted, slot):
-                self._waiting.put_back(preempted)
+            if not self._preemption.resume(life, slot):
+                self._waiting.put_back(life)
         except DecodeFailed as error:
             logger.error("a preempted sequence cannot go on", extra={"error": str(error)})
-            self._waiting.put_back(preempted)
-            self._running.fail(preempted.sequence.task, EngineFailure("the model could not go on with this request"))
+            raise EngineFailure("the model could not go on with this request") from error
         except BaseException:
-            # Whoever ends it finds it in the queue.
-            self._waiting.put_back(preempted)
             self._memory.drop(slot)
             raise
 

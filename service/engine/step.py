@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from service.engine.language_model import CacheFull, DecodeFailed, Logits, Segment
 from service.engine.output.output import Ending, append_token, finished, flush
 from service.engine.output.scoring import UnusableScore, score
-from service.engine.request.events import Event, Failed, Finished, FinishReason
+from service.engine.request.events import Event, Failed, FinishReason
 from service.engine.request.requests import Overflow
 from service.engine.request.snapshots import Outcome
+from service.engine.request.state import SequenceState
 from service.engine.request.task import Task, unforeseen
 from service.engine.schedule.plan import EMBEDDINGS, PrefillWork, StepPlan, plan_step
 from service.engine.schedule.prefill_budget import PrefillBudget, StepShape
 from service.engine.schedule.speculation import Speculation
-from service.engine.statistics.totals import Totals
 from service.errors import CacheExhausted, EngineFailure, ServiceError
 from service.sampling.sampler import UnusableLogits
 
@@ -27,10 +27,11 @@ if TYPE_CHECKING:
     from service.engine.cache.slots import Slot
     from service.engine.language_model import CausalModel
     from service.engine.output.outbox import Outbox
-    from service.engine.request.sequence import RunningSequence
+    from service.engine.request.sequence import RunningSequence, SequenceLife
     from service.engine.request.waiting import WaitingSequences
     from service.engine.schedule.embedding import EmbeddingWork
     from service.engine.schedule.preemption import Preemption
+    from service.engine.statistics.totals import Totals
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class RunningSequences:
         embedding: the inputs that are embedded.
         budget: time for prompts.
         outbox: takes events.
+        totals: what is counted.
         clock: seconds, monotonic.
     """
 
@@ -64,6 +66,7 @@ class RunningSequences:
         embedding: EmbeddingWork,
         budget: PrefillBudget,
         outbox: Outbox,
+        totals: Totals,
         clock: Callable[[], float],
     ) -> None:
         self._model = model
@@ -80,7 +83,7 @@ class RunningSequences:
         self._outbox = outbox
         self._clock = clock
         self._speculation = Speculation(model.info, model.memory, config)
-        self.totals = Totals()
+        self.totals = totals
 
     # A step ---------------------------------------------------------------------------------------------------------
 
@@ -93,7 +96,7 @@ class RunningSequences:
             try:
                 if slot.room == 0:
                     self._memory.regroup(slot)
-                if sequence.pending is not None and len(slot.tokens) + 1 >= self._config.n_ctx_slot:
+                if slot.is_decoding and len(slot.tokens) + 1 >= self._config.n_ctx_slot:
                     self._make_room_in_context(slot, sequence)
             except Exception as error:
                 self._fail_by_fault(slot, sequence, error)
@@ -229,7 +232,6 @@ class RunningSequences:
                 return
             n_running = sum(not slot.is_idle for slot in self._slots)
             if n_running > 1 and self._preemption.preempt(slot):
-                self.totals.preemptions += 1
                 return
         error = CacheExhausted(
             f"the KV cache has {self._info.n_cells} cells and they are all in use; "
@@ -258,7 +260,7 @@ class RunningSequences:
         """Put out what was just evaluated tells about prompts, before a sampler changes the rows."""
         for index, segment in enumerate(segments):
             sequence = None if self._embedding.owns(segment.seq_id) else self._slots[segment.seq_id].sequence
-            if sequence is None or sequence.pending is not None or not sequence.is_scored:
+            if sequence is None or sequence.life.state is not SequenceState.PREFILL or not sequence.is_scored:
                 continue
             try:
                 records = score(self._model, self._slots[segment.seq_id], sequence, index, segment)
@@ -280,25 +282,35 @@ class RunningSequences:
             slot = self._slots[segment.seq_id]
             self._memory.append(slot, segment.tokens)
             sequence = slot.sequence
-            if sequence is None:
+            if sequence is None or slot.prompt_remaining:
                 continue
-            if slot.prompt_remaining:
-                continue
-            sequence.task.has_prompt = True
             try:
-                if sequence.max_tokens == 0:
-                    self.finish(slot, Ending(FinishReason.LENGTH))
-                else:
-                    self._choose(slot, sequence, index, segment, now_s)
+                first = 0
+                if sequence.life.state is SequenceState.PREFILL:
+                    self._end_prompt(slot, sequence)
+                    # Of a prompt only the last token tells what follows.
+                    first = segment.n_logits - 1
+                if slot.sequence is sequence:
+                    self._choose(slot, sequence, index, segment, first, now_s)
             except Exception as error:
                 self._fail_by_fault(slot, sequence, error)
 
-    def _choose(self, slot: Slot, sequence: RunningSequence, index: int, segment: Segment, now_s: float) -> None:
+    def _end_prompt(self, slot: Slot, sequence: RunningSequence) -> None:
+        """Begin to generate behind a prompt that is evaluated, or finish if that was all."""
+        if sequence.index == 0:
+            self._waiting.end_sharing(sequence.task)
+        if sequence.max_tokens == 0:
+            self.finish(slot, Ending(FinishReason.LENGTH))
+        else:
+            sequence.life.move(SequenceState.DECODING)
+
+    def _choose(
+        self, slot: Slot, sequence: RunningSequence, index: int, segment: Segment, first: int, now_s: float
+    ) -> None:
         """Choose a token behind each token of segment ``index`` that is known to be right, and take back the others.
 
-        Of a prompt that is the last token alone.
+        The first of those tokens is number ``first`` among the ones with logits.
         """
-        first = 0 if sequence.pending is not None else segment.n_logits - 1
         for position in range(first, segment.n_logits):
             n_untried = segment.n_logits - 1 - position
             try:
@@ -367,12 +379,10 @@ class RunningSequences:
         rest = flush(sequence)
         if rest is not None:
             self.emit(sequence.task, rest)
-        sequence.task.n_open -= 1
         event = finished(slot, sequence, ending, self._clock())
         self.emit(sequence.task, event)
-        self._release(slot, event)
-        if event.is_last:
-            self.totals.add_request(sequence.task, Outcome(ending.reason.value))
+        slot.release(self._clock(), event)
+        _end(sequence.life, Outcome(ending.reason.value))
 
     def fail(self, task: Task, error: ServiceError) -> None:
         """End all sequences of a task with an error."""
@@ -390,12 +400,13 @@ class RunningSequences:
 
     def _close(self, task: Task, outcome: Outcome) -> None:
         """Free what a task has."""
-        for preempted in self._waiting.remove(task):
-            self._end(preempted.sequence)
+        lives = self._waiting.remove(task)
         for slot in self._slots:
             if slot.sequence is not None and slot.sequence.task is task:
-                self._release(slot, None)
-        self.totals.add_request(task, outcome)
+                lives.append(slot.sequence.life)
+                slot.release(self._clock())
+        for life in lives:
+            _end(life, outcome)
 
     def find(self, task_id: int) -> Task | None:
         for slot in self._slots:
@@ -403,19 +414,15 @@ class RunningSequences:
                 return slot.sequence.task
         return self._waiting.find(task_id)
 
-    def _release(self, slot: Slot, finished: Finished | None) -> None:
-        sequence = slot.sequence
-        assert sequence is not None
-        self._end(sequence)
-        slot.release(self._clock(), finished)
-
-    def _end(self, sequence: RunningSequence) -> None:
-        self.totals.add_sequence(sequence, self._clock())
-        if sequence.grammar is not None:
-            sequence.grammar.close()
-
     def emit(self, task: Task, event: Event) -> None:
         self._outbox.put(task.id, task.sink, event)
+
+
+def _end(life: SequenceLife, outcome: Outcome) -> None:
+    running = life.running
+    life.finish(outcome)
+    if running is not None and running.grammar is not None:
+        running.grammar.close()
 
 
 def _started_s(slot: Slot) -> float:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from service.engine.cache.contents import SlotContents
 from service.engine.cache.context_shift import plan_shift
 from service.engine.cache.dump import LedgerDump, SlotDump
 from service.engine.cache.prefix_index import PrefixIndex, count_common
@@ -28,15 +28,6 @@ MIN_GAIN = 32
 COPIED_PER_EVALUATED = 100
 #: Speed of a copy, measured: 16 MB in 2 ms. It decides which copies would be felt by running requests.
 COPIED_BYTES_PER_MS = 8_000_000
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SlotContents:
-    """What a slot held, outside of the cache; the fields are those of ``Slot``."""
-
-    tokens: list[int]
-    shifted_at: int | None
-    saved: SavedSequence
 
 
 class SlotMemory:

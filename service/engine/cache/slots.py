@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 
 from service.engine.cache.prefix_index import count_common
 from service.engine.request.snapshots import SlotSnapshot, SlotState
+from service.engine.request.state import SequenceState
 
 if TYPE_CHECKING:
     from service.engine.request.events import Finished
     from service.engine.request.sequence import RunningSequence
+
+#: What a slot does, by the state of its sequence.
+_SLOT_STATES = {SequenceState.PREFILL: SlotState.PREFILL, SequenceState.DECODING: SlotState.DECODE}
 
 
 class Slot:
@@ -59,13 +63,13 @@ class Slot:
     @property
     def is_decoding(self) -> bool:
         """Whether the slot's prompt is evaluated and it generates."""
-        return self.sequence is not None and self.sequence.pending is not None
+        return self.sequence is not None and self.sequence.life.state is SequenceState.DECODING
 
     @property
     def prompt_remaining(self) -> int:
         """Prompt tokens that are not evaluated yet; 0 once the slot decodes."""
         sequence = self.sequence
-        if sequence is None or sequence.pending is not None:
+        if sequence is None or sequence.life.state is not SequenceState.PREFILL:
             return 0
         return len(sequence.prompt) - len(self.tokens)
 
@@ -110,7 +114,7 @@ class Slot:
     def snapshot(self) -> SlotSnapshot:
         """The slot as it is now; while it is idle, with the facts of its last request."""
         if self.sequence is not None:
-            state = SlotState.DECODE if self.is_decoding else SlotState.PREFILL
+            state = _SLOT_STATES[self.sequence.life.state]
             return self._describe(self.sequence, state, None)
         if self._last.cached_tokens != self._n_cached:
             self._last = replace(self._last, cached_tokens=self._n_cached)

@@ -67,19 +67,19 @@ def flush(sequence: RunningSequence) -> Piece | None:
     return Piece(text, records, sequence.index) if text or records else None
 
 
-def accepted(slot: Slot, sequence: RunningSequence, now_s: float) -> Accepted:
+def accepted(slot: Slot, sequence: RunningSequence) -> Accepted:
     """The first event of a request, for its first sequence."""
     return Accepted(
         slot_id=slot.id,
         prompt_tokens=sequence.n_prompt,
         cached_prompt_tokens=sequence.n_cached,
-        queued_s=now_s - sequence.task.arrived_s,
+        queued_s=sequence.started_s - sequence.task.arrived_s,
         truncated_prompt_tokens=sequence.n_truncated,
     )
 
 
 def finished(slot: Slot, sequence: RunningSequence, ending: Ending, now_s: float) -> Finished:
-    """The last event of a sequence that ends by itself; the task has counted it already."""
+    """The last event of a sequence that ends by itself; the task counts it as open still."""
     first_token_s = sequence.first_token_s if sequence.first_token_s is not None else now_s
     return Finished(
         reason=ending.reason,
@@ -102,7 +102,7 @@ def finished(slot: Slot, sequence: RunningSequence, ending: Ending, now_s: float
             decode_s=now_s - first_token_s,
         ),
         index=sequence.index,
-        is_last=sequence.task.n_open == 0,
+        is_last=sequence.task.n_open == 1,
     )
 
 

@@ -1,19 +1,90 @@
-"""A sequence that has begun, and all that belongs to it wherever it is."""
+"""A sequence: where it is in its life, and what it needs while it runs."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from service.engine.request.state import SequenceState, check_move, move
+
 if TYPE_CHECKING:
+    from service.engine.cache.contents import SlotContents
     from service.engine.cache.grouping import GroupedPositions
     from service.engine.output.text import TextOutput
     from service.engine.request.events import TokenRecord
     from service.engine.request.requests import GenerationRequest
+    from service.engine.request.snapshots import Outcome
     from service.engine.request.task import Task
     from service.engine.schedule.lookup import Drafter
     from service.sampling.grammar import Grammar
     from service.sampling.sampler import Sampler
+
+
+#: Is told of a move after it was made: whose, and from which state.
+MoveListener = Callable[["SequenceLife", SequenceState], None]
+
+
+@dataclass(frozen=True, slots=True)
+class SwappedOut:
+    """What a preempted sequence had: the contents of its slot, and the state in which it goes on."""
+
+    contents: SlotContents
+    state: SequenceState
+
+
+@dataclass(slots=True, eq=False)
+class SequenceLife:
+    """Sequence number ``index`` of a task, from the queue to its end.
+
+    Attributes:
+        task: the request it belongs to.
+        index: its number there.
+        listeners: are told of its moves, in order.
+        state: where it is; only ``move`` changes it.
+        running: all that it needs to run, from its first slot to its end.
+        swapped_out: what it had in its slot, while it is PREEMPTED.
+        outcome: how it ended, once it is FINISHED.
+    """
+
+    task: Task
+    index: int
+    listeners: Sequence[MoveListener] = ()
+    state: SequenceState = SequenceState.WAITING
+    running: RunningSequence | None = None
+    swapped_out: SwappedOut | None = None
+    outcome: Outcome | None = None
+
+    def __str__(self) -> str:
+        return f"sequence {self.index} of task {self.task.id}"
+
+    def move(self, to: SequenceState) -> None:
+        """Change the state and tell the listeners.
+
+        Raises:
+            ForbiddenMove: it may not; nothing was changed.
+        """
+        move(self, to, self.listeners)
+
+    def preempt(self, contents: SlotContents) -> None:
+        """Leave the slot, to go on later with what it held."""
+        check_move(self, SequenceState.PREEMPTED)
+        self.swapped_out = SwappedOut(contents, self.state)
+        self.move(SequenceState.PREEMPTED)
+
+    def resume(self) -> None:
+        """Go on where it was preempted; a slot holds its contents again."""
+        assert self.swapped_out is not None
+        swapped_out, self.swapped_out = self.swapped_out, None
+        self.move(swapped_out.state)
+
+    def finish(self, outcome: Outcome) -> None:
+        """End, and let go of everything: the listeners are the last who see how far it came."""
+        check_move(self, SequenceState.FINISHED)
+        self.outcome = outcome
+        self.task.n_open -= 1
+        self.move(SequenceState.FINISHED)
+        self.running = self.swapped_out = None
 
 
 @dataclass(slots=True, eq=False)
@@ -21,7 +92,7 @@ class RunningSequence:
     """One continuation of a prompt, from its start in a slot to its end.
 
     Attributes:
-        task: the request it belongs to; ``index`` is its number there.
+        life: where it is, and to which request it belongs.
         prompt: the system prompt's tokens, ``n_system`` of them, and the request's own, truncated.
         n_keep: own prompt tokens kept on a context shift, resolved; without the BOS that the model wants in front.
         n_cached: own prompt tokens that were in the cache at the start.
@@ -34,12 +105,11 @@ class RunningSequence:
         started_s: when it got its slot; ``first_token_s`` is set at the first sampled token.
         evaluated_s: when the step that gave its last token had been evaluated; None before the first token.
         drafter: guesses its next tokens; None if none are tried ahead.
-        pending: the last sampled token, not evaluated yet; None during prefill.
+        pending: the last sampled token, not evaluated yet; None before the first.
         held_records: records of tokens whose text is not complete yet.
     """
 
-    task: Task
-    index: int
+    life: SequenceLife
     prompt: list[int]
     n_system: int
     n_keep: int
@@ -60,9 +130,19 @@ class RunningSequence:
     held_records: list[TokenRecord] = field(default_factory=list)
 
     @property
+    def task(self) -> Task:
+        """The request it belongs to."""
+        return self.life.task
+
+    @property
+    def index(self) -> int:
+        """Its number there."""
+        return self.life.index
+
+    @property
     def request(self) -> GenerationRequest:
         """What was asked for."""
-        return self.task.request
+        return self.life.task.request
 
     @property
     def is_scored(self) -> bool:

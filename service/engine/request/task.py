@@ -23,7 +23,6 @@ class Task:
         id: number of the task.
         arrived_s: when it was submitted.
         n_open: sequences that have not ended.
-        has_prompt: the prompt of its first sequence is evaluated; the others can share it.
         n_sampled: tokens that its ended sequences sampled.
     """
 
@@ -32,7 +31,6 @@ class Task:
     sink: Sink
     arrived_s: float
     n_open: int
-    has_prompt: bool = False
     n_sampled: int = 0
 
 

@@ -11,6 +11,7 @@ from service.engine.cache.reuse import PromptReuse
 from service.engine.output.text import TextOutput
 from service.engine.request.requests import GenerationRequest, Overflow
 from service.engine.request.sequence import RunningSequence
+from service.engine.request.state import SequenceState
 from service.engine.schedule.prefix_sharing import PrefixSharing
 from service.errors import ContextLengthExceeded, InvalidArgument
 from service.sampling.gbnf import GrammarError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from service.engine.cache.slots import Slot
     from service.engine.cache.system_prompt import SystemPromptHolder
     from service.engine.language_model import ModelInfo, Vocabulary
-    from service.engine.request.waiting import WaitingSequence
+    from service.engine.request.sequence import SequenceLife
     from service.sampling.grammar import Grammar
     from service.sampling.settings import SamplingSettings
 
@@ -81,33 +82,34 @@ class Admission:
         self.sharing = PrefixSharing(slots, memory, self._reuse, self._tokens_of)
         self._is_overcommitted = config.n_slots * config.n_ctx_slot > info.n_cells
 
-    def has_cells(self, waiting: WaitingSequence) -> bool:
+    def has_cells(self, life: SequenceLife) -> bool:
         """Whether all that a sequence needs to go on fits beside those that run, as far as they are known to grow."""
         running = [slot for slot in self._slots if not slot.is_idle]
         if not self._is_overcommitted or not running:
             return True
-        preempted = waiting.preempted
-        n_prompt = min(len(waiting.task.request.prompt), self._config.n_ctx_slot)
-        n_own = n_prompt if preempted is None else preempted.contents.saved.n_cells
+        n_own = min(len(life.task.request.prompt), self._config.n_ctx_slot)
+        if life.state is SequenceState.PREEMPTED:
+            assert life.swapped_out is not None
+            n_own = life.swapped_out.contents.saved.n_cells
         n_growth = sum(slot.prompt_remaining for slot in running) + RESERVED_CELLS * (len(running) + 1)
         return n_own + n_growth <= self._memory.cells_available
 
-    def start(self, waiting: WaitingSequence, now_s: float) -> Slot:
+    def start(self, life: SequenceLife, now_s: float) -> Slot:
         """Start a sequence in an idle slot, of which there must be one; return the slot.
 
         Raises:
             ContextLengthExceeded: the prompt does not fit and may not be truncated.
             InvalidArgument: the grammar cannot be used.
         """
-        task, request = waiting.task, waiting.task.request
+        task, request = life.task, life.task.request
         prompt = self._prompt(request)
         # The logits behind cached tokens are not known: of a prompt that needs them, only the system prompt is reused.
-        is_scored = request.prompt_logprobs is not None and waiting.index == 0
+        is_scored = request.prompt_logprobs is not None and life.index == 0
         reusable = prompt.tokens[: prompt.n_system + 1] if is_scored else prompt.tokens
         slot = self._reuse.choose_slot(request, reusable)
         grammar = self._grammar(request)
         try:
-            sampler = self._sampler(waiting, prompt.own, grammar)
+            sampler = self._sampler(life, prompt.own, grammar)
             n_cached = self._reuse.attach_prefix(slot, task, reusable)
         except BaseException:
             # Nobody has foreseen it, so nobody knows what the slot holds now.
@@ -115,29 +117,29 @@ class Admission:
             if grammar is not None:
                 grammar.close()
             raise
-        slot.run(
-            RunningSequence(
-                task=task,
-                index=waiting.index,
-                prompt=prompt.tokens,
-                n_system=prompt.n_system,
-                n_keep=prompt.n_keep,
-                n_cached=max(0, n_cached - prompt.n_system),
-                n_truncated=prompt.n_truncated,
-                truncated=prompt.n_truncated > 0,
-                sampler=sampler,
-                grammar=grammar,
-                text=TextOutput(request.stop_texts, include_match=request.include_match),
-                max_tokens=self._max_tokens(request),
-                grouping=self._grouping(prompt.n_system, n_cached),
-                started_s=now_s,
-            )
+        running = RunningSequence(
+            life=life,
+            prompt=prompt.tokens,
+            n_system=prompt.n_system,
+            n_keep=prompt.n_keep,
+            n_cached=max(0, n_cached - prompt.n_system),
+            n_truncated=prompt.n_truncated,
+            truncated=prompt.n_truncated > 0,
+            sampler=sampler,
+            grammar=grammar,
+            text=TextOutput(request.stop_texts, include_match=request.include_match),
+            max_tokens=self._max_tokens(request),
+            grouping=self._grouping(prompt.n_system, n_cached),
+            started_s=now_s,
         )
+        life.running = running
+        life.move(SequenceState.PREFILL)
+        slot.run(running)
         return slot
 
-    def _sampler(self, waiting: WaitingSequence, prompt: Sequence[int], grammar: Grammar | None) -> Sampler:
+    def _sampler(self, life: SequenceLife, prompt: Sequence[int], grammar: Grammar | None) -> Sampler:
         return Sampler(
-            _settings(waiting.task.request.sampling, waiting.index),
+            _settings(life.task.request.sampling, life.index),
             n_vocab=self._info.n_vocab,
             nl_token=self._info.nl_token,
             eog_tokens=self._info.eog_tokens,

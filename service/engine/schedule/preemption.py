@@ -6,13 +6,14 @@ import logging
 from typing import TYPE_CHECKING
 
 from service.engine.language_model import CacheFull, DecodeFailed
-from service.engine.request.waiting import Preempted, WaitingSequences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from service.engine.cache.slot_memory import SlotMemory
     from service.engine.cache.slots import Slot
+    from service.engine.request.sequence import SequenceLife
+    from service.engine.request.waiting import WaitingSequences
 
 logger = logging.getLogger(__name__)
 
@@ -60,25 +61,29 @@ class Preemption:
             logger.error("a sequence cannot be preempted", extra={"task_id": sequence.task.id, "error": str(error)})
             return False
         slot.release(self._clock())
-        self._waiting.put_back(Preempted(sequence, contents))
+        sequence.life.preempt(contents)
+        self._waiting.put_back(sequence.life)
         logger.info(
             "preempted", extra={"slot_id": slot.id, "task_id": sequence.task.id, "n_tokens": len(contents.tokens)}
         )
         return True
 
-    def resume(self, preempted: Preempted, slot: Slot) -> bool:
+    def resume(self, life: SequenceLife, slot: Slot) -> bool:
         """Let a sequence go on in an idle slot; False, with the slot empty, if there are no cells.
 
         Raises:
             DecodeFailed: it cannot be restored.
         """
+        assert life.running is not None
+        assert life.swapped_out is not None
         self._memory.save(slot)
         self._memory.drop(slot)
         try:
-            self._memory.swap_in(slot, preempted.contents)
+            self._memory.swap_in(slot, life.swapped_out.contents)
         except CacheFull:
             return False
-        slot.run(preempted.sequence)
+        slot.run(life.running)
+        life.resume()
         return True
 
 

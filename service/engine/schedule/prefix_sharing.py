@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from service.engine.cache.prefix_index import count_common
 from service.engine.cache.reuse import MIN_SHARED_PART, PromptReuse
 from service.engine.cache.slot_memory import MIN_GAIN, SlotMemory
+from service.engine.request.state import SequenceState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from service.engine.cache.slots import Slot
     from service.engine.request.requests import GenerationRequest
-    from service.engine.request.sequence import RunningSequence
-    from service.engine.request.waiting import WaitingSequence
+    from service.engine.request.sequence import RunningSequence, SequenceLife
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class PrefixSharing:
         self._memory = memory
         self._reuse = reuse
         self._tokens_of = tokens_of
-        self._producers: dict[WaitingSequence, _Producer] = {}
+        self._producers: dict[SequenceLife, _Producer] = {}
 
     def __len__(self) -> int:
         """The number of sequences that are remembered to wait for another one."""
@@ -63,24 +63,41 @@ class PrefixSharing:
 
     def forget_ended(self) -> None:
         """Forget all who do not have to wait any more, for whatever reason."""
-        self._producers = {waiting: producer for waiting, producer in self._producers.items() if producer.is_awaited}
+        for life, producer in list(self._producers.items()):
+            if life.state is not SequenceState.SHARING or not producer.is_awaited:
+                self._forget(life)
 
-    def must_wait(self, waiting: WaitingSequence) -> bool:
+    def waits_for_first(self, life: SequenceLife) -> bool:
+        """Whether a sequence waits for the first one of its own request, whose prompt is its own."""
+        return life.state is SequenceState.SHARING and life not in self._producers
+
+    def must_wait(self, life: SequenceLife) -> bool:
         """Whether a sequence had better not start now."""
-        producer = self._producers.get(waiting)
+        producer = self._producers.get(life)
         if producer is None or not producer.is_awaited:
-            producer = self._find_producer(waiting)
+            producer = self._find_producer(life)
             if producer is None:
-                self._producers.pop(waiting, None)
+                self._forget(life)
                 return False
-            self._producers[waiting] = producer
+            self._producers[life] = producer
+            if life.state is SequenceState.WAITING:
+                life.move(SequenceState.SHARING)
         return True
 
-    def _find_producer(self, waiting: WaitingSequence) -> _Producer | None:
-        request = waiting.task.request
-        is_scored = request.prompt_logprobs is not None and waiting.index == 0
+    def _forget(self, life: SequenceLife) -> None:
+        self._producers.pop(life, None)
+        if life.state is SequenceState.SHARING:
+            life.move(SequenceState.WAITING)
+
+    def _find_producer(self, life: SequenceLife) -> _Producer | None:
+        request = life.task.request
+        is_scored = request.prompt_logprobs is not None and life.index == 0
         may_share = request.cache_prompt and not is_scored and self._reuse.is_possible and self._memory.is_divisible
-        if not may_share or waiting.preempted is not None or not any(slot.prompt_remaining for slot in self._slots):
+        if (
+            not may_share
+            or life.state is SequenceState.PREEMPTED
+            or not any(slot.prompt_remaining for slot in self._slots)
+        ):
             return None
         prompt = self._tokens_of(request)
         if prompt is None:

@@ -6,17 +6,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from service.engine.request.snapshots import Counters, Outcome
+from service.engine.request.state import SequenceState
 from service.engine.statistics.distributions import Distributions, Observations
 
 if TYPE_CHECKING:
-    from service.engine.request.sequence import RunningSequence
-    from service.engine.request.task import Task
+    from collections.abc import Callable
+
+    from service.engine.request.sequence import RunningSequence, SequenceLife
 
 
 @dataclass(slots=True)
 class Totals:
-    """Sums over sequences, requests and steps; the fields are those of ``Counters``."""
+    """Sums over sequences, requests and steps; the fields besides ``clock`` are those of ``Counters``."""
 
+    clock: Callable[[], float]
     prompt_tokens: int = 0
     prompt_s: float = 0.0
     predicted_tokens: int = 0
@@ -35,19 +38,38 @@ class Totals:
     _step_tokens: int = 0
     _gaps_s: list[float] = field(default_factory=list)
 
-    # Requests -------------------------------------------------------------------------------------------------------
+    # Requests and their sequences -----------------------------------------------------------------------------------
 
-    def add_start(self, sequence: RunningSequence) -> None:
+    def on_move(self, life: SequenceLife, before: SequenceState) -> None:
+        """Count starts, preemptions and ends: a ``MoveListener``."""
+        match life.state:
+            case SequenceState.PREFILL if before is SequenceState.WAITING:
+                self._add_start(life)
+            case SequenceState.PREEMPTED:
+                self.preemptions += 1
+            case SequenceState.FINISHED:
+                self._add_end(life)
+
+    def _add_start(self, life: SequenceLife) -> None:
         """Count a request whose first sequence got a slot."""
-        self._observed.queue_s.observe(sequence.started_s - sequence.task.arrived_s)
-        self._observed.prompt_tokens.observe(sequence.n_prompt)
+        if life.index == 0:
+            assert life.running is not None
+            self._observed.queue_s.observe(life.running.started_s - life.task.arrived_s)
+            self._observed.prompt_tokens.observe(life.running.n_prompt)
 
-    def add_request(self, task: Task, outcome: Outcome) -> None:
-        """Count a request that is over."""
-        self.requests[outcome] += 1
-        self._observed.generated_tokens.observe(task.n_sampled)
-
-    # Sequences ------------------------------------------------------------------------------------------------------
+    def _add_end(self, life: SequenceLife) -> None:
+        """Count a sequence that ended, if it ever began, and its request with the last one."""
+        task, running = life.task, life.running
+        if running is not None:
+            self.finished += 1
+            self.predicted_tokens += running.sampled
+            task.n_sampled += running.sampled
+            if running.first_token_s is not None:
+                self.predicted_s += self.clock() - running.first_token_s
+        if not task.n_open:
+            assert life.outcome is not None
+            self.requests[life.outcome] += 1
+            self._observed.generated_tokens.observe(task.n_sampled)
 
     def add_prompt(self, sequence: RunningSequence, now_s: float) -> None:
         """Count a prompt that has been evaluated, and its first token."""
@@ -60,14 +82,6 @@ class Totals:
     def add_token(self, gap_s: float) -> None:
         """Count the time since the sequence's previous token, at the end of the step."""
         self._gaps_s.append(gap_s)
-
-    def add_sequence(self, sequence: RunningSequence, now_s: float) -> None:
-        """Count a sequence that ends, however it does."""
-        self.finished += 1
-        self.predicted_tokens += sequence.sampled
-        sequence.task.n_sampled += sequence.sampled
-        if sequence.first_token_s is not None:
-            self.predicted_s += now_s - sequence.first_token_s
 
     # Steps ----------------------------------------------------------------------------------------------------------
 

@@ -95,7 +95,7 @@ def test_slots_that_decode_together_count_once_per_sequence() -> None:
 
 
 def test_sequences_with_different_gaps_are_counted_apart() -> None:
-    totals = Totals()
+    totals = Totals(lambda: 0.0)
     for gap_s in (0.015, 0.015, 0.5):
         totals.add_token(gap_s)
     totals.end_step(0.0)
