@@ -1,9 +1,9 @@
-"""From gevent to asyncio and back: one native thread for gRPC, one wake-up for all its messages.
+"""From gevent to asyncio and back: one native thread for gRPC, one watcher that wakes the hub for all its messages.
 
-gRPC runs on an asyncio loop of its own thread, HTTP on gevent's hub. The only gevent call that is safe from another
-thread is ``async_.send``, so there is one such watcher for everything: a mailbox with new items puts itself on a list
-and rings; the hub then wakes up whoever waits for the mailboxes on the list. Rings coalesce, and a mailbox whose
-reader is busy does not ring at all.
+gRPC runs on an asyncio loop in a thread of its own, HTTP on gevent's hub. The only gevent call that is safe from another
+thread is ``async_.send``, so one such watcher serves all mailboxes: a mailbox with new items puts itself on a list and
+triggers the watcher, and the hub then wakes the readers of all mailboxes on the list. Triggers coalesce, and a mailbox
+whose reader is busy causes none.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
-# A writer pauses at CAPACITY items that wait for their reader and goes on at half of it.
+#: A writer pauses when so many items wait for their reader, and goes on at half of it.
 CAPACITY = 256
-# A reader that always finds something new lets the other greenlets run after this many items.
+#: A reader that always finds something new lets the other greenlets run after this many items.
 TURN = 64
 
 
@@ -36,9 +36,9 @@ class Bridge:
     """An asyncio loop in a native thread. Make it in the thread of the hub that is to be woken up."""
 
     def __init__(self) -> None:
-        self._rung: deque[Mailbox[Any]] = deque()
-        self._bell = gevent.get_hub().loop.async_()
-        self._bell.start(self._wake_readers)
+        self._to_wake: deque[Mailbox[Any]] = deque()
+        self._wake_watcher = gevent.get_hub().loop.async_()
+        self._wake_watcher.start(self._wake_readers)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run_loop, name="slotline-grpc", daemon=True)
         self._thread.start()
@@ -51,10 +51,10 @@ class Bridge:
         """Call a function on the loop, soon, from any thread."""
         self._loop.call_soon_threadsafe(callback, *args)
 
-    def ring(self, mailbox: Mailbox[Any]) -> None:
+    def wake_reader_of(self, mailbox: Mailbox[Any]) -> None:
         """Have the reader of a mailbox woken up. For the loop's thread."""
-        self._rung.append(mailbox)
-        self._bell.send()
+        self._to_wake.append(mailbox)
+        self._wake_watcher.send()
 
     def close(self) -> None:
         """Cancel what runs on the loop and end the thread. Idempotent."""
@@ -62,12 +62,12 @@ class Bridge:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._wake_readers()
-            self._bell.stop()
-            self._bell.close()
+            self._wake_watcher.stop()
+            self._wake_watcher.close()
 
     def _wake_readers(self) -> None:
-        while self._rung:
-            self._rung.popleft().wake()
+        while self._to_wake:
+            self._to_wake.popleft().wake()
 
     def _run_loop(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -142,7 +142,7 @@ class Mailbox(Generic[Item]):
             self._turn = 0
             self._news.clear()
             self._is_awake = False
-            # Look again: an item that came before the line above did not ring.
+            # Look again: an item that came before the line above woke nobody.
             if not self._items:
                 self._news.wait(left_s)
         return True
@@ -165,7 +165,7 @@ class Mailbox(Generic[Item]):
         self._items.append(item)
         if not self._is_awake:
             self._is_awake = True
-            self._bridge.ring(self)
+            self._bridge.wake_reader_of(self)
 
     def _next_item(self) -> Item | _End:
         self._turn += 1
