@@ -24,7 +24,7 @@ from rest_adapter.http.verbose import log_response_body
 
 if TYPE_CHECKING:
     from rest_adapter.config import RestConfig
-    from rest_adapter.core.calls import Core
+    from rest_adapter.core.calls import CoreCalls
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ _PATH_SHOWN = 120
 
 
 def create_app(
-    core: Core, config: RestConfig, *, max_generations: int | None = None, is_loopback: bool = True
+    core: CoreCalls, config: RestConfig, *, max_generations: int | None = None, is_loopback: bool = True
 ) -> Flask:
     """Put an application together.
 

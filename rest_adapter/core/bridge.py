@@ -1,9 +1,9 @@
 """From gevent to asyncio and back: one native thread for gRPC, one watcher that wakes the hub for all its messages.
 
-gRPC runs on an asyncio loop in a thread of its own, HTTP on gevent's hub. The only gevent call that is safe from another
-thread is ``async_.send``, so one such watcher serves all mailboxes: a mailbox with new items puts itself on a list and
-triggers the watcher, and the hub then wakes the readers of all mailboxes on the list. Triggers coalesce, and a mailbox
-whose reader is busy causes none.
+gRPC runs on an asyncio loop in a thread of its own, HTTP on gevent's hub. The only gevent call that is safe from
+another thread is ``async_.send``, so one such watcher serves all mailboxes: a mailbox with new items puts itself on a
+list and triggers the watcher, and the hub then wakes the readers of all mailboxes on the list. Triggers coalesce, and a
+mailbox whose reader is busy causes none.
 """
 
 from __future__ import annotations

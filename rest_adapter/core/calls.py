@@ -87,7 +87,7 @@ class PendingAnswer(Protocol[Answer_co]):
         """Cancel the call if it still runs and wake up who waits. Idempotent; also after the end."""
 
 
-class Core(Protocol):
+class CoreCalls(Protocol):
     """A core as the adapter sees it. All methods are for greenlets of the hub's thread."""
 
     def generate(

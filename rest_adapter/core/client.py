@@ -1,4 +1,4 @@
-"""The core behind its gRPC address: ``rest_adapter.core.calls.Core`` over grpc.aio."""
+"""The core behind its gRPC address: ``rest_adapter.core.calls.CoreCalls`` over grpc.aio."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class CoreClient:
     def generate(
         self, requests: Sequence[GenerateRequest], *, deadline_s: float | None, priority: int = 0, tenant: str = ""
     ) -> _Stream:
-        """Start one Generate call per request, as ``Core.generate`` says."""
+        """Start one Generate call per request, as ``CoreCalls.generate`` says."""
         mailbox: Mailbox[_Pair] = Mailbox(self._bridge)
         metadata = call_metadata(self._api_key, priority=priority, tenant=tenant)
         work = partial(self._relay_all, requests, deadline_s, metadata, mailbox)

@@ -1,4 +1,4 @@
-"""A core inside the test: ``rest_adapter.core.calls.Core`` without gRPC, sockets or threads."""
+"""A core inside the test: ``rest_adapter.core.calls.CoreCalls`` without gRPC, sockets or threads."""
 
 from __future__ import annotations
 

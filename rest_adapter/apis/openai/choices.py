@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rest_adapter.apis.common.outcome import Outcome, unfinished
+from rest_adapter.apis.common.ending import Ending, unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -43,7 +43,7 @@ class Choice:
 
     def finish_reason(self) -> str:
         """The word for how it ended."""
-        return "length" if Outcome.of(self.end()).is_limit else "stop"
+        return "length" if Ending.of(self.end()).is_limit else "stop"
 
 
 def usage_json(calls: Iterable[Sequence[Choice]]) -> JsonObject:

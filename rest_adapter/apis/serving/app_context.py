@@ -14,7 +14,7 @@ from rest_adapter.http.background import BackgroundThread
 if TYPE_CHECKING:
     from rest_adapter.apis.serving.limiter import Limiter
     from rest_adapter.config import RestConfig
-    from rest_adapter.core.calls import Core
+    from rest_adapter.core.calls import CoreCalls
     from rest_adapter.http.counts import ResponseCounts
     from rest_adapter.http.keys import ApiKeys
     from rest_adapter.openapi.operation import Operation
@@ -40,7 +40,7 @@ class AppContext:
         writing: where large messages become JSON, one after the other.
     """
 
-    core: Core
+    core: CoreCalls
     config: RestConfig
     limiter: Limiter
     counts: ResponseCounts

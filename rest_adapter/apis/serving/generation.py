@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from flask import Response, request
 
 from rest_adapter.apis.common.candidates import candidates_per_token
+from rest_adapter.apis.common.ending import unfinished
 from rest_adapter.apis.common.list_options import drop_unknown_ids, mentions_token_ids
-from rest_adapter.apis.common.outcome import unfinished
 from rest_adapter.apis.common.priority import HEADER as PRIORITY_HEADER
 from rest_adapter.apis.common.priority import priority_of
 from rest_adapter.apis.serving.limits import served_model, shorter

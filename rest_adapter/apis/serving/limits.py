@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rest_adapter.core.calls import GET_MODEL, Core
+from rest_adapter.core.calls import GET_MODEL, CoreCalls
 from slotline.v1.model_pb2 import GetModelRequest, Model
 
 #: A core that does not answer questions about its state within this time is as good as not there.
@@ -11,7 +11,7 @@ STATE_TIMEOUT_S = 2.0
 _TIMEOUT_S = 10.0
 
 
-def served_model(core: Core) -> Model:
+def served_model(core: CoreCalls) -> Model:
     """The served model."""
     return core.unary(GET_MODEL, GetModelRequest(), timeout_s=_TIMEOUT_S).model
 

@@ -6,7 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from rest_adapter.apis.common.outcome import unfinished
+from rest_adapter.apis.common.ending import unfinished
 from rest_adapter.errors import AdapterError, StreamClosed
 from rest_adapter.http.http_errors import STREAM_FAILED, HttpError, http_error
 from rest_adapter.json.encoding import JsonObject, encode

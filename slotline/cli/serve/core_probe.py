@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rest_adapter.core.calls import HEALTH, Core
+from rest_adapter.core.calls import HEALTH, CoreCalls
 from rest_adapter.errors import RpcFailure
 from slotline.cli.serve.supervisor import CorePhase, CoreReport
 from slotline.v1 import model_pb2
@@ -16,7 +16,7 @@ _PHASES = {
 }
 
 
-def probe_core(core: Core) -> CoreReport | None:
+def probe_core(core: CoreCalls) -> CoreReport | None:
     """How far the core is; None while it cannot be reached."""
     try:
         health = core.unary(HEALTH, model_pb2.HealthRequest(), timeout_s=TIMEOUT_S)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rest_adapter.apis.common.outcome import Outcome, check_finished, unfinished
+from rest_adapter.apis.common.ending import Ending, check_finished, unfinished
 from rest_adapter.apis.common.settings import generation_settings
 from rest_adapter.apis.common.tokens import token_probabilities
 from slotline.v1.generation_pb2 import (
@@ -90,7 +90,7 @@ class _Answer:
         finished = self._finished
         if finished is None:
             raise unfinished()
-        outcome = Outcome.of(finished)
+        ending = Ending.of(finished)
         model = self._accepted.model if self._model is None else self._model
         result: JsonObject = {
             "content": "".join(self._texts),
@@ -99,10 +99,10 @@ class _Answer:
             "prompt": self._echo,
             "slot_id": finished.slot_id,
             "stop": True,
-            "stopped_eos": outcome.is_eos,
-            "stopped_limit": outcome.is_limit,
-            "stopped_word": outcome.is_word,
-            "stopping_word": outcome.stop_text,
+            "stopped_eos": ending.is_eos,
+            "stopped_limit": ending.is_limit,
+            "stopped_word": ending.is_word,
+            "stopping_word": ending.stop_text,
             "timings": _timings(finished.timings),
             "tokens_cached": finished.tokens_cached,
             "tokens_evaluated": finished.tokens_evaluated,

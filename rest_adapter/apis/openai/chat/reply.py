@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rest_adapter.apis.common.outcome import check_finished
+from rest_adapter.apis.common.ending import check_finished
 from rest_adapter.apis.common.tokens import token_logprobs, token_probabilities
 from rest_adapter.apis.openai.choices import Choice, usage_json
 from rest_adapter.apis.openai.placed_tokens import PlacedTokens

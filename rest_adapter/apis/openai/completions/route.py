@@ -16,7 +16,7 @@ from rest_adapter.apis.openai.openai_ids import new_id
 from rest_adapter.apis.serving.generation import answer_generation
 from rest_adapter.apis.serving.reading import understood
 from rest_adapter.apis.serving.sse import DONE
-from rest_adapter.core.calls import DETOKENIZE, Core
+from rest_adapter.core.calls import DETOKENIZE, CoreCalls
 from rest_adapter.errors import RpcFailure
 from rest_adapter.http.disconnect import SOCKET_KEY, DisconnectWatch
 from slotline.v1.tokenization_pb2 import DetokenizeRequest
@@ -52,7 +52,7 @@ def complete_text(context: AppContext) -> Response:
     )
 
 
-def _echoes(core: Core, call: TextCompletionCall) -> list[str]:
+def _echoes(core: CoreCalls, call: TextCompletionCall) -> list[str]:
     """What comes before the answers to each prompt."""
     ids = call.echoed_ids()
     texts = iter(
@@ -63,7 +63,7 @@ def _echoes(core: Core, call: TextCompletionCall) -> list[str]:
     return ["".join(part if isinstance(part, str) else next(texts) for part in parts) for parts in call.echoes()]
 
 
-def _texts(core: Core, ids: list[_PromptIds]) -> list[str]:
+def _texts(core: CoreCalls, ids: list[_PromptIds]) -> list[str]:
     """The texts of token ids, all of them asked for side by side."""
     with ExitStack() as cleanup:
         pending = []

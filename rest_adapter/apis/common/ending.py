@@ -11,7 +11,7 @@ from slotline.v1.generation_pb2 import FINISH_REASON_CANCELLED, FINISH_REASON_LE
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Ending:
     """How a sequence ended. Limit and end of text can meet at the same token."""
 
     is_eos: bool
@@ -20,8 +20,8 @@ class Outcome:
     stop_text: str
 
     @classmethod
-    def of(cls, finished: Finished) -> Outcome:
-        """The outcome that the core reports."""
+    def of(cls, finished: Finished) -> Ending:
+        """The ending that the core reports."""
         match = finished.WhichOneof("match")
         return cls(
             is_eos=match in ("eos_token_id", "stop_token_id"),
