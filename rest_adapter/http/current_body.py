@@ -10,7 +10,7 @@ from rest_adapter.http.verbose import log_request_body
 from rest_adapter.json.encoding import show
 
 
-def read_raw() -> bytes:
+def read_raw_body() -> bytes:
     """The bytes of the body, which should be JSON.
 
     The content type does not matter: clients of this API have always sent JSON under any.

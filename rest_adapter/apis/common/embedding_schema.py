@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rest_adapter.apis.common.embedding import RAW, UNIT_LENGTH
+from rest_adapter.apis.common.embedding_call import RAW, UNIT_LENGTH
 from rest_adapter.apis.common.option_schema import timeout
 from rest_adapter.json.number_bounds import UINT32
 from rest_adapter.openapi.schema_types import Schema, body, integer, option

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from rest_adapter.apis.serving.limits import served_model
 from rest_adapter.errors import RpcFailure
-from rest_adapter.http.current_body import read_raw
+from rest_adapter.http.current_body import read_raw_body
 from rest_adapter.json.decoding import decode
 from rest_adapter.json.incremental import Bounds, decode_in_pieces
 
@@ -23,14 +23,14 @@ SMALL_BODY_BYTES = 2 * Bounds().max_entries
 _CONTEXTS = 16
 
 
-def understood(context: AppContext, read: Callable[[Mapping[str, object]], Call]) -> Call:
+def read_body(context: AppContext, read: Callable[[Mapping[str, object]], Call]) -> Call:
     """What ``read`` makes of the body; JSON that is not an object acts as an object without keys.
 
     Raises:
         AdapterError: the body is not JSON, holds more than allowed, or ``read`` refuses it.
         HTTPException: the body is too large, late, or compressed.
     """
-    raw = read_raw()
+    raw = read_raw_body()
     if len(raw) <= SMALL_BODY_BYTES:
         return read(_object(decode(raw)))
     bounds = _bounds(context)

@@ -12,7 +12,7 @@ from flask import Flask
 
 from rest_adapter.apis.serving.app_context import AppContext
 from rest_adapter.apis.serving.limiter import Limiter
-from rest_adapter.apis.serving.reading import SMALL_BODY_BYTES, understood
+from rest_adapter.apis.serving.reading import SMALL_BODY_BYTES, read_body
 from rest_adapter.config import RestConfig
 from rest_adapter.core.calls import GET_MODEL
 from rest_adapter.errors import InvalidBody, InvalidRequest
@@ -77,7 +77,7 @@ def test_a_large_body_is_read_beside_the_hub_and_a_small_one_at_once() -> None:
 
     def thread_of(body: bytes) -> int:
         with Flask("test").test_request_context(data=body):
-            return understood(context, lambda fields: threading.get_ident())
+            return read_body(context, lambda fields: threading.get_ident())
 
     padding = b" " * (SMALL_BODY_BYTES - 2)
     assert thread_of(b"{}" + padding) == here
@@ -98,7 +98,7 @@ def test_how_many_entries_an_array_may_have_depends_on_the_context(core: MemoryC
     def count_of(entries: int) -> int:
         body = b'{"a":[' + b",".join([b"12"] * entries) + b"]}"
         with Flask("test").test_request_context(data=body):
-            return understood(app_context_with(core), _count)
+            return read_body(app_context_with(core), _count)
 
     assert count_of(most) == most
     with pytest.raises(InvalidRequest, match=f"a: has more than {most} entries"):
@@ -109,7 +109,7 @@ def test_without_a_core_a_large_body_is_understood() -> None:
     core = MemoryCore(unary={GET_MODEL.path: UNREACHABLE})
     context = Flask("test").test_request_context(data=b'{"a":[1' + b",1" * SMALL_BODY_BYTES + b"]}")
     with context, pytest.raises(InvalidRequest, match="65536"):
-        understood(app_context_with(core), _count)
+        read_body(app_context_with(core), _count)
 
 
 def _count(body: Mapping[str, object]) -> int:

@@ -12,7 +12,7 @@ from grpc import StatusCode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rest_adapter.apis.common.embedding import EmbeddingCall, rename_fields
+from rest_adapter.apis.common.embedding_call import EmbeddingCall, rename_fields
 from rest_adapter.apis.common.vectors import Vectors
 from rest_adapter.apis.native.embedding.reply import embedding_parts
 from rest_adapter.apis.native.embedding.request import read_embedding

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CompletionCall:
-    """A body of POST /completion or POST /infill, understood.
+    """A body of POST /completion or POST /infill, read.
 
     Attributes:
         requests: one per prompt.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rest_adapter.apis.native.completion.reply import CompletionReply
 from rest_adapter.apis.native.completion.request import CompletionCall, read_completion, rename_fields
 from rest_adapter.apis.serving.generation import answer_generation
-from rest_adapter.apis.serving.reading import understood
+from rest_adapter.apis.serving.reading import read_body
 
 if TYPE_CHECKING:
     from flask import Response
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def complete(context: AppContext) -> Response:
     """Continue one or several prompts, in the native form."""
-    return answer_completion(context, understood(context, read_completion))
+    return answer_completion(context, read_body(context, read_completion))
 
 
 def answer_completion(context: AppContext, call: CompletionCall) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rest_adapter.apis.common.embedding import (
+from rest_adapter.apis.common.embedding_call import (
     MAX_INPUTS,
     EmbeddingCall,
     embed_inputs,

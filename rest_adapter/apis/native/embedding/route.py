@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from rest_adapter.apis.native.embedding.reply import embedding_parts
 from rest_adapter.apis.native.embedding.request import read_embedding
-from rest_adapter.apis.serving.embedding import answer_embedding
-from rest_adapter.apis.serving.reading import understood
+from rest_adapter.apis.serving.embedder import answer_embedding
+from rest_adapter.apis.serving.reading import read_body
 
 if TYPE_CHECKING:
     from flask import Response
@@ -17,4 +17,4 @@ if TYPE_CHECKING:
 
 def embed(context: AppContext) -> Response:
     """The vectors of one or several texts, in the native form."""
-    return answer_embedding(context, understood(context, read_embedding), embedding_parts)
+    return answer_embedding(context, read_body(context, read_embedding), embedding_parts)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rest_adapter.apis.native.completion.route import answer_completion
 from rest_adapter.apis.native.infill.request import read_infill
-from rest_adapter.apis.serving.reading import understood
+from rest_adapter.apis.serving.reading import read_body
 
 if TYPE_CHECKING:
     from flask import Response
@@ -16,4 +16,4 @@ if TYPE_CHECKING:
 
 def infill(context: AppContext) -> Response:
     """Fill the gap between a prefix and a suffix, in the native form."""
-    return answer_completion(context, understood(context, read_infill))
+    return answer_completion(context, read_body(context, read_infill))

@@ -8,7 +8,7 @@ from flask import Response, request
 
 from rest_adapter.apis.native.tokenization.reply import tokens_parts
 from rest_adapter.apis.native.tokenization.request import read_detokenize, read_tokenize, rename_fields
-from rest_adapter.apis.serving.reading import understood
+from rest_adapter.apis.serving.reading import read_body
 from rest_adapter.core.calls import DETOKENIZE, TOKENIZE, Request, UnaryMethod
 from rest_adapter.core.calls import Response as Answer
 from rest_adapter.errors import RpcFailure
@@ -27,7 +27,7 @@ _FEW = 1 << 14
 
 def tokenize(context: AppContext) -> Response:
     """The tokens of a text."""
-    asked = understood(context, read_tokenize)
+    asked = read_body(context, read_tokenize)
     if asked is None:
         return json_response({"tokens": []})
     ids = _call(context, TOKENIZE, asked).ids
@@ -38,7 +38,7 @@ def tokenize(context: AppContext) -> Response:
 
 def detokenize(context: AppContext) -> Response:
     """The text of tokens."""
-    asked = understood(context, read_detokenize)
+    asked = read_body(context, read_detokenize)
     if not asked.ids:
         return json_response({"content": ""})
     text = _call(context, DETOKENIZE, asked).text

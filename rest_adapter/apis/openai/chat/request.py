@@ -41,7 +41,7 @@ SPEAKERS_WITH_TEXT = ("system", "developer", "user")
 
 @dataclass(frozen=True, slots=True)
 class ChatCall:
-    """A body of POST /v1/chat/completions, understood.
+    """A body of POST /v1/chat/completions, read.
 
     Attributes:
         model: the name that the client wrote, which answers repeat whatever is served; "" for that of the core.

@@ -10,7 +10,7 @@ from rest_adapter.apis.openai.chat.reply import ChatReply
 from rest_adapter.apis.openai.chat.request import read_chat, rename_fields
 from rest_adapter.apis.openai.openai_ids import new_id
 from rest_adapter.apis.serving.generation import answer_generation
-from rest_adapter.apis.serving.reading import understood
+from rest_adapter.apis.serving.reading import read_body
 from rest_adapter.apis.serving.sse import DONE
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def chat(context: AppContext) -> Response:
     """Answer a conversation, in the OpenAI form."""
-    call = understood(context, partial(read_chat, truncates=context.config.openai_truncates))
+    call = read_body(context, partial(read_chat, truncates=context.config.openai_truncates))
     return answer_generation(
         context,
         (call.request,),

@@ -37,7 +37,7 @@ MAX_PROMPT_LOGPROBS = 20
 
 @dataclass(frozen=True, slots=True)
 class TextCompletionCall:
-    """A body of POST /v1/completions, understood.
+    """A body of POST /v1/completions, read.
 
     Attributes:
         requests: one per prompt.

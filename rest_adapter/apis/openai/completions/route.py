@@ -14,7 +14,7 @@ from rest_adapter.apis.openai.completions.reply import TextCompletionReply
 from rest_adapter.apis.openai.completions.request import TextCompletionCall, read_text_completion, rename_fields
 from rest_adapter.apis.openai.openai_ids import new_id
 from rest_adapter.apis.serving.generation import answer_generation
-from rest_adapter.apis.serving.reading import understood
+from rest_adapter.apis.serving.reading import read_body
 from rest_adapter.apis.serving.sse import DONE
 from rest_adapter.core.calls import DETOKENIZE, CoreCalls
 from rest_adapter.errors import RpcFailure
@@ -33,7 +33,7 @@ _PromptIds = tuple[Prompt, tuple[int, ...]]
 
 def complete_text(context: AppContext) -> Response:
     """Continue one or several prompts, in the OpenAI form."""
-    call = understood(context, partial(read_text_completion, truncates=context.config.openai_truncates))
+    call = read_body(context, partial(read_text_completion, truncates=context.config.openai_truncates))
 
     def make_reply() -> TextCompletionReply:
         return TextCompletionReply(

@@ -13,7 +13,7 @@ from rest_adapter.json.encoding import encode
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rest_adapter.apis.common.embedding import EmbeddingCall
+    from rest_adapter.apis.common.embedding_call import EmbeddingCall
     from slotline.v1.embedding_pb2 import Embedding
 
 

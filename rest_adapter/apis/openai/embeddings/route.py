@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from rest_adapter.apis.openai.embeddings.reply import openai_embedding_parts
 from rest_adapter.apis.openai.embeddings.request import read_openai_embeddings
-from rest_adapter.apis.serving.embedding import answer_embedding
-from rest_adapter.apis.serving.reading import understood
+from rest_adapter.apis.serving.embedder import answer_embedding
+from rest_adapter.apis.serving.reading import read_body
 
 if TYPE_CHECKING:
     from flask import Response
@@ -17,4 +17,4 @@ if TYPE_CHECKING:
 
 def embed_openai(context: AppContext) -> Response:
     """The vectors of one or several texts, in the OpenAI form."""
-    return answer_embedding(context, understood(context, read_openai_embeddings), openai_embedding_parts)
+    return answer_embedding(context, read_body(context, read_openai_embeddings), openai_embedding_parts)

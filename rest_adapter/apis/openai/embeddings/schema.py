@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rest_adapter.apis.common.embedding import MAX_INPUTS
+from rest_adapter.apis.common.embedding_call import MAX_INPUTS
 from rest_adapter.apis.common.embedding_schema import embedding_options, inputs_body
 from rest_adapter.apis.common.prompt_schema import TOKENS
 from rest_adapter.apis.common.unsupported import EMBEDDING as UNSUPPORTED_FIELDS

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from flask import Response, request
 
-from rest_adapter.apis.common.embedding import EmbeddingCall, rename_fields
+from rest_adapter.apis.common.embedding_call import EmbeddingCall, rename_fields
 from rest_adapter.apis.common.vectors import Vectors
 from rest_adapter.apis.serving.limits import served_model, shorter
 from rest_adapter.core.calls import EMBED, PendingAnswer
