@@ -17,11 +17,10 @@ from service.api.listen.addresses import (
     AddressBusy,
     ListenError,
     UnixAddress,
-    UnixSocketGuard,
-    check_tcp,
     parse_address,
 )
 from service.api.listen.connections import ConnectionLimits, common_options, network_options
+from service.api.listen.sockets import UnixSocketGuard, check_tcp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -14,10 +14,9 @@ from service.api.listen.addresses import (
     ListenError,
     TcpAddress,
     UnixAddress,
-    UnixSocketGuard,
-    check_tcp,
     parse_address,
 )
+from service.api.listen.sockets import UnixSocketGuard, check_tcp
 
 
 @pytest.mark.parametrize(
