@@ -10,7 +10,7 @@ from service.api.convert.settings import generation_settings
 from service.errors import InvalidArgument, NotImplementedFeature
 from service.sampling.gbnf import JSON_OBJECT
 from slotline.v1 import generation_pb2
-from tests.unit.api.test_convert_request import MODEL
+from tests.unit.api.convert.test_request import MODEL
 
 Constraint = generation_pb2.Constraint
 YES_NO = 'root ::= "yes" | "no"'
