@@ -21,6 +21,7 @@ from rest_adapter.http.keys import ApiKeys
 from rest_adapter.http.origins import OriginRules
 from rest_adapter.http.responses import SERVER_NAME, error_response
 from rest_adapter.http.verbose import log_response_body
+from slotline.protocol.excerpt import excerpt
 
 if TYPE_CHECKING:
     from rest_adapter.config import RestConfig
@@ -139,7 +140,7 @@ def _client_gone(error: StreamClosed) -> Response:
 
 
 def _routing_error(error: HTTPException) -> Response:
-    path = request.path if len(request.path) <= _PATH_SHOWN else request.path[:_PATH_SHOWN] + "..."
+    path = excerpt(request.path, _PATH_SHOWN)
     limit: int = current_app.config["MAX_CONTENT_LENGTH"]
     return error_response(routing_error(error, f"{request.method} {path}", max_body_bytes=limit))
 

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
+from slotline.protocol.excerpt import quoted
+
 # A request line must be shorter.
 MAX_LINE_BYTES = 8192
 MAX_HEADERS = 100
@@ -159,5 +161,4 @@ def _is_url(target: str) -> bool:
 
 
 def _shown(text: str) -> str:
-    text = text.rstrip("\r\n")
-    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
+    return quoted(text.rstrip("\r\n"), _SHOWN)

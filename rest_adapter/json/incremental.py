@@ -15,6 +15,7 @@ from json import JSONDecodeError
 
 from rest_adapter.errors import InvalidBody, InvalidRequest
 from rest_adapter.json.decoding import HALVES, decoding, refuse_constant, text_of
+from slotline.protocol.excerpt import excerpt
 
 _NUMBER = r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?(?:[eE][+-]?[0-9]{1,3})?"
 #: Large arrays are mostly numbers, so runs of up to 1,024 of them are read at once.
@@ -194,4 +195,4 @@ class _Reader:
         for container in self._open[:-1]:
             path += f"[{len(container)}]" if isinstance(container, list) else f".{next(keys)}"
         path = path.removeprefix(".") or "body"
-        return path if len(path) <= _PATH_SHOWN else path[:_PATH_SHOWN] + "..."
+        return excerpt(path, _PATH_SHOWN)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from service.errors import InvalidArgument
+from slotline.protocol.excerpt import quoted
 
 if TYPE_CHECKING:
     from service.prompts.work import Work
@@ -128,6 +129,6 @@ def resolve_template(choice: str) -> str:
     if choice in NAMED:
         return NAMED[choice]
     if "{{" not in choice and "{%" not in choice:
-        shown = choice if len(choice) <= 60 else choice[:57] + "..."
-        raise InvalidArgument("chat_template", f"{shown!r} is neither Jinja text nor one of {', '.join(sorted(NAMED))}")
+        names = ", ".join(sorted(NAMED))
+        raise InvalidArgument("chat_template", f"{quoted(choice, 60)} is neither Jinja text nor one of {names}")
     return choice

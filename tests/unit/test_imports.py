@@ -32,7 +32,7 @@ SOURCES = {
 }
 PROJECT = ("service", "rest_adapter", "slotline", "bench", "tests", "tools")
 
-COMMON = ("service.errors", "service.config")
+COMMON = ("service.errors", "service.config", "slotline.protocol.excerpt")
 ALLOWED = {
     "service.sampling": ("service.sampling", "slotline.options"),
     "service.engine": ("service.engine", "service.sampling", *COMMON),
@@ -41,7 +41,7 @@ ALLOWED = {
     "service.testing": ("service.testing", "service.engine", "service.sampling", *COMMON),
     "service.api": ("service", "slotline.v1", "slotline.options", "slotline.protocol"),
     "rest_adapter": ("rest_adapter", "slotline.v1", "slotline.options", "slotline.protocol"),
-    "slotline.cli": ("slotline.cli", "slotline.v1", "slotline.options", "service", "rest_adapter"),
+    "slotline.cli": ("slotline.cli", "slotline.v1", "slotline.protocol", "slotline.options", "service", "rest_adapter"),
     "slotline.client": ("slotline.client", "slotline.v1", "slotline.options", "slotline.protocol"),
     "slotline.options": ("slotline.options",),
     "slotline.protocol": ("slotline.protocol",),

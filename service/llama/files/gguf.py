@@ -12,6 +12,8 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
+from slotline.protocol.excerpt import quoted
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -310,4 +312,4 @@ def _read_tensor(source: _Source) -> GgufTensor:
 
 def _show(name: str) -> str:
     """A name that may be nonsense, fit for a message."""
-    return repr(name if len(name) <= _MAX_SHOWN else name[:_MAX_SHOWN] + "...")
+    return quoted(name, _MAX_SHOWN)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from service.llama.files.gguf import FLOAT32, GgufHeader, GgufTensor
 from service.llama.files.open_files import read_gguf
 from service.llama.load_errors import ModelLoadError
+from slotline.protocol.excerpt import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -220,5 +221,4 @@ def _four(tensor: GgufTensor) -> tuple[int, ...]:
 
 def _shown(value: object) -> str:
     """A value that may be nonsense, fit for a message."""
-    text = repr(value)
-    return text if len(text) <= 80 else text[:80] + "..."
+    return excerpt(repr(value), 80)

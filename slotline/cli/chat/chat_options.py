@@ -10,8 +10,8 @@ from rest_adapter.config import RestConfig
 from slotline.cli.chat.sampling import setting
 from slotline.cli.chat.transfer import conversation_file
 from slotline.cli.options.api_keys import api_key, api_key_file
+from slotline.cli.options.files import read_text
 from slotline.cli.options.table import Flag, Group, Value
-from slotline.cli.options.text_file import read_text
 from slotline.cli.options.values import InvalidValue, text
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from slotline.cli.chat.context import left_out
 from slotline.cli.chat.conversation import Conversation, Finish, Message, Role
 from slotline.cli.chat.screen import printable
 from slotline.cli.chat.server import HTTP_UNAUTHORIZED, ChatServer, ServerError
-from slotline.cli.options.text_file import reason_of
+from slotline.cli.options.files import reason_of
 from slotline.cli.start_errors import StartError
 
 if TYPE_CHECKING:

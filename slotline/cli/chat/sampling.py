@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Never
 
 from service.config import INT32_MAX
+from slotline.cli.options.files import read_text
 from slotline.cli.options.suggestions import nearest
-from slotline.cli.options.text_file import read_text
 from slotline.cli.options.values import Converter, InvalidValue, choice, integer, real, text
 from slotline.options import BY_NAME, SEEDS, OptionFacts, max_bytes, sampler_names
 

@@ -12,8 +12,9 @@ from dataclasses import fields
 from typing import Any, NoReturn
 
 from slotline.cli.chat.conversation import Conversation, Finish, Message, Role, Statistics, new_id
-from slotline.cli.options.text_file import read_text, reason_of
+from slotline.cli.options.files import read_text, reason_of
 from slotline.cli.options.values import InvalidValue
+from slotline.protocol.excerpt import excerpt
 
 FORMAT = "slotline-conversations"
 VERSION = 1
@@ -228,5 +229,4 @@ def _refuse(where: str, path: str, value: object, allowed: str) -> NoReturn:
 
 
 def _shown(value: object) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return excerpt(json.dumps(value), 57)

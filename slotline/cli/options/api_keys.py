@@ -6,6 +6,7 @@ import logging
 import re
 from typing import TYPE_CHECKING, Any
 
+from slotline.cli.options.files import read_bytes
 from slotline.cli.options.table import Group, Value
 from slotline.cli.options.values import InvalidValue
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# A device that never ends must not be read for ever.
+#: Far more than any list of keys has.
 MAX_BYTES = 1024 * 1024
 # A key that is shorter would be shown in half.
 _SHOWN_IF_LONGER_THAN = 8
@@ -41,14 +42,7 @@ def api_key_file(name: str, path: str) -> tuple[str, ...]:
     Raises:
         InvalidValue: it cannot be read, a line is no key, or there is none, which would leave the server open.
     """
-    try:
-        with open(path, "rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError):
-        # The llama.cpp server says it in these words.
-        raise InvalidValue(f"failed to open file '{path}'") from None
-    if len(raw) > MAX_BYTES:
-        raise InvalidValue(f"{name} {path}: is larger than the {MAX_BYTES} bytes allowed")
+    raw = read_bytes(name, path, MAX_BYTES)
     keys: list[str] = []
     for number, line in enumerate(raw.split(b"\n"), start=1):
         # Any byte becomes some character, and those beyond ASCII are refused.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 
 from service.config import SystemPromptText
+from slotline.cli.options.files import read_bytes
 from slotline.cli.options.values import InvalidValue
 
-# Far more than any context holds; a device that never ends must not be read for ever.
+#: Far more than any context holds.
 MAX_BYTES = 4 * 1024 * 1024
 _FORM = "allowed is a JSON object with the strings prompt, anti_prompt and assistant_name, each optional"
 _FIELDS = {"prompt": "text", "anti_prompt": "anti_prompt", "assistant_name": "assistant_name"}
@@ -19,7 +20,7 @@ def system_prompt_file(name: str, value: str) -> SystemPromptText:
     Raises:
         InvalidValue: the file cannot be read, or does not hold what it should.
     """
-    content = _parsed(name, value, _read(name, value))
+    content = _parsed(name, value, read_bytes(name, value, MAX_BYTES))
     if not isinstance(content, dict):
         raise InvalidValue(f"{name} {value}: is not an object; {_FORM}")
     return SystemPromptText(**{"text": "", **_texts(name, value, content)})
@@ -28,18 +29,6 @@ def system_prompt_file(name: str, value: str) -> SystemPromptText:
 def as_file_content(prompt: SystemPromptText) -> str:
     """What a file must hold for ``system_prompt_file`` to give this system prompt."""
     return json.dumps({key: getattr(prompt, field) for key, field in _FIELDS.items()})
-
-
-def _read(name: str, path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError):
-        # The llama.cpp server says it in these words.
-        raise InvalidValue(f"failed to open file '{path}'") from None
-    if len(raw) > MAX_BYTES:
-        raise InvalidValue(f"{name} {path}: is larger than the {MAX_BYTES} bytes allowed")
-    return raw
 
 
 def _parsed(name: str, path: str, raw: bytes) -> object:
