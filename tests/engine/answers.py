@@ -9,10 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.engine.request.events import Accepted, Event, Failed, Finished, FinishReason, Piece
+from service.engine.request.events import Accepted, Event, Failed, Finished, FinishReason, Piece, is_last
 from service.engine.request.requests import EmbeddingRequest, GenerationRequest, Request
 from service.testing.scripted_model import EOS, Script, states
 from tests.support.engine import RecordingSink, assert_scored
+
+#: Begins the message of requests that failed by a fault which nobody foresaw.
+UNFORESEEN = "internal error"
 
 
 @dataclass(eq=False)
@@ -60,6 +63,7 @@ class Asked:
         new = self.sink.events[self.n_shown :]
         self.n_shown += len(new)
         assert not (new and self.was_cancelled), f"{self.name} was cancelled and gets events"
+        assert not any(map(is_last, self.sink.events[:-1])), f"{self.name} goes on after its end"
         return new
 
 
@@ -71,6 +75,8 @@ def check_answer(asked: Asked, script: Script) -> None:
         script: of the model.
     """
     events = asked.sink.events
+    if isinstance(events[-1], Failed):
+        assert not events[-1].error.message.startswith(UNFORESEEN), f"{asked.name} failed by a fault of the engine"
     match asked.request:
         case EmbeddingRequest(inputs) if not isinstance(events[-1], Failed):
             # The last state: transcripts use no other pooling.

@@ -13,12 +13,24 @@ from tests.engine.answers import Asked, check_answer
 from tests.engine.arguments import Arguments, CommandError
 from tests.engine.observed_model import ObservedModel, Watch
 from tests.engine.options import engine_config, generation_request, model_options, script
-from tests.engine.record import Batch, StepRecord, describe_batch, describe_events, sequence_name, summarize
+from tests.engine.record import (
+    Batch,
+    Line,
+    StepRecord,
+    describe_batch,
+    describe_events,
+    describe_move,
+    sequence_name,
+    summarize,
+)
 from tests.engine.state import describe_cache, describe_slots, describe_totals
-from tests.support.engine import EngineBench, prompt
+from tests.support.engine import EngineBench, RecordingSink, prompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from service.engine.request.sequence import SequenceLife
+    from service.engine.request.state import SequenceState
 
 #: Steps after which ``run`` gives up.
 _MAX_STEPS = 10_000
@@ -76,6 +88,7 @@ class Player:
             self._bench = None
             return [f"refused: {error.reason}, {error}"]
         self._watch(self._model.watch)
+        self._bench.engine.listen(self._on_move)
         return []
 
     def _watch(self, watch: Watch) -> None:
@@ -83,7 +96,7 @@ class Player:
         watch.name_of = lambda seq_id: sequence_name(seq_id, n_slots)
         watch.on_batch = self._on_batch
         watch.on_failure = self._on_failure
-        watch.on_change = lambda change: self._record.entries.append(change)
+        watch.on_change = lambda change: self._record.entries.append(Line(change))
 
     @property
     def _running(self) -> EngineBench:
@@ -120,9 +133,9 @@ class Player:
     def _ask(self, name: str, request: Request) -> list[str]:
         if name in self._asked:
             raise CommandError(f"there is a request {name!r} already")
-        task_id, sink = self._running.submit(request)
-        self._asked[name] = Asked(name, task_id, request, sink)
-        return []
+        asked = self._asked[name] = Asked(name, len(self._asked) + 1, request, RecordingSink())
+        engine = self._running.engine
+        return self._between_steps(f"submit {name}", lambda: engine.submit(asked.task_id, request, asked.sink))
 
     def _cancel(self, arguments: Arguments) -> list[str]:
         name = arguments.word()
@@ -209,10 +222,18 @@ class Player:
             if events and asked.sink.is_over:
                 check_answer(asked, self._script)
 
+    def _on_move(self, life: SequenceLife, before: SequenceState) -> None:
+        name = self._names()[life.task.id]
+        n_sequences = life.task.request.n_sequences
+        self._record.entries.append(describe_move(name, life.index, n_sequences, before, life.state))
+
+    def _names(self) -> dict[int, str]:
+        """The names of requests, by task."""
+        return {asked.task_id: asked.name for asked in self._asked.values()}
+
     def _on_batch(self, segments: Sequence[Segment], n_filler: int) -> None:
-        names = {asked.task_id: asked.name for asked in self._asked.values()}
         snapshot = self._running.engine.snapshot()
-        self._record.entries.append(describe_batch(segments, n_filler, snapshot, names))
+        self._record.entries.append(describe_batch(segments, n_filler, snapshot, self._names()))
 
     def _on_failure(self, error: Exception) -> None:
         batch = self._record.entries[-1]
@@ -223,8 +244,8 @@ class Player:
 
     def _slots(self, arguments: Arguments) -> list[str]:
         arguments.finish()
-        names = {asked.task_id: asked.name for asked in self._asked.values()}
-        return describe_slots(self._running.engine.snapshot(), names)
+        engine = self._running.engine
+        return describe_slots(engine.snapshot(), engine.n_sharing, self._names())
 
     def _cache(self, arguments: Arguments) -> list[str]:
         arguments.finish()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from service.engine.request.events import Accepted, Embedded, Event, Failed, Finished, Piece, PromptTokens
 from service.engine.request.snapshots import EngineSnapshot, SlotState
+from service.engine.request.state import SequenceState
 from tests.engine.words import show, span, text_of
 
 if TYPE_CHECKING:
@@ -34,12 +35,19 @@ class Batch:
     n_text: int = 0
     failure: str = ""
 
-    def __str__(self) -> str:
+    @property
+    def text(self) -> str:
+        """The batch in words."""
         return f"batch: {', '.join(self.parts)}{self.failure}"
 
+    @property
+    def is_progress(self) -> bool:
+        """Whether it has not failed."""
+        return not self.failure
 
-class EventLine(NamedTuple):
-    """Events of a request in words; ``is_progress`` if they only tell that it gets on."""
+
+class Line(NamedTuple):
+    """Something that happens, in words; ``is_progress`` if it only tells that a request gets on."""
 
     text: str
     is_progress: bool = False
@@ -50,24 +58,20 @@ class StepRecord:
     """A step: batches, changes of memory and moves of sequences in order, then the events of each request."""
 
     number: int
-    entries: list[Batch | str] = field(default_factory=list)
-    events: list[EventLine] = field(default_factory=list)
+    entries: list[Batch | Line] = field(default_factory=list)
+    events: list[Line] = field(default_factory=list)
     time_s: float = 0.0
 
     def details(self) -> list[str]:
         """Everything, each line by itself."""
-        return [
-            f"step {self.number}, {_ms(self.time_s)}",
-            *(f"  {line}" for line in (*map(str, self.entries), *(event.text for event in self.events))),
-        ]
+        lines = [entry.text for entry in (*self.entries, *self.events)]
+        return [f"step {self.number}, {_ms(self.time_s)}", *(f"  {line}" for line in lines)]
 
     def outline(self) -> list[str]:
         """What is worth knowing in the long run: neither batches, nor pieces, nor drafts that are taken back."""
         batches = [place for place, entry in enumerate(self.entries) if isinstance(entry, Batch)]
         before = self.entries[: batches[-1] + 1] if batches else self.entries
-        entries = [entry for entry in before if isinstance(entry, str) or entry.failure]
-        events = [event.text for event in self.events if not event.is_progress]
-        return [f"  {self.number}: {line}" for line in (*map(str, entries), *events)]
+        return [f"  {self.number}: {entry.text}" for entry in (*before, *self.events) if not entry.is_progress]
 
     @property
     def batches(self) -> list[Batch]:
@@ -139,7 +143,14 @@ def describe_batch(
     return batch
 
 
-def describe_events(name: str, events: Sequence[Event], texts: dict[int, str], n_sequences: int) -> list[EventLine]:
+def describe_move(name: str, index: int, n_sequences: int, before: SequenceState, state: SequenceState) -> Line:
+    """A move of a sequence from a state to another one; progress, unless it has to wait for others, or no longer."""
+    who = _sequence(name, index, n_sequences)
+    is_progress = not {SequenceState.SHARING, SequenceState.PREEMPTED} & {before, state}
+    return Line(f"{who}: {before.value} -> {state.value}", is_progress)
+
+
+def describe_events(name: str, events: Sequence[Event], texts: dict[int, str], n_sequences: int) -> list[Line]:
     """The events that a request gets in a step; consecutive pieces of a sequence in one line.
 
     Args:
@@ -148,7 +159,7 @@ def describe_events(name: str, events: Sequence[Event], texts: dict[int, str], n
         texts: all that its sequences have said, these events included, by number.
         n_sequences: of the request; they are told apart if there are several.
     """
-    lines: list[EventLine] = []
+    lines: list[Line] = []
     speaker: str | None = None
     for event in events:
         if not isinstance(event, Piece):
@@ -158,27 +169,27 @@ def describe_events(name: str, events: Sequence[Event], texts: dict[int, str], n
         piece = show(event.text) + (f"({len(event.tokens)})" if event.tokens else "")
         who = _sequence(name, event.index, n_sequences)
         before = lines.pop().text if who == speaker else who
-        lines.append(EventLine(f"{before} {piece}", is_progress=True))
+        lines.append(Line(f"{before} {piece}", is_progress=True))
         speaker = who
     return lines
 
 
-def _event(name: str, event: Event, texts: dict[int, str], n_sequences: int) -> EventLine:
+def _event(name: str, event: Event, texts: dict[int, str], n_sequences: int) -> Line:
     match event:
         case Accepted():
-            return EventLine(f"{name} {_accepted(event)}")
+            return Line(f"{name} {_accepted(event)}")
         case PromptTokens(tokens):
             scored = show(text_of([record.id for record in tokens]))
-            return EventLine(f"{name} scored: {len(tokens)} tokens {scored}", is_progress=True)
+            return Line(f"{name} scored: {len(tokens)} tokens {scored}", is_progress=True)
         case Finished():
             who = _sequence(name, event.index, n_sequences)
-            return EventLine(f"{who} {_finished(event, texts.get(event.index, ''))}")
+            return Line(f"{who} {_finished(event, texts.get(event.index, ''))}")
         case Embedded(vectors):
-            return EventLine(f"{name} embedded: {len(vectors)} vectors")
+            return Line(f"{name} embedded: {len(vectors)} vectors")
         case Failed(error):
-            return EventLine(f"{name} failed: {error.reason}, {error}")
+            return Line(f"{name} failed: {error.reason}, {error}")
         case _:
-            return EventLine(f"{name} in force")
+            return Line(f"{name} in force")
 
 
 def _accepted(event: Accepted) -> str:

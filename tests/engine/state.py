@@ -14,14 +14,16 @@ if TYPE_CHECKING:
     from service.engine.cache.dump import LedgerDump, SlotDump
 
 
-def describe_slots(snapshot: EngineSnapshot, names: dict[int, str]) -> list[str]:
+def describe_slots(snapshot: EngineSnapshot, n_sharing: int, names: dict[int, str]) -> list[str]:
     """What waits and what each slot does.
 
     Args:
         snapshot: the engine.
+        n_sharing: sequences that wait for the prompt of another request.
         names: of requests, by task.
     """
-    return [f"waiting: {snapshot.queue_depth}", *(_slot(slot, names) for slot in snapshot.slots)]
+    sharing = f", {n_sharing} of them for a prompt" if n_sharing else ""
+    return [f"waiting: {snapshot.queue_depth}{sharing}", *(_slot(slot, names) for slot in snapshot.slots)]
 
 
 def describe_cache(snapshot: EngineSnapshot, ledger: LedgerDump, positions: Sequence[Sequence[int]]) -> list[str]:
