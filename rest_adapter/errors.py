@@ -18,6 +18,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from slotline.protocol import reasons
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -138,7 +140,7 @@ class RpcFailure(AdapterError):
     def renamed(self, rename: Callable[[str], str]) -> RpcFailure:
         """The same failure, with other names for the fields that were refused or are not available."""
         violations = tuple((rename(path), description) for path, description in self.violations)
-        metadata = {key: rename(value) if key == "feature" else value for key, value in self.metadata.items()}
+        metadata = {key: rename(value) if key == reasons.FEATURE else value for key, value in self.metadata.items()}
         return self._but(violations, metadata, self.call)
 
     def _but(self, violations: tuple[tuple[str, str], ...], metadata: Mapping[str, str], call: int) -> RpcFailure:

@@ -17,6 +17,7 @@ from rest_adapter.http.memory import return_large_blocks
 from rest_adapter.http.origins import is_loopback
 from rest_adapter.http.places import Places
 from rest_adapter.http.server import HttpServer
+from slotline.protocol import reasons
 
 if TYPE_CHECKING:
     from rest_adapter.config import RestConfig
@@ -96,7 +97,7 @@ class RestServer:
             logger.warning("--allowed-hosts has no effect: with API keys, or where others reach the server, all may")
 
     def _end_calls(self) -> None:
-        self._core.end_calls(RpcFailure(StatusCode.UNAVAILABLE, "DRAINING", "the server is shutting down"))
+        self._core.end_calls(RpcFailure(StatusCode.UNAVAILABLE, reasons.DRAINING, "the server is shutting down"))
 
 
 def _connection_limit(wanted: int) -> int:

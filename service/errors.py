@@ -33,6 +33,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from slotline.protocol import reasons
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -46,7 +48,7 @@ class ServiceError(Exception):
         retry_after_s: seconds after which the same request may succeed, or None if it never will.
     """
 
-    reason = "INTERNAL"
+    reason: str = reasons.INTERNAL
 
     def __init__(
         self, message: str, *, metadata: Mapping[str, str] | None = None, retry_after_s: float | None = None
@@ -65,10 +67,10 @@ class InvalidArgument(ServiceError):
         problem: what is wrong with the value and what is allowed.
     """
 
-    reason = "INVALID_ARGUMENT"
+    reason = reasons.INVALID_ARGUMENT
 
     def __init__(self, field: str, problem: str, *, metadata: Mapping[str, str] | None = None) -> None:
-        super().__init__(f"{field}: {problem}", metadata={"field": field, **(metadata or {})})
+        super().__init__(f"{field}: {problem}", metadata={reasons.FIELD: field, **(metadata or {})})
         self.field = field
         self.problem = problem
 
@@ -84,7 +86,7 @@ class ContextLengthExceeded(InvalidArgument):
         is_exact: whether all of its tokens were counted.
     """
 
-    reason = "CONTEXT_LENGTH_EXCEEDED"
+    reason = reasons.CONTEXT_LENGTH_EXCEEDED
 
     def __init__(
         self,
@@ -99,7 +101,7 @@ class ContextLengthExceeded(InvalidArgument):
         super().__init__(
             field,
             f"has {'' if is_exact else 'more than '}{n_prompt_tokens} tokens, but {allowed}",
-            metadata={"n_prompt_tokens": str(n_prompt_tokens), "n_ctx": str(n_ctx)},
+            metadata={reasons.N_PROMPT_TOKENS: str(n_prompt_tokens), reasons.N_CTX: str(n_ctx)},
         )
         self.n_prompt_tokens = n_prompt_tokens
         self.n_ctx = n_ctx
@@ -108,43 +110,43 @@ class ContextLengthExceeded(InvalidArgument):
 class ModelNotFound(ServiceError):
     """A model name that is not served."""
 
-    reason = "MODEL_NOT_FOUND"
+    reason = reasons.MODEL_NOT_FOUND
 
     def __init__(self, name: str, served: str) -> None:
-        super().__init__(f"model {name!r} is not served here; served: {served!r}", metadata={"model": name})
+        super().__init__(f"model {name!r} is not served here; served: {served!r}", metadata={reasons.MODEL: name})
 
 
 class Unauthenticated(ServiceError):
     """A missing or wrong API key."""
 
-    reason = "INVALID_API_KEY"
+    reason = reasons.INVALID_API_KEY
 
 
 class NotAllowed(ServiceError):
     """The caller may not do this on this server as it was started; the message says what would allow it."""
 
-    reason = "NOT_ALLOWED"
+    reason = reasons.NOT_ALLOWED
 
 
 class NotImplementedFeature(ServiceError):
     """A part of the contract that this build does not offer."""
 
-    reason = "NOT_IMPLEMENTED"
+    reason = reasons.NOT_IMPLEMENTED
 
     def __init__(self, feature: str) -> None:
-        super().__init__(f"{feature}: not implemented yet", metadata={"feature": feature})
+        super().__init__(f"{feature}: not implemented yet", metadata={reasons.FEATURE: feature})
 
 
 class NotSupported(ServiceError):
     """This server cannot do it as it was started, or with this model; the message says what would help."""
 
-    reason = "NOT_SUPPORTED"
+    reason = reasons.NOT_SUPPORTED
 
 
 class ResourceExhausted(ServiceError):
     """Something finite has run out."""
 
-    reason = "RESOURCE_EXHAUSTED"
+    reason = reasons.RESOURCE_EXHAUSTED
 
 
 class QueueFull(ResourceExhausted):
@@ -155,12 +157,12 @@ class QueueFull(ResourceExhausted):
         retry_after_s: estimated seconds until there is room.
     """
 
-    reason = "QUEUE_FULL"
+    reason = reasons.QUEUE_FULL
 
     def __init__(self, limit: int, retry_after_s: float) -> None:
         super().__init__(
             f"the queue is full: {limit} requests are waiting; try again in {retry_after_s:.0f} s",
-            metadata={"limit": str(limit)},
+            metadata={reasons.LIMIT: str(limit)},
             retry_after_s=retry_after_s,
         )
 
@@ -168,19 +170,19 @@ class QueueFull(ResourceExhausted):
 class CacheExhausted(ResourceExhausted):
     """No KV cells are left for this request."""
 
-    reason = "KV_CACHE_EXHAUSTED"
+    reason = reasons.KV_CACHE_EXHAUSTED
 
 
 class Unavailable(ServiceError):
     """Not now."""
 
-    reason = "UNAVAILABLE"
+    reason = reasons.UNAVAILABLE
 
 
 class ModelLoading(Unavailable):
     """The model is still being loaded."""
 
-    reason = "MODEL_LOADING"
+    reason = reasons.MODEL_LOADING
 
     def __init__(self) -> None:
         super().__init__("the model is still being loaded", retry_after_s=1.0)
@@ -189,7 +191,7 @@ class ModelLoading(Unavailable):
 class ModelFailed(Unavailable):
     """The model could not be loaded; this will not pass."""
 
-    reason = "MODEL_FAILED"
+    reason = reasons.MODEL_FAILED
 
 
 class Stalled(Unavailable):
@@ -199,7 +201,7 @@ class Stalled(Unavailable):
         what: what has stalled, as a sentence without its end.
     """
 
-    reason = "STALLED"
+    reason = reasons.STALLED
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what}; the server takes requests again once it has been restarted", retry_after_s=5.0)
@@ -208,7 +210,7 @@ class Stalled(Unavailable):
 class TemplateWorkerLost(Unavailable):
     """The process that renders chat templates was lost, and so was the one that replaced it."""
 
-    reason = "TEMPLATE_WORKER_LOST"
+    reason = reasons.TEMPLATE_WORKER_LOST
 
     def __init__(self, how: str) -> None:
         super().__init__(f"{how}, twice; try again", retry_after_s=1.0)
@@ -217,7 +219,7 @@ class TemplateWorkerLost(Unavailable):
 class SlotsBusy(Unavailable):
     """The system prompt can only change while all slots are idle."""
 
-    reason = "SLOTS_BUSY"
+    reason = reasons.SLOTS_BUSY
 
     def __init__(self) -> None:
         super().__init__("system prompt can only be updated when all slots are idle", retry_after_s=1.0)
@@ -226,7 +228,7 @@ class SlotsBusy(Unavailable):
 class Draining(Unavailable):
     """The server is going down."""
 
-    reason = "DRAINING"
+    reason = reasons.DRAINING
 
     def __init__(self) -> None:
         super().__init__("the server is shutting down and takes no new requests", retry_after_s=1.0)
@@ -235,10 +237,10 @@ class Draining(Unavailable):
 class DeadlineExceeded(ServiceError):
     """The request's deadline passed."""
 
-    reason = "DEADLINE_EXCEEDED"
+    reason = reasons.DEADLINE_EXCEEDED
 
 
 class EngineFailure(ServiceError):
     """A fault of ours."""
 
-    reason = "INTERNAL"
+    reason = reasons.INTERNAL

@@ -11,12 +11,12 @@ import re
 from typing import TYPE_CHECKING
 
 from service.errors import InvalidArgument, ServiceError
+from slotline.protocol.reasons import CONFIG_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Key of an error's metadata: the fields that the message names, separated by commas.
-CONFIG_FIELDS = "config_fields"
+
 _FIELD = re.compile(r"`(\w+)`")
 
 

@@ -16,6 +16,7 @@ from rest_adapter.core.bridge import Bridge, Mailbox
 from rest_adapter.core.calls import GENERATE_PATH, Request, Response, UnaryMethod
 from rest_adapter.core.rpc_errors import rpc_failure
 from rest_adapter.errors import RpcFailure, StreamClosed
+from slotline.protocol import reasons
 from slotline.protocol.metadata import call_metadata
 from slotline.v1.generation_pb2 import GenerateRequest, GenerateResponse
 
@@ -108,7 +109,7 @@ class CoreClient:
 
     def close(self) -> None:
         """Cancel everything and end the thread. Idempotent."""
-        self.end_calls(RpcFailure(grpc.StatusCode.UNAVAILABLE, "DRAINING", "the adapter is shutting down"))
+        self.end_calls(RpcFailure(grpc.StatusCode.UNAVAILABLE, reasons.DRAINING, "the adapter is shutting down"))
         self._bridge.close()
 
     def _submit(self, mailbox: Mailbox[Any], work: _Work) -> Future[None]:

@@ -28,6 +28,7 @@ from rest_adapter.errors import (
     Unauthorized,
 )
 from rest_adapter.http.head import HeadersTooLarge, LineTooLong
+from slotline.protocol import reasons
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -160,7 +161,7 @@ def http_error(error: AdapterError) -> HttpError:
 
 # (status, reason) decides; a status alone is the answer for every other reason.
 _HTTP: Mapping[tuple[StatusCode, str | None], tuple[int, str]] = {
-    (StatusCode.INVALID_ARGUMENT, "CONTEXT_LENGTH_EXCEEDED"): (400, "exceed_context_size_error"),
+    (StatusCode.INVALID_ARGUMENT, reasons.CONTEXT_LENGTH_EXCEEDED): (400, "exceed_context_size_error"),
     (StatusCode.INVALID_ARGUMENT, None): (400, "invalid_request_error"),
     (StatusCode.OUT_OF_RANGE, None): (400, "invalid_request_error"),
     (StatusCode.FAILED_PRECONDITION, None): (400, "invalid_request_error"),
@@ -170,27 +171,27 @@ _HTTP: Mapping[tuple[StatusCode, str | None], tuple[int, str]] = {
     (StatusCode.NOT_FOUND, None): (404, "not_found_error"),
     # Without a reason it is gRPC itself that refuses: the message is larger than the core takes.
     (StatusCode.RESOURCE_EXHAUSTED, ""): (413, "invalid_request_error"),
-    (StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL"): (429, "rate_limit_error"),
+    (StatusCode.RESOURCE_EXHAUSTED, reasons.QUEUE_FULL): (429, "rate_limit_error"),
     (StatusCode.RESOURCE_EXHAUSTED, None): (503, "unavailable_error"),
     (StatusCode.UNAVAILABLE, None): (503, "unavailable_error"),
     (StatusCode.ABORTED, None): (503, "unavailable_error"),
     # Never by us: our own cancellations end in StreamClosed.
     (StatusCode.CANCELLED, None): (503, "unavailable_error"),
     # A field that asks for what nobody has: with a status of the server's faults clients would try again.
-    (StatusCode.UNIMPLEMENTED, "NOT_IMPLEMENTED"): (400, "invalid_request_error"),
+    (StatusCode.UNIMPLEMENTED, reasons.NOT_IMPLEMENTED): (400, "invalid_request_error"),
     (StatusCode.UNIMPLEMENTED, None): (501, "not_supported_error"),
     (StatusCode.DEADLINE_EXCEEDED, None): (504, "timeout_error"),
 }
 _OTHER = (500, "server_error")
 # The words that the OpenAI API has for what a core refuses.
 _OPENAI_CODES: Mapping[str, str] = {
-    "CONTEXT_LENGTH_EXCEEDED": "context_length_exceeded",
-    "INVALID_ARGUMENT": INVALID_VALUE,
-    "MODEL_NOT_FOUND": "model_not_found",
-    "NOT_IMPLEMENTED": UNSUPPORTED,
-    "QUEUE_FULL": "rate_limit_exceeded",
+    reasons.CONTEXT_LENGTH_EXCEEDED: "context_length_exceeded",
+    reasons.INVALID_ARGUMENT: INVALID_VALUE,
+    reasons.MODEL_NOT_FOUND: "model_not_found",
+    reasons.NOT_IMPLEMENTED: UNSUPPORTED,
+    reasons.QUEUE_FULL: "rate_limit_exceeded",
 }
-_CONTEXT_FACTS = ("n_prompt_tokens", "n_ctx")
+_CONTEXT_FACTS = (reasons.N_PROMPT_TOKENS, reasons.N_CTX)
 
 
 def _http_error_of_rpc(error: RpcFailure) -> HttpError:
@@ -208,10 +209,10 @@ def _param(error: RpcFailure) -> str | None:
     """The field of the body that the core refused, the first of several."""
     if error.violations:
         path = error.violations[0][0]
-    elif "feature" in error.metadata:
-        path = error.metadata["feature"]
+    elif reasons.FEATURE in error.metadata:
+        path = error.metadata[reasons.FEATURE]
     else:
-        return "model" if error.reason == "MODEL_NOT_FOUND" else None
+        return "model" if error.reason == reasons.MODEL_NOT_FOUND else None
     # A condition may follow the field.
     return path.partition(" ")[0]
 
@@ -222,6 +223,6 @@ def _message(error: RpcFailure) -> str:
         return "; ".join(f"{path}: {description}" for path, description in error.violations)
     if error.status is StatusCode.UNAUTHENTICATED:
         return "the adapter has no valid API key for the core; its log has the details"
-    if error.status is StatusCode.UNIMPLEMENTED and "feature" in error.metadata:
-        return f"{error.metadata['feature']}: not available in this version"
+    if error.status is StatusCode.UNIMPLEMENTED and reasons.FEATURE in error.metadata:
+        return f"{error.metadata[reasons.FEATURE]}: not available in this version"
     return error.message

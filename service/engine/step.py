@@ -18,6 +18,7 @@ from service.engine.schedule.prefill_budget import PrefillBudget, StepShape
 from service.engine.schedule.speculation import Speculation
 from service.errors import CacheExhausted, EngineFailure, ServiceError
 from service.sampling.sampler import UnusableLogits
+from slotline.protocol.reasons import KV_CELLS_TOTAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -236,7 +237,7 @@ class RunningSequences:
         error = CacheExhausted(
             f"the KV cache has {self._info.n_cells} cells and they are all in use; "
             "send a shorter prompt, or start the server with a larger context",
-            metadata={"kv_cells_total": str(self._info.n_cells)},
+            metadata={KV_CELLS_TOTAL: str(self._info.n_cells)},
             retry_after_s=1.0,
         )
         if slot is None:

@@ -13,11 +13,12 @@ import pytest
 from service.api.rpc.rpc_errors import to_status
 from service.config import CoreConfig, ModelConfig
 from service.errors import InvalidArgument, NotSupported, ServiceError
-from service.field_names import CONFIG_FIELDS, answered, described, with_names
+from service.field_names import answered, described, with_names
 from slotline.cli.commands import COMMANDS
 from slotline.cli.options.core_options import FIELD_NAMES
 from slotline.cli.serve.model_file import check_model
 from slotline.cli.start_errors import StartError
+from slotline.protocol.reasons import CONFIG_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -35,7 +35,7 @@ PROJECT = ("service", "rest_adapter", "slotline", "bench", "tests", "tools")
 COMMON = ("service.errors", "service.config", "slotline.protocol.excerpt")
 ALLOWED = {
     "service.sampling": ("service.sampling", "slotline.options"),
-    "service.engine": ("service.engine", "service.sampling", *COMMON),
+    "service.engine": ("service.engine", "service.sampling", "slotline.protocol.reasons", *COMMON),
     "service.prompts": ("service.prompts", "service.engine", *COMMON),
     "service.llama": ("service.llama", "service.engine", "service.sampling", "service.model_facts", *COMMON),
     "service.testing": ("service.testing", "service.engine", "service.sampling", *COMMON),

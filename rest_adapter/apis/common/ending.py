@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from grpc import StatusCode
 
 from rest_adapter.errors import RpcFailure
+from slotline.protocol import reasons
 from slotline.v1.generation_pb2 import FINISH_REASON_CANCELLED, FINISH_REASON_LENGTH, Finished
 
 
@@ -39,7 +40,7 @@ def check_finished(finished: Finished) -> None:
     """
     if finished.reason == FINISH_REASON_CANCELLED:
         raise RpcFailure(
-            StatusCode.UNAVAILABLE, "DRAINING", "the server is shutting down and ended the generation early"
+            StatusCode.UNAVAILABLE, reasons.DRAINING, "the server is shutting down and ended the generation early"
         )
 
 

@@ -11,9 +11,9 @@ from service.api.convert.prompt import prompt_parts
 from service.engine.language_model import Pooling, Rows
 from service.engine.request.requests import EmbeddingRequest
 from service.errors import ContextLengthExceeded, EngineFailure, InvalidArgument, NotSupported
-from service.field_names import CONFIG_FIELDS
 from service.prompts.paced import TooManyTokens
 from service.prompts.prompt import check_ids, tokenize_embedding_input
+from slotline.protocol.reasons import CONFIG_FIELDS
 from slotline.v1 import embedding_pb2, tokens_pb2
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from service.engine.request.requests import SystemPrompt
 from service.errors import InvalidArgument
 from service.prompts.paced import TooManyTokens
 from service.prompts.prompt import bos
+from slotline.protocol.reasons import N_CTX, N_PROMPT_TOKENS
 from slotline.v1 import prompt_pb2
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def _too_long(n_tokens: int, n_ctx: int, more: str = "") -> InvalidArgument:
         "system_prompt.prompt",
         f"has {more}{n_tokens} tokens; allowed are at most {max(n_ctx - DIALOGUE_TOKENS, 0)}, the {n_ctx} of a slot's "
         f"context less {DIALOGUE_TOKENS} for what follows",
-        metadata={"n_prompt_tokens": str(n_tokens), "n_ctx": str(n_ctx)},
+        metadata={N_PROMPT_TOKENS: str(n_tokens), N_CTX: str(n_ctx)},
     )
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from service.engine.request.events import Event, Failed, Piece, PromptTokens, is_last
 from service.errors import ResourceExhausted
+from slotline.protocol.reasons import LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,7 +125,7 @@ class Collector:
                 ResourceExhausted(
                     f"the stream was not read for too long: {self._backlog} pieces and candidates were waiting, "
                     f"at most {self._max_backlog} may",
-                    metadata={"limit": str(self._max_backlog)},
+                    metadata={LIMIT: str(self._max_backlog)},
                 )
             )
         )

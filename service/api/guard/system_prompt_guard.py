@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from service.api.listen.addresses import TcpAddress, parse_address
 from service.errors import NotAllowed
-from service.field_names import CONFIG_FIELDS
+from slotline.protocol.reasons import CONFIG_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
