@@ -11,7 +11,7 @@ from service.config import INT32_MAX
 from slotline.cli.options.files import read_text
 from slotline.cli.options.suggestions import nearest
 from slotline.cli.options.values import Converter, InvalidValue, choice, integer, real, text
-from slotline.options import BY_NAME, SEEDS, OptionFacts, max_bytes, sampler_names
+from slotline.options import BY_NAME, SEEDS, OptionFacts, max_bytes, sampler_names, usual_samplers
 
 _BOOLEANS = {
     **dict.fromkeys(("true", "on", "yes", "1"), True),
@@ -152,7 +152,8 @@ def _refuse(name: str, value: str, form: str) -> Never:
 
 
 _Convert = Callable[[str, str], object]
-_SAMPLERS = sampler_names()
+# The usual ones first, then those that join them if they are on.
+_SAMPLERS = tuple(dict.fromkeys((*usual_samplers(), *sampler_names())))
 #: Numbers of no use in a terminal.
 _NOT_OFFERED = {"n_probs"}
 #: Options that are no single number or switch.
