@@ -21,6 +21,7 @@ class SamplerName(enum.Enum):
     TOP_P = "top_p"
     MIN_P = "min_p"
     TEMPERATURE = "temperature"
+    TOP_N_SIGMA = "top_n_sigma"
 
 
 def _default(name: str, message: str = "sampling") -> Any:
@@ -48,6 +49,7 @@ class SamplingSettings:
     min_p: float = _default("min_p")
     tfs_z: float = _default("tfs_z")
     typical_p: float = _default("typical_p")
+    top_n_sigma: float = _default("top_n_sigma")
     min_keep: int = _default("min_keep")
     repeat_penalty: float = _default("repeat_penalty")
     repeat_last_n: int = _default("repeat_last_n")

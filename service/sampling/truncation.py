@@ -83,6 +83,21 @@ def typical_p(candidates: Candidates, p: float, min_keep: int) -> Candidates:
     return candidates
 
 
+def top_n_sigma(candidates: Candidates, n: float, min_keep: int) -> Candidates:
+    """Keep candidates with l_i >= l_0 - n * sigma (Tang et al. 2024, arXiv:2411.07641).
+
+    sigma is the standard deviation of the population of finite logits; ``n`` is above 0.
+    """
+    logits = candidates.logits
+    sigma = logits[np.isfinite(logits)].std(dtype=np.float64)
+    # A float64 scalar, so that float32 logits are compared without rounding the limit.
+    is_kept = logits >= np.float64(candidates.best_logit) - n * sigma
+    n_kept = int(np.count_nonzero(is_kept))
+    if candidates.is_sorted or n_kept < min_keep:
+        return candidates.first(max(n_kept, min_keep))
+    return candidates.take(is_kept.nonzero()[0], is_sorted=False)
+
+
 #: By the sampler's name, which is also that of the option with the second argument.
 TRUNCATIONS: Mapping[SamplerName, Callable[[Candidates, Any, int], Candidates]] = {
     SamplerName.TOP_K: top_k,
@@ -90,4 +105,5 @@ TRUNCATIONS: Mapping[SamplerName, Callable[[Candidates, Any, int], Candidates]] 
     SamplerName.TYPICAL_P: typical_p,
     SamplerName.TOP_P: top_p,
     SamplerName.MIN_P: min_p,
+    SamplerName.TOP_N_SIGMA: top_n_sigma,
 }

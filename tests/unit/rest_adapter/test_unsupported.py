@@ -73,7 +73,6 @@ def refusal(read: Reader, body: Body) -> InvalidRequest:
         ("grammar_lazy", True),
         ("xtc_probability", 0.5),
         ("dry_multiplier", 0.8),
-        ("top_n_sigma", 1.5),
         ("adaptive_target", 0.4),
         ("use_beam_search", True),
         ("allowed_token_ids", [1]),

@@ -28,6 +28,9 @@ class PlainOptions(TypedDict, total=False):
     tfs_z: float
     #: Prefers tokens that are about as surprising as the model expects. 1 or more is off. Default 1.
     typical_p: float
+    #: Leaves out tokens whose logits are more than so many standard deviations below the best one. 0 or less is off.
+    #: Default 0.
+    top_n_sigma: float
     #: Every step that leaves out tokens keeps at least so many; 0 acts as 1. Default 0.
     min_keep: int
     #: Makes tokens that came lately less likely. 1 is off. Default 1.1.

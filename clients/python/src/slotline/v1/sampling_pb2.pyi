@@ -40,6 +40,8 @@ class _SamplerTypeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """Keep candidates with at least min_p of the best one's probability."""
     SAMPLER_TYPE_TEMPERATURE: _SamplerType.ValueType  # 6
     """Divide the logits by the temperature, fixed or dynamic."""
+    SAMPLER_TYPE_TOP_N_SIGMA: _SamplerType.ValueType  # 7
+    """Keep candidates within top_n_sigma standard deviations of the best logit."""
 
 class SamplerType(_SamplerType, metaclass=_SamplerTypeEnumTypeWrapper):
     """SamplerType names one step of the sampler chain."""
@@ -58,6 +60,8 @@ SAMPLER_TYPE_MIN_P: SamplerType.ValueType  # 5
 """Keep candidates with at least min_p of the best one's probability."""
 SAMPLER_TYPE_TEMPERATURE: SamplerType.ValueType  # 6
 """Divide the logits by the temperature, fixed or dynamic."""
+SAMPLER_TYPE_TOP_N_SIGMA: SamplerType.ValueType  # 7
+"""Keep candidates within top_n_sigma standard deviations of the best logit."""
 global___SamplerType = SamplerType
 
 @typing.final
@@ -150,6 +154,7 @@ class SamplingParams(google.protobuf.message.Message):
     MIN_P_FIELD_NUMBER: builtins.int
     TFS_Z_FIELD_NUMBER: builtins.int
     TYPICAL_P_FIELD_NUMBER: builtins.int
+    TOP_N_SIGMA_FIELD_NUMBER: builtins.int
     MIN_KEEP_FIELD_NUMBER: builtins.int
     REPEAT_PENALTY_FIELD_NUMBER: builtins.int
     REPEAT_LAST_N_FIELD_NUMBER: builtins.int
@@ -180,6 +185,10 @@ class SamplingParams(google.protobuf.message.Message):
     """Tail-free sampling."""
     typical_p: builtins.float
     """Locally typical sampling."""
+    top_n_sigma: builtins.float
+    """Distance from the best logit, in standard deviations of the finite logits of the candidates, up to which candidates
+    are kept. In the chain of requests without samplers it comes first.
+    """
     min_keep: builtins.int
     """Candidates that each truncating sampler leaves at least; 0 acts as 1."""
     repeat_penalty: builtins.float
@@ -225,6 +234,7 @@ class SamplingParams(google.protobuf.message.Message):
         min_p: builtins.float | None = ...,
         tfs_z: builtins.float | None = ...,
         typical_p: builtins.float | None = ...,
+        top_n_sigma: builtins.float | None = ...,
         min_keep: builtins.int | None = ...,
         repeat_penalty: builtins.float | None = ...,
         repeat_last_n: builtins.int | None = ...,
@@ -240,8 +250,8 @@ class SamplingParams(google.protobuf.message.Message):
         logit_bias: collections.abc.Iterable[global___LogitBias] | None = ...,
         samplers: global___SamplerList | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_dynatemp_exponent", b"_dynatemp_exponent", "_dynatemp_range", b"_dynatemp_range", "_frequency_penalty", b"_frequency_penalty", "_ignore_eos", b"_ignore_eos", "_min_keep", b"_min_keep", "_min_p", b"_min_p", "_mirostat", b"_mirostat", "_mirostat_eta", b"_mirostat_eta", "_mirostat_tau", b"_mirostat_tau", "_penalize_nl", b"_penalize_nl", "_presence_penalty", b"_presence_penalty", "_repeat_last_n", b"_repeat_last_n", "_repeat_penalty", b"_repeat_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_tfs_z", b"_tfs_z", "_top_k", b"_top_k", "_top_p", b"_top_p", "_typical_p", b"_typical_p", "dynatemp_exponent", b"dynatemp_exponent", "dynatemp_range", b"dynatemp_range", "frequency_penalty", b"frequency_penalty", "ignore_eos", b"ignore_eos", "min_keep", b"min_keep", "min_p", b"min_p", "mirostat", b"mirostat", "mirostat_eta", b"mirostat_eta", "mirostat_tau", b"mirostat_tau", "penalize_nl", b"penalize_nl", "penalty_prompt", b"penalty_prompt", "presence_penalty", b"presence_penalty", "repeat_last_n", b"repeat_last_n", "repeat_penalty", b"repeat_penalty", "samplers", b"samplers", "seed", b"seed", "temperature", b"temperature", "tfs_z", b"tfs_z", "top_k", b"top_k", "top_p", b"top_p", "typical_p", b"typical_p"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_dynatemp_exponent", b"_dynatemp_exponent", "_dynatemp_range", b"_dynatemp_range", "_frequency_penalty", b"_frequency_penalty", "_ignore_eos", b"_ignore_eos", "_min_keep", b"_min_keep", "_min_p", b"_min_p", "_mirostat", b"_mirostat", "_mirostat_eta", b"_mirostat_eta", "_mirostat_tau", b"_mirostat_tau", "_penalize_nl", b"_penalize_nl", "_presence_penalty", b"_presence_penalty", "_repeat_last_n", b"_repeat_last_n", "_repeat_penalty", b"_repeat_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_tfs_z", b"_tfs_z", "_top_k", b"_top_k", "_top_p", b"_top_p", "_typical_p", b"_typical_p", "dynatemp_exponent", b"dynatemp_exponent", "dynatemp_range", b"dynatemp_range", "frequency_penalty", b"frequency_penalty", "ignore_eos", b"ignore_eos", "logit_bias", b"logit_bias", "min_keep", b"min_keep", "min_p", b"min_p", "mirostat", b"mirostat", "mirostat_eta", b"mirostat_eta", "mirostat_tau", b"mirostat_tau", "penalize_nl", b"penalize_nl", "penalty_prompt", b"penalty_prompt", "presence_penalty", b"presence_penalty", "repeat_last_n", b"repeat_last_n", "repeat_penalty", b"repeat_penalty", "samplers", b"samplers", "seed", b"seed", "temperature", b"temperature", "tfs_z", b"tfs_z", "top_k", b"top_k", "top_p", b"top_p", "typical_p", b"typical_p"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_dynatemp_exponent", b"_dynatemp_exponent", "_dynatemp_range", b"_dynatemp_range", "_frequency_penalty", b"_frequency_penalty", "_ignore_eos", b"_ignore_eos", "_min_keep", b"_min_keep", "_min_p", b"_min_p", "_mirostat", b"_mirostat", "_mirostat_eta", b"_mirostat_eta", "_mirostat_tau", b"_mirostat_tau", "_penalize_nl", b"_penalize_nl", "_presence_penalty", b"_presence_penalty", "_repeat_last_n", b"_repeat_last_n", "_repeat_penalty", b"_repeat_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_tfs_z", b"_tfs_z", "_top_k", b"_top_k", "_top_n_sigma", b"_top_n_sigma", "_top_p", b"_top_p", "_typical_p", b"_typical_p", "dynatemp_exponent", b"dynatemp_exponent", "dynatemp_range", b"dynatemp_range", "frequency_penalty", b"frequency_penalty", "ignore_eos", b"ignore_eos", "min_keep", b"min_keep", "min_p", b"min_p", "mirostat", b"mirostat", "mirostat_eta", b"mirostat_eta", "mirostat_tau", b"mirostat_tau", "penalize_nl", b"penalize_nl", "penalty_prompt", b"penalty_prompt", "presence_penalty", b"presence_penalty", "repeat_last_n", b"repeat_last_n", "repeat_penalty", b"repeat_penalty", "samplers", b"samplers", "seed", b"seed", "temperature", b"temperature", "tfs_z", b"tfs_z", "top_k", b"top_k", "top_n_sigma", b"top_n_sigma", "top_p", b"top_p", "typical_p", b"typical_p"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_dynatemp_exponent", b"_dynatemp_exponent", "_dynatemp_range", b"_dynatemp_range", "_frequency_penalty", b"_frequency_penalty", "_ignore_eos", b"_ignore_eos", "_min_keep", b"_min_keep", "_min_p", b"_min_p", "_mirostat", b"_mirostat", "_mirostat_eta", b"_mirostat_eta", "_mirostat_tau", b"_mirostat_tau", "_penalize_nl", b"_penalize_nl", "_presence_penalty", b"_presence_penalty", "_repeat_last_n", b"_repeat_last_n", "_repeat_penalty", b"_repeat_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_tfs_z", b"_tfs_z", "_top_k", b"_top_k", "_top_n_sigma", b"_top_n_sigma", "_top_p", b"_top_p", "_typical_p", b"_typical_p", "dynatemp_exponent", b"dynatemp_exponent", "dynatemp_range", b"dynatemp_range", "frequency_penalty", b"frequency_penalty", "ignore_eos", b"ignore_eos", "logit_bias", b"logit_bias", "min_keep", b"min_keep", "min_p", b"min_p", "mirostat", b"mirostat", "mirostat_eta", b"mirostat_eta", "mirostat_tau", b"mirostat_tau", "penalize_nl", b"penalize_nl", "penalty_prompt", b"penalty_prompt", "presence_penalty", b"presence_penalty", "repeat_last_n", b"repeat_last_n", "repeat_penalty", b"repeat_penalty", "samplers", b"samplers", "seed", b"seed", "temperature", b"temperature", "tfs_z", b"tfs_z", "top_k", b"top_k", "top_n_sigma", b"top_n_sigma", "top_p", b"top_p", "typical_p", b"typical_p"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_dynatemp_exponent", b"_dynatemp_exponent"]) -> typing.Literal["dynatemp_exponent"] | None: ...
     @typing.overload
@@ -276,6 +286,8 @@ class SamplingParams(google.protobuf.message.Message):
     def WhichOneof(self, oneof_group: typing.Literal["_tfs_z", b"_tfs_z"]) -> typing.Literal["tfs_z"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_top_k", b"_top_k"]) -> typing.Literal["top_k"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_top_n_sigma", b"_top_n_sigma"]) -> typing.Literal["top_n_sigma"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_top_p", b"_top_p"]) -> typing.Literal["top_p"] | None: ...
     @typing.overload
