@@ -1,4 +1,4 @@
-"""The Flask application: routes, what holds for all of them, and one form for all errors."""
+"""The Flask application: the routes, what is checked before and added after each, and answers to errors."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# How much of a path is repeated to a client.
+#: Characters of a path that an error repeats.
 _PATH_SHOWN = 120
 
 
@@ -49,7 +49,7 @@ def create_app(
     # A double slash is another path, not a reason for a redirect.
     app.url_map.merge_slashes = False
     app.url_map.converters["rest"] = RestOfPath
-    # Read and compressed now, not while the first visitor and the streams of others wait for it.
+    # Read and compressed now, so that neither the first visitor nor running streams wait for it.
     page_files()
     context = AppContext(
         core,
@@ -111,7 +111,7 @@ def create_app(
 
 
 def _file(config: RestConfig) -> Response | None:
-    """What the user's directory or, where there is no route, the built-in page has at the path of the request."""
+    """The file at the path of the request: from the user's directory, or of the built-in page if there is no route."""
     file = None if config.static_path is None else static_response(config.static_path, request.path)
     if file is None and isinstance(request.routing_exception, NotFound):
         return page_response(request.path)
@@ -119,7 +119,7 @@ def _file(config: RestConfig) -> Response | None:
 
 
 def _methods(config: RestConfig) -> set[str]:
-    """The methods that the path of the current request knows, without OPTIONS."""
+    """The methods that the path of the current request takes, without OPTIONS."""
     if request.environ["PATH_INFO"] == "*":
         return {"HEAD", *(route.method for route in ROUTES)}
     unknown = request.routing_exception
@@ -146,7 +146,7 @@ def _routing_error(error: HTTPException) -> Response:
 
 
 def _nested_too_deeply(error: RecursionError) -> Response:
-    # A value that could just be read may be one level too deep for what is done with it.
+    # Reading a value may succeed when its translation, which nests calls more deeply, does not.
     return _adapter_error(InvalidBody("the body is nested too deeply"))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-# Proxies give up silent answers after 30 or 60 seconds.
+#: Proxies end answers that are silent for 30 or 60 seconds.
 OPENAI_PING_S = 15.0
 
 
@@ -17,13 +17,13 @@ class RestConfig:
         port: TCP port, 0 for any free one.
         core: gRPC address of the core, ``host:port`` or ``unix:/path``.
         core_api_key: key that the core is given with every call, or None.
-        api_keys: with any, clients need one of them for every route that is not public.
+        api_keys: if there are any, clients need one of them for every route that is not public.
         cors_origins: origins of web pages that may use a server without API keys, beside those of this machine, as
             ``origins.checked_origin`` gives them.
-        allowed_hosts: names by which a server without API keys may be asked for where only this machine reaches it,
-            beside localhost and its own, as ``origins.checked_host`` gives them.
-        allow_system_prompt: whether clients without API keys may replace the system prompt of all slots even where
-            others than this machine reach the server.
+        allowed_hosts: what the header Host may name, beside localhost and ``host``, if there are no API keys and only
+            this machine can reach the server; as ``origins.checked_host`` gives them.
+        allow_system_prompt: whether clients without API keys may replace the system prompt of all slots even if other
+            machines can reach the server.
         static_path: directory whose files take precedence over every GET route, or None.
         header_timeout_s: seconds from the first byte of a request to the end of its headers; never more than
             ``timeout_s``.
@@ -35,7 +35,7 @@ class RestConfig:
         sse_ping_s: seconds of silence after which a stream gets a comment; 0 for never, None for
             ``OPENAI_PING_S`` on OpenAI routes and never on native ones.
         native_model: what native answers call the model; None for its name on OpenAI routes, which the core tells.
-        openai_truncates: shorten what does not fit into the context on OpenAI routes, too, instead of refusing it.
+        openai_truncates: OpenAI routes, too, shorten what does not fit into the context, instead of refusing it.
         sse_done: end OpenAI-shaped streams with ``data: [DONE]``.
         metrics: offer GET /metrics.
         slots_endpoint: offer GET /slots, and the slots in GET /health.

@@ -1,17 +1,17 @@
-"""Everything that can go wrong in the adapter, as one tree. ``http_errors`` says how HTTP tells it.
+"""Everything that can go wrong in the adapter, as one tree. ``http_errors`` turns it into HTTP answers.
 
 AdapterError
 ├── InvalidRequest      a field of the JSON body has a value that is not allowed
 ├── InvalidBody         the body is not JSON
 ├── Unauthorized        a missing or wrong API key
-├── Misdirected         a Host that is no name of this server
-├── ForeignOrigin       a web page that may not use this server
-├── NotAllowed          a field of the JSON body that clients may not use on this adapter as it was started
+├── Misdirected         the header Host does not name this server
+├── ForeignOrigin       a web page of an origin that may not use this server
+├── NotAllowed          a field of the JSON body that this adapter was not started to allow
 ├── Overloaded          this adapter serves as many generations as it may
-├── Crowded             the place of the request's connection was needed before all of it had come
-├── NotOffered          a route that is off as this adapter was started
+├── Crowded             another connection needed the place of this one before the whole request had come
+├── NotOffered          a route that this adapter was started without
 └── RpcFailure          the core refused or failed
-StreamClosed            nobody waits for the answer any more
+StreamClosed            the client has gone, or the adapter stops
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from grpc import StatusCode
 
-# What the OpenAI API calls the ways in which a field can be wrong.
+#: What the OpenAI API calls the ways in which a field can be wrong.
 INVALID_VALUE = "invalid_value"
 INVALID_TYPE = "invalid_type"
 MISSING = "missing_required_parameter"
@@ -46,7 +46,7 @@ class InvalidRequest(AdapterError):
     Args:
         name: path of the field in the body, for example ``messages[0].role``.
         problem: the value and what is allowed, to be read after the name.
-        code: the word of the OpenAI API for it.
+        code: what the OpenAI API calls it.
     """
 
     def __init__(self, name: str, problem: str, code: str = INVALID_VALUE) -> None:
@@ -64,15 +64,15 @@ class Unauthorized(AdapterError):
 
 
 class Misdirected(AdapterError):
-    """A Host that is no name of this server."""
+    """The header Host does not name this server."""
 
 
 class ForeignOrigin(AdapterError):
-    """A web page that may not use this server."""
+    """A web page of an origin that may not use this server."""
 
 
 class NotAllowed(AdapterError):
-    """A field of the JSON body that clients may not use on this adapter as it was started.
+    """A field of the JSON body that this adapter was not started to allow.
 
     Args:
         name: the field.
@@ -92,14 +92,14 @@ class Overloaded(AdapterError):
 
 
 class Crowded(AdapterError):
-    """The place of the request's connection was needed before all of it had come."""
+    """Another connection needed the place of this one before the whole request had come."""
 
     def __init__(self) -> None:
         super().__init__("all connections are taken, and this request had not come as a whole; try again")
 
 
 class NotOffered(AdapterError):
-    """A route that is off as this adapter was started."""
+    """A route that this adapter was started without."""
 
 
 class RpcFailure(AdapterError):
@@ -134,7 +134,7 @@ class RpcFailure(AdapterError):
         self.call = call
 
     def of_call(self, number: int) -> RpcFailure:
-        """The same failure, as that of another call."""
+        """The same failure with another number of the call."""
         return self._but(self.violations, self.metadata, number)
 
     def renamed(self, rename: Callable[[str], str]) -> RpcFailure:
@@ -156,4 +156,4 @@ class RpcFailure(AdapterError):
 
 
 class StreamClosed(Exception):
-    """Nobody waits for the answer any more: the client went away, or the adapter stops."""
+    """The client has gone, or the adapter stops: nobody waits for the answer any more."""

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Files other than connections: the listener, the channel to the core, logs, files being served.
+#: Files besides connections: the listener, the channel to the core, logs, files being served.
 _RESERVED_FILES = 64
 
 
 class RestServer:
-    """An adapter that listens. Make and use it in the thread of one gevent hub.
+    """A REST adapter. Make and use it in the thread of one gevent hub.
 
     The port is bound and clients can connect as soon as this exists; they are answered after ``start``.
 
@@ -101,7 +101,7 @@ class RestServer:
 
 
 def _connection_limit(wanted: int) -> int:
-    """As many connections as wanted, or as the limit of open files leaves room for."""
+    """The number of connections wanted, or the number that the limit of open files leaves room for."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files == resource.RLIM_INFINITY or files - _RESERVED_FILES >= wanted:
         return wanted

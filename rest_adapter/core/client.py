@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Calls of one request that run at the same time. More prompts than this wait here, so that one client with hundreds
-# of prompts does not fill the core's queue.
+#: Calls of one request that run at the same time. More prompts than this wait here, so that one client with hundreds
+#: of prompts does not fill the core's queue.
 FAN_OUT = 32
 
 _CHANNEL_OPTIONS = (

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 _INDEX = "/index.html"
-# Below this, a compressed file is hardly smaller.
+#: Below this, a compressed file is hardly smaller.
 _LEAST_COMPRESSED_BYTES = 1024
 _HEADERS = {
     # The page shows what models write: whatever gets past its own checks may load and run nothing.

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _INDEX = "index.html"
-# Opened to look further inside, never to list.
+#: Opened to look further inside, never to list.
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# Without waiting: for the other end of a pipe, should there be one by now.
+#: Without waiting: for the other end of a pipe, should there be one by now.
 _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
 
 

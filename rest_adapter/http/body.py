@@ -1,4 +1,4 @@
-"""The body of a request on its way from the connection, within bounds of time."""
+"""Reading the body of a request from its connection, within time limits."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from rest_adapter.http.pywsgi_hooks import HookedInput
 if TYPE_CHECKING:
     from rest_adapter.http.places import Place
 
-# After an answer, what is left of the body is read for at most this long, so that the next request can follow.
+#: Seconds for which the rest of a body is read after the answer, so that the next request can follow.
 LINGER_S = 2.0
-# A chunked body is read in pieces, with a chance for others after each: within a chunk of this size, but across chunks
-# of fewer bytes, because chunks of a single byte cost so much that 4,096 of them would hold up all other connections.
+#: A chunked body is read in pieces, and other connections get their turn after each. A piece has this many bytes within
+#: one chunk, and fewer across chunks: 4,096 chunks of one byte would take so long that the others would notice.
 _PIECE = 4096
 _PIECE_ACROSS_CHUNKS = 256
 
@@ -29,7 +29,7 @@ class TooSlow(TimeoutError):
 
 
 class Deadline:
-    """A moment until which something must have happened.
+    """A moment by which something must have happened.
 
     Args:
         timeout_s: seconds from now.
@@ -39,12 +39,12 @@ class Deadline:
         self._end_s = time.monotonic() + timeout_s
 
     def limit(self) -> gevent.Timeout:
-        """A context that raises ``TooSlow`` in whoever waits in it at that moment."""
+        """A context that raises ``TooSlow`` in the greenlet inside it once the moment has come."""
         return gevent.Timeout(max(0.0, self._end_s - time.monotonic()), TooSlow())
 
 
 class RequestBody(HookedInput):
-    """pywsgi's reader, but one that gives up on slow clients and says whether the connection can be used again.
+    """pywsgi's reader, which also gives up on slow clients and knows whether the connection can be used again.
 
     Args:
         reader: the connection's reader.
@@ -52,7 +52,7 @@ class RequestBody(HookedInput):
         socket: where to write "100 Continue" to before the first read, or None.
         chunked_input: whether the body comes in chunks.
         deadline: when it must have come.
-        place: the connection's place, which is kept once the end of the body has been read.
+        place: the connection's place, which is safe once the whole body has been read.
 
     Attributes:
         is_broken: what is left of it, if anything, cannot be read.
@@ -80,7 +80,7 @@ class RequestBody(HookedInput):
 
     @property
     def gave_way(self) -> bool:
-        """Whether it was cut off because somebody else needed the connection's place."""
+        """Whether it was cut off because another connection needed the place."""
         return self.is_broken and self._place.gave_way
 
     def read(self, length: int | None = None) -> bytes:

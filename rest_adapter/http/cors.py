@@ -1,4 +1,4 @@
-"""Who may read answers across origins: the one place for CORS headers, and for the refusal of foreign pages."""
+"""CORS headers, and the refusal of web pages of foreign origins. ``origins`` has the rules."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from rest_adapter.json.encoding import show
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# Key of the WSGI environment under which ``handler`` puts the server's own IP address, where the client found it.
+#: Key of the WSGI environment under which ``handler`` puts the server's own IP address, where the client found it.
 ADDRESS_KEY = "slotline.address"
-# How long a browser may go by the answer to a preflight.
+#: Seconds for which a browser may keep the answer to a preflight.
 _MAX_AGE_S = 600
 _SAFE_METHODS = ("GET", "HEAD")
-# What of a request's own words goes into a header of its answer.
+#: What ``Access-Control-Request-Headers`` may hold to be repeated in the answer.
 _HEADER_NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z, \t-]*")
 
 
 def refuse_foreigners(rules: OriginRules) -> None:
-    """Refuse the current request if it may not be here at all.
+    """Refuse the current request if its Host is wrong, or if a foreign page asks for more than to read.
 
-    A page may send what it likes to whom it likes without asking, as long as it looks like a form. So what could change
-    something is refused unless the page may read the answer, too.
+    Browsers let every page send what a form could send to any server, and only keep the answer from it. So requests
+    that could change something are refused unless the page may read the answer, too.
 
     Raises:
         ForeignOrigin: a page wants more than to read, and may not.
-        Misdirected: this server is asked for under a name that is none of its own.
+        Misdirected: the header Host does not name this server.
     """
     asked = _asked()
     if not rules.allow_host(asked.host):
@@ -50,8 +50,8 @@ def preflight(methods: Iterable[str]) -> Response:
     """The answer to OPTIONS, for pages that ask beforehand what they may send.
 
     Args:
-        methods: those that the path knows, OPTIONS left out; none if there is no such path. Then the page may send what
-            forms can send, and read that there is nothing.
+        methods: those that the path takes, without OPTIONS; none if there is no such path. The page can then send what
+            forms can send, and read the 404.
     """
     response = Response(status=200)
     del response.headers["Content-Type"]

@@ -1,4 +1,4 @@
-"""What this adapter counts about itself, for GET /metrics."""
+"""Counts of the adapter's responses, for GET /metrics."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Clients choose methods and paths freely; what a scraper has to keep must stay bounded.
+#: Stands for unknown methods and paths: clients choose them freely, and a metric must have few label values.
 OTHER = "other"
 _METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
 
@@ -24,7 +24,7 @@ class ResponseCounts:
 
         Args:
             method: HTTP method of the request.
-            route: path of the route that answered, None if it was none of ours.
+            route: path of the route that answered, None if there was none.
             status: HTTP status.
         """
         self._counts[method if method in _METHODS else OTHER, route or OTHER, status] += 1

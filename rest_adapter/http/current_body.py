@@ -13,11 +13,11 @@ from rest_adapter.json.encoding import show
 def read_raw_body() -> bytes:
     """The bytes of the body, which should be JSON.
 
-    The content type does not matter: clients of this API have always sent JSON under any.
+    The content type does not matter: clients of this API have always sent JSON with any.
 
     Raises:
-        Crowded: the place of its connection was needed before all of it had come.
-        InvalidBody: not all of the body came.
+        Crowded: another connection needed the place of this one before the whole body had come.
+        InvalidBody: the body is incomplete, or not chunked correctly.
         RequestEntityTooLarge: it is larger than allowed.
         RequestTimeout: it did not come in time.
         UnsupportedMediaType: it is compressed.
@@ -27,10 +27,10 @@ def read_raw_body() -> bytes:
         raise UnsupportedMediaType(f"Content-Encoding: {show(coding)} is not supported; send the body uncompressed")
     try:
         raw = request.get_data(cache=False)
-        # Werkzeug stops reading chunks at the limit and does not say so.
+        # Werkzeug silently stops reading chunks at the limit.
         is_cut_off = len(raw) == request.max_content_length and bool(request.environ["wsgi.input"].read(1))
     except (ClientDisconnected, OSError):
-        # The first is what Werkzeug makes of everything that can happen while a body is being read.
+        # Werkzeug raises ClientDisconnected whatever happens while a body is being read.
         source = request.environ["wsgi.input"]
         if getattr(source, "gave_way", False):
             raise Crowded from None

@@ -1,8 +1,7 @@
-"""Noticing that a client has gone while it is owed an answer.
+"""Noticing that a client has gone before its answer is complete.
 
-A write fails only when there is something to write, which during a prefill may take seconds. So each generation
-watches its socket for the end of the input. A client that closes only its sending side looks the same and is taken
-for gone, too.
+A failing write would tell, but during a prefill there may be nothing to write for seconds. So each generation watches
+its socket for the end of the input. A client that closes only its sending side looks the same, and counts as gone, too.
 """
 
 from __future__ import annotations
@@ -17,22 +16,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-# Key of the WSGI environment under which ``handler`` puts the connection's socket.
+#: Key of the WSGI environment under which ``handler`` puts the connection's socket.
 SOCKET_KEY = "slotline.socket"
-# How often a connection is looked at that has sent more bytes than its request.
+#: Seconds between two looks at a connection that has sent more bytes than its request.
 _PIPELINED_POLL_S = 0.02
-
-
-# What a watcher of the loop is told to wait for: bytes, or the end of the input.
+#: libev's flag for waiting until there are bytes, or the end of the input.
 _READ = 1
 
 
 class DisconnectWatch:
     """Calls a function once if the client goes away between ``start`` and ``stop``.
 
-    Watches with the loop's own watchers, which ``stop`` takes back at once. A greenlet that waited would take its
-    watcher back only when it is its turn, after the socket was closed: libev ends the process if a watcher of a closed
-    socket is left.
+    Uses watchers of the loop, which ``stop`` removes at once. A waiting greenlet would remove its watcher only at its
+    next turn, perhaps after the socket was closed, and libev aborts the process if a watcher of a closed socket is
+    left.
 
     Args:
         connection: the client's socket, or None if there is none (then nothing is ever noticed).
@@ -77,7 +74,7 @@ class DisconnectWatch:
         if _is_gone(self._connection):
             gevent.spawn(self._on_disconnect)
         else:
-            # The next request is already here, so the socket stays readable: waiting for that would spin.
+            # The next request is here already, so the socket stays readable, and waiting for that would spin.
             self._wait(gevent.get_hub().loop.timer(_PIPELINED_POLL_S))
 
 

@@ -1,4 +1,4 @@
-"""One HTTP connection: pywsgi's handler with our time limits, draining and access log."""
+"""One HTTP connection: pywsgi's handler with our time limits, an orderly end and an access log."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# A connection may wait this long for its next request.
+#: Seconds for which a connection may wait for its next request.
 KEEP_ALIVE_S = 5.0
-# A connection that was accepted just before the server began to drain has this long to send its request.
+#: Seconds that a connection has for its request if it was accepted just before the server began to drain.
 DRAINING_S = 0.5
-# Whoever is told why its connection ends has this long to take the words.
+#: Seconds for sending the error with which a connection ends.
 LAST_ANSWER_S = 2.0
-# Polled by an editor plugin; a record per poll would bury the others.
+#: Polled by an editor plugin; a record per poll would bury the others.
 _UNLOGGED_PATHS = frozenset({"/v1/health"})
 
 
@@ -67,7 +67,7 @@ class ConnectionHandler(HookedHandler):
         try:
             super().handle()
         except OSError as error:
-            # The client did not stay to be told what is wrong with its request.
+            # The client left before it could be told what is wrong with its request.
             logger.info("client gone", extra={"remote_addr": self._remote()[0], "reason": str(error)})
         finally:
             self._place.keep()
@@ -76,11 +76,12 @@ class ConnectionHandler(HookedHandler):
     def handle_one_response(self) -> None:
         super().handle_one_response()
         if not self._body.is_done:
-            # What comes next would be the rest of a body.
+            # The next bytes are the rest of the body, and no request.
             self.close_connection = True
 
     def read_requestline(self) -> str:
-        # Waits for the first byte only. What is wrong with the line itself is told like what is wrong with the headers.
+        # Waits for the first byte only: read_request reads the line, so that its errors are answered like those of
+        # headers.
         self.socket.settimeout(DRAINING_S if self._state.is_draining else KEEP_ALIVE_S)
         self._place.await_request()
         if not self.rfile.peek(1) or self._place.gave_way:
@@ -126,14 +127,14 @@ class ConnectionHandler(HookedHandler):
         )
         environ["wsgi.input"] = self._body
         environ["wsgi.input_terminated"] = True
-        # Nothing is offered to upgrade to, and then a request for that is one as any other.
+        # There is nothing to upgrade to, so that a request for it is an ordinary one.
         environ.pop("HTTP_UPGRADE", None)
         return environ
 
     def start_response(self, status: str, headers: Iterable[tuple[str, str]], exc_info: Any = None) -> Any:
         headers = list(headers)
         names = {name.lower() for name, _ in headers}
-        # For clients of old, who know no chunks, only the end of the connection ends an answer of unknown length.
+        # HTTP/1.0 has no chunks: only the end of the connection ends an answer of unknown length.
         is_endless = self.request_version == "HTTP/1.0" and "content-length" not in names
         is_last = self.close_connection or self._state.is_draining or self._body.is_broken or is_endless
         if is_last and "connection" not in names:
@@ -171,7 +172,7 @@ class ConnectionHandler(HookedHandler):
             logger.error("request failed", exc_info=(kind, error, traceback))
 
     def log_request(self) -> None:
-        # Not the query, which is for the route alone: clients have put keys and texts there.
+        # Without the query, where clients have put keys and texts.
         path = (self.path or "").partition("?")[0]
         if path in _UNLOGGED_PATHS:
             return
@@ -189,7 +190,7 @@ class ConnectionHandler(HookedHandler):
         )
 
     def _status_code(self) -> int:
-        # A refused request line leaves a status without a code; an answer that could not be sent, a negated code.
+        # If the request line was refused, pywsgi knows the status only; if sending failed, it negates the code.
         if isinstance(self.status, str) and self.status.isdigit():
             return int(self.status)
         return abs(self.code or 0)

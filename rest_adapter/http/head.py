@@ -1,7 +1,7 @@
 """The head of an HTTP request, read strictly.
 
-What two servers in a row understand differently lets a client pass a hidden request by the first one. So there is one
-reading of everything that says where a request ends, and what has another form is refused.
+If a proxy and this server disagree about where a request ends, a client can smuggle a second one past the proxy. So
+everything that says where a request ends is accepted in one form only, and refused in all others.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from urllib.parse import urlsplit
 
 from slotline.protocol.excerpt import quoted
 
-# A request line must be shorter.
+#: A request line must be shorter than this.
 MAX_LINE_BYTES = 8192
 MAX_HEADERS = 100
 MAX_HEADERS_BYTES = 64 * 1024
 
 _REQUEST_LINE = re.compile(r"([A-Z][A-Z-]{0,19}) ([!-~\x80-\xff]+) HTTP/1\.[01]\r?\n")
 _LENGTH = re.compile(r"[0-9]{1,30}")
-# How much of what a client sent is repeated to it.
+#: Characters that an error repeats of what the client sent.
 _SHOWN = 60
 _FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~\x80-\xff]*?)[ \t]*\r?\n")
 
@@ -30,7 +30,7 @@ Fields = Sequence[tuple[str, str]]
 class MalformedHead(ValueError):
     """The head of a request has a form that is not allowed.
 
-    The text quotes what the client sent, and is for the client alone: a header may hold its key.
+    The message quotes what the client sent, so it is for the client alone: a header may hold its key.
 
     Attributes:
         summary: the same without what the client sent.
@@ -56,7 +56,7 @@ def read_request_line(reader: BinaryIO) -> str:
         ConnectionError: the client left before its end.
         LineTooLong: it is too long.
     """
-    # Clients of old end a body with a line end that does not count.
+    # Old clients send a line end after a body that is not part of it.
     for _ in range(2):
         line = reader.readline(MAX_LINE_BYTES).decode("latin-1")
         if line != "\r\n":
@@ -84,10 +84,10 @@ def check_request_line(line: str) -> None:
 
 
 def authority_and_path(target: str) -> tuple[str | None, str]:
-    """The parts of a request target: the host that it names instead of the header Host, or None; path and query.
+    """The parts of a request target: the host of a URL, which replaces the header Host, or None; path and query.
 
     Raises:
-        ValueError: it is a URL without sense.
+        ValueError: it is no valid URL.
     """
     if not _is_url(target):
         return None, target
@@ -96,14 +96,14 @@ def authority_and_path(target: str) -> tuple[str | None, str]:
 
 
 def ends_connection(version: str | None, values: Iterable[str]) -> bool:
-    """Whether a client wants no further request on its connection.
+    """Whether a client wants its connection closed after this request.
 
     Args:
         version: of the request, for example ``HTTP/1.1``.
-        values: those of all headers named Connection: lists of words in any case.
+        values: those of all headers named Connection: lists in any case.
     """
-    words = {word.strip(" \t").lower() for value in values for word in value.split(",")}
-    return "close" in words or (version == "HTTP/1.0" and "keep-alive" not in words)
+    options = {option.strip(" \t").lower() for value in values for option in value.split(",")}
+    return "close" in options or (version == "HTTP/1.0" and "keep-alive" not in options)
 
 
 def read_fields(reader: BinaryIO) -> Fields:

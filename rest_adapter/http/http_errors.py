@@ -1,4 +1,4 @@
-"""The one table from errors to HTTP: status, type, and the JSON body in the form that a route has.
+"""From errors to HTTP: status, type, and the JSON body in the form that the route has.
 
 Native routes answer ``{"error": {"code": STATUS, "message", "type"}}``, OpenAI routes
 ``{"error": {"code": WORD or null, "message", "param": FIELD or null, "type"}}``.
@@ -33,19 +33,19 @@ from slotline.protocol import reasons
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# How much of a reason is repeated to a client; it may quote what the client sent.
+#: Characters that an answer has of a reason, which may quote what the client sent.
 _REASON_SHOWN = 400
 
 
 @dataclass(frozen=True, slots=True)
 class HttpError:
-    """An error as HTTP tells it.
+    """An error as an HTTP answer.
 
     Attributes:
-        type: word for machines.
+        type: a name for programs.
         extra: further integers of the error object.
         retry_after_s: value of the ``Retry-After`` header, or None.
-        code: what the OpenAI API calls this error, None if it has no word for it.
+        code: what the OpenAI API calls this error, None if it has no name for it.
         param: the field of the body that is wrong, None if none is.
         headers: further headers of the answer.
     """
@@ -75,23 +75,21 @@ def is_openai_path(path: str) -> bool:
     return path.startswith(("/v1/", "/models/")) or path in ("/v1", "/models", "/chat/completions")
 
 
+#: For the access log, and for clients that close their sending side alone.
 CLIENT_GONE = HttpError(
     499,
     "client_closed_request",
     "the client has closed its side of the connection, and counts as gone",
     headers={"Connection": "close"},
 )
-"""For the access log, and for clients that close their sending side alone."""
-
+#: For faults of the adapter itself, ...
 ADAPTER_FAILED = HttpError(500, "server_error", "the adapter failed to answer; its log has the reason")
-"""What is told of faults of the adapter itself."""
-
+#: ... also in a stream that has begun.
 STREAM_FAILED = HttpError(500, "server_error", "the adapter failed to write the answer")
-"""The same in a stream that has begun."""
 
 
 def malformed_request(reason: BaseException) -> HttpError:
-    """What is told of a request that is none, or whose head is too long."""
+    """The error for what is no HTTP request, or whose head is too long."""
     match reason:
         case LineTooLong():
             return HttpError(414, "invalid_request_error", str(reason))
@@ -103,16 +101,16 @@ def malformed_request(reason: BaseException) -> HttpError:
 
 
 def late_headers(timeout_s: float) -> HttpError:
-    """What is told of a request whose headers did not end in time."""
+    """The error for a request whose headers did not end in time."""
     message = f"the headers did not come within the {timeout_s:g} seconds that --header-timeout and --timeout allow"
     return HttpError(408, "invalid_request_error", message)
 
 
 def routing_error(error: HTTPException, where: str, *, max_body_bytes: int) -> HttpError:
-    """How HTTP tells what is wrong with a request whatever its route does.
+    """The error for what is wrong with a request whatever its route does.
 
     Args:
-        error: what Werkzeug found, or ``body.read_body``.
+        error: what Werkzeug or ``current_body`` raised.
         where: method and path.
         max_body_bytes: largest body that is taken.
     """
@@ -135,7 +133,7 @@ def routing_error(error: HTTPException, where: str, *, max_body_bytes: int) -> H
 
 
 def http_error(error: AdapterError) -> HttpError:
-    """How HTTP tells an error."""
+    """An error as an HTTP answer."""
     match error:
         case RpcFailure():
             return _http_error_of_rpc(error)
@@ -159,13 +157,13 @@ def http_error(error: AdapterError) -> HttpError:
             return HttpError(400, "invalid_request_error", error.message)
 
 
-# (status, reason) decides; a status alone is the answer for every other reason.
+#: Status and type by gRPC status and reason; an entry without a reason is for all other reasons of its status.
 _HTTP: Mapping[tuple[StatusCode, str | None], tuple[int, str]] = {
     (StatusCode.INVALID_ARGUMENT, reasons.CONTEXT_LENGTH_EXCEEDED): (400, "exceed_context_size_error"),
     (StatusCode.INVALID_ARGUMENT, None): (400, "invalid_request_error"),
     (StatusCode.OUT_OF_RANGE, None): (400, "invalid_request_error"),
     (StatusCode.FAILED_PRECONDITION, None): (400, "invalid_request_error"),
-    # Our key is wrong, not one of the client's.
+    # The core refused the adapter's key, not the client's.
     (StatusCode.UNAUTHENTICATED, None): (500, "server_error"),
     (StatusCode.PERMISSION_DENIED, None): (403, "permission_error"),
     (StatusCode.NOT_FOUND, None): (404, "not_found_error"),
@@ -175,15 +173,15 @@ _HTTP: Mapping[tuple[StatusCode, str | None], tuple[int, str]] = {
     (StatusCode.RESOURCE_EXHAUSTED, None): (503, "unavailable_error"),
     (StatusCode.UNAVAILABLE, None): (503, "unavailable_error"),
     (StatusCode.ABORTED, None): (503, "unavailable_error"),
-    # Never by us: our own cancellations end in StreamClosed.
+    # By the core: cancellations by the adapter end in StreamClosed.
     (StatusCode.CANCELLED, None): (503, "unavailable_error"),
-    # A field that asks for what nobody has: with a status of the server's faults clients would try again.
+    # A field that this version does not offer: with a 5xx, clients would try again.
     (StatusCode.UNIMPLEMENTED, reasons.NOT_IMPLEMENTED): (400, "invalid_request_error"),
     (StatusCode.UNIMPLEMENTED, None): (501, "not_supported_error"),
     (StatusCode.DEADLINE_EXCEEDED, None): (504, "timeout_error"),
 }
 _OTHER = (500, "server_error")
-# The words that the OpenAI API has for what a core refuses.
+#: What the OpenAI API calls errors of the core, by their reason.
 _OPENAI_CODES: Mapping[str, str] = {
     reasons.CONTEXT_LENGTH_EXCEEDED: "context_length_exceeded",
     reasons.INVALID_ARGUMENT: INVALID_VALUE,
@@ -218,7 +216,7 @@ def _param(error: RpcFailure) -> str | None:
 
 
 def _message(error: RpcFailure) -> str:
-    """The core's message, with the names of fields that its violations have by now."""
+    """The core's message, with the names that its fields have in the body."""
     if error.violations:
         return "; ".join(f"{path}: {description}" for path, description in error.violations)
     if error.status is StatusCode.UNAUTHENTICATED:

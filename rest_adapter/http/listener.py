@@ -1,4 +1,4 @@
-"""The listening socket, and what the sockets of its connections have from it."""
+"""The listening socket, and the options that connections inherit from it."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ import socket as native_socket
 from gevent import socket
 
 _BACKLOG = 1024
-# A connection over which nothing goes is asked for a sign of life after this many seconds, then at these intervals, and
-# is over after this many answers that did not come.
+#: TCP keepalive: a silent connection is probed after this many seconds, then at these intervals, and is closed after
+#: this many probes without an answer.
 KEEPALIVE_IDLE_S = 15
 KEEPALIVE_INTERVAL_S = 5
 KEEPALIVE_PROBES = 3
-# A connection is over if what was sent has not been taken for this long: the host is gone, or the client does not read
-# and its buffers are full.
+#: A connection is closed if sent bytes stay unacknowledged for this many seconds: the host is gone, or the client does
+#: not read and its buffers are full.
 UNTAKEN_S = 30
 
-# Linux hands the options of a listener down to the sockets it accepts.
+#: Linux hands the options of a listener down to the sockets it accepts.
 _OPTIONS = (
     (socket.SOL_SOCKET, socket.SO_REUSEADDR, 1),
-    # Without, the first token waits 40 ms for the client's delayed ACK, because pywsgi sends the headers by themselves.
+    # Otherwise the first token waits 40 ms for the client's delayed ACK, because pywsgi sends the headers by
+    # themselves.
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
     (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S),
@@ -36,7 +37,7 @@ def listen(host: str, port: int) -> socket.socket:
         OSError: the address is in use, or there is no such address.
     """
     found = native_socket.getaddrinfo(host, port, type=native_socket.SOCK_STREAM, flags=native_socket.AI_PASSIVE)
-    # Clients that were told a name usually try IPv4, and the reference listened there.
+    # A name may have addresses of both families. Most clients try IPv4, where llama.cpp's server listened, too.
     family, kind, protocol, _, address = min(found, key=lambda entry: entry[0] != native_socket.AF_INET)
     listener = socket.socket(family, kind, protocol)
     try:

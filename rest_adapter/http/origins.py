@@ -4,11 +4,12 @@ A browser lets any page of the web send requests to a server on its user's machi
 which pages cannot forge, and shows a page the answer only if CORS headers allow it. Two rules keep foreign pages out of
 a server that asks nobody for a key:
 
-- An origin must be one of this machine, the one that the server itself has, or named by ``--cors-origins``.
-- A server that only this machine can reach is asked for by its address or as localhost. A page that reaches it by
-  another name has a domain of its own that points here (DNS rebinding), and for the browser it is no foreign page.
+- An origin must be of this machine, be the server's own, or be named by ``--cors-origins``.
+- If only this machine can reach the server, the Host must be its address, localhost, or named by ``--allowed-hosts``. A
+  page that uses another name comes from a domain that was made to point here (DNS rebinding), so that the browser takes
+  the server for the page's own.
 
-With API keys neither is needed: a page that has a key was given it.
+With API keys neither is needed: somebody gave the page its key.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import socket
 from dataclasses import dataclass
 
 ANY = "*"
-# The origin of files, and of pages that a browser keeps apart from all others; every page can take it on.
+#: The origin of files and of sandboxed pages. Every page can have it by way of a sandboxed frame.
 NULL = "null"
 
 _ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[^\s/?#@:,\[\]*\\]+)(?::([0-9]{1,5}))?")
@@ -30,13 +31,13 @@ _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Where a request comes from and what it asked for.
+    """What a request says about where it comes from and goes to.
 
     Attributes:
         origin: its ``Origin``, None if it has none.
         host: its ``Host``, None if it has none.
-        address: the server's own IP address at which it came in, "" if that is not known.
-        is_same_origin: the browser says that the page is one of this server's.
+        address: the server's IP address at which it arrived, "" if that is not known.
+        is_same_origin: the browser says that the page is of this server.
     """
 
     origin: str | None
@@ -53,7 +54,7 @@ class OriginRules:
         has_keys: clients need API keys.
         is_loopback: it listens where only this machine can reach it.
         origins: further origins that may use it, as ``checked_origin`` gives them.
-        hosts: further names by which it may be asked for, as ``checked_host`` gives them.
+        hosts: further names that the Host may have, as ``checked_host`` gives them.
     """
 
     has_keys: bool = False
@@ -62,15 +63,15 @@ class OriginRules:
     hosts: tuple[str, ...] = ()
 
     def allow_host(self, host: str | None) -> bool:
-        """Whether the server may be asked for under this name."""
-        # Browsers always send one.
+        """Whether the header Host may have this value."""
+        # Browsers always send one, so a request without is not from a page.
         if self.has_keys or not self.is_loopback or not host:
             return True
         name = _host_name(host)
         return name is not None and (name == "localhost" or _is_address(name) or not {name, ANY}.isdisjoint(self.hosts))
 
     def allow_origin(self, asked: Asked) -> bool:
-        """Whether the page of a request may use the server. Who has no origin is no page."""
+        """Whether the page of a request may use the server. A request without an origin is not from a page."""
         origin = asked.origin
         if origin is None or self.has_keys or asked.is_same_origin or self._is_no_page(origin):
             return True
@@ -84,20 +85,20 @@ class OriginRules:
         return name is not None and (name in own or _is_loopback(name))
 
     def allow_credentials(self, asked: Asked) -> bool:
-        """Whether a page may have cookies sent, which proxies may ask for; not if any page may come."""
+        """Whether a page may have cookies sent, which a proxy may need; not if every page may use the server."""
         return self.has_keys or ANY not in self.origins or _normal(asked.origin or "") in self.origins
 
     @staticmethod
     def _is_no_page(origin: str) -> bool:
-        # Browsers send a scheme or null. The clients of 2024 sent names, and got them back.
+        # Browsers send a scheme or null. Clients of llama.cpp's server sent names, and got them back.
         return "://" not in origin and origin.lower() != NULL
 
 
 def checked_origin(text: str) -> str:
-    """An origin in the form in which origins are compared; also ``*`` and ``null``.
+    """An origin, normalised for comparison; also ``*`` and ``null``.
 
     Raises:
-        ValueError: it is none; the text says what is allowed.
+        ValueError: it is not an origin; the message says what is allowed.
     """
     origin = _normal(text)
     if origin not in (ANY, NULL) and _ORIGIN.fullmatch(origin) is None:
@@ -106,10 +107,10 @@ def checked_origin(text: str) -> str:
 
 
 def checked_host(text: str) -> str:
-    """A name of a server in the form in which names are compared; also ``*``.
+    """A host name, normalised for comparison; also ``*``.
 
     Raises:
-        ValueError: it is none; the text says what is allowed.
+        ValueError: it is not a host name; the message says what is allowed.
     """
     name = text.lower().removesuffix(".")
     if name != ANY and _NAME.fullmatch(name) is None:
@@ -131,7 +132,7 @@ def _normal(origin: str) -> str:
 
 
 def _host_name(host: str) -> str | None:
-    """The name or address in a ``Host``, without port, brackets and closing dot; None if it is none."""
+    """The name or address in a ``Host``, without port, brackets and final dot; None if it is malformed."""
     found = _HOST.fullmatch(host.lower())
     if found is None:
         return None
@@ -147,7 +148,7 @@ def _is_address(name: str) -> bool:
 
 
 def _is_short_ipv4(name: str) -> bool:
-    # 127.1 and 0x7f000001, which no domain can be called.
+    # Such as 127.1 and 0x7f000001, which cannot be names of domains.
     try:
         socket.inet_aton(name)
     except OSError:
@@ -163,5 +164,5 @@ def _is_loopback(name: str) -> bool:
 
 
 def _without_mapping(address: str) -> str:
-    """An IPv4 address that a listener for both families shows as ::ffff:1.2.3.4, in its own form."""
+    """The IPv4 address in ``::ffff:1.2.3.4``, which is how listeners for both families show it; others as they are."""
     return address.removeprefix("::ffff:") if "." in address else address

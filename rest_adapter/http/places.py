@@ -1,7 +1,8 @@
-"""The places for connections: how many there are, and who gives way when all are taken.
+"""A bounded number of connections, and which one is closed for a new one when all places are taken.
 
-Whoever has sent a whole request keeps its place until it is answered. Whoever has not, be it slow, idle between two
-requests, or out to take all places, gives way to somebody new, the one that has waited longest first.
+A connection that has sent a whole request keeps its place until it is answered. One that has not, be it slow, idle
+between two requests, or opened to take up places, is closed when a new connection needs its place; the longest waiting
+goes first.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ class Places(Pool):
 
     def __init__(self, size: int) -> None:
         super().__init__(size)
-        # Those without a whole request, in the order in which they began to wait for one.
+        # Connections without a whole request, in the order in which they began to wait for one.
         self._unfinished: dict[Place, None] = {}
         self._is_wanted = False
 
     def full(self) -> bool:
         """Whether all places are taken.
 
-        The server asks when somebody wants one, and again once one is free. So room is made, or will be.
+        The server asks when a new connection wants one, and again once one is free; so this also makes room.
         """
         if not super().full():
             return False
@@ -42,18 +43,18 @@ class Places(Pool):
                 place.end_input()
 
     def add_unfinished(self, place: Place) -> None:
-        """Count a connection as one that waits for a request since now."""
+        """Count a connection as waiting for a request from now on."""
         self.remove_unfinished(place)
         self._unfinished[place] = None
         if self._is_wanted:
             self._make_room()
 
     def remove_unfinished(self, place: Place) -> None:
-        """Count it no more. Idempotent."""
+        """No longer count a connection as waiting for a request. Idempotent."""
         self._unfinished.pop(place, None)
 
     def _make_room(self) -> None:
-        """Let the connection go that has waited longest; if all have whole requests, the next that has none."""
+        """Close the connection that has waited longest; if none waits, the next that begins to."""
         oldest = next(iter(self._unfinished), None)
         self._is_wanted = oldest is None
         if oldest is not None:
@@ -69,8 +70,8 @@ class Place:
         connection: the client's socket.
 
     Attributes:
-        is_idle: nothing has come of the next request.
-        gave_way: the connection is being ended in favour of another.
+        is_idle: nothing of the next request has come.
+        gave_way: the connection is being closed for a new one.
     """
 
     def __init__(self, places: Places, connection: socket.socket) -> None:
@@ -80,25 +81,25 @@ class Place:
         self.gave_way = False
 
     def await_request(self) -> None:
-        """The connection has been accepted, or its last request answered."""
+        """Note that the connection has been accepted, or its last request answered."""
         self.is_idle = True
         self._places.add_unfinished(self)
 
     def begin_request(self) -> None:
-        """The first bytes of a request are here."""
+        """Note that the first bytes of a request are here."""
         self.is_idle = False
 
     def keep(self) -> None:
-        """A whole request is here, or the connection is over: it does not give way. Idempotent."""
+        """Note that a whole request is here, or that the connection is over: it is not closed. Idempotent."""
         self._places.remove_unfinished(self)
 
     def give_way(self) -> None:
-        """End the connection in favour of another."""
+        """Close the connection for a new one."""
         self.gave_way = True
         self.end_input()
 
     def end_input(self) -> None:
-        """Let whoever reads the connection find the end of its input, or an ``OSError``."""
+        """Make reads from the connection end, with the end of the input or an ``OSError``."""
         # The client may have left just now.
         with suppress(OSError):
             self._connection.shutdown(socket.SHUT_RD)

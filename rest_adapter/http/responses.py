@@ -1,4 +1,4 @@
-"""Flask responses in the forms of the REST API."""
+"""Flask responses with JSON and with errors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def json_response(value: object, *, status: int = 200, content_type: str = JSON_
 
 
 def long_json_response(pieces: Sequence[bytes], *, content_type: str = JSON_UTF8) -> Response:
-    """JSON text in pieces, which are written one by one, with a chance for others after each."""
+    """JSON text in pieces. They are written one by one, and other connections get their turn after each."""
     return Response(pieces, 200, content_type=content_type)
 
 
@@ -39,7 +39,7 @@ def error_response(error: HttpError) -> Response:
 
 
 def last_response(error: HttpError) -> tuple[str, bytes]:
-    """The status code and all bytes of an answer to what no route ever sees; it ends the connection."""
+    """The status code and all bytes of an answer that ends the connection, for what never reaches a route."""
     body = encode(error.body())
     lines = [
         f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}",

@@ -36,7 +36,7 @@ class HttpServer(WSGIServer):
         io_timeout_s: seconds that one read or write may take, and a request until all of it has come.
     """
 
-    # With more at once, it would ask for a place without knowing whether somebody wants it.
+    # If it accepted several connections at once, it would ask for places without knowing whether they are needed.
     max_accept = 1
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What clients sent and what they got, in the log of a server that was started with ``--verbose``."""
+"""Bodies of requests and answers in the log of a server with ``--verbose``."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from flask import Response, request
 
 logger = logging.getLogger(__name__)
 
-
-# Of a longer body the log has the beginning only: writing all of it would hold up everybody.
+#: A longer body is cut off in the log: writing all of it would hold up all connections.
 _SHOWN_BYTES = 16 * 1024
 
 

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 VERSION = "3.1.0"
-# Of the REST API, not of the server: it changes when clients have to.
+#: Of the REST API, not of the server: it changes when clients have to.
 API_VERSION = "1"
 
 _KEY = "apiKey"
 _KEY_HEADER = "apiKeyHeader"
-# Flask's way to write a variable part of a path.
+#: Flask's way to write a variable part of a path.
 _VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")
 _ABOUT = """\
 The REST, server-sent events and OpenAI API of a Slotline server, which serves one language model.

@@ -22,7 +22,7 @@ SAMPLER_NAMES = {
     for name, number in SamplerType.items()
     if number != SamplerType.SAMPLER_TYPE_UNSPECIFIED
 }
-# Of a token id.
+#: Of a token id.
 _MOST_DIGITS = 10
 
 

@@ -35,7 +35,7 @@ _KINDS: Mapping[Kind, Schema] = {"number": float32(), "integer": integer(), "boo
 #: By the kind: what an absent list or text is like.
 _NOTHING: Mapping[Kind, object] = {"texts": [], "biases": [], "text": "", "penalty_prompt": None}
 
-# A token is an id or a text, a bias a number or false.
+#: A token is an id or a text, a bias a number or false.
 _BIAS = either(float32(), {"const": False})
 _BIASED_TOKEN = {
     "type": "array",
@@ -43,7 +43,7 @@ _BIASED_TOKEN = {
     "minItems": 2,
     "maxItems": 2,
 }
-# What is not simply of a kind, or narrower than its kind.
+#: What is not simply of a kind, or narrower than its kind.
 _FORMS: Mapping[str, Schema] = {
     "n_probs": integer((INT32[0], maximum("n_probs"))),
     "penalty_prompt": either(STRING, array(token_id())),

@@ -187,7 +187,7 @@ def json_name(path: str) -> str:
 
 
 _NAMES_OF_PARTS = {"parts": "prompt", "infill.prefix": "input_prefix", "infill.suffix": "input_suffix"}
-# A prompt is one of several fields; longer paths come first, because they are looked for in this order.
+#: A prompt is one of several fields; longer paths come first, because they are looked for in this order.
 _NAMES = (
     *((option.path, option.name) for option in OPTIONS if option.path),
     ("token_ids.ids", "prompt"),

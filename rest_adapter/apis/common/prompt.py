@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from slotline.v1.prompt_pb2 import PromptParts
 
 MAX_PROMPTS = 4096
-# The options of a body go to the core with each of its prompts.
+#: The options of a body go to the core with each of its prompts.
 MAX_REPEATED_BYTES = 32 << 20
 _FIELD = "prompt"
 _FORMS = "a string, an array of strings and token ids, or an array of prompts"

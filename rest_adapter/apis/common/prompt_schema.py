@@ -10,7 +10,7 @@ _TEXT_OR_TOKEN = either(STRING, token_id())
 MIXED = array(_TEXT_OR_TOKEN)
 #: A prompt as answers repeat it.
 REPEATED_PROMPT = either(STRING, {"type": "array"})
-# Inside a list of prompts, several strings without a token id would be several prompts again.
+#: Inside a list of prompts, several strings without a token id would be several prompts again.
 _INNER = array(_TEXT_OR_TOKEN) | {"anyOf": [{"contains": {"type": "integer"}}, {"maxItems": 1}]}
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MAX_CHOICES = maximum("n")
 
-# What may be called, and what says whether it is.
+#: What may be called, and what says whether it is.
 _TOOL_FIELDS = (("tools", "tool_choice"), ("functions", "function_call"))
 
 

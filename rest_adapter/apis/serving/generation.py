@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from rest_adapter.core.calls import ResponseStream
     from rest_adapter.http.background import BackgroundThread
 
-# For proxies that would collect events, and browsers that would keep the answer.
+#: For proxies that would collect events, and browsers that would keep the answer.
 _STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
-# Each message takes milliseconds from so many probabilities per token on.
+#: Each message takes milliseconds from so many probabilities per token on.
 HEAVY_CANDIDATES = 1024
-# Fewer ids than this are looked at in a few milliseconds.
+#: Fewer ids than this are looked at in a few milliseconds.
 _FEW_IDS = 4096
 
 _Rename = Callable[[RpcFailure], RpcFailure]

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 Call = TypeVar("Call")
 
-# Up to here a body is read at once, which takes milliseconds; it cannot hold more than the bounds allow.
+#: Up to here a body is read at once, which takes milliseconds; it cannot hold more than the bounds allow.
 SMALL_BODY_BYTES = 2 * Bounds().max_entries
-# Prompts of token ids are cut to the context, and only ids at their ends count: this many times as much is plenty.
+#: Prompts of token ids are cut to the context, and only ids at their ends count: this many times as much is plenty.
 _CONTEXTS = 16
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DONE = b"data: [DONE]\n\n"
-# A comment: readers skip it, proxies see that the answer is alive.
+#: A comment: readers skip it, proxies see that the answer is alive.
 PING = b": ping\n\n"
 
 

@@ -22,7 +22,7 @@ class HealthAnswer:
     body: bytes
 
 
-# Word for word as documented, blanks included.
+#: Word for word as documented, blanks included.
 LOADING = HealthAnswer(503, b'{"status": "loading model"}')
 STALLED = HealthAnswer(503, b'{"status": "stalled"}')
 FAILED = HealthAnswer(500, b'{"status": "error"}')

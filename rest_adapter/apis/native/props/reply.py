@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rest_adapter.json.encoding import JsonObject
     from slotline.v1.model_pb2 import Model
 
-# Shown for a seed that each request gets anew.
+#: Shown for a seed that each request gets anew.
 _RANDOM_SEED = -1
 
 

@@ -19,9 +19,9 @@ from rest_adapter.json.encoding import encode_in_pieces, joined
 if TYPE_CHECKING:
     from rest_adapter.apis.serving.app_context import AppContext
 
-# The largest body takes about 20 s to tokenise.
+#: The largest body takes about 20 s to tokenise.
 _TIMEOUT_S = 120.0
-# So many tokens or characters are written in a few milliseconds.
+#: So many tokens or characters are written in a few milliseconds.
 _FEW = 1 << 14
 
 

@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from slotline.v1.prompt_pb2 import ChatMessage, ChatPrompt
 
 MAX_TOP_LOGPROBS = 20
-# Models that were tuned on this marker but do not declare it as an end of generation write it out as text.
+#: Models that were tuned on this marker but do not declare it as an end of generation write it out as text.
 _CHATML_END = "<|im_end|>"
-# What a message may hold instead of text; without it the conversation would be another one.
+#: What a message may hold instead of text; without it the conversation would be another one.
 _OTHER_MESSAGES = ("function_call", "audio")
-# The assistant's content may be null, beside tool calls or a refusal.
+#: The assistant's content may be null, beside tool calls or a refusal.
 SPEAKERS_WITH_TEXT = ("system", "developer", "user")
 
 

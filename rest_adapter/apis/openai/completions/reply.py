@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rest_adapter.json.encoding import JsonObject
     from slotline.v1.generation_pb2 import Accepted, Delta, GenerateResponse, PromptTokens
 
-# Tokens of prompts and their candidates in one answer that is no stream: making its text stops all others meanwhile.
+#: Tokens of prompts and their candidates in one answer that is no stream: making its text stops all others meanwhile.
 MAX_PROMPT_ENTRIES = 1 << 16
 
 

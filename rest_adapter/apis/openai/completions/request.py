@@ -28,9 +28,9 @@ from slotline.v1.generation_pb2 import GenerateRequest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-# What the OpenAI API gives to those who do not say how much they want.
+#: What the OpenAI API gives to those who do not say how much they want.
 DEFAULT_MAX_TOKENS = 16
-# As many as the core reports.
+#: As many as the core reports.
 MAX_LOGPROBS = 100
 MAX_PROMPT_LOGPROBS = 20
 

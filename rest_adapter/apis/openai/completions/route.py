@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rest_adapter.apis.serving.app_context import AppContext
 
 _DETOKENIZE_TIMEOUT_S = 120.0
-# Echoes that are asked for at the same time; one body may hold thousands of prompts.
+#: Echoes that are asked for at the same time; one body may hold thousands of prompts.
 _ECHOES_AT_ONCE = 32
 
 _PromptIds = tuple[Prompt, tuple[int, ...]]
