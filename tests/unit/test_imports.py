@@ -1,4 +1,4 @@
-"""The direction of imports: who may know whom. The reasons are in CONTRIBUTING.md, "Where code goes".
+"""The direction of imports: who may know whom, as docs/inside/architecture.md tells it.
 
 And what is imported from elsewhere is what the distributions declare.
 """
@@ -6,6 +6,7 @@ And what is imported from elsewhere is what the distributions declare.
 from __future__ import annotations
 
 import ast
+import re
 import sys
 import tomllib
 from importlib import metadata
@@ -30,22 +31,10 @@ SOURCES = {
     "slotline.protocol": ROOT / "clients/python/src/slotline/protocol",
     "slotline.v1": ROOT / "clients/python/src/slotline/v1",
 }
+#: What each room may import.
+ARCHITECTURE = ROOT / "docs/inside/architecture.md"
 PROJECT = ("service", "rest_adapter", "slotline", "bench", "tests", "tools")
 
-COMMON = ("service.errors", "service.config", "slotline.protocol.excerpt")
-ALLOWED = {
-    "service.sampling": ("service.sampling", "slotline.options"),
-    "service.engine": ("service.engine", "service.sampling", "slotline.protocol.reasons", *COMMON),
-    "service.prompts": ("service.prompts", "service.engine", *COMMON),
-    "service.llama": ("service.llama", "service.engine", "service.sampling", "service.model_facts", *COMMON),
-    "service.testing": ("service.testing", "service.engine", "service.sampling", *COMMON),
-    "service.api": ("service", "slotline.v1", "slotline.options", "slotline.protocol"),
-    "rest_adapter": ("rest_adapter", "slotline.v1", "slotline.options", "slotline.protocol"),
-    "slotline.cli": ("slotline.cli", "slotline.v1", "slotline.protocol", "slotline.options", "service", "rest_adapter"),
-    "slotline.client": ("slotline.client", "slotline.v1", "slotline.options", "slotline.protocol"),
-    "slotline.options": ("slotline.options",),
-    "slotline.protocol": ("slotline.protocol",),
-}
 ONLY_IN = {
     "llama_cpp": ("service.llama",),
     "flask": ("rest_adapter",),
@@ -59,13 +48,6 @@ DISTRIBUTIONS = {
 }
 #: Libraries that pure modules reach on no way; see ``_is_pure``.
 IO_LIBRARIES = ("flask", "gevent", "socket")
-
-
-#: Packages and their rooms: each may import those after it, and the modules beside them, which import none of them.
-ROOMS = {
-    "service.api": ("server", "servicers", "core", "metrics", "guard", "rpc", "listen", "convert"),
-    "rest_adapter": ("rest_server", "app", "apis", "files", "openapi", "core", "http", "json"),
-}
 
 
 def _within(module: str, package: str) -> bool:
@@ -117,29 +99,57 @@ for _module, _name in IMPORTS:
     GRAPH[_module].update(_modules_run(_module, _name))
 
 
-@pytest.mark.parametrize("package", ALLOWED)
-def test_a_package_imports_only_what_it_may(package: str) -> None:
-    own = [(module, name) for module, name in IMPORTS if _within(module, package)]
-    assert own, f"{package} has no imports at all: has it moved?"
-    wrong = [
-        f"{module} imports {name}"
-        for module, name in own
-        if any(_within(name, root) for root in PROJECT)
-        and not any(_within(name, allowed) for allowed in ALLOWED[package])
-    ]
-    assert wrong == []
+def _rooms() -> dict[str, tuple[str, set[str]]]:
+    """The table of docs/inside/architecture.md: by package or module its room, and the rooms that this one imports.
+
+    A room has the name of its first package or module.
+    """
+    rooms: dict[str, tuple[str, set[str]]] = {}
+    for line in ARCHITECTURE.read_text().splitlines():
+        if (row := re.fullmatch(r"\| (`[\w/`., ]+`) \|[^|]+\|([^|]*)\|", line)) is not None:
+            members, imported = ([_module(path) for path in re.findall("`([^`]+)`", cell)] for cell in row.groups())
+            rooms.update(dict.fromkeys(members, (members[0], set(imported))))
+    return rooms
 
 
-@pytest.mark.parametrize("package", ROOMS)
-def test_rooms_import_downwards_only(package: str) -> None:
-    ranks = {room: rank for rank, room in enumerate(ROOMS[package])}
+def _module(path: str) -> str:
+    return path.removesuffix(".py").replace("/", ".")
 
-    def rank(module: str) -> int:
-        return ranks.get(module.removeprefix(f"{package}.").split(".")[0], len(ranks))
 
-    own = [pair for pair in IMPORTS if all(_within(name, package) for name in pair)]
-    assert all(any(_within(module, f"{package}.{room}") for module in MODULES) for room in ranks), "has a room moved?"
-    assert [f"{module} imports {name}" for module, name in own if rank(name) < rank(module)] == []
+ROOMS = _rooms()
+
+
+def _room(module: str) -> str | None:
+    """The room of a module, or of a name in one; None for the packages that hold the rooms, and for libraries."""
+    places = [place for place in ROOMS if _within(module, place)]
+    return ROOMS[max(places, key=len)][0] if places else None
+
+
+def test_every_module_has_a_room() -> None:
+    assert len(ROOMS) > 20
+    assert [place for place in ROOMS if place not in MODULES] == []
+    homeless = [module for module in MODULES if _room(module) is None]
+    assert [module for module in homeless if not any(_within(place, module) for place in ROOMS)] == []
+
+
+@pytest.mark.parametrize("room", sorted({room for room, _ in ROOMS.values()}))
+def test_a_room_imports_what_the_table_says(room: str) -> None:
+    found = {_room(name) for module, name in IMPORTS if _room(module) == room} - {None, room}
+    assert found == ROOMS[room][1]
+
+
+def test_rooms_import_from_above_in_the_table_only() -> None:
+    order = list(dict.fromkeys(room for room, _ in ROOMS.values()))
+    assert {
+        room: below for room, imported in ROOMS.values() if (below := imported - set(order[: order.index(room)]))
+    } == {}
+
+
+def test_the_rooms_of_the_core_are_drawn() -> None:
+    drawing = ARCHITECTURE.read_text().split("## ", 1)[0]
+    drawn = [name for name in re.findall(r"\| (\w+) {2,}", drawing) if f"service.{name}" in MODULES]
+    rooms = {path.parent.name for path in (ROOT / "service").glob("*/__init__.py")}
+    assert set(drawn) == rooms - {"testing"}
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
