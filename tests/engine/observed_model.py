@@ -9,6 +9,7 @@ from service.engine.language_model import DecodeFailed, Rows, SavedSequence, Seg
 from service.testing.scripted_memory import ScriptedMemory
 from service.testing.scripted_model import ScriptedCompute, ScriptedModel
 from tests.engine.words import positions
+from tests.support.tiled_model import TiledCompute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -128,7 +129,7 @@ class ObservedModel(ScriptedModel):
         watch: who is told.
     """
 
-    compute_type = ObservedCompute
+    compute_type: type[ScriptedCompute] = ObservedCompute
     memory_type = ObservedMemory
 
     def __init__(self, **options: Any) -> None:
@@ -136,3 +137,13 @@ class ObservedModel(ScriptedModel):
         assert isinstance(self.compute, ObservedCompute)
         assert isinstance(self.memory, ObservedMemory)
         self.watch = self.compute.watch = self.memory.watch = Watch()
+
+
+class ObservedTiledCompute(ObservedCompute, TiledCompute):
+    """Tells what it is asked to evaluate, and takes its time below a tile."""
+
+
+class ObservedTiledModel(ObservedModel):
+    """The same with batches that are dear below a tile."""
+
+    compute_type = ObservedTiledCompute

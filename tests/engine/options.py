@@ -9,6 +9,7 @@ from service.config import EngineConfig
 from service.engine.request.requests import GenerationRequest, Overflow, SystemPrompt
 from service.testing.scripted_model import BOS, EOS, Script, next_letter
 from tests.engine.arguments import Arguments, CommandError
+from tests.engine.observed_model import ObservedModel, ObservedTiledModel
 from tests.support.engine import GREEDY, prompt
 
 
@@ -75,6 +76,11 @@ def generation_request(arguments: Arguments) -> GenerationRequest:
         prompt_logprobs=arguments.integer("logprobs"),
         grammar=arguments.text("grammar") or "",
     )
+
+
+def model_class(arguments: Arguments) -> type[ObservedModel]:
+    """The model; with ``tiles`` one whose batches are dear below a tile, beside ``step_ms`` and ``token_ms``."""
+    return ObservedTiledModel if arguments.flag("tiles") else ObservedModel
 
 
 def model_options(arguments: Arguments) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from service.testing.scripted_model import Script, next_letter
 from tests.engine.answers import Asked, check_answer
 from tests.engine.arguments import Arguments, CommandError
 from tests.engine.observed_model import ObservedModel, Watch
-from tests.engine.options import engine_config, generation_request, model_options, script
+from tests.engine.options import engine_config, generation_request, model_class, model_options, script
 from tests.engine.record import (
     Batch,
     Line,
@@ -79,11 +79,12 @@ class Player:
         config = engine_config(arguments)
         self._script = script(arguments)
         options = model_options(arguments)
+        observed_model = model_class(arguments)
         arguments.finish()
         self._asked = {}
         self._n_steps = 0
         try:
-            self._bench = EngineBench(config, model_class=ObservedModel, script=self._script, **options)
+            self._bench = EngineBench(config, model_class=observed_model, script=self._script, **options)
         except ServiceError as error:
             self._bench = None
             return [f"refused: {error.reason}, {error}"]
