@@ -113,8 +113,8 @@ COMMANDS = {
     )
 }
 
+#: Environment variables that stand for an option of some command.
 KNOWN_VARIABLES = frozenset(name for command in COMMANDS.values() for name in variables(command.groups))
-"""Environment variables that stand for an option of some command."""
 
 
 def overview() -> str:

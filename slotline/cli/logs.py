@@ -33,7 +33,7 @@ LEVELS = {
 }
 OUR_LOGGERS = ("service", "rest_adapter", "slotline")
 
-# What others sent may be in a record. It must not begin lines of its own, steer terminals, or turn text around.
+#: What others sent may be in a record. It must not begin lines of its own, steer terminals, or turn text around.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 

@@ -17,7 +17,7 @@ from slotline.cli.version import version_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# What shells report for a process that SIGINT ended.
+#: What shells report for a process that SIGINT ended.
 INTERRUPTED = 130
 
 

@@ -14,7 +14,7 @@ from slotline.options import BY_NAME
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-# The server's own defaults for chats are those of the OpenAI API: no limit, and the whole range of the vocabulary.
+#: The server's own defaults for chats are those of the OpenAI API: no limit, and the whole range of the vocabulary.
 DEFAULT_SETTINGS: Mapping[str, object] = {
     "n_predict": 1024,
     **{name: BY_NAME[name].default for name in ("temperature", "top_p")},

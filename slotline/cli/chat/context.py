@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from slotline.cli.chat.conversation import Statistics
 
-# From here on the user is told without asking, and from here on that room is short.
+#: From here on the user is told without asking, and from here on that room is short.
 TOLD_PERCENT = 50
 SHORT_PERCENT = 80
 #: What the user can do about it.

@@ -18,7 +18,7 @@ from slotline.cli.start_errors import StartError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# What shells report for a process that SIGINT or SIGPIPE ended.
+#: What shells report for a process that SIGINT or SIGPIPE ended.
 INTERRUPTED, BROKEN_PIPE = 130, 141
 _STDIN = "-"
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Colours of the terminal's own palette, so that they fit light and dark ones.
+#: Colours of the terminal's own palette, so that they fit light and dark ones.
 _PROMPT, _NOTE, _ERROR = "1;36", "2", "31"
-# A model must not move the cursor, change colours or set the window's title.
+#: A model must not move the cursor, change colours or set the window's title.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 

@@ -10,16 +10,16 @@ import urllib.parse
 from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
-# Loading and long queues take minutes, but accepting a connection does not. What is asked beside answers is small.
+#: Loading and long queues take minutes, but accepting a connection does not. What is asked beside answers is small.
 CONNECT_TIMEOUT_S = 10.0
 _MAX_ERROR_BYTES = 64 * 1024
 _MAX_SHOWN = 300
 _DONE = b"[DONE]"
 HTTP_UNAUTHORIZED = 401
 _HTTP_OK = 200
-# What servers call a conversation that does not fit, as code or type.
+#: What servers call a conversation that does not fit, as code or type.
 _TOO_LONG = frozenset({"context_length_exceeded", "exceed_context_size_error"})
-# A host that cannot be written as one of the name service is a UnicodeError.
+#: A host that cannot be written as one of the name service is a UnicodeError.
 _FAILURES = (OSError, http.client.HTTPException, UnicodeError)
 
 Event = Mapping[str, Any]

@@ -18,7 +18,7 @@ from slotline.protocol.excerpt import excerpt
 
 FORMAT = "slotline-conversations"
 VERSION = 1
-# Exports of many conversations with images are large; a device that never ends must not be read for ever.
+#: Exports of many conversations with images are large; a device that never ends must not be read for ever.
 MAX_BYTES = 256 * 1024 * 1024
 _UNTITLED = "New conversation"
 _STATISTICS = {

@@ -17,10 +17,10 @@ logger = logging.getLogger(__name__)
 
 #: Far more than any list of keys has.
 MAX_BYTES = 1024 * 1024
-# A key that is shorter would be shown in half.
+#: A key that is shorter would be shown in half.
 _SHOWN_IF_LONGER_THAN = 8
 _SHOWN = 4
-# What both HTTP and gRPC can carry unchanged.
+#: What both HTTP and gRPC can carry unchanged.
 _KEY = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 _COMMENT = "# "
 _ALLOWED = "allowed are printable ASCII characters, without blanks at the ends"

@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
 PREFIX = "SLOTLINE_"
-# Read by compose.yaml, and by nothing else.
+#: Read by compose.yaml, and by nothing else.
 _OTHER_USES = frozenset({"SLOTLINE_MODELS"})
 _WORDS = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
     **dict.fromkeys(("0", "false", "no", "off"), False),
 }
 
-# Kubernetes tells every container where the services of its namespace are. A service named slotline, or with a name
-# that begins so, makes SLOTLINE_PORT=tcp://10.0.0.1:8080 and others: docker's links of old, and no settings of ours.
+#: Kubernetes tells every container where the services of its namespace are. A service named slotline, or with a name
+#: that begins so, makes SLOTLINE_PORT=tcp://10.0.0.1:8080 and others: docker's links of old, and no settings of ours.
 _LINK = re.compile(r"(tcp|udp|sctp)://\S*")
 _LINK_NAME = re.compile(r"\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
 

@@ -32,10 +32,8 @@ GRPC = Group(
     ),
 )
 
+#: What describes a core wherever it runs.
 SHARED = (MODEL, SLOTS, STOPPING, SUPERVISION, COMPUTE, LONG_CONTEXT, GPU)
-"""What describes a core wherever it runs."""
-
+#: Options that the core is started with as they were given.
 PASSED_TO_CORE = (GENERAL, ACCESS, *SHARED)
-"""Options that the core is started with as they were given."""
-
 SERVE_GROUPS = (GENERAL, MODEL, SLOTS, REST, GRPC, API_KEYS, ACCESS, STOPPING, SUPERVISION, COMPUTE, LONG_CONTEXT, GPU)

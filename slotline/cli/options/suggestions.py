@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-# Names that have less than this in common are not taken for one another; 1 is equality.
+#: Names that have less than this in common are not taken for one another; 1 is equality.
 _SIMILARITY = 0.7
 _PREFIX_SIMILARITY = 0.85
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from service.config import CoreConfig, LoraAdapter
     from service.llama.files.preflight import ModelFileFacts
 
-# Who listens there is reached at every address of the machine, but nobody can connect to these themselves.
+#: Who listens there is reached at every address of the machine, but nobody can connect to these themselves.
 _EVERY_ADDRESS = {"http://0.0.0.0:": "http://127.0.0.1:", "http://[::]:": "http://[::1]:"}
 _THIS_MACHINE = ("http://127.", "http://[::1]:", "http://localhost:")
 

@@ -11,7 +11,7 @@ from slotline.cli.serve.banner import Facts, banner
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Up to the end of the line; what was there may have been longer.
+#: Up to the end of the line; what was there may have been longer.
 _ERASE_REST = "\x1b[K"
 
 

@@ -9,7 +9,7 @@ import resource
 import signal
 
 _PR_SET_PDEATHSIG = 1
-# More than anything here has a use for.
+#: More than anything here has a use for.
 MAX_FILES = 65_536
 
 

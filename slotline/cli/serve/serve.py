@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# What the adapter may need after the core has ended what still ran at the end of the drain.
+#: What the adapter may need after the core has ended what still ran at the end of the drain.
 FLUSH_TIMEOUT_S = 2.0
 
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-# A hub that has not noticed the first signal after this time hangs, and will not notice the next one either.
+#: A hub that has not noticed the first signal after this time hangs, and will not notice the next one either.
 NOTICED_AFTER_S = 0.5
-# Some programs, timeout(1) among them, signal a process and then its group, and so the same request comes twice. The
-# hub may well have noticed the first one in between. Nobody presses keys as fast as this.
+#: Some programs, timeout(1) among them, signal a process and then its group, and so the same request comes twice. The
+#: hub may well have noticed the first one in between. Nobody presses keys as fast as this.
 SAME_REQUEST_S = 0.1
 
 

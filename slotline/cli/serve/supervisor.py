@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 POLL_INTERVAL_S = 0.1
-# Between two looks at a core that serves; less if a hang is to be noticed sooner.
+#: Between two looks at a core that serves; less if a hang is to be noticed sooner.
 WATCH_INTERVAL_S = 5.0
-# Two looks are not further apart unless this process was kept from looking: an interval, and a probe without answer.
+#: Two looks are not further apart unless this process was kept from looking: an interval, and a probe without answer.
 MAX_GAP_S = WATCH_INTERVAL_S + 2.0
-# What a core gets until it answers for the first time, at least: a busy machine takes long to import everything.
+#: What a core gets until it answers for the first time, at least: a busy machine takes long to import everything.
 FIRST_ANSWER_S = 60.0
-# A core that is still loading has no requests to finish.
+#: A core that is still loading has no requests to finish.
 ABORT_TIMEOUT_S = 2.0
-# What a core may need for its end after the drain.
+#: What a core may need for its end after the drain.
 EXIT_TIMEOUT_S = 5.0
 
 
