@@ -29,8 +29,8 @@ def run(parsed: Parsed) -> int:
 
 
 def ask_grpc(address: str, service: str, timeout_s: float) -> tuple[bool, str]:
-    """Ask ``grpc.health.v1``; whether the service is SERVING, and the answer in words."""
-    # A proxy from the environment is not meant for a probe of the own container.
+    """Ask ``grpc.health.v1``; whether the service is SERVING, and a line that says so."""
+    # A proxy that the environment names is not meant for a probe inside the container.
     with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
         check = channel.unary_unary(
             "/grpc.health.v1.Health/Check",
@@ -46,7 +46,7 @@ def ask_grpc(address: str, service: str, timeout_s: float) -> tuple[bool, str]:
 
 
 def ask_http(url: str, timeout_s: float) -> tuple[bool, str]:
-    """Ask with GET; whether the status is 200, and the answer in words."""
+    """Ask with GET; whether the status is 200, and a line that says so."""
     parts = urllib.parse.urlsplit(url)
     target = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
     connection = http.client.HTTPConnection(parts.netloc, timeout=timeout_s)

@@ -1,6 +1,6 @@
 """Log records as lines on stdout.
 
-Code logs with the standard library; what belongs to a record beside its message travels in ``extra``::
+Code logs with the standard library; the fields of a record beside its message travel in ``extra``::
 
     logger.info("HTTP server listening", extra={"hostname": "127.0.0.1", "port": 8080})
 
@@ -70,7 +70,7 @@ def report_notices(parsed: Parsed) -> None:
 
 
 def json_line(record: object) -> str:
-    """A record, or one of its values, as compact JSON with sorted keys; what JSON has no form for becomes its text."""
+    """A record, or one of its values, as compact JSON with sorted keys; what JSON cannot hold becomes text."""
     text = json.dumps(
         _finite(record), sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str, allow_nan=False
     )

@@ -64,8 +64,8 @@ def _run(command: Command, arguments: Sequence[str]) -> int:
 
 
 def _mistake(usage: str, *errors: str) -> int:
-    """Tell a mistake in the arguments: the usage on stdout, what is wrong on stderr; returns the exit status."""
-    # In this order, for a long usage pushes what is above it off the screen.
+    """Report a mistake in the arguments: the usage on stdout, what is wrong on stderr; returns the exit status."""
+    # In this order, because a long usage would push an error above it off the screen.
     print(usage, end="", flush=True)
     print(*errors, sep="\n", file=sys.stderr)
     return 1

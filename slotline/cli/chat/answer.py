@@ -123,8 +123,8 @@ class _Progress:
         """The figures. Without the server's count, each piece of text is taken for a token."""
         n_tokens = _count(self.usage, "completion_tokens")
         n_tokens = len(self.texts) if n_tokens is None else n_tokens
-        told = self.usage.get("prompt_tokens_details")
-        details = told if isinstance(told, dict) else {}
+        reported = self.usage.get("prompt_tokens_details")
+        details = reported if isinstance(reported, dict) else {}
         rate = first_ms = None
         if self.first_s is not None:
             first_ms = round(1000 * (self.first_s - self.started_s), 1)

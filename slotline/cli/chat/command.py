@@ -33,9 +33,9 @@ def run(parsed: Parsed) -> int:
     file, conversation = settings.get("chat_loaded") or ("", Conversation(now_ms))
     conversation.system_prompt = settings.get("chat_system", conversation.system_prompt)
     sampling = dict(settings.get("chat_settings", ()))
-    words = settings.get("chat_message", ())
-    if words or not _has_terminal():
-        return answer(server, conversation, sampling, message_of(words))
+    message = settings.get("chat_message", ())
+    if message or not _has_terminal():
+        return answer(server, conversation, sampling, message_of(message))
     session = ChatSession(server, _screen(settings), conversation, sampling, file)
     _greet(session)
     _chat(session)

@@ -14,7 +14,7 @@ from slotline.cli.chat.conversation import Conversation, Role, Statistics
 from slotline.cli.chat.sampling import SAMPLING_OPTIONS, convert, option_named
 from slotline.cli.chat.server import ServerError
 from slotline.cli.chat.transfer import conversation_file, now_ms, write_conversation
-from slotline.cli.options.api_keys import api_key, described
+from slotline.cli.options.api_keys import api_key, masked
 from slotline.cli.options.suggestions import nearest
 from slotline.cli.options.values import InvalidValue, integer
 
@@ -182,10 +182,9 @@ def _statistics(session: ChatSession, argument: str) -> None:
         session.screen.note("no answer yet")
         return
     session.screen.note("last answer: " + ", ".join(_figures(session.last)))
-    if words := left_out(session.last):
-        session.screen.note(words)
-    if words := fullness(session.last, session.context_tokens()):
-        session.screen.note(words)
+    for note in (left_out(session.last), fullness(session.last, session.context_tokens())):
+        if note:
+            session.screen.note(note)
     all_figures = [message.statistics for message in session.conversation.messages if message.statistics]
     n_tokens = sum(figures.n_tokens for figures in all_figures)
     session.screen.note(f"conversation: {_size(session.conversation)}, {n_tokens} tokens in answers")
@@ -224,7 +223,7 @@ def _key(session: ChatSession, argument: str) -> None:
     except EOFError:
         raise InvalidValue("/key: no key was given") from None
     session.server.key = api_key("/key", key)[0]
-    session.screen.note(f"API key {described([session.server.key])}")
+    session.screen.note(f"API key {masked([session.server.key])}")
 
 
 def _quit(session: ChatSession, argument: str) -> None:

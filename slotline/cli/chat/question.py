@@ -23,18 +23,18 @@ INTERRUPTED, BROKEN_PIPE = 130, 141
 _STDIN = "-"
 
 
-def message_of(words: Sequence[str]) -> str:
+def message_of(arguments: Sequence[str]) -> str:
     """The message that arguments make: words in one line, and for ``-`` what comes on stdin, set off by empty lines.
 
     Args:
-        words: the arguments; none are the same as ``-``.
+        arguments: as they were typed; none are the same as ``-``.
 
     Raises:
         StartError: it is empty.
     """
     parts = [
         _stdin() if is_stdin else " ".join(group)
-        for is_stdin, group in itertools.groupby(words or (_STDIN,), lambda word: word == _STDIN)
+        for is_stdin, group in itertools.groupby(arguments or (_STDIN,), lambda argument: argument == _STDIN)
     ]
     text = "\n\n".join(part for part in parts if part)
     if not text.strip():
@@ -65,8 +65,8 @@ def answer(server: ChatServer, conversation: Conversation, settings: Mapping[str
         raise StartError(_explained(result.failure))
     if result.message.finish is Finish.STOPPED:
         return INTERRUPTED
-    if result.message.statistics and (words := left_out(result.message.statistics)):
-        print(f"note: {words}", file=sys.stderr)
+    if result.message.statistics and (left := left_out(result.message.statistics)):
+        print(f"note: {left}", file=sys.stderr)
     if result.message.finish is Finish.LENGTH:
         print("note: the answer was cut at the limit of tokens; --set n_predict=N raises it", file=sys.stderr)
     return 0

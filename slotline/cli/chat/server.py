@@ -166,8 +166,8 @@ def _refusal(response: http.client.HTTPResponse, has_key: bool) -> ServerError:
     parsed = _parsed(raw)
     if isinstance(parsed, dict) and parsed:
         return _error(parsed, response.status, retry_after_s)
-    words = raw.decode(errors="replace").strip() or response.reason
-    return ServerError(f"the server answered {response.status}: {words}", status=response.status)
+    text = raw.decode(errors="replace").strip() or response.reason
+    return ServerError(f"the server answered {response.status}: {text}", status=response.status)
 
 
 def _error(body: Mapping[str, Any], status: int, retry_after_s: int | None) -> ServerError:

@@ -93,15 +93,15 @@ class ChatSession:
         if statistics is None:
             return
         n_ctx = self.context_tokens()
-        if words := context.left_out(statistics):
-            self.screen.note(words)
+        if left_out := context.left_out(statistics):
+            self.screen.note(left_out)
         if is_cut and context.is_full(statistics, n_ctx):
             self.screen.note(f"cut at the end of the context, {n_ctx} tokens; {context.ADVICE}")
             return
         if is_cut:
             self.screen.note("cut at the limit of tokens; /set n_predict raises it")
-        if words := context.note(statistics, n_ctx):
-            self.screen.note(words)
+        if note := context.note(statistics, n_ctx):
+            self.screen.note(note)
 
 
 def _advice(failure: ServerError) -> str:

@@ -91,11 +91,11 @@ def api_keys_of(settings: Mapping[str, Any]) -> tuple[str, ...]:
 def report(keys: Sequence[str]) -> None:
     """Log that keys are demanded, if they are."""
     if keys:
-        logger.info("API keys are demanded", extra={"api_keys": described(keys)})
+        logger.info("API keys are demanded", extra={"api_keys": masked(keys)})
 
 
-def described(keys: Sequence[str]) -> str:
-    """Keys as logs and people may see them."""
+def masked(keys: Sequence[str]) -> str:
+    """Keys as logs and the screen show them: the last characters of a single key, otherwise their number."""
     if len(keys) == 1 and len(keys[0]) > _SHOWN_IF_LONGER_THAN:
         return f"****{keys[0][-_SHOWN:]}"
     return f"{len(keys)} key{'s' if len(keys) != 1 else ''}"

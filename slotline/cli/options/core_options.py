@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from service.config import CoreConfig
 
-#: Where a core listens if nothing is said, and where an adapter looks for it.
+#: Where a core listens by default, and where an adapter looks for it.
 DEFAULT_GRPC_ADDRESS = RestConfig().core
 
 LISTEN = Group(
@@ -98,7 +98,7 @@ def core_config(settings: Mapping[str, Any]) -> CoreConfig:
     if settings.get("path") is None:
         settings["path"] = str(default_model_path())
     if settings.get("lora"):
-        # Documented of --lora since it changed the weights in memory.
+        # Documented of --lora from the time when adapters changed the weights in memory.
         settings["mmap"] = False
     adapter_keys = settings.get("adapter_key")
     settings["adapter_key"] = adapter_keys[0] if adapter_keys else None

@@ -1,4 +1,4 @@
-"""Defaults of options: those of the configurations, so that they are said once; of other settings, the option's own."""
+"""Defaults of options. Configurations state those of their fields, options those of other settings."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Environment variables in place of options: ``SLOTLINE_CTX_SIZE=2048`` is ``--ctx-size 2048``.
 
-The variable of an option is named after its first long name. What the command line says wins: an option that was given
-there, or whose setting was, is not looked up.
+The variable of an option is named after its first long name. The command line wins: if it has the option, or another
+one for the same setting, the variable is not looked up.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 PREFIX = "SLOTLINE_"
 #: Read by compose.yaml, and by nothing else.
 _OTHER_USES = frozenset({"SLOTLINE_MODELS"})
-_WORDS = {
+_SWITCH = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
     **dict.fromkeys(("0", "false", "no", "off"), False),
 }
 
 #: Kubernetes tells every container where the services of its namespace are. A service named slotline, or with a name
-#: that begins so, makes SLOTLINE_PORT=tcp://10.0.0.1:8080 and others: docker's links of old, and no settings of ours.
+#: that begins so, makes SLOTLINE_PORT=tcp://10.0.0.1:8080 and others, as Docker's links once did: no settings of ours.
 _LINK = re.compile(r"(tcp|udp|sctp)://\S*")
 _LINK_NAME = re.compile(r"\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
 
@@ -62,8 +62,7 @@ def parse_with_environment(
         groups: the options of the command.
         arguments: the command line.
         environment: all variables.
-        known: names of variables of any command; for others of our prefix, or of one much like it, there is a
-            warning.
+        known: variables of all commands. There is a warning for any other whose name begins like ours.
 
     Raises:
         HelpRequested: help was asked for before anything wrong was met.
@@ -102,7 +101,7 @@ def _take(parsed: Parsed, variable: str, option: Option, value: str) -> None:
         case Value():
             take(parsed, option, variable, value)
         case Pair():
-            # The first of the two may hold blanks, for it is a path.
+            # The first of the two is a path and may hold blanks.
             parts = value.rsplit(maxsplit=1)
             if len(parts) != 2:
                 raise invalid(variable, f"{variable} needs two values: {option.metavar}")
@@ -110,11 +109,11 @@ def _take(parsed: Parsed, variable: str, option: Option, value: str) -> None:
 
 
 def _is_on(variable: str, value: str) -> bool:
-    word = value.strip().lower()
-    if word not in _WORDS:
-        allowed = ", ".join(_WORDS)
+    position = value.strip().lower()
+    if position not in _SWITCH:
+        allowed = ", ".join(_SWITCH)
         raise invalid(variable, f"{variable} {value!r} is not known; allowed are {allowed}")
-    return _WORDS[word]
+    return _SWITCH[position]
 
 
 def _is_link(name: str, value: str) -> bool:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-#: Names that have less than this in common are not taken for one another; 1 is equality.
+#: Names that are less alike than this are not suggested; 1 is equality.
 _SIMILARITY = 0.7
 _PREFIX_SIMILARITY = 0.85
 
 
 def nearest(name: str, known: Iterable[str], similarity: float = _SIMILARITY) -> str | None:
-    """The known name that is most like this one, or None if none is at least so much like it."""
+    """The known name that is most like this one, or None if none is as similar as required."""
     found = difflib.get_close_matches(name, sorted(known), n=1, cutoff=similarity)
     return found[0] if found else None
 
@@ -25,8 +25,8 @@ def nearest_variable(name: str, known: Collection[str], prefix: str) -> str | No
     Args:
         name: as it stands in the environment.
         known: names of variables, all with the prefix.
-        prefix: of our variables; of other variables, only those are meant for one of ours whose prefix is much like
-            it, or that differ in case and dashes alone.
+        prefix: of our variables. A name with another prefix is meant for one of ours only if that prefix is much like
+            this one and the rest is the same.
     """
     if not begins_like(name, prefix):
         return None
@@ -37,7 +37,7 @@ def nearest_variable(name: str, known: Collection[str], prefix: str) -> str | No
         return written if written in known else None
     if written in known:
         return written
-    # What all of them begin with must not count as being alike.
+    # The common prefix would make all of them alike.
     near = nearest(written.removeprefix(prefix), [one.removeprefix(prefix) for one in known])
     return None if near is None else prefix + near
 
@@ -69,7 +69,7 @@ def note_on_argument(argument: str, takes_value: Mapping[str, bool]) -> str | No
         return f"note: {name} takes no value"
     if not argument.startswith("-"):
         return f"note: a model is given with -m: -m {argument}" if argument.endswith(".gguf") else None
-    # Short names are all alike.
+    # Short names are too much alike to suggest one.
     long_names = [known for known in takes_value if known.startswith("--")]
     near = nearest(f"--{name.lstrip('-').replace('_', '-')}", long_names)
     return None if near is None else f"note: did you mean {near}?"

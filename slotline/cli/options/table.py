@@ -25,7 +25,7 @@ class Flag:
         names: its names, short ones first.
         sets: settings that it sets. Empty for an option that is only accepted.
         help: what it does.
-        warning: said when it is used, for options that have no effect any more.
+        warning: given when it is used, for options that have no effect any more.
     """
 
     names: tuple[str, ...]
@@ -49,7 +49,7 @@ class Value:
         default_note: what the help adds to the default, or says in its place if the configuration has None.
         repeat: whether each occurrence adds a value.
         bare: value to use when the next argument is missing or looks like an option; None demands a value.
-        warning: said when it is used, for options that have no effect any more.
+        warning: given when it is used, for options that have no effect any more.
         is_operand: its name may be left out: arguments that are no options, and ``-``, are values of it. At most one
             option of a command is.
     """
@@ -210,7 +210,7 @@ def long_name(option: Option) -> str:
 
 
 def names_of_settings(groups: Sequence[Group]) -> dict[str, str]:
-    """How people name each setting: the options that set it, by their long names; flags only if nothing else does."""
+    """For each setting, the long names of the options that set it; flags only where no option takes a value for it."""
     by_value: dict[str, list[str]] = {}
     by_flag: dict[str, list[str]] = {}
     for option in (option for group in groups for option in group.options):

@@ -218,11 +218,11 @@ def kv_override(name: str, value: str) -> KvOverride:
     """``KEY=TYPE:VALUE``, where TYPE is int, float or bool."""
     key, equals, typed = value.partition("=")
     kind, colon, raw = typed.partition(":")
-    form = "\nnote: allowed is KEY=TYPE:VALUE with TYPE int, float or bool and a KEY of 1 to 127 bytes"
+    syntax = "\nnote: allowed is KEY=TYPE:VALUE with TYPE int, float or bool and a KEY of 1 to 127 bytes"
     if not equals or not 0 < len(os.fsencode(key)) < 128:
-        raise InvalidValue(f"Malformed KV override: {value}{form}")
+        raise InvalidValue(f"Malformed KV override: {value}{syntax}")
     if not colon or kind not in ("int", "float", "bool"):
-        raise InvalidValue(f"Invalid type for KV override: {value}{form}")
+        raise InvalidValue(f"Invalid type for KV override: {value}{syntax}")
     if kind == "bool":
         if raw not in ("true", "false"):
             raise InvalidValue(f"Invalid boolean value for KV override: {value}\nnote: allowed are true and false")

@@ -1,4 +1,4 @@
-"""What a person is told once a server is ready: where everything is, and how to stop it."""
+"""What a person reads once a server is ready: where everything is, and how to stop it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from service.config import CoreConfig, LoraAdapter
     from service.llama.files.preflight import ModelFileFacts
 
-#: Who listens there is reached at every address of the machine, but nobody can connect to these themselves.
+#: A server that listens there is reached at every address of the machine, but these are no addresses to connect to.
 _EVERY_ADDRESS = {"http://0.0.0.0:": "http://127.0.0.1:", "http://[::]:": "http://[::1]:"}
 _THIS_MACHINE = ("http://127.", "http://[::1]:", "http://localhost:")
 
 
 @dataclass(frozen=True, slots=True)
-class ModelFacts:
+class BannerModel:
     """What the banner tells of a model.
 
     Attributes:
@@ -42,7 +42,7 @@ class ModelFacts:
     system_prompt_chars: int = 0
 
     @classmethod
-    def of(cls, config: CoreConfig, file: ModelFileFacts) -> ModelFacts:
+    def of(cls, config: CoreConfig, file: ModelFileFacts) -> BannerModel:
         """The facts of a model that is about to be loaded."""
         return cls(
             path=file.path,
@@ -61,7 +61,7 @@ class ModelFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class BannerFacts:
     """What the banner tells.
 
     Attributes:
@@ -78,12 +78,12 @@ class Facts:
     core: str = ""
     grpc: Sequence[str] = ()
     grpc_missing: Sequence[str] = ()
-    model: ModelFacts | None = None
+    model: BannerModel | None = None
     api_keys: str = ""
     version: str = field(default_factory=slotline_version)
 
 
-def banner(facts: Facts) -> str:
+def banner(facts: BannerFacts) -> str:
     """The banner, with an empty line before and after it."""
     # An adapter alone does not know yet.
     state = "listens" if facts.core else "is ready"
@@ -92,7 +92,7 @@ def banner(facts: Facts) -> str:
     return "\n".join(("", *lines, "", ""))
 
 
-def _rows(facts: Facts) -> Iterator[tuple[str, str]]:
+def _rows(facts: BannerFacts) -> Iterator[tuple[str, str]]:
     if facts.rest_url:
         yield from _rest_rows(facts.rest_url)
     if facts.core:
@@ -118,14 +118,14 @@ def _rest_rows(url: str) -> Iterator[tuple[str, str]]:
     yield "OpenAI", f"{url}/v1 is the base_url for clients"
 
 
-def _grpc_text(facts: Facts) -> str:
+def _grpc_text(facts: BannerFacts) -> str:
     text = ", ".join(facts.grpc) or "on no TCP port"
     if facts.grpc_missing:
         text += f" ({', '.join(facts.grpc_missing)} is taken by another program; choose one with --grpc-listen)"
     return text
 
 
-def _model_rows(model: ModelFacts) -> Iterator[tuple[str, str]]:
+def _model_rows(model: BannerModel) -> Iterator[tuple[str, str]]:
     yield "model", f"{model.alias}: {model.path}" if model.alias else str(model.path)
     for adapter in model.adapters:
         yield "LoRA", f"{adapter.path}, factor {adapter.scale:g}"

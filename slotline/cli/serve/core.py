@@ -11,7 +11,7 @@ from slotline.cli.options import api_keys
 from slotline.cli.options.core_options import DEFAULT_GRPC_ADDRESS, core_config
 from slotline.cli.options.groups.gpu import GPU
 from slotline.cli.options.table import Parsed, Value
-from slotline.cli.serve.banner import Facts, ModelFacts
+from slotline.cli.serve.banner import BannerFacts, BannerModel
 from slotline.cli.serve.display import StartupDisplay
 from slotline.cli.serve.model_file import check_model
 from slotline.cli.serve.process import die_with_parent, raise_file_limit, settle
@@ -29,12 +29,12 @@ def run(parsed: Parsed) -> int:
     """Serve until a signal comes; returns the exit status."""
     parent_pid = parsed.settings.get("parent_pid")
     if parent_pid is not None and not die_with_parent(parent_pid):
-        # Nobody is left to serve, or to tell.
+        # Nobody is left to serve, or to report to.
         return 1
     raise_file_limit()
     logs.configure_from(parsed)
     if parent_pid is None:
-        # A parent has the same arguments and has said the same already.
+        # A parent has the same arguments, and has logged the same already.
         logs.report_notices(parsed)
     settings = dict(parsed.settings)
     if not settings.get("listen") and not settings.get("optional_listen"):
@@ -42,12 +42,12 @@ def run(parsed: Parsed) -> int:
     config = core_config(settings)
     if parent_pid is None:
         api_keys.report(config.api_keys)
-        # A parent has looked at the file, and tells people what it hears from us.
+        # A parent has checked the file already, and shows people what we report to it.
         display = CoreDisplay(config, check_model(config))
     else:
         display = None
 
-    # Late, for it takes a while: the wish to die with the parent must be known before.
+    # Late, because the import takes a while: by now the kernel knows that this process is to die with its parent.
     from service.api.server.run import run_core
 
     warn_without_gpu(parsed)
@@ -58,11 +58,11 @@ def run(parsed: Parsed) -> int:
 
 
 class CoreDisplay:
-    """What a person sees on stderr of a core that runs alone; see ``service.api.server.watcher.Watcher``."""
+    """What a person sees on stderr when a core runs alone; see ``service.api.server.watcher.Watcher``."""
 
     def __init__(self, config: CoreConfig, file: ModelFileFacts, stream: TextIO | None = None) -> None:
-        keys = api_keys.described(config.api_keys) if config.api_keys else ""
-        self._facts = Facts(model=ModelFacts.of(config, file), api_keys=keys)
+        keys = api_keys.masked(config.api_keys) if config.api_keys else ""
+        self._facts = BannerFacts(model=BannerModel.of(config, file), api_keys=keys)
         self._stream = stream
         self._drain_timeout_s = config.drain_timeout_s
         self._display = StartupDisplay(self._facts, stream)
@@ -95,7 +95,7 @@ class CoreDisplay:
 
 
 def warn_without_gpu(parsed: Parsed) -> None:
-    """Log that options for GPUs were used in vain, if they were."""
+    """Log which options for GPUs were given to a library without GPU support."""
     used = [taken[0] for option, taken in parsed.used if option in GPU.options and isinstance(option, Value)]
     if not used:
         return

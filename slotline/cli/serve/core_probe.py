@@ -1,4 +1,4 @@
-"""Asking a core how far it is, through the adapter's own connection."""
+"""Asks a core for its state through the adapter's own connection."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PHASES = {
 
 
 def probe_core(core: CoreCalls) -> CoreReport | None:
-    """How far the core is; None while it cannot be reached."""
+    """The state of the core; None while it cannot be reached."""
     try:
         health = core.unary(HEALTH, model_pb2.HealthRequest(), timeout_s=TIMEOUT_S)
     except RpcFailure:

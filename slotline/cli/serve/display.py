@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, TextIO
 
-from slotline.cli.serve.banner import Facts, banner
+from slotline.cli.serve.banner import BannerFacts, banner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ class StartupDisplay:
     """
 
     def __init__(
-        self, facts: Facts, stream: TextIO | None = None, *, clock: Callable[[], float] = time.monotonic
+        self, facts: BannerFacts, stream: TextIO | None = None, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._facts = facts
         self._stream = stream if stream is not None else sys.stderr
@@ -100,5 +100,5 @@ class StartupDisplay:
             self._stream.write(text)
             self._stream.flush()
         except OSError:
-            # The reader of stderr has gone; nobody is left to be told, and serving goes on.
+            # The reader of stderr has gone. Serving goes on.
             return

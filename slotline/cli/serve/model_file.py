@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def check_model(config: CoreConfig) -> ModelFileFacts:
-    """What the model's file tells.
+    """Check the model's file; the facts in its header.
 
     Raises:
         StartError: the file is missing or broken, or needs more memory than there is.

@@ -15,7 +15,7 @@ _PREFIX = "slotline-"
 _LOCK = "owner.lock"
 SOCKET = "core.sock"
 _READY = "ready"
-#: What the core may add to the socket's name for a lock of its own.
+#: Bytes that the core may add to the socket's name, for a lock of its own.
 _ROOM = len(_PREFIX) + 8 + len(SOCKET) + 16
 
 

@@ -1,4 +1,4 @@
-"""What a process can tell and ask the kernel about itself and its parent."""
+"""What a process asks of the kernel about itself and its parent."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import resource
 import signal
 
 _PR_SET_PDEATHSIG = 1
-#: More than anything here has a use for.
+#: More than anything here can use.
 MAX_FILES = 65_536
 
 
 def die_with_parent(parent_pid: int) -> bool:
     """Have the kernel send SIGKILL to this process when its parent dies; False if the parent is dead already.
 
-    The child has to ask for it itself, first thing: the wish does not survive ``exec``, and it is tied to the parent's
-    thread that started the child, which must therefore be one that lives as long as the parent. The parent may die
-    before the wish is known to the kernel, hence the look at it afterwards.
+    The child must ask for this itself, and first of all: the request does not survive ``exec``. It is tied to the
+    thread of the parent that started the child, which must therefore live as long as the parent. The parent may have
+    died before the kernel knew of the request, so it is checked afterwards.
 
     Args:
         parent_pid: the process that started this one.
@@ -48,7 +48,7 @@ def raise_file_limit() -> None:
 
 
 def describe_exit(returncode: int) -> str:
-    """How a process ended, in words; negative codes are signals, as in ``subprocess``."""
+    """How a process ended, for people; negative codes are signals, as in ``subprocess``."""
     if returncode >= 0:
         return f"exited with status {returncode}"
     number = -returncode

@@ -9,7 +9,7 @@ from rest_adapter.rest_server import RestServer
 from slotline.cli import logs
 from slotline.cli.options import api_keys
 from slotline.cli.options.rest_options import rest_config
-from slotline.cli.serve.banner import Facts
+from slotline.cli.serve.banner import BannerFacts
 from slotline.cli.serve.display import StartupDisplay
 from slotline.cli.serve.process import raise_file_limit, settle
 from slotline.cli.serve.stop_signals import StopSignals
@@ -34,8 +34,8 @@ def run(parsed: Parsed) -> int:
     settle()
     server.start()
     log_listening(server)
-    keys = api_keys.described(config.api_keys) if config.api_keys else ""
-    display = StartupDisplay(Facts(rest_url=url_of(server), core=config.core, api_keys=keys))
+    keys = api_keys.masked(config.api_keys) if config.api_keys else ""
+    display = StartupDisplay(BannerFacts(rest_url=url_of(server), core=config.core, api_keys=keys))
     display.serving()
     signals.requested.wait()
     logger.info("stopping", extra={"drain_timeout_s": config.drain_timeout_s})

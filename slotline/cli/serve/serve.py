@@ -21,7 +21,7 @@ from slotline.cli.options.groups.slots import SYSTEM_PROMPT_FILE
 from slotline.cli.options.rest_options import rest_config
 from slotline.cli.options.serve_options import PASSED_TO_CORE
 from slotline.cli.options.system_prompt_file import as_file_content
-from slotline.cli.serve.banner import Facts, ModelFacts
+from slotline.cli.serve.banner import BannerFacts, BannerModel
 from slotline.cli.serve.child import ChildProcess
 from slotline.cli.serve.core_probe import probe_core
 from slotline.cli.serve.display import StartupDisplay
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: What the adapter may need after the core has ended what still ran at the end of the drain.
+#: Seconds that the adapter may need for its last answers, after the core has ended what still ran after the drain.
 FLUSH_TIMEOUT_S = 2.0
 
 
@@ -63,7 +63,7 @@ def run(parsed: Parsed) -> int:
         directory = make_private_directory()
         stack.callback(directory.remove)
         signals.before_exit.append(directory.remove)
-        # REST first: should both want the same port, it is gRPC that is told so.
+        # REST first: if both are to have the same port, the error is about gRPC.
         rest = bind_rest(
             replace(
                 rest_config(parsed.settings),
@@ -76,7 +76,7 @@ def run(parsed: Parsed) -> int:
         logger.info("gRPC addresses", extra={"addresses": [*grpc.mandatory, *grpc.optional]})
         command = core_command(parsed, config, directory, grpc)
         display = StartupDisplay(_facts(config, model, rest, grpc))
-        # What variables said is on the child's command line, except for the keys: these are in a file.
+        # The child's command line holds what variables set, except for the keys: these are in a file.
         start = partial(ChildProcess, command, environment=without_variables(os.environ))
         supervisor = Supervisor(
             start,
@@ -119,7 +119,7 @@ def make_private_directory() -> PrivateDirectory:
 
 
 def with_adapter_key(config: CoreConfig) -> CoreConfig:
-    """The configuration with a key for our adapter, if clients need keys; nobody else ever knows it."""
+    """The configuration with a key that only our adapter knows, if clients need keys."""
     return replace(config, adapter_key=secrets.token_urlsafe(32)) if config.api_keys else config
 
 
@@ -175,13 +175,13 @@ def core_command(parsed: Parsed, config: CoreConfig, directory: PrivateDirectory
     return command
 
 
-def _facts(config: CoreConfig, model: ModelFileFacts, rest: RestServer, grpc: GrpcAddresses) -> Facts:
-    return Facts(
+def _facts(config: CoreConfig, model: ModelFileFacts, rest: RestServer, grpc: GrpcAddresses) -> BannerFacts:
+    return BannerFacts(
         rest_url=url_of(rest),
         grpc=(*grpc.mandatory, *grpc.optional),
         grpc_missing=grpc.missing,
-        model=ModelFacts.of(config, model),
-        api_keys=api_keys.described(config.api_keys) if config.api_keys else "",
+        model=BannerModel.of(config, model),
+        api_keys=api_keys.masked(config.api_keys) if config.api_keys else "",
     )
 
 
@@ -201,7 +201,7 @@ def _serve(
     phase = supervisor.phase
     logger.info("stopping", extra={"drain_timeout_s": config.drain_timeout_s})
     display.stopping(config.drain_timeout_s, is_ready=phase is CorePhase.READY)
-    # Both at once, for callers of gRPC must be told to go elsewhere as early as those of REST.
+    # Both at once: callers of gRPC must hear as early as those of REST that they have to go elsewhere.
     stopping_rest = gevent.spawn(rest.stop, config.drain_timeout_s + FLUSH_TIMEOUT_S)
     gevent.sleep(0)
     supervisor.stop(config.drain_timeout_s)

@@ -52,7 +52,7 @@ class StopSignals:
             signal.signal(signum, self._handle)
 
     def _note_arrival(self) -> None:
-        """Take the bytes; the handlers have run by the time that this does."""
+        """Take the bytes from the pipe; by then the handlers have run."""
         self._arrivals.recv(4096)
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:

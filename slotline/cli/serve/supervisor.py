@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 POLL_INTERVAL_S = 0.1
-#: Between two looks at a core that serves; less if a hang is to be noticed sooner.
+#: Seconds between two probes of a core that serves; fewer if a hang is to be noticed sooner.
 WATCH_INTERVAL_S = 5.0
-#: Two looks are not further apart unless this process was kept from looking: an interval, and a probe without answer.
+#: Two probes are further apart than this (an interval, and a probe without answer) only if this process did not run.
 MAX_GAP_S = WATCH_INTERVAL_S + 2.0
-#: What a core gets until it answers for the first time, at least: a busy machine takes long to import everything.
+#: Seconds that a core has at least until its first answer: a busy machine takes long to import everything.
 FIRST_ANSWER_S = 60.0
 #: A core that is still loading has no requests to finish.
 ABORT_TIMEOUT_S = 2.0
-#: What a core may need for its end after the drain.
+#: Seconds that a core may need to end after the drain.
 EXIT_TIMEOUT_S = 5.0
 
 
@@ -73,7 +73,7 @@ class Child(Protocol):
 
 
 class Watcher(Protocol):
-    """Is told how the first start of the core goes."""
+    """Learns how the first start of the core goes."""
 
     def loading(self, progress: float) -> None:
         """The model is being loaded, 0 to 1."""
@@ -96,7 +96,7 @@ class Supervisor:
     Args:
         start: starts the process.
         probe: asks the core how far it is; None while it cannot be reached.
-        watcher: is told how the first start goes.
+        watcher: learns how the first start goes.
         has_served: whether a core has ever served, however shortly: it may die before a probe finds out.
         hang_timeout_s: how long a core may leave questions unanswered before it is replaced; it reports by itself that
             its engine has stalled. None for any time.
@@ -174,7 +174,7 @@ class Supervisor:
             self._child.send(signal.SIGKILL)
 
     def _live(self) -> str:
-        """Run one core; how it ended, in words."""
+        """Run one core; returns how it ended, as a predicate of it."""
         try:
             child = self._child = self._start()
         except OSError as error:
@@ -190,12 +190,12 @@ class Supervisor:
         return reason or describe_exit(status)
 
     def _follow(self, child: Child) -> str:
-        """Watch the core until it ends, which gives an empty text, or must be replaced: why, in words."""
+        """Watch the core until it ends, or must be replaced; returns why it must, or an empty text if it ended."""
         silence = StallWatch(MAX_GAP_S, self._clock)
         n_answers = 0
         interval_s: float | None = POLL_INTERVAL_S
         while child.wait(interval_s) is None:
-            # Whoever stops us may have closed the way to the core already.
+            # While we are being stopped, the connection to the core may be closed already.
             report = None if self._stopping.is_set() else self._probe()
             if self._stopping.is_set():
                 continue
@@ -227,7 +227,7 @@ class Supervisor:
 
     @property
     def _watch_interval_s(self) -> float | None:
-        """Time between two looks at a core that serves; None if nothing is looked for."""
+        """Seconds between two probes of a core that serves; None if it is not probed."""
         return None if self._hang_timeout_s is None else min(self._hang_timeout_s / 4, WATCH_INTERVAL_S)
 
     def _is_too_long(self, silent_s: float, n_answers: int) -> bool:

@@ -1,4 +1,4 @@
-"""What callers may do, where it is the same for the core and for the REST adapter."""
+"""What callers may do, in the core and in the REST adapter alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which model is served, and what of it."""
+"""Which model is served, and how it is loaded."""
 
 from __future__ import annotations
 

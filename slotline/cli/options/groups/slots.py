@@ -1,4 +1,4 @@
-"""Slots, the queue before them, and what they keep."""
+"""Slots, the queue in front of them, and caches."""
 
 from __future__ import annotations
 

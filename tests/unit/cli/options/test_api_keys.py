@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from slotline.cli.options.api_keys import MAX_BYTES, api_key, api_key_file, as_file_content, described
+from slotline.cli.options.api_keys import MAX_BYTES, api_key, api_key_file, as_file_content, masked
 from slotline.cli.options.values import InvalidValue
 
 if TYPE_CHECKING:
@@ -86,4 +86,4 @@ def test_what_is_written_for_the_core_is_read_by_it(tmp_path: Path) -> None:
     ],
 )
 def test_logs_and_the_banner_show_no_whole_key(keys: list[str], shown: str) -> None:
-    assert described(keys) == shown
+    assert masked(keys) == shown

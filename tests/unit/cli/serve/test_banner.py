@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 
 from service.config import CoreConfig, LoraAdapter, ModelConfig, SystemPromptText
-from slotline.cli.serve.banner import Facts, ModelFacts, banner
+from slotline.cli.serve.banner import BannerFacts, BannerModel, banner
 from slotline.cli.serve.model_file import check_model
 from tests.support.tiny_gguf import write_tiny_gguf
 
-MODEL = ModelFacts(path=Path("/models/tiny.gguf"), size_bytes=92 * 2**20, n_slots=4, n_ctx_slot=2048)
-SERVE = Facts(
+MODEL = BannerModel(path=Path("/models/tiny.gguf"), size_bytes=92 * 2**20, n_slots=4, n_ctx_slot=2048)
+SERVE = BannerFacts(
     version="1.2.3", rest_url="http://127.0.0.1:8080", grpc=("127.0.0.1:50051", "unix:/run/slotline.sock"), model=MODEL
 )
 
 
-def _rows(facts: Facts) -> dict[str, str]:
+def _rows(facts: BannerFacts) -> dict[str, str]:
     """The texts of the banner by their labels."""
     lines = banner(facts).splitlines()[2:-1]
     return {line[2:10].strip(): line[10:] for line in lines}
@@ -37,11 +37,11 @@ def test_the_banner_of_serve_tells_where_everything_is() -> None:
 
 
 def test_the_banner_of_a_core_has_no_rest() -> None:
-    assert list(_rows(Facts(grpc=("h:1",), model=MODEL))) == ["gRPC", "model", "slots", "stop"]
+    assert list(_rows(BannerFacts(grpc=("h:1",), model=MODEL))) == ["gRPC", "model", "slots", "stop"]
 
 
 def test_the_banner_of_an_adapter_has_a_core_and_no_model() -> None:
-    facts = Facts(version="1.2.3", rest_url="http://127.0.0.1:8080", core="core:50051")
+    facts = BannerFacts(version="1.2.3", rest_url="http://127.0.0.1:8080", core="core:50051")
     assert banner(facts).startswith("\nSlotline 1.2.3 listens\n")
     rows = _rows(facts)
     assert list(rows) == ["REST", "OpenAI", "core", "stop"]
@@ -65,7 +65,7 @@ def test_the_facts_of_a_model_are_those_of_its_configuration_and_file(tmp_path: 
     path = write_tiny_gguf(tmp_path / "tiny.gguf")
     model = ModelConfig(path=str(path), n_ctx=256, n_parallel=2)
     config = CoreConfig(model=model, alias="tiny", system_prompt=SystemPromptText("Hello"))
-    facts = ModelFacts.of(config, check_model(config))
+    facts = BannerModel.of(config, check_model(config))
     assert (facts.path, facts.alias, facts.n_slots, facts.n_ctx_slot) == (path, "tiny", 2, 128)
     assert facts.system_prompt_chars == 5
 
@@ -73,7 +73,7 @@ def test_the_facts_of_a_model_are_those_of_its_configuration_and_file(tmp_path: 
 def test_with_one_cache_for_all_every_slot_has_the_whole_context(tmp_path: Path) -> None:
     model = ModelConfig(path=str(write_tiny_gguf(tmp_path / "tiny.gguf")), n_ctx=256, n_parallel=2)
     config = CoreConfig(model=model, kv_unified=True)
-    assert ModelFacts.of(config, check_model(config)).n_ctx_slot == config.engine.n_ctx_slot == 256
+    assert BannerModel.of(config, check_model(config)).n_ctx_slot == config.engine.n_ctx_slot == 256
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from slotline.cli.serve.banner import Facts, ModelFacts, banner
+from slotline.cli.serve.banner import BannerFacts, BannerModel, banner
 from slotline.cli.serve.display import StartupDisplay
 
-MODEL = ModelFacts(path=Path("/models/tiny.gguf"), size_bytes=92 * 2**20, n_slots=4, n_ctx_slot=2048)
-FACTS = Facts(rest_url="http://127.0.0.1:8080", grpc=("127.0.0.1:50051",), model=MODEL)
+MODEL = BannerModel(path=Path("/models/tiny.gguf"), size_bytes=92 * 2**20, n_slots=4, n_ctx_slot=2048)
+FACTS = BannerFacts(rest_url="http://127.0.0.1:8080", grpc=("127.0.0.1:50051",), model=MODEL)
 
 
 class Terminal(io.StringIO):
@@ -19,7 +19,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def _display(stream: io.StringIO, facts: Facts = FACTS) -> StartupDisplay:
+def _display(stream: io.StringIO, facts: BannerFacts = FACTS) -> StartupDisplay:
     return StartupDisplay(facts, stream, clock=iter((10.0, 11.25)).__next__)
 
 
@@ -70,7 +70,7 @@ def test_a_failed_load_tells_what_now() -> None:
 
 def test_a_failed_load_without_rest_tells_it_too() -> None:
     stream = io.StringIO()
-    _display(stream, Facts(grpc=("h:1",), model=MODEL)).failed("the file is broken")
+    _display(stream, BannerFacts(grpc=("h:1",), model=MODEL)).failed("the file is broken")
     assert stream.getvalue() == "error: the file is broken\nhealth is NOT_SERVING now; stop with Ctrl-C\n"
 
 
