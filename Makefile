@@ -22,6 +22,8 @@ EVAL := .venv-eval/.installed
 NODE := $(patsubst %,%/node_modules/.installed,tests/node tests/web tools/web)
 
 PIP_FLAGS := --no-deps --no-build-isolation --require-hashes
+# Tests start Python some hundred times: compiled modules are kept even if the environment says otherwise.
+pytest test-fast: export PYTHONDONTWRITEBYTECODE :=
 # Tests wait for processes most of the time; more than a few at once only wait for each other.
 PARALLEL := -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 CHECKED_TYPES := service rest_adapter slotline $(patsubst %,clients/python/src/slotline/%,client options protocol) \

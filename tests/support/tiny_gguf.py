@@ -7,6 +7,7 @@ and ``EOS``; behind them a few more.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import gguf
@@ -246,6 +247,7 @@ def _token_type(token: str, model: TinyModel) -> gguf.TokenType:
     return gguf.TokenType.BYTE if model.kind == "spm" and token.startswith("<0x") else gguf.TokenType.NORMAL
 
 
+@cache
 def _spell(byte: int) -> str:
     """GPT-2's printable stand-in for a byte: itself if it is printable, else a letter from U+0100 on."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]

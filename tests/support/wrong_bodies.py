@@ -174,7 +174,7 @@ def _no_json() -> Iterator[WrongRequest]:
     routes = tuple(GOOD)
     for number, (name, (body, words)) in enumerate(_NO_JSON.items()):
         # Every route reads its body in the same way; each gets some of them, /completion all.
-        for path in {"/completion", routes[number % len(routes)]}:
+        for path in dict.fromkeys(("/completion", routes[number % len(routes)])):
             yield WrongRequest(f"{path} {name}", http("POST", path, body), 400, "invalid_request_error", words)
     for path in routes:
         body = b'{"a":' + b"[" * 500
