@@ -1,1 +1,1 @@
-"""The core behind its gRPC address: calls, the way from gevent to asyncio and back, and failures."""
+"""The core behind its gRPC address: calls, the bridge between gevent and asyncio, and failures."""

@@ -1,4 +1,4 @@
-"""What the routes ask of a core, so that they can be tested without one."""
+"""The calls of a core that routes need, as protocols, so that tests can do without gRPC."""
 
 from __future__ import annotations
 
@@ -66,10 +66,10 @@ class ResponseStream(Protocol):
         """Wait for the next message."""
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until iteration would not have to. False if it still would after ``timeout_s``."""
+        """Wait for the next message or the end without taking it. False if neither came within ``timeout_s``."""
 
     def close(self) -> None:
-        """Cancel what still runs and wake up who waits. Idempotent; also after the end."""
+        """Cancel the calls that still run; a waiting greenlet gets ``StreamClosed``. Idempotent; also after the end."""
 
 
 class PendingAnswer(Protocol[Answer_co]):
@@ -84,7 +84,7 @@ class PendingAnswer(Protocol[Answer_co]):
         """
 
     def close(self) -> None:
-        """Cancel the call if it still runs and wake up who waits. Idempotent; also after the end."""
+        """Cancel the call if it runs; a waiting greenlet gets ``StreamClosed``. Idempotent; also after the end."""
 
 
 class CoreCalls(Protocol):
@@ -105,7 +105,7 @@ class CoreCalls(Protocol):
     def start(
         self, method: UnaryMethod[Request, Response], request: Request, *, timeout_s: float | None, tenant: str = ""
     ) -> PendingAnswer[Response]:
-        """Start a call that may take long, so that it can be cancelled. ``timeout_s`` None for no limit."""
+        """Start a call without waiting, so that it can be cancelled. ``timeout_s`` None for no limit."""
 
     def unary(
         self, method: UnaryMethod[Request, Response], request: Request, *, timeout_s: float, tenant: str = ""

@@ -37,20 +37,20 @@ _CHANNEL_OPTIONS = (
     ("grpc.use_local_subchannel_pool", 1),
     # gRPC would send calls to another host through the proxy of http_proxy.
     ("grpc.enable_http_proxy", 0),
-    # A core that hangs without closing its sockets is given up after about a minute; it takes pings 10 s apart.
+    # A core that hangs without closing its sockets is given up after 40 s. It accepts pings that are 10 s apart.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 20_000),
-    # Without it, an unanswered ping is waited for for a minute.
+    # By default, gRPC waits a minute for the answer to a ping.
     ("grpc.http2.ping_timeout_ms", 20_000),
     ("grpc.http2.max_pings_without_data", 0),
-    # The core limits prompts, the adapter limits bodies; an answer may be as long as it is.
+    # The core limits prompts, the adapter limits bodies, and answers have no limit.
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
 )
 
 _Metadata = tuple[tuple[str, str], ...]
 _Pair = tuple[int, GenerateResponse]
-#: Not the coroutine itself: a call that is closed before its turn comes would leave one that never ran.
+#: Makes the coroutine. If a call is closed before it starts, a ready-made coroutine would never have been awaited.
 _Work = Callable[[], Coroutine[Any, Any, None]]
 Item = TypeVar("Item")
 
@@ -70,7 +70,7 @@ class CoreClient:
         self._calls: set[_Call[Any]] = set()
         self._channel: grpc.aio.Channel
         self._generate: grpc.aio.UnaryStreamMultiCallable[GenerateRequest, GenerateResponse]
-        # Whatever is submitted later runs later, so every call finds the channel.
+        # The loop runs submissions in order, so every call finds the channel.
         self._bridge.submit(self._open_channel())
 
     def generate(
@@ -85,7 +85,7 @@ class CoreClient:
     def start(
         self, method: UnaryMethod[Request, Response], request: Request, *, timeout_s: float | None, tenant: str = ""
     ) -> _Pending[Response]:
-        """Start a call that may take long, so that it can be cancelled. ``timeout_s`` None for no limit."""
+        """Start a call without waiting, so that it can be cancelled. ``timeout_s`` None for no limit."""
         mailbox: Mailbox[Response] = Mailbox(self._bridge)
         metadata = call_metadata(self._api_key, tenant=tenant)
         work = partial(self._relay_one, method, request, timeout_s, metadata, mailbox)
@@ -103,7 +103,7 @@ class CoreClient:
         return self.start(method, request, timeout_s=timeout_s, tenant=tenant).wait()
 
     def end_calls(self, failure: RpcFailure) -> None:
-        """Cancel every running call; whoever waits for one gets the failure."""
+        """Cancel every running call; greenlets that wait for one get the failure."""
         for call in tuple(self._calls):
             call.end(failure)
 
@@ -142,7 +142,7 @@ class CoreClient:
                 response = await call(request, timeout=timeout_s, metadata=metadata)
         except RpcFailure as failure:
             if timeout_s is not None and (failure.status, failure.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, ""):
-                # The limit is ours, not one of the client's.
+                # The limit is the adapter's, not the client's.
                 message = f"the core did not answer within {timeout_s:g} s"
                 raise RpcFailure(failure.status, "", message) from failure
             raise
@@ -194,7 +194,7 @@ class _Call(Generic[Item]):
     Args:
         mailbox: receives what it answers.
         future: cancelling it cancels the call.
-        running: the calls to which it belongs until it has ended.
+        running: the set that has the call until it ends.
     """
 
     def __init__(self, mailbox: Mailbox[Item], future: Future[None], running: set[_Call[Any]]) -> None:
@@ -236,7 +236,7 @@ class _Pending(_Call[Item]):
 
 
 async def _finishing(mailbox: Mailbox[Any], work: _Work) -> None:
-    """Run the work and end the mailbox with its outcome, so that nobody waits for ever."""
+    """Run the work, and end the mailbox with its outcome, so that its reader never waits for ever."""
     outcome: Exception | None = None
     try:
         await work()
@@ -259,12 +259,12 @@ def _rpc_failures() -> Iterator[None]:
         yield
     except grpc.aio.AioRpcError as error:
         if error.code() is grpc.StatusCode.UNAUTHENTICATED:
-            # Clients are not told about a key of ours.
+            # The key is the adapter's, so the log has the details and not the answer.
             logger.error("the core refuses this adapter's API key", extra={"reason": error.details()})
         raise rpc_failure(error) from error
     except asyncio.CancelledError as error:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise
-        # Nobody cancelled us: this is how grpc.aio tells that the core ended the call with the status CANCELLED.
+        # The task was not cancelled: grpc.aio also raises this if the core ended the call with the status CANCELLED.
         raise RpcFailure(grpc.StatusCode.CANCELLED, "", "the core cancelled the request") from error

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: How long until a core that is not reachable may be back: restarts take about this long.
+#: Seconds after which an unreachable core may be back, about as long as a restart takes.
 _UNREACHABLE_RETRY_S = 1.0
 
 

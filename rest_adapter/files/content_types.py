@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-#: A table of our own: the system's differs from one machine to the next, and knows .xyz as chemistry.
+#: A table of our own, because the system's differs between machines and has types such as chemical/x-xyz.
 _TYPES = {
     suffix: f"{kind}/{subtype}"
     for kind, subtypes in {

@@ -21,12 +21,12 @@ _INDEX = "/index.html"
 #: Below this, a compressed file is hardly smaller.
 _LEAST_COMPRESSED_BYTES = 1024
 _HEADERS = {
-    # The page shows what models write: whatever gets past its own checks may load and run nothing.
+    # The page shows what models write. Whatever gets past its own checks can load and run nothing.
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; style-src 'self'; connect-src 'self'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    # Kept by the browser and asked for again: another version of the server has another page.
+    # Browsers may keep it, but must revalidate it: another version of the server has another page.
     "Cache-Control": "no-cache",
 }
 
@@ -49,12 +49,12 @@ class PageFile:
 
 
 def index_response() -> Response:
-    """The page itself."""
+    """The answer with the page itself."""
     return _response(page_files()[_INDEX])
 
 
 def page_response(path: str) -> Response | None:
-    """The file of the page at a path, or None if there is none."""
+    """The answer with the page's file at a path, or None if there is none."""
     file = page_files().get(path)
     return None if file is None else _response(file)
 
@@ -63,8 +63,8 @@ def page_response(path: str) -> Response | None:
 def page_files() -> Mapping[str, PageFile]:
     """All files by path.
 
-    They are read once, so that the parts of a page belong together while files are replaced. What is no path of a file
-    is no key, so that there is nothing to escape to.
+    They are read once, so that the files of a page fit together even while they are being replaced. A path outside of
+    the folder is simply not a key, so that no path can escape from it.
     """
     return dict(_files(resources.files("rest_adapter").joinpath("web"), "/"))
 
@@ -96,7 +96,7 @@ def _response(file: PageFile) -> Response:
         content, tag, encoding = file.compressed, f"{file.tag}-gzip", {"Content-Encoding": "gzip"}
     else:
         content, tag, encoding = file.content, file.tag, {}
-    # Passed through like other files, so that nobody looks for text in it.
+    # Passed through like other files, so that the log of bodies leaves it out.
     response = Response(content, content_type=file.content_type, headers=_HEADERS | encoding, direct_passthrough=True)
     response.set_etag(tag)
     if file.compressed is not None:
@@ -106,6 +106,6 @@ def _response(file: PageFile) -> Response:
 
 
 def _takes_gzip() -> bool:
-    # Whoever asks for a part of a file counts its bytes uncompressed.
+    # The byte positions of a range are those of the uncompressed file.
     accepted = request.accept_encodings
     return "Range" not in request.headers and accepted.quality("gzip") > 0

@@ -1,7 +1,7 @@
-"""The files of a directory of the user's, which come before every GET route.
+"""The files of a directory of the user, which take precedence over every GET route.
 
-Nothing is served that begins with a dot, or that lies behind a link which leads out of the directory: what is there has
-been put there for other purposes, or by others.
+Hidden files are not served, nor what is behind a symbolic link that leads out of the directory: they may hold what was
+not meant to be published.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _INDEX = "index.html"
-#: Opened to look further inside, never to list.
+#: Flags for folders on the way to a file, which are never listed.
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-#: Without waiting: for the other end of a pipe, should there be one by now.
+#: Flags for the file. Non-blocking, in case a pipe has replaced it meanwhile.
 _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
 
 
 def static_response(directory: str, path: str) -> Response | None:
-    """The file that a path names below a directory, or None if there is none."""
+    """The answer with the file at a path below a directory, or None if there is none."""
     name = path.lstrip("/")
     if not name or name.endswith("/"):
         name += _INDEX
@@ -45,7 +45,7 @@ def static_response(directory: str, path: str) -> Response | None:
     response = send_file(
         file, mimetype=kind, download_name=os.path.basename(name), last_modified=facts.st_mtime, etag=tag
     )
-    # Flask adds a charset, which the API never had for files.
+    # Flask adds a charset; the API has never had one for files.
     response.headers["Content-Type"] = kind
     response.content_length = facts.st_size
     response.call_on_close(file.close)
@@ -58,10 +58,10 @@ def static_response(directory: str, path: str) -> Response | None:
 
 
 def _find(directory: str, name: str) -> tuple[BinaryIO, os.stat_result] | None:
-    """The open file of a name, and what is known of it."""
+    """The open file of a name, and its status."""
     root = os.path.realpath(directory)
     path = os.path.join(root, name)
-    # ``isfile`` knows no errors: for a name that is too long, or has a zero in it, there is no file, either.
+    # ``isfile`` raises no errors: it is false for names that are too long or hold a zero byte, too.
     if _is_hidden(name.split("/")) or not os.path.isfile(path):
         return None
     place = Path(os.path.realpath(path))
@@ -74,7 +74,7 @@ def _find(directory: str, name: str) -> tuple[BinaryIO, os.stat_result] | None:
     try:
         file = _open(root, parts)
     except OSError:
-        # It has just gone, or we may not read it.
+        # It has just been removed, or we may not read it.
         return None
     facts = os.fstat(file.fileno())
     if not stat.S_ISREG(facts.st_mode):
@@ -88,7 +88,7 @@ def _is_hidden(parts: Sequence[str]) -> bool:
 
 
 def _open(root: str, parts: Sequence[str]) -> BinaryIO:
-    """Open a file by a path without links. Should somebody put one there meanwhile, it is not followed.
+    """Open a file by a path without links. A link that was put there meanwhile is not followed.
 
     Raises:
         OSError: there is no such file, or it may not be read.
@@ -105,5 +105,5 @@ def _open(root: str, parts: Sequence[str]) -> BinaryIO:
 
 @cache
 def _warn_of_links(directory: str) -> None:
-    """Say once that something is missing on purpose."""
+    """Warn once that files are missing on purpose."""
     logger.warning("--path: links that lead out of the directory are not followed", extra={"directory": directory})

@@ -1,4 +1,4 @@
-"""How many probabilities one body may ask for. The core has the same bound for each of its calls."""
+"""A bound on the probabilities that one body may ask for. The core has the same bound for each of its calls."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 #: Most entries of probabilities and log-probabilities, over all tokens, answers and prompts of a body.
 MAX_CANDIDATES = 1 << 20
-#: Without a limit on tokens there must be room for so many; the answers end when it is used up.
+#: Without a limit on tokens there must be room for this many tokens, and answers end when the bound is reached.
 LEAST_UNLIMITED_TOKENS = 1024
 
 
@@ -24,7 +24,7 @@ def candidates_per_token(request: GenerateRequest) -> int:
 def bound_candidates(
     request: GenerateRequest, n_prompts: int = 1, *, tokens: str = "max_tokens", logprobs: str = "top_logprobs"
 ) -> None:
-    """Refuse a request that asks for more than allowed; without a limit on tokens it gets one, if it is one of several.
+    """Refuse a request that asks for too many. If it is one of several and has no limit on tokens, it gets one.
 
     Args:
         request: what all prompts of a body have in common.

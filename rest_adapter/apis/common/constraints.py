@@ -1,6 +1,6 @@
-"""Constraints on the form of a text, by the names that OpenAI, vLLM and llama.cpp's server have for them.
+"""Constraints on the generated text, under the names that OpenAI, vLLM and llama.cpp's server have for them.
 
-The option ``grammar`` is among the others in ``options``. What needs a JSON Schema or a regular expression is refused.
+The option ``grammar`` is read by ``options``. Constraints by JSON Schema or regular expression are refused.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ OUTPUT_SWITCHES = ("disable_any_whitespace", "disable_additional_properties", "d
 
 
 def read_constraints(request: GenerateRequest, body: Mapping[str, object]) -> str:
-    """Set the constraint that a body asks for; it may ask for one.
+    """Set the constraint that a body asks for, of which there may be one.
 
     Args:
-        request: it has the grammar already.
+        request: has the option ``grammar`` already.
         body: the JSON body, of any route that generates.
 
     Returns:
-        The field that it came from, for errors of the core.
+        The field that asked for it, for errors of the core.
 
     Raises:
-        InvalidRequest: a field has a value that is not allowed, asks for what is not there, or is not the only one.
+        InvalidRequest: a field has a value that is not allowed or not supported, or there are several.
     """
     reader = _Reader(request)
     for name in GRAMMARS:
@@ -77,7 +77,7 @@ def read_response_format(request: GenerateRequest, value: object) -> None:
 
 
 def place_of_constraint(path: str, field: str) -> str:
-    """The place in the body of what a path of the core names, if that is a grammar or a choice from ``field``."""
+    """The path in the body for a path in the message, which differs if it is in a grammar or choice from ``field``."""
     for own in ("constraint.gbnf", "constraint.choice.texts"):
         if path.startswith(own):
             return field + path.removeprefix(own)
@@ -85,7 +85,7 @@ def place_of_constraint(path: str, field: str) -> str:
 
 
 class _Reader:
-    """Sets one constraint, and remembers which field it came from."""
+    """Sets one constraint, and remembers the field that asked for it."""
 
     def __init__(self, request: GenerateRequest) -> None:
         self._request = request

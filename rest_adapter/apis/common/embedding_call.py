@@ -1,4 +1,4 @@
-"""Bodies of both routes for embeddings: what they have in common."""
+"""What the bodies of both routes for embeddings have in common."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MAX_INPUTS = 2048
 #: What ``embd_normalize`` may be: vectors as the model gives them, or of length 1.
 RAW, UNIT_LENGTH = -1, 2
-#: What native clients and those of the OpenAI API call what is to be embedded.
+#: What native clients and those of the OpenAI API call the field with the inputs.
 _FIELDS = ("content", "input")
 
 
@@ -114,14 +114,14 @@ _TOKEN = re.compile(r"\.token_ids\.ids(\[\d+\])")
 
 
 def _json_path(path: str, call: EmbeddingCall, first: int) -> str:
-    """``inputs[3].token_ids.ids[5]`` is ``content[3][5]``, or ``content[5]`` if there is only one."""
+    """The path in the body: for ``inputs[3].token_ids.ids[5]`` ``content[3][5]``, or ``content[5]`` without a list."""
     if path == "normalize":
         return "embd_normalize"
     found = _INPUT.match(path)
     if found is None:
-        # The prompt of a request that is too long, or all inputs together.
+        # An input that is too long, or all inputs together.
         return call.field if path in ("inputs", "prompt") else path
     position = f"[{int(found[1]) + first}]" if call.is_list else ""
-    # Positions among the parts say nothing about positions in the array that they were made of.
+    # Parts were joined from the array, so their positions are not positions in it.
     token = _TOKEN.match(found[2])
     return call.field + position + (token[1] if token else "")

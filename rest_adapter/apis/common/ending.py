@@ -1,4 +1,4 @@
-"""How a sequence ended, in the terms of the REST API."""
+"""How a sequence ended, as the REST API shows it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from slotline.v1.generation_pb2 import FINISH_REASON_CANCELLED, FINISH_REASON_LE
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a sequence ended. Limit and end of text can meet at the same token."""
+    """How a sequence ended. The limit and the end of the text can come with the same token."""
 
     is_eos: bool
     is_word: bool
@@ -33,7 +33,7 @@ class Ending:
 
 
 def check_finished(finished: Finished) -> None:
-    """Refuse to pass off a sequence that the server cut short as a whole one.
+    """Refuse a sequence that the server cut short, instead of passing it off as complete.
 
     Raises:
         RpcFailure: the server ended the sequence.
@@ -45,5 +45,5 @@ def check_finished(finished: Finished) -> None:
 
 
 def unfinished() -> RpcFailure:
-    """The failure of a stream that ended without telling how."""
+    """The failure for a stream that ended without ``Finished``."""
     return RpcFailure(StatusCode.INTERNAL, "", "the core ended the stream before the generation was finished")

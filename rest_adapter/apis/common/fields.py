@@ -1,7 +1,7 @@
 """Reading single JSON values, with the coercions that clients of the REST API rely on.
 
-An integer may be written as a float (cut off) or a boolean (1, 0), a number as an integer or a boolean. Everything else
-of another type is refused with the name of the field, the value and what is allowed.
+An integer may be written as a float, which is truncated, or as a boolean, 1 or 0; a number as an integer or a boolean.
+Any other type is refused with the name of the field, the value and what is allowed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def read_float(name: str, value: object) -> float:
 
 
 def read_bool(name: str, value: object) -> bool:
-    """True or false, and nothing that only looks like it."""
+    """True or false; not 0, 1 or a string."""
     if isinstance(value, bool):
         return value
     raise refusal(name, value, "true or false", INVALID_TYPE)

@@ -1,4 +1,4 @@
-"""What happens to a prompt that does not fit into a slot's context: the field ``truncate`` of all generating routes."""
+"""The field ``truncate`` of all generating routes: what happens if a prompt does not fit into a slot's context."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def read_overflow(request: GenerateRequest, body: Mapping[str, object], *, truncates: bool) -> None:
-    """Say whether to refuse or to truncate; it also decides if an answer ends at the end of the context or shifts it.
+    """Set whether to refuse or truncate; also whether an answer ends at the end of the context or shifts the context.
 
     Args:
-        request: gets the answer. ``n_keep`` says what to keep of a prompt, not whether to shorten it.
+        request: its ``overflow`` is set. ``n_keep`` says what truncation keeps, and not whether to truncate.
         body: the JSON body.
-        truncates: what holds if the body does not say.
+        truncates: the default.
     """
     value = body.get("truncate")
     is_wanted = truncates if value is None else read_bool("truncate", value)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from slotline.v1.prompt_pb2 import PromptParts
 
 MAX_PROMPTS = 4096
-#: The options of a body go to the core with each of its prompts.
+#: Bytes that the prompts of a body may repeat in all, because its options go to the core with each of them.
 MAX_REPEATED_BYTES = 32 << 20
 _FIELD = "prompt"
 _FORMS = "a string, an array of strings and token ids, or an array of prompts"
@@ -31,7 +31,7 @@ class Prompt:
     Attributes:
         parts: its texts and runs of token ids in order.
         echo: the JSON value that answers repeat.
-        name: its place in the body, for errors.
+        name: its path in the body, for errors.
     """
 
     parts: tuple[Part, ...]
@@ -39,20 +39,20 @@ class Prompt:
     name: str
 
     def place(self, path: str) -> str:
-        """The place in the body of what a path names that knows of one prompt: of ``prompt[5]``, ``prompt[1][5]``."""
+        """The path in the body for a path in one request: ``prompt[1][5]`` for ``prompt[5]`` of the second prompt."""
         rest = path.removeprefix(_FIELD)
         is_inside = rest != path and (not rest or rest[0] in "[. ")
         return self.name + rest if is_inside else path
 
     def place_of_echo(self, path: str) -> str:
-        """The place in the body of what a field of ``DetokenizeRequest`` names that holds ids of this prompt."""
+        """The path in the body for a path in a ``DetokenizeRequest`` with ids of this prompt."""
         # Positions among the parts say nothing about positions in the array that they were made of.
         return self.name + path.removeprefix("ids") if len(self.parts) == 1 else self.name
 
 
 @dataclass(frozen=True, slots=True)
 class Prompts:
-    """The prompts of one request. ``is_multiple`` asks for an answer with a list of results."""
+    """The prompts of one body. If ``is_multiple``, the answer is a list of results, even of one."""
 
     items: tuple[Prompt, ...]
     is_multiple: bool = False
@@ -61,8 +61,8 @@ class Prompts:
 def read_prompts(value: object, name: str = _FIELD, limit: int = MAX_PROMPTS) -> Prompts:
     """The prompts in a field.
 
-    An array of several elements is one prompt if there is a number among them, and several prompts otherwise. What
-    is missing or empty acts as one blank.
+    An array of several elements is one prompt if one of them is a number, and several prompts otherwise. A missing or
+    empty prompt acts as one blank.
 
     Raises:
         InvalidRequest: the value has another form, or there are more than ``limit``.
@@ -78,7 +78,7 @@ def read_prompts(value: object, name: str = _FIELD, limit: int = MAX_PROMPTS) ->
 
 
 def read_prompt(name: str, value: object) -> Prompt:
-    """One prompt: a string, or an array of strings and token ids. What is empty acts as one blank."""
+    """One prompt: a string, or an array of strings and token ids. An empty one acts as one blank."""
     if value == "" or value == []:
         return Prompt((" ",), " ", name)
     if isinstance(value, str):
@@ -92,11 +92,11 @@ def requests_for(template: GenerateRequest, prompts: Prompts) -> tuple[GenerateR
     """A copy of the template for each prompt, with that prompt.
 
     Raises:
-        InvalidRequest: the template sets the system prompt, and there are several prompts; or it is too large to be
-            sent with each of them.
+        InvalidRequest: the template sets the system prompt although there are several prompts, or it is too large to
+            be sent with each of them.
     """
     if prompts.is_multiple and template.HasField("system_prompt"):
-        # The prompts run side by side, but a system prompt can change only while nothing runs.
+        # The prompts run at the same time, but a system prompt can change only while nothing runs.
         raise InvalidRequest("system_prompt", "cannot be set together with several prompts; set it with one prompt")
     check_repeated(len(prompts.items), template.ByteSize())
     requests = tuple(GenerateRequest() for _ in prompts.items)
@@ -107,10 +107,14 @@ def requests_for(template: GenerateRequest, prompts: Prompts) -> tuple[GenerateR
 
 
 def check_repeated(n_prompts: int, n_bytes: int) -> None:
-    """Refuse what would be sent with each of several prompts, if that were too much in all.
+    """Check how much several prompts repeat.
+
+    Args:
+        n_prompts: how many prompts there are.
+        n_bytes: what is sent with each of them besides the prompt.
 
     Raises:
-        InvalidRequest: it is.
+        InvalidRequest: it is too much in all.
     """
     if n_prompts > 1 and n_prompts * n_bytes > MAX_REPEATED_BYTES:
         raise InvalidRequest(
@@ -121,7 +125,7 @@ def check_repeated(n_prompts: int, n_bytes: int) -> None:
 
 
 def put_prompt(request: GenerateRequest | EmbedInput, prompt: Prompt) -> None:
-    """Set the prompt of a request, or the text to embed, which has the same forms."""
+    """Set the prompt of a request, or the input to embed, which has the same forms."""
     match prompt.parts:
         case (str(text),):
             request.text = text

@@ -1,4 +1,4 @@
-"""Names that vLLM and today's llama.cpp server have for what the contract can do, too."""
+"""Fields of vLLM and of llama.cpp's server of today whose meaning exists in the contract under another name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def apply_synonyms(request: GenerateRequest, body: Mapping[str, object]) -> None:
-    """Set what these fields say, after the options proper, which win where both mean the same.
+    """Set what these fields say. Call it after the options, which take precedence where both mean the same.
 
     Raises:
         InvalidRequest: a field has a value that is not allowed.
@@ -37,7 +37,7 @@ def apply_synonyms(request: GenerateRequest, body: Mapping[str, object]) -> None
 
 
 def _turn_off_penalty(request: GenerateRequest, penalty: float, value: object) -> None:
-    """1 is off everywhere; other penalties are computed over other tokens here than there."""
+    """Accept 1, which is off everywhere. Other values would mean something else here: over other tokens."""
     if penalty != 1:
         problem = f"{show(value)} is not supported; allowed is 1, or send repeat_penalty and repeat_last_n"
         raise InvalidRequest("repetition_penalty", problem, UNSUPPORTED)

@@ -1,6 +1,6 @@
 """Token records as JSON: candidates with probabilities (native) and log-probabilities (OpenAI).
 
-They are made into text at once, which takes a tenth of the memory of the values.
+They become JSON text at once, which takes a tenth of the memory of the values.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _STEP = 512
 
 
 def token_text(piece: bytes) -> str:
-    """The text of one token. A lone byte of a longer character is shown as ``byte: \\xNN``."""
+    """The text of one token; a single byte of a longer character is shown as ``byte: \\xNN``."""
     if len(piece) == 1 and piece[0] >= 0x80:
         return f"byte: \\x{piece[0]:02x}"
     return piece.decode(errors="replace")
@@ -40,7 +40,7 @@ def token_logprobs(token: Token) -> Encoded:
 def _probabilities(token: Token) -> Iterator[bytes]:
     candidates = token.probabilities
     yield b'{"content":' + encode(token_text(token.piece)) + b',"probs":['
-    # As many as the vocabulary has tokens: some at a time, so that each call takes a moment only.
+    # There may be as many as the vocabulary has tokens: some at a time, so that each call is short.
     for start in range(0, len(candidates), _STEP):
         if start:
             yield b","

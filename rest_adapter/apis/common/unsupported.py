@@ -1,7 +1,8 @@
-"""Fields that change what a caller gets and that nobody here obeys: refused by name, never dropped.
+"""Fields that would change the answer, but are not supported here: they are refused by name, never ignored.
 
-They are those of the OpenAI API, of vLLM and of today's llama.cpp server. A value that changes nothing is taken. What
-is only a hint or for the records (``user``, ``metadata``, ``prediction``) is ignored, and so is what none of them has.
+They are fields of the OpenAI API, of vLLM and of llama.cpp's server of today. Values that change nothing are accepted.
+Hints and records (``user``, ``metadata``, ``prediction``) are ignored, and so are fields that none of these servers
+has.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Unsupported:
 
 
 def refuse_unsupported(body: Mapping[str, object], fields: Iterable[Unsupported]) -> None:
-    """Refuse a body that asks for what is not there.
+    """Refuse a body that asks for what is not supported.
 
     Raises:
         InvalidRequest: one of the fields has a value that would change the answer.
