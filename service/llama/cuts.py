@@ -1,22 +1,23 @@
-"""Cuts texts into pieces that the library tokenises one by one, to the tokens of the whole text.
+"""Cuts texts into chunks that the library tokenises one by one, so that their tokens are those of the whole text.
 
-The library takes quadratic time in the special tokens of one call: it keeps a linked list of what lies between them and
-walks it from the front for each one (measured: 1.9 MB of short chat turns, 98 s). So it is given a few hundred of them
-at a time. Pieces are also what can be stopped between: nothing interrupts a call.
+The time that the library takes grows with the square of the number of special tokens in a call: it keeps a linked list
+of what lies between them, and walks along it for each one (measured: 98 s for 1.9 MB of short chat turns). So a chunk
+has a few hundred of them at most. Chunks also are where tokenising can be given up: a call cannot be interrupted.
 
-Where a cut changes nothing:
+A cut changes nothing
 
-- At either side of a special token that the library is certain to find there. It looks for the longest names first, and
-  for each from left to right, so that is a name which no other one of at least its length overlaps, nor itself from the
-  left. Both sides are then fragments of their own anyway. Tokens that eat the blanks beside them keep these.
-- Between a letter and a blank before a letter, if no token of the vocabulary spans the two. All splitters of BPE
-  vocabularies end a word there, or join words that no token joins; so do SentencePiece and WordPiece. Where the
-  vocabulary puts a blank in front of texts, that one stands for the blank of the cut.
+- beside a special token that the library is certain to find there. It looks for the longest names first, and for each
+  of them from left to right. So a name is found for certain if no other name of at least its length overlaps it, nor
+  the same name from the left. The library then cuts the text on both sides of it anyway. Special tokens that take the
+  blanks beside them (LSTRIP, RSTRIP) keep these in their chunk.
+- between a letter and a blank before a letter, if no token of the vocabulary has both. All pre-tokenizers of BPE
+  vocabularies end a word there, or join words that no token joins; so do SentencePiece and WordPiece. If the vocabulary
+  puts a blank in front of texts, that blank takes the place of the one at the cut.
 
-Where there is neither, BPE texts are cut in front of punctuation, or anywhere: tokens there may differ from those of
-the whole text. Other vocabularies get all of the text up to the next good place. Two cases, which no known vocabulary
-has, are cut in front of a name: hundreds of names of one length that overlap each other, and hundreds of names made of
-blanks where special tokens eat blanks.
+Where there is neither, texts of BPE vocabularies are cut in front of punctuation, or anywhere: the tokens at such a cut
+may differ from those of the whole text. For other vocabularies a chunk reaches to the next place where a cut changes
+nothing. In two cases, which no known vocabulary has, texts are cut in front of a name all the same: among hundreds of
+overlapping names of one length, and among hundreds of names made of blanks if special tokens take blanks.
 """
 
 from __future__ import annotations
@@ -28,16 +29,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-#: Characters of a piece: some 15 ms of tokenising.
+#: Most characters of a chunk: some 15 ms of tokenising.
 MAX_CHARS = 32 << 10
-#: Special tokens of a piece, about: 0.3 ms of walking along the list.
+#: Special tokens of a chunk, about: 0.3 ms of walking along the list.
 MAX_NAMES = 256
 
 _LETTER = r"[^\W\d_]"
 _WORD_END = re.compile(rf"(?<={_LETTER})(?=[ ]{_LETTER}|\n)")
 _WORD_END_AT_BLANK = re.compile(rf"(?<={_LETTER})(?=[ ]{_LETTER})")
 _BEFORE_PUNCTUATION = re.compile(r"(?<=\w)(?=[.,;!?\u3001\u3002\uff0c\uff1b\uff01\uff1f\u2026])")
-#: A token may also have but the last bytes of a letter.
+#: A token may also have only the last bytes of a letter.
 _SPANS_WORD_END = re.compile(rf"(?:{_LETTER}|\ufffd)[ \n]")
 #: What the C library's ``isspace`` is true for.
 _BLANKS = " \t\n\v\f\r"
@@ -59,12 +60,13 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What of a vocabulary decides about cuts.
+    """Properties of a vocabulary that decide where texts may be cut.
 
     Attributes:
-        cuts_words: whether it is of a kind that keeps words apart, and none of its tokens spans the end of a word.
-        cuts_anywhere: whether texts without a good place are cut elsewhere.
-        puts_blank: whether it puts a blank in front of a text, and behind special tokens.
+        cuts_words: whether texts may be cut at the end of a word: the tokenizer keeps words apart, and no token has the
+            end of one word and the beginning of the next.
+        cuts_anywhere: whether texts may be cut anywhere if nothing else is possible.
+        puts_blank: whether the tokenizer puts a blank in front of a text, and behind special tokens.
     """
 
     cuts_words: bool
@@ -78,7 +80,7 @@ def spans_word_end(pieces: Iterable[bytes]) -> bool:
 
 
 def split_at(text: str, name: Name, token: int) -> list[int | str]:
-    """A text with a token in each place of its name, without the blanks that belong to the token."""
+    """A text with a token in place of each occurrence of its name and of the blanks that the token takes."""
     first, *others = text.split(name.text)
     parts: list[int | str] = []
     for other in others:
@@ -99,20 +101,20 @@ class Cutter:
         self._names = {name.text: name for name in names if name.text}
         self._n_bytes = {text: len(text.encode(errors="surrogatepass")) for text in self._names}
         self._longest = max(map(len, self._names), default=0)
-        # What eats blanks could eat those at the end of another name, which is then not found.
-        eats = any(name.strips_left or name.strips_right for name in self._names.values())
-        self._edges = frozenset(_BLANKS if eats else "")
+        # A special token that takes blanks may take those at the end of another name, which is then not found.
+        takes_blanks = any(name.strips_left or name.strips_right for name in self._names.values())
+        self._edges = frozenset(_BLANKS if takes_blanks else "")
         self._pattern = re.compile(_alternatives(self._names)) if self._names else None
         self._rules = rules
         self._word_end = _WORD_END_AT_BLANK if rules.puts_blank else _WORD_END
 
-    def pieces(self, text: str) -> Iterator[str]:
-        """What to tokenise in turn; none is empty."""
+    def chunks(self, text: str) -> Iterator[str]:
+        """The chunks of a text, in order; none is empty."""
         start = 0
         while start < len(text):
-            end, is_word_end = self._end_of_piece(text, start)
+            end, is_word_end = self._end_of_chunk(text, start)
             yield text[start:end]
-            # The vocabulary puts back what is left out here.
+            # The tokenizer puts back the blank that is left out here.
             start = end + 1 if is_word_end and self._rules.puts_blank else end
 
     def names_in(self, text: str) -> set[str]:
@@ -121,17 +123,17 @@ class Cutter:
         longest = {text[begin:end] for begin, end in found}
         return {name for name in self._names if any(one.startswith(name) for one in longest)}
 
-    def _end_of_piece(self, text: str, start: int) -> tuple[int, bool]:
-        """Where the piece from ``start`` on ends, and whether that is the end of a word."""
+    def _end_of_chunk(self, text: str, start: int) -> tuple[int, bool]:
+        """Where the chunk from ``start`` on ends, and whether that is the end of a word."""
         n_chars = MAX_CHARS
-        # Enough to see one to its end where they overlap at every character.
+        # Enough to see a name to its end even if others begin at each of its characters.
         most_names = max(MAX_NAMES, 2 * self._longest)
         while True:
             found, limit = self._occurrences(text, start, min(start + n_chars, len(text)), most_names)
             if limit == len(text) and len(found) <= most_names:
                 return limit, False
             at_name = self._last_certain(text, start, found, limit)
-            # Names end a piece only if there are many of them, or nothing else does.
+            # A chunk ends at a name only if it has many of them, or could end nowhere else.
             if at_name is not None and (len(found) > most_names or at_name - start > n_chars // 2):
                 return at_name, False
             at_word = _last_place(self._word_end, text, start, limit, found) if self._rules.cuts_words else None
@@ -147,7 +149,7 @@ class Cutter:
             n_chars *= 2
 
     def _occurrences(self, text: str, start: int, limit: int, most: int) -> tuple[list[tuple[int, int]], int]:
-        """The longest name at each place where one begins, and up to where all are known; stops at many of them."""
+        """The longest name at each place where one begins, and up to where all are known; stops after ``most``."""
         found: list[tuple[int, int]] = []
         if self._pattern is None:
             return found, limit
@@ -195,7 +197,7 @@ class Cutter:
 def _last_place(
     pattern: re.Pattern[str], text: str, start: int, limit: int, found: list[tuple[int, int]]
 ) -> int | None:
-    """The last match in the second half of a piece that neither lies inside of a name nor touches one."""
+    """The last match in the second half of a chunk that neither lies inside of a name nor touches one."""
     places = [match.start() for match in pattern.finditer(text, start + (limit - start) // 2, limit)]
     for place in reversed(places):
         if not any(begin <= place + 1 and end >= place for begin, end in found):
@@ -204,7 +206,7 @@ def _last_place(
 
 
 def _outside(found: list[tuple[int, int]], start: int, place: int) -> int:
-    """The place, or that in front of a name which it is inside of; behind ``start``."""
+    """The place, unless a name is around it: then the place in front of that name; behind ``start``."""
     return min((begin for begin, end in found if start < begin < place < end), default=place)
 
 

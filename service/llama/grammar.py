@@ -1,9 +1,10 @@
 """llama.cpp's grammars, guarded.
 
-The library ends the process if it is told to accept a token that does not fit, and its own test lets some of those
-pass: bytes that are no UTF-8 it may read as the character NUL, which it takes for the end of the token. Control tokens
-it judges by their names. So tokens without bytes, and tokens that would make the text invalid, are sorted out here; for
-ambiguous grammars also tokens so long that judging them would take too long: shorter ones can say the same.
+The library ends the process if it has to accept a token that the grammar does not allow, and its own test does not
+find all of these: it may read bytes that are no UTF-8 as the character NUL, which it takes for the end of the token;
+and it tests control tokens by their names. So tokens without bytes, and tokens that would make the text invalid UTF-8,
+are refused here. For ambiguous grammars long tokens are refused, too: testing them would take too long, and shorter
+ones can say the same.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ Tokens = npt.NDArray[np.int32]
 
 
 class GrammarTokens:
-    """What grammars need to know about a vocabulary; made once per model.
+    """Facts about a vocabulary that all of its grammars share.
 
     Attributes:
         bytes_by_token: bytes of each token, by its id; empty for control tokens.
@@ -58,19 +59,19 @@ class GrammarTokens:
         self._room = np.zeros(len(bytes_by_token), _CANDIDATE)
 
     def candidates(self, pending: bytes, longest: int, allowed: Callable[[Tokens], Tokens]) -> Tokens:
-        """Tokens that a grammar may allow, those left out that cannot be.
+        """Tokens that a grammar may allow: all but those that surely do not fit.
 
         Args:
             pending: bytes of an incomplete character at the end of the text.
             longest: most bytes of a token.
-            allowed: sorts out tokens that the grammar does not allow.
+            allowed: gives those of some tokens that the grammar allows.
         """
         if pending:
             continuing = [
                 token for token in self.continuing if pending_bytes(pending + self.bytes_by_token[token]) is not None
             ]
             return np.array([token for token in continuing if len(self.bytes_by_token[token]) <= longest], np.int32)
-        # What begins with a byte that is not allowed by itself is not allowed either.
+        # A token is not allowed if its first byte is not allowed as a token of its own.
         may_begin = np.ones(256, np.bool_)
         may_begin[self._byte(self._bytes)] = False
         may_begin[self._byte(allowed(self._bytes))] = True
@@ -78,7 +79,7 @@ class GrammarTokens:
         return np.concatenate([self._beginning[fits], self._eog])
 
     def room(self, tokens: Tokens) -> npt.NDArray[np.void]:
-        """An array of the library's for some tokens, with logits 0; valid until the next call."""
+        """The library's array of candidates for some tokens, with logits of 0; valid until the next call."""
         room = self._room[: len(tokens)]
         room["id"] = tokens
         room["logit"] = 0.0
@@ -120,7 +121,7 @@ class LlamaGrammar:
     def __init__(self, library: Library, vocabulary: Pointer, tokens: GrammarTokens, text: str) -> None:
         self._longest = check_grammar(text)
         api = library.api
-        # Parsing takes 35 us for a grammar of JSON, so keeping parsed ones to copy would gain nothing.
+        # Parsing a grammar of JSON takes 35 us, so nothing would be gained by keeping parsed ones and copying these.
         with library.log.collect_errors() as errors:
             pointer: Pointer | None = api.llama_sampler_init_grammar(vocabulary, text.encode(), _ROOT)
         if not pointer:
@@ -152,7 +153,7 @@ class LlamaGrammar:
 
     def accept(self, token: int) -> None:
         """Go on by a token."""
-        # The library ends the process if it is wrong, so it is asked again: 2 us.
+        # The library ends the process if the token is wrong, so this is tested again; it takes 2 us.
         if token in self._tokens.eog or not self.allows(token):
             raise ValueError(f"token {token} ends the text, or the grammar does not allow it here")
         pending = pending_bytes(self._pending + self._tokens.bytes_by_token[token])
@@ -166,7 +167,7 @@ class LlamaGrammar:
         self._pointer = 0
 
     def _is_text(self, token: int) -> bool:
-        """Whether the text stays UTF-8 with a token, and grows by it."""
+        """Whether a token has bytes, and the text behind it is still UTF-8."""
         data = self._tokens.bytes_by_token[token]
         if len(data) > self._longest:
             return False

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _NO_TOKEN = -1
 _MAX_TEXT_BYTES = 2**31 - 1
-#: Room for the bytes of the tokens of almost all vocabularies; the others say how much they need.
+#: Enough for the bytes of a token of almost all vocabularies; for a longer one the library says how much it needs.
 _MAX_TOKEN_BYTES = 256
 
 
@@ -68,11 +68,11 @@ class LlamaVocabulary:
         self.nl_token = _token(api.llama_vocab_nl(pointer))
         kind = api.llama_vocab_type(pointer)
         is_wordpiece = kind == api.LLAMA_VOCAB_TYPE_WPM
-        # BERT's texts always stand between CLS and SEP; the library does not look at the metadata for them.
+        # Texts for BERT always stand between CLS and SEP, whatever the metadata says.
         self.adds_bos = (is_wordpiece or bool(api.llama_vocab_get_add_bos(pointer))) and self.bos_token is not None
         self.adds_eos = bool(api.llama_vocab_get_add_eos(pointer)) and self.eos_token is not None
         self.sep_token = _token(api.llama_vocab_sep(pointer))
-        # Not ``llama_vocab_get_add_sep``: that one is about what stands between a question and a document to rank.
+        # Not ``llama_vocab_get_add_sep``, which is about pairs of texts that are to be ranked.
         self.adds_sep = is_wordpiece and self.sep_token is not None
         self._splits_words = kind == api.LLAMA_VOCAB_TYPE_BPE
         is_eog = library.short.vocab_is_eog
@@ -82,7 +82,7 @@ class LlamaVocabulary:
         )
         self.bytes_by_token, self._names = self._decode_tokens()
         self._special_names = frozenset(name.decode("utf-8", "replace") for name in self._names.values() if name)
-        # One object a number, shared by all lists of tokens: eight million tokens then take 64 MB and not 320.
+        # One object for each id, shared by all lists of tokens: eight million tokens then take 64 MB instead of 320.
         self._ids = np.arange(self.n_vocab).astype(object)
         self._all_names, self._own_names = self._cutters(
             keeps_words=kind in (api.LLAMA_VOCAB_TYPE_BPE, api.LLAMA_VOCAB_TYPE_SPM, api.LLAMA_VOCAB_TYPE_WPM)
@@ -110,7 +110,7 @@ class LlamaVocabulary:
         return [token for step in self.token_steps(text, parse_special=parse_special) for token in step]
 
     def token_steps(self, text: str, *, parse_special: bool) -> Iterator[list[int]]:
-        """Token ids of a text of any size, without BOS and EOS, piece by piece; each takes some 15 ms without the GIL.
+        """Token ids of a text of any size, without BOS and EOS, chunk by chunk; each takes some 15 ms without the GIL.
 
         A run of thousands of characters without a space, or of words without punctuation, may be split where the
         library alone would not.
@@ -120,11 +120,11 @@ class LlamaVocabulary:
             parse_special: whether the names of special tokens in the text become those tokens.
 
         Raises:
-            InvalidArgument: a piece has 2 GiB or more, or characters that the vocabulary neither has nor replaces.
+            InvalidArgument: a chunk has 2 GiB or more, or characters that the vocabulary neither has nor replaces.
         """
         cutter = self._all_names if parse_special else self._own_names
-        for piece in cutter.pieces(text):
-            for part in cut_long_runs(piece, self._special_names) if self._splits_words else [piece]:
+        for chunk in cutter.chunks(text):
+            for part in cut_long_runs(chunk, self._special_names) if self._splits_words else [chunk]:
                 with self._in_use() as pointer:
                     ids = self._tokenize(pointer, part.encode(), parse_special)
                 yield ids
@@ -185,8 +185,8 @@ class LlamaVocabulary:
     def _tokenize(self, pointer: Pointer, data: bytes, parse_special: bool) -> list[int]:
         if len(data) > _MAX_TEXT_BYTES:
             raise InvalidArgument("prompt", f"has {len(data)} bytes of text; allowed: at most {_MAX_TEXT_BYTES}")
-        # No token is shorter than a byte, but some vocabularies put a space in front. The pages behind the real
-        # result are never touched.
+        # Tokens have a byte at least, and some vocabularies put a space in front. The pages behind the result are never
+        # touched.
         capacity = len(data) + 8
         while True:
             tokens = np.empty(capacity, np.int32)
@@ -202,7 +202,7 @@ class LlamaVocabulary:
             capacity = -n_tokens
 
     def _cutters(self, *, keeps_words: bool) -> tuple[Cutter, Cutter]:
-        """What cuts texts whose special tokens are all recognised, and only those that always are."""
+        """Two cutters: for texts in which all special tokens are recognised, and for those in which few always are."""
         api, pointer = self._library.api, self._pointer
         own = api.LLAMA_TOKEN_ATTR_USER_DEFINED
         special = api.LLAMA_TOKEN_ATTR_CONTROL | api.LLAMA_TOKEN_ATTR_UNKNOWN | own

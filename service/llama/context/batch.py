@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 class Batch:
     """Tokens for one ``llama_decode`` call.
 
-    ``llama_batch_init`` is not used: it allocates one array per token for sequence ids, which can be filled neither at
-    once nor replaced, because ``llama_batch_free`` frees whatever the pointers point to. Here every token's pointer
-    leads into one array, so that a segment is a few stores however long it is (1 to 8 tokens: under 10 us).
+    ``llama_batch_init`` is not used: it allocates an array of sequence ids for each token, and these arrays can neither
+    be filled at once nor be replaced, for ``llama_batch_free`` frees what the pointers point to. Here the pointers of
+    all tokens lead into one array, so a segment takes a few stores however long it is (1 to 8 tokens: under 10 us).
 
     Args:
         library: the library.
@@ -49,7 +49,7 @@ class Batch:
         )
 
     def fill(self, segments: Sequence[Segment], *, every_output: bool = False) -> list[int]:
-        """Replace the content.
+        """Replace the tokens of the batch.
 
         Args:
             segments: at most ``capacity`` tokens in all; positions and sequence ids are not checked.

@@ -1,7 +1,7 @@
 """Which cells and positions each sequence has in the KV cache, and so how many cells are left.
 
-The library rounds a context up to a multiple of 256 cells and tells neither how many are free nor which are shared;
-what was asked for is enforced here. A cell is a number of our own, not the library's index.
+The library rounds a context up to a multiple of 256 cells, and does not say how many of them are free or which are
+shared. So cells are counted here, and no more are used than were asked for. The numbers of cells are not the library's.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _MAX_POSITION = 2**31 - 1
 
 
 class Cells:
-    """Cells and positions by sequence, in the order of the tokens: positions never decrease.
+    """Cells and positions of each sequence, in the order of its tokens; positions never decrease.
 
-    Ranges of positions may reach beyond what a sequence has. Appending a token takes constant time; the rest takes
-    microseconds for some thousand tokens.
+    Ranges of positions may reach beyond those that a sequence has. Appending a token takes constant time; everything
+    else takes microseconds for some thousand tokens.
 
     Args:
         n_cells: cells of all sequences.
@@ -64,7 +64,7 @@ class Cells:
     def shared_ranges(self, seq_id: int, step: int) -> list[tuple[int, int]]:
         """Ranges of positions, ascending and apart, that contain all shared cells of a sequence.
 
-        No range reaches across a multiple of ``step``. A cell that is not shared is in one only if it is at the
+        No range reaches across a multiple of ``step``. A cell that is not shared is in a range only if it has the
         position of a shared one.
         """
         shared = np.flatnonzero(self._is_shared(self._cells[seq_id]))

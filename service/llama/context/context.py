@@ -27,7 +27,7 @@ _POOLING_NONE = 0
 
 
 class Context:
-    """Sequences in a KV cache that they share. Belongs to one thread: OpenMP's threads belong to their caller.
+    """A ``Compute`` whose sequences share a KV cache. Belongs to one thread: OpenMP's threads belong to their caller.
 
     Use as a context manager, or call ``close``; close it before the weights.
 
@@ -37,7 +37,7 @@ class Context:
         n_cells: cells that may be used.
 
     Attributes:
-        kv: the sequences.
+        kv: the cache.
 
     Raises:
         ModelLoadError: the library refuses the options, or lacks memory.
@@ -76,7 +76,7 @@ class Context:
         try:
             weights.adapters.apply_to(self._pointer)
             self._warm_up(weights)
-            # What slid out of a window may be gone, so that the tokens before it cannot be the last ones.
+            # What a sliding window has left behind may be gone, so a sequence cannot always be cut back to it.
             self.can_cut = self.kv.can_cut and not n_swa
         except BaseException:
             self.close()
@@ -181,7 +181,7 @@ class Context:
             raise DecodeFailed(f"llama_decode for changed positions failed with code {result}")
 
     def _check(self, segments: Sequence[Segment], limit: int) -> int:
-        """Number of tokens of segments that the library can be trusted with."""
+        """Number of tokens of the segments; raises DecodeFailed for what the library would abort for."""
         if not self._pointer:
             raise DecodeFailed("the model is closed")
         n_tokens = n_logits = 0
@@ -232,8 +232,8 @@ def _create(weights: Weights, config: ModelConfig, n_cells: int) -> tuple[Pointe
         params.pooling_type = _POOLING_NONE
     pointer = weights.open_context(params)
     memory: Pointer | None = api.llama_get_memory(pointer)
-    # Encoders have no memory, models with both parts need their encoder run first, and without causal attention
-    # a batch larger than the library's pieces aborts.
+    # Encoders have no memory; models with an encoder and a decoder need the encoder to run first; and without causal
+    # attention the library aborts for a batch that is larger than a ubatch.
     if not memory or weights.has_encoder or not api.llama_get_causal_attn(pointer):
         api.llama_free(pointer)
         raise ModelLoadError(
@@ -246,7 +246,7 @@ def _can_shift(weights: Weights, config: ModelConfig, memory: Pointer) -> bool:
     """Whether positions can be changed."""
     if not weights.library.api.llama_memory_can_shift(memory):
         return False
-    # Quantised keys are turned back for a shift by a matrix that exists only for such heads; for others the
-    # library reads through a null pointer, and the variable is its switch for doing without the matrix.
+    # The library rotates quantised keys by a matrix, and back for a shift. It has that matrix only for such heads, and
+    # not with this variable of the environment; without it a shift reads through a null pointer.
     is_quantised = config.cache_type_k not in ("f32", "f16")
     return not is_quantised or (weights.rotates_whole_heads and "LLAMA_ATTN_ROT_DISABLE" not in os.environ)

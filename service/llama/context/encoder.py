@@ -1,4 +1,4 @@
-"""A llama.cpp context of a model that only encodes: whole texts in, one embedding each out, nothing is kept.
+"""A llama.cpp context of a model that only encodes: it makes one embedding of each input, and keeps nothing.
 
 Refuses in Python what would abort the process in C.
 """
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 #: Inputs of one call.
 MAX_INPUTS = 64
-#: Tokens that are evaluated at once unless one input is longer: every token of a piece is compared with every other
-#: one, also with those of other inputs, and has a row of the whole vocabulary in the library's output buffer. More are
-#: no faster (measured with 22 million parameters).
-_PIECE_TOKENS = 256
+#: Tokens of a batch, unless one input has more: attention compares every token of a batch with all others, also with
+#: those of other inputs, and each token has a row of the whole vocabulary in the library's output buffer. Larger
+#: batches are no faster (measured with 22 million parameters).
+_BATCH_TOKENS = 256
 _POOLING_TYPES = {Pooling.MEAN: 1, Pooling.CLS: 2, Pooling.LAST: 3}
 
 
@@ -40,9 +40,9 @@ class EncoderContext:
     Args:
         weights: the model; an encoder.
         config: its options; checked.
-        n_tokens: most tokens of an input; not above the model's training context, behind which it has no positions.
-        pooling: what the model's metadata says: "mean", "cls" or "last". "none" is taken as the mean: one vector per
-            input is wanted, and the mean is what sentence-transformers does with a model that does not say.
+        n_tokens: most tokens of an input; not above the model's training context, for it has no more positions.
+        pooling: what the model's metadata says: "mean", "cls", "last" or "none". "none" is taken as the mean: one
+            vector per input is wanted, and that is what sentence-transformers does with a model that does not say.
 
     Attributes:
         n_tokens: most tokens of one call.
@@ -90,16 +90,16 @@ class EncoderContext:
         """Embeddings of whole inputs; the contract is ``Encoder.encode``."""
         self._check(inputs)
         rows = np.empty((len(inputs), self.n_embd), np.float32)
-        for start, end in _pieces([len(tokens) for tokens in inputs]):
-            self._encode_piece(inputs[start:end], rows[start:end])
+        for start, end in _batches([len(tokens) for tokens in inputs]):
+            self._encode_batch(inputs[start:end], rows[start:end])
         return rows
 
     def _create(self, weights: Weights, config: ModelConfig) -> Pointer:
         params = context_params(weights.library, config, self.n_tokens)
         params.n_seq_max = self.n_inputs
         params.n_ctx = pad_cells(self.n_tokens)
-        # An input attends to itself as a whole, so that the library cannot cut it: it asserts that a batch fits into
-        # one of its pieces. And it aborts unless pieces are a multiple of the number of sequences.
+        # An input attends to itself as a whole, so the library cannot cut it: it asserts that a batch fits into a
+        # ubatch. And it aborts unless the size of a ubatch is a multiple of the number of sequences.
         params.n_batch = params.n_ubatch = -(-self.n_tokens // self.n_inputs) * self.n_inputs
         params.n_outputs_max = params.n_batch
         params.embeddings = True
@@ -118,8 +118,8 @@ class EncoderContext:
         if n_tokens > self.n_tokens:
             raise DecodeFailed(f"{n_tokens} tokens in one call; allowed: 1 to {self.n_tokens}")
 
-    def _encode_piece(self, inputs: Sequence[Sequence[int]], rows: Rows) -> None:
-        """Evaluate inputs at once; their embeddings go into the rows."""
+    def _encode_batch(self, inputs: Sequence[Sequence[int]], rows: Rows) -> None:
+        """Evaluate inputs in one call; their embeddings go into the rows."""
         try:
             segments = [Segment(seq_id, 0, tokens, 1) for seq_id, tokens in enumerate(inputs)]
             self._batch.fill(segments, every_output=True)
@@ -142,11 +142,11 @@ class EncoderContext:
             raise ModelLoadError(f"the first encoding failed: {error}") from error
 
 
-def _pieces(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Ranges of inputs that are evaluated at once, in order."""
+def _batches(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Ranges of inputs that are evaluated in one call, in order."""
     start = n_tokens = 0
     for index, length in enumerate(lengths):
-        if index > start and n_tokens + length > _PIECE_TOKENS:
+        if index > start and n_tokens + length > _BATCH_TOKENS:
             yield start, index
             start, n_tokens = index, 0
         n_tokens += length

@@ -1,4 +1,4 @@
-"""The sequences in a context's memory: what can be done to them without computing anything."""
+"""A context's KV cache: what can be done to sequences without evaluating anything."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _State = npt.NDArray[np.uint8]
 
 
 class KvCache:
-    """Sequences that may share cells. Refuses in Python what would abort the process in C.
+    """A ``Memory``. Refuses in Python what would abort the process in C.
 
     Args:
         library: the library.
@@ -31,13 +31,13 @@ class KvCache:
         memory: its memory.
         n_cells: cells that may be used.
         n_seq_max: number of sequences; the library has one more, for copies.
-        n_swa: tokens of a sliding window, 0 if the model sees everything.
+        n_swa: tokens of the model's sliding windows, 0 if it has none.
         can_shift: whether positions can be changed.
-        apply_moves: computes what changed positions mean for the keys in memory.
+        apply_moves: lets the library rotate the keys of tokens whose positions have changed.
 
     Attributes:
-        cells: what the sequences hold.
-        can_cut: whether a part of a sequence can be removed, and so shared; found out by ``probe``.
+        cells: which cells and positions the sequences have.
+        can_cut: whether a part of a sequence can be removed or shared; found out by ``probe``.
         has_pending_moves: whether positions have changed since the library last computed anything.
     """
 
@@ -61,7 +61,7 @@ class KvCache:
         self._n_swa = n_swa
         self._can_shift = can_shift
         self._apply_moves = apply_moves
-        # What a range's last token does not see would be left out of a copy.
+        # A copy leaves out what the last token of its range does not see.
         self._copy_step = n_swa if n_swa % _COPY_STEP else _COPY_STEP
         self.cells = Cells(n_cells, n_seq_max)
         self.can_cut = False
@@ -84,7 +84,7 @@ class KvCache:
 
     def probe(self, seq_id: int) -> None:
         """Find out what the memory can do, with a sequence of two tokens, the only one; empties everything."""
-        # A state that all tokens went into cannot be taken back.
+        # Recurrent models keep one state of all tokens, from which none can be removed.
         self.can_cut = self._short.memory_seq_rm(self._memory, seq_id, 1, -1)
         self._short.memory_clear(self._memory, True)
         self.cells.remove(seq_id, 0, 2)
@@ -192,7 +192,7 @@ class KvCache:
             self._move(seq_id, position, position + 1, delta)
 
     def recount(self, seq_id: int) -> None:
-        """Learn what a failed decode has left of a sequence: the pieces of the batch that were finished stay."""
+        """Learn what a failed decode has left of a sequence: the ubatches that were finished stay."""
         end = self.cells.end(seq_id)
         actual = self.position_max(seq_id) + 1
         if actual > end:

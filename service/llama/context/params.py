@@ -6,7 +6,7 @@ import ctypes
 from typing import TYPE_CHECKING, Any
 
 from service.config import MAX_DEVICES, KvOverride, ModelConfig, NumaStrategy, RopeScaling, SplitMode
-from service.llama.host.memory import count_outputs, count_piece, library_batch, library_sequences, pad_cells
+from service.llama.host.memory import count_outputs, count_ubatch, library_batch, library_sequences, pad_cells
 from service.llama.host.threads import physical_cores
 from service.llama.model_options import CACHE_TYPES
 
@@ -78,7 +78,7 @@ def context_params(library: Library, config: ModelConfig, n_ctx: int) -> Any:
     params.n_seq_max = library_sequences(config)
     params.n_batch = library_batch(config)
     params.n_ctx = max(pad_cells(n_ctx), pad_cells(params.n_seq_max))
-    params.n_ubatch = min(params.n_batch, count_piece(config))
+    params.n_ubatch = min(params.n_batch, count_ubatch(config))
     # Few tokens of a batch give logits. The default, one row for every token of a batch, would put 84 MiB more into the
     # compute buffer of a model with 49,152 tokens.
     params.n_outputs_max = count_outputs(config)

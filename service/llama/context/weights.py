@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from service.llama.host.library import Library, Pointer
 
 _DESCRIPTION_BYTES = 256
-# "llama_model_load: error loading model: check_tensor_dims: tensor 'x' not found" tells its last part.
+#: All but the end of "llama_model_load: error loading model: check_tensor_dims: tensor 'x' not found".
 _FUNCTIONS = re.compile(r"^(?:(?:[a-z0-9_]+|error loading model(?: \w+)?): )+")
+#: Lines that give no reason.
 _UNTELLING = ("failed to load model", "failed to read")
 
 
@@ -175,7 +176,7 @@ class Weights:
     def _metadata_integer(self, key: str) -> int:
         """An integer of this architecture; 0 if there is none, or one per layer."""
         name = f"{self.architecture}.{key}"
-        # The library tells what the file says.
+        # The library says what is in the file, whatever was overridden.
         text = str(self._overrides[name]) if name in self._overrides else self._metadata_text(name) or ""
         return int(text) if text.isdecimal() else 0
 
@@ -213,8 +214,8 @@ class _Progress:
 def _reasons(errors: list[str]) -> str:
     """What the library's lines say, without the names of its functions and without the lines that only say "failed"."""
     reasons = [_FUNCTIONS.sub("", line) for line in errors]
-    told = [reason for reason in reasons if not reason.startswith(_UNTELLING)]
-    text = "; ".join(told or reasons) or "llama.cpp gives no reason"
+    telling = [reason for reason in reasons if not reason.startswith(_UNTELLING)]
+    text = "; ".join(telling or reasons) or "llama.cpp gives no reason"
     if "unknown model architecture" in text:
         text += " (a newer version of llama.cpp may know it)"
     return text

@@ -32,7 +32,7 @@ _SPLIT_NAME = re.compile(r"(?P<prefix>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\
 
 @dataclass(frozen=True, slots=True)
 class ModelFileFacts:
-    """What the header of a model file tells.
+    """What the header of a model file says.
 
     Attributes:
         path: the file that was named; the first one of a split model.
@@ -73,7 +73,7 @@ def check_model_file(config: ModelConfig, available: Callable[[], int | None] = 
 
     Args:
         config: which model to load and how.
-        available: tells the bytes of memory that can be used, None if unknown.
+        available: gives the bytes of memory that can be used, None if unknown.
 
     Raises:
         InvalidArgument: a field of the configuration has a value that is not allowed.
@@ -206,7 +206,7 @@ def _check_memory(config: ModelConfig, facts: ModelFileFacts, available: int | N
 
 
 def _may_use_gpu() -> bool:
-    """Whether the installed library has a backend besides the CPU; told by its files, without loading it."""
+    """Whether the installed library has a backend besides the CPU, judged by its files, without loading it."""
     folder = os.environ.get("LLAMA_CPP_LIB_PATH")
     if folder is None:
         package = importlib.util.find_spec("llama_cpp")

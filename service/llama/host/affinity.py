@@ -28,8 +28,8 @@ def name_thread() -> str:
 def spread_over_cpus(name: str, n_threads: int) -> bool:
     """Bind the calling thread and those that it has started to one CPU each. Whether that was done.
 
-    It is not if there are fewer or more CPUs than threads: then the kernel has room to choose from, or no choice is
-    good. Threads and processes that the calling thread starts later would inherit its CPU; it must start none.
+    Nothing is done unless there are as many CPUs as threads: with more CPUs the kernel can move threads apart, and with
+    fewer nobody can. Whatever the calling thread starts later would inherit its CPU, so it must start nothing.
 
     Args:
         name: what ``name_thread`` gave before the threads were started.

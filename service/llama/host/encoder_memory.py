@@ -1,4 +1,4 @@
-"""How much memory an encoder needs: no KV cache, but buffers that grow with the longest input."""
+"""How much memory an encoder needs. It has no KV cache; its buffers grow with the longest input."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def estimate_encoder_memory(
         return max((int(number) for number in numbers if isinstance(number, int) and number > 0), default=0)
 
     n_embd = largest("embedding_length")
-    # Fitted to the compute buffers that the library reports for inputs of 512 to 8192 tokens. The output buffer has
-    # logits for every token, though an encoder has none.
+    # Fitted to the compute buffers that the library reports for inputs of 512 to 8192 tokens. Its output buffer has
+    # room for the logits of every token, although an encoder gives none.
     activations = 4 * n_embd + 3 * largest("feed_forward_length")
     if architecture in _BIASED:
         per_pair = _BIASED_BYTES + _BIASED_HEAD_BYTES * largest("attention.head_count")

@@ -1,8 +1,8 @@
 """llama.cpp's shared library, bound once per process.
 
-``ctypes.CDLL`` releases the GIL around a call and queues for it afterwards: right for calls that compute, but a short
-call then waits up to a whole switch interval for a busy Python thread (measured: 5.6 ms for a call of 0.2 ms). Short
-calls are therefore bound a second time through ``ctypes.PyDLL`` on the same handle; it keeps the GIL.
+``ctypes.CDLL`` releases the GIL for the time of a call and has to wait for it afterwards. That is right for calls that
+compute, but a short call then waits up to a whole switch interval for a busy Python thread (measured: 5.6 ms for a call
+of 0.2 ms). So short calls are bound a second time, with ``ctypes.PyDLL`` on the same handle, which keeps the GIL.
 """
 
 from __future__ import annotations

@@ -14,13 +14,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger("service.llama")
 
 _CONTINUATION = 5
-# The library narrates some 300 lines per load at its info level; what an operator wants to know of them, the loader
-# says in one line of its own.
+# At its info level the library writes some 300 lines for each load. The loader logs one line with what operators need.
 _LEVELS = {1: logging.DEBUG, 2: logging.DEBUG, 3: logging.WARNING, 4: logging.ERROR}
 
 
 class LogBridge:
-    """Turns pieces of text into lines, logs them, and remembers the errors for whoever is interested.
+    """Puts together the lines that the library writes in parts, logs them, and collects errors where they are wanted.
 
     The library may call it from any thread, also one that Python does not know.
     """
@@ -33,10 +32,10 @@ class LogBridge:
         self._n_muting = 0
 
     def write(self, level: int, text: bytes | None) -> None:
-        """Take a piece of text.
+        """Take a part of a line, or some lines.
 
         Args:
-            level: the library's ``ggml_log_level``; 5 continues the piece before.
+            level: the library's ``ggml_log_level``; 5 continues the part before.
             text: UTF-8; usually one line with its end.
         """
         lines: list[tuple[int, str]] = []

@@ -1,7 +1,7 @@
 """How much memory a model needs, and how much there is.
 
-The library asks the kernel for the whole KV cache at once and gets it, promised; the kernel kills the process when the
-pages are touched. So the sum is done beforehand.
+The library allocates the whole KV cache at once. The kernel grants that even if it has less memory, and kills the
+process later, when it uses the pages. So what is needed is added up beforehand.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from service.config import ModelConfig
 
-#: Tokens that the library evaluates at once at most; batches are cut into pieces of this size.
+#: Most tokens of a ubatch: of what the library evaluates at once. It cuts larger batches into ubatches.
 N_UBATCH = 512
-#: The same without flash attention, which needs memory for a score of each of them with each cell and each head; larger
-#: pieces are not faster there.
+#: The same without flash attention. Each token then needs memory for a score with each cell, for each head; larger
+#: ubatches are not faster there.
 N_UBATCH_WITH_SCORES = 128
 #: Most tokens whose hidden states are evaluated at once. The library computes logits for them, too, and keeps memory
 #: for as many rows from then on: 49 MiB with a vocabulary of 49,152 tokens, 262 MiB with one of 262,144.
@@ -85,8 +85,8 @@ def library_batch(config: ModelConfig) -> int:
     return max(config.n_batch, library_sequences(config))
 
 
-def count_piece(config: ModelConfig) -> int:
-    """Most tokens that the library evaluates at once."""
+def count_ubatch(config: ModelConfig) -> int:
+    """Most tokens of a ubatch."""
     return N_UBATCH_WITH_SCORES if config.flash_attention is False else N_UBATCH
 
 
@@ -96,8 +96,10 @@ def count_hidden(config: ModelConfig) -> int:
 
 
 def count_outputs(config: ModelConfig) -> int:
-    """Tokens of a batch that may give an output: the last one of each sequence, and those that are tried ahead or whose
-    logits were asked for; or all if hidden states are wanted.
+    """Most tokens of a batch that give an output.
+
+    These are the last one of each sequence, drafts, and tokens of prompts whose logits are wanted; or as many as may
+    give hidden states, if that is more.
     """
     n_more = max(N_SCORED, N_DRAFTED if config.lookup else 0)
     n_generating = min(config.n_parallel + n_more, library_batch(config))
@@ -117,20 +119,20 @@ def estimate_memory(
     """Add up what a model needs.
 
     Args:
-        metadata: of the GGUF file; what it does not tell counts as 0.
+        metadata: of the GGUF file; what is missing there counts as 0.
         weights: bytes of all tensors.
         n_vocab: tokens in the vocabulary.
         n_outputs: rows of logits that are kept at a time.
         cache_type_k, cache_type_v: keys of ``CACHE_TYPES``.
-        has_scores: whether all scores of attention are kept at a time, for lack of flash attention.
+        has_scores: whether attention keeps all of its scores at a time, as it does without flash attention.
     """
     shape = _AttentionShape(metadata)
     kv = sum(
         _row_bytes(cache_type_k, heads * shape.key_length) + _row_bytes(cache_type_v, heads * shape.value_length)
         for heads in shape.heads_kv
     )
-    # Per token of a piece of a batch the widest point of the graph is the feed-forward; the factors were fitted to
-    # the compute buffers that the library reports.
+    # For each token of a ubatch the widest point of the graph is the feed-forward; the factors were fitted to the
+    # compute buffers that the library reports.
     activations = N_UBATCH * _FLOAT_BYTES * (8 * shape.n_embd + 3 * shape.n_ff)
     logits = 2 * n_outputs * n_vocab * _FLOAT_BYTES
     scores = shape.n_heads * N_UBATCH_WITH_SCORES * _FLOAT_BYTES if has_scores else 0
@@ -144,7 +146,7 @@ def estimate_memory(
 def available_bytes(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> int | None:
     """Bytes that this process can still use: free in the machine, and in every control group it belongs to.
 
-    Pages of the file cache count as free. None where the system does not tell.
+    Pages of the file cache count as free. None if the system does not say.
     """
     figures = list(_control_groups(proc, cgroups))
     machine = _number_in(proc / "meminfo", "MemAvailable:")
@@ -218,10 +220,10 @@ def _control_groups(proc: Path, cgroups: Path) -> Iterator[int]:
 def _number_in(path: Path, name: str | None = None) -> int | None:
     """The number behind ``name`` on its line, or the file's only number; None if there is none."""
     for line in _lines(path):
-        words = line.split()
-        if name is not None and words[:1] != [name]:
+        fields = line.split()
+        if name is not None and fields[:1] != [name]:
             continue
-        number = words[-1] if name is None else words[1]
+        number = fields[-1] if name is None else fields[1]
         return int(number) if number.isdecimal() else None
     return None
 

@@ -135,13 +135,13 @@ def of_library(vocabulary: LlamaVocabulary, text: str, *, parse_special: bool) -
 
 
 @pytest.fixture
-def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pieces so small that short texts have many."""
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks so small that short texts have many."""
     monkeypatch.setattr(cuts, "MAX_CHARS", 16)
     monkeypatch.setattr(cuts, "MAX_NAMES", 3)
 
 
-@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.usefixtures("small_chunks")
 @pytest.mark.parametrize("parse_special", [True, False])
 @pytest.mark.parametrize("kind", KINDS)
 @untimed
@@ -171,19 +171,19 @@ def test_the_tokens_of_long_texts_are_those_of_the_library_alone(vocabulary_of: 
 )
 def test_the_library_is_given_little_at_a_time(vocabulary_of: Open, text: str) -> None:
     vocabulary = vocabulary_of("default")
-    pieces = list(vocabulary._all_names.pieces(text))
-    assert "".join(pieces) == text
-    assert max(map(len, pieces)) <= cuts.MAX_CHARS
-    assert max(piece.count("<|") for piece in pieces) <= cuts.MAX_NAMES
+    chunks = list(vocabulary._all_names.chunks(text))
+    assert "".join(chunks) == text
+    assert max(map(len, chunks)) <= cuts.MAX_CHARS
+    assert max(chunk.count("<|") for chunk in chunks) <= cuts.MAX_NAMES
     # Work grows with the text alone.
-    assert len(pieces) <= 2 + 2 * (len(text) // cuts.MAX_CHARS + text.count("<|") // cuts.MAX_NAMES)
+    assert len(chunks) <= 2 + 2 * (len(text) // cuts.MAX_CHARS + text.count("<|") // cuts.MAX_NAMES)
 
 
-@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.usefixtures("small_chunks")
 @pytest.mark.parametrize("kind", KINDS)
-def test_there_are_pieces_where_a_text_can_be_cut(vocabulary_of: Open, kind: str) -> None:
-    pieces = list(vocabulary_of(kind)._all_names.pieces("some plain words " * 20))
-    assert len(pieces) > 10
+def test_there_are_chunks_where_a_text_can_be_cut(vocabulary_of: Open, kind: str) -> None:
+    chunks = list(vocabulary_of(kind)._all_names.chunks("some plain words " * 20))
+    assert len(chunks) > 10
 
 
 def test_words_are_not_cut_from_each_other_where_tokens_span_them() -> None:

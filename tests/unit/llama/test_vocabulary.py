@@ -174,7 +174,7 @@ def test_closing_waits_for_those_who_tokenise(tiny: LlamaModel) -> None:
         vocabulary.tokenize("a", parse_special=True)
 
 
-def test_a_closed_vocabulary_still_knows_its_pieces(tiny: LlamaModel) -> None:
+def test_a_closed_vocabulary_still_knows_the_bytes_of_its_tokens(tiny: LlamaModel) -> None:
     tiny.close()
     assert tiny.vocabulary.token_bytes(97) == b"a"
     with pytest.raises(ValueError, match="closed"):

@@ -18,7 +18,7 @@ from service.llama.host.memory import (
     available_bytes,
     count_hidden,
     count_outputs,
-    count_piece,
+    count_ubatch,
     estimate_memory,
     library_batch,
 )
@@ -230,5 +230,5 @@ def test_without_flash_attention_each_cell_has_scores() -> None:
 
 
 def test_without_flash_attention_pieces_are_smaller() -> None:
-    assert count_piece(ModelConfig("m")) == count_piece(ModelConfig("m", flash_attention=True)) == N_UBATCH
-    assert count_piece(ModelConfig("m", flash_attention=False)) == N_UBATCH_WITH_SCORES
+    assert count_ubatch(ModelConfig("m")) == count_ubatch(ModelConfig("m", flash_attention=True)) == N_UBATCH
+    assert count_ubatch(ModelConfig("m", flash_attention=False)) == N_UBATCH_WITH_SCORES
