@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from dataclasses import replace
 from typing import Any
 
@@ -25,13 +24,6 @@ from tests.unit.sampling.helpers import LONG, NL_TOKEN, OFF, make, row_of
 
 MODEL = served_model()
 INF = math.inf
-
-
-def naive_top_n_sigma(pairs: naive.Pairs, n: float, min_keep: int) -> naive.Pairs:
-    """The formula, written down straight."""
-    pairs = naive.by_logit(pairs)
-    limit = pairs[0][1] - n * statistics.pstdev([logit for _, logit in pairs if math.isfinite(logit)])
-    return [pair for i, pair in enumerate(pairs) if pair[1] >= limit or i < min_keep]
 
 
 def kept(candidates: Candidates) -> set[int]:
@@ -89,9 +81,9 @@ def test_it_agrees_with_its_formula(is_sorted: bool, row: list[float], n: float,
     assume(max(row) > -INF)
     logits = np.array(row, np.float32)
     pairs = list(enumerate(logits.tolist()))
-    expected = {token for token, _ in naive_top_n_sigma(pairs, n, min_keep)}
+    expected = {token for token, _ in naive.top_n_sigma(pairs, n, min_keep)}
     for border in (n - 1e-9, n + 1e-9):
-        assume({token for token, _ in naive_top_n_sigma(pairs, border, min_keep)} == expected)
+        assume({token for token, _ in naive.top_n_sigma(pairs, border, min_keep)} == expected)
     candidates = Candidates.whole(logits)
     assert kept(top_n_sigma(candidates.first(len(row)) if is_sorted else candidates, n, min_keep)) == expected
     assert logits.tolist() == [logit for _, logit in pairs]
@@ -102,7 +94,7 @@ def test_it_agrees_with_its_formula(is_sorted: bool, row: list[float], n: float,
 def test_it_acts_before_the_usual_samplers_without_being_named(options: SamplingSettings, n: float) -> None:
     row = row_of(31, LONG)
     sampled = make(replace(options, top_n_sigma=n, n_probs=LONG, seed=3), n_vocab=LONG).sample(row.copy())
-    survivors = naive_top_n_sigma(list(enumerate(naive.penalise(row.tolist(), [], options, NL_TOKEN))), n, 1)
+    survivors = naive.top_n_sigma(list(enumerate(naive.penalise(row.tolist(), [], options, NL_TOKEN))), n, 1)
     assert len(survivors) < LONG
     expected = naive.chain(survivors, options)
     assert {token for token, p in sampled.probabilities if p > 0} == {token for token, _ in expected}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from typing import TYPE_CHECKING
 
 from service.sampling.settings import SamplerName, SamplingSettings
@@ -80,6 +81,12 @@ def typical_p(pairs: Pairs, p: float, min_keep: int) -> Pairs:
     return pairs
 
 
+def top_n_sigma(pairs: Pairs, n: float, min_keep: int) -> Pairs:
+    pairs = by_logit(pairs)
+    limit = pairs[0][1] - n * statistics.pstdev([logit for _, logit in pairs if math.isfinite(logit)])
+    return [pair for i, pair in enumerate(pairs) if pair[1] >= limit or i < min_keep]
+
+
 def temperature(pairs: Pairs, t: float) -> Pairs:
     return [(token, logit / t) for token, logit in pairs]
 
@@ -107,6 +114,8 @@ def chain(pairs: Pairs, settings: SamplingSettings) -> Pairs:
             pairs = top_p(pairs, settings.top_p, min_keep)
         elif name is SamplerName.MIN_P and settings.min_p > 0:
             pairs = min_p(pairs, settings.min_p, min_keep)
+        elif name is SamplerName.TOP_N_SIGMA and settings.top_n_sigma > 0:
+            pairs = top_n_sigma(pairs, settings.top_n_sigma, min_keep)
         elif name is SamplerName.TEMPERATURE and settings.dynatemp_range > 0:
             pairs = dynamic_temperature(
                 pairs, settings.temperature, settings.dynatemp_range, settings.dynatemp_exponent

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.sampling.sampler import UnusableLogits
-from service.sampling.settings import DEFAULT_SAMPLERS, SamplerName, SamplingSettings
+from service.sampling.settings import SamplerName, SamplingSettings
 from tests.unit.sampling import naive
 from tests.unit.sampling.helpers import LONG, NL_TOKEN, OFF, logits, make, row_of
 
@@ -33,10 +33,11 @@ CONTINUOUS = st.integers(0, 99).map(lambda percent: percent / 100 + 0.0013717)
         min_p=CONTINUOUS.map(lambda value: value / 2),
         tfs_z=CONTINUOUS,
         typical_p=CONTINUOUS,
+        top_n_sigma=st.just(0.0) | CONTINUOUS.map(lambda value: 3 * value),
         min_keep=st.integers(0, 6),
         repeat_penalty=st.sampled_from([1.0, 1.1]),
         presence_penalty=st.sampled_from([0.0, 0.4]),
-        samplers=st.one_of(st.just(DEFAULT_SAMPLERS), st.lists(st.sampled_from(SamplerName), max_size=7).map(tuple)),
+        samplers=st.one_of(st.none(), st.lists(st.sampled_from(SamplerName), max_size=7).map(tuple)),
         n_probs=st.just(200),
         seed=st.just(1),
     ),
@@ -75,11 +76,12 @@ def test_survivors_and_probabilities_agree_with_the_formulas(
         replace(OFF, typical_p=0.3),
         replace(OFF, tfs_z=0.97),
         replace(OFF, min_p=0.1, temperature=0.7),
+        replace(OFF, top_n_sigma=1.1),
         replace(OFF, temperature=1.3),
         replace(OFF, dynatemp_range=0.4),
         replace(OFF, top_k=700, top_p=0.5),
     ],
-    ids=["defaults", "top_p", "typical_p", "tfs_z", "min_p", "temperature", "dynamic", "long top_k"],
+    ids=["defaults", "top_p", "typical_p", "tfs_z", "min_p", "top_n_sigma", "temperature", "dynamic", "long top_k"],
 )
 def test_a_whole_vocabulary_agrees_with_the_formulas(options: SamplingSettings, scale: float) -> None:
     row = row_of(21, LONG) * np.float32(scale)
@@ -112,13 +114,14 @@ EXTREMES = [-math.inf, -1e30, -1.0, 0.0, 1.0, 1e30]
         min_p=st.sampled_from([0.0, 0.5, 1.0, 3.0]),
         tfs_z=st.sampled_from([-1.0, 0.0, 0.5, 1.0]),
         typical_p=st.sampled_from([-1.0, 0.0, 0.5, 1.0]),
+        top_n_sigma=st.sampled_from([-1.0, 0.0, 0.5, 1e30]),
         min_keep=st.sampled_from([0, 2, 10]),
         repeat_penalty=st.sampled_from([1e-30, 1.0, 1.1, 1e30]),
         frequency_penalty=st.sampled_from([0.0, 1e30]),
         mirostat=st.sampled_from([0, 1, 2]),
         mirostat_tau=st.sampled_from([-5.0, 0.0, 5.0, 1e30]),
         mirostat_eta=st.sampled_from([0.0, 0.1, 1e30]),
-        samplers=st.permutations(DEFAULT_SAMPLERS).map(tuple),
+        samplers=st.permutations(list(SamplerName)).map(tuple),
         n_probs=st.sampled_from([0, 3]),
         top_logprobs=st.sampled_from([None, 0, 3]),
         seed=st.just(5),

@@ -224,7 +224,9 @@ class Option(google.protobuf.message.Message):
     truncates: builtins.bool
     """Whether it is the parameter of the sampler with the name of its field, which truncates the candidates."""
     reported_if_on: builtins.bool
-    """Whether reports of the settings in force leave it out while it is off: it is newer than the oldest clients."""
+    """Whether, while it is off, the REST API leaves it out of the settings in force and of the usual samplers: it is newer
+    than clients that compare these as a whole.
+    """
     group: global___OptionGroup.ValueType
     """Where forms show it."""
     label: builtins.str
