@@ -82,6 +82,7 @@ pytest: $(TEST) $(EVAL) $(NODE) ## all tests; ARGS go to pytest
 docs: $(TEST) ## write the tables of docs/ from the code
 	$(BIN)/python -m tools.document_metrics
 	$(BIN)/python -m tools.document_options
+	$(BIN)/python -m tools.document_rooms
 
 generate: $(GENERATE) ## write the Python code of the protos and the tables of their options
 	$(GENERATE_BIN)/python -m tools.generate
