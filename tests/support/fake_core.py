@@ -210,8 +210,9 @@ class FakeCore:
         return calls[number]
 
     async def _start(self) -> None:
-        # Those of a core, which lets adapters ask for signs of life: else it would end a long connection.
-        options = common_options(ConnectionLimits(), max_receive_bytes=-1)
+        # Those of a core, which lets adapters ask for signs of life: else it would end a long connection. The limit on
+        # messages is gRPC's default, 4 MiB.
+        options = common_options(ConnectionLimits(), max_receive_bytes=4 << 20)
         self._server = grpc.aio.server(options=options)
         inference_service_pb2_grpc.add_InferenceServiceServicer_to_server(_Inference(self), self._server)
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(_Models(self), self._server)
