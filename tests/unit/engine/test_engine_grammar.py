@@ -1,4 +1,4 @@
-"""Requests with a grammar on the scripted model: what they say, and that every grammar is closed."""
+"""Every grammar is closed, however its request ends; what requests with grammars say is in the transcripts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from service.config import EngineConfig
 from service.engine.language_model import DecodeFailed
 from service.engine.request.events import FinishReason
 from service.engine.request.requests import GenerationRequest
-from service.errors import EngineFailure, InvalidArgument
+from service.errors import EngineFailure
 from service.sampling.settings import SamplingSettings
 from service.testing.scripted_model import EOS
 from tests.support.engine import GREEDY, EngineBench, prompt
@@ -30,51 +30,12 @@ def request(text: str = "hello", **options: object) -> GenerationRequest:
     return GenerationRequest(**(defaults | options))  # type: ignore[arg-type]
 
 
-def test_the_text_obeys_the_grammar_and_ends_with_it() -> None:
-    bench = EngineBench()
-    sink = bench.complete(request())
-    assert sink.text in ("yes", "no")
-    finished = sink.finished
-    assert (finished.reason, finished.eos_token) == (FinishReason.STOP, EOS)
-    assert finished.tokens_predicted == len(sink.text) + 1
-    assert bench.model.vocabulary.open_grammars == 0
-
-
 @pytest.mark.parametrize("more", [{"sampling": SamplingSettings(ignore_eos=True, seed=1)}, {"min_tokens": 60}])
 def test_a_complete_grammar_ends_the_text_even_if_the_end_is_banned(more: dict[str, Any]) -> None:
     bench = EngineBench()
     sink = bench.complete(request(**more))
     assert sink.text in ("yes", "no")
     assert (sink.finished.reason, sink.finished.eos_token) == (FinishReason.STOP, EOS)
-
-
-def test_requests_with_and_without_a_grammar_run_together() -> None:
-    bench = EngineBench(EngineConfig(n_slots=4, n_ctx_slot=128))
-    free = bench.complete(request("free", grammar="", max_tokens=9)).text
-    texts = {"a": YES_NO, "b": 'root ::= "maybe"', "free": ""}
-    sinks = {text: bench.submit(request(text, grammar=grammar, max_tokens=9))[1] for text, grammar in texts.items()}
-    bench.run()
-    assert sinks["a"].text in ("yes", "no")
-    assert sinks["b"].text == "maybe"
-    assert sinks["free"].text == free
-
-
-def test_a_grammar_starts_anew_with_each_request() -> None:
-    bench = EngineBench()
-    assert [bench.complete(request(grammar='root ::= "same"')).text for _ in range(2)] == ["same", "same"]
-
-
-def test_a_grammar_that_the_model_refuses_fails_its_request_only() -> None:
-    bench = EngineBench()
-    _, wrong = bench.submit(request(grammar='root ::=\n "a'))
-    _, right = bench.submit(request())
-    bench.run()
-    error = wrong.failed.error
-    assert isinstance(error, InvalidArgument)
-    assert error.field == "constraint.gbnf"
-    assert error.problem == "line 2, column 2: this literal is not closed"
-    assert right.text in ("yes", "no")
-    assert bench.model.vocabulary.open_grammars == 0
 
 
 @pytest.mark.parametrize(
