@@ -1,146 +1,108 @@
-"""The sequences that run: one step of them, and their endings."""
+"""One step of all that runs: plan, run, apply."""
 
 from __future__ import annotations
 
-import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from service.engine.language_model import CacheFull, DecodeFailed, Logits, Segment
-from service.engine.output.output import Ending, append_token, finished, flush
+from service.engine.language_model import CacheFull, DecodeFailed, Segment
+from service.engine.output.choice import TokenChoice
 from service.engine.output.scoring import UnusableScore, score
-from service.engine.request.events import Event, Failed, FinishReason
-from service.engine.request.requests import Overflow
-from service.engine.request.snapshots import Outcome
 from service.engine.request.state import SequenceState
-from service.engine.request.task import Task, unforeseen
+from service.engine.request.task import unforeseen
 from service.engine.schedule.plan import EMBEDDINGS, PrefillWork, StepPlan, plan_step
-from service.engine.schedule.prefill_budget import PrefillBudget, StepShape
+from service.engine.schedule.prefill_budget import StepShape
 from service.engine.schedule.speculation import Speculation
-from service.errors import CacheExhausted, EngineFailure, ServiceError
-from service.sampling.sampler import UnusableLogits
+from service.errors import CacheExhausted, EngineFailure
 from slotline.protocol.reasons import KV_CELLS_TOTAL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from service.config import EngineConfig
-    from service.engine.cache.slot_memory import SlotMemory
     from service.engine.cache.slots import Slot
-    from service.engine.language_model import CausalModel
-    from service.engine.output.outbox import Outbox
-    from service.engine.request.sequence import RunningSequence, SequenceLife
-    from service.engine.request.waiting import WaitingSequences
-    from service.engine.schedule.embedding import EmbeddingWork
-    from service.engine.schedule.preemption import Preemption
-    from service.engine.statistics.totals import Totals
-
-logger = logging.getLogger(__name__)
+    from service.engine.parts import EngineParts
 
 _NO_PROMPTS = StepShape()
 
 
-class RunningSequences:
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What a step is to evaluate.
+
+    Attributes:
+        shape: what the step is like, for the time that its prompt tokens take.
+        states: the segments whose states embeddings wait for; they are evaluated in a call of their own.
+        budget: prompt tokens that fit beside them into the step's time.
+        tokens: everything else.
+    """
+
+    shape: StepShape
+    states: list[Segment]
+    budget: int
+    tokens: StepPlan
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What a step evaluated, with ``n_filler`` tokens more, in a call that began at ``started_s``."""
+
+    plan: _Plan
+    segments: list[Segment]
+    n_filler: int
+    started_s: float
+
+
+class Step:
     """Evaluates what runs in slots, and what is embedded beside it.
 
     Args:
-        model: the model.
-        config: slots and limits.
-        slots: the slots; ``Admission`` puts sequences there.
-        memory: what they hold.
-        waiting: the queue, from which a task that ends is removed.
-        preemption: moves sequences out of the way if cells run out.
-        embedding: the inputs that are embedded.
-        budget: time for prompts.
-        outbox: takes events.
-        totals: what is counted.
-        clock: seconds, monotonic.
+        parts: of the engine.
     """
 
-    def __init__(
-        self,
-        model: CausalModel,
-        config: EngineConfig,
-        slots: Sequence[Slot],
-        memory: SlotMemory,
-        waiting: WaitingSequences,
-        preemption: Preemption,
-        embedding: EmbeddingWork,
-        budget: PrefillBudget,
-        outbox: Outbox,
-        totals: Totals,
-        clock: Callable[[], float],
-    ) -> None:
-        self._model = model
-        self._info = model.info
-        self._compute = model.compute
-        self._vocabulary = model.vocabulary
-        self._config = config
-        self._slots = slots
-        self._memory = memory
-        self._waiting = waiting
-        self._preemption = preemption
-        self._embedding = embedding
-        self._budget = budget
-        self._outbox = outbox
-        self._clock = clock
-        self._speculation = Speculation(model.info, model.memory, config)
-        self.totals = totals
+    def __init__(self, parts: EngineParts) -> None:
+        self._parts = parts
+        self._info = parts.model.info
+        self._compute = parts.model.compute
+        self._slots = parts.slots
+        self._memory = parts.memory
+        self._embedding = parts.embedding
+        self._budget = parts.budget
+        self._totals = parts.totals
+        self._endings = parts.endings
+        self._clock = parts.clock
+        self._speculation = Speculation(parts.model.info, parts.model.memory, parts.config)
+        self._choice = TokenChoice(parts)
 
-    # A step ---------------------------------------------------------------------------------------------------------
+    def do(self) -> None:
+        """Evaluate the next tokens of all, as far as the step's time goes."""
+        batch = self._run(self._plan())
+        if batch is not None:
+            self._apply(batch)
 
-    def make_room_in_contexts(self) -> None:
-        """Shift, or end, every sequence whose slot is full; regroup the positions of full windows."""
-        for slot in self._slots:
-            sequence = slot.sequence
-            if sequence is None:
-                continue
-            try:
-                if slot.room == 0:
-                    self._memory.regroup(slot)
-                if slot.is_decoding and len(slot.tokens) + 1 >= self._config.n_ctx_slot:
-                    self._make_room_in_context(slot, sequence)
-            except Exception as error:
-                self._fail_by_fault(slot, sequence, error)
+    # Plan -----------------------------------------------------------------------------------------------------------
 
-    def _make_room_in_context(self, slot: Slot, sequence: RunningSequence) -> None:
-        sequence.truncated = True
-        discarded = 0
-        if sequence.request.overflow is Overflow.TRUNCATE and sequence.grouping is None:
-            has_bos = sequence.prompt[sequence.n_system] == self._info.bos_token
-            n_keep = sequence.n_system + sequence.n_keep + has_bos
-            try:
-                discarded = self._memory.shift(slot, self._config.n_ctx_slot, n_keep)
-            except DecodeFailed as error:
-                self._fail_sequences([slot.id], error)
-                return
-        if discarded:
-            fields = {"slot_id": slot.id, "task_id": sequence.task.id, "n_discard": discarded}
-            logger.info("slot context shift", extra=fields)
-        else:
-            self.finish(slot, Ending(FinishReason.LENGTH))
-
-    def evaluate(self) -> None:
-        """Evaluate a plan, and the states that embeddings wait for. Together they keep the step's time."""
-        has_prompts = self._embedding.has_work or any(slot.prompt_remaining for slot in self._slots)
-        budget = self._budget.tokens(self._shape()) if has_prompts else 0
+    def _plan(self) -> _Plan:
+        """Share the step's time: states that embeddings wait for go first, then tokens of prompts."""
+        shape, budget, states = _NO_PROMPTS, 0, []
+        if self._embedding.has_work or any(slot.prompt_remaining for slot in self._slots):
+            shape = self._shape()
+            budget = self._budget.tokens(shape)
         if self._embedding.has_work:
-            due = self._embedding.due(budget)
-            if due:
-                self._embed(due)
-                budget -= sum(len(segment.tokens) for segment in due)
-        segments = self._decode(budget)
-        started_s = self._clock()
-        self._advance(segments)
-        self.totals.sampling_s += self._clock() - started_s
+            states = self._embedding.due(budget)
+            budget -= _count(states)
+        return _Plan(shape, states, budget, self._plan_tokens(shape, budget))
+
+    def _plan_again(self, budget: int) -> _Plan:
+        """The same for what still runs after others had to go, within the same time."""
+        shape = self._shape()
+        return _Plan(shape, [], budget, self._plan_tokens(shape, budget))
 
     def _shape(self) -> StepShape:
-        """What prompt tokens meet in a step of all that runs now."""
+        """What a step of all that runs now is like."""
         contexts = [len(slot.tokens) for slot in self._slots if slot.prompt_remaining]
         n_decode = sum(slot.is_decoding for slot in self._slots)
         is_scored = any(slot.prompt_remaining and slot.sequence.is_scored for slot in self._slots if slot.sequence)
         return StepShape(n_decode, sum(contexts) // len(contexts) if contexts else 0, is_scored)
 
-    def _plan(self, budget: int) -> StepPlan:
+    def _plan_tokens(self, shape: StepShape, budget: int) -> StepPlan:
         slots = [slot for slot in self._slots if slot.is_decoding]
         decoding = [slot.id for slot in slots]
         prefilling = self._prompts()
@@ -148,8 +110,8 @@ class RunningSequences:
             prefilling.append(PrefillWork(EMBEDDINGS, n_tokens))
         if not prefilling:
             return StepPlan(tuple(decoding), (), self._speculation.drafts(slots))
-        n_batch = min(self._info.n_batch, max(self._config.n_batch, len(decoding) + 1))
-        min_remainder = self._budget.min_remainder(self._shape())
+        n_batch = min(self._info.n_batch, max(self._parts.config.n_batch, len(decoding) + 1))
+        min_remainder = self._budget.min_remainder(shape)
         return plan_step(decoding, prefilling, n_batch=n_batch, budget=budget, min_remainder=min_remainder)
 
     def _prompts(self) -> list[PrefillWork]:
@@ -166,43 +128,63 @@ class RunningSequences:
             works.append(PrefillWork(slot.id, remaining, limit))
         return works
 
-    def _decode(self, budget: int) -> list[Segment]:
-        """Evaluate a plan with so many prompt tokens.
+    # Run ------------------------------------------------------------------------------------------------------------
+
+    def _run(self, plan: _Plan) -> _Batch | None:
+        """Evaluate a plan; None if there is nothing left to evaluate, or if it failed.
 
         Without room, idle caches go first, then what can be evaluated anew, then sequences are preempted one by one.
         """
-        plan = self._plan(budget)
-        while plan.decode or plan.prefill:
-            segments = self._segments(plan)
-            shape = self._shape() if plan.prefill else _NO_PROMPTS
-            n_tokens = plan.n_prefill + plan.n_decode
-            if self._memory.make_room(n_tokens):
-                n_filler = self._budget.filler(plan.n_prefill, shape) if plan.prefill else 0
-                if n_tokens + n_filler > min(self._model.memory.cells_free, self._info.n_batch):
-                    n_filler = 0
-                started_s = self._clock()
-                try:
-                    self._compute.decode(segments, n_filler)
-                except CacheFull:
-                    pass
-                except DecodeFailed as error:
-                    self._fail_sequences([segment.seq_id for segment in segments], error)
-                    return []
-                else:
-                    self.totals.add_evaluated(n_tokens, self._clock() - started_s)
-                    self._score(segments)
-                    self._observe(plan, shape, n_filler, self._clock() - started_s)
-                    return segments
-            self._preempt_for_space()
-            plan = self._plan(budget)
-        return []
+        if plan.states and not self._embed(plan.states):
+            plan = self._plan_again(plan.budget)
+        while plan.tokens.decode or plan.tokens.prefill:
+            try:
+                return self._decode(plan)
+            except CacheFull:
+                self._preempt_for_space()
+                plan = self._plan_again(plan.budget)
+        return None
 
-    def _observe(self, plan: StepPlan, shape: StepShape, n_filler: int, step_s: float) -> None:
-        self.totals.drafted_tokens += plan.n_decode - len(plan.decode)
-        if plan.prefill:
-            self._budget.observe(plan.n_prefill, shape, step_s, n_filler)
-        else:
-            self._speculation.observe(plan.n_decode, step_s)
+    def _embed(self, states: list[Segment]) -> bool:
+        """Evaluate tokens for their states; whether that changed nothing for the other tokens of the plan."""
+        n_tokens, n_prefill = _count(states), self._embedding.n_prefill
+        if self._memory.make_room(n_tokens):
+            started_s = self._clock()
+            try:
+                rows = self._compute.hidden(states)
+            except CacheFull:
+                pass
+            except DecodeFailed as error:
+                self._endings.fail_batch([segment.seq_id for segment in states], error)
+                return False
+            else:
+                self._totals.add_evaluated(n_tokens, self._clock() - started_s)
+                self._embedding.finish(states, rows)
+                return self._embedding.n_prefill == n_prefill
+        self._preempt_for_space()
+        return False
+
+    def _decode(self, plan: _Plan) -> _Batch | None:
+        """Evaluate the tokens of a plan; None if that failed, and their sequences with it.
+
+        Raises:
+            CacheFull: there is no room for them.
+        """
+        tokens = plan.tokens
+        segments = self._segments(tokens)
+        if not self._memory.make_room(tokens.n_tokens):
+            raise CacheFull
+        n_filler = self._budget.filler(tokens.n_prefill, plan.shape) if tokens.prefill else 0
+        if tokens.n_tokens + n_filler > min(self._parts.model.memory.cells_free, self._info.n_batch):
+            n_filler = 0
+        started_s = self._clock()
+        try:
+            self._compute.decode(segments, n_filler)
+        except DecodeFailed as error:
+            self._endings.fail_batch([segment.seq_id for segment in segments], error)
+            return None
+        self._totals.add_evaluated(tokens.n_tokens, self._clock() - started_s)
+        return _Batch(plan, segments, n_filler, started_s)
 
     def _segments(self, plan: StepPlan) -> list[Segment]:
         segments = []
@@ -227,12 +209,12 @@ class RunningSequences:
 
     def _preempt_for_space(self) -> None:
         """Free cells, because none are left for all: embeddings can wait, then sequences; a last one alone fails."""
-        slot = self._preemption.victim()
+        slot = self._parts.preemption.victim()
         if slot is not None:
             if self._embedding.restart():
                 return
             n_running = sum(not slot.is_idle for slot in self._slots)
-            if n_running > 1 and self._preemption.preempt(slot):
+            if n_running > 1 and self._parts.preemption.preempt(slot):
                 return
         error = CacheExhausted(
             f"the KV cache has {self._info.n_cells} cells and they are all in use; "
@@ -244,37 +226,47 @@ class RunningSequences:
             self._embedding.fail_all(error)
             return
         assert slot.sequence is not None
-        self.fail(slot.sequence.task, error)
+        self._endings.fail(slot.sequence.task, error)
         self._memory.drop(slot)
 
-    def _fail_sequences(self, seq_ids: list[int], error: DecodeFailed) -> None:
-        """A failed call leaves its sequences in an unknown state: end them, keep everybody else."""
-        logger.error("decode failed", extra={"error": str(error)})
-        failure = EngineFailure("the model could not evaluate this request")
-        for slot in [self._slots[seq_id] for seq_id in seq_ids if seq_id < len(self._slots)]:
-            if slot.sequence is not None:
-                self.fail(slot.sequence.task, failure)
-            self._memory.drop(slot)
-        self._embedding.fail_sequences(seq_ids, failure)
+    # Apply ----------------------------------------------------------------------------------------------------------
+
+    def _apply(self, batch: _Batch) -> None:
+        """Take what was evaluated: scores of prompts, how long it took, and the next tokens."""
+        self._score(batch.segments)
+        self._learn(batch, self._clock() - batch.started_s)
+        started_s = self._clock()
+        self._advance(batch.segments)
+        self._totals.sampling_s += self._clock() - started_s
 
     def _score(self, segments: list[Segment]) -> None:
-        """Put out what was just evaluated tells about prompts, before a sampler changes the rows."""
+        """Send what was just evaluated tells about prompts, before a sampler changes the rows."""
         for index, segment in enumerate(segments):
             sequence = None if self._embedding.owns(segment.seq_id) else self._slots[segment.seq_id].sequence
             if sequence is None or sequence.life.state is not SequenceState.PREFILL or not sequence.is_scored:
                 continue
+            task = sequence.task
             try:
-                records = score(self._model, self._slots[segment.seq_id], sequence, index, segment)
+                records = score(self._parts.model, self._slots[segment.seq_id], sequence, index, segment)
             except UnusableScore as error:
-                self.fail(sequence.task, EngineFailure(f"the prompt has no log-probabilities: {error}"))
+                self._endings.fail(task, EngineFailure(f"the prompt has no log-probabilities: {error}"))
             except Exception as error:
-                self.fail(sequence.task, unforeseen(sequence.task.id, error))
+                self._endings.fail(task, unforeseen(task.id, error))
             else:
                 if records is not None:
-                    self.emit(sequence.task, records)
+                    self._parts.outbox.put(task.id, task.sink, records)
+
+    def _learn(self, batch: _Batch, step_s: float) -> None:
+        """Note what the step's tokens cost."""
+        tokens = batch.plan.tokens
+        self._totals.drafted_tokens += tokens.n_decode - len(tokens.decode)
+        if tokens.prefill:
+            self._budget.observe(tokens.n_prefill, batch.plan.shape, step_s, batch.n_filler)
+        else:
+            self._speculation.observe(tokens.n_decode, step_s)
 
     def _advance(self, segments: list[Segment]) -> None:
-        """Record what was evaluated, then sample where logits are due."""
+        """Record what was evaluated, then choose the next tokens where logits are due."""
         now_s = self._clock()
         for index, segment in enumerate(segments):
             if self._embedding.owns(segment.seq_id):
@@ -286,144 +278,13 @@ class RunningSequences:
             if sequence is None or slot.prompt_remaining:
                 continue
             try:
-                first = 0
-                if sequence.life.state is SequenceState.PREFILL:
-                    self._end_prompt(slot, sequence)
-                    # Of a prompt only the last token tells what follows.
-                    first = segment.n_logits - 1
-                if slot.sequence is sequence:
-                    self._choose(slot, sequence, index, segment, first, now_s)
+                self._choice.go_on(slot, sequence, index, segment, now_s)
             except Exception as error:
-                self._fail_by_fault(slot, sequence, error)
-
-    def _end_prompt(self, slot: Slot, sequence: RunningSequence) -> None:
-        """Begin to generate behind a prompt that is evaluated, or finish if that was all."""
-        if sequence.index == 0:
-            self._waiting.end_sharing(sequence.task)
-        if sequence.max_tokens == 0:
-            self.finish(slot, Ending(FinishReason.LENGTH))
-        else:
-            sequence.life.move(SequenceState.DECODING)
-
-    def _choose(
-        self, slot: Slot, sequence: RunningSequence, index: int, segment: Segment, first: int, now_s: float
-    ) -> None:
-        """Choose a token behind each token of segment ``index`` that is known to be right, and take back the others.
-
-        The first of those tokens is number ``first`` among the ones with logits.
-        """
-        for position in range(first, segment.n_logits):
-            n_untried = segment.n_logits - 1 - position
-            try:
-                ending = self._sample(sequence, self._compute.logits(index, position), now_s)
-            except UnusableLogits as error:
-                self.fail(sequence.task, EngineFailure(f"no token could be chosen: {error}"))
-                return
-            is_right = n_untried and sequence.pending == segment.tokens[-n_untried]
-            if ending is not None or not is_right:
-                if n_untried:
-                    self._memory.cut(slot, len(slot.tokens) - n_untried)
-                self.totals.accepted_tokens += position - first
-                break
-        if ending is not None:
-            self.finish(slot, ending)
-
-    def _sample(self, sequence: RunningSequence, logits: Logits, now_s: float) -> Ending | None:
-        """Sample a token from logits that were evaluated at ``now_s``, and put it out.
-
-        Raises:
-            UnusableLogits: no token can be chosen.
-        """
-        sampled = sequence.sampler.sample(logits, ban_eog=sequence.sampled < sequence.request.min_tokens)
-        sequence.sampler.accept(sampled.id)
-        sequence.sampled += 1
-        sequence.pending = sampled.id
-        if sequence.drafter is not None:
-            sequence.drafter.push(sampled.id)
-        if sequence.first_token_s is None:
-            sequence.first_token_s = self._clock()
-            self.totals.add_prompt(sequence, sequence.first_token_s)
-        if sequence.evaluated_s is not None:
-            self.totals.add_token(now_s - sequence.evaluated_s)
-        sequence.evaluated_s = now_s
-        is_eos = sampled.id in self._info.eog_tokens
-        token_bytes = b"" if is_eos else self._vocabulary.token_bytes(sampled.id)
-        output, ending = append_token(sequence, sampled, token_bytes, is_eos=is_eos)
-        if output is not None:
-            self.emit(sequence.task, output)
-        return ending
-
-    def _embed(self, due: list[Segment]) -> None:
-        """Evaluate tokens for their states."""
-        n_tokens = sum(len(segment.tokens) for segment in due)
-        if self._memory.make_room(n_tokens):
-            started_s = self._clock()
-            try:
-                rows = self._compute.hidden(due)
-            except CacheFull:
-                pass
-            except DecodeFailed as error:
-                self._fail_sequences([segment.seq_id for segment in due], error)
-                return
-            else:
-                self.totals.add_evaluated(n_tokens, self._clock() - started_s)
-                self._embedding.finish(due, rows)
-                return
-        self._preempt_for_space()
-
-    # Endings --------------------------------------------------------------------------------------------------------
-
-    def finish(self, slot: Slot, ending: Ending) -> None:
-        """End a sequence by itself."""
-        sequence = slot.sequence
-        assert sequence is not None
-        rest = flush(sequence)
-        if rest is not None:
-            self.emit(sequence.task, rest)
-        event = finished(slot, sequence, ending, self._clock())
-        self.emit(sequence.task, event)
-        slot.release(self._clock(), event)
-        _end(sequence.life, Outcome(ending.reason.value))
-
-    def fail(self, task: Task, error: ServiceError) -> None:
-        """End all sequences of a task with an error."""
-        self.emit(task, Failed(error))
-        self._close(task, Outcome.FAILED)
-
-    def _fail_by_fault(self, slot: Slot, sequence: RunningSequence, error: Exception) -> None:
-        """End what runs in a slot over an error that nobody foresaw; whatever the slot holds then is of no use."""
-        self.fail(sequence.task, unforeseen(sequence.task.id, error))
-        self._memory.drop(slot)
-
-    def cancel(self, task: Task) -> None:
-        """End all sequences of a task without further events."""
-        self._close(task, Outcome.CANCELLED)
-
-    def _close(self, task: Task, outcome: Outcome) -> None:
-        """Free what a task has."""
-        lives = self._waiting.remove(task)
-        for slot in self._slots:
-            if slot.sequence is not None and slot.sequence.task is task:
-                lives.append(slot.sequence.life)
-                slot.release(self._clock())
-        for life in lives:
-            _end(life, outcome)
-
-    def find(self, task_id: int) -> Task | None:
-        for slot in self._slots:
-            if slot.sequence is not None and slot.sequence.task.id == task_id:
-                return slot.sequence.task
-        return self._waiting.find(task_id)
-
-    def emit(self, task: Task, event: Event) -> None:
-        self._outbox.put(task.id, task.sink, event)
+                self._endings.fail_by_fault(slot, sequence, error)
 
 
-def _end(life: SequenceLife, outcome: Outcome) -> None:
-    running = life.running
-    life.finish(outcome)
-    if running is not None and running.grammar is not None:
-        running.grammar.close()
+def _count(segments: list[Segment]) -> int:
+    return sum(len(segment.tokens) for segment in segments)
 
 
 def _started_s(slot: Slot) -> float:

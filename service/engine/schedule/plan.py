@@ -55,6 +55,11 @@ class StepPlan:
         """Tokens behind prompts in all."""
         return len(self.decode) + sum(map(len, self.drafts.values()))
 
+    @property
+    def n_tokens(self) -> int:
+        """All tokens."""
+        return self.n_prefill + self.n_decode
+
 
 def plan_step(
     decoding: Sequence[int], prefilling: Sequence[PrefillWork], *, n_batch: int, budget: int, min_remainder: int = 0

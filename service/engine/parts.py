@@ -1,0 +1,96 @@
+"""What the parts of an engine share, made once and passed on as one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from service.engine.cache.slot_memory import SlotMemory
+from service.engine.cache.slots import Slot
+from service.engine.cache.system_prompt import SystemPromptHolder
+from service.engine.output.endings import Endings
+from service.engine.output.outbox import Outbox
+from service.engine.request.waiting import WaitingSequences
+from service.engine.schedule.embedding import EmbeddingWork
+from service.engine.schedule.preemption import Preemption
+from service.engine.schedule.prefill_budget import PrefillBudget
+from service.engine.statistics.totals import Totals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from service.config import EngineConfig
+    from service.engine.language_model import CausalModel
+    from service.engine.request.sequence import MoveListener
+
+
+@dataclass(frozen=True, slots=True)
+class EngineParts:
+    """An engine's model and state, and what its work on them has in common.
+
+    Attributes:
+        model: the model.
+        config: slots and limits.
+        clock: seconds from any start, monotonic.
+        listeners: are told of the moves of all sequences; more may be added.
+        totals: what was done since start; the first listener.
+        slots: the places in which sequences run.
+        memory: what they hold.
+        waiting: the sequences that have no slot.
+        system: the system prompt.
+        outbox: the events of this step.
+        embedding: the inputs that are being embedded.
+        budget: how many prompt tokens a step may have.
+        preemption: moves sequences out of their slots and back.
+        endings: ends sequences.
+    """
+
+    model: CausalModel
+    config: EngineConfig
+    clock: Callable[[], float]
+    listeners: list[MoveListener]
+    totals: Totals
+    slots: Sequence[Slot]
+    memory: SlotMemory
+    waiting: WaitingSequences
+    system: SystemPromptHolder
+    outbox: Outbox
+    embedding: EmbeddingWork
+    budget: PrefillBudget
+    preemption: Preemption
+    endings: Endings
+
+
+def make_parts(model: CausalModel, config: EngineConfig, clock: Callable[[], float]) -> EngineParts:
+    """The parts of a new engine.
+
+    Args:
+        model: its first sequences belong to the slots, the next one to the system prompt, and the remaining ones to
+            inputs that are being embedded.
+        config: slots and limits.
+        clock: seconds from any start, monotonic.
+    """
+    info = model.info
+    slots = [Slot(slot_id) for slot_id in range(config.n_slots)]
+    totals = Totals(clock)
+    listeners: list[MoveListener] = [totals.on_move]
+    waiting = WaitingSequences(listeners)
+    memory = SlotMemory(info, model.memory, slots, config)
+    outbox = Outbox()
+    embedding = EmbeddingWork(info, model.memory, range(config.n_slots + 1, info.n_seq_max), outbox)
+    return EngineParts(
+        model=model,
+        config=config,
+        clock=clock,
+        listeners=listeners,
+        totals=totals,
+        slots=slots,
+        memory=memory,
+        waiting=waiting,
+        system=SystemPromptHolder(model.compute, info.n_batch, config.n_slots, memory, clock),
+        outbox=outbox,
+        embedding=embedding,
+        budget=PrefillBudget(busy_s=config.prefill_budget_ms / 1000, idle_s=config.idle_prefill_budget_ms / 1000),
+        preemption=Preemption(slots, memory, waiting, clock),
+        endings=Endings(slots, memory, waiting, embedding, outbox, clock),
+    )
