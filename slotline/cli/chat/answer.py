@@ -1,4 +1,4 @@
-"""One answer: asked for, shown as it comes, measured, and kept whatever ends it."""
+"""Asks for one answer, shows and measures it as it comes, and keeps it however it ends."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DEFAULT_SETTINGS: Mapping[str, object] = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of a question.
+    """The answer to a question, whole or not.
 
     Attributes:
         message: the answer as the conversation keeps it; its content may be empty.
@@ -47,7 +47,7 @@ def ask(
     Ctrl-C stops the answer, which frees the server at once. The conversation is left as it is.
 
     Args:
-        server: whom to ask.
+        server: answers.
         conversation: it ends with a question.
         settings: options of the generation.
         show: takes each piece of text.
@@ -85,7 +85,7 @@ def ask(
 
 @dataclass(slots=True)
 class _Progress:
-    """What has come of an answer."""
+    """What has come of an answer so far."""
 
     clock: Callable[[], float]
     texts: list[str] = field(default_factory=list)
@@ -120,7 +120,7 @@ class _Progress:
         return text
 
     def statistics(self) -> Statistics:
-        """The figures. Without the server's count, each piece of text is taken for a token."""
+        """The figures. If the server does not count, each piece of text counts as a token."""
         n_tokens = _count(self.usage, "completion_tokens")
         n_tokens = len(self.texts) if n_tokens is None else n_tokens
         reported = self.usage.get("prompt_tokens_details")

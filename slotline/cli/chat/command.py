@@ -53,15 +53,15 @@ def _screen(settings: Mapping[str, Any]) -> Screen:
 
 
 def _greet(session: ChatSession) -> None:
-    """Say who answers.
+    """Show which server and model answer.
 
     Raises:
-        StartError: nobody does.
+        StartError: no server does.
     """
     try:
         session.screen.note(f"{session.server.model()} at {session.server.url}")
     except ServerError as error:
-        # Without a status there is no server; one that is still loading, or wants a key, can be talked to later.
+        # Without a status there is no server. One that is still loading, or wants a key, may answer later.
         if not error.status:
             raise StartError(str(error)) from None
         session.screen.note(str(error))
@@ -83,13 +83,13 @@ def _chat(session: ChatSession) -> None:
         try:
             _take(session, text)
         except KeyboardInterrupt:
-            # Only what was under way is over.
+            # Ends what was running, not the chat.
             session.screen.end_line()
 
 
 def _take(session: ChatSession, text: str) -> None:
-    """Obey a command or send a message; two slashes begin a message with one."""
-    # A text that was copied often ends with its line end.
+    """Run a command or send a message; a message that begins with a slash is typed with two."""
+    # Text that was copied often ends in a line end.
     text = text.strip("\n").rstrip()
     if text.startswith("/") and not text.startswith("//"):
         obey(session, text)

@@ -1,4 +1,4 @@
-"""What begins with a slash in a chat: the table of commands, and what each does."""
+"""The commands of a chat, which begin with a slash: their table, and what each does."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Command:
 
 
 def obey(session: ChatSession, line: str) -> None:
-    """Run the command in a line that begins with a slash; mistakes are told on the screen."""
+    """Run the command in a line that begins with a slash; mistakes are shown on the screen."""
     name, _, argument = line.partition(" ")
     command = _BY_NAME.get(name.lower())
     if command is None:
@@ -212,12 +212,12 @@ def _model(session: ChatSession, argument: str) -> None:
         if (n_ctx := session.server.context_tokens()) is not None:
             session.screen.note(f"{n_ctx} tokens of context")
     except ServerError as error:
-        # Not every server tells, and some want a key for it.
+        # Not every server says so, and some want a key for it.
         session.screen.note(f"context unknown: {error}")
 
 
 def _key(session: ChatSession, argument: str) -> None:
-    # Typed where nobody sees it, and not part of the history of lines.
+    # Read without echo, and not part of the history of lines.
     try:
         key = getpass.getpass("API key: ")
     except EOFError:
@@ -236,7 +236,7 @@ def _size(conversation: Conversation) -> str:
 
 
 def _written(value: object) -> str:
-    """A value as it could be typed, as far as it is short."""
+    """A value as it could be typed; long ones are cut."""
     return _beginning(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 

@@ -1,4 +1,4 @@
-"""How full the context is, in words. No I/O."""
+"""Notes on how full the context is. No I/O."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from slotline.cli.chat.conversation import Statistics
 
-#: From here on the user is told without asking, and from here on that room is short.
+#: Parts of the context: from the first on, the user hears how full it is, and from the second on, that room is short.
 TOLD_PERCENT = 50
 SHORT_PERCENT = 80
 #: What the user can do about it.
@@ -36,7 +36,7 @@ def fullness(statistics: Statistics, n_ctx: int | None) -> str:
 
 
 def note(statistics: Statistics, n_ctx: int | None) -> str:
-    """What to say after an answer without being asked, "" for nothing."""
+    """What the user should know after an answer, "" for nothing."""
     used = used_tokens(statistics)
     if used is None or not n_ctx or _percent(used, n_ctx) < TOLD_PERCENT:
         return ""
@@ -53,5 +53,5 @@ def left_out(statistics: Statistics) -> str:
 
 
 def _percent(used: int, n_ctx: int) -> int:
-    # 100 % is said only of what is full.
+    # 100 % means full, and nothing less.
     return min(100, 100 * used // n_ctx)

@@ -35,7 +35,7 @@ class Finish(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Figures of an answer; None for what the server did not tell, or what did not come.
+    """Figures of an answer; None for what the server did not report, or what did not come.
 
     Attributes:
         n_tokens: tokens of the answer.
@@ -67,8 +67,8 @@ class Message:
 
     Attributes:
         finish: why an answer ended; None for a question.
-        error: what failed, in words, or "".
-        origin: the message in the file that it was loaded from, with whatever else that says.
+        error: what failed, for people, or "".
+        origin: the message in the file that it was loaded from, with fields that are unknown here.
     """
 
     role: Role
@@ -89,7 +89,7 @@ class Conversation:
 
     Attributes:
         title: given by the user, or "" for one that is made of the first question.
-        origin: the conversation in the file that it was loaded from, with whatever else that says.
+        origin: the conversation in the file that it was loaded from, with fields that are unknown here.
     """
 
     def __init__(self, now_ms: Callable[[], int], system_prompt: str = "") -> None:

@@ -36,7 +36,7 @@ class Lines:
         self._read = read
         if readline is not None:
             if "libedit" in (readline.__doc__ or ""):
-                # What some Pythons have in its place: it takes a text that is pasted line by line.
+                # Some Pythons have it in place of GNU readline: it reads pasted text line by line.
                 readline.parse_and_bind("bind ^I rl_complete")
             else:
                 # A pasted text is one message, whatever line ends it has.
@@ -69,7 +69,7 @@ class Lines:
 
     def _first(self, prefilled: str) -> str:
         if prefilled and readline is None:
-            # To copy from.
+            # Shown, so that it can be copied.
             self._screen.note(prefilled)
         if not prefilled or readline is None:
             return self._read(self._screen.prompt(_FIRST))

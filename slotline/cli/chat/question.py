@@ -24,7 +24,7 @@ _STDIN = "-"
 
 
 def message_of(arguments: Sequence[str]) -> str:
-    """The message that arguments make: words in one line, and for ``-`` what comes on stdin, set off by empty lines.
+    """The message that arguments make: joined by blanks, and for ``-`` the text on stdin, between empty lines.
 
     Args:
         arguments: as they were typed; none are the same as ``-``.
@@ -55,10 +55,10 @@ def answer(server: ChatServer, conversation: Conversation, settings: Mapping[str
         result = ask(server, conversation, {**DEFAULT_SETTINGS, **settings}, output.write)
         output.end()
     except OSError as error:
-        # What is left over cannot be written at the end either; Python would complain.
+        # Python would try to write the rest at its end, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
-            # Whoever read has enough.
+            # The reader has closed its end.
             return BROKEN_PIPE
         raise StartError(f"stdout cannot be written: {reason_of(error)}") from None
     if result.failure is not None:
@@ -73,10 +73,10 @@ def answer(server: ChatServer, conversation: Conversation, settings: Mapping[str
 
 
 class _Output:
-    """Writes an answer to stdout, so that its last line is a whole one."""
+    """Writes an answer to stdout and ends its last line."""
 
     def __init__(self) -> None:
-        # A program that reads gets what the model said; a terminal must not be moved by it.
+        # Programs get the text as it is. On a terminal it must not act as commands.
         self._is_terminal = sys.stdout.isatty()
         self._is_in_line = False
 

@@ -1,4 +1,4 @@
-"""What a person sees: answers as plain text, words of the program in colours, if the terminal has them."""
+"""What a person sees: answers as plain text, notes of the program in colours where the terminal has them."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ class Screen:
         self._write("\n")
 
     def note(self, text: str) -> None:
-        """Words of the program."""
+        """Show a note of the program."""
         self._say(text, _NOTE)
 
     def error(self, text: str) -> None:
-        """What went wrong, in one line."""
+        """Show what went wrong, in one line."""
         self._say(f"error: {text}", _ERROR)
 
     def prompt(self, text: str) -> str:

@@ -1,4 +1,4 @@
-"""The server, over the REST API that it shares with the llama.cpp server, with nothing but the standard library."""
+"""Asks a server over the REST API that it shares with the llama.cpp server. Needs only the standard library."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import urllib.parse
 from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
-#: Loading and long queues take minutes, but accepting a connection does not. What is asked beside answers is small.
+#: Seconds: loading and long queues may take minutes, but accepting a connection does not, nor do small questions.
 CONNECT_TIMEOUT_S = 10.0
 _MAX_ERROR_BYTES = 64 * 1024
 _MAX_SHOWN = 300
@@ -81,7 +81,7 @@ class ChatServer:
         return str(first.get("id", "unknown")) if isinstance(first, dict) else "unknown"
 
     def context_tokens(self) -> int | None:
-        """Tokens that a conversation may have, None if the server does not tell.
+        """Tokens that a conversation may have, None if the server does not say.
 
         Raises:
             ServerError: it cannot be asked.
@@ -123,7 +123,7 @@ class ChatServer:
         connection.connect()
         connection.sock.settimeout(timeout_s)
         if timeout_s is None:
-            # A machine that is gone without a word must not be waited for, however long answers may take.
+            # However long an answer may take: a machine that has vanished must not be waited for.
             connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         connection.request(method, urllib.parse.urlsplit(self.url).path + path, body, headers)
         response = connection.getresponse()

@@ -22,7 +22,7 @@ class ChatSession:
     Args:
         server: who answers.
         screen: where answers and notes go.
-        conversation: what is gone on with.
+        conversation: it is continued.
         settings: options of the generation beside ``DEFAULT_SETTINGS``.
         file: where the conversation was saved or loaded last, "" for nowhere.
 
@@ -56,7 +56,7 @@ class ChatSession:
         self._answer(None)
 
     def regenerate(self) -> None:
-        """Answer the last question again, or at last. The old answer stays if nothing comes in its place."""
+        """Answer the last question again, or for the first time. The old answer stays if no new one comes."""
         dropped = self.conversation.drop_answer()
         if not self.conversation.wants_answer:
             self.screen.error("there is no question to answer again")
@@ -64,9 +64,9 @@ class ChatSession:
         self._answer(dropped)
 
     def context_tokens(self) -> int | None:
-        """Tokens that a conversation may have, None if that cannot be found out; asked until it is known."""
+        """Tokens that a conversation may have, None while that is unknown; the server is asked until it says."""
         if self._n_ctx is None:
-            # Not every server tells, and some want a key for it.
+            # Not every server says so, and some want a key for it.
             with suppress(ServerError):
                 self._n_ctx = self.server.context_tokens()
         return self._n_ctx

@@ -18,7 +18,7 @@ from slotline.protocol.excerpt import excerpt
 
 FORMAT = "slotline-conversations"
 VERSION = 1
-#: Exports of many conversations with images are large; a device that never ends must not be read for ever.
+#: Exports of many conversations with images are large, but a device that never ends must not be read for ever.
 MAX_BYTES = 256 * 1024 * 1024
 _UNTITLED = "New conversation"
 _STATISTICS = {
@@ -142,7 +142,7 @@ def _message_json(message: Message) -> dict[str, Any]:
 def _figures(statistics: Statistics) -> dict[str, object]:
     figures = {key: getattr(statistics, ours) for ours, key in _STATISTICS.items()}
     if statistics.n_truncated_tokens is None:
-        # Almost never there, and older pages do not know it.
+        # Rarely there, and unknown to older pages.
         del figures["nTruncatedTokens"]
     return figures
 
@@ -193,7 +193,7 @@ def _finish(where: str, path: str, value: object) -> Finish | None:
 
 
 def _statistics(value: object) -> Statistics | None:
-    """Figures; those of other programs that lack the needed ones are left out, for nothing depends on them."""
+    """Figures; None if needed ones are missing, as in files of other programs: nothing depends on them."""
     if not isinstance(value, Mapping):
         return None
     figures = {field.name: _figure(value.get(_STATISTICS[field.name])) for field in fields(Statistics)}
