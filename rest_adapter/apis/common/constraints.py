@@ -76,7 +76,7 @@ def read_response_format(request: GenerateRequest, value: object) -> None:
             raise refusal("response_format.type", kind, '"text", "json_object" or "json_schema"')
 
 
-def place_of_constraint(path: str, field: str) -> str:
+def path_of_constraint(path: str, field: str) -> str:
     """The path in the body for a path in the message, which differs if it is in a grammar or choice from ``field``."""
     for own in ("constraint.gbnf", "constraint.choice.texts"):
         if path.startswith(own):

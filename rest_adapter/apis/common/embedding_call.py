@@ -25,7 +25,7 @@ _FIELDS = ("content", "input")
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingCall:
-    """A body of POST /embedding or POST /v1/embeddings, read.
+    """A body of POST /embedding or POST /v1/embeddings.
 
     Attributes:
         field: the key of the body that holds the inputs.

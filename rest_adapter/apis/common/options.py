@@ -176,7 +176,7 @@ def json_name(path: str) -> str:
 
     What follows the field in the text, for example an index or a condition, stays.
     """
-    # Positions among the parts say nothing about positions in the array that they were made of.
+    # Parts were joined from the array, so their positions are not positions in it.
     for parts, name in _NAMES_OF_PARTS.items():
         if path.startswith(parts):
             return name

@@ -38,13 +38,13 @@ class Prompt:
     echo: object
     name: str
 
-    def place(self, path: str) -> str:
+    def path_of(self, path: str) -> str:
         """The path in the body for a path in one request: ``prompt[1][5]`` for ``prompt[5]`` of the second prompt."""
         rest = path.removeprefix(_FIELD)
         is_inside = rest != path and (not rest or rest[0] in "[. ")
         return self.name + rest if is_inside else path
 
-    def place_of_echo(self, path: str) -> str:
+    def path_of_echo(self, path: str) -> str:
         """The path in the body for a path in a ``DetokenizeRequest`` with ids of this prompt."""
         # Positions among the parts say nothing about positions in the array that they were made of.
         return self.name + path.removeprefix("ids") if len(self.parts) == 1 else self.name

@@ -1,4 +1,4 @@
-"""The choices of an answer in the OpenAI form, while they grow, and the tokens that they took."""
+"""The choices of an OpenAI answer while they grow, and the counts of their tokens."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Choice:
-    """What has come for one of the answers.
+    """One of the answers, as far as it has come.
 
     Args:
         index: number of the choice in the answer.
@@ -42,7 +42,7 @@ class Choice:
         return self.finished
 
     def finish_reason(self) -> str:
-        """The word for how it ended."""
+        """What the OpenAI API calls the way it ended."""
         return "length" if Ending.of(self.end()).is_limit else "stop"
 
 
@@ -55,7 +55,7 @@ def usage_json(calls: Iterable[Sequence[Choice]]) -> JsonObject:
     prompt = completion = cached = truncated = 0
     for choices in calls:
         ends = [choice.end() for choice in choices]
-        # The last Finished counts for all sequences of a call; they end in any order.
+        # Sequences of a call end in any order, and the last ``Finished`` has the counts of all.
         totals = next((end.usage for end in ends if end.HasField("usage")), None)
         prompt += totals.prompt_tokens if totals else ends[0].tokens_evaluated
         completion += totals.completion_tokens if totals else sum(end.tokens_predicted for end in ends)

@@ -1,4 +1,4 @@
-"""Fields that chat and text completions share in the OpenAI form."""
+"""Fields that chat and text completions of the OpenAI API share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MAX_CHOICES = maximum("n")
 
-#: What may be called, and what says whether it is.
+#: The fields that offer tools, and those that say whether to call one.
 _TOOL_FIELDS = (("tools", "tool_choice"), ("functions", "function_call"))
 
 
@@ -50,7 +50,7 @@ def read_n(request: GenerateRequest, body: Mapping[str, object]) -> int:
 
 
 def read_model(body: Mapping[str, object]) -> str:
-    """What answers call the model: the name that the client wrote, "" for the one that the core tells."""
+    """What answers call the model: the name in the body, or "" for its name in the core."""
     model = body.get("model")
     return "" if model is None else name_in_answers(read_str("model", model))
 

@@ -1,4 +1,4 @@
-"""Which tokens belong to the text that a client has got so far."""
+"""Which tokens belong to the text that a client has got so far, and where in the text each begins."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 class PlacedTokens:
     """The tokens of one answer and where each one's text begins, counted in characters.
 
-    A token goes out once its first character has: what a stop text cut off never does.
+    A token is given out once its first character has been: tokens behind a stop text never are.
 
     Args:
         start: characters of the text before the first token.
-        keeps_control: whether control tokens, which have no text, go out at the end; they are left out otherwise.
+        keeps_control: whether control tokens, which have no text, are given out at the end; otherwise never.
     """
 
     def __init__(self, start: int = 0, *, keeps_control: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""What every route gets, and what a route is."""
+"""What a route is, and what every route gets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Handler = Callable[["AppContext"], Response]
 
 
 class RestOfPath(BaseConverter):
-    """``<rest:name>`` in a route: all that is left of the path, slashes at its beginning included."""
+    """``<rest:name>`` in a path: everything to its end, with slashes also at the beginning."""
 
     regex = ".+"
     part_isolating = False
@@ -35,9 +35,9 @@ class AppContext:
 
     Attributes:
         routes: all of them.
-        may_change_system_prompt: whether those who may generate may replace the system prompt of all slots, too.
-        reading: where large bodies are read, one after the other.
-        writing: where large messages become JSON, one after the other.
+        may_change_system_prompt: whether clients that may generate may also replace the system prompt of all slots.
+        reading: reads large bodies.
+        writing: writes large answers.
     """
 
     core: CoreCalls
@@ -53,11 +53,14 @@ class AppContext:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A method, the paths that are equivalent, and the function that answers.
+    """One route.
 
     Attributes:
+        method: its HTTP method.
+        paths: equivalent paths; the first is the one that documents use.
+        handler: answers.
         operation: describes it in OpenAPI.
-        is_public: whether it answers without an API key, too.
+        is_public: it answers without an API key, too.
     """
 
     method: str
@@ -67,7 +70,7 @@ class Route:
     is_public: bool = False
 
     def bind(self, context: AppContext) -> Callable[..., Response]:
-        """The view function for Flask. Handlers read the variable parts of a path, if it has any, from the request."""
+        """The view function for Flask. Handlers find the variable parts of the path in the request."""
 
         def view(**_: str) -> Response:
             return self.handler(context)

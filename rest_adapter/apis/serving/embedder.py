@@ -1,4 +1,4 @@
-"""What both routes for embeddings do: get the vectors in as many calls as needed, and answer."""
+"""What both routes for embeddings do: get the vectors in as many calls as necessary, and answer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ def answer_embedding(context: AppContext, call: EmbeddingCall, parts: _Parts) ->
     Args:
         context: what the routes share.
         call: the body.
-        parts: makes the answer of the vectors.
+        parts: makes the answer from the vectors.
+
+    Raises:
+        AdapterError: the core refused or failed, or there are too many requests.
     """
     with context.limiter.slot():
         vectors = _Embedder(context, call).run()
@@ -38,7 +41,7 @@ def answer_embedding(context: AppContext, call: EmbeddingCall, parts: _Parts) ->
 
 
 class _Embedder:
-    """Gets the vectors of one body from the core, in as many calls as its limit demands."""
+    """Gets the vectors of one body from the core, in calls with as many inputs as the core takes."""
 
     def __init__(self, context: AppContext, call: EmbeddingCall) -> None:
         self._context = context

@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from rest_adapter.core.calls import ResponseStream
     from rest_adapter.http.background import BackgroundThread
 
-#: For proxies that would collect events, and browsers that would keep the answer.
+#: Against proxies that buffer events, and browsers that cache answers.
 _STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
-#: Each message takes milliseconds from so many probabilities per token on.
+#: With this many probabilities per token, each message takes milliseconds to translate.
 HEAVY_CANDIDATES = 1024
-#: Fewer ids than this are looked at in a few milliseconds.
+#: Up to this many ids are checked in a few milliseconds.
 _FEW_IDS = 4096
 
 _Rename = Callable[[RpcFailure], RpcFailure]
@@ -55,24 +55,22 @@ def answer_generation(
 ) -> Response:
     """Run the calls of one HTTP request and answer it.
 
-    Until the core accepts the first call, an error becomes the status of the answer; later, or once the client has
-    been sent a sign of life, an event of the stream.
+    Until the core accepts the first call, an error becomes the status of the answer; later, or after the first comment
+    of a stream, it becomes an event.
 
     Args:
         requests: one per prompt, with the same options.
-        make_reply: makes what puts the messages into the form of the route; it may ask the core for what it needs.
+        make_reply: makes what translates the messages for the route; it may call the core.
         is_stream: answer with events.
-        timeout_s: the client's limit on the whole generation; the adapter's own may be shorter.
+        timeout_s: the client's limit on the whole generation, in seconds; the adapter's own may be shorter.
         ping_s: seconds of silence after which a stream gets a comment; None for never.
-        rename_fields: lets a failure of one of the calls name the fields of the body.
+        rename_fields: makes a failure of one of the calls name the fields of the body.
         last: bytes that end a stream without error.
+
+    Raises:
+        AdapterError: the body asks for what is not allowed, or the core refused or failed before the answer began.
     """
-    if requests[0].HasField("system_prompt") and not context.may_change_system_prompt:
-        raise NotAllowed(
-            "system_prompt",
-            "is the prompt of everybody, and others than this machine reach this server without an API key; start it "
-            "with --api-key, with --allow-system-prompt, or with --host 127.0.0.1",
-        )
+    _check_system_prompt(context, requests[0])
     priority = priority_of(request.headers.getlist(PRIORITY_HEADER))
     heartbeat = Heartbeat(ping_s)
     with ExitStack() as cleanup:
@@ -89,10 +87,7 @@ def answer_generation(
         background = context.writing if per_token >= HEAVY_CANDIDATES else None
         if not is_stream:
             _collect(stream, reply, background)
-            is_plain = per_token == 0 and not requests[0].output.prompt_logprobs
-            if is_plain and sum(map(GenerateRequest.ByteSize, requests)) <= SMALL_BODY_BYTES:
-                return json_response(reply.result())
-            return long_json_response(context.writing.run(lambda: list(encode_in_pieces(reply.result()))))
+            return _whole_answer(context, requests, reply)
         first = None
         if not heartbeat.is_due(stream):
             first = next(stream, None)
@@ -112,6 +107,23 @@ def answer_generation(
         return Response(body, content_type=EVENTS_UTF8, headers=_STREAM_HEADERS)
 
 
+def _check_system_prompt(context: AppContext, message: GenerateRequest) -> None:
+    if message.HasField("system_prompt") and not context.may_change_system_prompt:
+        raise NotAllowed(
+            "system_prompt",
+            "is the prompt of everybody, and others than this machine reach this server without an API key; start it "
+            "with --api-key, with --allow-system-prompt, or with --host 127.0.0.1",
+        )
+
+
+def _whole_answer(context: AppContext, requests: Sequence[GenerateRequest], reply: Reply) -> Response:
+    has_logprobs = candidates_per_token(requests[0]) > 0 or requests[0].output.prompt_logprobs
+    # Prompts are repeated in the answer.
+    if not has_logprobs and sum(map(GenerateRequest.ByteSize, requests)) <= SMALL_BODY_BYTES:
+        return json_response(reply.result())
+    return long_json_response(context.writing.run(lambda: list(encode_in_pieces(reply.result()))))
+
+
 def _collect(stream: ResponseStream, reply: Reply, background: BackgroundThread | None) -> None:
     """Feed all messages, in the background if each takes long."""
     for number, response in stream:
@@ -126,7 +138,7 @@ def _feed(reply: Reply, number: int, response: GenerateResponse) -> None:
 
 
 class _Renaming:
-    """A stream whose failures name the fields of the body, when they are the status and when they are an event."""
+    """A stream whose failures name the fields of the body."""
 
     def __init__(self, stream: ResponseStream, rename_fields: _Rename) -> None:
         self._stream = stream
@@ -149,7 +161,7 @@ class _Renaming:
 
 
 def _drop_unknown_ids(context: AppContext, requests: Sequence[GenerateRequest]) -> None:
-    """Biases and penalties for tokens that do not exist are documented to be ignored; the core refuses them."""
+    """Leave out biases and penalties for unknown tokens, which the API ignores and the core refuses."""
     # All requests of one body have the same options.
     if not mentions_token_ids(requests[0]):
         return

@@ -1,13 +1,13 @@
-"""What the core says about itself and about its limits, for routes that depend on it."""
+"""What routes need to know about the core, and limits of time."""
 
 from __future__ import annotations
 
 from rest_adapter.core.calls import GET_MODEL, CoreCalls
 from slotline.v1.model_pb2 import GetModelRequest, Model
 
-#: A core that does not answer questions about its state within this time is as good as not there.
+#: Seconds in which the core has to answer questions about its state.
 STATE_TIMEOUT_S = 2.0
-#: A request that needs to know the model waits longer: it would fail otherwise.
+#: Seconds in which it has to tell its model to a request that would fail otherwise.
 _TIMEOUT_S = 10.0
 
 

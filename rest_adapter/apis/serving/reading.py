@@ -1,4 +1,4 @@
-"""From the body of the current request to what a route makes of it, within the bounds on one body."""
+"""Reading the body of the current request, within the bounds on one body."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 Call = TypeVar("Call")
 
-#: Up to here a body is read at once, which takes milliseconds; it cannot hold more than the bounds allow.
+#: A body of up to this size is read at once, which takes milliseconds. It cannot exceed the bounds.
 SMALL_BODY_BYTES = 2 * Bounds().max_entries
-#: Prompts of token ids are cut to the context, and only ids at their ends count: this many times as much is plenty.
+#: A prompt may have this many times as many token ids as the context: what truncation drops has to be allowed, too.
 _CONTEXTS = 16
 
 
 def read_body(context: AppContext, read: Callable[[Mapping[str, object]], Call]) -> Call:
-    """What ``read`` makes of the body; JSON that is not an object acts as an object without keys.
+    """What ``read`` returns for the body. JSON that is not an object acts as an empty object.
 
     Raises:
         AdapterError: the body is not JSON, holds more than allowed, or ``read`` refuses it.
-        HTTPException: the body is too large, late, or compressed.
+        HTTPException: the body is too large, too late, or compressed.
     """
     raw = read_raw_body()
     if len(raw) <= SMALL_BODY_BYTES:
@@ -46,5 +46,5 @@ def _bounds(context: AppContext) -> Bounds:
     try:
         return Bounds(max_entries=max(least, _CONTEXTS * served_model(context.core).context_length))
     except RpcFailure:
-        # Not there: whoever needs the core is told by the call itself.
+        # The core is unreachable. If the route needs it, its own call will say so.
         return Bounds()

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DONE = b"data: [DONE]\n\n"
-#: A comment: readers skip it, proxies see that the answer is alive.
+#: A comment: clients skip it, and proxies see that the answer is not over.
 PING = b": ping\n\n"
 
 
 class Reply(Protocol):
-    """Turns the messages of one request's calls into JSON."""
+    """Translates the messages of one request's calls into JSON."""
 
     def feed(self, number: int, response: GenerateResponse) -> Iterator[JsonObject]:
         """Take a message of call ``number`` and yield the stream events it makes."""
@@ -44,10 +44,10 @@ def event(data: object) -> bytes:
 
 
 class Heartbeat:
-    """Waits for messages, but no longer than a client may go without a sign of life.
+    """Tells when a stream has been silent for so long that it needs a comment.
 
     Args:
-        every_s: seconds that it may; None for as long as it takes.
+        every_s: longest silence in seconds; None for no limit.
     """
 
     def __init__(self, every_s: float | None) -> None:
@@ -55,11 +55,11 @@ class Heartbeat:
         self.beat()
 
     def beat(self) -> None:
-        """Something goes to the client."""
+        """Note that something is sent to the client."""
         self._last = time.monotonic()
 
     def is_due(self, stream: ResponseStream) -> bool:
-        """Wait for the next message of a stream, or its end; whether a sign is due before it comes."""
+        """Wait for the next message of a stream, or its end. True if a comment is due before it comes."""
         if self._every_s is None:
             return False
         return not stream.wait(max(0.0, self._last + self._every_s - time.monotonic()))
@@ -69,14 +69,14 @@ class EventStream:
     """The body of a streamed answer. WSGI writes each item by itself, so each event is one HTTP chunk.
 
     Args:
-        first: the message that has already been waited for; None if a sign of life was due before it came.
+        first: the first message; None if a comment was due before it came.
         stream: the messages after it.
         reply: makes events of messages.
-        heartbeat: says when the stream has been silent for too long.
-        background: where events are made of messages if that takes long; None if it does not.
+        heartbeat: tells when a comment is due.
+        background: where events are made if that takes long; None if it does not.
         last: bytes after the last event of a stream without error.
         is_openai: whether an error has the OpenAI form.
-        on_close: cancels what still runs; called once, also if the client left before the first event.
+        on_close: cancels the calls; called once, also if the client left before the first event.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class EventStream:
             if self._last:
                 yield self._last
         except StreamClosed:
-            # Nobody reads any more.
+            # The client has gone.
             return
         except AdapterError as error:
             yield self._error(http_error(error))

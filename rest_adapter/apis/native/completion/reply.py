@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 class CompletionReply:
-    """Collects the core's messages for one body and puts them into the native form.
+    """Translates the core's messages for one body.
 
     Args:
         call: the body.
-        model: what the answers call the model; None for the name that the core tells.
+        model: what the answers call the model; None for its name in the core.
     """
 
     def __init__(self, call: CompletionCall, *, model: str | None = None) -> None:
@@ -42,7 +42,7 @@ class CompletionReply:
         """Take a message of call ``number`` and yield the stream events it makes.
 
         Raises:
-            RpcFailure: the core ended the sequence before its time.
+            RpcFailure: the server cut the sequence short.
         """
         for event in self._answers[number].feed(response):
             if self._is_multiple:
@@ -50,7 +50,7 @@ class CompletionReply:
             yield event
 
     def closing_events(self) -> Iterator[JsonObject]:
-        """The events after the last message: none, the final objects have been sent."""
+        """The events after the last message: none, because the final objects have been sent."""
         yield from ()
 
     def result(self) -> JsonObject:
@@ -61,7 +61,7 @@ class CompletionReply:
 
 
 class _Answer:
-    """What has come for one prompt."""
+    """The answer to one prompt."""
 
     def __init__(self, request: GenerateRequest, echo: object, *, is_stream: bool, model: str | None) -> None:
         self._model = model
@@ -138,7 +138,7 @@ def _timings(timings: Timings) -> JsonObject:
     return {
         "prompt_n": timings.prompt_tokens,
         "prompt_ms": prompt_ms,
-        # Numbers in every case: clients, the reference's web page among them, format them without looking.
+        # Never null: clients, such as the web page of llama.cpp's server, format these without a check.
         "prompt_per_token_ms": prompt_ms / timings.prompt_tokens if timings.prompt_tokens else 0.0,
         "prompt_per_second": 1e3 * timings.prompt_tokens / prompt_ms if prompt_ms else 0.0,
         "predicted_n": timings.decoded_tokens,

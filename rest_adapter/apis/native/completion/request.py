@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.candidates import bound_candidates
-from rest_adapter.apis.common.constraints import place_of_constraint, read_constraints
+from rest_adapter.apis.common.constraints import path_of_constraint, read_constraints
 from rest_adapter.apis.common.fields import read_bool
 from rest_adapter.apis.common.max_tokens import read_max_tokens
 from rest_adapter.apis.common.options import apply_options, json_name, read_timeout_s
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CompletionCall:
-    """A body of POST /completion or POST /infill, read.
+    """A body of POST /completion or POST /infill.
 
     Attributes:
         requests: one per prompt.
@@ -34,7 +34,7 @@ class CompletionCall:
         is_multiple: the answer is a list of results.
         is_stream: the answer is a stream of events.
         timeout_s: seconds that the whole generation may take, or None.
-        constraint_field: what a grammar or a choice came from.
+        constraint_field: the field that a grammar or a choice came from.
     """
 
     requests: tuple[GenerateRequest, ...]
@@ -46,7 +46,7 @@ class CompletionCall:
 
 
 def read_completion(body: Mapping[str, object]) -> CompletionCall:
-    """Understand a body.
+    """Read a body.
 
     Raises:
         InvalidRequest: a field has a value that is not allowed.
@@ -66,9 +66,9 @@ def read_completion(body: Mapping[str, object]) -> CompletionCall:
 
 
 def rename_fields(failure: RpcFailure, call: CompletionCall) -> RpcFailure:
-    """A failure of Generate that names the fields of the body, and the prompt among several."""
+    """A failure of Generate with the names of the fields in the body, and the number of the prompt among several."""
     prompt = call.prompts[failure.call]
-    return failure.renamed(lambda path: prompt.place(json_name(place_of_constraint(path, call.constraint_field))))
+    return failure.renamed(lambda path: prompt.path_of(json_name(path_of_constraint(path, call.constraint_field))))
 
 
 def read_template(body: Mapping[str, object]) -> tuple[GenerateRequest, str]:

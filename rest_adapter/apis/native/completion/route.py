@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def complete(context: AppContext) -> Response:
-    """Continue one or several prompts, in the native form."""
+    """Continue one or several prompts."""
     return answer_completion(context, read_body(context, read_completion))
 
 

@@ -1,4 +1,4 @@
-"""POST /embedding: vectors in the native form."""
+"""POST /embedding: vectors as JSON text."""
 
 from __future__ import annotations
 

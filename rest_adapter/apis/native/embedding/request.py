@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def read_embedding(body: Mapping[str, object]) -> EmbeddingCall:
-    """Understand a body. ``content``, which may also be called ``input``, has the forms of a prompt.
+    """Read a body. ``content``, which may also be called ``input``, has the forms of a prompt.
 
     Raises:
         InvalidRequest: a field has a value that is not allowed.

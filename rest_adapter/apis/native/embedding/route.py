@@ -16,5 +16,5 @@ if TYPE_CHECKING:
 
 
 def embed(context: AppContext) -> Response:
-    """The vectors of one or several texts, in the native form."""
+    """The vectors of one or several texts."""
     return answer_embedding(context, read_body(context, read_embedding), embedding_parts)

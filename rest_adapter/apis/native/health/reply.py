@@ -1,4 +1,4 @@
-"""GET /health: the four documented answers, and one of our own."""
+"""GET /health: the four documented answers, and one of our own, stalled."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class HealthAnswer:
     body: bytes
 
 
-#: Word for word as documented, blanks included.
+#: Byte for byte as documented, with the blanks.
 LOADING = HealthAnswer(503, b'{"status": "loading model"}')
 STALLED = HealthAnswer(503, b'{"status": "stalled"}')
 FAILED = HealthAnswer(500, b'{"status": "error"}')
@@ -35,8 +35,8 @@ def health_answer(
 
     Args:
         health: what the core reports.
-        fails_without_slot: the client wants a 503 when no slot is idle.
-        slots: the array of GET /slots, to be put into the answer; then the numbers are counted from it, so that they
+        fails_without_slot: answer with 503 when no slot is idle.
+        slots: the array of GET /slots, to be put into the answer. The numbers are then counted from it, so that they
             agree with it.
     """
     if health.state == SERVER_STATE_FAILED:
@@ -49,7 +49,7 @@ def health_answer(
     if slots is not None:
         processing = sum(slot["state"] for slot in slots)
         idle = len(slots) - processing
-    # A core that is going down takes nothing new, whatever its slots do.
+    # A core that is about to stop takes no new requests, even if it has idle slots.
     is_draining = health.state == SERVER_STATE_DRAINING
     has_slot = idle > 0 and not is_draining
     body: JsonObject = {

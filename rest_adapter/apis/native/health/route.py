@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def health(context: AppContext) -> Response:
-    """The state of the service in one of the documented forms."""
+    """The state of the core."""
     answer = _health(context)
     return Response(answer.body, answer.status, content_type=JSON)
 
@@ -29,18 +29,18 @@ def _health(context: AppContext) -> HealthAnswer:
     try:
         state = context.core.unary(HEALTH, HealthRequest(), timeout_s=STATE_TIMEOUT_S)
         shown = None
-        # Without a key, slots stay out of an answer that needs none.
+        # The route needs no key, but the slots do.
         may_see_slots = context.config.slots_endpoint and context.keys.are_satisfied()
         wants_slots = "include_slots" in request.args and may_see_slots
         if wants_slots and state.state == SERVER_STATE_READY:
             shown = listed_slots(context)
     except RpcFailure as failure:
         if failure.status is StatusCode.UNAUTHENTICATED:
-            # This does not pass by itself.
+            # The adapter has the wrong key, and waiting will not help.
             return FAILED
         if failure.status is StatusCode.DEADLINE_EXCEEDED:
-            # It is there and does not answer.
+            # The core is there, but does not answer.
             return STALLED
-        # Not there yet, or not there any more: the supervisor is starting it.
+        # The core has not started yet, or has ended and is being restarted.
         return LOADING
     return health_answer(state, fails_without_slot="fail_on_no_slot" in request.args, slots=shown)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def read_infill(body: Mapping[str, object]) -> CompletionCall:
-    """Understand a body. Its ``prompt`` is not used, only repeated in the answer.
+    """Read a body. Its ``prompt`` is not used, only repeated in the answer.
 
     Raises:
         InvalidRequest: a field has a value that is not allowed.
@@ -56,7 +56,7 @@ def _infill_echo(value: object) -> object:
     if value is None or isinstance(value, str):
         return value or ""
     if isinstance(value, list):
-        # Only for its form: what is repeated must be what a prompt can be.
+        # Only as a check: it is repeated, so it must be a prompt.
         read_mixed("prompt", value)
         return value
     raise refusal("prompt", value, "a string or an array of strings and token ids")

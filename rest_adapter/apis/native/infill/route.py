@@ -15,5 +15,5 @@ if TYPE_CHECKING:
 
 
 def infill(context: AppContext) -> Response:
-    """Fill the gap between a prefix and a suffix, in the native form."""
+    """Fill the gap between a prefix and a suffix."""
     return answer_completion(context, read_body(context, read_infill))

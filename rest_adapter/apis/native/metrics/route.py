@@ -19,10 +19,10 @@ _CONTENT_TYPE = "text/plain; version=0.0.4"
 
 
 def metrics(context: AppContext) -> Response:
-    """The counters of the core and of this adapter; an answer begins a new window of averages unless told not to."""
+    """The metrics of the core and of this adapter. Each scrape begins a new window of averages."""
     if not context.config.metrics:
         raise NotOffered("/metrics: off; start the server with --metrics")
-    # Whoever only watches leaves the window to those who scrape.
+    # Viewers send keep_window, so that the window belongs to the scraper.
     wanted = GetMetricsRequest(reset_window="keep_window" not in request.args)
     counters = context.core.unary(GET_METRICS, wanted, timeout_s=STATE_TIMEOUT_S)
     text = exposition(Reading(counters, context.counts.by_labels(), context.limiter.in_flight))

@@ -1,4 +1,4 @@
-"""GET /props: the default settings, the number of slots, the names of the system prompt; and facts about the server."""
+"""GET /props: default settings, number of slots, names of the system prompt, and facts about the server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rest_adapter.json.encoding import JsonObject
     from slotline.v1.model_pb2 import Model
 
-#: Shown for a seed that each request gets anew.
+#: Shown for the default seed, which is a new one for each request.
 _RANDOM_SEED = -1
 
 
@@ -27,7 +27,7 @@ def props_json(model: Model, *, name: str) -> JsonObject:
 
 
 def server_json(model: Model, *, metrics: bool, slots: bool) -> JsonObject:
-    """What clients that show the server want to know besides, under the names of llama.cpp's later servers.
+    """Facts about the server for clients that show them, under the names of llama.cpp's server of today.
 
     Args:
         model: what is served.

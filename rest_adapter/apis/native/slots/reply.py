@@ -33,7 +33,7 @@ def is_idle(slot: Slot) -> bool:
 
 
 def _slot(slot: Slot, model: str) -> JsonObject:
-    # The core always streams to the adapter; what the client asked the adapter for, it does not know.
+    # The core does not know whether the client asked for a stream: it always streams to the adapter.
     shown = generation_settings(slot.settings, model=model, is_stream=True)
     has_task = slot.HasField("task_id")
     if not has_task:
@@ -41,14 +41,14 @@ def _slot(slot: Slot, model: str) -> JsonObject:
     return shown | {
         "id": slot.id,
         "next_token": {
-            # A fresh slot has all its tokens before it.
+            # A slot without a task yet has all its tokens left.
             "has_next_token": slot.has_next_token or not has_task,
             "n_remain": slot.tokens_remaining if slot.HasField("tokens_remaining") else -1,
             "num_tokens_predicted": slot.tokens_predicted,
             "stopped_eos": slot.stopped_eos,
             "stopped_limit": slot.stopped_limit,
             "stopped_word": slot.stopped_word,
-            # Only kept for its clients: what callers wrote is not shown after the end.
+            # The key is kept for clients. The stop texts of a request are not shown to others.
             "stopping_word": "",
         },
         "prompt": _prompt(slot),

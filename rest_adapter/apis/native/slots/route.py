@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def slots(context: AppContext) -> Response:
-    """What every slot does, unless that is switched off: whoever sent a prompt can read it there while it runs."""
+    """What every slot does, with the prompts of the requests that run."""
     if not context.config.slots_endpoint:
         raise NotOffered("/slots: switched off by --slots-endpoint-disable")
     shown = listed_slots(context, shows_progress="progress" in request.args)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def read_tokenize(body: Mapping[str, object]) -> TokenizeRequest | None:
-    """The request for a body of POST /tokenize, None if there is nothing to tokenise.
+    """The request for a body of POST /tokenize; None if there is nothing to tokenise.
 
     Raises:
         InvalidRequest: ``content`` is neither a string nor an array of strings and token ids, or an option has a value
@@ -28,7 +28,7 @@ def read_tokenize(body: Mapping[str, object]) -> TokenizeRequest | None:
         parse_special=_read_flag(body, "parse_special", default=True),
     )
     content = body.get("content")
-    # The tokens that a model wants in front stand for no text, either.
+    # Then add_special adds nothing, either.
     if content is None or content == "" or content == []:
         return None
     if isinstance(content, str):
@@ -57,10 +57,10 @@ def _read_flag(body: Mapping[str, object], name: str, *, default: bool) -> bool:
 
 
 def rename_fields(failure: RpcFailure) -> RpcFailure:
-    """A failure of Tokenize or Detokenize that names the fields of the body instead of those of the message."""
+    """A failure of Tokenize or Detokenize with the names of the fields in the body."""
     return failure.renamed(_json_path)
 
 
 def _json_path(path: str) -> str:
-    # Positions among the parts say nothing about positions in the array that they were made of.
+    # Parts were joined from the array, so their positions are not positions in it.
     return "tokens" + path.removeprefix("ids") if path.startswith("ids") else "content"

@@ -19,9 +19,9 @@ from rest_adapter.json.encoding import encode_in_pieces, joined
 if TYPE_CHECKING:
     from rest_adapter.apis.serving.app_context import AppContext
 
-#: The largest body takes about 20 s to tokenise.
+#: Seconds. The largest body takes about 20 to tokenise.
 _TIMEOUT_S = 120.0
-#: So many tokens or characters are written in a few milliseconds.
+#: This many tokens or characters are written in a few milliseconds.
 _FEW = 1 << 14
 
 
@@ -48,7 +48,7 @@ def detokenize(context: AppContext) -> Response:
 
 
 def _call(context: AppContext, method: UnaryMethod[Request, Answer], asked: Request) -> Answer:
-    """The core's answer, which a client that leaves puts an end to."""
+    """The core's answer. The call is cancelled if the client leaves."""
     pending = context.core.start(method, asked, timeout_s=_TIMEOUT_S)
     try:
         with DisconnectWatch(request.environ.get(SOCKET_KEY), pending.close):

@@ -1,4 +1,4 @@
-"""POST /v1/chat/completions: the core's messages in the OpenAI form, as chunks or as one answer."""
+"""POST /v1/chat/completions: from the core's messages to chunks or one answer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class ChatReply:
-    """Collects the core's messages for one body and puts them into the OpenAI form.
+    """Translates the core's messages for one body.
 
     Args:
         call: the body.
@@ -39,7 +39,7 @@ class ChatReply:
         """Take a message and yield the chunks it makes. ``number`` is that of the call, always 0.
 
         Raises:
-            RpcFailure: the core ended a sequence before its time.
+            RpcFailure: the server cut a sequence short.
         """
         self._model = self._model or response.accepted.model
         match response.WhichOneof("event"):
@@ -87,7 +87,7 @@ class ChatReply:
             "finish_reason": choice.finish_reason(),
             "index": choice.index,
             "logprobs": _logprobs(choice.placed.take()) if self._call.wants_logprobs else None,
-            # Nothing here refuses to answer; clients read the field.
+            # Always null, because the server never refuses by itself; clients read the field.
             "message": {"content": "".join(choice.texts), "refusal": None, "role": "assistant"},
         }
 
@@ -110,7 +110,7 @@ class ChatReply:
 
 
 class _ChatChoice(Choice):
-    """What has come for one of the answers."""
+    """One of the answers, and its tokens that wait for their text."""
 
     def __init__(self, index: int) -> None:
         super().__init__(index)

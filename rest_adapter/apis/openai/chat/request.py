@@ -1,4 +1,4 @@
-"""POST /v1/chat/completions: from the OpenAI form to a request. ``chat_reply`` has the way back."""
+"""POST /v1/chat/completions: from a body to a request."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.candidates import bound_candidates
-from rest_adapter.apis.common.constraints import place_of_constraint, read_constraints, read_response_format
+from rest_adapter.apis.common.constraints import path_of_constraint, read_constraints, read_response_format
 from rest_adapter.apis.common.fields import read_bool, read_int, read_list, read_object, read_str, refusal
 from rest_adapter.apis.common.max_tokens import read_max_tokens
 from rest_adapter.apis.common.options import apply_options, json_name, read_timeout_s
@@ -33,24 +33,24 @@ if TYPE_CHECKING:
 MAX_TOP_LOGPROBS = 20
 #: Models that were tuned on this marker but do not declare it as an end of generation write it out as text.
 _CHATML_END = "<|im_end|>"
-#: What a message may hold instead of text; without it the conversation would be another one.
+#: Content of messages that is not supported, and cannot be ignored without changing the conversation.
 _OTHER_MESSAGES = ("function_call", "audio")
-#: The assistant's content may be null, beside tool calls or a refusal.
+#: Roles whose content must be text. The assistant's may be null, beside tool calls or a refusal.
 SPEAKERS_WITH_TEXT = ("system", "developer", "user")
 
 
 @dataclass(frozen=True, slots=True)
 class ChatCall:
-    """A body of POST /v1/chat/completions, read.
+    """A body of POST /v1/chat/completions.
 
     Attributes:
-        model: the name that the client wrote, which answers repeat whatever is served; "" for that of the core.
+        model: the name in the body, which answers repeat whatever is served; "" for the name in the core.
         is_stream: the answer is a stream of chunks.
         includes_usage: the stream ends with a chunk that counts tokens.
         wants_logprobs: tokens come with their log-probabilities.
         n_choices: number of answers.
         timeout_s: seconds that the whole generation may take, or None.
-        constraint_field: what a grammar or a choice came from.
+        constraint_field: the field that a grammar or a choice came from.
     """
 
     request: GenerateRequest
@@ -64,7 +64,7 @@ class ChatCall:
 
 
 def read_chat(body: Mapping[str, object], *, truncates: bool = False) -> ChatCall:
-    """Understand a body. Every option of /completion works here, too, but for the system prompt of all slots.
+    """Read a body. Every option of /completion works here, too, except ``system_prompt``.
 
     Args:
         body: the JSON body.
@@ -78,7 +78,7 @@ def read_chat(body: Mapping[str, object], *, truncates: bool = False) -> ChatCal
     request = GenerateRequest()
     read_overflow(request, body, truncates=truncates)
     set_openai_defaults(request)
-    # The system message is part of the conversation; a key meant for the other routes is left out.
+    # Chats have system messages; the field that sets a prompt for all slots is ignored here.
     apply_options(request, {name: value for name, value in body.items() if name != "system_prompt"})
     apply_synonyms(request, body)
     read_max_tokens(request, body)
@@ -106,10 +106,10 @@ def read_chat(body: Mapping[str, object], *, truncates: bool = False) -> ChatCal
 
 
 def rename_fields(failure: RpcFailure, call: ChatCall) -> RpcFailure:
-    """A failure of Generate that names the fields of the body: the prompt is what the messages become."""
+    """A failure of Generate with the names of the fields in the body; the prompt comes from ``messages``."""
 
     def renamed(path: str) -> str:
-        return "messages" if path == "prompt" else json_name(place_of_constraint(path, call.constraint_field))
+        return "messages" if path == "prompt" else json_name(path_of_constraint(path, call.constraint_field))
 
     return failure.renamed(renamed)
 
@@ -156,7 +156,7 @@ def _read_content(name: str, value: object) -> str:
 
 
 def _read_text_part(name: str, part: object, role: str) -> str:
-    """The text of a part; what the assistant refused with is the text of its turn, too."""
+    """The text of a part. A refusal of the assistant is text, too."""
     if isinstance(part, str):
         return part
     if not isinstance(part, dict):
@@ -190,7 +190,7 @@ def _read_template_options(chat: ChatPrompt, body: Mapping[str, object]) -> None
 
 
 def _penalize_answer_only(request: GenerateRequest) -> None:
-    # The prompt holds the template's markers; a model whose end of turn is penalised does not end its turn.
+    # The prompt holds the template's markers. If the end of a turn is penalised, the model does not end its turn.
     history = request.sampling.penalty_prompt
     if request.chat.continue_final_message:
         history.text = _text(request.chat.messages[-1])

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def chat(context: AppContext) -> Response:
-    """Answer a conversation, in the OpenAI form."""
+    """Answer a conversation."""
     call = read_body(context, partial(read_chat, truncates=context.config.openai_truncates))
     return answer_generation(
         context,

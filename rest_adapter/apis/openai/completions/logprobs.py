@@ -1,4 +1,4 @@
-"""Log-probabilities as POST /v1/completions has them: lists side by side, with each token's place in the text."""
+"""Log-probabilities as POST /v1/completions has them: parallel lists, with the position of each token in the text."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 class LogprobLists:
-    """The lists."""
+    """Parallel lists, with an entry for each token."""
 
     def __init__(self) -> None:
         self._lists: JsonObject = {"text_offset": [], "token_logprobs": [], "tokens": [], "top_logprobs": []}
 
     def add(self, token: Token, offset: int) -> None:
-        """Append a token; the first one of a prompt has no log-probability."""
+        """Append a token that begins at ``offset``. The first one of a prompt has no log-probability."""
         is_known = token.HasField("logprob")
         self._lists["text_offset"].append(offset)
         self._lists["token_logprobs"].append(token.logprob if is_known else None)

@@ -1,4 +1,4 @@
-"""Log-probabilities of a prompt: before those of each answer that repeats it, and as a list of their own."""
+"""Log-probabilities of a prompt: in front of those of an answer that repeats it, or as a list of their own."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class EchoedTokens:
-    """The tokens of a prompt as they come, and the parts of its text that they stand for.
+    """Aligns the tokens of a prompt with its text, as they come.
 
-    What the model puts in front of a text, a BOS or a blank, takes no room in it.
+    What the model adds in front of a text, a BOS or a blank, has no width in it.
 
     Args:
         echo: the text that answers repeat.
@@ -30,9 +30,9 @@ class EchoedTokens:
         self._end = 0
 
     def take(self, tokens: Iterable[Token], *, is_last: bool) -> tuple[str, LogprobLists]:
-        """The text of the next tokens, and what there is to tell about them; the last ones take all text that is left.
+        """The text of the next tokens, and their log-probabilities. The last ones take all text that is left.
 
-        A character that several tokens make up belongs to the last of them, and is the place of all.
+        A character made of several tokens belongs to the last of them, and all of them begin at it.
         """
         lists, start = LogprobLists(), self._end
         for token in tokens:
@@ -52,7 +52,7 @@ class EchoedTokens:
 
 
 def prompt_entry(token: Token) -> JsonObject | None:
-    """One entry of ``prompt_logprobs``: the most probable tokens and the prompt's own, by id; None for the first."""
+    """One entry of ``prompt_logprobs``: by id, the most probable tokens and the prompt's own; None for its first."""
     if not token.HasField("logprob"):
         return None
     entry = {

@@ -1,4 +1,4 @@
-"""POST /v1/completions: the core's messages in the OpenAI form, as chunks or as one answer."""
+"""POST /v1/completions: from the core's messages to chunks or one answer."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from rest_adapter.json.encoding import JsonObject
     from slotline.v1.generation_pb2 import Accepted, Delta, GenerateResponse, PromptTokens
 
-#: Tokens of prompts and their candidates in one answer that is no stream: making its text stops all others meanwhile.
+#: Tokens of prompts and their candidates in one answer without a stream, because encoding it stops all others.
 MAX_PROMPT_ENTRIES = 1 << 16
 
 
 class TextCompletionReply:
-    """Collects the core's messages for one body and puts them into the OpenAI form.
+    """Translates the core's messages for one body.
 
     Args:
         call: the body.
-        echoes: what comes before the answers to each prompt; empty texts for nothing.
+        echoes: the text that precedes the answers to each prompt; may be empty.
         completion_id: the answer's id; all chunks carry it.
         created: Unix time in seconds; all chunks carry it.
     """
@@ -50,7 +50,7 @@ class TextCompletionReply:
         """Take a message of call ``number`` and yield the chunks it makes.
 
         Raises:
-            RpcFailure: the core ended a sequence before its time.
+            RpcFailure: the server cut a sequence short.
         """
         choices = self._choices[number]
         self._model = self._model or response.accepted.model
@@ -85,7 +85,7 @@ class TextCompletionReply:
         choices = [choice for of_prompt in self._choices for choice in of_prompt]
         result = self._envelope() | {
             "choices": [
-                self._entry(choice, choice.echo + "".join(choice.texts), choice.finish_reason()) | prompt.beside
+                self._entry(choice, choice.echo + "".join(choice.texts), choice.finish_reason()) | prompt.fields
                 for prompt, of_prompt in zip(self._prompts, self._choices, strict=True)
                 for choice in of_prompt
             ],
@@ -100,10 +100,10 @@ class TextCompletionReply:
         return self._call.requests[0].output.prompt_logprobs
 
     def _expect(self, prompt: _ScoredPrompt, accepted: Accepted) -> None:
-        """Learn how long a prompt is.
+        """Note how long a prompt is.
 
         Raises:
-            RpcFailure: the answer would hold more about prompts than one answer may.
+            InvalidRequest: the answer would have too many log-probabilities of prompts.
         """
         prompt.n_left = accepted.prompt_tokens
         n_top = self._call.requests[0].output.top_logprobs
@@ -121,7 +121,7 @@ class TextCompletionReply:
     ) -> Iterator[JsonObject]:
         prompt.n_left -= len(message.tokens)
         if self._call.wants_prompt_logprobs:
-            entries: list[JsonObject | None] = prompt.beside.setdefault("prompt_logprobs", [])
+            entries: list[JsonObject | None] = prompt.fields.setdefault("prompt_logprobs", [])
             entries.extend(prompt_entry(token) for token in message.tokens)
         if not self._call.scores_echo:
             return
@@ -166,30 +166,30 @@ class TextCompletionReply:
 
 
 class _TextChoice(Choice):
-    """What has come for one of the answers, and the text before it.
+    """One of the answers, and the text before it.
 
     Attributes:
         placed: its tokens that wait for their text.
-        logprobs: what there is to tell before those.
+        logprobs: log-probabilities of the tokens before those, which have not been sent.
     """
 
     def __init__(self, index: int, echo: str, scores_echo: bool) -> None:
         super().__init__(index)
         self.echo = echo
-        # Whoever scores texts counts tokens: there is an entry for each, whether it has text or not.
+        # Programs that score texts expect an entry for each token, also for those without text.
         self.placed = TextLogprobs(len(echo) if scores_echo else 0, keeps_control=scores_echo)
         self.logprobs = LogprobLists()
 
 
 class _ScoredPrompt:
-    """A prompt whose log-probabilities were asked for, while they come.
+    """A prompt whose log-probabilities come in pieces.
 
     Attributes:
-        n_left: tokens that have not come.
-        beside: what stands beside each answer about the prompt.
+        n_left: tokens that have not come yet.
+        fields: fields about the prompt that each of its answers has.
     """
 
     def __init__(self, echo: str) -> None:
         self.tokens = EchoedTokens(echo)
         self.n_left = 0
-        self.beside: JsonObject = {}
+        self.fields: JsonObject = {}

@@ -1,4 +1,4 @@
-"""POST /v1/completions: from the OpenAI form to requests. ``text_completion_reply`` has the way back."""
+"""POST /v1/completions: the request for each prompt of a body."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.candidates import bound_candidates
-from rest_adapter.apis.common.constraints import place_of_constraint, read_constraints, read_response_format
+from rest_adapter.apis.common.constraints import path_of_constraint, read_constraints, read_response_format
 from rest_adapter.apis.common.fields import read_int, read_str, refusal
 from rest_adapter.apis.common.max_tokens import read_max_tokens
 from rest_adapter.apis.common.options import apply_options, json_name, read_timeout_s
@@ -28,29 +28,29 @@ from slotline.v1.generation_pb2 import GenerateRequest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-#: What the OpenAI API gives to those who do not say how much they want.
+#: The default of the OpenAI API.
 DEFAULT_MAX_TOKENS = 16
-#: As many as the core reports.
+#: As many as the core can report.
 MAX_LOGPROBS = 100
 MAX_PROMPT_LOGPROBS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class TextCompletionCall:
-    """A body of POST /v1/completions, read.
+    """A body of POST /v1/completions.
 
     Attributes:
         requests: one per prompt.
         prompts: the prompts, in the same order.
         n_choices: number of answers to each prompt.
-        model: the name that the client wrote, which answers repeat whatever is served; "" for that of the core.
+        model: the name in the body, which answers repeat whatever is served; "" for the name in the core.
         is_stream: the answer is a stream of chunks.
         includes_usage: the stream ends with a chunk that counts tokens.
-        wants_logprobs: tokens come with their log-probabilities, and so do those of a prompt that is echoed.
-        wants_prompt_logprobs: each answer has the log-probabilities of its prompt beside it.
+        wants_logprobs: tokens come with their log-probabilities, those of an echoed prompt, too.
+        wants_prompt_logprobs: each answer comes with the log-probabilities of its prompt.
         wants_echo: the text of the prompt comes before each answer.
         timeout_s: seconds that the whole generation may take, or None.
-        constraint_field: what a grammar or a choice came from.
+        constraint_field: the field that a grammar or a choice came from.
     """
 
     requests: tuple[GenerateRequest, ...]
@@ -67,16 +67,16 @@ class TextCompletionCall:
 
     @property
     def scores_echo(self) -> bool:
-        """Whether the tokens of the prompt come before those of the answer."""
+        """Whether the log-probabilities of an answer begin with those of its prompt."""
         return self.wants_echo and self.wants_logprobs
 
     def echoes(self) -> Iterator[tuple[Part, ...]]:
-        """What comes before the answers to each prompt: texts, and token ids to make texts of."""
+        """What precedes the answers to each prompt: texts, and token ids that have to become texts."""
         for prompt in self.prompts:
             yield prompt.parts if self.wants_echo else ()
 
     def echoed_ids(self) -> list[tuple[Prompt, tuple[int, ...]]]:
-        """The token ids among the echoes in their order, each with its prompt."""
+        """The runs of token ids in the echoes, in their order, each with its prompt."""
         return [
             (prompt, part)
             for prompt, parts in zip(self.prompts, self.echoes(), strict=True)
@@ -86,7 +86,7 @@ class TextCompletionCall:
 
 
 def read_text_completion(body: Mapping[str, object], *, truncates: bool = False) -> TextCompletionCall:
-    """Understand a body. Every option of /completion works here, too.
+    """Read a body. Every option of /completion works here, too.
 
     Args:
         body: the JSON body.
@@ -143,12 +143,12 @@ def read_text_completion(body: Mapping[str, object], *, truncates: bool = False)
 
 
 def rename_fields(failure: RpcFailure, call: TextCompletionCall) -> RpcFailure:
-    """A failure of Generate that names the fields of the body, and the prompt among several."""
+    """A failure of Generate with the names of the fields in the body, and the number of the prompt among several."""
     prompt = call.prompts[failure.call]
     about_prompt = "prompt_logprobs" if call.wants_prompt_logprobs else "logprobs"
 
     def renamed(path: str) -> str:
-        return prompt.place(_json_path(place_of_constraint(path, call.constraint_field), about_prompt))
+        return prompt.path_of(_json_path(path_of_constraint(path, call.constraint_field), about_prompt))
 
     return failure.renamed(renamed)
 
@@ -166,7 +166,7 @@ def _check_best_of(value: object, n_choices: int) -> None:
 
 
 def _read_logprobs(request: GenerateRequest, value: object) -> bool:
-    # False is how clients of chat say that they want none; true would be a number only by accident.
+    # Clients of chats send false for none. True would count as 1 only because Python says so.
     if value is None or value is False:
         return False
     if value is True:
@@ -188,7 +188,7 @@ def _read_prompt_logprobs(request: GenerateRequest, body: Mapping[str, object], 
 
 
 def _score_prompt(request: GenerateRequest, name: str, value: object) -> None:
-    """Ask for the prompt's log-probabilities with so many candidates."""
+    """Ask for the log-probabilities of the prompt, with ``value`` candidates each."""
     if value is True:
         raise refusal(name, value, f"an integer from 0 to {MAX_PROMPT_LOGPROBS}")
     number = read_int(name, value)
@@ -201,7 +201,7 @@ def _score_prompt(request: GenerateRequest, name: str, value: object) -> None:
 def _json_path(path: str, about_prompt: str) -> str:
     if path.startswith("infill.suffix"):
         return "suffix"
-    # Positions among the parts say nothing about positions in the array that they were made of.
+    # Parts were joined from the array, so their positions are not positions in it.
     if path.startswith("infill"):
         return "prompt"
     if path == "output.prompt_logprobs":

@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from rest_adapter.apis.serving.app_context import AppContext
 
 _DETOKENIZE_TIMEOUT_S = 120.0
-#: Echoes that are asked for at the same time; one body may hold thousands of prompts.
+#: Echoes that the core is asked for at the same time, because a body may hold thousands of prompts.
 _ECHOES_AT_ONCE = 32
 
 _PromptIds = tuple[Prompt, tuple[int, ...]]
 
 
 def complete_text(context: AppContext) -> Response:
-    """Continue one or several prompts, in the OpenAI form."""
+    """Continue one or several prompts."""
     call = read_body(context, partial(read_text_completion, truncates=context.config.openai_truncates))
 
     def make_reply() -> TextCompletionReply:
@@ -53,7 +53,7 @@ def complete_text(context: AppContext) -> Response:
 
 
 def _echoes(core: CoreCalls, call: TextCompletionCall) -> list[str]:
-    """What comes before the answers to each prompt."""
+    """The text that precedes the answers to each prompt."""
     ids = call.echoed_ids()
     texts = iter(
         text
@@ -64,7 +64,7 @@ def _echoes(core: CoreCalls, call: TextCompletionCall) -> list[str]:
 
 
 def _texts(core: CoreCalls, ids: list[_PromptIds]) -> list[str]:
-    """The texts of token ids, all of them asked for side by side."""
+    """The texts of runs of token ids, in concurrent calls."""
     with ExitStack() as cleanup:
         pending = []
         for _, tokens in ids:
@@ -82,5 +82,5 @@ def _texts(core: CoreCalls, ids: list[_PromptIds]) -> list[str]:
             try:
                 texts.append(answer.wait().text)
             except RpcFailure as failure:
-                raise failure.renamed(prompt.place_of_echo) from failure
+                raise failure.renamed(prompt.path_of_echo) from failure
         return texts

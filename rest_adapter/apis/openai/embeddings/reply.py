@@ -1,4 +1,4 @@
-"""POST /v1/embeddings: vectors in the OpenAI form."""
+"""POST /v1/embeddings: vectors as JSON text."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ UNNAMED_MODEL = "gpt-3.5-turbo-0613"
 
 
 def read_openai_embeddings(body: Mapping[str, object]) -> EmbeddingCall:
-    """Understand a body.
+    """Read a body.
 
     ``input``, which may also be called ``content``, is a string, an array of token ids, or an array of these.
 
@@ -67,7 +67,7 @@ def _read_one(name: str, value: object) -> Prompt:
 
 
 def _is_token_array(value: list[object]) -> bool:
-    """Whether an array is one tokenised input: its elements are numbers."""
+    """Whether an array is one input of token ids, and not a list of inputs."""
     return bool(value) and isinstance(value[0], int | float) and not isinstance(value[0], bool)
 
 

@@ -16,5 +16,5 @@ if TYPE_CHECKING:
 
 
 def embed_openai(context: AppContext) -> Response:
-    """The vectors of one or several texts, in the OpenAI form."""
+    """The vectors of one or several texts."""
     return answer_embedding(context, read_body(context, read_openai_embeddings), openai_embedding_parts)

@@ -1,4 +1,4 @@
-"""GET /v1/models, and one of them: the served models in the OpenAI form."""
+"""GET /v1/models, and one of them: the served models."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def model_json(name: str, *, now: int) -> JsonObject:
 
 
 def name_in_answers(asked: str) -> str:
-    """What answers call the model that a request names: the same, or "" for the name that the core tells.
+    """What answers call the model that a request names: the same, or "" for its name in the core.
 
-    Any name will do, for clients are set up for the names of other servers. Where a file lies is not repeated.
+    Every name is accepted, because clients are set up with the names of other servers. Paths of files are not repeated.
     """
     return "" if PurePath(asked).is_absolute() else asked

@@ -24,7 +24,7 @@ def models(context: AppContext) -> Response:
 
 
 def one_model(context: AppContext) -> Response:
-    """The served model under the name in the path, which may hold slashes: any name that a chat may have."""
+    """The served model under the name in the path, which may hold slashes. Every name is accepted, as in chats."""
     name = (request.view_args or {})["name"]
     served = context.core.unary(GET_MODEL, GetModelRequest(), timeout_s=STATE_TIMEOUT_S).model
     return json_response(model_json(name_in_answers(name) or served.name, now=int(time.time())))
