@@ -64,8 +64,8 @@ _CHATML = (
     r"{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\n' -}}{%- endif -%}"
 )
 
-# The form of Meta's chat models: a system turn inside the first instruction, blanks around answers. The BOS in front
-# of everything comes from tokenisation.
+#: The form of Meta's chat models: a system turn inside the first instruction, blanks around answers. The BOS in front
+#: of everything comes from tokenisation.
 _LLAMA2 = (
     "{{- '[INST] ' -}}"
     "{%- for message in messages -%}"
@@ -87,7 +87,7 @@ _ZEPHYR = (
     r"{%- if add_generation_prompt -%}{{- '<|assistant|>\n' -}}{%- endif -%}"
 )
 
-# Gemma knows no system turns: one waits and goes in front of the next turn that is not the model's.
+#: Gemma knows no system turns: one is held back and put in front of the next turn that is not the model's.
 _GEMMA = (
     "{%- set waiting = namespace(system='') -%}"
     "{%- for message in messages -%}"

@@ -12,23 +12,23 @@ if TYPE_CHECKING:
 
 
 def within(field: str, value: float, allowed: Range) -> float:
-    """The value, which must be a finite number of the range."""
+    """The value, which must be a finite number within the range."""
     if not math.isfinite(value) or value not in allowed:
         is_whole = isinstance(value, int)
-        words = _whole_words(allowed) if is_whole else f"is any finite number{_real_words(allowed)}"
-        raise InvalidArgument(field, f"is {value if is_whole else f'{value:g}'}; allowed {words}")
+        bounds = _whole_bounds(allowed) if is_whole else f"is any finite number{_real_bounds(allowed)}"
+        raise InvalidArgument(field, f"is {value if is_whole else f'{value:g}'}; allowed {bounds}")
     return value
 
 
-def _whole_words(allowed: Range) -> str:
+def _whole_bounds(allowed: Range) -> str:
     if allowed.max is None:
         return f"is {allowed.min:g} or more"
     return f"are {allowed.min:g} to {allowed.max:g}" if allowed.min is not None else f"is {allowed.max:g} or less"
 
 
-def _real_words(allowed: Range) -> str:
+def _real_bounds(allowed: Range) -> str:
     ends = (("above", allowed.above), ("of at least", allowed.min), ("of at most", allowed.max))
-    given = [f" {words} {end:g}" for words, end in ends if end is not None]
+    given = [f" {preposition} {end:g}" for preposition, end in ends if end is not None]
     return " and".join(given)
 
 

@@ -73,7 +73,7 @@ def model_message(model: ServedModel, in_force: SystemPrompt | None = None) -> m
 
 
 def _capabilities(model: ServedModel) -> model_pb2.Capabilities:
-    """What is accepted today, whatever the model itself could do."""
+    """What the server accepts, which may be less than the model could do."""
     info = model.info
     return model_pb2.Capabilities(
         generate=info.can_generate,
@@ -144,7 +144,7 @@ def _slot_settings(slot: SlotSnapshot, model: ServedModel) -> generation_pb2.Gen
 
 
 def _set_prompt(message: model_pb2.Slot, request: GenerationRequest) -> None:
-    """Copy the prompt as it was received; the two messages have the same names for its forms."""
+    """Copy the prompt as it was received; both messages name its forms alike."""
     received = request.echo
     if not isinstance(received, generation_pb2.GenerateRequest):
         return

@@ -1,4 +1,4 @@
-"""The prompt of a request, in each of its forms, to token ids and conversations."""
+"""Turns the prompt of a request, in any of its forms, into token ids."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def is_literal(request: generation_pb2.GenerateRequest | tokenization_pb2.Tokeni
     """Whether the texts of a request's conversation are taken literally.
 
     Raises:
-        InvalidArgument: the request says otherwise than the server was started.
+        InvalidArgument: the request contradicts how the server was started.
     """
     if not request.HasField("parse_special"):
         return model.literal_messages
@@ -166,7 +166,7 @@ def _check_continued(chat: prompt_pb2.ChatPrompt) -> None:
 
 
 def _with_bos(tokens: Sequence[int], model: ServedModel) -> TokenizedPrompt:
-    """The tokens of something that was tokenised with the model's BOS in front, if it wants one."""
+    """A prompt from tokens that begin with the model's BOS, if it wants one."""
     return TokenizedPrompt(tuple(tokens), has_bos=bool(bos(model.vocabulary)) and len(tokens) > 1)
 
 
@@ -217,7 +217,7 @@ def _content(parts: Sequence[prompt_pb2.PromptPart], field: str) -> str:
 
 
 def _tool_call(call: Any) -> Any:
-    """A call as templates expect it: arguments as an object, which the OpenAI shape sends as a string of JSON."""
+    """A tool call as templates expect it: with arguments as an object, not as JSON text as in the OpenAI API."""
     match call:
         case {"function": {"arguments": str(arguments), **function}, **rest}:
             try:

@@ -197,7 +197,7 @@ def _fitting_prompt(
     n_keep: int,
     overflow: Overflow,
 ) -> tuple[TokenizedPrompt, int]:
-    """The prompt, refused if it does not fit, or shortened to what the engine may have to look at; and its length.
+    """The prompt, shortened to what the engine needs of it if it may be truncated; and the length of the whole one.
 
     A system prompt may have gone or come by the time the prompt gets its slot; the engine checks again. What is
     truncated is tokenised to its end: where it is cut depends on its length.
