@@ -12,7 +12,7 @@ from service.api.convert.constraint import constraint_grammar
 from service.api.convert.prompt import TokenizedPrompt, tokenized_prompt
 from service.api.convert.sampling import sampling_settings
 from service.api.convert.system_prompt import system_prompt, system_prompt_text
-from service.engine.cache.context_shift import resolve_n_keep
+from service.engine.cache.context_shift import drop_blocks
 from service.engine.request.requests import GenerationRequest, Overflow, SystemPrompt
 from service.errors import ContextLengthExceeded, InvalidArgument, NotSupported
 from service.prompts.paced import TooManyTokens
@@ -21,8 +21,6 @@ from slotline.options import BY_PATH, max_bytes, maximum
 from slotline.v1 import generation_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from service.api.served_model import ServedModel
 
 MAX_REQUEST_ID_BYTES = 128
@@ -146,20 +144,6 @@ def _check_scores(n_tokens: int, n_top: int | None) -> None:
             f"asks for {n_tokens} tokens of the prompt with {n_top} candidates each; allowed are "
             f"{MAX_PROMPT_ENTRIES} tokens and candidates in all",
         )
-
-
-def drop_blocks(prompt: Sequence[int], n_ctx: int, n_keep: int) -> tuple[int, ...]:
-    """A prompt that the engine truncates to the same tokens, but hardly longer than a slot's context.
-
-    A queue full of the longest prompts allowed would otherwise hold gigabytes of token ids. Truncation removes whole
-    blocks from one place, so some of them can go beforehand; the engine still sees that the prompt does not fit.
-    """
-    if len(prompt) < n_ctx:
-        return tuple(prompt)
-    keep = resolve_n_keep(n_keep, len(prompt), n_ctx)
-    block = (n_ctx - keep) // 2
-    surplus = (len(prompt) - n_ctx) // block * block
-    return (*prompt[:keep], *prompt[keep + surplus :])
 
 
 def _overflow(request: generation_pb2.GenerateRequest) -> Overflow:

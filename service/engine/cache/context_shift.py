@@ -45,8 +45,30 @@ def truncate_prompt(prompt: Sequence[int], n_ctx: int, n_keep: int) -> tuple[int
     if len(prompt) < n_ctx:
         return tuple(prompt)
     block = (n_ctx - n_keep) // 2
-    dropped = (len(prompt) - n_keep - block) // block * block
-    return (*prompt[:n_keep], *prompt[n_keep + dropped :])
+    return _without_blocks(prompt, n_keep, block, (len(prompt) - n_keep - block) // block)
+
+
+def drop_blocks(prompt: Sequence[int], n_ctx: int, n_keep: int) -> tuple[int, ...]:
+    """Shorten a prompt to about ``n_ctx`` tokens, of which ``truncate_prompt`` makes the same as of the whole one.
+
+    A queue full of the longest prompts allowed would otherwise hold gigabytes of token ids. As truncation drops whole
+    blocks from one place, some of them can go beforehand; what is left still does not fit into a slot.
+
+    Args:
+        prompt: token ids; returned as it is if it is shorter than ``n_ctx``.
+        n_ctx: tokens of context in the slot.
+        n_keep: as it was asked for, -1 for all.
+    """
+    if len(prompt) < n_ctx:
+        return tuple(prompt)
+    n_keep = resolve_n_keep(n_keep, len(prompt), n_ctx)
+    block = (n_ctx - n_keep) // 2
+    return _without_blocks(prompt, n_keep, block, (len(prompt) - n_ctx) // block)
+
+
+def _without_blocks(prompt: Sequence[int], n_keep: int, block: int, n_blocks: int) -> tuple[int, ...]:
+    """A prompt without ``n_blocks`` blocks of ``block`` tokens behind the first ``n_keep``."""
+    return (*prompt[:n_keep], *prompt[n_keep + n_blocks * block :])
 
 
 def plan_shift(n_tokens: int, n_ctx: int, n_keep: int) -> ContextShift:

@@ -6,10 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from service.api.convert.request import MAX_PROMPT_ENTRIES, drop_blocks, envelope, generation_request
+from service.api.convert.request import MAX_PROMPT_ENTRIES, envelope, generation_request
 from service.api.served_model import Limits
 from service.config import EngineConfig
 from service.engine.cache.context_shift import resolve_n_keep, truncate_prompt
@@ -246,23 +244,6 @@ def test_a_prompt_that_may_be_truncated_is_not_refused() -> None:
 def test_what_is_dropped_beforehand_is_counted(n_prompt: int) -> None:
     request = convert(text="x" * n_prompt, overflow=TRUNCATE)
     assert len(request.prompt) + request.n_dropped == n_prompt
-
-
-@given(
-    n_prompt=st.integers(1, 5000),
-    n_ctx=st.integers(8, 512),
-    n_keep=st.integers(-1, 600),
-)
-def test_dropping_blocks_beforehand_changes_nothing_about_the_truncated_prompt(
-    n_prompt: int, n_ctx: int, n_keep: int
-) -> None:
-    prompt = tuple(range(n_prompt))
-    dropped = drop_blocks(prompt, n_ctx, n_keep)
-    assert (len(dropped) >= n_ctx) is (n_prompt >= n_ctx)
-    assert len(dropped) <= max(2 * n_ctx, n_ctx + 1)
-    assert truncate_prompt(dropped, n_ctx, resolve_n_keep(n_keep, len(dropped), n_ctx)) == truncate_prompt(
-        prompt, n_ctx, resolve_n_keep(n_keep, n_prompt, n_ctx)
-    )
 
 
 def test_the_request_itself_travels_along_for_slot_reports() -> None:

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.engine.cache.context_shift import ContextShift, plan_shift, resolve_n_keep, truncate_prompt
+from service.engine.cache.context_shift import (
+    ContextShift,
+    drop_blocks,
+    plan_shift,
+    resolve_n_keep,
+    truncate_prompt,
+)
 
 
 @pytest.mark.parametrize(
@@ -43,3 +49,20 @@ def test_a_shift_always_frees_something_and_never_removes_the_newest_token(n_ctx
     shift = plan_shift(n_ctx - 1, n_ctx, n_keep)
     assert shift.discarded >= 1
     assert 0 <= shift.start < shift.end < n_ctx - 1 + 1
+
+
+@given(
+    n_prompt=st.integers(1, 5000),
+    n_ctx=st.integers(8, 512),
+    n_keep=st.integers(-1, 600),
+)
+def test_dropping_blocks_beforehand_changes_nothing_about_the_truncated_prompt(
+    n_prompt: int, n_ctx: int, n_keep: int
+) -> None:
+    prompt = tuple(range(n_prompt))
+    dropped = drop_blocks(prompt, n_ctx, n_keep)
+    assert (len(dropped) >= n_ctx) is (n_prompt >= n_ctx)
+    assert len(dropped) <= max(2 * n_ctx, n_ctx + 1)
+    assert truncate_prompt(dropped, n_ctx, resolve_n_keep(n_keep, len(dropped), n_ctx)) == truncate_prompt(
+        prompt, n_ctx, resolve_n_keep(n_keep, n_prompt, n_ctx)
+    )
