@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from service.api.rpc.rpc_errors import to_status
-from service.config import CoreConfig, ModelConfig
+from service.config import CoreConfig, ModelConfig, bounds_of
 from service.errors import InvalidArgument, NotSupported, ServiceError
 from service.field_names import answered, described, with_names
 from slotline.cli.commands import COMMANDS
@@ -63,6 +63,10 @@ def test_what_texts_of_the_core_write_in_backticks_is_a_field_that_the_command_l
     named = {name for _, text in STRINGS for name in re.findall(r"`(\w+)`", text)}
     assert {"n_ctx", "n_parallel", "path", "embedding"} <= named
     assert named <= FIELDS & set(FIELD_NAMES)
+
+
+def test_every_field_whose_bounds_the_core_checks_has_a_name_on_the_command_line() -> None:
+    assert bounds_of(ModelConfig).keys() <= FIELD_NAMES.keys()
 
 
 @pytest.mark.parametrize(

@@ -368,6 +368,12 @@ def test_configurations_agree_on_the_defaults_of_fields_that_they_share(kinds: t
     assert {name: one[name] for name in one if name in other} == {name: other[name] for name in other if name in one}
 
 
+def test_an_option_states_no_default_that_a_configuration_states() -> None:
+    own = {option.setting: option.default for _, option in OPTIONS if isinstance(option, Value) and option.default}
+    assert {"listen", "grpc_listen", "log_format"} <= own.keys()
+    assert {setting for setting in own if OF_CONFIGURATIONS.get(setting) not in (None, ())} == set()
+
+
 def test_what_can_be_chosen_is_in_the_help_of_an_option() -> None:
     chosen = [
         (option, word)
