@@ -56,7 +56,7 @@ class DescribedRoute(Protocol):
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """Its paths, all but the first of which are other names of the first, with variable parts as Flask has them."""
+        """Equivalent paths, with variable parts as Flask writes them; the others are described like the first."""
 
     @property
     def operation(self) -> Operation:

@@ -1,4 +1,4 @@
-"""The answers with an error: which status means what, and the objects of native and of OpenAI routes."""
+"""Answers with an error: their statuses, and the error objects of native and of OpenAI routes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Status:
         types: what ``error.type`` may be.
         codes: what ``error.code`` may be on OpenAI routes, besides null.
         description: when it comes.
-        headers: names of headers that come with it, and what they tell.
+        headers: names of headers that come with it, and what they say.
     """
 
     name: str
@@ -107,7 +107,7 @@ def error_answers() -> dict[str, Schema]:
 
 
 def error_schemas() -> dict[str, Schema]:
-    """What every error looks like, also inside a stream, by the names that the document gives the two forms."""
+    """What every error looks like, also inside a stream, by the names of the native and the OpenAI form."""
     types = {type for one in STATUSES.values() for type in one.types}
     codes = {code for one in STATUSES.values() for code in one.codes}
     return {"Error": _error(integer((400, 599)), types), "OpenAIError": _openai_error(codes, types)}
@@ -121,7 +121,7 @@ def _answer(code: int, status: Status, *, is_openai: bool) -> Schema:
     }
     if status.headers:
         answer["headers"] = {
-            name: {"description": told, "schema": STRING} for name, told in sorted(status.headers.items())
+            name: {"description": about, "schema": STRING} for name, about in sorted(status.headers.items())
         }
     return answer
 

@@ -1,4 +1,4 @@
-"""Pieces of JSON Schema that bodies and answers are made of."""
+"""The types of JSON Schema that bodies and answers are made of."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ def integer(bounds: tuple[int, int] = INT32) -> Schema:
 
 
 def float32() -> Schema:
-    """A number that fits into a float32."""
+    """A number within the range of a float32."""
     return {"type": "number", "minimum": -FLOAT32_MAX, "maximum": FLOAT32_MAX}
 
 
 def token_id() -> Schema:
-    """A token id."""
+    """A token id. Whether the vocabulary has it is for the core to say."""
     return integer(UINT32)
 
 
 def array(items: Schema, **bounds: int) -> Schema:
-    """An array of like items; ``bounds`` are ``minItems`` and ``maxItems``."""
+    """An array of items of one schema; ``bounds`` are ``minItems`` and ``maxItems``."""
     return {"type": "array", "items": items, **bounds}
 
 
-def either(*forms: Schema) -> Schema:
-    """A value that has one of the forms."""
-    return {"anyOf": list(forms)}
+def either(*schemas: Schema) -> Schema:
+    """A value that fits at least one of the schemas."""
+    return {"anyOf": list(schemas)}
 
 
 def record(properties: Mapping[str, Schema], optional: Iterable[str] = ()) -> Schema:
@@ -52,30 +52,30 @@ def record(properties: Mapping[str, Schema], optional: Iterable[str] = ()) -> Sc
 
 
 def body(properties: Mapping[str, Schema], required: Iterable[str] = ()) -> Schema:
-    """An object of a request, whose properties are optional unless they are required."""
+    """The body of a request: an object whose properties are optional unless they are required."""
     return record(properties, optional=properties.keys() - set(required))
 
 
 def ref(name: str) -> Schema:
-    """A schema that the document has by name."""
+    """A reference to a schema that the document has by name."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def nullable(form: Schema) -> Schema:
-    """The form, or null, which always means the default."""
-    if "anyOf" in form:
-        return form | {"anyOf": [*form["anyOf"], NULL]}
-    if "enum" in form:
-        return form | {"enum": [*form["enum"], None]}
-    return form | {"type": [form["type"], "null"]}
+def nullable(schema: Schema) -> Schema:
+    """What the schema allows, or null, which always means the default."""
+    if "anyOf" in schema:
+        return schema | {"anyOf": [*schema["anyOf"], NULL]}
+    if "enum" in schema:
+        return schema | {"enum": [*schema["enum"], None]}
+    return schema | {"type": [schema["type"], "null"]}
 
 
-def option(form: Schema, about: str, **default: object) -> Schema:
-    """A property of a request: null is allowed, and the words and the default are told.
+def option(schema: Schema, description: str, **default: object) -> Schema:
+    """A property of a request, which may be null.
 
     Args:
-        form: what values look like.
-        about: what the option does, in a sentence.
+        schema: of its values.
+        description: what it does, in a sentence.
         default: ``default=...`` unless there is none.
     """
-    return nullable(form) | {"description": about} | default
+    return nullable(schema) | {"description": description} | default

@@ -1,4 +1,4 @@
-"""The options of a generation as properties of bodies: types, bounds and words from ``slotline.options``."""
+"""The options of a generation as properties of bodies: types, bounds and descriptions from ``slotline.options``."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ _BIASED_TOKEN = {
     "minItems": 2,
     "maxItems": 2,
 }
-#: What is not simply of a kind, or narrower than its kind.
-_FORMS: Mapping[str, Schema] = {
+#: Schemas of options for which their kind does not say enough.
+_SCHEMAS: Mapping[str, Schema] = {
     "n_probs": integer((INT32[0], maximum("n_probs"))),
     "penalty_prompt": either(STRING, array(token_id())),
     "seed": integer(SEEDS),
@@ -64,7 +64,7 @@ _FORMS: Mapping[str, Schema] = {
         ),
     ),
 }
-#: What REST adds to an option's help: forms of values that only JSON has, and what other fields of a body do to it.
+#: What REST adds to an option's help: values that only JSON has, and what other fields of a body do to it.
 _MORE: Mapping[str, str] = {
     "seed": "The lower 32 bits count.",
     "logit_bias": "Pairs of a token, as an id or a text, and a number, or false to ban it; or an object from tokens to "
@@ -125,8 +125,8 @@ def _constraints() -> dict[str, Schema]:
 def _synonyms() -> dict[str, Schema]:
     only_one: Schema = {"type": "number", "minimum": 1, "maximum": 1}
     return {
-        "min_tokens": option(integer(UINT32), _words("min_tokens"), default=BY_NAME["min_tokens"].default),
-        "stop_token_ids": option(array(token_id()), _words("stop_token_ids"), default=[]),
+        "min_tokens": option(integer(UINT32), _description("min_tokens"), default=BY_NAME["min_tokens"].default),
+        "stop_token_ids": option(array(token_id()), _description("stop_token_ids"), default=[]),
         "include_stop_str_in_output": _property("include_stop_str_in_output"),
         "id_slot": option(integer(), "The same as slot_id, and after it.", default=-1),
         "repetition_penalty": option(only_one, "1 is repeat_penalty 1, unless that is given; others are refused."),
@@ -136,16 +136,16 @@ def _synonyms() -> dict[str, Schema]:
 def timeout() -> Schema:
     """The time limit that every generation and embedding can have."""
     allowed = BY_NAME["timeout_s"].allowed
-    form: Schema = {"type": "number", "exclusiveMinimum": allowed.above, "maximum": allowed.max}
-    return option(form, _words("timeout_s"))
+    schema: Schema = {"type": "number", "exclusiveMinimum": allowed.above, "maximum": allowed.max}
+    return option(schema, _description("timeout_s"))
 
 
 def _property(name: str) -> Schema:
     facts = BY_NAME[name]
-    form = _FORMS.get(name) or _KINDS[facts.kind]
+    schema = _SCHEMAS.get(name) or _KINDS[facts.kind]
     if facts.allowed.above is not None:
-        form = form | {"exclusiveMinimum": facts.allowed.above}
-    return option(form, _words(name), **_default(facts))
+        schema = schema | {"exclusiveMinimum": facts.allowed.above}
+    return option(schema, _description(name), **_default(facts))
 
 
 def _default(facts: OptionFacts) -> dict[str, object]:
@@ -159,6 +159,6 @@ def _default(facts: OptionFacts) -> dict[str, object]:
     return {"default": _NOTHING[facts.kind]} if facts.kind in _NOTHING else {}
 
 
-def _words(name: str) -> str:
+def _description(name: str) -> str:
     more = _MORE.get(name)
     return f"{BY_NAME[name].help} {more}" if more else BY_NAME[name].help

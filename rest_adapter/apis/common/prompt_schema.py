@@ -1,4 +1,4 @@
-"""The forms of prompts in OpenAPI."""
+"""Prompts in OpenAPI."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def prompts(what: str, most: int) -> Schema:
         what: what is done with them, to begin the description.
         most: how many there may be.
     """
-    forms = either(STRING, MIXED, array(either(STRING, _INNER), maxItems=most))
+    schema = either(STRING, MIXED, array(either(STRING, _INNER), maxItems=most))
     description = (
         f"{what}: a text, or an array. An array with a number in it is one prompt of texts and token ids, any other "
         f"array of several elements is as many prompts, at most {most}. What is empty acts as one blank."
     )
-    return option(forms, description, default="")
+    return option(schema, description, default="")

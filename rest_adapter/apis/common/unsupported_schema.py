@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 def unsupported(fields: Iterable[Unsupported]) -> dict[str, Schema]:
     """A property for each field."""
-    return {field.name: _form(field) | {"description": f"Not supported. It would {field.does}."} for field in fields}
+    return {field.name: _schema(field) | {"description": f"Not supported. It would {field.does}."} for field in fields}
 
 
-def _form(field: Unsupported) -> Schema:
-    forms: list[Schema] = []
+def _schema(field: Unsupported) -> Schema:
+    schemas: list[Schema] = []
     if field.harmless:
-        forms.append({"enum": list(field.harmless)})
+        schemas.append({"enum": list(field.harmless)})
     if field.most is not None:
-        forms.append({"type": "number", "maximum": field.most})
-    if not forms:
+        schemas.append({"type": "number", "maximum": field.most})
+    if not schemas:
         return NULL
-    return nullable(forms[0] if len(forms) == 1 else either(*forms))
+    return nullable(schemas[0] if len(schemas) == 1 else either(*schemas))

@@ -17,11 +17,11 @@ from rest_adapter.openapi.schema_types import NULL, NUMBER, Schema, array, eithe
 def embedding_body() -> Schema:
     """The body."""
     options = native_options()
-    forms = _without_default(prompts("What to embed", MAX_INPUTS))
+    inputs = _without_default(prompts("What to embed", MAX_INPUTS))
     return inputs_body(
         {
-            "content": forms,
-            "input": forms | {"description": "The same as content."},
+            "content": inputs,
+            "input": inputs | {"description": "The same as content."},
             "image_data": options["image_data"],
             **embedding_options(),
             **unsupported(NATIVE_EMBEDDING),
@@ -29,10 +29,10 @@ def embedding_body() -> Schema:
     )
 
 
-def _without_default(form: Schema) -> Schema:
-    """The same, but neither missing nor null."""
-    kept = {key: value for key, value in form.items() if key != "default"}
-    return kept | {"anyOf": [one for one in form["anyOf"] if one != NULL]}
+def _without_default(schema: Schema) -> Schema:
+    """The same property, but required and not null."""
+    kept = {key: value for key, value in schema.items() if key != "default"}
+    return kept | {"anyOf": [one for one in schema["anyOf"] if one != NULL]}
 
 
 EMBEDDING = Operation(
