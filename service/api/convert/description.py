@@ -20,7 +20,7 @@ from slotline.v1 import generation_pb2, model_pb2
 
 if TYPE_CHECKING:
     from service.api.served_model import ServedModel
-    from service.engine.request.requests import GenerationRequest, SystemPrompt
+    from service.engine.request.requests import SystemPrompt
 
 _STATES = {
     SlotState.IDLE: model_pb2.SLOT_STATE_IDLE,
@@ -84,10 +84,22 @@ def _capabilities(model: ServedModel) -> model_pb2.Capabilities:
     )
 
 
-def slot_message(slot: SlotSnapshot, model: ServedModel, tenant: str = "") -> model_pb2.Slot:
-    """One slot, as a tenant may see it: what others wrote is left out."""
+def slot_message(
+    slot: SlotSnapshot,
+    model: ServedModel,
+    tenant: str = "",
+    received: generation_pb2.GenerateRequest | None = None,
+) -> model_pb2.Slot:
+    """One slot, as a tenant may see it: what others wrote is left out, and what belongs to a task that has ended.
+
+    Args:
+        slot: the slot.
+        model: the served model.
+        tenant: who asks.
+        received: the request of the slot's task, None if it is not known.
+    """
     if slot.request is not None and slot.request.tenant != tenant:
-        slot = replace(slot, request=slot.request.without_texts())
+        slot, received = replace(slot, request=slot.request.without_texts()), None
     message = model_pb2.Slot(
         id=slot.id,
         state=_STATES[slot.state],
@@ -101,8 +113,8 @@ def slot_message(slot: SlotSnapshot, model: ServedModel, tenant: str = "") -> mo
         has_next_token=slot.state is not SlotState.IDLE or slot.task_id is None,
         cached_tokens=slot.cached_tokens,
     )
-    if slot.request is not None:
-        _set_prompt(message, slot.request)
+    if slot.state is not SlotState.IDLE and received is not None:
+        _set_prompt(message, received)
     if slot.state is SlotState.IDLE and slot.finished is not None:
         message.stopped_eos = slot.finished.eos_token is not None
         message.stopped_limit = slot.finished.reason is FinishReason.LENGTH
@@ -143,11 +155,8 @@ def _slot_settings(slot: SlotSnapshot, model: ServedModel) -> generation_pb2.Gen
     return generation_settings(request, model, seed=slot.seed, n_keep=n_keep, max_tokens=max_tokens)
 
 
-def _set_prompt(message: model_pb2.Slot, request: GenerationRequest) -> None:
+def _set_prompt(message: model_pb2.Slot, received: generation_pb2.GenerateRequest) -> None:
     """Copy the prompt as it was received; both messages name its forms alike."""
-    received = request.echo
-    if not isinstance(received, generation_pb2.GenerateRequest):
-        return
     form = received.WhichOneof("prompt")
     if form == "text":
         message.text = received.text

@@ -114,7 +114,6 @@ def generation_request(
         want_tokens=output.tokens or output.n_probs > 0 or output.HasField("top_logprobs"),
         prompt_logprobs=prompt_logprobs,
         grammar=constraint_grammar(request.constraint),
-        echo=request,
     )
 
 

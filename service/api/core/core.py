@@ -16,6 +16,7 @@ from service.api.core.engine_driver import EngineFactory, stop_engine
 from service.api.core.engine_watch import EngineWatch
 from service.api.core.life import CoreLife
 from service.api.core.loading import Load, Loading
+from service.api.core.received import ReceivedRequests
 from service.api.status import CoreState, CoreStatus
 from service.errors import Draining, ModelFailed, ModelLoading, Stalled
 from service.prompts.pool import PreparationPool
@@ -54,6 +55,7 @@ class Core:
         instance_id: of this run.
         field_names: what people call the fields of the configuration.
         pool: prepares prompts, beside the loop.
+        received: the requests that run.
         has_died: set when the engine died after it had served; only a new process can serve again.
 
     Raises:
@@ -72,6 +74,7 @@ class Core:
         self.instance_id = uuid.uuid4().hex
         self.field_names = config.field_names
         self.pool = PreparationPool()
+        self.received = ReceivedRequests()
         self._config = config
         self._life = CoreLife(on_state, config.field_names)
         self.has_died = self._life.has_died

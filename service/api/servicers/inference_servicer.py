@@ -69,7 +69,7 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
                 task_id = self._core.next_task_id()
                 collector = Collector(on_stall=partial(self._core.cancel, task_id), delay_s=wrapping.delta_delay_s)
                 encoder = StreamEncoder(prepared, model, wrapping.request_id, self._core.instance_id, task_id)
-                with self._submitted(task_id, prepared, collector):
+                with self._core.received.known(task_id, request), self._submitted(task_id, prepared, collector):
                     while not collector.is_drained:
                         async for message in _messages(encoder, await collector.take()):
                             yield message

@@ -49,8 +49,13 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
         """All slots after the engine's last step."""
         async with RpcCall("ListSlots", context):
             model, tenant = self._core.model(), self._tenants.tenant_of(context.invocation_metadata())
-            slots = [slot_message(slot, model, tenant) for slot in self._core.snapshot().slots]
-            return model_pb2.ListSlotsResponse(slots=slots)
+            received = self._core.received
+            return model_pb2.ListSlotsResponse(
+                slots=[
+                    slot_message(slot, model, tenant, received.find(slot.task_id))
+                    for slot in self._core.snapshot().slots
+                ]
+            )
 
     async def ApplyTemplate(
         self, request: model_pb2.ApplyTemplateRequest, context: Context

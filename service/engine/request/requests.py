@@ -59,7 +59,6 @@ class GenerationRequest:
             report. Such a prompt is evaluated as a whole, whatever a cache holds, and never truncated.
         grammar: GBNF that the output obeys, checked; empty for none.
         tenant: whose request it is; shown in slot snapshots.
-        echo: opaque value for the caller's own use; shown in slot snapshots.
     """
 
     prompt: tuple[int, ...]
@@ -83,7 +82,6 @@ class GenerationRequest:
     prompt_logprobs: int | None = None
     grammar: str = ""
     tenant: str = ""
-    echo: object = None
 
     @property
     def may_truncate_prompt(self) -> bool:
@@ -102,7 +100,6 @@ class GenerationRequest:
             cache_salt="",
             system_prompt=None,
             grammar="",
-            echo=None,
         )
 
 

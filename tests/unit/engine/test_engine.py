@@ -34,7 +34,7 @@ def test_snapshots_tell_the_last_request_of_an_idle_slot() -> None:
 
 def test_no_field_of_a_request_that_can_hold_a_text_is_kept_without_texts() -> None:
     full: dict[str, Any] = {"prompt": (1,), "stop_texts": (b"a",), "stop_tokens": frozenset({1}), "cache_salt": "a"}
-    full |= {"system_prompt": SystemPrompt("a"), "grammar": "a", "echo": "a"}
+    full |= {"system_prompt": SystemPrompt("a"), "grammar": "a"}
     # Whoever adds one decides here whether others may see it, and everybody after the end.
     holders = {field.name for field in dataclasses.fields(GenerationRequest) if HOLDS_TEXT.search(str(field.type))}
     assert holders == {*full, "tenant"}
@@ -48,7 +48,6 @@ def test_snapshots_keep_no_texts_of_a_request_that_has_ended() -> None:
         sampling=sampling,
         stop_texts=(expected_text("hello", 3).encode()[2:],),
         stop_tokens=frozenset({5}),
-        echo="Hello",
     )
     bench = EngineBench()
     sink = bench.submit(asked)[1]
@@ -59,7 +58,7 @@ def test_snapshots_keep_no_texts_of_a_request_that_has_ended() -> None:
     assert (sink.finished.stop_text is None, slot.finished and slot.finished.stop_text) == (False, b"")
     assert slot.request is not None
     assert (slot.request.prompt, slot.request.stop_texts, slot.request.stop_tokens) == ((), (), frozenset())
-    assert (slot.request.echo, slot.request.grammar, slot.request.system_prompt) == (None, "", None)
+    assert (slot.request.grammar, slot.request.system_prompt) == ("", None)
     assert slot.request.sampling == dataclasses.replace(GREEDY, top_k=7, penalty_prompt=())
 
 

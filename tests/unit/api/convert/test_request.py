@@ -246,11 +246,6 @@ def test_what_is_dropped_beforehand_is_counted(n_prompt: int) -> None:
     assert len(request.prompt) + request.n_dropped == n_prompt
 
 
-def test_the_request_itself_travels_along_for_slot_reports() -> None:
-    request = generation_pb2.GenerateRequest(text="Hi")
-    assert generation_request(request, MODEL).echo is request
-
-
 class TestEnvelope:
     """``envelope``."""
 
