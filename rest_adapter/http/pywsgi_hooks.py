@@ -2,7 +2,7 @@
 
 pywsgi has no public way to replace its error answers, to see a request body to its end, or to read headers strictly, so
 these classes override private methods of it and call the methods below instead. ``pyproject.toml`` bounds gevent above,
-and ``tests/unit/rest_adapter/test_pywsgi_hooks.py`` compares the signatures with those that are expected here.
+and ``tests/unit/rest_adapter/http/test_pywsgi_hooks.py`` compares the signatures with those that are expected here.
 """
 
 from __future__ import annotations

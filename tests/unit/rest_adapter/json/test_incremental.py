@@ -12,7 +12,7 @@ from rest_adapter.errors import InvalidBody, InvalidRequest
 from rest_adapter.json.decoding import decode
 from rest_adapter.json.incremental import Bounds, decode_in_pieces
 from tests.support.properties import untimed
-from tests.unit.rest_adapter.test_json_encoding import JSON, NOT_JSON, READ
+from tests.unit.rest_adapter.json.test_encoding import JSON, NOT_JSON, READ
 
 FEW = Bounds(max_entries=20, max_numbers=50, max_others=30)
 #: What no JSON text may hold: a refusal that does not mention it came before it was read.
