@@ -10,8 +10,9 @@ import dataclasses
 import enum
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
+from service.bounds import INT32_MAX, bounded, check_bounds
 from service.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -41,29 +42,6 @@ MAX_DEVICES = 16
 MAX_CTX = 2**31 - 256
 #: Arrays of this many entries are allocated for batches.
 MAX_BATCH = 65_536
-#: The largest number of 32 bits with a sign.
-INT32_MAX = 2**31 - 1
-
-T = TypeVar("T")
-_BOUNDS = "bounds"
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What a number may be: finite, and from ``least`` to ``most`` where these are given."""
-
-    least: float | None = None
-    most: float | None = None
-
-
-def bounded(default: T, least: float | None = None, most: float | None = None) -> T:
-    """A field with bounds on its value, which ``bounds_of`` tells; None is always allowed where the type has it."""
-    return field(default=default, metadata={_BOUNDS: Bounds(least, most)})
-
-
-def bounds_of(kind: type[ModelConfig] | ModelConfig) -> dict[str, Bounds]:
-    """The bounds of the fields that have some, by name."""
-    return {one.name: one.metadata[_BOUNDS] for one in dataclasses.fields(kind) if _BOUNDS in one.metadata}
 
 
 class NumaStrategy(enum.Enum):
@@ -178,13 +156,13 @@ class EngineOptions:
             library walks over cells in blocks of 256, so fewer would save nothing.
     """
 
-    max_tokens: int | None = None
-    prefill_budget_ms: float = 100.0
-    idle_prefill_budget_ms: float = 250.0
-    group_n: int = 1
-    group_width: int = 512
-    cache_ram_mib: int = DEFAULT_CACHE_RAM_MIB
-    idle_cells: int = 256
+    max_tokens: int | None = bounded(None, 1, INT32_MAX)
+    prefill_budget_ms: float = bounded(100.0, above=0)
+    idle_prefill_budget_ms: float = bounded(250.0, above=0)
+    group_n: int = bounded(1, 1, INT32_MAX)
+    group_width: int = bounded(512, 1, INT32_MAX)
+    cache_ram_mib: int = bounded(DEFAULT_CACHE_RAM_MIB, -1, INT32_MAX)
+    idle_cells: int = bounded(256, 0, INT32_MAX)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,11 +231,11 @@ class CoreConfig(EngineOptions):
     alias: str | None = None
     listen: tuple[str, ...] = ()
     optional_listen: tuple[str, ...] = ()
-    max_queue: int | None = None
+    max_queue: int | None = bounded(None, 1, INT32_MAX)
     cache_prompt: bool = True
     chat_template: str | None = None
     literal_messages: bool = False
-    drain_timeout_s: float = 30.0
+    drain_timeout_s: float = bounded(30.0, 0)
     hang_timeout_s: float | None = DEFAULT_HANG_TIMEOUT_S
     system_prompt: SystemPromptText | None = None
     kv_unified: bool = False
@@ -297,10 +275,12 @@ def core_config(settings: Mapping[str, Any]) -> CoreConfig:
 
     Raises:
         TypeError: there is no ``path``.
-        InvalidArgument: values that do not go together.
+        InvalidArgument: a value of the core is not allowed, or values do not go together. Those of the model by
+            themselves are checked when it is loaded.
     """
     model = ModelConfig(**_chosen(ModelConfig, settings))
     config = CoreConfig(model=model, **_chosen(CoreConfig, settings))
+    check_bounds(config)
     check_context(model.n_ctx, model.n_parallel)
     check_groups(config.group_n, config.group_width)
     return config

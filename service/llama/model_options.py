@@ -9,12 +9,14 @@ from __future__ import annotations
 import ctypes
 import math
 
-from service.config import MAX_DEVICES, Bounds, KvOverride, LoraAdapter, ModelConfig, bounds_of, check_context
+from service.bounds import Bounds, check_bounds
+from service.config import MAX_DEVICES, KvOverride, LoraAdapter, ModelConfig, check_context
 from service.errors import InvalidArgument
 
 #: Types of the KV cache, and their ids in ``ggml``.
 CACHE_TYPES = {"f32": 0, "f16": 1, "q8_0": 8, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7}
 
+_SHARES = Bounds(0)
 #: Bytes of a metadata key, terminator included.
 MAX_KEY_BYTES = 128
 
@@ -27,8 +29,7 @@ def check_options(config: ModelConfig) -> None:
     """
     if not config.path or "\0" in config.path:
         raise _refuse("path", config.path, "the path of a GGUF file")
-    for name, bounds in bounds_of(config).items():
-        _check_number(name, getattr(config, name), bounds)
+    check_bounds(config)
     check_context(config.n_ctx, config.n_parallel)
     _check_cache_type("cache_type_k", config.cache_type_k)
     _check_cache_type("cache_type_v", config.cache_type_v)
@@ -50,7 +51,8 @@ def _check_tensor_split(shares: tuple[float, ...]) -> None:
     if len(shares) > MAX_DEVICES:
         raise _refuse("tensor_split", f"{len(shares)} numbers", f"at most {MAX_DEVICES}")
     for share in shares:
-        _check_number("tensor_split", share, Bounds(0))
+        if not _SHARES.holds(share):
+            raise _refuse("tensor_split", share, str(_SHARES))
     if shares and not any(shares):
         raise _refuse("tensor_split", shares, "at least one number above 0")
 
@@ -71,19 +73,6 @@ def _check_adapter(adapter: LoraAdapter) -> None:
         raise _refuse("lora", adapter.path, "the path of a GGUF file")
     if not math.isfinite(ctypes.c_float(adapter.scale).value):
         raise _refuse("lora", adapter.scale, "any finite number of 32 bits as the scale")
-
-
-def _check_number(field: str, value: float | None, bounds: Bounds) -> None:
-    least, most = bounds.least, bounds.most
-    if value is None:
-        return
-    if math.isfinite(value) and (least is None or value >= least) and (most is None or value <= most):
-        return
-    if most is not None:
-        allowed = f"{least} to {most}"
-    else:
-        allowed = "any finite number" if least is None else f"{least:g} or a number above it"
-    raise _refuse(field, value, allowed)
 
 
 def _refuse(field: str, value: object, allowed: str) -> InvalidArgument:

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 
-from service.config import (
-    Bounds,
-    CoreConfig,
-    EngineConfig,
-    EngineOptions,
-    ModelConfig,
-    bounds_of,
-    core_config,
-)
+from service.bounds import Bounds, bounds_of
+from service.config import CoreConfig, EngineConfig, EngineOptions, ModelConfig, core_config
 from service.errors import InvalidArgument
 
 
@@ -37,6 +31,24 @@ def test_values_that_do_not_go_together_are_refused(settings: dict[str, int], fi
     with pytest.raises(InvalidArgument) as caught:
         core_config({"path": "m.gguf", **settings})
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("max_tokens", 0, "1 to 2147483647"),
+        ("max_queue", 0, "1 to 2147483647"),
+        ("cache_ram_mib", -2, "-1 to 2147483647"),
+        ("group_n", 0, "1 to 2147483647"),
+        ("prefill_budget_ms", 0.0, "a number above 0"),
+        ("prefill_budget_ms", math.inf, "a number above 0"),
+        ("drain_timeout_s", -1.0, "0 or a number above it"),
+    ],
+)
+def test_a_value_out_of_its_bounds_is_refused(name: str, value: float, allowed: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        core_config({"path": "m.gguf", name: value})
+    assert caught.value.message == f"{name}: is {value!r}; allowed: {allowed}"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Never
 
-from service.config import INT32_MAX
+from service.bounds import INT32_MAX
 from slotline.cli.options.files import read_text
 from slotline.cli.options.suggestions import nearest
 from slotline.cli.options.values import Converter, InvalidValue, choice, integer, real, text

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from service.api.listen.addresses import NoAddress, parse_address
-from service.config import INT32_MAX, MAX_DEVICES, KvOverride, LoraAdapter, ModelConfig, bounds_of
+from service.bounds import INT32_MAX, bounds_of
+from service.config import MAX_DEVICES, CoreConfig, KvOverride, LoraAdapter, ModelConfig
 
 T = TypeVar("T")
 Converter = Callable[[str, str], T]
 
-_MODEL_BOUNDS = bounds_of(ModelConfig)
+_BOUNDS = bounds_of(ModelConfig) | bounds_of(CoreConfig)
 
 
 class InvalidValue(Exception):
@@ -134,8 +135,8 @@ def real(*, minimum: float | None = None, above: float | None = None, maximum: f
 
 
 def whole(field: str, *, or_exactly: int | None = None, means: str = "") -> Kind[int]:
-    """Whole numbers within the bounds of a field of ``ModelConfig``, and a special one; see ``integer``."""
-    bounds = _MODEL_BOUNDS[field]
+    """Whole numbers within the bounds of a field of the core's configuration, and a special one; see ``integer``."""
+    bounds = _BOUNDS[field]
     assert bounds.least is not None
     assert bounds.most is not None
     least = int(bounds.least)
@@ -143,8 +144,9 @@ def whole(field: str, *, or_exactly: int | None = None, means: str = "") -> Kind
 
 
 def number(field: str) -> Kind[float]:
-    """Finite numbers within the bounds of a field of ``ModelConfig``."""
-    return real(minimum=_MODEL_BOUNDS[field].least)
+    """Finite numbers within the bounds of a field of the core's configuration."""
+    bounds = _BOUNDS[field]
+    return real(minimum=bounds.least, above=bounds.above, maximum=bounds.most)
 
 
 def _seconds_or_off(name: str, value: str) -> float | None:

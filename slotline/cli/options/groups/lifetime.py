@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from slotline.cli.options.table import Group, Value
-from slotline.cli.options.values import real, seconds_or_off
+from slotline.cli.options.values import number, seconds_or_off
 
 STOPPING = Group(
     "stopping",
@@ -12,7 +12,7 @@ STOPPING = Group(
             ("--drain-timeout",),
             "S",
             "drain_timeout_s",
-            real(minimum=0),
+            number("drain_timeout_s"),
             "seconds that running requests get to finish when the server is stopped",
         ),
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from service.config import RopeScaling
 from slotline.cli.options.table import Group, Value
-from slotline.cli.options.values import integer, member, number
+from slotline.cli.options.values import member, number, whole
 
 LONG_CONTEXT = Group(
     "context beyond training",
@@ -13,14 +13,14 @@ LONG_CONTEXT = Group(
             ("-gan", "--grp-attn-n"),
             "N",
             "group_n",
-            integer(1),
+            whole("group_n"),
             "self-extend: tokens that share a position once they are old; 1 turns it off",
         ),
         Value(
             ("-gaw", "--grp-attn-w"),
             "N",
             "group_width",
-            integer(1),
+            whole("group_width"),
             "self-extend: positions that are grouped at once, a multiple of -gan",
         ),
         Value(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from service.config import MIN_QUEUE, QUEUE_PER_SLOT
 from slotline.cli.options.system_prompt_file import system_prompt_file
 from slotline.cli.options.table import Flag, Group, Value
-from slotline.cli.options.values import integer, none_if, real, whole
+from slotline.cli.options.values import none_if, number, whole
 
 SYSTEM_PROMPT_FILE = Value(
     ("-spf", "--system-prompt-file"),
@@ -39,14 +39,14 @@ SLOTS = Group(
             ("-n", "--n-predict"),
             "N",
             "max_tokens",
-            none_if(-1, integer(1, or_exactly=-1, means="no cap")),
+            none_if(-1, whole("max_tokens", or_exactly=-1, means="no cap")),
             "cap on the tokens of one request; -1 for none",
         ),
         Value(
             ("--max-queue",),
             "N",
             "max_queue",
-            integer(1),
+            whole("max_queue"),
             "requests that may wait for a slot; more are refused",
             default_note=f"{QUEUE_PER_SLOT} per slot, at least {MIN_QUEUE}",
         ),
@@ -60,14 +60,14 @@ SLOTS = Group(
             ("-cram", "--cache-ram"),
             "N",
             "cache_ram_mib",
-            integer(0, or_exactly=-1, means="no limit"),
+            whole("cache_ram_mib", or_exactly=-1, means="no limit"),
             "main memory in MiB for conversations that have left their slots; 0 keeps none, -1 sets no limit",
         ),
         Value(
             ("--prefill-budget-ms",),
             "MS",
             "prefill_budget_ms",
-            real(above=0),
+            number("prefill_budget_ms"),
             "time that new prompts may take from one step of running requests; less is smoother, more is faster",
         ),
         Flag(
