@@ -14,7 +14,7 @@
     ├── Unavailable                not now
     │   ├── ModelLoading
     │   ├── ModelFailed            the model could not be loaded; this will not pass
-    │   ├── Stalled                the engine does not get on
+    │   ├── Stalled                the engine makes no progress
     │   ├── TemplateWorkerLost     the process that renders chats was lost, twice
     │   ├── SlotsBusy              only possible while all slots are idle
     │   └── Draining               the server is going down
@@ -195,7 +195,7 @@ class ModelFailed(Unavailable):
 
 
 class Stalled(Unavailable):
-    """The engine does not get on, and whoever waits for it waits in vain.
+    """The engine makes no progress, and waiting for it is in vain.
 
     Args:
         what: what has stalled, as a sentence without its end.
