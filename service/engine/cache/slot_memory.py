@@ -126,6 +126,14 @@ class SlotMemory:
         source.n_shared = max(source.n_shared, length)
         return length
 
+    def can_swap(self, slot: Slot) -> bool:
+        """Whether what a slot holds could ever come back, with room for another token.
+
+        It comes back to cells of its own, also what it shares now, beside the pinned slot.
+        """
+        n_pinned = 0 if self.pinned is None else len(self.pinned.tokens)
+        return len(slot.tokens) + n_pinned < self._info.n_cells
+
     def swap_out(self, slot: Slot) -> SlotContents:
         """Move what a slot holds out of the cache.
 

@@ -52,9 +52,11 @@ class Preemption:
         return min(running, key=_precedence, default=None)
 
     def preempt(self, slot: Slot) -> bool:
-        """Queue a slot's sequence for another slot; False, with nothing changed, if it cannot be copied."""
+        """Queue a slot's sequence for another slot; False, with nothing changed, if it cannot be moved out and back."""
         sequence = slot.sequence
         assert sequence is not None
+        if not self._memory.can_swap(slot):
+            return False
         try:
             contents = self._memory.swap_out(slot)
         except (DecodeFailed, MemoryError) as error:
