@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class Engine:
     """Runs requests on one model. Not thread-safe: ``EngineThread`` drives it.
 
-    Invariant after every step: for each slot, ``slot.tokens`` is what the model's memory holds for its sequence.
+    Invariant after every step: for each slot, ``slot.items`` is what the model's memory holds for its sequence.
 
     Args:
         model: the model; all of its sequences belong to the engine: the first ones to the slots, one to the system

@@ -97,7 +97,7 @@ class Step:
 
     def _shape(self) -> StepShape:
         """What a step of all that runs now is like."""
-        contexts = [len(slot.tokens) for slot in self._slots if slot.prompt_remaining]
+        contexts = [len(slot.items) for slot in self._slots if slot.prompt_remaining]
         n_decode = sum(slot.is_decoding for slot in self._slots)
         is_scored = any(slot.prompt_remaining and slot.sequence.is_scored for slot in self._slots if slot.sequence)
         return StepShape(n_decode, sum(contexts) // len(contexts) if contexts else 0, is_scored)
@@ -200,7 +200,7 @@ class Step:
                 continue
             slot = self._slots[slot_id]
             assert slot.sequence is not None
-            start = len(slot.tokens)
+            start = len(slot.items)
             is_last = share == slot.prompt_remaining and slot.sequence.max_tokens != 0
             chunk = slot.sequence.prompt[start : start + share]
             n_logits = share if slot.sequence.is_scored else int(is_last)

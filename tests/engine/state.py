@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+from service.engine.request.items import tokens_of
 from service.engine.request.snapshots import EngineSnapshot, Outcome, SlotSnapshot, SlotState
 from tests.engine.words import show, span, text_of
 
@@ -35,12 +36,12 @@ def describe_cache(snapshot: EngineSnapshot, ledger: LedgerDump, positions: Sequ
         positions: of each slot's tokens, in the model.
     """
     lines = [f"cells: {snapshot.kv_cells_used} of {snapshot.kv_cells_total}"]
-    if ledger.system.tokens:
-        lines.append(f"system prompt: {show(text_of(ledger.system.tokens))}")
+    if ledger.system.items:
+        lines.append(f"system prompt: {show(text_of(tokens_of(ledger.system.items)))}")
     lines += map(_ledger_line, ledger.slots, positions)
     for saved in ledger.saved:
         salt = f", salt {saved.salt}" if saved.salt else ""
-        lines.append(f"saved: {show(text_of(saved.tokens))}, {saved.n_bytes} bytes{salt}")
+        lines.append(f"saved: {show(text_of(tokens_of(saved.items)))}, {saved.n_bytes} bytes{salt}")
     return lines
 
 
@@ -71,12 +72,12 @@ def _slot(slot: SlotSnapshot, names: dict[int, str]) -> str:
 
 
 def _ledger_line(slot: SlotDump, positions: Sequence[int]) -> str:
-    if not slot.tokens:
+    if not slot.items:
         return f"slot {slot.id}: empty"
-    notes = [f"slot {slot.id}: {show(text_of(slot.tokens))}, {len(slot.tokens)} tokens"]
+    notes = [f"slot {slot.id}: {show(text_of(tokens_of(slot.items)))}, {len(slot.items)} tokens"]
     if slot.n_shared:
         notes.append(f"shared {slot.n_shared}")
-    if slot.n_reusable < len(slot.tokens):
+    if slot.n_reusable < len(slot.items):
         notes.append(f"reusable {slot.n_reusable}")
     if slot.salt:
         notes.append(f"salt {slot.salt}")

@@ -210,7 +210,7 @@ class EngineBench(SteppedEngine):
         assert snapshot.kv_cells_used == len(cells) == self.model.info.n_cells - self.model.memory.cells_free
         ledger = self.engine.dump()
         for slot in ledger.slots:
-            assert list(slot.tokens) == self.model.memory.tokens(slot.id)
+            assert list(slot.items) == self.model.memory.tokens(slot.id)
             assert all(cell.holders == 1 for cell in self.model.memory.cells(slot.id)[slot.n_shared :])
             assert slot.n_indexed <= slot.n_reusable
             if self.config.group_n == 1 or not slot.is_idle:

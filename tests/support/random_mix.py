@@ -76,7 +76,7 @@ class RandomMix:
     @property
     def _is_system_prompt_pending(self) -> bool:
         system = self._bench.engine.snapshot().system_prompt
-        return system is not None and len(self._bench.engine.dump().system.tokens) < len(system.tokens)
+        return system is not None and len(self._bench.engine.dump().system.items) < len(system.tokens)
 
     def _submit(self) -> None:
         system = self._bench.engine.snapshot().system_prompt

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from service.engine.request.items import PromptItem
 
 
 @dataclass(frozen=True, slots=True)
 class SlotDump:
     """What is recorded of a slot. The fields are those of ``Slot``, but for ``n_indexed``.
 
-    ``n_indexed`` is the number of first tokens by which prompts find the slot.
+    ``n_indexed`` is the number of first items by which prompts find the slot.
     """
 
     id: int
     is_idle: bool
-    tokens: tuple[int, ...]
+    items: tuple[PromptItem, ...]
     salt: str
     n_shared: int
     n_reusable: int
@@ -26,7 +30,7 @@ class SlotDump:
 class SavedDump:
     """A prompt in main memory. The fields are those of ``SavedPrompt`` and ``SavedSequence``."""
 
-    tokens: tuple[int, ...]
+    items: tuple[PromptItem, ...]
     salt: str
     n_cells: int
     n_bytes: int

@@ -214,6 +214,14 @@ class _End(Generic[Holder]):
         self.depth = depth
 
 
+def common_length(items: Sequence[PromptItem], prompt: Sequence[PromptItem], limit: int) -> int:
+    """How many of the first ``limit`` items of a prompt other items begin with, too, as far as it may be divided there.
+
+    Both must be lists.
+    """
+    return whole_length(prompt, count_common(items, prompt, 0, limit))
+
+
 def count_common(left: Sequence[PromptItem], right: Sequence[PromptItem], start: int, limit: int) -> int:
     """How many items of ``left`` are those of ``right`` from ``start`` on, below ``limit``; both of the same type."""
     limit = min(len(left), limit - start)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from service.engine.cache.slot_memory import SlotMemory
     from service.engine.cache.slots import Slot
     from service.engine.cache.system_prompt import SystemPromptHolder
+    from service.engine.request.items import PromptItem
     from service.engine.request.requests import GenerationRequest
     from service.engine.request.task import Task
 
@@ -40,7 +41,7 @@ class PromptReuse:
         self._memory = memory
         self._system = system
 
-    def choose_slot(self, request: GenerationRequest, prompt: list[int]) -> Slot:
+    def choose_slot(self, request: GenerationRequest, prompt: Sequence[PromptItem]) -> Slot:
         """The asked-for slot if it is idle, else the one with the best cache, else one whose cache is missed least.
 
         One slot at least must be idle.
@@ -55,9 +56,9 @@ class PromptReuse:
             saved, _ = self._memory.longest_saved(request.cache_salt, prompt, length, whole=whole)
             if best is not None and saved is None and length > MIN_SHARED_PART * len(prompt):
                 return best
-        return min(idle, key=lambda slot: (bool(slot.tokens), slot.last_used_s, slot.id))
+        return min(idle, key=lambda slot: (bool(slot.items), slot.last_used_s, slot.id))
 
-    def attach_prefix(self, slot: Slot, task: Task, prompt: list[int]) -> int:
+    def attach_prefix(self, slot: Slot, task: Task, prompt: Sequence[PromptItem]) -> int:
         """Leave in an idle slot what may stand for the beginning of a prompt, or bring it there; return its length."""
         for whole in (False, True) if self._memory.is_divisible else (True,):
             if length := self._attach_best(slot, task, prompt, whole=whole):
@@ -67,7 +68,7 @@ class PromptReuse:
         self._memory.save(slot, length)
         return self._memory.cut(slot, length)
 
-    def _attach_best(self, slot: Slot, task: Task, prompt: list[int], *, whole: bool) -> int:
+    def _attach_best(self, slot: Slot, task: Task, prompt: Sequence[PromptItem], *, whole: bool) -> int:
         """The same with the best cache; ``whole`` takes only those of which nothing has to be cut off.
 
         Returns 0 if there is none, or if the model refuses.
@@ -89,22 +90,22 @@ class PromptReuse:
         self._memory.save(slot, length)
         return self._memory.cut(slot, length)
 
-    def cached_length(self, request: GenerationRequest, prompt: list[int]) -> int:
-        """How many tokens of a prompt a new sequence would not have to evaluate now."""
+    def cached_length(self, request: GenerationRequest, prompt: Sequence[PromptItem]) -> int:
+        """How many items of a prompt a new sequence would not have to evaluate now."""
         whole = not self._memory.is_divisible
         _, in_slots = self._memory.longest(request.cache_salt, prompt, whole=whole)
         in_slots = max(in_slots, self._system.slot.common_prefix(prompt))
         _, in_memory = self._memory.longest_saved(request.cache_salt, prompt, in_slots, whole=whole)
         return max(in_slots, in_memory)
 
-    def _best_idle(self, salt: str, prompt: list[int]) -> tuple[Slot | None, int]:
+    def _best_idle(self, salt: str, prompt: Sequence[PromptItem]) -> tuple[Slot | None, int]:
         if not self._memory.is_divisible:
             best, length = self._memory.longest(salt, prompt, _is_idle, whole=True)
             if best is not None:
                 return best, length
         return self._memory.longest(salt, prompt, _is_idle)
 
-    def _best(self, slot: Slot, task: Task, prompt: list[int], *, whole: bool) -> tuple[Slot | None, int]:
+    def _best(self, slot: Slot, task: Task, prompt: Sequence[PromptItem], *, whole: bool) -> tuple[Slot | None, int]:
         """Whose cache stands for most of a prompt, and for how much; among equals, the slot's own before all others."""
         sources = [slot] if self._may_use(slot, task) else []
         if self.is_possible:
@@ -112,7 +113,7 @@ class PromptReuse:
         sources.append(self._system.slot)
         lengths = {other: other.common_prefix(prompt) for other in sources}
         if whole:
-            lengths = {other: length for other, length in lengths.items() if length == len(other.tokens)}
+            lengths = {other: length for other, length in lengths.items() if length == len(other.items)}
         best, length = max(lengths.items(), key=lambda item: item[1], default=(None, 0))
         if self._may_look_up(task.request):
             other, other_length = self._memory.longest(task.request.cache_salt, prompt, whole=whole)

@@ -9,23 +9,28 @@ from service.engine.cache.dump import SavedDump
 from service.engine.cache.prefix_index import PrefixIndex
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from service.engine.language_model import SavedSequence
+    from service.engine.request.items import Positions, PromptItem
 
 
 @dataclass(slots=True, eq=False)
 class SavedPrompt:
-    """The tokens of a sequence, and a copy of what the model's memory held for them.
+    """The items of a sequence, and a copy of what the model's memory held for them.
 
     Attributes:
-        tokens: all of them as if newly evaluated.
+        items: all of them as if newly evaluated.
+        positions: where they are.
         saved: the copy.
         salt: of the requests that may use it.
-        n_unique: tokens that nobody else held when it was saved: what had to be evaluated again without it.
+        n_unique: items that nobody else held when it was saved: what had to be evaluated again without it.
         n_uses: how often it was saved or restored.
         priority: the lowest one goes first.
     """
 
-    tokens: list[int]
+    items: list[PromptItem]
+    positions: Positions
     saved: SavedSequence
     salt: str
     n_unique: int
@@ -72,7 +77,7 @@ class SavedPrompts:
     def dump(self) -> tuple[SavedDump, ...]:
         """All of them, in the order in which they were saved."""
         return tuple(
-            SavedDump(tuple(prompt.tokens), prompt.salt, prompt.saved.n_cells, prompt.saved.n_bytes)
+            SavedDump(tuple(prompt.items), prompt.salt, prompt.saved.n_cells, prompt.saved.n_bytes)
             for prompt in self._prompts
         )
 
@@ -85,10 +90,10 @@ class SavedPrompts:
         return n_cells * self._bytes_per_cell
 
     def longest(
-        self, salt: str, tokens: list[int], limit: int, *, whole: bool = False
+        self, salt: str, items: Sequence[PromptItem], limit: int, *, whole: bool = False
     ) -> tuple[SavedPrompt | None, int]:
-        """What holds most of the first ``limit`` tokens, and how many; with ``whole``, only what holds no others."""
-        return self._index.longest(salt, tokens, limit, whole=whole)
+        """What holds most of the first ``limit`` items, and how many; with ``whole``, only what holds no others."""
+        return self._index.longest(salt, items, limit, whole=whole)
 
     def put(self, prompt: SavedPrompt, *, covers_beginnings: bool) -> None:
         """Keep a prompt, if it can ever fit.
@@ -101,8 +106,8 @@ class SavedPrompts:
         self._bytes_per_cell = size / max(1, prompt.saved.n_cells)
         if self._max_bytes is not None and size > self._max_bytes:
             return
-        for other in self._index.beginnings(prompt.salt, prompt.tokens, len(prompt.tokens)):
-            if covers_beginnings or len(other.tokens) == len(prompt.tokens):
+        for other in self._index.beginnings(prompt.salt, prompt.items, len(prompt.items)):
+            if covers_beginnings or len(other.items) == len(prompt.items):
                 prompt.n_uses = max(prompt.n_uses, other.n_uses + 1)
                 prompt.n_unique += other.n_unique
                 self.remove(other)
@@ -112,7 +117,7 @@ class SavedPrompts:
             self.remove(lowest)
         self._prompts[prompt] = None
         self._n_bytes += size
-        self._index.extend(prompt, prompt.salt, prompt.tokens, len(prompt.tokens))
+        self._index.extend(prompt, prompt.salt, prompt.items, len(prompt.items))
         self._rank(prompt)
 
     def use(self, prompt: SavedPrompt) -> None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from service.engine.cache.contents import SlotContents
 from service.engine.cache.context_shift import plan_shift
 from service.engine.cache.dump import LedgerDump, SlotDump
-from service.engine.cache.prefix_index import PrefixIndex, count_common
+from service.engine.cache.prefix_index import PrefixIndex, common_length
 from service.engine.cache.saved_prompts import SavedPrompt, SavedPrompts
 from service.engine.language_model import CacheFull, DecodeFailed
+from service.engine.request.items import Positions, whole_length
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from service.config import EngineConfig
     from service.engine.cache.slots import Slot
     from service.engine.language_model import Memory, ModelInfo, SavedSequence
+    from service.engine.request.items import PromptItem
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +33,7 @@ COPIED_BYTES_PER_MS = 8_000_000
 
 
 class SlotMemory:
-    """Changes what slots hold, in the model's memory and in ``slot.tokens`` at once.
+    """Changes what slots hold, in the model's memory and in ``slot.items`` at once.
 
     Slots share only beginnings: what ``share`` takes over, and nothing behind it. What an idle slot loses is saved in
     main memory if it is worth it.
@@ -44,7 +46,7 @@ class SlotMemory:
 
     Attributes:
         saved: what slots lost.
-        pinned: a slot beside those that always keeps its tokens; the system prompt's.
+        pinned: a slot beside those that always keeps its items; the system prompt's.
         is_divisible: whether a part of a sequence may be cut off or shared. Some models cannot do that at all, which is
             found out by trying, and some not always.
     """
@@ -63,13 +65,13 @@ class SlotMemory:
 
     @property
     def cells_used(self) -> int:
-        """Cells that hold a token, caches of idle slots included."""
+        """Cells that hold an item, caches of idle slots included."""
         return self._info.n_cells - self._memory.cells_free
 
     @property
     def cells_available(self) -> int:
         """Cells that are free, or would be without the caches of idle slots; there may be some more."""
-        return self._memory.cells_free + sum(len(slot.tokens) - slot.n_shared for slot in self._slots if slot.is_idle)
+        return self._memory.cells_free + sum(len(slot.items) - slot.n_shared for slot in self._slots if slot.is_idle)
 
     def dump(self) -> LedgerDump:
         """All that is recorded of slots and saved prompts; there must be a pinned slot."""
@@ -83,22 +85,29 @@ class SlotMemory:
             n_saved_bytes=self.saved.n_bytes,
         )
 
-    def append(self, slot: Slot, tokens: Sequence[int]) -> None:
-        """Record tokens that ``decode`` has appended."""
-        slot.tokens.extend(tokens)
+    def append(self, slot: Slot, items: Sequence[PromptItem]) -> None:
+        """Record items that were evaluated in one call: tokens, or media."""
+        if not isinstance(items[0], int):
+            slot.positions.append(len(slot.items), items)
+        slot.items.extend(items)
         if slot.sequence is not None and slot.sequence.grouping is not None:
-            slot.sequence.grouping.append(len(tokens))
+            slot.sequence.grouping.append(len(items))
 
     def cut(self, slot: Slot, length: int) -> int:
-        """Keep a slot's first ``length`` tokens, or none if the model cannot cut a sequence; return what is left."""
-        if length >= len(slot.tokens):
-            return len(slot.tokens)
-        if length > 0 and not self._note_division(self._memory.remove(slot.id, length, -1)):
+        """Keep a slot's first ``length`` items; return how many are left.
+
+        These are fewer if that is inside of what cannot be divided, and none if the model cannot cut a sequence.
+        """
+        if length >= len(slot.items):
+            return len(slot.items)
+        length = whole_length(slot.items, length)
+        if length > 0 and not self._note_division(self._memory.remove(slot.id, slot.positions.at(length), -1)):
             length = 0
         if length == 0:
             self._memory.remove(slot.id, 0, -1)
         self._index.cut(slot, length)
-        del slot.tokens[length:]
+        slot.positions.remove(length, len(slot.items))
+        del slot.items[length:]
         slot.n_shared = min(slot.n_shared, length)
         if slot.shifted_at is not None and length <= slot.shifted_at:
             slot.shifted_at = None
@@ -108,20 +117,22 @@ class SlotMemory:
         """Remove everything of a slot, also what a failed ``decode`` may have left behind."""
         self._memory.remove(slot.id, 0, -1)
         self._index.remove(slot)
-        slot.tokens.clear()
+        slot.items.clear()
+        slot.positions = Positions()
         slot.n_shared = 0
         slot.shifted_at = None
 
     def share(self, source: Slot, target: Slot, length: int) -> int:
-        """Replace a slot's tokens by the first ``length`` of another one's; takes no cells.
+        """Replace a slot's items by the first ``length`` of another one's; takes no cells.
 
         Returns:
-            The number of tokens that the slot holds afterwards: 0 if this model's memory cannot be shared.
+            The number of items that the slot holds afterwards: 0 if this model's memory cannot be shared.
         """
         self.drop(target)
-        if length == 0 or not self._note_division(self._memory.fork(source.id, target.id, length)):
+        if length == 0 or not self._note_division(self._memory.fork(source.id, target.id, source.positions.at(length))):
             return 0
-        target.tokens.extend(source.tokens[:length])
+        target.items.extend(source.items[:length])
+        target.positions = source.positions.copy(length)
         target.n_shared = length
         source.n_shared = max(source.n_shared, length)
         return length
@@ -141,10 +152,11 @@ class SlotMemory:
             DecodeFailed: it cannot be copied; nothing was changed.
         """
         n_unique = self._count_unique(slot) if slot.shifted_at is None else 0
-        contents = SlotContents(slot.tokens.copy(), slot.shifted_at, self._memory.save(slot.id))
+        saved = self._memory.save(slot.id)
+        contents = SlotContents(slot.items.copy(), slot.positions.copy(len(slot.items)), slot.shifted_at, saved)
         if n_unique >= MIN_GAIN:
             # The same copy: others may want the beginning before this one comes back.
-            self._keep(slot, contents.tokens, contents.saved, n_unique)
+            self._keep(slot, saved, n_unique)
         self.drop(slot)
         return contents
 
@@ -158,30 +170,34 @@ class SlotMemory:
         if not self.make_room(contents.saved.n_cells):
             raise CacheFull
         self._memory.restore(slot.id, contents.saved)
-        slot.tokens.extend(contents.tokens)
+        slot.items.extend(contents.items)
+        slot.positions = contents.positions
         slot.shifted_at = contents.shifted_at
 
     def shift(self, slot: Slot, n_ctx: int, n_keep: int) -> int:
-        """Discard the older half of a full slot behind its first ``n_keep`` tokens.
+        """Discard the older half of a full slot behind its first ``n_keep`` items.
 
         Returns:
-            The number of discarded tokens; 0 if this model's memory cannot shift, or if what must move is shared and
+            The number of discarded items; 0 if this model's memory cannot shift, or if what must move is shared and
             no cells are free to copy it to.
         """
         if not self._info.can_shift:
             return 0
-        shift = plan_shift(len(slot.tokens), n_ctx, n_keep)
+        shift = plan_shift(len(slot.items), n_ctx, n_keep)
+        start, end = whole_length(slot.items, shift.start), whole_length(slot.items, shift.end)
         # A cell has one position. What other slots share may go from this one, but it cannot move.
-        if slot.n_shared > shift.end and not self._unshare(slot):
+        if start == end or (slot.n_shared > end and not self._unshare(slot)):
             return 0
-        if not self._memory.remove(slot.id, shift.start, shift.end):
+        first, behind = slot.positions.at(start), slot.positions.at(end)
+        if not self._memory.remove(slot.id, first, behind):
             return 0
-        self._memory.shift(slot.id, shift.end, len(slot.tokens), -shift.discarded)
-        self._index.cut(slot, shift.start)
-        del slot.tokens[shift.start : shift.end]
-        slot.n_shared = min(slot.n_shared, shift.start)
-        slot.shifted_at = shift.start if slot.shifted_at is None else min(slot.shifted_at, shift.start)
-        return shift.discarded
+        self._memory.shift(slot.id, behind, slot.next_position, first - behind)
+        self._index.cut(slot, start)
+        slot.positions.remove(start, end)
+        del slot.items[start:end]
+        slot.n_shared = min(slot.n_shared, start)
+        slot.shifted_at = start if slot.shifted_at is None else min(slot.shifted_at, start)
+        return end - start
 
     def regroup(self, slot: Slot) -> None:
         """Close the full window of a slot with grouped positions."""
@@ -197,9 +213,14 @@ class SlotMemory:
     # Caches ---------------------------------------------------------------------------------------------------------
 
     def longest(
-        self, salt: str, prompt: list[int], accept: Callable[[Slot], bool] | None = None, *, whole: bool = False
+        self,
+        salt: str,
+        prompt: Sequence[PromptItem],
+        accept: Callable[[Slot], bool] | None = None,
+        *,
+        whole: bool = False,
     ) -> tuple[Slot | None, int]:
-        """The slot whose cache stands for most of a prompt, and for how many tokens; never for the last one.
+        """The slot whose cache stands for most of a prompt, and for how many items; never for the last one.
 
         Args:
             salt: of the request that left the cache.
@@ -211,9 +232,12 @@ class SlotMemory:
         return self._index.longest(salt, prompt, len(prompt) - 1, accept, whole=whole)
 
     def longest_saved(
-        self, salt: str, prompt: list[int], n_present: int, *, whole: bool = False
+        self, salt: str, prompt: Sequence[PromptItem], n_present: int, *, whole: bool = False
     ) -> tuple[SavedPrompt | None, int]:
-        """The saved cache that stands for most of a prompt, if restoring it pays with ``n_present`` tokens at hand."""
+        """The saved cache that stands for most of a prompt, if it pays to restore it.
+
+        ``n_present`` is the number of items that need not be evaluated anyway.
+        """
         saved, length = self.saved.longest(salt, prompt, len(prompt) - 1, whole=whole)
         if saved is None or saved.saved.n_cells > self.cells_available:
             return None, 0
@@ -222,10 +246,10 @@ class SlotMemory:
         return (saved, length) if pays else (None, 0)
 
     def restore(self, slot: Slot, prompt: SavedPrompt, length: int) -> int:
-        """Replace what an idle slot holds by the first ``length`` tokens of a saved prompt.
+        """Replace what an idle slot holds by the first ``length`` items of a saved prompt.
 
         Returns:
-            The number of tokens that the slot holds afterwards: 0 if there are no cells, or if it went wrong.
+            The number of items that the slot holds afterwards: 0 if there are no cells, or if it went wrong.
         """
         self.drop(slot)
         if not self.make_room(prompt.saved.n_cells):
@@ -239,11 +263,12 @@ class SlotMemory:
             self.saved.remove(prompt)
             return 0
         self.saved.use(prompt)
-        slot.tokens.extend(prompt.tokens)
+        slot.items.extend(prompt.items)
+        slot.positions = prompt.positions.copy(len(prompt.items))
         return self.cut(slot, length)
 
     def save(self, slot: Slot, n_kept: int = 0) -> None:
-        """Save what an idle slot holds, if it is worth it, before all but its first ``n_kept`` tokens go.
+        """Save what an idle slot holds, if it is worth it, before all but its first ``n_kept`` items go.
 
         It is not if others, or those that stay, can stand for nearly all of it.
         """
@@ -257,23 +282,26 @@ class SlotMemory:
         except (DecodeFailed, MemoryError) as error:
             logger.warning("an idle slot's cache cannot be saved", extra={"slot_id": slot.id, "error": str(error)})
             return
-        self._keep(slot, slot.tokens.copy(), saved, n_unique)
+        self._keep(slot, saved, n_unique)
 
     def _count_unique(self, slot: Slot, n_kept: int = 0) -> int:
-        """Tokens that would have to be evaluated again without a slot's cache; 0 if it cannot be saved."""
+        """Items that would have to be evaluated again without a slot's cache; 0 if it cannot be saved."""
         length, whole = slot.n_reusable, not self.is_divisible
-        if whole and n_kept < len(slot.tokens):
+        if whole and n_kept < len(slot.items):
             n_kept = 0
         if length - n_kept < MIN_GAIN or not self.saved.has_room(length):
             return 0
         self._index_growth()
-        _, in_slots = self._index.longest(slot.salt, slot.tokens, length, lambda other: other is not slot, whole=whole)
-        _, in_memory = self.saved.longest(slot.salt, slot.tokens, length, whole=whole)
-        in_pinned = 0 if self.pinned is None else count_common(self.pinned.tokens, slot.tokens, 0, length)
+        _, in_slots = self._index.longest(slot.salt, slot.items, length, lambda other: other is not slot, whole=whole)
+        _, in_memory = self.saved.longest(slot.salt, slot.items, length, whole=whole)
+        in_pinned = 0 if self.pinned is None else common_length(self.pinned.items, slot.items, length)
         return length - max(n_kept, in_slots, in_memory, in_pinned)
 
-    def _keep(self, slot: Slot, tokens: list[int], saved: SavedSequence, n_unique: int) -> None:
-        self.saved.put(SavedPrompt(tokens, saved, slot.salt, n_unique), covers_beginnings=self.is_divisible)
+    def _keep(self, slot: Slot, saved: SavedSequence, n_unique: int) -> None:
+        """Keep a copy of all that a slot holds, for others."""
+        positions = slot.positions.copy(len(slot.items))
+        prompt = SavedPrompt(slot.items.copy(), positions, saved, slot.salt, n_unique)
+        self.saved.put(prompt, covers_beginnings=self.is_divisible)
 
     def make_room(self, n_cells: int) -> bool:
         """Free cells by moving caches of idle slots out, least recently used first; False if that is not enough."""
@@ -296,7 +324,7 @@ class SlotMemory:
             return
         is_busy = any(slot.is_decoding for slot in self._slots)
         for slot in self._idle():
-            n_cells = len(slot.tokens)
+            n_cells = len(slot.items)
             is_felt = is_busy and self.saved.estimate_bytes(n_cells) > self._felt_bytes
             if self.saved.has_room(n_cells) and not is_felt:
                 self.save(slot)
@@ -314,9 +342,9 @@ class SlotMemory:
         n_idle = n_running = n_shared = 0
         for slot in self._slots:
             if slot.is_idle:
-                n_idle += len(slot.tokens)
+                n_idle += len(slot.items)
             else:
-                n_running += len(slot.tokens) - slot.n_shared
+                n_running += len(slot.items) - slot.n_shared
                 n_shared = max(n_shared, slot.n_shared)
         if n_idle <= self._idle_cells or all(slot.is_idle for slot in self._slots):
             return 0
@@ -325,7 +353,7 @@ class SlotMemory:
     def _index_growth(self) -> None:
         """Let all slots be found by what they hold now. Growth is noted here, as nobody looks in most steps."""
         for slot in self._slots:
-            self._index.extend(slot, slot.salt, slot.tokens, slot.n_reusable)
+            self._index.extend(slot, slot.salt, slot.items, slot.n_reusable)
 
     def _note_division(self, succeeded: bool) -> bool:
         """Learn whether this model can divide sequences: one that never did, when it was asked to, cannot."""
@@ -353,7 +381,7 @@ class SlotMemory:
         return SlotDump(
             id=slot.id,
             is_idle=slot.is_idle,
-            tokens=tuple(slot.tokens),
+            items=tuple(slot.items),
             salt=slot.salt,
             n_shared=slot.n_shared,
             n_reusable=slot.n_reusable,
@@ -362,4 +390,4 @@ class SlotMemory:
         )
 
     def _idle(self) -> list[Slot]:
-        return sorted((slot for slot in self._slots if slot.is_idle and slot.tokens), key=lambda slot: slot.last_used_s)
+        return sorted((slot for slot in self._slots if slot.is_idle and slot.items), key=lambda slot: slot.last_used_s)

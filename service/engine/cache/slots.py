@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from service.engine.cache.prefix_index import count_common
+from service.engine.cache.prefix_index import common_length
+from service.engine.request.items import Positions
 from service.engine.request.snapshots import SlotSnapshot, SlotState
 from service.engine.request.state import SequenceState
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from service.engine.request.events import Finished
+    from service.engine.request.items import PromptItem
     from service.engine.request.sequence import RunningSequence
 
 #: What a slot does, by the state of its sequence.
@@ -21,11 +25,12 @@ class Slot:
     """One of the places in which requests run. Its number is also its sequence id in the model.
 
     Attributes:
-        tokens: what the model's memory holds for this slot, in order; stays after a request as its cache.
-        n_shared: no token from this one on shares a cell with another slot.
-        shifted_at: the tokens from this one on have seen others that a context shift discarded; None if all are as if
+        items: what the model's memory holds for this slot, in order; stays after a request as its cache.
+        positions: where they are.
+        n_shared: no item from this one on shares a cell with another slot.
+        shifted_at: the items from this one on have seen others that a context shift discarded; None if all are as if
             newly evaluated.
-        salt: of the request that left the tokens.
+        salt: of the request that left the items.
         task_id: of the running request or the last one, None before the first.
         sequence: what runs, None while idle.
         last_used_s: when the last request ended.
@@ -33,7 +38,8 @@ class Slot:
 
     def __init__(self, slot_id: int) -> None:
         self.id = slot_id
-        self.tokens: list[int] = []
+        self.items: list[PromptItem] = []
+        self.positions = Positions()
         self.n_shared = 0
         self.shifted_at: int | None = None
         self.salt = ""
@@ -71,28 +77,28 @@ class Slot:
         sequence = self.sequence
         if sequence is None or sequence.life.state is not SequenceState.PREFILL:
             return 0
-        return len(sequence.prompt) - len(self.tokens)
+        return len(sequence.prompt) - len(self.items)
 
     @property
     def next_position(self) -> int:
-        """Position of the next token."""
+        """Position of the next item."""
         grouping = self.sequence.grouping if self.sequence is not None else None
-        return len(self.tokens) if grouping is None else grouping.next
+        return len(self.items) + self.positions.extra if grouping is None else grouping.next
 
     @property
     def room(self) -> int | None:
-        """Tokens that can be appended before positions must be regrouped, None for any number."""
+        """Items that can be appended before positions must be regrouped, None for any number."""
         grouping = self.sequence.grouping if self.sequence is not None else None
         return None if grouping is None else grouping.room
 
     @property
     def n_reusable(self) -> int:
-        """Tokens that can stand for the beginning of a prompt."""
-        return len(self.tokens) if self.shifted_at is None else self.shifted_at
+        """Items that can stand for the beginning of a prompt."""
+        return len(self.items) if self.shifted_at is None else self.shifted_at
 
-    def common_prefix(self, prompt: list[int]) -> int:
-        """Tokens of ``prompt`` that this slot's cache can stand for; the last one is never among them."""
-        return count_common(self.tokens, prompt, 0, min(self.n_reusable, len(prompt) - 1))
+    def common_prefix(self, prompt: Sequence[PromptItem]) -> int:
+        """Items of ``prompt`` that this slot's cache can stand for; the last one is never among them."""
+        return common_length(self.items, prompt, min(self.n_reusable, len(prompt) - 1))
 
     def run(self, sequence: RunningSequence) -> None:
         """Begin with a sequence."""
@@ -102,7 +108,7 @@ class Slot:
         self._n_system = sequence.n_system
 
     def release(self, now_s: float, finished: Finished | None = None) -> None:
-        """End the sequence, with ``finished`` if it ended by itself; the tokens stay as a cache, but no text stays."""
+        """End the sequence, with ``finished`` if it ended by itself; the items stay as a cache, but no text stays."""
         assert self.sequence is not None
         last = self._describe(self.sequence, SlotState.IDLE, finished)
         if finished is not None and finished.stop_text is not None:
@@ -123,7 +129,7 @@ class Slot:
     @property
     def _n_cached(self) -> int:
         """Tokens in the cache, without those of the system prompt."""
-        return max(0, len(self.tokens) - self._n_system)
+        return max(0, len(self.items) - self._n_system)
 
     def _describe(self, sequence: RunningSequence, state: SlotState, finished: Finished | None) -> SlotSnapshot:
         limit = sequence.max_tokens

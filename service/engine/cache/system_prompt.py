@@ -50,7 +50,7 @@ class SystemPromptHolder:
     @property
     def is_pending(self) -> bool:
         """Whether it is not evaluated yet."""
-        return len(self.slot.tokens) < len(self._prompt.tokens)
+        return len(self.slot.items) < len(self._prompt.tokens)
 
     def change(self, prompt: SystemPrompt) -> bool:
         """Put another one in force, to be evaluated; whether what other sequences hold has become useless."""
@@ -66,7 +66,7 @@ class SystemPromptHolder:
         Raises:
             CacheFull, DecodeFailed: it cannot be evaluated; there is no system prompt now.
         """
-        start = len(self.slot.tokens)
+        start = len(self.slot.items)
         n_tokens = min(budget.tokens(StepShape(context=start)), self._n_batch)
         chunk = self._prompt.tokens[start : start + n_tokens]
         started_s = self._clock()

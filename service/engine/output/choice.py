@@ -80,7 +80,7 @@ class TokenChoice:
             is_right = n_untried and sequence.pending == segment.tokens[-n_untried]
             if ending is not None or not is_right:
                 if n_untried:
-                    self._memory.cut(slot, len(slot.tokens) - n_untried)
+                    self._memory.cut(slot, len(slot.items) - n_untried)
                 self._totals.accepted_tokens += row - first
                 break
         if ending is not None:

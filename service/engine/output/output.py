@@ -89,7 +89,7 @@ def finished(slot: Slot, sequence: RunningSequence, ending: Ending, now_s: float
         truncated=sequence.truncated,
         tokens_evaluated=sequence.n_prompt,
         tokens_predicted=sequence.sampled,
-        tokens_cached=max(0, len(slot.tokens) - sequence.n_system),
+        tokens_cached=max(0, len(slot.items) - sequence.n_system),
         cached_prompt_tokens=sequence.n_cached,
         n_keep=sequence.n_keep,
         seed=sequence.sampler.seed,

@@ -37,7 +37,7 @@ def score(
     Raises:
         UnusableScore: a row is not finite.
     """
-    n_top, start, prompt = sequence.request.prompt_logprobs, len(slot.tokens), sequence.prompt
+    n_top, start, prompt = sequence.request.prompt_logprobs, len(slot.items), sequence.prompt
     assert n_top is not None
     assert segment.n_logits == len(segment.tokens)
     records = []

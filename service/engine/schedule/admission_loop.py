@@ -51,7 +51,7 @@ class AdmissionLoop:
             except Exception as error:
                 self._parts.endings.fail(life.task, unforeseen(life.task.id, error))
         if self._parts.embedding.has_work:
-            busy = sum(len(slot.tokens) for slot in self._slots if not slot.is_idle)
+            busy = sum(len(slot.items) for slot in self._slots if not slot.is_idle)
             self._parts.embedding.admit(self._parts.model.info.n_cells - busy - len(self._parts.system.tokens))
 
     def _admit(self, life: SequenceLife) -> bool:

@@ -66,7 +66,7 @@ class Preemption:
         sequence.life.preempt(contents)
         self._waiting.put_back(sequence.life)
         logger.info(
-            "preempted", extra={"slot_id": slot.id, "task_id": sequence.task.id, "n_tokens": len(contents.tokens)}
+            "preempted", extra={"slot_id": slot.id, "task_id": sequence.task.id, "n_tokens": len(contents.items)}
         )
         return True
 

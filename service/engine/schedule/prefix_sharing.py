@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from service.engine.cache.prefix_index import count_common
+from service.engine.cache.prefix_index import common_length
 from service.engine.cache.reuse import MIN_SHARED_PART, PromptReuse
 from service.engine.cache.slot_memory import MIN_GAIN, SlotMemory
 from service.engine.request.state import SequenceState
@@ -29,7 +29,7 @@ class _Producer:
     @property
     def is_awaited(self) -> bool:
         """Whether it still evaluates what the consumer is to share."""
-        return self.slot.sequence is self.sequence and len(self.slot.tokens) < self.n_shared
+        return self.slot.sequence is self.sequence and len(self.slot.items) < self.n_shared
 
 
 class PrefixSharing:
@@ -103,7 +103,7 @@ class PrefixSharing:
         if prompt is None:
             return None
         producers = [
-            _Producer(slot, slot.sequence, count_common(slot.sequence.prompt, prompt, 0, len(prompt) - 1))
+            _Producer(slot, slot.sequence, common_length(slot.sequence.prompt, prompt, len(prompt) - 1))
             for slot in self._slots
             if slot.sequence is not None and slot.prompt_remaining and slot.salt == request.cache_salt
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from service.engine.request.items import tokens_of
 from service.engine.schedule.lookup import Drafter
 from service.engine.schedule.step_cost import StepCost
 
@@ -77,7 +78,7 @@ class Speculation:
         assert sequence is not None
         if sequence.grouping is not None:
             return 0
-        room = self._config.n_ctx_slot - len(slot.tokens) - 2
+        room = self._config.n_ctx_slot - len(slot.items) - 2
         return room if sequence.max_tokens is None else min(room, sequence.max_tokens - sequence.sampled - 1)
 
 
@@ -87,5 +88,5 @@ def _drafter(slot: Slot) -> Drafter:
     assert sequence is not None
     assert sequence.pending is not None
     if sequence.drafter is None:
-        sequence.drafter = Drafter([*slot.tokens, sequence.pending])
+        sequence.drafter = Drafter([*tokens_of(slot.items), sequence.pending])
     return sequence.drafter

@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 
 from service.engine.cache.saved_prompts import SavedPrompt, SavedPrompts
 from service.engine.language_model import SavedSequence
+from service.engine.request.items import Positions
 
 
 def saved(tokens: list[int], salt: str = "", n_unique: int | None = None, token_bytes: int = 1) -> SavedPrompt:
     """A saved prompt whose cells take ``token_bytes`` each."""
     sequence = SavedSequence(len(tokens), token_bytes * len(tokens), None)
-    return SavedPrompt(tokens, sequence, salt, len(tokens) if n_unique is None else n_unique)
+    return SavedPrompt([*tokens], Positions(), sequence, salt, len(tokens) if n_unique is None else n_unique)
 
 
 def put(prompts: SavedPrompts, *new: SavedPrompt) -> None:
@@ -117,12 +118,12 @@ def test_bytes_are_counted_and_nothing_stays(
         if kind == 0 and found is not None:
             prompts.remove(found)
         elif kind == 1 and found is not None:
-            assert found.tokens[:length] == tokens[:length]
+            assert found.items[:length] == tokens[:length]
             prompts.use(found)
         else:
             prompts.put(saved(tokens), covers_beginnings=covers_beginnings)
             assert (prompts.longest("", tokens, len(tokens))[1] == len(tokens)) or len(tokens) > limit
-        assert prompts.n_bytes == sum(len(prompt.tokens) for prompt in prompts.dump()) <= limit
+        assert prompts.n_bytes == sum(len(prompt.items) for prompt in prompts.dump()) <= limit
         assert len(prompts) == prompts.n_indexed
     prompts.clear()
     assert (len(prompts), prompts.n_bytes, prompts.n_indexed) == (0, 0, 0)
