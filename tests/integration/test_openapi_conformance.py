@@ -133,7 +133,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScriptedServic
         RestConfig(metrics=True),
         load=lambda config, *, on_progress: scripted_model(config, kind=Model),
         model=ModelConfig(path="/models/scripted.gguf", n_ctx=512, n_parallel=2, embedding=True),
-        n_predict=MOST_TOKENS,
+        max_tokens=MOST_TOKENS,
     )
     yield made
     made.close()
