@@ -1,7 +1,7 @@
 """The program in which chat templates run: reads requests from stdin, writes replies to stdout, until stdin ends.
 
-Started by ``service.prompts.renderer``, which explains why this is a process of its own. It is run as a file, imports
-nothing of this project and must not start doing so.
+``service.prompts.template_process`` starts it; ``service.prompts.renderer`` explains why it is a process of its own. It
+is run as a file, imports nothing of this project and must not start doing so.
 
 Requests and replies are lines of JSON: ``{"compile": {...}}`` or ``{"render": {...}}``, answered with ``text`` or
 ``error``. A request that takes more than ``cpu_limit_s`` of CPU time is ended by the kernel, and this process with it.

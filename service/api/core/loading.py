@@ -9,7 +9,8 @@ from service.api.convert.system_prompt import system_prompt
 from service.api.served_model import Limits, LoadedModel, ServedModel
 from service.engine.request.requests import SystemPromptRequest
 from service.errors import InvalidArgument, ModelFailed, NotSupported, ServiceError
-from service.prompts.renderer import TemplateFailure, TemplateRenderer, make_renderer
+from service.prompts.renderer import TemplateRenderer, make_renderer
+from service.prompts.template_process import TemplateFailure
 from service.prompts.templates import resolve_template
 
 if TYPE_CHECKING:

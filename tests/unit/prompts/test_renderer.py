@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from service.errors import Draining, InvalidArgument, TemplateWorkerLost
-from service.prompts.renderer import N_WORKERS, TemplateFailure, TemplateProcess, TemplateRenderer
+from service.prompts.renderer import N_WORKERS, TemplateRenderer
+from service.prompts.template_process import TemplateFailure, WorkerProcess
 from service.prompts.templates import Conversation
 from service.prompts.work import Abandoned, Work
 from tests.support.waiting import wait_until
@@ -209,9 +210,9 @@ def test_a_process_that_was_lost_is_replaced_and_the_rendering_tried_again(make:
 
 def test_a_process_that_is_lost_twice_is_not_the_callers_fault(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     renderer = make("fine {{ 1 }}")
-    exchange, requests = TemplateProcess.exchange, []
+    exchange, requests = WorkerProcess.exchange, []
 
-    def lose(process: TemplateProcess, request: dict[str, Any]) -> dict[str, str] | None:
+    def lose(process: WorkerProcess, request: dict[str, Any]) -> dict[str, str] | None:
         if "render" in request:
             requests.append(request)
             process.kill()
@@ -219,7 +220,7 @@ def test_a_process_that_is_lost_twice_is_not_the_callers_fault(make: Make, monke
         return exchange(process, request)
 
     with monkeypatch.context() as patch:
-        patch.setattr(TemplateProcess, "exchange", lose)
+        patch.setattr(WorkerProcess, "exchange", lose)
         with pytest.raises(TemplateWorkerLost, match="status -9") as caught:
             renderer.render(HELLO)
     assert len(requests) == 2

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from service.errors import InvalidArgument
-from service.prompts.renderer import TemplateFailure, TemplateRenderer, make_renderer
+from service.prompts.renderer import TemplateRenderer, make_renderer
+from service.prompts.template_process import TemplateFailure
 from service.prompts.templates import FALLBACK, NAMED, Conversation, resolve_template
 
 if TYPE_CHECKING:
