@@ -34,12 +34,15 @@ class DisconnectWatch:
     Args:
         connection: the client's socket, or None if there is none (then nothing is ever noticed).
         on_disconnect: called in a greenlet of its own.
+
+    Attributes:
+        watcher: what the loop holds for it, None while nothing is watched.
     """
 
     def __init__(self, connection: socket.socket | None, on_disconnect: Callable[[], None]) -> None:
         self._connection = connection
         self._on_disconnect = on_disconnect
-        self._watcher: Any = None
+        self.watcher: Any = None
 
     def start(self) -> None:
         """Begin to watch."""
@@ -49,7 +52,7 @@ class DisconnectWatch:
 
     def stop(self) -> None:
         """Stop watching; must happen before the socket is closed. Idempotent."""
-        watcher, self._watcher = self._watcher, None
+        watcher, self.watcher = self.watcher, None
         if watcher is not None:
             watcher.stop()
             watcher.close()
@@ -64,21 +67,22 @@ class DisconnectWatch:
         self.stop()
 
     def _wait(self, watcher: Any) -> None:
-        self._watcher = watcher
+        self.watcher = watcher
         watcher.start(self._look)
 
     def _look(self) -> None:
         """See what has happened; called by the loop, so nothing here may wait."""
         assert self._connection is not None
         self.stop()
-        if _is_gone(self._connection):
+        if is_gone(self._connection):
             gevent.spawn(self._on_disconnect)
         else:
             # The next request is here already, so the socket stays readable, and waiting for that would spin.
             self._wait(gevent.get_hub().loop.timer(_PIPELINED_POLL_S))
 
 
-def _is_gone(connection: socket.socket) -> bool:
+def is_gone(connection: socket.socket) -> bool:
+    """Whether the other side has closed the connection, or at least its sending half."""
     poll = select.poll()
     # POLLRDHUP tells the end of the input even behind bytes that nobody has read yet.
     poll.register(connection.fileno(), select.POLLRDHUP)

@@ -119,7 +119,7 @@ class Cutter:
 
     def names_in(self, text: str) -> set[str]:
         """All names that a text has anywhere."""
-        found, _ = self._occurrences(text, 0, len(text), len(text))
+        found, _ = self.occurrences(text, 0, len(text), len(text))
         longest = {text[begin:end] for begin, end in found}
         return {name for name in self._names if any(one.startswith(name) for one in longest)}
 
@@ -129,7 +129,7 @@ class Cutter:
         # Enough to see a name to its end even if others begin at each of its characters.
         most_names = max(MAX_NAMES, 2 * self._longest)
         while True:
-            found, limit = self._occurrences(text, start, min(start + n_chars, len(text)), most_names)
+            found, limit = self.occurrences(text, start, min(start + n_chars, len(text)), most_names)
             if limit == len(text) and len(found) <= most_names:
                 return limit, False
             at_name = self._last_certain(text, start, found, limit)
@@ -148,8 +148,16 @@ class Cutter:
                 return at_mark or _outside(found, start, limit), False
             n_chars *= 2
 
-    def _occurrences(self, text: str, start: int, limit: int, most: int) -> tuple[list[tuple[int, int]], int]:
-        """The longest name at each place where one begins, and up to where all are known; stops after ``most``."""
+    def occurrences(self, text: str, start: int, limit: int, most: int) -> tuple[list[tuple[int, int]], int]:
+        """Where names are in ``text[start:limit]``.
+
+        Args:
+            text, start, limit: where to look; names that begin there may end behind.
+            most: how many are enough.
+
+        Returns:
+            Begin and end of the longest name at each place where one begins, and up to where all are known.
+        """
         found: list[tuple[int, int]] = []
         if self._pattern is None:
             return found, limit

@@ -122,12 +122,15 @@ class LlamaVocabulary:
         Raises:
             InvalidArgument: a chunk has 2 GiB or more, or characters that the vocabulary neither has nor replaces.
         """
-        cutter = self._all_names if parse_special else self._own_names
-        for chunk in cutter.chunks(text):
+        for chunk in self.chunks(text, parse_special=parse_special):
             for part in cut_long_runs(chunk, self._special_names) if self._splits_words else [chunk]:
-                with self._in_use() as pointer:
+                with self.in_use() as pointer:
                     ids = self._tokenize(pointer, part.encode(), parse_special)
                 yield ids
+
+    def chunks(self, text: str, *, parse_special: bool) -> Iterator[str]:
+        """A text cut where the library alone would find the same tokens, if there is such a place; none is empty."""
+        return (self._all_names if parse_special else self._own_names).chunks(text)
 
     def split_control(self, text: str) -> list[int | str]:
         """A text as control tokens that it names, and what lies between them, as the library would find them.
@@ -164,12 +167,16 @@ class LlamaVocabulary:
         Raises:
             GrammarError: the grammar cannot be used.
         """
-        with self._in_use() as pointer:
+        with self.in_use() as pointer:
             return LlamaGrammar(self._library, pointer, self._grammar_tokens, text)
 
     @contextmanager
-    def _in_use(self) -> Iterator[Pointer]:
-        """The library's vocabulary, kept alive meanwhile."""
+    def in_use(self) -> Iterator[Pointer]:
+        """The library's vocabulary, kept alive meanwhile.
+
+        Raises:
+            ValueError: the model is closed.
+        """
         with self._lock:
             pointer = self._pointer
             if not pointer:

@@ -105,7 +105,7 @@ def _serve(model_path: str) -> None:
     api = load_library().api
 
     def parse(model: LlamaModel, text: bytes) -> bool:
-        with model.vocabulary._in_use() as vocabulary:
+        with model.vocabulary.in_use() as vocabulary:
             sampler = api.llama_sampler_init_grammar(vocabulary, text, b"root")
         if sampler:
             api.llama_sampler_free(sampler)

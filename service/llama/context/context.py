@@ -38,6 +38,7 @@ class Context:
 
     Attributes:
         kv: the cache.
+        pointer: the library's context, 0 once it is closed.
 
     Raises:
         ModelLoadError: the library refuses the options, or lacks memory.
@@ -48,19 +49,19 @@ class Context:
         self._short = library.short
         self._decode = library.api.llama_decode
         self._free = library.api.llama_free
-        self._pointer, memory = _create(weights, config, n_cells)
+        self.pointer, memory = _create(weights, config, n_cells)
         self.n_cells = n_cells
-        self.n_batch = int(library.api.llama_n_batch(self._pointer))
+        self.n_batch = int(library.api.llama_n_batch(self.pointer))
         self.n_logits = count_outputs(config)
         self.n_seq_max = config.n_seq_max
         self.n_embd = int(library.api.llama_model_n_embd_out(weights.pointer))
         self.n_hidden = count_hidden(config)
-        self.n_threads = int(library.api.llama_n_threads(self._pointer))
+        self.n_threads = int(library.api.llama_n_threads(self.pointer))
         n_swa = max(0, library.api.llama_model_n_swa(weights.pointer))
         self.can_shift = _can_shift(weights, config, memory)
         self.kv = KvCache(
             library,
-            self._pointer,
+            self.pointer,
             memory,
             n_cells=n_cells,
             n_seq_max=self.n_seq_max,
@@ -74,7 +75,7 @@ class Context:
         self._outputs: list[tuple[int, int]] = []
         self._rows: dict[int, Logits] = {}
         try:
-            weights.adapters.apply_to(self._pointer)
+            weights.adapters.apply_to(self.pointer)
             self._warm_up(weights)
             # What a sliding window has left behind may be gone, so a sequence cannot always be cut back to it.
             self.can_cut = self.kv.can_cut and not n_swa
@@ -90,8 +91,8 @@ class Context:
 
     def close(self) -> None:
         """Free the context. May be called again."""
-        if self._pointer:
-            pointer, self._pointer = self._pointer, 0
+        if self.pointer:
+            pointer, self.pointer = self.pointer, 0
             self._rows = {}
             self.kv.close()
             self._free(pointer)
@@ -105,7 +106,7 @@ class Context:
         """Evaluate segments for their hidden states; the contract is ``Compute.hidden``."""
         last_indices = self._evaluate(segments, self.n_hidden, every_output=True)
         # One row after the other, in the order of the batch.
-        address = self._short.get_embeddings_ith(self._pointer, 0)
+        address = self._short.get_embeddings_ith(self.pointer, 0)
         if not address:
             raise DecodeFailed("llama.cpp has no hidden states for the batch")
         n_tokens = last_indices[-1] + 1
@@ -121,7 +122,7 @@ class Context:
                 f"wanted the logits of {n_logits} tokens"
             )
         batch_index = last_index - n_logits + 1 + row
-        address = self._short.get_logits_ith(self._pointer, batch_index)
+        address = self._short.get_logits_ith(self.pointer, batch_index)
         if not address:
             raise DecodeFailed(f"llama.cpp has no logits for token {batch_index} of the batch")
         logits = self._rows.get(address)
@@ -147,12 +148,12 @@ class Context:
         except ValueError as error:
             raise DecodeFailed(str(error)) from error
         if every_output:
-            self._short.set_embeddings(self._pointer, True)
+            self._short.set_embeddings(self.pointer, True)
         try:
             result = self._run_batch()
         finally:
             if every_output:
-                self._short.set_embeddings(self._pointer, False)
+                self._short.set_embeddings(self.pointer, False)
             if n_filler:
                 self.kv.empty_spare()
         if result == 0:
@@ -166,7 +167,7 @@ class Context:
         raise DecodeFailed(f"llama_decode of {n_tokens} tokens failed with code {result}")
 
     def _run_batch(self) -> int:
-        result: int = self._decode(self._pointer, self._batch.struct)
+        result: int = self._decode(self.pointer, self._batch.struct)
         if result >= 0:
             self.kv.has_pending_moves = False
         return result
@@ -182,7 +183,7 @@ class Context:
 
     def _check(self, segments: Sequence[Segment], limit: int) -> int:
         """Number of tokens of the segments; raises DecodeFailed for what the library would abort for."""
-        if not self._pointer:
+        if not self.pointer:
             raise DecodeFailed("the model is closed")
         n_tokens = n_logits = 0
         seen = set()

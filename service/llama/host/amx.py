@@ -32,10 +32,9 @@ def amx_is_sound(library: Library) -> bool:
     """
     if "AMX_INT8 = 1" not in library.system_info:
         return True
-    folder = str(library.api._base_path)
     try:
         probe = subprocess.run(
-            [sys.executable, "-I", str(_PROBE), folder],
+            [sys.executable, "-I", str(_PROBE), library.folder],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_PROBE_TIMEOUT_S,

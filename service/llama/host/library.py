@@ -62,6 +62,11 @@ class Library:
     log_callback: object
 
     @property
+    def folder(self) -> str:
+        """Where the files of the library are."""
+        return str(self.api._base_path)
+
+    @property
     def system_info(self) -> str:
         """The instruction sets and features that it was built with, for example ``CPU : AVX2 = 1 | ...``."""
         return str(self.api.llama_print_system_info().decode())

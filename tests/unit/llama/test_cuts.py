@@ -96,10 +96,11 @@ def exact_vocabulary_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Op
     for open_one in vocabularies(tmp_path_factory):
 
         def open_exact(kind: str, open_one: Open = open_one) -> LlamaVocabulary:
-            vocabulary = open_one(kind)
-            for cutter in (vocabulary._all_names, vocabulary._own_names):
-                cutter._rules = replace(cutter._rules, cuts_anywhere=False)
-            return vocabulary
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(
+                    "service.llama.vocabulary.Rules", lambda **rules: replace(Rules(**rules), cuts_anywhere=False)
+                )
+                return open_one(kind)
 
         yield open_exact
 
@@ -125,7 +126,7 @@ def of_library(vocabulary: LlamaVocabulary, text: str, *, parse_special: bool) -
     data = text.encode()
     tokens = np.empty(len(data) + 64, np.int32)
     buffer = tokens.ctypes.data_as(ctypes.POINTER(ctypes.c_int32))
-    with vocabulary._in_use() as pointer:
+    with vocabulary.in_use() as pointer:
         count: int = load_library().api.llama_tokenize(
             pointer, data, len(data), buffer, len(tokens), False, parse_special
         )
@@ -171,7 +172,7 @@ def test_the_tokens_of_long_texts_are_those_of_the_library_alone(vocabulary_of: 
 )
 def test_the_library_is_given_little_at_a_time(vocabulary_of: Open, text: str) -> None:
     vocabulary = vocabulary_of("default")
-    chunks = list(vocabulary._all_names.chunks(text))
+    chunks = list(vocabulary.chunks(text, parse_special=True))
     assert "".join(chunks) == text
     assert max(map(len, chunks)) <= cuts.MAX_CHARS
     assert max(chunk.count("<|") for chunk in chunks) <= cuts.MAX_NAMES
@@ -182,7 +183,7 @@ def test_the_library_is_given_little_at_a_time(vocabulary_of: Open, text: str) -
 @pytest.mark.usefixtures("small_chunks")
 @pytest.mark.parametrize("kind", KINDS)
 def test_there_are_chunks_where_a_text_can_be_cut(vocabulary_of: Open, kind: str) -> None:
-    chunks = list(vocabulary_of(kind)._all_names.chunks("some plain words " * 20))
+    chunks = list(vocabulary_of(kind).chunks("some plain words " * 20, parse_special=True))
     assert len(chunks) > 10
 
 
@@ -197,7 +198,7 @@ def test_words_are_not_cut_from_each_other_where_tokens_span_them() -> None:
 @given(st.lists(st.text("ab<|>", min_size=1, max_size=5), min_size=1, max_size=12), st.text("ab<|>", max_size=60))
 def test_the_longest_name_at_a_place_is_found(names: list[str], text: str) -> None:
     cutter = Cutter([Name(name) for name in names], Rules(cuts_words=False, cuts_anywhere=False, puts_blank=False))
-    found, _ = cutter._occurrences(text, 0, len(text), len(text))
+    found, _ = cutter.occurrences(text, 0, len(text), len(text))
     longest = {
         start: max((name for name in names if text.startswith(name, start)), key=len, default="")
         for start in range(len(text))

@@ -156,7 +156,7 @@ def test_closing_waits_for_those_who_tokenise(tiny: LlamaModel) -> None:
     is_inside, may_leave = threading.Event(), threading.Event()
 
     def use() -> None:
-        with vocabulary._in_use():
+        with vocabulary.in_use():
             is_inside.set()
             assert may_leave.wait(30)
 

@@ -143,10 +143,10 @@ def test_a_decode_that_fails_in_the_library_leaves_a_true_count(library: Library
     model.compute.decode([Segment(0, 0, [1, 2, 3], 0), Segment(1, 0, [4], 0)])
     stop = library.api.ggml_abort_callback(lambda _: True)
     go_on = library.api.ggml_abort_callback()
-    library.api.llama_set_abort_callback(model.compute._pointer, stop, None)
+    library.api.llama_set_abort_callback(model.compute.pointer, stop, None)
     with pytest.raises(DecodeFailed, match="failed with code 2"):
         model.compute.decode([Segment(0, 3, [5] * 20, 1)])
-    library.api.llama_set_abort_callback(model.compute._pointer, go_on, None)
+    library.api.llama_set_abort_callback(model.compute.pointer, go_on, None)
 
     assert model.memory.position_max(1) == 0
     assert model.memory.remove(0, 0, -1)
@@ -168,7 +168,7 @@ def test_what_a_failed_decode_has_finished_is_counted(library: Library, load_tin
         return n_calls > limit
 
     callback = library.api.ggml_abort_callback(count)
-    library.api.llama_set_abort_callback(model.compute._pointer, callback, None)
+    library.api.llama_set_abort_callback(model.compute.pointer, callback, None)
     model.compute.decode([Segment(1, 0, [5] * 512, 0)])
     assert model.memory.remove(1, 0, -1)
     n_calls, limit = 0, n_calls + 1
@@ -193,7 +193,7 @@ def test_failures_of_the_library_give_no_logits(tiny: LlamaModel) -> None:
 def test_logits_are_views_of_the_librarys_memory(library: Library, tiny: LlamaModel) -> None:
     tiny.compute.decode([Segment(0, 0, [1, 2], 1)])
     row = tiny.compute.logits(0)
-    address = library.short.get_logits_ith(tiny.compute._pointer, 1)
+    address = library.short.get_logits_ith(tiny.compute.pointer, 1)
     assert row.ctypes.data == address
     assert tiny.compute.logits(0) is row
 
@@ -257,10 +257,10 @@ def test_hidden_states_of_a_failed_call_turn_generation_on_again(library: Librar
     model = load_tiny(embedding=True)
     stop = library.api.ggml_abort_callback(lambda _: True)
     go_on = library.api.ggml_abort_callback()
-    library.api.llama_set_abort_callback(model.compute._pointer, stop, None)
+    library.api.llama_set_abort_callback(model.compute.pointer, stop, None)
     with pytest.raises(DecodeFailed, match="failed with code 2"):
         model.compute.hidden([Segment(0, 0, [5] * 20, 0)])
-    library.api.llama_set_abort_callback(model.compute._pointer, go_on, None)
+    library.api.llama_set_abort_callback(model.compute.pointer, go_on, None)
     assert (model.memory.position_max(0), model.memory.cells_free) == (-1, 64)
     model.compute.decode([Segment(0, 0, [5, 6], 0), Segment(1, 0, [7], 1)])
     assert np.isfinite(model.compute.logits(1)).all()

@@ -51,7 +51,7 @@ def test_a_written_file_is_read_back(tmp_path: Path) -> None:
 
 
 def test_tensor_types_are_those_of_the_library(library: Library) -> None:
-    base = ctypes.CDLL(str(Path(library.api._base_path) / "libggml-base.so"))
+    base = ctypes.CDLL(str(Path(library.folder) / "libggml-base.so"))
     base.ggml_type_name.restype = ctypes.c_char_p
     base.ggml_blck_size.restype = ctypes.c_int64
     base.ggml_type_size.restype = ctypes.c_size_t

@@ -34,7 +34,7 @@ def probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def make_library(info: str) -> Any:
     """A library that was built with some instruction sets, and lives in /libraries."""
-    return Hashable(system_info=info, api=SimpleNamespace(_base_path="/libraries"))
+    return Hashable(system_info=info, folder="/libraries")
 
 
 def test_a_library_without_amx_needs_no_probe(probe: Path) -> None:
@@ -69,7 +69,7 @@ def test_amx_that_fails_the_probe_is_not_used(
 
 
 def test_the_probe_judges_the_installed_library(library: Library) -> None:
-    command = [sys.executable, "-I", amx_probe.__file__, str(library.api._base_path)]
+    command = [sys.executable, "-I", amx_probe.__file__, library.folder]
     probe = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     assert (probe.returncode == 0) == amx.amx_is_sound(library)
 

@@ -56,8 +56,8 @@ def test_a_client_that_sends_more_is_not_taken_for_gone_until_it_is(
             was_looked_at_again.set()
         return seen[-1]
 
-    is_gone = disconnect._is_gone
-    monkeypatch.setattr(disconnect, "_is_gone", look)
+    is_gone = disconnect.is_gone
+    monkeypatch.setattr(disconnect, "is_gone", look)
     with DisconnectWatch(ours, is_noticed.set):
         client.sendall(b"GET /health HTTP/1.1\r\n")
         assert was_looked_at_again.wait(WAIT_S)
@@ -90,7 +90,7 @@ def test_nothing_is_left_with_the_loop_once_a_watch_has_stopped(pair: tuple[sock
     """At once, not in a later turn: libev ends the process if it finds a watcher of a socket that is closed by then."""
     ours, _ = pair
     with DisconnectWatch(ours, pytest.fail) as watch:
-        watcher = watch._watcher
+        watcher = watch.watcher
         assert watcher.active
     assert not watcher.active
-    assert watch._watcher is None
+    assert watch.watcher is None
