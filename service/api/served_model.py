@@ -117,7 +117,7 @@ class ServedModel:
         )
 
     def paced(self, work: Work) -> ServedModel:
-        """The same for one preparation: it pauses between pieces of texts, and ends when its caller has gone."""
+        """The same for one preparation: it pauses between chunks of texts, and ends when its caller has gone."""
         return replace(
             self, vocabulary=PacedVocabulary(self.vocabulary, work), template=PacedTemplate(self.template, work)
         )

@@ -1,4 +1,4 @@
-"""Wrappers of a vocabulary and a template that pause between pieces of work and stop when the caller has gone."""
+"""Wrappers of a vocabulary and a template that pause between chunks of work and stop when the caller has gone."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class _Wrapped:
         return tokens
 
     def token_steps(self, text: str, *, parse_special: bool) -> Iterator[list[int]]:
-        """The same, piece by piece."""
+        """The same, chunk by chunk."""
         return self._vocabulary.token_steps(text, parse_special=parse_special)
 
     def split_control(self, text: str) -> list[int | str]:
@@ -88,7 +88,7 @@ class _Wrapped:
 
 
 class PacedVocabulary(_Wrapped):
-    """A vocabulary that pauses before and after each piece of a text; raises Abandoned once the caller has gone.
+    """A vocabulary that pauses before and after each chunk of a text; raises Abandoned once the caller has gone.
 
     Args:
         vocabulary: the model's.
@@ -100,7 +100,7 @@ class PacedVocabulary(_Wrapped):
         self._work = work
 
     def token_steps(self, text: str, *, parse_special: bool) -> Iterator[list[int]]:
-        """Token ids of a text, piece by piece."""
+        """Token ids of a text, chunk by chunk."""
         self._work.pause()
         for step in super().token_steps(text, parse_special=parse_special):
             yield step
@@ -122,7 +122,7 @@ class BoundedVocabulary(_Wrapped):
         self._n_tokens = 0
 
     def token_steps(self, text: str, *, parse_special: bool) -> Iterator[list[int]]:
-        """Token ids of a text, piece by piece."""
+        """Token ids of a text, chunk by chunk."""
         for step in super().token_steps(text, parse_special=parse_special):
             self._n_tokens += len(step)
             if self._n_tokens > self._most:

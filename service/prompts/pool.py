@@ -5,10 +5,10 @@ the engine thread alike. Three lanes keep callers from waiting for each other:
 
 - short texts, two threads;
 - short conversations, whose template may take seconds, so that texts do not wait for templates;
-- long inputs, a thread each, of which one goes on at a time: they take turns after each piece of some 15 ms, so an
+- long inputs, a thread each, of which one goes on at a time: they take turns after each chunk of some 15 ms, so an
   honest prompt of 100 kB is ready after a few turns of those beside it, however long these are.
 
-Work stops at its next piece once its caller has gone or the pool is closed.
+Work stops at its next chunk once its caller has gone or the pool is closed.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class LaneLoad:
 
     Attributes:
         n_jobs: jobs that wait or run.
-        n_abandoned: those of them whose caller has gone, and which end at their next piece.
+        n_abandoned: those of them whose caller has gone, and which end at their next chunk.
         n_waiting: those of them whose thread waits for its turn.
     """
 
@@ -65,11 +65,11 @@ class PreparationPool:
         self._trim: asyncio.TimerHandle | None = None
 
     async def run(self, n_bytes: int, job: Callable[[Work], T], *, is_chat: bool = False) -> T:
-        """Run a job and return its result. A cancelled caller's job ends at its next piece.
+        """Run a job and return its result. A cancelled caller's job ends at its next chunk.
 
         Args:
             n_bytes: size of the job's input.
-            job: called in a thread; pauses between its pieces.
+            job: called in a thread; pauses between its chunks.
             is_chat: whether it renders a conversation.
 
         Raises:
@@ -113,7 +113,7 @@ class PreparationPool:
                 self._short.submit(0, lambda _: return_memory())
 
     def close(self) -> None:
-        """Drop what has not begun and take nothing more; what runs ends at its next piece."""
+        """Drop what has not begun and take nothing more; what runs ends at its next chunk."""
         self._is_closed = True
         if self._trim is not None:
             self._trim.cancel()

@@ -66,7 +66,7 @@ class Turns:
 
 
 class Work:
-    """What a preparation knows about its caller; it calls ``pause`` between pieces.
+    """What a preparation knows about its caller; it calls ``pause`` between chunks.
 
     Args:
         turns: those that it shares with others; it holds one while it runs. None if it runs alone.
@@ -92,7 +92,7 @@ class Work:
             stop()
 
     def pause(self) -> None:
-        """Between two pieces: let others have their turn.
+        """Between two chunks: let others have their turn.
 
         Raises:
             Abandoned: nobody waits for the result.

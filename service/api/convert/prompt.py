@@ -219,12 +219,12 @@ def _content(parts: Sequence[prompt_pb2.PromptPart], field: str) -> str:
 def _tool_call(call: Any) -> Any:
     """A tool call as templates expect it: with arguments as an object, not as JSON text as in the OpenAI API."""
     match call:
-        case {"function": {"arguments": str(arguments), **function}, **rest}:
+        case {"function": {"arguments": str(arguments), **function}, **others}:
             try:
                 parsed = json.loads(arguments)
             except (ValueError, RecursionError):
                 return call
-            return {**rest, "function": {**function, "arguments": parsed}}
+            return {**others, "function": {**function, "arguments": parsed}}
         case _:
             return call
 

@@ -154,8 +154,8 @@ def _overflow(request: generation_pb2.GenerateRequest) -> Overflow:
 
 def _slot_id(request: generation_pb2.GenerateRequest, model: ServedModel) -> int | None:
     """The slot that the request prefers; a preference for one that does not exist is ignored."""
-    wish = request.cache.slot_id
-    return wish if request.cache.HasField("slot_id") and wish < model.engine.n_slots else None
+    slot_id = request.cache.slot_id
+    return slot_id if request.cache.HasField("slot_id") and slot_id < model.engine.n_slots else None
 
 
 def _n_sequences(request: generation_pb2.GenerateRequest, model: ServedModel) -> int:

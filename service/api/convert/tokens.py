@@ -21,7 +21,7 @@ TOKENS_AT_ONCE = 32_768
 def tokenize_response(
     request: tokenization_pb2.TokenizeRequest, model: ServedModel, work: Work
 ) -> tokenization_pb2.TokenizeResponse:
-    """The tokens of a text, of parts or of a rendered conversation. May take a while, in pieces.
+    """The tokens of a text, of parts or of a rendered conversation. May take a while, in chunks.
 
     Raises:
         InvalidArgument: the input is missing, too large, or not allowed.
@@ -41,7 +41,7 @@ def tokenize_response(
 def detokenize_response(
     request: tokenization_pb2.DetokenizeRequest, model: ServedModel, work: Work
 ) -> tokenization_pb2.DetokenizeResponse:
-    """The text of tokens. May take a while, in pieces.
+    """The text of tokens. May take a while, in chunks.
 
     Raises:
         InvalidArgument: an id is outside the vocabulary.

@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 #: How long the engine's thread may take to end: the rest of a step, which cannot be interrupted, ...
 ENGINE_STOP_S = 10.0
-#: ... or of a piece of loading, after which nothing needs to be put in order.
+#: ... or a part of loading, after which nothing needs to be put in order.
 LOAD_STOP_S = 1.0
 #: How long handlers may take to send their last message once the engine has ended.
 LAST_MESSAGE_S = 2.0

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class EventLoopBridge:
     """Runs on the event loop what the engine's thread asks for.
 
-    ``deliver`` and ``spawn`` are for any thread, once ``attach`` was called; the rest belongs to the event loop.
+    ``deliver`` and ``spawn`` are for any thread, once ``attach`` was called; all else belongs to the event loop.
     """
 
     def __init__(self) -> None:
