@@ -1,4 +1,7 @@
-"""Decides which tokens go into the next step. Pure: the same state gives the same plan."""
+"""Decides what of each sequence goes into the next step. Pure: the same state gives the same plan.
+
+Counts items, of which tokens are the only kind so far (``request.items``): each takes a cell, and as long as any other.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ EMBEDDINGS = -1
 class PrefillWork:
     """A prompt that is being evaluated, in a slot or as ``EMBEDDINGS``.
 
-    ``limit`` is the most tokens of it that fit a step, None for any number.
+    Attributes:
+        slot_id: where.
+        remaining: items of it that are not evaluated yet.
+        limit: most items of it that fit a step, None for any number.
     """
 
     slot_id: int
@@ -27,17 +33,17 @@ class PrefillWork:
 
     @property
     def most(self) -> int:
-        """Tokens of it that a step may have at most."""
+        """Items of it that a step may have at most."""
         return self.remaining if self.limit is None else min(self.remaining, self.limit)
 
 
 @dataclass(frozen=True, slots=True)
 class StepPlan:
-    """The tokens of one step.
+    """What one step evaluates.
 
     Attributes:
         decode: slots that give their next token.
-        prefill: (slot, number of prompt tokens), none of them 0.
+        prefill: (slot, number of items of its prompt), none of them 0.
         drafts: tokens that decoding slots try behind their next one.
     """
 
@@ -47,7 +53,7 @@ class StepPlan:
 
     @property
     def n_prefill(self) -> int:
-        """Prompt tokens in all."""
+        """Items of prompts in all."""
         return sum(share for _, share in self.prefill)
 
     @property
@@ -57,7 +63,7 @@ class StepPlan:
 
     @property
     def n_tokens(self) -> int:
-        """All tokens."""
+        """All items."""
         return self.n_prefill + self.n_decode
 
 
@@ -66,16 +72,16 @@ def plan_step(
 ) -> StepPlan:
     """Every decoding slot gives one token; prompts share what is left.
 
-    The prompt that has the fewest tokens left goes first: so short prompts do not wait for long ones, and fewest are
+    The prompt that has the fewest items left goes first: so short prompts do not wait for long ones, and fewest are
     under way at a time. The oldest one has a part of every step for itself, and so have inputs that are embedded, so
     that they never wait for shorter prompts that keep coming.
 
     Args:
         decoding: slots that generate.
-        prefilling: prompts in order of admission, each with at least one token left.
-        n_batch: most tokens of the step.
-        budget: most prompt tokens of the step; at least one is given if there is room in the batch.
-        min_remainder: a prompt of which fewer tokens would be left is finished at once, beyond the budget.
+        prefilling: prompts in order of admission, each with at least one item left.
+        n_batch: most items of the step.
+        budget: most items of prompts in the step; at least one is given if there is room in the batch.
+        min_remainder: a prompt of which fewer items would be left is finished at once, beyond the budget.
     """
     room = min(max(1, budget), n_batch - len(decoding))
     spare = n_batch - len(decoding) - room
