@@ -142,8 +142,8 @@ class SlotMemory:
 
         It comes back to cells of its own, also what it shares now, beside the pinned slot.
         """
-        n_pinned = 0 if self.pinned is None else len(self.pinned.tokens)
-        return len(slot.tokens) + n_pinned < self._info.n_cells
+        n_pinned = 0 if self.pinned is None else len(self.pinned.items)
+        return len(slot.items) + n_pinned < self._info.n_cells
 
     def swap_out(self, slot: Slot) -> SlotContents:
         """Move what a slot holds out of the cache.
