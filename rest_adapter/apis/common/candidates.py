@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rest_adapter.errors import InvalidRequest
+from slotline.options import maximum
 
 if TYPE_CHECKING:
     from slotline.v1.generation_pb2 import GenerateRequest
 
 #: Most entries of probabilities and log-probabilities, over all tokens, answers and prompts of a body.
-MAX_CANDIDATES = 1 << 20
+MAX_CANDIDATES = maximum("n_probs")
 #: Without a limit on tokens there must be room for this many tokens, and answers end when the bound is reached.
 LEAST_UNLIMITED_TOKENS = 1024
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from service.errors import InvalidArgument
+from slotline.options import maximum
 
 if TYPE_CHECKING:
     from slotline.v1 import generation_pb2
 
 #: Most candidates (``n_probs`` and ``top_logprobs``) that one request may have reported, over all tokens and sequences.
-MAX_CANDIDATES = 1 << 20
+MAX_CANDIDATES = maximum("n_probs")
 #: A request without a limit on tokens gets one that keeps within the bound, which must leave it this many tokens.
 LEAST_UNLIMITED_TOKENS = 1024
 
