@@ -70,6 +70,7 @@ def shown(server: Server, name: str, value: object) -> str:
         ("tfs_z", None, "1.0"),
         ("typical_p", 0.5, "0.5"),
         ("typical_p", None, "1.0"),
+        ("top_n_sigma", 1.5, "1.5"),
         ("min_keep", True, "1"),
         ("min_keep", None, "0"),
         ("repeat_penalty", 1, "1.0"),
@@ -138,6 +139,17 @@ def test_the_penalty_prompt_is_shown_as_tokens(server: Server, value: object, us
     settings = complete(server, penalty_prompt=value)["generation_settings"]
     assert settings["use_penalty_prompt_tokens"] is uses
     assert len(settings["penalty_prompt_tokens"]) == tokens
+
+
+def test_a_newer_sampler_acts_and_is_shown_only_while_it_is_on(server: Server) -> None:
+    wild = {"temperature": 50, "top_k": 0, "top_p": 1, "min_p": 0, "n_predict": 8}
+    plain, narrow, best = (
+        complete(server, **options) for options in (wild, wild | {"top_n_sigma": 1e-6}, {"n_predict": 8})
+    )
+    assert narrow["content"] == best["content"] != plain["content"]
+    assert "top_n_sigma" not in plain["generation_settings"]
+    assert plain["generation_settings"]["samplers"] == SAMPLERS
+    assert narrow["generation_settings"]["samplers"] == ["top_n_sigma", *SAMPLERS]
 
 
 @pytest.mark.parametrize("slot_id", [2, 0, 3])

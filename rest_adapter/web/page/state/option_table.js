@@ -36,7 +36,7 @@ const LISTS = { texts: "lines", penalty_prompt: "lines", biases: "bias" };
 const OWN = {
   n_predict: { default: 1024 },
   temperature: { default: 0.7 },
-  timeout_s: { default: 0, min: 0, slider: [0, 600] },
+  timeout_s: { default: 0, min: 0 },
   cache_prompt: { default: true },
 };
 
@@ -147,6 +147,7 @@ function asOption(facts) {
     default: serverDefault,
     serverDefault,
     ...own,
+    ...(more.slider && { slider: [own.min ?? more.slider[0], more.slider[1]] }),
     hint: MORE[name] ? `${hint} ${MORE[name]}` : hint,
   };
 }
