@@ -156,4 +156,4 @@ class RpcFailure(AdapterError):
 
 
 class StreamClosed(Exception):
-    """The client has gone, or the adapter stops: nobody waits for the answer any more."""
+    """The answer is no longer needed: the client has gone, or the adapter stops."""

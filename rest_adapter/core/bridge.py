@@ -95,7 +95,7 @@ class Mailbox(Generic[Item]):
         self._bridge = bridge
         self._items: deque[Item | _End] = deque()
         self._news = Event()
-        # Whether the reader knows, or is about to be told, that it has to look into the mailbox.
+        # Whether the reader looks into the mailbox without being woken up, or is being woken up.
         self._is_awake = True
         self._room = asyncio.Event()
         self._is_paused = False
@@ -108,7 +108,7 @@ class Mailbox(Generic[Item]):
         while len(self._items) >= CAPACITY:
             self._room.clear()
             self._is_paused = True
-            # Look again: the reader may have made room before it could see that somebody waits.
+            # Look again: the reader may have made room before it could see the pause.
             if len(self._items) < CAPACITY:
                 return
             await self._room.wait()

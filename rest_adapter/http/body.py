@@ -127,7 +127,7 @@ class RequestBody(HookedInput):
 
     def after_answer(self) -> None:
         """Read and throw away what is left, so that the next request can follow; ``is_done`` says whether it can."""
-        # A client that still waits for "100 Continue" may send the body or not: nobody can tell.
+        # If the client still waits for "100 Continue", it may or may not send the body, so that nothing can be read.
         has_body = self.chunked_input or bool(self.content_length)
         if self.is_broken or (has_body and self.socket is not None):
             return

@@ -84,6 +84,6 @@ class DisconnectWatch:
 def is_gone(connection: socket.socket) -> bool:
     """Whether the other side has closed the connection, or at least its sending half."""
     poll = select.poll()
-    # POLLRDHUP tells the end of the input even behind bytes that nobody has read yet.
+    # POLLRDHUP reports the end of the input even if unread bytes come before it.
     poll.register(connection.fileno(), select.POLLRDHUP)
     return bool(poll.poll(0))

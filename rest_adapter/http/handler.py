@@ -67,7 +67,7 @@ class ConnectionHandler(HookedHandler):
         try:
             super().handle()
         except OSError as error:
-            # The client left before it could be told what is wrong with its request.
+            # The client left before the error could be sent.
             logger.info("client gone", extra={"remote_addr": self._remote()[0], "reason": str(error)})
         finally:
             self._place.keep()

@@ -36,7 +36,7 @@ class ApiKeys:
         return is_one_of(presented, self._keys)
 
     def tenant(self) -> str:
-        """Whose request the current one is, as the core is told: the same for the same key; "" without keys.
+        """The tenant of the current request for the core: the same for the same key, "" if the server has no keys.
 
         The request must have passed ``check``.
         """

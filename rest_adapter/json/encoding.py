@@ -115,7 +115,7 @@ def show(value: object) -> str:
     if isinstance(value, str):
         value = value[: _SHOWN + 1]
     text = ""
-    # Piece by piece, and no more of them than are shown: a value may be as large as a body.
+    # Only as many pieces as are shown, because a value may be as large as a body.
     for piece in _SHOWING.iterencode(value):
         text += piece[: _SHOWN + 1]
         if len(text) > _SHOWN:

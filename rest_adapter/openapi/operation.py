@@ -1,4 +1,4 @@
-"""What the document tells about one route. Each API has its own in ``schema``."""
+"""The description of one route. Each API has its own in ``schema``."""
 
 from __future__ import annotations
 

@@ -14,7 +14,6 @@ def inputs_body(properties: dict[str, Schema]) -> Schema:
 
 
 def embedding_options() -> dict[str, Schema]:
-    """The options."""
     norms = {"enum": [UNIT_LENGTH, RAW]}
     return {
         "embd_normalize": option(

@@ -44,21 +44,20 @@ def read_bool(name: str, value: object) -> bool:
 
 
 def read_str(name: str, value: object) -> str:
-    """A string."""
+    """A string; numbers are refused."""
     if isinstance(value, str):
         return value
     raise refusal(name, value, "a string", INVALID_TYPE)
 
 
 def read_list(name: str, value: object, of: str) -> Sequence[object]:
-    """An array; ``of`` says in words what it should hold."""
+    """An array; ``of`` names the items that it should hold, for the error."""
     if isinstance(value, list):
         return value
     raise refusal(name, value, f"an array of {of}", INVALID_TYPE)
 
 
 def read_object(name: str, value: object) -> dict[str, object]:
-    """An object."""
     if isinstance(value, dict):
         return value
     raise refusal(name, value, "an object", INVALID_TYPE)

@@ -27,7 +27,7 @@ Reader = Callable[[GenerateRequest, str, object], None]
 
 _RANDOM_SEED = 2**32 - 1
 _TIMEOUT_S = BY_NAME["timeout_s"].allowed
-#: Options outside ``SamplingParams``, in the order in which mistakes are told.
+#: Options outside ``SamplingParams``, in the order in which mistakes are reported.
 _OTHERS = (
     "n_predict",
     "stop",
@@ -102,7 +102,7 @@ def _option(facts: OptionFacts) -> Option:
 
 
 def _meant(facts: OptionFacts, number: int) -> int | None:
-    """What an integer means: out of range it stands for absence, for the least there is, or for off."""
+    """What an integer means. One out of range means absence, the lowest value, or off, depending on the option."""
     least = facts.allowed.min
     if least is not None and number < least:
         return None if facts.unset is not None else int(least)

@@ -26,7 +26,7 @@ COUNT_OR_NONE = integer((-1, 2**63 - 1))
 
 
 def settings_properties() -> dict[str, Schema]:
-    """The settings by name."""
+    """The properties of ``generation_settings``, which slots have, too."""
     # A token id and its bias; a ban shows as null.
     bias = array(either(NUMBER, NULL), minItems=2, maxItems=2)
     return {

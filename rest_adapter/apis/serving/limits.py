@@ -12,7 +12,11 @@ _TIMEOUT_S = 10.0
 
 
 def served_model(core: CoreCalls) -> Model:
-    """The served model."""
+    """The served model, as the core describes it.
+
+    Raises:
+        RpcFailure: the core cannot be reached or has no model yet.
+    """
     return core.unary(GET_MODEL, GetModelRequest(), timeout_s=_TIMEOUT_S).model
 
 

@@ -87,6 +87,6 @@ def read_template(body: Mapping[str, object]) -> tuple[GenerateRequest, str]:
 
 
 def read_is_stream(body: Mapping[str, object]) -> bool:
-    """Whether the answer shall be a stream of events."""
+    """Whether the body asks for a stream of events."""
     stream = body.get("stream")
     return stream is not None and read_bool("stream", stream)

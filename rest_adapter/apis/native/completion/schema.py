@@ -36,7 +36,6 @@ COMPLETION_EVENTS = event(json_text(ref("CompletionPiece"), ref("Completion"), r
 
 
 def completion_body() -> Schema:
-    """The body."""
     return body(
         {
             "prompt": prompts("What to continue", MAX_PROMPTS),

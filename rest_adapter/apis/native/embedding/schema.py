@@ -15,7 +15,6 @@ from rest_adapter.openapi.schema_types import NULL, NUMBER, Schema, array, eithe
 
 
 def embedding_body() -> Schema:
-    """The body."""
     options = native_options()
     inputs = _without_default(prompts("What to embed", MAX_INPUTS))
     return inputs_body(

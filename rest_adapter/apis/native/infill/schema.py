@@ -14,7 +14,6 @@ from rest_adapter.openapi.schema_types import STRING, Schema, body, either, opti
 
 
 def infill_body() -> Schema:
-    """The body."""
     sides = either(STRING, MIXED)
     return body(
         {

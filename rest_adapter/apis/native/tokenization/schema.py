@@ -12,7 +12,6 @@ from rest_adapter.openapi.schema_types import BOOLEAN, COUNT, STRING, Schema, ar
 
 
 def tokenize_body() -> Schema:
-    """The body of POST /tokenize."""
     content = option(either(STRING, MIXED), "A text, or texts and token ids in order.", default="")
     return body(
         {
@@ -25,7 +24,6 @@ def tokenize_body() -> Schema:
 
 
 def detokenize_body() -> Schema:
-    """The body of POST /detokenize."""
     return body({"tokens": option(TOKENS, "Token ids.", default=[])})
 
 

@@ -48,7 +48,6 @@ _EVENTS = event(either({"const": "[DONE]"}, json_text(ref("ChatCompletionChunk")
 
 
 def chat_body() -> Schema:
-    """The body."""
     options = openai_native_options()
     # The template's messages take the place of the system prompt of all slots.
     del options["system_prompt"]

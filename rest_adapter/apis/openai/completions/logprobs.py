@@ -64,7 +64,7 @@ def _top(token: Token) -> dict[str, float]:
     """The most probable tokens, highest first, and the chosen one."""
     top: dict[str, float] = {}
     for candidate in token.top_logprobs:
-        # All control tokens have the same empty text; the most probable of them stands for all.
+        # All control tokens have the same empty text, so only the most probable of them is kept.
         top.setdefault(_name(candidate.piece), candidate.logprob)
     top.setdefault(_name(token.piece), token.logprob)
     return top

@@ -44,7 +44,6 @@ _EVENTS = event(either({"const": "[DONE]"}, json_text(ref("TextCompletionChunk")
 
 
 def text_completion_body() -> Schema:
-    """The body."""
     choices = integer((1, MAX_CHOICES))
     return body(
         {

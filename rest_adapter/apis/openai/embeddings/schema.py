@@ -25,7 +25,6 @@ from rest_adapter.openapi.schema_types import (
 
 
 def openai_embedding_body() -> Schema:
-    """The body."""
     one = either(STRING, TOKENS)
     inputs = either(STRING, array(token_id(), minItems=1), array(one, minItems=1, maxItems=MAX_INPUTS))
     return inputs_body(

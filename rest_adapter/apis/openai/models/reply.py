@@ -15,7 +15,7 @@ OWNER = "llamacpp"
 
 
 def models_json(models: Iterable[Model], *, now: int) -> JsonObject:
-    """The list of models. ``now``, Unix time in seconds, stands for their creation as it always has."""
+    """The list of models. ``now``, Unix time in seconds, is their ``created``, as in llama.cpp's server."""
     return {"data": [model_json(model.name, now=now) for model in models], "object": "list"}
 
 

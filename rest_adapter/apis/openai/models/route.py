@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def models(context: AppContext) -> Response:
-    """The served models."""
+    """The list of served models."""
     served = context.core.unary(LIST_MODELS, ListModelsRequest(), timeout_s=STATE_TIMEOUT_S).models
     return json_response(models_json(served, now=int(time.time())))
 
