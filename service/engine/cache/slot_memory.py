@@ -1,4 +1,4 @@
-"""The KV cache as slots use it: what each holds, what they share, and what may be dropped."""
+"""Room in the KV cache: caches of idle slots that go and come back, and sequences that are swapped out."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from service.engine.cache.contents import SlotContents
 from service.engine.cache.context_shift import plan_shift
-from service.engine.cache.dump import LedgerDump, SlotDump
-from service.engine.cache.prefix_index import PrefixIndex, common_length
+from service.engine.cache.dump import LedgerDump
+from service.engine.cache.ledger import SlotLedger
+from service.engine.cache.prefix_index import common_length
 from service.engine.cache.saved_prompts import SavedPrompt, SavedPrompts
 from service.engine.language_model import CacheFull, DecodeFailed
-from service.engine.request.items import Positions, whole_length
+from service.engine.request.items import whole_length
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from service.config import EngineConfig
     from service.engine.cache.slots import Slot
@@ -32,11 +33,8 @@ COPIED_PER_EVALUATED = 100
 COPIED_BYTES_PER_MS = 8_000_000
 
 
-class SlotMemory:
-    """Changes what slots hold, in the model's memory and in ``slot.items`` at once.
-
-    Slots share only beginnings: what ``share`` takes over, and nothing behind it. What an idle slot loses is saved in
-    main memory if it is worth it.
+class SlotMemory(SlotLedger):
+    """Finds room in the KV cache: what an idle slot loses is saved in main memory if it is worth it.
 
     Args:
         info: facts about the model.
@@ -45,28 +43,14 @@ class SlotMemory:
         config: what may be kept where.
 
     Attributes:
-        saved: what slots lost.
-        pinned: a slot beside those that always keeps its items; the system prompt's.
-        is_divisible: whether a part of a sequence may be cut off or shared. Some models cannot do that at all, which is
-            found out by trying, and some not always.
+        saved: what slots lost; besides the attributes of ``SlotLedger``.
     """
 
     def __init__(self, info: ModelInfo, memory: Memory, slots: Sequence[Slot], config: EngineConfig) -> None:
-        self._info = info
-        self._memory = memory
-        self._slots = slots
+        super().__init__(info, memory, slots)
         self._idle_cells = config.idle_cells
         self._felt_bytes = config.prefill_budget_ms * COPIED_BYTES_PER_MS
-        self._index: PrefixIndex[Slot] = PrefixIndex()
         self.saved = SavedPrompts(config.cache_ram_bytes)
-        self.pinned: Slot | None = None
-        self.is_divisible = True
-        self._was_divided = self._was_refused = False
-
-    @property
-    def cells_used(self) -> int:
-        """Cells that hold an item, caches of idle slots included."""
-        return self._info.n_cells - self._memory.cells_free
 
     @property
     def cells_available(self) -> int:
@@ -84,58 +68,6 @@ class SlotMemory:
             n_saved_indexed=self.saved.n_indexed,
             n_saved_bytes=self.saved.n_bytes,
         )
-
-    def append(self, slot: Slot, items: Sequence[PromptItem]) -> None:
-        """Record items that were evaluated in one call: tokens, or media."""
-        if not isinstance(items[0], int):
-            slot.positions.append(len(slot.items), items)
-        slot.items.extend(items)
-        if slot.sequence is not None and slot.sequence.grouping is not None:
-            slot.sequence.grouping.append(len(items))
-
-    def cut(self, slot: Slot, length: int) -> int:
-        """Keep a slot's first ``length`` items; return how many are left.
-
-        These are fewer if that is inside of what cannot be divided, and none if the model cannot cut a sequence.
-        """
-        if length >= len(slot.items):
-            return len(slot.items)
-        length = whole_length(slot.items, length)
-        if length > 0 and not self._note_division(self._memory.remove(slot.id, slot.positions.at(length), -1)):
-            length = 0
-        if length == 0:
-            self._memory.remove(slot.id, 0, -1)
-        self._index.cut(slot, length)
-        slot.positions.remove(length, len(slot.items))
-        del slot.items[length:]
-        slot.n_shared = min(slot.n_shared, length)
-        if slot.shifted_at is not None and length <= slot.shifted_at:
-            slot.shifted_at = None
-        return length
-
-    def drop(self, slot: Slot) -> None:
-        """Remove everything of a slot, also what a failed ``decode`` may have left behind."""
-        self._memory.remove(slot.id, 0, -1)
-        self._index.remove(slot)
-        slot.items.clear()
-        slot.positions = Positions()
-        slot.n_shared = 0
-        slot.shifted_at = None
-
-    def share(self, source: Slot, target: Slot, length: int) -> int:
-        """Replace a slot's items by the first ``length`` of another one's; takes no cells.
-
-        Returns:
-            The number of items that the slot holds afterwards: 0 if this model's memory cannot be shared.
-        """
-        self.drop(target)
-        if length == 0 or not self._note_division(self._memory.fork(source.id, target.id, source.positions.at(length))):
-            return 0
-        target.items.extend(source.items[:length])
-        target.positions = source.positions.copy(length)
-        target.n_shared = length
-        source.n_shared = max(source.n_shared, length)
-        return length
 
     def can_swap(self, slot: Slot) -> bool:
         """Whether what a slot holds could ever come back, with room for another token.
@@ -199,37 +131,7 @@ class SlotMemory:
         slot.shifted_at = start if slot.shifted_at is None else min(slot.shifted_at, start)
         return end - start
 
-    def regroup(self, slot: Slot) -> None:
-        """Close the full window of a slot with grouped positions."""
-        assert slot.sequence is not None
-        assert slot.sequence.grouping is not None
-        change = slot.sequence.grouping.regroup()
-        start, end = change.start, change.end
-        if change.delta:
-            self._memory.shift(slot.id, start, end, change.delta)
-            start, end = start + change.delta, end + change.delta
-        self._memory.divide(slot.id, start, end, change.divisor)
-
     # Caches ---------------------------------------------------------------------------------------------------------
-
-    def longest(
-        self,
-        salt: str,
-        prompt: Sequence[PromptItem],
-        accept: Callable[[Slot], bool] | None = None,
-        *,
-        whole: bool = False,
-    ) -> tuple[Slot | None, int]:
-        """The slot whose cache stands for most of a prompt, and for how many items; never for the last one.
-
-        Args:
-            salt: of the request that left the cache.
-            prompt: the prompt.
-            accept: whether a slot comes into question; None if all do.
-            whole: only caches of which nothing has to be cut off.
-        """
-        self._index_growth()
-        return self._index.longest(salt, prompt, len(prompt) - 1, accept, whole=whole)
 
     def longest_saved(
         self, salt: str, prompt: Sequence[PromptItem], n_present: int, *, whole: bool = False
@@ -350,20 +252,6 @@ class SlotMemory:
             return 0
         return min(n_idle, self.cells_used - n_running - n_shared)
 
-    def _index_growth(self) -> None:
-        """Let all slots be found by what they hold now. Growth is noted here, as nobody looks in most steps."""
-        for slot in self._slots:
-            self._index.extend(slot, slot.salt, slot.items, slot.n_reusable)
-
-    def _note_division(self, succeeded: bool) -> bool:
-        """Learn whether this model can divide sequences: one that never did, when it was asked to, cannot."""
-        self._was_divided |= succeeded
-        if not succeeded and not self._was_refused:
-            self._was_refused = True
-            logger.info("this model's cache cannot be split everywhere: equal beginnings of prompts are evaluated anew")
-        self.is_divisible = self._was_divided or not self._was_refused
-        return succeeded
-
     def _unshare(self, slot: Slot) -> bool:
         """Copy what a slot shares to cells of its own; False, with nothing changed, if there are too few."""
         for _ in range(2):
@@ -376,18 +264,6 @@ class SlotMemory:
                 slot.n_shared = 0
                 return True
         return False
-
-    def _dump_slot(self, slot: Slot) -> SlotDump:
-        return SlotDump(
-            id=slot.id,
-            is_idle=slot.is_idle,
-            items=tuple(slot.items),
-            salt=slot.salt,
-            n_shared=slot.n_shared,
-            n_reusable=slot.n_reusable,
-            n_indexed=self._index.length(slot),
-            next_position=slot.next_position,
-        )
 
     def _idle(self) -> list[Slot]:
         return sorted((slot for slot in self._slots if slot.is_idle and slot.items), key=lambda slot: slot.last_used_s)
