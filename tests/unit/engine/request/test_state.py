@@ -16,7 +16,7 @@ from service.engine.request.snapshots import Outcome, SlotState
 from service.engine.request.state import NEXT, ForbiddenMove, SequenceState
 from service.engine.request.task import Task
 from service.errors import EngineFailure
-from tests.support.engine import EngineBench, RecordingSink, request
+from tests.support.engine import EngineBench, RecordingSink, expected_text, request
 from tests.support.random_mix import RandomMix
 
 WAITING, SHARING, PREFILL, DECODING, PREEMPTED, FINISHED = SequenceState
@@ -162,3 +162,20 @@ def test_the_end_of_the_engine_ends_every_sequence(way: str) -> None:
     assert set(lives.moves()) <= DRAWN
     outcomes = {life.outcome for life in lives.of}
     assert outcomes == ({Outcome.CANCELLED, Outcome.FAILED} if way == "stop" else {Outcome.FAILED})
+
+
+def test_a_forbidden_move_fails_its_request_and_no_other() -> None:
+    bench = EngineBench()
+
+    def move_wrongly(life: SequenceLife, before: SequenceState) -> None:
+        if before is WAITING and life.task.id == 2:
+            life.move(SHARING)
+
+    bench.engine.listen(move_wrongly)
+    _, good = bench.submit(request("good", max_tokens=20))
+    _, bad = bench.submit(request("bad", max_tokens=20, grammar='root ::= "yes"'))
+    bench.run()
+    assert good.text == expected_text("good", 20)
+    assert bad.failed.error.reason == "INTERNAL"
+    assert dict(zip(Outcome, bench.engine.snapshot().counters.requests, strict=True))[Outcome.FAILED] == 1
+    assert bench.complete(request("later")).text == expected_text("later", 8)
