@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from service.engine.language_model import ModelInfo
 
-#: Part of the progress that reading the weights stands for; the rest is context, vocabulary and first decode.
+#: Part of the progress when the weights are read; the context, the vocabulary and the first decode are the rest.
 _WEIGHTS_SHARE = 0.9
 
 

@@ -1,4 +1,4 @@
-"""Turns the forms of a prompt into token ids.
+"""Turns what was sent as a prompt, texts and token ids, into token ids.
 
 BOS comes first if the model wants one and the prompt begins with text. Ids from the caller are never changed, and a
 prompt that begins with them gets no BOS.

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 class Adapters:
     """Adapters of a loaded model, all of them applied together.
 
-    The library would free those that are left with the model itself. Close them after the contexts that use them and
-    before the model.
+    Close them after the contexts that use them and before the model, which would free those that are left.
 
     Args:
         library: the library.
@@ -52,7 +51,7 @@ class Adapters:
             self._library.api.llama_adapter_lora_free(handle)
 
     def apply_to(self, context: Pointer) -> None:
-        """Let a context of the model compute with the adapters from its next call on."""
+        """Apply the adapters in a context of the model, from its next call on."""
         if not self._handles:
             return
         api, count = self._library.api, len(self._handles)
@@ -67,7 +66,7 @@ class Adapters:
                 file.path,
                 file.n_norms,
             )
-        # The library leaves out what has no effect; then it need not be in memory either.
+        # The library does not apply an adapter without effect, so it need not be in memory.
         if ctypes.c_float(file.scale).value == 0.0:
             logger.info("LoRA adapter %s has the scale 0 and changes nothing", file.path)
             return

@@ -79,8 +79,8 @@ def context_params(library: Library, config: ModelConfig, n_ctx: int) -> Any:
     params.n_batch = library_batch(config)
     params.n_ctx = max(pad_cells(n_ctx), pad_cells(params.n_seq_max))
     params.n_ubatch = min(params.n_batch, count_ubatch(config))
-    # Few tokens of a batch give logits. The default, one row for every token of a batch, would put 84 MiB more into the
-    # compute buffer of a model with 49,152 tokens.
+    # Few tokens of a batch give logits. With the default, a row for every token of a batch, the compute buffer of a
+    # model with 49,152 tokens would be 84 MiB larger.
     params.n_outputs_max = count_outputs(config)
     params.n_threads = config.n_threads or physical_cores()
     # Steps of several slots are batches too, so these are what most steps run with.
@@ -90,22 +90,21 @@ def context_params(library: Library, config: ModelConfig, n_ctx: int) -> Any:
     params.rope_freq_base = config.rope_freq_base
     params.rope_freq_scale = config.rope_freq_scale
     params.yarn_ext_factor = config.yarn_ext_factor
-    # The library's defaults equal those of ModelConfig, but a model's metadata may say otherwise; what was not asked
-    # for must not replace that.
+    # A model's metadata may set these; the defaults of ModelConfig must not replace what it says.
     params.yarn_attn_factor = _or_model(config.yarn_attn_factor, _DEFAULTS.yarn_attn_factor)
     params.yarn_beta_fast = _or_model(config.yarn_beta_fast, _DEFAULTS.yarn_beta_fast)
     params.yarn_beta_slow = _or_model(config.yarn_beta_slow, _DEFAULTS.yarn_beta_slow)
     params.type_k = CACHE_TYPES[config.cache_type_k]
     params.type_v = CACHE_TYPES[config.cache_type_v]
     params.no_perf = True
-    # A cache that forgets what slid out of the window could neither keep prefixes nor be shared.
+    # A cache without the tokens behind sliding windows could neither keep prefixes nor be shared.
     params.swa_full = True
     params.kv_unified = True
     return params
 
 
 def _or_model(value: float, default: float) -> float:
-    """The value, or the library's sign for "what the model says" if it is the default."""
+    """The value; if it is the default, the one by which the library takes what the model says."""
     return -1.0 if value == default else value
 
 

@@ -26,7 +26,7 @@ _UNTELLING = ("failed to load model", "failed to read")
 
 
 class Weights:
-    """A loaded model. Use as a context manager, or call ``close``; close its contexts first.
+    """A loaded model. Use as a context manager, or call ``close``, after its contexts are closed.
 
     Args:
         library: the library.
@@ -76,7 +76,7 @@ class Weights:
         self.close()
 
     def close(self) -> None:
-        """Free the model once nobody tokenises any more. May be called again."""
+        """Wait until nobody tokenises, then free the model. May be called again."""
         if self.pointer:
             pointer, self.pointer = self.pointer, 0
             if self._vocabulary is not None:

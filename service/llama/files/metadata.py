@@ -97,7 +97,7 @@ def _check_vocabulary(metadata: Metadata) -> None:
     if kind == _RWKV:
         _check_rwkv(tokens)
     if kind == _SENTENCEPIECE:
-        # Text that no other token covers is spelled in bytes; a byte without a token ends the process.
+        # The library writes text that no other token covers byte by byte; a byte without a token ends the process.
         missing = [byte for byte in range(256) if not {b"<0x%02X>" % byte, bytes([byte])} & tokens.texts]
         if missing:
             raise GgufError(
@@ -106,7 +106,7 @@ def _check_vocabulary(metadata: Metadata) -> None:
 
 
 def _check_rwkv(tokens: GgufArray) -> None:
-    """Text that begins like a token but goes on unlike any makes the library start anew, for ever."""
+    """Every byte with which a token begins must be a token: else the library looks at the same text again, for ever."""
     texts = {_ESCAPE.sub(_unescape, text) for text in tokens.texts}
     missing = sorted({text[0] for text in texts if text} - {text[0] for text in texts if len(text) == 1})
     if missing:

@@ -24,7 +24,7 @@ _BIASED = frozenset({"t5encoder"})
 
 @dataclass(frozen=True, slots=True)
 class EncoderMemoryEstimate:
-    """What an encoder needs, in bytes; ``MemoryEstimate`` for another shape of model.
+    """What an encoder needs, in bytes. Its methods are those of ``MemoryEstimate``.
 
     Attributes:
         weights: all tensors.
