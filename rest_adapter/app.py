@@ -44,11 +44,6 @@ def create_app(
         max_generations: generations that may run or wait at the same time, by default as many as connections.
         is_loopback: whether only this machine can reach the server.
     """
-    app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = config.max_body_bytes
-    # A double slash is another path, not a reason for a redirect.
-    app.url_map.merge_slashes = False
-    app.url_map.converters["rest"] = RestOfPath
     # Read and compressed now, so that neither the first visitor nor running streams wait for it.
     page_files()
     context = AppContext(
@@ -60,6 +55,24 @@ def create_app(
         ROUTES,
         may_change_system_prompt=config.allow_system_prompt or bool(config.api_keys) or is_loopback,
     )
+    rules = OriginRules(
+        has_keys=bool(config.api_keys),
+        is_loopback=is_loopback,
+        origins=config.cors_origins,
+        hosts=(*config.allowed_hosts, config.host.lower()),
+    )
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = config.max_body_bytes
+    _add_routes(app, context)
+    _add_checks(app, context, rules)
+    _add_error_handlers(app)
+    return app
+
+
+def _add_routes(app: Flask, context: AppContext) -> None:
+    # A double slash is another path, not a reason for a redirect.
+    app.url_map.merge_slashes = False
+    app.url_map.converters["rest"] = RestOfPath
     for route in ROUTES:
         for path in route.paths:
             app.add_url_rule(
@@ -70,12 +83,10 @@ def create_app(
                 provide_automatic_options=False,
             )
 
-    rules = OriginRules(
-        has_keys=bool(config.api_keys),
-        is_loopback=is_loopback,
-        origins=config.cors_origins,
-        hosts=(*config.allowed_hosts, config.host.lower()),
-    )
+
+def _add_checks(app: Flask, context: AppContext, rules: OriginRules) -> None:
+    """Add what is checked before each route, and what is added to each answer."""
+    config = context.config
     public_paths = {path for route in ROUTES if route.is_public for path in route.paths}
 
     @app.before_request
@@ -102,12 +113,13 @@ def create_app(
         add_cors_headers(rules, response)
         return response
 
+
+def _add_error_handlers(app: Flask) -> None:
     app.register_error_handler(AdapterError, _adapter_error)
     app.register_error_handler(StreamClosed, _client_gone)
     app.register_error_handler(HTTPException, _routing_error)
     app.register_error_handler(RecursionError, _nested_too_deeply)
     app.register_error_handler(Exception, _unexpected_error)
-    return app
 
 
 def _file(config: RestConfig) -> Response | None:

@@ -26,7 +26,7 @@ from rest_adapter.errors import InvalidRequest, RpcFailure
 from slotline.v1.generation_pb2 import GenerateRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 #: The default of the OpenAI API.
 DEFAULT_MAX_TOKENS = 16
@@ -113,20 +113,16 @@ def read_text_completion(body: Mapping[str, object], *, truncates: bool = False)
     wants_logprobs = _read_logprobs(template, body.get("logprobs"))
     wants_echo = read_flag(body, "echo")
     is_stream = read_flag(body, "stream")
-    suffix = body.get("suffix")
-    has_suffix = suffix is not None and read_str("suffix", suffix) != ""
+    suffix = "" if body.get("suffix") is None else read_str("suffix", body["suffix"])
     if wants_echo and wants_logprobs:
-        if has_suffix:
+        if suffix:
             raise InvalidRequest("echo", "true is not allowed together with logprobs and suffix; leave one of them out")
         _score_prompt(template, "logprobs", body["logprobs"])
     wants_prompt_logprobs = _read_prompt_logprobs(template, body, is_stream=is_stream)
     bound_candidates(template, len(prompts.items), logprobs="logprobs")
     requests = requests_for(template, prompts)
-    if has_suffix:
-        check_repeated(len(prompts.items), len(read_str("suffix", suffix).encode()))
-        for request, prompt in zip(requests, prompts.items, strict=True):
-            put_parts(request.infill.prefix, prompt.parts)
-            put_parts(request.infill.suffix, (read_str("suffix", suffix),))
+    if suffix:
+        _put_suffix(requests, prompts.items, suffix)
     return TextCompletionCall(
         requests=requests,
         prompts=prompts.items,
@@ -151,6 +147,14 @@ def rename_fields(failure: RpcFailure, call: TextCompletionCall) -> RpcFailure:
         return prompt.path_of(_json_path(path_of_constraint(path, call.constraint_field), about_prompt))
 
     return failure.renamed(renamed)
+
+
+def _put_suffix(requests: Sequence[GenerateRequest], prompts: Sequence[Prompt], suffix: str) -> None:
+    """Turn requests that continue prompts into those that fill the gap between each prompt and the suffix."""
+    check_repeated(len(prompts), len(suffix.encode()))
+    for request, prompt in zip(requests, prompts, strict=True):
+        put_parts(request.infill.prefix, prompt.parts)
+        put_parts(request.infill.suffix, (suffix,))
 
 
 def _refuse_chat(body: Mapping[str, object]) -> None:
