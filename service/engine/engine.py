@@ -1,4 +1,4 @@
-"""The engine: what is asked of it, and what a step consists of. One call of ``step`` is one turn of the crank."""
+"""The public face of the engine: requests in; steps, events and snapshots out."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ class Engine:
         return self._parts.outbox.take()
 
     def _check_idle(self) -> None:
-        """Refuse another system prompt while anybody uses the one in force."""
+        """Refuse to change the system prompt while any request is served."""
         if self._is_serving:
             raise SlotsBusy
 

@@ -72,7 +72,7 @@ class Step:
         self._choice = TokenChoice(parts)
 
     def do(self) -> None:
-        """Evaluate the next tokens of all, as far as the step's time goes."""
+        """Evaluate the next tokens of all sequences, within the step's time."""
         batch = self._run(self._plan())
         if batch is not None:
             self._apply(batch)
@@ -80,7 +80,7 @@ class Step:
     # Plan -----------------------------------------------------------------------------------------------------------
 
     def _plan(self) -> _Plan:
-        """Share the step's time: states that embeddings wait for go first, then tokens of prompts."""
+        """Divide the step's time: first states that embeddings wait for, then tokens of prompts."""
         shape, budget, states = _NO_PROMPTS, 0, []
         if self._embedding.has_work or any(slot.prompt_remaining for slot in self._slots):
             shape = self._shape()
@@ -91,7 +91,7 @@ class Step:
         return _Plan(shape, states, budget, self._plan_tokens(shape, budget))
 
     def _plan_again(self, budget: int) -> _Plan:
-        """The same for what still runs after others had to go, within the same time."""
+        """The same within the same time, after some sequences had to go."""
         shape = self._shape()
         return _Plan(shape, [], budget, self._plan_tokens(shape, budget))
 
@@ -146,7 +146,7 @@ class Step:
         return None
 
     def _embed(self, states: list[Segment]) -> bool:
-        """Evaluate tokens for their states; whether that changed nothing for the other tokens of the plan."""
+        """Evaluate tokens for their states; return whether the other part of the plan still holds."""
         n_tokens, n_prefill = _count(states), self._embedding.n_prefill
         if self._memory.make_room(n_tokens):
             started_s = self._clock()
@@ -208,7 +208,7 @@ class Step:
         return segments
 
     def _preempt_for_space(self) -> None:
-        """Free cells, because none are left for all: embeddings can wait, then sequences; a last one alone fails."""
+        """Free cells if there are too few: inputs to embed go first, then sequences, one by one; the last one fails."""
         slot = self._parts.preemption.victim()
         if slot is not None:
             if self._embedding.restart():
@@ -232,7 +232,7 @@ class Step:
     # Apply ----------------------------------------------------------------------------------------------------------
 
     def _apply(self, batch: _Batch) -> None:
-        """Take what was evaluated: scores of prompts, how long it took, and the next tokens."""
+        """Make use of what was evaluated: scores of prompts, how long it took, the next tokens."""
         self._score(batch.segments)
         self._learn(batch, self._clock() - batch.started_s)
         started_s = self._clock()
@@ -240,7 +240,7 @@ class Step:
         self._totals.sampling_s += self._clock() - started_s
 
     def _score(self, segments: list[Segment]) -> None:
-        """Send what was just evaluated tells about prompts, before a sampler changes the rows."""
+        """Send the log-probabilities of prompts, before a sampler changes the logits."""
         for index, segment in enumerate(segments):
             sequence = None if self._embedding.owns(segment.seq_id) else self._slots[segment.seq_id].sequence
             if sequence is None or sequence.life.state is not SequenceState.PREFILL or not sequence.is_scored:

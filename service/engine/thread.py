@@ -32,7 +32,7 @@ MIN_RETRY_S, MAX_RETRY_S = 1.0, 60.0
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What tells whether the engine's thread gets on.
+    """Whether the engine's thread makes progress.
 
     Attributes:
         n_turns: grows with every step, and with every report of loading.
@@ -111,7 +111,7 @@ class EngineThread:
             self._wake.notify()
 
     def check_queue(self) -> None:
-        """Tell whether ``submit`` would take a request now; who asks before it prepares one saves the trouble.
+        """Tell whether ``submit`` would take a request now; to be asked before one is prepared.
 
         Raises:
             QueueFull, Draining: it would not.
@@ -134,7 +134,7 @@ class EngineThread:
         return self._snapshot
 
     def progress(self) -> Progress:
-        """Whether the thread gets on; never waits for it."""
+        """Whether the thread makes progress; never waits for it."""
         return Progress(self._n_turns, has_work=not self._is_resting)
 
     def stop(self) -> None:

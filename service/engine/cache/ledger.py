@@ -132,12 +132,12 @@ class SlotLedger:
         return self._index.longest(salt, prompt, len(prompt) - 1, accept, whole=whole)
 
     def _index_growth(self) -> None:
-        """Let all slots be found by what they hold now. Growth is noted here, as nobody looks in most steps."""
+        """Let all slots be found by what they hold now. Done only before look-ups, which most steps do not have."""
         for slot in self._slots:
             self._index.extend(slot, slot.salt, slot.items, slot.n_reusable)
 
     def _note_division(self, succeeded: bool) -> bool:
-        """Learn whether this model can divide sequences: one that never did, when it was asked to, cannot."""
+        """Learn whether this model can divide sequences: it cannot if it has refused to and never did."""
         self._was_divided |= succeeded
         if not succeeded and not self._was_refused:
             self._was_refused = True

@@ -1,4 +1,4 @@
-"""What of a prompt need not be evaluated: which slot it runs in, and whose cache it begins with."""
+"""Reuse of what was evaluated: in which slot a prompt runs, and with whose cache it begins."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class PromptReuse:
         self._system = system
 
     def choose_slot(self, request: GenerationRequest, prompt: Sequence[PromptItem]) -> Slot:
-        """The asked-for slot if it is idle, else the one with the best cache, else one whose cache is missed least.
+        """The requested slot if it is idle, else the one with the best cache, else the one whose cache is worth least.
 
-        One slot at least must be idle.
+        At least one slot must be idle.
         """
         idle = [slot for slot in self._slots if slot.is_idle]
         for slot in idle:
@@ -59,7 +59,7 @@ class PromptReuse:
         return min(idle, key=lambda slot: (bool(slot.items), slot.last_used_s, slot.id))
 
     def attach_prefix(self, slot: Slot, task: Task, prompt: Sequence[PromptItem]) -> int:
-        """Leave in an idle slot what may stand for the beginning of a prompt, or bring it there; return its length."""
+        """Let an idle slot hold the longest cached beginning of a prompt, and nothing else; return its length."""
         for whole in (False, True) if self._memory.is_divisible else (True,):
             if length := self._attach_best(slot, task, prompt, whole=whole):
                 return length
@@ -69,7 +69,7 @@ class PromptReuse:
         return self._memory.cut(slot, length)
 
     def _attach_best(self, slot: Slot, task: Task, prompt: Sequence[PromptItem], *, whole: bool) -> int:
-        """The same with the best cache; ``whole`` takes only those of which nothing has to be cut off.
+        """The same from the best cache alone; ``whole`` considers only caches of which nothing has to be cut off.
 
         Returns 0 if there is none, or if the model refuses.
         """
@@ -91,7 +91,7 @@ class PromptReuse:
         return self._memory.cut(slot, length)
 
     def cached_length(self, request: GenerationRequest, prompt: Sequence[PromptItem]) -> int:
-        """How many items of a prompt a new sequence would not have to evaluate now."""
+        """How many items of a prompt are cached, so that a sequence that started now need not evaluate them."""
         whole = not self._memory.is_divisible
         _, in_slots = self._memory.longest(request.cache_salt, prompt, whole=whole)
         in_slots = max(in_slots, self._system.slot.common_prefix(prompt))
@@ -106,7 +106,7 @@ class PromptReuse:
         return self._memory.longest(salt, prompt, _is_idle)
 
     def _best(self, slot: Slot, task: Task, prompt: Sequence[PromptItem], *, whole: bool) -> tuple[Slot | None, int]:
-        """Whose cache stands for most of a prompt, and for how much; among equals, the slot's own before all others."""
+        """Whose cache covers most of a prompt, and how much; of equal ones the slot's own goes before all others."""
         sources = [slot] if self._may_use(slot, task) else []
         if self.is_possible:
             sources += [other for other in self._slots if other.task_id == task.id and other is not slot]

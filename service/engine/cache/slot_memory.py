@@ -217,7 +217,7 @@ class SlotMemory(SlotLedger):
         return False
 
     def limit_idle(self) -> None:
-        """Move the cache that was not used for longest out if idle ones slow the running requests; one per call.
+        """If idle caches slow down running requests, move the least recently used one out; one per call.
 
         Each step walks over all cells, so idle ones may be few. A copy that takes longer than a prompt may take from
         a step waits until nobody decodes.

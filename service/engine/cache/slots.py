@@ -108,7 +108,7 @@ class Slot:
         self._n_system = sequence.n_system
 
     def release(self, now_s: float, finished: Finished | None = None) -> None:
-        """End the sequence, with ``finished`` if it ended by itself; the items stay as a cache, but no text stays."""
+        """Let the sequence go, with ``finished`` if it ended by itself. Its items stay as a cache, its texts do not."""
         assert self.sequence is not None
         last = self._describe(self.sequence, SlotState.IDLE, finished)
         if finished is not None and finished.stop_text is not None:

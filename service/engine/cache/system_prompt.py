@@ -53,7 +53,7 @@ class SystemPromptHolder:
         return len(self.slot.items) < len(self._prompt.tokens)
 
     def change(self, prompt: SystemPrompt) -> bool:
-        """Put another one in force, to be evaluated; whether what other sequences hold has become useless."""
+        """Set another prompt, to be evaluated; return whether what slots hold has become useless."""
         is_other = prompt.tokens != self._prompt.tokens
         self._prompt = prompt
         if is_other:

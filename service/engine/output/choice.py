@@ -36,7 +36,7 @@ class TokenChoice:
         self._clock = parts.clock
 
     def go_on(self, slot: Slot, sequence: RunningSequence, index: int, segment: Segment, now_s: float) -> None:
-        """Choose the tokens that follow a segment which no prompt token is left behind.
+        """Choose what follows an evaluated segment that completes its prompt, or that continues the output.
 
         Args:
             slot: where the segment was evaluated; it holds the segment's tokens.
@@ -54,7 +54,7 @@ class TokenChoice:
         self._choose(slot, sequence, index, segment, first, now_s)
 
     def _begin(self, slot: Slot, sequence: RunningSequence) -> bool:
-        """Begin to generate behind a prompt that is evaluated; False if the prompt was all."""
+        """Begin to generate after an evaluated prompt; False if nothing is to be generated."""
         if sequence.index == 0:
             self._parts.waiting.end_sharing(sequence.task)
         if sequence.max_tokens == 0:
@@ -66,9 +66,9 @@ class TokenChoice:
     def _choose(
         self, slot: Slot, sequence: RunningSequence, index: int, segment: Segment, first: int, now_s: float
     ) -> None:
-        """Choose a token behind each token of a segment that is known to be right, and take back the others.
+        """Choose the token after each token of a segment as long as the drafts are right; take back other drafts.
 
-        The first of those tokens is number ``first`` among the ones with logits.
+        ``first`` is the first row of logits to look at.
         """
         for row in range(first, segment.n_logits):
             n_untried = segment.n_logits - 1 - row

@@ -61,7 +61,7 @@ class Endings:
         return self._waiting.find(task_id)
 
     def finish(self, slot: Slot, ending: Ending) -> None:
-        """End what runs in a slot by itself; what was held back of its text is sent."""
+        """End a slot's sequence by itself: send what was held back of its text, then its last event."""
         sequence = slot.sequence
         assert sequence is not None
         task = sequence.task
@@ -79,12 +79,12 @@ class Endings:
         self._close(task, Outcome.FAILED)
 
     def fail_by_fault(self, slot: Slot, sequence: RunningSequence, error: Exception) -> None:
-        """End what runs in a slot over an error that nobody foresaw; whatever the slot holds then is of no use."""
+        """End what runs in a slot after an unforeseen error, and drop what the slot holds, for it may be wrong."""
         self.fail(sequence.task, unforeseen(sequence.task.id, error))
         self._memory.drop(slot)
 
     def fail_batch(self, seq_ids: Sequence[int], error: DecodeFailed) -> None:
-        """End the sequences of a call that failed, for nobody knows what they hold; keep everybody else."""
+        """End the sequences of a failed call, because what they hold is unknown; all others go on."""
         logger.error("decode failed", extra={"error": str(error)})
         failure = EngineFailure("the model could not evaluate this request")
         for slot in [self._slots[seq_id] for seq_id in seq_ids if seq_id < len(self._slots)]:

@@ -1,4 +1,4 @@
-"""From sampled tokens to pieces of text, and to the words in which a sequence ends."""
+"""From sampled tokens to pieces of text, and the events of a sequence's start and end."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def append_token(
 
 
 def flush(sequence: RunningSequence) -> Piece | None:
-    """What is still held back when a sequence ends between two tokens, if anything is."""
+    """The text that is still held back when a sequence ends between two tokens; None without any."""
     text = sequence.text.flush()
     records = _take_records(sequence)
     return Piece(text, records, sequence.index) if text or records else None
@@ -79,7 +79,7 @@ def accepted(slot: Slot, sequence: RunningSequence) -> Accepted:
 
 
 def finished(slot: Slot, sequence: RunningSequence, ending: Ending, now_s: float) -> Finished:
-    """The last event of a sequence that ends by itself; the task counts it as open still."""
+    """The last event of a sequence that ends by itself; its task must count it as open still."""
     first_token_s = sequence.first_token_s if sequence.first_token_s is not None else now_s
     return Finished(
         reason=ending.reason,

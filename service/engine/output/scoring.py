@@ -22,7 +22,7 @@ class UnusableScore(ValueError):
 def score(
     model: CausalModel, slot: Slot, sequence: RunningSequence, index: int, segment: Segment
 ) -> PromptTokens | None:
-    """The records of the prompt tokens that a chunk tells about: those behind each of its tokens.
+    """Records of the prompt tokens whose log-probabilities a chunk gives: the one after each of its tokens.
 
     Args:
         model: it has just decoded the chunk.

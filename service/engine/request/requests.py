@@ -89,7 +89,7 @@ class GenerationRequest:
         return self.overflow is Overflow.TRUNCATE and self.prompt_logprobs is None
 
     def without_texts(self) -> GenerationRequest:
-        """The same without what tells about the prompt or the answer: texts, and token ids, which are texts too."""
+        """A copy without anything that reveals prompt or answer: neither texts nor token ids, which stand for texts."""
         penalty_prompt = None if self.sampling.penalty_prompt is None else ()
         return replace(
             self,

@@ -79,7 +79,7 @@ class SequenceLife:
         self.move(swapped_out.state)
 
     def finish(self, outcome: Outcome) -> None:
-        """End, and let go of everything: the listeners are the last who see how far it came."""
+        """End. What it had is let go of after the listeners were told, so that they can count it."""
         check_move(self, SequenceState.FINISHED)
         self.outcome = outcome
         self.task.n_open -= 1

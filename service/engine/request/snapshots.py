@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Outcome(enum.Enum):
-    """How a request for text ended. That of several sequences ends as the last of them does."""
+    """How a request for text ended: as the last of its sequences did."""
 
     STOP = "stop"
     LENGTH = "length"

@@ -35,6 +35,6 @@ class Task:
 
 
 def unforeseen(task_id: int, error: Exception) -> EngineFailure:
-    """Log an error that nobody foresaw, and return the one that ends the request: it must not concern others."""
+    """Log an unforeseen error, and return the one that ends its request. Others must not be affected."""
     logger.error("a request failed unexpectedly", exc_info=error, extra={"task_id": task_id})
     return EngineFailure("internal error; the server's log has the details")

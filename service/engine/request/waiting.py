@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class WaitingSequences:
-    """What waits for slots: higher priorities first, among equals in order of arrival.
+    """The sequences that wait for slots: higher priorities first, equal ones in order of arrival.
 
-    What was preempted takes the place of its arrival, so it goes before all that came later.
+    A preempted one keeps its time of arrival, so it goes before all that came later.
 
     Args:
         listeners: are told of all moves of the sequences that are queued.
@@ -32,7 +32,7 @@ class WaitingSequences:
         return bool(self._waiting)
 
     def __iter__(self) -> Iterator[SequenceLife]:
-        """What waits, in order; changes meanwhile are allowed, but not seen."""
+        """All of them in order, as they were at the beginning; the queue may be changed meanwhile."""
         return iter(self._waiting.copy())
 
     @property
@@ -55,7 +55,7 @@ class WaitingSequences:
         self._n_tasks += life.index == 0
 
     def take(self, life: SequenceLife) -> bool:
-        """Take one out, to start it; False if it does not wait any more."""
+        """Take a sequence out, to start it; False if it is not queued any more."""
         if life not in self._waiting:
             return False
         self._waiting.remove(life)

@@ -1,4 +1,4 @@
-"""Gives waiting sequences their slots: which slot, which cached prefix, and everything a sequence starts with."""
+"""Starts sequences: in which slot, with which cached prefix, and with all else that a sequence needs to run."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Admission:
         self._is_overcommitted = config.n_slots * config.n_ctx_slot > info.n_cells
 
     def has_cells(self, life: SequenceLife) -> bool:
-        """Whether all that a sequence needs to go on fits beside those that run, as far as they are known to grow."""
+        """Whether the cache has cells for a sequence beside all that runs, counting what that is known to need."""
         running = [slot for slot in self._slots if not slot.is_idle]
         if not self._is_overcommitted or not running:
             return True
@@ -95,7 +95,7 @@ class Admission:
         return n_own + n_growth <= self._memory.cells_available
 
     def start(self, life: SequenceLife, now_s: float) -> Slot:
-        """Start a sequence in an idle slot, of which there must be one; return the slot.
+        """Start a sequence in an idle slot, and return the slot. There must be an idle one.
 
         Raises:
             ContextLengthExceeded: the prompt does not fit and may not be truncated.

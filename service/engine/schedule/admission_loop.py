@@ -1,4 +1,4 @@
-"""Who of those that wait goes on in this step."""
+"""The loop over the queue at the beginning of a step: who starts, who resumes, who goes on waiting."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class AdmissionLoop:
             self._parts.embedding.admit(self._parts.model.info.n_cells - busy - len(self._parts.system.tokens))
 
     def _admit(self, life: SequenceLife) -> bool:
-        """Start what waits first, unless it had better wait; False if nothing behind it can start either."""
+        """Start or resume a sequence if it may; False if nothing behind it in the queue could start either."""
         slot = self._slot_for(life)
         if slot is None or not self._admission.has_cells(life):
             return False
@@ -68,12 +68,12 @@ class AdmissionLoop:
         return True
 
     def _slot_for(self, life: SequenceLife) -> Slot | None:
-        """An idle slot, else one whose sequence gives way to a higher priority; None if there is neither."""
+        """An idle slot, or else one whose sequence has a lower priority; None if there is neither."""
         idle = next((slot for slot in self._slots if slot.is_idle), None)
         return idle or self._preemption.victim(below=life.task.request.priority)
 
     def _start(self, life: SequenceLife) -> None:
-        """Start or resume what was taken out of the queue; whoever ends it after an error finds it there again."""
+        """Start or resume a sequence that was taken out of the queue; an error puts it back, to be ended there."""
         try:
             if life.state is SequenceState.PREEMPTED:
                 self._resume(life)

@@ -100,7 +100,7 @@ class EmbeddingWork(EmbeddingTasks):
 
     @property
     def n_prefill(self) -> int:
-        """Tokens to evaluate whose states are not needed."""
+        """Tokens left to evaluate whose states are not needed."""
         return sum(part.n_left - 1 for part in self._inputs) if self._info.pooling is Pooling.LAST else 0
 
     def prefill(self, n_tokens: int) -> Iterator[Segment]:
@@ -118,7 +118,7 @@ class EmbeddingWork(EmbeddingTasks):
         self._became_due |= part.n_left == 1
 
     def due(self, n_tokens: int) -> list[Segment]:
-        """Segments whose states are wanted now, at most ``n_tokens``; may be none while more of them are collected."""
+        """Segments to evaluate for their states now, at most ``n_tokens``; none while it pays to collect more."""
         limit = max(1, min(n_tokens, self._info.n_hidden))
         if self._info.pooling is Pooling.LAST:
             segments = [part.segment(1) for part in self._inputs if part.n_left == 1][:limit]
@@ -148,7 +148,7 @@ class EmbeddingWork(EmbeddingTasks):
             start = end
 
     def restart(self) -> bool:
-        """Give all cells back; what was begun is evaluated anew later. Whether there was anything."""
+        """Give all cells back and evaluate begun inputs anew later; False if there were none."""
         had_inputs = bool(self._inputs)
         for part in reversed(self._inputs.copy()):
             self._release(part)

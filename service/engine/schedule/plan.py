@@ -70,7 +70,7 @@ class StepPlan:
 def plan_step(
     decoding: Sequence[int], prefilling: Sequence[PrefillWork], *, n_batch: int, budget: int, min_remainder: int = 0
 ) -> StepPlan:
-    """Every decoding slot gives one token; prompts share what is left.
+    """Plan a step: one token for every decoding slot, and prompts share the room that is left.
 
     The prompt that has the fewest items left goes first: so short prompts do not wait for long ones, and fewest are
     under way at a time. The oldest one has a part of every step for itself, and so have inputs that are embedded, so

@@ -1,4 +1,4 @@
-"""Running sequences that give way to others: out of their slots, and back when there is room."""
+"""Preemption: sequences are moved out of their slots in favour of others, and back when there is room."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Preemption:
         self._clock = clock
 
     def victim(self, below: int | None = None) -> Slot | None:
-        """The slot whose sequence gives way first: of the lowest priority, the one that started last.
+        """The slot to preempt first: of those with the lowest priority, the one whose sequence started last.
 
         Args:
             below: only sequences of a priority below this one; None for all.
@@ -52,7 +52,7 @@ class Preemption:
         return min(running, key=_precedence, default=None)
 
     def preempt(self, slot: Slot) -> bool:
-        """Queue a slot's sequence for another slot; False, with nothing changed, if it cannot be moved out and back."""
+        """Move a slot's sequence back to the queue; False, with nothing changed, if it cannot leave or return."""
         sequence = slot.sequence
         assert sequence is not None
         if not self._memory.can_swap(slot):

@@ -156,7 +156,7 @@ class PrefillBudget:
         return self._nearest[key]
 
 
-# Sizes of batches, in tiles.
+#: Sizes of batches, in tiles.
 _BELOW, _ONE, _SEVERAL = 0, 1, 2
 
 

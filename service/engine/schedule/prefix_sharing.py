@@ -33,7 +33,7 @@ class _Producer:
 
 
 class PrefixSharing:
-    """Tells which waiting sequences had better wait for what is being evaluated now.
+    """Tells which queued sequences should wait because the beginning of their prompt is just being evaluated.
 
     A consumer waits only for what runs, and only until that is evaluated or gone: nobody waits in a circle or for ever.
 
@@ -62,17 +62,17 @@ class PrefixSharing:
         return len(self._producers)
 
     def forget_ended(self) -> None:
-        """Forget all who do not have to wait any more, for whatever reason."""
+        """End the waiting of consumers whose producer has evaluated the shared beginning, or is gone."""
         for life, producer in list(self._producers.items()):
             if life.state is not SequenceState.SHARING or not producer.is_awaited:
                 self._forget(life)
 
     def waits_for_first(self, life: SequenceLife) -> bool:
-        """Whether a sequence waits for the first one of its own request, whose prompt is its own."""
+        """Whether a sequence waits for the first one of its request to evaluate the prompt of both."""
         return life.state is SequenceState.SHARING and life not in self._producers
 
     def must_wait(self, life: SequenceLife) -> bool:
-        """Whether a sequence had better not start now."""
+        """Whether a sequence should not start now, but wait for a producer."""
         producer = self._producers.get(life)
         if producer is None or not producer.is_awaited:
             producer = self._find_producer(life)

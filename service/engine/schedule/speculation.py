@@ -41,7 +41,7 @@ class Speculation:
             logger.info("lookup has no effect: this model cannot take back tokens that were tried")
 
     def drafts(self, decoding: Sequence[Slot]) -> dict[int, list[int]]:
-        """Tokens that are tried in the next step behind the next one, by slot; nothing for slots without a guess.
+        """Tokens to try after each slot's next token; slots without a guess are left out.
 
         Args:
             decoding: all slots that decode. Nothing else may be in that step: prompts use its time better.
@@ -73,7 +73,7 @@ class Speculation:
             self._cost.observe(n_tokens, step_s)
 
     def _limit(self, slot: Slot) -> int:
-        """Tokens that could be of use to a slot's sequence behind the next one."""
+        """Most tokens of a draft that a slot's sequence could use."""
         sequence = slot.sequence
         assert sequence is not None
         if sequence.grouping is not None:

@@ -1,4 +1,4 @@
-"""What one token more costs in a step, learnt from how long steps took."""
+"""What one more token costs in a step, learnt from how long steps took."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class StepCost:
             self._token_s = (self._product - self._tokens * self._time_s) / variance
 
     def price(self, n_sequences: int) -> float:
-        """Cost of one more token, in parts of what each token costs in a step with one for each sequence."""
+        """Cost of one more token, as a part of what a token costs in a step with one token for each sequence."""
         if self._token_s is None:
             return FIRST_PRICE
         plain_s = self._time_s + self._token_s * (n_sequences - self._tokens)

@@ -102,7 +102,7 @@ class Totals:
             self._observe_gaps()
 
     def _observe_gaps(self) -> None:
-        """Mostly all sequences had their previous token in the previous step: the same gap, counted at once."""
+        """Count the gaps. Usually all are equal, from the step before to this one, and are counted at once."""
         gaps, first = self._gaps_s, self._gaps_s[0]
         if gaps.count(first) == len(gaps):
             self._observed.inter_token_s.observe(first, len(gaps))
