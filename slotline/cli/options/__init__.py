@@ -1,1 +1,5 @@
-"""Options: their tables, the parser, values, help, and the configurations that they describe."""
+"""Options: the parser, values, help, environment variables, and the configurations that options describe.
+
+``groups`` holds the options by subject. ``core_options``, ``rest_options``, ``serve_options`` and
+``healthcheck_options`` are the tables of the commands.
+"""

@@ -166,6 +166,32 @@ def test_what_is_no_list_of_shares_is_refused(raw: str) -> None:
         values.shares("--x", raw)
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "typed"),
+    [
+        (values.integer(1), 7, "7"),
+        (values.integer(1), 7.0, "7"),
+        (values.real(), 0.25, "0.25"),
+        (values.real(), 2.0, "2"),
+        (values.mebibytes(1, 9), 3 << 20, "3"),
+        (values.seconds_or_off, 2.5, "2.5"),
+        (values.seconds_or_off, None, "off"),
+        (values.choice({"auto": None, "on": True}), None, "auto"),
+        (values.choice({"auto": None, "on": True}), True, "on"),
+        (values.member(SplitMode), SplitMode.ROW, "row"),
+        (values.none_if(-1, values.integer(1, or_exactly=-1, means="none")), None, "-1"),
+        (values.none_if(-1, values.integer(1, or_exactly=-1, means="none")), 5, "5"),
+    ],
+)
+def test_a_value_is_typed_as_it_is_read(kind: values.Kind[object], value: object, typed: str) -> None:
+    assert values.as_typed(kind, value) == typed
+    assert kind("--x", typed) == value
+
+
+def test_none_is_typed_as_nothing_where_no_value_means_it() -> None:
+    assert values.as_typed(values.integer(1), None) == values.as_typed(values.text, None) == ""
+
+
 @pytest.mark.parametrize("key", ["", "x" * 128, "\u00e4" * 64])
 def test_a_key_to_override_has_1_to_127_bytes(key: str) -> None:
     with pytest.raises(InvalidValue, match="Malformed KV override"):
