@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from service.config import ModelConfig, SystemPromptText
 from service.engine.language_model import DecodeFailed, Pooling, Rows, Segment
 from service.testing.scripted_model import BOS, N_EMBD, ScriptedCompute, ScriptedModel, states
+from slotline.cli.options.core_options import FIELD_NAMES
 from slotline.v1 import (
     embedding_pb2,
     generation_pb2,
@@ -460,6 +461,13 @@ class TestWhoMayChangeTheSystemPrompt:
             grpc.aio.insecure_channel(core.server.addresses[1]) as private,
         ):
             yield core, private
+
+    async def test_whoever_may_not_reads_of_the_options_that_would_let_them(self, tmp_path: Path) -> None:
+        async with self.core(tmp_path, field_names=FIELD_NAMES) as (core, _):
+            _, _, message = await refusal(core.generate(self.ASKED))
+        assert (
+            "start it with --api-key or --api-key-file, with --allow-system-prompt, or listen on 127.0.0.1" in message
+        )
 
     async def test_nobody_may_without_a_key(self, tmp_path: Path) -> None:
         async with self.core(tmp_path) as (core, private):
