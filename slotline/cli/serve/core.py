@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from slotline.cli import logs
 from slotline.cli.options import api_keys
-from slotline.cli.options.core_options import DEFAULT_GRPC_ADDRESS, core_config
+from slotline.cli.options.core_options import core_config
 from slotline.cli.options.groups.gpu import GPU
 from slotline.cli.options.table import Parsed, Value
 from slotline.cli.serve.banner import BannerFacts, BannerModel
@@ -38,7 +38,7 @@ def run(parsed: Parsed) -> int:
         logs.report_notices(parsed)
     settings = dict(parsed.settings)
     if not settings.get("listen") and not settings.get("optional_listen"):
-        settings["listen"] = (DEFAULT_GRPC_ADDRESS,)
+        settings["listen"] = parsed.value("listen")
     config = core_config(settings)
     if parent_pid is None:
         api_keys.report(config.api_keys)
