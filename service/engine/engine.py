@@ -103,9 +103,17 @@ class Engine:
                     self._check_idle()
                     self._system.submit(task_id, request.system_prompt, sink)
         except ServiceError as error:
-            self._parts.outbox.put(task_id, sink, Failed(error))
+            self._refuse(task_id, sink, error)
         except Exception as error:
-            self._parts.outbox.put(task_id, sink, Failed(unforeseen(task_id, error)))
+            self._refuse(task_id, sink, unforeseen(task_id, error))
+
+    def _refuse(self, task_id: int, sink: Sink, error: ServiceError) -> None:
+        """Fail a request that could not be queued, or only in part."""
+        task = self._parts.endings.find(task_id)
+        if task is not None:
+            self._parts.endings.fail(task, error)
+        else:
+            self._parts.outbox.put(task_id, sink, Failed(error))
 
     def cancel(self, task_id: int) -> None:
         """End a request without further events; unknown ids are ignored, for the request may have ended."""

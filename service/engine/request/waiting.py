@@ -45,9 +45,9 @@ class WaitingSequences:
         for index in range(task.request.n_sequences):
             life = SequenceLife(task, index, self._listeners)
             insort_right(self._waiting, life, key=_order)
+            self._n_tasks += index == 0
             if index:
                 life.move(SequenceState.SHARING)
-        self._n_tasks += 1
 
     def put_back(self, life: SequenceLife) -> None:
         """Queue a sequence that was taken out."""

@@ -28,6 +28,9 @@ from tests.support.engine import EngineBench, RecordingSink, expected_text, prom
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from service.engine.request.sequence import SequenceLife
+    from service.engine.request.state import SequenceState
+
 EMFILE = OSError(errno.EMFILE, "Too many open files")
 
 
@@ -141,6 +144,21 @@ def test_a_fault_while_a_request_is_queued_is_its_own(monkeypatch: pytest.Monkey
     bench.run()
     assert good.text == expected_text("good", 20)
     assert_failed(bad)
+
+
+def test_a_fault_after_a_part_was_queued_leaves_nothing_in_the_queue() -> None:
+    bench = EngineBench()
+
+    def fail(life: SequenceLife, _: SequenceState) -> None:
+        if life.index == 2:
+            raise EMFILE
+
+    bench.engine.listen(fail)
+    _, bad = bench.submit(request("hello", n_sequences=4))
+    assert bench.engine.queue_depth == 0
+    bench.run()
+    assert_failed(bad)
+    assert_serves(bench)
 
 
 def test_a_fault_in_one_embedding_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
