@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import properties
+from tests.support.server_pool import ServerPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +43,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Schedul
     from tests.support.parallel import SharingFixtures
 
     return SharingFixtures(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[ServerPool]:
+    """Servers that tests share."""
+    pool = ServerPool()
+    try:
+        yield pool
+    finally:
+        pool.close()
 
 
 @pytest.fixture

@@ -15,10 +15,13 @@ from tests.browser.watch import Watch
 from tests.support.adapter import AdapterThread
 from tests.support.fake_core import FakeCore
 from tests.support.node import skip_without_package
-from tests.support.server import Server
+from tests.support.server_pool import AS_MAKE_RUNS_IT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from tests.support.server import Server
+    from tests.support.server_pool import ServerPool
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -108,12 +111,10 @@ def visit(chromium: Browser) -> Iterator[Visitor]:
     visitor.close()
 
 
-@pytest.fixture(scope="package")
-def server(chromium: Browser) -> Iterator[Server]:
+@pytest.fixture(scope="module")
+def server(chromium: Browser, servers: ServerPool) -> Server:
     """The default model with four slots of 2,048 tokens, as ``make run`` starts it."""
-    with Server("-c", "8192", "-np", "4", "--metrics") as running:
-        running.wait_until_ready()
-        yield running
+    return servers.get(*AS_MAKE_RUNS_IT)
 
 
 @pytest.fixture

@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.server import Server
+from tests.support.server_pool import AS_MAKE_RUNS_IT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from tests.support.server import Server
+    from tests.support.server_pool import ServerPool
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    """Four slots of 2,048 tokens, started like `make run` does it."""
-    with Server("-c", "8192", "-np", "4", "--embedding", "--metrics") as running:
-        running.wait_until_ready()
-        yield running
+@pytest.fixture(scope="module")
+def server(servers: ServerPool) -> Server:
+    """Started like `make run` does it."""
+    return servers.get(*AS_MAKE_RUNS_IT)

@@ -13,7 +13,7 @@ from tests.support.wrong_http import wrong_http
 from tests.support.wrong_requests import KEY, WrongRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from tests.support.server_pool import ServerPool
 
 WRONG = (*wrong_http(), *wrong_bodies())
 HEADERS = {"Authorization": f"Bearer {KEY}"}
@@ -21,11 +21,9 @@ BODY = {"prompt": "The capital of France is", "n_predict": 8, "temperature": 0, 
 
 
 @pytest.fixture(scope="module")
-def guarded() -> Iterator[Server]:
+def guarded(servers: ServerPool) -> Server:
     """A server with a key, and with everything switched on."""
-    with Server("-c", "2048", "-np", "2", "--embedding", "--metrics", "--api-key", KEY) as running:
-        running.wait_until_ready()
-        yield running
+    return servers.get("-c", "2048", "-np", "2", "--embedding", "--metrics", "--api-key", KEY)
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,9 @@ import requests
 from tests.support.server import PATIENCE_S, Server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.support.server_pool import ServerPool
 
 TEXTS = [f"Text number {number} is about {'cats' if number % 2 else 'ships'}." for number in range(40)]
 
@@ -29,14 +30,12 @@ def cosine(a: list[float], b: list[float]) -> float:
 
 
 @pytest.fixture(scope="module")
-def system_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def system_server(servers: ServerPool, tmp_path_factory: pytest.TempPathFactory) -> Server:
     """A server with a system prompt from a file, without embeddings, metrics and the slots endpoint."""
     path: Path = tmp_path_factory.mktemp("system") / "system.json"
     path.write_text(json.dumps({"prompt": "A chat.\n", "anti_prompt": "User:", "assistant_name": "Bot:"}))
     options = ("-c", "1024", "-np", "2", "-spf", str(path), "--slots-endpoint-disable")
-    with Server(*options) as running:
-        running.wait_until_ready()
-        yield running
+    return servers.get(*options)
 
 
 def test_many_texts_at_once_have_the_vectors_that_each_has_alone(server: Server) -> None:

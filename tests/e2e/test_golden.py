@@ -8,18 +8,16 @@ import pytest
 
 from tests.golden.compare import Agreement
 from tests.golden.report import OPTIONS, ask, judge, recorded_cases
-from tests.support.server import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from tests.support.server import Server
+    from tests.support.server_pool import ServerPool
 
 
 @pytest.fixture(scope="module")
-def golden_server() -> Iterator[Server]:
+def golden_server(servers: ServerPool) -> Server:
     """As the recorded one was started."""
-    with Server(*OPTIONS) as running:
-        running.wait_until_ready()
-        yield running
+    return servers.get(*OPTIONS)
 
 
 @pytest.mark.parametrize("case", recorded_cases(), ids=lambda case: case["name"])

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from openai.types.chat import ChatCompletionMessageParam
 
+    from tests.support.server_pool import ServerPool
+
 KEY = "sk-test"
 QUESTION: list[ChatCompletionMessageParam] = [{"role": "user", "content": "What is the capital of Germany?"}]
 # Longer than any test waits.
@@ -25,11 +27,9 @@ ENDLESS = {"ignore_eos": True, "n_predict": 100_000}
 
 
 @pytest.fixture(scope="module")
-def small() -> Iterator[Server]:
+def small(servers: ServerPool) -> Server:
     """One slot, one place in the queue, keys, no embeddings."""
-    with Server("-c", "512", "-np", "1", "--max-queue", "1", "--metrics", "--api-key", KEY) as running:
-        running.wait_until_ready()
-        yield running
+    return servers.get("-c", "512", "-np", "1", "--max-queue", "1", "--metrics", "--api-key", KEY)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import openai
@@ -13,6 +13,8 @@ from tests.support.server import PATIENCE_S, Server
 
 if TYPE_CHECKING:
     from openai.types.chat import ChatCompletionMessageParam
+
+    from tests.support.server_pool import ServerPool
 
 N_CTX = 256
 LONG = "word " * 400
@@ -25,19 +27,15 @@ Ask = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def refusing() -> Iterator[Server]:
+def refusing(servers: ServerPool) -> Server:
     """A server as it is by default."""
-    with Server("-c", str(N_CTX), "-np", "1") as running:
-        running.wait_until_ready()
-        yield running
+    return servers.get("-c", str(N_CTX), "-np", "1")
 
 
 @pytest.fixture(scope="module")
-def truncating() -> Iterator[Server]:
+def truncating(servers: ServerPool) -> Server:
     """A server that shortens."""
-    with Server("-c", str(N_CTX), "-np", "1", "--openai-overflow", "truncate") as running:
-        running.wait_until_ready()
-        yield running
+    return servers.get("-c", str(N_CTX), "-np", "1", "--openai-overflow", "truncate")
 
 
 @pytest.fixture(params=["chat", "text"])

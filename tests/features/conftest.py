@@ -1,18 +1,16 @@
-"""Servers for scenarios, and what a scenario has sent and got so far."""
+"""What a scenario has sent and got so far."""
 
 from __future__ import annotations
 
 import json
-import shlex
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
-from tests.support.server import PATIENCE_S, Server
+from tests.support.server import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,25 +19,6 @@ if TYPE_CHECKING:
 SHOWN = 4000
 #: The last event of a stream in OpenAI's manner.
 DONE = "[DONE]"
-
-
-class Servers:
-    """Running servers by their options: scenarios with the same options share one."""
-
-    def __init__(self) -> None:
-        self._running: dict[str, Server] = {}
-        self._stack = ExitStack()
-
-    def get(self, options: str) -> Server:
-        """The ready server with these options."""
-        if options not in self._running:
-            self._running[options] = self._stack.enter_context(Server(*shlex.split(options)))
-            self._running[options].wait_until_ready()
-        return self._running[options]
-
-    def close(self) -> None:
-        """Stop them all."""
-        self._stack.close()
 
 
 @dataclass
@@ -120,16 +99,6 @@ def at(value: Any, path: str) -> Any:
 def _shown(answer: requests.Response) -> str:
     headers = "".join(f"{name}: {value}\n" for name, value in answer.headers.items())
     return f"-> {answer.status_code} {answer.reason}\n{headers}\n{answer.text[:SHOWN]}"
-
-
-@pytest.fixture(scope="session")
-def servers() -> Iterator[Servers]:
-    """All servers of the scenarios."""
-    running = Servers()
-    try:
-        yield running
-    finally:
-        running.close()
 
 
 @pytest.fixture

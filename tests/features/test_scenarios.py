@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_bdd import given, parsers, scenarios, then, when
 
-from tests.features.conftest import DONE, Servers, Talk, at
+from tests.features.conftest import DONE, Talk, at
 from tests.support.server import PATIENCE_S
+
+if TYPE_CHECKING:
+    from tests.support.server_pool import ServerPool
 
 scenarios(".")
 
@@ -26,8 +30,8 @@ scenarios(".")
 
 
 @given(parsers.parse("a server started with `{options}`"))
-def _(talk: Talk, servers: Servers, options: str) -> None:
-    talk.url = servers.get(options).rest_url
+def _(talk: Talk, servers: ServerPool, options: str) -> None:
+    talk.url = servers.get(*shlex.split(options)).rest_url
 
 
 @given(parsers.parse("a client that reads an endless stream from {path}"))

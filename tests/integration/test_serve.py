@@ -23,8 +23,9 @@ from tests.support.server import PATIENCE_S, SLOTLINE, NotSeen, RunningProcess, 
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.support.server_pool import ServerPool
 
 LOADING = {"status": "loading model"}
 STALLED = {"status": "stalled"}
@@ -32,11 +33,9 @@ PROMPT = "Once upon a time"
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
+def server(servers: ServerPool) -> Server:
     """A server for tests that leave it as it was."""
-    with Server("-c", "1024", "-np", "2") as server:
-        server.wait_until_ready()
-        yield server
+    return servers.get("-c", "1024", "-np", "2")
 
 
 def _complete(server: Server, **options: object) -> dict[str, Any]:
