@@ -5,16 +5,17 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.config import EngineConfig
 from service.engine.request.snapshots import SlotState
 from tests.support.engine import EngineBench
+from tests.support.properties import costly
 from tests.support.random_mix import RandomMix
 
 
-@settings(max_examples=100, deadline=None)
+@costly
 @given(st.integers(0, 2**32), st.integers(1, 4), st.integers(16, 64), st.integers(-40, 40), st.booleans())
 def test_random_requests_and_cancels_leave_nothing_behind(
     seed: int, n_slots: int, n_ctx: int, spare: int, can_fork: bool

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.config import EngineConfig
 from service.engine.request.requests import SystemPrompt, SystemPromptRequest
 from service.engine.request.snapshots import SlotState
 from tests.support.engine import EngineBench
+from tests.support.properties import costly
 from tests.support.random_mix import RandomMix
 
 #: Bytes of a saved token with which 1 MiB holds thousands of prompts, or hardly one.
 SMALL, LARGE = 8, 6000
 
 
-@settings(max_examples=60, deadline=None)
+@costly
 @given(st.integers(0, 2**32), st.integers(1, 5), st.integers(64, 200), st.integers(-200, 40), st.booleans())
 def test_caches_move_without_anyone_noticing(seed: int, n_slots: int, n_ctx: int, spare: int, can_split: bool) -> None:
     random_ = random.Random(seed)
