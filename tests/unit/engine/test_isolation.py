@@ -16,6 +16,7 @@ from service.engine.output.text import TextOutput
 from service.engine.request.events import Failed
 from service.engine.request.requests import EmbeddingRequest, Overflow
 from service.engine.request.snapshots import Outcome
+from service.engine.request.state import SequenceState
 from service.engine.schedule.admission import Admission
 from service.engine.schedule.embedding import EmbeddingWork
 from service.engine.schedule.lookup import Drafter
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from service.engine.request.sequence import SequenceLife
-    from service.engine.request.state import SequenceState
 
 EMFILE = OSError(errno.EMFILE, "Too many open files")
 
@@ -150,7 +150,7 @@ def test_a_fault_after_a_part_was_queued_leaves_nothing_in_the_queue() -> None:
     bench = EngineBench()
 
     def fail(life: SequenceLife, _: SequenceState) -> None:
-        if life.index == 2:
+        if life.index == 2 and life.state is SequenceState.SHARING:
             raise EMFILE
 
     bench.engine.listen(fail)
