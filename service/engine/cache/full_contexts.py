@@ -41,7 +41,7 @@ class FullContexts:
             try:
                 if slot.room == 0:
                     self._memory.regroup(slot)
-                if slot.is_decoding and len(slot.items) + 1 >= self._n_ctx:
+                if len(slot.items) + 1 >= self._n_ctx and slot.is_decoding:
                     self._make_room_for(slot, sequence)
             except Exception as error:
                 self._endings.fail_by_fault(slot, sequence, error)

@@ -92,7 +92,7 @@ class RunningSequence:
     """One continuation of a prompt, from its start in a slot to its end.
 
     Attributes:
-        life: where it is, and to which request it belongs.
+        life: where it is. Its ``task`` and ``index`` and the task's ``request`` are here, too: every token needs them.
         prompt: the system prompt's tokens, ``n_system`` of them, and the request's own, truncated.
         n_keep: own prompt tokens kept on a context shift, resolved; without the BOS that the model wants in front.
         n_cached: own prompt tokens that were in the cache at the start.
@@ -110,6 +110,9 @@ class RunningSequence:
     """
 
     life: SequenceLife
+    task: Task = field(init=False)
+    index: int = field(init=False)
+    request: GenerationRequest = field(init=False)
     prompt: list[int]
     n_system: int
     n_keep: int
@@ -129,20 +132,9 @@ class RunningSequence:
     sampled: int = 0
     held_records: list[TokenRecord] = field(default_factory=list)
 
-    @property
-    def task(self) -> Task:
-        """The request it belongs to."""
-        return self.life.task
-
-    @property
-    def index(self) -> int:
-        """Its number there."""
-        return self.life.index
-
-    @property
-    def request(self) -> GenerationRequest:
-        """What was asked for."""
-        return self.life.task.request
+    def __post_init__(self) -> None:
+        self.task, self.index = self.life.task, self.life.index
+        self.request = self.task.request
 
     @property
     def is_scored(self) -> bool:
