@@ -95,7 +95,7 @@ class Engine:
                     if request.system_prompt is not None:
                         self._check_idle()
                         self._system.change(request.system_prompt)
-                    self._parts.waiting.add(Task(task_id, request, sink, arrived_s, request.n_sequences))
+                    self._parts.waiting.add(Task(task_id, request, sink, arrived_s))
                 case EmbeddingRequest():
                     self._check_inputs(request)
                     self._parts.embedding.submit(task_id, request, sink)

@@ -22,7 +22,7 @@ class Task:
     Attributes:
         id: number of the task.
         arrived_s: when it was submitted.
-        n_open: sequences that have not ended.
+        n_open: its sequences that were queued and have not ended.
         n_sampled: tokens that its ended sequences sampled.
     """
 
@@ -30,7 +30,7 @@ class Task:
     request: GenerationRequest
     sink: Sink
     arrived_s: float
-    n_open: int
+    n_open: int = 0
     n_sampled: int = 0
 
 

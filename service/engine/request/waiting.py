@@ -45,6 +45,7 @@ class WaitingSequences:
         for index in range(task.request.n_sequences):
             life = SequenceLife(task, index, self._listeners)
             insort_right(self._waiting, life, key=_order)
+            task.n_open += 1
             self._n_tasks += index == 0
             if index:
                 life.move(SequenceState.SHARING)

@@ -158,6 +158,8 @@ def test_a_fault_after_a_part_was_queued_leaves_nothing_in_the_queue() -> None:
     assert bench.engine.queue_depth == 0
     bench.run()
     assert_failed(bad)
+    counters = bench.engine.snapshot().counters
+    assert dict(zip(Outcome, counters.requests, strict=True))[Outcome.FAILED] == 1
     assert_serves(bench)
 
 
