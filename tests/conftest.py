@@ -25,7 +25,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 properties.load_profile()
 
 #: Folders whose tests run first, because single files of them take long: what is short fills the end.
-FIRST = ("tests/e2e/", "tests/integration/", "tests/browser/", "tests/features/")
+FIRST = ("tests/e2e/", "tests/integration/", "tests/browser/", "tests/contract/", "tests/features/")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
