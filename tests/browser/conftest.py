@@ -103,14 +103,6 @@ class Visitor:
                 opened.page.context.close()
 
 
-@pytest.fixture
-def visit(chromium: Browser) -> Iterator[Visitor]:
-    """Opens pages: ``visit(url)``."""
-    visitor = Visitor(chromium)
-    yield visitor
-    visitor.close()
-
-
 @pytest.fixture(scope="module")
 def server(chromium: Browser, servers: ServerPool) -> Server:
     """The default model with four slots of 2,048 tokens, as ``make run`` starts it."""
@@ -139,6 +131,14 @@ def serve(core: FakeCore) -> Iterator[Callable[..., str]]:
     yield start
     for adapter in adapters:
         adapter.close()
+
+
+@pytest.fixture
+def visit(chromium: Browser, serve: Callable[..., str]) -> Iterator[Visitor]:
+    """Opens pages: ``visit(url)``. They close before adapters do, which would refuse what a page still asks for."""
+    visitor = Visitor(chromium)
+    yield visitor
+    visitor.close()
 
 
 @pytest.fixture
