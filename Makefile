@@ -149,15 +149,21 @@ $(TEST): $(RUNTIME) requirements/test.txt
 	$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements/test.txt
 	@touch $@
 
-# What neither pip nor npm can bring, one by one: where one cannot be installed, only its tests are skipped.
-MISSING = for name in curl jq node npm chromium; do command -v $$name >/dev/null || echo $$name; done
+# What neither pip nor npm can bring, one by one: where one cannot be installed, only its tests are skipped. Any Chromium
+# does, but the one without a user interface takes half the time for the tests of the page.
+BROWSERS := chromium-headless-shell chromium chromium-browser google-chrome
+MISSING = for name in curl jq node npm; do command -v $$name >/dev/null || echo $$name; done; \
+	{ for name in $(1); do command -v $$name && break; done; } | grep -q . || echo chromium
 programs:
-	@missing=$$($(MISSING)); \
+	@missing=$$($(call MISSING,chromium-headless-shell)); \
 	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update; then \
-		for name in $$missing; do DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
-			$$(echo $$name | sed 's/^node$$/nodejs/'); done; \
-		missing=$$($(MISSING)); \
+		install() { DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "$$1"; }; \
+		for name in $$missing; do case $$name in \
+			node) install nodejs;; \
+			chromium) install chromium-headless-shell || install chromium;; \
+			*) install $$name;; esac; done; \
 	fi; \
+	missing=$$($(call MISSING,$(BROWSERS))); \
 	if [ -n "$$missing" ]; then echo "note: missing:" $$missing "- tests of clients and of the page that need it are \
 	skipped; install curl, jq, nodejs (20.19 or newer), npm and chromium with your system's package manager" >&2; fi
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from tests.support.server import Server
     from tests.support.server_pool import ServerPool
 
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
+#: The first has no user interface at all, which would take as much time as the pages.
+_NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture(scope="package")
