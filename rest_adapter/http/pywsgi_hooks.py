@@ -7,6 +7,7 @@ and ``tests/unit/rest_adapter/http/test_pywsgi_hooks.py`` compares the signature
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from io import BytesIO
 from typing import Any
 
@@ -16,16 +17,16 @@ from gevent.pywsgi import Input, WSGIHandler
 NO_REQUEST, SOME_REQUEST = "", "\n"
 
 
-class HookedInput(Input):
+class HookedInput(Input, ABC):
     """pywsgi's reader of a request body.
 
     Two of its attributes are not documented either: ``chunk_length``, the size of the current chunk, 0 after the last
     one; and ``position``, how many bytes of the chunk, or of a body without chunks, have been read.
     """
 
+    @abstractmethod
     def after_answer(self) -> None:
         """The application has answered; the next request cannot be read before the rest of the body has been."""
-        raise NotImplementedError
 
     def discard_rest(self) -> None:
         """Read the rest of the body and throw it away."""
@@ -35,24 +36,24 @@ class HookedInput(Input):
         self.after_answer()
 
 
-class HookedHandler(WSGIHandler):
+class HookedHandler(WSGIHandler, ABC):
     """pywsgi's handler of a connection."""
 
+    @abstractmethod
     def read_headers(self, reader: Any) -> Any:
         """Read the headers that follow the request line into what ``new_headers`` makes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def refuse(self, error: BaseException) -> tuple[str, bytes] | None:
         """The status code and all bytes for a client whose request cannot be read; None closes without an answer."""
-        raise NotImplementedError
 
+    @abstractmethod
     def answer_failure(self) -> None:
         """Answer a request with which something went wrong outside of the application."""
-        raise NotImplementedError
 
+    @abstractmethod
     def log_failure(self, kind: type[BaseException], error: BaseException, traceback: Any) -> None:
         """Log what went wrong there."""
-        raise NotImplementedError
 
     def new_headers(self) -> Any:
         """pywsgi's container for headers, empty."""
