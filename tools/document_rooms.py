@@ -99,18 +99,23 @@ def imported_rooms(room: str) -> set[str]:
     return {other for module, name in IMPORTS if room_of(module) == room and (other := room_of(name))} - {room}
 
 
-def _with_imports(row: re.Match[str]) -> str:
-    members, purpose = row.group(1, 2)
-    paths = {_module(path): path for path in re.findall("`([^`]+)`", ARCHITECTURE.read_text())}
+def with_imports(page: str) -> str:
+    """The page with the last column of its table replaced."""
+    paths = {_module(path): path for path in re.findall("`([^`]+)`", page)}
     order = list(dict.fromkeys(room for room, _ in ROOMS.values()))
-    imported = sorted(imported_rooms(ROOMS[_module(members.split("`")[1])][0]), key=order.index)
-    cell = ", ".join(f"`{paths[room]}`" for room in imported)
-    return f"| {members} |{purpose}| {cell} |" if cell else f"| {members} |{purpose}| |"
+
+    def row(match: re.Match[str]) -> str:
+        members, purpose = match.group(1, 2)
+        imported = sorted(imported_rooms(ROOMS[_module(members.split("`")[1])][0]), key=order.index)
+        cell = ", ".join(f"`{paths[room]}`" for room in imported)
+        return f"| {members} |{purpose}| {cell} |" if cell else f"| {members} |{purpose}| |"
+
+    return _ROW.sub(row, page)
 
 
 def main() -> int:
     """Write the table. Returns the exit code."""
-    ARCHITECTURE.write_text(_ROW.sub(_with_imports, ARCHITECTURE.read_text()))
+    ARCHITECTURE.write_text(with_imports(ARCHITECTURE.read_text()))
     return 0
 
 
