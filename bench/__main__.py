@@ -30,6 +30,7 @@ from bench import (
     shared_prefix,
     startup,
     streams,
+    trace,
 )
 from bench.harness.errors import BenchError
 from bench.harness.machine import conditions
@@ -60,6 +61,7 @@ SCENARIOS: dict[str, Callable[[Settings], Result]] = {
     "embeddings": embeddings.run,
     "sampling": sampling.run,
     "adapter": adapter.run,
+    "trace": trace.run,
     "page": page.run,
     "adversary": adversary.run,
 }

@@ -78,28 +78,36 @@ class Result:
         title: one line on what was compared.
         figures: the figures, in the order in which they should be read.
         notes: what a reader must know to judge them, for example how many rounds were disturbed.
+        table: what people see instead of a line for each figure; empty for such lines.
     """
 
     scenario: str
     title: str
     figures: tuple[Figure, ...]
     notes: tuple[str, ...] = ()
+    table: str = ""
 
 
 def render_table(result: Result) -> str:
     """A result as text, one figure a line: median, lowest and highest sample, number of samples, goal."""
+    lines = [f"{result.scenario}: {result.title}"]
+    lines += [f"  {line}".rstrip() for line in result.table.splitlines()] or _figure_lines(result)
+    lines += [f"  note: {note}" for note in result.notes]
+    return "\n".join(lines)
+
+
+def _figure_lines(result: Result) -> list[str]:
     header = ("", "median", "low", "high", "n", "unit", "goal")
     rows: list[tuple[str, ...]] = [header, *map(_row, result.figures)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
-    lines = [f"{result.scenario}: {result.title}"]
+    lines = []
     for row in rows:
         cells = [
             cell.ljust(width) if column in (0, 5, 6) else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append("  " + "  ".join(cells).rstrip())
-    lines += [f"  note: {note}" for note in result.notes]
-    return "\n".join(lines)
+    return lines
 
 
 def to_json(results: Sequence[Result], conditions: Mapping[str, str]) -> str:
