@@ -1,4 +1,4 @@
-"""Where the time goes: each hop's share of the first token of a cached prompt, over REST and over gRPC."""
+"""Where the time goes: each hop's share of a cached prompt's first token, and of the way of a token in mid-stream."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import asyncio
 import tempfile
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bench.harness.grpc_client import GrpcTarget
-from bench.harness.load import Job, Target
+from bench.harness.load import Job, Target, run_together, story_jobs
 from bench.harness.report import Figure, Result
 from bench.harness.rest_client import RestTarget
 from bench.harness.rounds import Rounds, alternate, describe
-from bench.harness.tracing.hops import GRPC_HOPS, REST_HOPS, Hop, Passage, Request, follow
+from bench.harness.tracing.hops import HOPS, Hop, Marks, Passage, Request, follow
 from bench.harness.tracing.recorder import read_marks
 from bench.harness.tracing.server import mark_files, traced_server
+from bench.harness.tracing.steps import follow_steps, step_hops
 from bench.harness.tracing.table import render_hops
 
 if TYPE_CHECKING:
@@ -29,81 +30,102 @@ _REQUESTS = 20
 #: Ways of asking, by the pause before each request in seconds.
 _PAUSES: Final = {"pause of 50 ms": 0.05, "back to back": 0.0}
 
-_WAYS: Final[Mapping[str, Sequence[Hop]]] = {"REST": REST_HOPS, "gRPC": GRPC_HOPS}
+_STREAMS: Final = (1, 8)
 
 #: The prompt stays cached, so that only its last token is evaluated.
 _JOB = Job("The old garden gate creaked and then", n_tokens=4, seed=1, cache_prompt=True)
 
-_Asking = tuple[str, str]
+#: What requests, or tokens, took on each hop.
 _Trace = list[list[Passage]]
 
 
 def run(settings: Settings) -> Result:
-    """Trace requests over both APIs, with and without pauses."""
+    """Trace requests over both APIs, with and without pauses, then streams."""
     with tempfile.TemporaryDirectory(prefix="slotline-trace-") as name:
         directory = Path(name)
         rounds = asyncio.run(_measure(settings, directory))
         marks = read_marks(mark_files(directory))
-    traces = {
-        asking: [follow(_WAYS[asking[0]], request, marks) for sample in samples for request in sample]
-        for asking, samples in _by_asking(rounds).items()
-    }
-    title = f"first token of a cached 8-token prompt, idle server; {_REQUESTS * settings.repeats} requests each, in ms"
-    return Result("trace", title, tuple(_figures(traces)), describe(rounds, "trace"), "\n".join(_tables(traces)))
+    figures: list[Figure] = []
+    tables: list[str] = []
+    for api, hops in HOPS.items():
+        first_tokens = _first_tokens(api, rounds, marks)
+        tokens = _tokens(api, rounds, marks)
+        for title, names, traces in (
+            (f"{api}, first token", hops, first_tokens),
+            (f"{api}, a token in mid-stream from the step's end on", step_hops(api), tokens),
+        ):
+            figures += _figures(title, names, traces)
+            tables += ["", f"{title}:", *render_hops(names, traces)]
+    title = f"ms on an idle server: {_REQUESTS * settings.repeats} requests with a cached 8-token prompt, and streams"
+    return Result("trace", title, tuple(figures), describe(rounds, "trace"), "\n".join(tables[1:]))
 
 
-async def _measure(settings: Settings, directory: Path) -> Rounds[tuple[Request, ...]]:
-    """What clients saw, by API and pause."""
+async def _measure(settings: Settings, directory: Path) -> Rounds[Any]:
+    """What clients saw: requests by API and pause, and arrivals by API and number of streams."""
     with traced_server(settings, directory) as server:
         assert server.grpc_address is not None
         async with GrpcTarget(server.grpc_address) as grpc:
             targets: dict[str, Target] = {"REST": RestTarget(server.rest_port), "gRPC": grpc}
-            variants: dict[str, Callable[[], Awaitable[tuple[Request, ...]]]] = {
-                _label((way, pause)): partial(_ask, targets[way], _PAUSES[pause]) for way in _WAYS for pause in _PAUSES
-            }
+            variants: dict[str, Callable[[], Awaitable[Any]]] = {}
+            for api, target in targets.items():
+                variants |= {f"{api}, {pause}": partial(_ask, target, _PAUSES[pause]) for pause in _PAUSES}
+                variants |= {f"{api}, {n}": partial(_stream, target, n, settings.tokens) for n in _STREAMS}
             for measure in variants.values():
                 await measure()  # fills the prompt's cache, and imports what is imported late
             return await alternate(variants, repeats=settings.repeats, max_foreign_cores=settings.max_foreign_cores)
 
 
-async def _ask(target: Target, pause_s: float) -> tuple[Request, ...]:
+async def _ask(target: Target, pause_s: float) -> list[Request]:
     """Send one request after the other."""
+    await target.generate(_JOB)  # the streams before may have taken its slot
     requests = []
     for _ in range(_REQUESTS):
         await asyncio.sleep(pause_s)
         timing = await target.generate(_JOB)
         requests.append(Request(_ns(timing.sent), _ns(timing.first_token)))
-    return tuple(requests)
+    return requests
+
+
+async def _stream(target: Target, n_streams: int, n_tokens: int) -> list[list[int]]:
+    """When the outputs of each stream arrived."""
+    timings = await run_together(target, story_jobs(n_streams, n_tokens))
+    return [[_ns(arrival) for arrival in timing.arrivals] for timing in timings]
 
 
 def _ns(seconds: float) -> int:
     return round(seconds * 1e9)
 
 
-def _label(asking: _Asking) -> str:
-    return ", ".join(asking)
+def _first_tokens(api: str, rounds: Rounds[Any], marks: Marks) -> dict[str, _Trace]:
+    """What each request took, by the way of asking."""
+    return {
+        pause: [follow(HOPS[api], one, marks) for requests in rounds.samples[f"{api}, {pause}"] for one in requests]
+        for pause in _PAUSES
+    }
 
 
-def _by_asking(rounds: Rounds[tuple[Request, ...]]) -> dict[_Asking, tuple[tuple[Request, ...], ...]]:
-    return {(way, pause): rounds.samples[_label((way, pause))] for way in _WAYS for pause in _PAUSES}
+def _tokens(api: str, rounds: Rounds[Any], marks: Marks) -> dict[str, _Trace]:
+    """What the tokens of each step took; of several streams the first and the last one of the step."""
+    found: dict[str, _Trace] = {}
+    for n_streams in _STREAMS:
+        steps = [
+            step for arrivals in rounds.samples[f"{api}, {n_streams}"] for step in follow_steps(api, arrivals, marks)
+        ]
+        if n_streams == 1:
+            found["1 stream"] = [step.first for step in steps]
+        else:
+            found[f"{n_streams} streams, first"] = [step.first for step in steps]
+            found[f"{n_streams} streams, last"] = [step.last for step in steps]
+    # On a machine that is too busy, or with a model that is too fast, no token had arrived before the next one came.
+    return {name: trace for name, trace in found.items() if trace}
 
 
-def _figures(traces: Mapping[_Asking, _Trace]) -> list[Figure]:
-    """A figure for each hop, with a sample for each request."""
+def _figures(title: str, hops: Sequence[Hop], traces: Mapping[str, _Trace]) -> list[Figure]:
+    """A figure for each hop and for the whole, with a sample for each request or step."""
     figures = []
-    for asking, requests in traces.items():
-        names = [hop.name for hop in _WAYS[asking[0]]]
-        for name, passages in zip(names, zip(*requests, strict=True), strict=True):
-            walls = tuple(passage.wall_ms for passage in passages)
-            figures.append(Figure(f"{_label(asking)}: {name}", "ms", walls))
-        wholes = tuple(sum(passage.wall_ms for passage in passages) for passages in requests)
-        figures.append(Figure(f"{_label(asking)}: the whole", "ms", wholes))
+    for name, trace in traces.items():
+        walls = [[passage.wall_ms for passage in passages] for passages in trace]
+        columns = [*zip(*walls, strict=True), tuple(map(sum, walls))]
+        for hop, samples in zip((*(hop.name for hop in hops), "the whole"), columns, strict=True):
+            figures.append(Figure(f"{title}, {name}: {hop}", "ms", samples))
     return figures
-
-
-def _tables(traces: Mapping[_Asking, _Trace]) -> list[str]:
-    """The tables, one for each API."""
-    lines: list[str] = []
-    for way, hops in _WAYS.items():
-        lines += ["", f"{way}:", *render_hops(hops, {pause: traces[way, pause] for pause in _PAUSES})]
-    return lines[1:]

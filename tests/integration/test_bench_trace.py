@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bench.__main__ import main
-from bench.harness.tracing.hops import GRPC_HOPS, REST_HOPS
+from bench.harness.tracing.hops import HOPS
 from tests.support.tiny_gguf import write_tiny_gguf
 
 if TYPE_CHECKING:
@@ -29,13 +29,11 @@ def test_every_hop_is_seen_and_together_they_are_the_whole(
     printed = capsys.readouterr().out
     document = json.loads((tmp_path / "bench.json").read_text())
     figures = {figure["name"]: figure["samples"] for figure in document["results"][0]["figures"]}
-    for api, hops in (("REST", REST_HOPS), ("gRPC", GRPC_HOPS)):
+    for api, hops in HOPS.items():
         for pause in PAUSES:
-            names = [f"{api}, {pause}: {hop.name}" for hop in hops]
             # A request whose marks come in another order fails before there are figures.
-            columns = [figures[name] for name in names]
+            columns = [figures[f"{api}, first token, {pause}: {hop.name}"] for hop in hops]
             assert all(sample >= 0 for column in columns for sample in column)
-            assert figures[f"{api}, {pause}: the whole"] == pytest.approx(
-                [sum(row) for row in zip(*columns, strict=True)]
-            )
+            whole = [sum(row) for row in zip(*columns, strict=True)]
+            assert figures[f"{api}, first token, {pause}: the whole"] == pytest.approx(whole)
         assert all(hop.name in printed for hop in hops)

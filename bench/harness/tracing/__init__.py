@@ -2,5 +2,6 @@
 
 The product knows nothing of this. ``launch`` starts it as ``slotline serve`` does, in the same processes, threads and
 sockets, but replaces the functions that ``points`` names by wrappers that note the time (``recorder``). ``server`` runs
-that, ``hops`` follows requests from mark to mark, and ``table`` shows what each of these hops took.
+that, ``hops`` follows requests from mark to mark and ``steps`` the tokens of a step, and ``table`` shows what each hop
+took.
 """

@@ -1,20 +1,20 @@
-"""The way of a request from mark to mark."""
+"""The way of a request from mark to mark, and of the tokens of a step."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from bench.harness.errors import BenchError
 from bench.harness.tracing.recorder import Mark
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
 #: A client is another process, whose processor time does not count.
 _CLIENT_THREAD = 0
+
+Marks = Mapping[str, Sequence[Mark]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,13 @@ class Passage:
     Attributes:
         wall_ms: how long it took.
         cpu_ms: processor time within it; None if another thread than at its beginning ended it.
+        ready_ms: how long the thread was ready to run within it while no processor was free; None as above. What is
+            left of ``wall_ms`` the thread waited for others: for the GIL, if it does no input and output.
     """
 
     wall_ms: float
-    cpu_ms: float | None
+    cpu_ms: float | None = None
+    ready_ms: float | None = None
 
 
 _IN_CORE: Final = (
@@ -74,13 +77,13 @@ _IN_CORE: Final = (
     Hop("core: write of the first message", "delta made"),
 )
 
-GRPC_HOPS: Final = (
+_GRPC_HOPS: Final = (
     Hop("RPC client -> core", "call arrived"),
     *_IN_CORE,
     Hop("RPC core -> client", ""),
 )
 
-REST_HOPS: Final = (
+_REST_HOPS: Final = (
     Hop("adapter: accept, first byte", "request seen"),
     Hop("adapter: head", "head read"),
     Hop("adapter: route, body, parse", "body parsed"),
@@ -95,7 +98,11 @@ REST_HOPS: Final = (
 )
 
 
-def follow(hops: Sequence[Hop], request: Request, marks: Mapping[str, Sequence[Mark]]) -> list[Passage]:
+#: The ways of a request, by API.
+HOPS: Final[Mapping[str, Sequence[Hop]]] = {"REST": _REST_HOPS, "gRPC": _GRPC_HOPS}
+
+
+def follow(hops: Sequence[Hop], request: Request, marks: Marks) -> list[Passage]:
     """What a request took on each hop, in their order; together they are the whole time between the client's ends.
 
     For a request that was alone on the server: each hop ends with the first mark of its name after the hop before.
@@ -103,15 +110,25 @@ def follow(hops: Sequence[Hop], request: Request, marks: Mapping[str, Sequence[M
     Raises:
         BenchError: a mark is missing before the client had the answer.
     """
-    passed = [Mark(request.sent_ns, _CLIENT_THREAD, 0)]
+    passed = [client_mark(request.sent_ns)]
     for hop in hops:
         passed.append(_next(hop, marks, passed[-1].ns, request.arrived_ns))
+    return passages(passed)
+
+
+def client_mark(ns: int) -> Mark:
+    """A moment at the client."""
+    return Mark(ns, _CLIENT_THREAD, 0, 0)
+
+
+def passages(passed: Sequence[Mark]) -> list[Passage]:
+    """What it took from each mark to the next."""
     return [_passage(begin, end) for begin, end in pairwise(passed)]
 
 
-def _next(hop: Hop, marks: Mapping[str, Sequence[Mark]], after_ns: int, before_ns: int) -> Mark:
+def _next(hop: Hop, marks: Marks, after_ns: int, before_ns: int) -> Mark:
     if not hop.end:
-        return Mark(before_ns, _CLIENT_THREAD, 0)
+        return client_mark(before_ns)
     candidates = marks[hop.end]
     index = bisect_left(candidates, after_ns, key=lambda mark: mark.ns)
     if index == len(candidates) or candidates[index].ns > before_ns:
@@ -120,5 +137,7 @@ def _next(hop: Hop, marks: Mapping[str, Sequence[Mark]], after_ns: int, before_n
 
 
 def _passage(begin: Mark, end: Mark) -> Passage:
-    is_one_thread = begin.thread == end.thread != _CLIENT_THREAD
-    return Passage((end.ns - begin.ns) / 1e6, (end.cpu_ns - begin.cpu_ns) / 1e6 if is_one_thread else None)
+    wall_ms = (end.ns - begin.ns) / 1e6
+    if begin.thread != end.thread or end.thread == _CLIENT_THREAD:
+        return Passage(wall_ms)
+    return Passage(wall_ms, (end.cpu_ns - begin.cpu_ns) / 1e6, (end.ready_ns - begin.ready_ns) / 1e6)

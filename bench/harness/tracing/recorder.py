@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import importlib
 import inspect
 import json
+import os
 import threading
 import time
 from array import array
@@ -19,7 +21,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: Numbers that the record keeps of each mark: the point's number, and the other fields of ``Mark``.
-_FIELDS = 4
+_FIELDS = 5
+
+#: Three numbers of up to 20 digits.
+_SCHEDSTAT_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +52,31 @@ class Mark:
 
     Attributes:
         ns: ``time.perf_counter_ns()``, which on Linux is one clock for all processes.
-        thread: the thread, unique within its process.
+        thread: the kernel's number of the thread.
         cpu_ns: processor time that the thread has used.
+        ready_ns: how long the thread has been ready to run while no processor was free for it.
     """
 
     ns: int
     thread: int
     cpu_ns: int
+    ready_ns: int
+
+
+class _Threads(threading.local):
+    """What the kernel says about the thread that asks."""
+
+    def __init__(self) -> None:
+        self.id = threading.get_native_id()
+        self._file = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
+        self._buffer = ctypes.create_string_buffer(_SCHEDSTAT_BYTES)
+        # Unlike os.pread it keeps the GIL: to give it up at every mark would change what is measured.
+        self._read = ctypes.PyDLL(None).pread
+
+    def ready_ns(self) -> int:
+        """How long it has been ready to run without a processor."""
+        self._read(self._file, self._buffer, _SCHEDSTAT_BYTES, 0)
+        return int(self._buffer.value.split()[1])
 
 
 class Recorder:
@@ -63,6 +86,7 @@ class Recorder:
         self._points: list[str] = []
         # One flat array: objects would set off garbage collections that the product does not have.
         self._numbers = array("q")
+        self._threads = _Threads()
 
     def wrap(self, point: Point) -> None:
         """Mark a point from now on.
@@ -84,8 +108,9 @@ class Recorder:
         file.write_text(json.dumps({"points": self._points, "numbers": self._numbers.tolist()}))
 
     def _note(self, number: int) -> None:
+        now_ns, thread = time.perf_counter_ns(), self._threads
         # One call, so that no other thread comes in between.
-        self._numbers.extend((number, time.perf_counter_ns(), threading.get_ident(), time.thread_time_ns()))
+        self._numbers.extend((number, now_ns, thread.id, time.thread_time_ns(), thread.ready_ns()))
 
     def _at_call(
         self, number: int, function: Callable[..., Any], only: Callable[[Any], bool] | None

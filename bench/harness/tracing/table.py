@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
     from bench.harness.tracing.hops import Hop, Passage
 
-_COLUMNS = ("median", "p90", "share", "CPU")
+#: The last two within one thread: processor time, and time without a free processor.
+_COLUMNS = ("median", "p90", "share", "CPU", "ready")
 
 
 def shares(requests: Sequence[Sequence[Passage]]) -> list[float]:
@@ -47,11 +48,16 @@ def render_hops(hops: Sequence[Hop], measured: Mapping[str, Sequence[Sequence[Pa
 def _columns(requests: Sequence[Sequence[Passage]]) -> list[tuple[str, ...]]:
     """The cells of each hop, and of the whole."""
     found: list[tuple[str, ...]] = []
-    for passages, share in zip(zip(*requests, strict=True), shares(requests), strict=True):
-        walls = [passage.wall_ms for passage in passages]
-        cpus = [passage.cpu_ms for passage in passages if passage.cpu_ms is not None]
-        cpu = f"{median(cpus):.3f}" if len(cpus) == len(walls) else ""
-        found.append((f"{median(walls):.3f}", f"{percentile(walls, 90):.3f}", f"{100 * share:.1f} %", cpu))
+    for column, share in zip(zip(*requests, strict=True), shares(requests), strict=True):
+        walls = [passage.wall_ms for passage in column]
+        cells = (f"{median(walls):.3f}", f"{percentile(walls, 90):.3f}", f"{100 * share:.1f} %")
+        found.append((*cells, _cell([one.cpu_ms for one in column]), _cell([one.ready_ms for one in column])))
     wholes = [sum(passage.wall_ms for passage in passages) for passages in requests]
-    found.append((f"{median(wholes):.3f}", f"{percentile(wholes, 90):.3f}", "100.0 %", ""))
+    found.append((f"{median(wholes):.3f}", f"{percentile(wholes, 90):.3f}", "100.0 %", "", ""))
     return found
+
+
+def _cell(values: Sequence[float | None]) -> str:
+    """The median of what one thread took; empty where threads change."""
+    known = [value for value in values if value is not None]
+    return f"{median(known):.3f}" if len(known) == len(values) else ""

@@ -72,9 +72,10 @@ def test_marks_tell_threads_apart_and_count_their_processor_time(tmp_path: Path)
     Counter().add(sum(range(100_000)))
     thread.join()
     marks = marks_of(recorder, tmp_path)["begun"]
-    own = [mark for mark in marks if mark.thread == threading.get_ident()]
+    own = [mark for mark in marks if mark.thread == threading.get_native_id()]
     assert (len(marks), len(own)) == (3, 2)
     assert 0 < own[0].cpu_ns < own[1].cpu_ns
+    assert 0 <= own[0].ready_ns <= own[1].ready_ns
 
 
 @pytest.mark.parametrize(
