@@ -1,22 +1,22 @@
 # Slotline's commands; `make` alone lists them.
 #
 # Everything is installed at the versions locked in requirements/: into .venv, for the code generator into
-# .venv-generate, for the servers that benchmarks compare with into .venv-bench, for the evaluation harness of a test into
-# .venv-eval. A stamp per step says what is done, so that a second run starts at once; a changed lock or pyproject.toml
-# runs its step again.
+# .venv-generate, for the servers that benchmarks compare with into .venv-bench and .venv-bench-stock, for the evaluation
+# harness of a test into .venv-eval. A stamp per step says what is done, so that a second run starts at once; a changed
+# lock or pyproject.toml runs its step again.
 
 PYTHON ?= python3
 ARGS ?=
 
 BIN := .venv/bin
 GENERATE_BIN := .venv-generate/bin
-BENCH_BIN := .venv-bench/bin
 EVAL_BIN := .venv-eval/bin
 BASE := .venv/.installed-base
 RUNTIME := .venv/.installed-runtime
 TEST := .venv/.installed-test
 GENERATE := .venv-generate/.installed
 BENCH := .venv-bench/.installed
+STOCK_BENCH := .venv-bench-stock/.installed
 EVAL := .venv-eval/.installed
 # Packages of Node: clients for tests, tests of the page's modules, the page's third-party modules.
 NODE := $(patsubst %,%/node_modules/.installed,tests/node tests/web tools/web)
@@ -40,7 +40,8 @@ COMPILER_FLAGS := $(strip $(foreach flag,-fno-dse -mno-avx512fp16,\
 export CFLAGS := $(strip $(COMPILER_FLAGS) $(CFLAGS))
 export CXXFLAGS := $(strip $(COMPILER_FLAGS) $(CXXFLAGS))
 # pip takes a wheel that it has built before whatever the flags were: builds are kept apart by their flags.
-BUILD := $(shell echo '$(CFLAGS) $(CXXFLAGS) $(CMAKE_ARGS)' | cksum | cut -d' ' -f1)
+build_of = $(shell echo '$(1)' | cksum | cut -d' ' -f1)
+BUILD := $(call build_of,$(CFLAGS) $(CXXFLAGS) $(CMAKE_ARGS))
 CACHE = $$(folder=$$($(BIN)/python -m pip cache dir 2>/dev/null) && echo --cache-dir $$folder/slotline-$(BUILD))
 # llama.cpp is compiled while it is installed; make builds one file at a time unless told otherwise.
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell getconf _NPROCESSORS_ONLN)
@@ -108,14 +109,14 @@ vendor: tools/web/node_modules/.installed ## copy the page's third-party modules
 wheels: $(BASE) ## build both distributions into dist/
 	$(BIN)/python -m pip wheel --no-deps --no-build-isolation --wheel-dir dist ./clients/python .
 
-bench: $(TEST) $(BENCH) ## measure speed and memory beside llama.cpp's own server; ARGS go to the benchmark
+bench: $(TEST) $(BENCH) $(STOCK_BENCH) ## measure speed and memory beside llama.cpp's own server; ARGS go to the benchmark
 	$(BIN)/python -m bench $(ARGS)
 
 test-clone: ## clone HEAD and try `make run` and `make test` in it, as a stranger would
 	$(PYTHON) tests/clone/check_clone.py $(ARGS)
 
 clean: ## remove environments, builds and caches
-	rm -rf .venv .venv-generate .venv-bench .venv-eval $(dir $(NODE))
+	rm -rf .venv .venv-generate .venv-bench .venv-bench-stock .venv-eval $(dir $(NODE))
 	rm -rf dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
@@ -175,11 +176,15 @@ $(GENERATE): requirements/generate.txt | $(BASE)
 	$(GENERATE_BIN)/python -m pip install $(PIP_FLAGS) -r requirements/generate.txt
 	@touch $@
 
-$(BENCH): requirements/bench-build.txt requirements/bench.txt | $(BASE)
+# The peers twice: with the flags of the library, and as `pip install` builds them.
+$(STOCK_BENCH): private BUILD := $(call build_of,$(CMAKE_ARGS))
+$(STOCK_BENCH): private export CFLAGS :=
+$(STOCK_BENCH): private export CXXFLAGS :=
+$(BENCH) $(STOCK_BENCH): %/.installed: requirements/bench-build.txt requirements/bench.txt | $(BASE)
 	@echo "Installing. This compiles llama.cpp's server and tools, which takes longer than llama.cpp itself."
-	$(PYTHON) -m venv .venv-bench
-	$(BENCH_BIN)/python -m pip install $(PIP_FLAGS) -r requirements/bench-build.txt
-	$(BENCH_BIN)/python -m pip install $(CACHE) $(PIP_FLAGS) -r requirements/bench.txt
+	$(PYTHON) -m venv $*
+	$*/bin/python -m pip install $(PIP_FLAGS) -r requirements/bench-build.txt
+	$*/bin/python -m pip install $(CACHE) $(PIP_FLAGS) -r requirements/bench.txt
 	@touch $@
 
 $(EVAL): requirements/eval-build.txt requirements/eval.txt | $(BASE)
