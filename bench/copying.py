@@ -7,9 +7,9 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bench.harness.contest import Quantity, Sample, contest, contestants, figures_of, notes_of
+from bench.harness.contest import AS_FAST, Quantity, Sample, contest
 from bench.harness.load import GREEDY, Job, Target, decode_rate, run_together
-from bench.harness.report import Figure, Result
+from bench.harness.report import Result, count_of
 from bench.harness.stats import median
 from bench.harness.texts import text_of
 
@@ -18,28 +18,23 @@ if TYPE_CHECKING:
 
 _STREAMS = (1, 4)
 _COPIED_TOKENS = 80
-_QUANTITIES = (Quantity("decoding", "tokens/s"), Quantity("copied share of the answer", ""))
+_QUANTITIES = (Quantity("decoding", "tokens/s", ratio_goal=AS_FAST), Quantity("copied share of the answer", ""))
 _NAMES = ("Ada", "Ben", "Cleo", "Dan", "Eva", "Finn", "Gus", "Hana")
 
 
 def run(settings: Settings) -> Result:
-    """Measure both servers in turns, plain text and JSON, one and four streams."""
+    """Measure the servers in turns, plain text and JSON, one and four streams."""
     return asyncio.run(_run(settings))
 
 
 async def _run(settings: Settings) -> Result:
-    figures: list[Figure] = []
-    notes: dict[str, None] = {}
-    async with contestants(settings) as targets:
+    async with contest(settings) as running:
         for what, document in (("text", _text), ("JSON", _json)):
             for n_streams in _STREAMS:
                 jobs = [_job(*document(number), settings.tokens, number) for number in range(n_streams)]
-                rounds = await contest(settings, targets, partial(_measure, jobs))
-                label = f"{what}, {n_streams} stream{'s' if n_streams > 1 else ''}"
-                figures += figures_of(rounds, _QUANTITIES, label=label)
-                notes |= dict.fromkeys(notes_of(settings, rounds, "copying"))
-    title = f"answers of {settings.tokens} tokens that repeat the prompt"
-    return Result("copying", title, tuple(figures), tuple(notes))
+                label = f"{what}, {count_of(n_streams, 'stream')}"
+                await running.measure(_QUANTITIES, partial(_measure, jobs), label=label)
+    return running.result("copying", f"answers of {settings.tokens} tokens that repeat the prompt")
 
 
 async def _measure(jobs: list[Job], target: Target) -> Sample:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from functools import partial
 from typing import TYPE_CHECKING
 
+from bench.harness.contest import REST, Quantity, Sample, measure_fresh
 from bench.harness.load import Job, run_together
-from bench.harness.machine import Memory, memory_of, process_tree
+from bench.harness.machine import memory_of, process_tree
 from bench.harness.report import Figure, Goal, Result
 from bench.harness.rest_client import RestTarget
-from bench.harness.servers import Endpoints, find_peers, llama_server, slotline_server
+from bench.harness.servers import Endpoints, required_peers
 from bench.harness.stats import pair_differences
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from bench.settings import Settings
 
 #: Bytes in the unit of the figures.
@@ -27,40 +27,38 @@ _MAX_STARTS = 3
 #: Long enough for full batches, so that every buffer that requests need has been touched.
 _PROMPT_WORDS = 400
 
+_RSS = Quantity("RSS", "MB")
+_PSS = Quantity("PSS", "MB")
+_MOST_ABOVE = Goal("at most", 250.0)
+
 
 def run(settings: Settings) -> Result:
     """Start each server, send it the same requests, then read its memory."""
-    peers = find_peers(settings.peers_python)
-    ours: list[Memory] = []
-    theirs: list[Memory] = []
-    for _ in range(min(settings.repeats, _MAX_STARTS)):
-        ours.append(_after_requests(slotline_server(settings), settings))
-        theirs.append(_after_requests(llama_server(settings, peers), settings))
-    our_rss = tuple(memory.rss / _MEGABYTE for memory in ours)
-    their_rss = tuple(memory.rss / _MEGABYTE for memory in theirs)
-    figures = (
-        Figure("Slotline, core and adapter: RSS", "MB", our_rss),
-        Figure("llama-server: RSS", "MB", their_rss),
-        Figure("RSS above llama-server", "MB", pair_differences(our_rss, their_rss), Goal("at most", 250.0)),
-        Figure("Slotline, core and adapter: PSS", "MB", tuple(memory.pss / _MEGABYTE for memory in ours)),
-        Figure("llama-server: PSS", "MB", tuple(memory.pss / _MEGABYTE for memory in theirs)),
-    )
+    required_peers(settings)
+    few = dataclasses.replace(settings, repeats=min(settings.repeats, _MAX_STARTS))
     title = f"{settings.n_slots} slots, n_ctx {settings.n_ctx}, after {2 * settings.n_slots} requests"
-    return Result("memory", title, figures)
+    result = asyncio.run(measure_fresh(few, "memory", title, (_RSS, _PSS), partial(_measure, settings)))
+    return dataclasses.replace(result, figures=result.figures + _above(result.figures))
 
 
-def _after_requests(server: AbstractContextManager[Endpoints], settings: Settings) -> Memory:
-    with server as endpoints:
-        endpoints.server.wait_for_health(endpoints.health_url)
-        asyncio.run(_send_requests(endpoints, settings))
-        return memory_of(process_tree(endpoints.server.pid))
+def _above(figures: tuple[Figure, ...]) -> tuple[Figure, ...]:
+    """How much more Slotline has than each peer."""
+    rss = {figure.column: figure.samples for figure in figures if figure.row == _RSS.name}
+    return tuple(
+        Figure(f"RSS above {peer}", "MB", pair_differences(rss[REST], rss[peer]), _MOST_ABOVE)
+        for peer in rss
+        if peer != REST and REST in rss
+    )
 
 
-async def _send_requests(endpoints: Endpoints, settings: Settings) -> None:
+async def _measure(settings: Settings, server: Endpoints) -> Sample:
+    server.server.wait_for_health(server.health_url)
     job = partial(Job, n_tokens=min(32, settings.tokens))
-    target = RestTarget(endpoints.rest_port)
+    target = RestTarget(server.rest_port)
     words = " ".join(f"word{number % 10}" for number in range(_PROMPT_WORDS))
     await target.generate(job(prompt=words, seed=0))
     for part in range(2):
         jobs = [job(prompt=f"Request {part} {slot}: count to ten.", seed=slot) for slot in range(settings.n_slots)]
         await run_together(target, jobs)
+    memory = memory_of(process_tree(server.server.pid))
+    return {_RSS.name: memory.rss / _MEGABYTE, _PSS.name: memory.pss / _MEGABYTE}

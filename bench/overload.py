@@ -9,7 +9,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bench.harness.contest import PEER, Quantity, Sample, contest, contestants, figures_of, notes_of
+from bench.harness.contest import AS_FAST, AS_SOON, Quantity, Sample, compare
 from bench.harness.crowd import CrowdResult, closed_crowd, open_crowd
 from bench.harness.errors import BenchError, RefusedError
 from bench.harness.load import Job, StreamTiming, Target
@@ -24,49 +24,40 @@ _TOKENS = 32
 #: How often a refused probe is sent again after the crowd has gone, and how long it waits before.
 _PROBES = 200
 _PROBE_PAUSE_S = 0.05
+#: The next request after an overload, against llama-server's.
+_RECOVERY = Goal("at most", 0.1)
 #: Requests that wait, per slot.
 _QUEUE_PER_SLOT = 2
 
 
 def run(settings: Settings) -> Result:
-    """Measure both servers in turns over REST."""
-    return asyncio.run(_run(settings))
-
-
-async def _run(settings: Settings) -> Result:
-    ours = ("--max-queue", str(_QUEUE_PER_SLOT * settings.n_slots))
-    async with contestants(settings, ours=ours, has_grpc=False) as targets:
-        rounds = await contest(settings, targets, partial(_measure, settings))
+    """Measure the servers in turns over REST."""
     title = (
         f"{_FACTOR * settings.n_slots} clients on {settings.n_slots} slots, then {_FACTOR} times the requests per "
         f"second that {settings.n_slots} clients got; about {_TOKENS} tokens each; {settings.overload_s:g} s each"
     )
-    figures = [
-        # What a server without a limit turns away is nothing to compare with.
-        figure
-        for figure in figures_of(rounds, _QUANTITIES)
-        if not ("turned away" in figure.name and figure.name.endswith(PEER))
-    ]
-    return Result("overload", title, tuple(figures), notes_of(settings, rounds, "overload", ours=ours))
+    ours = ("--max-queue", str(_QUEUE_PER_SLOT * settings.n_slots))
+    return compare(settings, "overload", title, _QUANTITIES, partial(_measure, settings), ours=ours, has_grpc=False)
 
 
 def _of_kind(kind: str) -> tuple[Quantity, ...]:
     return (
-        Quantity(f"{kind}: goodput", "tokens/s"),
+        Quantity(f"{kind}: goodput", "tokens/s", ratio_goal=AS_FAST),
         Quantity(f"{kind}: goodput / at capacity", "", Goal("at least", 0.95)),
         Quantity(f"{kind}: answered", "requests"),
-        Quantity(f"{kind}: turned away", "requests"),
-        Quantity(f"{kind}: turned away with Retry-After", "", Goal("at least", 1.0)),
+        # What a server without a limit turns away is nothing to compare with.
+        Quantity(f"{kind}: turned away", "requests", is_of_peers=False),
+        Quantity(f"{kind}: turned away with Retry-After", "", Goal("at least", 1.0), is_of_peers=False),
         Quantity(f"{kind}: other failures", "requests", Goal("at most", 0.0)),
         Quantity(f"{kind}: abandoned at the end", "requests"),
-        Quantity(f"{kind}: first token of answered p50", "ms"),
-        Quantity(f"{kind}: first token of answered p99", "ms"),
-        Quantity(f"{kind}: next request's first token", "ms"),
+        Quantity(f"{kind}: first token of answered p50", "ms", ratio_goal=AS_SOON),
+        Quantity(f"{kind}: first token of answered p99", "ms", ratio_goal=AS_SOON),
+        Quantity(f"{kind}: next request's first token", "ms", ratio_goal=_RECOVERY),
     )
 
 
 _CLOSED, _OPEN = "closed loop", "open loop"
-_QUANTITIES = (Quantity("goodput at capacity", "tokens/s"), *_of_kind(_CLOSED), *_of_kind(_OPEN))
+_QUANTITIES = (Quantity("goodput at capacity", "tokens/s", ratio_goal=AS_FAST), *_of_kind(_CLOSED), *_of_kind(_OPEN))
 
 
 async def _measure(settings: Settings, target: Target) -> Sample:

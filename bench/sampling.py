@@ -23,8 +23,9 @@ import numpy.typing as npt
 
 from bench.harness.errors import BenchError
 from bench.harness.machine import conditions
-from bench.harness.report import Figure, Goal, Result, render_table, to_json
+from bench.harness.report import Figure, Goal, Result, to_json
 from bench.harness.stats import median, pair_ratios
+from bench.harness.tables import render_result
 from bench.settings import Settings, default_model
 from service.sampling.sampler import Sampler
 from service.sampling.settings import SamplingSettings
@@ -39,6 +40,7 @@ _TEXT = (
     "boxes while the gulls waited on the wall. Nobody in the village had seen the stranger who stood at the end of "
     "the pier and looked at the sea. He asked one of the men where the road to the lighthouse began, and"
 )
+_OURS, _THEIRS = "Slotline", "llama.cpp"
 _ROWS = 48
 _PASSES = 6
 _SEED = 1
@@ -144,9 +146,9 @@ def run(settings: Settings) -> Result:
             limit_us = None if contest.most_us is None else Goal("at most", contest.most_us)
             limit_ratio = None if contest.most_ratio is None else Goal("at most", contest.most_ratio)
             figures += [
-                Figure(f"{contest.name}: slotline", "us/token", ours, limit_us),
-                Figure(f"{contest.name}: llama.cpp", "us/token", theirs),
-                Figure(f"{contest.name}: ratio", "", pair_ratios(ours, theirs), limit_ratio),
+                Figure(contest.name, "us/token", ours, limit_us, column=_OURS),
+                Figure(contest.name, "us/token", theirs, column=_THEIRS),
+                Figure(contest.name, "", pair_ratios(ours, theirs), limit_ratio, column=_OURS, against=_THEIRS),
             ]
         title = f"choosing one of {model.n_vocab} tokens, against llama.cpp's C samplers"
         return Result("sampling", title, tuple(figures))
@@ -165,7 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BenchError as error:
         print(f"bench.sampling: {error}", file=sys.stderr)
         return 1
-    print(render_table(result))
+    print(render_result(result))
     if options.json is not None:
         options.json.write_text(to_json([result], conditions()))
     return 1 if any(figure.is_goal_met is False for figure in result.figures) else 0

@@ -16,12 +16,17 @@ class Settings:
 
     Attributes:
         model: GGUF file.
-        peers_python: Python of the environment that holds llama.cpp's own programs; None to measure Slotline alone.
+        peers_python: Python of the environment that holds llama.cpp's own programs, compiled with the flags of the
+            library; None to measure Slotline alone.
+        stock_peers_python: the same, compiled as pip does it by itself; None to leave it out.
         repeats: rounds; every variant is measured once in each.
         threads: threads of every server and tool.
         n_ctx: KV cells shared by all slots.
         n_slots: slots of every server.
         streams: numbers of concurrent streams to measure.
+        users: numbers of users that chat at the same time.
+        new_prompts: lengths of new prompts, in tokens.
+        cached_prompts: lengths of cached prompts, in tokens.
         tokens: tokens that each stream generates.
         prompt_tokens: approximate length of the prompts.
         prefix_tokens: length of a prefix that several prompts share.
@@ -32,11 +37,15 @@ class Settings:
 
     model: Path
     peers_python: Path | None
+    stock_peers_python: Path | None = None
     repeats: int = 7
     threads: int = 2
     n_ctx: int = 8192
     n_slots: int = 8
-    streams: tuple[int, ...] = (1, 4, 8)
+    streams: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
+    users: tuple[int, ...] = (6, 8, 12, 24)
+    new_prompts: tuple[int, ...] = (16, 64, 256, 1024, 2048, 4096, 6000)
+    cached_prompts: tuple[int, ...] = (8, 64, 400, 2000)
     tokens: int = 128
     prompt_tokens: int = 8
     prefix_tokens: int = 540

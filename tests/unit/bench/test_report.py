@@ -1,41 +1,34 @@
-"""How results are shown."""
+"""Results, and what is kept of them."""
 
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 
-from bench.harness.report import Figure, Goal, Point, Result, render_table, to_json
+from bench.harness.errors import BenchError
+from bench.harness.report import Figure, Goal, Point, Result, join, read_json, to_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 RESULT = Result(
     "decode",
     "a title",
     (
-        Figure("engine", "tokens/s", (150.0, 160.0, 155.5)),
-        Figure("engine / peer", "", (0.93, 0.97, 0.96), Goal("at least", 0.95)),
-        Figure("added", "ms", (7.0,), Goal("at most", 5.0)),
+        Figure("rate", "tokens/s", (150.0, 160.0, 155.5), column="engine"),
+        Figure("rate", "", (0.93, 0.97, 0.96), Goal("at least", 0.95), None, "engine", "peer"),
+        Figure("added", "ms", (7.0,), Goal("at most", 5.0), Point("added by streams", "REST", 4)),
     ),
     ("one round was measured again",),
+    "a table",
+    ("peer, 8 streams: gone",),
 )
 
 
-def test_the_table_has_median_range_and_verdict_of_every_figure() -> None:
-    title, header, *rows, note = render_table(RESULT).splitlines()
-    assert title == "decode: a title"
-    assert header.split() == ["median", "low", "high", "n", "unit", "goal"]
-    assert [row.split() for row in rows] == [
-        ["engine", "155.5", "150.0", "160.0", "3", "tokens/s"],
-        ["engine", "/", "peer", "0.96", "0.93", "0.97", "3", "at", "least", "0.95:", "met"],
-        ["added", "7.00", "7.00", "7.00", "1", "ms", "at", "most", "5:", "MISSED"],
-    ]
-    assert note.strip() == "note: one round was measured again"
-
-
-def test_columns_of_the_table_are_aligned() -> None:
-    _, header, *rows, _ = render_table(RESULT).splitlines()
-    end_of_median = header.index("median") + len("median")
-    assert [row[:end_of_median].split()[-1] for row in rows] == ["155.5", "0.96", "7.00"]
+def test_a_figure_is_named_after_what_whose_and_against_whom() -> None:
+    assert [figure.name for figure in RESULT.figures] == ["rate: engine", "rate: engine / peer", "added"]
 
 
 def test_json_keeps_every_sample_and_the_conditions() -> None:
@@ -45,14 +38,31 @@ def test_json_keeps_every_sample_and_the_conditions() -> None:
     assert engine["samples"] == [150.0, 160.0, 155.5]
     assert (engine["goal"], engine["goal_met"]) == (None, None)
     assert (ratio["goal"], ratio["goal_met"]) == ({"relation": "at least", "limit": 0.95}, True)
+    assert (ratio["name"], ratio["point"]) == ("rate: engine / peer", None)
     assert added["goal_met"] is False
+    assert added["point"] == {"plot": "added by streams", "line": "REST", "x": 4}
 
 
-def test_json_has_the_place_of_a_figure_on_its_curve() -> None:
-    figures = (Figure("rate", "tokens/s", (1.0,), None, Point("rate by streams", "REST", 4)), Figure("a", "", (2.0,)))
-    on_curve, alone = json.loads(to_json([Result("scaling", "a title", figures)], {}))["results"][0]["figures"]
-    assert on_curve["point"] == {"plot": "rate by streams", "line": "REST", "x": 4}
-    assert alone["point"] is None
+def test_json_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    file = tmp_path / "bench.json"
+    file.write_text(to_json([RESULT], {"processor": "two cores"}))
+    assert read_json(file) == ([RESULT], {"processor": "two cores"})
+
+
+@pytest.mark.parametrize("text", ["no JSON", "[]", '{"results": [{}], "conditions": {}}'])
+def test_a_file_of_something_else_is_refused_by_its_name(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "other.json"
+    file.write_text(text)
+    with pytest.raises(BenchError, match=r"other\.json was not written by this version"):
+        read_json(file)
+
+
+def test_parts_of_a_scenario_become_one_and_say_equal_notes_once() -> None:
+    joined = join("decode", "both", [RESULT, RESULT])
+    assert joined.title == "both"
+    assert joined.figures == RESULT.figures * 2
+    assert joined.notes == RESULT.notes
+    assert joined.failures == RESULT.failures * 2
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 from typing import TYPE_CHECKING
 
 import pytest
@@ -77,3 +79,48 @@ async def test_without_quiet_the_least_disturbed_rounds_are_kept_and_named(monke
     assert len(calls) == 9
     assert result.samples == {"b": (4.0,), "c": (5.0,), "a": (6.0,)}
     assert "disturbed" in describe(result, "x")[0]
+
+
+async def _fail() -> float:
+    raise ConnectionResetError("gone")
+
+
+async def _hang() -> float:
+    await asyncio.Event().wait()
+    return 0.0
+
+
+@pytest.mark.parametrize(("broken", "message"), [(_fail, "gone"), (_hang, "took longer than 0.01 s")])
+async def test_a_variant_that_fails_or_hangs_is_told_of_once_and_left_out(
+    broken: Measure, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "_LONGEST_SAMPLE_S", 0.01)
+    calls: list[str] = []
+    variants = {**_variants(_Machine(iter(())), calls), "b": broken}
+    told: list[tuple[str, str]] = []
+    result = await alternate(
+        variants,
+        repeats=3,
+        max_foreign_cores=math.inf,
+        on_failure=lambda name, error: told.append((name, str(error))),
+    )
+    assert {name: len(samples) for name, samples in result.samples.items()} == {"a": 3, "c": 3}
+    (name, text), *more = told
+    assert (name, more) == ("b", [])
+    assert message in text
+
+
+async def test_without_a_place_for_failures_the_first_one_is_raised() -> None:
+    with pytest.raises(ConnectionResetError):
+        await alternate({"a": _fail}, repeats=3, max_foreign_cores=math.inf)
+
+
+async def test_a_round_in_which_all_fail_is_the_last_one() -> None:
+    told: list[str] = []
+    result = await alternate(
+        {"a": _fail, "b": _fail},
+        repeats=3,
+        max_foreign_cores=math.inf,
+        on_failure=lambda name, error: told.append(name),
+    )
+    assert (result.samples, told) == ({}, ["a", "b"])
