@@ -18,6 +18,7 @@ import ipaddress
 import re
 import socket
 from dataclasses import dataclass
+from functools import lru_cache
 
 ANY = "*"
 #: The origin of files and of sandboxed pages. Every page can have it by way of a sandboxed frame.
@@ -26,6 +27,8 @@ NULL = "null"
 _ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[^\s/?#@:,\[\]*\\]+)(?::([0-9]{1,5}))?")
 _HOST = re.compile(r"(\[[^\]\s]+\]|[^\s/?#@:,\[\]\\]+)(?::[0-9]{0,5})?")
 _NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*")
+#: Names and addresses of which it is remembered what they are: the same few come with every request.
+_REMEMBERED = 64
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
@@ -131,6 +134,7 @@ def _normal(origin: str) -> str:
     return f"{found[1]}://{found[2]}"
 
 
+@lru_cache(_REMEMBERED)
 def _host_name(host: str) -> str | None:
     """The name or address in a ``Host``, without port, brackets and final dot; None if it is malformed."""
     found = _HOST.fullmatch(host.lower())
@@ -139,6 +143,7 @@ def _host_name(host: str) -> str | None:
     return found[1].strip("[]").removesuffix(".")
 
 
+@lru_cache(_REMEMBERED)
 def _is_address(name: str) -> bool:
     try:
         ipaddress.ip_address(name)
@@ -156,6 +161,7 @@ def _is_short_ipv4(name: str) -> bool:
     return True
 
 
+@lru_cache(_REMEMBERED)
 def _is_loopback(name: str) -> bool:
     try:
         return ipaddress.ip_address(name).is_loopback

@@ -25,7 +25,13 @@ def _not_json(value: object) -> NoReturn:
 
 
 _ENCODER = json.JSONEncoder(
-    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_not_json
+    sort_keys=True,
+    separators=(",", ":"),
+    ensure_ascii=False,
+    allow_nan=False,
+    default=_not_json,
+    # No value holds itself.
+    check_circular=False,
 )
 #: For error messages: what a client wrote as 1e999 is shown as Infinity, not as the null that answers have for it.
 _SHOWING = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)

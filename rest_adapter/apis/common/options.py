@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from rest_adapter.apis.common.fields import read_bool, read_float, read_int, read_list, read_object, read_str, refusal
@@ -63,10 +64,11 @@ def apply_options(request: GenerateRequest, body: Mapping[str, object]) -> None:
     Raises:
         InvalidRequest: an option has a value that is not allowed.
     """
-    for option in OPTIONS:
-        value = body.get(option.name)
-        if value is not None:
-            option.read(request, option.name, value)
+    # Few of the options are in a body, and mistakes are reported in the order of the options.
+    given = [(_PLACES[name], value) for name, value in body.items() if value is not None and name in _PLACES]
+    for place, value in sorted(given, key=itemgetter(0)):
+        option = OPTIONS[place]
+        option.read(request, option.name, value)
 
 
 def read_timeout_s(body: Mapping[str, object]) -> float | None:
@@ -92,11 +94,18 @@ def _option(facts: OptionFacts) -> Option:
     if facts.name in _READERS:
         return Option(facts.name, facts.path, _READERS[facts.name])
 
+    read_plain = _READ_PLAIN[facts.kind]
+    is_integer = facts.kind == "integer"
+    *parents, field = facts.path.split(".")
+
     def read(request: GenerateRequest, name: str, value: object) -> None:
-        known = _READ_PLAIN[facts.kind](name, value)
-        converted = _meant(facts, known) if facts.kind == "integer" else known
+        known = read_plain(name, value)
+        converted = _meant(facts, known) if is_integer else known
         if converted is not None:
-            _set(request, facts.path, converted)
+            message: Message = request
+            for parent in parents:
+                message = getattr(message, parent)
+            setattr(message, field, converted)
 
     return Option(facts.name, facts.path, read)
 
@@ -109,14 +118,6 @@ def _meant(facts: OptionFacts, number: int) -> int | None:
     if facts.choices and facts.off_at is not None and all(number != value for value, _ in facts.choices):
         return int(facts.off_at)
     return number
-
-
-def _set(request: GenerateRequest, path: str, value: object) -> None:
-    *parents, field = path.split(".")
-    message: Message = request
-    for parent in parents:
-        message = getattr(message, parent)
-    setattr(message, field, value)
 
 
 def _read_seed(request: GenerateRequest, name: str, value: object) -> None:
@@ -169,6 +170,7 @@ OPTIONS: tuple[Option, ...] = (
     *(_option(BY_NAME[name]) for name in _OTHERS),
     Option("image_data", "", _read_image_data),
 )
+_PLACES: Mapping[str, int] = {option.name: place for place, option in enumerate(OPTIONS)}
 
 
 def json_name(path: str) -> str:

@@ -23,6 +23,8 @@ PLAIN_OPTIONS = tuple(
     for path, facts in BY_PATH.items()
     if path.startswith("sampling.") and facts.is_scalar and facts.default is not None
 )
+#: Name, field of ``SamplingParams`` and, for those that are shown only while they are on, the facts that tell it.
+_PLAIN = tuple((facts.name, facts.field, facts if facts.reported_if_on else None) for facts in PLAIN_OPTIONS)
 _NAME_OF_SAMPLER = {number: name for name, number in SAMPLER_NAMES.items()}
 
 
@@ -35,7 +37,7 @@ def generation_settings(settings: GenerationSettings, *, model: str, is_stream: 
         is_stream: whether the client asked for a stream, which the core does not know.
     """
     sampling = settings.sampling
-    fields: JsonObject = {
+    return {
         **_plain(sampling),
         "grammar": settings.grammar,
         "logit_bias": [_bias(token, bias) for token, bias in sorted(settings.logit_bias.items())],
@@ -51,14 +53,16 @@ def generation_settings(settings: GenerationSettings, *, model: str, is_stream: 
         "stream": is_stream,
         "use_penalty_prompt_tokens": sampling.HasField("penalty_prompt"),
     }
-    # As the API has always shown them.
-    return dict(sorted(fields.items()))
 
 
 def _plain(sampling: SamplingParams) -> JsonObject:
     """The options that are one number or switch; those that old clients do not know only while they are on."""
-    values = ((facts, getattr(sampling, facts.field)) for facts in PLAIN_OPTIONS)
-    return {facts.name: value for facts, value in values if not (facts.reported_if_on and facts.is_off(value))}
+    shown: JsonObject = {}
+    for name, field, facts in _PLAIN:
+        value = getattr(sampling, field)
+        if facts is None or not facts.is_off(value):
+            shown[name] = value
+    return shown
 
 
 def _bias(token: int, bias: float) -> list[object]:

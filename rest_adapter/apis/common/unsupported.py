@@ -52,7 +52,7 @@ def refuse_unsupported(body: Mapping[str, object], fields: Iterable[Unsupported]
     """
     for field in fields:
         value = body.get(field.name)
-        if not field.changes_nothing(value):
+        if value is not None and not field.changes_nothing(value):
             raise InvalidRequest(field.name, f"{show(value)} is not supported; {field.advice}", UNSUPPORTED)
 
 
