@@ -28,6 +28,21 @@ properties.load_profile()
 FIRST = ("tests/e2e/", "tests/integration/", "tests/browser/", "tests/contract/", "tests/features/")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--rewrite``, for what tests compare with files that they can write themselves."""
+    parser.addoption(
+        "--rewrite",
+        action="store_true",
+        help="let transcripts of the engine and counted figures expect what happens now",
+    )
+
+
+@pytest.fixture
+def is_rewriting(request: pytest.FixtureRequest) -> bool:
+    """Whether files of expectations are rewritten instead of checked."""
+    return bool(request.config.getoption("--rewrite"))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put long tests first."""
     items.sort(key=_place)
