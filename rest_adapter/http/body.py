@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -53,6 +53,7 @@ class RequestBody(HookedInput):
         chunked_input: whether the body comes in chunks.
         deadline: when it must have come.
         place: the connection's place, which is safe once the whole body has been read.
+        is_here: a body without chunks has come already, so that reading it needs no time limit.
 
     Attributes:
         is_broken: what is left of it, if anything, cannot be read.
@@ -69,9 +70,11 @@ class RequestBody(HookedInput):
         chunked_input: bool,
         deadline: Deadline,
         place: Place,
+        is_here: bool = False,
     ) -> None:
         super().__init__(reader, content_length, socket=socket, chunked_input=chunked_input)
         self._deadline = deadline
+        self._is_here = is_here and not chunked_input
         self.is_broken = False
         self.is_done = False
         self.is_late = False
@@ -103,7 +106,7 @@ class RequestBody(HookedInput):
 
     def _read(self, length: int | None) -> bytes:
         try:
-            with self._deadline.limit():
+            with nullcontext() if self._is_here else self._deadline.limit():
                 data: bytes = super().read(length)
             if self.chunked_input:
                 gevent.sleep(0)
@@ -121,12 +124,17 @@ class RequestBody(HookedInput):
         return data
 
     def _keep_place_at_end(self) -> None:
-        is_at_end = self.chunk_length == 0 if self.chunked_input else self.position >= (self.content_length or 0)
-        if is_at_end:
+        if self._is_at_end():
             self._place.keep()
+
+    def _is_at_end(self) -> bool:
+        return self.chunk_length == 0 if self.chunked_input else self.position >= (self.content_length or 0)
 
     def after_answer(self) -> None:
         """Read and throw away what is left, so that the next request can follow; ``is_done`` says whether it can."""
+        if self._is_at_end() and not self.is_broken:
+            self.is_done = True
+            return
         # If the client still waits for "100 Continue", it may or may not send the body, so that nothing can be read.
         has_body = self.chunked_input or bool(self.content_length)
         if self.is_broken or (has_body and self.socket is not None):

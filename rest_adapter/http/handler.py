@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from gevent import GreenletExit, socket
 
@@ -17,10 +18,11 @@ from rest_adapter.http.head import (
     LineTooLong,
     MalformedHead,
     authority_and_path,
-    check_request_line,
     ends_connection,
+    parse_request_line,
     read_fields,
     read_request_line,
+    wsgi_fields,
 )
 from rest_adapter.http.http_errors import ADAPTER_FAILED, http_error, late_headers, malformed_request
 from rest_adapter.http.places import Place
@@ -59,6 +61,7 @@ class ConnectionHandler(HookedHandler):
     def __init__(self, connection: socket.socket, address: Any, server: WSGIServer, state: ServerState) -> None:
         super().__init__(connection, address, server)
         self._state = state
+        self._own_address: str = connection.getsockname()[0]
 
     def handle(self) -> None:
         # pywsgi leaves the closing of the reader to the garbage collector, which may be long.
@@ -84,8 +87,12 @@ class ConnectionHandler(HookedHandler):
         # headers.
         self.socket.settimeout(DRAINING_S if self._state.is_draining else KEEP_ALIVE_S)
         self._place.await_request()
-        if not self.rfile.peek(1) or self._place.gave_way:
+        arrived = self.rfile.peek(1)
+        if not arrived or self._place.gave_way:
             return NO_REQUEST
+        # Most requests come in one packet, and then nothing of them needs a time limit.
+        self._is_head_here = b"\r\n\r\n" in arrived
+        self._n_body_bytes_here = len(arrived) - arrived.find(b"\r\n\r\n") - 4 if self._is_head_here else 0
         self._place.begin_request()
         self.socket.settimeout(self._state.io_timeout_s)
         self._head_deadline = Deadline(self._state.header_timeout_s)
@@ -93,53 +100,70 @@ class ConnectionHandler(HookedHandler):
         return SOME_REQUEST
 
     def read_request(self, raw_requestline: str) -> Any:
-        with self._head_deadline.limit():
-            line = read_request_line(self.rfile)
-        check_request_line(line)
-        is_read: Any = super().read_request(line)
-        self.close_connection = ends_connection(self.request_version, self.headers.get_all("Connection", []))
-        authority, self.path = authority_and_path(str(self.path))
+        with nullcontext() if self._is_head_here else self._head_deadline.limit():
+            self.requestline = read_request_line(self.rfile)
+            self.command, target, self.request_version = parse_request_line(self.requestline)
+            fields = wsgi_fields(read_fields(self.rfile))
+        self.content_length = int(fields.get("CONTENT_LENGTH", 0))
+        if self.content_length and self.command == "HEAD":
+            raise ValueError("Unexpected Content-Length")
+        self.close_connection = ends_connection(self.request_version, (fields.get("HTTP_CONNECTION", ""),))
+        authority, self.path = authority_and_path(target)
         if authority is not None:
-            del self.headers["Host"]
-            self.headers["Host"] = authority
-        return is_read
-
-    def read_headers(self, reader: Any) -> Any:
-        with self._head_deadline.limit():
-            fields = read_fields(reader)
-        headers = self.new_headers()
-        for name, value in fields:
-            headers[name] = value
-        return headers
+            fields["HTTP_HOST"] = authority
+        # There is nothing to upgrade to, so that a request for it is an ordinary one.
+        fields.pop("HTTP_UPGRADE", None)
+        self._fields = fields
+        return True
 
     def get_environ(self) -> dict[str, Any]:
-        environ: dict[str, Any] = super().get_environ()
-        environ[SOCKET_KEY] = self.socket
-        environ[ADDRESS_KEY] = self.socket.getsockname()[0]
-        is_asking = environ.get("HTTP_EXPECT", "").lower() == "100-continue"
-        self._body = self.wsgi_input = RequestBody(
+        path, _, query = str(self.path).partition("?")
+        fields, (address, port) = self._fields, self._remote()
+        self._body = self.wsgi_input = self._request_body()
+        return {
+            **self.server.get_environ(),
+            "REQUEST_METHOD": self.command,
+            "SCRIPT_NAME": "",
+            "PATH_INFO": unquote(path, "latin-1"),
+            "QUERY_STRING": query,
+            "SERVER_PROTOCOL": self.request_version,
+            "REMOTE_ADDR": address,
+            "REMOTE_PORT": str(port),
+            **fields,
+            SOCKET_KEY: self.socket,
+            ADDRESS_KEY: self._own_address,
+            "wsgi.input": self._body,
+            "wsgi.input_terminated": True,
+        }
+
+    def _request_body(self) -> RequestBody:
+        is_asking = self._fields.get("HTTP_EXPECT", "").lower() == "100-continue"
+        return RequestBody(
             self.rfile,
             self.content_length,
             socket=self.socket if is_asking else None,
-            chunked_input="Transfer-Encoding" in self.headers,
+            chunked_input="HTTP_TRANSFER_ENCODING" in self._fields,
             deadline=self._deadline,
             place=self._place,
+            is_here=self._n_body_bytes_here >= self.content_length,
         )
-        environ["wsgi.input"] = self._body
-        environ["wsgi.input_terminated"] = True
-        # There is nothing to upgrade to, so that a request for it is an ordinary one.
-        environ.pop("HTTP_UPGRADE", None)
-        return environ
 
     def start_response(self, status: str, headers: Iterable[tuple[str, str]], exc_info: Any = None) -> Any:
         headers = list(headers)
-        names = {name.lower() for name, _ in headers}
-        # HTTP/1.0 has no chunks: only the end of the connection ends an answer of unknown length.
-        is_endless = self.request_version == "HTTP/1.0" and "content-length" not in names
-        is_last = self.close_connection or self._state.is_draining or self._body.is_broken or is_endless
-        if is_last and "connection" not in names:
-            headers.append(("Connection", "close"))
-        return super().start_response(status, headers, exc_info)
+        names = {name.lower(): value for name, value in headers}
+        is_old = self.request_version == "HTTP/1.0"
+        if "connection" not in names:
+            # HTTP/1.0 has no chunks: only the end of the connection ends an answer of unknown length.
+            is_endless = is_old and "content-length" not in names
+            if self.close_connection or self._state.is_draining or self._body.is_broken or is_endless:
+                headers.append(("Connection", "close"))
+                self.close_connection = True
+            elif is_old:
+                headers.append(("Connection", "keep-alive"))
+        elif names["connection"] == "close":
+            self.close_connection = True
+        self.begin_answer(status, headers, names.keys())
+        return self.write
 
     def handle_error(self, t: type[BaseException] | None, v: BaseException | None, tb: Any) -> None:
         if isinstance(v, TimeoutError):

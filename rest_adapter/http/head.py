@@ -18,7 +18,7 @@ MAX_LINE_BYTES = 8192
 MAX_HEADERS = 100
 MAX_HEADERS_BYTES = 64 * 1024
 
-_REQUEST_LINE = re.compile(r"([A-Z][A-Z-]{0,19}) ([!-~\x80-\xff]+) HTTP/1\.[01]\r?\n")
+_REQUEST_LINE = re.compile(r"([A-Z][A-Z-]{0,19}) ([!-~\x80-\xff]+) (HTTP/1\.[01])\r?\n")
 _LENGTH = re.compile(r"[0-9]{1,30}")
 #: Characters that an error repeats of what the client sent.
 _SHOWN = 60
@@ -68,8 +68,8 @@ def read_request_line(reader: BinaryIO) -> str:
     return line
 
 
-def check_request_line(line: str) -> None:
-    """Refuse a request line of another form, and a target that is neither a path nor a URL.
+def parse_request_line(line: str) -> tuple[str, str, str]:
+    """Method, target and version (``HTTP/1.1``) of a request line.
 
     Raises:
         ValueError: its text says what is wrong.
@@ -77,10 +77,11 @@ def check_request_line(line: str) -> None:
     found = _REQUEST_LINE.fullmatch(line)
     if found is None:
         raise MalformedHead("the request line", line, "METHOD PATH HTTP/1.1")
-    method, target = found.groups()
+    method, target, version = found.groups()
     is_whole_server = (method, target) == ("OPTIONS", "*")
     if not (target.startswith("/") or is_whole_server or _is_url(target)):
         raise MalformedHead("the request target", target, "a path that begins with /")
+    return method, target, version
 
 
 def authority_and_path(target: str) -> tuple[str | None, str]:
@@ -93,6 +94,25 @@ def authority_and_path(target: str) -> tuple[str | None, str]:
         return None, target
     url = urlsplit(target)
     return url.netloc, (url.path or "/") + ("?" + url.query if url.query else "")
+
+
+def wsgi_fields(fields: Fields) -> dict[str, str]:
+    """Headers as WSGI names them. Several of one name are joined.
+
+    A name with an underscore is left out, because WSGI could not tell it from one with a hyphen.
+    """
+    environ: dict[str, str] = {}
+    for name, value in fields:
+        if "_" in name:
+            continue
+        key = name.upper().replace("-", "_")
+        if key in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            environ.setdefault(key, value)
+            continue
+        key = f"HTTP_{key}"
+        before = environ.get(key)
+        environ[key] = value if before is None else before + ("; " if "COOKIE" in key else ",") + value
+    return environ
 
 
 def ends_connection(version: str | None, values: Iterable[str]) -> bool:
@@ -140,20 +160,23 @@ def _field(line: str) -> tuple[str, str]:
 
 
 def _check_framing(fields: Fields) -> None:
-    hosts = _values(fields, "host")
+    hosts: list[str] = []
+    all_lengths: list[str] = []
+    codings: list[str] = []
+    of_interest = {"host": hosts, "content-length": all_lengths, "transfer-encoding": codings}
+    for name, value in fields:
+        values = of_interest.get(name.lower())
+        if values is not None:
+            values.append(value)
     if len(hosts) > 1:
         raise MalformedHead("Host", ", ".join(hosts), "one")
-    lengths, codings = set(_values(fields, "content-length")), _values(fields, "transfer-encoding")
+    lengths = set(all_lengths)
     if len(lengths) > 1 or not all(_LENGTH.fullmatch(length) for length in lengths):
         raise MalformedHead("Content-Length", ", ".join(sorted(lengths)), "one whole number")
     if codings and [coding.lower() for coding in codings] != ["chunked"]:
         raise MalformedHead("Transfer-Encoding", ", ".join(codings), "chunked")
     if codings and lengths:
         raise ValueError("Content-Length and Transfer-Encoding are both given; allowed is one of them")
-
-
-def _values(fields: Fields, name: str) -> list[str]:
-    return [value for key, value in fields if key.lower() == name]
 
 
 def _is_url(target: str) -> bool:

@@ -19,8 +19,7 @@ UNTAKEN_S = 30
 #: Linux hands the options of a listener down to the sockets it accepts.
 _OPTIONS = (
     (socket.SOL_SOCKET, socket.SO_REUSEADDR, 1),
-    # Otherwise the first token waits 40 ms for the client's delayed ACK, because pywsgi sends the headers by
-    # themselves.
+    # Otherwise an event may wait 40 ms for the client's delayed ACK of the one before.
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
     (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S),

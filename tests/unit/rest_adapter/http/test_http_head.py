@@ -15,10 +15,11 @@ from rest_adapter.http.head import (
     HeadersTooLarge,
     LineTooLong,
     authority_and_path,
-    check_request_line,
     ends_connection,
+    parse_request_line,
     read_fields,
     read_request_line,
+    wsgi_fields,
 )
 
 
@@ -34,7 +35,7 @@ from rest_adapter.http.head import (
     ],
 )
 def test_request_lines_of_http_are_taken(line: str) -> None:
-    check_request_line(line)
+    parse_request_line(line)
 
 
 @pytest.mark.parametrize(
@@ -42,13 +43,13 @@ def test_request_lines_of_http_are_taken(line: str) -> None:
 )
 def test_other_request_lines_are_refused(line: str) -> None:
     with pytest.raises(ValueError, match="allowed is METHOD PATH HTTP/1"):
-        check_request_line(line)
+        parse_request_line(line)
 
 
 @pytest.mark.parametrize("target", ["*", "health", "?", "a:80", "file:///a"])
 def test_a_target_that_is_no_path_is_refused(target: str) -> None:
     with pytest.raises(ValueError, match="allowed is a path"):
-        check_request_line(f"GET {target} HTTP/1.1\r\n")
+        parse_request_line(f"GET {target} HTTP/1.1\r\n")
 
 
 @pytest.mark.parametrize(
@@ -112,6 +113,18 @@ def test_headers_keep_their_order_and_lose_the_blanks_around_values() -> None:
     reader = io.BytesIO(b"A:b\r\nC: \t d e\t \r\nA:\nD: \xc9\r\n\r\nrest")
     assert read_fields(reader) == [("A", "b"), ("C", "d e"), ("A", ""), ("D", "\xc9")]
     assert reader.read() == b"rest"
+
+
+def test_headers_have_other_names_in_wsgi_and_none_can_pose_as_another() -> None:
+    fields = [("Accept", "a"), ("X-A", "1"), ("Content-Type", "t/t"), ("content-length", "3"), ("X_A", "no")]
+    again = [("x-a", "2"), ("Cookie", "c=1"), ("cookie", "d=2"), ("Content-Type", "u/u"), ("Content-Length", "3")]
+    assert wsgi_fields([*fields, *again]) == {
+        "HTTP_ACCEPT": "a",
+        "HTTP_X_A": "1,2",
+        "HTTP_COOKIE": "c=1; d=2",
+        "CONTENT_TYPE": "t/t",
+        "CONTENT_LENGTH": "3",
+    }
 
 
 @pytest.mark.parametrize("number", [MAX_HEADERS, MAX_HEADERS + 1])

@@ -24,7 +24,8 @@ OVERRIDDEN = [
     (WSGIHandler, "_handle_client_error", HookedHandler, "(self, ex)"),
     (WSGIHandler, "_send_error_response_if_possible", HookedHandler, "(self, error_code)"),
     (WSGIHandler, "_log_error", HookedHandler, "(self, t, v, tb)"),
-    (WSGIHandler, "MessageClass", HookedHandler, "(self, *args)"),
+    (WSGIHandler, "write", HookedHandler, "(self, data)"),
+    (WSGIHandler, "_sendall", HookedHandler, "(self, data)"),
     (WSGIHandler, "handle", ConnectionHandler, "(self)"),
     (WSGIHandler, "handle_one_response", ConnectionHandler, "(self)"),
     (WSGIHandler, "read_requestline", ConnectionHandler, "(self)"),
@@ -41,7 +42,9 @@ CALLS = [
     (WSGIHandler.handle_one_request, "return self._handle_client_error(ex)"),
     (WSGIHandler.handle_error, "self._log_error(t, v, tb)"),
     (WSGIHandler.handle_error, "self._send_error_response_if_possible(500)"),
-    (WSGIHandler.read_request, "self.MessageClass(self.rfile, 0)"),
+    (WSGIHandler.process_result, "self.write(data)"),
+    (WSGIHandler.process_result, "if self.status and not self.headers_sent:"),
+    (WSGIHandler.process_result, "self._sendall(b'0\\r\\n\\r\\n')"),
 ]
 
 
