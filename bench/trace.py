@@ -17,7 +17,7 @@ from bench.harness.tracing.hops import HOPS, Hop, Marks, Passage, Request, follo
 from bench.harness.tracing.recorder import read_marks
 from bench.harness.tracing.server import mark_files, traced_server
 from bench.harness.tracing.steps import follow_steps, step_hops
-from bench.harness.tracing.table import render_hops
+from bench.harness.tracing.table import LEGEND, render_hops
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -57,7 +57,8 @@ def run(settings: Settings) -> Result:
             figures += _figures(title, names, traces)
             tables += ["", f"{title}:", *render_hops(names, traces)]
     title = f"ms on an idle server: {_REQUESTS * settings.repeats} requests with a cached 8-token prompt, and streams"
-    return Result("trace", title, tuple(figures), describe(rounds, "trace"), "\n".join(tables[1:]))
+    notes = (LEGEND, *describe(rounds, "trace"))
+    return Result("trace", title, tuple(figures), notes, "\n".join(tables[1:]))
 
 
 async def _measure(settings: Settings, directory: Path) -> Rounds[Any]:

@@ -11,8 +11,14 @@ if TYPE_CHECKING:
 
     from bench.harness.tracing.hops import Hop, Passage
 
-#: The last two within one thread: processor time, and time without a free processor.
+#: The last two as medians, for hops that begin and end in one thread.
 _COLUMNS = ("median", "p90", "share", "CPU", "ready")
+
+#: What the columns of a table mean.
+LEGEND = (
+    "CPU, ready: of a hop in one thread, how long the thread ran, and how long it was ready but had no processor; in "
+    "the rest it waited for others, for example for the GIL"
+)
 
 
 def shares(requests: Sequence[Sequence[Passage]]) -> list[float]:
@@ -31,7 +37,9 @@ def render_hops(hops: Sequence[Hop], measured: Mapping[str, Sequence[Sequence[Pa
     columns = [_columns(requests) for requests in measured.values()]
     rows = [[hop.name, *(cell for column in columns for cell in column[number])] for number, hop in enumerate(hops)]
     rows.append(["the whole", *(cell for column in columns for cell in column[-1])])
-    titles = ["", *(title for name in measured for title in (f"{name}:", *[""] * (len(_COLUMNS) - 1)))]
+    titles = [""]
+    for name, requests in measured.items():
+        titles += [f"{name} (n={len(requests)}):", *[""] * (len(_COLUMNS) - 1)]
     header = ["", *(name for _ in measured for name in _COLUMNS)]
     widths = [max(len(row[index]) for row in (header, *rows)) for index in range(len(header))]
     lines = []

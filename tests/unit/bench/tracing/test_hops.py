@@ -53,7 +53,7 @@ def test_a_table_has_a_line_for_each_hop_and_the_whole() -> None:
     slow = [[Passage(1), Passage(3, 2.5, 0.5), Passage(1)]]
     fast = [[Passage(0.5), Passage(2, 2, 0), Passage(0)], [Passage(0.5), Passage(1, 1, 0), Passage(1)]]
     assert render_hops(WAY, {"slow": slow, "fast": fast}) == [
-        "           slow:                                 fast:",
+        "           slow (n=1):                                fast (n=2):",
         "           median    p90    share    CPU  ready  median    p90    share    CPU  ready",
         "there       1.000  1.000   20.0 %                 0.500  0.500   20.0 %",
         "work        3.000  3.000   60.0 %  2.500  0.500   1.500  1.900   60.0 %  1.500  0.000",
