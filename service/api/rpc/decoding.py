@@ -1,7 +1,8 @@
 """Refuses requests that cannot be decoded as INVALID_ARGUMENT, with one line in the log.
 
 By itself gRPC calls the deserializer before the handler, and ends the call as UNKNOWN with a traceback if that raises.
-Here handlers get the bytes, and decoding is part of the handler.
+Here handlers get the bytes, and decoding is part of the handler. They are wrapped once, when services are added to a
+server: an interceptor would do it again for every call.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import inspect
 import logging
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import grpc.aio
 from google.protobuf.message import DecodeError
@@ -20,38 +21,81 @@ from service.errors import InvalidArgument
 logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     _Handler = grpc.RpcMethodHandler[Any, Any]
-    _Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[_Handler | None]]
     _Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class DecodingInterceptor(grpc.aio.ServerInterceptor):
-    """Ends calls whose bytes cannot be decoded as INVALID_ARGUMENT."""
+def decoding(server: grpc.aio.Server) -> grpc.aio.Server:
+    """What services are added to in place of ``server``, so that undecodable requests end as INVALID_ARGUMENT.
 
-    async def intercept_service(
-        self, continuation: _Continuation, handler_call_details: grpc.HandlerCallDetails
-    ) -> _Handler | None:
-        """The handler of a call, wrapped so that it decodes its messages."""
-        handler = await continuation(handler_call_details)
-        if handler is None or handler.request_deserializer is None:
-            return handler
-        decoder = _Decoder(handler_call_details.method, handler.request_deserializer)
-        serializer = handler.response_serializer
-        if handler.unary_unary is not None:
-            return grpc.unary_unary_rpc_method_handler(
-                decoder.of_one(handler.unary_unary), response_serializer=serializer
-            )
-        if handler.unary_stream is not None:
-            behavior: Any = handler.unary_stream
-            wrap: Any = decoder.of_one_for_many if inspect.isasyncgenfunction(behavior) else decoder.of_one
-            return grpc.unary_stream_rpc_method_handler(wrap(behavior), response_serializer=serializer)
-        if handler.stream_stream is not None:
-            return grpc.stream_stream_rpc_method_handler(
-                decoder.of_many(handler.stream_stream), response_serializer=serializer
-            )
+    It takes handlers, and can do nothing else.
+    """
+    return cast("grpc.aio.Server", _DecodingServer(server))
+
+
+class _DecodingServer:
+    """Passes handlers on to a server, wrapped so that they decode what they get."""
+
+    def __init__(self, server: grpc.aio.Server) -> None:
+        self._server = server
+
+    def add_generic_rpc_handlers(self, generic_rpc_handlers: Sequence[grpc.GenericRpcHandler]) -> None:
+        """Add handlers that are found by the name of the method."""
+        self._server.add_generic_rpc_handlers(tuple(_DecodingHandlers(one) for one in generic_rpc_handlers))
+
+    def add_registered_method_handlers(self, service_name: str, method_handlers: Mapping[str, _Handler]) -> None:
+        """Give methods that stream answers a queue of new calls of their own; the others share one.
+
+        For each call that begins, gRPC's event loop goes over all queues twice: one for each of a dozen methods takes
+        a twelfth of a short call. Streams have their own because they come in bursts, which health checks and the like
+        must not wait for.
+        """
+        streams = {
+            name: _wrapped(f"/{service_name}/{name}", handler)
+            for name, handler in method_handlers.items()
+            if handler.response_streaming
+        }
+        self._server.add_registered_method_handlers(service_name, streams)
+
+
+class _DecodingHandlers(grpc.GenericRpcHandler):
+    """Handlers by the names of their methods, each of them wrapped once."""
+
+    def __init__(self, handlers: grpc.GenericRpcHandler) -> None:
+        self._handlers = handlers
+        self._wrapped: dict[str, _Handler] = {}
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> _Handler | None:
+        """The handler of a call, None if the method is not known."""
+        method = handler_call_details.method
+        wrapped = self._wrapped.get(method)
+        if wrapped is None:
+            handler = self._handlers.service(handler_call_details)
+            if handler is None:
+                return None
+            wrapped = self._wrapped[method] = _wrapped(method, handler)
+        return wrapped
+
+
+def _wrapped(method: str, handler: _Handler) -> _Handler:
+    """The handler of a method, wrapped so that it decodes its messages."""
+    if handler.request_deserializer is None:
         return handler
+    decoder = _Decoder(method, handler.request_deserializer)
+    serializer = handler.response_serializer
+    if handler.unary_unary is not None:
+        return grpc.unary_unary_rpc_method_handler(decoder.of_one(handler.unary_unary), response_serializer=serializer)
+    if handler.unary_stream is not None:
+        behavior: Any = handler.unary_stream
+        wrap: Any = decoder.of_one_for_many if inspect.isasyncgenfunction(behavior) else decoder.of_one
+        return grpc.unary_stream_rpc_method_handler(wrap(behavior), response_serializer=serializer)
+    if handler.stream_stream is not None:
+        return grpc.stream_stream_rpc_method_handler(
+            decoder.of_many(handler.stream_stream), response_serializer=serializer
+        )
+    return handler
 
 
 class _Decoder:
@@ -67,13 +111,13 @@ class _Decoder:
 
         return decoded
 
-    def of_one_for_many(self, behavior: Callable[..., Any]) -> Callable[..., AsyncIterator[Any]]:
-        async def decoded(data: bytes, context: _Context) -> AsyncIterator[Any]:
+    def of_one_for_many(self, behavior: Callable[..., Any]) -> Callable[..., Awaitable[None]]:
+        async def decoded(data: bytes, context: _Context) -> None:
             request = await self._decode(data, context)
-            # However this generator ends, the inner one must end with it: it holds a slot.
+            # However this ends, the generator must end with it: it holds a slot.
             async with aclosing(behavior(request, context)) as responses:
                 async for response in responses:
-                    yield response
+                    await context.write(response)
 
         return decoded
 

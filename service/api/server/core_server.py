@@ -12,7 +12,7 @@ from service.api.guard.auth import ApiKeyInterceptor
 from service.api.guard.system_prompt_guard import SystemPromptGuard
 from service.api.guard.tenants import Tenants
 from service.api.listen.connections import ConnectionLimits
-from service.api.rpc.decoding import DecodingInterceptor
+from service.api.rpc.decoding import decoding
 from service.api.served_model import Limits
 from service.api.server.listeners import Listeners
 from service.api.server.llama import load_llama
@@ -127,7 +127,7 @@ class CoreServer:
         return Listeners(
             self._connections.within_files(n_addresses),
             max_receive_bytes=self._max_receive_bytes,
-            interceptors=[*guards, DecodingInterceptor()],
+            interceptors=guards,
         )
 
     def _add_services(self) -> None:
@@ -135,7 +135,7 @@ class CoreServer:
         tenants = Tenants(self._config.all_keys, self._config.adapter_key)
         inference = InferenceServicer(self.core, tenants, self._system_prompt_guard())
         models = ModelServicer(self.core, tenants)
-        for server in self._listeners.servers:
+        for server in map(decoding, self._listeners.servers):
             inference_service_pb2_grpc.add_InferenceServiceServicer_to_server(inference, server)
             model_service_pb2_grpc.add_ModelServiceServicer_to_server(models, server)
             health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
