@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING
 
 from google.protobuf import duration_pb2
@@ -74,107 +73,109 @@ class StreamEncoder:
         deltas = _Deltas()
         for event in events:
             if isinstance(event, Piece):
-                deltas.add(event.index, self._piece(event), 1 + _n_candidates(event))
+                self._add_piece(deltas.of(event.index), event)
+                deltas.n_entries += 1 + _n_candidates(event)
                 if deltas.n_entries < MAX_DELTA_ENTRIES:
                     continue
             yield from deltas.take()
-            if isinstance(event, Accepted):
-                yield generation_pb2.GenerateResponse(accepted=self._accepted(event))
-            elif isinstance(event, PromptTokens):
-                yield generation_pb2.GenerateResponse(prompt=self._prompt(event))
-            elif isinstance(event, Finished):
-                yield generation_pb2.GenerateResponse(finished=self._finished(event))
-            elif isinstance(event, Failed):
+            if isinstance(event, Failed):
                 raise event.error
+            if isinstance(event, Accepted | PromptTokens | Finished):
+                yield self._response(event)
         yield from deltas.take()
 
-    def _accepted(self, event: Accepted) -> generation_pb2.Accepted:
+    def _response(self, event: Accepted | PromptTokens | Finished) -> generation_pb2.GenerateResponse:
+        # Messages are filled where they belong: one that is passed to another is copied.
+        response = generation_pb2.GenerateResponse()
+        if isinstance(event, Accepted):
+            self._fill_accepted(response.accepted, event)
+        elif isinstance(event, PromptTokens):
+            response.prompt.SetInParent()
+            for record in event.tokens:
+                self._fill_token(response.prompt.tokens.add(), record, names=True)
+        else:
+            self._fill_finished(response.finished, event)
+        return response
+
+    def _fill_accepted(self, accepted: generation_pb2.Accepted, event: Accepted) -> None:
         self._usage.prompt_tokens = event.prompt_tokens
         self._usage.cached_prompt_tokens = event.cached_prompt_tokens
         self._usage.truncated_prompt_tokens = event.truncated_prompt_tokens
-        return generation_pb2.Accepted(
-            request_id=self.request_id,
-            model=self.model.name,
-            instance_id=self.instance_id,
-            task_id=self.task_id,
-            slot_id=event.slot_id,
-            prompt_tokens=event.prompt_tokens,
-            cached_prompt_tokens=event.cached_prompt_tokens,
-            queued=duration(event.queued_s),
-            truncated=event.truncated_prompt_tokens > 0,
-            truncated_prompt_tokens=event.truncated_prompt_tokens,
-        )
+        accepted.request_id = self.request_id
+        accepted.model = self.model.name
+        accepted.instance_id = self.instance_id
+        accepted.task_id = self.task_id
+        accepted.slot_id = event.slot_id
+        accepted.prompt_tokens = event.prompt_tokens
+        accepted.cached_prompt_tokens = event.cached_prompt_tokens
+        accepted.queued.FromNanoseconds(round(event.queued_s * 1e9))
+        accepted.truncated = event.truncated_prompt_tokens > 0
+        accepted.truncated_prompt_tokens = event.truncated_prompt_tokens
 
-    def _piece(self, event: Piece) -> generation_pb2.Piece:
-        return generation_pb2.Piece(text=event.text, tokens=[self._token(record) for record in event.tokens])
+    def _add_piece(self, delta: generation_pb2.Delta, event: Piece) -> None:
+        piece = delta.pieces.add(text=event.text)
+        for record in event.tokens:
+            self._fill_token(piece.tokens.add(), record)
 
-    def _prompt(self, event: PromptTokens) -> generation_pb2.PromptTokens:
-        return generation_pb2.PromptTokens(tokens=[self._token(record, names=True) for record in event.tokens])
+    def _fill_token(self, token: tokens_pb2.Token, record: TokenRecord, *, names: bool = False) -> None:
+        """Write a record into a message; ``names`` gives control tokens their names as bytes."""
+        token_bytes = self.model.vocabulary.token_bytes
+        token.id = record.id
+        token.piece = token_bytes(record.id, special=True) if names else record.token_bytes
+        if record.logprob is not None:
+            token.logprob = record.logprob
+        if record.rank is not None:
+            token.rank = record.rank
+        for number, logprob in record.top_logprobs:
+            token.top_logprobs.add(id=number, piece=token_bytes(number, special=names), logprob=logprob)
+        for number, probability in record.probabilities:
+            token.probabilities.add(id=number, piece=token_bytes(number, special=names), probability=probability)
 
-    def _token(self, record: TokenRecord, *, names: bool = False) -> tokens_pb2.Token:
-        """A record; ``names`` gives control tokens their names as bytes."""
-        token_bytes = partial(self.model.vocabulary.token_bytes, special=names)
-        return tokens_pb2.Token(
-            id=record.id,
-            piece=token_bytes(record.id) if names else record.token_bytes,
-            logprob=record.logprob,
-            rank=record.rank,
-            top_logprobs=[
-                tokens_pb2.TokenLogprob(id=token, piece=token_bytes(token), logprob=logprob)
-                for token, logprob in record.top_logprobs
-            ],
-            probabilities=[
-                tokens_pb2.TokenProbability(id=token, piece=token_bytes(token), probability=probability)
-                for token, probability in record.probabilities
-            ],
-        )
-
-    def _finished(self, event: Finished) -> generation_pb2.Finished:
+    def _fill_finished(self, finished: generation_pb2.Finished, event: Finished) -> None:
         self._usage.completion_tokens += event.tokens_predicted
-        finished = generation_pb2.Finished(
-            index=event.index,
-            reason=_REASONS[event.reason],
-            usage=self._usage if event.is_last else None,
-            timings=_timings(event.timings),
-            truncated=event.truncated,
-            tokens_evaluated=event.tokens_evaluated,
-            tokens_predicted=event.tokens_predicted,
-            tokens_cached=event.tokens_cached,
-            settings=generation_settings(
+        finished.index = event.index
+        finished.reason = _REASONS[event.reason]
+        if event.is_last:
+            finished.usage.CopyFrom(self._usage)
+        _fill_timings(finished.timings, event.timings)
+        finished.truncated = event.truncated
+        finished.tokens_evaluated = event.tokens_evaluated
+        finished.tokens_predicted = event.tokens_predicted
+        finished.tokens_cached = event.tokens_cached
+        finished.settings.CopyFrom(
+            generation_settings(
                 self.request, self.model, seed=event.seed, n_keep=event.n_keep, max_tokens=event.max_tokens
-            ),
-            slot_id=event.slot_id,
+            )
         )
+        finished.slot_id = event.slot_id
         if event.stop_text is not None:
             finished.stop_text = event.stop_text.decode()
         elif event.stop_token is not None:
             finished.stop_token_id = event.stop_token
         elif event.eos_token is not None:
             finished.eos_token_id = event.eos_token
-        return finished
 
 
 class _Deltas:
     """The Deltas under construction: one for each sequence that has new pieces."""
 
     def __init__(self) -> None:
-        self._by_index: dict[int, generation_pb2.Delta] = {}
+        self._by_index: dict[int, generation_pb2.GenerateResponse] = {}
         #: Pieces plus reported candidates of all of them.
         self.n_entries = 0
 
-    def add(self, index: int, piece: generation_pb2.Piece, n_entries: int) -> None:
-        """Append a piece to the Delta of its sequence."""
-        delta = self._by_index.get(index)
-        if delta is None:
-            delta = self._by_index[index] = generation_pb2.Delta(index=index)
-        delta.pieces.append(piece)
-        self.n_entries += n_entries
+    def of(self, index: int) -> generation_pb2.Delta:
+        """The Delta of a sequence."""
+        response = self._by_index.get(index)
+        if response is None:
+            response = self._by_index[index] = generation_pb2.GenerateResponse()
+            response.delta.index = index
+        return response.delta
 
-    def take(self) -> Iterator[generation_pb2.GenerateResponse]:
-        """Yield a message for each Delta, and start afresh."""
-        deltas, self._by_index, self.n_entries = self._by_index, {}, 0
-        for delta in deltas.values():
-            yield generation_pb2.GenerateResponse(delta=delta)
+    def take(self) -> Iterable[generation_pb2.GenerateResponse]:
+        """A message for each Delta; then start afresh."""
+        responses, self._by_index, self.n_entries = self._by_index, {}, 0
+        return responses.values()
 
 
 def _n_candidates(piece: Piece) -> int:
@@ -188,10 +189,8 @@ def duration(seconds: float) -> duration_pb2.Duration:
     return message
 
 
-def _timings(timings: Timings) -> generation_pb2.Timings:
-    return generation_pb2.Timings(
-        prompt_tokens=timings.prompt_tokens,
-        prompt_eval=duration(timings.prompt_s),
-        decoded_tokens=timings.decoded_tokens,
-        decode=duration(timings.decode_s),
-    )
+def _fill_timings(message: generation_pb2.Timings, timings: Timings) -> None:
+    message.prompt_tokens = timings.prompt_tokens
+    message.prompt_eval.FromNanoseconds(round(timings.prompt_s * 1e9))
+    message.decoded_tokens = timings.decoded_tokens
+    message.decode.FromNanoseconds(round(timings.decode_s * 1e9))

@@ -10,7 +10,7 @@ from service.api.convert.checks import at_most, count_at_most, size_at_most, wit
 from service.errors import InvalidArgument
 from service.prompts.prompt import check_ids
 from service.sampling.settings import SamplerName, SamplingSettings
-from slotline.options import BY_PATH, OptionFacts, max_items, maximum
+from slotline.options import BY_PATH, max_items, maximum
 from slotline.v1 import generation_pb2, sampling_pb2, tokens_pb2
 
 if TYPE_CHECKING:
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
     from service.api.served_model import ServedModel
 
-#: Options that are one number or switch, and have a default.
-_SCALARS = tuple(
-    facts
+#: Options that are one number or switch, and have a default, by their fields.
+_SCALARS = {
+    facts.field: facts
     for path, facts in BY_PATH.items()
     if path.startswith("sampling.") and facts.is_scalar and facts.default is not None
-)
+}
 _SAMPLERS = {
     number: SamplerName(name.removeprefix("SAMPLER_TYPE_").lower())
     for name, number in sampling_pb2.SamplerType.items()
@@ -46,7 +46,7 @@ def sampling_settings(
     """
     n_vocab = model.vocabulary.n_vocab
     return SamplingSettings(
-        **{facts.field: _scalar(params, facts) for facts in _SCALARS},
+        **_scalars(params),
         penalty_prompt=_penalty_prompt(params, model),
         seed=params.seed if params.HasField("seed") else None,
         logit_bias=_logit_bias(params.logit_bias, model),
@@ -72,8 +72,8 @@ def sampling_params(settings: SamplingSettings, seed: int | None) -> sampling_pb
         logit_bias=[sampling_pb2.LogitBias(token_id=token, bias=bias) for token, bias in settings.logit_bias],
         samplers=sampling_pb2.SamplerList(samplers=[_SAMPLER_TYPES[name] for name in settings.chain]),
     )
-    for facts in _SCALARS:
-        setattr(params, facts.field, getattr(settings, facts.field))
+    for name in _SCALARS:
+        setattr(params, name, getattr(settings, name))
     if settings.penalty_prompt is not None:
         params.penalty_prompt.CopyFrom(
             sampling_pb2.PenaltyPrompt(token_ids=tokens_pb2.TokenIds(ids=settings.penalty_prompt))
@@ -88,18 +88,22 @@ def _single(value: float) -> float:
 
 
 _ROUNDED: dict[str, Any] = {
-    facts.field: _single(facts.default) for facts in _SCALARS if isinstance(facts.default, float)
+    name: _single(facts.default) for name, facts in _SCALARS.items() if isinstance(facts.default, float)
 }
 #: The defaults, rounded like values that were sent, so that sending a default changes nothing.
 DEFAULTS = SamplingSettings(**_ROUNDED)
 
 
-def _scalar(params: Message, facts: OptionFacts) -> Any:
-    """The value of a plain option, or its default."""
-    if not params.HasField(facts.field):
-        return getattr(DEFAULTS, facts.field)
-    value = getattr(params, facts.field)
-    return value if facts.kind == "boolean" else within(facts.path, value, facts.allowed)
+def _scalars(params: Message) -> dict[str, Any]:
+    """The values of all plain options that are not at the defaults of ``SamplingSettings``."""
+    # One call that lists the few fields that are set, instead of one for each that there is.
+    given = {field.name: value for field, value in params.ListFields()}
+    values = dict(_ROUNDED)
+    for name, facts in _SCALARS.items():
+        if name in given:
+            value = given[name]
+            values[name] = value if facts.kind == "boolean" else within(facts.path, value, facts.allowed)
+    return values
 
 
 def _penalty_prompt(params: sampling_pb2.SamplingParams, model: ServedModel) -> tuple[int, ...] | None:

@@ -62,6 +62,14 @@ def encode(*events: Event) -> list[generation_pb2.GenerateResponse]:
     return list(encoder().encode(events))
 
 
+def test_times_of_zero_are_told() -> None:
+    accepted, finished = encode(replace(ACCEPTED, queued_s=0.0), replace(FINISHED, timings=Timings(0, 0.0, 0, 0.0)))
+    assert accepted.accepted.HasField("queued")
+    assert finished.finished.HasField("timings")
+    assert finished.finished.timings.HasField("prompt_eval")
+    assert finished.finished.timings.HasField("decode")
+
+
 def test_acceptance_tells_who_answers_and_where() -> None:
     (message,) = encode(ACCEPTED)
     assert message.accepted == generation_pb2.Accepted(
