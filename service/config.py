@@ -53,6 +53,16 @@ class NumaStrategy(enum.Enum):
     NUMACTL = "numactl"
 
 
+class Lookup(enum.Enum):
+    """Whether tokens that followed the same words before are tried ahead, several in one step."""
+
+    OFF = "off"
+    #: While more tokens come of it in all.
+    ON = "on"
+    #: While every sequence of a step gains, with bounded losses.
+    AUTO = "auto"
+
+
 class SplitMode(enum.Enum):
     """How a model is split over several GPUs."""
 
@@ -103,7 +113,7 @@ class ModelConfig:
         n_gpu_layers: layers kept in GPU memory, -1 for the library's default.
         tensor_split: share of each GPU, empty for the library's default.
         embedding: whether the model shall give embeddings; a model that can do nothing else always does.
-        lookup: whether rows of logits are kept for drafts; see ``EngineConfig``.
+        lookup: see ``EngineConfig``.
         lora: adapters, all of them applied together for as long as the model is loaded.
     """
 
@@ -132,7 +142,7 @@ class ModelConfig:
     tensor_split: tuple[float, ...] = ()
     kv_overrides: tuple[KvOverride, ...] = ()
     embedding: bool = False
-    lookup: bool = False
+    lookup: Lookup = Lookup.OFF
     lora: tuple[LoraAdapter, ...] = ()
 
     @property
@@ -174,14 +184,14 @@ class EngineConfig(EngineOptions):
         n_ctx_slot: tokens of context in one slot.
         n_batch: most tokens of one step.
         max_queue: requests that may wait for a slot.
-        lookup: whether tokens that followed the same words before are tried ahead, several in one step.
+        lookup: when tokens are tried ahead.
     """
 
     n_slots: int = 1
     n_ctx_slot: int = 512
     n_batch: int = 512
     max_queue: int = MIN_QUEUE
-    lookup: bool = False
+    lookup: Lookup = Lookup.OFF
 
     @property
     def cache_ram_bytes(self) -> int | None:

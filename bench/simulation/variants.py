@@ -7,7 +7,7 @@ import itertools
 from typing import TYPE_CHECKING, get_type_hints
 
 from bench.harness.errors import BenchError
-from service.config import EngineConfig
+from service.config import EngineConfig, Lookup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,13 +62,13 @@ def _choices(assignment: str) -> list[tuple[str, object]]:
 def _value(name: str, text: str) -> object:
     kind = int if name == _CELLS else _HINTS[name]
     try:
-        if kind is bool:
-            return {"true": True, "false": False}[text.lower()]
+        if kind is Lookup:
+            return Lookup(text.lower())
         if text.lower() == "none" and kind == int | None:
             return None
         return float(text) if kind is float else int(text)
-    except (KeyError, ValueError):
-        allowed = {bool: "true or false", float: "a number", int: "a whole number"}
+    except ValueError:
+        allowed = {Lookup: ", ".join(when.value for when in Lookup), float: "a number", int: "a whole number"}
         raise BenchError(
             f"--set: {name} is {text!r}; allowed is {allowed.get(kind, 'a whole number or none')}"
         ) from None

@@ -237,6 +237,7 @@ class Step:
         self._learn(batch, self._clock() - batch.started_s)
         started_s = self._clock()
         self._advance(batch.segments)
+        self._speculation.settle()
         self._totals.sampling_s += self._clock() - started_s
 
     def _score(self, segments: list[Segment]) -> None:

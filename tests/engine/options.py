@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from service.config import EngineConfig
+from service.config import EngineConfig, Lookup
 from service.engine.request.requests import GenerationRequest, Overflow, SystemPrompt
 from service.testing.scripted_model import BOS, EOS, Script, next_letter
 from tests.engine.arguments import Arguments, CommandError
@@ -23,7 +23,7 @@ def engine_config(arguments: Arguments) -> EngineConfig:
         "max_tokens": arguments.integer("max_tokens"),
         "prefill_budget_ms": arguments.decimal("budget_ms"),
         "idle_prefill_budget_ms": arguments.decimal("idle_budget_ms"),
-        "lookup": arguments.flag("lookup"),
+        "lookup": None if (lookup := arguments.symbol("lookup")) is None else Lookup(lookup),
         "group_n": arguments.integer("group"),
         "group_width": arguments.integer("window"),
         "cache_ram_mib": arguments.integer("cache_ram"),

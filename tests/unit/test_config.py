@@ -8,7 +8,7 @@ import math
 import pytest
 
 from service.bounds import Bounds, bounds_of
-from service.config import CoreConfig, EngineConfig, EngineOptions, ModelConfig, core_config
+from service.config import CoreConfig, EngineConfig, EngineOptions, Lookup, ModelConfig, core_config
 from service.errors import InvalidArgument
 
 
@@ -59,7 +59,7 @@ def test_a_value_out_of_its_bounds_is_refused(name: str, value: float, allowed: 
         ({"n_ctx": 1024, "n_parallel": 4, "kv_unified": True}, {"n_slots": 4, "n_ctx_slot": 1024}),
         ({"n_parallel": 16}, {"max_queue": 256}),
         ({"n_parallel": 16, "max_queue": 7}, {"max_queue": 7}),
-        ({"n_batch": 64, "lookup": True}, {"n_batch": 64, "lookup": True}),
+        ({"n_batch": 64, "lookup": Lookup.AUTO}, {"n_batch": 64, "lookup": Lookup.AUTO}),
     ],
 )
 def test_what_the_engine_is_told_follows_from_model_and_core(

@@ -1,49 +1,87 @@
-"""What one more token costs in a step, learnt from how long steps took."""
+"""What tokens that are tried ahead cost in a step, learnt from how long steps took."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 #: Weight of the newest step.
-SMOOTHING = 0.05
-#: Steps must differ by so many tokens, as a standard deviation, to tell what one of them costs.
-MIN_SPREAD = 0.7
-#: The price before steps differed.
+SMOOTHING = 0.1
+#: Cost of one token more before any was tried, in parts of a step with one token.
 FIRST_PRICE = 0.5
 #: A step that took longer than so many average ones was held up by something else, and counts as no longer.
 MAX_OUTLIER = 3.0
-#: Bounds of the price: a draft is never free, and never surely a loss.
-MIN_PRICE, MAX_PRICE = 0.05, 0.95
+#: Steps after which a measurement is too old, because contexts have grown and the machine may have other work.
+MAX_AGE = 2000
+
+
+@dataclass(slots=True)
+class _Estimate:
+    """A moving average, last changed in step number ``step``."""
+
+    value: float
+    step: int
+    n_observed: int = 1
+
+    def observe(self, value: float, step: int) -> None:
+        self.n_observed += 1
+        weight = max(SMOOTHING, 1 / self.n_observed)
+        self.value += weight * (min(value, MAX_OUTLIER * self.value) - self.value)
+        self.step = step
 
 
 class StepCost:
-    """A line through the times of steps without prompts: so much for a step, and so much for each token.
+    """How long steps without prompts take, by sequences and by tokens that are tried ahead.
 
-    Fitted to moving averages, so that it follows growing contexts and a busier machine.
+    What a token more costs is no line: kernels take two rows in twice the time of one, and eight in five times. So each
+    number of tokens has an average of its own, in parts of a step of the same sequences without drafts. That one is
+    measured all the time, and follows growing contexts and a busier machine.
     """
 
     def __init__(self) -> None:
-        self._n_observed = 0
-        self._tokens = self._time_s = self._tokens_squared = self._product = 0.0
-        self._token_s: float | None = None
+        self._step = 0
+        self._was_drafted = False
+        self._plain: dict[int, _Estimate] = {}
+        #: For each number of sequences, by tokens tried ahead: times in parts of a plain step.
+        self._ratios: dict[int, dict[int, _Estimate]] = {}
 
-    def observe(self, n_tokens: int, step_s: float) -> None:
-        """Learn from a step of ``n_tokens`` tokens that took ``step_s`` seconds."""
-        if self._n_observed:
-            step_s = min(step_s, MAX_OUTLIER * self._time_s)
-        self._n_observed += 1
-        weight = max(SMOOTHING, 1 / self._n_observed)
-        self._tokens += weight * (n_tokens - self._tokens)
-        self._time_s += weight * (step_s - self._time_s)
-        self._tokens_squared += weight * (n_tokens**2 - self._tokens_squared)
-        self._product += weight * (n_tokens * step_s - self._product)
-        variance = self._tokens_squared - self._tokens**2
-        if variance > MIN_SPREAD**2:
-            self._token_s = (self._product - self._tokens * self._time_s) / variance
+    def observe(self, n_sequences: int, n_drafted: int, step_s: float) -> float:
+        """Learn from a step that took ``step_s`` seconds; how many steps without drafts it took as long as."""
+        self._step += 1
+        was_drafted, self._was_drafted = self._was_drafted, n_drafted > 0
+        plain = self._plain.get(n_sequences)
+        if plain is None:
+            if not n_drafted:
+                self._plain[n_sequences] = _Estimate(step_s, self._step)
+            return self.ratio(n_sequences, n_drafted)
+        ratio = step_s / plain.value if plain.value > 0 else 1.0
+        if not n_drafted:
+            # The first step behind one with drafts builds its graph anew, which is a part of what those cost.
+            if was_drafted:
+                return min(ratio, MAX_OUTLIER)
+            plain.observe(step_s, self._step)
+            return 1.0
+        ratios = self._ratios.setdefault(n_sequences, {})
+        if (estimate := ratios.get(n_drafted)) is None:
+            ratios[n_drafted] = _Estimate(ratio, self._step)
+        else:
+            estimate.observe(ratio, self._step)
+        return ratio
 
-    def price(self, n_sequences: int) -> float:
-        """Cost of one more token, as a part of what a token costs in a step with one token for each sequence."""
-        if self._token_s is None:
-            return FIRST_PRICE
-        plain_s = self._time_s + self._token_s * (n_sequences - self._tokens)
-        if plain_s <= 0:
-            return MAX_PRICE
-        return min(max(self._token_s * n_sequences / plain_s, MIN_PRICE), MAX_PRICE)
+    def is_known(self, n_sequences: int) -> bool:
+        """Whether there was a step of so many sequences without drafts, with which others can be compared."""
+        return n_sequences in self._plain
+
+    def ratio(self, n_sequences: int, n_drafted: int) -> float:
+        """The time of a step with so many tokens tried ahead, in steps of the same sequences without; at least 1.
+
+        Without a measurement, what a token costs is taken from the most similar number of tokens.
+        """
+        ratios = self._ratios.get(n_sequences, {})
+        if (known := ratios.get(n_drafted)) is not None:
+            if self._step - known.step <= MAX_AGE:
+                return max(1.0, known.value)
+            del ratios[n_drafted]
+        if not ratios:
+            return 1.0 + FIRST_PRICE * n_drafted / n_sequences
+        nearest = min(ratios, key=lambda n_tokens: abs(n_tokens - n_drafted))
+        return max(1.0, 1.0 + (ratios[nearest].value - 1.0) * n_drafted / nearest)

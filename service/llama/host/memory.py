@@ -26,10 +26,9 @@ N_UBATCH_WITH_SCORES = 128
 #: Most tokens whose hidden states are evaluated at once. The library computes logits for them, too, and keeps memory
 #: for as many rows from then on: 49 MiB with a vocabulary of 49,152 tokens, 262 MiB with one of 262,144.
 N_HIDDEN = 128
-#: Most tokens that are tried ahead in one step, of all sequences together.
-N_DRAFTED = 16
-#: Most tokens of prompts whose logits are wanted at once. The library's buffers for them are touched when they are
-#: first used: 12 MiB each with a vocabulary of 49,152 tokens, 64 MiB with one of 262,144.
+#: Most tokens whose logits are wanted at once beside the last one of each sequence: of prompts, or tried ahead. The
+#: library's buffers for them are touched when they are first used: 12 MiB each with a vocabulary of 49,152 tokens, 64
+#: MiB with one of 262,144.
 N_SCORED = 64
 #: The library's granularity for contexts, in cells.
 CELL_PADDING = 256
@@ -101,8 +100,7 @@ def count_outputs(config: ModelConfig) -> int:
     These are the last one of each sequence, drafts, and tokens of prompts whose logits are wanted; or as many as may
     give hidden states, if that is more.
     """
-    n_more = max(N_SCORED, N_DRAFTED if config.lookup else 0)
-    n_generating = min(config.n_parallel + n_more, library_batch(config))
+    n_generating = min(config.n_parallel + N_SCORED, library_batch(config))
     return max(library_sequences(config), n_generating, count_hidden(config))
 
 

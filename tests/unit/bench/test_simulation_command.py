@@ -92,7 +92,7 @@ def test_cells_can_be_fewer_than_slots_could_hold() -> None:
         ("n_slots", "not NAME=VALUE"),
         ("slots=1", "not NAME=VALUE.*n_slots"),
         ("n_slots=few", "n_slots is 'few'; allowed is a whole number"),
-        ("lookup=1", "lookup is '1'; allowed is true or false"),
+        ("lookup=1", "lookup is '1'; allowed is off, on, auto"),
         ("prefill_budget_ms=", "prefill_budget_ms is ''; allowed is a number"),
         ("max_tokens=some", "max_tokens is 'some'; allowed is a whole number or none"),
     ],

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bench.simulation.model import SimulatedModel
 from bench.simulation.profile import CostProfile
 from bench.simulation.spans import SpanMemory
-from service.config import EngineConfig
+from service.config import EngineConfig, Lookup
 from service.engine.engine import Engine
 from service.engine.language_model import CacheFull, Segment
 from service.engine.request.events import Event, Piece
@@ -78,8 +78,8 @@ def test_what_does_not_fit_changes_nothing() -> None:
     assert (model.memory.cells_free, model.memory.position_max(0), clock.now_s) == (10, -1, 0.0)
 
 
-@pytest.mark.parametrize("lookup", [False, True], ids=["plain", "with drafts"])
-def test_the_engine_gets_the_answer_that_clients_expect(lookup: bool) -> None:
+@pytest.mark.parametrize("lookup", Lookup, ids=lambda when: when.value)
+def test_the_engine_gets_the_answer_that_clients_expect(lookup: Lookup) -> None:
     model, clock = simulated()
     engine = Engine(model, EngineConfig(n_ctx_slot=100, lookup=lookup), clock)
     sink = _Sink()

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rest_adapter.config import RestConfig
-from service.config import CoreConfig, KvOverride, LoraAdapter, ModelConfig, NumaStrategy, RopeScaling, SplitMode
+from service.config import (
+    CoreConfig,
+    KvOverride,
+    Lookup,
+    LoraAdapter,
+    ModelConfig,
+    NumaStrategy,
+    RopeScaling,
+    SplitMode,
+)
 from slotline.cli.commands import COMMANDS
 from slotline.cli.options.core_options import CORE_GROUPS, core_config
 from slotline.cli.options.defaults import OF_CONFIGURATIONS, default_of, shown_default
@@ -119,7 +128,10 @@ SHOWN_DEFAULTS = [
             {"lora": (LoraAdapter("a.gguf"), LoraAdapter("b.gguf", -0.5), LoraAdapter("a.gguf")), "mmap": False},
         ),
         (["--lora-base", "base.gguf"], {}),
-        (["--lookup"], {"lookup": True}),
+        (["--lookup"], {"lookup": Lookup.ON}),
+        (["--lookup", "--mlock"], {"lookup": Lookup.ON, "mlock": True}),
+        (["--lookup", "auto"], {"lookup": Lookup.AUTO}),
+        (["--lookup", "off"], {"lookup": Lookup.OFF}),
         (["-fa", "off"], {"flash_attention": False}),
         (["--flash-attn", "on"], {"flash_attention": True}),
         (["-fa", "on", "-fa", "auto"], {"flash_attention": None}),

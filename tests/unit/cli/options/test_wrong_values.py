@@ -51,6 +51,7 @@ WRONG_VALUES = {
     "--cache-type-k": "f64",
     "--cache-type-v": "q8",
     "--numa": "all",
+    "--lookup": "often",
     "--grp-attn-n": "0",
     "--grp-attn-w": "0",
     "--rope-scaling": "ntk",

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.config import EngineConfig
+from service.config import EngineConfig, Lookup
 from service.engine.request.sequence import SequenceLife
 from service.engine.request.snapshots import Outcome, SlotState
 from service.engine.request.state import NEXT, ForbiddenMove, SequenceState
@@ -126,7 +126,7 @@ def run(bench: EngineBench, mix: RandomMix, n_steps: int) -> Lives:
 @given(st.integers(0, 2**32), st.integers(1, 4), st.integers(32, 100), st.booleans())
 def test_whatever_comes_every_sequence_lives_as_drawn(seed: int, n_slots: int, n_ctx: int, is_tight: bool) -> None:
     random_ = random.Random(seed)
-    config = EngineConfig(n_slots=n_slots, n_ctx_slot=n_ctx, lookup=random_.random() < 0.3)
+    config = EngineConfig(n_slots=n_slots, n_ctx_slot=n_ctx, lookup=random_.choice([*Lookup, Lookup.OFF]))
     n_cells = 2 * n_ctx if is_tight else n_slots * n_ctx + n_ctx
     bench = EngineBench(config, n_cells=n_cells, can_fork=random_.random() < 0.8)
     run(bench, RandomMix(bench, seed, failures=random_.choice([0.0, 0.05])), 80)
