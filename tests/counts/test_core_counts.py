@@ -34,7 +34,7 @@ def test_a_step_costs_the_core_no_more_than_is_written(
         **{kind: Figure(counts[kind] / N_STEPS) for kind in (POOL, LOOP, THREAD)},
         "messages": Figure(len(messages) / N_STEPS),
         "bytes of messages": Figure(sum(message.ByteSize() for message in messages) / N_STEPS, ROOM),
-        "Python calls": Figure(n_calls / N_STEPS, THREADS_ROOM),
+        "Python calls": Figure(round(n_calls / N_STEPS), THREADS_ROOM),
     }
     check(TABLE, str(n_streams), figures, is_rewriting=is_rewriting)
 
