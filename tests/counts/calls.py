@@ -75,7 +75,7 @@ class ThreadCalls:
     """Counts calls of Python functions of some folders, in all threads that are started in the block.
 
     Args:
-        folders: inside the repository.
+        folders: inside the repository, or anywhere if they are absolute.
     """
 
     def __init__(self, *folders: str) -> None:

@@ -7,6 +7,10 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import flask
+import gevent
+import werkzeug
+
 from rest_adapter.config import RestConfig
 from tests.counts.calls import ROOT, ThreadCalls
 from tests.counts.hand_overs import HandOvers
@@ -20,6 +24,12 @@ if TYPE_CHECKING:
 
     import pytest
 
+#: What is counted: our own code, and that of packages which does a part of the same work.
+FOLDERS = (
+    "rest_adapter",
+    "clients/python/src",
+    *(package.__path__[0] for package in (flask, gevent, werkzeug)),
+)
 #: Bodies by the kind of API: where they go, and what is asked, without the number of tokens.
 BODIES: dict[str, tuple[str, str, dict[str, object]]] = {
     "native": ("/completion", "n_predict", {"prompt": "Hello", "stream": True}),
@@ -100,7 +110,7 @@ def counted_adapter(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as core:
         assert core.stdin is not None
         assert core.stdout is not None
-        with core.stdin, ThreadCalls("rest_adapter", "clients/python/src") as calls:
+        with core.stdin, ThreadCalls(*FOLDERS) as calls:
             assert core.stdout.readline(), "the core does not start"
             adapter = CountedAdapter(core, address, HandOvers(monkeypatch), calls)
             try:
