@@ -78,6 +78,14 @@ SCENARIOS: dict[str, Callable[[Settings], Result]] = {
 #: What else can be the first word.
 _COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"report": report.main, "simulate": simulate}
 
+#: Names for several scenarios: ``peers`` for all in which users would notice a difference to llama-server.
+_GROUPS: dict[str, tuple[str, ...]] = {
+    "peers": (
+        *("memory", "warm", "conversation", "chat", "prompt", "streams", "shared_decode", "decode"),
+        *("shared_prefix", "freeze", "cancel", "overload", "embeddings"),
+    ),
+}
+
 #: Scenarios that cannot run alone.
 _NEEDS_PEERS = frozenset(("startup", "memory", "decode"))
 
@@ -159,7 +167,10 @@ def _parse(command_line: Sequence[str] | None) -> argparse.Namespace:
         "`python -m bench simulate --help`: the scheduler in virtual time.",
     )
     parser.add_argument(
-        "scenarios", nargs="*", metavar="SCENARIO", help=f"{', '.join(SCENARIOS)}; default: all of them"
+        "scenarios",
+        nargs="*",
+        metavar="SCENARIO",
+        help=f"{', '.join(SCENARIOS)}; peers: those that users would notice beside llama-server; default: all of them",
     )
     parser.add_argument("--repeats", type=int, metavar="N", help="rounds of every measurement (default: 7)")
     parser.add_argument("--quick", action="store_true", help="3 rounds, short texts: a look, not a measurement")
@@ -181,6 +192,7 @@ def _parse(command_line: Sequence[str] | None) -> argparse.Namespace:
         help="the same, compiled as pip does it by itself (default: .venv-bench-stock/bin/python, if it exists)",
     )
     parser.add_argument("--no-stock", action="store_true", help="compare with one build of llama-server only")
+    parser.add_argument("--no-grpc", action="store_true", help="measure Slotline over REST only, which takes less time")
     parser.add_argument("--alone", action="store_true", help="measure Slotline only, without llama.cpp's programs")
     parser.add_argument(
         "--any-load",
@@ -195,9 +207,10 @@ def _parse(command_line: Sequence[str] | None) -> argparse.Namespace:
         help="directory for bench.json (every sample) and a plot of each scenario (default: build/bench)",
     )
     arguments = parser.parse_args(command_line)
+    arguments.scenarios = [one for name in arguments.scenarios for one in _GROUPS.get(name, (name,))]
     for name in arguments.scenarios:
         if name not in SCENARIOS:
-            parser.error(f"SCENARIO: {name!r} is not one of {', '.join(SCENARIOS)}")
+            parser.error(f"SCENARIO: {name!r} is not one of {', '.join((*SCENARIOS, *_GROUPS))}")
     for option in ("repeats", "threads"):
         value = getattr(arguments, option)
         if value is not None and value < 1:
@@ -210,6 +223,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         model=arguments.model or default_model(),
         peers_python=None if arguments.alone else arguments.peers_python,
         stock_peers_python=_stock_peers_python(arguments),
+        has_grpc=not arguments.no_grpc,
         threads=arguments.threads or default_threads(),
     )
     if arguments.quick:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bench.harness.report import Result
     from bench.settings import Settings
 
-_TALK = Talk(turns=4)
+_TALK = Talk(turns=4, answer_tokens=24)
 _N_CTX = 16384
 _QUANTITIES = (
     *(Quantity(f"turn {turn}: first token, median", "ms", ratio_goal=AS_SOON) for turn in range(1, _TALK.turns + 1)),
@@ -34,7 +34,7 @@ def run(settings: Settings) -> Result:
 async def _run(settings: Settings) -> Result:
     settings = replace(settings, n_ctx=_N_CTX)
     numbers = itertools.count(1)
-    async with contest(settings) as running:
+    async with contest(settings, has_grpc=False) as running:
         for n_users in settings.users:
             measure = partial(_measure, n_users, numbers)
             await running.measure(_QUANTITIES, measure, label=f"{n_users} users", place=Place("users", n_users))

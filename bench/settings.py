@@ -19,6 +19,7 @@ class Settings:
         peers_python: Python of the environment that holds llama.cpp's own programs, compiled with the flags of the
             library; None to measure Slotline alone.
         stock_peers_python: the same, compiled as pip does it by itself; None to leave it out.
+        has_grpc: whether Slotline is measured over gRPC beside REST, where that makes sense.
         repeats: rounds; every variant is measured once in each.
         threads: threads of every server and tool.
         n_ctx: KV cells shared by all slots.
@@ -38,6 +39,7 @@ class Settings:
     model: Path
     peers_python: Path | None
     stock_peers_python: Path | None = None
+    has_grpc: bool = True
     repeats: int = 7
     threads: int = 2
     n_ctx: int = 8192
@@ -46,11 +48,11 @@ class Settings:
     users: tuple[int, ...] = (6, 8, 12, 24)
     new_prompts: tuple[int, ...] = (16, 64, 256, 1024, 2048, 4096, 6000)
     cached_prompts: tuple[int, ...] = (8, 64, 400, 2000)
-    tokens: int = 128
+    tokens: int = 64
     prompt_tokens: int = 8
     prefix_tokens: int = 540
     long_tokens: int = 1500
-    overload_s: float = 8.0
+    overload_s: float = 5.0
     max_foreign_cores: float = 0.15
 
 

@@ -78,10 +78,12 @@ class Contest:
         targets: the servers that could be started, by name.
     """
 
-    def __init__(self, settings: Settings, servers: Mapping[str, Endpoints], ours: Sequence[str]) -> None:
+    def __init__(
+        self, settings: Settings, servers: Mapping[str, Endpoints], ours: Sequence[str], theirs: Sequence[str] = ()
+    ) -> None:
         self._settings = settings
         self._servers = dict(servers)
-        self._ours = tuple(ours)
+        self._own_options = {"Slotline": ours, PEER: theirs}
         self._figures: list[Figure] = []
         self._notes: dict[str, None] = {}
         self._failures: dict[str, None] = {}
@@ -129,7 +131,7 @@ class Contest:
             on_failure=partial(self._fail, label),
         )
         self._figures += figures_of(rounds, quantities, label=label, place=place)
-        self._notes |= dict.fromkeys(notes_of(settings, rounds, label or "all", ours=self._ours))
+        self._notes |= dict.fromkeys(notes_of(settings, rounds, label or "all", own=self._own_options))
         return rounds
 
     def add(self, figures: Sequence[Figure]) -> None:
@@ -161,7 +163,7 @@ async def contest(
     Args:
         ours: options for Slotline that llama-server does not have.
         theirs: options for llama-server that Slotline does not have.
-        has_grpc: whether Slotline is measured over gRPC, too.
+        has_grpc: whether Slotline is measured over gRPC, too, unless the settings leave that out.
 
     Raises:
         BenchError: a build of llama-server is missing.
@@ -170,8 +172,8 @@ async def contest(
         servers = {REST: stack.enter_context(slotline_server(settings, *ours))}
         for name, peers in peers_of(settings).items():
             servers[name] = stack.enter_context(llama_server(settings, peers, *theirs, name=name))
-        running = Contest(settings, servers, ours)
-        await running.start(stack, has_grpc=has_grpc)
+        running = Contest(settings, servers, ours, theirs)
+        await running.start(stack, has_grpc=has_grpc and settings.has_grpc)
         yield running
 
 
@@ -263,8 +265,14 @@ def _point(plot: str, line: str, place: Place | None) -> Point | None:
     return None if place is None else Point(plot, line, place.x)
 
 
-def notes_of(settings: Settings, rounds: Rounds[Sample], what: str, *, ours: Sequence[str] = ()) -> tuple[str, ...]:
-    """What the servers were started with, who is missing, and whether others disturbed the measurement."""
+def notes_of(
+    settings: Settings, rounds: Rounds[Sample], what: str, *, own: Mapping[str, Sequence[str]] | None = None
+) -> tuple[str, ...]:
+    """What the servers were started with, who is missing, and whether others disturbed the measurement.
+
+    Args:
+        own: options that only some servers have, by their names.
+    """
     options = f"options of every server: {' '.join(common_options(settings))}"
-    own = (f"options of Slotline alone: {' '.join(ours)}",) if ours else ()
-    return (options, *own, *left_out(settings), *describe(rounds, what))
+    others = (f"options of {name} alone: {' '.join(given)}" for name, given in (own or {}).items() if given)
+    return (options, *others, *left_out(settings), *describe(rounds, what))

@@ -40,10 +40,15 @@ def _tables(figures: Sequence[Figure]) -> list[str]:
 
 
 def _comparison(figures: Sequence[Figure]) -> str:
-    """A row for each quantity; medians of every server, and ratios with the lowest and the highest of a pair."""
+    """A row for each quantity; medians of every server, and ratios with the lowest and the highest of a pair.
+
+    Where some ratios have goals, the others are left out: the table would not fit anywhere.
+    """
+    ratios = [figure for figure in figures if figure.against]
+    judged = [figure for figure in ratios if figure.goal is not None]
     columns = [
         *dict.fromkeys(figure.heading for figure in figures if not figure.against),
-        *dict.fromkeys(figure.heading for figure in figures if figure.against),
+        *dict.fromkeys(figure.heading for figure in judged or ratios),
     ]
     rows = []
     for name, unit in _rows_of(figures).items():
@@ -81,7 +86,7 @@ def _listing(figures: Sequence[Figure]) -> str:
 
 def _cell(figure: Figure) -> str:
     text = _bold(_number(figure.median), figure)
-    if not figure.against:
+    if not figure.against or len(figure.samples) == 1:
         return text
     return f"{text} ({_number(min(figure.samples))} to {_number(max(figure.samples))})"
 

@@ -88,7 +88,9 @@ def test_a_point_of_a_curve_knows_its_plot_and_its_line() -> None:
 def test_the_notes_hold_the_options_of_the_servers_who_is_missing_and_the_disturbance() -> None:
     settings = dataclasses.replace(SETTINGS, peers_python=Path("python"))
     rounds = dataclasses.replace(_rounds(rest=_two(1, 2)), is_disturbed=True)
-    options, own, missing, disturbed = notes_of(settings, rounds, "overload", ours=("--max-queue", "16"))
+    options, own, missing, disturbed = notes_of(
+        settings, rounds, "overload", own={"Slotline": ("--max-queue", "16"), PEER: ()}
+    )
     assert "-m model.gguf -c 8192 -np 8 -t 2 -tb 2" in options
     assert own.endswith("--max-queue 16")
     assert "llama-server as pip builds it is left out" in missing

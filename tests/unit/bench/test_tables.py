@@ -41,8 +41,15 @@ def test_what_was_compared_is_a_row_with_a_column_for_everybody_and_for_the_rati
     assert [_cells(line) for line in lines[4:8] if "---" not in line] == [
         ["", "REST", "llama-server", "REST / llama-server", "goal"],
         ["decoding, 8 streams, tokens/s", "550", "500", "1.10 (1.00 to 1.12)", "ratio at least 1"],
-        ["longest gap, ms", "**1,234**", "", "**0.98** (0.98 to 0.98)", "at most 150; ratio at least 1"],
+        ["longest gap, ms", "**1,234**", "", "**0.98**", "at most 150; ratio at least 1"],
     ]
+
+
+def test_ratios_without_goals_are_shown_where_none_has_one() -> None:
+    grpc = Figure("rate", "", (0.5,), None, None, "gRPC", "peer")
+    rest = Figure("rate", "", (0.75,), LEAST, None, "REST", "peer")
+    assert "gRPC" in render_result(Result("a", "", (grpc,)))
+    assert "gRPC" not in render_result(Result("a", "", (grpc, rest)))
 
 
 def test_what_is_compared_with_nobody_is_listed_with_its_range() -> None:
