@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, Request, current_app, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from rest_adapter.apis.routes import ROUTES
@@ -14,16 +15,19 @@ from rest_adapter.apis.serving.limiter import Limiter
 from rest_adapter.errors import AdapterError, InvalidBody, StreamClosed
 from rest_adapter.files.page import page_files, page_response
 from rest_adapter.files.static import static_response
-from rest_adapter.http.cors import add_cors_headers, preflight, refuse_foreigners
+from rest_adapter.http.application import Application
+from rest_adapter.http.cors import add_cors_headers, asked_by, preflight, refuse_foreigners
 from rest_adapter.http.counts import ResponseCounts
 from rest_adapter.http.http_errors import ADAPTER_FAILED, CLIENT_GONE, http_error, routing_error
 from rest_adapter.http.keys import ApiKeys
 from rest_adapter.http.origins import OriginRules
-from rest_adapter.http.responses import SERVER_NAME, error_response
+from rest_adapter.http.responses import SERVER_NAME, Answer, error_response
 from rest_adapter.http.verbose import log_response_body
 from slotline.protocol.excerpt import excerpt
 
 if TYPE_CHECKING:
+    from flask import Response
+
     from rest_adapter.config import RestConfig
     from rest_adapter.core.calls import CoreCalls
 
@@ -31,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 #: Characters of a path that an error repeats.
 _PATH_SHOWN = 120
+_PUBLIC_PATHS = frozenset(path for route in ROUTES if route.is_public for path in route.paths)
 
 
 def create_app(
@@ -61,57 +66,45 @@ def create_app(
         origins=config.cors_origins,
         hosts=(*config.allowed_hosts, config.host.lower()),
     )
-    app = Flask(__name__, static_folder=None)
+    app = Application(
+        __name__, answer_early=partial(_answer_early, context, rules), finish=partial(_finish, context, rules)
+    )
     app.config["MAX_CONTENT_LENGTH"] = config.max_body_bytes
-    _add_routes(app, context)
-    _add_checks(app, context, rules)
+    app.url_map.converters["rest"] = RestOfPath
+    for route in ROUTES:
+        for path in route.paths:
+            app.add_route(path, route.method, route.bind(context))
     _add_error_handlers(app)
     return app
 
 
-def _add_routes(app: Flask, context: AppContext) -> None:
-    # A double slash is another path, not a reason for a redirect.
-    app.url_map.merge_slashes = False
-    app.url_map.converters["rest"] = RestOfPath
-    for route in ROUTES:
-        for path in route.paths:
-            app.add_url_rule(
-                path,
-                endpoint=f"{route.method} {path}",
-                view_func=route.bind(context),
-                methods=[route.method],
-                provide_automatic_options=False,
-            )
+def _answer_early(context: AppContext, rules: OriginRules, request: Request) -> Answer | None:
+    """What is checked before each route, and what is answered without one.
+
+    Raises:
+        AdapterError: the request is refused.
+    """
+    environ, method, config = request.environ, request.method, context.config
+    refuse_foreigners(rules, asked_by(environ), method)
+    if method == "OPTIONS":
+        return preflight(_methods(request, config), environ)
+    is_read = method in ("GET", "HEAD")
+    if is_read:
+        file = _file(request, config)
+        if file is not None:
+            return Answer.of(file, environ)
+    if not (is_read and request.path in _PUBLIC_PATHS):
+        context.keys.check()
+    return None
 
 
-def _add_checks(app: Flask, context: AppContext, rules: OriginRules) -> None:
-    """Add what is checked before each route, and what is added to each answer."""
-    config = context.config
-    public_paths = {path for route in ROUTES if route.is_public for path in route.paths}
-
-    @app.before_request
-    def answer_early() -> Response | None:
-        refuse_foreigners(rules)
-        if request.method == "OPTIONS":
-            return preflight(_methods(config))
-        is_read = request.method in ("GET", "HEAD")
-        if is_read:
-            file = _file(config)
-            if file is not None:
-                return file
-        if not (is_read and request.path in public_paths):
-            context.keys.check()
-        return None
-
-    @app.after_request
-    def finish(response: Response) -> Response:
-        context.counts.add(
-            request.method, None if request.url_rule is None else request.url_rule.rule, response.status_code
-        )
-        log_response_body(response)
-        response.headers["Server"] = SERVER_NAME
-        add_cors_headers(rules, response)
-        return response
+def _finish(context: AppContext, rules: OriginRules, request: Request, answer: Answer) -> None:
+    """Count each answer, and add what all of them have."""
+    method, rule = request.method, request.url_rule
+    context.counts.add(method, None if rule is None else rule.rule, answer.status)
+    log_response_body(answer)
+    answer.headers.append(("Server", SERVER_NAME))
+    add_cors_headers(rules, asked_by(request.environ), method, answer)
 
 
 def _add_error_handlers(app: Flask) -> None:
@@ -122,7 +115,7 @@ def _add_error_handlers(app: Flask) -> None:
     app.register_error_handler(Exception, _unexpected_error)
 
 
-def _file(config: RestConfig) -> Response | None:
+def _file(request: Request, config: RestConfig) -> Response | None:
     """The file at the path of the request: from the user's directory, or of the built-in page if there is no route."""
     file = None if config.static_path is None else static_response(config.static_path, request.path)
     if file is None and isinstance(request.routing_exception, NotFound):
@@ -130,38 +123,38 @@ def _file(config: RestConfig) -> Response | None:
     return file
 
 
-def _methods(config: RestConfig) -> set[str]:
-    """The methods that the path of the current request takes, without OPTIONS."""
+def _methods(request: Request, config: RestConfig) -> set[str]:
+    """The methods that the path of a request takes, without OPTIONS."""
     if request.environ["PATH_INFO"] == "*":
         return {"HEAD", *(route.method for route in ROUTES)}
     unknown = request.routing_exception
     known = set(unknown.valid_methods or ()) if isinstance(unknown, MethodNotAllowed) else set()
-    file = _file(config)
+    file = _file(request, config)
     if file is None:
         return known
     file.close()
     return known | {"GET", "HEAD"}
 
 
-def _adapter_error(error: AdapterError) -> Response:
+def _adapter_error(error: AdapterError) -> Answer:
     return error_response(http_error(error))
 
 
-def _client_gone(error: StreamClosed) -> Response:
+def _client_gone(error: StreamClosed) -> Answer:
     return error_response(CLIENT_GONE)
 
 
-def _routing_error(error: HTTPException) -> Response:
+def _routing_error(error: HTTPException) -> Answer:
     path = excerpt(request.path, _PATH_SHOWN)
     limit: int = current_app.config["MAX_CONTENT_LENGTH"]
     return error_response(routing_error(error, f"{request.method} {path}", max_body_bytes=limit))
 
 
-def _nested_too_deeply(error: RecursionError) -> Response:
+def _nested_too_deeply(error: RecursionError) -> Answer:
     # Reading a value may succeed when its translation, which nests calls more deeply, does not.
     return _adapter_error(InvalidBody("the body is nested too deeply"))
 
 
-def _unexpected_error(error: Exception) -> Response:
+def _unexpected_error(error: Exception) -> Answer:
     logger.exception("route failed", extra={"method": request.method, "path": request.path})
     return error_response(ADAPTER_FAILED)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from flask import Response, request
-
 from rest_adapter.errors import ForeignOrigin, Misdirected
 from rest_adapter.http.origins import Asked, OriginRules
+from rest_adapter.http.responses import Answer
 from rest_adapter.json.encoding import show
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from wsgiref.types import WSGIEnvironment
 
 #: Key of the WSGI environment under which ``handler`` puts the server's own IP address, where the client found it.
 ADDRESS_KEY = "slotline.address"
@@ -23,8 +23,19 @@ _SAFE_METHODS = ("GET", "HEAD")
 _HEADER_NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z, \t-]*")
 
 
-def refuse_foreigners(rules: OriginRules) -> None:
-    """Refuse the current request if its Host is wrong, or if a foreign page asks for more than to read.
+def asked_by(environ: WSGIEnvironment) -> Asked:
+    """What a request says about where it comes from and goes to."""
+    get = environ.get
+    return Asked(
+        origin=get("HTTP_ORIGIN") or None,
+        host=get("HTTP_HOST"),
+        address=get(ADDRESS_KEY, ""),
+        is_same_origin=get("HTTP_SEC_FETCH_SITE") == "same-origin",
+    )
+
+
+def refuse_foreigners(rules: OriginRules, asked: Asked, method: str) -> None:
+    """Refuse a request if its Host is wrong, or if a foreign page asks for more than to read.
 
     Browsers let every page send what a form could send to any server, and only keep the answer from it. So requests
     that could change something are refused unless the page may read the answer, too.
@@ -33,56 +44,47 @@ def refuse_foreigners(rules: OriginRules) -> None:
         ForeignOrigin: a page wants more than to read, and may not.
         Misdirected: the header Host does not name this server.
     """
-    asked = _asked()
     if not rules.allow_host(asked.host):
         raise Misdirected(
             f"Host: {show(asked.host)} is no name of this server; without API keys, and where only this machine "
             "reaches it, allowed are IP addresses, localhost and the names in --allowed-hosts"
         )
-    if request.method not in _SAFE_METHODS and not rules.allow_origin(asked):
+    if method not in _SAFE_METHODS and not rules.allow_origin(asked):
         raise ForeignOrigin(
             f"Origin: {show(asked.origin)} may not use this server; without API keys, allowed are pages of this "
             "machine and the origins in --cors-origins"
         )
 
 
-def preflight(methods: Iterable[str]) -> Response:
+def preflight(methods: Iterable[str], environ: WSGIEnvironment) -> Answer:
     """The answer to OPTIONS, for pages that ask beforehand what they may send.
 
     Args:
         methods: those that the path takes, without OPTIONS; none if there is no such path. The page can then send what
             forms can send, and read the 404.
+        environ: of the request.
     """
-    response = Response(status=200)
-    del response.headers["Content-Type"]
+    headers: list[tuple[str, str]] = []
     if known := sorted(methods):
-        response.headers["Allow"] = ", ".join(sorted({*known, "OPTIONS"}))
-        response.headers["Access-Control-Allow-Methods"] = ", ".join(known)
-    asked = request.headers.get("Access-Control-Request-Headers", "")
+        headers.append(("Allow", ", ".join(sorted({*known, "OPTIONS"}))))
+        headers.append(("Access-Control-Allow-Methods", ", ".join(known)))
+    wanted = environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")
     # Unknown headers are ignored, so all are allowed.
-    response.headers["Access-Control-Allow-Headers"] = asked if asked and _HEADER_NAMES.fullmatch(asked) else "*"
-    response.headers["Access-Control-Max-Age"] = str(_MAX_AGE_S)
-    response.vary.update(["Access-Control-Request-Headers"])
-    return response
+    allowed = wanted if wanted and _HEADER_NAMES.fullmatch(wanted) else "*"
+    headers.append(("Access-Control-Allow-Headers", allowed))
+    headers.append(("Access-Control-Max-Age", str(_MAX_AGE_S)))
+    headers.append(("Vary", "Access-Control-Request-Headers"))
+    return Answer([], headers=headers)
 
 
-def add_cors_headers(rules: OriginRules, response: Response) -> None:
+def add_cors_headers(rules: OriginRules, asked: Asked, method: str, answer: Answer) -> None:
     """Tell a browser whether the page that asked may read the answer."""
-    asked = _asked()
-    response.vary.add("Origin")
-    if not rules.allow_host(asked.host) or not rules.allow_origin(asked):
+    answer.vary_with("Origin")
+    # Who is no page has no use for the rest.
+    is_preflight = method == "OPTIONS"
+    if not (asked.origin or is_preflight) or not rules.allow_host(asked.host) or not rules.allow_origin(asked):
         return
     if asked.origin:
-        response.headers["Access-Control-Allow-Origin"] = asked.origin
-    if rules.allow_credentials(asked) and (asked.origin or request.method == "OPTIONS"):
-        response.headers["Access-Control-Allow-Credentials"] = "true"
-
-
-def _asked() -> Asked:
-    headers = request.headers
-    return Asked(
-        origin=headers.get("Origin") or None,
-        host=headers.get("Host"),
-        address=request.environ.get(ADDRESS_KEY, ""),
-        is_same_origin=headers.get("Sec-Fetch-Site") == "same-origin",
-    )
+        answer.headers.append(("Access-Control-Allow-Origin", asked.origin))
+    if rules.allow_credentials(asked):
+        answer.headers.append(("Access-Control-Allow-Credentials", "true"))

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from flask import request
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge, RequestTimeout, UnsupportedMediaType
+from typing import TYPE_CHECKING
+
+from flask import current_app, request
+from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout, UnsupportedMediaType
 
 from rest_adapter.errors import Crowded, InvalidBody
 from rest_adapter.http.verbose import log_request_body
 from rest_adapter.json.encoding import show
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIEnvironment
+
+#: Bytes of a body in chunks that are asked for at once.
+_PIECE = 1 << 16
 
 
 def read_raw_body() -> bytes:
@@ -22,16 +30,14 @@ def read_raw_body() -> bytes:
         RequestTimeout: it did not come in time.
         UnsupportedMediaType: it is compressed.
     """
-    coding = request.headers.get("Content-Encoding", "identity")
+    environ = request.environ
+    coding = environ.get("HTTP_CONTENT_ENCODING", "identity")
     if coding.strip().lower() not in ("", "identity"):
         raise UnsupportedMediaType(f"Content-Encoding: {show(coding)} is not supported; send the body uncompressed")
     try:
-        raw = request.get_data(cache=False)
-        # Werkzeug silently stops reading chunks at the limit.
-        is_cut_off = len(raw) == request.max_content_length and bool(request.environ["wsgi.input"].read(1))
-    except (ClientDisconnected, OSError):
-        # Werkzeug raises ClientDisconnected whatever happens while a body is being read.
-        source = request.environ["wsgi.input"]
+        raw = _read(environ, current_app.config["MAX_CONTENT_LENGTH"])
+    except OSError:
+        source = environ["wsgi.input"]
         if getattr(source, "gave_way", False):
             raise Crowded from None
         if getattr(source, "is_late", False):
@@ -39,7 +45,29 @@ def read_raw_body() -> bytes:
         raise InvalidBody(
             "the body ends before its Content-Length or its last chunk, or is not chunked correctly"
         ) from None
-    if is_cut_off:
-        raise RequestEntityTooLarge
     log_request_body(raw)
     return raw
+
+
+def _read(environ: WSGIEnvironment, limit: int | None) -> bytes:
+    """The bytes of a body of at most ``limit`` bytes.
+
+    Raises:
+        OSError: not all of it came.
+        RequestEntityTooLarge: it is larger.
+    """
+    source = environ["wsgi.input"]
+    length = environ.get("CONTENT_LENGTH")
+    if length:
+        if limit is not None and int(length) > limit:
+            raise RequestEntityTooLarge
+        return bytes(source.read(int(length)))
+    if not environ.get("wsgi.input_terminated"):
+        return b""
+    # In chunks, of which a read returns a piece.
+    raw = bytearray()
+    while piece := source.read(_PIECE):
+        raw += piece
+        if limit is not None and len(raw) > limit:
+            raise RequestEntityTooLarge
+    return bytes(raw)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
-from flask import Response, request
+from flask import request
+
+if TYPE_CHECKING:
+    from rest_adapter.http.responses import Answer
 
 logger = logging.getLogger(__name__)
 
@@ -18,10 +22,10 @@ def log_request_body(raw: bytes) -> None:
         logger.debug("request body", extra={"path": request.path, "body": _shown(raw)})
 
 
-def log_response_body(response: Response) -> None:
+def log_response_body(answer: Answer) -> None:
     """Log the body of the answer, unless it is a stream or a file."""
-    if logger.isEnabledFor(logging.DEBUG) and not response.is_streamed and not response.direct_passthrough:
-        fields = {"path": request.path, "status": response.status_code, "body": _shown(response.get_data())}
+    if logger.isEnabledFor(logging.DEBUG) and answer.is_shown:
+        fields = {"path": request.path, "status": answer.status, "body": _shown(b"".join(answer.body))}
         logger.debug("response body", extra=fields)
 
 

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 HEADER = "Slotline-Priority"
+#: Its name in a WSGI environment. Several headers of that name have been joined, which makes no integer.
+WSGI_KEY = "HTTP_SLOTLINE_PRIORITY"
 
 
 def priority_of(values: Sequence[str]) -> int:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from flask import Response
 from werkzeug.routing import BaseConverter
 
 from rest_adapter.http.background import BackgroundThread
+from rest_adapter.http.responses import Answer
 
 if TYPE_CHECKING:
     from rest_adapter.apis.serving.limiter import Limiter
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rest_adapter.http.keys import ApiKeys
     from rest_adapter.openapi.operation import Operation
 
-Handler = Callable[["AppContext"], Response]
+Handler = Callable[["AppContext"], Answer]
 
 
 class RestOfPath(BaseConverter):
@@ -69,10 +69,10 @@ class Route:
     operation: Operation
     is_public: bool = False
 
-    def bind(self, context: AppContext) -> Callable[..., Response]:
+    def bind(self, context: AppContext) -> Callable[..., Answer]:
         """The view function for Flask. Handlers find the variable parts of the path in the request."""
 
-        def view(**_: str) -> Response:
+        def view(**_: str) -> Answer:
             return self.handler(context)
 
         return view

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from flask import Response, request
+from flask import request
 
 from rest_adapter.apis.common.embedding_call import EmbeddingCall, rename_fields
 from rest_adapter.apis.common.vectors import Vectors
@@ -19,12 +19,13 @@ from rest_adapter.json.encoding import joined
 
 if TYPE_CHECKING:
     from rest_adapter.apis.serving.app_context import AppContext
+    from rest_adapter.http.responses import Answer
     from slotline.v1.embedding_pb2 import EmbedRequest, EmbedResponse
 
 _Parts = Callable[[EmbeddingCall, Vectors], Iterator[bytes]]
 
 
-def answer_embedding(context: AppContext, call: EmbeddingCall, parts: _Parts) -> Response:
+def answer_embedding(context: AppContext, call: EmbeddingCall, parts: _Parts) -> Answer:
     """Get the vectors of one body and answer it.
 
     Args:

@@ -8,13 +8,12 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
-from flask import Response, request
+from flask import request
 
 from rest_adapter.apis.common.candidates import candidates_per_token
 from rest_adapter.apis.common.ending import unfinished
 from rest_adapter.apis.common.list_options import drop_unknown_ids, mentions_token_ids
-from rest_adapter.apis.common.priority import HEADER as PRIORITY_HEADER
-from rest_adapter.apis.common.priority import priority_of
+from rest_adapter.apis.common.priority import WSGI_KEY, priority_of
 from rest_adapter.apis.serving.limits import served_model, shorter
 from rest_adapter.apis.serving.reading import SMALL_BODY_BYTES
 from rest_adapter.apis.serving.sse import EventStream, Heartbeat, Reply
@@ -22,7 +21,7 @@ from rest_adapter.errors import NotAllowed, RpcFailure
 from rest_adapter.http.disconnect import SOCKET_KEY, DisconnectWatch
 from rest_adapter.http.http_errors import is_openai_path
 from rest_adapter.http.media_types import EVENTS_UTF8
-from rest_adapter.http.responses import json_response, long_json_response
+from rest_adapter.http.responses import Answer, json_response, long_json_response
 from rest_adapter.json.encoding import encode_in_pieces
 from slotline.v1.generation_pb2 import GenerateRequest, GenerateResponse
 
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from rest_adapter.http.background import BackgroundThread
 
 #: Against proxies that buffer events, and browsers that cache answers.
-_STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+_STREAM_HEADERS = (("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no"), ("Content-Type", EVENTS_UTF8))
 
 #: With this many probabilities per token, each message takes milliseconds to translate.
 HEAVY_CANDIDATES = 1024
@@ -52,7 +51,7 @@ def answer_generation(
     ping_s: float | None,
     rename_fields: _Rename,
     last: bytes = b"",
-) -> Response:
+) -> Answer:
     """Run the calls of one HTTP request and answer it.
 
     Until the core accepts the first call, an error becomes the status of the answer; later, or after the first comment
@@ -71,7 +70,8 @@ def answer_generation(
         AdapterError: the body asks for what is not allowed, or the core refused or failed before the answer began.
     """
     _check_system_prompt(context, requests[0])
-    priority = priority_of(request.headers.getlist(PRIORITY_HEADER))
+    environ = request.environ
+    priority = priority_of([environ[WSGI_KEY]] if WSGI_KEY in environ else ())
     heartbeat = Heartbeat(ping_s)
     with ExitStack() as cleanup:
         cleanup.enter_context(context.limiter.slot())
@@ -82,7 +82,7 @@ def answer_generation(
         started = context.core.generate(requests, deadline_s=limit_s, priority=priority, tenant=tenant)
         stream = _Renaming(started, rename_fields)
         cleanup.callback(stream.close)
-        cleanup.enter_context(DisconnectWatch(request.environ.get(SOCKET_KEY), stream.close))
+        cleanup.enter_context(DisconnectWatch(environ.get(SOCKET_KEY), stream.close))
         per_token = candidates_per_token(requests[0])
         background = context.writing if per_token >= HEAVY_CANDIDATES else None
         if not is_stream:
@@ -104,7 +104,7 @@ def answer_generation(
             is_openai=is_openai_path(request.path),
             on_close=cleanup.pop_all().close,
         )
-        return Response(body, content_type=EVENTS_UTF8, headers=_STREAM_HEADERS)
+        return Answer(body, headers=list(_STREAM_HEADERS))
 
 
 def _check_system_prompt(context: AppContext, message: GenerateRequest) -> None:
@@ -116,7 +116,7 @@ def _check_system_prompt(context: AppContext, message: GenerateRequest) -> None:
         )
 
 
-def _whole_answer(context: AppContext, requests: Sequence[GenerateRequest], reply: Reply) -> Response:
+def _whole_answer(context: AppContext, requests: Sequence[GenerateRequest], reply: Reply) -> Answer:
     has_logprobs = candidates_per_token(requests[0]) > 0 or requests[0].output.prompt_logprobs
     # Prompts are repeated in the answer.
     if not has_logprobs and sum(map(GenerateRequest.ByteSize, requests)) <= SMALL_BODY_BYTES:

@@ -10,17 +10,16 @@ from rest_adapter.apis.serving.generation import answer_generation
 from rest_adapter.apis.serving.reading import read_body
 
 if TYPE_CHECKING:
-    from flask import Response
-
     from rest_adapter.apis.serving.app_context import AppContext
+    from rest_adapter.http.responses import Answer
 
 
-def complete(context: AppContext) -> Response:
+def complete(context: AppContext) -> Answer:
     """Continue one or several prompts."""
     return answer_completion(context, read_body(context, read_completion))
 
 
-def answer_completion(context: AppContext, call: CompletionCall) -> Response:
+def answer_completion(context: AppContext, call: CompletionCall) -> Answer:
     """Run the requests of a body of POST /completion or POST /infill and answer it."""
     return answer_generation(
         context,

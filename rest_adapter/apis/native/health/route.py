@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Response, request
+from flask import request
 from grpc import StatusCode
 
 from rest_adapter.apis.native.health.reply import FAILED, LOADING, STALLED, HealthAnswer, health_answer
@@ -13,16 +13,17 @@ from rest_adapter.apis.serving.limits import STATE_TIMEOUT_S
 from rest_adapter.core.calls import HEALTH
 from rest_adapter.errors import RpcFailure
 from rest_adapter.http.media_types import JSON
+from rest_adapter.http.responses import Answer, bytes_response
 from slotline.v1.model_pb2 import SERVER_STATE_READY, HealthRequest
 
 if TYPE_CHECKING:
     from rest_adapter.apis.serving.app_context import AppContext
 
 
-def health(context: AppContext) -> Response:
+def health(context: AppContext) -> Answer:
     """The state of the core."""
     answer = _health(context)
-    return Response(answer.body, answer.status, content_type=JSON)
+    return bytes_response(answer.body, status=answer.status, content_type=JSON)
 
 
 def _health(context: AppContext) -> HealthAnswer:

@@ -9,11 +9,10 @@ from rest_adapter.apis.native.infill.request import read_infill
 from rest_adapter.apis.serving.reading import read_body
 
 if TYPE_CHECKING:
-    from flask import Response
-
     from rest_adapter.apis.serving.app_context import AppContext
+    from rest_adapter.http.responses import Answer
 
 
-def infill(context: AppContext) -> Response:
+def infill(context: AppContext) -> Answer:
     """Fill the gap between a prefix and a suffix."""
     return answer_completion(context, read_body(context, read_infill))

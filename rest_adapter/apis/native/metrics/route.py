@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Response, request
+from flask import request
 
 from rest_adapter.apis.native.metrics.reply import Reading, exposition
 from rest_adapter.apis.serving.limits import STATE_TIMEOUT_S
 from rest_adapter.core.calls import GET_METRICS
 from rest_adapter.errors import NotOffered
+from rest_adapter.http.responses import Answer, bytes_response
 from slotline.v1.model_pb2 import GetMetricsRequest
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _CONTENT_TYPE = "text/plain; version=0.0.4"
 
 
-def metrics(context: AppContext) -> Response:
+def metrics(context: AppContext) -> Answer:
     """The metrics of the core and of this adapter. Each scrape begins a new window of averages."""
     if not context.config.metrics:
         raise NotOffered("/metrics: off; start the server with --metrics")
@@ -26,4 +27,4 @@ def metrics(context: AppContext) -> Response:
     wanted = GetMetricsRequest(reset_window="keep_window" not in request.args)
     counters = context.core.unary(GET_METRICS, wanted, timeout_s=STATE_TIMEOUT_S)
     text = exposition(Reading(counters, context.counts.by_labels(), context.limiter.in_flight))
-    return Response(text, content_type=_CONTENT_TYPE)
+    return bytes_response(text.encode(), content_type=_CONTENT_TYPE)

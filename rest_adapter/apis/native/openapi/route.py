@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from flask import Response
-
 from rest_adapter.http.media_types import JSON
+from rest_adapter.http.responses import Answer, bytes_response
 from rest_adapter.json.encoding import encode
 from rest_adapter.openapi.document import document
 
@@ -15,9 +14,9 @@ if TYPE_CHECKING:
     from rest_adapter.apis.serving.app_context import AppContext, Route
 
 
-def description(context: AppContext) -> Response:
+def description(context: AppContext) -> Answer:
     """What all routes take and answer, for programs."""
-    return Response(_text(context.routes), content_type=JSON)
+    return bytes_response(_text(context.routes), content_type=JSON)
 
 
 @cache

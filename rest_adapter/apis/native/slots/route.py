@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Response, request
+from flask import request
 
 from rest_adapter.apis.native.slots.reply import slots_json
 from rest_adapter.apis.serving.limits import STATE_TIMEOUT_S
@@ -17,9 +17,10 @@ from slotline.v1.model_pb2 import ListModelsRequest, ListSlotsRequest
 
 if TYPE_CHECKING:
     from rest_adapter.apis.serving.app_context import AppContext
+    from rest_adapter.http.responses import Answer
 
 
-def slots(context: AppContext) -> Response:
+def slots(context: AppContext) -> Answer:
     """What every slot does, with the prompts of the requests that run."""
     if not context.config.slots_endpoint:
         raise NotOffered("/slots: switched off by --slots-endpoint-disable")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Response, request
+from flask import request
 
 from rest_adapter.apis.native.tokenization.reply import tokens_parts
 from rest_adapter.apis.native.tokenization.request import read_detokenize, read_tokenize, rename_fields
 from rest_adapter.apis.serving.reading import read_body
 from rest_adapter.core.calls import DETOKENIZE, TOKENIZE, Request, UnaryMethod
-from rest_adapter.core.calls import Response as Answer
+from rest_adapter.core.calls import Response as Reply
 from rest_adapter.errors import RpcFailure
 from rest_adapter.http.disconnect import SOCKET_KEY, DisconnectWatch
-from rest_adapter.http.responses import json_response, long_json_response
+from rest_adapter.http.responses import Answer, json_response, long_json_response
 from rest_adapter.json.encoding import encode_in_pieces, joined
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _TIMEOUT_S = 120.0
 _FEW = 1 << 14
 
 
-def tokenize(context: AppContext) -> Response:
+def tokenize(context: AppContext) -> Answer:
     """The tokens of a text."""
     asked = read_body(context, read_tokenize)
     if asked is None:
@@ -36,7 +36,7 @@ def tokenize(context: AppContext) -> Response:
     return long_json_response(context.writing.run(lambda: list(joined(tokens_parts(ids)))))
 
 
-def detokenize(context: AppContext) -> Response:
+def detokenize(context: AppContext) -> Answer:
     """The text of tokens."""
     asked = read_body(context, read_detokenize)
     if not asked.ids:
@@ -47,7 +47,7 @@ def detokenize(context: AppContext) -> Response:
     return long_json_response(context.writing.run(lambda: list(encode_in_pieces({"content": text}))))
 
 
-def _call(context: AppContext, method: UnaryMethod[Request, Answer], asked: Request) -> Answer:
+def _call(context: AppContext, method: UnaryMethod[Request, Reply], asked: Request) -> Reply:
     """The core's answer. The call is cancelled if the client leaves."""
     pending = context.core.start(method, asked, timeout_s=_TIMEOUT_S)
     try:

@@ -14,12 +14,11 @@ from rest_adapter.apis.serving.reading import read_body
 from rest_adapter.apis.serving.sse import DONE
 
 if TYPE_CHECKING:
-    from flask import Response
-
     from rest_adapter.apis.serving.app_context import AppContext
+    from rest_adapter.http.responses import Answer
 
 
-def chat(context: AppContext) -> Response:
+def chat(context: AppContext) -> Answer:
     """Answer a conversation."""
     call = read_body(context, partial(read_chat, truncates=context.config.openai_truncates))
     return answer_generation(

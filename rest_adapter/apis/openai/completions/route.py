@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
-from flask import Response, request
+from flask import request
 
 from rest_adapter.apis.common.prompt import Prompt
 from rest_adapter.apis.openai.completions.reply import TextCompletionReply
@@ -23,6 +23,7 @@ from slotline.v1.tokenization_pb2 import DetokenizeRequest
 
 if TYPE_CHECKING:
     from rest_adapter.apis.serving.app_context import AppContext
+    from rest_adapter.http.responses import Answer
 
 _DETOKENIZE_TIMEOUT_S = 120.0
 #: Echoes that the core is asked for at the same time, because a body may hold thousands of prompts.
@@ -31,7 +32,7 @@ _ECHOES_AT_ONCE = 32
 _PromptIds = tuple[Prompt, tuple[int, ...]]
 
 
-def complete_text(context: AppContext) -> Response:
+def complete_text(context: AppContext) -> Answer:
     """Continue one or several prompts."""
     call = read_body(context, partial(read_text_completion, truncates=context.config.openai_truncates))
 

@@ -10,11 +10,10 @@ from rest_adapter.apis.serving.embedder import answer_embedding
 from rest_adapter.apis.serving.reading import read_body
 
 if TYPE_CHECKING:
-    from flask import Response
-
     from rest_adapter.apis.serving.app_context import AppContext
+    from rest_adapter.http.responses import Answer
 
 
-def embed_openai(context: AppContext) -> Response:
+def embed_openai(context: AppContext) -> Answer:
     """The vectors of one or several texts."""
     return answer_embedding(context, read_body(context, read_openai_embeddings), openai_embedding_parts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from flask import Response, request
+from flask import request
 
 from rest_adapter.apis.openai.models.reply import model_json, models_json, name_in_answers
 from rest_adapter.apis.serving.limits import STATE_TIMEOUT_S
@@ -15,15 +15,16 @@ from slotline.v1.model_pb2 import GetModelRequest, ListModelsRequest
 
 if TYPE_CHECKING:
     from rest_adapter.apis.serving.app_context import AppContext
+    from rest_adapter.http.responses import Answer
 
 
-def models(context: AppContext) -> Response:
+def models(context: AppContext) -> Answer:
     """The list of served models."""
     served = context.core.unary(LIST_MODELS, ListModelsRequest(), timeout_s=STATE_TIMEOUT_S).models
     return json_response(models_json(served, now=int(time.time())))
 
 
-def one_model(context: AppContext) -> Response:
+def one_model(context: AppContext) -> Answer:
     """The served model under the name in the path, which may hold slashes. Every name is accepted, as in chats."""
     name = (request.view_args or {})["name"]
     served = context.core.unary(GET_MODEL, GetModelRequest(), timeout_s=STATE_TIMEOUT_S).model
