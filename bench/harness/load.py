@@ -78,6 +78,7 @@ class Job:
         cache_prompt: whether a cached prefix may be used.
         slot_id: slot to use, None for any.
         wants_text: whether the answer's text is needed; reading it takes the client some time.
+        grammar: what the answer must be, in GBNF; over REST only. Empty for anything.
     """
 
     prompt: str
@@ -87,6 +88,7 @@ class Job:
     slot_id: int | None = None
     sampling: Sampling = SAMPLING
     wants_text: bool = False
+    grammar: str = ""
 
 
 @dataclass(frozen=True, slots=True)

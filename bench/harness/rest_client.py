@@ -78,6 +78,8 @@ def _request(job: Job, port: int, *, is_chat: bool) -> bytes:
         "ignore_eos": True,
         **dataclasses.asdict(job.sampling),
     }
+    if job.grammar:
+        options["grammar"] = job.grammar
     if job.slot_id is not None:
         # The option's name in the documented API, and in llama-server today.
         options |= {"slot_id": job.slot_id, "id_slot": job.slot_id}
