@@ -20,7 +20,7 @@ def render_result(result: Result) -> str:
 
 
 def render_misses(results: Iterable[Result]) -> str:
-    """Every figure that misses its goal, as a list; a sentence if none does."""
+    """Every figure that misses its goal, as a list; a sentence if none does, or if there are no goals."""
     lines = [
         f"- {result.scenario}: {figure.name}: **{_number(figure.median)}** {figure.unit}".rstrip() + f" ({figure.goal})"
         for result in results
@@ -28,6 +28,8 @@ def render_misses(results: Iterable[Result]) -> str:
         if figure.is_goal_met is False
     ]
     n_goals = sum(figure.goal is not None for result in results for figure in result.figures)
+    if not n_goals:
+        return "There are no goals for these figures."
     if not lines:
         return f"All {n_goals} goals are met."
     return "\n".join([f"{len(lines)} of {n_goals} goals are missed:", "", *lines])

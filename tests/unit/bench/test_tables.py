@@ -85,6 +85,7 @@ def test_missed_goals_are_listed_with_their_scenario() -> None:
     ]
     met = Result("a", "", (Figure("rate", "", (1.5,), LEAST), Figure("wait", "ms", (9.0,))))
     assert render_misses([met]) == "All 1 goals are met."
+    assert render_misses([]) == "There are no goals for these figures."
 
 
 def test_the_report_joins_the_files_of_several_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
