@@ -12,6 +12,7 @@ import asyncio
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -21,7 +22,7 @@ from gevent.event import Event
 from rest_adapter.errors import StreamClosed
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
     from concurrent.futures import Future
 
 Item = TypeVar("Item")
@@ -48,8 +49,10 @@ class Bridge:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def call(self, callback: Any, *args: Any) -> None:
-        """Call a function on the loop, soon, from any thread."""
-        self._loop.call_soon_threadsafe(callback, *args)
+        """Call a function on the loop, soon, from any thread. Without effect once the bridge is closed."""
+        # The loop is closed by its own thread, so that looking whether it is would not help.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(callback, *args)
 
     def wake_reader_of(self, mailbox: Mailbox[Any]) -> None:
         """Have the reader of a mailbox woken up. For the loop's thread."""
@@ -80,6 +83,36 @@ class Bridge:
         self._loop.close()
 
 
+class Work:
+    """A coroutine that runs on the loop, or will soon. Costs less than ``Bridge.submit``, but has no result.
+
+    Args:
+        bridge: has the loop.
+        make: makes the coroutine, on the loop. Not called if the work is cancelled before its turn, so that no
+            coroutine is left that nobody awaits.
+    """
+
+    def __init__(self, bridge: Bridge, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._bridge = bridge
+        self._make = make
+        self._is_cancelled = False
+        self._task: asyncio.Task[None] | None = None
+        bridge.call(self._begin)
+
+    def cancel(self) -> None:
+        """Cancel it, from any thread. Without effect after its end."""
+        self._is_cancelled = True
+        self._bridge.call(self._cancel)
+
+    def _begin(self) -> None:
+        if not self._is_cancelled:
+            self._task = asyncio.get_running_loop().create_task(self._make())
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+
 @dataclass(frozen=True, slots=True)
 class _End:
     failure: Exception | None
@@ -89,6 +122,9 @@ class Mailbox(Generic[Item]):
     """Carries items from coroutines to one greenlet, bounded, in order.
 
     Coroutines call ``put`` and at the end ``finish``; the greenlet iterates and may ``close``.
+
+    Attributes:
+        is_finished: whether ``finish`` has been called.
     """
 
     def __init__(self, bridge: Bridge) -> None:
@@ -101,6 +137,7 @@ class Mailbox(Generic[Item]):
         self._is_paused = False
         self._end: _End | None = None
         self._turn = 0
+        self.is_finished = False
 
     async def put(self, item: Item) -> None:
         """Add an item; wait while the reader is CAPACITY items behind."""
@@ -115,6 +152,7 @@ class Mailbox(Generic[Item]):
 
     def finish(self, failure: Exception | None = None) -> None:
         """End the iteration, with an error if one is given. For the loop's thread."""
+        self.is_finished = True
         self._append(_End(failure))
 
     def __iter__(self) -> Mailbox[Item]:

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import grpc
 import grpc.aio
 
-from rest_adapter.core.bridge import Bridge, Mailbox
+from rest_adapter.core.bridge import Bridge, Mailbox, Work
 from rest_adapter.core.calls import GENERATE_PATH, Request, Response, UnaryMethod
 from rest_adapter.core.rpc_errors import rpc_failure
 from rest_adapter.errors import RpcFailure, StreamClosed
 from slotline.protocol import reasons
 from slotline.protocol.metadata import call_metadata
 from slotline.v1.generation_pb2 import GenerateRequest, GenerateResponse
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +46,9 @@ _CHANNEL_OPTIONS = (
 
 _Metadata = tuple[tuple[str, str], ...]
 _Pair = tuple[int, GenerateResponse]
+_GenerateCall = grpc.aio.UnaryStreamCall[GenerateRequest, GenerateResponse]
+#: The ways in which grpc.aio reports that a call has failed.
+_ENDINGS = (grpc.aio.AioRpcError, asyncio.CancelledError)
 #: Makes the coroutine. If a call is closed before it starts, a ready-made coroutine would never have been awaited.
 _Work = Callable[[], Coroutine[Any, Any, None]]
 Item = TypeVar("Item")
@@ -79,8 +78,11 @@ class CoreClient:
         """Start one Generate call per request, as ``CoreCalls.generate`` says."""
         mailbox: Mailbox[_Pair] = Mailbox(self._bridge)
         metadata = call_metadata(self._api_key, priority=priority, tenant=tenant)
-        work = partial(self._relay_all, requests, deadline_s, metadata, mailbox)
-        return _Stream(mailbox, self._submit(mailbox, work), self._calls)
+        if len(requests) == 1:
+            make = partial(self._begin_call, requests[0], deadline_s, metadata, mailbox)
+        else:
+            make = partial(_finishing, mailbox, partial(self._relay_all, requests, deadline_s, metadata, mailbox))
+        return _Stream(mailbox, Work(self._bridge, make), self._calls)
 
     def start(
         self, method: UnaryMethod[Request, Response], request: Request, *, timeout_s: float | None, tenant: str = ""
@@ -89,8 +91,7 @@ class CoreClient:
         mailbox: Mailbox[Response] = Mailbox(self._bridge)
         metadata = call_metadata(self._api_key, tenant=tenant)
         work = partial(self._relay_one, method, request, timeout_s, metadata, mailbox)
-        future = self._submit(mailbox, work)
-        return _Pending(mailbox, future, self._calls)
+        return _Pending(mailbox, Work(self._bridge, partial(_finishing, mailbox, work)), self._calls)
 
     def unary(
         self, method: UnaryMethod[Request, Response], request: Request, *, timeout_s: float, tenant: str = ""
@@ -111,9 +112,6 @@ class CoreClient:
         """Cancel everything and end the thread. Idempotent."""
         self.end_calls(RpcFailure(grpc.StatusCode.UNAVAILABLE, reasons.DRAINING, "the adapter is shutting down"))
         self._bridge.close()
-
-    def _submit(self, mailbox: Mailbox[Any], work: _Work) -> Future[None]:
-        return self._bridge.submit(_finishing(mailbox, work))
 
     async def _open_channel(self) -> None:
         # A channel belongs to the loop it was made in.
@@ -138,15 +136,24 @@ class CoreClient:
             response_deserializer=method.response_type.FromString,
         )
         try:
-            with _rpc_failures():
-                response = await call(request, timeout=timeout_s, metadata=metadata)
-        except RpcFailure as failure:
+            response = await call(request, timeout=timeout_s, metadata=metadata)
+        except _ENDINGS as error:
+            failure = _failure_of(error)
             if timeout_s is not None and (failure.status, failure.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, ""):
                 # The limit is the adapter's, not the client's.
-                message = f"the core did not answer within {timeout_s:g} s"
-                raise RpcFailure(failure.status, "", message) from failure
-            raise
+                failure = RpcFailure(failure.status, "", f"the core did not answer within {timeout_s:g} s")
+            raise failure from error
         await mailbox.put(response)
+
+    def _begin_call(
+        self, request: GenerateRequest, deadline_s: float | None, metadata: _Metadata, mailbox: Mailbox[_Pair]
+    ) -> Coroutine[Any, Any, None]:
+        """Start the only call of a request at once, without waiting for the turn of the task that relays it."""
+        try:
+            call = self._generate(request, timeout=deadline_s, metadata=metadata)
+        except Exception as error:
+            return _finishing(mailbox, partial(_fail, error))
+        return _finishing(mailbox, partial(_relay, 0, call, mailbox))
 
     async def _relay_all(
         self,
@@ -156,14 +163,12 @@ class CoreClient:
         mailbox: Mailbox[_Pair],
     ) -> None:
         end = None if deadline_s is None else asyncio.get_running_loop().time() + deadline_s
-        if len(requests) == 1:
-            await self._relay(0, requests[0], end, metadata, mailbox)
-            return
         places = asyncio.Semaphore(FAN_OUT)
 
         async def relay_in_turn(number: int, request: GenerateRequest) -> None:
             async with places:
-                await self._relay(number, request, end, metadata, mailbox)
+                timeout_s = None if end is None else max(0.0, end - asyncio.get_running_loop().time())
+                await _relay(number, self._generate(request, timeout=timeout_s, metadata=metadata), mailbox)
 
         try:
             # The group cancels the others when one fails.
@@ -173,33 +178,19 @@ class CoreClient:
         except ExceptionGroup as group_error:
             raise group_error.exceptions[0] from None
 
-    async def _relay(
-        self, number: int, request: GenerateRequest, end: float | None, metadata: _Metadata, mailbox: Mailbox[_Pair]
-    ) -> None:
-        timeout_s = None if end is None else max(0.0, end - asyncio.get_running_loop().time())
-        call = self._generate(request, timeout=timeout_s, metadata=metadata)
-        try:
-            with _rpc_failures():
-                async for message in call:
-                    await mailbox.put((number, message))
-        except RpcFailure as failure:
-            raise failure.of_call(number) from failure
-        finally:
-            call.cancel()
-
 
 class _Call(Generic[Item]):
     """A running call that can be ended early.
 
     Args:
         mailbox: receives what it answers.
-        future: cancelling it cancels the call.
+        work: cancelling it cancels the call.
         running: the set that has the call until it ends.
     """
 
-    def __init__(self, mailbox: Mailbox[Item], future: Future[None], running: set[_Call[Any]]) -> None:
+    def __init__(self, mailbox: Mailbox[Item], work: Work, running: set[_Call[Any]]) -> None:
         self._mailbox = mailbox
-        self._future = future
+        self._work = work
         self._running = running
         running.add(self)
 
@@ -207,7 +198,8 @@ class _Call(Generic[Item]):
         self.end(None)
 
     def end(self, failure: RpcFailure | None) -> None:
-        self._future.cancel()
+        if not self._mailbox.is_finished:
+            self._work.cancel()
         self._mailbox.close(failure)
         self._running.discard(self)
 
@@ -235,6 +227,21 @@ class _Pending(_Call[Item]):
             self._running.discard(self)
 
 
+async def _relay(number: int, call: _GenerateCall, mailbox: Mailbox[_Pair]) -> None:
+    """Put the messages of a call into the mailbox. Ends with the call, or ends it."""
+    try:
+        async for message in call:
+            await mailbox.put((number, message))
+    except _ENDINGS as error:
+        raise _failure_of(error).of_call(number) from error
+    finally:
+        call.cancel()
+
+
+async def _fail(error: Exception) -> None:
+    raise error
+
+
 async def _finishing(mailbox: Mailbox[Any], work: _Work) -> None:
     """Run the work, and end the mailbox with its outcome, so that its reader never waits for ever."""
     outcome: Exception | None = None
@@ -252,19 +259,19 @@ async def _finishing(mailbox: Mailbox[Any], work: _Work) -> None:
         mailbox.finish(outcome)
 
 
-@contextmanager
-def _rpc_failures() -> Iterator[None]:
-    """Turn the ways in which grpc.aio reports a failed call into ``RpcFailure``."""
-    try:
-        yield
-    except grpc.aio.AioRpcError as error:
-        if error.code() is grpc.StatusCode.UNAUTHENTICATED:
-            # The key is the adapter's, so the log has the details and not the answer.
-            logger.error("the core refuses this adapter's API key", extra={"reason": error.details()})
-        raise rpc_failure(error) from error
-    except asyncio.CancelledError as error:
+def _failure_of(error: grpc.aio.AioRpcError | asyncio.CancelledError) -> RpcFailure:
+    """The failure that grpc.aio reports with one of ``_ENDINGS``.
+
+    Raises:
+        CancelledError: it is that of the current task.
+    """
+    if isinstance(error, asyncio.CancelledError):
         task = asyncio.current_task()
         if task is not None and task.cancelling():
-            raise
+            raise error
         # The task was not cancelled: grpc.aio also raises this if the core ended the call with the status CANCELLED.
-        raise RpcFailure(grpc.StatusCode.CANCELLED, "", "the core cancelled the request") from error
+        return RpcFailure(grpc.StatusCode.CANCELLED, "", "the core cancelled the request")
+    if error.code() is grpc.StatusCode.UNAUTHENTICATED:
+        # The key is the adapter's, so the log has the details and not the answer.
+        logger.error("the core refuses this adapter's API key", extra={"reason": error.details()})
+    return rpc_failure(error)

@@ -30,7 +30,7 @@ ADAPTER: Final = (
     Point("head read", _HANDLER, "ConnectionHandler.handle_one_response"),
     Point("body parsed", "rest_adapter.apis.native.completion.route", "answer_generation"),
     Point("call submitted", _CLIENT, "CoreClient.generate"),
-    Point("call begun", _CLIENT, "CoreClient._relay"),
+    Point("call begun", _CLIENT, "CoreClient._begin_call"),
     Point("delta received", _CLIENT, "Mailbox.put", only=_is_delta),
     Point("reader runs", "rest_adapter.apis.native.completion.reply", "CompletionReply.feed", only=_is_delta),
     Point("event made", _HANDLER, "ConnectionHandler._sendall"),

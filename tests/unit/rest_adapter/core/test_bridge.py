@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import gevent
 import pytest
 
-from rest_adapter.core.bridge import CAPACITY, Bridge, Mailbox
+from rest_adapter.core.bridge import CAPACITY, Bridge, Mailbox, Work
 from rest_adapter.errors import StreamClosed
 
 if TYPE_CHECKING:
@@ -131,6 +131,39 @@ def test_cancelling_the_future_cancels_the_coroutine(bridge: Bridge) -> None:
     assert started.wait(WAIT_S)
     future.cancel()
     assert cancelled.wait(WAIT_S)
+
+
+def test_work_is_cancelled_while_it_runs_and_not_made_before_its_turn(bridge: Bridge) -> None:
+    started, cancelled, may_go_on = threading.Event(), threading.Event(), threading.Event()
+    made: list[str] = []
+
+    async def wait() -> None:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    async def note() -> None:
+        made.append("note")
+
+    running = Work(bridge, wait)
+    assert started.wait(WAIT_S)
+    running.cancel()
+    running.cancel()
+    assert cancelled.wait(WAIT_S)
+    bridge.call(may_go_on.wait, WAIT_S)
+    Work(bridge, note).cancel()
+    may_go_on.set()
+    bridge.submit(note()).result(WAIT_S)
+    assert made == ["note"]
+
+
+def test_work_can_be_cancelled_when_the_bridge_is_closed() -> None:
+    bridge = Bridge()
+    work = Work(bridge, asyncio.Event().wait)  # type: ignore[arg-type]
+    bridge.close()
+    work.cancel()
 
 
 def test_closing_the_bridge_cancels_what_runs_and_is_idempotent() -> None:
