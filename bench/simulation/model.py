@@ -131,6 +131,7 @@ class SimulatedCompute:
         self._letters = random.Random(0).choices(_LETTERS, k=_PERIOD)
         self._rows = {letter: _row(letter) for letter in _LETTERS}
         self._ends: list[int] = []
+        self._n_rows: list[int] = []
 
     def letter(self, place: int) -> int:
         """The token at a place of an answer, prompt included."""
@@ -151,12 +152,17 @@ class SimulatedCompute:
             n_rows += segment.n_logits
             n_attended += n_new * segment.position + n_new * (n_new + 1) // 2
         self._ends = ends
+        self._n_rows = [segment.n_logits for segment in segments]
         n_cells = self._n_cells - self._memory.free
         self._clock.advance(self._profile.step_s(n_tokens + n_filler, n_rows, n_attended, n_cells))
 
     def logits(self, index: int, row: int = 0) -> Logits:
         """The row that makes the letter of its place certain; whoever writes to it spoils it for the others."""
         return self._rows[self.letter(self._ends[index] + row + 1)]
+
+    def all_logits(self) -> Logits:
+        """Copies of all rows of the last ``decode``."""
+        return np.stack([self.logits(index, row) for index, n in enumerate(self._n_rows) for row in range(n)])
 
     def hidden(self, segments: Sequence[Segment]) -> Rows:
         """Refused; ``ModelInfo.n_hidden`` says so."""

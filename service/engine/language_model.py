@@ -140,6 +140,12 @@ class Compute(Protocol):
             ValueError: there is no such row.
         """
 
+    def all_logits(self) -> Logits:
+        """All rows that the last ``decode`` wanted: float32, shape (rows, n_vocab), contiguous and writable.
+
+        In the order of the segments and of their tokens. Valid until the next ``decode``.
+        """
+
     def hidden(self, segments: Sequence[Segment]) -> Rows:
         """Evaluate the segments like ``decode``, for the states behind the last layer instead of logits.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from service.engine.language_model import CacheFull, DecodeFailed, Segment
-from service.engine.output.choice import TokenChoice
+from service.engine.output.choice import TokenChoice, Turn
 from service.engine.output.scoring import UnusableScore, score
 from service.engine.request.state import SequenceState
 from service.engine.request.task import unforeseen
@@ -269,19 +269,20 @@ class Step:
     def _advance(self, segments: list[Segment]) -> None:
         """Record what was evaluated, then choose the next tokens where logits are due."""
         now_s = self._clock()
-        for index, segment in enumerate(segments):
+        turns = []
+        n_rows = 0
+        for segment in segments:
+            first_row, n_rows = n_rows, n_rows + segment.n_logits
             if self._embedding.owns(segment.seq_id):
                 self._embedding.advance(segment)
                 continue
             slot = self._slots[segment.seq_id]
             self._memory.append(slot, segment.tokens)
             sequence = slot.sequence
-            if sequence is None or slot.prompt_remaining:
-                continue
-            try:
-                self._choice.go_on(slot, sequence, index, segment, now_s)
-            except Exception as error:
-                self._endings.fail_by_fault(slot, sequence, error)
+            if sequence is not None and not slot.prompt_remaining:
+                turns.append(Turn(slot, sequence, segment, first_row))
+        if turns:
+            self._choice.go_on(turns, now_s)
 
 
 def _count(segments: list[Segment]) -> int:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _LARGEST = np.finfo(np.float32).max
 
+Floats = npt.NDArray[np.float32]
+
 
 class PenaltyWindow:
     """The most recent tokens of a text, and the penalties for using them again.
@@ -28,9 +30,12 @@ class PenaltyWindow:
         frequency: 0 is off.
         presence: 0 is off.
         exempt: token that takes part in the window but is never penalised, or None.
+
+    Attributes:
+        repeat: as given.
     """
 
-    __slots__ = ("_counts", "_exempt", "_frequency", "_ids", "_position", "_presence", "_repeat", "_size", "_window")
+    __slots__ = ("_counts", "_exempt", "_frequency", "_ids", "_position", "_presence", "_size", "_window", "repeat")
 
     def __init__(
         self,
@@ -43,7 +48,7 @@ class PenaltyWindow:
         presence: float,
         exempt: int | None,
     ) -> None:
-        self._repeat = repeat
+        self.repeat = repeat
         self._frequency = frequency
         self._presence = presence
         self._exempt = exempt
@@ -73,17 +78,26 @@ class PenaltyWindow:
         else:
             self._counts[position] += 1
 
-    def apply(self, logits: npt.NDArray[np.float32]) -> None:
+    @property
+    def tokens(self) -> npt.NDArray[np.intp]:
+        """The distinct tokens of the window that are penalised, in any order; valid until the next ``accept``."""
+        return self._ids[: self._size]
+
+    @property
+    def only_repeats(self) -> bool:
+        """Whether there is nothing but the penalty for repetition."""
+        return not (self._frequency or self._presence)
+
+    def apply(self, logits: Floats) -> None:
         """Penalise in position. ``logits`` has shape (n_vocab,)."""
-        ids = self._ids[: self._size]
+        ids = self.tokens
         touched = logits[ids]
-        if self._repeat != 1:
-            touched = np.where(touched > 0, touched / self._repeat, touched * self._repeat)
-        if self._frequency or self._presence:
+        if self.repeat != 1:
+            touched = _repeated(touched, self.repeat)
+        if not self.only_repeats:
             penalty = self._counts[: self._size] * self._frequency + self._presence
             touched = np.minimum(touched, _LARGEST) - np.clip(penalty, -_LARGEST, _LARGEST)
-        # Extreme settings favour a token as much as a float32 can say; +inf and NaN would leave nothing to choose from.
-        logits[ids] = np.minimum(touched, _LARGEST)
+        logits[ids] = _limited(touched)
 
     def _forget(self, token: int) -> None:
         if token == self._exempt:
@@ -99,3 +113,30 @@ class PenaltyWindow:
         self._counts[position] = self._counts[self._size]
         self._position[last] = position
         del self._position[token]
+
+
+def apply_together(matrix: Floats, windows: Sequence[tuple[int, PenaltyWindow]]) -> None:
+    """Penalise several rows, each by its own window, as ``PenaltyWindow.apply`` does.
+
+    Args:
+        matrix: logits, shape (all rows, n_vocab), contiguous; changed in place.
+        windows: row numbers, each once, and windows that only repeat; at least one.
+    """
+    tokens = [window.tokens for _, window in windows]
+    sizes = list(map(len, tokens))
+    ids = np.concatenate(tokens)
+    ids += np.repeat([row * matrix.shape[1] for row, _ in windows], sizes)
+    repeats = [window.repeat for _, window in windows]
+    repeat = repeats[0] if len(set(repeats)) == 1 else np.repeat(np.array(repeats, np.float32), sizes)
+    logits = matrix.reshape(-1)
+    logits[ids] = _limited(_repeated(logits.take(ids), repeat))
+
+
+def _repeated(logits: Floats, repeat: float | Floats) -> Floats:
+    """Logits of tokens that occurred, divided by the penalty where they are positive, or else multiplied."""
+    return np.where(logits > 0, logits / repeat, logits * repeat)
+
+
+def _limited(logits: Floats) -> Floats:
+    """Extreme settings favour a token as much as a float32 can say; +inf and NaN would leave nothing to choose from."""
+    return np.minimum(logits, _LARGEST)

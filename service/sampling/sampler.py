@@ -19,6 +19,7 @@ from service.sampling.chain import build_chain
 from service.sampling.mirostat import Mirostat
 from service.sampling.penalties import PenaltyWindow
 from service.sampling.report import Ranking, rank_logprobs, rank_probabilities
+from service.sampling.short_chain import short_chain
 from service.sampling.temperature import temperature
 
 if TYPE_CHECKING:
@@ -53,6 +54,15 @@ class SampledToken:
     top_logprobs: Ranking = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A token, the candidates that it was drawn from, None if there were none, and Mirostat's probability of it."""
+
+    token: int
+    survivors: Candidates | None
+    probability: float | None = None
+
+
 class Sampler:
     """The sampling state of one request: random generator, penalty window, Mirostat's limit, grammar.
 
@@ -67,6 +77,10 @@ class Sampler:
 
     Attributes:
         seed: the seed in use, chosen at random if the settings have none; 0 to 2^32 - 1.
+        random: makes the random numbers, one for each draw.
+        penalties: the penalty window, None without one.
+        short_chain: the chain, if it is one of those that several rows go through at once.
+        wants_survivors: whether more is needed of a choice than its token: by a grammar, or to be reported.
     """
 
     __slots__ = (
@@ -75,10 +89,12 @@ class Sampler:
         "_eog_tokens",
         "_grammar",
         "_mirostat",
-        "_penalties",
-        "_random",
         "_settings",
+        "penalties",
+        "random",
         "seed",
+        "short_chain",
+        "wants_survivors",
     )
 
     def __init__(
@@ -94,13 +110,15 @@ class Sampler:
     ) -> None:
         self._settings = settings
         self.seed = secrets.randbelow(_RANDOM_SEEDS) if settings.seed is None else settings.seed
-        self._random = default_rng(self.seed)
+        self.random = default_rng(self.seed)
         self._bias = LogitBias(settings.logit_bias, eog_tokens=eog_tokens, ignore_eog=settings.ignore_eos)
-        self._penalties = _penalties(settings, n_vocab=n_vocab, nl_token=nl_token, n_ctx=n_ctx, prompt=prompt)
+        self.penalties = _penalties(settings, n_vocab=n_vocab, nl_token=nl_token, n_ctx=n_ctx, prompt=prompt)
         self._mirostat = _mirostat(settings, n_vocab=n_vocab)
         self._chain = build_chain(settings)
+        self.short_chain = short_chain(settings, n_vocab)
         self._eog_tokens = eog_tokens
         self._grammar = grammar
+        self.wants_survivors = grammar is not None or settings.n_probs > 0 or settings.top_logprobs is not None
 
     @property
     def mirostat_limit(self) -> float | None:
@@ -123,72 +141,83 @@ class Sampler:
         Raises:
             UnusableLogits: a logit is NaN or +inf, or every token is banned and none ends the text.
         """
-        settings = self._settings
         # Banned tokens make -inf - -inf, log 0 and overflow ordinary here; each place says what it makes of them.
         with np.errstate(all="ignore"):
-            # 1. Keep the raw row if log-probabilities of it are wanted.
-            raw = None if settings.top_logprobs is None else logits.copy()
-            # 2. Bias and bans.
-            self._bias.apply(logits, ban_eog=ban_eog)
-            # 3. Penalties.
-            if self._penalties is not None:
-                self._penalties.apply(logits)
-            # 4. Choose.
-            choice = self._choose(logits)
-            # 5. Choose again if the grammar rejects it; a row without tokens has no use for it.
-            if self._grammar is not None and choice.survivors is not None and not self._grammar.allows(choice.token):
-                self._grammar.mask(logits)
-                choice = self._choose(logits)
-            # 6. Learn from the draw, once the token is final.
-            if self._mirostat is not None and choice.probability is not None:
-                self._mirostat.observe(choice.probability)
-            # 7. Report.
-            token = choice.token
-            probabilities = rank_probabilities(choice.survivors, logits, settings.n_probs) if settings.n_probs else ()
-            if raw is None or settings.top_logprobs is None:
-                return SampledToken(token, probabilities)
-            return SampledToken(token, probabilities, *rank_logprobs(raw, token, settings.top_logprobs))
+            # 1. Bias and bans.
+            raw = self.prepare(logits, ban_eog=ban_eog)
+            # 2. Penalties.
+            if self.penalties is not None:
+                self.penalties.apply(logits)
+            # 3. Choose.
+            choice = self.choose(logits)
+            # 4. The grammar, what is learnt, what is reported.
+            return self.finish(logits, choice, raw)
+
+    def prepare(self, logits: npt.NDArray[np.float32], *, ban_eog: bool) -> npt.NDArray[np.float32] | None:
+        """Add biases and bans in place; return a copy of the row before, if log-probabilities of it are wanted."""
+        raw = None if self._settings.top_logprobs is None else logits.copy()
+        self._bias.apply(logits, ban_eog=ban_eog)
+        return raw
 
     def accept(self, token: int) -> None:
         """Add a generated token to the penalty window, and go on in the grammar; it must be the last one sampled."""
-        if self._penalties is not None:
-            self._penalties.accept(token)
+        if self.penalties is not None:
+            self.penalties.accept(token)
         if self._grammar is not None and token not in self._eog_tokens:
             self._grammar.accept(token)
 
-    def _choose(self, logits: npt.NDArray[np.float32]) -> _Choice:
-        """Choose from a row by one of the ways: nothing left, greedy, Mirostat or the chain. Changes no logits."""
+    def choose(self, logits: npt.NDArray[np.float32]) -> Choice:
+        """Choose from a row by one of the ways: nothing left, greedy, Mirostat or the chain. Changes no logits.
+
+        Raises:
+            UnusableLogits: as ``sample`` does.
+        """
         # argmax stops at the first NaN, so this checks the row too.
         best = int(logits.argmax())
         best_logit = float(logits[best])
         if not best_logit < math.inf:
             raise UnusableLogits(f"the logit of token {best} is {best_logit}; allowed: finite, or -inf for a ban")
         if best_logit == -math.inf:
-            return _Choice(self._end(), None)
+            return Choice(self._end(), None)
         candidates = Candidates.whole(logits)
         if self._settings.temperature <= 0:
-            return _Choice(best, candidates)
+            return Choice(best, candidates)
         if self._mirostat is None:
             for step in self._chain:
                 candidates = step(candidates)
-            return _Choice(candidates.draw(self._random)[0], candidates)
+            return Choice(candidates.draw(self.random)[0], candidates)
         survivors = self._mirostat.truncate(temperature(candidates, self._settings.temperature))
-        token, probability = survivors.draw(self._random)
-        return _Choice(token, survivors, probability)
+        token, probability = survivors.draw(self.random)
+        return Choice(token, survivors, probability)
+
+    def finish(
+        self, logits: npt.NDArray[np.float32], choice: Choice, raw: npt.NDArray[np.float32] | None
+    ) -> SampledToken:
+        """Make a token of a choice.
+
+        Args:
+            logits: what it was chosen from.
+            choice: may be replaced, if there is a grammar.
+            raw: what ``prepare`` returned.
+        """
+        # Choose again if the grammar rejects it; a row without tokens has no use for it.
+        if self._grammar is not None and choice.survivors is not None and not self._grammar.allows(choice.token):
+            self._grammar.mask(logits)
+            choice = self.choose(logits)
+        # Learn from the draw, once the token is final.
+        if self._mirostat is not None and choice.probability is not None:
+            self._mirostat.observe(choice.probability)
+        token = choice.token
+        n_probs, top_logprobs = self._settings.n_probs, self._settings.top_logprobs
+        probabilities = rank_probabilities(choice.survivors, logits, n_probs) if n_probs else ()
+        if raw is None or top_logprobs is None:
+            return SampledToken(token, probabilities)
+        return SampledToken(token, probabilities, *rank_logprobs(raw, token, top_logprobs))
 
     def _end(self) -> int:
         if not self._eog_tokens:
             raise UnusableLogits("every token is banned, and the model has no end-of-generation token to stop with")
         return min(self._eog_tokens)
-
-
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    """A token, the candidates that it was drawn from, None if there were none, and Mirostat's probability of it."""
-
-    token: int
-    survivors: Candidates | None
-    probability: float | None = None
 
 
 def _penalties(

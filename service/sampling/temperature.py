@@ -17,7 +17,12 @@ def temperature(candidates: Candidates, t: float) -> Candidates:
 
     The best logit becomes 0 first, which leaves the probabilities alone and makes overflow harmless.
     """
-    return candidates.with_logits((candidates.logits - candidates.best_logit) / min(t, _HOTTEST))
+    return candidates.with_logits((candidates.logits - candidates.best_logit) / divisor(t))
+
+
+def divisor(t: float) -> float:
+    """What logits are divided by for a temperature ``t`` above 0."""
+    return min(t, _HOTTEST)
 
 
 def dynamic_temperature(candidates: Candidates, centre: float, half_width: float, exponent: float) -> Candidates:

@@ -115,6 +115,14 @@ class ScriptedCompute:
             raise ValueError(f"segment {index} has no row {row}")
         return self._rows[index, row]
 
+    def all_logits(self) -> Logits:
+        """Copies of all rows of the last ``decode``."""
+        return (
+            np.stack([self.logits(*place) for place in self._rows])
+            if self._rows
+            else np.empty((0, N_VOCAB), np.float32)
+        )
+
     def hidden(self, segments: Sequence[Segment]) -> Rows:
         """Append the segments; the states of their tokens."""
         if sum(len(segment.tokens) for segment in segments) > self._info.n_hidden:

@@ -52,6 +52,16 @@ class LanguageModelContract(SharingContract, SavingContract, HiddenStatesContrac
         assert model.compute.logits(0).argmax() == 7
         assert np.array_equal(model.compute.logits(1), kept)
 
+    def test_all_rows_come_in_the_order_of_segments_and_tokens(self, model: CausalModel) -> None:
+        model.compute.decode([Segment(1, 0, some_tokens(2), 0), Segment(2, 0, some_tokens(4), 2)])
+        matrix = model.compute.all_logits()
+        assert matrix.dtype == np.float32
+        assert matrix.flags.c_contiguous
+        assert matrix.flags.writeable
+        assert np.array_equal(matrix, [model.compute.logits(1, row) for row in range(2)])
+        model.compute.decode([Segment(1, 2, some_tokens(1), 1), Segment(2, 4, some_tokens(1), 1)])
+        assert np.array_equal(model.compute.all_logits(), [model.compute.logits(index) for index in range(2)])
+
     def test_logits_depend_on_the_tokens_before(self, model: CausalModel) -> None:
         rows = [evaluate(model, seq_id, [*some_tokens(4, seed=seq_id), 65]) for seq_id in range(3)]
         assert not np.allclose(rows[0], rows[1]) or not np.allclose(rows[0], rows[2])

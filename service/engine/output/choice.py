@@ -8,6 +8,7 @@ from service.engine.output.output import Ending, append_token
 from service.engine.request.events import FinishReason
 from service.engine.request.state import SequenceState
 from service.errors import EngineFailure
+from service.sampling.rows import Draw, sample_rows
 from service.sampling.sampler import UnusableLogits
 
 if TYPE_CHECKING:
@@ -15,6 +16,30 @@ if TYPE_CHECKING:
     from service.engine.language_model import Logits, Segment
     from service.engine.parts import EngineParts
     from service.engine.request.sequence import RunningSequence
+    from service.sampling.rows import Outcome
+
+
+class Turn:
+    """An evaluated segment that a token is to follow: the end of a prompt, or a token of the output with its drafts.
+
+    Args:
+        slot: where it was evaluated; it holds the segment's tokens.
+        sequence: what runs there.
+        segment: what was evaluated.
+        row: its first row of logits, among those of all segments.
+
+    Attributes:
+        n_untried: rows behind that one.
+    """
+
+    __slots__ = ("n_untried", "row", "segment", "sequence", "slot")
+
+    def __init__(self, slot: Slot, sequence: RunningSequence, segment: Segment, row: int) -> None:
+        self.slot = slot
+        self.sequence = sequence
+        self.segment = segment
+        self.row = row
+        self.n_untried = segment.n_logits - 1
 
 
 class TokenChoice:
@@ -35,79 +60,104 @@ class TokenChoice:
         self._endings = parts.endings
         self._clock = parts.clock
 
-    def go_on(self, slot: Slot, sequence: RunningSequence, index: int, segment: Segment, now_s: float) -> None:
-        """Choose what follows an evaluated segment that completes its prompt, or that continues the output.
+    def go_on(self, turns: list[Turn], now_s: float) -> None:
+        """Choose what follows, all first tokens at once. An error ends the sequence that it concerns.
 
         Args:
-            slot: where the segment was evaluated; it holds the segment's tokens.
-            sequence: what runs there.
-            index: number of the segment in the call.
-            segment: the next token and drafts, or the end of a prompt.
-            now_s: when it was evaluated.
+            turns: in the order of the rows of logits.
+            now_s: when the segments were evaluated.
         """
-        first = 0
-        if sequence.life.state is SequenceState.PREFILL:
-            if not self._begin(slot, sequence):
-                return
-            # Of a prompt only the last token tells what follows.
-            first = segment.n_logits - 1
-        self._choose(slot, sequence, index, segment, first, now_s)
+        turns = [turn for turn in turns if self._begin(turn)]
+        if not turns:
+            return
+        try:
+            matrix = self._compute.all_logits()
+            outcomes = sample_rows(matrix, [_draw(turn.sequence, turn.row) for turn in turns])
+        except Exception as error:
+            for turn in turns:
+                self._endings.fail_by_fault(turn.slot, turn.sequence, error)
+            return
+        for turn, outcome in zip(turns, outcomes, strict=True):
+            # A task ends with all its sequences if one of them fails.
+            if turn.slot.sequence is turn.sequence:
+                self._apply(turn, outcome, matrix, now_s)
 
-    def _begin(self, slot: Slot, sequence: RunningSequence) -> bool:
+    def _begin(self, turn: Turn) -> bool:
         """Begin to generate after an evaluated prompt; False if nothing is to be generated."""
-        if sequence.index == 0:
-            self._parts.waiting.end_sharing(sequence.task)
-        if sequence.max_tokens == 0:
-            self._endings.finish(slot, Ending(FinishReason.LENGTH))
+        sequence = turn.sequence
+        if sequence.life.state is not SequenceState.PREFILL:
+            return True
+        try:
+            if sequence.index == 0:
+                self._parts.waiting.end_sharing(sequence.task)
+            if sequence.max_tokens == 0:
+                self._endings.finish(turn.slot, Ending(FinishReason.LENGTH))
+                return False
+            sequence.life.move(SequenceState.DECODING)
+        except Exception as error:
+            self._endings.fail_by_fault(turn.slot, sequence, error)
             return False
-        sequence.life.move(SequenceState.DECODING)
+        # Of a prompt only the last token tells what follows.
+        turn.row += turn.n_untried
+        turn.n_untried = 0
         return True
 
-    def _choose(
-        self, slot: Slot, sequence: RunningSequence, index: int, segment: Segment, first: int, now_s: float
-    ) -> None:
-        """Choose the token after each token of a segment as long as the drafts are right; take back other drafts.
+    def _apply(self, turn: Turn, outcome: Outcome, matrix: Logits, now_s: float) -> None:
+        """Take the token that was chosen, and those after it as long as drafts are right."""
+        slot, sequence = turn.slot, turn.sequence
+        try:
+            ending = self._take(sequence, outcome, now_s)
+            if turn.n_untried:
+                ending = self._try_drafts(turn, ending, matrix, now_s)
+            if ending is not None:
+                self._endings.finish(slot, ending)
+        except UnusableLogits as error:
+            self._endings.fail(sequence.task, EngineFailure(f"no token could be chosen: {error}"))
+        except Exception as error:
+            self._endings.fail_by_fault(slot, sequence, error)
 
-        ``first`` is the first row of logits to look at.
-        """
-        for row in range(first, segment.n_logits):
-            n_untried = segment.n_logits - 1 - row
-            try:
-                ending = self._sample(sequence, self._compute.logits(index, row), now_s)
-            except UnusableLogits as error:
-                self._endings.fail(sequence.task, EngineFailure(f"no token could be chosen: {error}"))
-                return
-            is_right = n_untried and sequence.pending == segment.tokens[-n_untried]
-            if ending is not None or not is_right:
-                if n_untried:
-                    self._memory.cut(slot, len(slot.items) - n_untried)
-                self._totals.accepted_tokens += row - first
-                break
-        if ending is not None:
-            self._endings.finish(slot, ending)
+    def _try_drafts(self, turn: Turn, ending: Ending | None, matrix: Logits, now_s: float) -> Ending | None:
+        """Go on as long as the token just taken is the next one of the draft; take back the others."""
+        slot, sequence = turn.slot, turn.sequence
+        draft = turn.segment.tokens[-turn.n_untried :]
+        n_right = 0
+        while ending is None and n_right < len(draft) and sequence.pending == draft[n_right]:
+            n_right += 1
+            (outcome,) = sample_rows(matrix, [_draw(sequence, turn.row + n_right)])
+            ending = self._take(sequence, outcome, now_s)
+        if n_right < len(draft):
+            self._memory.cut(slot, len(slot.items) - len(draft) + n_right)
+        self._totals.accepted_tokens += n_right
+        return ending
 
-    def _sample(self, sequence: RunningSequence, logits: Logits, now_s: float) -> Ending | None:
-        """Sample a token from logits that were evaluated at ``now_s``, and append it to the output.
+    def _take(self, sequence: RunningSequence, outcome: Outcome, now_s: float) -> Ending | None:
+        """Append the token that was chosen from logits evaluated at ``now_s`` to the output.
 
         Raises:
-            UnusableLogits: no token can be chosen.
+            Exception: the outcome, if it is none; ``UnusableLogits`` if no token can be chosen.
         """
-        sampled = sequence.sampler.sample(logits, ban_eog=sequence.sampled < sequence.request.min_tokens)
-        sequence.sampler.accept(sampled.id)
+        if isinstance(outcome, Exception):
+            raise outcome
+        token = outcome.id
+        sequence.sampler.accept(token)
         sequence.sampled += 1
-        sequence.pending = sampled.id
+        sequence.pending = token
         if sequence.drafter is not None:
-            sequence.drafter.push(sampled.id)
+            sequence.drafter.push(token)
         if sequence.first_token_s is None:
             sequence.first_token_s = self._clock()
             self._totals.add_prompt(sequence, sequence.first_token_s)
         if sequence.evaluated_s is not None:
             self._totals.add_token(now_s - sequence.evaluated_s)
         sequence.evaluated_s = now_s
-        is_eos = sampled.id in self._eog_tokens
-        token_bytes = b"" if is_eos else self._vocabulary.token_bytes(sampled.id)
-        output, ending = append_token(sequence, sampled, token_bytes, is_eos=is_eos)
+        is_eos = token in self._eog_tokens
+        token_bytes = b"" if is_eos else self._vocabulary.token_bytes(token)
+        output, ending = append_token(sequence, outcome, token_bytes, is_eos=is_eos)
         if output is not None:
             task = sequence.task
             self._outbox.put(task.id, task.sink, output)
         return ending
+
+
+def _draw(sequence: RunningSequence, row: int) -> Draw:
+    return Draw(row, sequence.sampler, sequence.sampled < sequence.request.min_tokens)

@@ -70,10 +70,13 @@ class Context:
             apply_moves=self._apply_moves,
         )
         n_vocab = weights.vocabulary.n_vocab
-        self._row_type = ctypes.c_float * n_vocab
+        self._n_vocab = n_vocab
         self._batch = Batch(library, self.n_batch, n_vocab)
+        # For each segment its first row and how many it has.
         self._outputs: list[tuple[int, int]] = []
-        self._rows: dict[int, Logits] = {}
+        self._n_rows = 0
+        self._matrix: Logits | None = None
+        self._matrices: dict[tuple[int, int], Logits] = {}
         try:
             weights.adapters.apply_to(self.pointer)
             self._warm_up(weights)
@@ -93,14 +96,19 @@ class Context:
         """Free the context. May be called again."""
         if self.pointer:
             pointer, self.pointer = self.pointer, 0
-            self._rows = {}
+            self._forget_outputs()
+            self._matrices = {}
             self.kv.close()
             self._free(pointer)
 
     def decode(self, segments: Sequence[Segment], n_filler: int = 0) -> None:
         """Evaluate segments; the contract is ``Compute.decode``."""
-        last_indices = self._evaluate(segments, self.n_batch, n_filler=n_filler)
-        self._outputs = [(index, segment.n_logits) for segment, index in zip(segments, last_indices, strict=False)]
+        self._evaluate(segments, self.n_batch, n_filler=n_filler)
+        n_rows = 0
+        for segment in segments:
+            self._outputs.append((n_rows, segment.n_logits))
+            n_rows += segment.n_logits
+        self._n_rows = n_rows
 
     def hidden(self, segments: Sequence[Segment]) -> Rows:
         """Evaluate segments for their hidden states; the contract is ``Compute.hidden``."""
@@ -115,30 +123,42 @@ class Context:
 
     def logits(self, index: int, row: int = 0) -> Logits:
         """A row of a segment; the contract is ``Compute.logits``."""
-        last_index, n_logits = self._outputs[index] if 0 <= index < len(self._outputs) else (0, 0)
+        first, n_logits = self._outputs[index] if 0 <= index < len(self._outputs) else (0, 0)
         if not 0 <= row < n_logits:
             raise ValueError(
                 f"segment {index} has no row {row}: the last decode had {len(self._outputs)} segments, and this one "
                 f"wanted the logits of {n_logits} tokens"
             )
-        batch_index = last_index - n_logits + 1 + row
-        address = self._short.get_logits_ith(self.pointer, batch_index)
-        if not address:
-            raise DecodeFailed(f"llama.cpp has no logits for token {batch_index} of the batch")
-        logits = self._rows.get(address)
-        if logits is None:
-            # The rows' addresses repeat from step to step, and a new view costs more than all else here.
-            if len(self._rows) > self.n_logits:
-                self._rows.clear()
-            logits = np.ctypeslib.as_array(self._row_type.from_address(address))
-            self._rows[address] = logits
+        logits: Logits = self.all_logits()[first + row]
         return logits
+
+    def all_logits(self) -> Logits:
+        """All rows; the contract is ``Compute.all_logits``."""
+        if self._matrix is None:
+            self._matrix = self._view_logits() if self._n_rows else np.empty((0, self._n_vocab), np.float32)
+        return self._matrix
+
+    def _view_logits(self) -> Logits:
+        """The library's rows, which lie in the order of the batch, without a copy."""
+        n_rows = self._n_rows
+        # Counted from the end; asking for one row also lets the library put them into order.
+        address = self._short.get_logits_ith(self.pointer, -n_rows)
+        if not address:
+            raise DecodeFailed(f"llama.cpp has no logits for the last {n_rows} rows of the batch")
+        matrix = self._matrices.get((address, n_rows))
+        if matrix is None:
+            # They repeat from step to step, and a new view costs more than all else here.
+            if len(self._matrices) > self.n_seq_max:
+                self._matrices.clear()
+            row_type = ctypes.c_float * self._n_vocab
+            matrix = self._matrices[address, n_rows] = np.ctypeslib.as_array((row_type * n_rows).from_address(address))
+        return matrix
 
     def _evaluate(
         self, segments: Sequence[Segment], limit: int, *, every_output: bool = False, n_filler: int = 0
     ) -> list[int]:
         """Run a batch of at most ``limit`` tokens; the index of each segment's last token."""
-        self._outputs = []
+        self._forget_outputs()
         n_tokens = self._check(segments, limit - n_filler) + n_filler
         if n_tokens > self.kv.cells.free:
             raise CacheFull(f"{n_tokens} tokens need as many cells, {self.kv.cells.free} are free")
@@ -174,12 +194,15 @@ class Context:
 
     def _apply_moves(self) -> None:
         """Let the library compute the keys of tokens whose positions have changed: it does so before it decodes."""
-        self._outputs = []
+        self._forget_outputs()
         self._batch.fill([Segment(self.kv.spare, 0, [0], n_logits=0)])
         result = self._run_batch()
         self.kv.empty_spare()
         if result not in (0, _NO_ROOM):
             raise DecodeFailed(f"llama_decode for changed positions failed with code {result}")
+
+    def _forget_outputs(self) -> None:
+        self._outputs, self._n_rows, self._matrix = [], 0, None
 
     def _check(self, segments: Sequence[Segment], limit: int) -> int:
         """Number of tokens of the segments; raises DecodeFailed for what the library would abort for."""
@@ -221,7 +244,7 @@ class Context:
             if np.isnan(row).any() or not np.isfinite(row.max()):
                 raise ModelLoadError("the first decode gave no numbers: the model or a LoRA adapter is damaged")
         self.kv.probe(0)
-        self._outputs = []
+        self._forget_outputs()
 
 
 def _create(weights: Weights, config: ModelConfig, n_cells: int) -> tuple[Pointer, Pointer]:

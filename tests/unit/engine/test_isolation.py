@@ -74,7 +74,8 @@ def assert_failed(sink: RecordingSink) -> None:
         (PromptReuse, "attach_prefix", 1),
         (SlotMemory, "cut", 1),
         # The second of two that get a token.
-        (Sampler, "sample", 2),
+        (Sampler, "prepare", 2),
+        (Sampler, "finish", 2),
         (Sampler, "accept", 2),
         (TextOutput, "push", 2),
     ],
@@ -124,15 +125,22 @@ def test_a_fault_ends_all_sequences_of_its_request(monkeypatch: pytest.MonkeyPat
     assert_serves(bench)
 
 
-def test_logits_that_cannot_be_read_cost_one_request(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logits_that_cannot_be_read_cost_the_requests_of_that_step(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = EngineBench()
-    _, good = bench.submit(request("good", max_tokens=20))
+    _, first = bench.submit(request("first", max_tokens=20))
     bench.step()
-    Fault(monkeypatch, ScriptedCompute, "logits", 2, DecodeFailed("llama.cpp has no logits for token 1 of the batch"))
-    _, bad = bench.submit(request("bad"))
+    Fault(
+        monkeypatch,
+        ScriptedCompute,
+        "all_logits",
+        1,
+        DecodeFailed("llama.cpp has no logits for the last 2 rows of the batch"),
+    )
+    _, second = bench.submit(request("second"))
     bench.run()
-    assert good.text == expected_text("good", 20)
-    assert_failed(bad)
+    assert_failed(first)
+    assert_failed(second)
+    assert_serves(bench)
 
 
 def test_a_fault_while_a_request_is_queued_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

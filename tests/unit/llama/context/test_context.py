@@ -191,11 +191,17 @@ def test_failures_of_the_library_give_no_logits(tiny: LlamaModel) -> None:
 
 
 def test_logits_are_views_of_the_librarys_memory(library: Library, tiny: LlamaModel) -> None:
-    tiny.compute.decode([Segment(0, 0, [1, 2], 1)])
-    row = tiny.compute.logits(0)
-    address = library.short.get_logits_ith(tiny.compute.pointer, 1)
-    assert row.ctypes.data == address
-    assert tiny.compute.logits(0) is row
+    segments = [Segment(1, 0, [3, 4, 5], 2), Segment(2, 0, [6], 0), Segment(0, 0, [1, 2], 1)]
+    tiny.compute.decode(segments)
+    matrix = tiny.compute.all_logits()
+    assert matrix.shape == (3, tiny.info.n_vocab)
+    # The tokens of the batch that wanted logits.
+    for row, token in enumerate((1, 2, 5)):
+        assert matrix[row].ctypes.data == library.short.get_logits_ith(tiny.compute.pointer, token)
+    rows = [tiny.compute.logits(0, 0), tiny.compute.logits(0, 1), tiny.compute.logits(2)]
+    assert [row.ctypes.data for row in rows] == [row.ctypes.data for row in matrix]
+    tiny.compute.decode([Segment(0, 2, [7], 0)])
+    assert tiny.compute.all_logits().shape == (0, tiny.info.n_vocab)
 
 
 def test_a_closed_model_refuses_to_work(tiny: LlamaModel) -> None:
