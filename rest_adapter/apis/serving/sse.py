@@ -12,7 +12,7 @@ from rest_adapter.http.http_errors import STREAM_FAILED, HttpError, http_error
 from rest_adapter.json.encoding import JsonObject, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from rest_adapter.core.calls import ResponseStream
     from rest_adapter.http.background import BackgroundThread
@@ -56,7 +56,8 @@ class Heartbeat:
 
     def beat(self) -> None:
         """Note that something is sent to the client."""
-        self._last = time.monotonic()
+        if self._every_s is not None:
+            self._last = time.monotonic()
 
     def is_due(self, stream: ResponseStream) -> bool:
         """Wait for the next message of a stream, or its end. True if a comment is due before it comes."""
@@ -124,27 +125,26 @@ class EventStream:
             self._on_close()
 
     def _events(self) -> Iterator[bytes]:
-        message = self._first
+        stream, message = self._stream, self._first
         if message is None:
             yield PING
-            message = yield from self._next_message()
+            while self._heartbeat.is_due(stream):
+                yield PING
+            message = next(stream, None)
             if message is None:
                 raise unfinished()
         while message is not None:
-            yield from self._of_message(*message)
-            message = yield from self._next_message()
+            events = map(event, self._reply.feed(*message))
+            yield from events if self._background is None else self._made_by(self._background, events)
+            while self._heartbeat.is_due(stream):
+                yield PING
+            message = next(stream, None)
         for data in self._reply.closing_events():
             yield event(data)
 
-    def _of_message(self, number: int, response: GenerateResponse) -> Iterable[bytes]:
-        events = map(event, self._reply.feed(number, response))
-        return events if self._background is None else self._background.run(lambda: list(events))
-
-    def _next_message(self) -> Generator[bytes, None, tuple[int, GenerateResponse] | None]:
-        """The next message, None at the end; yields comments until it comes."""
-        while self._heartbeat.is_due(self._stream):
-            yield PING
-        return next(self._stream, None)
+    @staticmethod
+    def _made_by(background: BackgroundThread, events: Iterator[bytes]) -> list[bytes]:
+        return background.run(lambda: list(events))
 
     def _error(self, error: HttpError) -> bytes:
         return event(error.body(is_openai=self._is_openai))

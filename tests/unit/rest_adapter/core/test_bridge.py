@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from typing import TYPE_CHECKING
 
@@ -157,6 +158,21 @@ def test_work_is_cancelled_while_it_runs_and_not_made_before_its_turn(bridge: Br
     may_go_on.set()
     bridge.submit(note()).result(WAIT_S)
     assert made == ["note"]
+
+
+def test_callbacks_without_end_do_not_keep_events_out(bridge: Bridge) -> None:
+    async def receive() -> None:
+        loop = asyncio.get_running_loop()
+        ours, other = socket.socketpair()
+        with ours, other:
+            ours.setblocking(False)
+            received = loop.create_task(loop.sock_recv(ours, 1))
+            await asyncio.sleep(0)
+            other.send(b"x")
+            while not received.done():
+                await asyncio.sleep(0)
+
+    bridge.submit(receive()).result(WAIT_S)
 
 
 def test_work_can_be_cancelled_when_the_bridge_is_closed() -> None:
