@@ -1,7 +1,9 @@
-"""Threads that tokenise and render, so that neither the event loop nor the engine waits for it.
+"""Where prompts are tokenised and rendered, so that neither the event loop nor the engine waits for long.
 
 Tokenising takes 0.3 s per megabyte of English, so one long prompt would be felt by everybody on the event loop and on
-the engine thread alike. Three lanes keep callers from waiting for each other:
+the engine thread alike. What takes no longer than handing it to a thread and back is done on the loop, as long as that
+takes a small part of the loop's time. For all else there are threads, in three lanes that keep callers from waiting for
+each other:
 
 - short texts, two threads;
 - short conversations, whose template may take seconds, so that texts do not wait for templates;
@@ -16,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -31,6 +34,10 @@ T = TypeVar("T")
 
 #: Inputs above this many bytes (about 20 ms of tokenising) take the long lane.
 LONG_BYTES = 64 << 10
+#: Quick jobs may take this part of the event loop's time, ...
+LOOP_SHARE = 0.25
+#: ... and so many seconds more at once.
+LOOP_BURST_S = 0.002
 #: Jobs that may wait or run at once, per lane.
 MAX_JOBS_SHORT, MAX_JOBS_LONG = 1024, 16
 #: Bytes of all inputs in a lane. A job needs some 8 times as much, 30 times at worst, with a token for every byte.
@@ -55,22 +62,28 @@ class LaneLoad:
 
 
 class PreparationPool:
-    """Runs jobs in threads, for callers on one event loop."""
+    """Runs jobs in threads, and quick ones at once, for callers on one event loop.
 
-    def __init__(self) -> None:
+    Args:
+        clock: seconds; bounds the time that quick jobs take.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._quick = _LoopShare(clock)
         self._short = _Lane("prepare", n_threads=2, n_at_once=2, max_jobs=MAX_JOBS_SHORT)
         self._chats = _Lane("prepare-chat", n_threads=4, n_at_once=2, max_jobs=MAX_JOBS_SHORT)
         self._long = _Lane("prepare-long", n_threads=MAX_JOBS_LONG, n_at_once=1, max_jobs=MAX_JOBS_LONG)
         self._is_closed = False
         self._trim: asyncio.TimerHandle | None = None
 
-    async def run(self, n_bytes: int, job: Callable[[Work], T], *, is_chat: bool = False) -> T:
+    async def run(self, n_bytes: int, job: Callable[[Work], T], *, is_chat: bool = False, is_quick: bool = False) -> T:
         """Run a job and return its result. A cancelled caller's job ends at its next chunk.
 
         Args:
             n_bytes: size of the job's input.
-            job: called in a thread; pauses between its chunks.
+            job: called in a thread, if it is not done at once; pauses between its chunks.
             is_chat: whether it renders a conversation.
+            is_quick: whether it takes less than a millisecond.
 
         Raises:
             QueueFull: too many jobs are waiting, or too large ones.
@@ -78,6 +91,8 @@ class PreparationPool:
         """
         if self._is_closed:
             raise Draining
+        if is_quick and self._quick.is_left:
+            return self._quick.spend(job)
         lane = self._long if n_bytes > LONG_BYTES else self._chats if is_chat else self._short
         work, future = lane.submit(n_bytes, job)
         if lane is self._long:
@@ -119,6 +134,27 @@ class PreparationPool:
             self._trim.cancel()
         for lane in (self._short, self._chats, self._long):
             lane.close()
+
+
+class _LoopShare:
+    """The time that jobs may take on the event loop: a part of all time, and a little more at once."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._is_paid_at = clock()
+
+    @property
+    def is_left(self) -> bool:
+        """Whether a job may run now."""
+        return self._is_paid_at - self._clock() <= LOOP_BURST_S / LOOP_SHARE
+
+    def spend(self, job: Callable[[Work], T]) -> T:
+        """Run a job, and note how long it took."""
+        began = self._clock()
+        try:
+            return job(Work())
+        finally:
+            self._is_paid_at = max(self._is_paid_at, began) + (self._clock() - began) / LOOP_SHARE
 
 
 class _Lane:

@@ -1,4 +1,4 @@
-"""The data plane's servicer: each method checks, prepares in the pool, and answers."""
+"""The data plane's servicer: each method checks, prepares, and answers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,12 @@ from typing import TYPE_CHECKING
 
 from service.api.convert.embedding import embed_response, embedding_request
 from service.api.convert.events import StreamEncoder
+from service.api.convert.quick import (
+    is_quick_detokenization,
+    is_quick_embedding,
+    is_quick_generation,
+    is_quick_tokenization,
+)
 from service.api.convert.request import envelope, generation_request
 from service.api.convert.tokens import detokenize_response, tokenize_response
 from service.api.core.collector import Collector
@@ -62,6 +68,7 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
                     request.ByteSize(),
                     lambda work: generation_request(request, model.paced(work), in_force),
                     is_chat=request.HasField("chat"),
+                    is_quick=is_quick_generation(request),
                 )
                 prepared = replace(
                     prepared, priority=priority, tenant=tenant, cache_salt=salted(tenant, prepared.cache_salt)
@@ -71,22 +78,31 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
                 encoder = StreamEncoder(prepared, model, wrapping.request_id, self._core.instance_id, task_id)
                 with self._core.received.known(task_id, request), self._submitted(task_id, prepared, collector):
                     while not collector.is_drained:
-                        async for message in _messages(encoder, await collector.take()):
-                            yield message
+                        events = await collector.take()
+                        if encoder.is_heavy:
+                            async for message in _made_aside(encoder, events):
+                                yield message
+                        else:
+                            for message in encoder.encode(events):
+                                yield message
 
     async def Embed(self, request: embedding_pb2.EmbedRequest, context: Context) -> embedding_pb2.EmbedResponse:
         """One vector per input; however the call ends, the engine is rid of it at its next step."""
         async with RpcCall("Embed", context, field_names=self._core.field_names):
             with self._admitted(context):
-                model = self._core.model(request.model)
+                model, is_quick = self._core.model(request.model), is_quick_embedding(request)
                 self._core.check_queue()
                 prepared = await self._core.pool.run(
-                    request.ByteSize(), lambda work: embedding_request(request, model.paced(work))
+                    request.ByteSize(),
+                    lambda work: embedding_request(request, model.paced(work)),
+                    is_quick=is_quick,
                 )
                 collector = Collector()
                 with self._submitted(self._core.next_task_id(), prepared, collector):
                     embedded = await collector.outcome()
                 assert isinstance(embedded, Embedded)
+                if is_quick:
+                    return embed_response(request, prepared, embedded.vectors)
                 return await asyncio.to_thread(embed_response, request, prepared, embedded.vectors)
 
     async def Tokenize(
@@ -99,6 +115,7 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
                 request.ByteSize(),
                 lambda work: tokenize_response(request, model.paced(work), work),
                 is_chat=request.HasField("chat"),
+                is_quick=is_quick_tokenization(request),
             )
 
     async def Detokenize(
@@ -107,7 +124,11 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
         """Text of token ids."""
         async with RpcCall("Detokenize", context):
             model = self._core.model(request.model)
-            return await self._core.pool.run(request.ByteSize(), lambda work: detokenize_response(request, model, work))
+            return await self._core.pool.run(
+                request.ByteSize(),
+                lambda work: detokenize_response(request, model, work),
+                is_quick=is_quick_detokenization(request),
+            )
 
     @contextmanager
     def _admitted(self, context: Context) -> Iterator[None]:
@@ -135,12 +156,8 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
             collector.close()
 
 
-async def _messages(encoder: StreamEncoder, events: list[Event]) -> AsyncIterator[generation_pb2.GenerateResponse]:
-    """The messages for a batch of events; heavy ones are made in another thread, so that the loop can serve others."""
+async def _made_aside(encoder: StreamEncoder, events: list[Event]) -> AsyncIterator[generation_pb2.GenerateResponse]:
+    """The messages for a batch of events, made in another thread, so that the loop can serve others."""
     messages = encoder.encode(events)
-    if not encoder.is_heavy:
-        for message in messages:
-            yield message
-        return
-    while (heavy := await asyncio.to_thread(next, messages, None)) is not None:
-        yield heavy
+    while (message := await asyncio.to_thread(next, messages, None)) is not None:
+        yield message

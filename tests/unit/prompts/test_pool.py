@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from service.errors import Draining, InvalidArgument, QueueFull
-from service.prompts.pool import LONG_BYTES, MAX_BYTES, MAX_JOBS_LONG, PreparationPool
+from service.prompts.pool import LONG_BYTES, LOOP_BURST_S, LOOP_SHARE, MAX_BYTES, MAX_JOBS_LONG, PreparationPool
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -44,12 +44,69 @@ async def test_a_job_runs_in_another_thread_and_returns_its_result(pool: Prepara
     assert await pool.run(1, lambda _: threading.get_ident()) != threading.get_ident()
 
 
-async def test_a_jobs_exception_reaches_its_caller(pool: PreparationPool) -> None:
+@pytest.mark.parametrize("is_quick", [False, True])
+async def test_a_jobs_exception_reaches_its_caller(pool: PreparationPool, is_quick: bool) -> None:
     def job(_: Work) -> None:
         raise InvalidArgument("field", "is bad")
 
     with pytest.raises(InvalidArgument, match="field: is bad"):
-        await pool.run(1, job)
+        await pool.run(1, job, is_quick=is_quick)
+
+
+class QuickJob:
+    """A job that takes some time by a clock of its own, and tells in which thread it ran."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.takes_s = 0.0
+
+    def __call__(self, work: Work) -> int:
+        work.pause()
+        self.now_s += self.takes_s
+        return threading.get_ident()
+
+
+@pytest.fixture
+def quick() -> QuickJob:
+    return QuickJob()
+
+
+@pytest.fixture
+def timed_pool(quick: QuickJob) -> Iterator[PreparationPool]:
+    made = PreparationPool(clock=lambda: quick.now_s)
+    yield made
+    made.close()
+
+
+async def test_a_quick_job_is_done_at_once(pool: PreparationPool) -> None:
+    running = pool.run(1, lambda _: threading.get_ident(), is_quick=True)
+    with pytest.raises(StopIteration) as ended:
+        running.send(None)
+    assert ended.value.value == threading.get_ident()
+
+
+async def test_quick_jobs_leave_the_loop_once_they_have_taken_their_share_of_its_time(
+    timed_pool: PreparationPool, quick: QuickJob
+) -> None:
+    here = threading.get_ident()
+    quick.takes_s = LOOP_BURST_S / 4
+    threads = [await timed_pool.run(1, quick, is_quick=True) for _ in range(8)]
+    n_here = threads.index(next(thread for thread in threads if thread != here))
+    assert here not in threads[n_here:]
+    # The first ones give the clock its time, too.
+    assert 4 <= n_here <= 6
+    quick.now_s += 2 * LOOP_BURST_S / LOOP_SHARE
+    assert await timed_pool.run(1, quick, is_quick=True) == here
+
+
+async def test_a_quick_job_that_failed_has_taken_its_time(timed_pool: PreparationPool, quick: QuickJob) -> None:
+    def fail(_: Work) -> None:
+        quick.now_s += 2 * LOOP_BURST_S
+        raise InvalidArgument("field", "is bad")
+
+    with pytest.raises(InvalidArgument):
+        await timed_pool.run(1, fail, is_quick=True)
+    assert await timed_pool.run(1, quick, is_quick=True) != threading.get_ident()
 
 
 async def test_short_inputs_do_not_wait_for_long_ones(pool: PreparationPool) -> None:
@@ -92,8 +149,9 @@ async def test_a_cancelled_callers_job_is_dropped_if_it_has_not_begun(pool: Prep
 
 async def test_a_closed_pool_takes_nothing_more(pool: PreparationPool) -> None:
     pool.close()
-    with pytest.raises(Draining):
-        await pool.run(1, lambda _: None)
+    for is_quick in (False, True):
+        with pytest.raises(Draining):
+            await pool.run(1, lambda _: None, is_quick=is_quick)
 
 
 class Pieces:
