@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -21,18 +21,9 @@ Matrix = npt.NDArray[np.float32]
 Outcome = SampledToken | Exception
 
 
-class Draw(NamedTuple):
-    """A row to choose from.
-
-    Attributes:
-        row: its number.
-        sampler: of the request that it belongs to.
-        ban_eog: no end-of-generation token this time.
-    """
-
-    row: int
-    sampler: Sampler
-    ban_eog: bool = False
+#: A row to choose from: its number, the sampler of the request that it belongs to, and whether no end-of-generation
+#: token may be chosen this time.
+Draw = tuple[int, Sampler, bool]
 
 
 def sample_rows(matrix: Matrix, draws: Sequence[Draw]) -> list[Outcome]:
@@ -46,19 +37,21 @@ def sample_rows(matrix: Matrix, draws: Sequence[Draw]) -> list[Outcome]:
         For each draw its token, or an error that concerns it alone, for example ``UnusableLogits``.
     """
     if len(draws) == 1:
-        return [_sample_alone(matrix, draws[0])]
+        row, sampler, ban_eog = draws[0]
+        try:
+            return [sampler.sample(matrix[row], ban_eog=ban_eog)]
+        except Exception as error:
+            return [error]
     # As in ``Sampler.sample``, whose steps these are.
     with np.errstate(all="ignore"):
         raws = _prepare(matrix, draws)
         choices = _choose(matrix, draws)
-        return [_finish(matrix, *parts) for parts in zip(draws, raws, choices, strict=True)]
-
-
-def _sample_alone(matrix: Matrix, draw: Draw) -> Outcome:
-    try:
-        return draw.sampler.sample(matrix[draw.row], ban_eog=draw.ban_eog)
-    except Exception as error:
-        return error
+        return [
+            SampledToken(choice.token)
+            if raw is None and choice is not None and sampler.is_plain
+            else _finish(matrix[row], sampler, choice, raw)
+            for (row, sampler, _), raw, choice in zip(draws, raws, choices, strict=True)
+        ]
 
 
 def _prepare(matrix: Matrix, draws: Sequence[Draw]) -> list[Row | Exception | None]:
@@ -105,7 +98,7 @@ def _choose_together(matrix: Matrix, draws: Sequence[Draw]) -> Sequence[Choice |
     # A row's generator is asked only now that nothing can go wrong any more, for one number as ever.
     drawn = draw_places(logits, lengths, [sampler.random.random() for _, sampler, _ in draws])
     tokens = heads.ids[np.arange(len(draws)), drawn].tolist()
-    if not any(sampler.wants_survivors for _, sampler, _ in draws):
+    if all(sampler.is_plain for _, sampler, _ in draws):
         return [Choice(token, None) for token in tokens]
     return [
         Choice(token, Candidates(ids[:length], row[:length], is_sorted=True))
@@ -113,15 +106,11 @@ def _choose_together(matrix: Matrix, draws: Sequence[Draw]) -> Sequence[Choice |
     ]
 
 
-def _finish(matrix: Matrix, draw: Draw, raw: Row | Exception | None, choice: Choice | None) -> Outcome:
-    """What the request makes of a choice, which is made here if there is none yet."""
+def _finish(logits: Row, sampler: Sampler, choice: Choice | None, raw: Row | Exception | None) -> Outcome:
+    """What a request makes of its choice, which is made here if there is none yet."""
     if isinstance(raw, Exception):
         return raw
-    sampler = draw.sampler
-    if choice is not None and not sampler.wants_survivors:
-        return SampledToken(choice.token)
     try:
-        logits = matrix[draw.row]
         return sampler.finish(logits, choice or sampler.choose(logits), raw)
     except Exception as error:
         return error

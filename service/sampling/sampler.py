@@ -80,7 +80,7 @@ class Sampler:
         random: makes the random numbers, one for each draw.
         penalties: the penalty window, None without one.
         short_chain: the chain, if it is one of those that several rows go through at once.
-        wants_survivors: whether more is needed of a choice than its token: by a grammar, or to be reported.
+        is_plain: whether a choice's token is all that is needed: there is no grammar, Mirostat or report.
     """
 
     __slots__ = (
@@ -90,11 +90,11 @@ class Sampler:
         "_grammar",
         "_mirostat",
         "_settings",
+        "is_plain",
         "penalties",
         "random",
         "seed",
         "short_chain",
-        "wants_survivors",
     )
 
     def __init__(
@@ -118,7 +118,9 @@ class Sampler:
         self.short_chain = short_chain(settings, n_vocab)
         self._eog_tokens = eog_tokens
         self._grammar = grammar
-        self.wants_survivors = grammar is not None or settings.n_probs > 0 or settings.top_logprobs is not None
+        self.is_plain = (
+            grammar is None and self._mirostat is None and not settings.n_probs and settings.top_logprobs is None
+        )
 
     @property
     def mirostat_limit(self) -> float | None:
@@ -151,7 +153,7 @@ class Sampler:
             # 3. Choose.
             choice = self.choose(logits)
             # 4. The grammar, what is learnt, what is reported.
-            return self.finish(logits, choice, raw)
+            return SampledToken(choice.token) if self.is_plain else self.finish(logits, choice, raw)
 
     def prepare(self, logits: npt.NDArray[np.float32], *, ban_eog: bool) -> npt.NDArray[np.float32] | None:
         """Add biases and bans in place; return a copy of the row before, if log-probabilities of it are wanted."""

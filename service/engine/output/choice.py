@@ -8,7 +8,7 @@ from service.engine.output.output import Ending, append_token
 from service.engine.request.events import FinishReason
 from service.engine.request.state import SequenceState
 from service.errors import EngineFailure
-from service.sampling.rows import Draw, sample_rows
+from service.sampling.rows import sample_rows
 from service.sampling.sampler import UnusableLogits
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from service.engine.language_model import Logits, Segment
     from service.engine.parts import EngineParts
     from service.engine.request.sequence import RunningSequence
-    from service.sampling.rows import Outcome
+    from service.sampling.rows import Draw, Outcome
 
 
 class Turn:
@@ -67,17 +67,24 @@ class TokenChoice:
             turns: in the order of the rows of logits.
             now_s: when the segments were evaluated.
         """
-        turns = [turn for turn in turns if self._begin(turn)]
-        if not turns:
+        ready: list[Turn] = []
+        draws: list[Draw] = []
+        for turn in turns:
+            sequence = turn.sequence
+            if sequence.life.state is SequenceState.PREFILL and not self._begin(turn):
+                continue
+            ready.append(turn)
+            draws.append((turn.row, sequence.sampler, sequence.sampled < sequence.request.min_tokens))
+        if not ready:
             return
         try:
             matrix = self._compute.all_logits()
-            outcomes = sample_rows(matrix, [_draw(turn.sequence, turn.row) for turn in turns])
+            outcomes = sample_rows(matrix, draws)
         except Exception as error:
-            for turn in turns:
+            for turn in ready:
                 self._endings.fail_by_fault(turn.slot, turn.sequence, error)
             return
-        for turn, outcome in zip(turns, outcomes, strict=True):
+        for turn, outcome in zip(ready, outcomes, strict=True):
             # A task ends with all its sequences if one of them fails.
             if turn.slot.sequence is turn.sequence:
                 self._apply(turn, outcome, matrix, now_s)
@@ -85,8 +92,6 @@ class TokenChoice:
     def _begin(self, turn: Turn) -> bool:
         """Begin to generate after an evaluated prompt; False if nothing is to be generated."""
         sequence = turn.sequence
-        if sequence.life.state is not SequenceState.PREFILL:
-            return True
         try:
             if sequence.index == 0:
                 self._parts.waiting.end_sharing(sequence.task)
@@ -123,7 +128,8 @@ class TokenChoice:
         n_right = 0
         while ending is None and n_right < len(draft) and sequence.pending == draft[n_right]:
             n_right += 1
-            (outcome,) = sample_rows(matrix, [_draw(sequence, turn.row + n_right)])
+            is_early = sequence.sampled < sequence.request.min_tokens
+            (outcome,) = sample_rows(matrix, [(turn.row + n_right, sequence.sampler, is_early)])
             ending = self._take(sequence, outcome, now_s)
         if n_right < len(draft):
             self._memory.cut(slot, len(slot.items) - len(draft) + n_right)
@@ -157,7 +163,3 @@ class TokenChoice:
             task = sequence.task
             self._outbox.put(task.id, task.sink, output)
         return ending
-
-
-def _draw(sequence: RunningSequence, row: int) -> Draw:
-    return Draw(row, sequence.sampler, sequence.sampled < sequence.request.min_tokens)

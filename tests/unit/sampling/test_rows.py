@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.sampling.heads import find_heads
-from service.sampling.rows import Draw, sample_rows
+from service.sampling.rows import sample_rows
 from service.sampling.sampler import SampledToken, Sampler, UnusableLogits
 from service.sampling.settings import SamplerName, SamplingSettings
 from tests.unit.sampling.helpers import EOG, LONG, NL_TOKEN, row_of
@@ -70,7 +70,7 @@ def test_each_row_gives_what_it_gives_alone(seed: int, chosen: list[int], n_voca
         # With an odd seed there are rows of others between these.
         rows = [place * (1 + seed % 2) for place in range(len(chosen))]
         bans = [(seed + place) % 3 == 0 for place in range(len(chosen))]
-        outcomes = sample_rows(matrix, [Draw(*parts) for parts in zip(rows, together, bans, strict=True)])
+        outcomes = sample_rows(matrix, list(zip(rows, together, bans, strict=True)))
         expected = [
             sampler.sample(expected_matrix[row], ban_eog=ban)
             for row, sampler, ban in zip(rows, alone, bans, strict=True)
@@ -111,7 +111,7 @@ def test_a_row_without_numbers_fails_alone(n_vocab: int, token: int, bad: float)
         sampler.sample(row.copy()) for row, sampler in zip(matrix[:2], samplers([0, 0, 0], n_vocab), strict=False)
     ]
     matrix[2, token] = bad
-    outcomes = sample_rows(matrix, [Draw(row, sampler) for row, sampler in enumerate(samplers([0, 0, 0], n_vocab))])
+    outcomes = sample_rows(matrix, [(row, sampler, False) for row, sampler in enumerate(samplers([0, 0, 0], n_vocab))])
     assert outcomes[:2] == expected
     assert isinstance(outcomes[2], UnusableLogits)
 
@@ -119,6 +119,21 @@ def test_a_row_without_numbers_fails_alone(n_vocab: int, token: int, bad: float)
 def test_a_row_in_which_all_is_banned_ends_alone() -> None:
     matrix = matrix_of(1, 2, LONG, 0.0)
     matrix[1] = -np.inf
-    first, second = sample_rows(matrix, [Draw(row, sampler) for row, sampler in enumerate(samplers([0, 0], LONG))])
+    first, second = sample_rows(matrix, [(row, sampler, False) for row, sampler in enumerate(samplers([0, 0], LONG))])
     assert isinstance(first, SampledToken)
     assert second == SampledToken(min(EOG))
+
+
+def test_an_error_in_one_request_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix = matrix_of(1, 3, LONG, 0.0)
+    together = samplers([0, 0, 0], LONG)
+    expected = [sampler.sample(row.copy()) for row, sampler in zip(matrix, samplers([0, 0, 0], LONG), strict=True)]
+    error = MemoryError()
+
+    def fail(sampler: Sampler, *_: Any, **__: Any) -> None:
+        if sampler is together[1]:
+            raise error
+
+    monkeypatch.setattr(Sampler, "prepare", fail)
+    outcomes = sample_rows(matrix, [(row, sampler, False) for row, sampler in enumerate(together)])
+    assert outcomes == [expected[0], error, expected[2]]
