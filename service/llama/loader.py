@@ -18,6 +18,7 @@ from service.llama.host.affinity import name_thread, spread_over_cpus
 from service.llama.host.amx import amx_is_sound
 from service.llama.host.library import load_library
 from service.llama.host.logs import logger
+from service.llama.host.time_slices import set_time_slice
 from service.llama.llama_model import LlamaEncoder, LlamaModel
 from service.llama.load_errors import ModelLoadAborted
 
@@ -53,6 +54,8 @@ def load(
     # What the main thread starts later would inherit its CPU; with NUMA, the library places the threads.
     may_bind = threading.current_thread() is not threading.main_thread() and config.numa is NumaStrategy.DISABLED
     thread_name = name_thread() if may_bind else ""
+    # Those that compute for the model have long slices, whatever the threads of this process have that pass things on.
+    set_time_slice(None)
     library = load_library()
     # Effective once in a process; the library ignores later calls.
     library.api.llama_numa_init(numa_strategy(config))

@@ -6,6 +6,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
+from service.llama.host.time_slices import SHORT_S, set_time_slice
 from slotline.cli import logs
 from slotline.cli.options import api_keys
 from slotline.cli.options.core_options import core_config
@@ -32,6 +33,7 @@ def run(parsed: Parsed) -> int:
         # Nobody is left to serve, or to report to.
         return 1
     raise_file_limit()
+    set_time_slice(SHORT_S)
     logs.configure_from(parsed)
     if parent_pid is None:
         # A parent has the same arguments, and has logged the same already.

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from rest_adapter.rest_server import RestServer
+from service.llama.host.time_slices import SHORT_S, set_time_slice
 from slotline.cli import logs
 from slotline.cli.options import api_keys
 from slotline.cli.options.rest_options import rest_config
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 def run(parsed: Parsed) -> int:
     """Serve until a signal comes; returns the exit status."""
     raise_file_limit()
+    set_time_slice(SHORT_S)
     logs.configure_from(parsed)
     logs.report_notices(parsed)
     signals = StopSignals()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import gevent
 
+from service.llama.host.time_slices import SHORT_S, set_time_slice
 from slotline.cli import logs
 from slotline.cli.options import api_keys
 from slotline.cli.options.core_options import DEFAULT_GRPC_ADDRESS, core_config
@@ -54,6 +55,7 @@ def run(parsed: Parsed) -> int:
     """Serve until a signal comes or the core is given up; returns the exit status."""
     config = with_adapter_key(core_config(parsed.settings))
     raise_file_limit()
+    set_time_slice(SHORT_S)
     logs.configure_from(parsed)
     logs.report_notices(parsed)
     api_keys.report(config.api_keys)
