@@ -32,10 +32,17 @@ GENERATED = (
 VALUES = ("clients/node/", "clients/shell/", "clients/python/README.md", "rest_adapter/web/page/state/presets.js")
 #: Most sources that name an option: the proto, the settings, and two that act on it.
 MOST = 4
-#: Where the API gives an option a meaning of its own, beyond its facts.
+#: The most common chains of samplers, for all streams at once.
+SHORT_CHAIN = "service/sampling/short_chain.py"
+#: Where the API gives an option a meaning of its own, beyond its facts, and where it acts a second time.
 SPECIAL = {
+    "top_k": {SHORT_CHAIN},
+    "min_p": {SHORT_CHAIN},
+    "min_keep": {SHORT_CHAIN},
+    "mirostat": {SHORT_CHAIN},
     # The OpenAI routes have other defaults, which the page and the chat do not take.
     "top_p": {
+        SHORT_CHAIN,
         "rest_adapter/apis/openai/openai_options.py",
         "rest_adapter/web/page/state/options.js",
         "slotline/cli/chat/answer.py",

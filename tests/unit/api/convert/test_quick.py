@@ -70,7 +70,7 @@ def test_embeddings_of_one_short_text_are_quick(inputs: list[embedding_pb2.Embed
         (is_quick_detokenization, tokenization_pb2.DetokenizeRequest(ids=[1] * 100), True),
         (is_quick_detokenization, tokenization_pb2.DetokenizeRequest(ids=[1] * QUICK_BYTES), False),
     ],
-    ids=str,
+    ids=["text", "long text", "chat", "parts", "ids", "many ids"],
 )
 def test_short_texts_and_few_tokens_are_converted_quickly(
     check: Callable[[Any], bool], request_: Any, is_quick: bool
