@@ -89,8 +89,8 @@ class EncoderEngine:
             distributions=self._totals.distributions(),
         )
 
-    def step(self) -> list[Delivery]:
-        """Embed some inputs and return the events, in order per request."""
+    def step(self, deliver_early: object = None) -> list[Delivery]:
+        """Embed some inputs and return the events, in order per request; there is nothing to tell before."""
         started_s = self._clock()
         if self._work.has_work:
             n_tokens = self._work.encode(self._budget.tokens(_ALONE))

@@ -161,11 +161,18 @@ class Engine:
         """What is recorded of the KV cache, to be compared with what the model holds."""
         return self._parts.memory.dump()
 
-    def step(self) -> list[Delivery]:
-        """Do one step and return its events, in order per request."""
+    def step(self, deliver_early: Callable[[list[Delivery]], None] | None = None) -> list[Delivery]:
+        """Do one step and return its events, in order per request.
+
+        Args:
+            deliver_early: takes what there is to tell before the model computes; None to return that with the rest.
+        """
         started_s = self._clock()
         if not self._system.run():
             self._admission.run()
+            self._step.begin_known()
+            if deliver_early is not None and self._parts.outbox:
+                deliver_early(self._parts.outbox.take())
             self._parts.memory.limit_idle()
             self._contexts.make_room()
             self._step.do()

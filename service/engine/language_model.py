@@ -180,12 +180,14 @@ class Memory(Protocol):
         """
 
     def fork(self, source: int, target: int, end: int) -> bool:
-        """Let the empty sequence ``target`` share the positions 0 to ``end - 1`` of ``source``; takes no cells.
+        """Let the sequence ``target`` share the positions 0 to ``end - 1`` of ``source``; takes no cells.
+
+        ``target`` may hold positions from ``end`` on, and none below.
 
         Returns False, having changed nothing, if this model cannot share a part of a sequence.
 
         Raises:
-            ValueError: ``target`` is not empty or is ``source``, or ``source`` has no position ``end - 1``.
+            ValueError: ``target`` holds a position below ``end`` or is ``source``; ``source`` has none before ``end``.
         """
 
     def unshare(self, seq_id: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from service.engine.cache.prompt_logits import PromptLogits
 from service.engine.cache.slot_memory import SlotMemory
 from service.engine.cache.slots import Slot
 from service.engine.cache.system_prompt import SystemPromptHolder
@@ -36,6 +37,7 @@ class EngineParts:
         totals: what was done since start; the first listener.
         slots: the places in which sequences run.
         memory: what they hold.
+        prompt_logits: the logits behind prompts that were evaluated.
         waiting: the sequences that have no slot.
         system: the system prompt.
         outbox: the events of this step.
@@ -52,6 +54,7 @@ class EngineParts:
     totals: Totals
     slots: Sequence[Slot]
     memory: SlotMemory
+    prompt_logits: PromptLogits
     waiting: WaitingSequences
     system: SystemPromptHolder
     outbox: Outbox
@@ -86,6 +89,7 @@ def make_parts(model: CausalModel, config: EngineConfig, clock: Callable[[], flo
         totals=totals,
         slots=slots,
         memory=memory,
+        prompt_logits=PromptLogits(config.n_slots),
         waiting=waiting,
         system=SystemPromptHolder(model.compute, info.n_batch, config.n_slots, memory, clock),
         outbox=outbox,

@@ -71,6 +71,17 @@ class Step:
         self._speculation = Speculation(parts.model.info, parts.model.memory, parts.config)
         self._choice = TokenChoice(parts)
 
+    def begin_known(self) -> None:
+        """Give a first token to every sequence whose prompt is all cached, and the logits behind it known."""
+        for slot in self._slots:
+            sequence = slot.sequence
+            if sequence is None or sequence.known_logits is None:
+                continue
+            try:
+                self._choice.begin_known(slot, sequence)
+            except Exception as error:
+                self._endings.fail_by_fault(slot, sequence, error)
+
     def do(self) -> None:
         """Evaluate the next tokens of all sequences, within the step's time."""
         batch = self._run(self._plan())

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from service.engine.encoder_engine import EncoderEngine
@@ -62,7 +63,8 @@ class EngineThread:
     Args:
         load: loads the model; called in the thread with a function that takes progress from 0 to 1.
         config: slots and limits.
-        deliver: takes a step's events; called in the thread, once per step, must not block.
+        deliver: takes events; called in the thread, after each step and, if something is known before the model
+            computes, in it; must not block.
         on_loaded: called in the thread after loading, before the first step.
         on_progress: called in the thread while loading, with 0 to 1.
         on_failed: called in the thread if loading failed or the engine died; nothing is served afterwards.
@@ -189,7 +191,7 @@ class EngineThread:
             if is_stopping:
                 self._publish(engine, engine.stop())
                 return
-            self._publish(engine, engine.step())
+            self._publish(engine, engine.step(partial(self._publish, engine)))
             self._n_turns += 1
 
     def _publish(self, engine: Engine | EncoderEngine, deliveries: list[Delivery]) -> None:

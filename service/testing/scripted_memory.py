@@ -87,14 +87,15 @@ class ScriptedMemory:
 
     def fork(self, source: int, target: int, end: int) -> bool:
         """Hold the cells below position ``end`` of another sequence, too; only if this model can."""
-        if source == target or self._cells[target] or self.position_max(source) < end - 1:
+        is_taken = any(cell.position < end for cell in self._cells[target])
+        if source == target or is_taken or self.position_max(source) < end - 1:
             raise ValueError(f"sequence {source} cannot be forked to {target} up to {end}")
         if not self._can_fork:
             return False
         shared = [cell for cell in self._cells[source] if cell.position < end]
         for cell in shared:
             cell.holders += 1
-        self._cells[target] = shared
+        self._cells[target] = shared + self._cells[target]
         return True
 
     def unshare(self, seq_id: int) -> None:

@@ -42,7 +42,7 @@ class SlotLedger:
         self._index: PrefixIndex[Slot] = PrefixIndex()
         self.pinned: Slot | None = None
         self.is_divisible = True
-        self._was_divided = self._was_refused = False
+        self._was_divided = self._was_refused = self._was_shared = False
 
     @property
     def cells_used(self) -> int:
@@ -95,6 +95,7 @@ class SlotLedger:
         self.drop(target)
         if length == 0 or not self._note_division(self._memory.fork(source.id, target.id, source.positions.at(length))):
             return 0
+        self._was_shared = True
         target.items.extend(source.items[:length])
         target.positions = source.positions.copy(length)
         target.n_shared = length

@@ -105,6 +105,7 @@ class SlotMemory(SlotLedger):
         slot.items.extend(contents.items)
         slot.positions = contents.positions
         slot.shifted_at = contents.shifted_at
+        self._share_pinned(slot)
 
     def shift(self, slot: Slot, n_ctx: int, n_keep: int) -> int:
         """Discard the older half of a full slot behind its first ``n_keep`` items.
@@ -167,7 +168,23 @@ class SlotMemory(SlotLedger):
         self.saved.use(prompt)
         slot.items.extend(prompt.items)
         slot.positions = prompt.positions.copy(len(prompt.items))
+        self._share_pinned(slot)
         return self.cut(slot, length)
+
+    def _share_pinned(self, slot: Slot) -> None:
+        """Let a restored slot share what the pinned one holds of its beginning, as it did before: that frees cells.
+
+        Without it, a sequence that filled nearly all cells could not go on, for want of those of the system prompt.
+        """
+        pinned = self.pinned
+        if pinned is None or not pinned.items or not (self._info.can_cut and self._was_shared):
+            return
+        length = common_length(pinned.items, slot.items, len(pinned.items))
+        is_moved = slot.shifted_at is not None and slot.shifted_at < length
+        if length < len(pinned.items) or is_moved or not self._memory.remove(slot.id, 0, slot.positions.at(length)):
+            return
+        self._memory.fork(pinned.id, slot.id, pinned.positions.at(length))
+        slot.n_shared = pinned.n_shared = length
 
     def save(self, slot: Slot, n_kept: int = 0) -> None:
         """Save what an idle slot holds, if it is worth it, before all but its first ``n_kept`` items go.

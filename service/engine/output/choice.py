@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from service.engine.language_model import Segment
 from service.engine.output.output import Ending, append_token
 from service.engine.request.events import FinishReason
 from service.engine.request.state import SequenceState
@@ -13,7 +16,7 @@ from service.sampling.sampler import UnusableLogits
 
 if TYPE_CHECKING:
     from service.engine.cache.slots import Slot
-    from service.engine.language_model import Logits, Segment
+    from service.engine.language_model import Logits
     from service.engine.parts import EngineParts
     from service.engine.request.sequence import RunningSequence
     from service.sampling.rows import Draw, Outcome
@@ -30,9 +33,10 @@ class Turn:
 
     Attributes:
         n_untried: rows behind that one.
+        ends_prompt: whether the segment was the end of a prompt.
     """
 
-    __slots__ = ("n_untried", "row", "segment", "sequence", "slot")
+    __slots__ = ("ends_prompt", "n_untried", "row", "segment", "sequence", "slot")
 
     def __init__(self, slot: Slot, sequence: RunningSequence, segment: Segment, row: int) -> None:
         self.slot = slot
@@ -40,6 +44,7 @@ class Turn:
         self.segment = segment
         self.row = row
         self.n_untried = segment.n_logits - 1
+        self.ends_prompt = False
 
 
 class TokenChoice:
@@ -55,6 +60,7 @@ class TokenChoice:
         self._vocabulary = parts.model.vocabulary
         self._eog_tokens = parts.model.info.eog_tokens
         self._memory = parts.memory
+        self._prompt_logits = parts.prompt_logits
         self._outbox = parts.outbox
         self._totals = parts.totals
         self._endings = parts.endings
@@ -67,27 +73,53 @@ class TokenChoice:
             turns: in the order of the rows of logits.
             now_s: when the segments were evaluated.
         """
-        ready: list[Turn] = []
-        draws: list[Draw] = []
-        for turn in turns:
-            sequence = turn.sequence
-            if sequence.life.state is SequenceState.PREFILL and not self._begin(turn):
-                continue
-            ready.append(turn)
-            draws.append((turn.row, sequence.sampler, sequence.sampled < sequence.request.min_tokens))
+        ready = [turn for turn in turns if turn.sequence.life.state is not SequenceState.PREFILL or self._begin(turn)]
         if not ready:
             return
         try:
             matrix = self._compute.all_logits()
+            for turn in ready:
+                if turn.ends_prompt:
+                    self._keep_logits(turn.sequence, matrix[turn.row])
+        except Exception as error:
+            self._fail_all(ready, error)
+            return
+        self._choose(ready, matrix, now_s)
+
+    def begin_known(self, slot: Slot, sequence: RunningSequence) -> None:
+        """Choose the first token of a sequence whose prompt is cached, from the logits that are known."""
+        logits, sequence.known_logits = sequence.known_logits, None
+        assert logits is not None
+        last = Segment(slot.id, slot.next_position - 1, sequence.prompt[-1:], 1)
+        turn = Turn(slot, sequence, last, 0)
+        if self._begin(turn):
+            self._choose([turn], logits[np.newaxis], self._clock())
+
+    def _choose(self, turns: list[Turn], matrix: Logits, now_s: float) -> None:
+        """Choose what follows the rows of logits that turns name, all first tokens at once."""
+        draws: list[Draw] = []
+        for turn in turns:
+            sequence = turn.sequence
+            draws.append((turn.row, sequence.sampler, sequence.sampled < sequence.request.min_tokens))
+        try:
             outcomes = sample_rows(matrix, draws)
         except Exception as error:
-            for turn in ready:
-                self._endings.fail_by_fault(turn.slot, turn.sequence, error)
+            self._fail_all(turns, error)
             return
-        for turn, outcome in zip(ready, outcomes, strict=True):
+        for turn, outcome in zip(turns, outcomes, strict=True):
             # A task ends with all its sequences if one of them fails.
             if turn.slot.sequence is turn.sequence:
                 self._apply(turn, outcome, matrix, now_s)
+
+    def _fail_all(self, turns: list[Turn], error: Exception) -> None:
+        for turn in turns:
+            self._endings.fail_by_fault(turn.slot, turn.sequence, error)
+
+    def _keep_logits(self, sequence: RunningSequence, logits: Logits) -> None:
+        """Remember what follows a prompt, unless its cache is not for others, or has positions of its own."""
+        request = sequence.request
+        if request.cache_prompt and sequence.grouping is None:
+            self._prompt_logits.keep(request.cache_salt, sequence.prompt, logits)
 
     def _begin(self, turn: Turn) -> bool:
         """Begin to generate after an evaluated prompt; False if nothing is to be generated."""
@@ -105,6 +137,7 @@ class TokenChoice:
         # Of a prompt only the last token tells what follows.
         turn.row += turn.n_untried
         turn.n_untried = 0
+        turn.ends_prompt = True
         return True
 
     def _apply(self, turn: Turn, outcome: Outcome, matrix: Logits, now_s: float) -> None:

@@ -11,6 +11,7 @@ from service.engine.request.state import SequenceState, check_move, move
 if TYPE_CHECKING:
     from service.engine.cache.contents import SlotContents
     from service.engine.cache.grouping import GroupedPositions
+    from service.engine.language_model import Logits
     from service.engine.output.text import TextOutput
     from service.engine.request.events import TokenRecord
     from service.engine.request.requests import GenerationRequest
@@ -105,6 +106,7 @@ class RunningSequence:
         started_s: when it got its slot; ``first_token_s`` is set at the first sampled token.
         evaluated_s: when the step that gave its last token had been evaluated; None before the first token.
         drafter: guesses its next tokens; None if none are tried ahead.
+        known_logits: those behind the prompt, if all of it is cached and they are known; None from the first token on.
         pending: the last sampled token, not evaluated yet; None before the first.
         held_records: records of tokens whose text is not complete yet.
     """
@@ -128,6 +130,7 @@ class RunningSequence:
     first_token_s: float | None = None
     evaluated_s: float | None = None
     drafter: Drafter | None = None
+    known_logits: Logits | None = None
     pending: int | None = None
     sampled: int = 0
     held_records: list[TokenRecord] = field(default_factory=list)

@@ -21,16 +21,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from service.config import EngineConfig
+    from service.engine.cache.prompt_logits import PromptLogits
     from service.engine.cache.slot_memory import SlotMemory
     from service.engine.cache.slots import Slot
     from service.engine.cache.system_prompt import SystemPromptHolder
-    from service.engine.language_model import ModelInfo, Vocabulary
+    from service.engine.language_model import Logits, ModelInfo, Vocabulary
     from service.engine.request.sequence import SequenceLife
     from service.sampling.grammar import Grammar
     from service.sampling.settings import SamplingSettings
 
 #: Cells for the answer of each sequence that must be left before another one starts, if slots compete for cells.
 RESERVED_CELLS = 32
+#: Stands behind a prompt, all of which may be found in a cache; no token is equal to it.
+_NO_TOKEN = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class Admission:
         slots: the slots.
         memory: what they hold.
         system: the system prompt.
+        prompt_logits: the logits behind prompts that were evaluated.
 
     Attributes:
         sharing: which sequences had better wait for what is being evaluated.
@@ -71,6 +75,7 @@ class Admission:
         slots: Sequence[Slot],
         memory: SlotMemory,
         system: SystemPromptHolder,
+        prompt_logits: PromptLogits,
     ) -> None:
         self._info = info
         self._vocabulary = vocabulary
@@ -78,6 +83,7 @@ class Admission:
         self._slots = slots
         self._memory = memory
         self._system = system
+        self._prompt_logits = prompt_logits
         self._reuse = PromptReuse(config, slots, memory, system)
         self.sharing = PrefixSharing(slots, memory, self._reuse, self._tokens_of)
         self._is_overcommitted = config.n_slots * config.n_ctx_slot > info.n_cells
@@ -105,7 +111,12 @@ class Admission:
         prompt = self._prompt(request)
         # The logits behind cached tokens are not known: of a prompt that needs them, only the system prompt is reused.
         is_scored = request.prompt_logprobs is not None and life.index == 0
-        reusable = prompt.tokens[: prompt.n_system + 1] if is_scored else prompt.tokens
+        logits = None if is_scored else self._known_logits(request, prompt.tokens)
+        if is_scored:
+            reusable = prompt.tokens[: prompt.n_system + 1]
+        else:
+            # The last token is evaluated for its logits, unless they are known.
+            reusable = prompt.tokens if logits is None else [*prompt.tokens, _NO_TOKEN]
         slot = self._reuse.choose_slot(request, reusable)
         grammar = self._grammar(request)
         try:
@@ -122,7 +133,8 @@ class Admission:
             prompt=prompt.tokens,
             n_system=prompt.n_system,
             n_keep=prompt.n_keep,
-            n_cached=max(0, n_cached - prompt.n_system),
+            # The last token counts as evaluated even if its logits were known.
+            n_cached=max(0, min(n_cached, len(prompt.tokens) - 1) - prompt.n_system),
             n_truncated=prompt.n_truncated,
             truncated=prompt.n_truncated > 0,
             sampler=sampler,
@@ -131,6 +143,7 @@ class Admission:
             max_tokens=self._max_tokens(request),
             grouping=self._grouping(prompt.n_system, n_cached),
             started_s=now_s,
+            known_logits=logits if n_cached == len(prompt.tokens) else None,
         )
         life.running = running
         life.move(SequenceState.PREFILL)
@@ -157,6 +170,11 @@ class Admission:
         n_keep = resolve_n_keep(request.n_keep, len(own), n_ctx)
         kept = truncate_prompt(own, n_ctx, n_keep)
         return _Prompt([*system, *kept], len(system), n_keep, request.n_dropped + len(own) - len(kept))
+
+    def _known_logits(self, request: GenerationRequest, prompt: Sequence[int]) -> Logits | None:
+        """The logits behind a prompt that was evaluated before, if its cache may be used, too."""
+        may_know = request.cache_prompt and self._reuse.is_possible and self._memory.is_divisible
+        return self._prompt_logits.find(request.cache_salt, prompt) if may_know else None
 
     def _tokens_of(self, request: GenerationRequest) -> list[int] | None:
         try:

@@ -33,7 +33,9 @@ class AdmissionLoop:
         self._waiting = parts.waiting
         self._preemption = parts.preemption
         model = parts.model
-        self._admission = Admission(model.info, model.vocabulary, parts.config, parts.slots, parts.memory, parts.system)
+        self._admission = Admission(
+            model.info, model.vocabulary, parts.config, parts.slots, parts.memory, parts.system, parts.prompt_logits
+        )
         self._sharing = self._admission.sharing
 
     @property

@@ -105,12 +105,12 @@ class Cells:
         del self._positions[seq_id][first:last], self._cells[seq_id][first:last]
 
     def fork(self, source: int, target: int, end: int) -> None:
-        """Let an empty sequence hold the cells of another one below position ``end``."""
+        """Let a sequence hold the cells of another one below position ``end``, where it holds none."""
         _, last = self._indices(source, 0, end)
         cells = self._cells[source][:last]
         self._holders[_ids(cells)] += 1
-        self._cells[target] = cells
-        self._positions[target] = self._positions[source][:last]
+        self._cells[target] = cells + self._cells[target]
+        self._positions[target] = self._positions[source][:last] + self._positions[target]
 
     def own(self, seq_id: int, start: int, end: int) -> None:
         """Replace the cells of positions ``start`` to ``end - 1`` by free ones; there must be enough."""

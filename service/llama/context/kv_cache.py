@@ -117,8 +117,8 @@ class KvCache:
         """Share positions; the contract is ``Memory.fork``."""
         for seq_id in (source, target):
             self._check_sequence(seq_id)
-        if source == target or self.cells.end(target):
-            raise ValueError(f"sequence {target} must be empty and another than {source} to share its positions")
+        if source == target or self.cells.count(target, 0, end):
+            raise ValueError(f"sequence {target} must hold none of the positions of {source} that it is to share")
         if not 0 <= end <= self.cells.end(source):
             raise ValueError(f"sequence {source} has {self.cells.end(source)} positions; {end} cannot be shared")
         if not self.can_cut or not self._sees_enough(source, end, self.cells.end(source)):
