@@ -168,7 +168,7 @@ class EngineOptions:
 
     max_tokens: int | None = bounded(None, 1, INT32_MAX)
     prefill_budget_ms: float = bounded(100.0, above=0)
-    idle_prefill_budget_ms: float = bounded(250.0, above=0)
+    idle_prefill_budget_ms: float = bounded(500.0, above=0)
     group_n: int = bounded(1, 1, INT32_MAX)
     group_width: int = bounded(512, 1, INT32_MAX)
     cache_ram_mib: int = bounded(DEFAULT_CACHE_RAM_MIB, -1, INT32_MAX)
