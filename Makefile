@@ -176,7 +176,9 @@ $(GENERATE): requirements/generate.txt | $(BASE)
 	$(GENERATE_BIN)/python -m pip install $(PIP_FLAGS) -r requirements/generate.txt
 	@touch $@
 
-# The peers twice: with the flags of the library, and as `pip install` builds them.
+# The peers twice: with the flags of the library, and as `pip install` builds them. Without llama.cpp's own tests and
+# examples, of which there are a hundred, that takes six minutes on two cores and not twenty.
+PROGRAMS_ONLY := -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF
 $(STOCK_BENCH): private BUILD := $(call build_of,$(CMAKE_ARGS))
 $(STOCK_BENCH): private export CFLAGS :=
 $(STOCK_BENCH): private export CXXFLAGS :=
@@ -184,7 +186,7 @@ $(BENCH) $(STOCK_BENCH): %/.installed: requirements/bench-build.txt requirements
 	@echo "Installing. This compiles llama.cpp's server and tools, which takes longer than llama.cpp itself."
 	$(PYTHON) -m venv $*
 	$*/bin/python -m pip install $(PIP_FLAGS) -r requirements/bench-build.txt
-	$*/bin/python -m pip install $(CACHE) $(PIP_FLAGS) -r requirements/bench.txt
+	CMAKE_ARGS="$(PROGRAMS_ONLY) $(CMAKE_ARGS)" $*/bin/python -m pip install $(CACHE) $(PIP_FLAGS) -r requirements/bench.txt
 	@touch $@
 
 $(EVAL): requirements/eval-build.txt requirements/eval.txt | $(BASE)
