@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -32,8 +33,11 @@ _PAUSES: Final = {"pause of 50 ms": 0.05, "back to back": 0.0}
 
 _STREAMS: Final = (1, 8)
 
-#: The prompt stays cached, so that only its last token is evaluated.
-_JOB = Job("The old garden gate creaked and then", n_tokens=4, seed=1, cache_prompt=True)
+#: Prompts whose beginning stays cached, so that only their last token is evaluated; more of them in turn than a server
+#: remembers the logits of, for a prompt that it remembers needs no step.
+_JOBS = [
+    Job(f"The old garden gate creaked and then {letter}", 4, 1, cache_prompt=True) for letter in "ABCDEFGHIJKLMNOP"
+]
 
 #: What requests, or tokens, took on each hop.
 _Trace = list[list[Passage]]
@@ -56,7 +60,10 @@ def run(settings: Settings) -> Result:
         ):
             figures += _figures(title, names, traces)
             tables += ["", f"{title}:", *render_hops(names, traces)]
-    title = f"ms on an idle server: {_REQUESTS * settings.repeats} requests with a cached 8-token prompt, and streams"
+    n_requests = _REQUESTS * settings.repeats
+    title = (
+        f"ms on an idle server: {n_requests} requests with a prompt of 9 tokens, all but the last cached, and streams"
+    )
     notes = (LEGEND, *describe(rounds, "trace"))
     return Result("trace", title, tuple(figures), notes, "\n".join(tables[1:]))
 
@@ -78,11 +85,11 @@ async def _measure(settings: Settings, directory: Path) -> Rounds[Any]:
 
 async def _ask(target: Target, pause_s: float) -> list[Request]:
     """Send one request after the other."""
-    await target.generate(_JOB)  # the streams before may have taken its slot
+    await target.generate(_JOBS[-1])  # the streams before may have taken its slot
     requests = []
-    for _ in range(_REQUESTS):
+    for job in itertools.islice(itertools.cycle(_JOBS), _REQUESTS):
         await asyncio.sleep(pause_s)
-        timing = await target.generate(_JOB)
+        timing = await target.generate(job)
         requests.append(Request(_ns(timing.sent), _ns(timing.first_token)))
     return requests
 

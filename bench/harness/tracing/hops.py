@@ -61,7 +61,7 @@ class Passage:
 
 _IN_CORE: Final = (
     Hop("core: checks before preparation", "call checked"),
-    Hop("core: to a thread of the pool", "preparation begun"),
+    Hop("core: to the preparation", "preparation begun"),
     Hop("core: prepare (check options, tokenise)", "prepared"),
     Hop("core: back to the loop", "submitted"),
     Hop("engine: queue wait (inbox)", "taken"),
@@ -73,8 +73,7 @@ _IN_CORE: Final = (
     Hop("engine: text, outbox", "step done"),
     Hop("engine: snapshot", "delivered"),
     Hop("core: wake of the loop", "events put"),
-    Hop("core: wake of the servicer, first message", "accepted made"),
-    Hop("core: write of the first message", "delta made"),
+    Hop("core: wake of the servicer, the token's message", "delta made"),
 )
 
 _GRPC_HOPS: Final = (

@@ -17,10 +17,6 @@ def _is_delta(value: Any) -> bool:
     return isinstance(message, GenerateResponse) and message.HasField("delta")
 
 
-def _is_accepted(value: Any) -> bool:
-    return isinstance(value, GenerateResponse) and value.HasField("accepted")
-
-
 _HANDLER: Final = "rest_adapter.http.handler"
 _CLIENT: Final = "rest_adapter.core.client"
 _SERVICER: Final = "service.api.servicers.inference_servicer"
@@ -51,7 +47,6 @@ CORE: Final = (
     Point("step done", "service.engine.engine", "Engine.step", "return"),
     Point("delivered", "service.api.core.delivery", "EventLoopBridge.deliver"),
     Point("events put", "service.api.core.collector", "Collector.put"),
-    Point("accepted made", _SERVICER, "StreamEncoder.encode", "item", only=_is_accepted),
     Point("delta made", _SERVICER, "StreamEncoder.encode", "item", only=_is_delta),
 )
 
