@@ -191,8 +191,13 @@ class EngineThread:
             if is_stopping:
                 self._publish(engine, engine.stop())
                 return
-            self._publish(engine, engine.step(partial(self._publish, engine)))
+            self._publish(engine, engine.step(partial(self._publish_early, engine)))
             self._n_turns += 1
+
+    def _publish_early(self, engine: Engine | EncoderEngine, deliveries: list[Delivery]) -> None:
+        """Publish what is known before the model computes; what comes of it is to be seen after this very step."""
+        self._publish(engine, deliveries)
+        self._snapshot_s = 0.0
 
     def _publish(self, engine: Engine | EncoderEngine, deliveries: list[Delivery]) -> None:
         now_s = time.perf_counter()

@@ -224,7 +224,8 @@ def test_streams_that_wait_for_a_slot_have_comments(tmp_path: Path) -> None:
     service = ScriptedService(tmp_path, RestConfig(sse_ping_s=PING_S), load=load_scripted(gate.script))
     try:
         gate.close()
-        body: dict[str, object] = {"prompt": "Hello", "n_predict": 3, "temperature": 0}
+        # A prompt that nobody has sent before: the first token of one that is known needs no step.
+        body: dict[str, object] = {"prompt": "Howdy", "n_predict": 3, "temperature": 0}
         # Two slots: the third waits for one, the others for their first token.
         connections = [stream_of(service.adapter, "/completion", body) for _ in range(3)]
         streams = []
