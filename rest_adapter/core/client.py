@@ -69,8 +69,8 @@ class CoreClient:
         self._calls: set[_Call[Any]] = set()
         self._channel: grpc.aio.Channel
         self._generate: grpc.aio.UnaryStreamMultiCallable[GenerateRequest, GenerateResponse]
-        # The loop runs submissions in order, so every call finds the channel.
-        self._bridge.submit(self._open_channel())
+        # The loop runs what it is called for in order, so every call finds the channel; a task has its turn later.
+        self._bridge.call(self._open_channel)
 
     def generate(
         self, requests: Sequence[GenerateRequest], *, deadline_s: float | None, priority: int = 0, tenant: str = ""
@@ -113,7 +113,7 @@ class CoreClient:
         self.end_calls(RpcFailure(grpc.StatusCode.UNAVAILABLE, reasons.DRAINING, "the adapter is shutting down"))
         self._bridge.close()
 
-    async def _open_channel(self) -> None:
+    def _open_channel(self) -> None:
         # A channel belongs to the loop it was made in.
         self._channel = grpc.aio.insecure_channel(self._target, options=_CHANNEL_OPTIONS)
         self._generate = self._channel.unary_stream(
