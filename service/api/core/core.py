@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import itertools
 import logging
 import time
@@ -231,9 +230,6 @@ class Core:
             await self._fail(error)
             return
         self._model = model
-        # A full collection would walk over the vocabulary and all else that stays until the end: streams would feel it.
-        gc.collect()
-        gc.freeze()
         fields = {"model": model.name, "seconds": round(time.monotonic() - self._started_s, 3)}
         logger.info("model loaded", extra=fields)
         await self._life.enter(CoreState.READY)

@@ -18,9 +18,10 @@ from slotline.cli.serve.model_file import check_model
 from slotline.cli.serve.process import die_with_parent, raise_file_limit, settle
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from service.config import CoreConfig
+    from service.api.served_model import LoadedModel
+    from service.config import CoreConfig, ModelConfig
     from service.llama.files.preflight import ModelFileFacts
 
 logger = logging.getLogger(__name__)
@@ -50,12 +51,22 @@ def run(parsed: Parsed) -> int:
         display = None
 
     # Late, because the import takes a while: by now the kernel knows that this process is to die with its parent.
+    from service.api.server.llama import load_llama
     from service.api.server.run import run_core
 
+    def load(config: ModelConfig, *, on_progress: Callable[[float], bool]) -> LoadedModel:
+        model = load_llama(config, on_progress=on_progress)
+        # Now, so that the vocabulary is among what later collections leave alone.
+        settle()
+        return model
+
     warn_without_gpu(parsed)
-    settle()
     return run_core(
-        config, is_supervised=parent_pid is not None, watcher=display, ready_file=parsed.settings.get("ready_file")
+        config,
+        load=load,
+        is_supervised=parent_pid is not None,
+        watcher=display,
+        ready_file=parsed.settings.get("ready_file"),
     )
 
 

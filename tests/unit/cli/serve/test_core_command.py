@@ -16,6 +16,7 @@ from slotline.cli.serve import core
 from slotline.cli.serve.core import CoreDisplay
 
 if TYPE_CHECKING:
+    from service.api.core.loading import Load
     from service.api.server.watcher import Watcher
 
 # What the banner tells of a model file.
@@ -27,7 +28,9 @@ def configs(monkeypatch: pytest.MonkeyPatch) -> list[CoreConfig]:
     """The configurations with which a core was started; none really is, no file is read, logging stays as it is."""
     started: list[CoreConfig] = []
 
-    def run_core(config: CoreConfig, *, is_supervised: bool, watcher: Watcher | None, ready_file: Path | None) -> int:
+    def run_core(
+        config: CoreConfig, *, load: Load, is_supervised: bool, watcher: Watcher | None, ready_file: Path | None
+    ) -> int:
         assert is_supervised == (watcher is None)
         assert is_supervised or ready_file is None
         started.append(config)
@@ -155,3 +158,20 @@ def test_an_engine_that_dies_ends_the_core(display: CoreDisplay, shown: io.Strin
     display.ready()
     display.failed("the engine died")
     assert shown.getvalue().endswith("\n\nerror: the engine died\n")
+
+
+def test_what_is_loaded_stays_out_of_later_collections(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    def run_core(config: CoreConfig, *, load: Load, **_: object) -> int:
+        load(config.model, on_progress=lambda part: True)
+        return 0
+
+    monkeypatch.setattr("service.api.server.run.run_core", run_core)
+    monkeypatch.setattr("service.api.server.llama.load_llama", lambda config, on_progress: done.append("loaded"))
+    monkeypatch.setattr(core, "settle", lambda: done.append("settled"))
+    monkeypatch.setattr(core, "check_model", lambda config: FILE)
+    monkeypatch.setattr("slotline.cli.logs.configure_from", lambda parsed: None)
+
+    assert main(["core", "-m", "model.gguf"]) == 0
+    assert done == ["loaded", "settled"]
