@@ -108,7 +108,7 @@ class StreamEncoder:
         accepted.slot_id = event.slot_id
         accepted.prompt_tokens = event.prompt_tokens
         accepted.cached_prompt_tokens = event.cached_prompt_tokens
-        accepted.queued.FromNanoseconds(round(event.queued_s * 1e9))
+        _set_seconds(accepted.queued, event.queued_s)
         accepted.truncated = event.truncated_prompt_tokens > 0
         accepted.truncated_prompt_tokens = event.truncated_prompt_tokens
 
@@ -185,12 +185,16 @@ def _n_candidates(piece: Piece) -> int:
 def duration(seconds: float) -> duration_pb2.Duration:
     """Seconds as a Duration."""
     message = duration_pb2.Duration()
-    message.FromNanoseconds(round(seconds * 1e9))
+    _set_seconds(message, seconds)
     return message
+
+
+def _set_seconds(message: duration_pb2.Duration, seconds: float) -> None:
+    message.FromNanoseconds(round(seconds * 1e9))
 
 
 def _fill_timings(message: generation_pb2.Timings, timings: Timings) -> None:
     message.prompt_tokens = timings.prompt_tokens
-    message.prompt_eval.FromNanoseconds(round(timings.prompt_s * 1e9))
+    _set_seconds(message.prompt_eval, timings.prompt_s)
     message.decoded_tokens = timings.decoded_tokens
-    message.decode.FromNanoseconds(round(timings.decode_s * 1e9))
+    _set_seconds(message.decode, timings.decode_s)
