@@ -24,7 +24,6 @@ from rest_adapter.errors import StreamClosed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
-    from concurrent.futures import Future
 
 Item = TypeVar("Item")
 
@@ -44,10 +43,6 @@ class Bridge:
         self._loop = asyncio.SelectorEventLoop(_BusySelector())
         self._thread = threading.Thread(target=self._run_loop, name="slotline-grpc", daemon=True)
         self._thread.start()
-
-    def submit(self, coroutine: Coroutine[Any, Any, None]) -> Future[None]:
-        """Run a coroutine on the loop. Cancelling the future cancels it, from any thread."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def call(self, callback: Any, *args: Any) -> None:
         """Call a function on the loop, soon, from any thread. Without effect once the bridge is closed."""
@@ -100,7 +95,7 @@ class _BusySelector(selectors.EpollSelector):
 
 
 class Work:
-    """A coroutine that runs on the loop, or will soon. Costs less than ``Bridge.submit``, but has no result.
+    """A coroutine that runs on the loop, or will soon. Costs less than a future for its result, which nobody asks for.
 
     Args:
         bridge: has the loop.

@@ -3,7 +3,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from typing import TYPE_CHECKING
+from concurrent.futures import Future
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import gevent
 import pytest
@@ -12,7 +14,7 @@ from rest_adapter.core.bridge import CAPACITY, Bridge, Mailbox, Work
 from rest_adapter.errors import StreamClosed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Coroutine, Iterator
 
 WAIT_S = 20.0
 
@@ -30,10 +32,26 @@ async def put_all(mailbox: Mailbox[int], count: int, failure: Exception | None =
     mailbox.finish(failure)
 
 
+def finish(bridge: Bridge, coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine on the loop, and wait for its end."""
+    ended: Future[None] = Future()
+
+    async def work() -> None:
+        try:
+            await coroutine
+        except BaseException as error:
+            ended.set_exception(error)
+            raise
+        ended.set_result(None)
+
+    Work(bridge, work)
+    ended.result(WAIT_S)
+
+
 @pytest.mark.parametrize("count", [0, 1, CAPACITY - 1, CAPACITY, CAPACITY + 1, 20 * CAPACITY])
 def test_items_arrive_in_order_and_the_iteration_ends(bridge: Bridge, count: int) -> None:
     mailbox: Mailbox[int] = Mailbox(bridge)
-    bridge.submit(put_all(mailbox, count))
+    Work(bridge, partial(put_all, mailbox, count))
     assert list(mailbox) == list(range(count))
     assert list(mailbox) == []
 
@@ -42,14 +60,14 @@ def test_many_mailboxes_at_once(bridge: Bridge) -> None:
     mailboxes: list[Mailbox[int]] = [Mailbox(bridge) for _ in range(50)]
     readers = [gevent.spawn(list, mailbox) for mailbox in mailboxes]
     for mailbox in mailboxes:
-        bridge.submit(put_all(mailbox, 300))
+        Work(bridge, partial(put_all, mailbox, 300))
     gevent.joinall(readers, timeout=WAIT_S, raise_error=True)
     assert [reader.value for reader in readers] == [list(range(300))] * 50
 
 
 def test_a_failure_is_raised_after_the_items_and_again_later(bridge: Bridge) -> None:
     mailbox: Mailbox[int] = Mailbox(bridge)
-    bridge.submit(put_all(mailbox, 2, ValueError("no")))
+    Work(bridge, partial(put_all, mailbox, 2, ValueError("no")))
     assert [next(mailbox), next(mailbox)] == [0, 1]
     for _ in range(2):
         with pytest.raises(ValueError, match="no"):
@@ -70,7 +88,7 @@ def test_a_writer_waits_for_a_slow_reader(bridge: Bridge) -> None:
             written.append(number)
         mailbox.finish()
 
-    bridge.submit(write())
+    Work(bridge, write)
     assert is_full.wait(WAIT_S)
     assert len(written) == CAPACITY - 1
     assert list(mailbox) == list(range(3 * CAPACITY))
@@ -87,7 +105,7 @@ def test_closing_wakes_up_a_waiting_reader(bridge: Bridge) -> None:
 
 def test_closing_throws_away_what_has_come(bridge: Bridge) -> None:
     mailbox: Mailbox[int] = Mailbox(bridge)
-    bridge.submit(put_all(mailbox, 3)).result(WAIT_S)
+    finish(bridge, put_all(mailbox, 3))
     assert next(mailbox) == 0
     mailbox.close(ValueError("enough"))
     with pytest.raises(ValueError, match="enough"):
@@ -96,7 +114,7 @@ def test_closing_throws_away_what_has_come(bridge: Bridge) -> None:
 
 def test_closing_after_the_end_changes_nothing(bridge: Bridge) -> None:
     mailbox: Mailbox[int] = Mailbox(bridge)
-    bridge.submit(put_all(mailbox, 1))
+    Work(bridge, partial(put_all, mailbox, 1))
     assert list(mailbox) == [0]
     mailbox.close()
     assert list(mailbox) == []
@@ -104,7 +122,7 @@ def test_closing_after_the_end_changes_nothing(bridge: Bridge) -> None:
 
 def test_a_reader_that_is_never_out_of_work_lets_others_run(bridge: Bridge) -> None:
     mailbox: Mailbox[int] = Mailbox(bridge)
-    bridge.submit(put_all(mailbox, CAPACITY - 1)).result(WAIT_S)
+    finish(bridge, put_all(mailbox, CAPACITY - 1))
     turns: list[int] = []
 
     def read() -> None:
@@ -116,22 +134,6 @@ def test_a_reader_that_is_never_out_of_work_lets_others_run(bridge: Bridge) -> N
 
     gevent.joinall([gevent.spawn(read), gevent.spawn(note)], timeout=WAIT_S, raise_error=True)
     assert turns.index(-1) < CAPACITY // 2
-
-
-def test_cancelling_the_future_cancels_the_coroutine(bridge: Bridge) -> None:
-    started, cancelled = threading.Event(), threading.Event()
-
-    async def wait() -> None:
-        started.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            cancelled.set()
-
-    future = bridge.submit(wait())
-    assert started.wait(WAIT_S)
-    future.cancel()
-    assert cancelled.wait(WAIT_S)
 
 
 def test_work_is_cancelled_while_it_runs_and_not_made_before_its_turn(bridge: Bridge) -> None:
@@ -156,7 +158,7 @@ def test_work_is_cancelled_while_it_runs_and_not_made_before_its_turn(bridge: Br
     bridge.call(may_go_on.wait, WAIT_S)
     Work(bridge, note).cancel()
     may_go_on.set()
-    bridge.submit(note()).result(WAIT_S)
+    finish(bridge, note())
     assert made == ["note"]
 
 
@@ -172,7 +174,7 @@ def test_callbacks_without_end_do_not_keep_events_out(bridge: Bridge) -> None:
             while not received.done():
                 await asyncio.sleep(0)
 
-    bridge.submit(receive()).result(WAIT_S)
+    finish(bridge, receive())
 
 
 def test_work_can_be_cancelled_when_the_bridge_is_closed() -> None:
@@ -193,7 +195,7 @@ def test_closing_the_bridge_cancels_what_runs_and_is_idempotent() -> None:
         finally:
             cancelled.set()
 
-    bridge.submit(wait())
+    Work(bridge, wait)
     assert started.wait(WAIT_S)
     bridge.close()
     bridge.close()
@@ -202,7 +204,7 @@ def test_closing_the_bridge_cancels_what_runs_and_is_idempotent() -> None:
 
 def test_waiting_takes_nothing_and_ends_with_an_item_or_the_end(bridge: Bridge) -> None:
     mailbox: Mailbox[int] = Mailbox(bridge)
-    bridge.submit(put_all(mailbox, 1))
+    Work(bridge, partial(put_all, mailbox, 1))
     assert mailbox.wait(WAIT_S)
     assert mailbox.wait(0)
     assert next(mailbox) == 0
@@ -215,7 +217,7 @@ def test_waiting_in_vain_loses_no_item(bridge: Bridge) -> None:
     mailbox: Mailbox[int] = Mailbox(bridge)
     for _ in range(3):
         assert not mailbox.wait(0.001)
-    bridge.submit(put_all(mailbox, 3))
+    Work(bridge, partial(put_all, mailbox, 3))
     assert list(mailbox) == [0, 1, 2]
 
 
