@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 HEADER = "Slotline-Priority"
 #: Its name in a WSGI environment. Several headers of that name have been joined, which makes no integer.
-WSGI_KEY = "HTTP_SLOTLINE_PRIORITY"
+WSGI_KEY = f"HTTP_{HEADER.upper().replace('-', '_')}"
 
 
 def priority_of(values: Sequence[str]) -> int:

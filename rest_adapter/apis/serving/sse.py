@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from rest_adapter.apis.common.ending import unfinished
@@ -12,7 +13,7 @@ from rest_adapter.http.http_errors import STREAM_FAILED, HttpError, http_error
 from rest_adapter.json.encoding import JsonObject, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from rest_adapter.core.calls import ResponseStream
     from rest_adapter.http.background import BackgroundThread
@@ -125,26 +126,32 @@ class EventStream:
             self._on_close()
 
     def _events(self) -> Iterator[bytes]:
-        stream, message = self._stream, self._first
-        if message is None:
-            yield PING
-            while self._heartbeat.is_due(stream):
-                yield PING
-            message = next(stream, None)
+        has_begun = False
+        for message in self._messages():
             if message is None:
-                raise unfinished()
-        while message is not None:
-            events = map(event, self._reply.feed(*message))
-            yield from events if self._background is None else self._made_by(self._background, events)
-            while self._heartbeat.is_due(stream):
                 yield PING
-            message = next(stream, None)
+                continue
+            has_begun = True
+            events: Iterable[bytes] = map(event, self._reply.feed(*message))
+            if self._background is not None:
+                events = self._background.run(partial(list[bytes], events))
+            yield from events
+        if not has_begun:
+            raise unfinished()
         for data in self._reply.closing_events():
             yield event(data)
 
-    @staticmethod
-    def _made_by(background: BackgroundThread, events: Iterator[bytes]) -> list[bytes]:
-        return background.run(lambda: list(events))
+    def _messages(self) -> Iterator[tuple[int, GenerateResponse] | None]:
+        """The messages; None wherever a comment is due before the next one comes."""
+        stream, message = self._stream, self._first
+        yield message
+        while True:
+            while self._heartbeat.is_due(stream):
+                yield None
+            message = next(stream, None)
+            if message is None:
+                return
+            yield message
 
     def _error(self, error: HttpError) -> bytes:
         return event(error.body(is_openai=self._is_openai))
