@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -43,8 +44,14 @@ async def core(tmp_path: Path) -> AsyncIterator[RunningCore]:
 
 
 @pytest.fixture(params=[0, 1], ids=["tcp", "unix"])
-async def channel(core: RunningCore, request: pytest.FixtureRequest) -> AsyncIterator[grpc.aio.Channel]:
-    async with grpc.aio.insecure_channel(core.server.addresses[request.param]) as channel:
+def address(core: RunningCore, request: pytest.FixtureRequest) -> str:
+    address: str = core.server.addresses[request.param]
+    return address
+
+
+@pytest.fixture
+async def channel(address: str) -> AsyncIterator[grpc.aio.Channel]:
+    async with grpc.aio.insecure_channel(address) as channel:
         yield channel
 
 
@@ -59,10 +66,14 @@ async def stream(channel: grpc.aio.Channel, metadata: Metadata) -> list[Any]:
     return [message async for message in stub.Generate(request, metadata=metadata, timeout=WAIT_S)]
 
 
-async def reflected(channel: Any, metadata: Metadata) -> list[Any]:
-    stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
-    asked = iter([reflection_pb2.ServerReflectionRequest(list_services="")])
-    return [message async for message in stub.ServerReflectionInfo(asked, metadata=metadata, timeout=WAIT_S)]
+def reflected(address: str, metadata: Metadata) -> list[Any]:
+    """A call with a stream of requests, made without asyncio, whose client hides the status of a call that ends before
+    its request was written.
+    """
+    with grpc.insecure_channel(address) as channel:
+        stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
+        asked = iter([reflection_pb2.ServerReflectionRequest(list_services="")])
+        return list(stub.ServerReflectionInfo(asked, metadata=metadata, timeout=WAIT_S))
 
 
 async def unknown(channel: grpc.aio.Channel, metadata: Metadata) -> Any:
@@ -70,12 +81,13 @@ async def unknown(channel: grpc.aio.Channel, metadata: Metadata) -> Any:
     return await call(b"not a message", metadata=metadata, timeout=WAIT_S)
 
 
-@pytest.mark.parametrize("call", [unary, stream, reflected])
+@pytest.mark.parametrize("call", [unary, stream])
 @pytest.mark.parametrize("key", KEYS)
 async def test_calls_of_every_kind_go_on_with_any_of_the_keys(
-    call: Callable[..., Any], key: str, channel: grpc.aio.Channel
+    call: Callable[..., Any], key: str, address: str, channel: grpc.aio.Channel
 ) -> None:
     assert await call(channel, bearer(key))
+    assert await asyncio.to_thread(reflected, address, bearer(key))
 
 
 @pytest.mark.parametrize(
@@ -91,32 +103,43 @@ async def test_a_key_may_come_in_other_forms(metadata: Metadata, channel: grpc.a
     assert await unary(channel, metadata)
 
 
-@pytest.mark.parametrize("call", [unary, stream, reflected, unknown])
-@pytest.mark.parametrize(
-    "metadata",
-    [
-        (),
-        bearer("wrong"),
-        bearer(""),
-        bearer("SK-FIRST-KEY"),
-        bearer("sk-first-key2"),
-        (("authorization", "sk-first-key"),),
-        (("authorization", "Basic sk-first-key"),),
-        (("x-api-key", "wrong"),),
-        (("x-api-key", "sk-first-key"), ("x-api-key", "sk-first-key")),
-        (*bearer("wrong"), ("x-api-key", "sk-first-key")),
-        (("authorization-bin", b"Bearer sk-first-key\xff"),),
-        (*bearer("sk-first-key"), *bearer("sk-first-key")),
-    ],
-)
+BAD_METADATA: list[Metadata] = [
+    (),
+    bearer("wrong"),
+    bearer(""),
+    bearer("SK-FIRST-KEY"),
+    bearer("sk-first-key2"),
+    (("authorization", "sk-first-key"),),
+    (("authorization", "Basic sk-first-key"),),
+    (("x-api-key", "wrong"),),
+    (("x-api-key", "sk-first-key"), ("x-api-key", "sk-first-key")),
+    (*bearer("wrong"), ("x-api-key", "sk-first-key")),
+    (("authorization-bin", b"Bearer sk-first-key\xff"),),
+    (*bearer("sk-first-key"), *bearer("sk-first-key")),
+]
+
+
+@pytest.mark.parametrize("call", [unary, stream, unknown])
+@pytest.mark.parametrize("metadata", BAD_METADATA)
 async def test_calls_of_every_kind_are_refused_without_one(
     call: Callable[..., Any], metadata: Metadata, channel: grpc.aio.Channel
 ) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call(channel, metadata)
-    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
-    assert (caught.value.details() or "").startswith("metadata authorization: is missing or holds no valid API key;")
-    info, _, retry = error_details(caught.value)
+    check_refusal(caught.value)
+
+
+@pytest.mark.parametrize("metadata", BAD_METADATA)
+async def test_calls_with_a_stream_of_requests_are_refused_without_one(metadata: Metadata, address: str) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        await asyncio.to_thread(reflected, address, metadata)
+    check_refusal(caught.value)
+
+
+def check_refusal(error: Any) -> None:
+    assert error.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert (error.details() or "").startswith("metadata authorization: is missing or holds no valid API key;")
+    info, _, retry = error_details(error)
     assert (info.reason, info.domain) == ("INVALID_API_KEY", "slotline")
     assert not retry.HasField("retry_delay")
 
