@@ -242,7 +242,9 @@ def test_a_stream_with_scores_is_the_whole_answer_in_pieces(client: openai.OpenA
     assert texts == {index: choice.text for index, choice in whole.items()}
     for index, choice in whole.items():
         check_places(choice.logprobs, choice.text)
-        assert numbers[index] == pytest.approx(scores(choice.logprobs), abs=0.2)
+        # A log-probability depends a little on what is evaluated in the same step: 0.25 was seen. That of another token
+        # differs by several units.
+        assert numbers[index] == pytest.approx(scores(choice.logprobs), abs=0.5)
 
 
 def test_prompt_logprobs_stand_beside_the_answer(server: Server) -> None:
