@@ -62,6 +62,8 @@ class _FinishReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._E
     """A token limit or the end of the context. Finished.match is set too if both happened at the same token."""
     FINISH_REASON_CANCELLED: _FinishReason.ValueType  # 3
     """The server ended the sequence, for example when its drain time was over."""
+    FINISH_REASON_TOOL_CALLS: _FinishReason.ValueType  # 4
+    """As STOP, and the output ended with tool calls. Only with OutputOptions.parse_output."""
 
 class FinishReason(_FinishReason, metaclass=_FinishReasonEnumTypeWrapper):
     """FinishReason says why a sequence ended. Failures are statuses, not reasons."""
@@ -74,7 +76,61 @@ FINISH_REASON_LENGTH: FinishReason.ValueType  # 2
 """A token limit or the end of the context. Finished.match is set too if both happened at the same token."""
 FINISH_REASON_CANCELLED: FinishReason.ValueType  # 3
 """The server ended the sequence, for example when its drain time was over."""
+FINISH_REASON_TOOL_CALLS: FinishReason.ValueType  # 4
+"""As STOP, and the output ended with tool calls. Only with OutputOptions.parse_output."""
 global___FinishReason = FinishReason
+
+class _ReasoningFormat:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _ReasoningFormatEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_ReasoningFormat.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    REASONING_FORMAT_UNSPECIFIED: _ReasoningFormat.ValueType  # 0
+    """The default, SEPARATE."""
+    REASONING_FORMAT_SEPARATE: _ReasoningFormat.ValueType  # 1
+    """Into pieces of CHANNEL_REASONING, without its markers."""
+    REASONING_FORMAT_INLINE: _ReasoningFormat.ValueType  # 2
+    """It stays in the content, with its markers."""
+    REASONING_FORMAT_BOTH: _ReasoningFormat.ValueType  # 3
+    """Both of these."""
+
+class ReasoningFormat(_ReasoningFormat, metaclass=_ReasoningFormatEnumTypeWrapper):
+    """ReasoningFormat says where reasoning goes if output is parsed."""
+
+REASONING_FORMAT_UNSPECIFIED: ReasoningFormat.ValueType  # 0
+"""The default, SEPARATE."""
+REASONING_FORMAT_SEPARATE: ReasoningFormat.ValueType  # 1
+"""Into pieces of CHANNEL_REASONING, without its markers."""
+REASONING_FORMAT_INLINE: ReasoningFormat.ValueType  # 2
+"""It stays in the content, with its markers."""
+REASONING_FORMAT_BOTH: ReasoningFormat.ValueType  # 3
+"""Both of these."""
+global___ReasoningFormat = ReasoningFormat
+
+class _Channel:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _ChannelEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_Channel.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    CHANNEL_UNSPECIFIED: _Channel.ValueType  # 0
+    """Output that is not parsed, or content."""
+    CHANNEL_CONTENT: _Channel.ValueType  # 1
+    """The answer itself."""
+    CHANNEL_REASONING: _Channel.ValueType  # 2
+    """What the model thinks before it answers."""
+
+class Channel(_Channel, metaclass=_ChannelEnumTypeWrapper):
+    """Channel says what a piece of parsed output belongs to."""
+
+CHANNEL_UNSPECIFIED: Channel.ValueType  # 0
+"""Output that is not parsed, or content."""
+CHANNEL_CONTENT: Channel.ValueType  # 1
+"""The answer itself."""
+CHANNEL_REASONING: Channel.ValueType  # 2
+"""What the model thinks before it answers."""
+global___Channel = Channel
 
 @typing.final
 class StopParams(google.protobuf.message.Message):
@@ -134,6 +190,8 @@ class OutputOptions(google.protobuf.message.Message):
     TOP_LOGPROBS_FIELD_NUMBER: builtins.int
     PROMPT_LOGPROBS_FIELD_NUMBER: builtins.int
     MAX_DELTA_DELAY_MS_FIELD_NUMBER: builtins.int
+    PARSE_OUTPUT_FIELD_NUMBER: builtins.int
+    REASONING_FORMAT_FIELD_NUMBER: builtins.int
     tokens: builtins.bool
     """Send a record for every token; n_probs and top_logprobs imply it."""
     n_probs: builtins.int
@@ -152,6 +210,13 @@ class OutputOptions(google.protobuf.message.Message):
     """
     max_delta_delay_ms: builtins.int
     """Collect output for up to this many milliseconds before a delta is sent."""
+    parse_output: builtins.bool
+    """Tell the parts of an answer to a conversation apart: reasoning, content and tool calls, as the chat template writes
+    them. Then pieces say which of them they belong to, and calls come as tool_deltas. Stop texts are looked for in
+    content only. Only for chat prompts. Default false: pieces are the text as the model wrote it.
+    """
+    reasoning_format: global___ReasoningFormat.ValueType
+    """Where reasoning goes if output is parsed. Default SEPARATE."""
     def __init__(
         self,
         *,
@@ -160,13 +225,17 @@ class OutputOptions(google.protobuf.message.Message):
         top_logprobs: builtins.int | None = ...,
         prompt_logprobs: builtins.bool | None = ...,
         max_delta_delay_ms: builtins.int | None = ...,
+        parse_output: builtins.bool | None = ...,
+        reasoning_format: global___ReasoningFormat.ValueType = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_max_delta_delay_ms", b"_max_delta_delay_ms", "_n_probs", b"_n_probs", "_prompt_logprobs", b"_prompt_logprobs", "_tokens", b"_tokens", "_top_logprobs", b"_top_logprobs", "max_delta_delay_ms", b"max_delta_delay_ms", "n_probs", b"n_probs", "prompt_logprobs", b"prompt_logprobs", "tokens", b"tokens", "top_logprobs", b"top_logprobs"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_max_delta_delay_ms", b"_max_delta_delay_ms", "_n_probs", b"_n_probs", "_prompt_logprobs", b"_prompt_logprobs", "_tokens", b"_tokens", "_top_logprobs", b"_top_logprobs", "max_delta_delay_ms", b"max_delta_delay_ms", "n_probs", b"n_probs", "prompt_logprobs", b"prompt_logprobs", "tokens", b"tokens", "top_logprobs", b"top_logprobs"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_max_delta_delay_ms", b"_max_delta_delay_ms", "_n_probs", b"_n_probs", "_parse_output", b"_parse_output", "_prompt_logprobs", b"_prompt_logprobs", "_tokens", b"_tokens", "_top_logprobs", b"_top_logprobs", "max_delta_delay_ms", b"max_delta_delay_ms", "n_probs", b"n_probs", "parse_output", b"parse_output", "prompt_logprobs", b"prompt_logprobs", "tokens", b"tokens", "top_logprobs", b"top_logprobs"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_max_delta_delay_ms", b"_max_delta_delay_ms", "_n_probs", b"_n_probs", "_parse_output", b"_parse_output", "_prompt_logprobs", b"_prompt_logprobs", "_tokens", b"_tokens", "_top_logprobs", b"_top_logprobs", "max_delta_delay_ms", b"max_delta_delay_ms", "n_probs", b"n_probs", "parse_output", b"parse_output", "prompt_logprobs", b"prompt_logprobs", "reasoning_format", b"reasoning_format", "tokens", b"tokens", "top_logprobs", b"top_logprobs"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_max_delta_delay_ms", b"_max_delta_delay_ms"]) -> typing.Literal["max_delta_delay_ms"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_n_probs", b"_n_probs"]) -> typing.Literal["n_probs"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_parse_output", b"_parse_output"]) -> typing.Literal["parse_output"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_prompt_logprobs", b"_prompt_logprobs"]) -> typing.Literal["prompt_logprobs"] | None: ...
     @typing.overload
@@ -175,6 +244,40 @@ class OutputOptions(google.protobuf.message.Message):
     def WhichOneof(self, oneof_group: typing.Literal["_top_logprobs", b"_top_logprobs"]) -> typing.Literal["top_logprobs"] | None: ...
 
 global___OutputOptions = OutputOptions
+
+@typing.final
+class JsonStyle(google.protobuf.message.Message):
+    """JsonStyle says how JSON under a constraint is written, and what is made of its schema."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    WHITESPACE_PATTERN_FIELD_NUMBER: builtins.int
+    DISABLE_ANY_WHITESPACE_FIELD_NUMBER: builtins.int
+    DISABLE_ADDITIONAL_PROPERTIES_FIELD_NUMBER: builtins.int
+    LENIENT_FIELD_NUMBER: builtins.int
+    whitespace_pattern: builtins.str
+    """Regular expression for what may stand between tokens of JSON. Default: at most one blank after "," and ":", and line
+    breaks with their indentation.
+    """
+    disable_any_whitespace: builtins.bool
+    """Nothing may stand between tokens of JSON."""
+    disable_additional_properties: builtins.bool
+    """Objects have no other properties than those of their schema, unless it says otherwise."""
+    lenient: builtins.bool
+    """Leave out the keywords of a schema that cannot be enforced, instead of refusing it."""
+    def __init__(
+        self,
+        *,
+        whitespace_pattern: builtins.str | None = ...,
+        disable_any_whitespace: builtins.bool = ...,
+        disable_additional_properties: builtins.bool = ...,
+        lenient: builtins.bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_whitespace_pattern", b"_whitespace_pattern", "whitespace_pattern", b"whitespace_pattern"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_whitespace_pattern", b"_whitespace_pattern", "disable_additional_properties", b"disable_additional_properties", "disable_any_whitespace", b"disable_any_whitespace", "lenient", b"lenient", "whitespace_pattern", b"whitespace_pattern"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_whitespace_pattern", b"_whitespace_pattern"]) -> typing.Literal["whitespace_pattern"] | None: ...
+
+global___JsonStyle = JsonStyle
 
 @typing.final
 class JsonObject(google.protobuf.message.Message):
@@ -218,10 +321,17 @@ class Constraint(google.protobuf.message.Message):
     JSON_SCHEMA_FIELD_NUMBER: builtins.int
     JSON_OBJECT_FIELD_NUMBER: builtins.int
     CHOICE_FIELD_NUMBER: builtins.int
+    REGEX_FIELD_NUMBER: builtins.int
+    LARK_FIELD_NUMBER: builtins.int
+    JSON_STYLE_FIELD_NUMBER: builtins.int
     gbnf: builtins.str
     """A GBNF grammar with a rule named root."""
     json_schema: builtins.str
     """A JSON Schema that the output obeys."""
+    regex: builtins.str
+    """A regular expression that the whole output matches."""
+    lark: builtins.str
+    """A grammar in the Lark dialect of llguidance, with a rule named start."""
     @property
     def json_object(self) -> global___JsonObject:
         """Any JSON object."""
@@ -230,6 +340,10 @@ class Constraint(google.protobuf.message.Message):
     def choice(self) -> global___Choices:
         """One of the given texts."""
 
+    @property
+    def json_style(self) -> global___JsonStyle:
+        """How JSON is written; of use with json_schema and json_object."""
+
     def __init__(
         self,
         *,
@@ -237,10 +351,13 @@ class Constraint(google.protobuf.message.Message):
         json_schema: builtins.str = ...,
         json_object: global___JsonObject | None = ...,
         choice: global___Choices | None = ...,
+        regex: builtins.str = ...,
+        lark: builtins.str = ...,
+        json_style: global___JsonStyle | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["choice", b"choice", "gbnf", b"gbnf", "json_object", b"json_object", "json_schema", b"json_schema", "kind", b"kind"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["choice", b"choice", "gbnf", b"gbnf", "json_object", b"json_object", "json_schema", b"json_schema", "kind", b"kind"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["kind", b"kind"]) -> typing.Literal["gbnf", "json_schema", "json_object", "choice"] | None: ...
+    def HasField(self, field_name: typing.Literal["choice", b"choice", "gbnf", b"gbnf", "json_object", b"json_object", "json_schema", b"json_schema", "json_style", b"json_style", "kind", b"kind", "lark", b"lark", "regex", b"regex"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["choice", b"choice", "gbnf", b"gbnf", "json_object", b"json_object", "json_schema", b"json_schema", "json_style", b"json_style", "kind", b"kind", "lark", b"lark", "regex", b"regex"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["kind", b"kind"]) -> typing.Literal["gbnf", "json_schema", "json_object", "choice", "regex", "lark"] | None: ...
 
 global___Constraint = Constraint
 
@@ -611,21 +728,59 @@ class Piece(google.protobuf.message.Message):
 
     TEXT_FIELD_NUMBER: builtins.int
     TOKENS_FIELD_NUMBER: builtins.int
+    CHANNEL_FIELD_NUMBER: builtins.int
     text: builtins.str
     """Whole characters; may be empty while a stop text is possible."""
+    channel: global___Channel.ValueType
+    """What it belongs to, if output is parsed."""
     @property
     def tokens(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[slotline.v1.tokens_pb2.Token]:
-        """Records of exactly the tokens this piece covers, if OutputOptions asked for them."""
+        """Records of exactly the tokens this piece covers, if OutputOptions asked for them. Of parsed output, tokens of tool
+        calls and of markers come with no piece.
+        """
 
     def __init__(
         self,
         *,
         text: builtins.str = ...,
         tokens: collections.abc.Iterable[slotline.v1.tokens_pb2.Token] | None = ...,
+        channel: global___Channel.ValueType = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["text", b"text", "tokens", b"tokens"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["channel", b"channel", "text", b"text", "tokens", b"tokens"]) -> None: ...
 
 global___Piece = Piece
+
+@typing.final
+class ToolDelta(google.protobuf.message.Message):
+    """ToolDelta carries the beginning or more of a tool call."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CALL_FIELD_NUMBER: builtins.int
+    ID_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    ARGUMENTS_FIELD_NUMBER: builtins.int
+    call: builtins.int
+    """Number of the call in its sequence, from 0; a call is complete when the next one or anything else begins."""
+    id: builtins.str
+    """Id of the call, on its first delta only; unlike all others."""
+    name: builtins.str
+    """Name of the tool, on the first delta only."""
+    arguments: builtins.str
+    """More of the arguments: JSON text, to be joined. All of it together is an object, "{}" if there are no arguments,
+    unless the sequence ended in the middle of it.
+    """
+    def __init__(
+        self,
+        *,
+        call: builtins.int = ...,
+        id: builtins.str = ...,
+        name: builtins.str = ...,
+        arguments: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["arguments", b"arguments", "call", b"call", "id", b"id", "name", b"name"]) -> None: ...
+
+global___ToolDelta = ToolDelta
 
 @typing.final
 class Delta(google.protobuf.message.Message):
@@ -635,19 +790,25 @@ class Delta(google.protobuf.message.Message):
 
     INDEX_FIELD_NUMBER: builtins.int
     PIECES_FIELD_NUMBER: builtins.int
+    TOOL_DELTAS_FIELD_NUMBER: builtins.int
     index: builtins.int
     """Number of the sequence, 0 to num_sequences - 1."""
     @property
     def pieces(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Piece]:
         """New pieces in order; never cumulative."""
 
+    @property
+    def tool_deltas(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ToolDelta]:
+        """New parts of tool calls in order, after the pieces. Only with OutputOptions.parse_output."""
+
     def __init__(
         self,
         *,
         index: builtins.int = ...,
         pieces: collections.abc.Iterable[global___Piece] | None = ...,
+        tool_deltas: collections.abc.Iterable[global___ToolDelta] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["index", b"index", "pieces", b"pieces"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["index", b"index", "pieces", b"pieces", "tool_deltas", b"tool_deltas"]) -> None: ...
 
 global___Delta = Delta
 

@@ -140,6 +140,8 @@ class Limits(google.protobuf.message.Message):
     MAX_BATCH_EMBED_FIELD_NUMBER: builtins.int
     MAX_STOP_TEXTS_FIELD_NUMBER: builtins.int
     MAX_GRAMMAR_BYTES_FIELD_NUMBER: builtins.int
+    MAX_SCHEMA_BYTES_FIELD_NUMBER: builtins.int
+    MAX_TOOLS_FIELD_NUMBER: builtins.int
     max_prompt_bytes: builtins.int
     """Largest prompt in bytes."""
     max_batch_embed: builtins.int
@@ -148,6 +150,10 @@ class Limits(google.protobuf.message.Message):
     """Most stop texts of one request."""
     max_grammar_bytes: builtins.int
     """Largest grammar in bytes."""
+    max_schema_bytes: builtins.int
+    """Largest JSON Schema in bytes."""
+    max_tools: builtins.int
+    """Most tools of one conversation."""
     def __init__(
         self,
         *,
@@ -155,10 +161,54 @@ class Limits(google.protobuf.message.Message):
         max_batch_embed: builtins.int = ...,
         max_stop_texts: builtins.int = ...,
         max_grammar_bytes: builtins.int = ...,
+        max_schema_bytes: builtins.int = ...,
+        max_tools: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["max_batch_embed", b"max_batch_embed", "max_grammar_bytes", b"max_grammar_bytes", "max_prompt_bytes", b"max_prompt_bytes", "max_stop_texts", b"max_stop_texts"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["max_batch_embed", b"max_batch_embed", "max_grammar_bytes", b"max_grammar_bytes", "max_prompt_bytes", b"max_prompt_bytes", "max_schema_bytes", b"max_schema_bytes", "max_stop_texts", b"max_stop_texts", "max_tools", b"max_tools"]) -> None: ...
 
 global___Limits = Limits
+
+@typing.final
+class ChatFormat(google.protobuf.message.Message):
+    """ChatFormat says how the chat template writes what answers consist of, which is how answers are parsed."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TOOL_FORMAT_FIELD_NUMBER: builtins.int
+    TOOL_SOURCE_FIELD_NUMBER: builtins.int
+    REASONING_OPEN_FIELD_NUMBER: builtins.int
+    REASONING_CLOSE_FIELD_NUMBER: builtins.int
+    REASONING_SWITCHES_FIELD_NUMBER: builtins.int
+    DESCRIPTION_JSON_FIELD_NUMBER: builtins.int
+    tool_format: builtins.str
+    """How tool calls are written, for example "json", "tagged" or "harmony"; "none" if answers cannot hold any."""
+    tool_source: builtins.str
+    """Where that comes from: "template", "option", or "fallback" if the template knows no tools and the server describes
+    them in a system message.
+    """
+    reasoning_open: builtins.str
+    """Marker before reasoning; empty if the template writes none."""
+    reasoning_close: builtins.str
+    """Marker behind reasoning."""
+    description_json: builtins.str
+    """The whole description, as a JSON object, for people: its keys may change."""
+    @property
+    def reasoning_switches(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Variables of the template that change whether or how hard the model thinks, for example "enable_thinking"."""
+
+    def __init__(
+        self,
+        *,
+        tool_format: builtins.str = ...,
+        tool_source: builtins.str = ...,
+        reasoning_open: builtins.str = ...,
+        reasoning_close: builtins.str = ...,
+        reasoning_switches: collections.abc.Iterable[builtins.str] | None = ...,
+        description_json: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["description_json", b"description_json", "reasoning_close", b"reasoning_close", "reasoning_open", b"reasoning_open", "reasoning_switches", b"reasoning_switches", "tool_format", b"tool_format", "tool_source", b"tool_source"]) -> None: ...
+
+global___ChatFormat = ChatFormat
 
 @typing.final
 class Model(google.protobuf.message.Message):
@@ -185,6 +235,7 @@ class Model(google.protobuf.message.Message):
     SYSTEM_PROMPT_FIELD_NUMBER: builtins.int
     BOS_TOKEN_ID_FIELD_NUMBER: builtins.int
     EOG_TOKEN_IDS_FIELD_NUMBER: builtins.int
+    CHAT_FORMAT_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Name to use in requests: the alias if one was given, else the name of the file without its extension."""
     family: builtins.str
@@ -235,6 +286,10 @@ class Model(google.protobuf.message.Message):
     def eog_token_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
         """Ids of the end-of-generation tokens."""
 
+    @property
+    def chat_format(self) -> global___ChatFormat:
+        """How answers to conversations are written. Absent if the model cannot generate."""
+
     def __init__(
         self,
         *,
@@ -257,9 +312,10 @@ class Model(google.protobuf.message.Message):
         system_prompt: slotline.v1.prompt_pb2.SystemPrompt | None = ...,
         bos_token_id: builtins.int | None = ...,
         eog_token_ids: collections.abc.Iterable[builtins.int] | None = ...,
+        chat_format: global___ChatFormat | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_bos_token_id", b"_bos_token_id", "_max_output_tokens", b"_max_output_tokens", "bos_token_id", b"bos_token_id", "capabilities", b"capabilities", "default_settings", b"default_settings", "limits", b"limits", "max_output_tokens", b"max_output_tokens", "system_prompt", b"system_prompt"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_bos_token_id", b"_bos_token_id", "_max_output_tokens", b"_max_output_tokens", "aliases", b"aliases", "bos_token_id", b"bos_token_id", "capabilities", b"capabilities", "chat_template", b"chat_template", "context_length", b"context_length", "default_settings", b"default_settings", "description", b"description", "embedding_dim", b"embedding_dim", "eog_token_ids", b"eog_token_ids", "family", b"family", "limits", b"limits", "max_output_tokens", b"max_output_tokens", "n_params", b"n_params", "n_slots", b"n_slots", "name", b"name", "size_bytes", b"size_bytes", "system_prompt", b"system_prompt", "training_context_length", b"training_context_length", "vocab_size", b"vocab_size"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_bos_token_id", b"_bos_token_id", "_max_output_tokens", b"_max_output_tokens", "bos_token_id", b"bos_token_id", "capabilities", b"capabilities", "chat_format", b"chat_format", "default_settings", b"default_settings", "limits", b"limits", "max_output_tokens", b"max_output_tokens", "system_prompt", b"system_prompt"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_bos_token_id", b"_bos_token_id", "_max_output_tokens", b"_max_output_tokens", "aliases", b"aliases", "bos_token_id", b"bos_token_id", "capabilities", b"capabilities", "chat_format", b"chat_format", "chat_template", b"chat_template", "context_length", b"context_length", "default_settings", b"default_settings", "description", b"description", "embedding_dim", b"embedding_dim", "eog_token_ids", b"eog_token_ids", "family", b"family", "limits", b"limits", "max_output_tokens", b"max_output_tokens", "n_params", b"n_params", "n_slots", b"n_slots", "name", b"name", "size_bytes", b"size_bytes", "system_prompt", b"system_prompt", "training_context_length", b"training_context_length", "vocab_size", b"vocab_size"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_bos_token_id", b"_bos_token_id"]) -> typing.Literal["bos_token_id"] | None: ...
     @typing.overload

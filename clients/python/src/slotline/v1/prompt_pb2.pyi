@@ -7,11 +7,46 @@ import builtins
 import collections.abc
 import google.protobuf.descriptor
 import google.protobuf.internal.containers
+import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
 import slotline.v1.tokens_pb2
+import sys
 import typing
 
+if sys.version_info >= (3, 10):
+    import typing as typing_extensions
+else:
+    import typing_extensions
+
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
+
+class _ToolMode:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _ToolModeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_ToolMode.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    TOOL_MODE_UNSPECIFIED: _ToolMode.ValueType  # 0
+    """The default: AUTO if there are tools."""
+    TOOL_MODE_NONE: _ToolMode.ValueType  # 1
+    """The model sees the tools and may not call any."""
+    TOOL_MODE_AUTO: _ToolMode.ValueType  # 2
+    """The model chooses between an answer and calls."""
+    TOOL_MODE_REQUIRED: _ToolMode.ValueType  # 3
+    """The answer is a call, or several."""
+
+class ToolMode(_ToolMode, metaclass=_ToolModeEnumTypeWrapper):
+    """ToolMode says whether tools are called."""
+
+TOOL_MODE_UNSPECIFIED: ToolMode.ValueType  # 0
+"""The default: AUTO if there are tools."""
+TOOL_MODE_NONE: ToolMode.ValueType  # 1
+"""The model sees the tools and may not call any."""
+TOOL_MODE_AUTO: ToolMode.ValueType  # 2
+"""The model chooses between an answer and calls."""
+TOOL_MODE_REQUIRED: ToolMode.ValueType  # 3
+"""The answer is a call, or several."""
+global___ToolMode = ToolMode
 
 @typing.final
 class Image(google.protobuf.message.Message):
@@ -121,6 +156,7 @@ class ChatMessage(google.protobuf.message.Message):
     NAME_FIELD_NUMBER: builtins.int
     TOOL_CALLS_JSON_FIELD_NUMBER: builtins.int
     TOOL_CALL_ID_FIELD_NUMBER: builtins.int
+    REASONING_FIELD_NUMBER: builtins.int
     role: builtins.str
     """"system", "user", "assistant", "tool" or whatever else the model's template knows."""
     name: builtins.str
@@ -129,6 +165,8 @@ class ChatMessage(google.protobuf.message.Message):
     """Assistant turns: the tool calls made, as a JSON array in the OpenAI shape."""
     tool_call_id: builtins.str
     """Tool turns: the id of the call that this turn answers."""
+    reasoning: builtins.str
+    """Assistant turns: what the model thought before it answered. Templates leave out what they do not want to see again."""
     @property
     def content(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___PromptPart]:
         """The turn's content in order; text parts are joined before the template sees them."""
@@ -141,17 +179,91 @@ class ChatMessage(google.protobuf.message.Message):
         name: builtins.str | None = ...,
         tool_calls_json: builtins.str | None = ...,
         tool_call_id: builtins.str | None = ...,
+        reasoning: builtins.str | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_name", b"_name", "_tool_call_id", b"_tool_call_id", "_tool_calls_json", b"_tool_calls_json", "name", b"name", "tool_call_id", b"tool_call_id", "tool_calls_json", b"tool_calls_json"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_name", b"_name", "_tool_call_id", b"_tool_call_id", "_tool_calls_json", b"_tool_calls_json", "content", b"content", "name", b"name", "role", b"role", "tool_call_id", b"tool_call_id", "tool_calls_json", b"tool_calls_json"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_name", b"_name", "_reasoning", b"_reasoning", "_tool_call_id", b"_tool_call_id", "_tool_calls_json", b"_tool_calls_json", "name", b"name", "reasoning", b"reasoning", "tool_call_id", b"tool_call_id", "tool_calls_json", b"tool_calls_json"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_name", b"_name", "_reasoning", b"_reasoning", "_tool_call_id", b"_tool_call_id", "_tool_calls_json", b"_tool_calls_json", "content", b"content", "name", b"name", "reasoning", b"reasoning", "role", b"role", "tool_call_id", b"tool_call_id", "tool_calls_json", b"tool_calls_json"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_name", b"_name"]) -> typing.Literal["name"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_reasoning", b"_reasoning"]) -> typing.Literal["reasoning"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_tool_call_id", b"_tool_call_id"]) -> typing.Literal["tool_call_id"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_tool_calls_json", b"_tool_calls_json"]) -> typing.Literal["tool_calls_json"] | None: ...
 
 global___ChatMessage = ChatMessage
+
+@typing.final
+class ToolPolicy(google.protobuf.message.Message):
+    """ToolPolicy says which tools an answer may call. Calls that an answer makes name a declared tool, and have arguments
+    that obey its schema; only with OutputOptions.parse_output.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODE_FIELD_NUMBER: builtins.int
+    ALLOWED_NAMES_FIELD_NUMBER: builtins.int
+    PARALLEL_FIELD_NUMBER: builtins.int
+    mode: global___ToolMode.ValueType
+    """Whether tools are called. Default AUTO."""
+    parallel: builtins.bool
+    """Whether an answer may make several calls. Default true."""
+    @property
+    def allowed_names(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Names of the tools that may be called. Default all; the model sees the others, too."""
+
+    def __init__(
+        self,
+        *,
+        mode: global___ToolMode.ValueType = ...,
+        allowed_names: collections.abc.Iterable[builtins.str] | None = ...,
+        parallel: builtins.bool | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_parallel", b"_parallel", "parallel", b"parallel"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_parallel", b"_parallel", "allowed_names", b"allowed_names", "mode", b"mode", "parallel", b"parallel"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_parallel", b"_parallel"]) -> typing.Literal["parallel"] | None: ...
+
+global___ToolPolicy = ToolPolicy
+
+@typing.final
+class ReasoningOptions(google.protobuf.message.Message):
+    """ReasoningOptions says how much the model thinks before it answers."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ENABLED_FIELD_NUMBER: builtins.int
+    EFFORT_FIELD_NUMBER: builtins.int
+    BUDGET_TOKENS_FIELD_NUMBER: builtins.int
+    BUDGET_MESSAGE_FIELD_NUMBER: builtins.int
+    enabled: builtins.bool
+    """Whether it thinks, where the chat template has a switch for that. Default as the template does without one."""
+    effort: builtins.str
+    """How hard it thinks, where the template knows such a word ("low", "medium", "high"). Default the template's."""
+    budget_tokens: builtins.int
+    """Tokens of reasoning after which it is closed and the answer begins. Default no limit. Only with
+    OutputOptions.parse_output.
+    """
+    budget_message: builtins.str
+    """Text that ends reasoning whose budget is used up, in front of the closing marker. Default none."""
+    def __init__(
+        self,
+        *,
+        enabled: builtins.bool | None = ...,
+        effort: builtins.str | None = ...,
+        budget_tokens: builtins.int | None = ...,
+        budget_message: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_budget_tokens", b"_budget_tokens", "_effort", b"_effort", "_enabled", b"_enabled", "budget_tokens", b"budget_tokens", "effort", b"effort", "enabled", b"enabled"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_budget_tokens", b"_budget_tokens", "_effort", b"_effort", "_enabled", b"_enabled", "budget_message", b"budget_message", "budget_tokens", b"budget_tokens", "effort", b"effort", "enabled", b"enabled"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_budget_tokens", b"_budget_tokens"]) -> typing.Literal["budget_tokens"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_effort", b"_effort"]) -> typing.Literal["effort"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_enabled", b"_enabled"]) -> typing.Literal["enabled"] | None: ...
+
+global___ReasoningOptions = ReasoningOptions
 
 @typing.final
 class ChatPrompt(google.protobuf.message.Message):
@@ -164,6 +276,8 @@ class ChatPrompt(google.protobuf.message.Message):
     TOOLS_JSON_FIELD_NUMBER: builtins.int
     TEMPLATE_KWARGS_JSON_FIELD_NUMBER: builtins.int
     CONTINUE_FINAL_MESSAGE_FIELD_NUMBER: builtins.int
+    TOOL_POLICY_FIELD_NUMBER: builtins.int
+    REASONING_FIELD_NUMBER: builtins.int
     add_generation_prompt: builtins.bool
     """Append the opening of an assistant turn. Default true, unless the last message is continued, which excludes it."""
     tools_json: builtins.str
@@ -178,6 +292,14 @@ class ChatPrompt(google.protobuf.message.Message):
     def messages(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ChatMessage]:
         """The turns in order; at least one."""
 
+    @property
+    def tool_policy(self) -> global___ToolPolicy:
+        """Which tools the answer may call. Default all of tools_json, if the model wants to."""
+
+    @property
+    def reasoning(self) -> global___ReasoningOptions:
+        """How much the model thinks first. Default as the template does."""
+
     def __init__(
         self,
         *,
@@ -186,9 +308,11 @@ class ChatPrompt(google.protobuf.message.Message):
         tools_json: builtins.str | None = ...,
         template_kwargs_json: builtins.str | None = ...,
         continue_final_message: builtins.bool = ...,
+        tool_policy: global___ToolPolicy | None = ...,
+        reasoning: global___ReasoningOptions | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_add_generation_prompt", b"_add_generation_prompt", "_template_kwargs_json", b"_template_kwargs_json", "_tools_json", b"_tools_json", "add_generation_prompt", b"add_generation_prompt", "template_kwargs_json", b"template_kwargs_json", "tools_json", b"tools_json"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_add_generation_prompt", b"_add_generation_prompt", "_template_kwargs_json", b"_template_kwargs_json", "_tools_json", b"_tools_json", "add_generation_prompt", b"add_generation_prompt", "continue_final_message", b"continue_final_message", "messages", b"messages", "template_kwargs_json", b"template_kwargs_json", "tools_json", b"tools_json"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_add_generation_prompt", b"_add_generation_prompt", "_template_kwargs_json", b"_template_kwargs_json", "_tools_json", b"_tools_json", "add_generation_prompt", b"add_generation_prompt", "reasoning", b"reasoning", "template_kwargs_json", b"template_kwargs_json", "tool_policy", b"tool_policy", "tools_json", b"tools_json"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_add_generation_prompt", b"_add_generation_prompt", "_template_kwargs_json", b"_template_kwargs_json", "_tools_json", b"_tools_json", "add_generation_prompt", b"add_generation_prompt", "continue_final_message", b"continue_final_message", "messages", b"messages", "reasoning", b"reasoning", "template_kwargs_json", b"template_kwargs_json", "tool_policy", b"tool_policy", "tools_json", b"tools_json"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_add_generation_prompt", b"_add_generation_prompt"]) -> typing.Literal["add_generation_prompt"] | None: ...
     @typing.overload
