@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 NO_OPTIONS = {
     *("request_id", "model", "text", "token_ids", "chat", "parts", "infill", "extra"),
     *("sampling", "stop", "output", "constraint", "cache"),
-    *("constraint.json_schema", "constraint.json_object", "constraint.choice"),
+    *("constraint.json_schema", "constraint.json_object", "constraint.json_style"),
+    *("constraint.choice", "constraint.regex", "constraint.lark"),
+    *("output.parse_output", "output.reasoning_format"),
 }
 
 

@@ -93,7 +93,12 @@ EXAMPLES: dict[str, Any] = {
     "grammar": "root ::= [a]",
     "json_schema": {"type": "object"},
     "json_object": True,
+    "json_style": {"lenient": True},
     "choice": ["a"],
+    "regex": "a",
+    "lark": 'start: "a"',
+    "parse_output": True,
+    "reasoning_format": "both",
     "system_prompt": "a",
     "truncate": True,
     "model": "m",
@@ -156,10 +161,25 @@ def test_a_penalty_prompt_is_a_text_or_token_ids() -> None:
         ({"choice": ["yes", "no"]}, "choice"),
         ({"json_schema": {"type": "object"}}, "json_schema"),
         ({"json_schema": "{}"}, "json_schema"),
+        ({"regex": "[0-9]+"}, "regex"),
+        ({"lark": 'start: "a"'}, "lark"),
     ],
 )
 def test_a_constraint_is_one_of_several(options: Any, kind: str | None) -> None:
     assert generate_request("Hi", options).constraint.WhichOneof("kind") == kind
+
+
+def test_a_style_of_json_goes_with_its_constraint() -> None:
+    style: Any = {"whitespace_pattern": " ?", "disable_any_whitespace": False, "lenient": True}
+    constraint = generate_request("Hi", {"json_style": style, "json_object": True}).constraint
+    assert constraint.WhichOneof("kind") == "json_object"
+    assert constraint.json_style == generation_pb2.JsonStyle(whitespace_pattern=" ?", lenient=True)
+
+
+@pytest.mark.parametrize("word", ["separate", "inline", "both"])
+def test_the_place_of_reasoning_is_a_word(word: Any) -> None:
+    output = generate_request("Hi", {"reasoning_format": word}).output
+    assert generation_pb2.ReasoningFormat.Name(output.reasoning_format) == f"REASONING_FORMAT_{word.upper()}"
 
 
 def test_numbers_of_other_packages_are_numbers() -> None:
@@ -194,6 +214,14 @@ def test_numbers_of_other_packages_are_numbers() -> None:
         ({"json_schema": 5}, TypeError, "json_schema: 5 is not a JSON Schema"),
         ({"json_schema": {"a": {1}}}, ValueError, "json_schema: {'a': {1}} has a value that JSON does not know"),
         ({"grammar": "a", "choice": ["b"]}, ValueError, "choice: there is grammar already; allowed is one constraint"),
+        ({"regex": 5}, TypeError, "regex: 5 is not a text"),
+        ({"lark": "a", "regex": "b"}, ValueError, "regex: there is lark already; allowed is one constraint"),
+        ({"json_style": "lenient"}, TypeError, "json_style: 'lenient' is not a mapping with "),
+        ({"json_style": {"loose": True}}, ValueError, "json_style: 'loose' is not one of whitespace_pattern, "),
+        ({"json_style": {"lenient": 1}}, TypeError, "json_style.lenient: 1 is not True or False"),
+        ({"json_style": {"whitespace_pattern": 1}}, TypeError, "json_style.whitespace_pattern: 1 is not a text"),
+        ({"parse_output": "yes"}, TypeError, "parse_output: 'yes' is not True or False"),
+        ({"reasoning_format": "auto"}, ValueError, "reasoning_format: 'auto' is not one of separate, inline, both"),
         ({"truncate": "yes"}, TypeError, "truncate: 'yes' is not True or False"),
         ({"system_prompt": None}, TypeError, "system_prompt: None is not a text"),
         ({"model": 5}, TypeError, "model: 5 is not a text"),

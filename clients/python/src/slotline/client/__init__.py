@@ -14,7 +14,7 @@ this is built; their messages may be used here too: a ``GenerateRequest`` is acc
 
 from slotline.client.asynchronous import AsyncClient, AsyncGeneration
 from slotline.client.errors import SlotlineError
-from slotline.client.options import GenerateOptions
+from slotline.client.options import GenerateOptions, JsonStyle
 from slotline.client.requests import Prompt
 from slotline.client.results import Completion, Continuation
 from slotline.client.synchronous import Client, Generation
@@ -27,6 +27,7 @@ __all__ = [
     "Continuation",
     "GenerateOptions",
     "Generation",
+    "JsonStyle",
     "Prompt",
     "SlotlineError",
 ]

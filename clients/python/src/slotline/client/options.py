@@ -6,7 +6,7 @@ import json
 import math
 import numbers
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn, TypedDict
 
 from slotline.options import BY_PATH, OptionFacts
 from slotline.options.plain_options import PlainOptions
@@ -22,12 +22,35 @@ _SAMPLERS = {
 }
 
 
+#: Where reasoning goes; see ``GenerateOptions``.
+ReasoningFormat = Literal["separate", "inline", "both"]
+_REASONING_FORMATS = {
+    "separate": generation_pb2.REASONING_FORMAT_SEPARATE,
+    "inline": generation_pb2.REASONING_FORMAT_INLINE,
+    "both": generation_pb2.REASONING_FORMAT_BOTH,
+}
+
+
+class JsonStyle(TypedDict, total=False):
+    """How JSON under a constraint is written, and what is made of its schema."""
+
+    #: Regular expression for what may stand between tokens of JSON. Default: at most one blank after "," and ":", and
+    #: line breaks with their indentation.
+    whitespace_pattern: str
+    #: Whether nothing may stand between them. Default False.
+    disable_any_whitespace: bool
+    #: Whether objects have no other properties than those of their schema, unless it says otherwise. Default False.
+    disable_additional_properties: bool
+    #: Whether keywords of a schema that cannot be enforced are left out instead of refused. Default False.
+    lenient: bool
+
+
 class GenerateOptions(PlainOptions, total=False):
     """Options of a generation; one that is absent takes the server's default.
 
     Those of one number, switch or text are in ``PlainOptions``, with their defaults. The server checks ranges, and
     refuses what is out of them with a ``SlotlineError``. There may be one of ``grammar``, ``json_schema``,
-    ``json_object`` and ``choice``.
+    ``json_object``, ``choice``, ``regex`` and ``lark``.
     """
 
     #: One text or several that end the answer, and are left out of it.
@@ -48,6 +71,16 @@ class GenerateOptions(PlainOptions, total=False):
     json_object: bool
     #: Texts of which the answer is one.
     choice: Sequence[str]
+    #: A regular expression that the whole answer matches.
+    regex: str
+    #: A grammar in the Lark dialect of llguidance, with a rule named start.
+    lark: str
+    #: How JSON under ``json_schema`` or ``json_object`` is written.
+    json_style: JsonStyle
+    #: Whether reasoning, content and tool calls of an answer to messages are told apart. Default False.
+    parse_output: bool
+    #: Where reasoning goes if they are: apart from the text, into it with its markers, or both. Default ``separate``.
+    reasoning_format: ReasoningFormat
     #: Text in front of every prompt of the server; an empty one removes it.
     system_prompt: str
     #: Whether a prompt that does not fit is shortened instead of refused.
@@ -199,6 +232,38 @@ def _set_choice(request: generation_pb2.GenerateRequest, name: str, value: objec
     _only_constraint(request, name).choice.CopyFrom(generation_pb2.Choices(texts=texts))
 
 
+def _set_regex(request: generation_pb2.GenerateRequest, name: str, value: object) -> None:
+    _only_constraint(request, name).regex = _text(name, value)
+
+
+def _set_lark(request: generation_pb2.GenerateRequest, name: str, value: object) -> None:
+    _only_constraint(request, name).lark = _text(name, value)
+
+
+def _set_json_style(request: generation_pb2.GenerateRequest, name: str, value: object) -> None:
+    known = ", ".join(JsonStyle.__annotations__)
+    if not isinstance(value, Mapping):
+        _refuse_type(name, value, f"a mapping with {known}")
+    style = request.constraint.json_style
+    style.SetInParent()
+    for key, one in value.items():
+        if key not in JsonStyle.__annotations__:
+            _refuse(name, key, f"one of {known}")
+        check = _text if key == "whitespace_pattern" else _boolean
+        setattr(style, key, check(f"{name}.{key}", one))
+
+
+def _set_parse_output(request: generation_pb2.GenerateRequest, name: str, value: object) -> None:
+    request.output.parse_output = _boolean(name, value)
+
+
+def _set_reasoning_format(request: generation_pb2.GenerateRequest, name: str, value: object) -> None:
+    word = _text(name, value)
+    if word not in _REASONING_FORMATS:
+        _refuse(name, word, f"one of {', '.join(_REASONING_FORMATS)}")
+    request.output.reasoning_format = _REASONING_FORMATS[word]
+
+
 def _only_constraint(request: generation_pb2.GenerateRequest, name: str) -> generation_pb2.Constraint:
     other = request.constraint.WhichOneof("kind")
     if other is not None:
@@ -241,6 +306,11 @@ _SETTERS: Mapping[str, Callable[[generation_pb2.GenerateRequest, str, object], N
     "json_schema": _set_json_schema,
     "json_object": _set_json_object,
     "choice": _set_choice,
+    "regex": _set_regex,
+    "lark": _set_lark,
+    "json_style": _set_json_style,
+    "parse_output": _set_parse_output,
+    "reasoning_format": _set_reasoning_format,
     "system_prompt": _set_system_prompt,
     "truncate": _set_truncate,
     "model": _set_name,
