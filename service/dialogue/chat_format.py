@@ -46,15 +46,20 @@ class CallFormat:
         call_separator: between two calls.
         name_key, arguments_key: JSON only.
         id_key: JSON only; the member that holds an id made by the model, "" if there is none.
+        id_first: that member is the first one, not the last one.
         name_prefix, name_suffix: NAME_JSON only; around the name, with ``{index}`` for the number of the call.
-        name_close: behind the name (NAME_JSON, TAGGED).
+        name_close: behind the name (NAME_JSON, TAGGED). "" if the name ends where the first argument or ``call_close``
+            begins.
         id_open: NAME_JSON only; between the name and an id made by the model, "" if there is none.
+        id_close: NAME_JSON only; between an id made by the model and the name, "" if there is none.
         argument_open: TAGGED only, as all that follow; before the name of an argument.
         argument_name_close: between the name of an argument and its value.
-        argument_close: behind the value.
+        argument_close: behind the value, with ``{name}`` for the name of the argument.
         argument_separator: between two arguments.
-        string_open, string_close: around values that are strings; without these, strings are written raw and all
-            other values as JSON.
+        string_open, string_close: around values that are strings, which are written raw in any case. If both are set,
+            other values are written as JSON would be, but with these around all strings and nothing around keys.
+            Otherwise they are JSON.
+        value_open: before values that are no strings.
     """
 
     style: CallStyle = CallStyle.NONE
@@ -66,16 +71,19 @@ class CallFormat:
     name_key: str = "name"
     arguments_key: str = "arguments"
     id_key: str = ""
+    id_first: bool = False
     name_prefix: str = ""
     name_suffix: str = ""
     name_close: str = ""
     id_open: str = ""
+    id_close: str = ""
     argument_open: str = ""
     argument_name_close: str = ""
     argument_close: str = ""
     argument_separator: str = ""
     string_open: str = ""
     string_close: str = ""
+    value_open: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +92,14 @@ class ReasoningMarkers:
 
     open: str
     close: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContentMarkers:
+    """What stands around content, where the model does not write it bare; blanks and line breaks are part of it."""
+
+    open: str
+    close: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +128,7 @@ class ChatFormat:
         source: where ``calls`` comes from: ``"template"``, ``"option"``, or ``"fallback"`` if the template knows no
             tools, so that the server describes them in a system message.
         reasoning: the markers of reasoning, None if the template writes none.
+        content: the markers of content, None if it is written bare.
         reasoning_switches: variables of the template that change whether or how hard the model thinks.
         history: what the template wants to see of earlier turns.
         renders_tools: whether the template shows the model its tools.
@@ -122,6 +139,7 @@ class ChatFormat:
     calls: CallFormat = field(default_factory=CallFormat)
     source: str = "template"
     reasoning: ReasoningMarkers | None = None
+    content: ContentMarkers | None = None
     reasoning_switches: tuple[str, ...] = ()
     history: HistoryFormat = field(default_factory=HistoryFormat)
     renders_tools: bool = False
