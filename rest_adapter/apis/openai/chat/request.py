@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.candidates import bound_candidates
 from rest_adapter.apis.common.constraints import path_of_constraint, read_constraints, read_response_format
-from rest_adapter.apis.common.fields import read_bool, read_int, read_list, read_object, read_str, refusal
+from rest_adapter.apis.common.fields import read_bool, read_int, read_object, refusal
 from rest_adapter.apis.common.max_tokens import read_max_tokens
 from rest_adapter.apis.common.options import apply_options, json_name, read_timeout_s
 from rest_adapter.apis.common.overflow import read_overflow
 from rest_adapter.apis.common.synonyms import apply_synonyms
 from rest_adapter.apis.common.unsupported import CHAT, refuse_unsupported
+from rest_adapter.apis.openai.chat.messages import read_messages, text_of
 from rest_adapter.apis.openai.openai_options import (
     read_flag,
     read_include_usage,
@@ -21,22 +22,18 @@ from rest_adapter.apis.openai.openai_options import (
     refuse_tools,
     set_openai_defaults,
 )
-from rest_adapter.errors import INVALID_TYPE, MISSING, UNSUPPORTED, InvalidRequest, RpcFailure
+from rest_adapter.errors import InvalidRequest, RpcFailure
 from rest_adapter.json.encoding import encode, show
 from slotline.v1.generation_pb2 import GenerateRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from slotline.v1.prompt_pb2 import ChatMessage, ChatPrompt
+    from slotline.v1.prompt_pb2 import ChatPrompt
 
 MAX_TOP_LOGPROBS = 20
 #: Models that were tuned on this marker but do not declare it as an end of generation write it out as text.
 _CHATML_END = "<|im_end|>"
-#: Content of messages that is not supported, and cannot be ignored without changing the conversation.
-_OTHER_MESSAGES = ("function_call", "audio")
-#: Roles whose content must be text. The assistant's may be null, beside tool calls or a refusal.
-SPEAKERS_WITH_TEXT = ("system", "developer", "user")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +85,7 @@ def read_chat(body: Mapping[str, object], *, truncates: bool = False) -> ChatCal
     read_response_format(request, body.get("response_format"))
     wants_logprobs = _read_logprobs(request, body)
     bound_candidates(request)
-    _read_messages(request.chat, body.get("messages"))
+    read_messages(request.chat, body.get("messages"))
     request.chat.continue_final_message = _read_continue(request.chat, body)
     _read_template_options(request.chat, body)
     if "penalty_prompt" not in body:
@@ -114,60 +111,6 @@ def rename_fields(failure: RpcFailure, call: ChatCall) -> RpcFailure:
     return failure.renamed(renamed)
 
 
-def _read_messages(chat: ChatPrompt, value: object) -> None:
-    messages = read_list("messages", value, "objects with role and content")
-    if not messages:
-        raise InvalidRequest("messages", "[] is empty; at least one message is needed")
-    for i, message in enumerate(messages):
-        name = f"messages[{i}]"
-        _read_message(chat.messages.add(), name, read_object(name, message))
-
-
-def _read_message(target: ChatMessage, name: str, message: dict[str, object]) -> None:
-    role, content = message.get("role"), message.get("content")
-    if role is None or role == "":
-        raise InvalidRequest(f"{name}.role", "is missing; send who speaks: system, user, assistant or tool", MISSING)
-    target.role = read_str(f"{name}.role", role)
-    if content is None and target.role in SPEAKERS_WITH_TEXT:
-        raise InvalidRequest(f"{name}.content", "is missing; send a string or an array of text parts", MISSING)
-    if isinstance(content, list):
-        for i, part in enumerate(content):
-            target.content.add(text=_read_text_part(f"{name}.content[{i}]", part, target.role))
-    elif content is not None:
-        target.content.add(text=_read_content(f"{name}.content", content))
-    if message.get("refusal") is not None:
-        target.content.add(text=read_str(f"{name}.refusal", message["refusal"]))
-    for key in _OTHER_MESSAGES:
-        if message.get(key):
-            raise InvalidRequest(f"{name}.{key}", "is not supported; leave it out", UNSUPPORTED)
-    if message.get("name") is not None:
-        target.name = read_str(f"{name}.name", message["name"])
-    if message.get("tool_call_id") is not None:
-        target.tool_call_id = read_str(f"{name}.tool_call_id", message["tool_call_id"])
-    if message.get("tool_calls"):
-        calls = read_list(f"{name}.tool_calls", message["tool_calls"], "tool calls")
-        target.tool_calls_json = encode(calls).decode()
-
-
-def _read_content(name: str, value: object) -> str:
-    if isinstance(value, str):
-        return value
-    raise refusal(name, value, "a string or an array of text parts", INVALID_TYPE)
-
-
-def _read_text_part(name: str, part: object, role: str) -> str:
-    """The text of a part. A refusal of the assistant is text, too."""
-    if isinstance(part, str):
-        return part
-    if not isinstance(part, dict):
-        raise refusal(name, part, 'a text part, {"type":"text","text":"..."}', INVALID_TYPE)
-    kinds = ("text", "refusal") if role == "assistant" else ("text",)
-    for kind in kinds:
-        if part.get("type") == kind:
-            return read_str(f"{name}.{kind}", part.get(kind))
-    raise refusal(f"{name}.type", part.get("type"), " or ".join(f'"{kind}"' for kind in kinds))
-
-
 def _read_continue(chat: ChatPrompt, body: Mapping[str, object]) -> bool:
     name = "continue_final_message"
     if not read_flag(body, name):
@@ -175,7 +118,7 @@ def _read_continue(chat: ChatPrompt, body: Mapping[str, object]) -> bool:
     last = chat.messages[-1]
     if last.role != "assistant":
         raise InvalidRequest(name, f"true needs a last message of the assistant; its role is {show(last.role)}")
-    if not _text(last):
+    if not text_of(last):
         raise InvalidRequest(name, "true needs a text to continue; the last message has none")
     if last.HasField("tool_calls_json"):
         raise InvalidRequest(name, "true is not allowed with tool calls in the last message")
@@ -193,13 +136,9 @@ def _penalize_answer_only(request: GenerateRequest) -> None:
     # The prompt holds the template's markers. If the end of a turn is penalised, the model does not end its turn.
     history = request.sampling.penalty_prompt
     if request.chat.continue_final_message:
-        history.text = _text(request.chat.messages[-1])
+        history.text = text_of(request.chat.messages[-1])
     else:
         history.token_ids.SetInParent()
-
-
-def _text(message: ChatMessage) -> str:
-    return "".join(part.text for part in message.content)
 
 
 def _read_logprobs(request: GenerateRequest, body: Mapping[str, object]) -> bool:

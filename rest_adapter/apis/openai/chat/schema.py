@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from rest_adapter.apis.common.generation_schema import GENERATION_HEADERS, event, json_text
 from rest_adapter.apis.common.unsupported import CHAT as UNSUPPORTED_FIELDS
 from rest_adapter.apis.common.unsupported_schema import unsupported
-from rest_adapter.apis.openai.chat.request import MAX_TOP_LOGPROBS, SPEAKERS_WITH_TEXT
+from rest_adapter.apis.openai.chat.messages import SPEAKERS_WITH_TEXT
+from rest_adapter.apis.openai.chat.request import MAX_TOP_LOGPROBS
 from rest_adapter.apis.openai.openai_schema import (
     ALL_OPTIONS,
     DOES_NOT_FIT,

@@ -1,0 +1,81 @@
+"""The messages of a conversation, from JSON to turns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rest_adapter.apis.common.fields import read_list, read_object, read_str, refusal
+from rest_adapter.errors import INVALID_TYPE, MISSING, UNSUPPORTED, InvalidRequest
+from rest_adapter.json.encoding import encode
+
+if TYPE_CHECKING:
+    from slotline.v1.prompt_pb2 import ChatMessage, ChatPrompt
+
+#: Content of messages that is not supported, and cannot be ignored without changing the conversation.
+_OTHER_MESSAGES = ("function_call", "audio")
+#: Roles whose content must be text. The assistant's may be null, beside tool calls or a refusal.
+SPEAKERS_WITH_TEXT = ("system", "developer", "user")
+
+
+def read_messages(chat: ChatPrompt, value: object) -> None:
+    """Read the field ``messages``, of which there must be at least one.
+
+    Raises:
+        InvalidRequest: it is missing, or a message has a value that is not allowed.
+    """
+    messages = read_list("messages", value, "objects with role and content")
+    if not messages:
+        raise InvalidRequest("messages", "[] is empty; at least one message is needed")
+    for i, message in enumerate(messages):
+        name = f"messages[{i}]"
+        _read_message(chat.messages.add(), name, read_object(name, message))
+
+
+def text_of(message: ChatMessage) -> str:
+    """All of a message's text."""
+    return "".join(part.text for part in message.content)
+
+
+def _read_message(target: ChatMessage, name: str, message: dict[str, object]) -> None:
+    role, content = message.get("role"), message.get("content")
+    if role is None or role == "":
+        raise InvalidRequest(f"{name}.role", "is missing; send who speaks: system, user, assistant or tool", MISSING)
+    target.role = read_str(f"{name}.role", role)
+    if content is None and target.role in SPEAKERS_WITH_TEXT:
+        raise InvalidRequest(f"{name}.content", "is missing; send a string or an array of text parts", MISSING)
+    if isinstance(content, list):
+        for i, part in enumerate(content):
+            target.content.add(text=_read_text_part(f"{name}.content[{i}]", part, target.role))
+    elif content is not None:
+        target.content.add(text=_read_content(f"{name}.content", content))
+    if message.get("refusal") is not None:
+        target.content.add(text=read_str(f"{name}.refusal", message["refusal"]))
+    for key in _OTHER_MESSAGES:
+        if message.get(key):
+            raise InvalidRequest(f"{name}.{key}", "is not supported; leave it out", UNSUPPORTED)
+    if message.get("name") is not None:
+        target.name = read_str(f"{name}.name", message["name"])
+    if message.get("tool_call_id") is not None:
+        target.tool_call_id = read_str(f"{name}.tool_call_id", message["tool_call_id"])
+    if message.get("tool_calls"):
+        calls = read_list(f"{name}.tool_calls", message["tool_calls"], "tool calls")
+        target.tool_calls_json = encode(calls).decode()
+
+
+def _read_content(name: str, value: object) -> str:
+    if isinstance(value, str):
+        return value
+    raise refusal(name, value, "a string or an array of text parts", INVALID_TYPE)
+
+
+def _read_text_part(name: str, part: object, role: str) -> str:
+    """The text of a part. A refusal of the assistant is text, too."""
+    if isinstance(part, str):
+        return part
+    if not isinstance(part, dict):
+        raise refusal(name, part, 'a text part, {"type":"text","text":"..."}', INVALID_TYPE)
+    kinds = ("text", "refusal") if role == "assistant" else ("text",)
+    for kind in kinds:
+        if part.get("type") == kind:
+            return read_str(f"{name}.{kind}", part.get(kind))
+    raise refusal(f"{name}.type", part.get("type"), " or ".join(f'"{kind}"' for kind in kinds))
