@@ -33,6 +33,8 @@ _ENCODER = json.JSONEncoder(
     # No value holds itself.
     check_circular=False,
 )
+#: Where the order of keys has a meaning: what is written in it, a model will write in it, too.
+_IN_ORDER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False)
 #: For error messages: what a client wrote as 1e999 is shown as Infinity, not as the null that answers have for it.
 _SHOWING = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 #: Characters of a value that an error message shows.
@@ -59,6 +61,14 @@ def encode(value: object) -> bytes:
     except ValueError:
         text = _ENCODER.encode(_without_non_finite(value))
     return text.encode()
+
+
+def encode_in_order(value: object) -> str:
+    """JSON text with the keys of objects in the order in which they came. Infinities and NaN become null."""
+    try:
+        return _IN_ORDER.encode(value)
+    except ValueError:
+        return _IN_ORDER.encode(_without_non_finite(value))
 
 
 def encode_in_pieces(value: object) -> Iterator[bytes]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rest_adapter.errors import InvalidBody
 from rest_adapter.json.decoding import decode
-from rest_adapter.json.encoding import PIECE_BYTES, Encoded, encode, encode_in_pieces, show
+from rest_adapter.json.encoding import PIECE_BYTES, Encoded, encode, encode_in_order, encode_in_pieces, show
 from tests.support.properties import untimed
 
 JSON = st.recursive(
@@ -96,6 +96,16 @@ def test_decode_reverses_encode(value: object) -> None:
 def test_encoding_is_compact_sorted_and_unescaped(value: object) -> None:
     expected = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     assert encode(value).decode() == expected
+
+
+@untimed
+@given(JSON)
+def test_in_order_the_keys_stay_as_they_came(value: object) -> None:
+    assert encode_in_order(value) == json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def test_in_order_there_are_no_infinities_either() -> None:
+    assert encode_in_order({"b": [math.inf], "a": 1}) == '{"b":[null],"a":1}'
 
 
 @untimed
