@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -11,10 +12,9 @@ import pytest
 from slotline.client import GenerateOptions, SlotlineError
 from slotline.client.errors import from_rpc_error
 from slotline.client.requests import embed_request, generate_request, tokenize_request
-from slotline.client.results import StreamState
 from slotline.options import BY_PATH
 from slotline.options.plain_options import PlainOptions
-from slotline.v1 import generation_pb2, sampling_pb2, tokens_pb2
+from slotline.v1 import generation_pb2, prompt_pb2, sampling_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -107,35 +107,58 @@ EXAMPLES: dict[str, Any] = {
 }
 PLAIN = {facts.field: facts for facts in BY_PATH.values() if facts.field in PlainOptions.__annotations__}
 PLAIN_EXAMPLES: dict[str, Any] = {"number": 0.5, "integer": 1, "boolean": True, "text": "a"}
-# Fields that say what to continue.
-PROMPTS = {"text", "token_ids", "chat", "parts", "infill"}
+# Other fields that say what to continue.
+PROMPTS = {"text", "token_ids", "parts", "infill"}
+
+
+HOLDERS = ("sampling", "stop", "output", "constraint", "cache", "chat", "chat.tool_policy", "chat.reasoning")
+CHAT: Any = [{"role": "user", "content": "Hi"}]
+CHAT_EXAMPLES: dict[str, Any] = {
+    "tools": [{"type": "function", "function": {"name": "f"}}],
+    "tool_choice": "required",
+    "allowed_tools": ["f"],
+    "parallel_tool_calls": False,
+    "enable_thinking": False,
+    "reasoning_effort": "low",
+    "reasoning_budget_tokens": 0,
+    "reasoning_budget_message": "Enough.",
+    "template_kwargs": {"a": 1},
+    "continue_final_message": True,
+    "add_generation_prompt": False,
+}
 
 
 def set_paths(message: Message, prefix: str = "") -> Iterator[str]:
     """Paths of the fields that are set, down to what holds options."""
     for field, value in message.ListFields():
         path = f"{prefix}{field.name}"
-        if path in ("sampling", "stop", "output", "constraint", "cache"):
+        if path in HOLDERS:
             yield from set_paths(value, f"{path}.")
         else:
             yield path
 
 
+def fields_of(descriptor: Any, prefix: str = "") -> Iterator[str]:
+    """Paths of all fields, down to what holds options."""
+    for field in descriptor.fields:
+        path = f"{prefix}{field.name}"
+        if path in HOLDERS:
+            yield from fields_of(field.message_type, f"{path}.")
+        else:
+            yield path
+
+
 def test_every_field_of_a_request_can_be_set_by_an_option() -> None:
-    assert set(GenerateOptions.__annotations__) == set(EXAMPLES) | set(PLAIN)
+    assert set(GenerateOptions.__annotations__) == set(EXAMPLES) | set(CHAT_EXAMPLES) | set(PLAIN)
     reached: set[str] = set()
     for name in GenerateOptions.__annotations__:
-        value = EXAMPLES[name] if name in EXAMPLES else PLAIN_EXAMPLES[PLAIN[name].kind]
+        if name in PLAIN:
+            value = PLAIN_EXAMPLES[PLAIN[name].kind]
+        else:
+            value = EXAMPLES[name] if name in EXAMPLES else CHAT_EXAMPLES[name]
         options: Any = {name: value}
-        reached |= set(set_paths(generate_request("Hi", options)))
-    holders = ("sampling", "stop", "output", "constraint", "cache")
-    descriptor = generation_pb2.GenerateRequest.DESCRIPTOR
-    fields = {field.name for field in descriptor.fields} - set(holders)
-    for holder in holders:
-        message = descriptor.fields_by_name[holder].message_type
-        assert message is not None
-        fields |= {f"{holder}.{field.name}" for field in message.fields}
-    assert reached == fields - PROMPTS | {"text"}
+        reached |= set(set_paths(generate_request(CHAT, options)))
+    assert reached == set(fields_of(generation_pb2.GenerateRequest.DESCRIPTOR)) - PROMPTS
 
 
 @pytest.mark.parametrize("names", [["top_k", "temperature"], [], ("min_p", "min_p")])
@@ -283,6 +306,11 @@ def test_a_whole_request_is_sent_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("prompt", "options", "message"),
     [
+        ([{"content": "Hi"}], {}, r"messages\[0\]: {'content': 'Hi'} has no role"),
+        ([{"role": "user", "text": "Hi"}], {}, r"messages\[0\]: unknown key 'text'; known are role, content, name"),
+        ([{"role": "user", "content": 5}], {}, r"messages\[0\].content: 5 is not a text"),
+        ([{"role": "assistant", "tool_calls": "f"}], {}, r"messages\[0\].tool_calls: 'f' is not a list of tool calls"),
+        ([{"role": "assistant", "tool_calls": ["f"]}], {}, r"messages\[0\].tool_calls\[0\]: 'f' is not a tool call"),
         ("Hi", {"temprature": 1}, "unknown option 'temprature'; known are max_tokens"),
         ([1, "a"], {}, "a prompt is a text, token ids, messages"),
         ([{"role": "user"}, 1], {}, "a prompt is a text, token ids, messages"),
@@ -293,41 +321,91 @@ def test_mistakes_are_named(prompt: Any, options: Any, message: str) -> None:
         generate_request(prompt, options)
 
 
+def test_a_message_reaches_its_fields() -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    messages: Any = [
+        {"role": "assistant", "content": None, "reasoning": "hm", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "name": "f", "content": "é"},
+    ]
+    asked, told = generate_request(messages, {}).chat.messages
+    assert (list(asked.content), asked.reasoning, json.loads(asked.tool_calls_json)) == ([], "hm", [call])
+    assert (told.content[0].text, told.tool_call_id, told.name) == ("é", "c1", "f")
+    assert not told.HasField("tool_calls_json")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "path"),
+    [
+        ("tool_choice", "none", "tool_policy.mode"),
+        ("allowed_tools", ["f"], "tool_policy.allowed_names"),
+        ("parallel_tool_calls", False, "tool_policy.parallel"),
+        ("enable_thinking", False, "reasoning.enabled"),
+        ("reasoning_effort", "low", "reasoning.effort"),
+        ("reasoning_budget_tokens", 0, "reasoning.budget_tokens"),
+        ("reasoning_budget_message", "Enough.", "reasoning.budget_message"),
+        ("continue_final_message", True, "continue_final_message"),
+        ("add_generation_prompt", False, "add_generation_prompt"),
+    ],
+)
+def test_an_option_of_conversations_reaches_its_field(name: str, value: Any, path: str) -> None:
+    options: Any = {name: value}
+    *parents, field = path.split(".")
+    message: Any = generate_request(CHAT, options).chat
+    for parent in parents:
+        message = getattr(message, parent)
+    expected = prompt_pb2.TOOL_MODE_NONE if name == "tool_choice" else value
+    assert getattr(message, field) == expected
+    if message.DESCRIPTOR.fields_by_name[field].has_presence:
+        assert message.HasField(field)
+    with pytest.raises(ValueError, match=f"^{name}: is for conversations only; the prompt is text"):
+        generate_request("Hi", options)
+
+
+def test_tools_and_variables_are_sent_as_json() -> None:
+    tools = [{"type": "function", "function": {"name": "f", "description": "größer"}}]
+    chat = generate_request(CHAT, {"tools": tools, "template_kwargs": {"a": [None]}}).chat
+    assert json.loads(chat.tools_json) == tools
+    assert json.loads(chat.template_kwargs_json) == {"a": [None]}
+
+
+@pytest.mark.parametrize(
+    ("options", "is_parsed"),
+    [
+        ({}, None),
+        ({"enable_thinking": False}, None),
+        ({"reasoning_format": "both"}, True),
+        ({"reasoning_budget_tokens": 5}, True),
+        ({"tools": []}, True),
+        ({"tools": [], "parse_output": False}, False),
+        ({"parse_output": True}, True),
+    ],
+)
+def test_output_is_parsed_where_an_option_needs_it(options: Any, is_parsed: bool | None) -> None:
+    output = generate_request(CHAT, options).output
+    assert (output.parse_output if output.HasField("parse_output") else None) is is_parsed
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"tools": "f"}, TypeError, "tools: 'f' is not a list of functions and of declarations"),
+        ({"tools": [5]}, TypeError, "tools[0]: 5 is not a function or a declaration as a mapping"),
+        ({"tools": [{"function": {1}}]}, ValueError, "tools: [{'function': {1}}] has a value that JSON does not know"),
+        ({"tool_choice": "f"}, ValueError, "tool_choice: 'f' is not one of none, auto, required"),
+        ({"allowed_tools": "f"}, TypeError, "allowed_tools: 'f' is not a list of texts"),
+        ({"template_kwargs": []}, TypeError, "template_kwargs: [] is not a mapping from names of variables to values"),
+        ({"reasoning_budget_tokens": -1}, ValueError, "reasoning_budget_tokens: -1 is not a whole number from 0 to "),
+    ],
+)
+def test_wrong_options_of_conversations_are_named(options: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error) as caught:
+        generate_request(CHAT, options)
+    assert str(caught.value).startswith(message)
+
+
 def test_text_and_messages_can_be_tokenised() -> None:
     assert tokenize_request("Hi").text == "Hi"
     assert tokenize_request([{"role": "user", "content": "Hi"}]).chat.messages[0].role == "user"
-
-
-def test_an_answer_is_complete_only_at_its_end() -> None:
-    state = StreamState()
-    state.add(generation_pb2.GenerateResponse(accepted=generation_pb2.Accepted(slot_id=1)))
-    with pytest.raises(RuntimeError, match="iterate to the end first"):
-        state.completion()
-
-
-def test_several_continuations_are_kept_apart_and_the_first_is_the_text() -> None:
-    def piece(index: int, text: str) -> generation_pb2.GenerateResponse:
-        delta = generation_pb2.Delta(index=index, pieces=[generation_pb2.Piece(text=text)])
-        return generation_pb2.GenerateResponse(delta=delta)
-
-    def ending(index: int, reason: Any, usage: tokens_pb2.Usage | None = None) -> generation_pb2.GenerateResponse:
-        finished = generation_pb2.Finished(index=index, reason=reason, usage=usage)
-        return generation_pb2.GenerateResponse(finished=finished)
-
-    state = StreamState()
-    state.add(generation_pb2.GenerateResponse(accepted=generation_pb2.Accepted(slot_id=1)))
-    assert [state.add(piece(index, text)) for index, text in ((1, "x"), (0, "a"), (1, "y"), (0, "b"))] == [
-        *("", "a"),
-        *("", "b"),
-    ]
-    state.add(ending(0, generation_pb2.FINISH_REASON_STOP))
-    with pytest.raises(RuntimeError, match="not complete"):
-        state.completion()
-    state.add(ending(1, generation_pb2.FINISH_REASON_LENGTH, tokens_pb2.Usage(completion_tokens=4)))
-    completion = state.completion()
-    assert (completion.text, completion.finish_reason) == ("ab", "stop")
-    assert completion.usage.completion_tokens == 4
-    assert [(one.text, one.finish_reason) for one in completion.continuations] == [("ab", "stop"), ("xy", "length")]
 
 
 class RpcFailure:

@@ -13,11 +13,24 @@ this is built; their messages may be used here too: a ``GenerateRequest`` is acc
 """
 
 from slotline.client.asynchronous import AsyncClient, AsyncGeneration
+from slotline.client.chat import Message
+from slotline.client.constraints import JsonStyle
 from slotline.client.errors import SlotlineError
-from slotline.client.options import GenerateOptions, JsonStyle
+from slotline.client.options import GenerateOptions
 from slotline.client.requests import Prompt
-from slotline.client.results import Completion, Continuation
+from slotline.client.results import (
+    Completion,
+    Continuation,
+    Delta,
+    IncompleteAnswer,
+    ReasoningDelta,
+    TextDelta,
+    ToolCall,
+    ToolCallDelta,
+)
+from slotline.client.structured import Parsed
 from slotline.client.synchronous import Client, Generation
+from slotline.client.tools import ToolError, Tools
 
 __all__ = [
     "AsyncClient",
@@ -25,9 +38,19 @@ __all__ = [
     "Client",
     "Completion",
     "Continuation",
+    "Delta",
     "GenerateOptions",
     "Generation",
+    "IncompleteAnswer",
     "JsonStyle",
+    "Message",
+    "Parsed",
     "Prompt",
+    "ReasoningDelta",
     "SlotlineError",
+    "TextDelta",
+    "ToolCall",
+    "ToolCallDelta",
+    "ToolError",
+    "Tools",
 ]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import cast
 
+from slotline.client.chat import chat_prompt
 from slotline.client.options import GenerateOptions, set_options
-from slotline.v1 import embedding_pb2, generation_pb2, prompt_pb2, tokenization_pb2, tokens_pb2
+from slotline.v1 import embedding_pb2, generation_pb2, tokenization_pb2, tokens_pb2
 
-#: A text, token ids, a conversation of ``{"role": ..., "content": ...}``, or a whole request.
-Prompt = str | Sequence[int] | Sequence[Mapping[str, str]] | generation_pb2.GenerateRequest
+#: A text, token ids, a conversation of messages as ``Message`` describes them, or a whole request.
+Prompt = str | Sequence[int] | Sequence[Mapping[str, object]] | generation_pb2.GenerateRequest
 
 
 def generate_request(prompt: Prompt, options: GenerateOptions) -> generation_pb2.GenerateRequest:
@@ -29,11 +30,11 @@ def generate_request(prompt: Prompt, options: GenerateOptions) -> generation_pb2
     return request
 
 
-def tokenize_request(prompt: str | Sequence[Mapping[str, str]]) -> tokenization_pb2.TokenizeRequest:
+def tokenize_request(prompt: str | Sequence[Mapping[str, object]]) -> tokenization_pb2.TokenizeRequest:
     """A request for the tokens of a text or conversation."""
     if isinstance(prompt, str):
         return tokenization_pb2.TokenizeRequest(text=prompt)
-    return tokenization_pb2.TokenizeRequest(chat=_chat(prompt))
+    return tokenization_pb2.TokenizeRequest(chat=chat_prompt(prompt))
 
 
 def embed_request(inputs: Sequence[str | Sequence[int]]) -> embedding_pb2.EmbedRequest:
@@ -54,23 +55,12 @@ def embed_request(inputs: Sequence[str | Sequence[int]]) -> embedding_pb2.EmbedR
     )
 
 
-def _set_prompt(request: generation_pb2.GenerateRequest, prompt: str | Sequence[int | Mapping[str, str]]) -> None:
+def _set_prompt(request: generation_pb2.GenerateRequest, prompt: str | Sequence[int | Mapping[str, object]]) -> None:
     if isinstance(prompt, str):
         request.text = prompt
     elif prompt and all(isinstance(item, Mapping) for item in prompt):
-        request.chat.CopyFrom(_chat(cast("Sequence[Mapping[str, str]]", prompt)))
+        request.chat.CopyFrom(chat_prompt(cast("Sequence[Mapping[str, object]]", prompt)))
     elif all(isinstance(item, int) for item in prompt):
         request.token_ids.CopyFrom(tokens_pb2.TokenIds(ids=cast("Sequence[int]", prompt)))
     else:
         raise TypeError(f"a prompt is a text, token ids, messages or a GenerateRequest, not {prompt!r:.80}")
-
-
-def _chat(messages: Sequence[Mapping[str, str]]) -> prompt_pb2.ChatPrompt:
-    return prompt_pb2.ChatPrompt(
-        messages=[
-            prompt_pb2.ChatMessage(
-                role=message["role"], content=[prompt_pb2.PromptPart(text=message.get("content", ""))]
-            )
-            for message in messages
-        ]
-    )

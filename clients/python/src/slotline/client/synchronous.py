@@ -9,7 +9,8 @@ import grpc
 from slotline.client.connection import CHANNEL_OPTIONS
 from slotline.client.errors import from_rpc_error
 from slotline.client.requests import Prompt, embed_request, generate_request, tokenize_request
-from slotline.client.results import Completion, StreamState
+from slotline.client.results import Completion, Delta, StreamState
+from slotline.client.structured import Parsed, parse_options, parsed
 from slotline.protocol.metadata import call_metadata
 from slotline.v1 import (
     generation_pb2,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 Q = TypeVar("Q")
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 class _StreamCall(Protocol):
@@ -104,9 +106,29 @@ class Client:
             pass
         return generation.completion
 
+    def parse(
+        self, prompt: Prompt, kind: type[T], *, deadline_s: float | None = None, **options: Unpack[GenerateOptions]
+    ) -> Parsed[T]:
+        """Have an answer as a value of a type, which it obeys.
+
+        Args:
+            prompt: a text, token ids or messages.
+            kind: a model of pydantic, a dataclass, or another type that ``slotline.client.schema`` knows.
+            deadline_s: seconds that the whole call may take, waiting included.
+            options: see ``GenerateOptions``; without constraints.
+
+        Raises:
+            SlotlineError: the request was refused or failed.
+            IncompleteAnswer: the answer was cut, for example by ``max_tokens``.
+            ValueError: it does not fit the type, which may ask for more than its schema says.
+            TypeError: the type has no JSON Schema.
+        """
+        options = parse_options(prompt, kind, options)
+        return parsed(self.complete(prompt, deadline_s=deadline_s, **options), kind)
+
     def tokenize(
         self,
-        prompt: str | Sequence[Mapping[str, str]],
+        prompt: str | Sequence[Mapping[str, object]],
         *,
         add_special: bool = False,
         parse_special: bool = True,
@@ -186,8 +208,17 @@ class Generation:
 
     def __iter__(self) -> Iterator[str]:
         for message in self.messages():
-            if text := self._state.add(message):
+            if text := self._state.add_text(message):
                 yield text
+
+    def deltas(self) -> Iterator[Delta]:
+        """What comes, told apart: text, reasoning and tool calls, of all continuations.
+
+        Raises:
+            SlotlineError: the request was refused or failed.
+        """
+        for message in self.messages():
+            yield from self._state.add(message)
 
     def messages(self) -> Iterator[generation_pb2.GenerateResponse]:
         """The bare messages instead of text.

@@ -1,0 +1,139 @@
+"""Messages, and the options of a conversation: tools, reasoning, variables of the chat template."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, Required, TypedDict
+
+from slotline.client import checks
+from slotline.client.tools import declarations
+from slotline.v1 import prompt_pb2
+
+if TYPE_CHECKING:
+    from slotline.v1.generation_pb2 import GenerateRequest
+
+#: Whether tools are called; see ``GenerateOptions``.
+ToolChoice = Literal["none", "auto", "required"]
+_TOOL_MODES = {
+    "none": prompt_pb2.TOOL_MODE_NONE,
+    "auto": prompt_pb2.TOOL_MODE_AUTO,
+    "required": prompt_pb2.TOOL_MODE_REQUIRED,
+}
+
+
+class Message(TypedDict, total=False):
+    """One turn of a conversation."""
+
+    #: ``system``, ``user``, ``assistant``, ``tool``, or what else the model's template knows.
+    role: Required[str]
+    #: Its text; None where a turn of the assistant only calls tools.
+    content: str | None
+    #: Name of the speaker, where the template uses one.
+    name: str
+    #: Turns of the assistant: what it thought first.
+    reasoning: str
+    #: Turns of the assistant: ``{"id": ..., "type": "function", "function": {"name": ..., "arguments": JSON text}}``.
+    tool_calls: Sequence[Mapping[str, object]]
+    #: Results of tools: the id of the call.
+    tool_call_id: str
+
+
+def chat_prompt(messages: Sequence[Mapping[str, object]]) -> prompt_pb2.ChatPrompt:
+    """A conversation.
+
+    Raises:
+        TypeError: a message has no role, an unknown key, or a value of a wrong kind.
+        ValueError: tool calls hold a value that JSON does not know.
+    """
+    return prompt_pb2.ChatPrompt(messages=[_message(f"messages[{i}]", one) for i, one in enumerate(messages)])
+
+
+def _message(where: str, message: Mapping[str, object]) -> prompt_pb2.ChatMessage:
+    if "role" not in message:
+        raise TypeError(f"{where}: {dict(message)!r:.80} has no role")
+    made = prompt_pb2.ChatMessage()
+    content = message.get("content", "")
+    if content is not None:
+        made.content.add(text=checks.text(f"{where}.content", content))
+    for key, value in message.items():
+        if key in ("role", "name", "reasoning", "tool_call_id"):
+            setattr(made, key, checks.text(f"{where}.{key}", value))
+        elif key == "tool_calls":
+            made.tool_calls_json = _calls(f"{where}.{key}", value)
+        elif key != "content":
+            raise TypeError(f"{where}: unknown key {key!r:.80}; known are {', '.join(Message.__annotations__)}")
+    return made
+
+
+def _calls(where: str, value: object) -> str:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        checks.refuse_type(where, value, "a list of tool calls")
+    calls = [dict(checks.mapping(f"{where}[{i}]", one, "a tool call")) for i, one in enumerate(value)]
+    return checks.json_text(where, calls)
+
+
+def _chat(request: GenerateRequest, name: str) -> prompt_pb2.ChatPrompt:
+    kind = request.WhichOneof("prompt")
+    if kind != "chat":
+        raise ValueError(f"{name}: is for conversations only; the prompt is {kind}, allowed are messages")
+    return request.chat
+
+
+def _set_tools(request: GenerateRequest, name: str, value: object) -> None:
+    _chat(request, name).tools_json = checks.json_text(name, declarations(name, value))
+
+
+def _set_tool_choice(request: GenerateRequest, name: str, value: object) -> None:
+    _chat(request, name).tool_policy.mode = checks.word(name, value, _TOOL_MODES)
+
+
+def _set_allowed_tools(request: GenerateRequest, name: str, value: object) -> None:
+    _chat(request, name).tool_policy.allowed_names.extend(checks.texts(name, value))
+
+
+def _set_parallel_tool_calls(request: GenerateRequest, name: str, value: object) -> None:
+    _chat(request, name).tool_policy.parallel = checks.boolean(name, value)
+
+
+def _set_enable_thinking(request: GenerateRequest, name: str, value: object) -> None:
+    _chat(request, name).reasoning.enabled = checks.boolean(name, value)
+
+
+def _set_reasoning_effort(request: GenerateRequest, name: str, value: object) -> None:
+    _chat(request, name).reasoning.effort = checks.text(name, value)
+
+
+def _set_reasoning_budget(request: GenerateRequest, name: str, value: object) -> None:
+    _chat(request, name).reasoning.budget_tokens = checks.integer(name, value, checks.UINT32)
+
+
+def _set_reasoning_budget_message(request: GenerateRequest, name: str, value: object) -> None:
+    _chat(request, name).reasoning.budget_message = checks.text(name, value)
+
+
+def _set_template_kwargs(request: GenerateRequest, name: str, value: object) -> None:
+    variables = checks.mapping(name, value, "a mapping from names of variables to values")
+    _chat(request, name).template_kwargs_json = checks.json_text(name, variables)
+
+
+def _set_switch(request: GenerateRequest, name: str, value: object) -> None:
+    setattr(_chat(request, name), name, checks.boolean(name, value))
+
+
+#: From the name of an option to what sets it.
+SETTERS: Mapping[str, Callable[[GenerateRequest, str, object], None]] = {
+    "tools": _set_tools,
+    "tool_choice": _set_tool_choice,
+    "allowed_tools": _set_allowed_tools,
+    "parallel_tool_calls": _set_parallel_tool_calls,
+    "enable_thinking": _set_enable_thinking,
+    "reasoning_effort": _set_reasoning_effort,
+    "reasoning_budget_tokens": _set_reasoning_budget,
+    "reasoning_budget_message": _set_reasoning_budget_message,
+    "template_kwargs": _set_template_kwargs,
+    "continue_final_message": _set_switch,
+    "add_generation_prompt": _set_switch,
+}
+
+#: Options that mean nothing unless the parts of an answer are told apart.
+PARSED = ("tools", "tool_choice", "allowed_tools", "parallel_tool_calls", "reasoning_budget_tokens")
