@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 #: Proxies end answers that are silent for 30 or 60 seconds.
 OPENAI_PING_S = 15.0
+#: What ``reasoning_format`` may be, here and in bodies.
+REASONING_FORMATS = ("none", "auto", "deepseek", "deepseek-legacy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class RestConfig:
             ``OPENAI_PING_S`` on OpenAI routes and never on native ones.
         native_model: what native answers call the model; None for its name on OpenAI routes, which the core tells.
         openai_truncates: OpenAI routes, too, shorten what does not fit into the context, instead of refusing it.
+        reasoning_format: where chats have what the model thinks before it answers, one of ``REASONING_FORMATS``;
+            None for in the text as the model wrote it, unless a body offers tools or says something about reasoning.
         sse_done: end OpenAI-shaped streams with ``data: [DONE]``.
         metrics: offer GET /metrics.
         slots_endpoint: offer GET /slots, and the slots in GET /health.
@@ -59,6 +63,7 @@ class RestConfig:
     sse_ping_s: float | None = None
     native_model: str | None = None
     openai_truncates: bool = False
+    reasoning_format: str | None = None
     sse_done: bool = True
     metrics: bool = False
     slots_endpoint: bool = True

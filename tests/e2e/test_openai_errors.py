@@ -148,7 +148,8 @@ def test_a_time_limit_in_the_middle_of_a_stream(client: openai.OpenAI) -> None:
         ({"n": 1000}, "invalid_value", "n"),
         # Only the core knows how large the vocabulary is.
         ({"n_probs": 1_000_000}, "invalid_value", "n_probs"),
-        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "unsupported_parameter", "tools"),
+        ({"functions": [{"name": "f"}]}, "unsupported_parameter", "functions"),
+        ({"tools": [{"type": "function", "function": {}}]}, "missing_required_parameter", "tools[0].function.name"),
         ({"messages": [{"role": "user", "content": 5}]}, "invalid_type", "messages[0].content"),
     ],
 )

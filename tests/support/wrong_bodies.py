@@ -236,9 +236,8 @@ def _openai() -> Iterator[WrongRequest]:
             ("max_completion_tokens", [], f"[] {INT32}"),
             ("model", 5, "5 is not a string"),
             ("model", ["a"], "is not a string"),
-            ("tools", [{"type": "function"}], "is not supported"),
             ("functions", [{"name": "f"}], "is not supported"),
-            ("tool_choice", "required", "tools are not supported"),
+            ("function_call", {"name": "f"}, "functions are not supported"),
             ("modalities", ["audio"], '["audio"] is not supported; allowed is ["text"]'),
             ("stream_options", [], "[] is not an object"),
             ("stream_options", {"include_usage": 1}, f"include_usage: 1 {FLAG}"),
@@ -251,8 +250,12 @@ def _openai() -> Iterator[WrongRequest]:
             yield wrong_body(path, GOOD[path] | {name: value}, name, problem)
         both = {"grammar": 'root ::= "a"', "response_format": {"type": "json_object"}}
         yield wrong_body(path, GOOD[path] | both, "response_format", "grammar")
+    yield wrong_body(TEXT, GOOD[TEXT] | {"tools": [TOOL]}, "tools", "is not supported")
+    yield wrong_body(TEXT, GOOD[TEXT] | {"tool_choice": "required"}, "tool_choice", "tools are not supported")
     for body, problem in _MESSAGES:
         yield wrong_body(CHAT, body, problem)
+    for fields, problem in _CHAT_FIELDS:
+        yield wrong_body(CHAT, GOOD[CHAT] | fields, problem)
     for fields, problem in _TEXT_FIELDS:
         yield wrong_body(TEXT, GOOD[TEXT] | fields, problem)
     for prompt, problem in _PROMPTS:
@@ -261,6 +264,31 @@ def _openai() -> Iterator[WrongRequest]:
     yield wrong_body(TEXT, too_long, "tokens", status=400, kind="exceed_context_size_error")
 
 
+TOOL: dict[str, object] = {"type": "function", "function": {"name": "f"}}
+_CHAT_FIELDS: tuple[tuple[dict[str, object], str], ...] = (
+    ({"tools": TOOL}, "tools: "),
+    ({"tools": ["f"]}, 'tools[0]: "f" is not an object'),
+    ({"tools": [TOOL, {"function": {"name": "f"}}]}, 'tools[1].type: is missing; send "function"'),
+    ({"tools": [{"type": "custom", "custom": {"name": "f"}}]}, 'tools[0].type: "custom" is not "function"'),
+    ({"tools": [{"type": "function"}]}, "tools[0].function: null is not an object"),
+    ({"tools": [{"type": "function", "function": {}}]}, "tools[0].function.name: is missing"),
+    ({"tools": [{"type": "function", "function": {"name": ""}}]}, 'tools[0].function.name: "" is empty'),
+    (
+        {"tools": [{"type": "function", "function": {"name": "f", "parameters": []}}]},
+        "tools[0].function.parameters: [] is not an object",
+    ),
+    ({"tool_choice": "always"}, 'tool_choice: "always" is not "none", "auto", "required"'),
+    ({"tool_choice": "required"}, 'tool_choice: "required" needs tools'),
+    (
+        {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "g"}}},
+        'tool_choice.function.name: "g" is not among the tools; allowed are "f"',
+    ),
+    ({"tools": [TOOL], "parallel_tool_calls": "no"}, f'parallel_tool_calls: "no" {FLAG}'),
+    ({"reasoning_format": "some"}, 'reasoning_format: "some" is not "none", "auto", "deepseek", "deepseek-legacy"'),
+    ({"enable_thinking": "false"}, f'enable_thinking: "false" {FLAG}'),
+    ({"chat_template_kwargs": {"enable_thinking": "no"}}, f'chat_template_kwargs.enable_thinking: "no" {FLAG}'),
+    ({"thinking_token_budget": -2}, "thinking_token_budget: -2 is not an integer from -1"),
+)
 _MESSAGES: tuple[tuple[object, str], ...] = (
     ({}, "messages: null is not an array of objects with role and content"),
     ([], "messages: null is not an array"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.ending import Ending, unfinished
+from slotline.v1.generation_pb2 import FINISH_REASON_TOOL_CALLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -43,7 +44,10 @@ class Choice:
 
     def finish_reason(self) -> str:
         """What the OpenAI API calls the way it ended."""
-        return "length" if Ending.of(self.end()).is_limit else "stop"
+        end = self.end()
+        if end.reason == FINISH_REASON_TOOL_CALLS:
+            return "tool_calls"
+        return "length" if Ending.of(end).is_limit else "stop"
 
 
 def usage_json(calls: Iterable[Sequence[Choice]]) -> JsonObject:
@@ -53,6 +57,7 @@ def usage_json(calls: Iterable[Sequence[Choice]]) -> JsonObject:
         calls: the finished choices of each call to the core.
     """
     prompt = completion = cached = truncated = 0
+    reasoning: int | None = None
     for choices in calls:
         ends = [choice.end() for choice in choices]
         # Sequences of a call end in any order, and the last ``Finished`` has the counts of all.
@@ -61,12 +66,17 @@ def usage_json(calls: Iterable[Sequence[Choice]]) -> JsonObject:
         completion += totals.completion_tokens if totals else sum(end.tokens_predicted for end in ends)
         cached += totals.cached_prompt_tokens if totals else 0
         truncated += totals.truncated_prompt_tokens if totals else 0
+        if totals and totals.HasField("reasoning_tokens"):
+            reasoning = (reasoning or 0) + totals.reasoning_tokens
     details = {"cached_tokens": cached}
     if truncated:
         details["truncated_tokens"] = truncated
-    return {
+    usage: JsonObject = {
         "completion_tokens": completion,
         "prompt_tokens": prompt,
         "prompt_tokens_details": details,
         "total_tokens": prompt + completion,
     }
+    if reasoning is not None:
+        usage["completion_tokens_details"] = {"reasoning_tokens": reasoning}
+    return usage

@@ -16,22 +16,36 @@ if TYPE_CHECKING:
 
 MAX_CHOICES = maximum("n")
 
-#: The fields that offer tools, and those that say whether to call one.
-_TOOL_FIELDS = (("tools", "tool_choice"), ("functions", "function_call"))
+#: The fields that offer tools, those that say whether to call one, and what to send instead.
+_TOOLS = ("tools", "tool_choice", "leave it out")
+_FUNCTIONS = ("functions", "function_call", "leave it out")
+_FUNCTIONS_OF_CHATS = ("functions", "function_call", "send tools")
 
 
 def refuse_tools(body: Mapping[str, object]) -> None:
-    """Refuse tools, unless the body says that none may be called: then the answer is as without them.
+    """Refuse tools and functions, unless the body says that none may be called: then the answer is as without them.
 
     Raises:
         InvalidRequest: the body offers tools, or demands that one is called.
     """
-    for tools, choice in _TOOL_FIELDS:
-        wanted = body.get(choice)
-        if body.get(tools) and wanted != "none":
-            raise InvalidRequest(tools, f'is not supported; leave it out, or send "none" as {choice}', UNSUPPORTED)
-        if wanted not in (None, "none", "auto"):
-            raise refusal(choice, wanted, '"none" or "auto"; tools are not supported', UNSUPPORTED)
+    for fields in (_TOOLS, _FUNCTIONS):
+        _refuse(body, *fields)
+
+
+def refuse_functions(body: Mapping[str, object]) -> None:
+    """The same for functions alone, which are what chats had before there were tools.
+
+    Their answers have another form, of one call without an id, and so do the turns of a conversation.
+    """
+    _refuse(body, *_FUNCTIONS_OF_CHATS)
+
+
+def _refuse(body: Mapping[str, object], tools: str, choice: str, advice: str) -> None:
+    wanted = body.get(choice)
+    if body.get(tools) and wanted != "none":
+        raise InvalidRequest(tools, f'is not supported; {advice}, or send "none" as {choice}', UNSUPPORTED)
+    if wanted not in (None, "none", "auto"):
+        raise refusal(choice, wanted, f'"none" or "auto"; {tools} are not supported', UNSUPPORTED)
 
 
 def set_openai_defaults(request: GenerateRequest) -> None:

@@ -60,7 +60,9 @@ OPENAI_SCHEMAS: dict[str, Schema] = {
                 },
                 optional=("truncated_tokens",),
             ),
-        }
+            "completion_tokens_details": record({"reasoning_tokens": COUNT}),
+        },
+        optional=("completion_tokens_details",),
     ),
 }
 

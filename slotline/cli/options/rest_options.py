@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from rest_adapter.config import OPENAI_PING_S, RestConfig
+from rest_adapter.config import OPENAI_PING_S, REASONING_FORMATS, RestConfig
 from rest_adapter.http.origins import checked_host, checked_origin
 from slotline.cli.options.api_keys import API_KEYS, api_key, api_key_file, api_keys_of
 from slotline.cli.options.groups.access import ACCESS
@@ -100,6 +100,16 @@ REST = Group(
             choice({"refuse": False, "truncate": True}),
             "what does not fit into a slot's context on OpenAI routes: refuse it, or truncate it as other routes do; "
             'a request may decide for itself with "truncate": true or false',
+        ),
+        Value(
+            ("--reasoning-format",),
+            "WHAT",
+            "reasoning_format",
+            choice({name: name for name in REASONING_FORMATS}),
+            "where chats have what the model thinks before it answers: none leaves it in the content, auto and "
+            "deepseek put it into reasoning_content, deepseek-legacy does both; a request may decide for itself with "
+            '"reasoning_format"',
+            default_note="none, but auto for requests that offer tools or have other fields about reasoning",
         ),
         Flag(
             ("--no-sse-done",),

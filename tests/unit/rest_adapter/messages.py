@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from grpc import StatusCode
+
+from rest_adapter.errors import RpcFailure
 from rest_adapter.json.encoding import encode
+from slotline.protocol import reasons
 from slotline.v1.generation_pb2 import (
     FINISH_REASON_LENGTH,
     FINISH_REASON_STOP,
@@ -130,3 +134,9 @@ def stopped_at_eos(index: int = 0) -> GenerateResponse:
 def plain(value: object) -> Any:
     """A value as a client reads it: what is JSON text already is a value again."""
     return json.loads(encode(value))
+
+
+def invalid_argument(*paths: str) -> RpcFailure:
+    """The core refuses these fields of a message."""
+    violations = tuple((path, "is wrong") for path in paths)
+    return RpcFailure(StatusCode.INVALID_ARGUMENT, reasons.INVALID_ARGUMENT, "is wrong", violations=violations)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.fields import read_list, read_object, read_str, refusal
 from rest_adapter.errors import INVALID_TYPE, MISSING, UNSUPPORTED, InvalidRequest
-from rest_adapter.json.encoding import encode
+from rest_adapter.json.encoding import encode_in_order
 
 if TYPE_CHECKING:
     from slotline.v1.prompt_pb2 import ChatMessage, ChatPrompt
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 _OTHER_MESSAGES = ("function_call", "audio")
 #: Roles whose content must be text. The assistant's may be null, beside tool calls or a refusal.
 SPEAKERS_WITH_TEXT = ("system", "developer", "user")
+
+#: What llama.cpp's server and what vLLM call the thoughts of an earlier turn.
+REASONING = ("reasoning_content", "reasoning")
 
 
 def read_messages(chat: ChatPrompt, value: object) -> None:
@@ -59,7 +62,19 @@ def _read_message(target: ChatMessage, name: str, message: dict[str, object]) ->
         target.tool_call_id = read_str(f"{name}.tool_call_id", message["tool_call_id"])
     if message.get("tool_calls"):
         calls = read_list(f"{name}.tool_calls", message["tool_calls"], "tool calls")
-        target.tool_calls_json = encode(calls).decode()
+        target.tool_calls_json = encode_in_order(calls)
+    if target.role == "assistant":
+        _read_reasoning(target, name, message)
+
+
+def _read_reasoning(target: ChatMessage, name: str, message: dict[str, object]) -> None:
+    given = {key: value for key in REASONING if (value := message.get(key)) is not None}
+    texts = {key: read_str(f"{name}.{key}", value) for key, value in given.items()}
+    if len(set(texts.values())) > 1:
+        problem = f"is not the same text as {name}.{REASONING[1]}; send one of them"
+        raise InvalidRequest(f"{name}.{REASONING[0]}", problem)
+    for text in texts.values():
+        target.reasoning = text
 
 
 def _read_content(name: str, value: object) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from rest_adapter.apis.common.ending import check_finished
 from rest_adapter.apis.common.tokens import token_logprobs, token_probabilities
@@ -10,11 +10,11 @@ from rest_adapter.apis.openai.choices import Choice, usage_json
 from rest_adapter.apis.openai.placed_tokens import PlacedTokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rest_adapter.apis.openai.chat.request import ChatCall
     from rest_adapter.json.encoding import JsonObject
-    from slotline.v1.generation_pb2 import Delta, GenerateResponse
+    from slotline.v1.generation_pb2 import GenerateResponse, Piece
     from slotline.v1.tokens_pb2 import Token
 
 
@@ -27,13 +27,16 @@ class ChatReply:
         created: Unix time in seconds; all chunks carry it.
     """
 
+    #: What the first chunk of an answer has.
+    _first: ClassVar[JsonObject] = {"role": "assistant"}
+
     def __init__(self, call: ChatCall, *, completion_id: str, created: int) -> None:
         self._call = call
         self._model = call.model
         self._id = completion_id
         self._created = created
         self._wants_probabilities = call.request.output.n_probs > 0
-        self._choices = [_ChatChoice(index) for index in range(call.n_choices)]
+        self._choices = [ChatChoice(index) for index in range(call.n_choices)]
 
     def feed(self, number: int, response: GenerateResponse) -> Iterator[JsonObject]:
         """Take a message and yield the chunks it makes. ``number`` is that of the call, always 0.
@@ -45,9 +48,9 @@ class ChatReply:
         match response.WhichOneof("event"):
             case "accepted" if self._call.is_stream:
                 for choice in self._choices:
-                    yield self._chunk(choice, {"role": "assistant"})
+                    yield self._chunk(choice, self._first)
             case "delta":
-                yield from self._take(response.delta)
+                yield from self._take(self._choices[response.delta.index], response.delta.pieces)
             case "finished":
                 check_finished(response.finished)
                 choice = self._choices[response.finished.index]
@@ -71,9 +74,8 @@ class ChatReply:
             result["completion_probabilities"] = [entry for choice in self._choices for entry in choice.probabilities]
         return result
 
-    def _take(self, delta: Delta) -> Iterator[JsonObject]:
-        choice = self._choices[delta.index]
-        for piece in delta.pieces:
+    def _take(self, choice: ChatChoice, pieces: Iterable[Piece]) -> Iterator[JsonObject]:
+        for piece in pieces:
             if self._wants_probabilities:
                 choice.probabilities.extend(map(token_probabilities, piece.tokens))
             choice.placed.add(piece.tokens, piece.text)
@@ -82,7 +84,7 @@ class ChatReply:
             elif piece.text:
                 yield self._chunk(choice, {"content": piece.text})
 
-    def _message(self, choice: _ChatChoice) -> JsonObject:
+    def _message(self, choice: ChatChoice) -> JsonObject:
         return {
             "finish_reason": choice.finish_reason(),
             "index": choice.index,
@@ -91,7 +93,7 @@ class ChatReply:
             "message": {"content": "".join(choice.texts), "refusal": None, "role": "assistant"},
         }
 
-    def _chunk(self, choice: _ChatChoice, delta: JsonObject, finish_reason: str | None = None) -> JsonObject:
+    def _chunk(self, choice: ChatChoice, delta: JsonObject, finish_reason: str | None = None) -> JsonObject:
         entry: JsonObject = {"delta": delta, "finish_reason": finish_reason, "index": choice.index}
         chunk = self._envelope("chat.completion.chunk") | {"choices": [entry]}
         if self._call.includes_usage:
@@ -109,7 +111,7 @@ class ChatReply:
         return {"created": self._created, "id": self._id, "model": self._model, "object": kind}
 
 
-class _ChatChoice(Choice):
+class ChatChoice(Choice):
     """One of the answers, and its tokens that wait for their text."""
 
     def __init__(self, index: int) -> None:

@@ -9,17 +9,20 @@ from rest_adapter.apis.common.candidates import bound_candidates
 from rest_adapter.apis.common.constraints import path_of_constraint, read_constraints, read_response_format
 from rest_adapter.apis.common.fields import read_bool, read_int, read_object, refusal
 from rest_adapter.apis.common.max_tokens import read_max_tokens
-from rest_adapter.apis.common.options import apply_options, json_name, read_timeout_s
+from rest_adapter.apis.common.options import apply_options, read_timeout_s
 from rest_adapter.apis.common.overflow import read_overflow
 from rest_adapter.apis.common.synonyms import apply_synonyms
 from rest_adapter.apis.common.unsupported import CHAT, refuse_unsupported
 from rest_adapter.apis.openai.chat.messages import read_messages, text_of
+from rest_adapter.apis.openai.chat.paths import path_in_body
+from rest_adapter.apis.openai.chat.reasoning import Reasoning, read_reasoning
+from rest_adapter.apis.openai.chat.tools import read_tools
 from rest_adapter.apis.openai.openai_options import (
     read_flag,
     read_include_usage,
     read_model,
     read_n,
-    refuse_tools,
+    refuse_functions,
     set_openai_defaults,
 )
 from rest_adapter.errors import InvalidRequest, RpcFailure
@@ -48,6 +51,7 @@ class ChatCall:
         n_choices: number of answers.
         timeout_s: seconds that the whole generation may take, or None.
         constraint_field: the field that a grammar or a choice came from.
+        reasoning: what the answer has of reasoning.
     """
 
     request: GenerateRequest
@@ -58,19 +62,21 @@ class ChatCall:
     n_choices: int
     timeout_s: float | None
     constraint_field: str
+    reasoning: Reasoning
 
 
-def read_chat(body: Mapping[str, object], *, truncates: bool = False) -> ChatCall:
+def read_chat(body: Mapping[str, object], *, truncates: bool = False, reasoning_format: str | None = None) -> ChatCall:
     """Read a body. Every option of /completion works here, too, except ``system_prompt``.
 
     Args:
         body: the JSON body.
         truncates: shorten a conversation that does not fit, unless the body says otherwise.
+        reasoning_format: where reasoning goes, unless the body says otherwise; see ``read_reasoning``.
 
     Raises:
         InvalidRequest: a field has a value that is not allowed, or asks for what is not supported.
     """
-    refuse_tools(body)
+    refuse_functions(body)
     refuse_unsupported(body, CHAT)
     request = GenerateRequest()
     read_overflow(request, body, truncates=truncates)
@@ -88,6 +94,8 @@ def read_chat(body: Mapping[str, object], *, truncates: bool = False) -> ChatCal
     read_messages(request.chat, body.get("messages"))
     request.chat.continue_final_message = _read_continue(request.chat, body)
     _read_template_options(request.chat, body)
+    calls_tools = read_tools(request.chat, body)
+    reasoning = read_reasoning(request, body, calls_tools=calls_tools, default=reasoning_format)
     if "penalty_prompt" not in body:
         _penalize_answer_only(request)
     return ChatCall(
@@ -99,6 +107,7 @@ def read_chat(body: Mapping[str, object], *, truncates: bool = False) -> ChatCal
         n_choices=n_choices,
         timeout_s=read_timeout_s(body),
         constraint_field=constraint_field,
+        reasoning=reasoning,
     )
 
 
@@ -106,7 +115,9 @@ def rename_fields(failure: RpcFailure, call: ChatCall) -> RpcFailure:
     """A failure of Generate with the names of the fields in the body; the prompt comes from ``messages``."""
 
     def renamed(path: str) -> str:
-        return "messages" if path == "prompt" else json_name(path_of_constraint(path, call.constraint_field))
+        if path == "prompt":
+            return "messages"
+        return path_in_body(path_of_constraint(path, call.constraint_field), call.reasoning)
 
     return failure.renamed(renamed)
 

@@ -6,6 +6,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from rest_adapter.apis.openai.chat.parsed_reply import ParsedChatReply
 from rest_adapter.apis.openai.chat.reply import ChatReply
 from rest_adapter.apis.openai.chat.request import read_chat, rename_fields
 from rest_adapter.apis.openai.openai_ids import new_id
@@ -20,14 +21,17 @@ if TYPE_CHECKING:
 
 def chat(context: AppContext) -> Answer:
     """Answer a conversation."""
-    call = read_body(context, partial(read_chat, truncates=context.config.openai_truncates))
+    config = context.config
+    read = partial(read_chat, truncates=config.openai_truncates, reasoning_format=config.reasoning_format)
+    call = read_body(context, read)
+    reply = ParsedChatReply if call.reasoning.is_parsed else ChatReply
     return answer_generation(
         context,
         (call.request,),
-        lambda: ChatReply(call, completion_id=new_id("chatcmpl"), created=int(time.time())),
+        lambda: reply(call, completion_id=new_id("chatcmpl"), created=int(time.time())),
         is_stream=call.is_stream,
         timeout_s=call.timeout_s,
-        ping_s=context.config.openai_ping_s,
+        ping_s=config.openai_ping_s,
         rename_fields=lambda failure: rename_fields(failure, call),
-        last=DONE if context.config.sse_done else b"",
+        last=DONE if config.sse_done else b"",
     )

@@ -7,13 +7,19 @@ from typing import TYPE_CHECKING
 from rest_adapter.apis.common.generation_schema import GENERATION_HEADERS, event, json_text
 from rest_adapter.apis.common.unsupported import CHAT as UNSUPPORTED_FIELDS
 from rest_adapter.apis.common.unsupported_schema import unsupported
-from rest_adapter.apis.openai.chat.messages import SPEAKERS_WITH_TEXT
+from rest_adapter.apis.openai.chat.field_schema import (
+    parts_of_delta,
+    parts_of_message,
+    reasoning_fields,
+    template_variables,
+    tool_fields,
+)
+from rest_adapter.apis.openai.chat.messages import REASONING, SPEAKERS_WITH_TEXT
 from rest_adapter.apis.openai.chat.request import MAX_TOP_LOGPROBS
 from rest_adapter.apis.openai.openai_schema import (
     ALL_OPTIONS,
     DOES_NOT_FIT,
     FINISH_REASON,
-    FINISH_REASON_OR_NULL,
     OPENAI_SCHEMAS,
     OPENAI_STREAM,
     chunk_schema,
@@ -45,6 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _NOT_SUPPORTED = "Not supported: refused unless it is empty."
+_FINISH_REASONS = [*FINISH_REASON["enum"], "tool_calls"]
 _EVENTS = event(either({"const": "[DONE]"}, json_text(ref("ChatCompletionChunk"), ref("OpenAIError"))))
 
 
@@ -59,6 +66,7 @@ def chat_body() -> Schema:
         {
             "messages": array(_message(), minItems=1) | {"description": "The conversation so far."},
             **openai_options(),
+            **tool_fields(),
             "continue_final_message": option(
                 BOOLEAN,
                 "Go on with the last message, which must be the assistant's, have text, and call no tools. The answer "
@@ -76,7 +84,8 @@ def chat_body() -> Schema:
             "add_generation_prompt": option(
                 BOOLEAN, "Begin a turn of the assistant; not together with continue_final_message.", default=True
             ),
-            "chat_template_kwargs": option({"type": "object"}, "Further variables for the model's template."),
+            "chat_template_kwargs": template_variables(),
+            **reasoning_fields(),
             **options,
             **unsupported(UNSUPPORTED_FIELDS),
         },
@@ -102,7 +111,11 @@ def _message() -> Schema:
             "refusal": option(STRING, "What the assistant refused with; it follows the content."),
             "name": option(STRING, "Name of the speaker, for templates that show it."),
             "tool_call_id": option(STRING, "Call that the message answers, for templates that show it."),
-            "tool_calls": option(array({}), "Calls that the message made, for templates that show them."),
+            "tool_calls": option(array({}), "Calls that the message made, as answers have them."),
+            **{
+                name: option(STRING, "What the assistant thought before it answered, for templates that show it.")
+                for name in REASONING
+            },
             "function_call": option({"enum": [{}]}, _NOT_SUPPORTED),
             "audio": option({"enum": [{}]}, _NOT_SUPPORTED),
         },
@@ -126,15 +139,19 @@ def _schemas() -> dict[str, Schema]:
     logprob: dict[str, Schema] = {"token": STRING, "logprob": NUMBER, "bytes": array(integer((0, 255)))}
     logprobs = record({"content": array(record({**logprob, "top_logprobs": array(record(logprob))}))})
     choice = {
-        "finish_reason": FINISH_REASON,
+        "finish_reason": {"enum": _FINISH_REASONS},
         "index": COUNT,
         "logprobs": either(logprobs, NULL),
-        "message": record({"content": STRING, "refusal": NULL, "role": {"const": "assistant"}}),
+        "message": record(
+            {"content": either(STRING, NULL), "refusal": NULL, "role": {"const": "assistant"}, **parts_of_message()},
+            optional=parts_of_message(),
+        ),
     }
-    # The first of a choice has the role, those between have text, the last has the reason.
+    # The first of a choice has the role, those between have text or a part of a call, the last has the reason.
+    parts = {"content": either(STRING, NULL), "role": {"const": "assistant"}, **parts_of_delta()}
     delta = {
-        "delta": record({"content": STRING, "role": {"const": "assistant"}}, optional=("content", "role")),
-        "finish_reason": FINISH_REASON_OR_NULL,
+        "delta": record(parts, optional=parts),
+        "finish_reason": {"enum": [*_FINISH_REASONS, None]},
         "index": COUNT,
         "logprobs": either(logprobs, NULL),
     }

@@ -54,7 +54,16 @@ OWN_SETTINGS = {
 
 
 # Settings whose values are words.
-WORDS = {"log_format", "flash_attention", "cache_type_k", "numa", "rope_scaling", "split_mode", "openai_truncates"}
+WORDS = {
+    "log_format",
+    "flash_attention",
+    "cache_type_k",
+    "numa",
+    "rope_scaling",
+    "split_mode",
+    "openai_truncates",
+    "reasoning_format",
+}
 
 
 def _defaults(kind: type) -> dict[str, Any]:

@@ -32,6 +32,7 @@ WRONG_VALUES = {
     "--request-timeout": "never",
     "--sse-ping": "never",
     "--openai-overflow": "cut",
+    "--reasoning-format": "some",
     "--max-body-mib": "0",
     "--grpc-listen": "50051",
     "--listen": "localhost",

@@ -60,9 +60,29 @@ def test_names_and_tool_turns_reach_the_template() -> None:
     ).request.chat
     assert chat.messages[0].name == "Ann"
     assert chat.messages[1].tool_calls_json == (
-        '[{"function":{"arguments":"{}","name":"f"},"id":"c1","type":"function"}]'
+        '[{"id":"c1","type":"function","function":{"name":"f","arguments":"{}"}}]'
     )
     assert chat.messages[2].tool_call_id == "c1"
+
+
+@pytest.mark.parametrize(
+    ("fields", "reasoning"),
+    [
+        ({}, None),
+        ({"reasoning_content": None, "reasoning": None}, None),
+        ({"reasoning_content": "Hm."}, "Hm."),
+        ({"reasoning": "Hm."}, "Hm."),
+        ({"reasoning_content": "Hm.", "reasoning": "Hm."}, "Hm."),
+    ],
+)
+def test_what_the_assistant_thought_reaches_the_template(fields: dict[str, object], reasoning: str | None) -> None:
+    (turn,) = read(messages=[{"role": "assistant", "content": "Yes.", **fields}]).request.chat.messages
+    assert (turn.reasoning if turn.HasField("reasoning") else None) == reasoning
+
+
+def test_thoughts_of_others_are_left_out() -> None:
+    (turn,) = read(messages=[{"role": "user", "content": "Hi", "reasoning": "Hm."}]).request.chat.messages
+    assert not turn.HasField("reasoning")
 
 
 @pytest.mark.parametrize("value", [None, False])
@@ -145,6 +165,9 @@ def test_another_last_message_cannot_be_continued(last: dict[str, object], reaso
         ([{"role": "assistant", "tool_calls": "x"}], "messages[0].tool_calls"),
         ([{"role": "assistant", "function_call": {"name": "f"}}], "messages[0].function_call"),
         ([*USER, {"role": "assistant", "audio": {"id": "a"}}], "messages[1].audio"),
+        ([{"role": "assistant", "reasoning_content": 5}], "messages[0].reasoning_content"),
+        ([{"role": "assistant", "reasoning": ["x"]}], "messages[0].reasoning"),
+        ([{"role": "assistant", "reasoning_content": "x", "reasoning": "y"}], "messages[0].reasoning_content"),
     ],
 )
 def test_other_messages_are_refused(messages: object, name: str) -> None:

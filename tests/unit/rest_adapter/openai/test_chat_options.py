@@ -169,15 +169,10 @@ def test_response_format(value: object, kind: str | None) -> None:
 @pytest.mark.parametrize(
     ("body", "name"),
     [
-        ({"tools": [{"type": "function"}]}, "tools"),
         ({"functions": [{"name": "f"}]}, "functions"),
-        ({"tool_choice": "required"}, "tool_choice"),
-        ({"tool_choice": {"type": "function", "function": {"name": "f"}}}, "tool_choice"),
         ({"function_call": {"name": "f"}}, "function_call"),
-        ({"tools": [{"type": "function"}], "tool_choice": "auto"}, "tools"),
-        ({"tools": [{"type": "function"}], "tool_choice": "required"}, "tools"),
         # What is said of the one counts for the one alone.
-        ({"tools": [{"type": "function"}], "function_call": "none"}, "tools"),
+        ({"functions": [{"name": "f"}], "tool_choice": "none"}, "functions"),
         ({"modalities": ["text", "audio"]}, "modalities"),
         ({"modalities": "text"}, "modalities"),
         ({"web_search_options": {}}, "web_search_options"),
@@ -221,7 +216,6 @@ def test_refusals_name_the_field(body: dict[str, object], name: str) -> None:
     [
         {"tools": []},
         {"tools": None},
-        {"tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "none"},
         {"functions": [{"name": "f"}], "function_call": "none"},
         {"functions": []},
         {"tool_choice": "none"},
@@ -249,7 +243,7 @@ def test_no_tools_are_no_reason_to_refuse(body: dict[str, object]) -> None:
         {"service_tier": "flex"},
         {"parallel_tool_calls": False},
         {"prediction": {"type": "content", "content": "x"}},
-        {"reasoning_effort": "low"},
+        {"reasoning_control": True},
         {"verbosity": "low"},
         {"safety_identifier": "a"},
         {"prompt_cache_key": "a"},
