@@ -45,13 +45,19 @@ NOT_IN_SCHEMAS = (
     "choice:",
     "continue_final_message:",
     "echo:",
+    "enable_thinking:",
+    "include_reasoning:",
     "logprobs:",
     "n:",
     "prompt_logprobs:",
+    "reasoning_effort:",
     "system_prompt:",
+    "tool_choice",
     "top_logprobs:",
 )
 TOKEN_ID = integer((0, N_VOCAB - 1))
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 MOST_ITEMS = 8
 # Fields of requests of which most values are refused by this model, need another field, or leave no time to answer.
 REPLACED: dict[str, Any] = {
@@ -68,11 +74,16 @@ REPLACED: dict[str, Any] = {
     "min_tokens": {"enum": [0, None]},
     "n": integer((1, 3)),
     "n_probs": integer((0, 3)),
+    "reasoning": {"type": "null"},
     "repeat_penalty": {"type": "number", "minimum": 0.001, "maximum": 100},
     "response_format": {"enum": [{"type": "text"}, None]},
     "stop_token_ids": array(TOKEN_ID, maxItems=MOST_ITEMS),
     "structured_outputs": {"enum": [{}, None]},
+    "thinking_budget_tokens": {"type": "null"},
+    "thinking_token_budget": {"type": "null"},
     "timeout_s": {"const": WAIT_S},
+    "tool_calls": {"enum": [[CALL], [], None]},
+    "tools": {"enum": [[TOOL], [], None]},
 }
 EXAMPLES = settings(fuzzed, max_examples=max(10, fuzzed.max_examples // 20), derandomize=True, database=None)
 

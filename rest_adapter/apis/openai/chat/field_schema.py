@@ -97,6 +97,13 @@ def template_variables() -> Schema:
     return option(switch, "Further variables for the model's template.")
 
 
+def call_of_history() -> Schema:
+    """A tool call in a message of the conversation."""
+    arguments = either(STRING, {"type": "object"}) | {"description": "An object, usually as JSON text."}
+    function = body({"name": _NAME, "arguments": arguments}, required=("name",))
+    return record({"id": nullable(STRING), "type": _FUNCTION, "function": function}, optional=("id", "type"))
+
+
 def parts_of_message() -> dict[str, Schema]:
     """What the message of an answer may have beside its content."""
     call = record({"id": STRING, "type": _FUNCTION, "function": record({"name": STRING, "arguments": STRING})})

@@ -8,6 +8,7 @@ from rest_adapter.apis.common.generation_schema import GENERATION_HEADERS, event
 from rest_adapter.apis.common.unsupported import CHAT as UNSUPPORTED_FIELDS
 from rest_adapter.apis.common.unsupported_schema import unsupported
 from rest_adapter.apis.openai.chat.field_schema import (
+    call_of_history,
     parts_of_delta,
     parts_of_message,
     reasoning_fields,
@@ -111,7 +112,7 @@ def _message() -> Schema:
             "refusal": option(STRING, "What the assistant refused with; it follows the content."),
             "name": option(STRING, "Name of the speaker, for templates that show it."),
             "tool_call_id": option(STRING, "Call that the message answers, for templates that show it."),
-            "tool_calls": option(array({}), "Calls that the message made, as answers have them."),
+            "tool_calls": option(array(call_of_history()), "Calls that the message made, as answers have them."),
             **{
                 name: option(STRING, "What the assistant thought before it answered, for templates that show it.")
                 for name in REASONING
