@@ -1,0 +1,21 @@
+"""The tools that an answer may call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that the model may call.
+
+    Attributes:
+        name: not empty; unlike that of any other tool of the request.
+        parameters: JSON Schema of its arguments, which are an object. Without properties there are none.
+        is_strict: whether arguments have to obey all of the schema, or only what of it can be enforced.
+    """
+
+    name: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+    is_strict: bool = False
