@@ -13,9 +13,9 @@ this is built; their messages may be used here too: a ``GenerateRequest`` is acc
 """
 
 from slotline.client.asynchronous import AsyncClient, AsyncGeneration
-from slotline.client.chat import Message
 from slotline.client.constraints import JsonStyle
 from slotline.client.errors import SlotlineError
+from slotline.client.messages import Message
 from slotline.client.options import GenerateOptions
 from slotline.client.requests import Prompt
 from slotline.client.results import (

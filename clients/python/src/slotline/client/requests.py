@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from slotline.client.chat import chat_prompt
+from slotline.client.messages import chat_prompt
 from slotline.client.options import GenerateOptions, set_options
 from slotline.v1 import embedding_pb2, generation_pb2, tokenization_pb2, tokens_pb2
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from slotline.v1 import generation_pb2, tokens_pb2
 
 if TYPE_CHECKING:
-    from slotline.client.chat import Message
+    from slotline.client.messages import Message
 
 #: Why a continuation ended; see ``Continuation``.
 FinishReason = Literal["stop", "length", "cancelled", "tool_calls"]

@@ -16,7 +16,7 @@ from slotline.client.schema import Schemas, hints_of, is_model
 from slotline.client.values import value_of
 
 if TYPE_CHECKING:
-    from slotline.client.chat import Message
+    from slotline.client.messages import Message
     from slotline.client.results import Continuation, ToolCall
 
 
