@@ -48,3 +48,42 @@ class ScriptedServer(ChatServer):
 def said(text: str | None, finish: str | None = None) -> Event:
     """A chunk of an answer: a piece of text, or None, and why the answer ends, or None."""
     return {"choices": [{"delta": {} if text is None else {"content": text}, "finish_reason": finish}]}
+
+
+def thought(text: str) -> Event:
+    """A chunk of what the model thinks."""
+    return {"choices": [{"delta": {"reasoning_content": text}, "finish_reason": None}]}
+
+
+def called(index: int = 0, arguments: str = "", **first: str) -> Event:
+    """A chunk of a tool call; ``id`` and ``name`` with its first one."""
+    function = {"arguments": arguments, **({"name": first["name"]} if "name" in first else {})}
+    call = {"index": index, "function": function, **({"id": first["id"], "type": "function"} if "id" in first else {})}
+    return {"choices": [{"delta": {"tool_calls": [call]}, "finish_reason": None}]}
+
+
+class Seen:
+    """What was shown of an answer, as words and texts."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, object]] = []
+
+    def text(self, piece: str) -> None:
+        """A piece of the answer."""
+        self.events.append(("text", piece))
+
+    def thought(self, piece: str) -> None:
+        """A piece of thinking."""
+        self.events.append(("thought", piece))
+
+    def end_thought(self, total_ms: float) -> None:
+        """The end of thinking."""
+        self.events.append(("thought for", total_ms))
+
+    def call(self, name: str) -> None:
+        """The beginning of a call."""
+        self.events.append(("call", name))
+
+    def arguments(self, piece: str) -> None:
+        """A piece of arguments."""
+        self.events.append(("arguments", piece))

@@ -7,6 +7,7 @@ import urllib.parse
 from typing import TYPE_CHECKING
 
 from rest_adapter.config import RestConfig
+from slotline.cli.chat.dialogue_options import schema_file, tools_file
 from slotline.cli.chat.sampling import setting
 from slotline.cli.chat.transfer import conversation_file
 from slotline.cli.options.api_keys import api_key, api_key_file
@@ -94,6 +95,21 @@ CHAT_GROUPS = (
                 setting,
                 "option of the answers, by its name in the REST API, for example temperature=0.3; may repeat",
                 repeat=True,
+            ),
+            Value(
+                ("--schema",),
+                "FNAME",
+                "chat_schema",
+                schema_file,
+                "file with a JSON Schema that answers obey",
+            ),
+            Value(
+                ("--tools",),
+                "FNAME",
+                "chat_tools",
+                tools_file,
+                "file with an array of tools, as in the OpenAI API, that the model may call; you type what they give. "
+                "In scripts each call is a line of JSON",
             ),
             Value(
                 ("--load",),

@@ -10,7 +10,7 @@ from slotline.cli.chat.commands import completions, obey, show_conversation
 from slotline.cli.chat.conversation import Conversation
 from slotline.cli.chat.lines import Lines
 from slotline.cli.chat.question import answer, message_of
-from slotline.cli.chat.screen import Screen, has_colors
+from slotline.cli.chat.screen import Screen, has_colors, printable
 from slotline.cli.chat.server import ChatServer, ServerError
 from slotline.cli.chat.session import ChatSession
 from slotline.cli.chat.transfer import now_ms
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from slotline.cli.options.table import Parsed
+
+
+#: Settings of answers that options of their own take from files.
+_FILES = {"json_schema": "chat_schema", "tools": "chat_tools"}
 
 
 def run(parsed: Parsed) -> int:
@@ -32,7 +36,8 @@ def run(parsed: Parsed) -> int:
     server = ChatServer(parsed.value("chat_url"), next(iter(settings.get("chat_key", ())), None))
     file, conversation = settings.get("chat_loaded") or ("", Conversation(now_ms))
     conversation.system_prompt = settings.get("chat_system", conversation.system_prompt)
-    sampling = dict(settings.get("chat_settings", ()))
+    sampling = {name: settings[key] for name, key in _FILES.items() if key in settings}
+    sampling |= dict(settings.get("chat_settings", ()))
     message = settings.get("chat_message", ())
     if message or not _has_terminal():
         return answer(server, conversation, sampling, message_of(message))
@@ -76,7 +81,7 @@ def _chat(session: ChatSession) -> None:
     while not session.is_over:
         prefilled, session.prefilled = session.prefilled, ""
         try:
-            text = lines.read(prefilled)
+            text = lines.read(prefilled, _prompt(session))
         except (EOFError, KeyboardInterrupt):
             session.screen.end_line()
             return
@@ -87,14 +92,21 @@ def _chat(session: ChatSession) -> None:
             session.screen.end_line()
 
 
+def _prompt(session: ChatSession) -> str:
+    """What stands before the next line: the name of the tool whose result it is, if it is one."""
+    call = session.conversation.open_call
+    return f"{printable(call.name)}> " if call else "> "
+
+
 def _take(session: ChatSession, text: str) -> None:
-    """Run a command or send a message; a message that begins with a slash is typed with two."""
+    """Run a command, send a message or give a result; a text that begins with a slash is typed with two."""
     # Text that was copied often ends in a line end.
     text = text.strip("\n").rstrip()
     if text.startswith("/") and not text.startswith("//"):
         obey(session, text)
     elif text:
-        session.say(text[1:] if text.startswith("//") else text)
+        send = session.give_result if session.conversation.open_call else session.say
+        send(text[1:] if text.startswith("//") else text)
 
 
 def _forgive(stream: TextIO | None) -> None:

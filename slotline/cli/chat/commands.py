@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from slotline.cli.chat.context import fullness, left_out
 from slotline.cli.chat.conversation import Conversation, Role, Statistics
-from slotline.cli.chat.sampling import SAMPLING_OPTIONS, convert, option_named
+from slotline.cli.chat.sampling import SETTINGS, convert, option_named
 from slotline.cli.chat.server import ServerError
 from slotline.cli.chat.transfer import conversation_file, now_ms, write_conversation
 from slotline.cli.options.api_keys import api_key, masked
@@ -62,7 +62,7 @@ def obey(session: ChatSession, line: str) -> None:
 
 def completions() -> tuple[str, ...]:
     """What Tab completes."""
-    options = [f"{command} {name}" for command in ("/set", "/unset") for name in SAMPLING_OPTIONS]
+    options = [f"{command} {name}" for command in ("/set", "/unset") for name in SETTINGS]
     return (*(command.names[0] for command in COMMANDS), *options, f"/unset {_SYSTEM}")
 
 
@@ -94,7 +94,7 @@ def _set(session: ChatSession, argument: str) -> None:
 def _list_settings(session: ChatSession) -> None:
     for name, value in session.settings.items():
         session.screen.note(f"{name} = {_written(value)}")
-    others = [name for name in SAMPLING_OPTIONS if name not in session.settings]
+    others = [name for name in SETTINGS if name not in session.settings]
     session.screen.note(f"as the server has it: {', '.join(others)}")
 
 
@@ -174,7 +174,12 @@ def show_conversation(session: ChatSession) -> None:
         session.screen.note("its images are not sent")
     for message in conversation.messages[-2:]:
         who = "you: " if message.role is Role.USER else ""
-        session.screen.note(f"{who}{_beginning(message.content)}")
+        if message.content or not message.calls:
+            session.screen.note(f"{who}{_beginning(message.content)}")
+        for call in message.calls:
+            session.screen.note(_beginning(f"calls {call.name} {call.arguments}"))
+            if call.result is not None:
+                session.screen.note(_beginning(f"{call.name}: {call.result}"))
 
 
 def _statistics(session: ChatSession, argument: str) -> None:

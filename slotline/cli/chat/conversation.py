@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -62,12 +63,34 @@ def new_id() -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of a tool in an answer.
+
+    Attributes:
+        id: names the call in its result.
+        name: the tool.
+        arguments: JSON text.
+        result: what the tool gave, None as long as nobody has said it.
+        total_ms: milliseconds in which the model wrote the arguments, None if unknown.
+    """
+
+    id: str
+    name: str
+    arguments: str
+    result: str | None = None
+    total_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """A question or an answer.
 
     Attributes:
         finish: why an answer ended; None for a question.
         error: what failed, for people, or "".
+        reasoning: what the model thought before it answered.
+        reasoning_ms: milliseconds that this took, None if there is none.
+        calls: calls of tools that the answer makes.
         origin: the message in the file that it was loaded from, with fields that are unknown here.
     """
 
@@ -76,12 +99,37 @@ class Message:
     finish: Finish | None = None
     error: str = ""
     statistics: Statistics | None = None
+    reasoning: str = ""
+    reasoning_ms: float | None = None
+    calls: tuple[ToolCall, ...] = ()
     id: str = field(default_factory=new_id)
     origin: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def open_call(self) -> ToolCall | None:
+        """The first call that has no result."""
+        return next((call for call in self.calls if call.result is None), None)
+
+    def for_request(self) -> list[dict[str, Any]]:
+        """The message as the API takes it, and the results of its calls."""
+        turn: dict[str, Any] = {"role": self.role.value, "content": self.content}
+        if self.reasoning:
+            turn["reasoning_content"] = self.reasoning
+        # A call without a result would be one that the model waits for.
+        calls = [call for call in self.calls if call.result is not None]
+        if calls:
+            turn["content"] = self.content or None
+            turn["tool_calls"] = [
+                {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+                for call in calls
+            ]
+        return [turn, *({"role": "tool", "tool_call_id": call.id, "content": call.result} for call in calls)]
 
 
 class Conversation:
     """Messages in their order; an answer follows its question, and a question may lack its answer.
+
+    An answer that calls tools is followed by the next answer, once all its calls have results.
 
     Args:
         now_ms: gives milliseconds since 1970.
@@ -110,8 +158,23 @@ class Conversation:
 
     @property
     def wants_answer(self) -> bool:
-        """Whether the last message is a question."""
-        return bool(self.messages) and self.messages[-1].role is Role.USER
+        """Whether the last message is a question, or calls tools that all have given their results."""
+        if not self.messages:
+            return False
+        last = self.messages[-1]
+        return last.role is Role.USER or (bool(last.calls) and last.open_call is None)
+
+    @property
+    def open_call(self) -> ToolCall | None:
+        """The call whose result is to be said next."""
+        return self.messages[-1].open_call if self.messages else None
+
+    def add_result(self, result: str) -> None:
+        """Say what the open call gave."""
+        last, open_call = self.messages[-1], self.open_call
+        calls = (replace(call, result=result) if call is open_call else call for call in last.calls)
+        self.messages[-1] = replace(last, calls=tuple(calls))
+        self.updated_ms = self._now_ms()
 
     def add(self, message: Message) -> None:
         """Append a message."""
@@ -144,15 +207,23 @@ class Conversation:
         self.updated_ms = self._now_ms()
         return first
 
-    def for_request(self) -> list[dict[str, str]]:
+    def for_request(self) -> list[dict[str, Any]]:
         """The messages as the API takes them.
 
         Questions without an answer between them become one: many chat templates insist on turns.
         """
-        messages = [{"role": "system", "content": self.system_prompt}] if self.system_prompt else []
-        for message in self.messages:
-            if messages and messages[-1]["role"] == message.role.value:
-                messages[-1]["content"] += f"\n\n{message.content}"
+        messages: list[dict[str, Any]] = []
+        if self.system_prompt:
+            messages.append({"role": "system", "content": self.system_prompt})
+        for turn in itertools.chain.from_iterable(message.for_request() for message in self.messages):
+            last = messages[-1] if messages else None
+            if last and last["role"] == turn["role"] and _is_text(last) and _is_text(turn):
+                last["content"] += f"\n\n{turn['content']}"
             else:
-                messages.append({"role": message.role.value, "content": message.content})
+                messages.append(turn)
         return messages
+
+
+def _is_text(turn: Mapping[str, Any]) -> bool:
+    """Whether a turn says something and nothing else."""
+    return turn.keys() == {"role", "content"}

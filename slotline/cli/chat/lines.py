@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _BLOCK = '"""'
 _CONTINUED = "\\"
+#: What stands before a line, if nothing else is said.
 _FIRST, _NEXT = "> ", ". "
 
 readline: ModuleType | None = None
@@ -45,19 +46,20 @@ class Lines:
             readline.set_completer_delims("\n")
             readline.set_completer(self._complete)
 
-    def read(self, prefilled: str = "") -> str:
+    def read(self, prefilled: str = "", prompt: str = _FIRST) -> str:
         r"""One message: a line, several with ``\`` at their ends, or what stands between two triple quotes.
 
         Ctrl-C in a later line drops them all and gives "".
 
         Args:
             prefilled: text to begin with, where lines can be edited.
+            prompt: what stands before the first line.
 
         Raises:
             EOFError: Ctrl-D on an empty line.
             KeyboardInterrupt: Ctrl-C in the first line.
         """
-        line = self._first(prefilled)
+        line = self._first(prefilled, prompt)
         is_block = line.startswith(_BLOCK)
         if not is_block and not line.endswith(_CONTINUED):
             return line
@@ -67,15 +69,15 @@ class Lines:
             self._screen.end_line()
             return ""
 
-    def _first(self, prefilled: str) -> str:
+    def _first(self, prefilled: str, prompt: str) -> str:
         if prefilled and readline is None:
             # Shown, so that it can be copied.
             self._screen.note(prefilled)
         if not prefilled or readline is None:
-            return self._read(self._screen.prompt(_FIRST))
+            return self._read(self._screen.prompt(prompt))
         readline.set_startup_hook(lambda: _insert(prefilled))
         try:
-            return self._read(self._screen.prompt(_FIRST))
+            return self._read(self._screen.prompt(prompt))
         finally:
             readline.set_startup_hook(None)
 

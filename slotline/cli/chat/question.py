@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import sys
 from typing import TYPE_CHECKING
 
 from slotline.cli.chat.answer import DEFAULT_SETTINGS, ask
 from slotline.cli.chat.context import left_out
-from slotline.cli.chat.conversation import Conversation, Finish, Message, Role
+from slotline.cli.chat.conversation import Conversation, Finish, Message, Role, ToolCall
 from slotline.cli.chat.screen import printable
 from slotline.cli.chat.server import HTTP_UNAUTHORIZED, ChatServer, ServerError
 from slotline.cli.options.files import reason_of
@@ -52,7 +53,8 @@ def answer(server: ChatServer, conversation: Conversation, settings: Mapping[str
     conversation.add(Message(Role.USER, text))
     output = _Output()
     try:
-        result = ask(server, conversation, {**DEFAULT_SETTINGS, **settings}, output.write)
+        result = ask(server, conversation, {**DEFAULT_SETTINGS, **settings}, output)
+        output.calls(result.message.calls)
         output.end()
     except OSError as error:
         # Python would try to write the rest at its end, and complain.
@@ -73,7 +75,7 @@ def answer(server: ChatServer, conversation: Conversation, settings: Mapping[str
 
 
 class _Output:
-    """Writes an answer to stdout and ends its last line."""
+    """Writes an answer to stdout and ends its last line. What the model thinks is left out."""
 
     def __init__(self) -> None:
         # Programs get the text as it is. On a terminal it must not act as commands.
@@ -84,6 +86,27 @@ class _Output:
         sys.stdout.write(printable(piece) if self._is_terminal else piece)
         sys.stdout.flush()
         self._is_in_line = not piece.endswith("\n")
+
+    def text(self, piece: str) -> None:
+        self.write(piece)
+
+    def thought(self, piece: str) -> None:
+        pass
+
+    def end_thought(self, total_ms: float) -> None:
+        pass
+
+    def call(self, name: str) -> None:
+        pass
+
+    def arguments(self, piece: str) -> None:
+        pass
+
+    def calls(self, calls: Sequence[ToolCall]) -> None:
+        """Write whole calls, each as a line of JSON."""
+        for call in calls:
+            self.end()
+            self.write(f"{json.dumps({'id': call.id, 'name': call.name, 'arguments': json.loads(call.arguments)})}\n")
 
     def end(self) -> None:
         if self._is_in_line:

@@ -8,17 +8,11 @@ from dataclasses import dataclass
 from typing import Never
 
 from service.bounds import INT32_MAX
-from slotline.cli.options.files import read_text
+from slotline.cli.chat.dialogue_options import DIALOGUE_OPTIONS, boolean
+from slotline.cli.chat.json_files import file_or_text
 from slotline.cli.options.suggestions import nearest
 from slotline.cli.options.values import Converter, InvalidValue, choice, integer, real, text
 from slotline.options import BY_NAME, SEEDS, OptionFacts, max_bytes, sampler_names, usual_samplers
-
-_BOOLEANS = {
-    **dict.fromkeys(("true", "on", "yes", "1"), True),
-    **dict.fromkeys(("false", "off", "no", "0"), False),
-}
-# Stands before the name of a file to read a value from.
-_FILE = "@"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +62,12 @@ def option_named(name: str) -> SamplingOption:
 
 
 def _option(name: str, shown: str) -> SamplingOption:
-    option = SAMPLING_OPTIONS.get(name)
+    option = SETTINGS.get(name)
     if option is None:
-        near = _SYNONYMS.get(name) or nearest(name, SAMPLING_OPTIONS)
-        hint = f"did you mean {near}?" if near else f"known are {', '.join(SAMPLING_OPTIONS)}"
+        near = _SYNONYMS.get(name) or nearest(name, SETTINGS)
+        hint = f"did you mean {near}?" if near else f"known are {', '.join(SETTINGS)}"
         raise InvalidValue(f"{shown} is no option; {hint}")
     return option
-
-
-def _boolean(name: str, value: str) -> bool:
-    return choice(_BOOLEANS)(name, value.strip().lower())
 
 
 def _samplers(name: str, value: str) -> list[str]:
@@ -131,9 +121,7 @@ def _penalty_prompt(name: str, value: str) -> object:
 
 def _grammar(name: str, value: str) -> str:
     """A grammar, or the name of its file after an @."""
-    if value.startswith(_FILE):
-        return read_text(name, value.removeprefix(_FILE), max_bytes("grammar"))
-    return text(name, value)
+    return text(name, file_or_text(name, value, max_bytes("grammar")))
 
 
 def _json(name: str, value: str, form: str) -> object:
@@ -178,7 +166,7 @@ _MORE = {
 def _converter(facts: OptionFacts) -> _Convert:
     """Checks values as they are typed: only those that make sense."""
     if facts.kind == "boolean":
-        return _boolean
+        return boolean
     if facts.choices:
         return choice({str(value): value for value, _ in facts.choices})
     ends = facts.sensible.within(facts.allowed)
@@ -200,6 +188,12 @@ SAMPLING_OPTIONS: Mapping[str, SamplingOption] = {
 }
 """By name, numbers and switches first: what people may set of the body of /completion."""
 
+SETTINGS: Mapping[str, SamplingOption] = {
+    **SAMPLING_OPTIONS,
+    **{name: SamplingOption(name, convert, help) for name, (convert, help) in DIALOGUE_OPTIONS.items()},
+}
+"""All that people may set, by name."""
+
 # What other programs call them.
 _SYNONYMS = {
     "temp": "temperature",
@@ -208,4 +202,7 @@ _SYNONYMS = {
     "num_predict": "n_predict",
     "timeout": "timeout_s",
     "repetition_penalty": "repeat_penalty",
+    "schema": "json_schema",
+    "response_format": "json_schema",
+    "thinking": "enable_thinking",
 }

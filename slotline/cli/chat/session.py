@@ -55,6 +55,12 @@ class ChatSession:
         self.conversation.add(Message(Role.USER, text))
         self._answer(None)
 
+    def give_result(self, text: str) -> None:
+        """Say what the open call gave; with the last one the answer goes on."""
+        self.conversation.add_result(text)
+        if self.conversation.wants_answer:
+            self._answer(None)
+
     def regenerate(self) -> None:
         """Answer the last question again, or for the first time. The old answer stays if no new one comes."""
         dropped = self.conversation.drop_answer()
@@ -73,11 +79,11 @@ class ChatSession:
 
     def _answer(self, otherwise: Message | None) -> None:
         """Ask for an answer and keep what comes; ``otherwise`` if nothing does."""
-        answer = ask(self.server, self.conversation, self.settings, self.screen.text)
+        answer = ask(self.server, self.conversation, self.settings, self.screen)
         message = answer.message
         self.screen.end_text()
         self.last = message.statistics
-        if message.content or message.finish is Finish.STOP:
+        if message.content or message.reasoning or message.calls or message.finish is Finish.STOP:
             self.conversation.add(message)
         elif otherwise is not None:
             self.conversation.add(otherwise)
@@ -87,6 +93,8 @@ class ChatSession:
             self.screen.note("stopped; /regen answers again")
         else:
             self._tell_limits(message.finish is Finish.LENGTH, message.statistics)
+        if message.open_call is not None:
+            self.screen.note("type what it gives; /undo takes the question back")
 
     def _tell_limits(self, is_cut: bool, statistics: Statistics | None) -> None:
         """Say what was left out or cut, and how full the context is once that matters."""

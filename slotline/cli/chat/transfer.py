@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, NoReturn
 
-from slotline.cli.chat.conversation import Conversation, Finish, Message, Role, Statistics, new_id
+from slotline.cli.chat.conversation import Conversation, Finish, Message, Role, Statistics, ToolCall, new_id
+from slotline.cli.chat.json_files import parse_json
 from slotline.cli.options.files import read_text, reason_of
 from slotline.cli.options.values import InvalidValue
 from slotline.protocol.excerpt import excerpt
@@ -57,13 +58,7 @@ def conversations_in(name: str, path: str) -> list[Conversation]:
         InvalidValue: see ``conversation_file``.
     """
     where = f"{name} {path}"
-    try:
-        content = json.loads(read_text(name, path, MAX_BYTES))
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise InvalidValue(f"{where}: is not JSON: {error.msg} at {place}") from None
-    except (ValueError, RecursionError) as error:
-        raise InvalidValue(f"{where}: is not JSON: {error}") from None
+    content = parse_json(where, read_text(name, path, MAX_BYTES))
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InvalidValue(f'{where}: holds no conversations; allowed is an object with "format": "{FORMAT}"')
     if content.get("version") != VERSION:
@@ -136,6 +131,23 @@ def _message_json(message: Message) -> dict[str, Any]:
         "statistics": statistics and _figures(statistics),
         "finish": message.finish and message.finish.value,
         "error": message.error,
+        **_thinking(message),
+        **({"toolCalls": [_call_json(call) for call in message.calls]} if message.calls else {}),
+    }
+
+
+def _thinking(message: Message) -> dict[str, Any]:
+    # Rarely there, and unknown to older pages.
+    return {"reasoning": message.reasoning, "reasoningMs": message.reasoning_ms} if message.reasoning else {}
+
+
+def _call_json(call: ToolCall) -> dict[str, Any]:
+    return {
+        "id": call.id,
+        "name": call.name,
+        "arguments": call.arguments,
+        "result": call.result,
+        "totalMs": call.total_ms,
     }
 
 
@@ -178,9 +190,29 @@ def _message(where: str, path: str, entry: object) -> Message:
         finish=_finish(where, f"{path}.finish", entry.get("finish")),
         error=_text(where, f"{path}.error", entry.get("error")),
         statistics=_statistics(entry.get("statistics")),
+        reasoning=_text(where, f"{path}.reasoning", entry.get("reasoning")),
+        reasoning_ms=_figure(entry.get("reasoningMs")),
+        calls=_calls(where, f"{path}.toolCalls", entry.get("toolCalls")),
         id=_text(where, f"{path}.id", entry.get("id")) or new_id(),
         origin=entry,
     )
+
+
+def _calls(where: str, path: str, value: object) -> tuple[ToolCall, ...]:
+    entries = _list(where, path, value) if value is not None else []
+    return tuple(_call(where, f"{path}[{i}]", entry) for i, entry in enumerate(entries))
+
+
+def _call(where: str, path: str, entry: object) -> ToolCall:
+    if not isinstance(entry, dict):
+        _refuse(where, path, entry, "an object with id, name and arguments")
+    for key in ("id", "name", "arguments"):
+        if not isinstance(entry.get(key), str):
+            _refuse(where, f"{path}.{key}", entry.get(key), "a string")
+    result = entry.get("result")
+    if result is not None and not isinstance(result, str):
+        _refuse(where, f"{path}.result", result, "null or a string")
+    return ToolCall(entry["id"], entry["name"], entry["arguments"], result, _figure(entry.get("totalMs")))
 
 
 def _finish(where: str, path: str, value: object) -> Finish | None:

@@ -8,11 +8,11 @@ import pytest
 
 from slotline.cli.chat.commands import COMMANDS, completions, obey
 from slotline.cli.chat.conversation import Conversation, Finish, Message, Role, Statistics
-from slotline.cli.chat.sampling import SAMPLING_OPTIONS
+from slotline.cli.chat.sampling import SETTINGS
 from slotline.cli.chat.screen import Screen
 from slotline.cli.chat.server import Event, ServerError
 from slotline.cli.chat.session import ChatSession
-from tests.support.scripted_chat import ScriptedServer, Step, said
+from tests.support.scripted_chat import ScriptedServer, Step, called, said, thought
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +33,8 @@ class Chat:
         self._stream.truncate()
         if line.startswith("/"):
             obey(self.session, line)
+        elif self.session.conversation.open_call:
+            self.session.give_result(line)
         else:
             self.session.say(line)
         return self._stream.getvalue()
@@ -201,6 +203,66 @@ def test_a_new_conversation_keeps_system_prompt_and_options() -> None:
     assert chat("/stats") == "no answer yet\n"
 
 
+# Thinking and tools.
+
+
+def test_thinking_is_shown_and_sent_back() -> None:
+    chat = Chat(thought("hm"), said("a", "stop"))
+    assert chat("one") == "thinking\nhm\nthought for 0.0 s\na\n"
+    chat("two")
+    assert chat.server.bodies[1]["messages"][1] == {"role": "assistant", "content": "a", "reasoning_content": "hm"}
+
+
+def test_results_of_calls_are_typed_and_the_answer_goes_on() -> None:
+    calls = [called(id="c1", name="f", arguments="{}"), called(1, '{"a": 1}', id="c2", name="g")]
+    chat = Chat(*calls, said(None, "tool_calls"))
+    assert chat("q") == 'calls f {}\ncalls g {"a": 1}\ntype what it gives; /undo takes the question back\n'
+    assert chat("sunny") == ""
+    assert len(chat.server.bodies) == 1
+    chat.session.server = chat.server = ScriptedServer(said("Nice.", "stop"))
+    assert chat("20 degrees") == "Nice.\n"
+    results = [one["content"] for one in chat.server.bodies[0]["messages"] if one["role"] == "tool"]
+    assert results == ["sunny", "20 degrees"]
+    assert chat.contents == ["q", "", "Nice."]
+    assert chat("/regen") == "Nice.\n"
+    assert len(chat.server.bodies[1]["messages"]) == 4
+    assert chat("/undo") == "taken back: q\n"
+
+
+def test_a_result_is_kept_if_the_server_fails() -> None:
+    chat = Chat(called(id="c1", name="f", arguments="{}"), said(None, "tool_calls"))
+    chat("q")
+    chat.session.server = ScriptedServer(ServerError("it died", status=503))
+    assert chat("sunny") == "error: it died; /regen sends the question again\n"
+    chat.session.server = ScriptedServer(said("Nice.", "stop"))
+    assert chat("/regen") == "Nice.\n"
+
+
+def test_schema_and_tools_are_options_like_others(tmp_path: Path) -> None:
+    (tmp_path / "s.json").write_text('{"type": "object"}')
+    chat = Chat(said("{}", "stop"))
+    assert chat(f"/set json_schema @{tmp_path}/s.json") == 'json_schema = {"type": "object"}\n'
+    assert chat("/set json_schema").startswith("json_schema: JSON Schema that answers obey. ")
+    chat("q")
+    assert chat.server.bodies[0]["response_format"]["json_schema"]["schema"] == {"type": "object"}
+    assert chat("/unset json_schema") == "json_schema is as the server has it\n"
+    chat("q")
+    assert "response_format" not in chat.server.bodies[1]
+
+
+def test_a_conversation_with_calls_goes_to_a_file_and_back(tmp_path: Path) -> None:
+    chat = Chat(thought("hm"), called(id="c1", name="f", arguments="{}"), said(None, "tool_calls"))
+    chat("q")
+    chat(f"/save {tmp_path}/c.json")
+    chat("/clear")
+    assert chat(f"/load {tmp_path}/c.json") == "q, 2 messages\nyou: q\ncalls f {}\n"
+    assert chat.session.conversation.open_call is not None
+    chat("sunny")
+    assert chat.server.bodies[1]["messages"][1]["reasoning_content"] == "hm"
+    chat(f"/save {tmp_path}/c.json")
+    assert "\nf: sunny\n" in chat(f"/load {tmp_path}/c.json")
+
+
 # Files.
 
 
@@ -297,7 +359,7 @@ def test_leaving(line: str) -> None:
 def test_commands_and_options_are_completed() -> None:
     words = completions()
     assert {command.names[0] for command in COMMANDS} <= set(words)
-    assert {f"/set {name}" for name in SAMPLING_OPTIONS} <= set(words)
+    assert {f"/set {name}" for name in SETTINGS} <= set(words)
 
 
 # The context.

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from slotline.cli.chat.conversation import Conversation, Finish, Message, Role
+from slotline.cli.chat.conversation import Conversation, Finish, Message, Role, ToolCall
 
 
 def _conversation(*contents: str, system_prompt: str = "") -> Conversation:
@@ -72,3 +72,64 @@ def test_every_change_is_noted() -> None:
         times.append(conversation.updated_ms)
     assert times == sorted(set(times))
     assert conversation.created_ms == 1000
+
+
+CALLS = (ToolCall("c1", "f", '{"a": 1}'), ToolCall("c2", "g", "{}"))
+
+
+def _calling() -> Conversation:
+    """A question, and an answer that calls two tools."""
+    conversation = _conversation("a")
+    conversation.add(Message(Role.ASSISTANT, "", finish=Finish.STOP, reasoning="hm", calls=CALLS))
+    return conversation
+
+
+def test_results_are_said_one_after_the_other() -> None:
+    conversation = _calling()
+    for number, (call, result) in enumerate(zip(CALLS, ("one", ""), strict=True)):
+        assert conversation.open_call is conversation.messages[-1].calls[number]
+        assert conversation.open_call == call
+        assert not conversation.wants_answer
+        conversation.add_result(result)
+    assert conversation.open_call is None
+    assert conversation.wants_answer
+
+
+def test_calls_and_results_are_sent_with_what_was_thought() -> None:
+    conversation = _calling()
+    conversation.add_result("one")
+    conversation.add_result("two")
+    conversation.add(Message(Role.ASSISTANT, "b", finish=Finish.STOP))
+    functions = [{"name": "f", "arguments": '{"a": 1}'}, {"name": "g", "arguments": "{}"}]
+    calls = [{"id": f"c{i}", "type": "function", "function": one} for i, one in enumerate(functions, 1)]
+    assert conversation.for_request() == [
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "content": None, "reasoning_content": "hm", "tool_calls": calls},
+        {"role": "tool", "tool_call_id": "c1", "content": "one"},
+        {"role": "tool", "tool_call_id": "c2", "content": "two"},
+        {"role": "assistant", "content": "b"},
+    ]
+
+
+def test_a_call_without_a_result_is_not_sent() -> None:
+    conversation = _calling()
+    conversation.add(Message(Role.USER, "never mind"))
+    assert conversation.for_request()[1:] == [
+        {"role": "assistant", "content": "", "reasoning_content": "hm"},
+        {"role": "user", "content": "never mind"},
+    ]
+
+
+def test_answering_again_begins_behind_the_results_that_are_there() -> None:
+    conversation = _calling()
+    assert conversation.drop_answer() is not None
+    assert _contents(conversation) == ["a"]
+    conversation = _calling()
+    conversation.add_result("one")
+    conversation.add_result("two")
+    assert conversation.drop_answer() is None
+    conversation.add(Message(Role.ASSISTANT, "b"))
+    dropped = conversation.drop_answer()
+    assert dropped is not None
+    assert (dropped.content, conversation.wants_answer, len(conversation.messages)) == ("b", True, 2)
+    assert conversation.undo() == "a"

@@ -57,3 +57,31 @@ def test_words_of_the_program_are_colored_and_answers_are_not() -> None:
     # readline must know which characters take no room.
     assert screen.prompt("> ") == "\x01\x1b[1;36m\x02> \x01\x1b[0m\x02"
     assert Screen(stream, is_colored=False).prompt("> ") == "> "
+
+
+def test_thinking_is_dimmed_and_ends_with_its_time() -> None:
+    stream = FakeTerminal()
+    screen = Screen(stream, is_colored=True)
+    for piece in ("hm", ", so"):
+        screen.thought(piece)
+    screen.end_thought(1234.5)
+    screen.text("a")
+    screen.end_text()
+    dim, end = "\x1b[2m", "\x1b[0m"
+    assert stream.getvalue() == (f"{dim}thinking{end}\n{dim}hm{end}{dim}, so{end}\n{dim}thought for 1.2 s{end}\na\n")
+
+
+def test_calls_stand_in_lines_of_their_own() -> None:
+    stream = FakeTerminal()
+    screen = Screen(stream, is_colored=False)
+    screen.text("Well")
+    screen.call("f\x1b")
+    for piece in ('{"a": ', "1}"):
+        screen.arguments(piece)
+    screen.call("g")
+    screen.arguments("{}")
+    screen.text("So")
+    screen.end_text()
+    assert stream.getvalue() == 'Well\ncalls f {"a": 1}\ncalls g {}\nSo\n'
+    Screen(stream, is_colored=True).call("f")
+    assert stream.getvalue().endswith("\x1b[36mcalls f \x1b[0m")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import rest_adapter
-from slotline.cli.chat.conversation import Conversation, Finish, Message, Role, Statistics
+from slotline.cli.chat.conversation import Conversation, Finish, Message, Role, Statistics, ToolCall
 from slotline.cli.chat.transfer import conversation_file, conversations_in, now_ms, write_conversation
 from slotline.cli.options.values import InvalidValue
 from tests.support.node import skip_without_node
@@ -82,6 +82,25 @@ def test_the_form_is_that_of_the_web_page(tmp_path: Path) -> None:
         }
     ]
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_thinking_and_calls_are_written_where_there_are_any(tmp_path: Path) -> None:
+    calls = (ToolCall("c1", "f", '{"a": 1}', "done", 12.5), ToolCall("c2", "g", "{}"))
+    conversation = Conversation(lambda: 1234)
+    conversation.add(Message(Role.ASSISTANT, "", reasoning="hm", reasoning_ms=7.5, calls=calls))
+    path = tmp_path / "c.json"
+    write_conversation("/save", str(path), conversation)
+    (written,) = json.loads(path.read_text())["conversations"][0]["messages"]
+    assert {name: written[name] for name in ("reasoning", "reasoningMs", "toolCalls")} == {
+        "reasoning": "hm",
+        "reasoningMs": 7.5,
+        "toolCalls": [
+            {"id": "c1", "name": "f", "arguments": '{"a": 1}', "result": "done", "totalMs": 12.5},
+            {"id": "c2", "name": "g", "arguments": "{}", "result": None, "totalMs": None},
+        ],
+    }
+    (read,) = conversation_file("/load", str(path)).messages
+    assert (read.reasoning, read.reasoning_ms, read.calls) == ("hm", 7.5, calls)
 
 
 def test_the_web_page_reads_it(tmp_path: Path) -> None:
@@ -158,6 +177,14 @@ def test_of_several_the_newest_is_taken(tmp_path: Path) -> None:
         (
             _document(_entry(messages=[{"role": "system", "content": ""}])),
             'conversations[0].messages[0].role is "system"; allowed is "user" or "assistant"',
+        ),
+        (
+            _document(_entry(messages=[{"role": "assistant", "content": "", "toolCalls": [{"id": "c", "name": 7}]}])),
+            "conversations[0].messages[0].toolCalls[0].name is 7; allowed is a string",
+        ),
+        (
+            _document(_entry(messages=[{"role": "assistant", "content": "", "toolCalls": "f"}])),
+            'conversations[0].messages[0].toolCalls is "f"; allowed is an array',
         ),
         (
             _document(_entry(messages=[{"role": ["user"], "content": ""}])),
