@@ -47,9 +47,13 @@ class GenerationTag(jinja2.ext.Extension):
         return parser.parse_statements(("name:endgeneration",), drop_needle=True)
 
 
-def make_environment() -> jinja2.sandbox.ImmutableSandboxedEnvironment:
-    """The environment that templates of published models are written for."""
-    environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
+def make_environment() -> jinja2.sandbox.SandboxedEnvironment:
+    """The environment that templates of published models are written for.
+
+    They may change lists and dictionaries, as Kimi K2's does: all that a rendering can reach was decoded for it, so
+    nothing stays behind for the next one.
+    """
+    environment = jinja2.sandbox.SandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[GenerationTag, jinja2.ext.loopcontrols]
     )
     environment.filters["tojson"] = _to_json

@@ -77,7 +77,7 @@ def test_tools_and_variables_reach_the_template(make: Make) -> None:
         ("\n{{ messages.nope.x }}", "in line 2: UndefinedError"),
         ("{{ messages[0]['content'] + 1 }}", "in line 1: TypeError"),
         ("{{ ''.__class__.__mro__ }}", "SecurityError"),
-        ("{{ messages.append(1) }}", "SecurityError"),
+        ("{% for message in messages %}{% set _ = messages.append(message) %}{% endfor %}", "more than 0.5 s|memory"),
         ("{{ range(1000000) }}", "OverflowError"),
         ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "nests too deeply"),
         ("{% for i in range(99999) %}{{ i }}{% endfor %}", f"writes more than {MAX_OUTPUT_BYTES} bytes"),
@@ -138,6 +138,15 @@ def test_renderings_do_not_see_each_other(make: Make) -> None:
     renderer = make("{% set ns = namespace(n=n | default(0)) %}{{ ns.n }}{{ messages[0]['content'] }}")
     assert renderer.render(Conversation([{"role": "user", "content": "a"}], variables={"n": 5})) == "5a"
     assert renderer.render(Conversation([{"role": "user", "content": "b"}])) == "0b"
+
+
+def test_lists_that_a_template_changes_are_new_in_each_rendering(make: Make) -> None:
+    renderer = make(
+        "{% set seen = [] %}{% macro count(all=[]) %}{% set _ = all.append(1) %}{{ all | length }}{% endmacro %}"
+        "{% set _ = messages.append(1) %}{% set _ = seen.append(1) %}"
+        "{{ messages | length }} {{ seen | length }} {{ count() }} {{ count() }}"
+    )
+    assert [renderer.render(HELLO) for _ in range(3)] == ["2 1 1 1"] * 3
 
 
 def test_several_threads_may_render_at_once(make: Make) -> None:
