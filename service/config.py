@@ -222,6 +222,8 @@ class CoreConfig(EngineOptions):
         max_queue: requests that may wait, None for 16 per slot and at least 128.
         cache_prompt: whether requests reuse cached prefixes unless they say otherwise.
         chat_template: Jinja text that replaces the model's own, or None.
+        tool_format: how the model writes tool calls, as the name of a format or a description in JSON; None to find it
+            out from the chat template. See ``service.dialogue.description``.
         literal_messages: whether messages and roles of all conversations are tokenised literally.
         drain_timeout_s: seconds that running requests get on SIGTERM.
         hang_timeout_s: seconds without a finished step, while there is work, after which the engine counts as
@@ -244,6 +246,7 @@ class CoreConfig(EngineOptions):
     max_queue: int | None = bounded(None, 1, INT32_MAX)
     cache_prompt: bool = True
     chat_template: str | None = None
+    tool_format: str | None = None
     literal_messages: bool = False
     drain_timeout_s: float = bounded(30.0, 0)
     hang_timeout_s: float | None = DEFAULT_HANG_TIMEOUT_S

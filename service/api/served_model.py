@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Protocol
 
+from service.dialogue.template.analysis import UNKNOWN
 from service.engine import language_model
 from service.errors import ModelNotFound
 from service.prompts import vocabulary as prompt_vocabulary
@@ -14,6 +15,7 @@ from slotline.options import max_items, maximum
 
 if TYPE_CHECKING:
     from service.config import CoreConfig, EngineConfig
+    from service.dialogue.chat_format import ChatFormat
     from service.model_facts import ModelFacts
     from service.prompts.templates import ChatTemplate
     from service.prompts.work import Work
@@ -79,6 +81,7 @@ class ServedModel:
         path: of the file; requests may name the model by it, but it is not shown.
         facts, info, vocabulary: from the loaded model.
         template: the chat template in force.
+        chat_format: how answers to conversations are written.
         limits: bounds on one request.
         engine: slots, and the server-wide cap on tokens.
         cache_prompt: whether requests reuse cached prefixes unless they say otherwise.
@@ -96,10 +99,18 @@ class ServedModel:
     engine: EngineConfig
     cache_prompt: bool
     literal_messages: bool = False
+    chat_format: ChatFormat = UNKNOWN
 
     @classmethod
-    def create(cls, config: CoreConfig, loaded: LoadedModel, template: ChatTemplate, limits: Limits) -> ServedModel:
-        """Put together what was configured and what was loaded."""
+    def create(
+        cls,
+        config: CoreConfig,
+        loaded: LoadedModel,
+        template: ChatTemplate,
+        limits: Limits,
+        chat_format: ChatFormat = UNKNOWN,
+    ) -> ServedModel:
+        """Put together what was configured, what was loaded, and what was found out."""
         path = config.model.path
         file_name = PurePath(path).name
         return cls(
@@ -114,6 +125,7 @@ class ServedModel:
             engine=config.engine,
             cache_prompt=config.cache_prompt,
             literal_messages=config.literal_messages,
+            chat_format=chat_format,
         )
 
     def paced(self, work: Work) -> ServedModel:

@@ -111,12 +111,43 @@ class HistoryFormat:
         null_content: the content of a turn that only calls tools is null, not an empty text.
         parallel: one turn may make several calls; otherwise each call needs a turn of its own.
         call_ids: which ids of calls it accepts.
+        renders_calls: it writes the calls of earlier turns; otherwise they have to be written into the content.
+        knows_tool_role: it has turns of the role ``tool``; otherwise results of calls have to be the user's.
+        knows_developer: it has turns of the role ``developer``; otherwise they have to be the system's.
+        knows_system: it has turns of the role ``system``; otherwise they have to be part of the user's.
     """
 
     arguments_as_text: bool = False
     null_content: bool = False
     parallel: bool = True
     call_ids: CallIds = CallIds.ANY
+    renders_calls: bool = True
+    knows_tool_role: bool = True
+    knows_developer: bool = False
+    knows_system: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningSwitches:
+    """Variables of the template that change whether or how hard the model thinks.
+
+    Attributes:
+        on_off: name of the variable that turns reasoning on and off; "" if there is none.
+        on, off: its values.
+        effort: name of the variable that says in a word how hard the model thinks; "" if there is none.
+        no_effort: the word with which it does not think; "" if there is none.
+    """
+
+    on_off: str = ""
+    on: bool | str = True
+    off: bool | str = False
+    effort: str = ""
+    no_effort: str = ""
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The names of all variables."""
+        return tuple(name for name in (self.on_off, self.effort) if name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +171,7 @@ class ChatFormat:
     source: str = "template"
     reasoning: ReasoningMarkers | None = None
     content: ContentMarkers | None = None
-    reasoning_switches: tuple[str, ...] = ()
+    reasoning_switches: ReasoningSwitches = field(default_factory=ReasoningSwitches)
     history: HistoryFormat = field(default_factory=HistoryFormat)
     renders_tools: bool = False
     control_tokens: tuple[str, ...] = ()

@@ -168,6 +168,21 @@ KNOWN_FORMATS: dict[str, ChatFormat] = {
     "deepseek-v3.2": ChatFormat(_invocations("｜DSML｜", "｜DSML｜function_calls", has_types=True), reasoning=_THINK),
     "deepseek-v4": ChatFormat(_invocations("｜DSML｜", "｜DSML｜tool_calls", has_types=True), reasoning=_THINK),
     "minimax-m2": ChatFormat(_invocations("", "minimax:tool_call", has_types=False), reasoning=_THINK),
+    "minimax-m3": ChatFormat(
+        CallFormat(
+            CallStyle.TAGGED,
+            section_open="]<]minimax[>[<tool_call>\n",
+            section_close="\n]<]minimax[>[</tool_call>",
+            call_open=']<]minimax[>[<invoke name="',
+            call_close="]<]minimax[>[</invoke>",
+            call_separator="\n",
+            name_close='">',
+            argument_open="]<]minimax[>[<",
+            argument_name_close=">",
+            argument_close="]<]minimax[>[</{name}>",
+        ),
+        reasoning=ReasoningMarkers("<mm:think>", "</mm:think>"),
+    ),
     "gpt-oss": ChatFormat(CallFormat(CallStyle.HARMONY), history=HistoryFormat(parallel=False)),
     "functionary-3.1": ChatFormat(
         CallFormat(CallStyle.NAME_JSON, call_open="<function=", name_close=">", call_close="</function>")
@@ -181,7 +196,7 @@ KNOWN_FORMATS: dict[str, ChatFormat] = {
     "glm-4.7": ChatFormat(_keys_and_values("", ""), reasoning=_THINK),
     "gemma4": ChatFormat(
         _braces("<|tool_call>", "<tool_call|>", '<|"|>'),
-        reasoning=ReasoningMarkers("<|channel>thought\n", "<channel|>"),
+        reasoning=ReasoningMarkers("<|channel>thought", "<channel|>"),
     ),
     "functiongemma": ChatFormat(_braces("<start_function_call>", "<end_function_call>", "<escape>")),
     "lfm2": ChatFormat(

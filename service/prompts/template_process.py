@@ -26,6 +26,10 @@ class TemplateFailure(Exception):
     """A template could not be compiled or rendered; the text says why."""
 
 
+class TemplateKilled(TemplateFailure):
+    """A rendering took so much that it ended its process."""
+
+
 class ProcessLost(Exception):
     """A worker's process was lost for a reason that lies outside the request; the text says how."""
 
@@ -115,9 +119,9 @@ class TemplateWorker:
 
     def _failure(self, status: int) -> TemplateFailure | ProcessLost:
         if status == -signal.SIGPROF:
-            return TemplateFailure(f"the chat template takes more than {self._cpu_limit_s:g} s of CPU time")
+            return TemplateKilled(f"the chat template takes more than {self._cpu_limit_s:g} s of CPU time")
         how = f"the process that renders the chat template ended with status {status}"
-        return TemplateFailure(how) if status in _OWN_DEATHS else ProcessLost(how)
+        return TemplateKilled(how) if status in _OWN_DEATHS else ProcessLost(how)
 
 
 class WorkerProcess:

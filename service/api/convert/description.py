@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from service.api.convert.events import duration
 from service.api.convert.settings import default_settings, generation_settings
 from service.api.convert.system_prompt import system_prompt_message
 from service.api.status import CoreState, CoreStatus
+from service.dialogue.description import describe
 from service.engine.cache.context_shift import resolve_n_keep
 from service.engine.request.events import FinishReason
 from service.engine.request.snapshots import SlotSnapshot, SlotState
@@ -20,6 +22,7 @@ from slotline.v1 import generation_pb2, model_pb2
 
 if TYPE_CHECKING:
     from service.api.served_model import ServedModel
+    from service.dialogue.chat_format import ChatFormat
     from service.engine.request.requests import SystemPrompt
 
 _STATES = {
@@ -69,6 +72,19 @@ def model_message(model: ServedModel, in_force: SystemPrompt | None = None) -> m
         system_prompt=None if in_force is None else system_prompt_message(in_force),
         bos_token_id=model.vocabulary.bos_token,
         eog_token_ids=sorted(model.vocabulary.eog_tokens),
+        chat_format=_chat_format(model.chat_format) if model.info.can_generate else None,
+    )
+
+
+def _chat_format(chat_format: ChatFormat) -> model_pb2.ChatFormat:
+    markers = chat_format.reasoning
+    return model_pb2.ChatFormat(
+        tool_format=chat_format.calls.style.value,
+        tool_source=chat_format.source,
+        reasoning_open=markers.open if markers else "",
+        reasoning_close=markers.close if markers else "",
+        reasoning_switches=chat_format.reasoning_switches.variables,
+        description_json=json.dumps(describe(chat_format), ensure_ascii=False),
     )
 
 

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from service.api.convert.system_prompt import system_prompt
 from service.api.served_model import Limits, LoadedModel, ServedModel
+from service.dialogue.description import resolve_tool_format
+from service.dialogue.template.analysis import UNKNOWN
 from service.engine.request.requests import SystemPromptRequest
 from service.errors import InvalidArgument, ModelFailed, NotSupported, ServiceError
+from service.prompts.formats import chat_format
 from service.prompts.renderer import TemplateRenderer, make_renderer
 from service.prompts.template_process import TemplateFailure
 from service.prompts.templates import resolve_template
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from service.config import CoreConfig, ModelConfig
+    from service.dialogue.chat_format import ChatFormat
     from service.engine.language_model import LanguageModel
     from service.prompts.pool import PreparationPool
 
@@ -40,7 +44,8 @@ class Loading:
         progress: part of the model that is loaded, 0 to 1.
 
     Raises:
-        InvalidArgument: ``config.chat_template`` is neither Jinja nor a known name.
+        InvalidArgument: ``config.chat_template`` is neither Jinja nor a known name, or ``config.tool_format`` is no
+            format.
     """
 
     def __init__(self, config: CoreConfig, load: Load, limits: Limits) -> None:
@@ -49,6 +54,7 @@ class Loading:
         self._load = load
         self._limits = limits
         self._template_choice = None if config.chat_template is None else resolve_template(config.chat_template)
+        self._tool_format = None if config.tool_format is None else resolve_tool_format(config.tool_format)
         self._is_given_up = False
         self._loaded: LoadedModel | None = None
         self._renderer: TemplateRenderer | None = None
@@ -98,7 +104,13 @@ class Loading:
         except TemplateFailure as error:
             raise ModelFailed(f"the chat template that the server was started with is unusable: {error}") from error
         self._renderer = renderer
-        model = ServedModel.create(self._config, loaded, renderer, self._limits)
+        model = ServedModel.create(
+            self._config,
+            loaded,
+            renderer,
+            self._limits,
+            await pool.run(0, lambda _: self._chat_format(loaded, renderer)),
+        )
         try:
             request = await self._system_prompt_request(model, pool)
             if request is not None:
@@ -131,6 +143,12 @@ class Loading:
             eos=name_of(vocabulary.eos_token),
             max_output_bytes=self._limits.max_prompt_bytes,
         )
+
+    def _chat_format(self, loaded: LoadedModel, renderer: TemplateRenderer) -> ChatFormat:
+        """How the model writes answers, unless it only makes embeddings."""
+        if not loaded.info.can_generate:
+            return UNKNOWN
+        return chat_format(renderer, loaded.vocabulary, self._tool_format)
 
     async def _system_prompt_request(self, model: ServedModel, pool: PreparationPool) -> SystemPromptRequest | None:
         """The request for the configuration's system prompt, None if it has none."""

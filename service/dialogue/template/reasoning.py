@@ -1,0 +1,107 @@
+"""How a template writes reasoning, and which of its variables turn it on and off."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from service.dialogue.chat_format import ReasoningMarkers, ReasoningSwitches
+from service.dialogue.template.probes import FIRST, LEFT, TEXT, THOUGHT, TOOLS, USER, VALUE, Probe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from service.dialogue.template.probes import Prober, Render
+
+#: Markers that are known, in the order in which they are looked for.
+KNOWN_MARKERS = tuple(
+    ReasoningMarkers(*pair)
+    for pair in (
+        ("<think>", "</think>"),
+        ("[THINK]", "[/THINK]"),
+        ("<seed:think>", "</seed:think>"),
+        ("<mm:think>", "</mm:think>"),
+        ("<|START_THINKING|>", "<|END_THINKING|>"),
+        ("<|channel>thought", "<channel|>"),
+        ("<|inner_prefix|>", "<|inner_suffix|>"),
+        ("<|open|>think<|sep|>", "<|close|>think<|sep|>"),
+        ("Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]"),
+    )
+)
+_TAG = r"(?:<[^<>\s]+>|\[[^\[\]\s]+\])"
+_ON_OFF = ("enable_thinking", "thinking", "enable_reasoning", "reasoning")
+#: Variables with words for on and off.
+_ON_OFF_WORDS = {"thinking_mode": ("enabled", "disabled"), "thinking_option": ("on", "off")}
+_EFFORT = ("reasoning_effort", "thinking_effort", "reasoning_strength")
+_EFFORT_WORDS = ("low", "medium", "high", "minimal", "max", "none", "no_think")
+_NO_EFFORT = ("none", "no_think")
+
+
+def reasoning_markers(prober: Prober, source: str) -> ReasoningMarkers | None:
+    """What stands around reasoning: as the template writes it, else markers that its source names.
+
+    Args:
+        prober: renders as the template wants calls.
+        source: the template.
+    """
+    plain = prober.text() or ""
+    for text in _thoughts(prober):
+        before, _, behind = text.rpartition(USER)[2].partition(THOUGHT)
+        before, behind = before.rstrip(), behind.lstrip()
+        for known in KNOWN_MARKERS:
+            if before.endswith(known.open) and behind.startswith(known.close):
+                return known
+        opening, closing = re.search(f"{_TAG}$", before), re.match(_TAG, behind)
+        if opening and closing:
+            # A template may write an empty block where there is no reasoning.
+            without_block = re.sub(rf"{re.escape(opening[0])}\s*{re.escape(closing[0])}", "", plain)
+            if opening[0] not in without_block and closing[0] not in without_block:
+                return ReasoningMarkers(opening[0], closing[0])
+    return next((known for known in KNOWN_MARKERS if known.open in source and known.close in source), None)
+
+
+def _thoughts(prober: Prober) -> Iterator[str]:
+    """Renderings of turns with reasoning, with the variables that templates want for that."""
+    calls = ((FIRST, {LEFT: VALUE}),)
+    for variables in ({}, {"enable_thinking": True}, {"thinking": True}):
+        thinking = prober.with_variables(variables)
+        for text in (thinking.text(reasoning_content=THOUGHT), thinking.calls(*calls, reasoning_content=THOUGHT)):
+            if text is not None and THOUGHT in text:
+                yield text
+
+
+def reasoning_switches(render: Render, source: str) -> ReasoningSwitches:
+    """The variables that change whether or how hard the model thinks.
+
+    Args:
+        render: renders a probe.
+        source: the template; only variables that it names are tried.
+    """
+    named = [name for name in (*_ON_OFF, *_ON_OFF_WORDS, *_EFFORT) if re.search(rf"\b{name}\b", source)]
+
+    def prompts(**variables: Any) -> tuple[str | None, ...]:
+        messages = [{"role": "user", "content": USER}]
+        turns = [*messages, {"role": "assistant", "content": TEXT}, *messages]
+        return (
+            render(Probe(messages, None, True, variables)),
+            render(Probe(turns, TOOLS, True, variables)),
+        )
+
+    found: dict[str, Any] = {}
+    for name in named:
+        if name in _EFFORT:
+            continue
+        on, off = _ON_OFF_WORDS.get(name, (True, False))
+        if prompts(**{name: on}) != prompts(**{name: off}):
+            found = {"on_off": name, "on": on, "off": off}
+            break
+    for name in named:
+        if name not in _EFFORT:
+            continue
+        seen = {word: prompts(**{name: word}) for word in _EFFORT_WORDS}
+        if len(set(seen.values())) > 1:
+            quoted = [word for word in _NO_EFFORT if re.search(rf"""["']{word}["']""", source)]
+            off_words = [word for word in quoted if seen[word] not in ((None, None), seen["high"])]
+            found |= {"effort": name, "no_effort": off_words[0] if off_words else ""}
+            break
+    return ReasoningSwitches(**found)

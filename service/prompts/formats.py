@@ -1,0 +1,82 @@
+"""The format of a model's answers, found out with the template worker and the vocabulary."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from service.dialogue.template.analysis import analyse
+from service.dialogue.template.probes import GaveUp
+from service.errors import InvalidArgument, TemplateWorkerLost
+from service.prompts.template_process import TemplateKilled
+from service.prompts.templates import Conversation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from service.dialogue.chat_format import ChatFormat
+    from service.dialogue.template.probes import Probe
+    from service.prompts.templates import ChatTemplate
+    from service.prompts.vocabulary import Vocabulary
+
+logger = logging.getLogger(__name__)
+
+#: Seconds after which a template is not looked into any further; each rendering takes less than a millisecond.
+LIMIT_S = 10.0
+
+
+def chat_format(template: ChatTemplate, vocabulary: Vocabulary, chosen: ChatFormat | None = None) -> ChatFormat:
+    """How a model writes its answers; blocks. Never fails: what a template does not show has defaults.
+
+    Args:
+        template: the chat template in force.
+        vocabulary: the model's.
+        chosen: the format of ``--tool-format``, None without one.
+    """
+    began = time.monotonic()
+
+    def render(probe: Probe) -> str | None:
+        if time.monotonic() - began > LIMIT_S:
+            logger.warning("the chat template takes too long to be looked into")
+            raise GaveUp
+        try:
+            return template.render(
+                Conversation(probe.messages, probe.add_generation_prompt, probe.tools, probe.variables)
+            )
+        except InvalidArgument as error:
+            if isinstance(error.__cause__, TemplateKilled):
+                logger.warning("the chat template cannot be looked into", extra={"reason": error.problem})
+                raise GaveUp from error
+            return None
+        except TemplateWorkerLost as error:
+            raise GaveUp from error
+
+    end_names = [
+        vocabulary.token_bytes(token, special=True).decode(errors="replace") for token in vocabulary.eog_tokens
+    ]
+    found = analyse(template.source, render, end_names=end_names, chosen=chosen)
+    return replace(found, control_tokens=_control_tokens(found, vocabulary))
+
+
+def _control_tokens(found: ChatFormat, vocabulary: Vocabulary) -> tuple[str, ...]:
+    """Names of the control tokens in the marks of a format."""
+    named = {
+        vocabulary.token_bytes(part, special=True).decode(errors="replace")
+        for text in _texts_in((found.calls, found.reasoning, found.content))
+        for part in vocabulary.split_control(text)
+        if isinstance(part, int)
+    }
+    return tuple(sorted(named))
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, tuple):
+        for one in value:
+            yield from _texts_in(one)
+    elif is_dataclass(value):
+        for one in fields(value):
+            yield from _texts_in(getattr(value, one.name))
