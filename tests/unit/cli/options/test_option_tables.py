@@ -49,6 +49,8 @@ OWN_SETTINGS = {
     "chat_system",
     "chat_settings",
     "chat_loaded",
+    "chat_schema",
+    "chat_tools",
     "chat_no_color",
 }
 
@@ -229,7 +231,9 @@ def test_options_of_the_chat(tmp_path: Path) -> None:
 def test_a_conversation_is_loaded_with_the_name_of_its_file(tmp_path: Path) -> None:
     path = tmp_path / "chat.json"
     path.write_text('{"format": "slotline-conversations", "version": 1, "conversations": [{"messages": []}]}')
-    loaded_from, conversation = parse(TABLES["chat"], ["--load", str(path)]).settings["chat_loaded"]
+    loaded_from, conversation = parse(TABLES["chat"], ["--load", str(path)]).settings[
+        "chat_loaded", "chat_schema", "chat_tools"
+    ]
     assert (loaded_from, conversation.messages) == (str(path), [])
 
 

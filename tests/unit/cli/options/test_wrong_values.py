@@ -78,6 +78,8 @@ WRONG_VALUES = {
     "--system-file": "/nothing",
     "--set": "top_k=-1",
     "--load": "/nothing",
+    "--schema": "/nothing",
+    "--tools": "/nothing",
 }
 # Refused with any value.
 REFUSED = {"--mmproj"}
