@@ -126,6 +126,13 @@ CHAT: tuple[Unsupported, ...] = (
     *OPENAI,
     Unsupported("chat_template", "render the messages in another way", advice="leave it out; --chat-template sets it"),
     Unsupported("documents", "give texts to the template", ([],)),
+    Unsupported(
+        "parse_tool_calls",
+        "leave tool calls in the text",
+        (True,),
+        advice='leave it out, or send "none" as tool_choice',
+    ),
+    Unsupported("generation_prompt", "parse the answer as if it began so", ("",)),
     Unsupported("add_special_tokens", "put the model's BOS in front of the rendered messages", (False,)),
     Unsupported("echo", "repeat the last message", (False,)),
     Unsupported("best_of", "choose among more answers than n", most=1),
