@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from service.api.convert.prompt import TokenizedPrompt, conversation, tokenized_prompt
+from service.api.convert.conversation import conversation
+from service.api.convert.prompt import TokenizedPrompt, tokenized_prompt
 from service.api.served_model import Limits
 from service.errors import InvalidArgument, NotImplementedFeature, NotSupported, ServiceError
 from service.testing.scripted_model import BOS, EOS, N_VOCAB
