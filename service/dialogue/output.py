@@ -70,6 +70,10 @@ class OutputParser(Protocol):
     is_reasoning: bool
 
     @property
+    def blanks(self) -> str:
+        """Blanks at the end of the content so far, held back because a marker may follow."""
+
+    @property
     def n_calls(self) -> int:
         """Calls that are complete."""
 

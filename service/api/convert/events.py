@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from google.protobuf import duration_pb2
 
 from service.api.convert.settings import generation_settings
+from service.dialogue.output import Channel
 from service.engine.request.events import (
     Accepted,
     Event,
@@ -18,6 +19,7 @@ from service.engine.request.events import (
     PromptTokens,
     Timings,
     TokenRecord,
+    ToolDelta,
 )
 from slotline.v1 import generation_pb2, tokens_pb2
 
@@ -36,6 +38,12 @@ _REASONS = {
     FinishReason.STOP: generation_pb2.FINISH_REASON_STOP,
     FinishReason.LENGTH: generation_pb2.FINISH_REASON_LENGTH,
     FinishReason.CANCELLED: generation_pb2.FINISH_REASON_CANCELLED,
+}
+
+
+_CHANNELS = {
+    Channel.CONTENT: generation_pb2.CHANNEL_CONTENT,
+    Channel.REASONING: generation_pb2.CHANNEL_REASONING,
 }
 
 
@@ -73,8 +81,17 @@ class StreamEncoder:
         deltas = _Deltas()
         for event in events:
             if isinstance(event, Piece):
+                if event.channel is not None:
+                    yield from deltas.end_calls(event.index)
                 self._add_piece(deltas.of(event.index), event)
                 deltas.n_entries += 1 + _n_candidates(event)
+                if deltas.n_entries < MAX_DELTA_ENTRIES:
+                    continue
+            elif isinstance(event, ToolDelta):
+                deltas.of(event.index).tool_deltas.add(
+                    call=event.call, id=event.id, name=event.name, arguments=event.arguments
+                )
+                deltas.n_entries += 1
                 if deltas.n_entries < MAX_DELTA_ENTRIES:
                     continue
             yield from deltas.take()
@@ -114,6 +131,8 @@ class StreamEncoder:
 
     def _add_piece(self, delta: generation_pb2.Delta, event: Piece) -> None:
         piece = delta.pieces.add(text=event.text)
+        if event.channel is not None:
+            piece.channel = _CHANNELS[event.channel]
         for record in event.tokens:
             self._fill_token(piece.tokens.add(), record)
 
@@ -135,6 +154,10 @@ class StreamEncoder:
         self._usage.completion_tokens += event.tokens_predicted
         finished.index = event.index
         finished.reason = _REASONS[event.reason]
+        if event.n_calls and event.reason is FinishReason.STOP:
+            finished.reason = generation_pb2.FINISH_REASON_TOOL_CALLS
+        if event.reasoning_tokens is not None:
+            self._usage.reasoning_tokens += event.reasoning_tokens
         if event.is_last:
             finished.usage.CopyFrom(self._usage)
         _fill_timings(finished.timings, event.timings)
@@ -171,6 +194,12 @@ class _Deltas:
             response = self._by_index[index] = generation_pb2.GenerateResponse()
             response.delta.index = index
         return response.delta
+
+    def end_calls(self, index: int) -> Iterable[generation_pb2.GenerateResponse]:
+        """The Delta of a sequence if it holds parts of calls, behind which no pieces may come; it is begun afresh."""
+        response = self._by_index.get(index)
+        if response is not None and response.delta.tool_deltas:
+            yield self._by_index.pop(index)
 
     def take(self) -> Iterable[generation_pb2.GenerateResponse]:
         """A message for each Delta; then start afresh."""

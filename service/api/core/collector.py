@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from service.engine.request.events import Event, Failed, Piece, PromptTokens, is_last
+from service.engine.request.events import Event, Failed, Piece, PromptTokens, ToolDelta, is_last
 from service.errors import ResourceExhausted
 from slotline.protocol.reasons import LIMIT
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 #: Most pieces and reported candidates that may wait for a handler; about 100 bytes each.
 MAX_BACKLOG = 1 << 20
+
+#: What may be collected for a while before it is sent.
+_OUTPUT = (Piece, ToolDelta)
 
 
 class Collector:
@@ -72,7 +75,7 @@ class Collector:
         self._backlog += sum(_weight(event) for event in events)
         if self._backlog > self._max_backlog and not self._is_over:
             self._end_stalled()
-        if self._is_over or self._delay_s <= 0 or not all(isinstance(event, Piece) for event in events):
+        if self._is_over or self._delay_s <= 0 or not all(isinstance(event, _OUTPUT) for event in events):
             self._mature()
         elif self._timer is None and not self._is_mature:
             self._timer = asyncio.get_running_loop().call_later(self._delay_s, self._mature)

@@ -61,6 +61,11 @@ class AnswerParser:
         self._reading = self._answer()
 
     @property
+    def blanks(self) -> str:
+        """Blanks at the end of the content so far."""
+        return self._collector.blanks
+
+    @property
     def n_calls(self) -> int:
         """Calls that are complete."""
         return self._collector.n_calls

@@ -17,7 +17,8 @@ class _Trimmed:
 
     def __init__(self, sink: Callable[[str], None]) -> None:
         self._sink = sink
-        self._blanks: list[str] = []
+        #: Those that a marker may follow.
+        self.blanks: list[str] = []
         #: Whether a marker is right before what comes.
         self._is_behind = False
 
@@ -29,22 +30,22 @@ class _Trimmed:
             self._is_behind = not text
         body = text.rstrip(BLANKS)
         if body:
-            self._sink("".join([*self._blanks, body]))
-            self._blanks = []
+            self._sink("".join([*self.blanks, body]))
+            self.blanks = []
         if len(body) < len(text):
-            self._blanks.append(text[len(body) :])
+            self.blanks.append(text[len(body) :])
         return len(text) < before
 
     def mark(self) -> None:
         """A marker is here."""
-        self._blanks = []
+        self.blanks = []
         self._is_behind = True
 
     def flush(self) -> None:
         """The blanks at the end belong to the text: no marker follows."""
-        if self._blanks:
-            self._sink("".join(self._blanks))
-            self._blanks = []
+        if self.blanks:
+            self._sink("".join(self.blanks))
+            self.blanks = []
         self._is_behind = False
 
 
@@ -70,6 +71,11 @@ class Collector:
         self._is_separate = reasoning is not ReasoningFormat.INLINE
         self._content = _Trimmed(lambda text: self._text(Channel.CONTENT, text))
         self._reasoning = _Trimmed(lambda text: self._text(Channel.REASONING, text))
+
+    @property
+    def blanks(self) -> str:
+        """Blanks at the end of the content so far."""
+        return "".join(self._content.blanks)
 
     def take(self) -> list[Part]:
         """The parts since the last call."""

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from service.engine.language_model import Segment
-from service.engine.output.output import Ending, append_token
+from service.engine.output.output import Ending, append_parsed, append_token
 from service.engine.request.events import FinishReason
 from service.engine.request.state import SequenceState
 from service.errors import EngineFailure
 from service.sampling.rows import sample_rows
-from service.sampling.sampler import UnusableLogits
+from service.sampling.sampler import SampledToken, UnusableLogits
 
 if TYPE_CHECKING:
     from service.engine.cache.slots import Slot
@@ -98,15 +98,24 @@ class TokenChoice:
     def _choose(self, turns: list[Turn], matrix: Logits, now_s: float) -> None:
         """Choose what follows the rows of logits that turns name, all first tokens at once."""
         draws: list[Draw] = []
+        drawn, forced = turns, []
         for turn in turns:
             sequence = turn.sequence
-            draws.append((turn.row, sequence.sampler, sequence.sampled < sequence.request.min_tokens))
+            if sequence.parsed is not None and sequence.parsed.forced:
+                forced.append(turn)
+            else:
+                draws.append((turn.row, sequence.sampler, sequence.sampled < sequence.request.min_tokens))
+        if forced:
+            drawn = [turn for turn in turns if turn not in forced]
         try:
             outcomes = sample_rows(matrix, draws)
         except Exception as error:
             self._fail_all(turns, error)
             return
-        for turn, outcome in zip(turns, outcomes, strict=True):
+        if forced:
+            drawn = [*drawn, *forced]
+            outcomes += [_forced(turn.sequence) for turn in forced]
+        for turn, outcome in zip(drawn, outcomes, strict=True):
             # A task ends with all its sequences if one of them fails.
             if turn.slot.sequence is turn.sequence:
                 self._apply(turn, outcome, matrix, now_s)
@@ -162,7 +171,10 @@ class TokenChoice:
         while ending is None and n_right < len(draft) and sequence.pending == draft[n_right]:
             n_right += 1
             is_early = sequence.sampled < sequence.request.min_tokens
-            (outcome,) = sample_rows(matrix, [(turn.row + n_right, sequence.sampler, is_early)])
+            if sequence.parsed is not None and sequence.parsed.forced:
+                outcome: Outcome = _forced(sequence)
+            else:
+                (outcome,) = sample_rows(matrix, [(turn.row + n_right, sequence.sampler, is_early)])
             ending = self._take(sequence, outcome, now_s)
         if n_right < len(draft):
             self._memory.cut(slot, len(slot.items) - len(draft) + n_right)
@@ -191,8 +203,19 @@ class TokenChoice:
         sequence.evaluated_s = now_s
         is_eos = token in self._eog_tokens
         token_bytes = b"" if is_eos else self._vocabulary.token_bytes(token)
+        task = sequence.task
+        if sequence.parsed is not None:
+            parts, ending = append_parsed(sequence, outcome, token_bytes, is_eos=is_eos)
+            for part in parts:
+                self._outbox.put(task.id, task.sink, part)
+            return ending
         output, ending = append_token(sequence, outcome, token_bytes, is_eos=is_eos)
         if output is not None:
-            task = sequence.task
             self._outbox.put(task.id, task.sink, output)
         return ending
+
+
+def _forced(sequence: RunningSequence) -> SampledToken:
+    """The next of the tokens that a sequence has to take, whatever the model says."""
+    assert sequence.parsed is not None
+    return SampledToken(sequence.parsed.forced.popleft())

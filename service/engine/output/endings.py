@@ -65,9 +65,13 @@ class Endings:
         sequence = slot.sequence
         assert sequence is not None
         task = sequence.task
-        remainder = flush(sequence)
-        if remainder is not None:
-            self._outbox.put(task.id, task.sink, remainder)
+        if sequence.parsed is None:
+            remainder = flush(sequence)
+            if remainder is not None:
+                self._outbox.put(task.id, task.sink, remainder)
+        else:
+            for output in sequence.parsed.end()[0]:
+                self._outbox.put(task.id, task.sink, output)
         event = finished(slot, sequence, ending, self._clock())
         self._outbox.put(task.id, task.sink, event)
         slot.release(self._clock(), event)

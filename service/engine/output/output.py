@@ -9,6 +9,7 @@ from service.engine.request.events import Accepted, Finished, FinishReason, Piec
 
 if TYPE_CHECKING:
     from service.engine.cache.slots import Slot
+    from service.engine.output.parsed import Output
     from service.engine.request.sequence import RunningSequence
     from service.sampling.sampler import SampledToken
 
@@ -60,6 +61,31 @@ def append_token(
     )
 
 
+def append_parsed(
+    sequence: RunningSequence, sampled: SampledToken, token_bytes: bytes, *, is_eos: bool
+) -> tuple[list[Output], Ending | None]:
+    """As ``append_token``, for a sequence whose output is parsed: any number of pieces and parts of calls."""
+    request, parsed = sequence.request, sequence.parsed
+    assert parsed is not None
+    is_stop_token = sampled.id in request.stop_tokens
+    record = None
+    if request.want_tokens:
+        record = TokenRecord(sampled.id, token_bytes, sampled.probabilities, sampled.logprob, sampled.top_logprobs)
+    output, stop_text = parsed.push(sampled.id, b"" if is_stop_token or is_eos else token_bytes, record, is_eos=is_eos)
+    is_full = sequence.max_tokens is not None and sequence.sampled >= sequence.max_tokens
+    if stop_text is None:
+        if not (is_eos or is_stop_token or is_full):
+            return output, None
+        rest, stop_text = parsed.end()
+        output += rest
+    return output, Ending(
+        FinishReason.LENGTH if is_full and stop_text is None else FinishReason.STOP,
+        stop_text=stop_text,
+        stop_token=sampled.id if is_stop_token and not is_eos else None,
+        eos_token=sampled.id if is_eos else None,
+    )
+
+
 def flush(sequence: RunningSequence) -> Piece | None:
     """The text that is still held back when a sequence ends between two tokens; None without any."""
     text = sequence.text.flush()
@@ -101,6 +127,8 @@ def finished(slot: Slot, sequence: RunningSequence, ending: Ending, now_s: float
             decoded_tokens=sequence.sampled,
             decode_s=now_s - first_token_s,
         ),
+        n_calls=0 if sequence.parsed is None else sequence.parsed.parser.n_calls,
+        reasoning_tokens=None if sequence.parsed is None else sequence.parsed.n_reasoning,
         index=sequence.index,
         is_last=sequence.task.n_open == 1,
     )

@@ -38,6 +38,16 @@ class TextOutput:
         self._include_match = include_match
         self._unsent = bytearray()
 
+    @property
+    def has_stop_texts(self) -> bool:
+        """Whether there is anything to look for."""
+        return bool(self._stop_texts)
+
+    def would_stop(self, data: bytes) -> bool:
+        """Whether a stop text would be complete with these bytes, which are not taken."""
+        text = bytes(self._unsent) + data
+        return any(stop_text in text for stop_text in self._stop_texts)
+
     def push(self, token_bytes: bytes) -> TextStep:
         """Take the bytes of the next token."""
         unsent = self._unsent

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from service.dialogue.output import Channel
     from service.engine.language_model import Rows
     from service.errors import ServiceError
 
@@ -75,10 +76,30 @@ class Piece:
         text: whole characters; may be empty.
         tokens: records of the tokens it covers, if they were asked for.
         index: number of the sequence, 0 to ``n_sequences - 1``.
+        channel: what the text belongs to, if output is parsed; it is not empty then, unless it has tokens.
     """
 
     text: str
     tokens: tuple[TokenRecord, ...] = ()
+    index: int = 0
+    channel: Channel | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolDelta:
+    """The beginning of a tool call, or more of its arguments; only if output is parsed.
+
+    Attributes:
+        call: number of the call in its sequence, from 0.
+        id, name: of the call, with its first delta only; empty with all others.
+        arguments: more of the arguments, as JSON text.
+        index: number of the sequence.
+    """
+
+    call: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
     index: int = 0
 
 
@@ -111,6 +132,8 @@ class Finished:
         n_keep: prompt tokens kept on truncation and shift, resolved.
         seed: the seed that was used.
         max_tokens: the limit that was in force.
+        n_calls: tool calls that are complete; 0 unless output is parsed.
+        reasoning_tokens: those of ``tokens_predicted`` that were reasoning, None unless output is parsed.
 
     Tokens of a system prompt are in none of the counts.
     """
@@ -131,6 +154,8 @@ class Finished:
     timings: Timings
     index: int = 0
     is_last: bool = True
+    n_calls: int = 0
+    reasoning_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +181,7 @@ class Failed:
     error: ServiceError
 
 
-Event = Accepted | PromptTokens | Piece | Finished | Embedded | SystemPromptSet | Failed
+Event = Accepted | PromptTokens | Piece | ToolDelta | Finished | Embedded | SystemPromptSet | Failed
 
 
 def is_last(event: Event) -> bool:

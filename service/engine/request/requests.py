@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from service.sampling.settings import SamplingSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from service.dialogue.output import OutputParser
 
 
 class Overflow(enum.Enum):
@@ -30,6 +36,36 @@ class SystemPrompt:
     tokens: tuple[int, ...] = ()
     anti_prompt: str = ""
     assistant_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningBudget:
+    """How much a model may think.
+
+    Attributes:
+        n_tokens: tokens of reasoning after which it is closed.
+        closing: tokens that close it then, in place of what the model would say.
+    """
+
+    n_tokens: int
+    closing: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OutputParsing:
+    """How the parts of an answer are told apart.
+
+    Attributes:
+        make_parser: makes the parser of one sequence.
+        names: what the parser sees of control tokens, which have no text; others it does not see.
+        budget: limits reasoning, None for no limit.
+        defers_grammar: the prompt has opened reasoning, and the grammar holds for what follows it.
+    """
+
+    make_parser: Callable[[], OutputParser]
+    names: Mapping[int, bytes] = field(default_factory=dict)
+    budget: ReasoningBudget | None = None
+    defers_grammar: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +94,8 @@ class GenerationRequest:
         prompt_logprobs: report the prompt's tokens with this many of the most probable ones at each place; None for no
             report. Such a prompt is evaluated as a whole, whatever a cache holds, and never truncated.
         grammar: GBNF that the output obeys, checked; empty for none.
+        parsing: how the parts of the output are told apart, None for output as the model wrote it. Stop texts then are
+            looked for in content only.
         tenant: whose request it is; shown in slot snapshots.
     """
 
@@ -81,6 +119,7 @@ class GenerationRequest:
     want_tokens: bool = False
     prompt_logprobs: int | None = None
     grammar: str = ""
+    parsing: OutputParsing | None = None
     tenant: str = ""
 
     @property
@@ -100,6 +139,7 @@ class GenerationRequest:
             cache_salt="",
             system_prompt=None,
             grammar="",
+            parsing=None,
         )
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from service.engine.cache.contents import SlotContents
     from service.engine.cache.grouping import GroupedPositions
     from service.engine.language_model import Logits
+    from service.engine.output.parsed import ParsedOutput
     from service.engine.output.text import TextOutput
     from service.engine.request.events import TokenRecord
     from service.engine.request.requests import GenerationRequest
@@ -100,6 +101,8 @@ class RunningSequence:
         n_truncated: own prompt tokens that were left out because the prompt did not fit.
         truncated: the prompt was truncated, or the context shifted.
         sampler, text: the state of its output.
+        parsed: tells the parts of the output apart, and has the tokens that the budget for reasoning forces; None for
+            output as the model wrote it.
         grammar: the sampler's grammar, None without one; to be closed at the end.
         max_tokens: the limit in force, None for none.
         grouping: its positions under self-extend, None if each token has its own.
@@ -132,6 +135,7 @@ class RunningSequence:
     drafter: Drafter | None = None
     known_logits: Logits | None = None
     pending: int | None = None
+    parsed: ParsedOutput | None = None
     sampled: int = 0
     held_records: list[TokenRecord] = field(default_factory=list)
 

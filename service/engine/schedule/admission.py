@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from service.engine.cache.context_shift import resolve_n_keep, truncate_prompt
 from service.engine.cache.grouping import GroupedPositions
 from service.engine.cache.reuse import PromptReuse
+from service.engine.output.parsed import ParsedOutput
 from service.engine.output.text import TextOutput
 from service.engine.request.requests import GenerationRequest, Overflow
 from service.engine.request.sequence import RunningSequence
@@ -15,6 +16,7 @@ from service.engine.request.state import SequenceState
 from service.engine.schedule.prefix_sharing import PrefixSharing
 from service.errors import ContextLengthExceeded, InvalidArgument
 from service.sampling.gbnf import GrammarError
+from service.sampling.grammar import DeferredGrammar
 from service.sampling.sampler import Sampler
 
 if TYPE_CHECKING:
@@ -118,7 +120,9 @@ class Admission:
             # The last token is evaluated for its logits, unless they are known.
             reusable = prompt.tokens if logits is None else [*prompt.tokens, _NO_TOKEN]
         slot = self._reuse.choose_slot(request, reusable)
-        grammar = self._grammar(request)
+        text = TextOutput(request.stop_texts, include_match=request.include_match)
+        parsed = None if request.parsing is None else ParsedOutput(request.parsing, text, life.index)
+        grammar = self._grammar(request, parsed)
         try:
             sampler = self._sampler(life, prompt.own, grammar)
             n_cached = self._reuse.attach_prefix(slot, task, reusable)
@@ -139,7 +143,8 @@ class Admission:
             truncated=prompt.n_truncated > 0,
             sampler=sampler,
             grammar=grammar,
-            text=TextOutput(request.stop_texts, include_match=request.include_match),
+            text=text,
+            parsed=parsed,
             max_tokens=self._max_tokens(request),
             grouping=self._grouping(prompt.n_system, n_cached),
             started_s=now_s,
@@ -182,13 +187,16 @@ class Admission:
         except ContextLengthExceeded:
             return None
 
-    def _grammar(self, request: GenerationRequest) -> Grammar | None:
+    def _grammar(self, request: GenerationRequest, parsed: ParsedOutput | None) -> Grammar | None:
         if not request.grammar:
             return None
         try:
-            return self._vocabulary.grammar(request.grammar)
+            grammar = self._vocabulary.grammar(request.grammar)
         except GrammarError as error:
             raise InvalidArgument("constraint.gbnf", str(error)) from error
+        if parsed is None or request.parsing is None or not request.parsing.defers_grammar:
+            return grammar
+        return DeferredGrammar(grammar, lambda: parsed.parser.is_reasoning)
 
     def _max_tokens(self, request: GenerationRequest) -> int | None:
         """The smaller of the request's and the server's limit; without any, a guard against endless generation."""
