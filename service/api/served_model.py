@@ -61,6 +61,7 @@ class Limits:
         max_stop_texts: most stop texts.
         max_samplers: longest sampler chain.
         max_sequences: most continuations of one prompt.
+        max_tools: most tools of one conversation.
     """
 
     max_prompt_bytes: int = 8 << 20
@@ -69,6 +70,7 @@ class Limits:
     max_stop_texts: int = max_items("stop")
     max_samplers: int = max_items("samplers")
     max_sequences: int = maximum("n")
+    max_tools: int = 512
 
 
 @dataclass(frozen=True, slots=True)

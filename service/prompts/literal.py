@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: Roles that templates compare with, and which therefore are not hidden; they name no control tokens.
 KNOWN_ROLES = frozenset({"system", "developer", "user", "assistant", "model", "tool", "function", "ipython"})
+#: What a turn may have of texts that are hidden.
+_TEXTS = ("content", "name", "reasoning_content")
 _FIELD = "chat.messages"
 
 Render = Callable[[Conversation], str]
@@ -75,11 +77,12 @@ class _Marks:
         return re.sub(rf"{self._secret}(\d{{8}})", lambda match: self.texts[int(match[1])], text)
 
     def _hide_message(self, message: Message) -> Message:
-        hidden = {**message, "content": self._mark(message["content"])}
+        hidden = {
+            **message,
+            **{key: self._mark(message[key]) for key in _TEXTS if isinstance(message.get(key), str)},
+        }
         if message["role"] not in KNOWN_ROLES:
             hidden["role"] = self._mark(message["role"])
-        if "name" in message:
-            hidden["name"] = self._mark(message["name"])
         return hidden
 
     def _mark(self, text: str) -> str:

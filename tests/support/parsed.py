@@ -193,6 +193,15 @@ ANSWERS: list[Answer] = [
         "",
         [("get", _TYPED), ("get_more", "{}")],
     ),
+    (
+        "minimax-m3",
+        ']<]minimax[>[<tool_call>\n]<]minimax[>[<invoke name="get">]<]minimax[>[<city>12]<]minimax[>[</city>'
+        ']<]minimax[>[<n>3]<]minimax[>[</n>]<]minimax[>[</invoke>\n]<]minimax[>[<invoke name="get_more">'
+        "]<]minimax[>[</invoke>\n]<]minimax[>[</tool_call>",
+        "",
+        "",
+        [("get", _TYPED), ("get_more", "{}")],
+    ),
     ("functionary-3.1", '<function=get>{"city": "x"}</function><function=get_more></function>', "", "", _TWO),
     ("functionary-3.2", '>>>all\nHello\n>>>get\n{"city": "x"}>>>get_more\n{}', "Hello", "", _TWO),
     (

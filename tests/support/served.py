@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from service.api.served_model import Limits, ServedModel
 from service.config import EngineConfig
+from service.dialogue.template.analysis import UNKNOWN
 from service.testing.scripted_model import ScriptedModel
 from tests.support.scripted_core import FACTS, ByteVocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from service.dialogue.chat_format import ChatFormat
     from service.prompts.templates import Conversation
     from service.prompts.work import Work
 
@@ -40,12 +42,13 @@ def served_model(
     limits: Limits | None = None,
     engine: EngineConfig | None = None,
     cache_prompt: bool = True,
+    chat_format: ChatFormat = UNKNOWN,
     **info: Any,
 ) -> ServedModel:
     """The scripted model as it is served: two slots of 64 tokens.
 
     Args:
-        vocabulary, template, limits, engine, cache_prompt: see ``ServedModel``.
+        vocabulary, template, limits, engine, cache_prompt, chat_format: see ``ServedModel``.
         info: what ``ModelInfo`` says otherwise than the scripted model's.
     """
     return ServedModel(
@@ -59,4 +62,5 @@ def served_model(
         limits=limits or Limits(),
         engine=engine or EngineConfig(n_slots=2, n_ctx_slot=64),
         cache_prompt=cache_prompt,
+        chat_format=chat_format,
     )

@@ -5,25 +5,46 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from service.api.convert.checks import count_at_most
+from service.api.convert.reasoning import reasoning_variables
+from service.dialogue.history import adapted
+from service.dialogue.tools_text import tools_text, with_system_text
 from service.errors import InvalidArgument, NotImplementedFeature
 from service.prompts.templates import RESERVED, Conversation
+from slotline.protocol.excerpt import quoted
+from slotline.v1 import prompt_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from slotline.v1 import prompt_pb2
+    from service.api.served_model import ServedModel
 
 
-def conversation(chat: prompt_pb2.ChatPrompt) -> Conversation:
-    """A conversation as templates see it."""
+def conversation(chat: prompt_pb2.ChatPrompt, model: ServedModel) -> Conversation:
+    """A conversation as the model's chat template wants to see it.
+
+    Raises:
+        InvalidArgument: a part of it is malformed, too large, or asks for what the template cannot do.
+        NotImplementedFeature: it holds images.
+    """
     if not chat.messages:
         raise InvalidArgument("chat.messages", "is empty; at least one message is needed")
     variables = _json(chat.template_kwargs_json, "chat.template_kwargs_json", dict, "a JSON object")
     for name in sorted(RESERVED & variables.keys()):
         raise InvalidArgument("chat.template_kwargs_json", f"sets {name!r}, which the server sets itself")
+    form = model.chat_format
+    variables |= reasoning_variables(chat.reasoning, form, variables)
     tools = _json(chat.tools_json, "chat.tools_json", list, "a JSON array") if chat.HasField("tools_json") else None
+    count_at_most("chat.tools_json", len(tools or ()), model.limits.max_tools)
+    messages = adapted(
+        [_message(message, f"chat.messages[{index}]") for index, message in enumerate(chat.messages)], form
+    )
+    if tools and not form.renders_tools:
+        may_call = chat.tool_policy.mode != prompt_pb2.TOOL_MODE_NONE
+        text = tools_text(tools, form.calls, may_call=may_call)
+        messages, tools = with_system_text(messages, text, knows_system=form.history.knows_system), None
     return Conversation(
-        messages=[_message(message, f"chat.messages[{index}]") for index, message in enumerate(chat.messages)],
+        messages=messages,
         add_generation_prompt=not chat.HasField("add_generation_prompt") or chat.add_generation_prompt,
         tools=tools or None,
         variables=variables,
@@ -54,10 +75,11 @@ def _message(message: prompt_pb2.ChatMessage, field: str) -> dict[str, Any]:
     if message.HasField("name"):
         turn["name"] = message.name
     if message.HasField("tool_calls_json"):
-        path = f"{field}.tool_calls_json"
-        turn["tool_calls"] = [_tool_call(call) for call in _json(message.tool_calls_json, path, list, "a JSON array")]
+        turn["tool_calls"] = _tool_calls(message.tool_calls_json, f"{field}.tool_calls_json")
     if message.HasField("tool_call_id"):
         turn["tool_call_id"] = message.tool_call_id
+    if message.HasField("reasoning"):
+        turn["reasoning_content"] = message.reasoning
     return turn
 
 
@@ -76,17 +98,29 @@ def _content(parts: Sequence[prompt_pb2.PromptPart], field: str) -> str:
     return "".join(texts)
 
 
-def _tool_call(call: Any) -> Any:
-    """A tool call as templates expect it: with arguments as an object, not as JSON text as in the OpenAI API."""
-    match call:
-        case {"function": {"arguments": str(arguments), **function}, **others}:
-            try:
-                parsed = json.loads(arguments)
-            except (ValueError, RecursionError):
-                return call
-            return {**others, "function": {**function, "arguments": parsed}}
-        case _:
-            return call
+def _tool_calls(text: str, field: str) -> list[dict[str, Any]]:
+    """Tool calls in the OpenAI shape, with arguments as an object, not as JSON text."""
+    calls = _json(text, field, list, "a JSON array")
+    return [_tool_call(call, f"{field}[{index}]") for index, call in enumerate(calls)]
+
+
+def _tool_call(call: Any, field: str) -> dict[str, Any]:
+    function = _object(_object(call, field).get("function"), f"{field}.function")
+    name = function.get("name")
+    if not isinstance(name, str) or not name:
+        raise InvalidArgument(f"{field}.function.name", f"is {quoted(repr(name), 60)}; allowed is the name of a tool")
+    if not isinstance(call.get("id", ""), str):
+        raise InvalidArgument(f"{field}.id", f"is {type(call['id']).__name__}; allowed is a text")
+    arguments, path = function.get("arguments", ""), f"{field}.function.arguments"
+    if isinstance(arguments, str):
+        arguments = _json(arguments, path, dict, "the text of a JSON object")
+    return {**call, "function": {**function, "arguments": _object(arguments, path)}}
+
+
+def _object(value: Any, field: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise InvalidArgument(field, f"is {type(value).__name__}; allowed is a JSON object")
+    return value
 
 
 def _json(text: str, field: str, kind: type, allowed: str) -> Any:

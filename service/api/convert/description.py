@@ -67,6 +67,7 @@ def model_message(model: ServedModel, in_force: SystemPrompt | None = None) -> m
             max_batch_embed=max_inputs(model),
             max_stop_texts=model.limits.max_stop_texts,
             max_grammar_bytes=MAX_GRAMMAR_BYTES,
+            max_tools=model.limits.max_tools,
         ),
         default_settings=default_settings(model),
         system_prompt=None if in_force is None else system_prompt_message(in_force),

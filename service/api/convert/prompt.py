@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from service.api.convert.checks import count_at_most, size_at_most
 from service.api.convert.conversation import check_continued, conversation
+from service.dialogue.template.tags import same_beginning
 from service.errors import InvalidArgument, NotImplementedFeature
 from service.prompts.continuation import render_continued
 from service.prompts.infill import tokenize_infill
 from service.prompts.literal import tokenize_literally
 from service.prompts.prompt import Part, bos, check_ids, tokenize_parts, tokenize_prompt, with_bos
+from service.prompts.systems import OneSystemTemplate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,10 +31,13 @@ class TokenizedPrompt:
     Attributes:
         tokens: at least one.
         has_bos: the first of them is a BOS that the server put there, not the caller; others follow it.
+        tail: of a conversation whose answer is parsed, what the prompt has behind the last turn, or the last turn if
+            that is continued: how the answer begins.
     """
 
     tokens: tuple[int, ...]
     has_bos: bool = False
+    tail: str = ""
 
 
 def tokenized_prompt(request: generation_pb2.GenerateRequest, model: ServedModel) -> TokenizedPrompt:
@@ -55,7 +60,8 @@ def tokenized_prompt(request: generation_pb2.GenerateRequest, model: ServedModel
             return TokenizedPrompt(_not_empty("token_ids.ids", ids))
         case "chat":
             chat = chat_tokens(request.chat, model, literally=is_literal(request, model))
-            return _with_bos(_not_empty("chat.messages", with_bos(chat, vocabulary)), model)
+            prompt = _with_bos(_not_empty("chat.messages", with_bos(chat, vocabulary)), model)
+            return replace(prompt, tail=chat_tail(request.chat, model)) if request.output.parse_output else prompt
         case "parts":
             parts = prompt_parts(request.parts, model, "parts")
             tokens = _not_empty("parts.parts", tokenize_parts(parts, vocabulary, parse_special=parse_special))
@@ -108,6 +114,18 @@ def chat_tokens(chat: prompt_pb2.ChatPrompt, model: ServedModel, *, literally: b
     return model.vocabulary.tokenize(render(turns), parse_special=True)
 
 
+def chat_tail(chat: prompt_pb2.ChatPrompt, model: ServedModel) -> str:
+    """What the text of a conversation has behind its last turn, or from that turn on if it is continued."""
+    render, turns = _rendering(chat, model)
+    text = render(turns)
+    earlier = turns.messages[:-1] if chat.continue_final_message else turns.messages
+    try:
+        before = OneSystemTemplate(model.template).render(replace(turns, messages=earlier, add_generation_prompt=False))
+    except InvalidArgument:  # templates may need a turn
+        before = ""
+    return text[len(same_beginning(text, before)) :]
+
+
 def is_literal(request: generation_pb2.GenerateRequest | tokenization_pb2.TokenizeRequest, model: ServedModel) -> bool:
     """Whether the texts of a request's conversation are taken literally.
 
@@ -128,11 +146,11 @@ def _rendering(chat: prompt_pb2.ChatPrompt, model: ServedModel) -> tuple[Callabl
     """How a conversation is rendered, and the conversation; both checked."""
     count_at_most("chat.messages", len(chat.messages), model.limits.max_messages)
     size_at_most("chat", chat.ByteSize(), model.limits.max_prompt_bytes)
-    turns = conversation(chat)
+    turns, template = conversation(chat, model), OneSystemTemplate(model.template)
     if not chat.continue_final_message:
-        return model.template.render, turns
+        return template.render, turns
     check_continued(chat)
-    return partial(render_continued, model.template), turns
+    return partial(render_continued, template), turns
 
 
 def _with_bos(tokens: Sequence[int], model: ServedModel) -> TokenizedPrompt:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from service.api.convert.candidates import bounded_max_tokens
@@ -215,4 +215,4 @@ def _shortened(prompt: TokenizedPrompt, n_ctx: int, n_system: int, n_keep: int) 
     head = prompt.tokens[:1] if prompt.has_bos and n_system else ()
     kept = head + drop_blocks(prompt.tokens[len(head) :], n_ctx - n_system, n_keep)
     # The BOS may be among what was dropped.
-    return TokenizedPrompt(kept, has_bos=prompt.has_bos and kept[:1] == prompt.tokens[:1])
+    return replace(prompt, tokens=kept, has_bos=prompt.has_bos and kept[:1] == prompt.tokens[:1])

@@ -13,10 +13,14 @@ _OPENING = {closing: opening for opening, closing in _CLOSING.items()}
 def same_beginning(*texts: str) -> str:
     """The longest common beginning."""
     shortest = min(texts, key=len)
-    for index, letter in enumerate(shortest):
-        if any(text[index] != letter for text in texts):
-            return shortest[:index]
-    return shortest
+    same, most = 0, len(shortest)
+    while same < most:  # whole conversations are compared, too: not letter by letter
+        middle = (same + most + 1) // 2
+        if all(text.startswith(shortest[:middle]) for text in texts):
+            same = middle
+        else:
+            most = middle - 1
+    return shortest[:same]
 
 
 def common_beginning(first: str, *others: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -79,7 +80,9 @@ def assert_named(error: ServiceError, request: Message) -> None:
         return
     assert isinstance(error, InvalidArgument), error
     assert error.metadata["field"] == error.field
-    names = {name.partition("[")[0] for name in error.field.split(".")}
+    # What follows a field with JSON is a place in that.
+    field = re.sub(r"(_json)\b.*", r"\1", error.field)
+    names = {name.partition("[")[0] for name in field.split(".")}
     assert names <= field_names(request.DESCRIPTOR), error.field
     if isinstance(error, ContextLengthExceeded):
         assert error.n_prompt_tokens >= 0

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from service.api.convert.conversation import conversation
 from service.api.convert.prompt import TokenizedPrompt, tokenized_prompt
 from service.api.served_model import Limits
 from service.errors import InvalidArgument, NotImplementedFeature, NotSupported, ServiceError
@@ -206,31 +205,6 @@ def test_a_template_that_renders_nothing_is_refused() -> None:
         tokenized_prompt(generation_pb2.GenerateRequest(chat=chat()), model)
 
 
-def test_a_conversation_reaches_the_template_in_full() -> None:
-    rendered = conversation(
-        chat(
-            message("user", text("a"), text("b"), name="Ann"),
-            message("assistant", tool_calls_json='[{"id": "1"}]'),
-            message("tool", text("3"), tool_call_id="1"),
-            add_generation_prompt=False,
-            tools_json='[{"type": "function"}]',
-            template_kwargs_json='{"enable_thinking": false}',
-        )
-    )
-    assert rendered.messages == [
-        {"role": "user", "content": "ab", "name": "Ann"},
-        {"role": "assistant", "content": "", "tool_calls": [{"id": "1"}]},
-        {"role": "tool", "content": "3", "tool_call_id": "1"},
-    ]
-    assert rendered.add_generation_prompt is False
-    assert rendered.tools == [{"type": "function"}]
-    assert rendered.variables == {"enable_thinking": False}
-
-
-def test_a_conversation_asks_for_an_answer_unless_told_otherwise() -> None:
-    assert conversation(chat()).add_generation_prompt is True
-
-
 @pytest.mark.parametrize("options", [{}, {"add_generation_prompt": False}])
 def test_a_last_message_is_continued_without_a_new_turn(options: dict[str, bool]) -> None:
     request = generation_pb2.GenerateRequest(
@@ -240,26 +214,45 @@ def test_a_last_message_is_continued_without_a_new_turn(options: dict[str, bool]
     assert prompt.tokens == tuple(b"<assistant>One ")
 
 
-@pytest.mark.parametrize("tools_json", ["[]", "", None])
-def test_no_tools_are_none(tools_json: str | None) -> None:
-    assert conversation(chat(tools_json=tools_json)).tools is None
+class OpeningTemplate(RecordingTemplate):
+    """Writes turns, and opens the answer's with a thought."""
+
+    def render(self, conversation: Conversation, work: Work | None = None) -> str:
+        turns = "".join(f"<{turn['role']}>{turn['content']}<end>" for turn in conversation.messages)
+        return turns + ("<assistant><think>" if conversation.add_generation_prompt else "")
 
 
+class NeedyTemplate(OpeningTemplate):
+    """The same, but needs a turn."""
+
+    def render(self, conversation: Conversation, work: Work | None = None) -> str:
+        if not conversation.messages:
+            raise InvalidArgument("chat.messages", "no turns")
+        return super().render(conversation, work)
+
+
+PARSED = generation_pb2.OutputOptions(parse_output=True)
+AUTHOR, WRITTEN = message("user", text("<think>")), message("assistant", text("<think>On"))
+
+
+@pytest.mark.parametrize("template", [OpeningTemplate(), NeedyTemplate()])
 @pytest.mark.parametrize(
-    ("call", "seen"),
+    ("conversation", "tail"),
     [
-        (
-            '[{"id": "1", "function": {"name": "f", "arguments": "{\\"a\\": 1}"}}]',
-            [{"id": "1", "function": {"name": "f", "arguments": {"a": 1}}}],
-        ),
-        ('[{"function": {"arguments": {"a": 1}}}]', [{"function": {"arguments": {"a": 1}}}]),
-        ('[{"function": {"arguments": "not json"}}]', [{"function": {"arguments": "not json"}}]),
-        ('["odd"]', ["odd"]),
+        (chat(AUTHOR), "<assistant><think>"),
+        (chat(AUTHOR, add_generation_prompt=False), ""),
+        (chat(AUTHOR, WRITTEN, continue_final_message=True), "<assistant><think>On"),
+        (chat(WRITTEN, continue_final_message=True), "<assistant><think>On"),
     ],
 )
-def test_tool_arguments_are_objects_for_the_template(call: str, seen: list[Any]) -> None:
-    (turn,) = conversation(chat(message("assistant", tool_calls_json=call))).messages
-    assert turn["tool_calls"] == seen
+@pytest.mark.parametrize("parse_special", [None, False])
+def test_the_tail_of_a_prompt_is_what_the_answer_begins_with(
+    conversation: prompt_pb2.ChatPrompt, tail: str, template: RecordingTemplate, parse_special: bool | None
+) -> None:
+    request = generation_pb2.GenerateRequest(chat=conversation, output=PARSED, parse_special=parse_special)
+    assert tokenized_prompt(request, served_model(template=template)).tail == tail
+    request.ClearField("output")
+    assert tokenized_prompt(request, served_model(template=template)).tail == ""
 
 
 LITERAL = {"parse_special": False}
