@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from service.dialogue.description import describe
 from service.dialogue.template.analysis import analyse
 from service.dialogue.template.probes import GaveUp
 from service.errors import InvalidArgument, TemplateWorkerLost
@@ -57,7 +59,9 @@ def chat_format(template: ChatTemplate, vocabulary: Vocabulary, chosen: ChatForm
         vocabulary.token_bytes(token, special=True).decode(errors="replace") for token in vocabulary.eog_tokens
     ]
     found = analyse(template.source, render, end_names=end_names, chosen=chosen)
-    return replace(found, control_tokens=_control_tokens(found, vocabulary))
+    found = replace(found, control_tokens=_control_tokens(found, vocabulary))
+    logger.debug("format of answers", extra={"format": json.dumps(describe(found), ensure_ascii=False)})
+    return found
 
 
 def _control_tokens(found: ChatFormat, vocabulary: Vocabulary) -> tuple[str, ...]:

@@ -119,9 +119,9 @@ class Parsed:
         """A setting as it was given, or the default that its option says; None without one."""
         return self.settings.get(setting, self.defaults.get(setting))
 
-    def arguments_of(self, groups: Sequence[Group], *, leave_out: Option | None = None) -> list[str]:
+    def arguments_of(self, groups: Sequence[Group], *, leave_out: Sequence[Option] = ()) -> list[str]:
         """The arguments that belong to the options of these groups, as they were given."""
-        wanted = {id(option) for group in groups for option in group.options if option is not leave_out}
+        wanted = {id(option) for group in groups for option in group.options if option not in leave_out}
         return [argument for option, taken in self.used if id(option) in wanted for argument in taken]
 
 

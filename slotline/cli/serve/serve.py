@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 
 import gevent
 
+from service.dialogue.known_formats import KNOWN_FORMATS
 from service.llama.host.time_slices import SHORT_S, set_time_slice
 from slotline.cli import logs
 from slotline.cli.options import api_keys
 from slotline.cli.options.core_options import DEFAULT_GRPC_ADDRESS, core_config
 from slotline.cli.options.environment import without_variables
+from slotline.cli.options.groups.model import TOOL_FORMAT
 from slotline.cli.options.groups.slots import SYSTEM_PROMPT_FILE
 from slotline.cli.options.rest_options import rest_config
 from slotline.cli.options.serve_options import PASSED_TO_CORE
@@ -162,11 +164,16 @@ def core_command(parsed: Parsed, config: CoreConfig, directory: PrivateDirectory
     for address in grpc.optional:
         command += ["--optional-listen", address]
     command += ["--ready-file", str(directory.ready_file)]
-    # A copy of that file: what was given may be a pipe, or have changed when the core is restarted.
-    command += [*parsed.arguments_of(PASSED_TO_CORE, leave_out=SYSTEM_PROMPT_FILE), "--model", config.model.path]
+    # Copies of these files: what was given may be a pipe, or have changed when the core is restarted.
+    copied = (SYSTEM_PROMPT_FILE, TOOL_FORMAT)
+    command += [*parsed.arguments_of(PASSED_TO_CORE, leave_out=copied), "--model", config.model.path]
     if config.system_prompt is not None:
         copy = directory.write("system_prompt.json", as_file_content(config.system_prompt))
         command += ["--system-prompt-file", str(copy)]
+    if config.tool_format is not None:
+        is_name = config.tool_format in KNOWN_FORMATS
+        copy_or_name = config.tool_format if is_name else str(directory.write("tool_format.json", config.tool_format))
+        command += ["--tool-format", copy_or_name]
     if config.api_keys:
         # Everybody on the machine can read command lines.
         file = directory.write("api_keys", api_keys.as_file_content(config.api_keys))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.settings import generation_settings
@@ -9,7 +10,7 @@ from rest_adapter.version import slotline_version
 
 if TYPE_CHECKING:
     from rest_adapter.json.encoding import JsonObject
-    from slotline.v1.model_pb2 import Model
+    from slotline.v1.model_pb2 import ChatFormat, Model
 
 #: Shown for the default seed, which is a new one for each request.
 _RANDOM_SEED = -1
@@ -34,10 +35,23 @@ def server_json(model: Model, *, metrics: bool, slots: bool) -> JsonObject:
         metrics: whether GET /metrics is offered.
         slots: whether GET /slots is offered.
     """
-    return {
+    shown: JsonObject = {"chat_format": _chat_format(model.chat_format)} if model.HasField("chat_format") else {}
+    return shown | {
         "build_info": f"slotline {slotline_version()}",
         "endpoint_metrics": metrics,
         "endpoint_slots": slots,
         "modalities": {"vision": model.capabilities.vision},
         "n_ctx_train": model.training_context_length,
+    }
+
+
+def _chat_format(chat_format: ChatFormat) -> JsonObject:
+    """How answers to conversations are written, with the whole description for people and for ``--tool-format``."""
+    return {
+        "tool_format": chat_format.tool_format,
+        "tool_source": chat_format.tool_source,
+        "reasoning_open": chat_format.reasoning_open,
+        "reasoning_close": chat_format.reasoning_close,
+        "reasoning_switches": list(chat_format.reasoning_switches),
+        "description": json.loads(chat_format.description_json or "{}"),
     }

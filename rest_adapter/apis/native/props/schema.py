@@ -5,7 +5,7 @@ from __future__ import annotations
 from rest_adapter.apis.common.settings_schema import SETTINGS_SCHEMAS
 from rest_adapter.http.media_types import JSON
 from rest_adapter.openapi.operation import COMMON_ERRORS, STATE, Operation
-from rest_adapter.openapi.schema_types import BOOLEAN, COUNT, STRING, Schema, record, ref
+from rest_adapter.openapi.schema_types import BOOLEAN, COUNT, STRING, Schema, array, record, ref
 
 _PROPS: dict[str, Schema] = {
     "assistant_name": STRING,
@@ -15,6 +15,16 @@ _PROPS: dict[str, Schema] = {
 }
 _SERVER: dict[str, Schema] = {
     "build_info": STRING,
+    "chat_format": record(
+        {
+            "tool_format": STRING,
+            "tool_source": STRING,
+            "reasoning_open": STRING,
+            "reasoning_close": STRING,
+            "reasoning_switches": array(STRING),
+            "description": {"type": "object"},
+        }
+    ),
     "endpoint_metrics": BOOLEAN,
     "endpoint_slots": BOOLEAN,
     "modalities": record({"vision": BOOLEAN}),
@@ -30,6 +40,6 @@ PROPS = Operation(
     COMMON_ERRORS,
     query={
         "server": "With this, whatever its value, the answer also has the version, which routes are on, and what "
-        "the model can do."
+        "the model can do and how it writes tool calls and reasoning."
     },
 )

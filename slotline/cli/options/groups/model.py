@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from service.dialogue.known_formats import KNOWN_FORMATS
 from service.prompts.templates import NAMED
 from slotline.cli.options.table import Flag, Group, Pair, Value
+from slotline.cli.options.tool_format import tool_format
 from slotline.cli.options.values import kv_override, lora, scaled_lora, text, whole
 from slotline.cli.start_errors import StartError
 
@@ -11,6 +13,16 @@ from slotline.cli.start_errors import StartError
 def _mmproj(name: str, value: str) -> str:
     raise StartError(f"{name} {value}: images are not supported by this version; start without {name}")
 
+
+TOOL_FORMAT = Value(
+    ("--tool-format",),
+    "FORMAT",
+    "tool_format",
+    tool_format,
+    "how the model writes tool calls: a file with a description as /props?server shows it, or one of these names: "
+    + ", ".join(sorted(KNOWN_FORMATS)),
+    default_note="found out from the chat template",
+)
 
 MODEL = Group(
     "model",
@@ -39,6 +51,7 @@ MODEL = Group(
             "chat template instead of the model's own: its text in Jinja (not a file), or one of these names: "
             + ", ".join(sorted(NAMED)),
         ),
+        TOOL_FORMAT,
         Flag(
             ("--embedding",),
             {"embedding": True},

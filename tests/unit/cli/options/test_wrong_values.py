@@ -13,6 +13,7 @@ WRONG_VALUES = {
     "--alias": "",
     "--ctx-size": "-1",
     "--chat-template": "",
+    "--tool-format": "morse",
     "--override-kv": "a=str:b",
     "--lora": "",
     "--lora-base": "",

@@ -9,6 +9,7 @@ import pytest
 from rest_adapter.config import RestConfig
 from rest_adapter.core.calls import GET_MODEL
 from slotline.v1.model_pb2 import (
+    ChatFormat,
     GetModelResponse,
     Model,
 )
@@ -62,3 +63,24 @@ def test_props_tell_about_the_server_if_asked_to(is_on: bool) -> None:
         "modalities": {"vision": is_on},
         "n_ctx_train": 8192,
     }
+
+
+def test_props_tell_how_answers_are_written() -> None:
+    chat_format = ChatFormat(
+        tool_format="json",
+        tool_source="fallback",
+        reasoning_open="<think>",
+        reasoning_close="</think>",
+        reasoning_switches=["enable_thinking"],
+        description_json='{"calls": {"style": "json"}}',
+    )
+    client = client_of(with_model(Model(name="m", default_settings=settings(), chat_format=chat_format)))
+    assert json.loads(client.get("/props?server").data)["chat_format"] == {
+        "tool_format": "json",
+        "tool_source": "fallback",
+        "reasoning_open": "<think>",
+        "reasoning_close": "</think>",
+        "reasoning_switches": ["enable_thinking"],
+        "description": {"calls": {"style": "json"}},
+    }
+    assert "chat_format" not in json.loads(client.get("/props").data)
