@@ -156,6 +156,11 @@ class ChatPage:
         self.open_options()
         self._open_group("Grammar")
 
+    def open_schema(self) -> None:
+        """Open the part of the options where the schema of answers is written."""
+        self.open_options()
+        self._open_group("Schema")
+
     def _open_group(self, label: str) -> None:
         """Open the group of the options that has the field of a label."""
         group = self.options.locator("details").filter(has=self.page.get_by_label(label, exact=True))

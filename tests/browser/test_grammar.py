@@ -39,11 +39,12 @@ def test_a_wrong_grammar_is_told_at_its_field(server: Server, visit: Visitor) ->
 
 def test_a_schema_is_converted_and_the_answer_is_such_json(server: Server, visit: Visitor) -> None:
     chat = visit(server.rest_url)
-    chat.open_grammar()
+    chat.open_schema()
     chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    chat.textbox("JSON Schema").fill(json.dumps(SCHEMA))
+    chat.textbox("Schema").fill(json.dumps(SCHEMA))
     chat.textbox("Property order").fill("married, age")
     chat.button("Convert to grammar").click()
+    chat.open_grammar()
     expect(chat.textbox("Grammar")).not_to_have_value("")
     grammar = chat.textbox("Grammar").input_value()
     assert grammar.index("married") < grammar.index("age")
@@ -56,10 +57,11 @@ def test_a_schema_is_converted_and_the_answer_is_such_json(server: Server, visit
 
 def test_what_is_no_schema_is_told(server: Server, visit: Visitor) -> None:
     chat = visit(server.rest_url)
-    chat.open_grammar()
-    field = chat.textbox("JSON Schema")
+    chat.open_schema()
+    field = chat.textbox("Schema")
     for wrong in ("{", '{"type": "elephant"}'):
         field.fill(wrong)
         chat.button("Convert to grammar").click()
         expect(field).to_have_attribute("aria-invalid", "true")
+    chat.open_grammar()
     expect(chat.textbox("Grammar")).to_have_value("")

@@ -23,6 +23,8 @@ from slotline.v1 import (
     tokenization_pb2,
 )
 from slotline.v1.generation_pb2 import (
+    CHANNEL_CONTENT,
+    CHANNEL_REASONING,
     FINISH_REASON_LENGTH,
     Accepted,
     Delta,
@@ -31,6 +33,7 @@ from slotline.v1.generation_pb2 import (
     GenerateResponse,
     GenerationSettings,
     Piece,
+    ToolDelta,
 )
 from slotline.v1.sampling_pb2 import SamplingParams
 from slotline.v1.tokens_pb2 import Usage
@@ -104,6 +107,22 @@ def accepted(slot_id: int = 0) -> GenerateResponse:
 def delta(*texts: str, index: int = 0) -> GenerateResponse:
     """One message with a piece per text."""
     return GenerateResponse(delta=Delta(index=index, pieces=[Piece(text=text) for text in texts]))
+
+
+def parts(*given: Piece | ToolDelta) -> GenerateResponse:
+    """One message with pieces, and with parts of tool calls behind them."""
+    pieces = [part for part in given if isinstance(part, Piece)]
+    return GenerateResponse(delta=Delta(pieces=pieces, tool_deltas=[p for p in given if isinstance(p, ToolDelta)]))
+
+
+def thought(text: str) -> Piece:
+    """A piece of reasoning."""
+    return Piece(text=text, channel=CHANNEL_REASONING)
+
+
+def said(text: str) -> Piece:
+    """A piece of content."""
+    return Piece(text=text, channel=CHANNEL_CONTENT)
 
 
 def finished(predicted: int = 1, reason: Any = FINISH_REASON_LENGTH) -> GenerateResponse:

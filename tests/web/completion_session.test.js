@@ -20,6 +20,7 @@ const {
   undoGenerate,
 } = await import(`${STATE}/completion_session.js`);
 const { notes } = await import(`${STATE}/notes.js`);
+const { schemaOn, schemaProblem, schemaText } = await import(`${STATE}/schema.js`);
 const keptText = completionText.value;
 
 const FINAL = {
@@ -164,4 +165,20 @@ test("nothing is undone while a run goes on", async () => {
   stream.send(event("!"), FINAL);
   await ended;
   assert.equal(completionText.value, "Once!");
+});
+
+test("a schema is sent along, and what the server says of it is told at its field", async (t) => {
+  t.after(() => (schemaOn.value = false));
+  schemaText.value = '{"type": "object"}';
+  schemaOn.value = true;
+  await run(event("{}"));
+  assert.deepEqual(fake.requestsTo("/completion")[0].body.json_schema, { type: "object" });
+
+  fake.on("/completion", () => refusal(400, "json_schema: /type is odd"));
+  await generate();
+  assert.equal(schemaProblem.value, "/type is odd");
+
+  schemaText.value = "{";
+  assert.equal(await generate(), false);
+  assert.equal(fake.requestsTo("/completion").length, 2);
 });

@@ -21,6 +21,11 @@ beforeEach(async () => {
   }
 });
 
+const CALLS = [
+  { id: "c1", name: "f", arguments: '{"a": 1}', result: "done", totalMs: 12.5 },
+  { id: "c2", name: "g", arguments: "{}", result: null, totalMs: null },
+];
+
 function fileWith(changes) {
   return JSON.stringify({ format: "slotline-conversations", version: 1, conversations: [CONVERSATION], ...changes });
 }
@@ -34,6 +39,9 @@ async function talk(question) {
   const answer = {
     ...makeAnswer(),
     content: "Fine. 🐉",
+    reasoning: "Hm",
+    reasoningMs: 7,
+    toolCalls: CALLS,
     finish: "stop",
     tokens: [{ text: "Fine. 🐉", probs: [{ tok_str: "Fine", prob: 0.5 }] }],
     statistics: {
@@ -125,6 +133,10 @@ for (const [text, words] of [
   [fileWith({ conversations: [{ ...CONVERSATION, messages: 1 }] }), /\[0\]\.messages: 1 is not a list\.$/],
   [fileWithMessage({ role: "system" }), /^conversations\[0\]\.messages\[0\]\.role: "system" is not one of "user"/],
   [fileWithMessage({ content: null }), /messages\[0\]\.content: null is not a text/],
+  [fileWithMessage({ reasoning: 5 }), /messages\[0\]\.reasoning: 5 is not a text/],
+  [fileWithMessage({ toolCalls: {} }), /messages\[0\]\.toolCalls: {} is not a list/],
+  [fileWithMessage({ toolCalls: [{ id: "c" }] }), /toolCalls\[0\]\.name: nothing is not a text/],
+  [fileWithMessage({ toolCalls: [{ ...CALLS[0], result: 5 }] }), /toolCalls\[0\]\.result: 5 is not a text/],
   [fileWithMessage({ finish: "x" }), /messages\[0\]\.finish: "x" is not one of/],
   [fileWithMessage({ images: ["https://example.org/a.png"] }), /images\[0\]: "https.* is not a data URL of an image/],
   [fileWithMessage({ images: ["data:image/svg+xml;base64,AAAA"] }), /images\[0\]: /],
@@ -138,3 +150,13 @@ for (const [text, words] of [
     assert.deepEqual(conversations.value, []);
   });
 }
+
+test("a conversation whose tools have given more since the export is added again", async () => {
+  const { id } = await talk("First");
+  const text = await exportConversations([id]);
+  const later = JSON.parse(text);
+  later.conversations[0].messages[1].toolCalls[1].result = "two";
+
+  assert.deepEqual(await importConversations(text), { added: 0, skipped: 1 });
+  assert.deepEqual(await importConversations(JSON.stringify(later)), { added: 1, skipped: 0 });
+});

@@ -1,4 +1,4 @@
-/** An answer while it comes: its text, its tokens, and the figures about it. */
+/** An answer while it comes: its text, what was thought, calls of tools, its tokens, and the figures about it. */
 
 import { clock } from "./clock.js";
 
@@ -10,9 +10,16 @@ export class Answer {
   text = "";
   /** @type {import("./messages.js").TokenView[]} */
   tokens = [];
+  /** @type {string} */
+  reasoning = "";
+  /** @type {import("./messages.js").ToolCall[]} */
+  toolCalls = [];
   /** @type {"stop"|"length"|null} */
   finish = null;
   #startedAt = clock.now();
+  #thinkingFrom = null;
+  #thinkingTo = null;
+  #callsFrom = [];
   #firstAt = null;
   #lastAt = null;
   #nEvents = 0;
@@ -26,8 +33,16 @@ export class Answer {
    */
   takeChat(chunk) {
     const choice = chunk.choices?.[0];
-    this.#add(choice?.delta?.content ?? "", chunk.completion_probabilities);
-    this.finish = choice?.finish_reason ?? this.finish;
+    const delta = choice?.delta ?? {};
+    // The second name is that of other servers.
+    this.#think(delta.reasoning_content ?? delta.reasoning ?? "");
+    this.#add(delta.content ?? "", chunk.completion_probabilities);
+    for (const call of delta.tool_calls ?? []) {
+      this.#call(call);
+    }
+    if (choice?.finish_reason) {
+      this.finish = choice.finish_reason === "length" ? "length" : "stop";
+    }
     if (chunk.usage) {
       this.#counts = {
         nTokens: chunk.usage.completion_tokens,
@@ -75,13 +90,56 @@ export class Answer {
     };
   }
 
+  /** @returns {boolean} whether nothing has come yet */
+  get isEmpty() {
+    return this.#firstAt === null;
+  }
+
+  /** @returns {number|null} how long it thought, up to now if it still does; null if it did not */
+  get reasoningMs() {
+    return this.#thinkingFrom === null ? null : (this.#thinkingTo ?? clock.now()) - this.#thinkingFrom;
+  }
+
+  #think(text) {
+    if (text !== "") {
+      this.#count();
+      this.#thinkingFrom ??= this.#lastAt;
+      this.reasoning += text;
+    }
+  }
+
+  #call({ index = 0, id, function: part = {} }) {
+    this.#count();
+    this.#endThinking();
+    // Others may look at the list as it was.
+    const known = this.toolCalls[index] ?? { id, name: part.name ?? "", arguments: "", result: null, totalMs: null };
+    this.#callsFrom[index] ??= this.#lastAt;
+    const call = {
+      ...known,
+      arguments: known.arguments + (part.arguments ?? ""),
+      totalMs: this.#lastAt - this.#callsFrom[index],
+    };
+    this.toolCalls = index < this.toolCalls.length ? this.toolCalls.with(index, call) : [...this.toolCalls, call];
+  }
+
+  #endThinking() {
+    if (this.#thinkingFrom !== null) {
+      this.#thinkingTo ??= this.#lastAt;
+    }
+  }
+
+  #count() {
+    this.#lastAt = clock.now();
+    this.#firstAt ??= this.#lastAt;
+    this.#nEvents += 1;
+  }
+
   #add(text, probabilities = []) {
     if (text === "") {
       return;
     }
-    this.#lastAt = clock.now();
-    this.#firstAt ??= this.#lastAt;
-    this.#nEvents += 1;
+    this.#count();
+    this.#endThinking();
     this.text += text;
     if (probabilities.length > 0) {
       this.tokens.push(...splitTokens(probabilities, text));

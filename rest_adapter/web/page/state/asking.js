@@ -5,13 +5,16 @@ import { conversationFields } from "./messages.js";
 import { addNote } from "./notes.js";
 import { requestFields } from "./options.js";
 import { model } from "./server.js";
+import { answerSchema, schemaRefusal, schemaText } from "./schema.js";
 import { renderPrompt, stopTexts } from "./template.js";
+import { toolFields, toolsOn, toolsRefusal, toolsText } from "./tools.js";
 
 /**
  * @typedef {object} Asking
  * @property {(body: object, options: {signal: AbortSignal}) => AsyncGenerator<any>} stream sends the body
  * @property {object} body
  * @property {(answer: import("./answer.js").Answer, event: any) => void} take puts an event into the answer
+ * @property {(error: Error) => void} refuse takes a failure, to be shown at the fields that it is about
  */
 
 /**
@@ -34,11 +37,30 @@ function asChat(conversation, at, truncates) {
     body: {
       ...asked,
       ...requestFields(),
+      ...schemaField(answerSchema()),
+      ...toolFields(),
+      // What the model thinks comes apart from its answer.
+      reasoning_format: "auto",
       stream_options: { include_usage: true },
       // Left to the server otherwise: it may be set up to leave something out, and says how much.
       ...(truncates && { truncate: true }),
     },
     take: (answer, chunk) => answer.takeChat(chunk),
+    refuse: refusing(),
+  };
+}
+
+/** The field of a chat's request that makes answers obey a schema. */
+function schemaField(schema) {
+  return schema ? { response_format: { type: "json_schema", json_schema: { name: "answer", schema } } } : {};
+}
+
+/** Keeps what is refused with the texts that were sent: they may be others by then. */
+function refusing() {
+  const [schema, tools] = [schemaText.peek(), toolsText.peek()];
+  return (error) => {
+    schemaRefusal.take(error, schema);
+    toolsRefusal.take(error, tools);
   };
 }
 
@@ -46,14 +68,19 @@ function asCompletion(conversation, at, template, truncates) {
   if (hasImages(conversation)) {
     addNote("info", "A prompt template cannot hold images. They were left out.");
   }
+  if (toolsOn.peek()) {
+    addNote("info", "A prompt template cannot hold tools. They were left out.");
+  }
+  const schema = answerSchema();
   const prompt = renderPrompt(template, { ...conversation, messages: conversation.messages.slice(0, at + 1) });
   const fields = requestFields();
   const stop = [...new Set([...(fields.stop ?? []), ...stopTexts(template)])];
   return {
     stream: streamCompletion,
     // There, what does not fit is left out unless it is said otherwise.
-    body: { ...fields, prompt, stop, truncate: truncates },
+    body: { ...fields, ...(schema && { json_schema: schema }), prompt, stop, truncate: truncates },
     take: (answer, event) => answer.takeCompletion(event),
+    refuse: refusing(),
   };
 }
 

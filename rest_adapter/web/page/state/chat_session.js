@@ -11,13 +11,16 @@ import {
   joinAnswer,
   makeAnswer,
   makeQuestion,
+  openCalls,
   withMessageFields,
   withMessagesFrom,
+  withResults,
   withoutOldestTurn,
 } from "./messages.js";
 import { addNote } from "./notes.js";
+import { canAsk } from "./sending.js";
 import { checkServer } from "./server.js";
-import { checkTemplate, template, trimAnswer } from "./template.js";
+import { template, trimAnswer } from "./template.js";
 import { errorWords } from "./words.js";
 
 // No more than that is lost when the page is closed: then there is no time to save.
@@ -34,7 +37,8 @@ export const running = signal(null);
  * What has come of it, at most once per frame; the conversation gets it only now and then. null when idle.
  *
  * @type {import("../../vendor/signals-core.js").Signal<
- *   null|{messageId: string, text: string, tokens: import("./messages.js").TokenView[]}>}
+ *   null|{messageId: string, text: string, tokens: import("./messages.js").TokenView[], reasoning?: string,
+ *   reasoningMs?: number, toolCalls?: import("./messages.js").ToolCall[]}>}
  */
 export const streaming = signal(null);
 
@@ -54,7 +58,7 @@ conversations.subscribe((listed) => {
  * @param {string} text
  * @param {string[]} [images] data URLs
  * @returns {Promise<boolean>} true when the answer has ended, in whatever way; false at once if nothing is asked,
- *   because there is nothing to ask, an answer is being written or the prompt template cannot be used
+ *   because there is nothing to ask, an answer is being written or the options cannot be sent
  */
 export function send(text, images = []) {
   if (text.trim() === "" && images.length === 0) {
@@ -146,13 +150,34 @@ export function continueAnswer() {
   });
 }
 
+/**
+ * Say what the tools gave that the last answer calls, and ask for the next one.
+ *
+ * @param {string} id of the last message
+ * @param {Record<string, string>} results by the id of the call, for every call that waits for one
+ * @returns {Promise<boolean>} as of `send`
+ */
+export function giveResults(id, results) {
+  const last = current.peek().messages.at(-1);
+  const open = last?.id === id ? openCalls(last) : [];
+  if (open.length === 0 || open.some((call) => results[call.id] === undefined)) {
+    return Promise.resolve(false);
+  }
+  const answer = makeAnswer();
+  return run(answer, (conversation, now) => {
+    const at = indexOfMessage(conversation, id);
+    const called = conversation.messages[at];
+    return called ? withMessagesFrom(conversation, at, [withResults(called, results), answer], now) : null;
+  });
+}
+
 /** Ask for `answer`, which `prepare` puts into the conversation; it may have a beginning. */
 async function run(answer, prepare, truncates = false) {
   if (running.peek()) {
     addNote("info", "Another answer is still being written. Stop it, or wait for its end.");
     return false;
   }
-  if (!checkTemplate()) {
+  if (!canAsk()) {
     return false;
   }
   const { id } = current.peek();
@@ -212,8 +237,8 @@ class Writing {
   }
 
   publish() {
-    const { content, tokens } = this.#soFar();
-    streaming.value = { messageId: this.#before.id, text: content, tokens };
+    const { content, ...others } = this.#soFar();
+    streaming.value = { messageId: this.#before.id, text: content, ...others };
   }
 
   async #ask(conversation) {
@@ -221,12 +246,17 @@ class Writing {
     if (at < 0) {
       throw new ApiError("The conversation was changed or deleted in another tab.");
     }
-    const { stream, body, take } = askingFor(conversation, at, this.#template, this.#truncates);
+    const { stream, body, take, refuse } = askingFor(conversation, at, this.#template, this.#truncates);
     this.#answer = new Answer();
-    for await (const event of stream(body, { signal: this.controller.signal })) {
-      take(this.#answer, event);
-      this.#publishSoon();
-      this.#saveSoon();
+    try {
+      for await (const event of stream(body, { signal: this.controller.signal })) {
+        take(this.#answer, event);
+        this.#publishSoon();
+        this.#saveSoon();
+      }
+    } catch (error) {
+      refuse(error);
+      throw error;
     }
   }
 
@@ -293,7 +323,7 @@ class Writing {
 
   async #end(outcome) {
     clock.cancel(this.#saving);
-    const statistics = this.#answer.text ? this.#answer.statistics() : this.#before.statistics;
+    const statistics = this.#answer.isEmpty ? this.#before.statistics : this.#answer.statistics();
     const forgotten = this.#before.isTooLong ? { isTooLong: false } : {};
     const fields = { ...this.#soFar(outcome.finish === "stop"), ...forgotten, ...outcome, statistics };
     let stored;

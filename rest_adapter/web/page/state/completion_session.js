@@ -6,6 +6,7 @@ import { Answer } from "./answer.js";
 import { clock } from "./clock.js";
 import { addNote } from "./notes.js";
 import { requestFields } from "./options.js";
+import { answerSchema, checkSchema, schemaRefusal, schemaText } from "./schema.js";
 import { checkServer } from "./server.js";
 import { kept } from "./storage.js";
 import { errorWords } from "./words.js";
@@ -41,10 +42,11 @@ let ended = Promise.resolve();
 /**
  * Go on with the text.
  *
- * @returns {Promise<boolean>} true when the run has ended, in whatever way; false at once if one is under way
+ * @returns {Promise<boolean>} true when the run has ended, in whatever way; false at once if one is under way, or the
+ *   schema cannot be sent
  */
 export async function generate() {
-  if (completionRunning.peek()) {
+  if (completionRunning.peek() || !checkSchema()) {
     return false;
   }
   controller = new AbortController();
@@ -78,6 +80,8 @@ export function undoGenerate() {
 
 async function write(before, abort) {
   const answer = new Answer();
+  const schema = answerSchema();
+  const sentSchema = schemaText.peek();
   let isFrameDue = false;
   const publish = (statistics) =>
     batch(() => {
@@ -86,7 +90,7 @@ async function write(before, abort) {
     });
   try {
     publish(null);
-    const body = { prompt: before, ...requestFields() };
+    const body = { prompt: before, ...requestFields(), ...(schema && { json_schema: schema }) };
     for await (const event of streamCompletion(body, { signal: abort })) {
       answer.takeCompletion(event);
       if (event.truncated) addNote("info", LEFT_OUT);
@@ -102,6 +106,7 @@ async function write(before, abort) {
     }
   } catch (error) {
     if (!abort.aborted) {
+      schemaRefusal.take(error, sentSchema);
       checkServer();
       addNote("error", error instanceof ApiError ? errorWords(error) : `The page failed: ${error.message}`);
     }

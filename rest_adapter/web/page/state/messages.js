@@ -11,6 +11,12 @@
  * @property {number} totalMs
  * @property {number} [nTruncatedTokens] there if a part of the conversation did not fit and was left out: how many tokens
  *   of it, 0 if the server did not count them
+ * @typedef {object} ToolCall A call of a tool in an answer.
+ * @property {string} id names it to its result
+ * @property {string} name
+ * @property {string} arguments JSON text; not whole if the answer was cut in it
+ * @property {string|null} result what the tool gave, null as long as nobody has said it
+ * @property {number|null} totalMs how long the model wrote the arguments
  * @typedef {object} Message
  * @property {string} id
  * @property {"user"|"assistant"} role
@@ -20,6 +26,9 @@
  * @property {Statistics|null} statistics
  * @property {"stop"|"length"|"stopped"|"error"|null} finish null while it is written, and for the user's
  * @property {string} error "" unless finish is "error"
+ * @property {string} [reasoning] what the model thought before it answered; there if it did, as the next one
+ * @property {number|null} [reasoningMs] how long
+ * @property {ToolCall[]} [toolCalls] there if the answer makes any
  * @property {boolean} [isTooLong] whether the error is that the conversation does not fit into the context
  * @typedef {object} Conversation
  * @property {string} id
@@ -35,6 +44,7 @@
 
 import { clock } from "./clock.js";
 import { newId } from "./ids.js";
+import { isObject, readJson } from "./json_text.js";
 
 export const UNTITLED = "New conversation";
 const MOST_TITLE_LETTERS = 60;
@@ -190,24 +200,63 @@ export function conversationFields(conversation, at, canSee) {
   if (conversation.systemPrompt.trim()) {
     asked.push({ role: "system", content: conversation.systemPrompt });
   }
-  const said = conversation.messages.slice(0, at + 1).filter(({ content, images }) => content || images.length > 0);
-  asked.push(...said.map((message) => asRequest(message, canSee)));
+  const said = conversation.messages
+    .slice(0, at + 1)
+    .filter(({ content, images, toolCalls = [] }) => content || images.length > 0 || toolCalls.some(hasResult));
+  asked.push(...said.flatMap((message) => asRequest(message, canSee)));
   return asked.at(-1)?.role === "assistant" ? { messages: asked, continue_final_message: true } : { messages: asked };
+}
+
+/**
+ * The calls of a message that wait for what the tools give. Those that were cut cannot be made.
+ *
+ * @param {Message} message
+ * @returns {ToolCall[]}
+ */
+export function openCalls({ toolCalls = [], finish }) {
+  return finish === null ? [] : toolCalls.filter((call) => !hasResult(call) && isWhole(call));
+}
+
+/**
+ * A message whose calls have results.
+ *
+ * @param {Message} message
+ * @param {Record<string, string>} results by the id of the call
+ * @returns {Message}
+ */
+export function withResults(message, results) {
+  const toolCalls = message.toolCalls.map((call) => ({ ...call, result: results[call.id] ?? call.result }));
+  return { ...message, toolCalls };
+}
+
+/**
+ * @param {ToolCall} call
+ * @returns {boolean} whether its arguments came to their end
+ */
+export function isWhole(call) {
+  return isObject(readJson(call.arguments).value);
 }
 
 /**
  * A cut answer and what comes after it.
  *
- * @param {{content: string, tokens: TokenView[]}} before
- * @param {{text: string, tokens: TokenView[]}} after
- * @returns {{content: string, tokens: TokenView[]}} the tokens add up to the content, or there are none
+ * @param {Pick<Message, "content"|"tokens"|"reasoning"|"reasoningMs"|"toolCalls">} before
+ * @param {{text: string, tokens: TokenView[], reasoning: string, reasoningMs: number|null, toolCalls: ToolCall[]}} after
+ * @returns {Pick<Message, "content"|"tokens"|"reasoning"|"reasoningMs"|"toolCalls">} the tokens add up to the content, or
+ *   there are none
  */
 export function joinAnswer(before, after) {
   const content = before.content + after.text;
-  if (before.tokens.length === 0 && after.tokens.length === 0) {
-    return { content, tokens: [] };
-  }
-  return { content, tokens: [...asTokens(before.content, before.tokens), ...asTokens(after.text, after.tokens)] };
+  const hasTokens = before.tokens.length > 0 || after.tokens.length > 0;
+  const tokens = hasTokens ? [...asTokens(before.content, before.tokens), ...asTokens(after.text, after.tokens)] : [];
+  const reasoning = (before.reasoning ?? "") + after.reasoning;
+  const toolCalls = [...(before.toolCalls ?? []), ...after.toolCalls];
+  return {
+    content,
+    tokens,
+    ...(reasoning && { reasoning, reasoningMs: (before.reasoningMs ?? 0) + (after.reasoningMs ?? 0) }),
+    ...(toolCalls.length > 0 && { toolCalls }),
+  };
 }
 
 /**
@@ -238,9 +287,25 @@ function titleOf(messages) {
   return letters.length > MOST_TITLE_LETTERS ? `${letters.slice(0, MOST_TITLE_LETTERS - 1).join("")}…` : text;
 }
 
-function asRequest({ role, content, images }, canSee) {
+function hasResult({ result }) {
+  return result !== null;
+}
+
+/** A message as the API takes it, and the results of its calls. A call without one would be one that is waited for. */
+function asRequest({ role, content, images, reasoning, toolCalls = [] }, canSee) {
+  const thought = reasoning ? { reasoning_content: reasoning } : {};
+  const calls = toolCalls.filter(hasResult);
+  if (calls.length > 0) {
+    const made = calls.map(({ id, name, arguments: text }) => ({
+      id,
+      type: "function",
+      function: { name, arguments: text },
+    }));
+    const results = calls.map(({ id, result }) => ({ role: "tool", tool_call_id: id, content: result }));
+    return [{ role, content: content || null, ...thought, tool_calls: made }, ...results];
+  }
   if (!canSee || images.length === 0) {
-    return { role, content };
+    return { role, content, ...thought };
   }
   const parts = images.map((url) => ({ type: "image_url", image_url: { url } }));
   return { role, content: content ? [...parts, { type: "text", text: content }] : parts };

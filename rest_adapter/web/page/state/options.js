@@ -35,9 +35,6 @@ export const changedOptions = computed(() =>
 /** The GBNF grammar that answers must obey, "" for none. */
 export const grammar = kept("slotline.grammar", "", { accepts: isText, isText: true });
 
-/** The JSON Schema that the grammar editor shows. It is not sent; a grammar is made of it. */
-export const schemaText = kept("slotline.schema", "", { accepts: isText, isText: true });
-
 /**
  * Set an option.
  *

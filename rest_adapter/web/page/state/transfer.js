@@ -47,6 +47,11 @@ export async function importConversations(text) {
 }
 
 function holdsAll(stored, conversation) {
-  const contents = new Map(stored.messages.map(({ id, content }) => [id, content]));
-  return conversation.messages.every(({ id, content }) => contents.get(id) === content);
+  const known = new Map(stored.messages.map((message) => [message.id, said(message)]));
+  return conversation.messages.every((message) => known.get(message.id) === said(message));
+}
+
+/** All that a message says, and what it was told by tools. */
+function said({ content, reasoning = "", toolCalls = [] }) {
+  return JSON.stringify([content, reasoning, toolCalls.map(({ arguments: text, result }) => [text, result])]);
 }

@@ -60,6 +60,29 @@ function message(path, value) {
     finish: role === "assistant" ? (finish ?? "stopped") : null,
     error: text(`${path}.error`, from.error ?? ""),
     ...(from.isTooLong === true && { isTooLong: true }),
+    ...thinking(path, from),
+    ...calls(`${path}.toolCalls`, from.toolCalls ?? []),
+  };
+}
+
+function thinking(path, { reasoning = "", reasoningMs = null }) {
+  if (reasoning === "") return {};
+  return { reasoning: text(`${path}.reasoning`, reasoning), reasoningMs: number(`${path}.reasoningMs`, reasoningMs ?? 0) };
+}
+
+function calls(path, value) {
+  const toolCalls = list(path, value).map((item, i) => call(`${path}[${i}]`, item));
+  return toolCalls.length > 0 ? { toolCalls } : {};
+}
+
+function call(path, value) {
+  const from = object(path, value);
+  return {
+    id: text(`${path}.id`, from.id),
+    name: text(`${path}.name`, from.name),
+    arguments: text(`${path}.arguments`, from.arguments),
+    result: from.result === null || from.result === undefined ? null : text(`${path}.result`, from.result),
+    totalMs: from.totalMs === null || from.totalMs === undefined ? null : number(`${path}.totalMs`, from.totalMs),
   };
 }
 

@@ -2,7 +2,7 @@
 
 import { running, send, stop } from "../state/chat_session.js";
 import { current } from "../state/conversations.js";
-import { checkTemplate } from "../state/template.js";
+import { canAsk } from "../state/sending.js";
 import { html, useEffect, useLayoutEffect, useRef } from "../ui.js";
 import {
   ACCEPTED_IMAGES,
@@ -28,7 +28,7 @@ export function Composer() {
   const submit = (event) => {
     event.preventDefault();
     // What cannot be sent stays in the field.
-    if (!canSend || !checkTemplate()) return;
+    if (!canSend || !canAsk()) return;
     const { text, images } = takeDraft();
     void send(text, images);
     field.current.focus();

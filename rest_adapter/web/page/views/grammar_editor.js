@@ -1,10 +1,10 @@
-/** The grammar that answers must follow: written by hand, taken from an example, or made of a JSON Schema. */
+/** The grammar that answers must follow: written by hand, or taken from an example. */
 
-import { html, useEffect, useRef, useState } from "../ui.js";
+import { html, useEffect, useState } from "../ui.js";
 import { postJson } from "../api.js";
-import { grammar, schemaText } from "../state/options.js";
+import { grammar } from "../state/options.js";
 import { EXAMPLES } from "./grammar_editor_examples.js";
-import { grammarOf, problemOf } from "./grammar_editor_model.js";
+import { problemOf } from "./grammar_editor_model.js";
 
 /**
  * Edits the grammar of the options.
@@ -45,49 +45,7 @@ export function GrammarEditor() {
           Clear
         </button>
       </div>
-      <${SchemaForm} put=${put} />
     </div>
-  `;
-}
-
-function SchemaForm({ put }) {
-  const order = useRef(null);
-  const [problem, setProblem] = useState("");
-  const convert = () => {
-    try {
-      put(grammarOf(schemaText.value, order.current.value));
-      setProblem("");
-    } catch (error) {
-      setProblem(error.message);
-    }
-  };
-  return html`
-    <label for="schema">JSON Schema</label>
-    <p class="hint" id="schema-hint">Describe the JSON that you want, and convert it to a grammar.</p>
-    <textarea
-      id="schema"
-      class="field mono"
-      rows="6"
-      spellcheck=${false}
-      autocapitalize="off"
-      placeholder='{"type": "object", "properties": {"name": {"type": "string"}}}'
-      value=${schemaText.value}
-      aria-invalid=${problem ? "true" : undefined}
-      aria-describedby=${problem ? "schema-problem schema-hint" : "schema-hint"}
-      onInput=${(event) => (schemaText.value = event.currentTarget.value)}
-    ></textarea>
-    ${problem && html`<p class="wrong" id="schema-problem" role="alert">${problem}</p>`}
-    <label for="property-order">Property order</label>
-    <input
-      id="property-order"
-      class="field"
-      ref=${order}
-      autocomplete="off"
-      placeholder="name, age, city"
-      aria-describedby="order-hint"
-    />
-    <p class="hint" id="order-hint">Names of properties with commas between them: these come first, in this order.</p>
-    <button type="button" class="button small" onClick=${convert}>Convert to grammar</button>
   `;
 }
 

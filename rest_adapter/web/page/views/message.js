@@ -13,7 +13,7 @@ import { current } from "../state/conversations.js";
 import { countTurns } from "../state/messages.js";
 import { addNote } from "../state/notes.js";
 import { model } from "../state/server.js";
-import { checkTemplate } from "../state/template.js";
+import { canAsk } from "../state/sending.js";
 import { formatCount } from "../text/format.js";
 import { html, useState } from "../ui.js";
 import { Boundary } from "./boundary.js";
@@ -24,6 +24,8 @@ import { MessageEditor } from "./message_editor.js";
 import { TokenText } from "./probabilities.js";
 import { focusComposer } from "./shell.js";
 import { Statistics } from "./statistics.js";
+import { Thinking } from "./thinking.js";
+import { ToolCalls } from "./tool_calls.js";
 
 const FINISHES = { length: "Cut at the length limit.", stopped: "Stopped.", full: "Cut at the end of the context." };
 const WORD_STAYS_MS = 1500;
@@ -49,7 +51,7 @@ function Question({ message }) {
   const [isEdited, setEdited] = useState(false);
   const save = (text) => {
     // What cannot be sent stays in the editor.
-    if (!checkTemplate()) return;
+    if (!canAsk()) return;
     setEdited(false);
     focusComposer();
     void editMessage(message.id, text);
@@ -77,7 +79,7 @@ function Answer({ message, isLast }) {
     <article class=${`message answer ${isLast ? "last" : ""}`} aria-label="Assistant" aria-busy=${String(isRunning)}>
       <${Logo} />
       <div class="answer-body">
-        <${AnswerText} message=${message} isRunning=${isRunning} />
+        <${AnswerText} message=${message} isLast=${isLast} isRunning=${isRunning} />
         ${!isRunning && html`<${AnswerEnd} message=${message} isLast=${isLast} />`}
       </div>
     </article>
@@ -85,12 +87,18 @@ function Answer({ message, isLast }) {
 }
 
 /** One component for the text while it grows and afterwards, so that its end does not draw everything again. */
-function AnswerText({ message, isRunning }) {
+function AnswerText({ message, isLast, isRunning }) {
   const isGrowing = isRunning && streaming.value?.messageId === message.id;
-  const { text, tokens } = isGrowing ? streaming.value : { text: message.content, tokens: message.tokens };
-  if (tokens?.length) return html`<${TokenText} tokens=${tokens} />`;
-  if (text) return html`<${MarkdownText} text=${text} isGrowing=${isRunning} />`;
-  return isRunning ? html`<${Waiting} />` : null;
+  const shown = isGrowing ? streaming.value : { ...message, text: message.content };
+  const { text, tokens, reasoning = "", reasoningMs = null, toolCalls = [] } = shown;
+  const isThinking = isRunning && !text && toolCalls.length === 0;
+  return html`
+    ${reasoning && html`<${Thinking} text=${reasoning} ms=${reasoningMs} ...${{ isThinking, isGrowing: isRunning }} />`}
+    ${tokens?.length > 0 && html`<${TokenText} tokens=${tokens} />`}
+    ${text && !tokens?.length && html`<${MarkdownText} text=${text} isGrowing=${isRunning} />`}
+    ${toolCalls.length > 0 && html`<${ToolCalls} calls=${toolCalls} ...${{ message, isLast, isRunning }} />`}
+    ${isThinking && !reasoning && html`<${Waiting} />`}
+  `;
 }
 
 function Waiting() {
@@ -105,7 +113,7 @@ function AnswerEnd({ message, isLast }) {
     void start();
   };
   const finish = isCutByContext(message, model.value?.nCtxSlot) ? "full" : message.finish;
-  const canContinue = isLast && message.content && message.finish !== "stop";
+  const canContinue = isLast && message.content && !message.toolCalls?.length && message.finish !== "stop";
   return html`
     ${message.error && html`<p class="message-error"><strong>${
       message.isTooLong ? "This conversation does not fit." : "This answer failed."

@@ -1,4 +1,4 @@
-/** Every option of a generation, its presets, the prompt template, and the grammar. */
+/** Every option of a generation, its presets, tools, the prompt template, and what answers obey. */
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../ui.js";
 import { OPTIONS } from "../state/option_table.js";
@@ -7,8 +7,10 @@ import { GrammarEditor } from "./grammar_editor.js";
 import { OptionField } from "./option_field.js";
 import { findOptions } from "./option_field_model.js";
 import { PresetPicker } from "./preset_picker.js";
+import { SchemaEditor } from "./schema_editor.js";
 import { closeOptions } from "./shell.js";
 import { TemplateEditor } from "./template_editor.js";
+import { ToolsEditor } from "./tools_editor.js";
 
 const NARROW = "(max-width: 47.99rem)";
 const GROUPS = [...new Set(OPTIONS.map((option) => option.group))];
@@ -86,7 +88,7 @@ function OptionsContent() {
       return members.length > 0 && html`<${Group} key=${group} name=${group} ...${{ members, changed, isOpen }} />`;
     })}
     ${found.length === 0 && html`<p class="soft" role="status">No option is called “${query.trim()}”.</p>`}
-    ${!isSearching && html`<${TemplateEditor} />`}
+    ${!isSearching && html`<${ToolsEditor} /><${TemplateEditor} /><${SchemaEditor} />`}
     ${
       !isSearching &&
       html`<details class="group">

@@ -1,7 +1,7 @@
 /** Presets: sets of options under a name. */
 
 import { html, useLayoutEffect, useRef, useState } from "../ui.js";
-import { resetOptions } from "../state/options.js";
+import { resetAll } from "../state/sending.js";
 import { applyPreset, currentPreset, deletePreset, presets, savePreset } from "../state/presets.js";
 
 const MAX_NAME_LENGTH = 60;
@@ -50,7 +50,7 @@ export function PresetPicker() {
         >
           Delete preset
         </button>
-        <button type="button" class="button small" onClick=${resetOptions}>Reset options</button>
+        <button type="button" class="button small" onClick=${resetAll}>Reset options</button>
       </div>
       ${isSaving && html`<${NameForm} finish=${finish} />`}
     </div>
