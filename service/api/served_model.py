@@ -15,6 +15,7 @@ from slotline.options import max_items, maximum
 
 if TYPE_CHECKING:
     from service.config import CoreConfig, EngineConfig
+    from service.constraints.compiler import ConstraintCompiler
     from service.dialogue.chat_format import ChatFormat
     from service.model_facts import ModelFacts
     from service.prompts.templates import ChatTemplate
@@ -87,6 +88,7 @@ class ServedModel:
         limits: bounds on one request.
         engine: slots, and the server-wide cap on tokens.
         cache_prompt: whether requests reuse cached prefixes unless they say otherwise.
+        constraints: compiles what limits outputs, for this vocabulary.
         literal_messages: whether messages and roles of all conversations are tokenised literally.
     """
 
@@ -100,6 +102,7 @@ class ServedModel:
     limits: Limits
     engine: EngineConfig
     cache_prompt: bool
+    constraints: ConstraintCompiler
     literal_messages: bool = False
     chat_format: ChatFormat = UNKNOWN
 
@@ -110,6 +113,7 @@ class ServedModel:
         loaded: LoadedModel,
         template: ChatTemplate,
         limits: Limits,
+        constraints: ConstraintCompiler,
         chat_format: ChatFormat = UNKNOWN,
     ) -> ServedModel:
         """Put together what was configured, what was loaded, and what was found out."""
@@ -126,6 +130,7 @@ class ServedModel:
             limits=limits,
             engine=config.engine,
             cache_prompt=config.cache_prompt,
+            constraints=constraints,
             literal_messages=config.literal_messages,
             chat_format=chat_format,
         )
@@ -133,7 +138,10 @@ class ServedModel:
     def paced(self, work: Work) -> ServedModel:
         """The same for one preparation: it pauses between chunks of texts, and ends when its caller has gone."""
         return replace(
-            self, vocabulary=PacedVocabulary(self.vocabulary, work), template=PacedTemplate(self.template, work)
+            self,
+            vocabulary=PacedVocabulary(self.vocabulary, work),
+            template=PacedTemplate(self.template, work),
+            constraints=self.constraints.paced(work),
         )
 
     def bounded(self, n_useful: int) -> ServedModel:

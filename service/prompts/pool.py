@@ -2,11 +2,12 @@
 
 Tokenising takes 0.3 s per megabyte of English, so one long prompt would be felt by everybody on the event loop and on
 the engine thread alike. What takes no longer than handing it to a thread and back is done on the loop, as long as that
-takes a small part of the loop's time. For all else there are threads, in three lanes that keep callers from waiting for
+takes a small part of the loop's time. For all else there are threads, in four lanes that keep callers from waiting for
 each other:
 
 - short texts, two threads;
 - short conversations, whose template may take seconds, so that texts do not wait for templates;
+- short requests with constraints, which may take seconds to compile;
 - long inputs, a thread each, of which one goes on at a time: they take turns after each chunk of some 15 ms, so an
   honest prompt of 100 kB is ready after a few turns of those beside it, however long these are.
 
@@ -72,17 +73,27 @@ class PreparationPool:
         self._quick = _LoopShare(clock)
         self._short = _Lane("prepare", n_threads=2, n_at_once=2, max_jobs=MAX_JOBS_SHORT)
         self._chats = _Lane("prepare-chat", n_threads=4, n_at_once=2, max_jobs=MAX_JOBS_SHORT)
+        self._constrained = _Lane("prepare-constrained", n_threads=8, n_at_once=2, max_jobs=MAX_JOBS_SHORT)
         self._long = _Lane("prepare-long", n_threads=MAX_JOBS_LONG, n_at_once=1, max_jobs=MAX_JOBS_LONG)
         self._is_closed = False
         self._trim: asyncio.TimerHandle | None = None
 
-    async def run(self, n_bytes: int, job: Callable[[Work], T], *, is_chat: bool = False, is_quick: bool = False) -> T:
+    async def run(
+        self,
+        n_bytes: int,
+        job: Callable[[Work], T],
+        *,
+        is_chat: bool = False,
+        is_constrained: bool = False,
+        is_quick: bool = False,
+    ) -> T:
         """Run a job and return its result. A cancelled caller's job ends at its next chunk.
 
         Args:
             n_bytes: size of the job's input.
             job: called in a thread, if it is not done at once; pauses between its chunks.
             is_chat: whether it renders a conversation.
+            is_constrained: whether it compiles a constraint.
             is_quick: whether it takes less than a millisecond.
 
         Raises:
@@ -93,7 +104,7 @@ class PreparationPool:
             raise Draining
         if is_quick and self._quick.is_left:
             return self._quick.spend(job)
-        lane = self._long if n_bytes > LONG_BYTES else self._chats if is_chat else self._short
+        lane = self._lane(n_bytes, is_chat, is_constrained)
         work, future = lane.submit(n_bytes, job)
         if lane is self._long:
             self._return_memory_later()
@@ -110,6 +121,13 @@ class PreparationPool:
     def long_load(self) -> LaneLoad:
         """What the lane for long inputs has to do; any thread."""
         return self._long.load()
+
+    def _lane(self, n_bytes: int, is_chat: bool, is_constrained: bool) -> _Lane:
+        if n_bytes > LONG_BYTES:
+            return self._long
+        if is_constrained:
+            return self._constrained
+        return self._chats if is_chat else self._short
 
     def _return_memory_later(self) -> None:
         """Give memory back once the long inputs are over, and what was made of them was sent."""
@@ -132,7 +150,7 @@ class PreparationPool:
         self._is_closed = True
         if self._trim is not None:
             self._trim.cancel()
-        for lane in (self._short, self._chats, self._long):
+        for lane in (self._short, self._chats, self._constrained, self._long):
             lane.close()
 
 

@@ -11,21 +11,32 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
+class GrammarFailed(Exception):
+    """A grammar cannot be followed any further, because that would take more time or memory than it may."""
+
+
 class Grammar(Protocol):
     """How far one request's output has come in its grammar.
 
     End-of-generation tokens are allowed where the text may end. Other tokens are allowed if their bytes can go on;
-    those without bytes never are.
+    those without bytes only where the grammar names them.
     """
 
     def allows(self, token: int) -> bool:
-        """Whether a token may come next. Changes nothing."""
+        """Whether a token may come next. Changes nothing.
+
+        Raises:
+            GrammarFailed: it cannot be told.
+        """
 
     def mask(self, logits: npt.NDArray[np.float32]) -> None:
         """Set the logits of all tokens that may not come next to -inf.
 
         Args:
             logits: shape (n_vocab,), float32, writable; changed in place.
+
+        Raises:
+            GrammarFailed: it cannot be told.
         """
 
     def accept(self, token: int) -> None:
@@ -33,6 +44,7 @@ class Grammar(Protocol):
 
         Raises:
             ValueError: the token is not allowed, or ends the text.
+            GrammarFailed: it cannot go on; nothing but ``close`` may be called afterwards.
         """
 
     def close(self) -> None:
@@ -68,3 +80,32 @@ class DeferredGrammar:
     def close(self) -> None:
         """Free what the grammar holds."""
         self._grammar.close()
+
+
+class GrammarMaker(Protocol):
+    """Makes grammars of GBNF: the vocabulary of a model."""
+
+    def grammar(self, text: str) -> Grammar:
+        """A new grammar at its beginning; raises GrammarError if it cannot be used."""
+
+
+class Guide(Protocol):
+    """What limits the outputs of a request, checked; each of them follows a grammar of its own."""
+
+    @property
+    def field(self) -> str:
+        """Path of the field in the request that asks for it."""
+
+    @property
+    def gbnf(self) -> str:
+        """The grammar as GBNF, empty if it is in another language."""
+
+    def start(self, vocabulary: GrammarMaker) -> Grammar:
+        """A new grammar at its beginning, to be closed before the model. Belongs to the model's thread.
+
+        Args:
+            vocabulary: that of the model.
+
+        Raises:
+            GrammarError: the grammar cannot be used.
+        """

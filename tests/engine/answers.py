@@ -111,7 +111,7 @@ def _check_scores(asked: Asked, request: GenerationRequest) -> None:
 
 def _check_text(asked: Asked, request: GenerationRequest, finished: Finished, script: Script) -> None:
     """A text is what an undisturbed model says, unless the request or a shift wanted something else."""
-    is_free = not request.grammar and not request.min_tokens and request.sampling.temperature == 0
+    is_free = request.guide is None and not request.min_tokens and request.sampling.temperature == 0
     if not is_free or _is_cut(asked, finished):
         return
     memory = [*asked.system, *_own_prompt(asked, request)]

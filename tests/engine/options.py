@@ -7,6 +7,7 @@ from typing import Any
 
 from service.config import EngineConfig, Lookup
 from service.engine.request.requests import GenerationRequest, Overflow, SystemPrompt
+from service.sampling.gbnf import GbnfGuide
 from service.testing.scripted_model import BOS, EOS, Script, next_letter
 from tests.engine.arguments import Arguments, CommandError
 from tests.engine.observed_model import ObservedModel, ObservedTiledModel
@@ -55,6 +56,7 @@ def generation_request(arguments: Arguments) -> GenerationRequest:
     if temperature is not None:
         sampling = replace(sampling, temperature=temperature, top_k=0, top_p=1.0, min_p=0.0)
     stop_text, stop_token, system = arguments.text("stop"), arguments.text("stop_token"), arguments.text("system")
+    grammar = arguments.text("grammar")
     return GenerationRequest(
         prompt=(*((BOS,) if has_bos else ()), *prompt(text)),
         has_bos=has_bos,
@@ -74,7 +76,7 @@ def generation_request(arguments: Arguments) -> GenerationRequest:
         system_prompt=None if system is None else SystemPrompt(system, prompt(system)),
         want_tokens=arguments.flag("records") or False,
         prompt_logprobs=arguments.integer("logprobs"),
-        grammar=arguments.text("grammar") or "",
+        guide=None if grammar is None else GbnfGuide(grammar),
     )
 
 

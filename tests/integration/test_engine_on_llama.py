@@ -20,6 +20,7 @@ from service.engine.request.requests import (
 )
 from service.llama.llama_model import LlamaModel
 from service.llama.loader import load
+from service.sampling.gbnf import GbnfGuide
 from service.sampling.settings import SamplingSettings
 from service.testing.scripted_model import VirtualClock
 from tests.support.engine import GREEDY, RecordingSink, SteppedEngine
@@ -90,7 +91,7 @@ def random_request(random_: random.Random) -> Request:
         overflow=random_.choice(list(Overflow)),
         cache_prompt=random_.random() < 0.8,
         n_keep=random_.choice([0, 3, -1]),
-        grammar=random_.choice(["", "", 'root ::= "yes" | "no"']),
+        guide=random_.choice([None, None, GbnfGuide('root ::= "yes" | "no"')]),
     )
 
 

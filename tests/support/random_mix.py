@@ -17,6 +17,7 @@ from service.engine.request.requests import (
     SystemPrompt,
     SystemPromptRequest,
 )
+from service.sampling.gbnf import GbnfGuide
 from service.testing.scripted_model import BOS, states
 from tests.support.engine import GREEDY, EngineBench, RecordingSink, assert_scored, next_letters
 
@@ -108,7 +109,7 @@ class RandomMix:
             slot_id=random_.choice([None, 0, self._bench.config.n_slots]),
             priority=random_.choice([0, 0, 0, 1, -1]),
             n_keep=random_.choice([0, 3, -1]),
-            grammar=random_.choice(["", "", 'root ::= "yes" | "no"']),
+            guide=random_.choice([None, None, GbnfGuide('root ::= "yes" | "no"')]),
             system_prompt=self._system_prompt() if random_.random() < 0.05 else None,
             prompt_logprobs=random_.choice([None, None, None, 0, 2]),
         )
@@ -153,7 +154,7 @@ class RandomMix:
         for index in range(request.n_sequences):
             pieces = [event for event in entry.sink.events if isinstance(event, Piece) and event.index == index]
             ending = endings.get(index)
-            if request.grammar:
+            if request.guide is not None:
                 assert (
                     ending is None or ending.truncated or "".join(piece.text for piece in pieces) in _sayings(request)
                 )

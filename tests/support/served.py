@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from service.api.served_model import Limits, ServedModel
 from service.config import EngineConfig
+from service.constraints.compiler import ConstraintCompiler
 from service.dialogue.template.analysis import UNKNOWN
 from service.testing.scripted_model import ScriptedModel
 from tests.support.scripted_core import FACTS, ByteVocabulary
@@ -63,4 +64,5 @@ def served_model(
         engine=engine or EngineConfig(n_slots=2, n_ctx_slot=64),
         cache_prompt=cache_prompt,
         chat_format=chat_format,
+        constraints=ConstraintCompiler.of(vocabulary or ByteVocabulary()),
     )

@@ -31,6 +31,7 @@ ONLY_IN = {
     "gevent": ("rest_adapter", "slotline.cli"),
     "grpc": ("service.api", "rest_adapter", "slotline.cli", "slotline.client", "slotline.v1"),
     "jinja2": ("service.prompts",),
+    "llguidance": ("service.constraints",),
 }
 DISTRIBUTIONS = {
     "pyproject.toml": ("service", "rest_adapter", "slotline.cli"),

@@ -13,6 +13,7 @@ from service.api.convert.events import duration
 from service.api.convert.settings import default_settings, generation_settings
 from service.api.convert.system_prompt import system_prompt_message
 from service.api.status import CoreState, CoreStatus
+from service.constraints.schema import MAX_SCHEMA_BYTES
 from service.dialogue.description import describe
 from service.engine.cache.context_shift import resolve_n_keep
 from service.engine.request.events import FinishReason
@@ -68,6 +69,7 @@ def model_message(model: ServedModel, in_force: SystemPrompt | None = None) -> m
             max_stop_texts=model.limits.max_stop_texts,
             max_grammar_bytes=MAX_GRAMMAR_BYTES,
             max_tools=model.limits.max_tools,
+            max_schema_bytes=MAX_SCHEMA_BYTES,
         ),
         default_settings=default_settings(model),
         system_prompt=None if in_force is None else system_prompt_message(in_force),

@@ -26,6 +26,11 @@ def is_quick_generation(request: generation_pb2.GenerateRequest) -> bool:
     )
 
 
+def is_constrained(request: generation_pb2.GenerateRequest) -> bool:
+    """Whether ``generation_request`` compiles a constraint, which may take seconds."""
+    return request.HasField("constraint") or bool(request.chat.tools_json)
+
+
 def is_quick_embedding(request: embedding_pb2.EmbedRequest) -> bool:
     """Whether ``embedding_request`` is quick, and ``embed_response`` then."""
     return (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from service.api.convert.candidates import bounded_max_tokens
 from service.api.convert.checks import at_most, count_at_most, size_at_most, within
-from service.api.convert.constraint import constraint_grammar
+from service.api.convert.constraint import constraint_guide
 from service.api.convert.prompt import TokenizedPrompt, tokenized_prompt
 from service.api.convert.sampling import sampling_settings
 from service.api.convert.system_prompt import system_prompt, system_prompt_text
@@ -113,7 +113,7 @@ def generation_request(
         system_prompt=replacing,
         want_tokens=output.tokens or output.n_probs > 0 or output.HasField("top_logprobs"),
         prompt_logprobs=prompt_logprobs,
-        grammar=constraint_grammar(request.constraint),
+        guide=constraint_guide(request.constraint, model),
     )
 
 

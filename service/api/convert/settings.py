@@ -35,7 +35,7 @@ def generation_settings(
         n_ctx=model.engine.n_ctx_slot,
         stop_texts=[text.decode() for text in request.stop_texts],
         n_probs=sampling.n_probs,
-        grammar=request.grammar,
+        grammar=request.guide.gbnf if request.guide is not None else "",
         cache_prompt=request.cache_prompt,
     )
 

@@ -133,7 +133,7 @@ class Core:
         # Tasks are not cancelled: a template's process that is just being started must come to be known, to be ended.
         await self._bridge.finish(LAST_MESSAGE_S)
         self.pool.close()
-        self._loading.close_template()
+        self._loading.close_preparation()
         if has_ended:
             await self._loading.close_model()
         return has_ended

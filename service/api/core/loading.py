@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from service.api.convert.system_prompt import system_prompt
 from service.api.served_model import Limits, LoadedModel, ServedModel
+from service.constraints.compiler import ConstraintCompiler
 from service.dialogue.description import resolve_tool_format
 from service.dialogue.template.analysis import UNKNOWN
 from service.engine.request.requests import SystemPromptRequest
@@ -58,6 +59,7 @@ class Loading:
         self._is_given_up = False
         self._loaded: LoadedModel | None = None
         self._renderer: TemplateRenderer | None = None
+        self._constraints: ConstraintCompiler | None = None
 
     # In the engine's thread -----------------------------------------------------------------------------------------
 
@@ -99,6 +101,10 @@ class Loading:
         """
         loaded = self._loaded
         assert loaded is not None
+        constraints = self._constraints = ConstraintCompiler.of(loaded.vocabulary)
+        if loaded.info.can_generate:
+            # That takes the GIL for a while, but the template's process is about to start, and nothing else to do.
+            constraints.prepare()
         try:
             renderer = await pool.run(0, lambda _: self._make_renderer(loaded))
         except TemplateFailure as error:
@@ -109,6 +115,7 @@ class Loading:
             loaded,
             renderer,
             self._limits,
+            constraints,
             await pool.run(0, lambda _: self._chat_format(loaded, renderer)),
         )
         try:
@@ -120,10 +127,12 @@ class Loading:
         self.progress = 1.0
         return model
 
-    def close_template(self) -> None:
-        """End the processes that render chats."""
+    def close_preparation(self) -> None:
+        """End the processes that render chats, and the threads that compile constraints."""
         if self._renderer is not None:
             self._renderer.close()
+        if self._constraints is not None:
+            self._constraints.close()
 
     async def close_model(self) -> None:
         """Free the weights; only after the engine's end."""

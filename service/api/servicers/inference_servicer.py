@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from service.api.convert.embedding import embed_response, embedding_request
 from service.api.convert.events import StreamEncoder
 from service.api.convert.quick import (
+    is_constrained,
     is_quick_detokenization,
     is_quick_embedding,
     is_quick_generation,
@@ -68,6 +69,7 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
                     request.ByteSize(),
                     lambda work: generation_request(request, model.paced(work), in_force),
                     is_chat=request.HasField("chat"),
+                    is_constrained=is_constrained(request),
                     is_quick=is_quick_generation(request),
                 )
                 prepared = replace(

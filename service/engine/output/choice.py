@@ -10,7 +10,8 @@ from service.engine.language_model import Segment
 from service.engine.output.output import Ending, append_parsed, append_token
 from service.engine.request.events import FinishReason
 from service.engine.request.state import SequenceState
-from service.errors import EngineFailure
+from service.errors import EngineFailure, InvalidArgument
+from service.sampling.grammar import GrammarFailed
 from service.sampling.rows import sample_rows
 from service.sampling.sampler import SampledToken, UnusableLogits
 
@@ -160,6 +161,8 @@ class TokenChoice:
                 self._endings.finish(slot, ending)
         except UnusableLogits as error:
             self._endings.fail(sequence.task, EngineFailure(f"no token could be chosen: {error}"))
+        except GrammarFailed as error:
+            self._endings.fail(sequence.task, _too_complex(sequence, error))
         except Exception as error:
             self._endings.fail_by_fault(slot, sequence, error)
 
@@ -219,3 +222,11 @@ def _forced(sequence: RunningSequence) -> SampledToken:
     """The next of the tokens that a sequence has to take, whatever the model says."""
     assert sequence.parsed is not None
     return SampledToken(sequence.parsed.forced.popleft())
+
+
+def _too_complex(sequence: RunningSequence, error: GrammarFailed) -> InvalidArgument:
+    guide = sequence.request.guide
+    assert guide is not None
+    return InvalidArgument(
+        guide.field, f"could not be followed beyond {sequence.sampled} tokens of the output; simplify it: {error}"
+    )

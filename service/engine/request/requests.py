@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from service.dialogue.output import OutputParser
+    from service.sampling.grammar import Guide
 
 
 class Overflow(enum.Enum):
@@ -93,7 +94,7 @@ class GenerationRequest:
         want_tokens: put token records into pieces.
         prompt_logprobs: report the prompt's tokens with this many of the most probable ones at each place; None for no
             report. Such a prompt is evaluated as a whole, whatever a cache holds, and never truncated.
-        grammar: GBNF that the output obeys, checked; empty for none.
+        guide: what the output obeys, None for nothing.
         parsing: how the parts of the output are told apart, None for output as the model wrote it. Stop texts then are
             looked for in content only.
         tenant: whose request it is; shown in slot snapshots.
@@ -118,7 +119,7 @@ class GenerationRequest:
     system_prompt: SystemPrompt | None = None
     want_tokens: bool = False
     prompt_logprobs: int | None = None
-    grammar: str = ""
+    guide: Guide | None = None
     parsing: OutputParsing | None = None
     tenant: str = ""
 
@@ -138,7 +139,7 @@ class GenerationRequest:
             stop_tokens=frozenset(),
             cache_salt="",
             system_prompt=None,
-            grammar="",
+            guide=None,
             parsing=None,
         )
 

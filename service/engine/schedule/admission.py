@@ -188,12 +188,13 @@ class Admission:
             return None
 
     def _grammar(self, request: GenerationRequest, parsed: ParsedOutput | None) -> Grammar | None:
-        if not request.grammar:
+        guide = request.guide
+        if guide is None:
             return None
         try:
-            grammar = self._vocabulary.grammar(request.grammar)
+            grammar = guide.start(self._vocabulary)
         except GrammarError as error:
-            raise InvalidArgument("constraint.gbnf", str(error)) from error
+            raise InvalidArgument(guide.field, str(error)) from error
         if parsed is None or request.parsing is None or not request.parsing.defers_grammar:
             return grammar
         return DeferredGrammar(grammar, lambda: parsed.parser.is_reasoning)

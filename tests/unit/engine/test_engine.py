@@ -12,11 +12,12 @@ from service.config import EngineConfig
 from service.engine.request.events import Piece
 from service.engine.request.requests import GenerationRequest, SystemPrompt
 from service.engine.request.snapshots import SlotState
+from service.sampling.gbnf import GbnfGuide
 from service.sampling.settings import SamplingSettings
 from tests.support.engine import GREEDY, EngineBench, expected_text, request
 
 #: Types of what can be a text, or tokens of one.
-HOLDS_TEXT = re.compile(r"str|bytes|tuple|list|frozenset|object|SystemPrompt")
+HOLDS_TEXT = re.compile(r"str|bytes|tuple|list|frozenset|object|SystemPrompt|Guide")
 
 
 def test_snapshots_tell_the_last_request_of_an_idle_slot() -> None:
@@ -34,7 +35,7 @@ def test_snapshots_tell_the_last_request_of_an_idle_slot() -> None:
 
 def test_no_field_of_a_request_that_can_hold_a_text_is_kept_without_texts() -> None:
     full: dict[str, Any] = {"prompt": (1,), "stop_texts": (b"a",), "stop_tokens": frozenset({1}), "cache_salt": "a"}
-    full |= {"system_prompt": SystemPrompt("a"), "grammar": "a"}
+    full |= {"system_prompt": SystemPrompt("a"), "guide": GbnfGuide("a")}
     # Whoever adds one decides here whether others may see it, and everybody after the end.
     holders = {field.name for field in dataclasses.fields(GenerationRequest) if HOLDS_TEXT.search(str(field.type))}
     assert holders == {*full, "tenant"}
@@ -58,7 +59,7 @@ def test_snapshots_keep_no_texts_of_a_request_that_has_ended() -> None:
     assert (sink.finished.stop_text is None, slot.finished and slot.finished.stop_text) == (False, b"")
     assert slot.request is not None
     assert (slot.request.prompt, slot.request.stop_texts, slot.request.stop_tokens) == ((), (), frozenset())
-    assert (slot.request.grammar, slot.request.system_prompt) == ("", None)
+    assert (slot.request.guide, slot.request.system_prompt) == (None, None)
     assert slot.request.sampling == dataclasses.replace(GREEDY, top_k=7, penalty_prompt=())
 
 

@@ -11,6 +11,7 @@ from service.engine.language_model import DecodeFailed
 from service.engine.request.events import FinishReason
 from service.engine.request.requests import GenerationRequest
 from service.errors import EngineFailure
+from service.sampling.gbnf import GbnfGuide
 from service.sampling.settings import SamplingSettings
 from service.testing.scripted_model import EOS
 from tests.support.engine import GREEDY, EngineBench, prompt
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
 
     from service.engine.engine import Engine
 
-YES_NO = 'root ::= "yes" | "no"'
-LONG = f'root ::= "{"yes " * 20}"'
+YES_NO = GbnfGuide('root ::= "yes" | "no"')
+LONG = GbnfGuide(f'root ::= "{"yes " * 20}"')
 
 
 def request(text: str = "hello", **options: object) -> GenerationRequest:
     """A greedy request with a grammar."""
-    defaults: dict[str, object] = {"prompt": prompt(text), "sampling": GREEDY, "max_tokens": 64, "grammar": YES_NO}
+    defaults: dict[str, object] = {"prompt": prompt(text), "sampling": GREEDY, "max_tokens": 64, "guide": YES_NO}
     return GenerationRequest(**(defaults | options))  # type: ignore[arg-type]
 
 
@@ -49,13 +50,13 @@ def test_a_complete_grammar_ends_the_text_even_if_the_end_is_banned(more: dict[s
 )
 def test_a_text_that_ends_before_its_grammar_closes_it(options: dict[str, Any], reason: FinishReason) -> None:
     bench = EngineBench()
-    assert bench.complete(request(grammar=LONG, **options)).finished.reason is reason
+    assert bench.complete(request(guide=LONG, **options)).finished.reason is reason
     assert bench.model.vocabulary.open_grammars == 0
 
 
 def test_a_full_context_closes_the_grammar() -> None:
     bench = EngineBench(EngineConfig(n_slots=1, n_ctx_slot=16))
-    assert bench.complete(request(grammar=LONG)).finished.reason is FinishReason.LENGTH
+    assert bench.complete(request(guide=LONG)).finished.reason is FinishReason.LENGTH
     assert bench.model.vocabulary.open_grammars == 0
 
 
@@ -71,7 +72,7 @@ def test_a_full_context_closes_the_grammar() -> None:
 )
 def test_a_request_that_is_ended_closes_its_grammar(end: Callable[[Engine, int], object], n_steps: int) -> None:
     bench = EngineBench()
-    task_id, _ = bench.submit(request(grammar=LONG))
+    task_id, _ = bench.submit(request(guide=LONG))
     for _ in range(n_steps):
         bench.step()
     assert bench.model.vocabulary.open_grammars == 1
@@ -81,7 +82,7 @@ def test_a_request_that_is_ended_closes_its_grammar(end: Callable[[Engine, int],
 
 def test_a_failed_decode_closes_the_grammar() -> None:
     bench = EngineBench()
-    _, sink = bench.submit(request(grammar=LONG))
+    _, sink = bench.submit(request(guide=LONG))
     bench.step()
     bench.model.compute.fail_next = DecodeFailed("broken")
     bench.run()
@@ -91,9 +92,9 @@ def test_a_failed_decode_closes_the_grammar() -> None:
 
 def test_a_preempted_request_that_is_cancelled_closes_its_grammar() -> None:
     bench = EngineBench(EngineConfig(n_slots=1, n_ctx_slot=128))
-    task_id, low = bench.submit(request(grammar=LONG))
+    task_id, low = bench.submit(request(guide=LONG))
     bench.step()
-    bench.submit(request("high", grammar="", priority=1))
+    bench.submit(request("high", guide=None, priority=1))
     bench.step()
     assert bench.engine.queue_depth == 1
     assert bench.model.vocabulary.open_grammars == 1

@@ -22,6 +22,7 @@ from service.engine.schedule.embedding import EmbeddingWork
 from service.engine.schedule.lookup import Drafter
 from service.engine.schedule.prefix_sharing import PrefixSharing
 from service.errors import EngineFailure
+from service.sampling.gbnf import GbnfGuide
 from service.sampling.sampler import Sampler
 from service.testing.scripted_model import ScriptedCompute, states
 from tests.support.engine import EngineBench, RecordingSink, expected_text, prompt, request
@@ -93,7 +94,7 @@ def test_a_fault_in_one_generation_is_its_own(
     _, good = bench.submit(request("good", max_tokens=20))
     bench.step()
     fault = Fault(monkeypatch, owner, name, nth, error)
-    _, bad = bench.submit(request("bad", max_tokens=20, grammar=f'root ::= "{"x" * 20}"'))
+    _, bad = bench.submit(request("bad", max_tokens=20, guide=GbnfGuide(f'root ::= "{"x" * 20}"')))
     bench.run()
     assert fault.has_happened
     assert good.text == expected_text("good", 20)
@@ -201,7 +202,7 @@ def test_a_fault_in_a_full_context_is_its_own(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_fault_in_coming_back_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = EngineBench(EngineConfig(n_slots=1, n_ctx_slot=128))
-    _, bad = bench.submit(request("bad", max_tokens=20, grammar=f'root ::= "{"x" * 20}"'))
+    _, bad = bench.submit(request("bad", max_tokens=20, guide=GbnfGuide(f'root ::= "{"x" * 20}"')))
     bench.step()
     _, good = bench.submit(request("good", max_tokens=20, priority=1))
     Fault(monkeypatch, SlotMemory, "swap_in", 1, MemoryError())

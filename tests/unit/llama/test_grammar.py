@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.llama.grammar import GrammarTokens, pending_bytes
-from service.sampling.gbnf import JSON_OBJECT, GrammarError, check_grammar
+from service.sampling.gbnf import GrammarError, check_grammar
+from tests.support.gbnf_samples import JSON_OBJECT
 from tests.support.grammar_probe import GrammarProbe, Outcome
 
 if TYPE_CHECKING:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.sampling.gbnf import JSON_OBJECT, GrammarError, check_grammar, choice_grammar
+from service.sampling.gbnf import GrammarError, check_grammar
 from service.sampling.gbnf.ambiguity import UNLIMITED
+from tests.support.gbnf_samples import JSON_OBJECT
 
 ARITHMETIC = r"""# Sums and products, one per line.
 root  ::= (expr "=" blanks term "\n")+
@@ -182,33 +181,3 @@ def test_any_text_is_taken_or_refused(text: str) -> None:
         lines = text.split("\n")
         assert 1 <= error.line <= len(lines)
         assert 1 <= error.column <= len(lines[error.line - 1]) + 1
-
-
-# Grammars of this project's own.
-
-
-def choices(grammar: str) -> set[str]:
-    """All texts of a grammar that ``choice_grammar`` made."""
-    rules = dict(line.split(" ::= ", 1) for line in grammar.split("\n"))
-    escapes = {"\\n": "\n", "\\r": "\r", "\\t": "\t", '\\"': '"', "\\\\": "\\"}
-
-    def expand(name: str) -> set[str]:
-        texts = set()
-        found = re.findall(r'"((?:[^"\\]|\\.)*)"(?: (rest-\d+))?', rules[name])
-        for literal, rest in found:
-            text = re.sub(r"\\.", lambda match: escapes[match[0]], literal)
-            texts |= {text + end for end in (expand(rest) if rest else {""})}
-        return texts
-
-    return expand("root")
-
-
-@given(st.sets(st.text(st.sampled_from('ab"\\\n\t\ré😀[]'), max_size=6), min_size=1, max_size=12))
-def test_a_choice_is_exactly_its_texts(texts: set[str]) -> None:
-    grammar = choice_grammar(texts)
-    check_grammar(grammar)
-    assert choices(grammar) == texts
-
-
-def test_many_choices_that_begin_alike_are_no_burden() -> None:
-    check_grammar(choice_grammar(f"item number {number}" for number in range(2_000)))

@@ -16,6 +16,7 @@ from service.engine.cache.slots import Slot
 from service.engine.request.events import Finished, FinishReason, Timings
 from service.engine.request.requests import GenerationRequest, SystemPrompt
 from service.engine.request.snapshots import Counters, EngineSnapshot, SlotState
+from service.sampling.gbnf import GbnfGuide
 from service.sampling.settings import SamplingSettings
 from slotline.v1 import generation_pb2, model_pb2, prompt_pb2, tokens_pb2
 from tests.support.scripted_core import ByteVocabulary, FimTokens
@@ -221,7 +222,7 @@ def test_a_slot_shows_others_what_its_task_does_but_nothing_that_was_written() -
         n_keep=-1,
         sampling=SamplingSettings(top_k=7, penalty_prompt=(104,), logit_bias=((105, 1.0),)),
         stop_texts=(b"secret",),
-        grammar='root ::= "secret"',
+        guide=GbnfGuide('root ::= "secret"'),
         tenant="mine",
     )
     slot = replace(BUSY, request=request)

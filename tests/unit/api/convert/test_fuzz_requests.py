@@ -114,8 +114,8 @@ def assert_promises(request: GenerationRequest, n_system: int) -> None:
     assert request.n_keep >= -1
     assert len(request.cache_salt.encode()) <= max_bytes("cache_salt")
     assert request.slot_id is None or 0 <= request.slot_id < 2
-    if request.grammar:
-        check_grammar(request.grammar)
+    if request.guide is not None and request.guide.gbnf:
+        check_grammar(request.guide.gbnf)
     if request.system_prompt is not None:
         assert len(request.system_prompt.tokens) <= N_CTX - 8
         assert bool(request.system_prompt.tokens) is bool(request.system_prompt.text)

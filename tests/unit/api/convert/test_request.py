@@ -12,7 +12,7 @@ from service.api.served_model import Limits
 from service.config import EngineConfig
 from service.engine.cache.context_shift import resolve_n_keep, truncate_prompt
 from service.engine.request.requests import GenerationRequest, Overflow, SystemPrompt
-from service.errors import ContextLengthExceeded, InvalidArgument, NotImplementedFeature, NotSupported
+from service.errors import ContextLengthExceeded, InvalidArgument, NotSupported
 from service.testing.scripted_model import BOS
 from slotline.v1 import generation_pb2, prompt_pb2, sampling_pb2
 from tests.support.scripted_core import ByteVocabulary
@@ -117,16 +117,6 @@ def test_a_value_that_is_not_allowed_is_refused_by_path(fields: dict[str, Any], 
         convert(**fields)
     assert caught.value.field == field
     assert allowed in caught.value.problem
-
-
-@pytest.mark.parametrize(
-    ("fields", "feature"),
-    [({"constraint": generation_pb2.Constraint(json_schema="{}")}, "constraint.json_schema")],
-)
-def test_a_feature_that_is_not_there_is_refused_by_name(fields: dict[str, Any], feature: str) -> None:
-    with pytest.raises(NotImplementedFeature) as caught:
-        convert(**fields)
-    assert caught.value.metadata == {"feature": feature}
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from service.engine.request.snapshots import Outcome, SlotState
 from service.engine.request.state import NEXT, ForbiddenMove, SequenceState
 from service.engine.request.task import Task
 from service.errors import EngineFailure
+from service.sampling.gbnf import GbnfGuide
 from tests.support.engine import EngineBench, RecordingSink, expected_text, request
 from tests.support.random_mix import RandomMix
 
@@ -173,7 +174,7 @@ def test_a_forbidden_move_fails_its_request_and_no_other() -> None:
 
     bench.engine.listen(move_wrongly)
     _, good = bench.submit(request("good", max_tokens=20))
-    _, bad = bench.submit(request("bad", max_tokens=20, grammar='root ::= "yes"'))
+    _, bad = bench.submit(request("bad", max_tokens=20, guide=GbnfGuide('root ::= "yes"')))
     bench.run()
     assert good.text == expected_text("good", 20)
     assert bad.failed.error.reason == "INTERNAL"

@@ -1,0 +1,87 @@
+"""What was compiled for a model, each grammar once."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+from service.constraints.grammar import CompiledGrammar
+from service.constraints.threads import CompileThreads
+from service.constraints.tokenizer import build_tokenizer
+from service.errors import QueueFull
+
+if TYPE_CHECKING:
+    from llguidance import LLTokenizer
+
+    from service.constraints.tokenizer import TokenTable
+
+#: Grammars that are kept; a small one takes 0.1 MB, one of the largest 50 MB.
+MAX_KEPT = 64
+#: Grammars that are compiled at once, and that may wait for it.
+N_THREADS = 2
+MAX_WAITING = 64
+
+Compilation = Future[CompiledGrammar]
+
+
+class CompiledGrammars:
+    """Grammars for one vocabulary that were compiled or are being compiled; any thread.
+
+    Args:
+        vocabulary: the model's.
+
+    Attributes:
+        can_end: whether the model has tokens that end a text.
+    """
+
+    def __init__(self, vocabulary: TokenTable) -> None:
+        self.can_end = bool(vocabulary.eog_tokens)
+        self._threads = CompileThreads(N_THREADS)
+        self._vocabulary = vocabulary
+        self._lock = threading.Lock()
+        self._tokenizer: Future[LLTokenizer] | None = None
+        #: By the digest of the grammar: what was compiled, cannot be, or is being compiled, the last used one last.
+        self._known: OrderedDict[bytes, Compilation] = OrderedDict()
+
+    def read_vocabulary(self) -> Future[LLTokenizer]:
+        """The vocabulary, which is read once."""
+        with self._lock:
+            if self._tokenizer is None:
+                self._tokenizer = self._threads.submit(lambda: build_tokenizer(self._vocabulary))
+            return self._tokenizer
+
+    def compilation(self, text: str) -> Compilation:
+        """A grammar that is being compiled, or was.
+
+        Raises:
+            QueueFull: too many others are waiting.
+        """
+        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+        tokenizer = self.read_vocabulary()
+        with self._lock:
+            known = self._known.get(digest)
+            if known is not None and not known.cancelled():
+                self._known.move_to_end(digest)
+                return known
+            n_waiting = sum(not one.done() for one in self._known.values())
+            if n_waiting >= MAX_WAITING:
+                raise QueueFull(n_waiting, retry_after_s=1.0)
+            # Tokenizers are submitted before, so that one is there or being made when a thread comes to this.
+            compilation = self._threads.submit(
+                lambda: CompiledGrammar(tokenizer.result(), frozenset(self._vocabulary.eog_tokens), text)
+            )
+            self._known[digest] = compilation
+            self._forget_oldest()
+            return compilation
+
+    def close(self) -> None:
+        """Compile no more; what is being compiled is not waited for. May be called again."""
+        self._threads.close()
+
+    def _forget_oldest(self) -> None:
+        finished = [digest for digest, one in self._known.items() if one.done()]
+        for digest in finished[: max(0, len(self._known) - MAX_KEPT)]:
+            del self._known[digest]
