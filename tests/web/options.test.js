@@ -163,6 +163,9 @@ test("every option reaches the request in the API's form", () => {
     n_keep: -1,
     cache_prompt: false,
     slot_id: 1,
+    enable_thinking: false,
+    reasoning_effort: "low",
+    reasoning_budget_tokens: 0,
   };
   for (const option of OPTIONS) {
     // Numbers that are newer than this test.
@@ -173,12 +176,18 @@ test("every option reaches the request in the API's form", () => {
   setOptions(values);
   grammar.value = 'root ::= "a"';
 
-  assert.deepEqual(requestFields(), {
+  assert.deepEqual(requestFields({ isChat: true }), {
     ...values,
     stop: ["a\nb", "\\n"],
     penalty_prompt: "one\ntwo",
     grammar: 'root ::= "a"',
   });
+});
+
+test("completions get no option that only chats know", () => {
+  setOptions({ enable_thinking: true, reasoning_effort: "high", reasoning_budget_tokens: 5, seed: 1 });
+
+  assert.deepEqual(requestFields(), { n_predict: 1024, temperature: 0.7, top_p: 0.95, seed: 1 });
 });
 
 test("a grammar of blanks is none, and a reset takes the grammar along", () => {

@@ -36,7 +36,7 @@ function asChat(conversation, at, truncates) {
     stream: streamChat,
     body: {
       ...asked,
-      ...requestFields(),
+      ...requestFields({ isChat: true }),
       ...schemaField(answerSchema()),
       ...toolFields(),
       // What the model thinks comes apart from its answer.

@@ -20,6 +20,7 @@
  * @property {number} [step]
  * @property {[number, number]} [slider]
  * @property {{value: *, label: string}[]} [choices]
+ * @property {boolean} [isForChats] whether completions do not know it
  * @property {string} hint
  */
 
@@ -47,8 +48,44 @@ const MORE = {
   timeout_s: "0 sets no limit.",
 };
 
+const AS_THE_MODEL_DOES = { value: null, label: "As the model does" };
+
+// What only chats know: it is no option of sampling.
+const FOR_CHATS = [
+  {
+    name: "enable_thinking",
+    label: "Think first",
+    kind: "choice",
+    default: null,
+    choices: [AS_THE_MODEL_DOES, { value: true, label: "Yes" }, { value: false, label: "No" }],
+    hint: "Whether the model thinks before it answers a chat, if its chat template has a switch for that.",
+  },
+  {
+    name: "reasoning_effort",
+    label: "Effort",
+    kind: "choice",
+    default: null,
+    choices: [AS_THE_MODEL_DOES, ...["low", "medium", "high"].map((value) => ({ value, label: value }))],
+    hint: "How hard it thinks, if its chat template knows these words.",
+  },
+  {
+    name: "reasoning_budget_tokens",
+    label: "Most thinking",
+    kind: "integer",
+    default: -1,
+    min: -1,
+    max: 2147483647,
+    step: 1,
+    slider: [-1, 4096],
+    hint: "Tokens of thinking after which the answer begins. -1 sets no limit.",
+  },
+].map((option) => ({ ...option, group: "Thinking", serverDefault: option.default, isForChats: true }));
+
 /** @type {readonly Option[]} */
-export const OPTIONS = Object.freeze(FACTS.filter(({ name }) => !NOT_IN_THE_PANEL.includes(name)).map(asOption));
+export const OPTIONS = Object.freeze([
+  ...FACTS.filter(({ name }) => !NOT_IN_THE_PANEL.includes(name)).map(asOption),
+  ...FOR_CHATS,
+]);
 
 /** The samplers, each at its usual place. */
 export const SAMPLERS = OPTIONS.find(({ kind }) => kind === "samplers").choices.map(({ value }) => value);

@@ -77,11 +77,12 @@ export function resetOptions() {
 /**
  * The fields of a request's body: what differs from what the server does by itself.
  *
+ * @param {{isChat?: boolean}} [settings] whether it is for a chat, which knows more options
  * @returns {Record<string, any>}
  */
-export function requestFields() {
+export function requestFields({ isChat = false } = {}) {
   const fields = {};
-  for (const option of OPTIONS) {
+  for (const option of OPTIONS.filter(({ isForChats }) => isChat || !isForChats)) {
     const { name } = option;
     const value = options.peek()[name];
     if (value === NEVER_SENT_AS[name]) {
