@@ -15,6 +15,7 @@ from service.dialogue.output import Channel, ReasoningFormat
 from service.dialogue.parsing.factory import make_parser
 from service.engine.request.events import FinishReason, Piece, ToolDelta
 from service.engine.request.requests import GenerationRequest, OutputParsing, Overflow, ReasoningBudget
+from service.sampling.gbnf import GbnfGuide
 from service.sampling.settings import SamplingSettings
 from service.testing.scripted_model import BOS, EOS
 from tests.support.engine import EngineBench, RecordingSink, prompt
@@ -189,7 +190,7 @@ def test_a_budget_that_is_not_used_up_changes_nothing() -> None:
 @pytest.mark.parametrize("is_deferred", [True, False])
 def test_a_grammar_may_hold_for_what_follows_the_reasoning(is_deferred: bool) -> None:
     parsed = parsing(tail="<think>", defers_grammar=is_deferred)
-    sink = complete("hm</think>zzz", parsed=parsed, grammar='root ::= "yes"')
+    sink = complete("hm</think>zzz", parsed=parsed, guide=GbnfGuide('root ::= "yes"'))
     assert told(sink) == (("yes", "hm", []) if is_deferred else ("", "yes", []))
 
 
