@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import readline
 import subprocess
@@ -13,9 +14,28 @@ import grpc
 import pytest
 
 from rest_adapter.config import RestConfig
-from slotline.v1.generation_pb2 import FINISH_REASON_STOP, OVERFLOW_TRUNCATE, GenerateRequest
+from slotline.v1.generation_pb2 import (
+    FINISH_REASON_STOP,
+    FINISH_REASON_TOOL_CALLS,
+    OVERFLOW_TRUNCATE,
+    GenerateRequest,
+    ToolDelta,
+)
+from slotline.v1.prompt_pb2 import TOOL_MODE_REQUIRED
 from tests.support.adapter import AdapterThread
-from tests.support.fake_core import FakeCore, Hold, Refuse, Step, accepted, delta, finished, whole
+from tests.support.fake_core import (
+    FakeCore,
+    Hold,
+    Refuse,
+    Step,
+    accepted,
+    delta,
+    finished,
+    parts,
+    said,
+    thought,
+    whole,
+)
 from tests.support.server import PATIENCE_S, SLOTLINE
 from tests.support.terminal import CTRL_D, LEFT, PASTE_BEGIN, PASTE_END, UP, TerminalProgram
 from tests.support.waiting import wait_until
@@ -28,6 +48,29 @@ PROMPT = "> "
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 Open = Callable[..., TerminalProgram]
+
+
+TOOLS = [{"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}]
+SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
+
+
+def _calling(request: GenerateRequest) -> list[Step]:
+    """Thinks and calls a tool, or answers if the tool has given something."""
+    if request.chat.messages[-1].role == "tool":
+        return [accepted(), delta("It is sunny."), finished(3, FINISH_REASON_STOP)]
+    call = ToolDelta(call=0, id="call_1", name="get_weather", arguments='{"city": "Paris"}')
+    return [
+        accepted(),
+        parts(thought("I ask.")),
+        parts(said("Let me see.")),
+        parts(call),
+        finished(9, FINISH_REASON_TOOL_CALLS),
+    ]
+
+
+def _file(path: Path, content: object) -> str:
+    path.write_text(json.dumps(content))
+    return str(path)
 
 
 def _environment(**variables: str) -> dict[str, str]:
@@ -224,7 +267,72 @@ def test_a_conversation_is_gone_on_with(core: FakeCore, run: Run, tmp_path: Path
     assert _texts(core.wait_for_call().request) == ["system: s", "user: one", "assistant: two", "user: three"]
 
 
+def test_a_script_gets_calls_as_lines_and_no_thinking(core: FakeCore, run: Run, tmp_path: Path) -> None:
+    core.script = _calling
+    done = run("Weather?", "--tools", _file(tmp_path / "tools.json", TOOLS), "--set", "tool_choice=required")
+    line = '{"id": "call_1", "name": "get_weather", "arguments": {"city": "Paris"}}'
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"Let me see.\n{line}\n", "")
+    request = core.wait_for_call().request
+    assert json.loads(request.chat.tools_json) == TOOLS
+    assert request.chat.tool_policy.mode == TOOL_MODE_REQUIRED
+    assert request.output.parse_output
+
+
+def test_answers_obey_a_schema_from_a_file(core: FakeCore, run: Run, tmp_path: Path) -> None:
+    assert run("q", "--schema", _file(tmp_path / "schema.json", SCHEMA)).returncode == 0
+    assert json.loads(core.wait_for_call().request.constraint.json_schema) == SCHEMA
+
+
+def test_a_schema_that_the_server_refuses_is_one_line(core: FakeCore, run: Run, tmp_path: Path) -> None:
+    violations = (("constraint.json_schema", "/a/uniqueItems is not supported"),)
+    core.script = lambda request: [
+        Refuse(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT", violations=violations),
+    ]
+    done = run("q", "--schema", _file(tmp_path / "schema.json", SCHEMA))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith(": /a/uniqueItems is not supported\n")
+    assert done.stderr.startswith("error: response_format")
+    assert done.stderr.count("\n") == 1
+
+
 # At a terminal.
+
+
+def test_what_a_tool_gives_is_typed(core: FakeCore, open_chat: Open, tmp_path: Path) -> None:
+    core.script = _calling
+    chat = open_chat("--no-color", "--tools", _file(tmp_path / "tools.json", TOOLS))
+    chat.type("Weather?\r")
+    chat.wait_for("thinking")
+    chat.wait_for("I ask.")
+    chat.wait_for("thought for 0.")
+    chat.wait_for("Let me see.")
+    chat.wait_for('calls get_weather {"city": "Paris"}')
+    chat.wait_for("type what it gives")
+    chat.wait_for("get_weather> ")
+    chat.type("sunny\r")
+    chat.wait_for("It is sunny.")
+    chat.wait_for(PROMPT)
+    messages = core.wait_for_call(1).request.chat.messages
+    assert [message.role for message in messages] == ["user", "assistant", "tool"]
+    assert (messages[1].reasoning, messages[2].content[0].text, messages[2].tool_call_id) == (
+        "I ask.",
+        "sunny",
+        "call_1",
+    )
+
+
+def test_commands_work_while_a_tool_is_waited_for(core: FakeCore, open_chat: Open, tmp_path: Path) -> None:
+    core.script = _calling
+    chat = open_chat("--tools", _file(tmp_path / "tools.json", TOOLS))
+    chat.type("Weather?\r")
+    chat.wait_for("get_weather> ")
+    chat.type("/undo\r")
+    chat.wait_for("taken back: Weather?")
+    chat.wait_for(PROMPT)
+    chat.type("/set tools\r")
+    chat.wait_for("tools: Tools that the model may call")
+    chat.type(CTRL_D)
+    assert chat.wait() == 0
 
 
 def test_a_chat_remembers_and_leaves_at_ctrl_d(core: FakeCore, open_chat: Open) -> None:

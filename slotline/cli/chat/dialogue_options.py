@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from slotline.cli.chat.json_files import file_or_text, parse_json, place_of
@@ -51,7 +52,9 @@ def _schema(name: str, value: str) -> object:
     where = place_of(name, value)
     schema = parse_json(where, file_or_text(name, value, MAX_JSON_BYTES))
     if not isinstance(schema, dict):
-        raise InvalidValue(f"{where}: is {excerpt(str(schema), 40)}; allowed is a JSON Schema, which is an object")
+        raise InvalidValue(
+            f"{where}: is {excerpt(json.dumps(schema), 40)}; allowed is a JSON Schema, which is an object"
+        )
     return schema
 
 
