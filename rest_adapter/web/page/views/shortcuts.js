@@ -9,7 +9,7 @@ const SHORTCUTS = [
   [["Shift", "Enter"], "New line"],
   [["Escape"], "Stop the answer"],
   [["Ctrl", "Shift", "O"], "New conversation"],
-  [["Ctrl", "Enter"], "Save an edited message, generate a completion"],
+  [["Ctrl", "Enter"], "Save an edited message, send results of tools, generate a completion"],
   [["?"], "Show this list"],
 ];
 

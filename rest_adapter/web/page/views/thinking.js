@@ -1,7 +1,7 @@
 /** What the model thought before it answered, folded. */
 
 import { formatMs } from "../text/format.js";
-import { html } from "../ui.js";
+import { html, useState } from "../ui.js";
 import { MarkdownText } from "./markdown_text.js";
 
 /**
@@ -11,14 +11,15 @@ import { MarkdownText } from "./markdown_text.js";
  * @returns {object} a virtual node
  */
 export function Thinking({ text, ms, isThinking, isGrowing }) {
+  const [isOpen, setOpen] = useState(false);
   const time = ms === null ? "" : formatMs(ms);
   return html`
-    <details class="aside thinking">
+    <details class="aside thinking" onToggle=${(event) => setOpen(event.currentTarget.open)}>
       <summary>
         ${isThinking ? "Thinking" : "Thought"}${time && html` <span class="soft">for ${time}</span>`}
         ${isThinking && html`<span class="answering" aria-hidden="true"></span>`}
       </summary>
-      <div class="aside-body"><${MarkdownText} text=${text} isGrowing=${isGrowing} /></div>
+      ${isOpen && html`<div class="aside-body"><${MarkdownText} text=${text} isGrowing=${isGrowing} /></div>`}
     </details>
   `;
 }

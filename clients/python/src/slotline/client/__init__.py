@@ -8,7 +8,8 @@
         for text in client.generate("Once upon a time", max_tokens=32):
             print(text, end="", flush=True)
 
-``AsyncClient`` is the same with ``async``. What is missing here is in the generated stubs, ``slotline.v1``, on which
+``parse`` has an answer as a value of a type, and ``Tools`` makes tools of functions. ``AsyncClient`` is the same with
+``async``. What is missing here is in the generated stubs, ``slotline.v1``, on which
 this is built; their messages may be used here too: a ``GenerateRequest`` is accepted wherever a prompt is.
 """
 
