@@ -112,6 +112,9 @@ class HistoryFormat:
         parallel: one turn may make several calls; otherwise each call needs a turn of its own.
         call_ids: which ids of calls it accepts.
         renders_calls: it writes the calls of earlier turns; otherwise they have to be written into the content.
+        content_beside_calls: it writes the content of a turn that calls tools, or at least the calls then; otherwise a
+            text needs a turn of its own in front of them.
+        reasoning_key: the key under which it looks for a turn's reasoning.
         knows_tool_role: it has turns of the role ``tool``; otherwise results of calls have to be the user's.
         knows_developer: it has turns of the role ``developer``; otherwise they have to be the system's.
         knows_system: it has turns of the role ``system``; otherwise they have to be part of the user's.
@@ -122,6 +125,8 @@ class HistoryFormat:
     parallel: bool = True
     call_ids: CallIds = CallIds.ANY
     renders_calls: bool = True
+    content_beside_calls: bool = True
+    reasoning_key: str = "reasoning_content"
     knows_tool_role: bool = True
     knows_developer: bool = False
     knows_system: bool = True

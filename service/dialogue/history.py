@@ -29,21 +29,37 @@ def adapted(turns: Sequence[Turn], form: ChatFormat) -> list[Turn]:
         form: of the model.
     """
     history = form.history
-    adapted_turns = [_with_known_role(turn, history) for turn in turns]
+    adapted_turns = [_with_fitting_keys(turn, history) for turn in turns]
     if not any(turn.get("tool_calls") or turn["role"] == "tool" for turn in turns):
         return adapted_turns
     adapted_turns = list(_with_ids_and_names(adapted_turns, history.call_ids))
     if not history.renders_calls:
         adapted_turns = [_with_written_calls(turn, form.calls) for turn in adapted_turns]
     else:
+        if not history.content_beside_calls:
+            adapted_turns = [part for turn in adapted_turns for part in _content_apart(turn)]
         if not history.parallel:
             adapted_turns = list(_one_call_each(adapted_turns))
         adapted_turns = [_with_fitting_calls(turn, history) for turn in adapted_turns]
     return adapted_turns if history.knows_tool_role else list(_with_results_as_users(adapted_turns))
 
 
-def _with_known_role(turn: Turn, history: HistoryFormat) -> Turn:
-    return {**turn, "role": "system"} if turn["role"] == "developer" and not history.knows_developer else turn
+def _with_fitting_keys(turn: Turn, history: HistoryFormat) -> Turn:
+    """A turn with a role that the template knows, and reasoning under the key at which it looks."""
+    if turn["role"] == "developer" and not history.knows_developer:
+        turn = {**turn, "role": "system"}
+    if "reasoning_content" in turn and history.reasoning_key != "reasoning_content":
+        others = {key: value for key, value in turn.items() if key != "reasoning_content"}
+        turn = {**others, history.reasoning_key: turn["reasoning_content"]}
+    return turn
+
+
+def _content_apart(turn: Turn) -> list[Turn]:
+    """A turn, or two: one with the content, one with the calls."""
+    if not turn.get("tool_calls") or not turn["content"]:
+        return [turn]
+    text = {key: value for key, value in turn.items() if key != "tool_calls"}
+    return [text, {"role": turn["role"], "content": "", "tool_calls": turn["tool_calls"]}]
 
 
 def _with_ids_and_names(turns: Sequence[Turn], kind: CallIds) -> Iterator[Turn]:

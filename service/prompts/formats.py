@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from dataclasses import fields, is_dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from service.dialogue.description import describe
 from service.dialogue.template.analysis import analyse
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from service.dialogue.chat_format import ChatFormat
     from service.dialogue.template.probes import Probe
     from service.prompts.templates import ChatTemplate
-    from service.prompts.vocabulary import Vocabulary
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +28,21 @@ logger = logging.getLogger(__name__)
 LIMIT_S = 10.0
 
 
-def chat_format(template: ChatTemplate, vocabulary: Vocabulary, chosen: ChatFormat | None = None) -> ChatFormat:
+class NamedTokens(Protocol):
+    """What is asked of a vocabulary; see ``service.prompts.vocabulary``."""
+
+    @property
+    def eog_tokens(self) -> frozenset[int]:
+        """Tokens at which generation ends."""
+
+    def split_control(self, text: str) -> list[int | str]:
+        """A text as control tokens that it names, and what lies between them."""
+
+    def token_bytes(self, token: int, special: bool = False) -> bytes:
+        """Bytes of a token, with ``special`` the name of a control token."""
+
+
+def chat_format(template: ChatTemplate, vocabulary: NamedTokens, chosen: ChatFormat | None = None) -> ChatFormat:
     """How a model writes its answers; blocks. Never fails: what a template does not show has defaults.
 
     Args:
@@ -64,7 +77,7 @@ def chat_format(template: ChatTemplate, vocabulary: Vocabulary, chosen: ChatForm
     return found
 
 
-def _control_tokens(found: ChatFormat, vocabulary: Vocabulary) -> tuple[str, ...]:
+def _control_tokens(found: ChatFormat, vocabulary: NamedTokens) -> tuple[str, ...]:
     """Names of the control tokens in the marks of a format."""
     named = {
         vocabulary.token_bytes(part, special=True).decode(errors="replace")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 #: Roles that templates compare with, and which therefore are not hidden; they name no control tokens.
 KNOWN_ROLES = frozenset({"system", "developer", "user", "assistant", "model", "tool", "function", "ipython"})
 #: What a turn may have of texts that are hidden.
-_TEXTS = ("content", "name", "reasoning_content")
+_TEXTS = ("content", "name", "reasoning_content", "reasoning", "thinking")
 _FIELD = "chat.messages"
 
 Render = Callable[[Conversation], str]

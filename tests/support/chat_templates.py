@@ -25,6 +25,7 @@ class SmallTemplate:
     Attributes:
         calls: writes ``message.tool_calls``.
         text: writes the content of an assistant's turn without calls.
+        beside: writes the content of one with calls.
         turn: of what the turns of ``role`` with ``body`` consist.
         opening: of an assistant's turn.
         tools: shows ``tools``.
@@ -34,6 +35,7 @@ class SmallTemplate:
 
     calls: str
     text: str = "{{ message.content }}"
+    beside: str = "{{ message.content }}"
     end: str = "<|im_end|>\n"
     opening: str = "<|im_start|>assistant\n"
     tools: str = "{% if tools %}<|im_start|>system\n{{ tools | tojson }}<|im_end|>\n{% endif %}"
@@ -47,7 +49,7 @@ class SmallTemplate:
             f"{self.head}{self.tools}"
             "{% for message in messages %}"
             f"{{% if message.role == 'assistant' %}}{{{{ {self.opening!r} }}}}"
-            f"{{% if message.tool_calls %}}{{{{ message.content }}}}{self.calls}"
+            f"{{% if message.tool_calls %}}{self.beside}{self.calls}"
             f"{{% else %}}{self.text}{{% endif %}}{{{{ {self.end!r} }}}}"
             f"{{% elif message.role == 'tool' %}}{self.results}"
             "{% else %}{{ '<|im_start|>' ~ message.role ~ '\\n' ~ message.content ~ '<|im_end|>\\n' }}{% endif %}"
@@ -102,7 +104,8 @@ TEMPLATES = {
     ),
     "llama3": SmallTemplate(
         "{% if message.tool_calls | length > 1 %}{{ raise_exception('one call at a time') }}{% endif %}"
-        + each_call('{"name": "{{ f.name }}", "parameters": {{ f.arguments | tojson }}}')
+        + each_call('{"name": "{{ f.name }}", "parameters": {{ f.arguments | tojson }}}'),
+        beside="",
     ),
     "mistral-nemo": SmallTemplate(
         each_call(
@@ -182,6 +185,8 @@ TEMPLATES = {
         "{% set f = message.tool_calls[0].function %}"
         " to=functions.{{ f.name }}<|channel|>commentary json<|message|>{{ f.arguments | tojson }}<|call|>",
         text="<|channel|>final<|message|>{{ message.content }}",
+        beside="{% if message.content %}<|channel|>analysis<|message|>{{ message.content }}<|end|><|start|>assistant"
+        "{% endif %}",
         opening="<|start|>assistant",
         head="{% if messages[0].role == 'developer' %}# Instructions\n{% endif %}",
         end="",

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from service.api.convert.checks import count_at_most
 from service.api.convert.reasoning import reasoning_variables
-from service.dialogue.history import adapted
-from service.dialogue.tools_text import tools_text, with_system_text
+from service.dialogue.preparation import prepared
 from service.errors import InvalidArgument, NotImplementedFeature
 from service.prompts.templates import RESERVED, Conversation
 from slotline.protocol.excerpt import quoted
@@ -36,17 +35,16 @@ def conversation(chat: prompt_pb2.ChatPrompt, model: ServedModel) -> Conversatio
     variables |= reasoning_variables(chat.reasoning, form, variables)
     tools = _json(chat.tools_json, "chat.tools_json", list, "a JSON array") if chat.HasField("tools_json") else None
     count_at_most("chat.tools_json", len(tools or ()), model.limits.max_tools)
-    messages = adapted(
-        [_message(message, f"chat.messages[{index}]") for index, message in enumerate(chat.messages)], form
+    messages, shown = prepared(
+        [_message(message, f"chat.messages[{index}]") for index, message in enumerate(chat.messages)],
+        tools,
+        form,
+        may_call=chat.tool_policy.mode != prompt_pb2.TOOL_MODE_NONE,
     )
-    if tools and not form.renders_tools:
-        may_call = chat.tool_policy.mode != prompt_pb2.TOOL_MODE_NONE
-        text = tools_text(tools, form.calls, may_call=may_call)
-        messages, tools = with_system_text(messages, text, knows_system=form.history.knows_system), None
     return Conversation(
         messages=messages,
         add_generation_prompt=not chat.HasField("add_generation_prompt") or chat.add_generation_prompt,
-        tools=tools or None,
+        tools=shown,
         variables=variables,
     )
 

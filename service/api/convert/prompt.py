@@ -123,7 +123,12 @@ def chat_tail(chat: prompt_pb2.ChatPrompt, model: ServedModel) -> str:
         before = OneSystemTemplate(model.template).render(replace(turns, messages=earlier, add_generation_prompt=False))
     except InvalidArgument:  # templates may need a turn
         before = ""
-    return text[len(same_beginning(text, before)) :]
+    tail = text[len(same_beginning(text, before)) :]
+    if tail or not turns.add_generation_prompt or chat.continue_final_message:
+        return tail
+    # The template opens an answer whether it is asked to or not, or never.
+    _, found, behind = text.rpartition((turns.messages[-1]["content"] or "").strip() or text)
+    return behind if found else ""
 
 
 def is_literal(request: generation_pb2.GenerateRequest | tokenization_pb2.TokenizeRequest, model: ServedModel) -> bool:

@@ -35,7 +35,7 @@ from service.dialogue.template.probes import (
     Probe,
     Prober,
 )
-from service.dialogue.template.reasoning import reasoning_markers, reasoning_switches
+from service.dialogue.template.reasoning import reasoning_key, reasoning_markers, reasoning_switches
 from service.dialogue.template.seen import see_calls
 from service.dialogue.template.special import special_format
 from service.dialogue.template.tags import common_beginning
@@ -157,10 +157,16 @@ class _Analysis:
             parallel=not renders_calls or (two is not None and OTHER_VALUE in two),
             call_ids=ids,
             renders_calls=renders_calls,
+            content_beside_calls=not renders_calls or self._writes_calls_beside_content(prober),
+            reasoning_key=reasoning_key(prober),
             knows_tool_role=known and results is not None and RESULT in results,
             knows_developer=self._knows_role("developer"),
             knows_system=self._shows_role("system") is not None,
         )
+
+    def _writes_calls_beside_content(self, prober: Prober) -> bool:
+        text = prober.calls((FIRST, {LEFT: VALUE}), content=TEXT)
+        return text is None or VALUE in text.rpartition(USER)[2]
 
     def _shows_role(self, role: str) -> str | None:
         """A conversation that begins with a turn of a role, if the template writes the text of that turn."""

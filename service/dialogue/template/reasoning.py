@@ -28,6 +28,7 @@ KNOWN_MARKERS = tuple(
         ("Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]"),
     )
 )
+_KEYS = ("reasoning_content", "reasoning", "thinking")
 _TAG = r"(?:<[^<>\s]+>|\[[^\[\]\s]+\])"
 _ON_OFF = ("enable_thinking", "thinking", "enable_reasoning", "reasoning")
 #: Variables with words for on and off.
@@ -45,7 +46,7 @@ def reasoning_markers(prober: Prober, source: str) -> ReasoningMarkers | None:
         source: the template.
     """
     plain = prober.text() or ""
-    for text in _thoughts(prober):
+    for _, text in _thoughts(prober):
         before, _, behind = text.rpartition(USER)[2].partition(THOUGHT)
         before, behind = before.rstrip(), behind.lstrip()
         for known in KNOWN_MARKERS:
@@ -60,14 +61,21 @@ def reasoning_markers(prober: Prober, source: str) -> ReasoningMarkers | None:
     return next((known for known in KNOWN_MARKERS if known.open in source and known.close in source), None)
 
 
-def _thoughts(prober: Prober) -> Iterator[str]:
-    """Renderings of turns with reasoning, with the variables that templates want for that."""
+def reasoning_key(prober: Prober) -> str:
+    """The key under which a template looks for the reasoning of a turn."""
+    return next((key for key, _ in _thoughts(prober)), _KEYS[0])
+
+
+def _thoughts(prober: Prober) -> Iterator[tuple[str, str]]:
+    """Renderings of turns with reasoning, with the key and the variables that templates want for that."""
     calls = ((FIRST, {LEFT: VALUE}),)
-    for variables in ({}, {"enable_thinking": True}, {"thinking": True}):
-        thinking = prober.with_variables(variables)
-        for text in (thinking.text(reasoning_content=THOUGHT), thinking.calls(*calls, reasoning_content=THOUGHT)):
-            if text is not None and THOUGHT in text:
-                yield text
+    for key in _KEYS:
+        thought: dict[str, Any] = {key: THOUGHT}
+        for variables in ({}, {"enable_thinking": True}, {"thinking": True}):
+            thinking = prober.with_variables(variables)
+            for text in (thinking.text(**thought), thinking.calls(*calls, **thought)):
+                if text is not None and THOUGHT in text:
+                    yield key, text
 
 
 def reasoning_switches(render: Render, source: str) -> ReasoningSwitches:

@@ -46,6 +46,7 @@ def tagged_format(seen: SeenCalls) -> CallFormat | None:
     if seen.pair is not None:
         first_end = seen.pair.find(VALUE) + len(VALUE) + len(value_close)
         between = seen.pair[first_end : seen.pair.find(SECOND, first_end)]
+        behind = seen.pair.rpartition(OTHER_VALUE)[2].removeprefix(value_close)
     return Around(before, between, behind).apply(form)
 
 

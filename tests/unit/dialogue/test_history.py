@@ -73,6 +73,23 @@ def test_arguments_and_content_are_of_the_kinds_that_the_template_wants() -> Non
     assert with_content["tool_calls"][0]["function"]["arguments"] == "{}"
 
 
+def test_a_text_that_would_hide_calls_gets_a_turn_of_its_own() -> None:
+    turns = [USER, {**calling(call("f"), content="Hm"), "reasoning_content": "why"}, calling(call("g"))]
+    assert adapted(turns, form(content_beside_calls=False)) == [
+        USER,
+        {"role": "assistant", "content": "Hm", "reasoning_content": "why"},
+        calling(call("f")),
+        calling(call("g")),
+    ]
+
+
+def test_reasoning_is_under_the_key_at_which_the_template_looks() -> None:
+    turn = {"role": "assistant", "content": "Hm", "reasoning_content": "why"}
+    assert adapted([turn], form(reasoning_key="thinking")) == [
+        {"role": "assistant", "content": "Hm", "thinking": "why"}
+    ]
+
+
 def test_nine_letters_are_made_of_other_ids_and_the_same_for_call_and_result() -> None:
     turns = [USER, calling(call("f", "call_" + "q" * 24), call("g", "abcDEF123")), result("F", "call_" + "q" * 24)]
     _, called, answered = adapted(turns, form(call_ids=CallIds.NINE))
@@ -121,6 +138,7 @@ HISTORIES = st.builds(
     arguments_as_text=st.booleans(),
     null_content=st.booleans(),
     parallel=st.booleans(),
+    content_beside_calls=st.booleans(),
     call_ids=st.sampled_from(CallIds),
     renders_calls=st.booleans(),
     knows_tool_role=st.booleans(),

@@ -74,6 +74,28 @@ def test_a_template_that_concatenates_content_wants_null_where_it_tests_for_it()
     assert found_in(source).history.null_content
 
 
+@pytest.mark.parametrize("key", ["reasoning_content", "reasoning", "thinking"])
+def test_reasoning_is_looked_for_under_several_keys(key: str) -> None:
+    source = TEMPLATES["hermes"].source.replace("reasoning_content", key)
+    assert found_in(source).history.reasoning_key == key
+
+
+def test_a_template_may_write_either_a_text_or_calls() -> None:
+    either = "{{ message.content }}{% if not message.content %}" + TEMPLATES["hermes"].calls + "{% endif %}"
+    source = replace(TEMPLATES["hermes"], beside="", calls=either).source
+    found = found_in(source)
+    assert found.calls == HERMES
+    assert not found.history.content_beside_calls
+
+
+def test_a_section_may_be_closed_only_if_it_holds_several_calls() -> None:
+    calls = TEMPLATES["nemotron-v2"].calls
+    closed = "{{ ']</TOOLCALL>' }}"
+    assert calls.endswith(closed)
+    late = calls.removesuffix(closed) + "{% if message.tool_calls | length > 1 %}" + closed + "{% endif %}"
+    assert found_in(replace(TEMPLATES["nemotron-v2"], calls=late).source).calls == KNOWN_FORMATS["nemotron-v2"].calls
+
+
 def test_a_role_is_known_if_it_is_treated_in_a_way_of_its_own() -> None:
     generic = "{% for m in messages %}{{ m.role }}:{{ m.content }}\n{% endfor %}"
     silent = "{% for m in messages if m.role == 'user' %}{{ m.content }}\n{% endfor %}"
