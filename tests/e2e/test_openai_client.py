@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import openai
+import pydantic
 import pytest
 
 if TYPE_CHECKING:
@@ -72,11 +73,41 @@ def test_a_wrong_value_is_a_bad_request_that_names_the_field(client: openai.Open
     assert "many" in raised.value.message
 
 
-def test_a_feature_that_does_not_exist_yet_says_so(client: openai.OpenAI) -> None:
-    schema = {"type": "json_schema", "json_schema": {"name": "answer", "schema": {"type": "object"}}}
+class Answer(pydantic.BaseModel):
+    """What an answer consists of."""
+
+    city: Literal["Berlin", "Paris", "Rome"]
+    is_capital: bool
+    districts: list[Annotated[int, pydantic.Field(ge=1, le=99)]] = pydantic.Field(max_length=3)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_answer_is_parsed_into_a_model(client: openai.OpenAI, seed: int) -> None:
+    completion = client.chat.completions.parse(
+        model="any", messages=QUESTION, response_format=Answer, seed=seed, temperature=1.5, max_tokens=200
+    )
+    (choice,) = completion.choices
+    assert choice.finish_reason == "stop"
+    assert isinstance(choice.message.parsed, Answer)
+
+
+def test_a_streamed_answer_is_parsed_into_a_model(client: openai.OpenAI) -> None:
+    with client.chat.completions.stream(
+        model="any", messages=QUESTION, response_format=Answer, seed=1, max_tokens=200
+    ) as stream:
+        for _ in stream:
+            pass
+        completion = stream.get_final_completion()
+    assert isinstance(completion.choices[0].message.parsed, Answer)
+
+
+def test_a_schema_that_cannot_be_enforced_is_refused_by_path(client: openai.OpenAI) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "array", "uniqueItems": True}}}
+    form = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
     with pytest.raises(openai.BadRequestError) as raised:
-        client.chat.completions.create(model="any", messages=QUESTION, response_format=schema)  # type: ignore[call-overload]
-    assert "response_format.json_schema: not available in this version" in raised.value.message
+        client.chat.completions.create(model="any", messages=QUESTION, response_format=form)  # type: ignore[call-overload]
+    assert raised.value.param == "response_format.json_schema.schema"
+    assert "/properties/a/uniqueItems is not supported" in raised.value.message
 
 
 def test_closing_a_stream_early_frees_its_slot(client: openai.OpenAI, server: Server) -> None:

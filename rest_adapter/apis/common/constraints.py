@@ -1,6 +1,6 @@
-"""Constraints on the generated text, under the names that OpenAI, vLLM and llama.cpp's server have for them.
+"""Constraints on the generated text, under the names that OpenAI, vLLM, SGLang and llama.cpp's server have for them.
 
-The option ``grammar`` is read by ``options``. Constraints by JSON Schema or regular expression are refused.
+The option ``grammar`` is read by ``options``.
 """
 
 from __future__ import annotations
@@ -8,19 +8,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.fields import read_bool, read_list, read_object, read_str, refusal
-from rest_adapter.errors import UNSUPPORTED, InvalidRequest
-from rest_adapter.json.encoding import encode, show
+from rest_adapter.errors import INVALID_TYPE, UNSUPPORTED, InvalidRequest
+from rest_adapter.json.encoding import encode_in_order, show
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from slotline.v1.generation_pb2 import GenerateRequest
 
+#: Fields of bodies by the kind of their constraint; those of one kind mean the same.
 GRAMMARS = ("guided_grammar", "ebnf")
 CHOICES = ("guided_choice", "choice")
+REGEXES = ("guided_regex", "regex")
+SCHEMAS = ("json_schema", "guided_json")
 OUTPUTS = "structured_outputs"
-OUTPUTS_NOT_THERE = ("json", "regex", "structural_tag", "whitespace_pattern")
-OUTPUT_SWITCHES = ("disable_any_whitespace", "disable_additional_properties", "disable_fallback")
+#: Keys of ``structured_outputs``: constraints, and how JSON is written.
+OUTPUT_KINDS = ("choice", "grammar", "json", "json_object", "regex")
+OUTPUT_SWITCHES = ("disable_additional_properties", "disable_any_whitespace", "disable_fallback")
+WHITESPACE = "whitespace_pattern"
+RESPONSE_FORMAT = "response_format"
 
 
 def read_constraints(request: GenerateRequest, body: Mapping[str, object]) -> str:
@@ -37,51 +43,32 @@ def read_constraints(request: GenerateRequest, body: Mapping[str, object]) -> st
         InvalidRequest: a field has a value that is not allowed or not supported, or there are several.
     """
     reader = _Reader(request)
-    for name in GRAMMARS:
-        if body.get(name) is not None:
-            reader.grammar(name, body[name])
-    for name in CHOICES:
-        if body.get(name) is not None:
-            reader.choice(name, body[name])
+    for names, read in (
+        (GRAMMARS, reader.grammar),
+        (CHOICES, reader.choice),
+        (REGEXES, reader.regex),
+        (SCHEMAS, reader.schema),
+    ):
+        for name in names:
+            if body.get(name) is not None:
+                read(name, body[name])
     if body.get(OUTPUTS) is not None:
         reader.outputs(read_object(OUTPUTS, body[OUTPUTS]))
+    if body.get(RESPONSE_FORMAT) is not None:
+        reader.response_format(read_object(RESPONSE_FORMAT, body[RESPONSE_FORMAT]))
     return reader.field
 
 
-def read_response_format(request: GenerateRequest, value: object) -> None:
-    """Set what the field ``response_format`` of the OpenAI API asks for, after the other constraints.
-
-    Raises:
-        InvalidRequest: as ``read_constraints``.
-    """
-    if value is None:
-        return
-    fields = read_object("response_format", value)
-    kind = fields.get("type")
-    match kind:
-        case "text":
-            pass
-        case "json_object":
-            _refuse_second(request, "response_format")
-            # An empty schema allows every object.
-            if fields.get("schema") not in (None, {}):
-                raise _not_there("response_format.schema", fields["schema"])
-            request.constraint.json_object.SetInParent()
-        case "json_schema":
-            _refuse_second(request, "response_format")
-            wrapper = read_object("response_format.json_schema", fields.get("json_schema"))
-            schema = read_object("response_format.json_schema.schema", wrapper.get("schema"))
-            request.constraint.json_schema = encode(schema).decode()
-        case _:
-            raise refusal("response_format.type", kind, '"text", "json_object" or "json_schema"')
-
-
 def path_of_constraint(path: str, field: str) -> str:
-    """The path in the body for a path in the message, which differs if it is in a grammar or choice from ``field``."""
-    for own in ("constraint.gbnf", "constraint.choice.texts"):
-        if path.startswith(own):
-            return field + path.removeprefix(own)
-    return path
+    """The path in the body for a path in the message, which differs if it is in a constraint from ``field``."""
+    own = next((own for own in _PATHS if path.startswith(own)), None)
+    return path if own is None else field + path.removeprefix(own)
+
+
+_PATHS = (
+    "constraint.choice.texts",
+    *(f"constraint.{kind}" for kind in ("gbnf", "json_object", "json_schema", "lark", "regex")),
+)
 
 
 class _Reader:
@@ -104,35 +91,85 @@ class _Reader:
         self._take(name)
         self._request.constraint.choice.texts.extend(read_str(f"{name}[{i}]", text) for i, text in enumerate(texts))
 
+    def regex(self, name: str, value: object) -> None:
+        regex = read_str(name, value)
+        if not regex:
+            raise InvalidRequest(name, '"" is empty; send a regular expression, or leave it out')
+        self._take(name)
+        self._request.constraint.regex = regex
+
+    def schema(self, name: str, value: object) -> None:
+        """A schema, or its text; an empty one allows every object."""
+        if not isinstance(value, dict | str):
+            raise refusal(name, value, "a JSON Schema, an object or its text", INVALID_TYPE)
+        self._take(name)
+        if value == {}:
+            self._request.constraint.json_object.SetInParent()
+        else:
+            self._request.constraint.json_schema = value if isinstance(value, str) else encode_in_order(value)
+
     def outputs(self, fields: Mapping[str, object]) -> None:
-        known = {"choice", "grammar", "json_object", *OUTPUTS_NOT_THERE, *OUTPUT_SWITCHES}
+        known = {*OUTPUT_KINDS, *OUTPUT_SWITCHES, WHITESPACE, "structural_tag"}
         for key, value in fields.items():
             name = f"{OUTPUTS}.{key}"
             if key not in known:
                 raise InvalidRequest(name, f"is not known; allowed are {', '.join(sorted(known))}", UNSUPPORTED)
-            if value is None:
-                continue
-            if key == "choice":
+            if value is not None:
+                self._output(key, name, value)
+
+    def response_format(self, fields: Mapping[str, object]) -> None:
+        kind = fields.get("type")
+        if kind == "text":
+            return
+        self._refuse_second(RESPONSE_FORMAT)
+        match kind:
+            case "json_object" if fields.get("schema") is None:
+                self.schema(RESPONSE_FORMAT, {})
+            case "json_object":
+                self._response_schema(f"{RESPONSE_FORMAT}.schema", fields["schema"])
+            case "json_schema" if fields.get("json_schema") is None and fields.get("schema") is not None:
+                self._response_schema(f"{RESPONSE_FORMAT}.schema", fields["schema"])
+            case "json_schema":
+                name = f"{RESPONSE_FORMAT}.json_schema"
+                wrapper = read_object(name, fields.get("json_schema"))
+                if wrapper.get("strict") is not None:
+                    read_bool(f"{name}.strict", wrapper["strict"])
+                self._response_schema(f"{name}.schema", wrapper.get("schema"))
+            case _:
+                raise refusal(f"{RESPONSE_FORMAT}.type", kind, '"text", "json_object" or "json_schema"')
+
+    def _response_schema(self, name: str, value: object) -> None:
+        self.schema(name, read_object(name, value))
+
+    def _output(self, key: str, name: str, value: object) -> None:
+        style = self._request.constraint.json_style
+        match key:
+            case "choice":
                 self.choice(name, value)
-            elif key == "grammar":
+            case "grammar":
                 self.grammar(name, value)
-            elif key in OUTPUTS_NOT_THERE:
-                raise _not_there(name, value)
-            elif read_bool(name, value):
-                if key != "json_object":
-                    raise _not_there(name, value)
-                self._take(name)
-                self._request.constraint.json_object.SetInParent()
+            case "regex":
+                self.regex(name, value)
+            case "json":
+                self.schema(name, value)
+            case "json_object":
+                if read_bool(name, value):
+                    self.schema(name, {})
+            case "whitespace_pattern":
+                style.whitespace_pattern = read_str(name, value)
+            case "structural_tag":
+                raise InvalidRequest(name, f"{show(value)} is not supported; leave it out", UNSUPPORTED)
+            case "disable_fallback":
+                # There is nothing to fall back to.
+                read_bool(name, value)
+            case _:
+                if read_bool(name, value):
+                    setattr(style, key, True)
 
     def _take(self, name: str) -> None:
-        _refuse_second(self._request, name)
+        self._refuse_second(name)
         self.field = name
 
-
-def _refuse_second(request: GenerateRequest, name: str) -> None:
-    if request.constraint.WhichOneof("kind") is not None:
-        raise InvalidRequest(name, "is not allowed together with grammar or another constraint; send one of them")
-
-
-def _not_there(name: str, value: object) -> InvalidRequest:
-    return InvalidRequest(name, f"{show(value)} is not supported; leave it out, or send a GBNF grammar", UNSUPPORTED)
+    def _refuse_second(self, name: str) -> None:
+        if self._request.constraint.WhichOneof("kind") is not None:
+            raise InvalidRequest(name, f"is not allowed together with {self.field}; send one of them")

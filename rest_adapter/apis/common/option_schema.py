@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.candidates import LEAST_UNLIMITED_TOKENS, MAX_CANDIDATES
-from rest_adapter.apis.common.constraints import CHOICES, GRAMMARS, OUTPUT_SWITCHES, OUTPUTS, OUTPUTS_NOT_THERE
+from rest_adapter.apis.common.constraints import (
+    CHOICES,
+    GRAMMARS,
+    OUTPUT_SWITCHES,
+    OUTPUTS,
+    REGEXES,
+    SCHEMAS,
+    WHITESPACE,
+)
 from rest_adapter.apis.common.list_options import SAMPLER_NAMES
 from rest_adapter.apis.common.options import OPTIONS
 from rest_adapter.json.number_bounds import INT32, UINT32
@@ -101,14 +109,19 @@ def native_options() -> dict[str, Schema]:
 
 def _constraints() -> dict[str, Schema]:
     choice = array(STRING, minItems=1)
+    regex = STRING | {"minLength": 1}
+    schema = either({"type": "object"}, STRING)
     outputs: Schema = {
         "type": "object",
         "properties": {
             "choice": nullable(choice),
             "grammar": nullable(STRING),
+            "json": nullable(schema),
             "json_object": nullable(BOOLEAN),
-            **dict.fromkeys(OUTPUTS_NOT_THERE, NULL),
-            **{name: nullable({"enum": [False]}) for name in OUTPUT_SWITCHES},
+            "regex": nullable(regex),
+            "structural_tag": NULL,
+            WHITESPACE: nullable(STRING),
+            **{name: nullable(BOOLEAN) for name in OUTPUT_SWITCHES},
         },
         "additionalProperties": False,
     }
@@ -118,7 +131,19 @@ def _constraints() -> dict[str, Schema]:
             name: option(choice, "Texts of which the answer must be one; not together with grammar.")
             for name in CHOICES
         },
-        OUTPUTS: option(outputs, "One constraint: texts to choose from, a GBNF grammar, or that it is a JSON object."),
+        **{
+            name: option(regex, "Regular expression that the whole answer matches; not together with grammar.")
+            for name in REGEXES
+        },
+        **{
+            name: option(schema, "JSON Schema that the answer obeys, or its text; {} is any object. Not with grammar.")
+            for name in SCHEMAS
+        },
+        OUTPUTS: option(
+            outputs,
+            "One constraint: texts to choose from, a grammar, a regular expression, a JSON Schema or its text, or that "
+            "it is a JSON object; and how JSON is written.",
+        ),
     }
 
 

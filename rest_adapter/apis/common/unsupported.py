@@ -61,13 +61,8 @@ def _is_same(value: object, other: object) -> bool:
     return isinstance(value, bool) == isinstance(other, bool) and value == other
 
 
-_SEND_GRAMMAR = "leave it out, or send a GBNF grammar as grammar"
 _CONSTRAINTS = (
-    Unsupported("json_schema", "constrain the text to a JSON Schema", advice=_SEND_GRAMMAR),
-    Unsupported("guided_json", "constrain the text to a JSON Schema", advice=_SEND_GRAMMAR),
-    Unsupported("guided_regex", "constrain the text to a regular expression", advice=_SEND_GRAMMAR),
-    Unsupported("regex", "constrain the text to a regular expression", advice=_SEND_GRAMMAR),
-    Unsupported("structural_tag", "constrain parts of the text", advice=_SEND_GRAMMAR),
+    Unsupported("structural_tag", "constrain parts of the text", advice="leave it out, or send a grammar"),
     Unsupported("grammar_lazy", "begin with the grammar later", (False,)),
     Unsupported("grammar_triggers", "begin with the grammar later", ([],)),
     Unsupported("preserved_tokens", "show control tokens in the text", ([],)),
@@ -149,7 +144,7 @@ TEXT: tuple[Unsupported, ...] = (
 
 NATIVE: tuple[Unsupported, ...] = (
     *GENERATING,
-    Unsupported("response_format", "constrain the text", ({"type": "text"},), advice=_SEND_GRAMMAR),
+    Unsupported("response_format", "constrain the text", ({"type": "text"},), advice="send json_schema"),
     Unsupported("n", "give several answers", most=1, advice="leave it out, or send several prompts"),
     Unsupported("n_cmpl", "give several answers", most=1, advice="leave it out, or send several prompts"),
     Unsupported("best_of", "choose among several answers", most=1),

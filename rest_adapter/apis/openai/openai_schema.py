@@ -18,6 +18,7 @@ from rest_adapter.openapi.schema_types import (
     body,
     either,
     integer,
+    nullable,
     option,
     record,
     ref,
@@ -111,14 +112,13 @@ def openai_options() -> dict[str, Schema]:
 
 
 def _response_format() -> Schema:
-    schema = record({"schema": {"type": "object", "description": "A JSON Schema."}})
+    schema: Schema = {"type": "object", "description": "A JSON Schema; {} is any object."}
+    wrapper = record({"schema": schema, "strict": nullable(BOOLEAN)}, optional=("strict",))
     return either(
         record({"type": {"const": "text"}}),
-        record(
-            {"type": {"const": "json_object"}, "schema": {"enum": [{}, None], "description": "Not supported."}},
-            optional=("schema",),
-        ),
-        record({"type": {"const": "json_schema"}, "json_schema": schema}),
+        record({"type": {"const": "json_object"}, "schema": nullable(schema)}, optional=("schema",)),
+        record({"type": {"const": "json_schema"}, "json_schema": wrapper}),
+        record({"type": {"const": "json_schema"}, "json_schema": NULL, "schema": schema}, optional=("json_schema",)),
     )
 
 

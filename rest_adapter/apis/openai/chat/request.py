@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.candidates import bound_candidates
-from rest_adapter.apis.common.constraints import path_of_constraint, read_constraints, read_response_format
+from rest_adapter.apis.common.constraints import path_of_constraint, read_constraints
 from rest_adapter.apis.common.fields import read_bool, read_int, read_object, refusal
 from rest_adapter.apis.common.max_tokens import read_max_tokens
 from rest_adapter.apis.common.options import apply_options, read_timeout_s
@@ -88,7 +88,6 @@ def read_chat(body: Mapping[str, object], *, truncates: bool = False, reasoning_
     request.stop.texts.append(_CHATML_END)
     n_choices = read_n(request, body)
     constraint_field = read_constraints(request, body)
-    read_response_format(request, body.get("response_format"))
     wants_logprobs = _read_logprobs(request, body)
     bound_candidates(request)
     read_messages(request.chat, body.get("messages"))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.candidates import bound_candidates
-from rest_adapter.apis.common.constraints import path_of_constraint, read_constraints, read_response_format
+from rest_adapter.apis.common.constraints import path_of_constraint, read_constraints
 from rest_adapter.apis.common.fields import read_int, read_str, refusal
 from rest_adapter.apis.common.max_tokens import read_max_tokens
 from rest_adapter.apis.common.options import apply_options, json_name, read_timeout_s
@@ -109,7 +109,6 @@ def read_text_completion(body: Mapping[str, object], *, truncates: bool = False)
     n_choices = read_n(template, body)
     _check_best_of(body.get("best_of"), n_choices)
     constraint_field = read_constraints(template, body)
-    read_response_format(template, body.get("response_format"))
     wants_logprobs = _read_logprobs(template, body.get("logprobs"))
     wants_echo = read_flag(body, "echo")
     is_stream = read_flag(body, "stream")

@@ -5,24 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import pytest
-from grpc import StatusCode
 
 from rest_adapter.apis.common import unsupported
-from rest_adapter.apis.native.completion import request as completion
 from rest_adapter.apis.native.completion.request import read_completion
 from rest_adapter.apis.native.infill.request import read_infill
 from rest_adapter.apis.native.tokenization.request import read_tokenize
-from rest_adapter.apis.openai.chat import request as chat
 from rest_adapter.apis.openai.chat.request import read_chat
-from rest_adapter.apis.openai.completions import request as text_completion
 from rest_adapter.apis.openai.completions.request import read_text_completion
-from rest_adapter.errors import UNSUPPORTED, InvalidRequest, RpcFailure
-from rest_adapter.http.http_errors import http_error
-from slotline.v1.generation_pb2 import Choices, Constraint, GenerateRequest, JsonObject
+from rest_adapter.errors import UNSUPPORTED, InvalidRequest
+from slotline.v1.generation_pb2 import GenerateRequest
 from tests.unit.rest_adapter.clients import USER
 
 Body = Mapping[str, object]
-SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
 
 
 def chat_request(body: Body) -> GenerateRequest:
@@ -63,12 +57,6 @@ def refusal(read: Reader, body: Body) -> InvalidRequest:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("json_schema", SCHEMA),
-        ("json_schema", {}),
-        ("guided_json", SCHEMA),
-        ("guided_json", '{"type": "object"}'),
-        ("guided_regex", "[0-9]+"),
-        ("regex", "[0-9]+"),
         ("structural_tag", {"structures": []}),
         ("grammar_lazy", True),
         ("xtc_probability", 0.5),
@@ -125,104 +113,6 @@ def test_null_and_values_that_change_nothing_are_taken(
 )
 def test_what_one_route_does_not_obey(read: Reader, body: Body, name: str) -> None:
     assert refusal(read, body).name == name
-
-
-@pytest.mark.parametrize("read", OPENAI)
-@pytest.mark.parametrize("kind", ["json_object", "text"])
-def test_a_schema_beside_json_object_is_refused(read: Reader, kind: str) -> None:
-    form = {"type": kind, "schema": SCHEMA}
-    if kind == "text":
-        assert not read({"response_format": form}).HasField("constraint")
-        return
-    error = refusal(read, {"response_format": form})
-    assert (error.name, error.code) == ("response_format.schema", UNSUPPORTED)
-    # An empty one allows every object.
-    allowed = read({"response_format": {"type": kind, "schema": {}}})
-    assert allowed.constraint.WhichOneof("kind") == "json_object"
-
-
-@pytest.mark.parametrize("read", EVERYWHERE)
-@pytest.mark.parametrize("name", ["guided_choice", "choice"])
-def test_choices_are_obeyed(read: Reader, name: str) -> None:
-    assert list(read({name: ["yes", "no"]}).constraint.choice.texts) == ["yes", "no"]
-    assert refusal(read, {name: []}).name == name
-    assert refusal(read, {name: "yes"}).name == name
-    assert refusal(read, {name: ["yes", 5]}).name == f"{name}[1]"
-
-
-@pytest.mark.parametrize("read", EVERYWHERE)
-@pytest.mark.parametrize("name", ["guided_grammar", "ebnf"])
-def test_grammars_are_obeyed(read: Reader, name: str) -> None:
-    assert read({name: 'root ::= "a"'}).constraint.gbnf == 'root ::= "a"'
-    assert not read({name: ""}).HasField("constraint")
-    assert refusal(read, {name: 5}).name == name
-
-
-@pytest.mark.parametrize("read", EVERYWHERE)
-@pytest.mark.parametrize(
-    ("outputs", "constraint"),
-    [
-        ({"choice": ["a", "b"]}, Constraint(choice=Choices(texts=["a", "b"]))),
-        ({"grammar": "root ::= [a]"}, Constraint(gbnf="root ::= [a]")),
-        ({"json_object": True}, Constraint(json_object=JsonObject())),
-        ({"json_object": False, "json": None, "disable_any_whitespace": False}, Constraint()),
-        ({}, Constraint()),
-    ],
-)
-def test_structured_outputs_that_are_there(read: Reader, outputs: Body, constraint: Constraint) -> None:
-    assert read({"structured_outputs": outputs}).constraint == constraint
-
-
-@pytest.mark.parametrize("read", EVERYWHERE)
-@pytest.mark.parametrize(
-    ("outputs", "name"),
-    [
-        ({"json": SCHEMA}, "structured_outputs.json"),
-        ({"regex": "[a]"}, "structured_outputs.regex"),
-        ({"structural_tag": "x"}, "structured_outputs.structural_tag"),
-        ({"json_object": True, "whitespace_pattern": " "}, "structured_outputs.whitespace_pattern"),
-        ({"json_object": True, "disable_any_whitespace": True}, "structured_outputs.disable_any_whitespace"),
-        ({"jsn": SCHEMA}, "structured_outputs.jsn"),
-        ({"choice": ["a"], "grammar": "root ::= [a]"}, "structured_outputs.grammar"),
-        ("json", "structured_outputs"),
-    ],
-)
-def test_structured_outputs_that_are_not_there(read: Reader, outputs: object, name: str) -> None:
-    assert refusal(read, {"structured_outputs": outputs}).name == name
-
-
-@pytest.mark.parametrize(
-    ("body", "name"),
-    [
-        ({"grammar": "root ::= [a]", "guided_choice": ["a"]}, "guided_choice"),
-        ({"guided_grammar": "root ::= [a]", "choice": ["a"]}, "choice"),
-        ({"choice": ["a"], "structured_outputs": {"json_object": True}}, "structured_outputs.json_object"),
-        ({"choice": ["a"], "response_format": {"type": "json_object"}}, "response_format"),
-    ],
-)
-def test_one_constraint_is_allowed(body: Body, name: str) -> None:
-    assert refusal(chat_request, body).name == name
-
-
-@pytest.mark.parametrize(
-    ("body", "path", "name"),
-    [
-        ({"guided_grammar": "x"}, "constraint.gbnf", "guided_grammar"),
-        ({"grammar": "x"}, "constraint.gbnf", "grammar"),
-        ({"choice": ["a"]}, "constraint.choice.texts[0]", "choice[0]"),
-        ({"structured_outputs": {"choice": ["a"]}}, "constraint.choice.texts[0]", "structured_outputs.choice[0]"),
-        ({"stop_token_ids": [1]}, "stop.token_ids[0]", "stop_token_ids[0]"),
-    ],
-)
-def test_what_the_core_refuses_has_the_name_that_was_sent(body: Body, path: str, name: str) -> None:
-    failure = RpcFailure(StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT", "", violations=((path, "is wrong"),))
-    told = [
-        chat.rename_fields(failure, read_chat({"messages": USER, **body})),
-        text_completion.rename_fields(failure, read_text_completion({"prompt": "a", **body})),
-        completion.rename_fields(failure, read_completion({"prompt": "a", **body})),
-    ]
-    for error in told:
-        assert (http_error(error).message, http_error(error).param) == (f"{name}: is wrong", name)
 
 
 @pytest.mark.parametrize("read", EVERYWHERE)
