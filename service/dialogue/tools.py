@@ -14,8 +14,10 @@ class Tool:
         name: not empty; unlike that of any other tool of the request.
         parameters: JSON Schema of its arguments, which are an object. Without properties there are none.
         is_strict: whether arguments have to obey all of the schema, or only what of it can be enforced.
+        index: number of the tool in the request.
     """
 
     name: str
     parameters: dict[str, Any] = field(default_factory=dict)
     is_strict: bool = False
+    index: int = 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from service.dialogue.chat_format import CallStyle, ChatFormat
 from service.dialogue.output import OutputParser, ReasoningFormat
 from service.dialogue.parsing.answer import AnswerParser, is_open
-from service.dialogue.parsing.harmony import TO_FINAL, HarmonyParser
+from service.dialogue.parsing.harmony import END, TO_FINAL, HarmonyParser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,10 +46,15 @@ def make_parser(
     return AnswerParser(form, tools, tail=tail, reasoning=reasoning, make_id=make_id)
 
 
-def reasoning_close(form: ChatFormat) -> str | None:
-    """What ends reasoning, so that the answer begins behind it; None if the format has no reasoning."""
+def reasoning_close(form: ChatFormat, *, may_call: bool = False) -> str | None:
+    """What ends reasoning, so that the answer begins behind it; None if the format has no reasoning.
+
+    Args:
+        form: how answers are written.
+        may_call: the answer may be a call, so that it is not begun as content.
+    """
     if form.calls.style is CallStyle.HARMONY:
-        return TO_FINAL
+        return END if may_call else TO_FINAL
     return form.reasoning.close if form.reasoning is not None else None
 
 

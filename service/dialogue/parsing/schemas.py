@@ -12,7 +12,7 @@ _PYTHON_WORDS = {"True": "true", "False": "false", "None": "null"}
 
 def property_schema(parameters: dict[str, Any], name: str) -> Any:
     """The schema of an argument; an empty one if it is not declared."""
-    properties = _resolved(parameters, parameters).get("properties")
+    properties = resolved(parameters, parameters).get("properties")
     schema = properties.get(name) if isinstance(properties, dict) else None
     return schema if schema is not None else {}
 
@@ -27,7 +27,7 @@ def kinds(schema: Any, root: dict[str, Any], depth: int = 0) -> frozenset[str]:
     """
     if not isinstance(schema, dict) or depth > _MAX_DEPTH:
         return _ALL
-    schema = _resolved(schema, root)
+    schema = resolved(schema, root)
     found = _ALL
     declared = schema.get("type")
     if isinstance(declared, str):
@@ -87,7 +87,7 @@ def _refuse(constant: str) -> Any:
     raise ValueError(constant)
 
 
-def _resolved(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
+def resolved(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
     """A schema, or the one in the same document that it refers to."""
     for _ in range(_MAX_DEPTH):
         reference = schema.get("$ref")

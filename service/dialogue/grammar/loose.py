@@ -1,0 +1,181 @@
+"""Arguments that are almost JSON: those of a call in Python, and those with marks of their own around strings."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from service.dialogue.chat_format import CallFormat, CallStyle
+from service.dialogue.grammar.lark import ANY, Grammar, choice, json_value, pattern, quoted, sequence
+from service.dialogue.grammar.schemas import Argument, arguments_of, length_of
+from service.dialogue.parsing.schemas import kinds, resolved
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from service.dialogue.tools import Tool
+
+_NAME = "/[a-zA-Z_][a-zA-Z0-9_]{0,63}/"
+_MAX_DEPTH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Dialect:
+    """How values are written.
+
+    Attributes:
+        quote: what is around strings.
+        true, false, null: the words.
+        assign: between the name of an argument and its value.
+        comma: between arguments, members and elements.
+        is_python: strings and keys are those of Python; otherwise strings are raw, and keys have nothing around them.
+    """
+
+    quote: tuple[str, str]
+    true: str
+    false: str
+    null: str
+    assign: str
+    comma: str
+    is_python: bool
+
+    @property
+    def colon(self) -> str:
+        """Between the key of a member and its value."""
+        return ": " if self.is_python else ":"
+
+    def literal(self, value: Any) -> str:
+        """A value."""
+        match value:
+            case None:
+                return self.null
+            case bool():
+                return self.true if value else self.false
+            case str() if self.is_python:
+                return repr(value)
+            case str():
+                return f"{self.quote[0]}{value}{self.quote[1]}"
+            case list():
+                return "[" + self.comma.join(map(self.literal, value)) + "]"
+            case dict():
+                members = (f"{self.key(key)}{self.colon}{self.literal(member)}" for key, member in value.items())
+                return "{" + self.comma.join(members) + "}"
+        return json.dumps(value)
+
+    def key(self, name: str) -> str:
+        """The name of a member of an object."""
+        return repr(name) if self.is_python else name
+
+
+def loose_arguments(grammar: Grammar, tool: Tool, form: CallFormat) -> str:
+    """The arguments of a call, between its brackets."""
+    if form.style is CallStyle.PYTHON:
+        dialect = _Dialect(("'", "'"), "True", "False", "None", "=", ", ", is_python=True)
+    else:
+        quote = (form.string_open, form.string_close)
+        assign, comma = form.argument_name_close, form.argument_separator
+        dialect = _Dialect(quote, "true", "false", "null", assign, comma, is_python=False)
+    arguments = arguments_of(tool)
+    if arguments == []:
+        return ""
+    return _Values(grammar, tool, dialect).members(arguments, dialect.assign, is_argument=True)
+
+
+class _Values:
+    def __init__(self, grammar: Grammar, tool: Tool, dialect: _Dialect) -> None:
+        self._grammar = grammar
+        self._tool = tool
+        self._root = tool.parameters
+        self._dialect = dialect
+        self._any = ""
+
+    def members(self, members: Sequence[Argument] | None, assign: str, *, is_argument: bool, depth: int = 0) -> str:
+        """Members of an object in order, with commas between them; "" without any."""
+        comma = quoted(self._dialect.comma)
+        if members is None:
+            key = _NAME if is_argument or not self._dialect.is_python else self._string()
+            member = self._grammar.rule(sequence(key, quoted(assign), self._any_value()))
+            return f"({member} ({comma} {member})*)?"
+        first = rest = ""
+        for argument in reversed(members):
+            name = argument.name if is_argument else self._dialect.key(argument.name)
+            own = self._grammar.rule(sequence(self._marker(name + assign), self.value(argument.schema, depth + 1)))
+            following = sequence(own, rest)
+            if argument.is_required:
+                first = following
+                rest = self._grammar.rule(sequence(comma, own, rest))
+            else:
+                first = f"({following} | {first})" if first else f"({following})?"
+                rest = self._grammar.rule(sequence(f"({comma} {own})?", rest))
+        return self._grammar.rule(first) if first else ""
+
+    def value(self, schema: Any, depth: int) -> str:
+        """A value that obeys what of a schema can be enforced."""
+        if not isinstance(schema, dict) or depth > _MAX_DEPTH:
+            return self._any_value()
+        schema = resolved(schema, self._root)
+        values = [schema["const"]] if "const" in schema else schema.get("enum")
+        if isinstance(values, list) and values:
+            return choice(self._marker(self._dialect.literal(value)) for value in values)
+        for keyword in ("anyOf", "oneOf"):
+            if isinstance(schema.get(keyword), list) and schema[keyword]:
+                return choice(self.value(part, depth + 1) for part in schema[keyword])
+        allowed = kinds(schema, self._root)
+        return (
+            choice(
+                self._of_kind(name, schema, depth)
+                for name in sorted(allowed - ({"integer"} if "number" in allowed else set()))
+            )
+            if allowed
+            else self._any_value()
+        )
+
+    def _of_kind(self, kind: str, schema: dict[str, Any], depth: int) -> str:
+        dialect = self._dialect
+        match kind:
+            case "string":
+                return self._string(length_of(schema, self._root))
+            case "boolean":
+                return choice(map(quoted, (dialect.true, dialect.false)))
+            case "null":
+                return quoted(dialect.null)
+            case "array":
+                items = schema.get("items", {})
+                item = self._grammar.rule(self.value(items, depth + 1))
+                return sequence('"["', f"({item} ({quoted(dialect.comma)} {item})*)?", '"]"')
+            case "object":
+                tool = type(self._tool)("", schema)
+                members = self.members(arguments_of(tool), dialect.colon, is_argument=False, depth=depth + 1)
+                return sequence('"{"', members, '"}"')
+        return json_value({**schema, "type": kind}, self._root, is_strict=self._tool.is_strict)
+
+    def _any_value(self) -> str:
+        """Any value."""
+        if not self._any:
+            dialect, grammar = self._dialect, self._grammar
+            self._any = grammar.reserve()
+            comma, any_value = quoted(dialect.comma), self._any
+            key = self._string() if dialect.is_python else _NAME
+            member = sequence(key, quoted(dialect.colon), any_value)
+            words = " | ".join(map(quoted, (dialect.true, dialect.false, dialect.null)))
+            grammar.define(
+                any_value,
+                f"{self._string()} | {words} | /-?(0|[1-9][0-9]{{0,15}})(\\.[0-9]{{1,15}})?/"
+                f' | "[" ({any_value} ({comma} {any_value})*)? "]" | "{{" ({member} ({comma} {member})*)? "}}"',
+            )
+        return self._any
+
+    def _string(self, length: str = "*") -> str:
+        """A string of so many characters."""
+        grammar, (opening, closing) = self._grammar, self._dialect.quote
+        if self._dialect.is_python:
+            return rf"/'([^'\\\n]|\\['\\nt]){length}'|\"([^\"\\\n]|\\[\"\\nt]){length}\"/"
+        if grammar.is_control(closing):
+            return sequence(grammar.marker(opening), grammar.terminal(f"/(.|\\n){length}/"), grammar.marker(closing))
+        end = pattern(closing)
+        body = f"/(.|\\n){length}{end}/" + ("" if length == "*" else f" & ~/{ANY}{end}{ANY}{end}/")
+        return sequence(quoted(opening), grammar.rule(grammar.terminal(body), lazy=True))
+
+    def _marker(self, text: str) -> str:
+        return self._grammar.marker(text)
