@@ -6,9 +6,9 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from service.api.convert.answer import answer_guide, answer_parsing, answer_policy
 from service.api.convert.candidates import bounded_max_tokens
 from service.api.convert.checks import at_most, count_at_most, size_at_most, within
-from service.api.convert.constraint import constraint_guide
 from service.api.convert.prompt import TokenizedPrompt, tokenized_prompt
 from service.api.convert.sampling import sampling_settings
 from service.api.convert.system_prompt import system_prompt, system_prompt_text
@@ -88,6 +88,7 @@ def generation_request(
     n_sequences = _n_sequences(request, model)
     sampling = sampling_settings(request.sampling, output, model)
     max_tokens = bounded_max_tokens(request, model.engine.max_tokens)
+    policy = answer_policy(request, model)
     replacing = _system_prompt(request, model)
     prompt_logprobs = _prompt_logprobs(output)
     # The log-probabilities of a prompt without its middle would be of no use to anyone.
@@ -113,7 +114,8 @@ def generation_request(
         system_prompt=replacing,
         want_tokens=output.tokens or output.n_probs > 0 or output.HasField("top_logprobs"),
         prompt_logprobs=prompt_logprobs,
-        guide=constraint_guide(request.constraint, model),
+        guide=answer_guide(request, model, policy, prompt.tail),
+        parsing=answer_parsing(request, model, policy, prompt.tail),
     )
 
 

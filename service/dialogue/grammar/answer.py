@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from service.dialogue.chat_format import CallStyle, ChatFormat
@@ -13,30 +12,12 @@ from service.dialogue.parsing.answer import is_open
 from service.dialogue.parsing.scanner import atoms
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from service.dialogue.tools import Tool
+    from service.dialogue.grammar.allowed import Answer
 
 #: Blanks between reasoning and what follows it; a model may go on with blanks for ever.
 _GAP = r"/[ \t\r\n]{0,8}/"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What an answer may be.
-
-    Attributes:
-        tools: those that it may call.
-        is_required: it is a call, or several; otherwise it may be content, with calls in it.
-        is_parallel: it may make several calls.
-        content: an expression of Lark that content obeys, "" if it may be any text. Then the answer is content or
-            calls, not both.
-    """
-
-    tools: Sequence[Tool] = ()
-    is_required: bool = False
-    is_parallel: bool = True
-    content: str = ""
 
 
 def answer_grammar(form: ChatFormat, answer: Answer, *, tail: str, token_ids: Mapping[str, int]) -> str:

@@ -12,7 +12,7 @@ from service.dialogue.parsing.harmony import CHANNEL, CONSTRAIN, END, MESSAGE, S
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from service.dialogue.grammar.answer import Answer
+    from service.dialogue.grammar.allowed import Answer
     from service.dialogue.tools import Tool
 
 

@@ -59,10 +59,10 @@ def test_parts_of_calls_come_behind_pieces_of_the_same_delta_only() -> None:
     ],
 )
 def test_an_answer_with_whole_calls_ends_with_them(
-    reason: FinishReason, n_calls: int, expected: generation_pb2.FinishReason
+    reason: FinishReason, n_calls: int, expected: generation_pb2.FinishReason.ValueType
 ) -> None:
     (response,) = encode(replace(FINISHED, reason=reason, n_calls=n_calls))
-    assert int(response.finished.reason) == int(expected)
+    assert response.finished.reason == expected
 
 
 def test_reasoning_is_counted_over_all_sequences_if_output_is_parsed() -> None:
