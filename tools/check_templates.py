@@ -21,7 +21,7 @@ from service.prompts.renderer import TemplateRenderer
 from service.prompts.systems import OneSystemTemplate
 from service.prompts.template_process import TemplateFailure
 from service.prompts.templates import Conversation
-from tools.round_trip import failures
+from tools.round_trip import ANSWERS, failures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +37,7 @@ END_NAMES = (
     *("<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|call|>", "<|calls|>", "<|return|>", "<|end|>", "<|eot|>", "<|eom|>"),
     *("<turn|>", "<|tool_response>", "<end_of_turn>", "<end_of_sentence>", "<|end_of_text|>", "<SPECIAL_12>"),
     *("<|END_OF_TURN_TOKEN|>", "<|role_end|>", "[e~[", "<seed:eos>", "<sep>", "</assistant>", "<|end_of_msg|>"),
+    "<|message_sep|>",
     "<\uff5cend\u2581of\u2581sentence\uff5c>",
     "<\uff5chy_eos:opensource\uff5c>",
 )
@@ -157,7 +158,11 @@ def _history(form: ChatFormat) -> list[str]:
 
 
 def _outcome(failed: dict[str, str]) -> str:
-    return "yes" if not failed else "not " + ", ".join(failed)
+    if not failed:
+        return "yes"
+    if all(failure.startswith("the template refuses") for failure in failed.values()):
+        return "refuses all of it"
+    return "no" if len(failed) >= len(ANSWERS) else "not " + ", ".join(failed)
 
 
 def _shown(text: str) -> str:

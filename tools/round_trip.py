@@ -111,23 +111,38 @@ def _failure(answer: Answer, form: ChatFormat, render: Render, end_names: Sequen
     if written is None:
         return "the template refuses it"
     tail, text = written
-    # Templates leave out what they do not want to see again: reasoning, or texts beside calls.
+    text = _answer_in(text, form, end_names)
+    # Templates leave out what they do not want to see again, reasoning or texts beside calls, or make two turns of it.
     answer = Answer(
         answer.content if answer.content in text else "",
         answer.reasoning if answer.reasoning in text else "",
-        answer.calls,
+        tuple(call for call in answer.calls if call[0] in text),
     )
-    ends = [index for name in end_names if (index := text.find(name)) >= 0 and not _goes_on(form, name)]
+    if not any((answer.content, answer.reasoning, answer.calls)):
+        return f"{text!r} holds nothing of it"
     if form.calls.style is CallStyle.HARMONY and answer.calls:
         # Here a text in front of calls is reasoning.
         answer = Answer("", answer.reasoning or answer.content, answer.calls)
-    got = parsed(form, text[: min(ends)] if ends else text, tail)
+    got = parsed(form, text, tail)
     return "" if got == answer else f"{tail!r} and {text!r} give {got}"
 
 
-def _goes_on(form: ChatFormat, name: str) -> bool:
-    """Whether an answer goes on behind this end, with another message."""
-    return form.calls.style is CallStyle.HARMONY and name == "<|end|>"
+def _answer_in(text: str, form: ChatFormat, end_names: Sequence[str]) -> str:
+    """What an answer has of a text: all up to its end."""
+    close = form.reasoning.close if form.reasoning is not None else ""
+    # These are ends of messages, and an answer may consist of several.
+    inner = [
+        name
+        for name in end_names
+        if name in close
+        or name in form.calls.call_open
+        or (form.calls.style is CallStyle.HARMONY and name == "<|end|>")
+    ]
+    ends = [index for name in end_names if name not in inner and (index := text.find(name)) >= 0]
+    text = text[: min(ends)] if ends else text
+    for name in inner:
+        text = text.rstrip().removesuffix(name)
+    return text
 
 
 def _written(answer: Answer, form: ChatFormat, render: Render) -> tuple[str, str] | None:
@@ -145,8 +160,12 @@ def _written(answer: Answer, form: ChatFormat, render: Render) -> tuple[str, str
     if not whole.startswith(opened) and not opens_reasoning(form, tail):
         tail = whole[len(same_beginning(before, whole[:start])) : start]
     text = whole[start:]
-    if form.reasoning is not None and opens_reasoning(form, tail) and form.reasoning.close not in text:
-        text = form.reasoning.close + text  # as an answer to this prompt would begin
+    if form.reasoning is not None:
+        # As an answer to this prompt would begin.
+        if not opens_reasoning(form, tail):
+            text = text.removeprefix(form.reasoning.close)
+        elif form.reasoning.close not in text:
+            text = form.reasoning.close + text
     return tail, text
 
 

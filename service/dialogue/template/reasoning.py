@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from service.dialogue.chat_format import ReasoningMarkers, ReasoningSwitches
 from service.dialogue.template.probes import FIRST, LEFT, TEXT, THOUGHT, TOOLS, USER, VALUE, Probe
+from service.dialogue.template.tags import common_beginning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,8 +47,10 @@ def reasoning_markers(prober: Prober, source: str) -> ReasoningMarkers | None:
         source: the template.
     """
     plain = prober.text() or ""
-    for _, text in _thoughts(prober):
-        before, _, behind = text.rpartition(USER)[2].partition(THOUGHT)
+    split = [text.rpartition(USER)[2].partition(THOUGHT) for _, text in _thoughts(prober)]
+    # What follows reasoning in front of a text and in front of a call.
+    in_any_case = common_beginning(*(behind for _, _, behind in split)).strip() if len(split) > 1 else ""
+    for before, _, behind in split:
         before, behind = before.rstrip(), behind.lstrip()
         for known in KNOWN_MARKERS:
             if before.endswith(known.open) and behind.startswith(known.close):
@@ -56,8 +59,10 @@ def reasoning_markers(prober: Prober, source: str) -> ReasoningMarkers | None:
         if opening and closing:
             # A template may write an empty block where there is no reasoning.
             without_block = re.sub(rf"{re.escape(opening[0])}\s*{re.escape(closing[0])}", "", plain)
-            if opening[0] not in without_block and closing[0] not in without_block:
-                return ReasoningMarkers(opening[0], closing[0])
+            if opening[0] not in without_block:
+                close = closing[0] if closing[0] not in without_block else in_any_case
+                if close and close not in without_block.rpartition(TEXT)[2]:
+                    return ReasoningMarkers(opening[0], close)
     return next((known for known in KNOWN_MARKERS if known.open in source and known.close in source), None)
 
 
