@@ -16,6 +16,7 @@ from tests.support.fake_core import FakeCore, Hold, Step, accepted, finished, pa
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Visitor
+    from tests.support.server import Server
 
 CHAT = "/v1/chat/completions"
 TOOLS = [
@@ -179,3 +180,23 @@ def test_axe_finds_nothing_and_nothing_is_too_wide(
     page.set_option("Schema", "{")
     assert violations(page) == [], "options"
     assert has_room(page)
+
+
+@pytest.mark.parametrize("seed", ["1", "2"])
+def test_the_default_model_calls_and_goes_on_with_what_it_is_told(seed: str, server: Server, visit: Visitor) -> None:
+    chat = visit(server.rest_url)
+    chat.set_option("Seed", seed)
+    chat.switch_on("Use tools")
+    chat.button("Weather").click()
+    chat.option("The model calls them").select_option(label="In every answer")
+    chat.ask("What is the weather in Paris?")
+    fields = chat.answers.get_by_role("textbox", name="Result of get_weather")
+    for number in range(fields.count()):
+        fields.nth(number).fill('{"sky": "clear", "temperature": 21}')
+    assert fields.count() >= 1
+    chat.option("The model calls them").select_option(label="Never")
+    chat.answers.get_by_role("button", name=re.compile("^Send results?$")).click()
+    expect(chat.wait_for_answer(2).locator(".markdown")).not_to_be_empty()
+    first, second = chat.bodies(CHAT)
+    assert first["tool_choice"] == "required"
+    assert {one["role"] for one in second["messages"]} == {"user", "assistant", "tool"}

@@ -74,3 +74,34 @@ def test_a_chat_at_a_terminal(server: Server, tmp_path: Path) -> None:
     assert conversation["title"] == QUESTION
     assert "Berlin" in conversation["messages"][1]["content"]
     assert conversation["messages"][1]["statistics"]["nPromptTokens"] == 37
+
+
+TOOL = {
+    "name": "get_weather",
+    "description": "The weather in a city, now.",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string", "maxLength": 20}}, "required": ["city"]},
+}
+SCHEMA = {
+    "type": "object",
+    "properties": {"name": {"type": "string", "maxLength": 9}, "age": {"enum": [1, 2]}},
+    "required": ["name", "age"],
+    "additionalProperties": False,
+}
+
+
+def test_a_script_gets_calls_and_answers_that_obey_a_schema(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "tools.json").write_text(json.dumps([{"type": "function", "function": TOOL}]))
+    (tmp_path / "schema.json").write_text(json.dumps(SCHEMA))
+
+    def run(*arguments: str) -> str:
+        command = [*SLOTLINE, "chat", "--url", server.rest_url, "--set", "seed=3", *arguments]
+        done = subprocess.run(command, env=_environment(), capture_output=True, text=True, timeout=PATIENCE_S)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    lines = run("--tools", f"{tmp_path}/tools.json", "--set", "tool_choice=required", "Weather in Paris?").splitlines()
+    assert {json.loads(line)["name"] for line in lines} == {"get_weather"}
+    assert all(isinstance(json.loads(line)["arguments"]["city"], str) for line in lines)
+    told = json.loads(run("--schema", f"{tmp_path}/schema.json", "Invent a person."))
+    assert list(told) == ["name", "age"]
+    assert told["age"] in (1, 2)
