@@ -66,7 +66,7 @@ function ToolCall({ call, isGrowing, isOpen, submit }) {
       </summary>
       <div class="aside-body">
         <p class="soft">Arguments</p>
-        <pre tabindex="0"><code><${LongText} text=${shownJson(call.arguments)} /></code></pre>
+        <pre tabindex="0"><code><${LongText} text=${isGrowing ? call.arguments : shownJson(call.arguments)} /></code></pre>
         ${call.result !== null &&
         html`<p class="soft">Result</p>
           <pre tabindex="0"><code><${LongText} text=${shownJson(call.result)} /></code></pre>`}
