@@ -79,6 +79,15 @@ def test_thinking_is_told_while_nothing_else_has_come(core: FakeCore, chat: Chat
     expect(chat.answers.locator("details.thinking summary")).to_contain_text("Thought")
 
 
+def test_whether_and_how_long_it_thinks_is_an_option_of_chats(core: FakeCore, chat: ChatPage) -> None:
+    chat.option("Think first").select_option(label="No")
+    chat.set_option("Most thinking", "100")
+    chat.ask("Hello")
+    reasoning = core.calls[0].request.chat.reasoning
+    assert reasoning.HasField("enabled")
+    assert (reasoning.enabled, reasoning.budget_tokens, reasoning.HasField("effort")) == (False, 100, False)
+
+
 def test_calls_are_shown_with_name_time_and_arguments_and_take_results(core: FakeCore, chat: ChatPage) -> None:
     use_tools(chat)
     chat.ask("Weather in Paris and Rome?")

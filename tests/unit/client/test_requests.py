@@ -235,6 +235,11 @@ def test_numbers_of_other_packages_are_numbers() -> None:
         ({"penalty_prompt": 5}, TypeError, "penalty_prompt: 5 is not a list of token ids"),
         ({"choice": "yes"}, TypeError, "choice: 'yes' is not a list of texts"),
         ({"json_schema": 5}, TypeError, "json_schema: 5 is not a JSON Schema"),
+        (
+            {"json_schema": {"a": float("nan")}},
+            ValueError,
+            "json_schema: {'a': nan} has a value that JSON does not know",
+        ),
         ({"json_schema": {"a": {1}}}, ValueError, "json_schema: {'a': {1}} has a value that JSON does not know"),
         ({"grammar": "a", "choice": ["b"]}, ValueError, "choice: there is grammar already; allowed is one constraint"),
         ({"regex": 5}, TypeError, "regex: 5 is not a text"),

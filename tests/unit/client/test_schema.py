@@ -185,6 +185,7 @@ def test_values_are_of_their_types() -> None:
     assert value_of([1, "a"], tuple[int, str], "it") == (1, "a")
     assert value_of(["a", "a"], set[str], "it") == {"a"}
     assert value_of(2.0, int, "it") == 2
+    assert value_of(10**400, int, "it") == 10**400
     assert value_of("red", Color, "it") is Color.RED
     pair = {"first": {"capital": {"name": "Rome"}}, "second": {"name": "Bern", "size": 2}}
     assert value_of(pair, Pair, "it").second == City(name="Bern", size=2)

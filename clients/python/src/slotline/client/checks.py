@@ -76,7 +76,7 @@ def mapping(name: str, value: object, allowed: str) -> Mapping[object, object]:
 def json_text(name: str, value: object) -> str:
     """A value as JSON."""
     try:
-        return json.dumps(dict(value) if isinstance(value, Mapping) else value, ensure_ascii=False)
+        return json.dumps(dict(value) if isinstance(value, Mapping) else value, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name}: {value!r:.80} has a value that JSON does not know: {error}") from error
 

@@ -61,7 +61,7 @@ def value_of(value: Any, hint: object, where: str) -> Any:
 def _plain(value: Any, hint: object, where: str) -> Any:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     # JSON does not tell 1.0 from 1.
-    if hint is int and is_number and float(value).is_integer():
+    if hint is int and is_number and (isinstance(value, int) or value.is_integer()):
         return int(value)
     if hint is float and is_number:
         return float(value)
