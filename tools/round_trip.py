@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from service.dialogue.chat_format import CallStyle
+from service.dialogue.grammar import allowed as allowed_answers
+from service.dialogue.grammar.answer import answer_grammar
 from service.dialogue.output import CallPart, Channel, TextPart
 from service.dialogue.parsing.factory import make_parser, opens_reasoning
 from service.dialogue.preparation import prepared
@@ -23,6 +25,17 @@ if TYPE_CHECKING:
 #: Renders turns with tools, opens an answer, and lets the model think, if the template has a switch for that. None if
 #: the template refuses that.
 Render = Callable[[Sequence["Turn"], Sequence[Any] | None, bool, bool], str | None]
+
+#: What is said of answers that are read as they were, but that the server would not let the model write.
+NOT_ALLOWED = "the grammar does not allow"
+#: Control tokens without which channels cannot be told from text, behind the tokens of bytes and of the end.
+HARMONY_TOKENS = {
+    name: 257 + index
+    for index, name in enumerate(("<|channel|>", "<|constrain|>", "<|end|>", "<|message|>", "<|start|>"))
+}
+
+#: Whether a grammar in Lark allows a text.
+Allows = Callable[[str, str], bool]
 
 _PARAMETERS: dict[str, Any] = {
     "type": "object",
@@ -91,20 +104,21 @@ ANSWERS = {
 }
 
 
-def failures(form: ChatFormat, render: Render, end_names: Sequence[str]) -> dict[str, str]:
+def failures(form: ChatFormat, render: Render, end_names: Sequence[str], allows: Allows) -> dict[str, str]:
     """What does not come back as it was, by name of the answer, and what came instead.
 
     Args:
         form: of the template.
         render: renders with it.
         end_names: texts at which an answer ends.
+        allows: whether a grammar allows a text.
     """
-    found = {name: _failure(answer, form, render, end_names) for name, answer in ANSWERS.items()}
+    found = {name: _failure(answer, form, render, end_names, allows) for name, answer in ANSWERS.items()}
     found["history"] = _history_failure(form, render)
     return {name: failure for name, failure in found.items() if failure}
 
 
-def _failure(answer: Answer, form: ChatFormat, render: Render, end_names: Sequence[str]) -> str:
+def _failure(answer: Answer, form: ChatFormat, render: Render, end_names: Sequence[str], allows: Allows) -> str:
     if len(answer.calls) > 1 and not form.history.parallel:
         return ""
     written = _written(answer, form, render)
@@ -124,7 +138,13 @@ def _failure(answer: Answer, form: ChatFormat, render: Render, end_names: Sequen
         # Here a text in front of calls is reasoning.
         answer = Answer("", answer.reasoning or answer.content, answer.calls)
     got = parsed(form, text, tail)
-    return "" if got == answer else f"{tail!r} and {text!r} give {got}"
+    if got != answer:
+        return f"{tail!r} and {text!r} give {got}"
+    is_required = bool(answer.calls) and not answer.content
+    allowed = allowed_answers.Answer(_DECLARED, is_required=is_required, is_parallel=form.history.parallel)
+    names = HARMONY_TOKENS if form.calls.style is CallStyle.HARMONY else {}
+    grammar = answer_grammar(form, allowed, tail=tail, token_ids=names)
+    return "" if allows(grammar, text.rstrip()) else f"{NOT_ALLOWED} {text!r} behind {tail!r}"
 
 
 def _answer_in(text: str, form: ChatFormat, end_names: Sequence[str]) -> str:

@@ -193,7 +193,9 @@ TEMPLATES = {
     ),
     "functionary-3.1": SmallTemplate(each_call("<function={{ f.name }}>{{ f.arguments | tojson }}</function>")),
     "functionary-3.2": SmallTemplate(
-        each_call(">>>{{ f.name }}\n{{ '' + f.arguments }}"), text=">>>all\n{{ message.content }}"
+        each_call(">>>{{ f.name }}\n{{ '' + f.arguments }}"),
+        text=">>>all\n{{ message.content }}",
+        beside="{% if message.content %}{{ '>>>all\n' ~ message.content }}{% endif %}",
     ),
     "glm-4.6": SmallTemplate(
         each_call(

@@ -57,7 +57,17 @@ class _AnswerRules:
         body = self._body()
         if thinking and (self._answer.is_required or self._answer.content):
             thinking = sequence(thinking, _GAP)
+        if self._begins_with_gap:
+            return self._grammar.complete(sequence(_GAP, optional(thinking), body))
         return self._grammar.complete(sequence(thinking if self._is_thinking else optional(thinking), body))
+
+    @property
+    def _begins_with_gap(self) -> bool:
+        """Whether blanks in front of reasoning and of calls, which some families write, are a terminal of their own.
+
+        Texts that begin with blanks can do without, and those that may be either would have two beginnings.
+        """
+        return self._answer.is_required and not self._is_called and not self._is_thinking
 
     def _reasoning(self) -> str:
         """Reasoning, behind what the prompt has of it; "" if there is none."""
@@ -66,13 +76,15 @@ class _AnswerRules:
             return ""
         opened = markers.open.strip()
         # What closes reasoning ends it with its first part.
-        closed, *rest = atoms(markers.close, grammar.controls)
-        behind = sequence(*map(grammar.marker, rest))
+        closed = atoms(markers.close, grammar.controls)[0]
+        rest = markers.close.strip()[len(closed) :]
+        behind = grammar.marker(rest) if rest else ""
         if self._is_thinking:
             return sequence(grammar.up_to(closed), behind)
         if grammar.has_control(opened):
-            return sequence(_GAP, grammar.marker(opened), grammar.up_to(closed), behind)
-        begin = f"{BLANKS}{pattern(opened)}{ANY}"
+            gap = "" if self._begins_with_gap else _GAP
+            return sequence(gap, grammar.marker(opened), grammar.up_to(closed), behind)
+        begin = f"{'' if self._begins_with_gap else BLANKS}{pattern(opened)}{ANY}"
         if grammar.is_control(closed):
             return sequence(grammar.terminal(f"/{begin}/"), grammar.marker(closed), behind)
         return sequence(grammar.rule(grammar.terminal(f"/{begin}{pattern(closed)}/"), lazy=True), behind)
