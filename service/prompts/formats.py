@@ -8,7 +8,9 @@ import time
 from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from service.dialogue.chat_format import CallStyle
 from service.dialogue.description import describe
+from service.dialogue.parsing.harmony import CONTROL_TOKENS
 from service.dialogue.template.analysis import analyse
 from service.dialogue.template.probes import GaveUp
 from service.errors import InvalidArgument, TemplateWorkerLost
@@ -79,9 +81,10 @@ def chat_format(template: ChatTemplate, vocabulary: NamedTokens, chosen: ChatFor
 
 def _control_tokens(found: ChatFormat, vocabulary: NamedTokens) -> tuple[str, ...]:
     """Names of the control tokens in the marks of a format."""
+    channels = CONTROL_TOKENS if found.calls.style is CallStyle.HARMONY else ()
     named = {
         vocabulary.token_bytes(part, special=True).decode(errors="replace")
-        for text in _texts_in((found.calls, found.reasoning, found.content))
+        for text in _texts_in((found.calls, found.reasoning, found.content, channels))
         for part in vocabulary.split_control(text)
         if isinstance(part, int)
     }
