@@ -16,10 +16,12 @@ from slotline.options import BY_NAME
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-#: The server's own defaults for chats are those of the OpenAI API: no limit, and the whole range of the vocabulary.
+#: The server's own defaults for chats are those of the OpenAI API: no limit, the whole range of the vocabulary, and
+#: thinking as a part of the answer.
 DEFAULT_SETTINGS: Mapping[str, object] = {
     "n_predict": 1024,
     **{name: BY_NAME[name].default for name in ("temperature", "top_p")},
+    "reasoning_format": "auto",
 }
 
 
@@ -76,7 +78,6 @@ def ask(
         clock: monotonic seconds.
     """
     body = {
-        "reasoning_format": "auto",
         **request_fields(settings),
         "messages": conversation.for_request(),
         "stream": True,

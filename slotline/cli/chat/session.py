@@ -9,11 +9,14 @@ from slotline.cli.chat import context
 from slotline.cli.chat.answer import DEFAULT_SETTINGS, ask
 from slotline.cli.chat.conversation import Conversation, Finish, Message, Role, Statistics
 from slotline.cli.chat.server import HTTP_UNAUTHORIZED, ChatServer, ServerError
+from slotline.protocol.excerpt import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from slotline.cli.chat.screen import Screen
+
+_SHOWN_CHARACTERS = 100
 
 
 class ChatSession:
@@ -60,6 +63,8 @@ class ChatSession:
         self.conversation.add_result(text)
         if self.conversation.wants_answer:
             self._answer(None)
+        else:
+            self._ask_for_result()
 
     def regenerate(self) -> None:
         """Answer the last question again, or for the first time. The old answer stays if no new one comes."""
@@ -93,8 +98,20 @@ class ChatSession:
             self.screen.note("stopped; /regen answers again")
         else:
             self._tell_limits(message.finish is Finish.LENGTH, message.statistics)
-        if message.open_call is not None:
+        self._ask_for_result()
+
+    def _ask_for_result(self) -> None:
+        """Say whose result is to be typed, if one is."""
+        call = self.conversation.open_call
+        if call is None:
+            return
+        calls = self.conversation.messages[-1].calls
+        if len(calls) == 1:
             self.screen.note("type what it gives; /undo takes the question back")
+            return
+        number = sum(one.result is not None for one in calls) + 1
+        made = excerpt(f"{call.name} {call.arguments}", _SHOWN_CHARACTERS)
+        self.screen.note(f"{number} of {len(calls)}: type what {made} gives; /undo takes the question back")
 
     def _tell_limits(self, is_cut: bool, statistics: Statistics | None) -> None:
         """Say what was left out or cut, and how full the context is once that matters."""

@@ -30,7 +30,6 @@ def test_the_body_has_the_conversation_and_the_settings() -> None:
     _ask(server)
     assert server.bodies == [
         {
-            "reasoning_format": "auto",
             "top_k": 1,
             "messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "q"}],
             "stream": True,

@@ -59,7 +59,9 @@ def test_options_are_set_shown_and_left_to_the_server() -> None:
     assert chat("/set top_k=5") == "top_k = 5\n"
     assert chat('/set stop  ["x", "y"]') == 'stop = ["x", "y"]\n'
     shown = chat("/set")
-    assert shown.startswith('n_predict = 1024\ntemperature = 0.3\ntop_p = 0.95\ntop_k = 5\nstop = ["x", "y"]\n')
+    assert shown.startswith(
+        'n_predict = 1024\ntemperature = 0.3\ntop_p = 0.95\nreasoning_format = auto\ntop_k = 5\nstop = ["x", "y"]\n'
+    )
     assert "\nas the server has it: dynatemp_range, " in shown
     assert chat("/unset top_p") == "top_p is as the server has it\n"
     chat("q")
@@ -88,7 +90,7 @@ def test_an_option_alone_is_explained() -> None:
         ("/set temprature", "error: temprature is no option; did you mean temperature?\n"),
         ("/set top_p 2", "error: top_p 2 is out of range; allowed is a number from 0 to 1\n"),
         ("/unset temprature", "error: temprature is no option; did you mean temperature?\n"),
-        ("/unset", "error: /unset needs a name; set are n_predict, temperature, top_p\n"),
+        ("/unset", "error: /unset needs a name; set are n_predict, temperature, top_p, reasoning_format\n"),
         ("/undo", "error: /undo: there is no question to take back\n"),
         ("/edit", "error: /edit: there is no question to change\n"),
         ("/regen", "error: there is no question to answer again\n"),
@@ -213,11 +215,21 @@ def test_thinking_is_shown_and_sent_back() -> None:
     assert chat.server.bodies[1]["messages"][1] == {"role": "assistant", "content": "a", "reasoning_content": "hm"}
 
 
+def test_where_thinking_goes_is_a_setting_like_others() -> None:
+    chat = Chat(said("a", "stop"))
+    assert chat("/set reasoning_format").endswith(" Now auto.\n")
+    chat("q")
+    chat("/unset reasoning_format")
+    chat("q")
+    assert [body.get("reasoning_format") for body in chat.server.bodies] == ["auto", None]
+
+
 def test_results_of_calls_are_typed_and_the_answer_goes_on() -> None:
     calls = [called(id="c1", name="f", arguments="{}"), called(1, '{"a": 1}', id="c2", name="g")]
     chat = Chat(*calls, said(None, "tool_calls"))
-    assert chat("q") == 'calls f {}\ncalls g {"a": 1}\ntype what it gives; /undo takes the question back\n'
-    assert chat("sunny") == ""
+    back = "/undo takes the question back"
+    assert chat("q") == f'calls f {{}}\ncalls g {{"a": 1}}\n1 of 2: type what f {{}} gives; {back}\n'
+    assert chat("sunny") == f'2 of 2: type what g {{"a": 1}} gives; {back}\n'
     assert len(chat.server.bodies) == 1
     chat.session.server = chat.server = ScriptedServer(said("Nice.", "stop"))
     assert chat("20 degrees") == "Nice.\n"
@@ -227,6 +239,11 @@ def test_results_of_calls_are_typed_and_the_answer_goes_on() -> None:
     assert chat("/regen") == "Nice.\n"
     assert len(chat.server.bodies[1]["messages"]) == 4
     assert chat("/undo") == "taken back: q\n"
+
+
+def test_the_only_call_needs_no_name() -> None:
+    chat = Chat(called(id="c1", name="f", arguments="{}"), said(None, "tool_calls"))
+    assert chat("q") == "calls f {}\ntype what it gives; /undo takes the question back\n"
 
 
 def test_a_result_is_kept_if_the_server_fails() -> None:

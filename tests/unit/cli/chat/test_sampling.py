@@ -10,6 +10,7 @@ from rest_adapter.apis.common.options import OPTIONS, apply_options, read_timeou
 from slotline.cli.chat.answer import DEFAULT_SETTINGS
 from slotline.cli.chat.sampling import (
     SAMPLING_OPTIONS,
+    SETTINGS,
     convert,
     option_named,
     setting,
@@ -66,7 +67,7 @@ EXAMPLES = [
 
 def test_every_option_of_the_api_can_be_set() -> None:
     assert set(SAMPLING_OPTIONS) == {option.name for option in OPTIONS} - NOT_FOR_TERMINALS | {"timeout_s", "truncate"}
-    assert set(DEFAULT_SETTINGS) <= set(SAMPLING_OPTIONS)
+    assert set(DEFAULT_SETTINGS) <= set(SETTINGS)
     assert {name for name, _, _ in EXAMPLES} >= {name for name in SAMPLING_OPTIONS if not BY_NAME[name].is_scalar}
 
 
