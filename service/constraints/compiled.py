@@ -66,9 +66,8 @@ class CompiledGrammars:
             if known is not None and not known.cancelled():
                 self._known.move_to_end(digest)
                 return known
-            n_waiting = sum(not one.done() for one in self._known.values())
-            if n_waiting >= MAX_WAITING:
-                raise QueueFull(n_waiting, retry_after_s=1.0)
+            if self.n_unfinished >= MAX_WAITING:
+                raise QueueFull(MAX_WAITING, retry_after_s=1.0)
             # Tokenizers are submitted before, so that one is there or being made when a thread comes to this.
             compilation = self._threads.submit(
                 lambda: CompiledGrammar(tokenizer.result(), frozenset(self._vocabulary.eog_tokens), text)
@@ -76,6 +75,11 @@ class CompiledGrammars:
             self._known[digest] = compilation
             self._forget_oldest()
             return compilation
+
+    @property
+    def n_unfinished(self) -> int:
+        """Grammars that are being compiled, or wait for it."""
+        return sum(not one.done() for one in list(self._known.values()))
 
     def close(self) -> None:
         """Compile no more; what is being compiled is not waited for. May be called again."""

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Set
 
 
+_MARK = b"\xff"
+
+
 class TokenTable(Protocol):
     """What is needed of a vocabulary; any thread."""
 
@@ -30,14 +33,21 @@ def build_tokenizer(vocabulary: TokenTable) -> LLTokenizer:
 
     Tokens that end the text and those without bytes are special: no text matches them, and grammars reach them by name.
     """
-    tokens = range(vocabulary.n_vocab)
-    is_special = {token for token in tokens if not vocabulary.token_bytes(token)} | set(vocabulary.eog_tokens)
-    table = _Table(
-        [vocabulary.token_bytes(token, special=token in is_special) for token in tokens],
-        sorted(is_special),
-        sorted(vocabulary.eog_tokens),
-    )
-    return LLTokenizer(TokenizerWrapper(table), n_vocab=vocabulary.n_vocab, eos_token=table.eog_tokens)
+    eog_tokens = sorted(vocabulary.eog_tokens)
+    texts, special = [], list(eog_tokens)
+    for token in range(vocabulary.n_vocab):
+        text = vocabulary.token_bytes(token)
+        if token in vocabulary.eog_tokens or not text:
+            text = vocabulary.token_bytes(token, special=True)
+            if token in vocabulary.eog_tokens:
+                # The mark alone would be the beginning of all special tokens.
+                text = text or b"<[%d]>" % token
+            elif text:
+                special.append(token)
+        # The library marks what is special by this byte, which is in no text.
+        texts.append(b"" if text.startswith(_MARK) else text)
+    table = _Table(texts, special, eog_tokens)
+    return LLTokenizer(TokenizerWrapper(table), n_vocab=vocabulary.n_vocab, eos_token=eog_tokens)
 
 
 class _Table:

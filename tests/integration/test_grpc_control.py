@@ -134,11 +134,9 @@ async def test_what_is_not_allowed_names_its_field(core: RunningCore) -> None:
 
 
 async def test_what_is_not_there_yet_names_itself(core: RunningCore) -> None:
-    request = generation_pb2.GenerateRequest(text="a", constraint=generation_pb2.Constraint(json_schema="{}"))
-    assert await failure(core.generate(request)) == (
-        grpc.StatusCode.UNIMPLEMENTED,
-        {"feature": "constraint.json_schema"},
-    )
+    image = prompt_pb2.PromptPart(image=prompt_pb2.Image(data=b"GIF"))
+    request = generation_pb2.GenerateRequest(parts=prompt_pb2.PromptParts(parts=[image]))
+    assert await failure(core.generate(request)) == (grpc.StatusCode.UNIMPLEMENTED, {"feature": "images in prompts"})
 
 
 async def test_a_template_can_be_applied_without_generating(core: RunningCore) -> None:

@@ -188,10 +188,10 @@ class TestRefusal:
             ({"request_id": "x" * 129}, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT", "request_id"),
             ({"model": "gpt-4"}, grpc.StatusCode.NOT_FOUND, "MODEL_NOT_FOUND", None),
             (
-                {"constraint": generation_pb2.Constraint(json_schema="{}")},
-                grpc.StatusCode.UNIMPLEMENTED,
-                "NOT_IMPLEMENTED",
-                None,
+                {"constraint": generation_pb2.Constraint(json_schema='{"not":{}}')},
+                grpc.StatusCode.INVALID_ARGUMENT,
+                "INVALID_ARGUMENT",
+                "constraint.json_schema",
             ),
         ],
     )
