@@ -47,6 +47,7 @@ NOT_IN_SCHEMAS = (
     "echo:",
     "enable_thinking:",
     "include_reasoning:",
+    "json_schema:",
     "logprobs:",
     "n:",
     "prompt_logprobs:",
@@ -108,8 +109,12 @@ def narrowed(value: Any, **fields: Any) -> Any:
     shut = {key: narrowed(item, **fields) for key, item in value.items()}
     if shut.get("type") == "object" and "properties" in shut and "data" not in shut["properties"]:
         shut["additionalProperties"] = False
-        # Only fields of requests have descriptions.
-        mine = [name for name, form in shut["properties"].items() if name in fields and "description" in form]
+        # Only fields of requests have descriptions. What has to be empty stays so.
+        mine = [
+            name
+            for name, form in shut["properties"].items()
+            if name in fields and "description" in form and form.get("maxItems") != 0
+        ]
         shut["properties"] |= {name: fields[name] for name in mine}
         always = [name for name in mine if "const" in fields[name]]
         shut["required"] = [*shut.get("required", ()), *always]
