@@ -12,7 +12,7 @@ import pytest
 from service.api.server.core_server import CoreServer
 from service.config import CoreConfig, ModelConfig
 from service.dialogue.parsing.harmony import CONTROL_TOKENS
-from slotline.v1 import generation_pb2, prompt_pb2, sampling_pb2
+from slotline.v1 import generation_pb2, model_pb2, prompt_pb2, sampling_pb2
 from tests.support.parsed import Call
 from tests.support.scripted_core import RunningCore, client_of, until_ready
 from tests.support.tiny_gguf import TinyModel, write_tiny_gguf
@@ -94,6 +94,9 @@ async def calls_of(core: RunningCore, asked: generation_pb2.GenerateRequest) -> 
 @pytest.mark.parametrize("form", FORMS)
 async def test_required_calls_are_valid_whatever_the_model(tmp_path: Path, form: str) -> None:
     async with running_core(tmp_path, form) as core:
+        listed = await core.models.ListModels(model_pb2.ListModelsRequest())
+        description = json.loads(listed.models[0].chat_format.description_json)
+        assert set() < set(description["control_tokens"]) <= set(FORMS[form][0])
         n_calls = 0
         for seed in range(3):
             for (call,) in (await calls_of(core, request(prompt_pb2.TOOL_MODE_REQUIRED, 4 * seed))).values():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from service.dialogue.grammar.lark import Grammar, choice, json_value, optional, quoted, sequence
 from service.dialogue.grammar.schemas import closed_schema
 from service.dialogue.output import ReasoningFormat
-from service.dialogue.parsing.harmony import CHANNEL, CONSTRAIN, END, MESSAGE, START, HarmonyParser
+from service.dialogue.parsing.harmony import CALL, CHANNEL, CONSTRAIN, END, MESSAGE, RETURN, START, HarmonyParser
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,24 +15,26 @@ if TYPE_CHECKING:
     from service.dialogue.grammar.allowed import Answer
     from service.dialogue.tools import Tool
 
+_ENDS = (END, CALL, RETURN, START, CHANNEL)
+
 
 def harmony_grammar(answer: Answer, *, tail: str, token_ids: Mapping[str, int]) -> str:
     """Reasoning, then content or a call, as messages. A call ends the answer, so there is one at most."""
     grammar = Grammar(token_ids)
-    text = f"({grammar.text()})?"
-    again = sequence(grammar.marker(END), grammar.marker(START), quoted("assistant"))
+    # The tokens have no text, or they do: that depends on the vocabulary.
+    message_end = sequence(grammar.up_to(END), grammar.marker(START), quoted("assistant"))
     channel, message = grammar.marker(CHANNEL), grammar.marker(MESSAGE)
     parser = HarmonyParser((), tail=tail, reasoning=ReasoningFormat.SEPARATE, make_id=str)
     if parser.is_reasoning:
-        thinking = sequence(text, again)
+        thinking = message_end
     else:
-        thinking = optional(sequence(channel, quoted("analysis"), message, text, again))
+        thinking = optional(sequence(channel, quoted("analysis"), message, message_end))
     if answer.is_required:
         return grammar.complete(sequence(thinking, _call(grammar, answer)))
-    final = sequence(channel, quoted("final"), message, answer.content or text)
+    final = sequence(channel, quoted("final"), message, answer.content or grammar.text_without(_ENDS))
     if not answer.tools:
         return grammar.complete(sequence(thinking, final))
-    preamble = optional(sequence(channel, quoted("commentary"), message, text, again))
+    preamble = optional(sequence(channel, quoted("commentary"), message, message_end))
     return grammar.complete(sequence(thinking, choice([final, sequence(preamble, _call(grammar, answer))])))
 
 

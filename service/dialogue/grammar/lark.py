@@ -128,6 +128,11 @@ class Grammar:
         """Any text to the end, unless its beginning matches a regular expression."""
         return self.terminal(f"/{ANY}/" + (f" & ~/{unless}{ANY}/" if unless else ""))
 
+    def text_without(self, markers: Iterable[str]) -> str:
+        """Any text to the end in which none of some markers comes; control tokens never do."""
+        written = [pattern(marker) for marker in markers if not self.is_control(marker)]
+        return self.terminal(f"/{ANY}/" + (f" & ~/{ANY}({'|'.join(written)}){ANY}/" if written else ""))
+
     def complete(self, start: str) -> str:
         """All of it, beginning with this expression."""
         return "\n".join([self._lines[0], f"start: {start}", *self._lines[1:]]) + "\n"

@@ -58,7 +58,7 @@ FORMS = [
     pytest.param(name, controls, id=f"{name}-{len(controls)}")
     for name, form in KNOWN_FORMATS.items()
     if form.calls.style is not CallStyle.NONE
-    for controls in dict.fromkeys([CONTROLS.get(name, ()), *([()] if name != "gpt-oss" else [])])
+    for controls in dict.fromkeys([CONTROLS.get(name, ()), ()])
 ]
 
 
@@ -118,7 +118,7 @@ def test_a_choice_is_content_or_valid_calls(name: str, controls: tuple[str, ...]
 )
 @pytest.mark.parametrize("is_controlled", [True, False])
 def test_answers_as_models_write_them_are_allowed(name: str, text: str, is_controlled: bool) -> None:
-    form, tail = format_of(name, CONTROLS.get(name, ()) if is_controlled or name == "gpt-oss" else ())
+    form, tail = format_of(name, CONTROLS.get(name, ()) if is_controlled else ())
     said = walk(form, Answer(TOOLS), tail)
     assert said.say(text), said.text
     assert said.may_end
@@ -147,6 +147,21 @@ def test_a_marker_in_reasoning_begins_no_call() -> None:
     said = walk(KNOWN_FORMATS["hermes"], Answer(DECLARED))
     assert said.say("<think> maybe <tool_call> or not </think>\n\nHi")
     assert said.may_end
+
+
+@pytest.mark.parametrize("controls", [CONTROL_TOKENS, ()], ids=["control", "text"])
+def test_channels_end_where_their_tokens_say(controls: tuple[str, ...]) -> None:
+    form, tail = format_of("gpt-oss", controls)
+    thought = "<|channel|>analysis<|message|>hm<|end|><|start|>assistant"
+    required = walk(form, Answer(DECLARED, is_required=True), tail)
+    assert required.say(thought)
+    assert not walk(form, Answer(DECLARED, is_required=True), tail).say(f"{thought}<|channel|>final")
+    assert required.say("<|channel|>commentary to=functions.get_more <|constrain|>json<|message|>{}")
+    assert required.may_end
+    free = walk(form, Answer(DECLARED), tail)
+    assert free.say(f"{thought}<|channel|>final<|message|>Hi")
+    assert free.may_end
+    assert not free.say("<|end|>")
 
 
 def test_reasoning_that_the_prompt_has_opened_comes_first() -> None:
