@@ -13,6 +13,7 @@ from service.constraints.spec import ConstraintKind, ConstraintSpec, JsonStyle
 from service.dialogue.chat_format import CallStyle
 from service.dialogue.grammar.allowed import Answer
 from service.dialogue.grammar.answer import answer_grammar
+from service.dialogue.grammar.unenforced import unenforced
 from service.dialogue.output import ReasoningFormat
 from service.dialogue.parsing.factory import make_parser, opens_reasoning, reasoning_close
 from service.engine.request.requests import OutputParsing, ReasoningBudget
@@ -31,6 +32,8 @@ _PARSE = "output.parse_output"
 _FORMAT = "output.reasoning_format"
 _BUDGET, _MESSAGE = "chat.reasoning.budget_tokens", "chat.reasoning.budget_message"
 MAX_MESSAGE_BYTES = 4096
+#: Tools that are tried one by one if they cannot be used together; each may take seconds.
+MAX_TRIED_TOOLS = 16
 
 _FORMATS = {
     generation_pb2.REASONING_FORMAT_UNSPECIFIED: ReasoningFormat.SEPARATE,
@@ -68,6 +71,13 @@ def answer_policy(request: generation_pb2.GenerateRequest, model: ServedModel) -
             f"cannot be combined with {TOOLS}: calls need a grammar of their own; leave one of them out, use another "
             "kind of constraint, or set chat.tool_policy.mode to TOOL_MODE_NONE",
         )
+    for tool in policy.tools:
+        if tool.is_strict and (path := unenforced(tool, model.chat_format.calls)):
+            raise InvalidArgument(
+                f"{TOOLS}[{tool.index}].function.parameters",
+                f"{path} cannot be enforced, because this model does not write arguments as JSON; leave it out, or "
+                "do not set strict",
+            )
     _check_budget(chat.reasoning, model.chat_format)
     return policy
 
@@ -132,8 +142,8 @@ def answer_guide(
 
 
 def _find_culprit(tools: tuple[Tool, ...], model: ServedModel) -> None:
-    """Compile the schemas of tools one by one, so that an error names the one that cannot be used."""
-    for tool in tools:
+    """Compile the schemas of a few tools one by one, so that an error names the one that cannot be used."""
+    for tool in tools[:MAX_TRIED_TOOLS]:
         text = json.dumps(tool.parameters)
         spec = ConstraintSpec(ConstraintKind.JSON_SCHEMA, text, JsonStyle(lenient=not tool.is_strict))
         model.constraints.compile(spec, field=f"{TOOLS}[{tool.index}].function.parameters")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from service.dialogue.chat_format import CallFormat, CallStyle
 from service.dialogue.grammar.lark import ANY, Grammar, choice, json_value, pattern, quoted, sequence
-from service.dialogue.grammar.schemas import Argument, arguments_of, length_of
+from service.dialogue.grammar.schemas import Argument, arguments_of, length_of, quantifier
 from service.dialogue.parsing.schemas import kinds, resolved
 
 if TYPE_CHECKING:
@@ -90,12 +90,22 @@ class _Values:
         self._dialect = dialect
         self._any = ""
 
-    def members(self, members: Sequence[Argument] | None, assign: str, *, is_argument: bool, depth: int = 0) -> str:
-        """Members of an object in order, with commas between them; "" without any."""
+    def members(
+        self, members: Sequence[Argument] | None, assign: str, *, is_argument: bool, depth: int = 0, others: Any = None
+    ) -> str:
+        """Members of an object in order, with commas between them; "" without any.
+
+        Args:
+            members: None for any.
+            assign: between name and value.
+            is_argument: they are arguments of a call.
+            depth: of the object.
+            others: schema of the values of any members.
+        """
         comma = quoted(self._dialect.comma)
         if members is None:
             key = _NAME if is_argument or not self._dialect.is_python else self._string()
-            member = self._grammar.rule(sequence(key, quoted(assign), self._any_value()))
+            member = self._grammar.rule(sequence(key, quoted(assign), self.value(others, depth + 1)))
             return f"({member} ({comma} {member})*)?"
         first = rest = ""
         for argument in reversed(members):
@@ -122,14 +132,9 @@ class _Values:
             if isinstance(schema.get(keyword), list) and schema[keyword]:
                 return choice(self.value(part, depth + 1) for part in schema[keyword])
         allowed = kinds(schema, self._root)
-        return (
-            choice(
-                self._of_kind(name, schema, depth)
-                for name in sorted(allowed - ({"integer"} if "number" in allowed else set()))
-            )
-            if allowed
-            else self._any_value()
-        )
+        if "number" in allowed:
+            allowed -= {"integer"}
+        return choice(self._of_kind(name, schema, depth) for name in sorted(allowed)) if allowed else self._any_value()
 
     def _of_kind(self, kind: str, schema: dict[str, Any], depth: int) -> str:
         dialect = self._dialect
@@ -143,12 +148,22 @@ class _Values:
             case "array":
                 items = schema.get("items", {})
                 item = self._grammar.rule(self.value(items, depth + 1))
-                return sequence('"["', f"({item} ({quoted(dialect.comma)} {item})*)?", '"]"')
+                return sequence('"["', self._elements(item, schema.get("minItems"), schema.get("maxItems")), '"]"')
             case "object":
-                tool = type(self._tool)("", schema)
-                members = self.members(arguments_of(tool), dialect.colon, is_argument=False, depth=depth + 1)
+                known = arguments_of(replace(self._tool, parameters=schema)) if "properties" in schema else None
+                others = schema.get("additionalProperties")
+                members = self.members(known, dialect.colon, is_argument=False, depth=depth + 1, others=others)
                 return sequence('"{"', members, '"}"')
         return json_value({**schema, "type": kind}, self._root, is_strict=self._tool.is_strict)
+
+    def _elements(self, item: str, least: Any, most: Any) -> str:
+        """Elements of an array, with commas between them."""
+        if most == 0:
+            return ""
+        least = least if isinstance(least, int) and least > 0 else 0
+        rest = quantifier(max(0, least - 1), most - 1 if isinstance(most, int) else None)
+        some = f"{item} ({quoted(self._dialect.comma)} {item}){rest}"
+        return some if least else f"({some})?"
 
     def _any_value(self) -> str:
         """Any value."""

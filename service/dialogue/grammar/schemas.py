@@ -10,6 +10,8 @@ from service.dialogue.parsing.schemas import kinds, resolved
 if TYPE_CHECKING:
     from service.dialogue.tools import Tool
 
+#: Longest string, and most elements, that a grammar counts.
+MAX_LENGTH = 2000
 _APPLICATORS = ("$ref", "allOf", "anyOf", "oneOf", "patternProperties", "not", "if")
 
 
@@ -77,7 +79,12 @@ def length_of(schema: Any, root: dict[str, Any]) -> str:
     if not isinstance(schema, dict) or kinds(schema, root) != {"string"}:
         return "*"
     schema = resolved(schema, root)
-    least, most = schema.get("minLength"), schema.get("maxLength")
-    if not isinstance(least, int) and not isinstance(most, int):
+    return quantifier(schema.get("minLength"), schema.get("maxLength"))
+
+
+def quantifier(least: Any, most: Any) -> str:
+    """How often something comes; numbers that are none, or too large, are no bounds."""
+    bounds = [value if isinstance(value, int) and 0 <= value <= MAX_LENGTH else None for value in (least, most)]
+    if bounds == [None, None]:
         return "*"
-    return f"{{{least if isinstance(least, int) else 0},{most if isinstance(most, int) else ''}}}"
+    return f"{{{bounds[0] or 0},{'' if bounds[1] is None else bounds[1]}}}"

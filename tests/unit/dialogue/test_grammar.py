@@ -13,6 +13,7 @@ import pytest
 from service.dialogue.chat_format import CallStyle, ChatFormat
 from service.dialogue.grammar.allowed import Answer
 from service.dialogue.grammar.answer import answer_grammar
+from service.dialogue.grammar.unenforced import unenforced
 from service.dialogue.known_formats import KNOWN_FORMATS
 from service.dialogue.parsing.harmony import CONTROL_TOKENS
 from service.dialogue.tools import Tool
@@ -31,7 +32,8 @@ SCHEMA: dict[str, Any] = {
             "required": ["x"],
             "additionalProperties": False,
         },
-        "l": {"type": "array", "items": {"type": "string"}},
+        "l": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 3},
+        "m": {"type": "object", "additionalProperties": {"type": "boolean"}},
         "f": {"anyOf": [{"type": "number"}, {"type": "null"}]},
     },
     "required": ["city", "o"],
@@ -231,3 +233,25 @@ def test_names_of_tools_may_hold_anything() -> None:
         said = walk(KNOWN_FORMATS["hermes"], Answer([Tool(name)], is_required=True))
         quoted = json.dumps(name, ensure_ascii=False)
         assert said.say(f'<tool_call>\n{{"name": {quoted}, "arguments": {{}}}}\n</tool_call>')
+
+
+@pytest.mark.parametrize(
+    ("name", "schema", "path"),
+    [
+        ("hermes", {"type": "string", "pattern": "a+"}, ""),
+        ("qwen3-coder", {"type": "string", "maxLength": 5}, ""),
+        ("qwen3-coder", {"type": "string", "maxLength": 5000}, "/properties/a/maxLength"),
+        ("qwen3-coder", {"type": "string", "pattern": "a+"}, "/properties/a/pattern"),
+        ("qwen3-coder", {"type": "string", "enum": ["a"]}, ""),
+        ("qwen3-coder", {"enum": ["a", 1]}, "/properties/a/enum"),
+        ("qwen3-coder", {"type": "array", "items": {"type": "string", "format": "date"}}, ""),
+        ("qwen3-coder", {"anyOf": [{"type": "string"}, {"type": "null"}]}, ""),
+        ("qwen3-coder", {"anyOf": [{"type": "string", "format": "date"}, {}]}, "/properties/a/anyOf/0/format"),
+        ("gemma4", {"type": "array", "items": {"type": "string", "format": "date"}}, "/properties/a/items/format"),
+        ("lfm2", {"type": "object", "minProperties": 1}, "/properties/a/minProperties"),
+        ("lfm2", {"type": "integer", "minimum": 1}, ""),
+    ],
+)
+def test_what_cannot_be_enforced_is_told(name: str, schema: dict[str, Any], path: str) -> None:
+    tool = Tool("f", {"type": "object", "properties": {"a": schema}})
+    assert unenforced(tool, KNOWN_FORMATS[name].calls) == path
