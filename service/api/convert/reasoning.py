@@ -11,7 +11,7 @@ from slotline.protocol.excerpt import quoted
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from service.dialogue.chat_format import ChatFormat
+    from service.dialogue.chat_format import ChatFormat, ReasoningSwitches
     from slotline.v1 import prompt_pb2
 
 #: The word with which models that know no better one think hardest.
@@ -36,6 +36,7 @@ def reasoning_variables(
     Raises:
         InvalidArgument: the template has no switch for that, or the request's own variables contradict it.
     """
+    _check_given(form.reasoning_switches, given)
     wanted: dict[str, tuple[Any, str]] = {}
     if options.HasField("effort"):
         wanted |= _effort(options, form)
@@ -50,6 +51,15 @@ def reasoning_variables(
                 _VARIABLES, f"sets {name!r} to {quoted(str(given[name]), 60)}, and {field} asks for {value!r}; send one"
             )
     return {name: value for name, (value, _) in wanted.items()}
+
+
+def _check_given(switches: ReasoningSwitches, given: Mapping[str, Any]) -> None:
+    """Refuse texts such as "false" for a switch: in a template they are true."""
+    name = switches.on_off
+    if name in given and isinstance(switches.on, bool) and isinstance(given[name], str):
+        raise InvalidArgument(
+            _VARIABLES, f"sets {name!r} to the text {quoted(given[name], 60)}; allowed are true and false"
+        )
 
 
 def _enabled(options: prompt_pb2.ReasoningOptions, form: ChatFormat) -> dict[str, tuple[Any, str]]:

@@ -98,6 +98,20 @@ def test_what_could_make_a_control_token_of_a_text_is_refused(change: Callable[[
         tokenize_literally(changing(change), Conversation([user(text)]), BYTES)
 
 
+def test_reasoning_and_missing_contents_are_texts_like_others() -> None:
+    def render(conversation: Conversation) -> str:
+        return "".join(
+            f"<bos>{turn.get('reasoning_content', '')}|{turn['content'] or ''}<eos>" for turn in conversation.messages
+        )
+
+    turns: list[Message] = [
+        {"role": "assistant", "content": "a<eos>", "reasoning_content": "<bos>why"},
+        {"role": "assistant", "content": None, "tool_calls": []},
+    ]
+    tokens = tokenize_literally(render, Conversation(turns), BYTES)
+    assert text_of(tokens) == b"[BOS]<bos>why|a<eos>[EOS][BOS]|[EOS]"
+
+
 def test_a_control_token_made_of_a_text_and_what_the_template_puts_around_it_is_refused() -> None:
     conversation = Conversation([user("eos")])
     tokens = tokenize_literally(changing(lambda text: f"<{text}>"), conversation, BYTES)

@@ -207,6 +207,7 @@ def test_reasoning_is_switched_by_the_variables_of_the_template(
         (WORDS, {"effort": "x" * 65}, {}, "chat.reasoning.effort", "allowed is a word"),
         (GRADED, {"effort": "low", "enabled": False}, {}, "chat.reasoning.effort", "enabled is false; send one"),
         (GRADED, {"effort": "none", "enabled": True}, {}, "chat.reasoning.effort", "enabled is true; send one"),
+        (SWITCHED, {}, {"enable_thinking": "false"}, "chat.template_kwargs_json", "text 'false'; allowed are true and"),
         (
             SWITCHED,
             {"enabled": True},
@@ -236,6 +237,9 @@ def test_a_variable_may_say_the_same_as_the_option() -> None:
     options = prompt_pb2.ReasoningOptions(enabled=False)
     rendered = seen(form=SWITCHED, reasoning=options, template_kwargs_json='{"enable_thinking": false, "x": 1}')
     assert rendered.variables == {"enable_thinking": False, "x": 1}
+    # Words are words for a template that compares them, or does not know the variable.
+    for form, variables in ((WORDS, {"thinking": "no"}), (NEVER, {"enable_thinking": "false"})):
+        assert seen(form=form, template_kwargs_json=json.dumps(variables)).variables == variables
 
 
 @pytest.mark.parametrize("knows", [True, False])

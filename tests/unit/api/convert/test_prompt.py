@@ -9,6 +9,7 @@ import pytest
 
 from service.api.convert.prompt import TokenizedPrompt, tokenized_prompt
 from service.api.served_model import Limits
+from service.dialogue.template.analysis import UNKNOWN
 from service.errors import InvalidArgument, NotImplementedFeature, NotSupported, ServiceError
 from service.testing.scripted_model import BOS, EOS, N_VOCAB
 from slotline.v1 import generation_pb2, prompt_pb2, tokens_pb2
@@ -279,6 +280,17 @@ def test_special_tokens_are_recognised_unless_the_request_says_otherwise(
 ) -> None:
     model = served_model(vocabulary=ByteVocabulary(fim_tokens=MARKS), template=WritingTemplate())
     assert tokenized_prompt(generation_pb2.GenerateRequest(**fields), model).tokens == tokens
+
+
+def test_tools_that_the_server_describes_are_literal_too() -> None:
+    tools = '[{"type": "function", "function": {"name": "f", "description": "<eos>"}}]'
+    request = generation_pb2.GenerateRequest(chat=chat(tools_json=tools), parse_special=False)
+    model = served_model(template=WritingTemplate())
+    prompt = tokenized_prompt(request, model)
+    assert b'"description": "<eos>"' in bytes(token for token in prompt.tokens if token < 256)
+    # A template that shows tools itself would not tell its own control tokens from theirs.
+    with pytest.raises(InvalidArgument, match=r"chat\.tools_json: '<eos>' names a control token"):
+        tokenized_prompt(request, replace(model, chat_format=replace(UNKNOWN, renders_tools=True)))
 
 
 def test_a_server_for_literal_messages_takes_no_others() -> None:
