@@ -135,7 +135,7 @@ def test_a_reload_keeps_calls_and_thinking(chat: ChatPage) -> None:
 def test_whether_tools_are_called_is_a_choice(core: FakeCore, chat: ChatPage) -> None:
     core.script = lambda request: answer("No")
     use_tools(chat)
-    chat.option("The model calls them").select_option(label="In every answer")
+    chat.option("The model calls them").select_option(label="Before it answers")
     chat.ask("Hello")
     assert chat.bodies(CHAT)[0]["tool_choice"] == "required"
     chat.button("Reset options").click()
@@ -197,7 +197,7 @@ def test_the_default_model_calls_and_goes_on_with_what_it_is_told(seed: str, ser
     chat.set_option("Seed", seed)
     chat.switch_on("Use tools")
     chat.button("Weather").click()
-    chat.option("The model calls them").select_option(label="In every answer")
+    chat.option("The model calls them").select_option(label="Before it answers")
     chat.ask("What is the weather in Paris?")
     fields = chat.answers.get_by_role("textbox", name="Result of get_weather")
     for number in range(fields.count()):

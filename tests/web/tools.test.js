@@ -19,11 +19,20 @@ beforeEach(() => {
 });
 
 test("tools are sent with what the model does with them, if they are on", () => {
-  assert.deepEqual(toolFields(), { tools: TOOLS, tool_choice: "auto" });
+  const asked = [{ role: "user" }];
+  assert.deepEqual(toolFields(asked), { tools: TOOLS, tool_choice: "auto" });
   toolChoice.value = "none";
-  assert.equal(toolFields().tool_choice, "none");
+  assert.equal(toolFields(asked).tool_choice, "none");
   toolsOn.value = false;
-  assert.deepEqual(toolFields(), {});
+  assert.deepEqual(toolFields(asked), {});
+});
+
+test("a model that has to call tools before it answers is free once they gave something", () => {
+  toolChoice.value = "required";
+  const choiceBehind = (role) => toolFields([{ role: "user" }, { role }]).tool_choice;
+  assert.deepEqual(["user", "tool"].map(choiceBehind), ["required", "auto"]);
+  toolChoice.value = "none";
+  assert.equal(choiceBehind("tool"), "none");
 });
 
 for (const [text, problem] of [

@@ -38,7 +38,7 @@ function asChat(conversation, at, truncates) {
       ...asked,
       ...requestFields({ isChat: true }),
       ...schemaField(answerSchema()),
-      ...toolFields(),
+      ...toolFields(asked.messages),
       // What the model thinks comes apart from its answer.
       reasoning_format: "auto",
       stream_options: { include_usage: true },

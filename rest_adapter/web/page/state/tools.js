@@ -9,7 +9,7 @@ import { kept } from "./storage.js";
 /** What the model does with tools, by the word of the API. */
 export const TOOL_CHOICES = Object.freeze([
   { value: "auto", label: "If it wants to" },
-  { value: "required", label: "In every answer" },
+  { value: "required", label: "Before it answers" },
   { value: "none", label: "Never" },
 ]);
 
@@ -33,15 +33,19 @@ export const toolsProblem = computed(() =>
 );
 
 /**
- * The fields of a chat's request.
+ * The fields of a chat's request. A model that had to call tools in every answer would never come to one, so it is free
+ * once they have given something.
  *
+ * @param {{role: string}[]} messages of the request
  * @returns {{tools?: object[], tool_choice?: string}} none if there are no tools
  */
-export function toolFields() {
+export function toolFields(messages) {
   if (!toolsOn.peek()) {
     return {};
   }
-  return { tools: readJson(toolsText.peek()).value, tool_choice: toolChoice.peek() };
+  const choice = toolChoice.peek();
+  const isFree = choice === "required" && messages.at(-1)?.role === "tool";
+  return { tools: readJson(toolsText.peek()).value, tool_choice: isFree ? "auto" : choice };
 }
 
 /**

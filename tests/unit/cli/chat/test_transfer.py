@@ -108,6 +108,8 @@ def test_the_web_page_reads_it(tmp_path: Path) -> None:
     conversation = Conversation(lambda: 1234, "s")
     conversation.add(Message(Role.USER, "q"))
     conversation.add(Message(Role.ASSISTANT, "a", Finish.STOPPED, "", FIGURES))
+    calls = (ToolCall("c1", "f", "{}", "done", 12.5), ToolCall("c2", "g", "{}"))
+    conversation.add(Message(Role.ASSISTANT, "", Finish.STOP, reasoning="hm", reasoning_ms=7.5, calls=calls))
     path = tmp_path / "c.json"
     write_conversation("/save", str(path), conversation)
     page = Path(rest_adapter.__file__).parent / "web" / "page" / "state" / "transfer_check.js"
