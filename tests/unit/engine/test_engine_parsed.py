@@ -7,6 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service.config import EngineConfig, Lookup
 from service.dialogue.chat_format import CallFormat, CallStyle, ChatFormat, ReasoningMarkers
@@ -20,7 +22,7 @@ from service.sampling.settings import SamplingSettings
 from service.testing.scripted_model import BOS, EOS
 from tests.support.engine import EngineBench, RecordingSink, prompt
 from tests.support.engine import request as plain_request
-from tests.support.parsed import TOOLS, Call
+from tests.support.parsed import TOOLS, Call, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -255,6 +257,21 @@ def test_a_budget_holds_with_drafts(lookup: Lookup) -> None:
     sink = bench.complete(request(parsing(tail="<think>", budget=budget), max_tokens=80))
     assert sink.finished.reasoning_tokens == 41 + len("</think>")
     assert len(told(sink)[1]) == 41
+
+
+_MARKS = (b"<tool_call>", b'{"name": "get", "arguments": {', b'"n": 1}}', b"</tool_call>", b"<think>", b"</think>")
+_NOISE = st.binary(max_size=3) | st.sampled_from([*_MARKS, b"\n", b"a"])
+
+
+@given(st.lists(_NOISE, max_size=20), st.sampled_from(["hermes", "qwen3-coder", "lfm2"]), st.booleans())
+def test_whatever_a_model_says_comes_as_it_is_parsed(noise: list[bytes], form: str, want_tokens: bool) -> None:
+    """Bytes that are no text, halves of markers and of calls: nothing breaks, and nothing is lost in the engine."""
+    said = b"".join(noise)
+    sink = complete(*said, parsed=parsing(form), want_tokens=want_tokens)
+    expected = parse(form, [said.decode("utf-8", "replace")])
+    assert told(sink) == (expected.content, expected.reasoning, expected.calls)
+    assert sink.finished.n_calls == expected.n_complete
+    assert sink.finished.tokens_predicted == len(said) + 1
 
 
 def test_a_request_that_is_ended_tells_what_was_held_back() -> None:
