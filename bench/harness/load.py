@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 
 Value = TypeVar("Value")
 
@@ -79,6 +79,7 @@ class Job:
         slot_id: slot to use, None for any.
         wants_text: whether the answer's text is needed; reading it takes the client some time.
         grammar: what the answer must be, in GBNF; over REST only. Empty for anything.
+        json_schema: what the answer must be; over REST only. None for anything.
     """
 
     prompt: str
@@ -89,6 +90,7 @@ class Job:
     sampling: Sampling = SAMPLING
     wants_text: bool = False
     grammar: str = ""
+    json_schema: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,8 @@ def _request(job: Job, port: int, *, is_chat: bool) -> bytes:
     }
     if job.grammar:
         options["grammar"] = job.grammar
+    if job.json_schema is not None:
+        options["json_schema"] = job.json_schema
     if job.slot_id is not None:
         # The option's name in the documented API, and in llama-server today.
         options |= {"slot_id": job.slot_id, "id_slot": job.slot_id}
