@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from service.dialogue.parsing.calls import Begun, CallReading
-from service.dialogue.parsing.scanner import Marks, Reading, Unreadable
+from service.dialogue.parsing.scanner import Marks, Reading, Scanner, Unreadable
 from service.dialogue.parsing.schemas import as_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from service.dialogue.parsing.collector import Collector
-    from service.dialogue.parsing.scanner import Scanner
 
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "a": "\a", "v": "\v", "0": "\0", "\n": ""}
 _HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
@@ -93,10 +91,48 @@ def braced_calls(reading: CallReading) -> LooseCalls:
     return LooseCalls(reading, dialect, form.name_close)
 
 
+def python_literal(text: str) -> str:
+    """A list or dictionary of Python as JSON, "" if it is none."""
+    scanner, sink = Scanner(), _Text()
+    scanner.add(text.strip())
+    scanner.is_over = True
+    try:
+        for _ in _Values(scanner, sink, _PYTHON).value():
+            pass
+    except Unreadable:
+        return ""
+    return "".join(sink.parts) if scanner.is_at_end else ""
+
+
+class _Sink(Protocol):
+    """Takes JSON that was read."""
+
+    def arguments(self, text: str) -> None:
+        """More of it."""
+
+    def quoted(self, text: str) -> None:
+        """More of a string in it."""
+
+
+class _Text:
+    """Collects JSON."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+
+    def arguments(self, text: str) -> None:
+        """More of it."""
+        self.parts.append(text)
+
+    def quoted(self, text: str) -> None:
+        """More of a string in it."""
+        self.parts.append(json.dumps(text, ensure_ascii=False)[1:-1])
+
+
 class _Values:
     """Reads values and passes them on as JSON."""
 
-    def __init__(self, scanner: Scanner, collector: Collector, dialect: Dialect) -> None:
+    def __init__(self, scanner: Scanner, collector: _Sink, dialect: Dialect) -> None:
         self._scanner = scanner
         self._collector = collector
         self._dialect = dialect
@@ -114,7 +150,7 @@ class _Values:
             key = yield from self._key(assign)
             yield from scanner.skip_blanks()
             self._due = f"{'' if is_first else ', '}{json.dumps(key, ensure_ascii=False)}: "
-            yield from self._value()
+            yield from self.value()
             is_first = False
         self._close()
 
@@ -168,7 +204,8 @@ class _Values:
         yield from scanner.literal(assign)
         return "".join(parts).strip()
 
-    def _value(self) -> Reading[None]:
+    def value(self) -> Reading[None]:
+        """Read a value."""
         scanner = self._scanner
         opening = yield from scanner.next_of([*self._opens, "{", "[", "("])
         scanner.take(len(opening))
@@ -188,7 +225,7 @@ class _Values:
         is_first = True
         while not (yield from self._is_closed(close, is_first=is_first)):
             self._due = "" if is_first else ", "
-            yield from self._value()
+            yield from self.value()
             is_first = False
         self._close()
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import json
 from typing import Any
 
 _ALL = frozenset({"string", "number", "integer", "boolean", "null", "array", "object"})
 _MAX_DEPTH = 16
-#: Longest list or dictionary of Python that is read; parsing takes some 50 bytes of memory for each of its bytes.
-_MAX_LITERAL = 64 << 10
 _PYTHON_WORDS = {"True": "true", "False": "false", "None": "null"}
 
 
@@ -71,8 +68,6 @@ def kind(value: Any) -> str:
 def as_json(text: str, allowed: frozenset[str]) -> str:
     """A raw value as JSON: itself if it is JSON of an allowed type, otherwise a string if that is allowed.
 
-    Lists and dictionaries of Python count as JSON: models see them where templates write values as they are.
-
     Args:
         text: as it was written.
         allowed: from ``kinds``.
@@ -82,21 +77,10 @@ def as_json(text: str, allowed: frozenset[str]) -> str:
     try:
         value = json.loads(word, parse_constant=_refuse)
     except (ValueError, RecursionError):
-        word = _python_literal(trimmed) if allowed & {"array", "object"} else ""
-        return word or json.dumps(text, ensure_ascii=False)
+        return json.dumps(text, ensure_ascii=False)
     if kind(value) in allowed or "string" not in allowed:
         return word
     return json.dumps(text, ensure_ascii=False)
-
-
-def _python_literal(text: str) -> str:
-    """A list or dictionary of Python as JSON; "" if it is none."""
-    if text[:1] not in ("[", "{") or len(text) > _MAX_LITERAL:
-        return ""
-    try:
-        return json.dumps(ast.literal_eval(text), ensure_ascii=False, allow_nan=False)
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
-        return ""
 
 
 def _refuse(constant: str) -> Any:

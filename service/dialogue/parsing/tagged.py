@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from service.dialogue.parsing.calls import Begun, CallReading
+from service.dialogue.parsing.loose import python_literal
 from service.dialogue.parsing.scanner import Marks, Reading, Unreadable, atoms
 from service.dialogue.parsing.schemas import as_json, kinds, property_schema
 
@@ -101,7 +102,7 @@ class TaggedCalls:
             parts: list[str] = []
             yield from self._value(close, parts.append)
             scanner.release()
-            self._collector.arguments(begin + as_json("".join(parts), allowed))
+            self._collector.arguments(begin + _json("".join(parts), allowed))
 
     def _value(self, close: str, sink: Callable[[str], None]) -> Reading[None]:
         """Pass on a value, and take what closes it."""
@@ -110,3 +111,10 @@ class TaggedCalls:
         if (yield from self._scanner.until(Marks([blanks + first, first]), sink)) is None:
             raise Unreadable
         yield from self._scanner.atoms(others)
+
+
+def _json(text: str, allowed: frozenset[str]) -> str:
+    """A raw value as JSON; templates that know no better write lists and dictionaries of Python."""
+    value = as_json(text, allowed)
+    is_other = value.startswith('"') and text.lstrip()[:1] in ("[", "{") and allowed & {"array", "object"}
+    return (is_other and python_literal(text)) or value
