@@ -137,9 +137,16 @@ class RpcFailure(AdapterError):
         """The same failure with another number of the call."""
         return self._but(self.violations, self.metadata, number)
 
-    def renamed(self, rename: Callable[[str], str]) -> RpcFailure:
-        """The same failure, with other names for the fields that were refused or are not available."""
-        violations = tuple((rename(path), description) for path, description in self.violations)
+    def renamed(
+        self, rename: Callable[[str], str], reword: Callable[[str], str] = lambda description: description
+    ) -> RpcFailure:
+        """The same failure, with other names for the fields that were refused or are not available.
+
+        Args:
+            rename: gives the name for the path of a field.
+            reword: gives a description in which other fields are called by their names, too.
+        """
+        violations = tuple((rename(path), reword(description)) for path, description in self.violations)
         metadata = {key: rename(value) if key == reasons.FEATURE else value for key, value in self.metadata.items()}
         return self._but(violations, metadata, self.call)
 

@@ -14,7 +14,7 @@ from rest_adapter.apis.common.overflow import read_overflow
 from rest_adapter.apis.common.synonyms import apply_synonyms
 from rest_adapter.apis.common.unsupported import CHAT, refuse_unsupported
 from rest_adapter.apis.openai.chat.messages import read_messages, text_of
-from rest_adapter.apis.openai.chat.paths import path_in_body
+from rest_adapter.apis.openai.chat.paths import path_in_body, text_in_body
 from rest_adapter.apis.openai.chat.reasoning import Reasoning, read_reasoning
 from rest_adapter.apis.openai.chat.tools import read_tools
 from rest_adapter.apis.openai.openai_options import (
@@ -118,7 +118,7 @@ def rename_fields(failure: RpcFailure, call: ChatCall) -> RpcFailure:
             return "messages"
         return path_in_body(path_of_constraint(path, call.constraint_field), call.reasoning)
 
-    return failure.renamed(renamed)
+    return failure.renamed(renamed, lambda text: text_in_body(text, call.reasoning))
 
 
 def _read_continue(chat: ChatPrompt, body: Mapping[str, object]) -> bool:

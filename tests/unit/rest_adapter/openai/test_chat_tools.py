@@ -157,6 +157,27 @@ def test_failures_of_the_core_name_fields_of_the_body(path: str, name: str) -> N
     assert [field for field, _ in renamed.violations] == [name]
 
 
+@pytest.mark.parametrize(
+    ("text", "renamed"),
+    [
+        (
+            "cannot be combined with chat.tools_json: set chat.tool_policy.mode to TOOL_MODE_NONE",
+            'cannot be combined with tools: set tool_choice to "none"',
+        ),
+        ("is 'low', and chat.reasoning.enabled is false; send one", "is 'low', and enable_thinking is false; send one"),
+        (
+            "answers chat.messages[2].tool_calls_json[0].function.arguments.",
+            "answers messages[2].tool_calls[0].function.arguments.",
+        ),
+        ("is 'chat'; allowed is chat, or a mode", "is 'chat'; allowed is chat, or a mode"),
+    ],
+)
+def test_what_the_core_says_names_fields_of_the_body_too(text: str, renamed: str) -> None:
+    failure = invalid_argument("chat.messages")
+    failure = RpcFailure(failure.status, failure.reason, text, violations=(("chat.messages", text),))
+    assert rename_fields(failure, read()).violations == (("messages", renamed),)
+
+
 def test_a_feature_that_is_not_there_has_the_name_of_its_field() -> None:
     failure = invalid_argument()
     failure = RpcFailure(failure.status, failure.reason, "no", metadata={"feature": "chat.tools_json"})
