@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from service.errors import InvalidArgument
+from slotline.protocol.excerpt import excerpt, quoted
 
 if TYPE_CHECKING:
     from slotline.options import Range
+
+
+#: Characters of a value that a message shows.
+_SHOWN = 60
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
+
+
+def shown(value: Any) -> str:
+    """A JSON value in a message, shortened: a text in quotes, everything else as JSON."""
+    if isinstance(value, str):
+        return quoted(value, _SHOWN)
+    text = ""
+    # No more of it than is shown: a value may be large, and nest deeply.
+    for piece in _ENCODER.iterencode(value):
+        text += piece
+        if len(text) > _SHOWN:
+            break
+    return excerpt(text, _SHOWN)
 
 
 def within(field: str, value: float, allowed: Range) -> float:

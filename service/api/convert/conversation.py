@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from service.api.convert.checks import count_at_most
+from service.api.convert.checks import count_at_most, shown
 from service.api.convert.reasoning import reasoning_variables
 from service.dialogue.preparation import prepared
 from service.errors import InvalidArgument, NotImplementedFeature
 from service.prompts.templates import RESERVED, Conversation
-from slotline.protocol.excerpt import quoted
 from slotline.v1 import prompt_pb2
 
 if TYPE_CHECKING:
@@ -106,9 +105,9 @@ def _tool_call(call: Any, field: str) -> dict[str, Any]:
     function = _object(_object(call, field).get("function"), f"{field}.function")
     name = function.get("name")
     if not isinstance(name, str) or not name:
-        raise InvalidArgument(f"{field}.function.name", f"is {quoted(repr(name), 60)}; allowed is the name of a tool")
+        raise InvalidArgument(f"{field}.function.name", f"is {shown(name)}; allowed is the name of a tool")
     if not isinstance(call.get("id", ""), str):
-        raise InvalidArgument(f"{field}.id", f"is {type(call['id']).__name__}; allowed is a text")
+        raise InvalidArgument(f"{field}.id", f"is {shown(call['id'])}; allowed is a text")
     arguments, path = function.get("arguments", ""), f"{field}.function.arguments"
     if isinstance(arguments, str):
         arguments = _json(arguments, path, dict, "the text of a JSON object")
@@ -117,7 +116,7 @@ def _tool_call(call: Any, field: str) -> dict[str, Any]:
 
 def _object(value: Any, field: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise InvalidArgument(field, f"is {type(value).__name__}; allowed is a JSON object")
+        raise InvalidArgument(field, f"is {shown(value)}; allowed is a JSON object")
     return value
 
 
@@ -131,5 +130,5 @@ def _json(text: str, field: str, kind: type, allowed: str) -> Any:
     except RecursionError as error:
         raise InvalidArgument(field, f"nests too deeply; allowed is {allowed}") from error
     if not isinstance(value, kind):
-        raise InvalidArgument(field, f"is {type(value).__name__}; allowed is {allowed}")
+        raise InvalidArgument(field, f"is {shown(value)}; allowed is {allowed}")
     return value

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from service.api.convert.checks import count_at_most
+from service.api.convert.checks import count_at_most, shown
 from service.constraints.schema import prepare_schema, read_schema
 from service.constraints.spec import JsonStyle, UnusableConstraint
 from service.dialogue.tools import Tool
@@ -55,7 +55,7 @@ def call_policy(chat: prompt_pb2.ChatPrompt, model: ServedModel) -> CallPolicy:
     for index, name in enumerate(policy.allowed_names):
         if name not in names:
             allowed = quoted(", ".join(names), 200) if names else "none, for there are no tools"
-            raise InvalidArgument(f"{_NAMES}[{index}]", f"is {quoted(repr(name), 80)}; allowed are {allowed}")
+            raise InvalidArgument(f"{_NAMES}[{index}]", f"is {shown(name)}; allowed are {allowed}")
     if policy.mode == prompt_pb2.TOOL_MODE_NONE:
         return CallPolicy()
     wanted = set(policy.allowed_names or names)
@@ -79,7 +79,7 @@ def declared_tools(text: str, model: ServedModel) -> list[Tool]:
         field = f"{TOOLS}[{index}]"
         tool = replace(_tool(definition, field), index=index)
         if tool.name in tools:
-            raise InvalidArgument(f"{field}.function.name", f"{quoted(repr(tool.name), 80)} is there twice")
+            raise InvalidArgument(f"{field}.function.name", f"{shown(tool.name)} is there twice")
         tools[tool.name] = tool
     return list(tools.values())
 
@@ -92,25 +92,25 @@ def _array(text: str) -> list[Any]:
     except RecursionError as error:
         raise InvalidArgument(TOOLS, "nests too deeply; allowed is a JSON array") from error
     if not isinstance(value, list):
-        raise InvalidArgument(TOOLS, f"is {type(value).__name__}; allowed is a JSON array")
+        raise InvalidArgument(TOOLS, f"is {shown(value)}; allowed is a JSON array")
     return value
 
 
 def _tool(definition: Any, field: str) -> Tool:
     if not isinstance(definition, dict):
-        raise InvalidArgument(field, f"is {type(definition).__name__}; allowed is an object")
+        raise InvalidArgument(field, f"is {shown(definition)}; allowed is an object")
     kind = definition.get("type", "function")
     if kind != "function":
-        raise InvalidArgument(f"{field}.type", f"is {quoted(repr(kind), 60)}; allowed is 'function'")
+        raise InvalidArgument(f"{field}.type", f"is {shown(kind)}; allowed is 'function'")
     function = definition.get("function")
     if not isinstance(function, dict):
-        raise InvalidArgument(f"{field}.function", f"is {type(function).__name__}; allowed is an object")
+        raise InvalidArgument(f"{field}.function", f"is {shown(function)}; allowed is an object")
     name = function.get("name")
     if not isinstance(name, str) or not name:
-        raise InvalidArgument(f"{field}.function.name", f"is {quoted(repr(name), 60)}; allowed is a text, not empty")
+        raise InvalidArgument(f"{field}.function.name", f"is {shown(name)}; allowed is a text, not empty")
     strict = function.get("strict")
     if strict is not None and not isinstance(strict, bool):
-        raise InvalidArgument(f"{field}.function.strict", f"is {quoted(repr(strict), 60)}; allowed are true and false")
+        raise InvalidArgument(f"{field}.function.strict", f"is {shown(strict)}; allowed are true and false")
     parameters = _parameters(function.get("parameters"), f"{field}.function.parameters", is_strict=bool(strict))
     return Tool(name, parameters, is_strict=bool(strict))
 
@@ -120,9 +120,9 @@ def _parameters(value: Any, field: str, *, is_strict: bool) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise InvalidArgument(field, f"is {type(value).__name__}; allowed is a JSON Schema of an object")
+        raise InvalidArgument(field, f"is {shown(value)}; allowed is a JSON Schema of an object")
     if value and value.get("type", "object") != "object":
-        raise InvalidArgument(f"{field}.type", f"is {quoted(repr(value['type']), 60)}; allowed is 'object'")
+        raise InvalidArgument(f"{field}.type", f"is {shown(value['type'])}; allowed is 'object'")
     try:
         schema = read_schema(json.dumps(value))
         prepare_schema(schema, JsonStyle(lenient=not is_strict))

@@ -84,15 +84,15 @@ def test_arguments_are_objects_for_the_template(arguments: str, expected: dict[s
 @pytest.mark.parametrize(
     ("calls", "path", "problem"),
     [
-        ("1", "", "is int; allowed is a JSON array"),
-        ("[1]", "[0]", "is int; allowed is a JSON object"),
-        ("[{}]", "[0].function", "is NoneType; allowed is a JSON object"),
-        ('[{"function": {}}]', "[0].function.name", "is 'None'; allowed is the name of a tool"),
+        ("1", "", "is 1; allowed is a JSON array"),
+        ("[1]", "[0]", "is 1; allowed is a JSON object"),
+        ("[{}]", "[0].function", "is null; allowed is a JSON object"),
+        ('[{"function": {}}]', "[0].function.name", "is null; allowed is the name of a tool"),
         ('[{"function": {"name": ""}}]', "[0].function.name", "allowed is the name of a tool"),
-        ('[{"id": 1, "function": {"name": "f"}}]', "[0].id", "is int; allowed is a text"),
+        ('[{"id": 1, "function": {"name": "f"}}]', "[0].id", "is 1; allowed is a text"),
         ('[{"function": {"name": "f", "arguments": "{"}}]', "[0].function.arguments", "is not JSON"),
-        ('[{"function": {"name": "f", "arguments": "[]"}}]', "[0].function.arguments", "is list; allowed is the text"),
-        ('[{"function": {"name": "f", "arguments": 1}}]', "[0].function.arguments", "is int; allowed is a JSON object"),
+        ('[{"function": {"name": "f", "arguments": "[]"}}]', "[0].function.arguments", "is []; allowed is the text"),
+        ('[{"function": {"name": "f", "arguments": 1}}]', "[0].function.arguments", "is 1; allowed is a JSON object"),
     ],
 )
 def test_malformed_calls_are_refused_by_their_place(calls: str, path: str, problem: str) -> None:

@@ -131,14 +131,14 @@ def test_a_model_that_wants_no_bos_has_none_to_leave_out(form: dict[str, Any]) -
             "chat.messages[0].content[0]: is token_ids",
         ),
         ({"chat": chat(tools_json="{")}, InvalidArgument, "chat.tools_json: is not JSON"),
-        ({"chat": chat(tools_json="{}")}, InvalidArgument, "chat.tools_json: is dict; allowed is a JSON array"),
+        ({"chat": chat(tools_json="{}")}, InvalidArgument, "chat.tools_json: is {}; allowed is a JSON array"),
         ({"chat": chat(tools_json="[" * 100_000)}, InvalidArgument, "chat.tools_json: nests too deeply"),
         ({"chat": chat(template_kwargs_json="[]")}, InvalidArgument, "allowed is a JSON object"),
         ({"chat": chat(template_kwargs_json='{"messages": []}')}, InvalidArgument, "sets 'messages'"),
         (
             {"chat": chat(message("assistant", tool_calls_json="1"))},
             InvalidArgument,
-            "chat.messages[0].tool_calls_json: is int",
+            "chat.messages[0].tool_calls_json: is 1",
         ),
         (
             {"chat": chat(continue_final_message=True)},
