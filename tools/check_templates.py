@@ -21,9 +21,9 @@ from service.dialogue.chat_format import CallIds
 from service.errors import InvalidArgument
 from service.prompts.formats import chat_format
 from service.prompts.renderer import TemplateRenderer
-from service.prompts.systems import OneSystemTemplate
 from service.prompts.template_process import TemplateFailure
 from service.prompts.templates import Conversation
+from service.prompts.tolerant import TolerantTemplate
 from tools.round_trip import ANSWERS, HARMONY_TOKENS, NOT_ALLOWED, failures
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def check(file: Path) -> tuple[ChatFormat | None, dict[str, str]]:
         return None, {"compiling": str(error)}
     try:
         form = chat_format(renderer, EndTokens())
-        return form, failures(form, partial(_rendered, OneSystemTemplate(renderer), form), END_NAMES, allows)
+        return form, failures(form, partial(_rendered, TolerantTemplate(renderer), form), END_NAMES, allows)
     finally:
         renderer.close()
 
@@ -155,7 +155,7 @@ def _compiler() -> ConstraintCompiler:
 
 
 def _rendered(
-    template: OneSystemTemplate,
+    template: TolerantTemplate,
     form: ChatFormat,
     turns: Sequence[Turn],
     tools: Sequence[Any] | None,

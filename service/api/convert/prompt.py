@@ -14,7 +14,7 @@ from service.prompts.continuation import render_continued
 from service.prompts.infill import tokenize_infill
 from service.prompts.literal import tokenize_literally
 from service.prompts.prompt import Part, bos, check_ids, tokenize_parts, tokenize_prompt, with_bos
-from service.prompts.systems import OneSystemTemplate
+from service.prompts.tolerant import TolerantTemplate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -120,7 +120,7 @@ def chat_tail(chat: prompt_pb2.ChatPrompt, model: ServedModel) -> str:
     text = render(turns)
     earlier = turns.messages[:-1] if chat.continue_final_message else turns.messages
     try:
-        before = OneSystemTemplate(model.template).render(replace(turns, messages=earlier, add_generation_prompt=False))
+        before = TolerantTemplate(model.template).render(replace(turns, messages=earlier, add_generation_prompt=False))
     except InvalidArgument:  # templates may need a turn
         before = ""
     tail = text[len(same_beginning(text, before)) :]
@@ -151,7 +151,7 @@ def _rendering(chat: prompt_pb2.ChatPrompt, model: ServedModel) -> tuple[Callabl
     """How a conversation is rendered, and the conversation; both checked."""
     count_at_most("chat.messages", len(chat.messages), model.limits.max_messages)
     size_at_most("chat", chat.ByteSize(), model.limits.max_prompt_bytes)
-    turns, template = conversation(chat, model), OneSystemTemplate(model.template)
+    turns, template = conversation(chat, model), TolerantTemplate(model.template)
     if not chat.continue_final_message:
         return template.render, turns
     check_continued(chat)
