@@ -158,13 +158,17 @@ class ChatMessage(google.protobuf.message.Message):
     TOOL_CALL_ID_FIELD_NUMBER: builtins.int
     REASONING_FIELD_NUMBER: builtins.int
     role: builtins.str
-    """"system", "user", "assistant", "tool" or whatever else the model's template knows."""
+    """"system", "user", "assistant", "tool" or whatever else the model's template knows. "developer" is "system" for
+    templates that do not know it.
+    """
     name: builtins.str
     """Name of the speaker, where the template uses one."""
     tool_calls_json: builtins.str
-    """Assistant turns: the tool calls made, as a JSON array in the OpenAI shape."""
+    """Assistant turns: the tool calls made, as a JSON array in the OpenAI shape. Templates get them as they want them:
+    arguments as text or object, ids of their own form, one call a turn, or as part of the content.
+    """
     tool_call_id: builtins.str
-    """Tool turns: the id of the call that this turn answers."""
+    """Tool turns: the id of the call that this turn answers. Its name is found by it."""
     reasoning: builtins.str
     """Assistant turns: what the model thought before it answered. Templates leave out what they do not want to see again."""
     @property
@@ -237,9 +241,13 @@ class ReasoningOptions(google.protobuf.message.Message):
     BUDGET_TOKENS_FIELD_NUMBER: builtins.int
     BUDGET_MESSAGE_FIELD_NUMBER: builtins.int
     enabled: builtins.bool
-    """Whether it thinks, where the chat template has a switch for that. Default as the template does without one."""
+    """Whether it thinks. Default as the template does if it is not told. Where the chat template has no switch for that,
+    only what the model does anyway is allowed.
+    """
     effort: builtins.str
-    """How hard it thinks, where the template knows such a word ("low", "medium", "high"). Default the template's."""
+    """How hard it thinks, in a word that the template knows ("low", "medium", "high"); refused if it knows none. Default
+    the template's.
+    """
     budget_tokens: builtins.int
     """Tokens of reasoning after which it is closed and the answer begins. Default no limit. Only with
     OutputOptions.parse_output.
@@ -281,9 +289,11 @@ class ChatPrompt(google.protobuf.message.Message):
     add_generation_prompt: builtins.bool
     """Append the opening of an assistant turn. Default true, unless the last message is continued, which excludes it."""
     tools_json: builtins.str
-    """Tool definitions for the template, as a JSON array in the OpenAI shape. Default none."""
+    """Tool definitions for the template, as a JSON array in the OpenAI shape. Default none. If the template does not show
+    tools, a system message describes them.
+    """
     template_kwargs_json: builtins.str
-    """Extra variables for the template, as a JSON object. Default none."""
+    """Extra variables for the template, as a JSON object; what contradicts reasoning is refused. Default none."""
     continue_final_message: builtins.bool
     """End the prompt inside the last message, right behind its text, so that the model goes on with it. That message must
     be the assistant's, have text, and call no tools. Default false.
