@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from service.dialogue.parsing.schemas import kinds_of_properties
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +20,14 @@ class Tool:
         parameters: JSON Schema of its arguments, which are an object. Without properties there are none.
         is_strict: whether arguments have to obey all of the schema, or only what of it can be enforced.
         index: number of the tool in the request.
+        kinds: types of the arguments, by their names; found out here, where no answer waits for it.
     """
 
     name: str
     parameters: dict[str, Any] = field(default_factory=dict)
     is_strict: bool = False
     index: int = 0
+    kinds: Mapping[str, frozenset[str]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kinds", kinds_of_properties(self.parameters))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from service.dialogue.chat_format import CallFormat, CallIds, CallStyle
 from service.dialogue.grammar.lark import ANY, Grammar, choice, json_value, optional, pattern, quoted, sequence
 from service.dialogue.grammar.loose import loose_arguments
-from service.dialogue.grammar.schemas import Argument, arguments_of, closed_schema, is_text, length_of, texts_of
+from service.dialogue.grammar.schemas import Argument, arguments_of, closed_schema, length_of, texts_of
+from service.dialogue.parsing.schemas import ALL_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,7 +110,8 @@ class CallRules:
         opened = form.argument_open + argument.name + form.argument_name_close
         close = form.argument_close.replace("{name}", argument.name)
         root = tool.parameters
-        if not is_text(argument.schema, root):
+        allowed = tool.kinds.get(argument.name, ALL_KINDS)
+        if "string" not in allowed:
             value = sequence(
                 grammar.marker(opened + form.value_open),
                 json_value(argument.schema, root, is_strict=tool.is_strict),
@@ -122,7 +124,7 @@ class CallRules:
         else:
             value = sequence(
                 grammar.marker(opened + form.string_open),
-                self._raw(close, length_of(argument.schema, root)),
+                self._raw(close, length_of(argument.schema, root) if allowed == {"string"} else "*"),
             )
         value = sequence(value, between)
         return grammar.rule(value) if argument.is_required else optional(grammar.rule(value))

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from service.dialogue.chat_format import CallFormat, CallStyle
 from service.dialogue.grammar.lark import ANY, Grammar, choice, json_value, pattern, quoted, sequence
-from service.dialogue.grammar.schemas import Argument, arguments_of, length_of, quantifier
-from service.dialogue.parsing.schemas import kinds, resolved
+from service.dialogue.grammar.schemas import Argument, arguments_of, length_of, members_of, quantifier
+from service.dialogue.parsing.schemas import Kinds, resolved
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from service.dialogue.tools import Tool
 
+#: Deepest nesting of schemas that is followed, references included; any value is allowed further down.
+_MAX_DEPTH = 64
 _NAME = "/[a-zA-Z_][a-zA-Z0-9_]{0,63}/"
-_MAX_DEPTH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def loose_arguments(grammar: Grammar, tool: Tool, form: CallFormat) -> str:
     arguments = arguments_of(tool)
     if arguments == []:
         return ""
-    return _Values(grammar, tool, dialect).members(arguments, dialect.assign, is_argument=True)
+    return _Values(grammar, tool, dialect).members(arguments, dialect.assign, is_call=True)
 
 
 class _Values:
@@ -88,29 +89,31 @@ class _Values:
         self._tool = tool
         self._root = tool.parameters
         self._dialect = dialect
+        self._kinds = Kinds(tool.parameters)
+        self._rules: dict[int, str] = {}
         self._any = ""
+        self._depth = 0
 
     def members(
-        self, members: Sequence[Argument] | None, assign: str, *, is_argument: bool, depth: int = 0, others: Any = None
+        self, members: Sequence[Argument] | None, assign: str, *, is_call: bool = False, others: Any = None
     ) -> str:
         """Members of an object in order, with commas between them; "" without any.
 
         Args:
             members: None for any.
             assign: between name and value.
-            is_argument: they are arguments of a call.
-            depth: of the object.
+            is_call: they are the arguments of a call.
             others: schema of the values of any members.
         """
         comma = quoted(self._dialect.comma)
         if members is None:
-            key = _NAME if is_argument or not self._dialect.is_python else self._string()
-            member = self._grammar.rule(sequence(key, quoted(assign), self.value(others, depth + 1)))
+            key = _NAME if is_call or not self._dialect.is_python else self._string()
+            member = self._grammar.rule(sequence(key, quoted(assign), self.value(others)))
             return f"({member} ({comma} {member})*)?"
         first = rest = ""
         for argument in reversed(members):
-            name = argument.name if is_argument else self._dialect.key(argument.name)
-            own = self._grammar.rule(sequence(self._marker(name + assign), self.value(argument.schema, depth + 1)))
+            name = argument.name if is_call else self._dialect.key(argument.name)
+            own = self._grammar.rule(sequence(self._marker(name + assign), self.value(argument.schema)))
             following = sequence(own, rest)
             if argument.is_required:
                 first = following
@@ -120,23 +123,31 @@ class _Values:
                 rest = self._grammar.rule(sequence(f"({comma} {own})?", rest))
         return self._grammar.rule(first) if first else ""
 
-    def value(self, schema: Any, depth: int) -> str:
-        """A value that obeys what of a schema can be enforced."""
-        if not isinstance(schema, dict) or depth > _MAX_DEPTH:
+    def value(self, schema: Any) -> str:
+        """A value that obeys what of a schema can be enforced; one rule for each schema, which may refer to itself."""
+        if not isinstance(schema, dict) or not schema or self._depth >= _MAX_DEPTH:
             return self._any_value()
         schema = resolved(schema, self._root)
+        if id(schema) not in self._rules:
+            rule = self._rules[id(schema)] = self._grammar.reserve()
+            self._depth += 1
+            self._grammar.define(rule, self._body(schema))
+            self._depth -= 1
+        return self._rules[id(schema)]
+
+    def _body(self, schema: dict[str, Any]) -> str:
         values = [schema["const"]] if "const" in schema else schema.get("enum")
         if isinstance(values, list) and values:
             return choice(self._marker(self._dialect.literal(value)) for value in values)
         for keyword in ("anyOf", "oneOf"):
             if isinstance(schema.get(keyword), list) and schema[keyword]:
-                return choice(self.value(part, depth + 1) for part in schema[keyword])
-        allowed = kinds(schema, self._root)
+                return choice(self.value(part) for part in schema[keyword])
+        allowed = self._kinds.of(schema)
         if "number" in allowed:
             allowed -= {"integer"}
-        return choice(self._of_kind(name, schema, depth) for name in sorted(allowed)) if allowed else self._any_value()
+        return choice(self._of_kind(name, schema) for name in sorted(allowed)) if allowed else self._any_value()
 
-    def _of_kind(self, kind: str, schema: dict[str, Any], depth: int) -> str:
+    def _of_kind(self, kind: str, schema: dict[str, Any]) -> str:
         dialect = self._dialect
         match kind:
             case "string":
@@ -146,13 +157,11 @@ class _Values:
             case "null":
                 return quoted(dialect.null)
             case "array":
-                items = schema.get("items", {})
-                item = self._grammar.rule(self.value(items, depth + 1))
+                item = self.value(schema.get("items"))
                 return sequence('"["', self._elements(item, schema.get("minItems"), schema.get("maxItems")), '"]"')
             case "object":
-                known = arguments_of(replace(self._tool, parameters=schema)) if "properties" in schema else None
-                others = schema.get("additionalProperties")
-                members = self.members(known, dialect.colon, is_argument=False, depth=depth + 1, others=others)
+                known = members_of(schema, self._root) if "properties" in schema else None
+                members = self.members(known, dialect.colon, others=schema.get("additionalProperties"))
                 return sequence('"{"', members, '"}"')
         return json_value({**schema, "type": kind}, self._root, is_strict=self._tool.is_strict)
 

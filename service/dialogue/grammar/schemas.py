@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from service.dialogue.parsing.schemas import kinds, resolved
+from service.dialogue.parsing.schemas import resolved
 
 if TYPE_CHECKING:
     from service.dialogue.tools import Tool
@@ -43,9 +43,12 @@ def closed_schema(tool: Tool) -> dict[str, Any]:
 
 def arguments_of(tool: Tool) -> list[Argument] | None:
     """The arguments by name and in order; None if the schema does not say which there are."""
-    if not tool.parameters:
-        return []
-    schema = resolved(tool.parameters, tool.parameters)
+    return members_of(tool.parameters, tool.parameters) if tool.parameters else []
+
+
+def members_of(schema: dict[str, Any], root: dict[str, Any]) -> list[Argument] | None:
+    """The members of an object by name and in order; None if the schema does not say which there are."""
+    schema = resolved(schema, root)
     properties = schema.get("properties")
     if not isinstance(properties, dict):
         return None
@@ -69,14 +72,9 @@ def texts_of(schema: Any, root: dict[str, Any]) -> list[str] | None:
     return values
 
 
-def is_text(schema: Any, root: dict[str, Any]) -> bool:
-    """Whether a value may be a string."""
-    return "string" in kinds(schema, root)
-
-
 def length_of(schema: Any, root: dict[str, Any]) -> str:
     """How many characters a string may have, as a quantifier."""
-    if not isinstance(schema, dict) or kinds(schema, root) != {"string"}:
+    if not isinstance(schema, dict):
         return "*"
     schema = resolved(schema, root)
     return quantifier(schema.get("minLength"), schema.get("maxLength"))

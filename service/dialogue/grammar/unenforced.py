@@ -6,22 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 from service.dialogue.chat_format import CallFormat, CallStyle
 from service.dialogue.grammar.schemas import MAX_LENGTH, texts_of
-from service.dialogue.parsing.schemas import kinds, resolved
+from service.dialogue.parsing.schemas import Kinds, resolved
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from service.dialogue.tools import Tool
 
 #: Of objects that are no JSON: which members there may be, beside those that are named.
 _OF_OBJECTS = ("minProperties", "maxProperties", "patternProperties", "propertyNames", "dependentRequired", "allOf")
+#: Longest path that is followed, references included.
+_MAX_STEPS = 128
 _OF_STRINGS = ("pattern", "format")
 #: Of values that may be strings or not; only what is written tells which they are.
 _OF_OTHERS = (
     *("minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
     *("enum", "const", "items", "prefixItems", "minItems", "maxItems", "properties", "required"),
 )
-_MAX_DEPTH = 16
 
 
 def unenforced(tool: Tool, form: CallFormat) -> str:
@@ -31,60 +32,75 @@ def unenforced(tool: Tool, form: CallFormat) -> str:
         tool: a tool.
         form: how calls are written.
     """
-    root = tool.parameters
+    search = _Search(tool.parameters)
     if form.style is CallStyle.TAGGED and form.argument_open:
-        found = _tagged(root)
+        found = search.tagged()
     elif form.style in (CallStyle.TAGGED, CallStyle.PYTHON):
-        found = _loose(root, root, "", 0)
+        found = search.loose(tool.parameters, "")
     else:
         return ""
     return next(found, "")
 
 
-def _tagged(root: dict[str, Any]) -> Iterator[str]:
-    schema = resolved(root, root)
-    for keyword in (*_OF_OBJECTS, "anyOf", "oneOf"):
-        if keyword in schema:
-            yield f"/{keyword}"
-    properties = schema.get("properties")
-    for name, value in properties.items() if isinstance(properties, dict) else ():
-        yield from _raw(value, root, f"/properties/{name}", 0)
+class _Search:
+    """Goes through a schema, and looks at each of its parts once."""
+
+    def __init__(self, root: dict[str, Any]) -> None:
+        self._root = root
+        self._kinds = Kinds(root)
+        self._seen: set[int] = set()
+
+    def tagged(self) -> Iterator[str]:
+        """Of arguments that are raw text if they are strings, and JSON otherwise."""
+        schema = resolved(self._root, self._root)
+        yield from _present(schema, "", (*_OF_OBJECTS, "anyOf", "oneOf"))
+        properties = schema.get("properties")
+        for name, value in properties.items() if isinstance(properties, dict) else ():
+            yield from self._raw(value, f"/properties/{name}", is_part=False)
+
+    def loose(self, schema: Any, path: str) -> Iterator[str]:
+        """Of a value all of whose parts are almost JSON."""
+        if (schema := self._new(schema, path)) is None:
+            return
+        yield from _present(schema, path, (*_OF_STRINGS, *_OF_OBJECTS, *_of_length(schema), "prefixItems"))
+        properties = schema.get("properties")
+        for name, value in properties.items() if isinstance(properties, dict) else ():
+            yield from self.loose(value, f"{path}/properties/{name}")
+        yield from self.loose(schema.get("items"), f"{path}/items")
+        for keyword, index, part in _parts(schema, ("anyOf", "oneOf")):
+            yield from self.loose(part, f"{path}/{keyword}/{index}")
+
+    def _raw(self, schema: Any, path: str, *, is_part: bool) -> Iterator[str]:
+        if (schema := self._new(schema, path)) is None:
+            return
+        allowed = self._kinds.of(schema)
+        if "string" not in allowed or texts_of(schema, self._root) is not None:
+            return
+        others = _OF_OTHERS if is_part or allowed != {"string"} else ()
+        yield from _present(schema, path, (*_OF_STRINGS, *_of_length(schema), *others))
+        for keyword, index, part in _parts(schema, ("anyOf", "oneOf", "allOf")):
+            yield from self._raw(part, f"{path}/{keyword}/{index}", is_part=True)
+
+    def _new(self, schema: Any, path: str) -> dict[str, Any] | None:
+        """A schema, or what it refers to; None if it was looked at."""
+        if not isinstance(schema, dict) or path.count("/") > _MAX_STEPS:
+            return None
+        found = resolved(schema, self._root)
+        if id(found) in self._seen:
+            return None
+        self._seen.add(id(found))
+        return found
 
 
-def _raw(schema: Any, root: dict[str, Any], path: str, depth: int) -> Iterator[str]:
-    """Of a value that is raw text if it is a string, and JSON otherwise."""
-    if not isinstance(schema, dict) or depth > _MAX_DEPTH:
-        return
-    schema = resolved(schema, root)
-    allowed = kinds(schema, root)
-    if "string" not in allowed or texts_of(schema, root) is not None:
-        return
-    is_mixed = allowed != {"string"} or depth > 0
-    for keyword in (*_OF_STRINGS, *_of_length(schema), *(_OF_OTHERS if is_mixed else ())):
-        if keyword in schema:
-            yield f"{path}/{keyword}"
-    for keyword in ("anyOf", "oneOf", "allOf"):
+def _present(schema: dict[str, Any], path: str, keywords: Iterable[str]) -> Iterator[str]:
+    return (f"{path}/{keyword}" for keyword in keywords if keyword in schema)
+
+
+def _parts(schema: dict[str, Any], keywords: Iterable[str]) -> Iterator[tuple[str, int, Any]]:
+    for keyword in keywords:
         parts = schema.get(keyword)
         for index, part in enumerate(parts if isinstance(parts, list) else ()):
-            yield from _raw(part, root, f"{path}/{keyword}/{index}", depth + 1)
-
-
-def _loose(schema: Any, root: dict[str, Any], path: str, depth: int) -> Iterator[str]:
-    """Of a value all of whose parts are almost JSON."""
-    if not isinstance(schema, dict) or depth > _MAX_DEPTH:
-        return
-    schema = resolved(schema, root)
-    for keyword in (*_OF_STRINGS, *_OF_OBJECTS, *_of_length(schema), "prefixItems"):
-        if keyword in schema:
-            yield f"{path}/{keyword}"
-    properties = schema.get("properties")
-    for name, value in properties.items() if isinstance(properties, dict) else ():
-        yield from _loose(value, root, f"{path}/properties/{name}", depth + 1)
-    yield from _loose(schema.get("items"), root, f"{path}/items", depth + 1)
-    for keyword in ("anyOf", "oneOf"):
-        parts = schema.get(keyword)
-        for index, part in enumerate(parts if isinstance(parts, list) else ()):
-            yield from _loose(part, root, f"{path}/{keyword}/{index}", depth + 1)
+            yield keyword, index, part
 
 
 def _of_length(schema: dict[str, Any]) -> list[str]:

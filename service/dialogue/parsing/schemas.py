@@ -5,46 +5,63 @@ from __future__ import annotations
 import json
 from typing import Any
 
-_ALL = frozenset({"string", "number", "integer", "boolean", "null", "array", "object"})
+ALL_KINDS = frozenset({"string", "number", "integer", "boolean", "null", "array", "object"})
 _MAX_DEPTH = 16
 _PYTHON_WORDS = {"True": "true", "False": "false", "None": "null"}
 
 
-def property_schema(parameters: dict[str, Any], name: str) -> Any:
-    """The schema of an argument; an empty one if it is not declared."""
-    properties = resolved(parameters, parameters).get("properties")
-    schema = properties.get(name) if isinstance(properties, dict) else None
-    return schema if schema is not None else {}
-
-
-def kinds(schema: Any, root: dict[str, Any], depth: int = 0) -> frozenset[str]:
-    """The types that a value may have under a schema, by their names in JSON Schema.
+class Kinds:
+    """The types that values may have, by their names in JSON Schema. Each schema is looked at once.
 
     Args:
-        schema: of the value.
-        root: what references in it refer to.
-        depth: of nested calls.
+        root: what references refer to.
     """
-    if not isinstance(schema, dict) or depth > _MAX_DEPTH:
-        return _ALL
-    schema = resolved(schema, root)
-    found = _ALL
-    declared = schema.get("type")
-    if isinstance(declared, str):
-        found &= {declared}
-    elif isinstance(declared, list):
-        found &= {name for name in declared if isinstance(name, str)}
-    if "const" in schema:
-        found &= {kind(schema["const"])}
-    if isinstance(schema.get("enum"), list):
-        found &= {kind(value) for value in schema["enum"]}
-    for keyword in ("anyOf", "oneOf"):
-        if isinstance(schema.get(keyword), list):
-            found &= frozenset[str]().union(*(kinds(part, root, depth + 1) for part in schema[keyword]))
-    if isinstance(schema.get("allOf"), list):
-        for part in schema["allOf"]:
-            found &= kinds(part, root, depth + 1)
-    return frozenset(found) | ({"integer"} if "number" in found else set())
+
+    def __init__(self, root: dict[str, Any]) -> None:
+        self._root = root
+        self._known: dict[int, frozenset[str]] = {}
+
+    def of(self, schema: Any, depth: int = 0) -> frozenset[str]:
+        """The types of a value.
+
+        Args:
+            schema: of the value; a part of the root, or one that lives as long.
+            depth: of nested calls.
+        """
+        if not isinstance(schema, dict) or depth > _MAX_DEPTH:
+            return ALL_KINDS
+        schema = resolved(schema, self._root)
+        if id(schema) not in self._known:
+            # A schema that refers to itself says nothing more by that.
+            self._known[id(schema)] = ALL_KINDS
+            self._known[id(schema)] = self._found(schema, depth)
+        return self._known[id(schema)]
+
+    def _found(self, schema: dict[str, Any], depth: int) -> frozenset[str]:
+        found = ALL_KINDS
+        declared = schema.get("type")
+        if isinstance(declared, str):
+            found &= {declared}
+        elif isinstance(declared, list):
+            found &= {name for name in declared if isinstance(name, str)}
+        if "const" in schema:
+            found &= {kind(schema["const"])}
+        if isinstance(schema.get("enum"), list):
+            found &= {kind(value) for value in schema["enum"]}
+        for keyword in ("anyOf", "oneOf"):
+            if isinstance(schema.get(keyword), list):
+                found &= frozenset[str]().union(*(self.of(part, depth + 1) for part in schema[keyword]))
+        if isinstance(schema.get("allOf"), list):
+            for part in schema["allOf"]:
+                found &= self.of(part, depth + 1)
+        return found | ({"integer"} if "number" in found else set())
+
+
+def kinds_of_properties(parameters: dict[str, Any]) -> dict[str, frozenset[str]]:
+    """The types of the properties of an object, by their names."""
+    kinds = Kinds(parameters)
+    properties = resolved(parameters, parameters).get("properties")
+    return {name: kinds.of(schema) for name, schema in properties.items()} if isinstance(properties, dict) else {}
 
 
 def kind(value: Any) -> str:
@@ -70,7 +87,7 @@ def as_json(text: str, allowed: frozenset[str]) -> str:
 
     Args:
         text: as it was written.
-        allowed: from ``kinds``.
+        allowed: from ``Kinds``.
     """
     trimmed = text.strip()
     word = _PYTHON_WORDS.get(trimmed, trimmed)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from service.dialogue.parsing.calls import Begun, CallReading
 from service.dialogue.parsing.loose import python_literal
 from service.dialogue.parsing.scanner import Marks, Reading, Unreadable, atoms
-from service.dialogue.parsing.schemas import as_json, kinds, property_schema
+from service.dialogue.parsing.schemas import ALL_KINDS, as_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from service.dialogue.tools import Tool
 
 _STRING = frozenset({"string"})
-_ANY = frozenset({"string", "number", "integer", "boolean", "null", "array", "object"})
 
 
 class TaggedCalls:
@@ -86,10 +85,10 @@ class TaggedCalls:
             raise Unreadable
         name = "".join(taken).strip()
         yield from scanner.atoms(self._value_open[1:])
-        allowed = kinds(property_schema(tool.parameters, name), tool.parameters)
+        allowed = tool.kinds.get(name, ALL_KINDS)
         if form.string_open and form.value_open:
             opened = yield from scanner.choose([form.string_open, form.value_open])
-            allowed = _STRING if opened == form.string_open else _ANY - _STRING
+            allowed = _STRING if opened == form.string_open else ALL_KINDS - _STRING
         yield from scanner.optional(form.argument_name_close[len(form.argument_name_close.rstrip()) :])
         begin = f"{'{' if is_first else ', '}{json.dumps(name, ensure_ascii=False)}: "
         close = form.argument_close.replace("{name}", name)

@@ -255,3 +255,23 @@ def test_names_of_tools_may_hold_anything() -> None:
 def test_what_cannot_be_enforced_is_told(name: str, schema: dict[str, Any], path: str) -> None:
     tool = Tool("f", {"type": "object", "properties": {"a": schema}})
     assert unenforced(tool, KNOWN_FORMATS[name].calls) == path
+
+
+@pytest.mark.parametrize("name", ["hermes", "qwen3-coder", "gemma4", "lfm2"])
+@pytest.mark.parametrize(
+    "definitions",
+    [
+        {"a": {"anyOf": [{"$ref": "#/$defs/a"}] * 20 + [{"type": "null"}]}},
+        {f"a{n}": {"anyOf": [{"$ref": f"#/$defs/a{n + 1}"}, {"type": "null"}]} for n in range(400)} | {"a": {}},
+        {"a": {"type": "array", "items": {"$ref": "#/$defs/a"}}},
+        {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}},
+        {"a": {"type": "object", "properties": {"b": {"$ref": "#/$defs/a"}, "c": {"$ref": "#/$defs/a"}}}},
+    ],
+    ids=["wide", "long", "nested", "circle", "tree"],
+)
+def test_schemas_that_refer_to_themselves_take_no_time(name: str, definitions: dict[str, Any]) -> None:
+    first = "#/$defs/a0" if "a0" in definitions else "#/$defs/a"
+    parameters = {"type": "object", "properties": {"x": {"$ref": first}}, "$defs": definitions}
+    tool, form = Tool("f", parameters), KNOWN_FORMATS[name]
+    assert unenforced(tool, form.calls) == ""
+    assert len(answer_grammar(form, Answer([tool]), tail="", token_ids={})) < 200_000
