@@ -87,17 +87,15 @@ class _Analysis:
     chosen: ChatFormat | None
 
     def run(self) -> ChatFormat:
-        prober = self._fitting_prober()
+        prober, calls = self._fitting_prober()
         prober_or_plain = prober or Prober(self.render)
         name = special_format(self.source, writes_calls=prober is not None)
         markers = reasoning_markers(prober_or_plain, self.source)
         known_format = self.chosen or KNOWN_FORMATS.get(name or "")
-        calls = known_format.calls if known_format else None
-        if calls is None and prober is not None:
-            seen = see_calls(prober, self.end_names)
-            calls = None if seen is None else call_format(seen)
-            if calls is not None and markers is not None:
-                calls = _without_marks(calls, markers.open, markers.close)
+        if known_format is not None:
+            calls = known_format.calls
+        elif calls is not None and markers is not None:
+            calls = _without_marks(calls, markers.open, markers.close)
         known = calls is not None
         renders_calls = known and prober is not None
         return ChatFormat(
@@ -111,15 +109,22 @@ class _Analysis:
             history=self._history(prober_or_plain, renders_calls=renders_calls, known=known),
         )
 
-    def _fitting_prober(self) -> Prober | None:
-        """Renders calls in the way that the template wants, None if it writes none in any way."""
+    def _fitting_prober(self) -> tuple[Prober | None, CallFormat | None]:
+        """What renders calls as the template wants them, None if it writes none; and how it writes them, if known."""
         numbered = "<|tool_call_argument_begin|>" in self.source
+        fallback = None
         for prober in Prober(self.render, numbered_ids=numbered).variants():
             text = prober.calls((FIRST, {LEFT: VALUE}))
             turn = "" if text is None else text.rpartition(USER)[2]
-            if all(word in turn for word in (FIRST, LEFT, VALUE)) and f'\\"{LEFT}' not in turn:
-                return prober
-        return None
+            # Arguments must not be JSON inside of JSON, nor missing content a word.
+            is_odd = f'\\"{LEFT}' in turn or (prober.null_content and "None" in turn)
+            if all(word in turn for word in (FIRST, LEFT, VALUE)) and not is_odd:
+                fallback = fallback or prober
+                seen = see_calls(prober, self.end_names)
+                calls = None if seen is None else call_format(seen)
+                if calls is not None:
+                    return prober, calls
+        return fallback, None
 
     def _renders_tools(self) -> bool:
         messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": USER}]

@@ -31,7 +31,7 @@ def call_format(seen: SeenCalls) -> CallFormat | None:
 
 
 def _is_right(form: CallFormat, seen: SeenCalls) -> bool:
-    """Whether a format writes what the template wrote, blanks and line breaks aside."""
+    """Whether a format writes what the template wrote; blanks, kinds of quotes and the order of keys aside."""
     identity = _id_in(seen.one) if form.id_key else IDS[0]
     one = WrittenCall(FIRST, _ONE, identity)
     mixed = replace(one, arguments={LEFT: VALUE, RIGHT: NUMBER})
@@ -40,9 +40,20 @@ def _is_right(form: CallFormat, seen: SeenCalls) -> bool:
     expected = [(alone, [one], seen.one), (alone, [mixed], seen.mixed)]
     if seen.pair is not None and not form.id_key:
         expected.append((form, [one, WrittenCall(SECOND, _OTHER, IDS[1])], seen.pair))
-    return not _holds_words(form) and all(
-        _without_blanks(write_calls(calls, written)) in _without_blanks(text) for written, calls, text in expected
+    return (
+        not _holds_words(form)
+        and _is_told_from_text(form)
+        and all(_comparable(write_calls(calls, written)) in _comparable(text) for written, calls, text in expected)
     )
+
+
+def _is_told_from_text(form: CallFormat) -> bool:
+    """Whether calls begin with a mark that no ordinary text has, or, in JSON, with none at all.
+
+    Behind a mere bracket an answer with tools could hold nothing but a call.
+    """
+    opening = form.section_open + form.call_open
+    return any(letter.isalnum() for letter in opening) or (form.style is CallStyle.JSON and not opening)
 
 
 def _holds_words(form: CallFormat) -> bool:
@@ -51,8 +62,13 @@ def _holds_words(form: CallFormat) -> bool:
     return any(word in text for text in texts for word in (FIRST, SECOND, LEFT, VALUE))
 
 
-def _without_blanks(text: str) -> str:
-    return "".join(text.split())
+def _comparable(text: str) -> str:
+    parts, done = [], 0
+    for start, end, found in _objects_in(text):
+        if start >= done:
+            parts += [text[done:start], json.dumps(found, sort_keys=True)]
+            done = end
+    return "".join("".join([*parts, text[done:]]).replace("'", '"').split())
 
 
 def _json_format(seen: SeenCalls) -> CallFormat | None:
@@ -136,7 +152,8 @@ def _name_and_object(text: str, name: str, arguments: dict[str, Any]) -> tuple[s
 
 def _python_format(seen: SeenCalls) -> CallFormat | None:
     """A call of Python."""
-    one, other = f"{FIRST}({LEFT}={VALUE!r})", f"{SECOND}({LEFT}={OTHER_VALUE!r})"
+    quote = '"' if f"={json.dumps(VALUE)}" in seen.one else "'"
+    one, other = f"{FIRST}({LEFT}={quote}{VALUE}{quote})", f"{SECOND}({LEFT}={quote}{OTHER_VALUE}{quote})"
     before, found, behind = seen.one.partition(one)
     if not found:
         return None

@@ -16,6 +16,8 @@ _MARKS_WITHOUT_CALLS = {
     "lfm2": ("List of tools: ",),
     "granite3": ("<|start_of_role|>", "<|tool_call|>"),
     "phi4-mini": ("<|tool|>", "<|/tool|>"),
+    "functools": ("functools[{",),
+    "mistral-nemo": ("[TOOL_CALLS]",),
 }
 
 

@@ -20,8 +20,8 @@ def tagged_format(seen: SeenCalls) -> CallFormat | None:
     mixed = _split(seen.mixed, FIRST, LEFT, VALUE, RIGHT, str(NUMBER))
     if one is None or texts is None or mixed is None:
         return None
-    if one[2].endswith('"') and one[3].startswith('"'):
-        return None  # JSON with line breaks in it
+    if one[2].endswith(('"', "'")) and one[3].startswith(one[2][-1]):
+        return None  # JSON with line breaks in it, or Python's idea of it
     before, name_to_argument, argument_to_text, text_to_end = one
     text_to_argument, argument_to_number, number_to_end = texts[3], mixed[4], mixed[5]
     argument_open = from_first_tag(common_end(name_to_argument, text_to_argument))

@@ -10,7 +10,7 @@ from service.dialogue.chat_format import HERMES, CallIds, ChatFormat
 from service.dialogue.known_formats import KNOWN_FORMATS
 from service.dialogue.template.analysis import UNKNOWN, analyse
 from service.dialogue.template.probes import GaveUp, Probe
-from tests.support.chat_templates import PLAIN, TEMPLATES, renderer_of
+from tests.support.chat_templates import PLAIN, TEMPLATES, SmallTemplate, each_argument, each_call, renderer_of
 
 #: Names at which the answers of these templates end.
 ENDS = ("<|im_end|>", "<|calls|>")
@@ -72,6 +72,31 @@ def test_a_template_that_concatenates_content_wants_null_where_it_tests_for_it()
         "{% else %}{{ m.content + '' }}{% endif %}\n{% endfor %}{{ tools | tojson }}"
     )
     assert found_in(source).history.null_content
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        # Keys in another order, and arguments as the text that they are.
+        ('<call>{ "arguments": {{ f.arguments | tojson }}, "name": "{{ f.name }}"}</call>', "json"),
+        ('<call>{"name": "{{ f.name }}", "arguments": {{ f.arguments }}}</call>', "json"),
+        ("<call>{{ f.name }}(" + each_argument("{{ name }}={{ value | tojson }}", ", ") + ")</call>", "python"),
+        # What may begin any text begins no call.
+        ("[{{ f.name }}(" + each_argument("{{ name }}={{ value | tojson }}", ", ") + ")]", ""),
+        ("{{ f.name }}\n{{ f.arguments | tojson }}", ""),
+        # No value is told from the next.
+        ("<call>{{ f.name }} {{ f.arguments.values() | join }}</call>", ""),
+    ],
+)
+def test_what_a_template_writes_is_understood_or_counts_as_none(call: str, expected: str) -> None:
+    found = found_in(SmallTemplate(each_call(call)).source)
+    assert (found.calls.style.value if found.source == "template" else "") == expected
+    assert found.renders_tools is found.history.renders_calls is bool(expected)
+
+
+def test_arguments_that_are_written_as_they_come_are_wanted_as_text() -> None:
+    call = '<call>{"name": "{{ f.name }}", "arguments": {{ f.arguments }}}</call>'
+    assert found_in(SmallTemplate(each_call(call)).source).history.arguments_as_text
 
 
 @pytest.mark.parametrize("key", ["reasoning_content", "reasoning", "thinking"])
