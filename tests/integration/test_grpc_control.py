@@ -80,6 +80,8 @@ PARTS = prompt_pb2.PromptParts(
         ({"parts": PARTS, "add_special": True}, [BOS, 97, 5, 98, EOS]),
         ({"chat": chat("hi")}, list(b"<user>hi<assistant>")),
         ({"chat": chat("hi", add_generation_prompt=False)}, list(b"<user>hi")),
+        # Not EOS, which would end the prompt.
+        ({"chat": chat("hi"), "add_special": True}, [BOS, *b"<user>hi<assistant>"]),
     ],
 )
 async def test_text_becomes_tokens(core: RunningCore, request_fields: dict[str, Any], ids: list[int]) -> None:

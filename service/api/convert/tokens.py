@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from service.api.convert.checks import size_at_most
 from service.api.convert.prompt import chat_tokens, is_literal, prompt_parts
 from service.errors import InvalidArgument
-from service.prompts.prompt import Part, bos, check_ids, closing, detokenize, tokenize_text
+from service.prompts.prompt import Part, check_ids, detokenize, tokenize_text, with_bos
 from slotline.v1 import tokenization_pb2
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def detokenize_response(
 
 def _chat_ids(request: tokenization_pb2.TokenizeRequest, model: ServedModel) -> list[int]:
     tokens = chat_tokens(request.chat, model, literally=is_literal(request, model))
-    return [*bos(model.vocabulary), *tokens, *closing(model.vocabulary)] if request.add_special else tokens
+    return with_bos(tokens, model.vocabulary) if request.add_special else tokens
 
 
 def _text_ids(request: tokenization_pb2.TokenizeRequest, model: ServedModel) -> list[int]:

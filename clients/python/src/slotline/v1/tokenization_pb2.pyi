@@ -31,7 +31,9 @@ class TokenizeRequest(google.protobuf.message.Message):
     text: builtins.str
     """Text; may be empty."""
     add_special: builtins.bool
-    """Add the special tokens (BOS, EOS) that the model puts around a text. Default false."""
+    """Add the special tokens (BOS, EOS) that the model puts around a text; for a conversation, the BOS that Generate puts in
+    front of it, so that the tokens are those of the prompt. Default false.
+    """
     parse_special: builtins.bool
     """Recognise special tokens in the text; of a conversation, in its messages and roles, as in GenerateRequest. Default
     true, but for conversations of a server with --literal-messages, which refuse true.
