@@ -29,12 +29,15 @@ WHITESPACE = "whitespace_pattern"
 RESPONSE_FORMAT = "response_format"
 
 
-def read_constraints(request: GenerateRequest, body: Mapping[str, object]) -> str:
+def read_constraints(
+    request: GenerateRequest, body: Mapping[str, object], form: tuple[str, object] | None = None
+) -> str:
     """Set the constraint that a body asks for, of which there may be one.
 
     Args:
         request: has the option ``grammar`` already.
         body: the JSON body, of any route that generates.
+        form: path and value of the field that has the form of the answer, where that is not ``response_format``.
 
     Returns:
         The field that asked for it, for errors of the core.
@@ -54,8 +57,9 @@ def read_constraints(request: GenerateRequest, body: Mapping[str, object]) -> st
                 read(name, body[name])
     if body.get(OUTPUTS) is not None:
         reader.outputs(read_object(OUTPUTS, body[OUTPUTS]))
-    if body.get(RESPONSE_FORMAT) is not None:
-        reader.response_format(read_object(RESPONSE_FORMAT, body[RESPONSE_FORMAT]))
+    name, value = (RESPONSE_FORMAT, body.get(RESPONSE_FORMAT)) if form is None else form
+    if value is not None:
+        reader.response_format(name, read_object(name, value))
     return reader.field
 
 
@@ -117,26 +121,26 @@ class _Reader:
             if value is not None:
                 self._output(key, name, value)
 
-    def response_format(self, fields: Mapping[str, object]) -> None:
+    def response_format(self, form: str, fields: Mapping[str, object]) -> None:
         kind = fields.get("type")
         if kind == "text":
             return
-        self._refuse_second(RESPONSE_FORMAT)
+        self._refuse_second(form)
         match kind:
             case "json_object" if fields.get("schema") is None:
-                self.schema(RESPONSE_FORMAT, {})
+                self.schema(form, {})
             case "json_object":
-                self._response_schema(f"{RESPONSE_FORMAT}.schema", fields["schema"])
+                self._response_schema(f"{form}.schema", fields["schema"])
             case "json_schema" if fields.get("json_schema") is None and fields.get("schema") is not None:
-                self._response_schema(f"{RESPONSE_FORMAT}.schema", fields["schema"])
+                self._response_schema(f"{form}.schema", fields["schema"])
             case "json_schema":
-                name = f"{RESPONSE_FORMAT}.json_schema"
+                name = f"{form}.json_schema"
                 wrapper = read_object(name, fields.get("json_schema"))
                 if wrapper.get("strict") is not None:
                     read_bool(f"{name}.strict", wrapper["strict"])
                 self._response_schema(f"{name}.schema", wrapper.get("schema"))
             case _:
-                raise refusal(f"{RESPONSE_FORMAT}.type", kind, '"text", "json_object" or "json_schema"')
+                raise refusal(f"{form}.type", kind, '"text", "json_object" or "json_schema"')
 
     def _response_schema(self, name: str, value: object) -> None:
         self.schema(name, read_object(name, value))

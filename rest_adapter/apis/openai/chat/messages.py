@@ -34,11 +34,6 @@ def read_messages(chat: ChatPrompt, value: object) -> None:
         _read_message(chat.messages.add(), name, read_object(name, message))
 
 
-def text_of(message: ChatMessage) -> str:
-    """All of a message's text."""
-    return "".join(part.text for part in message.content)
-
-
 def _read_message(target: ChatMessage, name: str, message: dict[str, object]) -> None:
     role, content = message.get("role"), message.get("content")
     if role is None or role == "":

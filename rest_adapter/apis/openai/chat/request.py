@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.candidates import bound_candidates
+from rest_adapter.apis.common.chat_prompt import end_at_marker, penalize_answer_only, text_of
 from rest_adapter.apis.common.constraints import path_of_constraint, read_constraints
 from rest_adapter.apis.common.fields import read_bool, read_int, read_object, refusal
 from rest_adapter.apis.common.max_tokens import read_max_tokens
@@ -13,7 +14,7 @@ from rest_adapter.apis.common.options import apply_options, read_timeout_s
 from rest_adapter.apis.common.overflow import read_overflow
 from rest_adapter.apis.common.synonyms import apply_synonyms
 from rest_adapter.apis.common.unsupported import CHAT, refuse_unsupported
-from rest_adapter.apis.openai.chat.messages import read_messages, text_of
+from rest_adapter.apis.openai.chat.messages import read_messages
 from rest_adapter.apis.openai.chat.paths import path_in_body, text_in_body
 from rest_adapter.apis.openai.chat.reasoning import Reasoning, read_reasoning
 from rest_adapter.apis.openai.chat.tools import read_tools
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from slotline.v1.prompt_pb2 import ChatPrompt
 
 MAX_TOP_LOGPROBS = 20
-#: Models that were tuned on this marker but do not declare it as an end of generation write it out as text.
-_CHATML_END = "<|im_end|>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ def read_chat(body: Mapping[str, object], *, truncates: bool = False, reasoning_
     apply_options(request, {name: value for name, value in body.items() if name != "system_prompt"})
     apply_synonyms(request, body)
     read_max_tokens(request, body)
-    request.stop.texts.append(_CHATML_END)
+    end_at_marker(request)
     n_choices = read_n(request, body)
     constraint_field = read_constraints(request, body)
     wants_logprobs = _read_logprobs(request, body)
@@ -96,7 +95,7 @@ def read_chat(body: Mapping[str, object], *, truncates: bool = False, reasoning_
     calls_tools = read_tools(request.chat, body)
     reasoning = read_reasoning(request, body, calls_tools=calls_tools, default=reasoning_format)
     if "penalty_prompt" not in body:
-        _penalize_answer_only(request)
+        penalize_answer_only(request)
     return ChatCall(
         request=request,
         model=read_model(body),
@@ -140,15 +139,6 @@ def _read_template_options(chat: ChatPrompt, body: Mapping[str, object]) -> None
         chat.add_generation_prompt = read_bool("add_generation_prompt", value)
     if (value := body.get("chat_template_kwargs")) is not None:
         chat.template_kwargs_json = encode(read_object("chat_template_kwargs", value)).decode()
-
-
-def _penalize_answer_only(request: GenerateRequest) -> None:
-    # The prompt holds the template's markers. If the end of a turn is penalised, the model does not end its turn.
-    history = request.sampling.penalty_prompt
-    if request.chat.continue_final_message:
-        history.text = text_of(request.chat.messages[-1])
-    else:
-        history.token_ids.SetInParent()
 
 
 def _read_logprobs(request: GenerateRequest, body: Mapping[str, object]) -> bool:

@@ -1,0 +1,32 @@
+"""What all conversations need before they are sent to the core, whichever API they came by."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from slotline.v1.generation_pb2 import GenerateRequest
+    from slotline.v1.prompt_pb2 import ChatMessage
+
+#: Models that were tuned on this marker but do not declare it as an end of generation write it out as text.
+_CHATML_END = "<|im_end|>"
+
+
+def text_of(message: ChatMessage) -> str:
+    """All of a message's text."""
+    return "".join(part.text for part in message.content)
+
+
+def end_at_marker(request: GenerateRequest) -> None:
+    """End answers where the model writes out the end of its turn."""
+    request.stop.texts.append(_CHATML_END)
+
+
+def penalize_answer_only(request: GenerateRequest) -> None:
+    """Let penalties look at nothing but the answer, with what a continued message has of it."""
+    # The prompt holds the template's markers. If the end of a turn is penalised, the model does not end its turn.
+    history = request.sampling.penalty_prompt
+    if request.chat.continue_final_message:
+        history.text = text_of(request.chat.messages[-1])
+    else:
+        history.token_ids.SetInParent()
