@@ -9,6 +9,8 @@ from typing import Any
 
 import jsonschema
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from service.dialogue.chat_format import CallStyle, ChatFormat
 from service.dialogue.grammar.allowed import Answer
@@ -19,6 +21,8 @@ from service.dialogue.parsing.harmony import CONTROL_TOKENS
 from service.dialogue.tools import Tool
 from tests.support.lark_walk import Walk, token_ids
 from tests.support.parsed import ANSWERS, TOOLS, parse
+from tests.support.properties import N_EXAMPLES
+from tests.support.random_schemas import random_tool
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -63,6 +67,12 @@ FORMS = [
     for controls in dict.fromkeys([CONTROLS.get(name, ()), ()])
 ]
 
+#: One of each way to write arguments.
+STYLES = [
+    pytest.param(name, CONTROLS.get(name, ()), id=name)
+    for name in ("hermes", "qwen3-coder", "deepseek-v3.2", "gemma4", "lfm2")
+]
+
 
 def format_of(name: str, controls: tuple[str, ...]) -> tuple[ChatFormat, str]:
     """A format with control tokens, and what its prompt ends with."""
@@ -93,6 +103,20 @@ def test_required_calls_are_valid_whatever_is_said(name: str, controls: tuple[st
         for call in parsed.calls:
             jsonschema.validate(json.loads(call.arguments), SCHEMAS[call.name])
     assert n_ended
+
+
+@pytest.mark.parametrize(("name", "controls"), STYLES)
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=max(20, N_EXAMPLES // 5))
+def test_arguments_obey_any_schema_however_they_are_written(
+    name: str, controls: tuple[str, ...], random: Random
+) -> None:
+    form, tail = format_of(name, controls)
+    form, tool = replace(form, reasoning=None), random_tool(random)
+    said = walk(form, Answer([tool], is_required=True, is_parallel=False), tail)
+    if said.wander(random, 300):
+        (call,) = parse(form, [said.text], tools=[tool], tail=tail).calls
+        jsonschema.validate(json.loads(call.arguments), tool.parameters)
 
 
 @pytest.mark.parametrize(("name", "controls"), FORMS)
