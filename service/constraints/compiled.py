@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from service.constraints.tokenizer import TokenTable
 
-#: Grammars that are kept; a small one takes 0.1 MB, one of the largest 50 MB.
+#: Grammars that are kept, and the processor time that they may have taken together, as a measure of their memory.
 MAX_KEPT = 64
+MAX_KEPT_S = 2.0
 #: Grammars that are compiled at once, and that may wait for it.
 N_THREADS = 2
 MAX_WAITING = 64
@@ -86,6 +87,18 @@ class CompiledGrammars:
         self._threads.close()
 
     def _forget_oldest(self) -> None:
-        finished = [digest for digest, one in self._known.items() if one.done()]
-        for digest in finished[: max(0, len(self._known) - MAX_KEPT)]:
+        """Let go of what was used least recently, but of nothing that is being compiled."""
+        costs = {digest: _cost_s(one) for digest, one in self._known.items() if one.done()}
+        total_s = sum(costs.values())
+        for digest, cost_s in costs.items():
+            if len(self._known) <= MAX_KEPT and total_s <= MAX_KEPT_S:
+                return
+            total_s -= cost_s
             del self._known[digest]
+
+
+def _cost_s(compilation: Compilation) -> float:
+    """Of one that is over; nothing is kept of those that have failed but the reason."""
+    if compilation.cancelled() or compilation.exception() is not None:
+        return 0.0
+    return compilation.result().cost_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,8 @@ _NOTHING_FITS = "NoExtensionBias"
 _MOST_OF_A_REASON = 300
 #: What one step may take: some 10 ms at most.
 STEP_FUEL = 100_000
+#: States that following a grammar may find, of 1 to 2 kB each; they are kept for all that follow it.
+MAX_STATES = 20_000
 
 
 class CompiledGrammar:
@@ -35,18 +38,28 @@ class CompiledGrammar:
         eog_tokens: tokens that end the text.
         text: Lark.
 
+    Attributes:
+        cost_s: processor time that it took, in seconds; a second stands for up to 300 MB of memory.
+
     Raises:
         UnusableConstraint: the library cannot use it, or it takes more than it may.
     """
 
     def __init__(self, tokenizer: LLTokenizer, eog_tokens: frozenset[int], text: str) -> None:
-        limits = LLParserLimits(initial_lexer_fuel=INITIAL_FUEL, step_lexer_fuel=STEP_FUEL, verbose_errors=False)
+        limits = LLParserLimits(
+            initial_lexer_fuel=INITIAL_FUEL,
+            step_lexer_fuel=STEP_FUEL,
+            max_lexer_states=MAX_STATES,
+            verbose_errors=False,
+        )
+        began_s = time.thread_time()
         self._matcher = LLMatcher(tokenizer, text, log_level=0, limits=limits)
         self._n_vocab = tokenizer.vocab_size
         self._eog_tokens = eog_tokens
         if self._matcher.is_error():
             raise UnusableConstraint(_reason(self._matcher))
         self._try_out()
+        self.cost_s = time.thread_time() - began_s
 
     def start(self) -> LarkGrammar:
         """A copy at the beginning, which shares what is known of the grammar's states."""

@@ -91,6 +91,21 @@ def test_what_was_used_last_is_kept(compiler: ConstraintCompiler, held: HeldComp
     assert len(held.texts) == n_compiled + 1
 
 
+def test_what_has_cost_much_is_not_kept_beside_much_else(
+    compiler: ConstraintCompiler, held: HeldCompilations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "MAX_KEPT_S", 10.0)
+    for text in "abc":
+        compile_text(compiler, text).grammar.cost_s = 4.0
+    compile_text(compiler, "d").grammar.cost_s = 0.0
+    n_compiled = len(held.texts)
+    for text in "bcd":
+        compile_text(compiler, text)
+    assert len(held.texts) == n_compiled
+    compile_text(compiler, "a")
+    assert len(held.texts) == n_compiled + 1
+
+
 def test_what_cannot_be_compiled_is_not_tried_again(compiler: ConstraintCompiler, held: HeldCompilations) -> None:
     for field in ("constraint.lark", "constraint.gbnf"):
         with pytest.raises(InvalidArgument) as caught:
