@@ -8,6 +8,7 @@ import re
 
 from llguidance import regex_to_lark
 
+from service.constraints.lark_size import terminal_lengths
 from service.constraints.schema import prepare_schema, read_schema
 from service.constraints.spec import ConstraintKind, ConstraintSpec, JsonStyle, UnusableConstraint
 from slotline.options import max_bytes
@@ -16,6 +17,8 @@ from slotline.options import max_bytes
 MAX_LARK_BYTES = max_bytes("grammar")
 #: Largest regular expression, in bytes. Compiling takes time and memory with its square: 16 KiB took 0.4 s and 120 MB.
 MAX_REGEX_BYTES = 8 << 10
+#: Longest expression of a terminal, and of all together, when the terminals in it stand for what they mean.
+MAX_TERMINAL, MAX_TERMINALS = 8 << 10, 64 << 10
 #: Most bytes of all texts of a choice.
 MAX_CHOICE_BYTES = 256 << 10
 #: How a request tells Lark from GBNF where both are called a grammar.
@@ -36,6 +39,7 @@ STRING: /"([^"\\\x00-\x1F\x7F]|\\(["\\\/bfnrt]|u[0-9a-fA-F]{{4}}))*"/
 NUMBER: /-?(0|[1-9][0-9]{{0,15}})(\.[0-9]{{1,16}})?([eE][-+]?[0-9]{{1,3}})?/
 """
 _ALNUM = re.compile(r"[^0-9A-Za-z]")
+_EXPRESSIONS = re.compile(r"/(?:\\.|[^/\\])+/", re.DOTALL)
 _EMBEDDED_JSON = re.compile(r"%json\s*")
 
 
@@ -83,6 +87,7 @@ def check_lark(text: str) -> None:
         UnusableConstraint: it is.
     """
     _check_size(text, MAX_LARK_BYTES, "the grammar")
+    _check_terminals(text)
     decoder = json.JSONDecoder()
     for found in _EMBEDDED_JSON.finditer(text):
         try:
@@ -138,6 +143,19 @@ def _choice(text: str) -> str:
 
 def _literal(text: str) -> str:
     return _ALNUM.sub(lambda found: rf"\x{{{ord(found[0]):x}}}", text)
+
+
+def _check_terminals(text: str) -> None:
+    for found in _EXPRESSIONS.finditer(text):
+        _check_size(found[0], MAX_REGEX_BYTES, "an expression")
+    lengths = terminal_lengths(text)
+    longest = max(lengths, key=lambda name: lengths[name], default="")
+    if longest and lengths[longest] > MAX_TERMINAL:
+        raise UnusableConstraint(
+            f"has a terminal {longest[:40]} that is too long; allowed are {MAX_TERMINAL} characters"
+        )
+    if sum(lengths.values()) > MAX_TERMINALS:
+        raise UnusableConstraint(f"has terminals that are too long together; allowed are {MAX_TERMINALS} characters")
 
 
 def _check_size(text: str, most: int, what: str) -> None:

@@ -32,7 +32,9 @@ MAX_SCHEMAS = 10_000
 #: ways to go on at a time.
 MAX_OPTIONAL_PROPERTIES = 480
 #: Most bytes of all patterns: compiling one takes time and memory with the square of its length.
-MAX_PATTERN_BYTES = 16 << 10
+MAX_PATTERN_BYTES = 8 << 10
+#: Most entries of all ``patternProperties``: each pair is compared, and 400 took 28 s.
+MAX_PATTERN_PROPERTIES = 100
 #: Largest sum of all divisors, and least common multiple of them, without the points: the library makes a state for
 #: each remainder, and merges divisors that hold for one number.
 MAX_DIVISORS = 50_000
@@ -91,7 +93,7 @@ def prepare_schema(schema: Schema, style: JsonStyle) -> None:
     if depth_of(schema) > MAX_DEPTH:
         raise _too_deep()
     left_out: list[str] = []
-    n_pattern_bytes, divisors = 0, list[Fraction]()
+    n_pattern_bytes, n_pattern_properties, divisors = 0, 0, list[Fraction]()
     for path, one in all_schemas(schema):
         for keyword in _unenforceable(one):
             if _is_harmless(keyword, one[keyword]):
@@ -105,8 +107,9 @@ def prepare_schema(schema: Schema, style: JsonStyle) -> None:
         if style.disable_additional_properties and not one.keys().isdisjoint(("properties", "patternProperties")):
             one.setdefault("additionalProperties", False)
         n_pattern_bytes += sum(len(pattern.encode("utf-8", "replace")) for pattern in _patterns(one))
+        n_pattern_properties += _n_pattern_properties(one)
         divisors += _divisors(one)
-    _check_patterns(n_pattern_bytes)
+    _check_patterns(n_pattern_bytes, n_pattern_properties)
     _check_divisors(divisors)
     if MergedSchemas(schema, MAX_SCHEMAS).count() > MAX_SCHEMAS:
         raise UnusableConstraint(
@@ -170,7 +173,16 @@ def _divisors(schema: Schema) -> Iterator[Fraction]:
         yield abs(Fraction(str(value)))
 
 
-def _check_patterns(n_bytes: int) -> None:
+def _n_pattern_properties(schema: Schema) -> int:
+    properties = schema.get("patternProperties")
+    return len(properties) if isinstance(properties, dict) else 0
+
+
+def _check_patterns(n_bytes: int, n_properties: int) -> None:
+    if n_properties > MAX_PATTERN_PROPERTIES:
+        raise UnusableConstraint(
+            f"has {n_properties} entries of patternProperties; allowed are at most {MAX_PATTERN_PROPERTIES}"
+        )
     if n_bytes > MAX_PATTERN_BYTES:
         raise UnusableConstraint(f"has {n_bytes} bytes of patterns; allowed are at most {MAX_PATTERN_BYTES}")
 

@@ -113,6 +113,12 @@ REFUSED = {
             "$ref": "#/$defs/d18",
         }
     ),
+    "many patterns of properties": schema({"patternProperties": {f"^a{number:05}$": {} for number in range(400)}}),
+    "a terminal of terminals": lark("start: A\nA: " + "B " * 4000 + "\nB: " + "C " * 4000 + "\nC: /a?/"),
+    "a terminal that doubles": lark(
+        "start: A0\n" + "\n".join(f"A{n}: A{n + 1} A{n + 1}" for n in range(40)) + "\nA40: /a?/"
+    ),
+    "a long expression in Lark": lark("start: /" + "a?" * 15_000 + "a" * 15_000 + "/"),
     "a schema that is itself": schema({"$ref": "#"}),
     "two schemas that are each other": schema(
         {"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}
@@ -130,8 +136,9 @@ def test_what_would_take_too_much_is_refused(constraint: Constraint) -> None:
 
 
 BOUNDED = {
+    "long expressions in Lark": lark("start: A0|A1|A2\n" + "\n".join(f"A{n}: /{'a?' * 3900}{n}/" for n in range(3))),
     "a chain of 5,000 rules": rules(lambda number: f"a{number}: a{number + 1}", 5000, 'a5000: "x"'),
-    "a chain of 3,000 terminals": rules(lambda number: f'A{number}: A{number + 1} "x"', 3000, 'A3000: "x"'),
+    "a chain of 150 terminals": rules(lambda number: f'A{number}: A{number + 1} "x"', 150, 'A150: "x"'),
     "a chain of 5,000 references": chain(lambda target: {"$ref": target}, 5000),
     "a chain of 3,500 objects": chain(lambda target: {"type": "object", "properties": {"x": {"$ref": target}}}, 3500),
     "a tree of 2^40 objects": schema(

@@ -68,6 +68,7 @@ def test_a_keyword_that_cannot_be_enforced_is_refused_by_path(path: str, keyword
             f"/items/properties: {MAX_OPTIONAL_PROPERTIES + 1} may be left out; allowed are at most",
         ),
         ({"pattern": "a" * (MAX_PATTERN_BYTES + 1)}, f"bytes of patterns; allowed are at most {MAX_PATTERN_BYTES}"),
+        ({"patternProperties": {f"^{n}$": {} for n in range(101)}}, "has 101 entries of patternProperties"),
         ({"multipleOf": 99_991}, "values of multipleOf that are too large"),
         ({"properties": {str(n): {"multipleOf": 0.9 + n / 10_000} for n in range(9)}}, "values of multipleOf"),
         ({"allOf": [{"multipleOf": 997}, {"multipleOf": 0.991}]}, "values of multipleOf that are too large"),
