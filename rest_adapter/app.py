@@ -18,9 +18,12 @@ from rest_adapter.files.static import static_response
 from rest_adapter.http.application import Application
 from rest_adapter.http.cors import add_cors_headers, asked_by, preflight, refuse_foreigners
 from rest_adapter.http.counts import ResponseCounts
+from rest_adapter.http.error_forms import ErrorForm, error_form
 from rest_adapter.http.http_errors import ADAPTER_FAILED, CLIENT_GONE, http_error, routing_error
 from rest_adapter.http.keys import ApiKeys
 from rest_adapter.http.origins import OriginRules
+from rest_adapter.http.request_ids import HEADER as REQUEST_ID
+from rest_adapter.http.request_ids import request_id
 from rest_adapter.http.responses import SERVER_NAME, Answer, error_response
 from rest_adapter.http.verbose import log_response_body
 from slotline.protocol.excerpt import excerpt
@@ -104,6 +107,8 @@ def _finish(context: AppContext, rules: OriginRules, request: Request, answer: A
     context.counts.add(method, None if rule is None else rule.rule, answer.status)
     log_response_body(answer)
     answer.headers.append(("Server", SERVER_NAME))
+    if error_form(request.path) is ErrorForm.ANTHROPIC:
+        answer.headers.append((REQUEST_ID, request_id()))
     add_cors_headers(rules, asked_by(request.environ), method, answer)
 
 

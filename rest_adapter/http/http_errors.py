@@ -1,8 +1,4 @@
-"""From errors to HTTP: status, type, and the JSON body in the form that the route has.
-
-Native routes answer ``{"error": {"code": STATUS, "message", "type"}}``, OpenAI routes
-``{"error": {"code": WORD or null, "message", "param": FIELD or null, "type"}}``.
-"""
+"""From errors to HTTP: status, type, headers and words. ``error_forms`` makes bodies of them."""
 
 from __future__ import annotations
 
@@ -58,21 +54,6 @@ class HttpError:
     code: str | None = None
     param: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
-
-    def body(self, *, is_openai: bool = False) -> dict[str, object]:
-        """The JSON body; inside a stream, the data of the error event. ``is_openai`` chooses the form."""
-        error: dict[str, object] = {"code": self.status, "message": self.message, "type": self.type, **self.extra}
-        if is_openai:
-            error |= {"code": self.code, "param": self.param}
-        return {"error": error}
-
-
-def is_openai_path(path: str) -> bool:
-    """Whether errors of a path have the OpenAI form: of all paths under /v1, and of their names without it.
-
-    ``/completions`` and ``/embeddings`` are native routes.
-    """
-    return path.startswith(("/v1/", "/models/")) or path in ("/v1", "/models", "/chat/completions")
 
 
 #: For the access log, and for clients that close their sending side alone.

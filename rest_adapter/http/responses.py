@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from flask import request
 from werkzeug.http import HTTP_STATUS_CODES
 
-from rest_adapter.http.http_errors import HttpError, is_openai_path
+from rest_adapter.http.error_forms import ErrorForm, error_body, error_form, told_in
 from rest_adapter.http.media_types import JSON_UTF8
+from rest_adapter.http.request_ids import request_id
 from rest_adapter.json.encoding import encode
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from flask import Response
+
+    from rest_adapter.http.http_errors import HttpError
 
 SERVER_NAME = "slotline"
 
@@ -87,7 +90,10 @@ def long_json_response(pieces: list[bytes], *, content_type: str = JSON_UTF8) ->
 
 def error_response(error: HttpError) -> Answer:
     """An error as JSON, in the form of the route that the request is for."""
-    response = json_response(error.body(is_openai=is_openai_path(request.path)), status=error.status)
+    form = error_form(request.path)
+    error = told_in(form, error)
+    body = error_body(form, error, request_id() if form is ErrorForm.ANTHROPIC else "")
+    response = json_response(body, status=error.status)
     response.headers.extend(error.headers.items())
     if error.retry_after_s is not None:
         response.headers.append(("Retry-After", str(error.retry_after_s)))
@@ -98,7 +104,7 @@ def error_response(error: HttpError) -> Answer:
 
 def last_response(error: HttpError) -> tuple[str, bytes]:
     """The status code and all bytes of an answer that ends the connection, for what never reaches a route."""
-    body = encode(error.body())
+    body = encode(error_body(ErrorForm.NATIVE, error))
     lines = [
         f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}",
         "Connection: close",

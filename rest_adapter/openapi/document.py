@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Protocol
 
-from rest_adapter.http.http_errors import is_openai_path
+from rest_adapter.http.error_forms import ErrorForm, error_form
 from rest_adapter.http.media_types import JSON
 from rest_adapter.openapi.error_answers import STATUSES, error_answers, error_refs, error_schemas
 from rest_adapter.openapi.operation import TAGS, Operation
@@ -37,7 +37,8 @@ also be a number with a fraction, which is cut off, or true or false, which are 
 false.
 * An error is `{"error": {"code", "message", "type"}}`, where the code is the status; on OpenAI routes it is \
 `{"error": {"code", "message", "param", "type"}}`, where the code is a word or null and the param a \
-field or null. An unknown path is answered with 404, another method with 405, \
+field or null; under /v1/messages it is `{"type": "error", "error": {"message", "type"}, "request_id"}`, and \
+the header request-id has that id, too. An unknown path is answered with 404, another method with 405, \
 a request line that is too long with 414.
 * HEAD is answered on every path that has GET, OPTIONS on every path at all.
 * All routes are described here. Those that a server was started without answer 404 (`/slots`, `/metrics`) or 501 \
@@ -69,6 +70,8 @@ class DescribedRoute(Protocol):
 
 def document(routes: Sequence[DescribedRoute]) -> Schema:
     """The document about all routes."""
+    used = {error_form(path) for route in routes for path in route.paths}
+    forms = [form for form in ErrorForm if form in used]
     return {
         "openapi": VERSION,
         "info": {"title": "Slotline", "version": API_VERSION, "description": _ABOUT},
@@ -76,8 +79,8 @@ def document(routes: Sequence[DescribedRoute]) -> Schema:
         "tags": [{"name": name, "description": about} for name, about in TAGS.items()],
         "paths": _paths(routes),
         "components": {
-            "schemas": {**_named_schemas(routes), **error_schemas()},
-            "responses": error_answers(),
+            "schemas": {**_named_schemas(routes), **error_schemas(forms)},
+            "responses": error_answers(forms),
             "securitySchemes": {
                 _KEY: {"type": "http", "scheme": "bearer", "description": "A key of the server, if it has any."},
                 _KEY_HEADER: {"type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "The same."},
@@ -112,7 +115,7 @@ def _operation(path: str, operation: Operation, *, is_public: bool) -> Schema:
         "security": [] if is_public else [{}, {_KEY: []}, {_KEY_HEADER: []}],
         "responses": {
             **{str(status): _answer(status, content) for status, content in operation.answers.items()},
-            **error_refs(operation.errors, is_openai=is_openai_path(path)),
+            **error_refs(operation.errors, error_form(path)),
         },
     }
     parameters = [

@@ -1,4 +1,4 @@
-"""Answers with an error: their statuses, and the error objects of native and of OpenAI routes."""
+"""Answers with an error: their statuses, and what they look like in each form."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rest_adapter.errors import INVALID_TYPE, INVALID_VALUE, MISSING, UNSUPPORTED
+from rest_adapter.http.error_forms import ErrorForm, told_in
+from rest_adapter.http.http_errors import HttpError
 from rest_adapter.http.media_types import JSON
 from rest_adapter.openapi.schema_types import COUNT, NULL, STRING, Schema, either, integer, record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,7 @@ class Status:
     """A status of errors.
 
     Attributes:
-        name: what the document calls the answer of native routes.
+        name: what the document calls the answer of native routes; those of others begin with the name of their form.
         types: what ``error.type`` may be.
         codes: what ``error.code`` may be on OpenAI routes, besides null.
         description: when it comes.
@@ -31,9 +33,9 @@ class Status:
     headers: Mapping[str, str]
     codes: tuple[str, ...] = ()
 
-    def answer(self, *, is_openai: bool) -> str:
+    def answer(self, form: ErrorForm) -> str:
         """What the document calls the answer."""
-        return f"OpenAI{self.name}" if is_openai else self.name
+        return form.value + self.name
 
 
 _RETRY = {"Retry-After": "Seconds after which the same request may succeed; not always there."}
@@ -91,30 +93,38 @@ STATUSES: Mapping[int, Status] = {
 }
 
 
-def error_refs(statuses: Iterable[int], *, is_openai: bool) -> dict[str, Schema]:
-    """The answers of an operation for some statuses."""
-    names = {status: STATUSES[status].answer(is_openai=is_openai) for status in sorted(statuses)}
+def error_refs(statuses: Iterable[int], form: ErrorForm) -> dict[str, Schema]:
+    """The answers of an operation for some statuses, which are those of native routes."""
+    names = {_status_in(form, status): STATUSES[status].answer(form) for status in sorted(statuses)}
     return {str(status): {"$ref": f"#/components/responses/{name}"} for status, name in names.items()}
 
 
-def error_answers() -> dict[str, Schema]:
-    """All answers with an error, by name."""
-    return {
-        one.answer(is_openai=is_openai): _answer(code, one, is_openai=is_openai)
-        for is_openai in (False, True)
-        for code, one in STATUSES.items()
-    }
+def error_answers(forms: Collection[ErrorForm]) -> dict[str, Schema]:
+    """All answers with an error of these forms, by name."""
+    return {one.answer(form): _answer(code, one, form) for form in forms for code, one in STATUSES.items()}
 
 
-def error_schemas() -> dict[str, Schema]:
-    """What every error looks like, also inside a stream, by the names of the native and the OpenAI form."""
+def error_schemas(forms: Collection[ErrorForm]) -> dict[str, Schema]:
+    """What every error of these forms looks like, also inside a stream, by name."""
     types = {type for one in STATUSES.values() for type in one.types}
     codes = {code for one in STATUSES.values() for code in one.codes}
-    return {"Error": _error(integer((400, 599)), types), "OpenAIError": _openai_error(codes, types)}
+    anthropic = {_anthropic_type(code) for code in STATUSES}
+    schemas = {
+        ErrorForm.NATIVE: _error(integer((400, 599)), types),
+        ErrorForm.OPENAI: _openai_error(codes, types),
+        ErrorForm.ANTHROPIC: _anthropic_error(anthropic),
+    }
+    return {f"{form.value}Error": schemas[form] for form in forms}
 
 
-def _answer(code: int, status: Status, *, is_openai: bool) -> Schema:
-    schema = _openai_error(status.codes, status.types) if is_openai else _error({"const": code}, status.types)
+def _answer(code: int, status: Status, form: ErrorForm) -> Schema:
+    match form:
+        case ErrorForm.NATIVE:
+            schema = _error({"const": code}, status.types)
+        case ErrorForm.OPENAI:
+            schema = _openai_error(status.codes, status.types)
+        case ErrorForm.ANTHROPIC:
+            schema = _anthropic_error([_anthropic_type(code)])
     answer: Schema = {
         "description": status.description,
         "content": {JSON: {"schema": schema}},
@@ -133,6 +143,19 @@ def _error(code: Schema, types: Iterable[str]) -> Schema:
 def _openai_error(codes: Iterable[str], types: Iterable[str]) -> Schema:
     param = either(STRING, NULL) | {"description": "The field of the body that is wrong."}
     return _error_object({"code": {"enum": [*sorted(codes), None]}, "param": param}, types)
+
+
+def _anthropic_error(types: Iterable[str]) -> Schema:
+    error = record({"message": STRING, "type": {"enum": sorted(types)}})
+    return record({"type": {"const": "error"}, "error": error, "request_id": STRING})
+
+
+def _anthropic_type(code: int) -> str:
+    return told_in(ErrorForm.ANTHROPIC, HttpError(code, "", "")).type
+
+
+def _status_in(form: ErrorForm, code: int) -> int:
+    return told_in(form, HttpError(code, "", "")).status
 
 
 def _error_object(own: Mapping[str, Schema], types: Iterable[str]) -> Schema:

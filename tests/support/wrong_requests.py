@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from rest_adapter.http.http_errors import is_openai_path
+from rest_adapter.http.error_forms import ErrorForm, error_form
 from tests.support.http_stream import HttpConnection
 
 #: Presented by all of them unless they say otherwise, to servers with and without keys.
@@ -66,7 +66,7 @@ class WrongRequest:
         if self.status in (414, 431) or message.startswith(NOT_HTTP):
             return False
         target = self.data.split(b"\r\n", 1)[0].split(b" ")[1]
-        return is_openai_path(unquote_to_bytes(target).decode("latin-1"))
+        return error_form(unquote_to_bytes(target).decode("latin-1")) is ErrorForm.OPENAI
 
 
 def http(method: str, path: str, body: bytes = b"", *headers: str, key: str | None = KEY) -> bytes:

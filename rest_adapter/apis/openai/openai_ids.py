@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
-import string
+from rest_adapter.http.random_ids import random_letters
 
-_LETTERS = string.ascii_letters + string.digits
 _LENGTH = 32
 
 
 def new_id(kind: str) -> str:
     """An id that no other answer has: the kind, and random letters and digits."""
-    return f"{kind}-" + "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH))
+    return f"{kind}-{random_letters(_LENGTH)}"

@@ -16,10 +16,10 @@ from rest_adapter.apis.common.list_options import drop_unknown_ids, mentions_tok
 from rest_adapter.apis.common.priority import WSGI_KEY, priority_of
 from rest_adapter.apis.serving.limits import served_model, shorter
 from rest_adapter.apis.serving.reading import SMALL_BODY_BYTES
-from rest_adapter.apis.serving.sse import EventStream, Heartbeat, Reply
+from rest_adapter.apis.serving.sse import EventForm, EventStream, Heartbeat, Reply, plain_events
 from rest_adapter.errors import NotAllowed, RpcFailure
 from rest_adapter.http.disconnect import SOCKET_KEY, DisconnectWatch
-from rest_adapter.http.http_errors import is_openai_path
+from rest_adapter.http.error_forms import error_form
 from rest_adapter.http.media_types import EVENTS_UTF8
 from rest_adapter.http.responses import Answer, json_response, long_json_response
 from rest_adapter.json.encoding import encode_in_pieces
@@ -50,7 +50,7 @@ def answer_generation(
     timeout_s: float | None,
     ping_s: float | None,
     rename_fields: _Rename,
-    last: bytes = b"",
+    events: EventForm | None = None,
 ) -> Answer:
     """Run the calls of one HTTP request and answer it.
 
@@ -64,7 +64,8 @@ def answer_generation(
         timeout_s: the client's limit on the whole generation, in seconds; the adapter's own may be shorter.
         ping_s: seconds of silence after which a stream gets a comment; None for never.
         rename_fields: makes a failure of one of the calls name the fields of the body.
-        last: bytes that end a stream without error.
+        events: what the events of a stream look like, and its end; by default data alone, and errors in the form that
+            the path has.
 
     Raises:
         AdapterError: the body asks for what is not allowed, or the core refused or failed before the answer began.
@@ -100,8 +101,7 @@ def answer_generation(
             reply,
             heartbeat,
             background=background,
-            last=last,
-            is_openai=is_openai_path(request.path),
+            form=events or plain_events(error_form(request.path)),
             on_close=cleanup.pop_all().close,
         )
         return Answer(body, headers=list(_STREAM_HEADERS))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from rest_adapter.apis.common.ending import unfinished
 from rest_adapter.errors import AdapterError, StreamClosed
+from rest_adapter.http.error_forms import ErrorForm, error_body
 from rest_adapter.http.http_errors import STREAM_FAILED, HttpError, http_error
 from rest_adapter.json.encoding import JsonObject, encode
 
@@ -44,6 +46,39 @@ def event(data: object) -> bytes:
     return b"data: " + encode(data) + b"\n\n"
 
 
+def named_event(data: JsonObject) -> bytes:
+    """One event whose name is its type, which its data has, too."""
+    name: str = data["type"]
+    return b"event: " + name.encode() + b"\ndata: " + encode(data) + b"\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class EventForm:
+    """What the events of an API look like.
+
+    Attributes:
+        error: the data of the event with which a stream fails.
+        frame: an event as it goes over the wire.
+        ping: what is sent while nothing else is.
+        last: bytes after the last event of a stream without error.
+    """
+
+    error: Callable[[HttpError], JsonObject]
+    frame: Callable[[JsonObject], bytes] = event
+    ping: bytes = PING
+    last: bytes = b""
+
+
+def plain_events(form: ErrorForm, last: bytes = b"") -> EventForm:
+    """Events that are data alone.
+
+    Args:
+        form: of errors.
+        last: bytes after the last event of a stream without error.
+    """
+    return EventForm(partial(error_body, form), last=last)
+
+
 class Heartbeat:
     """Tells when a stream has been silent for so long that it needs a comment.
 
@@ -76,8 +111,7 @@ class EventStream:
         reply: makes events of messages.
         heartbeat: tells when a comment is due.
         background: where events are made if that takes long; None if it does not.
-        last: bytes after the last event of a stream without error.
-        is_openai: whether an error has the OpenAI form.
+        form: what the events look like.
         on_close: cancels the calls; called once, also if the client left before the first event.
     """
 
@@ -89,8 +123,7 @@ class EventStream:
         heartbeat: Heartbeat,
         *,
         background: BackgroundThread | None = None,
-        last: bytes,
-        is_openai: bool = False,
+        form: EventForm,
         on_close: Callable[[], None],
     ) -> None:
         self._first = first
@@ -98,8 +131,7 @@ class EventStream:
         self._reply = reply
         self._heartbeat = heartbeat
         self._background = background
-        self._last = last
-        self._is_openai = is_openai
+        self._form = form
         self._on_close = on_close
         self._is_closed = False
 
@@ -108,8 +140,8 @@ class EventStream:
             for item in self._events():
                 self._heartbeat.beat()
                 yield item
-            if self._last:
-                yield self._last
+            if self._form.last:
+                yield self._form.last
         except StreamClosed:
             # The client has gone.
             return
@@ -126,20 +158,20 @@ class EventStream:
             self._on_close()
 
     def _events(self) -> Iterator[bytes]:
-        has_begun = False
+        frame, has_begun = self._form.frame, False
         for message in self._messages():
             if message is None:
-                yield PING
+                yield self._form.ping
                 continue
             has_begun = True
-            events: Iterable[bytes] = map(event, self._reply.feed(*message))
+            events: Iterable[bytes] = map(frame, self._reply.feed(*message))
             if self._background is not None:
                 events = self._background.run(partial(list[bytes], events))
             yield from events
         if not has_begun:
             raise unfinished()
         for data in self._reply.closing_events():
-            yield event(data)
+            yield frame(data)
 
     def _messages(self) -> Iterator[tuple[int, GenerateResponse] | None]:
         """The messages; None wherever a comment is due before the next one comes."""
@@ -154,4 +186,4 @@ class EventStream:
             yield message
 
     def _error(self, error: HttpError) -> bytes:
-        return event(error.body(is_openai=self._is_openai))
+        return self._form.frame(self._form.error(error))

@@ -11,7 +11,7 @@ from rest_adapter.app import create_app
 from rest_adapter.config import RestConfig
 from rest_adapter.core.calls import HEALTH, LIST_MODELS, LIST_SLOTS
 from rest_adapter.errors import RpcFailure
-from rest_adapter.http.http_errors import is_openai_path
+from rest_adapter.http.error_forms import ErrorForm, error_form
 from slotline.v1.model_pb2 import (
     SERVER_STATE_READY,
     HealthResponse,
@@ -48,10 +48,17 @@ def error_of(response: TestResponse) -> dict[str, Any]:
     """The error in an answer, which must have the form of the route."""
     assert response.content_type == JSON
     body = json.loads(response.data)
-    assert list(body) == ["error"]
     error = body["error"]
     assert isinstance(error, dict)
-    if is_openai_path(response.request.path):
+    form = error_form(response.request.path)
+    if form is ErrorForm.ANTHROPIC:
+        assert sorted(body) == ["error", "request_id", "type"]
+        assert body["type"] == "error"
+        assert body["request_id"] == response.headers["request-id"]
+        assert sorted(error) == ["message", "type"]
+        return error
+    assert list(body) == ["error"]
+    if form is ErrorForm.OPENAI:
         assert all(error[name] is None or isinstance(error[name], str) for name in ("code", "param"))
     else:
         assert error["code"] == response.status_code

@@ -12,7 +12,8 @@ from rest_adapter.apis.openai.chat.request import read_chat, rename_fields
 from rest_adapter.apis.openai.openai_ids import new_id
 from rest_adapter.apis.serving.generation import answer_generation
 from rest_adapter.apis.serving.reading import read_body
-from rest_adapter.apis.serving.sse import DONE
+from rest_adapter.apis.serving.sse import DONE, plain_events
+from rest_adapter.http.error_forms import ErrorForm
 
 if TYPE_CHECKING:
     from rest_adapter.apis.serving.app_context import AppContext
@@ -33,5 +34,5 @@ def chat(context: AppContext) -> Answer:
         timeout_s=call.timeout_s,
         ping_s=config.openai_ping_s,
         rename_fields=lambda failure: rename_fields(failure, call),
-        last=DONE if config.sse_done else b"",
+        events=plain_events(ErrorForm.OPENAI, DONE if config.sse_done else b""),
     )

@@ -15,10 +15,11 @@ from rest_adapter.apis.openai.completions.request import TextCompletionCall, rea
 from rest_adapter.apis.openai.openai_ids import new_id
 from rest_adapter.apis.serving.generation import answer_generation
 from rest_adapter.apis.serving.reading import read_body
-from rest_adapter.apis.serving.sse import DONE
+from rest_adapter.apis.serving.sse import DONE, plain_events
 from rest_adapter.core.calls import DETOKENIZE, CoreCalls
 from rest_adapter.errors import RpcFailure
 from rest_adapter.http.disconnect import SOCKET_KEY, DisconnectWatch
+from rest_adapter.http.error_forms import ErrorForm
 from slotline.v1.tokenization_pb2 import DetokenizeRequest
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def complete_text(context: AppContext) -> Answer:
         timeout_s=call.timeout_s,
         ping_s=context.config.openai_ping_s,
         rename_fields=lambda failure: rename_fields(failure, call),
-        last=DONE if context.config.sse_done else b"",
+        events=plain_events(ErrorForm.OPENAI, DONE if context.config.sse_done else b""),
     )
 
 

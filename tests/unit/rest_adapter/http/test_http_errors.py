@@ -22,7 +22,8 @@ from rest_adapter.errors import (
     RpcFailure,
     Unauthorized,
 )
-from rest_adapter.http.http_errors import http_error, is_openai_path
+from rest_adapter.http.error_forms import ErrorForm, error_body, error_form
+from rest_adapter.http.http_errors import http_error
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
 )
 def test_statuses(status: StatusCode, reason: str, http_status: int, kind: str) -> None:
     error = http_error(RpcFailure(status, reason, "why"))
-    assert error.body() == {"error": {"code": http_status, "message": "why", "type": kind}}
+    assert error_body(ErrorForm.NATIVE, error) == {"error": {"code": http_status, "message": "why", "type": kind}}
     assert error.status == http_status
 
 
@@ -93,7 +94,7 @@ def test_our_own_errors(error: AdapterError, status: int, kind: str, message: st
 def test_a_prompt_that_is_too_long_tells_both_numbers() -> None:
     facts = {"n_prompt_tokens": "600", "n_ctx": "512", "field": "prompt"}
     failure = RpcFailure(StatusCode.INVALID_ARGUMENT, "CONTEXT_LENGTH_EXCEEDED", "too long", metadata=facts)
-    assert http_error(failure).body() == {
+    assert error_body(ErrorForm.NATIVE, http_error(failure)) == {
         "error": {
             "code": 400,
             "message": "too long",
@@ -171,7 +172,7 @@ def test_a_status_that_is_not_from_a_core_means_that_it_cannot_be_reached(error:
 
 def test_the_adapters_own_deadline_is_explained() -> None:
     failure = rpc_failure(AioRpcError(StatusCode.DEADLINE_EXCEEDED, Metadata(), Metadata(), details="Deadline"))
-    assert http_error(failure).body() == {
+    assert error_body(ErrorForm.NATIVE, http_error(failure)) == {
         "error": {
             "code": 504,
             "message": "the request took longer than its time limit and was cancelled",
@@ -181,29 +182,33 @@ def test_the_adapters_own_deadline_is_explained() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "is_openai"),
+    ("path", "form"),
     [
-        ("/v1/chat/completions", True),
-        ("/v1/completions", True),
-        ("/v1/embeddings", True),
-        ("/v1/models", True),
-        ("/v1/no/such/path", True),
-        ("/chat/completions", True),
-        ("/models", True),
-        ("/models/name", True),
+        ("/v1/chat/completions", ErrorForm.OPENAI),
+        ("/v1/completions", ErrorForm.OPENAI),
+        ("/v1/embeddings", ErrorForm.OPENAI),
+        ("/v1/models", ErrorForm.OPENAI),
+        ("/v1/no/such/path", ErrorForm.OPENAI),
+        ("/chat/completions", ErrorForm.OPENAI),
+        ("/models", ErrorForm.OPENAI),
+        ("/models/name", ErrorForm.OPENAI),
+        ("/v1/messages", ErrorForm.ANTHROPIC),
+        ("/v1/messages/count_tokens", ErrorForm.ANTHROPIC),
+        ("/v1/messages/batches", ErrorForm.ANTHROPIC),
+        ("/v1/messages2", ErrorForm.OPENAI),
         # Of llama.cpp's server, in spite of their names.
-        ("/completions", False),
-        ("/embeddings", False),
-        ("/completion", False),
-        ("/infill", False),
-        ("/tokenize", False),
-        ("/slots", False),
-        ("/v10", False),
-        ("/", False),
+        ("/completions", ErrorForm.NATIVE),
+        ("/embeddings", ErrorForm.NATIVE),
+        ("/completion", ErrorForm.NATIVE),
+        ("/infill", ErrorForm.NATIVE),
+        ("/tokenize", ErrorForm.NATIVE),
+        ("/slots", ErrorForm.NATIVE),
+        ("/v10", ErrorForm.NATIVE),
+        ("/", ErrorForm.NATIVE),
     ],
 )
-def test_the_path_decides_on_the_form(path: str, is_openai: bool) -> None:
-    assert is_openai_path(path) is is_openai
+def test_the_path_decides_on_the_form(path: str, form: ErrorForm) -> None:
+    assert error_form(path) is form
 
 
 FAILURE = StatusCode.INVALID_ARGUMENT
@@ -246,7 +251,9 @@ FAILURE = StatusCode.INVALID_ARGUMENT
 )
 def test_the_openai_form(error: AdapterError, code: str | None, param: str | None) -> None:
     told = http_error(error.renamed(json_name) if isinstance(error, RpcFailure) else error)
-    assert told.body(is_openai=True) == {
+    assert error_body(ErrorForm.OPENAI, told) == {
         "error": {"code": code, "message": told.message, "param": param, "type": told.type}
     }
-    assert told.body() == {"error": {"code": told.status, "message": told.message, "type": told.type}}
+    assert error_body(ErrorForm.NATIVE, told) == {
+        "error": {"code": told.status, "message": told.message, "type": told.type}
+    }

@@ -28,6 +28,7 @@ from rest_adapter.errors import (
     RpcFailure,
     Unauthorized,
 )
+from rest_adapter.http.error_forms import ErrorForm, error_body, error_form
 from rest_adapter.http.http_errors import http_error
 from rest_adapter.json.encoding import encode
 from rest_adapter.openapi.document import document
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 
 DOCUMENT = document(ROUTES)
+FORMS = {error_form(path) for route in ROUTES for path in route.paths}
 
 
 def walk(value: object) -> Iterator[dict[str, Any]]:
@@ -87,8 +89,8 @@ def test_the_marks_on_routes_that_need_a_key() -> None:
 def test_components_are_used() -> None:
     text = json.dumps(DOCUMENT)
     # The core asks nobody who has a key for permission; all OpenAI routes are there, and any model will do.
-    never_sent = {("responses", STATUSES[403].answer(is_openai=is_openai)) for is_openai in (False, True)}
-    never_sent.add(("responses", STATUSES[404].answer(is_openai=True)))
+    never_sent = {("responses", STATUSES[403].answer(form)) for form in ErrorForm}
+    never_sent |= {("responses", STATUSES[404].answer(form)) for form in (ErrorForm.OPENAI, ErrorForm.ANTHROPIC)}
     for kind in ("schemas", "responses"):
         for name in DOCUMENT["components"][kind]:
             if (kind, name) not in never_sent:
@@ -130,11 +132,11 @@ def test_every_error_is_documented(error: AdapterError) -> None:
     told = http_error(error)
     status = STATUSES[told.status]
     assert told.type in status.types
-    for is_openai in (False, True):
-        response = DOCUMENT["components"]["responses"][status.answer(is_openai=is_openai)]
-        body = told.body(is_openai=is_openai)
+    for form in FORMS:
+        response = DOCUMENT["components"]["responses"][status.answer(form)]
+        body = error_body(form, told, "req_1")
         jsonschema_rs.validate(response["content"]["application/json"]["schema"], body)
-        jsonschema_rs.validate(DOCUMENT["components"]["schemas"]["OpenAIError" if is_openai else "Error"], body)
+        jsonschema_rs.validate(DOCUMENT["components"]["schemas"][f"{form.value}Error"], body)
 
 
 def test_every_type_of_errors_is_one_that_there_is() -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from grpc import StatusCode
 
-from rest_adapter.apis.serving.sse import DONE, PING, EventStream, Heartbeat, event
+from rest_adapter.apis.serving.sse import DONE, PING, EventStream, Heartbeat, event, plain_events
 from rest_adapter.errors import RpcFailure, StreamClosed
+from rest_adapter.http.error_forms import ErrorForm
 from tests.support.memory_core import Answer, MemoryStream, Silence
 from tests.unit.rest_adapter.messages import accepted, delta
 
@@ -53,7 +54,7 @@ def body(
         stream,
         reply or EchoReply(),
         Heartbeat(ping_s),
-        last=last,
+        form=plain_events(ErrorForm.NATIVE, last),
         on_close=lambda: closed.append("closed"),
     )
     return made, closed
