@@ -26,7 +26,8 @@ def reasoning_variables(
 ) -> dict[str, Any]:
     """The variables of the template that do what a request asks for; none if it asks for nothing.
 
-    A model that always thinks may be asked to, and one that never does may be asked not to.
+    A model that always thinks may be asked to, and one that never does may be asked not to. A lenient request may ask
+    for anything, and gets what the template has a switch or a word for.
 
     Args:
         options: what is asked for.
@@ -70,7 +71,7 @@ def _enabled(options: prompt_pb2.ReasoningOptions, form: ChatFormat) -> dict[str
     if switches.no_effort:
         return {switches.effort: (_EFFORT_ON if options.enabled else switches.no_effort, _ENABLED)}
     thinks = form.reasoning is not None or form.calls.style is CallStyle.HARMONY
-    if options.enabled != thinks:
+    if options.enabled != thinks and not options.lenient:
         always = "this model always thinks" if thinks else "this model's chat template knows no reasoning"
         raise InvalidArgument(
             _ENABLED,
@@ -84,6 +85,8 @@ def _effort(options: prompt_pb2.ReasoningOptions, form: ChatFormat) -> dict[str,
     word, name = options.effort, form.reasoning_switches.effort
     if not word or len(word.encode()) > MAX_EFFORT_BYTES:
         raise InvalidArgument(_EFFORT, f"is {quoted(word, 60)}; allowed is a word of 1 to {MAX_EFFORT_BYTES} bytes")
+    if not name and options.lenient:
+        return {}
     if not name:
         switch = form.reasoning_switches.on_off
         instead = f"reasoning can be turned on and off only ({_ENABLED})" if switch else "leave it out"

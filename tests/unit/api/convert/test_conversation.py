@@ -187,6 +187,10 @@ HARMONY = KNOWN_FORMATS["gpt-oss"]
         (ALWAYS, {"enabled": True}, {}),
         (HARMONY, {"enabled": True}, {}),
         (NEVER, {"enabled": False}, {}),
+        (SWITCHED, {"enabled": False, "effort": "low", "lenient": True}, {"enable_thinking": False}),
+        (GRADED, {"enabled": True, "effort": "low", "lenient": True}, {"effort": "low"}),
+        (ALWAYS, {"enabled": False, "lenient": True}, {}),
+        (NEVER, {"enabled": True, "effort": "low", "lenient": True}, {}),
     ],
 )
 def test_reasoning_is_switched_by_the_variables_of_the_template(

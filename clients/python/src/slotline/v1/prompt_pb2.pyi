@@ -240,6 +240,7 @@ class ReasoningOptions(google.protobuf.message.Message):
     EFFORT_FIELD_NUMBER: builtins.int
     BUDGET_TOKENS_FIELD_NUMBER: builtins.int
     BUDGET_MESSAGE_FIELD_NUMBER: builtins.int
+    LENIENT_FIELD_NUMBER: builtins.int
     enabled: builtins.bool
     """Whether it thinks. Default as the template does if it is not told. Where the chat template has no switch for that,
     only what the model does anyway is allowed.
@@ -254,6 +255,8 @@ class ReasoningOptions(google.protobuf.message.Message):
     """
     budget_message: builtins.str
     """Text that ends reasoning whose budget is used up, in front of the closing marker. Default none."""
+    lenient: builtins.bool
+    """Leave out what the chat template has no switch or word for, instead of refusing it. Default false."""
     def __init__(
         self,
         *,
@@ -261,9 +264,10 @@ class ReasoningOptions(google.protobuf.message.Message):
         effort: builtins.str | None = ...,
         budget_tokens: builtins.int | None = ...,
         budget_message: builtins.str = ...,
+        lenient: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_budget_tokens", b"_budget_tokens", "_effort", b"_effort", "_enabled", b"_enabled", "budget_tokens", b"budget_tokens", "effort", b"effort", "enabled", b"enabled"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_budget_tokens", b"_budget_tokens", "_effort", b"_effort", "_enabled", b"_enabled", "budget_message", b"budget_message", "budget_tokens", b"budget_tokens", "effort", b"effort", "enabled", b"enabled"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_budget_tokens", b"_budget_tokens", "_effort", b"_effort", "_enabled", b"_enabled", "budget_message", b"budget_message", "budget_tokens", b"budget_tokens", "effort", b"effort", "enabled", b"enabled", "lenient", b"lenient"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_budget_tokens", b"_budget_tokens"]) -> typing.Literal["budget_tokens"] | None: ...
     @typing.overload
