@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
+from service.api.convert.chat import RenderedChat
 from service.api.convert.checks import count_at_most, size_at_most
-from service.api.convert.conversation import check_continued, conversation
-from service.dialogue.template.tags import same_beginning
 from service.errors import InvalidArgument, NotImplementedFeature
-from service.prompts.continuation import render_continued
 from service.prompts.infill import tokenize_infill
-from service.prompts.literal import tokenize_literally
 from service.prompts.prompt import Part, bos, check_ids, tokenize_parts, tokenize_prompt, with_bos
-from service.prompts.tolerant import TolerantTemplate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from service.api.served_model import ServedModel
-    from service.prompts.templates import Conversation
     from slotline.v1 import generation_pb2, prompt_pb2, tokenization_pb2
 
 
@@ -59,13 +53,14 @@ def tokenized_prompt(request: generation_pb2.GenerateRequest, model: ServedModel
             ids = check_ids(request.token_ids.ids, vocabulary.n_vocab, "token_ids.ids")
             return TokenizedPrompt(_not_empty("token_ids.ids", ids))
         case "chat":
-            chat = chat_tokens(request.chat, model, literally=is_literal(request, model))
-            prompt = _with_bos(_not_empty("chat.messages", with_bos(chat, vocabulary)), model)
-            return replace(prompt, tail=chat_tail(request.chat, model)) if request.output.parse_output else prompt
+            chat = RenderedChat(request.chat, model)
+            tokens = chat.tokens(literally=is_literal(request, model))
+            prompt = _with_bos(_not_empty("chat.messages", with_bos(tokens, vocabulary)), model)
+            return replace(prompt, tail=chat.tail()) if request.output.parse_output else prompt
         case "parts":
             parts = prompt_parts(request.parts, model, "parts")
-            tokens = _not_empty("parts.parts", tokenize_parts(parts, vocabulary, parse_special=parse_special))
-            return _with_bos(tokens, model) if isinstance(parts[0], str) else TokenizedPrompt(tokens)
+            ids = _not_empty("parts.parts", tokenize_parts(parts, vocabulary, parse_special=parse_special))
+            return _with_bos(ids, model) if isinstance(parts[0], str) else TokenizedPrompt(ids)
         case "infill":
             return TokenizedPrompt(_infill_tokens(request.infill, model, parse_special))
         case _:
@@ -85,52 +80,6 @@ def prompt_parts(parts: prompt_pb2.PromptParts, model: ServedModel, field: str) 
     return [_part(part, model, f"{field}.parts[{index}]") for index, part in enumerate(parts.parts)]
 
 
-def render_chat(chat: prompt_pb2.ChatPrompt, model: ServedModel) -> str:
-    """A conversation as the text that the chat template makes of it. May take a while.
-
-    Raises:
-        InvalidArgument: the conversation is malformed or too large, or the template does not take it.
-        NotImplementedFeature: it holds images.
-    """
-    render, turns = _rendering(chat, model)
-    return render(turns)
-
-
-def chat_tokens(chat: prompt_pb2.ChatPrompt, model: ServedModel, *, literally: bool) -> list[int]:
-    """A conversation as token ids, with no more special tokens than the template writes. May take a while.
-
-    Args:
-        chat: the conversation.
-        model: whose template renders it.
-        literally: take its texts so, so that they name no special tokens.
-
-    Raises:
-        InvalidArgument: as ``render_chat``, or what is literal cannot be told from what the template wrote.
-        NotImplementedFeature: it holds images.
-    """
-    render, turns = _rendering(chat, model)
-    if literally:
-        return tokenize_literally(render, turns, model.vocabulary)
-    return model.vocabulary.tokenize(render(turns), parse_special=True)
-
-
-def chat_tail(chat: prompt_pb2.ChatPrompt, model: ServedModel) -> str:
-    """What the text of a conversation has behind its last turn, or from that turn on if it is continued."""
-    render, turns = _rendering(chat, model)
-    text = render(turns)
-    earlier = turns.messages[:-1] if chat.continue_final_message else turns.messages
-    try:
-        before = TolerantTemplate(model.template).render(replace(turns, messages=earlier, add_generation_prompt=False))
-    except InvalidArgument:  # templates may need a turn
-        before = ""
-    tail = text[len(same_beginning(text, before)) :]
-    if tail or not turns.add_generation_prompt or chat.continue_final_message:
-        return tail
-    # The template opens an answer whether it is asked to or not, or never.
-    _, found, behind = text.rpartition((turns.messages[-1]["content"] or "").strip() or text)
-    return behind if found else ""
-
-
 def is_literal(request: generation_pb2.GenerateRequest | tokenization_pb2.TokenizeRequest, model: ServedModel) -> bool:
     """Whether the texts of a request's conversation are taken literally.
 
@@ -145,17 +94,6 @@ def is_literal(request: generation_pb2.GenerateRequest | tokenization_pb2.Tokeni
             "true is not allowed for conversations: this server takes messages literally; allowed is false",
         )
     return not request.parse_special
-
-
-def _rendering(chat: prompt_pb2.ChatPrompt, model: ServedModel) -> tuple[Callable[[Conversation], str], Conversation]:
-    """How a conversation is rendered, and the conversation; both checked."""
-    count_at_most("chat.messages", len(chat.messages), model.limits.max_messages)
-    size_at_most("chat", chat.ByteSize(), model.limits.max_prompt_bytes)
-    turns, template = conversation(chat, model), TolerantTemplate(model.template)
-    if not chat.continue_final_message:
-        return template.render, turns
-    check_continued(chat)
-    return partial(render_continued, template), turns
 
 
 def _with_bos(tokens: Sequence[int], model: ServedModel) -> TokenizedPrompt:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from service.api.convert.chat import RenderedChat
 from service.api.convert.checks import size_at_most
-from service.api.convert.prompt import chat_tokens, is_literal, prompt_parts
+from service.api.convert.prompt import is_literal, prompt_parts
 from service.errors import InvalidArgument
 from service.prompts.prompt import Part, check_ids, detokenize, tokenize_text, with_bos
 from slotline.v1 import tokenization_pb2
@@ -57,7 +58,7 @@ def detokenize_response(
 
 
 def _chat_ids(request: tokenization_pb2.TokenizeRequest, model: ServedModel) -> list[int]:
-    tokens = chat_tokens(request.chat, model, literally=is_literal(request, model))
+    tokens = RenderedChat(request.chat, model).tokens(literally=is_literal(request, model))
     return with_bos(tokens, model.vocabulary) if request.add_special else tokens
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from service.api.convert.chat import RenderedChat
 from service.api.convert.description import health_message, model_message, slot_message
-from service.api.convert.prompt import render_chat
 from service.api.guard.tenants import Tenants
 from service.api.metrics.core_metrics import CoreMetrics
 from service.api.rpc.call import RpcCall
@@ -64,7 +64,7 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
         async with RpcCall("ApplyTemplate", context):
             model = self._core.model(request.model)
             text = await self._core.pool.run(
-                request.ByteSize(), lambda work: render_chat(request.chat, model.paced(work)), is_chat=True
+                request.ByteSize(), lambda work: RenderedChat(request.chat, model.paced(work)).text, is_chat=True
             )
             return model_pb2.ApplyTemplateResponse(text=text)
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
+from service.api.convert.chat import RenderedChat
 from service.api.convert.embedding import embedding_request
 from service.api.convert.events import StreamEncoder
-from service.api.convert.prompt import render_chat
 from service.api.convert.request import envelope, generation_request
 from service.api.convert.settings import generation_settings
 from service.api.convert.tokens import detokenize_response, tokenize_response
@@ -212,7 +212,7 @@ def test_a_detokenize_request_is_answered_or_refused(message: tokenization_pb2.D
 @given(message=st.one_of(TEMPLATE, damaged(TEMPLATE)))
 def test_a_conversation_is_rendered_or_refused(message: model_pb2.ApplyTemplateRequest) -> None:
     try:
-        text = render_chat(message.chat, MODEL)
+        text = RenderedChat(message.chat, MODEL).text
     except ServiceError as error:
         assert_named(error, message)
         return

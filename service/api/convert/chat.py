@@ -1,0 +1,82 @@
+"""A conversation as the text and the tokens that the chat template makes of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
+
+from service.api.convert.checks import count_at_most, size_at_most
+from service.api.convert.conversation import check_continued, conversation
+from service.dialogue.template.tags import same_beginning
+from service.errors import InvalidArgument
+from service.prompts.continuation import render_continued
+from service.prompts.literal import tokenize_literally
+from service.prompts.tolerant import TolerantTemplate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from service.api.served_model import ServedModel
+    from service.prompts.templates import Conversation
+    from slotline.v1 import prompt_pb2
+
+
+class RenderedChat:
+    """A conversation that a model's chat template renders. Everything here may take a while.
+
+    Args:
+        chat: the conversation.
+        model: whose template renders it.
+
+    Raises:
+        InvalidArgument: the conversation is malformed or too large; from its methods, the template does not take it.
+        NotImplementedFeature: it holds images.
+    """
+
+    def __init__(self, chat: prompt_pb2.ChatPrompt, model: ServedModel) -> None:
+        count_at_most("chat.messages", len(chat.messages), model.limits.max_messages)
+        size_at_most("chat", chat.ByteSize(), model.limits.max_prompt_bytes)
+        self._is_continued = chat.continue_final_message
+        self._turns = conversation(chat, model)
+        self._template = TolerantTemplate(model.template)
+        self._vocabulary = model.vocabulary
+        if chat.continue_final_message:
+            check_continued(chat)
+
+    @cached_property
+    def text(self) -> str:
+        """The text that would be tokenised."""
+        return self._render(self._turns)
+
+    def tokens(self, *, literally: bool) -> list[int]:
+        """Token ids, with no more special tokens than the template writes.
+
+        Args:
+            literally: take the conversation's texts so, so that they name no special tokens.
+
+        Raises:
+            InvalidArgument: what is literal cannot be told from what the template wrote.
+        """
+        if literally:
+            return tokenize_literally(self._render, self._turns, self._vocabulary)
+        return self._vocabulary.tokenize(self.text, parse_special=True)
+
+    def tail(self) -> str:
+        """What the text has behind the last turn, or from that turn on if it is continued."""
+        turns = self._turns
+        earlier = turns.messages[:-1] if self._is_continued else turns.messages
+        try:
+            before = self._template.render(replace(turns, messages=earlier, add_generation_prompt=False))
+        except InvalidArgument:  # templates may need a turn
+            before = ""
+        tail = self.text[len(same_beginning(self.text, before)) :]
+        if tail or self._is_continued or not turns.add_generation_prompt:
+            return tail
+        # The template opens an answer whether it is asked to or not, or never.
+        _, found, behind = self.text.rpartition((turns.messages[-1]["content"] or "").strip() or self.text)
+        return behind if found else ""
+
+    @property
+    def _render(self) -> Callable[[Conversation], str]:
+        return partial(render_continued, self._template) if self._is_continued else self._template.render
