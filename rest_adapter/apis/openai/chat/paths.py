@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rest_adapter.apis.common.options import json_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from rest_adapter.apis.openai.chat.reasoning import Reasoning
 
@@ -38,7 +38,7 @@ def path_in_body(path: str, reasoning: Reasoning) -> str:
         ("chat.tool_policy.allowed_names", "tool_choice"),
         ("chat.tool_policy", "tool_choice"),
         ("chat.reasoning.enabled", reasoning.switch_field),
-        ("chat.reasoning.effort", "reasoning_effort"),
+        ("chat.reasoning.effort", reasoning.effort_field),
         ("chat.reasoning.budget_tokens", reasoning.budget_field),
         ("chat.reasoning.budget_message", "reasoning_budget_message"),
         ("output.reasoning_format", "reasoning_format"),
@@ -49,7 +49,7 @@ def path_in_body(path: str, reasoning: Reasoning) -> str:
     return json_name(path)
 
 
-def text_in_body(text: str, reasoning: Reasoning) -> str:
+def text_in_body(text: str, rename: Callable[[str], str]) -> str:
     """What the core says of a field, with the names that other fields have in the body."""
-    named = _IN_TEXT.sub(lambda found: path_in_body(found[0], reasoning), text)
+    named = _IN_TEXT.sub(lambda found: rename(found[0]), text)
     return _WORD.sub(lambda found: _WORDS[found[0]], named)

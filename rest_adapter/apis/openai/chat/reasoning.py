@@ -35,6 +35,7 @@ NO_BUDGET = -1
 BUDGET_BOUNDS = (NO_BUDGET, INT32[1])
 #: A ``reasoning_effort`` that turns reasoning off; all others are for the chat template.
 NO_EFFORT = "none"
+EFFORT = "reasoning_effort"
 _SWITCH = "enable_thinking"
 _SWITCH_OF_TEMPLATE = f"chat_template_kwargs.{_SWITCH}"
 
@@ -48,16 +49,23 @@ class Reasoning:
         is_shown: the answer has the reasoning.
         budget_field: the field that limits reasoning, for errors of the core.
         switch_field: the field that turns reasoning on or off.
+        effort_field: the field that says how hard to think.
     """
 
     is_parsed: bool
     is_shown: bool = True
     budget_field: str = BUDGETS[0]
     switch_field: str = _SWITCH
+    effort_field: str = EFFORT
 
 
 def read_reasoning(
-    request: GenerateRequest, body: Mapping[str, object], *, calls_tools: bool, default: str | None = None
+    request: GenerateRequest,
+    body: Mapping[str, object],
+    *,
+    calls_tools: bool,
+    default: str | None = None,
+    effort: tuple[str, object] | None = None,
 ) -> Reasoning:
     """Set how much the model thinks, and how its answer is taken apart.
 
@@ -67,11 +75,13 @@ def read_reasoning(
         calls_tools: the answer may call tools, and is taken apart in any case.
         default: the format of bodies that name none, one of ``FORMATS``; None for "auto" if a field asks for tools or
             says something about reasoning, and "none" otherwise.
+        effort: path and value of the field that says how hard to think, where that is not ``reasoning_effort``.
 
     Raises:
         InvalidRequest: a field has a value that is not allowed, or two contradict each other.
     """
-    is_asked_for, switch_field = _read_switches(request, body)
+    effort_field, wanted = effort or (EFFORT, body.get(EFFORT))
+    is_asked_for, switch_field = _read_switches(request, body, effort_field, wanted)
     budget_field = _read_budget(request, body)
     has_budget = request.chat.reasoning.HasField("budget_tokens")
     shown = None if (value := body.get("include_reasoning")) is None else read_bool("include_reasoning", value)
@@ -85,10 +95,12 @@ def read_reasoning(
     if is_parsed:
         request.output.parse_output = True
         request.output.reasoning_format = FORMATS[name]
-    return Reasoning(is_parsed, shown is not False, budget_field, switch_field)
+    return Reasoning(is_parsed, shown is not False, budget_field, switch_field, effort_field)
 
 
-def _read_switches(request: GenerateRequest, body: Mapping[str, object]) -> tuple[bool, str]:
+def _read_switches(
+    request: GenerateRequest, body: Mapping[str, object], effort_field: str, wanted: object
+) -> tuple[bool, str]:
     """Whether a field turns reasoning on or off, or says how hard to think; and which one turns it on or off."""
     # The template gets its variables as they are.
     variables = body.get("chat_template_kwargs")
@@ -101,16 +113,16 @@ def _read_switches(request: GenerateRequest, body: Mapping[str, object]) -> tupl
     field = _SWITCH
     if _SWITCH in switches:
         request.chat.reasoning.enabled = switches[_SWITCH]
-    if (value := body.get("reasoning_effort")) is not None:
-        effort = read_str("reasoning_effort", value)
+    if wanted is not None:
+        effort = read_str(effort_field, wanted)
         if not effort:
-            raise refusal("reasoning_effort", value, f'a word for the chat template, or "{NO_EFFORT}"')
-        switches["reasoning_effort"] = effort != NO_EFFORT
+            raise refusal(effort_field, wanted, f'a word for the chat template, or "{NO_EFFORT}"')
+        switches[effort_field] = effort != NO_EFFORT
         if effort != NO_EFFORT:
             request.chat.reasoning.effort = effort
         elif not request.chat.reasoning.HasField("enabled"):
             request.chat.reasoning.enabled = False
-            field = "reasoning_effort"
+            field = effort_field
     if len(set(switches.values())) > 1:
         on, off = (next(name for name, value in switches.items() if value is is_on) for is_on in (True, False))
         raise InvalidRequest(on, f"turns reasoning on, and {off} turns it off; send one of them")

@@ -117,7 +117,7 @@ def rename_fields(failure: RpcFailure, call: ChatCall) -> RpcFailure:
             return "messages"
         return path_in_body(path_of_constraint(path, call.constraint_field), call.reasoning)
 
-    return failure.renamed(renamed, lambda text: text_in_body(text, call.reasoning))
+    return failure.renamed(renamed, lambda text: text_in_body(text, renamed))
 
 
 def _read_continue(chat: ChatPrompt, body: Mapping[str, object]) -> bool:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.fields import read_bool, read_list, read_object, read_str, refusal
+from rest_adapter.apis.common.tool_choice import ToolChoice, set_tools
 from rest_adapter.errors import MISSING, InvalidRequest
-from rest_adapter.json.encoding import encode_in_order, show
 from slotline.v1.prompt_pb2 import TOOL_MODE_AUTO, TOOL_MODE_NONE, TOOL_MODE_REQUIRED, ToolMode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from slotline.v1.prompt_pb2 import ChatPrompt
 
@@ -24,22 +23,6 @@ MODES: Mapping[str, ToolMode.ValueType] = {
 #: Those of them that allowed_tools may have.
 MODES_OF_ALLOWED = ("auto", "required")
 _CHOICES = '"none", "auto", "required", or an object whose type is "function" or "allowed_tools"'
-#: Names that an error lists.
-_LISTED = 10
-
-
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    """What ``tool_choice`` says.
-
-    Attributes:
-        allowed: names of the tools that may be called, each with the path of the field that has it; None for all.
-        is_one: one call answers it.
-    """
-
-    mode: ToolMode.ValueType
-    allowed: Sequence[tuple[str, str]] | None = None
-    is_one: bool = False
 
 
 def read_tools(chat: ChatPrompt, body: Mapping[str, object]) -> bool:
@@ -57,15 +40,7 @@ def read_tools(chat: ChatPrompt, body: Mapping[str, object]) -> bool:
     names = [_read_tool(f"tools[{i}]", tool) for i, tool in enumerate(tools)]
     choice = _read_choice(body.get("tool_choice"))
     parallel = None if (value := body.get("parallel_tool_calls")) is None else read_bool("parallel_tool_calls", value)
-    _check_choice(choice, body.get("tool_choice"), names)
-    if not names:
-        return False
-    chat.tools_json = encode_in_order(tools)
-    chat.tool_policy.mode = choice.mode
-    chat.tool_policy.allowed_names.extend(name for _, name in choice.allowed or ())
-    if parallel is not None or choice.is_one:
-        chat.tool_policy.parallel = bool(parallel)
-    return choice.mode != TOOL_MODE_NONE
+    return set_tools(chat, tools, names, choice, body.get("tool_choice"), parallel)
 
 
 def _read_tool(path: str, value: object) -> str:
@@ -82,19 +57,19 @@ def _read_tool(path: str, value: object) -> str:
     return _read_name(f"{path}.function", function)
 
 
-def _read_choice(value: object) -> _Choice:
+def _read_choice(value: object) -> ToolChoice:
     if value is None:
-        return _Choice(TOOL_MODE_AUTO)
+        return ToolChoice(TOOL_MODE_AUTO)
     if isinstance(value, str) and value in MODES:
-        return _Choice(MODES[value])
+        return ToolChoice(MODES[value])
     if not isinstance(value, dict):
         raise refusal("tool_choice", value, _CHOICES)
     if _read_type("tool_choice", value, "function", "allowed_tools") == "function":
-        return _Choice(TOOL_MODE_REQUIRED, [_named("tool_choice", value)], is_one=True)
+        return ToolChoice(TOOL_MODE_REQUIRED, [_named("tool_choice", value)], is_one=True)
     return _read_allowed("tool_choice.allowed_tools", value.get("allowed_tools"))
 
 
-def _read_allowed(path: str, value: object) -> _Choice:
+def _read_allowed(path: str, value: object) -> ToolChoice:
     fields = read_object(path, value)
     mode = fields.get("mode")
     if not isinstance(mode, str) or mode not in MODES_OF_ALLOWED:
@@ -108,7 +83,7 @@ def _read_allowed(path: str, value: object) -> _Choice:
         tool = read_object(place, value)
         _read_type(place, tool, "function")
         named.append(_named(place, tool))
-    return _Choice(MODES[mode], named)
+    return ToolChoice(MODES[mode], named)
 
 
 def _named(path: str, value: Mapping[str, object]) -> tuple[str, str]:
@@ -132,13 +107,3 @@ def _read_name(path: str, function: Mapping[str, object]) -> str:
     if name := read_str(f"{path}.name", value):
         return name
     raise InvalidRequest(f"{path}.name", '"" is empty; send the name of a function')
-
-
-def _check_choice(choice: _Choice, value: object, names: Sequence[str]) -> None:
-    """Refuse a choice that the tools do not offer."""
-    if not names and (choice.mode == TOOL_MODE_REQUIRED or choice.allowed is not None):
-        raise InvalidRequest("tool_choice", f"{show(value)} needs tools; send at least one, or another tool_choice")
-    for path, name in choice.allowed or ():
-        if name not in names:
-            listed = ", ".join(show(one) for one in names[:_LISTED]) + (", ..." if len(names) > _LISTED else "")
-            raise InvalidRequest(path, f"{show(name)} is not among the tools; allowed are {listed}")
