@@ -54,7 +54,10 @@ def properties_of(kind: type[msgspec.Struct]) -> dict[str, Schema]:
 
 
 def _inlined(schema: Any, components: dict[str, Any]) -> Any:
-    """A schema without references, and without what says nothing: titles, and null as the default."""
+    """A schema without references, and without what says nothing: titles, and null as the default.
+
+    Which tag belongs to which struct is said by the constants.
+    """
     if isinstance(schema, list):
         return [_inlined(part, components) for part in schema]
     if not isinstance(schema, dict):
@@ -66,8 +69,14 @@ def _inlined(schema: Any, components: dict[str, Any]) -> Any:
         if key == "properties"
         else _inlined(value, components)
         for key, value in schema.items()
-        if not (key == "title" or (key == "default" and value is None) or (key == "required" and not value))
+        if not _says_nothing(key, value)
     }
+
+
+def _says_nothing(key: str, value: object) -> bool:
+    return (
+        key in ("title", "discriminator") or (key == "default" and value is None) or (key == "required" and not value)
+    )
 
 
 def _refused(message: str, value: object, kind: Any, path: str) -> InvalidRequest:
@@ -75,6 +84,7 @@ def _refused(message: str, value: object, kind: Any, path: str) -> InvalidReques
     problem = message if place is None else message[: place.start()]
     info = _info(kind)
     for step in _STEP.finditer("" if place is None else place["path"]):
+        info = _chosen(info, value)
         key, value = _entry(value, info, step)
         path += f"[{key}]" if isinstance(key, int) else f".{key}" if path else key
         info = _part(info, key)
@@ -118,8 +128,21 @@ def _options(info: inspect.Type) -> Iterator[inspect.Type]:
             yield info
 
 
+def _chosen(info: inspect.Type, value: object) -> inspect.Type:
+    """The one of several structs that the tag in a value chooses, or the type itself."""
+    for option in _options(info):
+        if not isinstance(option, inspect.StructType) or option.tag_field is None:
+            continue
+        if isinstance(value, dict) and value.get(option.tag_field) == option.tag:
+            return option
+    return info
+
+
 def _part(info: inspect.Type, key: str | int) -> inspect.Type:
     """The type of an entry."""
+    structs = [option for option in _options(info) if isinstance(option, inspect.StructType)]
+    if tags := tuple(option.tag for option in structs if option.tag is not None and option.tag_field == key):
+        return inspect.LiteralType(tags)
     for option in _options(info):
         match option:
             case inspect.ListType() if isinstance(key, int):

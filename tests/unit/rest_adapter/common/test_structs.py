@@ -16,7 +16,16 @@ class Form(msgspec.Struct):
     mode: Literal["a", "b"] | None = None
 
 
+class Text(msgspec.Struct, tag="text"):
+    value: str
+
+
+class Number(msgspec.Struct, tag="number"):
+    value: int
+
+
 class Body(msgspec.Struct):
+    blocks: list[Text | Number] | None = None
     text: Annotated[str | list[dict[str, Any]] | None, msgspec.Meta(description="What it says.")] = None
     n: Annotated[Annotated[int, msgspec.Meta(ge=1, le=9)] | None, msgspec.Meta(description="How many.")] = None
     least: Annotated[float, msgspec.Meta(ge=0)] = 0.0
@@ -42,6 +51,10 @@ class Body(msgspec.Struct):
         ({"notes": {"a": "b", "c": 1}}, "notes.c: 1 is not a string", INVALID_TYPE),
         ({"forms": 1}, "forms: 1 is not an array of objects", INVALID_TYPE),
         ({"forms": [{"type": "x"}, {"type": 1}]}, "forms[1].type: 1 is not a string", INVALID_TYPE),
+        ({"blocks": [{}]}, 'blocks[0].type: is missing; send "text" or "number"', MISSING),
+        ({"blocks": [{"type": "x"}]}, 'blocks[0].type: "x" is not "text" or "number"', INVALID_VALUE),
+        ({"blocks": [{"type": "text", "value": 1}]}, "blocks[0].value: 1 is not a string", INVALID_TYPE),
+        ({"blocks": [{"type": "number", "value": "1"}]}, 'blocks[0].value: "1" is not an integer', INVALID_TYPE),
         ({"is_on": 1}, "is_on: 1 is not true or false", INVALID_TYPE),
     ],
 )
@@ -73,6 +86,16 @@ def test_properties_have_no_references_and_say_what_the_struct_says() -> None:
         "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "object"}}, {"type": "null"}],
     }
     assert properties["n"]["anyOf"] == [{"type": "integer", "minimum": 1, "maximum": 9}, {"type": "null"}]
+    assert properties["blocks"]["anyOf"][0]["items"] == {
+        "anyOf": [
+            {
+                "type": "object",
+                "properties": {"type": {"enum": [tag]}, "value": {"type": kind}},
+                "required": ["type", "value"],
+            }
+            for tag, kind in (("text", "string"), ("number", "integer"))
+        ]
+    }
     form = {
         "type": "object",
         "properties": {"type": {"type": "string"}, "mode": {"anyOf": [{"enum": ["a", "b"]}, {"type": "null"}]}},
