@@ -8,7 +8,7 @@ import re
 
 from llguidance import regex_to_lark
 
-from service.constraints.lark_size import terminal_lengths
+from service.constraints.lark_size import longest_expression, terminal_lengths
 from service.constraints.schema import prepare_schema, read_schema
 from service.constraints.spec import ConstraintKind, ConstraintSpec, JsonStyle, UnusableConstraint
 from slotline.options import max_bytes
@@ -39,7 +39,6 @@ STRING: /"([^"\\\x00-\x1F\x7F]|\\(["\\\/bfnrt]|u[0-9a-fA-F]{{4}}))*"/
 NUMBER: /-?(0|[1-9][0-9]{{0,15}})(\.[0-9]{{1,16}})?([eE][-+]?[0-9]{{1,3}})?/
 """
 _ALNUM = re.compile(r"[^0-9A-Za-z]")
-_EXPRESSIONS = re.compile(r"/(?:\\.|[^/\\])+/", re.DOTALL)
 _EMBEDDED_JSON = re.compile(r"%json\s*")
 
 
@@ -146,8 +145,8 @@ def _literal(text: str) -> str:
 
 
 def _check_terminals(text: str) -> None:
-    for found in _EXPRESSIONS.finditer(text):
-        _check_size(found[0], MAX_REGEX_BYTES, "an expression")
+    if longest_expression(text) > MAX_REGEX_BYTES:
+        raise UnusableConstraint(f"has an expression that is too long; allowed are {MAX_REGEX_BYTES} characters")
     lengths = terminal_lengths(text)
     longest = max(lengths, key=lambda name: lengths[name], default="")
     if longest and lengths[longest] > MAX_TERMINAL:

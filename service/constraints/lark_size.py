@@ -55,6 +55,12 @@ def terminal_lengths(text: str) -> dict[str, int]:
     return lengths
 
 
+def longest_expression(text: str) -> int:
+    """Characters of the longest regular expression."""
+    literals = (token["literal"] or "" for token in _TOKENS.finditer(text))
+    return max((len(literal) for literal in literals if literal.startswith("/")), default=0)
+
+
 def _definitions(text: str) -> dict[str, _Definition]:
     """Terminals by name. Rules are left out: what they consist of stays apart."""
     definitions: dict[str, _Definition] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from service.constraints.lark import check_lark
-from service.constraints.lark_size import terminal_lengths
+from service.constraints.lark_size import longest_expression, terminal_lengths
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,12 @@ def test_many_terminals_are_no_burden() -> None:
     assert terminal_lengths(f'{chain}\nA3000: "x"')["A0"] == 3
     doubling = "\n".join(f"A{number}: A{number + 1} A{number + 1}" for number in range(60))
     assert terminal_lengths(f'{doubling}\nA60: "x"')["A0"] == 3 * 2**60
+
+
+def test_comments_are_no_expressions() -> None:
+    text = "// a comment\n" + "start: A // of a rule\nA: /x/\n# /" + "y" * 20_000 + "\n// another"
+    assert longest_expression(text) == 3
+    check_lark(text)
 
 
 def test_a_usual_grammar_is_accepted() -> None:

@@ -256,9 +256,7 @@ class JsonStyle(google.protobuf.message.Message):
     DISABLE_ADDITIONAL_PROPERTIES_FIELD_NUMBER: builtins.int
     LENIENT_FIELD_NUMBER: builtins.int
     whitespace_pattern: builtins.str
-    """Regular expression for what may stand between tokens of JSON. Default: at most one blank after "," and ":", and line
-    breaks with their indentation.
-    """
+    """Regular expression for what may stand between tokens of JSON. Default: a blank, or a line break with its indentation."""
     disable_any_whitespace: builtins.bool
     """Nothing may stand between tokens of JSON."""
     disable_additional_properties: builtins.bool
