@@ -47,6 +47,8 @@ class ParsedOutput:
         self._records: list[TokenRecord] = []
         #: The record of the newest token, until it is sent or dropped.
         self._newest: TokenRecord | None = None
+        #: Whether a marker or a call is the last thing that was told.
+        self._is_behind_mark = False
         self._has_closed = self._is_over = False
         self._limit_reasoning()
 
@@ -86,7 +88,7 @@ class ParsedOutput:
         output, stop_text = self._tell([*rest, *self.parser.finish()])
         if stop_text is None:
             output += self._flushed(self._records)
-        if self._records:
+        if self._records and not self._is_behind_mark:
             channel = Channel.REASONING if self.parser.is_reasoning else Channel.CONTENT
             output.append(Piece("", tuple(self._records), self._index, channel))
         self._is_over = True
@@ -95,6 +97,7 @@ class ParsedOutput:
     def _tell(self, parts: list[Part]) -> tuple[list[Output], bytes | None]:
         output: list[Output] = []
         for part in parts:
+            self._is_behind_mark = not isinstance(part, TextPart)
             if isinstance(part, TextPart) and part.channel is Channel.CONTENT:
                 step = self._text.push(part.text.encode())
                 if step.text:

@@ -160,6 +160,13 @@ def test_records_come_with_content_and_reasoning_but_not_with_calls() -> None:
     assert by_channel == {Channel.CONTENT: b"b <cd", Channel.REASONING: b"a"}
 
 
+@pytest.mark.parametrize(("answer", "last"), [("Hi", [EOS]), (CALL, []), (f"Hi{CALL}", []), (f"{CALL}\n", [])])
+def test_the_record_of_the_end_comes_with_a_text_or_not_at_all(answer: str, last: list[int]) -> None:
+    sink = complete(answer, want_tokens=True)
+    pieces = [event for event in sink.events if isinstance(event, Piece)]
+    assert [record.id for piece in pieces if not piece.text for record in piece.tokens] == last
+
+
 @pytest.mark.parametrize("n_tokens", [0, 1, 4])
 @pytest.mark.parametrize("tail", ["<think>\n", ""])
 def test_a_budget_closes_reasoning(tail: str, n_tokens: int) -> None:
