@@ -19,14 +19,12 @@ class SeenCalls:
     """Calls as a template writes them, without what stands around them in every turn.
 
     Attributes:
-        bare: one without arguments; None if the template refuses it.
         one: one with a text.
         texts: one with two texts.
         mixed: one with a text and a number.
         pair: two with a text each; None if it does not write more than one.
     """
 
-    bare: str | None
     one: str
     texts: str
     mixed: str
@@ -45,11 +43,10 @@ def see_calls(prober: Prober, end_names: Sequence[str]) -> SeenCalls | None:
     mixed = prober.calls((FIRST, {LEFT: VALUE, RIGHT: NUMBER}))
     if one is None or texts is None or mixed is None:
         return None
-    bare = prober.calls((FIRST, {}))
     pair = prober.calls((FIRST, {LEFT: VALUE}), (SECOND, {LEFT: OTHER_VALUE}))
     if pair is not None and not (SECOND in _behind_user(pair) and OTHER_VALUE in _behind_user(pair)):
         pair = None
-    whole = [_behind_user(text) for text in (one, texts, mixed, bare, pair) if text is not None]
+    whole = [_behind_user(text) for text in (one, texts, mixed, pair) if text is not None]
     plain = _behind_user(prober.text() or "")
     before, found, behind = plain.partition(TEXT)
     start = len(common_beginning(*whole, before)) if found else len(common_beginning(*whole))
@@ -64,7 +61,6 @@ def see_calls(prober: Prober, end_names: Sequence[str]) -> SeenCalls | None:
 
     pair = None if pair is None else cut(pair)
     return SeenCalls(
-        bare=None if bare is None else cut(bare),
         one=cut(one),
         texts=cut(texts),
         mixed=cut(mixed),
