@@ -46,7 +46,7 @@ class ToolFirst(AbstractCapability[None]):
     """First a tool is called, then the agent answers; left to itself a small model may call tools for ever."""
 
     def get_model_settings(self) -> Callable[[RunContext[None]], ModelSettings]:
-        return lambda context: ModelSettings(tool_choice="required" if context.run_step == 1 else "none")
+        return lambda context: ModelSettings(tool_choice=["get_weather"] if context.run_step == 1 else "none")
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -63,7 +63,9 @@ async def test_an_agent_of_pydantic_ai_calls_a_tool_and_ends_with_a_typed_result
         asked.append(city)
         return "sunny"
 
-    result = await agent.run(QUESTION, model_settings=ModelSettings(seed=seed, max_tokens=256))
+    result = await agent.run(
+        QUESTION, model_settings=ModelSettings(seed=seed, max_tokens=256, parallel_tool_calls=False)
+    )
     assert asked
     assert isinstance(result.output, Place)
     parts = [part for message in result.all_messages() for part in message.parts]
@@ -96,7 +98,9 @@ async def test_an_agent_of_the_agents_sdk_calls_a_function_and_answers(client: o
         model=agents.OpenAIChatCompletionsModel("any", client),
         tools=[get_weather],
         # The SDK demands a call once; afterwards the model chooses.
-        model_settings=agents.ModelSettings(tool_choice="required", max_tokens=128, extra_body={"seed": seed}),
+        model_settings=agents.ModelSettings(
+            tool_choice="required", parallel_tool_calls=False, max_tokens=128, extra_body={"seed": seed}
+        ),
     )
     result = await agents.Runner.run(agent, QUESTION, run_config=agents.RunConfig(tracing_disabled=True))
     assert asked

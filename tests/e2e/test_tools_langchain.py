@@ -61,7 +61,7 @@ def test_a_bound_tool_is_called_and_its_result_goes_back(
 ) -> None:
     model = chat(server, http, seed)
     question = HumanMessage("What is the weather in Kyiv?")
-    answer = model.bind_tools([get_weather], tool_choice=choice).invoke([question])
+    answer = model.bind_tools([get_weather], tool_choice=choice, parallel_tool_calls=False).invoke([question])
     assert isinstance(answer, AIMessage)
     assert answer.tool_calls
     assert answer.invalid_tool_calls == []

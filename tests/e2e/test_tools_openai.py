@@ -74,12 +74,34 @@ def check_calls(calls: Any, *, names: tuple[str, ...] = ("get_weather", "get_tim
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_required_call_is_valid_whatever_is_drawn(client: openai.OpenAI, seed: int) -> None:
     answer = client.chat.completions.create(
-        model="any", messages=QUESTION, tools=TOOLS, tool_choice="required", seed=seed, temperature=1.5, max_tokens=256
+        model="any",
+        messages=QUESTION,
+        tools=TOOLS,
+        tool_choice="required",
+        parallel_tool_calls=False,
+        seed=seed,
+        temperature=1.5,
+        max_tokens=256,
     )
     (choice,) = answer.choices
     assert choice.finish_reason == "tool_calls"
     assert choice.message.content is None
+    assert choice.message.tool_calls is not None
+    assert len(choice.message.tool_calls) == 1
     check_calls(choice.message.tool_calls)
+
+
+def test_there_may_be_several_calls(client: openai.OpenAI) -> None:
+    for seed in range(40):
+        choice = client.chat.completions.create(
+            model="any", messages=QUESTION, tools=TOOLS, tool_choice="required", seed=seed, max_tokens=256
+        ).choices[0]
+        calls = choice.message.tool_calls or []
+        # A small model may go on until its answer ends for its length, maybe in the middle of a call.
+        check_calls(calls if choice.finish_reason == "tool_calls" else calls[:-1] or calls)
+        if len(calls) > 1:
+            return
+    pytest.fail("never more than one call")
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -110,7 +132,14 @@ def test_the_stream_helper_has_the_same_call(client: openai.OpenAI, seed: int) -
 
 def test_deltas_are_what_clients_expect(client: openai.OpenAI) -> None:
     stream = client.chat.completions.create(
-        model="any", messages=QUESTION, tools=[WEATHER], tool_choice="required", seed=1, max_tokens=256, stream=True
+        model="any",
+        messages=QUESTION,
+        tools=[WEATHER],
+        tool_choice="required",
+        parallel_tool_calls=False,
+        seed=1,
+        max_tokens=256,
+        stream=True,
     )
     chunks = [chunk.model_dump(exclude_unset=True)["choices"][0] for chunk in stream]
     first, *middle, last = (chunk["delta"] for chunk in chunks)
@@ -137,6 +166,7 @@ def test_parse_gives_arguments_of_a_pydantic_tool(client: openai.OpenAI) -> None
         messages=QUESTION,
         tools=[openai.pydantic_function_tool(GetWeather)],
         tool_choice="required",
+        parallel_tool_calls=False,
         seed=3,
         max_tokens=256,
     )
@@ -178,7 +208,14 @@ def test_the_stream_helper_gives_a_pydantic_answer(client: openai.OpenAI) -> Non
 @pytest.mark.parametrize("n", [2, 3])
 def test_each_of_several_answers_has_calls_of_its_own(client: openai.OpenAI, n: int) -> None:
     answer = client.chat.completions.create(
-        model="any", messages=QUESTION, tools=TOOLS, tool_choice="required", n=n, seed=5, max_tokens=256
+        model="any",
+        messages=QUESTION,
+        tools=TOOLS,
+        tool_choice="required",
+        parallel_tool_calls=False,
+        n=n,
+        seed=5,
+        max_tokens=256,
     )
     assert [choice.index for choice in answer.choices] == list(range(n))
     ids = []

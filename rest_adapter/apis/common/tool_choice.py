@@ -64,9 +64,11 @@ def set_tools(
     chat.tools_json = encode_in_order(tools)
     chat.tool_policy.mode = choice.mode
     chat.tool_policy.allowed_names.extend(name for _, name in choice.allowed or ())
+    if choice.mode == TOOL_MODE_NONE:
+        return False
     if parallel is not None or choice.is_one:
         chat.tool_policy.parallel = bool(parallel)
-    return choice.mode != TOOL_MODE_NONE
+    return True
 
 
 def _check_choice(choice: ToolChoice, value: object, names: Sequence[str]) -> None:

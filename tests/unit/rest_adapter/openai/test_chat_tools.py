@@ -78,8 +78,9 @@ def test_parallel_calls(parallel: bool) -> None:
     assert read(parallel_tool_calls=parallel).request.chat.tool_policy.parallel is parallel
 
 
-def test_tools_that_may_not_be_called_are_shown_and_the_answer_is_as_without_them() -> None:
-    call = read(tool_choice="none")
+@pytest.mark.parametrize("fields", [{}, {"parallel_tool_calls": False}, {"parallel_tool_calls": True}])
+def test_tools_that_may_not_be_called_are_shown_and_the_answer_is_as_without_them(fields: dict[str, object]) -> None:
+    call = read(tool_choice="none", **fields)
     assert call.request.chat.tool_policy == ToolPolicy(mode=TOOL_MODE_NONE)
     assert call.request.chat.tools_json
     assert not call.reasoning.is_parsed
