@@ -9,11 +9,14 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from service.constraints.grammar import CompiledGrammar
+from service.constraints.spec import UnusableConstraint
 from service.constraints.threads import CompileThreads
 from service.constraints.tokenizer import build_tokenizer
 from service.errors import QueueFull
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from llguidance import LLTokenizer
 
     from service.constraints.tokenizer import TokenTable
@@ -54,8 +57,12 @@ class CompiledGrammars:
                 self._tokenizer = self._threads.submit(lambda: build_tokenizer(self._vocabulary))
             return self._tokenizer
 
-    def compilation(self, text: str) -> Compilation:
+    def compilation(self, text: str, explain: Callable[[], str] = str) -> Compilation:
         """A grammar that is being compiled, or was.
+
+        Args:
+            text: Lark.
+            explain: says more than the library if it refuses the grammar, or nothing; called in a thread that compiles.
 
         Raises:
             QueueFull: too many others are waiting.
@@ -70,9 +77,7 @@ class CompiledGrammars:
             if self.n_unfinished >= MAX_WAITING:
                 raise QueueFull(MAX_WAITING, retry_after_s=1.0)
             # Tokenizers are submitted before, so that one is there or being made when a thread comes to this.
-            compilation = self._threads.submit(
-                lambda: CompiledGrammar(tokenizer.result(), frozenset(self._vocabulary.eog_tokens), text)
-            )
+            compilation = self._threads.submit(lambda: self._compile(tokenizer.result(), text, explain))
             self._known[digest] = compilation
             self._forget_oldest()
             return compilation
@@ -85,6 +90,12 @@ class CompiledGrammars:
     def close(self) -> None:
         """Compile no more; what is being compiled is not waited for. May be called again."""
         self._threads.close()
+
+    def _compile(self, tokenizer: LLTokenizer, text: str, explain: Callable[[], str]) -> CompiledGrammar:
+        try:
+            return CompiledGrammar(tokenizer, frozenset(self._vocabulary.eog_tokens), text)
+        except UnusableConstraint as error:
+            raise UnusableConstraint(explain() or str(error)) from None
 
     def _forget_oldest(self) -> None:
         """Let go of what was used least recently, but of nothing that is being compiled."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from service.constraints.compiled import N_THREADS, CompiledGrammars
 from service.constraints.grammar import LarkGuide
-from service.constraints.lark import whole_grammar
+from service.constraints.lark import explain, whole_grammar
 from service.constraints.spec import ConstraintSpec, UnusableConstraint
 from service.errors import Draining, InvalidArgument, NotSupported, QueueFull
 from service.prompts.work import Work
@@ -66,7 +67,7 @@ class ConstraintCompiler:
         if not self.grammars.can_end:
             raise NotSupported("this model has no end-of-generation token, so nothing could end a constrained text")
         try:
-            compilation = self.grammars.compilation(whole_grammar(spec))
+            compilation = self.grammars.compilation(whole_grammar(spec), partial(explain, spec))
             self._wait(compilation, field)
             return LarkGuide(compilation.result(), field)
         except UnusableConstraint as error:

@@ -163,8 +163,13 @@ class LarkGuide:
 
 
 def _reason(matcher: LLMatcher) -> str:
-    """Why a matcher has failed, without the grammar, which the library shows in its messages."""
-    lines = matcher.get_error().splitlines()
+    """Why a matcher has failed."""
+    return reason_of(matcher.get_error())
+
+
+def reason_of(message: str) -> str:
+    """A message of the library without the grammar, which it shows."""
+    lines = message.splitlines()
     if not lines:
         return "it cannot be followed"
     if lines[0].startswith(_NOTHING_FITS):

@@ -5,13 +5,18 @@ from __future__ import annotations
 import functools
 import json
 import re
+from typing import TYPE_CHECKING
 
 from llguidance import regex_to_lark
 
+from service.constraints.blame import blame
 from service.constraints.lark_size import longest_expression, terminal_lengths
 from service.constraints.schema import prepare_schema, read_schema
 from service.constraints.spec import ConstraintKind, ConstraintSpec, JsonStyle, UnusableConstraint
 from slotline.options import max_bytes
+
+if TYPE_CHECKING:
+    from service.constraints.subschemas import Schema
 
 #: Largest grammar that a request may bring along, in bytes; as large as one in GBNF.
 MAX_LARK_BYTES = max_bytes("grammar")
@@ -66,9 +71,7 @@ def lark_rule(spec: ConstraintSpec) -> str:
     """
     match spec.kind:
         case ConstraintKind.JSON_SCHEMA:
-            schema = read_schema(spec.text)
-            prepare_schema(schema, spec.style)
-            return f"%json {json.dumps({**schema, 'x-guidance': _json_options(spec.style)})}"
+            return f"%json {json.dumps({**_schema(spec), 'x-guidance': _json_options(spec.style)})}"
         case ConstraintKind.JSON_OBJECT:
             return f"%lark {{\n{_any_object(spec.style)}}}"
         case ConstraintKind.REGEX:
@@ -77,6 +80,19 @@ def lark_rule(spec: ConstraintSpec) -> str:
             return _choice(spec.text)
         case ConstraintKind.LARK:
             return f"%lark {{\n{spec.text}\n}}"
+
+
+def explain(spec: ConstraintSpec) -> str:
+    """Which part of a constraint the library refuses, and why; empty if only the whole. Needs a large stack."""
+    if spec.kind is not ConstraintKind.JSON_SCHEMA:
+        return ""
+    return blame(_schema(spec), _json_options(spec.style))
+
+
+def _schema(spec: ConstraintSpec) -> Schema:
+    schema = read_schema(spec.text)
+    prepare_schema(schema, spec.style)
+    return schema
 
 
 def check_lark(text: str) -> None:

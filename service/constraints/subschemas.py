@@ -35,13 +35,14 @@ def all_schemas(root: Schema) -> Iterator[tuple[str, Schema]]:
             continue
         seen.add(id(one))
         yield path, one
-        waiting.extend(reversed(list(_children(path, one))))
+        waiting.extend(reversed(list(children(path, one))))
         reference = one.get("$ref")
         if isinstance(reference, str) and (found := _target(root, reference)) is not None:
             waiting.append((reference.removeprefix("#"), found))
 
 
-def _children(path: str, schema: Schema) -> Iterator[tuple[str, object]]:
+def children(path: str, schema: Schema) -> Iterator[tuple[str, object]]:
+    """What stands where schemas belong, with its path; ``path`` is that of the schema."""
     for keyword in _HOLDING_ONE:
         yield f"{path}/{keyword}", schema.get(keyword)
     for keyword in _HOLDING_LIST:
@@ -119,7 +120,7 @@ class MergedSchemas:
 
     def _n_inside(self, schema: Schema, behind: tuple[str, ...]) -> int:
         total = 1 + self._n_copied(schema, behind)
-        for path, child in _children("", schema):
+        for path, child in children("", schema):
             if isinstance(child, dict) and not path.startswith(("/$defs/", "/definitions/")):
                 total += self._n_inside(child, behind)
         return min(total, self._most + 1)
