@@ -248,6 +248,15 @@ async def test_texts_do_not_wait_for_templates(pool: PreparationPool) -> None:
     assert await asyncio.gather(*chats) == ["done"] * 8
 
 
+async def test_texts_and_templates_do_not_wait_for_constraints(pool: PreparationPool) -> None:
+    blocker = Blocker()
+    constrained = [asyncio.ensure_future(pool.run(1, blocker, is_chat=True, is_constrained=True)) for _ in range(12)]
+    assert await pool.run(1, lambda _: "text") == "text"
+    assert await pool.run(1, lambda _: "chat", is_chat=True) == "chat"
+    blocker.release.set()
+    assert await asyncio.gather(*constrained) == ["done"] * 12
+
+
 async def test_who_waits_for_a_process_lets_others_have_the_turn(pool: PreparationPool) -> None:
     blocker = Blocker()
 
