@@ -117,3 +117,19 @@ Feature: Completions
       """
     Then "content" matches /^[0-9][0-9]$/
     And "stopped_eos" is true
+
+  Scenario: A schema decides what can be said
+    When I post to /completion
+      """
+      {"prompt": "My number is ", "n_predict": 32, "json_schema": {"type": "integer", "minimum": 10, "maximum": 12}}
+      """
+    Then the status is 200
+    And "content" matches /^1[012]$/
+
+  Scenario: A schema that cannot be enforced
+    When I post to /completion
+      """
+      {"prompt": "My number is ", "json_schema": {"items": {"not": {}}}}
+      """
+    Then the status is 400
+    And "error.message" is "json_schema: /items/not is not supported; leave it out"
