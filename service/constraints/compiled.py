@@ -28,7 +28,8 @@ MAX_KEPT_S = 2.0
 N_THREADS = 2
 MAX_WAITING = 64
 
-Compilation = Future[CompiledGrammar]
+#: Gives a grammar, or why there is none: an error that is raised again and again would keep all who asked alive.
+Compilation = Future[CompiledGrammar | UnusableConstraint]
 
 
 class CompiledGrammars:
@@ -91,11 +92,13 @@ class CompiledGrammars:
         """Compile no more; what is being compiled is not waited for. May be called again."""
         self._threads.close()
 
-    def _compile(self, tokenizer: LLTokenizer, text: str, explain: Callable[[], str]) -> CompiledGrammar:
+    def _compile(
+        self, tokenizer: LLTokenizer, text: str, explain: Callable[[], str]
+    ) -> CompiledGrammar | UnusableConstraint:
         try:
             return CompiledGrammar(tokenizer, frozenset(self._vocabulary.eog_tokens), text)
         except UnusableConstraint as error:
-            raise UnusableConstraint(explain() or str(error)) from None
+            return UnusableConstraint(explain() or str(error))
 
     def _forget_oldest(self) -> None:
         """Let go of what was used least recently, but of nothing that is being compiled."""
@@ -109,7 +112,8 @@ class CompiledGrammars:
 
 
 def _cost_s(compilation: Compilation) -> float:
-    """Of one that is over; nothing is kept of those that have failed but the reason."""
+    """Of one that is over; of a constraint that cannot be used only the reason is kept."""
     if compilation.cancelled() or compilation.exception() is not None:
         return 0.0
-    return compilation.result().cost_s
+    result = compilation.result()
+    return 0.0 if isinstance(result, UnusableConstraint) else result.cost_s

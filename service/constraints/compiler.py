@@ -67,11 +67,15 @@ class ConstraintCompiler:
         if not self.grammars.can_end:
             raise NotSupported("this model has no end-of-generation token, so nothing could end a constrained text")
         try:
-            compilation = self.grammars.compilation(whole_grammar(spec), partial(explain, spec))
-            self._wait(compilation, field)
-            return LarkGuide(compilation.result(), field)
+            text = whole_grammar(spec)
         except UnusableConstraint as error:
             raise InvalidArgument(field, str(error)) from None
+        compilation = self.grammars.compilation(text, partial(explain, spec))
+        self._wait(compilation, field)
+        grammar = compilation.result()
+        if isinstance(grammar, UnusableConstraint):
+            raise InvalidArgument(field, str(grammar))
+        return LarkGuide(grammar, field)
 
     def close(self) -> None:
         """Compile no more; what is being compiled is not waited for. May be called again."""
