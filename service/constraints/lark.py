@@ -137,11 +137,17 @@ def _regex(text: str) -> str:
     if not text:
         raise UnusableConstraint("is empty; give a regular expression")
     _check_size(text, MAX_REGEX_BYTES, "the expression")
+    if _ends_escaped(text):
+        raise UnusableConstraint("ends with a backslash; allowed is one only in front of what it stands for")
     pattern = text.removeprefix("^")
-    n_backslashes = len(pattern) - 1 - len(pattern[:-1].rstrip("\\"))
-    if pattern.endswith("$") and n_backslashes % 2 == 0:
+    if pattern.endswith("$") and not _ends_escaped(pattern[:-1]):
         pattern = pattern[:-1]
     return _slashed(pattern)
+
+
+def _ends_escaped(text: str) -> bool:
+    """Whether what follows is escaped."""
+    return (len(text) - len(text.rstrip("\\"))) % 2 == 1
 
 
 def _slashed(pattern: str) -> str:

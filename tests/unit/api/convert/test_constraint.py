@@ -64,6 +64,9 @@ def test_gbnf_stays_as_it_is() -> None:
         (Constraint(choice=generation_pb2.Choices(texts=['a"/\\\n\0b', "日本"])), ('a"/\\\n\0b', "日本"), ("日",)),
         (Constraint(regex="[a-c]{2}|x/y"), ("ab", "x/y"), ("a", "abc", "x")),
         (Constraint(regex=r"^\d+\$$"), ("12$",), ("12", "$", "٣$")),
+        (Constraint(regex=r"a\\$"), ("a\\",), ("a", "a$", "a\\$")),
+        (Constraint(regex=r"a\$"), ("a$",), ("a",)),
+        (Constraint(regex='"/\n"'), ('"/\n"',), ("/",)),
         (Constraint(lark='start: "a" B\nB: /[0-9]+/'), ("a1", "a12"), ("a", "1")),
         (Constraint(gbnf='%llguidance {}\nstart: "a"'), ("a",), ("b",)),
     ],
@@ -98,6 +101,7 @@ def test_other_constraints_allow_what_they_say(
         (Constraint(json_schema='{"uniqueItems":true}'), "constraint.json_schema", "/uniqueItems is not supported"),
         (Constraint(regex="(?=a)"), "constraint.regex", "look-around"),
         (Constraint(regex=""), "constraint.regex", "is empty"),
+        (Constraint(regex="a\\"), "constraint.regex", "ends with a backslash"),
         (Constraint(lark="start: x"), "constraint.lark", 'at 1(8): unknown name: "x"'),
         (Constraint(gbnf="%llguidance {}\nroot: x"), "constraint.gbnf", "no start rule found"),
         (
