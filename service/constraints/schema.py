@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import re
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,9 @@ FORMATS = frozenset(
     ("date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "unknown", "uri", "uuid")
 )
 
+#: What patterns of JavaScript have, and regular languages have not: looking around, and references to groups.
+_NOT_REGULAR = re.compile(r"(?<!\\)(?:\\\\)*(?:\(\?<?[=!]|\\[1-9]|\\k<)")
+
 
 def read_schema(text: str) -> Schema:
     """A schema from its JSON.
@@ -102,6 +106,10 @@ def prepare_schema(schema: Schema, style: JsonStyle) -> None:
                 left_out.append(f"{path}/{keyword}")
             else:
                 raise UnusableConstraint(_complaint(path, keyword, one[keyword]))
+        if style.lenient and _is_irregular(one.get("pattern")):
+            # The library refuses it whatever the style is.
+            del one["pattern"]
+            left_out.append(f"{path}/pattern")
         _check_reference(path, one)
         _check_properties(path, one)
         if style.disable_additional_properties and not one.keys().isdisjoint(("properties", "patternProperties")):
@@ -125,6 +133,10 @@ def _unenforceable(schema: Schema) -> list[str]:
     if isinstance(schema.get("format"), str) and schema["format"] not in FORMATS:
         keywords.append("format")
     return keywords
+
+
+def _is_irregular(pattern: object) -> bool:
+    return isinstance(pattern, str) and _NOT_REGULAR.search(pattern) is not None
 
 
 def _is_harmless(keyword: str, value: object) -> bool:

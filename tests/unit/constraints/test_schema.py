@@ -132,6 +132,30 @@ def test_unknown_keywords_and_annotations_stay() -> None:
     assert prepared(schema) == schema
 
 
+@pytest.mark.parametrize(
+    ("pattern", "stays"),
+    [
+        (r"^[a-z]+$", True),
+        (r"\(\?=\)", True),
+        (r"(?:a|b)", True),
+        (r"\\1", True),
+        # Zod writes e-mail addresses so.
+        (r"^(?!\.)(?!.*\.\.)[A-Za-z0-9_'+\-\.]*[A-Za-z0-9_+-]@[A-Za-z0-9]+$", False),
+        (r"(?=a)", False),
+        (r"(?<=a)b", False),
+        (r"(?<!a)b", False),
+        (r"(a)\1", False),
+        (r"\\(?=a)", False),
+        (r"(?<n>a)\k<n>", False),
+    ],
+)
+def test_a_lenient_style_leaves_out_patterns_that_are_not_regular(pattern: str, stays: bool) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": pattern}}}
+    found = prepared(schema, JsonStyle(lenient=True))
+    assert ("pattern" in found["properties"]["a"]) is stays
+    assert "pattern" in prepared(schema, JsonStyle())["properties"]["a"]
+
+
 def test_a_lenient_style_accepts_what_cannot_be_enforced(caplog: pytest.LogCaptureFixture) -> None:
     schema = {"properties": {"a": {"not": {}, "format": "iban"}}}
     assert prepared(schema, JsonStyle(lenient=True)) == schema
