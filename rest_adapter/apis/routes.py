@@ -22,14 +22,16 @@ from rest_adapter.apis.native.slots.route import slots
 from rest_adapter.apis.native.slots.schema import SLOTS
 from rest_adapter.apis.native.tokenization.route import detokenize, tokenize
 from rest_adapter.apis.native.tokenization.schema import DETOKENIZE, TOKENIZE
-from rest_adapter.apis.openai.chat.route import chat
-from rest_adapter.apis.openai.chat.schema import CHAT
+from rest_adapter.apis.openai.chat.route import chat, count_chat_tokens
+from rest_adapter.apis.openai.chat.schema import CHAT, CHAT_INPUT_TOKENS
 from rest_adapter.apis.openai.completions.route import complete_text
 from rest_adapter.apis.openai.completions.schema import TEXT_COMPLETION
 from rest_adapter.apis.openai.embeddings.route import embed_openai
 from rest_adapter.apis.openai.embeddings.schema import EMBEDDINGS
 from rest_adapter.apis.openai.models.route import models, one_model
 from rest_adapter.apis.openai.models.schema import MODELS, ONE_MODEL
+from rest_adapter.apis.openai.responses.route import count_input_tokens, respond
+from rest_adapter.apis.openai.responses.schema import INPUT_TOKENS, RESPONSES_API
 from rest_adapter.apis.serving.app_context import Route
 
 ROUTES = (
@@ -45,6 +47,9 @@ ROUTES = (
     Route("POST", ("/infill",), infill, INFILL),
     Route("POST", ("/v1/completions",), complete_text, TEXT_COMPLETION),
     Route("POST", ("/v1/chat/completions", "/chat/completions"), chat, CHAT),
+    Route("POST", ("/v1/chat/completions/input_tokens",), count_chat_tokens, CHAT_INPUT_TOKENS),
+    Route("POST", ("/v1/responses", "/responses"), respond, RESPONSES_API),
+    Route("POST", ("/v1/responses/input_tokens",), count_input_tokens, INPUT_TOKENS),
     Route("POST", ("/embedding", "/embeddings"), embed, EMBEDDING),
     Route("POST", ("/v1/embeddings",), embed_openai, EMBEDDINGS),
     Route("POST", ("/tokenize",), tokenize, TOKENIZE),

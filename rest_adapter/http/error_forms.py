@@ -47,7 +47,7 @@ def error_form(path: str) -> ErrorForm:
     """
     if path == _ANTHROPIC_PATH or path.startswith(f"{_ANTHROPIC_PATH}/"):
         return ErrorForm.ANTHROPIC
-    if path.startswith(("/v1/", "/models/")) or path in ("/v1", "/models", "/chat/completions"):
+    if path.startswith(("/v1/", "/models/")) or path in ("/v1", "/models", "/chat/completions", "/responses"):
         return ErrorForm.OPENAI
     return ErrorForm.NATIVE
 

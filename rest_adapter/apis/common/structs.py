@@ -45,11 +45,17 @@ def read_struct(value: object, kind: type[T], path: str = "") -> T:
         raise _refused(str(error), value, kind, path) from None
 
 
-def properties_of(kind: type[msgspec.Struct]) -> dict[str, Schema]:
-    """The properties of a struct as JSON Schema; each may be null if it has a default."""
+def schema_of(kind: type[msgspec.Struct]) -> Schema:
+    """A struct as JSON Schema, without references."""
     schemas, components = msgspec.json.schema_components([kind], ref_template="{name}")
     (name,) = (schema["$ref"] for schema in schemas)
-    properties: dict[str, Schema] = _inlined(components[name], components)["properties"]
+    schema: Schema = _inlined(components[name], components)
+    return schema
+
+
+def properties_of(kind: type[msgspec.Struct]) -> dict[str, Schema]:
+    """The properties of a struct as JSON Schema; each may be null if it has a default."""
+    properties: dict[str, Schema] = schema_of(kind)["properties"]
     return properties
 
 

@@ -135,6 +135,28 @@ CHAT: tuple[Unsupported, ...] = (
 )
 """What POST /v1/chat/completions does not obey."""
 
+_NOT_KEPT = "leave it out, and send the whole conversation as input: the server keeps nothing"
+RESPONSES: tuple[Unsupported, ...] = (
+    Unsupported("previous_response_id", "go on with an answer that was kept", advice=_NOT_KEPT),
+    Unsupported("conversation", "go on with a conversation that was kept", advice=_NOT_KEPT),
+    Unsupported("background", "answer later", (False,)),
+    Unsupported("prompt", "use a prompt that was kept", advice="leave it out, and send instructions and input"),
+    Unsupported("context_management", "shorten the conversation in other ways", ([],), advice="send truncation"),
+    Unsupported("messages", "be a conversation", ([],), advice="send input"),
+    Unsupported("response_format", "constrain the text", ({"type": "text"},), advice="send text.format"),
+    Unsupported("max_tokens", "limit the answer", advice="send max_output_tokens"),
+    Unsupported("max_completion_tokens", "limit the answer", advice="send max_output_tokens"),
+    Unsupported("reasoning_effort", "say how hard to think", advice="send reasoning.effort"),
+    Unsupported("logprobs", "tell log-probabilities", (False,), advice="send top_logprobs or include"),
+    Unsupported("n", "give several answers", most=1),
+    Unsupported("n_probs", "tell probabilities", most=0, advice="send top_logprobs"),
+    Unsupported("functions", "offer functions", ([],), advice="send tools"),
+    Unsupported("add_generation_prompt", "leave out the beginning of the answer", (True,)),
+    Unsupported("continue_final_message", "go on with the last message", (False,)),
+    *CHAT,
+)
+"""What POST /v1/responses does not obey."""
+
 TEXT: tuple[Unsupported, ...] = (
     *OPENAI,
     Unsupported("add_special_tokens", "leave out the model's BOS", (True,)),

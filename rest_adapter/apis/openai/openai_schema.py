@@ -66,6 +66,9 @@ OPENAI_SCHEMAS: dict[str, Schema] = {
         optional=("completion_tokens_details",),
     ),
 }
+INPUT_TOKENS_SCHEMAS: dict[str, Schema] = {
+    "InputTokens": record({"input_tokens": COUNT, "object": {"const": "response.input_tokens"}})
+}
 
 
 def completion_schema(kind: str, choice: Schema) -> Schema:

@@ -1,4 +1,4 @@
-"""POST /v1/chat/completions."""
+"""POST /v1/chat/completions and /v1/chat/completions/input_tokens."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from rest_adapter.apis.openai.chat.parsed_reply import ParsedChatReply
 from rest_adapter.apis.openai.chat.reply import ChatReply
 from rest_adapter.apis.openai.chat.request import read_chat, rename_fields
 from rest_adapter.apis.openai.openai_ids import new_id
+from rest_adapter.apis.serving.counting import count_prompt_tokens
 from rest_adapter.apis.serving.generation import answer_generation
 from rest_adapter.apis.serving.reading import read_body
 from rest_adapter.apis.serving.sse import DONE, plain_events
 from rest_adapter.http.error_forms import ErrorForm
+from rest_adapter.http.responses import json_response
 
 if TYPE_CHECKING:
+    from rest_adapter.apis.openai.chat.request import ChatCall
     from rest_adapter.apis.serving.app_context import AppContext
     from rest_adapter.http.responses import Answer
 
@@ -23,8 +26,7 @@ if TYPE_CHECKING:
 def chat(context: AppContext) -> Answer:
     """Answer a conversation."""
     config = context.config
-    read = partial(read_chat, truncates=config.openai_truncates, reasoning_format=config.reasoning_format)
-    call = read_body(context, read)
+    call = _read(context)
     reply = ParsedChatReply if call.reasoning.is_parsed else ChatReply
     return answer_generation(
         context,
@@ -36,3 +38,16 @@ def chat(context: AppContext) -> Answer:
         rename_fields=lambda failure: rename_fields(failure, call),
         events=plain_events(ErrorForm.OPENAI, DONE if config.sse_done else b""),
     )
+
+
+def count_chat_tokens(context: AppContext) -> Answer:
+    """Count the tokens of a conversation."""
+    call = _read(context)
+    n_tokens = count_prompt_tokens(context, call.request, lambda failure: rename_fields(failure, call))
+    return json_response({"input_tokens": n_tokens, "object": "response.input_tokens"})
+
+
+def _read(context: AppContext) -> ChatCall:
+    config = context.config
+    read = partial(read_chat, truncates=config.openai_truncates, reasoning_format=config.reasoning_format)
+    return read_body(context, read)

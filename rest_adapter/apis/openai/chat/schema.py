@@ -21,6 +21,7 @@ from rest_adapter.apis.openai.openai_schema import (
     ALL_OPTIONS,
     DOES_NOT_FIT,
     FINISH_REASON,
+    INPUT_TOKENS_SCHEMAS,
     OPENAI_SCHEMAS,
     OPENAI_STREAM,
     chunk_schema,
@@ -29,7 +30,8 @@ from rest_adapter.apis.openai.openai_schema import (
     openai_options,
 )
 from rest_adapter.http.media_types import EVENTS, JSON
-from rest_adapter.openapi.operation import GENERATION, MODEL_ERRORS, Operation
+from rest_adapter.openapi.operation import BODY_ERRORS, GENERATION, MODEL_ERRORS, Operation
+from rest_adapter.openapi.operation import TOKENS as TOKENS_TAG
 from rest_adapter.openapi.schema_types import (
     BOOLEAN,
     COUNT,
@@ -172,4 +174,13 @@ CHAT = Operation(
     MODEL_ERRORS,
     chat_body,
     headers=GENERATION_HEADERS,
+)
+CHAT_INPUT_TOKENS = Operation(
+    TOKENS_TAG,
+    "The tokens of a conversation",
+    "Takes a body of /v1/chat/completions, and counts its tokens as usage would.",
+    {200: {JSON: ref("InputTokens")}},
+    INPUT_TOKENS_SCHEMAS,
+    BODY_ERRORS,
+    chat_body,
 )
