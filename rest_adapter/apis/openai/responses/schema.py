@@ -55,6 +55,7 @@ def response_body() -> Schema:
     reasoning = reasoning_fields()
     del reasoning[EFFORT]
     fields = properties_of(ResponseBody)
+    fields["stream"] = options["stream"]
     fields["input"] = _with(fields["input"], STRING, array(either(*map(_item, ITEMS))))
     fields["tools"] = _with(fields["tools"], array(either(*map(schema_of, TOOLS.values()))))
     fields["tool_choice"] = _with(

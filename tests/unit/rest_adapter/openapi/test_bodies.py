@@ -18,6 +18,8 @@ from rest_adapter.apis.native.tokenization.request import read_detokenize, read_
 from rest_adapter.apis.openai.chat.request import read_chat
 from rest_adapter.apis.openai.completions.request import read_text_completion
 from rest_adapter.apis.openai.embeddings.request import read_openai_embeddings
+from rest_adapter.apis.openai.responses.body import ResponseBody
+from rest_adapter.apis.openai.responses.request import read_response
 from rest_adapter.apis.routes import ROUTES
 from rest_adapter.errors import (
     InvalidRequest,
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 
-CHAT, TEXT = "/v1/chat/completions", "/v1/completions"
+CHAT, TEXT, RESPONSES = "/v1/chat/completions", "/v1/completions", "/v1/responses"
 
 
 EMBEDDING = ("/embedding", "/v1/embeddings")
@@ -47,6 +49,7 @@ READERS: dict[str, Callable[[Mapping[str, object]], object]] = {
     "/infill": read_infill,
     TEXT: read_text_completion,
     CHAT: read_chat,
+    RESPONSES: read_response,
     "/embedding": read_embedding,
     "/v1/embeddings": read_openai_embeddings,
     "/tokenize": read_tokenize,
@@ -105,7 +108,7 @@ class Recorder(dict[str, object]):
 def body_with(path: str, name: str, value: object) -> dict[str, object]:
     """The smallest body that is allowed with a value, and what the value needs."""
     needed: dict[str, object] = {"messages": USER} if path == CHAT else {}
-    if name == "continue_final_message":
+    if path == CHAT and name == "continue_final_message":
         needed["messages"] = [*USER, {"role": "assistant", "content": "Once"}]
     if (path, name) == (CHAT, "top_logprobs"):
         needed["logprobs"] = True
@@ -152,6 +155,9 @@ def test_what_is_read_is_documented_and_the_other_way_round(path: str) -> None:
     if path == CHAT:
         # Handed over with the options, and left out there.
         body.names.remove("system_prompt")
+    if path == RESPONSES:
+        # Whoever reads a struct does not ask by name. Options that are not there are handed over, too.
+        body.names = (body.names | set(ResponseBody.__struct_fields__)) - {"system_prompt"}
     assert body.names == set(FIELDS[path])
 
 
@@ -213,14 +219,16 @@ def test_defaults_are_those_of_the_core() -> None:
         assert in_force[name] == value, name
 
 
-@pytest.mark.parametrize("path", [CHAT, TEXT])
+@pytest.mark.parametrize("path", [CHAT, TEXT, RESPONSES])
 def test_defaults_of_the_openai_routes(path: str) -> None:
     differing = {
         name
         for name in FIELDS[path].keys() & native_options()
-        if FIELDS[path][name].get("default") != FIELDS["/completion"][name].get("default")
+        # What is refused has no default.
+        if not FIELDS[path][name]["description"].startswith("Not supported")
+        and FIELDS[path][name].get("default") != FIELDS["/completion"][name].get("default")
     }
-    assert differing == {"temperature", "top_p", "truncate"} | ({"penalty_prompt"} if path == CHAT else set())
+    assert differing == {"temperature", "top_p", "truncate"} | (set() if path == TEXT else {"penalty_prompt"})
     assert FIELDS[path]["temperature"]["default"] == FIELDS[path]["top_p"]["default"] == 1.0
 
 
