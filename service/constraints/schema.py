@@ -9,15 +9,15 @@ from __future__ import annotations
 import json
 import logging
 import math
-import re
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from service.constraints.patterns import is_usable
 from service.constraints.spec import JsonStyle, UnusableConstraint
 from service.constraints.subschemas import MergedSchemas, all_schemas, depth_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from service.constraints.subschemas import Schema
 
@@ -64,9 +64,6 @@ FORMATS = frozenset(
     ("date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "unknown", "uri", "uuid")
 )
 
-#: What patterns of JavaScript have, and regular languages have not: looking around, and references to groups.
-_NOT_REGULAR = re.compile(r"(?<!\\)(?:\\\\)*(?:\(\?<?[=!]|\\[1-9]|\\k<)")
-
 
 def read_schema(text: str) -> Schema:
     """A schema from its JSON.
@@ -96,29 +93,14 @@ def prepare_schema(schema: Schema, style: JsonStyle) -> None:
     """
     if depth_of(schema) > MAX_DEPTH:
         raise _too_deep()
-    left_out: list[str] = []
-    n_pattern_bytes, n_pattern_properties, divisors = 0, 0, list[Fraction]()
+    sums, left_out = _Sums(), list[str]()
     for path, one in all_schemas(schema):
-        for keyword in _unenforceable(one):
-            if _is_harmless(keyword, one[keyword]):
-                del one[keyword]
-            elif style.lenient:
-                left_out.append(f"{path}/{keyword}")
-            else:
-                raise UnusableConstraint(_complaint(path, keyword, one[keyword]))
-        if style.lenient and _is_irregular(one.get("pattern")):
-            # The library refuses it whatever the style is.
-            del one["pattern"]
-            left_out.append(f"{path}/pattern")
+        sums.add(one)
+        left_out += (f"{path}/{keyword}" for keyword in _without_unenforceable(path, one, is_lenient=style.lenient))
         _check_reference(path, one)
         _check_properties(path, one)
         if style.disable_additional_properties and not one.keys().isdisjoint(("properties", "patternProperties")):
             one.setdefault("additionalProperties", False)
-        n_pattern_bytes += sum(len(pattern.encode("utf-8", "replace")) for pattern in _patterns(one))
-        n_pattern_properties += _n_pattern_properties(one)
-        divisors += _divisors(one)
-    _check_patterns(n_pattern_bytes, n_pattern_properties)
-    _check_divisors(divisors)
     if MergedSchemas(schema, MAX_SCHEMAS).count() > MAX_SCHEMAS:
         raise UnusableConstraint(
             f"has more than {MAX_SCHEMAS} schemas, where those behind a reference count again wherever they are merged "
@@ -128,6 +110,39 @@ def prepare_schema(schema: Schema, style: JsonStyle) -> None:
         logger.warning("keywords of a JSON Schema are not enforced", extra={"keywords": ", ".join(left_out[:20])})
 
 
+class _Sums:
+    """What all schemas in a schema have together; refuses what is too much as soon as it is."""
+
+    def __init__(self) -> None:
+        self._n_pattern_bytes = self._n_pattern_properties = self._n_remainders = 0
+        self._common_multiple: Fraction | None = None
+
+    def add(self, schema: Schema) -> None:
+        """Count one."""
+        self._n_pattern_bytes += sum(len(pattern.encode("utf-8", "replace")) for pattern in _patterns(schema))
+        self._n_pattern_properties += _n_pattern_properties(schema)
+        _check_patterns(self._n_pattern_bytes, self._n_pattern_properties)
+        divisor = _divisor(schema)
+        if divisor is not None:
+            self._n_remainders += _without_point(divisor)
+            common = divisor if self._common_multiple is None else _common_multiple(self._common_multiple, divisor)
+            self._common_multiple = common
+            _check_divisors(self._n_remainders, _without_point(common))
+
+
+def _without_unenforceable(path: str, schema: Schema, *, is_lenient: bool) -> Iterator[str]:
+    """Leave out keywords that say nothing, and patterns if that is wanted; gives those that are not enforced."""
+    for keyword in _unenforceable(schema):
+        if _is_harmless(keyword, schema[keyword]):
+            del schema[keyword]
+        elif is_lenient:
+            yield keyword
+        else:
+            raise UnusableConstraint(_complaint(path, keyword, schema[keyword]))
+    if is_lenient:
+        yield from _drop_patterns(schema)
+
+
 def _unenforceable(schema: Schema) -> list[str]:
     keywords = [keyword for keyword in schema if keyword in UNSUPPORTED]
     if isinstance(schema.get("format"), str) and schema["format"] not in FORMATS:
@@ -135,8 +150,16 @@ def _unenforceable(schema: Schema) -> list[str]:
     return keywords
 
 
-def _is_irregular(pattern: object) -> bool:
-    return isinstance(pattern, str) and _NOT_REGULAR.search(pattern) is not None
+def _drop_patterns(schema: Schema) -> Iterator[str]:
+    """Leave out patterns that the library cannot use; gives their paths."""
+    pattern, properties = schema.get("pattern"), schema.get("patternProperties")
+    if isinstance(pattern, str) and not is_usable(pattern):
+        del schema["pattern"]
+        yield "pattern"
+    if isinstance(properties, dict):
+        for name in [name for name in properties if not is_usable(name)]:
+            del properties[name]
+            yield f"patternProperties/{name}"
 
 
 def _is_harmless(keyword: str, value: object) -> bool:
@@ -178,11 +201,12 @@ def _patterns(schema: Schema) -> Iterator[str]:
         yield from properties
 
 
-def _divisors(schema: Schema) -> Iterator[Fraction]:
+def _divisor(schema: Schema) -> Fraction | None:
     value = schema.get("multipleOf")
-    if isinstance(value, int | float) and value and not isinstance(value, bool):
-        # As it is written: 0.1 is a tenth.
-        yield abs(Fraction(str(value)))
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value:
+        return None
+    # As it is written: 0.1 is a tenth.
+    return abs(Fraction(str(value)))
 
 
 def _n_pattern_properties(schema: Schema) -> int:
@@ -199,19 +223,17 @@ def _check_patterns(n_bytes: int, n_properties: int) -> None:
         raise UnusableConstraint(f"has {n_bytes} bytes of patterns; allowed are at most {MAX_PATTERN_BYTES}")
 
 
-def _check_divisors(divisors: Sequence[Fraction]) -> None:
-    if not divisors:
-        return
-    common = Fraction(
-        math.lcm(*(divisor.numerator for divisor in divisors)),
-        math.gcd(*(divisor.denominator for divisor in divisors)),
-    )
-    sizes = [_without_point(divisor) for divisor in divisors]
-    if sum(sizes) > MAX_DIVISORS or _without_point(common) > MAX_DIVISORS:
+def _check_divisors(total: int, common_multiple: int) -> None:
+    if total > MAX_DIVISORS or common_multiple > MAX_DIVISORS:
         raise UnusableConstraint(
             "has values of multipleOf that are too large: without their points, their sum and their least common "
             f"multiple may be at most {MAX_DIVISORS}"
         )
+
+
+def _common_multiple(one: Fraction, other: Fraction) -> Fraction:
+    """The least one."""
+    return Fraction(math.lcm(one.numerator, other.numerator), math.gcd(one.denominator, other.denominator))
 
 
 def _without_point(number: Fraction) -> int:

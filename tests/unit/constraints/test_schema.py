@@ -163,6 +163,19 @@ def test_a_lenient_style_accepts_what_cannot_be_enforced(caplog: pytest.LogCaptu
     assert record.__dict__["keywords"] == "/properties/a/not, /properties/a/format"
 
 
+def test_a_lenient_style_leaves_out_patterns_that_cannot_be_used(caplog: pytest.LogCaptureFixture) -> None:
+    schema = {
+        "properties": {"a": {"pattern": "^(?!x)"}, "b": {"pattern": "^x"}},
+        "patternProperties": {"(?=y)": {"type": "string"}, "^z": {}},
+    }
+    assert prepared(schema, JsonStyle(lenient=True)) == {
+        "properties": {"a": {}, "b": {"pattern": "^x"}},
+        "patternProperties": {"^z": {}},
+    }
+    (record,) = caplog.records
+    assert record.__dict__["keywords"] == "/patternProperties/(?=y), /properties/a/pattern"
+
+
 def test_objects_may_be_closed() -> None:
     schema = {
         "properties": {"a": {"properties": {}}, "b": {"type": "object"}, "c": {"patternProperties": {}}},
