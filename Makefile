@@ -2,8 +2,8 @@
 #
 # Everything is installed at the versions locked in requirements/: into .venv, for the code generator into
 # .venv-generate, for the servers that benchmarks compare with into .venv-bench and .venv-bench-stock, for the evaluation
-# harness of a test into .venv-eval, for a client that wants an older openai package into .venv-instructor. A stamp per step says what is done, so that a second run starts at once; a changed
-# lock or pyproject.toml runs its step again.
+# harness of a test into .venv-eval, for a client that wants an older openai package into .venv-instructor. A stamp per
+# step says what is done, so that a second run starts at once; a changed lock or pyproject.toml runs its step again.
 
 PYTHON ?= python3
 ARGS ?=
