@@ -41,7 +41,9 @@ def path_in_response(path: str, call: ResponseCall) -> str:
         return "input" + path[found.end() :]
     if path == "stop.max_tokens" and call.body.max_output_tokens is not None:
         return "max_output_tokens"
-    return path_in_body(path_of_constraint(path, call.constraint_field), call.reasoning)
+    of_constraint = path_of_constraint(path, call.constraint_field)
+    # A field of the body, which must not be taken for one of the message.
+    return path_in_body(path, call.reasoning) if of_constraint == path else of_constraint
 
 
 def _turn_in_body(paths: dict[str, str], field: str | None, rest: str) -> str:
