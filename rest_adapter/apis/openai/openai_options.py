@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.fields import read_bool, read_int, read_object, read_str, refusal
-from rest_adapter.apis.openai.models.reply import name_in_answers
+from rest_adapter.apis.common.model_name import name_in_answers
 from rest_adapter.errors import UNSUPPORTED, InvalidRequest
 from slotline.options import maximum
 

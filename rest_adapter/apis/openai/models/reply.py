@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,11 +21,3 @@ def models_json(models: Iterable[Model], *, now: int) -> JsonObject:
 def model_json(name: str, *, now: int) -> JsonObject:
     """One model, as in the list."""
     return {"created": now, "id": name, "object": "model", "owned_by": OWNER}
-
-
-def name_in_answers(asked: str) -> str:
-    """What answers call the model that a request names: the same, or "" for its name in the core.
-
-    Every name is accepted, because clients are set up with the names of other servers. Paths of files are not repeated.
-    """
-    return "" if PurePath(asked).is_absolute() else asked

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from flask import request
 
-from rest_adapter.apis.openai.models.reply import model_json, models_json, name_in_answers
+from rest_adapter.apis.common.model_name import name_in_answers
+from rest_adapter.apis.openai.models.reply import model_json, models_json
 from rest_adapter.apis.serving.limits import STATE_TIMEOUT_S
 from rest_adapter.core.calls import GET_MODEL, LIST_MODELS
 from rest_adapter.http.responses import json_response

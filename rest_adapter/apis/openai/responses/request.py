@@ -9,13 +9,13 @@ from rest_adapter.apis.common.candidates import bound_candidates
 from rest_adapter.apis.common.chat_prompt import end_at_marker, penalize_answer_only
 from rest_adapter.apis.common.constraints import read_constraints
 from rest_adapter.apis.common.fields import read_object
+from rest_adapter.apis.common.model_name import name_in_answers
 from rest_adapter.apis.common.options import apply_options, read_timeout_s
 from rest_adapter.apis.common.overflow import read_overflow
 from rest_adapter.apis.common.structs import read_struct
 from rest_adapter.apis.common.synonyms import apply_synonyms
 from rest_adapter.apis.common.unsupported import RESPONSES, refuse_unsupported
 from rest_adapter.apis.openai.chat.reasoning import Reasoning, read_reasoning
-from rest_adapter.apis.openai.models.reply import name_in_answers
 from rest_adapter.apis.openai.openai_options import set_openai_defaults
 from rest_adapter.apis.openai.responses.body import ReasoningOptions, ResponseBody
 from rest_adapter.apis.openai.responses.conversation import Turns, read_conversation
