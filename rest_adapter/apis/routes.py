@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rest_adapter.apis.anthropic.messages.route import count_tokens, messages
+from rest_adapter.apis.anthropic.messages.schema import COUNT_TOKENS, MESSAGES
 from rest_adapter.apis.native.completion.route import complete
 from rest_adapter.apis.native.completion.schema import COMPLETION
 from rest_adapter.apis.native.embedding.route import embed
@@ -50,6 +52,8 @@ ROUTES = (
     Route("POST", ("/v1/chat/completions/input_tokens",), count_chat_tokens, CHAT_INPUT_TOKENS),
     Route("POST", ("/v1/responses", "/responses"), respond, RESPONSES_API),
     Route("POST", ("/v1/responses/input_tokens",), count_input_tokens, INPUT_TOKENS),
+    Route("POST", ("/v1/messages",), messages, MESSAGES),
+    Route("POST", ("/v1/messages/count_tokens",), count_tokens, COUNT_TOKENS),
     Route("POST", ("/embedding", "/embeddings"), embed, EMBEDDING),
     Route("POST", ("/v1/embeddings",), embed_openai, EMBEDDINGS),
     Route("POST", ("/tokenize",), tokenize, TOKENIZE),

@@ -11,6 +11,8 @@ from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from slotline.protocol.reasons import N_CTX, N_PROMPT_TOKENS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -57,7 +59,7 @@ def told_in(form: ErrorForm, error: HttpError) -> HttpError:
     if form is not ErrorForm.ANTHROPIC:
         return error
     status = OVERLOADED if error.status == 429 else error.status
-    return replace(error, status=status, type=_anthropic_type(status))
+    return replace(error, status=status, type=_anthropic_type(status), message=_anthropic_message(error))
 
 
 def error_body(form: ErrorForm, error: HttpError, request_id: str = "") -> dict[str, object]:
@@ -76,6 +78,14 @@ def error_body(form: ErrorForm, error: HttpError, request_id: str = "") -> dict[
     if form is ErrorForm.OPENAI:
         fields |= {"code": error.code, "param": error.param}
     return {"error": fields}
+
+
+def _anthropic_message(error: HttpError) -> str:
+    """What happened. Clients that shorten their conversation when it is too long know that by these words alone."""
+    facts = error.extra
+    if error.type != "exceed_context_size_error" or not {N_PROMPT_TOKENS, N_CTX} <= facts.keys():
+        return error.message
+    return f"prompt is too long: {facts[N_PROMPT_TOKENS]} tokens > {facts[N_CTX]} maximum"
 
 
 def _anthropic_type(status: int) -> str:

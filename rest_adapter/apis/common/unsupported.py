@@ -157,6 +157,26 @@ RESPONSES: tuple[Unsupported, ...] = (
 )
 """What POST /v1/responses does not obey."""
 
+MESSAGES: tuple[Unsupported, ...] = (
+    *GENERATING,
+    Unsupported("response_format", "constrain the text", ({"type": "text"},), advice="send output_config.format"),
+    Unsupported("reasoning_effort", "set how hard to think", advice="send output_config.effort"),
+    Unsupported("enable_thinking", "turn reasoning on or off", advice="send thinking"),
+    Unsupported("chat_template_kwargs", "set variables of the template", ({},)),
+    Unsupported("chat_template", "render the messages in another way", advice="leave it out; --chat-template sets it"),
+    Unsupported("functions", "offer functions", ([],), advice="send tools"),
+    Unsupported("n_predict", "limit the tokens of the answer", advice="send max_tokens"),
+    Unsupported("n_probs", "tell probabilities", most=0, advice="send it to /v1/chat/completions"),
+    Unsupported("logprobs", "tell log-probabilities", (False,), advice="send it to /v1/chat/completions"),
+    Unsupported("top_logprobs", "tell log-probabilities", most=0, advice="send it to /v1/chat/completions"),
+    Unsupported("n", "give several answers", most=1),
+    Unsupported("n_cmpl", "give several answers", most=1),
+    Unsupported("best_of", "choose among several answers", most=1),
+    Unsupported("echo", "repeat the last message", (False,)),
+    _PROMPT_LOGPROBS,
+)
+"""What POST /v1/messages does not obey."""
+
 TEXT: tuple[Unsupported, ...] = (
     *OPENAI,
     Unsupported("add_special_tokens", "leave out the model's BOS", (True,)),

@@ -1,0 +1,76 @@
+"""The tools of a body, and which of them the answer may call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rest_adapter.apis.anthropic.messages.body import AnyChoice, AutoChoice, Choice, NamedChoice, NoChoice, Tool
+from rest_adapter.apis.common.tool_choice import ToolChoice, set_tools
+from rest_adapter.errors import MISSING, InvalidRequest
+from slotline.v1.prompt_pb2 import TOOL_MODE_AUTO, TOOL_MODE_NONE, TOOL_MODE_REQUIRED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rest_adapter.apis.anthropic.messages.body import Body
+    from slotline.v1.prompt_pb2 import ChatPrompt
+
+#: The type of tools that the client runs; those of other types run on the servers of the Anthropic API.
+CUSTOM = "custom"
+
+
+def read_tools(chat: ChatPrompt, body: Body, raw: Mapping[str, object]) -> Sequence[int]:
+    """Read the fields ``tools`` and ``tool_choice``.
+
+    Args:
+        chat: gets what they say.
+        body: has them.
+        raw: the body as it came, for errors.
+
+    Returns:
+        For each tool that the model is shown its number in the body.
+
+    Raises:
+        InvalidRequest: a tool lacks its name or schema, or the choice cannot be obeyed.
+    """
+    numbers, tools, names = [], [], []
+    for i, tool in enumerate(body.tools or ()):
+        if tool.type in (None, CUSTOM):
+            numbers.append(i)
+            names.append(_needed(f"tools[{i}].name", tool.name, "the name of the tool"))
+            tools.append({"type": "function", "function": _function(f"tools[{i}]", tool)})
+    choice, parallel = _choice(body.tool_choice or AutoChoice())
+    set_tools(chat, tools, names, choice, raw.get("tool_choice"), parallel)
+    return numbers
+
+
+def _function(path: str, tool: Tool) -> dict[str, object]:
+    schema = _needed(f"{path}.input_schema", tool.input_schema, "the JSON Schema of its input")
+    function: dict[str, object] = {"name": tool.name}
+    if tool.description is not None:
+        function["description"] = tool.description
+    function["parameters"] = schema
+    if tool.strict is not None:
+        function["strict"] = tool.strict
+    return function
+
+
+def _needed(path: str, value: object, what: str) -> str:
+    if value is None:
+        raise InvalidRequest(path, f"is missing; send {what}", MISSING)
+    return value  # type: ignore[return-value]
+
+
+def _choice(choice: Choice) -> tuple[ToolChoice, bool | None]:
+    """What the choice is, and whether several calls are allowed; None if it does not say so."""
+    match choice:
+        case NoChoice():
+            return ToolChoice(TOOL_MODE_NONE), None
+        case AutoChoice():
+            mode = ToolChoice(TOOL_MODE_AUTO)
+        case AnyChoice():
+            mode = ToolChoice(TOOL_MODE_REQUIRED)
+        case NamedChoice():
+            mode = ToolChoice(TOOL_MODE_REQUIRED, [("tool_choice.name", choice.name)], is_one=True)
+    is_one = choice.disable_parallel_tool_use
+    return mode, None if is_one is None else not is_one
