@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING
 
 from service.api.convert.checks import count_at_most, size_at_most
@@ -41,13 +41,18 @@ class RenderedChat:
         self._turns = conversation(chat, model)
         self._template = TolerantTemplate(model.template)
         self._vocabulary = model.vocabulary
+        self._text: str | None = None
         if chat.continue_final_message:
             check_continued(chat)
 
-    @cached_property
+    @property
     def text(self) -> str:
-        """The text that would be tokenised."""
-        return self._render(self._turns)
+        """The text that would be tokenised; rendered once."""
+        # Not a cached_property: Python 3.11 holds one lock for all objects while it computes one, and rendering ends
+        # with waiting for a turn of those that would wait for the lock.
+        if self._text is None:
+            self._text = self._render(self._turns)
+        return self._text
 
     def tokens(self, *, literally: bool) -> list[int]:
         """Token ids, with no more special tokens than the template writes.
