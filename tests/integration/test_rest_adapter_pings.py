@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import itertools
+import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -103,6 +104,23 @@ def test_what_fails_after_it_is_the_last_event(
         core.open(core.wait_for_call())
         (error,) = without_pings(chunks)
     assert event_data(error)["error"]["message"] == "broken"
+
+
+def test_what_fails_after_it_is_a_failed_response(core: FakeCore, make_adapter: MakeAdapter) -> None:
+    broken = Refuse(grpc.StatusCode.UNAVAILABLE, "MODEL_FAILED", "broken")
+    core.script = lambda request: [Hold(), accepted(), delta("Onc"), broken]
+    with stream_of(make_adapter(PING_S), "/v1/responses", {"input": "Hi"}) as connection:
+        chunks = connection.chunks() if connection.head()[0] == 200 else iter(())
+        expect_pings(chunks)
+        core.open(core.wait_for_call())
+        *_, last = without_pings(chunks)
+    name, data = last.decode().split("\n", 1)
+    failed = json.loads(data.removeprefix("data: "))
+    assert name == "event: response.failed"
+    assert failed["type"] == "response.failed"
+    response = failed["response"]
+    assert (response["status"], response["error"]) == ("failed", {"code": "server_error", "message": "broken"})
+    assert response["output"][0]["content"][0]["text"] == "Onc"
 
 
 def test_the_first_failure_of_several_prompts_ends_a_stream_that_has_begun(
