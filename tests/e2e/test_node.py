@@ -19,5 +19,6 @@ FOLDER = Path(__file__).resolve().parent.parent / "node"
 @pytest.mark.parametrize("name", sorted(path.name for path in FOLDER.glob("*.test.js")))
 def test_the_file_passes(name: str, server: Server) -> None:
     skip_without_node()
-    skip_without_package(FOLDER, "openai")
+    for package in ("openai", "@anthropic-ai/sdk"):
+        skip_without_package(FOLDER, package)
     run_tests(FOLDER / name, os.environ | {"SLOTLINE_URL": server.rest_url})

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import openai
 import pytest
 
+from tests.support.thinking import TEMPLATE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -16,14 +18,6 @@ if TYPE_CHECKING:
     from tests.support.server import Server
     from tests.support.server_pool import ServerPool
 
-#: Opens reasoning in the prompt, or closes it there if it is turned off.
-TEMPLATE = (
-    "{% for m in messages %}<|im_start|>{{ m.role }}\n"
-    "{% if m.role == 'assistant' and m.reasoning_content %}<think>\n{{ m.reasoning_content }}\n</think>\n\n{% endif %}"
-    "{{ m.content }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n"
-    "{% if enable_thinking is defined and not enable_thinking %}\n</think>\n\n{% endif %}{% endif %}"
-)
 QUESTION: list[ChatCompletionMessageParam] = [{"role": "user", "content": "What is the capital of Germany?"}]
 #: Fewer than the model takes to say anything.
 BUDGET = 4
