@@ -38,6 +38,11 @@ BODIES: dict[str, tuple[str, str, dict[str, object]]] = {
         "max_tokens",
         {"messages": [{"role": "user", "content": "Hello"}], "stream": True},
     ),
+    "messages": (
+        "/v1/messages",
+        "max_tokens",
+        {"messages": [{"role": "user", "content": "Hello"}], "stream": True},
+    ),
     "responses": ("/v1/responses", "max_output_tokens", {"input": "Hello", "stream": True}),
 }
 
