@@ -35,9 +35,10 @@ class RestConfig:
         max_body_bytes: largest request body. By default twice the largest prompt that a core takes, for JSON may need
             two bytes where the text has one.
         sse_ping_s: seconds of silence after which a stream gets a comment; 0 for never, None for
-            ``OPENAI_PING_S`` on OpenAI routes and never on native ones.
+            ``OPENAI_PING_S`` on OpenAI and Anthropic routes and never on native ones.
         native_model: what native answers call the model; None for its name on OpenAI routes, which the core tells.
-        openai_truncates: OpenAI routes, too, shorten what does not fit into the context, instead of refusing it.
+        openai_truncates: OpenAI and Anthropic routes, too, shorten what does not fit into the context, instead of
+            refusing it.
         reasoning_format: where chats have what the model thinks before it answers, one of ``REASONING_FORMATS``;
             None for in the text as the model wrote it, unless a body offers tools or says something about reasoning.
         sse_done: end OpenAI-shaped streams with ``data: [DONE]``.

@@ -91,15 +91,15 @@ REST = Group(
             real(minimum=0),
             'seconds of silence, in the queue or at a long prompt, after which a stream gets the comment ": ping"; '
             "what fails after one is an error event instead of a status. Counts for all routes; 0 for never",
-            default_note=f"{OPENAI_PING_S:g} on OpenAI routes, never on native ones",
+            default_note=f"{OPENAI_PING_S:g} on OpenAI and Anthropic routes, never on native ones",
         ),
         Value(
             ("--openai-overflow",),
             "WHAT",
             "openai_truncates",
             choice({"refuse": False, "truncate": True}),
-            "what does not fit into a slot's context on OpenAI routes: refuse it, or truncate it as other routes do; "
-            'a request may decide for itself with "truncate": true or false',
+            "what does not fit into a slot's context on OpenAI and Anthropic routes: refuse it, or truncate it as "
+            'other routes do; a request may decide for itself with "truncate": true or false',
         ),
         Value(
             ("--reasoning-format",),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from rest_adapter.apis.anthropic.messages.body import Body
+from rest_adapter.apis.anthropic.messages.body import Body, Tool
 from rest_adapter.apis.anthropic.messages.reply import TEXT, THINKING, TOOL_USE
 from rest_adapter.apis.anthropic.messages.request import CONTEXT_MANAGEMENT, HARMLESS_EDITS, set_defaults
+from rest_adapter.apis.anthropic.messages.tools import CUSTOM, NEEDED_OF_TOOLS
 from rest_adapter.apis.common.generation_schema import GENERATION_HEADERS, json_text
 from rest_adapter.apis.common.option_schema import native_options
 from rest_adapter.apis.common.structs import properties_of
@@ -73,10 +74,28 @@ def messages_body() -> Schema:
             **options,
             CONTEXT_MANAGEMENT: option(edits, "Earlier thoughts may be left out, as templates do; no other edits."),
             **unsupported(UNSUPPORTED_FIELDS),
-            **properties_of(Body),
+            **_own_fields(),
         },
         required=("messages",),
     )
+
+
+def _own_fields() -> dict[str, Schema]:
+    fields = properties_of(Body)
+    # What a tool needs depends on its type.
+    fields["tools"]["anyOf"][0]["items"] = either(_client_tool(), _server_tool())
+    return fields
+
+
+def _client_tool() -> Schema:
+    fields = properties_of(Tool) | {"type": {"enum": [CUSTOM, None]}}
+    for name in NEEDED_OF_TOOLS:
+        fields[name] = next(form for form in fields[name]["anyOf"] if form != NULL)
+    return body(fields, required=NEEDED_OF_TOOLS)
+
+
+def _server_tool() -> Schema:
+    return body(properties_of(Tool) | {"type": {**STRING, "not": {"const": CUSTOM}}}, required=("type",))
 
 
 def _message(content: Schema, reason: Schema) -> Schema:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: The type of tools that the client runs; those of other types run on the servers of the Anthropic API.
 CUSTOM = "custom"
+#: What these must have.
+NEEDED_OF_TOOLS = ("name", "input_schema")
 
 
 def read_tools(chat: ChatPrompt, body: Body, raw: Mapping[str, object]) -> Sequence[int]:
