@@ -23,6 +23,8 @@ GOOD: dict[str, dict[str, object]] = {
     TEXT: {"prompt": "Hello", "max_tokens": 2},
     CHAT: {"messages": MESSAGES, "max_tokens": 2},
     "/chat/completions": {"messages": MESSAGES, "max_tokens": 2},
+    "/v1/messages": {"messages": MESSAGES, "max_tokens": 2},
+    "/v1/messages/count_tokens": {"messages": MESSAGES},
     "/embedding": {"content": "Hello"},
     EMBEDDINGS: {"input": "Hello"},
     "/tokenize": {"content": "Hello"},

@@ -45,11 +45,18 @@ class WrongRequest:
             status, headers, body = connection.answer()
         assert (status, headers["content-type"]) == (self.status, "application/json; charset=utf-8"), body
         answer = json.loads(body)
-        assert set(answer) == {"error"}
         error: dict[str, Any] = answer["error"]
+        form = self._form(error["message"])
+        if form is ErrorForm.ANTHROPIC:
+            assert set(answer) == {"error", "request_id", "type"}
+            assert (answer["type"], answer["request_id"]) == ("error", headers["request-id"])
+        else:
+            assert set(answer) == {"error"}
         extra = {"n_prompt_tokens", "n_ctx"} if self.kind == "exceed_context_size_error" else set()
         assert error["type"] == self.kind, error
-        if self._is_for_openai_route(error["message"]):
+        if form is ErrorForm.ANTHROPIC:
+            assert set(error) == {"message", "type"}
+        elif form is ErrorForm.OPENAI:
             assert set(error) == {"code", "message", "param", "type"} | extra
             assert all(error[name] is None or isinstance(error[name], str) for name in ("code", "param")), error
         else:
@@ -61,12 +68,12 @@ class WrongRequest:
         assert not missing, error["message"]
         return error
 
-    def _is_for_openai_route(self, message: str) -> bool:
+    def _form(self, message: str) -> ErrorForm:
         # What is no request at all is for no route.
         if self.status in (414, 431) or message.startswith(NOT_HTTP):
-            return False
+            return ErrorForm.NATIVE
         target = self.data.split(b"\r\n", 1)[0].split(b" ")[1]
-        return error_form(unquote_to_bytes(target).decode("latin-1")) is ErrorForm.OPENAI
+        return error_form(unquote_to_bytes(target).decode("latin-1"))
 
 
 def http(method: str, path: str, body: bytes = b"", *headers: str, key: str | None = KEY) -> bytes:
