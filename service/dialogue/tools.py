@@ -12,6 +12,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class TextGrammar:
+    """What the text of an argument obeys.
+
+    Attributes:
+        is_regex: a regular expression matches all of it; otherwise it follows a grammar in Lark.
+        definition: that, as it was sent.
+        expression: the same for the rule of a larger grammar; of a regular expression what stands between slashes.
+    """
+
+    is_regex: bool
+    definition: str
+    expression: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tool:
     """A function that the model may call.
 
@@ -31,3 +46,5 @@ class Tool:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kinds", kinds_of_properties(self.parameters))
+
+    grammars: Mapping[str, TextGrammar] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from service.api.convert.constraint import constraint_field, constraint_guide, constraint_spec
+from service.api.convert.tool_grammars import GRAMMAR, grammar_spec
 from service.api.convert.tools import TOOLS, CallPolicy, call_policy
 from service.constraints.lark import LARK_MARK, lark_rule
 from service.constraints.spec import ConstraintKind, ConstraintSpec, JsonStyle
@@ -144,9 +145,12 @@ def answer_guide(
 def _find_culprit(tools: tuple[Tool, ...], model: ServedModel) -> None:
     """Compile the schemas of a few tools one by one, so that an error names the one that cannot be used."""
     for tool in tools[:MAX_TRIED_TOOLS]:
+        path = f"{TOOLS}[{tool.index}].function.parameters"
+        for name, grammar in tool.grammars.items():
+            model.constraints.compile(grammar_spec(grammar), field=f"{path}.properties.{name}.{GRAMMAR}")
         text = json.dumps(tool.parameters)
         spec = ConstraintSpec(ConstraintKind.JSON_SCHEMA, text, JsonStyle(lenient=not tool.is_strict))
-        model.constraints.compile(spec, field=f"{TOOLS}[{tool.index}].function.parameters")
+        model.constraints.compile(spec, field=path)
 
 
 def _unparsed(request: generation_pb2.GenerateRequest) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from service.api.convert.checks import count_at_most, shown
+from service.api.convert.tool_grammars import take_grammars
 from service.constraints.schema import prepare_schema, read_schema
 from service.constraints.spec import JsonStyle, UnusableConstraint
 from service.dialogue.tools import Tool
@@ -16,6 +17,8 @@ from slotline.v1 import prompt_pb2
 
 if TYPE_CHECKING:
     from service.api.served_model import ServedModel
+    from service.dialogue.chat_format import CallFormat
+    from service.dialogue.tools import TextGrammar
 
 TOOLS = "chat.tools_json"
 _MODE = "chat.tool_policy.mode"
@@ -77,7 +80,7 @@ def declared_tools(text: str, model: ServedModel) -> list[Tool]:
     tools: dict[str, Tool] = {}
     for index, definition in enumerate(definitions):
         field = f"{TOOLS}[{index}]"
-        tool = replace(_tool(definition, field), index=index)
+        tool = replace(_tool(definition, field, model.chat_format.calls), index=index)
         if tool.name in tools:
             raise InvalidArgument(f"{field}.function.name", f"{shown(tool.name)} is there twice")
         tools[tool.name] = tool
@@ -96,7 +99,7 @@ def _array(text: str) -> list[Any]:
     return value
 
 
-def _tool(definition: Any, field: str) -> Tool:
+def _tool(definition: Any, field: str, form: CallFormat) -> Tool:
     if not isinstance(definition, dict):
         raise InvalidArgument(field, f"is {shown(definition)}; allowed is an object")
     kind = definition.get("type", "function")
@@ -111,21 +114,25 @@ def _tool(definition: Any, field: str) -> Tool:
     strict = function.get("strict")
     if strict is not None and not isinstance(strict, bool):
         raise InvalidArgument(f"{field}.function.strict", f"is {shown(strict)}; allowed are true and false")
-    parameters = _parameters(function.get("parameters"), f"{field}.function.parameters", is_strict=bool(strict))
-    return Tool(name, parameters, is_strict=bool(strict))
+    path = f"{field}.function.parameters"
+    parameters, grammars = _parameters(function.get("parameters"), path, form, is_strict=bool(strict))
+    return Tool(name, parameters, is_strict=bool(strict), grammars=grammars)
 
 
-def _parameters(value: Any, field: str, *, is_strict: bool) -> dict[str, Any]:
-    """The schema of a tool's arguments, without what cannot be enforced unless it has to be."""
+def _parameters(
+    value: Any, field: str, form: CallFormat, *, is_strict: bool
+) -> tuple[dict[str, Any], dict[str, TextGrammar]]:
+    """The schema of a tool's arguments, without what cannot be enforced unless it has to be, and grammars of texts."""
     if value is None:
-        return {}
+        return {}, {}
     if not isinstance(value, dict):
         raise InvalidArgument(field, f"is {shown(value)}; allowed is a JSON Schema of an object")
     if value and value.get("type", "object") != "object":
         raise InvalidArgument(f"{field}.type", f"is {shown(value['type'])}; allowed is 'object'")
     try:
         schema = read_schema(json.dumps(value))
+        grammars = take_grammars(schema, field, form)
         prepare_schema(schema, JsonStyle(lenient=not is_strict))
     except UnusableConstraint as error:
         raise InvalidArgument(field, str(error)) from None
-    return schema
+    return schema, grammars

@@ -14,7 +14,7 @@ from service.dialogue.parsing.schemas import ALL_KINDS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from service.dialogue.tools import Tool
+    from service.dialogue.tools import TextGrammar, Tool
 
 _IDS = {CallIds.NINE: "[a-zA-Z0-9]{9}"}
 _ANY_ID = "[a-zA-Z0-9_]{1,40}"
@@ -111,7 +111,9 @@ class CallRules:
         close = form.argument_close.replace("{name}", argument.name)
         root = tool.parameters
         allowed = tool.kinds.get(argument.name, ALL_KINDS)
-        if "string" not in allowed:
+        if (text := tool.grammars.get(argument.name)) is not None:
+            value = sequence(grammar.marker(opened + form.string_open), self._by_grammar(close, text))
+        elif "string" not in allowed:
             value = sequence(
                 grammar.marker(opened + form.value_open),
                 json_value(argument.schema, root, is_strict=tool.is_strict),
@@ -135,16 +137,26 @@ class CallRules:
         opened = grammar.marker(form.argument_name_close + form.string_open)
         return sequence(name, opened, self._raw(form.argument_close.replace("{name}", ""), "*"))
 
+    def _by_grammar(self, close: str, text: TextGrammar) -> str:
+        """A raw value that obeys a grammar, and what closes it."""
+        if text.is_regex:
+            return self._ended(close, text.expression, may_hold_close=True)
+        return sequence(text.expression, self._grammar.marker(close))
+
     def _raw(self, close: str, length: str) -> str:
         """A raw value and what closes it."""
+        return self._ended(close, f"(.|\\n){length}", may_hold_close=length != "*")
+
+    def _ended(self, close: str, pattern_of_value: str, *, may_hold_close: bool) -> str:
+        """A raw value that matches a regular expression, and what closes it."""
         core = close.strip()
         before, behind = close[: len(close) - len(close.lstrip())], close[len(close.rstrip()) :]
         core_end = pattern(core)
-        body = f"/(.|\\n){length}{pattern(before)}{core_end}/"
+        body = f"/{pattern_of_value}{pattern(before)}{core_end}/"
         # The value ends where the mark comes first, with or without the blanks before it.
         if before:
             body += f" & ~/{ANY}[^{pattern(before[-1])}]{core_end}{ANY}/"
-        if length != "*":
+        if may_hold_close:
             body += f" & ~/{ANY}{core_end}{ANY}{core_end}/"
         return sequence(self._grammar.rule(self._grammar.terminal(body), lazy=True), quoted(behind))
 

@@ -12,7 +12,7 @@ from rest_adapter.apis.common.structs import read_struct
 from rest_adapter.apis.common.tool_choice import ToolChoice, set_tools
 from rest_adapter.apis.openai.chat.tools import MODES
 from rest_adapter.apis.openai.responses.conversation import CUSTOM_INPUT
-from rest_adapter.errors import MISSING, UNSUPPORTED, InvalidRequest
+from rest_adapter.errors import MISSING, InvalidRequest
 from rest_adapter.json.encoding import show
 from slotline.v1.prompt_pb2 import TOOL_MODE_AUTO, TOOL_MODE_REQUIRED
 
@@ -55,7 +55,10 @@ class CustomTool(Struct):
     description: Annotated[str | None, Meta(description="What it does, for the model.")] = None
     format: Annotated[
         InputFormat | None,
-        Meta(description="Any text, or a regular expression that all of it matches. Grammars in Lark are refused."),
+        Meta(
+            description="Any text, or a regular expression or a grammar that all of it obeys. Lark is refused "
+            "for models that write arguments as JSON."
+        ),
     ] = None
 
 
@@ -135,9 +138,9 @@ def _function(tool: FunctionTool | CustomTool, path: str) -> dict[str, Any]:
         function["description"] = tool.description
     if isinstance(tool, CustomTool):
         text: dict[str, Any] = {"type": "string"}
-        if (pattern := _pattern(tool.format, f"{path}.format")) is not None:
-            # The whole text, and what cannot be enforced is refused.
-            text["pattern"] = f"^(?:{pattern})$"
+        if (grammar := _grammar(tool.format, f"{path}.format")) is not None:
+            text["x-grammar"] = grammar
+            # What cannot be enforced is refused.
             function["strict"] = True
         function["parameters"] = {
             "type": "object",
@@ -153,18 +156,15 @@ def _function(tool: FunctionTool | CustomTool, path: str) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
-def _pattern(form: InputFormat | None, path: str) -> str | None:
-    """The regular expression of a custom tool's input; None for any text."""
+def _grammar(form: InputFormat | None, path: str) -> dict[str, str] | None:
+    """The grammar of a custom tool's input; None for any text."""
     if form is None or form.type == "text":
         return None
-    if form.syntax == "lark":
-        problem = '"lark" is not supported, because inputs are written as JSON; send "regex", or the type "text"'
-        raise InvalidRequest(f"{path}.syntax", problem, UNSUPPORTED)
     if form.syntax is None:
-        raise InvalidRequest(f"{path}.syntax", 'is missing; send "regex"', MISSING)
+        raise InvalidRequest(f"{path}.syntax", 'is missing; send "lark" or "regex"', MISSING)
     if not form.definition:
-        raise InvalidRequest(f"{path}.definition", "is missing; send a regular expression", MISSING)
-    return form.definition
+        raise InvalidRequest(f"{path}.definition", "is missing; send a grammar", MISSING)
+    return {"syntax": form.syntax, "definition": form.definition}
 
 
 def _read_choice(value: object) -> ToolChoice:

@@ -190,7 +190,7 @@ def test_items_become_turns(fields: dict[str, Any], turns: list[dict[str, Any]])
         ),
         ({"tools": [{"type": "function"}]}, "tools[0].name: is missing"),
         ({"tools": [FUNCTION | {"parameters": 1}]}, "tools[0].parameters: 1 is not an object"),
-        ({"tools": [CUSTOM | {"format": {"type": "grammar", "syntax": "lark"}}]}, 'tools[0].format.syntax: "lark" is'),
+        ({"tools": [CUSTOM | {"format": {"type": "grammar", "syntax": "lark"}}]}, "tools[0].format.definition: is mi"),
         ({"tools": [CUSTOM | {"format": {"type": "grammar"}}]}, "tools[0].format.syntax: is missing"),
         ({"tools": [FUNCTION], "tool_choice": "never"}, 'tool_choice: "never" is not "none"'),
         ({"tools": [FUNCTION], "tool_choice": {"type": "function"}}, "tool_choice.name: is missing"),
@@ -231,10 +231,12 @@ def test_tools_are_flat_and_others_are_left_out() -> None:
     assert not request(tools=[SEARCH, local]).chat.HasField("tools_json")
 
 
-def test_a_regular_expression_holds_the_input_of_a_custom_tool() -> None:
-    form = {"type": "grammar", "syntax": "regex", "definition": "a|b"}
+@pytest.mark.parametrize(("syntax", "definition"), [("regex", "a|b"), ("lark", 'start: "a"')])
+def test_a_grammar_holds_the_input_of_a_custom_tool(syntax: str, definition: str) -> None:
+    form = {"type": "grammar", "syntax": syntax, "definition": definition}
     (tool,) = json.loads(request(tools=[CUSTOM | {"format": form}]).chat.tools_json)
-    assert tool["function"]["parameters"]["properties"] == {"input": {"type": "string", "pattern": "^(?:a|b)$"}}
+    grammar = {"syntax": syntax, "definition": definition}
+    assert tool["function"]["parameters"]["properties"] == {"input": {"type": "string", "x-grammar": grammar}}
     assert tool["function"]["strict"] is True
     assert "strict" not in request(tools=[CUSTOM | {"format": {"type": "text"}}]).chat.tools_json
 
@@ -379,7 +381,7 @@ def test_what_answers_repeat() -> None:
         ("prompt", "input"),
         ("chat.tools_json", "tools"),
         ("chat.tools_json[0].function.parameters", "tools[1].parameters"),
-        ("chat.tools_json[1].function.parameters", "tools[2].format.definition"),
+        ("chat.tools_json[1].function.parameters.properties.input.x-grammar", "tools[2].format.definition"),
         ("chat.tools_json[1].function.name", "tools[2].name"),
         ("chat.tool_policy.mode", "tool_choice"),
         ("chat.reasoning.effort", "reasoning.effort"),
