@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.constraints import path_of_constraint
+from rest_adapter.apis.common.field_texts import OPENAI_WORDS, text_in_body
 from rest_adapter.apis.common.options import json_name
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ _PARTS: Mapping[str, str] = {".function.arguments": ".input", ".function.paramet
 _NAMES = (
     ("chat.tools_json", "tools"),
     ("chat.tool_policy.allowed_names", "tool_choice.name"),
+    ("chat.tool_policy.mode", "tool_choice.type"),
+    ("chat.tool_policy.parallel", "tool_choice.disable_parallel_tool_use"),
     ("chat.tool_policy", "tool_choice"),
     ("chat.reasoning.effort", "output_config.effort"),
     ("chat.reasoning.budget_tokens", "thinking.budget_tokens"),
@@ -32,10 +35,8 @@ _NAMES = (
     ("stop.texts", "stop_sequences"),
     ("prompt", "messages"),
 )
-#: Paths in the text of an error, and words of the contract that bodies have in another form.
-_IN_TEXT = re.compile(r"\b(?:chat|output)(?:\.[a-z_]+(?:\[\d+\])?)+")
-_WORDS: Mapping[str, str] = {"TOOL_MODE_NONE": '"none"', "TOOL_MODE_AUTO": '"auto"', "TOOL_MODE_REQUIRED": '"any"'}
-_WORD = re.compile("|".join(_WORDS))
+#: Words of the contract that bodies have in another form.
+_WORDS: Mapping[str, str] = {**OPENAI_WORDS, "TOOL_MODE_REQUIRED": '"any"'}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Places:
 
     def renamed(self, failure: RpcFailure) -> RpcFailure:
         """A failure of the core with the names of the fields in the body."""
-        return failure.renamed(self.path_in_body, self._text_in_body)
+        return failure.renamed(self.path_in_body, lambda text: text_in_body(text, self.path_in_body, _WORDS))
 
     def path_in_body(self, path: str) -> str:
         """The path in the body for the path in a message; what follows a field in the text stays."""
@@ -77,10 +78,6 @@ class Places:
             return turn.call_paths[int(found[1])] + _part(rest[found.end() :])
         # Blocks were put together, so that what follows has no place of its own.
         return turn.path
-
-    def _text_in_body(self, text: str) -> str:
-        named = _IN_TEXT.sub(lambda found: self.path_in_body(found[0]), text)
-        return _WORD.sub(lambda found: _WORDS[found[0]], named)
 
 
 def _part(rest: str) -> str:

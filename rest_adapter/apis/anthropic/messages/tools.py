@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rest_adapter.apis.anthropic.messages.body import AnyChoice, AutoChoice, Choice, NamedChoice, NoChoice, Tool
 from rest_adapter.apis.common.tool_choice import ToolChoice, set_tools
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from rest_adapter.apis.anthropic.messages.body import Body
     from slotline.v1.prompt_pb2 import ChatPrompt
+
+T = TypeVar("T")
 
 #: The type of tools that the client runs; those of other types run on the servers of the Anthropic API.
 CUSTOM = "custom"
@@ -57,10 +59,15 @@ def _function(path: str, tool: Tool) -> dict[str, object]:
     return function
 
 
-def _needed(path: str, value: object, what: str) -> str:
+def _needed(path: str, value: T | None, what: str) -> T:
+    """A value that may not be missing.
+
+    Raises:
+        InvalidRequest: it is; ``what`` says what to send.
+    """
     if value is None:
         raise InvalidRequest(path, f"is missing; send {what}", MISSING)
-    return value  # type: ignore[return-value]
+    return value
 
 
 def _choice(choice: Choice) -> tuple[ToolChoice, bool | None]:

@@ -8,20 +8,10 @@ from typing import TYPE_CHECKING
 from rest_adapter.apis.common.options import json_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from rest_adapter.apis.openai.chat.reasoning import Reasoning
 
 _TOOL_CALLS = re.compile(r"^chat\.messages\[(\d+)\]\.tool_calls_json")
 _REASONING_OF_TURN = re.compile(r"^chat\.messages\[(\d+)\]\.reasoning\b")
-#: Paths in the text of an error, and words of the contract that bodies have in another form.
-_IN_TEXT = re.compile(r"\b(?:chat|output)(?:\.[a-z_]+(?:\[\d+\])?)+")
-_WORDS: Mapping[str, str] = {
-    "TOOL_MODE_NONE": '"none"',
-    "TOOL_MODE_AUTO": '"auto"',
-    "TOOL_MODE_REQUIRED": '"required"',
-}
-_WORD = re.compile("|".join(_WORDS))
 
 
 def path_in_body(path: str, reasoning: Reasoning) -> str:
@@ -47,9 +37,3 @@ def path_in_body(path: str, reasoning: Reasoning) -> str:
         if path == field or path.startswith((f"{field}.", f"{field}[", f"{field} ")):
             return name + path.removeprefix(field)
     return json_name(path)
-
-
-def text_in_body(text: str, rename: Callable[[str], str]) -> str:
-    """What the core says of a field, with the names that other fields have in the body."""
-    named = _IN_TEXT.sub(lambda found: rename(found[0]), text)
-    return _WORD.sub(lambda found: _WORDS[found[0]], named)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rest_adapter.apis.common.candidates import bound_candidates
 from rest_adapter.apis.common.chat_prompt import end_at_marker, penalize_answer_only, text_of
 from rest_adapter.apis.common.constraints import path_of_constraint, read_constraints
+from rest_adapter.apis.common.field_texts import text_in_body
 from rest_adapter.apis.common.fields import read_bool, read_int, read_object, refusal
 from rest_adapter.apis.common.max_tokens import read_max_tokens
 from rest_adapter.apis.common.options import apply_options, read_timeout_s
@@ -15,7 +16,7 @@ from rest_adapter.apis.common.overflow import read_overflow
 from rest_adapter.apis.common.synonyms import apply_synonyms
 from rest_adapter.apis.common.unsupported import CHAT, refuse_unsupported
 from rest_adapter.apis.openai.chat.messages import read_messages
-from rest_adapter.apis.openai.chat.paths import path_in_body, text_in_body
+from rest_adapter.apis.openai.chat.paths import path_in_body
 from rest_adapter.apis.openai.chat.reasoning import Reasoning, read_reasoning
 from rest_adapter.apis.openai.chat.tools import read_tools
 from rest_adapter.apis.openai.openai_options import (

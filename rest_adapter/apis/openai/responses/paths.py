@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.constraints import path_of_constraint
-from rest_adapter.apis.openai.chat.paths import path_in_body, text_in_body
+from rest_adapter.apis.common.field_texts import text_in_body
+from rest_adapter.apis.openai.chat.paths import path_in_body
 
 if TYPE_CHECKING:
     from rest_adapter.apis.openai.responses.request import ResponseCall

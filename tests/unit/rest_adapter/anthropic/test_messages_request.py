@@ -6,9 +6,10 @@ import json
 from typing import Any
 
 import pytest
+from grpc import StatusCode
 
 from rest_adapter.apis.anthropic.messages.request import MessagesCall, read_messages
-from rest_adapter.errors import InvalidRequest
+from rest_adapter.errors import InvalidRequest, RpcFailure
 from slotline.v1.generation_pb2 import OVERFLOW_REFUSE, OVERFLOW_TRUNCATE, REASONING_FORMAT_SEPARATE
 from slotline.v1.prompt_pb2 import TOOL_MODE_AUTO, TOOL_MODE_NONE, TOOL_MODE_REQUIRED
 from tests.unit.rest_adapter.messages import invalid_argument
@@ -273,7 +274,7 @@ def test_wrong_forms_are_named(fields: dict[str, Any], name: str) -> None:
         ("chat.tools_json[0].function.parameters", "tools[1].input_schema"),
         ("chat.tools_json[0].function.name", "tools[1].name"),
         ("chat.tools_json", "tools"),
-        ("chat.tool_policy.mode", "tool_choice.mode"),
+        ("chat.tool_policy.mode", "tool_choice.type"),
         ("chat.reasoning.budget_tokens", "thinking.budget_tokens"),
         ("chat.reasoning.effort", "output_config.effort"),
         ("sampling.temperature", "temperature"),
@@ -295,3 +296,10 @@ def test_failures_of_the_core_name_fields_of_the_body(path: str, name: str) -> N
         tools=[SEARCH, TOOL],
     )
     assert call.places.renamed(invalid_argument(path)).violations == ((name, "is wrong"),)
+
+
+def test_words_of_the_contract_are_those_of_the_body() -> None:
+    text = "is TOOL_MODE_REQUIRED; set chat.reasoning.budget_tokens, or chat.tool_policy.mode to TOOL_MODE_NONE"
+    failure = RpcFailure(StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT", "", violations=(("chat.tools_json", text),))
+    ((name, told),) = call_of().places.renamed(failure).violations
+    assert (name, told) == ("tools", 'is "any"; set thinking.budget_tokens, or tool_choice.type to "none"')

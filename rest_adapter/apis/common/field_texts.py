@@ -1,0 +1,31 @@
+"""What the core says of a field, with the names that other fields have in a body."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+#: Paths in the text of an error.
+_PATH = re.compile(r"\b(?:chat|output)(?:\.[a-z_]+(?:\[\d+\])?)+")
+#: Words of the contract that bodies have in another form, and how OpenAI writes them.
+OPENAI_WORDS: Mapping[str, str] = {
+    "TOOL_MODE_NONE": '"none"',
+    "TOOL_MODE_AUTO": '"auto"',
+    "TOOL_MODE_REQUIRED": '"required"',
+}
+_WORD = re.compile("|".join(OPENAI_WORDS))
+
+
+def text_in_body(text: str, rename: Callable[[str], str], words: Mapping[str, str] = OPENAI_WORDS) -> str:
+    """A description of an error as it fits a body.
+
+    Args:
+        text: what the core says.
+        rename: gives the name for the path of a field.
+        words: how the API writes the words of the contract.
+    """
+    named = _PATH.sub(lambda found: rename(found[0]), text)
+    return _WORD.sub(lambda found: words[found[0]], named)
