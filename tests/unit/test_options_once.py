@@ -46,7 +46,9 @@ SPECIAL = {
         "rest_adapter/apis/openai/openai_options.py",
         "rest_adapter/web/page/state/options.js",
         "slotline/cli/chat/answer.py",
-        # Answers repeat it.
+        # The Messages API has that default too, and answers of the Responses API repeat it.
+        "rest_adapter/apis/anthropic/messages/request.py",
+        "rest_adapter/apis/anthropic/messages/schema.py",
         "rest_adapter/apis/openai/responses/event_schema.py",
         "rest_adapter/apis/openai/responses/request.py",
         # An example of a path.
