@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 CHAT = "/v1/chat/completions"
 TEXT = "/v1/completions"
+RESPONSES = "/v1/responses"
 EMBEDDINGS = "/v1/embeddings"
 MESSAGES = [{"role": "user", "content": "Hi"}]
 # A body that each route takes.
@@ -23,6 +24,10 @@ GOOD: dict[str, dict[str, object]] = {
     TEXT: {"prompt": "Hello", "max_tokens": 2},
     CHAT: {"messages": MESSAGES, "max_tokens": 2},
     "/chat/completions": {"messages": MESSAGES, "max_tokens": 2},
+    RESPONSES: {"input": "Hi", "max_output_tokens": 2},
+    "/responses": {"input": "Hi", "max_output_tokens": 2},
+    "/v1/responses/input_tokens": {"input": "Hi"},
+    "/v1/chat/completions/input_tokens": {"messages": MESSAGES},
     "/v1/messages": {"messages": MESSAGES, "max_tokens": 2},
     "/v1/messages/count_tokens": {"messages": MESSAGES},
     "/embedding": {"content": "Hello"},
@@ -30,7 +35,7 @@ GOOD: dict[str, dict[str, object]] = {
     "/tokenize": {"content": "Hello"},
     "/detokenize": {"tokens": [1]},
 }
-GENERATING = ("/completion", TEXT, CHAT)
+GENERATING = ("/completion", TEXT, CHAT, RESPONSES)
 UNKNOWN_TOKEN = 999_999
 INT32 = "is not an integer from -2147483648 to 2147483647"
 FINITE = "is not a finite number"
@@ -186,7 +191,8 @@ def _no_json() -> Iterator[WrongRequest]:
 def _options() -> Iterator[WrongRequest]:
     for path in GENERATING:
         for name, value, problem in _OPTIONS:
-            yield wrong_body(path, GOOD[path] | {name: value}, name, problem)
+            if (path, name) != (RESPONSES, "n_probs"):
+                yield wrong_body(path, GOOD[path] | {name: value}, name, problem)
         yield wrong_body(path, GOOD[path] | {"stop": ["a", 7]}, "stop[1]: 7 is not a string")
         yield wrong_body(path, GOOD[path] | {"stop": ["x"] * 200}, "stop", "20", "allowed are at most 128")
         yield wrong_body(path, GOOD[path] | {"samplers": ["top_k"] * 65}, "samplers", "65", "64")
