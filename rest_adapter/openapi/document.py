@@ -34,7 +34,7 @@ What holds for every route:
 
 * Bodies are JSON whatever the Content-Type says. Unknown keys are ignored; null means the default. An integer may \
 also be a number with a fraction, which is cut off, or true or false, which are 1 and 0; a number may also be true or \
-false.
+false. Fields that only `/v1/responses` or `/v1/messages` has are what they are described as, and nothing else.
 * An error is `{"error": {"code", "message", "type"}}`, where the code is the status; on OpenAI routes it is \
 `{"error": {"code", "message", "param", "type"}}`, where the code is a word or null and the param a \
 field or null; under /v1/messages it is `{"type": "error", "error": {"message", "type"}, "request_id"}`, and \
