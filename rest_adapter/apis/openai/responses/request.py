@@ -20,7 +20,7 @@ from rest_adapter.apis.openai.openai_options import set_openai_defaults
 from rest_adapter.apis.openai.responses.body import ReasoningOptions, ResponseBody
 from rest_adapter.apis.openai.responses.conversation import Turns, read_conversation
 from rest_adapter.apis.openai.responses.tools import Tools, read_response_tools
-from rest_adapter.json.encoding import encode
+from rest_adapter.json.encoding import PIECE_BYTES, Encoded, encode, encode_in_pieces
 from slotline.v1.generation_pb2 import OVERFLOW_REFUSE, OVERFLOW_TRUNCATE, GenerateRequest
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def _settings(
     """What answers repeat. Numbers are those of the body: the message has them as float32."""
     reasoning = body.reasoning or ReasoningOptions()
     choice = "auto" if body.tool_choice is None else body.tool_choice
-    return {
+    settings = {
         "instructions": body.instructions,
         "max_output_tokens": body.max_output_tokens,
         "metadata": body.metadata or {},
@@ -155,6 +155,10 @@ def _settings(
         "top_p": _number(fields.get("top_p"), request.sampling.top_p),
         "truncation": "auto" if request.overflow == OVERFLOW_TRUNCATE else "disabled",
     }
+    if request.ByteSize() <= PIECE_BYTES:
+        return settings
+    # A stream repeats them three times: large ones are written once, here, where other requests need not wait.
+    return {name: Encoded(b"".join(encode_in_pieces(value))) for name, value in settings.items()}
 
 
 def _number(given: object, in_force: float) -> object:

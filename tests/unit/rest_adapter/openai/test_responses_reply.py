@@ -263,6 +263,17 @@ def test_the_model_of_the_core_has_the_name_if_the_body_has_none() -> None:
     assert created["response"]["usage"] is None
 
 
+def test_large_settings_are_repeated_as_they_are() -> None:
+    tool = {"type": "function", "name": "f", "description": "d" * 200_000}
+    small, large = (reply_to(tools=[one], instructions="Be brief.") for one in (TOOLS[0], tool))
+    for reply in (small, large):
+        feed(reply, accepted(), delta(content("Yes.")), end())
+    answers = [plain(reply.result()) for reply in (small, large)]
+    assert answers[1].pop("tools") == [tool]
+    assert answers[0].pop("tools") == [TOOLS[0]]
+    assert without_ids(answers[0]) == without_ids(answers[1])
+
+
 def test_reasoning_may_be_left_out() -> None:
     events = stream(delta(thought("Hm."), content("Yes.")), end(), include_reasoning=False)
     assert [item["type"] for item in events[-1]["response"]["output"]] == ["message"]
