@@ -40,10 +40,10 @@ SPECIAL = {
     "min_p": {SHORT_CHAIN},
     "min_keep": {SHORT_CHAIN},
     "mirostat": {SHORT_CHAIN},
-    # The OpenAI routes have other defaults, which the page and the chat do not take.
+    # The routes of OpenAI and Anthropic have other defaults, which the page and the chat do not take.
     "top_p": {
         SHORT_CHAIN,
-        "rest_adapter/apis/openai/openai_options.py",
+        "rest_adapter/apis/common/api_defaults.py",
         "rest_adapter/web/page/state/options.js",
         "slotline/cli/chat/answer.py",
         # The Messages API has that default too, and answers of the Responses API repeat it.

@@ -48,12 +48,6 @@ def _refuse(body: Mapping[str, object], tools: str, choice: str, advice: str) ->
         raise refusal(choice, wanted, f'"none" or "auto"; {tools} are not supported', UNSUPPORTED)
 
 
-def set_openai_defaults(request: GenerateRequest) -> None:
-    """The sampling defaults that the OpenAI API defines; all others are the native ones."""
-    request.sampling.temperature = 1.0
-    request.sampling.top_p = 1.0
-
-
 def read_n(request: GenerateRequest, body: Mapping[str, object]) -> int:
     """The number of answers per prompt."""
     value = body.get("n")

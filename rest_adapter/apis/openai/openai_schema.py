@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rest_adapter.apis.common.generation_schema import PROBABILITIES_SCHEMAS, STREAM
-from rest_adapter.apis.common.option_schema import native_options
-from rest_adapter.apis.common.options import OPTIONS
-from rest_adapter.apis.openai.openai_options import MAX_CHOICES, set_openai_defaults
+from rest_adapter.apis.openai.openai_options import MAX_CHOICES
 from rest_adapter.openapi.schema_types import (
     BOOLEAN,
     COUNT,
@@ -23,10 +19,6 @@ from rest_adapter.openapi.schema_types import (
     record,
     ref,
 )
-from slotline.v1.generation_pb2 import GenerateRequest
-
-if TYPE_CHECKING:
-    from google.protobuf.message import Message
 
 OPENAI_STREAM = STREAM + "Otherwise data: [DONE] is the last event, unless the server was started with --no-sse-done. "
 DOES_NOT_FIT = (
@@ -125,36 +117,5 @@ def _response_format() -> Schema:
     )
 
 
-def openai_native_options() -> dict[str, Schema]:
-    """The options of /completion as the OpenAI routes take them, with the defaults that the OpenAI API defines."""
-    options = native_options()
-    defaults = GenerateRequest()
-    set_openai_defaults(defaults)
-    for one in OPTIONS:
-        if one.path and _is_set(defaults, one.path):
-            options[one.name] |= {"default": _value(defaults, one.path)}
-    description = f"{options['truncate']['description']} False unless the server has --openai-overflow truncate."
-    options["truncate"] = option(BOOLEAN, description)
-    return options
-
-
 def _envelope(kind: str) -> dict[str, Schema]:
     return {"created": COUNT, "id": STRING, "model": STRING, "object": {"const": kind}}
-
-
-def _value(message: Message, path: str) -> object:
-    value: object = message
-    for field in path.split("."):
-        value = getattr(value, field)
-    return value
-
-
-def _is_set(message: Message, path: str) -> bool:
-    *parents, field = path.split(".")
-    for parent in parents:
-        if not message.HasField(parent):
-            return False
-        message = getattr(message, parent)
-    # Lists have no presence, and no default of their own here.
-    descriptor = message.DESCRIPTOR.fields_by_name[field]
-    return descriptor.has_presence and message.HasField(field)

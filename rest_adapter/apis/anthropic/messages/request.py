@@ -10,6 +10,7 @@ from rest_adapter.apis.anthropic.messages.paths import Places
 from rest_adapter.apis.anthropic.messages.thinking import read_thinking
 from rest_adapter.apis.anthropic.messages.tools import read_tools
 from rest_adapter.apis.anthropic.messages.turns import read_turns
+from rest_adapter.apis.common.api_defaults import set_api_defaults
 from rest_adapter.apis.common.chat_prompt import end_at_marker, penalize_answer_only
 from rest_adapter.apis.common.constraints import read_constraints
 from rest_adapter.apis.common.fields import read_list, read_object
@@ -70,12 +71,11 @@ def read_messages(raw: Mapping[str, object], *, truncates: bool = False) -> Mess
     _check_context_management(raw.get(CONTEXT_MANAGEMENT))
     request = GenerateRequest()
     read_overflow(request, raw, truncates=truncates)
-    set_defaults(request)
+    set_api_defaults(request)
     # Conversations have system messages; the field that sets a prompt for all slots is ignored here.
     apply_options(request, {name: value for name, value in raw.items() if name != "system_prompt"})
     apply_synonyms(request, raw)
-    if body.max_tokens is not None:
-        request.stop.max_tokens = body.max_tokens
+    request.stop.max_tokens = DEFAULT_MAX_TOKENS if body.max_tokens is None else body.max_tokens
     request.stop.texts.extend(body.stop_sequences or ())
     stop_texts = frozenset(request.stop.texts)
     end_at_marker(request)
@@ -94,13 +94,6 @@ def read_messages(raw: Mapping[str, object], *, truncates: bool = False) -> Mess
         timeout_s=read_timeout_s(raw),
         places=Places(turns, tools, constraint_field),
     )
-
-
-def set_defaults(request: GenerateRequest) -> None:
-    """The defaults that the Anthropic API defines, and that of the limit on tokens; all others are the native ones."""
-    request.sampling.temperature = 1.0
-    request.sampling.top_p = 1.0
-    request.stop.max_tokens = DEFAULT_MAX_TOKENS
 
 
 def _form(body: Body, raw: Mapping[str, object]) -> tuple[str, object]:

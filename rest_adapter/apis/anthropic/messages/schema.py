@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from rest_adapter.apis.anthropic.messages.body import Body, Tool
 from rest_adapter.apis.anthropic.messages.reply import TEXT, THINKING, TOOL_USE
-from rest_adapter.apis.anthropic.messages.request import CONTEXT_MANAGEMENT, HARMLESS_EDITS, set_defaults
+from rest_adapter.apis.anthropic.messages.request import CONTEXT_MANAGEMENT, HARMLESS_EDITS
 from rest_adapter.apis.anthropic.messages.tools import CUSTOM, NEEDED_OF_TOOLS
+from rest_adapter.apis.common.api_option_schema import api_options
 from rest_adapter.apis.common.generation_schema import GENERATION_HEADERS, json_text
-from rest_adapter.apis.common.option_schema import native_options
 from rest_adapter.apis.common.structs import properties_of
 from rest_adapter.apis.common.unsupported import MESSAGES as UNSUPPORTED_FIELDS
 from rest_adapter.apis.common.unsupported_schema import unsupported
@@ -25,7 +25,6 @@ from rest_adapter.openapi.schema_types import (
     record,
     ref,
 )
-from slotline.v1.generation_pb2 import GenerateRequest
 
 _ABOUT = (
     "Takes every option of /completion besides the fields of the Anthropic API, but for those that this API has under "
@@ -58,15 +57,10 @@ _USAGE = record(
 
 
 def messages_body() -> Schema:
-    options = native_options()
+    options = api_options()
     for name in ("system_prompt", "n_predict", "n_probs"):
         del options[name]
-    defaults = GenerateRequest()
-    set_defaults(defaults)
-    options["temperature"] |= {"default": defaults.sampling.temperature}
-    options["top_p"] |= {"default": defaults.sampling.top_p}
     options["penalty_prompt"] |= {"default": []}
-    del options["truncate"]["default"]
     edit = record({"type": {**STRING, "pattern": f"^{HARMLESS_EDITS}"}})
     edits = body({"edits": option(array(edit), "What to leave out.", default=[])})
     return body(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rest_adapter.apis.common.api_defaults import set_api_defaults
 from rest_adapter.apis.common.candidates import bound_candidates
 from rest_adapter.apis.common.chat_prompt import end_at_marker, penalize_answer_only, text_of
 from rest_adapter.apis.common.constraints import path_of_constraint, read_constraints
@@ -25,7 +26,6 @@ from rest_adapter.apis.openai.openai_options import (
     read_model,
     read_n,
     refuse_functions,
-    set_openai_defaults,
 )
 from rest_adapter.errors import InvalidRequest, RpcFailure
 from rest_adapter.json.encoding import encode, show
@@ -80,7 +80,7 @@ def read_chat(body: Mapping[str, object], *, truncates: bool = False, reasoning_
     refuse_unsupported(body, CHAT)
     request = GenerateRequest()
     read_overflow(request, body, truncates=truncates)
-    set_openai_defaults(request)
+    set_api_defaults(request)
     # Chats have system messages; the field that sets a prompt for all slots is ignored here.
     apply_options(request, {name: value for name, value in body.items() if name != "system_prompt"})
     apply_synonyms(request, body)

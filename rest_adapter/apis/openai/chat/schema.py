@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rest_adapter.apis.common.api_option_schema import api_options
 from rest_adapter.apis.common.generation_schema import GENERATION_HEADERS, event, json_text
 from rest_adapter.apis.common.unsupported import CHAT as UNSUPPORTED_FIELDS
 from rest_adapter.apis.common.unsupported_schema import unsupported
@@ -26,7 +27,6 @@ from rest_adapter.apis.openai.openai_schema import (
     OPENAI_STREAM,
     chunk_schema,
     completion_schema,
-    openai_native_options,
     openai_options,
 )
 from rest_adapter.http.media_types import EVENTS, JSON
@@ -59,7 +59,7 @@ _EVENTS = event(either({"const": "[DONE]"}, json_text(ref("ChatCompletionChunk")
 
 
 def chat_body() -> Schema:
-    options = openai_native_options()
+    options = api_options()
     # The template's messages take the place of the system prompt of all slots.
     del options["system_prompt"]
     options["penalty_prompt"] |= {"default": []}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rest_adapter.apis.common.api_defaults import set_api_defaults
 from rest_adapter.apis.common.candidates import bound_candidates
 from rest_adapter.apis.common.constraints import path_of_constraint, read_constraints
 from rest_adapter.apis.common.fields import read_int, read_str, refusal
@@ -20,7 +21,6 @@ from rest_adapter.apis.openai.openai_options import (
     read_model,
     read_n,
     refuse_tools,
-    set_openai_defaults,
 )
 from rest_adapter.errors import InvalidRequest, RpcFailure
 from slotline.v1.generation_pb2 import GenerateRequest
@@ -100,7 +100,7 @@ def read_text_completion(body: Mapping[str, object], *, truncates: bool = False)
     _refuse_chat(body)
     prompts = read_prompts(body.get("prompt"))
     template = GenerateRequest()
-    set_openai_defaults(template)
+    set_api_defaults(template)
     # ``logprobs`` is a number here, and goes where chat has ``top_logprobs``.
     apply_options(template, body)
     apply_synonyms(template, body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rest_adapter.apis.common.api_option_schema import api_options
 from rest_adapter.apis.common.generation_schema import GENERATION_HEADERS, event, json_text
 from rest_adapter.apis.common.prompt import MAX_PROMPTS
 from rest_adapter.apis.common.prompt_schema import prompts
@@ -19,7 +20,6 @@ from rest_adapter.apis.openai.openai_schema import (
     OPENAI_STREAM,
     chunk_schema,
     completion_schema,
-    openai_native_options,
     openai_options,
 )
 from rest_adapter.http.media_types import EVENTS, JSON
@@ -74,7 +74,7 @@ def text_completion_body() -> Schema:
             ),
             "messages": option(EMPTY_LIST, "For /v1/chat/completions only: refused unless it is empty."),
             "top_logprobs": option(integer((0, 0)), "For /v1/chat/completions only: refused unless it is 0."),
-            **openai_native_options(),
+            **api_options(),
             **unsupported(TEXT),
         }
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rest_adapter.apis.common.api_defaults import set_api_defaults
 from rest_adapter.apis.common.candidates import bound_candidates
 from rest_adapter.apis.common.chat_prompt import end_at_marker, penalize_answer_only
 from rest_adapter.apis.common.constraints import read_constraints
@@ -16,7 +17,6 @@ from rest_adapter.apis.common.structs import read_struct
 from rest_adapter.apis.common.synonyms import apply_synonyms
 from rest_adapter.apis.common.unsupported import RESPONSES, refuse_unsupported
 from rest_adapter.apis.openai.chat.reasoning import Reasoning, read_reasoning
-from rest_adapter.apis.openai.openai_options import set_openai_defaults
 from rest_adapter.apis.openai.responses.body import ReasoningOptions, ResponseBody
 from rest_adapter.apis.openai.responses.conversation import Turns, read_conversation
 from rest_adapter.apis.openai.responses.tools import Tools, read_response_tools
@@ -83,7 +83,7 @@ def read_response(fields: Mapping[str, object], *, truncates: bool = False) -> R
     read_overflow(request, fields, truncates=truncates)
     if body.truncation is not None:
         request.overflow = OVERFLOW_TRUNCATE if body.truncation == "auto" else OVERFLOW_REFUSE
-    set_openai_defaults(request)
+    set_api_defaults(request)
     apply_options(request, {name: value for name, value in fields.items() if name not in NOT_HERE})
     apply_synonyms(request, fields)
     if body.max_output_tokens is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rest_adapter.apis.common.api_option_schema import api_options
 from rest_adapter.apis.common.generation_schema import GENERATION_HEADERS, STREAM
 from rest_adapter.apis.common.structs import properties_of, schema_of
 from rest_adapter.apis.common.unsupported import RESPONSES
@@ -15,7 +16,6 @@ from rest_adapter.apis.openai.openai_schema import (
     ALL_OPTIONS,
     DOES_NOT_FIT,
     INPUT_TOKENS_SCHEMAS,
-    openai_native_options,
 )
 from rest_adapter.apis.openai.responses.body import ResponseBody
 from rest_adapter.apis.openai.responses.event_schema import EVENT_OF_STREAM, RESPONSE_SCHEMAS
@@ -46,7 +46,7 @@ _KEEPS_NOTHING = "The server keeps nothing: each request has the whole conversat
 
 
 def response_body() -> Schema:
-    options = openai_native_options()
+    options = api_options()
     for name in NOT_HERE:
         del options[name]
     options["penalty_prompt"] |= {"default": []}
