@@ -46,9 +46,7 @@ SPECIAL = {
         "rest_adapter/apis/common/api_defaults.py",
         "rest_adapter/web/page/state/options.js",
         "slotline/cli/chat/answer.py",
-        # The Messages API has that default too, and answers of the Responses API repeat it.
-        "rest_adapter/apis/anthropic/messages/request.py",
-        "rest_adapter/apis/anthropic/messages/schema.py",
+        # Answers of the Responses API repeat it.
         "rest_adapter/apis/openai/responses/event_schema.py",
         "rest_adapter/apis/openai/responses/request.py",
         # An example of a path.
