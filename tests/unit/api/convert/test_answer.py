@@ -133,6 +133,18 @@ def test_a_strict_tool_is_enforced_or_refused() -> None:
         assert strict or made(model_of("qwen3-coder"), chat(tool)).guide is not None
 
 
+def test_a_grammar_of_a_text_that_cannot_be_compiled_is_named() -> None:
+    def tool(definition: str) -> dict[str, Any]:
+        grammar = {"syntax": "lark", "definition": definition}
+        text = {"type": "string", "x-grammar": grammar}
+        parameters = {"type": "object", "properties": {"input": text}, "required": ["input"]}
+        return {"type": "function", "function": {"name": "f", "parameters": parameters}}
+
+    assert made(model_of("qwen3-coder"), chat(tool('start: "a"'))).guide is not None
+    field = "chat.tools_json[0].function.parameters.properties.input.x-grammar"
+    assert refused(model_of("qwen3-coder"), chat(tool("start: unknown"))) == field
+
+
 def test_tools_are_bounded() -> None:
     tools = [{"type": "function", "function": {"name": f"f{index}"}} for index in range(3)]
     assert refused(model_of(limits=Limits(max_tools=2)), chat(*tools)) == "chat.tools_json"
