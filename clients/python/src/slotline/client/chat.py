@@ -61,6 +61,10 @@ def _set_reasoning_budget_message(request: GenerateRequest, name: str, value: ob
     _chat(request, name).reasoning.budget_message = checks.text(name, value)
 
 
+def _set_reasoning_lenient(request: GenerateRequest, name: str, value: object) -> None:
+    _chat(request, name).reasoning.lenient = checks.boolean(name, value)
+
+
 def _set_template_kwargs(request: GenerateRequest, name: str, value: object) -> None:
     variables = checks.mapping(name, value, "a mapping from names of variables to values")
     _chat(request, name).template_kwargs_json = checks.json_text(name, variables)
@@ -80,6 +84,7 @@ SETTERS: Mapping[str, Callable[[GenerateRequest, str, object], None]] = {
     "reasoning_effort": _set_reasoning_effort,
     "reasoning_budget_tokens": _set_reasoning_budget,
     "reasoning_budget_message": _set_reasoning_budget_message,
+    "reasoning_lenient": _set_reasoning_lenient,
     "template_kwargs": _set_template_kwargs,
     "continue_final_message": _set_switch,
     "add_generation_prompt": _set_switch,

@@ -89,6 +89,8 @@ class GenerateOptions(PlainOptions, total=False):
     reasoning_budget_tokens: int
     #: Text that ends reasoning whose budget is used up.
     reasoning_budget_message: str
+    #: Leave out what the chat template has no switch or word for, instead of an error. Default False.
+    reasoning_lenient: bool
     #: Further variables for the chat template.
     template_kwargs: Mapping[str, object]
     #: Whether the answer goes on with the last message, which is the assistant's. Default False.
