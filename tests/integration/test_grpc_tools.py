@@ -134,7 +134,8 @@ async def test_free_text_stays_free(core: RunningCore) -> None:
 
 
 async def test_content_may_obey_a_constraint_beside_tools(core: RunningCore) -> None:
-    constraint = generation_pb2.Constraint(json_schema='{"type": "object", "properties": {"a": {"type": "boolean"}}}')
+    schema = '{"type": "object", "properties": {"a": {"type": "boolean"}}, "additionalProperties": false}'
+    constraint = generation_pb2.Constraint(json_schema=schema)
     for seed in range(4):
         asked = request(sampling=sampling_pb2.SamplingParams(seed=seed), constraint=constraint)
         (parsed,), _ = await answers(core, asked)
