@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 
 from service.dialogue.chat_format import CallFormat, CallStyle, ChatFormat
 from service.dialogue.parsing.calls import CallReader, CallReading, JsonCalls, NameJsonCalls, NameKeyCalls
-from service.dialogue.parsing.collector import Collector
 from service.dialogue.parsing.loose import braced_calls, python_calls
-from service.dialogue.parsing.scanner import BLANKS, Marks, Reading, Scanner, Unreadable, atoms
+from service.dialogue.parsing.parser import StreamedParser
+from service.dialogue.parsing.scanner import BLANKS, Marks, Reading, Unreadable, atoms
 from service.dialogue.parsing.tagged import TaggedCalls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from service.dialogue.output import Part, ReasoningFormat
+    from service.dialogue.output import ReasoningFormat
     from service.dialogue.tools import Tool
 
 
-class AnswerParser:
-    """An ``OutputParser``.
+class AnswerParser(StreamedParser):
+    """The parser for all formats but that of gpt-oss.
 
     Reasoning begins at the beginning of the answer or behind a call, or anywhere if its marker is a control token.
 
@@ -40,9 +40,8 @@ class AnswerParser:
         reasoning: ReasoningFormat,
         make_id: Callable[[], str],
     ) -> None:
+        super().__init__(reasoning, make_id)
         self.is_reasoning = is_open(form, tail)
-        self._scanner = Scanner()
-        self._collector = Collector(reasoning, make_id)
         self._markers = form.reasoning
         controls = form.control_tokens
         reading = CallReading(self._scanner, self._collector, form.calls, tools, controls)
@@ -58,32 +57,6 @@ class AnswerParser:
         self._content_close = atoms(form.content.close, controls) if form.content is not None else ()
         self._leads, self._marks = self._all_marks(controls)
         self._is_called = bool(self._trigger) and not self.is_reasoning and tail.rstrip().endswith(self._trigger)
-        self._reading = self._answer()
-
-    @property
-    def blanks(self) -> str:
-        """Blanks at the end of the content so far."""
-        return self._collector.blanks
-
-    @property
-    def n_calls(self) -> int:
-        """Calls that are complete."""
-        return self._collector.n_calls
-
-    def push(self, text: str) -> list[Part]:
-        """Take more of the answer."""
-        if text:
-            self._scanner.add(text)
-            next(self._reading, None)
-        return self._collector.take()
-
-    def finish(self) -> list[Part]:
-        """The answer is over."""
-        self._scanner.is_over = True
-        for _ in self._reading:
-            pass
-        self._collector.finish()
-        return self._collector.take()
 
     def _all_marks(self, controls: Sequence[str]) -> tuple[tuple[str, ...], Marks]:
         """What is looked for where content may begin, and anywhere in it."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from service.dialogue.parsing.calls import Begun
-from service.dialogue.parsing.collector import Collector
-from service.dialogue.parsing.scanner import BLANKS, Marks, Reading, Scanner, Unreadable
+from service.dialogue.parsing.parser import StreamedParser
+from service.dialogue.parsing.scanner import BLANKS, Marks, Reading, Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from service.dialogue.output import Part, ReasoningFormat
+    from service.dialogue.output import ReasoningFormat
     from service.dialogue.tools import Tool
 
 START, CHANNEL, MESSAGE, CONSTRAIN = "<|start|>", "<|channel|>", "<|message|>", "<|constrain|>"
@@ -29,48 +29,20 @@ _HEADER_WORDS = ("assistant", "to=", CHANNEL, MESSAGE, START)
 _MAX_WORD = 256
 
 
-class HarmonyParser:
-    """An ``OutputParser``; arguments are those of ``AnswerParser``."""
+class HarmonyParser(StreamedParser):
+    """The parser for gpt-oss; arguments are those of ``AnswerParser``."""
 
     def __init__(
         self, tools: Sequence[Tool], *, tail: str, reasoning: ReasoningFormat, make_id: Callable[[], str]
     ) -> None:
-        self.is_reasoning = False
-        self._scanner = Scanner()
-        self._collector = Collector(reasoning, make_id)
+        super().__init__(reasoning, make_id)
         self._calls = Begun(self._scanner, self._collector)
         self._names = {f"functions.{tool.name}": tool.name for tool in tools}
         self._recipient = self._channel = ""
-        self._reading = self._answer()
         # What the prompt has begun is read like the answer, and then forgotten.
         start = tail.rfind(START)
         self.push(tail[start:] if start >= 0 else START)
         self._scanner.hold()
-
-    @property
-    def blanks(self) -> str:
-        """Blanks at the end of the content so far."""
-        return self._collector.blanks
-
-    @property
-    def n_calls(self) -> int:
-        """Calls that are complete."""
-        return self._collector.n_calls
-
-    def push(self, text: str) -> list[Part]:
-        """Take more of the answer."""
-        if text:
-            self._scanner.add(text)
-            next(self._reading, None)
-        return self._collector.take()
-
-    def finish(self) -> list[Part]:
-        """The answer is over."""
-        self._scanner.is_over = True
-        for _ in self._reading:
-            pass
-        self._collector.finish()
-        return self._collector.take()
 
     def _answer(self) -> Reading[None]:
         scanner, collector = self._scanner, self._collector
