@@ -5,6 +5,7 @@ Events have no number yet, and items are told with a status: in_progress, comple
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 from rest_adapter.apis.openai.responses.custom_input import CustomInput
@@ -24,7 +25,7 @@ def new_response_id() -> str:
     return f"resp_{random_letters(_ID_LENGTH)}"
 
 
-class OutputItem:
+class OutputItem(ABC):
     """One item.
 
     Args:
@@ -52,16 +53,16 @@ class OutputItem:
         yield from self._end_text()
         yield {"type": "response.output_item.done", "output_index": self._index, "item": self.json(status)}
 
+    @abstractmethod
     def json(self, status: str) -> JsonObject:
         """The item as it is now."""
-        raise NotImplementedError
 
     def _text(self) -> str:
         return "".join(self._texts)
 
+    @abstractmethod
     def _end_text(self) -> Iterator[JsonObject]:
         """The events that tell all of its text."""
-        raise NotImplementedError
 
 
 class _PartItem(OutputItem):
@@ -76,8 +77,9 @@ class _PartItem(OutputItem):
         # Clients of JavaScript need one for reasoning, too.
         yield {"type": "response.content_part.added", "part": self._part(""), **self._place}
 
+    @abstractmethod
     def _part(self, text: str) -> JsonObject:
-        raise NotImplementedError
+        """The part with a text."""
 
     def _content(self, status: str) -> list[JsonObject]:
         return [] if status == IN_PROGRESS else [self._part(self._text())]
