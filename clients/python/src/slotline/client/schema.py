@@ -1,4 +1,4 @@
-"""JSON Schemas of Python types, and the Python values of such JSON.
+"""JSON Schemas of Python types; ``values`` makes Python values of such JSON.
 
 Known are: ``str``, ``int``, ``float``, ``bool``, ``None``, ``Any``, ``list``, ``set``, ``tuple`` and ``dict`` of them,
 unions, ``Literal``, enumerations, dataclasses, typed dictionaries, ``Annotated`` with a text that describes, and models
@@ -17,8 +17,9 @@ from typing import Any, NoReturn, TypeGuard
 
 #: From types of which nothing more is to be said to the names of JSON Schema.
 _PLAIN: dict[object, str] = {str: "string", int: "integer", float: "number", bool: "boolean"}
-_LISTS = (list, set, frozenset, collections.abc.Sequence, collections.abc.Iterable, collections.abc.Collection)
-_MAPPINGS = (dict, collections.abc.Mapping)
+#: Types of JSON's arrays and objects, for ``values``, too.
+LISTS = (list, set, frozenset, collections.abc.Sequence, collections.abc.Iterable, collections.abc.Collection)
+MAPPINGS = (dict, collections.abc.Mapping)
 _KNOWN = "str, int, float, bool, list, dict, Literal, enumerations, dataclasses, TypedDict and models of pydantic"
 
 
@@ -56,9 +57,9 @@ class Schemas:
             return {"enum": list(arguments)}
         if hint is tuple or origin is tuple:
             return self._tuple(arguments, where)
-        if hint in _LISTS or origin in _LISTS:
+        if hint in LISTS or origin in LISTS:
             return {"type": "array", "items": self.of(arguments[0] if arguments else Any, where)}
-        if hint in _MAPPINGS or origin in _MAPPINGS:
+        if hint in MAPPINGS or origin in MAPPINGS:
             return self._mapping(arguments, where)
         return self._class(hint, where) if isinstance(hint, type) else refuse_hint(hint, where)
 

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import collections.abc
 import enum
 import types
 import typing
 from typing import Any, NoReturn
 
-from slotline.client.schema import has_fields, hints_of, is_model, needed_in, refuse_hint
+from slotline.client.schema import LISTS, MAPPINGS, has_fields, hints_of, is_model, needed_in, refuse_hint
 
-_LISTS = {
-    list: list,
-    set: set,
-    frozenset: frozenset,
-    collections.abc.Sequence: list,
-    collections.abc.Iterable: list,
-    collections.abc.Collection: list,
-}
-_MAPPINGS = (dict, collections.abc.Mapping)
+#: What is made of an array where that is not a list.
+_SETS: dict[object, Any] = {set: set, frozenset: frozenset}
 
 
 def value_of(value: Any, hint: object, where: str) -> Any:
@@ -49,10 +41,10 @@ def value_of(value: Any, hint: object, where: str) -> Any:
     if hint is tuple or origin is tuple:
         return _tuple(value, arguments, where)
     kind: Any = origin or hint
-    if kind in _LISTS:
+    if kind in LISTS:
         item = arguments[0] if arguments else Any
-        return _LISTS[kind](value_of(one, item, f"{where}[{i}]") for i, one in enumerate(_list(value, where)))
-    if kind in _MAPPINGS:
+        return _SETS.get(kind, list)(value_of(one, item, f"{where}[{i}]") for i, one in enumerate(_list(value, where)))
+    if kind in MAPPINGS:
         item = arguments[1] if arguments else Any
         return {key: value_of(one, item, f"{where}.{key}") for key, one in _object(value, where).items()}
     return _instance(value, hint, where)
