@@ -59,8 +59,8 @@ def _plain(value: Any, hint: object, where: str) -> Any:
         return float(value)
     if (hint is str and isinstance(value, str)) or (hint is bool and isinstance(value, bool)):
         return value
-    names = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
-    return _refuse(where, value, names[hint])  # type: ignore[index]
+    names: dict[object, str] = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+    return _refuse(where, value, names[hint])
 
 
 def _union(value: Any, kinds: tuple[Any, ...], where: str) -> Any:
