@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from slotline.client import checks
 from slotline.client.docstrings import described
 from slotline.client.schema import Schemas, hints_of, is_model
-from slotline.client.values import value_of
+from slotline.client.values import fields_of
 
 if TYPE_CHECKING:
     from slotline.client.messages import Message
@@ -161,7 +161,7 @@ class _FunctionTool:
             ToolError: they do not fit.
         """
         try:
-            values = self._values(arguments)
+            values = fields_of(arguments, self._hints, self._needed)
         except ValueError as error:
             raise ToolError(str(error)) from error
         return self.function(**values)
@@ -172,15 +172,6 @@ class _FunctionTool:
             return self.call(arguments)
         except ToolError as error:
             return _Failure(str(error))
-
-    def _values(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        for name in self._needed:
-            if name not in arguments:
-                raise ValueError(f"{name} is missing")
-        for name in arguments:
-            if name not in self._hints:
-                raise ValueError(f"{name} is unknown; known are {', '.join(self._hints)}")
-        return {name: value_of(value, self._hints[name], name) for name, value in arguments.items()}
 
 
 def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:

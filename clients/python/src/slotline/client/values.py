@@ -50,6 +50,29 @@ def value_of(value: Any, hint: object, where: str) -> Any:
     return _instance(value, hint, where)
 
 
+def fields_of(found: dict[str, Any], hints: dict[str, Any], needed: list[str], where: str = "") -> dict[str, Any]:
+    """The Python values of an object's properties.
+
+    Args:
+        found: the object.
+        hints: types by name of the property.
+        needed: names that have to be there.
+        where: its place, for messages; empty if properties are called by their names alone.
+
+    Raises:
+        ValueError: one is missing, unknown, or does not fit.
+        TypeError: a type is unknown.
+    """
+    prefix = f"{where}: " if where else ""
+    for name in needed:
+        if name not in found:
+            raise ValueError(f"{prefix}{name} is missing")
+    for name in found:
+        if name not in hints:
+            raise ValueError(f"{prefix}{name} is unknown; known are {', '.join(hints)}")
+    return {name: value_of(one, hints[name], f"{where}.{name}" if where else name) for name, one in found.items()}
+
+
 def _plain(value: Any, hint: object, where: str) -> Any:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     # JSON does not tell 1.0 from 1.
@@ -90,19 +113,8 @@ def _instance(value: Any, hint: object, where: str) -> Any:
         members = [one for one in hint if _is_among(value, (one.value,))]
         return members[0] if members else _refuse(where, value, f"one of {[one.value for one in hint]}")
     if isinstance(hint, type) and has_fields(hint):
-        return hint(**_fields(value, hints_of(hint), needed_in(hint), where))
+        return hint(**fields_of(_object(value, where), hints_of(hint), needed_in(hint), where))
     return refuse_hint(hint, where)
-
-
-def _fields(value: Any, hints: dict[str, Any], needed: list[str], where: str) -> dict[str, Any]:
-    found = _object(value, where)
-    for name in needed:
-        if name not in found:
-            raise ValueError(f"{where}: {name} is missing")
-    for name in found:
-        if name not in hints:
-            raise ValueError(f"{where}: {name} is unknown; known are {', '.join(hints)}")
-    return {name: value_of(one, hints[name], f"{where}.{name}") for name, one in found.items()}
 
 
 def _is_among(value: Any, allowed: tuple[Any, ...]) -> bool:
