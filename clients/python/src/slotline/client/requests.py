@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import TypeGuard, cast
 
 from slotline.client.messages import chat_prompt
 from slotline.client.options import GenerateOptions, set_options
@@ -55,11 +55,20 @@ def embed_request(inputs: Sequence[str | Sequence[int]]) -> embedding_pb2.EmbedR
     )
 
 
-def _set_prompt(request: generation_pb2.GenerateRequest, prompt: str | Sequence[int | Mapping[str, object]]) -> None:
+def is_conversation(prompt: Prompt) -> TypeGuard[Sequence[Mapping[str, object]]]:
+    """Whether a prompt is messages."""
+    if isinstance(prompt, str | generation_pb2.GenerateRequest):
+        return False
+    return bool(prompt) and all(isinstance(item, Mapping) for item in prompt)
+
+
+def _set_prompt(
+    request: generation_pb2.GenerateRequest, prompt: str | Sequence[int] | Sequence[Mapping[str, object]]
+) -> None:
     if isinstance(prompt, str):
         request.text = prompt
-    elif prompt and all(isinstance(item, Mapping) for item in prompt):
-        request.chat.CopyFrom(chat_prompt(cast("Sequence[Mapping[str, object]]", prompt)))
+    elif is_conversation(prompt):
+        request.chat.CopyFrom(chat_prompt(prompt))
     elif all(isinstance(item, int) for item in prompt):
         request.token_ids.CopyFrom(tokens_pb2.TokenIds(ids=cast("Sequence[int]", prompt)))
     else:

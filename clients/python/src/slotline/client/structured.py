@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from slotline.client.requests import is_conversation
 from slotline.client.results import Completion, IncompleteAnswer
 from slotline.client.schema import schema_of
 from slotline.client.values import value_of
@@ -46,11 +47,6 @@ def parse_options(prompt: Prompt, kind: type[object], options: GenerateOptions) 
         # A model that thinks first is constrained behind that.
         made.setdefault("parse_output", True)
     return made
-
-
-def is_conversation(prompt: Prompt) -> bool:
-    """Whether a prompt is messages."""
-    return isinstance(prompt, list | tuple) and bool(prompt) and not isinstance(prompt[0], int)
 
 
 def parsed(completion: Completion, kind: type[T]) -> Parsed[T]:
