@@ -6,7 +6,7 @@ import contextlib
 import threading
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ class CompileThreads:
 
     def __init__(self, n_threads: int) -> None:
         self._n_threads = n_threads
-        self._jobs: SimpleQueue[_Job[object] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[_Job[Any] | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._has_started = False
         self._is_closed = False
@@ -44,7 +44,7 @@ class CompileThreads:
                 return future
             if not self._has_started:
                 self._start()
-            self._jobs.put((future, job))  # type: ignore[arg-type]
+            self._jobs.put((future, job))
         return future
 
     def close(self) -> None:
