@@ -182,11 +182,9 @@ def _message(where: str, path: str, entry: object) -> Message:
     role = entry.get("role")
     if not isinstance(role, str) or role not in roles:
         _refuse(where, f"{path}.role", role, " or ".join(f'"{one}"' for one in roles))
-    if not isinstance(entry.get("content"), str):
-        _refuse(where, f"{path}.content", entry.get("content"), "a string")
     return Message(
         role=roles[role],
-        content=entry["content"],
+        content=_needed_text(where, f"{path}.content", entry.get("content")),
         finish=_finish(where, f"{path}.finish", entry.get("finish")),
         error=_text(where, f"{path}.error", entry.get("error")),
         statistics=_statistics(entry.get("statistics")),
@@ -206,13 +204,13 @@ def _calls(where: str, path: str, value: object) -> tuple[ToolCall, ...]:
 def _call(where: str, path: str, entry: object) -> ToolCall:
     if not isinstance(entry, dict):
         _refuse(where, path, entry, "an object with id, name and arguments")
-    for key in ("id", "name", "arguments"):
-        if not isinstance(entry.get(key), str):
-            _refuse(where, f"{path}.{key}", entry.get(key), "a string")
+    call_id, name, arguments = (
+        _needed_text(where, f"{path}.{key}", entry.get(key)) for key in ("id", "name", "arguments")
+    )
     result = entry.get("result")
     if result is not None and not isinstance(result, str):
         _refuse(where, f"{path}.result", result, "null or a string")
-    return ToolCall(entry["id"], entry["name"], entry["arguments"], result, _figure(entry.get("totalMs")))
+    return ToolCall(call_id, name, arguments, result, _figure(entry.get("totalMs")))
 
 
 def _finish(where: str, path: str, value: object) -> Finish | None:
@@ -243,8 +241,10 @@ def _time(value: object, otherwise: int) -> int:
 
 
 def _text(where: str, path: str, value: object) -> str:
-    if value is None:
-        return ""
+    return "" if value is None else _needed_text(where, path, value)
+
+
+def _needed_text(where: str, path: str, value: object) -> str:
     if not isinstance(value, str):
         _refuse(where, path, value, "a string")
     return value
