@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Never
 
 from service.bounds import INT32_MAX
 from slotline.cli.chat.dialogue_options import DIALOGUE_OPTIONS, boolean
-from slotline.cli.chat.json_files import file_or_text
+from slotline.cli.chat.json_files import file_or_text, parse_json
 from slotline.cli.options.suggestions import nearest
 from slotline.cli.options.values import Converter, InvalidValue, choice, integer, real, text
 from slotline.options import BY_NAME, SEEDS, OptionFacts, max_bytes, sampler_names, usual_samplers
@@ -125,14 +124,10 @@ def _grammar(name: str, value: str) -> str:
 
 
 def _json(name: str, value: str, form: str) -> object:
-    def no_constant(constant: str) -> Never:
-        raise ValueError(constant)
-
     try:
-        parsed: object = json.loads(value, parse_constant=no_constant)
-    except (ValueError, RecursionError):
+        return parse_json(name, value)
+    except InvalidValue:
         _refuse(name, value, form)
-    return parsed
 
 
 def _refuse(name: str, value: str, form: str) -> Never:
