@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from rest_adapter.config import REASONING_FORMATS
 from slotline.cli.chat.json_files import file_or_text, parse_json, place_of
 from slotline.cli.options.values import Converter, InvalidValue, choice, integer, text
 from slotline.protocol.excerpt import excerpt
@@ -84,7 +85,7 @@ DIALOGUE_OPTIONS: Mapping[str, tuple[Converter[object], str]] = {
     "tools": (_tools, "Tools that the model may call, as JSON. After an @ it is the name of their file."),
     "tool_choice": (_tool_choice, "Whether it calls them: none, auto, required, or the name of the only one to call."),
     "reasoning_format": (
-        choice({word: word for word in ("none", "auto", "deepseek", "deepseek-legacy")}),
+        choice({word: word for word in REASONING_FORMATS}),
         "Where thinking goes: auto tells it apart, none leaves it in the text as the model writes it.",
     ),
     "enable_thinking": (boolean, "Whether the model thinks first, if its chat template has a switch for that."),
