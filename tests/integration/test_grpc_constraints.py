@@ -16,7 +16,7 @@ from service.api.server.core_server import CoreServer
 from service.config import CoreConfig, ModelConfig
 from slotline.cli.default_model import default_model_path
 from slotline.v1 import generation_pb2, sampling_pb2
-from tests.support.scripted_core import RunningCore, client_of, text_of, until_ready
+from tests.support.scripted_core import RunningCore, started, text_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -41,14 +41,8 @@ SCHEMA = {
 async def core() -> AsyncIterator[RunningCore]:
     """Three slots of 512 tokens for all that comes."""
     model = ModelConfig(path=str(default_model_path()), n_ctx=1536, n_parallel=3, n_threads=1, n_threads_batch=1)
-    server = CoreServer(CoreConfig(model=model, listen=("127.0.0.1:0",)))
-    await server.start()
-    try:
-        async with client_of(server) as running:
-            await until_ready(running)
-            yield running
-    finally:
-        assert await server.stop()
+    async with started(CoreServer(CoreConfig(model=model, listen=("127.0.0.1:0",)))) as running:
+        yield running
 
 
 def request(constraint: Constraint, seed: int, max_tokens: int = 200) -> generation_pb2.GenerateRequest:

@@ -14,7 +14,7 @@ from service.config import CoreConfig, ModelConfig
 from service.dialogue.parsing.harmony import CONTROL_TOKENS
 from slotline.v1 import generation_pb2, model_pb2, prompt_pb2, sampling_pb2
 from tests.support.parsed import Call
-from tests.support.scripted_core import RunningCore, client_of, until_ready
+from tests.support.scripted_core import RunningCore, started
 from tests.support.tiny_gguf import TinyModel, write_tiny_gguf
 
 if TYPE_CHECKING:
@@ -46,14 +46,8 @@ async def running_core(path: Path, form: str) -> AsyncIterator[RunningCore]:
     names, template = FORMS[form]
     model = write_tiny_gguf(path / "tiny.gguf", TinyModel(names=names, chat_template=template, n_ctx_train=1024))
     config = ModelConfig(path=str(model), n_ctx=4096, n_parallel=4, n_threads=1, n_threads_batch=1)
-    server = CoreServer(CoreConfig(model=config, listen=("127.0.0.1:0",), tool_format=form))
-    await server.start()
-    try:
-        async with client_of(server) as running:
-            await until_ready(running)
-            yield running
-    finally:
-        assert await server.stop()
+    async with started(CoreServer(CoreConfig(model=config, listen=("127.0.0.1:0",), tool_format=form))) as running:
+        yield running
 
 
 def request(mode: prompt_pb2.ToolMode.ValueType, seed: int, n_sequences: int = 4) -> generation_pb2.GenerateRequest:

@@ -14,7 +14,7 @@ from service.config import CoreConfig, ModelConfig
 from slotline.cli.default_model import default_model_path
 from slotline.client import AsyncClient
 from slotline.v1 import generation_pb2, model_pb2
-from tests.support.scripted_core import WAIT_S, RunningCore, client_of, until_ready
+from tests.support.scripted_core import WAIT_S, RunningCore, started
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -32,14 +32,8 @@ async def core() -> AsyncIterator[RunningCore]:
     model = ModelConfig(
         path=str(default_model_path()), n_ctx=1024, n_parallel=4, n_threads=1, n_threads_batch=1, embedding=True
     )
-    server = CoreServer(CoreConfig(model=model, alias="smollm2", listen=("127.0.0.1:0",)))
-    await server.start()
-    try:
-        async with client_of(server) as running:
-            await until_ready(running)
-            yield running
-    finally:
-        assert await server.stop()
+    async with started(CoreServer(CoreConfig(model=model, alias="smollm2", listen=("127.0.0.1:0",)))) as running:
+        yield running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

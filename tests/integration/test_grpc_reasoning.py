@@ -13,7 +13,7 @@ from service.api.server.core_server import CoreServer
 from service.config import CoreConfig, ModelConfig
 from slotline.cli.default_model import default_model_path
 from slotline.v1 import generation_pb2, prompt_pb2, sampling_pb2
-from tests.support.scripted_core import RunningCore, client_of, until_ready
+from tests.support.scripted_core import RunningCore, started
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,14 +35,8 @@ MESSAGE = " So, the answer:"
 async def core() -> AsyncIterator[RunningCore]:
     """One core for all tests here."""
     model = ModelConfig(path=str(default_model_path()), n_ctx=2048, n_parallel=2, n_threads=1, n_threads_batch=1)
-    server = CoreServer(CoreConfig(model=model, listen=("127.0.0.1:0",), chat_template=TEMPLATE))
-    await server.start()
-    try:
-        async with client_of(server) as running:
-            await until_ready(running)
-            yield running
-    finally:
-        assert await server.stop()
+    async with started(CoreServer(CoreConfig(model=model, listen=("127.0.0.1:0",), chat_template=TEMPLATE))) as running:
+        yield running
 
 
 def request(reasoning: prompt_pb2.ReasoningOptions | None = None, **options: Any) -> generation_pb2.GenerateRequest:

@@ -15,7 +15,7 @@ from service.config import CoreConfig, ModelConfig
 from slotline.cli.default_model import default_model_path
 from slotline.v1 import generation_pb2, model_pb2, prompt_pb2, sampling_pb2
 from tests.support.parsed import Call, Parsed
-from tests.support.scripted_core import RunningCore, client_of, until_ready
+from tests.support.scripted_core import RunningCore, started
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -45,14 +45,8 @@ REQUIRED = prompt_pb2.ToolPolicy(mode=prompt_pb2.TOOL_MODE_REQUIRED, parallel=Fa
 async def core() -> AsyncIterator[RunningCore]:
     """One core for all tests here, with drafts."""
     model = ModelConfig(path=str(default_model_path()), n_ctx=4096, n_parallel=4, n_threads=1, n_threads_batch=1)
-    server = CoreServer(CoreConfig(model=model, listen=("127.0.0.1:0",)))
-    await server.start()
-    try:
-        async with client_of(server) as running:
-            await until_ready(running)
-            yield running
-    finally:
-        assert await server.stop()
+    async with started(CoreServer(CoreConfig(model=model, listen=("127.0.0.1:0",)))) as running:
+        yield running
 
 
 def request(

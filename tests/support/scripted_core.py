@@ -240,6 +240,13 @@ async def running_core(
 ) -> AsyncIterator[RunningCore]:
     """A core on the scripted model, stopped at the end."""
     server = CoreServer(config or core_config(), load=load or load_scripted(), limits=limits, connections=connections)
+    async with started(server, wait_ready=wait_ready) as core:
+        yield core
+
+
+@contextlib.asynccontextmanager
+async def started(server: CoreServer, *, wait_ready: bool = True) -> AsyncIterator[RunningCore]:
+    """A core of any model, started now and stopped at the end."""
     await server.start()
     try:
         async with client_of(server) as core:
