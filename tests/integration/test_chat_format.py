@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from tests.support.server_pool import ServerPool
 
 SMALL = ("-c", "512", "-ngl", "0")
-TOOL = {"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}
 
 
 def chat_format(server: Server) -> dict[str, Any]:
