@@ -1,6 +1,7 @@
 /** The options that the next request is sent with. */
 
 import { computed } from "../../vendor/signals-core.js";
+import { isObject } from "./json_text.js";
 import { OPTIONS, accepts, allowedValues, optionOf } from "./option_table.js";
 import { serverDefaults } from "./server.js";
 import { kept } from "./storage.js";
@@ -133,10 +134,6 @@ function asField(name, value) {
 function unescapeLine(line) {
   const meanings = { n: "\n", t: "\t", r: "\r", "\\": "\\" };
   return line.replace(/\\([ntr\\])/g, (_, letter) => meanings[letter]);
-}
-
-function isObject(value) {
-  return value !== null && typeof value === "object" && !Array.isArray(value);
 }
 
 function isText(value) {

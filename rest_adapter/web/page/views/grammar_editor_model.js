@@ -1,6 +1,7 @@
 /** What the grammar editor knows: plain functions without a page. */
 
 import { SchemaConverter } from "../../json-schema-to-grammar.mjs";
+import { readJson } from "../state/json_text.js";
 
 /**
  * A grammar that takes what a JSON Schema describes.
@@ -29,9 +30,7 @@ export function problemOf(message) {
 }
 
 function parsed(text) {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new Error(`This is not JSON: ${error.message}`);
-  }
+  const { value, problem } = readJson(text);
+  if (problem) throw new Error(problem);
+  return value;
 }
