@@ -59,11 +59,11 @@ test("a reset turns off what is sent beside the options, and keeps its texts", (
 });
 
 test("examples can be used as they are", () => {
-  for (const { tools } of TOOL_EXAMPLES) {
+  for (const { text: tools } of TOOL_EXAMPLES) {
     toolsText.value = tools;
     assert.equal(toolsProblem.value, "");
   }
-  for (const { schema } of SCHEMA_EXAMPLES) {
+  for (const { text: schema } of SCHEMA_EXAMPLES) {
     assert.ok(["object", "array"].includes(JSON.parse(schema).type));
   }
 });

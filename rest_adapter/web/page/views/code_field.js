@@ -1,4 +1,4 @@
-/** A field of several lines for JSON, with what is wrong with it. */
+/** A field of several lines for JSON or a grammar: what is wrong with it, texts to begin with, and its switch. */
 
 import { html } from "../ui.js";
 
@@ -8,7 +8,7 @@ import { html } from "../ui.js";
  *   finished with the field
  * @returns {object} virtual nodes
  */
-export function JsonField({ id, label, hint, rows, text, problem, placeholder, onLeave }) {
+export function CodeField({ id, label, hint, rows, text, problem, placeholder, onLeave }) {
   return html`
     <label for=${id}>${label}</label>
     <p class="hint" id=${`${id}-hint`}>${hint}</p>
@@ -26,6 +26,27 @@ export function JsonField({ id, label, hint, rows, text, problem, placeholder, o
       onChange=${onLeave}
     ></textarea>
     ${problem && html`<p class="wrong" id=${`${id}-problem`} role="alert">${problem}</p>`}
+  `;
+}
+
+/**
+ * Texts to begin with, and the way back to none.
+ * @param {{label: string, examples: {name: string, text: string}[], text: {value: string}, put: (text: string) => void}}
+ *   props `text` is a signal; `put` sets it
+ * @returns {object} a virtual node
+ */
+export function Examples({ label, examples, text, put }) {
+  return html`
+    <div class="examples" role="group" aria-label=${label}>
+      <span class="soft">Examples:</span>
+      ${examples.map(
+        (example) =>
+          html`<button type="button" class="button small" key=${example.name} onClick=${() => put(example.text)}>
+            ${example.name}
+          </button>`,
+      )}
+      <button type="button" class="button small" disabled=${text.value === ""} onClick=${() => put("")}>Clear</button>
+    </div>
   `;
 }
 

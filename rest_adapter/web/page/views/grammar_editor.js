@@ -3,6 +3,7 @@
 import { html, useEffect, useState } from "../ui.js";
 import { postJson } from "../api.js";
 import { grammar } from "../state/options.js";
+import { CodeField, Examples } from "./code_field.js";
 import { EXAMPLES } from "./grammar_editor_examples.js";
 import { problemOf } from "./grammar_editor_model.js";
 
@@ -18,33 +19,16 @@ export function GrammarEditor() {
   };
   return html`
     <div class="grammar">
-      <label for="grammar">Grammar</label>
-      <p class="hint" id="grammar-hint">Answers keep to these rules (GBNF). Empty: no rules.</p>
-      <textarea
+      <${CodeField}
         id="grammar"
-        class="field mono"
-        rows="8"
-        spellcheck=${false}
-        autocapitalize="off"
-        value=${grammar.value}
-        aria-invalid=${problem ? "true" : undefined}
-        aria-describedby=${problem ? "grammar-problem grammar-hint" : "grammar-hint"}
-        onInput=${(event) => (grammar.value = event.currentTarget.value)}
-        onChange=${check}
-      ></textarea>
-      ${problem && html`<p class="wrong" id="grammar-problem" role="alert">${problem}</p>`}
-      <div class="examples" role="group" aria-label="Examples">
-        <span class="soft">Examples:</span>
-        ${EXAMPLES.map(
-          (example) =>
-            html`<button type="button" class="button small" key=${example.name} onClick=${() => put(example.grammar)}>
-              ${example.name}
-            </button>`,
-        )}
-        <button type="button" class="button small" disabled=${grammar.value === ""} onClick=${() => put("")}>
-          Clear
-        </button>
-      </div>
+        label="Grammar"
+        hint="Answers keep to these rules (GBNF). Empty: no rules."
+        rows=${8}
+        text=${grammar}
+        problem=${problem}
+        onLeave=${check}
+      />
+      <${Examples} label="Examples" examples=${EXAMPLES} text=${grammar} put=${put} />
     </div>
   `;
 }

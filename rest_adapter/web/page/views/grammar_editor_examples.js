@@ -1,14 +1,14 @@
 /** Grammars to begin with. */
 
-/** @type {{name: string, grammar: string}[]} */
+/** @type {{name: string, text: string}[]} */
 export const EXAMPLES = [
   {
     name: "Yes or no",
-    grammar: 'root ::= "Yes" | "No"\n',
+    text: 'root ::= "Yes" | "No"\n',
   },
   {
     name: "List",
-    grammar: [
+    text: [
       "# One to ten lines, each with a dash.",
       "root ::= item{1,10}",
       'item ::= "- " [^\\r\\n]+ "\\n"',
@@ -17,7 +17,7 @@ export const EXAMPLES = [
   },
   {
     name: "Date",
-    grammar: [
+    text: [
       "# 2024-02-29",
       'root ::= year "-" month "-" day',
       "year ::= [0-9] [0-9] [0-9] [0-9]",
@@ -28,7 +28,7 @@ export const EXAMPLES = [
   },
   {
     name: "JSON object",
-    grammar: [
+    text: [
       "root ::= object",
       'value ::= object | array | string | number | "true" | "false" | "null"',
       'object ::= "{" ws (pair ("," ws pair)*)? "}"',

@@ -4,8 +4,8 @@ import { postJson } from "../api.js";
 import { grammar } from "../state/options.js";
 import { answerSchema, schemaOn, schemaProblem, schemaRefusal, schemaText } from "../state/schema.js";
 import { html, useEffect, useRef, useState } from "../ui.js";
+import { CodeField, Examples, SwitchField } from "./code_field.js";
 import { grammarOf } from "./grammar_editor_model.js";
-import { JsonField, SwitchField } from "./json_field.js";
 import { SCHEMA_EXAMPLES } from "./schema_editor_examples.js";
 
 const HINT = "Describes the JSON that you want.";
@@ -37,7 +37,7 @@ export function SchemaEditor() {
         onChange=${check}
       />
       <div class="grammar">
-        <${JsonField}
+        <${CodeField}
           id="schema"
           label="Schema"
           hint=${HINT}
@@ -47,16 +47,7 @@ export function SchemaEditor() {
           placeholder='{"type": "object", "properties": {"name": {"type": "string"}}}'
           onLeave=${check}
         />
-        <div class="examples" role="group" aria-label="Examples of schemas">
-          <span class="soft">Examples:</span>
-          ${SCHEMA_EXAMPLES.map(
-            ({ name, schema }) =>
-              html`<button type="button" class="button small" key=${name} onClick=${() => put(schema)}>${name}</button>`,
-          )}
-          <button type="button" class="button small" disabled=${schemaText.value === ""} onClick=${() => put("")}>
-            Clear
-          </button>
-        </div>
+        <${Examples} label="Examples of schemas" examples=${SCHEMA_EXAMPLES} text=${schemaText} put=${put} />
         <${Converter} tell=${(message) => setUnconverted({ text: schemaText.value, message })} />
       </div>
     </details>

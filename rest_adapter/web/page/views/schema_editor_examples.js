@@ -1,6 +1,6 @@
 /** Schemas to begin with. */
 
-/** @type {{name: string, schema: string}[]} */
+/** @type {{name: string, text: string}[]} */
 export const SCHEMA_EXAMPLES = [
   example("Person", {
     type: "object",
@@ -23,5 +23,5 @@ export const SCHEMA_EXAMPLES = [
 ];
 
 function example(name, schema) {
-  return { name, schema: JSON.stringify(schema, null, 2) };
+  return { name, text: JSON.stringify(schema, null, 2) };
 }

@@ -2,7 +2,7 @@
 
 import { TOOL_CHOICES, toolChoice, toolsOn, toolsProblem, toolsText } from "../state/tools.js";
 import { html } from "../ui.js";
-import { JsonField, SwitchField } from "./json_field.js";
+import { CodeField, Examples, SwitchField } from "./code_field.js";
 import { TOOL_EXAMPLES } from "./tools_editor_examples.js";
 
 const HINT = "A list of functions in the form of the OpenAI API: name, description, and a JSON Schema of the parameters.";
@@ -21,24 +21,13 @@ export function ToolsEditor() {
       <${SwitchField} id="tools-on" label="Use tools" hint=${toolsOn.value ? ON : OFF} isOn=${toolsOn} />
       <div class="grammar">
         <${ToolChoice} />
-        <${JsonField} id="tools" label="Tools" hint=${HINT} rows=${10} text=${toolsText} problem=${toolsProblem.value} />
-        <div class="examples" role="group" aria-label="Examples of tools">
-          <span class="soft">Examples:</span>
-          ${TOOL_EXAMPLES.map(
-            ({ name, tools }) =>
-              html`<button type="button" class="button small" key=${name} onClick=${() => (toolsText.value = tools)}>
-                ${name}
-              </button>`,
-          )}
-          <button
-            type="button"
-            class="button small"
-            disabled=${toolsText.value === ""}
-            onClick=${() => (toolsText.value = "")}
-          >
-            Clear
-          </button>
-        </div>
+        <${CodeField} id="tools" label="Tools" hint=${HINT} rows=${10} text=${toolsText} problem=${toolsProblem.value} />
+        <${Examples}
+          label="Examples of tools"
+          examples=${TOOL_EXAMPLES}
+          text=${toolsText}
+          put=${(text) => (toolsText.value = text)}
+        />
       </div>
     </details>
   `;

@@ -1,6 +1,6 @@
 /** Tools to begin with. */
 
-/** @type {{name: string, tools: string}[]} */
+/** @type {{name: string, text: string}[]} */
 export const TOOL_EXAMPLES = [
   example("Weather", {
     name: "get_weather",
@@ -29,5 +29,5 @@ export const TOOL_EXAMPLES = [
 ];
 
 function example(name, declared) {
-  return { name, tools: JSON.stringify([{ type: "function", function: declared }], null, 2) };
+  return { name, text: JSON.stringify([{ type: "function", function: declared }], null, 2) };
 }
