@@ -58,7 +58,7 @@ def whole_grammar(spec: ConstraintSpec) -> str:
     return f"start: {lark_rule(spec)}{_OPTIONS}"
 
 
-# Most requests repeat a constraint, and a large schema takes some milliseconds.
+# Most requests repeat a constraint, and a large one takes some milliseconds.
 @functools.lru_cache(maxsize=64)
 def lark_rule(spec: ConstraintSpec) -> str:
     """A constraint as an expression in the rule of a larger grammar.
@@ -95,6 +95,7 @@ def _schema(spec: ConstraintSpec) -> Schema:
     return schema
 
 
+@functools.lru_cache(maxsize=64)
 def check_lark(text: str) -> None:
     """Accept a grammar that somebody sent: neither it nor a JSON Schema in it may be too large to be compiled.
 
