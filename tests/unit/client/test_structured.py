@@ -12,7 +12,7 @@ import pytest
 from slotline.client import Completion, IncompleteAnswer
 from slotline.client.requests import generate_request
 from slotline.client.structured import parse_options, parsed
-from slotline.v1 import generation_pb2
+from slotline.v1 import generation_pb2, tokens_pb2
 
 
 class Person(pydantic.BaseModel):
@@ -42,7 +42,8 @@ CHAT: Any = [{"role": "user", "content": "Hi"}]
 
 def completion(text: str, reason: Any = "stop") -> Completion:
     """An answer."""
-    return Completion(text, reason, (), generation_pb2.Finished())
+    finished, accepted = generation_pb2.Finished(), generation_pb2.Accepted()
+    return Completion(text, reason, (), finished, usage=tokens_pb2.Usage(), accepted=accepted, continuations=())
 
 
 def test_the_type_becomes_a_constraint() -> None:

@@ -142,7 +142,7 @@ class Continuation:
         return turn
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Completion(Continuation):
     """A whole answer: the first continuation, and what belongs to all of them.
 
@@ -153,10 +153,9 @@ class Completion(Continuation):
         prompt: records of the prompt's tokens, if they were asked for.
     """
 
-    # Always there; the defaults of the class above ask for one.
-    usage: tokens_pb2.Usage = field(default_factory=tokens_pb2.Usage)
-    accepted: generation_pb2.Accepted = field(default_factory=generation_pb2.Accepted)
-    continuations: tuple[Continuation, ...] = ()
+    usage: tokens_pb2.Usage
+    accepted: generation_pb2.Accepted
+    continuations: tuple[Continuation, ...]
     prompt: tuple[tokens_pb2.Token, ...] = ()
 
 
