@@ -1,4 +1,4 @@
-"""What the core says of a field, with the names that other fields have in a body."""
+"""What the core says of fields, with the names that they have in a body."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 #: Paths in the text of an error.
 _PATH = re.compile(r"\b(?:chat|output)(?:\.[a-z_]+(?:\[\d+\])?)+")
@@ -17,6 +17,22 @@ OPENAI_WORDS: Mapping[str, str] = {
     "TOOL_MODE_REQUIRED": '"required"',
 }
 _WORD = re.compile("|".join(OPENAI_WORDS))
+
+
+def name_in_body(path: str, names: Iterable[tuple[str, str]]) -> str | None:
+    """The path in a body for a path in a message. What follows the field, for example an index or a condition, stays.
+
+    Args:
+        path: in a message.
+        names: fields of messages, and the path in the body of each. The first that has the path counts.
+
+    Returns:
+        The path, or None if no field has it.
+    """
+    for field, name in names:
+        if path == field or path.startswith((f"{field}.", f"{field}[", f"{field} ")):
+            return name + path.removeprefix(field)
+    return None
 
 
 def text_in_body(text: str, rename: Callable[[str], str], words: Mapping[str, str] = OPENAI_WORDS) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from rest_adapter.apis.common.field_texts import name_in_body
 from rest_adapter.apis.common.fields import read_bool, read_float, read_int, read_list, read_object, read_str, refusal
 from rest_adapter.apis.common.list_options import (
     read_logit_bias,
@@ -182,10 +183,7 @@ def json_name(path: str) -> str:
     for parts, name in _NAMES_OF_PARTS.items():
         if path.startswith(parts):
             return name
-    for field, name in _NAMES:
-        if path == field or path.startswith((f"{field}.", f"{field}[", f"{field} ")):
-            return name + path.removeprefix(field)
-    return path
+    return name_in_body(path, _NAMES) or path
 
 
 _NAMES_OF_PARTS = {"parts": "prompt", "infill.prefix": "input_prefix", "infill.suffix": "input_suffix"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.constraints import path_of_constraint
-from rest_adapter.apis.common.field_texts import OPENAI_WORDS, text_in_body
+from rest_adapter.apis.common.field_texts import OPENAI_WORDS, name_in_body, text_in_body
 from rest_adapter.apis.common.options import json_name
 
 if TYPE_CHECKING:
@@ -65,10 +65,7 @@ class Places:
             number = int(found[1])
             known = self.tools[number] if number < len(self.tools) else number
             return f"tools[{known}]{_part(path[found.end() :])}"
-        for field, name in _NAMES:
-            if path == field or path.startswith((f"{field}.", f"{field}[", f"{field} ")):
-                return name + path.removeprefix(field)
-        return json_name(path_of_constraint(path, self.constraint_field))
+        return name_in_body(path, _NAMES) or json_name(path_of_constraint(path, self.constraint_field))
 
     def _path_of_turn(self, number: int, rest: str) -> str:
         if number >= len(self.turns):

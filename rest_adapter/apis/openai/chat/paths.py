@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from rest_adapter.apis.common.field_texts import name_in_body
 from rest_adapter.apis.common.options import json_name
 
 if TYPE_CHECKING:
@@ -33,7 +34,4 @@ def path_in_body(path: str, reasoning: Reasoning) -> str:
         ("chat.reasoning.budget_message", "reasoning_budget_message"),
         ("output.reasoning_format", "reasoning_format"),
     )
-    for field, name in names:
-        if path == field or path.startswith((f"{field}.", f"{field}[", f"{field} ")):
-            return name + path.removeprefix(field)
-    return json_name(path)
+    return name_in_body(path, names) or json_name(path)
