@@ -51,11 +51,6 @@ class Turn:
         """What is said. Blocks of the assistant are parts of one text; others have lines of their own."""
         return "".join(self.texts) if self.role == "assistant" else _in_lines(self.texts)
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether it says, thinks and calls nothing."""
-        return not (self.text() or self.reasoning or self.calls)
-
 
 def read_turns(chat: ChatPrompt, body: Body) -> Sequence[Turn]:
     """Read the fields ``system`` and ``messages``.
@@ -167,10 +162,10 @@ def _end_with_assistant(chat: ChatPrompt, turns: list[Turn]) -> None:
         raise InvalidRequest(last.call_paths[-1], problem)
     if last.text():
         chat.continue_final_message = True
-    elif last.is_empty:
-        turns.pop()
-    else:
+    elif last.reasoning:
         raise InvalidRequest(last.path, "has no text to continue; send some, or end with a message of the user")
+    else:
+        turns.pop()
 
 
 def _write(chat: ChatPrompt, turn: Turn) -> None:
