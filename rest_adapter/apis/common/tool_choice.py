@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rest_adapter.errors import InvalidRequest
 from rest_adapter.json.encoding import encode_in_order, show
 from slotline.v1.prompt_pb2 import TOOL_MODE_NONE, TOOL_MODE_REQUIRED, ToolMode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from slotline.v1.prompt_pb2 import ChatPrompt
 
@@ -32,10 +32,14 @@ class ToolChoice:
     is_one: bool = False
 
 
+def function_tool(**fields: object) -> dict[str, Any]:
+    """A definition in the OpenAI shape of chats, of a function that has these fields but for those that are None."""
+    return {"type": "function", "function": {name: value for name, value in fields.items() if value is not None}}
+
+
 def set_tools(
     chat: ChatPrompt,
-    tools: Sequence[object],
-    names: Sequence[str],
+    tools: Sequence[Mapping[str, Any]],
     choice: ToolChoice,
     value: object,
     parallel: bool | None,
@@ -47,7 +51,6 @@ def set_tools(
     Args:
         chat: gets them.
         tools: definitions in the OpenAI shape of chats.
-        names: theirs.
         choice: what ``tool_choice`` says.
         value: that field, for errors.
         parallel: whether several calls are allowed; None if nothing says so.
@@ -58,8 +61,8 @@ def set_tools(
     Raises:
         InvalidRequest: the tools do not offer what is chosen.
     """
-    _check_choice(choice, value, names)
-    if not names:
+    _check_choice(choice, value, [tool["function"]["name"] for tool in tools])
+    if not tools:
         return False
     chat.tools_json = encode_in_order(tools)
     chat.tool_policy.mode = choice.mode

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rest_adapter.apis.anthropic.messages.body import AnyChoice, AutoChoice, Choice, NamedChoice, NoChoice, Tool
-from rest_adapter.apis.common.tool_choice import ToolChoice, set_tools
+from rest_adapter.apis.common.tool_choice import ToolChoice, function_tool, set_tools
 from rest_adapter.errors import MISSING, InvalidRequest
 from slotline.v1.prompt_pb2 import TOOL_MODE_AUTO, TOOL_MODE_NONE, TOOL_MODE_REQUIRED
 
@@ -37,26 +37,23 @@ def read_tools(chat: ChatPrompt, body: Body, raw: Mapping[str, object]) -> Seque
     Raises:
         InvalidRequest: a tool lacks its name or schema, or the choice cannot be obeyed.
     """
-    numbers, tools, names = [], [], []
+    numbers, tools = [], []
     for i, tool in enumerate(body.tools or ()):
         if tool.type in (None, CUSTOM):
             numbers.append(i)
-            names.append(_needed(f"tools[{i}].name", tool.name, "the name of the tool"))
-            tools.append({"type": "function", "function": _function(f"tools[{i}]", tool)})
+            tools.append(_function(f"tools[{i}]", tool))
     choice, parallel = _choice(body.tool_choice or AutoChoice())
-    set_tools(chat, tools, names, choice, raw.get("tool_choice"), parallel)
+    set_tools(chat, tools, choice, raw.get("tool_choice"), parallel)
     return numbers
 
 
-def _function(path: str, tool: Tool) -> dict[str, object]:
-    schema = _needed(f"{path}.input_schema", tool.input_schema, "the JSON Schema of its input")
-    function: dict[str, object] = {"name": tool.name}
-    if tool.description is not None:
-        function["description"] = tool.description
-    function["parameters"] = schema
-    if tool.strict is not None:
-        function["strict"] = tool.strict
-    return function
+def _function(path: str, tool: Tool) -> dict[str, Any]:
+    return function_tool(
+        name=_needed(f"{path}.name", tool.name, "the name of the tool"),
+        description=tool.description,
+        parameters=_needed(f"{path}.input_schema", tool.input_schema, "the JSON Schema of its input"),
+        strict=tool.strict,
+    )
 
 
 def _needed(path: str, value: T | None, what: str) -> T:

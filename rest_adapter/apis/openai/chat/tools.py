@@ -37,14 +37,14 @@ def read_tools(chat: ChatPrompt, body: Mapping[str, object]) -> bool:
         InvalidRequest: one of the fields has a value that is not allowed.
     """
     tools = () if (value := body.get("tools")) is None else read_list("tools", value, "tools")
-    names = [_read_tool(f"tools[{i}]", tool) for i, tool in enumerate(tools)]
+    checked = [_check_tool(f"tools[{i}]", tool) for i, tool in enumerate(tools)]
     choice = _read_choice(body.get("tool_choice"))
     parallel = None if (value := body.get("parallel_tool_calls")) is None else read_bool("parallel_tool_calls", value)
-    return set_tools(chat, tools, names, choice, body.get("tool_choice"), parallel)
+    return set_tools(chat, checked, choice, body.get("tool_choice"), parallel)
 
 
-def _read_tool(path: str, value: object) -> str:
-    """Check the form of a tool, and return its name. What its parameters mean is for the core to say."""
+def _check_tool(path: str, value: object) -> dict[str, object]:
+    """Check the form of a tool, and return it. What its parameters mean is for the core to say."""
     tool = read_object(path, value)
     _read_type(path, tool, "function")
     function = read_object(f"{path}.function", tool.get("function"))
@@ -54,7 +54,8 @@ def _read_tool(path: str, value: object) -> str:
         read_object(f"{path}.function.parameters", function["parameters"])
     if function.get("strict") is not None:
         read_bool(f"{path}.function.strict", function["strict"])
-    return _read_name(f"{path}.function", function)
+    _read_name(f"{path}.function", function)
+    return tool
 
 
 def _read_choice(value: object) -> ToolChoice:

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from rest_adapter.apis.common.fields import refusal
 from rest_adapter.apis.common.structs import read_struct
-from rest_adapter.apis.common.tool_choice import ToolChoice, set_tools
+from rest_adapter.apis.common.tool_choice import ToolChoice, function_tool, set_tools
 from rest_adapter.apis.openai.chat.tools import MODES
 from rest_adapter.apis.openai.responses.conversation import CUSTOM_INPUT
 from rest_adapter.errors import MISSING, InvalidRequest
@@ -110,18 +110,17 @@ def read_response_tools(
         InvalidRequest: one of the fields has a value that is not allowed.
     """
     read = Tools()
-    functions, names = [], []
+    functions = []
     for i, value in enumerate(tools or ()):
         if (kind := _kind_of(value)) is None:
             continue
         tool = read_struct(value, kind, f"tools[{i}]")
         functions.append(_function(tool, f"tools[{i}]"))
-        names.append(tool.name)
         read.given.append(value)
         read.places.append(i)
         if isinstance(tool, CustomTool):
             read.custom.add(tool.name)
-    read.calls = set_tools(chat, functions, names, _read_choice(choice), choice, parallel)
+    read.calls = set_tools(chat, functions, _read_choice(choice), choice, parallel)
     return read
 
 
@@ -133,27 +132,21 @@ def _kind_of(tool: Mapping[str, Any]) -> type[FunctionTool | CustomTool] | None:
 
 def _function(tool: FunctionTool | CustomTool, path: str) -> dict[str, Any]:
     """A tool as chats have it."""
-    function: dict[str, Any] = {"name": tool.name}
-    if tool.description is not None:
-        function["description"] = tool.description
-    if isinstance(tool, CustomTool):
-        text: dict[str, Any] = {"type": "string"}
-        if (grammar := _grammar(tool.format, f"{path}.format")) is not None:
-            text["x-grammar"] = grammar
-            # What cannot be enforced is refused.
-            function["strict"] = True
-        function["parameters"] = {
-            "type": "object",
-            "properties": {CUSTOM_INPUT: text},
-            "required": [CUSTOM_INPUT],
-            "additionalProperties": False,
-        }
-    else:
-        if tool.parameters is not None:
-            function["parameters"] = tool.parameters
-        if tool.strict is not None:
-            function["strict"] = tool.strict
-    return {"type": "function", "function": function}
+    if isinstance(tool, FunctionTool):
+        return function_tool(
+            name=tool.name, description=tool.description, parameters=tool.parameters, strict=tool.strict
+        )
+    grammar = _grammar(tool.format, f"{path}.format")
+    text = {"type": "string"} if grammar is None else {"type": "string", "x-grammar": grammar}
+    parameters = {
+        "type": "object",
+        "properties": {CUSTOM_INPUT: text},
+        "required": [CUSTOM_INPUT],
+        "additionalProperties": False,
+    }
+    # A grammar that cannot be enforced is refused.
+    strict = None if grammar is None else True
+    return function_tool(name=tool.name, description=tool.description, strict=strict, parameters=parameters)
 
 
 def _grammar(form: InputFormat | None, path: str) -> dict[str, str] | None:
