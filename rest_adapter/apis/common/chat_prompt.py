@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rest_adapter.apis.common.fields import read_object
+from rest_adapter.json.encoding import encode
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from slotline.v1.generation_pb2 import GenerateRequest
-    from slotline.v1.prompt_pb2 import ChatMessage
+    from slotline.v1.prompt_pb2 import ChatMessage, ChatPrompt
 
 #: Models that were tuned on this marker but do not declare it as an end of generation write it out as text.
 _CHATML_END = "<|im_end|>"
@@ -20,6 +25,16 @@ def text_of(message: ChatMessage) -> str:
 def end_at_marker(request: GenerateRequest) -> None:
     """End answers where the model writes out the end of its turn."""
     request.stop.texts.append(_CHATML_END)
+
+
+def read_template_variables(chat: ChatPrompt, body: Mapping[str, object]) -> None:
+    """Read the field ``chat_template_kwargs``.
+
+    Raises:
+        InvalidRequest: it is no object.
+    """
+    if (value := body.get("chat_template_kwargs")) is not None:
+        chat.template_kwargs_json = encode(read_object("chat_template_kwargs", value)).decode()
 
 
 def penalize_answer_only(request: GenerateRequest) -> None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from slotline.v1.generation_pb2 import GenerateRequest
 
 MAX_CHOICES = maximum("n")
+#: Most tokens that are told at each position, of the most probable ones.
+MAX_TOP_LOGPROBS = 20
 
 #: The fields that offer tools, those that say whether to call one, and what to send instead.
 _TOOLS = ("tools", "tool_choice", "leave it out")

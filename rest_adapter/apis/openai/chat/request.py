@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.api_defaults import set_api_defaults
 from rest_adapter.apis.common.candidates import bound_candidates
-from rest_adapter.apis.common.chat_prompt import end_at_marker, penalize_answer_only, text_of
+from rest_adapter.apis.common.chat_prompt import (
+    end_at_marker,
+    penalize_answer_only,
+    read_template_variables,
+    text_of,
+)
 from rest_adapter.apis.common.constraints import path_of_constraint, read_constraints
 from rest_adapter.apis.common.field_texts import text_in_body
-from rest_adapter.apis.common.fields import read_bool, read_int, read_object, refusal
+from rest_adapter.apis.common.fields import read_bool, read_int, refusal
 from rest_adapter.apis.common.max_tokens import read_max_tokens
 from rest_adapter.apis.common.options import apply_options, read_timeout_s
 from rest_adapter.apis.common.overflow import read_overflow
@@ -21,6 +26,7 @@ from rest_adapter.apis.openai.chat.paths import path_in_body
 from rest_adapter.apis.openai.chat.reasoning import Reasoning, read_reasoning
 from rest_adapter.apis.openai.chat.tools import read_tools
 from rest_adapter.apis.openai.openai_options import (
+    MAX_TOP_LOGPROBS,
     read_flag,
     read_include_usage,
     read_model,
@@ -28,15 +34,13 @@ from rest_adapter.apis.openai.openai_options import (
     refuse_functions,
 )
 from rest_adapter.errors import InvalidRequest, RpcFailure
-from rest_adapter.json.encoding import encode, show
+from rest_adapter.json.encoding import show
 from slotline.v1.generation_pb2 import GenerateRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from slotline.v1.prompt_pb2 import ChatPrompt
-
-MAX_TOP_LOGPROBS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,9 @@ def read_chat(body: Mapping[str, object], *, truncates: bool = False, reasoning_
     bound_candidates(request)
     read_messages(request.chat, body.get("messages"))
     request.chat.continue_final_message = _read_continue(request.chat, body)
-    _read_template_options(request.chat, body)
+    if (value := body.get("add_generation_prompt")) is not None:
+        request.chat.add_generation_prompt = read_bool("add_generation_prompt", value)
+    read_template_variables(request.chat, body)
     calls_tools = read_tools(request.chat, body)
     reasoning = read_reasoning(request, body, calls_tools=calls_tools, default=reasoning_format)
     if "penalty_prompt" not in body:
@@ -133,13 +139,6 @@ def _read_continue(chat: ChatPrompt, body: Mapping[str, object]) -> bool:
     if last.HasField("tool_calls_json"):
         raise InvalidRequest(name, "true is not allowed with tool calls in the last message")
     return True
-
-
-def _read_template_options(chat: ChatPrompt, body: Mapping[str, object]) -> None:
-    if (value := body.get("add_generation_prompt")) is not None:
-        chat.add_generation_prompt = read_bool("add_generation_prompt", value)
-    if (value := body.get("chat_template_kwargs")) is not None:
-        chat.template_kwargs_json = encode(read_object("chat_template_kwargs", value)).decode()
 
 
 def _read_logprobs(request: GenerateRequest, body: Mapping[str, object]) -> bool:

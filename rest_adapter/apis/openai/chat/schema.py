@@ -17,7 +17,7 @@ from rest_adapter.apis.openai.chat.field_schema import (
     tool_fields,
 )
 from rest_adapter.apis.openai.chat.messages import REASONING, SPEAKERS_WITH_TEXT
-from rest_adapter.apis.openai.chat.request import MAX_TOP_LOGPROBS
+from rest_adapter.apis.openai.openai_options import MAX_TOP_LOGPROBS
 from rest_adapter.apis.openai.openai_schema import (
     ALL_OPTIONS,
     DOES_NOT_FIT,

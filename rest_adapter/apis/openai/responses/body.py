@@ -6,9 +6,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from rest_adapter.apis.openai.openai_options import MAX_TOP_LOGPROBS
 from rest_adapter.json.number_bounds import INT32
-
-MAX_TOP_LOGPROBS = 20
 
 _TopLogprobs = Annotated[int, Meta(ge=0, le=MAX_TOP_LOGPROBS)]
 _Tokens = Annotated[int, Meta(ge=1, le=INT32[1])]

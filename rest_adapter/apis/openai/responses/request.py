@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from rest_adapter.apis.common.api_defaults import set_api_defaults
 from rest_adapter.apis.common.candidates import bound_candidates
-from rest_adapter.apis.common.chat_prompt import end_at_marker, penalize_answer_only
+from rest_adapter.apis.common.chat_prompt import end_at_marker, penalize_answer_only, read_template_variables
 from rest_adapter.apis.common.constraints import read_constraints
-from rest_adapter.apis.common.fields import read_object
 from rest_adapter.apis.common.model_name import name_in_answers
 from rest_adapter.apis.common.options import apply_options, read_timeout_s
 from rest_adapter.apis.common.overflow import read_overflow
@@ -20,7 +19,7 @@ from rest_adapter.apis.openai.chat.reasoning import Reasoning, read_reasoning
 from rest_adapter.apis.openai.responses.body import ReasoningOptions, ResponseBody
 from rest_adapter.apis.openai.responses.conversation import Turns, read_conversation
 from rest_adapter.apis.openai.responses.tools import Tools, read_response_tools
-from rest_adapter.json.encoding import PIECE_BYTES, Encoded, encode, encode_in_pieces
+from rest_adapter.json.encoding import PIECE_BYTES, Encoded, encode_in_pieces
 from slotline.v1.generation_pb2 import OVERFLOW_REFUSE, OVERFLOW_TRUNCATE, GenerateRequest
 
 if TYPE_CHECKING:
@@ -93,8 +92,7 @@ def read_response(fields: Mapping[str, object], *, truncates: bool = False) -> R
     constraint_field = read_constraints(request, fields, (_FORMAT, form))
     wants_logprobs = _read_logprobs(request, body)
     turns = read_conversation(request.chat, body.instructions, body.input)
-    if (value := fields.get("chat_template_kwargs")) is not None:
-        request.chat.template_kwargs_json = encode(read_object("chat_template_kwargs", value)).decode()
+    read_template_variables(request.chat, fields)
     tools = read_response_tools(request.chat, body.tools, body.tool_choice, body.parallel_tool_calls)
     reasoning = _read_reasoning(request, fields, body.reasoning)
     if "penalty_prompt" not in fields:
