@@ -107,42 +107,38 @@ def _message(content: Schema, reason: Schema) -> Schema:
     )
 
 
-def _block(kind: str, **fields: Schema) -> Schema:
-    return record({"type": {"const": kind}, **fields})
-
-
-def _event(kind: str, **fields: Schema) -> Schema:
+def _typed(kind: str, **fields: Schema) -> Schema:
     return record({"type": {"const": kind}, **fields})
 
 
 def _schemas() -> dict[str, Schema]:
     blocks = array(
         either(
-            _block(TEXT, text=STRING),
-            _block(THINKING, thinking=STRING, signature=STRING),
-            _block(TOOL_USE, id=STRING, name=STRING, input={"type": "object"}),
+            _typed(TEXT, text=STRING),
+            _typed(THINKING, thinking=STRING, signature=STRING),
+            _typed(TOOL_USE, id=STRING, name=STRING, input={"type": "object"}),
         )
     )
     beginning = either(
-        _block(TEXT, text={"const": ""}),
-        _block(THINKING, thinking={"const": ""}, signature={"const": ""}),
-        _block(TOOL_USE, id=STRING, name=STRING, input={"const": {}}),
+        _typed(TEXT, text={"const": ""}),
+        _typed(THINKING, thinking={"const": ""}, signature={"const": ""}),
+        _typed(TOOL_USE, id=STRING, name=STRING, input={"const": {}}),
     )
     delta = either(
-        _block("text_delta", text=STRING),
-        _block("thinking_delta", thinking=STRING),
-        _block("signature_delta", signature=STRING),
-        _block("input_json_delta", partial_json=STRING),
+        _typed("text_delta", text=STRING),
+        _typed("thinking_delta", thinking=STRING),
+        _typed("signature_delta", signature=STRING),
+        _typed("input_json_delta", partial_json=STRING),
     )
     stop = record({"stop_reason": {"enum": _STOP_REASONS}, "stop_sequence": either(STRING, NULL)})
     events = either(
-        _event("message_start", message=_message(array({}, maxItems=0), NULL)),
-        _event("content_block_start", index=COUNT, content_block=beginning),
-        _event("content_block_delta", index=COUNT, delta=delta),
-        _event("content_block_stop", index=COUNT),
-        _event("message_delta", delta=stop, usage=_USAGE),
-        _event("message_stop"),
-        _event("ping"),
+        _typed("message_start", message=_message(array({}, maxItems=0), NULL)),
+        _typed("content_block_start", index=COUNT, content_block=beginning),
+        _typed("content_block_delta", index=COUNT, delta=delta),
+        _typed("content_block_stop", index=COUNT),
+        _typed("message_delta", delta=stop, usage=_USAGE),
+        _typed("message_stop"),
+        _typed("ping"),
     )
     return {"Message": _message(blocks, {"enum": _STOP_REASONS}), "MessageEvent": events}
 
