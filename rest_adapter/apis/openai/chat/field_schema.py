@@ -1,7 +1,8 @@
-"""The fields of chats about tools and reasoning in OpenAPI, in bodies and in answers."""
+"""The options of chats, and their fields about tools and reasoning, in OpenAPI: in bodies and in answers."""
 
 from __future__ import annotations
 
+from rest_adapter.apis.common.api_option_schema import api_options
 from rest_adapter.apis.openai.chat.reasoning import BUDGET_BOUNDS, BUDGETS, FORMATS, NO_BUDGET, NO_EFFORT
 from rest_adapter.apis.openai.chat.tools import MODES, MODES_OF_ALLOWED
 from rest_adapter.openapi.schema_types import (
@@ -17,11 +18,21 @@ from rest_adapter.openapi.schema_types import (
     option,
     record,
 )
+from slotline.options import max_items
 
 _NAME: Schema = {**STRING, "minLength": 1}
 _FUNCTION: Schema = {"const": "function"}
 #: A tool by its name alone.
 _NAMED = record({"type": _FUNCTION, "function": record({"name": _NAME})})
+
+
+def conversation_options() -> dict[str, Schema]:
+    """The options of /completion, with what is different for conversations."""
+    options = api_options()
+    options["penalty_prompt"] |= {"default": []}
+    # One more is added for models that do not know the end of their turn.
+    options["stop"] |= nullable(either(STRING, array(STRING, maxItems=max_items("stop") - 1)))
+    return options
 
 
 def tool_fields() -> dict[str, Schema]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rest_adapter.apis.common.api_option_schema import api_options
 from rest_adapter.apis.common.generation_schema import GENERATION_HEADERS, event, json_text
 from rest_adapter.apis.common.unsupported import CHAT as UNSUPPORTED_FIELDS
 from rest_adapter.apis.common.unsupported_schema import unsupported
 from rest_adapter.apis.openai.chat.field_schema import (
     call_of_history,
+    conversation_options,
     parts_of_delta,
     parts_of_message,
     reasoning_fields,
@@ -43,12 +43,10 @@ from rest_adapter.openapi.schema_types import (
     body,
     either,
     integer,
-    nullable,
     option,
     record,
     ref,
 )
-from slotline.options import max_items
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,12 +57,9 @@ _EVENTS = event(either({"const": "[DONE]"}, json_text(ref("ChatCompletionChunk")
 
 
 def chat_body() -> Schema:
-    options = api_options()
+    options = conversation_options()
     # The template's messages take the place of the system prompt of all slots.
     del options["system_prompt"]
-    options["penalty_prompt"] |= {"default": []}
-    # One more is added for models that do not know the end of their turn.
-    options["stop"] |= nullable(either(STRING, array(STRING, maxItems=max_items("stop") - 1)))
     return body(
         {
             "messages": array(_message(), minItems=1) | {"description": "The conversation so far."},

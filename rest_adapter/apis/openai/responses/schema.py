@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rest_adapter.apis.common.api_option_schema import api_options
 from rest_adapter.apis.common.generation_schema import GENERATION_HEADERS, STREAM
 from rest_adapter.apis.common.structs import properties_of, schema_of
 from rest_adapter.apis.common.unsupported import RESPONSES
 from rest_adapter.apis.common.unsupported_schema import unsupported
-from rest_adapter.apis.openai.chat.field_schema import reasoning_fields, template_variables
+from rest_adapter.apis.openai.chat.field_schema import conversation_options, reasoning_fields, template_variables
 from rest_adapter.apis.openai.chat.reasoning import EFFORT
 from rest_adapter.apis.openai.chat.tools import MODES
 from rest_adapter.apis.openai.openai_schema import (
@@ -36,7 +35,6 @@ from rest_adapter.openapi.schema_types import (
     record,
     ref,
 )
-from slotline.options import max_items
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,12 +44,9 @@ _KEEPS_NOTHING = "The server keeps nothing: each request has the whole conversat
 
 
 def response_body() -> Schema:
-    options = api_options()
+    options = conversation_options()
     for name in NOT_HERE:
         del options[name]
-    options["penalty_prompt"] |= {"default": []}
-    # One more is added for models that do not know the end of their turn.
-    options["stop"] |= nullable(either(STRING, array(STRING, maxItems=max_items("stop") - 1)))
     reasoning = reasoning_fields()
     del reasoning[EFFORT]
     fields = properties_of(ResponseBody)
