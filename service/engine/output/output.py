@@ -43,8 +43,7 @@ def append_token(
     is_stop_token = sampled.id in request.stop_tokens
     step = sequence.text.push(b"" if is_stop_token else token_bytes)
     if request.want_tokens:
-        record = TokenRecord(sampled.id, token_bytes, sampled.probabilities, sampled.logprob, sampled.top_logprobs)
-        sequence.held_records.append(record)
+        sequence.held_records.append(_record(sampled, token_bytes))
     is_full = sequence.max_tokens is not None and sequence.sampled >= sequence.max_tokens
     is_over = is_eos or is_stop_token or is_full or step.stop_text is not None
     text = step.text
@@ -53,12 +52,7 @@ def append_token(
     output = None if text is None else Piece(text, _take_records(sequence), sequence.index)
     if not is_over:
         return output, None
-    return output, Ending(
-        FinishReason.LENGTH if is_full and step.stop_text is None else FinishReason.STOP,
-        stop_text=step.stop_text,
-        stop_token=sampled.id if is_stop_token and not is_eos else None,
-        eos_token=sampled.id if is_eos else None,
-    )
+    return output, _ending(sampled, step.stop_text, is_full=is_full, is_stop_token=is_stop_token, is_eos=is_eos)
 
 
 def append_parsed(
@@ -68,9 +62,7 @@ def append_parsed(
     request, parsed = sequence.request, sequence.parsed
     assert parsed is not None
     is_stop_token = sampled.id in request.stop_tokens
-    record = None
-    if request.want_tokens:
-        record = TokenRecord(sampled.id, token_bytes, sampled.probabilities, sampled.logprob, sampled.top_logprobs)
+    record = _record(sampled, token_bytes) if request.want_tokens else None
     output, stop_text = parsed.push(sampled.id, b"" if is_stop_token or is_eos else token_bytes, record, is_eos=is_eos)
     is_full = sequence.max_tokens is not None and sequence.sampled >= sequence.max_tokens
     if stop_text is None:
@@ -78,7 +70,18 @@ def append_parsed(
             return output, None
         rest, stop_text = parsed.end()
         output += rest
-    return output, Ending(
+    return output, _ending(sampled, stop_text, is_full=is_full, is_stop_token=is_stop_token, is_eos=is_eos)
+
+
+def _record(sampled: SampledToken, token_bytes: bytes) -> TokenRecord:
+    return TokenRecord(sampled.id, token_bytes, sampled.probabilities, sampled.logprob, sampled.top_logprobs)
+
+
+def _ending(
+    sampled: SampledToken, stop_text: bytes | None, *, is_full: bool, is_stop_token: bool, is_eos: bool
+) -> Ending:
+    """Why a sequence is over with the token that was just sampled."""
+    return Ending(
         FinishReason.LENGTH if is_full and stop_text is None else FinishReason.STOP,
         stop_text=stop_text,
         stop_token=sampled.id if is_stop_token and not is_eos else None,
