@@ -99,24 +99,21 @@ class TokenChoice:
     def _choose(self, turns: list[Turn], matrix: Logits, now_s: float) -> None:
         """Choose what follows the rows of logits that turns name, all first tokens at once."""
         draws: list[Draw] = []
-        drawn, forced = turns, []
+        drawn, forced = [], []
         for turn in turns:
             sequence = turn.sequence
-            if sequence.parsed is not None and sequence.parsed.forced:
+            if _is_forced(sequence):
                 forced.append(turn)
             else:
+                drawn.append(turn)
                 draws.append((turn.row, sequence.sampler, sequence.sampled < sequence.request.min_tokens))
-        if forced:
-            drawn = [turn for turn in turns if turn not in forced]
         try:
             outcomes = sample_rows(matrix, draws)
         except Exception as error:
             self._fail_all(turns, error)
             return
-        if forced:
-            drawn = [*drawn, *forced]
-            outcomes += [_forced(turn.sequence) for turn in forced]
-        for turn, outcome in zip(drawn, outcomes, strict=True):
+        outcomes += [_forced(turn.sequence) for turn in forced]
+        for turn, outcome in zip([*drawn, *forced], outcomes, strict=True):
             # A task ends with all its sequences if one of them fails.
             if turn.slot.sequence is turn.sequence:
                 self._apply(turn, outcome, matrix, now_s)
@@ -174,7 +171,7 @@ class TokenChoice:
         while ending is None and n_right < len(draft) and sequence.pending == draft[n_right]:
             n_right += 1
             is_early = sequence.sampled < sequence.request.min_tokens
-            if sequence.parsed is not None and sequence.parsed.forced:
+            if _is_forced(sequence):
                 outcome: Outcome = _forced(sequence)
             else:
                 (outcome,) = sample_rows(matrix, [(turn.row + n_right, sequence.sampler, is_early)])
@@ -216,6 +213,10 @@ class TokenChoice:
         if output is not None:
             self._outbox.put(task.id, task.sink, output)
         return ending
+
+
+def _is_forced(sequence: RunningSequence) -> bool:
+    return sequence.parsed is not None and bool(sequence.parsed.forced)
 
 
 def _forced(sequence: RunningSequence) -> SampledToken:

@@ -87,7 +87,7 @@ class ParsedOutput:
         rest = self.parser.push(self._decoder.decode(b"", final=True))
         output, stop_text = self._tell([*rest, *self.parser.finish()])
         if stop_text is None:
-            output += self._flushed(self._records)
+            output += self._flushed()
         if self._records and not self._is_behind_mark:
             channel = Channel.REASONING if self.parser.is_reasoning else Channel.CONTENT
             output.append(Piece("", tuple(self._records), self._index, channel))
@@ -106,7 +106,7 @@ class ParsedOutput:
                     self._is_over = True
                     return output, step.stop_text
                 continue
-            output += self._flushed(self._records)
+            output += self._flushed()
             if isinstance(part, TextPart):
                 output.append(Piece(part.text, self._take_records(), self._index, part.channel))
             else:
@@ -118,13 +118,13 @@ class ParsedOutput:
         self._newest = None
         return output, None
 
-    def _flushed(self, records: list[TokenRecord]) -> list[Output]:
+    def _flushed(self) -> list[Output]:
         """Content that was held back because it might have become a stop text."""
         text = self._text.flush()
         if not text:
             return []
-        piece = Piece(text, tuple(records), self._index, Channel.CONTENT)
-        records.clear()
+        piece = Piece(text, tuple(self._records), self._index, Channel.CONTENT)
+        self._records.clear()
         return [piece]
 
     def _take_records(self) -> tuple[TokenRecord, ...]:
