@@ -6,10 +6,10 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING
 
-from service.api.convert.constraint import constraint_field, constraint_guide, constraint_spec
+from service.api.convert.constraint import constraint_field, constraint_guide, constraint_spec, is_gbnf
 from service.api.convert.tool_grammars import GRAMMAR, grammar_spec
 from service.api.convert.tools import TOOLS, CallPolicy, call_policy
-from service.constraints.lark import LARK_MARK, lark_rule
+from service.constraints.lark import lark_rule
 from service.constraints.spec import ConstraintKind, ConstraintSpec, JsonStyle
 from service.dialogue.chat_format import CallStyle
 from service.dialogue.grammar.allowed import Answer
@@ -66,7 +66,7 @@ def answer_policy(request: generation_pb2.GenerateRequest, model: ServedModel) -
         raise InvalidArgument(
             "chat.tool_policy.mode", "is TOOL_MODE_REQUIRED, but this server was started without a format of calls"
         )
-    if policy.tools and _is_gbnf(request.constraint):
+    if policy.tools and is_gbnf(request.constraint):
         raise InvalidArgument(
             "constraint.gbnf",
             f"cannot be combined with {TOOLS}: calls need a grammar of their own; leave one of them out, use another "
@@ -103,7 +103,7 @@ def answer_parsing(
         ),
         names={token: name.encode() for name, token in _token_ids(model).items()},
         budget=_budget(request.chat.reasoning, model, policy),
-        defers_grammar=_is_gbnf(request.constraint) and opens_reasoning(form, tail),
+        defers_grammar=is_gbnf(request.constraint) and opens_reasoning(form, tail),
     )
 
 
@@ -120,7 +120,7 @@ def answer_guide(
     form, constraint = model.chat_format, request.constraint
     is_marked = reasoning_close(form) is not None or form.content is not None
     tools = policy.tools if form.calls.style is not CallStyle.NONE else ()
-    spec = constraint_spec(constraint) if request.output.parse_output and not _is_gbnf(constraint) else None
+    spec = constraint_spec(constraint) if request.output.parse_output and not is_gbnf(constraint) else None
     if not tools and (spec is None or not is_marked):
         return constraint_guide(constraint, model)
     content = ""
@@ -168,10 +168,6 @@ def _unparsed(request: generation_pb2.GenerateRequest) -> Iterator[tuple[str, st
         yield _BUDGET, "limits reasoning"
     if reasoning.budget_message:
         yield _MESSAGE, "ends reasoning"
-
-
-def _is_gbnf(constraint: generation_pb2.Constraint) -> bool:
-    return constraint.WhichOneof("kind") == "gbnf" and not constraint.gbnf.lstrip().startswith(LARK_MARK)
 
 
 def _check_budget(options: prompt_pb2.ReasoningOptions, form: ChatFormat) -> None:

@@ -21,10 +21,15 @@ def constraint_guide(constraint: generation_pb2.Constraint, model: ServedModel) 
     Raises:
         InvalidArgument: it cannot be used, or there is nothing to choose from.
     """
-    if constraint.WhichOneof("kind") == "gbnf" and not constraint.gbnf.lstrip().startswith(LARK_MARK):
+    if is_gbnf(constraint):
         return _gbnf(constraint.gbnf)
     spec = constraint_spec(constraint)
     return None if spec is None else model.constraints.compile(spec, field=constraint_field(constraint))
+
+
+def is_gbnf(constraint: generation_pb2.Constraint) -> bool:
+    """Whether a constraint is a grammar in GBNF; its field may have one in Lark, too."""
+    return constraint.WhichOneof("kind") == "gbnf" and not constraint.gbnf.lstrip().startswith(LARK_MARK)
 
 
 def constraint_spec(constraint: generation_pb2.Constraint) -> ConstraintSpec | None:
