@@ -31,6 +31,28 @@ def shown(value: Any) -> str:
     return excerpt(text, _SHOWN)
 
 
+def read_json(text: str, field: str, kind: type, allowed: str) -> Any:
+    """The JSON in a field.
+
+    Args:
+        text: of the field; empty for an empty value.
+        field: its path.
+        kind: the type of the value.
+        allowed: that type in words.
+    """
+    if not text:
+        return kind()
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise InvalidArgument(field, f"is not JSON ({error}); allowed is {allowed}") from error
+    except RecursionError as error:
+        raise InvalidArgument(field, f"nests too deeply; allowed is {allowed}") from error
+    if not isinstance(value, kind):
+        raise InvalidArgument(field, f"is {shown(value)}; allowed is {allowed}")
+    return value
+
+
 def within(field: str, value: float, allowed: Range) -> float:
     """The value, which must be a finite number within the range."""
     if not math.isfinite(value) or value not in allowed:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from service.api.convert.checks import count_at_most, shown
+from service.api.convert.checks import count_at_most, read_json, shown
 from service.api.convert.reasoning import reasoning_variables
 from service.dialogue.preparation import prepared
 from service.errors import InvalidArgument, NotImplementedFeature
@@ -27,14 +26,14 @@ def conversation(chat: prompt_pb2.ChatPrompt, model: ServedModel) -> Conversatio
     """
     if not chat.messages:
         raise InvalidArgument("chat.messages", "is empty; at least one message is needed")
-    variables = _json(chat.template_kwargs_json, "chat.template_kwargs_json", dict, "a JSON object")
+    variables = read_json(chat.template_kwargs_json, "chat.template_kwargs_json", dict, "a JSON object")
     for name in sorted(RESERVED & variables.keys()):
         raise InvalidArgument("chat.template_kwargs_json", f"sets {name!r}, which the server sets itself")
     form = model.chat_format
     variables |= reasoning_variables(chat.reasoning, form, variables)
-    tools = _json(chat.tools_json, "chat.tools_json", list, "a JSON array") if chat.HasField("tools_json") else None
+    tools = read_json(chat.tools_json, "chat.tools_json", list, "a JSON array") if chat.HasField("tools_json") else None
     count_at_most("chat.tools_json", len(tools or ()), model.limits.max_tools)
-    messages, shown = prepared(
+    messages, shown_tools = prepared(
         [_message(message, f"chat.messages[{index}]") for index, message in enumerate(chat.messages)],
         tools,
         form,
@@ -43,7 +42,7 @@ def conversation(chat: prompt_pb2.ChatPrompt, model: ServedModel) -> Conversatio
     return Conversation(
         messages=messages,
         add_generation_prompt=not chat.HasField("add_generation_prompt") or chat.add_generation_prompt,
-        tools=shown,
+        tools=shown_tools,
         variables=variables,
     )
 
@@ -97,7 +96,7 @@ def _content(parts: Sequence[prompt_pb2.PromptPart], field: str) -> str:
 
 def _tool_calls(text: str, field: str) -> list[dict[str, Any]]:
     """Tool calls in the OpenAI shape, with arguments as an object, not as JSON text."""
-    calls = _json(text, field, list, "a JSON array")
+    calls = read_json(text, field, list, "a JSON array")
     return [_tool_call(call, f"{field}[{index}]") for index, call in enumerate(calls)]
 
 
@@ -110,25 +109,11 @@ def _tool_call(call: Any, field: str) -> dict[str, Any]:
         raise InvalidArgument(f"{field}.id", f"is {shown(call['id'])}; allowed is a text")
     arguments, path = function.get("arguments", ""), f"{field}.function.arguments"
     if isinstance(arguments, str):
-        arguments = _json(arguments, path, dict, "the text of a JSON object")
+        arguments = read_json(arguments, path, dict, "the text of a JSON object")
     return {**call, "function": {**function, "arguments": _object(arguments, path)}}
 
 
 def _object(value: Any, field: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InvalidArgument(field, f"is {shown(value)}; allowed is a JSON object")
-    return value
-
-
-def _json(text: str, field: str, kind: type, allowed: str) -> Any:
-    if not text:
-        return kind()
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise InvalidArgument(field, f"is not JSON ({error}); allowed is {allowed}") from error
-    except RecursionError as error:
-        raise InvalidArgument(field, f"nests too deeply; allowed is {allowed}") from error
-    if not isinstance(value, kind):
-        raise InvalidArgument(field, f"is {shown(value)}; allowed is {allowed}")
     return value

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from service.api.convert.checks import count_at_most, shown
+from service.api.convert.checks import count_at_most, read_json, shown
 from service.api.convert.tool_grammars import take_grammars
 from service.constraints.schema import prepare_schema, read_schema
 from service.constraints.spec import JsonStyle, UnusableConstraint
@@ -75,7 +75,7 @@ def declared_tools(text: str, model: ServedModel) -> list[Tool]:
     Raises:
         InvalidArgument: they are no array of functions with names of their own and schemas that can be used.
     """
-    definitions = _array(text) if text else []
+    definitions = read_json(text, TOOLS, list, "a JSON array")
     count_at_most(TOOLS, len(definitions), model.limits.max_tools)
     tools: dict[str, Tool] = {}
     for index, definition in enumerate(definitions):
@@ -85,18 +85,6 @@ def declared_tools(text: str, model: ServedModel) -> list[Tool]:
             raise InvalidArgument(f"{field}.function.name", f"{shown(tool.name)} is there twice")
         tools[tool.name] = tool
     return list(tools.values())
-
-
-def _array(text: str) -> list[Any]:
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise InvalidArgument(TOOLS, f"is not JSON ({error}); allowed is a JSON array") from error
-    except RecursionError as error:
-        raise InvalidArgument(TOOLS, "nests too deeply; allowed is a JSON array") from error
-    if not isinstance(value, list):
-        raise InvalidArgument(TOOLS, f"is {shown(value)}; allowed is a JSON array")
-    return value
 
 
 def _tool(definition: Any, field: str, form: CallFormat) -> Tool:
