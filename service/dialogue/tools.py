@@ -35,6 +35,7 @@ class Tool:
         parameters: JSON Schema of its arguments, which are an object. Without properties there are none.
         is_strict: whether arguments have to obey all of the schema, or only what of it can be enforced.
         index: number of the tool in the request.
+        grammars: what the texts of arguments obey that calls have as they are, by the names of the arguments.
         kinds: types of the arguments, by their names; found out here, where no answer waits for it.
     """
 
@@ -42,9 +43,8 @@ class Tool:
     parameters: dict[str, Any] = field(default_factory=dict)
     is_strict: bool = False
     index: int = 0
+    grammars: Mapping[str, TextGrammar] = field(default_factory=dict)
     kinds: Mapping[str, frozenset[str]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kinds", kinds_of_properties(self.parameters))
-
-    grammars: Mapping[str, TextGrammar] = field(default_factory=dict)

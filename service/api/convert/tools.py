@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from service.api.convert.checks import count_at_most, read_json, shown
@@ -79,15 +79,15 @@ def declared_tools(text: str, model: ServedModel) -> list[Tool]:
     count_at_most(TOOLS, len(definitions), model.limits.max_tools)
     tools: dict[str, Tool] = {}
     for index, definition in enumerate(definitions):
-        field = f"{TOOLS}[{index}]"
-        tool = replace(_tool(definition, field, model.chat_format.calls), index=index)
+        tool = _tool(definition, index, model.chat_format.calls)
         if tool.name in tools:
-            raise InvalidArgument(f"{field}.function.name", f"{shown(tool.name)} is there twice")
+            raise InvalidArgument(f"{TOOLS}[{index}].function.name", f"{shown(tool.name)} is there twice")
         tools[tool.name] = tool
     return list(tools.values())
 
 
-def _tool(definition: Any, field: str, form: CallFormat) -> Tool:
+def _tool(definition: Any, index: int, form: CallFormat) -> Tool:
+    field = f"{TOOLS}[{index}]"
     if not isinstance(definition, dict):
         raise InvalidArgument(field, f"is {shown(definition)}; allowed is an object")
     kind = definition.get("type", "function")
@@ -104,7 +104,7 @@ def _tool(definition: Any, field: str, form: CallFormat) -> Tool:
         raise InvalidArgument(f"{field}.function.strict", f"is {shown(strict)}; allowed are true and false")
     path = f"{field}.function.parameters"
     parameters, grammars = _parameters(function.get("parameters"), path, form, is_strict=bool(strict))
-    return Tool(name, parameters, is_strict=bool(strict), grammars=grammars)
+    return Tool(name, parameters, is_strict=bool(strict), index=index, grammars=grammars)
 
 
 def _parameters(
