@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from service.api.convert.checks import count_at_most, size_at_most
@@ -15,8 +14,6 @@ from service.prompts.literal import tokenize_literally
 from service.prompts.tolerant import TolerantTemplate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from service.api.served_model import ServedModel
     from service.prompts.templates import Conversation
     from slotline.v1 import prompt_pb2
@@ -64,7 +61,7 @@ class RenderedChat:
             InvalidArgument: what is literal cannot be told from what the template wrote.
         """
         if literally:
-            return tokenize_literally(self._render, self._turns, self._vocabulary)
+            return tokenize_literally(self._rendered, self._turns, self._vocabulary)
         return self._vocabulary.tokenize(self.text, parse_special=True)
 
     def tail(self) -> str:
@@ -82,6 +79,8 @@ class RenderedChat:
         _, found, behind = self.text.rpartition((turns.messages[-1]["content"] or "").strip() or self.text)
         return behind if found else ""
 
-    @property
-    def _render(self) -> Callable[[Conversation], str]:
-        return partial(render_continued, self._template) if self._is_continued else self._template.render
+    def _rendered(self, turns: Conversation) -> str:
+        return self.text if turns is self._turns else self._render(turns)
+
+    def _render(self, turns: Conversation) -> str:
+        return render_continued(self._template, turns) if self._is_continued else self._template.render(turns)
