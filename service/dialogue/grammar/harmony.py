@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from service.dialogue.grammar.lark import Grammar, choice, json_value, optional, quoted, sequence
 from service.dialogue.grammar.schemas import closed_schema
-from service.dialogue.output import ReasoningFormat
-from service.dialogue.parsing.harmony import CALL, CHANNEL, CONSTRAIN, END, MESSAGE, RETURN, START, HarmonyParser
+from service.dialogue.parsing.harmony import CALL, CHANNEL, CONSTRAIN, END, MESSAGE, RETURN, START, is_open
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,11 +23,7 @@ def harmony_grammar(answer: Answer, *, tail: str, token_ids: Mapping[str, int]) 
     # The tokens have no text, or they do: that depends on the vocabulary.
     message_end = sequence(grammar.up_to(END), grammar.marker(START), quoted("assistant"))
     channel, message = grammar.marker(CHANNEL), grammar.marker(MESSAGE)
-    parser = HarmonyParser((), tail=tail, reasoning=ReasoningFormat.SEPARATE, make_id=str)
-    if parser.is_reasoning:
-        thinking = message_end
-    else:
-        thinking = optional(sequence(channel, quoted("analysis"), message, message_end))
+    thinking = message_end if is_open(tail) else optional(sequence(channel, quoted("analysis"), message, message_end))
     if answer.is_required:
         return grammar.complete(sequence(thinking, _call(grammar, answer)))
     final = sequence(channel, quoted("final"), message, answer.content or grammar.text_without(_ENDS))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from service.dialogue.chat_format import CallStyle, ChatFormat
 from service.dialogue.output import OutputParser, ReasoningFormat
-from service.dialogue.parsing.answer import AnswerParser, is_open
+from service.dialogue.parsing import answer, harmony
+from service.dialogue.parsing.answer import AnswerParser
 from service.dialogue.parsing.harmony import END, TO_FINAL, HarmonyParser
 
 if TYPE_CHECKING:
@@ -60,6 +61,4 @@ def reasoning_close(form: ChatFormat, *, may_call: bool = False) -> str | None:
 
 def opens_reasoning(form: ChatFormat, tail: str) -> bool:
     """Whether the end of a prompt has opened reasoning that it does not close."""
-    if form.calls.style is CallStyle.HARMONY:
-        return make_parser(form, tail=tail).is_reasoning
-    return is_open(form, tail)
+    return harmony.is_open(tail) if form.calls.style is CallStyle.HARMONY else answer.is_open(form, tail)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from service.dialogue.output import ReasoningFormat
 from service.dialogue.parsing.calls import Begun
 from service.dialogue.parsing.parser import StreamedParser
 from service.dialogue.parsing.scanner import BLANKS, Marks, Reading, Unreadable
@@ -15,7 +16,6 @@ from service.dialogue.parsing.scanner import BLANKS, Marks, Reading, Unreadable
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from service.dialogue.output import ReasoningFormat
     from service.dialogue.tools import Tool
 
 START, CHANNEL, MESSAGE, CONSTRAIN = "<|start|>", "<|channel|>", "<|message|>", "<|constrain|>"
@@ -111,3 +111,8 @@ class HarmonyParser(StreamedParser):
         self.is_reasoning = False
         collector.end_reasoning(mark or "")
         return mark
+
+
+def is_open(tail: str) -> bool:
+    """Whether the end of a prompt has opened reasoning that it does not close."""
+    return HarmonyParser((), tail=tail, reasoning=ReasoningFormat.SEPARATE, make_id=str).is_reasoning
