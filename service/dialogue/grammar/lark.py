@@ -119,20 +119,23 @@ class Grammar:
             unless: a regular expression that the text must not match from its beginning.
         """
         if self.is_control(marker):
-            text = f"/{ANY}/" + (f" & ~/{unless}{ANY}/" if unless else "")
-            return sequence(self.terminal(text), self.marker(marker))
-        body = f"/{ANY}{pattern(marker)}/" + (f" & ~/{unless}{ANY}/" if unless else "")
-        return self.rule(self.terminal(body), lazy=True)
+            return sequence(self.text(unless=unless), self.marker(marker))
+        return self.rule(self.terminal(f"/{ANY}{pattern(marker)}/{_without(unless)}"), lazy=True)
 
     def text(self, *, unless: str = "") -> str:
         """Any text to the end, unless its beginning matches a regular expression."""
-        return self.terminal(f"/{ANY}/" + (f" & ~/{unless}{ANY}/" if unless else ""))
+        return self.terminal(f"/{ANY}/{_without(unless)}")
 
     def text_without(self, markers: Iterable[str]) -> str:
         """Any text to the end in which none of some markers comes; control tokens never do."""
         written = [pattern(marker) for marker in markers if not self.is_control(marker)]
-        return self.terminal(f"/{ANY}/" + (f" & ~/{ANY}({'|'.join(written)}){ANY}/" if written else ""))
+        return self.text(unless=f"{ANY}({'|'.join(written)})" if written else "")
 
     def complete(self, start: str) -> str:
         """All of it, beginning with this expression."""
         return "\n".join([self._lines[0], f"start: {start}", *self._lines[1:]]) + "\n"
+
+
+def _without(beginning: str) -> str:
+    """The part of a terminal that excludes texts whose beginning matches a regular expression; "" for none."""
+    return f" & ~/{beginning}{ANY}/" if beginning else ""
