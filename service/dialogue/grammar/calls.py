@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from service.dialogue.chat_format import CallFormat, CallIds, CallStyle
@@ -10,6 +9,7 @@ from service.dialogue.grammar.lark import ANY, Grammar, choice, json_value, opti
 from service.dialogue.grammar.loose import loose_arguments
 from service.dialogue.grammar.schemas import Argument, arguments_of, closed_schema, length_of, texts_of
 from service.dialogue.parsing.schemas import ALL_KINDS
+from service.dialogue.writing import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,16 +61,16 @@ class CallRules:
 
     def _json(self, tool: Tool) -> str:
         form = self._form
-        name = f"{_text(form.name_key)}: {_text(tool.name)}, {_text(form.arguments_key)}: "
+        name = f"{to_json(form.name_key)}: {to_json(tool.name)}, {to_json(form.arguments_key)}: "
         if not form.id_key:
             return sequence(quoted("{" + name), self.arguments(tool), self._close("}"))
-        key = f'{_text(form.id_key)}: "'
+        key = f'{to_json(form.id_key)}: "'
         if form.id_first:
             return sequence(quoted("{" + key), self._id, quoted('", ' + name), self.arguments(tool), self._close("}"))
         return sequence(quoted("{" + name), self.arguments(tool), quoted(", " + key), self._id, self._close('"}'))
 
     def _name_key(self, tool: Tool) -> str:
-        return sequence(quoted(f"{{{_text(tool.name)}: "), self.arguments(tool), self._close("}"))
+        return sequence(quoted(f"{{{to_json(tool.name)}: "), self.arguments(tool), self._close("}"))
 
     def _name_json(self, tool: Tool) -> str:
         form, grammar = self._form, self._grammar
@@ -159,8 +159,3 @@ class CallRules:
         if may_hold_close:
             body += f" & ~/{ANY}{core_end}{ANY}{core_end}/"
         return sequence(self._grammar.rule(self._grammar.terminal(body), lazy=True), quoted(behind))
-
-
-def _text(text: str) -> str:
-    """A text as JSON."""
-    return json.dumps(text, ensure_ascii=False)

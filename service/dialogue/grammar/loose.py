@@ -113,7 +113,7 @@ class _Values:
         first = rest = ""
         for argument in reversed(members):
             name = argument.name if is_call else self._dialect.key(argument.name)
-            own = self._grammar.rule(sequence(self._marker(name + assign), self.value(argument.schema)))
+            own = self._grammar.rule(sequence(self._grammar.marker(name + assign), self.value(argument.schema)))
             following = sequence(own, rest)
             if argument.is_required:
                 first = following
@@ -138,7 +138,7 @@ class _Values:
     def _body(self, schema: dict[str, Any]) -> str:
         values = [schema["const"]] if "const" in schema else schema.get("enum")
         if isinstance(values, list) and values:
-            return choice(self._marker(self._dialect.literal(value)) for value in values)
+            return choice(self._grammar.marker(self._dialect.literal(value)) for value in values)
         for keyword in ("anyOf", "oneOf"):
             if isinstance(schema.get(keyword), list) and schema[keyword]:
                 return choice(self.value(part) for part in schema[keyword])
@@ -200,6 +200,3 @@ class _Values:
         end = pattern(closing)
         body = f"/(.|\\n){length}{end}/" + ("" if length == "*" else f" & ~/{ANY}{end}{ANY}{end}/")
         return sequence(quoted(opening), grammar.rule(grammar.terminal(body), lazy=True))
-
-    def _marker(self, text: str) -> str:
-        return self._grammar.marker(text)
