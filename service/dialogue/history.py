@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from service.dialogue.call_ids import CallIdMap
-from service.dialogue.chat_format import HERMES, CallIds, CallStyle
-from service.dialogue.writing import WrittenCall, to_json, write_calls
+from service.dialogue.chat_format import CallIds
+from service.dialogue.writing import WrittenCall, textual, to_json, write_calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,17 +49,19 @@ def _with_fitting_keys(turn: Turn, history: HistoryFormat) -> Turn:
     if turn["role"] == "developer" and not history.knows_developer:
         turn = {**turn, "role": "system"}
     if "reasoning_content" in turn and history.reasoning_key != "reasoning_content":
-        others = {key: value for key, value in turn.items() if key != "reasoning_content"}
-        turn = {**others, history.reasoning_key: turn["reasoning_content"]}
+        turn = {**_without(turn, "reasoning_content"), history.reasoning_key: turn["reasoning_content"]}
     return turn
+
+
+def _without(turn: Turn, left_out: str) -> Turn:
+    return {key: value for key, value in turn.items() if key != left_out}
 
 
 def _content_apart(turn: Turn) -> list[Turn]:
     """A turn, or two: one with the content, one with the calls."""
     if not turn.get("tool_calls") or not turn["content"]:
         return [turn]
-    text = {key: value for key, value in turn.items() if key != "tool_calls"}
-    return [text, {"role": turn["role"], "content": "", "tool_calls": turn["tool_calls"]}]
+    return [_without(turn, "tool_calls"), {"role": turn["role"], "content": "", "tool_calls": turn["tool_calls"]}]
 
 
 def _with_ids_and_names(turns: Sequence[Turn], kind: CallIds) -> Iterator[Turn]:
@@ -92,11 +94,10 @@ def _with_written_calls(turn: Turn, form: CallFormat) -> Turn:
             WrittenCall(call["function"]["name"], call["function"]["arguments"], call.get("id", ""))
             for call in turn["tool_calls"]
         ],
-        HERMES if form.style in (CallStyle.NONE, CallStyle.HARMONY) else form,
+        textual(form),
     )
     content = turn["content"].rstrip()
-    others = {key: value for key, value in turn.items() if key != "tool_calls"}
-    return {**others, "content": f"{content}\n{written}" if content else written}
+    return {**_without(turn, "tool_calls"), "content": f"{content}\n{written}" if content else written}
 
 
 def _with_fitting_calls(turn: Turn, history: HistoryFormat) -> Turn:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from service.dialogue.chat_format import HERMES, CallStyle
-from service.dialogue.writing import WrittenCall, to_json, write_calls
+from service.dialogue.writing import WrittenCall, textual, to_json, write_calls
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,10 +25,7 @@ def tools_text(tools: Sequence[Any], form: CallFormat, *, may_call: bool) -> str
     described = f"These are the signatures of the functions that you have:\n<tools>\n{lines}\n</tools>"
     if not may_call:
         return f"{described}\n\nAnswer without calling any of them."
-    written = write_calls(
-        [WrittenCall("NAME", {"ARGUMENT": "VALUE"}, "ID")],
-        HERMES if form.style in (CallStyle.NONE, CallStyle.HARMONY) else form,
-    )
+    written = write_calls([WrittenCall("NAME", {"ARGUMENT": "VALUE"}, "ID")], textual(form))
     return (
         f"{described}\n\nTo call a function, write its name and its arguments in this form and nothing behind it:\n"
         f"{written}\n\nYou then get what it returns."
@@ -47,9 +43,8 @@ def with_system_text(turns: Sequence[Turn], text: str, *, knows_system: bool) ->
     role = "system" if knows_system else "user"
     place = 0 if knows_system else next((index for index, turn in enumerate(turns) if turn["role"] == role), len(turns))
     if place < len(turns) and turns[place]["role"] == role:
-        joined = "\n\n".join(filter(None, (text, turns[place]["content"])))
-        if knows_system:
-            # What the caller wants of the model comes first, as in templates that show tools themselves.
-            joined = "\n\n".join(filter(None, (turns[place]["content"], text)))
-        return [*turns[:place], {**turns[place], "content": joined}, *turns[place + 1 :]]
+        own = turns[place]["content"]
+        # What the caller wants of the model comes first, as in templates that show tools themselves.
+        joined = filter(None, (own, text) if knows_system else (text, own))
+        return [*turns[:place], {**turns[place], "content": "\n\n".join(joined)}, *turns[place + 1 :]]
     return [*turns[:place], {"role": role, "content": text}, *turns[place:]]

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from service.dialogue.chat_format import CallStyle
+from service.dialogue.chat_format import HERMES, CallStyle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,6 +39,11 @@ def write_calls(calls: Sequence[WrittenCall], form: CallFormat) -> str:
         return ""
     written = [f"{form.call_open}{_written(call, index, form)}{form.call_close}" for index, call in enumerate(calls)]
     return f"{form.section_open}{form.call_separator.join(written)}{form.section_close}"
+
+
+def textual(form: CallFormat) -> CallFormat:
+    """A format in which calls can be written as a text: this one, or the usual one in its place."""
+    return HERMES if form.style in (CallStyle.NONE, CallStyle.HARMONY) else form
 
 
 def to_json(value: Any) -> str:
