@@ -14,19 +14,13 @@ from service.config import CoreConfig, ModelConfig
 from slotline.cli.default_model import default_model_path
 from slotline.v1 import generation_pb2, prompt_pb2, sampling_pb2
 from tests.support.scripted_core import RunningCore, started
+from tests.support.thinking import TEMPLATE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-TEMPLATE = (
-    "{% for m in messages %}<|im_start|>{{ m.role }}\n"
-    "{% if m.reasoning_content %}<think>\n{{ m.reasoning_content }}\n</think>\n\n{% endif %}"
-    "{{ m.content }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n"
-    "{% if enable_thinking is defined and not enable_thinking %}\n</think>\n\n{% endif %}{% endif %}"
-)
 TOOLS = json.dumps([{"type": "function", "function": {"name": "get_time"}}])
 MESSAGE = " So, the answer:"
 
