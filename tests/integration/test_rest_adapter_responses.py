@@ -11,15 +11,10 @@ import openai
 import pytest
 
 from slotline.v1.generation_pb2 import (
-    CHANNEL_CONTENT,
-    CHANNEL_REASONING,
     FINISH_REASON_TOOL_CALLS,
-    Delta,
-    GenerateResponse,
-    Piece,
     ToolDelta,
 )
-from tests.support.fake_core import WAIT_S, FakeCore, Refuse, Step, accepted, delta, finished
+from tests.support.fake_core import WAIT_S, FakeCore, Refuse, Step, accepted, delta, finished, parts, said, thought
 from tests.support.node import run_tests, skip_without_node, skip_without_package
 
 if TYPE_CHECKING:
@@ -33,17 +28,11 @@ TOOLS: Any = [
     {"type": "custom", "name": "patch"},
 ]
 
-
-def parts(*given: Piece | ToolDelta) -> GenerateResponse:
-    pieces = [part for part in given if isinstance(part, Piece)]
-    return GenerateResponse(delta=Delta(pieces=pieces, tool_deltas=[p for p in given if isinstance(p, ToolDelta)]))
-
-
 ANSWER: list[Step] = [
     accepted(),
-    parts(Piece(text="Two ", channel=CHANNEL_REASONING), Piece(text="calls.", channel=CHANNEL_REASONING)),
-    parts(Piece(text="I look ", channel=CHANNEL_CONTENT)),
-    parts(Piece(text="it up.", channel=CHANNEL_CONTENT), ToolDelta(call=0, id="call_a", name="weather")),
+    parts(thought("Two "), thought("calls.")),
+    parts(said("I look ")),
+    parts(said("it up."), ToolDelta(call=0, id="call_a", name="weather")),
     parts(ToolDelta(call=0, arguments='{"city": '), ToolDelta(call=0, arguments='"Київ"}')),
     parts(ToolDelta(call=1, id="call_b", name="patch", arguments='{"input": "+')),
     parts(ToolDelta(call=1, arguments='a\\n\\u042f"}')),

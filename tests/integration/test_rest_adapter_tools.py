@@ -10,17 +10,12 @@ import pytest
 
 from rest_adapter.config import RestConfig
 from slotline.v1.generation_pb2 import (
-    CHANNEL_CONTENT,
-    CHANNEL_REASONING,
     FINISH_REASON_TOOL_CALLS,
     REASONING_FORMAT_SEPARATE,
-    Delta,
-    GenerateResponse,
-    Piece,
     ToolDelta,
 )
 from tests.support.adapter import AdapterThread, post
-from tests.support.fake_core import WAIT_S, FakeCore, Refuse, Step, accepted, delta, finished
+from tests.support.fake_core import WAIT_S, FakeCore, Refuse, Step, accepted, delta, finished, parts, said, thought
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,17 +33,11 @@ TOOLS: list[ChatCompletionToolParam] = [
     }
 ]
 
-
-def parts(*given: Piece | ToolDelta) -> GenerateResponse:
-    pieces = [part for part in given if isinstance(part, Piece)]
-    return GenerateResponse(delta=Delta(pieces=pieces, tool_deltas=[p for p in given if isinstance(p, ToolDelta)]))
-
-
 ANSWER: list[Step] = [
     accepted(),
-    parts(Piece(text="Two cities, ", channel=CHANNEL_REASONING)),
-    parts(Piece(text="two calls.", channel=CHANNEL_REASONING), Piece(text="I look ", channel=CHANNEL_CONTENT)),
-    parts(Piece(text="it up.", channel=CHANNEL_CONTENT), ToolDelta(call=0, id="call_a", name="weather")),
+    parts(thought("Two cities, ")),
+    parts(thought("two calls."), said("I look ")),
+    parts(said("it up."), ToolDelta(call=0, id="call_a", name="weather")),
     parts(ToolDelta(call=0, arguments='{"city": '), ToolDelta(call=0, arguments='"Київ"}')),
     parts(ToolDelta(call=1, id="call_b", name="weather", arguments='{"city": "Lviv"}')),
     finished(9, FINISH_REASON_TOOL_CALLS),
