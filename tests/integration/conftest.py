@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from rest_adapter.config import RestConfig
 from tests.support.adapter import AdapterThread
+from tests.support.chat_command import KEY
 from tests.support.fake_core import FakeCore
 
 if TYPE_CHECKING:
@@ -28,5 +30,13 @@ def core(tmp_path: Path) -> Iterator[FakeCore]:
 def adapter(core: FakeCore) -> Iterator[AdapterThread]:
     """An adapter on that core."""
     made = AdapterThread(RestConfig(core=core.address))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def guarded(core: FakeCore) -> Iterator[AdapterThread]:
+    """An adapter that wants a key."""
+    made = AdapterThread(replace(RestConfig(core=core.address), api_keys=(KEY,)))
     yield made
     made.close()
