@@ -1,4 +1,4 @@
-"""Which tools an answer may call, whichever API says it."""
+"""Tools and calls in the shape that the core takes, and which tools an answer may call, whichever API says it."""
 
 from __future__ import annotations
 
@@ -35,6 +35,11 @@ class ToolChoice:
 def function_tool(**fields: object) -> dict[str, Any]:
     """A definition in the OpenAI shape of chats, of a function that has these fields but for those that are None."""
     return {"type": "function", "function": {name: value for name, value in fields.items() if value is not None}}
+
+
+def function_call(call_id: str, name: str, arguments: object) -> dict[str, Any]:
+    """A call in the OpenAI shape of chats. In answers, arguments are JSON text."""
+    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
 def set_tools(

@@ -16,6 +16,7 @@ from rest_adapter.apis.anthropic.messages.body import (
     ToolUse,
     UserTurn,
 )
+from rest_adapter.apis.common.tool_choice import function_call
 from rest_adapter.errors import InvalidRequest
 from rest_adapter.json.encoding import encode_in_order
 
@@ -121,8 +122,7 @@ def _take_assistant(turn: Turn, path: str, message: AssistantTurn) -> None:
             case Thinking() if block.thinking:
                 turn.reasoning.append(block.thinking)
             case ToolUse():
-                function = {"name": block.name, "arguments": block.input}
-                turn.calls.append({"id": block.id, "type": "function", "function": function})
+                turn.calls.append(function_call(block.id, block.name, block.input))
                 turn.call_paths.append(f"{path}.content[{j}]")
             case Thinking() | RedactedThinking():
                 pass

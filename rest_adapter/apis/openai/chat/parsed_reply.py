@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
+from rest_adapter.apis.common.tool_choice import function_call
 from rest_adapter.apis.openai.chat.reply import ChatReply
 from slotline.v1.generation_pb2 import CHANNEL_REASONING
 
@@ -75,7 +76,7 @@ class _Call:
     arguments: list[str] = field(default_factory=list)
 
     def json(self) -> JsonObject:
-        return _call_json(self.id, self.name, "".join(self.arguments))
+        return function_call(self.id, self.name, "".join(self.arguments))
 
 
 @dataclass(slots=True)
@@ -95,10 +96,6 @@ class _Parts:
 def _call_deltas(delta: ToolDelta) -> Iterator[JsonObject]:
     """The parts of a call as chunks have them: first id and name, without arguments; then nothing but arguments."""
     if delta.id:
-        yield {"index": delta.call} | _call_json(delta.id, delta.name, "")
+        yield {"index": delta.call} | function_call(delta.id, delta.name, "")
     if delta.arguments:
         yield {"index": delta.call, "function": {"arguments": delta.arguments}}
-
-
-def _call_json(call_id: str, name: str, arguments: str) -> JsonObject:
-    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}

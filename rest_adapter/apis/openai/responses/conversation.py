@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rest_adapter.apis.common.fields import read_str, refusal
 from rest_adapter.apis.common.structs import read_struct
+from rest_adapter.apis.common.tool_choice import function_call
 from rest_adapter.apis.openai.responses.input_items import (
     ITEMS,
     TEXT_PARTS,
@@ -98,8 +99,7 @@ class Turns:
         """Add a call to the turn of the assistant."""
         self.assistant(path)
         self.calls[-1].append(path)
-        function = {"name": name, "arguments": arguments}
-        self._json.setdefault(len(self.calls) - 1, []).append({"id": call_id, "type": "function", "function": function})
+        self._json.setdefault(len(self.calls) - 1, []).append(function_call(call_id, name, arguments))
 
     def finish(self) -> None:
         """Write the calls into their turns."""
