@@ -135,7 +135,7 @@ class Collector:
 
     def quoted(self, text: str) -> None:
         """More of a string in these arguments."""
-        self.arguments(json.dumps(text, ensure_ascii=False)[1:-1])
+        self.arguments(in_string(text))
 
     def end_call(self) -> None:
         """The arguments of that call are complete."""
@@ -157,3 +157,8 @@ class Collector:
             self._parts[-1] = TextPart(channel, last.text + text)
         elif text:
             self._parts.append(TextPart(channel, text))
+
+
+def in_string(text: str) -> str:
+    """A text as it is written inside a string of JSON."""
+    return json.dumps(text, ensure_ascii=False)[1:-1]

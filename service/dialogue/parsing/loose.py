@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from service.dialogue.parsing.calls import Begun, CallReading
+from service.dialogue.parsing.collector import in_string
 from service.dialogue.parsing.scanner import Marks, Reading, Scanner, Unreadable
 from service.dialogue.parsing.schemas import as_json
 
@@ -49,10 +50,9 @@ class LooseCalls:
 
     def __init__(self, reading: CallReading, dialect: Dialect, name_close: str) -> None:
         self._scanner = reading.scanner
-        self._collector = reading.collector
         self._calls = Begun(reading.scanner, reading.collector)
         self._dialect = dialect
-        self._values = _Values(reading.scanner, reading.collector, dialect)
+        self._values = _Values(reading.scanner, reading.collector.arguments, dialect)
         self._end = reading.atoms(reading.form.call_close.strip().removeprefix(dialect.close))
         ending, self._rest = reading.name_ending(name_close)
         self._names = {f"{tool.name}{ending}": tool.name for tool in reading.tools}
@@ -93,48 +93,23 @@ def braced_calls(reading: CallReading) -> LooseCalls:
 
 def python_literal(text: str) -> str:
     """A list or dictionary of Python as JSON, "" if it is none."""
-    scanner, sink = Scanner(), _Text()
+    scanner, parts = Scanner(), list[str]()
     scanner.add(text.strip())
     scanner.is_over = True
     try:
-        for _ in _Values(scanner, sink, _PYTHON).value():
+        for _ in _Values(scanner, parts.append, _PYTHON).value():
             pass
     except Unreadable:
         return ""
-    return "".join(sink.parts) if scanner.is_at_end else ""
-
-
-class _Sink(Protocol):
-    """Takes JSON that was read."""
-
-    def arguments(self, text: str) -> None:
-        """More of it."""
-
-    def quoted(self, text: str) -> None:
-        """More of a string in it."""
-
-
-class _Text:
-    """Collects JSON."""
-
-    def __init__(self) -> None:
-        self.parts: list[str] = []
-
-    def arguments(self, text: str) -> None:
-        """More of it."""
-        self.parts.append(text)
-
-    def quoted(self, text: str) -> None:
-        """More of a string in it."""
-        self.parts.append(json.dumps(text, ensure_ascii=False)[1:-1])
+    return "".join(parts) if scanner.is_at_end else ""
 
 
 class _Values:
     """Reads values and passes them on as JSON."""
 
-    def __init__(self, scanner: Scanner, collector: _Sink, dialect: Dialect) -> None:
+    def __init__(self, scanner: Scanner, sink: Callable[[str], None], dialect: Dialect) -> None:
         self._scanner = scanner
-        self._collector = collector
+        self._sink = sink
         self._dialect = dialect
         self._opens = tuple(opening for opening, _ in dialect.quotes)
         self._closes = dict(dialect.quotes)
@@ -173,7 +148,7 @@ class _Values:
         """More JSON, from text that was taken and need not be held any more."""
         self._scanner.release()
         due, self._due = self._due, ""
-        self._collector.arguments(due + text)
+        self._sink(due + text)
 
     def _is_closed(self, close: str, *, is_first: bool) -> Reading[bool]:
         """Take the closing bracket if it comes, otherwise the comma before the next member or element."""
@@ -215,8 +190,8 @@ class _Values:
             yield from self._elements("]" if opening == "[" else ")")
         elif opening:
             self._tell('"')
-            yield from self._string(opening, self._collector.quoted)
-            self._collector.arguments('"')
+            yield from self._string(opening, lambda text: self._sink(in_string(text)))
+            self._sink('"')
         else:
             yield from self._scalar()
 
