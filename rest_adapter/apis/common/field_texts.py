@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from rest_adapter.errors import RpcFailure
+
 #: Paths in the text of an error.
 _PATH = re.compile(r"\b(?:chat|output)(?:\.[a-z_]+(?:\[\d+\])?)+")
 #: Words of the contract that bodies have in another form, and how OpenAI writes them.
@@ -35,13 +37,19 @@ def name_in_body(path: str, names: Iterable[tuple[str, str]]) -> str | None:
     return None
 
 
-def text_in_body(text: str, rename: Callable[[str], str], words: Mapping[str, str] = OPENAI_WORDS) -> str:
-    """A description of an error as it fits a body.
+def told_of_body(
+    failure: RpcFailure, rename: Callable[[str], str], words: Mapping[str, str] = OPENAI_WORDS
+) -> RpcFailure:
+    """A failure of the core as it fits a body, with the names that fields have there also in descriptions.
 
     Args:
-        text: what the core says.
+        failure: what the core says.
         rename: gives the name for the path of a field.
         words: how the API writes the words of the contract.
     """
-    named = _PATH.sub(lambda found: rename(found[0]), text)
-    return _WORD.sub(lambda found: words[found[0]], named)
+
+    def reworded(text: str) -> str:
+        named = _PATH.sub(lambda found: rename(found[0]), text)
+        return _WORD.sub(lambda found: words[found[0]], named)
+
+    return failure.renamed(rename, reworded)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.constraints import path_of_constraint
-from rest_adapter.apis.common.field_texts import OPENAI_WORDS, name_in_body, text_in_body
+from rest_adapter.apis.common.field_texts import OPENAI_WORDS, name_in_body, told_of_body
 from rest_adapter.apis.common.options import json_name
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Places:
 
     def renamed(self, failure: RpcFailure) -> RpcFailure:
         """A failure of the core with the names of the fields in the body."""
-        return failure.renamed(self.path_in_body, lambda text: text_in_body(text, self.path_in_body, _WORDS))
+        return told_of_body(failure, self.path_in_body, _WORDS)
 
     def path_in_body(self, path: str) -> str:
         """The path in the body for the path in a message; what follows a field in the text stays."""

@@ -14,7 +14,7 @@ from rest_adapter.apis.common.chat_prompt import (
     text_of,
 )
 from rest_adapter.apis.common.constraints import path_of_constraint, read_constraints
-from rest_adapter.apis.common.field_texts import text_in_body
+from rest_adapter.apis.common.field_texts import told_of_body
 from rest_adapter.apis.common.fields import read_bool, read_int, refusal
 from rest_adapter.apis.common.max_tokens import read_max_tokens
 from rest_adapter.apis.common.options import apply_options, read_timeout_s
@@ -124,7 +124,7 @@ def rename_fields(failure: RpcFailure, call: ChatCall) -> RpcFailure:
             return "messages"
         return path_in_body(path_of_constraint(path, call.constraint_field), call.reasoning)
 
-    return failure.renamed(renamed, lambda text: text_in_body(text, renamed))
+    return told_of_body(failure, renamed)
 
 
 def _read_continue(chat: ChatPrompt, body: Mapping[str, object]) -> bool:

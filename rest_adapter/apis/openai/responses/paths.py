@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.constraints import path_of_constraint
-from rest_adapter.apis.common.field_texts import text_in_body
+from rest_adapter.apis.common.field_texts import told_of_body
 from rest_adapter.apis.openai.chat.paths import path_in_body
 
 if TYPE_CHECKING:
@@ -21,11 +21,7 @@ _INPUT = re.compile(r"^(?:prompt|chat|chat\.messages)(?=$|\s)")
 
 def rename_fields(failure: RpcFailure, call: ResponseCall) -> RpcFailure:
     """A failure of Generate or Tokenize with the names of the fields in the body."""
-
-    def renamed(path: str) -> str:
-        return path_in_response(path, call)
-
-    return failure.renamed(renamed, lambda text: text_in_body(text, renamed))
+    return told_of_body(failure, lambda path: path_in_response(path, call))
 
 
 def path_in_response(path: str, call: ResponseCall) -> str:
