@@ -11,6 +11,8 @@ from rest_adapter.errors import RpcFailure
 from rest_adapter.json.encoding import encode
 from slotline.protocol import reasons
 from slotline.v1.generation_pb2 import (
+    CHANNEL_CONTENT,
+    CHANNEL_REASONING,
     FINISH_REASON_LENGTH,
     FINISH_REASON_STOP,
     Accepted,
@@ -22,6 +24,7 @@ from slotline.v1.generation_pb2 import (
     Piece,
     PromptTokens,
     Timings,
+    ToolDelta,
 )
 from slotline.v1.sampling_pb2 import SamplerList, SamplerType, SamplingParams
 from slotline.v1.tokens_pb2 import Token, TokenProbability, Usage
@@ -82,9 +85,29 @@ def piece(text: str, *tokens: Token) -> Piece:
     return Piece(text=text, tokens=tokens)
 
 
-def delta(*pieces: str | Piece, index: int = 0) -> GenerateResponse:
-    made = [piece(item) if isinstance(item, str) else item for item in pieces]
-    return GenerateResponse(delta=Delta(index=index, pieces=made))
+def thought(text: str, *tokens: Token) -> Piece:
+    return Piece(text=text, tokens=tokens, channel=CHANNEL_REASONING)
+
+
+def content(text: str, *tokens: Token) -> Piece:
+    return Piece(text=text, tokens=tokens, channel=CHANNEL_CONTENT)
+
+
+def begun(call: int = 0, name: str = "f", arguments: str = "") -> ToolDelta:
+    """The first part of a call."""
+    return ToolDelta(call=call, id=f"call_{call}", name=name, arguments=arguments)
+
+
+def more(arguments: str, call: int = 0) -> ToolDelta:
+    """A later part of a call."""
+    return ToolDelta(call=call, arguments=arguments)
+
+
+def delta(*parts: str | Piece | ToolDelta, index: int = 0) -> GenerateResponse:
+    """One message with pieces, and with parts of calls behind them."""
+    pieces = [piece(part) if isinstance(part, str) else part for part in parts if not isinstance(part, ToolDelta)]
+    calls = [part for part in parts if isinstance(part, ToolDelta)]
+    return GenerateResponse(delta=Delta(index=index, pieces=pieces, tool_deltas=calls))
 
 
 def token(content: bytes, *candidates: tuple[bytes, float], logprob: float | None = None) -> Token:

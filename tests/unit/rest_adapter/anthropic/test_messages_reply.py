@@ -17,51 +17,24 @@ from rest_adapter.errors import RpcFailure
 from rest_adapter.json.encoding import encode
 from rest_adapter.openapi.document import document
 from slotline.v1.generation_pb2 import (
-    CHANNEL_CONTENT,
-    CHANNEL_REASONING,
     FINISH_REASON_CANCELLED,
     FINISH_REASON_LENGTH,
     FINISH_REASON_STOP,
     FINISH_REASON_TOOL_CALLS,
     Accepted,
-    Delta,
     Finished,
     FinishReason,
     GenerateResponse,
     GenerationSettings,
     Piece,
-    ToolDelta,
 )
 from slotline.v1.tokens_pb2 import Usage
 from tests.support.properties import untimed
-from tests.unit.rest_adapter.messages import plain
+from tests.unit.rest_adapter.messages import begun, content, delta, more, plain, thought
 
 USER = [{"role": "user", "content": "Hi"}]
 COMPONENTS = document(ROUTES)["components"]
 ACCEPTED = GenerateResponse(accepted=Accepted(model="m", prompt_tokens=9, cached_prompt_tokens=4))
-
-
-def content(text: str) -> Piece:
-    return Piece(text=text, channel=CHANNEL_CONTENT)
-
-
-def thought(text: str) -> Piece:
-    return Piece(text=text, channel=CHANNEL_REASONING)
-
-
-def begun(call: int = 0, name: str = "f", arguments: str = "") -> ToolDelta:
-    return ToolDelta(call=call, id=f"call_{call}", name=name, arguments=arguments)
-
-
-def more(arguments: str, call: int = 0) -> ToolDelta:
-    return ToolDelta(call=call, arguments=arguments)
-
-
-def delta(*parts: Piece | ToolDelta) -> GenerateResponse:
-    pieces = [part for part in parts if isinstance(part, Piece)]
-    return GenerateResponse(
-        delta=Delta(pieces=pieces, tool_deltas=[part for part in parts if isinstance(part, ToolDelta)])
-    )
 
 
 def finished(reason: FinishReason.ValueType = FINISH_REASON_STOP, **fields: Any) -> GenerateResponse:

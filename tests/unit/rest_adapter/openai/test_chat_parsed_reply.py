@@ -15,20 +15,17 @@ from rest_adapter.apis.routes import ROUTES
 from rest_adapter.json.encoding import JsonObject, encode
 from rest_adapter.openapi.document import document
 from slotline.v1.generation_pb2 import (
-    CHANNEL_CONTENT,
-    CHANNEL_REASONING,
     FINISH_REASON_LENGTH,
     FINISH_REASON_STOP,
     FINISH_REASON_TOOL_CALLS,
-    Delta,
     GenerateResponse,
     Piece,
     ToolDelta,
 )
-from slotline.v1.tokens_pb2 import Token, Usage
+from slotline.v1.tokens_pb2 import Usage
 from tests.support.properties import untimed
 from tests.support.wrong_bodies import TOOL
-from tests.unit.rest_adapter.messages import accepted, finished, plain, token
+from tests.unit.rest_adapter.messages import accepted, begun, content, delta, finished, more, plain, thought, token
 
 TAIL = '"created":1709110000,"id":"chatcmpl-1","model":"gpt"'
 COMPONENTS = document(ROUTES)["components"]
@@ -39,28 +36,6 @@ def reply_to(**body: object) -> ParsedChatReply:
     call = read_chat({"messages": messages, "model": "gpt", "tools": [TOOL], "tool_choice": "auto", **body})
     assert call.reasoning.is_parsed
     return ParsedChatReply(call, completion_id="chatcmpl-1", created=1709110000)
-
-
-def thought(text: str, *tokens: Token) -> Piece:
-    return Piece(text=text, tokens=tokens, channel=CHANNEL_REASONING)
-
-
-def content(text: str, *tokens: Token) -> Piece:
-    return Piece(text=text, tokens=tokens, channel=CHANNEL_CONTENT)
-
-
-def begun(call: int = 0, name: str = "f", arguments: str = "") -> ToolDelta:
-    return ToolDelta(call=call, id=f"call_{call}", name=name, arguments=arguments)
-
-
-def more(arguments: str, call: int = 0) -> ToolDelta:
-    return ToolDelta(call=call, arguments=arguments)
-
-
-def delta(*parts: Piece | ToolDelta, index: int = 0) -> GenerateResponse:
-    pieces = [part for part in parts if isinstance(part, Piece)]
-    calls = [part for part in parts if isinstance(part, ToolDelta)]
-    return GenerateResponse(delta=Delta(index=index, pieces=pieces, tool_deltas=calls))
 
 
 def called(**fields: Any) -> GenerateResponse:

@@ -21,21 +21,18 @@ from rest_adapter.http.http_errors import http_error
 from rest_adapter.openapi.document import document
 from slotline.protocol import reasons
 from slotline.v1.generation_pb2 import (
-    CHANNEL_CONTENT,
-    CHANNEL_REASONING,
     FINISH_REASON_CANCELLED,
     FINISH_REASON_LENGTH,
     FINISH_REASON_STOP,
     FINISH_REASON_TOOL_CALLS,
-    Delta,
     FinishReason,
     GenerateResponse,
     Piece,
     ToolDelta,
 )
-from slotline.v1.tokens_pb2 import Token, Usage
+from slotline.v1.tokens_pb2 import Usage
 from tests.support.properties import untimed
-from tests.unit.rest_adapter.messages import accepted, finished, plain, token
+from tests.unit.rest_adapter.messages import accepted, begun, content, delta, finished, more, plain, thought, token
 
 COMPONENTS = document(ROUTES)["components"]
 TOOLS = [{"type": "function", "name": "f"}, {"type": "custom", "name": "patch"}]
@@ -45,27 +42,6 @@ USAGE = Usage(prompt_tokens=9, completion_tokens=5, cached_prompt_tokens=4, reas
 def reply_to(**body: Any) -> ResponsesReply:
     call = read_response({"input": "Hi", "model": "gpt", "tools": TOOLS, **body})
     return ResponsesReply(call, response_id="resp_1", created=1709110000)
-
-
-def thought(text: str) -> Piece:
-    return Piece(text=text, channel=CHANNEL_REASONING)
-
-
-def content(text: str, *tokens: Token) -> Piece:
-    return Piece(text=text, tokens=tokens, channel=CHANNEL_CONTENT)
-
-
-def begun(name: str = "f", arguments: str = "", call: int = 0) -> ToolDelta:
-    return ToolDelta(call=call, id=f"call_{call}", name=name, arguments=arguments)
-
-
-def more(arguments: str, call: int = 0) -> ToolDelta:
-    return ToolDelta(call=call, arguments=arguments)
-
-
-def delta(*parts: Piece | ToolDelta) -> GenerateResponse:
-    pieces = [part for part in parts if isinstance(part, Piece)]
-    return GenerateResponse(delta=Delta(pieces=pieces, tool_deltas=[p for p in parts if isinstance(p, ToolDelta)]))
 
 
 def end(reason: FinishReason.ValueType = FINISH_REASON_STOP) -> GenerateResponse:
@@ -123,7 +99,7 @@ CALLED = (
     delta(thought("Let me "), thought("see.")),
     delta(content("I look."), begun()),
     delta(more('{"a":'), more(" 1}")),
-    delta(begun("patch", '{"inp', 1)),
+    delta(begun(1, "patch", '{"inp')),
     delta(more('ut": "a\\', 1)),
     delta(more('n\\u00e9"}', 1)),
     end(FINISH_REASON_TOOL_CALLS),
@@ -197,7 +173,7 @@ PARTS = st.lists(
     st.one_of(
         st.builds(thought, st.text(max_size=3)),
         st.builds(content, st.text(max_size=3)),
-        st.sampled_from(["f", "patch"]).map(begun),
+        st.sampled_from(["f", "patch"]).map(lambda name: begun(name=name)),
         st.just(""),
     ),
     max_size=12,
@@ -211,7 +187,7 @@ def numbered(parts: list[Any]) -> list[Piece | ToolDelta]:
     for part in parts:
         if isinstance(part, ToolDelta):
             call = next(calls)
-            made += [begun(part.name, call=call), more('{"input": "x"}', call)]
+            made += [begun(call, part.name), more('{"input": "x"}', call)]
         elif part != "":
             made.append(part)
     return made
