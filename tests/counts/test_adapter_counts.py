@@ -71,8 +71,8 @@ def test_a_request_costs_the_adapter_no_more_than_is_written(
 def _figures(counts: Counter[str], n_calls: int, n_times: int) -> dict[str, Figure]:
     return {
         **{kind: Figure(counts[kind] / n_times) for kind in (POOL, LOOP, THREAD)},
-        # Who has not yet come to wait again is not woken up; that happens now and then.
-        HUB: Figure(round(counts[HUB] / n_times), below=0.5),
+        # Who has not yet come to wait again is not woken up: how often is a matter of chance, and fewer are as good.
+        HUB: Figure(round(counts[HUB] / n_times), below=1.0),
         WRITES: Figure(counts[WRITES] / n_times),
         WRITTEN: Figure(counts[WRITTEN] / n_times, ROOM),
         "Python calls": Figure(round(n_calls / n_times), THREADS_ROOM),

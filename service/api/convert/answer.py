@@ -54,7 +54,8 @@ def answer_policy(request: generation_pb2.GenerateRequest, model: ServedModel) -
     if not output.parse_output:
         for field, problem in _unparsed(request):
             raise InvalidArgument(field, f"{problem}, which only {_PARSE} can do; set that, too")
-        call_policy(chat, model)
+        if chat.tools_json or chat.HasField("tool_policy"):
+            call_policy(chat, model)
         return CallPolicy()
     if request.WhichOneof("prompt") != "chat":
         raise InvalidArgument(_PARSE, "true is for conversations only; use chat, or leave it out")
@@ -117,6 +118,8 @@ def answer_guide(
     Raises:
         InvalidArgument: it cannot be used.
     """
+    if not request.HasField("constraint") and not policy.tools:
+        return None
     form, constraint = model.chat_format, request.constraint
     is_marked = reasoning_close(form) is not None or form.content is not None
     tools = policy.tools if form.calls.style is not CallStyle.NONE else ()
