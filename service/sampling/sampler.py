@@ -156,8 +156,15 @@ class Sampler:
             return SampledToken(choice.token) if self.is_plain else self.finish(logits, choice, raw)
 
     def prepare(self, logits: npt.NDArray[np.float32], *, ban_eog: bool) -> npt.NDArray[np.float32] | None:
-        """Add biases and bans in place; return a copy of the row before, if log-probabilities of it are wanted."""
-        raw = None if self._settings.top_logprobs is None else logits.copy()
+        """Add biases and bans in place; return a copy of the row before, if log-probabilities of it are wanted.
+
+        Raises:
+            UnusableLogits: they are wanted, and a logit is NaN or +inf, which a penalty would hide.
+        """
+        raw = None
+        if self._settings.top_logprobs is not None:
+            _best(logits)
+            raw = logits.copy()
         self._bias.apply(logits, ban_eog=ban_eog)
         return raw
 
@@ -174,11 +181,7 @@ class Sampler:
         Raises:
             UnusableLogits: as ``sample`` does.
         """
-        # argmax stops at the first NaN, so this checks the row too.
-        best = int(logits.argmax())
-        best_logit = float(logits[best])
-        if not best_logit < math.inf:
-            raise UnusableLogits(f"the logit of token {best} is {best_logit}; allowed: finite, or -inf for a ban")
+        best, best_logit = _best(logits)
         if best_logit == -math.inf:
             return Choice(self._end(), None)
         candidates = Candidates.whole(logits)
@@ -220,6 +223,20 @@ class Sampler:
         if not self._eog_tokens:
             raise UnusableLogits("every token is banned, and the model has no end-of-generation token to stop with")
         return min(self._eog_tokens)
+
+
+def _best(logits: npt.NDArray[np.float32]) -> tuple[int, float]:
+    """The highest logit and its token; -inf if all are banned.
+
+    Raises:
+        UnusableLogits: a logit is NaN or +inf.
+    """
+    # argmax stops at the first NaN, so this checks the row too.
+    best = int(logits.argmax())
+    best_logit = float(logits[best])
+    if not best_logit < math.inf:
+        raise UnusableLogits(f"the logit of token {best} is {best_logit}; allowed: finite, or -inf for a ban")
+    return best, best_logit
 
 
 def _penalties(

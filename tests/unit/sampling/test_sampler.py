@@ -303,3 +303,9 @@ def test_banning_everything_ends_the_text() -> None:
 def test_a_row_without_any_token_is_refused_if_nothing_ends_the_text() -> None:
     with pytest.raises(UnusableLogits, match="every token is banned"):
         make(OFF, eog=frozenset()).sample(np.full(8, -np.inf, np.float32))
+
+
+def test_an_infinite_logit_that_a_penalty_would_limit_has_no_log_probabilities() -> None:
+    sampler = make(replace(GREEDY, top_logprobs=1, repeat_penalty=1.1), prompt=[3])
+    with pytest.raises(UnusableLogits, match="token 3 is inf"):
+        sampler.sample(np.array([0, 0, 0, math.inf, 0, 0, 0, 0], np.float32))
