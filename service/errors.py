@@ -16,6 +16,7 @@
     │   ├── ModelFailed            the model could not be loaded; this will not pass
     │   ├── Stalled                the engine makes no progress
     │   ├── TemplateWorkerLost     the process that renders chats was lost, twice
+    │   ├── ImageWorkerLost        the process that encodes pictures was lost, or is not running
     │   ├── SlotsBusy              only possible while all slots are idle
     │   └── Draining               the server is going down
     ├── DeadlineExceeded
@@ -214,6 +215,15 @@ class TemplateWorkerLost(Unavailable):
 
     def __init__(self, how: str) -> None:
         super().__init__(f"{how}, twice; try again", retry_after_s=1.0)
+
+
+class ImageWorkerLost(Unavailable):
+    """The process that encodes pictures was lost with a picture that it cannot be blamed on, or is not running."""
+
+    reason = reasons.IMAGE_WORKER_LOST
+
+    def __init__(self, how: str) -> None:
+        super().__init__(f"{how}; try again", retry_after_s=1.0)
 
 
 class SlotsBusy(Unavailable):

@@ -32,6 +32,7 @@ TABLE = [
     (errors.ModelFailed("no such file"), Code.UNAVAILABLE, "MODEL_FAILED"),
     (errors.Stalled("no step for 60 s"), Code.UNAVAILABLE, "STALLED"),
     (errors.TemplateWorkerLost("it ended"), Code.UNAVAILABLE, "TEMPLATE_WORKER_LOST"),
+    (errors.ImageWorkerLost("it ended"), Code.UNAVAILABLE, "IMAGE_WORKER_LOST"),
     (errors.Draining(), Code.UNAVAILABLE, "DRAINING"),
     (errors.DeadlineExceeded("too late"), Code.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED"),
     (errors.EngineFailure("broken"), Code.INTERNAL, "INTERNAL"),

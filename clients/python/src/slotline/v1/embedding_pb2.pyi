@@ -66,7 +66,7 @@ class EmbedInput(google.protobuf.message.Message):
 
     @property
     def parts(self) -> slotline.v1.prompt_pb2.PromptParts:
-        """Text and token ids in order."""
+        """Text, token ids and pictures in order."""
 
     def __init__(
         self,

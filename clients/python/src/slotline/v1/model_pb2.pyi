@@ -64,6 +64,38 @@ Whoever supervises the server should replace it.
 """
 global___ServerState = ServerState
 
+class _ImageWorkerState:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _ImageWorkerStateEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_ImageWorkerState.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    IMAGE_WORKER_STATE_UNSPECIFIED: _ImageWorkerState.ValueType  # 0
+    """The model takes no pictures."""
+    IMAGE_WORKER_STATE_STARTING: _ImageWorkerState.ValueType  # 1
+    """It is being started, at first or after it was lost."""
+    IMAGE_WORKER_STATE_IDLE: _ImageWorkerState.ValueType  # 2
+    """It waits for pictures."""
+    IMAGE_WORKER_STATE_BUSY: _ImageWorkerState.ValueType  # 3
+    """It works on a picture."""
+    IMAGE_WORKER_STATE_FAILED: _ImageWorkerState.ValueType  # 4
+    """It was lost several times and is started again after a pause; pictures are refused meanwhile."""
+
+class ImageWorkerState(_ImageWorkerState, metaclass=_ImageWorkerStateEnumTypeWrapper):
+    """ImageWorkerState is the state of the process that turns pictures into tokens."""
+
+IMAGE_WORKER_STATE_UNSPECIFIED: ImageWorkerState.ValueType  # 0
+"""The model takes no pictures."""
+IMAGE_WORKER_STATE_STARTING: ImageWorkerState.ValueType  # 1
+"""It is being started, at first or after it was lost."""
+IMAGE_WORKER_STATE_IDLE: ImageWorkerState.ValueType  # 2
+"""It waits for pictures."""
+IMAGE_WORKER_STATE_BUSY: ImageWorkerState.ValueType  # 3
+"""It works on a picture."""
+IMAGE_WORKER_STATE_FAILED: ImageWorkerState.ValueType  # 4
+"""It was lost several times and is started again after a pause; pictures are refused meanwhile."""
+global___ImageWorkerState = ImageWorkerState
+
 class _SlotState:
     ValueType = typing.NewType("ValueType", builtins.int)
     V: typing_extensions.TypeAlias = ValueType
@@ -131,6 +163,54 @@ class Capabilities(google.protobuf.message.Message):
 global___Capabilities = Capabilities
 
 @typing.final
+class ImageSupport(google.protobuf.message.Message):
+    """ImageSupport says which pictures a model takes, and the bounds on those of one request."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PROJECTOR_TYPE_FIELD_NUMBER: builtins.int
+    MIN_TOKENS_FIELD_NUMBER: builtins.int
+    MAX_TOKENS_FIELD_NUMBER: builtins.int
+    FORMATS_FIELD_NUMBER: builtins.int
+    MAX_IMAGES_FIELD_NUMBER: builtins.int
+    MAX_IMAGE_BYTES_FIELD_NUMBER: builtins.int
+    MAX_REQUEST_IMAGE_BYTES_FIELD_NUMBER: builtins.int
+    MAX_IMAGE_PIXELS_FIELD_NUMBER: builtins.int
+    projector_type: builtins.str
+    """Kind of the projector that turns pictures into tokens, from its file, for example "gemma3"."""
+    min_tokens: builtins.int
+    """Fewest tokens that a picture takes in a prompt, those around it that its projector adds included."""
+    max_tokens: builtins.int
+    """Most tokens that a picture takes. As many as min_tokens if all pictures take the same number."""
+    max_images: builtins.int
+    """Most pictures of one request."""
+    max_image_bytes: builtins.int
+    """Largest file of a picture, in bytes."""
+    max_request_image_bytes: builtins.int
+    """Most bytes of all pictures of one request."""
+    max_image_pixels: builtins.int
+    """Most pixels of a picture, width times height as its file says."""
+    @property
+    def formats(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Formats of files, for example "png"."""
+
+    def __init__(
+        self,
+        *,
+        projector_type: builtins.str = ...,
+        min_tokens: builtins.int = ...,
+        max_tokens: builtins.int = ...,
+        formats: collections.abc.Iterable[builtins.str] | None = ...,
+        max_images: builtins.int = ...,
+        max_image_bytes: builtins.int = ...,
+        max_request_image_bytes: builtins.int = ...,
+        max_image_pixels: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["formats", b"formats", "max_image_bytes", b"max_image_bytes", "max_image_pixels", b"max_image_pixels", "max_images", b"max_images", "max_request_image_bytes", b"max_request_image_bytes", "max_tokens", b"max_tokens", "min_tokens", b"min_tokens", "projector_type", b"projector_type"]) -> None: ...
+
+global___ImageSupport = ImageSupport
+
+@typing.final
 class Limits(google.protobuf.message.Message):
     """Limits are the server's bounds on one request."""
 
@@ -143,7 +223,7 @@ class Limits(google.protobuf.message.Message):
     MAX_SCHEMA_BYTES_FIELD_NUMBER: builtins.int
     MAX_TOOLS_FIELD_NUMBER: builtins.int
     max_prompt_bytes: builtins.int
-    """Largest prompt in bytes."""
+    """Largest prompt in bytes, without its pictures."""
     max_batch_embed: builtins.int
     """Most inputs of one Embed call."""
     max_stop_texts: builtins.int
@@ -236,6 +316,7 @@ class Model(google.protobuf.message.Message):
     BOS_TOKEN_ID_FIELD_NUMBER: builtins.int
     EOG_TOKEN_IDS_FIELD_NUMBER: builtins.int
     CHAT_FORMAT_FIELD_NUMBER: builtins.int
+    IMAGES_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Name to use in requests: the alias if one was given, else the name of the file without its extension."""
     family: builtins.str
@@ -290,6 +371,10 @@ class Model(google.protobuf.message.Message):
     def chat_format(self) -> global___ChatFormat:
         """How answers to conversations are written. Absent if the model cannot generate."""
 
+    @property
+    def images(self) -> global___ImageSupport:
+        """Which pictures prompts may have. Absent if none."""
+
     def __init__(
         self,
         *,
@@ -313,9 +398,10 @@ class Model(google.protobuf.message.Message):
         bos_token_id: builtins.int | None = ...,
         eog_token_ids: collections.abc.Iterable[builtins.int] | None = ...,
         chat_format: global___ChatFormat | None = ...,
+        images: global___ImageSupport | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_bos_token_id", b"_bos_token_id", "_max_output_tokens", b"_max_output_tokens", "bos_token_id", b"bos_token_id", "capabilities", b"capabilities", "chat_format", b"chat_format", "default_settings", b"default_settings", "limits", b"limits", "max_output_tokens", b"max_output_tokens", "system_prompt", b"system_prompt"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_bos_token_id", b"_bos_token_id", "_max_output_tokens", b"_max_output_tokens", "aliases", b"aliases", "bos_token_id", b"bos_token_id", "capabilities", b"capabilities", "chat_format", b"chat_format", "chat_template", b"chat_template", "context_length", b"context_length", "default_settings", b"default_settings", "description", b"description", "embedding_dim", b"embedding_dim", "eog_token_ids", b"eog_token_ids", "family", b"family", "limits", b"limits", "max_output_tokens", b"max_output_tokens", "n_params", b"n_params", "n_slots", b"n_slots", "name", b"name", "size_bytes", b"size_bytes", "system_prompt", b"system_prompt", "training_context_length", b"training_context_length", "vocab_size", b"vocab_size"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_bos_token_id", b"_bos_token_id", "_max_output_tokens", b"_max_output_tokens", "bos_token_id", b"bos_token_id", "capabilities", b"capabilities", "chat_format", b"chat_format", "default_settings", b"default_settings", "images", b"images", "limits", b"limits", "max_output_tokens", b"max_output_tokens", "system_prompt", b"system_prompt"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_bos_token_id", b"_bos_token_id", "_max_output_tokens", b"_max_output_tokens", "aliases", b"aliases", "bos_token_id", b"bos_token_id", "capabilities", b"capabilities", "chat_format", b"chat_format", "chat_template", b"chat_template", "context_length", b"context_length", "default_settings", b"default_settings", "description", b"description", "embedding_dim", b"embedding_dim", "eog_token_ids", b"eog_token_ids", "family", b"family", "images", b"images", "limits", b"limits", "max_output_tokens", b"max_output_tokens", "n_params", b"n_params", "n_slots", b"n_slots", "name", b"name", "size_bytes", b"size_bytes", "system_prompt", b"system_prompt", "training_context_length", b"training_context_length", "vocab_size", b"vocab_size"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_bos_token_id", b"_bos_token_id"]) -> typing.Literal["bos_token_id"] | None: ...
     @typing.overload
@@ -424,6 +510,10 @@ class HealthResponse(google.protobuf.message.Message):
     KV_CELLS_TOTAL_FIELD_NUMBER: builtins.int
     UPTIME_FIELD_NUMBER: builtins.int
     START_TIME_FIELD_NUMBER: builtins.int
+    IMAGE_WORKER_FIELD_NUMBER: builtins.int
+    PROMPT_TOKENS_OUTSTANDING_FIELD_NUMBER: builtins.int
+    OUTPUT_TOKENS_OUTSTANDING_FIELD_NUMBER: builtins.int
+    PROMPT_TOKENS_PER_SECOND_FIELD_NUMBER: builtins.int
     state: global___ServerState.ValueType
     """State of the core."""
     instance_id: builtins.str
@@ -444,6 +534,16 @@ class HealthResponse(google.protobuf.message.Message):
     """KV cells in use, cached prefixes included."""
     kv_cells_total: builtins.int
     """KV cells in all."""
+    image_worker: global___ImageWorkerState.ValueType
+    """State of the process that turns pictures into tokens."""
+    prompt_tokens_outstanding: builtins.int
+    """Prompt tokens of waiting and running requests that are not evaluated yet."""
+    output_tokens_outstanding: builtins.int
+    """Tokens that waiting and running requests may still sample; of one without a limit, as many as its slot's context
+    has room for.
+    """
+    prompt_tokens_per_second: builtins.float
+    """Prompt tokens evaluated per second of evaluating prompts, lately; 0 before the first."""
     @property
     def uptime(self) -> google.protobuf.duration_pb2.Duration:
         """Time since the core started."""
@@ -467,9 +567,13 @@ class HealthResponse(google.protobuf.message.Message):
         kv_cells_total: builtins.int = ...,
         uptime: google.protobuf.duration_pb2.Duration | None = ...,
         start_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        image_worker: global___ImageWorkerState.ValueType = ...,
+        prompt_tokens_outstanding: builtins.int = ...,
+        output_tokens_outstanding: builtins.int = ...,
+        prompt_tokens_per_second: builtins.float = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["start_time", b"start_time", "uptime", b"uptime"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["instance_id", b"instance_id", "kv_cells_total", b"kv_cells_total", "kv_cells_used", b"kv_cells_used", "load_progress", b"load_progress", "message", b"message", "queue_depth", b"queue_depth", "queue_limit", b"queue_limit", "slots_idle", b"slots_idle", "slots_processing", b"slots_processing", "start_time", b"start_time", "state", b"state", "uptime", b"uptime"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["image_worker", b"image_worker", "instance_id", b"instance_id", "kv_cells_total", b"kv_cells_total", "kv_cells_used", b"kv_cells_used", "load_progress", b"load_progress", "message", b"message", "output_tokens_outstanding", b"output_tokens_outstanding", "prompt_tokens_outstanding", b"prompt_tokens_outstanding", "prompt_tokens_per_second", b"prompt_tokens_per_second", "queue_depth", b"queue_depth", "queue_limit", b"queue_limit", "slots_idle", b"slots_idle", "slots_processing", b"slots_processing", "start_time", b"start_time", "state", b"state", "uptime", b"uptime"]) -> None: ...
 
 global___HealthResponse = HealthResponse
 
@@ -647,7 +751,7 @@ class ApplyTemplateResponse(google.protobuf.message.Message):
 
     TEXT_FIELD_NUMBER: builtins.int
     text: builtins.str
-    """The text that would be tokenised."""
+    """The text that would be tokenised. Each picture is "<__image__>"."""
     def __init__(
         self,
         *,

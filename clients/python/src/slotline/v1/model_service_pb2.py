@@ -25,13 +25,14 @@ _sym_db = _symbol_database.Default()
 from slotline.v1 import model_pb2 as slotline_dot_v1_dot_model__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fslotline/v1/model_service.proto\x12\x0bslotline.v1\x1a\x17slotline/v1/model.proto2\xdc\x03\n\x0cModelService\x12M\n\nListModels\x12\x1e.slotline.v1.ListModelsRequest\x1a\x1f.slotline.v1.ListModelsResponse\x12G\n\x08GetModel\x12\x1c.slotline.v1.GetModelRequest\x1a\x1d.slotline.v1.GetModelResponse\x12\x41\n\x06Health\x12\x1a.slotline.v1.HealthRequest\x1a\x1b.slotline.v1.HealthResponse\x12J\n\tListSlots\x12\x1d.slotline.v1.ListSlotsRequest\x1a\x1e.slotline.v1.ListSlotsResponse\x12V\n\rApplyTemplate\x12!.slotline.v1.ApplyTemplateRequest\x1a\".slotline.v1.ApplyTemplateResponse\x12M\n\nGetMetrics\x12\x1e.slotline.v1.GetMetricsRequest\x1a\x1f.slotline.v1.GetMetricsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fslotline/v1/model_service.proto\x12\x0bslotline.v1\x1a\x17slotline/v1/model.proto2\xdc\x03\n\x0cModelService\x12M\n\nListModels\x12\x1e.slotline.v1.ListModelsRequest\x1a\x1f.slotline.v1.ListModelsResponse\x12G\n\x08GetModel\x12\x1c.slotline.v1.GetModelRequest\x1a\x1d.slotline.v1.GetModelResponse\x12\x41\n\x06Health\x12\x1a.slotline.v1.HealthRequest\x1a\x1b.slotline.v1.HealthResponse\x12J\n\tListSlots\x12\x1d.slotline.v1.ListSlotsRequest\x1a\x1e.slotline.v1.ListSlotsResponse\x12V\n\rApplyTemplate\x12!.slotline.v1.ApplyTemplateRequest\x1a\".slotline.v1.ApplyTemplateResponse\x12M\n\nGetMetrics\x12\x1e.slotline.v1.GetMetricsRequest\x1a\x1f.slotline.v1.GetMetricsResponseB`\n\x0f\x64\x65v.slotline.v1P\x01Z=github.com/slotline/slotline/clients/go/slotlinev1;slotlinev1\xaa\x02\x0bSlotline.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'slotline.v1.model_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\017dev.slotline.v1P\001Z=github.com/slotline/slotline/clients/go/slotlinev1;slotlinev1\252\002\013Slotline.V1'
   _globals['_MODELSERVICE']._serialized_start=74
   _globals['_MODELSERVICE']._serialized_end=550
 # @@protoc_insertion_point(module_scope)

@@ -56,7 +56,7 @@ class Image(google.protobuf.message.Message):
 
     DATA_FIELD_NUMBER: builtins.int
     data: builtins.bytes
-    """The encoded file (PNG, JPEG, BMP or GIF)."""
+    """The file as it is: PNG, JPEG, WebP, GIF or BMP, told by its content. Of an animation, the first frame is taken."""
     def __init__(
         self,
         *,
@@ -83,7 +83,7 @@ class PromptPart(google.protobuf.message.Message):
 
     @property
     def image(self) -> global___Image:
-        """A picture; needs a vision projector."""
+        """A picture; refused unless the model takes pictures (Model.images)."""
 
     def __init__(
         self,
@@ -173,7 +173,9 @@ class ChatMessage(google.protobuf.message.Message):
     """Assistant turns: what the model thought before it answered. Templates leave out what they do not want to see again."""
     @property
     def content(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___PromptPart]:
-        """The turn's content in order; text parts are joined before the template sees them."""
+        """The turn's content in order; text parts are joined before the template sees them. Pictures stand where they are
+        between the texts.
+        """
 
     def __init__(
         self,

@@ -24,13 +24,14 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18slotline/v1/tokens.proto\x12\x0bslotline.v1\"\x17\n\x08TokenIds\x12\x0b\n\x03ids\x18\x01 \x03(\r\"B\n\x10TokenProbability\x12\n\n\x02id\x18\x01 \x01(\r\x12\r\n\x05piece\x18\x02 \x01(\x0c\x12\x13\n\x0bprobability\x18\x03 \x01(\x02\":\n\x0cTokenLogprob\x12\n\n\x02id\x18\x01 \x01(\r\x12\r\n\x05piece\x18\x02 \x01(\x0c\x12\x0f\n\x07logprob\x18\x03 \x01(\x02\"\xc7\x01\n\x05Token\x12\n\n\x02id\x18\x01 \x01(\r\x12\r\n\x05piece\x18\x02 \x01(\x0c\x12\x14\n\x07logprob\x18\x03 \x01(\x02H\x00\x88\x01\x01\x12/\n\x0ctop_logprobs\x18\x04 \x03(\x0b\x32\x19.slotline.v1.TokenLogprob\x12\x34\n\rprobabilities\x18\x05 \x03(\x0b\x32\x1d.slotline.v1.TokenProbability\x12\x11\n\x04rank\x18\x06 \x01(\rH\x01\x88\x01\x01\x42\n\n\x08_logprobB\x07\n\x05_rank\"\xca\x01\n\x05Usage\x12\x15\n\rprompt_tokens\x18\x01 \x01(\r\x12\x19\n\x11\x63ompletion_tokens\x18\x02 \x01(\r\x12!\n\x14\x63\x61\x63hed_prompt_tokens\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x1f\n\x17truncated_prompt_tokens\x18\x04 \x01(\r\x12\x1d\n\x10reasoning_tokens\x18\x05 \x01(\rH\x01\x88\x01\x01\x42\x17\n\x15_cached_prompt_tokensB\x13\n\x11_reasoning_tokensb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18slotline/v1/tokens.proto\x12\x0bslotline.v1\"\x17\n\x08TokenIds\x12\x0b\n\x03ids\x18\x01 \x03(\r\"B\n\x10TokenProbability\x12\n\n\x02id\x18\x01 \x01(\r\x12\r\n\x05piece\x18\x02 \x01(\x0c\x12\x13\n\x0bprobability\x18\x03 \x01(\x02\":\n\x0cTokenLogprob\x12\n\n\x02id\x18\x01 \x01(\r\x12\r\n\x05piece\x18\x02 \x01(\x0c\x12\x0f\n\x07logprob\x18\x03 \x01(\x02\"\xc7\x01\n\x05Token\x12\n\n\x02id\x18\x01 \x01(\r\x12\r\n\x05piece\x18\x02 \x01(\x0c\x12\x14\n\x07logprob\x18\x03 \x01(\x02H\x00\x88\x01\x01\x12/\n\x0ctop_logprobs\x18\x04 \x03(\x0b\x32\x19.slotline.v1.TokenLogprob\x12\x34\n\rprobabilities\x18\x05 \x03(\x0b\x32\x1d.slotline.v1.TokenProbability\x12\x11\n\x04rank\x18\x06 \x01(\rH\x01\x88\x01\x01\x42\n\n\x08_logprobB\x07\n\x05_rank\"\xf6\x01\n\x05Usage\x12\x15\n\rprompt_tokens\x18\x01 \x01(\r\x12\x19\n\x11\x63ompletion_tokens\x18\x02 \x01(\r\x12!\n\x14\x63\x61\x63hed_prompt_tokens\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x1f\n\x17truncated_prompt_tokens\x18\x04 \x01(\r\x12\x1d\n\x10reasoning_tokens\x18\x05 \x01(\rH\x01\x88\x01\x01\x12\x19\n\x0cimage_tokens\x18\x06 \x01(\rH\x02\x88\x01\x01\x42\x17\n\x15_cached_prompt_tokensB\x13\n\x11_reasoning_tokensB\x0f\n\r_image_tokensB`\n\x0f\x64\x65v.slotline.v1P\x01Z=github.com/slotline/slotline/clients/go/slotlinev1;slotlinev1\xaa\x02\x0bSlotline.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'slotline.v1.tokens_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\017dev.slotline.v1P\001Z=github.com/slotline/slotline/clients/go/slotlinev1;slotlinev1\252\002\013Slotline.V1'
   _globals['_TOKENIDS']._serialized_start=41
   _globals['_TOKENIDS']._serialized_end=64
   _globals['_TOKENPROBABILITY']._serialized_start=66
@@ -40,5 +41,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOKEN']._serialized_start=195
   _globals['_TOKEN']._serialized_end=394
   _globals['_USAGE']._serialized_start=397
-  _globals['_USAGE']._serialized_end=599
+  _globals['_USAGE']._serialized_end=643
 # @@protoc_insertion_point(module_scope)

@@ -142,6 +142,7 @@ class Usage(google.protobuf.message.Message):
     CACHED_PROMPT_TOKENS_FIELD_NUMBER: builtins.int
     TRUNCATED_PROMPT_TOKENS_FIELD_NUMBER: builtins.int
     REASONING_TOKENS_FIELD_NUMBER: builtins.int
+    IMAGE_TOKENS_FIELD_NUMBER: builtins.int
     prompt_tokens: builtins.int
     """Prompt tokens of the request after truncation, cached ones included."""
     completion_tokens: builtins.int
@@ -152,6 +153,8 @@ class Usage(google.protobuf.message.Message):
     """Prompt tokens that were left out because the prompt did not fit; they are not among prompt_tokens."""
     reasoning_tokens: builtins.int
     """Those of completion_tokens that were reasoning; absent unless output was parsed."""
+    image_tokens: builtins.int
+    """Those of prompt_tokens that pictures take; absent if the prompt has none."""
     def __init__(
         self,
         *,
@@ -160,11 +163,14 @@ class Usage(google.protobuf.message.Message):
         cached_prompt_tokens: builtins.int | None = ...,
         truncated_prompt_tokens: builtins.int = ...,
         reasoning_tokens: builtins.int | None = ...,
+        image_tokens: builtins.int | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_cached_prompt_tokens", b"_cached_prompt_tokens", "_reasoning_tokens", b"_reasoning_tokens", "cached_prompt_tokens", b"cached_prompt_tokens", "reasoning_tokens", b"reasoning_tokens"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_cached_prompt_tokens", b"_cached_prompt_tokens", "_reasoning_tokens", b"_reasoning_tokens", "cached_prompt_tokens", b"cached_prompt_tokens", "completion_tokens", b"completion_tokens", "prompt_tokens", b"prompt_tokens", "reasoning_tokens", b"reasoning_tokens", "truncated_prompt_tokens", b"truncated_prompt_tokens"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_cached_prompt_tokens", b"_cached_prompt_tokens", "_image_tokens", b"_image_tokens", "_reasoning_tokens", b"_reasoning_tokens", "cached_prompt_tokens", b"cached_prompt_tokens", "image_tokens", b"image_tokens", "reasoning_tokens", b"reasoning_tokens"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_cached_prompt_tokens", b"_cached_prompt_tokens", "_image_tokens", b"_image_tokens", "_reasoning_tokens", b"_reasoning_tokens", "cached_prompt_tokens", b"cached_prompt_tokens", "completion_tokens", b"completion_tokens", "image_tokens", b"image_tokens", "prompt_tokens", b"prompt_tokens", "reasoning_tokens", b"reasoning_tokens", "truncated_prompt_tokens", b"truncated_prompt_tokens"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_cached_prompt_tokens", b"_cached_prompt_tokens"]) -> typing.Literal["cached_prompt_tokens"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_image_tokens", b"_image_tokens"]) -> typing.Literal["image_tokens"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_reasoning_tokens", b"_reasoning_tokens"]) -> typing.Literal["reasoning_tokens"] | None: ...
 
