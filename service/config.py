@@ -152,6 +152,41 @@ class ModelConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MediaOptions:
+    """How pictures in prompts are encoded, and how many and how large they may be.
+
+    Attributes:
+        mmproj: GGUF file of the projector, None for a model that takes no pictures.
+        mmproj_offload: whether the projector may use a GPU.
+        image_min_tokens, image_max_tokens: tokens of a picture, for projectors with sizes that follow the picture; None
+            for those of the file.
+        media_threads: threads that encode.
+        media_nice: how much the process that encodes yields to others, as ``nice`` takes it.
+        media_cache_mib: main memory for encoded pictures, in MiB; 0 keeps none.
+        max_images: most pictures of one request.
+        max_image_bytes: largest file of a picture.
+        max_request_image_bytes: most bytes of all pictures of one request.
+        max_image_pixels: most pixels of a picture, as its file says.
+        image_cpu_s: seconds of processor time that one picture may take.
+        max_waiting_images: pictures that may wait for the process; more are refused.
+    """
+
+    mmproj: str | None = None
+    mmproj_offload: bool = True
+    image_min_tokens: int | None = bounded(None, 1, MAX_BATCH)
+    image_max_tokens: int | None = bounded(None, 1, MAX_BATCH)
+    media_threads: int = bounded(1, 1, MAX_THREADS)
+    media_nice: int = bounded(5, 0, 19)
+    media_cache_mib: int = bounded(256, 0, INT32_MAX)
+    max_images: int = bounded(16, 1, 1024)
+    max_image_bytes: int = bounded(20 << 20, 1, 1 << 30)
+    max_request_image_bytes: int = bounded(32 << 20, 1, 1 << 30)
+    max_image_pixels: int = bounded(40_000_000, 1, INT32_MAX)
+    image_cpu_s: float = bounded(60.0, above=0)
+    max_waiting_images: int = bounded(32, 1, 65_536)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineOptions:
     """What is decided of the engine when a core is set up, and does not follow from the model.
 
@@ -216,6 +251,7 @@ class CoreConfig(EngineOptions):
 
     Attributes:
         model: the model and its context.
+        media: pictures in prompts.
         alias: name under which the model is served, None for its path.
         listen: addresses for gRPC, ``host:port`` or ``unix:/path``; all of them must be bound.
         optional_listen: addresses that are left out with a warning if they are busy.
@@ -240,6 +276,7 @@ class CoreConfig(EngineOptions):
     """
 
     model: ModelConfig
+    media: MediaOptions = field(default_factory=MediaOptions)
     alias: str | None = None
     listen: tuple[str, ...] = ()
     optional_listen: tuple[str, ...] = ()
@@ -282,7 +319,8 @@ class CoreConfig(EngineOptions):
 
 
 def core_config(settings: Mapping[str, Any]) -> CoreConfig:
-    """The configuration that settings describe: values of fields of ``ModelConfig`` and ``CoreConfig``, by their names.
+    """The configuration that settings describe: values of fields of ``ModelConfig``, ``MediaOptions`` and
+    ``CoreConfig``, by their names.
 
     Fields that are missing have their defaults; names of other things are left alone.
 
@@ -292,8 +330,10 @@ def core_config(settings: Mapping[str, Any]) -> CoreConfig:
             themselves are checked when it is loaded.
     """
     model = ModelConfig(**_chosen(ModelConfig, settings))
-    config = CoreConfig(model=model, **_chosen(CoreConfig, settings))
+    media = MediaOptions(**_chosen(MediaOptions, settings))
+    config = CoreConfig(model=model, media=media, **_chosen(CoreConfig, settings))
     check_bounds(config)
+    check_bounds(media)
     check_context(model.n_ctx, model.n_parallel)
     check_groups(config.group_n, config.group_width)
     return config
@@ -327,9 +367,11 @@ def check_groups(group_n: int, group_width: int) -> None:
         )
 
 
-def _names(kind: type[ModelConfig] | type[EngineOptions]) -> tuple[str, ...]:
+def _names(kind: type[ModelConfig] | type[EngineOptions] | type[MediaOptions]) -> tuple[str, ...]:
     return tuple(one.name for one in dataclasses.fields(kind))
 
 
-def _chosen(kind: type[ModelConfig] | type[CoreConfig], settings: Mapping[str, Any]) -> dict[str, Any]:
+def _chosen(
+    kind: type[ModelConfig] | type[MediaOptions] | type[CoreConfig], settings: Mapping[str, Any]
+) -> dict[str, Any]:
     return {name: settings[name] for name in _names(kind) if name in settings}

@@ -17,6 +17,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from service.engine.request.media import MediaChunk
     from service.sampling.grammar import Grammar
 
 Logits = npt.NDArray[np.float32]
@@ -55,6 +56,9 @@ class ModelInfo:
         bos_token: the token that the model wants in front of every prompt, or -1 if it wants none.
         can_shift: whether ``shift`` and ``divide`` are possible.
         can_cut: whether ``remove`` can always remove the last tokens of a sequence.
+        n_embd_input: length of a row of media; 0 if the model takes none.
+        has_grid: whether rows of media have positions in time, y and x.
+        n_whole: most rows of media that can be evaluated without causality, in one ``decode_media`` call.
     """
 
     n_vocab: int
@@ -72,6 +76,9 @@ class ModelInfo:
     bos_token: int
     can_shift: bool
     can_cut: bool
+    n_embd_input: int = 0
+    has_grid: bool = False
+    n_whole: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +87,8 @@ class Segment:
 
     Attributes:
         seq_id: the sequence.
-        position: position of the first token; must be one more than the sequence's highest position so far.
+        position: position of the first token; must be one more than the sequence's highest position so far, or right
+            behind the chunk if that ends with one of media that has a grid.
         tokens: token ids; at least one.
         n_logits: the logits after so many of the last tokens are wanted.
     """
@@ -89,6 +97,34 @@ class Segment:
     position: int
     tokens: Sequence[int]
     n_logits: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MediaSegment:
+    """Consecutive rows of one chunk of media of one sequence, for one ``decode_media`` call.
+
+    Attributes:
+        seq_id: the sequence.
+        position: of the chunk: that of its first row without a grid, and with one what the grid is relative to. For the
+            first rows of a chunk it is what ``Segment.position`` would be.
+        chunk: the chunk.
+        start: number of the first row; those before it were evaluated in earlier calls.
+        n_rows: how many; at least one, and all of the chunk if it is not causal.
+        wants_logits: whether the logits after the last row are wanted.
+    """
+
+    seq_id: int
+    position: int
+    chunk: MediaChunk
+    start: int
+    n_rows: int
+    wants_logits: bool = False
+
+    @property
+    def rows(self) -> Rows:
+        """What is evaluated: float32, shape (n_rows, n_embd_input), contiguous."""
+        rows: Rows = self.chunk.rows[self.start : self.start + self.n_rows]
+        return rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,6 +167,30 @@ class Compute(Protocol):
             DecodeFailed: anything else; the sequences of the batch must be removed.
         """
 
+    def decode_media(self, segments: Sequence[MediaSegment]) -> None:
+        """Evaluate rows of media in one call, and append them to their sequences, a cell for each.
+
+        At most ``info.n_batch`` rows in all; each sequence appears at most once. A chunk that is not causal is alone in
+        its call, and has at most ``info.n_whole`` rows. ``logits`` and ``all_logits`` then have a row for each segment
+        that wants logits.
+
+        Raises:
+            CacheFull: no room; nothing was changed.
+            DecodeFailed: anything else; the sequences of the call must be removed.
+        """
+
+    def hidden_media(self, segments: Sequence[MediaSegment]) -> Rows:
+        """Evaluate rows of media like ``decode_media``, for the states behind the last layer, as ``hidden`` does.
+
+        At most ``info.n_hidden`` rows in all; ``wants_logits`` is ignored. ``logits`` has nothing afterwards.
+
+        Returns:
+            One row of ``info.n_embd`` per row of media, in the order of the segments; a copy. Not scaled.
+
+        Raises:
+            CacheFull, DecodeFailed: as ``decode_media`` does.
+        """
+
     def logits(self, index: int, row: int = 0) -> Logits:
         """Logits that segment ``index`` of the last ``decode`` wanted: float32, shape (n_vocab,), writable.
 
@@ -162,8 +222,9 @@ class Compute(Protocol):
 class Memory(Protocol):
     """The KV cache, in which each sequence holds cells. Belongs to the model's thread.
 
-    A cell holds one token at one position. Sequences may share cells after ``fork``; a shared cell counts once, and its
-    position cannot be changed for one of them alone.
+    A cell holds one token, or one row of media, at one position. Rows of a chunk with a grid all are at the position of
+    the chunk, and what follows is ``MediaChunk.n_positions`` behind that. Sequences may share cells after ``fork``; a
+    shared cell counts once, and its position cannot be changed for one of them alone.
     """
 
     @property

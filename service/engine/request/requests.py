@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from service.dialogue.output import OutputParser
+    from service.engine.request.items import PromptItem
+    from service.engine.request.media import MediaChunk
     from service.sampling.grammar import Guide
 
 
@@ -74,7 +76,8 @@ class GenerationRequest:
     """A validated request.
 
     Attributes:
-        prompt: token ids; at least one, all inside the vocabulary.
+        prompt: items, at least one; all token ids are inside the vocabulary.
+        media: the chunks of its media, by key.
         has_bos: the first of them is a BOS that is left out behind a system prompt.
         n_sequences: continuations to generate; number ``i`` uses the seed ``sampling.seed + i`` if one is given.
         sampling: how to choose tokens.
@@ -100,7 +103,8 @@ class GenerationRequest:
         tenant: whose request it is; shown in slot snapshots.
     """
 
-    prompt: tuple[int, ...]
+    prompt: tuple[PromptItem, ...]
+    media: Mapping[bytes, MediaChunk] = field(default_factory=dict)
     has_bos: bool = False
     n_dropped: int = 0
     n_sequences: int = 1
@@ -134,6 +138,7 @@ class GenerationRequest:
         return replace(
             self,
             prompt=(),
+            media={},
             sampling=replace(self.sampling, penalty_prompt=penalty_prompt, logit_bias=()),
             stop_texts=(),
             stop_tokens=frozenset(),
@@ -149,11 +154,13 @@ class EmbeddingRequest:
     """Texts to turn into vectors.
 
     Attributes:
-        inputs: token ids of each; at least one input, none of them empty, all ids inside the vocabulary, and each
-            shorter than the context of a slot (of an encoder: not longer than its training context).
+        inputs: items of each; at least one input, none of them empty, all token ids inside the vocabulary, and each
+            shorter than the context of a slot (of an encoder: not longer than its training context, and only tokens).
+        media: the chunks of their media, by key.
     """
 
-    inputs: tuple[tuple[int, ...], ...]
+    inputs: tuple[tuple[PromptItem, ...], ...]
+    media: Mapping[bytes, MediaChunk] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
