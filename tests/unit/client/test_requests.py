@@ -317,7 +317,8 @@ def test_a_whole_request_is_sent_as_it_is() -> None:
         ([{"role": "assistant", "tool_calls": "f"}], {}, r"messages\[0\].tool_calls: 'f' is not a list of tool calls"),
         ([{"role": "assistant", "tool_calls": ["f"]}], {}, r"messages\[0\].tool_calls\[0\]: 'f' is not a tool call"),
         ("Hi", {"temprature": 1}, "unknown option 'temprature'; known are max_tokens"),
-        ([1, "a"], {}, "a prompt is a text, token ids, messages"),
+        ([1, "a"], {}, r"prompt\[0\]: 1 is not a text, a list of token ids, or a picture"),
+        (b"Hi", {}, "a prompt is a text, token ids, messages, parts"),
         ([{"role": "user"}, 1], {}, "a prompt is a text, token ids, messages"),
     ],
 )

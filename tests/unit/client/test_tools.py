@@ -131,7 +131,7 @@ def test_models_are_declared_and_arrive_as_such() -> None:
     ann = {"name": "Ann", "home": {"street": "Elm"}}
     jsonschema.validate({"person": ann, "others": [ann]}, parameters)
     _, result = tools.run(answer(("c1", "greet", json.dumps({"person": ann, "others": []}))))
-    assert json.loads(result["content"] or "") == [ann]
+    assert json.loads(str(result["content"])) == [ann]
 
 
 def test_running_gives_the_turns_to_go_on_with() -> None:

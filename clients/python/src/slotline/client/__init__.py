@@ -8,17 +8,18 @@
         for text in client.generate("Once upon a time", max_tokens=32):
             print(text, end="", flush=True)
 
-``parse`` has an answer as a value of a type, and ``Tools`` makes tools of functions. ``AsyncClient`` is the same with
-``async``. What is missing here is in the generated stubs, ``slotline.v1``, on which
-this is built; their messages may be used here too: a ``GenerateRequest`` is accepted wherever a prompt is.
+``parse`` has an answer as a value of a type, ``Tools`` makes tools of functions, and ``image`` makes a picture of a
+file. ``AsyncClient`` is the same with ``async``. What is missing here is in the generated stubs, ``slotline.v1``, on
+which this is built; their messages may be used here too: a ``GenerateRequest`` is accepted wherever a prompt is.
 """
 
 from slotline.client.asynchronous import AsyncClient, AsyncGeneration
 from slotline.client.constraints import JsonStyle
 from slotline.client.errors import SlotlineError
+from slotline.client.images import Part, image
 from slotline.client.messages import Message
 from slotline.client.options import GenerateOptions
-from slotline.client.requests import Prompt
+from slotline.client.requests import EmbedInput, Prompt
 from slotline.client.results import (
     Completion,
     Continuation,
@@ -40,12 +41,14 @@ __all__ = [
     "Completion",
     "Continuation",
     "Delta",
+    "EmbedInput",
     "GenerateOptions",
     "Generation",
     "IncompleteAnswer",
     "JsonStyle",
     "Message",
     "Parsed",
+    "Part",
     "Prompt",
     "ReasoningDelta",
     "SlotlineError",
@@ -54,4 +57,5 @@ __all__ = [
     "ToolCallDelta",
     "ToolError",
     "Tools",
+    "image",
 ]

@@ -9,7 +9,7 @@ import grpc.aio
 
 from slotline.client.connection import CHANNEL_OPTIONS
 from slotline.client.errors import from_rpc_error
-from slotline.client.requests import Prompt, embed_request, generate_request, tokenize_request
+from slotline.client.requests import EmbedInput, Prompt, embed_request, generate_request, tokenize_request
 from slotline.client.results import Completion, Delta, StreamState
 from slotline.client.structured import Parsed, parse_options, parsed
 from slotline.protocol.metadata import call_metadata
@@ -108,7 +108,7 @@ class AsyncClient:
         """Have an answer as a value of a type, which it obeys.
 
         Args:
-            prompt: a text, token ids or messages.
+            prompt: a text, token ids, parts or messages.
             kind: a model of pydantic, a dataclass, or another type that ``slotline.client.schema`` knows.
             deadline_s: seconds that the whole call may take, waiting included.
             options: see ``GenerateOptions``; without constraints.
@@ -153,9 +153,9 @@ class AsyncClient:
         return response.text
 
     async def embed(
-        self, inputs: Sequence[str | Sequence[int]], *, normalize: bool = True, deadline_s: float | None = None
+        self, inputs: Sequence[EmbedInput], *, normalize: bool = True, deadline_s: float | None = None
     ) -> list[list[float]]:
-        """The vectors of texts or token ids, in order.
+        """The vectors of texts, token ids, pictures or parts, in order.
 
         Args:
             inputs: at most ``max_batch_embed`` of the model's limits.

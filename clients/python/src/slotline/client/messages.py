@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Required, TypedDict
 
 from slotline.client import checks
+from slotline.client.images import content_parts
 from slotline.v1 import prompt_pb2
 
 
@@ -14,8 +15,9 @@ class Message(TypedDict, total=False):
 
     #: ``system``, ``user``, ``assistant``, ``tool``, or what else the model's template knows.
     role: Required[str]
-    #: Its text; None where a turn of the assistant only calls tools.
-    content: str | None
+    #: Its text, or a list of texts and of pictures that ``image`` makes; None where a turn of the assistant only calls
+    #: tools.
+    content: str | Sequence[str | prompt_pb2.Image] | None
     #: Name of the speaker, where the template uses one.
     name: str
     #: Turns of the assistant: what it thought first.
@@ -42,7 +44,7 @@ def _message(where: str, message: Mapping[str, object]) -> prompt_pb2.ChatMessag
     made = prompt_pb2.ChatMessage()
     content = message.get("content", "")
     if content is not None:
-        made.content.add(text=checks.text(f"{where}.content", content))
+        made.content.extend(content_parts(f"{where}.content", content))
     for key, value in message.items():
         if key in ("role", "name", "reasoning", "tool_call_id"):
             setattr(made, key, checks.text(f"{where}.{key}", value))

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeGuard, cast
 
+from slotline.client import checks
+from slotline.client.images import Part, parts_message
 from slotline.client.messages import chat_prompt
 from slotline.client.options import GenerateOptions, set_options
-from slotline.v1 import embedding_pb2, generation_pb2, tokenization_pb2, tokens_pb2
+from slotline.v1 import embedding_pb2, generation_pb2, prompt_pb2, tokenization_pb2, tokens_pb2
 
-#: A text, token ids, a conversation of messages as ``Message`` describes them, or a whole request.
-Prompt = str | Sequence[int] | Sequence[Mapping[str, object]] | generation_pb2.GenerateRequest
+#: A text, token ids, parts that are texts, pictures and token ids, a conversation of messages as ``Message`` describes
+#: them, or a whole request.
+Prompt = str | Sequence[int | Part | Mapping[str, object]] | generation_pb2.GenerateRequest
+#: What one vector is made of: a text, token ids, a picture, or parts.
+EmbedInput = str | prompt_pb2.Image | Sequence[int | Part]
 
 
 def generate_request(prompt: Prompt, options: GenerateOptions) -> generation_pb2.GenerateRequest:
@@ -37,22 +42,15 @@ def tokenize_request(prompt: str | Sequence[Mapping[str, object]]) -> tokenizati
     return tokenization_pb2.TokenizeRequest(chat=chat_prompt(prompt))
 
 
-def embed_request(inputs: Sequence[str | Sequence[int]]) -> embedding_pb2.EmbedRequest:
-    """A request for the vectors of texts or token ids.
+def embed_request(inputs: Sequence[EmbedInput]) -> embedding_pb2.EmbedRequest:
+    """A request for the vectors of texts, token ids or parts.
 
     Raises:
-        TypeError: a single text, whose characters would be taken for inputs.
+        TypeError: a single text, whose characters would be taken for inputs, or an input of an unknown kind.
     """
     if isinstance(inputs, str):
-        raise TypeError("inputs are a list of texts or of token ids; for one text give a list of one")
-    return embedding_pb2.EmbedRequest(
-        inputs=[
-            embedding_pb2.EmbedInput(text=one)
-            if isinstance(one, str)
-            else embedding_pb2.EmbedInput(token_ids=tokens_pb2.TokenIds(ids=one))
-            for one in inputs
-        ]
-    )
+        raise TypeError("inputs are a list of texts, of token ids or of parts; for one text give a list of one")
+    return embedding_pb2.EmbedRequest(inputs=[_embed_input(f"inputs[{i}]", one) for i, one in enumerate(inputs)])
 
 
 def is_conversation(prompt: Prompt) -> TypeGuard[Sequence[Mapping[str, object]]]:
@@ -62,14 +60,28 @@ def is_conversation(prompt: Prompt) -> TypeGuard[Sequence[Mapping[str, object]]]
     return bool(prompt) and all(isinstance(item, Mapping) for item in prompt)
 
 
+def _embed_input(where: str, value: EmbedInput) -> embedding_pb2.EmbedInput:
+    if isinstance(value, str):
+        return embedding_pb2.EmbedInput(text=value)
+    if isinstance(value, prompt_pb2.Image):
+        return embedding_pb2.EmbedInput(parts=parts_message(where, [value]))
+    if isinstance(value, bytes):
+        checks.refuse_type(where, value, "a text, token ids, or parts; image(...) makes a picture of bytes")
+    if any(isinstance(item, str | prompt_pb2.Image) for item in value):
+        return embedding_pb2.EmbedInput(parts=parts_message(where, value))
+    return embedding_pb2.EmbedInput(token_ids=tokens_pb2.TokenIds(ids=cast("Sequence[int]", value)))
+
+
 def _set_prompt(
-    request: generation_pb2.GenerateRequest, prompt: str | Sequence[int] | Sequence[Mapping[str, object]]
+    request: generation_pb2.GenerateRequest, prompt: str | Sequence[int | Part | Mapping[str, object]]
 ) -> None:
     if isinstance(prompt, str):
         request.text = prompt
     elif is_conversation(prompt):
         request.chat.CopyFrom(chat_prompt(prompt))
-    elif all(isinstance(item, int) for item in prompt):
+    elif any(isinstance(item, str | prompt_pb2.Image) for item in prompt):
+        request.parts.CopyFrom(parts_message("prompt", prompt))
+    elif all(isinstance(item, int) for item in prompt) and not isinstance(prompt, bytes):
         request.token_ids.CopyFrom(tokens_pb2.TokenIds(ids=cast("Sequence[int]", prompt)))
     else:
-        raise TypeError(f"a prompt is a text, token ids, messages or a GenerateRequest, not {prompt!r:.80}")
+        raise TypeError(f"a prompt is a text, token ids, messages, parts or a GenerateRequest, not {prompt!r:.80}")
