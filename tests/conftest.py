@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from xdist.remote import Producer
     from xdist.scheduler import Scheduling
 
+    from tests.support.seeing_model import SeeingModels
+
 # A server that ends while calls run tells its clients so, and gRPC's C core prints that on stderr as information. Its
 # errors are still printed. Read when gRPC starts, here and in the processes that tests start.
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
@@ -68,6 +70,14 @@ def servers() -> Iterator[ServerPool]:
         yield pool
     finally:
         pool.close()
+
+
+@pytest.fixture(scope="session")
+def seeing(tmp_path_factory: pytest.TempPathFactory) -> SeeingModels:
+    """Models that see: projectors for the installed models, and the default model with M-RoPE."""
+    from tests.support.seeing_model import SeeingModels
+
+    return SeeingModels(tmp_path_factory.mktemp("seeing"))
 
 
 @pytest.fixture
