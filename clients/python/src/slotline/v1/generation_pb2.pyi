@@ -655,6 +655,7 @@ class Accepted(google.protobuf.message.Message):
     QUEUED_FIELD_NUMBER: builtins.int
     TRUNCATED_FIELD_NUMBER: builtins.int
     TRUNCATED_PROMPT_TOKENS_FIELD_NUMBER: builtins.int
+    TAKES_IMAGES_FIELD_NUMBER: builtins.int
     request_id: builtins.str
     """The caller's id, or the one made by the server."""
     model: builtins.str
@@ -673,6 +674,8 @@ class Accepted(google.protobuf.message.Message):
     """Whether the prompt was truncated."""
     truncated_prompt_tokens: builtins.int
     """Prompt tokens that were left out because the prompt did not fit."""
+    takes_images: builtins.bool
+    """Whether the model takes pictures (Model.images)."""
     @property
     def queued(self) -> google.protobuf.duration_pb2.Duration:
         """Time spent waiting for the slot."""
@@ -690,9 +693,10 @@ class Accepted(google.protobuf.message.Message):
         queued: google.protobuf.duration_pb2.Duration | None = ...,
         truncated: builtins.bool = ...,
         truncated_prompt_tokens: builtins.int = ...,
+        takes_images: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["queued", b"queued"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["cached_prompt_tokens", b"cached_prompt_tokens", "instance_id", b"instance_id", "model", b"model", "prompt_tokens", b"prompt_tokens", "queued", b"queued", "request_id", b"request_id", "slot_id", b"slot_id", "task_id", b"task_id", "truncated", b"truncated", "truncated_prompt_tokens", b"truncated_prompt_tokens"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cached_prompt_tokens", b"cached_prompt_tokens", "instance_id", b"instance_id", "model", b"model", "prompt_tokens", b"prompt_tokens", "queued", b"queued", "request_id", b"request_id", "slot_id", b"slot_id", "takes_images", b"takes_images", "task_id", b"task_id", "truncated", b"truncated", "truncated_prompt_tokens", b"truncated_prompt_tokens"]) -> None: ...
 
 global___Accepted = Accepted
 
