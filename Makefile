@@ -19,8 +19,9 @@ BENCH := .venv-bench/.installed
 STOCK_BENCH := .venv-bench-stock/.installed
 EVAL := .venv-eval/.installed
 INSTRUCTOR := .venv-instructor/.installed
-# Packages of Node: clients for tests, tests of the page's modules, the page's third-party modules.
-NODE := $(patsubst %,%/node_modules/.installed,tests/node tests/web tools/web)
+# Packages of Node: clients for tests, tests of the page's modules, the page's third-party modules, the client.
+NODE := $(patsubst %,%/node_modules/.installed,tests/node tests/web tools/web clients/typescript)
+TYPESCRIPT := clients/typescript/node_modules/.installed
 
 PIP_FLAGS := --no-deps --no-build-isolation --require-hashes
 # Tests start Python some hundred times: compiled modules are kept even if the environment says otherwise.
@@ -70,8 +71,9 @@ lint: $(TEST) ## style, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(CHECKED_TYPES)
 
-check-generated: $(GENERATE) ## fail if the generated code does not match the protos
+check-generated: $(GENERATE) $(TEST) $(TYPESCRIPT) ## fail if the generated code does not match the protos
 	$(GENERATE_BIN)/python -m tools.generate --check
+	$(BIN)/python -m tools.generate_clients --check
 
 check-protos: $(TEST) ## lint the protos and compare them with the published contract
 	$(BIN)/buf format --diff --exit-code protos
@@ -86,8 +88,9 @@ docs: $(TEST) ## write the tables of docs/ from the code
 	$(BIN)/python -m tools.document_options
 	$(BIN)/python -m tools.document_rooms
 
-generate: $(GENERATE) ## write the Python code of the protos and the tables of their options
+generate: $(GENERATE) $(TEST) $(TYPESCRIPT) ## write the code of the protos and the tables of their options
 	$(GENERATE_BIN)/python -m tools.generate
+	$(BIN)/python -m tools.generate_clients
 
 baseline: $(TEST) ## publish the protos as they are: later changes must stay compatible with them
 	$(BIN)/buf build protos --exclude-source-info -o protos/baseline.binpb
@@ -119,6 +122,7 @@ test-clone: ## clone HEAD and try `make run` and `make test` in it, as a strange
 
 clean: ## remove environments, builds and caches
 	rm -rf .venv .venv-generate .venv-bench .venv-bench-stock .venv-eval .venv-instructor $(dir $(NODE))
+	rm -rf clients/typescript/dist clients/java/target clients/rust/target
 	rm -rf dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
@@ -155,7 +159,7 @@ $(TEST): $(RUNTIME) requirements/test.txt
 # What neither pip nor npm can bring, one by one: where one cannot be installed, only its tests are skipped. Any Chromium
 # does, but the one without a user interface takes half the time for the tests of the page.
 BROWSERS := chromium-headless-shell chromium chromium-browser google-chrome
-MISSING = for name in curl jq node npm; do command -v $$name >/dev/null || echo $$name; done; \
+MISSING = for name in curl jq node npm mvn javac; do command -v $$name >/dev/null || echo $$name; done; \
 	{ for name in $(1); do command -v $$name && break; done; } | grep -q . || echo chromium
 programs:
 	@missing=$$($(call MISSING,chromium-headless-shell)); \
@@ -163,12 +167,15 @@ programs:
 		install() { DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "$$1"; }; \
 		for name in $$missing; do case $$name in \
 			node) install nodejs;; \
+			mvn) install maven;; \
+			javac) install default-jdk-headless;; \
 			chromium) install chromium-headless-shell || install chromium;; \
 			*) install $$name;; esac; done; \
 	fi; \
 	missing=$$($(call MISSING,$(BROWSERS))); \
 	if [ -n "$$missing" ]; then echo "note: missing:" $$missing "- tests of clients and of the page that need it are \
-	skipped; install curl, jq, nodejs (20.19 or newer), npm and chromium with your system's package manager" >&2; fi
+	skipped; install curl, jq, nodejs (20.19 or newer), npm, maven, a JDK (17 or newer) and chromium with your system's \
+	package manager" >&2; fi
 
 %/node_modules/.installed: %/package.json %/package-lock.json %/.npmrc | programs
 	@if command -v npm >/dev/null; then cd $* && npm ci && touch node_modules/.installed; fi
