@@ -1,0 +1,114 @@
+"""Runs the suite with a runner of any language: ``python -m tests.clients.suite COMMAND...``."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slotline.client import Client
+from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+CASES = Path(__file__).with_name("cases.json")
+#: Repetitions of killing a runner: each finds its stream at another moment.
+N_KILLS = 3
+#: A slot must be free that soon after its client is gone.
+FREE_WITHIN_S = 1.0
+#: For all cases together.
+_TIMEOUT_S = 240.0
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the cores listen.
+
+    Attributes:
+        file: the port file.
+        cores: addresses by name.
+    """
+
+    file: Path
+    cores: dict[str, str]
+
+
+@contextlib.contextmanager
+def running_cores(cases: Path = CASES) -> Iterator[Ports]:
+    """The cores of a file of cases."""
+    with tempfile.TemporaryDirectory(prefix="slt-", dir="/tmp") as directory:
+        file = Path(directory) / "ports.json"
+        command = [sys.executable, "-m", "tests.clients.cores", "--cases", str(cases), "--port-file", str(file)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+            wait_until("the cores' port file", lambda: file.exists() or process.poll() is not None)
+            assert file.exists(), f"the cores ended with {process.returncode}"
+            yield Ports(file, json.loads(file.read_text())["cores"])
+
+
+def run_cases(runner: Sequence[str], ports: Ports, *, cases: Path = CASES, cwd: Path | None = None) -> str:
+    """Run all cases with a runner; returns what it printed.
+
+    Raises:
+        AssertionError: a case failed, or the number of cases is another one.
+    """
+    command = [*runner, str(cases), str(ports.file)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False, cwd=cwd)
+    n_cases = len(json.loads(cases.read_text())["cases"])
+    assert ran.returncode == 0, f"{ran.stdout}\n{ran.stderr}"
+    assert ran.stdout.splitlines()[-1:] == [f"{n_cases} passed, 0 failed"], f"{ran.stdout}\n{ran.stderr}"
+    return ran.stdout
+
+
+def kill_while_streaming(runner: Sequence[str], ports: Ports, *, cases: Path = CASES, cwd: Path | None = None) -> float:
+    """Kill a runner in the middle of a stream; returns the seconds until its slot was free."""
+    command = [*runner, str(cases), str(ports.file), "--hold"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=cwd, process_group=0) as process:
+        assert process.stdout is not None
+        seen = iter(process.stdout.readline, "")
+        assert any(line.strip() == "holding" for line in seen), "the runner ended and held no stream"
+        assert _n_busy(ports) == 1, "the stream that is held has no slot"
+        # The whole group: runners may be started by a tool.
+        _kill_group(process)
+        killed_s = time.monotonic()
+        wait_until("a free slot", lambda: _n_busy(ports) == 0)
+        return time.monotonic() - killed_s
+
+
+def _kill_group(process: subprocess.Popen[str]) -> None:
+
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _n_busy(ports: Ports) -> int:
+    with Client(ports.cores["plain"]) as client:
+        return client.health().slots_processing
+
+
+def main() -> int:
+    """Run the suite with the command that the arguments are."""
+    runner = sys.argv[1:]
+    if not runner:
+        print("usage: python -m tests.clients.suite COMMAND OF A RUNNER", file=sys.stderr)
+        return 2
+    with running_cores() as ports:
+        command = [*runner, str(CASES), str(ports.file)]
+        code = subprocess.run(command, timeout=_TIMEOUT_S, check=False).returncode
+        for _ in range(N_KILLS):
+            free_s = kill_while_streaming(runner, ports)
+            print(f"killed in the middle of a stream: slot free after {1000 * free_s:.0f} ms")
+            code |= free_s > FREE_WITHIN_S
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
