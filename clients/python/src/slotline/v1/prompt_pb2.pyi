@@ -55,14 +55,26 @@ class Image(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     DATA_FIELD_NUMBER: builtins.int
+    SIZE_BYTES_FIELD_NUMBER: builtins.int
+    FORMAT_FIELD_NUMBER: builtins.int
+    SHA256_FIELD_NUMBER: builtins.int
     data: builtins.bytes
     """The file as it is: PNG, JPEG, WebP, GIF or BMP, told by its content. Of an animation, the first frame is taken."""
+    size_bytes: builtins.int
+    """Size of the file in bytes. In answers only, which leave data out; refused in requests, like format and sha256."""
+    format: builtins.str
+    """Format of the file, for example "png". In answers only."""
+    sha256: builtins.str
+    """SHA-256 of the file in hexadecimal. In answers only."""
     def __init__(
         self,
         *,
         data: builtins.bytes = ...,
+        size_bytes: builtins.int = ...,
+        format: builtins.str = ...,
+        sha256: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["data", b"data"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["data", b"data", "format", b"format", "sha256", b"sha256", "size_bytes", b"size_bytes"]) -> None: ...
 
 global___Image = Image
 

@@ -46,7 +46,7 @@ class TokenizeRequest(google.protobuf.message.Message):
 
     @property
     def parts(self) -> slotline.v1.prompt_pb2.PromptParts:
-        """Text and token ids in order; ids are copied."""
+        """Text, token ids and pictures in order; ids are copied."""
 
     def __init__(
         self,
@@ -82,10 +82,10 @@ class TokenizeResponse(google.protobuf.message.Message):
     PIECES_FIELD_NUMBER: builtins.int
     COUNT_FIELD_NUMBER: builtins.int
     count: builtins.int
-    """Number of tokens."""
+    """Number of tokens, those that pictures take included."""
     @property
     def ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
-        """Token ids in order."""
+        """Token ids in order. Empty if the input has pictures, which have none; they are encoded to be counted."""
 
     @property
     def pieces(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.bytes]:

@@ -676,7 +676,8 @@ export type Slot = Message<"slotline.v1.Slot"> & {
   settings?: GenerationSettings | undefined;
 
   /**
-   * The prompt of the current task as received; absent while idle, and for tasks of other tenants.
+   * The prompt of the current task as received, with descriptions of its pictures in place of their bytes; absent while
+   * idle, and for tasks of other tenants.
    *
    * @generated from oneof slotline.v1.Slot.prompt
    */

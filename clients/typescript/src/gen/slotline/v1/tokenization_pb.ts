@@ -50,7 +50,7 @@ export type TokenizeRequest = Message<"slotline.v1.TokenizeRequest"> & {
     case: "chat";
   } | {
     /**
-     * Text and token ids in order; ids are copied.
+     * Text, token ids and pictures in order; ids are copied.
      *
      * @generated from field: slotline.v1.PromptParts parts = 4;
      */
@@ -96,7 +96,7 @@ export const TokenizeRequestSchema: GenMessage<TokenizeRequest> = /*@__PURE__*/
  */
 export type TokenizeResponse = Message<"slotline.v1.TokenizeResponse"> & {
   /**
-   * Token ids in order.
+   * Token ids in order. Empty if the input has pictures, which have none; they are encoded to be counted.
    *
    * @generated from field: repeated uint32 ids = 1;
    */
@@ -110,7 +110,7 @@ export type TokenizeResponse = Message<"slotline.v1.TokenizeResponse"> & {
   pieces: Uint8Array[];
 
   /**
-   * Number of tokens.
+   * Number of tokens, those that pictures take included.
    *
    * @generated from field: uint32 count = 3;
    */

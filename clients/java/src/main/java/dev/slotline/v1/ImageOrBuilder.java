@@ -19,4 +19,54 @@ public interface ImageOrBuilder extends
    * @return The data.
    */
   com.google.protobuf.ByteString getData();
+
+  /**
+   * <pre>
+   * Size of the file in bytes. In answers only, which leave data out; refused in requests, like format and sha256.
+   * </pre>
+   *
+   * <code>uint64 size_bytes = 2 [json_name = "sizeBytes"];</code>
+   * @return The sizeBytes.
+   */
+  long getSizeBytes();
+
+  /**
+   * <pre>
+   * Format of the file, for example "png". In answers only.
+   * </pre>
+   *
+   * <code>string format = 3 [json_name = "format"];</code>
+   * @return The format.
+   */
+  java.lang.String getFormat();
+  /**
+   * <pre>
+   * Format of the file, for example "png". In answers only.
+   * </pre>
+   *
+   * <code>string format = 3 [json_name = "format"];</code>
+   * @return The bytes for format.
+   */
+  com.google.protobuf.ByteString
+      getFormatBytes();
+
+  /**
+   * <pre>
+   * SHA-256 of the file in hexadecimal. In answers only.
+   * </pre>
+   *
+   * <code>string sha256 = 4 [json_name = "sha256"];</code>
+   * @return The sha256.
+   */
+  java.lang.String getSha256();
+  /**
+   * <pre>
+   * SHA-256 of the file in hexadecimal. In answers only.
+   * </pre>
+   *
+   * <code>string sha256 = 4 [json_name = "sha256"];</code>
+   * @return The bytes for sha256.
+   */
+  com.google.protobuf.ByteString
+      getSha256Bytes();
 }

@@ -81,52 +81,54 @@ public final class Prompt extends com.google.protobuf.GeneratedFile {
   static {
     java.lang.String[] descriptorData = {
       "\n\030slotline/v1/prompt.proto\022\013slotline.v1\032" +
-      "\030slotline/v1/tokens.proto\"\033\n\005Image\022\022\n\004da" +
-      "ta\030\001 \001(\014R\004data\"\214\001\n\nPromptPart\022\024\n\004text\030\001 " +
-      "\001(\tH\000R\004text\0224\n\ttoken_ids\030\002 \001(\0132\025.slotlin" +
-      "e.v1.TokenIdsH\000R\010tokenIds\022*\n\005image\030\003 \001(\013" +
-      "2\022.slotline.v1.ImageH\000R\005imageB\006\n\004part\"<\n" +
-      "\013PromptParts\022-\n\005parts\030\001 \003(\0132\027.slotline.v" +
-      "1.PromptPartR\005parts\"r\n\014InfillPrompt\0220\n\006p" +
-      "refix\030\001 \001(\0132\030.slotline.v1.PromptPartsR\006p" +
-      "refix\0220\n\006suffix\030\002 \001(\0132\030.slotline.v1.Prom" +
-      "ptPartsR\006suffix\"\240\002\n\013ChatMessage\022\022\n\004role\030" +
-      "\001 \001(\tR\004role\0221\n\007content\030\002 \003(\0132\027.slotline." +
-      "v1.PromptPartR\007content\022\027\n\004name\030\003 \001(\tH\000R\004" +
-      "name\210\001\001\022+\n\017tool_calls_json\030\004 \001(\tH\001R\rtool" +
-      "CallsJson\210\001\001\022%\n\014tool_call_id\030\005 \001(\tH\002R\nto" +
-      "olCallId\210\001\001\022!\n\treasoning\030\006 \001(\tH\003R\treason" +
-      "ing\210\001\001B\007\n\005_nameB\022\n\020_tool_calls_jsonB\017\n\r_" +
-      "tool_call_idB\014\n\n_reasoning\"\212\001\n\nToolPolic" +
-      "y\022)\n\004mode\030\001 \001(\0162\025.slotline.v1.ToolModeR\004" +
-      "mode\022#\n\rallowed_names\030\002 \003(\tR\014allowedName" +
-      "s\022\037\n\010parallel\030\003 \001(\010H\000R\010parallel\210\001\001B\013\n\t_p" +
-      "arallel\"\342\001\n\020ReasoningOptions\022\035\n\007enabled\030" +
-      "\001 \001(\010H\000R\007enabled\210\001\001\022\033\n\006effort\030\002 \001(\tH\001R\006e" +
-      "ffort\210\001\001\022(\n\rbudget_tokens\030\003 \001(\rH\002R\014budge" +
-      "tTokens\210\001\001\022%\n\016budget_message\030\004 \001(\tR\rbudg" +
-      "etMessage\022\030\n\007lenient\030\005 \001(\010R\007lenientB\n\n\010_" +
-      "enabledB\t\n\007_effortB\020\n\016_budget_tokens\"\305\003\n" +
-      "\nChatPrompt\0224\n\010messages\030\001 \003(\0132\030.slotline" +
-      ".v1.ChatMessageR\010messages\0227\n\025add_generat" +
-      "ion_prompt\030\002 \001(\010H\000R\023addGenerationPrompt\210" +
-      "\001\001\022\"\n\ntools_json\030\003 \001(\tH\001R\ttoolsJson\210\001\001\0225" +
-      "\n\024template_kwargs_json\030\004 \001(\tH\002R\022template" +
-      "KwargsJson\210\001\001\0224\n\026continue_final_message\030" +
-      "\005 \001(\010R\024continueFinalMessage\0228\n\013tool_poli" +
-      "cy\030\006 \001(\0132\027.slotline.v1.ToolPolicyR\ntoolP" +
-      "olicy\022;\n\treasoning\030\007 \001(\0132\035.slotline.v1.R" +
-      "easoningOptionsR\treasoningB\030\n\026_add_gener" +
-      "ation_promptB\r\n\013_tools_jsonB\027\n\025_template" +
-      "_kwargs_json\"n\n\014SystemPrompt\022\026\n\006prompt\030\001" +
-      " \001(\tR\006prompt\022\037\n\013anti_prompt\030\002 \001(\tR\nantiP" +
-      "rompt\022%\n\016assistant_name\030\003 \001(\tR\rassistant" +
-      "Name*e\n\010ToolMode\022\031\n\025TOOL_MODE_UNSPECIFIE" +
-      "D\020\000\022\022\n\016TOOL_MODE_NONE\020\001\022\022\n\016TOOL_MODE_AUT" +
-      "O\020\002\022\026\n\022TOOL_MODE_REQUIRED\020\003B`\n\017dev.slotl" +
-      "ine.v1P\001Z=github.com/slotline/slotline/c" +
-      "lients/go/slotlinev1;slotlinev1\252\002\013Slotli" +
-      "ne.V1b\006proto3"
+      "\030slotline/v1/tokens.proto\"j\n\005Image\022\022\n\004da" +
+      "ta\030\001 \001(\014R\004data\022\035\n\nsize_bytes\030\002 \001(\004R\tsize" +
+      "Bytes\022\026\n\006format\030\003 \001(\tR\006format\022\026\n\006sha256\030" +
+      "\004 \001(\tR\006sha256\"\214\001\n\nPromptPart\022\024\n\004text\030\001 \001" +
+      "(\tH\000R\004text\0224\n\ttoken_ids\030\002 \001(\0132\025.slotline" +
+      ".v1.TokenIdsH\000R\010tokenIds\022*\n\005image\030\003 \001(\0132" +
+      "\022.slotline.v1.ImageH\000R\005imageB\006\n\004part\"<\n\013" +
+      "PromptParts\022-\n\005parts\030\001 \003(\0132\027.slotline.v1" +
+      ".PromptPartR\005parts\"r\n\014InfillPrompt\0220\n\006pr" +
+      "efix\030\001 \001(\0132\030.slotline.v1.PromptPartsR\006pr" +
+      "efix\0220\n\006suffix\030\002 \001(\0132\030.slotline.v1.Promp" +
+      "tPartsR\006suffix\"\240\002\n\013ChatMessage\022\022\n\004role\030\001" +
+      " \001(\tR\004role\0221\n\007content\030\002 \003(\0132\027.slotline.v" +
+      "1.PromptPartR\007content\022\027\n\004name\030\003 \001(\tH\000R\004n" +
+      "ame\210\001\001\022+\n\017tool_calls_json\030\004 \001(\tH\001R\rtoolC" +
+      "allsJson\210\001\001\022%\n\014tool_call_id\030\005 \001(\tH\002R\ntoo" +
+      "lCallId\210\001\001\022!\n\treasoning\030\006 \001(\tH\003R\treasoni" +
+      "ng\210\001\001B\007\n\005_nameB\022\n\020_tool_calls_jsonB\017\n\r_t" +
+      "ool_call_idB\014\n\n_reasoning\"\212\001\n\nToolPolicy" +
+      "\022)\n\004mode\030\001 \001(\0162\025.slotline.v1.ToolModeR\004m" +
+      "ode\022#\n\rallowed_names\030\002 \003(\tR\014allowedNames" +
+      "\022\037\n\010parallel\030\003 \001(\010H\000R\010parallel\210\001\001B\013\n\t_pa" +
+      "rallel\"\342\001\n\020ReasoningOptions\022\035\n\007enabled\030\001" +
+      " \001(\010H\000R\007enabled\210\001\001\022\033\n\006effort\030\002 \001(\tH\001R\006ef" +
+      "fort\210\001\001\022(\n\rbudget_tokens\030\003 \001(\rH\002R\014budget" +
+      "Tokens\210\001\001\022%\n\016budget_message\030\004 \001(\tR\rbudge" +
+      "tMessage\022\030\n\007lenient\030\005 \001(\010R\007lenientB\n\n\010_e" +
+      "nabledB\t\n\007_effortB\020\n\016_budget_tokens\"\305\003\n\n" +
+      "ChatPrompt\0224\n\010messages\030\001 \003(\0132\030.slotline." +
+      "v1.ChatMessageR\010messages\0227\n\025add_generati" +
+      "on_prompt\030\002 \001(\010H\000R\023addGenerationPrompt\210\001" +
+      "\001\022\"\n\ntools_json\030\003 \001(\tH\001R\ttoolsJson\210\001\001\0225\n" +
+      "\024template_kwargs_json\030\004 \001(\tH\002R\022templateK" +
+      "wargsJson\210\001\001\0224\n\026continue_final_message\030\005" +
+      " \001(\010R\024continueFinalMessage\0228\n\013tool_polic" +
+      "y\030\006 \001(\0132\027.slotline.v1.ToolPolicyR\ntoolPo" +
+      "licy\022;\n\treasoning\030\007 \001(\0132\035.slotline.v1.Re" +
+      "asoningOptionsR\treasoningB\030\n\026_add_genera" +
+      "tion_promptB\r\n\013_tools_jsonB\027\n\025_template_" +
+      "kwargs_json\"n\n\014SystemPrompt\022\026\n\006prompt\030\001 " +
+      "\001(\tR\006prompt\022\037\n\013anti_prompt\030\002 \001(\tR\nantiPr" +
+      "ompt\022%\n\016assistant_name\030\003 \001(\tR\rassistantN" +
+      "ame*e\n\010ToolMode\022\031\n\025TOOL_MODE_UNSPECIFIED" +
+      "\020\000\022\022\n\016TOOL_MODE_NONE\020\001\022\022\n\016TOOL_MODE_AUTO" +
+      "\020\002\022\026\n\022TOOL_MODE_REQUIRED\020\003B`\n\017dev.slotli" +
+      "ne.v1P\001Z=github.com/slotline/slotline/cl" +
+      "ients/go/slotlinev1;slotlinev1\252\002\013Slotlin" +
+      "e.V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -138,7 +140,7 @@ public final class Prompt extends com.google.protobuf.GeneratedFile {
     internal_static_slotline_v1_Image_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_Image_descriptor,
-        new java.lang.String[] { "Data", });
+        new java.lang.String[] { "Data", "SizeBytes", "Format", "Sha256", });
     internal_static_slotline_v1_PromptPart_descriptor =
       getDescriptor().getMessageType(1);
     internal_static_slotline_v1_PromptPart_fieldAccessorTable = new

@@ -251,7 +251,7 @@ private static final long serialVersionUID = 0L;
   public static final int PARTS_FIELD_NUMBER = 4;
   /**
    * <pre>
-   * Text and token ids in order; ids are copied.
+   * Text, token ids and pictures in order; ids are copied.
    * </pre>
    *
    * <code>.slotline.v1.PromptParts parts = 4 [json_name = "parts"];</code>
@@ -263,7 +263,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Text and token ids in order; ids are copied.
+   * Text, token ids and pictures in order; ids are copied.
    * </pre>
    *
    * <code>.slotline.v1.PromptParts parts = 4 [json_name = "parts"];</code>
@@ -278,7 +278,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Text and token ids in order; ids are copied.
+   * Text, token ids and pictures in order; ids are copied.
    * </pre>
    *
    * <code>.slotline.v1.PromptParts parts = 4 [json_name = "parts"];</code>
@@ -1281,7 +1281,7 @@ private static final long serialVersionUID = 0L;
         dev.slotline.v1.PromptParts, dev.slotline.v1.PromptParts.Builder, dev.slotline.v1.PromptPartsOrBuilder> partsBuilder_;
     /**
      * <pre>
-     * Text and token ids in order; ids are copied.
+     * Text, token ids and pictures in order; ids are copied.
      * </pre>
      *
      * <code>.slotline.v1.PromptParts parts = 4 [json_name = "parts"];</code>
@@ -1293,7 +1293,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Text and token ids in order; ids are copied.
+     * Text, token ids and pictures in order; ids are copied.
      * </pre>
      *
      * <code>.slotline.v1.PromptParts parts = 4 [json_name = "parts"];</code>
@@ -1315,7 +1315,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Text and token ids in order; ids are copied.
+     * Text, token ids and pictures in order; ids are copied.
      * </pre>
      *
      * <code>.slotline.v1.PromptParts parts = 4 [json_name = "parts"];</code>
@@ -1333,7 +1333,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Text and token ids in order; ids are copied.
+     * Text, token ids and pictures in order; ids are copied.
      * </pre>
      *
      * <code>.slotline.v1.PromptParts parts = 4 [json_name = "parts"];</code>
@@ -1351,7 +1351,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Text and token ids in order; ids are copied.
+     * Text, token ids and pictures in order; ids are copied.
      * </pre>
      *
      * <code>.slotline.v1.PromptParts parts = 4 [json_name = "parts"];</code>
@@ -1378,7 +1378,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Text and token ids in order; ids are copied.
+     * Text, token ids and pictures in order; ids are copied.
      * </pre>
      *
      * <code>.slotline.v1.PromptParts parts = 4 [json_name = "parts"];</code>
@@ -1401,7 +1401,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Text and token ids in order; ids are copied.
+     * Text, token ids and pictures in order; ids are copied.
      * </pre>
      *
      * <code>.slotline.v1.PromptParts parts = 4 [json_name = "parts"];</code>
@@ -1411,7 +1411,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Text and token ids in order; ids are copied.
+     * Text, token ids and pictures in order; ids are copied.
      * </pre>
      *
      * <code>.slotline.v1.PromptParts parts = 4 [json_name = "parts"];</code>
@@ -1429,7 +1429,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Text and token ids in order; ids are copied.
+     * Text, token ids and pictures in order; ids are copied.
      * </pre>
      *
      * <code>.slotline.v1.PromptParts parts = 4 [json_name = "parts"];</code>

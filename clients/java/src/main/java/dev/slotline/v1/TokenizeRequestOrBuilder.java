@@ -88,7 +88,7 @@ public interface TokenizeRequestOrBuilder extends
 
   /**
    * <pre>
-   * Text and token ids in order; ids are copied.
+   * Text, token ids and pictures in order; ids are copied.
    * </pre>
    *
    * <code>.slotline.v1.PromptParts parts = 4 [json_name = "parts"];</code>
@@ -97,7 +97,7 @@ public interface TokenizeRequestOrBuilder extends
   boolean hasParts();
   /**
    * <pre>
-   * Text and token ids in order; ids are copied.
+   * Text, token ids and pictures in order; ids are copied.
    * </pre>
    *
    * <code>.slotline.v1.PromptParts parts = 4 [json_name = "parts"];</code>
@@ -106,7 +106,7 @@ public interface TokenizeRequestOrBuilder extends
   dev.slotline.v1.PromptParts getParts();
   /**
    * <pre>
-   * Text and token ids in order; ids are copied.
+   * Text, token ids and pictures in order; ids are copied.
    * </pre>
    *
    * <code>.slotline.v1.PromptParts parts = 4 [json_name = "parts"];</code>

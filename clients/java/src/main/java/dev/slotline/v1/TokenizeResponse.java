@@ -60,7 +60,7 @@ private static final long serialVersionUID = 0L;
       emptyIntList();
   /**
    * <pre>
-   * Token ids in order.
+   * Token ids in order. Empty if the input has pictures, which have none; they are encoded to be counted.
    * </pre>
    *
    * <code>repeated uint32 ids = 1 [json_name = "ids"];</code>
@@ -73,7 +73,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Token ids in order.
+   * Token ids in order. Empty if the input has pictures, which have none; they are encoded to be counted.
    * </pre>
    *
    * <code>repeated uint32 ids = 1 [json_name = "ids"];</code>
@@ -84,7 +84,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Token ids in order.
+   * Token ids in order. Empty if the input has pictures, which have none; they are encoded to be counted.
    * </pre>
    *
    * <code>repeated uint32 ids = 1 [json_name = "ids"];</code>
@@ -141,7 +141,7 @@ private static final long serialVersionUID = 0L;
   private int count_ = 0;
   /**
    * <pre>
-   * Number of tokens.
+   * Number of tokens, those that pictures take included.
    * </pre>
    *
    * <code>uint32 count = 3 [json_name = "count"];</code>
@@ -560,7 +560,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Token ids in order.
+     * Token ids in order. Empty if the input has pictures, which have none; they are encoded to be counted.
      * </pre>
      *
      * <code>repeated uint32 ids = 1 [json_name = "ids"];</code>
@@ -573,7 +573,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Token ids in order.
+     * Token ids in order. Empty if the input has pictures, which have none; they are encoded to be counted.
      * </pre>
      *
      * <code>repeated uint32 ids = 1 [json_name = "ids"];</code>
@@ -584,7 +584,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Token ids in order.
+     * Token ids in order. Empty if the input has pictures, which have none; they are encoded to be counted.
      * </pre>
      *
      * <code>repeated uint32 ids = 1 [json_name = "ids"];</code>
@@ -596,7 +596,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Token ids in order.
+     * Token ids in order. Empty if the input has pictures, which have none; they are encoded to be counted.
      * </pre>
      *
      * <code>repeated uint32 ids = 1 [json_name = "ids"];</code>
@@ -615,7 +615,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Token ids in order.
+     * Token ids in order. Empty if the input has pictures, which have none; they are encoded to be counted.
      * </pre>
      *
      * <code>repeated uint32 ids = 1 [json_name = "ids"];</code>
@@ -632,7 +632,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Token ids in order.
+     * Token ids in order. Empty if the input has pictures, which have none; they are encoded to be counted.
      * </pre>
      *
      * <code>repeated uint32 ids = 1 [json_name = "ids"];</code>
@@ -650,7 +650,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Token ids in order.
+     * Token ids in order. Empty if the input has pictures, which have none; they are encoded to be counted.
      * </pre>
      *
      * <code>repeated uint32 ids = 1 [json_name = "ids"];</code>
@@ -778,7 +778,7 @@ private static final long serialVersionUID = 0L;
     private int count_ ;
     /**
      * <pre>
-     * Number of tokens.
+     * Number of tokens, those that pictures take included.
      * </pre>
      *
      * <code>uint32 count = 3 [json_name = "count"];</code>
@@ -790,7 +790,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Number of tokens.
+     * Number of tokens, those that pictures take included.
      * </pre>
      *
      * <code>uint32 count = 3 [json_name = "count"];</code>
@@ -806,7 +806,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Number of tokens.
+     * Number of tokens, those that pictures take included.
      * </pre>
      *
      * <code>uint32 count = 3 [json_name = "count"];</code>

@@ -12,7 +12,7 @@ public interface TokenizeResponseOrBuilder extends
 
   /**
    * <pre>
-   * Token ids in order.
+   * Token ids in order. Empty if the input has pictures, which have none; they are encoded to be counted.
    * </pre>
    *
    * <code>repeated uint32 ids = 1 [json_name = "ids"];</code>
@@ -21,7 +21,7 @@ public interface TokenizeResponseOrBuilder extends
   java.util.List<java.lang.Integer> getIdsList();
   /**
    * <pre>
-   * Token ids in order.
+   * Token ids in order. Empty if the input has pictures, which have none; they are encoded to be counted.
    * </pre>
    *
    * <code>repeated uint32 ids = 1 [json_name = "ids"];</code>
@@ -30,7 +30,7 @@ public interface TokenizeResponseOrBuilder extends
   int getIdsCount();
   /**
    * <pre>
-   * Token ids in order.
+   * Token ids in order. Empty if the input has pictures, which have none; they are encoded to be counted.
    * </pre>
    *
    * <code>repeated uint32 ids = 1 [json_name = "ids"];</code>
@@ -70,7 +70,7 @@ public interface TokenizeResponseOrBuilder extends
 
   /**
    * <pre>
-   * Number of tokens.
+   * Number of tokens, those that pictures take included.
    * </pre>
    *
    * <code>uint32 count = 3 [json_name = "count"];</code>
