@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rest_adapter.config import RestConfig
 from slotline.cli.chat.dialogue_options import schema_file, tools_file
+from slotline.cli.chat.pictures import picture_file
 from slotline.cli.chat.sampling import setting
 from slotline.cli.chat.transfer import conversation_file
 from slotline.cli.options.api_keys import api_key, api_key_file
@@ -85,6 +86,15 @@ CHAT_GROUPS = (
                 "comes on stdin",
                 repeat=True,
                 is_operand=True,
+            ),
+            Value(
+                ("--image",),
+                "FNAME",
+                "chat_images",
+                picture_file,
+                "picture that goes along with the message, or with the first one of a chat: PNG, JPEG, WebP, GIF or "
+                "BMP; may repeat",
+                repeat=True,
             ),
             Value(("--system",), "TEXT", "chat_system", text, "system prompt"),
             Value(("--system-file",), "FNAME", "chat_system", _system_file, "the same from a file"),

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
 from slotline.cli.chat.commands import completions, obey, show_conversation
-from slotline.cli.chat.conversation import Conversation
+from slotline.cli.chat.conversation import Conversation, Message, Role
 from slotline.cli.chat.lines import Lines
 from slotline.cli.chat.question import answer, message_of
 from slotline.cli.chat.screen import Screen, has_colors, printable
@@ -38,10 +38,13 @@ def run(parsed: Parsed) -> int:
     conversation.system_prompt = settings.get("chat_system", conversation.system_prompt)
     sampling = {name: settings[key] for name, key in _FILES.items() if key in settings}
     sampling |= dict(settings.get("chat_settings", ()))
-    message = settings.get("chat_message", ())
+    message, pictures = settings.get("chat_message", ()), settings.get("chat_images", ())
     if message or not _has_terminal():
-        return answer(server, conversation, sampling, message_of(message))
+        images = tuple(picture.address for picture in pictures)
+        question = Message(Role.USER, message_of(message, may_be_empty=bool(images)), images=images)
+        return answer(server, conversation, sampling, question)
     session = ChatSession(server, _screen(settings), conversation, sampling, file)
+    session.pictures = list(pictures)
     _greet(session)
     _chat(session)
     return 0
@@ -93,9 +96,12 @@ def _chat(session: ChatSession) -> None:
 
 
 def _prompt(session: ChatSession) -> str:
-    """What stands before the next line: the name of the tool whose result it is, if it is one."""
+    """What stands before the next line: the tool whose result it is, or the pictures that go along with it."""
     call = session.conversation.open_call
-    return f"{printable(call.name)}> " if call else "> "
+    if call:
+        return f"{printable(call.name)}> "
+    names = ", ".join(picture.name for picture in session.pictures)
+    return f"[{names}] > " if names else "> "
 
 
 def _take(session: ChatSession, text: str) -> None:

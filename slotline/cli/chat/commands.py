@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from slotline.cli.chat.context import fullness, left_out
-from slotline.cli.chat.conversation import Conversation, Role, Statistics
+from slotline.cli.chat.conversation import Conversation, Message, Role, Statistics
+from slotline.cli.chat.pictures import Picture, count_of, picture_file
 from slotline.cli.chat.sampling import SETTINGS, convert, option_named
 from slotline.cli.chat.server import ServerError
 from slotline.cli.chat.transfer import conversation_file, now_ms, write_conversation
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from slotline.cli.chat.session import ChatSession
 
-_SYSTEM = "system"
+_SYSTEM, _IMAGES = "system", "images"
 _SHOWN_CHARACTERS = 400
 
 
@@ -63,7 +64,8 @@ def obey(session: ChatSession, line: str) -> None:
 def completions() -> tuple[str, ...]:
     """What Tab completes."""
     options = [f"{command} {name}" for command in ("/set", "/unset") for name in SETTINGS]
-    return (*(command.names[0] for command in COMMANDS), *options, f"/unset {_SYSTEM}")
+    others = (f"/unset {name}" for name in (_SYSTEM, _IMAGES))
+    return (*(command.names[0] for command in COMMANDS), *options, *others)
 
 
 def _help(session: ChatSession, argument: str) -> None:
@@ -103,6 +105,10 @@ def _unset(session: ChatSession, argument: str) -> None:
         session.conversation.system_prompt = ""
         session.screen.note("no system prompt")
         return
+    if argument == _IMAGES:
+        session.pictures = []
+        session.screen.note("no pictures go along with the next question")
+        return
     if not argument:
         raise InvalidValue(f"/unset needs a name; set are {', '.join(session.settings) or 'none'}")
     option_named(argument)
@@ -123,13 +129,23 @@ def _regenerate(session: ChatSession, argument: str) -> None:
 def _undo(session: ChatSession, argument: str) -> None:
     if (question := session.conversation.undo()) is None:
         raise InvalidValue("/undo: there is no question to take back")
-    session.screen.note(f"taken back: {_beginning(question)}")
+    session.screen.note(f"taken back: {_told(question)}")
 
 
 def _edit(session: ChatSession, argument: str) -> None:
     if (question := session.conversation.undo()) is None:
         raise InvalidValue("/edit: there is no question to change")
-    session.prefilled = question
+    session.prefilled = question.content
+    session.pictures = [Picture(f"picture {i + 1}", address) for i, address in enumerate(question.images)]
+
+
+def _image(session: ChatSession, argument: str) -> None:
+    if argument:
+        session.pictures.append(picture_file("/image", argument))
+    names = ", ".join(picture.name for picture in session.pictures)
+    if not names:
+        raise InvalidValue("/image needs the name of a file")
+    session.screen.note(f"goes along with the next question: {names}; /unset images takes that back")
 
 
 def _drop(session: ChatSession, argument: str) -> None:
@@ -137,13 +153,14 @@ def _drop(session: ChatSession, argument: str) -> None:
     for _ in range(count):
         if (question := session.conversation.drop_oldest()) is None:
             raise InvalidValue("/drop: there is only one turn left; /undo takes it back, /clear begins anew")
-        session.screen.note(f"dropped: {_beginning(question)}")
+        session.screen.note(f"dropped: {_told(question)}")
 
 
 def _clear(session: ChatSession, argument: str) -> None:
     session.conversation = Conversation(now_ms, session.conversation.system_prompt)
     session.file = ""
     session.last = None
+    session.pictures = []
     session.screen.note("a new conversation; system prompt and options stay")
 
 
@@ -161,6 +178,7 @@ def _load(session: ChatSession, argument: str) -> None:
         raise InvalidValue("/load needs the name of a file")
     path = os.path.expanduser(argument)
     session.conversation = conversation_file("/load", path)
+    session.pictures = []
     session.file = path
     session.last = None
     show_conversation(session)
@@ -170,12 +188,10 @@ def show_conversation(session: ChatSession) -> None:
     """Show the conversation as it was loaded: what it is, and its last turn."""
     conversation = session.conversation
     session.screen.note(f"{conversation.shown_title}, {_size(conversation)}")
-    if any(message.origin.get("images") for message in conversation.messages):
-        session.screen.note("its images are not sent")
     for message in conversation.messages[-2:]:
         who = "you: " if message.role is Role.USER else ""
         if message.content or not message.calls:
-            session.screen.note(f"{who}{_beginning(message.content)}")
+            session.screen.note(f"{who}{_told(message)}")
         for call in message.calls:
             session.screen.note(_beginning(f"calls {call.name} {call.arguments}"))
             if call.result is not None:
@@ -240,6 +256,12 @@ def _size(conversation: Conversation) -> str:
     return f"{n_messages} message{'s' if n_messages != 1 else ''}"
 
 
+def _told(message: Message) -> str:
+    """The beginning of a message, and how many pictures it has."""
+    pictures = f"[{count_of(message.images)}]" if message.images else ""
+    return " ".join(part for part in (pictures, _beginning(message.content)) if part)
+
+
 def _written(value: object) -> str:
     """A value as it could be typed; long ones are cut."""
     return _beginning(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
@@ -252,11 +274,12 @@ def _beginning(text: str) -> str:
 COMMANDS = (
     Command(("/help", "/?"), "", "show this", _help),
     Command(("/set",), "NAME VALUE", "set an option of the answers; alone it shows what is set", _set),
-    Command(("/unset",), "NAME", "leave an option to the server; /unset system takes the system prompt away", _unset),
+    Command(("/unset",), "NAME", "leave an option to the server; /unset system and /unset images work too", _unset),
     Command(("/system",), "TEXT", "set the system prompt; alone it shows it", _system_prompt),
     Command(("/regen", "/retry"), "", "answer the last question again", _regenerate),
     Command(("/undo",), "", "take the last question and its answer back", _undo),
     Command(("/edit",), "", "take the last question back to change it", _edit),
+    Command(("/image",), "FILE", "send a picture with the next question; may repeat", _image),
     Command(("/drop",), "N", "take the oldest turn away, or the oldest N, to make room in the context", _drop),
     Command(("/clear", "/new"), "", "begin a new conversation", _clear),
     Command(("/save",), "FILE", "write the conversation, which the web page imports", _save),

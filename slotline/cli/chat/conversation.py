@@ -91,6 +91,7 @@ class Message:
         reasoning: what the model thought before it answered.
         reasoning_ms: milliseconds that this took, None if there is none.
         calls: calls of tools that the answer makes.
+        images: pictures of a question, as data URLs.
         origin: the message in the file that it was loaded from, with fields that are unknown here.
     """
 
@@ -102,6 +103,7 @@ class Message:
     reasoning: str = ""
     reasoning_ms: float | None = None
     calls: tuple[ToolCall, ...] = ()
+    images: tuple[str, ...] = ()
     id: str = field(default_factory=new_id)
     origin: Mapping[str, Any] = field(default_factory=dict)
 
@@ -112,7 +114,7 @@ class Message:
 
     def for_request(self) -> list[dict[str, Any]]:
         """The message as the API takes it, and the results of its calls."""
-        turn: dict[str, Any] = {"role": self.role.value, "content": self.content}
+        turn: dict[str, Any] = {"role": self.role.value, "content": self._content()}
         if self.reasoning:
             turn["reasoning_content"] = self.reasoning
         # A call without a result would be one that the model waits for.
@@ -124,6 +126,13 @@ class Message:
                 for call in calls
             ]
         return [turn, *({"role": "tool", "tool_call_id": call.id, "content": call.result} for call in calls)]
+
+    def _content(self) -> str | list[dict[str, Any]]:
+        """The text, behind the pictures if there are any."""
+        if not self.images:
+            return self.content
+        parts: list[dict[str, Any]] = [{"type": "image_url", "image_url": {"url": image}} for image in self.images]
+        return [*parts, {"type": "text", "text": self.content}] if self.content else parts
 
 
 class Conversation:
@@ -152,8 +161,10 @@ class Conversation:
     @property
     def shown_title(self) -> str:
         """The title, or the beginning of the first question."""
-        first = next((one.content for one in self.messages if one.role is Role.USER), "")
-        line = " ".join(first.split())
+        first = next((one for one in self.messages if one.role is Role.USER), None)
+        line = " ".join(first.content.split()) if first else ""
+        if first and first.images and not line:
+            line = "Image"
         return self.title or (line if len(line) <= _TITLE_CHARACTERS else f"{line[: _TITLE_CHARACTERS - 1]}…")
 
     @property
@@ -188,21 +199,21 @@ class Conversation:
         self.updated_ms = self._now_ms()
         return self.messages.pop()
 
-    def undo(self) -> str | None:
+    def undo(self) -> Message | None:
         """Take the last question and its answer away; gives the question, or None if there is none."""
         while self.messages:
             message = self.messages.pop()
             self.updated_ms = self._now_ms()
             if message.role is Role.USER:
-                return message.content
+                return message
         return None
 
-    def drop_oldest(self) -> str | None:
+    def drop_oldest(self) -> Message | None:
         """Take the first turn away; gives its question, or None if there is only one turn, which is never dropped."""
         second = next((i for i, one in enumerate(self.messages) if i > 0 and one.role is Role.USER), None)
         if second is None:
             return None
-        first = self.messages[0].content
+        first = self.messages[0]
         del self.messages[:second]
         self.updated_ms = self._now_ms()
         return first
@@ -218,7 +229,7 @@ class Conversation:
         for turn in itertools.chain.from_iterable(message.for_request() for message in self.messages):
             last = messages[-1] if messages else None
             if last and last["role"] == turn["role"] and _is_text(last) and _is_text(turn):
-                last["content"] += f"\n\n{turn['content']}"
+                last["content"] = _joined(last["content"], turn["content"])
             else:
                 messages.append(turn)
         return messages
@@ -227,3 +238,14 @@ class Conversation:
 def _is_text(turn: Mapping[str, Any]) -> bool:
     """Whether a turn says something and nothing else."""
     return turn.keys() == {"role", "content"}
+
+
+def _joined(first: str | list[Any], second: str | list[Any]) -> str | list[Any]:
+    """The contents of two turns as those of one."""
+    if isinstance(first, str) and isinstance(second, str):
+        return f"{first}\n\n{second}"
+    return [*_parts(first), *_parts(second)]
+
+
+def _parts(content: str | list[Any]) -> list[Any]:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content

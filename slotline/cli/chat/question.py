@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from slotline.cli.chat.answer import DEFAULT_SETTINGS, ask
 from slotline.cli.chat.context import left_out
-from slotline.cli.chat.conversation import Conversation, Finish, Message, Role, ToolCall
+from slotline.cli.chat.conversation import Conversation, Finish, Message, ToolCall
 from slotline.cli.chat.screen import printable
 from slotline.cli.chat.server import HTTP_UNAUTHORIZED, ChatServer, ServerError
 from slotline.cli.options.files import reason_of
@@ -24,11 +24,12 @@ INTERRUPTED, BROKEN_PIPE = 130, 141
 _STDIN = "-"
 
 
-def message_of(arguments: Sequence[str]) -> str:
+def message_of(arguments: Sequence[str], *, may_be_empty: bool = False) -> str:
     """The message that arguments make: joined by blanks, and for ``-`` the text on stdin, between empty lines.
 
     Args:
         arguments: as they were typed; none are the same as ``-``.
+        may_be_empty: whether something else is sent as well.
 
     Raises:
         StartError: it is empty.
@@ -38,19 +39,19 @@ def message_of(arguments: Sequence[str]) -> str:
         for is_stdin, group in itertools.groupby(arguments or (_STDIN,), lambda argument: argument == _STDIN)
     ]
     text = "\n\n".join(part for part in parts if part)
-    if not text.strip():
+    if not text.strip() and not may_be_empty:
         raise StartError("the message is empty; give one as an argument or on stdin")
     # Arguments that are not UTF-8 hold halves of surrogate pairs.
     return text.encode(errors="replace").decode()
 
 
-def answer(server: ChatServer, conversation: Conversation, settings: Mapping[str, object], text: str) -> int:
+def answer(server: ChatServer, conversation: Conversation, settings: Mapping[str, object], question: Message) -> int:
     """Print the answer to one message; returns the exit status.
 
     Raises:
         StartError: the server refused or failed; what had come of the answer is printed.
     """
-    conversation.add(Message(Role.USER, text))
+    conversation.add(question)
     output = _Output()
     try:
         result = ask(server, conversation, {**DEFAULT_SETTINGS, **settings}, output)

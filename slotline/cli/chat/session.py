@@ -14,6 +14,7 @@ from slotline.protocol.excerpt import excerpt
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from slotline.cli.chat.pictures import Picture
     from slotline.cli.chat.screen import Screen
 
 _SHOWN_CHARACTERS = 100
@@ -31,6 +32,7 @@ class ChatSession:
 
     Attributes:
         prefilled: what the next line begins with.
+        pictures: what goes along with the next question.
         is_over: whether the user wants to leave.
         last: figures of the last answer.
     """
@@ -49,13 +51,16 @@ class ChatSession:
         self.settings: dict[str, object] = {**DEFAULT_SETTINGS, **settings}
         self.file = file
         self.prefilled = ""
+        self.pictures: list[Picture] = []
         self.is_over = False
         self.last: Statistics | None = None
         self._n_ctx: int | None = None
 
     def say(self, text: str) -> None:
-        """Send a question and show the answer."""
-        self.conversation.add(Message(Role.USER, text))
+        """Send a question, with the pictures that wait for it, and show the answer."""
+        images = tuple(picture.address for picture in self.pictures)
+        self.pictures = []
+        self.conversation.add(Message(Role.USER, text, images=images))
         self._answer(None)
 
     def give_result(self, text: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from slotline.cli.chat.conversation import Conversation, Finish, Message, Role, Statistics, ToolCall, new_id
 from slotline.cli.chat.json_files import parse_json
+from slotline.cli.chat.pictures import is_picture
 from slotline.cli.options.files import read_text, reason_of
 from slotline.cli.options.values import InvalidValue
 from slotline.protocol.excerpt import excerpt
@@ -78,9 +79,11 @@ def write_conversation(name: str, path: str, conversation: Conversation) -> None
     if os.path.lexists(path) and not _holds_only(name, path, conversation):
         raise InvalidValue(f"{name} {path}: exists and holds something else; choose another name")
     document = {"format": FORMAT, "version": VERSION, "conversations": [_conversation_json(conversation)]}
-    text = json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+    data = (json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode(errors="replace")
+    if len(data) > MAX_BYTES:
+        raise InvalidValue(f"{name} {path}: would have {len(data)} bytes; {MAX_BYTES} can be read again")
     try:
-        _replace(path, text.encode(errors="replace"))
+        _replace(path, data)
     except (OSError, ValueError) as error:
         raise InvalidValue(f"{name} {path}: cannot be written: {reason_of(error)}") from None
 
@@ -122,9 +125,9 @@ def _conversation_json(conversation: Conversation) -> dict[str, Any]:
 def _message_json(message: Message) -> dict[str, Any]:
     statistics = message.statistics
     return {
-        "images": [],
         "tokens": [],
         **message.origin,
+        "images": list(message.images),
         "id": message.id,
         "role": message.role.value,
         "content": message.content,
@@ -191,9 +194,18 @@ def _message(where: str, path: str, entry: object) -> Message:
         reasoning=_text(where, f"{path}.reasoning", entry.get("reasoning")),
         reasoning_ms=_figure(entry.get("reasoningMs")),
         calls=_calls(where, f"{path}.toolCalls", entry.get("toolCalls")),
+        images=_images(where, f"{path}.images", entry.get("images")),
         id=_text(where, f"{path}.id", entry.get("id")) or new_id(),
         origin=entry,
     )
+
+
+def _images(where: str, path: str, value: object) -> tuple[str, ...]:
+    entries = _list(where, path, value) if value is not None else []
+    for i, entry in enumerate(entries):
+        if not is_picture(entry):
+            _refuse(where, f"{path}[{i}]", entry, "a data URL of a picture, in base64")
+    return tuple(str(entry) for entry in entries)
 
 
 def _calls(where: str, path: str, value: object) -> tuple[ToolCall, ...]:

@@ -301,12 +301,86 @@ def test_a_conversation_goes_to_a_file_and_back(tmp_path: Path, monkeypatch: pyt
     assert chat("/save").startswith("saved 2 messages to ")
 
 
-def test_a_conversation_with_images_says_that_they_are_not_sent(tmp_path: Path) -> None:
-    message = {"role": "user", "content": "What is this?", "images": ["data:,"]}
-    document = {"format": "slotline-conversations", "version": 1, "conversations": [{"messages": [message]}]}
-    (tmp_path / "c.json").write_text(json.dumps(document))
-    shown = Chat()(f"/load {tmp_path}/c.json")
-    assert shown == "What is this?, 1 message\nits images are not sent\nyou: What is this?\n"
+CAT = "data:image/png;base64,iVBORw0KGgpjYXQ="
+
+
+def cat_file(folder: Path, name: str = "cat.png") -> Path:
+    """A file that begins as a picture does."""
+    path = folder / name
+    path.write_bytes(b"\x89PNG\r\n\x1a\ncat")
+    return path
+
+
+def sent(chat: Chat, number: int = -1) -> object:
+    """The content of the last message of a request."""
+    return chat.server.bodies[number]["messages"][-1]["content"]
+
+
+def test_pictures_go_along_with_the_next_question_only(tmp_path: Path) -> None:
+    chat = Chat(said("A cat.", "stop"))
+    shown = chat(f"/image {cat_file(tmp_path)}")
+    assert shown == "goes along with the next question: cat.png; /unset images takes that back\n"
+    assert "question: cat.png, the dog.gif;" in chat(f"/image '{cat_file(tmp_path, 'the dog.gif')}'")
+    chat("What are these?")
+    pictures = [{"type": "image_url", "image_url": {"url": CAT}}] * 2
+    assert sent(chat) == [*pictures, {"type": "text", "text": "What are these?"}]
+    chat("Sure?")
+    assert sent(chat) == "Sure?"
+    assert chat.server.bodies[-1]["messages"][0]["content"][:2] == pictures
+
+
+def test_pictures_can_be_taken_back_before_they_are_sent(tmp_path: Path) -> None:
+    chat = Chat(said("Hm.", "stop"))
+    chat(f"/image {cat_file(tmp_path)}")
+    assert chat("/unset images") == "no pictures go along with the next question\n"
+    chat("Hi")
+    assert sent(chat) == "Hi"
+
+
+def test_a_question_that_is_changed_keeps_its_pictures(tmp_path: Path) -> None:
+    chat = Chat(said("A cat.", "stop"))
+    chat(f"/image {cat_file(tmp_path)}")
+    chat("What is this?")
+    assert chat("/edit") == ""
+    assert chat.session.prefilled == "What is this?"
+    assert "question: picture 1;" in chat("/image")
+    chat("What is that?")
+    assert sent(chat) == [
+        {"type": "image_url", "image_url": {"url": CAT}},
+        {"type": "text", "text": "What is that?"},
+    ]
+    assert chat("/undo") == "taken back: [1 picture] What is that?\n"
+
+
+def test_what_is_no_picture_is_refused_by_its_name(tmp_path: Path) -> None:
+    chat = Chat()
+    assert chat("/image") == "error: /image needs the name of a file\n"
+    (tmp_path / "notes.png").write_text("my notes")
+    assert chat(f"/image {tmp_path}/notes.png") == (
+        f"error: /image {tmp_path}/notes.png: is no picture; allowed are files of PNG, JPEG, WebP, GIF and BMP\n"
+    )
+    assert chat.session.pictures == []
+
+
+def test_pictures_are_saved_and_loaded_with_their_conversation(tmp_path: Path) -> None:
+    chat = Chat(said("A cat.", "stop"))
+    chat(f"/image {cat_file(tmp_path)}")
+    chat("What is this?")
+    chat(f"/save {tmp_path}/c.json")
+    document = json.loads((tmp_path / "c.json").read_text())
+    assert document["conversations"][0]["messages"][0]["images"] == [CAT]
+    other = Chat(said("Yes.", "stop"))
+    assert other(f"/load {tmp_path}/c.json") == ("What is this?, 2 messages\nyou: [1 picture] What is this?\nA cat.\n")
+    other("Sure?")
+    assert other.server.bodies[0]["messages"][0]["content"][0] == {"type": "image_url", "image_url": {"url": CAT}}
+
+
+def test_a_new_conversation_has_no_pictures(tmp_path: Path) -> None:
+    chat = Chat(said("Hm.", "stop"))
+    chat(f"/image {cat_file(tmp_path)}")
+    chat("/clear")
+    chat("Hi")
+    assert sent(chat) == "Hi"
 
 
 # The rest.

@@ -52,7 +52,8 @@ def test_only_the_last_answer_is_dropped(contents: list[str], dropped: str | Non
 )
 def test_undo_takes_a_question_with_its_answer(contents: list[str], question: str | None, left: list[str]) -> None:
     conversation = _conversation(*contents)
-    assert (conversation.undo(), _contents(conversation)) == (question, left)
+    undone = conversation.undo()
+    assert (undone.content if undone else None, _contents(conversation)) == (question, left)
 
 
 def test_the_title_is_the_beginning_of_the_first_question_until_it_is_given() -> None:
@@ -132,4 +133,42 @@ def test_answering_again_begins_behind_the_results_that_are_there() -> None:
     dropped = conversation.drop_answer()
     assert dropped is not None
     assert (dropped.content, conversation.wants_answer, len(conversation.messages)) == ("b", True, 2)
-    assert conversation.undo() == "a"
+    undone = conversation.undo()
+    assert undone is not None
+    assert undone.content == "a"
+
+
+CAT = "data:image/png;base64,AAAA"
+SHOWN_CAT = {"type": "image_url", "image_url": {"url": CAT}}
+
+
+def test_pictures_stand_before_the_text_of_their_question() -> None:
+    conversation = Conversation(lambda: 7)
+    conversation.add(Message(Role.USER, "What is this?", images=(CAT,)))
+    conversation.add(Message(Role.ASSISTANT, "A cat."))
+    conversation.add(Message(Role.USER, "", images=(CAT, CAT)))
+    assert [message["content"] for message in conversation.for_request()] == [
+        [SHOWN_CAT, {"type": "text", "text": "What is this?"}],
+        "A cat.",
+        [SHOWN_CAT, SHOWN_CAT],
+    ]
+
+
+def test_questions_without_an_answer_between_them_keep_their_pictures() -> None:
+    conversation = Conversation(lambda: 7)
+    conversation.add(Message(Role.USER, "Look."))
+    conversation.add(Message(Role.USER, "What is this?", images=(CAT,)))
+    conversation.add(Message(Role.USER, "Well?"))
+    (message,) = conversation.for_request()
+    assert message["content"] == [
+        {"type": "text", "text": "Look."},
+        SHOWN_CAT,
+        {"type": "text", "text": "What is this?"},
+        {"type": "text", "text": "Well?"},
+    ]
+
+
+def test_a_question_of_pictures_alone_has_a_title() -> None:
+    conversation = Conversation(lambda: 7)
+    conversation.add(Message(Role.USER, "", images=(CAT,)))
+    assert conversation.shown_title == "Image"

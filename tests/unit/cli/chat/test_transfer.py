@@ -106,7 +106,7 @@ def test_thinking_and_calls_are_written_where_there_are_any(tmp_path: Path) -> N
 def test_the_web_page_reads_it(tmp_path: Path) -> None:
     skip_without_node()
     conversation = Conversation(lambda: 1234, "s")
-    conversation.add(Message(Role.USER, "q"))
+    conversation.add(Message(Role.USER, "q", images=("data:image/png;base64,AAAA", "data:image/bmp;base64,AA==")))
     conversation.add(Message(Role.ASSISTANT, "a", Finish.STOPPED, "", FIGURES))
     calls = (ToolCall("c1", "f", "{}", "done", 12.5), ToolCall("c2", "g", "{}"))
     conversation.add(Message(Role.ASSISTANT, "", Finish.STOP, reasoning="hm", reasoning_ms=7.5, calls=calls))
@@ -127,7 +127,13 @@ def test_the_web_page_reads_it(tmp_path: Path) -> None:
 
 
 def test_what_the_page_knows_besides_is_kept(tmp_path: Path) -> None:
-    message = {"role": "user", "content": "q", "images": ["data:,"], "tokens": [{"text": "q"}], "later": 1}
+    message = {
+        "role": "user",
+        "content": "q",
+        "images": ["data:image/png;base64,AAAA"],
+        "tokens": [{"text": "q"}],
+        "later": 1,
+    }
     path = _written(tmp_path / "c.json", _document(_entry(messages=[message], pinned=True)))
     conversation = conversation_file("/load", path)
     write_conversation("/save", path, conversation)
@@ -199,6 +205,10 @@ def test_of_several_the_newest_is_taken(tmp_path: Path) -> None:
         (
             _document(_entry(messages=[{"role": "user", "content": "", "finish": "x"}])),
             'conversations[0].messages[0].finish is "x"; allowed is null or one of stop, length, stopped, error',
+        ),
+        (
+            _document(_entry(messages=[{"role": "user", "content": "", "images": ["https://h/a.png"]}])),
+            'conversations[0].messages[0].images[0] is "https://h/a.png"; allowed is a data URL of a picture',
         ),
         (_document(_entry(systemPrompt=1)), "conversations[0].systemPrompt is 1; allowed is a string"),
     ],

@@ -46,6 +46,7 @@ OWN_SETTINGS = {
     "chat_url",
     "chat_key",
     "chat_message",
+    "chat_images",
     "chat_system",
     "chat_settings",
     "chat_loaded",

@@ -75,6 +75,7 @@ WRONG_VALUES = {
     "--probe-timeout": "0",
     "--url": "ftp://h",
     "--message": "",
+    "--image": "/nothing",
     "--system": "",
     "--system-file": "/nothing",
     "--set": "top_k=-1",
