@@ -84,6 +84,7 @@ pytest: $(TEST) $(EVAL) $(INSTRUCTOR) $(NODE) ## all tests; ARGS go to pytest
 	$(BIN)/python -m pytest $(PARALLEL) --durations 20 $(ARGS)
 
 docs: $(TEST) ## write the tables of docs/ from the code
+	$(BIN)/python -m tools.document_api
 	$(BIN)/python -m tools.document_metrics
 	$(BIN)/python -m tools.document_options
 	$(BIN)/python -m tools.document_rooms
