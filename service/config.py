@@ -269,6 +269,10 @@ class CoreConfig(EngineOptions):
         api_keys: with any, every call needs one of them, except those of standard health.
         adapter_key: another one that is presented by the adapter which started this core and has its clients' keys;
             see ``service.api.guard.tenants``. None without ``api_keys``.
+        grpc_tls_cert, grpc_tls_key: files with certificate and key of the addresses in the network, in PEM; both None
+            for plain text. Unix sockets stay plain.
+        grpc_client_ca: file with authorities, in PEM, one of which must have signed the certificates of clients; None
+            if these need none.
         allow_system_prompt: whether everybody may replace the system prompt of all slots; else only callers with a
             key, or, where there are no keys, callers that must be on this machine.
         field_names: what people who start a core call fields of the configuration, for example ``--ctx-size`` for
@@ -291,6 +295,9 @@ class CoreConfig(EngineOptions):
     kv_unified: bool = False
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     adapter_key: str | None = field(default=None, repr=False)
+    grpc_tls_cert: str | None = None
+    grpc_tls_key: str | None = None
+    grpc_client_ca: str | None = None
     allow_system_prompt: bool = False
     field_names: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
@@ -336,6 +343,7 @@ def core_config(settings: Mapping[str, Any]) -> CoreConfig:
     check_bounds(media)
     check_context(model.n_ctx, model.n_parallel)
     check_groups(config.group_n, config.group_width)
+    check_tls(config)
     return config
 
 
@@ -365,6 +373,22 @@ def check_groups(group_n: int, group_width: int) -> None:
             f"{group_width} is not a multiple of `group_n` {group_n}; "
             f"allowed are {group_n}, {2 * group_n}, {3 * group_n} and so on",
         )
+
+
+def check_tls(config: CoreConfig) -> None:
+    """Refuse files for TLS that mean nothing without another one.
+
+    Raises:
+        InvalidArgument: one is missing.
+    """
+    needed = (
+        ("grpc_tls_cert", config.grpc_tls_cert, "grpc_tls_key", config.grpc_tls_key),
+        ("grpc_tls_key", config.grpc_tls_key, "grpc_tls_cert", config.grpc_tls_cert),
+        ("grpc_client_ca", config.grpc_client_ca, "grpc_tls_cert", config.grpc_tls_cert),
+    )
+    for field_name, value, other, other_value in needed:
+        if value is not None and other_value is None:
+            raise InvalidArgument(field_name, f"{value} is of no use without `{other}`")
 
 
 def _names(kind: type[ModelConfig] | type[EngineOptions] | type[MediaOptions]) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from service.config import CoreConfig, ModelConfig
 from service.errors import ModelFailed
 from tests.clients.relay import start_relay
 from tests.clients.script import script
+from tests.support.certificates import Authority
 from tests.support.scripted_core import load_scripted
 
 if TYPE_CHECKING:
@@ -42,11 +43,12 @@ class Cores:
 
     Args:
         cases: the file that describes them.
-        directory: for sockets.
+        directory: for sockets and certificates.
         addresses: where some of them listen, by name; the others take any port.
 
     Attributes:
         targets: where they listen, by name; complete after ``start``.
+        tls: files for clients.
     """
 
     def __init__(self, cases: Path, directory: Path, addresses: Mapping[str, str]) -> None:
@@ -54,6 +56,11 @@ class Cores:
         self._cases = cases
         self._directory = directory
         self._addresses = addresses
+        self._authority = Authority(directory)
+        self._server = self._authority.issue("server")
+        mine, others = self._authority.issue("client"), Authority(directory, "other").issue("client")
+        self.tls = {"ca": self._authority.ca, "cert": mine.cert, "key": mine.key}
+        self.tls |= {"other_cert": others.cert, "other_key": others.key}
         self._stop: list[Callable[[], Any]] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -76,7 +83,7 @@ class Cores:
         address = self._addresses.get(name, _ANY_PORT)
         is_behind_relay = bool(plan.get("faults"))
         listen = f"unix:{self._directory / name}.sock" if is_behind_relay else address
-        server = CoreServer(_config(plan, listen), load=_LOADS[plan.get("load", "scripted")])
+        server = CoreServer(self._config(plan, listen), load=_LOADS[plan.get("load", "scripted")])
         await server.start()
         self._stop.append(server.stop)
         await _until_settled(server, plan)
@@ -85,6 +92,22 @@ class Cores:
         relay, port = await start_relay(listen, address, is_mortal=is_mortal)
         self._stop.insert(0, partial(relay.stop, None))
         return f"127.0.0.1:{port}"
+
+    def _config(self, plan: Plan, listen: str) -> CoreConfig:
+        slots, tls = plan.get("slots", 2), plan.get("tls")
+        n_ctx = slots * N_CTX_SLOT
+        return CoreConfig(
+            model=ModelConfig(
+                path="/models/scripted.gguf", n_ctx=n_ctx, n_parallel=slots, embedding=plan.get("embedding", True)
+            ),
+            alias="scripted",
+            listen=(listen,),
+            api_keys=tuple(plan.get("api_keys", ())),
+            max_queue=plan.get("max_queue"),
+            grpc_tls_cert=str(self._server.cert) if tls else None,
+            grpc_tls_key=str(self._server.key) if tls else None,
+            grpc_client_ca=str(self._authority.ca) if tls == "mutual" else None,
+        )
 
     async def _start_process(self, name: str) -> None:
         started = asyncio.Event()
@@ -112,20 +135,6 @@ class Cores:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
                 await process.wait()
-
-
-def _config(plan: Plan, listen: str) -> CoreConfig:
-    slots = plan.get("slots", 2)
-    model = ModelConfig(
-        path="/models/scripted.gguf", n_ctx=slots * N_CTX_SLOT, n_parallel=slots, embedding=plan.get("embedding", True)
-    )
-    return CoreConfig(
-        model=model,
-        alias="scripted",
-        listen=(listen,),
-        api_keys=tuple(plan.get("api_keys", ())),
-        max_queue=plan.get("max_queue"),
-    )
 
 
 def _load_never(config: ModelConfig, *, on_progress: Callable[[float], bool]) -> LoadedModel:
@@ -172,7 +181,8 @@ async def _run(arguments: argparse.Namespace) -> None:
         cores = Cores(arguments.cases, Path(directory), addresses)
         try:
             await cores.start(plans, is_child=bool(arguments.only))
-            _write_whole(arguments.port_file, json.dumps({"cores": cores.targets}, indent=1))
+            ports = {"cores": cores.targets, "tls": {name: str(file) for name, file in cores.tls.items()}}
+            _write_whole(arguments.port_file, json.dumps(ports, indent=1))
             await _until_told(asyncio.Event())
         finally:
             await cores.stop()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -60,10 +61,9 @@ class Relay(grpc.GenericRpcHandler):
         method: str = handler_call_details.method
 
         async def handle(request: bytes, context: Any) -> AsyncIterator[bytes]:
-            async with RpcCall(method, context):
-                answers = self._generate(request, context) if method == _GENERATE else None
-                async for message in answers or self._pass(method, request, context):
-                    yield message
+            answers = self._generate if method == _GENERATE else partial(self._pass, method)
+            async for message in answers(request, context):
+                yield message
 
         return grpc.unary_stream_rpc_method_handler(handle)
 
@@ -81,8 +81,9 @@ class Relay(grpc.GenericRpcHandler):
     async def _generate(self, request: bytes, context: Any) -> AsyncIterator[bytes]:
         asked = generation_pb2.GenerateRequest.FromString(request)
         fault: Fault = json_format.MessageToDict(asked.extra).get("fault", {})
-        _check_metadata(fault.get("metadata", {}), context)
-        self._refuse(asked.request_id, fault)
+        async with RpcCall("Generate", context):
+            _check_metadata(fault.get("metadata", {}), context)
+            self._refuse(asked.request_id, fault)
         n_deltas = 0
         async for data in self._pass(_GENERATE, request, context):
             message = generation_pb2.GenerateResponse.FromString(data)
@@ -109,8 +110,7 @@ class Relay(grpc.GenericRpcHandler):
         if fault.get("stall"):
             await asyncio.Event().wait()
         elif fault["lose"] == "death":
-            if not self._is_mortal:
-                raise errors.InvalidArgument("extra.fault.lose", "'death' is for cores with `process` in cases.json")
+            assert self._is_mortal, "only cores with `process` may die"
             await asyncio.sleep(_FLUSH_S)
             os._exit(1)
         elif fault["lose"] != "end":

@@ -12,6 +12,7 @@ from service.api.guard.auth import ApiKeyInterceptor
 from service.api.guard.system_prompt_guard import SystemPromptGuard
 from service.api.guard.tenants import Tenants
 from service.api.listen.connections import ConnectionLimits
+from service.api.listen.tls import TlsFiles, tls_credentials
 from service.api.rpc.decoding import decoding
 from service.api.served_model import Limits
 from service.api.server.listeners import Listeners
@@ -30,6 +31,8 @@ from slotline.v1 import (
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import grpc
 
     from service.api.core.engine_driver import EngineFactory
     from service.api.core.loading import Load
@@ -96,6 +99,7 @@ class CoreServer:
 
         Raises:
             ListenError: a mandatory address cannot be listened on; nothing is left behind.
+            InvalidArgument: certificates cannot be used.
         """
         config = self._config
         self._listeners = self._make_listeners()
@@ -128,7 +132,14 @@ class CoreServer:
             self._connections.within_files(n_addresses),
             max_receive_bytes=self._max_receive_bytes,
             interceptors=guards,
+            tls=self._credentials(),
         )
+
+    def _credentials(self) -> grpc.ServerCredentials | None:
+        config = self._config
+        if config.grpc_tls_cert is None or config.grpc_tls_key is None:
+            return None
+        return tls_credentials(TlsFiles(config.grpc_tls_cert, config.grpc_tls_key, config.grpc_client_ca))
 
     def _add_services(self) -> None:
         self._health = health.aio.HealthServicer()

@@ -35,6 +35,7 @@ class Listeners:
         limits: bounds on what the network may hold open.
         max_receive_bytes: largest message that a client may send.
         interceptors: of both servers.
+        tls: credentials of the addresses in the network; None for plain text.
 
     Attributes:
         servers: both of them, to add services to before ``start``.
@@ -46,7 +47,9 @@ class Listeners:
         *,
         max_receive_bytes: int,
         interceptors: Sequence[grpc.aio.ServerInterceptor],
+        tls: grpc.ServerCredentials | None = None,
     ) -> None:
+        self._tls = tls
         options = common_options(limits, max_receive_bytes=max_receive_bytes)
         self._local = grpc.aio.server(interceptors=interceptors, options=options)
         self._network = grpc.aio.server(
@@ -77,7 +80,8 @@ class Listeners:
             await self.close(grace_s=None)
             raise
         for address in bound:
-            logger.info("gRPC server listening", extra={"address": address})
+            is_tls = self._tls is not None and not address.startswith("unix:")
+            logger.info("gRPC server listening", extra={"address": address, "tls": is_tls})
         return tuple(bound)
 
     async def close(self, grace_s: float | None) -> None:
@@ -106,6 +110,11 @@ class Listeners:
                 self._local.add_insecure_port(str(address))
                 return str(address)
             check_tcp(address)
-            return str(replace(address, port=self._network.add_insecure_port(str(address))))
+            return str(replace(address, port=self._add_network_port(str(address))))
         except RuntimeError as error:
             raise ListenError(f"cannot listen on {address}: {error}") from error
+
+    def _add_network_port(self, address: str) -> int:
+        if self._tls is None:
+            return self._network.add_insecure_port(address)
+        return self._network.add_secure_port(address, self._tls)

@@ -11,7 +11,7 @@ from service.field_names import with_names
 from service.prompts.templates import resolve_template
 from slotline.cli.default_model import default_model_path
 from slotline.cli.options.api_keys import API_KEYS, api_key_file, api_keys_of
-from slotline.cli.options.groups.access import ACCESS
+from slotline.cli.options.groups.access import ACCESS, GRPC_TLS
 from slotline.cli.options.groups.compute import COMPUTE
 from slotline.cli.options.groups.general import GENERAL
 from slotline.cli.options.groups.gpu import GPU
@@ -82,7 +82,20 @@ SUPERVISED = Group(
     ),
 )
 
-CORE_GROUPS = (GENERAL, MODEL, SLOTS, LISTEN, API_KEYS, ACCESS, STOPPING, COMPUTE, LONG_CONTEXT, GPU, SUPERVISED)
+CORE_GROUPS = (
+    GENERAL,
+    MODEL,
+    SLOTS,
+    LISTEN,
+    GRPC_TLS,
+    API_KEYS,
+    ACCESS,
+    STOPPING,
+    COMPUTE,
+    LONG_CONTEXT,
+    GPU,
+    SUPERVISED,
+)
 #: What people who start a core by command line call the fields of its configuration.
 FIELD_NAMES = names_of_settings(CORE_GROUPS)
 

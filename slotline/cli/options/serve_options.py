@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slotline.cli.options.api_keys import API_KEYS
 from slotline.cli.options.core_options import DEFAULT_GRPC_ADDRESS
-from slotline.cli.options.groups.access import ACCESS
+from slotline.cli.options.groups.access import ACCESS, GRPC_TLS
 from slotline.cli.options.groups.compute import COMPUTE
 from slotline.cli.options.groups.general import GENERAL
 from slotline.cli.options.groups.gpu import GPU
@@ -35,5 +35,19 @@ GRPC = Group(
 #: What describes a core wherever it runs.
 SHARED = (MODEL, SLOTS, STOPPING, SUPERVISION, COMPUTE, LONG_CONTEXT, GPU)
 #: Options that the core is started with as they were given.
-PASSED_TO_CORE = (GENERAL, ACCESS, *SHARED)
-SERVE_GROUPS = (GENERAL, MODEL, SLOTS, REST, GRPC, API_KEYS, ACCESS, STOPPING, SUPERVISION, COMPUTE, LONG_CONTEXT, GPU)
+PASSED_TO_CORE = (GENERAL, GRPC_TLS, ACCESS, *SHARED)
+SERVE_GROUPS = (
+    GENERAL,
+    MODEL,
+    SLOTS,
+    REST,
+    GRPC,
+    GRPC_TLS,
+    API_KEYS,
+    ACCESS,
+    STOPPING,
+    SUPERVISION,
+    COMPUTE,
+    LONG_CONTEXT,
+    GPU,
+)

@@ -69,6 +69,7 @@ class BannerFacts:
         core: where the REST adapter looks for its core, if that is not its own.
         grpc: addresses where gRPC listens, with real ports.
         grpc_missing: addresses that were left out because they are busy.
+        grpc_tls: what clients of gRPC need to know about TLS; empty for plain text.
         model: what is served; None if somebody else serves it.
         api_keys: the keys that clients need, masked; empty if they need none.
         version: of Slotline.
@@ -78,9 +79,17 @@ class BannerFacts:
     core: str = ""
     grpc: Sequence[str] = ()
     grpc_missing: Sequence[str] = ()
+    grpc_tls: str = ""
     model: BannerModel | None = None
     api_keys: str = ""
     version: str = field(default_factory=slotline_version)
+
+
+def tls_text(config: CoreConfig) -> str:
+    """What clients of gRPC need to know about TLS; empty for plain text."""
+    if config.grpc_tls_cert is None:
+        return ""
+    return "TLS" if config.grpc_client_ca is None else "TLS, for clients with a certificate"
 
 
 def banner(facts: BannerFacts) -> str:
@@ -120,6 +129,8 @@ def _rest_rows(url: str) -> Iterator[tuple[str, str]]:
 
 def _grpc_text(facts: BannerFacts) -> str:
     text = ", ".join(facts.grpc) or "on no TCP port"
+    if facts.grpc and facts.grpc_tls:
+        text += f" with {facts.grpc_tls}"
     if facts.grpc_missing:
         text += f" ({', '.join(facts.grpc_missing)} is taken by another program; choose one with --grpc-listen)"
     return text

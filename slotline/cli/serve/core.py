@@ -12,7 +12,8 @@ from slotline.cli.options import api_keys
 from slotline.cli.options.core_options import core_config
 from slotline.cli.options.groups.gpu import GPU
 from slotline.cli.options.table import Parsed, Value
-from slotline.cli.serve.banner import BannerFacts, BannerModel
+from slotline.cli.serve.banner import BannerFacts, BannerModel, tls_text
+from slotline.cli.serve.certificates import check_certificates
 from slotline.cli.serve.display import StartupDisplay
 from slotline.cli.serve.model_file import check_model
 from slotline.cli.serve.process import die_with_parent, raise_file_limit, settle
@@ -45,6 +46,7 @@ def run(parsed: Parsed) -> int:
     config = core_config(settings)
     if parent_pid is None:
         api_keys.report(config.api_keys)
+        check_certificates(config)
         # A parent has checked the file already, and shows people what we report to it.
         display = CoreDisplay(config, check_model(config))
     else:
@@ -75,7 +77,7 @@ class CoreDisplay:
 
     def __init__(self, config: CoreConfig, file: ModelFileFacts, stream: TextIO | None = None) -> None:
         keys = api_keys.masked(config.api_keys) if config.api_keys else ""
-        self._facts = BannerFacts(model=BannerModel.of(config, file), api_keys=keys)
+        self._facts = BannerFacts(model=BannerModel.of(config, file), api_keys=keys, grpc_tls=tls_text(config))
         self._stream = stream
         self._drain_timeout_s = config.drain_timeout_s
         self._display = StartupDisplay(self._facts, stream)

@@ -24,7 +24,8 @@ from slotline.cli.options.groups.slots import SYSTEM_PROMPT_FILE
 from slotline.cli.options.rest_options import rest_config
 from slotline.cli.options.serve_options import PASSED_TO_CORE
 from slotline.cli.options.system_prompt_file import as_file_content
-from slotline.cli.serve.banner import BannerFacts, BannerModel
+from slotline.cli.serve.banner import BannerFacts, BannerModel, tls_text
+from slotline.cli.serve.certificates import check_certificates
 from slotline.cli.serve.child import ChildProcess
 from slotline.cli.serve.core_probe import probe_core
 from slotline.cli.serve.display import StartupDisplay
@@ -61,6 +62,7 @@ def run(parsed: Parsed) -> int:
     logs.configure_from(parsed)
     logs.report_notices(parsed)
     api_keys.report(config.api_keys)
+    check_certificates(config)
     model = check_model(config)
     signals = StopSignals()
     with ExitStack() as stack:
@@ -189,6 +191,7 @@ def _facts(config: CoreConfig, model: ModelFileFacts, rest: RestServer, grpc: Gr
         rest_url=url_of(rest),
         grpc=(*grpc.mandatory, *grpc.optional),
         grpc_missing=grpc.missing,
+        grpc_tls=tls_text(config),
         model=BannerModel.of(config, model),
         api_keys=api_keys.masked(config.api_keys) if config.api_keys else "",
     )
