@@ -83,6 +83,9 @@ class LlamaModel(_LoadedModel):
             bos_token=vocabulary.prompt_bos_token,
             can_shift=context.can_shift,
             can_cut=context.can_cut,
+            n_embd_input=context.row_limits.n_embd,
+            has_grid=context.row_limits.has_grid,
+            n_whole=context.row_limits.n_whole,
         )
 
 

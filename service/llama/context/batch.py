@@ -40,12 +40,12 @@ class Batch:
         api = library.api
         self.struct = api.llama_batch(
             0,
-            _pointer(self._tokens, ctypes.c_int32),
+            pointer_to(self._tokens, ctypes.c_int32),
             None,
-            _pointer(self._positions, ctypes.c_int32),
-            _pointer(self._counts, ctypes.c_int32),
-            _pointer(self._seq_id_pointers, ctypes.POINTER(ctypes.c_int32)),
-            _pointer(self._outputs, ctypes.c_int8),
+            pointer_to(self._positions, ctypes.c_int32),
+            pointer_to(self._counts, ctypes.c_int32),
+            pointer_to(self._seq_id_pointers, ctypes.POINTER(ctypes.c_int32)),
+            pointer_to(self._outputs, ctypes.c_int8),
         )
 
     def fill(self, segments: Sequence[Segment], *, every_output: bool = False) -> list[int]:
@@ -91,5 +91,6 @@ class Batch:
         return last_indices
 
 
-def _pointer(array: np.ndarray[Any, Any], kind: Any) -> Any:
+def pointer_to(array: np.ndarray[Any, Any], kind: Any) -> Any:
+    """Where an array lies, for the library; ``kind`` is the type of its items. Does not keep the array alive."""
     return array.ctypes.data_as(ctypes.POINTER(kind))

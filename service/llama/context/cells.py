@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,11 +21,24 @@ _Ids = npt.NDArray[np.int32]
 _MAX_POSITION = 2**31 - 1
 
 
-class Cells:
-    """Cells and positions of each sequence, in the order of its tokens; positions never decrease.
+@dataclass(frozen=True, slots=True, eq=False)
+class Places:
+    """Where the items of a sequence are.
 
-    Ranges of positions may reach beyond those that a sequence has. Appending a token takes constant time; everything
-    else takes microseconds for some thousand tokens.
+    Attributes:
+        positions: of each item.
+        spans: by how much positions go on behind those that the rows of a grid share.
+    """
+
+    positions: array[int]
+    spans: dict[int, int]
+
+
+class Cells:
+    """Cells and positions of each sequence, in the order of its items; positions never decrease.
+
+    Items are tokens and rows of media. Ranges of positions may reach beyond those that a sequence has. Appending a
+    token takes constant time; everything else takes microseconds for some thousand items.
 
     Args:
         n_cells: cells of all sequences.
@@ -36,6 +50,8 @@ class Cells:
         self._holders = np.zeros(n_cells, np.int32)
         self._positions = [array("i") for _ in range(n_seq_max)]
         self._cells = [array("i") for _ in range(n_seq_max)]
+        # Only positions of grids are here, so that text pays nothing for them.
+        self._spans: list[dict[int, int]] = [{} for _ in range(n_seq_max)]
 
     @property
     def free(self) -> int:
@@ -48,12 +64,19 @@ class Cells:
         return positions[0] if positions else 0
 
     def end(self, seq_id: int) -> int:
-        """The position behind the last one, 0 if the sequence is empty."""
+        """The position of what comes next, 0 if the sequence is empty."""
+        positions, spans = self._positions[seq_id], self._spans[seq_id]
+        if not positions:
+            return 0
+        return positions[-1] + (spans.get(positions[-1], 1) if spans else 1)
+
+    def highest(self, seq_id: int) -> int:
+        """The last position, -1 if the sequence is empty."""
         positions = self._positions[seq_id]
-        return positions[-1] + 1 if positions else 0
+        return positions[-1] if positions else -1
 
     def count(self, seq_id: int, start: int, end: int) -> int:
-        """Tokens at the positions ``start`` to ``end - 1``."""
+        """Items at the positions ``start`` to ``end - 1``."""
         first, last = self._indices(seq_id, start, end)
         return last - first
 
@@ -78,8 +101,10 @@ class Cells:
 
     def append(self, seq_id: int, n_tokens: int) -> None:
         """Add positions from ``end`` on, in free cells; there must be enough."""
-        positions, free = self._positions[seq_id], self._free
+        positions, free, spans = self._positions[seq_id], self._free, self._spans[seq_id]
         end = positions[-1] + 1 if positions else 0
+        if spans:
+            end = self.end(seq_id)
         if n_tokens == 1:
             cell = free.pop()
             self._holders[cell] = 1
@@ -89,20 +114,37 @@ class Cells:
             self._cells[seq_id].extend(self._take(n_tokens))
             positions.extend(range(end, end + n_tokens))
 
-    def positions(self, seq_id: int) -> array[int]:
-        """The positions of a sequence, a copy."""
-        return self._positions[seq_id][:]
+    def append_grid(self, seq_id: int, n_rows: int, span: int, *, goes_on: bool) -> None:
+        """Add rows of a grid, all of them at one position, in free cells; there must be enough.
 
-    def restore(self, seq_id: int, positions: array[int]) -> None:
-        """Give an empty sequence these positions, in free cells; there must be enough."""
-        self._cells[seq_id] = self._take(len(positions))
-        self._positions[seq_id] = positions[:]
+        Args:
+            seq_id: the sequence.
+            n_rows: how many.
+            span: by how much positions go on behind the grid.
+            goes_on: whether the last items of the sequence are the first rows of the same grid.
+        """
+        position = self.highest(seq_id) if goes_on else self.end(seq_id)
+        self._cells[seq_id].extend(self._take(n_rows))
+        self._positions[seq_id].extend([position] * n_rows)
+        self._spans[seq_id][position] = span
+
+    def places(self, seq_id: int) -> Places:
+        """Where the items of a sequence are, a copy."""
+        return Places(self._positions[seq_id][:], self._spans[seq_id].copy())
+
+    def restore(self, seq_id: int, places: Places) -> None:
+        """Give an empty sequence items at these places, in free cells; there must be enough."""
+        self._cells[seq_id] = self._take(len(places.positions))
+        self._positions[seq_id] = places.positions[:]
+        self._spans[seq_id] = places.spans.copy()
 
     def remove(self, seq_id: int, start: int, end: int) -> None:
         """Forget the positions ``start`` to ``end - 1``; cells are free once nobody holds them."""
         first, last = self._indices(seq_id, start, end)
         self._give_up(self._cells[seq_id][first:last])
         del self._positions[seq_id][first:last], self._cells[seq_id][first:last]
+        if spans := self._spans[seq_id]:
+            self._spans[seq_id] = {at: span for at, span in spans.items() if not start <= at < end}
 
     def fork(self, source: int, target: int, end: int) -> None:
         """Let a sequence hold the cells of another one below position ``end``, where it holds none."""
@@ -111,6 +153,8 @@ class Cells:
         self._holders[_ids(cells)] += 1
         self._cells[target] = cells + self._cells[target]
         self._positions[target] = self._positions[source][:last] + self._positions[target]
+        if spans := self._spans[source]:
+            self._spans[target] |= {at: span for at, span in spans.items() if at < end}
 
     def own(self, seq_id: int, start: int, end: int) -> None:
         """Replace the cells of positions ``start`` to ``end - 1`` by free ones; there must be enough."""
@@ -123,20 +167,20 @@ class Cells:
         """Add ``delta`` to the positions ``start`` to ``end - 1``.
 
         Raises:
-            ValueError: a cell is shared, or a position would become negative, reach that of another token, or pass it.
-                Nothing was changed.
+            ValueError: a cell is shared, or a position would become negative, reach that of another item, or pass it;
+                or the sequence has a grid. Nothing was changed.
         """
         self._move(seq_id, start, end, lambda position: position + delta, min_distance=1)
 
     def divide(self, seq_id: int, start: int, end: int, divisor: int) -> list[tuple[int, int]]:
-        """Divide the positions ``start`` to ``end - 1``, rounding down; several tokens may get the same position.
+        """Divide the positions ``start`` to ``end - 1``, rounding down; several items may get the same position.
 
         Returns:
             The positions that changed, ascending, with their changes.
 
         Raises:
-            ValueError: the divisor is below 1, a cell is shared, or a position would pass that of another token.
-                Nothing was changed.
+            ValueError: the divisor is below 1, a cell is shared, or a position would pass that of another item; or the
+                sequence has a grid. Nothing was changed.
         """
         if divisor < 1:
             raise ValueError(f"divisor {divisor} is below 1")
@@ -151,6 +195,8 @@ class Cells:
         first, last = self._indices(seq_id, start, end)
         if first == last:
             return
+        if self._spans[seq_id]:
+            raise ValueError(f"sequence {seq_id} has rows of a grid, whose positions cannot change")
         if self._is_shared(self._cells[seq_id][first:last]).any():
             raise ValueError(f"sequence {seq_id} shares positions of {start} to {end - 1}: unshare it first")
         lowest, highest = change(positions[first]), change(positions[last - 1])
@@ -163,7 +209,7 @@ class Cells:
         positions[first:last] = array("i", map(change, positions[first:last]))
 
     def _indices(self, seq_id: int, start: int, end: int) -> tuple[int, int]:
-        """The tokens at the positions ``start`` to ``end - 1``."""
+        """The items at the positions ``start`` to ``end - 1``."""
         positions = self._positions[seq_id]
         first = bisect_left(positions, start)
         return first, max(first, bisect_left(positions, end))

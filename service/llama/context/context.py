@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from service.engine.language_model import CacheFull, DecodeFailed, Logits, Rows, Segment
+from service.engine.language_model import CacheFull, DecodeFailed, Logits, MediaSegment, Rows, Segment
 from service.llama.context.batch import Batch
 from service.llama.context.kv_cache import KvCache
+from service.llama.context.media_rows import MediaBatch, RowLimits, check_chunk, check_place
 from service.llama.context.params import context_params
 from service.llama.host.memory import count_hidden, count_outputs
 from service.llama.load_errors import ModelLoadError
@@ -38,6 +39,7 @@ class Context:
 
     Attributes:
         kv: the cache.
+        row_limits: what rows of media can be evaluated.
         pointer: the library's context, 0 once it is closed.
 
     Raises:
@@ -72,6 +74,10 @@ class Context:
         n_vocab = weights.vocabulary.n_vocab
         self._n_vocab = n_vocab
         self._batch = Batch(library, self.n_batch, n_vocab)
+        n_ubatch = int(library.api.llama_n_ubatch(self.pointer))
+        self.row_limits = RowLimits(weights.n_embd_input, weights.has_grid, min(self.n_batch, n_ubatch))
+        self._library = library
+        self._media_batch: MediaBatch | None = None
         # For each segment its first row and how many it has.
         self._outputs: list[tuple[int, int]] = []
         self._n_rows = 0
@@ -110,16 +116,30 @@ class Context:
             n_rows += segment.n_logits
         self._n_rows = n_rows
 
+    def decode_media(self, segments: Sequence[MediaSegment]) -> None:
+        """Evaluate rows of media; the contract is ``Compute.decode_media``."""
+        self._evaluate_media(segments, self.n_batch)
+        for segment in segments:
+            self._outputs.append((self._n_rows, int(segment.wants_logits)))
+            self._n_rows += segment.wants_logits
+
     def hidden(self, segments: Sequence[Segment]) -> Rows:
         """Evaluate segments for their hidden states; the contract is ``Compute.hidden``."""
         last_indices = self._evaluate(segments, self.n_hidden, every_output=True)
+        return self._hidden_rows(last_indices[-1] + 1)
+
+    def hidden_media(self, segments: Sequence[MediaSegment]) -> Rows:
+        """Evaluate rows of media for their hidden states; the contract is ``Compute.hidden_media``."""
+        return self._hidden_rows(self._evaluate_media(segments, self.n_hidden, every_output=True))
+
+    def _hidden_rows(self, n_items: int) -> Rows:
+        """A copy of the hidden states that the last call has computed."""
         # One row after the other, in the order of the batch.
         address = self._short.get_embeddings_ith(self.pointer, 0)
         if not address:
             raise DecodeFailed("llama.cpp has no hidden states for the batch")
-        n_tokens = last_indices[-1] + 1
-        rows = np.ctypeslib.as_array((ctypes.c_float * (n_tokens * self.n_embd)).from_address(address))
-        return rows.reshape(n_tokens, self.n_embd).copy()
+        rows = np.ctypeslib.as_array((ctypes.c_float * (n_items * self.n_embd)).from_address(address))
+        return rows.reshape(n_items, self.n_embd).copy()
 
     def logits(self, index: int, row: int = 0) -> Logits:
         """A row of a segment; the contract is ``Compute.logits``."""
@@ -170,7 +190,7 @@ class Context:
         if every_output:
             self._short.set_embeddings(self.pointer, True)
         try:
-            result = self._run_batch()
+            result = self._run_batch(self._batch.struct)
         finally:
             if every_output:
                 self._short.set_embeddings(self.pointer, False)
@@ -186,8 +206,55 @@ class Context:
             self.kv.recount(segment.seq_id)
         raise DecodeFailed(f"llama_decode of {n_tokens} tokens failed with code {result}")
 
-    def _run_batch(self) -> int:
-        result: int = self._decode(self.pointer, self._batch.struct)
+    def _evaluate_media(self, segments: Sequence[MediaSegment], limit: int, *, every_output: bool = False) -> int:
+        """Run a batch of at most ``limit`` rows of media; how many there were."""
+        self._forget_outputs()
+        n_rows = self._check_media(segments, limit)
+        if n_rows > self.kv.cells.free:
+            raise CacheFull(f"{n_rows} rows need as many cells, {self.kv.cells.free} are free")
+        if self._media_batch is None:
+            self._media_batch = MediaBatch(self._library, self.n_batch, self.row_limits)
+        result = self._run_media(self._media_batch, segments, every_output=every_output)
+        if result == 0:
+            for segment in segments:
+                self._append_rows(segment)
+            return n_rows
+        if result == _NO_ROOM:
+            raise CacheFull(f"llama.cpp found no cells for {n_rows} rows")
+        for segment in segments:
+            self._recount_rows(segment)
+        raise DecodeFailed(f"llama_decode of {n_rows} rows failed with code {result}")
+
+    def _run_media(self, batch: MediaBatch, segments: Sequence[MediaSegment], *, every_output: bool) -> int:
+        """Run a batch of rows of media that were checked; the library's code."""
+        batch.fill(segments, every_output=every_output)
+        self._short.set_causal_attn(self.pointer, segments[0].chunk.is_causal)
+        if every_output:
+            self._short.set_embeddings(self.pointer, True)
+        try:
+            return self._run_batch(batch.struct)
+        finally:
+            self._short.set_causal_attn(self.pointer, True)
+            if every_output:
+                self._short.set_embeddings(self.pointer, False)
+            batch.clear()
+
+    def _append_rows(self, segment: MediaSegment) -> None:
+        if segment.chunk.grid is None:
+            self.kv.cells.append(segment.seq_id, segment.n_rows)
+        else:
+            self.kv.cells.append_grid(
+                segment.seq_id, segment.n_rows, segment.chunk.n_positions, goes_on=segment.start > 0
+            )
+
+    def _recount_rows(self, segment: MediaSegment) -> None:
+        if segment.chunk.grid is None:
+            self.kv.recount(segment.seq_id)
+        else:
+            self.kv.recount_grid(segment.seq_id, segment.position, segment.n_rows, segment.chunk.n_positions)
+
+    def _run_batch(self, batch: Any) -> int:
+        result: int = self._decode(self.pointer, batch)
         if result >= 0:
             self.kv.has_pending_moves = False
         return result
@@ -196,7 +263,7 @@ class Context:
         """Let the library compute the keys of tokens whose positions have changed: it does so before it decodes."""
         self._forget_outputs()
         self._batch.fill([Segment(self.kv.spare, 0, [0], n_logits=0)])
-        result = self._run_batch()
+        result = self._run_batch(self._batch.struct)
         self.kv.empty_spare()
         if result not in (0, _NO_ROOM):
             raise DecodeFailed(f"llama_decode for changed positions failed with code {result}")
@@ -229,6 +296,24 @@ class Context:
         if not 0 < n_tokens <= limit:
             raise DecodeFailed(f"{n_tokens} tokens in one call; allowed: {f'1 to {limit}' if limit else 'none'}")
         return n_tokens
+
+    def _check_media(self, segments: Sequence[MediaSegment], limit: int) -> int:
+        """Number of rows of the segments; raises DecodeFailed for what the library would abort for."""
+        if not self.pointer:
+            raise DecodeFailed("the model is closed")
+        n_rows = 0
+        seen = set()
+        for segment in segments:
+            seq_id = segment.seq_id
+            if not 0 <= seq_id < self.n_seq_max or seq_id in seen:
+                raise DecodeFailed(f"sequence {seq_id} is repeated or not one of 0 to {self.n_seq_max - 1}")
+            seen.add(seq_id)
+            check_chunk(segment.chunk, self.row_limits)
+            check_place(segment, self.kv.cells, is_alone=len(segments) == 1)
+            n_rows += segment.n_rows
+        if not 0 < n_rows <= limit:
+            raise DecodeFailed(f"{n_rows} rows in one call; allowed: {f'1 to {limit}' if limit else 'none'}")
+        return n_rows
 
     def _warm_up(self, weights: Weights) -> None:
         """Touch weights and buffers, so that the first request does not pay for it."""

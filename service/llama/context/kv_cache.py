@@ -151,11 +151,11 @@ class KvCache:
         self._check_sequence(seq_id)
         if self.has_pending_moves:
             self._apply_moves()
-        positions = self.cells.positions(seq_id)
+        places = self.cells.places(seq_id)
         state = self._read_state(seq_id)
         if state is None:
             raise DecodeFailed(f"llama.cpp could not copy sequence {seq_id}")
-        return SavedSequence(len(positions), state.nbytes, (positions, state))
+        return SavedSequence(len(places.positions), state.nbytes, (places, state))
 
     def restore(self, seq_id: int, saved: SavedSequence) -> None:
         """Copy a sequence back; the contract is ``Memory.restore``."""
@@ -167,11 +167,11 @@ class KvCache:
         if saved.n_cells > self.cells.free:
             raise CacheFull(f"{saved.n_cells} cells are needed, {self.cells.free} are free")
         assert isinstance(saved.contents, tuple)
-        positions, state = saved.contents
+        places, state = saved.contents
         if not self._write_state(seq_id, state):
             self._short.memory_seq_rm(self._memory, seq_id, -1, -1)
-            raise DecodeFailed(f"llama.cpp could not restore {saved.n_cells} tokens to sequence {seq_id}")
-        self.cells.restore(seq_id, positions)
+            raise DecodeFailed(f"llama.cpp could not restore {saved.n_cells} cells to sequence {seq_id}")
+        self.cells.restore(seq_id, places)
 
     def shift(self, seq_id: int, start: int, end: int, delta: int) -> None:
         """Move positions; the contract is ``Memory.shift``."""
@@ -193,12 +193,22 @@ class KvCache:
 
     def recount(self, seq_id: int) -> None:
         """Learn what a failed decode has left of a sequence: the ubatches that were finished stay."""
-        end = self.cells.end(seq_id)
-        actual = self.position_max(seq_id) + 1
-        if actual > end:
-            self.cells.append(seq_id, actual - end)
+        actual = self.position_max(seq_id)
+        if actual > self.cells.highest(seq_id):
+            self.cells.append(seq_id, actual + 1 - self.cells.end(seq_id))
         else:
-            self.cells.remove(seq_id, actual, end)
+            self.cells.remove(seq_id, actual + 1, self.cells.end(seq_id))
+
+    def recount_grid(self, seq_id: int, position: int, n_rows: int, span: int) -> None:
+        """Learn what a failed decode of rows of a grid has left of a sequence: all of them, or no row of the grid.
+
+        The library takes back all of a position. Whether it has failed before it took cells cannot be seen if earlier
+        calls have left rows there; then too few cells count as free until the sequence is removed.
+        """
+        if self.position_max(seq_id) < position:
+            self.recount(seq_id)
+        else:
+            self.cells.append_grid(seq_id, n_rows, span, goes_on=self.cells.highest(seq_id) == position)
 
     def _move(self, seq_id: int, start: int, end: int, delta: int) -> None:
         self._short.memory_seq_add(self._memory, seq_id, start, end, delta)

@@ -156,6 +156,18 @@ class Weights:
         return int(self.library.api.llama_model_n_embd(self.pointer))
 
     @property
+    def n_embd_input(self) -> int:
+        """Length of a row that takes the place of a token's embedding."""
+        return int(self.library.api.llama_model_n_embd_inp(self.pointer))
+
+    @property
+    def has_grid(self) -> bool:
+        """Whether positions have parts for time, y and x (M-RoPE)."""
+        api = self.library.api
+        kinds = (api.LLAMA_ROPE_TYPE_MROPE, api.LLAMA_ROPE_TYPE_IMROPE)
+        return api.llama_model_rope_type(self.pointer) in kinds
+
+    @property
     def n_ctx_train(self) -> int:
         """Context the model was trained with, in tokens."""
         return int(self.library.api.llama_model_n_ctx_train(self.pointer))

@@ -20,10 +20,12 @@ SEQ_IDS = st.integers(0, N_SEQ - 1)
 
 
 class Token:
-    """A token in a cell; sequences share it by holding the same object."""
+    """A token or a row in a cell; sequences share it by holding the same object."""
 
-    def __init__(self, position: int) -> None:
+    def __init__(self, position: int, span: int | None = None) -> None:
         self.position = position
+        #: By how much positions go on behind the grid that a row belongs to.
+        self.span = span
 
 
 class CellsMachine(RuleBasedStateMachine):
@@ -44,6 +46,18 @@ class CellsMachine(RuleBasedStateMachine):
             self.cells.append(seq_id, n_tokens)
             self.tokens[seq_id] += [Token(position) for position in range(start, start + n_tokens)]
 
+    @rule(seq_id=SEQ_IDS, n_rows=st.integers(1, 9), n_more=st.integers(0, 3), span=st.integers(1, 5))
+    def append_grid(self, seq_id: int, n_rows: int, n_more: int, span: int) -> None:
+        start = self.end(seq_id)
+        if n_rows + n_more > self.free():
+            with pytest.raises(IndexError):
+                self.cells.append_grid(seq_id, n_rows + n_more, span, goes_on=False)
+            return
+        self.cells.append_grid(seq_id, n_rows, span, goes_on=False)
+        if n_more:
+            self.cells.append_grid(seq_id, n_more, span, goes_on=True)
+        self.tokens[seq_id] += [Token(start, span) for _ in range(n_rows + n_more)]
+
     @rule(seq_id=SEQ_IDS, start=POSITIONS, end=POSITIONS)
     def remove(self, seq_id: int, start: int, end: int) -> None:
         self.cells.remove(seq_id, start, end)
@@ -60,13 +74,13 @@ class CellsMachine(RuleBasedStateMachine):
     @rule(source=SEQ_IDS)
     def restore(self, source: int) -> None:
         target = next(seq_id for seq_id in range(N_SEQ) if not self.tokens[seq_id])
-        positions = self.cells.positions(source)
-        if len(positions) > self.free():
+        places = self.cells.places(source)
+        if len(places.positions) > self.free():
             with pytest.raises(IndexError):
-                self.cells.restore(target, positions)
+                self.cells.restore(target, places)
         else:
-            self.cells.restore(target, positions)
-            self.tokens[target] = [Token(position) for position in positions]
+            self.cells.restore(target, places)
+            self.tokens[target] = [Token(token.position, token.span) for token in self.tokens[source]]
 
     @rule(seq_id=SEQ_IDS, start=POSITIONS, end=POSITIONS)
     def own(self, seq_id: int, start: int, end: int) -> None:
@@ -76,7 +90,9 @@ class CellsMachine(RuleBasedStateMachine):
                 self.cells.own(seq_id, start, end)
         else:
             self.cells.own(seq_id, start, end)
-            self.tokens[seq_id] = [Token(token.position) if token in inside else token for token in self.tokens[seq_id]]
+            self.tokens[seq_id] = [
+                Token(token.position, token.span) if token in inside else token for token in self.tokens[seq_id]
+            ]
 
     @rule(seq_id=SEQ_IDS, start=POSITIONS, end=POSITIONS, delta=st.integers(-20, 20))
     def shift(self, seq_id: int, start: int, end: int, delta: int) -> None:
@@ -128,7 +144,8 @@ class CellsMachine(RuleBasedStateMachine):
         is_shared = any(
             self.holders(token) > 1 for token, is_moved in zip(self.tokens[seq_id], moved, strict=True) if is_moved
         )
-        if is_shared or not is_apart or min(positions, default=0) < 0:
+        has_grid = any(moved) and any(token.span is not None for token in self.tokens[seq_id])
+        if has_grid or is_shared or not is_apart or min(positions, default=0) < 0:
             with pytest.raises(ValueError):
                 operation()
             return None
@@ -139,7 +156,10 @@ class CellsMachine(RuleBasedStateMachine):
 
     def end(self, seq_id: int) -> int:
         """The position behind the last one."""
-        return max((token.position for token in self.tokens[seq_id]), default=-1) + 1
+        if not self.tokens[seq_id]:
+            return 0
+        last = self.tokens[seq_id][-1]
+        return last.position + (1 if last.span is None else last.span)
 
     def free(self) -> int:
         """Cells without a token."""
@@ -158,6 +178,7 @@ class CellsMachine(RuleBasedStateMachine):
         for seq_id, tokens in enumerate(self.tokens):
             assert self.cells.start(seq_id) == min((token.position for token in tokens), default=0)
             assert self.cells.end(seq_id) == self.end(seq_id)
+            assert self.cells.highest(seq_id) == max((token.position for token in tokens), default=-1)
             for start, end in ((0, 100), (3, 17), (9, 10)):
                 assert self.cells.count(seq_id, start, end) == sum(start <= token.position < end for token in tokens)
 
@@ -198,6 +219,10 @@ def test_refusals_tell_why() -> None:
         cells.shift(0, 5, 10, -1)
     with pytest.raises(ValueError, match="position 5 would not precede position 5 of sequence 0"):
         cells.shift(0, 0, 5, 1)
+    cells.append_grid(1, 4, 2, goes_on=False)
+    with pytest.raises(ValueError, match="sequence 1 has rows of a grid, whose positions cannot change"):
+        cells.shift(1, 0, 1, 3)
+    cells.remove(1, 0, 1)
     cells.fork(0, 1, 3)
     with pytest.raises(ValueError, match="sequence 1 shares positions of 0 to 2: unshare it first"):
         cells.shift(1, 0, 3, 1)
