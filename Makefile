@@ -48,6 +48,9 @@ CACHE = $$(folder=$$($(BIN)/python -m pip cache dir 2>/dev/null) && echo --cache
 # llama.cpp is compiled while it is installed; make builds one file at a time unless told otherwise.
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell getconf _NPROCESSORS_ONLN)
 
+# Programs for gRPC that tests point at a server, built by Go.
+GO_TOOLS := .go-tools/.installed
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help run test test-fast lint check-generated check-protos pytest programs docs generate baseline lock vendor wheels bench \
@@ -80,7 +83,7 @@ check-protos: $(TEST) ## lint the protos and compare them with the published con
 	$(BIN)/buf lint protos
 	$(BIN)/buf breaking protos --against protos/baseline.binpb
 
-pytest: $(TEST) $(EVAL) $(INSTRUCTOR) $(NODE) ## all tests; ARGS go to pytest
+pytest: $(TEST) $(EVAL) $(INSTRUCTOR) $(NODE) $(GO_TOOLS) ## all tests; ARGS go to pytest
 	$(BIN)/python -m pytest $(PARALLEL) --durations 20 $(ARGS)
 
 docs: $(TEST) ## write the tables of docs/ from the code
@@ -122,7 +125,7 @@ test-clone: ## clone HEAD and try `make run` and `make test` in it, as a strange
 	$(PYTHON) tests/clone/check_clone.py $(ARGS)
 
 clean: ## remove environments, builds and caches
-	rm -rf .venv .venv-generate .venv-bench .venv-bench-stock .venv-eval .venv-instructor $(dir $(NODE))
+	rm -rf .go-tools .venv .venv-generate .venv-bench .venv-bench-stock .venv-eval .venv-instructor $(dir $(NODE))
 	rm -rf clients/typescript/dist clients/java/target clients/rust/target
 	rm -rf dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
@@ -198,6 +201,10 @@ $(BENCH) $(STOCK_BENCH): %/.installed: requirements/bench-build.txt requirements
 	$*/bin/python -m pip install $(PIP_FLAGS) -r requirements/bench-build.txt
 	CMAKE_ARGS="$(PROGRAMS_ONLY) $(CMAKE_ARGS)" $*/bin/python -m pip install $(CACHE) $(PIP_FLAGS) -r requirements/bench.txt
 	@touch $@
+
+$(GO_TOOLS): tests/e2e/go-tools.txt | programs
+	@if command -v go >/dev/null; then sed '/^#/d' $< | while read -r package; do \
+		GOBIN=$(CURDIR)/.go-tools go install "$$package" || exit 1; done && touch $@; fi
 
 $(EVAL): requirements/eval-build.txt requirements/eval.txt | $(BASE)
 	$(PYTHON) -m venv .venv-eval

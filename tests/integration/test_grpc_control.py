@@ -214,11 +214,13 @@ async def test_reflection_lists_all_services_and_describes_them(core: RunningCor
     asked = [
         reflection_pb2.ServerReflectionRequest(list_services=""),
         reflection_pb2.ServerReflectionRequest(file_containing_symbol="slotline.v1.InferenceService"),
+        reflection_pb2.ServerReflectionRequest(file_containing_symbol="slotline.v1.InferenceService.Generate"),
         reflection_pb2.ServerReflectionRequest(file_containing_symbol=name),
         reflection_pb2.ServerReflectionRequest(file_by_filename=FILE_OF[version]),
         reflection_pb2.ServerReflectionRequest(file_containing_symbol="nothing.of.that.Name"),
+        reflection_pb2.ServerReflectionRequest(file_containing_symbol="slotline.v1.InferenceService.Nothing"),
     ]
-    listed, ours, itself, by_file, unknown = [response async for response in ask(iter(asked), timeout=WAIT_S)]
+    listed, ours, method, itself, by_file, *unknown = [response async for response in ask(iter(asked), timeout=WAIT_S)]
     assert {service.name for service in listed.list_services_response.service} == {
         *SERVICES,
         "grpc.health.v1.Health",
@@ -226,6 +228,7 @@ async def test_reflection_lists_all_services_and_describes_them(core: RunningCor
         "grpc.reflection.v1alpha.ServerReflection",
     }
     assert "slotline/v1/inference_service.proto" in files_of(ours)
+    assert files_of(method) == files_of(ours)
     for response in (itself, by_file):
         (file,) = files_of(response).values()
         assert f"{file.package}.{file.service[0].name}" == name
@@ -234,7 +237,7 @@ async def test_reflection_lists_all_services_and_describes_them(core: RunningCor
         pool = descriptor_pool.DescriptorPool()
         pool.Add(file)
         assert pool.FindServiceByName(name).methods_by_name["ServerReflectionInfo"].output_type.fields
-    assert unknown.error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
+    assert [one.error_response.error_code for one in unknown] == [grpc.StatusCode.NOT_FOUND.value[0]] * 2
 
 
 def files_of(response: Any) -> dict[str, descriptor_pb2.FileDescriptorProto]:

@@ -49,7 +49,15 @@ class _Pool:
         return self._find("FindFileByName", name)
 
     def FindFileContainingSymbol(self, symbol: str) -> Any:
-        return self._find("FindFileContainingSymbol", symbol)
+        try:
+            return self._find("FindFileContainingSymbol", symbol)
+        except KeyError:
+            # Protobuf finds services by their names, but not their methods.
+            service, _, method = symbol.rpartition(".")
+            file = self._find("FindFileContainingSymbol", service)
+            if any(method in one.methods_by_name for one in file.services_by_name.values() if one.full_name == service):
+                return file
+            raise
 
     def FindMessageTypeByName(self, name: str) -> Any:
         return self._find("FindMessageTypeByName", name)
