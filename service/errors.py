@@ -151,18 +151,19 @@ class ResourceExhausted(ServiceError):
 
 
 class QueueFull(ResourceExhausted):
-    """Too many requests are waiting.
+    """Too many requests, or other things, are waiting.
 
     Args:
-        limit: requests that may wait.
+        limit: how many may wait.
         retry_after_s: estimated seconds until there is room.
+        what: they are.
     """
 
     reason = reasons.QUEUE_FULL
 
-    def __init__(self, limit: int, retry_after_s: float) -> None:
+    def __init__(self, limit: int, retry_after_s: float, what: str = "requests") -> None:
         super().__init__(
-            f"the queue is full: {limit} requests are waiting; try again in {retry_after_s:.0f} s",
+            f"the queue is full: {limit} {what} are waiting; try again in {retry_after_s:.0f} s",
             metadata={reasons.LIMIT: str(limit)},
             retry_after_s=retry_after_s,
         )

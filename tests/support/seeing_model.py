@@ -79,7 +79,7 @@ class Projector:
         text_model: the text model that it was made for.
         words: that model's words by the names in ``COLOURS``.
         side: pixels on each side of what becomes one row.
-        n_side: rows and columns of a picture that needs no resizing; the grid takes any number.
+        n_side: rows and columns of a picture that needs no resizing; the grid takes any that have eight rows or more.
     """
 
     path: Path
@@ -165,8 +165,11 @@ class SeeingModels:
             # Relabelling changes no embedding.
             words = read_words(self.default if text_model == "mrope" else model)
             write_projector(path, kind, words, patches, patch_size)
-            side = 2 * patch_size if kind == "grid" else patch_size
-            self._projectors[key] = Projector(path, kind, model, words, side, patches)
+            side, n_side = patch_size, patches
+            if kind == "grid":
+                # Qwen2-VL makes no less than eight rows of a picture, and enlarges those that have fewer.
+                side, n_side = 2 * patch_size, max(3, patches)
+            self._projectors[key] = Projector(path, kind, model, words, side, n_side)
         return self._projectors[key]
 
 
