@@ -32,6 +32,7 @@ ONLY_IN = {
     "grpc": ("service.api", "rest_adapter", "slotline.cli", "slotline.client", "slotline.v1"),
     "jinja2": ("service.prompts",),
     "llguidance": ("service.constraints",),
+    "PIL": ("service.media",),
 }
 DISTRIBUTIONS = {
     "pyproject.toml": ("service", "rest_adapter", "slotline.cli"),
