@@ -129,8 +129,8 @@ class GenerationRequest:
 
     @property
     def may_truncate_prompt(self) -> bool:
-        """Whether a prompt that does not fit may lose tokens."""
-        return self.overflow is Overflow.TRUNCATE and self.prompt_logprobs is None
+        """Whether a prompt that does not fit may lose tokens; one with media never does."""
+        return self.overflow is Overflow.TRUNCATE and self.prompt_logprobs is None and not self.media
 
     def without_texts(self) -> GenerationRequest:
         """A copy without anything that reveals prompt or answer: neither texts nor token ids, which stand for texts."""

@@ -101,7 +101,7 @@ def field_names(descriptor: Any, seen: frozenset[str] = frozenset()) -> set[str]
 def assert_promises(request: GenerationRequest, n_system: int) -> None:
     """What ``GenerationRequest`` and ``SamplingSettings`` say about themselves."""
     assert request.prompt
-    assert all(0 <= token < N_VOCAB for token in request.prompt)
+    assert all(isinstance(token, int) and 0 <= token < N_VOCAB for token in request.prompt)
     own = request.prompt[1:] if request.has_bos and n_system else request.prompt
     assert own
     assert request.overflow is Overflow.TRUNCATE or len(own) < N_CTX - n_system
@@ -179,7 +179,7 @@ def test_an_embed_request_keeps_its_promises_or_is_refused(
     longest = N_CTX - 1 if model.info.can_generate else model.info.n_hidden
     for tokens in request.inputs:
         assert 1 <= len(tokens) <= longest
-        assert all(0 <= token < N_VOCAB for token in tokens)
+        assert all(isinstance(token, int) and 0 <= token < N_VOCAB for token in tokens)
 
 
 @fuzzed
