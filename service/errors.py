@@ -14,6 +14,7 @@
     ├── Unavailable                not now
     │   ├── ModelLoading
     │   ├── ModelFailed            the model could not be loaded; this will not pass
+    │   │   └── ProjectorFailed    nor can its projector be used, without which the server was not to start
     │   ├── Stalled                the engine makes no progress
     │   ├── TemplateWorkerLost     the process that renders chats was lost, twice
     │   ├── ImageWorkerLost        the process that encodes pictures was lost, or is not running
@@ -85,6 +86,7 @@ class ContextLengthExceeded(InvalidArgument):
         field: path of the field in the request.
         allowed: the bound in words; None for that of a prompt in a slot: shorter than ``n_ctx``.
         is_exact: whether all of its tokens were counted.
+        n_image_tokens: those of them that pictures take, which are at least so many unless ``is_exact``.
     """
 
     reason = reasons.CONTEXT_LENGTH_EXCEEDED
@@ -97,11 +99,16 @@ class ContextLengthExceeded(InvalidArgument):
         field: str = "prompt",
         allowed: str | None = None,
         is_exact: bool = True,
+        n_image_tokens: int = 0,
     ) -> None:
         allowed = allowed or f"a slot's context holds {n_ctx} and one must be left for the answer"
+        counted = f"{'' if is_exact else 'more than '}{n_prompt_tokens} tokens"
+        if n_image_tokens:
+            least = "" if is_exact else "at least "
+            counted = f"{least}{n_prompt_tokens} tokens, {least}{n_image_tokens} of them for pictures"
         super().__init__(
             field,
-            f"has {'' if is_exact else 'more than '}{n_prompt_tokens} tokens, but {allowed}",
+            f"has {counted}, but {allowed}",
             metadata={reasons.N_PROMPT_TOKENS: str(n_prompt_tokens), reasons.N_CTX: str(n_ctx)},
         )
         self.n_prompt_tokens = n_prompt_tokens
@@ -194,6 +201,10 @@ class ModelFailed(Unavailable):
     """The model could not be loaded; this will not pass."""
 
     reason = reasons.MODEL_FAILED
+
+
+class ProjectorFailed(ModelFailed):
+    """The projector that the server was started with cannot be used; the server ends."""
 
 
 class Stalled(Unavailable):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,15 +11,18 @@ from service.engine import language_model
 from service.errors import ModelNotFound
 from service.prompts import vocabulary as prompt_vocabulary
 from service.prompts.paced import BoundedVocabulary, PacedTemplate, PacedVocabulary
+from service.prompts.work import Work
 from slotline.options import max_items, maximum
 
 if TYPE_CHECKING:
-    from service.config import CoreConfig, EngineConfig
+    from collections.abc import Sequence
+
+    from service.config import CoreConfig, EngineConfig, MediaOptions
     from service.constraints.compiler import ConstraintCompiler
     from service.dialogue.chat_format import ChatFormat
+    from service.media.encoder import EncodedPicture, PictureEncoder
     from service.model_facts import ModelFacts
     from service.prompts.templates import ChatTemplate
-    from service.prompts.work import Work
 
 
 class LoadedVocabulary(prompt_vocabulary.Vocabulary, language_model.Vocabulary, Protocol):
@@ -75,6 +78,25 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class PictureSupport:
+    """That a model takes pictures.
+
+    Attributes:
+        encoder: encodes them.
+        limits: bounds on those of one request.
+        work: the preparation that they belong to.
+    """
+
+    encoder: PictureEncoder
+    limits: MediaOptions
+    work: Work = field(default_factory=Work)
+
+    def encode(self, files: Sequence[bytes]) -> list[EncodedPicture]:
+        """Encode pictures; see ``PictureEncoder``."""
+        return self.encoder.encode(files, self.work)
+
+
+@dataclass(frozen=True, slots=True)
 class ServedModel:
     """A model that is ready to serve.
 
@@ -90,6 +112,7 @@ class ServedModel:
         cache_prompt: whether requests reuse cached prefixes unless they say otherwise.
         constraints: compiles what limits outputs, for this vocabulary.
         literal_messages: whether messages and roles of all conversations are tokenised literally.
+        pictures: None for a model that takes none.
     """
 
     name: str
@@ -105,6 +128,7 @@ class ServedModel:
     constraints: ConstraintCompiler
     literal_messages: bool = False
     chat_format: ChatFormat = UNKNOWN
+    pictures: PictureSupport | None = None
 
     @classmethod
     def create(
@@ -115,6 +139,7 @@ class ServedModel:
         limits: Limits,
         constraints: ConstraintCompiler,
         chat_format: ChatFormat = UNKNOWN,
+        encoder: PictureEncoder | None = None,
     ) -> ServedModel:
         """Put together what was configured, what was loaded, and what was found out."""
         path = config.model.path
@@ -133,6 +158,7 @@ class ServedModel:
             constraints=constraints,
             literal_messages=config.literal_messages,
             chat_format=chat_format,
+            pictures=None if encoder is None else PictureSupport(encoder, config.media),
         )
 
     def paced(self, work: Work) -> ServedModel:
@@ -142,6 +168,7 @@ class ServedModel:
             vocabulary=PacedVocabulary(self.vocabulary, work),
             template=PacedTemplate(self.template, work),
             constraints=self.constraints.paced(work),
+            pictures=None if self.pictures is None else replace(self.pictures, work=work),
         )
 
     def bounded(self, n_useful: int) -> ServedModel:

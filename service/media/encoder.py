@@ -87,6 +87,14 @@ class MediaCounts:
 class PictureEncoder(Protocol):
     """Encodes pictures, for all threads."""
 
+    def start(self) -> None:
+        """Start, and find out whether pictures can be encoded; blocks. Only once, and before all else.
+
+        Raises:
+            ModelFailed: the projector cannot be used; the message says why in one line.
+            Draining: the encoder was closed meanwhile.
+        """
+
     @property
     def facts(self) -> ProjectorFacts:
         """What the projector makes of pictures."""

@@ -27,7 +27,7 @@ class TooManyTokens(Exception):
         self.n_tokens = n_tokens
 
 
-class _Wrapped:
+class WrappedVocabulary:
     """A ``Vocabulary`` that passes everything on to another; subclasses change how texts are tokenised."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
@@ -87,7 +87,7 @@ class _Wrapped:
         return self._vocabulary.token_bytes(token, special)
 
 
-class PacedVocabulary(_Wrapped):
+class PacedVocabulary(WrappedVocabulary):
     """A vocabulary that pauses before and after each chunk of a text; raises Abandoned once the caller has gone.
 
     Args:
@@ -107,7 +107,7 @@ class PacedVocabulary(_Wrapped):
             self._work.pause()
 
 
-class BoundedVocabulary(_Wrapped):
+class BoundedVocabulary(WrappedVocabulary):
     """A vocabulary that raises TooManyTokens for texts that are too long anyway.
 
     Args:

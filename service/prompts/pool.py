@@ -2,12 +2,13 @@
 
 Tokenising takes 0.3 s per megabyte of English, so one long prompt would be felt by everybody on the event loop and on
 the engine thread alike. What takes no longer than handing it to a thread and back is done on the loop, as long as that
-takes a small part of the loop's time. For all else there are threads, in four lanes that keep callers from waiting for
+takes a small part of the loop's time. For all else there are threads, in five lanes that keep callers from waiting for
 each other:
 
 - short texts, two threads;
 - short conversations, whose template may take seconds, so that texts do not wait for templates;
 - short requests with constraints, which may take seconds to compile;
+- requests with pictures, which take seconds to encode: a thread each, for most of them wait for that;
 - long inputs, a thread each, of which one goes on at a time: they take turns after each chunk of some 15 ms, so an
   honest prompt of 100 kB is ready after a few turns of those beside it, however long these are.
 
@@ -43,6 +44,10 @@ LOOP_BURST_S = 0.002
 MAX_JOBS_SHORT, MAX_JOBS_LONG = 1024, 16
 #: Bytes of all inputs in a lane. A job needs some 8 times as much, 30 times at worst, with a token for every byte.
 MAX_BYTES = 32 << 20
+#: The same where there are pictures, which need no more than they have; texts beside them count so many times.
+MAX_PICTURE_BYTES, TEXT_WEIGHT = 16 * MAX_BYTES, 16
+#: Jobs with pictures. Those wait for a process, before which fewer of them may wait.
+MAX_JOBS_PICTURES = 64
 #: How long after the last long input memory is given back.
 MEMORY_DELAY_S = 2.0
 
@@ -74,6 +79,13 @@ class PreparationPool:
         self._short = _Lane("prepare", n_threads=2, n_at_once=2, max_jobs=MAX_JOBS_SHORT)
         self._chats = _Lane("prepare-chat", n_threads=4, n_at_once=2, max_jobs=MAX_JOBS_SHORT)
         self._constrained = _Lane("prepare-constrained", n_threads=8, n_at_once=2, max_jobs=MAX_JOBS_SHORT)
+        self._pictures = _Lane(
+            "prepare-pictures",
+            n_threads=MAX_JOBS_PICTURES,
+            n_at_once=2,
+            max_jobs=MAX_JOBS_PICTURES,
+            max_bytes=MAX_PICTURE_BYTES,
+        )
         self._long = _Lane("prepare-long", n_threads=MAX_JOBS_LONG, n_at_once=1, max_jobs=MAX_JOBS_LONG)
         self._is_closed = False
         self._trim: asyncio.TimerHandle | None = None
@@ -86,15 +98,17 @@ class PreparationPool:
         is_chat: bool = False,
         is_constrained: bool = False,
         is_quick: bool = False,
+        picture_bytes: int = 0,
     ) -> T:
         """Run a job and return its result. A cancelled caller's job ends at its next chunk.
 
         Args:
-            n_bytes: size of the job's input.
+            n_bytes: size of the job's input, without pictures.
             job: called in a thread, if it is not done at once; pauses between its chunks.
             is_chat: whether it renders a conversation.
             is_constrained: whether it compiles a constraint.
             is_quick: whether it takes less than a millisecond.
+            picture_bytes: size of the pictures that it encodes.
 
         Raises:
             QueueFull: too many jobs are waiting, or too large ones.
@@ -105,6 +119,8 @@ class PreparationPool:
         if is_quick and self._quick.is_left:
             return self._quick.spend(job)
         lane = self._lane(n_bytes, is_chat, is_constrained)
+        if picture_bytes:
+            lane, n_bytes = self._pictures, picture_bytes + TEXT_WEIGHT * n_bytes
         work, future = lane.submit(n_bytes, job)
         if lane is self._long:
             self._return_memory_later()
@@ -150,7 +166,7 @@ class PreparationPool:
         self._is_closed = True
         if self._trim is not None:
             self._trim.cancel()
-        for lane in (self._short, self._chats, self._constrained, self._long):
+        for lane in (self._short, self._chats, self._constrained, self._pictures, self._long):
             lane.close()
 
 
@@ -176,10 +192,10 @@ class _LoopShare:
 
 
 class _Lane:
-    def __init__(self, name: str, *, n_threads: int, n_at_once: int, max_jobs: int) -> None:
+    def __init__(self, name: str, *, n_threads: int, n_at_once: int, max_jobs: int, max_bytes: int = MAX_BYTES) -> None:
         self._executor = ThreadPoolExecutor(n_threads, thread_name_prefix=name)
         self._turns = Turns(n_at_once)
-        self._max_jobs = max_jobs
+        self._max_jobs, self._max_bytes = max_jobs, max_bytes
         self._lock = threading.Lock()
         self._jobs: set[Work] = set()
         self._n_bytes = 0
@@ -193,7 +209,7 @@ class _Lane:
     def submit(self, n_bytes: int, job: Callable[[Work], T]) -> tuple[Work, Future[T]]:
         work = Work(self._turns)
         with self._lock:
-            if len(self._jobs) >= self._max_jobs or (self._jobs and self._n_bytes + n_bytes > MAX_BYTES):
+            if len(self._jobs) >= self._max_jobs or (self._jobs and self._n_bytes + n_bytes > self._max_bytes):
                 raise QueueFull(len(self._jobs), retry_after_s=1.0)
             self._jobs.add(work)
             self._n_bytes += n_bytes

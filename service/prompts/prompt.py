@@ -1,7 +1,7 @@
-"""Turns what was sent as a prompt, texts and token ids, into token ids.
+"""Turns what was sent as a prompt, texts, token ids and pictures, into token ids and places of pictures.
 
-BOS comes first if the model wants one and the prompt begins with text. Ids from the caller are never changed, and a
-prompt that begins with them gets no BOS.
+BOS comes first if the model wants one and the prompt begins with text or a picture. Ids from the caller are never
+changed, and a prompt that begins with them gets no BOS.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from service.errors import InvalidArgument
 if TYPE_CHECKING:
     from service.prompts.vocabulary import Vocabulary
 
+#: A text, ids, or the place of a picture (``service.prompts.pictures``) alone.
 Part = str | Sequence[int]
 
 #: An empty prompt is treated as this: there must be something to continue.
@@ -32,16 +33,16 @@ def tokenize_prompt(text: str, vocabulary: Vocabulary, *, parse_special: bool = 
 
 
 def tokenize_parts(parts: Sequence[Part], vocabulary: Vocabulary, *, parse_special: bool = True) -> list[int]:
-    """Token ids of text and ids in order; only a first part that is text gets BOS. The result may be empty."""
-    tokens: list[int] = []
-    for index, part in enumerate(parts):
-        if isinstance(part, str):
-            if index == 0:
-                tokens += bos(vocabulary)
-            tokens += vocabulary.tokenize(part, parse_special=parse_special)
-        else:
-            tokens += part
+    """Token ids of parts in order; only ids that come first get no BOS. The result may be empty."""
+    tokens: list[int] = bos(vocabulary) if parts and not is_ids(parts[0]) else []
+    for part in parts:
+        tokens += vocabulary.tokenize(part, parse_special=parse_special) if isinstance(part, str) else part
     return tokens
+
+
+def is_ids(part: Part) -> bool:
+    """Whether a part is token ids, which are taken as they are; an empty part may be."""
+    return not isinstance(part, str) and not (len(part) == 1 and part[0] < 0)
 
 
 def with_bos(tokens: list[int], vocabulary: Vocabulary) -> list[int]:
@@ -51,7 +52,7 @@ def with_bos(tokens: list[int], vocabulary: Vocabulary) -> list[int]:
 
 
 def tokenize_embedding_input(parts: Sequence[Part], vocabulary: Vocabulary) -> list[int]:
-    """Token ids of an input to embed, with the model's own tokens around it where it begins or ends with text.
+    """Token ids of an input to embed, with the model's own tokens around it where it does not begin or end with ids.
 
     These are BOS and EOS for models that want them, CLS and SEP for BERT. Special tokens are recognised, an input of
     nothing but empty texts is treated as one blank, and ids are taken as they are. The result may be empty.
@@ -63,22 +64,22 @@ def tokenize_embedding_input(parts: Sequence[Part], vocabulary: Vocabulary) -> l
 def tokenize_text(
     parts: Sequence[Part], vocabulary: Vocabulary, *, add_special: bool, parse_special: bool
 ) -> list[int]:
-    """Token ids of text and ids in order, outside of a prompt.
+    """Token ids of parts in order, outside of a prompt.
 
     Args:
-        parts: text and ids in order; ids are copied.
+        parts: in order; ids are copied.
         vocabulary: the model's.
-        add_special: put the model's BOS in front if the first part is text, and its EOS or SEP at the end if the last
-            one is.
+        add_special: put the model's BOS in front unless the first part is ids, and its EOS or SEP at the end unless the
+            last one is.
         parse_special: recognise special tokens in text.
     """
     tokens: list[int] = []
     for part in parts:
         tokens += vocabulary.tokenize(part, parse_special=parse_special) if isinstance(part, str) else part
     if add_special and parts:
-        if isinstance(parts[0], str):
+        if not is_ids(parts[0]):
             tokens = bos(vocabulary) + tokens
-        if isinstance(parts[-1], str):
+        if not is_ids(parts[-1]):
             tokens += closing(vocabulary)
     return tokens
 

@@ -34,6 +34,7 @@ _SCALARS: dict[int, st.SearchStrategy[Any]] = {
     FieldDescriptor.TYPE_BOOL: st.booleans(),
     FieldDescriptor.TYPE_INT32: _integers(-(2**31), 2**31 - 1),
     FieldDescriptor.TYPE_UINT32: _integers(0, 2**32 - 1),
+    FieldDescriptor.TYPE_UINT64: _integers(0, 2**64 - 1),
     FieldDescriptor.TYPE_ENUM: _integers(-(2**31), 2**31 - 1) | st.integers(0, 7),
     FieldDescriptor.TYPE_STRING: _TEXTS,
     FieldDescriptor.TYPE_BYTES: st.binary(max_size=20),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from service.api.served_model import Limits, ServedModel
+from service.api.served_model import Limits, PictureSupport, ServedModel
 from service.config import EngineConfig
 from service.constraints.compiler import ConstraintCompiler
 from service.dialogue.template.analysis import UNKNOWN
@@ -44,12 +44,13 @@ def served_model(
     engine: EngineConfig | None = None,
     cache_prompt: bool = True,
     chat_format: ChatFormat = UNKNOWN,
+    pictures: PictureSupport | None = None,
     **info: Any,
 ) -> ServedModel:
     """The scripted model as it is served: two slots of 64 tokens.
 
     Args:
-        vocabulary, template, limits, engine, cache_prompt, chat_format: see ``ServedModel``.
+        vocabulary, template, limits, engine, cache_prompt, chat_format, pictures: see ``ServedModel``.
         info: what ``ModelInfo`` says otherwise than the scripted model's.
     """
     return ServedModel(
@@ -64,5 +65,6 @@ def served_model(
         engine=engine or EngineConfig(n_slots=2, n_ctx_slot=64),
         cache_prompt=cache_prompt,
         chat_format=chat_format,
+        pictures=pictures,
         constraints=ConstraintCompiler.of(vocabulary or ByteVocabulary()),
     )

@@ -7,22 +7,29 @@ from typing import TYPE_CHECKING, Any
 from service.api.convert.checks import count_at_most, read_json, shown
 from service.api.convert.reasoning import reasoning_variables
 from service.dialogue.preparation import prepared
-from service.errors import InvalidArgument, NotImplementedFeature
+from service.errors import InvalidArgument
 from service.prompts.templates import RESERVED, Conversation
 from slotline.v1 import prompt_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from service.api.served_model import ServedModel
 
+    ShowPicture = Callable[[prompt_pb2.Image, str], str]
 
-def conversation(chat: prompt_pb2.ChatPrompt, model: ServedModel) -> Conversation:
+
+def conversation(chat: prompt_pb2.ChatPrompt, model: ServedModel, show: ShowPicture) -> Conversation:
     """A conversation as the model's chat template wants to see it.
+
+    Args:
+        chat: the conversation.
+        model: whose template it is.
+        show: takes a picture and the path of its field, and gives the text that the template sees in its place.
 
     Raises:
         InvalidArgument: a part of it is malformed, too large, or asks for what the template cannot do.
-        NotImplementedFeature: it holds images.
+        NotSupported: it has pictures, and the model takes none.
     """
     if not chat.messages:
         raise InvalidArgument("chat.messages", "is empty; at least one message is needed")
@@ -34,7 +41,7 @@ def conversation(chat: prompt_pb2.ChatPrompt, model: ServedModel) -> Conversatio
     tools = read_json(chat.tools_json, "chat.tools_json", list, "a JSON array") if chat.HasField("tools_json") else None
     count_at_most("chat.tools_json", len(tools or ()), model.limits.max_tools)
     messages, shown_tools = prepared(
-        [_message(message, f"chat.messages[{index}]") for index, message in enumerate(chat.messages)],
+        [_message(message, f"chat.messages[{index}]", show) for index, message in enumerate(chat.messages)],
         tools,
         form,
         may_call=chat.tool_policy.mode != prompt_pb2.TOOL_MODE_NONE,
@@ -60,14 +67,14 @@ def check_continued(chat: prompt_pb2.ChatPrompt) -> None:
     last, field = chat.messages[-1], f"chat.messages[{len(chat.messages) - 1}]"
     if last.role != "assistant":
         raise InvalidArgument(f"{field}.role", f"{last.role[:60]!r} cannot be continued; allowed is 'assistant'")
-    if not _content(last.content, field):
+    if not any(part.text or part.HasField("image") for part in last.content):
         raise InvalidArgument(f"{field}.content", "is empty; there must be a text to continue")
     if last.HasField("tool_calls_json"):
         raise InvalidArgument(f"{field}.tool_calls_json", "is set; a message with tool calls cannot be continued")
 
 
-def _message(message: prompt_pb2.ChatMessage, field: str) -> dict[str, Any]:
-    turn: dict[str, Any] = {"role": message.role, "content": _content(message.content, field)}
+def _message(message: prompt_pb2.ChatMessage, field: str, show: ShowPicture) -> dict[str, Any]:
+    turn: dict[str, Any] = {"role": message.role, "content": _content(message.content, field, show)}
     if message.HasField("name"):
         turn["name"] = message.name
     if message.HasField("tool_calls_json"):
@@ -79,17 +86,17 @@ def _message(message: prompt_pb2.ChatMessage, field: str) -> dict[str, Any]:
     return turn
 
 
-def _content(parts: Sequence[prompt_pb2.PromptPart], field: str) -> str:
+def _content(parts: Sequence[prompt_pb2.PromptPart], field: str, show: ShowPicture) -> str:
     texts = []
     for index, part in enumerate(parts):
         match part.WhichOneof("part"):
             case "text":
                 texts.append(part.text)
             case "image":
-                raise NotImplementedFeature("images in prompts")
+                texts.append(show(part.image, f"{field}.content[{index}].image"))
             case kind:
                 raise InvalidArgument(
-                    f"{field}.content[{index}]", f"is {kind or 'empty'}; a message's content is made of text"
+                    f"{field}.content[{index}]", f"is {kind or 'empty'}; a message's content is made of text and images"
                 )
     return "".join(texts)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from google.protobuf import timestamp_pb2
 
+from service.api.convert.echo import FORMATS
 from service.api.convert.embedding import max_inputs
 from service.api.convert.events import duration
 from service.api.convert.settings import default_settings, generation_settings
@@ -22,7 +23,7 @@ from service.sampling.gbnf import MAX_GRAMMAR_BYTES
 from slotline.v1 import generation_pb2, model_pb2
 
 if TYPE_CHECKING:
-    from service.api.served_model import ServedModel
+    from service.api.served_model import PictureSupport, ServedModel
     from service.dialogue.chat_format import ChatFormat
     from service.engine.request.requests import SystemPrompt
 
@@ -76,6 +77,21 @@ def model_message(model: ServedModel, in_force: SystemPrompt | None = None) -> m
         bos_token_id=model.vocabulary.bos_token,
         eog_token_ids=sorted(model.vocabulary.eog_tokens),
         chat_format=_chat_format(model.chat_format) if model.info.can_generate else None,
+        images=None if model.pictures is None else _image_support(model.pictures),
+    )
+
+
+def _image_support(pictures: PictureSupport) -> model_pb2.ImageSupport:
+    facts, limits = pictures.encoder.facts, pictures.limits
+    return model_pb2.ImageSupport(
+        projector_type=facts.projector_type,
+        min_tokens=facts.min_tokens,
+        max_tokens=facts.max_tokens,
+        formats=FORMATS,
+        max_images=limits.max_images,
+        max_image_bytes=limits.max_image_bytes,
+        max_request_image_bytes=limits.max_request_image_bytes,
+        max_image_pixels=limits.max_image_pixels,
     )
 
 
@@ -98,6 +114,7 @@ def _capabilities(model: ServedModel) -> model_pb2.Capabilities:
         generate=info.can_generate,
         embed=info.n_hidden > 0,
         infill=info.can_generate and model.vocabulary.fim_tokens is not None,
+        vision=model.pictures is not None,
         constraint=info.can_generate,
         context_shift=info.can_shift,
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from service.api.convert.checks import count_at_most, size_at_most
+from service.api.convert.checks import count_at_most
+from service.api.convert.pictures import Pictures, text_size_at_most
 from service.api.convert.prompt import prompt_parts
 from service.engine.language_model import Pooling, Rows
 from service.engine.request.requests import EmbeddingRequest
@@ -46,8 +48,8 @@ def embedding_request(request: embedding_pb2.EmbedRequest, model: ServedModel) -
     Raises:
         InvalidArgument: a field has a value that is not allowed.
         ContextLengthExceeded: an input does not fit.
-        NotSupported: the model gives no embeddings as the server was started.
-        NotImplementedFeature: an input has a form that is not available.
+        NotSupported: the model gives no embeddings as the server was started, or takes no pictures.
+        ServiceError: see ``PictureEncoder.encode``; pictures are encoded once all else is known to be allowed.
     """
     if not model.info.n_hidden:
         raise NotSupported(
@@ -57,10 +59,12 @@ def embedding_request(request: embedding_pb2.EmbedRequest, model: ServedModel) -
     if not request.inputs:
         raise InvalidArgument("inputs", "is empty; at least one input is needed")
     count_at_most("inputs", len(request.inputs), max_inputs(model))
-    size_at_most("inputs", request.ByteSize(), model.limits.max_prompt_bytes)
-    return EmbeddingRequest(
-        tuple(_fitting_tokens(one, model, f"inputs[{index}]") for index, one in enumerate(request.inputs))
+    text_size_at_most("inputs", request, model.limits.max_prompt_bytes)
+    pictures = Pictures(model)
+    inputs = tuple(
+        _fitting_tokens(one, model, f"inputs[{index}]", pictures) for index, one in enumerate(request.inputs)
     )
+    return _with_pictures(inputs, model, pictures) if pictures.taken else EmbeddingRequest(inputs)
 
 
 def embed_response(
@@ -84,7 +88,10 @@ def embed_response(
         embeddings=[
             embedding_pb2.Embedding(index=index, values=vector) for index, vector in enumerate(vectors.tolist())
         ],
-        usage=tokens_pb2.Usage(prompt_tokens=sum(map(len, prepared.inputs))),
+        usage=tokens_pb2.Usage(
+            prompt_tokens=sum(map(len, prepared.inputs)),
+            image_tokens=prepared.n_media_items if prepared.media else None,
+        ),
     )
 
 
@@ -109,7 +116,8 @@ def _check_vectors(request: embedding_pb2.EmbedRequest, model: ServedModel) -> N
         raise InvalidArgument("pooling", f"is {name}; allowed is {_POOLING_NAMES[pooling]}, this model's own")
 
 
-def _input_tokens(one: embedding_pb2.EmbedInput, model: ServedModel, field: str) -> tuple[int, ...]:
+def _input_tokens(one: embedding_pb2.EmbedInput, model: ServedModel, field: str, pictures: Pictures) -> tuple[int, ...]:
+    """Token ids and places of pictures."""
     vocabulary = model.vocabulary
     match one.WhichOneof("content"):
         case "text":
@@ -117,7 +125,7 @@ def _input_tokens(one: embedding_pb2.EmbedInput, model: ServedModel, field: str)
         case "token_ids":
             tokens = check_ids(one.token_ids.ids, vocabulary.n_vocab, f"{field}.token_ids.ids")
         case "parts":
-            parts = prompt_parts(one.parts, model, f"{field}.parts")
+            parts = prompt_parts(one.parts, model, f"{field}.parts", pictures)
             tokens = tuple(tokenize_embedding_input(parts, vocabulary))
         case _:
             raise InvalidArgument(field, "is empty; set one of text, token_ids, parts")
@@ -126,18 +134,64 @@ def _input_tokens(one: embedding_pb2.EmbedInput, model: ServedModel, field: str)
     return tokens
 
 
-def _fitting_tokens(one: embedding_pb2.EmbedInput, model: ServedModel, field: str) -> tuple[int, ...]:
+def _fitting_tokens(
+    one: embedding_pb2.EmbedInput, model: ServedModel, field: str, pictures: Pictures
+) -> tuple[int, ...]:
+    """Token ids and places of pictures, as many as fit for all that is known before these are encoded."""
+    bound = _bound_on_input(model)
+    try:
+        tokens = _input_tokens(one, model.bounded(bound.most), field, pictures)
+    except TooManyTokens as error:
+        raise bound.exceeded(field, error.n_tokens, is_exact=False) from None
+    n_pictures = sum(token < 0 for token in tokens) if pictures.taken else 0
+    least = n_pictures * pictures.least_each
+    if len(tokens) - n_pictures + least > bound.most:
+        raise bound.exceeded(field, len(tokens) - n_pictures + least, is_exact=not n_pictures, n_image_tokens=least)
+    return tokens
+
+
+def _with_pictures(inputs: tuple[tuple[int, ...], ...], model: ServedModel, pictures: Pictures) -> EmbeddingRequest:
+    """The request with its pictures in its inputs, which must fit with them."""
+    encoded, bound = pictures.encode(), _bound_on_input(model)
+    filled = tuple(encoded.put_into(tokens) for tokens in inputs)
+    for index, (tokens, items) in enumerate(zip(inputs, filled, strict=True)):
+        if len(items) > bound.most:
+            n_texts = sum(token >= 0 for token in tokens)
+            raise bound.exceeded(f"inputs[{index}]", len(items), n_image_tokens=len(items) - n_texts)
+    return EmbeddingRequest(filled, media=encoded.media, n_media_items=encoded.n_items)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """How long an input may be.
+
+    Attributes:
+        most: items that it may have.
+        n_ctx: what there is, for errors.
+        allowed: the bound in words.
+    """
+
+    most: int
+    n_ctx: int
+    allowed: str
+
+    def exceeded(
+        self, field: str, n_tokens: int, *, is_exact: bool = True, n_image_tokens: int = 0
+    ) -> ContextLengthExceeded:
+        """The error for an input of so many tokens."""
+        return ContextLengthExceeded(
+            n_tokens,
+            self.n_ctx,
+            field=field,
+            allowed=self.allowed,
+            is_exact=is_exact,
+            n_image_tokens=n_image_tokens,
+        )
+
+
+def _bound_on_input(model: ServedModel) -> _Bound:
     info, n_ctx = model.info, model.engine.n_ctx_slot
     if info.can_generate:
-        most, bound = n_ctx - 1, n_ctx
-        allowed = f"a slot's context holds {n_ctx} and an input must be shorter than that"
-    else:
-        most = bound = min(info.n_ctx_train, info.n_hidden)
-        allowed = f"this model takes at most {most}"
-    try:
-        tokens = _input_tokens(one, model.bounded(most), field)
-    except TooManyTokens as error:
-        raise ContextLengthExceeded(error.n_tokens, bound, field=field, allowed=allowed, is_exact=False) from None
-    if len(tokens) > most:
-        raise ContextLengthExceeded(len(tokens), bound, field=field, allowed=allowed)
-    return tokens
+        return _Bound(n_ctx - 1, n_ctx, f"a slot's context holds {n_ctx} and an input must be shorter than that")
+    most = min(info.n_ctx_train, info.n_hidden)
+    return _Bound(most, most, f"this model takes at most {most}")

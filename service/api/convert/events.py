@@ -118,6 +118,8 @@ class StreamEncoder:
         self._usage.prompt_tokens = event.prompt_tokens
         self._usage.cached_prompt_tokens = event.cached_prompt_tokens
         self._usage.truncated_prompt_tokens = event.truncated_prompt_tokens
+        if self.request.media:
+            self._usage.image_tokens = self.request.n_media_items
         accepted.request_id = self.request_id
         accepted.model = self.model.name
         accepted.instance_id = self.instance_id
@@ -128,6 +130,8 @@ class StreamEncoder:
         _set_seconds(accepted.queued, event.queued_s)
         accepted.truncated = event.truncated_prompt_tokens > 0
         accepted.truncated_prompt_tokens = event.truncated_prompt_tokens
+        if self.model.pictures is not None:
+            accepted.takes_images = True
 
     def _add_piece(self, delta: generation_pb2.Delta, event: Piece) -> None:
         piece = delta.pieces.add(text=event.text)

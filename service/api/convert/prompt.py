@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from service.api.convert.chat import RenderedChat
 from service.api.convert.checks import count_at_most, size_at_most
-from service.errors import InvalidArgument, NotImplementedFeature
+from service.api.convert.pictures import Pictures, text_size_at_most
+from service.errors import InvalidArgument
 from service.prompts.infill import tokenize_infill
-from service.prompts.prompt import Part, bos, check_ids, tokenize_parts, tokenize_prompt, with_bos
+from service.prompts.pictures import place_of
+from service.prompts.prompt import Part, bos, check_ids, is_ids, tokenize_parts, tokenize_prompt, with_bos
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,18 +22,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TokenizedPrompt:
-    """A prompt as the engine takes it.
+    """A prompt whose pictures are not encoded yet.
 
     Attributes:
-        tokens: at least one.
+        tokens: token ids and places of pictures; at least one.
         has_bos: the first of them is a BOS that the server put there, not the caller; others follow it.
         tail: of a conversation whose answer is parsed, what the prompt has behind the last turn, or the last turn if
             that is continued: how the answer begins.
+        pictures: None if there are none.
     """
 
     tokens: tuple[int, ...]
     has_bos: bool = False
     tail: str = ""
+    pictures: Pictures | None = None
 
 
 def tokenized_prompt(request: generation_pb2.GenerateRequest, model: ServedModel) -> TokenizedPrompt:
@@ -39,8 +43,7 @@ def tokenized_prompt(request: generation_pb2.GenerateRequest, model: ServedModel
 
     Raises:
         InvalidArgument: the prompt is missing, too large, empty, or has ids outside the vocabulary.
-        NotSupported: the model cannot do what this form of prompt needs.
-        NotImplementedFeature: the prompt has a form that is not available.
+        NotSupported: the model cannot do what this form of prompt needs, or takes no pictures.
     """
     vocabulary, limit = model.vocabulary, model.limits.max_prompt_bytes
     parse_special = not request.HasField("parse_special") or request.parse_special
@@ -55,29 +58,35 @@ def tokenized_prompt(request: generation_pb2.GenerateRequest, model: ServedModel
         case "chat":
             chat = RenderedChat(request.chat, model)
             tokens = chat.tokens(literally=is_literal(request, model))
-            prompt = _with_bos(_not_empty("chat.messages", with_bos(tokens, vocabulary)), model)
+            ids = _not_empty("chat.messages", with_bos(tokens, vocabulary))
+            prompt = _with_bos(ids, model, chat.pictures if chat.pictures.taken else None)
             return replace(prompt, tail=chat.tail()) if request.output.parse_output else prompt
         case "parts":
-            parts = prompt_parts(request.parts, model, "parts")
+            pictures = Pictures(model)
+            parts = prompt_parts(request.parts, model, "parts", pictures)
             ids = _not_empty("parts.parts", tokenize_parts(parts, vocabulary, parse_special=parse_special))
-            return _with_bos(ids, model) if isinstance(parts[0], str) else TokenizedPrompt(ids)
+            seen = pictures if pictures.taken else None
+            return TokenizedPrompt(ids, pictures=seen) if is_ids(parts[0]) else _with_bos(ids, model, seen)
         case "infill":
             return TokenizedPrompt(_infill_tokens(request.infill, model, parse_special))
         case _:
             raise InvalidArgument("prompt", "is missing; set one of text, token_ids, chat, parts, infill")
 
 
-def prompt_parts(parts: prompt_pb2.PromptParts, model: ServedModel, field: str) -> list[Part]:
-    """Text and ids in order, checked.
+def prompt_parts(
+    parts: prompt_pb2.PromptParts, model: ServedModel, field: str, pictures: Pictures | None = None
+) -> list[Part]:
+    """Text, ids and places of pictures in order, checked.
 
     Args:
         parts: the message.
         model: whose vocabulary bounds the ids.
         field: path of the message, for errors.
+        pictures: takes those of the parts; None to refuse them.
     """
-    size_at_most(field, parts.ByteSize(), model.limits.max_prompt_bytes)
+    text_size_at_most(field, parts, model.limits.max_prompt_bytes)
     count_at_most(f"{field}.parts", len(parts.parts), model.limits.max_parts)
-    return [_part(part, model, f"{field}.parts[{index}]") for index, part in enumerate(parts.parts)]
+    return [_part(part, model, f"{field}.parts[{index}]", pictures) for index, part in enumerate(parts.parts)]
 
 
 def is_literal(request: generation_pb2.GenerateRequest | tokenization_pb2.TokenizeRequest, model: ServedModel) -> bool:
@@ -96,26 +105,29 @@ def is_literal(request: generation_pb2.GenerateRequest | tokenization_pb2.Tokeni
     return not request.parse_special
 
 
-def _with_bos(tokens: Sequence[int], model: ServedModel) -> TokenizedPrompt:
+def _with_bos(tokens: Sequence[int], model: ServedModel, pictures: Pictures | None = None) -> TokenizedPrompt:
     """A prompt from tokens that begin with the model's BOS, if it wants one."""
-    return TokenizedPrompt(tuple(tokens), has_bos=bool(bos(model.vocabulary)) and len(tokens) > 1)
+    has_bos = bool(bos(model.vocabulary)) and len(tokens) > 1
+    return TokenizedPrompt(tuple(tokens), has_bos=has_bos, pictures=pictures)
 
 
 def _infill_tokens(infill: prompt_pb2.InfillPrompt, model: ServedModel, parse_special: bool) -> tuple[int, ...]:
-    size_at_most("infill", infill.ByteSize(), model.limits.max_prompt_bytes)
+    text_size_at_most("infill", infill, model.limits.max_prompt_bytes)
     prefix = prompt_parts(infill.prefix, model, "infill.prefix")
     suffix = prompt_parts(infill.suffix, model, "infill.suffix")
     return tuple(tokenize_infill(prefix, suffix, model.vocabulary, parse_special=parse_special))
 
 
-def _part(part: prompt_pb2.PromptPart, model: ServedModel, field: str) -> Part:
+def _part(part: prompt_pb2.PromptPart, model: ServedModel, field: str, pictures: Pictures | None) -> Part:
     match part.WhichOneof("part"):
         case "text":
             return part.text
         case "token_ids":
             return check_ids(part.token_ids.ids, model.vocabulary.n_vocab, f"{field}.token_ids.ids")
         case "image":
-            raise NotImplementedFeature("images in prompts")
+            if pictures is None:
+                raise InvalidArgument(f"{field}.image", "cannot be in an infill prompt; allowed are text, token_ids")
+            return (place_of(pictures.take(part.image, f"{field}.image")),)
         case _:
             raise InvalidArgument(field, "is empty; set one of text, token_ids, image")
 

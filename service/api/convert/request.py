@@ -21,6 +21,7 @@ from slotline.options import BY_PATH, max_bytes, maximum
 from slotline.v1 import generation_pb2
 
 if TYPE_CHECKING:
+    from service.api.convert.pictures import Pictures
     from service.api.served_model import ServedModel
 
 MAX_REQUEST_ID_BYTES = 128
@@ -73,7 +74,7 @@ def generation_request(
         InvalidArgument: a field has a value that is not allowed.
         ContextLengthExceeded: the prompt does not fit and may not be truncated.
         NotSupported: the model cannot do it.
-        NotImplementedFeature: a part of the contract that is not available.
+        ServiceError: see ``PictureEncoder.encode``; pictures are encoded once all else is known to be allowed.
     """
     if not model.info.can_generate:
         raise NotSupported("this model cannot generate text; it turns texts into embeddings only")
@@ -95,7 +96,7 @@ def generation_request(
     fitting = overflow if prompt_logprobs is None else Overflow.REFUSE
     prompt, n_whole = _fitting_prompt(request, model, replacing or in_force, n_keep, fitting)
     _check_scores(len(prompt.tokens), prompt_logprobs)
-    return GenerationRequest(
+    prepared = GenerationRequest(
         prompt=prompt.tokens,
         has_bos=prompt.has_bos,
         n_dropped=n_whole - len(prompt.tokens),
@@ -117,6 +118,13 @@ def generation_request(
         guide=answer_guide(request, model, policy, prompt.tail),
         parsing=answer_parsing(request, model, policy, prompt.tail),
     )
+    if prompt.pictures is None:
+        return prepared
+    if prompt_logprobs is not None:
+        raise InvalidArgument(
+            "output.prompt_logprobs", "true is not possible for prompts with pictures, whose rows are no tokens"
+        )
+    return _with_pictures(prepared, prompt, prompt.pictures, model, replacing or in_force)
 
 
 def _min_tokens(wanted: int, max_tokens: int | None, model: ServedModel) -> int:
@@ -190,26 +198,56 @@ def _fitting_prompt(
     n_ctx, n_system = model.engine.n_ctx_slot, len(system.tokens) if system else 0
     if overflow is not Overflow.REFUSE:
         whole = tokenized_prompt(request, model)
-        return _shortened(whole, n_ctx, n_system, n_keep), len(whole.tokens)
-    try:
-        prompt = tokenized_prompt(request, model.bounded(n_ctx))
-    except TooManyTokens as error:
-        raise _too_long(error.n_tokens, n_ctx, n_system, is_exact=False) from None
-    # Behind a system prompt there is no BOS.
-    n_tokens = len(prompt.tokens) - (prompt.has_bos and n_system > 0)
-    if n_tokens >= n_ctx - n_system:
-        raise _too_long(n_tokens, n_ctx, n_system)
+        # What is cut out of a prompt with pictures might be what the text is about.
+        if whole.pictures is None:
+            return _shortened(whole, n_ctx, n_system, n_keep), len(whole.tokens)
+        prompt = whole
+    else:
+        try:
+            prompt = tokenized_prompt(request, model.bounded(n_ctx))
+        except TooManyTokens as error:
+            raise _too_long(error.n_tokens, n_ctx, n_system, is_exact=False) from None
+    least = 0 if prompt.pictures is None else len(prompt.pictures.taken) * prompt.pictures.least_each
+    _check_length(prompt, least, n_ctx, n_system, is_exact=prompt.pictures is None)
     return prompt, len(prompt.tokens)
 
 
-def _too_long(n_tokens: int, n_ctx: int, n_system: int, *, is_exact: bool = True) -> ContextLengthExceeded:
+def _with_pictures(
+    prepared: GenerationRequest,
+    prompt: TokenizedPrompt,
+    pictures: Pictures,
+    model: ServedModel,
+    system: SystemPrompt | None,
+) -> GenerationRequest:
+    """The request with its pictures in its prompt."""
+    encoded = pictures.encode()
+    _check_length(prompt, encoded.n_items, model.engine.n_ctx_slot, len(system.tokens) if system else 0)
+    return replace(prepared, prompt=encoded.put_into(prompt.tokens), media=encoded.media, n_media_items=encoded.n_items)
+
+
+def _check_length(
+    prompt: TokenizedPrompt, n_image_tokens: int, n_ctx: int, n_system: int, *, is_exact: bool = True
+) -> None:
+    """Refuse a prompt that leaves no room for an answer."""
+    n_places = 0 if prompt.pictures is None else len(prompt.pictures.taken)
+    # Behind a system prompt there is no BOS.
+    n_tokens = len(prompt.tokens) - (prompt.has_bos and n_system > 0) - n_places + n_image_tokens
+    if n_tokens >= n_ctx - n_system:
+        raise _too_long(n_tokens, n_ctx, n_system, is_exact=is_exact, n_image_tokens=n_image_tokens)
+
+
+def _too_long(
+    n_tokens: int, n_ctx: int, n_system: int, *, is_exact: bool = True, n_image_tokens: int = 0
+) -> ContextLengthExceeded:
     allowed = None
     if n_system:
         allowed = (
             f"the system prompt takes {n_system} of the {n_ctx} in a slot's context, and one must be left for the "
             "answer"
         )
-    return ContextLengthExceeded(n_tokens, n_ctx - n_system, allowed=allowed, is_exact=is_exact)
+    return ContextLengthExceeded(
+        n_tokens, n_ctx - n_system, allowed=allowed, is_exact=is_exact, n_image_tokens=n_image_tokens
+    )
 
 
 def _shortened(prompt: TokenizedPrompt, n_ctx: int, n_system: int, n_keep: int) -> TokenizedPrompt:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from service.api.convert.chat import RenderedChat
 from service.api.convert.checks import size_at_most
+from service.api.convert.pictures import Pictures
 from service.api.convert.prompt import is_literal, prompt_parts
 from service.errors import InvalidArgument
 from service.prompts.prompt import Part, check_ids, detokenize, tokenize_text, with_bos
@@ -26,9 +27,18 @@ def tokenize_response(
 
     Raises:
         InvalidArgument: the input is missing, too large, or not allowed.
+        NotSupported: it has pictures, and the model takes none.
+        ServiceError: see ``PictureEncoder.encode``.
     """
     vocabulary = model.vocabulary
-    ids = _chat_ids(request, model) if request.WhichOneof("input") == "chat" else _text_ids(request, model)
+    pictures = Pictures(model)
+    if request.WhichOneof("input") == "chat":
+        ids, pictures = _chat_ids(request, model)
+    else:
+        ids = _text_ids(request, model, pictures)
+    if pictures.taken:
+        # Rows have no ids, and ids without them would be another prompt.
+        return tokenization_pb2.TokenizeResponse(count=len(ids) - len(pictures.taken) + pictures.encode().n_items)
     response = tokenization_pb2.TokenizeResponse(count=len(ids))
     for start in range(0, len(ids), TOKENS_AT_ONCE):
         some = ids[start : start + TOKENS_AT_ONCE]
@@ -57,23 +67,24 @@ def detokenize_response(
     return tokenization_pb2.DetokenizeResponse(text=raw.decode(errors="replace"), raw=raw)
 
 
-def _chat_ids(request: tokenization_pb2.TokenizeRequest, model: ServedModel) -> list[int]:
-    tokens = RenderedChat(request.chat, model).tokens(literally=is_literal(request, model))
-    return with_bos(tokens, model.vocabulary) if request.add_special else tokens
+def _chat_ids(request: tokenization_pb2.TokenizeRequest, model: ServedModel) -> tuple[list[int], Pictures]:
+    chat = RenderedChat(request.chat, model)
+    tokens = chat.tokens(literally=is_literal(request, model))
+    return with_bos(tokens, model.vocabulary) if request.add_special else tokens, chat.pictures
 
 
-def _text_ids(request: tokenization_pb2.TokenizeRequest, model: ServedModel) -> list[int]:
+def _text_ids(request: tokenization_pb2.TokenizeRequest, model: ServedModel, pictures: Pictures) -> list[int]:
     parse_special = not request.HasField("parse_special") or request.parse_special
-    parts = _parts(request, model)
+    parts = _parts(request, model, pictures)
     return tokenize_text(parts, model.vocabulary, add_special=request.add_special, parse_special=parse_special)
 
 
-def _parts(request: tokenization_pb2.TokenizeRequest, model: ServedModel) -> list[Part]:
+def _parts(request: tokenization_pb2.TokenizeRequest, model: ServedModel, pictures: Pictures) -> list[Part]:
     match request.WhichOneof("input"):
         case "text":
             size_at_most("text", len(request.text.encode()), model.limits.max_prompt_bytes)
             return [request.text]
         case "parts":
-            return prompt_parts(request.parts, model, "parts")
+            return prompt_parts(request.parts, model, "parts", pictures)
         case _:
             raise InvalidArgument("input", "is missing; set one of text, chat, parts")

@@ -15,7 +15,7 @@ from service.api.core.delivery import EventLoopBridge
 from service.api.core.engine_driver import EngineFactory, stop_engine
 from service.api.core.engine_watch import EngineWatch
 from service.api.core.life import CoreLife
-from service.api.core.loading import Load, Loading
+from service.api.core.loading import Load, Loading, MakeEncoder
 from service.api.core.received import ReceivedRequests
 from service.api.status import CoreState, CoreStatus
 from service.errors import Draining, ModelFailed, ModelLoading, Stalled
@@ -47,6 +47,7 @@ class Core:
     Args:
         config: the whole core.
         load: loads the model, in the engine's thread.
+        make_encoder: makes what encodes pictures, if there is a projector.
         make_engine: makes the engine.
         on_state: called on the loop after each change of ``state``.
         limits: bounds on one request.
@@ -67,6 +68,7 @@ class Core:
         config: CoreConfig,
         *,
         load: Load,
+        make_encoder: MakeEncoder,
         make_engine: EngineFactory,
         on_state: Callable[[CoreState], Awaitable[None]],
         limits: Limits,
@@ -78,7 +80,7 @@ class Core:
         self._config = config
         self._life = CoreLife(on_state, config.field_names)
         self.has_died = self._life.has_died
-        self._loading = Loading(config, load, limits)
+        self._loading = Loading(config, load, make_encoder, limits)
         self._admission = Admission()
         self._bridge = EventLoopBridge()
         self._model: ServedModel | None = None
@@ -133,7 +135,7 @@ class Core:
         # Tasks are not cancelled: a template's process that is just being started must come to be known, to be ended.
         await self._bridge.finish(LAST_MESSAGE_S)
         self.pool.close()
-        self._loading.close_preparation()
+        await self._loading.close_preparation()
         if has_ended:
             await self._loading.close_model()
         return has_ended

@@ -11,7 +11,7 @@ from service.constraints.compiler import ConstraintCompiler
 from service.dialogue.description import resolve_tool_format
 from service.dialogue.template.analysis import UNKNOWN
 from service.engine.request.requests import SystemPromptRequest
-from service.errors import InvalidArgument, ModelFailed, NotSupported, ServiceError
+from service.errors import InvalidArgument, ModelFailed, NotSupported, ProjectorFailed, ServiceError
 from service.prompts.formats import chat_format
 from service.prompts.renderer import TemplateRenderer, make_renderer
 from service.prompts.template_process import TemplateFailure
@@ -20,9 +20,10 @@ from service.prompts.templates import resolve_template
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from service.config import CoreConfig, ModelConfig
+    from service.config import CoreConfig, MediaOptions, ModelConfig
     from service.dialogue.chat_format import ChatFormat
-    from service.engine.language_model import LanguageModel
+    from service.engine.language_model import LanguageModel, ModelInfo
+    from service.media.encoder import PictureEncoder, ProjectorFacts
     from service.prompts.pool import PreparationPool
 
 
@@ -33,26 +34,43 @@ class Load(Protocol):
         """Load, reporting 0 to 1; give up and raise if ``on_progress`` returns False."""
 
 
+class MakeEncoder(Protocol):
+    """Makes what encodes pictures; ``service.media.worker_encoder.WorkerEncoder`` is one."""
+
+    def __call__(self, options: MediaOptions, model: ModelConfig, n_whole: int) -> PictureEncoder:
+        """Make it; ``start`` comes later.
+
+        Args:
+            options: with a projector.
+            model: which model the projector belongs to.
+            n_whole: of the loaded model; see ``ModelInfo``.
+        """
+
+
 class Loading:
     """Loads one model and gets it ready to serve.
 
     Args:
         config: the whole core.
         load: loads the weights.
+        make_encoder: makes what encodes pictures, if there is a projector.
         limits: bounds on one request.
 
     Attributes:
         progress: part of the model that is loaded, 0 to 1.
+        encoder: encodes pictures; None for a model that takes none, and before that is known.
 
     Raises:
         InvalidArgument: ``config.chat_template`` is neither Jinja nor a known name, or ``config.tool_format`` is no
             format.
     """
 
-    def __init__(self, config: CoreConfig, load: Load, limits: Limits) -> None:
+    def __init__(self, config: CoreConfig, load: Load, make_encoder: MakeEncoder, limits: Limits) -> None:
         self.progress = 0.0
+        self.encoder: PictureEncoder | None = None
         self._config = config
         self._load = load
+        self._make_encoder = make_encoder
         self._limits = limits
         self._template_choice = None if config.chat_template is None else resolve_template(config.chat_template)
         self._tool_format = None if config.tool_format is None else resolve_tool_format(config.tool_format)
@@ -97,10 +115,12 @@ class Loading:
             set_system_prompt: lets all slots begin with a system prompt; raises ServiceError if the engine does not.
 
         Raises:
-            ModelFailed: the chat template or the system prompt of the configuration cannot be used.
+            ModelFailed: the projector, the chat template or the system prompt of the configuration cannot be used.
         """
         loaded = self._loaded
         assert loaded is not None
+        if self._config.media.mmproj is not None:
+            await self._start_encoder(loaded.info, pool)
         constraints = self._constraints = ConstraintCompiler.of(loaded.vocabulary)
         if loaded.info.can_generate:
             # That takes the GIL for a while, but the template's process is about to start, and nothing else to do.
@@ -117,6 +137,7 @@ class Loading:
             self._limits,
             constraints,
             await pool.run(0, lambda _: self._chat_format(loaded, renderer)),
+            self.encoder,
         )
         try:
             request = await self._system_prompt_request(model, pool)
@@ -127,8 +148,10 @@ class Loading:
         self.progress = 1.0
         return model
 
-    def close_preparation(self) -> None:
-        """End the processes that render chats, and the threads that compile constraints."""
+    async def close_preparation(self) -> None:
+        """End the processes that render chats or encode pictures, and the threads that compile constraints."""
+        if self.encoder is not None:
+            await asyncio.to_thread(self.encoder.close)
         if self._renderer is not None:
             self._renderer.close()
         if self._constraints is not None:
@@ -138,6 +161,21 @@ class Loading:
         """Free the weights; only after the engine's end."""
         if self._loaded is not None:
             await asyncio.to_thread(self._loaded.close)
+
+    async def _start_encoder(self, info: ModelInfo, pool: PreparationPool) -> None:
+        """Start what encodes pictures.
+
+        Raises:
+            ProjectorFailed: it cannot be used, or not with this model.
+        """
+        if not info.can_generate:
+            raise ProjectorFailed("`mmproj` is of no use: this model makes embeddings of texts only")
+        encoder = self.encoder = self._make_encoder(self._config.media, self._config.model, info.n_whole)
+        try:
+            await pool.run(0, lambda _: encoder.start())
+        except ModelFailed as error:
+            raise ProjectorFailed(error.message) from error
+        check_projector(encoder.facts, info)
 
     def _make_renderer(self, loaded: LoadedModel) -> TemplateRenderer:
         vocabulary = loaded.vocabulary
@@ -174,3 +212,26 @@ def _unusable_system_prompt(error: ServiceError) -> ModelFailed:
     if isinstance(error, InvalidArgument):
         problem = f"its {error.field.removeprefix('system_prompt.')} {error.problem}"
     return ModelFailed(f"the system prompt of `system_prompt` is unusable: {problem}")
+
+
+def check_projector(facts: ProjectorFacts, info: ModelInfo) -> None:
+    """Check that a model can evaluate what a projector makes.
+
+    Raises:
+        ProjectorFailed: it cannot.
+    """
+    if facts.n_embd != info.n_embd_input:
+        raise ProjectorFailed(
+            f"the projector of `mmproj` makes rows of {facts.n_embd} numbers, but this model takes rows of "
+            f"{info.n_embd_input}; use the projector that was published with the model"
+        )
+    if facts.has_grid != info.has_grid:
+        which = "places its rows in a grid, which this model does not know"
+        if info.has_grid:
+            which = "does not place its rows in a grid, as this model wants them"
+        raise ProjectorFailed(f"the projector of `mmproj` {which}; use the projector that was published with the model")
+    if facts.max_whole > info.n_whole:
+        raise ProjectorFailed(
+            f"the projector of `mmproj` makes {facts.max_whole} rows of a picture that must be evaluated at once, but "
+            f"at most {info.n_whole} are; set `n_batch` to at least {facts.max_whole}"
+        )

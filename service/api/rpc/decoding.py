@@ -113,9 +113,9 @@ class _Decoder:
 
     def of_one_for_many(self, behavior: Callable[..., Any]) -> Callable[..., Awaitable[None]]:
         async def decoded(data: bytes, context: _Context) -> None:
-            request = await self._decode(data, context)
+            # Nobody but the generator holds the request, which may let go of large parts of it.
             # However this ends, the generator must end with it: it holds a slot.
-            async with aclosing(behavior(request, context)) as responses:
+            async with aclosing(behavior(await self._decode(data, context), context)) as responses:
                 async for response in responses:
                     await context.write(response)
 

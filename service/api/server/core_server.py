@@ -16,7 +16,7 @@ from service.api.listen.tls import TlsFiles, tls_credentials
 from service.api.rpc.decoding import decoding
 from service.api.served_model import Limits
 from service.api.server.listeners import Listeners
-from service.api.server.llama import load_llama
+from service.api.server.llama import load_llama, make_encoder
 from service.api.server.reflection import enable_reflection
 from service.api.servicers.inference_servicer import InferenceServicer
 from service.api.servicers.model_servicer import ModelServicer
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import grpc
 
     from service.api.core.engine_driver import EngineFactory
-    from service.api.core.loading import Load
+    from service.api.core.loading import Load, MakeEncoder
     from service.api.server.watcher import Watcher
     from service.config import CoreConfig
 
@@ -58,6 +58,7 @@ class CoreServer:
     Args:
         config: the whole core.
         load: loads the model, in the engine's thread.
+        make_encoder: makes what encodes pictures, if there is a projector.
         make_engine: makes the engine.
         limits: bounds on one request.
         connections: bounds on what the network may hold open.
@@ -77,6 +78,7 @@ class CoreServer:
         config: CoreConfig,
         *,
         load: Load = load_llama,
+        make_encoder: MakeEncoder = make_encoder,
         make_engine: EngineFactory = EngineThread,
         limits: Limits | None = None,
         connections: ConnectionLimits | None = None,
@@ -87,9 +89,18 @@ class CoreServer:
         self._ready_file = ready_file
         self._watcher = watcher
         limits = limits or Limits()
-        self.core = Core(config, load=load, make_engine=make_engine, on_state=self._publish_state, limits=limits)
+        self.core = Core(
+            config,
+            load=load,
+            make_encoder=make_encoder,
+            make_engine=make_engine,
+            on_state=self._publish_state,
+            limits=limits,
+        )
         self.addresses: tuple[str, ...] = ()
         self._max_receive_bytes = RECEIVE_FACTOR * limits.max_prompt_bytes
+        if config.media.mmproj is not None:
+            self._max_receive_bytes += config.media.max_request_image_bytes
         engine = config.engine
         self._connections = (connections or ConnectionLimits()).with_requests(engine.n_slots + engine.max_queue)
         self._was_ready = False

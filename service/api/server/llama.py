@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from service.api.served_model import LoadedModel
-    from service.config import CoreConfig, ModelConfig
+    from service.config import CoreConfig, MediaOptions, ModelConfig
+    from service.media.encoder import PictureEncoder
 
 
 def load_llama(config: ModelConfig, *, on_progress: Callable[[float], bool]) -> LoadedModel:
@@ -20,6 +21,13 @@ def load_llama(config: ModelConfig, *, on_progress: Callable[[float], bool]) -> 
     from service.llama.loader import load
 
     return load(config, on_progress=on_progress)
+
+
+def make_encoder(options: MediaOptions, model: ModelConfig, n_whole: int) -> PictureEncoder:
+    """Encode pictures in a process of their own, as ``service.api.core.loading.MakeEncoder`` wants it."""
+    from service.media.worker_encoder import WorkerEncoder
+
+    return WorkerEncoder(options, model, n_whole)
 
 
 def with_known_context(config: CoreConfig) -> CoreConfig:

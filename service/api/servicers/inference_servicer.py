@@ -8,8 +8,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from service.api.convert.echo import without_pictures
 from service.api.convert.embedding import embed_response, embedding_request
 from service.api.convert.events import StreamEncoder
+from service.api.convert.pictures import picture_bytes
 from service.api.convert.quick import (
     is_constrained,
     is_quick_detokenization,
@@ -65,20 +67,27 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
                 priority, tenant = priority_of(metadata), self._tenants.tenant_of(metadata)
                 self._core.check_queue()
                 in_force = self._core.snapshot().system_prompt
-                prepared = await self._core.pool.run(
-                    request.ByteSize(),
-                    lambda work: generation_request(request, model.paced(work), in_force),
+                n_bytes = picture_bytes(request) if model.pictures is not None else 0
+                prepared, shown = await self._core.pool.run(
+                    request.ByteSize() - n_bytes,
+                    lambda work: (
+                        generation_request(request, model.paced(work), in_force),
+                        without_pictures(request) if n_bytes else request,
+                    ),
                     is_chat=request.HasField("chat"),
                     is_constrained=is_constrained(request),
                     is_quick=is_quick_generation(request),
+                    picture_bytes=n_bytes,
                 )
+                # From here on, nobody holds the bytes of pictures.
+                request = shown
                 prepared = replace(
                     prepared, priority=priority, tenant=tenant, cache_salt=salted(tenant, prepared.cache_salt)
                 )
                 task_id = self._core.next_task_id()
                 collector = Collector(on_stall=partial(self._core.cancel, task_id), delay_s=wrapping.delta_delay_s)
                 encoder = StreamEncoder(prepared, model, wrapping.request_id, self._core.instance_id, task_id)
-                with self._core.received.known(task_id, request), self._submitted(task_id, prepared, collector):
+                with self._core.received.known(task_id, shown), self._submitted(task_id, prepared, collector):
                     while not collector.is_drained:
                         events = await collector.take()
                         if encoder.is_heavy:
@@ -94,10 +103,12 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
             with self._admitted(context):
                 model, is_quick = self._core.model(request.model), is_quick_embedding(request)
                 self._core.check_queue()
+                n_bytes = picture_bytes(request) if model.pictures is not None else 0
                 prepared = await self._core.pool.run(
-                    request.ByteSize(),
+                    request.ByteSize() - n_bytes,
                     lambda work: embedding_request(request, model.paced(work)),
                     is_quick=is_quick,
+                    picture_bytes=n_bytes,
                 )
                 collector = Collector()
                 with self._submitted(self._core.next_task_id(), prepared, collector):
@@ -113,11 +124,13 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
         """Token ids of a text."""
         async with RpcCall("Tokenize", context):
             model = self._core.model(request.model)
+            n_bytes = picture_bytes(request) if model.pictures is not None else 0
             return await self._core.pool.run(
-                request.ByteSize(),
+                request.ByteSize() - n_bytes,
                 lambda work: tokenize_response(request, model.paced(work), work),
                 is_chat=request.HasField("chat"),
                 is_quick=is_quick_tokenization(request),
+                picture_bytes=n_bytes,
             )
 
     async def Detokenize(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from service.api.convert.chat import RenderedChat
 from service.api.convert.description import health_message, model_message, slot_message
+from service.api.convert.pictures import picture_bytes
 from service.api.guard.tenants import Tenants
 from service.api.metrics.core_metrics import CoreMetrics
 from service.api.rpc.call import RpcCall
@@ -64,7 +65,9 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
         async with RpcCall("ApplyTemplate", context):
             model = self._core.model(request.model)
             text = await self._core.pool.run(
-                request.ByteSize(), lambda work: RenderedChat(request.chat, model.paced(work)).text, is_chat=True
+                request.ByteSize() - picture_bytes(request),
+                lambda work: RenderedChat(request.chat, model.paced(work)).text,
+                is_chat=True,
             )
             return model_pb2.ApplyTemplateResponse(text=text)
 

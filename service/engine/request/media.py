@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-#: Rows in place of embeddings.
-MediaRows = npt.NDArray[np.float32]
+if TYPE_CHECKING:
+    from service.engine.language_model import Rows
+
 Grid = npt.NDArray[np.int32]
 
 
@@ -30,7 +31,7 @@ class MediaChunk:
     """
 
     key: bytes
-    rows: MediaRows
+    rows: Rows
     grid: Grid | None
     n_positions: int
     is_causal: bool
@@ -46,19 +47,17 @@ class MediaChunk:
         object.__setattr__(self, "items", items)
 
 
-class MediaRow(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class MediaRow:
     """The item of a row; a ``MediaItem``. Knows nothing of the row's contents, so that caches may keep it.
-
-    A tuple, which the interpreter itself compares and hashes: prompts are compared item by item, and a picture has
-    hundreds of them.
 
     Attributes:
         key: of the chunk.
         number: of the row in the chunk.
-        n_before, n_positions: see ``MediaItem``; equal wherever key and number are.
+        n_before, n_positions: see ``MediaItem``.
     """
 
     key: bytes
     number: int
-    n_before: int
-    n_positions: int
+    n_before: int = field(compare=False)
+    n_positions: int = field(compare=False)

@@ -78,6 +78,7 @@ class GenerationRequest:
     Attributes:
         prompt: items, at least one; all token ids are inside the vocabulary.
         media: the chunks of its media, by key.
+        n_media_items: items of the prompt that media takes, with the tokens that its projector puts around it.
         has_bos: the first of them is a BOS that is left out behind a system prompt.
         n_sequences: continuations to generate; number ``i`` uses the seed ``sampling.seed + i`` if one is given.
         sampling: how to choose tokens.
@@ -105,6 +106,7 @@ class GenerationRequest:
 
     prompt: tuple[PromptItem, ...]
     media: Mapping[bytes, MediaChunk] = field(default_factory=dict)
+    n_media_items: int = 0
     has_bos: bool = False
     n_dropped: int = 0
     n_sequences: int = 1
@@ -129,7 +131,7 @@ class GenerationRequest:
 
     @property
     def may_truncate_prompt(self) -> bool:
-        """Whether a prompt that does not fit may lose tokens; one with media never does."""
+        """Whether a prompt that does not fit may lose tokens."""
         return self.overflow is Overflow.TRUNCATE and self.prompt_logprobs is None and not self.media
 
     def without_texts(self) -> GenerationRequest:
@@ -157,10 +159,12 @@ class EmbeddingRequest:
         inputs: items of each; at least one input, none of them empty, all token ids inside the vocabulary, and each
             shorter than the context of a slot (of an encoder: not longer than its training context, and only tokens).
         media: the chunks of their media, by key.
+        n_media_items: see ``GenerationRequest``.
     """
 
     inputs: tuple[tuple[PromptItem, ...], ...]
     media: Mapping[bytes, MediaChunk] = field(default_factory=dict)
+    n_media_items: int = 0
 
 
 @dataclass(frozen=True, slots=True)

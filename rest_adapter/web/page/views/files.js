@@ -3,7 +3,6 @@
 import { addNote } from "../state/notes.js";
 import { exportConversations, importConversations } from "../state/transfer.js";
 import { formatCount } from "../text/format.js";
-import { thumbnailOfAddress } from "./thumbnail.js";
 
 /**
  * Save conversations as a file.
@@ -15,8 +14,7 @@ export async function exportToFile(ids) {
     const text = await exportConversations(ids);
     download(`slotline-conversations-${new Date().toISOString().slice(0, 10)}.json`, text);
   } catch (error) {
-    const advice = error instanceof RangeError ? "they are too large for one file. Export them one by one." : error.message;
-    addNote("error", `The conversations cannot be exported: ${advice}`);
+    addNote("error", `The conversations cannot be exported: ${error.message}`);
   }
 }
 
@@ -28,7 +26,7 @@ export async function exportToFile(ids) {
 export async function importFile(file) {
   if (!file) return;
   try {
-    const { added, skipped } = await importConversations(await file.text(), thumbnailOfAddress);
+    const { added, skipped } = await importConversations(await file.text());
     const rest = skipped > 0 ? ` ${skipped} ${skipped === 1 ? "was" : "were"} here already.` : "";
     addNote("info", `${formatCount(added, "conversation")} imported.${rest}`);
   } catch (error) {

@@ -36,7 +36,17 @@ def turn(role: str, text: str | None = None, **options: Any) -> prompt_pb2.ChatM
 def seen(*messages: prompt_pb2.ChatMessage, form: ChatFormat = NATIVE, **options: Any) -> Conversation:
     """What the template of a model with this format gets."""
     chat = prompt_pb2.ChatPrompt(messages=messages or [turn("user", "Hi")], **options)
-    return conversation(chat, served_model(chat_format=form, limits=Limits(max_tools=2)))
+    return conversation(chat, served_model(chat_format=form, limits=Limits(max_tools=2)), lambda image, path: path)
+
+
+def test_texts_for_pictures_stand_where_these_were() -> None:
+    items = [
+        prompt_pb2.PromptPart(text="a"),
+        prompt_pb2.PromptPart(image=prompt_pb2.Image(data=b"png")),
+        prompt_pb2.PromptPart(text="b"),
+    ]
+    rendered = seen(turn("user", "Hi"), prompt_pb2.ChatMessage(role="user", content=items))
+    assert rendered.messages[1]["content"] == "achat.messages[1].content[1].imageb"
 
 
 def test_a_conversation_reaches_the_template_in_full() -> None:

@@ -14,7 +14,7 @@ from service.api.convert.embedding import embed_response, embedding_request, max
 from service.api.served_model import Limits, ServedModel
 from service.engine.language_model import Pooling, Rows
 from service.engine.request.requests import EmbeddingRequest
-from service.errors import ContextLengthExceeded, EngineFailure, InvalidArgument, NotImplementedFeature, NotSupported
+from service.errors import ContextLengthExceeded, EngineFailure, InvalidArgument, NotSupported
 from service.testing.scripted_model import BOS, EOS, N_EMBD, N_VOCAB
 from slotline.v1 import embedding_pb2, prompt_pb2, tokens_pb2
 from tests.support.scripted_core import ByteVocabulary
@@ -122,7 +122,7 @@ def test_a_server_that_gives_no_embeddings_says_how_to_get_them() -> None:
 
 
 def test_images_are_refused_by_name() -> None:
-    with pytest.raises(NotImplementedFeature, match="images"):
+    with pytest.raises(NotSupported, match=r"inputs\[0\]\.parts\.parts\[0\]\.image: this model takes no pictures"):
         convert(parts(prompt_pb2.PromptPart(image=prompt_pb2.Image(data=b"png"))))
 
 

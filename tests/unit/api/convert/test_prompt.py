@@ -10,7 +10,7 @@ import pytest
 from service.api.convert.prompt import TokenizedPrompt, tokenized_prompt
 from service.api.served_model import Limits
 from service.dialogue.template.analysis import UNKNOWN
-from service.errors import InvalidArgument, NotImplementedFeature, NotSupported, ServiceError
+from service.errors import InvalidArgument, NotSupported, ServiceError
 from service.testing.scripted_model import BOS, EOS, N_VOCAB
 from slotline.v1 import generation_pb2, prompt_pb2, tokens_pb2
 from tests.support.scripted_core import ByteVocabulary, FimTokens
@@ -111,7 +111,7 @@ def test_a_model_that_wants_no_bos_has_none_to_leave_out(form: dict[str, Any]) -
             InvalidArgument,
             "parts.parts[1].token_ids.ids[0]: 258",
         ),
-        ({"parts": parts(IMAGE)}, NotImplementedFeature, "images in prompts"),
+        ({"parts": parts(IMAGE)}, NotSupported, "image: this model takes no pictures as the server was started"),
         ({"infill": prompt_pb2.InfillPrompt()}, NotSupported, "no fill-in-the-middle tokens"),
         (
             {"infill": prompt_pb2.InfillPrompt(suffix=parts(text("a"), prompt_pb2.PromptPart(token_ids=ids(N_VOCAB))))},
@@ -124,7 +124,11 @@ def test_a_model_that_wants_no_bos_has_none_to_leave_out(form: dict[str, Any]) -
             "infill.prefix.parts[0]: is empty",
         ),
         ({"chat": prompt_pb2.ChatPrompt()}, InvalidArgument, "chat.messages: is empty"),
-        ({"chat": chat(message("user", IMAGE))}, NotImplementedFeature, "images in prompts"),
+        (
+            {"chat": chat(message("user", IMAGE))},
+            NotSupported,
+            "image: this model takes no pictures as the server was started",
+        ),
         (
             {"chat": chat(message("user", prompt_pb2.PromptPart(token_ids=ids(1))))},
             InvalidArgument,

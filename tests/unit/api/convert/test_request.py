@@ -11,6 +11,7 @@ from service.api.convert.request import MAX_PROMPT_ENTRIES, envelope, generation
 from service.api.served_model import Limits
 from service.config import EngineConfig
 from service.engine.cache.context_shift import resolve_n_keep, truncate_prompt
+from service.engine.request.items import tokens_of
 from service.engine.request.requests import GenerationRequest, Overflow, SystemPrompt
 from service.errors import ContextLengthExceeded, InvalidArgument, NotSupported
 from service.testing.scripted_model import BOS
@@ -219,7 +220,7 @@ class TestSystemPrompt:
         message = generation_pb2.GenerateRequest(text=text, overflow=TRUNCATE, n_keep=n_keep)
         request = generation_request(message, self.SPECIAL, self.IN_FORCE)
         assert request.prompt[0] == BOS
-        own = request.prompt[1:]
+        own = tokens_of(request.prompt[1:])
         assert 44 <= len(own) <= 88
         assert truncate_prompt(own, 44, resolve_n_keep(n_keep, len(own), 44)) == truncate_prompt(
             tuple(text.encode()), 44, resolve_n_keep(n_keep, n_prompt, 44)

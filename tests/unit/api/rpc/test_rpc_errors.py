@@ -30,6 +30,7 @@ TABLE = [
     (errors.Unavailable("later"), Code.UNAVAILABLE, "UNAVAILABLE"),
     (errors.ModelLoading(), Code.UNAVAILABLE, "MODEL_LOADING"),
     (errors.ModelFailed("no such file"), Code.UNAVAILABLE, "MODEL_FAILED"),
+    (errors.ProjectorFailed("mmproj.gguf is damaged"), Code.UNAVAILABLE, "MODEL_FAILED"),
     (errors.Stalled("no step for 60 s"), Code.UNAVAILABLE, "STALLED"),
     (errors.TemplateWorkerLost("it ended"), Code.UNAVAILABLE, "TEMPLATE_WORKER_LOST"),
     (errors.ImageWorkerLost("it ended"), Code.UNAVAILABLE, "IMAGE_WORKER_LOST"),

@@ -88,7 +88,9 @@ class PromptPart(google.protobuf.message.Message):
     TOKEN_IDS_FIELD_NUMBER: builtins.int
     IMAGE_FIELD_NUMBER: builtins.int
     text: builtins.str
-    """Text, tokenised with special tokens recognised. The model's BOS is put in front only if this is the first part."""
+    """Text, tokenised with special tokens recognised. The model's BOS is put in front of the first part, unless that is
+    token ids.
+    """
     @property
     def token_ids(self) -> slotline.v1.tokens_pb2.TokenIds:
         """Token ids, used as they are."""

@@ -69,7 +69,8 @@ export type PromptPart = Message<"slotline.v1.PromptPart"> & {
    */
   part: {
     /**
-     * Text, tokenised with special tokens recognised. The model's BOS is put in front only if this is the first part.
+     * Text, tokenised with special tokens recognised. The model's BOS is put in front of the first part, unless that is
+     * token ids.
      *
      * @generated from field: string text = 1;
      */

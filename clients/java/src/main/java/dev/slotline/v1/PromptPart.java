@@ -99,7 +99,8 @@ private static final long serialVersionUID = 0L;
   public static final int TEXT_FIELD_NUMBER = 1;
   /**
    * <pre>
-   * Text, tokenised with special tokens recognised. The model's BOS is put in front only if this is the first part.
+   * Text, tokenised with special tokens recognised. The model's BOS is put in front of the first part, unless that is
+   * token ids.
    * </pre>
    *
    * <code>string text = 1 [json_name = "text"];</code>
@@ -110,7 +111,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Text, tokenised with special tokens recognised. The model's BOS is put in front only if this is the first part.
+   * Text, tokenised with special tokens recognised. The model's BOS is put in front of the first part, unless that is
+   * token ids.
    * </pre>
    *
    * <code>string text = 1 [json_name = "text"];</code>
@@ -133,7 +135,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Text, tokenised with special tokens recognised. The model's BOS is put in front only if this is the first part.
+   * Text, tokenised with special tokens recognised. The model's BOS is put in front of the first part, unless that is
+   * token ids.
    * </pre>
    *
    * <code>string text = 1 [json_name = "text"];</code>
@@ -648,7 +651,8 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * Text, tokenised with special tokens recognised. The model's BOS is put in front only if this is the first part.
+     * Text, tokenised with special tokens recognised. The model's BOS is put in front of the first part, unless that is
+     * token ids.
      * </pre>
      *
      * <code>string text = 1 [json_name = "text"];</code>
@@ -660,7 +664,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Text, tokenised with special tokens recognised. The model's BOS is put in front only if this is the first part.
+     * Text, tokenised with special tokens recognised. The model's BOS is put in front of the first part, unless that is
+     * token ids.
      * </pre>
      *
      * <code>string text = 1 [json_name = "text"];</code>
@@ -684,7 +689,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Text, tokenised with special tokens recognised. The model's BOS is put in front only if this is the first part.
+     * Text, tokenised with special tokens recognised. The model's BOS is put in front of the first part, unless that is
+     * token ids.
      * </pre>
      *
      * <code>string text = 1 [json_name = "text"];</code>
@@ -709,7 +715,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Text, tokenised with special tokens recognised. The model's BOS is put in front only if this is the first part.
+     * Text, tokenised with special tokens recognised. The model's BOS is put in front of the first part, unless that is
+     * token ids.
      * </pre>
      *
      * <code>string text = 1 [json_name = "text"];</code>
@@ -726,7 +733,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Text, tokenised with special tokens recognised. The model's BOS is put in front only if this is the first part.
+     * Text, tokenised with special tokens recognised. The model's BOS is put in front of the first part, unless that is
+     * token ids.
      * </pre>
      *
      * <code>string text = 1 [json_name = "text"];</code>
@@ -742,7 +750,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Text, tokenised with special tokens recognised. The model's BOS is put in front only if this is the first part.
+     * Text, tokenised with special tokens recognised. The model's BOS is put in front of the first part, unless that is
+     * token ids.
      * </pre>
      *
      * <code>string text = 1 [json_name = "text"];</code>

@@ -12,7 +12,8 @@ public interface PromptPartOrBuilder extends
 
   /**
    * <pre>
-   * Text, tokenised with special tokens recognised. The model's BOS is put in front only if this is the first part.
+   * Text, tokenised with special tokens recognised. The model's BOS is put in front of the first part, unless that is
+   * token ids.
    * </pre>
    *
    * <code>string text = 1 [json_name = "text"];</code>
@@ -21,7 +22,8 @@ public interface PromptPartOrBuilder extends
   boolean hasText();
   /**
    * <pre>
-   * Text, tokenised with special tokens recognised. The model's BOS is put in front only if this is the first part.
+   * Text, tokenised with special tokens recognised. The model's BOS is put in front of the first part, unless that is
+   * token ids.
    * </pre>
    *
    * <code>string text = 1 [json_name = "text"];</code>
@@ -30,7 +32,8 @@ public interface PromptPartOrBuilder extends
   java.lang.String getText();
   /**
    * <pre>
-   * Text, tokenised with special tokens recognised. The model's BOS is put in front only if this is the first part.
+   * Text, tokenised with special tokens recognised. The model's BOS is put in front of the first part, unless that is
+   * token ids.
    * </pre>
    *
    * <code>string text = 1 [json_name = "text"];</code>
