@@ -6,11 +6,13 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +62,9 @@ def run_cases(runner: Sequence[str], ports: Ports, *, cases: Path = CASES, cwd: 
     Raises:
         AssertionError: a case failed, or the number of cases is another one.
     """
+    for address in ports.cores.values():
+        # Cores that died in an earlier run are being started again.
+        wait_until(f"a core at {address}", partial(_listens, address))
     command = [*runner, str(cases), str(ports.file)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False, cwd=cwd)
     n_cases = len(json.loads(cases.read_text())["cases"])
@@ -87,6 +92,15 @@ def _kill_group(process: subprocess.Popen[str]) -> None:
 
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def _listens(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port))).close()
+    except OSError:
+        return False
+    return True
 
 
 def _n_busy(ports: Ports) -> int:

@@ -13,9 +13,12 @@ file. ``AsyncClient`` is the same with ``async``. What is missing here is in the
 which this is built; their messages may be used here too: a ``GenerateRequest`` is accepted wherever a prompt is.
 """
 
-from slotline.client.asynchronous import AsyncClient, AsyncGeneration
+from slotline.client.async_generation import AsyncGeneration
+from slotline.client.asynchronous import AsyncClient
+from slotline.client.connection import Tls
 from slotline.client.constraints import JsonStyle
-from slotline.client.errors import SlotlineError
+from slotline.client.errors import SlotlineError, StreamLost
+from slotline.client.generation import Generation
 from slotline.client.images import Part, image
 from slotline.client.messages import Message
 from slotline.client.options import GenerateOptions
@@ -31,7 +34,7 @@ from slotline.client.results import (
     ToolCallDelta,
 )
 from slotline.client.structured import Parsed
-from slotline.client.synchronous import Client, Generation
+from slotline.client.synchronous import Client
 from slotline.client.tools import ToolError, Tools
 
 __all__ = [
@@ -52,7 +55,9 @@ __all__ = [
     "Prompt",
     "ReasoningDelta",
     "SlotlineError",
+    "StreamLost",
     "TextDelta",
+    "Tls",
     "ToolCall",
     "ToolCallDelta",
     "ToolError",

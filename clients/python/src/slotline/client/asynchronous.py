@@ -7,14 +7,22 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
 import grpc.aio
 
-from slotline.client.connection import CHANNEL_OPTIONS
+from slotline.client.async_generation import AsyncGeneration, is_task_cancelled, status_of
+from slotline.client.attempts import Attempts, Targets, n_sequences_of
+from slotline.client.connection import Credentials, Tls, channel_options, targets_of
 from slotline.client.errors import from_rpc_error
-from slotline.client.requests import EmbedInput, Prompt, embed_request, generate_request, tokenize_request
-from slotline.client.results import Completion, Delta, StreamState
+from slotline.client.methods import method_of
+from slotline.client.requests import (
+    EmbedInput,
+    Prompt,
+    embed_request,
+    generate_request,
+    is_conversation,
+    tokenize_request,
+)
 from slotline.client.structured import Parsed, parse_options, parsed
-from slotline.protocol.metadata import call_metadata
+from slotline.protocol import health
 from slotline.v1 import (
-    generation_pb2,
     inference_service_pb2_grpc,
     model_pb2,
     model_service_pb2_grpc,
@@ -22,10 +30,15 @@ from slotline.v1 import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from types import TracebackType
 
+    from google.protobuf.message import Message
+
     from slotline.client.options import GenerateOptions
+    from slotline.client.results import Completion
+    from slotline.protocol.health import HealthStatus
+    from slotline.v1 import generation_pb2
     from slotline.v1.inference_service_pb2_grpc import InferenceServiceAsyncStub
     from slotline.v1.model_service_pb2_grpc import ModelServiceAsyncStub
 
@@ -34,33 +47,53 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
+class _Server:
+    """A connection to a server."""
+
+    def __init__(self, target: str, tls: Tls | None) -> None:
+        if tls is None:
+            self.channel = grpc.aio.insecure_channel(target, options=channel_options(tls))
+        else:
+            self.channel = grpc.aio.secure_channel(target, tls.credentials(), options=channel_options(tls))
+        # One class serves both kinds of channels; only its type differs.
+        self.inference = cast(
+            "InferenceServiceAsyncStub", inference_service_pb2_grpc.InferenceServiceStub(self.channel)
+        )
+        self.models = cast("ModelServiceAsyncStub", model_service_pb2_grpc.ModelServiceStub(self.channel))
+
+
 class AsyncClient:
-    """A connection to a core; belongs to the event loop in which it was made.
+    """A client of one or several cores; belongs to the event loop in which it was made.
 
     Args:
-        target: ``host:port`` or ``unix:/path``.
+        targets: ``host:port`` or ``unix:/path``, or several of them: a call that one refuses or that does not reach it
+            is made to the next one, unless it was accepted before.
         api_key: sent as a bearer token.
+        tls: how to connect with TLS; None for plain text.
         deadline_s: seconds that a call may take if it says nothing else; None for no limit.
         priority: -100 to 100; generations of higher priority start first and take slots from lower ones.
         tenant: whom the calls are for, one word; different ones share no caches and do not see each other's prompts.
+        prefix_key: by which balancers send generations to the same core; by default each prompt gets its own, which is
+            the same for prompts that begin alike. At most 64 printable ASCII characters.
+        metadata: further metadata of all calls.
     """
 
     def __init__(
         self,
-        target: str,
+        targets: str | Sequence[str],
         *,
         api_key: str | None = None,
+        tls: Tls | None = None,
         deadline_s: float | None = None,
         priority: int = 0,
         tenant: str | None = None,
+        prefix_key: str | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> None:
-        self._channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
-        # One class serves both kinds of channels; only its type differs.
-        self._inference = cast(
-            "InferenceServiceAsyncStub", inference_service_pb2_grpc.InferenceServiceStub(self._channel)
-        )
-        self._models = cast("ModelServiceAsyncStub", model_service_pb2_grpc.ModelServiceStub(self._channel))
-        self._metadata = call_metadata(api_key, priority=priority, tenant=tenant)
+        names = targets_of(targets)
+        self._servers = {name: _Server(name, tls) for name in names}
+        self._targets = Targets(names)
+        self._credentials = Credentials(api_key, priority, tenant, prefix_key, tuple((metadata or {}).items()))
         self._deadline_s = deadline_s
 
     async def __aenter__(self) -> AsyncClient:
@@ -72,38 +105,82 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connection; calls that are under way fail."""
-        await self._channel.close()
+        """Close all connections; calls that are under way fail."""
+        for server in self._servers.values():
+            await server.channel.close()
 
     def generate(
-        self, prompt: Prompt, *, deadline_s: float | None = None, **options: Unpack[GenerateOptions]
+        self,
+        prompt: Prompt,
+        *,
+        deadline_s: float | None = None,
+        priority: int | None = None,
+        **options: Unpack[GenerateOptions],
     ) -> AsyncGeneration:
         """Continue a prompt; iterate over the result to get the text as it comes.
 
         Args:
             prompt: a text, token ids, messages or a whole request.
             deadline_s: seconds that the whole call may take, waiting included.
+            priority: of this call; None for that of the client.
             options: see ``GenerateOptions``.
         """
         request = generate_request(prompt, options)
-        call = self._inference.Generate(request, timeout=self._timeout(deadline_s), metadata=self._metadata)
-        return AsyncGeneration(call)
+        key = self._credentials.key_of(request)
+        metadata = self._credentials.metadata(priority=priority, key=key)
+
+        def start(target: str, timeout: float | None) -> grpc.aio.UnaryStreamCall[Any, generation_pb2.GenerateResponse]:
+            return self._servers[target].inference.Generate(request, timeout=timeout, metadata=metadata)
+
+        attempts = Attempts(self._targets.order(key), self._timeout(deadline_s))
+        return AsyncGeneration(start, attempts, n_sequences_of(request))
 
     async def complete(
-        self, prompt: Prompt, *, deadline_s: float | None = None, **options: Unpack[GenerateOptions]
+        self,
+        prompt: Prompt,
+        *,
+        deadline_s: float | None = None,
+        priority: int | None = None,
+        **options: Unpack[GenerateOptions],
     ) -> Completion:
         """Continue a prompt and wait for the whole answer.
 
         Raises:
             SlotlineError: the request was refused or failed.
         """
-        generation = self.generate(prompt, deadline_s=deadline_s, **options)
+        generation = self.generate(prompt, deadline_s=deadline_s, priority=priority, **options)
         async for _ in generation:
             pass
         return generation.completion
 
+    async def chat(
+        self,
+        messages: Sequence[Mapping[str, object]],
+        *,
+        deadline_s: float | None = None,
+        priority: int | None = None,
+        **options: Unpack[GenerateOptions],
+    ) -> Completion:
+        """Continue a conversation and wait for the whole answer; ``Completion.message`` is the turn to go on with.
+
+        Raises:
+            TypeError: these are no messages.
+            SlotlineError: the request was refused or failed.
+        """
+        if not is_conversation(messages):
+            raise TypeError(
+                f"messages: {messages!r:.80} is not a list of messages like {{'role': ..., 'content': ...}}"
+            )
+        return await self.complete(messages, deadline_s=deadline_s, priority=priority, **options)
+
     async def parse(
-        self, prompt: Prompt, kind: type[T], *, deadline_s: float | None = None, **options: Unpack[GenerateOptions]
+        self,
+        prompt: Prompt,
+        kind: type[T],
+        *,
+        deadline_s: float | None = None,
+        priority: int | None = None,
+        **options: Unpack[GenerateOptions],
     ) -> Parsed[T]:
         """Have an answer as a value of a type, which it obeys.
 
@@ -111,6 +188,7 @@ class AsyncClient:
             prompt: a text, token ids, parts or messages.
             kind: a model of pydantic, a dataclass, or another type that ``slotline.client.schema`` knows.
             deadline_s: seconds that the whole call may take, waiting included.
+            priority: of this call; None for that of the client.
             options: see ``GenerateOptions``; without constraints.
 
         Raises:
@@ -120,7 +198,7 @@ class AsyncClient:
             TypeError: the type has no JSON Schema.
         """
         options = parse_options(prompt, kind, options)
-        return parsed(await self.complete(prompt, deadline_s=deadline_s, **options), kind)
+        return parsed(await self.complete(prompt, deadline_s=deadline_s, priority=priority, **options), kind)
 
     async def tokenize(
         self,
@@ -141,7 +219,7 @@ class AsyncClient:
         request = tokenize_request(prompt)
         request.add_special = add_special
         request.parse_special = parse_special
-        response = await self._unary(self._inference.Tokenize, request, deadline_s)
+        response = await self._unary(lambda server: server.inference.Tokenize, request, deadline_s)
         return list(response.ids)
 
     async def detokenize(
@@ -149,7 +227,7 @@ class AsyncClient:
     ) -> str:
         """Text of token ids."""
         request = tokenization_pb2.DetokenizeRequest(ids=ids, skip_special=skip_special)
-        response = await self._unary(self._inference.Detokenize, request, deadline_s)
+        response = await self._unary(lambda server: server.inference.Detokenize, request, deadline_s)
         return response.text
 
     async def embed(
@@ -164,88 +242,78 @@ class AsyncClient:
         """
         request = embed_request(inputs)
         request.normalize = normalize
-        response = await self._unary(self._inference.Embed, request, deadline_s)
+        response = await self._unary(lambda server: server.inference.Embed, request, deadline_s)
         return [list(one.values) for one in response.embeddings]
 
     async def models(self, *, deadline_s: float | None = None) -> list[model_pb2.Model]:
         """The served models."""
-        response = await self._unary(self._models.ListModels, model_pb2.ListModelsRequest(), deadline_s)
+        response = await self._unary(lambda server: server.models.ListModels, model_pb2.ListModelsRequest(), deadline_s)
         return list(response.models)
 
     async def health(self, *, deadline_s: float | None = None) -> model_pb2.HealthResponse:
         """State of the core: whether it is ready, slots, queue, KV cache."""
-        return await self._unary(self._models.Health, model_pb2.HealthRequest(), deadline_s)
+        return await self._unary(lambda server: server.models.Health, model_pb2.HealthRequest(), deadline_s)
 
-    async def _unary(self, method: grpc.aio.UnaryUnaryMultiCallable[Q, R], request: Q, deadline_s: float | None) -> R:
+    async def model(self, name: str = "", *, deadline_s: float | None = None) -> model_pb2.Model:
+        """A served model: the one of this name or alias, or whichever is served."""
+        request = model_pb2.GetModelRequest(name=name)
+        return (await self._unary(lambda server: server.models.GetModel, request, deadline_s)).model
+
+    async def slots(self, *, deadline_s: float | None = None) -> list[model_pb2.Slot]:
+        """What each slot does."""
+        request = model_pb2.ListSlotsRequest()
+        return list((await self._unary(lambda server: server.models.ListSlots, request, deadline_s)).slots)
+
+    async def call(self, request: Message, *, deadline_s: float | None = None) -> Any:
+        """The answer to any request with one answer, such as a ``TokenizeRequest``, as the message that it is.
+
+        Raises:
+            TypeError: the request is of no such method.
+            SlotlineError: the request was refused or failed.
+        """
+        return await self._unary(lambda server: method_of(server, request), request, deadline_s)
+
+    async def watch_health(self, service: str = "") -> AsyncIterator[HealthStatus]:
+        """Whether a server serves: now, and whenever that changes, without end.
+
+        Args:
+            service: a service like ``slotline.v1.InferenceService``; "" for the whole server.
+
+        Raises:
+            SlotlineError: the server cannot be reached, or is gone.
+        """
+        server = self._servers[self._targets.order("")[0]]
+        watch: Any = server.channel.unary_stream(health.WATCH)
+        call = watch(health.check_request(service), metadata=self._credentials.metadata())
         try:
-            return await method(request, timeout=self._timeout(deadline_s), metadata=self._metadata)
+            async for message in call:
+                yield health.check_response(message)
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error) from error
+        finally:
+            call.cancel()
+
+    async def _unary(
+        self,
+        method: Callable[[_Server], grpc.aio.UnaryUnaryMultiCallable[Q, R]],
+        request: Q,
+        deadline_s: float | None,
+    ) -> R:
+        attempts = Attempts(self._targets.order(""), self._timeout(deadline_s))
+        metadata = self._credentials.metadata()
+        while True:
+            start = method(self._servers[attempts.target])
+            call = start(request, timeout=attempts.remaining_s, metadata=metadata)
+            try:
+                return await call
+            except grpc.aio.AioRpcError as error:
+                failure = from_rpc_error(error)
+            except asyncio.CancelledError:
+                # Raised for a task that is being cancelled, and for a call whose status says so.
+                if is_task_cancelled():
+                    raise
+                failure = await status_of(call)
+            attempts.refused(failure)
 
     def _timeout(self, deadline_s: float | None) -> float | None:
         return self._deadline_s if deadline_s is None else deadline_s
-
-
-class AsyncGeneration:
-    """Text as it is generated: an asynchronous iterator of strings, none of them empty.
-
-    With ``num_sequences`` this is the first continuation; ``completion`` has all of them at the end.
-
-    Leaving it early leaves the request running; ``cancel`` it, or use it in an ``async with`` statement.
-    """
-
-    def __init__(self, call: grpc.aio.UnaryStreamCall[Any, generation_pb2.GenerateResponse]) -> None:
-        self._call = call
-        self._state = StreamState()
-        self._is_cancelled = False
-
-    async def __aenter__(self) -> AsyncGeneration:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.cancel()
-
-    async def __aiter__(self) -> AsyncIterator[str]:
-        async for message in self.messages():
-            if text := self._state.add_text(message):
-                yield text
-
-    async def deltas(self) -> AsyncIterator[Delta]:
-        """What comes, told apart: text, reasoning and tool calls, of all continuations.
-
-        Raises:
-            SlotlineError: the request was refused or failed.
-        """
-        async for message in self.messages():
-            for delta in self._state.add(message):
-                yield delta
-
-    async def messages(self) -> AsyncIterator[generation_pb2.GenerateResponse]:
-        """The bare messages instead of text.
-
-        Raises:
-            SlotlineError: the request was refused or failed.
-        """
-        try:
-            async for message in self._call:
-                yield message
-        except grpc.aio.AioRpcError as error:
-            raise from_rpc_error(error) from error
-        except asyncio.CancelledError:
-            # Raised for a call that was cancelled here, and for a task that is being cancelled: only the first ends
-            # quietly.
-            task = asyncio.current_task()
-            if not self._is_cancelled or (task is not None and task.cancelling()):
-                raise
-
-    def cancel(self) -> None:
-        """End the request; iterating ends too. Harmless after the end."""
-        self._is_cancelled = True
-        self._call.cancel()
-
-    @property
-    def completion(self) -> Completion:
-        """Everything about the answer; only after iterating to its end."""
-        return self._state.completion()

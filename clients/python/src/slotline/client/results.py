@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from slotline.client.messages import Message
 
 #: Why a continuation ended; see ``Continuation``.
-FinishReason = Literal["stop", "length", "cancelled", "tool_calls"]
+FinishReason = Literal["stop", "length", "cancelled", "tool_calls", "unknown"]
 _REASONS: dict[int, FinishReason] = {
     generation_pb2.FINISH_REASON_STOP: "stop",
     generation_pb2.FINISH_REASON_LENGTH: "length",
@@ -204,7 +204,7 @@ class _Sequence:
         calls = (self.calls[number] for number in sorted(self.calls))
         return Continuation(
             text="".join(self.texts),
-            finish_reason=_REASONS[self.finished.reason],
+            finish_reason=_REASONS.get(self.finished.reason, "unknown"),
             tokens=tuple(self.tokens),
             finished=self.finished,
             reasoning="".join(self.reasoning),

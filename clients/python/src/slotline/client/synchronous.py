@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 import grpc
 
-from slotline.client.connection import CHANNEL_OPTIONS
+from slotline.client.attempts import Attempts, Targets, n_sequences_of
+from slotline.client.connection import Credentials, Tls, channel_options, targets_of
 from slotline.client.errors import from_rpc_error
-from slotline.client.requests import EmbedInput, Prompt, embed_request, generate_request, tokenize_request
-from slotline.client.results import Completion, Delta, StreamState
+from slotline.client.generation import Generation
+from slotline.client.methods import method_of
+from slotline.client.requests import (
+    EmbedInput,
+    Prompt,
+    embed_request,
+    generate_request,
+    is_conversation,
+    tokenize_request,
+)
 from slotline.client.structured import Parsed, parse_options, parsed
-from slotline.protocol.metadata import call_metadata
+from slotline.protocol import health
 from slotline.v1 import (
-    generation_pb2,
     inference_service_pb2_grpc,
     model_pb2,
     model_service_pb2_grpc,
@@ -21,50 +29,65 @@ from slotline.v1 import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
+    from google.protobuf.message import Message
+
+    from slotline.client.generation import StreamCall
     from slotline.client.options import GenerateOptions
+    from slotline.client.results import Completion
+    from slotline.protocol.health import HealthStatus
 
 Q = TypeVar("Q")
 R = TypeVar("R")
 T = TypeVar("T")
 
 
-class _StreamCall(Protocol):
-    """What grpc returns for a streaming call; it has no public name there."""
+class _Server:
+    """A connection to a server."""
 
-    def __iter__(self) -> Iterator[generation_pb2.GenerateResponse]: ...
-
-    def cancel(self) -> object: ...
-
-    def code(self) -> grpc.StatusCode: ...
+    def __init__(self, target: str, tls: Tls | None) -> None:
+        if tls is None:
+            self.channel = grpc.insecure_channel(target, options=channel_options(tls))
+        else:
+            self.channel = grpc.secure_channel(target, tls.credentials(), options=channel_options(tls))
+        self.inference = inference_service_pb2_grpc.InferenceServiceStub(self.channel)
+        self.models = model_service_pb2_grpc.ModelServiceStub(self.channel)
 
 
 class Client:
-    """A connection to a core; many threads may use it.
+    """A client of one or several cores; many threads may use it.
 
     Args:
-        target: ``host:port`` or ``unix:/path``.
+        targets: ``host:port`` or ``unix:/path``, or several of them: a call that one refuses or that does not reach it
+            is made to the next one, unless it was accepted before.
         api_key: sent as a bearer token.
+        tls: how to connect with TLS; None for plain text.
         deadline_s: seconds that a call may take if it says nothing else; None for no limit.
         priority: -100 to 100; generations of higher priority start first and take slots from lower ones.
         tenant: whom the calls are for, one word; different ones share no caches and do not see each other's prompts.
+        prefix_key: by which balancers send generations to the same core; by default each prompt gets its own, which is
+            the same for prompts that begin alike. At most 64 printable ASCII characters.
+        metadata: further metadata of all calls.
     """
 
     def __init__(
         self,
-        target: str,
+        targets: str | Sequence[str],
         *,
         api_key: str | None = None,
+        tls: Tls | None = None,
         deadline_s: float | None = None,
         priority: int = 0,
         tenant: str | None = None,
+        prefix_key: str | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> None:
-        self._channel = grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
-        self._inference = inference_service_pb2_grpc.InferenceServiceStub(self._channel)
-        self._models = model_service_pb2_grpc.ModelServiceStub(self._channel)
-        self._metadata = call_metadata(api_key, priority=priority, tenant=tenant)
+        names = targets_of(targets)
+        self._servers = {name: _Server(name, tls) for name in names}
+        self._targets = Targets(names)
+        self._credentials = Credentials(api_key, priority, tenant, prefix_key, tuple((metadata or {}).items()))
         self._deadline_s = deadline_s
 
     def __enter__(self) -> Client:
@@ -76,38 +99,82 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close the connection; calls that are under way fail."""
-        self._channel.close()
+        """Close all connections; calls that are under way fail."""
+        for server in self._servers.values():
+            server.channel.close()
 
     def generate(
-        self, prompt: Prompt, *, deadline_s: float | None = None, **options: Unpack[GenerateOptions]
+        self,
+        prompt: Prompt,
+        *,
+        deadline_s: float | None = None,
+        priority: int | None = None,
+        **options: Unpack[GenerateOptions],
     ) -> Generation:
         """Continue a prompt; iterate over the result to get the text as it comes.
 
         Args:
             prompt: a text, token ids, messages or a whole request.
             deadline_s: seconds that the whole call may take, waiting included.
+            priority: of this call; None for that of the client.
             options: see ``GenerateOptions``.
         """
         request = generate_request(prompt, options)
-        call = self._inference.Generate(request, timeout=self._timeout(deadline_s), metadata=self._metadata)
-        return Generation(call)
+        key = self._credentials.key_of(request)
+        metadata = self._credentials.metadata(priority=priority, key=key)
+
+        def start(target: str, timeout: float | None) -> StreamCall:
+            return self._servers[target].inference.Generate(request, timeout=timeout, metadata=metadata)
+
+        attempts = Attempts(self._targets.order(key), self._timeout(deadline_s))
+        return Generation(start, attempts, n_sequences_of(request))
 
     def complete(
-        self, prompt: Prompt, *, deadline_s: float | None = None, **options: Unpack[GenerateOptions]
+        self,
+        prompt: Prompt,
+        *,
+        deadline_s: float | None = None,
+        priority: int | None = None,
+        **options: Unpack[GenerateOptions],
     ) -> Completion:
         """Continue a prompt and wait for the whole answer.
 
         Raises:
             SlotlineError: the request was refused or failed.
         """
-        generation = self.generate(prompt, deadline_s=deadline_s, **options)
+        generation = self.generate(prompt, deadline_s=deadline_s, priority=priority, **options)
         for _ in generation:
             pass
         return generation.completion
 
+    def chat(
+        self,
+        messages: Sequence[Mapping[str, object]],
+        *,
+        deadline_s: float | None = None,
+        priority: int | None = None,
+        **options: Unpack[GenerateOptions],
+    ) -> Completion:
+        """Continue a conversation and wait for the whole answer; ``Completion.message`` is the turn to go on with.
+
+        Raises:
+            TypeError: these are no messages.
+            SlotlineError: the request was refused or failed.
+        """
+        if not is_conversation(messages):
+            raise TypeError(
+                f"messages: {messages!r:.80} is not a list of messages like {{'role': ..., 'content': ...}}"
+            )
+        return self.complete(messages, deadline_s=deadline_s, priority=priority, **options)
+
     def parse(
-        self, prompt: Prompt, kind: type[T], *, deadline_s: float | None = None, **options: Unpack[GenerateOptions]
+        self,
+        prompt: Prompt,
+        kind: type[T],
+        *,
+        deadline_s: float | None = None,
+        priority: int | None = None,
+        **options: Unpack[GenerateOptions],
     ) -> Parsed[T]:
         """Have an answer as a value of a type, which it obeys.
 
@@ -115,6 +182,7 @@ class Client:
             prompt: a text, token ids, parts or messages.
             kind: a model of pydantic, a dataclass, or another type that ``slotline.client.schema`` knows.
             deadline_s: seconds that the whole call may take, waiting included.
+            priority: of this call; None for that of the client.
             options: see ``GenerateOptions``; without constraints.
 
         Raises:
@@ -124,7 +192,7 @@ class Client:
             TypeError: the type has no JSON Schema.
         """
         options = parse_options(prompt, kind, options)
-        return parsed(self.complete(prompt, deadline_s=deadline_s, **options), kind)
+        return parsed(self.complete(prompt, deadline_s=deadline_s, priority=priority, **options), kind)
 
     def tokenize(
         self,
@@ -145,12 +213,12 @@ class Client:
         request = tokenize_request(prompt)
         request.add_special = add_special
         request.parse_special = parse_special
-        return list(self._call(self._inference.Tokenize, request, deadline_s).ids)
+        return list(self._call(lambda server: server.inference.Tokenize, request, deadline_s).ids)
 
     def detokenize(self, ids: Sequence[int], *, skip_special: bool = True, deadline_s: float | None = None) -> str:
         """Text of token ids."""
         request = tokenization_pb2.DetokenizeRequest(ids=ids, skip_special=skip_special)
-        return self._call(self._inference.Detokenize, request, deadline_s).text
+        return self._call(lambda server: server.inference.Detokenize, request, deadline_s).text
 
     def embed(
         self, inputs: Sequence[EmbedInput], *, normalize: bool = True, deadline_s: float | None = None
@@ -164,80 +232,70 @@ class Client:
         """
         request = embed_request(inputs)
         request.normalize = normalize
-        response = self._call(self._inference.Embed, request, deadline_s)
+        response = self._call(lambda server: server.inference.Embed, request, deadline_s)
         return [list(one.values) for one in response.embeddings]
 
     def models(self, *, deadline_s: float | None = None) -> list[model_pb2.Model]:
         """The served models."""
-        return list(self._call(self._models.ListModels, model_pb2.ListModelsRequest(), deadline_s).models)
+        return list(
+            self._call(lambda server: server.models.ListModels, model_pb2.ListModelsRequest(), deadline_s).models
+        )
 
     def health(self, *, deadline_s: float | None = None) -> model_pb2.HealthResponse:
         """State of the core: whether it is ready, slots, queue, KV cache."""
-        return self._call(self._models.Health, model_pb2.HealthRequest(), deadline_s)
+        return self._call(lambda server: server.models.Health, model_pb2.HealthRequest(), deadline_s)
 
-    def _call(self, method: grpc.UnaryUnaryMultiCallable[Q, R], request: Q, deadline_s: float | None) -> R:
+    def model(self, name: str = "", *, deadline_s: float | None = None) -> model_pb2.Model:
+        """A served model: the one of this name or alias, or whichever is served."""
+        request = model_pb2.GetModelRequest(name=name)
+        return self._call(lambda server: server.models.GetModel, request, deadline_s).model
+
+    def slots(self, *, deadline_s: float | None = None) -> list[model_pb2.Slot]:
+        """What each slot does."""
+        request = model_pb2.ListSlotsRequest()
+        return list(self._call(lambda server: server.models.ListSlots, request, deadline_s).slots)
+
+    def call(self, request: Message, *, deadline_s: float | None = None) -> Any:
+        """The answer to any request with one answer, such as a ``TokenizeRequest``, as the message that it is.
+
+        Raises:
+            TypeError: the request is of no such method.
+            SlotlineError: the request was refused or failed.
+        """
+        return self._call(lambda server: method_of(server, request), request, deadline_s)
+
+    def watch_health(self, service: str = "") -> Iterator[HealthStatus]:
+        """Whether a server serves: now, and whenever that changes, without end.
+
+        Args:
+            service: a service like ``slotline.v1.InferenceService``; "" for the whole server.
+
+        Raises:
+            SlotlineError: the server cannot be reached, or is gone.
+        """
+        server = self._servers[self._targets.order("")[0]]
+        watch: Any = server.channel.unary_stream(health.WATCH)
+        call = watch(health.check_request(service), metadata=self._credentials.metadata())
         try:
-            return method(request, timeout=self._timeout(deadline_s), metadata=self._metadata)
+            for message in call:
+                yield health.check_response(message)
         except grpc.RpcError as error:
             raise from_rpc_error(error) from error
+        finally:
+            call.cancel()
+
+    def _call(
+        self, method: Callable[[_Server], grpc.UnaryUnaryMultiCallable[Q, R]], request: Q, deadline_s: float | None
+    ) -> R:
+        attempts = Attempts(self._targets.order(""), self._timeout(deadline_s))
+        metadata = self._credentials.metadata()
+        while True:
+            call = method(self._servers[attempts.target])
+            try:
+                return call(request, timeout=attempts.remaining_s, metadata=metadata)
+            except grpc.RpcError as error:
+                failure = from_rpc_error(error)
+            attempts.refused(failure)
 
     def _timeout(self, deadline_s: float | None) -> float | None:
         return self._deadline_s if deadline_s is None else deadline_s
-
-
-class Generation:
-    """Text as it is generated: an iterator of strings, none of them empty.
-
-    With ``num_sequences`` this is the first continuation; ``completion`` has all of them at the end.
-
-    Leaving it early leaves the request running; ``cancel`` it, or use it in a ``with`` statement.
-    """
-
-    def __init__(self, call: _StreamCall) -> None:
-        self._call = call
-        self._state = StreamState()
-        self._is_cancelled = False
-
-    def __enter__(self) -> Generation:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.cancel()
-
-    def __iter__(self) -> Iterator[str]:
-        for message in self.messages():
-            if text := self._state.add_text(message):
-                yield text
-
-    def deltas(self) -> Iterator[Delta]:
-        """What comes, told apart: text, reasoning and tool calls, of all continuations.
-
-        Raises:
-            SlotlineError: the request was refused or failed.
-        """
-        for message in self.messages():
-            yield from self._state.add(message)
-
-    def messages(self) -> Iterator[generation_pb2.GenerateResponse]:
-        """The bare messages instead of text.
-
-        Raises:
-            SlotlineError: the request was refused or failed.
-        """
-        try:
-            yield from self._call
-        except grpc.RpcError as error:
-            if not (self._is_cancelled and self._call.code() is grpc.StatusCode.CANCELLED):
-                raise from_rpc_error(error) from error
-
-    def cancel(self) -> None:
-        """End the request; iterating ends too. Harmless after the end."""
-        self._is_cancelled = True
-        self._call.cancel()
-
-    @property
-    def completion(self) -> Completion:
-        """Everything about the answer; only after iterating to its end."""
-        return self._state.completion()

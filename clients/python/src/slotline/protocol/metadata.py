@@ -10,10 +10,12 @@ API_KEY = "x-api-key"
 PRIORITY = "slotline-priority"
 #: For whom a call is made: tenants share no caches.
 TENANT = "slotline-tenant"
+#: Equal for prompts that begin alike: balancers send them to the same core, which ignores it.
+PREFIX_KEY = "slotline-prefix-key"
 
 
 def call_metadata(
-    api_key: str | None = None, *, priority: int = 0, tenant: str | None = None
+    api_key: str | None = None, *, priority: int = 0, tenant: str | None = None, prefix_key: str = ""
 ) -> tuple[tuple[str, str], ...]:
     """The metadata of a call; what has its default is left out."""
     metadata = []
@@ -23,4 +25,6 @@ def call_metadata(
         metadata.append((PRIORITY, str(priority)))
     if tenant:
         metadata.append((TENANT, tenant))
+    if prefix_key:
+        metadata.append((PREFIX_KEY, prefix_key))
     return tuple(metadata)
