@@ -160,7 +160,7 @@ class WorkerEncoder:
                     self._is_settled.set()
                     self._serve()
                     continue
-                if self._facts is None:
+                if self._facts is None or self._jobs.is_closed:
                     self._failure = failure
                     return
                 logger.error("the process that encodes pictures does not start", extra={"reason": str(failure)})
