@@ -29,6 +29,8 @@ DEFAULT_CACHE_RAM_MIB = 1024
 QUEUE_PER_SLOT, MIN_QUEUE = 16, 128
 #: Tokens that a slot must hold to be of any use.
 MIN_CTX_SLOT = 8
+#: The same if prompts may have pictures, which take hundreds of tokens.
+MIN_CTX_PICTURES = 2048
 #: Sequences of one context (``LLAMA_MAX_SEQ``).
 MAX_SEQUENCES = 256
 #: Slots: every one needs a sequence; so do the system prompt, copies inside the library's memory, and inputs that are
@@ -329,7 +331,8 @@ def core_config(settings: Mapping[str, Any]) -> CoreConfig:
     """The configuration that settings describe: values of fields of ``ModelConfig``, ``MediaOptions`` and
     ``CoreConfig``, by their names.
 
-    Fields that are missing have their defaults; names of other things are left alone.
+    Fields that are missing have their defaults; names of other things are left alone. With a projector, a context that
+    is too small for pictures becomes one of ``MIN_CTX_PICTURES`` tokens for each slot.
 
     Raises:
         TypeError: there is no ``path``.
@@ -344,7 +347,13 @@ def core_config(settings: Mapping[str, Any]) -> CoreConfig:
     check_context(model.n_ctx, model.n_parallel)
     check_groups(config.group_n, config.group_width)
     check_tls(config)
-    return config
+    if media.mmproj is None:
+        return config
+    check_pictures(config)
+    least = MIN_CTX_PICTURES * (1 if config.kv_unified else model.n_parallel)
+    # 0 takes the model's own context.
+    is_small = 0 < model.n_ctx < least
+    return dataclasses.replace(config, model=dataclasses.replace(model, n_ctx=least)) if is_small else config
 
 
 def check_context(n_ctx: int, n_parallel: int) -> None:
@@ -389,6 +398,21 @@ def check_tls(config: CoreConfig) -> None:
     for field_name, value, other, other_value in needed:
         if value is not None and other_value is None:
             raise InvalidArgument(field_name, f"{value} is of no use without `{other}`")
+
+
+def check_pictures(config: CoreConfig) -> None:
+    """Refuse what does not go together where prompts may have pictures.
+
+    Raises:
+        InvalidArgument: something does not.
+    """
+    if config.group_n > 1:
+        raise InvalidArgument(
+            "group_n", f"{config.group_n} is not possible with `mmproj`: positions of pictures cannot be grouped"
+        )
+    least, most = config.media.image_min_tokens, config.media.image_max_tokens
+    if least is not None and most is not None and least > most:
+        raise InvalidArgument("image_min_tokens", f"{least} is more than the {most} of `image_max_tokens`")
 
 
 def _names(kind: type[ModelConfig] | type[EngineOptions] | type[MediaOptions]) -> tuple[str, ...]:

@@ -96,3 +96,19 @@ def test_bounds_stand_beside_the_defaults() -> None:
     assert (bounds["n_threads"], bounds["yarn_ext_factor"]) == (Bounds(1, 512), Bounds())
     defaults = {field.name: field.default for field in dataclasses.fields(ModelConfig)}
     assert (defaults["n_ctx"], defaults["n_threads"]) == (512, None)
+
+
+@pytest.mark.parametrize(
+    ("settings", "n_ctx"),
+    [
+        ({}, 2048),
+        ({"n_ctx": 4096, "n_parallel": 4}, 8192),
+        ({"n_ctx": 4096, "n_parallel": 4, "kv_unified": True}, 4096),
+        ({"n_ctx": 16_384, "n_parallel": 4}, 16_384),
+        # The model's own.
+        ({"n_ctx": 0}, 0),
+    ],
+)
+def test_slots_have_room_for_pictures_if_there_is_a_projector(settings: dict[str, int], n_ctx: int) -> None:
+    assert core_config({"path": "m.gguf", "mmproj": "p.gguf", **settings}).model.n_ctx == n_ctx
+    assert core_config({"path": "m.gguf", **settings}).model.n_ctx == settings.get("n_ctx", 512)

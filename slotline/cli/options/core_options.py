@@ -18,6 +18,7 @@ from slotline.cli.options.groups.gpu import GPU
 from slotline.cli.options.groups.lifetime import STOPPING, SUPERVISION
 from slotline.cli.options.groups.long_context import LONG_CONTEXT
 from slotline.cli.options.groups.model import MODEL
+from slotline.cli.options.groups.pictures import PICTURES
 from slotline.cli.options.groups.slots import SLOTS
 from slotline.cli.options.table import Group, Value, invalid, names_of_settings
 from slotline.cli.options.values import grpc_address, integer, path
@@ -85,6 +86,7 @@ SUPERVISED = Group(
 CORE_GROUPS = (
     GENERAL,
     MODEL,
+    PICTURES,
     SLOTS,
     LISTEN,
     GRPC_TLS,

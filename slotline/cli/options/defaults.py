@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from rest_adapter.config import RestConfig
-from service.config import CoreConfig, ModelConfig
+from service.config import CoreConfig, MediaOptions, ModelConfig
 from slotline.cli.options.values import as_typed
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 #: Defaults of all fields of configurations that have one. Where two configurations share a field, they agree.
 OF_CONFIGURATIONS = {
     field.name: field.default
-    for kind in (ModelConfig, CoreConfig, RestConfig)
+    for kind in (ModelConfig, MediaOptions, CoreConfig, RestConfig)
     for field in dataclasses.fields(kind)
     if field.default is not dataclasses.MISSING
 }

@@ -11,6 +11,7 @@ from slotline.cli.options.groups.gpu import GPU
 from slotline.cli.options.groups.lifetime import STOPPING, SUPERVISION
 from slotline.cli.options.groups.long_context import LONG_CONTEXT
 from slotline.cli.options.groups.model import MODEL
+from slotline.cli.options.groups.pictures import PICTURES
 from slotline.cli.options.groups.slots import SLOTS
 from slotline.cli.options.rest_options import REST
 from slotline.cli.options.table import Group, Value
@@ -33,12 +34,13 @@ GRPC = Group(
 )
 
 #: What describes a core wherever it runs.
-SHARED = (MODEL, SLOTS, STOPPING, SUPERVISION, COMPUTE, LONG_CONTEXT, GPU)
+SHARED = (MODEL, PICTURES, SLOTS, STOPPING, SUPERVISION, COMPUTE, LONG_CONTEXT, GPU)
 #: Options that the core is started with as they were given.
 PASSED_TO_CORE = (GENERAL, GRPC_TLS, ACCESS, *SHARED)
 SERVE_GROUPS = (
     GENERAL,
     MODEL,
+    PICTURES,
     SLOTS,
     REST,
     GRPC,

@@ -17,12 +17,12 @@ from typing import Generic, TypeVar
 
 from service.api.listen.addresses import NoAddress, parse_address
 from service.bounds import INT32_MAX, bounds_of
-from service.config import MAX_DEVICES, CoreConfig, KvOverride, LoraAdapter, ModelConfig
+from service.config import MAX_DEVICES, CoreConfig, KvOverride, LoraAdapter, MediaOptions, ModelConfig
 
 T = TypeVar("T")
 Converter = Callable[[str, str], T]
 
-_BOUNDS = bounds_of(ModelConfig) | bounds_of(CoreConfig)
+_BOUNDS = bounds_of(ModelConfig) | bounds_of(MediaOptions) | bounds_of(CoreConfig)
 
 
 class InvalidValue(Exception):

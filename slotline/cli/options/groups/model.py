@@ -7,12 +7,6 @@ from service.prompts.templates import NAMED
 from slotline.cli.options.table import Flag, Group, Pair, Value
 from slotline.cli.options.tool_format import tool_format
 from slotline.cli.options.values import kv_override, lora, scaled_lora, text, whole
-from slotline.cli.start_errors import StartError
-
-
-def _mmproj(name: str, value: str) -> str:
-    raise StartError(f"{name} {value}: images are not supported by this version; start without {name}")
-
 
 TOOL_FORMAT = Value(
     ("--tool-format",),
@@ -88,13 +82,6 @@ MODEL = Group(
             text,
             "obsolete, only accepted",
             warning="is obsolete and has no effect: adapters are applied beside the weights at run time",
-        ),
-        Value(
-            ("--mmproj",),
-            "FNAME",
-            "",
-            _mmproj,
-            "projector for images; not supported yet, so the server does not start with it",
         ),
     ),
 )

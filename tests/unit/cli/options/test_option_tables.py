@@ -11,6 +11,7 @@ from service.config import (
     KvOverride,
     Lookup,
     LoraAdapter,
+    MediaOptions,
     ModelConfig,
     NumaStrategy,
     RopeScaling,
@@ -23,7 +24,6 @@ from slotline.cli.options.rest_options import REST_GROUPS, rest_config
 from slotline.cli.options.serve_options import PASSED_TO_CORE, SERVE_GROUPS
 from slotline.cli.options.table import Flag, Option, UsageError, Value, parse
 from slotline.cli.options.values import allowed_by
-from slotline.cli.start_errors import StartError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -357,9 +357,46 @@ def test_options_that_this_version_lacks_are_unknown(argument: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["serve", "core"])
-def test_a_projector_for_images_stops_the_start(command: str) -> None:
-    with pytest.raises(StartError, match=r"^--mmproj clip\.gguf: images are not supported by this version; start "):
-        parse(TABLES[command], ["--mmproj", "clip.gguf"])
+def test_options_for_pictures_reach_the_configuration(command: str) -> None:
+    arguments = (
+        "--mmproj clip.gguf --no-mmproj-offload --image-min-tokens 4 --image-max-tokens 64 --media-threads 2 "
+        "--media-nice 0 --media-cache-ram 8 --max-images 3 --max-image-mib 1 --max-request-image-mib 2 "
+        "--max-image-pixels 1000 --image-cpu-limit 1.5 --max-waiting-images 4"
+    )
+    settings = parse(TABLES[command], [*MODEL, *arguments.split()]).settings
+    assert core_config(settings).media == MediaOptions(
+        mmproj="clip.gguf",
+        mmproj_offload=False,
+        image_min_tokens=4,
+        image_max_tokens=64,
+        media_threads=2,
+        media_nice=0,
+        media_cache_mib=8,
+        max_images=3,
+        max_image_bytes=1 << 20,
+        max_request_image_bytes=2 << 20,
+        max_image_pixels=1000,
+        image_cpu_s=1.5,
+        max_waiting_images=4,
+    )
+    assert core_config(parse(TABLES[command], MODEL).settings).media == MediaOptions()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["-gan", "2"], "--grp-attn-n 2 is not possible with --mmproj: positions of pictures cannot be grouped"),
+        (
+            ["--image-min-tokens", "9", "--image-max-tokens", "8"],
+            "--image-min-tokens 9 is more than the 8 of --image-max-tokens",
+        ),
+    ],
+)
+def test_what_does_not_go_together_with_pictures_is_refused(arguments: list[str], problem: str) -> None:
+    settings = parse(SERVE_GROUPS, [*MODEL, "--mmproj", "clip.gguf", *arguments]).settings
+    with pytest.raises(UsageError) as caught:
+        core_config(settings)
+    assert caught.value.lines[0] == f"error: {problem}"
 
 
 @pytest.mark.parametrize("command", TABLES)

@@ -77,6 +77,18 @@ WRONG_VALUES = {
     "--http": "https://h",
     "--probe-timeout": "0",
     "--url": "ftp://h",
+    "--mmproj": "",
+    "--image-min-tokens": "0",
+    "--image-max-tokens": "0",
+    "--media-threads": "0",
+    "--media-nice": "20",
+    "--media-cache-ram": "-1",
+    "--max-images": "0",
+    "--max-image-mib": "0",
+    "--max-request-image-mib": "1025",
+    "--max-image-pixels": "0",
+    "--image-cpu-limit": "0",
+    "--max-waiting-images": "0",
     "--message": "",
     "--image": "/nothing",
     "--system": "",
@@ -86,14 +98,12 @@ WRONG_VALUES = {
     "--schema": "/nothing",
     "--tools": "/nothing",
 }
-# Refused with any value.
-REFUSED = {"--mmproj"}
 VALUED = [
     (command, option)
     for command in COMMANDS.values()
     for group in command.groups
     for option in group.options
-    if isinstance(option, Value) and not REFUSED & {*option.names}
+    if isinstance(option, Value)
 ]
 IDS = [f"{command.name} {option.names[-1]}" for command, option in VALUED]
 
