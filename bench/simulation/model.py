@@ -16,6 +16,7 @@ from service.engine.language_model import (
     CacheFull,
     DecodeFailed,
     Logits,
+    MediaSegment,
     ModelInfo,
     Pooling,
     Rows,
@@ -163,6 +164,14 @@ class SimulatedCompute:
     def all_logits(self) -> Logits:
         """Copies of all rows of the last ``decode``."""
         return np.stack([self.logits(index, row) for index, n in enumerate(self._n_rows) for row in range(n)])
+
+    def decode_media(self, segments: Sequence[MediaSegment]) -> None:
+        """Refused; ``ModelInfo.n_embd_input`` says so."""
+        raise DecodeFailed(f"{len(segments)} segments of media cannot be evaluated")
+
+    def hidden_media(self, segments: Sequence[MediaSegment]) -> Rows:
+        """Refused, too."""
+        raise DecodeFailed(f"{len(segments)} segments of media cannot be embedded")
 
     def hidden(self, segments: Sequence[Segment]) -> Rows:
         """Refused; ``ModelInfo.n_hidden`` says so."""

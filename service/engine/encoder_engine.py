@@ -60,6 +60,9 @@ class EncoderEngine:
             error = NotSupported("this model cannot generate text; it only makes embeddings")
             self._outbox.put(task_id, sink, Failed(error))
             return
+        if request.media:
+            self._outbox.put(task_id, sink, Failed(NotSupported("this model embeds text only, without pictures")))
+            return
         try:
             self._work.submit(task_id, request, sink)
         except Exception as error:
@@ -97,5 +100,6 @@ class EncoderEngine:
             model_s = self._clock() - started_s
             self._budget.observe(n_tokens, _ALONE, model_s)
             self._totals.add_evaluated(n_tokens, model_s)
+            self._totals.add_prefill(n_tokens, model_s)
         self._totals.end_step(self._clock() - started_s)
         return self._outbox.take()

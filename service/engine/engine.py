@@ -14,7 +14,7 @@ from service.engine.request.task import Task, unforeseen
 from service.engine.schedule.admission_loop import AdmissionLoop
 from service.engine.schedule.system_prompt_work import SystemPromptWork
 from service.engine.step import Step
-from service.errors import ContextLengthExceeded, Draining, InvalidArgument, ServiceError, SlotsBusy
+from service.errors import ContextLengthExceeded, Draining, InvalidArgument, NotSupported, ServiceError, SlotsBusy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,6 +92,7 @@ class Engine:
         try:
             match request:
                 case GenerationRequest():
+                    self._check_media(request)
                     if request.system_prompt is not None:
                         self._check_idle()
                         self._system.change(request.system_prompt)
@@ -184,9 +185,24 @@ class Engine:
         if self._is_serving:
             raise SlotsBusy
 
+    def _check_media(self, request: GenerationRequest) -> None:
+        """Refuse what cannot be had of a prompt with media."""
+        if not request.media:
+            return
+        if request.prompt_logprobs is not None:
+            raise InvalidArgument("prompt_logprobs", "cannot be had of a prompt with pictures; leave one of them out")
+        if self._parts.config.group_n > 1:
+            raise NotSupported("with self-extend (group_n above 1) prompts cannot have pictures")
+
     def _check_inputs(self, request: EmbeddingRequest) -> None:
         """Refuse what would never fit beside the system prompt."""
         n_ctx = self._parts.config.n_ctx_slot - len(self._parts.system.tokens)
         longest = max(map(len, request.inputs))
         if longest >= n_ctx:
             raise ContextLengthExceeded(longest, n_ctx)
+        for chunk in request.media.values():
+            if not chunk.is_causal and len(chunk.rows) > self._info.n_hidden:
+                raise NotSupported(
+                    f"a picture of {len(chunk.rows)} tokens that this model sees at once cannot be embedded; "
+                    f"at most {self._info.n_hidden} can be"
+                )

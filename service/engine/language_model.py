@@ -17,7 +17,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from service.engine.request.media import MediaChunk
+    from service.engine.request.media import MediaChunk, MediaRow
     from service.sampling.grammar import Grammar
 
 Logits = npt.NDArray[np.float32]
@@ -57,7 +57,7 @@ class ModelInfo:
         can_shift: whether ``shift`` and ``divide`` are possible.
         can_cut: whether ``remove`` can always remove the last tokens of a sequence.
         n_embd_input: length of a row of media; 0 if the model takes none.
-        has_grid: whether rows of media have positions in time, y and x.
+        has_grid: whether rows of media have positions in time, y and x; positions of such a model cannot shift.
         n_whole: most rows of media that can be evaluated without causality, in one ``decode_media`` call.
     """
 
@@ -119,6 +119,11 @@ class MediaSegment:
     start: int
     n_rows: int
     wants_logits: bool = False
+
+    @property
+    def items(self) -> tuple[MediaRow, ...]:
+        """What the sequence holds of it afterwards."""
+        return self.chunk.items[self.start : self.start + self.n_rows]
 
     @property
     def rows(self) -> Rows:

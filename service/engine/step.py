@@ -1,23 +1,29 @@
-"""One step of all that runs: plan, run, apply."""
+"""One step of all that runs: plan, run, apply.
+
+A step is at most one call with tokens and one with rows of media, which no call of the model can mix. Prompts get what
+time there is in one of the two: in turn, if some wait for tokens and some for rows.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from service.engine.cache.slots import started_s
 from service.engine.language_model import CacheFull, DecodeFailed, Segment
+from service.engine.media_step import MediaStep
 from service.engine.output.choice import TokenChoice, Turn
 from service.engine.output.scoring import UnusableScore, score
+from service.engine.request.items import tokens_of
 from service.engine.request.state import SequenceState
 from service.engine.request.task import unforeseen
 from service.engine.schedule.plan import EMBEDDINGS, PrefillWork, StepPlan, plan_step
 from service.engine.schedule.prefill_budget import StepShape
+from service.engine.schedule.shortage import CellShortage
 from service.engine.schedule.speculation import Speculation
-from service.errors import CacheExhausted, EngineFailure
-from slotline.protocol.reasons import KV_CELLS_TOTAL
+from service.errors import EngineFailure
 
 if TYPE_CHECKING:
-    from service.engine.cache.slots import Slot
     from service.engine.parts import EngineParts
 
 _NO_PROMPTS = StepShape()
@@ -42,12 +48,12 @@ class _Plan:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """What a step evaluated, with ``n_filler`` tokens more, in a call that began at ``started_s``."""
+    """What a step evaluated, with ``n_filler`` tokens more, in a call that began at ``began_s``."""
 
     plan: _Plan
     segments: list[Segment]
     n_filler: int
-    started_s: float
+    began_s: float
 
 
 class Step:
@@ -70,6 +76,10 @@ class Step:
         self._clock = parts.clock
         self._speculation = Speculation(parts.model.info, parts.model.memory, parts.config)
         self._choice = TokenChoice(parts)
+        self._shortage = CellShortage(parts)
+        self._media = MediaStep(parts, self._choice, self._shortage)
+        #: Whether prompts get rows in this step, and not tokens.
+        self._is_for_media = False
 
     def begin_known(self) -> None:
         """Give a first token to every sequence whose prompt is all cached, and the logits behind it known."""
@@ -84,22 +94,31 @@ class Step:
 
     def do(self) -> None:
         """Evaluate the next tokens of all sequences, within the step's time."""
-        batch = self._run(self._plan())
+        plan = self._plan()
+        batch = self._run(plan)
         if batch is not None:
             self._apply(batch)
+        if self._is_for_media:
+            self._media.do(plan.shape)
 
     # Plan -----------------------------------------------------------------------------------------------------------
 
     def _plan(self) -> _Plan:
         """Divide the step's time: first states that embeddings wait for, then tokens of prompts."""
         shape, budget, states = _NO_PROMPTS, 0, []
+        was_for_media, self._is_for_media = self._is_for_media, False
         if self._embedding.has_work or any(slot.prompt_remaining for slot in self._slots):
             shape = self._shape()
             budget = self._budget.tokens(shape)
-        if self._embedding.has_work:
+            self._is_for_media = self._media.has_work and not (was_for_media and self._has_tokens())
+        if self._embedding.has_work and not self._is_for_media:
             states = self._embedding.due(budget)
             budget -= _count(states)
         return _Plan(shape, states, budget, self._plan_tokens(shape, budget))
+
+    def _has_tokens(self) -> bool:
+        """Whether any prompt, or input to embed, waits for tokens."""
+        return self._embedding.has_tokens or bool(self._prompts())
 
     def _plan_again(self, budget: int) -> _Plan:
         """The same within the same time, after some sequences had to go."""
@@ -116,6 +135,8 @@ class Step:
     def _plan_tokens(self, shape: StepShape, budget: int) -> StepPlan:
         slots = [slot for slot in self._slots if slot.is_decoding]
         decoding = [slot.id for slot in slots]
+        if self._is_for_media:
+            return StepPlan(tuple(decoding), ())
         prefilling = self._prompts()
         if self._embedding.has_work and (n_tokens := self._embedding.n_prefill):
             prefilling.append(PrefillWork(EMBEDDINGS, n_tokens))
@@ -126,14 +147,19 @@ class Step:
         return plan_step(decoding, prefilling, n_batch=n_batch, budget=budget, min_remainder=min_remainder)
 
     def _prompts(self) -> list[PrefillWork]:
-        """What is left of the prompts in slots, in order of admission."""
+        """What is left of the prompts in slots that go on with tokens, in order of admission."""
         works = []
         # Each slot can have a row of logits at any time; what is left is for prompts that want one for every token.
         n_spare = self._info.n_logits - len(self._slots)
-        for slot in sorted((slot for slot in self._slots if slot.prompt_remaining), key=_started_s):
+        for slot in sorted((slot for slot in self._slots if slot.prompt_remaining), key=started_s):
             remaining = slot.prompt_remaining if slot.room is None else min(slot.prompt_remaining, slot.room)
             limit = None
-            if slot.sequence is not None and slot.sequence.is_scored:
+            assert slot.sequence is not None
+            if slot.sequence.media is not None:
+                limit = slot.sequence.media.n_tokens_at(len(slot.items))
+                if not limit:
+                    continue
+            elif slot.sequence.is_scored:
                 limit = min(remaining, 1 + n_spare)
                 n_spare -= limit - 1
             works.append(PrefillWork(slot.id, remaining, limit))
@@ -152,7 +178,7 @@ class Step:
             try:
                 return self._decode(plan)
             except CacheFull:
-                self._preempt_for_space()
+                self._shortage.relieve()
                 plan = self._plan_again(plan.budget)
         return None
 
@@ -160,7 +186,7 @@ class Step:
         """Evaluate tokens for their states; return whether the other part of the plan still holds."""
         n_tokens, n_prefill = _count(states), self._embedding.n_prefill
         if self._memory.make_room(n_tokens):
-            started_s = self._clock()
+            began_s = self._clock()
             try:
                 rows = self._compute.hidden(states)
             except CacheFull:
@@ -169,10 +195,12 @@ class Step:
                 self._endings.fail_batch([segment.seq_id for segment in states], error)
                 return False
             else:
-                self._totals.add_evaluated(n_tokens, self._clock() - started_s)
+                call_s = self._clock() - began_s
+                self._totals.add_evaluated(n_tokens, call_s)
+                self._totals.add_prefill(n_tokens, call_s)
                 self._embedding.finish(states, rows)
                 return self._embedding.n_prefill == n_prefill
-        self._preempt_for_space()
+        self._shortage.relieve()
         return False
 
     def _decode(self, plan: _Plan) -> _Batch | None:
@@ -188,14 +216,14 @@ class Step:
         n_filler = self._budget.filler(tokens.n_prefill, plan.shape) if tokens.prefill else 0
         if tokens.n_tokens + n_filler > min(self._parts.model.memory.cells_free, self._info.n_batch):
             n_filler = 0
-        started_s = self._clock()
+        began_s = self._clock()
         try:
             self._compute.decode(segments, n_filler)
         except DecodeFailed as error:
             self._endings.fail_batch([segment.seq_id for segment in segments], error)
             return None
-        self._totals.add_evaluated(tokens.n_tokens, self._clock() - started_s)
-        return _Batch(plan, segments, n_filler, started_s)
+        self._totals.add_evaluated(tokens.n_tokens, self._clock() - began_s)
+        return _Batch(plan, segments, n_filler, began_s)
 
     def _segments(self, plan: StepPlan) -> list[Segment]:
         segments = []
@@ -213,43 +241,21 @@ class Step:
             assert slot.sequence is not None
             start = len(slot.items)
             is_last = share == slot.prompt_remaining and slot.sequence.max_tokens != 0
-            chunk = slot.sequence.prompt[start : start + share]
+            chunk = tokens_of(slot.sequence.prompt[start : start + share])
             n_logits = share if slot.sequence.is_scored else int(is_last)
             segments.append(Segment(slot_id, slot.next_position, chunk, n_logits))
         return segments
-
-    def _preempt_for_space(self) -> None:
-        """Free cells if there are too few: inputs to embed go first, then sequences, one by one; the last one fails."""
-        slot = self._parts.preemption.victim()
-        if slot is not None:
-            if self._embedding.restart():
-                return
-            n_running = sum(not slot.is_idle for slot in self._slots)
-            if n_running > 1 and self._parts.preemption.preempt(slot):
-                return
-        error = CacheExhausted(
-            f"the KV cache has {self._info.n_cells} cells and they are all in use; "
-            "send a shorter prompt, or start the server with a larger context",
-            metadata={KV_CELLS_TOTAL: str(self._info.n_cells)},
-            retry_after_s=1.0,
-        )
-        if slot is None:
-            self._embedding.fail_all(error)
-            return
-        assert slot.sequence is not None
-        self._endings.fail(slot.sequence.task, error)
-        self._memory.drop(slot)
 
     # Apply ----------------------------------------------------------------------------------------------------------
 
     def _apply(self, batch: _Batch) -> None:
         """Make use of what was evaluated: scores of prompts, how long it took, the next tokens."""
         self._score(batch.segments)
-        self._learn(batch, self._clock() - batch.started_s)
-        started_s = self._clock()
+        self._learn(batch, self._clock() - batch.began_s)
+        began_s = self._clock()
         self._advance(batch.segments)
         self._speculation.settle()
-        self._totals.sampling_s += self._clock() - started_s
+        self._totals.sampling_s += self._clock() - began_s
 
     def _score(self, segments: list[Segment]) -> None:
         """Send the log-probabilities of prompts, before a sampler changes the logits."""
@@ -274,7 +280,8 @@ class Step:
         self._totals.drafted_tokens += tokens.n_decode - len(tokens.decode)
         if tokens.prefill:
             self._budget.observe(tokens.n_prefill, batch.plan.shape, step_s, batch.n_filler)
-        else:
+            self._totals.add_prefill(tokens.n_prefill, step_s)
+        elif not self._is_for_media:
             self._speculation.observe(tokens.n_decode, step_s)
 
     def _advance(self, segments: list[Segment]) -> None:
@@ -291,14 +298,10 @@ class Step:
             self._memory.append(slot, segment.tokens)
             sequence = slot.sequence
             if sequence is not None and not slot.prompt_remaining:
-                turns.append(Turn(slot, sequence, segment, first_row))
+                turns.append(Turn(slot, sequence, first_row, segment.n_logits, segment.tokens))
         if turns:
             self._choice.go_on(turns, now_s)
 
 
 def _count(segments: list[Segment]) -> int:
     return sum(len(segment.tokens) for segment in segments)
-
-
-def _started_s(slot: Slot) -> float:
-    return slot.sequence.started_s if slot.sequence is not None else 0.0

@@ -15,14 +15,26 @@ SAVED_BYTES = 8
 
 
 class Cell:
-    """One token at one position, held by one or several sequences."""
+    """One token, or one row of media, at one position, held by one or several sequences.
 
-    __slots__ = ("holders", "position", "token")
+    Attributes:
+        token: the token's id, or the number that stands for the row.
+        position: where it is.
+        step: by how much the position of what comes next is above.
+        holders: how many sequences hold it.
+    """
 
-    def __init__(self, token: int, position: int) -> None:
+    __slots__ = ("holders", "position", "step", "token")
+
+    def __init__(self, token: int, position: int, step: int = 1) -> None:
         self.token = token
         self.position = position
+        self.step = step
         self.holders = 1
+
+    def copy(self) -> Cell:
+        """Another one with the same contents, held by one sequence."""
+        return Cell(self.token, self.position, self.step)
 
 
 class ScriptedMemory:
@@ -65,10 +77,28 @@ class ScriptedMemory:
         self._cells[seq_id] += [Cell(token, place) for place, token in enumerate(tokens, position)]
         self.cells_free -= len(tokens)
 
+    def append_media(self, seq_id: int, position: int, rows: Sequence[tuple[int, int]]) -> None:
+        """Write rows to new cells, of which there must be enough.
+
+        Args:
+            seq_id: the sequence.
+            position: of the first row.
+            rows: of each the number, and by how much the position of what comes next is above its own.
+        """
+        for number, step in rows:
+            self._cells[seq_id].append(Cell(number, position, step))
+            position += step
+        self.cells_free -= len(rows)
+
     def position_max(self, seq_id: int) -> int:
         """Highest position, -1 if empty."""
         cells = self._cells[seq_id]
         return cells[-1].position if cells else -1
+
+    def next_position(self, seq_id: int) -> int:
+        """Where the sequence goes on."""
+        cells = self._cells[seq_id]
+        return cells[-1].position + cells[-1].step if cells else 0
 
     def remove(self, seq_id: int, start: int, end: int) -> bool:
         """Give up cells by their positions; only those of whole sequences if this model cannot cut."""
@@ -88,7 +118,7 @@ class ScriptedMemory:
     def fork(self, source: int, target: int, end: int) -> bool:
         """Hold the cells below position ``end`` of another sequence, too; only if this model can."""
         is_taken = any(cell.position < end for cell in self._cells[target])
-        if source == target or is_taken or self.position_max(source) < end - 1:
+        if source == target or is_taken or self.next_position(source) < end:
             raise ValueError(f"sequence {source} cannot be forked to {target} up to {end}")
         if not self._can_fork:
             return False
@@ -106,24 +136,24 @@ class ScriptedMemory:
         for cell in self._cells[seq_id]:
             if cell.holders > 1:
                 self._give_up(cell)
-                cell = Cell(cell.token, cell.position)
+                cell = cell.copy()
                 self.cells_free -= 1
             own.append(cell)
         self._cells[seq_id] = own
 
     def save(self, seq_id: int) -> SavedSequence:
-        """Copy tokens and positions."""
-        contents = [(cell.token, cell.position) for cell in self._cells[seq_id]]
+        """Copy the cells."""
+        contents = [cell.copy() for cell in self._cells[seq_id]]
         return SavedSequence(len(contents), self._saved_bytes * len(contents), contents)
 
     def restore(self, seq_id: int, saved: SavedSequence) -> None:
-        """Write tokens and positions to new cells."""
+        """Write the same to new cells."""
         if self._cells[seq_id]:
             raise ValueError(f"sequence {seq_id} is not empty")
         if saved.n_cells > self.cells_free:
             raise CacheFull
         assert isinstance(saved.contents, list)
-        self._cells[seq_id] = [Cell(token, position) for token, position in saved.contents]
+        self._cells[seq_id] = [cell.copy() for cell in saved.contents]
         self.cells_free -= saved.n_cells
 
     def shift(self, seq_id: int, start: int, end: int, delta: int) -> None:

@@ -1,4 +1,4 @@
-"""A model without weights, whose next token follows from the tokens in its memory, in virtual time.
+"""A model without weights, whose next token follows from what is in its memory, in virtual time.
 
 It obeys the contract of ``service.engine.language_model`` strictly: whatever the engine gets wrong about positions,
 cells or sequences changes the text or raises. So scheduling, faults and scale are tested in milliseconds.
@@ -14,12 +14,14 @@ from service.engine.language_model import (
     CacheFull,
     DecodeFailed,
     Logits,
+    MediaSegment,
     ModelInfo,
     Pooling,
     Rows,
     Segment,
 )
 from service.testing.scripted_grammar import ScriptedGrammar
+from service.testing.scripted_media import check_segment, row_number
 from service.testing.scripted_memory import SAVED_BYTES, ScriptedMemory
 
 #: Tokens 0 to 255 are the bytes; then come the special ones.
@@ -56,7 +58,10 @@ def next_letter(tokens: Sequence[int]) -> int:
 
 
 def states(tokens: Sequence[int]) -> Rows:
-    """The hidden states of a sequence: each depends on all tokens up to its own; shape (tokens, N_EMBD)."""
+    """The hidden states of a sequence: each depends on all tokens, or numbers of rows, up to its own.
+
+    Shape (tokens, N_EMBD).
+    """
     rows = np.empty((len(tokens), N_EMBD), np.float32)
     state = 7
     for row, token in zip(rows, tokens, strict=True):
@@ -71,12 +76,13 @@ class ScriptedCompute:
     Args:
         info: facts about the model.
         memory: what it appends to.
-        script: gives the next token from the tokens in a sequence's memory.
+        script: gives the next token from the tokens in a sequence's memory, and the numbers of its rows of media.
         clock: advanced by each call; None for no time at all.
-        step_s, token_s: cost of a call and of each token in it, in seconds.
+        step_s, token_s: cost of a call and of each token or row in it, in seconds.
 
     Attributes:
-        decoded: the segments of each call so far.
+        decoded: the segments of each call with tokens so far.
+        decoded_media: the same of calls with rows of media.
         fail_next: raised by the next call in place of doing anything, once.
     """
 
@@ -90,6 +96,7 @@ class ScriptedCompute:
         token_s: float,
     ) -> None:
         self.decoded: list[tuple[Segment, ...]] = []
+        self.decoded_media: list[tuple[MediaSegment, ...]] = []
         self.fail_next: Exception | None = None
         self._info = info
         self._memory = memory
@@ -105,18 +112,34 @@ class ScriptedCompute:
         for index, segment in enumerate(segments):
             tokens = self._memory.tokens(segment.seq_id)
             for row in range(segment.n_logits):
-                logits = np.zeros(N_VOCAB, np.float32)
-                logits[self._script(tokens[: len(tokens) - segment.n_logits + row + 1])] = CERTAIN
-                self._rows[index, row] = logits
+                self._rows[index, row] = self._certain(tokens[: len(tokens) - segment.n_logits + row + 1])
+
+    def decode_media(self, segments: Sequence[MediaSegment]) -> None:
+        """Append the rows."""
+        self._append_media(segments, self._info.n_batch)
+        for index, segment in enumerate(segments):
+            if segment.wants_logits:
+                self._rows[index, 0] = self._certain(self._memory.tokens(segment.seq_id))
+
+    def hidden_media(self, segments: Sequence[MediaSegment]) -> Rows:
+        """Append the rows; their states."""
+        self._append_media(segments, self._info.n_hidden)
+        return np.concatenate([states(self._memory.tokens(part.seq_id))[-part.n_rows :] for part in segments])
+
+    def _certain(self, tokens: Sequence[int]) -> Logits:
+        """Logits with which the script's token is as good as certain."""
+        logits = np.zeros(N_VOCAB, np.float32)
+        logits[self._script(tokens)] = CERTAIN
+        return logits
 
     def logits(self, index: int, row: int = 0) -> Logits:
-        """A row of a segment of the last ``decode``."""
+        """A row of a segment of the last ``decode`` or ``decode_media``."""
         if (index, row) not in self._rows:
             raise ValueError(f"segment {index} has no row {row}")
         return self._rows[index, row]
 
     def all_logits(self) -> Logits:
-        """Copies of all rows of the last ``decode``."""
+        """Copies of all rows of the last ``decode`` or ``decode_media``."""
         return (
             np.stack([self.logits(*place) for place in self._rows])
             if self._rows
@@ -131,10 +154,7 @@ class ScriptedCompute:
         return np.concatenate([states(self._memory.tokens(part.seq_id))[-len(part.tokens) :] for part in segments])
 
     def _append(self, segments: Sequence[Segment], n_filler: int = 0) -> None:
-        self._rows = {}
-        if self.fail_next is not None:
-            error, self.fail_next = self.fail_next, None
-            raise error
+        self._begin()
         self._check(segments, n_filler)
         n_tokens = sum(len(segment.tokens) for segment in segments) + n_filler
         if n_tokens > self._memory.cells_free:
@@ -143,6 +163,44 @@ class ScriptedCompute:
             self._memory.append(segment.seq_id, segment.position, segment.tokens)
         self.decoded.append(tuple(segments))
         _spend(self._clock, self._step_s + self._token_s * n_tokens)
+
+    def _append_media(self, segments: Sequence[MediaSegment], most: int) -> None:
+        self._begin()
+        n_rows = sum(part.n_rows for part in segments)
+        if n_rows > most:
+            raise DecodeFailed(f"more than {most} rows in one call")
+        if len({part.seq_id for part in segments}) < len(segments):
+            raise DecodeFailed("a sequence is repeated")
+        for part in segments:
+            check_segment(self._info, part, n_parts=len(segments))
+            self._check_place(part)
+        if n_rows > self._memory.cells_free:
+            raise CacheFull
+        for part in segments:
+            items = part.chunk.items[part.start : part.start + part.n_rows]
+            cells = [(row_number(item.key, item.number), item.n_positions) for item in items]
+            self._memory.append_media(part.seq_id, self._memory.next_position(part.seq_id), cells)
+        self.decoded_media.append(tuple(segments))
+        _spend(self._clock, self._step_s + self._token_s * n_rows)
+
+    def _begin(self) -> None:
+        """Forget the logits of the call before; fail if that is planned."""
+        self._rows = {}
+        if self.fail_next is not None:
+            error, self.fail_next = self.fail_next, None
+            raise error
+
+    def _check_place(self, part: MediaSegment) -> None:
+        """A segment goes on where its sequence ends, behind the earlier rows of the same chunk."""
+        if not 0 <= part.seq_id < self._info.n_seq_max:
+            raise DecodeFailed(f"sequence {part.seq_id} is out of range")
+        cells = self._memory.cells(part.seq_id)
+        before = cells[len(cells) - part.start :]
+        if [cell.token for cell in before] != [row_number(part.chunk.key, row) for row in range(part.start)]:
+            raise DecodeFailed(f"sequence {part.seq_id} does not end with the first {part.start} rows of the chunk")
+        first = before[0].position if before else self._memory.next_position(part.seq_id)
+        if part.position != first:
+            raise DecodeFailed(f"the chunk of sequence {part.seq_id} is at {first}, not at {part.position}")
 
     def _check(self, segments: Sequence[Segment], n_filler: int) -> None:
         if sum(len(segment.tokens) for segment in segments) + n_filler > self._info.n_batch:
@@ -154,7 +212,7 @@ class ScriptedCompute:
             if segment.seq_id in seen or not 0 <= segment.seq_id < self._info.n_seq_max:
                 raise DecodeFailed(f"sequence {segment.seq_id} is repeated or out of range")
             seen.add(segment.seq_id)
-            if segment.position != self._memory.position_max(segment.seq_id) + 1:
+            if segment.position != self._memory.next_position(segment.seq_id):
                 raise DecodeFailed(f"sequence {segment.seq_id} does not continue at {segment.position}")
             if not 0 <= segment.n_logits <= len(segment.tokens):
                 raise DecodeFailed(f"sequence {segment.seq_id} has no {segment.n_logits} tokens for logits")
@@ -195,12 +253,15 @@ class ScriptedModel:
         n_batch: most tokens of one ``decode``.
         n_logits: most of them whose logits can be wanted; not fewer than there are sequences.
         n_hidden: most tokens of one ``hidden``.
-        script: gives the next token from the tokens in a sequence's memory.
+        script: gives the next token from the tokens in a sequence's memory, and the numbers of its rows of media.
         clock: advanced by each call of the model; None for no time at all.
         step_s, token_s: cost of such a call and of each token in it, in seconds.
         saved_bytes: size of a token in a saved sequence.
         pooling: how embeddings are made.
         can_shift, can_cut, can_fork: abilities that some real models lack.
+        n_embd_input: length of a row of media, 0 to take none.
+        has_grid: whether rows have positions in time, y and x; such a model cannot shift.
+        n_whole: most rows that can be evaluated without causality.
 
     Attributes:
         compute_type, memory_type: kinds of the facets; for tests that need others.
@@ -226,7 +287,11 @@ class ScriptedModel:
         can_shift: bool = True,
         can_cut: bool = True,
         can_fork: bool = True,
+        n_embd_input: int = 0,
+        has_grid: bool = False,
+        n_whole: int = 0,
     ) -> None:
+        can_shift = can_shift and not has_grid
         self.info = ModelInfo(
             n_vocab=N_VOCAB,
             n_cells=n_cells,
@@ -243,6 +308,9 @@ class ScriptedModel:
             bos_token=BOS,
             can_shift=can_shift,
             can_cut=can_cut,
+            n_embd_input=n_embd_input,
+            has_grid=has_grid,
+            n_whole=n_whole,
         )
         self.memory = self.memory_type(
             n_cells, n_seq_max, saved_bytes=saved_bytes, can_shift=can_shift, can_cut=can_cut, can_fork=can_fork

@@ -1,67 +1,240 @@
-"""Images: shown with the message if the model can see them, and a plain word if it cannot."""
+"""Images: added, shown with their message, kept, refused; and what is said where the model cannot see them."""
 
 from __future__ import annotations
 
 import base64
+import io
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from playwright.sync_api import Route, expect
+from PIL import Image
+from playwright.sync_api import Locator, Route, expect
 
-from tests.browser.chat_page import ChatPage, answer
+from tests.browser.test_accessibility import PHONE, has_room, violations
 from tests.support.fake_core import MODEL, FakeCore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import FilePayload
+
+    from tests.browser.chat_page import ChatPage
     from tests.browser.conftest import Visitor
 
-#: A red pixel.
-PNG = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
-)
+CHAT = "/v1/chat/completions"
 
 
-def test_a_model_that_cannot_see_says_so(url: str, visit: Visitor) -> None:
-    chat = visit(url)
-    chat.button("Add image").click()
-    expect(chat.page.get_by_text("This model cannot see images.").first).to_be_visible()
+def png(colour: str, width: int = 40, height: int = 40) -> bytes:
+    """A file of one colour."""
+    file = io.BytesIO()
+    Image.new("RGB", (width, height), colour).save(file, "png")
+    return file.getvalue()
 
 
-@pytest.fixture
-def seeing(core: FakeCore, url: str, visit: Visitor) -> ChatPage:
-    """A page that is told that the model can see."""
-    chat = visit(url)
-    expect(chat.message).to_be_visible()
+RED, BLUE = png("red"), png("blue", 1600, 800)
+NO_PICTURE = b"\x89PNG and no more"
 
-    told = requests.get(f"{url}/props?server", timeout=30).json() | {"modalities": {"vision": True}}
 
-    def accept(route: Route) -> None:
-        """A scripted answer: the core knows no images yet."""
+class Model:
+    """Answers chats in the server's place."""
+
+    def __init__(self) -> None:
+        self.refusal = ""
+
+    def answer(self, route: Route) -> None:
+        """Answer a request as a model that sees, or refuse it."""
+        if self.refusal:
+            error = {"code": 400, "message": self.refusal, "type": "invalid_request_error"}
+            route.fulfill(status=400, json={"error": error})
+            return
         chunk = {"choices": [{"index": 0, "delta": {"content": "A red dot."}, "finish_reason": None}]}
         end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
         events = "".join(f"data: {json.dumps(event)}\n\n" for event in (chunk, end))
         route.fulfill(content_type="text/event-stream", body=events + "data: [DONE]\n\n")
 
-    chat.page.route("**/props*", lambda route: route.fulfill(json=told))
-    chat.page.route("**/v1/chat/completions", accept)
-    core.script = lambda request: answer("unused")
-    with chat.page.expect_response("**/props*"):
-        chat.reload()
+
+@pytest.fixture
+def model() -> Model:
+    return Model()
+
+
+@pytest.fixture
+def open_seeing(core: FakeCore, url: str, visit: Visitor, model: Model) -> Callable[..., ChatPage]:
+    """Opens a page that is told that the model can see."""
+
+    def start(**settings: Any) -> ChatPage:
+        chat = visit(url, **settings)
+        expect(chat.message).to_be_visible()
+        told = requests.get(f"{url}/props?server", timeout=30).json() | {"modalities": {"vision": True}}
+        chat.page.route("**/props*", lambda route: route.fulfill(json=told))
+        chat.page.route(f"**{CHAT}", model.answer)
+        with chat.page.expect_response("**/props*"):
+            chat.reload()
+        expect(chat.page.get_by_role("banner").get_by_role("status")).to_contain_text(MODEL)
+        return chat
+
+    return start
+
+
+@pytest.fixture
+def seeing(open_seeing: Callable[..., ChatPage]) -> ChatPage:
+    return open_seeing()
+
+
+def choose(chat: ChatPage, **files: bytes) -> None:
+    """Choose files by the button; each name lacks its ending."""
+    chosen: list[FilePayload] = [
+        {"name": f"{name}.png", "mimeType": "image/png", "buffer": content} for name, content in files.items()
+    ]
+    with chat.page.expect_file_chooser() as chooser:
+        chat.button("Add image").click()
+    chooser.value.set_files(chosen)
+
+
+def give(target: Locator, event: str, name: str, content: bytes, kind: str = "image/png") -> None:
+    """Paste a file, or drop it on an element."""
+    target.evaluate(
+        """(element, [event, name, content, kind]) => {
+          const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
+          const data = new DataTransfer();
+          data.items.add(new File([bytes], name, { type: kind }));
+          const given = event === "paste"
+            ? new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true })
+            : new DragEvent(event, { dataTransfer: data, bubbles: true, cancelable: true });
+          element.dispatchEvent(given);
+        }""",
+        [event, name, base64.b64encode(content).decode(), kind],
+    )
+
+
+def draft(chat: ChatPage) -> Locator:
+    """The images of the message that is being written."""
+    return chat.page.get_by_role("list", name="Images of this message").get_by_role("img")
+
+
+def sent(chat: ChatPage, number: int = -1) -> list[bytes | str]:
+    """Files and texts of the last message of a request."""
+    content = chat.bodies(CHAT)[number]["messages"][-1]["content"]
+    urls = [part["image_url"]["url"] if part["type"] == "image_url" else part["text"] for part in content]
+    return [base64.b64decode(url.split(",")[1]) if url.startswith("data:image/") else url for url in urls]
+
+
+def test_a_model_that_cannot_see_greys_the_button_out_and_says_why(url: str, visit: Visitor) -> None:
+    chat = visit(url)
     expect(chat.page.get_by_role("banner").get_by_role("status")).to_contain_text(MODEL)
-    return chat
+    reason = "This model cannot see images: the server was started without a projector (--mmproj)."
+    add = chat.button("Add image")
+    expect(add).to_have_attribute("aria-disabled", "true")
+    expect(add).to_have_attribute("title", reason)
+    expect(add).to_have_accessible_description(reason)
+    add.press("Enter")
+    expect(chat.page.get_by_text(reason)).to_be_visible()
+    chat.button("Dismiss").click()
+    for event, target in (("paste", chat.message), ("drop", chat.log)):
+        give(target, event, "red.png", RED)
+        expect(chat.page.get_by_text(reason)).to_be_visible()
+        chat.button("Dismiss").click()
+    expect(draft(chat)).to_have_count(0)
 
 
-def test_an_image_is_shown_with_its_message_and_sent(seeing: ChatPage) -> None:
-    with seeing.page.expect_file_chooser() as chooser:
-        seeing.button("Add image").click()
-    chooser.value.set_files({"name": "red.png", "mimeType": "image/png", "buffer": PNG})
+def test_an_image_is_sent_as_it_is_and_shown_small_also_after_a_reload(seeing: ChatPage) -> None:
+    choose(seeing, red=RED, blue=BLUE)
+    expect(draft(seeing)).to_have_count(2)
     seeing.ask("What is this?")
+    expect(draft(seeing)).to_have_count(0)
+    assert sent(seeing) == [RED, BLUE, "What is this?"]
+    for _ in range(2):
+        images = seeing.questions.get_by_role("img")
+        expect(images).to_have_count(2)
+        assert [image.get_attribute("alt") for image in images.all()] == ["red.png", "blue.png"]
+        assert images.nth(1).evaluate("(image) => [image.naturalWidth, image.naturalHeight]") == [512, 256]
+        seeing.reload()
+    seeing.answers.get_by_role("button", name="Regenerate").click()
+    seeing.wait_for_answer()
+    assert sent(seeing) == [RED, BLUE, "What is this?"]
+
+
+def test_images_can_be_pasted_and_dropped_and_taken_out_again(seeing: ChatPage) -> None:
+    give(seeing.message, "paste", "red.png", RED)
+    expect(draft(seeing)).to_have_count(1)
+    give(seeing.log, "dragover", "blue.png", BLUE)
+    expect(seeing.page.get_by_text("Drop images to add them to your message")).to_be_visible()
+    give(seeing.log, "drop", "blue.png", BLUE)
+    expect(seeing.page.get_by_text("Drop images to add them to your message")).to_have_count(0)
+    expect(draft(seeing)).to_have_count(2)
+    seeing.button("Remove red.png").press("Enter")
+    expect(draft(seeing)).to_have_count(1)
+    assert seeing.focused()["name"] == "Message"
+    seeing.message.press("Enter")
+    seeing.wait_for_answer()
+    assert sent(seeing) == [BLUE]
+
+
+def test_other_files_are_refused_by_name(seeing: ChatPage) -> None:
+    give(seeing.log, "drop", "notes.pdf", b"%PDF", "application/pdf")
+    expect(seeing.page.get_by_text("notes.pdf: only PNG, JPEG, WebP, GIF and BMP images can be sent.")).to_be_visible()
+    expect(draft(seeing)).to_have_count(0)
+
+
+def test_what_the_server_says_against_an_image_stands_there_and_it_can_be_taken_out(
+    seeing: ChatPage, model: Model
+) -> None:
+    seeing.watch.announce("400 (Bad Request)")
+    model.refusal = "messages[0].content[1].image_url: is no picture; allowed are PNG, JPEG, WebP, GIF and BMP"
+    choose(seeing, red=RED, odd=NO_PICTURE)
+    expect(draft(seeing)).to_have_count(2)
+    seeing.ask("What is this?")
+    refused = seeing.questions.get_by_role("figure").filter(has=seeing.page.get_by_role("img", name="odd.png"))
+    expect(refused.get_by_role("alert")).to_have_text("Is no picture; allowed are PNG, JPEG, WebP, GIF and BMP")
+    expect(seeing.questions.get_by_role("alert")).to_have_count(1)
+    model.refusal = ""
+    seeing.questions.get_by_role("button", name="Edit").click()
+    seeing.button("Remove odd.png").click()
+    seeing.button("Save and answer").click()
+    expect(seeing.wait_for_answer()).to_contain_text("A red dot.")
+    assert sent(seeing) == [RED, "What is this?"]
+    expect(seeing.questions.get_by_role("alert")).to_have_count(0)
+
+
+def test_an_export_has_the_images_and_an_import_brings_them_back(seeing: ChatPage, tmp_path: Path) -> None:
+    choose(seeing, blue=BLUE)
+    seeing.ask("What is this?")
+    with seeing.page.expect_download() as download:
+        seeing.act_on("What is this?", "Export")
+    file = Path(download.value.path())
+    (question, _) = json.loads(file.read_text())["conversations"][0]["messages"]
+    assert [base64.b64decode(image.split(",")[1]) for image in question["images"]] == [BLUE]
+    seeing.act_on("What is this?", "Delete")
+    seeing.dialog("Delete this conversation?").get_by_role("button", name="Delete").click()
+    expect(seeing.questions).to_have_count(0)
+    with seeing.page.expect_file_chooser() as chooser:
+        seeing.button("Import").click()
+    chooser.value.set_files(file)
+    seeing.conversation("What is this?").click()
     expect(seeing.questions.get_by_role("img")).to_be_visible()
-    expect(seeing.answers).to_contain_text("A red dot.")
-    content = seeing.bodies("/v1/chat/completions")[0]["messages"][-1]["content"]
-    kinds = {part["type"]: part for part in content}
-    assert kinds["text"]["text"] == "What is this?"
-    assert kinds["image_url"]["image_url"]["url"].startswith("data:image/")
-    seeing.reload()
-    expect(seeing.questions.get_by_role("img")).to_be_visible()
+    seeing.ask("And now?", 2)
+    first = seeing.bodies(CHAT)[-1]["messages"][0]["content"][0]["image_url"]["url"]
+    assert base64.b64decode(first.split(",")[1]) == BLUE
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_about_images(
+    open_seeing: Callable[..., ChatPage], model: Model, axe: str, scheme: str
+) -> None:
+    chat = open_seeing(width=PHONE[0], height=PHONE[1], scheme=scheme, script=axe)
+    chat.watch.announce("400 (Bad Request)")
+    model.refusal = "messages[0].content[1].image_url: is no picture"
+    choose(chat, red=RED, odd=NO_PICTURE, blue=BLUE)
+    expect(draft(chat)).to_have_count(3)
+    assert violations(chat) == []
+    chat.ask("What is this?")
+    expect(chat.questions.get_by_role("alert")).to_be_visible()
+    # Notes fade in.
+    chat.button("Dismiss").click()
+    assert violations(chat) == []
+    chat.questions.get_by_role("button", name="Edit").click()
+    assert violations(chat) == []
+    assert has_room(chat)

@@ -11,6 +11,7 @@ import numpy as np
 
 from service.engine.request.events import Accepted, Event, Failed, Finished, FinishReason, Piece, is_last
 from service.engine.request.requests import EmbeddingRequest, GenerationRequest, Request
+from service.testing.scripted_media import numbers
 from service.testing.scripted_model import EOS, Script, states
 from tests.support.engine import RecordingSink, assert_scored
 
@@ -80,7 +81,7 @@ def check_answer(asked: Asked, script: Script) -> None:
     match asked.request:
         case EmbeddingRequest(inputs) if not isinstance(events[-1], Failed):
             # The last state: transcripts use no other pooling.
-            assert np.array_equal(asked.sink.embedded.vectors, [states(tokens)[-1] for tokens in inputs])
+            assert np.array_equal(asked.sink.embedded.vectors, [states(numbers(items))[-1] for items in inputs])
         case GenerationRequest() as request:
             accepted = [event for event in events if isinstance(event, Accepted)]
             assert len(accepted) <= 1
@@ -124,9 +125,9 @@ def _check_text(asked: Asked, request: GenerationRequest, finished: Finished, sc
     assert expected == text if is_whole else expected.startswith(text), (asked.name, text, expected)
 
 
-def _own_prompt(asked: Asked, request: GenerationRequest) -> tuple[int, ...]:
-    is_shortened = asked.system and request.has_bos and len(request.prompt) > 1
-    return request.prompt[1:] if is_shortened else request.prompt
+def _own_prompt(asked: Asked, request: GenerationRequest) -> list[int]:
+    own = numbers(request.prompt)
+    return own[1:] if asked.system and request.has_bos and len(own) > 1 else own
 
 
 def _is_cut(asked: Asked, finished: Finished) -> bool:

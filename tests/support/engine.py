@@ -21,6 +21,7 @@ from service.engine.request.events import (
 )
 from service.engine.request.requests import EmbeddingRequest, GenerationRequest, Request
 from service.sampling.settings import SamplingSettings
+from service.testing.scripted_media import numbers
 from service.testing.scripted_model import ScriptedEncoderModel, ScriptedModel, VirtualClock, next_letter
 
 if TYPE_CHECKING:
@@ -210,11 +211,11 @@ class EngineBench(SteppedEngine):
         assert snapshot.kv_cells_used == len(cells) == self.model.info.n_cells - self.model.memory.cells_free
         ledger = self.engine.dump()
         for slot in ledger.slots:
-            assert list(slot.items) == self.model.memory.tokens(slot.id)
+            assert numbers(slot.items) == self.model.memory.tokens(slot.id)
             assert all(cell.holders == 1 for cell in self.model.memory.cells(slot.id)[slot.n_shared :])
             assert slot.n_indexed <= slot.n_reusable
             if self.config.group_n == 1 or not slot.is_idle:
-                assert self.model.memory.position_max(slot.id) + 1 == slot.next_position
+                assert self.model.memory.next_position(slot.id) == slot.next_position
         limit = self.config.cache_ram_bytes
         assert snapshot.saved_bytes == ledger.n_saved_bytes
         assert snapshot.saved_prompts == len(ledger.saved) == ledger.n_saved_indexed

@@ -1,22 +1,19 @@
-"""Items of media for tests of what holds, finds and shares prompts: there are none in the product yet."""
+"""Media for tests of what holds, finds and shares prompts, as the projector of the scripted model would make it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from service.engine.request.media import MediaChunk
+from service.testing.scripted_media import media_chunk
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from service.engine.request.items import PromptItem
 
-
-@dataclass(frozen=True, slots=True)
-class PictureItem:
-    """A ``MediaItem``: what one cell holds of a picture. Equal to the same part of a picture with the same content."""
-
-    content: str
-    number: int
-    n_before: int
-    n_positions: int
+#: Length of a row of the scripted model in tests with media.
+WIDTH = 6
 
 
 def picture(
@@ -25,17 +22,23 @@ def picture(
     """The items of a picture.
 
     Args:
-        content: pictures of equal content are the same.
+        content: pictures of equal content and as many items are the same.
         n_items: cells that it takes.
         is_divisible: whether a part of it can be evaluated without the others.
         n_positions: positions that all of it takes, with all cells at the first one; None for one position per cell.
     """
-    return [
-        PictureItem(
-            content,
-            number,
-            n_before=0 if is_divisible else number,
-            n_positions=1 if n_positions is None else n_positions if number == n_items - 1 else 0,
-        )
-        for number in range(n_items)
-    ]
+    is_causal = is_divisible or n_positions is not None
+    return list(media_chunk(content, n_items, width=WIDTH, n_positions=n_positions, is_causal=is_causal).items)
+
+
+def prompt_of(*parts: Sequence[int] | MediaChunk) -> tuple[PromptItem, ...]:
+    """The items of a prompt of tokens and chunks."""
+    items: list[PromptItem] = []
+    for part in parts:
+        items += part.items if isinstance(part, MediaChunk) else part
+    return tuple(items)
+
+
+def media_of(*parts: Sequence[int] | MediaChunk) -> Mapping[bytes, MediaChunk]:
+    """The chunks among parts of a prompt, by key, as requests have them."""
+    return {part.key: part for part in parts if isinstance(part, MediaChunk)}

@@ -18,6 +18,7 @@ from service.engine.request.requests import (
     SystemPromptRequest,
 )
 from service.sampling.gbnf import GbnfGuide
+from service.testing.scripted_media import numbers
 from service.testing.scripted_model import BOS, states
 from tests.support.engine import GREEDY, EngineBench, RecordingSink, assert_scored, next_letters
 
@@ -136,7 +137,7 @@ class RandomMix:
         self.n_answered += is_whole
         match entry.request:
             case EmbeddingRequest(inputs):
-                expected = [states(tokens)[-1] for tokens in inputs]
+                expected = [states(numbers(items))[-1] for items in inputs]
                 assert np.array_equal(entry.sink.embedded.vectors, expected)
             case GenerationRequest():
                 if is_whole:
@@ -145,7 +146,8 @@ class RandomMix:
 
     @staticmethod
     def _check_texts(entry: _Open, request: GenerationRequest) -> None:
-        own = request.prompt[1:] if entry.system and request.has_bos and len(request.prompt) > 1 else request.prompt
+        own = numbers(request.prompt)
+        own = own[1:] if entry.system and request.has_bos and len(own) > 1 else own
         endings = {event.index: event for event in entry.sink.events if isinstance(event, Finished)}
         records = entry.sink.prompt_tokens
         assert_scored(records, own, entry.system)

@@ -27,7 +27,6 @@ const { conversations, current, deleteConversation, newConversation, openConvers
 const { setSystemPrompt } = await import(`${STATE}/conversations.js`);
 const { notes } = await import(`${STATE}/notes.js`);
 const { setOption } = await import(`${STATE}/options.js`);
-const { model } = await import(`${STATE}/server.js`);
 const { answerKey, keyWanted } = await import(`${STATE}/key.js`);
 
 beforeEach(beginTest);
@@ -395,23 +394,4 @@ test("tokens come with their alternatives, also those of characters in pieces", 
   assert.deepEqual(last().tokens.map(({ text }) => text), ["Hi", " there", " you", " ", "🐉", "cut"]);
   assert.equal(last().tokens.map(({ text }) => text).join(""), last().content);
   assert.deepEqual(last().tokens[0].probs, [{ tok_str: "Hi", prob: 0.5 }]);
-});
-
-test("images go along where the model can see them", async () => {
-  const image = "data:image/png;base64,AAAA";
-  model.value = { canSee: true };
-  const { body } = await chat("", "A cat.", "stop", () => send("What is it?", [image]));
-
-  assert.deepEqual(body.messages[0].content, [
-    { type: "image_url", image_url: { url: image } },
-    { type: "text", text: "What is it?" },
-  ]);
-  assert.deepEqual(current.value.messages[0].images, [image]);
-});
-
-test("images are left out, with a note, where the model cannot see them", async () => {
-  const { body } = await chat("", "Hm.", "stop", () => send("What is it?", ["data:image/png;base64,AAAA"]));
-
-  assert.deepEqual(body.messages, [{ role: "user", content: "What is it?" }]);
-  assert.match(notes.value[0].text, /cannot see images/);
 });

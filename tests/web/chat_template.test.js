@@ -8,6 +8,7 @@ const { continueAnswer, editMessage, regenerate, send, stop } = await import(`${
 const { current, setSystemPrompt } = await import(`${STATE}/conversations.js`);
 const { notes } = await import(`${STATE}/notes.js`);
 const { setOption } = await import(`${STATE}/options.js`);
+const { makePicture } = await import(`${STATE}/pictures.js`);
 const { model } = await import(`${STATE}/server.js`);
 const { setTemplate } = await import(`${STATE}/template.js`);
 
@@ -138,10 +139,12 @@ test("an answer goes on with the template that it began with", async () => {
   assert.equal(last().content, "Fine.");
 });
 
+const CAT = makePicture("cat.png", "data:image/png;base64,AAAA", "");
+
 test("images are left out of a template, with a note", async () => {
   setTemplate({ isOn: true });
   model.value = { canSee: true };
-  const { body } = await complete("", "Hm.", {}, () => send("What is it?", ["data:image/png;base64,AAAA"]));
+  const { body } = await complete("", "Hm.", {}, () => send("What is it?", [CAT]));
 
   assert.equal(body.prompt, "\n\nUser: What is it?\nLlama:");
   assert.match(notes.value[0].text, /template cannot hold images/);

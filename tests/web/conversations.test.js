@@ -14,6 +14,8 @@ const { makeAnswer, makeQuestion, withMessageFields, withMessagesFrom } = await 
   "../../rest_adapter/web/page/state/messages.js"
 );
 const { notes } = await import("../../rest_adapter/web/page/state/notes.js");
+const { makePicture } = await import("../../rest_adapter/web/page/state/pictures.js");
+const { openDB } = await import("../../rest_adapter/web/vendor/idb.js");
 // The tabs' own channels do not keep the process waiting for what they say.
 const keepsWaiting = new BroadcastChannel("tests");
 after(() => keepsWaiting.close());
@@ -309,4 +311,96 @@ test("a database that the browser closed is opened again", async () => {
 
   assert.equal((await openTab()).current.value.messages.length, 4);
   assert.deepEqual(notes.value, []);
+});
+
+const CAT = "data:image/png;base64,AAAA";
+
+/** As `talk`, with a picture in the question. */
+async function showPicture(tab, name, address = CAT) {
+  time.advance(1000);
+  const picture = makePicture(name, address, `small ${name}`);
+  tab.keepOriginal(picture);
+  const { id } = tab.current.value;
+  const question = makeQuestion("What is this?", [picture]);
+  const now = 1_700_000_000_000 + time.nowMs;
+  await tab.changeConversation(id, (one) => withMessagesFrom(one, one.messages.length, [question], now));
+  return { id, picture };
+}
+
+/** All files of pictures that the database has. */
+async function storedFiles() {
+  const database = await openDB("slotline");
+  const files = await database.getAll("pictures");
+  database.close();
+  return files.map(({ address }) => address).sort();
+}
+
+test("files of pictures are there after a reload, beside their conversation", async () => {
+  const { picture } = await showPicture(await openTab(), "cat.png");
+
+  const tab = await openTab();
+
+  const [{ images }] = tab.current.value.messages;
+  assert.deepEqual(images, [{ id: picture.id, name: "cat.png", thumbnail: "small cat.png" }]);
+  assert.deepEqual([...(await tab.readOriginals(images)).values()], [CAT]);
+});
+
+test("files of pictures go with their messages, and with their conversation", async () => {
+  const tab = await openTab();
+  const { id } = await showPicture(tab, "cat.png", `${CAT}0`);
+  await showPicture(tab, "dog.png", `${CAT}1`);
+  tab.newConversation();
+  await showPicture(tab, "cow.png", `${CAT}2`);
+  assert.deepEqual(await storedFiles(), [`${CAT}0`, `${CAT}1`, `${CAT}2`]);
+
+  await tab.changeConversation(id, (one) => withMessagesFrom(one, 1, [], one.updatedAt));
+  assert.deepEqual(await storedFiles(), [`${CAT}0`, `${CAT}2`]);
+
+  await tab.deleteConversation(id);
+  assert.deepEqual(await storedFiles(), [`${CAT}2`]);
+});
+
+test("where there is no room for files, conversations are stored without them, and a note says so once", async () => {
+  const tab = await openTab();
+  const put = IDBObjectStore.prototype.put;
+  let nTries = 0;
+  IDBObjectStore.prototype.put = function full(value) {
+    if (this.name === "pictures") {
+      nTries += 1;
+      throw new DOMException("full", "QuotaExceededError");
+    }
+    return put.call(this, value);
+  };
+  try {
+    const { picture } = await showPicture(tab, "cat.png");
+    await talk(tab, "More");
+
+    assert.match(notes.value[0].text, /no room for these pictures/);
+    assert.deepEqual([notes.value.length, nTries], [1, 1]);
+    // Until the page is closed it is there.
+    assert.deepEqual([...(await tab.readOriginals([picture])).values()], [CAT]);
+    const reloaded = await openTab();
+    assert.equal(reloaded.current.value.messages.length, 3);
+    assert.equal((await reloaded.readOriginals([picture])).size, 0);
+  } finally {
+    IDBObjectStore.prototype.put = put;
+  }
+});
+
+test("what the first version of the page has stored is taken over", async () => {
+  const old = await openDB("slotline", 1, {
+    upgrade: (created) => void created.createObjectStore("conversations", { keyPath: "id" }),
+  });
+  const question = { ...makeQuestion("What is this?", []), images: [CAT] };
+  const first = { id: "c1", title: "Old", isRenamed: true, revision: 0, createdAt: 1, updatedAt: 2, systemPrompt: "" };
+  await old.put("conversations", { ...first, messages: [question, makeAnswer()] });
+  await old.put("conversations", { ...first, id: "c2", title: "Older", updatedAt: 1, messages: [] });
+  old.close();
+
+  const tab = await openTab();
+
+  assert.deepEqual(titles(tab), ["Old", "Older"]);
+  const { messages } = await tab.readConversation("c1");
+  assert.deepEqual(messages[0].images, [{ id: `${question.id}-0`, name: "Image 1", thumbnail: CAT }]);
+  assert.deepEqual([...(await tab.readOriginals(messages[0].images)).values()], [CAT]);
 });

@@ -105,7 +105,7 @@ for (const [name, fields, systemPrompt, expected] of [
 }
 
 test("a question with images alone keeps its turn", () => {
-  assert.equal(render([you("", ["data:image/png;base64,AAAA"])]), "Be brief.\n\nUser: \nLlama:");
+  assert.equal(render([you("", [{ id: "i", name: "cat.png", thumbnail: "" }])]), "Be brief.\n\nUser: \nLlama:");
 });
 
 test("answers end where another message would begin", () => {

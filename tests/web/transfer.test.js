@@ -6,12 +6,22 @@ import "fake-indexeddb/auto";
 import { FakeClock } from "./fakes/clock.js";
 
 new FakeClock().install();
-const { changeConversation, conversations, current, deleteConversation, newConversation, readConversation } =
-  await import("../../rest_adapter/web/page/state/conversations.js");
+const {
+  changeConversation,
+  conversations,
+  current,
+  deleteConversation,
+  keepOriginal,
+  newConversation,
+  readConversation,
+  readOriginals,
+} = await import("../../rest_adapter/web/page/state/conversations.js");
+const { makePicture } = await import("../../rest_adapter/web/page/state/pictures.js");
 const { makeAnswer, makeQuestion, withMessagesFrom } = await import("../../rest_adapter/web/page/state/messages.js");
 const { exportConversations, importConversations } = await import("../../rest_adapter/web/page/state/transfer.js");
 
 const IMAGE = "data:image/png;base64,AAAA";
+const shrink = async (address) => `small ${address}`;
 const MESSAGE = { id: "m1", role: "user", content: "Hello" };
 const CONVERSATION = { id: "c1", title: "T", createdAt: 1, updatedAt: 2, messages: [MESSAGE] };
 
@@ -53,7 +63,9 @@ async function talk(question) {
       totalMs: 20,
     },
   };
-  const messages = [makeQuestion(question, [IMAGE]), answer];
+  const picture = makePicture("cat.png", IMAGE, "small");
+  keepOriginal(picture);
+  const messages = [makeQuestion(question, [picture]), answer];
   return changeConversation(current.value.id, (one) => withMessagesFrom(one, 0, messages, one.updatedAt));
 }
 
@@ -64,11 +76,40 @@ test("what is exported can be imported again as it was", async () => {
     await deleteConversation(id);
   }
 
-  assert.deepEqual(await importConversations(text), { added: 2, skipped: 0 });
+  assert.deepEqual(await importConversations(text, shrink), { added: 2, skipped: 0 });
 
   for (const conversation of before) {
-    assert.deepEqual(await readConversation(conversation.id), { ...conversation, revision: 0 });
+    const after = await readConversation(conversation.id);
+    const [question, answer] = after.messages;
+    assert.deepEqual(withoutPictures(after), withoutPictures({ ...conversation, revision: 0 }));
+    assert.deepEqual(answer.images, []);
+    assert.deepEqual(question.images.map(({ thumbnail }) => thumbnail), [`small ${IMAGE}`]);
+    assert.deepEqual([...(await readOriginals(question.images)).values()], [IMAGE]);
   }
+});
+
+const withoutPictures = ({ messages, ...others }) => ({
+  ...others,
+  messages: messages.map((message) => ({ ...message, images: [] })),
+});
+
+test("files have pictures as they were sent", async () => {
+  const { id } = await talk("First");
+
+  const file = JSON.parse(await exportConversations([id]));
+
+  assert.deepEqual(file.conversations[0].messages.map(({ images }) => images), [[IMAGE], []]);
+});
+
+test("a picture whose file could not be kept is exported as its small copy", async () => {
+  const small = "data:image/jpeg;base64,BBBB";
+  newConversation();
+  const question = makeQuestion("First", [makePicture("cat.png", IMAGE, small), makePicture("odd.png", IMAGE, "")]);
+  const { id } = await changeConversation(current.value.id, (one) => withMessagesFrom(one, 0, [question], 1));
+
+  const file = JSON.parse(await exportConversations([id]));
+
+  assert.deepEqual(file.conversations[0].messages[0].images, [small]);
 });
 
 test("some conversations can be exported alone; ids that do not exist are left out", async () => {
@@ -86,7 +127,7 @@ test("what is here already is skipped, also when it has grown since", async () =
   const text = await exportConversations();
   await changeConversation(id, (one) => withMessagesFrom(one, 2, [makeQuestion("More", [])], one.updatedAt));
 
-  assert.deepEqual(await importConversations(text), { added: 0, skipped: 1 });
+  assert.deepEqual(await importConversations(text, shrink), { added: 0, skipped: 1 });
   assert.equal((await readConversation(id)).messages.length, messages.length + 1);
 });
 
@@ -95,14 +136,14 @@ test("another state of a conversation is added beside it, nothing is overwritten
   const file = JSON.parse(await exportConversations());
   file.conversations[0].messages[1].content = "Otherwise.";
 
-  assert.deepEqual(await importConversations(JSON.stringify(file)), { added: 1, skipped: 0 });
+  assert.deepEqual(await importConversations(JSON.stringify(file), shrink), { added: 1, skipped: 0 });
   assert.equal((await readConversation(id)).messages[1].content, "Fine. 🐉");
   assert.equal(conversations.value.length, 2);
 });
 
 test("fields that may be missing get their usual values, unknown ones are left out", async () => {
   const messages = [MESSAGE, { id: "m2", role: "assistant", content: "H", finish: null, evil: 1 }];
-  await importConversations(fileWith({ conversations: [{ ...CONVERSATION, messages, evil: 1 }], evil: 1 }));
+  await importConversations(fileWith({ conversations: [{ ...CONVERSATION, messages, evil: 1 }], evil: 1 }), shrink);
 
   assert.deepEqual(await readConversation("c1"), {
     ...CONVERSATION,
@@ -145,7 +186,7 @@ for (const [text, words] of [
   [fileWithMessage({ statistics: { nTokens: "many" } }), /statistics\.nTokens: "many" is not a number/],
 ]) {
   test(`rubbish is refused, and nothing is added: ${words}`, async () => {
-    await assert.rejects(importConversations(text), (error) => words.test(error.message) || assert.fail(error.message));
+    await assert.rejects(importConversations(text, shrink), (error) => words.test(error.message) || assert.fail(error.message));
 
     assert.deepEqual(conversations.value, []);
   });
@@ -157,6 +198,6 @@ test("a conversation whose tools have given more since the export is added again
   const later = JSON.parse(text);
   later.conversations[0].messages[1].toolCalls[1].result = "two";
 
-  assert.deepEqual(await importConversations(text), { added: 0, skipped: 1 });
-  assert.deepEqual(await importConversations(JSON.stringify(later)), { added: 1, skipped: 0 });
+  assert.deepEqual(await importConversations(text, shrink), { added: 0, skipped: 1 });
+  assert.deepEqual(await importConversations(JSON.stringify(later), shrink), { added: 1, skipped: 0 });
 });

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 #: Tokens of a slot that ``n_keep`` may never claim, so that there is room to go on.
 KEEP_MARGIN = 4
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +33,14 @@ def resolve_n_keep(n_keep: int, n_prompt: int, n_ctx: int) -> int:
     return max(0, min(wanted, n_ctx - KEEP_MARGIN))
 
 
-def truncate_prompt(prompt: Sequence[int], n_ctx: int, n_keep: int) -> tuple[int, ...]:
+def truncate_prompt(prompt: Sequence[Item], n_ctx: int, n_keep: int) -> tuple[Item, ...]:
     """Shorten a prompt to less than ``n_ctx`` tokens: the first ``n_keep`` and the last ones stay.
 
     Whole blocks of half the remaining context are dropped from the middle, so that a growing prompt keeps its cut in
     the same place for a while.
 
     Args:
-        prompt: token ids; returned as it is if it is shorter than ``n_ctx``.
+        prompt: of tokens; returned as it is if it is shorter than ``n_ctx``.
         n_ctx: tokens of context in the slot.
         n_keep: resolved by ``resolve_n_keep``.
     """
@@ -48,7 +50,7 @@ def truncate_prompt(prompt: Sequence[int], n_ctx: int, n_keep: int) -> tuple[int
     return _without_blocks(prompt, n_keep, block, (len(prompt) - n_keep - block) // block)
 
 
-def drop_blocks(prompt: Sequence[int], n_ctx: int, n_keep: int) -> tuple[int, ...]:
+def drop_blocks(prompt: Sequence[Item], n_ctx: int, n_keep: int) -> tuple[Item, ...]:
     """Shorten a prompt to about ``n_ctx`` tokens, of which ``truncate_prompt`` makes the same as of the whole one.
 
     A queue full of the longest prompts allowed would otherwise hold gigabytes of token ids. As truncation drops whole
@@ -66,7 +68,7 @@ def drop_blocks(prompt: Sequence[int], n_ctx: int, n_keep: int) -> tuple[int, ..
     return _without_blocks(prompt, n_keep, block, (len(prompt) - n_ctx) // block)
 
 
-def _without_blocks(prompt: Sequence[int], n_keep: int, block: int, n_blocks: int) -> tuple[int, ...]:
+def _without_blocks(prompt: Sequence[Item], n_keep: int, block: int, n_blocks: int) -> tuple[Item, ...]:
     """A prompt without ``n_blocks`` blocks of ``block`` tokens behind the first ``n_keep``."""
     return (*prompt[:n_keep], *prompt[n_keep + n_blocks * block :])
 

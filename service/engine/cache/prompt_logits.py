@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from service.engine.language_model import Logits
+    from service.engine.request.items import PromptItem
 
 
 class PromptLogits:
@@ -22,12 +23,12 @@ class PromptLogits:
 
     def __init__(self, max_prompts: int) -> None:
         self._max_prompts = max_prompts
-        self._rows: OrderedDict[tuple[str, tuple[int, ...]], Logits] = OrderedDict()
+        self._rows: OrderedDict[tuple[str, tuple[PromptItem, ...]], Logits] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def keep(self, salt: str, prompt: Sequence[int], logits: Logits) -> None:
+    def keep(self, salt: str, prompt: Sequence[PromptItem], logits: Logits) -> None:
         """Copy the logits behind a prompt, for requests of the same salt."""
         key = (salt, tuple(prompt))
         row = self._rows.pop(key, None)
@@ -37,7 +38,7 @@ class PromptLogits:
         np.copyto(row, logits)
         self._rows[key] = row
 
-    def find(self, salt: str, prompt: Sequence[int]) -> Logits | None:
+    def find(self, salt: str, prompt: Sequence[PromptItem]) -> Logits | None:
         """A copy of the logits behind a prompt, None if they are not known."""
         key = (salt, tuple(prompt))
         row = self._rows.get(key)

@@ -12,7 +12,6 @@ from service.engine.cache.ledger import SlotLedger
 from service.engine.cache.prefix_index import common_length
 from service.engine.cache.saved_prompts import SavedPrompt, SavedPrompts
 from service.engine.language_model import CacheFull, DecodeFailed
-from service.engine.request.items import whole_length
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,6 +109,9 @@ class SlotMemory(SlotLedger):
     def shift(self, slot: Slot, n_ctx: int, n_keep: int) -> int:
         """Discard the older half of a full slot behind its first ``n_keep`` items.
 
+        Media that the ends of that half go through is discarded as a whole, with all of it that follows each other: the
+        parts of one picture do.
+
         Returns:
             The number of discarded items; 0 if this model's memory cannot shift, or if what must move is shared and
             no cells are free to copy it to.
@@ -117,7 +119,7 @@ class SlotMemory(SlotLedger):
         if not self._info.can_shift:
             return 0
         shift = plan_shift(len(slot.items), n_ctx, n_keep)
-        start, end = whole_length(slot.items, shift.start), whole_length(slot.items, shift.end)
+        start, end = _widen(slot.items, shift.start, shift.end)
         # A cell has one position. What other slots share may go from this one, but it cannot move.
         if start == end or (slot.n_shared > end and not self._unshare(slot)):
             return 0
@@ -284,3 +286,12 @@ class SlotMemory(SlotLedger):
 
     def _idle(self) -> list[Slot]:
         return sorted((slot for slot in self._slots if slot.is_idle and slot.items), key=lambda slot: slot.last_used_s)
+
+
+def _widen(items: Sequence[PromptItem], start: int, end: int) -> tuple[int, int]:
+    """The range ``start`` to ``end``, widened by the rest of the media in which it begins and ends."""
+    while 0 < start < len(items) and not isinstance(items[start], int) and not isinstance(items[start - 1], int):
+        start -= 1
+    while 0 < end < len(items) and not isinstance(items[end - 1], int) and not isinstance(items[end], int):
+        end += 1
+    return start, end

@@ -146,3 +146,8 @@ class Slot:
             cached_tokens=self._n_cached,
             finished=finished,
         )
+
+
+def started_s(slot: Slot) -> float:
+    """When what runs in a slot got it, for the order of admission; 0 while it is idle."""
+    return slot.sequence.started_s if slot.sequence is not None else 0.0

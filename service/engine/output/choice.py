@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from service.engine.language_model import Segment
 from service.engine.output.output import Ending, append_parsed, append_token
 from service.engine.request.events import FinishReason
 from service.engine.request.state import SequenceState
@@ -16,6 +15,8 @@ from service.sampling.rows import sample_rows
 from service.sampling.sampler import SampledToken, UnusableLogits
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from service.engine.cache.slots import Slot
     from service.engine.language_model import Logits
     from service.engine.parts import EngineParts
@@ -24,27 +25,30 @@ if TYPE_CHECKING:
 
 
 class Turn:
-    """An evaluated segment that a token is to follow: the end of a prompt, or a token of the output with its drafts.
+    """What was evaluated and a token is to follow: the end of a prompt, or a token of the output with its drafts.
 
     Args:
-        slot: where it was evaluated; it holds the segment's tokens.
+        slot: where it was evaluated; it holds it.
         sequence: what runs there.
-        segment: what was evaluated.
-        row: its first row of logits, among those of all segments.
+        row: its first row of logits, among those of the call.
+        n_rows: rows of logits that it has.
+        tokens: what was evaluated, in which drafts are the last ones; none of the end of a prompt.
 
     Attributes:
-        n_untried: rows behind that one.
-        ends_prompt: whether the segment was the end of a prompt.
+        n_untried: rows behind the first one.
+        ends_prompt: whether it was the end of a prompt.
     """
 
-    __slots__ = ("ends_prompt", "n_untried", "row", "segment", "sequence", "slot")
+    __slots__ = ("ends_prompt", "n_untried", "row", "sequence", "slot", "tokens")
 
-    def __init__(self, slot: Slot, sequence: RunningSequence, segment: Segment, row: int) -> None:
+    def __init__(
+        self, slot: Slot, sequence: RunningSequence, row: int, n_rows: int = 1, tokens: Sequence[int] = ()
+    ) -> None:
         self.slot = slot
         self.sequence = sequence
-        self.segment = segment
         self.row = row
-        self.n_untried = segment.n_logits - 1
+        self.n_untried = n_rows - 1
+        self.tokens = tokens
         self.ends_prompt = False
 
 
@@ -71,8 +75,8 @@ class TokenChoice:
         """Choose what follows, all first tokens at once. An error ends the sequence that it concerns.
 
         Args:
-            turns: in the order of the rows of logits.
-            now_s: when the segments were evaluated.
+            turns: of one call, in the order of its rows of logits.
+            now_s: when it was evaluated.
         """
         ready = [turn for turn in turns if turn.sequence.life.state is not SequenceState.PREFILL or self._begin(turn)]
         if not ready:
@@ -91,8 +95,7 @@ class TokenChoice:
         """Choose the first token of a sequence whose prompt is cached, from the logits that are known."""
         logits, sequence.known_logits = sequence.known_logits, None
         assert logits is not None
-        last = Segment(slot.id, slot.next_position - 1, sequence.prompt[-1:], 1)
-        turn = Turn(slot, sequence, last, 0)
+        turn = Turn(slot, sequence, row=0)
         if self._begin(turn):
             self._choose([turn], logits[np.newaxis], self._clock())
 
@@ -141,7 +144,7 @@ class TokenChoice:
         except Exception as error:
             self._endings.fail_by_fault(turn.slot, sequence, error)
             return False
-        # Of a prompt only the last token tells what follows.
+        # Of a prompt only the last item tells what follows.
         turn.row += turn.n_untried
         turn.n_untried = 0
         turn.ends_prompt = True
@@ -166,7 +169,7 @@ class TokenChoice:
     def _try_drafts(self, turn: Turn, ending: Ending | None, matrix: Logits, now_s: float) -> Ending | None:
         """Go on as long as the token just taken is the next one of the draft; take back the others."""
         slot, sequence = turn.slot, turn.sequence
-        draft = turn.segment.tokens[-turn.n_untried :]
+        draft = turn.tokens[-turn.n_untried :]
         n_right = 0
         while ending is None and n_right < len(draft) and sequence.pending == draft[n_right]:
             n_right += 1

@@ -132,6 +132,7 @@ def finished(slot: Slot, sequence: RunningSequence, ending: Ending, now_s: float
         ),
         n_calls=0 if sequence.parsed is None else sequence.parsed.parser.n_calls,
         reasoning_tokens=None if sequence.parsed is None else sequence.parsed.n_reasoning,
+        image_tokens=sequence.n_media,
         index=sequence.index,
         is_last=sequence.task.n_open == 1,
     )

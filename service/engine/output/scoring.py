@@ -12,6 +12,7 @@ from service.sampling.report import rank_logprobs
 if TYPE_CHECKING:
     from service.engine.cache.slots import Slot
     from service.engine.language_model import CausalModel, Logits, Segment
+    from service.engine.request.items import PromptItem
     from service.engine.request.sequence import RunningSequence
 
 
@@ -44,11 +45,17 @@ def score(
     first = sequence.n_system
     if start <= first < start + segment.n_logits:
         # Nothing comes before it but a system prompt, whose last logits are gone.
-        records.append(TokenRecord(prompt[first], model.vocabulary.token_bytes(prompt[first])))
+        token = _token(prompt[first])
+        records.append(TokenRecord(token, model.vocabulary.token_bytes(token)))
     for row in range(max(0, first - start), min(segment.n_logits, len(prompt) - start - 1)):
-        token = prompt[start + row + 1]
+        token = _token(prompt[start + row + 1])
         records.append(_record(model.compute.logits(index, row), token, model.vocabulary.token_bytes(token), n_top))
     return PromptTokens(tuple(records)) if records else None
+
+
+def _token(item: PromptItem) -> int:
+    assert isinstance(item, int), "prompts with media have no log-probabilities"
+    return item
 
 
 def _record(row: Logits, token: int, token_bytes: bytes, n_top: int) -> TokenRecord:

@@ -134,6 +134,7 @@ class Finished:
         max_tokens: the limit that was in force.
         n_calls: tool calls that are complete; 0 unless output is parsed.
         reasoning_tokens: those of ``tokens_predicted`` that were reasoning, None unless output is parsed.
+        image_tokens: those of ``tokens_evaluated`` that are cells of media.
 
     Tokens of a system prompt are in none of the counts.
     """
@@ -156,6 +157,7 @@ class Finished:
     is_last: bool = True
     n_calls: int = 0
     reasoning_tokens: int | None = None
+    image_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from service.engine.language_model import Rows
-
+#: Rows in place of embeddings.
+MediaRows = npt.NDArray[np.float32]
 Grid = npt.NDArray[np.int32]
 
 
@@ -31,7 +30,7 @@ class MediaChunk:
     """
 
     key: bytes
-    rows: Rows
+    rows: MediaRows
     grid: Grid | None
     n_positions: int
     is_causal: bool
@@ -47,17 +46,19 @@ class MediaChunk:
         object.__setattr__(self, "items", items)
 
 
-@dataclass(frozen=True, slots=True)
-class MediaRow:
+class MediaRow(NamedTuple):
     """The item of a row; a ``MediaItem``. Knows nothing of the row's contents, so that caches may keep it.
+
+    A tuple, which the interpreter itself compares and hashes: prompts are compared item by item, and a picture has
+    hundreds of them.
 
     Attributes:
         key: of the chunk.
         number: of the row in the chunk.
-        n_before, n_positions: see ``MediaItem``.
+        n_before, n_positions: see ``MediaItem``; equal wherever key and number are.
     """
 
     key: bytes
     number: int
-    n_before: int = field(compare=False)
-    n_positions: int = field(compare=False)
+    n_before: int
+    n_positions: int

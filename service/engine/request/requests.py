@@ -131,7 +131,7 @@ class GenerationRequest:
 
     @property
     def may_truncate_prompt(self) -> bool:
-        """Whether a prompt that does not fit may lose tokens."""
+        """Whether a prompt that does not fit may lose tokens; one with media never does."""
         return self.overflow is Overflow.TRUNCATE and self.prompt_logprobs is None and not self.media
 
     def without_texts(self) -> GenerationRequest:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from service.engine.output.parsed import ParsedOutput
     from service.engine.output.text import TextOutput
     from service.engine.request.events import TokenRecord
+    from service.engine.request.items import PromptItem
+    from service.engine.request.prompt_media import PromptMedia
     from service.engine.request.requests import GenerationRequest
     from service.engine.request.snapshots import Outcome
     from service.engine.request.task import Task
@@ -95,7 +97,7 @@ class RunningSequence:
 
     Attributes:
         life: where it is. Its ``task`` and ``index`` and the task's ``request`` are here, too: every token needs them.
-        prompt: the system prompt's tokens, ``n_system`` of them, and the request's own, truncated.
+        prompt: the system prompt's tokens, ``n_system`` of them, and the request's own items, truncated.
         n_keep: own prompt tokens kept on a context shift, resolved; without the BOS that the model wants in front.
         n_cached: own prompt tokens that were in the cache at the start.
         n_truncated: own prompt tokens that were left out because the prompt did not fit.
@@ -110,6 +112,7 @@ class RunningSequence:
         evaluated_s: when the step that gave its last token had been evaluated; None before the first token.
         drafter: guesses its next tokens; None if none are tried ahead.
         known_logits: those behind the prompt, if all of it is cached and they are known; None from the first token on.
+        media: that of the prompt, None without any.
         pending: the last sampled token, not evaluated yet; None before the first.
         held_records: records of tokens whose text is not complete yet.
     """
@@ -118,7 +121,7 @@ class RunningSequence:
     task: Task = field(init=False)
     index: int = field(init=False)
     request: GenerationRequest = field(init=False)
-    prompt: list[int]
+    prompt: list[PromptItem]
     n_system: int
     n_keep: int
     n_cached: int
@@ -136,6 +139,7 @@ class RunningSequence:
     known_logits: Logits | None = None
     pending: int | None = None
     parsed: ParsedOutput | None = None
+    media: PromptMedia | None = None
     sampled: int = 0
     held_records: list[TokenRecord] = field(default_factory=list)
 
@@ -148,7 +152,16 @@ class RunningSequence:
         """Whether it gives the log-probabilities of the prompt: the first of a task does, if they are wanted."""
         return self.request.prompt_logprobs is not None and self.index == 0
 
+    def next_is_media(self, n_done: int) -> bool:
+        """Whether the prompt goes on with media behind its first ``n_done`` items, which are not all."""
+        return self.media is not None and not self.media.n_tokens_at(n_done)
+
     @property
     def n_prompt(self) -> int:
-        """Own prompt tokens."""
+        """Own prompt tokens, cells of media included."""
         return len(self.prompt) - self.n_system
+
+    @property
+    def n_media(self) -> int:
+        """Those of them that are media."""
+        return 0 if self.media is None else self.media.n_items

@@ -10,6 +10,8 @@ from service.engine.cache.grouping import GroupedPositions
 from service.engine.cache.reuse import PromptReuse
 from service.engine.output.parsed import ParsedOutput
 from service.engine.output.text import TextOutput
+from service.engine.request.items import tokens_of
+from service.engine.request.prompt_media import media_in
 from service.engine.request.requests import GenerationRequest, Overflow
 from service.engine.request.sequence import RunningSequence
 from service.engine.request.state import SequenceState
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from service.engine.cache.slots import Slot
     from service.engine.cache.system_prompt import SystemPromptHolder
     from service.engine.language_model import Logits, ModelInfo, Vocabulary
+    from service.engine.request.items import PromptItem
     from service.engine.request.sequence import SequenceLife
     from service.sampling.grammar import Grammar
     from service.sampling.settings import SamplingSettings
@@ -40,17 +43,17 @@ _NO_TOKEN = -1
 
 @dataclass(frozen=True, slots=True)
 class _Prompt:
-    """A prompt as it is evaluated: the system prompt's tokens, then the request's own, truncated if need be."""
+    """A prompt as it is evaluated: the system prompt's tokens, then the request's own items, truncated if need be."""
 
-    tokens: list[int]
+    items: list[PromptItem]
     n_system: int
     n_keep: int
     n_truncated: int
 
     @property
-    def own(self) -> list[int]:
-        """The request's own tokens."""
-        return self.tokens[self.n_system :]
+    def own(self) -> list[PromptItem]:
+        """The request's own items."""
+        return self.items[self.n_system :]
 
 
 class Admission:
@@ -87,7 +90,7 @@ class Admission:
         self._system = system
         self._prompt_logits = prompt_logits
         self._reuse = PromptReuse(config, slots, memory, system)
-        self.sharing = PrefixSharing(slots, memory, self._reuse, self._tokens_of)
+        self.sharing = PrefixSharing(slots, memory, self._reuse, self._items_of)
         self._is_overcommitted = config.n_slots * config.n_ctx_slot > info.n_cells
 
     def has_cells(self, life: SequenceLife) -> bool:
@@ -113,15 +116,16 @@ class Admission:
         prompt = self._prompt(request)
         # The logits behind cached tokens are not known: of a prompt that needs them, only the system prompt is reused.
         is_scored = request.prompt_logprobs is not None and life.index == 0
-        logits = None if is_scored else self._known_logits(request, prompt.tokens)
+        logits = None if is_scored else self._known_logits(request, prompt.items)
         if is_scored:
-            reusable = prompt.tokens[: prompt.n_system + 1]
+            reusable = prompt.items[: prompt.n_system + 1]
         else:
             # The last token is evaluated for its logits, unless they are known.
-            reusable = prompt.tokens if logits is None else [*prompt.tokens, _NO_TOKEN]
+            reusable = prompt.items if logits is None else [*prompt.items, _NO_TOKEN]
         slot = self._reuse.choose_slot(request, reusable)
         text = TextOutput(request.stop_texts, include_match=request.include_match)
         parsed = None if request.parsing is None else ParsedOutput(request.parsing, text, life.index)
+        media = media_in(prompt.items, request.media)
         grammar = self._grammar(request, parsed)
         try:
             sampler = self._sampler(life, prompt.own, grammar)
@@ -134,11 +138,11 @@ class Admission:
             raise
         running = RunningSequence(
             life=life,
-            prompt=prompt.tokens,
+            prompt=prompt.items,
             n_system=prompt.n_system,
             n_keep=prompt.n_keep,
             # The last token counts as evaluated even if its logits were known.
-            n_cached=max(0, min(n_cached, len(prompt.tokens) - 1) - prompt.n_system),
+            n_cached=max(0, min(n_cached, len(prompt.items) - 1) - prompt.n_system),
             n_truncated=prompt.n_truncated,
             truncated=prompt.n_truncated > 0,
             sampler=sampler,
@@ -148,21 +152,23 @@ class Admission:
             max_tokens=self._max_tokens(request),
             grouping=self._grouping(prompt.n_system, n_cached),
             started_s=now_s,
-            known_logits=logits if n_cached == len(prompt.tokens) else None,
+            known_logits=logits if n_cached == len(prompt.items) else None,
+            media=media,
         )
         life.running = running
         life.move(SequenceState.PREFILL)
         slot.run(running)
         return slot
 
-    def _sampler(self, life: SequenceLife, prompt: Sequence[int], grammar: Grammar | None) -> Sampler:
+    def _sampler(self, life: SequenceLife, prompt: Sequence[PromptItem], grammar: Grammar | None) -> Sampler:
+        request = life.task.request
         return Sampler(
-            _settings(life.task.request.sampling, life.index),
+            _settings(request.sampling, life.index),
             n_vocab=self._info.n_vocab,
             nl_token=self._info.nl_token,
             eog_tokens=self._info.eog_tokens,
             n_ctx=self._config.n_ctx_slot,
-            prompt=prompt,
+            prompt=tokens_of(prompt),
             grammar=grammar,
         )
 
@@ -176,14 +182,14 @@ class Admission:
         kept = truncate_prompt(own, n_ctx, n_keep)
         return _Prompt([*system, *kept], len(system), n_keep, request.n_dropped + len(own) - len(kept))
 
-    def _known_logits(self, request: GenerationRequest, prompt: Sequence[int]) -> Logits | None:
+    def _known_logits(self, request: GenerationRequest, prompt: Sequence[PromptItem]) -> Logits | None:
         """The logits behind a prompt that was evaluated before, if its cache may be used, too."""
         may_know = request.cache_prompt and self._reuse.is_possible and self._memory.is_divisible
         return self._prompt_logits.find(request.cache_salt, prompt) if may_know else None
 
-    def _tokens_of(self, request: GenerationRequest) -> list[int] | None:
+    def _items_of(self, request: GenerationRequest) -> list[PromptItem] | None:
         try:
-            return self._prompt(request).tokens
+            return self._prompt(request).items
         except ContextLengthExceeded:
             return None
 

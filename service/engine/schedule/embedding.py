@@ -2,24 +2,29 @@
 
 An input is evaluated like a prompt, in chunks within the same batches as everybody's tokens; only the states that its
 pooling needs are asked for, in a call of their own: that of the last token, for most models. So what is embedded costs
-no more than reading it, and delays nobody for longer than a prompt would.
+no more than reading it, and delays nobody for longer than a prompt would. Rows of media pool like tokens.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from service.engine.language_model import Pooling, Rows, Segment
+from service.engine.request.items import Positions, tokens_of
+from service.engine.request.prompt_media import media_in
 from service.engine.request.task import unforeseen
 from service.engine.schedule.embedding_tasks import EmbeddingTask, EmbeddingTasks
+from service.engine.schedule.media_work import MediaWork
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from service.engine.language_model import Memory, ModelInfo
+    from service.engine.language_model import MediaSegment, Memory, ModelInfo
     from service.engine.output.outbox import Outbox
+    from service.engine.request.items import PromptItem
+    from service.engine.request.prompt_media import PromptMedia
     from service.errors import ServiceError
 
 logger = logging.getLogger(__name__)
@@ -30,7 +35,7 @@ FULL_CALL = 16
 
 @dataclass(slots=True, eq=False)
 class _Input:
-    """Input ``number`` of a task, in sequence ``seq_id``; ``n_done`` tokens of it are evaluated.
+    """Input ``number`` of a task, in sequence ``seq_id``; ``n_done`` items of it are evaluated, at ``positions``.
 
     ``vector`` is what pooling has made of their states so far.
     """
@@ -40,18 +45,36 @@ class _Input:
     seq_id: int
     n_done: int = 0
     vector: Rows | None = None
+    media: PromptMedia | None = None
+    positions: Positions = field(default_factory=Positions)
 
     @property
-    def tokens(self) -> tuple[int, ...]:
+    def items(self) -> tuple[PromptItem, ...]:
         return self.task.request.inputs[self.number]
 
     @property
     def n_left(self) -> int:
-        return len(self.tokens) - self.n_done
+        return len(self.items) - self.n_done
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens that come next, up to media or the end."""
+        return self.n_left if self.media is None else self.media.n_tokens_at(self.n_done)
+
+    @property
+    def n_prefill(self) -> int:
+        """Those of them whose state is not that of the last item."""
+        return min(self.n_tokens, self.n_left - 1)
 
     def segment(self, n_tokens: int) -> Segment:
-        tokens = self.tokens[self.n_done : self.n_done + n_tokens]
-        return Segment(self.seq_id, self.n_done, tokens, 0)
+        tokens = tokens_of(self.items[self.n_done : self.n_done + n_tokens])
+        return Segment(self.seq_id, self.positions.at(self.n_done), tokens, 0)
+
+    def rest_of_chunk(self) -> MediaSegment | None:
+        """The rows that come next, None for tokens."""
+        if self.media is None or self.n_tokens:
+            return None
+        return self.media.segment(self.seq_id, self.n_done, self.positions)
 
 
 class EmbeddingWork(EmbeddingTasks):
@@ -88,32 +111,46 @@ class EmbeddingWork(EmbeddingTasks):
 
         Tasks take turns.
         """
-        n_cells -= sum(len(part.tokens) for part in self._inputs)
+        n_cells -= sum(len(part.items) for part in self._inputs)
         while self._free_ids and any(task.waiting for task in self._tasks):
             task = self._tasks[0]
             if task.waiting:
                 n_cells -= len(task.request.inputs[task.waiting[0]])
                 if n_cells < 0:
                     return
-                self._inputs.append(_Input(task, task.waiting.popleft(), self._free_ids.pop()))
+                self._begin(task, task.waiting.popleft())
             self._tasks.rotate(-1)
+
+    def _begin(self, task: EmbeddingTask, number: int) -> None:
+        media = media_in(task.request.inputs[number], task.request.media)
+        self._inputs.append(_Input(task, number, self._free_ids.pop(), media=media))
+
+    @property
+    def has_tokens(self) -> bool:
+        """Whether any input goes on with tokens."""
+        return any(part.n_tokens for part in self._inputs)
+
+    @property
+    def has_media(self) -> bool:
+        """Whether any input goes on with media."""
+        return any(part.media is not None and not part.n_tokens for part in self._inputs)
 
     @property
     def n_prefill(self) -> int:
-        """Tokens left to evaluate whose states are not needed."""
-        return sum(part.n_left - 1 for part in self._inputs) if self._info.pooling is Pooling.LAST else 0
+        """Tokens that can be evaluated next and whose states are not needed."""
+        return sum(part.n_prefill for part in self._inputs) if self._info.pooling is Pooling.LAST else 0
 
     def prefill(self, n_tokens: int) -> Iterator[Segment]:
         """The next ``n_tokens`` of them, oldest inputs first."""
         for part in self._inputs:
-            share = min(n_tokens, part.n_left - 1)
+            share = min(n_tokens, part.n_prefill)
             if share > 0:
                 yield part.segment(share)
                 n_tokens -= share
 
     def advance(self, segment: Segment) -> None:
         """Record that a segment of ``prefill`` was evaluated."""
-        part = next(part for part in self._inputs if part.seq_id == segment.seq_id)
+        part = self._of(segment.seq_id)
         part.n_done += len(segment.tokens)
         self._became_due |= part.n_left == 1
 
@@ -121,12 +158,12 @@ class EmbeddingWork(EmbeddingTasks):
         """Segments to evaluate for their states now, at most ``n_tokens``; none while it pays to collect more."""
         limit = max(1, min(n_tokens, self._info.n_hidden))
         if self._info.pooling is Pooling.LAST:
-            segments = [part.segment(1) for part in self._inputs if part.n_left == 1][:limit]
+            segments = [part.segment(1) for part in self._inputs if part.n_left == part.n_tokens == 1][:limit]
             is_growing, self._became_due = self._became_due, False
             return segments if not is_growing or len(segments) >= min(FULL_CALL, limit) else []
         segments = []
         for part in self._inputs:
-            share = min(limit, part.n_left)
+            share = min(limit, part.n_tokens)
             if share:
                 segments.append(part.segment(share))
                 limit -= share
@@ -134,11 +171,47 @@ class EmbeddingWork(EmbeddingTasks):
 
     def finish(self, segments: Iterable[Segment], rows: Rows) -> None:
         """Take the states of ``due`` segments."""
+        self._take([(segment.seq_id, len(segment.tokens)) for segment in segments], rows)
+
+    def media(self, *, for_states: bool) -> list[MediaWork]:
+        """Rows of media to evaluate now, oldest inputs first: those whose states are needed, or the others."""
+        works = []
+        for part in self._inputs:
+            segment = part.rest_of_chunk()
+            if segment is None:
+                continue
+            needs_states = self._info.pooling is not Pooling.LAST
+            if not needs_states and segment.n_rows == part.n_left:
+                # The last row ends the input. All of the chunk goes with it, or all but that.
+                needs_states = segment.n_rows == 1 or not segment.chunk.is_causal
+                segment = segment if needs_states else replace(segment, n_rows=segment.n_rows - 1)
+            if needs_states is for_states:
+                works.append(MediaWork(segment, part.n_left))
+        return works
+
+    def advance_media(self, segment: MediaSegment) -> None:
+        """Record that rows whose states are not needed were evaluated."""
+        part = self._of(segment.seq_id)
+        part.positions.append(part.n_done, segment.items)
+        part.n_done += segment.n_rows
+
+    def finish_media(self, segments: Iterable[MediaSegment], rows: Rows) -> None:
+        """Take the states of rows of media."""
+        for segment in segments:
+            part = self._of(segment.seq_id)
+            part.positions.append(part.n_done, segment.items)
+        self._take([(segment.seq_id, segment.n_rows) for segment in segments], rows)
+
+    def _of(self, seq_id: int) -> _Input:
+        return next(part for part in self._inputs if part.seq_id == seq_id)
+
+    def _take(self, lengths: Iterable[tuple[int, int]], rows: Rows) -> None:
+        """Pool states: so many of each of these sequences, one after the other."""
         by_seq_id = {part.seq_id: part for part in self._inputs}
         start = 0
-        for segment in segments:
-            part = by_seq_id[segment.seq_id]
-            end = start + len(segment.tokens)
+        for seq_id, n_rows in lengths:
+            part = by_seq_id[seq_id]
+            end = start + n_rows
             # Its request may have failed over another of its inputs.
             if part in self._inputs:
                 try:
@@ -164,7 +237,7 @@ class EmbeddingWork(EmbeddingTasks):
             case Pooling.CLS if is_first:
                 part.vector = rows[0]
             case Pooling.MEAN:
-                total = rows.sum(axis=0) / len(part.tokens)
+                total = rows.sum(axis=0) / len(part.items)
                 part.vector = total if part.vector is None else part.vector + total
         if not part.n_left:
             assert part.vector is not None

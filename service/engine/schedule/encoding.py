@@ -7,6 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from service.engine.language_model import DecodeFailed, EncoderModel
+from service.engine.request.items import tokens_of
 from service.engine.schedule.embedding_tasks import EmbeddingTask, EmbeddingTasks
 from service.errors import EngineFailure
 
@@ -35,7 +36,7 @@ class EncodingWork(EmbeddingTasks):
         If the model fails, the requests of these inputs do.
         """
         chosen = self._choose(min(max(n_tokens, 1), self._info.n_hidden))
-        inputs = [task.request.inputs[number] for task, number in chosen]
+        inputs = [tokens_of(task.request.inputs[number]) for task, number in chosen]
         try:
             rows = self._encoder.encode(inputs)
         except DecodeFailed as error:

@@ -1,4 +1,4 @@
-"""How many prompt tokens a step may take, learnt from how long steps took."""
+"""How many prompt tokens, or rows of media, a step may take, learnt from how long steps took."""
 
 from __future__ import annotations
 
@@ -42,11 +42,18 @@ class StepShape:
         n_decode: other tokens of the step.
         context: tokens that come before the prompts' next ones, on average.
         is_scored: whether a prompt wants the logits behind each of its tokens.
+        is_media: whether what prompts get are rows of media, in a call without tokens.
     """
 
     n_decode: int = 0
     context: int = 0
     is_scored: bool = False
+    is_media: bool = False
+
+    @property
+    def n_beside(self) -> int:
+        """Other tokens of the call in which prompts get something."""
+        return 0 if self.is_media else self.n_decode
 
     @property
     def is_busy(self) -> bool:
@@ -61,18 +68,18 @@ class PrefillBudget:
     ``idle_s``: that is what a new request, or a cancel, waits for.
 
     What a token costs is learnt apart for batches below ``TILE``, of one tile, and of several; for steps with and
-    without decoding; with and without logits for every token of a prompt; and for each doubling of the context:
-    attention grows with it, and more so in small batches.
+    without decoding; with and without logits for every token of a prompt; for tokens and for rows of media; and for
+    each doubling of the context: attention grows with it, and more so in small batches.
     """
 
     def __init__(self, *, busy_s: float, idle_s: float) -> None:
         self._budget_s = {True: busy_s, False: idle_s}
         self._costs: dict[_Kind, float] = {}
         #: The most similar kind that was measured, or None, for kinds and sizes that were asked for.
-        self._nearest: dict[tuple[bool, int, bool, tuple[int, ...]], _Kind | None] = {}
+        self._nearest: dict[tuple[bool, int, bool, bool, tuple[int, ...]], _Kind | None] = {}
 
     def tokens(self, shape: StepShape) -> int:
-        """Prompt tokens for the next step."""
+        """Prompt tokens, or rows, for the next step."""
         budget_s, small, tiled = self._budget_s[shape.is_busy], self._small(shape), self._tiled(shape)
         if small is None:
             return FIRST_CHUNK
@@ -82,11 +89,11 @@ class PrefillBudget:
         else:
             n_tiles = self._n_tiles(shape, small, tiled)
         if n_tiles:
-            return max(MIN_CHUNK, n_tiles * TILE - shape.n_decode)
+            return max(MIN_CHUNK, n_tiles * TILE - shape.n_beside)
         chunk = int(budget_s / small)
         if tiled is not None:
             # What a small batch costs says nothing about larger ones.
-            chunk = min(chunk, TILE - 1 - shape.n_decode)
+            chunk = min(chunk, TILE - 1 - shape.n_beside)
         return max(MIN_CHUNK, chunk - chunk % MIN_CHUNK)
 
     def min_remainder(self, shape: StepShape) -> int:
@@ -101,7 +108,7 @@ class PrefillBudget:
 
     def filler(self, n_prompt: int, shape: StepShape) -> int:
         """Tokens by which a step of ``n_prompt`` prompt tokens is filled up, because a whole tile takes less time."""
-        n_tokens = n_prompt + shape.n_decode
+        n_tokens = n_prompt + shape.n_beside
         small, tiled = self._small(shape), self._tiled(shape)
         if not n_prompt or n_tokens >= TILE or small is None or tiled is None:
             return 0
@@ -110,8 +117,9 @@ class PrefillBudget:
     def observe(self, n_prompt: int, shape: StepShape, step_s: float, n_filler: int = 0) -> None:
         """Learn from a step of so many prompt tokens and filler that took ``step_s`` seconds."""
         if n_prompt >= MIN_CHUNK or n_filler:
-            n_tokens = n_prompt + shape.n_decode + n_filler
-            kind = _Kind(shape.is_busy, min(n_tokens // TILE, _SEVERAL), _octave(shape.context), shape.is_scored)
+            n_tokens = n_prompt + shape.n_beside + n_filler
+            size = min(n_tokens // TILE, _SEVERAL)
+            kind = _Kind(shape.is_busy, size, _octave(shape.context), shape.is_scored, shape.is_media)
             token_s = max(step_s / n_tokens, 1e-9)
             known = self._costs.get(kind)
             if known is None:
@@ -126,7 +134,7 @@ class PrefillBudget:
             return n_tiles
         if small > tiled:
             overdraft_s = min(MAX_OVERDRAFT, small / tiled) * budget_s
-            longest_s = max(overdraft_s, MAX_DELAY * small * (MIN_CHUNK + shape.n_decode))
+            longest_s = max(overdraft_s, MAX_DELAY * small * (MIN_CHUNK + shape.n_beside))
         return int(tiled * TILE <= longest_s)
 
     def _small(self, shape: StepShape) -> float | None:
@@ -150,7 +158,7 @@ class PrefillBudget:
 
     def _measured(self, shape: StepShape, *sizes: int) -> _Kind | None:
         """The most similar kind that was measured. Looked up again only after a new one was: every step asks."""
-        key = (shape.is_busy, _octave(shape.context), shape.is_scored, sizes)
+        key = (shape.is_busy, _octave(shape.context), shape.is_scored, shape.is_media, sizes)
         if key not in self._nearest:
             self._nearest[key] = next((kind for kind in _alike(shape, *sizes) if kind in self._costs), None)
         return self._nearest[key]
@@ -168,6 +176,7 @@ class _Kind:
     size: int
     octave: int
     is_scored: bool
+    is_media: bool
 
 
 def _octave(context: int) -> int:
@@ -178,12 +187,14 @@ def _octave(context: int) -> int:
 def _alike(shape: StepShape, *sizes: int) -> Iterator[_Kind]:
     """Kinds of these sizes, the most similar ones first: shorter contexts before longer ones.
 
-    Logits for every token can take longer than all layers, so steps with and without them are the least similar.
+    Logits for every token can take longer than all layers, so steps with and without them are the least similar. Rows
+    of media cost what tokens do, but for a call of their own.
     """
     here = _octave(shape.context)
     for is_scored in (shape.is_scored, not shape.is_scored):
-        for distance in range(MAX_OCTAVE + 1):
-            for octave in dict.fromkeys((here - distance, here + distance)):
-                for size in sizes:
-                    for is_busy in (shape.is_busy, not shape.is_busy):
-                        yield _Kind(is_busy, size, octave, is_scored)
+        for is_media in (shape.is_media, not shape.is_media):
+            for distance in range(MAX_OCTAVE + 1):
+                for octave in dict.fromkeys((here - distance, here + distance)):
+                    for size in sizes:
+                        for is_busy in (shape.is_busy, not shape.is_busy):
+                            yield _Kind(is_busy, size, octave, is_scored, is_media)

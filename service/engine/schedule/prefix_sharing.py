@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from service.engine.cache.slots import Slot
+    from service.engine.request.items import PromptItem
     from service.engine.request.requests import GenerationRequest
     from service.engine.request.sequence import RunningSequence, SequenceLife
 
 
 @dataclass(frozen=True, slots=True)
 class _Producer:
-    """A sequence whose prompt is being evaluated in a slot; its first ``n_shared`` tokens are also the consumer's."""
+    """A sequence whose prompt is being evaluated in a slot; its first ``n_shared`` items are also the consumer's."""
 
     slot: Slot
     sequence: RunningSequence
@@ -41,7 +42,7 @@ class PrefixSharing:
         slots: the slots.
         memory: what they hold.
         reuse: what can be taken over already.
-        tokens_of: the tokens that a request's prompt is evaluated as; None if it will be refused.
+        prompt_of: the items that a request's prompt is evaluated as; None if it will be refused.
     """
 
     def __init__(
@@ -49,12 +50,12 @@ class PrefixSharing:
         slots: Sequence[Slot],
         memory: SlotMemory,
         reuse: PromptReuse,
-        tokens_of: Callable[[GenerationRequest], list[int] | None],
+        prompt_of: Callable[[GenerationRequest], list[PromptItem] | None],
     ) -> None:
         self._slots = slots
         self._memory = memory
         self._reuse = reuse
-        self._tokens_of = tokens_of
+        self._prompt_of = prompt_of
         self._producers: dict[SequenceLife, _Producer] = {}
 
     def __len__(self) -> int:
@@ -99,7 +100,7 @@ class PrefixSharing:
             or not any(slot.prompt_remaining for slot in self._slots)
         ):
             return None
-        prompt = self._tokens_of(request)
+        prompt = self._prompt_of(request)
         if prompt is None:
             return None
         producers = [

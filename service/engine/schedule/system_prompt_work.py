@@ -55,7 +55,9 @@ class SystemPromptWork:
         started_s = self._parts.clock()
         try:
             n_tokens = self._holder.advance(self._parts.budget)
-            self._parts.totals.add_evaluated(n_tokens, self._parts.clock() - started_s)
+            call_s = self._parts.clock() - started_s
+            self._parts.totals.add_evaluated(n_tokens, call_s)
+            self._parts.totals.add_prefill(n_tokens, call_s)
         except (CacheFull, DecodeFailed) as error:
             logger.error("the system prompt cannot be evaluated", extra={"error": str(error)})
             failure = EngineFailure("the model could not evaluate the system prompt; there is none now")

@@ -15,9 +15,18 @@ if TYPE_CHECKING:
     from service.engine.request.sequence import RunningSequence, SequenceLife
 
 
+#: Weight of what went before in ``Totals.prompt_rate``, at every call: the last 30 or so count.
+FADING = 0.97
+
+
 @dataclass(slots=True)
 class Totals:
-    """Sums over sequences, requests and steps; the fields besides ``clock`` are those of ``Counters``."""
+    """Sums over sequences, requests and steps; the fields are those of ``Counters``, but for two.
+
+    Attributes:
+        clock: seconds, monotonic.
+        prompt_rate: prompt tokens evaluated per second of evaluating prompts, lately; 0 before the first.
+    """
 
     clock: Callable[[], float]
     prompt_tokens: int = 0
@@ -34,6 +43,9 @@ class Totals:
     step_s: float = 0.0
     model_s: float = 0.0
     sampling_s: float = 0.0
+    prompt_rate: float = 0.0
+    _recent_tokens: float = 0.0
+    _recent_s: float = 0.0
     _observed: Observations = field(default_factory=Observations)
     _step_tokens: int = 0
     _gaps_s: list[float] = field(default_factory=list)
@@ -89,6 +101,13 @@ class Totals:
         """Count tokens that the model evaluated in this step, and the seconds that it took."""
         self._step_tokens += n_tokens
         self.model_s += model_s
+
+    def add_prefill(self, n_tokens: int, call_s: float) -> None:
+        """Count prompt tokens, or rows of media, that a call evaluated in so many seconds, for ``prompt_rate``."""
+        self._recent_tokens = FADING * self._recent_tokens + n_tokens
+        self._recent_s = FADING * self._recent_s + call_s
+        if self._recent_s > 0:
+            self.prompt_rate = self._recent_tokens / self._recent_s
 
     def end_step(self, step_s: float) -> None:
         """Count a step, and what was kept for its end."""

@@ -14,7 +14,9 @@ from service.engine.request.requests import GenerationRequest, SystemPrompt
 from service.engine.request.snapshots import SlotState
 from service.sampling.gbnf import GbnfGuide
 from service.sampling.settings import SamplingSettings
+from service.testing.scripted_media import media_chunk
 from tests.support.engine import GREEDY, EngineBench, expected_text, request
+from tests.support.pictures import WIDTH
 
 #: Types of what can be a text, or tokens of one.
 HOLDS_TEXT = re.compile(r"str|bytes|tuple|list|frozenset|object|SystemPrompt|Guide")
@@ -36,6 +38,7 @@ def test_snapshots_tell_the_last_request_of_an_idle_slot() -> None:
 def test_no_field_of_a_request_that_can_hold_a_text_is_kept_without_texts() -> None:
     full: dict[str, Any] = {"prompt": (1,), "stop_texts": (b"a",), "stop_tokens": frozenset({1}), "cache_salt": "a"}
     full |= {"system_prompt": SystemPrompt("a"), "guide": GbnfGuide("a")}
+    full |= {"media": {b"a": media_chunk("a", 2, width=WIDTH)}}
     # Whoever adds one decides here whether others may see it, and everybody after the end.
     holders = {field.name for field in dataclasses.fields(GenerationRequest) if HOLDS_TEXT.search(str(field.type))}
     assert holders == {*full, "tenant"}

@@ -1,9 +1,11 @@
 /** The request that asks for an answer: as a chat, or as a text where the user has a prompt template of his own. */
 
 import { streamChat, streamCompletion } from "../api.js";
-import { conversationFields } from "./messages.js";
+import { readOriginals } from "./conversations.js";
+import { conversationFields, pictureOfField } from "./messages.js";
 import { addNote } from "./notes.js";
 import { requestFields } from "./options.js";
+import { clearRefusals, picturesOf, refusePicture } from "./pictures.js";
 import { model } from "./server.js";
 import { answerSchema, schemaRefusal, schemaText } from "./schema.js";
 import { renderPrompt, stopTexts } from "./template.js";
@@ -24,14 +26,16 @@ import { toolFields, toolsOn, toolsRefusal, toolsText } from "./tools.js";
  * @param {number} at
  * @param {import("./template.js").Template} template one that can be used, if it is on
  * @param {boolean} truncates whether the oldest part of what does not fit is left out, instead of refused
- * @returns {Asking}
+ * @returns {Promise<Asking>}
  */
-export function askingFor(conversation, at, template, truncates) {
+export async function askingFor(conversation, at, template, truncates) {
   return template.isOn ? asCompletion(conversation, at, template, truncates) : asChat(conversation, at, truncates);
 }
 
-function asChat(conversation, at, truncates) {
-  const asked = conversationFields(conversation, at, canSee(conversation));
+async function asChat(conversation, at, truncates) {
+  const files = await filesOf(conversation);
+  const asked = conversationFields(conversation, at, files);
+  const refuse = refusing();
   return {
     stream: streamChat,
     body: {
@@ -46,7 +50,13 @@ function asChat(conversation, at, truncates) {
       ...(truncates && { truncate: true }),
     },
     take: (answer, chunk) => answer.takeChat(chunk),
-    refuse: refusing(),
+    refuse: (error) => {
+      refuse(error);
+      const picture = pictureOfField(conversation, at, files, error.field ?? "");
+      if (picture) {
+        refusePicture(picture, error.message);
+      }
+    },
   };
 }
 
@@ -65,7 +75,7 @@ function refusing() {
 }
 
 function asCompletion(conversation, at, template, truncates) {
-  if (hasImages(conversation)) {
+  if (picturesOf(conversation).length > 0) {
     addNote("info", "A prompt template cannot hold images. They were left out.");
   }
   if (toolsOn.peek()) {
@@ -84,14 +94,22 @@ function asCompletion(conversation, at, template, truncates) {
   };
 }
 
-function canSee(conversation) {
-  const sees = model.peek()?.canSee === true;
-  if (!sees && hasImages(conversation)) {
-    addNote("info", "This model cannot see images. They were left out.");
+/** The files of a conversation's pictures, by their ids; none if the model takes no pictures. */
+async function filesOf(conversation) {
+  const pictures = picturesOf(conversation);
+  if (pictures.length === 0) {
+    return new Map();
   }
-  return sees;
-}
-
-function hasImages({ messages }) {
-  return messages.some(({ images }) => images.length > 0);
+  if (model.peek()?.canSee !== true) {
+    addNote("info", "This model cannot see images. They were left out.");
+    return new Map();
+  }
+  clearRefusals(pictures);
+  const files = await readOriginals(pictures);
+  const lost = pictures.filter(({ id }) => !files.has(id));
+  if (lost.length > 0) {
+    addNote("info", "The browser could not keep all pictures of this conversation. Small copies were sent in their place.");
+    lost.filter(({ thumbnail }) => thumbnail).forEach(({ id, thumbnail }) => files.set(id, thumbnail));
+  }
+  return files;
 }

@@ -5,7 +5,7 @@ import { ApiError } from "../api.js";
 import { Answer } from "./answer.js";
 import { askingFor } from "./asking.js";
 import { clock } from "./clock.js";
-import { changeConversation, conversations, current, tabs } from "./conversations.js";
+import { changeConversation, conversations, current, keepOriginal, tabs } from "./conversations.js";
 import {
   indexOfMessage,
   joinAnswer,
@@ -56,7 +56,7 @@ conversations.subscribe((listed) => {
  * Ask something.
  *
  * @param {string} text
- * @param {string[]} [images] data URLs
+ * @param {import("./pictures.js").ChosenPicture[]} [images]
  * @returns {Promise<boolean>} true when the answer has ended, in whatever way; false at once if nothing is asked,
  *   because there is nothing to ask, an answer is being written or the options cannot be sent
  */
@@ -64,6 +64,7 @@ export function send(text, images = []) {
   if (text.trim() === "" && images.length === 0) {
     return Promise.resolve(false);
   }
+  images.forEach(keepOriginal);
   const messages = [makeQuestion(text, images), makeAnswer()];
   return run(messages[1], (conversation, now) =>
     withMessagesFrom(conversation, conversation.messages.length, messages, now),
@@ -120,14 +121,16 @@ export async function removeOldestTurn() {
  *
  * @param {string} id of a message of the user
  * @param {string} text
+ * @param {import("./pictures.js").Picture[]} [images] those of its pictures that stay; all without it
  * @returns {Promise<boolean>} as of `send`
  */
-export function editMessage(id, text) {
+export function editMessage(id, text, images) {
   const edited = current.peek().messages.find((message) => message.id === id && message.role === "user");
-  if (!edited || (text.trim() === "" && edited.images.length === 0)) {
+  const kept = images ?? edited?.images ?? [];
+  if (!edited || (text.trim() === "" && kept.length === 0)) {
     return Promise.resolve(false);
   }
-  const messages = [makeQuestion(text, edited.images), makeAnswer()];
+  const messages = [makeQuestion(text, kept), makeAnswer()];
   return run(messages[1], (conversation, now) => {
     const at = indexOfMessage(conversation, id);
     return at < 0 ? null : withMessagesFrom(conversation, at, messages, now);
@@ -246,7 +249,7 @@ class Writing {
     if (at < 0) {
       throw new ApiError("The conversation was changed or deleted in another tab.");
     }
-    const { stream, body, take, refuse } = askingFor(conversation, at, this.#template, this.#truncates);
+    const { stream, body, take, refuse } = await askingFor(conversation, at, this.#template, this.#truncates);
     this.#answer = new Answer();
     try {
       for await (const event of stream(body, { signal: this.controller.signal })) {

@@ -190,6 +190,26 @@ export async function readConversation(id) {
   return store.get(id);
 }
 
+/**
+ * Keep the file of a picture, with the conversation that is about to have it.
+ *
+ * @param {import("./pictures.js").ChosenPicture} picture
+ */
+export function keepOriginal({ id, address }) {
+  store.hold(id, address);
+}
+
+/**
+ * The files of pictures.
+ *
+ * @param {import("./pictures.js").Picture[]} pictures
+ * @returns {Promise<Map<string, string>>} data URLs by the ids of the pictures; those that could not be kept are missing
+ */
+export async function readOriginals(pictures) {
+  const found = await Promise.all(pictures.map(async ({ id }) => [id, await store.original(id)]));
+  return new Map(found.filter(([, address]) => address !== undefined));
+}
+
 async function load() {
   const opening = lastOpening;
   const summaries = new Map();

@@ -21,7 +21,7 @@
  * @property {string} id
  * @property {"user"|"assistant"} role
  * @property {string} content
- * @property {string[]} images data URLs
+ * @property {import("./pictures.js").Picture[]} images
  * @property {TokenView[]} tokens empty unless probabilities were asked for
  * @property {Statistics|null} statistics
  * @property {"stop"|"length"|"stopped"|"error"|null} finish null while it is written, and for the user's
@@ -66,11 +66,12 @@ export function makeConversation() {
 
 /**
  * @param {string} content
- * @param {string[]} images
+ * @param {import("./pictures.js").Picture[]} images they may have their files, which are left out
  * @returns {Message}
  */
 export function makeQuestion(content, images) {
-  return { ...makeAnswer(), role: "user", content, images: [...images] };
+  const pictures = images.map(({ id, name, thumbnail }) => ({ id, name, thumbnail }));
+  return { ...makeAnswer(), role: "user", content, images: pictures };
 }
 
 /** @returns {Message} an answer that nothing has come of */
@@ -192,19 +193,41 @@ export function indexOfMessage(conversation, messageId) {
  *
  * @param {Conversation} conversation
  * @param {number} at
- * @param {boolean} canSee whether the model takes images; otherwise they are left out
+ * @param {Map<string, string>} files of pictures, as data URLs by their ids; pictures without are left out
  * @returns {{messages: object[], continue_final_message?: boolean}}
  */
-export function conversationFields(conversation, at, canSee) {
-  const asked = [];
-  if (conversation.systemPrompt.trim()) {
-    asked.push({ role: "system", content: conversation.systemPrompt });
-  }
+export function conversationFields(conversation, at, files) {
+  const asked = turnsUpTo(conversation, at, files).map(({ sent }) => sent);
+  return asked.at(-1)?.role === "assistant" ? { messages: asked, continue_final_message: true } : { messages: asked };
+}
+
+/**
+ * The picture that a field of such a request is about.
+ *
+ * @param {Conversation} conversation
+ * @param {number} at
+ * @param {Map<string, string>} files
+ * @param {string} field as the server names it: messages[2].content[0].image_url
+ * @returns {import("./pictures.js").Picture|undefined}
+ */
+export function pictureOfField(conversation, at, files, field) {
+  const [, turn, part] = /^messages\[(\d+)\]\.content\[(\d+)\]/.exec(field) ?? [];
+  return turnsUpTo(conversation, at, files)[turn]?.pictures[part];
+}
+
+/** The turns of a request, each with the pictures that it has; those are its first parts. */
+function turnsUpTo(conversation, at, files) {
   const said = conversation.messages
     .slice(0, at + 1)
     .filter(({ content, images, toolCalls = [] }) => content || images.length > 0 || toolCalls.some(hasResult));
-  asked.push(...said.flatMap((message) => asRequest(message, canSee)));
-  return asked.at(-1)?.role === "assistant" ? { messages: asked, continue_final_message: true } : { messages: asked };
+  const turns = said.flatMap((message) => {
+    const pictures = message.images.filter(({ id }) => files.has(id));
+    return asRequest(message, pictures, files).map((sent) => ({ sent, pictures }));
+  });
+  if (conversation.systemPrompt.trim()) {
+    turns.unshift({ sent: { role: "system", content: conversation.systemPrompt }, pictures: [] });
+  }
+  return turns;
 }
 
 /**
@@ -292,7 +315,7 @@ function hasResult({ result }) {
 }
 
 /** A message as the API takes it, and the results of its calls. A call without one would be one that is waited for. */
-function asRequest({ role, content, images, reasoning, toolCalls = [] }, canSee) {
+function asRequest({ role, content, reasoning, toolCalls = [] }, pictures, files) {
   const thought = reasoning ? { reasoning_content: reasoning } : {};
   const calls = toolCalls.filter(hasResult);
   if (calls.length > 0) {
@@ -304,9 +327,9 @@ function asRequest({ role, content, images, reasoning, toolCalls = [] }, canSee)
     const results = calls.map(({ id, result }) => ({ role: "tool", tool_call_id: id, content: result }));
     return [{ role, content: content || null, ...thought, tool_calls: made }, ...results];
   }
-  if (!canSee || images.length === 0) {
-    return { role, content, ...thought };
+  if (pictures.length === 0) {
+    return [{ role, content, ...thought }];
   }
-  const parts = images.map((url) => ({ type: "image_url", image_url: { url } }));
-  return { role, content: content ? [...parts, { type: "text", text: content }] : parts };
+  const parts = pictures.map(({ id }) => ({ type: "image_url", image_url: { url: files.get(id) } }));
+  return [{ role, content: content ? [...parts, { type: "text", text: content }] : parts }];
 }

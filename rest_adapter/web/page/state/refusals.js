@@ -1,6 +1,7 @@
 /** What the server refused of a request, to be shown at the field that it comes from. */
 
 import { computed, signal } from "../../vendor/signals-core.js";
+import { sentence } from "./words.js";
 
 /**
  * A place for the server's word about what a text of the page was sent as. It is forgotten when the text changes.
@@ -26,10 +27,4 @@ export function refusalOf(text, field) {
       }
     },
   };
-}
-
-/** What comes behind the names of fields, which the reader has not written. */
-function sentence(message) {
-  const text = message.replace(/^[a-z_][\w.[\]]*: /, "");
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -1,14 +1,23 @@
 /** Conversations as a file, and back. */
 
-import { addConversation, conversations, loadConversations, readConversation } from "./conversations.js";
+import {
+  addConversation,
+  conversations,
+  keepOriginal,
+  loadConversations,
+  readConversation,
+  readOriginals,
+} from "./conversations.js";
 import { newId } from "./ids.js";
+import { makePicture, picturesOf } from "./pictures.js";
 import { checkFile } from "./transfer_check.js";
 
 /**
- * Conversations as JSON text.
+ * Conversations as JSON text, with the files of their pictures.
  *
  * @param {string[]} [ids] which; all without it
  * @returns {Promise<string>}
+ * @throws {RangeError} it would be longer than a text may be
  */
 export async function exportConversations(ids) {
   await loadConversations();
@@ -17,7 +26,7 @@ export async function exportConversations(ids) {
   for (const id of wanted) {
     const conversation = await readConversation(id);
     if (conversation) {
-      found.push(conversation);
+      found.push(await withFiles(conversation));
     }
   }
   return JSON.stringify({ format: "slotline-conversations", version: 1, conversations: found }, null, 2);
@@ -27,23 +36,48 @@ export async function exportConversations(ids) {
  * Add the conversations of an export. One that is here already, with all that the export has of it, is skipped.
  *
  * @param {string} text
+ * @param {(address: string) => Promise<string>} shrink makes the small copy of a picture, both as data URLs
  * @returns {Promise<{added: number, skipped: number}>}
  * @throws {Error} the text is not an export; says what is wrong and where, and nothing was added
  */
-export async function importConversations(text) {
+export async function importConversations(text, shrink) {
   const imported = checkFile(text);
   let added = 0;
   for (const conversation of imported) {
     const stored = await readConversation(conversation.id);
     if (!stored) {
-      await addConversation(conversation);
+      await addConversation(await withPictures(conversation, shrink));
       added += 1;
     } else if (!holdsAll(stored, conversation)) {
-      await addConversation({ ...conversation, id: newId() });
+      await addConversation({ ...(await withPictures(conversation, shrink)), id: newId() });
       added += 1;
     }
   }
   return { added, skipped: imported.length - added };
+}
+
+/** The conversation as files have it: pictures are data URLs. */
+async function withFiles(conversation) {
+  const files = await readOriginals(picturesOf(conversation));
+  const addresses = (images) => images.map(({ id, thumbnail }) => files.get(id) ?? thumbnail).filter(Boolean);
+  const messages = conversation.messages.map((message) => ({ ...message, images: addresses(message.images) }));
+  return { ...conversation, messages };
+}
+
+/** The conversation of a file as it is stored here. */
+async function withPictures(conversation, shrink) {
+  const messages = [];
+  for (const message of conversation.messages) {
+    const images = [];
+    for (const [i, address] of message.images.entries()) {
+      const picture = makePicture(`Image ${i + 1}`, address, await shrink(address));
+      keepOriginal(picture);
+      const { address: _, ...stored } = picture;
+      images.push(stored);
+    }
+    messages.push({ ...message, images });
+  }
+  return { ...conversation, messages };
 }
 
 function holdsAll(stored, conversation) {

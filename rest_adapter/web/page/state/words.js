@@ -19,3 +19,14 @@ export function errorWords({ message, retryAfterS, isTooLong, nPromptTokens, nCt
   }
   return `${sentence} Try again in ${retryAfterS} ${retryAfterS === 1 ? "second" : "seconds"}.`;
 }
+
+/**
+ * What comes behind the name of a field, which the reader has not written.
+ *
+ * @param {string} message of the server
+ * @returns {string}
+ */
+export function sentence(message) {
+  const text = message.replace(/^[a-z_][\w.[\]]*: /, "");
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

@@ -2,11 +2,11 @@
 
 import { current } from "../state/conversations.js";
 import { model } from "../state/server.js";
-import { html, useEffect, useRef } from "../ui.js";
+import { html, useEffect, useRef, useState } from "../ui.js";
 import { Boundary } from "./boundary.js";
 import { Composer } from "./composer.js";
 import { ContextMeter } from "./context_meter.js";
-import { addImages, draftText } from "./draft.js";
+import { addImages, draftText, noImagesReason } from "./draft.js";
 import { Icon, Logo } from "./icons.js";
 import { Message } from "./message.js";
 import { ProbabilityLegend } from "./probabilities.js";
@@ -26,13 +26,14 @@ export function ChatView() {
   const messages = current.value?.messages ?? [];
   const log = useRef(null);
   const { isAway, jump } = useStickyEnd(log, current.value?.id, messages.length);
-  const dropZone = useDrop();
+  const { isOver, ...dropZone } = useDrop();
   const jumpToLatest = () => {
     jump();
     focusComposer();
   };
   return html`
-    <section class="chat" aria-label="Chat" ...${dropZone}>
+    <section class=${`chat ${isOver ? "drop-target" : ""}`} aria-label="Chat" ...${dropZone}>
+      ${isOver && html`<p class="drop-hint">${noImagesReason.value || "Drop images to add them to your message"}</p>`}
       <div class="log scrolling" ref=${log} role="log" aria-label="Conversation" tabindex="0">
         <div class="log-content">
           <${Boundary} key=${current.value?.id} name="The system prompt"><${SystemPrompt} /><//>
@@ -90,6 +91,7 @@ function Empty() {
 
 /** Image files may be dropped anywhere on the chat; a file beside it must not replace the page. */
 function useDrop() {
+  const [isOver, setOver] = useState(false);
   useEffect(() => {
     const refuse = (event) => event.preventDefault();
     window.addEventListener("dragover", refuse);
@@ -99,5 +101,16 @@ function useDrop() {
       window.removeEventListener("drop", refuse);
     };
   }, []);
-  return { onDrop: (event) => void addImages(event.dataTransfer.files) };
+  return {
+    isOver,
+    onDragOver: (event) => setOver(event.dataTransfer.types.includes("Files")),
+    onDragLeave: (event) => {
+      // Moving on to an element inside is not leaving.
+      if (!event.currentTarget.contains(event.relatedTarget)) setOver(false);
+    },
+    onDrop: (event) => {
+      setOver(false);
+      void addImages(event.dataTransfer.files);
+    },
+  };
 }

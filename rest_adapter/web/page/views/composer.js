@@ -10,10 +10,12 @@ import {
   canTakeImages,
   draftImages,
   draftText,
+  noImagesReason,
   removeImage,
   takeDraft,
 } from "./draft.js";
 import { Icon } from "./icons.js";
+import { RemovableImages } from "./images.js";
 import { focusComposer, shortcutsOpen } from "./shell.js";
 
 const MOST_ROWS_PX = 240;
@@ -39,7 +41,7 @@ export function Composer() {
   };
   return html`
     <form class="composer" onSubmit=${submit}>
-      <${Thumbnails} />
+      <${RemovableImages} images=${draftImages.value} onRemove=${removeImage} />
       <${Field} field=${field} onSubmit=${submit} />
       <div class="composer-bar">
         <${AddImage} />
@@ -96,9 +98,11 @@ function Field({ field, onSubmit }) {
     onSubmit(event);
   };
   const onPaste = (event) => {
-    if (!event.clipboardData.files.length) return;
+    const { files, types } = event.clipboardData;
+    // Office programs put a picture of a text beside the text.
+    if (!files.length || types.includes("text/plain")) return;
     event.preventDefault();
-    void addImages(event.clipboardData.files);
+    void addImages(files);
   };
   return html`
     <textarea
@@ -114,8 +118,10 @@ function Field({ field, onSubmit }) {
   `;
 }
 
+/** One that cannot be used can still be reached, and says why. */
 function AddImage() {
   const files = useRef(null);
+  const reason = noImagesReason.value;
   const choose = () => {
     if (canTakeImages()) files.current.click();
   };
@@ -125,27 +131,17 @@ function AddImage() {
     currentTarget.value = "";
   };
   return html`
-    <button type="button" class="button quiet round" aria-label="Add image" title="Add image" onClick=${choose}>
+    <button
+      type="button"
+      class="button quiet round"
+      aria-label="Add image"
+      aria-disabled=${reason ? "true" : undefined}
+      aria-description=${reason || undefined}
+      title=${reason || "Add image"}
+      onClick=${choose}
+    >
       <${Icon} name="image" />
     </button>
     <input type="file" hidden multiple accept=${ACCEPTED_IMAGES} ref=${files} onChange=${take} />
-  `;
-}
-
-function Thumbnails() {
-  if (!draftImages.value.length) return null;
-  return html`
-    <ul class="thumbnails" aria-label="Images of this message">
-      ${draftImages.value.map(
-        (image) => html`
-          <li key=${image.address}>
-            <img src=${image.address} alt=${image.name} />
-            <button type="button" aria-label=${`Remove ${image.name}`} onClick=${() => removeImage(image)}>
-              <${Icon} name="close" />
-            </button>
-          </li>
-        `,
-      )}
-    </ul>
   `;
 }

@@ -1,11 +1,13 @@
 /** The message that is being written. It outlives a look at another view. */
 
 import { addNote } from "../state/notes.js";
+import { makePicture } from "../state/pictures.js";
 import { model } from "../state/server.js";
-import { signal } from "../ui.js";
+import { computed, signal } from "../ui.js";
+import { dataUrlOf, thumbnailOf } from "./thumbnail.js";
 
-const MOST_IMAGES = 8;
-const MOST_IMAGE_BYTES = 10 * 2 ** 20;
+// The server says how many pictures it takes, and how large. What is larger than this is a mistake.
+const MOST_IMAGE_BYTES = 64 * 2 ** 20;
 const IMAGE_TYPES = ["image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp"];
 
 /** Kinds of files to choose from, as an input element wants them. */
@@ -14,17 +16,23 @@ export const ACCEPTED_IMAGES = IMAGE_TYPES.join(",");
 /** Text of the draft. */
 export const draftText = signal("");
 
-/** Images of the draft: [{name, address}], the address is a data URL. */
+/** Images of the draft. @type {{value: import("../state/pictures.js").ChosenPicture[]}} */
 export const draftImages = signal([]);
 
+/** Why no images can be sent, "" if they can. */
+export const noImagesReason = computed(() => {
+  if (model.value?.canSee) return "";
+  if (!model.value) return "It is not known yet whether this model can see images.";
+  return "This model cannot see images: the server was started without a projector (--mmproj).";
+});
+
 /**
- * Whether images can be sent; if not, a note says so.
+ * Whether images can be sent; if not, a note says why.
  * @returns {boolean}
  */
 export function canTakeImages() {
-  if (model.value?.canSee) return true;
-  addNote("info", "This model cannot see images.");
-  return false;
+  if (noImagesReason.value) addNote("info", noImagesReason.value);
+  return noImagesReason.value === "";
 }
 
 /**
@@ -33,9 +41,10 @@ export function canTakeImages() {
  * @returns {Promise<void>}
  */
 export async function addImages(files) {
-  const images = [...files].filter(({ type }) => type.startsWith("image/"));
-  if (!images.length || !canTakeImages()) return;
-  for (const file of images) {
+  // Browsers empty lists of files when their event is over.
+  const chosen = [...files];
+  if (!chosen.length || !canTakeImages()) return;
+  for (const file of chosen) {
     const fault = faultOf(file);
     if (fault) addNote("error", `${file.name}: ${fault}`);
     else await addImage(file);
@@ -44,19 +53,19 @@ export async function addImages(files) {
 
 /**
  * Take an image out of the draft.
- * @param {{address: string}} image
+ * @param {{id: string}} image
  * @returns {void}
  */
 export function removeImage(image) {
-  draftImages.value = draftImages.value.filter((other) => other !== image);
+  draftImages.value = draftImages.value.filter(({ id }) => id !== image.id);
 }
 
 /**
  * Empty the draft.
- * @returns {{text: string, images: string[]}} what was in it
+ * @returns {{text: string, images: import("../state/pictures.js").ChosenPicture[]}} what was in it
  */
 export function takeDraft() {
-  const taken = { text: draftText.value.trim(), images: draftImages.value.map(({ address }) => address) };
+  const taken = { text: draftText.value.trim(), images: draftImages.value };
   draftText.value = "";
   draftImages.value = [];
   return taken;
@@ -65,24 +74,14 @@ export function takeDraft() {
 function faultOf({ type, size }) {
   if (!IMAGE_TYPES.includes(type)) return "only PNG, JPEG, WebP, GIF and BMP images can be sent.";
   if (size > MOST_IMAGE_BYTES) return `an image may have at most ${MOST_IMAGE_BYTES / 2 ** 20} MB.`;
-  if (draftImages.value.length >= MOST_IMAGES) return `a message may have at most ${MOST_IMAGES} images.`;
   return null;
 }
 
 async function addImage(file) {
   try {
-    const address = await readAsDataUrl(file);
-    draftImages.value = [...draftImages.value, { name: file.name, address }];
+    const picture = makePicture(file.name, await dataUrlOf(file), await thumbnailOf(file));
+    draftImages.value = [...draftImages.value, picture];
   } catch (error) {
     addNote("error", `${file.name} cannot be read.`, String(error));
   }
-}
-
-function readAsDataUrl(file) {
-  return new Promise((resolve, reject) => {
-    const reader = new FileReader();
-    reader.addEventListener("load", () => resolve(reader.result));
-    reader.addEventListener("error", () => reject(reader.error));
-    reader.readAsDataURL(file);
-  });
 }

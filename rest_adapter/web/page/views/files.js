@@ -3,6 +3,7 @@
 import { addNote } from "../state/notes.js";
 import { exportConversations, importConversations } from "../state/transfer.js";
 import { formatCount } from "../text/format.js";
+import { thumbnailOfAddress } from "./thumbnail.js";
 
 /**
  * Save conversations as a file.
@@ -14,7 +15,8 @@ export async function exportToFile(ids) {
     const text = await exportConversations(ids);
     download(`slotline-conversations-${new Date().toISOString().slice(0, 10)}.json`, text);
   } catch (error) {
-    addNote("error", `The conversations cannot be exported: ${error.message}`);
+    const advice = error instanceof RangeError ? "they are too large for one file. Export them one by one." : error.message;
+    addNote("error", `The conversations cannot be exported: ${advice}`);
   }
 }
 
@@ -26,7 +28,7 @@ export async function exportToFile(ids) {
 export async function importFile(file) {
   if (!file) return;
   try {
-    const { added, skipped } = await importConversations(await file.text());
+    const { added, skipped } = await importConversations(await file.text(), thumbnailOfAddress);
     const rest = skipped > 0 ? ` ${skipped} ${skipped === 1 ? "was" : "were"} here already.` : "";
     addNote("info", `${formatCount(added, "conversation")} imported.${rest}`);
   } catch (error) {

@@ -19,6 +19,7 @@ import { html, useState } from "../ui.js";
 import { Boundary } from "./boundary.js";
 import { writeClipboard } from "./copy.js";
 import { Icon, Logo } from "./icons.js";
+import { MessageImages } from "./images.js";
 import { MarkdownText } from "./markdown_text.js";
 import { MessageEditor } from "./message_editor.js";
 import { TokenText } from "./probabilities.js";
@@ -49,18 +50,18 @@ export function Message({ message, isLast }) {
 
 function Question({ message }) {
   const [isEdited, setEdited] = useState(false);
-  const save = (text) => {
+  const save = (text, images) => {
     // What cannot be sent stays in the editor.
     if (!canAsk()) return;
     setEdited(false);
     focusComposer();
-    void editMessage(message.id, text);
+    void editMessage(message.id, text, images);
   };
   return html`
     <article class="message question" aria-label="You">
-      ${message.images?.length > 0 && html`<${Images} images=${message.images} />`}
+      ${!isEdited && message.images.length > 0 && html`<${MessageImages} images=${message.images} />`}
       ${isEdited
-        ? html`<${MessageEditor} text=${message.content} onSave=${save} onCancel=${() => setEdited(false)} />`
+        ? html`<${MessageEditor} message=${message} onSave=${save} onCancel=${() => setEdited(false)} />`
         : message.content && html`<div class="bubble">${message.content}</div>`}
       ${!isEdited &&
       html`
@@ -152,16 +153,6 @@ function LeftOut({ nTokens }) {
   if (nTokens === null) return null;
   const part = nTokens > 0 ? `its oldest ${formatCount(nTokens, "token")}` : "its oldest part";
   return html`<p class="finish left-out">The conversation did not fit into the context: the model did not see ${part}.</p>`;
-}
-
-function Images({ images }) {
-  return html`
-    <div class="message-images">
-      ${images.map(
-        (address, i) => html`<img key=${i} src=${address} alt=${`Image ${i + 1} of this message`} />`,
-      )}
-    </div>
-  `;
 }
 
 function ActionButton({ name, icon, isOff = false, onClick }) {

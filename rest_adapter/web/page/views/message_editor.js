@@ -1,14 +1,18 @@
 /** A message of the reader's, being changed. */
 
 import { html, useLayoutEffect, useRef, useState } from "../ui.js";
+import { RemovableImages } from "./images.js";
 
 /**
- * A field with the text of a message. Ctrl+Enter saves, Escape cancels.
- * @param {{text: string, onSave: (text: string) => void, onCancel: () => void}} props
+ * A field with the text of a message, and its images, which can be taken out. Ctrl+Enter saves, Escape cancels.
+ * @param {{message: import("../state/messages.js").Message, onCancel: () => void,
+ *   onSave: (text: string, images: import("../state/pictures.js").Picture[]) => void}} props
  * @returns {object} a virtual node
  */
-export function MessageEditor({ text, onSave, onCancel }) {
+export function MessageEditor({ message, onSave, onCancel }) {
+  const text = message.content;
   const field = useRef(null);
+  const [images, setImages] = useState(message.images);
   const [draft, setDraft] = useState(text);
   useLayoutEffect(() => {
     const article = field.current.closest("article");
@@ -21,8 +25,9 @@ export function MessageEditor({ text, onSave, onCancel }) {
     field.current.style.height = "auto";
     field.current.style.height = `${field.current.scrollHeight + 2}px`;
   }, [draft]);
-  const canSave = draft.trim() !== "";
-  const save = () => canSave && onSave(draft.trim());
+  const canSave = draft.trim() !== "" || images.length > 0;
+  const save = () => canSave && onSave(draft.trim(), images);
+  const remove = (image) => setImages(images.filter(({ id }) => id !== image.id));
   const onKeyDown = (event) => {
     if (event.isComposing) return;
     if (event.key === "Escape") onCancel();
@@ -32,6 +37,7 @@ export function MessageEditor({ text, onSave, onCancel }) {
   };
   return html`
     <div class="editor">
+      <${RemovableImages} images=${images} onRemove=${remove} />
       <textarea
         class="field"
         ref=${field}

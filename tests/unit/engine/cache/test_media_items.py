@@ -1,6 +1,6 @@
 """What slots hold may be media: it is counted in cells, kept in whole units, and found again by its content.
 
-The memory is the scripted model's. Its cells do not care what is evaluated, so pictures are written as made-up tokens.
+The memory is the scripted model's, written to without the model.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import pytest
 from service.config import EngineConfig
 from service.engine.cache.slot_memory import SlotMemory
 from service.engine.cache.slots import Slot
+from service.testing.scripted_media import numbers
 from service.testing.scripted_model import ScriptedModel
 from tests.support.pictures import picture
 
@@ -34,19 +35,23 @@ class Ledger:
     def evaluate(self, slot: Slot, *runs: list[PromptItem]) -> None:
         """Append runs of tokens or of media, the cells of each at positions as the ledger says."""
         for run in runs:
-            cells = [0 if isinstance(item, int) else ord(item.content) for item in run]  # type: ignore[attr-defined]
+            cells = [(number, step_of(item)) for number, item in zip(numbers(run), run, strict=True)]
             position = slot.next_position
             self.memory.append(slot, run)
-            written = len(slot.items) - len(run)
-            for number, cell in enumerate(cells):
-                self.model.memory.append(slot.id, slot.positions.at(written + number), [cell])
-            assert position == slot.positions.at(written)
+            self.model.memory.append_media(slot.id, position, cells)
+            assert position == slot.positions.at(len(slot.items) - len(run))
 
     def check(self, slot: Slot, items: list[PromptItem]) -> None:
         """The slot and the model's memory agree on these items."""
         assert slot.items == items
+        assert self.model.memory.tokens(slot.id) == numbers(items)
         cells = self.model.memory.cells(slot.id)
         assert [cell.position for cell in cells] == [slot.positions.at(index) for index in range(len(items))]
+
+
+def step_of(item: PromptItem) -> int:
+    """By how much the position of the next item is above that of this one."""
+    return 1 if isinstance(item, int) else item.n_positions
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from service.engine.cache.prefix_index import PrefixIndex, count_common
-from tests.support.pictures import PictureItem, picture
+from tests.support.pictures import picture
 
 if TYPE_CHECKING:
     from service.engine.request.items import PromptItem
@@ -220,7 +220,7 @@ def _whole(items: list[PromptItem], length: int) -> int:
     """Without the part of a picture that belongs together with what comes behind it."""
     while length < len(items):
         item = items[length]
-        if not isinstance(item, PictureItem) or item.n_before == 0:
+        if isinstance(item, int) or item.n_before == 0:
             break
         length -= 1
     return length
