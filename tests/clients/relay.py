@@ -40,6 +40,9 @@ _LOSSES = {
     "deadline": (grpc.StatusCode.DEADLINE_EXCEEDED, "upstream request timeout"),
 }
 
+#: Faults that end a stream, or stop it.
+_ENDS = {"lose", "stall", "error"}
+
 Fault = dict[str, Any]
 
 
@@ -92,7 +95,7 @@ class Relay(grpc.GenericRpcHandler):
             for sent in _newer(message) if fault.get("newer") else (data,):
                 yield sent
             n_deltas += message.HasField("delta")
-            if n_deltas >= fault.get("after", 1) and ("lose" in fault or fault.get("stall")):
+            if n_deltas >= fault.get("after", 1) and not fault.keys().isdisjoint(_ENDS):
                 await self._fail(fault, context)
                 return
 
@@ -109,6 +112,9 @@ class Relay(grpc.GenericRpcHandler):
     async def _fail(self, fault: Fault, context: Any) -> None:
         if fault.get("stall"):
             await asyncio.Event().wait()
+        elif "error" in fault:
+            async with RpcCall("Generate", context):
+                raise _error(fault["error"], None)
         elif fault["lose"] == "death":
             assert self._is_mortal, "only cores with `process` may die"
             await asyncio.sleep(_FLUSH_S)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import json
 import sys
 import time
@@ -25,7 +26,8 @@ Case = dict[str, Any]
 #: Whoever waits longer has found a hang.
 _CASE_S = 20.0
 _POLL_S = 0.01
-_KEYS = {"name", "core", "key", "tls", "metadata", "rpc", "request", "repeat", "actions", "expect"}
+_READY_S = 10.0
+_KEYS = {"name", "core", "key", "tls", "metadata", "rpc", "request", "repeat", "actions", "expect", "once_ready"}
 _ACTIONS = {"cancel_after", "deadline_ms", "then"}
 _REQUESTS: dict[str, type[Message]] = {
     "Generate": generation_pb2.GenerateRequest,
@@ -36,6 +38,7 @@ _REQUESTS: dict[str, type[Message]] = {
     "GetModel": model_pb2.GetModelRequest,
     "Health": model_pb2.HealthRequest,
     "ListSlots": model_pb2.ListSlotsRequest,
+    "ApplyTemplate": model_pb2.ApplyTemplateRequest,
 }
 
 
@@ -98,15 +101,21 @@ def client_for(case: Case, ports: dict[str, Any], kind: Any) -> Any:
 
 def request_of(case: Case) -> Message:
     """The request of a case."""
-    fields = dict(case["request"])
-    for name, times in case.get("repeat", {}).items():
-        fields[name] *= times
+    fields = copy.deepcopy(case["request"])
+    for path, times in case.get("repeat", {}).items():
+        *parents, last = path.split(".")
+        place = fields
+        for name in parents:
+            place = place[int(name)] if isinstance(place, list) else place[name]
+        place[last] *= times
     return json_format.ParseDict(fields, _REQUESTS[case["rpc"]]())
 
 
 async def run_call(client: Any, case: Case) -> Outcome:
     """Make the call of a case."""
     outcome, actions = Outcome(), case.get("actions", {})
+    if case.get("once_ready"):
+        await _until_ready(client)
     deadline_s = actions["deadline_ms"] / 1000 if "deadline_ms" in actions else None
     try:
         if case["rpc"] == "Health.Watch":
@@ -131,6 +140,14 @@ async def _stream(generation: Any, outcome: Outcome, actions: dict[str, Any]) ->
             generation.cancel()
             outcome.cancelled = True
             actions = {}
+
+
+async def _until_ready(client: Any) -> None:
+    for _ in range(int(_READY_S / _POLL_S)):
+        with contextlib.suppress(SlotlineError):
+            await client.call(model_pb2.HealthRequest())
+            return
+        await asyncio.sleep(_POLL_S)
 
 
 async def _until_idle(client: Any, within_ms: float) -> float:
