@@ -274,7 +274,7 @@ def test_tokens_of_a_chat_are_counted_as_usage_does(client: openai.OpenAI) -> No
         ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "input[0].type"),
         (
             {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "https://e.org/x.png"}]}]},
-            "input[0].content[0].type",
+            "input[0].content[0].image_url",
         ),
         (
             {"input": [{"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{"}]},

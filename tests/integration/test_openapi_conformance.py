@@ -77,6 +77,9 @@ REPLACED: dict[str, Any] = {
     "guided_grammar": {"enum": ["", None]},
     "guided_json": {"type": "null"},
     "guided_regex": {"type": "null"},
+    # This model takes no pictures.
+    "image_url": {"not": {}},
+    "source": {"not": {}},
     "json_schema": {"enum": [{"enum": ["yes", "no"]}, None]},
     "min_tokens": {"enum": [0, None]},
     "n": integer((1, 3)),

@@ -20,7 +20,7 @@ def api_options() -> dict[str, Schema]:
     defaults = GenerateRequest()
     set_api_defaults(defaults)
     for one in OPTIONS:
-        if one.path and _is_set(defaults, one.path):
+        if _is_set(defaults, one.path):
             options[one.name] |= {"default": _value(defaults, one.path)}
     description = f"{options['truncate']['description']} False unless the server has --openai-overflow truncate."
     options["truncate"] = option(BOOLEAN, description)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.fields import read_int, refusal
+from rest_adapter.apis.common.image_data import place_pictures
 from rest_adapter.apis.common.prompt import Prompt, put_prompt
 from rest_adapter.errors import MISSING, InvalidRequest, RpcFailure
 from rest_adapter.json.number_bounds import UINT32
@@ -14,6 +15,9 @@ from slotline.v1.embedding_pb2 import EmbedInput, EmbedRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from rest_adapter.apis.common.pictures import Pictures
+    from slotline.v1.model_pb2 import ImageSupport
 
 #: Inputs of one body, as many as the OpenAI API takes.
 MAX_INPUTS = 2048
@@ -35,6 +39,9 @@ class EmbeddingCall:
         is_base64: the vectors shall be base64 of little-endian float32, and not arrays.
         model: the model's name as the client wrote it.
         timeout_s: seconds that all of it may take, or None.
+        prompts: the inputs as the body has them.
+        images: the entries of ``image_data``, which ``with_pictures`` puts into the inputs.
+        pictures: those of each input; none without ``with_pictures``.
     """
 
     field: str
@@ -42,8 +49,11 @@ class EmbeddingCall:
     is_list: bool
     options: EmbedRequest
     timeout_s: float | None
+    prompts: tuple[Prompt, ...]
     is_base64: bool = False
     model: str = ""
+    images: Sequence[object] = ()
+    pictures: tuple[Pictures, ...] = ()
 
     def request(self, start: int, end: int) -> EmbedRequest:
         """The request for some of the inputs."""
@@ -51,6 +61,15 @@ class EmbeddingCall:
         request.CopyFrom(self.options)
         request.inputs.extend(self.inputs[start:end])
         return request
+
+
+def with_pictures(call: EmbeddingCall, limits: ImageSupport) -> EmbeddingCall:
+    """The call with its pictures where their markers stand.
+
+    Raises:
+        InvalidRequest: as ``place_pictures``.
+    """
+    return replace(call, pictures=place_pictures(call.inputs, call.prompts, call.images, limits))
 
 
 def rename_fields(failure: RpcFailure, call: EmbeddingCall, first: int) -> RpcFailure:
@@ -121,7 +140,10 @@ def _json_path(path: str, call: EmbeddingCall, first: int) -> str:
     if found is None:
         # An input that is too long, or all inputs together.
         return call.field if path in ("inputs", "prompt") else path
-    position = f"[{int(found[1]) + first}]" if call.is_list else ""
+    number = int(found[1]) + first
+    if call.pictures and (named := call.pictures[number].path_in_body(found[2].removeprefix("."))):
+        return named
+    position = f"[{number}]" if call.is_list else ""
     # Parts were joined from the array, so their positions are not positions in it.
     token = _TOKEN.match(found[2])
     return call.field + position + (token[1] if token else "")

@@ -91,14 +91,12 @@ _MORE: Mapping[str, str] = {
     "reaches its end. Otherwise such a prompt is refused, and the answer ends there.",
     "timeout_s": "The server may have a shorter limit.",
 }
-_IMAGES = option(array({"type": "object"}), "Ignored: no model with a vision projector can be served.", default=[])
 
 
 def native_options() -> dict[str, Schema]:
     """The options of /completion but for the prompt."""
     return {
-        **{one.name: _property(one.name) for one in OPTIONS if one.path},
-        "image_data": _IMAGES,
+        **{one.name: _property(one.name) for one in OPTIONS},
         **_constraints(),
         **_synonyms(),
         "stream": option(BOOLEAN, "Answer with server-sent events while the text is made.", default=False),

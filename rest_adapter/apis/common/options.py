@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from rest_adapter.apis.common.field_texts import name_in_body
-from rest_adapter.apis.common.fields import read_bool, read_float, read_int, read_list, read_object, read_str, refusal
+from rest_adapter.apis.common.fields import read_bool, read_float, read_int, read_str, refusal
 from rest_adapter.apis.common.list_options import (
     read_logit_bias,
     read_penalty_prompt,
@@ -84,12 +84,6 @@ def read_timeout_s(body: Mapping[str, object]) -> float | None:
     return seconds
 
 
-def check_image_data(name: str, value: object) -> None:
-    """Check the form only: without a vision projector images are documented to be ignored."""
-    for i, image in enumerate(read_list(name, value, "objects with data and id")):
-        read_object(f"{name}[{i}]", image)
-
-
 def _option(facts: OptionFacts) -> Option:
     """How an option is read: lists and texts each in a way of their own, numbers and switches by their facts."""
     if facts.name in _READERS:
@@ -147,10 +141,6 @@ def _read_system_prompt(request: GenerateRequest, name: str, value: object) -> N
             setattr(request.system_prompt, key, read_str(f"{name}.{key}", text))
 
 
-def _read_image_data(request: GenerateRequest, name: str, value: object) -> None:
-    check_image_data(name, value)
-
-
 _READERS: Mapping[str, Reader] = {
     "penalty_prompt": read_penalty_prompt,
     "seed": _read_seed,
@@ -169,7 +159,6 @@ _READ_PLAIN: Mapping[Kind, Callable[[str, object], Any]] = {
 OPTIONS: tuple[Option, ...] = (
     *(_option(facts) for facts in BY_NAME.values() if facts.path.startswith("sampling.")),
     *(_option(BY_NAME[name]) for name in _OTHERS),
-    Option("image_data", "", _read_image_data),
 )
 _PLACES: Mapping[str, int] = {option.name: place for place, option in enumerate(OPTIONS)}
 
@@ -189,7 +178,7 @@ def json_name(path: str) -> str:
 _NAMES_OF_PARTS = {"parts": "prompt", "infill.prefix": "input_prefix", "infill.suffix": "input_suffix"}
 #: A prompt is one of several fields; longer paths come first, because they are looked for in this order.
 _NAMES = (
-    *((option.path, option.name) for option in OPTIONS if option.path),
+    *((option.path, option.name) for option in OPTIONS),
     ("token_ids.ids", "prompt"),
     ("text", "prompt"),
     ("token_ids", "prompt"),

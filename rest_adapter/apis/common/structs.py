@@ -175,6 +175,8 @@ def _word(info: inspect.Type) -> str:
         case inspect.BoolType():
             return "true or false"
         case inspect.StrType():
+            if info.pattern:
+                return f"a string that matches {info.pattern}"
             return "a string" if not info.min_length else "a string, not empty"
         case inspect.IntType():
             return f"an integer{_bounds(info.ge, info.le)}"

@@ -106,6 +106,11 @@ _PROMPT_LOGPROBS = Unsupported(
     advice="it is a field of /v1/completions; send the prompt there",
 )
 
+
+def _no_image_data(advice: str) -> Unsupported:
+    return Unsupported("image_data", "put pictures into the prompt", ([],), advice=advice)
+
+
 GENERATING: tuple[Unsupported, ...] = (*_CONSTRAINTS, *_SAMPLING, *_OUTPUT, *_PROMPT)
 """What no route that generates obeys."""
 
@@ -119,6 +124,7 @@ OPENAI: tuple[Unsupported, ...] = (
 
 CHAT: tuple[Unsupported, ...] = (
     *OPENAI,
+    _no_image_data("leave it out, and send pictures as parts of messages"),
     Unsupported("chat_template", "render the messages in another way", advice="leave it out; --chat-template sets it"),
     Unsupported("documents", "give texts to the template", ([],)),
     Unsupported(
@@ -159,6 +165,7 @@ RESPONSES: tuple[Unsupported, ...] = (
 
 MESSAGES: tuple[Unsupported, ...] = (
     *GENERATING,
+    _no_image_data("leave it out, and send pictures as blocks of messages"),
     Unsupported("response_format", "constrain the text", ({"type": "text"},), advice="send output_config.format"),
     Unsupported("reasoning_effort", "set how hard to think", advice="send output_config.effort"),
     Unsupported("enable_thinking", "turn reasoning on or off", advice="send thinking"),
@@ -179,6 +186,7 @@ MESSAGES: tuple[Unsupported, ...] = (
 
 TEXT: tuple[Unsupported, ...] = (
     *OPENAI,
+    _no_image_data("send it to /completion, or pictures as parts of messages to /v1/chat/completions"),
     Unsupported("add_special_tokens", "leave out the model's BOS", (True,)),
     Unsupported("prompt_embeds", "take vectors as the prompt"),
 )
@@ -203,7 +211,11 @@ NATIVE: tuple[Unsupported, ...] = (
 )
 """What POST /completion does not obey."""
 
-INFILL: tuple[Unsupported, ...] = (*NATIVE, Unsupported("input_extra", "give more texts to the model", ([],)))
+INFILL: tuple[Unsupported, ...] = (
+    *NATIVE,
+    _no_image_data("leave it out; /completion takes it"),
+    Unsupported("input_extra", "give more texts to the model", ([],)),
+)
 """What POST /infill does not obey."""
 
 EMBEDDING: tuple[Unsupported, ...] = (

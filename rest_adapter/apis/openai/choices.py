@@ -56,7 +56,7 @@ def usage_json(calls: Iterable[Sequence[Choice]]) -> JsonObject:
     Args:
         calls: the finished choices of each call to the core.
     """
-    prompt = completion = cached = truncated = 0
+    prompt = completion = cached = truncated = images = 0
     reasoning: int | None = None
     for choices in calls:
         ends = [choice.end() for choice in choices]
@@ -66,11 +66,14 @@ def usage_json(calls: Iterable[Sequence[Choice]]) -> JsonObject:
         completion += totals.completion_tokens if totals else sum(end.tokens_predicted for end in ends)
         cached += totals.cached_prompt_tokens if totals else 0
         truncated += totals.truncated_prompt_tokens if totals else 0
+        images += totals.image_tokens if totals else 0
         if totals and totals.HasField("reasoning_tokens"):
             reasoning = (reasoning or 0) + totals.reasoning_tokens
     details = {"cached_tokens": cached}
     if truncated:
         details["truncated_tokens"] = truncated
+    if images:
+        details["image_tokens"] = images
     usage: JsonObject = {
         "completion_tokens": completion,
         "prompt_tokens": prompt,

@@ -48,10 +48,11 @@ OPENAI_SCHEMAS: dict[str, Schema] = {
             "prompt_tokens_details": record(
                 {
                     "cached_tokens": COUNT,
+                    "image_tokens": COUNT | {"description": "Those of prompt_tokens that pictures take, if any."},
                     "truncated_tokens": COUNT
                     | {"description": "Left out because the prompt did not fit; not in prompt_tokens."},
                 },
-                optional=("truncated_tokens",),
+                optional=("image_tokens", "truncated_tokens"),
             ),
             "completion_tokens_details": record({"reasoning_tokens": COUNT}),
         },

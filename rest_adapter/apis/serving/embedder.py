@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from flask import request
 
-from rest_adapter.apis.common.embedding_call import EmbeddingCall, rename_fields
+from rest_adapter.apis.common.embedding_call import EmbeddingCall, rename_fields, with_pictures
 from rest_adapter.apis.common.vectors import Vectors
 from rest_adapter.apis.serving.limits import served_model, shorter
+from rest_adapter.apis.serving.pictures import placed_pictures
 from rest_adapter.core.calls import EMBED, PendingAnswer
 from rest_adapter.errors import RpcFailure, StreamClosed
 from rest_adapter.http.disconnect import SOCKET_KEY, DisconnectWatch
@@ -36,6 +37,8 @@ def answer_embedding(context: AppContext, call: EmbeddingCall, parts: _Parts) ->
     Raises:
         AdapterError: the core refused or failed, or there are too many requests.
     """
+    if call.images:
+        call = placed_pictures(context, call, with_pictures)
     with context.limiter.slot():
         vectors = _Embedder(context, call).run()
     return long_json_response(context.writing.run(lambda: list(joined(parts(call, vectors)))))

@@ -19,6 +19,25 @@ class Text(Struct, tag="text"):
     text: str
 
 
+class Base64Source(Struct, tag="base64"):
+    """The file of a picture. What it holds is told by its content."""
+
+    media_type: Annotated[str, Meta(description="Begins with image/.", pattern="^image/")]
+    data: Annotated[str, Meta(description="In base64: PNG, JPEG, WebP, GIF or BMP.")]
+
+
+class UrlSource(Struct, tag="url"):
+    """A picture that another server has."""
+
+    url: Annotated[str, Meta(description="Only of servers that --image-url-allow lists, or data:image/png;base64,...")]
+
+
+class Picture(Struct, tag="image"):
+    """A picture."""
+
+    source: Annotated[Base64Source | UrlSource, Meta(description="Its file, or where it is.")]
+
+
 class Thinking(Struct, tag="thinking"):
     """What the assistant thought in an earlier turn. Its signature is not looked at."""
 
@@ -41,14 +60,14 @@ class ToolResult(Struct, tag="tool_result"):
     """What a call gave."""
 
     tool_use_id: str
-    content: str | list[Text] | None = None
+    content: str | list[Text | Picture] | None = None
     is_error: bool | None = None
 
 
 class UserTurn(Struct, tag="user", tag_field="role"):
     """What the user says, and what calls gave."""
 
-    content: str | list[Text | ToolResult]
+    content: str | list[Text | Picture | ToolResult]
 
 
 class AssistantTurn(Struct, tag="assistant", tag_field="role"):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rest_adapter.apis.anthropic.messages.turns import Turn
+    from rest_adapter.apis.common.pictures import Pictures
     from rest_adapter.errors import RpcFailure
 
 _TURN = re.compile(r"chat\.messages\[(\d+)\]")
@@ -47,11 +48,13 @@ class Places:
         turns: the turns of the conversation.
         tools: for each tool its number in the body.
         constraint_field: the field that asked for a constraint.
+        pictures: those of the turns.
     """
 
     turns: Sequence[Turn]
     tools: Sequence[int]
     constraint_field: str
+    pictures: Pictures
 
     def renamed(self, failure: RpcFailure) -> RpcFailure:
         """A failure of the core with the names of the fields in the body."""
@@ -59,6 +62,8 @@ class Places:
 
     def path_in_body(self, path: str) -> str:
         """The path in the body for the path in a message; what follows a field in the text stays."""
+        if named := self.pictures.path_in_body(path):
+            return named
         if found := _TURN.match(path):
             return self._path_of_turn(int(found[1]), path[found.end() :])
         if found := _TOOL.match(path):

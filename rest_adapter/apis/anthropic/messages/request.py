@@ -80,7 +80,7 @@ def read_messages(raw: Mapping[str, object], *, truncates: bool = False) -> Mess
     stop_texts = frozenset(request.stop.texts)
     end_at_marker(request)
     constraint_field = read_constraints(request, raw, _form(body, raw))
-    turns = read_turns(request.chat, body)
+    turns, pictures = read_turns(request.chat, body)
     tools = read_tools(request.chat, body, raw)
     shows_thinking = read_thinking(request, body)
     if "penalty_prompt" not in raw:
@@ -92,7 +92,7 @@ def read_messages(raw: Mapping[str, object], *, truncates: bool = False) -> Mess
         shows_thinking=shows_thinking,
         stop_texts=stop_texts,
         timeout_s=read_timeout_s(raw),
-        places=Places(turns, tools, constraint_field),
+        places=Places(turns, tools, constraint_field, pictures),
     )
 
 

@@ -9,6 +9,7 @@ from rest_adapter.apis.anthropic.messages.reply import MessagesReply
 from rest_adapter.apis.anthropic.messages.request import read_messages
 from rest_adapter.apis.serving.counting import count_prompt_tokens
 from rest_adapter.apis.serving.generation import answer_generation
+from rest_adapter.apis.serving.pictures import fetch_pictures
 from rest_adapter.apis.serving.reading import read_body
 from rest_adapter.apis.serving.sse import EventForm, named_event
 from rest_adapter.http.error_forms import ErrorForm, error_body
@@ -27,6 +28,7 @@ def messages(context: AppContext) -> Answer:
     """Answer a conversation."""
     config = context.config
     call = read_body(context, partial(read_messages, truncates=config.openai_truncates))
+    fetch_pictures(context, call.places.pictures)
     return answer_generation(
         context,
         (call.request,),
@@ -42,4 +44,5 @@ def messages(context: AppContext) -> Answer:
 def count_tokens(context: AppContext) -> Answer:
     """How many tokens a conversation has as a prompt."""
     call = read_body(context, read_messages)
+    fetch_pictures(context, call.places.pictures)
     return json_response({"input_tokens": count_prompt_tokens(context, call.request, call.places.renamed)})

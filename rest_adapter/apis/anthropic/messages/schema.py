@@ -29,7 +29,7 @@ from rest_adapter.openapi.schema_types import (
 _ABOUT = (
     "Takes every option of /completion besides the fields of the Anthropic API, but for those that this API has under "
     "another name. Fields that would change nothing here are ignored (metadata, cache_control, service_tier, "
-    "container, mcp_servers and others), and blocks of images and documents are refused. A first line of the "
+    "container, mcp_servers and others), and blocks of documents are refused. A first line of the "
     "instructions that says who pays (x-anthropic-billing-header) is left out. "
 )
 _STREAM = (

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.anthropic.messages.body import (
     AssistantTurn,
+    Base64Source,
     Body,
+    Picture,
     RedactedThinking,
     SystemTurn,
     Text,
@@ -16,19 +19,38 @@ from rest_adapter.apis.anthropic.messages.body import (
     ToolUse,
     UserTurn,
 )
+from rest_adapter.apis.common.base64_text import read_base64
+from rest_adapter.apis.common.pictures import Pictures
 from rest_adapter.apis.common.tool_choice import function_call
 from rest_adapter.errors import InvalidRequest
 from rest_adapter.json.encoding import encode_in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from slotline.v1.prompt_pb2 import ChatPrompt
+    from slotline.v1.prompt_pb2 import ChatPrompt, PromptPart
 
 #: A coding agent begins its instructions with a line that is another one in every request. To the model it says
 #: nothing, and a prompt that begins with it has no beginning in common with any earlier one.
 _BILLING = "x-anthropic-billing-header:"
 _ERROR = "Error"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A picture of a turn, and the path of its block."""
+
+    picture: Picture
+    path: str
+
+    def put(self, part: PromptPart, place: str, pictures: Pictures) -> None:
+        """Make a part of the request of it, which is at ``place`` there."""
+        source, path = self.picture.source, f"{self.path}.source"
+        if isinstance(source, Base64Source):
+            path = f"{path}.data"
+            pictures.add_bytes(part, place, path, read_base64(path, source.data))
+        else:
+            pictures.add_url(part, place, f"{path}.url", source.url)
 
 
 @dataclass(slots=True)
@@ -37,23 +59,29 @@ class Turn:
 
     Attributes:
         path: of the message, or of the block that the turn is.
+        content: texts and pictures in order.
         call_paths: of the blocks that its calls are.
     """
 
     role: str
     path: str
-    texts: list[str] = field(default_factory=list)
+    content: list[str | Shown] = field(default_factory=list)
     reasoning: list[str] = field(default_factory=list)
     calls: list[object] = field(default_factory=list)
     call_paths: list[str] = field(default_factory=list)
     answers: str | None = None
 
-    def text(self) -> str:
-        """What is said. Blocks of the assistant are parts of one text; others have lines of their own."""
-        return "".join(self.texts) if self.role == "assistant" else _in_lines(self.texts)
+    def parts(self) -> Iterator[str | Shown]:
+        """What is said, with neighbouring texts as one: those of the assistant belong together, others have lines."""
+        join = "".join if self.role == "assistant" else _in_lines
+        for is_text, run in groupby(self.content, key=lambda block: isinstance(block, str)):
+            if is_text:
+                yield join(str(text) for text in run)
+            else:
+                yield from run
 
 
-def read_turns(chat: ChatPrompt, body: Body) -> Sequence[Turn]:
+def read_turns(chat: ChatPrompt, body: Body) -> tuple[Sequence[Turn], Pictures]:
     """Read the fields ``system`` and ``messages``.
 
     Without any message the user says nothing, so that there is something to answer. A last turn of the assistant is
@@ -64,10 +92,10 @@ def read_turns(chat: ChatPrompt, body: Body) -> Sequence[Turn]:
         body: has them.
 
     Returns:
-        The turns, as many as the conversation has messages.
+        The turns, as many as the conversation has messages, and their pictures.
 
     Raises:
-        InvalidRequest: the last turn cannot be continued.
+        InvalidRequest: the last turn cannot be continued, or a picture is none.
     """
     turns = _system(body.system)
     for i, message in enumerate(body.messages):
@@ -76,14 +104,15 @@ def read_turns(chat: ChatPrompt, body: Body) -> Sequence[Turn]:
         _end_with_assistant(chat, turns)
     if all(turn.role == "system" for turn in turns):
         turns.append(Turn("user", "messages"))
+    pictures = Pictures()
     for turn in turns:
-        _write(chat, turn)
-    return turns
+        _write(chat, turn, pictures)
+    return turns, pictures
 
 
 def _system(system: str | list[Text] | None) -> list[Turn]:
     blocks = [system] if isinstance(system, str) else [block.text for block in system or ()]
-    texts = [text for block in blocks if (text := _without_billing(block))]
+    texts: list[str | Shown] = [text for block in blocks if (text := _without_billing(block))]
     return [Turn("system", "system", texts)] if texts else []
 
 
@@ -94,7 +123,7 @@ def _without_billing(text: str) -> str:
 def _take(turns: list[Turn], path: str, message: UserTurn | AssistantTurn | SystemTurn) -> None:
     match message:
         case SystemTurn():
-            turns.append(Turn("system", path, _texts(message.content)))
+            turns.append(Turn("system", path, _shown(path, message.content)))
         case UserTurn():
             _take_user(turns, path, message)
         case AssistantTurn():
@@ -106,11 +135,11 @@ def _take_user(turns: list[Turn], path: str, message: UserTurn) -> None:
     content = [Text(message.content)] if isinstance(message.content, str) else message.content
     for j, block in enumerate(content):
         if isinstance(block, ToolResult):
-            result = Turn("tool", f"{path}.content[{j}]", [_result(block)], answers=block.tool_use_id)
-            turns.append(result)
-    texts = [block.text for block in content if isinstance(block, Text)]
-    if texts or not content:
-        _open(turns, "user", path).texts += texts
+            place = f"{path}.content[{j}]"
+            turns.append(Turn("tool", place, _result(block, place), answers=block.tool_use_id))
+    said = [(j, block) for j, block in enumerate(content) if not isinstance(block, ToolResult)]
+    if said or not content:
+        _open(turns, "user", path).content += [_block(f"{path}.content[{j}]", block) for j, block in said]
 
 
 def _take_assistant(turn: Turn, path: str, message: AssistantTurn) -> None:
@@ -118,7 +147,7 @@ def _take_assistant(turn: Turn, path: str, message: AssistantTurn) -> None:
     for j, block in enumerate(content):
         match block:
             case Text():
-                turn.texts.append(block.text)
+                turn.content.append(block.text)
             case Thinking() if block.thinking:
                 turn.reasoning.append(block.thinking)
             case ToolUse():
@@ -135,15 +164,24 @@ def _open(turns: list[Turn], role: str, path: str) -> Turn:
     return turns[-1]
 
 
-def _texts(content: str | list[Text]) -> list[str]:
-    return [content] if isinstance(content, str) else [block.text for block in content]
+def _shown(path: str, content: str | Sequence[Text | Picture]) -> list[str | Shown]:
+    """The texts and pictures of a content whose message or block is at ``path``."""
+    if isinstance(content, str):
+        return [content]
+    return [_block(f"{path}.content[{j}]", block) for j, block in enumerate(content)]
 
 
-def _result(block: ToolResult) -> str:
-    text = _in_lines(_texts(block.content or ""))
+def _block(path: str, block: Text | Picture) -> str | Shown:
+    return block.text if isinstance(block, Text) else Shown(block, path)
+
+
+def _result(block: ToolResult, path: str) -> list[str | Shown]:
+    content = _shown(path, block.content or "")
+    first = content[0] if content else ""
     # Chat templates have no other place for it.
-    is_told = text.startswith(_ERROR) or not block.is_error
-    return text if is_told else f"{_ERROR}: {text}"
+    if not block.is_error or (isinstance(first, str) and first.startswith(_ERROR)):
+        return content
+    return [f"{_ERROR}: {first}", *content[1:]] if isinstance(first, str) else [f"{_ERROR}: ", *content]
 
 
 def _in_lines(texts: Iterable[str]) -> str:
@@ -160,7 +198,7 @@ def _end_with_assistant(chat: ChatPrompt, turns: list[Turn]) -> None:
     if last.calls:
         problem = "is called, and nothing says what it gave; send a tool_result in a message of the user behind it"
         raise InvalidRequest(last.call_paths[-1], problem)
-    if last.text():
+    if "".join(part for part in last.content if isinstance(part, str)):
         chat.continue_final_message = True
     elif last.reasoning:
         raise InvalidRequest(last.path, "has no text to continue; send some, or end with a message of the user")
@@ -168,9 +206,17 @@ def _end_with_assistant(chat: ChatPrompt, turns: list[Turn]) -> None:
         turns.pop()
 
 
-def _write(chat: ChatPrompt, turn: Turn) -> None:
+def _write(chat: ChatPrompt, turn: Turn, pictures: Pictures) -> None:
+    place = f"chat.messages[{len(chat.messages)}].content"
     message = chat.messages.add(role=turn.role)
-    message.content.add(text=turn.text())
+    for i, piece in enumerate(turn.parts()):
+        part = message.content.add()
+        if isinstance(piece, str):
+            part.text = piece
+        else:
+            piece.put(part, f"{place}[{i}]", pictures)
+    if not message.content:
+        message.content.add(text="")
     if turn.reasoning:
         message.reasoning = "\n".join(turn.reasoning)
     if turn.calls:

@@ -123,7 +123,7 @@ class _Answer:
             return
         event: JsonObject = {
             "content": piece.text,
-            "multimodal": False,
+            "multimodal": self._accepted.takes_images,
             "slot_id": self._accepted.slot_id,
             "stop": False,
         }

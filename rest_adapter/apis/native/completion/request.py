@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.candidates import bound_candidates
 from rest_adapter.apis.common.constraints import path_of_constraint, read_constraints
 from rest_adapter.apis.common.fields import read_bool
+from rest_adapter.apis.common.image_data import place_pictures, read_image_data
 from rest_adapter.apis.common.max_tokens import read_max_tokens
 from rest_adapter.apis.common.options import apply_options, json_name, read_timeout_s
 from rest_adapter.apis.common.overflow import read_overflow
+from rest_adapter.apis.common.pictures import Pictures
 from rest_adapter.apis.common.prompt import Prompt, read_prompts, requests_for
 from rest_adapter.apis.common.synonyms import apply_synonyms
 from rest_adapter.apis.common.unsupported import NATIVE, refuse_unsupported
@@ -19,9 +21,10 @@ from slotline.v1.generation_pb2 import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rest_adapter.errors import RpcFailure
+    from slotline.v1.model_pb2 import ImageSupport
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class CompletionCall:
         is_stream: the answer is a stream of events.
         timeout_s: seconds that the whole generation may take, or None.
         constraint_field: the field that a grammar or a choice came from.
+        images: the entries of ``image_data``, which ``with_pictures`` puts into the requests.
+        pictures: those of each prompt; none without ``with_pictures``.
     """
 
     requests: tuple[GenerateRequest, ...]
@@ -43,6 +48,8 @@ class CompletionCall:
     is_stream: bool
     timeout_s: float | None
     constraint_field: str
+    images: Sequence[object] = ()
+    pictures: tuple[Pictures, ...] = ()
 
 
 def read_completion(body: Mapping[str, object]) -> CompletionCall:
@@ -62,13 +69,34 @@ def read_completion(body: Mapping[str, object]) -> CompletionCall:
         is_stream=read_is_stream(body),
         timeout_s=read_timeout_s(body),
         constraint_field=constraint_field,
+        images=read_image_data(body),
     )
+
+
+def with_pictures(call: CompletionCall, limits: ImageSupport) -> CompletionCall:
+    """The call with its pictures where their markers stand. A prompt with pictures is not repeated in the answer.
+
+    Raises:
+        InvalidRequest: as ``place_pictures``.
+    """
+    placed = place_pictures(call.requests, call.prompts, call.images, limits)
+    prompts = tuple(
+        replace(prompt, echo="") if pictures.paths else prompt
+        for prompt, pictures in zip(call.prompts, placed, strict=True)
+    )
+    return replace(call, prompts=prompts, pictures=placed)
 
 
 def rename_fields(failure: RpcFailure, call: CompletionCall) -> RpcFailure:
     """A failure of Generate with the names of the fields in the body, and the number of the prompt among several."""
     prompt = call.prompts[failure.call]
-    return failure.renamed(lambda path: prompt.path_of(json_name(path_of_constraint(path, call.constraint_field))))
+    pictures = call.pictures[failure.call] if call.pictures else Pictures()
+
+    def renamed(path: str) -> str:
+        named = pictures.path_in_body(path)
+        return named or prompt.path_of(json_name(path_of_constraint(path, call.constraint_field)))
+
+    return failure.renamed(renamed)
 
 
 def read_template(body: Mapping[str, object]) -> tuple[GenerateRequest, str]:

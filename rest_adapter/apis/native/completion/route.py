@@ -5,8 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.native.completion.reply import CompletionReply
-from rest_adapter.apis.native.completion.request import CompletionCall, read_completion, rename_fields
+from rest_adapter.apis.native.completion.request import (
+    CompletionCall,
+    read_completion,
+    rename_fields,
+    with_pictures,
+)
 from rest_adapter.apis.serving.generation import answer_generation
+from rest_adapter.apis.serving.pictures import placed_pictures
 from rest_adapter.apis.serving.reading import read_body
 
 if TYPE_CHECKING:
@@ -16,7 +22,10 @@ if TYPE_CHECKING:
 
 def complete(context: AppContext) -> Answer:
     """Continue one or several prompts."""
-    return answer_completion(context, read_body(context, read_completion))
+    call = read_body(context, read_completion)
+    if call.images:
+        call = placed_pictures(context, call, with_pictures)
+    return answer_completion(context, call)
 
 
 def answer_completion(context: AppContext, call: CompletionCall) -> Answer:

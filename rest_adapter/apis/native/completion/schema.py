@@ -10,6 +10,7 @@ from rest_adapter.apis.common.generation_schema import (
     json_text,
 )
 from rest_adapter.apis.common.option_schema import native_options
+from rest_adapter.apis.common.picture_schema import image_data
 from rest_adapter.apis.common.prompt import MAX_PROMPTS
 from rest_adapter.apis.common.prompt_schema import REPEATED_PROMPT, prompts
 from rest_adapter.apis.common.settings_schema import SETTINGS_SCHEMAS
@@ -41,6 +42,7 @@ def completion_body() -> Schema:
             "prompt": prompts("What to continue", MAX_PROMPTS),
             **native_limits(),
             **native_options(),
+            "image_data": image_data(),
             **unsupported(NATIVE),
         }
     )
@@ -79,7 +81,7 @@ def _schemas() -> dict[str, Schema]:
         "completion_probabilities": array(ref("TokenProbabilities")),
         "content": STRING,
         "index": COUNT,
-        "multimodal": {"const": False},
+        "multimodal": BOOLEAN,
         "slot_id": COUNT,
         "stop": {"const": False},
     }

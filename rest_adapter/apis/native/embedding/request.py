@@ -11,7 +11,8 @@ from rest_adapter.apis.common.embedding_call import (
     read_embed_options,
     read_input_field,
 )
-from rest_adapter.apis.common.options import check_image_data, read_timeout_s
+from rest_adapter.apis.common.image_data import read_image_data
+from rest_adapter.apis.common.options import read_timeout_s
 from rest_adapter.apis.common.prompt import read_prompts
 from rest_adapter.apis.common.unsupported import NATIVE_EMBEDDING, refuse_unsupported
 
@@ -26,8 +27,7 @@ def read_embedding(body: Mapping[str, object]) -> EmbeddingCall:
         InvalidRequest: a field has a value that is not allowed.
     """
     refuse_unsupported(body, NATIVE_EMBEDDING)
-    if body.get("image_data") is not None:
-        check_image_data("image_data", body["image_data"])
+    images = read_image_data(body)
     options, timeout_s = read_embed_options(body), read_timeout_s(body)
     field, value = read_input_field(body, "content")
     prompts = read_prompts(value, field, MAX_INPUTS)
@@ -37,4 +37,6 @@ def read_embedding(body: Mapping[str, object]) -> EmbeddingCall:
         is_list=prompts.is_multiple,
         options=options,
         timeout_s=timeout_s,
+        prompts=prompts.items,
+        images=images,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rest_adapter.apis.common.embedding_call import MAX_INPUTS
 from rest_adapter.apis.common.embedding_schema import embedding_options, inputs_body
-from rest_adapter.apis.common.option_schema import native_options
+from rest_adapter.apis.common.picture_schema import image_data
 from rest_adapter.apis.common.prompt_schema import prompts
 from rest_adapter.apis.common.unsupported import NATIVE_EMBEDDING
 from rest_adapter.apis.common.unsupported_schema import unsupported
@@ -15,13 +15,12 @@ from rest_adapter.openapi.schema_types import NULL, NUMBER, Schema, array, eithe
 
 
 def embedding_body() -> Schema:
-    options = native_options()
     inputs = _without_default(prompts("What to embed", MAX_INPUTS))
     return inputs_body(
         {
             "content": inputs,
             "input": inputs | {"description": "The same as content."},
-            "image_data": options["image_data"],
+            "image_data": image_data(),
             **embedding_options(),
             **unsupported(NATIVE_EMBEDDING),
         }

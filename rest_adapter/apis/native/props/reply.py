@@ -17,14 +17,20 @@ _RANDOM_SEED = -1
 
 
 def props_json(model: Model, *, name: str) -> JsonObject:
-    """The properties of a core that serves one model, which is called by ``name``."""
+    """The properties of a core that serves one model, which is called by ``name``.
+
+    Only a model that takes pictures has modalities there: without one, the answer is that of the server of 2024.
+    """
     defaults = generation_settings(model.default_settings, model=name, is_stream=True)
-    return {
+    properties: JsonObject = {
         "assistant_name": model.system_prompt.assistant_name,
         "default_generation_settings": defaults | {"seed": _RANDOM_SEED},
         "total_slots": model.n_slots,
         "user_name": model.system_prompt.anti_prompt,
     }
+    if model.HasField("images"):
+        properties["modalities"] = _modalities(model)
+    return properties
 
 
 def server_json(model: Model, *, metrics: bool, slots: bool) -> JsonObject:
@@ -40,9 +46,14 @@ def server_json(model: Model, *, metrics: bool, slots: bool) -> JsonObject:
         "build_info": f"slotline {slotline_version()}",
         "endpoint_metrics": metrics,
         "endpoint_slots": slots,
-        "modalities": {"vision": model.capabilities.vision},
+        "modalities": _modalities(model),
         "n_ctx_train": model.training_context_length,
     }
+
+
+def _modalities(model: Model) -> JsonObject:
+    """What prompts may hold beside text. There is no audio."""
+    return {"audio": False, "vision": model.capabilities.vision}
 
 
 def _chat_format(chat_format: ChatFormat) -> JsonObject:

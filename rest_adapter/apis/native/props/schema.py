@@ -27,14 +27,14 @@ _SERVER: dict[str, Schema] = {
     ),
     "endpoint_metrics": BOOLEAN,
     "endpoint_slots": BOOLEAN,
-    "modalities": record({"vision": BOOLEAN}),
+    "modalities": record({"audio": {"const": False}, "vision": BOOLEAN}),
     "n_ctx_train": COUNT,
 }
 
 PROPS = Operation(
     STATE,
     "Default settings, number of slots, names of the system prompt",
-    "The settings are those of a request that gives none.",
+    "The settings are those of a request that gives none. Modalities are there if the model takes pictures.",
     {200: {JSON: ref("Props")}},
     {**SETTINGS_SCHEMAS, "Props": record(_PROPS | _SERVER, optional=_SERVER)},
     COMMON_ERRORS,

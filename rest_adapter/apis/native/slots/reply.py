@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rest_adapter.json.encoding import JsonObject
-    from slotline.v1.prompt_pb2 import ChatPrompt, PromptParts
+    from slotline.v1.prompt_pb2 import ChatMessage, ChatPrompt, Image, PromptParts
 
 _NO_SEED_YET = 2**32 - 1
 
@@ -84,14 +84,30 @@ def _prompt(slot: Slot) -> object:
 def _parts(parts: PromptParts) -> list[object]:
     shown: list[object] = []
     for part in parts.parts:
-        if part.WhichOneof("part") == "text":
-            shown.append(part.text)
-        else:
-            shown.extend(part.token_ids.ids)
+        match part.WhichOneof("part"):
+            case "text":
+                shown.append(part.text)
+            case "image":
+                shown.append(_picture(part.image))
+            case _:
+                shown.extend(part.token_ids.ids)
     return shown
 
 
 def _messages(chat: ChatPrompt) -> list[JsonObject]:
+    return [{"content": _content(message), "role": message.role} for message in chat.messages]
+
+
+def _content(message: ChatMessage) -> object:
+    """The text of a message; with pictures its parts in order."""
+    if not any(part.HasField("image") for part in message.content):
+        return "".join(part.text for part in message.content)
     return [
-        {"content": "".join(part.text for part in message.content), "role": message.role} for message in chat.messages
+        _picture(part.image) if part.HasField("image") else {"text": part.text, "type": "text"}
+        for part in message.content
     ]
+
+
+def _picture(image: Image) -> JsonObject:
+    """What there is to see of a picture: never its bytes."""
+    return {"format": image.format, "sha256": image.sha256, "size_bytes": image.size_bytes, "type": "image"}

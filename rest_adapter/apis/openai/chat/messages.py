@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.fields import read_list, read_object, read_str, refusal
-from rest_adapter.errors import INVALID_TYPE, MISSING, UNSUPPORTED, InvalidRequest
+from rest_adapter.apis.common.pictures import IMAGE_URL, Pictures, read_image_url
+from rest_adapter.errors import INVALID_TYPE, INVALID_VALUE, MISSING, UNSUPPORTED, InvalidRequest
 from rest_adapter.json.encoding import encode_in_order
 
 if TYPE_CHECKING:
@@ -16,12 +17,18 @@ _OTHER_MESSAGES = ("function_call", "audio")
 #: Roles whose content must be text. The assistant's may be null, beside tool calls or a refusal.
 SPEAKERS_WITH_TEXT = ("system", "developer", "user")
 
+#: Parts that the OpenAI API or other servers have, and this one does not.
+OTHER_PARTS = ("input_audio", "audio_url", "video_url", "file")
+
 #: What llama.cpp's server and what vLLM call the thoughts of an earlier turn.
 REASONING = ("reasoning_content", "reasoning")
 
 
-def read_messages(chat: ChatPrompt, value: object) -> None:
+def read_messages(chat: ChatPrompt, value: object) -> Pictures:
     """Read the field ``messages``, of which there must be at least one.
+
+    Returns:
+        The pictures of the messages.
 
     Raises:
         InvalidRequest: it is missing, or a message has a value that is not allowed.
@@ -29,21 +36,23 @@ def read_messages(chat: ChatPrompt, value: object) -> None:
     messages = read_list("messages", value, "objects with role and content")
     if not messages:
         raise InvalidRequest("messages", "[] is empty; at least one message is needed")
+    pictures = Pictures()
     for i, message in enumerate(messages):
         name = f"messages[{i}]"
-        _read_message(chat.messages.add(), name, read_object(name, message))
+        _read_message(chat.messages.add(), name, read_object(name, message), pictures)
+    return pictures
 
 
-def _read_message(target: ChatMessage, name: str, message: dict[str, object]) -> None:
+def _read_message(target: ChatMessage, name: str, message: dict[str, object], pictures: Pictures) -> None:
     role, content = message.get("role"), message.get("content")
     if role is None or role == "":
         raise InvalidRequest(f"{name}.role", "is missing; send who speaks: system, user, assistant or tool", MISSING)
     target.role = read_str(f"{name}.role", role)
     if content is None and target.role in SPEAKERS_WITH_TEXT:
-        raise InvalidRequest(f"{name}.content", "is missing; send a string or an array of text parts", MISSING)
+        raise InvalidRequest(f"{name}.content", "is missing; send a string or an array of parts", MISSING)
     if isinstance(content, list):
         for i, part in enumerate(content):
-            target.content.add(text=_read_text_part(f"{name}.content[{i}]", part, target.role))
+            _read_part(target, f"{name}.content[{i}]", part, pictures)
     elif content is not None:
         target.content.add(text=_read_content(f"{name}.content", content))
     if message.get("refusal") is not None:
@@ -75,17 +84,22 @@ def _read_reasoning(target: ChatMessage, name: str, message: dict[str, object]) 
 def _read_content(name: str, value: object) -> str:
     if isinstance(value, str):
         return value
-    raise refusal(name, value, "a string or an array of text parts", INVALID_TYPE)
+    raise refusal(name, value, "a string or an array of parts", INVALID_TYPE)
 
 
-def _read_text_part(name: str, part: object, role: str) -> str:
-    """The text of a part. A refusal of the assistant is text, too."""
+def _read_part(target: ChatMessage, name: str, part: object, pictures: Pictures) -> None:
+    """Add a part of the content. A refusal of the assistant is text, too."""
     if isinstance(part, str):
-        return part
+        target.content.add(text=part)
+        return
     if not isinstance(part, dict):
-        raise refusal(name, part, 'a text part, {"type":"text","text":"..."}', INVALID_TYPE)
-    kinds = ("text", "refusal") if role == "assistant" else ("text",)
-    for kind in kinds:
-        if part.get("type") == kind:
-            return read_str(f"{name}.{kind}", part.get(kind))
-    raise refusal(f"{name}.type", part.get("type"), " or ".join(f'"{kind}"' for kind in kinds))
+        raise refusal(name, part, 'a part, as in {"type":"text","text":"..."}', INVALID_TYPE)
+    kind, kinds = part.get("type"), ("text", "refusal") if target.role == "assistant" else ("text",)
+    if kind == IMAGE_URL:
+        # Each part here is one of the request, so that places there are those in the body.
+        read_image_url(pictures, target.content.add(), f"chat.{name}", name, part)
+    elif kind in kinds:
+        target.content.add(text=read_str(f"{name}.{kind}", part.get(kind)))
+    else:
+        allowed = " or ".join(f'"{one}"' for one in (*kinds, IMAGE_URL))
+        raise refusal(f"{name}.type", kind, allowed, UNSUPPORTED if kind in OTHER_PARTS else INVALID_VALUE)

@@ -40,6 +40,7 @@ from slotline.v1.generation_pb2 import GenerateRequest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rest_adapter.apis.common.pictures import Pictures
     from slotline.v1.prompt_pb2 import ChatPrompt
 
 
@@ -56,6 +57,7 @@ class ChatCall:
         timeout_s: seconds that the whole generation may take, or None.
         constraint_field: the field that a grammar or a choice came from.
         reasoning: what the answer has of reasoning.
+        pictures: those of the messages.
     """
 
     request: GenerateRequest
@@ -67,6 +69,7 @@ class ChatCall:
     timeout_s: float | None
     constraint_field: str
     reasoning: Reasoning
+    pictures: Pictures
 
 
 def read_chat(body: Mapping[str, object], *, truncates: bool = False, reasoning_format: str | None = None) -> ChatCall:
@@ -94,7 +97,7 @@ def read_chat(body: Mapping[str, object], *, truncates: bool = False, reasoning_
     constraint_field = read_constraints(request, body)
     wants_logprobs = _read_logprobs(request, body)
     bound_candidates(request)
-    read_messages(request.chat, body.get("messages"))
+    pictures = read_messages(request.chat, body.get("messages"))
     request.chat.continue_final_message = _read_continue(request.chat, body)
     if (value := body.get("add_generation_prompt")) is not None:
         request.chat.add_generation_prompt = read_bool("add_generation_prompt", value)
@@ -113,6 +116,7 @@ def read_chat(body: Mapping[str, object], *, truncates: bool = False, reasoning_
         timeout_s=read_timeout_s(body),
         constraint_field=constraint_field,
         reasoning=reasoning,
+        pictures=pictures,
     )
 
 
@@ -122,6 +126,8 @@ def rename_fields(failure: RpcFailure, call: ChatCall) -> RpcFailure:
     def renamed(path: str) -> str:
         if path == "prompt":
             return "messages"
+        if named := call.pictures.path_in_body(path):
+            return named
         return path_in_body(path_of_constraint(path, call.constraint_field), call.reasoning)
 
     return told_of_body(failure, renamed)

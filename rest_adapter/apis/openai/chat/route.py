@@ -12,6 +12,7 @@ from rest_adapter.apis.openai.chat.request import read_chat, rename_fields
 from rest_adapter.apis.openai.openai_ids import new_id
 from rest_adapter.apis.serving.counting import count_prompt_tokens
 from rest_adapter.apis.serving.generation import answer_generation
+from rest_adapter.apis.serving.pictures import fetch_pictures
 from rest_adapter.apis.serving.reading import read_body
 from rest_adapter.apis.serving.sse import DONE, plain_events
 from rest_adapter.http.error_forms import ErrorForm
@@ -50,4 +51,6 @@ def count_chat_tokens(context: AppContext) -> Answer:
 def _read(context: AppContext) -> ChatCall:
     config = context.config
     read = partial(read_chat, truncates=config.openai_truncates, reasoning_format=config.reasoning_format)
-    return read_body(context, read)
+    call = read_body(context, read)
+    fetch_pictures(context, call.pictures)
+    return call

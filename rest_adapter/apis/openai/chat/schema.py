@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.generation_schema import GENERATION_HEADERS, event, json_text
+from rest_adapter.apis.common.picture_schema import image_part
 from rest_adapter.apis.common.unsupported import CHAT as UNSUPPORTED_FIELDS
 from rest_adapter.apis.common.unsupported_schema import unsupported
 from rest_adapter.apis.openai.chat.field_schema import (
@@ -94,7 +95,7 @@ def chat_body() -> Schema:
 def _message() -> Schema:
     text = record({"type": {"const": "text"}, "text": STRING})
     refusal = record({"type": {"const": "refusal"}, "refusal": STRING})
-    texts = either(STRING, array(either(STRING, text)))
+    texts = either(STRING, array(either(STRING, text, image_part())))
     fields = body(
         {
             "role": {
@@ -103,8 +104,8 @@ def _message() -> Schema:
                 "description": "Who speaks: system, user, assistant, or what else the model's template knows.",
             },
             "content": option(
-                either(STRING, array(either(STRING, text, refusal))),
-                "The text, or its parts in order; what the assistant refused with is text, too.",
+                either(STRING, array(either(STRING, text, refusal, image_part()))),
+                "The text, or its parts in order: texts and pictures. What the assistant refused with is text, too.",
             ),
             "refusal": option(STRING, "What the assistant refused with; it follows the content."),
             "name": option(STRING, "Name of the speaker, for templates that show it."),

@@ -12,6 +12,7 @@ from rest_adapter.apis.common.embedding_call import (
     read_input_field,
 )
 from rest_adapter.apis.common.fields import read_str, refusal
+from rest_adapter.apis.common.image_data import read_image_data
 from rest_adapter.apis.common.options import read_timeout_s
 from rest_adapter.apis.common.prompt import Prompt, read_prompt
 from rest_adapter.apis.common.unsupported import EMBEDDING, refuse_unsupported
@@ -37,14 +38,18 @@ def read_openai_embeddings(body: Mapping[str, object]) -> EmbeddingCall:
     model = UNNAMED_MODEL if body.get("model") is None else read_str("model", body["model"])
     options, timeout_s = read_embed_options(body), read_timeout_s(body)
     is_base64 = _read_is_base64(body.get("encoding_format"))
+    images = read_image_data(body)
     field, value = read_input_field(body, "input")
     is_list = isinstance(value, list) and not _is_token_array(value)
+    prompts = _read_list(field, value) if is_list else (_read_one(field, value),)
     return EmbeddingCall(
         field=field,
-        inputs=embed_inputs(_read_list(field, value) if is_list else (_read_one(field, value),)),
+        inputs=embed_inputs(prompts),
         is_list=is_list,
         options=options,
         timeout_s=timeout_s,
+        prompts=prompts,
+        images=images,
         is_base64=is_base64,
         model=model,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rest_adapter.apis.common.embedding_call import MAX_INPUTS
 from rest_adapter.apis.common.embedding_schema import embedding_options, inputs_body
+from rest_adapter.apis.common.picture_schema import image_data
 from rest_adapter.apis.common.prompt_schema import TOKENS
 from rest_adapter.apis.common.unsupported import EMBEDDING as UNSUPPORTED_FIELDS
 from rest_adapter.apis.common.unsupported_schema import unsupported
@@ -37,6 +38,7 @@ def openai_embedding_body() -> Schema:
                 "Vectors as arrays, or as base64 of little-endian float32.",
                 default="float",
             ),
+            "image_data": image_data(),
             **embedding_options(),
             **unsupported(UNSUPPORTED_FIELDS),
         }

@@ -29,4 +29,4 @@ def one_model(context: AppContext) -> Answer:
     """The served model under the name in the path, which may hold slashes. Every name is accepted, as in chats."""
     name = (request.view_args or {})["name"]
     served = context.core.unary(GET_MODEL, GetModelRequest(), timeout_s=STATE_TIMEOUT_S).model
-    return json_response(model_json(name_in_answers(name) or served.name, now=int(time.time())))
+    return json_response(model_json(served, name_in_answers(name) or served.name, now=int(time.time())))

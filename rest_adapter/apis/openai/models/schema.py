@@ -8,7 +8,17 @@ from rest_adapter.openapi.operation import COMMON_ERRORS, STATE, Operation
 from rest_adapter.openapi.schema_types import COUNT, STRING, array, record, ref
 
 _SCHEMAS = {
-    "Model": record({"created": COUNT, "id": STRING, "object": {"const": "model"}, "owned_by": {"const": OWNER}}),
+    "Model": record(
+        {
+            "architecture": record({"input_modalities": array(STRING), "output_modalities": array(STRING)})
+            | {"description": "Only of models that take more than text."},
+            "created": COUNT,
+            "id": STRING,
+            "object": {"const": "model"},
+            "owned_by": {"const": OWNER},
+        },
+        optional=("architecture",),
+    ),
     "ModelList": record({"data": array(ref("Model")), "object": {"const": "list"}}),
 }
 

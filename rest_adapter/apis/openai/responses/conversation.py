@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rest_adapter.apis.common.fields import read_str, refusal
+from rest_adapter.apis.common.pictures import Pictures, read_image_url
 from rest_adapter.apis.common.structs import read_struct
 from rest_adapter.apis.common.tool_choice import function_call
 from rest_adapter.apis.openai.responses.input_items import (
+    IMAGE_PARTS,
     ITEMS,
     TEXT_PARTS,
     CustomToolCall,
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 #: The argument in which a custom tool that is offered as a function has its input.
 CUSTOM_INPUT = "input"
-_WORDS_FOR_PARTS = ", ".join(TEXT_PARTS)
+_WORDS_FOR_PARTS = ", ".join((*TEXT_PARTS, *IMAGE_PARTS))
 
 
 def read_conversation(
@@ -71,6 +73,7 @@ class Turns:
     Attributes:
         paths: for each turn the path in the body by the field of the message, and "" for any other.
         calls: for each turn the paths of the items that its calls come from.
+        pictures: those of all turns.
     """
 
     def __init__(self, chat: ChatPrompt) -> None:
@@ -78,6 +81,7 @@ class Turns:
         self._json: dict[int, list[object]] = {}
         self.paths: list[dict[str, str]] = []
         self.calls: list[list[str]] = []
+        self.pictures = Pictures()
 
     def say(self, role: str, text: str, path: str) -> None:
         """Add a message that is no item."""
@@ -100,6 +104,20 @@ class Turns:
         self.assistant(path)
         self.calls[-1].append(path)
         self._json.setdefault(len(self.calls) - 1, []).append(function_call(call_id, name, arguments))
+
+    def add_content(self, value: str | list[dict[str, Any]], path: str) -> None:
+        """Add a text, or parts, to the last turn.
+
+        Raises:
+            InvalidRequest: a part is malformed, or is of a type that is not supported.
+        """
+        turn = self._chat.messages[-1]
+        if isinstance(value, str):
+            turn.content.add(text=value)
+            return
+        for i, part in enumerate(value):
+            place = f"chat.messages[{len(self._chat.messages) - 1}].content[{len(turn.content)}]"
+            _add_part(turn, place, part, f"{path}[{i}]", self.pictures)
 
     def finish(self) -> None:
         """Write the calls into their turns."""
@@ -130,7 +148,7 @@ def _take(turns: Turns, item: Item, path: str) -> None:
         case FunctionCallOutput() | CustomToolCallOutput():
             turn = turns.begin("tool", path)
             turn.tool_call_id = item.call_id
-            _add_texts(turn, item.output, f"{path}.output")
+            turns.add_content(item.output, f"{path}.output")
             turns.paths[-1] |= {"content": f"{path}.output", "tool_call_id": f"{path}.call_id"}
         case Reasoning():
             texts = [part.text for part in item.content or item.summary or ()]
@@ -149,18 +167,20 @@ def _take_message(turns: Turns, item: Message, path: str) -> None:
         if turn.content:
             turn.content.add(text="\n")
     turns.paths[-1]["content"] = f"{path}.content"
-    _add_texts(turn, item.content, f"{path}.content")
+    turns.add_content(item.content, f"{path}.content")
 
 
-def _add_texts(turn: ChatMessage, value: str | list[dict[str, Any]], path: str) -> None:
-    """Add a text, or the texts of parts."""
-    if isinstance(value, str):
-        turn.content.add(text=value)
+def _add_part(turn: ChatMessage, place: str, part: dict[str, Any], path: str, pictures: Pictures) -> None:
+    """Add the text or the picture of a part."""
+    kind = part.get("type")
+    if kind in IMAGE_PARTS:
+        if part.get("file_id") is not None:
+            problem = "is not supported, because the server keeps no files; send image_url"
+            raise InvalidRequest(f"{path}.file_id", problem, UNSUPPORTED)
+        read_image_url(pictures, turn.content.add(), place, path, part)
         return
-    for i, part in enumerate(value):
-        kind = part.get("type")
-        if not isinstance(kind, str) or kind not in TEXT_PARTS:
-            problem = f"{show(kind)} is not supported; allowed are parts of the types {_WORDS_FOR_PARTS}"
-            raise InvalidRequest(f"{path}[{i}].type", problem, UNSUPPORTED)
-        key = TEXT_PARTS[kind]
-        turn.content.add(text=read_str(f"{path}[{i}].{key}", part.get(key)))
+    if not isinstance(kind, str) or kind not in TEXT_PARTS:
+        problem = f"{show(kind)} is not supported; allowed are parts of the types {_WORDS_FOR_PARTS}"
+        raise InvalidRequest(f"{path}.type", problem, UNSUPPORTED)
+    key = TEXT_PARTS[kind]
+    turn.content.add(text=read_str(f"{path}.{key}", part.get(key)))

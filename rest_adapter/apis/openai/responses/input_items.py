@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from rest_adapter.apis.common.pictures import IMAGE_URL
+
 _Word = Annotated[str, Meta(min_length=1)]
 
 
@@ -14,7 +16,8 @@ class Message(Struct):
 
     role: Literal["user", "assistant", "system", "developer"]
     content: Annotated[
-        str | list[dict[str, Any]], Meta(description="The text, or its parts: input_text, output_text, refusal.")
+        str | list[dict[str, Any]],
+        Meta(description="The text, or its parts: input_text, input_image, output_text, refusal."),
     ]
     type: Literal["message"] | None = None
 
@@ -33,7 +36,9 @@ class FunctionCallOutput(Struct):
 
     type: Literal["function_call_output"]
     call_id: _Word
-    output: Annotated[str | list[dict[str, Any]], Meta(description="A text, or parts of the type input_text.")]
+    output: Annotated[
+        str | list[dict[str, Any]], Meta(description="A text, or parts of the types input_text and input_image.")
+    ]
 
 
 class CustomToolCall(Struct):
@@ -50,7 +55,9 @@ class CustomToolCallOutput(Struct):
 
     type: Literal["custom_tool_call_output"]
     call_id: _Word
-    output: Annotated[str | list[dict[str, Any]], Meta(description="A text, or parts of the type input_text.")]
+    output: Annotated[
+        str | list[dict[str, Any]], Meta(description="A text, or parts of the types input_text and input_image.")
+    ]
 
 
 class SummaryText(Struct):
@@ -94,3 +101,5 @@ TEXT_PARTS = {
     "reasoning_text": "text",
     "refusal": "refusal",
 }
+#: Parts that are pictures, by their type.
+IMAGE_PARTS = ("input_image", IMAGE_URL)

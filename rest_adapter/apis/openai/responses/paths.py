@@ -26,6 +26,8 @@ def rename_fields(failure: RpcFailure, call: ResponseCall) -> RpcFailure:
 
 def path_in_response(path: str, call: ResponseCall) -> str:
     """The path in the body for the path in a message. What follows the field in the text stays."""
+    if named := call.turns.pictures.path_in_body(path):
+        return named
     if found := _CALL.match(path):
         turn, number = int(found[1]), int(found[2])
         rest = path[found.end() :]

@@ -12,6 +12,7 @@ from rest_adapter.apis.openai.responses.reply import ResponsesReply
 from rest_adapter.apis.openai.responses.request import read_response
 from rest_adapter.apis.serving.counting import count_prompt_tokens
 from rest_adapter.apis.serving.generation import answer_generation
+from rest_adapter.apis.serving.pictures import fetch_pictures
 from rest_adapter.apis.serving.reading import read_body
 from rest_adapter.apis.serving.sse import EventForm, named_event
 from rest_adapter.http.responses import json_response
@@ -46,4 +47,6 @@ def count_input_tokens(context: AppContext) -> Answer:
 
 
 def _read(context: AppContext) -> ResponseCall:
-    return read_body(context, partial(read_response, truncates=context.config.openai_truncates))
+    call = read_body(context, partial(read_response, truncates=context.config.openai_truncates))
+    fetch_pictures(context, call.turns.pictures)
+    return call

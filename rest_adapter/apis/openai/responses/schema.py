@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.generation_schema import GENERATION_HEADERS, STREAM
+from rest_adapter.apis.common.picture_schema import image_part
 from rest_adapter.apis.common.structs import properties_of, schema_of
 from rest_adapter.apis.common.unsupported import RESPONSES
 from rest_adapter.apis.common.unsupported_schema import unsupported
@@ -18,7 +19,7 @@ from rest_adapter.apis.openai.openai_schema import (
 )
 from rest_adapter.apis.openai.responses.body import ResponseBody
 from rest_adapter.apis.openai.responses.event_schema import EVENT_OF_STREAM, RESPONSE_SCHEMAS
-from rest_adapter.apis.openai.responses.input_items import ITEMS, TEXT_PARTS
+from rest_adapter.apis.openai.responses.input_items import IMAGE_PARTS, ITEMS, TEXT_PARTS
 from rest_adapter.apis.openai.responses.request import NOT_HERE
 from rest_adapter.apis.openai.responses.tools import TOOLS, AllowedTools, NamedTool
 from rest_adapter.http.media_types import EVENTS, JSON
@@ -26,6 +27,7 @@ from rest_adapter.openapi.operation import BODY_ERRORS, GENERATION, MODEL_ERRORS
 from rest_adapter.openapi.operation import TOKENS as TOKENS_TAG
 from rest_adapter.openapi.schema_types import (
     BOOLEAN,
+    NULL,
     STRING,
     Schema,
     array,
@@ -84,7 +86,10 @@ def _item(kind: str) -> Schema:
 
 def _part() -> Schema:
     kinds = {key: [kind for kind, place in TEXT_PARTS.items() if place == key] for key in TEXT_PARTS.values()}
-    return either(*(record({"type": {"enum": names}, key: STRING}) for key, names in kinds.items()))
+    texts = (record({"type": {"enum": names}, key: STRING}) for key, names in kinds.items())
+    picture = image_part(IMAGE_PARTS)
+    picture["properties"]["file_id"] = NULL
+    return either(*texts, picture)
 
 
 def _allowed_tools(schema: Schema) -> Schema:

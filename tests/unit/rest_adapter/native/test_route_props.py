@@ -60,7 +60,7 @@ def test_props_tell_about_the_server_if_asked_to(is_on: bool) -> None:
     assert body == plain | {
         "endpoint_metrics": is_on,
         "endpoint_slots": is_on,
-        "modalities": {"vision": is_on},
+        "modalities": {"audio": False, "vision": is_on},
         "n_ctx_train": 8192,
     }
 

@@ -144,7 +144,7 @@ def test_another_last_message_cannot_be_continued(last: dict[str, object], reaso
         ([{"role": "user", "content": {}}], "messages[0].content"),
         ([{"role": "user", "content": True}], "messages[0].content"),
         ([{"role": "user", "content": [5]}], "messages[0].content[0]"),
-        ([{"role": "user", "content": ["a", {"type": "image_url"}]}], "messages[0].content[1].type"),
+        ([{"role": "user", "content": ["a", {"type": "image_url"}]}], "messages[0].content[1].image_url"),
         ([{"role": "user", "content": ["a", {"type": "input_audio"}]}], "messages[0].content[1].type"),
         ([{"role": "user", "content": ["a", {"text": "b"}]}], "messages[0].content[1].type"),
         ([{"role": "user", "content": [{"type": "refusal", "refusal": "No."}]}], "messages[0].content[0].type"),

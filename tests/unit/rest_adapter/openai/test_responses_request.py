@@ -154,8 +154,8 @@ def test_items_become_turns(fields: dict[str, Any], turns: list[dict[str, Any]])
         ({"input": [{"type": "web_search_call"}]}, 'input[0].type: "web_search_call" is not "message" or'),
         ({"input": [{"type": 3}]}, "input[0].type: 3 is not"),
         (
-            {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}]},
-            'input[0].content[0].type: "input_image" is not supported',
+            {"input": [{"role": "user", "content": [{"type": "input_file", "file_url": "x"}]}]},
+            'input[0].content[0].type: "input_file" is not supported',
         ),
         ({"input": [{"role": "user", "content": [{"type": "input_text"}]}]}, "input[0].content[0].text: null is not"),
         ({"input": [CALL | {"arguments": {}}]}, "input[0].arguments: {} is not a string"),
