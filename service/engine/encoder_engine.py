@@ -90,6 +90,8 @@ class EncoderEngine:
             kv_cells_total=self._info.n_cells,
             counters=self._totals.counters(),
             distributions=self._totals.distributions(),
+            waiting_prompt_tokens=self._work.n_outstanding,
+            prompt_tokens_per_second=self._totals.prompt_rate,
         )
 
     def step(self, deliver_early: object = None) -> list[Delivery]:

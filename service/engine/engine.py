@@ -156,6 +156,10 @@ class Engine:
             saved_prompts=len(memory.saved),
             saved_bytes=memory.saved.n_bytes,
             restored_prompts=memory.saved.n_restored,
+            waiting_prompt_tokens=self._parts.waiting.n_prompt + self._parts.embedding.n_outstanding,
+            waiting_output_tokens=self._parts.waiting.n_output,
+            n_ctx=self._parts.config.n_ctx_slot - len(self._parts.system.tokens),
+            prompt_tokens_per_second=totals.prompt_rate,
         )
 
     def dump(self) -> LedgerDump:

@@ -77,7 +77,7 @@ def make_parts(model: CausalModel, config: EngineConfig, clock: Callable[[], flo
     slots = [Slot(slot_id) for slot_id in range(config.n_slots)]
     totals = Totals(clock)
     listeners: list[MoveListener] = [totals.on_move]
-    waiting = WaitingSequences(listeners)
+    waiting = WaitingSequences(config, listeners)
     memory = SlotMemory(info, model.memory, slots, config)
     outbox = Outbox()
     embedding = EmbeddingWork(info, model.memory, range(config.n_slots + 1, info.n_seq_max), outbox)

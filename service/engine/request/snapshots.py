@@ -89,6 +89,10 @@ class EngineSnapshot:
         distributions: histograms since start.
         saved_prompts, saved_bytes: caches in main memory, and what they take.
         restored_prompts: how often one of them was restored since start.
+        waiting_prompt_tokens: items of prompts that wait for a slot, or to be embedded, and are not evaluated yet.
+        waiting_output_tokens: tokens that requests without a slot may sample.
+        n_ctx: tokens of context that a slot has beside the system prompt.
+        prompt_tokens_per_second: prompt tokens evaluated per second of evaluating prompts, lately; 0 before the first.
     """
 
     slots: tuple[SlotSnapshot, ...]
@@ -101,8 +105,29 @@ class EngineSnapshot:
     saved_prompts: int = 0
     saved_bytes: int = 0
     restored_prompts: int = 0
+    waiting_prompt_tokens: int = 0
+    waiting_output_tokens: int = 0
+    n_ctx: int = 0
+    prompt_tokens_per_second: float = 0.0
 
     @property
     def slots_processing(self) -> int:
         """Slots with a request."""
         return sum(slot.state is not SlotState.IDLE for slot in self.slots)
+
+    @property
+    def prompt_tokens_outstanding(self) -> int:
+        """Prompt tokens of waiting and running requests that are not evaluated yet."""
+        running = (slot for slot in self.slots if slot.state is SlotState.PREFILL)
+        return self.waiting_prompt_tokens + sum(slot.prompt_tokens - slot.prompt_tokens_done for slot in running)
+
+    @property
+    def output_tokens_outstanding(self) -> int:
+        """Tokens that waiting and running requests may still sample: without a limit, what the context has room for."""
+        return self.waiting_output_tokens + sum(
+            slot.tokens_remaining
+            if slot.tokens_remaining is not None
+            else max(0, self.n_ctx - max(slot.prompt_tokens, slot.cached_tokens))
+            for slot in self.slots
+            if slot.state is not SlotState.IDLE
+        )

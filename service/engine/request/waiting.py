@@ -11,6 +11,7 @@ from service.engine.request.state import SequenceState
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from service.config import EngineConfig
     from service.engine.request.task import Task
 
 
@@ -21,12 +22,19 @@ class WaitingSequences:
 
     Args:
         listeners: are told of all moves of the sequences that are queued.
+        config: how long a context is, and the limit on answers.
+
+    Attributes:
+        n_tasks: tasks whose first sequence has no slot.
+        n_prompt: items of prompts that are to be evaluated; that of a task counts once.
+        n_output: tokens that may be sampled.
     """
 
-    def __init__(self, listeners: Sequence[MoveListener] = ()) -> None:
+    def __init__(self, config: EngineConfig, listeners: Sequence[MoveListener] = ()) -> None:
+        self._config = config
         self._listeners = listeners
         self._waiting: list[SequenceLife] = []
-        self._n_tasks = 0
+        self.n_tasks = self.n_prompt = self.n_output = 0
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
@@ -35,32 +43,27 @@ class WaitingSequences:
         """All of them in order, as they were at the beginning; the queue may be changed meanwhile."""
         return iter(self._waiting.copy())
 
-    @property
-    def n_tasks(self) -> int:
-        """Tasks whose first sequence has no slot."""
-        return self._n_tasks
-
     def add(self, task: Task) -> None:
         """Queue all sequences of a task. The first one evaluates the prompt, and the others wait to share it."""
         for index in range(task.request.n_sequences):
             life = SequenceLife(task, index, self._listeners)
             insort_right(self._waiting, life, key=_order)
             task.n_open += 1
-            self._n_tasks += index == 0
+            self._count(life, 1)
             if index:
                 life.move(SequenceState.SHARING)
 
     def put_back(self, life: SequenceLife) -> None:
         """Queue a sequence that was taken out."""
         insort_left(self._waiting, life, key=_order)
-        self._n_tasks += life.index == 0
+        self._count(life, 1)
 
     def take(self, life: SequenceLife) -> bool:
         """Take a sequence out, to start it; False if it is not queued any more."""
         if life not in self._waiting:
             return False
         self._waiting.remove(life)
-        self._n_tasks -= life.index == 0
+        self._count(life, -1)
         return True
 
     def end_sharing(self, task: Task) -> None:
@@ -83,6 +86,27 @@ class WaitingSequences:
         for life in mine:
             self.take(life)
         return mine
+
+    def _count(self, life: SequenceLife, sign: int) -> None:
+        """Count a sequence that comes, or one that goes; what it has to do does not change while it waits."""
+        n_prompt, n_output = self._outstanding(life)
+        self.n_prompt += sign * n_prompt
+        self.n_output += sign * n_output
+        self.n_tasks += sign * (life.index == 0)
+
+    def _outstanding(self, life: SequenceLife) -> tuple[int, int]:
+        """Items of its prompt that a sequence has to evaluate, and tokens that it may sample."""
+        request, n_ctx = life.task.request, self._config.n_ctx_slot
+        if life.swapped_out is not None and life.running is not None:
+            running, n_held = life.running, len(life.swapped_out.contents.items)
+            n_prompt = len(running.prompt)
+            room = n_ctx - max(n_prompt, n_held)
+            limit = running.max_tokens
+            is_begun = life.swapped_out.state is SequenceState.DECODING
+            return 0 if is_begun else n_prompt - n_held, room if limit is None else limit - running.sampled
+        n_prompt = min(len(request.prompt), n_ctx)
+        limits = [limit for limit in (request.max_tokens, self._config.max_tokens) if limit is not None]
+        return n_prompt if life.index == 0 else 0, min(limits, default=n_ctx - n_prompt)
 
     def _of(self, task: Task) -> list[SequenceLife]:
         return [life for life in self._waiting if life.task is task]

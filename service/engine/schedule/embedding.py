@@ -115,15 +115,22 @@ class EmbeddingWork(EmbeddingTasks):
         while self._free_ids and any(task.waiting for task in self._tasks):
             task = self._tasks[0]
             if task.waiting:
-                n_cells -= len(task.request.inputs[task.waiting[0]])
+                number = task.waiting[0]
+                n_cells -= len(task.request.inputs[number])
                 if n_cells < 0:
                     return
-                self._begin(task, task.waiting.popleft())
+                self._begin(task, number)
             self._tasks.rotate(-1)
 
     def _begin(self, task: EmbeddingTask, number: int) -> None:
+        task.begin(number)
         media = media_in(task.request.inputs[number], task.request.media)
         self._inputs.append(_Input(task, number, self._free_ids.pop(), media=media))
+
+    @property
+    def n_outstanding(self) -> int:
+        """Items of inputs that are not evaluated yet."""
+        return super().n_outstanding + sum(part.n_left for part in self._inputs)
 
     @property
     def has_tokens(self) -> bool:
@@ -225,7 +232,7 @@ class EmbeddingWork(EmbeddingTasks):
         had_inputs = bool(self._inputs)
         for part in reversed(self._inputs.copy()):
             self._release(part)
-            part.task.waiting.appendleft(part.number)
+            part.task.put_back(part.number)
         return had_inputs
 
     def _pool(self, part: _Input, rows: Rows) -> None:

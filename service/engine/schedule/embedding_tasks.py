@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class EmbeddingTask:
-    """A request: its inputs that wait, and the vectors of those that are done."""
+    """A request: its inputs that wait, ``n_items`` items in all, and the vectors of those that are done."""
 
     id: int
     request: EmbeddingRequest
@@ -27,11 +27,22 @@ class EmbeddingTask:
     vectors: Rows
     waiting: deque[int]
     n_open: int
+    n_items: int
 
     @property
     def is_waiting(self) -> bool:
         """Whether none of its inputs was begun."""
         return len(self.waiting) == len(self.request.inputs)
+
+    def begin(self, number: int) -> None:
+        """Take an input out of those that wait."""
+        self.waiting.remove(number)
+        self.n_items -= len(self.request.inputs[number])
+
+    def put_back(self, number: int) -> None:
+        """Let an input that was begun wait again, before all others."""
+        self.waiting.appendleft(number)
+        self.n_items += len(self.request.inputs[number])
 
 
 class EmbeddingTasks:
@@ -57,11 +68,17 @@ class EmbeddingTasks:
         """Requests of which nothing was begun."""
         return sum(task.is_waiting for task in self._tasks)
 
+    @property
+    def n_outstanding(self) -> int:
+        """Items of inputs that are not evaluated yet."""
+        return sum(task.n_items for task in self._tasks)
+
     def submit(self, task_id: int, request: EmbeddingRequest, sink: Sink) -> None:
         """Queue a request."""
         n_inputs = len(request.inputs)
         vectors = np.zeros((n_inputs, self._n_embd), np.float32)
-        self._tasks.append(EmbeddingTask(task_id, request, sink, vectors, deque(range(n_inputs)), n_inputs))
+        n_items = sum(map(len, request.inputs))
+        self._tasks.append(EmbeddingTask(task_id, request, sink, vectors, deque(range(n_inputs)), n_inputs, n_items))
 
     def cancel(self, task_id: int) -> None:
         """End a request without an answer; unknown ids are ignored."""

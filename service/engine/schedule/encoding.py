@@ -46,7 +46,7 @@ class EncodingWork(EmbeddingTasks):
             return 0
         self._tasks.rotate(-1)
         for (task, number), row in zip(chosen, rows, strict=True):
-            task.waiting.remove(number)
+            task.begin(number)
             self._put(task, number, row)
         return sum(map(len, inputs))
 
