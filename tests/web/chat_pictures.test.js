@@ -96,7 +96,8 @@ test("what the server says against a picture is kept for it, until it is sent ag
 
   assert.deepEqual([...refusedPictures.value], [[pictures[1].id, "Is no picture"]]);
   assert.equal(last().finish, "error");
-  assert.match(last().error, /is no picture/);
+  assert.equal(last().error, "dog.png: is no picture.");
+  assert.equal(notes.value[0].text, "dog.png: is no picture.");
 
   await beginStreams();
   await chat("", "Pets.", "stop", () => regenerate());

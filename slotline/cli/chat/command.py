@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
 from slotline.cli.chat.commands import completions, obey, show_conversation
-from slotline.cli.chat.conversation import Conversation, Message, Role
+from slotline.cli.chat.conversation import Conversation
 from slotline.cli.chat.lines import Lines
 from slotline.cli.chat.question import answer, message_of
 from slotline.cli.chat.screen import Screen, has_colors, printable
@@ -40,9 +40,8 @@ def run(parsed: Parsed) -> int:
     sampling |= dict(settings.get("chat_settings", ()))
     message, pictures = settings.get("chat_message", ()), settings.get("chat_images", ())
     if message or not _has_terminal():
-        images = tuple(picture.address for picture in pictures)
-        question = Message(Role.USER, message_of(message, may_be_empty=bool(images)), images=images)
-        return answer(server, conversation, sampling, question)
+        text = message_of(message, may_be_empty=bool(pictures))
+        return answer(server, conversation, sampling, text, pictures)
     session = ChatSession(server, _screen(settings), conversation, sampling, file)
     session.pictures = list(pictures)
     _greet(session)

@@ -6,7 +6,7 @@ import base64
 import os
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slotline.cli.chat.screen import printable
 from slotline.cli.options.files import reason_of
@@ -27,6 +27,8 @@ _BEGINNINGS: Mapping[str, re.Pattern[bytes]] = {
     "bmp": re.compile(rb"BM"),
 }
 _DATA_URL = re.compile(r"data:image/(png|jpeg|webp|gif|bmp);base64,[A-Za-z0-9+/=]*")
+#: How servers name the field of a picture.
+_FIELD = re.compile(r"messages\[(\d+)\]\.content\[(\d+)\][\w.]*: ")
 _SHOWN_NAME = 24
 _QUOTES = ("'", '"')
 
@@ -70,6 +72,22 @@ def picture_file(name: str, path: str) -> Picture:
         raise InvalidValue(f"{name} {path}: {what}; allowed are files of PNG, JPEG, WebP, GIF and BMP")
     shown = excerpt(printable(os.path.basename(path)), _SHOWN_NAME)
     return Picture(shown, f"data:image/{kind};base64,{base64.b64encode(data).decode()}")
+
+
+def by_name(problem: str, messages: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> str:
+    """What a server says, with the name of a picture in the place of its field if it is about one.
+
+    Args:
+        problem: the words of the server.
+        messages: those of the request.
+        names: of pictures, by their data URLs.
+    """
+    found = _FIELD.match(problem)
+    try:
+        address = found and messages[int(found[1])]["content"][int(found[2])]["image_url"]["url"]
+    except (LookupError, TypeError):
+        address = None
+    return f"{names.get(address, 'a picture')}: {problem[found.end() :]}" if found and address else problem
 
 
 def is_picture(value: object) -> bool:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from slotline.cli.chat.answer import DEFAULT_SETTINGS, ask
 from slotline.cli.chat.context import left_out
-from slotline.cli.chat.conversation import Conversation, Finish, Message, ToolCall
+from slotline.cli.chat.conversation import Conversation, Finish, Message, Role, ToolCall
+from slotline.cli.chat.pictures import by_name
 from slotline.cli.chat.screen import printable
 from slotline.cli.chat.server import HTTP_UNAUTHORIZED, ChatServer, ServerError
 from slotline.cli.options.files import reason_of
@@ -18,6 +19,8 @@ from slotline.cli.start_errors import StartError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from slotline.cli.chat.pictures import Picture
 
 #: What shells report for a process that SIGINT or SIGPIPE ended.
 INTERRUPTED, BROKEN_PIPE = 130, 141
@@ -45,13 +48,19 @@ def message_of(arguments: Sequence[str], *, may_be_empty: bool = False) -> str:
     return text.encode(errors="replace").decode()
 
 
-def answer(server: ChatServer, conversation: Conversation, settings: Mapping[str, object], question: Message) -> int:
+def answer(
+    server: ChatServer,
+    conversation: Conversation,
+    settings: Mapping[str, object],
+    text: str,
+    pictures: Sequence[Picture] = (),
+) -> int:
     """Print the answer to one message; returns the exit status.
 
     Raises:
         StartError: the server refused or failed; what had come of the answer is printed.
     """
-    conversation.add(question)
+    conversation.add(Message(Role.USER, text, images=tuple(picture.address for picture in pictures)))
     output = _Output()
     try:
         result = ask(server, conversation, {**DEFAULT_SETTINGS, **settings}, output)
@@ -65,7 +74,8 @@ def answer(server: ChatServer, conversation: Conversation, settings: Mapping[str
             return BROKEN_PIPE
         raise StartError(f"stdout cannot be written: {reason_of(error)}") from None
     if result.failure is not None:
-        raise StartError(_explained(result.failure))
+        names = {picture.address: picture.name for picture in pictures}
+        raise StartError(by_name(_explained(result.failure), conversation.for_request(), names))
     if result.message.finish is Finish.STOPPED:
         return INTERRUPTED
     if result.message.statistics and (left := left_out(result.message.statistics)):

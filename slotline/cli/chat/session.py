@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from slotline.cli.chat import context
 from slotline.cli.chat.answer import DEFAULT_SETTINGS, ask
 from slotline.cli.chat.conversation import Conversation, Finish, Message, Role, Statistics
+from slotline.cli.chat.pictures import by_name
 from slotline.cli.chat.server import HTTP_UNAUTHORIZED, ChatServer, ServerError
 from slotline.protocol.excerpt import excerpt
 
@@ -55,10 +56,12 @@ class ChatSession:
         self.is_over = False
         self.last: Statistics | None = None
         self._n_ctx: int | None = None
+        self._names: dict[str, str] = {}
 
     def say(self, text: str) -> None:
         """Send a question, with the pictures that wait for it, and show the answer."""
         images = tuple(picture.address for picture in self.pictures)
+        self._names |= {picture.address: picture.name for picture in self.pictures}
         self.pictures = []
         self.conversation.add(Message(Role.USER, text, images=images))
         self._answer(None)
@@ -98,7 +101,8 @@ class ChatSession:
         elif otherwise is not None:
             self.conversation.add(otherwise)
         if answer.failure is not None:
-            self.screen.error(f"{answer.failure}{_advice(answer.failure)}")
+            problem = by_name(str(answer.failure), self.conversation.for_request(), self._names)
+            self.screen.error(f"{problem}{_advice(answer.failure)}")
         elif message.finish is Finish.STOPPED:
             self.screen.note("stopped; /regen answers again")
         else:

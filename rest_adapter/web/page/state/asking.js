@@ -16,7 +16,8 @@ import { toolFields, toolsOn, toolsRefusal, toolsText } from "./tools.js";
  * @property {(body: object, options: {signal: AbortSignal}) => AsyncGenerator<any>} stream sends the body
  * @property {object} body
  * @property {(answer: import("./answer.js").Answer, event: any) => void} take puts an event into the answer
- * @property {(error: Error) => void} refuse takes a failure, to be shown at the fields that it is about
+ * @property {(error: Error) => Error} refuse takes a failure, to be shown at the fields that it is about, and says it as
+ *   the reader of the page knows them
  */
 
 /**
@@ -51,11 +52,8 @@ async function asChat(conversation, at, truncates) {
     },
     take: (answer, chunk) => answer.takeChat(chunk),
     refuse: (error) => {
-      refuse(error);
       const picture = pictureOfField(conversation, at, files, error.field ?? "");
-      if (picture) {
-        refusePicture(picture, error.message);
-      }
+      return picture ? refusePicture(picture, error) : refuse(error);
     },
   };
 }
@@ -71,6 +69,7 @@ function refusing() {
   return (error) => {
     schemaRefusal.take(error, schema);
     toolsRefusal.take(error, tools);
+    return error;
   };
 }
 

@@ -258,8 +258,7 @@ class Writing {
         this.#saveSoon();
       }
     } catch (error) {
-      refuse(error);
-      throw error;
+      throw refuse(error);
     }
   }
 

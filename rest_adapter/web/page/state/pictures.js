@@ -1,6 +1,7 @@
 /** Pictures of questions as values: making them, and what is said about them. Their files are kept elsewhere. */
 
 import { signal } from "../../vendor/signals-core.js";
+import { ApiError } from "../api.js";
 import { newId } from "./ids.js";
 import { sentence } from "./words.js";
 
@@ -53,8 +54,11 @@ export function clearRefusals(pictures) {
  * Take what the server says against a picture.
  *
  * @param {Picture} picture
- * @param {string} message
+ * @param {ApiError} error
+ * @returns {ApiError} the same by the picture's name
  */
-export function refusePicture({ id }, message) {
-  refusedPictures.value = new Map(refusedPictures.peek()).set(id, sentence(message));
+export function refusePicture({ id, name }, error) {
+  const problem = sentence(error.message);
+  refusedPictures.value = new Map(refusedPictures.peek()).set(id, problem);
+  return new ApiError(`${name}: ${problem.charAt(0).toLowerCase()}${problem.slice(1)}`, error);
 }

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from slotline.cli.chat.pictures import count_of, is_picture, picture_file
+from slotline.cli.chat.pictures import by_name, count_of, is_picture, picture_file
 from slotline.cli.options.values import InvalidValue
 
 if TYPE_CHECKING:
@@ -75,3 +75,29 @@ def test_other_values_are_no_pictures(value: object) -> None:
 
 def test_they_are_counted_in_words() -> None:
     assert [count_of(["a"] * n) for n in (1, 2)] == ["1 picture", "2 pictures"]
+
+
+CAT = "data:image/png;base64,AAAA"
+MESSAGES: list[dict[str, Any]] = [
+    {"role": "system", "content": "Be brief."},
+    {"role": "user", "content": [{"type": "image_url", "image_url": {"url": CAT}}, {"type": "text", "text": "Hi"}]},
+]
+
+
+@pytest.mark.parametrize(
+    ("problem", "told"),
+    [
+        ("messages[1].content[0].image_url: is no picture", "cat.png: is no picture"),
+        ("messages[1].content[0].image_url.url: is no picture", "cat.png: is no picture"),
+        ("messages[1].content[1].text: is odd", "messages[1].content[1].text: is odd"),
+        ("messages[0].content[0]: is odd", "messages[0].content[0]: is odd"),
+        ("messages[9].content[0]: is odd", "messages[9].content[0]: is odd"),
+        ("the model is too busy", "the model is too busy"),
+    ],
+)
+def test_a_server_speaks_of_fields_and_the_user_of_files(problem: str, told: str) -> None:
+    assert by_name(problem, MESSAGES, {CAT: "cat.png"}) == told
+
+
+def test_a_picture_of_a_loaded_conversation_has_no_name() -> None:
+    assert by_name("messages[1].content[0].image_url: is odd", MESSAGES, {}) == "a picture: is odd"
