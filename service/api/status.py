@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from service.engine.request.snapshots import EngineSnapshot
+    from service.media.encoder import MediaCounts, WorkerState
 
 
 class CoreState(enum.Enum):
@@ -31,6 +32,8 @@ class CoreStatus:
         uptime_s: seconds since start.
         queue_limit: requests that may wait.
         snapshot: the engine after its last step.
+        image_worker: what the process that encodes pictures does; None if there is none.
+        media: what was done of pictures since start; None if they are not taken.
     """
 
     state: CoreState
@@ -41,3 +44,5 @@ class CoreStatus:
     uptime_s: float
     queue_limit: int
     snapshot: EngineSnapshot
+    image_worker: WorkerState | None = None
+    media: MediaCounts | None = None

@@ -116,6 +116,17 @@ async def test_a_running_stream_is_no_idle_connection(config: CoreConfig) -> Non
         assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
 
 
+async def test_a_connection_that_grows_old_is_replaced_and_its_stream_goes_on(config: CoreConfig) -> None:
+    async with running_core(config, connections=ConnectionLimits(age_s=0.2)) as core:
+        watch = health_stub(core.channel).Watch(health_pb2.HealthCheckRequest(), timeout=WAIT_S)
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+        async with idle_connections(core, 1, PREFACE) as (idle,):
+            await is_closed(idle)
+        assert await answers(core.server.addresses[0])
+        await core.server.drain()
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+
+
 async def _begun(address: str, number: int, wanted: int) -> int:
     """How many of so many streams begin on one connection, while none of them ends: as many as wanted, or more."""
     async with grpc.aio.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:

@@ -10,7 +10,7 @@ import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2
 
-from service.api.server.core_server import SERVICES, CoreServer
+from service.api.server.core_server import LIVENESS, SERVICES, CoreServer
 from service.api.status import CoreState
 from service.errors import InvalidArgument, ModelFailed
 from slotline.v1 import generation_pb2, model_pb2, sampling_pb2, tokenization_pb2
@@ -104,6 +104,16 @@ class TestLoading:
         assert text_of(await core.generate(request()))
         health = await core.models.Health(model_pb2.HealthRequest())
         assert (health.state, health.load_progress) == (model_pb2.SERVER_STATE_READY, 1)
+
+    async def test_the_process_is_alive_while_it_loads_and_drains(self, core: RunningCore, load: SlowLoad) -> None:
+        health, alive = health_stub(core.channel), health_pb2.HealthCheckRequest(service=LIVENESS)
+        assert (await health.Check(alive)).status == SERVING
+        assert (await health.Check(health_pb2.HealthCheckRequest())).status == NOT_SERVING
+        load.go_on.set()
+        await until_ready(core)
+        await core.server.drain()
+        assert (await health.Check(alive)).status == SERVING
+        assert (await health.Check(health_pb2.HealthCheckRequest())).status == NOT_SERVING
 
     async def test_everything_that_needs_the_model_is_refused_for_now(self, core: RunningCore) -> None:
         expected = (grpc.StatusCode.UNAVAILABLE, "MODEL_LOADING", True)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from service.api.listen.connections import ConnectionLimits
     from service.api.served_model import Limits, LoadedModel
+    from service.media.encoder import PictureEncoder
 
 #: One bound for every wait in these tests: generous, so that only a hang reaches it.
 WAIT_S = 30.0
@@ -203,14 +204,12 @@ def scripted_model(
     return kind(**(defaults | options))
 
 
-def load_scripted(
-    script: Callable[[Sequence[int]], int] = next_letter,
-) -> Callable[..., LoadedModel]:
-    """A ``load`` for ``CoreServer``."""
+def load_scripted(script: Callable[[Sequence[int]], int] = next_letter, **options: Any) -> Callable[..., LoadedModel]:
+    """A ``load`` for ``CoreServer``; options are those of ``ScriptedModel``."""
 
     def load(config: ModelConfig, *, on_progress: Callable[[float], bool]) -> LoadedModel:
         on_progress(0.5)
-        return scripted_model(config, script=script)
+        return scripted_model(config, script=script, **options)
 
     return load
 
@@ -236,10 +235,20 @@ async def running_core(
     load: Callable[..., LoadedModel] | None = None,
     limits: Limits | None = None,
     connections: ConnectionLimits | None = None,
+    encoder: PictureEncoder | None = None,
     wait_ready: bool = True,
 ) -> AsyncIterator[RunningCore]:
-    """A core on the scripted model, stopped at the end."""
-    server = CoreServer(config or core_config(), load=load or load_scripted(), limits=limits, connections=connections)
+    """A core on the scripted model, stopped at the end. With an encoder its prompts may have pictures."""
+    config, load = config or core_config(), load or load_scripted(n_embd_input=0 if encoder is None else N_EMBD)
+    server = CoreServer(config, load=load, limits=limits, connections=connections)
+    if encoder is not None:
+        server = CoreServer(
+            replace(config, media=replace(config.media, mmproj="/models/mmproj.gguf")),
+            load=load,
+            make_encoder=lambda options, model, n_whole: encoder,
+            limits=limits,
+            connections=connections,
+        )
     async with started(server, wait_ready=wait_ready) as core:
         yield core
 

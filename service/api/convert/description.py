@@ -19,6 +19,7 @@ from service.dialogue.description import describe
 from service.engine.cache.context_shift import resolve_n_keep
 from service.engine.request.events import FinishReason
 from service.engine.request.snapshots import SlotSnapshot, SlotState
+from service.media.encoder import WorkerState
 from service.sampling.gbnf import MAX_GRAMMAR_BYTES
 from slotline.v1 import generation_pb2, model_pb2
 
@@ -38,6 +39,13 @@ _SERVER_STATES = {
     CoreState.STALLED: model_pb2.SERVER_STATE_STALLED,
     CoreState.FAILED: model_pb2.SERVER_STATE_FAILED,
     CoreState.DRAINING: model_pb2.SERVER_STATE_DRAINING,
+}
+_IMAGE_WORKER_STATES = {
+    None: model_pb2.IMAGE_WORKER_STATE_UNSPECIFIED,
+    WorkerState.STARTING: model_pb2.IMAGE_WORKER_STATE_STARTING,
+    WorkerState.IDLE: model_pb2.IMAGE_WORKER_STATE_IDLE,
+    WorkerState.BUSY: model_pb2.IMAGE_WORKER_STATE_BUSY,
+    WorkerState.FAILED: model_pb2.IMAGE_WORKER_STATE_FAILED,
 }
 
 
@@ -176,6 +184,7 @@ def health_message(status: CoreStatus) -> model_pb2.HealthResponse:
         kv_cells_total=snapshot.kv_cells_total,
         uptime=duration(status.uptime_s),
         start_time=start_time,
+        image_worker=_IMAGE_WORKER_STATES[status.image_worker],
     )
 
 

@@ -209,6 +209,8 @@ class Core:
             uptime_s=time.monotonic() - self._started_s,
             queue_limit=self._config.engine.max_queue,
             snapshot=self._engine.snapshot(),
+            image_worker=self._loading.image_worker,
+            media=self._loading.media_counts,
         )
 
     # On the event loop ----------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from service.dialogue.description import resolve_tool_format
 from service.dialogue.template.analysis import UNKNOWN
 from service.engine.request.requests import SystemPromptRequest
 from service.errors import InvalidArgument, ModelFailed, NotSupported, ProjectorFailed, ServiceError
+from service.media.encoder import MediaCounts, WorkerState
 from service.prompts.formats import chat_format
 from service.prompts.renderer import TemplateRenderer, make_renderer
 from service.prompts.template_process import TemplateFailure
@@ -58,7 +59,6 @@ class Loading:
 
     Attributes:
         progress: part of the model that is loaded, 0 to 1.
-        encoder: encodes pictures; None for a model that takes none, and before that is known.
 
     Raises:
         InvalidArgument: ``config.chat_template`` is neither Jinja nor a known name, or ``config.tool_format`` is no
@@ -67,7 +67,7 @@ class Loading:
 
     def __init__(self, config: CoreConfig, load: Load, make_encoder: MakeEncoder, limits: Limits) -> None:
         self.progress = 0.0
-        self.encoder: PictureEncoder | None = None
+        self._encoder: PictureEncoder | None = None
         self._config = config
         self._load = load
         self._make_encoder = make_encoder
@@ -98,6 +98,22 @@ class Loading:
     def note_progress(self, part: float) -> None:
         """Take note of how much is loaded."""
         self.progress = part
+
+    # Any thread -----------------------------------------------------------------------------------------------------
+
+    @property
+    def image_worker(self) -> WorkerState | None:
+        """What the process that encodes pictures does; None if there is no projector."""
+        if self._config.media.mmproj is None:
+            return None
+        return WorkerState.STARTING if self._encoder is None else self._encoder.state
+
+    @property
+    def media_counts(self) -> MediaCounts | None:
+        """What was done of pictures since start; None if there is no projector."""
+        if self._config.media.mmproj is None:
+            return None
+        return MediaCounts() if self._encoder is None else self._encoder.counts()
 
     # On the event loop ----------------------------------------------------------------------------------------------
 
@@ -137,7 +153,7 @@ class Loading:
             self._limits,
             constraints,
             await pool.run(0, lambda _: self._chat_format(loaded, renderer)),
-            self.encoder,
+            self._encoder,
         )
         try:
             request = await self._system_prompt_request(model, pool)
@@ -150,8 +166,8 @@ class Loading:
 
     async def close_preparation(self) -> None:
         """End the processes that render chats or encode pictures, and the threads that compile constraints."""
-        if self.encoder is not None:
-            await asyncio.to_thread(self.encoder.close)
+        if self._encoder is not None:
+            await asyncio.to_thread(self._encoder.close)
         if self._renderer is not None:
             self._renderer.close()
         if self._constraints is not None:
@@ -170,7 +186,7 @@ class Loading:
         """
         if not info.can_generate:
             raise ProjectorFailed("`mmproj` is of no use: this model makes embeddings of texts only")
-        encoder = self.encoder = self._make_encoder(self._config.media, self._config.model, info.n_whole)
+        encoder = self._encoder = self._make_encoder(self._config.media, self._config.model, info.n_whole)
         try:
             await pool.run(0, lambda _: encoder.start())
         except ModelFailed as error:

@@ -31,6 +31,8 @@ class ConnectionLimits:
         max_calls: concurrent calls on all connections; further ones are refused by gRPC.
         handshake_s: time for a new connection to speak HTTP/2.
         idle_s: time that a connection may be without a call; gRPC clients reconnect by themselves.
+        age_s: time after which clients are asked for another connection, so that they find new addresses; calls go on
+            for as long as they take.
         ping_s: time that a connection may be silent before it is pinged.
         ping_timeout_s: time for the answer, and for acknowledging what was sent.
     """
@@ -40,6 +42,7 @@ class ConnectionLimits:
     max_calls: int = 4096
     handshake_s: float = 10.0
     idle_s: float = 300.0
+    age_s: float = 300.0
     ping_s: float = 30.0
     ping_timeout_s: float = 20.0
 
@@ -87,6 +90,8 @@ def network_options(limits: ConnectionLimits) -> Options:
         ("grpc.max_concurrent_streams", limits.max_streams),
         ("grpc.server_handshake_timeout_ms", _ms(limits.handshake_s)),
         ("grpc.max_connection_idle_ms", _ms(limits.idle_s)),
+        # Ends no call: without a grace of its own, running ones have as much time as they want.
+        ("grpc.max_connection_age_ms", _ms(limits.age_s)),
     )
 
 

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 from service.api.metrics.metric import Metric, MetricType, Reading
 from service.api.status import CoreState
 from service.engine.request.snapshots import EngineSnapshot, Outcome
+from service.media.encoder import WorkerState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from service.media.encoder import MediaCounts
 
 
 def kv_tokens(snapshot: EngineSnapshot) -> int:
@@ -39,6 +42,16 @@ def _states(now: Reading) -> Mapping[tuple[str, ...], float]:
 def _model(now: Reading) -> Mapping[tuple[str, ...], float] | None:
     model = now.model
     return None if model is None else {(model.name, model.facts.family, model.facts.description): 1}
+
+
+def _of_media(read: Callable[[MediaCounts], float]) -> Callable[[Reading], float | None]:
+    """Reads what is only there if pictures are taken."""
+    return lambda now: None if now.media is None else read(now.media)
+
+
+def _image_worker_states(now: Reading) -> Mapping[tuple[str, ...], float] | None:
+    worker = now.status.image_worker
+    return None if worker is None else {(state.value,): state is worker for state in WorkerState}
 
 
 _counter = partial(Metric, type=MetricType.COUNTER)
@@ -165,6 +178,55 @@ METRICS: tuple[Metric, ...] = (
         unit="caches",
         read=lambda now: now.snapshot.restored_prompts,
         help="Caches copied back from main memory to a slot.",
+    ),
+    _counter(
+        name="slotline_images_encoded_total",
+        unit="pictures",
+        read=_of_media(lambda media: media.n_encoded),
+        help="Pictures that were encoded.",
+    ),
+    _counter(
+        name="slotline_image_hits_total",
+        unit="pictures",
+        read=_of_media(lambda media: media.n_hits),
+        help="Pictures that needed no encoding: what becomes of them was kept, or just being made.",
+    ),
+    _counter(
+        name="slotline_image_encode_seconds_total",
+        unit="seconds",
+        read=_of_media(lambda media: media.encode_s),
+        help="Time that encoding took.",
+    ),
+    _counter(
+        name="slotline_image_failures_total",
+        unit="pictures",
+        read=_of_media(lambda media: media.n_failed),
+        help="Pictures that could not be encoded.",
+    ),
+    _counter(
+        name="slotline_image_worker_restarts_total",
+        unit="processes",
+        read=_of_media(lambda media: media.n_restarts),
+        help="Processes for pictures that were lost and replaced.",
+    ),
+    _gauge(
+        name="slotline_images_waiting",
+        unit="pictures",
+        read=_of_media(lambda media: media.n_waiting),
+        help="Pictures that wait to be encoded.",
+    ),
+    _gauge(
+        name="slotline_image_cache_bytes",
+        unit="bytes",
+        read=_of_media(lambda media: media.kept_bytes),
+        help="Main memory that encoded pictures take.",
+    ),
+    _gauge(
+        name="slotline_image_worker_state",
+        unit="0 or 1",
+        read=_image_worker_states,
+        help="1 for the state that the process for pictures is in.",
+        labels=("state",),
     ),
     _gauge(
         name="slotline_saved_prompts",

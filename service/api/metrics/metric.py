@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from service.api.status import CoreStatus
     from service.engine.request.snapshots import Counters, EngineSnapshot
     from service.engine.statistics.distributions import Distributions
+    from service.media.encoder import MediaCounts
 
     #: A single number; one for each combination of label values; a histogram; None if there is nothing to tell.
     Reported: TypeAlias = float | Mapping[tuple[str, ...], float] | HistogramCounts | None
@@ -54,6 +55,11 @@ class Reading:
     def counters(self) -> Counters:
         """Totals since start."""
         return self.status.snapshot.counters
+
+    @property
+    def media(self) -> MediaCounts | None:
+        """What was done of pictures since start; None if they are not taken."""
+        return self.status.media
 
     @property
     def observed(self) -> Distributions:

@@ -46,6 +46,9 @@ SERVICES = (
     inference_service_pb2.DESCRIPTOR.services_by_name["InferenceService"].full_name,
     model_service_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
 )
+#: Another name that it knows: whether this process answers at all, whatever the model does, also while it loads or
+#: drains.
+LIVENESS = "liveness"
 #: A message may carry more than a prompt of the largest size, and an oversized one should reach the check that says so.
 RECEIVE_FACTOR = 4
 #: How long the transport may take to flush after the last handler; health watchers are cut off then.
@@ -115,6 +118,7 @@ class CoreServer:
         config = self._config
         self._listeners = self._make_listeners()
         self._add_services()
+        await self._health.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
         await self._publish_state(self.core.state)
         self.addresses = await self._listeners.start(config.listen, config.optional_listen)
         if self._watcher is not None:

@@ -10,15 +10,18 @@ import pytest
 
 from service.api.convert.description import health_message, model_message, slot_message
 from service.api.convert.settings import generation_settings
+from service.api.served_model import PictureSupport
 from service.api.status import CoreState, CoreStatus
-from service.config import EngineConfig
+from service.config import EngineConfig, MediaOptions
 from service.engine.cache.slots import Slot
 from service.engine.request.events import Finished, FinishReason, Timings
 from service.engine.request.requests import GenerationRequest, SystemPrompt
 from service.engine.request.snapshots import Counters, EngineSnapshot, SlotState
+from service.media.encoder import WorkerState
 from service.sampling.gbnf import GbnfGuide
 from service.sampling.settings import SamplingSettings
 from slotline.v1 import generation_pb2, model_pb2, prompt_pb2, tokens_pb2
+from tests.support.fake_encoder import FakeEncoder
 from tests.support.scripted_core import ByteVocabulary, FimTokens
 from tests.support.served import served_model
 
@@ -288,3 +291,39 @@ def test_health_shows_the_state_and_the_engine(state: CoreState, number: int) ->
     assert (message.kv_cells_used, message.kv_cells_total) == (5, 6)
     assert message.uptime.ToMilliseconds() == 3500
     assert message.start_time.ToMilliseconds() == 1_700_000_000_250
+
+
+@pytest.mark.parametrize(
+    ("worker", "number"),
+    [
+        (None, model_pb2.IMAGE_WORKER_STATE_UNSPECIFIED),
+        (WorkerState.STARTING, model_pb2.IMAGE_WORKER_STATE_STARTING),
+        (WorkerState.IDLE, model_pb2.IMAGE_WORKER_STATE_IDLE),
+        (WorkerState.BUSY, model_pb2.IMAGE_WORKER_STATE_BUSY),
+        (WorkerState.FAILED, model_pb2.IMAGE_WORKER_STATE_FAILED),
+    ],
+)
+def test_health_shows_what_the_process_for_pictures_does(worker: WorkerState | None, number: int) -> None:
+    snapshot = EngineSnapshot((), 0, 0, 0, Counters())
+    assert health_message(CoreStatus(CoreState.READY, "", "", 1, 0, 0, 1, snapshot, worker)).image_worker == number
+
+
+def test_a_model_says_which_pictures_it_takes() -> None:
+    encoder = FakeEncoder()
+    encoder.facts = replace(encoder.facts, projector_type="gemma3", min_tokens=3, max_tokens=5)
+    limits = MediaOptions(max_images=1, max_image_bytes=2, max_request_image_bytes=3, max_image_pixels=4)
+    message = model_message(served_model(pictures=PictureSupport(encoder, limits)))
+    assert message.capabilities.vision
+    assert message.images == model_pb2.ImageSupport(
+        projector_type="gemma3",
+        min_tokens=3,
+        max_tokens=5,
+        formats=["png", "jpeg", "gif", "bmp", "webp"],
+        max_images=1,
+        max_image_bytes=2,
+        max_request_image_bytes=3,
+        max_image_pixels=4,
+    )
+    assert not MODEL.pictures
+    assert not model_message(MODEL).HasField("images")
+    assert not model_message(MODEL).capabilities.vision

@@ -18,6 +18,7 @@ from service.engine.request.snapshots import Counters, EngineSnapshot, SlotState
 from service.engine.statistics.distributions import STEP_BOUNDS_S, Distributions
 from service.engine.statistics.histogram import HistogramCounts
 from service.errors import ModelLoading
+from service.media.encoder import MediaCounts, WorkerState
 from tests.support.served import served_model
 
 if TYPE_CHECKING:
@@ -51,6 +52,9 @@ SNAPSHOT = EngineSnapshot(
 )
 
 
+MEDIA = MediaCounts(n_hits=9, n_encoded=5, encode_s=2.5, n_failed=2, n_restarts=1, n_waiting=4, kept_bytes=1024)
+
+
 @dataclass
 class FakeCore:
     """A core whose state a test sets."""
@@ -58,6 +62,8 @@ class FakeCore:
     snapshot: EngineSnapshot = SNAPSHOT
     state: CoreState = CoreState.READY
     served: ServedModel | None = field(default_factory=served_model)
+    image_worker: WorkerState | None = WorkerState.BUSY
+    media: MediaCounts | None = MEDIA
 
     def status(self) -> CoreStatus:
         """The core as it is now."""
@@ -70,6 +76,8 @@ class FakeCore:
             uptime_s=3.5,
             queue_limit=128,
             snapshot=self.snapshot,
+            image_worker=self.image_worker,
+            media=self.media,
         )
 
     def model(self) -> ServedModel:
@@ -233,6 +241,24 @@ class TestExposition:
         assert found["slotline_core_state,state=loading"] == 1
         assert found["slotline_prompt_tokens_total"] == 0
         assert not [name for name in found if name.startswith("slotline_model_info")]
+
+    def test_tells_of_pictures_where_they_are_taken(self) -> None:
+        found = {name: value for name, value in samples(FakeCore()).items() if name.startswith("slotline_image")}
+        assert found == {
+            "slotline_images_encoded_total": 5,
+            "slotline_image_hits_total": 9,
+            "slotline_image_encode_seconds_total": 2.5,
+            "slotline_image_failures_total": 2,
+            "slotline_image_worker_restarts_total": 1,
+            "slotline_images_waiting": 4,
+            "slotline_image_cache_bytes": 1024,
+            "slotline_image_worker_state,state=starting": 0,
+            "slotline_image_worker_state,state=idle": 0,
+            "slotline_image_worker_state,state=busy": 1,
+            "slotline_image_worker_state,state=failed": 0,
+        }
+        without = samples(FakeCore(image_worker=None, media=None))
+        assert not [name for name in without if name.startswith("slotline_image")]
 
     def test_can_hold_any_name_of_a_model(self) -> None:
         name = 'a "quoted"\n\\name'
