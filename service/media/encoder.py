@@ -45,7 +45,8 @@ class ProjectorFacts:
 
     Attributes:
         projector_type: from the file.
-        min_tokens, max_tokens: cells that a picture takes in a prompt, those of the tokens around it included.
+        min_tokens, max_tokens: cells that a picture takes in a prompt, those of the tokens around it included. Where
+            the size follows the picture, ones that are more than 16 times as long as wide may take more.
         n_embd: length of a row.
         is_causal: whether chunks may be evaluated in parts.
         has_grid: whether rows have positions in time, y and x.

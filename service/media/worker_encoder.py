@@ -16,7 +16,7 @@ from signal import SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGPROF, SIGSEGV, SIGSYS
 from typing import TYPE_CHECKING, Any
 
 from service.engine.request.media import MediaChunk
-from service.errors import Draining, ImageWorkerLost, ModelFailed
+from service.errors import Draining, ImageWorkerLost, InvalidArgument, ModelFailed
 from service.media.cache import EmbeddingCache
 from service.media.encoder import MediaCounts, ProjectorFacts, UnusablePicture, WorkerState
 from service.media.jobs import BadJob, Jobs
@@ -63,13 +63,23 @@ class WorkerEncoder:
         model: the text model.
         n_whole: most rows that it evaluates in one call, if their chunk is not causal.
         stall_s: seconds without any progress after which a process that should encode is replaced.
+        picture_bytes: memory that the pixels of a picture may take.
+
+    Raises:
+        InvalidArgument: the limits on the tokens of a picture contradict each other.
     """
 
-    def __init__(self, options: MediaOptions, model: ModelConfig, n_whole: int, *, stall_s: float = STALL_S) -> None:
-        assert options.mmproj is not None
-        self._options = options
+    def __init__(
+        self,
+        options: MediaOptions,
+        model: ModelConfig,
+        n_whole: int,
+        *,
+        stall_s: float = STALL_S,
+        picture_bytes: int = PICTURE_BYTES,
+    ) -> None:
         self._stall_s = stall_s
-        self._setup = _make_setup(options, model, n_whole)
+        self._setup = _make_setup(options, model, n_whole, picture_bytes)
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._jobs = Jobs(EmbeddingCache(options.media_cache_mib << 20), options.max_waiting_images, self._notify)
         self._state = WorkerState.STARTING
@@ -333,8 +343,11 @@ class _Attention:
         return max(0.0, left_s)
 
 
-def _make_setup(options: MediaOptions, model: ModelConfig, n_whole: int) -> Setup:
-    assert options.mmproj is not None
+def _make_setup(options: MediaOptions, model: ModelConfig, n_whole: int, picture_bytes: int) -> Setup:
+    assert options.mmproj is not None, "there is a projector"
+    least, most = options.image_min_tokens, options.image_max_tokens
+    if least is not None and most is not None and least > most:
+        raise InvalidArgument("image_min_tokens", f"{least} is above `image_max_tokens` {most}")
     try:
         weights = Path(options.mmproj).stat().st_size
     except OSError:  # the process will say so
@@ -351,7 +364,7 @@ def _make_setup(options: MediaOptions, model: ModelConfig, n_whole: int) -> Setu
         nice=options.media_nice,
         max_pixels=options.max_image_pixels,
         cpu_s=options.image_cpu_s,
-        memory_bytes=PICTURE_BYTES + _COMPUTE_PER_WEIGHT * weights,
+        memory_bytes=picture_bytes + _COMPUTE_PER_WEIGHT * weights,
         core_pid=os.getpid(),
     )
 

@@ -14,6 +14,7 @@ import select
 import signal
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -34,9 +35,9 @@ if TYPE_CHECKING:
 
 #: Kinds whose rows depend on where in the prompt a picture stands, or on how many stand before it.
 _BOUND_TO_PLACE = ("deepseek4v", "hunyuanvl")
-#: Sizes of pictures by which the program finds out what the projector makes of pictures: every shape of these, in every
-#: length of the longer side, as far as the limit on pixels allows.
-_SHAPES = ((1, 1), (2, 1), (1, 2), (3, 1), (1, 3), (4, 1), (1, 4), (3, 2), (2, 3), (16, 1), (1, 16))
+#: Sizes of pictures by which the program finds out what the projector makes of pictures: each of these shapes with each
+#: length of its longer side, as far as the limit on pixels allows. Longer ones may become more rows: nobody sends them.
+_SHAPES = ((1, 1), (2, 1), (3, 1), (4, 1), (3, 2), (16, 1))
 _SIDES = (1, 64, 256, 512, 1024, 2048, 4096, 16384)
 _GREY = 128
 _PR_SET_PDEATHSIG = 1
@@ -45,6 +46,26 @@ _STDERR = 2
 
 class Costly(Exception):
     """A picture takes too much; the text is a predicate of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    """What pictures of one size become.
+
+    Attributes:
+        is_square: whether they are as high as wide.
+        n_tokens: tokens around the media.
+        media: the chunks of media.
+    """
+
+    is_square: bool
+    n_tokens: int
+    media: list[ChunkShape]
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of all chunks."""
+        return sum(shape.n_rows for shape in self.media)
 
 
 class Encoder:
@@ -115,12 +136,27 @@ class Encoder:
 
     def _find_facts(self, kind: str) -> ProjectorFacts:
         """What pictures of many sizes become, without encoding any."""
-        counts: list[int] = []
-        media: list[ChunkShape] = []
+        sizes = self._measure(kind)
+        if not sizes:
+            raise ModelLoadError(f"projector file {self._setup.mmproj} ({kind}) takes pictures of no size")
+        media = [shape for size in sizes for shape in size.media]
+        self._check_limits(kind, [size.n_rows for size in sizes if size.is_square])
+        return ProjectorFacts(
+            projector_type=kind,
+            min_tokens=min(size.n_tokens + size.n_rows for size in sizes),
+            max_tokens=max(size.n_tokens + size.n_rows for size in sizes),
+            n_embd=self._projector.n_embd,
+            is_causal=all(shape.is_causal for shape in media),
+            has_grid=self._projector.has_grid,
+            max_whole=max((shape.n_rows for shape in media if not shape.is_causal), default=0),
+        )
+
+    def _measure(self, kind: str) -> list[_Size]:
+        sizes = []
         for width, height in _sizes(self._setup.max_pixels):
             try:
                 chunks = self._projector.shape(width, height)
-            except EncodeFailed:  # of a size that nobody sends; those that do are told
+            except EncodeFailed:  # whoever sends such a picture is told
                 continue
             tokens = [token for chunk in chunks if not isinstance(chunk, ChunkShape) for token in chunk]
             if min(tokens, default=0) < 0:
@@ -128,19 +164,24 @@ class Encoder:
                     f"projector file {self._setup.mmproj} ({kind}) puts tokens around pictures that the vocabulary of "
                     f"{self._setup.model} lacks; the two do not belong together"
                 )
-            shapes = [chunk for chunk in chunks if isinstance(chunk, ChunkShape)]
-            counts.append(len(tokens) + sum(shape.n_rows for shape in shapes))
-            media += shapes
-        if not media:
-            raise ModelLoadError(f"projector file {self._setup.mmproj} ({kind}) takes pictures of no size")
-        return ProjectorFacts(
-            projector_type=kind,
-            min_tokens=min(counts),
-            max_tokens=max(counts),
-            n_embd=self._projector.n_embd,
-            is_causal=all(shape.is_causal for shape in media),
-            has_grid=self._projector.has_grid,
-            max_whole=max((shape.n_rows for shape in media if not shape.is_causal), default=0),
+            media = [chunk for chunk in chunks if isinstance(chunk, ChunkShape)]
+            sizes.append(_Size(width == height, len(tokens), media))
+        return sizes
+
+    def _check_limits(self, kind: str, n_rows: list[int]) -> None:
+        """Refuse limits on the tokens of a picture that the projector does not keep; it rounds sides to whole rows."""
+        least, most = self._setup.min_tokens, self._setup.max_tokens
+        smallest, largest = min(n_rows), max(n_rows)
+        rounds = smallest != largest
+        if least is not None and smallest < (math.isqrt(least) ** 2 if rounds else least):
+            field, limit, found = "image_min_tokens", least, smallest
+        elif most is not None and largest > ((math.isqrt(most) + 1) ** 2 if rounds else most):
+            field, limit, found = "image_max_tokens", most, largest
+        else:
+            return
+        raise ModelLoadError(
+            f"projector file {self._setup.mmproj} ({kind}) does not keep `{field}` {limit}: it makes {found} tokens of "
+            "some pictures whatever is asked for; leave the limit out"
         )
 
     def _try_out(self) -> None:
@@ -228,14 +269,13 @@ def _projector_type(header: GgufHeader, path: str) -> str:
 
 
 def _sizes(max_pixels: int) -> list[tuple[int, int]]:
-    """Widths and heights to measure, the largest squares included."""
-    largest = math.isqrt(max_pixels)
-    sizes = {(largest, largest)}
-    for across, down in _SHAPES:
-        for side in _SIDES:
-            width, height = max(1, side * across // max(across, down)), max(1, side * down // max(across, down))
-            if width * height <= max_pixels:
-                sizes.add((width, height))
+    """Widths and heights of pictures of all shapes, lying and standing, the largest that are allowed included."""
+    sizes = set()
+    for long, short in _SHAPES:
+        for side in (*_SIDES, math.isqrt(max_pixels * long // short)):
+            other = max(1, side * short // long)
+            if side * other <= max_pixels:
+                sizes |= {(side, other), (other, side)}
     return sorted(sizes)
 
 
