@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from tests.browser.chat_page import ChatPage
     from tests.browser.conftest import Visitor
+    from tests.support.seeing_model import SeeingModels
+    from tests.support.server_pool import ServerPool
 
 CHAT = "/v1/chat/completions"
 
@@ -80,7 +82,7 @@ def open_seeing(core: FakeCore, url: str, visit: Visitor, model: Model) -> Calla
 
 
 @pytest.fixture
-def seeing(open_seeing: Callable[..., ChatPage]) -> ChatPage:
+def page(open_seeing: Callable[..., ChatPage]) -> ChatPage:
     return open_seeing()
 
 
@@ -140,84 +142,105 @@ def test_a_model_that_cannot_see_greys_the_button_out_and_says_why(url: str, vis
     expect(draft(chat)).to_have_count(0)
 
 
-def test_an_image_is_sent_as_it_is_and_shown_small_also_after_a_reload(seeing: ChatPage) -> None:
-    choose(seeing, red=RED, blue=BLUE)
-    expect(draft(seeing)).to_have_count(2)
-    seeing.ask("What is this?")
-    expect(draft(seeing)).to_have_count(0)
-    assert sent(seeing) == [RED, BLUE, "What is this?"]
+def test_an_image_is_sent_as_it_is_and_shown_small_also_after_a_reload(page: ChatPage) -> None:
+    choose(page, red=RED, blue=BLUE)
+    expect(draft(page)).to_have_count(2)
+    page.ask("What is this?")
+    expect(draft(page)).to_have_count(0)
+    assert sent(page) == [RED, BLUE, "What is this?"]
     for _ in range(2):
-        images = seeing.questions.get_by_role("img")
+        images = page.questions.get_by_role("img")
         expect(images).to_have_count(2)
         assert [image.get_attribute("alt") for image in images.all()] == ["red.png", "blue.png"]
         assert images.nth(1).evaluate("(image) => [image.naturalWidth, image.naturalHeight]") == [512, 256]
-        seeing.reload()
-    seeing.answers.get_by_role("button", name="Regenerate").click()
-    seeing.wait_for_answer()
-    assert sent(seeing) == [RED, BLUE, "What is this?"]
+        page.reload()
+    page.answers.get_by_role("button", name="Regenerate").click()
+    page.wait_for_answer()
+    assert sent(page) == [RED, BLUE, "What is this?"]
 
 
-def test_images_can_be_pasted_and_dropped_and_taken_out_again(seeing: ChatPage) -> None:
-    give(seeing.message, "paste", "red.png", RED)
-    expect(draft(seeing)).to_have_count(1)
-    give(seeing.log, "dragover", "blue.png", BLUE)
-    expect(seeing.page.get_by_text("Drop images to add them to your message")).to_be_visible()
-    give(seeing.log, "drop", "blue.png", BLUE)
-    expect(seeing.page.get_by_text("Drop images to add them to your message")).to_have_count(0)
-    expect(draft(seeing)).to_have_count(2)
-    seeing.button("Remove red.png").press("Enter")
-    expect(draft(seeing)).to_have_count(1)
-    assert seeing.focused()["name"] == "Message"
-    seeing.message.press("Enter")
-    seeing.wait_for_answer()
-    assert sent(seeing) == [BLUE]
+def test_images_can_be_pasted_and_dropped_and_taken_out_again(page: ChatPage) -> None:
+    give(page.message, "paste", "red.png", RED)
+    expect(draft(page)).to_have_count(1)
+    give(page.log, "dragover", "blue.png", BLUE)
+    expect(page.page.get_by_text("Drop images to add them to your message")).to_be_visible()
+    give(page.log, "drop", "blue.png", BLUE)
+    expect(page.page.get_by_text("Drop images to add them to your message")).to_have_count(0)
+    expect(draft(page)).to_have_count(2)
+    page.button("Remove red.png").press("Enter")
+    expect(draft(page)).to_have_count(1)
+    assert page.focused()["name"] == "Message"
+    page.message.press("Enter")
+    page.wait_for_answer()
+    assert sent(page) == [BLUE]
 
 
-def test_other_files_are_refused_by_name(seeing: ChatPage) -> None:
-    give(seeing.log, "drop", "notes.pdf", b"%PDF", "application/pdf")
-    expect(seeing.page.get_by_text("notes.pdf: only PNG, JPEG, WebP, GIF and BMP images can be sent.")).to_be_visible()
-    expect(draft(seeing)).to_have_count(0)
+def test_other_files_are_refused_by_name(page: ChatPage) -> None:
+    give(page.log, "drop", "notes.pdf", b"%PDF", "application/pdf")
+    expect(page.page.get_by_text("notes.pdf: only PNG, JPEG, WebP, GIF and BMP images can be sent.")).to_be_visible()
+    expect(draft(page)).to_have_count(0)
 
 
 def test_what_the_server_says_against_an_image_stands_there_and_it_can_be_taken_out(
-    seeing: ChatPage, model: Model
+    page: ChatPage, model: Model
 ) -> None:
-    seeing.watch.announce("400 (Bad Request)")
+    page.watch.announce("400 (Bad Request)")
     model.refusal = "messages[0].content[1].image_url: is no picture; allowed are PNG, JPEG, WebP, GIF and BMP"
-    choose(seeing, red=RED, odd=NO_PICTURE)
-    expect(draft(seeing)).to_have_count(2)
-    seeing.ask("What is this?")
-    refused = seeing.questions.get_by_role("figure").filter(has=seeing.page.get_by_role("img", name="odd.png"))
+    choose(page, red=RED, odd=NO_PICTURE)
+    expect(draft(page)).to_have_count(2)
+    page.ask("What is this?")
+    refused = page.questions.get_by_role("figure").filter(has=page.page.get_by_role("img", name="odd.png"))
     expect(refused.get_by_role("alert")).to_have_text("Is no picture; allowed are PNG, JPEG, WebP, GIF and BMP")
-    expect(seeing.questions.get_by_role("alert")).to_have_count(1)
+    expect(page.questions.get_by_role("alert")).to_have_count(1)
     model.refusal = ""
-    seeing.questions.get_by_role("button", name="Edit").click()
-    seeing.button("Remove odd.png").click()
-    seeing.button("Save and answer").click()
-    expect(seeing.wait_for_answer()).to_contain_text("A red dot.")
-    assert sent(seeing) == [RED, "What is this?"]
-    expect(seeing.questions.get_by_role("alert")).to_have_count(0)
+    page.questions.get_by_role("button", name="Edit").click()
+    page.button("Remove odd.png").click()
+    page.button("Save and answer").click()
+    expect(page.wait_for_answer()).to_contain_text("A red dot.")
+    assert sent(page) == [RED, "What is this?"]
+    expect(page.questions.get_by_role("alert")).to_have_count(0)
 
 
-def test_an_export_has_the_images_and_an_import_brings_them_back(seeing: ChatPage, tmp_path: Path) -> None:
-    choose(seeing, blue=BLUE)
-    seeing.ask("What is this?")
-    with seeing.page.expect_download() as download:
-        seeing.act_on("What is this?", "Export")
+def test_an_export_has_the_images_and_an_import_brings_them_back(page: ChatPage, tmp_path: Path) -> None:
+    choose(page, blue=BLUE)
+    page.ask("What is this?")
+    with page.page.expect_download() as download:
+        page.act_on("What is this?", "Export")
     file = Path(download.value.path())
     (question, _) = json.loads(file.read_text())["conversations"][0]["messages"]
     assert [base64.b64decode(image.split(",")[1]) for image in question["images"]] == [BLUE]
-    seeing.act_on("What is this?", "Delete")
-    seeing.dialog("Delete this conversation?").get_by_role("button", name="Delete").click()
-    expect(seeing.questions).to_have_count(0)
-    with seeing.page.expect_file_chooser() as chooser:
-        seeing.button("Import").click()
+    page.act_on("What is this?", "Delete")
+    page.dialog("Delete this conversation?").get_by_role("button", name="Delete").click()
+    expect(page.questions).to_have_count(0)
+    with page.page.expect_file_chooser() as chooser:
+        page.button("Import").click()
     chooser.value.set_files(file)
-    seeing.conversation("What is this?").click()
-    expect(seeing.questions.get_by_role("img")).to_be_visible()
-    seeing.ask("And now?", 2)
-    first = seeing.bodies(CHAT)[-1]["messages"][0]["content"][0]["image_url"]["url"]
+    page.conversation("What is this?").click()
+    expect(page.questions.get_by_role("img")).to_be_visible()
+    page.ask("And now?", 2)
+    first = page.bodies(CHAT)[-1]["messages"][0]["content"][0]["image_url"]["url"]
     assert base64.b64decode(first.split(",")[1]) == BLUE
+
+
+def test_a_model_that_sees_answers_about_a_picture_and_refuses_what_is_none(
+    servers: ServerPool, seeing: SeeingModels, visit: Visitor
+) -> None:
+    projector = seeing.projector()
+    server = servers.get("-c", "8192", "-np", "4", "--mmproj", str(projector.path))
+    chat = visit(server.rest_url)
+    chat.watch.announce("400 (BAD REQUEST)")
+    expect(chat.button("Add image")).not_to_have_attribute("aria-disabled", "true")
+    chat.set_option("Temperature", "0")
+    file = io.BytesIO()
+    Image.fromarray(projector.draw("blue")).save(file, "png")
+    choose(chat, blue=file.getvalue())
+    chat.ask("What is the color of the picture? Answer with one word.")
+    expect(chat.answers).to_contain_text("blue")
+    choose(chat, odd=NO_PICTURE)
+    chat.ask("And this?", 2)
+    expect(chat.questions.nth(1).get_by_role("alert")).to_contain_text("Is no picture")
+    expect(chat.answers.nth(1)).to_contain_text("odd.png: is no picture")
+    expect(chat.questions.nth(0).get_by_role("alert")).to_have_count(0)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
