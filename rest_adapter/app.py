@@ -26,6 +26,7 @@ from rest_adapter.http.request_ids import HEADER as REQUEST_ID
 from rest_adapter.http.request_ids import request_id
 from rest_adapter.http.responses import SERVER_NAME, Answer, error_response
 from rest_adapter.http.verbose import log_response_body
+from rest_adapter.remote.fetcher import Fetcher
 from slotline.protocol.excerpt import excerpt
 
 if TYPE_CHECKING:
@@ -42,7 +43,12 @@ _PUBLIC_PATHS = frozenset(path for route in ROUTES if route.is_public for path i
 
 
 def create_app(
-    core: CoreCalls, config: RestConfig, *, max_generations: int | None = None, is_loopback: bool = True
+    core: CoreCalls,
+    config: RestConfig,
+    *,
+    max_generations: int | None = None,
+    is_loopback: bool = True,
+    fetcher: Fetcher | None = None,
 ) -> Flask:
     """Put an application together.
 
@@ -51,6 +57,7 @@ def create_app(
         config: limits and switches.
         max_generations: generations that may run or wait at the same time, by default as many as connections.
         is_loopback: whether only this machine can reach the server.
+        fetcher: fetches pictures from the servers that the configuration lists; by default from the internet.
     """
     # Read and compressed now, so that neither the first visitor nor running streams wait for it.
     page_files()
@@ -62,6 +69,7 @@ def create_app(
         ApiKeys(config.api_keys),
         ROUTES,
         may_change_system_prompt=config.allow_system_prompt or bool(config.api_keys) or is_loopback,
+        fetcher=(fetcher or Fetcher(config.image_url_allow)) if config.image_url_allow else None,
     )
     rules = OriginRules(
         has_keys=bool(config.api_keys),

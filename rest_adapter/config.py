@@ -26,6 +26,7 @@ class RestConfig:
             this machine can reach the server; as ``origins.checked_host`` gives them.
         allow_system_prompt: whether clients without API keys may replace the system prompt of all slots even if other
             machines can reach the server.
+        image_url_allow: servers that the adapter may fetch pictures from, as ``sources.checked_source`` gives them.
         static_path: directory whose files take precedence over every GET route, or None.
         header_timeout_s: seconds from the first byte of a request to the end of its headers; never more than
             ``timeout_s``.
@@ -56,6 +57,7 @@ class RestConfig:
     cors_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     allow_system_prompt: bool = False
+    image_url_allow: tuple[str, ...] = ()
     static_path: str | None = None
     header_timeout_s: float = 20.0
     timeout_s: float = 600.0

@@ -7,7 +7,7 @@ AdapterError
 ├── Misdirected         the header Host does not name this server
 ├── ForeignOrigin       a web page of an origin that may not use this server
 ├── NotAllowed          a field of the JSON body that this adapter was not started to allow
-├── Overloaded          this adapter serves as many generations as it may
+├── Overloaded          this adapter serves as many generations as it may, or does as much of something else
 ├── Crowded             another connection needed the place of this one before the whole request had come
 ├── NotOffered          a route that this adapter was started without
 └── RpcFailure          the core refused or failed
@@ -85,10 +85,15 @@ class NotAllowed(AdapterError):
 
 
 class Overloaded(AdapterError):
-    """This adapter serves as many generations as it may."""
+    """This adapter serves as many generations as it may, or does as much of something else.
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"{limit} generations are running or waiting, as many as allowed; try again later")
+    Args:
+        limit: how many that are.
+        what: what there may not be more of.
+    """
+
+    def __init__(self, limit: int, what: str = "generations are running or waiting") -> None:
+        super().__init__(f"{limit} {what}, as many as allowed; try again later")
 
 
 class Crowded(AdapterError):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rest_adapter.http.counts import ResponseCounts
     from rest_adapter.http.keys import ApiKeys
     from rest_adapter.openapi.operation import Operation
+    from rest_adapter.remote.fetcher import Fetcher
 
 Handler = Callable[["AppContext"], Answer]
 
@@ -38,6 +39,7 @@ class AppContext:
         may_change_system_prompt: whether clients that may generate may also replace the system prompt of all slots.
         reading: reads large bodies.
         writing: writes large answers.
+        fetcher: fetches pictures that other servers have; None if that is not allowed.
     """
 
     core: CoreCalls
@@ -49,6 +51,7 @@ class AppContext:
     may_change_system_prompt: bool = False
     reading: BackgroundThread = field(default_factory=BackgroundThread)
     writing: BackgroundThread = field(default_factory=BackgroundThread)
+    fetcher: Fetcher | None = None
 
 
 @dataclass(frozen=True, slots=True)

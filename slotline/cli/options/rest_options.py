@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from rest_adapter.config import OPENAI_PING_S, REASONING_FORMATS, RestConfig
 from rest_adapter.http.origins import checked_host, checked_origin
+from rest_adapter.remote.sources import checked_source
 from slotline.cli.options.api_keys import API_KEYS, api_key, api_key_file, api_keys_of
 from slotline.cli.options.groups.access import ACCESS
 from slotline.cli.options.groups.general import GENERAL
 from slotline.cli.options.groups.lifetime import STOPPING
 from slotline.cli.options.table import Flag, Group, Value
-from slotline.cli.options.values import choice, grpc_address, integer, listed, mebibytes, real, text
+from slotline.cli.options.values import checked, choice, grpc_address, integer, listed, mebibytes, real, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +39,17 @@ REST = Group(
             listed(checked_host),
             "names by which clients may ask for a server without API keys that only this machine reaches, beside IP "
             "addresses, localhost and --host; * for all. Other names are refused: a foreign page may be behind them",
+        ),
+        Value(
+            ("--image-url-allow",),
+            "HOST[:PORT]",
+            "image_url_allow",
+            checked(checked_source),
+            "fetch pictures whose URLs are in requests from this server, by https, or by http if it is written as "
+            "http://HOST[:PORT]; several times for several servers. Of private addresses only those that are listed "
+            "as numbers",
+            default_note="none: requests have the files themselves",
+            repeat=True,
         ),
         Value(
             ("--path",),

@@ -189,6 +189,18 @@ def member(kind: type[E_]) -> Kind[E_]:
     return choice({str(item.value): item for item in kind})
 
 
+def checked(convert: Callable[[str], T]) -> Converter[T]:
+    """One value; ``convert`` raises ``ValueError`` with what is allowed."""
+
+    def convert_one(name: str, value: str) -> T:
+        try:
+            return convert(value.strip())
+        except ValueError as problem:
+            raise InvalidValue(f"{name}: {problem}") from None
+
+    return convert_one
+
+
 def listed(convert: Callable[[str], T]) -> Converter[tuple[T, ...]]:
     """Values separated by commas, each converted; ``convert`` raises ``ValueError`` with what is allowed."""
 

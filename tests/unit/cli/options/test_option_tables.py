@@ -250,6 +250,10 @@ def test_addresses_of_the_core() -> None:
         (["--cors-origins", "HTTPS://A.example:443, null"], {"cors_origins": ("https://a.example", "null")}),
         (["--cors-origins", "*"], {"cors_origins": ("*",)}),
         (["--allowed-hosts", "A.lan,box."], {"allowed_hosts": ("a.lan", "box")}),
+        (
+            ["--image-url-allow", "E.org", "--image-url-allow", "http://10.0.0.1:9000"],
+            {"image_url_allow": ("https://e.org", "http://10.0.0.1:9000")},
+        ),
         (["--path", "./public"], {"static_path": "./public"}),
         (["-to", "5"], {"timeout_s": 5}),
         (["--timeout", "5"], {"timeout_s": 5}),

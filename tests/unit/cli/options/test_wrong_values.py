@@ -29,6 +29,7 @@ WRONG_VALUES = {
     "--timeout": "0",
     "--cors-origins": "a.example",
     "--allowed-hosts": "http://a",
+    "--image-url-allow": "http://a/b.png",
     "--header-timeout": "0",
     "--request-timeout": "never",
     "--sse-ping": "never",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from grpc import StatusCode
 
+from rest_adapter.config import RestConfig
 from rest_adapter.core.calls import EMBED, GET_MODEL, LIST_MODELS, LIST_SLOTS, TOKENIZE
 from rest_adapter.errors import RpcFailure
+from rest_adapter.remote.fetcher import Fetcher, FetchLimits
 from slotline.protocol import reasons
 from slotline.v1.embedding_pb2 import EmbedRequest, EmbedResponse
 from slotline.v1.generation_pb2 import Accepted, GenerateRequest, GenerateResponse
@@ -27,9 +30,14 @@ from slotline.v1.model_pb2 import (
 from slotline.v1.prompt_pb2 import ChatMessage, ChatPrompt, Image, PromptPart, PromptParts
 from slotline.v1.tokenization_pb2 import TokenizeResponse
 from slotline.v1.tokens_pb2 import TokenIds, Usage
+from tests.support.file_server import FILE as PNG
+from tests.support.file_server import MadeUpNetwork, Response, file_server
 from tests.support.memory_core import MemoryCore
 from tests.unit.rest_adapter.clients import answer, client_of, error_of
 from tests.unit.rest_adapter.messages import MODEL, delta, finished, settings
+
+if TYPE_CHECKING:
+    from flask.testing import FlaskClient
 
 FILE = b"the file of a picture"
 DATA = base64.b64encode(FILE).decode()
@@ -386,3 +394,81 @@ def test_slots_show_pictures_without_their_bytes() -> None:
         {"content": [{"text": "Look", "type": "text"}, shown], "role": "user"},
     ]
     assert second == ["Look", shown, 5]
+
+
+def fetching_core(model: Model = SEEING) -> MemoryCore:
+    return MemoryCore(answer, unary={GET_MODEL.path: told(model), TOKENIZE.path: TokenizeResponse(count=7)})
+
+
+def urls(*addresses: str) -> dict[str, Any]:
+    parts = [{"type": "image_url", "image_url": {"url": url}} for url in addresses]
+    return {"messages": [{"role": "user", "content": [*parts, {"type": "text", "text": "So?"}]}]}
+
+
+def fetching_client(core: MemoryCore, port: int) -> FlaskClient:
+    network = MadeUpNetwork(port, {"e.org": [["93.184.216.34"]], "inside.org": [["10.0.0.1"]]})
+    allowed = ("http://e.org", "http://inside.org")
+    return client_of(core, RestConfig(image_url_allow=allowed), fetcher=Fetcher(allowed, network=network))
+
+
+@pytest.mark.parametrize("path", [CHAT, "/v1/chat/completions/input_tokens"])
+def test_pictures_of_listed_servers_are_fetched(path: str) -> None:
+    core = fetching_core()
+    with file_server(a=Response(), b=Response((b"BM",))) as server:
+        body = urls("http://e.org/a", URL, "http://e.org/b")
+        assert fetching_client(core, server.port).post(path, json=body).status_code == 200
+    chat = core.requests[0].chat if path == CHAT else core.unary_requests[-1].chat  # type: ignore[attr-defined]
+    assert kinds(chat.messages[0].content) == [PNG, FILE, b"BM", "So?"]
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("http://e.org/none", "was answered with the status 404"),
+        ("http://inside.org/a", "has addresses that are not public"),
+        ("http://other.org/a", "is at http://other.org, which --image-url-allow does not list"),
+        ("http://u:w@e.org/a", "is no http or https URL of a host and a path, without a user"),
+    ],
+)
+def test_pictures_that_cannot_be_had_are_named(url: str, problem: str) -> None:
+    core = fetching_core()
+    with file_server(a=Response()) as server:
+        response = fetching_client(core, server.port).post(CHAT, json=urls("http://e.org/a", url))
+    assert response.status_code == 400
+    error = error_of(response)
+    assert error["param"] == "messages[0].content[1].image_url"
+    assert error["message"].startswith(f'messages[0].content[1].image_url: "{url}" ')
+    assert problem in error["message"]
+    assert core.requests == []
+
+
+def test_nothing_is_fetched_for_a_model_that_takes_no_pictures() -> None:
+    core = fetching_core(BLIND)
+    with file_server(a=Response()) as server:
+        fetching_client(core, server.port).post(CHAT, json=urls("http://e.org/a"))
+        assert server.asked == []
+    # The core says why.
+    assert kinds(request_to(core).chat.messages[0].content) == [b"", "So?"]
+
+
+def test_no_more_pictures_are_fetched_than_a_request_may_have() -> None:
+    core = fetching_core()
+    with file_server(a=Response()) as server:
+        response = fetching_client(core, server.port).post(CHAT, json=urls(*["http://e.org/a"] * 17))
+        assert server.asked == []
+    assert error_of(response)["message"].startswith("messages[0].content[16].image_url: ")
+    assert "is one picture too many; a request may have 16" in error_of(response)["message"]
+
+
+def test_too_many_requests_that_fetch_are_told_to_come_again() -> None:
+    allowed = ("http://e.org",)
+    with file_server(a=Response()) as server:
+        network = MadeUpNetwork(server.port, {"e.org": [["93.184.216.34"]]})
+        busy = Fetcher(allowed, network=network, limits=FetchLimits(max_fetching=1, timeout_s=0.05))
+        client = client_of(fetching_core(), RestConfig(image_url_allow=allowed), fetcher=busy)
+        with closing(busy.fetch(["http://e.org/a"], max_bytes=100)) as files:
+            next(files)
+            response = client.post(CHAT, json=urls("http://e.org/a"))
+    assert response.status_code == 429
+    assert response.headers["Retry-After"] == "1"
+    assert error_of(response)["message"] == "1 requests fetch pictures, as many as allowed; try again later"
