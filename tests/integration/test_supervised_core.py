@@ -47,6 +47,9 @@ class Supervised:
     def failed(self, message: str) -> None:
         self.told.append(f"failed: {message}")
 
+    def refused(self, reason: str) -> None:
+        self.told.append(f"refused: {reason}")
+
     def gave_up(self, reason: str) -> None:
         self.told.append(f"gave up: {reason}")
 

@@ -58,6 +58,7 @@ class Core:
         pool: prepares prompts, beside the loop.
         received: the requests that run.
         has_died: set when the engine died after it had served; only a new process can serve again.
+        has_refused: set when the model was loaded, and its projector cannot be used.
 
     Raises:
         InvalidArgument: ``config.chat_template`` is neither Jinja nor a known name.
@@ -80,6 +81,7 @@ class Core:
         self._config = config
         self._life = CoreLife(on_state, config.field_names)
         self.has_died = self._life.has_died
+        self.has_refused = self._life.has_refused
         self._loading = Loading(config, load, make_encoder, limits)
         self._admission = Admission()
         self._bridge = EventLoopBridge()

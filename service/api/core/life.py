@@ -14,7 +14,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from service.api.status import CoreState
-from service.errors import ServiceError
+from service.errors import ProjectorFailed, ServiceError
 from service.field_names import described
 
 if TYPE_CHECKING:
@@ -40,12 +40,14 @@ class CoreLife:
 
     Attributes:
         has_died: set when the core failed after it had served; only a new process can serve again.
+        has_refused: set when it failed in what the server is not to start without.
     """
 
     def __init__(
         self, on_state: Callable[[CoreState], Awaitable[None]], field_names: Mapping[str, str] | None = None
     ) -> None:
         self.has_died = asyncio.Event()
+        self.has_refused = asyncio.Event()
         self._on_state = on_state
         self._field_names = field_names or {}
         self._state = CoreState.LOADING
@@ -93,6 +95,8 @@ class CoreLife:
     async def fail(self, error: BaseException) -> None:
         """End in failure, with the error's text as the reason; what nobody expected is logged with its traceback."""
         was_ready = self._state is CoreState.READY
+        if isinstance(error, ProjectorFailed):
+            self.has_refused.set()
         if isinstance(error, ServiceError):
             self._failure = described(error, self._field_names)
             logger.error("the model cannot be served", extra={"reason": self._failure})

@@ -68,6 +68,7 @@ class Loading:
     def __init__(self, config: CoreConfig, load: Load, make_encoder: MakeEncoder, limits: Limits) -> None:
         self.progress = 0.0
         self._encoder: PictureEncoder | None = None
+        self._has_unusable_projector = False
         self._config = config
         self._load = load
         self._make_encoder = make_encoder
@@ -106,6 +107,8 @@ class Loading:
         """What the process that encodes pictures does; None if there is no projector."""
         if self._config.media.mmproj is None:
             return None
+        if self._has_unusable_projector:
+            return WorkerState.FAILED
         return WorkerState.STARTING if self._encoder is None else self._encoder.state
 
     @property
@@ -136,7 +139,11 @@ class Loading:
         loaded = self._loaded
         assert loaded is not None
         if self._config.media.mmproj is not None:
-            await self._start_encoder(loaded.info, pool)
+            try:
+                await self._start_encoder(loaded.info, pool)
+            except ProjectorFailed:
+                self._has_unusable_projector = True
+                raise
         constraints = self._constraints = ConstraintCompiler.of(loaded.vocabulary)
         if loaded.info.can_generate:
             # That takes the GIL for a while, but the template's process is about to start, and nothing else to do.

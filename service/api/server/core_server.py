@@ -188,4 +188,5 @@ class CoreServer:
             self._watcher.ready()
         self._was_ready |= state is CoreState.READY
         if self._watcher is not None and state is CoreState.FAILED:
-            self._watcher.failed(self.core.status().message)
+            tell = self._watcher.refused if self.core.has_refused.is_set() else self._watcher.failed
+            tell(self.core.status().message)

@@ -40,7 +40,8 @@ def run_core(
 
     The first SIGTERM or SIGINT drains: new requests are refused, running ones may go on for
     ``config.drain_timeout_s``. A second one ends the process at once, with code 1. Returns 0 after a drain, 1 if an
-    address cannot be listened on or the engine died. A model that cannot be loaded ends nothing: the state is FAILED.
+    address cannot be listened on, the engine died or the projector cannot be used; a parent ends the process then, once
+    it knows why. A model that cannot be loaded ends nothing: the state is FAILED.
 
     Args:
         config: the whole core.
@@ -75,13 +76,15 @@ async def _run(
         if watcher is not None:
             watcher.refused(reason)
         return 1, True
-    died = asyncio.ensure_future(server.core.has_died.wait())
+    core = server.core
+    ends = [core.has_died] if is_supervised else [core.has_died, core.has_refused]
+    failures = [asyncio.ensure_future(end.wait()) for end in ends]
     stopped = asyncio.ensure_future(stop.requested.wait())
-    await asyncio.wait([died, stopped], return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([*failures, stopped], return_when=asyncio.FIRST_COMPLETED)
     if stopped.done():
         await server.drain()
     is_clean = await server.stop()
-    code = 1 if died.done() else 0
-    for waiting in (died, stopped):
+    code = 1 if any(failure.done() for failure in failures) else 0
+    for waiting in (*failures, stopped):
         waiting.cancel()
     return code, is_clean

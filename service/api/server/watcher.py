@@ -12,7 +12,7 @@ class Watcher(Protocol):
     """Is told, on the event loop, how a core goes; must not block."""
 
     def refused(self, reason: str) -> None:
-        """It cannot listen where it should, or a setting is wrong; the process ends."""
+        """It cannot listen where it should, a setting is wrong, or the projector cannot be used; the process ends."""
 
     def listening(self, addresses: Sequence[str]) -> None:
         """It listens there and begins to load the model."""

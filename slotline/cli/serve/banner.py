@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rest_adapter.version import slotline_version
+from service.config import MediaOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,6 +32,7 @@ class BannerModel:
         alias: its name in answers, None for its path.
         adapters: what is applied to it.
         system_prompt_chars: length of what all slots begin with, 0 for nothing.
+        media: which pictures prompts may have.
     """
 
     path: Path
@@ -40,6 +42,7 @@ class BannerModel:
     alias: str | None = None
     adapters: Sequence[LoraAdapter] = ()
     system_prompt_chars: int = 0
+    media: MediaOptions = field(default_factory=MediaOptions)
 
     @classmethod
     def of(cls, config: CoreConfig, file: ModelFileFacts) -> BannerModel:
@@ -52,6 +55,7 @@ class BannerModel:
             alias=config.alias,
             adapters=config.model.lora,
             system_prompt_chars=len(config.system_prompt.text) if config.system_prompt is not None else 0,
+            media=config.media,
         )
 
     @property
@@ -140,9 +144,16 @@ def _model_rows(model: BannerModel) -> Iterator[tuple[str, str]]:
     yield "model", f"{model.alias}: {model.path}" if model.alias else str(model.path)
     for adapter in model.adapters:
         yield "LoRA", f"{adapter.path}, factor {adapter.scale:g}"
+    if model.media.mmproj is not None:
+        yield "images", _images_text(model.media, model.media.mmproj)
     if model.system_prompt_chars:
         yield "system", f"a prompt of {model.system_prompt_chars} characters comes first in every slot"
     yield "slots", f"{model.n_slots} slot{'s' if model.n_slots != 1 else ''} of {model.n_ctx_slot} tokens"
+
+
+def _images_text(media: MediaOptions, mmproj: str) -> str:
+    each, together = _size(media.max_image_bytes), _size(media.max_request_image_bytes)
+    return f"{mmproj}; a request may have {media.max_images}, each up to {each}, {together} together"
 
 
 def _size(n_bytes: int) -> str:

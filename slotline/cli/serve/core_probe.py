@@ -23,4 +23,9 @@ def probe_core(core: CoreCalls) -> CoreReport | None:
     except RpcFailure:
         return None
     phase = _PHASES.get(health.state, CorePhase.STARTING)
-    return CoreReport(phase, progress=health.load_progress, message=health.message)
+    return CoreReport(
+        phase,
+        progress=health.load_progress,
+        message=health.message,
+        is_final=health.image_worker == model_pb2.IMAGE_WORKER_STATE_FAILED,
+    )

@@ -59,7 +59,7 @@ class StartupDisplay:
 
     def refused(self, reason: str) -> None:
         """The server ends with an error."""
-        self._print(f"error: {reason}")
+        self._end_line(f"error: {reason}")
 
     def failed(self, message: str) -> None:
         """The model cannot be loaded."""

@@ -51,11 +51,13 @@ class CoreReport:
         phase: how far it is.
         progress: part of the model that is loaded, 0 to 1.
         message: why loading failed, what has stalled, or empty.
+        is_final: of a core that has failed, whether the server is to end: it was started for what it cannot do.
     """
 
     phase: CorePhase
     progress: float = 0.0
     message: str = ""
+    is_final: bool = False
 
 
 class Child(Protocol):
@@ -86,6 +88,9 @@ class Watcher(Protocol):
 
     def gave_up(self, reason: str) -> None:
         """The core died again and again before it ever served."""
+
+    def refused(self, reason: str) -> None:
+        """The server cannot do what it was started for, and ends."""
 
 
 class Supervisor:
@@ -123,6 +128,7 @@ class Supervisor:
         self._child: Child | None = None
         self._phase = CorePhase.STARTING
         self._was_ready = False
+        self._is_refused = False
         self._stopping = Event()
 
     @property
@@ -137,7 +143,7 @@ class Supervisor:
             started_s = self._clock()
             reason = self._live()
             self._phase = CorePhase.STARTING
-            if self._stopping.is_set():
+            if self._stopping.is_set() or self._is_refused:
                 return
             if self._has_served():
                 self._policy.became_ready()
@@ -220,6 +226,10 @@ class Supervisor:
                     logger.error("unable to load model", extra={"reason": report.message})
                     if self._was_ready or self._has_served():
                         return f"was ended, for it could not load its model: {report.message}"
+                    if report.is_final:
+                        self._is_refused = True
+                        self._watcher.refused(report.message)
+                        return f"was ended: {report.message}"
                     # It stays up and says so.
                     self._watcher.failed(report.message)
                     interval_s = None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.config import CoreConfig, LoraAdapter, ModelConfig, SystemPromptText
+from service.config import CoreConfig, LoraAdapter, MediaOptions, ModelConfig, SystemPromptText
 from slotline.cli.serve.banner import BannerFacts, BannerModel, banner
 from slotline.cli.serve.model_file import check_model
 from tests.support.tiny_gguf import write_tiny_gguf
@@ -111,3 +111,11 @@ def test_addresses_can_be_clicked_and_open_doors_are_told(url: str, shown: str, 
 def test_keys_are_told_and_how_to_send_them() -> None:
     facts = replace(SERVE, rest_url="http://0.0.0.0:8080", api_keys="****word")
     assert _rows(facts)["keys"] == "****word; clients send `Authorization: Bearer KEY`"
+
+
+def test_what_pictures_prompts_may_have_is_told() -> None:
+    media = MediaOptions(mmproj="/models/mmproj.gguf", max_images=2, max_image_bytes=1 << 20)
+    assert _rows(replace(SERVE, model=replace(MODEL, media=media)))["images"] == (
+        "/models/mmproj.gguf; a request may have 2, each up to 1.0 MiB, 32 MiB together"
+    )
+    assert "images" not in _rows(SERVE)

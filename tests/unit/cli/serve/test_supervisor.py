@@ -91,6 +91,9 @@ class FakeCores:
     def gave_up(self, reason: str) -> None:
         self._tell(f"gave up: {reason}")
 
+    def refused(self, reason: str) -> None:
+        self._tell(f"refused: {reason}")
+
     def _probe(self) -> CoreReport | None:
         self.now_s += self.probe_s
         self.n_probes += 1
@@ -191,6 +194,26 @@ def test_a_model_that_cannot_be_loaded_any_more_is_tried_again_and_again() -> No
     # People are told of the first start alone.
     assert cores.told == ["ready"]
     _end(cores)
+
+
+def test_a_core_that_cannot_do_what_the_server_was_started_for_ends_it(cores: FakeCores) -> None:
+    child = cores.wait_for_start(1)
+    cores.report = CoreReport(CorePhase.FAILED, message="the projector is damaged", is_final=True)
+    cores.running.join(PATIENCE_S)
+    assert cores.running.ready()
+    assert cores.told == ["refused: the projector is damaged"]
+    assert child.signals == [signal.SIGKILL]
+    assert len(cores.children) == 1
+
+
+def test_what_was_served_before_is_tried_again_whatever_is_missing(cores: FakeCores) -> None:
+    cores.report = READY
+    cores.wait_for_start(1)
+    cores.wait_until_told("ready")
+    cores.report = CoreReport(CorePhase.FAILED, message="the projector is damaged", is_final=True)
+    cores.children[0].end(-9)
+    cores.wait_for_start(3)
+    assert cores.told == ["ready"]
 
 
 def test_a_model_that_cannot_be_loaded_after_it_served_unseen_is_tried_again(cores: FakeCores) -> None:
