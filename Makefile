@@ -126,7 +126,7 @@ test-clone: ## clone HEAD and try `make run` and `make test` in it, as a strange
 
 clean: ## remove environments, builds and caches
 	rm -rf .go-tools .venv .venv-generate .venv-bench .venv-bench-stock .venv-eval .venv-instructor $(dir $(NODE))
-	rm -rf clients/typescript/dist clients/java/target clients/rust/target
+	rm -rf clients/typescript/dist clients/typescript/build clients/java/target clients/rust/target
 	rm -rf dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 

@@ -21,6 +21,8 @@ from google.protobuf import any_pb2, descriptor_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2
 
+from tools.client_options import java_options, typescript_options
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -28,6 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
 TYPESCRIPT = ROOT / "clients/typescript"
 JAVA = ROOT / "clients/java"
+JAVA_OPTIONS = "dev/slotline/client/PlainOptions.java"
 #: What Maven calls this machine.
 _PROCESSORS = {"x86_64": "x86_64", "aarch64": "aarch_64", "arm64": "aarch_64"}
 
@@ -39,13 +42,15 @@ class Language:
     Attributes:
         name: for people.
         needs: the command without which its code cannot be made.
-        folder: the generated code; nothing else is in it.
-        generate: writes into a folder what belongs into ``folder``, from the image of the protos.
+        root: the folder of its source code.
+        owned: the folders and files there that are generated; nothing else is in such folders.
+        generate: writes into a folder what belongs into ``root``, from the image of the protos.
     """
 
     name: str
     needs: str
-    folder: Path
+    root: Path
+    owned: tuple[str, ...]
     generate: Callable[[Path, Path], None]
 
 
@@ -65,7 +70,7 @@ def main() -> int:
             made = Path(directory) / language.name
             made.mkdir()
             language.generate(image, made)
-            stale += _differences(made, language.folder) if arguments.check else _replace(language, made)
+            stale += _differences(language, made) if arguments.check else _replace(language, made)
     if stale:
         print("error: what is generated does not match protos/:", *stale, sep="\n  ", file=sys.stderr)
         print("run `make generate` and commit the result", file=sys.stderr)
@@ -92,8 +97,10 @@ def _typescript(image: Path, made: Path) -> None:
     plugin = TYPESCRIPT / "node_modules/.bin/protoc-gen-es"
     if not plugin.exists():
         raise SystemExit(f"error: the packages of {TYPESCRIPT.name} are missing; run npm ci in {TYPESCRIPT}")
+    (made / "gen").mkdir()
     options = {"local": str(plugin), "out": ".", "opt": ["target=ts", "import_extension=js"]}
-    _buf_generate(image, made, options, ("slotline", "google/rpc", "grpc"))
+    _buf_generate(image, made / "gen", options, ("slotline", "google/rpc", "grpc"))
+    (made / "gen/plain_options.ts").write_text(typescript_options())
 
 
 def _java(image: Path, made: Path) -> None:
@@ -121,15 +128,13 @@ def _java(image: Path, made: Path) -> None:
             *sorted(str(path.relative_to(PROTOS)) for path in PROTOS.glob("slotline/v1/*.proto")),
         ]
     )
-    # From the root of the packages to the package.
-    for path in (made / "dev/slotline/v1").iterdir():
-        path.rename(made / path.name)
-    shutil.rmtree(made / "dev")
+    (made / JAVA_OPTIONS).parent.mkdir()
+    (made / JAVA_OPTIONS).write_text(java_options())
 
 
 LANGUAGES = (
-    Language("TypeScript", "npm", TYPESCRIPT / "src/gen", _typescript),
-    Language("Java", "mvn", JAVA / "src/main/java/dev/slotline/v1", _java),
+    Language("TypeScript", "npm", TYPESCRIPT / "src", ("gen",), _typescript),
+    Language("Java", "mvn", JAVA / "src/main/java", ("dev/slotline/v1", JAVA_OPTIONS), _java),
 )
 
 
@@ -146,13 +151,14 @@ def _run(command: list[str]) -> None:
         raise SystemExit(code)
 
 
-def _files(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+def _files(root: Path, owned: tuple[str, ...]) -> dict[str, bytes]:
+    found = [path for name in owned for path in (root / name, *(root / name).rglob("*")) if path.is_file()]
+    return {str(path.relative_to(root)): path.read_bytes() for path in found}
 
 
-def _differences(made: Path, folder: Path) -> list[str]:
-    wanted, committed = _files(made), _files(folder)
-    place = folder.relative_to(ROOT)
+def _differences(language: Language, made: Path) -> list[str]:
+    wanted, committed = _files(made, language.owned), _files(language.root, language.owned)
+    place = language.root.relative_to(ROOT)
     return sorted(
         [f"{place}/{name} is missing" for name in wanted.keys() - committed.keys()]
         + [f"{place}/{name} is left over" for name in committed.keys() - wanted.keys()]
@@ -161,9 +167,13 @@ def _differences(made: Path, folder: Path) -> list[str]:
 
 
 def _replace(language: Language, made: Path) -> list[str]:
-    shutil.rmtree(language.folder, ignore_errors=True)
-    shutil.copytree(made, language.folder)
-    print(f"{len(_files(made))} files written to {language.folder.relative_to(ROOT)}")
+    for name in _files(language.root, language.owned):
+        (language.root / name).unlink()
+    wanted = _files(made, language.owned)
+    for name, content in wanted.items():
+        (language.root / name).parent.mkdir(parents=True, exist_ok=True)
+        (language.root / name).write_bytes(content)
+    print(f"{len(wanted)} files written to {language.root.relative_to(ROOT)}")
     return []
 
 

@@ -135,7 +135,8 @@ def _kind(field: Any) -> str:
     type_name = field.message_type or field.enum_type
     if type_name is not None:
         return _MESSAGES[type_name.name]
-    is_list = field.label == field.LABEL_REPEATED
+    # Newer protobuf has no `label`, older no `is_repeated`.
+    is_list = field.is_repeated if hasattr(field, "is_repeated") else field.label == field.LABEL_REPEATED
     return {
         field.CPPTYPE_FLOAT: "number",
         field.CPPTYPE_INT32: "integer",

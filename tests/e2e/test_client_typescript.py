@@ -1,0 +1,116 @@
+"""The TypeScript client: built as its page says, its examples, and the suite of all clients."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from slotline.client import GenerateOptions
+from tests.clients.suite import FREE_WITHIN_S, kill_while_streaming, run_cases, running_cores
+from tests.support.client_copy import ROOT, ClientCopy
+from tests.support.node import skip_without_node
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.clients.suite import Ports
+    from tests.support.server import Server
+
+pytestmark = pytest.mark.timeout(400)
+
+#: Examples that need nothing but a server, and what they print, as an expression.
+EXAMPLES = {
+    "stream": r".+\n",
+    "chat": r"The capital of Germany is Berlin.*\(stop, \d+ tokens\)\n.*\n\d+ tokens .* cache\nget_weather \{.*\}\n",
+    "cancel": r'left after ".+"\naborted: AbortError\ntoo late: DEADLINE_EXCEEDED\nall slots are free\n',
+    "embeddings": r"3 vectors of 576 numbers\n(\d\.\d{3}  .*\n){3}",
+    "errors": r"maxTokens: .*\nNOT_FOUND MODEL_NOT_FOUND .*\nINVALID_ARGUMENT sampling.temperature\ntrue\nUNAVAIL.*\n",
+    "grpc_js": r".+\nFINISH_REASON_LENGTH after 8 tokens\n",
+}
+#: Names all options, for it has one that is unknown.
+ASK_FOR_OPTIONS = """
+import { Client } from "slotline-client";
+try {
+  new Client("localhost:1").generate("x", { unheardOf: 1 });
+} catch (error) {
+  console.log(error.message);
+}
+"""
+#: Prints the prefix keys of a file of examples.
+PRINT_KEYS = """
+import { readFileSync } from "node:fs";
+import { fromJson } from "@bufbuild/protobuf";
+import { prefixKey } from "slotline-client";
+import { GenerateRequestSchema } from "slotline-client/v1";
+for (const { request } of JSON.parse(readFileSync(process.argv[2]))) {
+  console.log(prefixKey(fromJson(GenerateRequestSchema, request)));
+}
+"""
+
+
+def options_of_python() -> list[str]:
+    """Names of options in the order in which the Python client lists them."""
+    return list(GenerateOptions.__annotations__)
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> ClientCopy:
+    """The client in a clone, built by all commands of its page but the last one."""
+    skip_without_node((20, 0))
+    made = ClientCopy("typescript", tmp_path_factory.mktemp("typescript"))
+    for command in made.commands()[:-1]:
+        made.run(command)
+    return made
+
+
+@pytest.fixture(scope="module")
+def ports() -> Iterator[Ports]:
+    """The cores of the suite."""
+    with running_cores() as ports:
+        yield ports
+
+
+def test_three_commands_lead_to_the_first_text(copy: ClientCopy, server: Server) -> None:
+    assert len(copy.commands()) == 3
+    assert "Paris" in copy.run(copy.commands()[-1], server.grpc_address)
+
+
+def test_the_first_program_of_the_page_runs(copy: ClientCopy, server: Server) -> None:
+    program = re.search(r"^```ts\n(import .*?)^```$", (copy.folder / "README.md").read_text(), re.M | re.S)
+    assert program is not None
+    file = copy.folder / "first.mjs"
+    file.write_text(program[1].replace("127.0.0.1:50051", server.grpc_address))
+    assert copy.run(["node", str(file)])
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_prints_what_it_says(name: str, copy: ClientCopy, server: Server) -> None:
+    printed = copy.run(["node", str(copy.folder / f"build/examples/{name}.js")], server.grpc_address)
+    assert re.fullmatch(EXAMPLES[name], printed, re.S), printed
+
+
+def test_the_client_has_every_option_of_the_python_client(copy: ClientCopy) -> None:
+    file = copy.folder / "options.mjs"
+    file.write_text(ASK_FOR_OPTIONS)
+    known = copy.run(["node", str(file)]).split("known are ")[1].strip().split(", ")
+    assert set(known) == {re.sub(r"_([a-z])", lambda found: found[1].upper(), name) for name in options_of_python()}
+
+
+def test_prefix_keys_are_those_of_all_clients(copy: ClientCopy) -> None:
+    examples = json.loads((ROOT / "clients/prefix_keys.json").read_text())
+    file = copy.folder / "keys.mjs"
+    file.write_text(PRINT_KEYS)
+    keys = copy.run(["node", str(file), str(ROOT / "clients/prefix_keys.json")]).splitlines()
+    assert keys == [example["key"] for example in examples]
+
+
+def test_the_suite_passes(copy: ClientCopy, ports: Ports) -> None:
+    run_cases(["node", str(copy.folder / "build/tests/runner.js")], ports)
+
+
+def test_a_killed_client_leaves_its_slot_free(copy: ClientCopy, ports: Ports) -> None:
+    runner = ["node", str(copy.folder / "build/tests/runner.js")]
+    assert kill_while_streaming(runner, ports) < FREE_WITHIN_S

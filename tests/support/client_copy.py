@@ -1,0 +1,79 @@
+"""A copy of a client in another language, built by the commands of its own page."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+#: What builds leave in a client's folder.
+_MADE = ("node_modules", "dist", "build", "target")
+#: One command of a page; builds on a busy machine take their time.
+_TIMEOUT_S = 300
+
+
+class ClientCopy:
+    """The repository's protos and one client, as a clone has them.
+
+    Args:
+        language: name of the folder in ``clients``.
+        root: an empty folder, which becomes the root of the copy.
+
+    Attributes:
+        folder: the client's folder in the copy.
+    """
+
+    def __init__(self, language: str, root: Path) -> None:
+        self.folder = root / "clients" / language
+        shutil.copytree(ROOT / "clients" / language, self.folder, ignore=shutil.ignore_patterns(*_MADE))
+        shutil.copytree(ROOT / "protos", root / "protos")
+        self._root = root
+
+    def commands(self) -> list[str]:
+        """The commands that lead from a clone to the first text, as the page has them."""
+        page = (self.folder / "README.md").read_text()
+        found = re.search(r"from a clone to the first text:\n\n((?: {4}[^\n]+\n)+)", page)
+        assert found is not None, "the page does not lead from a clone to the first text"
+        return [line.strip() for line in found[1].splitlines()]
+
+    def run(self, command: str | Sequence[str], address: str = "", *, cwd: Path | None = None) -> str:
+        """Run a command in the root of the copy; returns what it printed.
+
+        Args:
+            command: a line for a shell, or its words.
+            address: of the server, for examples.
+            cwd: another folder.
+        """
+        ran = subprocess.run(
+            command,
+            shell=isinstance(command, str),
+            cwd=cwd or self._root,
+            env=os.environ | {"SLOTLINE_TARGET": address, "npm_config_prefer_offline": "true"},
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+        assert ran.returncode == 0, f"{command}\n{ran.stdout}\n{ran.stderr}"
+        return ran.stdout
+
+
+def skip_without(*programs: str, wanted: str) -> None:
+    """Skip what needs a toolchain that is not there.
+
+    Args:
+        programs: commands that must be there.
+        wanted: what to install.
+    """
+    missing = [name for name in programs if shutil.which(name) is None]
+    if missing:
+        pytest.skip(f"{' and '.join(missing)} missing; install {wanted}")
