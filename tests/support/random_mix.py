@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from service.engine.language_model import DecodeFailed
+from service.engine.language_model import DecodeFailed, Pooling, Rows
 from service.engine.request.events import Failed, Finished, Piece
 from service.engine.request.requests import (
     EmbeddingRequest,
@@ -21,6 +22,12 @@ from service.sampling.gbnf import GbnfGuide
 from service.testing.scripted_media import numbers
 from service.testing.scripted_model import BOS, states
 from tests.support.engine import GREEDY, EngineBench, RecordingSink, assert_scored, next_letters
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from service.engine.request.items import PromptItem
+    from service.engine.request.media import MediaChunk
 
 #: Reasons for which a request of the mix may fail.
 REASONS = {"CONTEXT_LENGTH_EXCEEDED", "SLOTS_BUSY", "INTERNAL"}
@@ -42,21 +49,30 @@ class RandomMix:
         bench: the engine.
         seed: decides everything.
         failures: part of the steps whose call fails.
+        pictures: some prompts and inputs to embed have some of these.
     """
 
-    def __init__(self, bench: EngineBench, seed: int, *, failures: float = 0.0) -> None:
-        self._bench = bench
+    def __init__(
+        self, bench: EngineBench, seed: int, *, failures: float = 0.0, pictures: Sequence[MediaChunk] = ()
+    ) -> None:
+        self.bench = bench
         self._random = random.Random(seed)
         self._failures = failures
+        self._pictures = pictures
+        self._media = {chunk.key: chunk for chunk in pictures}
         n_ctx = bench.config.n_ctx_slot
-        self._stems = [tuple(self._random.randbytes(self._random.randrange(1, n_ctx))) for _ in range(3)]
+        self._stems: list[tuple[PromptItem, ...]] = [
+            tuple(self._random.randbytes(self._random.randrange(1, n_ctx))) for _ in range(3)
+        ]
+        if pictures:
+            self._stems = [self._illustrated(stem[: n_ctx // 3]) for stem in self._stems]
         self._open: dict[int, _Open] = {}
         self.n_answered = 0
         self.n_failed = 0
 
     def step(self, rate: float = 0.3) -> None:
         """Perhaps a new request, perhaps a cancel, perhaps a failure; then a step of the engine."""
-        random_, bench = self._random, self._bench
+        random_, bench = self._random, self.bench
         if random_.random() < rate:
             self._submit()
         if self._open and random_.random() < rate / 3:
@@ -70,20 +86,20 @@ class RandomMix:
 
     def finish(self) -> None:
         """Run until nothing is left to do; every request must have ended as it must."""
-        self._bench.model.compute.fail_next = None
-        self._bench.run()
+        self.bench.model.compute.fail_next = None
+        self.bench.run()
         self._collect()
         assert not self._open
 
     @property
     def _is_system_prompt_pending(self) -> bool:
-        system = self._bench.engine.snapshot().system_prompt
-        return system is not None and len(self._bench.engine.dump().system.items) < len(system.tokens)
+        system = self.bench.engine.snapshot().system_prompt
+        return system is not None and len(self.bench.engine.dump().system.items) < len(system.tokens)
 
     def _submit(self) -> None:
-        system = self._bench.engine.snapshot().system_prompt
+        system = self.bench.engine.snapshot().system_prompt
         request = self._request()
-        task_id, sink = self._bench.submit(request)
+        task_id, sink = self.bench.submit(request)
         if isinstance(request, GenerationRequest) and request.system_prompt is not None:
             system = request.system_prompt
         self._open[task_id] = _Open(request, sink, system.tokens if system is not None else ())
@@ -93,11 +109,14 @@ class RandomMix:
         kind = random_.random()
         if kind < 0.2:
             texts = (random_.randbytes(random_.randrange(1, 12)) for _ in range(random_.randrange(1, 9)))
-            return EmbeddingRequest(tuple(map(tuple, texts)))
+            inputs = tuple(map(tuple, texts))
+            return EmbeddingRequest(tuple(map(self._illustrated, inputs)) if self._pictures else inputs, self._media)
         if kind < 0.25:
             return SystemPromptRequest(self._system_prompt())
         has_bos = random_.random() < 0.3
-        tail = random_.randbytes(random_.randrange(1, 5))
+        tail: tuple[PromptItem, ...] = tuple(random_.randbytes(random_.randrange(1, 5)))
+        if self._pictures and random_.random() < 0.5:
+            tail = self._illustrated(tail)
         return GenerationRequest(
             prompt=(*((BOS,) if has_bos else ()), *random_.choice(self._stems), *tail),
             has_bos=has_bos,
@@ -107,16 +126,27 @@ class RandomMix:
             overflow=random_.choice(list(Overflow)),
             cache_prompt=random_.random() < 0.8,
             cache_salt=random_.choice(["", "", "salt"]),
-            slot_id=random_.choice([None, 0, self._bench.config.n_slots]),
+            slot_id=random_.choice([None, 0, self.bench.config.n_slots]),
             priority=random_.choice([0, 0, 0, 1, -1]),
             n_keep=random_.choice([0, 3, -1]),
             guide=random_.choice([None, None, GbnfGuide('root ::= "yes" | "no"')]),
             system_prompt=self._system_prompt() if random_.random() < 0.05 else None,
-            prompt_logprobs=random_.choice([None, None, None, 0, 2]),
+            prompt_logprobs=None if self._pictures else random_.choice([None, None, None, 0, 2]),
+            media=self._media,
         )
 
+    def _illustrated(self, tokens: tuple[PromptItem, ...]) -> tuple[PromptItem, ...]:
+        """Tokens with some pictures between, before or behind them; perhaps none."""
+        items: list[PromptItem] = []
+        places = [self._random.randrange(len(tokens) + 1) for _ in range(self._random.choice([0, 1, 1, 2]))]
+        for place in range(len(tokens) + 1):
+            for _ in range(places.count(place)):
+                items += self._random.choice(self._pictures).items
+            items += tokens[place : place + 1]
+        return tuple(items)
+
     def _system_prompt(self) -> SystemPrompt:
-        tokens = tuple(self._random.randbytes(self._random.randrange(self._bench.config.n_ctx_slot // 3)))
+        tokens = tuple(self._random.randbytes(self._random.randrange(self.bench.config.n_ctx_slot // 3)))
         return SystemPrompt("s" * len(tokens), tokens)
 
     def _collect(self) -> None:
@@ -137,12 +167,25 @@ class RandomMix:
         self.n_answered += is_whole
         match entry.request:
             case EmbeddingRequest(inputs):
-                expected = [states(numbers(items))[-1] for items in inputs]
-                assert np.array_equal(entry.sink.embedded.vectors, expected)
+                expected = [self._pooled(states(numbers(items))) for items in inputs]
+                assert np.allclose(entry.sink.embedded.vectors, expected, atol=1e-4)
             case GenerationRequest():
                 if is_whole:
                     assert sorted(entry.sink.endings) == list(range(entry.request.n_sequences))
                 self._check_texts(entry, entry.request)
+
+    def _pooled(self, rows: Rows) -> Rows:
+        """What the model's pooling makes of states."""
+        match self.bench.model.info.pooling:
+            case Pooling.LAST:
+                last: Rows = rows[-1]
+                return last
+            case Pooling.CLS:
+                first: Rows = rows[0]
+                return first
+            case Pooling.MEAN:
+                mean: Rows = rows.mean(axis=0)
+                return mean
 
     @staticmethod
     def _check_texts(entry: _Open, request: GenerationRequest) -> None:
