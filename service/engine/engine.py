@@ -8,6 +8,7 @@ from service.engine.cache.full_contexts import FullContexts
 from service.engine.output.output import Ending
 from service.engine.parts import make_parts
 from service.engine.request.events import Delivery, Failed, FinishReason, Sink
+from service.engine.request.prompt_media import media_in
 from service.engine.request.requests import EmbeddingRequest, GenerationRequest, Request, SystemPromptRequest
 from service.engine.request.snapshots import EngineSnapshot
 from service.engine.request.task import Task, unforeseen
@@ -17,11 +18,12 @@ from service.engine.step import Step
 from service.errors import ContextLengthExceeded, Draining, InvalidArgument, NotSupported, ServiceError, SlotsBusy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from service.config import EngineConfig
     from service.engine.cache.dump import LedgerDump
     from service.engine.language_model import CausalModel
+    from service.engine.request.media import MediaChunk
     from service.engine.request.sequence import MoveListener
 
 
@@ -193,10 +195,24 @@ class Engine:
         """Refuse what cannot be had of a prompt with media."""
         if not request.media:
             return
+        self._check_chunks(request.media)
         if request.prompt_logprobs is not None:
             raise InvalidArgument("prompt_logprobs", "cannot be had of a prompt with pictures; leave one of them out")
         if self._parts.config.group_n > 1:
             raise NotSupported("with self-extend (group_n above 1) prompts cannot have pictures")
+
+    def _check_chunks(self, media: Mapping[bytes, MediaChunk]) -> None:
+        """Refuse media that the model cannot evaluate, which would fail whoever is in the same call."""
+        info = self._info
+        for chunk in media.values():
+            n_rows, width = chunk.rows.shape
+            if width != info.n_embd_input or (chunk.grid is not None) is not info.has_grid:
+                raise NotSupported("the projector's pictures are not of the kind that this model takes")
+            if not chunk.is_causal and n_rows > info.n_whole:
+                raise NotSupported(
+                    f"a picture takes {n_rows} tokens that this model must see at once; at most {info.n_whole} can be, "
+                    "so start the server with a larger batch"
+                )
 
     def _check_inputs(self, request: EmbeddingRequest) -> None:
         """Refuse what would never fit beside the system prompt."""
@@ -204,6 +220,9 @@ class Engine:
         longest = max(map(len, request.inputs))
         if longest >= n_ctx:
             raise ContextLengthExceeded(longest, n_ctx)
+        self._check_chunks(request.media)
+        for items in request.inputs:
+            media_in(items, request.media)
         for chunk in request.media.values():
             if not chunk.is_causal and len(chunk.rows) > self._info.n_hidden:
                 raise NotSupported(

@@ -4,25 +4,40 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _WORD = re.compile(r'(?:[^\s"]|"(?:[^"\\]|\\.)*")+')
 _OPTION = re.compile(r"([a-z_]+)=(.*)", re.DOTALL)
-_PART = re.compile(r'\s*(?:(?P<literal>"(?:[^"\\]|\\.)*")(?:\*(?P<times>\d+))?|(?P<name>[\w.]+)\.text)(?P<more>\+?)')
+_PART = re.compile(
+    r"""\s*(?:(?P<literal>"(?:[^"\\]|\\.)*")(?:\*(?P<times>\d+))?|(?P<name>[\w.]+)\.text"""
+    r"""|<(?P<picture>\w+)>\*(?P<cells>\d+)(?:@(?P<positions>\d+))?)(?P<more>\+?)"""
+)
 
 
 class CommandError(ValueError):
     """A command that cannot be understood or carried out."""
 
 
+class Picture(NamedTuple):
+    """A picture in a prompt: pictures of equal content are the same. ``n_positions`` is None without a grid."""
+
+    content: str
+    n_cells: int
+    n_positions: int | None
+
+
+Part = str | Picture
+
+
 class Arguments:
     """What a command says, each part of which must be asked for.
 
     A text is ``"like JSON"``, ``"x"*40`` for repetition, ``a.text`` for what request ``a`` has answered so far, or
-    several of these joined by ``+``.
+    several of these joined by ``+``. A prompt may also have pictures: ``<cat>*9`` takes 9 cells, and ``<cat>*9@3`` only
+    3 positions.
 
     Args:
         line: the command.
@@ -58,13 +73,22 @@ class Arguments:
 
     def all_texts(self) -> list[str]:
         """All words without a key, as texts."""
+        return [_joined(parts) for parts in self.all_prompts()]
+
+    def all_prompts(self) -> list[list[Part]]:
+        """All words without a key, as prompts."""
         words, self._words = self._words, []
-        return [self._text(word) for word in words]
+        return [self._parts(word) for word in words]
 
     def text(self, key: str) -> str | None:
         """An option as a text."""
+        parts = self.prompt(key)
+        return None if parts is None else _joined(parts)
+
+    def prompt(self, key: str) -> list[Part] | None:
+        """An option as a prompt."""
         value = self._options.pop(key, None)
-        return None if value is None else self._text(value)
+        return None if value is None else self._parts(value)
 
     def symbol(self, key: str) -> str | None:
         """An option as it stands there."""
@@ -95,25 +119,37 @@ class Arguments:
             raise CommandError(f"{key} is {value!r}; allowed are yes and no")
         return None if value is None else value == "yes"
 
-    def _text(self, value: str) -> str:
-        text, start, more = "", 0, "+"
+    def _parts(self, value: str) -> list[Part]:
+        parts: list[Part] = []
+        start, more = 0, "+"
         while more:
             part = _PART.match(value, start)
             if part is None:
                 raise CommandError(f'{value[start:]!r} is no text; texts are like "x"*3+a.text')
-            text += self._part(part)
+            parts.append(self._part(part))
             start, more = part.end(), part["more"]
         if start < len(value):
             raise CommandError(f"{value[start:]!r} behind a text")
-        return text
+        return parts
 
-    def _part(self, part: re.Match[str]) -> str:
+    def _part(self, part: re.Match[str]) -> Part:
+        if part["picture"] is not None:
+            return Picture(
+                part["picture"], int(part["cells"]), _number(part["positions"]) if part["positions"] else None
+            )
         if part["literal"] is not None:
             literal: str = json.loads(part["literal"])
             return literal * int(part["times"] or 1)
         if part["name"] not in self._texts:
             raise CommandError(f"no request is called {part['name']!r}")
         return self._texts[part["name"]]
+
+
+def _joined(parts: list[Part]) -> str:
+    texts = [part for part in parts if isinstance(part, str)]
+    if len(texts) < len(parts):
+        raise CommandError("only prompts, and what is embedded, can have pictures")
+    return "".join(texts)
 
 
 def _number(word: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from service.engine.language_model import DecodeFailed, Rows, SavedSequence, Segment
+from service.engine.language_model import DecodeFailed, MediaSegment, Rows, SavedSequence, Segment
 from service.testing.scripted_memory import ScriptedMemory
 from service.testing.scripted_model import ScriptedCompute, ScriptedModel
 from tests.engine.words import positions
@@ -19,7 +19,8 @@ class Watch:
     """Who is told what a model does, and which of it fails.
 
     Attributes:
-        on_batch: called before each evaluation, with its segments and filler.
+        on_batch: called before each evaluation of tokens, with its segments and filler.
+        on_media: called before each evaluation of rows of media, with its segments.
         on_failure: called with the error of one that failed.
         on_change: called with a description of each change of the memory that no evaluation makes.
         name_of: what a sequence is called there.
@@ -29,6 +30,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.on_batch: Callable[[Sequence[Segment], int], None] = lambda segments, n_filler: None
+        self.on_media: Callable[[Sequence[MediaSegment]], None] = lambda segments: None
         self.on_failure: Callable[[Exception], None] = lambda error: None
         self.on_change: Callable[[str], None] = lambda change: None
         self.name_of: Callable[[int], str] = str
@@ -43,17 +45,30 @@ class ObservedCompute(ScriptedCompute):
 
     def decode(self, segments: Sequence[Segment], n_filler: int = 0) -> None:
         """Tell, then evaluate."""
-        with self._evaluation(segments, n_filler):
+        self.watch.on_batch(segments, n_filler)
+        with self._failures():
             super().decode(segments, n_filler)
 
     def hidden(self, segments: Sequence[Segment]) -> Rows:
         """Tell, then evaluate."""
-        with self._evaluation(segments):
+        self.watch.on_batch(segments, 0)
+        with self._failures():
             return super().hidden(segments)
 
+    def decode_media(self, segments: Sequence[MediaSegment]) -> None:
+        """Tell, then evaluate."""
+        self.watch.on_media(segments)
+        with self._failures():
+            super().decode_media(segments)
+
+    def hidden_media(self, segments: Sequence[MediaSegment]) -> Rows:
+        """Tell, then evaluate."""
+        self.watch.on_media(segments)
+        with self._failures():
+            return super().hidden_media(segments)
+
     @contextmanager
-    def _evaluation(self, segments: Sequence[Segment], n_filler: int = 0) -> Iterator[None]:
-        self.watch.on_batch(segments, n_filler)
+    def _failures(self) -> Iterator[None]:
         try:
             yield
         except Exception as error:

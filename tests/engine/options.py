@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from service.config import EngineConfig, Lookup
 from service.engine.request.requests import GenerationRequest, Overflow, SystemPrompt
 from service.sampling.gbnf import GbnfGuide
+from service.testing.scripted_media import media_chunk
 from service.testing.scripted_model import BOS, EOS, Script, next_letter
-from tests.engine.arguments import Arguments, CommandError
+from tests.engine.arguments import Arguments, CommandError, Part, Picture
 from tests.engine.observed_model import ObservedModel, ObservedTiledModel
 from tests.support.engine import GREEDY, prompt
+from tests.support.pictures import WIDTH
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from service.engine.request.items import PromptItem
+    from service.engine.request.media import MediaChunk
 
 
 def engine_config(arguments: Arguments) -> EngineConfig:
@@ -44,10 +52,40 @@ def script(arguments: Arguments) -> Script:
     return lambda tokens: said[min(max(0, len(tokens) - start), len(said) - 1)]
 
 
-def generation_request(arguments: Arguments) -> GenerationRequest:
-    """A greedy request of eight tokens unless something else is said."""
-    text = arguments.text("prompt")
-    if text is None:
+def media_of(prompts: Iterable[Sequence[Part]], pictures: str) -> dict[bytes, MediaChunk]:
+    """The pictures of prompts, by key.
+
+    Args:
+        prompts: their parts.
+        pictures: how the model evaluates pictures.
+    """
+    chunks = (_chunk(part, pictures) for parts in prompts for part in parts if isinstance(part, Picture))
+    return {chunk.key: chunk for chunk in chunks}
+
+
+def items_of(parts: Sequence[Part], pictures: str) -> tuple[PromptItem, ...]:
+    """The items of a prompt."""
+    items: list[PromptItem] = []
+    for part in parts:
+        items += _chunk(part, pictures).items if isinstance(part, Picture) else prompt(part)
+    return tuple(items)
+
+
+def _chunk(part: Picture, pictures: str) -> MediaChunk:
+    return media_chunk(
+        part.content, part.n_cells, width=WIDTH, n_positions=part.n_positions, is_causal=pictures != "whole"
+    )
+
+
+def generation_request(arguments: Arguments, pictures: str) -> GenerationRequest:
+    """A greedy request of eight tokens unless something else is said.
+
+    Args:
+        arguments: what is said.
+        pictures: how the model evaluates pictures.
+    """
+    parts = arguments.prompt("prompt")
+    if parts is None:
         raise CommandError("a request needs a prompt")
     has_bos = arguments.flag("bos") or False
     limit = arguments.integer_or_none("max_tokens", 8)
@@ -58,7 +96,8 @@ def generation_request(arguments: Arguments) -> GenerationRequest:
     stop_text, stop_token, system = arguments.text("stop"), arguments.text("stop_token"), arguments.text("system")
     grammar = arguments.text("grammar")
     return GenerationRequest(
-        prompt=(*((BOS,) if has_bos else ()), *prompt(text)),
+        prompt=(*((BOS,) if has_bos else ()), *items_of(parts, pictures)),
+        media=media_of([parts], pictures),
         has_bos=has_bos,
         n_dropped=arguments.integer("dropped") or 0,
         n_sequences=arguments.integer("n") or 1,
@@ -85,8 +124,21 @@ def model_class(arguments: Arguments) -> type[ObservedModel]:
     return ObservedTiledModel if arguments.flag("tiles") else ObservedModel
 
 
-def model_options(arguments: Arguments) -> dict[str, Any]:
-    """What the scripted model has and can do, where it is said."""
+def picture_kind(arguments: Arguments) -> str:
+    """How the model evaluates pictures: causal row by row, whole ones at once, or in a grid; or not at all."""
+    kind = arguments.symbol("pictures") or "none"
+    if kind not in ("none", "causal", "whole", "grid"):
+        raise CommandError(f"pictures is {kind!r}; allowed are causal, whole and grid")
+    return kind
+
+
+def model_options(arguments: Arguments, pictures: str) -> dict[str, Any]:
+    """What the scripted model has and can do, where it is said.
+
+    Args:
+        arguments: what is said.
+        pictures: how the model evaluates pictures.
+    """
     options: dict[str, Any] = {
         "n_cells": arguments.integer("cells"),
         "n_seq_max": arguments.integer("sequences"),
@@ -96,6 +148,9 @@ def model_options(arguments: Arguments) -> dict[str, Any]:
         "step_s": _seconds(arguments.decimal("step_ms")),
         "token_s": _seconds(arguments.decimal("token_ms")),
         **{name: arguments.flag(name) for name in ("can_cut", "can_fork", "can_shift")},
+        "n_embd_input": None if pictures == "none" else WIDTH,
+        "has_grid": pictures == "grid",
+        "n_whole": 512 if pictures == "whole" else None,
     }
     return {name: value for name, value in options.items() if value is not None}
 

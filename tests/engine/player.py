@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from service.engine.language_model import CacheFull, DecodeFailed, Segment
+from service.engine.language_model import CacheFull, DecodeFailed, MediaSegment, Segment
 from service.engine.request.events import Accepted, Delivery
 from service.engine.request.requests import EmbeddingRequest, Request, SystemPrompt, SystemPromptRequest
 from service.errors import ServiceError
@@ -12,13 +12,23 @@ from service.testing.scripted_model import Script, next_letter
 from tests.engine.answers import Asked, check_answer
 from tests.engine.arguments import Arguments, CommandError
 from tests.engine.observed_model import ObservedModel, Watch
-from tests.engine.options import engine_config, generation_request, model_class, model_options, script
+from tests.engine.options import (
+    engine_config,
+    generation_request,
+    items_of,
+    media_of,
+    model_class,
+    model_options,
+    picture_kind,
+    script,
+)
 from tests.engine.record import (
     Batch,
     Line,
     StepRecord,
     describe_batch,
     describe_events,
+    describe_media,
     describe_move,
     sequence_name,
     summarize,
@@ -42,6 +52,7 @@ class Player:
     def __init__(self) -> None:
         self._bench: EngineBench | None = None
         self._script: Script = next_letter
+        self._pictures = "none"
         self._asked: dict[str, Asked] = {}
         self._n_steps = 0
         self._record = StepRecord(0)
@@ -78,7 +89,8 @@ class Player:
     def _engine(self, arguments: Arguments) -> list[str]:
         config = engine_config(arguments)
         self._script = script(arguments)
-        options = model_options(arguments)
+        self._pictures = picture_kind(arguments)
+        options = model_options(arguments, self._pictures)
         observed_model = model_class(arguments)
         arguments.finish()
         self._asked = {}
@@ -96,6 +108,7 @@ class Player:
         n_slots = self._running.config.n_slots
         watch.name_of = lambda seq_id: sequence_name(seq_id, n_slots)
         watch.on_batch = self._on_batch
+        watch.on_media = self._on_media
         watch.on_failure = self._on_failure
         watch.on_change = lambda change: self._record.entries.append(Line(change))
 
@@ -115,15 +128,16 @@ class Player:
 
     def _submit(self, arguments: Arguments) -> list[str]:
         name = arguments.word()
-        request = generation_request(arguments)
+        request = generation_request(arguments, self._pictures)
         arguments.finish()
         return self._ask(name, request)
 
     def _embed(self, arguments: Arguments) -> list[str]:
         name = arguments.word()
-        texts = arguments.all_texts()
+        prompts = arguments.all_prompts()
         arguments.finish()
-        return self._ask(name, EmbeddingRequest(tuple(map(prompt, texts))))
+        inputs = tuple(items_of(parts, self._pictures) for parts in prompts)
+        return self._ask(name, EmbeddingRequest(inputs, media_of(prompts, self._pictures)))
 
     def _system(self, arguments: Arguments) -> list[str]:
         name = arguments.word()
@@ -235,6 +249,10 @@ class Player:
     def _on_batch(self, segments: Sequence[Segment], n_filler: int) -> None:
         snapshot = self._running.engine.snapshot()
         self._record.entries.append(describe_batch(segments, n_filler, snapshot, self._names()))
+
+    def _on_media(self, segments: Sequence[MediaSegment]) -> None:
+        snapshot = self._running.engine.snapshot()
+        self._record.entries.append(describe_media(segments, snapshot, self._names()))
 
     def _on_failure(self, error: Exception) -> None:
         batch = self._record.entries[-1]

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from service.engine.request.events import Accepted, Embedded, Event, Failed, Finished, Piece, PromptTokens
 from service.engine.request.snapshots import EngineSnapshot, SlotState
 from service.engine.request.state import SequenceState
-from tests.engine.words import show, span, text_of
+from tests.engine.words import picture_name, show, span, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from service.engine.language_model import Segment
+    from service.engine.language_model import MediaSegment, Segment
 
 #: Characters of an answer that are shown.
 _SHOWN = 48
@@ -25,6 +25,7 @@ class Batch:
 
     Attributes:
         parts: what it evaluates.
+        kind: batch for tokens, rows for those of media.
         n_prompt, n_answer, n_text: tokens of prompts, behind prompts, and of texts to embed.
         failure: why it failed, empty if it did not.
     """
@@ -34,11 +35,12 @@ class Batch:
     n_answer: int = 0
     n_text: int = 0
     failure: str = ""
+    kind: str = "batch"
 
     @property
     def text(self) -> str:
         """The batch in words."""
-        return f"batch: {', '.join(self.parts)}{self.failure}"
+        return f"{self.kind}: {', '.join(self.parts)}{self.failure}"
 
     @property
     def is_progress(self) -> bool:
@@ -143,6 +145,22 @@ def describe_batch(
     return batch
 
 
+def describe_media(segments: Sequence[MediaSegment], snapshot: EngineSnapshot, names: dict[int, str]) -> Batch:
+    """A call with rows of media before they are evaluated; the arguments are those of ``describe_batch``."""
+    batch = Batch(kind="rows")
+    n_slots = len(snapshot.slots)
+    for segment in segments:
+        rows = span(segment.start, segment.start + segment.n_rows - 1)
+        of_picture = f"{picture_name(segment.chunk.key)} {rows} of {len(segment.chunk.rows)} at {segment.position}"
+        if segment.seq_id > n_slots:
+            batch.n_text += segment.n_rows
+            batch.parts.append(f"{sequence_name(segment.seq_id, n_slots)} {of_picture}")
+            continue
+        batch.n_prompt += segment.n_rows
+        batch.parts.append(f"{names[snapshot.slots[segment.seq_id].task_id or 0]}@{segment.seq_id} {of_picture}")
+    return batch
+
+
 def describe_move(name: str, index: int, n_sequences: int, before: SequenceState, state: SequenceState) -> Line:
     """A move of a sequence from a state to another one; progress, unless it has to wait for others, or no longer."""
     who = _sequence(name, index, n_sequences)
@@ -218,6 +236,8 @@ def _finished(event: Finished, text: str) -> str:
         notes.append(f"stop token {show(text_of([event.stop_token]))}")
     if event.eos_token is not None:
         notes.append("end token")
+    if event.image_tokens:
+        notes.append(f"pictures {event.image_tokens}")
     if event.truncated:
         notes.append("truncated")
     return f"finished in slot {event.slot_id}: {', '.join(notes)}"

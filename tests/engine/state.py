@@ -5,9 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from service.engine.request.items import tokens_of
 from service.engine.request.snapshots import EngineSnapshot, Outcome, SlotSnapshot, SlotState
-from tests.engine.words import show, span, text_of
+from tests.engine.words import show_items, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,11 +36,11 @@ def describe_cache(snapshot: EngineSnapshot, ledger: LedgerDump, positions: Sequ
     """
     lines = [f"cells: {snapshot.kv_cells_used} of {snapshot.kv_cells_total}"]
     if ledger.system.items:
-        lines.append(f"system prompt: {show(text_of(tokens_of(ledger.system.items)))}")
+        lines.append(f"system prompt: {show_items(ledger.system.items)}")
     lines += map(_ledger_line, ledger.slots, positions)
     for saved in ledger.saved:
         salt = f", salt {saved.salt}" if saved.salt else ""
-        lines.append(f"saved: {show(text_of(tokens_of(saved.items)))}, {saved.n_bytes} bytes{salt}")
+        lines.append(f"saved: {show_items(saved.items)}, {saved.n_bytes} bytes{salt}")
     return lines
 
 
@@ -74,7 +73,7 @@ def _slot(slot: SlotSnapshot, names: dict[int, str]) -> str:
 def _ledger_line(slot: SlotDump, positions: Sequence[int]) -> str:
     if not slot.items:
         return f"slot {slot.id}: empty"
-    notes = [f"slot {slot.id}: {show(text_of(tokens_of(slot.items)))}, {len(slot.items)} tokens"]
+    notes = [f"slot {slot.id}: {show_items(slot.items)}, {len(slot.items)} tokens"]
     if slot.n_shared:
         notes.append(f"shared {slot.n_shared}")
     if slot.n_reusable < len(slot.items):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from typing import TYPE_CHECKING
 
+from service.engine.request.items import tokens_of
+from service.engine.request.media import MediaRow
 from service.testing.scripted_model import BOS, EOS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from service.engine.request.items import PromptItem
 
 #: Characters in a row from which on they are shown as one, times their number.
 _LONG_RUN = 6
@@ -38,6 +43,22 @@ def text_of(tokens: Sequence[int]) -> str:
     known = [_SPECIAL[token].encode() if token in _SPECIAL else bytes([token]) for token in tokens]
     text = b"".join(known).decode(errors="surrogateescape")
     return re.sub(r"[\udc80-\udcff]", lambda byte: f"<{ord(byte[0]) - 0xDC00:02x}>", text)
+
+
+def show_items(items: Sequence[PromptItem]) -> str:
+    """Items in the way in which commands write prompts; of a picture that is not all there, what there is of it."""
+    parts: list[str] = []
+    for key, run in itertools.groupby(items, key=lambda item: item.key if isinstance(item, MediaRow) else None):
+        if key is None:
+            parts.append(show(text_of(tokens_of(run))))
+        else:
+            parts.append(f"{picture_name(key)}*{len(list(run))}")
+    return "+".join(parts) or show("")
+
+
+def picture_name(key: bytes) -> str:
+    """A picture by its content, which is in its key."""
+    return f"<{key.decode().split()[0]}>"
 
 
 def span(first: int, last: int) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from service.engine.output.output import Ending, finished, flush
 from service.engine.request.events import Failed
+from service.engine.request.items import whole_length
 from service.engine.request.snapshots import Outcome
 from service.engine.request.task import Task, unforeseen
 from service.errors import EngineFailure, ServiceError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from service.engine.cache.slots import Slot
     from service.engine.language_model import DecodeFailed
     from service.engine.output.outbox import Outbox
+    from service.engine.request.events import Finished
     from service.engine.request.sequence import RunningSequence, SequenceLife
     from service.engine.request.waiting import WaitingSequences
     from service.engine.schedule.embedding import EmbeddingWork
@@ -74,7 +76,7 @@ class Endings:
                 self._outbox.put(task.id, task.sink, output)
         event = finished(slot, sequence, ending, self._clock())
         self._outbox.put(task.id, task.sink, event)
-        slot.release(self._clock(), event)
+        self._release(slot, sequence, event)
         _end(sequence.life, Outcome(ending.reason.value))
 
     def fail(self, task: Task, error: ServiceError) -> None:
@@ -101,12 +103,18 @@ class Endings:
         """End all sequences of a task without further events."""
         self._close(task, Outcome.CANCELLED)
 
+    def _release(self, slot: Slot, sequence: RunningSequence, event: Finished | None = None) -> None:
+        slot.release(self._clock(), event)
+        if sequence.media is not None:
+            # A part of what cannot be divided is of use to nobody.
+            self._memory.cut(slot, whole_length(sequence.prompt, len(slot.items)))
+
     def _close(self, task: Task, outcome: Outcome) -> None:
         lives = self._waiting.remove(task)
         for slot in self._slots:
             if slot.sequence is not None and slot.sequence.task is task:
                 lives.append(slot.sequence.life)
-                slot.release(self._clock())
+                self._release(slot, slot.sequence)
         for life in lives:
             _end(life, outcome)
 

@@ -19,11 +19,14 @@ class PromptMedia:
     """Where a prompt has media, and with which rows.
 
     Args:
-        items: of the prompt; all items of each chunk are there, in their order.
+        items: of the prompt; all items of each chunk must be there, in their order.
         chunks: those of its media, by key.
 
     Attributes:
         n_items: items that are media.
+
+    Raises:
+        ValueError: there is an item whose chunk is missing, or which is not where its chunk has it.
     """
 
     __slots__ = ("_chunks", "_items", "_starts", "n_items")
@@ -31,10 +34,16 @@ class PromptMedia:
     def __init__(self, items: Sequence[PromptItem], chunks: Mapping[bytes, MediaChunk]) -> None:
         self._items = items
         self._chunks = chunks
-        numbers = [number for number, item in enumerate(items) if not isinstance(item, int)]
-        self.n_items = len(numbers)
-        #: Numbers of the items with which media begins behind tokens.
-        self._starts = [number for number in numbers if not number or isinstance(items[number - 1], int)]
+        self.n_items = 0
+        #: Numbers of the items with which chunks begin.
+        self._starts: list[int] = []
+        index = 0
+        while index < len(items):
+            n_rows = self._check(index)
+            if n_rows:
+                self._starts.append(index)
+            self.n_items += n_rows
+            index += n_rows or 1
 
     def n_tokens_at(self, index: int) -> int:
         """How many tokens follow each other from item number ``index`` on; 0 if that is media."""
@@ -57,6 +66,16 @@ class PromptMedia:
         chunk = self._chunks[item.key]
         position = positions.at(index - item.number)
         return MediaSegment(seq_id, position, chunk, item.number, len(chunk.rows) - item.number)
+
+    def _check(self, index: int) -> int:
+        """The number of rows of the chunk that begins with item number ``index``; 0 if that is a token."""
+        item = self._items[index]
+        if isinstance(item, int):
+            return 0
+        chunk = self._chunks.get(item.key) if isinstance(item, MediaRow) else None
+        if chunk is None or tuple(self._items[index : index + len(chunk.items)]) != chunk.items:
+            raise ValueError(f"item {index} of a prompt is not where a chunk begins that the request has")
+        return len(chunk.items)
 
 
 def media_in(items: Sequence[PromptItem], chunks: Mapping[bytes, MediaChunk]) -> PromptMedia | None:
