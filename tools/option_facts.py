@@ -17,6 +17,7 @@ _MESSAGES = {
     "LogitBias": "biases",
     "Overflow": "boolean",
     "PenaltyPrompt": "penalty_prompt",
+    "SequenceBreakers": "texts",
     "SamplerList": "samplers",
     "SystemPrompt": "system_prompt",
 }
@@ -76,7 +77,11 @@ def python_types(options: list[Facts]) -> str:
 
 def page_table(options: list[Facts]) -> str:
     """``rest_adapter/web/page/state/option_facts.js``: what a form needs to know."""
-    later = {facts["name"] for facts in options if facts["truncates"] and facts["reported_if_on"]}
+    later = {
+        facts["sampler"] or facts["name"]
+        for facts in options
+        if facts["sampler"] or (facts["truncates"] and facts["reported_if_on"])
+    }
     offered = sorted((facts for facts in options if facts["group"]), key=lambda facts: facts["group_number"])
     rows = "".join(f"  {json.dumps(_page_row(facts, later), ensure_ascii=False)},\n" for facts in offered)
     return (
@@ -103,6 +108,8 @@ def _facts(option: Any, field: Any, path: str, options: Any) -> Facts:
         "max_bytes": option.max_bytes or None,
         "truncates": option.truncates,
         "reported_if_on": option.reported_if_on,
+        "part_of": option.part_of,
+        "sampler": option.sampler,
         "group_number": option.group,
         "group": "" if group == "UNSPECIFIED" else group.capitalize(),
         "label": option.label,
@@ -115,7 +122,12 @@ def _facts(option: Any, field: Any, path: str, options: Any) -> Facts:
     }
 
 
-_OFF_WORDS = {"off_at": "{} is off.", "off_up_to": "{} or less is off.", "off_from": "{} or more is off."}
+_OFF_WORDS = {
+    "off_at": "{} is off.",
+    "off_up_to": "{} or less is off.",
+    "off_from": "{} or more is off.",
+    "off_below": "Less than {} is off.",
+}
 
 
 def _sentences(option: Any) -> Iterator[str]:
@@ -176,7 +188,7 @@ def _default_words(facts: Facts) -> str:
 
 _PYTHON_FIELDS = (
     *("name", "path", "kind", "default", "allowed", "sensible", *_OFF_WORDS, "unset", "max_items", "max_bytes"),
-    *("truncates", "reported_if_on", "group", "label", "help", "choices"),
+    *("truncates", "reported_if_on", "part_of", "sampler", "group", "label", "help", "choices"),
 )
 
 

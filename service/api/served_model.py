@@ -10,6 +10,7 @@ from service.dialogue.template.analysis import UNKNOWN
 from service.engine import language_model
 from service.errors import ModelNotFound
 from service.prompts import vocabulary as prompt_vocabulary
+from service.prompts.breakers import BreakerFinder
 from service.prompts.paced import BoundedVocabulary, PacedTemplate, PacedVocabulary
 from service.prompts.work import Work
 from slotline.options import max_items, maximum
@@ -111,6 +112,7 @@ class ServedModel:
         engine: slots, and the server-wide cap on tokens.
         cache_prompt: whether requests reuse cached prefixes unless they say otherwise.
         constraints: compiles what limits outputs, for this vocabulary.
+        breakers: finds the tokens of texts that break repetitions.
         literal_messages: whether messages and roles of all conversations are tokenised literally.
         pictures: None for a model that takes none.
     """
@@ -126,6 +128,7 @@ class ServedModel:
     engine: EngineConfig
     cache_prompt: bool
     constraints: ConstraintCompiler
+    breakers: BreakerFinder
     literal_messages: bool = False
     chat_format: ChatFormat = UNKNOWN
     pictures: PictureSupport | None = None
@@ -156,6 +159,7 @@ class ServedModel:
             engine=config.engine,
             cache_prompt=config.cache_prompt,
             constraints=constraints,
+            breakers=BreakerFinder(loaded.vocabulary),
             literal_messages=config.literal_messages,
             chat_format=chat_format,
             pictures=None if encoder is None else PictureSupport(encoder, config.media),

@@ -90,6 +90,10 @@ class Candidates:
         """The same candidates with other logits, which must be in the same order of size."""
         return Candidates(self._ids, logits, is_sorted=self.is_sorted)
 
+    def with_other_logits(self, logits: Floats) -> Candidates:
+        """The same candidates with logits in any order of size."""
+        return Candidates(self._ids, logits, is_sorted=False)
+
     def weights(self) -> Floats:
         """exp(l_i - l_max): softmax without its divisor, shape (n,). Shifting first makes overflow impossible."""
         weights: Floats = np.exp(self.logits - self.best_logit)
@@ -100,6 +104,11 @@ class Candidates:
         weights = self.weights()
         weights /= weights.sum()
         return weights
+
+    def probability(self, token: int) -> float:
+        """Softmax of one of the candidates."""
+        index = token if self._ids is None else int(np.flatnonzero(self._ids == token)[0])
+        return float(self.probabilities()[index])
 
     def draw(self, random: np.random.Generator) -> tuple[int, float]:
         """Draw a token from the softmax by inverting its cumulative distribution; takes one random number.

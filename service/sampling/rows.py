@@ -57,7 +57,7 @@ def sample_rows(matrix: Matrix, draws: Sequence[Draw]) -> list[Outcome]:
 def _prepare(matrix: Matrix, draws: Sequence[Draw]) -> list[Row | Exception | None]:
     """Biases, bans and penalties; returns what ``Sampler.prepare`` does, or its error."""
     raws: list[Row | Exception | None] = []
-    windows = []
+    windows, dried = [], []
     for row, sampler, ban_eog in draws:
         try:
             raws.append(sampler.prepare(matrix[row], ban_eog=ban_eog))
@@ -68,8 +68,12 @@ def _prepare(matrix: Matrix, draws: Sequence[Draw]) -> list[Row | Exception | No
             windows.append((row, window))
         elif window is not None:
             window.apply(matrix[row])
+        if sampler.dry is not None:
+            dried.append((row, sampler.dry))
     if windows:
         apply_together(matrix, windows)
+    for row, dry in dried:
+        dry.apply(matrix[row])
     return raws
 
 

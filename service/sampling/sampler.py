@@ -13,12 +13,15 @@ import numpy.typing as npt
 # numpy itself imports this only when it is used first: a request must not fail for want of a file descriptor.
 from numpy.random import default_rng
 
+from service.sampling.adaptive import AdaptiveP
 from service.sampling.bias import LogitBias
 from service.sampling.candidates import Candidates
 from service.sampling.chain import build_chain
+from service.sampling.dry import repeated_sequences
 from service.sampling.mirostat import Mirostat
 from service.sampling.penalties import PenaltyWindow
 from service.sampling.report import Ranking, rank_logprobs, rank_probabilities
+from service.sampling.settings import SamplerName
 from service.sampling.short_chain import short_chain
 from service.sampling.temperature import temperature
 
@@ -56,7 +59,7 @@ class SampledToken:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A token, the candidates that it was drawn from, None if there were none, and Mirostat's probability of it."""
+    """A token, the candidates that it was drawn from, None if there were none, and what is learnt: its probability."""
 
     token: int
     survivors: Candidates | None
@@ -79,17 +82,20 @@ class Sampler:
         seed: the seed in use, chosen at random if the settings have none; 0 to 2^32 - 1.
         random: makes the random numbers, one for each draw.
         penalties: the penalty window, None without one.
+        dry: the window in which repeated sequences are looked for, None without one.
         short_chain: the chain, if it is one of those that several rows go through at once.
-        is_plain: whether a choice's token is all that is needed: there is no grammar, Mirostat or report.
+        is_plain: whether a choice's token is all that is needed: there is no grammar or report, and nothing is learnt.
     """
 
     __slots__ = (
+        "_adaptive",
         "_bias",
         "_chain",
         "_eog_tokens",
         "_grammar",
         "_mirostat",
         "_settings",
+        "dry",
         "is_plain",
         "penalties",
         "random",
@@ -113,14 +119,15 @@ class Sampler:
         self.random = default_rng(self.seed)
         self._bias = LogitBias(settings.logit_bias, eog_tokens=eog_tokens, ignore_eog=settings.ignore_eos)
         self.penalties = _penalties(settings, n_vocab=n_vocab, nl_token=nl_token, n_ctx=n_ctx, prompt=prompt)
+        self.dry = repeated_sequences(settings, n_ctx=n_ctx, prompt=prompt)
         self._mirostat = _mirostat(settings, n_vocab=n_vocab)
-        self._chain = build_chain(settings)
+        self._adaptive = _adaptive(settings)
+        self._chain = build_chain(settings, self.seed)
         self.short_chain = short_chain(settings, n_vocab)
         self._eog_tokens = eog_tokens
         self._grammar = grammar
-        self.is_plain = (
-            grammar is None and self._mirostat is None and not settings.n_probs and settings.top_logprobs is None
-        )
+        learns = self._mirostat is not None or self._adaptive is not None
+        self.is_plain = grammar is None and not learns and not settings.n_probs and settings.top_logprobs is None
 
     @property
     def mirostat_limit(self) -> float | None:
@@ -150,6 +157,8 @@ class Sampler:
             # 2. Penalties.
             if self.penalties is not None:
                 self.penalties.apply(logits)
+            if self.dry is not None:
+                self.dry.apply(logits)
             # 3. Choose.
             choice = self.choose(logits)
             # 4. The grammar, what is learnt, what is reported.
@@ -169,9 +178,11 @@ class Sampler:
         return raw
 
     def accept(self, token: int) -> None:
-        """Add a generated token to the penalty window, and go on in the grammar; it must be the last one sampled."""
+        """Add a generated token to the windows, and go on in the grammar; it must be the last one sampled."""
         if self.penalties is not None:
             self.penalties.accept(token)
+        if self.dry is not None:
+            self.dry.accept(token)
         if self._grammar is not None and token not in self._eog_tokens:
             self._grammar.accept(token)
 
@@ -190,7 +201,11 @@ class Sampler:
         if self._mirostat is None:
             for step in self._chain:
                 candidates = step(candidates)
-            return Choice(candidates.draw(self.random)[0], candidates)
+            if self._adaptive is None:
+                return Choice(candidates.draw(self.random)[0], candidates)
+            adapted = self._adaptive.transform(candidates)
+            token, _ = adapted.draw(self.random)
+            return Choice(token, adapted, candidates.probability(token))
         survivors = self._mirostat.truncate(temperature(candidates, self._settings.temperature))
         token, probability = survivors.draw(self.random)
         return Choice(token, survivors, probability)
@@ -210,8 +225,9 @@ class Sampler:
             self._grammar.mask(logits)
             choice = self.choose(logits)
         # Learn from the draw, once the token is final.
-        if self._mirostat is not None and choice.probability is not None:
-            self._mirostat.observe(choice.probability)
+        learner = self._mirostat or self._adaptive
+        if learner is not None and choice.probability is not None:
+            learner.observe(choice.probability)
         token = choice.token
         n_probs, top_logprobs = self._settings.n_probs, self._settings.top_logprobs
         probabilities = rank_probabilities(choice.survivors, logits, n_probs) if n_probs else ()
@@ -255,6 +271,12 @@ def _penalties(
         presence=settings.presence_penalty,
         exempt=None if settings.penalize_nl else nl_token,
     )
+
+
+def _adaptive(settings: SamplingSettings) -> AdaptiveP | None:
+    if SamplerName.ADAPTIVE_P not in settings.chain or not settings.acts(SamplerName.ADAPTIVE_P):
+        return None
+    return AdaptiveP(settings.adaptive_target, settings.adaptive_decay)
 
 
 def _mirostat(settings: SamplingSettings, *, n_vocab: int) -> Mirostat | None:

@@ -75,7 +75,7 @@ def _is_short(steps: Sequence[SamplerName]) -> bool:
 
 
 def _acts(name: SamplerName, settings: SamplingSettings) -> bool:
-    return settings.temperature != 1 if name is _TEMPERATURE else settings.is_on(name.value)
+    return settings.temperature != 1 if name is _TEMPERATURE else settings.acts(name)
 
 
 def run_chains(logits: Floats, chains: Sequence[ShortChain]) -> tuple[Floats, Lengths]:

@@ -9,6 +9,7 @@ from service.api.served_model import Limits, PictureSupport, ServedModel
 from service.config import EngineConfig
 from service.constraints.compiler import ConstraintCompiler
 from service.dialogue.template.analysis import UNKNOWN
+from service.prompts.breakers import BreakerFinder
 from service.testing.scripted_model import ScriptedModel
 from tests.support.scripted_core import FACTS, ByteVocabulary
 
@@ -67,4 +68,5 @@ def served_model(
         chat_format=chat_format,
         pictures=pictures,
         constraints=ConstraintCompiler.of(vocabulary or ByteVocabulary()),
+        breakers=BreakerFinder(vocabulary or ByteVocabulary()),
     )

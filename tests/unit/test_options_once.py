@@ -38,7 +38,9 @@ SHORT_CHAIN = "service/sampling/short_chain.py"
 SPECIAL = {
     "top_k": {SHORT_CHAIN},
     "min_p": {SHORT_CHAIN},
-    "min_keep": {SHORT_CHAIN},
+    "min_keep": {SHORT_CHAIN, "service/sampling/xtc.py"},
+    # The tokens of its breakers take a while to find, and are not needed without it.
+    "dry_multiplier": {"service/api/convert/quick.py", "service/api/convert/sampling.py"},
     "mirostat": {SHORT_CHAIN},
     # The routes of OpenAI and Anthropic have other defaults, which the page and the chat do not take.
     "top_p": {

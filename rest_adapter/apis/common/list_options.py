@@ -36,6 +36,15 @@ def read_stop(request: GenerateRequest, name: str, value: object) -> None:
     )
 
 
+def read_breakers(request: GenerateRequest, name: str, value: object) -> None:
+    """Texts across which DRY sees no repetition: an array of strings."""
+    if not isinstance(value, list):
+        raise refusal(name, value, "an array of strings")
+    # Present although empty: then nothing breaks a repetition.
+    request.sampling.dry_sequence_breakers.SetInParent()
+    request.sampling.dry_sequence_breakers.texts.extend(read_str(f"{name}[{i}]", text) for i, text in enumerate(value))
+
+
 def read_samplers(request: GenerateRequest, name: str, value: object) -> None:
     """The sampler chain: names in order. Unknown ones are left out; another value than an array keeps the default."""
     if isinstance(value, list):

@@ -54,6 +54,7 @@ _BIASED_TOKEN = {
 #: Schemas of options for which their kind does not say enough.
 _SCHEMAS: Mapping[str, Schema] = {
     "n_probs": integer((INT32[0], maximum("n_probs"))),
+    "dry_sequence_breakers": array(STRING, maxItems=max_items("dry_sequence_breakers")),
     "penalty_prompt": either(STRING, array(token_id())),
     "seed": integer(SEEDS),
     "logit_bias": either(array(_BIASED_TOKEN), {"type": "object", "additionalProperties": _BIAS}),
@@ -176,7 +177,7 @@ def _default(facts: OptionFacts) -> dict[str, object]:
     if facts.kind == "samplers":
         return {"default": list(usual_samplers())}
     if facts.default is not None:
-        return {"default": facts.default}
+        return {"default": list(facts.default) if isinstance(facts.default, tuple) else facts.default}
     if facts.unset is not None:
         return {"default": facts.unset}
     return {"default": _NOTHING[facts.kind]} if facts.kind in _NOTHING else {}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rest_adapter.apis.common.field_texts import name_in_body
 from rest_adapter.apis.common.fields import read_bool, read_float, read_int, read_str, refusal
 from rest_adapter.apis.common.list_options import (
+    read_breakers,
     read_logit_bias,
     read_penalty_prompt,
     read_samplers,
@@ -142,6 +143,7 @@ def _read_system_prompt(request: GenerateRequest, name: str, value: object) -> N
 
 
 _READERS: Mapping[str, Reader] = {
+    "dry_sequence_breakers": read_breakers,
     "penalty_prompt": read_penalty_prompt,
     "seed": _read_seed,
     "logit_bias": read_logit_bias,

@@ -10,10 +10,11 @@ import math
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.list_options import SAMPLER_NAMES
-from slotline.options import BY_PATH
+from slotline.options import BY_NAME, BY_PATH
 
 if TYPE_CHECKING:
     from rest_adapter.json.encoding import JsonObject
+    from slotline.options import OptionFacts
     from slotline.v1.generation_pb2 import GenerationSettings
     from slotline.v1.sampling_pb2 import SamplingParams
 
@@ -23,8 +24,17 @@ PLAIN_OPTIONS = tuple(
     for path, facts in BY_PATH.items()
     if path.startswith("sampling.") and facts.is_scalar and facts.default is not None
 )
-#: Name, field of ``SamplingParams`` and, for those that are shown only while they are on, the facts that tell it.
-_PLAIN = tuple((facts.name, facts.field, facts if facts.reported_if_on else None) for facts in PLAIN_OPTIONS)
+
+
+def _switch(facts: OptionFacts) -> OptionFacts | None:
+    """The option that must be on for this one to be shown; None if it always is."""
+    if facts.part_of:
+        return BY_NAME[facts.part_of]
+    return facts if facts.reported_if_on else None
+
+
+#: Name, field of ``SamplingParams``, and what must be on for it to be shown.
+_PLAIN = tuple((facts.name, facts.field, _switch(facts)) for facts in PLAIN_OPTIONS)
 _NAME_OF_SAMPLER = {number: name for name, number in SAMPLER_NAMES.items()}
 
 
@@ -58,10 +68,12 @@ def generation_settings(settings: GenerationSettings, *, model: str, is_stream: 
 def _plain(sampling: SamplingParams) -> JsonObject:
     """The options that are one number or switch; those that old clients do not know only while they are on."""
     shown: JsonObject = {}
-    for name, field, facts in _PLAIN:
-        value = getattr(sampling, field)
-        if facts is None or not facts.is_off(value):
-            shown[name] = value
+    for name, field, switch in _PLAIN:
+        # An older core does not know the option, and what is absent reads as 0.
+        if switch is None or (sampling.HasField(switch.field) and not switch.is_off(getattr(sampling, switch.field))):
+            shown[name] = getattr(sampling, field)
+    if sampling.HasField("dry_sequence_breakers"):
+        shown["dry_sequence_breakers"] = list(sampling.dry_sequence_breakers.texts)
     return shown
 
 

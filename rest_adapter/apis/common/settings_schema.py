@@ -31,6 +31,7 @@ def settings_properties() -> dict[str, Schema]:
     bias = array(either(NUMBER, NULL), minItems=2, maxItems=2)
     return {
         **{facts.name: _shown(facts) for facts in PLAIN_OPTIONS},
+        "dry_sequence_breakers": array(STRING),
         "grammar": STRING,
         "logit_bias": array(bias),
         "model": STRING,
@@ -56,5 +57,8 @@ def _shown(facts: OptionFacts) -> Schema:
 
 
 #: Settings that are only there if they do something.
-OPTIONAL_SETTINGS = tuple(facts.name for facts in PLAIN_OPTIONS if facts.reported_if_on)
+OPTIONAL_SETTINGS = (
+    *(facts.name for facts in PLAIN_OPTIONS if facts.reported_if_on or facts.part_of),
+    "dry_sequence_breakers",
+)
 SETTINGS_SCHEMAS = {"GenerationSettings": record(settings_properties(), optional=OPTIONAL_SETTINGS)}

@@ -68,9 +68,6 @@ _CONSTRAINTS = (
     Unsupported("preserved_tokens", "show control tokens in the text", ([],)),
 )
 _SAMPLING = (
-    Unsupported("xtc_probability", "leave out the most probable tokens by chance", most=0),
-    Unsupported("dry_multiplier", "make repeated sequences less probable", most=0),
-    Unsupported("adaptive_target", "sample with a target probability", most=-1),
     Unsupported("use_beam_search", "search with beams", (False,)),
     Unsupported("allowed_token_ids", "allow no other tokens", advice="leave it out, or send logit_bias"),
     Unsupported("bad_words", "ban texts", ([],), advice="leave it out, or send logit_bias"),

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from service.api.convert.checks import at_most, count_at_most, size_at_most, within
 from service.errors import InvalidArgument
 from service.prompts.prompt import check_ids
-from service.sampling.settings import SamplerName, SamplingSettings
-from slotline.options import BY_PATH, max_items, maximum
+from service.sampling.settings import DEFAULT_BREAKERS, SamplerName, SamplingSettings
+from slotline.options import BY_PATH, max_bytes, max_items, maximum
 from slotline.v1 import generation_pb2, sampling_pb2, tokens_pb2
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def sampling_settings(
     n_vocab = model.vocabulary.n_vocab
     return SamplingSettings(
         **_scalars(params),
+        **_breakers(params, model),
         penalty_prompt=_penalty_prompt(params, model),
         seed=params.seed if params.HasField("seed") else None,
         logit_bias=_logit_bias(params.logit_bias, model),
@@ -74,6 +75,8 @@ def sampling_params(settings: SamplingSettings, seed: int | None) -> sampling_pb
     )
     for name in _SCALARS:
         setattr(params, name, getattr(settings, name))
+    if settings.is_on("dry_multiplier"):
+        params.dry_sequence_breakers.texts.extend(settings.dry_sequence_breakers)
     if settings.penalty_prompt is not None:
         params.penalty_prompt.CopyFrom(
             sampling_pb2.PenaltyPrompt(token_ids=tokens_pb2.TokenIds(ids=settings.penalty_prompt))
@@ -104,6 +107,17 @@ def _scalars(params: Message) -> dict[str, Any]:
             value = given[name]
             values[name] = value if facts.kind == "boolean" else within(facts.path, value, facts.allowed)
     return values
+
+
+def _breakers(params: sampling_pb2.SamplingParams, model: ServedModel) -> dict[str, Any]:
+    """The texts that break repetitions, and their tokens if anybody looks for repetitions."""
+    field, texts = "sampling.dry_sequence_breakers.texts", params.dry_sequence_breakers.texts
+    count_at_most(field, len(texts), max_items("dry_sequence_breakers"))
+    size_at_most(field, sum(len(text.encode()) for text in texts), max_bytes("dry_sequence_breakers"))
+    if not params.dry_multiplier:
+        return {}
+    chosen = tuple(texts) if params.HasField("dry_sequence_breakers") else DEFAULT_BREAKERS
+    return {"dry_sequence_breakers": chosen, "dry_breakers": model.breakers.find(chosen)}
 
 
 def _penalty_prompt(params: sampling_pb2.SamplingParams, model: ServedModel) -> tuple[int, ...] | None:

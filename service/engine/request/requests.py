@@ -141,7 +141,9 @@ class GenerationRequest:
             self,
             prompt=(),
             media={},
-            sampling=replace(self.sampling, penalty_prompt=penalty_prompt, logit_bias=()),
+            sampling=replace(
+                self.sampling, penalty_prompt=penalty_prompt, logit_bias=(), dry_sequence_breakers=(), dry_breakers={}
+            ),
             stop_texts=(),
             stop_tokens=frozenset(),
             cache_salt="",

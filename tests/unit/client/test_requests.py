@@ -87,6 +87,7 @@ EXAMPLES: dict[str, Any] = {
     "stop": "a",
     "stop_token_ids": [1],
     "logit_bias": {1: 2.0},
+    "dry_sequence_breakers": [".", "\n"],
     "samplers": ["top_k"],
     "penalty_prompt": "a",
     "grammar": "root ::= [a]",

@@ -29,6 +29,13 @@ export interface PlainOptions {
    * Default 0.
    */
   topNSigma?: number;
+  /**
+   * For this part of all tokens, the likely candidates are left out, but for the least likely of them. 0 or less
+   * is off. Default 0.
+   */
+  xtcProbability?: number;
+  /** XTC takes candidates of at least this probability for likely; above 0.5 it does nothing. Default 0.1. */
+  xtcThreshold?: number;
   /** Every step that leaves out tokens keeps at least so many; 0 acts as 1. Default 0. */
   minKeep?: number;
   /** Makes tokens that came lately less likely. 1 is off. Default 1.1. */
@@ -41,6 +48,24 @@ export interface PlainOptions {
   presencePenalty?: number;
   /** Whether the penalties count for line breaks, too. Default true. */
   penalizeNl?: boolean;
+  /** Makes tokens less likely that would go on with a sequence that came before. 0 is off. Default 0. */
+  dryMultiplier?: number;
+  /**
+   * The penalty grows by this factor with each token of the repeated sequence; below 1 there is none. Default
+   * 1.75.
+   */
+  dryBase?: number;
+  /** Repeated sequences of fewer tokens have no penalty. Default 2. */
+  dryAllowedLength?: number;
+  /** Looks back so many tokens for repeated sequences; 0 is none, -1 is the whole context. Default 64. */
+  dryPenaltyLastN?: number;
+  /**
+   * Chooses tokens whose probability is near this one, and makes up for those that were not. Less than 0 is off.
+   * Default -1.
+   */
+  adaptiveTarget?: number;
+  /** How long adaptive-p remembers: about 1 / (1 - decay) tokens. Default 0.9. */
+  adaptiveDecay?: number;
   /**
    * Steers how surprising the text is, by version 1 or 2 of Mirostat, instead of the samplers that truncate. 0 is
    * off. Default 0.
@@ -92,12 +117,20 @@ export const PLACES = {
   tfsZ: { parent: "sampling", kind: "number" },
   typicalP: { parent: "sampling", kind: "number" },
   topNSigma: { parent: "sampling", kind: "number" },
+  xtcProbability: { parent: "sampling", kind: "number" },
+  xtcThreshold: { parent: "sampling", kind: "number" },
   minKeep: { parent: "sampling", kind: "unsigned" },
   repeatPenalty: { parent: "sampling", kind: "number" },
   repeatLastN: { parent: "sampling", kind: "integer" },
   frequencyPenalty: { parent: "sampling", kind: "number" },
   presencePenalty: { parent: "sampling", kind: "number" },
   penalizeNl: { parent: "sampling", kind: "boolean" },
+  dryMultiplier: { parent: "sampling", kind: "number" },
+  dryBase: { parent: "sampling", kind: "number" },
+  dryAllowedLength: { parent: "sampling", kind: "unsigned" },
+  dryPenaltyLastN: { parent: "sampling", kind: "integer" },
+  adaptiveTarget: { parent: "sampling", kind: "number" },
+  adaptiveDecay: { parent: "sampling", kind: "number" },
   mirostat: { parent: "sampling", kind: "unsigned" },
   mirostatTau: { parent: "sampling", kind: "number" },
   mirostatEta: { parent: "sampling", kind: "number" },

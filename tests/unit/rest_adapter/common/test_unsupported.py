@@ -59,9 +59,6 @@ def refusal(read: Reader, body: Body) -> InvalidRequest:
     [
         ("structural_tag", {"structures": []}),
         ("grammar_lazy", True),
-        ("xtc_probability", 0.5),
-        ("dry_multiplier", 0.8),
-        ("adaptive_target", 0.4),
         ("use_beam_search", True),
         ("allowed_token_ids", [1]),
         ("bad_words", ["bad"]),

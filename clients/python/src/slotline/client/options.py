@@ -47,6 +47,8 @@ class GenerateOptions(PlainOptions, total=False):
     logit_bias: Mapping[int | str, float]
     #: Names of samplers in their order; none at all samples from the plain softmax.
     samplers: Sequence[str]
+    #: Texts across which DRY sees no repetition.
+    dry_sequence_breakers: Sequence[str]
     #: A text or token ids that the penalties look at instead of the prompt.
     penalty_prompt: str | Sequence[int]
     #: GBNF, of which the rule named root is the whole answer.
@@ -175,6 +177,12 @@ def _set_samplers(request: GenerateRequest, name: str, value: object) -> None:
         request.sampling.samplers.samplers.append(_SAMPLERS[sampler])
 
 
+def _set_breakers(request: GenerateRequest, name: str, value: object) -> None:
+    # Present although empty: then nothing breaks a repetition.
+    request.sampling.dry_sequence_breakers.SetInParent()
+    request.sampling.dry_sequence_breakers.texts.extend(checks.texts(name, value))
+
+
 def _set_penalty_prompt(request: GenerateRequest, name: str, value: object) -> None:
     if isinstance(value, str):
         request.sampling.penalty_prompt.text = value
@@ -216,6 +224,7 @@ _SETTERS: Mapping[str, Callable[[GenerateRequest, str, object], None]] = {
     "stop_token_ids": _set_stop_token_ids,
     "logit_bias": _set_logit_bias,
     "samplers": _set_samplers,
+    "dry_sequence_breakers": _set_breakers,
     "penalty_prompt": _set_penalty_prompt,
     "system_prompt": _set_system_prompt,
     "truncate": _set_truncate,

@@ -12,6 +12,7 @@ from slotline.options.table import OPTIONS
 BY_NAME = {option.name: option for option in OPTIONS}
 #: By the path of the field in a ``GenerateRequest``.
 BY_PATH = {option.path: option for option in OPTIONS if option.path}
+_SWITCHES = {option.sampler: option for option in OPTIONS if option.sampler}
 
 
 def sampler_names() -> tuple[str, ...]:
@@ -23,7 +24,16 @@ def sampler_names() -> tuple[str, ...]:
 
 def usual_samplers() -> tuple[str, ...]:
     """The chain of a request that names no samplers; those that joined later are left out: they act if they are on."""
-    return tuple(name for name in sampler_names() if not BY_NAME[name].reported_if_on)
+    return tuple(name for name in sampler_names() if not _is_later(switch_of(name)))
+
+
+def switch_of(sampler: str) -> OptionFacts:
+    """The option that turns a sampler on."""
+    return _SWITCHES.get(sampler) or BY_NAME[sampler]
+
+
+def _is_later(option: OptionFacts) -> bool:
+    return bool(option.sampler) or option.reported_if_on
 
 
 def max_items(name: str) -> int:
@@ -73,5 +83,6 @@ __all__ = [
     "max_items",
     "maximum",
     "sampler_names",
+    "switch_of",
     "usual_samplers",
 ]

@@ -62,14 +62,17 @@ class OptionFacts:
         default: value of an absent field, None if absence has a meaning of its own.
         allowed: numbers that the server takes.
         sensible: numbers that make sense.
-        off_at: the number that turns it off; like ``off_up_to`` and ``off_from`` None if there is none.
+        off_at: the number that turns it off; like the next three None if there is none.
         off_up_to: this number and smaller ones turn it off.
         off_from: this number and larger ones turn it off.
+        off_below: smaller numbers than this turn it off.
         unset: where a field cannot be absent, this number and smaller ones stand for that; None if none does.
         max_items: most entries of a list, None without a limit of its own.
         max_bytes: most bytes of text, None without a limit of its own.
         truncates: whether it is the parameter of the truncating sampler of its name.
         reported_if_on: whether reports leave it out while it is off.
+        part_of: the option that turns on what this one is about, and with which it is reported; empty if none does.
+        sampler: the sampler that it turns on, if that has another name; empty otherwise.
         group: heading in forms, empty for what only programs set.
         label: what forms call it.
         help: what it does, in whole sentences, with the numbers that have a meaning of their own.
@@ -85,11 +88,14 @@ class OptionFacts:
     off_at: float | None = None
     off_up_to: float | None = None
     off_from: float | None = None
+    off_below: float | None = None
     unset: int | None = None
     max_items: int | None = None
     max_bytes: int | None = None
     truncates: bool = False
     reported_if_on: bool = False
+    part_of: str = ""
+    sampler: str = ""
     group: str = ""
     label: str = ""
     help: str
@@ -111,4 +117,5 @@ class OptionFacts:
             value == self.off_at
             or (self.off_up_to is not None and value <= self.off_up_to)
             or (self.off_from is not None and value >= self.off_from)
+            or (self.off_below is not None and value < self.off_below)
         )

@@ -31,6 +31,11 @@ class PlainOptions(TypedDict, total=False):
     #: Leaves out tokens whose logits are more than so many standard deviations below the best one. 0 or less is off.
     #: Default 0.
     top_n_sigma: float
+    #: For this part of all tokens, the likely candidates are left out, but for the least likely of them. 0 or less is
+    #: off. Default 0.
+    xtc_probability: float
+    #: XTC takes candidates of at least this probability for likely; above 0.5 it does nothing. Default 0.1.
+    xtc_threshold: float
     #: Every step that leaves out tokens keeps at least so many; 0 acts as 1. Default 0.
     min_keep: int
     #: Makes tokens that came lately less likely. 1 is off. Default 1.1.
@@ -43,6 +48,19 @@ class PlainOptions(TypedDict, total=False):
     presence_penalty: float
     #: Whether the penalties count for line breaks, too. Default True.
     penalize_nl: bool
+    #: Makes tokens less likely that would go on with a sequence that came before. 0 is off. Default 0.
+    dry_multiplier: float
+    #: The penalty grows by this factor with each token of the repeated sequence; below 1 there is none. Default 1.75.
+    dry_base: float
+    #: Repeated sequences of fewer tokens have no penalty. Default 2.
+    dry_allowed_length: int
+    #: Looks back so many tokens for repeated sequences; 0 is none, -1 is the whole context. Default 64.
+    dry_penalty_last_n: int
+    #: Chooses tokens whose probability is near this one, and makes up for those that were not. Less than 0 is off.
+    #: Default -1.
+    adaptive_target: float
+    #: How long adaptive-p remembers: about 1 / (1 - decay) tokens. Default 0.9.
+    adaptive_decay: float
     #: Steers how surprising the text is, by version 1 or 2 of Mirostat, instead of the samplers that truncate. 0 is
     #: off. Default 0.
     mirostat: int

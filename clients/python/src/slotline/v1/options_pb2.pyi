@@ -196,6 +196,7 @@ class Option(google.protobuf.message.Message):
     OFF_AT_FIELD_NUMBER: builtins.int
     OFF_UP_TO_FIELD_NUMBER: builtins.int
     OFF_FROM_FIELD_NUMBER: builtins.int
+    OFF_BELOW_FIELD_NUMBER: builtins.int
     UNSET_FIELD_NUMBER: builtins.int
     MAX_ITEMS_FIELD_NUMBER: builtins.int
     MAX_BYTES_FIELD_NUMBER: builtins.int
@@ -205,6 +206,8 @@ class Option(google.protobuf.message.Message):
     LABEL_FIELD_NUMBER: builtins.int
     HELP_FIELD_NUMBER: builtins.int
     FORM_FIELD_NUMBER: builtins.int
+    PART_OF_FIELD_NUMBER: builtins.int
+    SAMPLER_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Name in the REST API. Default the name of the field."""
     number: builtins.float
@@ -217,6 +220,8 @@ class Option(google.protobuf.message.Message):
     """At this number and below."""
     off_from: builtins.float
     """At this number and above."""
+    off_below: builtins.float
+    """Below this number."""
     max_items: builtins.int
     """Most entries of a list. Default no limit of its own."""
     max_bytes: builtins.int
@@ -233,9 +238,15 @@ class Option(google.protobuf.message.Message):
     """What forms call it."""
     help: builtins.str
     """What it does, in sentences for users; what is said here by other fields is not repeated."""
+    part_of: builtins.str
+    """Name of the option that turns on what this one is about: this one matters, and is reported, only while that is on.
+    Default none.
+    """
+    sampler: builtins.str
+    """Name of the sampler that it turns on, if that is not the name of its field. Default none."""
     @property
     def names(self) -> global___OptionNames:
-        """Of a list of samplers, in their order."""
+        """Of a list of samplers or texts, in their order."""
 
     @property
     def allowed(self) -> global___OptionRange:
@@ -265,6 +276,7 @@ class Option(google.protobuf.message.Message):
         off_at: builtins.float = ...,
         off_up_to: builtins.float = ...,
         off_from: builtins.float = ...,
+        off_below: builtins.float = ...,
         unset: global___OptionUnset | None = ...,
         max_items: builtins.int = ...,
         max_bytes: builtins.int = ...,
@@ -274,13 +286,15 @@ class Option(google.protobuf.message.Message):
         label: builtins.str = ...,
         help: builtins.str = ...,
         form: global___OptionForm | None = ...,
+        part_of: builtins.str = ...,
+        sampler: builtins.str = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["allowed", b"allowed", "default", b"default", "flag", b"flag", "form", b"form", "names", b"names", "number", b"number", "off", b"off", "off_at", b"off_at", "off_from", b"off_from", "off_up_to", b"off_up_to", "sensible", b"sensible", "unset", b"unset"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["allowed", b"allowed", "default", b"default", "flag", b"flag", "form", b"form", "group", b"group", "help", b"help", "label", b"label", "max_bytes", b"max_bytes", "max_items", b"max_items", "name", b"name", "names", b"names", "number", b"number", "off", b"off", "off_at", b"off_at", "off_from", b"off_from", "off_up_to", b"off_up_to", "reported_if_on", b"reported_if_on", "sensible", b"sensible", "truncates", b"truncates", "unset", b"unset"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["allowed", b"allowed", "default", b"default", "flag", b"flag", "form", b"form", "names", b"names", "number", b"number", "off", b"off", "off_at", b"off_at", "off_below", b"off_below", "off_from", b"off_from", "off_up_to", b"off_up_to", "sensible", b"sensible", "unset", b"unset"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["allowed", b"allowed", "default", b"default", "flag", b"flag", "form", b"form", "group", b"group", "help", b"help", "label", b"label", "max_bytes", b"max_bytes", "max_items", b"max_items", "name", b"name", "names", b"names", "number", b"number", "off", b"off", "off_at", b"off_at", "off_below", b"off_below", "off_from", b"off_from", "off_up_to", b"off_up_to", "part_of", b"part_of", "reported_if_on", b"reported_if_on", "sampler", b"sampler", "sensible", b"sensible", "truncates", b"truncates", "unset", b"unset"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["default", b"default"]) -> typing.Literal["number", "flag", "names"] | None: ...
     @typing.overload
-    def WhichOneof(self, oneof_group: typing.Literal["off", b"off"]) -> typing.Literal["off_at", "off_up_to", "off_from"] | None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["off", b"off"]) -> typing.Literal["off_at", "off_up_to", "off_from", "off_below"] | None: ...
 
 global___Option = Option
 

@@ -42,6 +42,10 @@ class _SamplerTypeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """Divide the logits by the temperature, fixed or dynamic."""
     SAMPLER_TYPE_TOP_N_SIGMA: _SamplerType.ValueType  # 7
     """Keep candidates within top_n_sigma standard deviations of the best logit."""
+    SAMPLER_TYPE_XTC: _SamplerType.ValueType  # 8
+    """By chance leave out all likely candidates but the least likely of them, with xtc_probability and xtc_threshold."""
+    SAMPLER_TYPE_ADAPTIVE_P: _SamplerType.ValueType  # 9
+    """Choose candidates whose probability is near adaptive_target; acts last, wherever it stands."""
 
 class SamplerType(_SamplerType, metaclass=_SamplerTypeEnumTypeWrapper):
     """SamplerType names one step of the sampler chain."""
@@ -62,6 +66,10 @@ SAMPLER_TYPE_TEMPERATURE: SamplerType.ValueType  # 6
 """Divide the logits by the temperature, fixed or dynamic."""
 SAMPLER_TYPE_TOP_N_SIGMA: SamplerType.ValueType  # 7
 """Keep candidates within top_n_sigma standard deviations of the best logit."""
+SAMPLER_TYPE_XTC: SamplerType.ValueType  # 8
+"""By chance leave out all likely candidates but the least likely of them, with xtc_probability and xtc_threshold."""
+SAMPLER_TYPE_ADAPTIVE_P: SamplerType.ValueType  # 9
+"""Choose candidates whose probability is near adaptive_target; acts last, wherever it stands."""
 global___SamplerType = SamplerType
 
 @typing.final
@@ -113,6 +121,26 @@ class LogitBias(google.protobuf.message.Message):
 global___LogitBias = LogitBias
 
 @typing.final
+class SequenceBreakers(google.protobuf.message.Message):
+    """SequenceBreakers are texts across which no repetition is seen."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TEXTS_FIELD_NUMBER: builtins.int
+    @property
+    def texts(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The texts, of which the first 40 bytes count; empty ones are ignored. An empty list breaks nothing."""
+
+    def __init__(
+        self,
+        *,
+        texts: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["texts", b"texts"]) -> None: ...
+
+global___SequenceBreakers = SequenceBreakers
+
+@typing.final
 class PenaltyPrompt(google.protobuf.message.Message):
     """PenaltyPrompt replaces the prompt as the start of the history that penalties look at."""
 
@@ -155,6 +183,8 @@ class SamplingParams(google.protobuf.message.Message):
     TFS_Z_FIELD_NUMBER: builtins.int
     TYPICAL_P_FIELD_NUMBER: builtins.int
     TOP_N_SIGMA_FIELD_NUMBER: builtins.int
+    XTC_PROBABILITY_FIELD_NUMBER: builtins.int
+    XTC_THRESHOLD_FIELD_NUMBER: builtins.int
     MIN_KEEP_FIELD_NUMBER: builtins.int
     REPEAT_PENALTY_FIELD_NUMBER: builtins.int
     REPEAT_LAST_N_FIELD_NUMBER: builtins.int
@@ -162,6 +192,13 @@ class SamplingParams(google.protobuf.message.Message):
     PRESENCE_PENALTY_FIELD_NUMBER: builtins.int
     PENALIZE_NL_FIELD_NUMBER: builtins.int
     PENALTY_PROMPT_FIELD_NUMBER: builtins.int
+    DRY_MULTIPLIER_FIELD_NUMBER: builtins.int
+    DRY_BASE_FIELD_NUMBER: builtins.int
+    DRY_ALLOWED_LENGTH_FIELD_NUMBER: builtins.int
+    DRY_PENALTY_LAST_N_FIELD_NUMBER: builtins.int
+    DRY_SEQUENCE_BREAKERS_FIELD_NUMBER: builtins.int
+    ADAPTIVE_TARGET_FIELD_NUMBER: builtins.int
+    ADAPTIVE_DECAY_FIELD_NUMBER: builtins.int
     MIROSTAT_FIELD_NUMBER: builtins.int
     MIROSTAT_TAU_FIELD_NUMBER: builtins.int
     MIROSTAT_ETA_FIELD_NUMBER: builtins.int
@@ -189,6 +226,10 @@ class SamplingParams(google.protobuf.message.Message):
     """Distance from the best logit, in standard deviations of the finite logits of the candidates, up to which candidates
     are kept. In the chain of requests without samplers it comes first.
     """
+    xtc_probability: builtins.float
+    """How often the sampler xtc acts: the part of all tokens for which it leaves likely candidates out."""
+    xtc_threshold: builtins.float
+    """Probability from which on the sampler xtc takes a candidate for likely. Above 0.5 there are never two of them."""
     min_keep: builtins.int
     """Candidates that each truncating sampler leaves at least; 0 acts as 1."""
     repeat_penalty: builtins.float
@@ -201,6 +242,20 @@ class SamplingParams(google.protobuf.message.Message):
     """Subtracted once if the token occurs in the penalty window."""
     penalize_nl: builtins.bool
     """Whether the penalties also apply to the newline token."""
+    dry_multiplier: builtins.float
+    """Subtracted from the logit of a token that would go on with a repeated sequence: dry_multiplier times dry_base to the
+    power of how much longer than dry_allowed_length the sequence is.
+    """
+    dry_base: builtins.float
+    """Base of the power by which the penalty grows with the length of the repeated sequence; below 1 there is none."""
+    dry_allowed_length: builtins.int
+    """Length of repeated sequences that go without a penalty, in tokens."""
+    dry_penalty_last_n: builtins.int
+    """Tokens that are searched for repeated sequences; -1 is the slot's context size."""
+    adaptive_target: builtins.float
+    """Probability that the sampler adaptive_p aims at."""
+    adaptive_decay: builtins.float
+    """Weight of what was chosen before, when adaptive_p sees how far it was off."""
     mirostat: builtins.int
     """Mirostat version."""
     mirostat_tau: builtins.float
@@ -214,6 +269,10 @@ class SamplingParams(google.protobuf.message.Message):
     @property
     def penalty_prompt(self) -> global___PenaltyPrompt:
         """History that replaces the prompt for the penalties; without it they look at the prompt itself."""
+
+    @property
+    def dry_sequence_breakers(self) -> global___SequenceBreakers:
+        """Texts across which no repetition is seen."""
 
     @property
     def logit_bias(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___LogitBias]:
@@ -235,6 +294,8 @@ class SamplingParams(google.protobuf.message.Message):
         tfs_z: builtins.float | None = ...,
         typical_p: builtins.float | None = ...,
         top_n_sigma: builtins.float | None = ...,
+        xtc_probability: builtins.float | None = ...,
+        xtc_threshold: builtins.float | None = ...,
         min_keep: builtins.int | None = ...,
         repeat_penalty: builtins.float | None = ...,
         repeat_last_n: builtins.int | None = ...,
@@ -242,6 +303,13 @@ class SamplingParams(google.protobuf.message.Message):
         presence_penalty: builtins.float | None = ...,
         penalize_nl: builtins.bool | None = ...,
         penalty_prompt: global___PenaltyPrompt | None = ...,
+        dry_multiplier: builtins.float | None = ...,
+        dry_base: builtins.float | None = ...,
+        dry_allowed_length: builtins.int | None = ...,
+        dry_penalty_last_n: builtins.int | None = ...,
+        dry_sequence_breakers: global___SequenceBreakers | None = ...,
+        adaptive_target: builtins.float | None = ...,
+        adaptive_decay: builtins.float | None = ...,
         mirostat: builtins.int | None = ...,
         mirostat_tau: builtins.float | None = ...,
         mirostat_eta: builtins.float | None = ...,
@@ -250,8 +318,20 @@ class SamplingParams(google.protobuf.message.Message):
         logit_bias: collections.abc.Iterable[global___LogitBias] | None = ...,
         samplers: global___SamplerList | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_dynatemp_exponent", b"_dynatemp_exponent", "_dynatemp_range", b"_dynatemp_range", "_frequency_penalty", b"_frequency_penalty", "_ignore_eos", b"_ignore_eos", "_min_keep", b"_min_keep", "_min_p", b"_min_p", "_mirostat", b"_mirostat", "_mirostat_eta", b"_mirostat_eta", "_mirostat_tau", b"_mirostat_tau", "_penalize_nl", b"_penalize_nl", "_presence_penalty", b"_presence_penalty", "_repeat_last_n", b"_repeat_last_n", "_repeat_penalty", b"_repeat_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_tfs_z", b"_tfs_z", "_top_k", b"_top_k", "_top_n_sigma", b"_top_n_sigma", "_top_p", b"_top_p", "_typical_p", b"_typical_p", "dynatemp_exponent", b"dynatemp_exponent", "dynatemp_range", b"dynatemp_range", "frequency_penalty", b"frequency_penalty", "ignore_eos", b"ignore_eos", "min_keep", b"min_keep", "min_p", b"min_p", "mirostat", b"mirostat", "mirostat_eta", b"mirostat_eta", "mirostat_tau", b"mirostat_tau", "penalize_nl", b"penalize_nl", "penalty_prompt", b"penalty_prompt", "presence_penalty", b"presence_penalty", "repeat_last_n", b"repeat_last_n", "repeat_penalty", b"repeat_penalty", "samplers", b"samplers", "seed", b"seed", "temperature", b"temperature", "tfs_z", b"tfs_z", "top_k", b"top_k", "top_n_sigma", b"top_n_sigma", "top_p", b"top_p", "typical_p", b"typical_p"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_dynatemp_exponent", b"_dynatemp_exponent", "_dynatemp_range", b"_dynatemp_range", "_frequency_penalty", b"_frequency_penalty", "_ignore_eos", b"_ignore_eos", "_min_keep", b"_min_keep", "_min_p", b"_min_p", "_mirostat", b"_mirostat", "_mirostat_eta", b"_mirostat_eta", "_mirostat_tau", b"_mirostat_tau", "_penalize_nl", b"_penalize_nl", "_presence_penalty", b"_presence_penalty", "_repeat_last_n", b"_repeat_last_n", "_repeat_penalty", b"_repeat_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_tfs_z", b"_tfs_z", "_top_k", b"_top_k", "_top_n_sigma", b"_top_n_sigma", "_top_p", b"_top_p", "_typical_p", b"_typical_p", "dynatemp_exponent", b"dynatemp_exponent", "dynatemp_range", b"dynatemp_range", "frequency_penalty", b"frequency_penalty", "ignore_eos", b"ignore_eos", "logit_bias", b"logit_bias", "min_keep", b"min_keep", "min_p", b"min_p", "mirostat", b"mirostat", "mirostat_eta", b"mirostat_eta", "mirostat_tau", b"mirostat_tau", "penalize_nl", b"penalize_nl", "penalty_prompt", b"penalty_prompt", "presence_penalty", b"presence_penalty", "repeat_last_n", b"repeat_last_n", "repeat_penalty", b"repeat_penalty", "samplers", b"samplers", "seed", b"seed", "temperature", b"temperature", "tfs_z", b"tfs_z", "top_k", b"top_k", "top_n_sigma", b"top_n_sigma", "top_p", b"top_p", "typical_p", b"typical_p"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_adaptive_decay", b"_adaptive_decay", "_adaptive_target", b"_adaptive_target", "_dry_allowed_length", b"_dry_allowed_length", "_dry_base", b"_dry_base", "_dry_multiplier", b"_dry_multiplier", "_dry_penalty_last_n", b"_dry_penalty_last_n", "_dynatemp_exponent", b"_dynatemp_exponent", "_dynatemp_range", b"_dynatemp_range", "_frequency_penalty", b"_frequency_penalty", "_ignore_eos", b"_ignore_eos", "_min_keep", b"_min_keep", "_min_p", b"_min_p", "_mirostat", b"_mirostat", "_mirostat_eta", b"_mirostat_eta", "_mirostat_tau", b"_mirostat_tau", "_penalize_nl", b"_penalize_nl", "_presence_penalty", b"_presence_penalty", "_repeat_last_n", b"_repeat_last_n", "_repeat_penalty", b"_repeat_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_tfs_z", b"_tfs_z", "_top_k", b"_top_k", "_top_n_sigma", b"_top_n_sigma", "_top_p", b"_top_p", "_typical_p", b"_typical_p", "_xtc_probability", b"_xtc_probability", "_xtc_threshold", b"_xtc_threshold", "adaptive_decay", b"adaptive_decay", "adaptive_target", b"adaptive_target", "dry_allowed_length", b"dry_allowed_length", "dry_base", b"dry_base", "dry_multiplier", b"dry_multiplier", "dry_penalty_last_n", b"dry_penalty_last_n", "dry_sequence_breakers", b"dry_sequence_breakers", "dynatemp_exponent", b"dynatemp_exponent", "dynatemp_range", b"dynatemp_range", "frequency_penalty", b"frequency_penalty", "ignore_eos", b"ignore_eos", "min_keep", b"min_keep", "min_p", b"min_p", "mirostat", b"mirostat", "mirostat_eta", b"mirostat_eta", "mirostat_tau", b"mirostat_tau", "penalize_nl", b"penalize_nl", "penalty_prompt", b"penalty_prompt", "presence_penalty", b"presence_penalty", "repeat_last_n", b"repeat_last_n", "repeat_penalty", b"repeat_penalty", "samplers", b"samplers", "seed", b"seed", "temperature", b"temperature", "tfs_z", b"tfs_z", "top_k", b"top_k", "top_n_sigma", b"top_n_sigma", "top_p", b"top_p", "typical_p", b"typical_p", "xtc_probability", b"xtc_probability", "xtc_threshold", b"xtc_threshold"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_adaptive_decay", b"_adaptive_decay", "_adaptive_target", b"_adaptive_target", "_dry_allowed_length", b"_dry_allowed_length", "_dry_base", b"_dry_base", "_dry_multiplier", b"_dry_multiplier", "_dry_penalty_last_n", b"_dry_penalty_last_n", "_dynatemp_exponent", b"_dynatemp_exponent", "_dynatemp_range", b"_dynatemp_range", "_frequency_penalty", b"_frequency_penalty", "_ignore_eos", b"_ignore_eos", "_min_keep", b"_min_keep", "_min_p", b"_min_p", "_mirostat", b"_mirostat", "_mirostat_eta", b"_mirostat_eta", "_mirostat_tau", b"_mirostat_tau", "_penalize_nl", b"_penalize_nl", "_presence_penalty", b"_presence_penalty", "_repeat_last_n", b"_repeat_last_n", "_repeat_penalty", b"_repeat_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_tfs_z", b"_tfs_z", "_top_k", b"_top_k", "_top_n_sigma", b"_top_n_sigma", "_top_p", b"_top_p", "_typical_p", b"_typical_p", "_xtc_probability", b"_xtc_probability", "_xtc_threshold", b"_xtc_threshold", "adaptive_decay", b"adaptive_decay", "adaptive_target", b"adaptive_target", "dry_allowed_length", b"dry_allowed_length", "dry_base", b"dry_base", "dry_multiplier", b"dry_multiplier", "dry_penalty_last_n", b"dry_penalty_last_n", "dry_sequence_breakers", b"dry_sequence_breakers", "dynatemp_exponent", b"dynatemp_exponent", "dynatemp_range", b"dynatemp_range", "frequency_penalty", b"frequency_penalty", "ignore_eos", b"ignore_eos", "logit_bias", b"logit_bias", "min_keep", b"min_keep", "min_p", b"min_p", "mirostat", b"mirostat", "mirostat_eta", b"mirostat_eta", "mirostat_tau", b"mirostat_tau", "penalize_nl", b"penalize_nl", "penalty_prompt", b"penalty_prompt", "presence_penalty", b"presence_penalty", "repeat_last_n", b"repeat_last_n", "repeat_penalty", b"repeat_penalty", "samplers", b"samplers", "seed", b"seed", "temperature", b"temperature", "tfs_z", b"tfs_z", "top_k", b"top_k", "top_n_sigma", b"top_n_sigma", "top_p", b"top_p", "typical_p", b"typical_p", "xtc_probability", b"xtc_probability", "xtc_threshold", b"xtc_threshold"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_adaptive_decay", b"_adaptive_decay"]) -> typing.Literal["adaptive_decay"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_adaptive_target", b"_adaptive_target"]) -> typing.Literal["adaptive_target"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_dry_allowed_length", b"_dry_allowed_length"]) -> typing.Literal["dry_allowed_length"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_dry_base", b"_dry_base"]) -> typing.Literal["dry_base"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_dry_multiplier", b"_dry_multiplier"]) -> typing.Literal["dry_multiplier"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_dry_penalty_last_n", b"_dry_penalty_last_n"]) -> typing.Literal["dry_penalty_last_n"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_dynatemp_exponent", b"_dynatemp_exponent"]) -> typing.Literal["dynatemp_exponent"] | None: ...
     @typing.overload
@@ -292,5 +372,9 @@ class SamplingParams(google.protobuf.message.Message):
     def WhichOneof(self, oneof_group: typing.Literal["_top_p", b"_top_p"]) -> typing.Literal["top_p"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_typical_p", b"_typical_p"]) -> typing.Literal["typical_p"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_xtc_probability", b"_xtc_probability"]) -> typing.Literal["xtc_probability"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_xtc_threshold", b"_xtc_threshold"]) -> typing.Literal["xtc_threshold"] | None: ...
 
 global___SamplingParams = SamplingParams

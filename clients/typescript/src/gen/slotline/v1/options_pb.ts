@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file slotline/v1/options.proto.
  */
 export const file_slotline_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("ChlzbG90bGluZS92MS9vcHRpb25zLnByb3RvEgtzbG90bGluZS52MSJfCgtPcHRpb25SYW5nZRIQCgNtaW4YASABKAFIAIgBARISCgVhYm92ZRgCIAEoAUgBiAEBEhAKA21heBgDIAEoAUgCiAEBQgYKBF9taW5CCAoGX2Fib3ZlQgYKBF9tYXgiLAoMT3B0aW9uQ2hvaWNlEg0KBXZhbHVlGAEgASgFEg0KBWxhYmVsGAIgASgJIpkBCgpPcHRpb25Gb3JtEicKBWZpZWxkGAEgASgLMhguc2xvdGxpbmUudjEuT3B0aW9uUmFuZ2USKAoGc2xpZGVyGAIgASgLMhguc2xvdGxpbmUudjEuT3B0aW9uUmFuZ2USDAoEc3RlcBgDIAEoARIqCgdjaG9pY2VzGAQgAygLMhkuc2xvdGxpbmUudjEuT3B0aW9uQ2hvaWNlIi0KC09wdGlvblVuc2V0Eg0KBXZhbHVlGAEgASgFEg8KB21lYW5pbmcYAiABKAki7gMKBk9wdGlvbhIMCgRuYW1lGAEgASgJEhAKBm51bWJlchgCIAEoAUgAEg4KBGZsYWcYAyABKAhIABIpCgVuYW1lcxgEIAEoCzIYLnNsb3RsaW5lLnYxLk9wdGlvbk5hbWVzSAASKQoHYWxsb3dlZBgFIAEoCzIYLnNsb3RsaW5lLnYxLk9wdGlvblJhbmdlEioKCHNlbnNpYmxlGAYgASgLMhguc2xvdGxpbmUudjEuT3B0aW9uUmFuZ2USEAoGb2ZmX2F0GAcgASgBSAESEwoJb2ZmX3VwX3RvGAggASgBSAESEgoIb2ZmX2Zyb20YCSABKAFIARInCgV1bnNldBgKIAEoCzIYLnNsb3RsaW5lLnYxLk9wdGlvblVuc2V0EhEKCW1heF9pdGVtcxgLIAEoDRIRCgltYXhfYnl0ZXMYDCABKA0SEQoJdHJ1bmNhdGVzGA0gASgIEhYKDnJlcG9ydGVkX2lmX29uGA4gASgIEicKBWdyb3VwGA8gASgOMhguc2xvdGxpbmUudjEuT3B0aW9uR3JvdXASDQoFbGFiZWwYECABKAkSDAoEaGVscBgRIAEoCRIlCgRmb3JtGBIgASgLMhcuc2xvdGxpbmUudjEuT3B0aW9uRm9ybUIJCgdkZWZhdWx0QgUKA29mZiIcCgtPcHRpb25OYW1lcxINCgVuYW1lcxgBIAMoCSrqAQoLT3B0aW9uR3JvdXASHAoYT1BUSU9OX0dST1VQX1VOU1BFQ0lGSUVEEAASFwoTT1BUSU9OX0dST1VQX0xFTkdUSBABEhsKF09QVElPTl9HUk9VUF9SQU5ET01ORVNTEAISGwoXT1BUSU9OX0dST1VQX1RSVU5DQVRJT04QAxIbChdPUFRJT05fR1JPVVBfUkVQRVRJVElPThAEEhkKFU9QVElPTl9HUk9VUF9NSVJPU1RBVBAFEhcKE09QVElPTl9HUk9VUF9PVVRQVVQQBhIZChVPUFRJT05fR1JPVVBfQURWQU5DRUQQBzpMCgZvcHRpb24SHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zGIyMAyABKAsyEy5zbG90bGluZS52MS5PcHRpb25SBm9wdGlvbjpXCgtjYWxsX29wdGlvbhIfLmdvb2dsZS5wcm90b2J1Zi5NZXNzYWdlT3B0aW9ucxiMjAMgAygLMhMuc2xvdGxpbmUudjEuT3B0aW9uUgpjYWxsT3B0aW9uQmAKD2Rldi5zbG90bGluZS52MVABWj1naXRodWIuY29tL3Nsb3RsaW5lL3Nsb3RsaW5lL2NsaWVudHMvZ28vc2xvdGxpbmV2MTtzbG90bGluZXYxqgILU2xvdGxpbmUuVjFiBnByb3RvMw", [file_google_protobuf_descriptor]);
+  fileDesc("ChlzbG90bGluZS92MS9vcHRpb25zLnByb3RvEgtzbG90bGluZS52MSJfCgtPcHRpb25SYW5nZRIQCgNtaW4YASABKAFIAIgBARISCgVhYm92ZRgCIAEoAUgBiAEBEhAKA21heBgDIAEoAUgCiAEBQgYKBF9taW5CCAoGX2Fib3ZlQgYKBF9tYXgiLAoMT3B0aW9uQ2hvaWNlEg0KBXZhbHVlGAEgASgFEg0KBWxhYmVsGAIgASgJIpkBCgpPcHRpb25Gb3JtEicKBWZpZWxkGAEgASgLMhguc2xvdGxpbmUudjEuT3B0aW9uUmFuZ2USKAoGc2xpZGVyGAIgASgLMhguc2xvdGxpbmUudjEuT3B0aW9uUmFuZ2USDAoEc3RlcBgDIAEoARIqCgdjaG9pY2VzGAQgAygLMhkuc2xvdGxpbmUudjEuT3B0aW9uQ2hvaWNlIi0KC09wdGlvblVuc2V0Eg0KBXZhbHVlGAEgASgFEg8KB21lYW5pbmcYAiABKAkipQQKBk9wdGlvbhIMCgRuYW1lGAEgASgJEhAKBm51bWJlchgCIAEoAUgAEg4KBGZsYWcYAyABKAhIABIpCgVuYW1lcxgEIAEoCzIYLnNsb3RsaW5lLnYxLk9wdGlvbk5hbWVzSAASKQoHYWxsb3dlZBgFIAEoCzIYLnNsb3RsaW5lLnYxLk9wdGlvblJhbmdlEioKCHNlbnNpYmxlGAYgASgLMhguc2xvdGxpbmUudjEuT3B0aW9uUmFuZ2USEAoGb2ZmX2F0GAcgASgBSAESEwoJb2ZmX3VwX3RvGAggASgBSAESEgoIb2ZmX2Zyb20YCSABKAFIARITCglvZmZfYmVsb3cYFSABKAFIARInCgV1bnNldBgKIAEoCzIYLnNsb3RsaW5lLnYxLk9wdGlvblVuc2V0EhEKCW1heF9pdGVtcxgLIAEoDRIRCgltYXhfYnl0ZXMYDCABKA0SEQoJdHJ1bmNhdGVzGA0gASgIEhYKDnJlcG9ydGVkX2lmX29uGA4gASgIEicKBWdyb3VwGA8gASgOMhguc2xvdGxpbmUudjEuT3B0aW9uR3JvdXASDQoFbGFiZWwYECABKAkSDAoEaGVscBgRIAEoCRIlCgRmb3JtGBIgASgLMhcuc2xvdGxpbmUudjEuT3B0aW9uRm9ybRIPCgdwYXJ0X29mGBMgASgJEg8KB3NhbXBsZXIYFCABKAlCCQoHZGVmYXVsdEIFCgNvZmYiHAoLT3B0aW9uTmFtZXMSDQoFbmFtZXMYASADKAkq6gEKC09wdGlvbkdyb3VwEhwKGE9QVElPTl9HUk9VUF9VTlNQRUNJRklFRBAAEhcKE09QVElPTl9HUk9VUF9MRU5HVEgQARIbChdPUFRJT05fR1JPVVBfUkFORE9NTkVTUxACEhsKF09QVElPTl9HUk9VUF9UUlVOQ0FUSU9OEAMSGwoXT1BUSU9OX0dST1VQX1JFUEVUSVRJT04QBBIZChVPUFRJT05fR1JPVVBfTUlST1NUQVQQBRIXChNPUFRJT05fR1JPVVBfT1VUUFVUEAYSGQoVT1BUSU9OX0dST1VQX0FEVkFOQ0VEEAc6TAoGb3B0aW9uEh0uZ29vZ2xlLnByb3RvYnVmLkZpZWxkT3B0aW9ucxiMjAMgASgLMhMuc2xvdGxpbmUudjEuT3B0aW9uUgZvcHRpb246VwoLY2FsbF9vcHRpb24SHy5nb29nbGUucHJvdG9idWYuTWVzc2FnZU9wdGlvbnMYjIwDIAMoCzITLnNsb3RsaW5lLnYxLk9wdGlvblIKY2FsbE9wdGlvbkJgCg9kZXYuc2xvdGxpbmUudjFQAVo9Z2l0aHViLmNvbS9zbG90bGluZS9zbG90bGluZS9jbGllbnRzL2dvL3Nsb3RsaW5ldjE7c2xvdGxpbmV2MaoCC1Nsb3RsaW5lLlYxYgZwcm90bzM", [file_google_protobuf_descriptor]);
 
 /**
  * OptionRange is a range of numbers; an end that is absent is open.
@@ -184,7 +184,7 @@ export type Option = Message<"slotline.v1.Option"> & {
     case: "flag";
   } | {
     /**
-     * Of a list of samplers, in their order.
+     * Of a list of samplers or texts, in their order.
      *
      * @generated from field: slotline.v1.OptionNames names = 4;
      */
@@ -235,6 +235,14 @@ export type Option = Message<"slotline.v1.Option"> & {
      */
     value: number;
     case: "offFrom";
+  } | {
+    /**
+     * Below this number.
+     *
+     * @generated from field: double off_below = 21;
+     */
+    value: number;
+    case: "offBelow";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -300,6 +308,21 @@ export type Option = Message<"slotline.v1.Option"> & {
    * @generated from field: slotline.v1.OptionForm form = 18;
    */
   form?: OptionForm | undefined;
+
+  /**
+   * Name of the option that turns on what this one is about: this one matters, and is reported, only while that is on.
+   * Default none.
+   *
+   * @generated from field: string part_of = 19;
+   */
+  partOf: string;
+
+  /**
+   * Name of the sampler that it turns on, if that is not the name of its field. Default none.
+   *
+   * @generated from field: string sampler = 20;
+   */
+  sampler: string;
 };
 
 /**

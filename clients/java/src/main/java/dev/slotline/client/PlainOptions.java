@@ -88,6 +88,21 @@ public abstract class PlainOptions<T> {
     return self();
   }
 
+  /**
+   * For this part of all tokens, the likely candidates are left out, but for the least likely of them. 0 or less
+   * is off. Default 0.
+   */
+  public T xtcProbability(float value) {
+    request.getSamplingBuilder().setXtcProbability(value);
+    return self();
+  }
+
+  /** XTC takes candidates of at least this probability for likely; above 0.5 it does nothing. Default 0.1. */
+  public T xtcThreshold(float value) {
+    request.getSamplingBuilder().setXtcThreshold(value);
+    return self();
+  }
+
   /** Every step that leaves out tokens keeps at least so many; 0 acts as 1. Default 0. */
   public T minKeep(long value) {
     request.getSamplingBuilder().setMinKeep(unsigned("minKeep", value));
@@ -121,6 +136,48 @@ public abstract class PlainOptions<T> {
   /** Whether the penalties count for line breaks, too. Default true. */
   public T penalizeNl(boolean value) {
     request.getSamplingBuilder().setPenalizeNl(value);
+    return self();
+  }
+
+  /** Makes tokens less likely that would go on with a sequence that came before. 0 is off. Default 0. */
+  public T dryMultiplier(float value) {
+    request.getSamplingBuilder().setDryMultiplier(value);
+    return self();
+  }
+
+  /**
+   * The penalty grows by this factor with each token of the repeated sequence; below 1 there is none. Default
+   * 1.75.
+   */
+  public T dryBase(float value) {
+    request.getSamplingBuilder().setDryBase(value);
+    return self();
+  }
+
+  /** Repeated sequences of fewer tokens have no penalty. Default 2. */
+  public T dryAllowedLength(long value) {
+    request.getSamplingBuilder().setDryAllowedLength(unsigned("dryAllowedLength", value));
+    return self();
+  }
+
+  /** Looks back so many tokens for repeated sequences; 0 is none, -1 is the whole context. Default 64. */
+  public T dryPenaltyLastN(int value) {
+    request.getSamplingBuilder().setDryPenaltyLastN(value);
+    return self();
+  }
+
+  /**
+   * Chooses tokens whose probability is near this one, and makes up for those that were not. Less than 0 is off.
+   * Default -1.
+   */
+  public T adaptiveTarget(float value) {
+    request.getSamplingBuilder().setAdaptiveTarget(value);
+    return self();
+  }
+
+  /** How long adaptive-p remembers: about 1 / (1 - decay) tokens. Default 0.9. */
+  public T adaptiveDecay(float value) {
+    request.getSamplingBuilder().setAdaptiveDecay(value);
     return self();
   }
 

@@ -37,6 +37,8 @@ private static final long serialVersionUID = 0L;
     group_ = 0;
     label_ = "";
     help_ = "";
+    partOf_ = "";
+    sampler_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -111,6 +113,7 @@ private static final long serialVersionUID = 0L;
     OFF_AT(7),
     OFF_UP_TO(8),
     OFF_FROM(9),
+    OFF_BELOW(21),
     OFF_NOT_SET(0);
     private final int value;
     private OffCase(int value) {
@@ -131,6 +134,7 @@ private static final long serialVersionUID = 0L;
         case 7: return OFF_AT;
         case 8: return OFF_UP_TO;
         case 9: return OFF_FROM;
+        case 21: return OFF_BELOW;
         case 0: return OFF_NOT_SET;
         default: return null;
       }
@@ -254,7 +258,7 @@ private static final long serialVersionUID = 0L;
   public static final int NAMES_FIELD_NUMBER = 4;
   /**
    * <pre>
-   * Of a list of samplers, in their order.
+   * Of a list of samplers or texts, in their order.
    * </pre>
    *
    * <code>.slotline.v1.OptionNames names = 4 [json_name = "names"];</code>
@@ -266,7 +270,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Of a list of samplers, in their order.
+   * Of a list of samplers or texts, in their order.
    * </pre>
    *
    * <code>.slotline.v1.OptionNames names = 4 [json_name = "names"];</code>
@@ -281,7 +285,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Of a list of samplers, in their order.
+   * Of a list of samplers or texts, in their order.
    * </pre>
    *
    * <code>.slotline.v1.OptionNames names = 4 [json_name = "names"];</code>
@@ -452,6 +456,35 @@ private static final long serialVersionUID = 0L;
   @java.lang.Override
   public double getOffFrom() {
     if (offCase_ == 9) {
+      return (java.lang.Double) off_;
+    }
+    return 0D;
+  }
+
+  public static final int OFF_BELOW_FIELD_NUMBER = 21;
+  /**
+   * <pre>
+   * Below this number.
+   * </pre>
+   *
+   * <code>double off_below = 21 [json_name = "offBelow"];</code>
+   * @return Whether the offBelow field is set.
+   */
+  @java.lang.Override
+  public boolean hasOffBelow() {
+    return offCase_ == 21;
+  }
+  /**
+   * <pre>
+   * Below this number.
+   * </pre>
+   *
+   * <code>double off_below = 21 [json_name = "offBelow"];</code>
+   * @return The offBelow.
+   */
+  @java.lang.Override
+  public double getOffBelow() {
+    if (offCase_ == 21) {
       return (java.lang.Double) off_;
     }
     return 0D;
@@ -714,6 +747,102 @@ private static final long serialVersionUID = 0L;
     return form_ == null ? dev.slotline.v1.OptionForm.getDefaultInstance() : form_;
   }
 
+  public static final int PART_OF_FIELD_NUMBER = 19;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object partOf_ = "";
+  /**
+   * <pre>
+   * Name of the option that turns on what this one is about: this one matters, and is reported, only while that is on.
+   * Default none.
+   * </pre>
+   *
+   * <code>string part_of = 19 [json_name = "partOf"];</code>
+   * @return The partOf.
+   */
+  @java.lang.Override
+  public java.lang.String getPartOf() {
+    java.lang.Object ref = partOf_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      partOf_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * Name of the option that turns on what this one is about: this one matters, and is reported, only while that is on.
+   * Default none.
+   * </pre>
+   *
+   * <code>string part_of = 19 [json_name = "partOf"];</code>
+   * @return The bytes for partOf.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getPartOfBytes() {
+    java.lang.Object ref = partOf_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      partOf_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int SAMPLER_FIELD_NUMBER = 20;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object sampler_ = "";
+  /**
+   * <pre>
+   * Name of the sampler that it turns on, if that is not the name of its field. Default none.
+   * </pre>
+   *
+   * <code>string sampler = 20 [json_name = "sampler"];</code>
+   * @return The sampler.
+   */
+  @java.lang.Override
+  public java.lang.String getSampler() {
+    java.lang.Object ref = sampler_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      sampler_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * Name of the sampler that it turns on, if that is not the name of its field. Default none.
+   * </pre>
+   *
+   * <code>string sampler = 20 [json_name = "sampler"];</code>
+   * @return The bytes for sampler.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getSamplerBytes() {
+    java.lang.Object ref = sampler_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      sampler_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -786,6 +915,16 @@ private static final long serialVersionUID = 0L;
     }
     if (((bitField0_ & 0x00000008) != 0)) {
       output.writeMessage(18, getForm());
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(partOf_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 19, partOf_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(sampler_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 20, sampler_);
+    }
+    if (offCase_ == 21) {
+      output.writeDouble(
+          21, (double)((java.lang.Double) off_));
     }
     getUnknownFields().writeTo(output);
   }
@@ -865,6 +1004,17 @@ private static final long serialVersionUID = 0L;
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(18, getForm());
     }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(partOf_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(19, partOf_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(sampler_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(20, sampler_);
+    }
+    if (offCase_ == 21) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeDoubleSize(
+            21, (double)((java.lang.Double) off_));
+    }
     return size;
   }
   @java.lang.Override
@@ -924,6 +1074,10 @@ private static final long serialVersionUID = 0L;
       if (!getForm()
           .equals(other.getForm())) return false;
     }
+    if (!getPartOf()
+        .equals(other.getPartOf())) return false;
+    if (!getSampler()
+        .equals(other.getSampler())) return false;
     if (!getDefaultCase().equals(other.getDefaultCase())) return false;
     switch (defaultCase_) {
       case 2:
@@ -958,6 +1112,11 @@ private static final long serialVersionUID = 0L;
         if (java.lang.Double.doubleToLongBits(getOffFrom())
             != java.lang.Double.doubleToLongBits(
                 other.getOffFrom())) return false;
+        break;
+      case 21:
+        if (java.lang.Double.doubleToLongBits(getOffBelow())
+            != java.lang.Double.doubleToLongBits(
+                other.getOffBelow())) return false;
         break;
       case 0:
       default:
@@ -1007,6 +1166,10 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + FORM_FIELD_NUMBER;
       hash = (53 * hash) + getForm().hashCode();
     }
+    hash = (37 * hash) + PART_OF_FIELD_NUMBER;
+    hash = (53 * hash) + getPartOf().hashCode();
+    hash = (37 * hash) + SAMPLER_FIELD_NUMBER;
+    hash = (53 * hash) + getSampler().hashCode();
     switch (defaultCase_) {
       case 2:
         hash = (37 * hash) + NUMBER_FIELD_NUMBER;
@@ -1040,6 +1203,11 @@ private static final long serialVersionUID = 0L;
         hash = (37 * hash) + OFF_FROM_FIELD_NUMBER;
         hash = (53 * hash) + com.google.protobuf.Internal.hashLong(
             java.lang.Double.doubleToLongBits(getOffFrom()));
+        break;
+      case 21:
+        hash = (37 * hash) + OFF_BELOW_FIELD_NUMBER;
+        hash = (53 * hash) + com.google.protobuf.Internal.hashLong(
+            java.lang.Double.doubleToLongBits(getOffBelow()));
         break;
       case 0:
       default:
@@ -1220,6 +1388,8 @@ private static final long serialVersionUID = 0L;
         formBuilder_.dispose();
         formBuilder_ = null;
       }
+      partOf_ = "";
+      sampler_ = "";
       defaultCase_ = 0;
       default_ = null;
       offCase_ = 0;
@@ -1274,38 +1444,44 @@ private static final long serialVersionUID = 0L;
             : sensibleBuilder_.build();
         to_bitField0_ |= 0x00000002;
       }
-      if (((from_bitField0_ & 0x00000200) != 0)) {
+      if (((from_bitField0_ & 0x00000400) != 0)) {
         result.unset_ = unsetBuilder_ == null
             ? unset_
             : unsetBuilder_.build();
         to_bitField0_ |= 0x00000004;
       }
-      if (((from_bitField0_ & 0x00000400) != 0)) {
+      if (((from_bitField0_ & 0x00000800) != 0)) {
         result.maxItems_ = maxItems_;
       }
-      if (((from_bitField0_ & 0x00000800) != 0)) {
+      if (((from_bitField0_ & 0x00001000) != 0)) {
         result.maxBytes_ = maxBytes_;
       }
-      if (((from_bitField0_ & 0x00001000) != 0)) {
+      if (((from_bitField0_ & 0x00002000) != 0)) {
         result.truncates_ = truncates_;
       }
-      if (((from_bitField0_ & 0x00002000) != 0)) {
+      if (((from_bitField0_ & 0x00004000) != 0)) {
         result.reportedIfOn_ = reportedIfOn_;
       }
-      if (((from_bitField0_ & 0x00004000) != 0)) {
+      if (((from_bitField0_ & 0x00008000) != 0)) {
         result.group_ = group_;
       }
-      if (((from_bitField0_ & 0x00008000) != 0)) {
+      if (((from_bitField0_ & 0x00010000) != 0)) {
         result.label_ = label_;
       }
-      if (((from_bitField0_ & 0x00010000) != 0)) {
+      if (((from_bitField0_ & 0x00020000) != 0)) {
         result.help_ = help_;
       }
-      if (((from_bitField0_ & 0x00020000) != 0)) {
+      if (((from_bitField0_ & 0x00040000) != 0)) {
         result.form_ = formBuilder_ == null
             ? form_
             : formBuilder_.build();
         to_bitField0_ |= 0x00000008;
+      }
+      if (((from_bitField0_ & 0x00080000) != 0)) {
+        result.partOf_ = partOf_;
+      }
+      if (((from_bitField0_ & 0x00100000) != 0)) {
+        result.sampler_ = sampler_;
       }
       result.bitField0_ |= to_bitField0_;
     }
@@ -1364,16 +1540,26 @@ private static final long serialVersionUID = 0L;
       }
       if (!other.getLabel().isEmpty()) {
         label_ = other.label_;
-        bitField0_ |= 0x00008000;
+        bitField0_ |= 0x00010000;
         onChanged();
       }
       if (!other.getHelp().isEmpty()) {
         help_ = other.help_;
-        bitField0_ |= 0x00010000;
+        bitField0_ |= 0x00020000;
         onChanged();
       }
       if (other.hasForm()) {
         mergeForm(other.getForm());
+      }
+      if (!other.getPartOf().isEmpty()) {
+        partOf_ = other.partOf_;
+        bitField0_ |= 0x00080000;
+        onChanged();
+      }
+      if (!other.getSampler().isEmpty()) {
+        sampler_ = other.sampler_;
+        bitField0_ |= 0x00100000;
+        onChanged();
       }
       switch (other.getDefaultCase()) {
         case NUMBER: {
@@ -1403,6 +1589,10 @@ private static final long serialVersionUID = 0L;
         }
         case OFF_FROM: {
           setOffFrom(other.getOffFrom());
+          break;
+        }
+        case OFF_BELOW: {
+          setOffBelow(other.getOffBelow());
           break;
         }
         case OFF_NOT_SET: {
@@ -1488,51 +1678,66 @@ private static final long serialVersionUID = 0L;
               input.readMessage(
                   internalGetUnsetFieldBuilder().getBuilder(),
                   extensionRegistry);
-              bitField0_ |= 0x00000200;
+              bitField0_ |= 0x00000400;
               break;
             } // case 82
             case 88: {
               maxItems_ = input.readUInt32();
-              bitField0_ |= 0x00000400;
+              bitField0_ |= 0x00000800;
               break;
             } // case 88
             case 96: {
               maxBytes_ = input.readUInt32();
-              bitField0_ |= 0x00000800;
+              bitField0_ |= 0x00001000;
               break;
             } // case 96
             case 104: {
               truncates_ = input.readBool();
-              bitField0_ |= 0x00001000;
+              bitField0_ |= 0x00002000;
               break;
             } // case 104
             case 112: {
               reportedIfOn_ = input.readBool();
-              bitField0_ |= 0x00002000;
+              bitField0_ |= 0x00004000;
               break;
             } // case 112
             case 120: {
               group_ = input.readEnum();
-              bitField0_ |= 0x00004000;
+              bitField0_ |= 0x00008000;
               break;
             } // case 120
             case 130: {
               label_ = input.readStringRequireUtf8();
-              bitField0_ |= 0x00008000;
+              bitField0_ |= 0x00010000;
               break;
             } // case 130
             case 138: {
               help_ = input.readStringRequireUtf8();
-              bitField0_ |= 0x00010000;
+              bitField0_ |= 0x00020000;
               break;
             } // case 138
             case 146: {
               input.readMessage(
                   internalGetFormFieldBuilder().getBuilder(),
                   extensionRegistry);
-              bitField0_ |= 0x00020000;
+              bitField0_ |= 0x00040000;
               break;
             } // case 146
+            case 154: {
+              partOf_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00080000;
+              break;
+            } // case 154
+            case 162: {
+              sampler_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00100000;
+              break;
+            } // case 162
+            case 169: {
+              off_ = input.readDouble();
+              offCase_ = 21;
+              break;
+            } // case 169
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1792,7 +1997,7 @@ private static final long serialVersionUID = 0L;
         dev.slotline.v1.OptionNames, dev.slotline.v1.OptionNames.Builder, dev.slotline.v1.OptionNamesOrBuilder> namesBuilder_;
     /**
      * <pre>
-     * Of a list of samplers, in their order.
+     * Of a list of samplers or texts, in their order.
      * </pre>
      *
      * <code>.slotline.v1.OptionNames names = 4 [json_name = "names"];</code>
@@ -1804,7 +2009,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of a list of samplers, in their order.
+     * Of a list of samplers or texts, in their order.
      * </pre>
      *
      * <code>.slotline.v1.OptionNames names = 4 [json_name = "names"];</code>
@@ -1826,7 +2031,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of a list of samplers, in their order.
+     * Of a list of samplers or texts, in their order.
      * </pre>
      *
      * <code>.slotline.v1.OptionNames names = 4 [json_name = "names"];</code>
@@ -1844,7 +2049,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of a list of samplers, in their order.
+     * Of a list of samplers or texts, in their order.
      * </pre>
      *
      * <code>.slotline.v1.OptionNames names = 4 [json_name = "names"];</code>
@@ -1862,7 +2067,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of a list of samplers, in their order.
+     * Of a list of samplers or texts, in their order.
      * </pre>
      *
      * <code>.slotline.v1.OptionNames names = 4 [json_name = "names"];</code>
@@ -1889,7 +2094,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of a list of samplers, in their order.
+     * Of a list of samplers or texts, in their order.
      * </pre>
      *
      * <code>.slotline.v1.OptionNames names = 4 [json_name = "names"];</code>
@@ -1912,7 +2117,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of a list of samplers, in their order.
+     * Of a list of samplers or texts, in their order.
      * </pre>
      *
      * <code>.slotline.v1.OptionNames names = 4 [json_name = "names"];</code>
@@ -1922,7 +2127,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of a list of samplers, in their order.
+     * Of a list of samplers or texts, in their order.
      * </pre>
      *
      * <code>.slotline.v1.OptionNames names = 4 [json_name = "names"];</code>
@@ -1940,7 +2145,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Of a list of samplers, in their order.
+     * Of a list of samplers or texts, in their order.
      * </pre>
      *
      * <code>.slotline.v1.OptionNames names = 4 [json_name = "names"];</code>
@@ -2448,6 +2653,64 @@ private static final long serialVersionUID = 0L;
       return this;
     }
 
+    /**
+     * <pre>
+     * Below this number.
+     * </pre>
+     *
+     * <code>double off_below = 21 [json_name = "offBelow"];</code>
+     * @return Whether the offBelow field is set.
+     */
+    public boolean hasOffBelow() {
+      return offCase_ == 21;
+    }
+    /**
+     * <pre>
+     * Below this number.
+     * </pre>
+     *
+     * <code>double off_below = 21 [json_name = "offBelow"];</code>
+     * @return The offBelow.
+     */
+    public double getOffBelow() {
+      if (offCase_ == 21) {
+        return (java.lang.Double) off_;
+      }
+      return 0D;
+    }
+    /**
+     * <pre>
+     * Below this number.
+     * </pre>
+     *
+     * <code>double off_below = 21 [json_name = "offBelow"];</code>
+     * @param value The offBelow to set.
+     * @return This builder for chaining.
+     */
+    public Builder setOffBelow(double value) {
+
+      offCase_ = 21;
+      off_ = value;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Below this number.
+     * </pre>
+     *
+     * <code>double off_below = 21 [json_name = "offBelow"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearOffBelow() {
+      if (offCase_ == 21) {
+        offCase_ = 0;
+        off_ = null;
+        onChanged();
+      }
+      return this;
+    }
+
     private dev.slotline.v1.OptionUnset unset_;
     private com.google.protobuf.SingleFieldBuilder<
         dev.slotline.v1.OptionUnset, dev.slotline.v1.OptionUnset.Builder, dev.slotline.v1.OptionUnsetOrBuilder> unsetBuilder_;
@@ -2460,7 +2723,7 @@ private static final long serialVersionUID = 0L;
      * @return Whether the unset field is set.
      */
     public boolean hasUnset() {
-      return ((bitField0_ & 0x00000200) != 0);
+      return ((bitField0_ & 0x00000400) != 0);
     }
     /**
      * <pre>
@@ -2491,7 +2754,7 @@ private static final long serialVersionUID = 0L;
       } else {
         unsetBuilder_.setMessage(value);
       }
-      bitField0_ |= 0x00000200;
+      bitField0_ |= 0x00000400;
       onChanged();
       return this;
     }
@@ -2509,7 +2772,7 @@ private static final long serialVersionUID = 0L;
       } else {
         unsetBuilder_.setMessage(builderForValue.build());
       }
-      bitField0_ |= 0x00000200;
+      bitField0_ |= 0x00000400;
       onChanged();
       return this;
     }
@@ -2522,7 +2785,7 @@ private static final long serialVersionUID = 0L;
      */
     public Builder mergeUnset(dev.slotline.v1.OptionUnset value) {
       if (unsetBuilder_ == null) {
-        if (((bitField0_ & 0x00000200) != 0) &&
+        if (((bitField0_ & 0x00000400) != 0) &&
           unset_ != null &&
           unset_ != dev.slotline.v1.OptionUnset.getDefaultInstance()) {
           getUnsetBuilder().mergeFrom(value);
@@ -2533,7 +2796,7 @@ private static final long serialVersionUID = 0L;
         unsetBuilder_.mergeFrom(value);
       }
       if (unset_ != null) {
-        bitField0_ |= 0x00000200;
+        bitField0_ |= 0x00000400;
         onChanged();
       }
       return this;
@@ -2546,7 +2809,7 @@ private static final long serialVersionUID = 0L;
      * <code>.slotline.v1.OptionUnset unset = 10 [json_name = "unset"];</code>
      */
     public Builder clearUnset() {
-      bitField0_ = (bitField0_ & ~0x00000200);
+      bitField0_ = (bitField0_ & ~0x00000400);
       unset_ = null;
       if (unsetBuilder_ != null) {
         unsetBuilder_.dispose();
@@ -2563,7 +2826,7 @@ private static final long serialVersionUID = 0L;
      * <code>.slotline.v1.OptionUnset unset = 10 [json_name = "unset"];</code>
      */
     public dev.slotline.v1.OptionUnset.Builder getUnsetBuilder() {
-      bitField0_ |= 0x00000200;
+      bitField0_ |= 0x00000400;
       onChanged();
       return internalGetUnsetFieldBuilder().getBuilder();
     }
@@ -2628,7 +2891,7 @@ private static final long serialVersionUID = 0L;
     public Builder setMaxItems(int value) {
 
       maxItems_ = value;
-      bitField0_ |= 0x00000400;
+      bitField0_ |= 0x00000800;
       onChanged();
       return this;
     }
@@ -2641,7 +2904,7 @@ private static final long serialVersionUID = 0L;
      * @return This builder for chaining.
      */
     public Builder clearMaxItems() {
-      bitField0_ = (bitField0_ & ~0x00000400);
+      bitField0_ = (bitField0_ & ~0x00000800);
       maxItems_ = 0;
       onChanged();
       return this;
@@ -2672,7 +2935,7 @@ private static final long serialVersionUID = 0L;
     public Builder setMaxBytes(int value) {
 
       maxBytes_ = value;
-      bitField0_ |= 0x00000800;
+      bitField0_ |= 0x00001000;
       onChanged();
       return this;
     }
@@ -2685,7 +2948,7 @@ private static final long serialVersionUID = 0L;
      * @return This builder for chaining.
      */
     public Builder clearMaxBytes() {
-      bitField0_ = (bitField0_ & ~0x00000800);
+      bitField0_ = (bitField0_ & ~0x00001000);
       maxBytes_ = 0;
       onChanged();
       return this;
@@ -2716,7 +2979,7 @@ private static final long serialVersionUID = 0L;
     public Builder setTruncates(boolean value) {
 
       truncates_ = value;
-      bitField0_ |= 0x00001000;
+      bitField0_ |= 0x00002000;
       onChanged();
       return this;
     }
@@ -2729,7 +2992,7 @@ private static final long serialVersionUID = 0L;
      * @return This builder for chaining.
      */
     public Builder clearTruncates() {
-      bitField0_ = (bitField0_ & ~0x00001000);
+      bitField0_ = (bitField0_ & ~0x00002000);
       truncates_ = false;
       onChanged();
       return this;
@@ -2762,7 +3025,7 @@ private static final long serialVersionUID = 0L;
     public Builder setReportedIfOn(boolean value) {
 
       reportedIfOn_ = value;
-      bitField0_ |= 0x00002000;
+      bitField0_ |= 0x00004000;
       onChanged();
       return this;
     }
@@ -2776,7 +3039,7 @@ private static final long serialVersionUID = 0L;
      * @return This builder for chaining.
      */
     public Builder clearReportedIfOn() {
-      bitField0_ = (bitField0_ & ~0x00002000);
+      bitField0_ = (bitField0_ & ~0x00004000);
       reportedIfOn_ = false;
       onChanged();
       return this;
@@ -2805,7 +3068,7 @@ private static final long serialVersionUID = 0L;
      */
     public Builder setGroupValue(int value) {
       group_ = value;
-      bitField0_ |= 0x00004000;
+      bitField0_ |= 0x00008000;
       onChanged();
       return this;
     }
@@ -2834,7 +3097,7 @@ private static final long serialVersionUID = 0L;
      */
     public Builder setGroup(dev.slotline.v1.OptionGroup value) {
       java.util.Objects.requireNonNull(value);
-      bitField0_ |= 0x00004000;
+      bitField0_ |= 0x00008000;
       group_ = value.getNumber();
       onChanged();
       return this;
@@ -2848,7 +3111,7 @@ private static final long serialVersionUID = 0L;
      * @return This builder for chaining.
      */
     public Builder clearGroup() {
-      bitField0_ = (bitField0_ & ~0x00004000);
+      bitField0_ = (bitField0_ & ~0x00008000);
       group_ = 0;
       onChanged();
       return this;
@@ -2909,7 +3172,7 @@ private static final long serialVersionUID = 0L;
         java.lang.String value) {
       java.util.Objects.requireNonNull(value);
       label_ = value;
-      bitField0_ |= 0x00008000;
+      bitField0_ |= 0x00010000;
       onChanged();
       return this;
     }
@@ -2923,7 +3186,7 @@ private static final long serialVersionUID = 0L;
      */
     public Builder clearLabel() {
       label_ = getDefaultInstance().getLabel();
-      bitField0_ = (bitField0_ & ~0x00008000);
+      bitField0_ = (bitField0_ & ~0x00010000);
       onChanged();
       return this;
     }
@@ -2941,7 +3204,7 @@ private static final long serialVersionUID = 0L;
       java.util.Objects.requireNonNull(value);
       checkByteStringIsUtf8(value);
       label_ = value;
-      bitField0_ |= 0x00008000;
+      bitField0_ |= 0x00010000;
       onChanged();
       return this;
     }
@@ -3001,7 +3264,7 @@ private static final long serialVersionUID = 0L;
         java.lang.String value) {
       java.util.Objects.requireNonNull(value);
       help_ = value;
-      bitField0_ |= 0x00010000;
+      bitField0_ |= 0x00020000;
       onChanged();
       return this;
     }
@@ -3015,7 +3278,7 @@ private static final long serialVersionUID = 0L;
      */
     public Builder clearHelp() {
       help_ = getDefaultInstance().getHelp();
-      bitField0_ = (bitField0_ & ~0x00010000);
+      bitField0_ = (bitField0_ & ~0x00020000);
       onChanged();
       return this;
     }
@@ -3033,7 +3296,7 @@ private static final long serialVersionUID = 0L;
       java.util.Objects.requireNonNull(value);
       checkByteStringIsUtf8(value);
       help_ = value;
-      bitField0_ |= 0x00010000;
+      bitField0_ |= 0x00020000;
       onChanged();
       return this;
     }
@@ -3050,7 +3313,7 @@ private static final long serialVersionUID = 0L;
      * @return Whether the form field is set.
      */
     public boolean hasForm() {
-      return ((bitField0_ & 0x00020000) != 0);
+      return ((bitField0_ & 0x00040000) != 0);
     }
     /**
      * <pre>
@@ -3081,7 +3344,7 @@ private static final long serialVersionUID = 0L;
       } else {
         formBuilder_.setMessage(value);
       }
-      bitField0_ |= 0x00020000;
+      bitField0_ |= 0x00040000;
       onChanged();
       return this;
     }
@@ -3099,7 +3362,7 @@ private static final long serialVersionUID = 0L;
       } else {
         formBuilder_.setMessage(builderForValue.build());
       }
-      bitField0_ |= 0x00020000;
+      bitField0_ |= 0x00040000;
       onChanged();
       return this;
     }
@@ -3112,7 +3375,7 @@ private static final long serialVersionUID = 0L;
      */
     public Builder mergeForm(dev.slotline.v1.OptionForm value) {
       if (formBuilder_ == null) {
-        if (((bitField0_ & 0x00020000) != 0) &&
+        if (((bitField0_ & 0x00040000) != 0) &&
           form_ != null &&
           form_ != dev.slotline.v1.OptionForm.getDefaultInstance()) {
           getFormBuilder().mergeFrom(value);
@@ -3123,7 +3386,7 @@ private static final long serialVersionUID = 0L;
         formBuilder_.mergeFrom(value);
       }
       if (form_ != null) {
-        bitField0_ |= 0x00020000;
+        bitField0_ |= 0x00040000;
         onChanged();
       }
       return this;
@@ -3136,7 +3399,7 @@ private static final long serialVersionUID = 0L;
      * <code>.slotline.v1.OptionForm form = 18 [json_name = "form"];</code>
      */
     public Builder clearForm() {
-      bitField0_ = (bitField0_ & ~0x00020000);
+      bitField0_ = (bitField0_ & ~0x00040000);
       form_ = null;
       if (formBuilder_ != null) {
         formBuilder_.dispose();
@@ -3153,7 +3416,7 @@ private static final long serialVersionUID = 0L;
      * <code>.slotline.v1.OptionForm form = 18 [json_name = "form"];</code>
      */
     public dev.slotline.v1.OptionForm.Builder getFormBuilder() {
-      bitField0_ |= 0x00020000;
+      bitField0_ |= 0x00040000;
       onChanged();
       return internalGetFormFieldBuilder().getBuilder();
     }
@@ -3191,6 +3454,195 @@ private static final long serialVersionUID = 0L;
         form_ = null;
       }
       return formBuilder_;
+    }
+
+    private java.lang.Object partOf_ = "";
+    /**
+     * <pre>
+     * Name of the option that turns on what this one is about: this one matters, and is reported, only while that is on.
+     * Default none.
+     * </pre>
+     *
+     * <code>string part_of = 19 [json_name = "partOf"];</code>
+     * @return The partOf.
+     */
+    public java.lang.String getPartOf() {
+      java.lang.Object ref = partOf_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        partOf_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Name of the option that turns on what this one is about: this one matters, and is reported, only while that is on.
+     * Default none.
+     * </pre>
+     *
+     * <code>string part_of = 19 [json_name = "partOf"];</code>
+     * @return The bytes for partOf.
+     */
+    public com.google.protobuf.ByteString
+        getPartOfBytes() {
+      java.lang.Object ref = partOf_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        partOf_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Name of the option that turns on what this one is about: this one matters, and is reported, only while that is on.
+     * Default none.
+     * </pre>
+     *
+     * <code>string part_of = 19 [json_name = "partOf"];</code>
+     * @param value The partOf to set.
+     * @return This builder for chaining.
+     */
+    public Builder setPartOf(
+        java.lang.String value) {
+      java.util.Objects.requireNonNull(value);
+      partOf_ = value;
+      bitField0_ |= 0x00080000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Name of the option that turns on what this one is about: this one matters, and is reported, only while that is on.
+     * Default none.
+     * </pre>
+     *
+     * <code>string part_of = 19 [json_name = "partOf"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearPartOf() {
+      partOf_ = getDefaultInstance().getPartOf();
+      bitField0_ = (bitField0_ & ~0x00080000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Name of the option that turns on what this one is about: this one matters, and is reported, only while that is on.
+     * Default none.
+     * </pre>
+     *
+     * <code>string part_of = 19 [json_name = "partOf"];</code>
+     * @param value The bytes for partOf to set.
+     * @return This builder for chaining.
+     */
+    public Builder setPartOfBytes(
+        com.google.protobuf.ByteString value) {
+      java.util.Objects.requireNonNull(value);
+      checkByteStringIsUtf8(value);
+      partOf_ = value;
+      bitField0_ |= 0x00080000;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object sampler_ = "";
+    /**
+     * <pre>
+     * Name of the sampler that it turns on, if that is not the name of its field. Default none.
+     * </pre>
+     *
+     * <code>string sampler = 20 [json_name = "sampler"];</code>
+     * @return The sampler.
+     */
+    public java.lang.String getSampler() {
+      java.lang.Object ref = sampler_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        sampler_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Name of the sampler that it turns on, if that is not the name of its field. Default none.
+     * </pre>
+     *
+     * <code>string sampler = 20 [json_name = "sampler"];</code>
+     * @return The bytes for sampler.
+     */
+    public com.google.protobuf.ByteString
+        getSamplerBytes() {
+      java.lang.Object ref = sampler_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        sampler_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Name of the sampler that it turns on, if that is not the name of its field. Default none.
+     * </pre>
+     *
+     * <code>string sampler = 20 [json_name = "sampler"];</code>
+     * @param value The sampler to set.
+     * @return This builder for chaining.
+     */
+    public Builder setSampler(
+        java.lang.String value) {
+      java.util.Objects.requireNonNull(value);
+      sampler_ = value;
+      bitField0_ |= 0x00100000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Name of the sampler that it turns on, if that is not the name of its field. Default none.
+     * </pre>
+     *
+     * <code>string sampler = 20 [json_name = "sampler"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearSampler() {
+      sampler_ = getDefaultInstance().getSampler();
+      bitField0_ = (bitField0_ & ~0x00100000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Name of the sampler that it turns on, if that is not the name of its field. Default none.
+     * </pre>
+     *
+     * <code>string sampler = 20 [json_name = "sampler"];</code>
+     * @param value The bytes for sampler to set.
+     * @return This builder for chaining.
+     */
+    public Builder setSamplerBytes(
+        com.google.protobuf.ByteString value) {
+      java.util.Objects.requireNonNull(value);
+      checkByteStringIsUtf8(value);
+      sampler_ = value;
+      bitField0_ |= 0x00100000;
+      onChanged();
+      return this;
     }
 
     // @@protoc_insertion_point(builder_scope:slotline.v1.Option)

@@ -70,7 +70,7 @@ public interface OptionOrBuilder extends
 
   /**
    * <pre>
-   * Of a list of samplers, in their order.
+   * Of a list of samplers or texts, in their order.
    * </pre>
    *
    * <code>.slotline.v1.OptionNames names = 4 [json_name = "names"];</code>
@@ -79,7 +79,7 @@ public interface OptionOrBuilder extends
   boolean hasNames();
   /**
    * <pre>
-   * Of a list of samplers, in their order.
+   * Of a list of samplers or texts, in their order.
    * </pre>
    *
    * <code>.slotline.v1.OptionNames names = 4 [json_name = "names"];</code>
@@ -88,7 +88,7 @@ public interface OptionOrBuilder extends
   dev.slotline.v1.OptionNames getNames();
   /**
    * <pre>
-   * Of a list of samplers, in their order.
+   * Of a list of samplers or texts, in their order.
    * </pre>
    *
    * <code>.slotline.v1.OptionNames names = 4 [json_name = "names"];</code>
@@ -205,6 +205,25 @@ public interface OptionOrBuilder extends
    * @return The offFrom.
    */
   double getOffFrom();
+
+  /**
+   * <pre>
+   * Below this number.
+   * </pre>
+   *
+   * <code>double off_below = 21 [json_name = "offBelow"];</code>
+   * @return Whether the offBelow field is set.
+   */
+  boolean hasOffBelow();
+  /**
+   * <pre>
+   * Below this number.
+   * </pre>
+   *
+   * <code>double off_below = 21 [json_name = "offBelow"];</code>
+   * @return The offBelow.
+   */
+  double getOffBelow();
 
   /**
    * <pre>
@@ -359,6 +378,48 @@ public interface OptionOrBuilder extends
    * <code>.slotline.v1.OptionForm form = 18 [json_name = "form"];</code>
    */
   dev.slotline.v1.OptionFormOrBuilder getFormOrBuilder();
+
+  /**
+   * <pre>
+   * Name of the option that turns on what this one is about: this one matters, and is reported, only while that is on.
+   * Default none.
+   * </pre>
+   *
+   * <code>string part_of = 19 [json_name = "partOf"];</code>
+   * @return The partOf.
+   */
+  java.lang.String getPartOf();
+  /**
+   * <pre>
+   * Name of the option that turns on what this one is about: this one matters, and is reported, only while that is on.
+   * Default none.
+   * </pre>
+   *
+   * <code>string part_of = 19 [json_name = "partOf"];</code>
+   * @return The bytes for partOf.
+   */
+  com.google.protobuf.ByteString
+      getPartOfBytes();
+
+  /**
+   * <pre>
+   * Name of the sampler that it turns on, if that is not the name of its field. Default none.
+   * </pre>
+   *
+   * <code>string sampler = 20 [json_name = "sampler"];</code>
+   * @return The sampler.
+   */
+  java.lang.String getSampler();
+  /**
+   * <pre>
+   * Name of the sampler that it turns on, if that is not the name of its field. Default none.
+   * </pre>
+   *
+   * <code>string sampler = 20 [json_name = "sampler"];</code>
+   * @return The bytes for sampler.
+   */
+  com.google.protobuf.ByteString
+      getSamplerBytes();
 
   dev.slotline.v1.Option.DefaultCase getDefaultCase();
 

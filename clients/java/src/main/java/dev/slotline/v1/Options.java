@@ -109,7 +109,7 @@ public final class Options extends com.google.protobuf.GeneratedFile {
       "r\022\022\n\004step\030\003 \001(\001R\004step\0223\n\007choices\030\004 \003(\0132\031" +
       ".slotline.v1.OptionChoiceR\007choices\"=\n\013Op" +
       "tionUnset\022\024\n\005value\030\001 \001(\005R\005value\022\030\n\007meani" +
-      "ng\030\002 \001(\tR\007meaning\"\203\005\n\006Option\022\022\n\004name\030\001 \001" +
+      "ng\030\002 \001(\tR\007meaning\"\325\005\n\006Option\022\022\n\004name\030\001 \001" +
       "(\tR\004name\022\030\n\006number\030\002 \001(\001H\000R\006number\022\024\n\004fl" +
       "ag\030\003 \001(\010H\000R\004flag\0220\n\005names\030\004 \001(\0132\030.slotli" +
       "ne.v1.OptionNamesH\000R\005names\0222\n\007allowed\030\005 " +
@@ -117,29 +117,31 @@ public final class Options extends com.google.protobuf.GeneratedFile {
       "\n\010sensible\030\006 \001(\0132\030.slotline.v1.OptionRan" +
       "geR\010sensible\022\027\n\006off_at\030\007 \001(\001H\001R\005offAt\022\034\n" +
       "\toff_up_to\030\010 \001(\001H\001R\007offUpTo\022\033\n\010off_from\030" +
-      "\t \001(\001H\001R\007offFrom\022.\n\005unset\030\n \001(\0132\030.slotli" +
-      "ne.v1.OptionUnsetR\005unset\022\033\n\tmax_items\030\013 " +
-      "\001(\rR\010maxItems\022\033\n\tmax_bytes\030\014 \001(\rR\010maxByt" +
-      "es\022\034\n\ttruncates\030\r \001(\010R\ttruncates\022$\n\016repo" +
-      "rted_if_on\030\016 \001(\010R\014reportedIfOn\022.\n\005group\030" +
-      "\017 \001(\0162\030.slotline.v1.OptionGroupR\005group\022\024" +
-      "\n\005label\030\020 \001(\tR\005label\022\022\n\004help\030\021 \001(\tR\004help" +
-      "\022+\n\004form\030\022 \001(\0132\027.slotline.v1.OptionFormR" +
-      "\004formB\t\n\007defaultB\005\n\003off\"#\n\013OptionNames\022\024" +
-      "\n\005names\030\001 \003(\tR\005names*\352\001\n\013OptionGroup\022\034\n\030" +
-      "OPTION_GROUP_UNSPECIFIED\020\000\022\027\n\023OPTION_GRO" +
-      "UP_LENGTH\020\001\022\033\n\027OPTION_GROUP_RANDOMNESS\020\002" +
-      "\022\033\n\027OPTION_GROUP_TRUNCATION\020\003\022\033\n\027OPTION_" +
-      "GROUP_REPETITION\020\004\022\031\n\025OPTION_GROUP_MIROS" +
-      "TAT\020\005\022\027\n\023OPTION_GROUP_OUTPUT\020\006\022\031\n\025OPTION" +
-      "_GROUP_ADVANCED\020\007:L\n\006option\022\035.google.pro" +
-      "tobuf.FieldOptions\030\214\214\003 \001(\0132\023.slotline.v1" +
-      ".OptionR\006option:W\n\013call_option\022\037.google." +
-      "protobuf.MessageOptions\030\214\214\003 \003(\0132\023.slotli" +
-      "ne.v1.OptionR\ncallOptionB`\n\017dev.slotline" +
-      ".v1P\001Z=github.com/slotline/slotline/clie" +
-      "nts/go/slotlinev1;slotlinev1\252\002\013Slotline." +
-      "V1b\006proto3"
+      "\t \001(\001H\001R\007offFrom\022\035\n\toff_below\030\025 \001(\001H\001R\010o" +
+      "ffBelow\022.\n\005unset\030\n \001(\0132\030.slotline.v1.Opt" +
+      "ionUnsetR\005unset\022\033\n\tmax_items\030\013 \001(\rR\010maxI" +
+      "tems\022\033\n\tmax_bytes\030\014 \001(\rR\010maxBytes\022\034\n\ttru" +
+      "ncates\030\r \001(\010R\ttruncates\022$\n\016reported_if_o" +
+      "n\030\016 \001(\010R\014reportedIfOn\022.\n\005group\030\017 \001(\0162\030.s" +
+      "lotline.v1.OptionGroupR\005group\022\024\n\005label\030\020" +
+      " \001(\tR\005label\022\022\n\004help\030\021 \001(\tR\004help\022+\n\004form\030" +
+      "\022 \001(\0132\027.slotline.v1.OptionFormR\004form\022\027\n\007" +
+      "part_of\030\023 \001(\tR\006partOf\022\030\n\007sampler\030\024 \001(\tR\007" +
+      "samplerB\t\n\007defaultB\005\n\003off\"#\n\013OptionNames" +
+      "\022\024\n\005names\030\001 \003(\tR\005names*\352\001\n\013OptionGroup\022\034" +
+      "\n\030OPTION_GROUP_UNSPECIFIED\020\000\022\027\n\023OPTION_G" +
+      "ROUP_LENGTH\020\001\022\033\n\027OPTION_GROUP_RANDOMNESS" +
+      "\020\002\022\033\n\027OPTION_GROUP_TRUNCATION\020\003\022\033\n\027OPTIO" +
+      "N_GROUP_REPETITION\020\004\022\031\n\025OPTION_GROUP_MIR" +
+      "OSTAT\020\005\022\027\n\023OPTION_GROUP_OUTPUT\020\006\022\031\n\025OPTI" +
+      "ON_GROUP_ADVANCED\020\007:L\n\006option\022\035.google.p" +
+      "rotobuf.FieldOptions\030\214\214\003 \001(\0132\023.slotline." +
+      "v1.OptionR\006option:W\n\013call_option\022\037.googl" +
+      "e.protobuf.MessageOptions\030\214\214\003 \003(\0132\023.slot" +
+      "line.v1.OptionR\ncallOptionB`\n\017dev.slotli" +
+      "ne.v1P\001Z=github.com/slotline/slotline/cl" +
+      "ients/go/slotlinev1;slotlinev1\252\002\013Slotlin" +
+      "e.V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -175,7 +177,7 @@ public final class Options extends com.google.protobuf.GeneratedFile {
     internal_static_slotline_v1_Option_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_Option_descriptor,
-        new java.lang.String[] { "Name", "Number", "Flag", "Names", "Allowed", "Sensible", "OffAt", "OffUpTo", "OffFrom", "Unset", "MaxItems", "MaxBytes", "Truncates", "ReportedIfOn", "Group", "Label", "Help", "Form", "Default", "Off", });
+        new java.lang.String[] { "Name", "Number", "Flag", "Names", "Allowed", "Sensible", "OffAt", "OffUpTo", "OffFrom", "OffBelow", "Unset", "MaxItems", "MaxBytes", "Truncates", "ReportedIfOn", "Group", "Label", "Help", "Form", "PartOf", "Sampler", "Default", "Off", });
     internal_static_slotline_v1_OptionNames_descriptor =
       getDescriptor().getMessageType(5);
     internal_static_slotline_v1_OptionNames_fieldAccessorTable = new

@@ -79,6 +79,22 @@ public enum SamplerType
    * <code>SAMPLER_TYPE_TOP_N_SIGMA = 7;</code>
    */
   SAMPLER_TYPE_TOP_N_SIGMA(7),
+  /**
+   * <pre>
+   * By chance leave out all likely candidates but the least likely of them, with xtc_probability and xtc_threshold.
+   * </pre>
+   *
+   * <code>SAMPLER_TYPE_XTC = 8;</code>
+   */
+  SAMPLER_TYPE_XTC(8),
+  /**
+   * <pre>
+   * Choose candidates whose probability is near adaptive_target; acts last, wherever it stands.
+   * </pre>
+   *
+   * <code>SAMPLER_TYPE_ADAPTIVE_P = 9;</code>
+   */
+  SAMPLER_TYPE_ADAPTIVE_P(9),
   UNRECOGNIZED(-1),
   ;
 
@@ -155,6 +171,22 @@ public enum SamplerType
    * <code>SAMPLER_TYPE_TOP_N_SIGMA = 7;</code>
    */
   public static final int SAMPLER_TYPE_TOP_N_SIGMA_VALUE = 7;
+  /**
+   * <pre>
+   * By chance leave out all likely candidates but the least likely of them, with xtc_probability and xtc_threshold.
+   * </pre>
+   *
+   * <code>SAMPLER_TYPE_XTC = 8;</code>
+   */
+  public static final int SAMPLER_TYPE_XTC_VALUE = 8;
+  /**
+   * <pre>
+   * Choose candidates whose probability is near adaptive_target; acts last, wherever it stands.
+   * </pre>
+   *
+   * <code>SAMPLER_TYPE_ADAPTIVE_P = 9;</code>
+   */
+  public static final int SAMPLER_TYPE_ADAPTIVE_P_VALUE = 9;
 
 
   public final int getNumber() {
@@ -189,6 +221,8 @@ public enum SamplerType
       case 5: return SAMPLER_TYPE_MIN_P;
       case 6: return SAMPLER_TYPE_TEMPERATURE;
       case 7: return SAMPLER_TYPE_TOP_N_SIGMA;
+      case 8: return SAMPLER_TYPE_XTC;
+      case 9: return SAMPLER_TYPE_ADAPTIVE_P;
       default: return null;
     }
   }

@@ -37,6 +37,11 @@ public final class Sampling extends com.google.protobuf.GeneratedFile {
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_slotline_v1_LogitBias_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_slotline_v1_SequenceBreakers_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_slotline_v1_SequenceBreakers_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_slotline_v1_PenaltyPrompt_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -61,126 +66,179 @@ public final class Sampling extends com.google.protobuf.GeneratedFile {
       "s\030\001 \003(\0162\030.slotline.v1.SamplerTypeR\010sampl" +
       "ers\"\\\n\tLogitBias\022\033\n\010token_id\030\001 \001(\rH\000R\007to" +
       "kenId\022\024\n\004text\030\002 \001(\tH\000R\004text\022\022\n\004bias\030\003 \001(" +
-      "\002R\004biasB\010\n\006target\"e\n\rPenaltyPrompt\022\024\n\004te" +
-      "xt\030\001 \001(\tH\000R\004text\0224\n\ttoken_ids\030\002 \001(\0132\025.sl" +
-      "otline.v1.TokenIdsH\000R\010tokenIdsB\010\n\006source" +
-      "\"\327!\n\016SamplingParams\022\265\001\n\013temperature\030\001 \001(" +
-      "\002B\215\001\342\340\030\210\001\021\232\231\231\231\231\231\351?2\t\t\000\000\000\000\000\000\000\000x\002\202\001\013Temper" +
-      "ature\212\001HHigher is more surprising; 0 or " +
-      "less always takes the most likely token." +
-      "\222\001\026\n\t\031\000\000\000\000\000\000\024@\022\t\031\000\000\000\000\000\000\000@H\000R\013temperature" +
-      "\210\001\001\022\321\001\n\016dynatemp_range\030\002 \001(\002B\244\001\342\340\030\237\001\021\000\000\000" +
-      "\000\000\000\000\0002\t\t\000\000\000\000\000\000\000\000A\000\000\000\000\000\000\000\000x\002\202\001\031Dynamic te" +
-      "mperature range\212\001HThe temperature varies" +
-      " by so much up and down, by how sure the" +
-      " model is.\222\001\026\n\t\031\000\000\000\000\000\000\024@\022\t\031\000\000\000\000\000\000\000@H\001R\rd" +
-      "ynatempRange\210\001\001\022\343\001\n\021dynatemp_exponent\030\003 " +
-      "\001(\002B\260\001\342\340\030\253\001\021\000\000\000\000\000\000\360?2\t\t\000\000\000\000\000\000\000\000x\002\202\001\034Dyna" +
-      "mic temperature exponent\212\001QHow the model" +
-      "\'s doubt becomes temperature; only with " +
-      "a dynamic temperature range.\222\001\037\n\t\031\000\000\000\000\000\000" +
-      "$@\022\t\031\000\000\000\000\000\000\020@\031\232\231\231\231\231\231\251?H\002R\020dynatempExpone" +
-      "nt\210\001\001\022\210\001\n\005top_k\030\004 \001(\005Bn\342\340\030j\021\000\000\000\000\000\000D@2\t\t\000" +
-      "\000\000\000\000\000\000\000A\000\000\000\000\000\000\000\000h\001x\003\202\001\005Top-k\212\0010Chooses a" +
-      "mong so many of the most likely tokens.\222" +
-      "\001\013\022\t\031\000\000\000\000\000\000i@H\003R\004topK\210\001\001\022\235\001\n\005top_p\030\005 \001(\002" +
-      "B\202\001\342\340\030~\021ffffff\356?2\022\t\000\000\000\000\000\000\000\000\031\000\000\000\000\000\000\360?I\000\000\000" +
-      "\000\000\000\360?h\001x\003\202\001\005Top-p\212\001IChooses among the mo" +
-      "st likely tokens that have this probabil" +
-      "ity together.H\004R\004topP\210\001\001\022\231\001\n\005min_p\030\006 \001(\002" +
-      "B\177\342\340\030{\021\232\231\231\231\231\231\251?2\022\t\000\000\000\000\000\000\000\000\031\000\000\000\000\000\000\360?A\000\000\000\000" +
-      "\000\000\000\000h\001x\003\202\001\005Min-p\212\001FLeaves out tokens tha" +
-      "t are less likely than this part of the " +
-      "best one.H\005R\004minP\210\001\001\022\205\001\n\005tfs_z\030\007 \001(\002Bk\342\340" +
-      "\030g\021\000\000\000\000\000\000\360?2\022\t\000\000\000\000\000\000\000\000\031\000\000\000\000\000\000\360?I\000\000\000\000\000\000\360?" +
-      "h\001x\003\202\001\013Tail-free z\212\001,Leaves out the long" +
-      " tail of unlikely tokens.H\006R\004tfsZ\210\001\001\022\240\001\n" +
-      "\ttypical_p\030\010 \001(\002B~\342\340\030z\021\000\000\000\000\000\000\360?2\022\t\000\000\000\000\000\000" +
-      "\000\000\031\000\000\000\000\000\000\360?I\000\000\000\000\000\000\360?h\001x\003\202\001\tTypical p\212\001AP" +
-      "refers tokens that are about as surprisi" +
-      "ng as the model expects.H\007R\010typicalP\210\001\001\022" +
-      "\324\001\n\013top_n_sigma\030\027 \001(\002B\256\001\342\340\030\251\001\021\000\000\000\000\000\000\000\0002\t" +
-      "\t\000\000\000\000\000\000\000\000A\000\000\000\000\000\000\000\000h\001p\001x\003\202\001\013Top-n-sigma\212\001" +
-      "\\Leaves out tokens whose logits are more" +
-      " than so many standard deviations below " +
-      "the best one.\222\001\026\n\t\031\000\000\000\000\000\000$@\022\t\031\000\000\000\000\000\000\024@H\010" +
-      "R\ttopNSigma\210\001\001\022\227\001\n\010min_keep\030\t \001(\rBw\342\340\030s\021" +
-      "\000\000\000\000\000\000\000\000x\003\202\001\016Tokens to keep\212\001FEvery step" +
-      " that leaves out tokens keeps at least s" +
-      "o many; 0 acts as 1.\222\001\013\022\t\031\000\000\000\000\000\000$@H\tR\007mi" +
-      "nKeep\210\001\001\022\260\001\n\016repeat_penalty\030\n \001(\002B\203\001\342\340\030\177" +
-      "\021\232\231\231\231\231\231\361?*\t\021\000\000\000\000\000\000\000\0009\000\000\000\000\000\000\360?x\004\202\001\016Repeat" +
-      " penalty\212\001*Makes tokens that came lately" +
-      " less likely.\222\001\037\n\t\031\000\000\000\000\000\000$@\022\022\t\000\000\000\000\000\000\340?\031\000" +
-      "\000\000\000\000\000\000@H\nR\rrepeatPenalty\210\001\001\022\260\001\n\rrepeat_l" +
-      "ast_n\030\013 \001(\005B\206\001\342\340\030\201\001\021\000\000\000\000\000\000P@*\t\t\000\000\000\000\000\000\360\2779" +
-      "\000\000\000\000\000\000\000\000x\004\202\001\016Penalty window\212\001@The penalt" +
-      "ies look back so many tokens; -1 is the " +
-      "whole context.\222\001\013\022\t\031\000\000\000\000\000\000\240@H\013R\013repeatLa" +
-      "stN\210\001\001\022\277\001\n\021frequency_penalty\030\014 \001(\002B\214\001\342\340\030" +
-      "\207\001\021\000\000\000\000\000\000\000\0009\000\000\000\000\000\000\000\000x\004\202\001\021Frequency penal" +
-      "ty\212\0011Makes a token less likely with each" +
-      " time it came.\222\001(\n\022\t\000\000\000\000\000\000$\300\031\000\000\000\000\000\000$@\022\022\t" +
-      "\000\000\000\000\000\000\000\300\031\000\000\000\000\000\000\000@H\014R\020frequencyPenalty\210\001\001" +
-      "\022\267\001\n\020presence_penalty\030\r \001(\002B\206\001\342\340\030\201\001\021\000\000\000\000" +
-      "\000\000\000\0009\000\000\000\000\000\000\000\000x\004\202\001\020Presence penalty\212\001,Mak" +
-      "es a token less likely if it came at all" +
-      ".\222\001(\n\022\t\000\000\000\000\000\000$\300\031\000\000\000\000\000\000$@\022\022\t\000\000\000\000\000\000\000\300\031\000\000\000\000" +
-      "\000\000\000@H\rR\017presencePenalty\210\001\001\022y\n\013penalize_n" +
-      "l\030\016 \001(\010BS\342\340\030O\030\001x\004\202\001\024Penalize line breaks" +
-      "\212\0011Whether the penalties count for line " +
-      "breaks, too.H\016R\npenalizeNl\210\001\001\022\233\001\n\016penalt" +
-      "y_prompt\030\017 \001(\0132\032.slotline.v1.PenaltyProm" +
-      "ptBX\342\340\030Tx\004\202\001\026Text for the penalties\212\0016Th" +
-      "e penalties look at this text instead of" +
-      " the prompt.R\rpenaltyPrompt\022\344\001\n\010mirostat" +
-      "\030\020 \001(\rB\302\001\342\340\030\275\001\021\000\000\000\000\000\000\000\000*\t\031\000\000\000\000\000\000\000@9\000\000\000\000\000" +
-      "\000\000\000x\005\202\001\010Mirostat\212\001hSteers how surprising" +
-      " the text is, by version 1 or 2 of Miros" +
-      "tat, instead of the samplers that trunca" +
-      "te.\222\001%\"\005\022\003Off\"\r\010\001\022\tVersion 1\"\r\010\002\022\tVersio" +
-      "n 2H\017R\010mirostat\210\001\001\022\300\001\n\014mirostat_tau\030\021 \001(" +
-      "\002B\227\001\342\340\030\222\001\021\000\000\000\000\000\000\024@2\t\t\000\000\000\000\000\000\000\000x\005\202\001\021Mirost" +
-      "at surprise\212\001CThe surprise that Mirostat" +
-      " aims at, in bits; lower is more focused" +
-      ".\222\001\037\n\t\031\000\000\000\000\000\000Y@\022\t\031\000\000\000\000\000\000$@\031\232\231\231\231\231\231\271?H\020R\013m" +
-      "irostatTau\210\001\001\022\205\001\n\014mirostat_eta\030\022 \001(\002B]\342\340" +
-      "\030Y\021\232\231\231\231\231\231\271?2\t\t\000\000\000\000\000\000\000\000x\005\202\001\rMirostat rate" +
-      "\212\001\"How fast Mirostat corrects itself.\222\001\013" +
-      "\n\t\031\000\000\000\000\000\000\360?H\021R\013mirostatEta\210\001\001\022\225\001\n\004seed\030\023" +
-      " \001(\rB|\342\340\030xR\'\010\377\377\377\377\377\377\377\377\377\001\022\032takes a new see" +
-      "d each timex\002\202\001\004Seed\212\0015The same seed and" +
-      " options give the same answer again.\222\001\013\n" +
-      "\t\031\000\000\340\377\377\377\357AH\022R\004seed\210\001\001\022o\n\nignore_eos\030\024 \001(" +
-      "\010BK\342\340\030G\030\000x\001\202\001\016Ignore the end\212\001/Goes on w" +
-      "hen the model wants to end its answer.H\023" +
-      "R\tignoreEos\210\001\001\022\236\001\n\nlogit_bias\030\025 \003(\0132\026.sl" +
-      "otline.v1.LogitBiasBg\342\340\030cX\200\200\004x\007\202\001\014Token " +
-      "biases\212\001KMakes tokens more or less likel" +
-      "y, or bans them; a token is a text or an" +
-      " id.R\tlogitBias\022\345\001\n\010samplers\030\026 \001(\0132\030.slo" +
-      "tline.v1.SamplerListB\256\001\342\340\030\251\001\"A\n\013top_n_si" +
-      "gma\n\005top_k\n\005tfs_z\n\ttypical_p\n\005top_p\n\005min" +
-      "_p\n\013temperatureX@x\003\202\001\010Samplers\212\001TThe ste" +
-      "ps that choose a token, in their order; " +
-      "a step that is left out does nothing.R\010s" +
-      "amplersB\016\n\014_temperatureB\021\n\017_dynatemp_ran" +
-      "geB\024\n\022_dynatemp_exponentB\010\n\006_top_kB\010\n\006_t" +
-      "op_pB\010\n\006_min_pB\010\n\006_tfs_zB\014\n\n_typical_pB\016" +
-      "\n\014_top_n_sigmaB\013\n\t_min_keepB\021\n\017_repeat_p" +
-      "enaltyB\020\n\016_repeat_last_nB\024\n\022_frequency_p" +
-      "enaltyB\023\n\021_presence_penaltyB\016\n\014_penalize" +
-      "_nlB\013\n\t_mirostatB\017\n\r_mirostat_tauB\017\n\r_mi" +
-      "rostat_etaB\007\n\005_seedB\r\n\013_ignore_eos*\343\001\n\013S" +
-      "amplerType\022\034\n\030SAMPLER_TYPE_UNSPECIFIED\020\000" +
-      "\022\026\n\022SAMPLER_TYPE_TOP_K\020\001\022\026\n\022SAMPLER_TYPE" +
-      "_TFS_Z\020\002\022\032\n\026SAMPLER_TYPE_TYPICAL_P\020\003\022\026\n\022" +
-      "SAMPLER_TYPE_TOP_P\020\004\022\026\n\022SAMPLER_TYPE_MIN" +
-      "_P\020\005\022\034\n\030SAMPLER_TYPE_TEMPERATURE\020\006\022\034\n\030SA" +
-      "MPLER_TYPE_TOP_N_SIGMA\020\007B`\n\017dev.slotline" +
-      ".v1P\001Z=github.com/slotline/slotline/clie" +
-      "nts/go/slotlinev1;slotlinev1\252\002\013Slotline." +
-      "V1b\006proto3"
+      "\002R\004biasB\010\n\006target\"(\n\020SequenceBreakers\022\024\n" +
+      "\005texts\030\001 \003(\tR\005texts\"e\n\rPenaltyPrompt\022\024\n\004" +
+      "text\030\001 \001(\tH\000R\004text\0224\n\ttoken_ids\030\002 \001(\0132\025." +
+      "slotline.v1.TokenIdsH\000R\010tokenIdsB\010\n\006sour" +
+      "ce\"\3271\n\016SamplingParams\022\265\001\n\013temperature\030\001 " +
+      "\001(\002B\215\001\342\340\030\210\001\021\232\231\231\231\231\231\351?2\t\t\000\000\000\000\000\000\000\000x\002\202\001\013Temp" +
+      "erature\212\001HHigher is more surprising; 0 o" +
+      "r less always takes the most likely toke" +
+      "n.\222\001\026\n\t\031\000\000\000\000\000\000\024@\022\t\031\000\000\000\000\000\000\000@H\000R\013temperatu" +
+      "re\210\001\001\022\321\001\n\016dynatemp_range\030\002 \001(\002B\244\001\342\340\030\237\001\021\000" +
+      "\000\000\000\000\000\000\0002\t\t\000\000\000\000\000\000\000\000A\000\000\000\000\000\000\000\000x\002\202\001\031Dynamic " +
+      "temperature range\212\001HThe temperature vari" +
+      "es by so much up and down, by how sure t" +
+      "he model is.\222\001\026\n\t\031\000\000\000\000\000\000\024@\022\t\031\000\000\000\000\000\000\000@H\001R" +
+      "\rdynatempRange\210\001\001\022\343\001\n\021dynatemp_exponent\030" +
+      "\003 \001(\002B\260\001\342\340\030\253\001\021\000\000\000\000\000\000\360?2\t\t\000\000\000\000\000\000\000\000x\002\202\001\034Dy" +
+      "namic temperature exponent\212\001QHow the mod" +
+      "el\'s doubt becomes temperature; only wit" +
+      "h a dynamic temperature range.\222\001\037\n\t\031\000\000\000\000" +
+      "\000\000$@\022\t\031\000\000\000\000\000\000\020@\031\232\231\231\231\231\231\251?H\002R\020dynatempExpo" +
+      "nent\210\001\001\022\210\001\n\005top_k\030\004 \001(\005Bn\342\340\030j\021\000\000\000\000\000\000D@2\t" +
+      "\t\000\000\000\000\000\000\000\000A\000\000\000\000\000\000\000\000h\001x\003\202\001\005Top-k\212\0010Chooses" +
+      " among so many of the most likely tokens" +
+      ".\222\001\013\022\t\031\000\000\000\000\000\000i@H\003R\004topK\210\001\001\022\235\001\n\005top_p\030\005 \001" +
+      "(\002B\202\001\342\340\030~\021ffffff\356?2\022\t\000\000\000\000\000\000\000\000\031\000\000\000\000\000\000\360?I\000" +
+      "\000\000\000\000\000\360?h\001x\003\202\001\005Top-p\212\001IChooses among the " +
+      "most likely tokens that have this probab" +
+      "ility together.H\004R\004topP\210\001\001\022\231\001\n\005min_p\030\006 \001" +
+      "(\002B\177\342\340\030{\021\232\231\231\231\231\231\251?2\022\t\000\000\000\000\000\000\000\000\031\000\000\000\000\000\000\360?A\000\000" +
+      "\000\000\000\000\000\000h\001x\003\202\001\005Min-p\212\001FLeaves out tokens t" +
+      "hat are less likely than this part of th" +
+      "e best one.H\005R\004minP\210\001\001\022\205\001\n\005tfs_z\030\007 \001(\002Bk" +
+      "\342\340\030g\021\000\000\000\000\000\000\360?2\022\t\000\000\000\000\000\000\000\000\031\000\000\000\000\000\000\360?I\000\000\000\000\000\000" +
+      "\360?h\001x\003\202\001\013Tail-free z\212\001,Leaves out the lo" +
+      "ng tail of unlikely tokens.H\006R\004tfsZ\210\001\001\022\240" +
+      "\001\n\ttypical_p\030\010 \001(\002B~\342\340\030z\021\000\000\000\000\000\000\360?2\022\t\000\000\000\000" +
+      "\000\000\000\000\031\000\000\000\000\000\000\360?I\000\000\000\000\000\000\360?h\001x\003\202\001\tTypical p\212\001" +
+      "APrefers tokens that are about as surpri" +
+      "sing as the model expects.H\007R\010typicalP\210\001" +
+      "\001\022\324\001\n\013top_n_sigma\030\027 \001(\002B\256\001\342\340\030\251\001\021\000\000\000\000\000\000\000\000" +
+      "2\t\t\000\000\000\000\000\000\000\000A\000\000\000\000\000\000\000\000h\001p\001x\003\202\001\013Top-n-sigma" +
+      "\212\001\\Leaves out tokens whose logits are mo" +
+      "re than so many standard deviations belo" +
+      "w the best one.\222\001\026\n\t\031\000\000\000\000\000\000$@\022\t\031\000\000\000\000\000\000\024@" +
+      "H\010R\ttopNSigma\210\001\001\022\333\001\n\017xtc_probability\030\030 \001" +
+      "(\002B\254\001\342\340\030\247\001\021\000\000\000\000\000\000\000\0002\022\t\000\000\000\000\000\000\000\000\031\000\000\000\000\000\000\360?A" +
+      "\000\000\000\000\000\000\000\000p\001x\003\202\001\017XTC probability\212\001bFor thi" +
+      "s part of all tokens, the likely candida" +
+      "tes are left out, but for the least like" +
+      "ly of them.\242\001\003xtcH\tR\016xtcProbability\210\001\001\022\314" +
+      "\001\n\rxtc_threshold\030\031 \001(\002B\241\001\342\340\030\234\001\021\232\231\231\231\231\231\271?2" +
+      "\022\t\000\000\000\000\000\000\000\000\031\000\000\000\000\000\000\340?x\003\202\001\rXTC threshold\212\001X" +
+      "XTC takes candidates of at least this pr" +
+      "obability for likely; above 0.5 it does " +
+      "nothing.\232\001\017xtc_probabilityH\nR\014xtcThresho" +
+      "ld\210\001\001\022\227\001\n\010min_keep\030\t \001(\rBw\342\340\030s\021\000\000\000\000\000\000\000\000x" +
+      "\003\202\001\016Tokens to keep\212\001FEvery step that lea" +
+      "ves out tokens keeps at least so many; 0" +
+      " acts as 1.\222\001\013\022\t\031\000\000\000\000\000\000$@H\013R\007minKeep\210\001\001\022" +
+      "\260\001\n\016repeat_penalty\030\n \001(\002B\203\001\342\340\030\177\021\232\231\231\231\231\231\361?" +
+      "*\t\021\000\000\000\000\000\000\000\0009\000\000\000\000\000\000\360?x\004\202\001\016Repeat penalty\212" +
+      "\001*Makes tokens that came lately less lik" +
+      "ely.\222\001\037\n\t\031\000\000\000\000\000\000$@\022\022\t\000\000\000\000\000\000\340?\031\000\000\000\000\000\000\000@H\014" +
+      "R\rrepeatPenalty\210\001\001\022\260\001\n\rrepeat_last_n\030\013 \001" +
+      "(\005B\206\001\342\340\030\201\001\021\000\000\000\000\000\000P@*\t\t\000\000\000\000\000\000\360\2779\000\000\000\000\000\000\000\000x" +
+      "\004\202\001\016Penalty window\212\001@The penalties look " +
+      "back so many tokens; -1 is the whole con" +
+      "text.\222\001\013\022\t\031\000\000\000\000\000\000\240@H\rR\013repeatLastN\210\001\001\022\277\001" +
+      "\n\021frequency_penalty\030\014 \001(\002B\214\001\342\340\030\207\001\021\000\000\000\000\000\000" +
+      "\000\0009\000\000\000\000\000\000\000\000x\004\202\001\021Frequency penalty\212\0011Make" +
+      "s a token less likely with each time it " +
+      "came.\222\001(\n\022\t\000\000\000\000\000\000$\300\031\000\000\000\000\000\000$@\022\022\t\000\000\000\000\000\000\000\300\031" +
+      "\000\000\000\000\000\000\000@H\016R\020frequencyPenalty\210\001\001\022\267\001\n\020pres" +
+      "ence_penalty\030\r \001(\002B\206\001\342\340\030\201\001\021\000\000\000\000\000\000\000\0009\000\000\000\000" +
+      "\000\000\000\000x\004\202\001\020Presence penalty\212\001,Makes a toke" +
+      "n less likely if it came at all.\222\001(\n\022\t\000\000" +
+      "\000\000\000\000$\300\031\000\000\000\000\000\000$@\022\022\t\000\000\000\000\000\000\000\300\031\000\000\000\000\000\000\000@H\017R\017p" +
+      "resencePenalty\210\001\001\022y\n\013penalize_nl\030\016 \001(\010BS" +
+      "\342\340\030O\030\001x\004\202\001\024Penalize line breaks\212\0011Whethe" +
+      "r the penalties count for line breaks, t" +
+      "oo.H\020R\npenalizeNl\210\001\001\022\233\001\n\016penalty_prompt\030" +
+      "\017 \001(\0132\032.slotline.v1.PenaltyPromptBX\342\340\030Tx" +
+      "\004\202\001\026Text for the penalties\212\0016The penalti" +
+      "es look at this text instead of the prom" +
+      "pt.R\rpenaltyPrompt\022\313\001\n\016dry_multiplier\030\032 " +
+      "\001(\002B\236\001\342\340\030\231\001\021\000\000\000\000\000\000\000\0002\t\t\000\000\000\000\000\000\000\0009\000\000\000\000\000\000\000\000" +
+      "p\001x\004\202\001\016DRY multiplier\212\001KMakes tokens les" +
+      "s likely that would go on with a sequenc" +
+      "e that came before.\222\001\026\n\t\031\000\000\000\000\000\000Y@\022\t\031\000\000\000\000" +
+      "\000\000\024@H\021R\rdryMultiplier\210\001\001\022\336\001\n\010dry_base\030\033 " +
+      "\001(\002B\275\001\342\340\030\270\001\021\000\000\000\000\000\000\374?2\t\t\000\000\000\000\000\000\360?x\004\202\001\010DRY " +
+      "base\212\001aThe penalty grows by this factor " +
+      "with each token of the repeated sequence" +
+      "; below 1 there is none.\222\001\037\n\t\031\000\000\000\000\000\000$@\022\t" +
+      "\031\000\000\000\000\000\000\020@\031\232\231\231\231\231\231\251?\232\001\016dry_multiplierH\022R\007d" +
+      "ryBase\210\001\001\022\271\001\n\022dry_allowed_length\030\034 \001(\rB\205" +
+      "\001\342\340\030\200\001\021\000\000\000\000\000\000\000@x\004\202\001\022DRY allowed length\212\001" +
+      "3Repeated sequences of fewer tokens have" +
+      " no penalty.\222\001\026\n\t\031\000\000\000\000\000@\217@\022\t\031\000\000\000\000\000\0004@\232\001\016" +
+      "dry_multiplierH\023R\020dryAllowedLength\210\001\001\022\322\001" +
+      "\n\022dry_penalty_last_n\030\035 \001(\005B\237\001\342\340\030\232\001\021\000\000\000\000\000" +
+      "\000P@*\t\t\000\000\000\000\000\000\360\277x\004\202\001\nDRY window\212\001ULooks ba" +
+      "ck so many tokens for repeated sequences" +
+      "; 0 is none, -1 is the whole context.\222\001\013" +
+      "\022\t\031\000\000\000\000\000\000\240@\232\001\016dry_multiplierH\024R\017dryPenal" +
+      "tyLastN\210\001\001\022\314\001\n\025dry_sequence_breakers\030\036 \001" +
+      "(\0132\035.slotline.v1.SequenceBreakersBy\342\340\030u\"" +
+      "\014\n\001\n\n\001:\n\001\"\n\001*X@`\200 x\004\202\001\025DRY sequence brea" +
+      "kers\212\001ETexts that end a sequence, so tha" +
+      "t no repetition is seen across them.R\023dr" +
+      "ySequenceBreakers\022\335\001\n\017adaptive_target\030\037 " +
+      "\001(\002B\256\001\342\340\030\251\001\021\000\000\000\000\000\000\360\277*\t\031\000\000\000\000\000\000\360?2\t\t\000\000\000\000\000\000" +
+      "\360\277p\001x\002\202\001\021Adaptive-p target\212\001XChooses tok" +
+      "ens whose probability is near this one, " +
+      "and makes up for those that were not.\242\001\n" +
+      "adaptive_p\251\001\000\000\000\000\000\000\000\000H\025R\016adaptiveTarget\210\001" +
+      "\001\022\265\001\n\016adaptive_decay\030  \001(\002B\210\001\342\340\030\203\001\021\315\314\314\314\314" +
+      "\314\354?*\022\t\000\000\000\000\000\000\000\000\031\256G\341z\024\256\357?x\002\202\001\020Adaptive-p d" +
+      "ecay\212\001<How long adaptive-p remembers: ab" +
+      "out 1 / (1 - decay) tokens.\232\001\017adaptive_t" +
+      "argetH\026R\radaptiveDecay\210\001\001\022\344\001\n\010mirostat\030\020" +
+      " \001(\rB\302\001\342\340\030\275\001\021\000\000\000\000\000\000\000\000*\t\031\000\000\000\000\000\000\000@9\000\000\000\000\000\000\000" +
+      "\000x\005\202\001\010Mirostat\212\001hSteers how surprising t" +
+      "he text is, by version 1 or 2 of Mirosta" +
+      "t, instead of the samplers that truncate" +
+      ".\222\001%\"\005\022\003Off\"\r\010\001\022\tVersion 1\"\r\010\002\022\tVersion " +
+      "2H\027R\010mirostat\210\001\001\022\300\001\n\014mirostat_tau\030\021 \001(\002B" +
+      "\227\001\342\340\030\222\001\021\000\000\000\000\000\000\024@2\t\t\000\000\000\000\000\000\000\000x\005\202\001\021Mirostat" +
+      " surprise\212\001CThe surprise that Mirostat a" +
+      "ims at, in bits; lower is more focused.\222" +
+      "\001\037\n\t\031\000\000\000\000\000\000Y@\022\t\031\000\000\000\000\000\000$@\031\232\231\231\231\231\231\271?H\030R\013mir" +
+      "ostatTau\210\001\001\022\205\001\n\014mirostat_eta\030\022 \001(\002B]\342\340\030Y" +
+      "\021\232\231\231\231\231\231\271?2\t\t\000\000\000\000\000\000\000\000x\005\202\001\rMirostat rate\212\001" +
+      "\"How fast Mirostat corrects itself.\222\001\013\n\t" +
+      "\031\000\000\000\000\000\000\360?H\031R\013mirostatEta\210\001\001\022\225\001\n\004seed\030\023 \001" +
+      "(\rB|\342\340\030xR\'\010\377\377\377\377\377\377\377\377\377\001\022\032takes a new seed " +
+      "each timex\002\202\001\004Seed\212\0015The same seed and o" +
+      "ptions give the same answer again.\222\001\013\n\t\031" +
+      "\000\000\340\377\377\377\357AH\032R\004seed\210\001\001\022o\n\nignore_eos\030\024 \001(\010B" +
+      "K\342\340\030G\030\000x\001\202\001\016Ignore the end\212\001/Goes on whe" +
+      "n the model wants to end its answer.H\033R\t" +
+      "ignoreEos\210\001\001\022\236\001\n\nlogit_bias\030\025 \003(\0132\026.slot" +
+      "line.v1.LogitBiasBg\342\340\030cX\200\200\004x\007\202\001\014Token bi" +
+      "ases\212\001KMakes tokens more or less likely," +
+      " or bans them; a token is a text or an i" +
+      "d.R\tlogitBias\022\366\001\n\010samplers\030\026 \001(\0132\030.slotl" +
+      "ine.v1.SamplerListB\277\001\342\340\030\272\001\"R\n\013top_n_sigm" +
+      "a\n\005top_k\n\005tfs_z\n\ttypical_p\n\005top_p\n\005min_p" +
+      "\n\003xtc\n\013temperature\n\nadaptive_pX@x\003\202\001\010Sam" +
+      "plers\212\001TThe steps that choose a token, i" +
+      "n their order; a step that is left out d" +
+      "oes nothing.R\010samplersB\016\n\014_temperatureB\021" +
+      "\n\017_dynatemp_rangeB\024\n\022_dynatemp_exponentB" +
+      "\010\n\006_top_kB\010\n\006_top_pB\010\n\006_min_pB\010\n\006_tfs_zB" +
+      "\014\n\n_typical_pB\016\n\014_top_n_sigmaB\022\n\020_xtc_pr" +
+      "obabilityB\020\n\016_xtc_thresholdB\013\n\t_min_keep" +
+      "B\021\n\017_repeat_penaltyB\020\n\016_repeat_last_nB\024\n" +
+      "\022_frequency_penaltyB\023\n\021_presence_penalty" +
+      "B\016\n\014_penalize_nlB\021\n\017_dry_multiplierB\013\n\t_" +
+      "dry_baseB\025\n\023_dry_allowed_lengthB\025\n\023_dry_" +
+      "penalty_last_nB\022\n\020_adaptive_targetB\021\n\017_a" +
+      "daptive_decayB\013\n\t_mirostatB\017\n\r_mirostat_" +
+      "tauB\017\n\r_mirostat_etaB\007\n\005_seedB\r\n\013_ignore" +
+      "_eos*\226\002\n\013SamplerType\022\034\n\030SAMPLER_TYPE_UNS" +
+      "PECIFIED\020\000\022\026\n\022SAMPLER_TYPE_TOP_K\020\001\022\026\n\022SA" +
+      "MPLER_TYPE_TFS_Z\020\002\022\032\n\026SAMPLER_TYPE_TYPIC" +
+      "AL_P\020\003\022\026\n\022SAMPLER_TYPE_TOP_P\020\004\022\026\n\022SAMPLE" +
+      "R_TYPE_MIN_P\020\005\022\034\n\030SAMPLER_TYPE_TEMPERATU" +
+      "RE\020\006\022\034\n\030SAMPLER_TYPE_TOP_N_SIGMA\020\007\022\024\n\020SA" +
+      "MPLER_TYPE_XTC\020\010\022\033\n\027SAMPLER_TYPE_ADAPTIV" +
+      "E_P\020\tB`\n\017dev.slotline.v1P\001Z=github.com/s" +
+      "lotline/slotline/clients/go/slotlinev1;s" +
+      "lotlinev1\252\002\013Slotline.V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -200,18 +258,24 @@ public final class Sampling extends com.google.protobuf.GeneratedFile {
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_LogitBias_descriptor,
         new java.lang.String[] { "TokenId", "Text", "Bias", "Target", });
-    internal_static_slotline_v1_PenaltyPrompt_descriptor =
+    internal_static_slotline_v1_SequenceBreakers_descriptor =
       getDescriptor().getMessageType(2);
+    internal_static_slotline_v1_SequenceBreakers_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_slotline_v1_SequenceBreakers_descriptor,
+        new java.lang.String[] { "Texts", });
+    internal_static_slotline_v1_PenaltyPrompt_descriptor =
+      getDescriptor().getMessageType(3);
     internal_static_slotline_v1_PenaltyPrompt_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_PenaltyPrompt_descriptor,
         new java.lang.String[] { "Text", "TokenIds", "Source", });
     internal_static_slotline_v1_SamplingParams_descriptor =
-      getDescriptor().getMessageType(3);
+      getDescriptor().getMessageType(4);
     internal_static_slotline_v1_SamplingParams_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_SamplingParams_descriptor,
-        new java.lang.String[] { "Temperature", "DynatempRange", "DynatempExponent", "TopK", "TopP", "MinP", "TfsZ", "TypicalP", "TopNSigma", "MinKeep", "RepeatPenalty", "RepeatLastN", "FrequencyPenalty", "PresencePenalty", "PenalizeNl", "PenaltyPrompt", "Mirostat", "MirostatTau", "MirostatEta", "Seed", "IgnoreEos", "LogitBias", "Samplers", });
+        new java.lang.String[] { "Temperature", "DynatempRange", "DynatempExponent", "TopK", "TopP", "MinP", "TfsZ", "TypicalP", "TopNSigma", "XtcProbability", "XtcThreshold", "MinKeep", "RepeatPenalty", "RepeatLastN", "FrequencyPenalty", "PresencePenalty", "PenalizeNl", "PenaltyPrompt", "DryMultiplier", "DryBase", "DryAllowedLength", "DryPenaltyLastN", "DrySequenceBreakers", "AdaptiveTarget", "AdaptiveDecay", "Mirostat", "MirostatTau", "MirostatEta", "Seed", "IgnoreEos", "LogitBias", "Samplers", });
     descriptor.resolveAllFeaturesImmutable();
     dev.slotline.v1.Options.getDescriptor();
     dev.slotline.v1.Tokens.getDescriptor();

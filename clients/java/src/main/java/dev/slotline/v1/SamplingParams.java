@@ -300,6 +300,60 @@ private static final long serialVersionUID = 0L;
     return topNSigma_;
   }
 
+  public static final int XTC_PROBABILITY_FIELD_NUMBER = 24;
+  private float xtcProbability_ = 0F;
+  /**
+   * <pre>
+   * How often the sampler xtc acts: the part of all tokens for which it leaves likely candidates out.
+   * </pre>
+   *
+   * <code>optional float xtc_probability = 24 [json_name = "xtcProbability", (.slotline.v1.option) = { ... }</code>
+   * @return Whether the xtcProbability field is set.
+   */
+  @java.lang.Override
+  public boolean hasXtcProbability() {
+    return ((bitField0_ & 0x00000200) != 0);
+  }
+  /**
+   * <pre>
+   * How often the sampler xtc acts: the part of all tokens for which it leaves likely candidates out.
+   * </pre>
+   *
+   * <code>optional float xtc_probability = 24 [json_name = "xtcProbability", (.slotline.v1.option) = { ... }</code>
+   * @return The xtcProbability.
+   */
+  @java.lang.Override
+  public float getXtcProbability() {
+    return xtcProbability_;
+  }
+
+  public static final int XTC_THRESHOLD_FIELD_NUMBER = 25;
+  private float xtcThreshold_ = 0F;
+  /**
+   * <pre>
+   * Probability from which on the sampler xtc takes a candidate for likely. Above 0.5 there are never two of them.
+   * </pre>
+   *
+   * <code>optional float xtc_threshold = 25 [json_name = "xtcThreshold", (.slotline.v1.option) = { ... }</code>
+   * @return Whether the xtcThreshold field is set.
+   */
+  @java.lang.Override
+  public boolean hasXtcThreshold() {
+    return ((bitField0_ & 0x00000400) != 0);
+  }
+  /**
+   * <pre>
+   * Probability from which on the sampler xtc takes a candidate for likely. Above 0.5 there are never two of them.
+   * </pre>
+   *
+   * <code>optional float xtc_threshold = 25 [json_name = "xtcThreshold", (.slotline.v1.option) = { ... }</code>
+   * @return The xtcThreshold.
+   */
+  @java.lang.Override
+  public float getXtcThreshold() {
+    return xtcThreshold_;
+  }
+
   public static final int MIN_KEEP_FIELD_NUMBER = 9;
   private int minKeep_ = 0;
   /**
@@ -312,7 +366,7 @@ private static final long serialVersionUID = 0L;
    */
   @java.lang.Override
   public boolean hasMinKeep() {
-    return ((bitField0_ & 0x00000200) != 0);
+    return ((bitField0_ & 0x00000800) != 0);
   }
   /**
    * <pre>
@@ -339,7 +393,7 @@ private static final long serialVersionUID = 0L;
    */
   @java.lang.Override
   public boolean hasRepeatPenalty() {
-    return ((bitField0_ & 0x00000400) != 0);
+    return ((bitField0_ & 0x00001000) != 0);
   }
   /**
    * <pre>
@@ -366,7 +420,7 @@ private static final long serialVersionUID = 0L;
    */
   @java.lang.Override
   public boolean hasRepeatLastN() {
-    return ((bitField0_ & 0x00000800) != 0);
+    return ((bitField0_ & 0x00002000) != 0);
   }
   /**
    * <pre>
@@ -393,7 +447,7 @@ private static final long serialVersionUID = 0L;
    */
   @java.lang.Override
   public boolean hasFrequencyPenalty() {
-    return ((bitField0_ & 0x00001000) != 0);
+    return ((bitField0_ & 0x00004000) != 0);
   }
   /**
    * <pre>
@@ -420,7 +474,7 @@ private static final long serialVersionUID = 0L;
    */
   @java.lang.Override
   public boolean hasPresencePenalty() {
-    return ((bitField0_ & 0x00002000) != 0);
+    return ((bitField0_ & 0x00008000) != 0);
   }
   /**
    * <pre>
@@ -447,7 +501,7 @@ private static final long serialVersionUID = 0L;
    */
   @java.lang.Override
   public boolean hasPenalizeNl() {
-    return ((bitField0_ & 0x00004000) != 0);
+    return ((bitField0_ & 0x00010000) != 0);
   }
   /**
    * <pre>
@@ -474,7 +528,7 @@ private static final long serialVersionUID = 0L;
    */
   @java.lang.Override
   public boolean hasPenaltyPrompt() {
-    return ((bitField0_ & 0x00008000) != 0);
+    return ((bitField0_ & 0x00020000) != 0);
   }
   /**
    * <pre>
@@ -500,6 +554,208 @@ private static final long serialVersionUID = 0L;
     return penaltyPrompt_ == null ? dev.slotline.v1.PenaltyPrompt.getDefaultInstance() : penaltyPrompt_;
   }
 
+  public static final int DRY_MULTIPLIER_FIELD_NUMBER = 26;
+  private float dryMultiplier_ = 0F;
+  /**
+   * <pre>
+   * Subtracted from the logit of a token that would go on with a repeated sequence: dry_multiplier times dry_base to the
+   * power of how much longer than dry_allowed_length the sequence is.
+   * </pre>
+   *
+   * <code>optional float dry_multiplier = 26 [json_name = "dryMultiplier", (.slotline.v1.option) = { ... }</code>
+   * @return Whether the dryMultiplier field is set.
+   */
+  @java.lang.Override
+  public boolean hasDryMultiplier() {
+    return ((bitField0_ & 0x00040000) != 0);
+  }
+  /**
+   * <pre>
+   * Subtracted from the logit of a token that would go on with a repeated sequence: dry_multiplier times dry_base to the
+   * power of how much longer than dry_allowed_length the sequence is.
+   * </pre>
+   *
+   * <code>optional float dry_multiplier = 26 [json_name = "dryMultiplier", (.slotline.v1.option) = { ... }</code>
+   * @return The dryMultiplier.
+   */
+  @java.lang.Override
+  public float getDryMultiplier() {
+    return dryMultiplier_;
+  }
+
+  public static final int DRY_BASE_FIELD_NUMBER = 27;
+  private float dryBase_ = 0F;
+  /**
+   * <pre>
+   * Base of the power by which the penalty grows with the length of the repeated sequence; below 1 there is none.
+   * </pre>
+   *
+   * <code>optional float dry_base = 27 [json_name = "dryBase", (.slotline.v1.option) = { ... }</code>
+   * @return Whether the dryBase field is set.
+   */
+  @java.lang.Override
+  public boolean hasDryBase() {
+    return ((bitField0_ & 0x00080000) != 0);
+  }
+  /**
+   * <pre>
+   * Base of the power by which the penalty grows with the length of the repeated sequence; below 1 there is none.
+   * </pre>
+   *
+   * <code>optional float dry_base = 27 [json_name = "dryBase", (.slotline.v1.option) = { ... }</code>
+   * @return The dryBase.
+   */
+  @java.lang.Override
+  public float getDryBase() {
+    return dryBase_;
+  }
+
+  public static final int DRY_ALLOWED_LENGTH_FIELD_NUMBER = 28;
+  private int dryAllowedLength_ = 0;
+  /**
+   * <pre>
+   * Length of repeated sequences that go without a penalty, in tokens.
+   * </pre>
+   *
+   * <code>optional uint32 dry_allowed_length = 28 [json_name = "dryAllowedLength", (.slotline.v1.option) = { ... }</code>
+   * @return Whether the dryAllowedLength field is set.
+   */
+  @java.lang.Override
+  public boolean hasDryAllowedLength() {
+    return ((bitField0_ & 0x00100000) != 0);
+  }
+  /**
+   * <pre>
+   * Length of repeated sequences that go without a penalty, in tokens.
+   * </pre>
+   *
+   * <code>optional uint32 dry_allowed_length = 28 [json_name = "dryAllowedLength", (.slotline.v1.option) = { ... }</code>
+   * @return The dryAllowedLength.
+   */
+  @java.lang.Override
+  public int getDryAllowedLength() {
+    return dryAllowedLength_;
+  }
+
+  public static final int DRY_PENALTY_LAST_N_FIELD_NUMBER = 29;
+  private int dryPenaltyLastN_ = 0;
+  /**
+   * <pre>
+   * Tokens that are searched for repeated sequences; -1 is the slot's context size.
+   * </pre>
+   *
+   * <code>optional int32 dry_penalty_last_n = 29 [json_name = "dryPenaltyLastN", (.slotline.v1.option) = { ... }</code>
+   * @return Whether the dryPenaltyLastN field is set.
+   */
+  @java.lang.Override
+  public boolean hasDryPenaltyLastN() {
+    return ((bitField0_ & 0x00200000) != 0);
+  }
+  /**
+   * <pre>
+   * Tokens that are searched for repeated sequences; -1 is the slot's context size.
+   * </pre>
+   *
+   * <code>optional int32 dry_penalty_last_n = 29 [json_name = "dryPenaltyLastN", (.slotline.v1.option) = { ... }</code>
+   * @return The dryPenaltyLastN.
+   */
+  @java.lang.Override
+  public int getDryPenaltyLastN() {
+    return dryPenaltyLastN_;
+  }
+
+  public static final int DRY_SEQUENCE_BREAKERS_FIELD_NUMBER = 30;
+  private dev.slotline.v1.SequenceBreakers drySequenceBreakers_;
+  /**
+   * <pre>
+   * Texts across which no repetition is seen.
+   * </pre>
+   *
+   * <code>.slotline.v1.SequenceBreakers dry_sequence_breakers = 30 [json_name = "drySequenceBreakers", (.slotline.v1.option) = { ... }</code>
+   * @return Whether the drySequenceBreakers field is set.
+   */
+  @java.lang.Override
+  public boolean hasDrySequenceBreakers() {
+    return ((bitField0_ & 0x00400000) != 0);
+  }
+  /**
+   * <pre>
+   * Texts across which no repetition is seen.
+   * </pre>
+   *
+   * <code>.slotline.v1.SequenceBreakers dry_sequence_breakers = 30 [json_name = "drySequenceBreakers", (.slotline.v1.option) = { ... }</code>
+   * @return The drySequenceBreakers.
+   */
+  @java.lang.Override
+  public dev.slotline.v1.SequenceBreakers getDrySequenceBreakers() {
+    return drySequenceBreakers_ == null ? dev.slotline.v1.SequenceBreakers.getDefaultInstance() : drySequenceBreakers_;
+  }
+  /**
+   * <pre>
+   * Texts across which no repetition is seen.
+   * </pre>
+   *
+   * <code>.slotline.v1.SequenceBreakers dry_sequence_breakers = 30 [json_name = "drySequenceBreakers", (.slotline.v1.option) = { ... }</code>
+   */
+  @java.lang.Override
+  public dev.slotline.v1.SequenceBreakersOrBuilder getDrySequenceBreakersOrBuilder() {
+    return drySequenceBreakers_ == null ? dev.slotline.v1.SequenceBreakers.getDefaultInstance() : drySequenceBreakers_;
+  }
+
+  public static final int ADAPTIVE_TARGET_FIELD_NUMBER = 31;
+  private float adaptiveTarget_ = 0F;
+  /**
+   * <pre>
+   * Probability that the sampler adaptive_p aims at.
+   * </pre>
+   *
+   * <code>optional float adaptive_target = 31 [json_name = "adaptiveTarget", (.slotline.v1.option) = { ... }</code>
+   * @return Whether the adaptiveTarget field is set.
+   */
+  @java.lang.Override
+  public boolean hasAdaptiveTarget() {
+    return ((bitField0_ & 0x00800000) != 0);
+  }
+  /**
+   * <pre>
+   * Probability that the sampler adaptive_p aims at.
+   * </pre>
+   *
+   * <code>optional float adaptive_target = 31 [json_name = "adaptiveTarget", (.slotline.v1.option) = { ... }</code>
+   * @return The adaptiveTarget.
+   */
+  @java.lang.Override
+  public float getAdaptiveTarget() {
+    return adaptiveTarget_;
+  }
+
+  public static final int ADAPTIVE_DECAY_FIELD_NUMBER = 32;
+  private float adaptiveDecay_ = 0F;
+  /**
+   * <pre>
+   * Weight of what was chosen before, when adaptive_p sees how far it was off.
+   * </pre>
+   *
+   * <code>optional float adaptive_decay = 32 [json_name = "adaptiveDecay", (.slotline.v1.option) = { ... }</code>
+   * @return Whether the adaptiveDecay field is set.
+   */
+  @java.lang.Override
+  public boolean hasAdaptiveDecay() {
+    return ((bitField0_ & 0x01000000) != 0);
+  }
+  /**
+   * <pre>
+   * Weight of what was chosen before, when adaptive_p sees how far it was off.
+   * </pre>
+   *
+   * <code>optional float adaptive_decay = 32 [json_name = "adaptiveDecay", (.slotline.v1.option) = { ... }</code>
+   * @return The adaptiveDecay.
+   */
+  @java.lang.Override
+  public float getAdaptiveDecay() {
+    return adaptiveDecay_;
+  }
+
   public static final int MIROSTAT_FIELD_NUMBER = 16;
   private int mirostat_ = 0;
   /**
@@ -512,7 +768,7 @@ private static final long serialVersionUID = 0L;
    */
   @java.lang.Override
   public boolean hasMirostat() {
-    return ((bitField0_ & 0x00010000) != 0);
+    return ((bitField0_ & 0x02000000) != 0);
   }
   /**
    * <pre>
@@ -539,7 +795,7 @@ private static final long serialVersionUID = 0L;
    */
   @java.lang.Override
   public boolean hasMirostatTau() {
-    return ((bitField0_ & 0x00020000) != 0);
+    return ((bitField0_ & 0x04000000) != 0);
   }
   /**
    * <pre>
@@ -566,7 +822,7 @@ private static final long serialVersionUID = 0L;
    */
   @java.lang.Override
   public boolean hasMirostatEta() {
-    return ((bitField0_ & 0x00040000) != 0);
+    return ((bitField0_ & 0x08000000) != 0);
   }
   /**
    * <pre>
@@ -593,7 +849,7 @@ private static final long serialVersionUID = 0L;
    */
   @java.lang.Override
   public boolean hasSeed() {
-    return ((bitField0_ & 0x00080000) != 0);
+    return ((bitField0_ & 0x10000000) != 0);
   }
   /**
    * <pre>
@@ -620,7 +876,7 @@ private static final long serialVersionUID = 0L;
    */
   @java.lang.Override
   public boolean hasIgnoreEos() {
-    return ((bitField0_ & 0x00100000) != 0);
+    return ((bitField0_ & 0x20000000) != 0);
   }
   /**
    * <pre>
@@ -708,7 +964,7 @@ private static final long serialVersionUID = 0L;
    */
   @java.lang.Override
   public boolean hasSamplers() {
-    return ((bitField0_ & 0x00200000) != 0);
+    return ((bitField0_ & 0x40000000) != 0);
   }
   /**
    * <pre>
@@ -772,50 +1028,77 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000080) != 0)) {
       output.writeFloat(8, typicalP_);
     }
-    if (((bitField0_ & 0x00000200) != 0)) {
+    if (((bitField0_ & 0x00000800) != 0)) {
       output.writeUInt32(9, minKeep_);
     }
-    if (((bitField0_ & 0x00000400) != 0)) {
+    if (((bitField0_ & 0x00001000) != 0)) {
       output.writeFloat(10, repeatPenalty_);
     }
-    if (((bitField0_ & 0x00000800) != 0)) {
+    if (((bitField0_ & 0x00002000) != 0)) {
       output.writeInt32(11, repeatLastN_);
     }
-    if (((bitField0_ & 0x00001000) != 0)) {
+    if (((bitField0_ & 0x00004000) != 0)) {
       output.writeFloat(12, frequencyPenalty_);
     }
-    if (((bitField0_ & 0x00002000) != 0)) {
+    if (((bitField0_ & 0x00008000) != 0)) {
       output.writeFloat(13, presencePenalty_);
     }
-    if (((bitField0_ & 0x00004000) != 0)) {
+    if (((bitField0_ & 0x00010000) != 0)) {
       output.writeBool(14, penalizeNl_);
     }
-    if (((bitField0_ & 0x00008000) != 0)) {
+    if (((bitField0_ & 0x00020000) != 0)) {
       output.writeMessage(15, getPenaltyPrompt());
     }
-    if (((bitField0_ & 0x00010000) != 0)) {
+    if (((bitField0_ & 0x02000000) != 0)) {
       output.writeUInt32(16, mirostat_);
     }
-    if (((bitField0_ & 0x00020000) != 0)) {
+    if (((bitField0_ & 0x04000000) != 0)) {
       output.writeFloat(17, mirostatTau_);
     }
-    if (((bitField0_ & 0x00040000) != 0)) {
+    if (((bitField0_ & 0x08000000) != 0)) {
       output.writeFloat(18, mirostatEta_);
     }
-    if (((bitField0_ & 0x00080000) != 0)) {
+    if (((bitField0_ & 0x10000000) != 0)) {
       output.writeUInt32(19, seed_);
     }
-    if (((bitField0_ & 0x00100000) != 0)) {
+    if (((bitField0_ & 0x20000000) != 0)) {
       output.writeBool(20, ignoreEos_);
     }
     for (int i = 0; i < logitBias_.size(); i++) {
       output.writeMessage(21, logitBias_.get(i));
     }
-    if (((bitField0_ & 0x00200000) != 0)) {
+    if (((bitField0_ & 0x40000000) != 0)) {
       output.writeMessage(22, getSamplers());
     }
     if (((bitField0_ & 0x00000100) != 0)) {
       output.writeFloat(23, topNSigma_);
+    }
+    if (((bitField0_ & 0x00000200) != 0)) {
+      output.writeFloat(24, xtcProbability_);
+    }
+    if (((bitField0_ & 0x00000400) != 0)) {
+      output.writeFloat(25, xtcThreshold_);
+    }
+    if (((bitField0_ & 0x00040000) != 0)) {
+      output.writeFloat(26, dryMultiplier_);
+    }
+    if (((bitField0_ & 0x00080000) != 0)) {
+      output.writeFloat(27, dryBase_);
+    }
+    if (((bitField0_ & 0x00100000) != 0)) {
+      output.writeUInt32(28, dryAllowedLength_);
+    }
+    if (((bitField0_ & 0x00200000) != 0)) {
+      output.writeInt32(29, dryPenaltyLastN_);
+    }
+    if (((bitField0_ & 0x00400000) != 0)) {
+      output.writeMessage(30, getDrySequenceBreakers());
+    }
+    if (((bitField0_ & 0x00800000) != 0)) {
+      output.writeFloat(31, adaptiveTarget_);
+    }
+    if (((bitField0_ & 0x01000000) != 0)) {
+      output.writeFloat(32, adaptiveDecay_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -853,51 +1136,51 @@ private static final long serialVersionUID = 0L;
       size += com.google.protobuf.CodedOutputStream
         .computeFloatSize(8, typicalP_);
     }
-    if (((bitField0_ & 0x00000200) != 0)) {
+    if (((bitField0_ & 0x00000800) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeUInt32Size(9, minKeep_);
     }
-    if (((bitField0_ & 0x00000400) != 0)) {
+    if (((bitField0_ & 0x00001000) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeFloatSize(10, repeatPenalty_);
     }
-    if (((bitField0_ & 0x00000800) != 0)) {
+    if (((bitField0_ & 0x00002000) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeInt32Size(11, repeatLastN_);
     }
-    if (((bitField0_ & 0x00001000) != 0)) {
+    if (((bitField0_ & 0x00004000) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeFloatSize(12, frequencyPenalty_);
     }
-    if (((bitField0_ & 0x00002000) != 0)) {
+    if (((bitField0_ & 0x00008000) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeFloatSize(13, presencePenalty_);
     }
-    if (((bitField0_ & 0x00004000) != 0)) {
+    if (((bitField0_ & 0x00010000) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeBoolSize(14, penalizeNl_);
     }
-    if (((bitField0_ & 0x00008000) != 0)) {
+    if (((bitField0_ & 0x00020000) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(15, getPenaltyPrompt());
     }
-    if (((bitField0_ & 0x00010000) != 0)) {
+    if (((bitField0_ & 0x02000000) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeUInt32Size(16, mirostat_);
     }
-    if (((bitField0_ & 0x00020000) != 0)) {
+    if (((bitField0_ & 0x04000000) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeFloatSize(17, mirostatTau_);
     }
-    if (((bitField0_ & 0x00040000) != 0)) {
+    if (((bitField0_ & 0x08000000) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeFloatSize(18, mirostatEta_);
     }
-    if (((bitField0_ & 0x00080000) != 0)) {
+    if (((bitField0_ & 0x10000000) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeUInt32Size(19, seed_);
     }
-    if (((bitField0_ & 0x00100000) != 0)) {
+    if (((bitField0_ & 0x20000000) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeBoolSize(20, ignoreEos_);
     }
@@ -910,13 +1193,49 @@ private static final long serialVersionUID = 0L;
           }
           size += 2 * count;
         }
-    if (((bitField0_ & 0x00200000) != 0)) {
+    if (((bitField0_ & 0x40000000) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(22, getSamplers());
     }
     if (((bitField0_ & 0x00000100) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeFloatSize(23, topNSigma_);
+    }
+    if (((bitField0_ & 0x00000200) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeFloatSize(24, xtcProbability_);
+    }
+    if (((bitField0_ & 0x00000400) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeFloatSize(25, xtcThreshold_);
+    }
+    if (((bitField0_ & 0x00040000) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeFloatSize(26, dryMultiplier_);
+    }
+    if (((bitField0_ & 0x00080000) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeFloatSize(27, dryBase_);
+    }
+    if (((bitField0_ & 0x00100000) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeUInt32Size(28, dryAllowedLength_);
+    }
+    if (((bitField0_ & 0x00200000) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeInt32Size(29, dryPenaltyLastN_);
+    }
+    if (((bitField0_ & 0x00400000) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(30, getDrySequenceBreakers());
+    }
+    if (((bitField0_ & 0x00800000) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeFloatSize(31, adaptiveTarget_);
+    }
+    if (((bitField0_ & 0x01000000) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeFloatSize(32, adaptiveDecay_);
     }
     return size;
   }
@@ -995,6 +1314,18 @@ private static final long serialVersionUID = 0L;
           != java.lang.Float.floatToIntBits(
               other.getTopNSigma())) return false;
     }
+    if (hasXtcProbability() != other.hasXtcProbability()) return false;
+    if (hasXtcProbability()) {
+      if (java.lang.Float.floatToIntBits(getXtcProbability())
+          != java.lang.Float.floatToIntBits(
+              other.getXtcProbability())) return false;
+    }
+    if (hasXtcThreshold() != other.hasXtcThreshold()) return false;
+    if (hasXtcThreshold()) {
+      if (java.lang.Float.floatToIntBits(getXtcThreshold())
+          != java.lang.Float.floatToIntBits(
+              other.getXtcThreshold())) return false;
+    }
     if (hasMinKeep() != other.hasMinKeep()) return false;
     if (hasMinKeep()) {
       if (getMinKeep()
@@ -1032,6 +1363,45 @@ private static final long serialVersionUID = 0L;
     if (hasPenaltyPrompt()) {
       if (!getPenaltyPrompt()
           .equals(other.getPenaltyPrompt())) return false;
+    }
+    if (hasDryMultiplier() != other.hasDryMultiplier()) return false;
+    if (hasDryMultiplier()) {
+      if (java.lang.Float.floatToIntBits(getDryMultiplier())
+          != java.lang.Float.floatToIntBits(
+              other.getDryMultiplier())) return false;
+    }
+    if (hasDryBase() != other.hasDryBase()) return false;
+    if (hasDryBase()) {
+      if (java.lang.Float.floatToIntBits(getDryBase())
+          != java.lang.Float.floatToIntBits(
+              other.getDryBase())) return false;
+    }
+    if (hasDryAllowedLength() != other.hasDryAllowedLength()) return false;
+    if (hasDryAllowedLength()) {
+      if (getDryAllowedLength()
+          != other.getDryAllowedLength()) return false;
+    }
+    if (hasDryPenaltyLastN() != other.hasDryPenaltyLastN()) return false;
+    if (hasDryPenaltyLastN()) {
+      if (getDryPenaltyLastN()
+          != other.getDryPenaltyLastN()) return false;
+    }
+    if (hasDrySequenceBreakers() != other.hasDrySequenceBreakers()) return false;
+    if (hasDrySequenceBreakers()) {
+      if (!getDrySequenceBreakers()
+          .equals(other.getDrySequenceBreakers())) return false;
+    }
+    if (hasAdaptiveTarget() != other.hasAdaptiveTarget()) return false;
+    if (hasAdaptiveTarget()) {
+      if (java.lang.Float.floatToIntBits(getAdaptiveTarget())
+          != java.lang.Float.floatToIntBits(
+              other.getAdaptiveTarget())) return false;
+    }
+    if (hasAdaptiveDecay() != other.hasAdaptiveDecay()) return false;
+    if (hasAdaptiveDecay()) {
+      if (java.lang.Float.floatToIntBits(getAdaptiveDecay())
+          != java.lang.Float.floatToIntBits(
+              other.getAdaptiveDecay())) return false;
     }
     if (hasMirostat() != other.hasMirostat()) return false;
     if (hasMirostat()) {
@@ -1122,6 +1492,16 @@ private static final long serialVersionUID = 0L;
       hash = (53 * hash) + java.lang.Float.floatToIntBits(
           getTopNSigma());
     }
+    if (hasXtcProbability()) {
+      hash = (37 * hash) + XTC_PROBABILITY_FIELD_NUMBER;
+      hash = (53 * hash) + java.lang.Float.floatToIntBits(
+          getXtcProbability());
+    }
+    if (hasXtcThreshold()) {
+      hash = (37 * hash) + XTC_THRESHOLD_FIELD_NUMBER;
+      hash = (53 * hash) + java.lang.Float.floatToIntBits(
+          getXtcThreshold());
+    }
     if (hasMinKeep()) {
       hash = (37 * hash) + MIN_KEEP_FIELD_NUMBER;
       hash = (53 * hash) + getMinKeep();
@@ -1153,6 +1533,38 @@ private static final long serialVersionUID = 0L;
     if (hasPenaltyPrompt()) {
       hash = (37 * hash) + PENALTY_PROMPT_FIELD_NUMBER;
       hash = (53 * hash) + getPenaltyPrompt().hashCode();
+    }
+    if (hasDryMultiplier()) {
+      hash = (37 * hash) + DRY_MULTIPLIER_FIELD_NUMBER;
+      hash = (53 * hash) + java.lang.Float.floatToIntBits(
+          getDryMultiplier());
+    }
+    if (hasDryBase()) {
+      hash = (37 * hash) + DRY_BASE_FIELD_NUMBER;
+      hash = (53 * hash) + java.lang.Float.floatToIntBits(
+          getDryBase());
+    }
+    if (hasDryAllowedLength()) {
+      hash = (37 * hash) + DRY_ALLOWED_LENGTH_FIELD_NUMBER;
+      hash = (53 * hash) + getDryAllowedLength();
+    }
+    if (hasDryPenaltyLastN()) {
+      hash = (37 * hash) + DRY_PENALTY_LAST_N_FIELD_NUMBER;
+      hash = (53 * hash) + getDryPenaltyLastN();
+    }
+    if (hasDrySequenceBreakers()) {
+      hash = (37 * hash) + DRY_SEQUENCE_BREAKERS_FIELD_NUMBER;
+      hash = (53 * hash) + getDrySequenceBreakers().hashCode();
+    }
+    if (hasAdaptiveTarget()) {
+      hash = (37 * hash) + ADAPTIVE_TARGET_FIELD_NUMBER;
+      hash = (53 * hash) + java.lang.Float.floatToIntBits(
+          getAdaptiveTarget());
+    }
+    if (hasAdaptiveDecay()) {
+      hash = (37 * hash) + ADAPTIVE_DECAY_FIELD_NUMBER;
+      hash = (53 * hash) + java.lang.Float.floatToIntBits(
+          getAdaptiveDecay());
     }
     if (hasMirostat()) {
       hash = (37 * hash) + MIROSTAT_FIELD_NUMBER;
@@ -1321,6 +1733,7 @@ private static final long serialVersionUID = 0L;
       if (com.google.protobuf.GeneratedMessage
               .alwaysUseFieldBuilders) {
         internalGetPenaltyPromptFieldBuilder();
+        internalGetDrySequenceBreakersFieldBuilder();
         internalGetLogitBiasFieldBuilder();
         internalGetSamplersFieldBuilder();
       }
@@ -1338,6 +1751,8 @@ private static final long serialVersionUID = 0L;
       tfsZ_ = 0F;
       typicalP_ = 0F;
       topNSigma_ = 0F;
+      xtcProbability_ = 0F;
+      xtcThreshold_ = 0F;
       minKeep_ = 0;
       repeatPenalty_ = 0F;
       repeatLastN_ = 0;
@@ -1349,6 +1764,17 @@ private static final long serialVersionUID = 0L;
         penaltyPromptBuilder_.dispose();
         penaltyPromptBuilder_ = null;
       }
+      dryMultiplier_ = 0F;
+      dryBase_ = 0F;
+      dryAllowedLength_ = 0;
+      dryPenaltyLastN_ = 0;
+      drySequenceBreakers_ = null;
+      if (drySequenceBreakersBuilder_ != null) {
+        drySequenceBreakersBuilder_.dispose();
+        drySequenceBreakersBuilder_ = null;
+      }
+      adaptiveTarget_ = 0F;
+      adaptiveDecay_ = 0F;
       mirostat_ = 0;
       mirostatTau_ = 0F;
       mirostatEta_ = 0F;
@@ -1360,7 +1786,7 @@ private static final long serialVersionUID = 0L;
         logitBias_ = null;
         logitBiasBuilder_.clear();
       }
-      bitField0_ = (bitField0_ & ~0x00200000);
+      bitField0_ = (bitField0_ & ~0x40000000);
       samplers_ = null;
       if (samplersBuilder_ != null) {
         samplersBuilder_.dispose();
@@ -1400,9 +1826,9 @@ private static final long serialVersionUID = 0L;
 
     private void buildPartialRepeatedFields(dev.slotline.v1.SamplingParams result) {
       if (logitBiasBuilder_ == null) {
-        if (((bitField0_ & 0x00200000) != 0)) {
+        if (((bitField0_ & 0x40000000) != 0)) {
           logitBias_ = java.util.Collections.unmodifiableList(logitBias_);
-          bitField0_ = (bitField0_ & ~0x00200000);
+          bitField0_ = (bitField0_ & ~0x40000000);
         }
         result.logitBias_ = logitBias_;
       } else {
@@ -1450,60 +1876,98 @@ private static final long serialVersionUID = 0L;
         to_bitField0_ |= 0x00000100;
       }
       if (((from_bitField0_ & 0x00000200) != 0)) {
-        result.minKeep_ = minKeep_;
+        result.xtcProbability_ = xtcProbability_;
         to_bitField0_ |= 0x00000200;
       }
       if (((from_bitField0_ & 0x00000400) != 0)) {
-        result.repeatPenalty_ = repeatPenalty_;
+        result.xtcThreshold_ = xtcThreshold_;
         to_bitField0_ |= 0x00000400;
       }
       if (((from_bitField0_ & 0x00000800) != 0)) {
-        result.repeatLastN_ = repeatLastN_;
+        result.minKeep_ = minKeep_;
         to_bitField0_ |= 0x00000800;
       }
       if (((from_bitField0_ & 0x00001000) != 0)) {
-        result.frequencyPenalty_ = frequencyPenalty_;
+        result.repeatPenalty_ = repeatPenalty_;
         to_bitField0_ |= 0x00001000;
       }
       if (((from_bitField0_ & 0x00002000) != 0)) {
-        result.presencePenalty_ = presencePenalty_;
+        result.repeatLastN_ = repeatLastN_;
         to_bitField0_ |= 0x00002000;
       }
       if (((from_bitField0_ & 0x00004000) != 0)) {
-        result.penalizeNl_ = penalizeNl_;
+        result.frequencyPenalty_ = frequencyPenalty_;
         to_bitField0_ |= 0x00004000;
       }
       if (((from_bitField0_ & 0x00008000) != 0)) {
-        result.penaltyPrompt_ = penaltyPromptBuilder_ == null
-            ? penaltyPrompt_
-            : penaltyPromptBuilder_.build();
+        result.presencePenalty_ = presencePenalty_;
         to_bitField0_ |= 0x00008000;
       }
       if (((from_bitField0_ & 0x00010000) != 0)) {
-        result.mirostat_ = mirostat_;
+        result.penalizeNl_ = penalizeNl_;
         to_bitField0_ |= 0x00010000;
       }
       if (((from_bitField0_ & 0x00020000) != 0)) {
-        result.mirostatTau_ = mirostatTau_;
+        result.penaltyPrompt_ = penaltyPromptBuilder_ == null
+            ? penaltyPrompt_
+            : penaltyPromptBuilder_.build();
         to_bitField0_ |= 0x00020000;
       }
       if (((from_bitField0_ & 0x00040000) != 0)) {
-        result.mirostatEta_ = mirostatEta_;
+        result.dryMultiplier_ = dryMultiplier_;
         to_bitField0_ |= 0x00040000;
       }
       if (((from_bitField0_ & 0x00080000) != 0)) {
-        result.seed_ = seed_;
+        result.dryBase_ = dryBase_;
         to_bitField0_ |= 0x00080000;
       }
       if (((from_bitField0_ & 0x00100000) != 0)) {
-        result.ignoreEos_ = ignoreEos_;
+        result.dryAllowedLength_ = dryAllowedLength_;
         to_bitField0_ |= 0x00100000;
       }
+      if (((from_bitField0_ & 0x00200000) != 0)) {
+        result.dryPenaltyLastN_ = dryPenaltyLastN_;
+        to_bitField0_ |= 0x00200000;
+      }
       if (((from_bitField0_ & 0x00400000) != 0)) {
+        result.drySequenceBreakers_ = drySequenceBreakersBuilder_ == null
+            ? drySequenceBreakers_
+            : drySequenceBreakersBuilder_.build();
+        to_bitField0_ |= 0x00400000;
+      }
+      if (((from_bitField0_ & 0x00800000) != 0)) {
+        result.adaptiveTarget_ = adaptiveTarget_;
+        to_bitField0_ |= 0x00800000;
+      }
+      if (((from_bitField0_ & 0x01000000) != 0)) {
+        result.adaptiveDecay_ = adaptiveDecay_;
+        to_bitField0_ |= 0x01000000;
+      }
+      if (((from_bitField0_ & 0x02000000) != 0)) {
+        result.mirostat_ = mirostat_;
+        to_bitField0_ |= 0x02000000;
+      }
+      if (((from_bitField0_ & 0x04000000) != 0)) {
+        result.mirostatTau_ = mirostatTau_;
+        to_bitField0_ |= 0x04000000;
+      }
+      if (((from_bitField0_ & 0x08000000) != 0)) {
+        result.mirostatEta_ = mirostatEta_;
+        to_bitField0_ |= 0x08000000;
+      }
+      if (((from_bitField0_ & 0x10000000) != 0)) {
+        result.seed_ = seed_;
+        to_bitField0_ |= 0x10000000;
+      }
+      if (((from_bitField0_ & 0x20000000) != 0)) {
+        result.ignoreEos_ = ignoreEos_;
+        to_bitField0_ |= 0x20000000;
+      }
+      if (((from_bitField0_ & 0x80000000) != 0)) {
         result.samplers_ = samplersBuilder_ == null
             ? samplers_
             : samplersBuilder_.build();
-        to_bitField0_ |= 0x00200000;
+        to_bitField0_ |= 0x40000000;
       }
       result.bitField0_ |= to_bitField0_;
     }
@@ -1547,6 +2011,12 @@ private static final long serialVersionUID = 0L;
       if (other.hasTopNSigma()) {
         setTopNSigma(other.getTopNSigma());
       }
+      if (other.hasXtcProbability()) {
+        setXtcProbability(other.getXtcProbability());
+      }
+      if (other.hasXtcThreshold()) {
+        setXtcThreshold(other.getXtcThreshold());
+      }
       if (other.hasMinKeep()) {
         setMinKeep(other.getMinKeep());
       }
@@ -1568,6 +2038,27 @@ private static final long serialVersionUID = 0L;
       if (other.hasPenaltyPrompt()) {
         mergePenaltyPrompt(other.getPenaltyPrompt());
       }
+      if (other.hasDryMultiplier()) {
+        setDryMultiplier(other.getDryMultiplier());
+      }
+      if (other.hasDryBase()) {
+        setDryBase(other.getDryBase());
+      }
+      if (other.hasDryAllowedLength()) {
+        setDryAllowedLength(other.getDryAllowedLength());
+      }
+      if (other.hasDryPenaltyLastN()) {
+        setDryPenaltyLastN(other.getDryPenaltyLastN());
+      }
+      if (other.hasDrySequenceBreakers()) {
+        mergeDrySequenceBreakers(other.getDrySequenceBreakers());
+      }
+      if (other.hasAdaptiveTarget()) {
+        setAdaptiveTarget(other.getAdaptiveTarget());
+      }
+      if (other.hasAdaptiveDecay()) {
+        setAdaptiveDecay(other.getAdaptiveDecay());
+      }
       if (other.hasMirostat()) {
         setMirostat(other.getMirostat());
       }
@@ -1587,7 +2078,7 @@ private static final long serialVersionUID = 0L;
         if (!other.logitBias_.isEmpty()) {
           if (logitBias_.isEmpty()) {
             logitBias_ = other.logitBias_;
-            bitField0_ = (bitField0_ & ~0x00200000);
+            bitField0_ = (bitField0_ & ~0x40000000);
           } else {
             ensureLogitBiasIsMutable();
             logitBias_.addAll(other.logitBias_);
@@ -1600,7 +2091,7 @@ private static final long serialVersionUID = 0L;
             logitBiasBuilder_.dispose();
             logitBiasBuilder_ = null;
             logitBias_ = other.logitBias_;
-            bitField0_ = (bitField0_ & ~0x00200000);
+            bitField0_ = (bitField0_ & ~0x40000000);
             logitBiasBuilder_ = 
               com.google.protobuf.GeneratedMessage.alwaysUseFieldBuilders ?
                  internalGetLogitBiasFieldBuilder() : null;
@@ -1678,64 +2169,64 @@ private static final long serialVersionUID = 0L;
             } // case 69
             case 72: {
               minKeep_ = input.readUInt32();
-              bitField0_ |= 0x00000200;
+              bitField0_ |= 0x00000800;
               break;
             } // case 72
             case 85: {
               repeatPenalty_ = input.readFloat();
-              bitField0_ |= 0x00000400;
+              bitField0_ |= 0x00001000;
               break;
             } // case 85
             case 88: {
               repeatLastN_ = input.readInt32();
-              bitField0_ |= 0x00000800;
+              bitField0_ |= 0x00002000;
               break;
             } // case 88
             case 101: {
               frequencyPenalty_ = input.readFloat();
-              bitField0_ |= 0x00001000;
+              bitField0_ |= 0x00004000;
               break;
             } // case 101
             case 109: {
               presencePenalty_ = input.readFloat();
-              bitField0_ |= 0x00002000;
+              bitField0_ |= 0x00008000;
               break;
             } // case 109
             case 112: {
               penalizeNl_ = input.readBool();
-              bitField0_ |= 0x00004000;
+              bitField0_ |= 0x00010000;
               break;
             } // case 112
             case 122: {
               input.readMessage(
                   internalGetPenaltyPromptFieldBuilder().getBuilder(),
                   extensionRegistry);
-              bitField0_ |= 0x00008000;
+              bitField0_ |= 0x00020000;
               break;
             } // case 122
             case 128: {
               mirostat_ = input.readUInt32();
-              bitField0_ |= 0x00010000;
+              bitField0_ |= 0x02000000;
               break;
             } // case 128
             case 141: {
               mirostatTau_ = input.readFloat();
-              bitField0_ |= 0x00020000;
+              bitField0_ |= 0x04000000;
               break;
             } // case 141
             case 149: {
               mirostatEta_ = input.readFloat();
-              bitField0_ |= 0x00040000;
+              bitField0_ |= 0x08000000;
               break;
             } // case 149
             case 152: {
               seed_ = input.readUInt32();
-              bitField0_ |= 0x00080000;
+              bitField0_ |= 0x10000000;
               break;
             } // case 152
             case 160: {
               ignoreEos_ = input.readBool();
-              bitField0_ |= 0x00100000;
+              bitField0_ |= 0x20000000;
               break;
             } // case 160
             case 170: {
@@ -1755,7 +2246,7 @@ private static final long serialVersionUID = 0L;
               input.readMessage(
                   internalGetSamplersFieldBuilder().getBuilder(),
                   extensionRegistry);
-              bitField0_ |= 0x00400000;
+              bitField0_ |= 0x80000000;
               break;
             } // case 178
             case 189: {
@@ -1763,6 +2254,53 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000100;
               break;
             } // case 189
+            case 197: {
+              xtcProbability_ = input.readFloat();
+              bitField0_ |= 0x00000200;
+              break;
+            } // case 197
+            case 205: {
+              xtcThreshold_ = input.readFloat();
+              bitField0_ |= 0x00000400;
+              break;
+            } // case 205
+            case 213: {
+              dryMultiplier_ = input.readFloat();
+              bitField0_ |= 0x00040000;
+              break;
+            } // case 213
+            case 221: {
+              dryBase_ = input.readFloat();
+              bitField0_ |= 0x00080000;
+              break;
+            } // case 221
+            case 224: {
+              dryAllowedLength_ = input.readUInt32();
+              bitField0_ |= 0x00100000;
+              break;
+            } // case 224
+            case 232: {
+              dryPenaltyLastN_ = input.readInt32();
+              bitField0_ |= 0x00200000;
+              break;
+            } // case 232
+            case 242: {
+              input.readMessage(
+                  internalGetDrySequenceBreakersFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00400000;
+              break;
+            } // case 242
+            case 253: {
+              adaptiveTarget_ = input.readFloat();
+              bitField0_ |= 0x00800000;
+              break;
+            } // case 253
+            case 261: {
+              adaptiveDecay_ = input.readFloat();
+              bitField0_ |= 0x01000000;
+              break;
+            } // case 261
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -2288,6 +2826,118 @@ private static final long serialVersionUID = 0L;
       return this;
     }
 
+    private float xtcProbability_ ;
+    /**
+     * <pre>
+     * How often the sampler xtc acts: the part of all tokens for which it leaves likely candidates out.
+     * </pre>
+     *
+     * <code>optional float xtc_probability = 24 [json_name = "xtcProbability", (.slotline.v1.option) = { ... }</code>
+     * @return Whether the xtcProbability field is set.
+     */
+    @java.lang.Override
+    public boolean hasXtcProbability() {
+      return ((bitField0_ & 0x00000200) != 0);
+    }
+    /**
+     * <pre>
+     * How often the sampler xtc acts: the part of all tokens for which it leaves likely candidates out.
+     * </pre>
+     *
+     * <code>optional float xtc_probability = 24 [json_name = "xtcProbability", (.slotline.v1.option) = { ... }</code>
+     * @return The xtcProbability.
+     */
+    @java.lang.Override
+    public float getXtcProbability() {
+      return xtcProbability_;
+    }
+    /**
+     * <pre>
+     * How often the sampler xtc acts: the part of all tokens for which it leaves likely candidates out.
+     * </pre>
+     *
+     * <code>optional float xtc_probability = 24 [json_name = "xtcProbability", (.slotline.v1.option) = { ... }</code>
+     * @param value The xtcProbability to set.
+     * @return This builder for chaining.
+     */
+    public Builder setXtcProbability(float value) {
+
+      xtcProbability_ = value;
+      bitField0_ |= 0x00000200;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * How often the sampler xtc acts: the part of all tokens for which it leaves likely candidates out.
+     * </pre>
+     *
+     * <code>optional float xtc_probability = 24 [json_name = "xtcProbability", (.slotline.v1.option) = { ... }</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearXtcProbability() {
+      bitField0_ = (bitField0_ & ~0x00000200);
+      xtcProbability_ = 0F;
+      onChanged();
+      return this;
+    }
+
+    private float xtcThreshold_ ;
+    /**
+     * <pre>
+     * Probability from which on the sampler xtc takes a candidate for likely. Above 0.5 there are never two of them.
+     * </pre>
+     *
+     * <code>optional float xtc_threshold = 25 [json_name = "xtcThreshold", (.slotline.v1.option) = { ... }</code>
+     * @return Whether the xtcThreshold field is set.
+     */
+    @java.lang.Override
+    public boolean hasXtcThreshold() {
+      return ((bitField0_ & 0x00000400) != 0);
+    }
+    /**
+     * <pre>
+     * Probability from which on the sampler xtc takes a candidate for likely. Above 0.5 there are never two of them.
+     * </pre>
+     *
+     * <code>optional float xtc_threshold = 25 [json_name = "xtcThreshold", (.slotline.v1.option) = { ... }</code>
+     * @return The xtcThreshold.
+     */
+    @java.lang.Override
+    public float getXtcThreshold() {
+      return xtcThreshold_;
+    }
+    /**
+     * <pre>
+     * Probability from which on the sampler xtc takes a candidate for likely. Above 0.5 there are never two of them.
+     * </pre>
+     *
+     * <code>optional float xtc_threshold = 25 [json_name = "xtcThreshold", (.slotline.v1.option) = { ... }</code>
+     * @param value The xtcThreshold to set.
+     * @return This builder for chaining.
+     */
+    public Builder setXtcThreshold(float value) {
+
+      xtcThreshold_ = value;
+      bitField0_ |= 0x00000400;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Probability from which on the sampler xtc takes a candidate for likely. Above 0.5 there are never two of them.
+     * </pre>
+     *
+     * <code>optional float xtc_threshold = 25 [json_name = "xtcThreshold", (.slotline.v1.option) = { ... }</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearXtcThreshold() {
+      bitField0_ = (bitField0_ & ~0x00000400);
+      xtcThreshold_ = 0F;
+      onChanged();
+      return this;
+    }
+
     private int minKeep_ ;
     /**
      * <pre>
@@ -2299,7 +2949,7 @@ private static final long serialVersionUID = 0L;
      */
     @java.lang.Override
     public boolean hasMinKeep() {
-      return ((bitField0_ & 0x00000200) != 0);
+      return ((bitField0_ & 0x00000800) != 0);
     }
     /**
      * <pre>
@@ -2325,7 +2975,7 @@ private static final long serialVersionUID = 0L;
     public Builder setMinKeep(int value) {
 
       minKeep_ = value;
-      bitField0_ |= 0x00000200;
+      bitField0_ |= 0x00000800;
       onChanged();
       return this;
     }
@@ -2338,7 +2988,7 @@ private static final long serialVersionUID = 0L;
      * @return This builder for chaining.
      */
     public Builder clearMinKeep() {
-      bitField0_ = (bitField0_ & ~0x00000200);
+      bitField0_ = (bitField0_ & ~0x00000800);
       minKeep_ = 0;
       onChanged();
       return this;
@@ -2355,7 +3005,7 @@ private static final long serialVersionUID = 0L;
      */
     @java.lang.Override
     public boolean hasRepeatPenalty() {
-      return ((bitField0_ & 0x00000400) != 0);
+      return ((bitField0_ & 0x00001000) != 0);
     }
     /**
      * <pre>
@@ -2381,7 +3031,7 @@ private static final long serialVersionUID = 0L;
     public Builder setRepeatPenalty(float value) {
 
       repeatPenalty_ = value;
-      bitField0_ |= 0x00000400;
+      bitField0_ |= 0x00001000;
       onChanged();
       return this;
     }
@@ -2394,7 +3044,7 @@ private static final long serialVersionUID = 0L;
      * @return This builder for chaining.
      */
     public Builder clearRepeatPenalty() {
-      bitField0_ = (bitField0_ & ~0x00000400);
+      bitField0_ = (bitField0_ & ~0x00001000);
       repeatPenalty_ = 0F;
       onChanged();
       return this;
@@ -2411,7 +3061,7 @@ private static final long serialVersionUID = 0L;
      */
     @java.lang.Override
     public boolean hasRepeatLastN() {
-      return ((bitField0_ & 0x00000800) != 0);
+      return ((bitField0_ & 0x00002000) != 0);
     }
     /**
      * <pre>
@@ -2437,7 +3087,7 @@ private static final long serialVersionUID = 0L;
     public Builder setRepeatLastN(int value) {
 
       repeatLastN_ = value;
-      bitField0_ |= 0x00000800;
+      bitField0_ |= 0x00002000;
       onChanged();
       return this;
     }
@@ -2450,7 +3100,7 @@ private static final long serialVersionUID = 0L;
      * @return This builder for chaining.
      */
     public Builder clearRepeatLastN() {
-      bitField0_ = (bitField0_ & ~0x00000800);
+      bitField0_ = (bitField0_ & ~0x00002000);
       repeatLastN_ = 0;
       onChanged();
       return this;
@@ -2467,7 +3117,7 @@ private static final long serialVersionUID = 0L;
      */
     @java.lang.Override
     public boolean hasFrequencyPenalty() {
-      return ((bitField0_ & 0x00001000) != 0);
+      return ((bitField0_ & 0x00004000) != 0);
     }
     /**
      * <pre>
@@ -2493,7 +3143,7 @@ private static final long serialVersionUID = 0L;
     public Builder setFrequencyPenalty(float value) {
 
       frequencyPenalty_ = value;
-      bitField0_ |= 0x00001000;
+      bitField0_ |= 0x00004000;
       onChanged();
       return this;
     }
@@ -2506,7 +3156,7 @@ private static final long serialVersionUID = 0L;
      * @return This builder for chaining.
      */
     public Builder clearFrequencyPenalty() {
-      bitField0_ = (bitField0_ & ~0x00001000);
+      bitField0_ = (bitField0_ & ~0x00004000);
       frequencyPenalty_ = 0F;
       onChanged();
       return this;
@@ -2523,7 +3173,7 @@ private static final long serialVersionUID = 0L;
      */
     @java.lang.Override
     public boolean hasPresencePenalty() {
-      return ((bitField0_ & 0x00002000) != 0);
+      return ((bitField0_ & 0x00008000) != 0);
     }
     /**
      * <pre>
@@ -2549,7 +3199,7 @@ private static final long serialVersionUID = 0L;
     public Builder setPresencePenalty(float value) {
 
       presencePenalty_ = value;
-      bitField0_ |= 0x00002000;
+      bitField0_ |= 0x00008000;
       onChanged();
       return this;
     }
@@ -2562,7 +3212,7 @@ private static final long serialVersionUID = 0L;
      * @return This builder for chaining.
      */
     public Builder clearPresencePenalty() {
-      bitField0_ = (bitField0_ & ~0x00002000);
+      bitField0_ = (bitField0_ & ~0x00008000);
       presencePenalty_ = 0F;
       onChanged();
       return this;
@@ -2579,7 +3229,7 @@ private static final long serialVersionUID = 0L;
      */
     @java.lang.Override
     public boolean hasPenalizeNl() {
-      return ((bitField0_ & 0x00004000) != 0);
+      return ((bitField0_ & 0x00010000) != 0);
     }
     /**
      * <pre>
@@ -2605,7 +3255,7 @@ private static final long serialVersionUID = 0L;
     public Builder setPenalizeNl(boolean value) {
 
       penalizeNl_ = value;
-      bitField0_ |= 0x00004000;
+      bitField0_ |= 0x00010000;
       onChanged();
       return this;
     }
@@ -2618,7 +3268,7 @@ private static final long serialVersionUID = 0L;
      * @return This builder for chaining.
      */
     public Builder clearPenalizeNl() {
-      bitField0_ = (bitField0_ & ~0x00004000);
+      bitField0_ = (bitField0_ & ~0x00010000);
       penalizeNl_ = false;
       onChanged();
       return this;
@@ -2636,7 +3286,7 @@ private static final long serialVersionUID = 0L;
      * @return Whether the penaltyPrompt field is set.
      */
     public boolean hasPenaltyPrompt() {
-      return ((bitField0_ & 0x00008000) != 0);
+      return ((bitField0_ & 0x00020000) != 0);
     }
     /**
      * <pre>
@@ -2667,7 +3317,7 @@ private static final long serialVersionUID = 0L;
       } else {
         penaltyPromptBuilder_.setMessage(value);
       }
-      bitField0_ |= 0x00008000;
+      bitField0_ |= 0x00020000;
       onChanged();
       return this;
     }
@@ -2685,7 +3335,7 @@ private static final long serialVersionUID = 0L;
       } else {
         penaltyPromptBuilder_.setMessage(builderForValue.build());
       }
-      bitField0_ |= 0x00008000;
+      bitField0_ |= 0x00020000;
       onChanged();
       return this;
     }
@@ -2698,7 +3348,7 @@ private static final long serialVersionUID = 0L;
      */
     public Builder mergePenaltyPrompt(dev.slotline.v1.PenaltyPrompt value) {
       if (penaltyPromptBuilder_ == null) {
-        if (((bitField0_ & 0x00008000) != 0) &&
+        if (((bitField0_ & 0x00020000) != 0) &&
           penaltyPrompt_ != null &&
           penaltyPrompt_ != dev.slotline.v1.PenaltyPrompt.getDefaultInstance()) {
           getPenaltyPromptBuilder().mergeFrom(value);
@@ -2709,7 +3359,7 @@ private static final long serialVersionUID = 0L;
         penaltyPromptBuilder_.mergeFrom(value);
       }
       if (penaltyPrompt_ != null) {
-        bitField0_ |= 0x00008000;
+        bitField0_ |= 0x00020000;
         onChanged();
       }
       return this;
@@ -2722,7 +3372,7 @@ private static final long serialVersionUID = 0L;
      * <code>.slotline.v1.PenaltyPrompt penalty_prompt = 15 [json_name = "penaltyPrompt", (.slotline.v1.option) = { ... }</code>
      */
     public Builder clearPenaltyPrompt() {
-      bitField0_ = (bitField0_ & ~0x00008000);
+      bitField0_ = (bitField0_ & ~0x00020000);
       penaltyPrompt_ = null;
       if (penaltyPromptBuilder_ != null) {
         penaltyPromptBuilder_.dispose();
@@ -2739,7 +3389,7 @@ private static final long serialVersionUID = 0L;
      * <code>.slotline.v1.PenaltyPrompt penalty_prompt = 15 [json_name = "penaltyPrompt", (.slotline.v1.option) = { ... }</code>
      */
     public dev.slotline.v1.PenaltyPrompt.Builder getPenaltyPromptBuilder() {
-      bitField0_ |= 0x00008000;
+      bitField0_ |= 0x00020000;
       onChanged();
       return internalGetPenaltyPromptFieldBuilder().getBuilder();
     }
@@ -2779,6 +3429,501 @@ private static final long serialVersionUID = 0L;
       return penaltyPromptBuilder_;
     }
 
+    private float dryMultiplier_ ;
+    /**
+     * <pre>
+     * Subtracted from the logit of a token that would go on with a repeated sequence: dry_multiplier times dry_base to the
+     * power of how much longer than dry_allowed_length the sequence is.
+     * </pre>
+     *
+     * <code>optional float dry_multiplier = 26 [json_name = "dryMultiplier", (.slotline.v1.option) = { ... }</code>
+     * @return Whether the dryMultiplier field is set.
+     */
+    @java.lang.Override
+    public boolean hasDryMultiplier() {
+      return ((bitField0_ & 0x00040000) != 0);
+    }
+    /**
+     * <pre>
+     * Subtracted from the logit of a token that would go on with a repeated sequence: dry_multiplier times dry_base to the
+     * power of how much longer than dry_allowed_length the sequence is.
+     * </pre>
+     *
+     * <code>optional float dry_multiplier = 26 [json_name = "dryMultiplier", (.slotline.v1.option) = { ... }</code>
+     * @return The dryMultiplier.
+     */
+    @java.lang.Override
+    public float getDryMultiplier() {
+      return dryMultiplier_;
+    }
+    /**
+     * <pre>
+     * Subtracted from the logit of a token that would go on with a repeated sequence: dry_multiplier times dry_base to the
+     * power of how much longer than dry_allowed_length the sequence is.
+     * </pre>
+     *
+     * <code>optional float dry_multiplier = 26 [json_name = "dryMultiplier", (.slotline.v1.option) = { ... }</code>
+     * @param value The dryMultiplier to set.
+     * @return This builder for chaining.
+     */
+    public Builder setDryMultiplier(float value) {
+
+      dryMultiplier_ = value;
+      bitField0_ |= 0x00040000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Subtracted from the logit of a token that would go on with a repeated sequence: dry_multiplier times dry_base to the
+     * power of how much longer than dry_allowed_length the sequence is.
+     * </pre>
+     *
+     * <code>optional float dry_multiplier = 26 [json_name = "dryMultiplier", (.slotline.v1.option) = { ... }</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearDryMultiplier() {
+      bitField0_ = (bitField0_ & ~0x00040000);
+      dryMultiplier_ = 0F;
+      onChanged();
+      return this;
+    }
+
+    private float dryBase_ ;
+    /**
+     * <pre>
+     * Base of the power by which the penalty grows with the length of the repeated sequence; below 1 there is none.
+     * </pre>
+     *
+     * <code>optional float dry_base = 27 [json_name = "dryBase", (.slotline.v1.option) = { ... }</code>
+     * @return Whether the dryBase field is set.
+     */
+    @java.lang.Override
+    public boolean hasDryBase() {
+      return ((bitField0_ & 0x00080000) != 0);
+    }
+    /**
+     * <pre>
+     * Base of the power by which the penalty grows with the length of the repeated sequence; below 1 there is none.
+     * </pre>
+     *
+     * <code>optional float dry_base = 27 [json_name = "dryBase", (.slotline.v1.option) = { ... }</code>
+     * @return The dryBase.
+     */
+    @java.lang.Override
+    public float getDryBase() {
+      return dryBase_;
+    }
+    /**
+     * <pre>
+     * Base of the power by which the penalty grows with the length of the repeated sequence; below 1 there is none.
+     * </pre>
+     *
+     * <code>optional float dry_base = 27 [json_name = "dryBase", (.slotline.v1.option) = { ... }</code>
+     * @param value The dryBase to set.
+     * @return This builder for chaining.
+     */
+    public Builder setDryBase(float value) {
+
+      dryBase_ = value;
+      bitField0_ |= 0x00080000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Base of the power by which the penalty grows with the length of the repeated sequence; below 1 there is none.
+     * </pre>
+     *
+     * <code>optional float dry_base = 27 [json_name = "dryBase", (.slotline.v1.option) = { ... }</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearDryBase() {
+      bitField0_ = (bitField0_ & ~0x00080000);
+      dryBase_ = 0F;
+      onChanged();
+      return this;
+    }
+
+    private int dryAllowedLength_ ;
+    /**
+     * <pre>
+     * Length of repeated sequences that go without a penalty, in tokens.
+     * </pre>
+     *
+     * <code>optional uint32 dry_allowed_length = 28 [json_name = "dryAllowedLength", (.slotline.v1.option) = { ... }</code>
+     * @return Whether the dryAllowedLength field is set.
+     */
+    @java.lang.Override
+    public boolean hasDryAllowedLength() {
+      return ((bitField0_ & 0x00100000) != 0);
+    }
+    /**
+     * <pre>
+     * Length of repeated sequences that go without a penalty, in tokens.
+     * </pre>
+     *
+     * <code>optional uint32 dry_allowed_length = 28 [json_name = "dryAllowedLength", (.slotline.v1.option) = { ... }</code>
+     * @return The dryAllowedLength.
+     */
+    @java.lang.Override
+    public int getDryAllowedLength() {
+      return dryAllowedLength_;
+    }
+    /**
+     * <pre>
+     * Length of repeated sequences that go without a penalty, in tokens.
+     * </pre>
+     *
+     * <code>optional uint32 dry_allowed_length = 28 [json_name = "dryAllowedLength", (.slotline.v1.option) = { ... }</code>
+     * @param value The dryAllowedLength to set.
+     * @return This builder for chaining.
+     */
+    public Builder setDryAllowedLength(int value) {
+
+      dryAllowedLength_ = value;
+      bitField0_ |= 0x00100000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Length of repeated sequences that go without a penalty, in tokens.
+     * </pre>
+     *
+     * <code>optional uint32 dry_allowed_length = 28 [json_name = "dryAllowedLength", (.slotline.v1.option) = { ... }</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearDryAllowedLength() {
+      bitField0_ = (bitField0_ & ~0x00100000);
+      dryAllowedLength_ = 0;
+      onChanged();
+      return this;
+    }
+
+    private int dryPenaltyLastN_ ;
+    /**
+     * <pre>
+     * Tokens that are searched for repeated sequences; -1 is the slot's context size.
+     * </pre>
+     *
+     * <code>optional int32 dry_penalty_last_n = 29 [json_name = "dryPenaltyLastN", (.slotline.v1.option) = { ... }</code>
+     * @return Whether the dryPenaltyLastN field is set.
+     */
+    @java.lang.Override
+    public boolean hasDryPenaltyLastN() {
+      return ((bitField0_ & 0x00200000) != 0);
+    }
+    /**
+     * <pre>
+     * Tokens that are searched for repeated sequences; -1 is the slot's context size.
+     * </pre>
+     *
+     * <code>optional int32 dry_penalty_last_n = 29 [json_name = "dryPenaltyLastN", (.slotline.v1.option) = { ... }</code>
+     * @return The dryPenaltyLastN.
+     */
+    @java.lang.Override
+    public int getDryPenaltyLastN() {
+      return dryPenaltyLastN_;
+    }
+    /**
+     * <pre>
+     * Tokens that are searched for repeated sequences; -1 is the slot's context size.
+     * </pre>
+     *
+     * <code>optional int32 dry_penalty_last_n = 29 [json_name = "dryPenaltyLastN", (.slotline.v1.option) = { ... }</code>
+     * @param value The dryPenaltyLastN to set.
+     * @return This builder for chaining.
+     */
+    public Builder setDryPenaltyLastN(int value) {
+
+      dryPenaltyLastN_ = value;
+      bitField0_ |= 0x00200000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Tokens that are searched for repeated sequences; -1 is the slot's context size.
+     * </pre>
+     *
+     * <code>optional int32 dry_penalty_last_n = 29 [json_name = "dryPenaltyLastN", (.slotline.v1.option) = { ... }</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearDryPenaltyLastN() {
+      bitField0_ = (bitField0_ & ~0x00200000);
+      dryPenaltyLastN_ = 0;
+      onChanged();
+      return this;
+    }
+
+    private dev.slotline.v1.SequenceBreakers drySequenceBreakers_;
+    private com.google.protobuf.SingleFieldBuilder<
+        dev.slotline.v1.SequenceBreakers, dev.slotline.v1.SequenceBreakers.Builder, dev.slotline.v1.SequenceBreakersOrBuilder> drySequenceBreakersBuilder_;
+    /**
+     * <pre>
+     * Texts across which no repetition is seen.
+     * </pre>
+     *
+     * <code>.slotline.v1.SequenceBreakers dry_sequence_breakers = 30 [json_name = "drySequenceBreakers", (.slotline.v1.option) = { ... }</code>
+     * @return Whether the drySequenceBreakers field is set.
+     */
+    public boolean hasDrySequenceBreakers() {
+      return ((bitField0_ & 0x00400000) != 0);
+    }
+    /**
+     * <pre>
+     * Texts across which no repetition is seen.
+     * </pre>
+     *
+     * <code>.slotline.v1.SequenceBreakers dry_sequence_breakers = 30 [json_name = "drySequenceBreakers", (.slotline.v1.option) = { ... }</code>
+     * @return The drySequenceBreakers.
+     */
+    public dev.slotline.v1.SequenceBreakers getDrySequenceBreakers() {
+      if (drySequenceBreakersBuilder_ == null) {
+        return drySequenceBreakers_ == null ? dev.slotline.v1.SequenceBreakers.getDefaultInstance() : drySequenceBreakers_;
+      } else {
+        return drySequenceBreakersBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * Texts across which no repetition is seen.
+     * </pre>
+     *
+     * <code>.slotline.v1.SequenceBreakers dry_sequence_breakers = 30 [json_name = "drySequenceBreakers", (.slotline.v1.option) = { ... }</code>
+     */
+    public Builder setDrySequenceBreakers(dev.slotline.v1.SequenceBreakers value) {
+      if (drySequenceBreakersBuilder_ == null) {
+        java.util.Objects.requireNonNull(value);
+        drySequenceBreakers_ = value;
+      } else {
+        drySequenceBreakersBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00400000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Texts across which no repetition is seen.
+     * </pre>
+     *
+     * <code>.slotline.v1.SequenceBreakers dry_sequence_breakers = 30 [json_name = "drySequenceBreakers", (.slotline.v1.option) = { ... }</code>
+     */
+    public Builder setDrySequenceBreakers(
+        dev.slotline.v1.SequenceBreakers.Builder builderForValue) {
+      if (drySequenceBreakersBuilder_ == null) {
+        drySequenceBreakers_ = builderForValue.build();
+      } else {
+        drySequenceBreakersBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00400000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Texts across which no repetition is seen.
+     * </pre>
+     *
+     * <code>.slotline.v1.SequenceBreakers dry_sequence_breakers = 30 [json_name = "drySequenceBreakers", (.slotline.v1.option) = { ... }</code>
+     */
+    public Builder mergeDrySequenceBreakers(dev.slotline.v1.SequenceBreakers value) {
+      if (drySequenceBreakersBuilder_ == null) {
+        if (((bitField0_ & 0x00400000) != 0) &&
+          drySequenceBreakers_ != null &&
+          drySequenceBreakers_ != dev.slotline.v1.SequenceBreakers.getDefaultInstance()) {
+          getDrySequenceBreakersBuilder().mergeFrom(value);
+        } else {
+          drySequenceBreakers_ = value;
+        }
+      } else {
+        drySequenceBreakersBuilder_.mergeFrom(value);
+      }
+      if (drySequenceBreakers_ != null) {
+        bitField0_ |= 0x00400000;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Texts across which no repetition is seen.
+     * </pre>
+     *
+     * <code>.slotline.v1.SequenceBreakers dry_sequence_breakers = 30 [json_name = "drySequenceBreakers", (.slotline.v1.option) = { ... }</code>
+     */
+    public Builder clearDrySequenceBreakers() {
+      bitField0_ = (bitField0_ & ~0x00400000);
+      drySequenceBreakers_ = null;
+      if (drySequenceBreakersBuilder_ != null) {
+        drySequenceBreakersBuilder_.dispose();
+        drySequenceBreakersBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Texts across which no repetition is seen.
+     * </pre>
+     *
+     * <code>.slotline.v1.SequenceBreakers dry_sequence_breakers = 30 [json_name = "drySequenceBreakers", (.slotline.v1.option) = { ... }</code>
+     */
+    public dev.slotline.v1.SequenceBreakers.Builder getDrySequenceBreakersBuilder() {
+      bitField0_ |= 0x00400000;
+      onChanged();
+      return internalGetDrySequenceBreakersFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * Texts across which no repetition is seen.
+     * </pre>
+     *
+     * <code>.slotline.v1.SequenceBreakers dry_sequence_breakers = 30 [json_name = "drySequenceBreakers", (.slotline.v1.option) = { ... }</code>
+     */
+    public dev.slotline.v1.SequenceBreakersOrBuilder getDrySequenceBreakersOrBuilder() {
+      if (drySequenceBreakersBuilder_ != null) {
+        return drySequenceBreakersBuilder_.getMessageOrBuilder();
+      } else {
+        return drySequenceBreakers_ == null ?
+            dev.slotline.v1.SequenceBreakers.getDefaultInstance() : drySequenceBreakers_;
+      }
+    }
+    /**
+     * <pre>
+     * Texts across which no repetition is seen.
+     * </pre>
+     *
+     * <code>.slotline.v1.SequenceBreakers dry_sequence_breakers = 30 [json_name = "drySequenceBreakers", (.slotline.v1.option) = { ... }</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        dev.slotline.v1.SequenceBreakers, dev.slotline.v1.SequenceBreakers.Builder, dev.slotline.v1.SequenceBreakersOrBuilder> 
+        internalGetDrySequenceBreakersFieldBuilder() {
+      if (drySequenceBreakersBuilder_ == null) {
+        drySequenceBreakersBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            dev.slotline.v1.SequenceBreakers, dev.slotline.v1.SequenceBreakers.Builder, dev.slotline.v1.SequenceBreakersOrBuilder>(
+                getDrySequenceBreakers(),
+                getParentForChildren(),
+                isClean());
+        drySequenceBreakers_ = null;
+      }
+      return drySequenceBreakersBuilder_;
+    }
+
+    private float adaptiveTarget_ ;
+    /**
+     * <pre>
+     * Probability that the sampler adaptive_p aims at.
+     * </pre>
+     *
+     * <code>optional float adaptive_target = 31 [json_name = "adaptiveTarget", (.slotline.v1.option) = { ... }</code>
+     * @return Whether the adaptiveTarget field is set.
+     */
+    @java.lang.Override
+    public boolean hasAdaptiveTarget() {
+      return ((bitField0_ & 0x00800000) != 0);
+    }
+    /**
+     * <pre>
+     * Probability that the sampler adaptive_p aims at.
+     * </pre>
+     *
+     * <code>optional float adaptive_target = 31 [json_name = "adaptiveTarget", (.slotline.v1.option) = { ... }</code>
+     * @return The adaptiveTarget.
+     */
+    @java.lang.Override
+    public float getAdaptiveTarget() {
+      return adaptiveTarget_;
+    }
+    /**
+     * <pre>
+     * Probability that the sampler adaptive_p aims at.
+     * </pre>
+     *
+     * <code>optional float adaptive_target = 31 [json_name = "adaptiveTarget", (.slotline.v1.option) = { ... }</code>
+     * @param value The adaptiveTarget to set.
+     * @return This builder for chaining.
+     */
+    public Builder setAdaptiveTarget(float value) {
+
+      adaptiveTarget_ = value;
+      bitField0_ |= 0x00800000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Probability that the sampler adaptive_p aims at.
+     * </pre>
+     *
+     * <code>optional float adaptive_target = 31 [json_name = "adaptiveTarget", (.slotline.v1.option) = { ... }</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearAdaptiveTarget() {
+      bitField0_ = (bitField0_ & ~0x00800000);
+      adaptiveTarget_ = 0F;
+      onChanged();
+      return this;
+    }
+
+    private float adaptiveDecay_ ;
+    /**
+     * <pre>
+     * Weight of what was chosen before, when adaptive_p sees how far it was off.
+     * </pre>
+     *
+     * <code>optional float adaptive_decay = 32 [json_name = "adaptiveDecay", (.slotline.v1.option) = { ... }</code>
+     * @return Whether the adaptiveDecay field is set.
+     */
+    @java.lang.Override
+    public boolean hasAdaptiveDecay() {
+      return ((bitField0_ & 0x01000000) != 0);
+    }
+    /**
+     * <pre>
+     * Weight of what was chosen before, when adaptive_p sees how far it was off.
+     * </pre>
+     *
+     * <code>optional float adaptive_decay = 32 [json_name = "adaptiveDecay", (.slotline.v1.option) = { ... }</code>
+     * @return The adaptiveDecay.
+     */
+    @java.lang.Override
+    public float getAdaptiveDecay() {
+      return adaptiveDecay_;
+    }
+    /**
+     * <pre>
+     * Weight of what was chosen before, when adaptive_p sees how far it was off.
+     * </pre>
+     *
+     * <code>optional float adaptive_decay = 32 [json_name = "adaptiveDecay", (.slotline.v1.option) = { ... }</code>
+     * @param value The adaptiveDecay to set.
+     * @return This builder for chaining.
+     */
+    public Builder setAdaptiveDecay(float value) {
+
+      adaptiveDecay_ = value;
+      bitField0_ |= 0x01000000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Weight of what was chosen before, when adaptive_p sees how far it was off.
+     * </pre>
+     *
+     * <code>optional float adaptive_decay = 32 [json_name = "adaptiveDecay", (.slotline.v1.option) = { ... }</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearAdaptiveDecay() {
+      bitField0_ = (bitField0_ & ~0x01000000);
+      adaptiveDecay_ = 0F;
+      onChanged();
+      return this;
+    }
+
     private int mirostat_ ;
     /**
      * <pre>
@@ -2790,7 +3935,7 @@ private static final long serialVersionUID = 0L;
      */
     @java.lang.Override
     public boolean hasMirostat() {
-      return ((bitField0_ & 0x00010000) != 0);
+      return ((bitField0_ & 0x02000000) != 0);
     }
     /**
      * <pre>
@@ -2816,7 +3961,7 @@ private static final long serialVersionUID = 0L;
     public Builder setMirostat(int value) {
 
       mirostat_ = value;
-      bitField0_ |= 0x00010000;
+      bitField0_ |= 0x02000000;
       onChanged();
       return this;
     }
@@ -2829,7 +3974,7 @@ private static final long serialVersionUID = 0L;
      * @return This builder for chaining.
      */
     public Builder clearMirostat() {
-      bitField0_ = (bitField0_ & ~0x00010000);
+      bitField0_ = (bitField0_ & ~0x02000000);
       mirostat_ = 0;
       onChanged();
       return this;
@@ -2846,7 +3991,7 @@ private static final long serialVersionUID = 0L;
      */
     @java.lang.Override
     public boolean hasMirostatTau() {
-      return ((bitField0_ & 0x00020000) != 0);
+      return ((bitField0_ & 0x04000000) != 0);
     }
     /**
      * <pre>
@@ -2872,7 +4017,7 @@ private static final long serialVersionUID = 0L;
     public Builder setMirostatTau(float value) {
 
       mirostatTau_ = value;
-      bitField0_ |= 0x00020000;
+      bitField0_ |= 0x04000000;
       onChanged();
       return this;
     }
@@ -2885,7 +4030,7 @@ private static final long serialVersionUID = 0L;
      * @return This builder for chaining.
      */
     public Builder clearMirostatTau() {
-      bitField0_ = (bitField0_ & ~0x00020000);
+      bitField0_ = (bitField0_ & ~0x04000000);
       mirostatTau_ = 0F;
       onChanged();
       return this;
@@ -2902,7 +4047,7 @@ private static final long serialVersionUID = 0L;
      */
     @java.lang.Override
     public boolean hasMirostatEta() {
-      return ((bitField0_ & 0x00040000) != 0);
+      return ((bitField0_ & 0x08000000) != 0);
     }
     /**
      * <pre>
@@ -2928,7 +4073,7 @@ private static final long serialVersionUID = 0L;
     public Builder setMirostatEta(float value) {
 
       mirostatEta_ = value;
-      bitField0_ |= 0x00040000;
+      bitField0_ |= 0x08000000;
       onChanged();
       return this;
     }
@@ -2941,7 +4086,7 @@ private static final long serialVersionUID = 0L;
      * @return This builder for chaining.
      */
     public Builder clearMirostatEta() {
-      bitField0_ = (bitField0_ & ~0x00040000);
+      bitField0_ = (bitField0_ & ~0x08000000);
       mirostatEta_ = 0F;
       onChanged();
       return this;
@@ -2958,7 +4103,7 @@ private static final long serialVersionUID = 0L;
      */
     @java.lang.Override
     public boolean hasSeed() {
-      return ((bitField0_ & 0x00080000) != 0);
+      return ((bitField0_ & 0x10000000) != 0);
     }
     /**
      * <pre>
@@ -2984,7 +4129,7 @@ private static final long serialVersionUID = 0L;
     public Builder setSeed(int value) {
 
       seed_ = value;
-      bitField0_ |= 0x00080000;
+      bitField0_ |= 0x10000000;
       onChanged();
       return this;
     }
@@ -2997,7 +4142,7 @@ private static final long serialVersionUID = 0L;
      * @return This builder for chaining.
      */
     public Builder clearSeed() {
-      bitField0_ = (bitField0_ & ~0x00080000);
+      bitField0_ = (bitField0_ & ~0x10000000);
       seed_ = 0;
       onChanged();
       return this;
@@ -3014,7 +4159,7 @@ private static final long serialVersionUID = 0L;
      */
     @java.lang.Override
     public boolean hasIgnoreEos() {
-      return ((bitField0_ & 0x00100000) != 0);
+      return ((bitField0_ & 0x20000000) != 0);
     }
     /**
      * <pre>
@@ -3040,7 +4185,7 @@ private static final long serialVersionUID = 0L;
     public Builder setIgnoreEos(boolean value) {
 
       ignoreEos_ = value;
-      bitField0_ |= 0x00100000;
+      bitField0_ |= 0x20000000;
       onChanged();
       return this;
     }
@@ -3053,7 +4198,7 @@ private static final long serialVersionUID = 0L;
      * @return This builder for chaining.
      */
     public Builder clearIgnoreEos() {
-      bitField0_ = (bitField0_ & ~0x00100000);
+      bitField0_ = (bitField0_ & ~0x20000000);
       ignoreEos_ = false;
       onChanged();
       return this;
@@ -3062,9 +4207,9 @@ private static final long serialVersionUID = 0L;
     private java.util.List<dev.slotline.v1.LogitBias> logitBias_ =
       java.util.Collections.emptyList();
     private void ensureLogitBiasIsMutable() {
-      if (!((bitField0_ & 0x00200000) != 0)) {
+      if (!((bitField0_ & 0x40000000) != 0)) {
         logitBias_ = new java.util.ArrayList<dev.slotline.v1.LogitBias>(logitBias_);
-        bitField0_ |= 0x00200000;
+        bitField0_ |= 0x40000000;
        }
     }
 
@@ -3252,7 +4397,7 @@ private static final long serialVersionUID = 0L;
     public Builder clearLogitBias() {
       if (logitBiasBuilder_ == null) {
         logitBias_ = java.util.Collections.emptyList();
-        bitField0_ = (bitField0_ & ~0x00200000);
+        bitField0_ = (bitField0_ & ~0x40000000);
         onChanged();
       } else {
         logitBiasBuilder_.clear();
@@ -3357,7 +4502,7 @@ private static final long serialVersionUID = 0L;
         logitBiasBuilder_ = new com.google.protobuf.RepeatedFieldBuilder<
             dev.slotline.v1.LogitBias, dev.slotline.v1.LogitBias.Builder, dev.slotline.v1.LogitBiasOrBuilder>(
                 logitBias_,
-                ((bitField0_ & 0x00200000) != 0),
+                ((bitField0_ & 0x40000000) != 0),
                 getParentForChildren(),
                 isClean());
         logitBias_ = null;
@@ -3377,7 +4522,7 @@ private static final long serialVersionUID = 0L;
      * @return Whether the samplers field is set.
      */
     public boolean hasSamplers() {
-      return ((bitField0_ & 0x00400000) != 0);
+      return ((bitField0_ & 0x80000000) != 0);
     }
     /**
      * <pre>
@@ -3408,7 +4553,7 @@ private static final long serialVersionUID = 0L;
       } else {
         samplersBuilder_.setMessage(value);
       }
-      bitField0_ |= 0x00400000;
+      bitField0_ |= 0x80000000;
       onChanged();
       return this;
     }
@@ -3426,7 +4571,7 @@ private static final long serialVersionUID = 0L;
       } else {
         samplersBuilder_.setMessage(builderForValue.build());
       }
-      bitField0_ |= 0x00400000;
+      bitField0_ |= 0x80000000;
       onChanged();
       return this;
     }
@@ -3439,7 +4584,7 @@ private static final long serialVersionUID = 0L;
      */
     public Builder mergeSamplers(dev.slotline.v1.SamplerList value) {
       if (samplersBuilder_ == null) {
-        if (((bitField0_ & 0x00400000) != 0) &&
+        if (((bitField0_ & 0x80000000) != 0) &&
           samplers_ != null &&
           samplers_ != dev.slotline.v1.SamplerList.getDefaultInstance()) {
           getSamplersBuilder().mergeFrom(value);
@@ -3450,7 +4595,7 @@ private static final long serialVersionUID = 0L;
         samplersBuilder_.mergeFrom(value);
       }
       if (samplers_ != null) {
-        bitField0_ |= 0x00400000;
+        bitField0_ |= 0x80000000;
         onChanged();
       }
       return this;
@@ -3463,7 +4608,7 @@ private static final long serialVersionUID = 0L;
      * <code>.slotline.v1.SamplerList samplers = 22 [json_name = "samplers", (.slotline.v1.option) = { ... }</code>
      */
     public Builder clearSamplers() {
-      bitField0_ = (bitField0_ & ~0x00400000);
+      bitField0_ = (bitField0_ & ~0x80000000);
       samplers_ = null;
       if (samplersBuilder_ != null) {
         samplersBuilder_.dispose();
@@ -3480,7 +4625,7 @@ private static final long serialVersionUID = 0L;
      * <code>.slotline.v1.SamplerList samplers = 22 [json_name = "samplers", (.slotline.v1.option) = { ... }</code>
      */
     public dev.slotline.v1.SamplerList.Builder getSamplersBuilder() {
-      bitField0_ |= 0x00400000;
+      bitField0_ |= 0x80000000;
       onChanged();
       return internalGetSamplersFieldBuilder().getBuilder();
     }

@@ -185,6 +185,44 @@ public interface SamplingParamsOrBuilder extends
 
   /**
    * <pre>
+   * How often the sampler xtc acts: the part of all tokens for which it leaves likely candidates out.
+   * </pre>
+   *
+   * <code>optional float xtc_probability = 24 [json_name = "xtcProbability", (.slotline.v1.option) = { ... }</code>
+   * @return Whether the xtcProbability field is set.
+   */
+  boolean hasXtcProbability();
+  /**
+   * <pre>
+   * How often the sampler xtc acts: the part of all tokens for which it leaves likely candidates out.
+   * </pre>
+   *
+   * <code>optional float xtc_probability = 24 [json_name = "xtcProbability", (.slotline.v1.option) = { ... }</code>
+   * @return The xtcProbability.
+   */
+  float getXtcProbability();
+
+  /**
+   * <pre>
+   * Probability from which on the sampler xtc takes a candidate for likely. Above 0.5 there are never two of them.
+   * </pre>
+   *
+   * <code>optional float xtc_threshold = 25 [json_name = "xtcThreshold", (.slotline.v1.option) = { ... }</code>
+   * @return Whether the xtcThreshold field is set.
+   */
+  boolean hasXtcThreshold();
+  /**
+   * <pre>
+   * Probability from which on the sampler xtc takes a candidate for likely. Above 0.5 there are never two of them.
+   * </pre>
+   *
+   * <code>optional float xtc_threshold = 25 [json_name = "xtcThreshold", (.slotline.v1.option) = { ... }</code>
+   * @return The xtcThreshold.
+   */
+  float getXtcThreshold();
+
+  /**
+   * <pre>
    * Candidates that each truncating sampler leaves at least; 0 acts as 1.
    * </pre>
    *
@@ -323,6 +361,149 @@ public interface SamplingParamsOrBuilder extends
    * <code>.slotline.v1.PenaltyPrompt penalty_prompt = 15 [json_name = "penaltyPrompt", (.slotline.v1.option) = { ... }</code>
    */
   dev.slotline.v1.PenaltyPromptOrBuilder getPenaltyPromptOrBuilder();
+
+  /**
+   * <pre>
+   * Subtracted from the logit of a token that would go on with a repeated sequence: dry_multiplier times dry_base to the
+   * power of how much longer than dry_allowed_length the sequence is.
+   * </pre>
+   *
+   * <code>optional float dry_multiplier = 26 [json_name = "dryMultiplier", (.slotline.v1.option) = { ... }</code>
+   * @return Whether the dryMultiplier field is set.
+   */
+  boolean hasDryMultiplier();
+  /**
+   * <pre>
+   * Subtracted from the logit of a token that would go on with a repeated sequence: dry_multiplier times dry_base to the
+   * power of how much longer than dry_allowed_length the sequence is.
+   * </pre>
+   *
+   * <code>optional float dry_multiplier = 26 [json_name = "dryMultiplier", (.slotline.v1.option) = { ... }</code>
+   * @return The dryMultiplier.
+   */
+  float getDryMultiplier();
+
+  /**
+   * <pre>
+   * Base of the power by which the penalty grows with the length of the repeated sequence; below 1 there is none.
+   * </pre>
+   *
+   * <code>optional float dry_base = 27 [json_name = "dryBase", (.slotline.v1.option) = { ... }</code>
+   * @return Whether the dryBase field is set.
+   */
+  boolean hasDryBase();
+  /**
+   * <pre>
+   * Base of the power by which the penalty grows with the length of the repeated sequence; below 1 there is none.
+   * </pre>
+   *
+   * <code>optional float dry_base = 27 [json_name = "dryBase", (.slotline.v1.option) = { ... }</code>
+   * @return The dryBase.
+   */
+  float getDryBase();
+
+  /**
+   * <pre>
+   * Length of repeated sequences that go without a penalty, in tokens.
+   * </pre>
+   *
+   * <code>optional uint32 dry_allowed_length = 28 [json_name = "dryAllowedLength", (.slotline.v1.option) = { ... }</code>
+   * @return Whether the dryAllowedLength field is set.
+   */
+  boolean hasDryAllowedLength();
+  /**
+   * <pre>
+   * Length of repeated sequences that go without a penalty, in tokens.
+   * </pre>
+   *
+   * <code>optional uint32 dry_allowed_length = 28 [json_name = "dryAllowedLength", (.slotline.v1.option) = { ... }</code>
+   * @return The dryAllowedLength.
+   */
+  int getDryAllowedLength();
+
+  /**
+   * <pre>
+   * Tokens that are searched for repeated sequences; -1 is the slot's context size.
+   * </pre>
+   *
+   * <code>optional int32 dry_penalty_last_n = 29 [json_name = "dryPenaltyLastN", (.slotline.v1.option) = { ... }</code>
+   * @return Whether the dryPenaltyLastN field is set.
+   */
+  boolean hasDryPenaltyLastN();
+  /**
+   * <pre>
+   * Tokens that are searched for repeated sequences; -1 is the slot's context size.
+   * </pre>
+   *
+   * <code>optional int32 dry_penalty_last_n = 29 [json_name = "dryPenaltyLastN", (.slotline.v1.option) = { ... }</code>
+   * @return The dryPenaltyLastN.
+   */
+  int getDryPenaltyLastN();
+
+  /**
+   * <pre>
+   * Texts across which no repetition is seen.
+   * </pre>
+   *
+   * <code>.slotline.v1.SequenceBreakers dry_sequence_breakers = 30 [json_name = "drySequenceBreakers", (.slotline.v1.option) = { ... }</code>
+   * @return Whether the drySequenceBreakers field is set.
+   */
+  boolean hasDrySequenceBreakers();
+  /**
+   * <pre>
+   * Texts across which no repetition is seen.
+   * </pre>
+   *
+   * <code>.slotline.v1.SequenceBreakers dry_sequence_breakers = 30 [json_name = "drySequenceBreakers", (.slotline.v1.option) = { ... }</code>
+   * @return The drySequenceBreakers.
+   */
+  dev.slotline.v1.SequenceBreakers getDrySequenceBreakers();
+  /**
+   * <pre>
+   * Texts across which no repetition is seen.
+   * </pre>
+   *
+   * <code>.slotline.v1.SequenceBreakers dry_sequence_breakers = 30 [json_name = "drySequenceBreakers", (.slotline.v1.option) = { ... }</code>
+   */
+  dev.slotline.v1.SequenceBreakersOrBuilder getDrySequenceBreakersOrBuilder();
+
+  /**
+   * <pre>
+   * Probability that the sampler adaptive_p aims at.
+   * </pre>
+   *
+   * <code>optional float adaptive_target = 31 [json_name = "adaptiveTarget", (.slotline.v1.option) = { ... }</code>
+   * @return Whether the adaptiveTarget field is set.
+   */
+  boolean hasAdaptiveTarget();
+  /**
+   * <pre>
+   * Probability that the sampler adaptive_p aims at.
+   * </pre>
+   *
+   * <code>optional float adaptive_target = 31 [json_name = "adaptiveTarget", (.slotline.v1.option) = { ... }</code>
+   * @return The adaptiveTarget.
+   */
+  float getAdaptiveTarget();
+
+  /**
+   * <pre>
+   * Weight of what was chosen before, when adaptive_p sees how far it was off.
+   * </pre>
+   *
+   * <code>optional float adaptive_decay = 32 [json_name = "adaptiveDecay", (.slotline.v1.option) = { ... }</code>
+   * @return Whether the adaptiveDecay field is set.
+   */
+  boolean hasAdaptiveDecay();
+  /**
+   * <pre>
+   * Weight of what was chosen before, when adaptive_p sees how far it was off.
+   * </pre>
+   *
+   * <code>optional float adaptive_decay = 32 [json_name = "adaptiveDecay", (.slotline.v1.option) = { ... }</code>
+   * @return The adaptiveDecay.
+   */
+  float getAdaptiveDecay();
 
   /**
    * <pre>
