@@ -50,6 +50,8 @@ export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell getconf _NPROCESSORS_ONLN)
 
 # Programs for gRPC that tests point at a server, built by Go.
 GO_TOOLS := .go-tools/.installed
+# Older ones cannot fetch the version of Go that a module asks for.
+GO_IS_THERE = go version 2>/dev/null | grep -Eq ' go1\.(2[1-9]|[3-9][0-9])'
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -163,7 +165,7 @@ $(TEST): $(RUNTIME) requirements/test.txt
 # What neither pip nor npm can bring, one by one: where one cannot be installed, only its tests are skipped. Any Chromium
 # does, but the one without a user interface takes half the time for the tests of the page.
 BROWSERS := chromium-headless-shell chromium chromium-browser google-chrome
-MISSING = for name in curl jq node npm mvn javac; do command -v $$name >/dev/null || echo $$name; done; \
+MISSING = for name in curl jq node npm go mvn javac; do command -v $$name >/dev/null || echo $$name; done; \
 	{ for name in $(1); do command -v $$name && break; done; } | grep -q . || echo chromium
 programs:
 	@missing=$$($(call MISSING,chromium-headless-shell)); \
@@ -171,6 +173,7 @@ programs:
 		install() { DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "$$1"; }; \
 		for name in $$missing; do case $$name in \
 			node) install nodejs;; \
+			go) install golang-go;; \
 			mvn) install maven;; \
 			javac) install default-jdk-headless;; \
 			chromium) install chromium-headless-shell || install chromium;; \
@@ -178,7 +181,7 @@ programs:
 	fi; \
 	missing=$$($(call MISSING,$(BROWSERS))); \
 	if [ -n "$$missing" ]; then echo "note: missing:" $$missing "- tests of clients and of the page that need it are \
-	skipped; install curl, jq, nodejs (20.19 or newer), npm, maven, a JDK (17 or newer) and chromium with your system's \
+	skipped; install curl, jq, nodejs (20.19 or newer), npm, go (1.21 or newer), maven, a JDK (17 or newer) and chromium with your system's \
 	package manager" >&2; fi
 
 %/node_modules/.installed: %/package.json %/package-lock.json %/.npmrc | programs
@@ -203,8 +206,9 @@ $(BENCH) $(STOCK_BENCH): %/.installed: requirements/bench-build.txt requirements
 	@touch $@
 
 $(GO_TOOLS): tests/e2e/go-tools.txt | programs
-	@if command -v go >/dev/null; then sed '/^#/d' $< | while read -r package; do \
-		GOBIN=$(CURDIR)/.go-tools go install "$$package" || exit 1; done && touch $@; fi
+	@if $(GO_IS_THERE); then sed '/^#/d' $< | while read -r package; do \
+		GOBIN=$(CURDIR)/.go-tools go install "$$package" || exit 1; done && touch $@; \
+	else echo "note: Go 1.21 or newer is missing - tests of the Go client, grpcurl, grpc-health-probe and ghz are skipped" >&2; fi
 
 $(EVAL): requirements/eval-build.txt requirements/eval.txt | $(BASE)
 	$(PYTHON) -m venv .venv-eval

@@ -1,14 +1,17 @@
 """Writes the code of ``protos/`` for the clients in other languages, or checks that it is up to date.
 
 Run it as ``make generate`` or ``make check-generated``. Each language brings its own compiler or plugin: npm has the
-one for TypeScript, Maven those for Java. Where npm or Maven is missing, a line says so and that language is left out.
+one for TypeScript, Maven those for Java, and Go compiles its own. Where npm, Maven or Go is missing, a line says so and
+that language is left out.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -31,6 +34,7 @@ PROTOS = ROOT / "protos"
 TYPESCRIPT = ROOT / "clients/typescript"
 JAVA = ROOT / "clients/java"
 JAVA_OPTIONS = "dev/slotline/client/PlainOptions.java"
+GO = ROOT / "clients/go"
 #: What Maven calls this machine.
 _PROCESSORS = {"x86_64": "x86_64", "aarch64": "aarch_64", "arm64": "aarch_64"}
 
@@ -64,8 +68,8 @@ def main() -> int:
         image = Path(directory) / "image.binpb"
         image.write_bytes(_image().SerializeToString())
         for language in LANGUAGES:
-            if shutil.which(language.needs) is None:
-                print(f"note: {language.name} code is left out: {language.needs} is missing", file=sys.stderr)
+            if problem := _missing(language.needs):
+                print(f"note: {language.name} code is left out: {problem}", file=sys.stderr)
                 continue
             made = Path(directory) / language.name
             made.mkdir()
@@ -75,6 +79,18 @@ def main() -> int:
         print("error: what is generated does not match protos/:", *stale, sep="\n  ", file=sys.stderr)
         print("run `make generate` and commit the result", file=sys.stderr)
     return 1 if stale else 0
+
+
+def _missing(command: str) -> str:
+    """Why a command cannot be used; empty if it can."""
+    if shutil.which(command) is None:
+        return f"{command} is missing"
+    if command == "go":
+        # Older ones cannot fetch the version that a module asks for.
+        version = subprocess.run(["go", "version"], capture_output=True, text=True, check=False).stdout
+        if re.search(r" go1\.(2[1-9]|[3-9]\d)", version) is None:
+            return f"{version.strip()} is older than 1.21"
+    return ""
 
 
 def _image() -> descriptor_pb2.FileDescriptorSet:
@@ -132,7 +148,20 @@ def _java(image: Path, made: Path) -> None:
     (made / JAVA_OPTIONS).write_text(java_options())
 
 
+def _go(image: Path, made: Path) -> None:
+    plugins = ROOT / ".go-tools/plugins"
+    packages = [line for line in (GO / "tools.txt").read_text().splitlines() if not line.startswith("#")]
+    for package in packages:
+        # Takes no time if it is there already.
+        _run(["go", "install", package], environment={"GOBIN": str(plugins)})
+        name = package.rpartition("/")[2].partition("@")[0]
+        options = {"local": str(plugins / name), "out": ".", "opt": ["paths=source_relative"]}
+        _buf_generate(image, made, options, ("slotline",))
+    (made / "slotline/v1").rename(made / "slotlinev1")
+
+
 LANGUAGES = (
+    Language("Go", "go", GO, ("slotlinev1",), _go),
     Language("TypeScript", "npm", TYPESCRIPT / "src", ("gen",), _typescript),
     Language("Java", "mvn", JAVA / "src/main/java", ("dev/slotline/v1", JAVA_OPTIONS), _java),
 )
@@ -145,8 +174,8 @@ def _buf_generate(image: Path, made: Path, plugin: Mapping[str, object], paths: 
     _run([str(buf), "generate", str(image), "--template", template, "-o", str(made), *chosen])
 
 
-def _run(command: list[str]) -> None:
-    if code := subprocess.run(command, check=False).returncode:
+def _run(command: list[str], environment: Mapping[str, str] | None = None) -> None:
+    if code := subprocess.run(command, check=False, env={**os.environ, **(environment or {})}).returncode:
         # The command has said on stderr what is wrong.
         raise SystemExit(code)
 

@@ -1,0 +1,99 @@
+package slotline
+
+import (
+	"context"
+	"strings"
+
+	"github.com/slotline/slotline/clients/go/slotlinev1"
+)
+
+// Completion is a whole answer: the first sequence, and what belongs to all of them.
+type Completion struct {
+	Sequence
+	// Usage counts the tokens of all sequences.
+	Usage *slotlinev1.Usage
+	// Accepted is the first message.
+	Accepted *slotlinev1.Accepted
+	// Sequences are all of them, the first one included.
+	Sequences []Sequence
+}
+
+// Sequence is one continuation of a prompt.
+type Sequence struct {
+	// Text is all of its text.
+	Text string
+	// Reasoning is what the model thought first, if output is parsed.
+	Reasoning string
+	// ToolCalls are the calls that it makes, if output is parsed.
+	ToolCalls []ToolCall
+	// Finished is its last message; GetReason says why it ended.
+	Finished *slotlinev1.Finished
+}
+
+// ToolCall is a call that the model makes.
+type ToolCall struct {
+	// ID names the call in the turn that answers it.
+	ID string
+	// Name is that of the tool.
+	Name string
+	// Arguments are JSON; not whole if the answer was cut in them.
+	Arguments string
+}
+
+// Complete continues a prompt and waits for the whole answer. An error is of type *Error.
+func (c *Client) Complete(ctx context.Context, request *slotlinev1.GenerateRequest) (*Completion, error) {
+	made := &Completion{Sequences: make([]Sequence, max(1, int(request.GetNumSequences())))}
+	for message, err := range c.Generate(ctx, request) {
+		if err != nil {
+			return nil, err
+		}
+		if accepted := message.GetAccepted(); accepted != nil {
+			made.Accepted = accepted
+		}
+		if delta := message.GetDelta(); delta != nil {
+			made.at(delta.GetIndex()).add(delta)
+		}
+		if finished := message.GetFinished(); finished != nil {
+			made.at(finished.GetIndex()).Finished = finished
+			if finished.Usage != nil {
+				made.Usage = finished.GetUsage()
+			}
+		}
+	}
+	made.Sequence = made.Sequences[0]
+	return made, nil
+}
+
+// Chat continues a conversation and waits for the whole answer. Options are a request without a prompt; nil for none.
+// Parse the answer with OutputOptions.ParseOutput to have reasoning and tool calls apart from its text.
+func (c *Client) Chat(
+	ctx context.Context, messages []*slotlinev1.ChatMessage, options *slotlinev1.GenerateRequest,
+) (*Completion, error) {
+	return c.Complete(ctx, Conversation(messages, options))
+}
+
+func (c *Completion) at(index uint32) *Sequence {
+	for int(index) >= len(c.Sequences) {
+		c.Sequences = append(c.Sequences, Sequence{})
+	}
+	return &c.Sequences[index]
+}
+
+func (s *Sequence) add(delta *slotlinev1.Delta) {
+	var text, reasoning strings.Builder
+	for _, piece := range delta.GetPieces() {
+		if piece.GetChannel() == slotlinev1.Channel_CHANNEL_REASONING {
+			reasoning.WriteString(piece.GetText())
+		} else {
+			text.WriteString(piece.GetText())
+		}
+	}
+	s.Text += text.String()
+	s.Reasoning += reasoning.String()
+	for _, part := range delta.GetToolDeltas() {
+		for int(part.GetCall()) >= len(s.ToolCalls) {
+			s.ToolCalls = append(s.ToolCalls, ToolCall{ID: part.GetId(), Name: part.GetName()})
+		}
+		s.ToolCalls[part.GetCall()].Arguments += part.GetArguments()
+	}
+}
