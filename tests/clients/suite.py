@@ -27,6 +27,29 @@ CASES = Path(__file__).with_name("cases.json")
 N_KILLS = 3
 #: A slot must be free that soon after its client is gone.
 FREE_WITHIN_S = 1.0
+_CALL = {"core": "plain", "rpc": "Generate", "request": {"text": "abc|"}}
+#: What makes a case of that call that fails.
+WRONG: tuple[dict[str, object], ...] = (
+    {"expect": {"events": "accepted finished"}},
+    {"expect": {"sequences": [{"text": "abd"}]}},
+    {"expect": {"sequences": [{"finish": "UNKNOWN"}]}},
+    {"expect": {"usage": {"promptTokens": 5}}},
+    {"expect": {"accepted": {"model": "another"}}},
+    {"expect": {"status": "INTERNAL"}},
+    {"expect": {"lost": True}},
+    {"expect": {"cancelled": True}},
+    {"core": "loading", "expect": {}},
+    {"core": "loading", "expect": {"status": "UNAVAILABLE", "reason": "DRAINING"}},
+    {"core": "loading", "expect": {"status": "INTERNAL"}},
+    {"core": "loading", "expect": {"status": "UNAVAILABLE", "retry_after": False}},
+    {"core": "loading", "expect": {"lost": True}},
+    {"rpc": "Tokenize", "expect": {"response": {"ids": [97]}}},
+    {"rpc": "Tokenize", "expect": {"count": {"ids": 3}}},
+    {"rpc": "GetModel", "request": {"name": "none"}, "expect": {"status": "NOT_FOUND", "metadata": {"model": "a"}}},
+    {"rpc": "Health.Watch", "request": {}, "expect": {"statuses": ["UNKNOWN"]}},
+    {"request": {"text": "slow"}, "actions": {"deadline_ms": 300}, "expect": {}},
+    {"expect": {}, "actions": {"then": {"rpc": "Generate", "request": {}, "expect": {}}}},
+)
 #: For all cases together.
 _TIMEOUT_S = 240.0
 
@@ -71,6 +94,22 @@ def run_cases(runner: Sequence[str], ports: Ports, *, cases: Path = CASES, cwd: 
     assert ran.returncode == 0, f"{ran.stdout}\n{ran.stderr}"
     assert ran.stdout.splitlines()[-1:] == [f"{n_cases} passed, 0 failed"], f"{ran.stdout}\n{ran.stderr}"
     return ran.stdout
+
+
+def fail_wrong_cases(runner: Sequence[str], ports: Ports, directory: Path) -> None:
+    """See whether a runner fails the cases that it should fail; a directory for their file.
+
+    Raises:
+        AssertionError: one passes, or one with an unknown key does.
+    """
+    wrong = [{"name": f"wrong {i}", **_CALL, **changes} for i, changes in enumerate(WRONG)]
+    unknown = [{"name": "unknown", **_CALL, "expect": {}, "speed": 1}]
+    for cases, summary in ((wrong, f"0 passed, {len(wrong)} failed"), (unknown, "")):
+        file = directory / "wrong.json"
+        file.write_text(json.dumps({"cores": {}, "cases": cases}))
+        ran = subprocess.run([*runner, str(file), str(ports.file)], capture_output=True, text=True, check=False)
+        assert ran.returncode != 0, ran.stdout
+        assert summary in ran.stdout, f"{ran.stdout}\n{ran.stderr}"
 
 
 def kill_while_streaming(runner: Sequence[str], ports: Ports, *, cases: Path = CASES, cwd: Path | None = None) -> float:
