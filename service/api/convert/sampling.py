@@ -47,7 +47,7 @@ def sampling_settings(
     n_vocab = model.vocabulary.n_vocab
     return SamplingSettings(
         **_scalars(params),
-        **_breakers(params, model),
+        **(_breakers(params, model) if params.dry_multiplier or params.HasField("dry_sequence_breakers") else {}),
         penalty_prompt=_penalty_prompt(params, model),
         seed=params.seed if params.HasField("seed") else None,
         logit_bias=_logit_bias(params.logit_bias, model),
