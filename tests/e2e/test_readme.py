@@ -12,11 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from PIL import Image
 
 from tests.support.node import skip_without_node
+from tests.support.server_pool import AS_MAKE_RUNS_IT
 
 if TYPE_CHECKING:
+    from tests.support.seeing_model import SeeingModels
     from tests.support.server import Server
+    from tests.support.server_pool import ServerPool
 
 README = Path(__file__).resolve().parent.parent.parent / "README.md"
 REST, GRPC = "127.0.0.1:8080", "127.0.0.1:50051"
@@ -58,12 +62,12 @@ def shape(value: Any) -> Any:
 
 
 def test_every_curl_in_the_readme_is_a_block_that_is_run() -> None:
-    assert len(CURLS) == 4
+    assert len(CURLS) == 5
     assert README.read_text().count("curl ") - README.read_text().count("grpcurl ") == len(CURLS)
 
 
 def test_the_chat_answers_as_printed(server: Server) -> None:
-    command = next(block for block in CURLS if "/v1/chat/completions" in block)
+    command = next(block for block in CURLS if "/v1/chat/completions" in block and "image_url" not in block)
     printed = json.loads(blocks()[blocks().index(command) + 1].replace("\n", ""))
     answer = json.loads(curl(command, server))
     assert list(answer) == list(printed)
@@ -72,6 +76,16 @@ def test_the_chat_answers_as_printed(server: Server) -> None:
     for name in ("object", "model"):
         assert answer[name] == printed[name]
     assert answer["usage"]["prompt_tokens"] == printed["usage"]["prompt_tokens"]
+
+
+def test_a_model_that_sees_answers_about_a_picture(servers: ServerPool, seeing: SeeingModels, tmp_path: Path) -> None:
+    command = next(block for block in CURLS if "image_url" in block)
+    projector = seeing.projector()
+    Image.fromarray(projector.draw("blue")).save(tmp_path / "picture.png")
+    server = servers.get(*AS_MAKE_RUNS_IT, "--mmproj", str(projector.path))
+    answer = json.loads(curl(command.replace("picture.png", f"{tmp_path}/picture.png"), server))
+    assert answer["usage"]["prompt_tokens_details"]["image_tokens"] == 4
+    assert answer["choices"][0]["message"]["content"]
 
 
 def test_the_completion(server: Server) -> None:
