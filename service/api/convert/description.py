@@ -185,6 +185,9 @@ def health_message(status: CoreStatus) -> model_pb2.HealthResponse:
         uptime=duration(status.uptime_s),
         start_time=start_time,
         image_worker=_IMAGE_WORKER_STATES[status.image_worker],
+        prompt_tokens_outstanding=snapshot.prompt_tokens_outstanding,
+        output_tokens_outstanding=snapshot.output_tokens_outstanding,
+        prompt_tokens_per_second=snapshot.prompt_tokens_per_second,
     )
 
 

@@ -280,7 +280,14 @@ def test_health_shows_the_state_and_the_engine(state: CoreState, number: int) ->
             uptime_s=3.5,
             queue_limit=128,
             snapshot=EngineSnapshot(
-                slots=(FRESH, BUSY, BUSY), queue_depth=4, kv_cells_used=5, kv_cells_total=6, counters=Counters()
+                slots=(FRESH, BUSY, BUSY),
+                queue_depth=4,
+                kv_cells_used=5,
+                kv_cells_total=6,
+                counters=Counters(),
+                waiting_prompt_tokens=70,
+                waiting_output_tokens=80,
+                prompt_tokens_per_second=90.5,
             ),
         )
     )
@@ -289,6 +296,9 @@ def test_health_shows_the_state_and_the_engine(state: CoreState, number: int) ->
     assert (message.slots_idle, message.slots_processing) == (1, 2)
     assert (message.queue_depth, message.queue_limit) == (4, 128)
     assert (message.kv_cells_used, message.kv_cells_total) == (5, 6)
+    assert message.prompt_tokens_outstanding == 70
+    assert message.output_tokens_outstanding == 80 + 2 * (BUSY.tokens_remaining or 0)
+    assert message.prompt_tokens_per_second == 90.5
     assert message.uptime.ToMilliseconds() == 3500
     assert message.start_time.ToMilliseconds() == 1_700_000_000_250
 
