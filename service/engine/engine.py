@@ -206,7 +206,7 @@ class Engine:
         info = self._info
         for chunk in media.values():
             n_rows, width = chunk.rows.shape
-            if width != info.n_embd_input or (chunk.grid is not None) is not info.has_grid:
+            if width != info.n_embd_input or (chunk.grid is not None and not info.has_grid):
                 raise NotSupported("the projector's pictures are not of the kind that this model takes")
             if not chunk.is_causal and n_rows > info.n_whole:
                 raise NotSupported(

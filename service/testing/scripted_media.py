@@ -70,8 +70,8 @@ def check_segment(info: ModelInfo, part: MediaSegment, *, n_parts: int) -> None:
         raise DecodeFailed("this model takes no media")
     if chunk.rows.shape[1:] != (info.n_embd_input,) or chunk.rows.dtype != np.float32:
         raise DecodeFailed(f"{where} has rows of shape {chunk.rows.shape} and type {chunk.rows.dtype}")
-    if (chunk.grid is not None) is not info.has_grid:
-        raise DecodeFailed(f"{where} has a chunk {'without' if info.has_grid else 'with'} a grid")
+    if chunk.grid is not None and not info.has_grid:
+        raise DecodeFailed(f"{where} has a chunk with a grid, which this model does not know")
     if not (0 <= part.start < part.start + part.n_rows <= len(chunk.rows)):
         raise DecodeFailed(f"{where} has no {part.n_rows} rows from {part.start} on")
     if not chunk.is_causal and (n_parts > 1 or part.n_rows < len(chunk.rows)):

@@ -199,10 +199,9 @@ def test_log_probabilities_of_a_prompt_with_pictures_are_refused() -> None:
     [
         ("causal", media_chunk("cat", 9, width=WIDTH + 1)),
         ("causal", media_chunk("cat", 9, width=WIDTH, n_positions=3)),
-        ("grid", media_chunk("cat", 9, width=WIDTH)),
         ("whole", media_chunk("cat", 65, width=WIDTH, is_causal=False)),
     ],
-    ids=["width", "grid", "no grid", "too large"],
+    ids=["width", "grid", "too large"],
 )
 def test_pictures_that_the_model_does_not_take_are_refused_and_harm_nobody(kind: str, picture: MediaChunk) -> None:
     bench = bench_of(kind)
