@@ -18,12 +18,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from grpc import StatusCode
+
 from slotline.protocol import reasons
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from grpc import StatusCode
 
 #: What the OpenAI API calls the ways in which a field can be wrong.
 INVALID_VALUE = "invalid_value"
@@ -141,6 +141,22 @@ class RpcFailure(AdapterError):
     def of_call(self, number: int) -> RpcFailure:
         """The same failure with another number of the call."""
         return self._but(self.violations, self.metadata, number)
+
+    def of_field(self, path: str, problem: str) -> RpcFailure:
+        """The refusal of a field instead of this failure.
+
+        Args:
+            path: of the field in the message.
+            problem: what is wrong with it.
+        """
+        return RpcFailure(
+            StatusCode.INVALID_ARGUMENT,
+            reasons.INVALID_ARGUMENT,
+            self.message,
+            violations=((path, problem),),
+            metadata=self.metadata,
+            call=self.call,
+        )
 
     def renamed(
         self, rename: Callable[[str], str], reword: Callable[[str], str] = lambda description: description

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from slotline.protocol import reasons
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -47,6 +49,10 @@ def told_of_body(
         rename: gives the name for the path of a field.
         words: how the API writes the words of the contract.
     """
+
+    if failure.reason == reasons.NOT_SUPPORTED and (found := _PATH.match(failure.message)):
+        # Such as a picture for a model that takes none: it is the field that is wrong, and trying again is in vain.
+        failure = failure.of_field(found[0], failure.message[found.end() :].removeprefix(": "))
 
     def reworded(text: str) -> str:
         named = _PATH.sub(lambda found: rename(found[0]), text)

@@ -139,6 +139,17 @@ def test_errors_of_the_core_name_the_picture(path: str, field: str) -> None:
     assert error_of(response)["message"] == f"{name}: {name} is wrong"
 
 
+@pytest.mark.parametrize("path", BODIES)
+def test_a_picture_for_a_model_that_takes_none_is_the_mistake_of_the_client(path: str) -> None:
+    body, name = BODIES[path]
+    message = "chat.messages[1].content[1].image: this model takes no pictures as the server was started"
+    core = core_of(BLIND, RpcFailure(StatusCode.UNIMPLEMENTED, reasons.NOT_SUPPORTED, message))
+    response = client_of(core).post(path, json=body)
+    assert response.status_code == 400
+    assert error_of(response)["message"] == f"{name}: this model takes no pictures as the server was started"
+    assert error_of(response)["type"] == "invalid_request_error"
+
+
 @pytest.mark.parametrize(
     ("path", "counted"),
     [
