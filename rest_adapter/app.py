@@ -6,7 +6,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
-from flask import Flask, Request, current_app, request
+from flask import Flask, Request, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from rest_adapter.apis.routes import ROUTES
@@ -159,8 +159,7 @@ def _client_gone(error: StreamClosed) -> Answer:
 
 def _routing_error(error: HTTPException) -> Answer:
     path = excerpt(request.path, _PATH_SHOWN)
-    limit: int = current_app.config["MAX_CONTENT_LENGTH"]
-    return error_response(routing_error(error, f"{request.method} {path}", max_body_bytes=limit))
+    return error_response(routing_error(error, f"{request.method} {path}"))
 
 
 def _nested_too_deeply(error: RecursionError) -> Answer:

@@ -33,8 +33,9 @@ class RestConfig:
         timeout_s: seconds that one socket read or write may take, and a request until all of it has come; no limit on
             the answer.
         request_timeout_s: seconds that a whole generation may take, queue included; None for no limit.
-        max_body_bytes: largest request body. By default twice the largest prompt that a core takes, for JSON may need
-            two bytes where the text has one.
+        max_body_bytes: largest request body, without the pictures in it, for which there is as much more as the core
+            says. By default twice the largest prompt that a core takes, for JSON may need two bytes where the text has
+            one.
         sse_ping_s: seconds of silence after which a stream gets a comment; 0 for never, None for
             ``OPENAI_PING_S`` on OpenAI and Anthropic routes and never on native ones.
         native_model: what native answers call the model; None for its name on OpenAI routes, which the core tells.

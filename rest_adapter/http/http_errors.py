@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from grpc import StatusCode
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from rest_adapter.errors import (
     INVALID_VALUE,
@@ -23,6 +23,7 @@ from rest_adapter.errors import (
     RpcFailure,
     Unauthorized,
 )
+from rest_adapter.http.current_body import BodyTooLarge
 from rest_adapter.http.head import HeadersTooLarge, LineTooLong
 from slotline.protocol import reasons
 
@@ -87,13 +88,12 @@ def late_headers(timeout_s: float) -> HttpError:
     return HttpError(408, "invalid_request_error", message)
 
 
-def routing_error(error: HTTPException, where: str, *, max_body_bytes: int) -> HttpError:
+def routing_error(error: HTTPException, where: str) -> HttpError:
     """The error for what is wrong with a request whatever its route does.
 
     Args:
         error: what Werkzeug or ``current_body`` raised.
         where: method and path.
-        max_body_bytes: largest body that is taken.
     """
     match error:
         case MethodNotAllowed():
@@ -101,8 +101,8 @@ def routing_error(error: HTTPException, where: str, *, max_body_bytes: int) -> H
             message = f"{where}: this path takes {allowed}"
             headers = {"Allow": allowed}
             return HttpError(405, "invalid_request_error", message, code="method_not_supported", headers=headers)
-        case RequestEntityTooLarge():
-            message = f"{where}: the body is larger than the {max_body_bytes} bytes allowed"
+        case BodyTooLarge():
+            message = f"{where}: the body is larger than the {error.limit} bytes allowed"
             # What is left of the body need not be read.
             return HttpError(413, "invalid_request_error", message, headers={"Connection": "close"})
         case _ if error.code == 404:

@@ -10,16 +10,26 @@ from __future__ import annotations
 import json
 import re
 import sys
+from codecs import BOM_UTF8, utf_8_decode
 from dataclasses import dataclass
 from json import JSONDecodeError
 
 from rest_adapter.errors import InvalidBody, InvalidRequest
-from rest_adapter.json.decoding import HALVES, decoding, refuse_constant, text_of
+from rest_adapter.json.decoding import HALVES, decoding, refuse_constant
 from slotline.protocol.excerpt import excerpt
 
 _NUMBER = r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?(?:[eE][+-]?[0-9]{1,3})?"
 #: Large arrays are mostly numbers, so runs of up to 1,024 of them are read at once.
 _RUN = re.compile(rf"(?:{_NUMBER}[ \t\n\r]{{0,8}},[ \t\n\r]{{0,8}}){{8,1024}}")
+#: Bytes that are turned into characters at once.
+_PIECE = 1 << 20
+#: Characters of a string that stand for themselves, ...
+_PLAIN = re.compile(r'[^"\\\x00-\x1f]{0,65536}')
+#: ... and those that do not, too: some of them, but never one half of a pair that is spelled with two escapes.
+_CHARACTERS = re.compile(
+    r'(?:[^"\\\x00-\x1f]{1,64}|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4}){1,1024}(?:(?<=\\u[dD][89abAB]..)\\u[dD][c-fC-F][0-9a-fA-F]{2})?'
+)
+_LONGEST_ESCAPE = len("\\u0000")
 _BLANKS = re.compile(r"[ \t\n\r]*")
 _DECODER = json.JSONDecoder(parse_constant=refuse_constant)
 #: Characters of a path that an error shows.
@@ -49,7 +59,28 @@ def decode_in_pieces(body: bytes, bounds: Bounds) -> object:
         InvalidRequest: an array or object has more entries than allowed; it is named.
     """
     with decoding():
-        return _Reader(text_of(body), bounds, has_halves=any(half in body for half in HALVES)).read()
+        return _Reader(_text_of(body), bounds, has_halves=_has_halves(body)).read()
+
+
+def _text_of(body: bytes) -> str:
+    """The characters of a body, as ``decoding.text_of`` reads them."""
+    view = memoryview(body)[len(BOM_UTF8) if body.startswith(BOM_UTF8) else 0 :]
+    pieces, at = [], 0
+    while at < len(view):
+        try:
+            piece, n_read = utf_8_decode(view[at : at + _PIECE], "strict", at + _PIECE >= len(view))
+        except UnicodeDecodeError as error:
+            start, end = at + error.start, at + error.end
+            raise UnicodeDecodeError(error.encoding, body, start, end, error.reason) from None
+        pieces.append(piece)
+        at += n_read
+    return "".join(pieces)
+
+
+def _has_halves(body: bytes) -> bool:
+    return any(
+        body.find(half, at, at + _PIECE + len(half) - 1) >= 0 for half in HALVES for at in range(0, len(body), _PIECE)
+    )
 
 
 class _Reader:
@@ -86,9 +117,10 @@ class _Reader:
                 return self._enter([], "]")
             case "{":
                 return self._enter({}, "}")
-        value, self._at = _DECODER.raw_decode(self._text, self._at)
-        if isinstance(value, str):
-            self._check_halves(value)
+            case '"':
+                value: object = self._read_string()
+            case _:
+                value, self._at = _DECODER.raw_decode(self._text, self._at)
         self._count(value)
         return value, False
 
@@ -136,8 +168,7 @@ class _Reader:
     def _read_key(self) -> None:
         if self._text[self._at : self._at + 1] != '"':
             raise JSONDecodeError("Expecting property name enclosed in double quotes", self._text, self._at)
-        key, self._at = _DECODER.raw_decode(self._text, self._at)
-        self._check_halves(key)
+        key = self._read_string()
         self._count(key)
         self._keys.append(key)
         self._skip()
@@ -159,6 +190,35 @@ class _Reader:
             self._n_numbers += len(values)
             self._check_entries(container)
             self._check_values()
+
+    def _read_string(self) -> str:
+        """Read a string, a long one in pieces: a picture in base64 has millions of characters."""
+        start = self._at + 1
+        plain = _PLAIN.match(self._text, start)
+        assert plain is not None
+        if self._text[plain.end() : plain.end() + 1] == '"':
+            self._at = plain.end() + 1
+            return plain[0]
+        pieces, at = [], start
+        while piece := _CHARACTERS.match(self._text, at):
+            value: str = json.loads(f'"{piece[0]}"')
+            self._check_halves(value)
+            pieces.append(value)
+            at = piece.end()
+        if self._text[at : at + 1] != '"':
+            raise self._bad_string(at)
+        self._at = at + 1
+        return "".join(pieces)
+
+    def _bad_string(self, at: int) -> JSONDecodeError:
+        """The error for a string that goes on at ``at`` with what no string may have, or with nothing."""
+        try:
+            _DECODER.raw_decode(f'"{self._text[at : at + _LONGEST_ESCAPE]}')
+        except JSONDecodeError as error:
+            # What lacks its end is told by its beginning.
+            is_open = error.msg.startswith("Unterminated")
+            return JSONDecodeError(error.msg, self._text, self._at if is_open else at - 1 + error.pos)
+        raise AssertionError("a string ends where it does not")
 
     def _count(self, value: object) -> None:
         if isinstance(value, int | float) and not isinstance(value, bool):

@@ -132,8 +132,10 @@ _OPTIONS: tuple[tuple[str, object, str], ...] = (
     ("timeout_s", -1, "-1.0 is not above 0"),
     ("timeout_s", 604_801, "604801.0 is not above 0 and at most 604800 seconds"),
     ("timeout_s", "1", f'"1" {FINITE}'),
-    ("image_data", "aGk=", "is not an array of objects with data and id"),
-    ("image_data", [5], "image_data[0]: 5 is not an object"),
+)
+_IMAGES: tuple[tuple[object, str], ...] = (
+    ("aGk=", '"aGk=" is not an array of objects with data and id'),
+    ([5], "image_data[0]: 5 is not an object"),
 )
 # Here only, because the routes of OpenAI have other words for it or take no such thing.
 _GRAMMARS = {
@@ -198,6 +200,11 @@ def _options() -> Iterator[WrongRequest]:
         yield wrong_body(path, GOOD[path] | {"samplers": ["top_k"] * 65}, "samplers", "65", "64")
         for grammar, word in _GRAMMARS.items():
             yield wrong_body(path, GOOD[path] | {"grammar": grammar}, "grammar", word)
+    for value, problem in _IMAGES:
+        for path in ("/completion", "/embedding", EMBEDDINGS):
+            yield wrong_body(path, GOOD[path] | {"image_data": value}, "image_data", problem)
+        for path in ("/infill", TEXT, CHAT, RESPONSES, "/v1/messages"):
+            yield wrong_body(path, GOOD[path] | {"image_data": value}, "image_data: ", "is not supported")
 
 
 def _native() -> Iterator[WrongRequest]:

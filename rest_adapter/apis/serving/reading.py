@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from rest_adapter.apis.serving.limits import served_model
@@ -23,14 +24,21 @@ SMALL_BODY_BYTES = 2 * Bounds().max_entries
 _CONTEXTS = 16
 
 
-def read_body(context: AppContext, read: Callable[[Mapping[str, object]], Call]) -> Call:
+def read_body(
+    context: AppContext, read: Callable[[Mapping[str, object]], Call], *, takes_pictures: bool = False
+) -> Call:
     """What ``read`` returns for the body. JSON that is not an object acts as an empty object.
+
+    Args:
+        context: what the routes share.
+        read: reads the value of the JSON.
+        takes_pictures: a body may be larger by the pictures that a request may have.
 
     Raises:
         AdapterError: the body is not JSON, holds more than allowed, or ``read`` refuses it.
         HTTPException: the body is too large, too late, or compressed.
     """
-    raw = read_raw_body()
+    raw = read_raw_body(partial(_picture_bytes, context)) if takes_pictures else read_raw_body()
     if len(raw) <= SMALL_BODY_BYTES:
         return read(_object(decode(raw)))
     bounds = _bounds(context)
@@ -39,6 +47,15 @@ def read_body(context: AppContext, read: Callable[[Mapping[str, object]], Call])
 
 def _object(value: object) -> Mapping[str, object]:
     return value if isinstance(value, dict) else {}
+
+
+def _picture_bytes(context: AppContext) -> int:
+    """Bytes of a body for pictures in base64; none if the model takes no pictures.
+
+    Raises:
+        RpcFailure: the core cannot tell.
+    """
+    return -(-served_model(context.core).images.max_request_image_bytes // 3) * 4
 
 
 def _bounds(context: AppContext) -> Bounds:

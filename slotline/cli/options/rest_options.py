@@ -87,7 +87,7 @@ REST = Group(
             "N",
             "max_body_bytes",
             mebibytes(1, 1024),
-            "largest body of a request; a prompt in it may have 8 MiB",
+            "largest body of a request, its pictures not counted; a prompt in it may have 8 MiB",
         ),
         Flag(("--metrics",), {"metrics": True}, "offer GET /metrics in the Prometheus text format"),
         Flag(

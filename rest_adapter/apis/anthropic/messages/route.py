@@ -27,7 +27,7 @@ _ID_LENGTH = 24
 def messages(context: AppContext) -> Answer:
     """Answer a conversation."""
     config = context.config
-    call = read_body(context, partial(read_messages, truncates=config.openai_truncates))
+    call = read_body(context, partial(read_messages, truncates=config.openai_truncates), takes_pictures=True)
     fetch_pictures(context, call.places.pictures)
     return answer_generation(
         context,
@@ -43,6 +43,6 @@ def messages(context: AppContext) -> Answer:
 
 def count_tokens(context: AppContext) -> Answer:
     """How many tokens a conversation has as a prompt."""
-    call = read_body(context, read_messages)
+    call = read_body(context, read_messages, takes_pictures=True)
     fetch_pictures(context, call.places.pictures)
     return json_response({"input_tokens": count_prompt_tokens(context, call.request, call.places.renamed)})

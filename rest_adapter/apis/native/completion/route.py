@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def complete(context: AppContext) -> Answer:
     """Continue one or several prompts."""
-    call = read_body(context, read_completion)
+    call = read_body(context, read_completion, takes_pictures=True)
     if call.images:
         call = placed_pictures(context, call, with_pictures)
     return answer_completion(context, call)

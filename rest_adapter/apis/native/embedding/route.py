@@ -16,4 +16,4 @@ if TYPE_CHECKING:
 
 def embed(context: AppContext) -> Answer:
     """The vectors of one or several texts."""
-    return answer_embedding(context, read_body(context, read_embedding), embedding_parts)
+    return answer_embedding(context, read_body(context, read_embedding, takes_pictures=True), embedding_parts)

@@ -51,6 +51,6 @@ def count_chat_tokens(context: AppContext) -> Answer:
 def _read(context: AppContext) -> ChatCall:
     config = context.config
     read = partial(read_chat, truncates=config.openai_truncates, reasoning_format=config.reasoning_format)
-    call = read_body(context, read)
+    call = read_body(context, read, takes_pictures=True)
     fetch_pictures(context, call.pictures)
     return call

@@ -16,4 +16,5 @@ if TYPE_CHECKING:
 
 def embed_openai(context: AppContext) -> Answer:
     """The vectors of one or several texts."""
-    return answer_embedding(context, read_body(context, read_openai_embeddings), openai_embedding_parts)
+    call = read_body(context, read_openai_embeddings, takes_pictures=True)
+    return answer_embedding(context, call, openai_embedding_parts)

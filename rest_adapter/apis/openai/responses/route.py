@@ -47,6 +47,6 @@ def count_input_tokens(context: AppContext) -> Answer:
 
 
 def _read(context: AppContext) -> ResponseCall:
-    call = read_body(context, partial(read_response, truncates=context.config.openai_truncates))
+    call = read_body(context, partial(read_response, truncates=context.config.openai_truncates), takes_pictures=True)
     fetch_pictures(context, call.turns.pictures)
     return call

@@ -46,6 +46,8 @@ def test_what_is_not_json_is_refused_in_the_same_words(body: bytes, message: str
     [
         "[]]", "[1 2]", "[1,,2]", "{1:2}", '{"a" 1}', '{"a":1 "b":2}', '{"a":1,2}', "[", "{", '{"a"', '{"a":', "[1",
         "-", "[1,", "nul", "tru", "01", "1.", "1e", ".5", "+1", '"', '"\\x"', '"\\u12"', "[-Infinity]", " ",
+        '["abc', '["abc\\', '["abc\\u00', '["abc\\u00"', '["abc\\u00zz"', '["abc\\x',
+        '["a\nb"', '["a\\n\x01"', '{"a\tb":1}',
         "[1,2,3,4,5,6,7,8,9,01]", "[1,2,3,4,5,6,7,8,-,10]", "[1,2,3,4,5,6,7,8,9,10", "\n\n [1,\n 2,\n x]",
     ],
 )  # fmt: skip
@@ -54,6 +56,34 @@ def test_mistakes_are_told_as_they_are_in_one_piece(text: str) -> None:
         decode_in_pieces(text.encode(), Bounds())
     with pytest.raises(InvalidBody) as expected:
         decode(text.encode())
+    assert refused.value.message == expected.value.message
+
+
+@pytest.mark.parametrize("length", [1, 63, 64, 65, 1023, 65_535, 65_536, 65_537, 200_000, (1 << 20) - 4, (1 << 20) + 1])
+@pytest.mark.parametrize("unit", ["a", "\\/", "\\u0041", "\\ud83d\\ude00", "\U0001f600", "é", "a\\n", "\\\\ud83d"])
+def test_long_strings_are_read_in_pieces(unit: str, length: int) -> None:
+    text = unit * (length // len(unit) + 1)
+    for before in ("", "x" * 63, "\\u00e9"):
+        body = f'{{"a":["{before}{text}"],"{before}{text}":1}}'.encode()
+        assert decode_in_pieces(body, Bounds()) == json.loads(body)
+
+
+@pytest.mark.parametrize("unit", ["a", "\\/", "\\n"])
+def test_half_a_pair_is_found_in_a_long_string(unit: str) -> None:
+    for body in (f'["{unit * 70_000}\\ud83d"]', f'["{unit * 70_000}\\ude00{unit}"]', f'["\\ud83d{unit * 70_000}"]'):
+        with pytest.raises(InvalidBody, match="is half of a surrogate pair"):
+            decode_in_pieces(body.encode(), Bounds())
+
+
+@pytest.mark.parametrize("place", [0, 5, 1 << 20, (1 << 20) - 1, (1 << 21) - 2])
+@pytest.mark.parametrize("wrong", [b"\xff", b"\xc3(", b"\xe2\x82"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_what_is_not_utf_8_is_told_with_its_place(place: int, wrong: bytes, mark: bytes) -> None:
+    body = mark + b'"' + b"a" * place + wrong
+    with pytest.raises(InvalidBody) as refused:
+        decode_in_pieces(body, Bounds())
+    with pytest.raises(InvalidBody) as expected:
+        decode(body)
     assert refused.value.message == expected.value.message
 
 
