@@ -2,7 +2,8 @@
 #
 # Everything is installed at the versions locked in requirements/: into .venv, for the code generator into
 # .venv-generate, for the servers that benchmarks compare with into .venv-bench and .venv-bench-stock, for the evaluation
-# harness of a test into .venv-eval, for a client that wants an older openai package into .venv-instructor. A stamp per
+# harness of a test into .venv-eval, for a client that wants an older openai package into .venv-instructor, with
+# the oldest packages that our client takes into .venv-oldest. A stamp per
 # step says what is done, so that a second run starts at once; a changed lock or pyproject.toml runs its step again.
 
 PYTHON ?= python3
@@ -19,6 +20,7 @@ BENCH := .venv-bench/.installed
 STOCK_BENCH := .venv-bench-stock/.installed
 EVAL := .venv-eval/.installed
 INSTRUCTOR := .venv-instructor/.installed
+OLDEST := .venv-oldest/.installed
 # Packages of Node: clients for tests, tests of the page's modules, the page's third-party modules, the client.
 NODE := $(patsubst %,%/node_modules/.installed,tests/node tests/web tools/web clients/typescript)
 TYPESCRIPT := clients/typescript/node_modules/.installed
@@ -85,7 +87,7 @@ check-protos: $(TEST) ## lint the protos and compare them with the published con
 	$(BIN)/buf lint protos
 	$(BIN)/buf breaking protos --against protos/baseline.binpb
 
-pytest: $(TEST) $(EVAL) $(INSTRUCTOR) $(NODE) $(GO_TOOLS) ## all tests; ARGS go to pytest
+pytest: $(TEST) $(EVAL) $(INSTRUCTOR) $(OLDEST) $(NODE) $(GO_TOOLS) ## all tests; ARGS go to pytest
 	$(BIN)/python -m pytest $(PARALLEL) --durations 20 $(ARGS)
 
 docs: $(TEST) ## write the tables of docs/ from the code
@@ -112,6 +114,7 @@ lock: $(GENERATE) ## resolve requirements/*.in and pyproject.toml; ARGS="--upgra
 	$(COMPILE) $(ARGS) requirements/eval-build.in -o requirements/eval-build.txt
 	$(COMPILE) $(ARGS) requirements/eval.in -o requirements/eval.txt
 	$(COMPILE) $(ARGS) requirements/instructor.in -o requirements/instructor.txt
+	$(COMPILE) $(ARGS) requirements/oldest.in -o requirements/oldest.txt
 
 vendor: tools/web/node_modules/.installed ## copy the page's third-party modules from the packages pinned in tools/web
 	$(call need,node,install nodejs 20 or newer and npm with your system's package manager)
@@ -127,7 +130,7 @@ test-clone: ## clone HEAD and try `make run` and `make test` in it, as a strange
 	$(PYTHON) tests/clone/check_clone.py $(ARGS)
 
 clean: ## remove environments, builds and caches
-	rm -rf .go-tools .venv .venv-generate .venv-bench .venv-bench-stock .venv-eval .venv-instructor $(dir $(NODE))
+	rm -rf .go-tools .venv .venv-generate .venv-bench .venv-bench-stock .venv-eval .venv-instructor .venv-oldest $(dir $(NODE))
 	rm -rf clients/typescript/dist clients/typescript/build clients/java/target clients/rust/target
 	rm -rf dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
@@ -219,4 +222,9 @@ $(EVAL): requirements/eval-build.txt requirements/eval.txt | $(BASE)
 $(INSTRUCTOR): requirements/instructor.txt | $(BASE)
 	$(PYTHON) -m venv .venv-instructor
 	.venv-instructor/bin/python -m pip install $(PIP_FLAGS) -r requirements/instructor.txt
+	@touch $@
+
+$(OLDEST): requirements/oldest.txt | $(BASE)
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip install $(PIP_FLAGS) -r requirements/oldest.txt
 	@touch $@
