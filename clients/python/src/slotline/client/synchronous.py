@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 import grpc
 
+from slotline.client import checks
 from slotline.client.attempts import Attempts, Targets, n_sequences_of
 from slotline.client.connection import Credentials, Tls, channel_options, targets_of
 from slotline.client.errors import from_rpc_error
@@ -200,6 +201,7 @@ class Client:
         *,
         add_special: bool = False,
         parse_special: bool = True,
+        model: str = "",
         deadline_s: float | None = None,
     ) -> list[int]:
         """Token ids of a text, or of a conversation as the chat template writes it.
@@ -208,9 +210,11 @@ class Client:
             prompt: a text or messages.
             add_special: add the tokens that the model puts around a text.
             parse_special: recognise special tokens in the text.
+            model: name or alias of the model; "" for whichever is served.
             deadline_s: seconds that the call may take.
         """
         request = tokenize_request(prompt)
+        request.model = model
         request.add_special = add_special
         request.parse_special = parse_special
         return list(self._call(lambda server: server.inference.Tokenize, request, deadline_s).ids)
@@ -221,17 +225,28 @@ class Client:
         return self._call(lambda server: server.inference.Detokenize, request, deadline_s).text
 
     def embed(
-        self, inputs: Sequence[EmbedInput], *, normalize: bool = True, deadline_s: float | None = None
+        self,
+        inputs: Sequence[EmbedInput],
+        *,
+        normalize: bool = True,
+        dimensions: int | None = None,
+        model: str = "",
+        deadline_s: float | None = None,
     ) -> list[list[float]]:
         """The vectors of texts, token ids, pictures or parts, in order.
 
         Args:
             inputs: at most ``max_batch_embed`` of the model's limits.
             normalize: scale each vector to unit length.
+            dimensions: length of the vectors, for models that were trained for shorter ones; None for the model's own.
+            model: name or alias of the model; "" for whichever is served.
             deadline_s: seconds that the call may take.
         """
         request = embed_request(inputs)
+        request.model = model
         request.normalize = normalize
+        if dimensions is not None:
+            request.dimensions = checks.integer("dimensions", dimensions, checks.UINT32)
         response = self._call(lambda server: server.inference.Embed, request, deadline_s)
         return [list(one.values) for one in response.embeddings]
 
