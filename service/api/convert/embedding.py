@@ -146,7 +146,9 @@ def _fitting_tokens(
     n_pictures = sum(token < 0 for token in tokens) if pictures.taken else 0
     least = n_pictures * pictures.least_each
     if len(tokens) - n_pictures + least > bound.most:
-        raise bound.exceeded(field, len(tokens) - n_pictures + least, is_exact=not n_pictures, n_image_tokens=least)
+        raise bound.exceeded(
+            field, len(tokens) - n_pictures + least, is_exact=pictures.is_least_exact, n_image_tokens=least
+        )
     return tokens
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from service.api.convert.checks import size_at_most
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from service.engine.language_model import ModelInfo
     from service.engine.request.items import PromptItem
     from service.media.encoder import EncodedPicture
+
+
+#: Parts that are looked at on the event loop.
+SCANNED_PARTS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,12 @@ class Pictures:
         """The fewest tokens that one of them takes in a prompt."""
         support = self._model.pictures
         return 0 if support is None else support.encoder.facts.min_tokens
+
+    @property
+    def is_least_exact(self) -> bool:
+        """Whether each takes just that many."""
+        support = self._model.pictures
+        return support is None or support.encoder.facts.min_tokens == support.encoder.facts.max_tokens
 
     def take(self, image: prompt_pb2.Image, path: str) -> int:
         """Take a picture; returns its number.
@@ -165,8 +176,12 @@ def _no_pictures(info: ModelInfo, path: str) -> NotSupported:
 
 
 def picture_bytes(message: Message) -> int:
-    """Bytes of all pictures in a message; 0 only if there are none."""
-    return sum(image.ByteSize() + 1 for image in _images_in(message))
+    """Bytes of the pictures in a message; 0 only if there are none among the first ``SCANNED_PARTS`` parts.
+
+    Takes two milliseconds at most, for it is asked on the event loop: where a request is prepared depends on it.
+    """
+    parts = islice(_parts_of(message), SCANNED_PARTS)
+    return sum(part.image.ByteSize() + 1 for part in parts if part.HasField("image"))
 
 
 def text_size_at_most(field: str, message: Message, most: int) -> None:
@@ -176,23 +191,24 @@ def text_size_at_most(field: str, message: Message, most: int) -> None:
         InvalidArgument: it is greater than ``most``.
     """
     if message.ByteSize() > most:
-        size_at_most(field, message.ByteSize() - picture_bytes(message), most)
+        n_bytes = sum(part.image.ByteSize() for part in _parts_of(message) if part.HasField("image"))
+        size_at_most(field, message.ByteSize() - n_bytes, most)
 
 
-def _images_in(message: Message) -> Iterator[prompt_pb2.Image]:
-    """The pictures of a request, or of a part of one."""
+def _parts_of(message: Message) -> Iterator[prompt_pb2.PromptPart]:
+    """The parts of a request, or of a prompt, that may be pictures."""
     match message:
         case generation_pb2.GenerateRequest() | tokenization_pb2.TokenizeRequest():
             for form in ("parts", "chat"):
                 if message.HasField(form):
-                    yield from _images_in(getattr(message, form))
+                    yield from _parts_of(getattr(message, form))
         case embedding_pb2.EmbedRequest():
             for one in message.inputs:
-                yield from _images_in(one.parts)
+                yield from _parts_of(one.parts)
         case model_pb2.ApplyTemplateRequest():
-            yield from _images_in(message.chat)
+            yield from _parts_of(message.chat)
         case prompt_pb2.ChatPrompt():
             for turn in message.messages:
-                yield from (part.image for part in turn.content if part.HasField("image"))
+                yield from turn.content
         case prompt_pb2.PromptParts():
-            yield from (part.image for part in message.parts if part.HasField("image"))
+            yield from message.parts

@@ -84,8 +84,8 @@ def prompt_parts(
         field: path of the message, for errors.
         pictures: takes those of the parts; None to refuse them.
     """
-    text_size_at_most(field, parts, model.limits.max_prompt_bytes)
     count_at_most(f"{field}.parts", len(parts.parts), model.limits.max_parts)
+    text_size_at_most(field, parts, model.limits.max_prompt_bytes)
     return [_part(part, model, f"{field}.parts[{index}]", pictures) for index, part in enumerate(parts.parts)]
 
 

@@ -207,8 +207,9 @@ def _fitting_prompt(
             prompt = tokenized_prompt(request, model.bounded(n_ctx))
         except TooManyTokens as error:
             raise _too_long(error.n_tokens, n_ctx, n_system, is_exact=False) from None
-    least = 0 if prompt.pictures is None else len(prompt.pictures.taken) * prompt.pictures.least_each
-    _check_length(prompt, least, n_ctx, n_system, is_exact=prompt.pictures is None)
+    pictures = prompt.pictures
+    least = 0 if pictures is None else len(pictures.taken) * pictures.least_each
+    _check_length(prompt, least, n_ctx, n_system, is_exact=pictures is None or pictures.is_least_exact)
     return prompt, len(prompt.tokens)
 
 

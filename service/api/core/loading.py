@@ -11,12 +11,20 @@ from service.constraints.compiler import ConstraintCompiler
 from service.dialogue.description import resolve_tool_format
 from service.dialogue.template.analysis import UNKNOWN
 from service.engine.request.requests import SystemPromptRequest
-from service.errors import InvalidArgument, ModelFailed, NotSupported, ProjectorFailed, ServiceError
+from service.errors import (
+    InvalidArgument,
+    ModelFailed,
+    NotSupported,
+    ProjectorFailed,
+    ServiceError,
+    TemplateWorkerLost,
+)
 from service.media.encoder import MediaCounts, WorkerState
 from service.prompts.formats import chat_format
 from service.prompts.renderer import TemplateRenderer, make_renderer
 from service.prompts.template_process import TemplateFailure
 from service.prompts.templates import resolve_template
+from service.prompts.typed_content import with_fitting_content
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -26,6 +34,7 @@ if TYPE_CHECKING:
     from service.engine.language_model import LanguageModel, ModelInfo
     from service.media.encoder import PictureEncoder, ProjectorFacts
     from service.prompts.pool import PreparationPool
+    from service.prompts.templates import ChatTemplate
 
 
 class Load(Protocol):
@@ -153,13 +162,14 @@ class Loading:
         except TemplateFailure as error:
             raise ModelFailed(f"the chat template that the server was started with is unusable: {error}") from error
         self._renderer = renderer
+        template = await pool.run(0, lambda _: self._template(loaded, renderer))
         model = ServedModel.create(
             self._config,
             loaded,
-            renderer,
+            template,
             self._limits,
             constraints,
-            await pool.run(0, lambda _: self._chat_format(loaded, renderer)),
+            await pool.run(0, lambda _: self._chat_format(loaded, template)),
             self._encoder,
         )
         try:
@@ -214,11 +224,20 @@ class Loading:
             max_output_bytes=self._limits.max_prompt_bytes,
         )
 
-    def _chat_format(self, loaded: LoadedModel, renderer: TemplateRenderer) -> ChatFormat:
+    def _template(self, loaded: LoadedModel, renderer: TemplateRenderer) -> ChatTemplate:
+        """The template as conversations are rendered with it."""
+        if not loaded.info.can_generate:
+            return renderer
+        try:
+            return with_fitting_content(renderer)
+        except TemplateWorkerLost:
+            return renderer
+
+    def _chat_format(self, loaded: LoadedModel, template: ChatTemplate) -> ChatFormat:
         """How the model writes answers, unless it only makes embeddings."""
         if not loaded.info.can_generate:
             return UNKNOWN
-        return chat_format(renderer, loaded.vocabulary, self._tool_format)
+        return chat_format(template, loaded.vocabulary, self._tool_format)
 
     async def _system_prompt_request(self, model: ServedModel, pool: PreparationPool) -> SystemPromptRequest | None:
         """The request for the configuration's system prompt, None if it has none."""

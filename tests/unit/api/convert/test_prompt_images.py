@@ -252,6 +252,10 @@ def test_a_prompt_that_cannot_fit_is_refused_before_its_pictures_are_encoded(ove
     request = parts(text("a" * 58), image(), overflow=overflow)
     with pytest.raises(ContextLengthExceeded) as caught:
         generation_request(request, seeing(encoder))
+    assert caught.value.problem.startswith("has 64 tokens, 6 of them for pictures, but")
+    encoder.facts = replace(encoder.facts, max_tokens=100)
+    with pytest.raises(ContextLengthExceeded) as caught:
+        generation_request(request, seeing(encoder))
     assert caught.value.problem.startswith("has at least 64 tokens, at least 6 of them for pictures, but")
     assert not encoder.files
     assert generation_request(parts(text("a" * 57), image(), overflow=overflow), seeing(encoder)).n_media_items == 6
@@ -281,7 +285,7 @@ def test_an_input_to_embed_that_its_pictures_make_too_long_is_refused_with_its_n
     assert caught.value.field == "inputs[1]"
     encoder.files.clear()
     encoder.facts = replace(encoder.facts, min_tokens=N_TOKENS)
-    with pytest.raises(ContextLengthExceeded, match="at least 64 tokens, at least 6"):
+    with pytest.raises(ContextLengthExceeded, match="has 64 tokens, 6 of them for pictures"):
         embedding_request(embedding_pb2.EmbedRequest(inputs=inputs), model)
     assert not encoder.files
 
