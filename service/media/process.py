@@ -174,11 +174,12 @@ class WorkerProcess:
         return status
 
     def last_words(self) -> str:
-        """What it has written to stderr last, on one line; behind ``end``, and only once."""
+        """The last line that it has written to stderr, without folders of a build; behind ``end``, and only once."""
         start = max(0, os.fstat(self._stderr).st_size - _LAST_WORDS_BYTES)
         text = os.pread(self._stderr, _LAST_WORDS_BYTES, start).decode("utf-8", "replace")
         os.close(self._stderr)
-        return "; ".join(filter(None, (part.strip() for part in text.splitlines())))
+        line = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+        return line.rpartition("/vendor/")[2]
 
     def _write(self, data: bytes, attend: Callable[[], float | None]) -> None:
         rest = memoryview(data)

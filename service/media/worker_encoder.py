@@ -208,8 +208,8 @@ class WorkerEncoder:
             if self._jobs.is_closed:
                 return Draining()
             return ProjectorFailed(
-                f"projector file {self._setup.mmproj} cannot be used: it ends the process that loads it "
-                f"({describe_end(status)}){f': {words}' if words else ''}"
+                f"projector file {self._setup.mmproj} is damaged, or not what this version of llama.cpp expects: it "
+                f"ends the process that loads it ({describe_end(status)}){f': {words}' if words else ''}"
             )
         if "failed" in message:
             self._end_process(process)
@@ -304,9 +304,12 @@ class WorkerEncoder:
             self._jobs.put_back(job)
 
     def _end_process(self, process: WorkerProcess) -> tuple[int, str]:
+        """How it has ended, and what it has said about that."""
         self._process = None
         status = process.end()
-        return status, process.last_words()
+        words = process.last_words()
+        # Who is killed says nothing any more; what was said before is about something else.
+        return status, words if status == -SIGABRT or status > 0 else ""
 
     def _sleep(self, seconds: float) -> None:
         """Wait, but not for longer than until this is closed."""

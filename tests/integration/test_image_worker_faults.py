@@ -206,7 +206,7 @@ def test_a_picture_that_takes_too_long_to_decode_is_refused_and_not_tried_a_thir
         with pytest.raises(UnusablePicture, match=r"^takes more than 0\.05 s of processor time$"):
             encoder.encode([RED, large], Work())
     restarts = encoder.counts().n_restarts
-    with pytest.raises(UnusablePicture, match="has ended the process that encodes pictures 2 times") as caught:
+    with pytest.raises(UnusablePicture, match="taken too much, 2 times; it is not tried again") as caught:
         encoder.encode([RED, large], Work())
     assert caught.value.index == 1
     assert encoder.counts().n_restarts == restarts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from service.llama.load_errors import ModelLoadError
 from service.media.wire import RawChunk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from service.engine.request.media import Grid
     from service.llama.context.weights import Weights
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from service.media.wire import Setup
 
 _UNSET = -1
+#: All but the end of "clip_init: failed to load model 'x.gguf': operator(): unable to find tensor x".
+_FUNCTIONS = re.compile(r"^(?:(?:\w+(?:\(\))?|error|failed to load model '[^']*'): )+")
+#: A line that gives no reason.
+_UNTELLING = "Failed to load CLIP model"
 
 
 class EncodeStopped(Exception):
@@ -72,8 +77,7 @@ class Projector:
                 or 0
             )
         if not self._pointer:
-            reason = "; ".join(" ".join(line.split()) for line in errors) or "llama.cpp gives no reason"
-            raise ModelLoadError(f"projector file {setup.mmproj} cannot be loaded: {reason}")
+            raise ModelLoadError(f"projector file {setup.mmproj} cannot be loaded: {_reasons(errors)}")
         if not self._api.mtmd_support_vision(self._pointer):
             self.close()
             raise ModelLoadError(f"projector file {setup.mmproj} takes no pictures, only audio")
@@ -146,8 +150,9 @@ class Projector:
             api.mtmd_bitmap_free(bitmap)
             bitmap = None
             if status != 0:
-                reason = "; ".join(errors) or f"llama.cpp gives no reason, only {status}"
-                raise EncodeFailed(f"of {width} x {height} pixels cannot be prepared for the projector: {reason}")
+                raise EncodeFailed(
+                    f"of {width} x {height} pixels cannot be prepared for the projector: {_reasons(errors)}"
+                )
             yield [api.mtmd_input_chunks_get(chunks, number) for number in range(api.mtmd_input_chunks_size(chunks))]
         finally:
             if bitmap is not None:
@@ -176,7 +181,7 @@ class Projector:
         if self._is_stopped:  # what it has computed is nothing then, although it says that all is well
             raise EncodeStopped
         if status != 0:
-            raise EncodeFailed(f"cannot be encoded: {'; '.join(errors) or 'llama.cpp gives no reason'}")
+            raise EncodeFailed(f"cannot be encoded: {_reasons(errors)}")
         output = self._api.mtmd_get_output_embd(self._pointer)
         rows = np.ctypeslib.as_array(output, (shape.n_rows, self._n_embd)).copy()
         if not np.isfinite(rows).all():
@@ -188,3 +193,11 @@ class Projector:
         image = self._api.mtmd_input_chunk_get_tokens_image(chunk)
         places = [self._api.mtmd_image_tokens_get_decoder_pos(image, 0, row) for row in range(n_rows)]
         return np.array([(place.t, place.y, place.x) for place in places], np.int32)
+
+
+def _reasons(errors: Iterable[str]) -> str:
+    """What the library's lines say, on one line and without the names of its functions."""
+    reasons = [_FUNCTIONS.sub("", " ".join(line.split())) for line in errors]
+    telling = [reason for reason in reasons if not reason.startswith(_UNTELLING)]
+    text = "; ".join(telling or reasons) or "llama.cpp gives no reason"
+    return f"{text} (a newer version of llama.cpp may know it)" if "unknown projector type" in text else text

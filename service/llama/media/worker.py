@@ -40,6 +40,8 @@ _BOUND_TO_PLACE = ("deepseek4v", "hunyuanvl")
 _SHAPES = ((1, 1), (2, 1), (3, 1), (4, 1), (3, 2), (16, 1))
 _SIDES = (1, 64, 256, 512, 1024, 2048, 4096, 16384)
 _GREY = 128
+#: Of a convolution over pictures: x, y, channels in, channels out.
+_KERNEL_DIMENSIONS = 4
 _PR_SET_PDEATHSIG = 1
 _STDERR = 2
 
@@ -265,7 +267,23 @@ def _projector_type(header: GgufHeader, path: str) -> str:
             f"projector file {path} is of type {kind}, which is not supported: what it makes of a picture depends on "
             "the picture's place in the prompt"
         )
+    _check_kernel(header, path)
     return kind
+
+
+def _check_kernel(header: GgufHeader, path: str) -> None:
+    """Refuse patches of another size than the kernel that reads them: the library would compute with what lies behind.
+
+    Raises:
+        ModelLoadError: they are.
+    """
+    size = header.metadata.get("clip.vision.patch_size")
+    kernel = next((tensor.shape for tensor in header.tensors if tensor.name == "v.patch_embd.weight"), ())
+    if isinstance(size, int) and len(kernel) == _KERNEL_DIMENSIONS and kernel[:2] != (size, size):
+        raise ModelLoadError(
+            f"projector file {path} is damaged: its patches have {size} x {size} pixels, but v.patch_embd.weight is "
+            f"made for {kernel[0]} x {kernel[1]}"
+        )
 
 
 def _sizes(max_pixels: int) -> list[tuple[int, int]]:
