@@ -2,13 +2,14 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
 import { CHAT, COMPLETION, beginTest, chat, contents, fake, last, receive, start, time } from "./fakes/chat.js";
+import { refusal } from "./fakes/server.js";
 
 const STATE = "../../rest_adapter/web/page/state";
 const { continueAnswer, editMessage, regenerate, send, stop } = await import(`${STATE}/chat_session.js`);
 const { current, setSystemPrompt } = await import(`${STATE}/conversations.js`);
 const { notes } = await import(`${STATE}/notes.js`);
 const { setOption } = await import(`${STATE}/options.js`);
-const { makePicture } = await import(`${STATE}/pictures.js`);
+const { makePicture, refusedPictures } = await import(`${STATE}/pictures.js`);
 const { model } = await import(`${STATE}/server.js`);
 const { setTemplate } = await import(`${STATE}/template.js`);
 
@@ -140,14 +141,40 @@ test("an answer goes on with the template that it began with", async () => {
 });
 
 const CAT = makePicture("cat.png", "data:image/png;base64,AAAA", "");
+const DOG = makePicture("dog.png", "data:image/png;base64,BBBB", "");
+const COW = makePicture("cow.png", "data:image/png;base64,CCCC", "");
 
-test("images are left out of a template, with a note", async () => {
+test("pictures stand before the text of their message, by markers", async () => {
   setTemplate({ isOn: true });
   model.value = { canSee: true };
+  await complete("", "Pets.", {}, () => send("What are these?", [CAT, DOG]));
+  const { body } = await complete("", "A cow.", {}, () => send("And this?", [COW]));
+
+  assert.equal(body.prompt, "\n\nUser: [img-0][img-1]What are these?\nLlama: Pets.\nUser: [img-2]And this?\nLlama:");
+  assert.deepEqual(body.image_data, [
+    { id: 0, data: "AAAA" },
+    { id: 1, data: "BBBB" },
+    { id: 2, data: "CCCC" },
+  ]);
+});
+
+test("what the server says against a picture of a template is kept for it", async () => {
+  setTemplate({ isOn: true });
+  model.value = { canSee: true };
+  fake.on(COMPLETION, () => refusal(400, "image_data[1]: is no picture"));
+  await send("What are these?", [CAT, DOG]);
+
+  assert.deepEqual([...refusedPictures.value], [[DOG.id, "Is no picture"]]);
+  assert.equal(last().error, "dog.png: is no picture.");
+});
+
+test("pictures are left out of a template, with a note, where the model cannot see them", async () => {
+  setTemplate({ isOn: true });
   const { body } = await complete("", "Hm.", {}, () => send("What is it?", [CAT]));
 
   assert.equal(body.prompt, "\n\nUser: What is it?\nLlama:");
-  assert.match(notes.value[0].text, /template cannot hold images/);
+  assert.equal(body.image_data, undefined);
+  assert.match(notes.value[0].text, /cannot see images/);
 });
 
 test("nothing is sent or changed while the template cannot be used", async () => {

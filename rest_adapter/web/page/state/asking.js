@@ -11,13 +11,16 @@ import { answerSchema, schemaRefusal, schemaText } from "./schema.js";
 import { renderPrompt, stopTexts } from "./template.js";
 import { toolFields, toolsOn, toolsRefusal, toolsText } from "./tools.js";
 
+const SMALL_COPIES_SENT =
+  "The browser could not keep all pictures of this conversation. Small copies were sent in their place.";
+
 /**
  * @typedef {object} Asking
  * @property {(body: object, options: {signal: AbortSignal}) => AsyncGenerator<any>} stream sends the body
  * @property {object} body
  * @property {(answer: import("./answer.js").Answer, event: any) => void} take puts an event into the answer
- * @property {(error: Error) => Error} refuse takes a failure, to be shown at the fields that it is about, and says it as
- *   the reader of the page knows them
+ * @property {(error: Error) => Error} refuse takes a failure, to be shown at the fields that it is about; gives it in
+ *   words of the page
  */
 
 /**
@@ -73,24 +76,51 @@ function refusing() {
   };
 }
 
-function asCompletion(conversation, at, template, truncates) {
-  if (picturesOf(conversation).length > 0) {
-    addNote("info", "A prompt template cannot hold images. They were left out.");
-  }
+async function asCompletion(conversation, at, template, truncates) {
+  const files = await filesOf(conversation);
   if (toolsOn.peek()) {
     addNote("info", "A prompt template cannot hold tools. They were left out.");
   }
   const schema = answerSchema();
-  const prompt = renderPrompt(template, { ...conversation, messages: conversation.messages.slice(0, at + 1) });
+  const asked = { ...conversation, messages: conversation.messages.slice(0, at + 1) };
+  const pictures = picturesOf(asked).filter(({ id }) => files.has(id));
+  const prompt = renderPrompt(template, withMarkers(asked, pictures));
+  const refuse = refusing();
   const fields = requestFields();
   const stop = [...new Set([...(fields.stop ?? []), ...stopTexts(template)])];
   return {
     stream: streamCompletion,
     // There, what does not fit is left out unless it is said otherwise.
-    body: { ...fields, ...(schema && { json_schema: schema }), prompt, stop, truncate: truncates },
+    body: {
+      ...fields,
+      ...(schema && { json_schema: schema }),
+      prompt,
+      ...imageData(pictures, files),
+      stop,
+      truncate: truncates,
+    },
     take: (answer, event) => answer.takeCompletion(event),
-    refuse: refusing(),
+    refuse: (error) => {
+      const [, place] = /^image_data\[(\d+)\]/.exec(error.field ?? "") ?? [];
+      return place in pictures ? refusePicture(pictures[place], error) : refuse(error);
+    },
   };
+}
+
+/** The conversation with a marker for each picture, before the text of its message. */
+function withMarkers(conversation, pictures) {
+  const places = new Map(pictures.map(({ id }, place) => [id, place]));
+  const messages = conversation.messages.map((message) => {
+    const markers = message.images.filter(({ id }) => places.has(id)).map(({ id }) => `[img-${places.get(id)}]`);
+    return { ...message, content: markers.join("") + message.content };
+  });
+  return { ...conversation, messages };
+}
+
+/** The field with the files that the markers stand for. */
+function imageData(pictures, files) {
+  const entries = pictures.map(({ id }, place) => ({ id: place, data: files.get(id).split(",")[1] }));
+  return entries.length > 0 ? { image_data: entries } : {};
 }
 
 /** The files of a conversation's pictures, by their ids; none if the model takes no pictures. */
@@ -107,7 +137,7 @@ async function filesOf(conversation) {
   const files = await readOriginals(pictures);
   const lost = pictures.filter(({ id }) => !files.has(id));
   if (lost.length > 0) {
-    addNote("info", "The browser could not keep all pictures of this conversation. Small copies were sent in their place.");
+    addNote("info", SMALL_COPIES_SENT);
     lost.filter(({ thumbnail }) => thumbnail).forEach(({ id, thumbnail }) => files.set(id, thumbnail));
   }
   return files;

@@ -67,7 +67,7 @@ export function checkTemplate() {
  * said is taken as it is, and so are placeholders that mean nothing where they stand.
  *
  * @param {Template} template one without problems
- * @param {Pick<import("./messages.js").Conversation, "systemPrompt"|"messages">} conversation its images are left out
+ * @param {Pick<import("./messages.js").Conversation, "systemPrompt"|"messages">} conversation its texts are used
  * @returns {string}
  */
 export function renderPrompt(template, { systemPrompt, messages }) {

@@ -5,6 +5,8 @@ import { exportConversations, importConversations } from "../state/transfer.js";
 import { formatCount } from "../text/format.js";
 import { thumbnailOfAddress } from "./thumbnail.js";
 
+const TOO_LARGE = "they are too large for one file. Export them one by one.";
+
 /**
  * Save conversations as a file.
  * @param {string[]} [ids] all if left out
@@ -15,8 +17,8 @@ export async function exportToFile(ids) {
     const text = await exportConversations(ids);
     download(`slotline-conversations-${new Date().toISOString().slice(0, 10)}.json`, text);
   } catch (error) {
-    const advice = error instanceof RangeError ? "they are too large for one file. Export them one by one." : error.message;
-    addNote("error", `The conversations cannot be exported: ${advice}`);
+    const reason = error instanceof RangeError ? TOO_LARGE : error.message;
+    addNote("error", `The conversations cannot be exported: ${reason}`);
   }
 }
 

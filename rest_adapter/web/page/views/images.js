@@ -45,7 +45,7 @@ export function RemovableImages({ images, onRemove }) {
         (image) => html`
           <li key=${image.id}>
             <${Small} image=${image} />
-            <button type="button" aria-label=${`Remove ${image.name}`} title=${`Remove ${image.name}`} onClick=${remove(image)}>
+            <button type="button" aria-label=${`Remove ${image.name}`} title="Remove" onClick=${remove(image)}>
               <${Icon} name="close" />
             </button>
           </li>
