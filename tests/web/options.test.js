@@ -166,6 +166,7 @@ test("every option reaches the request in the API's form", () => {
     enable_thinking: false,
     reasoning_effort: "low",
     reasoning_budget_tokens: 0,
+    dry_sequence_breakers: ["\\n", "\\t:"],
   };
   for (const option of OPTIONS) {
     // Numbers that are newer than this test.
@@ -180,8 +181,18 @@ test("every option reaches the request in the API's form", () => {
     ...values,
     stop: ["a\nb", "\\n"],
     penalty_prompt: "one\ntwo",
+    dry_sequence_breakers: ["\n", "\t:"],
     grammar: 'root ::= "a"',
   });
+});
+
+test("line breaks of defaults are shown so that a line can hold them, and are not sent", () => {
+  assert.deepEqual(options.value.dry_sequence_breakers, ["\\n", ":", '"', "*"]);
+  serverDefaults.value = { dry_sequence_breakers: ["\n", ":", '"', "*"] };
+  assert.equal("dry_sequence_breakers" in requestFields(), false);
+
+  serverDefaults.value = { dry_sequence_breakers: ["\n"] };
+  assert.deepEqual(requestFields().dry_sequence_breakers, ["\n", ":", '"', "*"]);
 });
 
 test("completions get no option that only chats know", () => {

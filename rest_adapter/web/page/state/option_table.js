@@ -41,9 +41,13 @@ const OWN = {
   cache_prompt: { default: true },
 };
 
+/** The options whose lines may hold \n for a line break: texts that the model may write. */
+export const ESCAPED = ["stop", "dry_sequence_breakers"];
+
 // What the page's fields add to the words.
 const MORE = {
   stop: "One per line, \\n for a line break.",
+  dry_sequence_breakers: "One per line, \\n for a line break.",
   penalty_prompt: "Empty leaves the usual.",
   timeout_s: "0 sets no limit.",
 };
@@ -162,6 +166,17 @@ function isBetween(value, { min, max }) {
   return Number.isFinite(value) && value >= min && value <= max;
 }
 
+/**
+ * A text as a line: one that holds a line break has \n for it.
+ *
+ * @param {string} text
+ * @returns {string}
+ */
+export function escapeLine(text) {
+  const written = { "\n": "\\n", "\t": "\\t", "\r": "\\r", "\\": "\\\\" };
+  return text.replace(/[\n\t\r\\]/g, (letter) => written[letter]);
+}
+
 function isBias(pair) {
   if (!Array.isArray(pair) || pair.length !== 2) {
     return false;
@@ -176,7 +191,8 @@ function asOption(facts) {
   const { name, kind, hint, unset, ...more } = facts;
   const own = OWN[name] ?? {};
   const nothing = kind in LISTS ? [] : unset;
-  const serverDefault = facts.default ?? nothing ?? own.default;
+  const told = facts.default ?? nothing ?? own.default;
+  const serverDefault = ESCAPED.includes(name) ? told.map(escapeLine) : told;
   return {
     name,
     ...more,

@@ -2,7 +2,7 @@
 
 import { computed } from "../../vendor/signals-core.js";
 import { isObject } from "./json_text.js";
-import { OPTIONS, accepts, allowedValues, optionOf } from "./option_table.js";
+import { ESCAPED, OPTIONS, accepts, allowedValues, optionOf } from "./option_table.js";
 import { serverDefaults } from "./server.js";
 import { kept } from "./storage.js";
 
@@ -116,18 +116,14 @@ function isServerDefault(option, value) {
     return isSame(value, option.serverDefault);
   }
   // The server tells numbers as 32-bit floats, 0.8 as 0.800000011920929.
-  return option.kind === "number" ? Math.fround(value) === Math.fround(told) : isSame(value, told);
+  return option.kind === "number" ? Math.fround(value) === Math.fround(told) : isSame(asField(option.name, value), told);
 }
 
 function asField(name, value) {
-  switch (name) {
-    case "stop":
-      return value.map(unescapeLine).filter((text) => text !== "");
-    case "penalty_prompt":
-      return value.join("\n");
-    default:
-      return value;
+  if (ESCAPED.includes(name)) {
+    return value.map(unescapeLine).filter((text) => text !== "");
   }
+  return name === "penalty_prompt" ? value.join("\n") : value;
 }
 
 /** A line cannot hold a line break, so \n stands for one. */
