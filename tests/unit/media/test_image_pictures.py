@@ -15,6 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from service.media.pictures import BadPicture, Bitmap, decode
 from tests.support import image_files as files
+from tests.support.image_fuzz import changed_files
 from tests.support.properties import fuzzed
 
 MAX_PIXELS = 1_000_000
@@ -184,21 +185,11 @@ def test_a_text_that_blows_up_inside_a_png_is_not_kept() -> None:
         decode(files.saved(Image.new("RGB", (8, 8)), pnginfo=notes), MAX_PIXELS)
 
 
-SAMPLES = [files.encoded(files.noise(24, 16), form) for form in files.FORMATS]
-SAMPLES += [files.turned(files.noise(24, 16), 6), files.animated([(255, 0, 0), (0, 0, 255)], "GIF")]
-
-
 @fuzzed
-@given(sample=st.sampled_from(SAMPLES), data=st.data())
-def test_any_bytes_are_a_picture_or_a_bad_one(sample: bytes, data: st.DataObject) -> None:
-    """Changed, cut and put together at random."""
-    changed = bytearray(sample)
-    for _ in range(data.draw(st.integers(0, 8))):
-        changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))
-    start, end = data.draw(st.integers(0, 3)), data.draw(st.integers(0, len(changed)))
-    result = bytes(changed[start:]) if data.draw(st.booleans()) else bytes(changed[:end])
+@given(changed_files())
+def test_any_bytes_are_a_picture_or_a_bad_one(data: bytes) -> None:
     try:
-        bitmap = decode(result, MAX_PIXELS)
+        bitmap = decode(data, MAX_PIXELS)
     except BadPicture as error:
         assert str(error).startswith(("is ", "has "))
     else:
