@@ -115,6 +115,7 @@ class ModelConfig:
         n_gpu_layers: layers kept in GPU memory, -1 for the library's default.
         tensor_split: share of each GPU, empty for the library's default.
         embedding: whether the model shall give embeddings; a model that can do nothing else always does.
+        reranking: the model must be one that scores pairs of texts.
         lookup: see ``EngineConfig``.
         lora: adapters, all of them applied together for as long as the model is loaded.
     """
@@ -144,6 +145,7 @@ class ModelConfig:
     tensor_split: tuple[float, ...] = ()
     kv_overrides: tuple[KvOverride, ...] = ()
     embedding: bool = False
+    reranking: bool = False
     lookup: Lookup = Lookup.OFF
     lora: tuple[LoraAdapter, ...] = ()
 

@@ -18,6 +18,8 @@ class ModelFacts:
         n_embd: length of a hidden state, and of an embedding.
         n_ctx_train: context the model was trained with, in tokens.
         chat_template: the model's own chat template as Jinja, None if it has none.
+        rerank_template: how a reranker wants a pair of texts, with ``{query}`` and ``{document}`` in it; None if
+            it does not say.
     """
 
     name: str
@@ -28,3 +30,4 @@ class ModelFacts:
     n_embd: int
     n_ctx_train: int
     chat_template: str | None
+    rerank_template: str | None = None

@@ -34,6 +34,10 @@ from rest_adapter.apis.openai.models.route import models, one_model
 from rest_adapter.apis.openai.models.schema import MODELS, ONE_MODEL
 from rest_adapter.apis.openai.responses.route import count_input_tokens, respond
 from rest_adapter.apis.openai.responses.schema import INPUT_TOKENS, RESPONSES_API
+from rest_adapter.apis.ranking.rerank.route import rerank, rerank_v2
+from rest_adapter.apis.ranking.rerank.schema import RERANK, RERANK_V2
+from rest_adapter.apis.ranking.score.route import score_pairs
+from rest_adapter.apis.ranking.score.schema import SCORE
 from rest_adapter.apis.serving.app_context import Route
 
 ROUTES = (
@@ -56,6 +60,9 @@ ROUTES = (
     Route("POST", ("/v1/messages/count_tokens",), count_tokens, COUNT_TOKENS),
     Route("POST", ("/embedding", "/embeddings"), embed, EMBEDDING),
     Route("POST", ("/v1/embeddings",), embed_openai, EMBEDDINGS),
+    Route("POST", ("/rerank", "/reranking", "/v1/rerank", "/v1/reranking"), rerank, RERANK),
+    Route("POST", ("/v2/rerank",), rerank_v2, RERANK_V2),
+    Route("POST", ("/score", "/v1/score"), score_pairs, SCORE),
     Route("POST", ("/tokenize",), tokenize, TOKENIZE),
     Route("POST", ("/detokenize",), detokenize, DETOKENIZE),
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from google.protobuf.message import Message
 
-from slotline.v1 import embedding_pb2, model_pb2, tokenization_pb2
+from slotline.v1 import embedding_pb2, model_pb2, rerank_pb2, tokenization_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,6 +31,7 @@ class UnaryMethod(Generic[Request, Response]):
 GENERATE_PATH = "/slotline.v1.InferenceService/Generate"
 
 EMBED = UnaryMethod("/slotline.v1.InferenceService/Embed", embedding_pb2.EmbedRequest, embedding_pb2.EmbedResponse)
+RERANK = UnaryMethod("/slotline.v1.InferenceService/Rerank", rerank_pb2.RerankRequest, rerank_pb2.RerankResponse)
 TOKENIZE = UnaryMethod(
     "/slotline.v1.InferenceService/Tokenize",
     tokenization_pb2.TokenizeRequest,

@@ -10,10 +10,11 @@ if TYPE_CHECKING:
 
     from rest_adapter.openapi.schema_types import Schema
 
-GENERATION, EMBEDDING, TOKENS, STATE = "generation", "embeddings", "tokens", "state"
+GENERATION, EMBEDDING, RANKING, TOKENS, STATE = "generation", "embeddings", "ranking", "tokens", "state"
 TAGS: Mapping[str, str] = {
     GENERATION: "Texts made by the model.",
     EMBEDDING: "Texts as vectors. The server needs --embedding, or a model that can do nothing else.",
+    RANKING: "Texts by their relevance to a query, by a model that scores pairs of texts.",
     TOKENS: "Texts as tokens, and back.",
     STATE: "What the server is and does.",
 }

@@ -34,6 +34,8 @@ class Pooling(enum.Enum):
     MEAN = "mean"
     #: The state of the first token.
     CLS = "cls"
+    #: No embedding but a score, which a classifier makes of one of the states.
+    RANK = "rank"
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ class _LoadedModel:
             n_embd=weights.n_embd,
             n_ctx_train=weights.n_ctx_train,
             chat_template=weights.chat_template,
+            rerank_template=weights.rerank_template,
         )
 
     def __enter__(self) -> Self:

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from service.config import ModelConfig, NumaStrategy
+from service.engine.language_model import Pooling
 from service.llama.context.context import Context
 from service.llama.context.encoder import EncoderContext
 from service.llama.context.params import numa_strategy
@@ -102,6 +103,8 @@ def _open_model(weights: Weights, config: ModelConfig, facts: ModelFileFacts) ->
 def _capacity(info: ModelInfo) -> str:
     if info.can_generate:
         return f"{info.n_cells} cells for {info.n_seq_max} sequences"
+    if info.pooling is Pooling.RANK:
+        return f"scores of pairs of texts only, of up to {info.n_hidden} tokens"
     return f"embeddings only, of inputs of up to {info.n_hidden} tokens"
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: What llama.cpp puts in front of tokens that begin a word, instead of marking those that go on.
 WORD_START = "\u2581"
+#: What makes a score of a state; llama.cpp's own name.
+CLASSIFIER = "cls"
 #: Weights that only the tasks of the training use.
 _LEFT_OUT = ("embeddings.position_ids", "pooler.dense.weight", "pooler.dense.bias")
 
@@ -126,6 +128,9 @@ def tiny_tensors(model: TinyEncoder) -> Tensors:
         tensors |= {f"{layer}.{name}.weight": matrix(rows, columns), f"{layer}.{name}.bias": vector(rows)}
     for norm in ("embeddings", f"{layer}.attention.output", f"{layer}.output"):
         tensors |= {f"{norm}.LayerNorm.weight": vector(n_embd, 1.0), f"{norm}.LayerNorm.bias": vector(n_embd)}
+    if model.pooling == gguf.PoolingType.RANK:
+        tensors |= {CLASSIFIER + ".weight": matrix(n_embd, n_embd), CLASSIFIER + ".bias": vector(n_embd)}
+        tensors |= {CLASSIFIER + ".output.weight": matrix(1, n_embd, 4.0), CLASSIFIER + ".output.bias": vector(1)}
     return tensors
 
 
@@ -191,7 +196,8 @@ def _write(
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.BERT, int(entries[f"{architecture}.block_count"] or 0))
     for name, tensor in tensors.items():
         if name not in _LEFT_OUT:
-            gguf_name = names.get_name(name, try_suffixes=(".weight", ".bias"))
+            is_classifier = name.startswith(CLASSIFIER + ".")
+            gguf_name = name if is_classifier else names.get_name(name, try_suffixes=(".weight", ".bias"))
             assert gguf_name is not None, f"no name for tensor {name}"
             writer.add_tensor(gguf_name, tensor)
     writer.write_header_to_file()

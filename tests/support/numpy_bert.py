@@ -41,6 +41,13 @@ def encode(tensors: Tensors, n_heads: int, tokens: Sequence[int], epsilon: float
     return states
 
 
+def score(tensors: Tensors, n_heads: int, tokens: Sequence[int]) -> float:
+    """What a reranker makes of the state of a pair's first token: w_2 tanh(W_1 x + b_1) + b_2."""
+    bert = _Bert(tensors, 1e-12)
+    state = encode(tensors, n_heads, tokens)[0]
+    return float(bert.linear("cls.output", np.tanh(bert.linear("cls", state)))[0])
+
+
 class _Bert:
     def __init__(self, tensors: Tensors, epsilon: float) -> None:
         self._tensors = tensors

@@ -24,10 +24,11 @@ var File_slotline_v1_inference_service_proto protoreflect.FileDescriptor
 
 const file_slotline_v1_inference_service_proto_rawDesc = "" +
 	"\n" +
-	"#slotline/v1/inference_service.proto\x12\vslotline.v1\x1a\x1bslotline/v1/embedding.proto\x1a\x1cslotline/v1/generation.proto\x1a\x1eslotline/v1/tokenization.proto2\xb5\x02\n" +
+	"#slotline/v1/inference_service.proto\x12\vslotline.v1\x1a\x1bslotline/v1/embedding.proto\x1a\x1cslotline/v1/generation.proto\x1a\x18slotline/v1/rerank.proto\x1a\x1eslotline/v1/tokenization.proto2\xf8\x02\n" +
 	"\x10InferenceService\x12I\n" +
 	"\bGenerate\x12\x1c.slotline.v1.GenerateRequest\x1a\x1d.slotline.v1.GenerateResponse0\x01\x12>\n" +
-	"\x05Embed\x12\x19.slotline.v1.EmbedRequest\x1a\x1a.slotline.v1.EmbedResponse\x12G\n" +
+	"\x05Embed\x12\x19.slotline.v1.EmbedRequest\x1a\x1a.slotline.v1.EmbedResponse\x12A\n" +
+	"\x06Rerank\x12\x1a.slotline.v1.RerankRequest\x1a\x1b.slotline.v1.RerankResponse\x12G\n" +
 	"\bTokenize\x12\x1c.slotline.v1.TokenizeRequest\x1a\x1d.slotline.v1.TokenizeResponse\x12M\n" +
 	"\n" +
 	"Detokenize\x12\x1e.slotline.v1.DetokenizeRequest\x1a\x1f.slotline.v1.DetokenizeResponseB`\n" +
@@ -36,24 +37,28 @@ const file_slotline_v1_inference_service_proto_rawDesc = "" +
 var file_slotline_v1_inference_service_proto_goTypes = []any{
 	(*GenerateRequest)(nil),    // 0: slotline.v1.GenerateRequest
 	(*EmbedRequest)(nil),       // 1: slotline.v1.EmbedRequest
-	(*TokenizeRequest)(nil),    // 2: slotline.v1.TokenizeRequest
-	(*DetokenizeRequest)(nil),  // 3: slotline.v1.DetokenizeRequest
-	(*GenerateResponse)(nil),   // 4: slotline.v1.GenerateResponse
-	(*EmbedResponse)(nil),      // 5: slotline.v1.EmbedResponse
-	(*TokenizeResponse)(nil),   // 6: slotline.v1.TokenizeResponse
-	(*DetokenizeResponse)(nil), // 7: slotline.v1.DetokenizeResponse
+	(*RerankRequest)(nil),      // 2: slotline.v1.RerankRequest
+	(*TokenizeRequest)(nil),    // 3: slotline.v1.TokenizeRequest
+	(*DetokenizeRequest)(nil),  // 4: slotline.v1.DetokenizeRequest
+	(*GenerateResponse)(nil),   // 5: slotline.v1.GenerateResponse
+	(*EmbedResponse)(nil),      // 6: slotline.v1.EmbedResponse
+	(*RerankResponse)(nil),     // 7: slotline.v1.RerankResponse
+	(*TokenizeResponse)(nil),   // 8: slotline.v1.TokenizeResponse
+	(*DetokenizeResponse)(nil), // 9: slotline.v1.DetokenizeResponse
 }
 var file_slotline_v1_inference_service_proto_depIdxs = []int32{
 	0, // 0: slotline.v1.InferenceService.Generate:input_type -> slotline.v1.GenerateRequest
 	1, // 1: slotline.v1.InferenceService.Embed:input_type -> slotline.v1.EmbedRequest
-	2, // 2: slotline.v1.InferenceService.Tokenize:input_type -> slotline.v1.TokenizeRequest
-	3, // 3: slotline.v1.InferenceService.Detokenize:input_type -> slotline.v1.DetokenizeRequest
-	4, // 4: slotline.v1.InferenceService.Generate:output_type -> slotline.v1.GenerateResponse
-	5, // 5: slotline.v1.InferenceService.Embed:output_type -> slotline.v1.EmbedResponse
-	6, // 6: slotline.v1.InferenceService.Tokenize:output_type -> slotline.v1.TokenizeResponse
-	7, // 7: slotline.v1.InferenceService.Detokenize:output_type -> slotline.v1.DetokenizeResponse
-	4, // [4:8] is the sub-list for method output_type
-	0, // [0:4] is the sub-list for method input_type
+	2, // 2: slotline.v1.InferenceService.Rerank:input_type -> slotline.v1.RerankRequest
+	3, // 3: slotline.v1.InferenceService.Tokenize:input_type -> slotline.v1.TokenizeRequest
+	4, // 4: slotline.v1.InferenceService.Detokenize:input_type -> slotline.v1.DetokenizeRequest
+	5, // 5: slotline.v1.InferenceService.Generate:output_type -> slotline.v1.GenerateResponse
+	6, // 6: slotline.v1.InferenceService.Embed:output_type -> slotline.v1.EmbedResponse
+	7, // 7: slotline.v1.InferenceService.Rerank:output_type -> slotline.v1.RerankResponse
+	8, // 8: slotline.v1.InferenceService.Tokenize:output_type -> slotline.v1.TokenizeResponse
+	9, // 9: slotline.v1.InferenceService.Detokenize:output_type -> slotline.v1.DetokenizeResponse
+	5, // [5:10] is the sub-list for method output_type
+	0, // [0:5] is the sub-list for method input_type
 	0, // [0:0] is the sub-list for extension type_name
 	0, // [0:0] is the sub-list for extension extendee
 	0, // [0:0] is the sub-list for field type_name
@@ -66,6 +71,7 @@ func file_slotline_v1_inference_service_proto_init() {
 	}
 	file_slotline_v1_embedding_proto_init()
 	file_slotline_v1_generation_proto_init()
+	file_slotline_v1_rerank_proto_init()
 	file_slotline_v1_tokenization_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

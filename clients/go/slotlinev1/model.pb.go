@@ -221,7 +221,9 @@ type Capabilities struct {
 	// Constraint is available.
 	Constraint bool `protobuf:"varint,5,opt,name=constraint,proto3" json:"constraint,omitempty"`
 	// The context can shift when it is full.
-	ContextShift  bool `protobuf:"varint,6,opt,name=context_shift,json=contextShift,proto3" json:"context_shift,omitempty"`
+	ContextShift bool `protobuf:"varint,6,opt,name=context_shift,json=contextShift,proto3" json:"context_shift,omitempty"`
+	// Rerank is available.
+	Rerank        bool `protobuf:"varint,7,opt,name=rerank,proto3" json:"rerank,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -294,6 +296,13 @@ func (x *Capabilities) GetConstraint() bool {
 func (x *Capabilities) GetContextShift() bool {
 	if x != nil {
 		return x.ContextShift
+	}
+	return false
+}
+
+func (x *Capabilities) GetRerank() bool {
+	if x != nil {
+		return x.Rerank
 	}
 	return false
 }
@@ -412,7 +421,7 @@ type Limits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Largest prompt in bytes, without its pictures.
 	MaxPromptBytes uint64 `protobuf:"varint,1,opt,name=max_prompt_bytes,json=maxPromptBytes,proto3" json:"max_prompt_bytes,omitempty"`
-	// Most inputs of one Embed call.
+	// Most inputs of one Embed call, and most documents of one Rerank call.
 	MaxBatchEmbed uint32 `protobuf:"varint,2,opt,name=max_batch_embed,json=maxBatchEmbed,proto3" json:"max_batch_embed,omitempty"`
 	// Most stop texts of one request.
 	MaxStopTexts uint32 `protobuf:"varint,3,opt,name=max_stop_texts,json=maxStopTexts,proto3" json:"max_stop_texts,omitempty"`
@@ -1837,7 +1846,7 @@ var File_slotline_v1_model_proto protoreflect.FileDescriptor
 
 const file_slotline_v1_model_proto_rawDesc = "" +
 	"\n" +
-	"\x17slotline/v1/model.proto\x12\vslotline.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cslotline/v1/generation.proto\x1a\x18slotline/v1/prompt.proto\x1a\x18slotline/v1/tokens.proto\"\xb5\x01\n" +
+	"\x17slotline/v1/model.proto\x12\vslotline.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cslotline/v1/generation.proto\x1a\x18slotline/v1/prompt.proto\x1a\x18slotline/v1/tokens.proto\"\xcd\x01\n" +
 	"\fCapabilities\x12\x1a\n" +
 	"\bgenerate\x18\x01 \x01(\bR\bgenerate\x12\x14\n" +
 	"\x05embed\x18\x02 \x01(\bR\x05embed\x12\x16\n" +
@@ -1846,7 +1855,8 @@ const file_slotline_v1_model_proto_rawDesc = "" +
 	"\n" +
 	"constraint\x18\x05 \x01(\bR\n" +
 	"constraint\x12#\n" +
-	"\rcontext_shift\x18\x06 \x01(\bR\fcontextShift\"\xb5\x02\n" +
+	"\rcontext_shift\x18\x06 \x01(\bR\fcontextShift\x12\x16\n" +
+	"\x06rerank\x18\a \x01(\bR\x06rerank\"\xb5\x02\n" +
 	"\fImageSupport\x12%\n" +
 	"\x0eprojector_type\x18\x01 \x01(\tR\rprojectorType\x12\x1d\n" +
 	"\n" +

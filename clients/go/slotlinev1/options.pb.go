@@ -367,6 +367,7 @@ type Option struct {
 	//	*Option_OffAt
 	//	*Option_OffUpTo
 	//	*Option_OffFrom
+	//	*Option_OffBelow
 	Off isOption_Off `protobuf_oneof:"off"`
 	// A number that stands for absence. Default none.
 	Unset *OptionUnset `protobuf:"bytes,10,opt,name=unset,proto3" json:"unset,omitempty"`
@@ -386,7 +387,12 @@ type Option struct {
 	// What it does, in sentences for users; what is said here by other fields is not repeated.
 	Help string `protobuf:"bytes,17,opt,name=help,proto3" json:"help,omitempty"`
 	// How forms offer it.
-	Form          *OptionForm `protobuf:"bytes,18,opt,name=form,proto3" json:"form,omitempty"`
+	Form *OptionForm `protobuf:"bytes,18,opt,name=form,proto3" json:"form,omitempty"`
+	// Name of the option that turns on what this one is about: this one matters, and is reported, only while that is on.
+	// Default none.
+	PartOf string `protobuf:"bytes,19,opt,name=part_of,json=partOf,proto3" json:"part_of,omitempty"`
+	// Name of the sampler that it turns on, if that is not the name of its field. Default none.
+	Sampler       string `protobuf:"bytes,20,opt,name=sampler,proto3" json:"sampler,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -510,6 +516,15 @@ func (x *Option) GetOffFrom() float64 {
 	return 0
 }
 
+func (x *Option) GetOffBelow() float64 {
+	if x != nil {
+		if x, ok := x.Off.(*Option_OffBelow); ok {
+			return x.OffBelow
+		}
+	}
+	return 0
+}
+
 func (x *Option) GetUnset() *OptionUnset {
 	if x != nil {
 		return x.Unset
@@ -573,6 +588,20 @@ func (x *Option) GetForm() *OptionForm {
 	return nil
 }
 
+func (x *Option) GetPartOf() string {
+	if x != nil {
+		return x.PartOf
+	}
+	return ""
+}
+
+func (x *Option) GetSampler() string {
+	if x != nil {
+		return x.Sampler
+	}
+	return ""
+}
+
 type isOption_Default interface {
 	isOption_Default()
 }
@@ -588,7 +617,7 @@ type Option_Flag struct {
 }
 
 type Option_Names struct {
-	// Of a list of samplers, in their order.
+	// Of a list of samplers or texts, in their order.
 	Names *OptionNames `protobuf:"bytes,4,opt,name=names,proto3,oneof"`
 }
 
@@ -617,11 +646,18 @@ type Option_OffFrom struct {
 	OffFrom float64 `protobuf:"fixed64,9,opt,name=off_from,json=offFrom,proto3,oneof"`
 }
 
+type Option_OffBelow struct {
+	// Below this number.
+	OffBelow float64 `protobuf:"fixed64,21,opt,name=off_below,json=offBelow,proto3,oneof"`
+}
+
 func (*Option_OffAt) isOption_Off() {}
 
 func (*Option_OffUpTo) isOption_Off() {}
 
 func (*Option_OffFrom) isOption_Off() {}
+
+func (*Option_OffBelow) isOption_Off() {}
 
 // OptionNames is a list of names.
 type OptionNames struct {
@@ -727,7 +763,7 @@ const file_slotline_v1_options_proto_rawDesc = "" +
 	"\achoices\x18\x04 \x03(\v2\x19.slotline.v1.OptionChoiceR\achoices\"=\n" +
 	"\vOptionUnset\x12\x14\n" +
 	"\x05value\x18\x01 \x01(\x05R\x05value\x12\x18\n" +
-	"\ameaning\x18\x02 \x01(\tR\ameaning\"\x83\x05\n" +
+	"\ameaning\x18\x02 \x01(\tR\ameaning\"\xd5\x05\n" +
 	"\x06Option\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\x06number\x18\x02 \x01(\x01H\x00R\x06number\x12\x14\n" +
@@ -737,7 +773,8 @@ const file_slotline_v1_options_proto_rawDesc = "" +
 	"\bsensible\x18\x06 \x01(\v2\x18.slotline.v1.OptionRangeR\bsensible\x12\x17\n" +
 	"\x06off_at\x18\a \x01(\x01H\x01R\x05offAt\x12\x1c\n" +
 	"\toff_up_to\x18\b \x01(\x01H\x01R\aoffUpTo\x12\x1b\n" +
-	"\boff_from\x18\t \x01(\x01H\x01R\aoffFrom\x12.\n" +
+	"\boff_from\x18\t \x01(\x01H\x01R\aoffFrom\x12\x1d\n" +
+	"\toff_below\x18\x15 \x01(\x01H\x01R\boffBelow\x12.\n" +
 	"\x05unset\x18\n" +
 	" \x01(\v2\x18.slotline.v1.OptionUnsetR\x05unset\x12\x1b\n" +
 	"\tmax_items\x18\v \x01(\rR\bmaxItems\x12\x1b\n" +
@@ -747,7 +784,9 @@ const file_slotline_v1_options_proto_rawDesc = "" +
 	"\x05group\x18\x0f \x01(\x0e2\x18.slotline.v1.OptionGroupR\x05group\x12\x14\n" +
 	"\x05label\x18\x10 \x01(\tR\x05label\x12\x12\n" +
 	"\x04help\x18\x11 \x01(\tR\x04help\x12+\n" +
-	"\x04form\x18\x12 \x01(\v2\x17.slotline.v1.OptionFormR\x04formB\t\n" +
+	"\x04form\x18\x12 \x01(\v2\x17.slotline.v1.OptionFormR\x04form\x12\x17\n" +
+	"\apart_of\x18\x13 \x01(\tR\x06partOf\x12\x18\n" +
+	"\asampler\x18\x14 \x01(\tR\asamplerB\t\n" +
 	"\adefaultB\x05\n" +
 	"\x03off\"#\n" +
 	"\vOptionNames\x12\x14\n" +
@@ -825,6 +864,7 @@ func file_slotline_v1_options_proto_init() {
 		(*Option_OffAt)(nil),
 		(*Option_OffUpTo)(nil),
 		(*Option_OffFrom)(nil),
+		(*Option_OffBelow)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

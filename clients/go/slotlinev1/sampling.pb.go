@@ -41,6 +41,10 @@ const (
 	SamplerType_SAMPLER_TYPE_TEMPERATURE SamplerType = 6
 	// Keep candidates within top_n_sigma standard deviations of the best logit.
 	SamplerType_SAMPLER_TYPE_TOP_N_SIGMA SamplerType = 7
+	// By chance leave out all likely candidates but the least likely of them, with xtc_probability and xtc_threshold.
+	SamplerType_SAMPLER_TYPE_XTC SamplerType = 8
+	// Choose candidates whose probability is near adaptive_target; acts last, wherever it stands.
+	SamplerType_SAMPLER_TYPE_ADAPTIVE_P SamplerType = 9
 )
 
 // Enum value maps for SamplerType.
@@ -54,6 +58,8 @@ var (
 		5: "SAMPLER_TYPE_MIN_P",
 		6: "SAMPLER_TYPE_TEMPERATURE",
 		7: "SAMPLER_TYPE_TOP_N_SIGMA",
+		8: "SAMPLER_TYPE_XTC",
+		9: "SAMPLER_TYPE_ADAPTIVE_P",
 	}
 	SamplerType_value = map[string]int32{
 		"SAMPLER_TYPE_UNSPECIFIED": 0,
@@ -64,6 +70,8 @@ var (
 		"SAMPLER_TYPE_MIN_P":       5,
 		"SAMPLER_TYPE_TEMPERATURE": 6,
 		"SAMPLER_TYPE_TOP_N_SIGMA": 7,
+		"SAMPLER_TYPE_XTC":         8,
+		"SAMPLER_TYPE_ADAPTIVE_P":  9,
 	}
 )
 
@@ -236,6 +244,52 @@ func (*LogitBias_TokenId) isLogitBias_Target() {}
 
 func (*LogitBias_Text) isLogitBias_Target() {}
 
+// SequenceBreakers are texts across which no repetition is seen.
+type SequenceBreakers struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The texts, of which the first 40 bytes count; empty ones are ignored. An empty list breaks nothing.
+	Texts         []string `protobuf:"bytes,1,rep,name=texts,proto3" json:"texts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SequenceBreakers) Reset() {
+	*x = SequenceBreakers{}
+	mi := &file_slotline_v1_sampling_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SequenceBreakers) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SequenceBreakers) ProtoMessage() {}
+
+func (x *SequenceBreakers) ProtoReflect() protoreflect.Message {
+	mi := &file_slotline_v1_sampling_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SequenceBreakers.ProtoReflect.Descriptor instead.
+func (*SequenceBreakers) Descriptor() ([]byte, []int) {
+	return file_slotline_v1_sampling_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *SequenceBreakers) GetTexts() []string {
+	if x != nil {
+		return x.Texts
+	}
+	return nil
+}
+
 // PenaltyPrompt replaces the prompt as the start of the history that penalties look at.
 type PenaltyPrompt struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -252,7 +306,7 @@ type PenaltyPrompt struct {
 
 func (x *PenaltyPrompt) Reset() {
 	*x = PenaltyPrompt{}
-	mi := &file_slotline_v1_sampling_proto_msgTypes[2]
+	mi := &file_slotline_v1_sampling_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -264,7 +318,7 @@ func (x *PenaltyPrompt) String() string {
 func (*PenaltyPrompt) ProtoMessage() {}
 
 func (x *PenaltyPrompt) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_sampling_proto_msgTypes[2]
+	mi := &file_slotline_v1_sampling_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -277,7 +331,7 @@ func (x *PenaltyPrompt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PenaltyPrompt.ProtoReflect.Descriptor instead.
 func (*PenaltyPrompt) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_sampling_proto_rawDescGZIP(), []int{2}
+	return file_slotline_v1_sampling_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *PenaltyPrompt) GetSource() isPenaltyPrompt_Source {
@@ -346,6 +400,10 @@ type SamplingParams struct {
 	// Distance from the best logit, in standard deviations of the finite logits of the candidates, up to which candidates
 	// are kept. In the chain of requests without samplers it comes first.
 	TopNSigma *float32 `protobuf:"fixed32,23,opt,name=top_n_sigma,json=topNSigma,proto3,oneof" json:"top_n_sigma,omitempty"`
+	// How often the sampler xtc acts: the part of all tokens for which it leaves likely candidates out.
+	XtcProbability *float32 `protobuf:"fixed32,24,opt,name=xtc_probability,json=xtcProbability,proto3,oneof" json:"xtc_probability,omitempty"`
+	// Probability from which on the sampler xtc takes a candidate for likely. Above 0.5 there are never two of them.
+	XtcThreshold *float32 `protobuf:"fixed32,25,opt,name=xtc_threshold,json=xtcThreshold,proto3,oneof" json:"xtc_threshold,omitempty"`
 	// Candidates that each truncating sampler leaves at least; 0 acts as 1.
 	MinKeep *uint32 `protobuf:"varint,9,opt,name=min_keep,json=minKeep,proto3,oneof" json:"min_keep,omitempty"`
 	// Divides positive and multiplies negative logits of tokens in the penalty window.
@@ -360,6 +418,21 @@ type SamplingParams struct {
 	PenalizeNl *bool `protobuf:"varint,14,opt,name=penalize_nl,json=penalizeNl,proto3,oneof" json:"penalize_nl,omitempty"`
 	// History that replaces the prompt for the penalties; without it they look at the prompt itself.
 	PenaltyPrompt *PenaltyPrompt `protobuf:"bytes,15,opt,name=penalty_prompt,json=penaltyPrompt,proto3" json:"penalty_prompt,omitempty"`
+	// Subtracted from the logit of a token that would go on with a repeated sequence: dry_multiplier times dry_base to the
+	// power of how much longer than dry_allowed_length the sequence is.
+	DryMultiplier *float32 `protobuf:"fixed32,26,opt,name=dry_multiplier,json=dryMultiplier,proto3,oneof" json:"dry_multiplier,omitempty"`
+	// Base of the power by which the penalty grows with the length of the repeated sequence; below 1 there is none.
+	DryBase *float32 `protobuf:"fixed32,27,opt,name=dry_base,json=dryBase,proto3,oneof" json:"dry_base,omitempty"`
+	// Length of repeated sequences that go without a penalty, in tokens.
+	DryAllowedLength *uint32 `protobuf:"varint,28,opt,name=dry_allowed_length,json=dryAllowedLength,proto3,oneof" json:"dry_allowed_length,omitempty"`
+	// Tokens that are searched for repeated sequences; -1 is the slot's context size.
+	DryPenaltyLastN *int32 `protobuf:"varint,29,opt,name=dry_penalty_last_n,json=dryPenaltyLastN,proto3,oneof" json:"dry_penalty_last_n,omitempty"`
+	// Texts across which no repetition is seen.
+	DrySequenceBreakers *SequenceBreakers `protobuf:"bytes,30,opt,name=dry_sequence_breakers,json=drySequenceBreakers,proto3" json:"dry_sequence_breakers,omitempty"`
+	// Probability that the sampler adaptive_p aims at.
+	AdaptiveTarget *float32 `protobuf:"fixed32,31,opt,name=adaptive_target,json=adaptiveTarget,proto3,oneof" json:"adaptive_target,omitempty"`
+	// Weight of what was chosen before, when adaptive_p sees how far it was off.
+	AdaptiveDecay *float32 `protobuf:"fixed32,32,opt,name=adaptive_decay,json=adaptiveDecay,proto3,oneof" json:"adaptive_decay,omitempty"`
 	// Mirostat version.
 	Mirostat *uint32 `protobuf:"varint,16,opt,name=mirostat,proto3,oneof" json:"mirostat,omitempty"`
 	// Mirostat target surprise in bits.
@@ -380,7 +453,7 @@ type SamplingParams struct {
 
 func (x *SamplingParams) Reset() {
 	*x = SamplingParams{}
-	mi := &file_slotline_v1_sampling_proto_msgTypes[3]
+	mi := &file_slotline_v1_sampling_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -392,7 +465,7 @@ func (x *SamplingParams) String() string {
 func (*SamplingParams) ProtoMessage() {}
 
 func (x *SamplingParams) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_sampling_proto_msgTypes[3]
+	mi := &file_slotline_v1_sampling_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -405,7 +478,7 @@ func (x *SamplingParams) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SamplingParams.ProtoReflect.Descriptor instead.
 func (*SamplingParams) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_sampling_proto_rawDescGZIP(), []int{3}
+	return file_slotline_v1_sampling_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *SamplingParams) GetTemperature() float32 {
@@ -471,6 +544,20 @@ func (x *SamplingParams) GetTopNSigma() float32 {
 	return 0
 }
 
+func (x *SamplingParams) GetXtcProbability() float32 {
+	if x != nil && x.XtcProbability != nil {
+		return *x.XtcProbability
+	}
+	return 0
+}
+
+func (x *SamplingParams) GetXtcThreshold() float32 {
+	if x != nil && x.XtcThreshold != nil {
+		return *x.XtcThreshold
+	}
+	return 0
+}
+
 func (x *SamplingParams) GetMinKeep() uint32 {
 	if x != nil && x.MinKeep != nil {
 		return *x.MinKeep
@@ -518,6 +605,55 @@ func (x *SamplingParams) GetPenaltyPrompt() *PenaltyPrompt {
 		return x.PenaltyPrompt
 	}
 	return nil
+}
+
+func (x *SamplingParams) GetDryMultiplier() float32 {
+	if x != nil && x.DryMultiplier != nil {
+		return *x.DryMultiplier
+	}
+	return 0
+}
+
+func (x *SamplingParams) GetDryBase() float32 {
+	if x != nil && x.DryBase != nil {
+		return *x.DryBase
+	}
+	return 0
+}
+
+func (x *SamplingParams) GetDryAllowedLength() uint32 {
+	if x != nil && x.DryAllowedLength != nil {
+		return *x.DryAllowedLength
+	}
+	return 0
+}
+
+func (x *SamplingParams) GetDryPenaltyLastN() int32 {
+	if x != nil && x.DryPenaltyLastN != nil {
+		return *x.DryPenaltyLastN
+	}
+	return 0
+}
+
+func (x *SamplingParams) GetDrySequenceBreakers() *SequenceBreakers {
+	if x != nil {
+		return x.DrySequenceBreakers
+	}
+	return nil
+}
+
+func (x *SamplingParams) GetAdaptiveTarget() float32 {
+	if x != nil && x.AdaptiveTarget != nil {
+		return *x.AdaptiveTarget
+	}
+	return 0
+}
+
+func (x *SamplingParams) GetAdaptiveDecay() float32 {
+	if x != nil && x.AdaptiveDecay != nil {
+		return *x.AdaptiveDecay
+	}
+	return 0
 }
 
 func (x *SamplingParams) GetMirostat() uint32 {
@@ -580,11 +716,13 @@ const file_slotline_v1_sampling_proto_rawDesc = "" +
 	"\btoken_id\x18\x01 \x01(\rH\x00R\atokenId\x12\x14\n" +
 	"\x04text\x18\x02 \x01(\tH\x00R\x04text\x12\x12\n" +
 	"\x04bias\x18\x03 \x01(\x02R\x04biasB\b\n" +
-	"\x06target\"e\n" +
+	"\x06target\"(\n" +
+	"\x10SequenceBreakers\x12\x14\n" +
+	"\x05texts\x18\x01 \x03(\tR\x05texts\"e\n" +
 	"\rPenaltyPrompt\x12\x14\n" +
 	"\x04text\x18\x01 \x01(\tH\x00R\x04text\x124\n" +
 	"\ttoken_ids\x18\x02 \x01(\v2\x15.slotline.v1.TokenIdsH\x00R\btokenIdsB\b\n" +
-	"\x06source\"\xd7!\n" +
+	"\x06source\"\xd71\n" +
 	"\x0eSamplingParams\x12\xb5\x01\n" +
 	"\vtemperature\x18\x01 \x01(\x02B\x8d\x01\xe2\xe0\x18\x88\x012\t\t\x00\x00\x00\x00\x00\x00\x00\x00x\x02\x82\x01\vTemperature\x8a\x01HHigher is more surprising; 0 or less always takes the most likely token.\x92\x01\x16\n" +
 	"\t\x19\x00\x00\x00\x00\x00\x00\x14@\x12\t\x19\x00\x00\x00\x00\x00\x00\x00@\x11\x9a\x99\x99\x99\x99\x99\xe9?H\x00R\vtemperature\x88\x01\x01\x12\xd1\x01\n" +
@@ -598,39 +736,61 @@ const file_slotline_v1_sampling_proto_rawDesc = "" +
 	"\x05tfs_z\x18\a \x01(\x02Bk\xe2\xe0\x18g2\x12\t\x00\x00\x00\x00\x00\x00\x00\x00\x19\x00\x00\x00\x00\x00\x00\xf0?h\x01x\x03\x82\x01\vTail-free z\x8a\x01,Leaves out the long tail of unlikely tokens.\x11\x00\x00\x00\x00\x00\x00\xf0?I\x00\x00\x00\x00\x00\x00\xf0?H\x06R\x04tfsZ\x88\x01\x01\x12\xa0\x01\n" +
 	"\ttypical_p\x18\b \x01(\x02B~\xe2\xe0\x18z2\x12\t\x00\x00\x00\x00\x00\x00\x00\x00\x19\x00\x00\x00\x00\x00\x00\xf0?h\x01x\x03\x82\x01\tTypical p\x8a\x01APrefers tokens that are about as surprising as the model expects.\x11\x00\x00\x00\x00\x00\x00\xf0?I\x00\x00\x00\x00\x00\x00\xf0?H\aR\btypicalP\x88\x01\x01\x12\xd4\x01\n" +
 	"\vtop_n_sigma\x18\x17 \x01(\x02B\xae\x01\xe2\xe0\x18\xa9\x012\t\t\x00\x00\x00\x00\x00\x00\x00\x00h\x01p\x01x\x03\x82\x01\vTop-n-sigma\x8a\x01\\Leaves out tokens whose logits are more than so many standard deviations below the best one.\x92\x01\x16\n" +
-	"\t\x19\x00\x00\x00\x00\x00\x00$@\x12\t\x19\x00\x00\x00\x00\x00\x00\x14@\x11\x00\x00\x00\x00\x00\x00\x00\x00A\x00\x00\x00\x00\x00\x00\x00\x00H\bR\ttopNSigma\x88\x01\x01\x12\x97\x01\n" +
-	"\bmin_keep\x18\t \x01(\rBw\xe2\xe0\x18sx\x03\x82\x01\x0eTokens to keep\x8a\x01FEvery step that leaves out tokens keeps at least so many; 0 acts as 1.\x92\x01\v\x12\t\x19\x00\x00\x00\x00\x00\x00$@\x11\x00\x00\x00\x00\x00\x00\x00\x00H\tR\aminKeep\x88\x01\x01\x12\xb0\x01\n" +
+	"\t\x19\x00\x00\x00\x00\x00\x00$@\x12\t\x19\x00\x00\x00\x00\x00\x00\x14@\x11\x00\x00\x00\x00\x00\x00\x00\x00A\x00\x00\x00\x00\x00\x00\x00\x00H\bR\ttopNSigma\x88\x01\x01\x12\xdb\x01\n" +
+	"\x0fxtc_probability\x18\x18 \x01(\x02B\xac\x01\xe2\xe0\x18\xa7\x012\x12\t\x00\x00\x00\x00\x00\x00\x00\x00\x19\x00\x00\x00\x00\x00\x00\xf0?p\x01x\x03\x82\x01\x0fXTC probability\x8a\x01bFor this part of all tokens, the likely candidates are left out, but for the least likely of them.\xa2\x01\x03xtc\x11\x00\x00\x00\x00\x00\x00\x00\x00A\x00\x00\x00\x00\x00\x00\x00\x00H\tR\x0extcProbability\x88\x01\x01\x12\xcc\x01\n" +
+	"\rxtc_threshold\x18\x19 \x01(\x02B\xa1\x01\xe2\xe0\x18\x9c\x012\x12\t\x00\x00\x00\x00\x00\x00\x00\x00\x19\x00\x00\x00\x00\x00\x00\xe0?x\x03\x82\x01\rXTC threshold\x8a\x01XXTC takes candidates of at least this probability for likely; above 0.5 it does nothing.\x9a\x01\x0fxtc_probability\x11\x9a\x99\x99\x99\x99\x99\xb9?H\n" +
+	"R\fxtcThreshold\x88\x01\x01\x12\x97\x01\n" +
+	"\bmin_keep\x18\t \x01(\rBw\xe2\xe0\x18sx\x03\x82\x01\x0eTokens to keep\x8a\x01FEvery step that leaves out tokens keeps at least so many; 0 acts as 1.\x92\x01\v\x12\t\x19\x00\x00\x00\x00\x00\x00$@\x11\x00\x00\x00\x00\x00\x00\x00\x00H\vR\aminKeep\x88\x01\x01\x12\xb0\x01\n" +
 	"\x0erepeat_penalty\x18\n" +
 	" \x01(\x02B\x83\x01\xe2\xe0\x18\x7f*\t\x11\x00\x00\x00\x00\x00\x00\x00\x00x\x04\x82\x01\x0eRepeat penalty\x8a\x01*Makes tokens that came lately less likely.\x92\x01\x1f\n" +
-	"\t\x19\x00\x00\x00\x00\x00\x00$@\x12\x12\t\x00\x00\x00\x00\x00\x00\xe0?\x19\x00\x00\x00\x00\x00\x00\x00@\x11\x9a\x99\x99\x99\x99\x99\xf1?9\x00\x00\x00\x00\x00\x00\xf0?H\n" +
-	"R\rrepeatPenalty\x88\x01\x01\x12\xb0\x01\n" +
-	"\rrepeat_last_n\x18\v \x01(\x05B\x86\x01\xe2\xe0\x18\x81\x01*\t\t\x00\x00\x00\x00\x00\x00\xf0\xbfx\x04\x82\x01\x0ePenalty window\x8a\x01@The penalties look back so many tokens; -1 is the whole context.\x92\x01\v\x12\t\x19\x00\x00\x00\x00\x00\x00\xa0@\x11\x00\x00\x00\x00\x00\x00P@9\x00\x00\x00\x00\x00\x00\x00\x00H\vR\vrepeatLastN\x88\x01\x01\x12\xbf\x01\n" +
+	"\t\x19\x00\x00\x00\x00\x00\x00$@\x12\x12\t\x00\x00\x00\x00\x00\x00\xe0?\x19\x00\x00\x00\x00\x00\x00\x00@\x11\x9a\x99\x99\x99\x99\x99\xf1?9\x00\x00\x00\x00\x00\x00\xf0?H\fR\rrepeatPenalty\x88\x01\x01\x12\xb0\x01\n" +
+	"\rrepeat_last_n\x18\v \x01(\x05B\x86\x01\xe2\xe0\x18\x81\x01*\t\t\x00\x00\x00\x00\x00\x00\xf0\xbfx\x04\x82\x01\x0ePenalty window\x8a\x01@The penalties look back so many tokens; -1 is the whole context.\x92\x01\v\x12\t\x19\x00\x00\x00\x00\x00\x00\xa0@\x11\x00\x00\x00\x00\x00\x00P@9\x00\x00\x00\x00\x00\x00\x00\x00H\rR\vrepeatLastN\x88\x01\x01\x12\xbf\x01\n" +
 	"\x11frequency_penalty\x18\f \x01(\x02B\x8c\x01\xe2\xe0\x18\x87\x01x\x04\x82\x01\x11Frequency penalty\x8a\x011Makes a token less likely with each time it came.\x92\x01(\n" +
-	"\x12\t\x00\x00\x00\x00\x00\x00$\xc0\x19\x00\x00\x00\x00\x00\x00$@\x12\x12\t\x00\x00\x00\x00\x00\x00\x00\xc0\x19\x00\x00\x00\x00\x00\x00\x00@\x11\x00\x00\x00\x00\x00\x00\x00\x009\x00\x00\x00\x00\x00\x00\x00\x00H\fR\x10frequencyPenalty\x88\x01\x01\x12\xb7\x01\n" +
+	"\x12\t\x00\x00\x00\x00\x00\x00$\xc0\x19\x00\x00\x00\x00\x00\x00$@\x12\x12\t\x00\x00\x00\x00\x00\x00\x00\xc0\x19\x00\x00\x00\x00\x00\x00\x00@\x11\x00\x00\x00\x00\x00\x00\x00\x009\x00\x00\x00\x00\x00\x00\x00\x00H\x0eR\x10frequencyPenalty\x88\x01\x01\x12\xb7\x01\n" +
 	"\x10presence_penalty\x18\r \x01(\x02B\x86\x01\xe2\xe0\x18\x81\x01x\x04\x82\x01\x10Presence penalty\x8a\x01,Makes a token less likely if it came at all.\x92\x01(\n" +
-	"\x12\t\x00\x00\x00\x00\x00\x00$\xc0\x19\x00\x00\x00\x00\x00\x00$@\x12\x12\t\x00\x00\x00\x00\x00\x00\x00\xc0\x19\x00\x00\x00\x00\x00\x00\x00@\x11\x00\x00\x00\x00\x00\x00\x00\x009\x00\x00\x00\x00\x00\x00\x00\x00H\rR\x0fpresencePenalty\x88\x01\x01\x12y\n" +
-	"\vpenalize_nl\x18\x0e \x01(\bBS\xe2\xe0\x18Ox\x04\x82\x01\x14Penalize line breaks\x8a\x011Whether the penalties count for line breaks, too.\x18\x01H\x0eR\n" +
+	"\x12\t\x00\x00\x00\x00\x00\x00$\xc0\x19\x00\x00\x00\x00\x00\x00$@\x12\x12\t\x00\x00\x00\x00\x00\x00\x00\xc0\x19\x00\x00\x00\x00\x00\x00\x00@\x11\x00\x00\x00\x00\x00\x00\x00\x009\x00\x00\x00\x00\x00\x00\x00\x00H\x0fR\x0fpresencePenalty\x88\x01\x01\x12y\n" +
+	"\vpenalize_nl\x18\x0e \x01(\bBS\xe2\xe0\x18Ox\x04\x82\x01\x14Penalize line breaks\x8a\x011Whether the penalties count for line breaks, too.\x18\x01H\x10R\n" +
 	"penalizeNl\x88\x01\x01\x12\x9b\x01\n" +
-	"\x0epenalty_prompt\x18\x0f \x01(\v2\x1a.slotline.v1.PenaltyPromptBX\xe2\xe0\x18Tx\x04\x82\x01\x16Text for the penalties\x8a\x016The penalties look at this text instead of the prompt.R\rpenaltyPrompt\x12\xe4\x01\n" +
-	"\bmirostat\x18\x10 \x01(\rB\xc2\x01\xe2\xe0\x18\xbd\x01*\t\x19\x00\x00\x00\x00\x00\x00\x00@x\x05\x82\x01\bMirostat\x8a\x01hSteers how surprising the text is, by version 1 or 2 of Mirostat, instead of the samplers that truncate.\x92\x01%\"\x05\x12\x03Off\"\r\b\x01\x12\tVersion 1\"\r\b\x02\x12\tVersion 2\x11\x00\x00\x00\x00\x00\x00\x00\x009\x00\x00\x00\x00\x00\x00\x00\x00H\x0fR\bmirostat\x88\x01\x01\x12\xc0\x01\n" +
+	"\x0epenalty_prompt\x18\x0f \x01(\v2\x1a.slotline.v1.PenaltyPromptBX\xe2\xe0\x18Tx\x04\x82\x01\x16Text for the penalties\x8a\x016The penalties look at this text instead of the prompt.R\rpenaltyPrompt\x12\xcb\x01\n" +
+	"\x0edry_multiplier\x18\x1a \x01(\x02B\x9e\x01\xe2\xe0\x18\x99\x012\t\t\x00\x00\x00\x00\x00\x00\x00\x00p\x01x\x04\x82\x01\x0eDRY multiplier\x8a\x01KMakes tokens less likely that would go on with a sequence that came before.\x92\x01\x16\n" +
+	"\t\x19\x00\x00\x00\x00\x00\x00Y@\x12\t\x19\x00\x00\x00\x00\x00\x00\x14@\x11\x00\x00\x00\x00\x00\x00\x00\x009\x00\x00\x00\x00\x00\x00\x00\x00H\x11R\rdryMultiplier\x88\x01\x01\x12\xde\x01\n" +
+	"\bdry_base\x18\x1b \x01(\x02B\xbd\x01\xe2\xe0\x18\xb8\x012\t\t\x00\x00\x00\x00\x00\x00\xf0?x\x04\x82\x01\bDRY base\x8a\x01aThe penalty grows by this factor with each token of the repeated sequence; below 1 there is none.\x92\x01\x1f\n" +
+	"\t\x19\x00\x00\x00\x00\x00\x00$@\x12\t\x19\x00\x00\x00\x00\x00\x00\x10@\x19\x9a\x99\x99\x99\x99\x99\xa9?\x9a\x01\x0edry_multiplier\x11\x00\x00\x00\x00\x00\x00\xfc?H\x12R\adryBase\x88\x01\x01\x12\xb9\x01\n" +
+	"\x12dry_allowed_length\x18\x1c \x01(\rB\x85\x01\xe2\xe0\x18\x80\x01x\x04\x82\x01\x12DRY allowed length\x8a\x013Repeated sequences of fewer tokens have no penalty.\x92\x01\x16\n" +
+	"\t\x19\x00\x00\x00\x00\x00@\x8f@\x12\t\x19\x00\x00\x00\x00\x00\x004@\x9a\x01\x0edry_multiplier\x11\x00\x00\x00\x00\x00\x00\x00@H\x13R\x10dryAllowedLength\x88\x01\x01\x12\xd2\x01\n" +
+	"\x12dry_penalty_last_n\x18\x1d \x01(\x05B\x9f\x01\xe2\xe0\x18\x9a\x01*\t\t\x00\x00\x00\x00\x00\x00\xf0\xbfx\x04\x82\x01\n" +
+	"DRY window\x8a\x01ULooks back so many tokens for repeated sequences; 0 is none, -1 is the whole context.\x92\x01\v\x12\t\x19\x00\x00\x00\x00\x00\x00\xa0@\x9a\x01\x0edry_multiplier\x11\x00\x00\x00\x00\x00\x00P@H\x14R\x0fdryPenaltyLastN\x88\x01\x01\x12\xcc\x01\n" +
+	"\x15dry_sequence_breakers\x18\x1e \x01(\v2\x1d.slotline.v1.SequenceBreakersBy\xe2\xe0\x18uX@`\x80 x\x04\x82\x01\x15DRY sequence breakers\x8a\x01ETexts that end a sequence, so that no repetition is seen across them.\"\f\n" +
+	"\x01\n" +
+	"\n" +
+	"\x01:\n" +
+	"\x01\"\n" +
+	"\x01*R\x13drySequenceBreakers\x12\xdd\x01\n" +
+	"\x0fadaptive_target\x18\x1f \x01(\x02B\xae\x01\xe2\xe0\x18\xa9\x01*\t\x19\x00\x00\x00\x00\x00\x00\xf0?2\t\t\x00\x00\x00\x00\x00\x00\xf0\xbfp\x01x\x02\x82\x01\x11Adaptive-p target\x8a\x01XChooses tokens whose probability is near this one, and makes up for those that were not.\xa2\x01\n" +
+	"adaptive_p\x11\x00\x00\x00\x00\x00\x00\xf0\xbf\xa9\x01\x00\x00\x00\x00\x00\x00\x00\x00H\x15R\x0eadaptiveTarget\x88\x01\x01\x12\xb5\x01\n" +
+	"\x0eadaptive_decay\x18  \x01(\x02B\x88\x01\xe2\xe0\x18\x83\x01*\x12\t\x00\x00\x00\x00\x00\x00\x00\x00\x19\xaeG\xe1z\x14\xae\xef?x\x02\x82\x01\x10Adaptive-p decay\x8a\x01<How long adaptive-p remembers: about 1 / (1 - decay) tokens.\x9a\x01\x0fadaptive_target\x11\xcd\xcc\xcc\xcc\xcc\xcc\xec?H\x16R\radaptiveDecay\x88\x01\x01\x12\xe4\x01\n" +
+	"\bmirostat\x18\x10 \x01(\rB\xc2\x01\xe2\xe0\x18\xbd\x01*\t\x19\x00\x00\x00\x00\x00\x00\x00@x\x05\x82\x01\bMirostat\x8a\x01hSteers how surprising the text is, by version 1 or 2 of Mirostat, instead of the samplers that truncate.\x92\x01%\"\x05\x12\x03Off\"\r\b\x01\x12\tVersion 1\"\r\b\x02\x12\tVersion 2\x11\x00\x00\x00\x00\x00\x00\x00\x009\x00\x00\x00\x00\x00\x00\x00\x00H\x17R\bmirostat\x88\x01\x01\x12\xc0\x01\n" +
 	"\fmirostat_tau\x18\x11 \x01(\x02B\x97\x01\xe2\xe0\x18\x92\x012\t\t\x00\x00\x00\x00\x00\x00\x00\x00x\x05\x82\x01\x11Mirostat surprise\x8a\x01CThe surprise that Mirostat aims at, in bits; lower is more focused.\x92\x01\x1f\n" +
-	"\t\x19\x00\x00\x00\x00\x00\x00Y@\x12\t\x19\x00\x00\x00\x00\x00\x00$@\x19\x9a\x99\x99\x99\x99\x99\xb9?\x11\x00\x00\x00\x00\x00\x00\x14@H\x10R\vmirostatTau\x88\x01\x01\x12\x85\x01\n" +
+	"\t\x19\x00\x00\x00\x00\x00\x00Y@\x12\t\x19\x00\x00\x00\x00\x00\x00$@\x19\x9a\x99\x99\x99\x99\x99\xb9?\x11\x00\x00\x00\x00\x00\x00\x14@H\x18R\vmirostatTau\x88\x01\x01\x12\x85\x01\n" +
 	"\fmirostat_eta\x18\x12 \x01(\x02B]\xe2\xe0\x18Y2\t\t\x00\x00\x00\x00\x00\x00\x00\x00x\x05\x82\x01\rMirostat rate\x8a\x01\"How fast Mirostat corrects itself.\x92\x01\v\n" +
-	"\t\x19\x00\x00\x00\x00\x00\x00\xf0?\x11\x9a\x99\x99\x99\x99\x99\xb9?H\x11R\vmirostatEta\x88\x01\x01\x12\x95\x01\n" +
+	"\t\x19\x00\x00\x00\x00\x00\x00\xf0?\x11\x9a\x99\x99\x99\x99\x99\xb9?H\x19R\vmirostatEta\x88\x01\x01\x12\x95\x01\n" +
 	"\x04seed\x18\x13 \x01(\rB|\xe2\xe0\x18xR'\b\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x12\x1atakes a new seed each timex\x02\x82\x01\x04Seed\x8a\x015The same seed and options give the same answer again.\x92\x01\v\n" +
-	"\t\x19\x00\x00\xe0\xff\xff\xff\xefAH\x12R\x04seed\x88\x01\x01\x12o\n" +
+	"\t\x19\x00\x00\xe0\xff\xff\xff\xefAH\x1aR\x04seed\x88\x01\x01\x12o\n" +
 	"\n" +
-	"ignore_eos\x18\x14 \x01(\bBK\xe2\xe0\x18Gx\x01\x82\x01\x0eIgnore the end\x8a\x01/Goes on when the model wants to end its answer.\x18\x00H\x13R\tignoreEos\x88\x01\x01\x12\x9e\x01\n" +
+	"ignore_eos\x18\x14 \x01(\bBK\xe2\xe0\x18Gx\x01\x82\x01\x0eIgnore the end\x8a\x01/Goes on when the model wants to end its answer.\x18\x00H\x1bR\tignoreEos\x88\x01\x01\x12\x9e\x01\n" +
 	"\n" +
-	"logit_bias\x18\x15 \x03(\v2\x16.slotline.v1.LogitBiasBg\xe2\xe0\x18cX\x80\x80\x04x\a\x82\x01\fToken biases\x8a\x01KMakes tokens more or less likely, or bans them; a token is a text or an id.R\tlogitBias\x12\xe5\x01\n" +
-	"\bsamplers\x18\x16 \x01(\v2\x18.slotline.v1.SamplerListB\xae\x01\xe2\xe0\x18\xa9\x01X@x\x03\x82\x01\bSamplers\x8a\x01TThe steps that choose a token, in their order; a step that is left out does nothing.\"A\n" +
+	"logit_bias\x18\x15 \x03(\v2\x16.slotline.v1.LogitBiasBg\xe2\xe0\x18cX\x80\x80\x04x\a\x82\x01\fToken biases\x8a\x01KMakes tokens more or less likely, or bans them; a token is a text or an id.R\tlogitBias\x12\xf6\x01\n" +
+	"\bsamplers\x18\x16 \x01(\v2\x18.slotline.v1.SamplerListB\xbf\x01\xe2\xe0\x18\xba\x01X@x\x03\x82\x01\bSamplers\x8a\x01TThe steps that choose a token, in their order; a step that is left out does nothing.\"R\n" +
 	"\vtop_n_sigma\n" +
 	"\x05top_k\n" +
 	"\x05tfs_z\n" +
 	"\ttypical_p\n" +
 	"\x05top_p\n" +
 	"\x05min_p\n" +
-	"\vtemperatureR\bsamplersB\x0e\n" +
+	"\x03xtc\n" +
+	"\vtemperature\n" +
+	"\n" +
+	"adaptive_pR\bsamplersB\x0e\n" +
 	"\f_temperatureB\x11\n" +
 	"\x0f_dynatemp_rangeB\x14\n" +
 	"\x12_dynatemp_exponentB\b\n" +
@@ -640,18 +800,26 @@ const file_slotline_v1_sampling_proto_rawDesc = "" +
 	"\x06_tfs_zB\f\n" +
 	"\n" +
 	"_typical_pB\x0e\n" +
-	"\f_top_n_sigmaB\v\n" +
+	"\f_top_n_sigmaB\x12\n" +
+	"\x10_xtc_probabilityB\x10\n" +
+	"\x0e_xtc_thresholdB\v\n" +
 	"\t_min_keepB\x11\n" +
 	"\x0f_repeat_penaltyB\x10\n" +
 	"\x0e_repeat_last_nB\x14\n" +
 	"\x12_frequency_penaltyB\x13\n" +
 	"\x11_presence_penaltyB\x0e\n" +
-	"\f_penalize_nlB\v\n" +
+	"\f_penalize_nlB\x11\n" +
+	"\x0f_dry_multiplierB\v\n" +
+	"\t_dry_baseB\x15\n" +
+	"\x13_dry_allowed_lengthB\x15\n" +
+	"\x13_dry_penalty_last_nB\x12\n" +
+	"\x10_adaptive_targetB\x11\n" +
+	"\x0f_adaptive_decayB\v\n" +
 	"\t_mirostatB\x0f\n" +
 	"\r_mirostat_tauB\x0f\n" +
 	"\r_mirostat_etaB\a\n" +
 	"\x05_seedB\r\n" +
-	"\v_ignore_eos*\xe3\x01\n" +
+	"\v_ignore_eos*\x96\x02\n" +
 	"\vSamplerType\x12\x1c\n" +
 	"\x18SAMPLER_TYPE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12SAMPLER_TYPE_TOP_K\x10\x01\x12\x16\n" +
@@ -660,7 +828,9 @@ const file_slotline_v1_sampling_proto_rawDesc = "" +
 	"\x12SAMPLER_TYPE_TOP_P\x10\x04\x12\x16\n" +
 	"\x12SAMPLER_TYPE_MIN_P\x10\x05\x12\x1c\n" +
 	"\x18SAMPLER_TYPE_TEMPERATURE\x10\x06\x12\x1c\n" +
-	"\x18SAMPLER_TYPE_TOP_N_SIGMA\x10\aB`\n" +
+	"\x18SAMPLER_TYPE_TOP_N_SIGMA\x10\a\x12\x14\n" +
+	"\x10SAMPLER_TYPE_XTC\x10\b\x12\x1b\n" +
+	"\x17SAMPLER_TYPE_ADAPTIVE_P\x10\tB`\n" +
 	"\x0fdev.slotline.v1P\x01Z=github.com/slotline/slotline/clients/go/slotlinev1;slotlinev1\xaa\x02\vSlotline.V1b\x06proto3"
 
 var (
@@ -676,26 +846,28 @@ func file_slotline_v1_sampling_proto_rawDescGZIP() []byte {
 }
 
 var file_slotline_v1_sampling_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_slotline_v1_sampling_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_slotline_v1_sampling_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_slotline_v1_sampling_proto_goTypes = []any{
-	(SamplerType)(0),       // 0: slotline.v1.SamplerType
-	(*SamplerList)(nil),    // 1: slotline.v1.SamplerList
-	(*LogitBias)(nil),      // 2: slotline.v1.LogitBias
-	(*PenaltyPrompt)(nil),  // 3: slotline.v1.PenaltyPrompt
-	(*SamplingParams)(nil), // 4: slotline.v1.SamplingParams
-	(*TokenIds)(nil),       // 5: slotline.v1.TokenIds
+	(SamplerType)(0),         // 0: slotline.v1.SamplerType
+	(*SamplerList)(nil),      // 1: slotline.v1.SamplerList
+	(*LogitBias)(nil),        // 2: slotline.v1.LogitBias
+	(*SequenceBreakers)(nil), // 3: slotline.v1.SequenceBreakers
+	(*PenaltyPrompt)(nil),    // 4: slotline.v1.PenaltyPrompt
+	(*SamplingParams)(nil),   // 5: slotline.v1.SamplingParams
+	(*TokenIds)(nil),         // 6: slotline.v1.TokenIds
 }
 var file_slotline_v1_sampling_proto_depIdxs = []int32{
 	0, // 0: slotline.v1.SamplerList.samplers:type_name -> slotline.v1.SamplerType
-	5, // 1: slotline.v1.PenaltyPrompt.token_ids:type_name -> slotline.v1.TokenIds
-	3, // 2: slotline.v1.SamplingParams.penalty_prompt:type_name -> slotline.v1.PenaltyPrompt
-	2, // 3: slotline.v1.SamplingParams.logit_bias:type_name -> slotline.v1.LogitBias
-	1, // 4: slotline.v1.SamplingParams.samplers:type_name -> slotline.v1.SamplerList
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	6, // 1: slotline.v1.PenaltyPrompt.token_ids:type_name -> slotline.v1.TokenIds
+	4, // 2: slotline.v1.SamplingParams.penalty_prompt:type_name -> slotline.v1.PenaltyPrompt
+	3, // 3: slotline.v1.SamplingParams.dry_sequence_breakers:type_name -> slotline.v1.SequenceBreakers
+	2, // 4: slotline.v1.SamplingParams.logit_bias:type_name -> slotline.v1.LogitBias
+	1, // 5: slotline.v1.SamplingParams.samplers:type_name -> slotline.v1.SamplerList
+	6, // [6:6] is the sub-list for method output_type
+	6, // [6:6] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_slotline_v1_sampling_proto_init() }
@@ -709,18 +881,18 @@ func file_slotline_v1_sampling_proto_init() {
 		(*LogitBias_TokenId)(nil),
 		(*LogitBias_Text)(nil),
 	}
-	file_slotline_v1_sampling_proto_msgTypes[2].OneofWrappers = []any{
+	file_slotline_v1_sampling_proto_msgTypes[3].OneofWrappers = []any{
 		(*PenaltyPrompt_Text)(nil),
 		(*PenaltyPrompt_TokenIds)(nil),
 	}
-	file_slotline_v1_sampling_proto_msgTypes[3].OneofWrappers = []any{}
+	file_slotline_v1_sampling_proto_msgTypes[4].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_slotline_v1_sampling_proto_rawDesc), len(file_slotline_v1_sampling_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   4,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

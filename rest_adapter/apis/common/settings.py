@@ -7,7 +7,7 @@ is what the API has always shown.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rest_adapter.apis.common.list_options import SAMPLER_NAMES
 from slotline.options import BY_NAME, BY_PATH
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from rest_adapter.json.encoding import JsonObject
     from slotline.options import OptionFacts
     from slotline.v1.generation_pb2 import GenerationSettings
-    from slotline.v1.sampling_pb2 import SamplingParams
 
 #: Of ``SamplingParams``, with a default each; reports have them all.
 PLAIN_OPTIONS = tuple(
@@ -65,7 +64,7 @@ def generation_settings(settings: GenerationSettings, *, model: str, is_stream: 
     }
 
 
-def _plain(sampling: SamplingParams) -> JsonObject:
+def _plain(sampling: Any) -> JsonObject:
     """The options that are one number or switch; those that old clients do not know only while they are on."""
     shown: JsonObject = {}
     for name, field, switch in _PLAIN:

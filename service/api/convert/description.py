@@ -11,6 +11,7 @@ from google.protobuf import timestamp_pb2
 from service.api.convert.echo import FORMATS
 from service.api.convert.embedding import max_inputs
 from service.api.convert.events import duration
+from service.api.convert.rerank import can_rerank
 from service.api.convert.settings import default_settings, generation_settings
 from service.api.convert.system_prompt import system_prompt_message
 from service.api.status import CoreState, CoreStatus
@@ -120,11 +121,12 @@ def _capabilities(model: ServedModel) -> model_pb2.Capabilities:
     info = model.info
     return model_pb2.Capabilities(
         generate=info.can_generate,
-        embed=info.n_hidden > 0,
+        embed=info.n_hidden > 0 and not can_rerank(model),
         infill=info.can_generate and model.vocabulary.fim_tokens is not None,
         vision=model.pictures is not None,
         constraint=info.can_generate,
         context_shift=info.can_shift,
+        rerank=can_rerank(model),
     )
 
 

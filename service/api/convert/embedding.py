@@ -51,6 +51,8 @@ def embedding_request(request: embedding_pb2.EmbedRequest, model: ServedModel) -
         NotSupported: the model gives no embeddings as the server was started, or takes no pictures.
         ServiceError: see ``PictureEncoder.encode``; pictures are encoded once all else is known to be allowed.
     """
+    if model.info.pooling is Pooling.RANK and not model.info.can_generate:
+        raise NotSupported("this model scores pairs of texts and makes no embeddings; call Rerank")
     if not model.info.n_hidden:
         raise NotSupported(
             "embeddings are not enabled; start the server with `embedding`", metadata={CONFIG_FIELDS: "embedding"}

@@ -20,6 +20,7 @@ from service.api.convert.quick import (
     is_quick_tokenization,
 )
 from service.api.convert.request import envelope, generation_request
+from service.api.convert.rerank import rerank_request, rerank_response
 from service.api.convert.tokens import detokenize_response, tokenize_response
 from service.api.core.collector import Collector
 from service.api.guard.system_prompt_guard import SystemPromptGuard
@@ -28,7 +29,7 @@ from service.api.rpc.call import RpcCall
 from service.api.rpc.priority import priority_of
 from service.engine.request.events import Embedded, Event
 from service.errors import DeadlineExceeded
-from slotline.v1 import embedding_pb2, generation_pb2, inference_service_pb2_grpc, tokenization_pb2
+from slotline.v1 import embedding_pb2, generation_pb2, inference_service_pb2_grpc, rerank_pb2, tokenization_pb2
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -117,6 +118,21 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
                 if is_quick:
                     return embed_response(request, prepared, embedded.vectors)
                 return await asyncio.to_thread(embed_response, request, prepared, embedded.vectors)
+
+    async def Rerank(self, request: rerank_pb2.RerankRequest, context: Context) -> rerank_pb2.RerankResponse:
+        """One score per document; however the call ends, the engine is rid of it at its next step."""
+        async with RpcCall("Rerank", context, field_names=self._core.field_names):
+            with self._admitted(context):
+                model = self._core.model(request.model)
+                self._core.check_queue()
+                prepared = await self._core.pool.run(
+                    request.ByteSize(), lambda work: rerank_request(request, model.paced(work))
+                )
+                collector = Collector()
+                with self._submitted(self._core.next_task_id(), prepared, collector):
+                    embedded = await collector.outcome()
+                assert isinstance(embedded, Embedded)
+                return rerank_response(prepared, embedded.vectors)
 
     async def Tokenize(
         self, request: tokenization_pb2.TokenizeRequest, context: Context

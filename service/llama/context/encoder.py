@@ -28,7 +28,7 @@ MAX_INPUTS = 64
 #: those of other inputs, and each token has a row of the whole vocabulary in the library's output buffer. Larger
 #: batches are no faster (measured with 22 million parameters).
 _BATCH_TOKENS = 256
-_POOLING_TYPES = {Pooling.MEAN: 1, Pooling.CLS: 2, Pooling.LAST: 3}
+_POOLING_TYPES = {Pooling.MEAN: 1, Pooling.CLS: 2, Pooling.LAST: 3, Pooling.RANK: 4}
 
 
 class EncoderContext:
@@ -41,13 +41,13 @@ class EncoderContext:
         weights: the model; an encoder.
         config: its options; checked.
         n_tokens: most tokens of an input; not above the model's training context, for it has no more positions.
-        pooling: what the model's metadata says: "mean", "cls", "last" or "none". "none" is taken as the mean: one
-            vector per input is wanted, and that is what sentence-transformers does with a model that does not say.
+        pooling: what the model's metadata says: "mean", "cls", "last", "rank" or "none". "none" is taken as the mean:
+            one vector per input is wanted, and that is what sentence-transformers does with a model that does not say.
 
     Attributes:
         n_tokens: most tokens of one call.
         n_inputs: most inputs of one call.
-        n_embd: length of an embedding.
+        n_embd: length of an embedding; of a model that scores, 1.
         n_threads: threads that compute.
         pooling: how embeddings are made.
 
@@ -63,7 +63,9 @@ class EncoderContext:
         self.pooling = Pooling.MEAN if pooling == "none" else Pooling(pooling)
         self.n_inputs = MAX_INPUTS
         self.n_tokens = n_tokens
-        self.n_embd = int(library.api.llama_model_n_embd_out(weights.pointer))
+        # A classifier may have more outputs. The first one is the score.
+        is_scoring = self.pooling is Pooling.RANK
+        self.n_embd = 1 if is_scoring else int(library.api.llama_model_n_embd_out(weights.pointer))
         self._pointer: Pointer = self._create(weights, config)
         try:
             self.n_threads = int(library.api.llama_n_threads(self._pointer))

@@ -141,6 +141,12 @@ class Weights:
         return None if template is None else template.decode("utf-8", "replace")
 
     @property
+    def rerank_template(self) -> str | None:
+        """How a pair of texts is written, with ``{query}`` and ``{document}`` in it; None if the file has none."""
+        template: bytes | None = self.library.api.llama_model_chat_template(self.pointer, b"rerank")
+        return None if template is None else template.decode("utf-8", "replace")
+
+    @property
     def n_params(self) -> int:
         """Number of parameters."""
         return int(self.library.api.llama_model_n_params(self.pointer))

@@ -128,8 +128,6 @@ def _check_pooling(metadata: Metadata, architecture: str) -> None:
     if not isinstance(value, int) or not 0 <= value < len(_POOLINGS):
         allowed = ", ".join(f"{number} ({name})" for number, name in enumerate(_POOLINGS))
         raise GgufError(f"is damaged: {key} is {value!r}, allowed: {allowed}")
-    if is_encoder(metadata) and pooling(metadata) == "rank":
-        raise GgufError(f"is a reranker ({key} is {value}): it scores pairs of texts and makes no embeddings")
 
 
 def _check_heads(metadata: Metadata, architecture: str) -> None:

@@ -93,6 +93,11 @@ def check_model_file(config: ModelConfig, available: Callable[[], int | None] = 
             f"model file {path} was trained with a context of {facts.n_ctx_train} tokens, too few for "
             f"`n_parallel` {config.n_parallel}; set `n_ctx`"
         )
+    if config.reranking and not (facts.is_encoder and facts.pooling == "rank"):
+        kind = f"its pooling type is {facts.pooling}" if facts.is_encoder else "it generates text"
+        raise ModelLoadError(
+            f"model file {path} is no reranker as `reranking` asks for: {kind}; serve an encoder with pooling type rank"
+        )
     # With a GPU in play nobody knows beforehand what ends up in which memory.
     if config.n_gpu_layers == 0 or not _may_use_gpu():
         _check_memory(config, facts, available())

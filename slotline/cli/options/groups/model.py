@@ -47,6 +47,11 @@ MODEL = Group(
         ),
         TOOL_FORMAT,
         Flag(
+            ("--reranking", "--rerank"),
+            {"reranking": True},
+            "refuse a model that does not score pairs of texts; one that does always answers /rerank",
+        ),
+        Flag(
             ("--embedding",),
             {"embedding": True},
             "give embeddings, too; takes memory for it",

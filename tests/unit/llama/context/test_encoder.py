@@ -196,13 +196,12 @@ def test_text_without_tokens_is_refused_if_nothing_stands_for_it(load_encoder: L
 @pytest.mark.parametrize(
     ("kind", "told"),
     [
-        (TinyEncoder(pooling=4), "is a reranker (bert.pooling_type is 4): it scores pairs of texts"),
         (TinyEncoder(pooling=5), "bert.pooling_type is 5, allowed: 0 (none), 1 (mean), 2 (cls), 3 (last), 4 (rank)"),
         (TinyEncoder(metadata={"bert.context_length": 63}), "has wrong shape"),
         (TinyEncoder(metadata={"bert.attention.key_length": 4}), "key_length is 4, allowed: that of the values, 8"),
         (TinyEncoder(metadata={"tokenizer.ggml.token_type_count": None}), "needs to define token type count"),
     ],
-    ids=["reranker", "pooling", "positions", "heads", "types"],
+    ids=["pooling", "positions", "heads", "types"],
 )
 def test_an_encoder_that_cannot_be_used_is_refused(load_encoder: LoadEncoder, kind: TinyEncoder, told: str) -> None:
     with pytest.raises(ModelLoadError) as caught:

@@ -85,7 +85,6 @@ def test_a_sound_model_passes(change: dict[str, Any]) -> None:
         ),
         ({"llama.pooling_type": 5}, "llama.pooling_type is 5, allowed: 0 (none), 1 (mean)"),
         ({"llama.pooling_type": "mean"}, "llama.pooling_type is 'mean'"),
-        ({"general.architecture": "bert", "bert.block_count": 1, "bert.pooling_type": 4}, "is a reranker"),
     ],
 )
 def test_a_model_that_would_end_the_process_is_refused(change: dict[str, Any], told: str) -> None:

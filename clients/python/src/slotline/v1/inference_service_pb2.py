@@ -24,10 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from slotline.v1 import embedding_pb2 as slotline_dot_v1_dot_embedding__pb2
 from slotline.v1 import generation_pb2 as slotline_dot_v1_dot_generation__pb2
+from slotline.v1 import rerank_pb2 as slotline_dot_v1_dot_rerank__pb2
 from slotline.v1 import tokenization_pb2 as slotline_dot_v1_dot_tokenization__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#slotline/v1/inference_service.proto\x12\x0bslotline.v1\x1a\x1bslotline/v1/embedding.proto\x1a\x1cslotline/v1/generation.proto\x1a\x1eslotline/v1/tokenization.proto2\xb5\x02\n\x10InferenceService\x12I\n\x08Generate\x12\x1c.slotline.v1.GenerateRequest\x1a\x1d.slotline.v1.GenerateResponse0\x01\x12>\n\x05\x45mbed\x12\x19.slotline.v1.EmbedRequest\x1a\x1a.slotline.v1.EmbedResponse\x12G\n\x08Tokenize\x12\x1c.slotline.v1.TokenizeRequest\x1a\x1d.slotline.v1.TokenizeResponse\x12M\n\nDetokenize\x12\x1e.slotline.v1.DetokenizeRequest\x1a\x1f.slotline.v1.DetokenizeResponseB`\n\x0f\x64\x65v.slotline.v1P\x01Z=github.com/slotline/slotline/clients/go/slotlinev1;slotlinev1\xaa\x02\x0bSlotline.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#slotline/v1/inference_service.proto\x12\x0bslotline.v1\x1a\x1bslotline/v1/embedding.proto\x1a\x1cslotline/v1/generation.proto\x1a\x18slotline/v1/rerank.proto\x1a\x1eslotline/v1/tokenization.proto2\xf8\x02\n\x10InferenceService\x12I\n\x08Generate\x12\x1c.slotline.v1.GenerateRequest\x1a\x1d.slotline.v1.GenerateResponse0\x01\x12>\n\x05\x45mbed\x12\x19.slotline.v1.EmbedRequest\x1a\x1a.slotline.v1.EmbedResponse\x12\x41\n\x06Rerank\x12\x1a.slotline.v1.RerankRequest\x1a\x1b.slotline.v1.RerankResponse\x12G\n\x08Tokenize\x12\x1c.slotline.v1.TokenizeRequest\x1a\x1d.slotline.v1.TokenizeResponse\x12M\n\nDetokenize\x12\x1e.slotline.v1.DetokenizeRequest\x1a\x1f.slotline.v1.DetokenizeResponseB`\n\x0f\x64\x65v.slotline.v1P\x01Z=github.com/slotline/slotline/clients/go/slotlinev1;slotlinev1\xaa\x02\x0bSlotline.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,6 +36,6 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'slotline.v1.inference_servi
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017dev.slotline.v1P\001Z=github.com/slotline/slotline/clients/go/slotlinev1;slotlinev1\252\002\013Slotline.V1'
-  _globals['_INFERENCESERVICE']._serialized_start=144
-  _globals['_INFERENCESERVICE']._serialized_end=453
+  _globals['_INFERENCESERVICE']._serialized_start=170
+  _globals['_INFERENCESERVICE']._serialized_end=546
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,7 @@ import warnings
 
 from slotline.v1 import embedding_pb2 as slotline_dot_v1_dot_embedding__pb2
 from slotline.v1 import generation_pb2 as slotline_dot_v1_dot_generation__pb2
+from slotline.v1 import rerank_pb2 as slotline_dot_v1_dot_rerank__pb2
 from slotline.v1 import tokenization_pb2 as slotline_dot_v1_dot_tokenization__pb2
 
 GRPC_GENERATED_VERSION = '1.66.2'
@@ -51,6 +52,11 @@ class InferenceServiceStub(object):
                 request_serializer=slotline_dot_v1_dot_embedding__pb2.EmbedRequest.SerializeToString,
                 response_deserializer=slotline_dot_v1_dot_embedding__pb2.EmbedResponse.FromString,
                 _registered_method=True)
+        self.Rerank = channel.unary_unary(
+                '/slotline.v1.InferenceService/Rerank',
+                request_serializer=slotline_dot_v1_dot_rerank__pb2.RerankRequest.SerializeToString,
+                response_deserializer=slotline_dot_v1_dot_rerank__pb2.RerankResponse.FromString,
+                _registered_method=True)
         self.Tokenize = channel.unary_unary(
                 '/slotline.v1.InferenceService/Tokenize',
                 request_serializer=slotline_dot_v1_dot_tokenization__pb2.TokenizeRequest.SerializeToString,
@@ -93,6 +99,13 @@ class InferenceServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Rerank(self, request, context):
+        """Rerank scores how relevant texts are to a query.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Tokenize(self, request, context):
         """Tokenize turns a text into token ids.
         """
@@ -119,6 +132,11 @@ def add_InferenceServiceServicer_to_server(servicer, server):
                     servicer.Embed,
                     request_deserializer=slotline_dot_v1_dot_embedding__pb2.EmbedRequest.FromString,
                     response_serializer=slotline_dot_v1_dot_embedding__pb2.EmbedResponse.SerializeToString,
+            ),
+            'Rerank': grpc.unary_unary_rpc_method_handler(
+                    servicer.Rerank,
+                    request_deserializer=slotline_dot_v1_dot_rerank__pb2.RerankRequest.FromString,
+                    response_serializer=slotline_dot_v1_dot_rerank__pb2.RerankResponse.SerializeToString,
             ),
             'Tokenize': grpc.unary_unary_rpc_method_handler(
                     servicer.Tokenize,
@@ -190,6 +208,33 @@ class InferenceService(object):
             '/slotline.v1.InferenceService/Embed',
             slotline_dot_v1_dot_embedding__pb2.EmbedRequest.SerializeToString,
             slotline_dot_v1_dot_embedding__pb2.EmbedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Rerank(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/slotline.v1.InferenceService/Rerank',
+            slotline_dot_v1_dot_rerank__pb2.RerankRequest.SerializeToString,
+            slotline_dot_v1_dot_rerank__pb2.RerankResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -9,6 +9,7 @@ import grpc
 import grpc.aio
 import slotline.v1.embedding_pb2
 import slotline.v1.generation_pb2
+import slotline.v1.rerank_pb2
 import slotline.v1.tokenization_pb2
 import typing
 
@@ -48,6 +49,12 @@ class InferenceServiceStub:
         slotline.v1.embedding_pb2.EmbedResponse,
     ]
     """Embed turns texts into vectors."""
+
+    Rerank: grpc.UnaryUnaryMultiCallable[
+        slotline.v1.rerank_pb2.RerankRequest,
+        slotline.v1.rerank_pb2.RerankResponse,
+    ]
+    """Rerank scores how relevant texts are to a query."""
 
     Tokenize: grpc.UnaryUnaryMultiCallable[
         slotline.v1.tokenization_pb2.TokenizeRequest,
@@ -89,6 +96,12 @@ class InferenceServiceAsyncStub:
         slotline.v1.embedding_pb2.EmbedResponse,
     ]
     """Embed turns texts into vectors."""
+
+    Rerank: grpc.aio.UnaryUnaryMultiCallable[
+        slotline.v1.rerank_pb2.RerankRequest,
+        slotline.v1.rerank_pb2.RerankResponse,
+    ]
+    """Rerank scores how relevant texts are to a query."""
 
     Tokenize: grpc.aio.UnaryUnaryMultiCallable[
         slotline.v1.tokenization_pb2.TokenizeRequest,
@@ -134,6 +147,14 @@ class InferenceServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[slotline.v1.embedding_pb2.EmbedResponse, collections.abc.Awaitable[slotline.v1.embedding_pb2.EmbedResponse]]:
         """Embed turns texts into vectors."""
+
+    @abc.abstractmethod
+    def Rerank(
+        self,
+        request: slotline.v1.rerank_pb2.RerankRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[slotline.v1.rerank_pb2.RerankResponse, collections.abc.Awaitable[slotline.v1.rerank_pb2.RerankResponse]]:
+        """Rerank scores how relevant texts are to a query."""
 
     @abc.abstractmethod
     def Tokenize(

@@ -136,6 +136,7 @@ class Capabilities(google.protobuf.message.Message):
     VISION_FIELD_NUMBER: builtins.int
     CONSTRAINT_FIELD_NUMBER: builtins.int
     CONTEXT_SHIFT_FIELD_NUMBER: builtins.int
+    RERANK_FIELD_NUMBER: builtins.int
     generate: builtins.bool
     """Generate is available."""
     embed: builtins.bool
@@ -148,6 +149,8 @@ class Capabilities(google.protobuf.message.Message):
     """Constraint is available."""
     context_shift: builtins.bool
     """The context can shift when it is full."""
+    rerank: builtins.bool
+    """Rerank is available."""
     def __init__(
         self,
         *,
@@ -157,8 +160,9 @@ class Capabilities(google.protobuf.message.Message):
         vision: builtins.bool = ...,
         constraint: builtins.bool = ...,
         context_shift: builtins.bool = ...,
+        rerank: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["constraint", b"constraint", "context_shift", b"context_shift", "embed", b"embed", "generate", b"generate", "infill", b"infill", "vision", b"vision"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["constraint", b"constraint", "context_shift", b"context_shift", "embed", b"embed", "generate", b"generate", "infill", b"infill", "rerank", b"rerank", "vision", b"vision"]) -> None: ...
 
 global___Capabilities = Capabilities
 
@@ -225,7 +229,7 @@ class Limits(google.protobuf.message.Message):
     max_prompt_bytes: builtins.int
     """Largest prompt in bytes, without its pictures."""
     max_batch_embed: builtins.int
-    """Most inputs of one Embed call."""
+    """Most inputs of one Embed call, and most documents of one Rerank call."""
     max_stop_texts: builtins.int
     """Most stop texts of one request."""
     max_grammar_bytes: builtins.int

@@ -8,6 +8,8 @@ import type { EmbedRequestSchema, EmbedResponseSchema } from "./embedding_pb.js"
 import { file_slotline_v1_embedding } from "./embedding_pb.js";
 import type { GenerateRequestSchema, GenerateResponseSchema } from "./generation_pb.js";
 import { file_slotline_v1_generation } from "./generation_pb.js";
+import type { RerankRequestSchema, RerankResponseSchema } from "./rerank_pb.js";
+import { file_slotline_v1_rerank } from "./rerank_pb.js";
 import type { DetokenizeRequestSchema, DetokenizeResponseSchema, TokenizeRequestSchema, TokenizeResponseSchema } from "./tokenization_pb.js";
 import { file_slotline_v1_tokenization } from "./tokenization_pb.js";
 
@@ -15,7 +17,7 @@ import { file_slotline_v1_tokenization } from "./tokenization_pb.js";
  * Describes the file slotline/v1/inference_service.proto.
  */
 export const file_slotline_v1_inference_service: GenFile = /*@__PURE__*/
-  fileDesc("CiNzbG90bGluZS92MS9pbmZlcmVuY2Vfc2VydmljZS5wcm90bxILc2xvdGxpbmUudjEytQIKEEluZmVyZW5jZVNlcnZpY2USSQoIR2VuZXJhdGUSHC5zbG90bGluZS52MS5HZW5lcmF0ZVJlcXVlc3QaHS5zbG90bGluZS52MS5HZW5lcmF0ZVJlc3BvbnNlMAESPgoFRW1iZWQSGS5zbG90bGluZS52MS5FbWJlZFJlcXVlc3QaGi5zbG90bGluZS52MS5FbWJlZFJlc3BvbnNlEkcKCFRva2VuaXplEhwuc2xvdGxpbmUudjEuVG9rZW5pemVSZXF1ZXN0Gh0uc2xvdGxpbmUudjEuVG9rZW5pemVSZXNwb25zZRJNCgpEZXRva2VuaXplEh4uc2xvdGxpbmUudjEuRGV0b2tlbml6ZVJlcXVlc3QaHy5zbG90bGluZS52MS5EZXRva2VuaXplUmVzcG9uc2VCYAoPZGV2LnNsb3RsaW5lLnYxUAFaPWdpdGh1Yi5jb20vc2xvdGxpbmUvc2xvdGxpbmUvY2xpZW50cy9nby9zbG90bGluZXYxO3Nsb3RsaW5ldjGqAgtTbG90bGluZS5WMWIGcHJvdG8z", [file_slotline_v1_embedding, file_slotline_v1_generation, file_slotline_v1_tokenization]);
+  fileDesc("CiNzbG90bGluZS92MS9pbmZlcmVuY2Vfc2VydmljZS5wcm90bxILc2xvdGxpbmUudjEy+AIKEEluZmVyZW5jZVNlcnZpY2USSQoIR2VuZXJhdGUSHC5zbG90bGluZS52MS5HZW5lcmF0ZVJlcXVlc3QaHS5zbG90bGluZS52MS5HZW5lcmF0ZVJlc3BvbnNlMAESPgoFRW1iZWQSGS5zbG90bGluZS52MS5FbWJlZFJlcXVlc3QaGi5zbG90bGluZS52MS5FbWJlZFJlc3BvbnNlEkEKBlJlcmFuaxIaLnNsb3RsaW5lLnYxLlJlcmFua1JlcXVlc3QaGy5zbG90bGluZS52MS5SZXJhbmtSZXNwb25zZRJHCghUb2tlbml6ZRIcLnNsb3RsaW5lLnYxLlRva2VuaXplUmVxdWVzdBodLnNsb3RsaW5lLnYxLlRva2VuaXplUmVzcG9uc2USTQoKRGV0b2tlbml6ZRIeLnNsb3RsaW5lLnYxLkRldG9rZW5pemVSZXF1ZXN0Gh8uc2xvdGxpbmUudjEuRGV0b2tlbml6ZVJlc3BvbnNlQmAKD2Rldi5zbG90bGluZS52MVABWj1naXRodWIuY29tL3Nsb3RsaW5lL3Nsb3RsaW5lL2NsaWVudHMvZ28vc2xvdGxpbmV2MTtzbG90bGluZXYxqgILU2xvdGxpbmUuVjFiBnByb3RvMw", [file_slotline_v1_embedding, file_slotline_v1_generation, file_slotline_v1_rerank, file_slotline_v1_tokenization]);
 
 /**
  * InferenceService is the data plane: it turns prompts into text, vectors and tokens.
@@ -54,6 +56,16 @@ export const InferenceService: GenService<{
     methodKind: "unary";
     input: typeof EmbedRequestSchema;
     output: typeof EmbedResponseSchema;
+  },
+  /**
+   * Rerank scores how relevant texts are to a query.
+   *
+   * @generated from rpc slotline.v1.InferenceService.Rerank
+   */
+  rerank: {
+    methodKind: "unary";
+    input: typeof RerankRequestSchema;
+    output: typeof RerankResponseSchema;
   },
   /**
    * Tokenize turns a text into token ids.

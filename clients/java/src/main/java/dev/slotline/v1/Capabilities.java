@@ -142,6 +142,21 @@ private static final long serialVersionUID = 0L;
     return contextShift_;
   }
 
+  public static final int RERANK_FIELD_NUMBER = 7;
+  private boolean rerank_ = false;
+  /**
+   * <pre>
+   * Rerank is available.
+   * </pre>
+   *
+   * <code>bool rerank = 7 [json_name = "rerank"];</code>
+   * @return The rerank.
+   */
+  @java.lang.Override
+  public boolean getRerank() {
+    return rerank_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -174,6 +189,9 @@ private static final long serialVersionUID = 0L;
     if (contextShift_ != false) {
       output.writeBool(6, contextShift_);
     }
+    if (rerank_ != false) {
+      output.writeBool(7, rerank_);
+    }
     getUnknownFields().writeTo(output);
   }
   private int computeSerializedSize_0() {
@@ -201,6 +219,10 @@ private static final long serialVersionUID = 0L;
     if (contextShift_ != false) {
       size += com.google.protobuf.CodedOutputStream
         .computeBoolSize(6, contextShift_);
+    }
+    if (rerank_ != false) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(7, rerank_);
     }
     return size;
   }
@@ -238,6 +260,8 @@ private static final long serialVersionUID = 0L;
         != other.getConstraint()) return false;
     if (getContextShift()
         != other.getContextShift()) return false;
+    if (getRerank()
+        != other.getRerank()) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -267,6 +291,9 @@ private static final long serialVersionUID = 0L;
     hash = (37 * hash) + CONTEXT_SHIFT_FIELD_NUMBER;
     hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
         getContextShift());
+    hash = (37 * hash) + RERANK_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+        getRerank());
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -408,6 +435,7 @@ private static final long serialVersionUID = 0L;
       vision_ = false;
       constraint_ = false;
       contextShift_ = false;
+      rerank_ = false;
       return this;
     }
 
@@ -459,6 +487,9 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000020) != 0)) {
         result.contextShift_ = contextShift_;
       }
+      if (((from_bitField0_ & 0x00000040) != 0)) {
+        result.rerank_ = rerank_;
+      }
     }
 
     @java.lang.Override
@@ -490,6 +521,9 @@ private static final long serialVersionUID = 0L;
       }
       if (other.getContextShift() != false) {
         setContextShift(other.getContextShift());
+      }
+      if (other.getRerank() != false) {
+        setRerank(other.getRerank());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -545,6 +579,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000020;
               break;
             } // case 48
+            case 56: {
+              rerank_ = input.readBool();
+              bitField0_ |= 0x00000040;
+              break;
+            } // case 56
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -822,6 +861,50 @@ private static final long serialVersionUID = 0L;
     public Builder clearContextShift() {
       bitField0_ = (bitField0_ & ~0x00000020);
       contextShift_ = false;
+      onChanged();
+      return this;
+    }
+
+    private boolean rerank_ ;
+    /**
+     * <pre>
+     * Rerank is available.
+     * </pre>
+     *
+     * <code>bool rerank = 7 [json_name = "rerank"];</code>
+     * @return The rerank.
+     */
+    @java.lang.Override
+    public boolean getRerank() {
+      return rerank_;
+    }
+    /**
+     * <pre>
+     * Rerank is available.
+     * </pre>
+     *
+     * <code>bool rerank = 7 [json_name = "rerank"];</code>
+     * @param value The rerank to set.
+     * @return This builder for chaining.
+     */
+    public Builder setRerank(boolean value) {
+
+      rerank_ = value;
+      bitField0_ |= 0x00000040;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Rerank is available.
+     * </pre>
+     *
+     * <code>bool rerank = 7 [json_name = "rerank"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearRerank() {
+      bitField0_ = (bitField0_ & ~0x00000040);
+      rerank_ = false;
       onChanged();
       return this;
     }

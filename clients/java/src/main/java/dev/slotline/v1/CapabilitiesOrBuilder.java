@@ -69,4 +69,14 @@ public interface CapabilitiesOrBuilder extends
    * @return The contextShift.
    */
   boolean getContextShift();
+
+  /**
+   * <pre>
+   * Rerank is available.
+   * </pre>
+   *
+   * <code>bool rerank = 7 [json_name = "rerank"];</code>
+   * @return The rerank.
+   */
+  boolean getRerank();
 }

@@ -80,6 +80,37 @@ public final class InferenceServiceGrpc {
     return getEmbedMethod;
   }
 
+  private static volatile io.grpc.MethodDescriptor<dev.slotline.v1.RerankRequest,
+      dev.slotline.v1.RerankResponse> getRerankMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "Rerank",
+      requestType = dev.slotline.v1.RerankRequest.class,
+      responseType = dev.slotline.v1.RerankResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<dev.slotline.v1.RerankRequest,
+      dev.slotline.v1.RerankResponse> getRerankMethod() {
+    io.grpc.MethodDescriptor<dev.slotline.v1.RerankRequest, dev.slotline.v1.RerankResponse> getRerankMethod;
+    if ((getRerankMethod = InferenceServiceGrpc.getRerankMethod) == null) {
+      synchronized (InferenceServiceGrpc.class) {
+        if ((getRerankMethod = InferenceServiceGrpc.getRerankMethod) == null) {
+          InferenceServiceGrpc.getRerankMethod = getRerankMethod =
+              io.grpc.MethodDescriptor.<dev.slotline.v1.RerankRequest, dev.slotline.v1.RerankResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "Rerank"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  dev.slotline.v1.RerankRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  dev.slotline.v1.RerankResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new InferenceServiceMethodDescriptorSupplier("Rerank"))
+              .build();
+        }
+      }
+    }
+    return getRerankMethod;
+  }
+
   private static volatile io.grpc.MethodDescriptor<dev.slotline.v1.TokenizeRequest,
       dev.slotline.v1.TokenizeResponse> getTokenizeMethod;
 
@@ -239,6 +270,16 @@ public final class InferenceServiceGrpc {
 
     /**
      * <pre>
+     * Rerank scores how relevant texts are to a query.
+     * </pre>
+     */
+    default void rerank(dev.slotline.v1.RerankRequest request,
+        io.grpc.stub.StreamObserver<dev.slotline.v1.RerankResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getRerankMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
      * Tokenize turns a text into token ids.
      * </pre>
      */
@@ -327,6 +368,17 @@ public final class InferenceServiceGrpc {
 
     /**
      * <pre>
+     * Rerank scores how relevant texts are to a query.
+     * </pre>
+     */
+    public void rerank(dev.slotline.v1.RerankRequest request,
+        io.grpc.stub.StreamObserver<dev.slotline.v1.RerankResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getRerankMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
      * Tokenize turns a text into token ids.
      * </pre>
      */
@@ -396,6 +448,16 @@ public final class InferenceServiceGrpc {
     public dev.slotline.v1.EmbedResponse embed(dev.slotline.v1.EmbedRequest request) throws io.grpc.StatusException {
       return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
           getChannel(), getEmbedMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Rerank scores how relevant texts are to a query.
+     * </pre>
+     */
+    public dev.slotline.v1.RerankResponse rerank(dev.slotline.v1.RerankRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getRerankMethod(), getCallOptions(), request);
     }
 
     /**
@@ -470,6 +532,16 @@ public final class InferenceServiceGrpc {
 
     /**
      * <pre>
+     * Rerank scores how relevant texts are to a query.
+     * </pre>
+     */
+    public dev.slotline.v1.RerankResponse rerank(dev.slotline.v1.RerankRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getRerankMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
      * Tokenize turns a text into token ids.
      * </pre>
      */
@@ -524,6 +596,17 @@ public final class InferenceServiceGrpc {
 
     /**
      * <pre>
+     * Rerank scores how relevant texts are to a query.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<dev.slotline.v1.RerankResponse> rerank(
+        dev.slotline.v1.RerankRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getRerankMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
      * Tokenize turns a text into token ids.
      * </pre>
      */
@@ -547,8 +630,9 @@ public final class InferenceServiceGrpc {
 
   private static final int METHODID_GENERATE = 0;
   private static final int METHODID_EMBED = 1;
-  private static final int METHODID_TOKENIZE = 2;
-  private static final int METHODID_DETOKENIZE = 3;
+  private static final int METHODID_RERANK = 2;
+  private static final int METHODID_TOKENIZE = 3;
+  private static final int METHODID_DETOKENIZE = 4;
 
   private static final class MethodHandlers<Req, Resp> implements
       io.grpc.stub.ServerCalls.UnaryMethod<Req, Resp>,
@@ -574,6 +658,10 @@ public final class InferenceServiceGrpc {
         case METHODID_EMBED:
           serviceImpl.embed((dev.slotline.v1.EmbedRequest) request,
               (io.grpc.stub.StreamObserver<dev.slotline.v1.EmbedResponse>) responseObserver);
+          break;
+        case METHODID_RERANK:
+          serviceImpl.rerank((dev.slotline.v1.RerankRequest) request,
+              (io.grpc.stub.StreamObserver<dev.slotline.v1.RerankResponse>) responseObserver);
           break;
         case METHODID_TOKENIZE:
           serviceImpl.tokenize((dev.slotline.v1.TokenizeRequest) request,
@@ -615,6 +703,13 @@ public final class InferenceServiceGrpc {
               dev.slotline.v1.EmbedRequest,
               dev.slotline.v1.EmbedResponse>(
                 service, METHODID_EMBED)))
+        .addMethod(
+          getRerankMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              dev.slotline.v1.RerankRequest,
+              dev.slotline.v1.RerankResponse>(
+                service, METHODID_RERANK)))
         .addMethod(
           getTokenizeMethod(),
           io.grpc.stub.ServerCalls.asyncUnaryCall(
@@ -679,6 +774,7 @@ public final class InferenceServiceGrpc {
               .setSchemaDescriptor(new InferenceServiceFileDescriptorSupplier())
               .addMethod(getGenerateMethod())
               .addMethod(getEmbedMethod())
+              .addMethod(getRerankMethod())
               .addMethod(getTokenizeMethod())
               .addMethod(getDetokenizeMethod())
               .build();

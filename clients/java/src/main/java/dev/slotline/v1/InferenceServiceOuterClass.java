@@ -37,29 +37,34 @@ public final class InferenceServiceOuterClass extends com.google.protobuf.Genera
     java.lang.String[] descriptorData = {
       "\n#slotline/v1/inference_service.proto\022\013s" +
       "lotline.v1\032\033slotline/v1/embedding.proto\032" +
-      "\034slotline/v1/generation.proto\032\036slotline/" +
-      "v1/tokenization.proto2\265\002\n\020InferenceServi" +
-      "ce\022I\n\010Generate\022\034.slotline.v1.GenerateReq" +
-      "uest\032\035.slotline.v1.GenerateResponse0\001\022>\n" +
-      "\005Embed\022\031.slotline.v1.EmbedRequest\032\032.slot" +
-      "line.v1.EmbedResponse\022G\n\010Tokenize\022\034.slot" +
-      "line.v1.TokenizeRequest\032\035.slotline.v1.To" +
-      "kenizeResponse\022M\n\nDetokenize\022\036.slotline." +
-      "v1.DetokenizeRequest\032\037.slotline.v1.Detok" +
-      "enizeResponseB`\n\017dev.slotline.v1P\001Z=gith" +
-      "ub.com/slotline/slotline/clients/go/slot" +
-      "linev1;slotlinev1\252\002\013Slotline.V1b\006proto3"
+      "\034slotline/v1/generation.proto\032\030slotline/" +
+      "v1/rerank.proto\032\036slotline/v1/tokenizatio" +
+      "n.proto2\370\002\n\020InferenceService\022I\n\010Generate" +
+      "\022\034.slotline.v1.GenerateRequest\032\035.slotlin" +
+      "e.v1.GenerateResponse0\001\022>\n\005Embed\022\031.slotl" +
+      "ine.v1.EmbedRequest\032\032.slotline.v1.EmbedR" +
+      "esponse\022A\n\006Rerank\022\032.slotline.v1.RerankRe" +
+      "quest\032\033.slotline.v1.RerankResponse\022G\n\010To" +
+      "kenize\022\034.slotline.v1.TokenizeRequest\032\035.s" +
+      "lotline.v1.TokenizeResponse\022M\n\nDetokeniz" +
+      "e\022\036.slotline.v1.DetokenizeRequest\032\037.slot" +
+      "line.v1.DetokenizeResponseB`\n\017dev.slotli" +
+      "ne.v1P\001Z=github.com/slotline/slotline/cl" +
+      "ients/go/slotlinev1;slotlinev1\252\002\013Slotlin" +
+      "e.V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
         new com.google.protobuf.Descriptors.FileDescriptor[] {
           dev.slotline.v1.EmbeddingOuterClass.getDescriptor(),
           dev.slotline.v1.Generation.getDescriptor(),
+          dev.slotline.v1.Rerank.getDescriptor(),
           dev.slotline.v1.Tokenization.getDescriptor(),
         });
     descriptor.resolveAllFeaturesImmutable();
     dev.slotline.v1.EmbeddingOuterClass.getDescriptor();
     dev.slotline.v1.Generation.getDescriptor();
+    dev.slotline.v1.Rerank.getDescriptor();
     dev.slotline.v1.Tokenization.getDescriptor();
   }
 

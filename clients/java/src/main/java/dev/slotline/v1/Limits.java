@@ -71,7 +71,7 @@ private static final long serialVersionUID = 0L;
   private int maxBatchEmbed_ = 0;
   /**
    * <pre>
-   * Most inputs of one Embed call.
+   * Most inputs of one Embed call, and most documents of one Rerank call.
    * </pre>
    *
    * <code>uint32 max_batch_embed = 2 [json_name = "maxBatchEmbed"];</code>
@@ -604,7 +604,7 @@ private static final long serialVersionUID = 0L;
     private int maxBatchEmbed_ ;
     /**
      * <pre>
-     * Most inputs of one Embed call.
+     * Most inputs of one Embed call, and most documents of one Rerank call.
      * </pre>
      *
      * <code>uint32 max_batch_embed = 2 [json_name = "maxBatchEmbed"];</code>
@@ -616,7 +616,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Most inputs of one Embed call.
+     * Most inputs of one Embed call, and most documents of one Rerank call.
      * </pre>
      *
      * <code>uint32 max_batch_embed = 2 [json_name = "maxBatchEmbed"];</code>
@@ -632,7 +632,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Most inputs of one Embed call.
+     * Most inputs of one Embed call, and most documents of one Rerank call.
      * </pre>
      *
      * <code>uint32 max_batch_embed = 2 [json_name = "maxBatchEmbed"];</code>

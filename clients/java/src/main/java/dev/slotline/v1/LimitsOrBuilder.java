@@ -22,7 +22,7 @@ public interface LimitsOrBuilder extends
 
   /**
    * <pre>
-   * Most inputs of one Embed call.
+   * Most inputs of one Embed call, and most documents of one Rerank call.
    * </pre>
    *
    * <code>uint32 max_batch_embed = 2 [json_name = "maxBatchEmbed"];</code>

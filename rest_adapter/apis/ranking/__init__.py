@@ -1,0 +1,1 @@
+"""Scores of how relevant texts are to a query."""

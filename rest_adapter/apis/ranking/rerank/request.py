@@ -1,0 +1,50 @@
+"""POST /rerank: from bodies to texts to score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rest_adapter.apis.common.pairs import MAX_TEXTS, UNSUPPORTED, Query
+from rest_adapter.apis.common.structs import read_struct
+from rest_adapter.apis.common.unsupported import refuse_unsupported
+from rest_adapter.apis.ranking.rerank.body import Document, RerankBody
+from rest_adapter.errors import MISSING, InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class RerankCall:
+    """A body of POST /rerank.
+
+    Attributes:
+        body: all of its fields.
+        query: with the texts of either form.
+        is_list: the answer is an array, as Text Embeddings Inference has it.
+    """
+
+    body: RerankBody
+    query: Query
+    is_list: bool
+
+
+def read_rerank(body: Mapping[str, object]) -> RerankCall:
+    """Read a body.
+
+    Raises:
+        InvalidRequest: a field has a value that is not allowed.
+    """
+    refuse_unsupported(body, UNSUPPORTED)
+    fields = read_struct(body, RerankBody)
+    if fields.documents is not None and fields.texts is not None:
+        raise InvalidRequest("texts", "is not allowed together with documents; send one of them")
+    name, entries = ("documents", fields.documents) if fields.texts is None else ("texts", fields.texts)
+    if entries is None:
+        raise InvalidRequest(name, "is missing; send an array of texts", MISSING)
+    if not 0 < len(entries) <= MAX_TEXTS:
+        raise InvalidRequest(name, f"has {len(entries)} entries; allowed are 1 to {MAX_TEXTS}")
+    texts = [entry.text if isinstance(entry, Document) else entry for entry in entries]
+    places = [f"{name}[{i}].text" if isinstance(entry, Document) else f"{name}[{i}]" for i, entry in enumerate(entries)]
+    return RerankCall(fields, Query(fields.query, texts, "query", places), is_list=fields.texts is not None)

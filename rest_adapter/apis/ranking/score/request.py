@@ -1,0 +1,54 @@
+"""POST /score: from bodies to texts to score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from rest_adapter.apis.common.pairs import MAX_TEXTS, UNSUPPORTED, Query
+from rest_adapter.apis.common.structs import read_struct
+from rest_adapter.apis.common.unsupported import refuse_unsupported
+from rest_adapter.apis.ranking.score.body import ScoreBody
+from rest_adapter.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreCall:
+    """A body of POST /score: its fields, and its pairs in order, those of a query together."""
+
+    body: ScoreBody
+    queries: list[Query]
+
+
+def read_score(body: Mapping[str, object]) -> ScoreCall:
+    """Read a body.
+
+    Raises:
+        InvalidRequest: a field has a value that is not allowed.
+    """
+    refuse_unsupported(body, UNSUPPORTED)
+    fields = read_struct(body, ScoreBody)
+    first, second = _entries("text_1", fields.text_1), _entries("text_2", fields.text_2)
+    if len(first) not in (1, len(second)):
+        raise InvalidRequest(
+            "text_1", f"has {len(first)} texts and text_2 has {len(second)}; allowed is one, or as many as there"
+        )
+    pairs = zip(first * len(second) if len(first) == 1 else first, second, strict=True)
+    queries = []
+    for (text, field), group in groupby(pairs, key=lambda pair: (pair[0][0], pair[0][1])):
+        others = [other for _, other in group]
+        queries.append(Query(text, [other for other, _ in others], field, [place for _, place in others]))
+    return ScoreCall(fields, queries)
+
+
+def _entries(name: str, value: str | list[str]) -> list[tuple[str, str]]:
+    """Texts, and where each is in the body."""
+    if isinstance(value, str):
+        return [(value, name)]
+    if not 0 < len(value) <= MAX_TEXTS:
+        raise InvalidRequest(name, f"has {len(value)} entries; allowed are 1 to {MAX_TEXTS}")
+    return [(text, f"{name}[{index}]") for index, text in enumerate(value)]

@@ -1,0 +1,42 @@
+"""POST /score in OpenAPI."""
+
+from __future__ import annotations
+
+from rest_adapter.apis.common.pairs import MAX_TEXTS, UNSUPPORTED
+from rest_adapter.apis.common.structs import schema_of
+from rest_adapter.apis.common.unsupported_schema import unsupported
+from rest_adapter.apis.ranking.score.body import ScoreBody
+from rest_adapter.http.media_types import JSON
+from rest_adapter.openapi.operation import MODEL_ERRORS, RANKING, Operation
+from rest_adapter.openapi.schema_types import COUNT, NUMBER, STRING, Schema, array, record, ref
+
+
+def score_body() -> Schema:
+    schema = schema_of(ScoreBody)
+    for name in ("text_1", "text_2"):
+        for one in schema["properties"][name]["anyOf"]:
+            if one["type"] == "array":
+                one |= {"minItems": 1, "maxItems": MAX_TEXTS}
+    return schema | {"properties": schema["properties"] | unsupported(UNSUPPORTED)}
+
+
+_ENTRY = record({"index": COUNT, "object": {"const": "score"}, "score": NUMBER})
+_FIELDS: dict[str, Schema] = {
+    "id": STRING,
+    "object": {"const": "list"},
+    "created": COUNT,
+    "model": STRING,
+    "data": array(_ENTRY),
+    "usage": record({"prompt_tokens": COUNT, "total_tokens": COUNT}),
+}
+
+SCORE = Operation(
+    RANKING,
+    "Scores of pairs of texts",
+    "For models that score pairs of texts (pooling type rank); others answer 501. text_1 is one text for all of "
+    "text_2, or a text for each of them.",
+    {200: {JSON: ref("ScoreList")}},
+    {"ScoreList": record(_FIELDS)},
+    MODEL_ERRORS,
+    score_body,
+)
