@@ -13,6 +13,8 @@ from service.errors import InvalidArgument
 
 logger = logging.getLogger(__name__)
 
+#: Files that change more often than this while they are read are taken as they are.
+_TRIES = 3
 #: Times, sizes and identities of files.
 _Fingerprint = tuple[tuple[int, int, int], ...]
 
@@ -79,7 +81,14 @@ class _Reader:
         """What the files hold now."""
         # First: what changes while they are read is seen as a change later.
         self._seen = _fingerprint(self._files)
-        return read_certificates(self._files)
+        read = read_certificates(self._files)
+        for _ in range(_TRIES):
+            if _fingerprint(self._files) == self._seen:
+                break
+            # Key and certificate may be of different times.
+            self._seen = _fingerprint(self._files)
+            read = read_certificates(self._files)
+        return read
 
     def read_changed(self) -> grpc.ServerCertificateConfiguration | None:
         """What the files hold, or None if that is nothing new or cannot be used."""
