@@ -6,6 +6,7 @@ import logging
 import os
 import ssl
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 
@@ -48,9 +49,11 @@ def tls_credentials(files: TlsFiles) -> grpc.ServerCredentials:
         InvalidArgument: a file cannot be used now; the field is that of ``CoreConfig``.
     """
     reader = _Reader(files)
-    # gRPC asks the reader at each handshake, in a thread of its own.
+    # gRPC asks the reader at each handshake, in a thread of its own; None says that nothing is new, which its types do
+    # not know.
+    fetch: Any = reader.read_changed
     return grpc.dynamic_ssl_server_credentials(
-        reader.read(), reader.read_changed, require_client_authentication=files.client_ca is not None
+        reader.read(), fetch, require_client_authentication=files.client_ca is not None
     )
 
 
