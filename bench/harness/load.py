@@ -6,7 +6,7 @@ Tokens are counted from what a server says it generated, never from messages: a 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -80,6 +80,7 @@ class Job:
         wants_text: whether the answer's text is needed; reading it takes the client some time.
         grammar: what the answer must be, in GBNF; over REST only. Empty for anything.
         json_schema: what the answer must be; over REST only. None for anything.
+        picture: file of a picture that comes before the prompt, in a chat; over REST only. None for no picture.
     """
 
     prompt: str
@@ -91,6 +92,7 @@ class Job:
     wants_text: bool = False
     grammar: str = ""
     json_schema: Mapping[str, object] | None = None
+    picture: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

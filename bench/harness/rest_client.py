@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import dataclasses
 import json
 import time
@@ -22,7 +23,7 @@ class RestTarget:
     """The REST API of Slotline or of llama-server on a loopback port; every request has a connection of its own.
 
     Args:
-        is_chat: send jobs to ``/v1/chat/completions`` instead of ``/completion``.
+        is_chat: send jobs to ``/v1/chat/completions`` instead of ``/completion``, as is done with pictures anyway.
     """
 
     def __init__(self, port: int, *, is_chat: bool = False) -> None:
@@ -85,8 +86,12 @@ def _request(job: Job, port: int, *, is_chat: bool) -> bytes:
     if job.slot_id is not None:
         # The option's name in the documented API, and in llama-server today.
         options |= {"slot_id": job.slot_id, "id_slot": job.slot_id}
-    if is_chat:
-        options |= {"messages": [{"role": "user", "content": job.prompt}], "stream_options": {"include_usage": True}}
+    if is_chat or job.picture is not None:
+        content: str | list[object] = job.prompt
+        if job.picture is not None:
+            url = "data:image/png;base64," + base64.b64encode(job.picture).decode()
+            content = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": job.prompt}]
+        options |= {"messages": [{"role": "user", "content": content}], "stream_options": {"include_usage": True}}
         return _post("/v1/chat/completions", port, options)
     return _post("/completion", port, options | {"prompt": job.prompt})
 

@@ -53,6 +53,16 @@ async def test_tokens_come_from_the_final_event_however_the_events_are_cut_into_
     assert (sent["prompt"], sent["n_predict"], sent["seed"], sent["stream"]) == ("Once", 2, 7, True)
 
 
+async def test_a_picture_is_a_part_of_a_chat() -> None:
+    final = b'data: {"choices":[],"usage":{"completion_tokens":2}}\n\n'
+    async with _server(HEAD + _chunk(final) + _chunk(b"")) as (port, requests):
+        await RestTarget(port).generate(dataclasses.replace(JOB, picture=b"a file"))
+    (message,) = json.loads(requests[0])["messages"]
+    picture, text = message["content"]
+    assert picture == {"type": "image_url", "image_url": {"url": "data:image/png;base64,YSBmaWxl"}}
+    assert text == {"type": "text", "text": "Once"}
+
+
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
