@@ -1,0 +1,78 @@
+"""The Python client's examples, and the commands of its page."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.certificates import Authority
+from tests.support.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "clients/python"
+TIMEOUT_S = 120
+#: Examples that need nothing but a server, and what they print, as an expression.
+EXAMPLES = {
+    "stream": r".+\n",
+    "chat": r".*Paris.*\n.+\n",
+    "cancel": r".+\nleft the block\ntoo late\n",
+    "embeddings": r"1\.000 a cat\n(\d\.\d{3} .+\n){2}",
+    "errors": r"INVALID_ARGUMENT in output\.max_delta_delay_ms: .*10000.*\nUNAVAILABLE, reason ''\n",
+}
+
+
+def run(command: Sequence[str], address: str) -> str:
+    """Run an example against a server; what it printed."""
+    ran = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "SLOTLINE_TARGET": address},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    return ran.stdout
+
+
+def test_three_commands_lead_to_the_first_text(server: Server) -> None:
+    block = re.search(r"first text.*:\n\n((?: {4}.+\n)+)", (FOLDER / "README.md").read_text())
+    assert block
+    _, serve, ask = (line.strip() for line in block[1].splitlines())
+    # The second one is what started the server of this test, and made this environment.
+    assert serve == "make run"
+    python, script, prompt = ask.split(maxsplit=2)
+    assert python == ".venv/bin/python"
+    assert len(run([sys.executable, script, prompt.strip('"')], server.grpc_address)) > 20
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_prints_what_it_says(name: str, server: Server) -> None:
+    printed = run([sys.executable, str(FOLDER / f"examples/{name}.py")], server.grpc_address)
+    assert re.fullmatch(EXAMPLES[name], printed, re.DOTALL), printed
+
+
+def test_the_example_with_certificates_reaches_a_server_that_wants_them(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    mine, client = authority.issue("server"), authority.issue("client")
+    tls = ["--grpc-tls-cert", str(mine.cert), "--grpc-tls-key", str(mine.key), "--grpc-client-ca", str(authority.ca)]
+    with Server("-c", "256", *tls) as server:
+        server.wait_until_ready()
+        arguments = [str(authority.ca), str(client.cert), str(client.key)]
+        command = [sys.executable, str(FOLDER / "examples/mtls.py"), *arguments]
+        assert run(command, server.grpc_address).startswith("SmolLM2")
+
+
+def test_each_example_is_on_the_page_and_tried_here() -> None:
+    named = set(re.findall(r"\(examples/(\w+)\.py\)", (FOLDER / "README.md").read_text()))
+    assert named == {path.stem for path in (FOLDER / "examples").glob("*.py")} == {*EXAMPLES, "mtls"}
