@@ -77,7 +77,7 @@ def test_a_picture_that_the_server_refuses_is_named_by_its_file(seeing_server: S
 def test_a_model_that_takes_no_pictures_says_so(servers: ServerPool, pictures: Path) -> None:
     done = chat(servers.get("-c", "2048"), "--image", f"{pictures}/red.png", QUESTION)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "this model takes no pictures as the server was started" in done.stderr
+    assert done.stderr.startswith("error: red.png: this model takes no pictures as the server was started")
     assert done.stderr.count("\n") == 1
 
 
