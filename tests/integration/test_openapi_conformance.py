@@ -30,6 +30,7 @@ from rest_adapter.openapi.schema_types import array, integer, token_id
 from service.config import ModelConfig
 from service.testing.scripted_model import N_EMBD, N_VOCAB
 from slotline.options import max_bytes
+from tests.support.fake_encoder import FakeEncoder
 from tests.support.properties import fuzzed
 from tests.support.scripted_core import WAIT_S, ByteVocabulary, FimTokens, ScriptedLoadedModel, scripted_model
 from tests.support.scripted_service import N_PREDICT, ScriptedService
@@ -63,6 +64,7 @@ TOKEN_ID = integer((0, N_VOCAB - 1))
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}, "name": "f"}
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 MOST_ITEMS = 8
+PICTURE = "data:image/gif;base64,R0lG"
 # Fields of requests of which most values are refused by this model, need another field, or leave no time to answer.
 REPLACED: dict[str, Any] = {
     "best_of": {"type": "null"},
@@ -77,9 +79,9 @@ REPLACED: dict[str, Any] = {
     "guided_grammar": {"enum": ["", None]},
     "guided_json": {"type": "null"},
     "guided_regex": {"type": "null"},
-    # This model takes no pictures.
-    "image_url": {"not": {}},
-    "source": {"not": {}},
+    # Most have no marker in any prompt.
+    "image_data": {"enum": [[], None]},
+    "image_url": {"enum": [PICTURE, {"url": PICTURE}, {"url": PICTURE, "detail": None}]},
     "json_schema": {"enum": [{"enum": ["yes", "no"]}, None]},
     "min_tokens": {"enum": [0, None]},
     "n": integer((1, 3)),
@@ -87,6 +89,9 @@ REPLACED: dict[str, Any] = {
     "output_config": {"enum": [{}, {"effort": "low"}, None]},
     "output_format": {"type": "null"},
     "reasoning": {"type": "null"},
+    "source": {
+        "enum": [{"type": "base64", "media_type": "image/gif", "data": "R0lG"}, {"type": "url", "url": PICTURE}]
+    },
     "regex": {"type": "null"},
     "repeat_penalty": {"type": "number", "minimum": 0.001, "maximum": 100},
     "response_format": {"enum": [{"type": "text"}, None]},
@@ -159,7 +164,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScriptedServic
     made = ScriptedService(
         tmp_path_factory.mktemp("core"),
         RestConfig(metrics=True),
-        load=lambda config, *, on_progress: scripted_model(config, kind=Model),
+        load=lambda config, *, on_progress: scripted_model(config, kind=Model, n_embd_input=N_EMBD),
+        encoder=FakeEncoder(),
         model=ModelConfig(path="/models/scripted.gguf", n_ctx=512, n_parallel=2, embedding=True),
         max_tokens=MOST_TOKENS,
     )

@@ -11,6 +11,7 @@ import requests
 
 from service.api.server.core_server import CoreServer
 from service.api.status import CoreState
+from service.testing.scripted_model import N_EMBD
 from tests.support.adapter import AdapterThread
 from tests.support.calls import scripted_text
 from tests.support.scripted_core import WAIT_S, core_config, load_scripted
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from rest_adapter.config import RestConfig
     from service.api.served_model import LoadedModel
     from service.config import CoreConfig
+    from service.media.encoder import PictureEncoder
 
 PROMPT = "Hello"
 N_PREDICT = 8
@@ -34,11 +36,15 @@ class CoreThread:
     Args:
         config: the core; it has its addresses.
         load: loads the model.
+        encoder: encodes pictures; None for a model that takes none.
     """
 
-    def __init__(self, config: CoreConfig, load: Callable[..., LoadedModel]) -> None:
+    def __init__(
+        self, config: CoreConfig, load: Callable[..., LoadedModel], encoder: PictureEncoder | None = None
+    ) -> None:
         self._config = config
         self._load = load
+        self._encoder = encoder
         self._is_ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="core", daemon=True)
         self._thread.start()
@@ -58,11 +64,18 @@ class CoreThread:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._should_stop = asyncio.Event()
-        self.server = CoreServer(self._config, load=self._load)
+        self.server = self._made()
         await self.server.start()
         self._is_ready.set()
         await self._should_stop.wait()
         assert await self.server.stop(), "the engine's thread did not end"
+
+    def _made(self) -> CoreServer:
+        encoder = self._encoder
+        if encoder is None:
+            return CoreServer(self._config, load=self._load)
+        config = replace(self._config, media=replace(self._config.media, mmproj="/models/mmproj.gguf"))
+        return CoreServer(config, load=self._load, make_encoder=lambda options, model, n_whole: encoder)
 
 
 class ScriptedService:
@@ -73,13 +86,21 @@ class ScriptedService:
         config: the adapter; its core is replaced.
         core: changes to ``core_config``.
         load: loads the model.
+        encoder: encodes pictures; None for a model that takes none.
     """
 
     def __init__(
-        self, directory: Path, config: RestConfig, *, load: Callable[..., LoadedModel] | None = None, **core: Any
+        self,
+        directory: Path,
+        config: RestConfig,
+        *,
+        load: Callable[..., LoadedModel] | None = None,
+        encoder: PictureEncoder | None = None,
+        **core: Any,
     ) -> None:
         address = f"unix:{directory}/core.sock"
-        self.core = CoreThread(core_config([address], **core), load or load_scripted())
+        load = load or load_scripted(n_embd_input=0 if encoder is None else N_EMBD)
+        self.core = CoreThread(core_config([address], **core), load, encoder)
         self.adapter = AdapterThread(replace(config, core=address))
         self._headers = {"Authorization": f"Bearer {config.api_keys[0]}"} if config.api_keys else {}
         self.check_answers()
