@@ -39,6 +39,14 @@ def png(colour: str, width: int = 40, height: int = 40) -> bytes:
 RED, BLUE = png("red"), png("blue", 1600, 800)
 NO_PICTURE = b"\x89PNG and no more"
 
+NO_ROOM_FOR_FILES = """
+  const put = IDBObjectStore.prototype.put;
+  IDBObjectStore.prototype.put = function (...given) {
+    if (this.name === "pictures") throw new DOMException("full", "QuotaExceededError");
+    return put.apply(this, given);
+  };
+"""
+
 
 class Model:
     """Answers chats in the server's place."""
@@ -220,6 +228,24 @@ def test_an_export_has_the_images_and_an_import_brings_them_back(page: ChatPage,
     page.ask("And now?", 2)
     first = page.bodies(CHAT)[-1]["messages"][0]["content"][0]["image_url"]["url"]
     assert base64.b64decode(first.split(",")[1]) == BLUE
+
+
+def test_where_the_browser_has_no_room_a_small_copy_is_left(open_seeing: Callable[..., ChatPage]) -> None:
+    chat = open_seeing(script=NO_ROOM_FOR_FILES)
+    choose(chat, blue=BLUE)
+    chat.ask("What is this?")
+    assert sent(chat) == [BLUE, "What is this?"]
+    expect(chat.page.get_by_text("The browser's storage has no room for these pictures.")).to_be_visible()
+    chat.reload()
+    expect(chat.questions.get_by_role("img")).to_be_visible()
+    chat.answers.get_by_role("button", name="Regenerate").click()
+    chat.wait_for_answer()
+    expect(chat.page.get_by_text("Small copies were sent in their place.")).to_be_visible()
+    small, text = sent(chat)
+    assert isinstance(small, bytes)
+    with Image.open(io.BytesIO(small)) as image:
+        assert (image.format, image.size) == ("JPEG", (512, 256))
+    assert text == "What is this?"
 
 
 def test_a_model_that_sees_answers_about_a_picture_and_refuses_what_is_none(
