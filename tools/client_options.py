@@ -58,7 +58,7 @@ def java_options() -> str:
         "  final GenerateRequest.Builder request;\n\n"
         "  PlainOptions(GenerateRequest.Builder request) {\n    this.request = request;\n  }\n\n"
         "  abstract T self();\n\n" + "\n".join(setters) + "\n"
-        "  private static int unsigned(String name, long value) {\n"
+        "  static int unsigned(String name, long value) {\n"
         "    if (value < 0 || value > 0xFFFFFFFFL) {\n"
         "      throw new IllegalArgumentException(\n"
         '          name + ": " + value + " is not a whole number from 0 to 4294967295");\n'

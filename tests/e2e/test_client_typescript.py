@@ -10,8 +10,8 @@ import pytest
 
 from slotline.client import GenerateOptions
 from tests.clients.suite import FREE_WITHIN_S, kill_while_streaming, run_cases, running_cores
-from tests.support.client_copy import ROOT, ClientCopy
 from tests.support.node import skip_without_node
+from tests.support.other_client import ROOT, OtherClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,12 +57,11 @@ def options_of_python() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> ClientCopy:
-    """The client in a clone, built by all commands of its page but the last one."""
+def client(tmp_path_factory: pytest.TempPathFactory) -> OtherClient:
+    """The client in a clone, built as its page says."""
     skip_without_node((20, 0))
-    made = ClientCopy("typescript", tmp_path_factory.mktemp("typescript"))
-    for command in made.commands()[:-1]:
-        made.run(command)
+    made = OtherClient.copied("typescript", tmp_path_factory.mktemp("typescript"))
+    made.build()
     return made
 
 
@@ -73,44 +72,57 @@ def ports() -> Iterator[Ports]:
         yield ports
 
 
-def test_three_commands_lead_to_the_first_text(copy: ClientCopy, server: Server) -> None:
-    assert len(copy.commands()) == 3
-    assert "Paris" in copy.run(copy.commands()[-1], server.grpc_address)
+def test_three_commands_lead_to_the_first_text(client: OtherClient, server: Server) -> None:
+    assert len(client.commands()) == 3
+    assert "Paris" in client.run(client.commands()[-1], server.grpc_address)
 
 
-def test_the_first_program_of_the_page_runs(copy: ClientCopy, server: Server) -> None:
-    program = re.search(r"^```ts\n(import .*?)^```$", (copy.folder / "README.md").read_text(), re.M | re.S)
+def test_the_first_program_of_the_page_runs(client: OtherClient, server: Server) -> None:
+    program = re.search(r"^```ts\n(import .*?)^```$", (client.folder / "README.md").read_text(), re.M | re.S)
     assert program is not None
-    file = copy.folder / "first.mjs"
+    file = client.folder / "first.mjs"
     file.write_text(program[1].replace("127.0.0.1:50051", server.grpc_address))
-    assert copy.run(["node", str(file)])
+    assert client.run(["node", str(file)])
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_prints_what_it_says(name: str, copy: ClientCopy, server: Server) -> None:
-    printed = copy.run(["node", str(copy.folder / f"build/examples/{name}.js")], server.grpc_address)
+def test_an_example_prints_what_it_says(name: str, client: OtherClient, server: Server) -> None:
+    printed = client.run(["node", str(client.folder / f"build/examples/{name}.js")], server.grpc_address)
     assert re.fullmatch(EXAMPLES[name], printed, re.S), printed
 
 
-def test_the_client_has_every_option_of_the_python_client(copy: ClientCopy) -> None:
-    file = copy.folder / "options.mjs"
+def test_the_example_with_certificates_connects(client: OtherClient, ports: Ports) -> None:
+    files = json.loads(ports.file.read_text())["tls"]
+    arguments = [files[name] for name in ("ca", "cert", "key")]
+    program = str(client.folder / "build/examples/mtls.js")
+    assert client.run(["node", program, *arguments], ports.cores["mutual"]) == "connected to scripted\n"
+
+
+def test_the_example_with_a_picture_says_if_the_model_takes_none(client: OtherClient, server: Server) -> None:
+    program = str(client.folder / "build/examples/picture.js")
+    printed = client.run(["node", program, str(ROOT / "LICENSE")], server.grpc_address)
+    assert printed.endswith(" takes no pictures\n")
+
+
+def test_the_client_has_every_option_of_the_python_client(client: OtherClient) -> None:
+    file = client.folder / "options.mjs"
     file.write_text(ASK_FOR_OPTIONS)
-    known = copy.run(["node", str(file)]).split("known are ")[1].strip().split(", ")
+    known = client.run(["node", str(file)]).split("known are ")[1].strip().split(", ")
     assert set(known) == {re.sub(r"_([a-z])", lambda found: found[1].upper(), name) for name in options_of_python()}
 
 
-def test_prefix_keys_are_those_of_all_clients(copy: ClientCopy) -> None:
+def test_prefix_keys_are_those_of_all_clients(client: OtherClient) -> None:
     examples = json.loads((ROOT / "clients/prefix_keys.json").read_text())
-    file = copy.folder / "keys.mjs"
+    file = client.folder / "keys.mjs"
     file.write_text(PRINT_KEYS)
-    keys = copy.run(["node", str(file), str(ROOT / "clients/prefix_keys.json")]).splitlines()
+    keys = client.run(["node", str(file), str(ROOT / "clients/prefix_keys.json")]).splitlines()
     assert keys == [example["key"] for example in examples]
 
 
-def test_the_suite_passes(copy: ClientCopy, ports: Ports) -> None:
-    run_cases(["node", str(copy.folder / "build/tests/runner.js")], ports)
+def test_the_suite_passes(client: OtherClient, ports: Ports) -> None:
+    run_cases(["node", str(client.folder / "build/tests/runner.js")], ports)
 
 
-def test_a_killed_client_leaves_its_slot_free(copy: ClientCopy, ports: Ports) -> None:
-    runner = ["node", str(copy.folder / "build/tests/runner.js")]
+def test_a_killed_client_leaves_its_slot_free(client: OtherClient, ports: Ports) -> None:
+    runner = ["node", str(client.folder / "build/tests/runner.js")]
     assert kill_while_streaming(runner, ports) < FREE_WITHIN_S

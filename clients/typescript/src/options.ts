@@ -21,7 +21,7 @@ import {
   ToolMode,
   ToolPolicySchema,
 } from "./gen/slotline/v1/prompt_pb.js";
-import { PenaltyPromptSchema, SamplerType, SamplingParamsSchema } from "./gen/slotline/v1/sampling_pb.js";
+import { PenaltyPromptSchema, SamplerType, SamplerTypeSchema, SamplingParamsSchema } from "./gen/slotline/v1/sampling_pb.js";
 import { shown } from "./prompts.js";
 
 /** A function that the model may call, in the shape of the OpenAI API. */
@@ -35,8 +35,8 @@ export interface Tool {
   };
 }
 
-/** Names of samplers. */
-export type Sampler = "top_k" | "tfs_z" | "typical_p" | "top_p" | "min_p" | "temperature" | "top_n_sigma";
+/** Names of samplers: `top_k`, `temperature` and so on. */
+export type Sampler = Lowercase<Exclude<keyof typeof SamplerType, "UNSPECIFIED">>;
 
 /**
  * Options of a generation; one that is absent takes the server's default. The server checks ranges, and refuses what is
@@ -52,6 +52,8 @@ export interface GenerateOptions extends PlainOptions {
   logitBias?: ReadonlyMap<number | string, number>;
   /** Samplers in their order; none at all samples from the plain softmax. */
   samplers?: readonly Sampler[];
+  /** Texts across which no repetition is seen by `dryMultiplier`; none at all lets repetitions be of any texts. */
+  drySequenceBreakers?: readonly string[];
   /** A text or token ids that the penalties look at instead of the prompt. */
   penaltyPrompt?: string | readonly number[];
   /** GBNF, of which the rule named root is the whole answer. */
@@ -119,15 +121,11 @@ type Setter<Name extends keyof GenerateOptions> = (
 
 const TOOL_MODES = { none: ToolMode.NONE, auto: ToolMode.AUTO, required: ToolMode.REQUIRED };
 const FORMATS = { separate: ReasoningFormat.SEPARATE, inline: ReasoningFormat.INLINE, both: ReasoningFormat.BOTH };
-const SAMPLERS: Record<Sampler, SamplerType> = {
-  top_k: SamplerType.TOP_K,
-  tfs_z: SamplerType.TFS_Z,
-  typical_p: SamplerType.TYPICAL_P,
-  top_p: SamplerType.TOP_P,
-  min_p: SamplerType.MIN_P,
-  temperature: SamplerType.TEMPERATURE,
-  top_n_sigma: SamplerType.TOP_N_SIGMA,
-};
+const SAMPLERS = Object.fromEntries(
+  SamplerTypeSchema.values
+    .filter(({ number }) => number !== SamplerType.UNSPECIFIED)
+    .map(({ localName, number }) => [localName.toLowerCase(), number as SamplerType]),
+);
 /** Options that mean nothing unless the parts of an answer are told apart. */
 const PARSED = [
   "tools",
@@ -148,6 +146,8 @@ const SETTERS: Setters = {
       $typeName: "slotline.v1.SamplerList",
       samplers: value.map((name, i) => word(`samplers[${i}]`, name, SAMPLERS)),
     }),
+  drySequenceBreakers: (request, value) =>
+    (samplingOf(request).drySequenceBreakers = { $typeName: "slotline.v1.SequenceBreakers", texts: [...value] }),
   penaltyPrompt: (request, value) =>
     (samplingOf(request).penaltyPrompt = create(PenaltyPromptSchema, {
       source:

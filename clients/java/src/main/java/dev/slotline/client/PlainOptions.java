@@ -280,7 +280,7 @@ public abstract class PlainOptions<T> {
     return self();
   }
 
-  private static int unsigned(String name, long value) {
+  static int unsigned(String name, long value) {
     if (value < 0 || value > 0xFFFFFFFFL) {
       throw new IllegalArgumentException(
           name + ": " + value + " is not a whole number from 0 to 4294967295");

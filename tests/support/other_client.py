@@ -1,4 +1,4 @@
-"""A copy of a client in another language, built by the commands of its own page."""
+"""Clients in other languages, built by the commands of their own pages."""
 
 from __future__ import annotations
 
@@ -21,22 +21,32 @@ _MADE = ("node_modules", "dist", "build", "target")
 _TIMEOUT_S = 300
 
 
-class ClientCopy:
-    """The repository's protos and one client, as a clone has them.
+class OtherClient:
+    """A client and its page.
 
     Args:
         language: name of the folder in ``clients``.
-        root: an empty folder, which becomes the root of the copy.
+        root: of the repository, or of a copy of it.
 
     Attributes:
-        folder: the client's folder in the copy.
+        folder: the client's folder.
     """
 
-    def __init__(self, language: str, root: Path) -> None:
+    def __init__(self, language: str, root: Path = ROOT) -> None:
         self.folder = root / "clients" / language
-        shutil.copytree(ROOT / "clients" / language, self.folder, ignore=shutil.ignore_patterns(*_MADE))
-        shutil.copytree(ROOT / "protos", root / "protos")
         self._root = root
+
+    @classmethod
+    def copied(cls, language: str, root: Path) -> OtherClient:
+        """The client as a clone has it, in an empty folder."""
+        shutil.copytree(ROOT / "clients" / language, root / "clients" / language, ignore=shutil.ignore_patterns(*_MADE))
+        shutil.copytree(ROOT / "protos", root / "protos")
+        return cls(language, root)
+
+    def build(self) -> None:
+        """Run the commands of the page but the last one, which is the first call."""
+        for command in self.commands()[:-1]:
+            self.run(command)
 
     def commands(self) -> list[str]:
         """The commands that lead from a clone to the first text, as the page has them."""
@@ -45,18 +55,17 @@ class ClientCopy:
         assert found is not None, "the page does not lead from a clone to the first text"
         return [line.strip() for line in found[1].splitlines()]
 
-    def run(self, command: str | Sequence[str], address: str = "", *, cwd: Path | None = None) -> str:
-        """Run a command in the root of the copy; returns what it printed.
+    def run(self, command: str | Sequence[str], address: str = "") -> str:
+        """Run a command in the root of the repository; returns what it printed.
 
         Args:
             command: a line for a shell, or its words.
             address: of the server, for examples.
-            cwd: another folder.
         """
         ran = subprocess.run(
             command,
             shell=isinstance(command, str),
-            cwd=cwd or self._root,
+            cwd=self._root,
             env=os.environ | {"SLOTLINE_TARGET": address, "npm_config_prefer_offline": "true"},
             capture_output=True,
             text=True,
