@@ -10,12 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 
 from tests.support.certificates import Authority
 from tests.support.server import Server
+from tests.support.server_pool import AS_MAKE_RUNS_IT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from tests.support.seeing_model import SeeingModels
+    from tests.support.server_pool import ServerPool
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "clients/python"
@@ -73,6 +78,21 @@ def test_the_example_with_certificates_reaches_a_server_that_wants_them(tmp_path
         assert run(command, server.grpc_address).startswith("SmolLM2")
 
 
+def test_the_example_with_a_picture_says_what_is_in_it(
+    servers: ServerPool, server: Server, seeing: SeeingModels, tmp_path: Path
+) -> None:
+    projector = seeing.projector()
+    Image.fromarray(projector.draw("red")).save(tmp_path / "red.png")
+    question = "What is the color of the picture? Answer with one word."
+    command = [sys.executable, str(FOLDER / "examples/picture.py"), str(tmp_path / "red.png"), question]
+    sees = servers.get(*AS_MAKE_RUNS_IT, "--mmproj", str(projector.path))
+    assert re.fullmatch(r".*red.*\n4 tokens of \d+ are the picture\n", run(command, sees.grpc_address), re.DOTALL)
+    blind = {**os.environ, "SLOTLINE_TARGET": server.grpc_address}
+    ran = subprocess.run(command, env=blind, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    assert ran.returncode == 1
+    assert ran.stderr.endswith(" takes no pictures\n")
+
+
 def test_each_example_is_on_the_page_and_tried_here() -> None:
     named = set(re.findall(r"\(examples/(\w+)\.py\)", (FOLDER / "README.md").read_text()))
-    assert named == {path.stem for path in (FOLDER / "examples").glob("*.py")} == {*EXAMPLES, "mtls"}
+    assert named == {path.stem for path in (FOLDER / "examples").glob("*.py")} == {*EXAMPLES, "mtls", "picture"}
