@@ -19,6 +19,9 @@ class RestConfig:
         port: TCP port, 0 for any free one.
         core: gRPC address of the core, ``host:port`` or ``unix:/path``.
         core_api_key: key that the core is given with every call, or None.
+        core_ca: file with the authorities, in PEM, that sign the core's certificate; None to reach it over plain text.
+        core_cert, core_key: files with a certificate and its key, in PEM, for a core that wants one; both or None.
+        core_server_name: the name in the core's certificate, if it is not that of ``core``.
         api_keys: if there are any, clients need one of them for every route that is not public.
         cors_origins: origins of web pages that may use a server without API keys, beside those of this machine, as
             ``origins.checked_origin`` gives them.
@@ -54,6 +57,10 @@ class RestConfig:
     port: int = 8080
     core: str = "127.0.0.1:50051"
     core_api_key: str | None = field(default=None, repr=False)
+    core_ca: str | None = None
+    core_cert: str | None = None
+    core_key: str | None = None
+    core_server_name: str | None = None
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     cors_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ from grpc import StatusCode
 
 from rest_adapter.app import create_app
 from rest_adapter.core.client import CoreClient
+from rest_adapter.core.tls import CoreTls
 from rest_adapter.errors import RpcFailure
 from rest_adapter.http.listener import listen
 from rest_adapter.http.memory import return_large_blocks
@@ -44,7 +45,7 @@ class RestServer:
         host, port = self._listener.getsockname()[:2]
         self._address = (str(host), int(port))
         self._warn_of_options_without_effect()
-        self._core = CoreClient(config.core, api_key=config.core_api_key)
+        self._core = CoreClient(config.core, api_key=config.core_api_key, tls=CoreTls.of(config))
         connections = _connection_limit(config.max_connections)
         self._server = HttpServer(
             self._listener,

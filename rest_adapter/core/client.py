@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import grpc
 import grpc.aio
@@ -19,13 +19,16 @@ from slotline.protocol import reasons
 from slotline.protocol.metadata import call_metadata
 from slotline.v1.generation_pb2 import GenerateRequest, GenerateResponse
 
+if TYPE_CHECKING:
+    from rest_adapter.core.tls import CoreTls
+
 logger = logging.getLogger(__name__)
 
 #: Calls of one request that run at the same time. More prompts than this wait here, so that one client with hundreds
 #: of prompts does not fill the core's queue.
 FAN_OUT = 32
 
-_CHANNEL_OPTIONS = (
+_CHANNEL_OPTIONS: tuple[tuple[str, int | str], ...] = (
     # A restarted core is found again within this time, not after the default of up to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 50),
     ("grpc.max_reconnect_backoff_ms", 200),
@@ -60,10 +63,16 @@ class CoreClient:
     Args:
         target: ``host:port`` or ``unix:/path``. The core need not be up: calls fail with UNAVAILABLE until it is.
         api_key: given to the core with every call, or None.
+        tls: how to reach it with TLS; None for plain text. Files are read now.
+
+    Raises:
+        OSError: a file cannot be read.
     """
 
-    def __init__(self, target: str, *, api_key: str | None = None) -> None:
+    def __init__(self, target: str, *, api_key: str | None = None, tls: CoreTls | None = None) -> None:
         self._target = target
+        self._options = _CHANNEL_OPTIONS + (tls.options if tls is not None else ())
+        self._credentials = tls.credentials() if tls is not None else None
         self._api_key = api_key
         self._bridge = Bridge()
         self._calls: set[_Call[Any]] = set()
@@ -115,7 +124,10 @@ class CoreClient:
 
     def _open_channel(self) -> None:
         # A channel belongs to the loop it was made in.
-        self._channel = grpc.aio.insecure_channel(self._target, options=_CHANNEL_OPTIONS)
+        if self._credentials is None:
+            self._channel = grpc.aio.insecure_channel(self._target, options=self._options)
+        else:
+            self._channel = grpc.aio.secure_channel(self._target, self._credentials, options=self._options)
         self._generate = self._channel.unary_stream(
             GENERATE_PATH,
             request_serializer=GenerateRequest.SerializeToString,

@@ -16,8 +16,10 @@ import requests
 from cryptography import x509
 from grpc_health.v1 import health_pb2
 
+from rest_adapter.config import RestConfig
 from slotline.client import AsyncClient
 from slotline.v1 import generation_pb2, inference_service_pb2_grpc, model_pb2, model_service_pb2_grpc
+from tests.support.adapter import AdapterThread, post
 from tests.support.certificates import Authority, Pair
 from tests.support.scripted_core import WAIT_S, core_config, health_stub, running_core, socket_address
 from tests.support.server import Server
@@ -170,3 +172,55 @@ def test_serve_speaks_tls_to_grpc_clients_and_rest_goes_on_over_its_own_socket(a
     assert answer["tokens_predicted"] == 2
     assert response.status == health_pb2.HealthCheckResponse.SERVING
     assert "with TLS, for clients with a certificate" in server.stderr
+
+
+async def test_an_adapter_of_its_own_reaches_a_core_over_tls(authority: Authority, temporary: Path) -> None:
+    mine = authority.issue("adapter")
+    async with running_core(tls_config(authority.issue("server"), temporary, authority.ca)) as core:
+        plain = RestConfig(core=core.server.addresses[1])
+        with_tls = replace(plain, core_ca=str(authority.ca), core_cert=str(mine.cert), core_key=str(mine.key))
+        renamed = replace(with_tls, core_server_name="localhost")
+        statuses = [await asyncio.to_thread(status_of_completion, config) for config in (with_tls, renamed, plain)]
+    assert statuses == [200, 200, 503]
+
+
+def status_of_completion(config: RestConfig) -> int:
+    """The status of a completion over REST."""
+    adapter = AdapterThread(config)
+    try:
+        return post(adapter, "/completion", prompt="abc", n_predict=2).status_code
+    finally:
+        adapter.close()
+
+
+def test_files_for_the_core_that_cannot_be_used_end_the_start_of_an_adapter_with_one_line(
+    authority: Authority, tmp_path: Path
+) -> None:
+    missing, pair, other = str(tmp_path / "missing.pem"), authority.issue("a"), authority.issue("b")
+    no_ca = ["--core-ca", missing]
+    wrong_key = ["--core-ca", str(authority.ca), "--core-cert", str(pair.cert), "--core-key", str(other.key)]
+    no_pem = ["--core-ca", str(pair.key)]
+    for arguments, problem in (
+        (no_ca, f"--core-ca {missing} cannot be read: No such file or directory"),
+        (wrong_key, f"--core-cert {pair.cert} --core-key {other.key} cannot be used: key values mismatch"),
+        (no_pem, f"--core-ca {pair.key} cannot be used: no certificate or crl found"),
+    ):
+        command = [sys.executable, "-m", "slotline.cli", "rest", "--port", "0", *arguments]
+        ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WAIT_S)
+        assert (ran.returncode, ran.stderr) == (1, f"error: {problem}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "needed"),
+    [
+        (["--core-cert", "a", "--core-ca", "b"], "--core-key"),
+        (["--core-key", "a", "--core-ca", "b"], "--core-cert"),
+        (["--core-cert", "a", "--core-key", "b"], "--core-ca"),
+        (["--core-server-name", "a"], "--core-ca"),
+    ],
+)
+def test_an_option_of_tls_that_means_nothing_alone_is_refused(arguments: list[str], needed: str) -> None:
+    command = [sys.executable, "-m", "slotline.cli", "rest", "--port", "0", *arguments]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WAIT_S)
+    assert ran.returncode == 1
+    assert ran.stderr.startswith(f"error: {arguments[0]} a is of no use without {needed}\n")

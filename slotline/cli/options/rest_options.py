@@ -12,7 +12,7 @@ from slotline.cli.options.api_keys import API_KEYS, api_key, api_key_file, api_k
 from slotline.cli.options.groups.access import ACCESS
 from slotline.cli.options.groups.general import GENERAL
 from slotline.cli.options.groups.lifetime import STOPPING
-from slotline.cli.options.table import Flag, Group, Value
+from slotline.cli.options.table import Flag, Group, Value, invalid
 from slotline.cli.options.values import checked, choice, grpc_address, integer, listed, mebibytes, real, text
 
 if TYPE_CHECKING:
@@ -156,6 +156,29 @@ CORE = Group(
             api_key_file,
             "the same as the first line of a file, out of sight of other users of this machine",
         ),
+        Value(
+            ("--core-ca",),
+            "FNAME",
+            "core_ca",
+            text,
+            "reach the core with TLS; authorities in this file, in PEM, sign its certificate",
+        ),
+        Value(
+            ("--core-cert",),
+            "FNAME",
+            "core_cert",
+            text,
+            "certificate, in PEM, for a core that wants one of its clients",
+        ),
+        Value(("--core-key",), "FNAME", "core_key", text, "its private key, in PEM, without a password"),
+        Value(
+            ("--core-server-name",),
+            "NAME",
+            "core_server_name",
+            text,
+            "the name in the core's certificate",
+            default_note="that of its address",
+        ),
     ),
 )
 
@@ -166,8 +189,21 @@ _FIELDS = {field.name for field in dataclasses.fields(RestConfig)}
 
 
 def rest_config(settings: Mapping[str, Any]) -> RestConfig:
-    """The configuration that these settings describe."""
+    """The configuration that these settings describe.
+
+    Raises:
+        UsageError: settings of TLS that mean nothing without another one.
+    """
     keys = api_keys_of(settings)
     for_core = settings.get("core_api_key") or keys
+    for setting, needed in (
+        ("core_cert", "key"),
+        ("core_key", "cert"),
+        ("core_cert", "ca"),
+        ("core_server_name", "ca"),
+    ):
+        if setting in settings and f"core_{needed}" not in settings:
+            option = f"--{setting.replace('_', '-')}"
+            raise invalid(option, f"{option} {settings[setting]} is of no use without --core-{needed}")
     fields = {name: value for name, value in settings.items() if name in _FIELDS}
     return RestConfig(**{**fields, "api_keys": keys, "core_api_key": for_core[0] if for_core else None})

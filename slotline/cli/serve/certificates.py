@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import TYPE_CHECKING
 
 from service.api.listen.tls import TlsFiles, read_certificates
@@ -10,6 +11,9 @@ from service.field_names import described
 from slotline.cli.start_errors import StartError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rest_adapter.config import RestConfig
     from service.config import CoreConfig
 
 
@@ -25,3 +29,28 @@ def check_certificates(config: CoreConfig) -> None:
         read_certificates(TlsFiles(config.grpc_tls_cert, config.grpc_tls_key, config.grpc_client_ca))
     except InvalidArgument as error:
         raise StartError(described(error, config.field_names)) from None
+
+
+def check_core_certificates(config: RestConfig) -> None:
+    """Check the files with which an adapter reaches its core, if there are any.
+
+    Raises:
+        StartError: one cannot be used.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if config.core_ca is not None:
+        _check("--core-ca", config.core_ca, lambda: context.load_verify_locations(config.core_ca))
+    if config.core_cert is not None and config.core_key is not None:
+        cert, key = config.core_cert, config.core_key
+        # Without a password: OpenSSL would ask for one on the terminal.
+        _check(f"--core-cert {cert} --core-key", key, lambda: context.load_cert_chain(cert, key, password=lambda: ""))
+
+
+def _check(option: str, path: str, load: Callable[[], None]) -> None:
+    try:
+        load()
+    except ssl.SSLError as error:
+        reason = (error.reason or "no PEM").lower().replace("_", " ")
+        raise StartError(f"{option} {path} cannot be used: {reason}") from None
+    except OSError as error:
+        raise StartError(f"{option} {path} cannot be read: {error.strerror or error}") from None

@@ -11,6 +11,7 @@ from slotline.cli import logs
 from slotline.cli.options import api_keys
 from slotline.cli.options.rest_options import rest_config
 from slotline.cli.serve.banner import BannerFacts
+from slotline.cli.serve.certificates import check_core_certificates
 from slotline.cli.serve.display import StartupDisplay
 from slotline.cli.serve.process import raise_file_limit, settle
 from slotline.cli.serve.stop_signals import StopSignals
@@ -32,6 +33,7 @@ def run(parsed: Parsed) -> int:
     signals = StopSignals()
     config = rest_config(parsed.settings)
     api_keys.report(config.api_keys)
+    check_core_certificates(config)
     server = bind_rest(config)
     settle()
     server.start()
