@@ -48,7 +48,7 @@ MAX_BYTES = 32 << 20
 MAX_PICTURE_BYTES, TEXT_WEIGHT = 16 * MAX_BYTES, 16
 #: Jobs with pictures. Those wait for a process, before which fewer of them may wait.
 MAX_JOBS_PICTURES = 64
-#: How long after the last long input memory is given back.
+#: How long after the last large input memory is given back.
 MEMORY_DELAY_S = 2.0
 
 
@@ -122,7 +122,7 @@ class PreparationPool:
         if picture_bytes:
             lane, n_bytes = self._pictures, picture_bytes + TEXT_WEIGHT * n_bytes
         work, future = lane.submit(n_bytes, job)
-        if lane is self._long:
+        if n_bytes > LONG_BYTES:
             self._return_memory_later()
         try:
             return await asyncio.wrap_future(future)
@@ -146,7 +146,7 @@ class PreparationPool:
         return self._chats if is_chat else self._short
 
     def _return_memory_later(self) -> None:
-        """Give memory back once the long inputs are over, and what was made of them was sent."""
+        """Give memory back once the large inputs are over, and what was made of them was sent."""
         if self._trim is not None:
             self._trim.cancel()
         self._trim = asyncio.get_running_loop().call_later(MEMORY_DELAY_S, self._return_memory)
@@ -155,7 +155,7 @@ class PreparationPool:
         self._trim = None
         if self._is_closed:
             return
-        if self._long.load().n_jobs:
+        if self._long.load().n_jobs or self._pictures.load().n_jobs:
             self._return_memory_later()
         else:
             with contextlib.suppress(QueueFull):

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from service.errors import Draining, InvalidArgument, QueueFull
-from service.prompts.pool import LONG_BYTES, LOOP_BURST_S, LOOP_SHARE, MAX_BYTES, MAX_JOBS_LONG, PreparationPool
+from service.prompts.pool import (
+    LONG_BYTES,
+    LOOP_BURST_S,
+    LOOP_SHARE,
+    MAX_BYTES,
+    MAX_JOBS_LONG,
+    MAX_PICTURE_BYTES,
+    PreparationPool,
+)
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -224,13 +232,14 @@ async def test_a_lane_is_full_when_its_inputs_are_large(pool: PreparationPool) -
     assert await pool.run(2 * MAX_BYTES, lambda _: "alone") == "alone"
 
 
-async def test_memory_is_given_back_once_the_long_jobs_are_over(
-    pool: PreparationPool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("n_bytes", "picture_bytes"), [(LONG_BYTES + 1, 0), (1, LONG_BYTES + 1)])
+async def test_memory_is_given_back_once_the_large_jobs_are_over(
+    pool: PreparationPool, monkeypatch: pytest.MonkeyPatch, n_bytes: int, picture_bytes: int
 ) -> None:
     blocker, returned = Blocker(), threading.Event()
     monkeypatch.setattr("service.prompts.pool.MEMORY_DELAY_S", 0.0)
     monkeypatch.setattr("service.prompts.pool.return_memory", returned.set)
-    long = asyncio.ensure_future(pool.run(LONG_BYTES + 1, blocker))
+    long = asyncio.ensure_future(pool.run(n_bytes, blocker, picture_bytes=picture_bytes))
     await asyncio.to_thread(blocker.running.wait, WAIT_S)
     # The timer has gone off by now, and found the job.
     await pool.run(1, lambda _: None)
@@ -238,6 +247,29 @@ async def test_memory_is_given_back_once_the_long_jobs_are_over(
     blocker.release.set()
     await long
     assert await asyncio.to_thread(returned.wait, WAIT_S)
+
+
+async def test_nothing_waits_for_pictures(pool: PreparationPool) -> None:
+    blocker = Blocker()
+    pictures = [asyncio.ensure_future(pool.run(1, blocker, is_chat=True, picture_bytes=1)) for _ in range(8)]
+    assert await pool.run(1, lambda _: "text") == "text"
+    assert await pool.run(1, lambda _: "chat", is_chat=True) == "chat"
+    assert await pool.run(LONG_BYTES + 1, lambda _: "long") == "long"
+    blocker.release.set()
+    assert await asyncio.gather(*pictures) == ["done"] * 8
+
+
+async def test_pictures_and_the_texts_beside_them_are_bounded(pool: PreparationPool) -> None:
+    blocker = Blocker()
+    large = asyncio.ensure_future(pool.run(1, blocker, picture_bytes=MAX_PICTURE_BYTES - 100))
+    await asyncio.to_thread(blocker.running.wait, WAIT_S)
+    assert await pool.run(5, lambda _: "small", picture_bytes=1) == "small"
+    with pytest.raises(QueueFull):
+        await pool.run(5, blocker, picture_bytes=100)
+    with pytest.raises(QueueFull):
+        await pool.run(6, blocker, picture_bytes=1)
+    blocker.release.set()
+    assert await large == "done"
 
 
 async def test_texts_do_not_wait_for_templates(pool: PreparationPool) -> None:
