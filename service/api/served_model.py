@@ -86,15 +86,17 @@ class PictureSupport:
         encoder: encodes them.
         limits: bounds on those of one request.
         work: the preparation that they belong to.
+        salt: encoded pictures are shared only between requests of equal salt.
     """
 
     encoder: PictureEncoder
     limits: MediaOptions
     work: Work = field(default_factory=Work)
+    salt: str = ""
 
     def encode(self, files: Sequence[bytes]) -> list[EncodedPicture]:
         """Encode pictures; see ``PictureEncoder``."""
-        return self.encoder.encode(files, self.work)
+        return self.encoder.encode(files, self.work, self.salt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,14 +167,19 @@ class ServedModel:
             pictures=None if encoder is None else PictureSupport(encoder, config.media),
         )
 
-    def paced(self, work: Work) -> ServedModel:
-        """The same for one preparation: it pauses between chunks of texts, and ends when its caller has gone."""
+    def paced(self, work: Work, salt: str = "") -> ServedModel:
+        """The same for one preparation: it pauses between chunks of texts, and ends when its caller has gone.
+
+        Args:
+            work: the preparation.
+            salt: encoded pictures are shared only between requests of equal salt.
+        """
         return replace(
             self,
             vocabulary=PacedVocabulary(self.vocabulary, work),
             template=PacedTemplate(self.template, work),
             constraints=self.constraints.paced(work),
-            pictures=None if self.pictures is None else replace(self.pictures, work=work),
+            pictures=None if self.pictures is None else replace(self.pictures, work=work, salt=salt),
         )
 
     def bounded(self, n_useful: int) -> ServedModel:

@@ -6,6 +6,8 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from service.media.encoder import EncodedPicture
 
 #: Memory of a row beside its numbers: its item.
@@ -23,7 +25,7 @@ class EmbeddingCache:
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._pictures: OrderedDict[bytes, tuple[EncodedPicture, int]] = OrderedDict()
+        self._pictures: OrderedDict[Hashable, tuple[EncodedPicture, int]] = OrderedDict()
         self._n_bytes = 0
 
     @property
@@ -31,7 +33,7 @@ class EmbeddingCache:
         """Memory that it takes."""
         return self._n_bytes
 
-    def get(self, key: bytes) -> EncodedPicture | None:
+    def get(self, key: Hashable) -> EncodedPicture | None:
         """A picture, None if it is not here."""
         found = self._pictures.get(key)
         if found is None:
@@ -39,7 +41,7 @@ class EmbeddingCache:
         self._pictures.move_to_end(key)
         return found[0]
 
-    def put(self, key: bytes, picture: EncodedPicture) -> None:
+    def put(self, key: Hashable, picture: EncodedPicture) -> None:
         """Keep a picture, if there is room without all others."""
         n_bytes = size_of(picture)
         if key in self._pictures or n_bytes > self._max_bytes:

@@ -107,12 +107,14 @@ class PictureEncoder(Protocol):
     def counts(self) -> MediaCounts:
         """What was done since start."""
 
-    def encode(self, files: Sequence[bytes], work: Work) -> list[EncodedPicture]:
+    def encode(self, files: Sequence[bytes], work: Work, salt: str = "") -> list[EncodedPicture]:
         """Encode the pictures of a prompt; blocks, also for seconds. Those that are equal are encoded once.
 
         Args:
             files: as they were received, at least one; numbers and sizes are within the limits on a request.
             work: the preparation that they belong to, with which this ends at once.
+            salt: what was encoded is shared only between requests of equal salt, so that nobody can tell from the time
+                what others have sent.
 
         Raises:
             UnusablePicture: one of them is no picture, is too large, or ends the process.

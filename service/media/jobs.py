@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from service.errors import Draining, QueueFull
 from service.media.encoder import MediaCounts, UnusablePicture
@@ -20,6 +20,18 @@ MAX_OFFENCES = 2
 _MAX_OFFENDERS = 4096
 #: Guessed for how long a picture takes while none has been encoded.
 _FIRST_GUESS_S = 1.0
+
+
+class PictureKey(NamedTuple):
+    """What tells a picture, as one caller may know it, from others.
+
+    Attributes:
+        content: digest of the file, and of what else its rows depend on.
+        salt: it is shared only between callers of equal salt.
+    """
+
+    content: bytes
+    salt: str = ""
 
 
 class BadJob(Exception):
@@ -39,7 +51,7 @@ class Job:
 
     __slots__ = ("claims", "data", "key", "n_losses", "number", "outcome")
 
-    def __init__(self, number: int, key: bytes, data: bytes) -> None:
+    def __init__(self, number: int, key: PictureKey, data: bytes) -> None:
         self.number = number
         self.key = key
         self.data = data
@@ -54,7 +66,7 @@ class Claim:
 
     def __init__(self) -> None:
         #: In the order of the caller's pictures.
-        self.jobs: dict[bytes, Job] = {}
+        self.jobs: dict[PictureKey, Job] = {}
         self._news = threading.Event()
 
     def wake(self) -> None:
@@ -85,7 +97,7 @@ class Jobs:
         self._max_waiting = max_waiting
         self._wake = wake
         self._lock = threading.Lock()
-        self._by_key: dict[bytes, Job] = {}
+        self._by_key: dict[PictureKey, Job] = {}
         self._waiting: deque[Job] = deque()
         self._offences: OrderedDict[bytes, int] = OrderedDict()
         self._n_jobs = 0
@@ -106,7 +118,9 @@ class Jobs:
                 kept_bytes=self._cache.n_bytes,
             )
 
-    def claim(self, keys: Sequence[bytes], files: Mapping[bytes, bytes]) -> tuple[Claim, dict[bytes, EncodedPicture]]:
+    def claim(
+        self, keys: Sequence[PictureKey], files: Mapping[PictureKey, bytes]
+    ) -> tuple[Claim, dict[PictureKey, EncodedPicture]]:
         """Ask for pictures; ``leave`` must follow.
 
         A request is always taken while none waits, however many pictures it has.
@@ -119,7 +133,7 @@ class Jobs:
             What is still to be waited for, and what is there.
 
         Raises:
-            UnusablePicture: one of them has ended too many processes.
+            UnusablePicture: one of them has ended too many processes, or taken too much too often.
             QueueFull: too many pictures wait.
             Draining: this was closed.
         """
@@ -127,11 +141,12 @@ class Jobs:
             if self._is_closed:
                 raise Draining
             for index, key in enumerate(keys):
-                if self._offences.get(key, 0) >= MAX_OFFENCES:
+                if self._offences.get(key.content, 0) >= MAX_OFFENCES:
                     self._n_failed += 1
                     raise UnusablePicture(
                         index,
-                        f"has ended the process that encodes pictures {MAX_OFFENCES} times; it is not tried again",
+                        f"has ended the process that encodes pictures, or taken too much, {MAX_OFFENCES} times; "
+                        "it is not tried again",
                     )
             found = {key: picture for key in files if (picture := self._cache.get(key)) is not None}
             new = [key for key in files if key not in found and key not in self._by_key]
@@ -173,7 +188,7 @@ class Jobs:
         with self._lock:
             self._n_encoded += 1
             self._encode_s += encode_s
-            self._offences.pop(job.key, None)
+            self._offences.pop(job.key.content, None)
             self._cache.put(job.key, picture)
             self._settle(job, picture)
 
@@ -188,8 +203,8 @@ class Jobs:
         with self._lock:
             self._n_failed += 1
             if is_offence:
-                self._offences[job.key] = self._offences.get(job.key, 0) + 1
-                self._offences.move_to_end(job.key)
+                self._offences[job.key.content] = self._offences.get(job.key.content, 0) + 1
+                self._offences.move_to_end(job.key.content)
                 if len(self._offences) > _MAX_OFFENDERS:
                     self._offences.popitem(last=False)
             self._settle(job, error)
@@ -222,7 +237,7 @@ class Jobs:
         """Whether it was closed."""
         return self._is_closed
 
-    def _new_job(self, key: bytes, data: bytes) -> Job:
+    def _new_job(self, key: PictureKey, data: bytes) -> Job:
         self._n_jobs += 1
         job = Job(self._n_jobs, key, data)
         self._by_key[key] = job

@@ -19,7 +19,7 @@ from service.engine.request.media import MediaChunk
 from service.errors import Draining, ImageWorkerLost, InvalidArgument, ModelFailed
 from service.media.cache import EmbeddingCache
 from service.media.encoder import MediaCounts, ProjectorFacts, UnusablePicture, WorkerState
-from service.media.jobs import BadJob, Jobs
+from service.media.jobs import BadJob, Jobs, PictureKey
 from service.media.process import ProcessEnded, StallWatch, WorkerProcess, describe_end
 from service.media.wire import Setup, empty_chunk, facts_of
 
@@ -123,9 +123,9 @@ class WorkerEncoder:
         """What was done since start."""
         return self._jobs.counts()
 
-    def encode(self, files: Sequence[bytes], work: Work) -> list[EncodedPicture]:
+    def encode(self, files: Sequence[bytes], work: Work, salt: str = "") -> list[EncodedPicture]:
         """See ``PictureEncoder``."""
-        keys = [self._key(data) for data in files]
+        keys = [PictureKey(self._content(data), salt) for data in files]
         claim, found = self._jobs.claim(keys, dict(zip(keys, files, strict=True)))
         try:
             if claim.jobs:
@@ -148,7 +148,7 @@ class WorkerEncoder:
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join()
 
-    def _key(self, data: bytes) -> bytes:
+    def _content(self, data: bytes) -> bytes:
         """What a picture's rows depend on."""
         return hashlib.sha256(self._identity + hashlib.sha256(data).digest()).digest()
 
@@ -280,7 +280,7 @@ class WorkerEncoder:
             process.fill(part, attention)
         chunk.rows.flags.writeable = False
         # Chunks of one picture differ by their numbers alone.
-        key = hashlib.sha256(job.key + number.to_bytes(4, "little")).digest()
+        key = hashlib.sha256(job.key.content + number.to_bytes(4, "little")).digest()
         return MediaChunk(key, chunk.rows, chunk.grid, chunk.n_positions, chunk.is_causal)
 
     def _lose(self, job: Job | None, status: int, words: str) -> None:

@@ -109,6 +109,20 @@ async def test_several_answers_share_a_picture(core: RunningCore, encoder: FakeE
     assert len(encoder.files) == 1
 
 
+async def test_what_was_encoded_is_shared_inside_a_tenant_and_a_salt_only(
+    core: RunningCore, encoder: FakeEncoder
+) -> None:
+    for salt in ("", "one", "two", "one"):
+        await core.generate(parts(RED, cache=generation_pb2.CacheOptions(cache_salt=salt)))
+    none, one, two, again = encoder.salts
+    assert again == one
+    assert len({none, one, two}) == 3
+    picture = prompt_pb2.PromptParts(parts=[part(RED)])
+    await core.inference.Tokenize(tokenization_pb2.TokenizeRequest(parts=picture))
+    await core.inference.Embed(embedding_pb2.EmbedRequest(inputs=[embedding_pb2.EmbedInput(parts=picture)]))
+    assert encoder.salts[4:] == [none, none]
+
+
 async def test_pictures_are_embedded_with_their_texts(core: RunningCore) -> None:
     inputs = [
         embedding_pb2.EmbedInput(parts=prompt_pb2.PromptParts(parts=[part("a"), part(RED)])),

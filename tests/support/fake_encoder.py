@@ -36,6 +36,7 @@ class FakeEncoder:
 
     Attributes:
         files: what it was asked to encode, call by call.
+        salts: of these calls.
         held: while it is set, calls wait.
         waiting: set while a call waits.
         n_stopped: calls that ended because nobody waited for them.
@@ -56,6 +57,7 @@ class FakeEncoder:
     )
     state: WorkerState = WorkerState.IDLE
     files: list[list[bytes]] = field(default_factory=list)
+    salts: list[str] = field(default_factory=list)
     waiting: threading.Event = field(default_factory=threading.Event)
     n_stopped: int = 0
     is_started: bool = False
@@ -87,9 +89,10 @@ class FakeEncoder:
             self._is_held = False
             self._changed.notify_all()
 
-    def encode(self, files: Sequence[bytes], work: Work) -> list[EncodedPicture]:
+    def encode(self, files: Sequence[bytes], work: Work, salt: str = "") -> list[EncodedPicture]:
         """Rows that differ by the file."""
         self.files.append(list(files))
+        self.salts.append(salt)
         self.fail()
         self._wait(work)
         if BAD in files:

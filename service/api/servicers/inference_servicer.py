@@ -66,13 +66,14 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
                 if request.HasField("system_prompt"):
                     self._system_prompt_guard.check(context.peer())
                 priority, tenant = priority_of(metadata), self._tenants.tenant_of(metadata)
+                salt = salted(tenant, request.cache.cache_salt)
                 self._core.check_queue()
                 in_force = self._core.snapshot().system_prompt
                 n_bytes = picture_bytes(request) if model.pictures is not None else 0
                 prepared, shown = await self._core.pool.run(
                     request.ByteSize() - n_bytes,
                     lambda work: (
-                        generation_request(request, model.paced(work), in_force),
+                        generation_request(request, model.paced(work, salt), in_force),
                         without_pictures(request) if n_bytes else request,
                     ),
                     is_chat=request.HasField("chat"),
@@ -82,9 +83,7 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
                 )
                 # From here on, nobody holds the bytes of pictures.
                 request = shown
-                prepared = replace(
-                    prepared, priority=priority, tenant=tenant, cache_salt=salted(tenant, prepared.cache_salt)
-                )
+                prepared = replace(prepared, priority=priority, tenant=tenant, cache_salt=salt)
                 task_id = self._core.next_task_id()
                 collector = Collector(on_stall=partial(self._core.cancel, task_id), delay_s=wrapping.delta_delay_s)
                 encoder = StreamEncoder(prepared, model, wrapping.request_id, self._core.instance_id, task_id)
@@ -105,9 +104,10 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
                 model, is_quick = self._core.model(request.model), is_quick_embedding(request)
                 self._core.check_queue()
                 n_bytes = picture_bytes(request) if model.pictures is not None else 0
+                salt = self._salt(context) if n_bytes else ""
                 prepared = await self._core.pool.run(
                     request.ByteSize() - n_bytes,
-                    lambda work: embedding_request(request, model.paced(work)),
+                    lambda work: embedding_request(request, model.paced(work, salt)),
                     is_quick=is_quick,
                     picture_bytes=n_bytes,
                 )
@@ -141,9 +141,10 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
         async with RpcCall("Tokenize", context):
             model = self._core.model(request.model)
             n_bytes = picture_bytes(request) if model.pictures is not None else 0
+            salt = self._salt(context) if n_bytes else ""
             return await self._core.pool.run(
                 request.ByteSize() - n_bytes,
-                lambda work: tokenize_response(request, model.paced(work), work),
+                lambda work: tokenize_response(request, model.paced(work, salt), work),
                 is_chat=request.HasField("chat"),
                 is_quick=is_quick_tokenization(request),
                 picture_bytes=n_bytes,
@@ -160,6 +161,10 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
                 lambda work: detokenize_response(request, model, work),
                 is_quick=is_quick_detokenization(request),
             )
+
+    def _salt(self, context: Context) -> str:
+        """The salt of a call that brings none of its own."""
+        return salted(self._tenants.tenant_of(context.invocation_metadata()), "")
 
     @contextmanager
     def _admitted(self, context: Context) -> Iterator[None]:

@@ -9,7 +9,7 @@ import pytest
 from service.errors import Draining, ImageWorkerLost, QueueFull
 from service.media.cache import EmbeddingCache
 from service.media.encoder import EncodedPicture, UnusablePicture
-from service.media.jobs import BadJob, Job, Jobs
+from service.media.jobs import BadJob, Job, Jobs, PictureKey
 from tests.unit.media.test_image_cache import picture
 
 
@@ -31,9 +31,9 @@ def jobs(woken: Woken) -> Jobs:
     return Jobs(EmbeddingCache(1 << 20), max_waiting=3, wake=woken)
 
 
-def files(*names: str) -> tuple[list[bytes], dict[bytes, bytes]]:
-    keys = [name.encode() for name in names]
-    return keys, {key: b"file " + key for key in keys}
+def files(*names: str, salt: str = "") -> tuple[list[PictureKey], dict[PictureKey, bytes]]:
+    keys = [PictureKey(name.encode(), salt) for name in names]
+    return keys, {key: b"file " + key.content for key in keys}
 
 
 def take(jobs: Jobs) -> Job:
@@ -44,7 +44,7 @@ def take(jobs: Jobs) -> Job:
 
 def finish(jobs: Jobs, name: str) -> EncodedPicture:
     job = take(jobs)
-    assert job.key == name.encode()
+    assert job.key.content == name.encode()
     made = picture(name)
     jobs.finish(job, made, encode_s=0.5)
     return made
@@ -65,7 +65,7 @@ def test_equal_pictures_are_one_job(jobs: Jobs) -> None:
     assert jobs.take() is None
     for claim in (first, second):
         claim.wait(lambda: False)
-        assert claim.jobs[b"a"].outcome is made
+        assert claim.jobs[PictureKey(b"a")].outcome is made
     counts = jobs.counts()
     assert (counts.n_encoded, counts.n_hits, counts.encode_s) == (1, 4, 0.5)
 
@@ -74,8 +74,8 @@ def test_a_picture_that_is_kept_is_no_job(jobs: Jobs) -> None:
     jobs.claim(*files("a"))
     made = finish(jobs, "a")
     claim, found = jobs.claim(*files("a", "b"))
-    assert found == {b"a": made}
-    assert list(claim.jobs) == [b"b"]
+    assert found == {PictureKey(b"a"): made}
+    assert list(claim.jobs) == [PictureKey(b"b")]
 
 
 def test_more_pictures_than_may_wait_are_refused_and_none_of_them_waits(jobs: Jobs) -> None:
@@ -106,8 +106,26 @@ def test_a_picture_that_nobody_wants_any_more_is_not_encoded(jobs: Jobs) -> None
     first, _ = jobs.claim(*files("a", "b"))
     jobs.claim(*files("b"))
     jobs.leave(first)
-    assert take(jobs).key == b"b"
+    assert take(jobs).key.content == b"b"
     assert jobs.take() is None
+
+
+def test_pictures_are_shared_between_equal_salts_only(jobs: Jobs) -> None:
+    for salt in ("one", "two"):
+        claim, found = jobs.claim(*files("a", salt=salt))
+        assert not found
+        finish(jobs, "a")
+        jobs.leave(claim)
+    assert jobs.claim(*files("a", salt="one"))[1]
+    assert jobs.counts().n_hits == 1
+
+
+def test_an_offence_counts_whoever_sends_the_picture(jobs: Jobs) -> None:
+    for salt in ("one", "two"):
+        jobs.claim(*files("a", salt=salt))
+        jobs.fail(take(jobs), BadJob("ends the process"), is_offence=True)
+    with pytest.raises(UnusablePicture, match="is not tried again"):
+        jobs.claim(*files("a", salt="three"))
 
 
 def test_a_job_that_was_given_up_is_not_joined(jobs: Jobs) -> None:
@@ -125,7 +143,7 @@ def test_what_was_encoded_for_nobody_is_kept_all_the_same(jobs: Jobs) -> None:
     jobs.leave(claim)
     jobs.finish(job, picture("a"), encode_s=1.0)
     _, found = jobs.claim(*files("a"))
-    assert list(found) == [b"a"]
+    assert list(found) == [PictureKey(b"a")]
 
 
 def test_one_failure_ends_a_wait_for_many(jobs: Jobs) -> None:
