@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rest_adapter.remote.addresses import is_public
 from rest_adapter.remote.errors import Unfetchable
 from rest_adapter.remote.sources import checked_source, location_of, redirected
+from tests.support.properties import untimed
 
 
 @pytest.mark.parametrize(
@@ -198,3 +202,22 @@ def test_public_addresses(address: str) -> None:
 )
 def test_addresses_that_are_not_public(address: str) -> None:
     assert not is_public(ip_address(address))
+
+
+@untimed
+@given(
+    st.text("htps:/\\@.#?[]0x7f1%-_ \t\n\0é", max_size=30),
+    st.sampled_from(["", "https://", "http://e.org", "http://["]),
+)
+def test_what_is_read_as_a_url_is_read_alike_by_others(text: str, before: str) -> None:
+    url = before + text
+    try:
+        source = location_of(url).source
+    except Unfetchable:
+        return
+    # Of what is taken, Python's own reader finds the same parts.
+    parts = urlsplit(url)
+    assert (parts.scheme, parts.username, parts.password) == (source.scheme, None, None)
+    assert (parts.hostname or "").removesuffix(".") in (source.host, str(source.address)) or source.address is not None
+    assert parts.port in (source.port, None)
+    assert not any(letter in source.host for letter in "@/\\?# ")
