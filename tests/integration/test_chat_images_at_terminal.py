@@ -58,7 +58,8 @@ def last_turn(request: GenerateRequest) -> list[bytes | str]:
 def test_the_prompt_shows_the_pictures_that_go_along(core: FakeCore, open_chat: Open, pictures: Path) -> None:
     core.script = lambda request: whole("Pets.")
     chat = open_chat()
-    chat.type(f"/image {pictures}/cat.png\r")
+    # Tab completes names of files.
+    chat.type(f"/image {pictures}/ca\t\r")
     chat.wait_for("[cat.png] > ")
     chat.type(f"/image '{pictures}/the dog.png'\r")
     chat.wait_for("[cat.png, the dog.png] > ")

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
-from slotline.cli.chat.commands import completions, obey, show_conversation
+from slotline.cli.chat.commands import completions, file_commands, obey, show_conversation
 from slotline.cli.chat.conversation import Conversation
 from slotline.cli.chat.lines import Lines
 from slotline.cli.chat.question import answer, message_of
@@ -79,7 +79,7 @@ def _greet(session: ChatSession) -> None:
 
 def _chat(session: ChatSession) -> None:
     """Take lines until the user leaves."""
-    lines = Lines(session.screen, completions())
+    lines = Lines(session.screen, completions(), file_commands=file_commands())
     while not session.is_over:
         prefilled, session.prefilled = session.prefilled, ""
         try:

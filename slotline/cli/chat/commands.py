@@ -68,6 +68,11 @@ def completions() -> tuple[str, ...]:
     return (*(command.names[0] for command in COMMANDS), *options, *others)
 
 
+def file_commands() -> tuple[str, ...]:
+    """Those that take the name of a file."""
+    return tuple(name for command in COMMANDS if command.arguments == "FILE" for name in command.names)
+
+
 def _help(session: ChatSession, argument: str) -> None:
     for command in COMMANDS:
         session.screen.note(f"  {f'{command.names[0]} {command.arguments}':<20} {command.help}")

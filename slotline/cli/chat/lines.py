@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,12 +29,21 @@ class Lines:
     Args:
         screen: makes the prompts.
         completions: words that Tab completes at the beginning of a line.
+        file_commands: words behind which Tab completes names of files.
         read: ``input``.
     """
 
-    def __init__(self, screen: Screen, completions: Sequence[str], read: Callable[[str], str] = input) -> None:
+    def __init__(
+        self,
+        screen: Screen,
+        completions: Sequence[str],
+        read: Callable[[str], str] = input,
+        *,
+        file_commands: Sequence[str] = (),
+    ) -> None:
         self._screen = screen
         self._completions = completions
+        self._file_commands = file_commands
         self._read = read
         if readline is not None:
             if "libedit" in (readline.__doc__ or ""):
@@ -109,7 +119,21 @@ class Lines:
 
     def _complete(self, text: str, number: int) -> str | None:
         found = [word for word in self._completions if text and word.startswith(text)]
+        command, blank, path = text.partition(" ")
+        if blank and command in self._file_commands:
+            found = [f"{command} {name}" for name in _paths(path)]
         return found[number] if number < len(found) else None
+
+
+def _paths(beginning: str) -> list[str]:
+    """Files and folders whose names begin like that, folders with a slash; hidden ones only if that is asked for."""
+    folder, name = os.path.split(beginning)
+    try:
+        found = [entry for entry in os.scandir(os.path.expanduser(folder) or ".") if entry.name.startswith(name)]
+    except OSError:
+        return []
+    shown = [entry for entry in found if name or not entry.name.startswith(".")]
+    return sorted(os.path.join(folder, entry.name) + ("/" if entry.is_dir() else "") for entry in shown)
 
 
 def _insert(text: str) -> None:

@@ -143,6 +143,7 @@ _NOT_OFFERED = {"n_probs"}
 _CONVERTERS: Mapping[str, _Convert] = {
     "seed": integer(-1, SEEDS[1]),
     "stop": _texts,
+    "dry_sequence_breakers": _texts,
     "logit_bias": _biases,
     "penalty_prompt": _penalty_prompt,
     "samplers": _samplers,
@@ -151,6 +152,7 @@ _CONVERTERS: Mapping[str, _Convert] = {
 #: How they are written here.
 _MORE = {
     "stop": "One text, or several as JSON.",
+    "dry_sequence_breakers": "One text, or several as JSON.",
     "penalty_prompt": "Token ids are written as JSON.",
     "samplers": "Commas stand between them.",
     "grammar": "After an @ it is the name of its file.",

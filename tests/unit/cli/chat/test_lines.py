@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import io
+import itertools
+from typing import TYPE_CHECKING
 
 import pytest
 
 from slotline.cli.chat.lines import Lines
 from slotline.cli.chat.screen import Screen
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Typed = str | type[BaseException]
 
@@ -72,3 +77,29 @@ def test_commands_are_completed() -> None:
     complete = readline.get_completer()
     assert [complete("/s", number) for number in range(4)] == ["/set", "/set top_k", "/save", None]
     assert complete("", 0) is None
+
+
+def test_names_of_files_are_completed_behind_the_commands_that_take_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readline = pytest.importorskip("readline")
+    for name in ("cat one.png", "cow.png", ".cache"):
+        (tmp_path / name).touch()
+    (tmp_path / "cats").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    screen = Screen(io.StringIO(), is_colored=False)
+    Lines(screen, ("/image",), Keyboard().read, file_commands=("/image",))
+    complete = readline.get_completer()
+
+    def found(text: str) -> list[str]:
+        return list(itertools.takewhile(bool, (complete(text, number) for number in itertools.count())))
+
+    assert found("/im") == ["/image"]
+    assert found("/image c") == ["/image cat one.png", "/image cats/", "/image cow.png"]
+    assert found("/image ") == ["/image cat one.png", "/image cats/", "/image cow.png"]
+    assert found("/image .") == ["/image .cache"]
+    assert found("/image ~/co") == ["/image ~/cow.png"]
+    assert found(f"/image {tmp_path}/ca") == [f"/image {tmp_path}/cat one.png", f"/image {tmp_path}/cats/"]
+    assert found("/image no/where") == []
+    assert found("/set c") == []

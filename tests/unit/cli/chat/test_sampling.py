@@ -55,6 +55,7 @@ EXAMPLES = [
     ("stop", "User:", ["User:"]),
     ("stop", '["\\n", "User:"]', ["\n", "User:"]),
     ("stop", '"\\n"', ["\n"]),
+    ("dry_sequence_breakers", '["\\n", ":"]', ["\n", ":"]),
     ("grammar", 'root ::= "yes" | "no"', 'root ::= "yes" | "no"'),
     ("n_keep", "4", 4),
     ("truncate", "true", True),
