@@ -149,7 +149,9 @@ def test_a_certificate_that_cannot_be_read_ends_the_start_with_one_line(command:
     assert ran.stderr == f"error: --grpc-tls-cert: {missing} cannot be read: No such file or directory\n"
 
 
-def test_serve_speaks_tls_to_grpc_clients_and_rest_goes_on_over_its_own_socket(authority: Authority) -> None:
+def test_serve_speaks_tls_to_grpc_clients_and_rest_goes_on_over_its_own_socket(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pair = authority.issue("server")
     options = [
         "--grpc-tls-cert",
@@ -160,6 +162,7 @@ def test_serve_speaks_tls_to_grpc_clients_and_rest_goes_on_over_its_own_socket(a
         str(authority.ca),
     ]
     client = authority.issue("client")
+    monkeypatch.delenv("GRPC_VERBOSITY")
     with Server("-c", "256", *options) as server:
         server.wait_until_ready()
         body = {"prompt": "One, two,", "n_predict": 2}
@@ -167,11 +170,14 @@ def test_serve_speaks_tls_to_grpc_clients_and_rest_goes_on_over_its_own_socket(a
         credentials = grpc.ssl_channel_credentials(
             authority.ca.read_bytes(), client.key.read_bytes(), client.cert.read_bytes()
         )
+        with grpc.insecure_channel(server.grpc_address) as channel, pytest.raises(grpc.RpcError):
+            health_stub(channel).Check(health_pb2.HealthCheckRequest(), timeout=WAIT_S)
         with grpc.secure_channel(server.grpc_address, credentials) as channel:
             response = health_stub(channel).Check(health_pb2.HealthCheckRequest(), timeout=WAIT_S)
     assert answer["tokens_predicted"] == 2
     assert response.status == health_pb2.HealthCheckResponse.SERVING
     assert "with TLS, for clients with a certificate" in server.stderr
+    assert "Handshake" not in server.stderr
 
 
 async def test_an_adapter_of_its_own_reaches_a_core_over_tls(authority: Authority, temporary: Path) -> None:

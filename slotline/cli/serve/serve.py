@@ -83,7 +83,9 @@ def run(parsed: Parsed) -> int:
         command = core_command(parsed, config, directory, grpc)
         display = StartupDisplay(_facts(config, model, rest, grpc))
         # The child's command line holds what variables set, except for the keys: these are in a file.
-        start = partial(ChildProcess, command, environment=without_variables(os.environ))
+        # gRPC would write notes about what anybody may send, such as failed handshakes, beside the log.
+        environment = {"GRPC_VERBOSITY": "ERROR", **without_variables(os.environ)}
+        start = partial(ChildProcess, command, environment=environment)
         supervisor = Supervisor(
             start,
             partial(probe_core, rest.core),
