@@ -289,6 +289,15 @@ async def test_slots_show_what_a_picture_is_and_never_its_bytes(encoder: FakeEnc
         call.cancel()
 
 
+async def test_a_picture_behind_thousands_of_parts_is_one_as_well(core: RunningCore, encoder: FakeEncoder) -> None:
+    """Where it is prepared depends on the first few thousand parts alone."""
+    prompt = prompt_pb2.PromptParts(parts=[*[part("")] * 5000, part("a"), part(RED)])
+    answer = await core.generate(asked(parts=prompt))
+    assert text_of(answer) == scripted_text(prompt_of("a", RED), 8)
+    assert answer[-1].finished.usage.image_tokens == N_TOKENS
+    assert encoder.files == [[RED]]
+
+
 async def test_the_model_says_which_pictures_it_takes(core: RunningCore, encoder: FakeEncoder) -> None:
     model = (await core.models.GetModel(model_pb2.GetModelRequest())).model
     assert model.capabilities.vision

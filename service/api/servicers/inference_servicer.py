@@ -73,8 +73,8 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
                 prepared, shown = await self._core.pool.run(
                     request.ByteSize() - n_bytes,
                     lambda work: (
-                        generation_request(request, model.paced(work, salt), in_force),
-                        without_pictures(request) if n_bytes else request,
+                        made := generation_request(request, model.paced(work, salt), in_force),
+                        without_pictures(request) if made.media else request,
                     ),
                     is_chat=request.HasField("chat"),
                     is_constrained=is_constrained(request),
@@ -104,7 +104,7 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
                 model, is_quick = self._core.model(request.model), is_quick_embedding(request)
                 self._core.check_queue()
                 n_bytes = picture_bytes(request) if model.pictures is not None else 0
-                salt = self._salt(context) if n_bytes else ""
+                salt = self._salt(context) if model.pictures is not None else ""
                 prepared = await self._core.pool.run(
                     request.ByteSize() - n_bytes,
                     lambda work: embedding_request(request, model.paced(work, salt)),
@@ -141,7 +141,7 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
         async with RpcCall("Tokenize", context):
             model = self._core.model(request.model)
             n_bytes = picture_bytes(request) if model.pictures is not None else 0
-            salt = self._salt(context) if n_bytes else ""
+            salt = self._salt(context) if model.pictures is not None else ""
             return await self._core.pool.run(
                 request.ByteSize() - n_bytes,
                 lambda work: tokenize_response(request, model.paced(work, salt), work),
