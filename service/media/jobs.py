@@ -150,7 +150,7 @@ class Jobs:
                     )
             found = {key: picture for key in files if (picture := self._cache.get(key)) is not None}
             new = [key for key in files if key not in found and key not in self._by_key]
-            if self._waiting and len(self._waiting) + len(new) > self._max_waiting:
+            if new and self._waiting and len(self._waiting) + len(new) > self._max_waiting:
                 raise QueueFull(self._max_waiting, self._seconds_to_wait(), what="pictures")
             self._n_hits += len(keys) - len(new)
             claim = Claim()

@@ -91,6 +91,7 @@ def test_more_pictures_than_may_wait_are_refused_and_none_of_them_waits(jobs: Jo
 def test_a_request_with_many_pictures_is_taken_while_none_waits(jobs: Jobs) -> None:
     jobs.claim(*files(*"abcdef"))
     assert jobs.counts().n_waiting == 6
+    jobs.claim(*files("f", "a"))  # which wait already
 
 
 def test_when_to_try_again_follows_from_how_long_pictures_take(jobs: Jobs) -> None:
