@@ -43,7 +43,8 @@ def test_no_field_of_a_request_that_can_hold_a_text_is_kept_without_texts() -> N
     holders = {field.name for field in dataclasses.fields(GenerationRequest) if HOLDS_TEXT.search(str(field.type))}
     assert holders == {*full, "tenant"}
     emptied = GenerationRequest(**full, tenant="mine", max_tokens=5).without_texts()
-    assert emptied == GenerationRequest(prompt=(), tenant="mine", max_tokens=5)
+    sampling = dataclasses.replace(SamplingSettings(), dry_sequence_breakers=())
+    assert emptied == GenerationRequest(prompt=(), tenant="mine", max_tokens=5, sampling=sampling)
 
 
 def test_snapshots_keep_no_texts_of_a_request_that_has_ended() -> None:
@@ -63,7 +64,7 @@ def test_snapshots_keep_no_texts_of_a_request_that_has_ended() -> None:
     assert slot.request is not None
     assert (slot.request.prompt, slot.request.stop_texts, slot.request.stop_tokens) == ((), (), frozenset())
     assert (slot.request.guide, slot.request.system_prompt) == (None, None)
-    assert slot.request.sampling == dataclasses.replace(GREEDY, top_k=7, penalty_prompt=())
+    assert slot.request.sampling == dataclasses.replace(GREEDY, top_k=7, penalty_prompt=(), dry_sequence_breakers=())
 
 
 def test_token_records_carry_probabilities_when_asked_for() -> None:
