@@ -54,18 +54,19 @@ class MediaStep:
             for slot in self._slots
         )
 
-    def do(self, shape: StepShape) -> None:
+    def do(self, shape: StepShape, spent_s: float) -> None:
         """Evaluate the next rows, as many as fit into the time of a step.
 
         Args:
             shape: what the step is like.
+            spent_s: seconds that it has taken already.
         """
         shape = replace(shape, is_media=True, is_scored=False)
         is_done = False
         while not is_done:
             works, for_states = self._works()
             try:
-                is_done = not works or self._evaluate(self._plan(works, shape, for_states), shape, for_states)
+                is_done = not works or self._evaluate(self._plan(works, shape, spent_s, for_states), shape, for_states)
             except CacheFull:
                 self._shortage.relieve()
         self._n_calls += 1
@@ -89,7 +90,9 @@ class MediaStep:
                 works.append(MediaWork(segment, slot.prompt_remaining, wants_logits=sequence.max_tokens != 0))
         return works
 
-    def _plan(self, works: Sequence[MediaWork], shape: StepShape, for_states: bool) -> list[MediaSegment]:
+    def _plan(
+        self, works: Sequence[MediaWork], shape: StepShape, spent_s: float, for_states: bool
+    ) -> list[MediaSegment]:
         """Divide the step's time: as for tokens, what has least left goes first, and the oldest now and then."""
         first = works[0] if self._n_calls % OWN_PART == 0 else min(works, key=lambda work: work.n_left)
         if not first.segment.chunk.is_causal:
@@ -97,7 +100,7 @@ class MediaStep:
         by_id = {work.segment.seq_id: work for work in works if work.segment.chunk.is_causal}
         most = self._info.n_hidden if for_states else min(self._info.n_batch, self._parts.config.n_batch)
         prefills = [PrefillWork(seq_id, work.n_left, work.segment.n_rows) for seq_id, work in by_id.items()]
-        budget, min_remainder = self._parts.budget.tokens(shape), self._parts.budget.min_remainder(shape)
+        budget, min_remainder = self._parts.budget.tokens(shape, spent_s), self._parts.budget.min_remainder(shape)
         plan = plan_step((), prefills, n_batch=most, budget=budget, min_remainder=min_remainder)
         return [by_id[seq_id].part(n_rows) for seq_id, n_rows in plan.prefill]
 

@@ -99,7 +99,7 @@ class Step:
         if batch is not None:
             self._apply(batch)
         if self._is_for_media:
-            self._media.do(plan.shape)
+            self._media.do(plan.shape, 0.0 if batch is None else self._clock() - batch.began_s)
 
     # Plan -----------------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from service.config import EngineConfig
 from service.engine.encoder_engine import EncoderEngine
 from service.engine.engine import Engine
+from service.engine.language_model import Pooling
 from service.engine.request.events import (
     Accepted,
     Embedded,
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 #: Sequences of the scripted model that are left for embeddings.
 N_EMBEDDING_SEQUENCES = 4
+#: How embeddings are made; scores of pairs are another matter.
+POOLINGS = (Pooling.LAST, Pooling.MEAN, Pooling.CLS)
 GREEDY = SamplingSettings(temperature=0.0, repeat_penalty=1.0)
 
 

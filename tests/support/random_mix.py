@@ -176,16 +176,9 @@ class RandomMix:
 
     def _pooled(self, rows: Rows) -> Rows:
         """What the model's pooling makes of states."""
-        match self.bench.model.info.pooling:
-            case Pooling.LAST:
-                last: Rows = rows[-1]
-                return last
-            case Pooling.CLS:
-                first: Rows = rows[0]
-                return first
-            case Pooling.MEAN:
-                mean: Rows = rows.mean(axis=0)
-                return mean
+        by_pooling = {Pooling.LAST: rows[-1], Pooling.CLS: rows[0], Pooling.MEAN: rows.mean(axis=0)}
+        pooled: Rows = by_pooling[self.bench.model.info.pooling]
+        return pooled
 
     @staticmethod
     def _check_texts(entry: _Open, request: GenerationRequest) -> None:

@@ -20,6 +20,8 @@ TILE = 64
 MAX_OVERDRAFT = 1.45
 #: or so many times the time of the smallest chunk.
 MAX_DELAY = 1.5
+#: Part of the time that prompts have at least, whatever a step has taken for others.
+MIN_PART = 0.5
 #: No prompt is left with a remainder below a tile if tokens of small batches cost so many times what those of tiles do.
 MIN_ADVANTAGE = 2.0
 #: A small batch that costs so many times what a tile does is filled up to one.
@@ -78,16 +80,22 @@ class PrefillBudget:
         #: The most similar kind that was measured, or None, for kinds and sizes that were asked for.
         self._nearest: dict[tuple[bool, int, bool, bool, tuple[int, ...]], _Kind | None] = {}
 
-    def tokens(self, shape: StepShape) -> int:
-        """Prompt tokens, or rows, for the next step."""
-        budget_s, small, tiled = self._budget_s[shape.is_busy], self._small(shape), self._tiled(shape)
+    def tokens(self, shape: StepShape, spent_s: float = 0.0) -> int:
+        """Prompt tokens, or rows, for the next step.
+
+        Args:
+            shape: what it is like.
+            spent_s: seconds that it has taken already, for others.
+        """
+        whole_s, small, tiled = self._budget_s[shape.is_busy], self._small(shape), self._tiled(shape)
+        budget_s = max(whole_s - spent_s, MIN_PART * whole_s)
         if small is None:
             return FIRST_CHUNK
         if tiled is None:
             # Nobody would notice a try that costs as much as a guess says.
             n_tiles = int(not shape.is_busy and TILE_GUESS * small * TILE <= budget_s)
         else:
-            n_tiles = self._n_tiles(shape, small, tiled)
+            n_tiles = self._n_tiles(shape, small, tiled, budget_s)
         if n_tiles:
             return max(MIN_CHUNK, n_tiles * TILE - shape.n_beside)
         chunk = int(budget_s / small)
@@ -126,9 +134,9 @@ class PrefillBudget:
                 self._nearest.clear()
             self._costs[kind] = token_s if known is None else known + SMOOTHING * (token_s - known)
 
-    def _n_tiles(self, shape: StepShape, small: float, tiled: float) -> int:
+    def _n_tiles(self, shape: StepShape, small: float, tiled: float, budget_s: float) -> int:
         """Whole tiles for the next step; 0 if not even one is worth its time."""
-        budget_s = longest_s = self._budget_s[shape.is_busy]
+        longest_s = budget_s
         n_tiles = int(budget_s / self._several(shape) / TILE)
         if n_tiles > 1:
             return n_tiles

@@ -12,7 +12,7 @@ from service.engine.request.events import FinishReason
 from service.engine.request.requests import EmbeddingRequest, GenerationRequest, Overflow
 from service.testing.scripted_media import media_chunk, numbers
 from service.testing.scripted_model import states
-from tests.support.engine import GREEDY, EngineBench, next_letters, prompt
+from tests.support.engine import GREEDY, POOLINGS, EngineBench, next_letters, prompt
 from tests.support.pictures import WIDTH, media_of, prompt_of
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ def test_rows_are_not_kept_behind_a_request() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("pooling", list(Pooling))
+@pytest.mark.parametrize("pooling", POOLINGS)
 def test_inputs_with_pictures_pool_rows_like_tokens(kind: str, pooling: Pooling) -> None:
     bench = bench_of(kind, pooling=pooling, n_hidden=16)
     cat, dog = chunk(kind), chunk(kind, "dog", 5)

@@ -12,11 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.config import EngineConfig
-from service.engine.language_model import Pooling
 from service.engine.request.requests import SystemPrompt, SystemPromptRequest
 from service.engine.request.snapshots import SlotState
 from service.testing.scripted_media import media_chunk
-from tests.support.engine import EngineBench
+from tests.support.engine import POOLINGS, EngineBench
 from tests.support.pictures import WIDTH
 from tests.support.properties import costly
 from tests.support.random_mix import RandomMix
@@ -67,7 +66,7 @@ def test_any_mix_with_pictures_leaves_nothing_behind(
         can_fork=random_.random() < 0.8,
         can_cut=random_.random() < 0.8,
         can_shift=random_.random() < 0.8,
-        pooling=random_.choice(list(Pooling)),
+        pooling=random_.choice(POOLINGS),
         saved_bytes=random_.choice([SMALL, LARGE]),
         n_hidden=random_.choice([12, 64]),
     )

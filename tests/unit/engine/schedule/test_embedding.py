@@ -9,7 +9,7 @@ from service.engine.language_model import DecodeFailed, Pooling, Rows
 from service.engine.request.requests import EmbeddingRequest, SystemPrompt, SystemPromptRequest
 from service.errors import Draining, EngineFailure, NotSupported
 from service.testing.scripted_model import states
-from tests.support.engine import EncoderBench, EngineBench, prompt, request
+from tests.support.engine import POOLINGS, EncoderBench, EngineBench, prompt, request
 
 #: Models that also generate, and those that do not.
 BENCHES = [EngineBench, EncoderBench]
@@ -27,7 +27,7 @@ def expected(text: str, pooling: Pooling = Pooling.LAST) -> Rows:
     return row
 
 
-@pytest.mark.parametrize("pooling", list(Pooling))
+@pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("bench_type", BENCHES)
 def test_vectors_are_those_of_each_text_by_itself(pooling: Pooling, bench_type: BenchType) -> None:
     bench = bench_type(pooling=pooling, n_hidden=128)

@@ -183,3 +183,22 @@ def test_a_filled_batch_teaches_what_a_tile_costs() -> None:
     for _ in range(20):
         budget.observe(40, StepShape(0, 1000), 0.64, 24)
     assert budget.filler(40, StepShape(0, 1000)) == 0
+
+
+def test_rows_cost_what_tokens_do_until_they_were_measured() -> None:
+    budget = learned({(0, 40): 0.002}, n_decode=1)
+    tokens, rows = StepShape(1), StepShape(1, is_media=True)
+    assert budget.tokens(rows) == budget.tokens(tokens) == 48
+    budget.observe(48, rows, 48 * 0.004)
+    assert (budget.tokens(rows), budget.tokens(tokens)) == (24, 48)
+
+
+def test_whole_tiles_of_rows_have_no_tokens_beside_them() -> None:
+    budget = learned({(0, 128): 0.0005}, n_decode=3)
+    assert budget.tokens(StepShape(3)) + 3 == budget.tokens(StepShape(3, is_media=True)) == 192
+
+
+@pytest.mark.parametrize(("spent_s", "chunk"), [(0.0, 48), (0.02, 40), (0.05, 24), (5.0, 24)])
+def test_what_a_step_has_taken_already_is_time_that_rows_do_not_have(spent_s: float, chunk: int) -> None:
+    budget = learned({(0, 40): 0.002}, n_decode=1)
+    assert budget.tokens(StepShape(1, is_media=True), spent_s) == chunk
