@@ -6,9 +6,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from flask import current_app, request
-from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout, UnsupportedMediaType
+from werkzeug.exceptions import RequestTimeout, UnsupportedMediaType
 
 from rest_adapter.errors import Crowded, InvalidBody
+from rest_adapter.http.body_size import BodyTooLarge
 from rest_adapter.http.verbose import log_request_body
 from rest_adapter.json.encoding import show
 
@@ -18,18 +19,6 @@ if TYPE_CHECKING:
 
 #: Bytes of a body in chunks that are asked for at once.
 _PIECE = 1 << 16
-
-
-class BodyTooLarge(RequestEntityTooLarge):
-    """The body is larger than allowed.
-
-    Args:
-        limit: bytes that are.
-    """
-
-    def __init__(self, limit: int) -> None:
-        super().__init__()
-        self.limit = limit
 
 
 def read_raw_body(most_beyond: Callable[[], int] = int) -> bytes:

@@ -23,7 +23,7 @@ from rest_adapter.errors import (
     RpcFailure,
     Unauthorized,
 )
-from rest_adapter.http.current_body import BodyTooLarge
+from rest_adapter.http.body_size import BodyTooLarge
 from rest_adapter.http.head import HeadersTooLarge, LineTooLong
 from slotline.protocol import reasons
 
