@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from service.engine.cache.full_contexts import FullContexts
+from service.engine.language_model import Pooling
 from service.engine.output.output import Ending
 from service.engine.parts import make_parts
 from service.engine.request.events import Delivery, Failed, FinishReason, Sink
+from service.engine.request.media import MediaRow
 from service.engine.request.prompt_media import media_in
 from service.engine.request.requests import EmbeddingRequest, GenerationRequest, Request, SystemPromptRequest
 from service.engine.request.snapshots import EngineSnapshot
@@ -223,7 +225,12 @@ class Engine:
         self._check_chunks(request.media)
         for items in request.inputs:
             media_in(items, request.media)
-        for chunk in request.media.values():
+        chunks = list(request.media.values())
+        if self._info.pooling is Pooling.LAST:
+            # States are needed of what inputs end with.
+            last = [items[-1] for items in request.inputs]
+            chunks = [request.media[item.key] for item in last if isinstance(item, MediaRow)]
+        for chunk in chunks:
             if not chunk.is_causal and len(chunk.rows) > self._info.n_hidden:
                 raise NotSupported(
                     f"a picture of {len(chunk.rows)} tokens that this model sees at once cannot be embedded; "

@@ -251,3 +251,19 @@ def test_inputs_with_pictures_pool_rows_like_tokens(kind: str, pooling: Pooling)
         rows = states(numbers(items))
         expected = {Pooling.LAST: rows[-1], Pooling.CLS: rows[0], Pooling.MEAN: rows.mean(axis=0)}[pooling]
         assert vector == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("is_last", [True, False])
+def test_a_picture_that_is_seen_at_once_must_fit_into_a_call_for_states_where_those_are_needed(
+    pooling: Pooling, is_last: bool
+) -> None:
+    bench = bench_of("whole", pooling=pooling, n_hidden=16)
+    cat = chunk("whole", n_rows=17)
+    items = prompt_of(prompt("hello"), cat, prompt("" if is_last else "?"))
+    sink = bench.complete(EmbeddingRequest((items,), media_of(cat)))
+    if is_last or pooling is not Pooling.LAST:
+        assert sink.failed.error.reason == "NOT_SUPPORTED"
+        assert "17" in str(sink.failed.error)
+    else:
+        assert sink.embedded.vectors[0] == pytest.approx(states(numbers(items))[-1])
