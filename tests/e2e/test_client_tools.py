@@ -46,7 +46,7 @@ def test_calls_can_be_run_at_any_seed(seed: int, server: Server) -> None:
         assert (len(answer.tool_calls), answer.finish_reason) == (1, "tool_calls")
         turns = tools.run(answer)
         # Not even the types of arguments are wrong.
-        assert not (turns[1]["content"] or "").startswith("Error")
+        assert not str(turns[1]["content"]).startswith("Error")
         last = client.complete([*messages, *turns], tools=tools, tool_choice="none", seed=seed, max_tokens=8)
         assert last.text
         assert last.tool_calls == ()
