@@ -29,7 +29,10 @@ GENERATED = (
     "rest_adapter/web/vendor/",
 )
 #: What people may send, as examples and presets of values: no facts about the options.
-VALUES = ("clients/node/", "clients/shell/", "clients/python/README.md", "rest_adapter/web/page/state/presets.js")
+VALUES = (
+    *("clients/node/", "clients/shell/", "clients/python/README.md", "clients/python/examples/"),
+    "rest_adapter/web/page/state/presets.js",
+)
 #: Most sources that name an option: the proto, the settings, and two that act on it.
 MOST = 4
 #: The most common chains of samplers, for all streams at once.

@@ -48,7 +48,7 @@ class SlotlineError(Exception):
 
     @property
     def field(self) -> str:
-        """Path of the first field that was refused, for example ``sampling.top_p``; empty if none was."""
+        """Path of the first field that was refused, for example ``stop.texts``; empty if none was."""
         return self.violations[0][0] if self.violations else ""
 
 
