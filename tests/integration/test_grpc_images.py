@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,18 +13,28 @@ import numpy as np
 import pytest
 
 from service.config import MediaOptions, ModelConfig
-from service.errors import ImageWorkerLost, ModelFailed, QueueFull
+from service.errors import Draining, ImageWorkerLost, ModelFailed, QueueFull
 from service.media.encoder import MediaCounts, ProjectorFacts, WorkerState
 from service.testing.scripted_media import numbers
 from service.testing.scripted_model import N_EMBD
 from slotline.v1 import embedding_pb2, generation_pb2, model_pb2, prompt_pb2, tokenization_pb2
 from tests.support.calls import GREEDY, error_details, refusal, request, scripted_text, until, until_idle, until_state
 from tests.support.fake_encoder import BAD, N_TOKENS, FakeEncoder, encoded
-from tests.support.scripted_core import WAIT_S, Gate, RunningCore, core_config, load_scripted, running_core, text_of
+from tests.support.scripted_core import (
+    WAIT_S,
+    Gate,
+    RunningCore,
+    ScriptedLoadedEncoder,
+    core_config,
+    load_scripted,
+    running_core,
+    text_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
+    from service.api.served_model import LoadedModel
     from service.engine.request.items import PromptItem
 
 RED, BLUE = b"\x89PNG\r\n\x1a\nred", b"blue"
@@ -331,6 +342,34 @@ async def test_a_projector_of_another_model_is_refused_at_start(
     async with running_core(encoder=encoder, wait_ready=False) as core:
         health = await until_state(core, model_pb2.SERVER_STATE_FAILED)
         assert problem in health.message
+    assert encoder.is_closed
+
+
+async def test_a_projector_beside_a_model_for_embeddings_is_refused_at_start(encoder: FakeEncoder) -> None:
+    def load(config: ModelConfig, *, on_progress: Callable[[float], bool]) -> LoadedModel:
+        return ScriptedLoadedEncoder()
+
+    async with running_core(load=load, encoder=encoder, wait_ready=False) as core:
+        health = await until_state(core, model_pb2.SERVER_STATE_FAILED)
+        assert health.message == "`mmproj` is of no use: this model makes embeddings of texts only"
+        assert health.image_worker == model_pb2.IMAGE_WORKER_STATE_FAILED
+    assert not encoder.is_started
+
+
+async def test_a_core_is_stopped_while_its_projector_is_tried_out(encoder: FakeEncoder) -> None:
+    starting = threading.Event()
+
+    def wait() -> None:
+        starting.set()
+        encoder.wait_until_closed()
+        raise Draining
+
+    encoder.fail_start = wait
+    async with running_core(encoder=encoder, wait_ready=False) as core:
+        assert await asyncio.to_thread(starting.wait, WAIT_S)
+        health = await core.models.Health(model_pb2.HealthRequest())
+        assert health.state == model_pb2.SERVER_STATE_LOADING
+        assert await core.server.stop()
     assert encoder.is_closed
 
 

@@ -105,6 +105,11 @@ class FakeEncoder:
             self.is_closed = True
             self._changed.notify_all()
 
+    def wait_until_closed(self) -> None:
+        """Wait until it was closed."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.is_closed, PATIENCE_S), "the encoder was never closed"
+
     def _wait(self, work: Work) -> None:
         def stop() -> None:
             with self._changed:

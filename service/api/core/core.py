@@ -127,6 +127,9 @@ class Core:
         """End what still runs and the engine. Returns whether the engine has ended, which loading may prevent."""
         self._is_stopping = True
         self._loading.give_up()
+        if self._model is None:
+            # It may still be trying its projector out.
+            await self._loading.close_encoder()
         if self._watching is not None:
             self._watching.cancel()
         await self._refuse_requests()
@@ -234,6 +237,9 @@ class Core:
             model = await self._loading.get_ready(self.pool, self._set_system_prompt)
         except ModelFailed as error:
             await self._fail(error)
+            return
+        except Draining:
+            # Stopped before it was ready.
             return
         self._model = model
         fields = {"model": model.name, "seconds": round(time.monotonic() - self._started_s, 3)}

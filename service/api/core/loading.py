@@ -12,6 +12,7 @@ from service.dialogue.description import resolve_tool_format
 from service.dialogue.template.analysis import UNKNOWN
 from service.engine.request.requests import SystemPromptRequest
 from service.errors import (
+    Draining,
     InvalidArgument,
     ModelFailed,
     NotSupported,
@@ -144,6 +145,7 @@ class Loading:
 
         Raises:
             ModelFailed: the projector, the chat template or the system prompt of the configuration cannot be used.
+            Draining: loading was given up.
         """
         loaded = self._loaded
         assert loaded is not None
@@ -181,10 +183,14 @@ class Loading:
         self.progress = 1.0
         return model
 
-    async def close_preparation(self) -> None:
-        """End the processes that render chats or encode pictures, and the threads that compile constraints."""
+    async def close_encoder(self) -> None:
+        """End the process that encodes pictures, also while it starts."""
         if self._encoder is not None:
             await asyncio.to_thread(self._encoder.close)
+
+    async def close_preparation(self) -> None:
+        """End the processes that render chats or encode pictures, and the threads that compile constraints."""
+        await self.close_encoder()
         if self._renderer is not None:
             self._renderer.close()
         if self._constraints is not None:
@@ -200,7 +206,10 @@ class Loading:
 
         Raises:
             ProjectorFailed: it cannot be used, or not with this model.
+            Draining: loading was given up.
         """
+        if self._is_given_up:
+            raise Draining
         if not info.can_generate:
             raise ProjectorFailed("`mmproj` is of no use: this model makes embeddings of texts only")
         encoder = self._encoder = self._make_encoder(self._config.media, self._config.model, info.n_whole)
