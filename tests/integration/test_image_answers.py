@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from slotline.v1 import prompt_pb2
     from tests.support.seeing_model import Kind, Pixels, Projector, TextModel
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+# Seconds, but minutes on a machine that does many other things.
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
 
 N_TOKENS = 6
 #: As long as a step may take where nothing shall be cut.

@@ -49,7 +49,7 @@ AROUND = ("<|vision_start|>", "<|vision_end|>")
 #: Rows and columns that it does not resize.
 GRIDS = ((2, 4), (4, 2), (3, 3))
 #: Prompts begin with one of these, so that many begin alike; those without a text begin with the same picture.
-BEGINNINGS = ("", "", "A cat.", "The car is red and the house is")
+BEGINNINGS = ("", "", "A cat.", "The car is")
 TEXTS = (" and", " or", ".\nWhat is it?", " is a colour, ", "\n", " the car", " in my house", ": ")
 
 #: A picture, and what stands for it in words.
