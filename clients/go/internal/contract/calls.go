@@ -20,7 +20,7 @@ import (
 
 const (
 	poll          = 10 * time.Millisecond
-	readyPatience = 10 * time.Second
+	readyPatience = 60 * time.Second
 )
 
 // outcome is what came of a call.
@@ -37,9 +37,6 @@ type outcome struct {
 }
 
 func runCall(ctx context.Context, client *slotline.Client, call *testCase) *outcome {
-	if call.OnceReady {
-		untilReady(ctx, client)
-	}
 	came := &outcome{texts: map[int]string{}, finishes: map[int]string{}, values: map[string]any{}}
 	calling, cancel := ctx, context.CancelFunc(func() {})
 	if call.Actions.DeadlineMs > 0 {
@@ -212,8 +209,8 @@ func repeated(request any, repeat map[string]int) any {
 	return request
 }
 
-func untilReady(ctx context.Context, client *slotline.Client) {
-	ctx, cancel := context.WithTimeout(ctx, readyPatience)
+func untilReady(client *slotline.Client) {
+	ctx, cancel := context.WithTimeout(context.Background(), readyPatience)
 	defer cancel()
 	for ctx.Err() == nil {
 		if _, err := client.Health(ctx); err == nil {

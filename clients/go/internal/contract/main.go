@@ -94,6 +94,9 @@ func runCase(one *testCase, ports portFile) []string {
 	defer client.Close()
 	var problems []string
 	for call := one; call != nil; call = call.Actions.Then {
+		if call.OnceReady {
+			untilReady(client)
+		}
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		came := make(chan []string, 1)
 		go func() { came <- runCall(ctx, client, call).differences(call.Expect) }()
