@@ -284,5 +284,6 @@ def check_projector(facts: ProjectorFacts, info: ModelInfo) -> None:
     if facts.max_whole > info.n_whole:
         raise ProjectorFailed(
             f"the projector of `mmproj` makes {facts.max_whole} rows of a picture that must be evaluated at once, but "
-            f"at most {info.n_whole} are; set `n_batch` to at least {facts.max_whole}"
+            f"at most {info.n_whole} are; set `n_batch` to at least {facts.max_whole}, and do not turn "
+            "`flash_attention` off"
         )
