@@ -172,7 +172,9 @@ class Sampler:
         """
         raw = None
         if self._settings.top_logprobs is not None:
-            _best(logits)
+            best = int(logits.argmax())
+            if not logits[best] < math.inf:
+                raise _unusable(best, float(logits[best]))
             raw = logits.copy()
         self._bias.apply(logits, ban_eog=ban_eog)
         return raw
@@ -192,7 +194,11 @@ class Sampler:
         Raises:
             UnusableLogits: as ``sample`` does.
         """
-        best, best_logit = _best(logits)
+        # argmax stops at the first NaN, so this checks the row too.
+        best = int(logits.argmax())
+        best_logit = float(logits[best])
+        if not best_logit < math.inf:
+            raise _unusable(best, best_logit)
         if best_logit == -math.inf:
             return Choice(self._end(), None)
         candidates = Candidates.whole(logits)
@@ -241,18 +247,8 @@ class Sampler:
         return min(self._eog_tokens)
 
 
-def _best(logits: npt.NDArray[np.float32]) -> tuple[int, float]:
-    """The highest logit and its token; -inf if all are banned.
-
-    Raises:
-        UnusableLogits: a logit is NaN or +inf.
-    """
-    # argmax stops at the first NaN, so this checks the row too.
-    best = int(logits.argmax())
-    best_logit = float(logits[best])
-    if not best_logit < math.inf:
-        raise UnusableLogits(f"the logit of token {best} is {best_logit}; allowed: finite, or -inf for a ban")
-    return best, best_logit
+def _unusable(token: int, logit: float) -> UnusableLogits:
+    return UnusableLogits(f"the logit of token {token} is {logit}; allowed: finite, or -inf for a ban")
 
 
 def _penalties(

@@ -69,10 +69,10 @@ class LibrarySampler:
 
     def apply(self, row: Row) -> tuple[dict[int, float], int]:
         """The candidates that it leaves with their logits, and which of them it has chosen."""
-        entries = (llama_cpp.llama_token_data * len(row))()
+        entries: Any = (llama_cpp.llama_token_data * len(row))()
         for token, logit in enumerate(row.tolist()):
             entries[token].id, entries[token].logit = token, logit
-        array = llama_cpp.llama_token_data_array(entries, len(row), -1, False)
+        array: Any = llama_cpp.llama_token_data_array(entries, len(row), -1, False)
         llama_cpp.llama_sampler_apply(self.pointer, ctypes.byref(array))
         left = [array.data[i] for i in range(array.size)]
         chosen = left[array.selected].id if array.selected >= 0 else -1

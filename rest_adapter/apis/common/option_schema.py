@@ -167,8 +167,11 @@ def timeout() -> Schema:
 def _property(name: str) -> Schema:
     facts = BY_NAME[name]
     schema = _SCHEMAS.get(name) or _KINDS[facts.kind]
-    if facts.allowed.above is not None:
-        schema = schema | {"exclusiveMinimum": facts.allowed.above}
+    if facts.kind == "number":
+        # Integers out of their range mean something, numbers are refused.
+        allowed = facts.allowed
+        ends = {"minimum": allowed.min, "exclusiveMinimum": allowed.above, "maximum": allowed.max}
+        schema = schema | {key: end for key, end in ends.items() if end is not None}
     return option(schema, _description(name), **_default(facts))
 
 

@@ -90,7 +90,7 @@ def _option(facts: OptionFacts) -> Option:
     if facts.name in _READERS:
         return Option(facts.name, facts.path, _READERS[facts.name])
 
-    read_plain = _READ_PLAIN[facts.kind]
+    read_plain: Callable[[str, object], Any] = _bounded(facts) if facts.kind == "number" else _READ_PLAIN[facts.kind]
     is_integer = facts.kind == "integer"
     *parents, field = facts.path.split(".")
 
@@ -104,6 +104,23 @@ def _option(facts: OptionFacts) -> Option:
             setattr(message, field, converted)
 
     return Option(facts.name, facts.path, read)
+
+
+def _bounded(facts: OptionFacts) -> Callable[[str, object], float]:
+    """Reads a number that is at least or at most something, as ``facts`` say."""
+    least, most = facts.allowed.min, facts.allowed.max
+    if least is None and most is None:
+        return read_float
+    ends = [f"at least {least:g}"] if least is not None else []
+    ends += [f"at most {most:g}"] if most is not None else []
+
+    def read(name: str, value: object) -> float:
+        number = read_float(name, value)
+        if number not in facts.allowed:
+            raise refusal(name, value, f"a number of {' and '.join(ends)}")
+        return number
+
+    return read
 
 
 def _meant(facts: OptionFacts, number: int) -> int | None:
