@@ -58,7 +58,7 @@ GO_IS_THERE = go version 2>/dev/null | grep -Eq ' go1\.(2[1-9]|[3-9][0-9])'
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help run test test-fast lint check-generated check-protos pytest programs docs generate baseline lock vendor wheels bench \
-	test-clone clean
+	client-rust test-clone clean
 
 help: ## list the commands
 	@echo 'usage: make COMMAND [ARGS="..."] [PYTHON=python3]'
@@ -125,6 +125,10 @@ wheels: $(BASE) ## build both distributions into dist/
 
 bench: $(TEST) $(BENCH) $(STOCK_BENCH) ## measure speed and memory beside llama.cpp's own server; ARGS go to the benchmark
 	$(BIN)/python -m bench $(ARGS)
+
+client-rust: ## build the example for Rust, which takes minutes the first time
+	$(call need,cargo,install Rust 1.88 or newer)
+	cargo build --release --manifest-path clients/rust/Cargo.toml
 
 test-clone: ## clone HEAD and try `make run` and `make test` in it, as a stranger would
 	$(PYTHON) tests/clone/check_clone.py $(ARGS)
