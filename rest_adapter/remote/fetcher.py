@@ -172,7 +172,3 @@ def _read(response: HTTPResponse, most: int) -> bytes:
 
 def _too_large(most: int) -> Unfetchable:
     return Unfetchable(f"is larger than the {most} bytes allowed")
-
-
-def _too_late(limit_s: float) -> Unfetchable:
-    return Unfetchable(f"did not come within the {limit_s:g} s that all pictures of a request have")

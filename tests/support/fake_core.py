@@ -20,6 +20,7 @@ from slotline.v1 import (
     inference_service_pb2_grpc,
     model_pb2,
     model_service_pb2_grpc,
+    rerank_pb2,
     tokenization_pb2,
 )
 from slotline.v1.generation_pb2 import (
@@ -274,6 +275,10 @@ class _Inference(inference_service_pb2_grpc.InferenceServiceServicer):
             for step in self._core.embedding(request):
                 await _take(step, call, context)
         return embedded(request)
+
+    async def Rerank(self, request: rerank_pb2.RerankRequest, context: Any) -> rerank_pb2.RerankResponse:
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "the fake core scores nothing")
+        raise AssertionError
 
     @contextmanager
     def _recorded(self, call: AnyCall) -> Iterator[None]:
