@@ -135,10 +135,10 @@ async def test_what_is_not_allowed_names_its_field(core: RunningCore) -> None:
     assert (code, metadata) == (grpc.StatusCode.INVALID_ARGUMENT, {"field": "chat.messages"})
 
 
-async def test_what_is_not_there_yet_names_itself(core: RunningCore) -> None:
+async def test_what_the_server_was_not_started_for_names_what_it_lacks(core: RunningCore) -> None:
     image = prompt_pb2.PromptPart(image=prompt_pb2.Image(data=b"GIF"))
     request = generation_pb2.GenerateRequest(parts=prompt_pb2.PromptParts(parts=[image]))
-    assert await failure(core.generate(request)) == (grpc.StatusCode.UNIMPLEMENTED, {"feature": "images in prompts"})
+    assert await failure(core.generate(request)) == (grpc.StatusCode.UNIMPLEMENTED, {"config_fields": "mmproj"})
 
 
 async def test_a_template_can_be_applied_without_generating(core: RunningCore) -> None:

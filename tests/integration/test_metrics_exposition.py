@@ -76,4 +76,9 @@ def test_requests_that_were_served_are_in_the_histograms(scraped: dict[str, Metr
 def test_the_page_lists_every_metric_with_its_type(scraped: dict[str, Metric]) -> None:
     listed = re.findall(r"^\| `([^`]+)` \| (\w+) \|", PAGE.read_text(), re.MULTILINE)
     assert len(listed) == len(dict(listed)), "a metric is listed twice"
-    assert dict(listed) == {name: family.type for name, family in scraped.items()}
+    # Those of pictures are there with a projector alone, which this server has not.
+    pictures = {name for name, _ in listed if name.startswith("slotline_image")}
+    assert pictures
+    assert {name: kind for name, kind in listed if name not in pictures} == {
+        name: family.type for name, family in scraped.items()
+    }
