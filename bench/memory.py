@@ -43,7 +43,7 @@ def run(settings: Settings) -> Result:
 
 def _above(figures: tuple[Figure, ...]) -> tuple[Figure, ...]:
     """How much more Slotline has than each peer."""
-    rss = {figure.column: figure.samples for figure in figures if figure.row == _RSS.name}
+    rss = {figure.column: figure.samples for figure in figures if figure.row == _RSS.name and not figure.against}
     return tuple(
         Figure(f"RSS above {peer}", "MB", pair_differences(rss[REST], rss[peer]), _MOST_ABOVE)
         for peer in rss
