@@ -13,28 +13,43 @@ if TYPE_CHECKING:
 _PLACE = re.compile(r"\{(query|document)\}")
 
 
-def tokenize_pair(query: str, document: str, vocabulary: Vocabulary, template: str | None) -> list[int]:
-    """Token ids of a pair.
+class PairTokenizer:
+    """Tokenises a query with one document after the other.
+
+    Without a template a pair is [BOS] query [EOS] [SEP] document [EOS], each if the vocabulary wants it, with SEP where
+    there is no EOS.
 
     Args:
         query: what is looked for.
-        document: what may be relevant.
-        vocabulary: the model's.
-        template: the model's own way, with ``{query}`` and ``{document}`` in it; None for [BOS] query [EOS] [SEP]
-            document [EOS], each if the vocabulary wants it, with SEP where there is no EOS.
+        vocabulary: the model's; tokenises the query at once if it stands by itself.
+        template: the model's own way to write a pair, with ``{query}`` and ``{document}`` in it; None without one.
     """
-    if template is not None:
-        texts = {"query": query, "document": document}
-        text = _PLACE.sub(lambda place: texts[place[1]], template)
+
+    def __init__(self, query: str, vocabulary: Vocabulary, template: str | None) -> None:
+        self._query = query
+        self._template = template
+        eos = vocabulary.eos_token if vocabulary.eos_token is not None else vocabulary.sep_token
+        self._end = [eos] if vocabulary.adds_eos and eos is not None else []
+        separator = [vocabulary.sep_token] if vocabulary.adds_sep and vocabulary.sep_token is not None else []
+        self._head: list[int] = []
+        if template is None:
+            query_ids = vocabulary.tokenize(query, parse_special=False)
+            self._head = [*bos(vocabulary), *query_ids, *self._end, *separator]
+
+    @property
+    def n_head(self) -> int:
+        """Tokens of a pair that were there before its document is tokenised."""
+        return len(self._head)
+
+    def tokenize(self, document: str, vocabulary: Vocabulary) -> list[int]:
+        """Token ids of the query and a document.
+
+        Args:
+            document: what may be relevant.
+            vocabulary: the model's, which may bound what it tokenises.
+        """
+        if self._template is None:
+            return [*self._head, *vocabulary.tokenize(document, parse_special=False), *self._end]
+        texts = {"query": self._query, "document": document}
+        text = _PLACE.sub(lambda place: texts[place[1]], self._template)
         return vocabulary.tokenize(text, parse_special=True)
-    eos = vocabulary.eos_token if vocabulary.eos_token is not None else vocabulary.sep_token
-    end = [eos] if vocabulary.adds_eos and eos is not None else []
-    separator = [vocabulary.sep_token] if vocabulary.adds_sep and vocabulary.sep_token is not None else []
-    return [
-        *bos(vocabulary),
-        *vocabulary.tokenize(query, parse_special=False),
-        *end,
-        *separator,
-        *vocabulary.tokenize(document, parse_special=False),
-        *end,
-    ]

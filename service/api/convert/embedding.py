@@ -140,7 +140,7 @@ def _fitting_tokens(
     one: embedding_pb2.EmbedInput, model: ServedModel, field: str, pictures: Pictures
 ) -> tuple[int, ...]:
     """Token ids and places of pictures, as many as fit for all that is known before these are encoded."""
-    bound = _bound_on_input(model)
+    bound = bound_on_input(model)
     try:
         tokens = _input_tokens(one, model.bounded(bound.most), field, pictures)
     except TooManyTokens as error:
@@ -156,7 +156,7 @@ def _fitting_tokens(
 
 def _with_pictures(inputs: tuple[tuple[int, ...], ...], model: ServedModel, pictures: Pictures) -> EmbeddingRequest:
     """The request with its pictures in its inputs, which must fit with them."""
-    encoded, bound = pictures.encode(), _bound_on_input(model)
+    encoded, bound = pictures.encode(), bound_on_input(model)
     filled = tuple(encoded.put_into(tokens) for tokens in inputs)
     for index, (tokens, items) in enumerate(zip(inputs, filled, strict=True)):
         if len(items) > bound.most:
@@ -166,7 +166,7 @@ def _with_pictures(inputs: tuple[tuple[int, ...], ...], model: ServedModel, pict
 
 
 @dataclass(frozen=True, slots=True)
-class _Bound:
+class InputBound:
     """How long an input may be.
 
     Attributes:
@@ -193,9 +193,10 @@ class _Bound:
         )
 
 
-def _bound_on_input(model: ServedModel) -> _Bound:
+def bound_on_input(model: ServedModel) -> InputBound:
+    """How long an input of this model may be."""
     info, n_ctx = model.info, model.engine.n_ctx_slot
     if info.can_generate:
-        return _Bound(n_ctx - 1, n_ctx, f"a slot's context holds {n_ctx} and an input must be shorter than that")
+        return InputBound(n_ctx - 1, n_ctx, f"a slot's context holds {n_ctx} and an input must be shorter than that")
     most = min(info.n_ctx_train, info.n_hidden)
-    return _Bound(most, most, f"this model takes at most {most}")
+    return InputBound(most, most, f"this model takes at most {most}")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from service.api.convert.checks import count_at_most, size_at_most
-from service.api.convert.embedding import max_inputs
+from service.api.convert.embedding import InputBound, bound_on_input, max_inputs
 from service.engine.language_model import Pooling, Rows
 from service.engine.request.requests import EmbeddingRequest
-from service.errors import ContextLengthExceeded, EngineFailure, InvalidArgument, NotSupported
+from service.errors import EngineFailure, InvalidArgument, NotSupported
 from service.prompts.paced import TooManyTokens
-from service.prompts.pairs import tokenize_pair
+from service.prompts.pairs import PairTokenizer
 from slotline.v1 import rerank_pb2, tokens_pb2
 
 if TYPE_CHECKING:
@@ -40,9 +41,15 @@ def rerank_request(request: rerank_pb2.RerankRequest, model: ServedModel) -> Emb
         raise InvalidArgument("documents", "is empty; at least one document is needed")
     count_at_most("documents", len(request.documents), max_inputs(model))
     size_at_most("documents", request.ByteSize(), model.limits.max_prompt_bytes)
+    bound = bound_on_input(model)
+    bound = replace(bound, allowed=f"{bound.allowed}, of query and document together")
+    try:
+        pairs = PairTokenizer(request.query, model.bounded(bound.most).vocabulary, model.facts.rerank_template)
+    except TooManyTokens as error:
+        raise bound.exceeded("query", error.n_tokens, is_exact=False) from None
     return EmbeddingRequest(
         tuple(
-            _fitting_pair(request.query, document, model, f"documents[{index}]")
+            _fitting_pair(pairs, document, model, bound, f"documents[{index}]")
             for index, document in enumerate(request.documents)
         )
     )
@@ -64,15 +71,15 @@ def rerank_response(prepared: EmbeddingRequest, scores: Rows) -> rerank_pb2.Rera
     return rerank_pb2.RerankResponse(scores=scores[:, 0].tolist(), usage=usage)
 
 
-def _fitting_pair(query: str, document: str, model: ServedModel, field: str) -> tuple[int, ...]:
+def _fitting_pair(
+    pairs: PairTokenizer, document: str, model: ServedModel, bound: InputBound, field: str
+) -> tuple[int, ...]:
     if not document:
         raise InvalidArgument(field, "is empty; allowed is any other text")
-    most = min(model.info.n_ctx_train, model.info.n_hidden)
-    allowed = f"this model takes at most {most}, of query and document together"
     try:
-        tokens = tokenize_pair(query, document, model.bounded(most).vocabulary, model.facts.rerank_template)
+        tokens = pairs.tokenize(document, model.bounded(bound.most).vocabulary)
     except TooManyTokens as error:
-        raise ContextLengthExceeded(error.n_tokens, most, field=field, allowed=allowed, is_exact=False) from None
-    if len(tokens) > most:
-        raise ContextLengthExceeded(len(tokens), most, field=field, allowed=allowed)
+        raise bound.exceeded(field, pairs.n_head + error.n_tokens, is_exact=False) from None
+    if len(tokens) > bound.most:
+        raise bound.exceeded(field, len(tokens))
     return tuple(tokens)

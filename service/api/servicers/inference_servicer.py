@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from service.api.core.core import Core
-    from service.engine.request.requests import Request
+    from service.engine.language_model import Rows
+    from service.engine.request.requests import EmbeddingRequest, Request
     from slotline.v1.inference_service_pb2_grpc import _ServicerContext as Context
 
 
@@ -111,13 +112,10 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
                     is_quick=is_quick,
                     picture_bytes=n_bytes,
                 )
-                collector = Collector()
-                with self._submitted(self._core.next_task_id(), prepared, collector):
-                    embedded = await collector.outcome()
-                assert isinstance(embedded, Embedded)
+                vectors = await self._vectors(prepared)
                 if is_quick:
-                    return embed_response(request, prepared, embedded.vectors)
-                return await asyncio.to_thread(embed_response, request, prepared, embedded.vectors)
+                    return embed_response(request, prepared, vectors)
+                return await asyncio.to_thread(embed_response, request, prepared, vectors)
 
     async def Rerank(self, request: rerank_pb2.RerankRequest, context: Context) -> rerank_pb2.RerankResponse:
         """One score per document; however the call ends, the engine is rid of it at its next step."""
@@ -128,11 +126,7 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
                 prepared = await self._core.pool.run(
                     request.ByteSize(), lambda work: rerank_request(request, model.paced(work))
                 )
-                collector = Collector()
-                with self._submitted(self._core.next_task_id(), prepared, collector):
-                    embedded = await collector.outcome()
-                assert isinstance(embedded, Embedded)
-                return rerank_response(prepared, embedded.vectors)
+                return rerank_response(prepared, await self._vectors(prepared))
 
     async def Tokenize(
         self, request: tokenization_pb2.TokenizeRequest, context: Context
@@ -165,6 +159,14 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
     def _salt(self, context: Context) -> str:
         """The salt of a call that brings none of its own."""
         return salted(self._tenants.tenant_of(context.invocation_metadata()), "")
+
+    async def _vectors(self, request: EmbeddingRequest) -> Rows:
+        """What the engine makes of inputs: float32, a row for each."""
+        collector = Collector()
+        with self._submitted(self._core.next_task_id(), request, collector):
+            embedded = await collector.outcome()
+        assert isinstance(embedded, Embedded)
+        return embedded.vectors
 
     @contextmanager
     def _admitted(self, context: Context) -> Iterator[None]:
