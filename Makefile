@@ -2,9 +2,9 @@
 #
 # Everything is installed at the versions locked in requirements/: into .venv, for the code generator into
 # .venv-generate, for the servers that benchmarks compare with into .venv-bench and .venv-bench-stock, for the evaluation
-# harness of a test into .venv-eval, for a client that wants an older openai package into .venv-instructor, with
-# the oldest packages that our client takes into .venv-oldest. A stamp per
-# step says what is done, so that a second run starts at once; a changed lock or pyproject.toml runs its step again.
+# harness of a test into .venv-eval, for a client that wants an older openai package into .venv-instructor, and the oldest
+# packages that our Python client takes into .venv-oldest. A stamp per step says what is done, so that a second run starts
+# at once; a changed lock or pyproject.toml runs its step again.
 
 PYTHON ?= python3
 ARGS ?=
@@ -194,9 +194,9 @@ programs:
 %/node_modules/.installed: %/package.json %/package-lock.json %/.npmrc | programs
 	@if command -v npm >/dev/null; then cd $* && npm ci && touch node_modules/.installed; fi
 
-$(GENERATE): requirements/generate.txt | $(BASE)
-	$(PYTHON) -m venv .venv-generate
-	$(GENERATE_BIN)/python -m pip install $(PIP_FLAGS) -r requirements/generate.txt
+$(GENERATE) $(INSTRUCTOR) $(OLDEST): .venv-%/.installed: requirements/%.txt | $(BASE)
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python -m pip install $(PIP_FLAGS) -r $<
 	@touch $@
 
 # The peers twice: with the flags of the library, and as `pip install` builds them. Without llama.cpp's own tests and
@@ -221,14 +221,4 @@ $(EVAL): requirements/eval-build.txt requirements/eval.txt | $(BASE)
 	$(PYTHON) -m venv .venv-eval
 	$(EVAL_BIN)/python -m pip install $(PIP_FLAGS) -r requirements/eval-build.txt
 	$(EVAL_BIN)/python -m pip install $(PIP_FLAGS) -r requirements/eval.txt
-	@touch $@
-
-$(INSTRUCTOR): requirements/instructor.txt | $(BASE)
-	$(PYTHON) -m venv .venv-instructor
-	.venv-instructor/bin/python -m pip install $(PIP_FLAGS) -r requirements/instructor.txt
-	@touch $@
-
-$(OLDEST): requirements/oldest.txt | $(BASE)
-	$(PYTHON) -m venv .venv-oldest
-	.venv-oldest/bin/python -m pip install $(PIP_FLAGS) -r requirements/oldest.txt
 	@touch $@
