@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from slotline.v1 import embedding_pb2, model_pb2, tokenization_pb2
+from slotline.v1 import inference_service_pb2, model_service_pb2
 
 if TYPE_CHECKING:
+    from google.protobuf.descriptor import Descriptor, ServiceDescriptor
     from google.protobuf.message import Message
 
-_INFERENCE: dict[type[Message], str] = {
-    embedding_pb2.EmbedRequest: "Embed",
-    tokenization_pb2.TokenizeRequest: "Tokenize",
-    tokenization_pb2.DetokenizeRequest: "Detokenize",
-}
-_MODELS: dict[type[Message], str] = {
-    model_pb2.ListModelsRequest: "ListModels",
-    model_pb2.GetModelRequest: "GetModel",
-    model_pb2.HealthRequest: "Health",
-    model_pb2.ListSlotsRequest: "ListSlots",
-    model_pb2.ApplyTemplateRequest: "ApplyTemplate",
-    model_pb2.GetMetricsRequest: "GetMetrics",
-}
+
+def _unary_methods(service: ServiceDescriptor) -> dict[Descriptor, str]:
+    return {method.input_type: method.name for method in service.methods if not method.server_streaming}
+
+
+_INFERENCE = _unary_methods(inference_service_pb2.DESCRIPTOR.services_by_name["InferenceService"])
+_MODELS = _unary_methods(model_service_pb2.DESCRIPTOR.services_by_name["ModelService"])
 
 
 def method_of(server: Any, request: Message) -> Any:
@@ -33,10 +28,10 @@ def method_of(server: Any, request: Message) -> Any:
     Raises:
         TypeError: none does.
     """
-    kind = type(request)
+    kind = getattr(request, "DESCRIPTOR", None)
     if kind in _INFERENCE:
         return getattr(server.inference, _INFERENCE[kind])
     if kind in _MODELS:
         return getattr(server.models, _MODELS[kind])
-    known = ", ".join(one.__name__ for one in (*_INFERENCE, *_MODELS))
-    raise TypeError(f"request: {kind.__name__} is of no method with one answer; allowed are {known}")
+    known = ", ".join(one.name for one in (*_INFERENCE, *_MODELS))
+    raise TypeError(f"request: {type(request).__name__} is of no method with one answer; allowed are {known}")
