@@ -35,22 +35,52 @@ def generate_request(prompt: Prompt, options: GenerateOptions) -> generation_pb2
     return request
 
 
-def tokenize_request(prompt: str | Sequence[Mapping[str, object]]) -> tokenization_pb2.TokenizeRequest:
+def tokenize_request(
+    prompt: str | Sequence[Mapping[str, object]],
+    *,
+    add_special: bool = False,
+    parse_special: bool = True,
+    model: str = "",
+) -> tokenization_pb2.TokenizeRequest:
     """A request for the tokens of a text or conversation."""
+    request = tokenization_pb2.TokenizeRequest()
     if isinstance(prompt, str):
-        return tokenization_pb2.TokenizeRequest(text=prompt)
-    return tokenization_pb2.TokenizeRequest(chat=chat_prompt(prompt))
+        request.text = prompt
+    else:
+        request.chat.CopyFrom(chat_prompt(prompt))
+    request.model = model
+    request.add_special = add_special
+    request.parse_special = parse_special
+    return request
 
 
-def embed_request(inputs: Sequence[EmbedInput]) -> embedding_pb2.EmbedRequest:
+def embed_request(
+    inputs: Sequence[EmbedInput], *, normalize: bool = True, dimensions: int | None = None, model: str = ""
+) -> embedding_pb2.EmbedRequest:
     """A request for the vectors of texts, token ids or parts.
 
     Raises:
         TypeError: a single text, whose characters would be taken for inputs, or an input of an unknown kind.
+        ValueError: dimensions that no request can hold.
     """
     if isinstance(inputs, str):
         raise TypeError("inputs are a list of texts, of token ids or of parts; for one text give a list of one")
-    return embedding_pb2.EmbedRequest(inputs=[_embed_input(f"inputs[{i}]", one) for i, one in enumerate(inputs)])
+    request = embedding_pb2.EmbedRequest(inputs=[_embed_input(f"inputs[{i}]", one) for i, one in enumerate(inputs)])
+    request.model = model
+    request.normalize = normalize
+    if dimensions is not None:
+        request.dimensions = checks.integer("dimensions", dimensions, checks.UINT32)
+    return request
+
+
+def check_conversation(messages: Sequence[Mapping[str, object]]) -> None:
+    """See whether these are messages.
+
+    Raises:
+        TypeError: they are not.
+    """
+    if not is_conversation(messages):
+        raise TypeError(f"messages: {messages!r:.80} is not a list of messages like {{'role': ..., 'content': ...}}")
 
 
 def is_conversation(prompt: Prompt) -> TypeGuard[Sequence[Mapping[str, object]]]:

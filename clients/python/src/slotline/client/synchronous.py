@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 import grpc
 
-from slotline.client import checks
 from slotline.client.attempts import Attempts, Targets, n_sequences_of
 from slotline.client.connection import Credentials, Tls, channel_options, targets_of
 from slotline.client.errors import from_rpc_error
@@ -15,9 +14,9 @@ from slotline.client.methods import method_of
 from slotline.client.requests import (
     EmbedInput,
     Prompt,
+    check_conversation,
     embed_request,
     generate_request,
-    is_conversation,
     tokenize_request,
 )
 from slotline.client.structured import Parsed, parse_options, parsed
@@ -162,10 +161,7 @@ class Client:
             TypeError: these are no messages.
             SlotlineError: the request was refused or failed.
         """
-        if not is_conversation(messages):
-            raise TypeError(
-                f"messages: {messages!r:.80} is not a list of messages like {{'role': ..., 'content': ...}}"
-            )
+        check_conversation(messages)
         return self.complete(messages, deadline_s=deadline_s, priority=priority, **options)
 
     def parse(
@@ -213,10 +209,7 @@ class Client:
             model: name or alias of the model; "" for whichever is served.
             deadline_s: seconds that the call may take.
         """
-        request = tokenize_request(prompt)
-        request.model = model
-        request.add_special = add_special
-        request.parse_special = parse_special
+        request = tokenize_request(prompt, add_special=add_special, parse_special=parse_special, model=model)
         return list(self._call(lambda server: server.inference.Tokenize, request, deadline_s).ids)
 
     def detokenize(self, ids: Sequence[int], *, skip_special: bool = True, deadline_s: float | None = None) -> str:
@@ -242,11 +235,7 @@ class Client:
             model: name or alias of the model; "" for whichever is served.
             deadline_s: seconds that the call may take.
         """
-        request = embed_request(inputs)
-        request.model = model
-        request.normalize = normalize
-        if dimensions is not None:
-            request.dimensions = checks.integer("dimensions", dimensions, checks.UINT32)
+        request = embed_request(inputs, normalize=normalize, dimensions=dimensions, model=model)
         response = self._call(lambda server: server.inference.Embed, request, deadline_s)
         return [list(one.values) for one in response.embeddings]
 
