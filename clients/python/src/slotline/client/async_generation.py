@@ -7,34 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 import grpc.aio
 
-from slotline.client.attempts import Attempts, Progress
+from slotline.client.base_generation import BaseGeneration
 from slotline.client.errors import SlotlineError, from_rpc_error, from_status
-from slotline.client.results import Completion, Delta, StreamState
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
     from types import TracebackType
 
+    from slotline.client.results import Delta
     from slotline.v1 import generation_pb2
 
     StreamCall = grpc.aio.UnaryStreamCall[Any, generation_pb2.GenerateResponse]
 
 
-class AsyncGeneration:
+class AsyncGeneration(BaseGeneration["StreamCall"]):
     """Text as it is generated: an asynchronous iterator of strings, none of them empty.
 
     With ``num_sequences`` this is the first continuation; ``completion`` has all of them at the end.
 
     Leaving it early leaves the request running; ``cancel`` it, or use it in an ``async with`` statement.
     """
-
-    def __init__(self, start: Callable[[str, float | None], StreamCall], attempts: Attempts, n_sequences: int) -> None:
-        self._start = start
-        self._attempts = attempts
-        self._progress = Progress(n_sequences)
-        self._state = StreamState()
-        self._is_cancelled = False
-        self._call = start(attempts.target, attempts.remaining_s)
 
     async def __aenter__(self) -> AsyncGeneration:
         return self
@@ -83,18 +75,7 @@ class AsyncGeneration:
                 if self._is_cancelled:
                     return
                 failure = await status_of(self._call)
-            self._attempts.failed(failure, self._progress)
-            self._call = self._start(self._attempts.target, self._attempts.remaining_s)
-
-    def cancel(self) -> None:
-        """End the request; iterating ends too. Harmless after the end."""
-        self._is_cancelled = True
-        self._call.cancel()
-
-    @property
-    def completion(self) -> Completion:
-        """Everything about the answer; only after iterating to its end."""
-        return self._state.completion()
+            self._go_on_after(failure)
 
 
 def is_task_cancelled() -> bool:

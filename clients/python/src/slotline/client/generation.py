@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Protocol
 
 import grpc
 
-from slotline.client.attempts import Attempts, Progress
+from slotline.client.base_generation import BaseGeneration
 from slotline.client.errors import SlotlineError, from_rpc_error
-from slotline.client.results import Completion, Delta, StreamState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from types import TracebackType
 
+    from slotline.client.results import Delta
     from slotline.v1 import generation_pb2
 
 
@@ -27,21 +27,13 @@ class StreamCall(Protocol):
     def code(self) -> grpc.StatusCode: ...
 
 
-class Generation:
+class Generation(BaseGeneration[StreamCall]):
     """Text as it is generated: an iterator of strings, none of them empty.
 
     With ``num_sequences`` this is the first continuation; ``completion`` has all of them at the end.
 
     Leaving it early leaves the request running; ``cancel`` it, or use it in a ``with`` statement.
     """
-
-    def __init__(self, start: Callable[[str, float | None], StreamCall], attempts: Attempts, n_sequences: int) -> None:
-        self._start = start
-        self._attempts = attempts
-        self._progress = Progress(n_sequences)
-        self._state = StreamState()
-        self._is_cancelled = False
-        self._call = start(attempts.target, attempts.remaining_s)
 
     def __enter__(self) -> Generation:
         return self
@@ -80,27 +72,10 @@ class Generation:
             except grpc.RpcError as error:
                 if self._is_cancelled and self._call.code() is grpc.StatusCode.CANCELLED:
                     return
-                failure = from_rpc_error(error)
                 try:
-                    self._attempts.failed(failure, self._progress)
+                    self._go_on_after(from_rpc_error(error))
                 except SlotlineError as final:
                     raise final from error
-                self._go_on()
             else:
                 self._progress.check_end()
                 return
-
-    def _go_on(self) -> None:
-        self._call = self._start(self._attempts.target, self._attempts.remaining_s)
-        if self._is_cancelled:  # in another thread, meanwhile
-            self._call.cancel()
-
-    def cancel(self) -> None:
-        """End the request; iterating ends too. Harmless after the end."""
-        self._is_cancelled = True
-        self._call.cancel()
-
-    @property
-    def completion(self) -> Completion:
-        """Everything about the answer; only after iterating to its end."""
-        return self._state.completion()
