@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 import grpc.aio
 
 from slotline.client.async_generation import AsyncGeneration, is_task_cancelled, status_of
-from slotline.client.attempts import Attempts, Targets, n_sequences_of
+from slotline.client.attempts import Targets, n_sequences_of
 from slotline.client.connection import Credentials, Tls, channel_options, targets_of
 from slotline.client.errors import from_rpc_error
 from slotline.client.methods import method_of
@@ -92,9 +92,8 @@ class AsyncClient:
     ) -> None:
         names = targets_of(targets)
         self._servers = {name: _Server(name, tls) for name in names}
-        self._targets = Targets(names)
+        self._targets = Targets(names, deadline_s)
         self._credentials = Credentials(api_key, priority, tenant, prefix_key, tuple((metadata or {}).items()))
-        self._deadline_s = deadline_s
 
     async def __aenter__(self) -> AsyncClient:
         return self
@@ -132,8 +131,7 @@ class AsyncClient:
         def start(target: str, timeout: float | None) -> grpc.aio.UnaryStreamCall[Any, generation_pb2.GenerateResponse]:
             return self._servers[target].inference.Generate(request, timeout=timeout, metadata=metadata)
 
-        attempts = Attempts(self._targets.order(key), self._timeout(deadline_s))
-        return AsyncGeneration(start, attempts, n_sequences_of(request))
+        return AsyncGeneration(start, self._targets.attempts(key, deadline_s), n_sequences_of(request))
 
     async def complete(
         self,
@@ -303,7 +301,7 @@ class AsyncClient:
         request: Q,
         deadline_s: float | None,
     ) -> R:
-        attempts = Attempts(self._targets.order(""), self._timeout(deadline_s))
+        attempts = self._targets.attempts("", deadline_s)
         metadata = self._credentials.metadata()
         while True:
             start = method(self._servers[attempts.target])
@@ -318,6 +316,3 @@ class AsyncClient:
                     raise
                 failure = await status_of(call)
             attempts.refused(failure)
-
-    def _timeout(self, deadline_s: float | None) -> float | None:
-        return self._deadline_s if deadline_s is None else deadline_s

@@ -28,10 +28,12 @@ class Targets:
 
     Args:
         names: their addresses.
+        deadline_s: seconds for a call that says nothing else; None for no limit.
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], deadline_s: float | None = None) -> None:
         self._names = list(names)
+        self._deadline_s = deadline_s
         self._turns = itertools.count()
 
     def order(self, key: str) -> list[str]:
@@ -40,6 +42,10 @@ class Targets:
             return ranked(self._names, key)
         first = next(self._turns) % len(self._names)
         return self._names[first:] + self._names[:first]
+
+    def attempts(self, key: str, deadline_s: float | None) -> Attempts:
+        """A call with this prefix key, and with this deadline if it has one of its own."""
+        return Attempts(self.order(key), self._deadline_s if deadline_s is None else deadline_s)
 
 
 class Attempts:

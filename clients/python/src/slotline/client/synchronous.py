@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 import grpc
 
-from slotline.client.attempts import Attempts, Targets, n_sequences_of
+from slotline.client.attempts import Targets, n_sequences_of
 from slotline.client.connection import Credentials, Tls, channel_options, targets_of
 from slotline.client.errors import from_rpc_error
 from slotline.client.generation import Generation
@@ -86,9 +86,8 @@ class Client:
     ) -> None:
         names = targets_of(targets)
         self._servers = {name: _Server(name, tls) for name in names}
-        self._targets = Targets(names)
+        self._targets = Targets(names, deadline_s)
         self._credentials = Credentials(api_key, priority, tenant, prefix_key, tuple((metadata or {}).items()))
-        self._deadline_s = deadline_s
 
     def __enter__(self) -> Client:
         return self
@@ -126,8 +125,7 @@ class Client:
         def start(target: str, timeout: float | None) -> StreamCall:
             return self._servers[target].inference.Generate(request, timeout=timeout, metadata=metadata)
 
-        attempts = Attempts(self._targets.order(key), self._timeout(deadline_s))
-        return Generation(start, attempts, n_sequences_of(request))
+        return Generation(start, self._targets.attempts(key, deadline_s), n_sequences_of(request))
 
     def complete(
         self,
@@ -291,7 +289,7 @@ class Client:
     def _call(
         self, method: Callable[[_Server], grpc.UnaryUnaryMultiCallable[Q, R]], request: Q, deadline_s: float | None
     ) -> R:
-        attempts = Attempts(self._targets.order(""), self._timeout(deadline_s))
+        attempts = self._targets.attempts("", deadline_s)
         metadata = self._credentials.metadata()
         while True:
             call = method(self._servers[attempts.target])
@@ -300,6 +298,3 @@ class Client:
             except grpc.RpcError as error:
                 failure = from_rpc_error(error)
             attempts.refused(failure)
-
-    def _timeout(self, deadline_s: float | None) -> float | None:
-        return self._deadline_s if deadline_s is None else deadline_s
