@@ -61,10 +61,12 @@ class Ports:
     Attributes:
         file: the port file.
         cores: addresses by name.
+        tls: files for clients by name.
     """
 
     file: Path
     cores: dict[str, str]
+    tls: dict[str, str]
 
 
 @contextlib.contextmanager
@@ -76,7 +78,7 @@ def running_cores(cases: Path = CASES) -> Iterator[Ports]:
         with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
             wait_until("the cores' port file", lambda: file.exists() or process.poll() is not None)
             assert file.exists(), f"the cores ended with {process.returncode}"
-            yield Ports(file, json.loads(file.read_text())["cores"])
+            yield Ports(file, **json.loads(file.read_text()))
 
 
 def run_cases(runner: Sequence[str], ports: Ports, *, cases: Path = CASES, cwd: Path | None = None) -> str:
@@ -121,16 +123,11 @@ def kill_while_streaming(runner: Sequence[str], ports: Ports, *, cases: Path = C
         assert any(line.strip() == "holding" for line in seen), "the runner ended and held no stream"
         assert _n_busy(ports) == 1, "the stream that is held has no slot"
         # The whole group: runners may be started by a tool.
-        _kill_group(process)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
         killed_s = time.monotonic()
         wait_until("a free slot", lambda: _n_busy(ports) == 0)
         return time.monotonic() - killed_s
-
-
-def _kill_group(process: subprocess.Popen[str]) -> None:
-
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def _listens(address: str) -> bool:

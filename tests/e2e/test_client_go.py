@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
 
-from tests.clients.suite import (
-    FREE_WITHIN_S,
-    N_KILLS,
-    fail_wrong_cases,
-    kill_while_streaming,
-    run_cases,
-    running_cores,
-)
-from tests.support.certificates import Authority
+from tests.clients.suite import FREE_WITHIN_S, N_KILLS, fail_wrong_cases, kill_while_streaming, run_cases
 from tests.support.golang import skip_without_go
-from tests.support.server import Server
+from tests.support.other_client import ROOT, output_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+    from pathlib import Path
 
     from tests.clients.suite import Ports
     from tests.support.seeing_model import SeeingModels
+    from tests.support.server import Server
     from tests.support.server_pool import ServerPool
 
-ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "clients/go"
 PAGE = (CLIENT / "README.md").read_text()
 #: Whatever is compiled on a busy machine for the first time takes minutes.
@@ -55,34 +46,14 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def ports() -> Iterator[Ports]:
-    """The cores of the suite."""
-    with running_cores() as running:
-        yield running
-
-
 def go(*arguments: str) -> str:
     """Run the go command in the client's folder; what it printed."""
-    ran = subprocess.run(["go", *arguments], cwd=CLIENT, capture_output=True, text=True, timeout=COMPILE_S, check=False)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    return ran.stdout
+    return output_of(["go", *arguments], cwd=CLIENT, timeout_s=COMPILE_S)
 
 
 def run(command: str | Sequence[str], address: str, *, cwd: Path = ROOT) -> str:
     """Run an example against a server; what it printed."""
-    ran = subprocess.run(
-        command,
-        shell=isinstance(command, str),
-        cwd=cwd,
-        env={**os.environ, "SLOTLINE_TARGET": address},
-        capture_output=True,
-        text=True,
-        timeout=COMPILE_S,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    return ran.stdout
+    return output_of(command, address, cwd=cwd, timeout_s=COMPILE_S)
 
 
 def test_three_commands_lead_to_the_first_text(server: Server, tmp_path: Path) -> None:
@@ -110,14 +81,11 @@ def test_an_example_prints_what_it_says(name: str, programs: Path, server: Serve
     assert re.fullmatch(EXAMPLES[name], printed, re.DOTALL), printed
 
 
-def test_the_example_with_certificates_reaches_a_server_that_wants_them(programs: Path, tmp_path: Path) -> None:
-    authority = Authority(tmp_path)
-    mine, client = authority.issue("server"), authority.issue("client")
-    tls = ["--grpc-tls-cert", str(mine.cert), "--grpc-tls-key", str(mine.key), "--grpc-client-ca", str(authority.ca)]
-    with Server("-c", "256", *tls) as server:
-        server.wait_until_ready()
-        arguments = [str(authority.ca), str(client.cert), str(client.key)]
-        assert run([str(programs / "mtls"), *arguments], server.grpc_address).startswith("SmolLM2")
+def test_the_example_with_certificates_reaches_a_server_that_wants_them(
+    programs: Path, strict_server: tuple[Server, list[str]]
+) -> None:
+    server, files = strict_server
+    assert run([str(programs / "mtls"), *files], server.grpc_address).startswith("SmolLM2")
 
 
 def test_the_example_with_a_picture_tells_its_colour(

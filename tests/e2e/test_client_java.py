@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 
-from slotline.client import GenerateOptions
-from tests.clients.suite import FREE_WITHIN_S, kill_while_streaming, run_cases, running_cores
-from tests.support.other_client import ROOT, OtherClient, skip_without
+from tests.clients.suite import FREE_WITHIN_S, kill_while_streaming, run_cases
+from tests.support.other_client import (
+    PREFIX_KEYS,
+    ROOT,
+    OtherClient,
+    expected_prefix_keys,
+    options_in_camel_case,
+    skip_without,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.clients.suite import Ports
@@ -60,23 +64,14 @@ def client() -> OtherClient:
     return made
 
 
-@pytest.fixture(scope="module")
-def ports() -> Iterator[Ports]:
-    """The cores of the suite."""
-    with running_cores() as ports:
-        yield ports
-
-
 def test_its_commands_lead_to_the_first_text(client: OtherClient, server: Server) -> None:
     assert len(client.commands()) <= 3
     assert "Paris" in client.run(client.commands()[-1], server.grpc_address)
 
 
 def test_the_first_program_of_the_page_runs(client: OtherClient, server: Server, tmp_path: Path) -> None:
-    program = re.search(r"^```java\n(import .*?)^```$", (client.folder / "README.md").read_text(), re.M | re.S)
-    assert program is not None
     file = tmp_path / "First.java"
-    file.write_text(program[1].replace("127.0.0.1:50051", server.grpc_address))
+    file.write_text(client.first_program("java", server.grpc_address))
     assert client.run([*JAVA, str(file)])
 
 
@@ -87,8 +82,7 @@ def test_an_example_prints_what_it_says(name: str, client: OtherClient, server: 
 
 
 def test_the_example_with_certificates_connects(client: OtherClient, ports: Ports) -> None:
-    files = json.loads(ports.file.read_text())["tls"]
-    arguments = [files[name] for name in ("ca", "cert", "key")]
+    arguments = [ports.tls[name] for name in ("ca", "cert", "key")]
     printed = client.run([*JAVA, "dev.slotline.examples.MutualTls", *arguments], ports.cores["mutual"])
     assert printed == "connected to scripted\n"
 
@@ -102,16 +96,13 @@ def test_the_client_has_every_option_of_the_python_client(client: OtherClient) -
     classes = [f"dev.slotline.client.{name}" for name in ("Prompt", "PlainOptions")]
     listed = client.run(["javap", "-public", "-cp", str(client.folder / "target/classes"), *classes])
     methods = set(re.findall(r" (\w+)\(", listed))
-    wanted = {re.sub(r"_([a-z])", lambda found: found[1].upper(), name) for name in GenerateOptions.__annotations__}
-    assert wanted - methods == set()
+    assert options_in_camel_case() - methods == set()
 
 
 def test_prefix_keys_are_those_of_all_clients(client: OtherClient, tmp_path: Path) -> None:
     file = tmp_path / "Keys.java"
     file.write_text(PRINT_KEYS)
-    examples = ROOT / "clients/prefix_keys.json"
-    keys = client.run([*JAVA, str(file), str(examples)]).splitlines()
-    assert keys == [example["key"] for example in json.loads(examples.read_text())]
+    assert client.run([*JAVA, str(file), str(PREFIX_KEYS)]).splitlines() == expected_prefix_keys()
 
 
 def test_the_suite_passes(client: OtherClient, ports: Ports) -> None:

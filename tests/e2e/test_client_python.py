@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
 
-from tests.support.certificates import Authority
-from tests.support.server import Server
+from tests.support.other_client import ROOT, run_program
 from tests.support.server_pool import AS_MAKE_RUNS_IT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from tests.support.seeing_model import SeeingModels
+    from tests.support.server import Server
     from tests.support.server_pool import ServerPool
 
-ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "clients/python"
 TIMEOUT_S = 120
 #: Examples that need nothing but a server, and what they print, as an expression.
@@ -37,15 +34,7 @@ EXAMPLES = {
 
 def run(command: Sequence[str], address: str) -> str:
     """Run an example against a server; what it printed."""
-    ran = subprocess.run(
-        command,
-        cwd=ROOT,
-        env={**os.environ, "SLOTLINE_TARGET": address},
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
+    ran = run_program(command, address, timeout_s=TIMEOUT_S)
     assert (ran.returncode, ran.stderr) == (0, "")
     return ran.stdout
 
@@ -67,15 +56,12 @@ def test_an_example_prints_what_it_says(name: str, server: Server) -> None:
     assert re.fullmatch(EXAMPLES[name], printed, re.DOTALL), printed
 
 
-def test_the_example_with_certificates_reaches_a_server_that_wants_them(tmp_path: Path) -> None:
-    authority = Authority(tmp_path)
-    mine, client = authority.issue("server"), authority.issue("client")
-    tls = ["--grpc-tls-cert", str(mine.cert), "--grpc-tls-key", str(mine.key), "--grpc-client-ca", str(authority.ca)]
-    with Server("-c", "256", *tls) as server:
-        server.wait_until_ready()
-        arguments = [str(authority.ca), str(client.cert), str(client.key)]
-        command = [sys.executable, str(FOLDER / "examples/mtls.py"), *arguments]
-        assert run(command, server.grpc_address).startswith("SmolLM2")
+def test_the_example_with_certificates_reaches_a_server_that_wants_them(
+    strict_server: tuple[Server, list[str]],
+) -> None:
+    server, files = strict_server
+    command = [sys.executable, str(FOLDER / "examples/mtls.py"), *files]
+    assert run(command, server.grpc_address).startswith("SmolLM2")
 
 
 def test_the_example_with_a_picture_says_what_is_in_it(
@@ -87,10 +73,9 @@ def test_the_example_with_a_picture_says_what_is_in_it(
     command = [sys.executable, str(FOLDER / "examples/picture.py"), str(tmp_path / "red.png"), question]
     sees = servers.get(*AS_MAKE_RUNS_IT, "--mmproj", str(projector.path))
     assert re.fullmatch(r".*red.*\n4 tokens of \d+ are the picture\n", run(command, sees.grpc_address), re.DOTALL)
-    blind = {**os.environ, "SLOTLINE_TARGET": server.grpc_address}
-    ran = subprocess.run(command, env=blind, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-    assert ran.returncode == 1
-    assert ran.stderr.endswith(" takes no pictures\n")
+    blind = run_program(command, server.grpc_address, timeout_s=TIMEOUT_S)
+    assert blind.returncode == 1
+    assert blind.stderr.endswith(" takes no pictures\n")
 
 
 def test_each_example_is_on_the_page_and_tried_here() -> None:

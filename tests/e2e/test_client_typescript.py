@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 
-from slotline.client import GenerateOptions
-from tests.clients.suite import FREE_WITHIN_S, kill_while_streaming, run_cases, running_cores
+from tests.clients.suite import FREE_WITHIN_S, kill_while_streaming, run_cases
 from tests.support.node import skip_without_node
-from tests.support.other_client import ROOT, OtherClient
+from tests.support.other_client import PREFIX_KEYS, ROOT, OtherClient, expected_prefix_keys, options_in_camel_case
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.clients.suite import Ports
     from tests.support.server import Server
 
@@ -51,11 +47,6 @@ for (const { request } of JSON.parse(readFileSync(process.argv[2]))) {
 """
 
 
-def options_of_python() -> list[str]:
-    """Names of options in the order in which the Python client lists them."""
-    return list(GenerateOptions.__annotations__)
-
-
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> OtherClient:
     """The client in a clone, built as its page says."""
@@ -65,23 +56,14 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> OtherClient:
     return made
 
 
-@pytest.fixture(scope="module")
-def ports() -> Iterator[Ports]:
-    """The cores of the suite."""
-    with running_cores() as ports:
-        yield ports
-
-
 def test_three_commands_lead_to_the_first_text(client: OtherClient, server: Server) -> None:
     assert len(client.commands()) == 3
     assert "Paris" in client.run(client.commands()[-1], server.grpc_address)
 
 
 def test_the_first_program_of_the_page_runs(client: OtherClient, server: Server) -> None:
-    program = re.search(r"^```ts\n(import .*?)^```$", (client.folder / "README.md").read_text(), re.M | re.S)
-    assert program is not None
     file = client.folder / "first.mjs"
-    file.write_text(program[1].replace("127.0.0.1:50051", server.grpc_address))
+    file.write_text(client.first_program("ts", server.grpc_address))
     assert client.run(["node", str(file)])
 
 
@@ -92,8 +74,7 @@ def test_an_example_prints_what_it_says(name: str, client: OtherClient, server: 
 
 
 def test_the_example_with_certificates_connects(client: OtherClient, ports: Ports) -> None:
-    files = json.loads(ports.file.read_text())["tls"]
-    arguments = [files[name] for name in ("ca", "cert", "key")]
+    arguments = [ports.tls[name] for name in ("ca", "cert", "key")]
     program = str(client.folder / "build/examples/mtls.js")
     assert client.run(["node", program, *arguments], ports.cores["mutual"]) == "connected to scripted\n"
 
@@ -108,15 +89,13 @@ def test_the_client_has_every_option_of_the_python_client(client: OtherClient) -
     file = client.folder / "options.mjs"
     file.write_text(ASK_FOR_OPTIONS)
     known = client.run(["node", str(file)]).split("known are ")[1].strip().split(", ")
-    assert set(known) == {re.sub(r"_([a-z])", lambda found: found[1].upper(), name) for name in options_of_python()}
+    assert set(known) == options_in_camel_case()
 
 
 def test_prefix_keys_are_those_of_all_clients(client: OtherClient) -> None:
-    examples = json.loads((ROOT / "clients/prefix_keys.json").read_text())
     file = client.folder / "keys.mjs"
     file.write_text(PRINT_KEYS)
-    keys = client.run(["node", str(file), str(ROOT / "clients/prefix_keys.json")]).splitlines()
-    assert keys == [example["key"] for example in examples]
+    assert client.run(["node", str(file), str(PREFIX_KEYS)]).splitlines() == expected_prefix_keys()
 
 
 def test_the_suite_passes(client: OtherClient, ports: Ports) -> None:
