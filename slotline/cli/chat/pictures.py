@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from slotline.cli.chat.screen import printable
-from slotline.cli.options.files import reason_of
+from slotline.cli.options.files import read_file
 from slotline.cli.options.values import InvalidValue
 from slotline.protocol.excerpt import excerpt
 
@@ -59,13 +59,7 @@ def picture_file(name: str, path: str) -> Picture:
     if len(path) > 1 and path[0] == path[-1] and path[0] in _QUOTES:
         path = path[1:-1]
     path = os.path.expanduser(path)
-    try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        raise InvalidValue(f"{name} {path}: cannot be read: {reason_of(error)}") from None
-    if len(data) > MAX_BYTES:
-        raise InvalidValue(f"{name} {path}: is larger than the {MAX_BYTES} bytes allowed")
+    data = read_file(name, path, MAX_BYTES)
     kind = next((kind for kind, beginning in _BEGINNINGS.items() if beginning.match(data)), None)
     if kind is None:
         what = "is empty" if not data else "is no picture"

@@ -17,20 +17,28 @@ def read_text(name: str, path: str, max_bytes: int) -> str:
         InvalidValue: it cannot be read, is larger, or is not UTF-8.
     """
     try:
-        raw = _bytes(name, path, max_bytes)
-    except (OSError, ValueError) as error:
-        raise InvalidValue(f"{name} {path}: cannot be read: {reason_of(error)}") from None
-    try:
-        return raw.decode("utf-8-sig")
+        return read_file(name, path, max_bytes).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidValue(f"{name} {path}: is not UTF-8: {error.reason} at byte {error.start}") from None
 
 
-def read_bytes(name: str, path: str, max_bytes: int) -> bytes:
-    """The bytes of a file; one that cannot be opened is refused as the llama.cpp server refuses it.
+def read_file(name: str, path: str, max_bytes: int) -> bytes:
+    """The bytes of a file.
 
     Raises:
         InvalidValue: it cannot be read, or is larger than ``max_bytes``.
+    """
+    try:
+        return _bytes(name, path, max_bytes)
+    except (OSError, ValueError) as error:
+        raise InvalidValue(f"{name} {path}: cannot be read: {reason_of(error)}") from None
+
+
+def read_bytes(name: str, path: str, max_bytes: int) -> bytes:
+    """The same; a file that cannot be opened is refused as the llama.cpp server refuses it.
+
+    Raises:
+        InvalidValue: see ``read_file``.
     """
     try:
         return _bytes(name, path, max_bytes)
