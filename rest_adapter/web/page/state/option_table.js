@@ -44,6 +44,9 @@ const OWN = {
 /** The options whose lines may hold \n for a line break: texts that the model may write. */
 export const ESCAPED = ["stop", "dry_sequence_breakers"];
 
+// What a letter behind a backslash means there.
+const ESCAPES = { n: "\n", t: "\t", r: "\r", "\\": "\\" };
+
 // What the page's fields add to the words.
 const MORE = {
   stop: "One per line, \\n for a line break.",
@@ -162,19 +165,24 @@ export function accepts(option, value) {
   }
 }
 
-function isBetween(value, { min, max }) {
-  return Number.isFinite(value) && value >= min && value <= max;
-}
-
 /**
- * A text as a line: one that holds a line break has \n for it.
+ * The text of a line: \n stands for a line break, which no line can hold.
  *
- * @param {string} text
+ * @param {string} line
  * @returns {string}
  */
-export function escapeLine(text) {
-  const written = { "\n": "\\n", "\t": "\\t", "\r": "\\r", "\\": "\\\\" };
-  return text.replace(/[\n\t\r\\]/g, (letter) => written[letter]);
+export function unescapeLine(line) {
+  return line.replace(/\\([ntr\\])/g, (_, letter) => ESCAPES[letter]);
+}
+
+/** The line of a text. */
+function escapeLine(text) {
+  const letters = Object.keys(ESCAPES);
+  return text.replace(/[\n\t\r\\]/g, (meant) => `\\${letters.find((letter) => ESCAPES[letter] === meant)}`);
+}
+
+function isBetween(value, { min, max }) {
+  return Number.isFinite(value) && value >= min && value <= max;
 }
 
 function isBias(pair) {

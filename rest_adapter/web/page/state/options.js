@@ -2,7 +2,7 @@
 
 import { computed } from "../../vendor/signals-core.js";
 import { isObject } from "./json_text.js";
-import { ESCAPED, OPTIONS, accepts, allowedValues, optionOf } from "./option_table.js";
+import { ESCAPED, OPTIONS, accepts, allowedValues, optionOf, unescapeLine } from "./option_table.js";
 import { serverDefaults } from "./server.js";
 import { kept } from "./storage.js";
 
@@ -124,12 +124,6 @@ function asField(name, value) {
     return value.map(unescapeLine).filter((text) => text !== "");
   }
   return name === "penalty_prompt" ? value.join("\n") : value;
-}
-
-/** A line cannot hold a line break, so \n stands for one. */
-function unescapeLine(line) {
-  const meanings = { n: "\n", t: "\t", r: "\r", "\\": "\\" };
-  return line.replace(/\\([ntr\\])/g, (_, letter) => meanings[letter]);
 }
 
 function isText(value) {
