@@ -38,22 +38,19 @@ class Picture:
     data: bytes
 
 
-def check_image_data(name: str, value: object) -> Sequence[object]:
-    """The entries of the field, of which only the form is checked: without a projector they are ignored.
+def read_image_data(body: Mapping[str, object]) -> Sequence[object]:
+    """The entries of the field, none if it is missing.
+
+    Only their form is checked: without a projector they are ignored.
 
     Raises:
         InvalidRequest: it is no array of objects.
     """
-    images = read_list(name, value, "objects with data and id")
-    for i, image in enumerate(images):
-        read_object(f"{name}[{i}]", image)
-    return images
-
-
-def read_image_data(body: Mapping[str, object]) -> Sequence[object]:
-    """The entries of the field in a body, checked in the same way; none if it is missing."""
     value = body.get(FIELD)
-    return () if value is None else check_image_data(FIELD, value)
+    images = () if value is None else read_list(FIELD, value, "objects with data and id")
+    for i, image in enumerate(images):
+        read_object(f"{FIELD}[{i}]", image)
+    return images
 
 
 def place_pictures(
