@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.base64_text import read_base64
+from rest_adapter.apis.common.field_texts import name_in_body
 from rest_adapter.apis.common.fields import read_str, refusal
 from rest_adapter.errors import INVALID_TYPE, MISSING, InvalidRequest
 from rest_adapter.json.encoding import show
@@ -85,10 +86,9 @@ class Pictures:
 
         What follows the picture in the text, for example a condition, stays; its fields are not those of the body.
         """
-        for place, own in self.paths.items():
-            if path == place or path.startswith((f"{place}.", f"{place} ")):
-                return own + path.removeprefix(place).removeprefix(".data")
-        return None
+        # Its bytes are no field of the body: there they are the picture.
+        names = ((f"{place}{end}", own) for place, own in self.paths.items() for end in (".data", ""))
+        return name_in_body(path, names)
 
 
 def read_image_url(pictures: Pictures, part: PromptPart, place: str, path: str, given: Mapping[str, object]) -> None:
