@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from rest_adapter.apis.common.pairs import MAX_TEXTS, UNSUPPORTED
-from rest_adapter.apis.common.structs import schema_of
-from rest_adapter.apis.common.unsupported_schema import unsupported
+from rest_adapter.apis.ranking.ranking_schema import USAGE, body_with_texts
 from rest_adapter.apis.ranking.rerank.body import RerankBody
 from rest_adapter.http.media_types import JSON
 from rest_adapter.openapi.operation import MODEL_ERRORS, RANKING, Operation
@@ -18,31 +16,16 @@ _ABOUT = (
 
 
 def rerank_body() -> Schema:
-    schema = schema_of(RerankBody)
-    for name in ("documents", "texts"):
-        for one in schema["properties"][name]["anyOf"]:
-            if one.get("type") == "array":
-                one |= {"minItems": 1, "maxItems": MAX_TEXTS}
-    forms = [{"required": [name], "properties": {name: {"type": "array"}}} for name in ("documents", "texts")]
-    properties = schema["properties"] | unsupported(UNSUPPORTED)
-    return schema | {"properties": properties, "oneOf": forms}
+    names = ("documents", "texts")
+    forms = [{"required": [name], "properties": {name: {"type": "array"}}} for name in names]
+    return body_with_texts(RerankBody, names) | {"oneOf": forms}
 
 
-def _ranking(*more: str) -> Schema:
-    result = record(
-        {"index": COUNT, "relevance_score": NUMBER, "document": record({"text": STRING})}, optional=("document",)
-    )
-    fields: dict[str, Schema] = {
-        "model": STRING,
-        "object": {"const": "list"},
-        "usage": record({"prompt_tokens": COUNT, "total_tokens": COUNT}),
-        "results": array(result),
-        "id": STRING,
-        "meta": record({"api_version": record({"version": STRING})}),
-    }
-    return record({name: schema for name, schema in fields.items() if name not in ("id", "meta") or name in more})
-
-
+_RESULT = record(
+    {"index": COUNT, "relevance_score": NUMBER, "document": record({"text": STRING})}, optional=("document",)
+)
+_FIELDS: dict[str, Schema] = {"model": STRING, "object": {"const": "list"}, "usage": USAGE, "results": array(_RESULT)}
+_FIELDS_V2: dict[str, Schema] = {"id": STRING, "meta": record({"api_version": record({"version": STRING})})}
 _TEI = array(record({"index": COUNT, "score": NUMBER, "text": STRING}, optional=("text",)))
 
 RERANK = Operation(
@@ -50,7 +33,7 @@ RERANK = Operation(
     "Texts by their relevance to a query",
     _ABOUT,
     {200: {JSON: either(ref("Ranking"), _TEI)}},
-    {"Ranking": _ranking()},
+    {"Ranking": record(_FIELDS)},
     MODEL_ERRORS,
     rerank_body,
 )
@@ -59,7 +42,7 @@ RERANK_V2 = Operation(
     "The same in the form of Cohere's API",
     _ABOUT,
     {200: {JSON: either(ref("RankingV2"), _TEI)}},
-    {"RankingV2": _ranking("id", "meta")},
+    {"RankingV2": record(_FIELDS | _FIELDS_V2)},
     MODEL_ERRORS,
     rerank_body,
 )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from rest_adapter.apis.common.pairs import MAX_TEXTS, UNSUPPORTED
-from rest_adapter.apis.common.structs import schema_of
-from rest_adapter.apis.common.unsupported_schema import unsupported
+from rest_adapter.apis.ranking.ranking_schema import USAGE, body_with_texts
 from rest_adapter.apis.ranking.score.body import ScoreBody
 from rest_adapter.http.media_types import JSON
 from rest_adapter.openapi.operation import MODEL_ERRORS, RANKING, Operation
@@ -12,12 +10,7 @@ from rest_adapter.openapi.schema_types import COUNT, NUMBER, STRING, Schema, arr
 
 
 def score_body() -> Schema:
-    schema = schema_of(ScoreBody)
-    for name in ("text_1", "text_2"):
-        for one in schema["properties"][name]["anyOf"]:
-            if one["type"] == "array":
-                one |= {"minItems": 1, "maxItems": MAX_TEXTS}
-    return schema | {"properties": schema["properties"] | unsupported(UNSUPPORTED)}
+    return body_with_texts(ScoreBody, ("text_1", "text_2"))
 
 
 _ENTRY = record({"index": COUNT, "object": {"const": "score"}, "score": NUMBER})
@@ -27,7 +20,7 @@ _FIELDS: dict[str, Schema] = {
     "created": COUNT,
     "model": STRING,
     "data": array(_ENTRY),
-    "usage": record({"prompt_tokens": COUNT, "total_tokens": COUNT}),
+    "usage": USAGE,
 }
 
 SCORE = Operation(
