@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.unsupported import Unsupported
+from rest_adapter.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,6 +53,16 @@ class Scores:
     model: str
     values: Sequence[float]
     prompt_tokens: int
+
+
+def check_count(name: str, texts: Sequence[object]) -> None:
+    """Check how many texts an array has.
+
+    Raises:
+        InvalidRequest: too many, or none.
+    """
+    if not 0 < len(texts) <= MAX_TEXTS:
+        raise InvalidRequest(name, f"has {len(texts)} entries; allowed are 1 to {MAX_TEXTS}")
 
 
 def sigmoid(score: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rest_adapter.apis.common.pairs import MAX_TEXTS, UNSUPPORTED, Query
+from rest_adapter.apis.common.pairs import UNSUPPORTED, Query, check_count
 from rest_adapter.apis.common.structs import read_struct
 from rest_adapter.apis.common.unsupported import refuse_unsupported
 from rest_adapter.apis.ranking.rerank.body import Document, RerankBody
@@ -43,8 +43,7 @@ def read_rerank(body: Mapping[str, object]) -> RerankCall:
     name, entries = ("documents", fields.documents) if fields.texts is None else ("texts", fields.texts)
     if entries is None:
         raise InvalidRequest(name, "is missing; send an array of texts", MISSING)
-    if not 0 < len(entries) <= MAX_TEXTS:
-        raise InvalidRequest(name, f"has {len(entries)} entries; allowed are 1 to {MAX_TEXTS}")
+    check_count(name, entries)
     texts = [entry.text if isinstance(entry, Document) else entry for entry in entries]
     places = [f"{name}[{i}].text" if isinstance(entry, Document) else f"{name}[{i}]" for i, entry in enumerate(entries)]
     return RerankCall(fields, Query(fields.query, texts, "query", places), is_list=fields.texts is not None)

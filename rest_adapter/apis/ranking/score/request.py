@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from rest_adapter.apis.common.pairs import MAX_TEXTS, UNSUPPORTED, Query
+from rest_adapter.apis.common.pairs import UNSUPPORTED, Query, check_count
 from rest_adapter.apis.common.structs import read_struct
 from rest_adapter.apis.common.unsupported import refuse_unsupported
 from rest_adapter.apis.ranking.score.body import ScoreBody
@@ -49,6 +49,5 @@ def _entries(name: str, value: str | list[str]) -> list[tuple[str, str]]:
     """Texts, and where each is in the body."""
     if isinstance(value, str):
         return [(value, name)]
-    if not 0 < len(value) <= MAX_TEXTS:
-        raise InvalidRequest(name, f"has {len(value)} entries; allowed are 1 to {MAX_TEXTS}")
+    check_count(name, value)
     return [(text, f"{name}[{index}]") for index, text in enumerate(value)]
