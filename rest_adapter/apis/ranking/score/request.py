@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.pairs import UNSUPPORTED, Query, check_count
@@ -37,11 +36,11 @@ def read_score(body: Mapping[str, object]) -> ScoreCall:
         raise InvalidRequest(
             "text_1", f"has {len(first)} texts and text_2 has {len(second)}; allowed is one, or as many as there"
         )
-    pairs = zip(first * len(second) if len(first) == 1 else first, second, strict=True)
-    queries = []
-    for (text, field), group in groupby(pairs, key=lambda pair: (pair[0][0], pair[0][1])):
-        others = [other for _, other in group]
-        queries.append(Query(text, [other for other, _ in others], field, [place for _, place in others]))
+    groups = [second] if len(first) == 1 else [[one] for one in second]
+    queries = [
+        Query(text, [other for other, _ in group], field, [place for _, place in group])
+        for (text, field), group in zip(first, groups, strict=True)
+    ]
     return ScoreCall(fields, queries)
 
 
