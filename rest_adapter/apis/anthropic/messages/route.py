@@ -18,6 +18,7 @@ from rest_adapter.http.request_ids import request_id
 from rest_adapter.http.responses import Answer, json_response
 
 if TYPE_CHECKING:
+    from rest_adapter.apis.anthropic.messages.request import MessagesCall
     from rest_adapter.apis.serving.app_context import AppContext
 
 _PING = named_event({"type": "ping"})
@@ -26,16 +27,14 @@ _ID_LENGTH = 24
 
 def messages(context: AppContext) -> Answer:
     """Answer a conversation."""
-    config = context.config
-    call = read_body(context, partial(read_messages, truncates=config.openai_truncates), takes_pictures=True)
-    fetch_pictures(context, call.places.pictures)
+    call = _read(context)
     return answer_generation(
         context,
         (call.request,),
         lambda: MessagesReply(call, message_id=f"msg_{random_letters(_ID_LENGTH)}"),
         is_stream=call.is_stream,
         timeout_s=call.timeout_s,
-        ping_s=config.openai_ping_s,
+        ping_s=context.config.openai_ping_s,
         rename_fields=call.places.renamed,
         events=EventForm(partial(error_body, ErrorForm.ANTHROPIC, request_id=request_id()), named_event, _PING),
     )
@@ -43,6 +42,11 @@ def messages(context: AppContext) -> Answer:
 
 def count_tokens(context: AppContext) -> Answer:
     """How many tokens a conversation has as a prompt."""
-    call = read_body(context, read_messages, takes_pictures=True)
-    fetch_pictures(context, call.places.pictures)
+    call = _read(context)
     return json_response({"input_tokens": count_prompt_tokens(context, call.request, call.places.renamed)})
+
+
+def _read(context: AppContext) -> MessagesCall:
+    call = read_body(context, partial(read_messages, truncates=context.config.openai_truncates), takes_pictures=True)
+    fetch_pictures(context, call.places.pictures)
+    return call
