@@ -37,9 +37,10 @@ def check_core_certificates(config: RestConfig) -> None:
     Raises:
         StartError: one cannot be used.
     """
+    if config.core_ca is None:
+        return
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if config.core_ca is not None:
-        _check("--core-ca", config.core_ca, lambda: context.load_verify_locations(config.core_ca))
+    _check("--core-ca", config.core_ca, lambda: context.load_verify_locations(config.core_ca))
     if config.core_cert is not None and config.core_key is not None:
         cert, key = config.core_cert, config.core_key
         # Without a password: OpenSSL would ask for one on the terminal.
