@@ -48,10 +48,6 @@ _PR_SET_PDEATHSIG = 1
 _STDERR = 2
 
 
-class Costly(Exception):
-    """A picture takes too much; the text is a predicate of it."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Size:
     """What pictures of one size become.
