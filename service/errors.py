@@ -6,7 +6,6 @@
     ├── ModelNotFound              a model name that is not served
     ├── Unauthenticated            a missing or wrong API key
     ├── NotAllowed                 the caller may not do this on this server as it was started
-    ├── NotImplementedFeature      a part of the contract that this build does not offer
     ├── NotSupported               this server cannot do it as it was started, or with this model
     ├── ResourceExhausted          something finite has run out
     │   ├── QueueFull              too many requests are waiting
@@ -134,15 +133,6 @@ class NotAllowed(ServiceError):
     """The caller may not do this on this server as it was started; the message says what would allow it."""
 
     reason = reasons.NOT_ALLOWED
-
-
-class NotImplementedFeature(ServiceError):
-    """A part of the contract that this build does not offer."""
-
-    reason = reasons.NOT_IMPLEMENTED
-
-    def __init__(self, feature: str) -> None:
-        super().__init__(f"{feature}: not implemented yet", metadata={reasons.FEATURE: feature})
 
 
 class NotSupported(ServiceError):

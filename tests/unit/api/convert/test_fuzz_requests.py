@@ -18,7 +18,7 @@ from service.api.convert.settings import generation_settings
 from service.api.convert.tokens import detokenize_response, tokenize_response
 from service.api.rpc.rpc_errors import to_status
 from service.engine.request.requests import GenerationRequest, Overflow, SystemPrompt
-from service.errors import ContextLengthExceeded, InvalidArgument, NotImplementedFeature, NotSupported, ServiceError
+from service.errors import ContextLengthExceeded, InvalidArgument, NotSupported, ServiceError
 from service.prompts.work import Work
 from service.sampling.gbnf import check_grammar
 from service.testing.scripted_model import BOS, N_VOCAB
@@ -74,9 +74,9 @@ TEMPLATE = any_message(model_pb2.ApplyTemplateRequest, ALLOWED)
 
 
 def assert_named(error: ServiceError, request: Message) -> None:
-    """A refusal names a field that exists, or a feature, and can be sent."""
+    """A refusal names a field that exists, or says what is not supported, and can be sent."""
     assert to_status(error).details
-    if isinstance(error, NotImplementedFeature | NotSupported):
+    if isinstance(error, NotSupported):
         return
     assert isinstance(error, InvalidArgument), error
     assert error.metadata["field"] == error.field

@@ -23,7 +23,6 @@ TABLE = [
     (errors.ModelNotFound("gpt", "scripted"), Code.NOT_FOUND, "MODEL_NOT_FOUND"),
     (errors.Unauthenticated("no key"), Code.UNAUTHENTICATED, "INVALID_API_KEY"),
     (errors.NotAllowed("start with --api-key"), Code.PERMISSION_DENIED, "NOT_ALLOWED"),
-    (errors.NotImplementedFeature("Embed"), Code.UNIMPLEMENTED, "NOT_IMPLEMENTED"),
     (errors.ResourceExhausted("stalled"), Code.RESOURCE_EXHAUSTED, "RESOURCE_EXHAUSTED"),
     (errors.QueueFull(8, 2.5), Code.RESOURCE_EXHAUSTED, "QUEUE_FULL"),
     (errors.CacheExhausted("no cells"), Code.RESOURCE_EXHAUSTED, "KV_CACHE_EXHAUSTED"),
