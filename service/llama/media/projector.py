@@ -55,6 +55,9 @@ class Projector:
         setup: its file, its size limits, and how it computes.
         go_on: asked after every node of the graph; False ends an encode.
 
+    Attributes:
+        n_embd: length of a row.
+
     Raises:
         ModelLoadError: the library cannot load it, or it takes no pictures; the message quotes the reasons.
     """
@@ -62,7 +65,7 @@ class Projector:
     def __init__(self, weights: Weights, setup: Setup, go_on: Callable[[], bool]) -> None:
         self._library = weights.library
         self._api = importlib.import_module("llama_cpp.mtmd_cpp")
-        self._n_embd = int(self._library.api.llama_model_n_embd_inp(weights.pointer))
+        self.n_embd = weights.n_embd_input
         self._is_stopped = False
         self._go_on = go_on
         # The library's helper sets the loggers of both libraries. They must outlive this object, as the library does.
@@ -87,11 +90,6 @@ class Projector:
         pointer, self._pointer = self._pointer, 0
         if pointer:
             self._api.mtmd_free(pointer)
-
-    @property
-    def n_embd(self) -> int:
-        """Length of a row."""
-        return self._n_embd
 
     @property
     def has_grid(self) -> bool:
@@ -183,7 +181,7 @@ class Projector:
         if status != 0:
             raise EncodeFailed(f"cannot be encoded: {_reasons(errors)}")
         output = self._api.mtmd_get_output_embd(self._pointer)
-        rows = np.ctypeslib.as_array(output, (shape.n_rows, self._n_embd)).copy()
+        rows = np.ctypeslib.as_array(output, (shape.n_rows, self.n_embd)).copy()
         if not np.isfinite(rows).all():
             raise EncodeFailed("cannot be encoded: the projector computes rows that are not finite")
         grid = self._grid(chunk, shape.n_rows) if self.has_grid else None
