@@ -177,8 +177,7 @@ class ScriptedCompute:
         if n_rows > self._memory.cells_free:
             raise CacheFull
         for part in segments:
-            items = part.chunk.items[part.start : part.start + part.n_rows]
-            cells = [(row_number(item.key, item.number), item.n_positions) for item in items]
+            cells = [(row_number(item.key, item.number), item.n_positions) for item in part.items]
             self._memory.append_media(part.seq_id, self._memory.next_position(part.seq_id), cells)
         self.decoded_media.append(tuple(segments))
         _spend(self._clock, self._step_s + self._token_s * n_rows)
