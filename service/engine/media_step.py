@@ -62,11 +62,13 @@ class MediaStep:
             spent_s: seconds that it has taken already.
         """
         shape = replace(shape, is_media=True, is_scored=False)
-        is_done = False
-        while not is_done:
+        while True:
             works, for_states = self._works()
+            if not works:
+                break
             try:
-                is_done = not works or self._evaluate(self._plan(works, shape, spent_s, for_states), shape, for_states)
+                self._evaluate(self._plan(works, shape, spent_s, for_states), shape, for_states)
+                break
             except CacheFull:
                 self._shortage.relieve()
         self._n_calls += 1
@@ -106,8 +108,8 @@ class MediaStep:
 
     # Run ------------------------------------------------------------------------------------------------------------
 
-    def _evaluate(self, segments: Sequence[MediaSegment], shape: StepShape, for_states: bool) -> bool:
-        """Evaluate rows and make use of them; True, also if the model failed and their sequences with it.
+    def _evaluate(self, segments: Sequence[MediaSegment], shape: StepShape, for_states: bool) -> None:
+        """Evaluate rows and make use of them; if the model fails, their sequences do.
 
         Raises:
             CacheFull: there is no room for them.
@@ -123,7 +125,7 @@ class MediaStep:
                 self._compute.decode_media(segments)
         except DecodeFailed as error:
             self._parts.endings.fail_batch([segment.seq_id for segment in segments], error)
-            return True
+            return
         now_s = self._clock()
         call_s = now_s - began_s
         self._totals.add_evaluated(n_rows, call_s)
@@ -133,7 +135,6 @@ class MediaStep:
             self._embedding.finish_media(segments, states)
         else:
             self._advance(segments, now_s)
-        return True
 
     def _advance(self, segments: Sequence[MediaSegment], now_s: float) -> None:
         """Record what was evaluated, then choose the next tokens behind prompts that end with it."""
