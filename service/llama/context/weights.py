@@ -137,14 +137,12 @@ class Weights:
     @property
     def chat_template(self) -> str | None:
         """The model's chat template as Jinja, None if it has none."""
-        template: bytes | None = self.library.api.llama_model_chat_template(self.pointer, None)
-        return None if template is None else template.decode("utf-8", "replace")
+        return self._template(None)
 
     @property
     def rerank_template(self) -> str | None:
         """How a pair of texts is written, with ``{query}`` and ``{document}`` in it; None if the file has none."""
-        template: bytes | None = self.library.api.llama_model_chat_template(self.pointer, b"rerank")
-        return None if template is None else template.decode("utf-8", "replace")
+        return self._template(b"rerank")
 
     @property
     def n_params(self) -> int:
@@ -190,6 +188,11 @@ class Weights:
         head = self._metadata_integer("attention.key_length") or (self.n_embd // n_heads if n_heads > 0 else 0)
         rotated = self._metadata_integer("rope.dimension_count") or head
         return head > 0 and head % 64 == 0 and rotated == head
+
+    def _template(self, name: bytes | None) -> str | None:
+        """A template of the file, by its name; None for the name is that for chats."""
+        template: bytes | None = self.library.api.llama_model_chat_template(self.pointer, name)
+        return None if template is None else template.decode("utf-8", "replace")
 
     def _metadata_integer(self, key: str) -> int:
         """An integer of this architecture; 0 if there is none, or one per layer."""
