@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from service.llama.context.lora import Adapters
 from service.llama.context.params import model_params
+from service.llama.host.logs import told_reasons
 from service.llama.load_errors import ModelLoadAborted, ModelLoadError
 from service.llama.vocabulary import LlamaVocabulary
 
@@ -62,7 +63,10 @@ class Weights:
         try:
             progress.raise_if_stopped()
             if not self.pointer:
-                raise ModelLoadError(f"model file {config.path} cannot be loaded: {_reasons(list(errors))}")
+                reasons = told_reasons(
+                    errors, functions=_FUNCTIONS, untelling=_UNTELLING, unknown="unknown model architecture"
+                )
+                raise ModelLoadError(f"model file {config.path} cannot be loaded: {reasons}")
             self._vocabulary = LlamaVocabulary(library, library.api.llama_model_get_vocab(self.pointer))
             self._adapters = Adapters(library, self.pointer, adapters)
         except BaseException:
@@ -230,13 +234,3 @@ class _Progress:
             raise self._error
         if self._stopped:
             raise ModelLoadAborted
-
-
-def _reasons(errors: list[str]) -> str:
-    """What the library's lines say, without the names of its functions and without the lines that only say "failed"."""
-    reasons = [_FUNCTIONS.sub("", line) for line in errors]
-    telling = [reason for reason in reasons if not reason.startswith(_UNTELLING)]
-    text = "; ".join(telling or reasons) or "llama.cpp gives no reason"
-    if "unknown model architecture" in text:
-        text += " (a newer version of llama.cpp may know it)"
-    return text

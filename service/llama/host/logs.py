@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import re
+    from collections.abc import Iterable, Iterator
 
 logger = logging.getLogger("service.llama")
 
@@ -86,3 +87,20 @@ class LogBridge:
             for collector in self._collectors:
                 collector.append(line)
         return [(self._level, line)]
+
+
+def told_reasons(
+    errors: Iterable[str], *, functions: re.Pattern[str], untelling: str | tuple[str, ...], unknown: str
+) -> str:
+    """What lines of the library say, without the names of its functions and without the lines that only say "failed".
+
+    Args:
+        errors: the lines.
+        functions: matches such names at the beginning of a line.
+        untelling: how lines begin that give no reason.
+        unknown: what they say of something that this version does not know.
+    """
+    reasons = [functions.sub("", line) for line in errors]
+    telling = [reason for reason in reasons if not reason.startswith(untelling)]
+    text = "; ".join(telling or reasons) or "llama.cpp gives no reason"
+    return f"{text} (a newer version of llama.cpp may know it)" if unknown in text else text

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from service.llama.host.logs import told_reasons
 from service.llama.load_errors import ModelLoadError
 from service.media.wire import RawChunk
 
@@ -194,8 +195,6 @@ class Projector:
 
 
 def _reasons(errors: Iterable[str]) -> str:
-    """What the library's lines say, on one line and without the names of its functions."""
-    reasons = [_FUNCTIONS.sub("", " ".join(line.split())) for line in errors]
-    telling = [reason for reason in reasons if not reason.startswith(_UNTELLING)]
-    text = "; ".join(telling or reasons) or "llama.cpp gives no reason"
-    return f"{text} (a newer version of llama.cpp may know it)" if "unknown projector type" in text else text
+    """What the library's lines say, on one line."""
+    lines = [" ".join(line.split()) for line in errors]
+    return told_reasons(lines, functions=_FUNCTIONS, untelling=_UNTELLING, unknown="unknown projector type")
