@@ -101,7 +101,7 @@ class Jobs:
         self._waiting: deque[Job] = deque()
         self._offences: OrderedDict[bytes, int] = OrderedDict()
         self._n_jobs = 0
-        self._is_closed = False
+        self._closed = threading.Event()
         self._n_hits = self._n_encoded = self._n_failed = self._n_restarts = 0
         self._encode_s = 0.0
 
@@ -138,7 +138,7 @@ class Jobs:
             Draining: this was closed.
         """
         with self._lock:
-            if self._is_closed:
+            if self.is_closed:
                 raise Draining
             for index, key in enumerate(keys):
                 if self._offences.get(key.content, 0) >= MAX_OFFENCES:
@@ -225,7 +225,7 @@ class Jobs:
     def close(self) -> None:
         """Take no more; all that waits or runs fails. May be called again."""
         with self._lock:
-            self._is_closed = True
+            self._closed.set()
             self._waiting.clear()
             for job in list(self._by_key.values()):
                 self._settle(job, Draining())
@@ -235,7 +235,11 @@ class Jobs:
     @property
     def is_closed(self) -> bool:
         """Whether it was closed."""
-        return self._is_closed
+        return self._closed.is_set()
+
+    def wait_until_closed(self, timeout_s: float) -> None:
+        """Wait until it is closed, but no longer than so many seconds."""
+        self._closed.wait(timeout_s)
 
     def _new_job(self, key: PictureKey, data: bytes) -> Job:
         self._n_jobs += 1

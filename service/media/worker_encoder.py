@@ -176,7 +176,7 @@ class WorkerEncoder:
                 logger.error("the process that encodes pictures does not start", extra={"reason": str(failure)})
                 self._state = WorkerState.FAILED
                 self._jobs.fail_all(ImageWorkerLost(f"the process that encodes pictures does not start: {failure}"))
-                self._sleep(back_off_s)
+                self._jobs.wait_until_closed(back_off_s)
                 back_off_s = min(2 * back_off_s, _MAX_BACK_OFF_S)
         finally:
             if self._facts is None and self._failure is None:
@@ -310,12 +310,6 @@ class WorkerEncoder:
         words = process.last_words()
         # Who is killed says nothing any more; what was said before is about something else.
         return status, words if status == -SIGABRT or status > 0 else ""
-
-    def _sleep(self, seconds: float) -> None:
-        """Wait, but not for longer than until this is closed."""
-        end_s = time.monotonic() + seconds
-        while not self._jobs.is_closed and (left_s := end_s - time.monotonic()) > 0:
-            threading.Event().wait(min(left_s, _BACK_OFF_S))
 
 
 class _SomethingToDo(Exception):
