@@ -92,7 +92,7 @@ class PictureEncoder(Protocol):
         """Start, and find out whether pictures can be encoded; blocks. Only once, and before all else.
 
         Raises:
-            ModelFailed: the projector cannot be used; the message says why in one line.
+            ProjectorFailed: the projector cannot be used; the message says why in one line.
             Draining: the encoder was closed meanwhile.
         """
 

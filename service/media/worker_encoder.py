@@ -16,7 +16,7 @@ from signal import SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGPROF, SIGSEGV, SIGSYS
 from typing import TYPE_CHECKING, Any
 
 from service.engine.request.media import MediaChunk
-from service.errors import Draining, ImageWorkerLost, InvalidArgument, ModelFailed
+from service.errors import Draining, ImageWorkerLost, InvalidArgument, ProjectorFailed
 from service.media.cache import EmbeddingCache
 from service.media.encoder import MediaCounts, ProjectorFacts, UnusablePicture, WorkerState
 from service.media.jobs import BadJob, Jobs, PictureKey
@@ -49,10 +49,6 @@ _BACK_OFF_S, _MAX_BACK_OFF_S = 0.3, 10.0
 #: Signals by which a picture ends its process; all others come from outside.
 _OWN_DEATHS = frozenset((-SIGABRT, -SIGBUS, -SIGFPE, -SIGILL, -SIGPROF, -SIGSEGV, -SIGSYS))
 _IDENTITY_BYTES = 1 << 20
-
-
-class ProjectorFailed(ModelFailed):
-    """The projector cannot be used; the message says why in one line."""
 
 
 class WorkerEncoder:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from service.config import MediaOptions, ModelConfig
-from service.errors import Draining, ImageWorkerLost, ModelFailed, QueueFull
+from service.errors import Draining, ImageWorkerLost, ProjectorFailed, QueueFull
 from service.media.encoder import MediaCounts, ProjectorFacts, WorkerState
 from service.testing.scripted_media import numbers
 from service.testing.scripted_model import N_EMBD
@@ -375,7 +375,7 @@ async def test_a_core_is_stopped_while_its_projector_is_tried_out(encoder: FakeE
 
 async def test_a_projector_that_cannot_be_used_is_told_as_a_model_that_cannot(encoder: FakeEncoder) -> None:
     def fail() -> None:
-        raise ModelFailed("projector file p.gguf is damaged")
+        raise ProjectorFailed("projector file p.gguf is damaged")
 
     encoder.fail_start = fail
     async with running_core(encoder=encoder, wait_ready=False) as core:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from service.media.worker_encoder import ProjectorFailed
+from service.errors import ProjectorFailed
 from service.prompts.work import Work
 from tests.support import image_files as files
 from tests.support.changed_gguf import write_changed

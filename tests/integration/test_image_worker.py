@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from service.errors import InvalidArgument
+from service.errors import InvalidArgument, ProjectorFailed
 from service.media.encoder import UnusablePicture
-from service.media.worker_encoder import ProjectorFailed, WorkerEncoder
 from service.prompts.work import Work
 from tests.support import image_files as files
 from tests.support.image_encoders import Encoders, Encoding, media_of, pid_of, tokens_of
@@ -24,6 +23,8 @@ from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from service.media.worker_encoder import WorkerEncoder
 
 PAIRS: list[tuple[Kind, TextModel]] = [
     ("causal", "default"),

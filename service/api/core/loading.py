@@ -213,10 +213,7 @@ class Loading:
         if not info.can_generate:
             raise ProjectorFailed("`mmproj` is of no use: this model makes embeddings of texts only")
         encoder = self._encoder = self._make_encoder(self._config.media, self._config.model, info.n_whole)
-        try:
-            await pool.run(0, lambda _: encoder.start())
-        except ModelFailed as error:
-            raise ProjectorFailed(error.message) from error
+        await pool.run(0, lambda _: encoder.start())
         check_projector(encoder.facts, info)
 
     def _make_renderer(self, loaded: LoadedModel) -> TemplateRenderer:
