@@ -14,8 +14,8 @@ from service.errors import InvalidArgument
 
 logger = logging.getLogger(__name__)
 
-#: Files that change more often than this while they are read are taken as they are.
-_TRIES = 3
+#: Files that change each time while they are read so often are taken as they are.
+_TRIES = 4
 #: Times, sizes and identities of files.
 _Fingerprint = tuple[tuple[int, int, int], ...]
 
@@ -82,15 +82,13 @@ class _Reader:
 
     def read(self) -> grpc.ServerCertificateConfiguration:
         """What the files hold now."""
-        # First: what changes while they are read is seen as a change later.
-        self._seen = _fingerprint(self._files)
-        read = read_certificates(self._files)
         for _ in range(_TRIES):
+            # First: what changes while they are read is seen as a change later.
+            self._seen = _fingerprint(self._files)
+            read = read_certificates(self._files)
             if _fingerprint(self._files) == self._seen:
                 break
             # Key and certificate may be of different times.
-            self._seen = _fingerprint(self._files)
-            read = read_certificates(self._files)
         return read
 
     def read_changed(self) -> grpc.ServerCertificateConfiguration | None:
