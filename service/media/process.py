@@ -113,7 +113,10 @@ class WorkerProcess:
         """
         while b"\n" not in self._received:
             self._wait(self._stdout, select.POLLIN, attend)
-            self._received += self._checked(os.read(self._stdout, _PIPE_BYTES))
+            data = os.read(self._stdout, _PIPE_BYTES)
+            if not data:
+                raise ProcessEnded
+            self._received += data
         text, _, self._received = self._received.partition(b"\n")
         message: dict[str, Any] = json.loads(text)
         return message
@@ -205,12 +208,6 @@ class WorkerProcess:
                     os.eventfd_read(self._wake)
             elif descriptor in ready:
                 return
-
-    @staticmethod
-    def _checked(data: bytes) -> bytes:
-        if not data:
-            raise ProcessEnded
-        return data
 
 
 class StallWatch:
