@@ -26,14 +26,14 @@ from service.llama.loader import load
 from service.testing.scripted_model import VirtualClock
 from tests.support.engine import GREEDY, RecordingSink, SteppedEngine
 from tests.support.pictures import media_of, prompt_of
-from tests.support.seeing_model import PRIMARY, SeeingModels, write_mrope_model
+from tests.support.seeing_model import PRIMARY, write_mrope_model
 from tests.support.tiny_gguf import write_tiny_gguf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from service.engine.request.items import PromptItem
-    from tests.support.seeing_model import Projector
+    from tests.support.seeing_model import Projector, SeeingModels
 
 N_SLOTS, N_CTX_SLOT = 3, 64
 #: Shared beginnings of the random prompts.
@@ -95,12 +95,6 @@ def tiny_grid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlamaModel]:
     folder = tmp_path_factory.mktemp("models")
     write_mrope_model(write_tiny_gguf(folder / "tiny.gguf"), folder / "grid.gguf")
     yield from loaded(folder / "grid.gguf")
-
-
-@pytest.fixture(scope="module")
-def seeing(tmp_path_factory: pytest.TempPathFactory) -> SeeingModels:
-    """The models that see."""
-    return SeeingModels(tmp_path_factory.mktemp("seeing"))
 
 
 @pytest.fixture(scope="module")

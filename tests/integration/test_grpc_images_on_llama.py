@@ -17,12 +17,11 @@ from slotline.protocol.metadata import TENANT
 from slotline.v1 import embedding_pb2, generation_pb2, model_pb2, prompt_pb2, sampling_pb2, tokenization_pb2
 from tests.support.calls import refusal, until_idle
 from tests.support.scripted_core import WAIT_S, RunningCore, started, text_of
-from tests.support.seeing_model import SeeingModels
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from tests.support.seeing_model import Projector
+    from tests.support.seeing_model import Projector, SeeingModels
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -31,8 +30,8 @@ QUESTION = "\nQuestion: What colour is the picture?\nAnswer: The picture is"
 
 
 @pytest.fixture(scope="module")
-def projector(tmp_path_factory: pytest.TempPathFactory) -> Projector:
-    return SeeingModels(tmp_path_factory.mktemp("seeing")).projector()
+def projector(seeing: SeeingModels) -> Projector:
+    return seeing.projector()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -17,13 +17,13 @@ from slotline.client import AsyncClient, image
 from tests.support.image_files import encoded
 from tests.support.library_helper import helper_answers
 from tests.support.scripted_core import WAIT_S, started
-from tests.support.seeing_model import PRIMARY, SeeingModels
+from tests.support.seeing_model import PRIMARY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from slotline.v1 import prompt_pb2
-    from tests.support.seeing_model import Kind, Pixels, Projector, TextModel
+    from tests.support.seeing_model import Kind, Pixels, Projector, SeeingModels, TextModel
 
 # Seconds, but minutes on a machine that does many other things.
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
@@ -71,16 +71,10 @@ async def started_seer(projector: Projector, n_ctx: int, n_parallel: int) -> Asy
         yield Seer(client, projector)
 
 
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> SeeingModels:
-    """The models of this module."""
-    return SeeingModels(tmp_path_factory.mktemp("seeing"))
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def seer(models: SeeingModels) -> AsyncIterator[Seer]:
+async def seer(seeing: SeeingModels) -> AsyncIterator[Seer]:
     """The default model with LLaVA's kind of projector, of two by two patches."""
-    async with started_seer(models.projector("causal"), n_ctx=1024, n_parallel=4) as made:
+    async with started_seer(seeing.projector("causal"), n_ctx=1024, n_parallel=4) as made:
         yield made
 
 
@@ -169,9 +163,9 @@ SHAPES: dict[Kind, tuple[tuple[int, int], ...]] = {
     [("causal", "default"), ("bidirectional", "default"), ("bidirectional", "gemma"), ("grid", "mrope")],
 )
 async def test_answers_are_those_of_the_librarys_helper(
-    models: SeeingModels, kind: Kind, text_model: TextModel
+    seeing: SeeingModels, kind: Kind, text_model: TextModel
 ) -> None:
-    projector = models.projector(kind, text_model)
+    projector = seeing.projector(kind, text_model)
     prompts = [prompt_for(projector, number) for number in range(8)]
     references = helper_answers(projector.text_model, projector.path, prompts, n_tokens=N_TOKENS)
     async with started_seer(projector, n_ctx=512, n_parallel=1) as seer:

@@ -24,13 +24,13 @@ from slotline.client import AsyncClient, image
 from tests.support.float_model import write_float_model
 from tests.support.image_files import encoded
 from tests.support.scripted_core import WAIT_S, started
-from tests.support.seeing_model import COLOURS, SeeingModels
+from tests.support.seeing_model import COLOURS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
     from pathlib import Path
 
-    from tests.support.seeing_model import Kind, Pixels, Projector
+    from tests.support.seeing_model import Kind, Pixels, Projector, SeeingModels
 
 # A minute, but several on a machine that does other things, too.
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
@@ -212,15 +212,9 @@ class Seer:
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> SeeingModels:
-    """The models of this module."""
-    return SeeingModels(tmp_path_factory.mktemp("seeing"))
-
-
-@pytest.fixture(scope="module")
-def float_model(models: SeeingModels, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def float_model(seeing: SeeingModels, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The default model in single precision; 513 MiB that nobody needs afterwards."""
-    path = write_float_model(models.default, tmp_path_factory.mktemp("float") / "float.gguf")
+    path = write_float_model(seeing.default, tmp_path_factory.mktemp("float") / "float.gguf")
     yield path
     path.unlink()
 
@@ -237,7 +231,7 @@ async def started_seer(projector: Projector, model: ModelConfig, *, kv_unified: 
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["causal", "tiled", "grid"])
-async def seer(models: SeeingModels, float_model: Path, request: pytest.FixtureRequest) -> AsyncIterator[Seer]:
+async def seer(seeing: SeeingModels, float_model: Path, request: pytest.FixtureRequest) -> AsyncIterator[Seer]:
     """Eight slots without noise. One thread, because threads wait for each other on a busy machine."""
     model = ModelConfig(
         str(float_model),
@@ -248,7 +242,7 @@ async def seer(models: SeeingModels, float_model: Path, request: pytest.FixtureR
         cache_type_v="f32",
         flash_attention=False,
     )
-    async with started_seer(models.projector(request.param), model, kv_unified=True) as made:
+    async with started_seer(seeing.projector(request.param), model, kv_unified=True) as made:
         yield made
 
 
@@ -265,8 +259,8 @@ async def test_pictures_are_worth_their_words(seer: Seer, seed: int) -> None:
 
 
 @pytest.mark.parametrize("kind", ["causal", "tiled", "grid"])
-async def test_pictures_are_worth_their_words_to_the_last_bit(models: SeeingModels, kind: Kind) -> None:
-    projector = models.projector(kind)
+async def test_pictures_are_worth_their_words_to_the_last_bit(seeing: SeeingModels, kind: Kind) -> None:
+    projector = seeing.projector(kind)
     model = ModelConfig(str(projector.text_model), n_ctx=256, n_batch=N_BATCH, n_threads=1)
     async with started_seer(projector, model, kv_unified=False) as seer:
         cases = seer.cases(seed=9)

@@ -16,12 +16,12 @@ from service.engine.request.media import MediaChunk
 from service.llama.llama_model import LlamaModel
 from service.llama.loader import load
 from tests.support.library_helper import helper_answers
-from tests.support.seeing_model import COLOURS, PRIMARY, SeeingModels
+from tests.support.seeing_model import COLOURS, PRIMARY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.support.seeing_model import Kind, Pixels, Projector, TextModel
+    from tests.support.seeing_model import Kind, Pixels, Projector, SeeingModels, TextModel
 
 N_PROMPTS, N_TOKENS = 12, 6
 #: What the projectors put around a picture.
@@ -33,12 +33,6 @@ AROUND: dict[Kind, tuple[str, str]] = {
 WORDS = ("The car", "is", "big and", "a red cat", "sat on the mat", "in", "my old", "house.", "Who likes", "green tea?")
 #: Rows and columns of pictures that Qwen2-VL's projector does not resize.
 GRIDS = ((2, 4), (4, 2), (3, 3), (3, 4), (5, 2), (4, 4))
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> SeeingModels:
-    """The models of this module."""
-    return SeeingModels(tmp_path_factory.mktemp("seeing"))
 
 
 @dataclass(slots=True)
@@ -127,9 +121,9 @@ def prompts_for(projector: Projector) -> list[list[str | Pixels]]:
     [("causal", "default"), ("bidirectional", "default"), ("bidirectional", "gemma"), ("grid", "mrope")],
 )
 def test_rows_are_evaluated_as_by_the_helper_of_the_library(
-    models: SeeingModels, kind: Kind, text_model: TextModel
+    seeing: SeeingModels, kind: Kind, text_model: TextModel
 ) -> None:
-    projector = models.projector(kind, text_model)
+    projector = seeing.projector(kind, text_model)
     prompts = prompts_for(projector)
     references = helper_answers(projector.text_model, projector.path, prompts, n_tokens=N_TOKENS)
     cuts = random.Random(3)
