@@ -14,6 +14,8 @@ import gguf
 import numpy as np
 from gguf.quants import dequantize
 
+from tests.support.changed_gguf import write_changed
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -23,18 +25,8 @@ def write_float_model(source: Path, path: Path) -> Path:
 
     That of the default model has 513 MiB.
     """
-    reader = gguf.GGUFReader(source)
-    writer = gguf.GGUFWriter(path, reader.fields["general.architecture"].contents())
-    for name, field in reader.fields.items():
-        if name.startswith("GGUF.") or name in ("general.architecture", "general.file_type"):
-            continue
-        kind = field.types[0]
-        item = field.types[-1] if kind is gguf.GGUFValueType.ARRAY else None
-        writer.add_key_value(name, field.contents(), kind, item)
-    for tensor in reader.tensors:
-        writer.add_tensor(tensor.name, dequantize(tensor.data, tensor.tensor_type).astype(np.float32))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
+    tensors = {
+        tensor.name: dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
+        for tensor in gguf.GGUFReader(source).tensors
+    }
+    return write_changed(source, path, entries={"general.file_type": None}, tensors=tensors)
