@@ -238,19 +238,28 @@ async def running_core(
     encoder: PictureEncoder | None = None,
     wait_ready: bool = True,
 ) -> AsyncIterator[RunningCore]:
-    """A core on the scripted model, stopped at the end. With an encoder its prompts may have pictures."""
-    config, load = config or core_config(), load or load_scripted(n_embd_input=0 if encoder is None else N_EMBD)
-    server = CoreServer(config, load=load, limits=limits, connections=connections)
-    if encoder is not None:
-        server = CoreServer(
-            replace(config, media=replace(config.media, mmproj="/models/mmproj.gguf")),
-            load=load,
-            make_encoder=lambda options, model, n_whole: encoder,
-            limits=limits,
-            connections=connections,
-        )
+    """A core on the scripted model, stopped at the end; the other arguments are those of ``core_server``."""
+    server = core_server(config or core_config(), load, encoder, limits=limits, connections=connections)
     async with started(server, wait_ready=wait_ready) as core:
         yield core
+
+
+def core_server(
+    config: CoreConfig, load: Callable[..., LoadedModel] | None, encoder: PictureEncoder | None, **options: Any
+) -> CoreServer:
+    """A core that is not started yet.
+
+    Args:
+        config: the core.
+        load: loads the model; None for the scripted one.
+        encoder: encodes pictures; None for a model that takes none.
+        options: those of ``CoreServer``.
+    """
+    load = load or load_scripted(n_embd_input=0 if encoder is None else N_EMBD)
+    if encoder is None:
+        return CoreServer(config, load=load, **options)
+    config = replace(config, media=replace(config.media, mmproj="/models/mmproj.gguf"))
+    return CoreServer(config, load=load, make_encoder=lambda *_: encoder, **options)
 
 
 @contextlib.asynccontextmanager

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from service.api.server.core_server import CoreServer
 from service.api.status import CoreState
-from service.testing.scripted_model import N_EMBD
 from tests.support.adapter import AdapterThread
 from tests.support.calls import scripted_text
-from tests.support.scripted_core import WAIT_S, core_config, load_scripted
+from tests.support.scripted_core import WAIT_S, core_config, core_server
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -35,12 +33,14 @@ class CoreThread:
 
     Args:
         config: the core; it has its addresses.
-        load: loads the model.
-        encoder: encodes pictures; None for a model that takes none.
+        load, encoder: as for ``core_server``.
     """
 
     def __init__(
-        self, config: CoreConfig, load: Callable[..., LoadedModel], encoder: PictureEncoder | None = None
+        self,
+        config: CoreConfig,
+        load: Callable[..., LoadedModel] | None = None,
+        encoder: PictureEncoder | None = None,
     ) -> None:
         self._config = config
         self._load = load
@@ -64,18 +64,11 @@ class CoreThread:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._should_stop = asyncio.Event()
-        self.server = self._made()
+        self.server = core_server(self._config, self._load, self._encoder)
         await self.server.start()
         self._is_ready.set()
         await self._should_stop.wait()
         assert await self.server.stop(), "the engine's thread did not end"
-
-    def _made(self) -> CoreServer:
-        encoder = self._encoder
-        if encoder is None:
-            return CoreServer(self._config, load=self._load)
-        config = replace(self._config, media=replace(self._config.media, mmproj="/models/mmproj.gguf"))
-        return CoreServer(config, load=self._load, make_encoder=lambda options, model, n_whole: encoder)
 
 
 class ScriptedService:
@@ -85,8 +78,7 @@ class ScriptedService:
         directory: for the core's socket.
         config: the adapter; its core is replaced.
         core: changes to ``core_config``.
-        load: loads the model.
-        encoder: encodes pictures; None for a model that takes none.
+        load, encoder: as for ``core_server``.
     """
 
     def __init__(
@@ -99,7 +91,6 @@ class ScriptedService:
         **core: Any,
     ) -> None:
         address = f"unix:{directory}/core.sock"
-        load = load or load_scripted(n_embd_input=0 if encoder is None else N_EMBD)
         self.core = CoreThread(core_config([address], **core), load, encoder)
         self.adapter = AdapterThread(replace(config, core=address))
         self._headers = {"Authorization": f"Bearer {config.api_keys[0]}"} if config.api_keys else {}
