@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RANKER = TinyEncoder(pooling=4, n_ctx_train=32)
-WORDS = ("hello", "world", "a", "b")
 DOCUMENTS = ["world", "hello", "a", "b a"]
 
 
