@@ -37,11 +37,10 @@ class FakeEncoder:
     Attributes:
         files: what it was asked to encode, call by call.
         salts: of these calls.
-        held: while it is set, calls wait.
-        waiting: set while a call waits.
+        waiting: set while a call waits; between ``hold`` and ``release`` all do.
         n_stopped: calls that ended because nobody waited for them.
-        is_closed: whether it was closed.
-        fail: called first; may raise.
+        is_started, is_closed: whether it was.
+        fail, fail_start: called first by ``encode`` and by ``start``; may raise.
     """
 
     facts: ProjectorFacts = field(
