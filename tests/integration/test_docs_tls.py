@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.support.scripted_core import WAIT_S, core_config, load_scripted
+from tests.support.scripted_core import WAIT_S, core_config
 from tests.support.scripted_service import CoreThread
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ def test_the_certificates_of_the_page_let_its_program_in(tmp_path: Path, monkeyp
     assert len(commands) == 6
     for command in commands:
         subprocess.run(command, shell=True, check=True, capture_output=True)
-    files = {"grpc_tls_cert": "server.pem", "grpc_tls_key": "server.key", "grpc_client_ca": "ca.pem"}
-    core = CoreThread(replace(core_config(), **files), load_scripted())  # type: ignore[arg-type]
+    config = replace(core_config(), grpc_tls_cert="server.pem", grpc_tls_key="server.key", grpc_client_ca="ca.pem")
+    core = CoreThread(config)
     try:
         program = re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)
         assert program

@@ -7,7 +7,7 @@ import ssl
 import subprocess
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import grpc.aio
@@ -58,8 +58,9 @@ def tls_channel(address: str, authority: Authority, client: Pair | None = None) 
 async def health_over(channel: grpc.aio.Channel) -> model_pb2.HealthResponse:
     """The core's health."""
     stub = model_service_pb2_grpc.ModelServiceStub(channel)
-    call = stub.Health(model_pb2.HealthRequest(), timeout=WAIT_S)
-    return await call  # type: ignore[misc, no-any-return]
+    call: Any = stub.Health(model_pb2.HealthRequest(), timeout=WAIT_S)
+    health: model_pb2.HealthResponse = await call
+    return health
 
 
 async def served_serial(address: str, authority: Authority) -> int:
@@ -112,8 +113,8 @@ async def test_new_certificates_are_taken_without_harm_to_running_streams(
             stub = inference_service_pb2_grpc.InferenceServiceStub(channel)
             request = generation_pb2.GenerateRequest(text="abc")
             request.stop.max_tokens = 200
-            call = stub.Generate(request, timeout=WAIT_S)
-            stream = aiter(call)  # type: ignore[arg-type, var-annotated]
+            call: Any = stub.Generate(request, timeout=WAIT_S)
+            stream = aiter(call)
             first = await anext(stream)
             authority.issue("server")
             after = await served_serial(address, authority)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -44,15 +44,11 @@ class Seer:
         """A picture of one colour."""
         return image(encoded(self.projector.draw(colour)))
 
-    async def ask(self, prompt: list[object], *, max_tokens: int, is_prefilled: bool = False) -> str:
+    async def ask(self, prompt: Any, *, max_tokens: int, is_prefilled: bool = False) -> str:
         """The likeliest text behind a prompt."""
-        options = {"continue_final_message": True} if is_prefilled else {}
+        options: Any = {"continue_final_message": True} if is_prefilled else {}
         completion = await self.client.complete(
-            prompt,  # type: ignore[arg-type]
-            max_tokens=max_tokens,
-            temperature=0,
-            repeat_penalty=1.0,
-            **options,  # type: ignore[arg-type]
+            prompt, max_tokens=max_tokens, temperature=0, repeat_penalty=1.0, **options
         )
         return completion.text.strip()
 

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import random
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -168,8 +168,8 @@ class Seer:
 
     async def ask(self, case: Case, is_seen: bool) -> Answer:
         """The likeliest tokens behind a prompt, with its pictures or with their words."""
-        prompt = case.with_pictures if is_seen else case.with_words
-        options = {
+        prompt: Any = case.with_pictures if is_seen else case.with_words
+        options: Any = {
             "max_tokens": N_TOKENS,
             "temperature": 0,
             # Penalties are for words, not for pictures.
@@ -182,12 +182,12 @@ class Seer:
         if case.slot_id is not None and case.n_sequences == 1 and self._n_slots > 1:
             options["slot_id"] = case.slot_id
         if case.is_streamed:
-            generation = self._client.generate(prompt, **options)  # type: ignore[arg-type]
+            generation = self._client.generate(prompt, **options)
             streamed = "".join([text async for text in generation])
             completion = generation.completion
             assert streamed == completion.text
         else:
-            completion = await self._client.complete(prompt, **options)  # type: ignore[arg-type]
+            completion = await self._client.complete(prompt, **options)
         usage = completion.usage
         assert usage.image_tokens == (case.n_rows if is_seen else 0)
         assert usage.prompt_tokens <= N_BATCH

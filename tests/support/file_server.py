@@ -136,7 +136,7 @@ class MadeUpNetwork(Internet):
         lookups: the names that were looked up.
         connected: the addresses that were connected to.
         refusing: addresses that refuse.
-        silent: addresses that never answer.
+        silent: addresses that never answer, and names whose lookup never ends.
     """
 
     def __init__(
@@ -152,6 +152,8 @@ class MadeUpNetwork(Internet):
 
     def addresses(self, host: str, port: int) -> list[str]:
         self.lookups.append(host)
+        if host in self.silent:
+            Event().wait()
         if host not in self._names:
             raise socket.gaierror(socket.EAI_NONAME, "unknown")
         answers = self._names[host]
