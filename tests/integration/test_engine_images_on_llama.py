@@ -25,14 +25,13 @@ from service.llama.llama_model import LlamaModel
 from service.llama.loader import load
 from service.testing.scripted_model import VirtualClock
 from tests.support.engine import GREEDY, RecordingSink, SteppedEngine
-from tests.support.pictures import media_of, prompt_of
+from tests.support.pictures import media_of, prompt_of, step_of
 from tests.support.seeing_model import PRIMARY, write_mrope_model
 from tests.support.tiny_gguf import write_tiny_gguf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from service.engine.request.items import PromptItem
     from tests.support.seeing_model import Projector, SeeingModels
 
 N_SLOTS, N_CTX_SLOT = 3, 64
@@ -68,11 +67,6 @@ class ImageBench(SteppedEngine):
         self.complete(SystemPromptRequest(SystemPrompt()))
         assert self.model.memory.cells_free == self.model.info.n_cells
         assert all(self.model.memory.position_max(seq_id) == -1 for seq_id in range(self.model.info.n_seq_max))
-
-
-def step_of(item: PromptItem) -> int:
-    """By how much the position of the next item is above that of this one."""
-    return 1 if isinstance(item, int) else item.n_positions
 
 
 def loaded(path: Any, **options: Any) -> Iterator[LlamaModel]:

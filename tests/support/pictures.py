@@ -42,3 +42,8 @@ def prompt_of(*parts: Sequence[int] | MediaChunk) -> tuple[PromptItem, ...]:
 def media_of(*parts: Sequence[int] | MediaChunk) -> Mapping[bytes, MediaChunk]:
     """The chunks among parts of a prompt, by key, as requests have them."""
     return {part.key: part for part in parts if isinstance(part, MediaChunk)}
+
+
+def step_of(item: PromptItem) -> int:
+    """By how much the position of the next item is above that of this one."""
+    return 1 if isinstance(item, int) else item.n_positions

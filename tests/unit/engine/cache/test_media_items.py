@@ -14,7 +14,7 @@ from service.engine.cache.slot_memory import SlotMemory
 from service.engine.cache.slots import Slot
 from service.testing.scripted_media import numbers
 from service.testing.scripted_model import ScriptedModel
-from tests.support.pictures import picture
+from tests.support.pictures import picture, step_of
 
 if TYPE_CHECKING:
     from service.engine.request.items import PromptItem
@@ -47,11 +47,6 @@ class Ledger:
         assert self.model.memory.tokens(slot.id) == numbers(items)
         cells = self.model.memory.cells(slot.id)
         assert [cell.position for cell in cells] == [slot.positions.at(index) for index in range(len(items))]
-
-
-def step_of(item: PromptItem) -> int:
-    """By how much the position of the next item is above that of this one."""
-    return 1 if isinstance(item, int) else item.n_positions
 
 
 @pytest.fixture
