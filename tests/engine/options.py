@@ -13,12 +13,11 @@ from service.testing.scripted_model import BOS, EOS, Script, next_letter
 from tests.engine.arguments import Arguments, CommandError, Part, Picture
 from tests.engine.observed_model import ObservedModel, ObservedTiledModel
 from tests.support.engine import GREEDY, prompt
-from tests.support.pictures import WIDTH
+from tests.support.pictures import WIDTH, media_of, prompt_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
-    from service.engine.request.items import PromptItem
     from service.engine.request.media import MediaChunk
 
 
@@ -52,23 +51,9 @@ def script(arguments: Arguments) -> Script:
     return lambda tokens: said[min(max(0, len(tokens) - start), len(said) - 1)]
 
 
-def media_of(prompts: Iterable[Sequence[Part]], pictures: str) -> dict[bytes, MediaChunk]:
-    """The pictures of prompts, by key.
-
-    Args:
-        prompts: their parts.
-        pictures: how the model evaluates pictures.
-    """
-    chunks = (_chunk(part, pictures) for parts in prompts for part in parts if isinstance(part, Picture))
-    return {chunk.key: chunk for chunk in chunks}
-
-
-def items_of(parts: Sequence[Part], pictures: str) -> tuple[PromptItem, ...]:
-    """The items of a prompt."""
-    items: list[PromptItem] = []
-    for part in parts:
-        items += _chunk(part, pictures).items if isinstance(part, Picture) else prompt(part)
-    return tuple(items)
+def evaluated(parts: Iterable[Part], pictures: str) -> list[tuple[int, ...] | MediaChunk]:
+    """Parts of a prompt as tokens and chunks; ``pictures`` is how the model evaluates these."""
+    return [_chunk(part, pictures) if isinstance(part, Picture) else prompt(part) for part in parts]
 
 
 def _chunk(part: Picture, pictures: str) -> MediaChunk:
@@ -84,9 +69,10 @@ def generation_request(arguments: Arguments, pictures: str) -> GenerationRequest
         arguments: what is said.
         pictures: how the model evaluates pictures.
     """
-    parts = arguments.prompt("prompt")
-    if parts is None:
+    written = arguments.prompt("prompt")
+    if written is None:
         raise CommandError("a request needs a prompt")
+    parts = evaluated(written, pictures)
     has_bos = arguments.flag("bos") or False
     limit = arguments.integer_or_none("max_tokens", 8)
     temperature, seed = arguments.decimal("temperature"), arguments.integer("seed")
@@ -96,8 +82,8 @@ def generation_request(arguments: Arguments, pictures: str) -> GenerationRequest
     stop_text, stop_token, system = arguments.text("stop"), arguments.text("stop_token"), arguments.text("system")
     grammar = arguments.text("grammar")
     return GenerationRequest(
-        prompt=(*((BOS,) if has_bos else ()), *items_of(parts, pictures)),
-        media=media_of([parts], pictures),
+        prompt=(*((BOS,) if has_bos else ()), *prompt_of(*parts)),
+        media=media_of(*parts),
         has_bos=has_bos,
         n_dropped=arguments.integer("dropped") or 0,
         n_sequences=arguments.integer("n") or 1,

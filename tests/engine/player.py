@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from service.engine.language_model import CacheFull, DecodeFailed, MediaSegment, Segment
@@ -14,9 +15,8 @@ from tests.engine.arguments import Arguments, CommandError
 from tests.engine.observed_model import ObservedModel, Watch
 from tests.engine.options import (
     engine_config,
+    evaluated,
     generation_request,
-    items_of,
-    media_of,
     model_class,
     model_options,
     picture_kind,
@@ -35,6 +35,7 @@ from tests.engine.record import (
 )
 from tests.engine.state import describe_cache, describe_slots, describe_totals
 from tests.support.engine import EngineBench, RecordingSink, prompt
+from tests.support.pictures import media_of, prompt_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -136,8 +137,9 @@ class Player:
         name = arguments.word()
         prompts = arguments.all_prompts()
         arguments.finish()
-        inputs = tuple(items_of(parts, self._pictures) for parts in prompts)
-        return self._ask(name, EmbeddingRequest(inputs, media_of(prompts, self._pictures)))
+        inputs = [evaluated(parts, self._pictures) for parts in prompts]
+        request = EmbeddingRequest(tuple(prompt_of(*parts) for parts in inputs), media_of(*chain(*inputs)))
+        return self._ask(name, request)
 
     def _system(self, arguments: Arguments) -> list[str]:
         name = arguments.word()
