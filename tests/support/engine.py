@@ -28,7 +28,7 @@ from service.testing.scripted_model import ScriptedEncoderModel, ScriptedModel, 
 if TYPE_CHECKING:
     from collections.abc import Sequence as SequenceOf
 
-    from service.engine.language_model import CausalModel
+    from service.engine.language_model import CausalModel, Rows
 
 #: Sequences of the scripted model that are left for embeddings.
 N_EMBEDDING_SEQUENCES = 4
@@ -244,6 +244,15 @@ def request(text: str = "hello", **options: object) -> GenerationRequest:
 def expected_text(text: str, n_tokens: int) -> str:
     """What the scripted model says behind a text if nobody disturbs it."""
     return next_letters(prompt(text), n_tokens)
+
+
+def pooled(rows: Rows, pooling: Pooling) -> Rows:
+    """What a pooling makes of the states of an input."""
+    if pooling is Pooling.MEAN:
+        mean: Rows = rows.mean(axis=0)
+        return mean
+    row: Rows = rows[-1] if pooling is Pooling.LAST else rows[0]
+    return row
 
 
 def assert_scored(records: SequenceOf[TokenRecord], own: SequenceOf[int], before: SequenceOf[int] = ()) -> None:

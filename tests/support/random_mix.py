@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from service.engine.language_model import DecodeFailed, Pooling, Rows
+from service.engine.language_model import DecodeFailed
 from service.engine.request.events import Failed, Finished, Piece
 from service.engine.request.requests import (
     EmbeddingRequest,
@@ -21,7 +21,7 @@ from service.engine.request.requests import (
 from service.sampling.gbnf import GbnfGuide
 from service.testing.scripted_media import numbers
 from service.testing.scripted_model import BOS, states
-from tests.support.engine import GREEDY, EngineBench, RecordingSink, assert_scored, next_letters
+from tests.support.engine import GREEDY, EngineBench, RecordingSink, assert_scored, next_letters, pooled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -167,18 +167,13 @@ class RandomMix:
         self.n_answered += is_whole
         match entry.request:
             case EmbeddingRequest(inputs):
-                expected = [self._pooled(states(numbers(items))) for items in inputs]
+                pooling = self.bench.model.info.pooling
+                expected = [pooled(states(numbers(items)), pooling) for items in inputs]
                 assert np.allclose(entry.sink.embedded.vectors, expected, atol=1e-4)
             case GenerationRequest():
                 if is_whole:
                     assert sorted(entry.sink.endings) == list(range(entry.request.n_sequences))
                 self._check_texts(entry, entry.request)
-
-    def _pooled(self, rows: Rows) -> Rows:
-        """What the model's pooling makes of states."""
-        by_pooling = {Pooling.LAST: rows[-1], Pooling.CLS: rows[0], Pooling.MEAN: rows.mean(axis=0)}
-        pooled: Rows = by_pooling[self.bench.model.info.pooling]
-        return pooled
 
     @staticmethod
     def _check_texts(entry: _Open, request: GenerationRequest) -> None:

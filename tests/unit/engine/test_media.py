@@ -12,7 +12,7 @@ from service.engine.request.events import FinishReason
 from service.engine.request.requests import EmbeddingRequest, GenerationRequest, Overflow
 from service.testing.scripted_media import media_chunk, numbers
 from service.testing.scripted_model import states
-from tests.support.engine import GREEDY, POOLINGS, EngineBench, next_letters, prompt
+from tests.support.engine import GREEDY, POOLINGS, EngineBench, next_letters, pooled, prompt
 from tests.support.pictures import WIDTH, media_of, prompt_of
 
 if TYPE_CHECKING:
@@ -248,9 +248,7 @@ def test_inputs_with_pictures_pool_rows_like_tokens(kind: str, pooling: Pooling)
     inputs = tuple(prompt_of(*parts) for parts in texts)
     vectors = bench.complete(EmbeddingRequest(inputs, media_of(cat, dog))).embedded.vectors
     for vector, items in zip(vectors, inputs, strict=True):
-        rows = states(numbers(items))
-        expected = {Pooling.LAST: rows[-1], Pooling.CLS: rows[0], Pooling.MEAN: rows.mean(axis=0)}[pooling]
-        assert vector == pytest.approx(expected, abs=1e-4)
+        assert vector == pytest.approx(pooled(states(numbers(items)), pooling), abs=1e-4)
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)

@@ -9,7 +9,7 @@ from service.engine.language_model import DecodeFailed, Pooling, Rows
 from service.engine.request.requests import EmbeddingRequest, SystemPrompt, SystemPromptRequest
 from service.errors import Draining, EngineFailure, NotSupported
 from service.testing.scripted_model import states
-from tests.support.engine import POOLINGS, EncoderBench, EngineBench, prompt, request
+from tests.support.engine import POOLINGS, EncoderBench, EngineBench, pooled, prompt, request
 
 #: Models that also generate, and those that do not.
 BENCHES = [EngineBench, EncoderBench]
@@ -19,12 +19,7 @@ TEXTS = ["a", "some words", "x" * 100, "the last one of all"]
 
 def expected(text: str, pooling: Pooling = Pooling.LAST) -> Rows:
     """The vector of a text by itself."""
-    rows = states(prompt(text))
-    if pooling is Pooling.MEAN:
-        mean: Rows = rows.mean(axis=0)
-        return mean
-    row: Rows = rows[-1] if pooling is Pooling.LAST else rows[0]
-    return row
+    return pooled(states(prompt(text)), pooling)
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
