@@ -18,6 +18,7 @@ from service.media.encoder import MediaCounts, ProjectorFacts, WorkerState
 from service.testing.scripted_media import numbers
 from service.testing.scripted_model import N_EMBD
 from slotline.v1 import embedding_pb2, generation_pb2, model_pb2, prompt_pb2, tokenization_pb2
+from tests.support import pictures
 from tests.support.calls import GREEDY, error_details, refusal, request, scripted_text, until, until_idle, until_state
 from tests.support.fake_encoder import BAD, N_TOKENS, FakeEncoder, encoded
 from tests.support.scripted_core import (
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from service.api.served_model import LoadedModel
-    from service.engine.request.items import PromptItem
 
 RED, BLUE = b"\x89PNG\r\n\x1a\nred", b"blue"
 
@@ -74,14 +74,10 @@ def part(item: str | bytes) -> prompt_pb2.PromptPart:
 
 def prompt_of(*items: str | bytes) -> list[int]:
     """What the scripted model sees of them."""
-    seen: list[PromptItem] = []
+    seen: list[int] = []
     for item in items:
-        if isinstance(item, str):
-            seen += item.encode()
-            continue
-        for piece in encoded(item):
-            seen += piece if isinstance(piece, tuple) else piece.items
-    return numbers(seen)
+        seen += item.encode() if isinstance(item, str) else numbers(pictures.prompt_of(*encoded(item)))
+    return seen
 
 
 async def test_a_prompt_with_pictures_is_answered(core: RunningCore) -> None:

@@ -14,6 +14,7 @@ from service.config import EngineConfig, MediaOptions
 from service.testing.scripted_model import BOS, EOS
 from slotline.v1 import generation_pb2, prompt_pb2, tokens_pb2
 from tests.support.fake_encoder import FakeEncoder, encoded
+from tests.support.pictures import prompt_of
 from tests.support.properties import fuzzed
 from tests.support.scripted_core import ByteVocabulary
 from tests.support.served import RecordingTemplate, served_model
@@ -66,7 +67,7 @@ def items_of(item: str | bytes | tuple[int, ...], *, parse_special: bool) -> lis
         case str():
             return [*VOCABULARY.tokenize(item, parse_special=parse_special)]
         case bytes():
-            return [one for piece in encoded(item) for one in (piece if isinstance(piece, tuple) else piece.items)]
+            return [*prompt_of(*encoded(item))]
         case _:
             return [*item]
 

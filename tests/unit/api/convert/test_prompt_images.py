@@ -19,7 +19,8 @@ from service.errors import ContextLengthExceeded, InvalidArgument, NotSupported,
 from service.prompts.work import Abandoned, Work
 from service.testing.scripted_model import BOS, EOS
 from slotline.v1 import embedding_pb2, generation_pb2, prompt_pb2, tokenization_pb2, tokens_pb2
-from tests.support.fake_encoder import BAD, CLOSE, N_TOKENS, OPEN, FakeEncoder, chunk_of
+from tests.support.fake_encoder import BAD, N_TOKENS, FakeEncoder, chunk_of, encoded
+from tests.support.pictures import prompt_of
 from tests.support.scripted_core import ByteVocabulary
 from tests.support.served import RecordingTemplate, served_model
 
@@ -81,7 +82,7 @@ def chat(*messages: prompt_pb2.ChatMessage, **options: Any) -> prompt_pb2.ChatPr
 
 def seen(data: bytes) -> list[PromptItem]:
     """The items that the fake encoder makes of a picture."""
-    return [OPEN, *chunk_of(data).items, CLOSE]
+    return [*prompt_of(*encoded(data))]
 
 
 def test_a_picture_stands_between_the_texts_of_its_prompt() -> None:
