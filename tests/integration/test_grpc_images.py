@@ -19,7 +19,17 @@ from service.testing.scripted_media import numbers
 from service.testing.scripted_model import N_EMBD
 from slotline.v1 import embedding_pb2, generation_pb2, model_pb2, prompt_pb2, tokenization_pb2
 from tests.support import pictures
-from tests.support.calls import GREEDY, error_details, refusal, request, scripted_text, until, until_idle, until_state
+from tests.support.calls import (
+    GREEDY,
+    error_details,
+    part,
+    refusal,
+    request,
+    scripted_text,
+    until,
+    until_idle,
+    until_state,
+)
 from tests.support.fake_encoder import BAD, N_TOKENS, FakeEncoder, encoded
 from tests.support.scripted_core import (
     WAIT_S,
@@ -63,13 +73,6 @@ def asked(**fields: Any) -> generation_pb2.GenerateRequest:
     return generation_pb2.GenerateRequest(
         **{"sampling": GREEDY, "stop": generation_pb2.StopParams(max_tokens=8), **fields}
     )
-
-
-def part(item: str | bytes) -> prompt_pb2.PromptPart:
-    """A text or a picture."""
-    if isinstance(item, str):
-        return prompt_pb2.PromptPart(text=item)
-    return prompt_pb2.PromptPart(image=prompt_pb2.Image(data=item))
 
 
 def prompt_of(*items: str | bytes) -> list[int]:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import pytest_asyncio
-from PIL import Image
 
 from service.api.server.core_server import CoreServer
 from service.config import CoreConfig, MediaOptions, ModelConfig
 from slotline.protocol.metadata import TENANT
 from slotline.v1 import embedding_pb2, generation_pb2, model_pb2, prompt_pb2, sampling_pb2, tokenization_pb2
-from tests.support.calls import refusal, until_idle
+from tests.support.calls import part, refusal, until_idle
+from tests.support.image_files import encoded
 from tests.support.scripted_core import WAIT_S, RunningCore, started, text_of
+from tests.support.seeing_model import PRIMARY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PRIMARY = ("red", "green", "blue")
 QUESTION = "\nQuestion: What colour is the picture?\nAnswer: The picture is"
 
 
@@ -49,20 +48,6 @@ async def core(projector: Projector) -> AsyncIterator[RunningCore]:
     )
     async with started(CoreServer(config)) as running:
         yield running
-
-
-def png(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
-    """A picture's file."""
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
-
-
-def part(item: str | bytes) -> prompt_pb2.PromptPart:
-    """A text or a picture."""
-    if isinstance(item, str):
-        return prompt_pb2.PromptPart(text=item)
-    return prompt_pb2.PromptPart(image=prompt_pb2.Image(data=item))
 
 
 def parts(*items: str | bytes) -> prompt_pb2.PromptParts:
@@ -96,7 +81,7 @@ async def test_the_model_says_which_pictures_it_takes(core: RunningCore) -> None
 
 @pytest.mark.parametrize("colour", PRIMARY)
 async def test_a_picture_is_named(core: RunningCore, projector: Projector, colour: str) -> None:
-    picture = png(projector.draw(colour))
+    picture = encoded(projector.draw(colour))
     answer = await core.generate(asked(parts=parts("A picture:", picture, QUESTION)))
     assert text_of(answer).startswith(f" {colour}")
     chat = prompt_pb2.ChatPrompt(
@@ -118,7 +103,9 @@ async def test_a_picture_is_named(core: RunningCore, projector: Projector, colou
 
 
 async def test_a_picture_answers_as_its_words_do(core: RunningCore, projector: Projector) -> None:
-    seen = await core.generate(asked(parts=parts("The car is", png(projector.draw("red blue", "blue red")), ". Then")))
+    seen = await core.generate(
+        asked(parts=parts("The car is", encoded(projector.draw("red blue", "blue red")), ". Then"))
+    )
     told = await core.generate(asked(text="The car is red blue blue red. Then"))
     assert text_of(seen) == text_of(told)
     assert seen[-1].finished.usage.prompt_tokens == told[-1].finished.usage.prompt_tokens
@@ -127,7 +114,7 @@ async def test_a_picture_answers_as_its_words_do(core: RunningCore, projector: P
 async def test_a_picture_seen_before_is_neither_encoded_nor_evaluated_again(
     core: RunningCore, projector: Projector
 ) -> None:
-    picture = png(projector.draw("green red", "red green"))
+    picture = encoded(projector.draw("green red", "red green"))
     request = asked(parts=parts("Once there was", picture, " and"))
     before = await metrics(core)
     first = await core.generate(request)
@@ -143,7 +130,7 @@ async def test_a_picture_seen_before_is_neither_encoded_nor_evaluated_again(
 
 
 async def test_tenants_share_no_evaluated_picture(core: RunningCore, projector: Projector) -> None:
-    request = asked(parts=parts("Long ago", png(projector.draw("blue red", "red red")), " and"))
+    request = asked(parts=parts("Long ago", encoded(projector.draw("blue red", "red red")), " and"))
 
     async def cached_for(tenant: str) -> int:
         call: Any = core.inference.Generate(request, timeout=WAIT_S, metadata=((TENANT, tenant),))
@@ -156,7 +143,7 @@ async def test_tenants_share_no_evaluated_picture(core: RunningCore, projector: 
 
 
 async def test_several_answers_and_many_requests_share_a_picture(core: RunningCore, projector: Projector) -> None:
-    picture = png(projector.draw("blue green", "green green"))
+    picture = encoded(projector.draw("blue green", "green green"))
     before = await metrics(core)
     request = asked(parts=parts("A picture:", picture, QUESTION), num_sequences=3)
     answers = await asyncio.gather(*(core.generate(request) for _ in range(4)))
@@ -175,7 +162,7 @@ async def test_sequences_with_pictures_give_way_and_go_on(core: RunningCore, pro
 
     def request(number: int) -> generation_pb2.GenerateRequest:
         lines = ("red green", "blue red") if number % 2 else ("green blue", "red red")
-        picture = png(projector.draw(*lines))
+        picture = encoded(projector.draw(*lines))
         return asked(
             70,
             parts=parts(f"Story {number}:", picture, " begins"),
@@ -194,7 +181,7 @@ async def test_sequences_with_pictures_give_way_and_go_on(core: RunningCore, pro
 
 async def test_pictures_are_embedded_as_their_words(core: RunningCore, projector: Projector) -> None:
     inputs = [
-        embedding_pb2.EmbedInput(parts=parts("The car is", png(projector.draw("red blue", "blue red")), "!")),
+        embedding_pb2.EmbedInput(parts=parts("The car is", encoded(projector.draw("red blue", "blue red")), "!")),
         embedding_pb2.EmbedInput(text="The car is red blue blue red!"),
         embedding_pb2.EmbedInput(text="The car is blue red red blue!"),
     ]
@@ -205,7 +192,7 @@ async def test_pictures_are_embedded_as_their_words(core: RunningCore, projector
 
 
 async def test_a_client_that_leaves_while_its_picture_is_decoded_frees_the_process(core: RunningCore) -> None:
-    large = png(np.zeros((6300, 6300, 3), np.uint8))
+    large = encoded(np.zeros((6300, 6300, 3), np.uint8))
     before = await metrics(core)
     call: Any = core.inference.Generate(asked(parts=parts(large, "?")), timeout=WAIT_S)
     read = asyncio.ensure_future(call.read())
@@ -229,8 +216,8 @@ async def test_a_client_that_leaves_while_its_picture_is_decoded_frees_the_proce
     ("data", "problem"),
     [
         (b"hello", "is no picture of a known format; allowed are PNG, JPEG, WebP, GIF and BMP"),
-        (png(np.zeros((16, 16, 3), np.uint8))[:50], "is damaged"),
-        (png(np.zeros((7000, 7000, 3), np.uint8)), "has 7000 x 7000 pixels"),
+        (encoded(np.zeros((16, 16, 3), np.uint8))[:50], "is damaged"),
+        (encoded(np.zeros((7000, 7000, 3), np.uint8)), "has 7000 x 7000 pixels"),
     ],
 )
 async def test_a_file_that_cannot_be_used_is_refused_with_its_path(

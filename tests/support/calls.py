@@ -12,7 +12,7 @@ from google.rpc.status_pb2 import Status
 
 from service.testing.scripted_model import next_letter
 from slotline.protocol.error_details import DETAILS_KEY
-from slotline.v1 import generation_pb2, model_pb2, sampling_pb2
+from slotline.v1 import generation_pb2, model_pb2, prompt_pb2, sampling_pb2, tokens_pb2
 from tests.support.scripted_core import WAIT_S, RunningCore
 
 if TYPE_CHECKING:
@@ -29,6 +29,17 @@ def request(text: str = "Hello", max_tokens: int | None = 8, **fields: Any) -> g
         "stop": generation_pb2.StopParams(max_tokens=max_tokens),
     }
     return generation_pb2.GenerateRequest(**(defaults | fields))
+
+
+def part(item: str | bytes | tuple[int, ...]) -> prompt_pb2.PromptPart:
+    """A text, a picture or token ids."""
+    match item:
+        case str():
+            return prompt_pb2.PromptPart(text=item)
+        case bytes():
+            return prompt_pb2.PromptPart(image=prompt_pb2.Image(data=item))
+        case _:
+            return prompt_pb2.PromptPart(token_ids=tokens_pb2.TokenIds(ids=item))
 
 
 def scripted_text(prompt: Sequence[int], n_tokens: int) -> str:

@@ -12,7 +12,8 @@ from service.api.convert.request import generation_request
 from service.api.served_model import PictureSupport
 from service.config import EngineConfig, MediaOptions
 from service.testing.scripted_model import BOS, EOS
-from slotline.v1 import generation_pb2, prompt_pb2, tokens_pb2
+from slotline.v1 import generation_pb2, prompt_pb2
+from tests.support.calls import part
 from tests.support.fake_encoder import FakeEncoder, encoded
 from tests.support.pictures import prompt_of
 from tests.support.properties import fuzzed
@@ -48,17 +49,6 @@ PICTURES = st.binary(min_size=1, max_size=3)
 PARTS = st.lists(st.one_of(TEXTS, PICTURES, st.lists(st.integers(0, 255), max_size=4).map(tuple)), max_size=12)
 CONTENTS = st.lists(st.one_of(TEXTS, PICTURES), min_size=1, max_size=5)
 CHATS = st.lists(st.tuples(st.sampled_from(["system", "user", "assistant"]), CONTENTS), min_size=1, max_size=3)
-
-
-def part(item: str | bytes | tuple[int, ...]) -> prompt_pb2.PromptPart:
-    """A text, a picture or token ids."""
-    match item:
-        case str():
-            return prompt_pb2.PromptPart(text=item)
-        case bytes():
-            return prompt_pb2.PromptPart(image=prompt_pb2.Image(data=item))
-        case _:
-            return prompt_pb2.PromptPart(token_ids=tokens_pb2.TokenIds(ids=item))
 
 
 def items_of(item: str | bytes | tuple[int, ...], *, parse_special: bool) -> list[PromptItem]:
