@@ -41,6 +41,7 @@ from tests.support.scripted_core import (
     running_core,
     text_of,
 )
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -241,9 +242,7 @@ async def test_texts_do_not_wait_for_pictures(core: RunningCore, encoder: FakeEn
 async def test_a_call_that_ends_ends_its_encoding(core: RunningCore, encoder: FakeEncoder) -> None:
     call = await held_call(core, encoder)
     call.cancel()
-    async with asyncio.timeout(WAIT_S):
-        while not encoder.n_stopped:
-            await asyncio.sleep(0.001)
+    await asyncio.to_thread(wait_until, "the encoder has stopped", lambda: encoder.n_stopped > 0)
     await until_idle(core)
     encoder.release()
     assert text_of(await core.generate(parts(RED))) == scripted_text(prompt_of(RED), 8)
@@ -259,9 +258,7 @@ async def test_a_deadline_ends_encoding(core: RunningCore, encoder: FakeEncoder)
             timeout=0.2,
         )
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    async with asyncio.timeout(WAIT_S):
-        while not encoder.n_stopped:
-            await asyncio.sleep(0.001)
+    await asyncio.to_thread(wait_until, "the encoder has stopped", lambda: encoder.n_stopped > 0)
 
 
 async def test_a_drain_waits_for_pictures_that_are_encoded(core: RunningCore, encoder: FakeEncoder) -> None:

@@ -13,7 +13,7 @@ from service.api.server.core_server import CoreServer
 from service.config import CoreConfig, MediaOptions, ModelConfig
 from slotline.protocol.metadata import TENANT
 from slotline.v1 import embedding_pb2, generation_pb2, model_pb2, prompt_pb2, sampling_pb2, tokenization_pb2
-from tests.support.calls import part, refusal, until_idle
+from tests.support.calls import part, refusal, until, until_idle
 from tests.support.image_files import encoded
 from tests.support.scripted_core import WAIT_S, RunningCore, started, text_of
 from tests.support.seeing_model import PRIMARY
@@ -196,17 +196,11 @@ async def test_a_client_that_leaves_while_its_picture_is_decoded_frees_the_proce
     before = await metrics(core)
     call: Any = core.inference.Generate(asked(parts=parts(large, "?")), timeout=WAIT_S)
     read = asyncio.ensure_future(call.read())
-
-    async def until_worker_is(state: model_pb2.ImageWorkerState.ValueType) -> None:
-        async with asyncio.timeout(WAIT_S):
-            while (await core.models.Health(model_pb2.HealthRequest())).image_worker != state:
-                pass
-
-    await until_worker_is(model_pb2.IMAGE_WORKER_STATE_BUSY)
+    await until(core, lambda health: health.image_worker == model_pb2.IMAGE_WORKER_STATE_BUSY)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await read
-    await until_worker_is(model_pb2.IMAGE_WORKER_STATE_IDLE)
+    await until(core, lambda health: health.image_worker == model_pb2.IMAGE_WORKER_STATE_IDLE)
     await until_idle(core)
     assert (await metrics(core))["slotline_images_waiting"] == 0
     assert (await metrics(core))["slotline_images_encoded_total"] == before["slotline_images_encoded_total"]
