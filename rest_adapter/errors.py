@@ -140,7 +140,7 @@ class RpcFailure(AdapterError):
 
     def of_call(self, number: int) -> RpcFailure:
         """The same failure with another number of the call."""
-        return self._but(self.violations, self.metadata, number)
+        return self._but(self.violations, number)
 
     def of_field(self, path: str, problem: str) -> RpcFailure:
         """The refusal of a field instead of this failure.
@@ -161,24 +161,23 @@ class RpcFailure(AdapterError):
     def renamed(
         self, rename: Callable[[str], str], reword: Callable[[str], str] = lambda description: description
     ) -> RpcFailure:
-        """The same failure, with other names for the fields that were refused or are not available.
+        """The same failure, with other names for the fields that were refused.
 
         Args:
             rename: gives the name for the path of a field.
             reword: gives a description in which other fields are called by their names, too.
         """
         violations = tuple((rename(path), reword(description)) for path, description in self.violations)
-        metadata = {key: rename(value) if key == reasons.FEATURE else value for key, value in self.metadata.items()}
-        return self._but(violations, metadata, self.call)
+        return self._but(violations, self.call)
 
-    def _but(self, violations: tuple[tuple[str, str], ...], metadata: Mapping[str, str], call: int) -> RpcFailure:
+    def _but(self, violations: tuple[tuple[str, str], ...], call: int) -> RpcFailure:
         return RpcFailure(
             self.status,
             self.reason,
             self.message,
             violations=violations,
             retry_after_s=self.retry_after_s,
-            metadata=metadata,
+            metadata=self.metadata,
             call=call,
         )
 

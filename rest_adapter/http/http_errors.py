@@ -11,7 +11,6 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from rest_adapter.errors import (
     INVALID_VALUE,
-    UNSUPPORTED,
     AdapterError,
     Crowded,
     ForeignOrigin,
@@ -157,7 +156,6 @@ _HTTP: Mapping[tuple[StatusCode, str | None], tuple[int, str]] = {
     # By the core: cancellations by the adapter end in StreamClosed.
     (StatusCode.CANCELLED, None): (503, "unavailable_error"),
     # A field that this version does not offer: with a 5xx, clients would try again.
-    (StatusCode.UNIMPLEMENTED, reasons.NOT_IMPLEMENTED): (400, "invalid_request_error"),
     (StatusCode.UNIMPLEMENTED, None): (501, "not_supported_error"),
     (StatusCode.DEADLINE_EXCEEDED, None): (504, "timeout_error"),
 }
@@ -167,7 +165,6 @@ _OPENAI_CODES: Mapping[str, str] = {
     reasons.CONTEXT_LENGTH_EXCEEDED: "context_length_exceeded",
     reasons.INVALID_ARGUMENT: INVALID_VALUE,
     reasons.MODEL_NOT_FOUND: "model_not_found",
-    reasons.NOT_IMPLEMENTED: UNSUPPORTED,
     reasons.QUEUE_FULL: "rate_limit_exceeded",
 }
 _CONTEXT_FACTS = (reasons.N_PROMPT_TOKENS, reasons.N_CTX)
@@ -188,8 +185,6 @@ def _param(error: RpcFailure) -> str | None:
     """The field of the body that the core refused, the first of several."""
     if error.violations:
         path = error.violations[0][0]
-    elif reasons.FEATURE in error.metadata:
-        path = error.metadata[reasons.FEATURE]
     else:
         return "model" if error.reason == reasons.MODEL_NOT_FOUND else None
     # A condition may follow the field.
@@ -202,6 +197,4 @@ def _message(error: RpcFailure) -> str:
         return "; ".join(f"{path}: {description}" for path, description in error.violations)
     if error.status is StatusCode.UNAUTHENTICATED:
         return "the adapter has no valid API key for the core; its log has the details"
-    if error.status is StatusCode.UNIMPLEMENTED and reasons.FEATURE in error.metadata:
-        return f"{error.metadata[reasons.FEATURE]}: not available in this version"
     return error.message

@@ -46,7 +46,6 @@ if TYPE_CHECKING:
         (StatusCode.UNKNOWN, "", 500, "server_error"),
         (StatusCode.DATA_LOSS, "", 500, "server_error"),
         (StatusCode.UNIMPLEMENTED, "", 501, "not_supported_error"),
-        (StatusCode.UNIMPLEMENTED, "NOT_IMPLEMENTED", 400, "invalid_request_error"),
         (StatusCode.UNIMPLEMENTED, "NOT_SUPPORTED", 501, "not_supported_error"),
         (StatusCode.UNAVAILABLE, "", 503, "unavailable_error"),
         (StatusCode.UNAVAILABLE, "MODEL_LOADING", 503, "unavailable_error"),
@@ -119,13 +118,6 @@ def test_messages_use_the_names_of_the_json_fields() -> None:
         violations=(("sampling.repeat_penalty", "is 0"), ("output.n_probs", "is 9999")),
     )
     assert http_error(failure.renamed(json_name)).message == "repeat_penalty: is 0; n_probs: is 9999"
-
-
-def test_a_missing_feature_has_the_name_of_its_json_field() -> None:
-    failure = RpcFailure(
-        StatusCode.UNIMPLEMENTED, "NOT_IMPLEMENTED", "x: not implemented yet", metadata={"feature": "constraint.gbnf"}
-    )
-    assert http_error(failure.renamed(json_name)).message == "grammar: not available in this version"
 
 
 def rpc_error(status: StatusCode, text: str, *details: Message, trailer: bytes | None = None) -> AioRpcError:
@@ -236,13 +228,6 @@ FAILURE = StatusCode.INVALID_ARGUMENT
             RpcFailure(FAILURE, "INVALID_ARGUMENT", "x", violations=(("sampling.repeat_penalty", "is 0"), ("n", "y"))),
             "invalid_value",
             "repeat_penalty",
-        ),
-        (
-            RpcFailure(
-                StatusCode.UNIMPLEMENTED, "NOT_IMPLEMENTED", "x", metadata={"feature": "constraint.gbnf with lookup"}
-            ),
-            "unsupported_parameter",
-            "grammar",
         ),
         (RpcFailure(StatusCode.UNAVAILABLE, "MODEL_LOADING", "wait"), None, None),
         (RpcFailure(StatusCode.INTERNAL, "INTERNAL", "broken"), None, None),

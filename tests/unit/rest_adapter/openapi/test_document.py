@@ -122,7 +122,6 @@ def test_components_are_used() -> None:
                 (StatusCode.INVALID_ARGUMENT, "CONTEXT_LENGTH_EXCEEDED"),
                 (StatusCode.NOT_FOUND, "MODEL_NOT_FOUND"),
                 (StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL"),
-                (StatusCode.UNIMPLEMENTED, "NOT_IMPLEMENTED"),
             )
         ),
     ],

@@ -26,7 +26,6 @@ TEMPLATE_WORKER_LOST: Final = "TEMPLATE_WORKER_LOST"
 IMAGE_WORKER_LOST: Final = "IMAGE_WORKER_LOST"
 DRAINING: Final = "DRAINING"
 DEADLINE_EXCEEDED: Final = "DEADLINE_EXCEEDED"
-NOT_IMPLEMENTED: Final = "NOT_IMPLEMENTED"
 NOT_SUPPORTED: Final = "NOT_SUPPORTED"
 INTERNAL: Final = "INTERNAL"
 
@@ -38,8 +37,6 @@ FIELD: Final = "field"
 N_PROMPT_TOKENS: Final = "n_prompt_tokens"
 #: ... and tokens of context that there are for it.
 N_CTX: Final = "n_ctx"
-#: The part of the contract that is not implemented.
-FEATURE: Final = "feature"
 #: The name of a model that is not served.
 MODEL: Final = "model"
 #: The bound that was reached.
