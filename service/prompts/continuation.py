@@ -7,16 +7,14 @@ where the template wrote the mark.
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from service.errors import InvalidArgument
+from service.prompts.templates import secret_digits
 
 if TYPE_CHECKING:
     from service.prompts.templates import ChatTemplate, Conversation
-
-_N_MARK_DIGITS = 32
 
 
 def render_continued(template: ChatTemplate, conversation: Conversation) -> str:
@@ -32,7 +30,7 @@ def render_continued(template: ChatTemplate, conversation: Conversation) -> str:
         InvalidArgument: the template refuses the conversation, fails on it, or does not write the end of the last text.
     """
     *before, last = conversation.messages
-    mark = _make_mark()
+    mark = secret_digits()
     marked = {**last, "content": last["content"] + mark}
     rendered = template.render(
         replace(conversation, messages=[*before, marked], add_generation_prompt=False),
@@ -45,8 +43,3 @@ def render_continued(template: ChatTemplate, conversation: Conversation) -> str:
         )
     # A template may have written the text in several places.
     return text.replace(mark, "")
-
-
-def _make_mark() -> str:
-    """Digits, because no filter of a template changes them, and random ones, so that no text contains them."""
-    return str(secrets.randbelow(10**_N_MARK_DIGITS)).zfill(_N_MARK_DIGITS)

@@ -14,13 +14,13 @@ same control tokens; otherwise the conversation is refused. A text never becomes
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from service.errors import InvalidArgument
-from service.prompts.templates import Conversation, Message
+from service.prompts.templates import Conversation, Message, secret_digits
 
 if TYPE_CHECKING:
     from service.prompts.vocabulary import Vocabulary
@@ -63,10 +63,10 @@ def tokenize_literally(render: Render, conversation: Conversation, vocabulary: V
 
 @dataclass(slots=True)
 class _Marks:
-    """Replaces the texts of a conversation by marks: digits, because no filter of a template changes them."""
+    """Replaces the texts of a conversation by marks, which are digits."""
 
     texts: list[str] = field(default_factory=list)
-    _secret: str = field(default_factory=lambda: str(secrets.randbelow(10**24)).zfill(24))
+    _secret: str = field(default_factory=partial(secret_digits, 24))
 
     def hide(self, conversation: Conversation) -> Conversation:
         """The conversation with marks in place of its texts."""

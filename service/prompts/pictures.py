@@ -6,11 +6,11 @@ number among the token ids, its place, which is below 0 and so equals no token.
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING
 
 from service.errors import InvalidArgument
 from service.prompts.paced import WrappedVocabulary
+from service.prompts.templates import secret_digits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: What stands for a picture where a conversation is shown as text.
 PLACEHOLDER = "<__image__>"
-_N_SECRET_DIGITS, _N_NUMBER_DIGITS = 32, 4
+_N_NUMBER_DIGITS = 4
 
 
 def place_of(number: int) -> int:
@@ -33,13 +33,10 @@ def number_at(place: int) -> int:
 
 
 class PictureMarks:
-    """Marks for the pictures of one conversation: what a chat template sees in their places.
-
-    Digits, because no filter of a template changes them, and random ones, so that no text contains them.
-    """
+    """Marks for the pictures of one conversation: what a chat template sees in their places."""
 
     def __init__(self) -> None:
-        self._secret = str(secrets.randbelow(10**_N_SECRET_DIGITS)).zfill(_N_SECRET_DIGITS)
+        self._secret = secret_digits()
 
     def mark(self, number: int) -> str:
         """The mark of a picture."""

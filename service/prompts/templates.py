@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -118,6 +119,11 @@ NAMED = {"chatml": _CHATML, "gemma": _GEMMA, "llama2": _LLAMA2, "monarch": _MONA
 
 #: The template of a model that brings none.
 FALLBACK = NAMED["chatml"]
+
+
+def secret_digits(n_digits: int = 32) -> str:
+    """A mark for a text. Digits, because no filter of a template changes them, and random, so that no text has them."""
+    return str(secrets.randbelow(10**n_digits)).zfill(n_digits)
 
 
 def resolve_template(choice: str) -> str:

@@ -6,12 +6,11 @@ Templates of models that see are often like that: they go over ``{"type": "text"
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from service.errors import InvalidArgument
-from service.prompts.templates import Conversation
+from service.prompts.templates import Conversation, secret_digits
 
 if TYPE_CHECKING:
     from service.prompts.templates import ChatTemplate, Message
@@ -49,7 +48,7 @@ def with_fitting_content(template: ChatTemplate) -> ChatTemplate:
 
 
 def _writes_texts(template: ChatTemplate) -> bool:
-    text = str(secrets.randbelow(10**16)).zfill(16)
+    text = secret_digits()
     try:
         return text in template.render(Conversation([{"role": "user", "content": text}]))
     except InvalidArgument:
