@@ -31,11 +31,7 @@ def tokenize_response(
         ServiceError: see ``PictureEncoder.encode``.
     """
     vocabulary = model.vocabulary
-    pictures = Pictures(model)
-    if request.WhichOneof("input") == "chat":
-        ids, pictures = _chat_ids(request, model)
-    else:
-        ids = _text_ids(request, model, pictures)
+    ids, pictures = _chat_ids(request, model) if request.WhichOneof("input") == "chat" else _text_ids(request, model)
     if pictures.taken:
         # Rows have no ids, and ids without them would be another prompt.
         return tokenization_pb2.TokenizeResponse(count=len(ids) - len(pictures.taken) + pictures.encode().n_items)
@@ -73,10 +69,12 @@ def _chat_ids(request: tokenization_pb2.TokenizeRequest, model: ServedModel) -> 
     return with_bos(tokens, model.vocabulary) if request.add_special else tokens, chat.pictures
 
 
-def _text_ids(request: tokenization_pb2.TokenizeRequest, model: ServedModel, pictures: Pictures) -> list[int]:
+def _text_ids(request: tokenization_pb2.TokenizeRequest, model: ServedModel) -> tuple[list[int], Pictures]:
+    pictures = Pictures(model)
     parse_special = not request.HasField("parse_special") or request.parse_special
     parts = _parts(request, model, pictures)
-    return tokenize_text(parts, model.vocabulary, add_special=request.add_special, parse_special=parse_special)
+    ids = tokenize_text(parts, model.vocabulary, add_special=request.add_special, parse_special=parse_special)
+    return ids, pictures
 
 
 def _parts(request: tokenization_pb2.TokenizeRequest, model: ServedModel, pictures: Pictures) -> list[Part]:
