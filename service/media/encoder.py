@@ -48,16 +48,14 @@ class ProjectorFacts:
         min_tokens, max_tokens: cells that a picture takes in a prompt, those of the tokens around it included. Where
             the size follows the picture, ones that are more than 16 times as long as wide may take more.
         n_embd: length of a row.
-        is_causal: whether chunks may be evaluated in parts.
         has_grid: whether rows have positions in time, y and x.
-        max_whole: most rows of a chunk that is evaluated at once; 0 if there is none.
+        max_whole: most rows of a chunk that is evaluated at once; 0 if all chunks may be evaluated in parts.
     """
 
     projector_type: str
     min_tokens: int
     max_tokens: int
     n_embd: int
-    is_causal: bool
     has_grid: bool
     max_whole: int
 

@@ -49,7 +49,6 @@ class FakeEncoder:
             min_tokens=N_TOKENS,
             max_tokens=N_TOKENS,
             n_embd=N_EMBD,
-            is_causal=True,
             has_grid=False,
             max_whole=0,
         )

@@ -146,7 +146,6 @@ class Encoder:
             min_tokens=min(size.n_tokens + size.n_rows for size in sizes),
             max_tokens=max(size.n_tokens + size.n_rows for size in sizes),
             n_embd=self._projector.n_embd,
-            is_causal=all(shape.is_causal for shape in media),
             has_grid=self._projector.has_grid,
             max_whole=max((shape.n_rows for shape in media if not shape.is_causal), default=0),
         )
