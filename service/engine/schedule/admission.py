@@ -161,9 +161,8 @@ class Admission:
         return slot
 
     def _sampler(self, life: SequenceLife, prompt: Sequence[PromptItem], grammar: Grammar | None) -> Sampler:
-        request = life.task.request
         return Sampler(
-            _settings(request.sampling, life.index),
+            _settings(life.task.request.sampling, life.index),
             n_vocab=self._info.n_vocab,
             nl_token=self._info.nl_token,
             eog_tokens=self._info.eog_tokens,
