@@ -112,7 +112,7 @@ def _with_bos(tokens: Sequence[int], model: ServedModel, pictures: Pictures | No
 
 
 def _infill_tokens(infill: prompt_pb2.InfillPrompt, model: ServedModel, parse_special: bool) -> tuple[int, ...]:
-    text_size_at_most("infill", infill, model.limits.max_prompt_bytes)
+    size_at_most("infill", infill.ByteSize(), model.limits.max_prompt_bytes)
     prefix = prompt_parts(infill.prefix, model, "infill.prefix")
     suffix = prompt_parts(infill.suffix, model, "infill.suffix")
     return tuple(tokenize_infill(prefix, suffix, model.vocabulary, parse_special=parse_special))
