@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _Ids = npt.NDArray[np.int32]
-_MAX_POSITION = 2**31 - 1
+#: The highest that the library counts to.
+MAX_POSITION = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -200,7 +201,7 @@ class Cells:
         if self._is_shared(self._cells[seq_id][first:last]).any():
             raise ValueError(f"sequence {seq_id} shares positions of {start} to {end - 1}: unshare it first")
         lowest, highest = change(positions[first]), change(positions[last - 1])
-        if lowest < 0 or highest > _MAX_POSITION:
+        if lowest < 0 or highest > MAX_POSITION:
             raise ValueError(f"sequence {seq_id} cannot have the positions {lowest} to {highest}")
         if first > 0 and lowest - positions[first - 1] < min_distance:
             raise ValueError(f"position {lowest} would not follow position {positions[first - 1]} of sequence {seq_id}")

@@ -10,6 +10,7 @@ import numpy as np
 
 from service.engine.language_model import DecodeFailed
 from service.llama.context.batch import pointer_to
+from service.llama.context.cells import MAX_POSITION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 #: Parts of a position of M-RoPE: time, y, x and one that pictures do not use.
 _SECTIONS = 4
-_MAX_POSITION = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ def check_place(segment: MediaSegment, cells: Cells, *, is_alone: bool) -> None:
         raise DecodeFailed(f"rows {start} to {end - 1} of a chunk of {len(chunk.rows)} for sequence {seq_id}")
     if not chunk.is_causal and not (is_alone and segment.n_rows == len(chunk.rows)):
         raise DecodeFailed(f"rows of sequence {seq_id} are not causal: they need all of their chunk alone in one call")
-    if position < 0 or position > _MAX_POSITION - chunk.n_positions:
+    if position < 0 or position > MAX_POSITION - chunk.n_positions:
         raise DecodeFailed(f"sequence {seq_id} cannot have a chunk of {chunk.n_positions} positions at {position}")
     if start and chunk.grid is not None:
         n_before = cells.count(seq_id, position, position + 1)
