@@ -111,15 +111,15 @@ class Pictures:
         return len(self._taken) - 1
 
     def encode(self) -> EncodedPictures:
-        """Encode those that were taken; may take seconds, and ends with the preparation that the model is paced by.
+        """Encode those that were taken, at least one; may take seconds, and ends with the preparation that the model is
+        paced by.
 
         Raises:
             InvalidArgument: one of them cannot be used.
             ServiceError: see ``PictureEncoder.encode``.
         """
         support = self._model.pictures
-        if support is None or not self._taken:
-            return EncodedPictures(())
+        assert support is not None, "one was taken"
         try:
             return EncodedPictures(support.encode([one.image.data for one in self._taken]))
         except UnusablePicture as error:
@@ -153,8 +153,6 @@ class EncodedPictures:
         Args:
             tokens: ids, and places of pictures.
         """
-        if not self.pictures:
-            return tuple(tokens)
         items: list[PromptItem] = []
         for token in tokens:
             if token >= 0:
