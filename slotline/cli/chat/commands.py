@@ -162,10 +162,7 @@ def _drop(session: ChatSession, argument: str) -> None:
 
 
 def _clear(session: ChatSession, argument: str) -> None:
-    session.conversation = Conversation(now_ms, session.conversation.system_prompt)
-    session.file = ""
-    session.last = None
-    session.pictures = []
+    session.take_up(Conversation(now_ms, session.conversation.system_prompt))
     session.screen.note("a new conversation; system prompt and options stay")
 
 
@@ -182,10 +179,7 @@ def _load(session: ChatSession, argument: str) -> None:
     if not argument:
         raise InvalidValue("/load needs the name of a file")
     path = os.path.expanduser(argument)
-    session.conversation = conversation_file("/load", path)
-    session.pictures = []
-    session.file = path
-    session.last = None
+    session.take_up(conversation_file("/load", path), path)
     show_conversation(session)
 
 

@@ -58,6 +58,18 @@ class ChatSession:
         self._n_ctx: int | None = None
         self._names: dict[str, str] = {}
 
+    def take_up(self, conversation: Conversation, file: str = "") -> None:
+        """Go on with another conversation; options stay.
+
+        Args:
+            conversation: it is continued.
+            file: where it was loaded, "" for nowhere.
+        """
+        self.conversation = conversation
+        self.file = file
+        self.pictures = []
+        self.last = None
+
     def say(self, text: str) -> None:
         """Send a question, with the pictures that wait for it, and show the answer."""
         images = tuple(picture.address for picture in self.pictures)
