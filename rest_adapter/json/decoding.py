@@ -29,7 +29,7 @@ def decode(body: bytes) -> object:
             pair.
     """
     with decoding():
-        value: object = json.loads(text_of(body), parse_constant=refuse_constant)
+        value: object = json.loads(_decode_text(body)[0], parse_constant=refuse_constant)
         if any(half in body for half in HALVES):
             _UNESCAPED.encode(value).encode()
     return value
@@ -55,15 +55,6 @@ def decoding() -> Iterator[None]:
         # The only other ValueError of json: Python's limit on digits, because long numbers take minutes to read.
         most = sys.get_int_max_str_digits()
         raise InvalidBody(f"the body holds a number with too many digits; allowed are at most {most}") from None
-
-
-def text_of(body: bytes) -> str:
-    """The characters of a body.
-
-    Raises:
-        UnicodeDecodeError: it is not UTF-8.
-    """
-    return _decode_text(body)[0]
 
 
 def refuse_constant(name: str) -> NoReturn:

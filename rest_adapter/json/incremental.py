@@ -63,7 +63,7 @@ def decode_in_pieces(body: bytes, bounds: Bounds) -> object:
 
 
 def _text_of(body: bytes) -> str:
-    """The characters of a body, as ``decoding.text_of`` reads them."""
+    """The characters of a body, without a byte order mark."""
     view = memoryview(body)[len(BOM_UTF8) if body.startswith(BOM_UTF8) else 0 :]
     pieces, at = [], 0
     while at < len(view):
