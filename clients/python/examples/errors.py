@@ -1,15 +1,16 @@
 """Shows what can go wrong, and how a program tells one thing from another."""
 
 import os
+from typing import Unpack
 
-from slotline.client import Client, SlotlineError, StreamLost
+from slotline.client import Client, GenerateOptions, SlotlineError, StreamLost
 
 
-def explain(target: str, **options: int) -> str:
+def explain(target: str, **options: Unpack[GenerateOptions]) -> str:
     """What comes of a call, in words."""
     with Client(target) as client:
         try:
-            client.complete("Once upon a time", **options)  # type: ignore[arg-type]
+            client.complete("Once upon a time", **options)
         except StreamLost:
             return "the server is gone; what came before is true"
         except SlotlineError as error:
