@@ -88,15 +88,17 @@ class Outcome:
             return [f"lost is {isinstance(error, StreamLost)}, error {error!r}"]
         if "lost" in expected:
             return []
+        if error is None and "status" not in expected:
+            return []
         if error is None or "status" not in expected:
-            return [] if error is None and "status" not in expected else [f"the error is {error!r}"]
+            return [f"the error is {error!r}"]
         came: dict[str, Any] = {
             "status": error.code.name,
             "reason": error.reason,
             "field": error.field,
             "metadata": error.metadata,
+            "retry_after": error.retry_after_s is not None,
         }
-        came["retry_after"] = error.retry_after_s is not None
         return [line for name in came if name in expected for line in _missing(name, expected[name], came[name])]
 
 

@@ -163,29 +163,24 @@ async def _until_idle(client: Any, within_ms: float) -> float:
 async def run_case(case: Case, ports: dict[str, Any], kind: Any) -> list[str]:
     """Run a case; returns what is not as expected."""
     problems = []
-    async with contextlib.aclosing(_Closing(client_for(case, ports, kind))) as closing:
+    client = client_for(case, ports, kind)
+    try:
         following: Case | None = case
         while following is not None:
             actions = following.get("actions", {})
             unknown = (following.keys() - _KEYS) | (actions.keys() - _ACTIONS)
             problems += [f"unknown keys {unknown}"] if unknown else []
             if following.get("once_ready"):
-                await _until_ready(closing.client)
+                await _until_ready(client)
             try:
                 async with asyncio.timeout(_CASE_S):
-                    problems += (await run_call(closing.client, following)).differences(following["expect"])
+                    problems += (await run_call(client, following)).differences(following["expect"])
             except TimeoutError:
                 problems.append(f"nothing came for {_CASE_S:.0f} s")
             following = actions.get("then")
+    finally:
+        await client.close()
     return problems
-
-
-class _Closing:
-    def __init__(self, client: Any) -> None:
-        self.client = client
-
-    async def aclose(self) -> None:
-        await self.client.close()
 
 
 async def hold(ports: dict[str, Any], kind: Any) -> None:
