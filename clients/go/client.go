@@ -79,7 +79,7 @@ func New(addresses []string, options ...Option) (*Client, error) {
 	client := &Client{
 		targets: newTargets(addresses), servers: map[string]*server{}, metadata: c.metadata, prefixKey: c.prefixKey,
 	}
-	for _, address := range addresses {
+	for _, address := range client.targets.addresses {
 		connection, err := grpc.NewClient(address, dialOptions(c.tls)...)
 		if err != nil {
 			client.Close()
