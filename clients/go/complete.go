@@ -2,7 +2,6 @@ package slotline
 
 import (
 	"context"
-	"strings"
 
 	"github.com/slotline/slotline/clients/go/slotlinev1"
 )
@@ -80,16 +79,9 @@ func (c *Completion) at(index uint32) *Sequence {
 }
 
 func (s *Sequence) add(delta *slotlinev1.Delta) {
-	var text, reasoning strings.Builder
-	for _, piece := range delta.GetPieces() {
-		if piece.GetChannel() == slotlinev1.Channel_CHANNEL_REASONING {
-			reasoning.WriteString(piece.GetText())
-		} else {
-			text.WriteString(piece.GetText())
-		}
-	}
-	s.Text += text.String()
-	s.Reasoning += reasoning.String()
+	text, reasoning := textsOf(delta)
+	s.Text += text
+	s.Reasoning += reasoning
 	for _, part := range delta.GetToolDeltas() {
 		for int(part.GetCall()) >= len(s.ToolCalls) {
 			s.ToolCalls = append(s.ToolCalls, ToolCall{ID: part.GetId(), Name: part.GetName()})

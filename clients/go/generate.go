@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"iter"
-	"strings"
 
 	"google.golang.org/grpc/codes"
 
@@ -86,22 +85,22 @@ func Text(stream iter.Seq2[*slotlinev1.GenerateResponse, error]) iter.Seq2[strin
 				yield("", err)
 				return
 			}
-			if text := textOf(message.GetDelta(), 0); text != "" && !yield(text, nil) {
+			delta := message.GetDelta()
+			if text, _ := textsOf(delta); text != "" && delta.GetIndex() == 0 && !yield(text, nil) {
 				return
 			}
 		}
 	}
 }
 
-func textOf(delta *slotlinev1.Delta, index uint32) string {
-	if delta.GetIndex() != index {
-		return ""
-	}
-	var text strings.Builder
+// textsOf are what a delta adds to the text of its sequence, and to the reasoning in front of it.
+func textsOf(delta *slotlinev1.Delta) (text, reasoning string) {
 	for _, piece := range delta.GetPieces() {
-		if piece.GetChannel() != slotlinev1.Channel_CHANNEL_REASONING {
-			text.WriteString(piece.GetText())
+		if piece.GetChannel() == slotlinev1.Channel_CHANNEL_REASONING {
+			reasoning += piece.GetText()
+		} else {
+			text += piece.GetText()
 		}
 	}
-	return text.String()
+	return text, reasoning
 }
