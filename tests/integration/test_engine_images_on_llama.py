@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from service.config import EngineConfig, ModelConfig
+from service.config import ModelConfig
 from service.engine.request.events import Failed, Finished
 from service.engine.request.media import MediaChunk
 from service.engine.request.requests import (
@@ -23,9 +23,9 @@ from service.engine.request.requests import (
 )
 from service.llama.llama_model import LlamaModel
 from service.llama.loader import load
-from service.testing.scripted_model import VirtualClock
-from tests.support.engine import GREEDY, RecordingSink, SteppedEngine
-from tests.support.pictures import media_of, prompt_of, step_of
+from tests.support.engine import GREEDY
+from tests.support.llama_bench import N_CTX_SLOT, N_SLOTS, LlamaBench
+from tests.support.pictures import media_of, prompt_of
 from tests.support.seeing_model import PRIMARY, write_mrope_model
 from tests.support.tiny_gguf import write_tiny_gguf
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from tests.support.seeing_model import Projector, SeeingModels
 
-N_SLOTS, N_CTX_SLOT = 3, 64
 #: Shared beginnings of the random prompts.
 STEMS = [tuple(random.Random(seed).randbytes(length)) for seed, length in enumerate([3, 20, 40])]
 
@@ -44,29 +43,6 @@ SENTENCES = (
     ("A picture:", "\nQuestion: What colour is the picture?\nAnswer: The picture is"),
     ("Look at the picture:", ".\nWhat colour is the picture? The picture is"),
 )
-
-
-class ImageBench(SteppedEngine):
-    """An engine on the library, compared with it after every step."""
-
-    def __init__(self, model: LlamaModel, *, n_slots: int = N_SLOTS, n_ctx_slot: int = N_CTX_SLOT) -> None:
-        self.model = model
-        super().__init__(model, EngineConfig(n_slots=n_slots, n_ctx_slot=n_ctx_slot, idle_cells=16), VirtualClock())
-
-    def check(self) -> None:
-        """What the engine believes is what the library holds."""
-        self.clock.advance(0.01)
-        for slot in self.engine.dump().slots:
-            last = 1 if not slot.items else step_of(slot.items[-1])
-            assert self.model.memory.position_max(slot.id) == slot.next_position - last
-        assert self.model.memory.cells_free == self.model.info.n_cells - self.engine.snapshot().kv_cells_used
-
-    def empty(self) -> None:
-        """Give everything back, as the engine would, and find no cell missing."""
-        self.complete(SystemPromptRequest(SystemPrompt("x", (1,))))
-        self.complete(SystemPromptRequest(SystemPrompt()))
-        assert self.model.memory.cells_free == self.model.info.n_cells
-        assert all(self.model.memory.position_max(seq_id) == -1 for seq_id in range(self.model.info.n_seq_max))
 
 
 def loaded(path: Any, **options: Any) -> Iterator[LlamaModel]:
@@ -149,21 +125,9 @@ def test_random_requests_with_pictures_leave_nothing_behind(
 ) -> None:
     model = request.getfixturevalue("tiny_grid" if kind == "grid" else "tiny")
     random_ = random.Random(seed)
-    bench = ImageBench(model)
+    bench = LlamaBench(model, idle_cells=16)
     chunks = [made_up_chunk(model, number, kind) for number in range(3)]
-    alive: dict[int, RecordingSink] = {}
-    for _ in range(150):
-        if random_.random() < 0.3:
-            task_id, sink = bench.submit(random_request(random_, chunks))
-            alive[task_id] = sink
-        if alive and random_.random() < 0.1:
-            task_id = random_.choice(list(alive))
-            bench.engine.cancel(task_id)
-            del alive[task_id]
-        bench.step()
-    bench.run()
-    last = [sink.events[-1] for sink in alive.values()]
-    assert all(sink.is_over for sink in alive.values())
+    last = [sink.events[-1] for sink in bench.run_random(random_, lambda: random_request(random_, chunks))]
     assert sum(isinstance(event, Finished) for event in last) > 5
     refused = {event.error.reason for event in last if isinstance(event, Failed)}
     assert refused <= {"CONTEXT_LENGTH_EXCEEDED", "SLOTS_BUSY"}
@@ -180,7 +144,7 @@ def test_pictures_are_seen_by_all_who_ask_at_once_and_when_they_ask_again(
     default: LlamaModel, seeing: SeeingModels
 ) -> None:
     projector = seeing.projector()
-    bench = ImageBench(default, n_slots=8, n_ctx_slot=128)
+    bench = LlamaBench(default, n_slots=8, n_ctx_slot=128, idle_cells=16)
     asked = []
     for colour in PRIMARY:
         picture = seen(projector, colour)

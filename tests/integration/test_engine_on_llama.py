@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from service.config import EngineConfig, ModelConfig
+from service.config import ModelConfig
 from service.engine.request.events import Finished
 from service.engine.request.requests import (
     EmbeddingRequest,
@@ -22,39 +22,15 @@ from service.llama.llama_model import LlamaModel
 from service.llama.loader import load
 from service.sampling.gbnf import GbnfGuide
 from service.sampling.settings import SamplingSettings
-from service.testing.scripted_model import VirtualClock
-from tests.support.engine import GREEDY, RecordingSink, SteppedEngine
+from tests.support.engine import GREEDY
+from tests.support.llama_bench import N_CTX_SLOT, N_SLOTS, LlamaBench
 from tests.support.tiny_gguf import write_tiny_gguf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-N_SLOTS, N_CTX_SLOT = 3, 64
 #: Shared beginnings of the random prompts.
 STEMS = [tuple(random.Random(seed).randbytes(length)) for seed, length in enumerate([3, 20, 50])]
-
-
-class LlamaBench(SteppedEngine):
-    """An engine on the library, compared with it after every step."""
-
-    def __init__(self, model: LlamaModel, **options: Any) -> None:
-        self.model = model
-        super().__init__(model, EngineConfig(n_slots=N_SLOTS, n_ctx_slot=N_CTX_SLOT, **options), VirtualClock())
-
-    def check(self) -> None:
-        """What the engine believes is what the library holds."""
-        self.clock.advance(0.01)
-        for slot in self.engine.dump().slots:
-            if not slot.is_idle or self.config.group_n == 1:
-                assert self.model.memory.position_max(slot.id) + 1 == slot.next_position
-        assert self.model.memory.cells_free == self.model.info.n_cells - self.engine.snapshot().kv_cells_used
-
-    def empty(self) -> None:
-        """Give everything back, as the engine would, and find no cell missing."""
-        self.complete(SystemPromptRequest(SystemPrompt("x", (1,))))
-        self.complete(SystemPromptRequest(SystemPrompt()))
-        assert self.model.memory.cells_free == self.model.info.n_cells
-        assert all(self.model.memory.position_max(seq_id) == -1 for seq_id in range(self.model.info.n_seq_max))
 
 
 @pytest.fixture(scope="module")
@@ -100,19 +76,8 @@ def random_request(random_: random.Random) -> Request:
 def test_random_requests_and_cancels_leave_nothing_behind(model: LlamaModel, seed: int, group_n: int) -> None:
     random_ = random.Random(seed)
     bench = LlamaBench(model, group_n=group_n, group_width=8, idle_cells=16)
-    alive: dict[int, RecordingSink] = {}
-    for _ in range(150):
-        if random_.random() < 0.3:
-            task_id, sink = bench.submit(random_request(random_))
-            alive[task_id] = sink
-        if alive and random_.random() < 0.1:
-            task_id = random_.choice(list(alive))
-            bench.engine.cancel(task_id)
-            del alive[task_id]
-        bench.step()
-    bench.run()
-    assert all(sink.is_over for sink in alive.values())
-    assert any(isinstance(sink.events[-1], Finished) for sink in alive.values())
+    sinks = bench.run_random(random_, lambda: random_request(random_))
+    assert any(isinstance(sink.events[-1], Finished) for sink in sinks)
     bench.empty()
 
 
