@@ -9,8 +9,10 @@ import pytest
 
 from rest_adapter.config import RestConfig
 from tests.support.adapter import AdapterThread
-from tests.support.chat_command import KEY
+from tests.support.chat_command import KEY, PROMPT, Open, environment
 from tests.support.fake_core import FakeCore
+from tests.support.server import SLOTLINE
+from tests.support.terminal import TerminalProgram
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,3 +42,19 @@ def guarded(core: FakeCore) -> Iterator[AdapterThread]:
     made = AdapterThread(replace(RestConfig(core=core.address), api_keys=(KEY,)))
     yield made
     made.close()
+
+
+@pytest.fixture
+def open_chat(adapter: AdapterThread) -> Iterator[Open]:
+    """Opens ``slotline chat`` in a terminal and waits for its prompt."""
+    opened: list[TerminalProgram] = []
+
+    def start(*arguments: str, **variables: str) -> TerminalProgram:
+        command = [*SLOTLINE, "chat", "--url", adapter.url, *arguments]
+        opened.append(TerminalProgram(command, environment(**variables)))
+        opened[-1].wait_for(PROMPT)
+        return opened[-1]
+
+    yield start
+    for chat in opened:
+        chat.close()

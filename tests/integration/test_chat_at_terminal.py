@@ -3,42 +3,20 @@
 from __future__ import annotations
 
 import readline
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.chat_command import KEY, TOOLS, calling, environment, json_file, texts_of
+from tests.support.chat_command import KEY, PROMPT, TOOLS, Open, calling, environment, json_file, texts_of
 from tests.support.fake_core import FakeCore, Hold, accepted, delta, finished, whole
 from tests.support.server import PATIENCE_S, SLOTLINE
 from tests.support.terminal import CTRL_D, LEFT, PASTE_BEGIN, PASTE_END, UP, TerminalProgram
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support.adapter import AdapterThread
-
-PROMPT = "> "
-
-Open = Callable[..., TerminalProgram]
-
-
-@pytest.fixture
-def open_chat(adapter: AdapterThread) -> Iterator[Open]:
-    """Opens the command in a terminal and waits for its prompt."""
-    opened: list[TerminalProgram] = []
-
-    def start(*arguments: str, **variables: str) -> TerminalProgram:
-        command = [*SLOTLINE, "chat", "--url", adapter.url, *arguments]
-        opened.append(TerminalProgram(command, environment(**variables)))
-        opened[-1].wait_for(PROMPT)
-        return opened[-1]
-
-    yield start
-    for chat in opened:
-        chat.close()
 
 
 def test_what_a_tool_gives_is_typed(core: FakeCore, open_chat: Open, tmp_path: Path) -> None:

@@ -4,41 +4,22 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.chat_command import environment
+from tests.support.chat_command import PROMPT, Open, environment
 from tests.support.fake_core import FakeCore, whole
 from tests.support.server import PATIENCE_S, SLOTLINE
-from tests.support.terminal import CTRL_D, TerminalProgram
+from tests.support.terminal import CTRL_D
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from slotline.v1.generation_pb2 import GenerateRequest
     from tests.support.adapter import AdapterThread
 
-Open = Callable[..., TerminalProgram]
 PNG = b"\x89PNG\r\n\x1a\n"
-
-
-@pytest.fixture
-def open_chat(adapter: AdapterThread) -> Iterator[Open]:
-    """Opens the command in a terminal and waits for its prompt."""
-    opened: list[TerminalProgram] = []
-
-    def start(*arguments: str) -> TerminalProgram:
-        command = [*SLOTLINE, "chat", "--no-color", "--url", adapter.url, *arguments]
-        opened.append(TerminalProgram(command, environment()))
-        opened[-1].wait_for("> ")
-        return opened[-1]
-
-    yield start
-    for chat in opened:
-        chat.close()
 
 
 @pytest.fixture
@@ -57,7 +38,7 @@ def last_turn(request: GenerateRequest) -> list[bytes | str]:
 
 def test_the_prompt_shows_the_pictures_that_go_along(core: FakeCore, open_chat: Open, pictures: Path) -> None:
     core.script = lambda request: whole("Pets.")
-    chat = open_chat()
+    chat = open_chat("--no-color")
     # Tab completes names of files.
     chat.type(f"/image {pictures}/ca\t\r")
     chat.wait_for("[cat.png] > ")
@@ -65,11 +46,11 @@ def test_the_prompt_shows_the_pictures_that_go_along(core: FakeCore, open_chat: 
     chat.wait_for("[cat.png, the dog.png] > ")
     chat.type("What are these?\r")
     chat.wait_for("Pets.")
-    chat.wait_for("> ")
+    chat.wait_for(PROMPT)
     assert last_turn(core.wait_for_call().request) == [b"cat.png", b"the dog.png", "What are these?"]
     chat.type("Sure?\r")
     chat.wait_for("Pets.")
-    chat.wait_for("> ")
+    chat.wait_for(PROMPT)
     assert last_turn(core.wait_for_call(1).request) == ["Sure?"]
     chat.type(CTRL_D)
     assert chat.wait() == 0
@@ -79,7 +60,7 @@ def test_pictures_of_the_command_line_wait_for_the_first_question(
     core: FakeCore, open_chat: Open, pictures: Path
 ) -> None:
     core.script = lambda request: whole("A cat.")
-    chat = open_chat("--image", f"{pictures}/cat.png")
+    chat = open_chat("--no-color", "--image", f"{pictures}/cat.png")
     assert "[cat.png] > " in chat.screen
     chat.type("/image no.png\r")
     chat.wait_for("error: /image no.png: cannot be read: No such file or directory")
@@ -100,7 +81,7 @@ def test_a_script_can_send_pictures_alone(adapter: AdapterThread, core: FakeCore
 
 def test_a_saved_conversation_is_what_the_page_exports(core: FakeCore, open_chat: Open, pictures: Path) -> None:
     core.script = lambda request: whole("A cat.")
-    chat = open_chat("--image", f"{pictures}/cat.png")
+    chat = open_chat("--no-color", "--image", f"{pictures}/cat.png")
     chat.type("What is this?\r")
     chat.wait_for("A cat.")
     chat.type(f"/save {pictures}/chat.json\r")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from slotline.v1.generation_pb2 import (
@@ -13,10 +14,14 @@ from slotline.v1.generation_pb2 import (
     ToolDelta,
 )
 from tests.support.fake_core import Step, accepted, delta, finished, parts, said, thought
+from tests.support.terminal import TerminalProgram
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+Open = Callable[..., TerminalProgram]
+
+PROMPT = "> "
 #: A key that the adapter wants.
 KEY = "a-key-for-tests"
 TOOLS = [{"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}]
