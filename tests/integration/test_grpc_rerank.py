@@ -11,16 +11,15 @@ from service.api.server.core_server import CoreServer
 from service.config import ModelConfig
 from service.llama.loader import load
 from slotline.v1 import embedding_pb2, generation_pb2, model_pb2, rerank_pb2
-from tests.support import numpy_bert
 from tests.support.calls import error_details, refusal
-from tests.support.minilm_gguf import CLS, SEP, TinyEncoder, tiny_tensors, write_tiny_encoder
+from tests.support.minilm_gguf import write_tiny_encoder
 from tests.support.scripted_core import WAIT_S, RunningCore, core_config, running_core, started
+from tests.support.tiny_ranker import RANKER, expected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-RANKER = TinyEncoder(pooling=4, n_ctx_train=32)
 QUERY = "hello"
 DOCUMENTS = ["world", "hello world", "a b c", "helloing"]
 
@@ -32,24 +31,6 @@ async def core(tmp_path: Path) -> AsyncIterator[RunningCore]:
     config = core_config(model=ModelConfig(path=str(path), n_ctx=0, n_parallel=1))
     async with started(CoreServer(config, load=load)) as running:
         yield running
-
-
-def ids(text: str) -> list[int]:
-    """Tokens of words of the tiny vocabulary."""
-    found: list[int] = []
-    for word in text.split():
-        if word in ("hello", "world") or len(word) == 1:
-            found.append(RANKER.tokens.index(word))
-        else:
-            found += [RANKER.tokens.index("hello"), RANKER.tokens.index("##ing")]
-    return found
-
-
-def expected(query: str, document: str) -> tuple[float, int]:
-    """Score and length of a pair."""
-    # The vocabulary names no EOS, for which SEP stands, and wants SEP at the end of texts.
-    tokens = [CLS, *ids(query), SEP, *ids(document)]
-    return numpy_bert.score(tiny_tensors(RANKER), RANKER.n_heads, tokens), len(tokens)
 
 
 async def test_scores_are_those_of_the_formula_in_the_order_of_the_documents(core: RunningCore) -> None:
