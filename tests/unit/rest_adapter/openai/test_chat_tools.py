@@ -177,9 +177,3 @@ def test_what_the_core_says_names_fields_of_the_body_too(text: str, renamed: str
     failure = invalid_argument("chat.messages")
     failure = RpcFailure(failure.status, failure.reason, text, violations=(("chat.messages", text),))
     assert rename_fields(failure, read()).violations == (("messages", renamed),)
-
-
-def test_a_feature_that_is_not_there_has_the_name_of_its_field() -> None:
-    failure = invalid_argument()
-    failure = RpcFailure(failure.status, failure.reason, "no", metadata={"feature": "chat.tools_json"})
-    assert rename_fields(failure, read()).metadata == {"feature": "tools"}
