@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Request, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
@@ -18,7 +18,7 @@ from rest_adapter.files.static import static_response
 from rest_adapter.http.application import Application
 from rest_adapter.http.cors import add_cors_headers, asked_by, preflight, refuse_foreigners
 from rest_adapter.http.counts import ResponseCounts
-from rest_adapter.http.error_forms import ErrorForm, error_form
+from rest_adapter.http.error_forms import ErrorForm
 from rest_adapter.http.http_errors import ADAPTER_FAILED, CLIENT_GONE, http_error, routing_error
 from rest_adapter.http.keys import ApiKeys
 from rest_adapter.http.origins import OriginRules
@@ -30,10 +30,13 @@ from rest_adapter.remote.fetcher import Fetcher
 from slotline.protocol.excerpt import excerpt
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flask import Response
 
     from rest_adapter.config import RestConfig
     from rest_adapter.core.calls import CoreCalls
+    from rest_adapter.http.http_errors import HttpError
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +88,7 @@ def create_app(
     for route in ROUTES:
         for path in route.paths:
             app.add_route(path, route.method, route.bind(context))
-    _add_error_handlers(app)
+    _add_error_handlers(app, context)
     return app
 
 
@@ -106,6 +109,8 @@ def _answer_early(context: AppContext, rules: OriginRules, request: Request) -> 
             return Answer.of(file, environ)
     if not (is_read and request.path in _PUBLIC_PATHS):
         context.keys.check()
+    # Here, so that each route refuses a shape that there is not.
+    _ = context.shape
     return None
 
 
@@ -115,17 +120,18 @@ def _finish(context: AppContext, rules: OriginRules, request: Request, answer: A
     context.counts.add(method, None if rule is None else rule.rule, answer.status)
     log_response_body(answer)
     answer.headers.append(("Server", SERVER_NAME))
-    if error_form(request.path) is ErrorForm.ANTHROPIC:
+    if context.error_form is ErrorForm.ANTHROPIC:
         answer.headers.append((REQUEST_ID, request_id()))
     add_cors_headers(rules, asked_by(request.environ), method, answer)
 
 
-def _add_error_handlers(app: Flask) -> None:
-    app.register_error_handler(AdapterError, _adapter_error)
-    app.register_error_handler(StreamClosed, _client_gone)
-    app.register_error_handler(HTTPException, _routing_error)
-    app.register_error_handler(RecursionError, _nested_too_deeply)
-    app.register_error_handler(Exception, _unexpected_error)
+def _add_error_handlers(app: Flask, context: AppContext) -> None:
+    for kind, told in _ERRORS:
+        app.register_error_handler(kind, partial(_failed, context, told))
+
+
+def _failed(context: AppContext, told: Callable[[Any], HttpError], error: Exception) -> Answer:
+    return error_response(told(error), context.error_form)
 
 
 def _file(request: Request, config: RestConfig) -> Response | None:
@@ -149,24 +155,30 @@ def _methods(request: Request, config: RestConfig) -> set[str]:
     return known | {"GET", "HEAD"}
 
 
-def _adapter_error(error: AdapterError) -> Answer:
-    return error_response(http_error(error))
+def _client_gone(error: StreamClosed) -> HttpError:
+    return CLIENT_GONE
 
 
-def _client_gone(error: StreamClosed) -> Answer:
-    return error_response(CLIENT_GONE)
-
-
-def _routing_error(error: HTTPException) -> Answer:
+def _routing_error(error: HTTPException) -> HttpError:
     path = excerpt(request.path, _PATH_SHOWN)
-    return error_response(routing_error(error, f"{request.method} {path}"))
+    return routing_error(error, f"{request.method} {path}")
 
 
-def _nested_too_deeply(error: RecursionError) -> Answer:
+def _nested_too_deeply(error: RecursionError) -> HttpError:
     # Reading a value may succeed when its translation, which nests calls more deeply, does not.
-    return _adapter_error(InvalidBody("the body is nested too deeply"))
+    return http_error(InvalidBody("the body is nested too deeply"))
 
 
-def _unexpected_error(error: Exception) -> Answer:
+def _unexpected_error(error: Exception) -> HttpError:
     logger.exception("route failed", extra={"method": request.method, "path": request.path})
-    return error_response(ADAPTER_FAILED)
+    return ADAPTER_FAILED
+
+
+#: What is answered to an exception of each kind.
+_ERRORS: tuple[tuple[type[Exception], Callable[[Any], HttpError]], ...] = (
+    (AdapterError, http_error),
+    (StreamClosed, _client_gone),
+    (HTTPException, _routing_error),
+    (RecursionError, _nested_too_deeply),
+    (Exception, _unexpected_error),
+)

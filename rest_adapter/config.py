@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from rest_adapter.api_shape import ApiShape
+
 #: Proxies end answers that are silent for 30 or 60 seconds.
 OPENAI_PING_S = 15.0
 #: What ``reasoning_format`` may be, here and in bodies.
@@ -30,6 +32,7 @@ class RestConfig:
         allow_system_prompt: whether clients without API keys may replace the system prompt of all slots even if other
             machines can reach the server.
         image_url_allow: servers that the adapter may fetch pictures from, as ``sources.checked_source`` gives them.
+        api_shape: whose answers clients get where they differ, unless a request asks for the other shape.
         static_path: directory whose files take precedence over every GET route, or None.
         header_timeout_s: seconds from the first byte of a request to the end of its headers; never more than
             ``timeout_s``.
@@ -66,6 +69,7 @@ class RestConfig:
     allowed_hosts: tuple[str, ...] = ()
     allow_system_prompt: bool = False
     image_url_allow: tuple[str, ...] = ()
+    api_shape: ApiShape = ApiShape.OF_2024
     static_path: str | None = None
     header_timeout_s: float = 20.0
     timeout_s: float = 600.0

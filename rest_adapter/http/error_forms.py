@@ -1,8 +1,9 @@
-"""The forms that bodies of errors have, one for each family of APIs; the path of a request decides which.
+"""The forms that bodies of errors have, one for each family of APIs; path and shape of a request decide which.
 
 Native routes answer ``{"error": {"code": STATUS, "message", "type"}}``, OpenAI routes
 ``{"error": {"code": WORD or null, "message", "param": FIELD or null, "type"}}``, and Anthropic routes
-``{"type": "error", "error": {"type", "message"}, "request_id"}``, with statuses and types of their own.
+``{"type": "error", "error": {"type", "message"}, "request_id"}``, with statuses and types of their own. In the shape
+of today, OpenAI routes have the native form.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from rest_adapter.api_shape import ApiShape
 from slotline.protocol.reasons import N_CTX, N_PROMPT_TOKENS
 
 if TYPE_CHECKING:
@@ -42,13 +44,15 @@ OVERLOADED = 529
 _ANTHROPIC_PATH = "/v1/messages"
 
 
-def error_form(path: str) -> ErrorForm:
+def error_form(path: str, shape: ApiShape = ApiShape.OF_2024) -> ErrorForm:
     """The form of errors of a path: that of OpenAI for all paths under /v1, but for those of the Anthropic API.
 
     The names of OpenAI's routes without /v1 have it, too; ``/completions`` and ``/embeddings`` are native routes.
     """
     if path == _ANTHROPIC_PATH or path.startswith(f"{_ANTHROPIC_PATH}/"):
         return ErrorForm.ANTHROPIC
+    if shape is ApiShape.NOW:
+        return ErrorForm.NATIVE
     if path.startswith(("/v1/", "/models/")) or path in ("/v1", "/models", "/chat/completions", "/responses"):
         return ErrorForm.OPENAI
     return ErrorForm.NATIVE

@@ -5,10 +5,9 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from flask import request
 from werkzeug.http import HTTP_STATUS_CODES
 
-from rest_adapter.http.error_forms import ErrorForm, error_body, error_form, told_in
+from rest_adapter.http.error_forms import ErrorForm, error_body, told_in
 from rest_adapter.http.media_types import JSON_UTF8
 from rest_adapter.http.request_ids import request_id
 from rest_adapter.json.encoding import encode
@@ -88,9 +87,8 @@ def long_json_response(pieces: list[bytes], *, content_type: str = JSON_UTF8) ->
     return Answer(pieces, headers=[("Content-Type", content_type)], is_shown=True)
 
 
-def error_response(error: HttpError) -> Answer:
-    """An error as JSON, in the form of the route that the request is for."""
-    form = error_form(request.path)
+def error_response(error: HttpError, form: ErrorForm) -> Answer:
+    """An error as JSON, in the form that the request gets."""
     error = told_in(form, error)
     body = error_body(form, error, request_id() if form is ErrorForm.ANTHROPIC else "")
     response = json_response(body, status=error.status)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Protocol
 
+from rest_adapter.api_shape import SHAPE, ApiShape
 from rest_adapter.http.error_forms import ErrorForm, error_form
 from rest_adapter.http.media_types import JSON
 from rest_adapter.openapi.error_answers import STATUSES, error_answers, error_refs, error_schemas
@@ -19,6 +20,12 @@ VERSION = "3.1.0"
 #: Of the REST API, not of the server: it changes when clients have to.
 API_VERSION = "1"
 
+_SHAPE: Schema = {
+    "name": SHAPE,
+    "in": "query",
+    "description": "Whose answer it is: that of llama.cpp's server of 2024, or of its server of today.",
+    "schema": {"enum": [shape.value for shape in ApiShape]},
+}
 _KEY = "apiKey"
 _KEY_HEADER = "apiKeyHeader"
 #: Flask's way to write a variable part of a path.
@@ -37,9 +44,11 @@ also be a number with a fraction, which is cut off, or true or false, which are 
 false. Fields that only `/v1/responses` or `/v1/messages` has are what they are described as, and nothing else.
 * An error is `{"error": {"code", "message", "type"}}`, where the code is the status; on OpenAI routes it is \
 `{"error": {"code", "message", "param", "type"}}`, where the code is a word or null and the param a \
-field or null; under /v1/messages it is `{"type": "error", "error": {"message", "type"}, "request_id"}`, and \
-the header request-id has that id, too. An unknown path is answered with 404, another method with 405, \
-a request line that is too long with 414.
+field or null, but in the shape of today the same as elsewhere; under /v1/messages it is \
+`{"type": "error", "error": {"message", "type"}, "request_id"}`, and the header request-id has that id, too. An \
+unknown path is answered with 404, another method with 405, a request line that is too long with 414.
+* Where llama.cpp's server of 2024 and its server of today answer differently, the query `shape=2024` or `shape=now` \
+asks for one of them; without it, `--api-shape` decides, which is 2024 by default. What differs is said at each route.
 * HEAD is answered on every path that has GET, OPTIONS on every path at all.
 * All routes are described here. Those that a server was started without answer 404 (`/slots`, `/metrics`) or 501 \
 (embeddings).
@@ -115,7 +124,7 @@ def _operation(path: str, operation: Operation, *, is_public: bool) -> Schema:
         "security": [] if is_public else [{}, {_KEY: []}, {_KEY_HEADER: []}],
         "responses": {
             **{str(status): _answer(status, content) for status, content in operation.answers.items()},
-            **error_refs(operation.errors, error_form(path)),
+            **error_refs({400, *operation.errors}, error_form(path)),
         },
     }
     parameters = [
@@ -124,10 +133,10 @@ def _operation(path: str, operation: Operation, *, is_public: bool) -> Schema:
             _parameter(name, about) | {"in": "query", "allowEmptyValue": True}
             for name, about in operation.query.items()
         ),
+        _SHAPE,
         *({"name": name, "in": "header", "schema": schema} for name, schema in operation.headers.items()),
     ]
-    if parameters:
-        described["parameters"] = parameters
+    described["parameters"] = parameters
     if operation.body is not None:
         described["requestBody"] = {"required": True, "content": {JSON: {"schema": operation.body()}}}
     return described

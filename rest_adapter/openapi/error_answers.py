@@ -111,7 +111,7 @@ def error_schemas(forms: Collection[ErrorForm]) -> dict[str, Schema]:
     anthropic = {_anthropic_type(code) for code in STATUSES}
     schemas = {
         ErrorForm.NATIVE: _error(integer((400, 599)), types),
-        ErrorForm.OPENAI: _openai_error(codes, types),
+        ErrorForm.OPENAI: _openai_error(codes, integer((400, 599)), types),
         ErrorForm.ANTHROPIC: _anthropic_error(anthropic),
     }
     return {f"{form.value}Error": schemas[form] for form in forms}
@@ -122,7 +122,7 @@ def _answer(code: int, status: Status, form: ErrorForm) -> Schema:
         case ErrorForm.NATIVE:
             schema = _error({"const": code}, status.types)
         case ErrorForm.OPENAI:
-            schema = _openai_error(status.codes, status.types)
+            schema = _openai_error(status.codes, {"const": code}, status.types)
         case ErrorForm.ANTHROPIC:
             schema = _anthropic_error([_anthropic_type(code)])
     answer: Schema = {
@@ -140,9 +140,12 @@ def _error(code: Schema, types: Iterable[str]) -> Schema:
     return _error_object({"code": code}, types)
 
 
-def _openai_error(codes: Iterable[str], types: Iterable[str]) -> Schema:
+def _openai_error(codes: Iterable[str], status: Schema, types: Iterable[str]) -> Schema:
+    """In OpenAI's form; in the shape of today in that of native routes, with the status."""
+    types = list(types)
     param = either(STRING, NULL) | {"description": "The field of the body that is wrong."}
-    return _error_object({"code": {"enum": [*sorted(codes), None]}, "param": param}, types)
+    openai = _error_object({"code": {"enum": [*sorted(codes), None]}, "param": param}, types)
+    return either(openai, _error(status, types))
 
 
 def _anthropic_error(types: Iterable[str]) -> Schema:

@@ -6,16 +6,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from flask import request
 from werkzeug.routing import BaseConverter
 
+from rest_adapter.apis.common.asked_shape import read_shape
+from rest_adapter.errors import InvalidRequest
 from rest_adapter.http.background import BackgroundThread
+from rest_adapter.http.error_forms import error_form
 from rest_adapter.http.responses import Answer
 
 if TYPE_CHECKING:
+    from rest_adapter.api_shape import ApiShape
     from rest_adapter.apis.serving.limiter import Limiter
     from rest_adapter.config import RestConfig
     from rest_adapter.core.calls import CoreCalls
     from rest_adapter.http.counts import ResponseCounts
+    from rest_adapter.http.error_forms import ErrorForm
     from rest_adapter.http.keys import ApiKeys
     from rest_adapter.openapi.operation import Operation
     from rest_adapter.remote.fetcher import Fetcher
@@ -52,6 +58,24 @@ class AppContext:
     reading: BackgroundThread = field(default_factory=BackgroundThread)
     writing: BackgroundThread = field(default_factory=BackgroundThread)
     fetcher: Fetcher | None = None
+
+    @property
+    def shape(self) -> ApiShape:
+        """The shape that the current request is answered in. What is wrong with its query is found before any route.
+
+        Raises:
+            InvalidRequest: the request asks for a shape that there is not.
+        """
+        return read_shape(request.args, self.config.api_shape)
+
+    @property
+    def error_form(self) -> ErrorForm:
+        """The form of errors of the current request; of one that asks for no known shape, that of the server's."""
+        try:
+            shape = self.shape
+        except InvalidRequest:
+            shape = self.config.api_shape
+        return error_form(request.path, shape)
 
 
 @dataclass(frozen=True, slots=True)

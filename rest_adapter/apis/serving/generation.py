@@ -19,7 +19,6 @@ from rest_adapter.apis.serving.reading import SMALL_BODY_BYTES
 from rest_adapter.apis.serving.sse import EventForm, EventStream, Heartbeat, Reply, plain_events
 from rest_adapter.errors import NotAllowed, RpcFailure
 from rest_adapter.http.disconnect import SOCKET_KEY, DisconnectWatch
-from rest_adapter.http.error_forms import error_form
 from rest_adapter.http.media_types import EVENTS_UTF8
 from rest_adapter.http.responses import Answer, json_response, long_json_response
 from rest_adapter.json.encoding import encode_in_pieces
@@ -101,7 +100,7 @@ def answer_generation(
             reply,
             heartbeat,
             background=background,
-            form=events or plain_events(error_form(request.path)),
+            form=events or plain_events(context.error_form),
             on_close=cleanup.pop_all().close,
         )
         return Answer(body, headers=list(_STREAM_HEADERS))

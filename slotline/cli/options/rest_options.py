@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from rest_adapter.api_shape import ApiShape
 from rest_adapter.config import OPENAI_PING_S, REASONING_FORMATS, RestConfig
 from rest_adapter.http.origins import checked_host, checked_origin
 from rest_adapter.remote.sources import checked_source
@@ -13,7 +14,7 @@ from slotline.cli.options.groups.access import ACCESS
 from slotline.cli.options.groups.general import GENERAL
 from slotline.cli.options.groups.lifetime import STOPPING
 from slotline.cli.options.table import Flag, Group, Value, invalid
-from slotline.cli.options.values import checked, choice, grpc_address, integer, listed, mebibytes, real, text
+from slotline.cli.options.values import checked, choice, grpc_address, integer, listed, mebibytes, member, real, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,6 +51,14 @@ REST = Group(
             "as numbers",
             default_note="none: requests have the files themselves",
             repeat=True,
+        ),
+        Value(
+            ("--api-shape",),
+            "SHAPE",
+            "api_shape",
+            member(ApiShape),
+            "whose answers clients get where llama.cpp's server of 2024 and its server of today, now, differ; a "
+            "request asks for the other one with ?shape=2024 or ?shape=now",
         ),
         Value(
             ("--path",),

@@ -15,7 +15,6 @@ from rest_adapter.apis.serving.generation import answer_generation
 from rest_adapter.apis.serving.pictures import fetch_pictures
 from rest_adapter.apis.serving.reading import read_body
 from rest_adapter.apis.serving.sse import DONE, plain_events
-from rest_adapter.http.error_forms import ErrorForm
 from rest_adapter.http.responses import json_response
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def chat(context: AppContext) -> Answer:
         timeout_s=call.timeout_s,
         ping_s=config.openai_ping_s,
         rename_fields=lambda failure: rename_fields(failure, call),
-        events=plain_events(ErrorForm.OPENAI, DONE if config.sse_done else b""),
+        events=plain_events(context.error_form, DONE if config.sse_done else b""),
     )
 
 

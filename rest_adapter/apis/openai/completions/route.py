@@ -19,7 +19,6 @@ from rest_adapter.apis.serving.sse import DONE, plain_events
 from rest_adapter.core.calls import DETOKENIZE, CoreCalls
 from rest_adapter.errors import RpcFailure
 from rest_adapter.http.disconnect import SOCKET_KEY, DisconnectWatch
-from rest_adapter.http.error_forms import ErrorForm
 from slotline.v1.tokenization_pb2 import DetokenizeRequest
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def complete_text(context: AppContext) -> Answer:
         timeout_s=call.timeout_s,
         ping_s=context.config.openai_ping_s,
         rename_fields=lambda failure: rename_fields(failure, call),
-        events=plain_events(ErrorForm.OPENAI, DONE if context.config.sse_done else b""),
+        events=plain_events(context.error_form, DONE if context.config.sse_done else b""),
     )
 
 

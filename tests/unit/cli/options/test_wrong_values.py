@@ -34,6 +34,7 @@ WRONG_VALUES = {
     "--request-timeout": "never",
     "--sse-ping": "never",
     "--openai-overflow": "cut",
+    "--api-shape": "2023",
     "--reasoning-format": "some",
     "--max-body-mib": "0",
     "--grpc-listen": "50051",
