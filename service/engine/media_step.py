@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from service.engine.cache.slots import started_s
 from service.engine.language_model import CacheFull, DecodeFailed, MediaSegment
 from service.engine.output.choice import Turn
+from service.engine.output.progress import tell_progress
 from service.engine.schedule.media_work import MediaWork
 from service.engine.schedule.plan import OWN_PART, PrefillWork, plan_step
 
@@ -147,7 +148,11 @@ class MediaStep:
                 continue
             slot = self._slots[segment.seq_id]
             self._memory.append(slot, segment.items)
-            if slot.sequence is not None and not slot.prompt_remaining:
+            if slot.sequence is None:
+                continue
+            if slot.sequence.request.want_progress:
+                tell_progress(self._parts.outbox, slot, slot.sequence, now_s)
+            if not slot.prompt_remaining:
                 turns.append(Turn(slot, slot.sequence, row))
         if turns:
             self._choice.go_on(turns, now_s)

@@ -13,6 +13,7 @@ from service.engine.cache.slots import started_s
 from service.engine.language_model import CacheFull, DecodeFailed, Segment
 from service.engine.media_step import MediaStep
 from service.engine.output.choice import TokenChoice, Turn
+from service.engine.output.progress import tell_progress
 from service.engine.output.scoring import UnusableScore, score
 from service.engine.request.items import tokens_of
 from service.engine.request.state import SequenceState
@@ -297,7 +298,11 @@ class Step:
             slot = self._slots[segment.seq_id]
             self._memory.append(slot, segment.tokens)
             sequence = slot.sequence
-            if sequence is not None and not slot.prompt_remaining:
+            if sequence is None:
+                continue
+            if sequence.request.want_progress:
+                tell_progress(self._parts.outbox, slot, sequence, now_s)
+            if not slot.prompt_remaining:
                 turns.append(Turn(slot, sequence, first_row, segment.n_logits, segment.tokens))
         if turns:
             self._choice.go_on(turns, now_s)

@@ -49,12 +49,15 @@ class SampledToken:
             the samplers dropped. Greedy requests get the softmax after bias and penalties.
         logprob: log-softmax of the raw logits for this token; None unless ``top_logprobs`` was set.
         top_logprobs: (id, log-softmax of the raw logits), highest first; ``top_logprobs`` entries.
+        probability: of this token among those that the samplers left; None unless ``n_probs`` is above 0, or if they
+            left none.
     """
 
     id: int
     probabilities: Ranking = ()
     logprob: float | None = None
     top_logprobs: Ranking = ()
+    probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,10 +239,15 @@ class Sampler:
             learner.observe(choice.probability)
         token = choice.token
         n_probs, top_logprobs = self._settings.n_probs, self._settings.top_logprobs
-        probabilities = rank_probabilities(choice.survivors, logits, n_probs) if n_probs else ()
-        if raw is None or top_logprobs is None:
-            return SampledToken(token, probabilities)
-        return SampledToken(token, probabilities, *rank_logprobs(raw, token, top_logprobs))
+        probabilities: Ranking = ()
+        probability = None
+        if n_probs:
+            probabilities = rank_probabilities(choice.survivors, logits, n_probs)
+            probability = None if choice.survivors is None else choice.survivors.probability(token)
+        logprobs: tuple[float | None, Ranking] = (None, ())
+        if raw is not None and top_logprobs is not None:
+            logprobs = rank_logprobs(raw, token, top_logprobs)
+        return SampledToken(token, probabilities, *logprobs, probability=probability)
 
     def _end(self) -> int:
         if not self._eog_tokens:

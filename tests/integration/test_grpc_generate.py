@@ -64,6 +64,27 @@ class TestStream:
         assert messages[-1].finished.reason == generation_pb2.FINISH_REASON_LENGTH
         assert messages[-1].finished.tokens_predicted == 8
 
+    async def test_tells_how_far_the_prompt_is_before_any_text_if_asked(self, core: RunningCore) -> None:
+        output = generation_pb2.OutputOptions(prompt_progress=True)
+        messages = await core.generate(request("Once upon a time", output=output))
+        kinds = [message.WhichOneof("event") for message in messages]
+        told = [message.progress for message in messages if message.WhichOneof("event") == "progress"]
+        assert kinds[: 1 + len(told)] == ["accepted", *["progress"] * len(told)]
+        assert [(one.processed, one.total) for one in told] == [(0, 16), (16, 16)]
+
+    async def test_tells_the_prompt_as_the_model_sees_it_if_asked(self, core: RunningCore) -> None:
+        output = generation_pb2.OutputOptions(prompt_text=True)
+        accepted = (await core.generate(request("Once<eos>", output=output)))[0].accepted
+        assert accepted.prompt_text == "Once<eos>"
+        assert not (await core.generate(request("Once")))[0].accepted.prompt_text
+
+    async def test_tells_the_times_with_each_piece_if_asked(self, core: RunningCore) -> None:
+        output = generation_pb2.OutputOptions(timings=True)
+        messages = await core.generate(request("Once", output=output))
+        pieces = [piece for message in messages for piece in message.delta.pieces]
+        counts = [piece.timings.decoded_tokens for piece in pieces]
+        assert counts == list(range(1, messages[-1].finished.tokens_predicted + 1))
+
     async def test_has_one_piece_per_token_of_this_model(self, core: RunningCore) -> None:
         messages = await core.generate(request())
         assert [len(piece.text) for message in messages for piece in message.delta.pieces] == [1] * 8

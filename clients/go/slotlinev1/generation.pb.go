@@ -260,7 +260,12 @@ type StopParams struct {
 	// Tokens that end the sequence, besides the model's end-of-generation tokens.
 	TokenIds []uint32 `protobuf:"varint,4,rep,packed,name=token_ids,json=tokenIds,proto3" json:"token_ids,omitempty"`
 	// Leave the matched stop text in the output.
-	IncludeMatch  *bool `protobuf:"varint,5,opt,name=include_match,json=includeMatch,proto3,oneof" json:"include_match,omitempty"`
+	IncludeMatch *bool `protobuf:"varint,5,opt,name=include_match,json=includeMatch,proto3,oneof" json:"include_match,omitempty"`
+	// Blanks and tabs that every line behind the first line break must begin with. A sequence ends before the character
+	// that would begin a line with fewer, as by a limit; an empty line has none. Not together with OutputOptions.parse_output.
+	MinIndent *uint32 `protobuf:"varint,6,opt,name=min_indent,json=minIndent,proto3,oneof" json:"min_indent,omitempty"`
+	// Milliseconds from the first sampled token after which the sequence ends with the next line break, as by a limit.
+	LineLimitMs   *uint32 `protobuf:"varint,7,opt,name=line_limit_ms,json=lineLimitMs,proto3,oneof" json:"line_limit_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -330,6 +335,20 @@ func (x *StopParams) GetIncludeMatch() bool {
 	return false
 }
 
+func (x *StopParams) GetMinIndent() uint32 {
+	if x != nil && x.MinIndent != nil {
+		return *x.MinIndent
+	}
+	return 0
+}
+
+func (x *StopParams) GetLineLimitMs() uint32 {
+	if x != nil && x.LineLimitMs != nil {
+		return *x.LineLimitMs
+	}
+	return 0
+}
+
 // OutputOptions asks for more than text.
 type OutputOptions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -354,8 +373,14 @@ type OutputOptions struct {
 	ParseOutput *bool `protobuf:"varint,6,opt,name=parse_output,json=parseOutput,proto3,oneof" json:"parse_output,omitempty"`
 	// Where reasoning goes if output is parsed. Default SEPARATE.
 	ReasoningFormat ReasoningFormat `protobuf:"varint,7,opt,name=reasoning_format,json=reasoningFormat,proto3,enum=slotline.v1.ReasoningFormat" json:"reasoning_format,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Send PromptProgress when the request gets its slot and whenever more of its prompt has been evaluated.
+	PromptProgress *bool `protobuf:"varint,8,opt,name=prompt_progress,json=promptProgress,proto3,oneof" json:"prompt_progress,omitempty"`
+	// Send the times so far with every piece and every part of a tool call.
+	Timings *bool `protobuf:"varint,9,opt,name=timings,proto3,oneof" json:"timings,omitempty"`
+	// Send the prompt as text in Accepted.prompt_text, with the names of control tokens, as the model sees it.
+	PromptText    *bool `protobuf:"varint,10,opt,name=prompt_text,json=promptText,proto3,oneof" json:"prompt_text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *OutputOptions) Reset() {
@@ -435,6 +460,27 @@ func (x *OutputOptions) GetReasoningFormat() ReasoningFormat {
 		return x.ReasoningFormat
 	}
 	return ReasoningFormat_REASONING_FORMAT_UNSPECIFIED
+}
+
+func (x *OutputOptions) GetPromptProgress() bool {
+	if x != nil && x.PromptProgress != nil {
+		return *x.PromptProgress
+	}
+	return false
+}
+
+func (x *OutputOptions) GetTimings() bool {
+	if x != nil && x.Timings != nil {
+		return *x.Timings
+	}
+	return false
+}
+
+func (x *OutputOptions) GetPromptText() bool {
+	if x != nil && x.PromptText != nil {
+		return *x.PromptText
+	}
+	return false
 }
 
 // JsonStyle says how JSON under a constraint is written, and what is made of its schema.
@@ -1217,12 +1263,14 @@ type Timings struct {
 	DecodedTokens uint32 `protobuf:"varint,3,opt,name=decoded_tokens,json=decodedTokens,proto3" json:"decoded_tokens,omitempty"`
 	// From the first sampled token to the end.
 	Decode *durationpb.Duration `protobuf:"bytes,4,opt,name=decode,proto3" json:"decode,omitempty"`
-	// Tokens proposed by speculation; absent without it.
+	// Tokens that were tried ahead of those that the model chose, by whatever means; absent if there were none.
 	DraftTokens *uint32 `protobuf:"varint,5,opt,name=draft_tokens,json=draftTokens,proto3,oneof" json:"draft_tokens,omitempty"`
-	// Proposed tokens that were accepted; absent without speculation.
+	// Those of draft_tokens that were right; absent if there were none.
 	DraftAccepted *uint32 `protobuf:"varint,6,opt,name=draft_accepted,json=draftAccepted,proto3,oneof" json:"draft_accepted,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Prompt tokens taken from the prefix cache.
+	CachedPromptTokens uint32 `protobuf:"varint,7,opt,name=cached_prompt_tokens,json=cachedPromptTokens,proto3" json:"cached_prompt_tokens,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *Timings) Reset() {
@@ -1297,6 +1345,13 @@ func (x *Timings) GetDraftAccepted() uint32 {
 	return 0
 }
 
+func (x *Timings) GetCachedPromptTokens() uint32 {
+	if x != nil {
+		return x.CachedPromptTokens
+	}
+	return 0
+}
+
 // Accepted is sent exactly once, first, when the request gets its slot. Until then any failure is a status.
 type Accepted struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1321,7 +1376,10 @@ type Accepted struct {
 	// Prompt tokens that were left out because the prompt did not fit.
 	TruncatedPromptTokens uint32 `protobuf:"varint,11,opt,name=truncated_prompt_tokens,json=truncatedPromptTokens,proto3" json:"truncated_prompt_tokens,omitempty"`
 	// Whether the model takes pictures (Model.images).
-	TakesImages   bool `protobuf:"varint,12,opt,name=takes_images,json=takesImages,proto3" json:"takes_images,omitempty"`
+	TakesImages bool `protobuf:"varint,12,opt,name=takes_images,json=takesImages,proto3" json:"takes_images,omitempty"`
+	// The prompt as the model sees it, if OutputOptions.prompt_text asked for it; one that does not fit may be shortened
+	// further. Pictures have no text.
+	PromptText    string `protobuf:"bytes,13,opt,name=prompt_text,json=promptText,proto3" json:"prompt_text,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1433,6 +1491,87 @@ func (x *Accepted) GetTakesImages() bool {
 	return false
 }
 
+func (x *Accepted) GetPromptText() string {
+	if x != nil {
+		return x.PromptText
+	}
+	return ""
+}
+
+// PromptProgress tells how much of a prompt is evaluated, if OutputOptions.prompt_progress asked for it. The first one
+// follows Accepted, the last one comes before the first Delta; once for all sequences.
+type PromptProgress struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Tokens of the prompt after truncation.
+	Total uint32 `protobuf:"varint,1,opt,name=total,proto3" json:"total,omitempty"`
+	// Those that were taken from the prefix cache; the same in all messages.
+	Cached uint32 `protobuf:"varint,2,opt,name=cached,proto3" json:"cached,omitempty"`
+	// Those that are evaluated by now, cached ones included; equal to total in the last message.
+	Processed uint32 `protobuf:"varint,3,opt,name=processed,proto3" json:"processed,omitempty"`
+	// Time since the request got its slot.
+	Elapsed       *durationpb.Duration `protobuf:"bytes,4,opt,name=elapsed,proto3" json:"elapsed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PromptProgress) Reset() {
+	*x = PromptProgress{}
+	mi := &file_slotline_v1_generation_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PromptProgress) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PromptProgress) ProtoMessage() {}
+
+func (x *PromptProgress) ProtoReflect() protoreflect.Message {
+	mi := &file_slotline_v1_generation_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PromptProgress.ProtoReflect.Descriptor instead.
+func (*PromptProgress) Descriptor() ([]byte, []int) {
+	return file_slotline_v1_generation_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *PromptProgress) GetTotal() uint32 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
+func (x *PromptProgress) GetCached() uint32 {
+	if x != nil {
+		return x.Cached
+	}
+	return 0
+}
+
+func (x *PromptProgress) GetProcessed() uint32 {
+	if x != nil {
+		return x.Processed
+	}
+	return 0
+}
+
+func (x *PromptProgress) GetElapsed() *durationpb.Duration {
+	if x != nil {
+		return x.Elapsed
+	}
+	return nil
+}
+
 // PromptTokens carries the next tokens of the prompt, if OutputOptions.prompt_logprobs asked for them. All of them, in
 // order, come before the first Delta and once for all sequences, as they are evaluated; also if max_tokens is 0.
 type PromptTokens struct {
@@ -1445,7 +1584,7 @@ type PromptTokens struct {
 
 func (x *PromptTokens) Reset() {
 	*x = PromptTokens{}
-	mi := &file_slotline_v1_generation_proto_msgTypes[11]
+	mi := &file_slotline_v1_generation_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1457,7 +1596,7 @@ func (x *PromptTokens) String() string {
 func (*PromptTokens) ProtoMessage() {}
 
 func (x *PromptTokens) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_generation_proto_msgTypes[11]
+	mi := &file_slotline_v1_generation_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1470,7 +1609,7 @@ func (x *PromptTokens) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromptTokens.ProtoReflect.Descriptor instead.
 func (*PromptTokens) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_generation_proto_rawDescGZIP(), []int{11}
+	return file_slotline_v1_generation_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *PromptTokens) GetTokens() []*Token {
@@ -1489,14 +1628,16 @@ type Piece struct {
 	// calls and of markers come with no piece.
 	Tokens []*Token `protobuf:"bytes,2,rep,name=tokens,proto3" json:"tokens,omitempty"`
 	// What it belongs to, if output is parsed.
-	Channel       Channel `protobuf:"varint,3,opt,name=channel,proto3,enum=slotline.v1.Channel" json:"channel,omitempty"`
+	Channel Channel `protobuf:"varint,3,opt,name=channel,proto3,enum=slotline.v1.Channel" json:"channel,omitempty"`
+	// Times of the sequence up to this piece, if OutputOptions.timings asked for them.
+	Timings       *Timings `protobuf:"bytes,4,opt,name=timings,proto3" json:"timings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Piece) Reset() {
 	*x = Piece{}
-	mi := &file_slotline_v1_generation_proto_msgTypes[12]
+	mi := &file_slotline_v1_generation_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1508,7 +1649,7 @@ func (x *Piece) String() string {
 func (*Piece) ProtoMessage() {}
 
 func (x *Piece) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_generation_proto_msgTypes[12]
+	mi := &file_slotline_v1_generation_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1521,7 +1662,7 @@ func (x *Piece) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Piece.ProtoReflect.Descriptor instead.
 func (*Piece) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_generation_proto_rawDescGZIP(), []int{12}
+	return file_slotline_v1_generation_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Piece) GetText() string {
@@ -1545,6 +1686,13 @@ func (x *Piece) GetChannel() Channel {
 	return Channel_CHANNEL_UNSPECIFIED
 }
 
+func (x *Piece) GetTimings() *Timings {
+	if x != nil {
+		return x.Timings
+	}
+	return nil
+}
+
 // ToolDelta carries the beginning or more of a tool call.
 type ToolDelta struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1556,14 +1704,16 @@ type ToolDelta struct {
 	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
 	// More of the arguments: JSON text, to be joined. All of it together is an object, "{}" if there are no arguments,
 	// unless the sequence ended in the middle of it.
-	Arguments     string `protobuf:"bytes,4,opt,name=arguments,proto3" json:"arguments,omitempty"`
+	Arguments string `protobuf:"bytes,4,opt,name=arguments,proto3" json:"arguments,omitempty"`
+	// As of a piece.
+	Timings       *Timings `protobuf:"bytes,5,opt,name=timings,proto3" json:"timings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ToolDelta) Reset() {
 	*x = ToolDelta{}
-	mi := &file_slotline_v1_generation_proto_msgTypes[13]
+	mi := &file_slotline_v1_generation_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1575,7 +1725,7 @@ func (x *ToolDelta) String() string {
 func (*ToolDelta) ProtoMessage() {}
 
 func (x *ToolDelta) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_generation_proto_msgTypes[13]
+	mi := &file_slotline_v1_generation_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1588,7 +1738,7 @@ func (x *ToolDelta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToolDelta.ProtoReflect.Descriptor instead.
 func (*ToolDelta) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_generation_proto_rawDescGZIP(), []int{13}
+	return file_slotline_v1_generation_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ToolDelta) GetCall() uint32 {
@@ -1619,6 +1769,13 @@ func (x *ToolDelta) GetArguments() string {
 	return ""
 }
 
+func (x *ToolDelta) GetTimings() *Timings {
+	if x != nil {
+		return x.Timings
+	}
+	return nil
+}
+
 // Delta carries new output of one sequence. It may hold several pieces: do not count messages as tokens.
 type Delta struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1634,7 +1791,7 @@ type Delta struct {
 
 func (x *Delta) Reset() {
 	*x = Delta{}
-	mi := &file_slotline_v1_generation_proto_msgTypes[14]
+	mi := &file_slotline_v1_generation_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1646,7 +1803,7 @@ func (x *Delta) String() string {
 func (*Delta) ProtoMessage() {}
 
 func (x *Delta) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_generation_proto_msgTypes[14]
+	mi := &file_slotline_v1_generation_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1659,7 +1816,7 @@ func (x *Delta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delta.ProtoReflect.Descriptor instead.
 func (*Delta) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_generation_proto_rawDescGZIP(), []int{14}
+	return file_slotline_v1_generation_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Delta) GetIndex() uint32 {
@@ -1713,14 +1870,16 @@ type Finished struct {
 	// The settings that were in force.
 	Settings *GenerationSettings `protobuf:"bytes,12,opt,name=settings,proto3" json:"settings,omitempty"`
 	// The slot that was used.
-	SlotId        uint32 `protobuf:"varint,13,opt,name=slot_id,json=slotId,proto3" json:"slot_id,omitempty"`
+	SlotId uint32 `protobuf:"varint,13,opt,name=slot_id,json=slotId,proto3" json:"slot_id,omitempty"`
+	// Whether its text, tool calls left out, has a line break.
+	HasLineBreak  bool `protobuf:"varint,14,opt,name=has_line_break,json=hasLineBreak,proto3" json:"has_line_break,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Finished) Reset() {
 	*x = Finished{}
-	mi := &file_slotline_v1_generation_proto_msgTypes[15]
+	mi := &file_slotline_v1_generation_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1732,7 +1891,7 @@ func (x *Finished) String() string {
 func (*Finished) ProtoMessage() {}
 
 func (x *Finished) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_generation_proto_msgTypes[15]
+	mi := &file_slotline_v1_generation_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1745,7 +1904,7 @@ func (x *Finished) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finished.ProtoReflect.Descriptor instead.
 func (*Finished) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_generation_proto_rawDescGZIP(), []int{15}
+	return file_slotline_v1_generation_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Finished) GetIndex() uint32 {
@@ -1852,6 +2011,13 @@ func (x *Finished) GetSlotId() uint32 {
 	return 0
 }
 
+func (x *Finished) GetHasLineBreak() bool {
+	if x != nil {
+		return x.HasLineBreak
+	}
+	return false
+}
+
 type isFinished_Match interface {
 	isFinished_Match()
 }
@@ -1877,8 +2043,8 @@ func (*Finished_StopTokenId) isFinished_Match() {}
 
 func (*Finished_EosTokenId) isFinished_Match() {}
 
-// GenerateResponse is one message of the stream: Accepted, then PromptTokens if they were asked for, then any number of
-// Delta, then Finished per sequence.
+// GenerateResponse is one message of the stream: Accepted, then PromptProgress and PromptTokens if they were asked for,
+// then any number of Delta, then Finished per sequence.
 type GenerateResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The event; exactly one is set.
@@ -1889,6 +2055,7 @@ type GenerateResponse struct {
 	//	*GenerateResponse_Delta
 	//	*GenerateResponse_Finished
 	//	*GenerateResponse_Prompt
+	//	*GenerateResponse_Progress
 	Event         isGenerateResponse_Event `protobuf_oneof:"event"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1896,7 +2063,7 @@ type GenerateResponse struct {
 
 func (x *GenerateResponse) Reset() {
 	*x = GenerateResponse{}
-	mi := &file_slotline_v1_generation_proto_msgTypes[16]
+	mi := &file_slotline_v1_generation_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1908,7 +2075,7 @@ func (x *GenerateResponse) String() string {
 func (*GenerateResponse) ProtoMessage() {}
 
 func (x *GenerateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_generation_proto_msgTypes[16]
+	mi := &file_slotline_v1_generation_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1921,7 +2088,7 @@ func (x *GenerateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GenerateResponse.ProtoReflect.Descriptor instead.
 func (*GenerateResponse) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_generation_proto_rawDescGZIP(), []int{16}
+	return file_slotline_v1_generation_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GenerateResponse) GetEvent() isGenerateResponse_Event {
@@ -1967,6 +2134,15 @@ func (x *GenerateResponse) GetPrompt() *PromptTokens {
 	return nil
 }
 
+func (x *GenerateResponse) GetProgress() *PromptProgress {
+	if x != nil {
+		if x, ok := x.Event.(*GenerateResponse_Progress); ok {
+			return x.Progress
+		}
+	}
+	return nil
+}
+
 type isGenerateResponse_Event interface {
 	isGenerateResponse_Event()
 }
@@ -1991,6 +2167,11 @@ type GenerateResponse_Prompt struct {
 	Prompt *PromptTokens `protobuf:"bytes,4,opt,name=prompt,proto3,oneof"`
 }
 
+type GenerateResponse_Progress struct {
+	// More of the prompt is evaluated.
+	Progress *PromptProgress `protobuf:"bytes,5,opt,name=progress,proto3,oneof"`
+}
+
 func (*GenerateResponse_Accepted) isGenerateResponse_Event() {}
 
 func (*GenerateResponse_Delta) isGenerateResponse_Event() {}
@@ -1999,11 +2180,13 @@ func (*GenerateResponse_Finished) isGenerateResponse_Event() {}
 
 func (*GenerateResponse_Prompt) isGenerateResponse_Event() {}
 
+func (*GenerateResponse_Progress) isGenerateResponse_Event() {}
+
 var File_slotline_v1_generation_proto protoreflect.FileDescriptor
 
 const file_slotline_v1_generation_proto_rawDesc = "" +
 	"\n" +
-	"\x1cslotline/v1/generation.proto\x12\vslotline.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x19slotline/v1/options.proto\x1a\x18slotline/v1/prompt.proto\x1a\x1aslotline/v1/sampling.proto\x1a\x18slotline/v1/tokens.proto\"\xae\x05\n" +
+	"\x1cslotline/v1/generation.proto\x12\vslotline.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x19slotline/v1/options.proto\x1a\x18slotline/v1/prompt.proto\x1a\x1aslotline/v1/sampling.proto\x1a\x18slotline/v1/tokens.proto\"\x94\b\n" +
 	"\n" +
 	"StopParams\x12\xb4\x01\n" +
 	"\n" +
@@ -2017,10 +2200,17 @@ const file_slotline_v1_generation_proto_rawDesc = "" +
 	"\ttoken_ids\x18\x04 \x03(\rBI\xe2\xe0\x18E\n" +
 	"\x0estop_token_ids\x8a\x012Tokens that end the text, besides the model's own.R\btokenIds\x12\x7f\n" +
 	"\rinclude_match\x18\x05 \x01(\bBU\xe2\xe0\x18Q\n" +
-	"\x1ainclude_stop_str_in_output\x8a\x010Leaves the stop text that was found in the text.\x18\x00H\x02R\fincludeMatch\x88\x01\x01B\r\n" +
+	"\x1ainclude_stop_str_in_output\x8a\x010Leaves the stop text that was found in the text.\x18\x00H\x02R\fincludeMatch\x88\x01\x01\x12\x9c\x01\n" +
+	"\n" +
+	"min_indent\x18\x06 \x01(\rBx\xe2\xe0\x18t\n" +
+	"\bn_indent\x8a\x01UEnds the text where a line is indented less than by so many blanks or tabs; for code.\x11\x00\x00\x00\x00\x00\x00\x00\x009\x00\x00\x00\x00\x00\x00\x00\x00H\x03R\tminIndent\x88\x01\x01\x12\xa3\x01\n" +
+	"\rline_limit_ms\x18\a \x01(\rBz\xe2\xe0\x18v\n" +
+	"\x10t_max_predict_ms\x8a\x01OEnds the text at the first line break after so many milliseconds of generating.\x11\x00\x00\x00\x00\x00\x00\x00\x009\x00\x00\x00\x00\x00\x00\x00\x00H\x04R\vlineLimitMs\x88\x01\x01B\r\n" +
 	"\v_max_tokensB\r\n" +
 	"\v_min_tokensB\x10\n" +
-	"\x0e_include_match\"\xdf\x06\n" +
+	"\x0e_include_matchB\r\n" +
+	"\v_min_indentB\x10\n" +
+	"\x0e_line_limit_ms\"\xda\t\n" +
 	"\rOutputOptions\x12E\n" +
 	"\x06tokens\x18\x01 \x01(\bB(\xe2\xe0\x18$\x8a\x01\x1fSends a record for every token.\x18\x00H\x00R\x06tokens\x88\x01\x01\x12\x9b\x01\n" +
 	"\an_probs\x18\x02 \x01(\rB}\xe2\xe0\x18y*\t\x19\x00\x00\x00\x00\x00\x000Ax\x06\x82\x01\x12Show probabilities\x8a\x01)Shows so many alternatives of each token.\x92\x01\x16\n" +
@@ -2029,14 +2219,25 @@ const file_slotline_v1_generation_proto_rawDesc = "" +
 	"\x0fprompt_logprobs\x18\x04 \x01(\bBB\xe2\xe0\x18>\x8a\x019Reports the raw log-probabilities of the prompt's tokens.\x18\x00H\x03R\x0epromptLogprobs\x88\x01\x01\x12\x8e\x01\n" +
 	"\x12max_delta_delay_ms\x18\x05 \x01(\rB\\\xe2\xe0\x18X*\t\x19\x00\x00\x00\x00\x00\x88\xc3@\x8a\x01AMilliseconds for which output may be collected before it is sent.\x11\x00\x00\x00\x00\x00\x00\x00\x00H\x04R\x0fmaxDeltaDelayMs\x88\x01\x01\x12&\n" +
 	"\fparse_output\x18\x06 \x01(\bH\x05R\vparseOutput\x88\x01\x01\x12G\n" +
-	"\x10reasoning_format\x18\a \x01(\x0e2\x1c.slotline.v1.ReasoningFormatR\x0freasoningFormatB\t\n" +
+	"\x10reasoning_format\x18\a \x01(\x0e2\x1c.slotline.v1.ReasoningFormatR\x0freasoningFormat\x12|\n" +
+	"\x0fprompt_progress\x18\b \x01(\bBN\xe2\xe0\x18J\n" +
+	"\x0freturn_progress\x8a\x014Tells how much of the prompt is evaluated, as it is.\x18\x00H\x06R\x0epromptProgress\x88\x01\x01\x12k\n" +
+	"\atimings\x18\t \x01(\bBL\xe2\xe0\x18H\n" +
+	"\x11timings_per_token\x8a\x010Tells the times so far with every piece of text.\x18\x00H\aR\atimings\x88\x01\x01\x12^\n" +
+	"\vprompt_text\x18\n" +
+	" \x01(\bB8\xe2\xe0\x184\x8a\x01/Sends the prompt as text, as the model sees it.\x18\x00H\bR\n" +
+	"promptText\x88\x01\x01B\t\n" +
 	"\a_tokensB\n" +
 	"\n" +
 	"\b_n_probsB\x0f\n" +
 	"\r_top_logprobsB\x12\n" +
 	"\x10_prompt_logprobsB\x15\n" +
 	"\x13_max_delta_delay_msB\x0f\n" +
-	"\r_parse_output\"\xea\x01\n" +
+	"\r_parse_outputB\x12\n" +
+	"\x10_prompt_progressB\n" +
+	"\n" +
+	"\b_timingsB\x0e\n" +
+	"\f_prompt_text\"\xea\x01\n" +
 	"\tJsonStyle\x122\n" +
 	"\x12whitespace_pattern\x18\x01 \x01(\tH\x00R\x11whitespacePattern\x88\x01\x01\x124\n" +
 	"\x16disable_any_whitespace\x18\x02 \x01(\bR\x14disableAnyWhitespace\x12B\n" +
@@ -2118,7 +2319,7 @@ const file_slotline_v1_generation_proto_rawDesc = "" +
 	"\x0eLogitBiasEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x02R\x05value:\x028\x01B\r\n" +
-	"\v_max_tokens\"\xbc\x02\n" +
+	"\v_max_tokens\"\xee\x02\n" +
 	"\aTimings\x12#\n" +
 	"\rprompt_tokens\x18\x01 \x01(\rR\fpromptTokens\x12:\n" +
 	"\vprompt_eval\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\n" +
@@ -2126,9 +2327,10 @@ const file_slotline_v1_generation_proto_rawDesc = "" +
 	"\x0edecoded_tokens\x18\x03 \x01(\rR\rdecodedTokens\x121\n" +
 	"\x06decode\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x06decode\x12&\n" +
 	"\fdraft_tokens\x18\x05 \x01(\rH\x00R\vdraftTokens\x88\x01\x01\x12*\n" +
-	"\x0edraft_accepted\x18\x06 \x01(\rH\x01R\rdraftAccepted\x88\x01\x01B\x0f\n" +
+	"\x0edraft_accepted\x18\x06 \x01(\rH\x01R\rdraftAccepted\x88\x01\x01\x120\n" +
+	"\x14cached_prompt_tokens\x18\a \x01(\rR\x12cachedPromptTokensB\x0f\n" +
 	"\r_draft_tokensB\x11\n" +
-	"\x0f_draft_accepted\"\xa3\x03\n" +
+	"\x0f_draft_accepted\"\xc4\x03\n" +
 	"\bAccepted\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\x12\x14\n" +
@@ -2142,24 +2344,33 @@ const file_slotline_v1_generation_proto_rawDesc = "" +
 	"\x06queued\x18\b \x01(\v2\x19.google.protobuf.DurationR\x06queued\x12\x1c\n" +
 	"\ttruncated\x18\t \x01(\bR\ttruncated\x126\n" +
 	"\x17truncated_prompt_tokens\x18\v \x01(\rR\x15truncatedPromptTokens\x12!\n" +
-	"\ftakes_images\x18\f \x01(\bR\vtakesImagesJ\x04\b\n" +
-	"\x10\vR\x06prompt\":\n" +
+	"\ftakes_images\x18\f \x01(\bR\vtakesImages\x12\x1f\n" +
+	"\vprompt_text\x18\r \x01(\tR\n" +
+	"promptTextJ\x04\b\n" +
+	"\x10\vR\x06prompt\"\x91\x01\n" +
+	"\x0ePromptProgress\x12\x14\n" +
+	"\x05total\x18\x01 \x01(\rR\x05total\x12\x16\n" +
+	"\x06cached\x18\x02 \x01(\rR\x06cached\x12\x1c\n" +
+	"\tprocessed\x18\x03 \x01(\rR\tprocessed\x123\n" +
+	"\aelapsed\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\aelapsed\":\n" +
 	"\fPromptTokens\x12*\n" +
-	"\x06tokens\x18\x01 \x03(\v2\x12.slotline.v1.TokenR\x06tokens\"w\n" +
+	"\x06tokens\x18\x01 \x03(\v2\x12.slotline.v1.TokenR\x06tokens\"\xa7\x01\n" +
 	"\x05Piece\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12*\n" +
 	"\x06tokens\x18\x02 \x03(\v2\x12.slotline.v1.TokenR\x06tokens\x12.\n" +
-	"\achannel\x18\x03 \x01(\x0e2\x14.slotline.v1.ChannelR\achannel\"a\n" +
+	"\achannel\x18\x03 \x01(\x0e2\x14.slotline.v1.ChannelR\achannel\x12.\n" +
+	"\atimings\x18\x04 \x01(\v2\x14.slotline.v1.TimingsR\atimings\"\x91\x01\n" +
 	"\tToolDelta\x12\x12\n" +
 	"\x04call\x18\x01 \x01(\rR\x04call\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x1c\n" +
-	"\targuments\x18\x04 \x01(\tR\targuments\"\x82\x01\n" +
+	"\targuments\x18\x04 \x01(\tR\targuments\x12.\n" +
+	"\atimings\x18\x05 \x01(\v2\x14.slotline.v1.TimingsR\atimings\"\x82\x01\n" +
 	"\x05Delta\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12*\n" +
 	"\x06pieces\x18\x02 \x03(\v2\x12.slotline.v1.PieceR\x06pieces\x127\n" +
 	"\vtool_deltas\x18\x03 \x03(\v2\x16.slotline.v1.ToolDeltaR\n" +
-	"toolDeltas\"\x8e\x04\n" +
+	"toolDeltas\"\xb4\x04\n" +
 	"\bFinished\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x121\n" +
 	"\x06reason\x18\x02 \x01(\x0e2\x19.slotline.v1.FinishReasonR\x06reason\x12\x1d\n" +
@@ -2175,13 +2386,15 @@ const file_slotline_v1_generation_proto_rawDesc = "" +
 	" \x01(\rR\x0ftokensPredicted\x12#\n" +
 	"\rtokens_cached\x18\v \x01(\rR\ftokensCached\x12;\n" +
 	"\bsettings\x18\f \x01(\v2\x1f.slotline.v1.GenerationSettingsR\bsettings\x12\x17\n" +
-	"\aslot_id\x18\r \x01(\rR\x06slotIdB\a\n" +
-	"\x05match\"\xe6\x01\n" +
+	"\aslot_id\x18\r \x01(\rR\x06slotId\x12$\n" +
+	"\x0ehas_line_break\x18\x0e \x01(\bR\fhasLineBreakB\a\n" +
+	"\x05match\"\xa1\x02\n" +
 	"\x10GenerateResponse\x123\n" +
 	"\baccepted\x18\x01 \x01(\v2\x15.slotline.v1.AcceptedH\x00R\baccepted\x12*\n" +
 	"\x05delta\x18\x02 \x01(\v2\x12.slotline.v1.DeltaH\x00R\x05delta\x123\n" +
 	"\bfinished\x18\x03 \x01(\v2\x15.slotline.v1.FinishedH\x00R\bfinished\x123\n" +
-	"\x06prompt\x18\x04 \x01(\v2\x19.slotline.v1.PromptTokensH\x00R\x06promptB\a\n" +
+	"\x06prompt\x18\x04 \x01(\v2\x19.slotline.v1.PromptTokensH\x00R\x06prompt\x129\n" +
+	"\bprogress\x18\x05 \x01(\v2\x1b.slotline.v1.PromptProgressH\x00R\bprogressB\a\n" +
 	"\x05event*P\n" +
 	"\bOverflow\x12\x18\n" +
 	"\x14OVERFLOW_UNSPECIFIED\x10\x00\x12\x13\n" +
@@ -2217,7 +2430,7 @@ func file_slotline_v1_generation_proto_rawDescGZIP() []byte {
 }
 
 var file_slotline_v1_generation_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_slotline_v1_generation_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_slotline_v1_generation_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_slotline_v1_generation_proto_goTypes = []any{
 	(Overflow)(0),               // 0: slotline.v1.Overflow
 	(FinishReason)(0),           // 1: slotline.v1.FinishReason
@@ -2234,64 +2447,69 @@ var file_slotline_v1_generation_proto_goTypes = []any{
 	(*GenerationSettings)(nil),  // 12: slotline.v1.GenerationSettings
 	(*Timings)(nil),             // 13: slotline.v1.Timings
 	(*Accepted)(nil),            // 14: slotline.v1.Accepted
-	(*PromptTokens)(nil),        // 15: slotline.v1.PromptTokens
-	(*Piece)(nil),               // 16: slotline.v1.Piece
-	(*ToolDelta)(nil),           // 17: slotline.v1.ToolDelta
-	(*Delta)(nil),               // 18: slotline.v1.Delta
-	(*Finished)(nil),            // 19: slotline.v1.Finished
-	(*GenerateResponse)(nil),    // 20: slotline.v1.GenerateResponse
-	nil,                         // 21: slotline.v1.GenerationSettings.LogitBiasEntry
-	(*TokenIds)(nil),            // 22: slotline.v1.TokenIds
-	(*ChatPrompt)(nil),          // 23: slotline.v1.ChatPrompt
-	(*PromptParts)(nil),         // 24: slotline.v1.PromptParts
-	(*InfillPrompt)(nil),        // 25: slotline.v1.InfillPrompt
-	(*SamplingParams)(nil),      // 26: slotline.v1.SamplingParams
-	(*SystemPrompt)(nil),        // 27: slotline.v1.SystemPrompt
-	(*structpb.Struct)(nil),     // 28: google.protobuf.Struct
-	(*durationpb.Duration)(nil), // 29: google.protobuf.Duration
-	(*Token)(nil),               // 30: slotline.v1.Token
-	(*Usage)(nil),               // 31: slotline.v1.Usage
+	(*PromptProgress)(nil),      // 15: slotline.v1.PromptProgress
+	(*PromptTokens)(nil),        // 16: slotline.v1.PromptTokens
+	(*Piece)(nil),               // 17: slotline.v1.Piece
+	(*ToolDelta)(nil),           // 18: slotline.v1.ToolDelta
+	(*Delta)(nil),               // 19: slotline.v1.Delta
+	(*Finished)(nil),            // 20: slotline.v1.Finished
+	(*GenerateResponse)(nil),    // 21: slotline.v1.GenerateResponse
+	nil,                         // 22: slotline.v1.GenerationSettings.LogitBiasEntry
+	(*TokenIds)(nil),            // 23: slotline.v1.TokenIds
+	(*ChatPrompt)(nil),          // 24: slotline.v1.ChatPrompt
+	(*PromptParts)(nil),         // 25: slotline.v1.PromptParts
+	(*InfillPrompt)(nil),        // 26: slotline.v1.InfillPrompt
+	(*SamplingParams)(nil),      // 27: slotline.v1.SamplingParams
+	(*SystemPrompt)(nil),        // 28: slotline.v1.SystemPrompt
+	(*structpb.Struct)(nil),     // 29: google.protobuf.Struct
+	(*durationpb.Duration)(nil), // 30: google.protobuf.Duration
+	(*Token)(nil),               // 31: slotline.v1.Token
+	(*Usage)(nil),               // 32: slotline.v1.Usage
 }
 var file_slotline_v1_generation_proto_depIdxs = []int32{
 	2,  // 0: slotline.v1.OutputOptions.reasoning_format:type_name -> slotline.v1.ReasoningFormat
 	7,  // 1: slotline.v1.Constraint.json_object:type_name -> slotline.v1.JsonObject
 	8,  // 2: slotline.v1.Constraint.choice:type_name -> slotline.v1.Choices
 	6,  // 3: slotline.v1.Constraint.json_style:type_name -> slotline.v1.JsonStyle
-	22, // 4: slotline.v1.GenerateRequest.token_ids:type_name -> slotline.v1.TokenIds
-	23, // 5: slotline.v1.GenerateRequest.chat:type_name -> slotline.v1.ChatPrompt
-	24, // 6: slotline.v1.GenerateRequest.parts:type_name -> slotline.v1.PromptParts
-	25, // 7: slotline.v1.GenerateRequest.infill:type_name -> slotline.v1.InfillPrompt
-	26, // 8: slotline.v1.GenerateRequest.sampling:type_name -> slotline.v1.SamplingParams
+	23, // 4: slotline.v1.GenerateRequest.token_ids:type_name -> slotline.v1.TokenIds
+	24, // 5: slotline.v1.GenerateRequest.chat:type_name -> slotline.v1.ChatPrompt
+	25, // 6: slotline.v1.GenerateRequest.parts:type_name -> slotline.v1.PromptParts
+	26, // 7: slotline.v1.GenerateRequest.infill:type_name -> slotline.v1.InfillPrompt
+	27, // 8: slotline.v1.GenerateRequest.sampling:type_name -> slotline.v1.SamplingParams
 	4,  // 9: slotline.v1.GenerateRequest.stop:type_name -> slotline.v1.StopParams
 	5,  // 10: slotline.v1.GenerateRequest.output:type_name -> slotline.v1.OutputOptions
 	9,  // 11: slotline.v1.GenerateRequest.constraint:type_name -> slotline.v1.Constraint
 	10, // 12: slotline.v1.GenerateRequest.cache:type_name -> slotline.v1.CacheOptions
 	0,  // 13: slotline.v1.GenerateRequest.overflow:type_name -> slotline.v1.Overflow
-	27, // 14: slotline.v1.GenerateRequest.system_prompt:type_name -> slotline.v1.SystemPrompt
-	28, // 15: slotline.v1.GenerateRequest.extra:type_name -> google.protobuf.Struct
-	26, // 16: slotline.v1.GenerationSettings.sampling:type_name -> slotline.v1.SamplingParams
-	21, // 17: slotline.v1.GenerationSettings.logit_bias:type_name -> slotline.v1.GenerationSettings.LogitBiasEntry
-	29, // 18: slotline.v1.Timings.prompt_eval:type_name -> google.protobuf.Duration
-	29, // 19: slotline.v1.Timings.decode:type_name -> google.protobuf.Duration
-	29, // 20: slotline.v1.Accepted.queued:type_name -> google.protobuf.Duration
-	30, // 21: slotline.v1.PromptTokens.tokens:type_name -> slotline.v1.Token
-	30, // 22: slotline.v1.Piece.tokens:type_name -> slotline.v1.Token
-	3,  // 23: slotline.v1.Piece.channel:type_name -> slotline.v1.Channel
-	16, // 24: slotline.v1.Delta.pieces:type_name -> slotline.v1.Piece
-	17, // 25: slotline.v1.Delta.tool_deltas:type_name -> slotline.v1.ToolDelta
-	1,  // 26: slotline.v1.Finished.reason:type_name -> slotline.v1.FinishReason
-	31, // 27: slotline.v1.Finished.usage:type_name -> slotline.v1.Usage
-	13, // 28: slotline.v1.Finished.timings:type_name -> slotline.v1.Timings
-	12, // 29: slotline.v1.Finished.settings:type_name -> slotline.v1.GenerationSettings
-	14, // 30: slotline.v1.GenerateResponse.accepted:type_name -> slotline.v1.Accepted
-	18, // 31: slotline.v1.GenerateResponse.delta:type_name -> slotline.v1.Delta
-	19, // 32: slotline.v1.GenerateResponse.finished:type_name -> slotline.v1.Finished
-	15, // 33: slotline.v1.GenerateResponse.prompt:type_name -> slotline.v1.PromptTokens
-	34, // [34:34] is the sub-list for method output_type
-	34, // [34:34] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	28, // 14: slotline.v1.GenerateRequest.system_prompt:type_name -> slotline.v1.SystemPrompt
+	29, // 15: slotline.v1.GenerateRequest.extra:type_name -> google.protobuf.Struct
+	27, // 16: slotline.v1.GenerationSettings.sampling:type_name -> slotline.v1.SamplingParams
+	22, // 17: slotline.v1.GenerationSettings.logit_bias:type_name -> slotline.v1.GenerationSettings.LogitBiasEntry
+	30, // 18: slotline.v1.Timings.prompt_eval:type_name -> google.protobuf.Duration
+	30, // 19: slotline.v1.Timings.decode:type_name -> google.protobuf.Duration
+	30, // 20: slotline.v1.Accepted.queued:type_name -> google.protobuf.Duration
+	30, // 21: slotline.v1.PromptProgress.elapsed:type_name -> google.protobuf.Duration
+	31, // 22: slotline.v1.PromptTokens.tokens:type_name -> slotline.v1.Token
+	31, // 23: slotline.v1.Piece.tokens:type_name -> slotline.v1.Token
+	3,  // 24: slotline.v1.Piece.channel:type_name -> slotline.v1.Channel
+	13, // 25: slotline.v1.Piece.timings:type_name -> slotline.v1.Timings
+	13, // 26: slotline.v1.ToolDelta.timings:type_name -> slotline.v1.Timings
+	17, // 27: slotline.v1.Delta.pieces:type_name -> slotline.v1.Piece
+	18, // 28: slotline.v1.Delta.tool_deltas:type_name -> slotline.v1.ToolDelta
+	1,  // 29: slotline.v1.Finished.reason:type_name -> slotline.v1.FinishReason
+	32, // 30: slotline.v1.Finished.usage:type_name -> slotline.v1.Usage
+	13, // 31: slotline.v1.Finished.timings:type_name -> slotline.v1.Timings
+	12, // 32: slotline.v1.Finished.settings:type_name -> slotline.v1.GenerationSettings
+	14, // 33: slotline.v1.GenerateResponse.accepted:type_name -> slotline.v1.Accepted
+	19, // 34: slotline.v1.GenerateResponse.delta:type_name -> slotline.v1.Delta
+	20, // 35: slotline.v1.GenerateResponse.finished:type_name -> slotline.v1.Finished
+	16, // 36: slotline.v1.GenerateResponse.prompt:type_name -> slotline.v1.PromptTokens
+	15, // 37: slotline.v1.GenerateResponse.progress:type_name -> slotline.v1.PromptProgress
+	38, // [38:38] is the sub-list for method output_type
+	38, // [38:38] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_slotline_v1_generation_proto_init() }
@@ -2324,16 +2542,17 @@ func file_slotline_v1_generation_proto_init() {
 	}
 	file_slotline_v1_generation_proto_msgTypes[8].OneofWrappers = []any{}
 	file_slotline_v1_generation_proto_msgTypes[9].OneofWrappers = []any{}
-	file_slotline_v1_generation_proto_msgTypes[15].OneofWrappers = []any{
+	file_slotline_v1_generation_proto_msgTypes[16].OneofWrappers = []any{
 		(*Finished_StopText)(nil),
 		(*Finished_StopTokenId)(nil),
 		(*Finished_EosTokenId)(nil),
 	}
-	file_slotline_v1_generation_proto_msgTypes[16].OneofWrappers = []any{
+	file_slotline_v1_generation_proto_msgTypes[17].OneofWrappers = []any{
 		(*GenerateResponse_Accepted)(nil),
 		(*GenerateResponse_Delta)(nil),
 		(*GenerateResponse_Finished)(nil),
 		(*GenerateResponse_Prompt)(nil),
+		(*GenerateResponse_Progress)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2341,7 +2560,7 @@ func file_slotline_v1_generation_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_slotline_v1_generation_proto_rawDesc), len(file_slotline_v1_generation_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   18,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

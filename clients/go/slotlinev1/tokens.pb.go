@@ -209,7 +209,10 @@ type Token struct {
 	// Candidates after the samplers, highest first, then removed ones with probability 0; OutputOptions.n_probs entries.
 	Probabilities []*TokenProbability `protobuf:"bytes,5,rep,name=probabilities,proto3" json:"probabilities,omitempty"`
 	// Place of this token among all under the raw logits, 1 for the most probable one; in PromptTokens only.
-	Rank          *uint32 `protobuf:"varint,6,opt,name=rank,proto3,oneof" json:"rank,omitempty"`
+	Rank *uint32 `protobuf:"varint,6,opt,name=rank,proto3,oneof" json:"rank,omitempty"`
+	// Probability of this token after the samplers, whether it is among probabilities or not; set when
+	// OutputOptions.n_probs is set, unless the token was not drawn.
+	Probability   *float32 `protobuf:"fixed32,7,opt,name=probability,proto3,oneof" json:"probability,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -282,6 +285,13 @@ func (x *Token) GetProbabilities() []*TokenProbability {
 func (x *Token) GetRank() uint32 {
 	if x != nil && x.Rank != nil {
 		return *x.Rank
+	}
+	return 0
+}
+
+func (x *Token) GetProbability() float32 {
+	if x != nil && x.Probability != nil {
+		return *x.Probability
 	}
 	return 0
 }
@@ -391,17 +401,19 @@ const file_slotline_v1_tokens_proto_rawDesc = "" +
 	"\fTokenLogprob\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\x14\n" +
 	"\x05piece\x18\x02 \x01(\fR\x05piece\x12\x18\n" +
-	"\alogprob\x18\x03 \x01(\x02R\alogprob\"\xfd\x01\n" +
+	"\alogprob\x18\x03 \x01(\x02R\alogprob\"\xb4\x02\n" +
 	"\x05Token\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\x14\n" +
 	"\x05piece\x18\x02 \x01(\fR\x05piece\x12\x1d\n" +
 	"\alogprob\x18\x03 \x01(\x02H\x00R\alogprob\x88\x01\x01\x12<\n" +
 	"\ftop_logprobs\x18\x04 \x03(\v2\x19.slotline.v1.TokenLogprobR\vtopLogprobs\x12C\n" +
 	"\rprobabilities\x18\x05 \x03(\v2\x1d.slotline.v1.TokenProbabilityR\rprobabilities\x12\x17\n" +
-	"\x04rank\x18\x06 \x01(\rH\x01R\x04rank\x88\x01\x01B\n" +
+	"\x04rank\x18\x06 \x01(\rH\x01R\x04rank\x88\x01\x01\x12%\n" +
+	"\vprobability\x18\a \x01(\x02H\x02R\vprobability\x88\x01\x01B\n" +
 	"\n" +
 	"\b_logprobB\a\n" +
-	"\x05_rank\"\xdf\x02\n" +
+	"\x05_rankB\x0e\n" +
+	"\f_probability\"\xdf\x02\n" +
 	"\x05Usage\x12#\n" +
 	"\rprompt_tokens\x18\x01 \x01(\rR\fpromptTokens\x12+\n" +
 	"\x11completion_tokens\x18\x02 \x01(\rR\x10completionTokens\x125\n" +

@@ -16,6 +16,7 @@ from service.engine.request.events import (
     Finished,
     FinishReason,
     Piece,
+    PromptProgress,
     PromptTokens,
     Timings,
     TokenRecord,
@@ -57,6 +58,7 @@ class StreamEncoder:
         request_id: echoed in Accepted.
         instance_id: of this run of the server.
         task_id: number of the task.
+        prompt_text: the prompt as it is told; empty if nobody asked.
     """
 
     request: GenerationRequest
@@ -64,6 +66,7 @@ class StreamEncoder:
     request_id: str
     instance_id: str
     task_id: int
+    prompt_text: str = ""
     _usage: tokens_pb2.Usage = field(init=False, default_factory=lambda: tokens_pb2.Usage(cached_prompt_tokens=0))
 
     @property
@@ -88,24 +91,24 @@ class StreamEncoder:
                 if deltas.n_entries < MAX_DELTA_ENTRIES:
                     continue
             elif isinstance(event, ToolDelta):
-                deltas.of(event.index).tool_deltas.add(
-                    call=event.call, id=event.id, name=event.name, arguments=event.arguments
-                )
+                _add_tool_delta(deltas.of(event.index), event)
                 deltas.n_entries += 1
                 if deltas.n_entries < MAX_DELTA_ENTRIES:
                     continue
             yield from deltas.take()
             if isinstance(event, Failed):
                 raise event.error
-            if isinstance(event, Accepted | PromptTokens | Finished):
+            if isinstance(event, Accepted | PromptProgress | PromptTokens | Finished):
                 yield self._response(event)
         yield from deltas.take()
 
-    def _response(self, event: Accepted | PromptTokens | Finished) -> generation_pb2.GenerateResponse:
+    def _response(self, event: Accepted | PromptProgress | PromptTokens | Finished) -> generation_pb2.GenerateResponse:
         # Messages are filled where they belong: one that is passed to another is copied.
         response = generation_pb2.GenerateResponse()
         if isinstance(event, Accepted):
             self._fill_accepted(response.accepted, event)
+        elif isinstance(event, PromptProgress):
+            _fill_progress(response.progress, event)
         elif isinstance(event, PromptTokens):
             response.prompt.SetInParent()
             for record in event.tokens:
@@ -132,11 +135,14 @@ class StreamEncoder:
         accepted.truncated_prompt_tokens = event.truncated_prompt_tokens
         if self.model.pictures is not None:
             accepted.takes_images = True
+        accepted.prompt_text = self.prompt_text
 
     def _add_piece(self, delta: generation_pb2.Delta, event: Piece) -> None:
         piece = delta.pieces.add(text=event.text)
         if event.channel is not None:
             piece.channel = _CHANNELS[event.channel]
+        if event.timings is not None:
+            _fill_timings(piece.timings, event.timings)
         for record in event.tokens:
             self._fill_token(piece.tokens.add(), record)
 
@@ -149,6 +155,8 @@ class StreamEncoder:
             token.logprob = record.logprob
         if record.rank is not None:
             token.rank = record.rank
+        if record.probability is not None:
+            token.probability = record.probability
         for number, logprob in record.top_logprobs:
             token.top_logprobs.add(id=number, piece=token_bytes(number, special=names), logprob=logprob)
         for number, probability in record.probabilities:
@@ -175,6 +183,7 @@ class StreamEncoder:
             )
         )
         finished.slot_id = event.slot_id
+        finished.has_line_break = event.has_line_break
         if event.stop_text is not None:
             finished.stop_text = event.stop_text.decode()
         elif event.stop_token is not None:
@@ -231,3 +240,20 @@ def _fill_timings(message: generation_pb2.Timings, timings: Timings) -> None:
     _set_seconds(message.prompt_eval, timings.prompt_s)
     message.decoded_tokens = timings.decoded_tokens
     _set_seconds(message.decode, timings.decode_s)
+    message.cached_prompt_tokens = timings.cached_tokens
+    if timings.draft_tokens:
+        message.draft_tokens = timings.draft_tokens
+        message.draft_accepted = timings.draft_accepted
+
+
+def _fill_progress(message: generation_pb2.PromptProgress, progress: PromptProgress) -> None:
+    message.total = progress.total
+    message.cached = progress.cached
+    message.processed = progress.processed
+    _set_seconds(message.elapsed, progress.elapsed_s)
+
+
+def _add_tool_delta(delta: generation_pb2.Delta, event: ToolDelta) -> None:
+    added = delta.tool_deltas.add(call=event.call, id=event.id, name=event.name, arguments=event.arguments)
+    if event.timings is not None:
+        _fill_timings(added.timings, event.timings)

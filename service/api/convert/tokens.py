@@ -8,12 +8,16 @@ from service.api.convert.chat import RenderedChat
 from service.api.convert.checks import size_at_most
 from service.api.convert.pictures import Pictures
 from service.api.convert.prompt import is_literal, prompt_parts
+from service.engine.request.items import tokens_of
 from service.errors import InvalidArgument
 from service.prompts.prompt import Part, check_ids, detokenize, tokenize_text, with_bos
 from slotline.v1 import tokenization_pb2
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from service.api.served_model import ServedModel
+    from service.engine.request.items import PromptItem
     from service.prompts.work import Work
 
 #: Tokens that are written or read between two pauses: some 10 ms.
@@ -54,13 +58,22 @@ def detokenize_response(
         InvalidArgument: an id is outside the vocabulary.
     """
     ids = check_ids(request.ids, model.vocabulary.n_vocab, "ids")
-    skip_special = not request.HasField("skip_special") or request.skip_special
+    raw = _text(ids, model, work, skip_special=not request.HasField("skip_special") or request.skip_special)
+    return tokenization_pb2.DetokenizeResponse(text=raw.decode(errors="replace"), raw=raw)
+
+
+def prompt_text(prompt: Sequence[PromptItem], model: ServedModel, work: Work) -> str:
+    """A prompt as the model sees it, with the names of control tokens and without its pictures. May take a while."""
+    return _text(tokens_of(prompt), model, work, skip_special=False).decode(errors="replace")
+
+
+def _text(ids: Sequence[int], model: ServedModel, work: Work, *, skip_special: bool) -> bytes:
+    """The bytes of tokens, in chunks."""
     texts = []
     for start in range(0, len(ids), TOKENS_AT_ONCE):
         texts.append(detokenize(ids[start : start + TOKENS_AT_ONCE], model.vocabulary, skip_special=skip_special))
         work.pause()
-    raw = b"".join(texts)
-    return tokenization_pb2.DetokenizeResponse(text=raw.decode(errors="replace"), raw=raw)
+    return b"".join(texts)
 
 
 def _chat_ids(request: tokenization_pb2.TokenizeRequest, model: ServedModel) -> tuple[list[int], Pictures]:

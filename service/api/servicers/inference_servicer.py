@@ -21,7 +21,7 @@ from service.api.convert.quick import (
 )
 from service.api.convert.request import envelope, generation_request
 from service.api.convert.rerank import rerank_request, rerank_response
-from service.api.convert.tokens import detokenize_response, tokenize_response
+from service.api.convert.tokens import detokenize_response, prompt_text, tokenize_response
 from service.api.core.collector import Collector
 from service.api.guard.system_prompt_guard import SystemPromptGuard
 from service.api.guard.tenants import Tenants, salted
@@ -71,11 +71,12 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
                 self._core.check_queue()
                 in_force = self._core.snapshot().system_prompt
                 n_bytes = picture_bytes(request) if model.pictures is not None else 0
-                prepared, shown = await self._core.pool.run(
+                prepared, shown, prompt = await self._core.pool.run(
                     request.ByteSize() - n_bytes,
                     lambda work: (
                         made := generation_request(request, model.paced(work, salt), in_force),
                         without_pictures(request) if made.media else request,
+                        prompt_text(made.prompt, model, work) if request.output.prompt_text else "",
                     ),
                     is_chat=request.HasField("chat"),
                     is_constrained=is_constrained(request),
@@ -87,7 +88,8 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
                 prepared = replace(prepared, priority=priority, tenant=tenant, cache_salt=salt)
                 task_id = self._core.next_task_id()
                 collector = Collector(on_stall=partial(self._core.cancel, task_id), delay_s=wrapping.delta_delay_s)
-                encoder = StreamEncoder(prepared, model, wrapping.request_id, self._core.instance_id, task_id)
+                instance_id = self._core.instance_id
+                encoder = StreamEncoder(prepared, model, wrapping.request_id, instance_id, task_id, prompt)
                 with self._core.received.known(task_id, shown), self._submitted(task_id, prepared, collector):
                     while not collector.is_drained:
                         events = await collector.take()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from service.engine.output.output import Ending, append_parsed, append_token
-from service.engine.request.events import FinishReason
+from service.engine.output.output import Ending, append_parsed, append_token, timings
+from service.engine.output.progress import tell_progress
+from service.engine.request.events import FinishReason, Piece, ToolDelta
 from service.engine.request.state import SequenceState
 from service.errors import EngineFailure, InvalidArgument
 from service.sampling.grammar import GrammarFailed
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from service.engine.parts import EngineParts
     from service.engine.request.sequence import RunningSequence
     from service.sampling.rows import Draw, Outcome
+
+
+OutputT = TypeVar("OutputT", bound=Piece | ToolDelta)
 
 
 class Turn:
@@ -95,6 +100,8 @@ class TokenChoice:
         """Choose the first token of a sequence whose prompt is cached, from the logits that are known."""
         logits, sequence.known_logits = sequence.known_logits, None
         assert logits is not None
+        if sequence.request.want_progress:
+            tell_progress(self._outbox, slot, sequence, self._clock())
         turn = Turn(slot, sequence, row=0)
         if self._begin(turn):
             self._choose([turn], logits[np.newaxis], self._clock())
@@ -170,9 +177,11 @@ class TokenChoice:
         """Go on as long as the token just taken is the next one of the draft; take back the others."""
         slot, sequence = turn.slot, turn.sequence
         draft = turn.tokens[-turn.n_untried :]
+        sequence.n_drafted += len(draft)
         n_right = 0
         while ending is None and n_right < len(draft) and sequence.pending == draft[n_right]:
             n_right += 1
+            sequence.n_draft_accepted += 1
             is_early = sequence.sampled < sequence.request.min_tokens
             if _is_forced(sequence):
                 outcome: Outcome = _forced(sequence)
@@ -210,12 +219,19 @@ class TokenChoice:
         if sequence.parsed is not None:
             parts, ending = append_parsed(sequence, outcome, token_bytes, is_eos=is_eos)
             for part in parts:
-                self._outbox.put(task.id, task.sink, part)
+                told = self._timed(sequence, part) if sequence.request.want_timings else part
+                self._outbox.put(task.id, task.sink, told)
             return ending
         output, ending = append_token(sequence, outcome, token_bytes, is_eos=is_eos)
         if output is not None:
+            if sequence.request.want_timings:
+                output = self._timed(sequence, output)
             self._outbox.put(task.id, task.sink, output)
         return ending
+
+    def _timed(self, sequence: RunningSequence, output: OutputT) -> OutputT:
+        """New output with the times so far."""
+        return replace(output, timings=timings(sequence, self._clock()))
 
 
 def _is_forced(sequence: RunningSequence) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from service.engine.output.output import Ending, finished, flush
+from service.engine.output.output import Ending, ends_with_line, finished, flush
 from service.engine.request.events import Failed
 from service.engine.request.items import whole_length
 from service.engine.request.snapshots import Outcome
@@ -72,7 +72,9 @@ class Endings:
             if remainder is not None:
                 self._outbox.put(task.id, task.sink, remainder)
         else:
-            for output in sequence.parsed.end()[0]:
+            rest, _ = sequence.parsed.end()
+            ends_with_line(sequence, rest)
+            for output in rest:
                 self._outbox.put(task.id, task.sink, output)
         event = finished(slot, sequence, ending, self._clock())
         self._outbox.put(task.id, task.sink, event)

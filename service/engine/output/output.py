@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from service.engine.request.events import Accepted, Finished, FinishReason, Piece, Timings, TokenRecord
+from service.engine.request.events import (
+    Accepted,
+    Finished,
+    FinishReason,
+    Piece,
+    Timings,
+    TokenRecord,
+)
 
 if TYPE_CHECKING:
     from service.engine.cache.slots import Slot
@@ -49,10 +56,17 @@ def append_token(
     text = step.text
     if is_over and step.stop_text is None:
         text = (text or "") + sequence.text.flush()
+    stop_text = step.stop_text
+    if text and ("\n" in text or sequence.lines.needs_all):
+        whole = text
+        text, ends_line = sequence.lines.push(whole, sequence.generating_s)
+        is_full, is_over = is_full or ends_line, is_over or ends_line
+        # What was cut off may have been in front of the stop text.
+        stop_text = stop_text if len(text) == len(whole) else None
     output = None if text is None else Piece(text, _take_records(sequence), sequence.index)
     if not is_over:
         return output, None
-    return output, _ending(sampled, step.stop_text, is_full=is_full, is_stop_token=is_stop_token, is_eos=is_eos)
+    return output, _ending(sampled, stop_text, is_full=is_full, is_stop_token=is_stop_token, is_eos=is_eos)
 
 
 def append_parsed(
@@ -65,16 +79,31 @@ def append_parsed(
     record = _record(sampled, token_bytes) if request.want_tokens else None
     output, stop_text = parsed.push(sampled.id, b"" if is_stop_token or is_eos else token_bytes, record, is_eos=is_eos)
     is_full = sequence.max_tokens is not None and sequence.sampled >= sequence.max_tokens
+    is_full |= ends_with_line(sequence, output)
     if stop_text is None:
         if not (is_eos or is_stop_token or is_full):
             return output, None
         rest, stop_text = parsed.end()
+        ends_with_line(sequence, rest)
         output += rest
     return output, _ending(sampled, stop_text, is_full=is_full, is_stop_token=is_stop_token, is_eos=is_eos)
 
 
+def ends_with_line(sequence: RunningSequence, output: list[Output]) -> bool:
+    """Note the line breaks of parsed output; whether the sequence ends with one of them."""
+    seconds = sequence.generating_s
+    return any(sequence.lines.push(part.text, seconds)[1] for part in output if isinstance(part, Piece))
+
+
 def _record(sampled: SampledToken, token_bytes: bytes) -> TokenRecord:
-    return TokenRecord(sampled.id, token_bytes, sampled.probabilities, sampled.logprob, sampled.top_logprobs)
+    return TokenRecord(
+        sampled.id,
+        token_bytes,
+        sampled.probabilities,
+        sampled.logprob,
+        sampled.top_logprobs,
+        probability=sampled.probability,
+    )
 
 
 def _ending(
@@ -91,7 +120,7 @@ def _ending(
 
 def flush(sequence: RunningSequence) -> Piece | None:
     """The text that is still held back when a sequence ends between two tokens; None without any."""
-    text = sequence.text.flush()
+    text, _ = sequence.lines.push(sequence.text.flush(), sequence.generating_s)
     records = _take_records(sequence)
     return Piece(text, records, sequence.index) if text or records else None
 
@@ -107,9 +136,22 @@ def accepted(slot: Slot, sequence: RunningSequence) -> Accepted:
     )
 
 
+def timings(sequence: RunningSequence, now_s: float) -> Timings:
+    """Where the time of a sequence went until now."""
+    first_token_s = sequence.first_token_s if sequence.first_token_s is not None else now_s
+    return Timings(
+        prompt_tokens=sequence.n_prompt - sequence.n_cached,
+        prompt_s=first_token_s - sequence.started_s,
+        decoded_tokens=sequence.sampled,
+        decode_s=now_s - first_token_s,
+        cached_tokens=sequence.n_cached,
+        draft_tokens=sequence.n_drafted,
+        draft_accepted=sequence.n_draft_accepted,
+    )
+
+
 def finished(slot: Slot, sequence: RunningSequence, ending: Ending, now_s: float) -> Finished:
     """The last event of a sequence that ends by itself; its task must count it as open still."""
-    first_token_s = sequence.first_token_s if sequence.first_token_s is not None else now_s
     return Finished(
         reason=ending.reason,
         stop_text=ending.stop_text,
@@ -124,15 +166,11 @@ def finished(slot: Slot, sequence: RunningSequence, ending: Ending, now_s: float
         seed=sequence.sampler.seed,
         max_tokens=sequence.max_tokens,
         slot_id=slot.id,
-        timings=Timings(
-            prompt_tokens=sequence.n_prompt - sequence.n_cached,
-            prompt_s=first_token_s - sequence.started_s,
-            decoded_tokens=sequence.sampled,
-            decode_s=now_s - first_token_s,
-        ),
+        timings=timings(sequence, now_s),
         n_calls=0 if sequence.parsed is None else sequence.parsed.parser.n_calls,
         reasoning_tokens=None if sequence.parsed is None else sequence.parsed.n_reasoning,
         image_tokens=sequence.n_media,
+        has_line_break=sequence.lines.has_break,
         index=sequence.index,
         is_last=sequence.task.n_open == 1,
     )

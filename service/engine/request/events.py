@@ -31,6 +31,7 @@ class TokenRecord:
         logprob: log-softmax of the raw logits for this token; None unless asked for.
         top_logprobs: (id, raw log-softmax), highest first; ``top_logprobs`` entries.
         rank: 1 for the most probable token under the raw logits, and so on; for prompts only.
+        probability: of this token after the samplers; None unless ``n_probs`` were asked for.
     """
 
     id: int
@@ -39,6 +40,7 @@ class TokenRecord:
     logprob: float | None = None
     top_logprobs: tuple[tuple[int, float], ...] = ()
     rank: int | None = None
+    probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,23 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
+class PromptProgress:
+    """How much of the prompt is evaluated; first right after ``Accepted``, last before the first piece.
+
+    Attributes:
+        total: items of the prompt, those of a system prompt left out.
+        cached: those that were taken from the cache.
+        processed: those that are evaluated, or were cached.
+        elapsed_s: seconds since the start in a slot.
+    """
+
+    total: int
+    cached: int
+    processed: int
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class PromptTokens:
     """The next tokens of a prompt whose log-probabilities were asked for, as they are evaluated.
 
@@ -69,6 +88,24 @@ class PromptTokens:
 
 
 @dataclass(frozen=True, slots=True)
+class Timings:
+    """Where a sequence's time went, in seconds; time in the queue is not included.
+
+    Attributes:
+        prompt_tokens: those that were evaluated, ``cached_tokens`` excluded.
+        draft_tokens: tokens that were tried ahead; ``draft_accepted`` of them were right.
+    """
+
+    prompt_tokens: int
+    prompt_s: float
+    decoded_tokens: int
+    decode_s: float
+    cached_tokens: int = 0
+    draft_tokens: int = 0
+    draft_accepted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Piece:
     """One unit of output: what a stream of single tokens would send as one event.
 
@@ -77,12 +114,14 @@ class Piece:
         tokens: records of the tokens it covers, if they were asked for.
         index: number of the sequence, 0 to ``n_sequences - 1``.
         channel: what the text belongs to, if output is parsed; it is not empty then, unless it has tokens.
+        timings: up to this piece, if they were asked for.
     """
 
     text: str
     tokens: tuple[TokenRecord, ...] = ()
     index: int = 0
     channel: Channel | None = None
+    timings: Timings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +133,7 @@ class ToolDelta:
         id, name: of the call, with its first delta only; empty with all others.
         arguments: more of the arguments, as JSON text.
         index: number of the sequence.
+        timings: as of a piece.
     """
 
     call: int
@@ -101,16 +141,7 @@ class ToolDelta:
     name: str = ""
     arguments: str = ""
     index: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Timings:
-    """Where a request's time went, in seconds; time in the queue is not included."""
-
-    prompt_tokens: int
-    prompt_s: float
-    decoded_tokens: int
-    decode_s: float
+    timings: Timings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +166,7 @@ class Finished:
         n_calls: tool calls that are complete; 0 unless output is parsed.
         reasoning_tokens: those of ``tokens_predicted`` that were reasoning, None unless output is parsed.
         image_tokens: those of ``tokens_evaluated`` that are cells of media.
+        has_line_break: whether the text has one.
 
     Tokens of a system prompt are in none of the counts.
     """
@@ -158,6 +190,7 @@ class Finished:
     n_calls: int = 0
     reasoning_tokens: int | None = None
     image_tokens: int = 0
+    has_line_break: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +216,7 @@ class Failed:
     error: ServiceError
 
 
-Event = Accepted | PromptTokens | Piece | ToolDelta | Finished | Embedded | SystemPromptSet | Failed
+Event = Accepted | PromptProgress | PromptTokens | Piece | ToolDelta | Finished | Embedded | SystemPromptSet | Failed
 
 
 def is_last(event: Event) -> bool:

@@ -87,6 +87,8 @@ class GenerationRequest:
         stop_texts: UTF-8 texts that end the sequence; none is empty.
         stop_tokens: tokens that end the sequence besides the model's own.
         include_match: leave the matched stop text in the output.
+        min_indent: blanks and tabs that every line but the first must begin with; 0 for no demand, as of parsed output.
+        line_limit_s: seconds of generating after which a sequence ends with the next line break; None for no limit.
         n_dropped: tokens of the prompt that were left out already, because they would never fit.
         n_keep: prompt tokens kept on truncation and shift; -1 keeps all.
         overflow: what happens if the prompt does not fit.
@@ -96,6 +98,8 @@ class GenerationRequest:
         priority: higher ones start first, and take slots from lower ones.
         system_prompt: replaces the system prompt of all slots first, which must be idle; None changes nothing.
         want_tokens: put token records into pieces.
+        want_timings: put timings into pieces and parts of calls.
+        want_progress: tell how much of the prompt is evaluated.
         prompt_logprobs: report the prompt's tokens with this many of the most probable ones at each place; None for no
             report. Such a prompt is evaluated as a whole, whatever a cache holds, and never truncated.
         guide: what the output obeys, None for nothing.
@@ -116,6 +120,8 @@ class GenerationRequest:
     stop_texts: tuple[bytes, ...] = ()
     stop_tokens: frozenset[int] = frozenset()
     include_match: bool = False
+    min_indent: int = 0
+    line_limit_s: float | None = None
     n_keep: int = 0
     overflow: Overflow = Overflow.REFUSE
     cache_prompt: bool = True
@@ -124,6 +130,8 @@ class GenerationRequest:
     priority: int = 0
     system_prompt: SystemPrompt | None = None
     want_tokens: bool = False
+    want_timings: bool = False
+    want_progress: bool = False
     prompt_logprobs: int | None = None
     guide: Guide | None = None
     parsing: OutputParsing | None = None

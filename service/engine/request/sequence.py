@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from service.engine.cache.contents import SlotContents
     from service.engine.cache.grouping import GroupedPositions
     from service.engine.language_model import Logits
+    from service.engine.output.lines import Lines
     from service.engine.output.parsed import ParsedOutput
     from service.engine.output.text import TextOutput
     from service.engine.request.events import TokenRecord
@@ -102,7 +103,7 @@ class RunningSequence:
         n_cached: own prompt tokens that were in the cache at the start.
         n_truncated: own prompt tokens that were left out because the prompt did not fit.
         truncated: the prompt was truncated, or the context shifted.
-        sampler, text: the state of its output.
+        sampler, text, lines: the state of its output.
         parsed: tells the parts of the output apart, and has the tokens that the budget for reasoning forces; None for
             output as the model wrote it.
         grammar: the sampler's grammar, None without one; to be closed at the end.
@@ -114,6 +115,7 @@ class RunningSequence:
         known_logits: those behind the prompt, if all of it is cached and they are known; None from the first token on.
         media: that of the prompt, None without any.
         pending: the last sampled token, not evaluated yet; None before the first.
+        n_drafted: tokens that were tried ahead; ``n_draft_accepted`` of them were right.
         held_records: records of tokens whose text is not complete yet.
     """
 
@@ -130,6 +132,7 @@ class RunningSequence:
     sampler: Sampler
     grammar: Grammar | None
     text: TextOutput
+    lines: Lines
     max_tokens: int | None
     grouping: GroupedPositions | None
     started_s: float
@@ -141,6 +144,8 @@ class RunningSequence:
     parsed: ParsedOutput | None = None
     media: PromptMedia | None = None
     sampled: int = 0
+    n_drafted: int = 0
+    n_draft_accepted: int = 0
     held_records: list[TokenRecord] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -151,6 +156,13 @@ class RunningSequence:
     def is_scored(self) -> bool:
         """Whether it gives the log-probabilities of the prompt: the first of a task does, if they are wanted."""
         return self.request.prompt_logprobs is not None and self.index == 0
+
+    @property
+    def generating_s(self) -> float:
+        """Seconds from the first token to the evaluation behind the newest one."""
+        if self.first_token_s is None or self.evaluated_s is None:
+            return 0.0
+        return max(0.0, self.evaluated_s - self.first_token_s)
 
     def next_is_media(self, n_done: int) -> bool:
         """Whether the prompt goes on with media behind its first ``n_done`` items, which are not all."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from service.engine.cache.context_shift import resolve_n_keep, truncate_prompt
 from service.engine.cache.grouping import GroupedPositions
 from service.engine.cache.reuse import PromptReuse
+from service.engine.output.lines import Lines
 from service.engine.output.parsed import ParsedOutput
 from service.engine.output.text import TextOutput
 from service.engine.request.items import tokens_of
@@ -148,6 +149,7 @@ class Admission:
             sampler=sampler,
             grammar=grammar,
             text=text,
+            lines=Lines(request.min_indent, request.line_limit_s),
             parsed=parsed,
             max_tokens=self._max_tokens(request),
             grouping=self._grouping(prompt.n_system, n_cached),

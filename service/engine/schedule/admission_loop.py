@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from service.engine.language_model import DecodeFailed
 from service.engine.output.output import accepted
+from service.engine.output.progress import tell_start
 from service.engine.request.state import SequenceState
 from service.engine.request.task import unforeseen
 from service.engine.schedule.admission import Admission
@@ -91,6 +92,7 @@ class AdmissionLoop:
         if life.index == 0:
             assert slot.sequence is not None
             self._parts.outbox.put(life.task.id, life.task.sink, accepted(slot, slot.sequence))
+            tell_start(self._parts.outbox, slot.sequence)
 
     def _resume(self, life: SequenceLife) -> None:
         """Let a preempted sequence go on, or queue it again if there are no cells for it.

@@ -8,6 +8,10 @@ export interface PlainOptions {
   minTokens?: number;
   /** Leaves the stop text that was found in the text. Default false. */
   includeMatch?: boolean;
+  /** Ends the text where a line is indented less than by so many blanks or tabs; for code. 0 is off. Default 0. */
+  minIndent?: number;
+  /** Ends the text at the first line break after so many milliseconds of generating. 0 is off. Default 0. */
+  lineLimitMs?: number;
   /** Higher is more surprising; 0 or less always takes the most likely token. Default 0.8. */
   temperature?: number;
   /** The temperature varies by so much up and down, by how sure the model is. 0 or less is off. Default 0. */
@@ -89,6 +93,12 @@ export interface PlainOptions {
   promptLogprobs?: boolean;
   /** Milliseconds for which output may be collected before it is sent. Default 0. */
   maxDeltaDelayMs?: number;
+  /** Tells how much of the prompt is evaluated, as it is. Default false. */
+  promptProgress?: boolean;
+  /** Tells the times so far with every piece of text. Default false. */
+  timings?: boolean;
+  /** Sends the prompt as text, as the model sees it. Default false. */
+  promptText?: boolean;
   /** Answers to generate. Default 1. */
   numSequences?: number;
   /** When the context is full, so many tokens of its beginning stay; -1 keeps the whole prompt. Default 0. */
@@ -108,6 +118,8 @@ export const PLACES = {
   maxTokens: { parent: "stop", kind: "unsigned" },
   minTokens: { parent: "stop", kind: "unsigned" },
   includeMatch: { parent: "stop", kind: "boolean" },
+  minIndent: { parent: "stop", kind: "unsigned" },
+  lineLimitMs: { parent: "stop", kind: "unsigned" },
   temperature: { parent: "sampling", kind: "number" },
   dynatempRange: { parent: "sampling", kind: "number" },
   dynatempExponent: { parent: "sampling", kind: "number" },
@@ -141,6 +153,9 @@ export const PLACES = {
   topLogprobs: { parent: "output", kind: "unsigned" },
   promptLogprobs: { parent: "output", kind: "boolean" },
   maxDeltaDelayMs: { parent: "output", kind: "unsigned" },
+  promptProgress: { parent: "output", kind: "boolean" },
+  timings: { parent: "output", kind: "boolean" },
+  promptText: { parent: "output", kind: "boolean" },
   numSequences: { parent: "", kind: "integer" },
   nKeep: { parent: "", kind: "integer" },
   parseSpecial: { parent: "", kind: "boolean" },

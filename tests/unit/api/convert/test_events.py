@@ -17,9 +17,11 @@ from service.engine.request.events import (
     Finished,
     FinishReason,
     Piece,
+    PromptProgress,
     PromptTokens,
     Timings,
     TokenRecord,
+    ToolDelta,
 )
 from service.engine.request.requests import GenerationRequest
 from service.errors import CacheExhausted
@@ -137,6 +139,34 @@ def test_the_tokens_of_a_prompt_have_names_and_ranks() -> None:
     ]
 
 
+def test_the_probability_of_a_token_stands_beside_those_of_candidates() -> None:
+    record = TokenRecord(id=1, token_bytes=b"\x01", probabilities=((2, 0.75),), probability=0.25)
+    (message,) = encode(Piece("x", (record,)))
+    assert message.delta.pieces[0].tokens[0].probability == 0.25
+
+
+def test_progress_is_a_message_of_its_own() -> None:
+    (message,) = encode(PromptProgress(total=9, cached=2, processed=5, elapsed_s=0.5))
+    assert message.progress == generation_pb2.PromptProgress(total=9, cached=2, processed=5, elapsed=duration(0.5))
+
+
+def test_pieces_and_parts_of_calls_have_the_times_that_came_with_them() -> None:
+    timings = Timings(2, 0.5, 3, 1.5, cached_tokens=7, draft_tokens=4, draft_accepted=1)
+    (message,) = encode(Piece("a", timings=timings), Piece("b"), ToolDelta(0, arguments="{}", timings=timings))
+    told = generation_pb2.Timings(
+        prompt_tokens=2,
+        prompt_eval=duration(0.5),
+        decoded_tokens=3,
+        decode=duration(1.5),
+        cached_prompt_tokens=7,
+        draft_tokens=4,
+        draft_accepted=1,
+    )
+    first, second = message.delta.pieces
+    assert first.timings == message.delta.tool_deltas[0].timings == told
+    assert not second.HasField("timings")
+
+
 def test_a_logprob_that_was_not_asked_for_is_absent() -> None:
     (message,) = encode(Piece("x", (TokenRecord(id=1, token_bytes=b"\x01"),)))
     assert not message.delta.pieces[0].tokens[0].HasField("logprob")
@@ -151,6 +181,7 @@ def test_the_ending_has_counts_times_and_settings() -> None:
         prompt_tokens=2, prompt_eval=duration(0.5), decoded_tokens=4, decode=duration(1.5)
     )
     assert finished.truncated
+    assert not finished.has_line_break
     assert (finished.tokens_evaluated, finished.tokens_predicted, finished.tokens_cached) == (5, 4, 8)
     assert finished.slot_id == 1
     settings = finished.settings

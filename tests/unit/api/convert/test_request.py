@@ -55,6 +55,9 @@ def test_a_bare_prompt_takes_every_default() -> None:
         ({"stop": generation_pb2.StopParams(texts=["é", "", "b"])}, "stop_texts", ("é".encode(), b"b")),
         ({"stop": generation_pb2.StopParams(token_ids=[3, 4, 3])}, "stop_tokens", frozenset({3, 4})),
         ({"stop": generation_pb2.StopParams(include_match=True)}, "include_match", True),
+        ({"stop": generation_pb2.StopParams(min_indent=4)}, "min_indent", 4),
+        ({"stop": generation_pb2.StopParams(line_limit_ms=1500)}, "line_limit_s", 1.5),
+        ({"stop": generation_pb2.StopParams(line_limit_ms=0)}, "line_limit_s", None),
         ({"n_keep": -1}, "n_keep", -1),
         ({"n_keep": 5}, "n_keep", 5),
         ({"overflow": generation_pb2.OVERFLOW_REFUSE}, "overflow", Overflow.REFUSE),
@@ -67,6 +70,8 @@ def test_a_bare_prompt_takes_every_default() -> None:
         ({"output": generation_pb2.OutputOptions(tokens=True)}, "want_tokens", True),
         ({"output": generation_pb2.OutputOptions(n_probs=1)}, "want_tokens", True),
         ({"output": generation_pb2.OutputOptions(top_logprobs=0)}, "want_tokens", True),
+        ({"output": generation_pb2.OutputOptions(timings=True)}, "want_timings", True),
+        ({"output": generation_pb2.OutputOptions(prompt_progress=True)}, "want_progress", True),
         ({}, "n_sequences", 1),
         ({"num_sequences": 1}, "n_sequences", 1),
         ({"num_sequences": 128}, "n_sequences", 128),
@@ -118,6 +123,12 @@ def test_a_value_that_is_not_allowed_is_refused_by_path(fields: dict[str, Any], 
         convert(**fields)
     assert caught.value.field == field
     assert allowed in caught.value.problem
+
+
+def test_an_indentation_is_not_demanded_of_parsed_output() -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        convert(stop=generation_pb2.StopParams(min_indent=2), output=generation_pb2.OutputOptions(parse_output=True))
+    assert (caught.value.field, caught.value.problem[:4]) == ("stop.min_indent", "is 2")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,10 @@ class PlainOptions(TypedDict, total=False):
     min_tokens: int
     #: Leaves the stop text that was found in the text. Default False.
     include_match: bool
+    #: Ends the text where a line is indented less than by so many blanks or tabs; for code. 0 is off. Default 0.
+    min_indent: int
+    #: Ends the text at the first line break after so many milliseconds of generating. 0 is off. Default 0.
+    line_limit_ms: int
     #: Higher is more surprising; 0 or less always takes the most likely token. Default 0.8.
     temperature: float
     #: The temperature varies by so much up and down, by how sure the model is. 0 or less is off. Default 0.
@@ -82,6 +86,12 @@ class PlainOptions(TypedDict, total=False):
     prompt_logprobs: bool
     #: Milliseconds for which output may be collected before it is sent. Default 0.
     max_delta_delay_ms: int
+    #: Tells how much of the prompt is evaluated, as it is. Default False.
+    prompt_progress: bool
+    #: Tells the times so far with every piece of text. Default False.
+    timings: bool
+    #: Sends the prompt as text, as the model sees it. Default False.
+    prompt_text: bool
     #: Answers to generate. Default 1.
     num_sequences: int
     #: When the context is full, so many tokens of its beginning stay; -1 keeps the whole prompt. Default 0.

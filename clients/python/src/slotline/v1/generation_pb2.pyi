@@ -143,6 +143,8 @@ class StopParams(google.protobuf.message.Message):
     TEXTS_FIELD_NUMBER: builtins.int
     TOKEN_IDS_FIELD_NUMBER: builtins.int
     INCLUDE_MATCH_FIELD_NUMBER: builtins.int
+    MIN_INDENT_FIELD_NUMBER: builtins.int
+    LINE_LIMIT_MS_FIELD_NUMBER: builtins.int
     max_tokens: builtins.int
     """Most tokens to sample; the server and the context may limit them further."""
     min_tokens: builtins.int
@@ -151,6 +153,12 @@ class StopParams(google.protobuf.message.Message):
     """
     include_match: builtins.bool
     """Leave the matched stop text in the output."""
+    min_indent: builtins.int
+    """Blanks and tabs that every line behind the first line break must begin with. A sequence ends before the character
+    that would begin a line with fewer, as by a limit; an empty line has none. Not together with OutputOptions.parse_output.
+    """
+    line_limit_ms: builtins.int
+    """Milliseconds from the first sampled token after which the sequence ends with the next line break, as by a limit."""
     @property
     def texts(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Texts that end the sequence and are left out of it; found across token borders. Empty ones are ignored."""
@@ -167,13 +175,19 @@ class StopParams(google.protobuf.message.Message):
         texts: collections.abc.Iterable[builtins.str] | None = ...,
         token_ids: collections.abc.Iterable[builtins.int] | None = ...,
         include_match: builtins.bool | None = ...,
+        min_indent: builtins.int | None = ...,
+        line_limit_ms: builtins.int | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_include_match", b"_include_match", "_max_tokens", b"_max_tokens", "_min_tokens", b"_min_tokens", "include_match", b"include_match", "max_tokens", b"max_tokens", "min_tokens", b"min_tokens"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_include_match", b"_include_match", "_max_tokens", b"_max_tokens", "_min_tokens", b"_min_tokens", "include_match", b"include_match", "max_tokens", b"max_tokens", "min_tokens", b"min_tokens", "texts", b"texts", "token_ids", b"token_ids"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_include_match", b"_include_match", "_line_limit_ms", b"_line_limit_ms", "_max_tokens", b"_max_tokens", "_min_indent", b"_min_indent", "_min_tokens", b"_min_tokens", "include_match", b"include_match", "line_limit_ms", b"line_limit_ms", "max_tokens", b"max_tokens", "min_indent", b"min_indent", "min_tokens", b"min_tokens"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_include_match", b"_include_match", "_line_limit_ms", b"_line_limit_ms", "_max_tokens", b"_max_tokens", "_min_indent", b"_min_indent", "_min_tokens", b"_min_tokens", "include_match", b"include_match", "line_limit_ms", b"line_limit_ms", "max_tokens", b"max_tokens", "min_indent", b"min_indent", "min_tokens", b"min_tokens", "texts", b"texts", "token_ids", b"token_ids"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_include_match", b"_include_match"]) -> typing.Literal["include_match"] | None: ...
     @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_line_limit_ms", b"_line_limit_ms"]) -> typing.Literal["line_limit_ms"] | None: ...
+    @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_max_tokens", b"_max_tokens"]) -> typing.Literal["max_tokens"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_min_indent", b"_min_indent"]) -> typing.Literal["min_indent"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_min_tokens", b"_min_tokens"]) -> typing.Literal["min_tokens"] | None: ...
 
@@ -192,6 +206,9 @@ class OutputOptions(google.protobuf.message.Message):
     MAX_DELTA_DELAY_MS_FIELD_NUMBER: builtins.int
     PARSE_OUTPUT_FIELD_NUMBER: builtins.int
     REASONING_FORMAT_FIELD_NUMBER: builtins.int
+    PROMPT_PROGRESS_FIELD_NUMBER: builtins.int
+    TIMINGS_FIELD_NUMBER: builtins.int
+    PROMPT_TEXT_FIELD_NUMBER: builtins.int
     tokens: builtins.bool
     """Send a record for every token; n_probs and top_logprobs imply it."""
     n_probs: builtins.int
@@ -217,6 +234,12 @@ class OutputOptions(google.protobuf.message.Message):
     """
     reasoning_format: global___ReasoningFormat.ValueType
     """Where reasoning goes if output is parsed. Default SEPARATE."""
+    prompt_progress: builtins.bool
+    """Send PromptProgress when the request gets its slot and whenever more of its prompt has been evaluated."""
+    timings: builtins.bool
+    """Send the times so far with every piece and every part of a tool call."""
+    prompt_text: builtins.bool
+    """Send the prompt as text in Accepted.prompt_text, with the names of control tokens, as the model sees it."""
     def __init__(
         self,
         *,
@@ -227,9 +250,12 @@ class OutputOptions(google.protobuf.message.Message):
         max_delta_delay_ms: builtins.int | None = ...,
         parse_output: builtins.bool | None = ...,
         reasoning_format: global___ReasoningFormat.ValueType = ...,
+        prompt_progress: builtins.bool | None = ...,
+        timings: builtins.bool | None = ...,
+        prompt_text: builtins.bool | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_max_delta_delay_ms", b"_max_delta_delay_ms", "_n_probs", b"_n_probs", "_parse_output", b"_parse_output", "_prompt_logprobs", b"_prompt_logprobs", "_tokens", b"_tokens", "_top_logprobs", b"_top_logprobs", "max_delta_delay_ms", b"max_delta_delay_ms", "n_probs", b"n_probs", "parse_output", b"parse_output", "prompt_logprobs", b"prompt_logprobs", "tokens", b"tokens", "top_logprobs", b"top_logprobs"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_max_delta_delay_ms", b"_max_delta_delay_ms", "_n_probs", b"_n_probs", "_parse_output", b"_parse_output", "_prompt_logprobs", b"_prompt_logprobs", "_tokens", b"_tokens", "_top_logprobs", b"_top_logprobs", "max_delta_delay_ms", b"max_delta_delay_ms", "n_probs", b"n_probs", "parse_output", b"parse_output", "prompt_logprobs", b"prompt_logprobs", "reasoning_format", b"reasoning_format", "tokens", b"tokens", "top_logprobs", b"top_logprobs"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_max_delta_delay_ms", b"_max_delta_delay_ms", "_n_probs", b"_n_probs", "_parse_output", b"_parse_output", "_prompt_logprobs", b"_prompt_logprobs", "_prompt_progress", b"_prompt_progress", "_prompt_text", b"_prompt_text", "_timings", b"_timings", "_tokens", b"_tokens", "_top_logprobs", b"_top_logprobs", "max_delta_delay_ms", b"max_delta_delay_ms", "n_probs", b"n_probs", "parse_output", b"parse_output", "prompt_logprobs", b"prompt_logprobs", "prompt_progress", b"prompt_progress", "prompt_text", b"prompt_text", "timings", b"timings", "tokens", b"tokens", "top_logprobs", b"top_logprobs"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_max_delta_delay_ms", b"_max_delta_delay_ms", "_n_probs", b"_n_probs", "_parse_output", b"_parse_output", "_prompt_logprobs", b"_prompt_logprobs", "_prompt_progress", b"_prompt_progress", "_prompt_text", b"_prompt_text", "_timings", b"_timings", "_tokens", b"_tokens", "_top_logprobs", b"_top_logprobs", "max_delta_delay_ms", b"max_delta_delay_ms", "n_probs", b"n_probs", "parse_output", b"parse_output", "prompt_logprobs", b"prompt_logprobs", "prompt_progress", b"prompt_progress", "prompt_text", b"prompt_text", "reasoning_format", b"reasoning_format", "timings", b"timings", "tokens", b"tokens", "top_logprobs", b"top_logprobs"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_max_delta_delay_ms", b"_max_delta_delay_ms"]) -> typing.Literal["max_delta_delay_ms"] | None: ...
     @typing.overload
@@ -238,6 +264,12 @@ class OutputOptions(google.protobuf.message.Message):
     def WhichOneof(self, oneof_group: typing.Literal["_parse_output", b"_parse_output"]) -> typing.Literal["parse_output"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_prompt_logprobs", b"_prompt_logprobs"]) -> typing.Literal["prompt_logprobs"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_prompt_progress", b"_prompt_progress"]) -> typing.Literal["prompt_progress"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_prompt_text", b"_prompt_text"]) -> typing.Literal["prompt_text"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_timings", b"_timings"]) -> typing.Literal["timings"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_tokens", b"_tokens"]) -> typing.Literal["tokens"] | None: ...
     @typing.overload
@@ -604,14 +636,17 @@ class Timings(google.protobuf.message.Message):
     DECODE_FIELD_NUMBER: builtins.int
     DRAFT_TOKENS_FIELD_NUMBER: builtins.int
     DRAFT_ACCEPTED_FIELD_NUMBER: builtins.int
+    CACHED_PROMPT_TOKENS_FIELD_NUMBER: builtins.int
     prompt_tokens: builtins.int
     """Prompt tokens evaluated, cached ones excluded."""
     decoded_tokens: builtins.int
     """Tokens sampled."""
     draft_tokens: builtins.int
-    """Tokens proposed by speculation; absent without it."""
+    """Tokens that were tried ahead of those that the model chose, by whatever means; absent if there were none."""
     draft_accepted: builtins.int
-    """Proposed tokens that were accepted; absent without speculation."""
+    """Those of draft_tokens that were right; absent if there were none."""
+    cached_prompt_tokens: builtins.int
+    """Prompt tokens taken from the prefix cache."""
     @property
     def prompt_eval(self) -> google.protobuf.duration_pb2.Duration:
         """From slot start to the first sampled token."""
@@ -629,9 +664,10 @@ class Timings(google.protobuf.message.Message):
         decode: google.protobuf.duration_pb2.Duration | None = ...,
         draft_tokens: builtins.int | None = ...,
         draft_accepted: builtins.int | None = ...,
+        cached_prompt_tokens: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_draft_accepted", b"_draft_accepted", "_draft_tokens", b"_draft_tokens", "decode", b"decode", "draft_accepted", b"draft_accepted", "draft_tokens", b"draft_tokens", "prompt_eval", b"prompt_eval"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_draft_accepted", b"_draft_accepted", "_draft_tokens", b"_draft_tokens", "decode", b"decode", "decoded_tokens", b"decoded_tokens", "draft_accepted", b"draft_accepted", "draft_tokens", b"draft_tokens", "prompt_eval", b"prompt_eval", "prompt_tokens", b"prompt_tokens"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_draft_accepted", b"_draft_accepted", "_draft_tokens", b"_draft_tokens", "cached_prompt_tokens", b"cached_prompt_tokens", "decode", b"decode", "decoded_tokens", b"decoded_tokens", "draft_accepted", b"draft_accepted", "draft_tokens", b"draft_tokens", "prompt_eval", b"prompt_eval", "prompt_tokens", b"prompt_tokens"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_draft_accepted", b"_draft_accepted"]) -> typing.Literal["draft_accepted"] | None: ...
     @typing.overload
@@ -656,6 +692,7 @@ class Accepted(google.protobuf.message.Message):
     TRUNCATED_FIELD_NUMBER: builtins.int
     TRUNCATED_PROMPT_TOKENS_FIELD_NUMBER: builtins.int
     TAKES_IMAGES_FIELD_NUMBER: builtins.int
+    PROMPT_TEXT_FIELD_NUMBER: builtins.int
     request_id: builtins.str
     """The caller's id, or the one made by the server."""
     model: builtins.str
@@ -676,6 +713,10 @@ class Accepted(google.protobuf.message.Message):
     """Prompt tokens that were left out because the prompt did not fit."""
     takes_images: builtins.bool
     """Whether the model takes pictures (Model.images)."""
+    prompt_text: builtins.str
+    """The prompt as the model sees it, if OutputOptions.prompt_text asked for it; one that does not fit may be shortened
+    further. Pictures have no text.
+    """
     @property
     def queued(self) -> google.protobuf.duration_pb2.Duration:
         """Time spent waiting for the slot."""
@@ -694,11 +735,47 @@ class Accepted(google.protobuf.message.Message):
         truncated: builtins.bool = ...,
         truncated_prompt_tokens: builtins.int = ...,
         takes_images: builtins.bool = ...,
+        prompt_text: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["queued", b"queued"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["cached_prompt_tokens", b"cached_prompt_tokens", "instance_id", b"instance_id", "model", b"model", "prompt_tokens", b"prompt_tokens", "queued", b"queued", "request_id", b"request_id", "slot_id", b"slot_id", "takes_images", b"takes_images", "task_id", b"task_id", "truncated", b"truncated", "truncated_prompt_tokens", b"truncated_prompt_tokens"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cached_prompt_tokens", b"cached_prompt_tokens", "instance_id", b"instance_id", "model", b"model", "prompt_text", b"prompt_text", "prompt_tokens", b"prompt_tokens", "queued", b"queued", "request_id", b"request_id", "slot_id", b"slot_id", "takes_images", b"takes_images", "task_id", b"task_id", "truncated", b"truncated", "truncated_prompt_tokens", b"truncated_prompt_tokens"]) -> None: ...
 
 global___Accepted = Accepted
+
+@typing.final
+class PromptProgress(google.protobuf.message.Message):
+    """PromptProgress tells how much of a prompt is evaluated, if OutputOptions.prompt_progress asked for it. The first one
+    follows Accepted, the last one comes before the first Delta; once for all sequences.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TOTAL_FIELD_NUMBER: builtins.int
+    CACHED_FIELD_NUMBER: builtins.int
+    PROCESSED_FIELD_NUMBER: builtins.int
+    ELAPSED_FIELD_NUMBER: builtins.int
+    total: builtins.int
+    """Tokens of the prompt after truncation."""
+    cached: builtins.int
+    """Those that were taken from the prefix cache; the same in all messages."""
+    processed: builtins.int
+    """Those that are evaluated by now, cached ones included; equal to total in the last message."""
+    @property
+    def elapsed(self) -> google.protobuf.duration_pb2.Duration:
+        """Time since the request got its slot."""
+
+    def __init__(
+        self,
+        *,
+        total: builtins.int = ...,
+        cached: builtins.int = ...,
+        processed: builtins.int = ...,
+        elapsed: google.protobuf.duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["elapsed", b"elapsed"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["cached", b"cached", "elapsed", b"elapsed", "processed", b"processed", "total", b"total"]) -> None: ...
+
+global___PromptProgress = PromptProgress
 
 @typing.final
 class PromptTokens(google.protobuf.message.Message):
@@ -731,6 +808,7 @@ class Piece(google.protobuf.message.Message):
     TEXT_FIELD_NUMBER: builtins.int
     TOKENS_FIELD_NUMBER: builtins.int
     CHANNEL_FIELD_NUMBER: builtins.int
+    TIMINGS_FIELD_NUMBER: builtins.int
     text: builtins.str
     """Whole characters; may be empty while a stop text is possible."""
     channel: global___Channel.ValueType
@@ -741,14 +819,20 @@ class Piece(google.protobuf.message.Message):
         calls and of markers come with no piece.
         """
 
+    @property
+    def timings(self) -> global___Timings:
+        """Times of the sequence up to this piece, if OutputOptions.timings asked for them."""
+
     def __init__(
         self,
         *,
         text: builtins.str = ...,
         tokens: collections.abc.Iterable[slotline.v1.tokens_pb2.Token] | None = ...,
         channel: global___Channel.ValueType = ...,
+        timings: global___Timings | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["channel", b"channel", "text", b"text", "tokens", b"tokens"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["timings", b"timings"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["channel", b"channel", "text", b"text", "timings", b"timings", "tokens", b"tokens"]) -> None: ...
 
 global___Piece = Piece
 
@@ -762,6 +846,7 @@ class ToolDelta(google.protobuf.message.Message):
     ID_FIELD_NUMBER: builtins.int
     NAME_FIELD_NUMBER: builtins.int
     ARGUMENTS_FIELD_NUMBER: builtins.int
+    TIMINGS_FIELD_NUMBER: builtins.int
     call: builtins.int
     """Number of the call in its sequence, from 0; a call is complete when the next one or anything else begins."""
     id: builtins.str
@@ -772,6 +857,10 @@ class ToolDelta(google.protobuf.message.Message):
     """More of the arguments: JSON text, to be joined. All of it together is an object, "{}" if there are no arguments,
     unless the sequence ended in the middle of it.
     """
+    @property
+    def timings(self) -> global___Timings:
+        """As of a piece."""
+
     def __init__(
         self,
         *,
@@ -779,8 +868,10 @@ class ToolDelta(google.protobuf.message.Message):
         id: builtins.str = ...,
         name: builtins.str = ...,
         arguments: builtins.str = ...,
+        timings: global___Timings | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["arguments", b"arguments", "call", b"call", "id", b"id", "name", b"name"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["timings", b"timings"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["arguments", b"arguments", "call", b"call", "id", b"id", "name", b"name", "timings", b"timings"]) -> None: ...
 
 global___ToolDelta = ToolDelta
 
@@ -833,6 +924,7 @@ class Finished(google.protobuf.message.Message):
     TOKENS_CACHED_FIELD_NUMBER: builtins.int
     SETTINGS_FIELD_NUMBER: builtins.int
     SLOT_ID_FIELD_NUMBER: builtins.int
+    HAS_LINE_BREAK_FIELD_NUMBER: builtins.int
     index: builtins.int
     """Number of the sequence."""
     reason: global___FinishReason.ValueType
@@ -853,6 +945,8 @@ class Finished(google.protobuf.message.Message):
     """Tokens of this sequence in the KV cache at its end."""
     slot_id: builtins.int
     """The slot that was used."""
+    has_line_break: builtins.bool
+    """Whether its text, tool calls left out, has a line break."""
     @property
     def usage(self) -> slotline.v1.tokens_pb2.Usage:
         """Token counts over all sequences; only on the last Finished."""
@@ -881,17 +975,18 @@ class Finished(google.protobuf.message.Message):
         tokens_cached: builtins.int = ...,
         settings: global___GenerationSettings | None = ...,
         slot_id: builtins.int = ...,
+        has_line_break: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["eos_token_id", b"eos_token_id", "match", b"match", "settings", b"settings", "stop_text", b"stop_text", "stop_token_id", b"stop_token_id", "timings", b"timings", "usage", b"usage"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["eos_token_id", b"eos_token_id", "index", b"index", "match", b"match", "reason", b"reason", "settings", b"settings", "slot_id", b"slot_id", "stop_text", b"stop_text", "stop_token_id", b"stop_token_id", "timings", b"timings", "tokens_cached", b"tokens_cached", "tokens_evaluated", b"tokens_evaluated", "tokens_predicted", b"tokens_predicted", "truncated", b"truncated", "usage", b"usage"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["eos_token_id", b"eos_token_id", "has_line_break", b"has_line_break", "index", b"index", "match", b"match", "reason", b"reason", "settings", b"settings", "slot_id", b"slot_id", "stop_text", b"stop_text", "stop_token_id", b"stop_token_id", "timings", b"timings", "tokens_cached", b"tokens_cached", "tokens_evaluated", b"tokens_evaluated", "tokens_predicted", b"tokens_predicted", "truncated", b"truncated", "usage", b"usage"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["match", b"match"]) -> typing.Literal["stop_text", "stop_token_id", "eos_token_id"] | None: ...
 
 global___Finished = Finished
 
 @typing.final
 class GenerateResponse(google.protobuf.message.Message):
-    """GenerateResponse is one message of the stream: Accepted, then PromptTokens if they were asked for, then any number of
-    Delta, then Finished per sequence.
+    """GenerateResponse is one message of the stream: Accepted, then PromptProgress and PromptTokens if they were asked for,
+    then any number of Delta, then Finished per sequence.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -900,6 +995,7 @@ class GenerateResponse(google.protobuf.message.Message):
     DELTA_FIELD_NUMBER: builtins.int
     FINISHED_FIELD_NUMBER: builtins.int
     PROMPT_FIELD_NUMBER: builtins.int
+    PROGRESS_FIELD_NUMBER: builtins.int
     @property
     def accepted(self) -> global___Accepted:
         """The request got its slot."""
@@ -916,6 +1012,10 @@ class GenerateResponse(google.protobuf.message.Message):
     def prompt(self) -> global___PromptTokens:
         """More of the prompt."""
 
+    @property
+    def progress(self) -> global___PromptProgress:
+        """More of the prompt is evaluated."""
+
     def __init__(
         self,
         *,
@@ -923,9 +1023,10 @@ class GenerateResponse(google.protobuf.message.Message):
         delta: global___Delta | None = ...,
         finished: global___Finished | None = ...,
         prompt: global___PromptTokens | None = ...,
+        progress: global___PromptProgress | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["accepted", b"accepted", "delta", b"delta", "event", b"event", "finished", b"finished", "prompt", b"prompt"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["accepted", b"accepted", "delta", b"delta", "event", b"event", "finished", b"finished", "prompt", b"prompt"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["event", b"event"]) -> typing.Literal["accepted", "delta", "finished", "prompt"] | None: ...
+    def HasField(self, field_name: typing.Literal["accepted", b"accepted", "delta", b"delta", "event", b"event", "finished", b"finished", "progress", b"progress", "prompt", b"prompt"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["accepted", b"accepted", "delta", b"delta", "event", b"event", "finished", b"finished", "progress", b"progress", "prompt", b"prompt"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["event", b"event"]) -> typing.Literal["accepted", "delta", "finished", "prompt", "progress"] | None: ...
 
 global___GenerateResponse = GenerateResponse

@@ -96,6 +96,7 @@ class Token(google.protobuf.message.Message):
     TOP_LOGPROBS_FIELD_NUMBER: builtins.int
     PROBABILITIES_FIELD_NUMBER: builtins.int
     RANK_FIELD_NUMBER: builtins.int
+    PROBABILITY_FIELD_NUMBER: builtins.int
     id: builtins.int
     """Vocabulary id."""
     piece: builtins.bytes
@@ -104,6 +105,10 @@ class Token(google.protobuf.message.Message):
     """Log-softmax of the raw logits for this token; set when OutputOptions.top_logprobs is set, and in PromptTokens."""
     rank: builtins.int
     """Place of this token among all under the raw logits, 1 for the most probable one; in PromptTokens only."""
+    probability: builtins.float
+    """Probability of this token after the samplers, whether it is among probabilities or not; set when
+    OutputOptions.n_probs is set, unless the token was not drawn.
+    """
     @property
     def top_logprobs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___TokenLogprob]:
         """The most probable tokens under the raw logits, highest first; OutputOptions.top_logprobs entries."""
@@ -121,11 +126,14 @@ class Token(google.protobuf.message.Message):
         top_logprobs: collections.abc.Iterable[global___TokenLogprob] | None = ...,
         probabilities: collections.abc.Iterable[global___TokenProbability] | None = ...,
         rank: builtins.int | None = ...,
+        probability: builtins.float | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_logprob", b"_logprob", "_rank", b"_rank", "logprob", b"logprob", "rank", b"rank"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_logprob", b"_logprob", "_rank", b"_rank", "id", b"id", "logprob", b"logprob", "piece", b"piece", "probabilities", b"probabilities", "rank", b"rank", "top_logprobs", b"top_logprobs"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_logprob", b"_logprob", "_probability", b"_probability", "_rank", b"_rank", "logprob", b"logprob", "probability", b"probability", "rank", b"rank"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_logprob", b"_logprob", "_probability", b"_probability", "_rank", b"_rank", "id", b"id", "logprob", b"logprob", "piece", b"piece", "probabilities", b"probabilities", "probability", b"probability", "rank", b"rank", "top_logprobs", b"top_logprobs"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_logprob", b"_logprob"]) -> typing.Literal["logprob"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_probability", b"_probability"]) -> typing.Literal["probability"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_rank", b"_rank"]) -> typing.Literal["rank"] | None: ...
 

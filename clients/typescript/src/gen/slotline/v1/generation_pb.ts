@@ -19,7 +19,7 @@ import type { JsonObject as JsonObject$1, Message } from "@bufbuild/protobuf";
  * Describes the file slotline/v1/generation.proto.
  */
 export const file_slotline_v1_generation: GenFile = /*@__PURE__*/
-  fileDesc("ChxzbG90bGluZS92MS9nZW5lcmF0aW9uLnByb3RvEgtzbG90bGluZS52MSL5BAoKU3RvcFBhcmFtcxKpAQoKbWF4X3Rva2VucxgBIAEoDUKPAeLgGIoBCgluX3ByZWRpY3RSGgj///////////8BEg1zZXRzIG5vIGxpbWl0eAGCAQtNb3N0IHRva2Vuc4oBQlRoZSBhbnN3ZXIgZW5kcyBhZnRlciBzbyBtYW55IHRva2VuczsgMCBldmFsdWF0ZXMgdGhlIHByb21wdCBvbmx5LpIBCxIJGQAAAAAAALBASACIAQESYAoKbWluX3Rva2VucxgCIAEoDUJH4uAYQ4oBN1Rva2VucyBiZWZvcmUgYW4gZW5kLW9mLWdlbmVyYXRpb24gdG9rZW4gbWF5IGJlIGNob3Nlbi4RAAAAAAAAAABIAYgBARJcCgV0ZXh0cxgDIAMoCUJN4uAYSQoEc3RvcFiAAWCAgAR4AYIBClN0b3AgdGV4dHOKASpUaGUgYW5zd2VyIGVuZHMgYmVmb3JlIGFueSBvZiB0aGVzZSB0ZXh0cy4SXAoJdG9rZW5faWRzGAQgAygNQkni4BhFCg5zdG9wX3Rva2VuX2lkc4oBMlRva2VucyB0aGF0IGVuZCB0aGUgdGV4dCwgYmVzaWRlcyB0aGUgbW9kZWwncyBvd24uEnEKDWluY2x1ZGVfbWF0Y2gYBSABKAhCVeLgGFEKGmluY2x1ZGVfc3RvcF9zdHJfaW5fb3V0cHV0igEwTGVhdmVzIHRoZSBzdG9wIHRleHQgdGhhdCB3YXMgZm91bmQgaW4gdGhlIHRleHQuGABIAogBAUINCgtfbWF4X3Rva2Vuc0INCgtfbWluX3Rva2Vuc0IQCg5faW5jbHVkZV9tYXRjaCKCBgoNT3V0cHV0T3B0aW9ucxI9CgZ0b2tlbnMYASABKAhCKOLgGCSKAR9TZW5kcyBhIHJlY29yZCBmb3IgZXZlcnkgdG9rZW4uGABIAIgBARKTAQoHbl9wcm9icxgCIAEoDUJ94uAYeSoJGQAAAAAAADBBeAaCARJTaG93IHByb2JhYmlsaXRpZXOKASlTaG93cyBzbyBtYW55IGFsdGVybmF0aXZlcyBvZiBlYWNoIHRva2VuLpIBFgoJGQAAAAAAAFlAEgkZAAAAAAAAJEARAAAAAAAAAAA5AAAAAAAAAABIAYgBARKDAQoMdG9wX2xvZ3Byb2JzGAMgASgNQmji4BhkKgkZAAAAAAAAWUCKAVZSZXBvcnRzIHRoZSByYXcgbG9nLXByb2JhYmlsaXR5IG9mIGVhY2ggdG9rZW4sIGFuZCBvZiBzbyBtYW55IG9mIHRoZSBtb3N0IGxpa2VseSBvbmVzLkgCiAEBEmAKD3Byb21wdF9sb2dwcm9icxgEIAEoCEJC4uAYPooBOVJlcG9ydHMgdGhlIHJhdyBsb2ctcHJvYmFiaWxpdGllcyBvZiB0aGUgcHJvbXB0J3MgdG9rZW5zLhgASAOIAQESfQoSbWF4X2RlbHRhX2RlbGF5X21zGAUgASgNQlzi4BhYKgkZAAAAAACIw0CKAUFNaWxsaXNlY29uZHMgZm9yIHdoaWNoIG91dHB1dCBtYXkgYmUgY29sbGVjdGVkIGJlZm9yZSBpdCBpcyBzZW50LhEAAAAAAAAAAEgEiAEBEhkKDHBhcnNlX291dHB1dBgGIAEoCEgFiAEBEjYKEHJlYXNvbmluZ19mb3JtYXQYByABKA4yHC5zbG90bGluZS52MS5SZWFzb25pbmdGb3JtYXRCCQoHX3Rva2Vuc0IKCghfbl9wcm9ic0IPCg1fdG9wX2xvZ3Byb2JzQhIKEF9wcm9tcHRfbG9ncHJvYnNCFQoTX21heF9kZWx0YV9kZWxheV9tc0IPCg1fcGFyc2Vfb3V0cHV0IpsBCglKc29uU3R5bGUSHwoSd2hpdGVzcGFjZV9wYXR0ZXJuGAEgASgJSACIAQESHgoWZGlzYWJsZV9hbnlfd2hpdGVzcGFjZRgCIAEoCBIlCh1kaXNhYmxlX2FkZGl0aW9uYWxfcHJvcGVydGllcxgDIAEoCBIPCgdsZW5pZW50GAQgASgIQhUKE193aGl0ZXNwYWNlX3BhdHRlcm4iDAoKSnNvbk9iamVjdCIYCgdDaG9pY2VzEg0KBXRleHRzGAEgAygJIrwCCgpDb25zdHJhaW50EmoKBGdibmYYASABKAlCWuLgGFYKB2dyYW1tYXJggIAEeAeCAQdHcmFtbWFyigE6R0JORiBncmFtbWFyIHdpdGggYSBydWxlIG5hbWVkIHJvb3QgdGhhdCB0aGUgYW5zd2VyIG9iZXlzLkgAEhUKC2pzb25fc2NoZW1hGAIgASgJSAASLgoLanNvbl9vYmplY3QYAyABKAsyFy5zbG90bGluZS52MS5Kc29uT2JqZWN0SAASJgoGY2hvaWNlGAQgASgLMhQuc2xvdGxpbmUudjEuQ2hvaWNlc0gAEg8KBXJlZ2V4GAUgASgJSAASDgoEbGFyaxgGIAEoCUgAEioKCmpzb25fc3R5bGUYByABKAsyFi5zbG90bGluZS52MS5Kc29uU3R5bGVCBgoEa2luZCKHAwoMQ2FjaGVPcHRpb25zEncKDGNhY2hlX3Byb21wdBgBIAEoCEJc4uAYWHgHggEWUmV1c2UgdGhlIHByb21wdCBjYWNoZYoBOkV2YWx1YXRlcyBvbmx5IHdoYXQgaXMgbmV3IGluIHRoZSBwcm9tcHQsIHdoaWNoIGlzIGZhc3Rlci5IAIgBARJ2CgdzbG90X2lkGAIgASgNQmDi4BhcUiMI////////////ARIWbGV0cyB0aGUgc2VydmVyIGNob29zZXgHggEEU2xvdIoBHVVzZXMgdGhpcyBzbG90IGlmIGl0IGlzIGZyZWUukgELEgkZAAAAAAAAMEBIAYgBARJpCgpjYWNoZV9zYWx0GAMgASgJQlXi4BhRYIABigFLU2hhcmVzIGNhY2hlcyBvbmx5IHdpdGggcmVxdWVzdHMgb2YgdGhlIHNhbWUgc2FsdCwgYW5kIG9mIHRoZSBzYW1lIEFQSSBrZXkuQg8KDV9jYWNoZV9wcm9tcHRCCgoIX3Nsb3RfaWQiygsKD0dlbmVyYXRlUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEg0KBW1vZGVsGAIgASgJEg4KBHRleHQYAyABKAlIABIqCgl0b2tlbl9pZHMYBCABKAsyFS5zbG90bGluZS52MS5Ub2tlbklkc0gAEicKBGNoYXQYBSABKAsyFy5zbG90bGluZS52MS5DaGF0UHJvbXB0SAASKQoFcGFydHMYBiABKAsyGC5zbG90bGluZS52MS5Qcm9tcHRQYXJ0c0gAEisKBmluZmlsbBgHIAEoCzIZLnNsb3RsaW5lLnYxLkluZmlsbFByb21wdEgAEi0KCHNhbXBsaW5nGAggASgLMhsuc2xvdGxpbmUudjEuU2FtcGxpbmdQYXJhbXMSJQoEc3RvcBgJIAEoCzIXLnNsb3RsaW5lLnYxLlN0b3BQYXJhbXMSKgoGb3V0cHV0GAogASgLMhouc2xvdGxpbmUudjEuT3V0cHV0T3B0aW9ucxIrCgpjb25zdHJhaW50GAsgASgLMhcuc2xvdGxpbmUudjEuQ29uc3RyYWludBIoCgVjYWNoZRgMIAEoCzIZLnNsb3RsaW5lLnYxLkNhY2hlT3B0aW9ucxJXCg1udW1fc2VxdWVuY2VzGA0gASgNQjvi4Bg3CgFuKhIJAAAAAAAA8D8ZAAAAAAAAYECKARRBbnN3ZXJzIHRvIGdlbmVyYXRlLhEAAAAAAADwP0gBiAEBEsABCghvdmVyZmxvdxgOIAEoDjIVLnNsb3RsaW5lLnYxLk92ZXJmbG93QpYB4uAYkQEKCHRydW5jYXRleAeCARlTaG9ydGVuIHdoYXQgZG9lcyBub3QgZml0igFmV2hldGhlciB0aGUgb2xkZXN0IHBhcnQgb2YgYSBjb252ZXJzYXRpb24gb3IgcHJvbXB0IHRoYXQgZG9lcyBub3QgZml0IGlzIGxlZnQgb3V0LCBpbnN0ZWFkIG9mIHJlZnVzZWQuErQBCgZuX2tlZXAYDyABKAVCngHi4BiZASoJCQAAAAAAAPC/eAeCARVQcm9tcHQgdG9rZW5zIHRvIGtlZXCKAVpXaGVuIHRoZSBjb250ZXh0IGlzIGZ1bGwsIHNvIG1hbnkgdG9rZW5zIG9mIGl0cyBiZWdpbm5pbmcgc3RheTsgLTEga2VlcHMgdGhlIHdob2xlIHByb21wdC6SAQsSCRkAAAAAAACgQBEAAAAAAAAAAEgCiAEBEpQBCg1zeXN0ZW1fcHJvbXB0GBAgASgLMhkuc2xvdGxpbmUudjEuU3lzdGVtUHJvbXB0QmLi4BheigFbTmV3IHN5c3RlbSBwcm9tcHQgb2YgYWxsIHNsb3RzLCBmb3IgdGhpcyBhbmQgbGF0ZXIgcmVxdWVzdHM7IG9ubHkgd2hpbGUgYWxsIHNsb3RzIGFyZSBpZGxlLhImCgVleHRyYRgRIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSrAEKDXBhcnNlX3NwZWNpYWwYEiABKAhCjwHi4BiKAXgHggEYUmVjb2duaXNlIGNvbnRyb2wgdG9rZW5zigFqV2hldGhlciBuYW1lcyBvZiBjb250cm9sIHRva2VucyBpbiB0aGUgcHJvbXB0LCBvciBpbiBtZXNzYWdlcyBhbmQgcm9sZXMsIGJlY29tZSB0aGVzZSB0b2tlbnMgb3Igc3RheSB0ZXh0LkgDiAEBOoMB4uAYfwoJdGltZW91dF9zKhIRAAAAAAAAAAAZAAAAAAB1IkF4AYIBClRpbWUgbGltaXSKATdNb3N0IHNlY29uZHMgdGhhdCBhbiBhbnN3ZXIgbWF5IHRha2UsIHdhaXRpbmcgaW5jbHVkZWQukgEUEgkZAAAAAADAgkAZAAAAAAAA8D9CCAoGcHJvbXB0QhAKDl9udW1fc2VxdWVuY2VzQgkKB19uX2tlZXBCEAoOX3BhcnNlX3NwZWNpYWwi7gIKEkdlbmVyYXRpb25TZXR0aW5ncxItCghzYW1wbGluZxgBIAEoCzIbLnNsb3RsaW5lLnYxLlNhbXBsaW5nUGFyYW1zEiAKGHBlbmFsdHlfcHJvbXB0X3Rva2VuX2lkcxgCIAMoDRJCCgpsb2dpdF9iaWFzGAMgAygLMi4uc2xvdGxpbmUudjEuR2VuZXJhdGlvblNldHRpbmdzLkxvZ2l0Qmlhc0VudHJ5EhcKCm1heF90b2tlbnMYBCABKA1IAIgBARIOCgZuX2tlZXAYBSABKA0SDQoFbl9jdHgYBiABKA0SEgoKc3RvcF90ZXh0cxgHIAMoCRIPCgduX3Byb2JzGAggASgNEg8KB2dyYW1tYXIYCSABKAkSFAoMY2FjaGVfcHJvbXB0GAogASgIGjAKDkxvZ2l0Qmlhc0VudHJ5EgsKA2tleRgBIAEoDRINCgV2YWx1ZRgCIAEoAjoCOAFCDQoLX21heF90b2tlbnMi7wEKB1RpbWluZ3MSFQoNcHJvbXB0X3Rva2VucxgBIAEoDRIuCgtwcm9tcHRfZXZhbBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIWCg5kZWNvZGVkX3Rva2VucxgDIAEoDRIpCgZkZWNvZGUYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SGQoMZHJhZnRfdG9rZW5zGAUgASgNSACIAQESGwoOZHJhZnRfYWNjZXB0ZWQYBiABKA1IAYgBAUIPCg1fZHJhZnRfdG9rZW5zQhEKD19kcmFmdF9hY2NlcHRlZCKcAgoIQWNjZXB0ZWQSEgoKcmVxdWVzdF9pZBgBIAEoCRINCgVtb2RlbBgCIAEoCRITCgtpbnN0YW5jZV9pZBgDIAEoCRIPCgd0YXNrX2lkGAQgASgEEg8KB3Nsb3RfaWQYBSABKA0SFQoNcHJvbXB0X3Rva2VucxgGIAEoDRIcChRjYWNoZWRfcHJvbXB0X3Rva2VucxgHIAEoDRIpCgZxdWV1ZWQYCCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEQoJdHJ1bmNhdGVkGAkgASgIEh8KF3RydW5jYXRlZF9wcm9tcHRfdG9rZW5zGAsgASgNEhQKDHRha2VzX2ltYWdlcxgMIAEoCEoECAoQC1IGcHJvbXB0IjIKDFByb21wdFRva2VucxIiCgZ0b2tlbnMYASADKAsyEi5zbG90bGluZS52MS5Ub2tlbiJgCgVQaWVjZRIMCgR0ZXh0GAEgASgJEiIKBnRva2VucxgCIAMoCzISLnNsb3RsaW5lLnYxLlRva2VuEiUKB2NoYW5uZWwYAyABKA4yFC5zbG90bGluZS52MS5DaGFubmVsIkYKCVRvb2xEZWx0YRIMCgRjYWxsGAEgASgNEgoKAmlkGAIgASgJEgwKBG5hbWUYAyABKAkSEQoJYXJndW1lbnRzGAQgASgJImcKBURlbHRhEg0KBWluZGV4GAEgASgNEiIKBnBpZWNlcxgCIAMoCzISLnNsb3RsaW5lLnYxLlBpZWNlEisKC3Rvb2xfZGVsdGFzGAMgAygLMhYuc2xvdGxpbmUudjEuVG9vbERlbHRhIv8CCghGaW5pc2hlZBINCgVpbmRleBgBIAEoDRIpCgZyZWFzb24YAiABKA4yGS5zbG90bGluZS52MS5GaW5pc2hSZWFzb24SEwoJc3RvcF90ZXh0GAMgASgJSAASFwoNc3RvcF90b2tlbl9pZBgEIAEoDUgAEhYKDGVvc190b2tlbl9pZBgFIAEoDUgAEiEKBXVzYWdlGAYgASgLMhIuc2xvdGxpbmUudjEuVXNhZ2USJQoHdGltaW5ncxgHIAEoCzIULnNsb3RsaW5lLnYxLlRpbWluZ3MSEQoJdHJ1bmNhdGVkGAggASgIEhgKEHRva2Vuc19ldmFsdWF0ZWQYCSABKA0SGAoQdG9rZW5zX3ByZWRpY3RlZBgKIAEoDRIVCg10b2tlbnNfY2FjaGVkGAsgASgNEjEKCHNldHRpbmdzGAwgASgLMh8uc2xvdGxpbmUudjEuR2VuZXJhdGlvblNldHRpbmdzEg8KB3Nsb3RfaWQYDSABKA1CBwoFbWF0Y2giwwEKEEdlbmVyYXRlUmVzcG9uc2USKQoIYWNjZXB0ZWQYASABKAsyFS5zbG90bGluZS52MS5BY2NlcHRlZEgAEiMKBWRlbHRhGAIgASgLMhIuc2xvdGxpbmUudjEuRGVsdGFIABIpCghmaW5pc2hlZBgDIAEoCzIVLnNsb3RsaW5lLnYxLkZpbmlzaGVkSAASKwoGcHJvbXB0GAQgASgLMhkuc2xvdGxpbmUudjEuUHJvbXB0VG9rZW5zSABCBwoFZXZlbnQqUAoIT3ZlcmZsb3cSGAoUT1ZFUkZMT1dfVU5TUEVDSUZJRUQQABITCg9PVkVSRkxPV19SRUZVU0UQARIVChFPVkVSRkxPV19UUlVOQ0FURRACKpoBCgxGaW5pc2hSZWFzb24SHQoZRklOSVNIX1JFQVNPTl9VTlNQRUNJRklFRBAAEhYKEkZJTklTSF9SRUFTT05fU1RPUBABEhgKFEZJTklTSF9SRUFTT05fTEVOR1RIEAISGwoXRklOSVNIX1JFQVNPTl9DQU5DRUxMRUQQAxIcChhGSU5JU0hfUkVBU09OX1RPT0xfQ0FMTFMQBCqKAQoPUmVhc29uaW5nRm9ybWF0EiAKHFJFQVNPTklOR19GT1JNQVRfVU5TUEVDSUZJRUQQABIdChlSRUFTT05JTkdfRk9STUFUX1NFUEFSQVRFEAESGwoXUkVBU09OSU5HX0ZPUk1BVF9JTkxJTkUQAhIZChVSRUFTT05JTkdfRk9STUFUX0JPVEgQAypOCgdDaGFubmVsEhcKE0NIQU5ORUxfVU5TUEVDSUZJRUQQABITCg9DSEFOTkVMX0NPTlRFTlQQARIVChFDSEFOTkVMX1JFQVNPTklORxACQmAKD2Rldi5zbG90bGluZS52MVABWj1naXRodWIuY29tL3Nsb3RsaW5lL3Nsb3RsaW5lL2NsaWVudHMvZ28vc2xvdGxpbmV2MTtzbG90bGluZXYxqgILU2xvdGxpbmUuVjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_struct, file_slotline_v1_options, file_slotline_v1_prompt, file_slotline_v1_sampling, file_slotline_v1_tokens]);
+  fileDesc("ChxzbG90bGluZS92MS9nZW5lcmF0aW9uLnByb3RvEgtzbG90bGluZS52MSLHBwoKU3RvcFBhcmFtcxKpAQoKbWF4X3Rva2VucxgBIAEoDUKPAeLgGIoBCgluX3ByZWRpY3RSGgj///////////8BEg1zZXRzIG5vIGxpbWl0eAGCAQtNb3N0IHRva2Vuc4oBQlRoZSBhbnN3ZXIgZW5kcyBhZnRlciBzbyBtYW55IHRva2VuczsgMCBldmFsdWF0ZXMgdGhlIHByb21wdCBvbmx5LpIBCxIJGQAAAAAAALBASACIAQESYAoKbWluX3Rva2VucxgCIAEoDUJH4uAYQ4oBN1Rva2VucyBiZWZvcmUgYW4gZW5kLW9mLWdlbmVyYXRpb24gdG9rZW4gbWF5IGJlIGNob3Nlbi4RAAAAAAAAAABIAYgBARJcCgV0ZXh0cxgDIAMoCUJN4uAYSQoEc3RvcFiAAWCAgAR4AYIBClN0b3AgdGV4dHOKASpUaGUgYW5zd2VyIGVuZHMgYmVmb3JlIGFueSBvZiB0aGVzZSB0ZXh0cy4SXAoJdG9rZW5faWRzGAQgAygNQkni4BhFCg5zdG9wX3Rva2VuX2lkc4oBMlRva2VucyB0aGF0IGVuZCB0aGUgdGV4dCwgYmVzaWRlcyB0aGUgbW9kZWwncyBvd24uEnEKDWluY2x1ZGVfbWF0Y2gYBSABKAhCVeLgGFEKGmluY2x1ZGVfc3RvcF9zdHJfaW5fb3V0cHV0igEwTGVhdmVzIHRoZSBzdG9wIHRleHQgdGhhdCB3YXMgZm91bmQgaW4gdGhlIHRleHQuGABIAogBARKRAQoKbWluX2luZGVudBgGIAEoDUJ44uAYdAoIbl9pbmRlbnSKAVVFbmRzIHRoZSB0ZXh0IHdoZXJlIGEgbGluZSBpcyBpbmRlbnRlZCBsZXNzIHRoYW4gYnkgc28gbWFueSBibGFua3Mgb3IgdGFiczsgZm9yIGNvZGUuEQAAAAAAAAAAOQAAAAAAAAAASAOIAQESlgEKDWxpbmVfbGltaXRfbXMYByABKA1CeuLgGHYKEHRfbWF4X3ByZWRpY3RfbXOKAU9FbmRzIHRoZSB0ZXh0IGF0IHRoZSBmaXJzdCBsaW5lIGJyZWFrIGFmdGVyIHNvIG1hbnkgbWlsbGlzZWNvbmRzIG9mIGdlbmVyYXRpbmcuEQAAAAAAAAAAOQAAAAAAAAAASASIAQFCDQoLX21heF90b2tlbnNCDQoLX21pbl90b2tlbnNCEAoOX2luY2x1ZGVfbWF0Y2hCDQoLX21pbl9pbmRlbnRCEAoOX2xpbmVfbGltaXRfbXMi2AgKDU91dHB1dE9wdGlvbnMSPQoGdG9rZW5zGAEgASgIQiji4BgkigEfU2VuZHMgYSByZWNvcmQgZm9yIGV2ZXJ5IHRva2VuLhgASACIAQESkwEKB25fcHJvYnMYAiABKA1CfeLgGHkqCRkAAAAAAAAwQXgGggESU2hvdyBwcm9iYWJpbGl0aWVzigEpU2hvd3Mgc28gbWFueSBhbHRlcm5hdGl2ZXMgb2YgZWFjaCB0b2tlbi6SARYKCRkAAAAAAABZQBIJGQAAAAAAACRAEQAAAAAAAAAAOQAAAAAAAAAASAGIAQESgwEKDHRvcF9sb2dwcm9icxgDIAEoDUJo4uAYZCoJGQAAAAAAAFlAigFWUmVwb3J0cyB0aGUgcmF3IGxvZy1wcm9iYWJpbGl0eSBvZiBlYWNoIHRva2VuLCBhbmQgb2Ygc28gbWFueSBvZiB0aGUgbW9zdCBsaWtlbHkgb25lcy5IAogBARJgCg9wcm9tcHRfbG9ncHJvYnMYBCABKAhCQuLgGD6KATlSZXBvcnRzIHRoZSByYXcgbG9nLXByb2JhYmlsaXRpZXMgb2YgdGhlIHByb21wdCdzIHRva2Vucy4YAEgDiAEBEn0KEm1heF9kZWx0YV9kZWxheV9tcxgFIAEoDUJc4uAYWCoJGQAAAAAAiMNAigFBTWlsbGlzZWNvbmRzIGZvciB3aGljaCBvdXRwdXQgbWF5IGJlIGNvbGxlY3RlZCBiZWZvcmUgaXQgaXMgc2VudC4RAAAAAAAAAABIBIgBARIZCgxwYXJzZV9vdXRwdXQYBiABKAhIBYgBARI2ChByZWFzb25pbmdfZm9ybWF0GAcgASgOMhwuc2xvdGxpbmUudjEuUmVhc29uaW5nRm9ybWF0EmwKD3Byb21wdF9wcm9ncmVzcxgIIAEoCEJO4uAYSgoPcmV0dXJuX3Byb2dyZXNzigE0VGVsbHMgaG93IG11Y2ggb2YgdGhlIHByb21wdCBpcyBldmFsdWF0ZWQsIGFzIGl0IGlzLhgASAaIAQESYgoHdGltaW5ncxgJIAEoCEJM4uAYSAoRdGltaW5nc19wZXJfdG9rZW6KATBUZWxscyB0aGUgdGltZXMgc28gZmFyIHdpdGggZXZlcnkgcGllY2Ugb2YgdGV4dC4YAEgHiAEBElIKC3Byb21wdF90ZXh0GAogASgIQjji4Bg0igEvU2VuZHMgdGhlIHByb21wdCBhcyB0ZXh0LCBhcyB0aGUgbW9kZWwgc2VlcyBpdC4YAEgIiAEBQgkKB190b2tlbnNCCgoIX25fcHJvYnNCDwoNX3RvcF9sb2dwcm9ic0ISChBfcHJvbXB0X2xvZ3Byb2JzQhUKE19tYXhfZGVsdGFfZGVsYXlfbXNCDwoNX3BhcnNlX291dHB1dEISChBfcHJvbXB0X3Byb2dyZXNzQgoKCF90aW1pbmdzQg4KDF9wcm9tcHRfdGV4dCKbAQoJSnNvblN0eWxlEh8KEndoaXRlc3BhY2VfcGF0dGVybhgBIAEoCUgAiAEBEh4KFmRpc2FibGVfYW55X3doaXRlc3BhY2UYAiABKAgSJQodZGlzYWJsZV9hZGRpdGlvbmFsX3Byb3BlcnRpZXMYAyABKAgSDwoHbGVuaWVudBgEIAEoCEIVChNfd2hpdGVzcGFjZV9wYXR0ZXJuIgwKCkpzb25PYmplY3QiGAoHQ2hvaWNlcxINCgV0ZXh0cxgBIAMoCSK8AgoKQ29uc3RyYWludBJqCgRnYm5mGAEgASgJQlri4BhWCgdncmFtbWFyYICABHgHggEHR3JhbW1hcooBOkdCTkYgZ3JhbW1hciB3aXRoIGEgcnVsZSBuYW1lZCByb290IHRoYXQgdGhlIGFuc3dlciBvYmV5cy5IABIVCgtqc29uX3NjaGVtYRgCIAEoCUgAEi4KC2pzb25fb2JqZWN0GAMgASgLMhcuc2xvdGxpbmUudjEuSnNvbk9iamVjdEgAEiYKBmNob2ljZRgEIAEoCzIULnNsb3RsaW5lLnYxLkNob2ljZXNIABIPCgVyZWdleBgFIAEoCUgAEg4KBGxhcmsYBiABKAlIABIqCgpqc29uX3N0eWxlGAcgASgLMhYuc2xvdGxpbmUudjEuSnNvblN0eWxlQgYKBGtpbmQihwMKDENhY2hlT3B0aW9ucxJ3CgxjYWNoZV9wcm9tcHQYASABKAhCXOLgGFh4B4IBFlJldXNlIHRoZSBwcm9tcHQgY2FjaGWKATpFdmFsdWF0ZXMgb25seSB3aGF0IGlzIG5ldyBpbiB0aGUgcHJvbXB0LCB3aGljaCBpcyBmYXN0ZXIuSACIAQESdgoHc2xvdF9pZBgCIAEoDUJg4uAYXFIjCP///////////wESFmxldHMgdGhlIHNlcnZlciBjaG9vc2V4B4IBBFNsb3SKAR1Vc2VzIHRoaXMgc2xvdCBpZiBpdCBpcyBmcmVlLpIBCxIJGQAAAAAAADBASAGIAQESaQoKY2FjaGVfc2FsdBgDIAEoCUJV4uAYUWCAAYoBS1NoYXJlcyBjYWNoZXMgb25seSB3aXRoIHJlcXVlc3RzIG9mIHRoZSBzYW1lIHNhbHQsIGFuZCBvZiB0aGUgc2FtZSBBUEkga2V5LkIPCg1fY2FjaGVfcHJvbXB0QgoKCF9zbG90X2lkIsoLCg9HZW5lcmF0ZVJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRINCgVtb2RlbBgCIAEoCRIOCgR0ZXh0GAMgASgJSAASKgoJdG9rZW5faWRzGAQgASgLMhUuc2xvdGxpbmUudjEuVG9rZW5JZHNIABInCgRjaGF0GAUgASgLMhcuc2xvdGxpbmUudjEuQ2hhdFByb21wdEgAEikKBXBhcnRzGAYgASgLMhguc2xvdGxpbmUudjEuUHJvbXB0UGFydHNIABIrCgZpbmZpbGwYByABKAsyGS5zbG90bGluZS52MS5JbmZpbGxQcm9tcHRIABItCghzYW1wbGluZxgIIAEoCzIbLnNsb3RsaW5lLnYxLlNhbXBsaW5nUGFyYW1zEiUKBHN0b3AYCSABKAsyFy5zbG90bGluZS52MS5TdG9wUGFyYW1zEioKBm91dHB1dBgKIAEoCzIaLnNsb3RsaW5lLnYxLk91dHB1dE9wdGlvbnMSKwoKY29uc3RyYWludBgLIAEoCzIXLnNsb3RsaW5lLnYxLkNvbnN0cmFpbnQSKAoFY2FjaGUYDCABKAsyGS5zbG90bGluZS52MS5DYWNoZU9wdGlvbnMSVwoNbnVtX3NlcXVlbmNlcxgNIAEoDUI74uAYNwoBbioSCQAAAAAAAPA/GQAAAAAAAGBAigEUQW5zd2VycyB0byBnZW5lcmF0ZS4RAAAAAAAA8D9IAYgBARLAAQoIb3ZlcmZsb3cYDiABKA4yFS5zbG90bGluZS52MS5PdmVyZmxvd0KWAeLgGJEBCgh0cnVuY2F0ZXgHggEZU2hvcnRlbiB3aGF0IGRvZXMgbm90IGZpdIoBZldoZXRoZXIgdGhlIG9sZGVzdCBwYXJ0IG9mIGEgY29udmVyc2F0aW9uIG9yIHByb21wdCB0aGF0IGRvZXMgbm90IGZpdCBpcyBsZWZ0IG91dCwgaW5zdGVhZCBvZiByZWZ1c2VkLhK0AQoGbl9rZWVwGA8gASgFQp4B4uAYmQEqCQkAAAAAAADwv3gHggEVUHJvbXB0IHRva2VucyB0byBrZWVwigFaV2hlbiB0aGUgY29udGV4dCBpcyBmdWxsLCBzbyBtYW55IHRva2VucyBvZiBpdHMgYmVnaW5uaW5nIHN0YXk7IC0xIGtlZXBzIHRoZSB3aG9sZSBwcm9tcHQukgELEgkZAAAAAAAAoEARAAAAAAAAAABIAogBARKUAQoNc3lzdGVtX3Byb21wdBgQIAEoCzIZLnNsb3RsaW5lLnYxLlN5c3RlbVByb21wdEJi4uAYXooBW05ldyBzeXN0ZW0gcHJvbXB0IG9mIGFsbCBzbG90cywgZm9yIHRoaXMgYW5kIGxhdGVyIHJlcXVlc3RzOyBvbmx5IHdoaWxlIGFsbCBzbG90cyBhcmUgaWRsZS4SJgoFZXh0cmEYESABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EqwBCg1wYXJzZV9zcGVjaWFsGBIgASgIQo8B4uAYigF4B4IBGFJlY29nbmlzZSBjb250cm9sIHRva2Vuc4oBaldoZXRoZXIgbmFtZXMgb2YgY29udHJvbCB0b2tlbnMgaW4gdGhlIHByb21wdCwgb3IgaW4gbWVzc2FnZXMgYW5kIHJvbGVzLCBiZWNvbWUgdGhlc2UgdG9rZW5zIG9yIHN0YXkgdGV4dC5IA4gBATqDAeLgGH8KCXRpbWVvdXRfcyoSEQAAAAAAAAAAGQAAAAAAdSJBeAGCAQpUaW1lIGxpbWl0igE3TW9zdCBzZWNvbmRzIHRoYXQgYW4gYW5zd2VyIG1heSB0YWtlLCB3YWl0aW5nIGluY2x1ZGVkLpIBFBIJGQAAAAAAwIJAGQAAAAAAAPA/QggKBnByb21wdEIQCg5fbnVtX3NlcXVlbmNlc0IJCgdfbl9rZWVwQhAKDl9wYXJzZV9zcGVjaWFsIu4CChJHZW5lcmF0aW9uU2V0dGluZ3MSLQoIc2FtcGxpbmcYASABKAsyGy5zbG90bGluZS52MS5TYW1wbGluZ1BhcmFtcxIgChhwZW5hbHR5X3Byb21wdF90b2tlbl9pZHMYAiADKA0SQgoKbG9naXRfYmlhcxgDIAMoCzIuLnNsb3RsaW5lLnYxLkdlbmVyYXRpb25TZXR0aW5ncy5Mb2dpdEJpYXNFbnRyeRIXCgptYXhfdG9rZW5zGAQgASgNSACIAQESDgoGbl9rZWVwGAUgASgNEg0KBW5fY3R4GAYgASgNEhIKCnN0b3BfdGV4dHMYByADKAkSDwoHbl9wcm9icxgIIAEoDRIPCgdncmFtbWFyGAkgASgJEhQKDGNhY2hlX3Byb21wdBgKIAEoCBowCg5Mb2dpdEJpYXNFbnRyeRILCgNrZXkYASABKA0SDQoFdmFsdWUYAiABKAI6AjgBQg0KC19tYXhfdG9rZW5zIo0CCgdUaW1pbmdzEhUKDXByb21wdF90b2tlbnMYASABKA0SLgoLcHJvbXB0X2V2YWwYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SFgoOZGVjb2RlZF90b2tlbnMYAyABKA0SKQoGZGVjb2RlGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhkKDGRyYWZ0X3Rva2VucxgFIAEoDUgAiAEBEhsKDmRyYWZ0X2FjY2VwdGVkGAYgASgNSAGIAQESHAoUY2FjaGVkX3Byb21wdF90b2tlbnMYByABKA1CDwoNX2RyYWZ0X3Rva2Vuc0IRCg9fZHJhZnRfYWNjZXB0ZWQisQIKCEFjY2VwdGVkEhIKCnJlcXVlc3RfaWQYASABKAkSDQoFbW9kZWwYAiABKAkSEwoLaW5zdGFuY2VfaWQYAyABKAkSDwoHdGFza19pZBgEIAEoBBIPCgdzbG90X2lkGAUgASgNEhUKDXByb21wdF90b2tlbnMYBiABKA0SHAoUY2FjaGVkX3Byb21wdF90b2tlbnMYByABKA0SKQoGcXVldWVkGAggASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhEKCXRydW5jYXRlZBgJIAEoCBIfChd0cnVuY2F0ZWRfcHJvbXB0X3Rva2VucxgLIAEoDRIUCgx0YWtlc19pbWFnZXMYDCABKAgSEwoLcHJvbXB0X3RleHQYDSABKAlKBAgKEAtSBnByb21wdCJuCg5Qcm9tcHRQcm9ncmVzcxINCgV0b3RhbBgBIAEoDRIOCgZjYWNoZWQYAiABKA0SEQoJcHJvY2Vzc2VkGAMgASgNEioKB2VsYXBzZWQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iMgoMUHJvbXB0VG9rZW5zEiIKBnRva2VucxgBIAMoCzISLnNsb3RsaW5lLnYxLlRva2VuIocBCgVQaWVjZRIMCgR0ZXh0GAEgASgJEiIKBnRva2VucxgCIAMoCzISLnNsb3RsaW5lLnYxLlRva2VuEiUKB2NoYW5uZWwYAyABKA4yFC5zbG90bGluZS52MS5DaGFubmVsEiUKB3RpbWluZ3MYBCABKAsyFC5zbG90bGluZS52MS5UaW1pbmdzIm0KCVRvb2xEZWx0YRIMCgRjYWxsGAEgASgNEgoKAmlkGAIgASgJEgwKBG5hbWUYAyABKAkSEQoJYXJndW1lbnRzGAQgASgJEiUKB3RpbWluZ3MYBSABKAsyFC5zbG90bGluZS52MS5UaW1pbmdzImcKBURlbHRhEg0KBWluZGV4GAEgASgNEiIKBnBpZWNlcxgCIAMoCzISLnNsb3RsaW5lLnYxLlBpZWNlEisKC3Rvb2xfZGVsdGFzGAMgAygLMhYuc2xvdGxpbmUudjEuVG9vbERlbHRhIpcDCghGaW5pc2hlZBINCgVpbmRleBgBIAEoDRIpCgZyZWFzb24YAiABKA4yGS5zbG90bGluZS52MS5GaW5pc2hSZWFzb24SEwoJc3RvcF90ZXh0GAMgASgJSAASFwoNc3RvcF90b2tlbl9pZBgEIAEoDUgAEhYKDGVvc190b2tlbl9pZBgFIAEoDUgAEiEKBXVzYWdlGAYgASgLMhIuc2xvdGxpbmUudjEuVXNhZ2USJQoHdGltaW5ncxgHIAEoCzIULnNsb3RsaW5lLnYxLlRpbWluZ3MSEQoJdHJ1bmNhdGVkGAggASgIEhgKEHRva2Vuc19ldmFsdWF0ZWQYCSABKA0SGAoQdG9rZW5zX3ByZWRpY3RlZBgKIAEoDRIVCg10b2tlbnNfY2FjaGVkGAsgASgNEjEKCHNldHRpbmdzGAwgASgLMh8uc2xvdGxpbmUudjEuR2VuZXJhdGlvblNldHRpbmdzEg8KB3Nsb3RfaWQYDSABKA0SFgoOaGFzX2xpbmVfYnJlYWsYDiABKAhCBwoFbWF0Y2gi9AEKEEdlbmVyYXRlUmVzcG9uc2USKQoIYWNjZXB0ZWQYASABKAsyFS5zbG90bGluZS52MS5BY2NlcHRlZEgAEiMKBWRlbHRhGAIgASgLMhIuc2xvdGxpbmUudjEuRGVsdGFIABIpCghmaW5pc2hlZBgDIAEoCzIVLnNsb3RsaW5lLnYxLkZpbmlzaGVkSAASKwoGcHJvbXB0GAQgASgLMhkuc2xvdGxpbmUudjEuUHJvbXB0VG9rZW5zSAASLwoIcHJvZ3Jlc3MYBSABKAsyGy5zbG90bGluZS52MS5Qcm9tcHRQcm9ncmVzc0gAQgcKBWV2ZW50KlAKCE92ZXJmbG93EhgKFE9WRVJGTE9XX1VOU1BFQ0lGSUVEEAASEwoPT1ZFUkZMT1dfUkVGVVNFEAESFQoRT1ZFUkZMT1dfVFJVTkNBVEUQAiqaAQoMRmluaXNoUmVhc29uEh0KGUZJTklTSF9SRUFTT05fVU5TUEVDSUZJRUQQABIWChJGSU5JU0hfUkVBU09OX1NUT1AQARIYChRGSU5JU0hfUkVBU09OX0xFTkdUSBACEhsKF0ZJTklTSF9SRUFTT05fQ0FOQ0VMTEVEEAMSHAoYRklOSVNIX1JFQVNPTl9UT09MX0NBTExTEAQqigEKD1JlYXNvbmluZ0Zvcm1hdBIgChxSRUFTT05JTkdfRk9STUFUX1VOU1BFQ0lGSUVEEAASHQoZUkVBU09OSU5HX0ZPUk1BVF9TRVBBUkFURRABEhsKF1JFQVNPTklOR19GT1JNQVRfSU5MSU5FEAISGQoVUkVBU09OSU5HX0ZPUk1BVF9CT1RIEAMqTgoHQ2hhbm5lbBIXChNDSEFOTkVMX1VOU1BFQ0lGSUVEEAASEwoPQ0hBTk5FTF9DT05URU5UEAESFQoRQ0hBTk5FTF9SRUFTT05JTkcQAkJgCg9kZXYuc2xvdGxpbmUudjFQAVo9Z2l0aHViLmNvbS9zbG90bGluZS9zbG90bGluZS9jbGllbnRzL2dvL3Nsb3RsaW5ldjE7c2xvdGxpbmV2MaoCC1Nsb3RsaW5lLlYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_struct, file_slotline_v1_options, file_slotline_v1_prompt, file_slotline_v1_sampling, file_slotline_v1_tokens]);
 
 /**
  * StopParams says when a sequence ends.
@@ -62,6 +62,21 @@ export type StopParams = Message<"slotline.v1.StopParams"> & {
    * @generated from field: optional bool include_match = 5;
    */
   includeMatch?: boolean | undefined;
+
+  /**
+   * Blanks and tabs that every line behind the first line break must begin with. A sequence ends before the character
+   * that would begin a line with fewer, as by a limit; an empty line has none. Not together with OutputOptions.parse_output.
+   *
+   * @generated from field: optional uint32 min_indent = 6;
+   */
+  minIndent?: number | undefined;
+
+  /**
+   * Milliseconds from the first sampled token after which the sequence ends with the next line break, as by a limit.
+   *
+   * @generated from field: optional uint32 line_limit_ms = 7;
+   */
+  lineLimitMs?: number | undefined;
 };
 
 /**
@@ -132,6 +147,27 @@ export type OutputOptions = Message<"slotline.v1.OutputOptions"> & {
    * @generated from field: slotline.v1.ReasoningFormat reasoning_format = 7;
    */
   reasoningFormat: ReasoningFormat;
+
+  /**
+   * Send PromptProgress when the request gets its slot and whenever more of its prompt has been evaluated.
+   *
+   * @generated from field: optional bool prompt_progress = 8;
+   */
+  promptProgress?: boolean | undefined;
+
+  /**
+   * Send the times so far with every piece and every part of a tool call.
+   *
+   * @generated from field: optional bool timings = 9;
+   */
+  timings?: boolean | undefined;
+
+  /**
+   * Send the prompt as text in Accepted.prompt_text, with the names of control tokens, as the model sees it.
+   *
+   * @generated from field: optional bool prompt_text = 10;
+   */
+  promptText?: boolean | undefined;
 };
 
 /**
@@ -604,18 +640,25 @@ export type Timings = Message<"slotline.v1.Timings"> & {
   decode?: Duration | undefined;
 
   /**
-   * Tokens proposed by speculation; absent without it.
+   * Tokens that were tried ahead of those that the model chose, by whatever means; absent if there were none.
    *
    * @generated from field: optional uint32 draft_tokens = 5;
    */
   draftTokens?: number | undefined;
 
   /**
-   * Proposed tokens that were accepted; absent without speculation.
+   * Those of draft_tokens that were right; absent if there were none.
    *
    * @generated from field: optional uint32 draft_accepted = 6;
    */
   draftAccepted?: number | undefined;
+
+  /**
+   * Prompt tokens taken from the prefix cache.
+   *
+   * @generated from field: uint32 cached_prompt_tokens = 7;
+   */
+  cachedPromptTokens: number;
 };
 
 /**
@@ -707,6 +750,14 @@ export type Accepted = Message<"slotline.v1.Accepted"> & {
    * @generated from field: bool takes_images = 12;
    */
   takesImages: boolean;
+
+  /**
+   * The prompt as the model sees it, if OutputOptions.prompt_text asked for it; one that does not fit may be shortened
+   * further. Pictures have no text.
+   *
+   * @generated from field: string prompt_text = 13;
+   */
+  promptText: string;
 };
 
 /**
@@ -715,6 +766,49 @@ export type Accepted = Message<"slotline.v1.Accepted"> & {
  */
 export const AcceptedSchema: GenMessage<Accepted> = /*@__PURE__*/
   messageDesc(file_slotline_v1_generation, 10);
+
+/**
+ * PromptProgress tells how much of a prompt is evaluated, if OutputOptions.prompt_progress asked for it. The first one
+ * follows Accepted, the last one comes before the first Delta; once for all sequences.
+ *
+ * @generated from message slotline.v1.PromptProgress
+ */
+export type PromptProgress = Message<"slotline.v1.PromptProgress"> & {
+  /**
+   * Tokens of the prompt after truncation.
+   *
+   * @generated from field: uint32 total = 1;
+   */
+  total: number;
+
+  /**
+   * Those that were taken from the prefix cache; the same in all messages.
+   *
+   * @generated from field: uint32 cached = 2;
+   */
+  cached: number;
+
+  /**
+   * Those that are evaluated by now, cached ones included; equal to total in the last message.
+   *
+   * @generated from field: uint32 processed = 3;
+   */
+  processed: number;
+
+  /**
+   * Time since the request got its slot.
+   *
+   * @generated from field: google.protobuf.Duration elapsed = 4;
+   */
+  elapsed?: Duration | undefined;
+};
+
+/**
+ * Describes the message slotline.v1.PromptProgress.
+ * Use `create(PromptProgressSchema)` to create a new message.
+ */
+export const PromptProgressSchema: GenMessage<PromptProgress> = /*@__PURE__*/
+  messageDesc(file_slotline_v1_generation, 11);
 
 /**
  * PromptTokens carries the next tokens of the prompt, if OutputOptions.prompt_logprobs asked for them. All of them, in
@@ -736,7 +830,7 @@ export type PromptTokens = Message<"slotline.v1.PromptTokens"> & {
  * Use `create(PromptTokensSchema)` to create a new message.
  */
 export const PromptTokensSchema: GenMessage<PromptTokens> = /*@__PURE__*/
-  messageDesc(file_slotline_v1_generation, 11);
+  messageDesc(file_slotline_v1_generation, 12);
 
 /**
  * Piece is one unit of output: what a stream of single tokens would send as one event.
@@ -765,6 +859,13 @@ export type Piece = Message<"slotline.v1.Piece"> & {
    * @generated from field: slotline.v1.Channel channel = 3;
    */
   channel: Channel;
+
+  /**
+   * Times of the sequence up to this piece, if OutputOptions.timings asked for them.
+   *
+   * @generated from field: slotline.v1.Timings timings = 4;
+   */
+  timings?: Timings | undefined;
 };
 
 /**
@@ -772,7 +873,7 @@ export type Piece = Message<"slotline.v1.Piece"> & {
  * Use `create(PieceSchema)` to create a new message.
  */
 export const PieceSchema: GenMessage<Piece> = /*@__PURE__*/
-  messageDesc(file_slotline_v1_generation, 12);
+  messageDesc(file_slotline_v1_generation, 13);
 
 /**
  * ToolDelta carries the beginning or more of a tool call.
@@ -808,6 +909,13 @@ export type ToolDelta = Message<"slotline.v1.ToolDelta"> & {
    * @generated from field: string arguments = 4;
    */
   arguments: string;
+
+  /**
+   * As of a piece.
+   *
+   * @generated from field: slotline.v1.Timings timings = 5;
+   */
+  timings?: Timings | undefined;
 };
 
 /**
@@ -815,7 +923,7 @@ export type ToolDelta = Message<"slotline.v1.ToolDelta"> & {
  * Use `create(ToolDeltaSchema)` to create a new message.
  */
 export const ToolDeltaSchema: GenMessage<ToolDelta> = /*@__PURE__*/
-  messageDesc(file_slotline_v1_generation, 13);
+  messageDesc(file_slotline_v1_generation, 14);
 
 /**
  * Delta carries new output of one sequence. It may hold several pieces: do not count messages as tokens.
@@ -850,7 +958,7 @@ export type Delta = Message<"slotline.v1.Delta"> & {
  * Use `create(DeltaSchema)` to create a new message.
  */
 export const DeltaSchema: GenMessage<Delta> = /*@__PURE__*/
-  messageDesc(file_slotline_v1_generation, 14);
+  messageDesc(file_slotline_v1_generation, 15);
 
 /**
  * Finished ends one sequence; sent once per sequence, after its last Delta.
@@ -958,6 +1066,13 @@ export type Finished = Message<"slotline.v1.Finished"> & {
    * @generated from field: uint32 slot_id = 13;
    */
   slotId: number;
+
+  /**
+   * Whether its text, tool calls left out, has a line break.
+   *
+   * @generated from field: bool has_line_break = 14;
+   */
+  hasLineBreak: boolean;
 };
 
 /**
@@ -965,11 +1080,11 @@ export type Finished = Message<"slotline.v1.Finished"> & {
  * Use `create(FinishedSchema)` to create a new message.
  */
 export const FinishedSchema: GenMessage<Finished> = /*@__PURE__*/
-  messageDesc(file_slotline_v1_generation, 15);
+  messageDesc(file_slotline_v1_generation, 16);
 
 /**
- * GenerateResponse is one message of the stream: Accepted, then PromptTokens if they were asked for, then any number of
- * Delta, then Finished per sequence.
+ * GenerateResponse is one message of the stream: Accepted, then PromptProgress and PromptTokens if they were asked for,
+ * then any number of Delta, then Finished per sequence.
  *
  * @generated from message slotline.v1.GenerateResponse
  */
@@ -1011,6 +1126,14 @@ export type GenerateResponse = Message<"slotline.v1.GenerateResponse"> & {
      */
     value: PromptTokens;
     case: "prompt";
+  } | {
+    /**
+     * More of the prompt is evaluated.
+     *
+     * @generated from field: slotline.v1.PromptProgress progress = 5;
+     */
+    value: PromptProgress;
+    case: "progress";
   } | { case: undefined; value?: undefined };
 };
 
@@ -1019,7 +1142,7 @@ export type GenerateResponse = Message<"slotline.v1.GenerateResponse"> & {
  * Use `create(GenerateResponseSchema)` to create a new message.
  */
 export const GenerateResponseSchema: GenMessage<GenerateResponse> = /*@__PURE__*/
-  messageDesc(file_slotline_v1_generation, 16);
+  messageDesc(file_slotline_v1_generation, 17);
 
 /**
  * Overflow says what happens to a prompt that does not fit into a slot's context.

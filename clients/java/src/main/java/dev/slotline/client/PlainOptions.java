@@ -31,6 +31,18 @@ public abstract class PlainOptions<T> {
     return self();
   }
 
+  /** Ends the text where a line is indented less than by so many blanks or tabs; for code. 0 is off. Default 0. */
+  public T minIndent(long value) {
+    request.getStopBuilder().setMinIndent(unsigned("minIndent", value));
+    return self();
+  }
+
+  /** Ends the text at the first line break after so many milliseconds of generating. 0 is off. Default 0. */
+  public T lineLimitMs(long value) {
+    request.getStopBuilder().setLineLimitMs(unsigned("lineLimitMs", value));
+    return self();
+  }
+
   /** Higher is more surprising; 0 or less always takes the most likely token. Default 0.8. */
   public T temperature(float value) {
     request.getSamplingBuilder().setTemperature(value);
@@ -241,6 +253,24 @@ public abstract class PlainOptions<T> {
   /** Milliseconds for which output may be collected before it is sent. Default 0. */
   public T maxDeltaDelayMs(long value) {
     request.getOutputBuilder().setMaxDeltaDelayMs(unsigned("maxDeltaDelayMs", value));
+    return self();
+  }
+
+  /** Tells how much of the prompt is evaluated, as it is. Default false. */
+  public T promptProgress(boolean value) {
+    request.getOutputBuilder().setPromptProgress(value);
+    return self();
+  }
+
+  /** Tells the times so far with every piece of text. Default false. */
+  public T timings(boolean value) {
+    request.getOutputBuilder().setTimings(value);
+    return self();
+  }
+
+  /** Sends the prompt as text, as the model sees it. Default false. */
+  public T promptText(boolean value) {
+    request.getOutputBuilder().setPromptText(value);
     return self();
   }
 

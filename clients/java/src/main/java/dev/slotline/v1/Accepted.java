@@ -35,6 +35,7 @@ private static final long serialVersionUID = 0L;
     requestId_ = "";
     model_ = "";
     instanceId_ = "";
+    promptText_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -340,6 +341,55 @@ private static final long serialVersionUID = 0L;
     return takesImages_;
   }
 
+  public static final int PROMPT_TEXT_FIELD_NUMBER = 13;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object promptText_ = "";
+  /**
+   * <pre>
+   * The prompt as the model sees it, if OutputOptions.prompt_text asked for it; one that does not fit may be shortened
+   * further. Pictures have no text.
+   * </pre>
+   *
+   * <code>string prompt_text = 13 [json_name = "promptText"];</code>
+   * @return The promptText.
+   */
+  @java.lang.Override
+  public java.lang.String getPromptText() {
+    java.lang.Object ref = promptText_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      promptText_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The prompt as the model sees it, if OutputOptions.prompt_text asked for it; one that does not fit may be shortened
+   * further. Pictures have no text.
+   * </pre>
+   *
+   * <code>string prompt_text = 13 [json_name = "promptText"];</code>
+   * @return The bytes for promptText.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getPromptTextBytes() {
+    java.lang.Object ref = promptText_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      promptText_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -387,6 +437,9 @@ private static final long serialVersionUID = 0L;
     if (takesImages_ != false) {
       output.writeBool(12, takesImages_);
     }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(promptText_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 13, promptText_);
+    }
     getUnknownFields().writeTo(output);
   }
   private int computeSerializedSize_0() {
@@ -431,6 +484,9 @@ private static final long serialVersionUID = 0L;
     if (takesImages_ != false) {
       size += com.google.protobuf.CodedOutputStream
         .computeBoolSize(12, takesImages_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(promptText_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(13, promptText_);
     }
     return size;
   }
@@ -481,6 +537,8 @@ private static final long serialVersionUID = 0L;
         != other.getTruncatedPromptTokens()) return false;
     if (getTakesImages()
         != other.getTakesImages()) return false;
+    if (!getPromptText()
+        .equals(other.getPromptText())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -519,6 +577,8 @@ private static final long serialVersionUID = 0L;
     hash = (37 * hash) + TAKES_IMAGES_FIELD_NUMBER;
     hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
         getTakesImages());
+    hash = (37 * hash) + PROMPT_TEXT_FIELD_NUMBER;
+    hash = (53 * hash) + getPromptText().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -675,6 +735,7 @@ private static final long serialVersionUID = 0L;
       truncated_ = false;
       truncatedPromptTokens_ = 0;
       takesImages_ = false;
+      promptText_ = "";
       return this;
     }
 
@@ -745,6 +806,9 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000400) != 0)) {
         result.takesImages_ = takesImages_;
       }
+      if (((from_bitField0_ & 0x00000800) != 0)) {
+        result.promptText_ = promptText_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -798,6 +862,11 @@ private static final long serialVersionUID = 0L;
       }
       if (other.getTakesImages() != false) {
         setTakesImages(other.getTakesImages());
+      }
+      if (!other.getPromptText().isEmpty()) {
+        promptText_ = other.promptText_;
+        bitField0_ |= 0x00000800;
+        onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -880,6 +949,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000400;
               break;
             } // case 96
+            case 106: {
+              promptText_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000800;
+              break;
+            } // case 106
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1632,6 +1706,103 @@ private static final long serialVersionUID = 0L;
     public Builder clearTakesImages() {
       bitField0_ = (bitField0_ & ~0x00000400);
       takesImages_ = false;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object promptText_ = "";
+    /**
+     * <pre>
+     * The prompt as the model sees it, if OutputOptions.prompt_text asked for it; one that does not fit may be shortened
+     * further. Pictures have no text.
+     * </pre>
+     *
+     * <code>string prompt_text = 13 [json_name = "promptText"];</code>
+     * @return The promptText.
+     */
+    public java.lang.String getPromptText() {
+      java.lang.Object ref = promptText_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        promptText_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The prompt as the model sees it, if OutputOptions.prompt_text asked for it; one that does not fit may be shortened
+     * further. Pictures have no text.
+     * </pre>
+     *
+     * <code>string prompt_text = 13 [json_name = "promptText"];</code>
+     * @return The bytes for promptText.
+     */
+    public com.google.protobuf.ByteString
+        getPromptTextBytes() {
+      java.lang.Object ref = promptText_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        promptText_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The prompt as the model sees it, if OutputOptions.prompt_text asked for it; one that does not fit may be shortened
+     * further. Pictures have no text.
+     * </pre>
+     *
+     * <code>string prompt_text = 13 [json_name = "promptText"];</code>
+     * @param value The promptText to set.
+     * @return This builder for chaining.
+     */
+    public Builder setPromptText(
+        java.lang.String value) {
+      java.util.Objects.requireNonNull(value);
+      promptText_ = value;
+      bitField0_ |= 0x00000800;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The prompt as the model sees it, if OutputOptions.prompt_text asked for it; one that does not fit may be shortened
+     * further. Pictures have no text.
+     * </pre>
+     *
+     * <code>string prompt_text = 13 [json_name = "promptText"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearPromptText() {
+      promptText_ = getDefaultInstance().getPromptText();
+      bitField0_ = (bitField0_ & ~0x00000800);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The prompt as the model sees it, if OutputOptions.prompt_text asked for it; one that does not fit may be shortened
+     * further. Pictures have no text.
+     * </pre>
+     *
+     * <code>string prompt_text = 13 [json_name = "promptText"];</code>
+     * @param value The bytes for promptText to set.
+     * @return This builder for chaining.
+     */
+    public Builder setPromptTextBytes(
+        com.google.protobuf.ByteString value) {
+      java.util.Objects.requireNonNull(value);
+      checkByteStringIsUtf8(value);
+      promptText_ = value;
+      bitField0_ |= 0x00000800;
       onChanged();
       return this;
     }

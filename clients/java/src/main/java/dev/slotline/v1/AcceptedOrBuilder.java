@@ -166,4 +166,26 @@ public interface AcceptedOrBuilder extends
    * @return The takesImages.
    */
   boolean getTakesImages();
+
+  /**
+   * <pre>
+   * The prompt as the model sees it, if OutputOptions.prompt_text asked for it; one that does not fit may be shortened
+   * further. Pictures have no text.
+   * </pre>
+   *
+   * <code>string prompt_text = 13 [json_name = "promptText"];</code>
+   * @return The promptText.
+   */
+  java.lang.String getPromptText();
+  /**
+   * <pre>
+   * The prompt as the model sees it, if OutputOptions.prompt_text asked for it; one that does not fit may be shortened
+   * further. Pictures have no text.
+   * </pre>
+   *
+   * <code>string prompt_text = 13 [json_name = "promptText"];</code>
+   * @return The bytes for promptText.
+   */
+  com.google.protobuf.ByteString
+      getPromptTextBytes();
 }

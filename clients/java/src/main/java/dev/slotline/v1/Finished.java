@@ -446,6 +446,21 @@ private static final long serialVersionUID = 0L;
     return slotId_;
   }
 
+  public static final int HAS_LINE_BREAK_FIELD_NUMBER = 14;
+  private boolean hasLineBreak_ = false;
+  /**
+   * <pre>
+   * Whether its text, tool calls left out, has a line break.
+   * </pre>
+   *
+   * <code>bool has_line_break = 14 [json_name = "hasLineBreak"];</code>
+   * @return The hasLineBreak.
+   */
+  @java.lang.Override
+  public boolean getHasLineBreak() {
+    return hasLineBreak_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -500,6 +515,9 @@ private static final long serialVersionUID = 0L;
     }
     if (slotId_ != 0) {
       output.writeUInt32(13, slotId_);
+    }
+    if (hasLineBreak_ != false) {
+      output.writeBool(14, hasLineBreak_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -558,6 +576,10 @@ private static final long serialVersionUID = 0L;
       size += com.google.protobuf.CodedOutputStream
         .computeUInt32Size(13, slotId_);
     }
+    if (hasLineBreak_ != false) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(14, hasLineBreak_);
+    }
     return size;
   }
   @java.lang.Override
@@ -610,6 +632,8 @@ private static final long serialVersionUID = 0L;
     }
     if (getSlotId()
         != other.getSlotId()) return false;
+    if (getHasLineBreak()
+        != other.getHasLineBreak()) return false;
     if (!getMatchCase().equals(other.getMatchCase())) return false;
     switch (matchCase_) {
       case 3:
@@ -665,6 +689,9 @@ private static final long serialVersionUID = 0L;
     }
     hash = (37 * hash) + SLOT_ID_FIELD_NUMBER;
     hash = (53 * hash) + getSlotId();
+    hash = (37 * hash) + HAS_LINE_BREAK_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+        getHasLineBreak());
     switch (matchCase_) {
       case 3:
         hash = (37 * hash) + STOP_TEXT_FIELD_NUMBER;
@@ -846,6 +873,7 @@ private static final long serialVersionUID = 0L;
         settingsBuilder_ = null;
       }
       slotId_ = 0;
+      hasLineBreak_ = false;
       matchCase_ = 0;
       match_ = null;
       return this;
@@ -922,6 +950,9 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00001000) != 0)) {
         result.slotId_ = slotId_;
       }
+      if (((from_bitField0_ & 0x00002000) != 0)) {
+        result.hasLineBreak_ = hasLineBreak_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -971,6 +1002,9 @@ private static final long serialVersionUID = 0L;
       }
       if (other.getSlotId() != 0) {
         setSlotId(other.getSlotId());
+      }
+      if (other.getHasLineBreak() != false) {
+        setHasLineBreak(other.getHasLineBreak());
       }
       switch (other.getMatchCase()) {
         case STOP_TEXT: {
@@ -1086,6 +1120,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00001000;
               break;
             } // case 104
+            case 112: {
+              hasLineBreak_ = input.readBool();
+              bitField0_ |= 0x00002000;
+              break;
+            } // case 112
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -2144,6 +2183,50 @@ private static final long serialVersionUID = 0L;
     public Builder clearSlotId() {
       bitField0_ = (bitField0_ & ~0x00001000);
       slotId_ = 0;
+      onChanged();
+      return this;
+    }
+
+    private boolean hasLineBreak_ ;
+    /**
+     * <pre>
+     * Whether its text, tool calls left out, has a line break.
+     * </pre>
+     *
+     * <code>bool has_line_break = 14 [json_name = "hasLineBreak"];</code>
+     * @return The hasLineBreak.
+     */
+    @java.lang.Override
+    public boolean getHasLineBreak() {
+      return hasLineBreak_;
+    }
+    /**
+     * <pre>
+     * Whether its text, tool calls left out, has a line break.
+     * </pre>
+     *
+     * <code>bool has_line_break = 14 [json_name = "hasLineBreak"];</code>
+     * @param value The hasLineBreak to set.
+     * @return This builder for chaining.
+     */
+    public Builder setHasLineBreak(boolean value) {
+
+      hasLineBreak_ = value;
+      bitField0_ |= 0x00002000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Whether its text, tool calls left out, has a line break.
+     * </pre>
+     *
+     * <code>bool has_line_break = 14 [json_name = "hasLineBreak"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearHasLineBreak() {
+      bitField0_ = (bitField0_ & ~0x00002000);
+      hasLineBreak_ = false;
       onChanged();
       return this;
     }

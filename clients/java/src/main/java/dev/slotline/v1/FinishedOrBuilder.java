@@ -237,5 +237,15 @@ public interface FinishedOrBuilder extends
    */
   int getSlotId();
 
+  /**
+   * <pre>
+   * Whether its text, tool calls left out, has a line break.
+   * </pre>
+   *
+   * <code>bool has_line_break = 14 [json_name = "hasLineBreak"];</code>
+   * @return The hasLineBreak.
+   */
+  boolean getHasLineBreak();
+
   dev.slotline.v1.Finished.MatchCase getMatchCase();
 }

@@ -7,8 +7,8 @@ package dev.slotline.v1;
 
 /**
  * <pre>
- * GenerateResponse is one message of the stream: Accepted, then PromptTokens if they were asked for, then any number of
- * Delta, then Finished per sequence.
+ * GenerateResponse is one message of the stream: Accepted, then PromptProgress and PromptTokens if they were asked for,
+ * then any number of Delta, then Finished per sequence.
  * </pre>
  *
  * Protobuf type {@code slotline.v1.GenerateResponse}
@@ -63,6 +63,7 @@ private static final long serialVersionUID = 0L;
     DELTA(2),
     FINISHED(3),
     PROMPT(4),
+    PROGRESS(5),
     EVENT_NOT_SET(0);
     private final int value;
     private EventCase(int value) {
@@ -84,6 +85,7 @@ private static final long serialVersionUID = 0L;
         case 2: return DELTA;
         case 3: return FINISHED;
         case 4: return PROMPT;
+        case 5: return PROGRESS;
         case 0: return EVENT_NOT_SET;
         default: return null;
       }
@@ -271,6 +273,49 @@ private static final long serialVersionUID = 0L;
     return dev.slotline.v1.PromptTokens.getDefaultInstance();
   }
 
+  public static final int PROGRESS_FIELD_NUMBER = 5;
+  /**
+   * <pre>
+   * More of the prompt is evaluated.
+   * </pre>
+   *
+   * <code>.slotline.v1.PromptProgress progress = 5 [json_name = "progress"];</code>
+   * @return Whether the progress field is set.
+   */
+  @java.lang.Override
+  public boolean hasProgress() {
+    return eventCase_ == 5;
+  }
+  /**
+   * <pre>
+   * More of the prompt is evaluated.
+   * </pre>
+   *
+   * <code>.slotline.v1.PromptProgress progress = 5 [json_name = "progress"];</code>
+   * @return The progress.
+   */
+  @java.lang.Override
+  public dev.slotline.v1.PromptProgress getProgress() {
+    if (eventCase_ == 5) {
+       return (dev.slotline.v1.PromptProgress) event_;
+    }
+    return dev.slotline.v1.PromptProgress.getDefaultInstance();
+  }
+  /**
+   * <pre>
+   * More of the prompt is evaluated.
+   * </pre>
+   *
+   * <code>.slotline.v1.PromptProgress progress = 5 [json_name = "progress"];</code>
+   */
+  @java.lang.Override
+  public dev.slotline.v1.PromptProgressOrBuilder getProgressOrBuilder() {
+    if (eventCase_ == 5) {
+       return (dev.slotline.v1.PromptProgress) event_;
+    }
+    return dev.slotline.v1.PromptProgress.getDefaultInstance();
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -297,6 +342,9 @@ private static final long serialVersionUID = 0L;
     if (eventCase_ == 4) {
       output.writeMessage(4, (dev.slotline.v1.PromptTokens) event_);
     }
+    if (eventCase_ == 5) {
+      output.writeMessage(5, (dev.slotline.v1.PromptProgress) event_);
+    }
     getUnknownFields().writeTo(output);
   }
   private int computeSerializedSize_0() {
@@ -316,6 +364,10 @@ private static final long serialVersionUID = 0L;
     if (eventCase_ == 4) {
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(4, (dev.slotline.v1.PromptTokens) event_);
+    }
+    if (eventCase_ == 5) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(5, (dev.slotline.v1.PromptProgress) event_);
     }
     return size;
   }
@@ -359,6 +411,10 @@ private static final long serialVersionUID = 0L;
         if (!getPrompt()
             .equals(other.getPrompt())) return false;
         break;
+      case 5:
+        if (!getProgress()
+            .equals(other.getProgress())) return false;
+        break;
       case 0:
       default:
     }
@@ -389,6 +445,10 @@ private static final long serialVersionUID = 0L;
       case 4:
         hash = (37 * hash) + PROMPT_FIELD_NUMBER;
         hash = (53 * hash) + getPrompt().hashCode();
+        break;
+      case 5:
+        hash = (37 * hash) + PROGRESS_FIELD_NUMBER;
+        hash = (53 * hash) + getProgress().hashCode();
         break;
       case 0:
       default:
@@ -492,8 +552,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * GenerateResponse is one message of the stream: Accepted, then PromptTokens if they were asked for, then any number of
-   * Delta, then Finished per sequence.
+   * GenerateResponse is one message of the stream: Accepted, then PromptProgress and PromptTokens if they were asked for,
+   * then any number of Delta, then Finished per sequence.
    * </pre>
    *
    * Protobuf type {@code slotline.v1.GenerateResponse}
@@ -540,6 +600,9 @@ private static final long serialVersionUID = 0L;
       }
       if (promptBuilder_ != null) {
         promptBuilder_.clear();
+      }
+      if (progressBuilder_ != null) {
+        progressBuilder_.clear();
       }
       eventCase_ = 0;
       event_ = null;
@@ -598,6 +661,10 @@ private static final long serialVersionUID = 0L;
           promptBuilder_ != null) {
         result.event_ = promptBuilder_.build();
       }
+      if (eventCase_ == 5 &&
+          progressBuilder_ != null) {
+        result.event_ = progressBuilder_.build();
+      }
     }
 
     @java.lang.Override
@@ -627,6 +694,10 @@ private static final long serialVersionUID = 0L;
         }
         case PROMPT: {
           mergePrompt(other.getPrompt());
+          break;
+        }
+        case PROGRESS: {
+          mergeProgress(other.getProgress());
           break;
         }
         case EVENT_NOT_SET: {
@@ -685,6 +756,13 @@ private static final long serialVersionUID = 0L;
               eventCase_ = 4;
               break;
             } // case 34
+            case 42: {
+              input.readMessage(
+                  internalGetProgressFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              eventCase_ = 5;
+              break;
+            } // case 42
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1419,6 +1497,182 @@ private static final long serialVersionUID = 0L;
       eventCase_ = 4;
       onChanged();
       return promptBuilder_;
+    }
+
+    private com.google.protobuf.SingleFieldBuilder<
+        dev.slotline.v1.PromptProgress, dev.slotline.v1.PromptProgress.Builder, dev.slotline.v1.PromptProgressOrBuilder> progressBuilder_;
+    /**
+     * <pre>
+     * More of the prompt is evaluated.
+     * </pre>
+     *
+     * <code>.slotline.v1.PromptProgress progress = 5 [json_name = "progress"];</code>
+     * @return Whether the progress field is set.
+     */
+    @java.lang.Override
+    public boolean hasProgress() {
+      return eventCase_ == 5;
+    }
+    /**
+     * <pre>
+     * More of the prompt is evaluated.
+     * </pre>
+     *
+     * <code>.slotline.v1.PromptProgress progress = 5 [json_name = "progress"];</code>
+     * @return The progress.
+     */
+    @java.lang.Override
+    public dev.slotline.v1.PromptProgress getProgress() {
+      if (progressBuilder_ == null) {
+        if (eventCase_ == 5) {
+          return (dev.slotline.v1.PromptProgress) event_;
+        }
+        return dev.slotline.v1.PromptProgress.getDefaultInstance();
+      } else {
+        if (eventCase_ == 5) {
+          return progressBuilder_.getMessage();
+        }
+        return dev.slotline.v1.PromptProgress.getDefaultInstance();
+      }
+    }
+    /**
+     * <pre>
+     * More of the prompt is evaluated.
+     * </pre>
+     *
+     * <code>.slotline.v1.PromptProgress progress = 5 [json_name = "progress"];</code>
+     */
+    public Builder setProgress(dev.slotline.v1.PromptProgress value) {
+      if (progressBuilder_ == null) {
+        java.util.Objects.requireNonNull(value);
+        event_ = value;
+        onChanged();
+      } else {
+        progressBuilder_.setMessage(value);
+      }
+      eventCase_ = 5;
+      return this;
+    }
+    /**
+     * <pre>
+     * More of the prompt is evaluated.
+     * </pre>
+     *
+     * <code>.slotline.v1.PromptProgress progress = 5 [json_name = "progress"];</code>
+     */
+    public Builder setProgress(
+        dev.slotline.v1.PromptProgress.Builder builderForValue) {
+      if (progressBuilder_ == null) {
+        event_ = builderForValue.build();
+        onChanged();
+      } else {
+        progressBuilder_.setMessage(builderForValue.build());
+      }
+      eventCase_ = 5;
+      return this;
+    }
+    /**
+     * <pre>
+     * More of the prompt is evaluated.
+     * </pre>
+     *
+     * <code>.slotline.v1.PromptProgress progress = 5 [json_name = "progress"];</code>
+     */
+    public Builder mergeProgress(dev.slotline.v1.PromptProgress value) {
+      if (progressBuilder_ == null) {
+        if (eventCase_ == 5 &&
+            event_ != dev.slotline.v1.PromptProgress.getDefaultInstance()) {
+          event_ = dev.slotline.v1.PromptProgress.newBuilder((dev.slotline.v1.PromptProgress) event_)
+              .mergeFrom(value).buildPartial();
+        } else {
+          event_ = value;
+        }
+        onChanged();
+      } else {
+        if (eventCase_ == 5) {
+          progressBuilder_.mergeFrom(value);
+        } else {
+          progressBuilder_.setMessage(value);
+        }
+      }
+      eventCase_ = 5;
+      return this;
+    }
+    /**
+     * <pre>
+     * More of the prompt is evaluated.
+     * </pre>
+     *
+     * <code>.slotline.v1.PromptProgress progress = 5 [json_name = "progress"];</code>
+     */
+    public Builder clearProgress() {
+      if (progressBuilder_ == null) {
+        if (eventCase_ == 5) {
+          eventCase_ = 0;
+          event_ = null;
+          onChanged();
+        }
+      } else {
+        if (eventCase_ == 5) {
+          eventCase_ = 0;
+          event_ = null;
+        }
+        progressBuilder_.clear();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * More of the prompt is evaluated.
+     * </pre>
+     *
+     * <code>.slotline.v1.PromptProgress progress = 5 [json_name = "progress"];</code>
+     */
+    public dev.slotline.v1.PromptProgress.Builder getProgressBuilder() {
+      return internalGetProgressFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * More of the prompt is evaluated.
+     * </pre>
+     *
+     * <code>.slotline.v1.PromptProgress progress = 5 [json_name = "progress"];</code>
+     */
+    @java.lang.Override
+    public dev.slotline.v1.PromptProgressOrBuilder getProgressOrBuilder() {
+      if ((eventCase_ == 5) && (progressBuilder_ != null)) {
+        return progressBuilder_.getMessageOrBuilder();
+      } else {
+        if (eventCase_ == 5) {
+          return (dev.slotline.v1.PromptProgress) event_;
+        }
+        return dev.slotline.v1.PromptProgress.getDefaultInstance();
+      }
+    }
+    /**
+     * <pre>
+     * More of the prompt is evaluated.
+     * </pre>
+     *
+     * <code>.slotline.v1.PromptProgress progress = 5 [json_name = "progress"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        dev.slotline.v1.PromptProgress, dev.slotline.v1.PromptProgress.Builder, dev.slotline.v1.PromptProgressOrBuilder> 
+        internalGetProgressFieldBuilder() {
+      if (progressBuilder_ == null) {
+        if (!(eventCase_ == 5)) {
+          event_ = dev.slotline.v1.PromptProgress.getDefaultInstance();
+        }
+        progressBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            dev.slotline.v1.PromptProgress, dev.slotline.v1.PromptProgress.Builder, dev.slotline.v1.PromptProgressOrBuilder>(
+                (dev.slotline.v1.PromptProgress) event_,
+                getParentForChildren(),
+                isClean());
+        event_ = null;
+      }
+      eventCase_ = 5;
+      onChanged();
+      return progressBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:slotline.v1.GenerateResponse)

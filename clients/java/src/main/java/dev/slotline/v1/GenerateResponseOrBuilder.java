@@ -118,5 +118,32 @@ public interface GenerateResponseOrBuilder extends
    */
   dev.slotline.v1.PromptTokensOrBuilder getPromptOrBuilder();
 
+  /**
+   * <pre>
+   * More of the prompt is evaluated.
+   * </pre>
+   *
+   * <code>.slotline.v1.PromptProgress progress = 5 [json_name = "progress"];</code>
+   * @return Whether the progress field is set.
+   */
+  boolean hasProgress();
+  /**
+   * <pre>
+   * More of the prompt is evaluated.
+   * </pre>
+   *
+   * <code>.slotline.v1.PromptProgress progress = 5 [json_name = "progress"];</code>
+   * @return The progress.
+   */
+  dev.slotline.v1.PromptProgress getProgress();
+  /**
+   * <pre>
+   * More of the prompt is evaluated.
+   * </pre>
+   *
+   * <code>.slotline.v1.PromptProgress progress = 5 [json_name = "progress"];</code>
+   */
+  dev.slotline.v1.PromptProgressOrBuilder getProgressOrBuilder();
+
   dev.slotline.v1.GenerateResponse.EventCase getEventCase();
 }

@@ -256,6 +256,87 @@ private static final long serialVersionUID = 0L;
     return result == null ? dev.slotline.v1.ReasoningFormat.UNRECOGNIZED : result;
   }
 
+  public static final int PROMPT_PROGRESS_FIELD_NUMBER = 8;
+  private boolean promptProgress_ = false;
+  /**
+   * <pre>
+   * Send PromptProgress when the request gets its slot and whenever more of its prompt has been evaluated.
+   * </pre>
+   *
+   * <code>optional bool prompt_progress = 8 [json_name = "promptProgress", (.slotline.v1.option) = { ... }</code>
+   * @return Whether the promptProgress field is set.
+   */
+  @java.lang.Override
+  public boolean hasPromptProgress() {
+    return ((bitField0_ & 0x00000040) != 0);
+  }
+  /**
+   * <pre>
+   * Send PromptProgress when the request gets its slot and whenever more of its prompt has been evaluated.
+   * </pre>
+   *
+   * <code>optional bool prompt_progress = 8 [json_name = "promptProgress", (.slotline.v1.option) = { ... }</code>
+   * @return The promptProgress.
+   */
+  @java.lang.Override
+  public boolean getPromptProgress() {
+    return promptProgress_;
+  }
+
+  public static final int TIMINGS_FIELD_NUMBER = 9;
+  private boolean timings_ = false;
+  /**
+   * <pre>
+   * Send the times so far with every piece and every part of a tool call.
+   * </pre>
+   *
+   * <code>optional bool timings = 9 [json_name = "timings", (.slotline.v1.option) = { ... }</code>
+   * @return Whether the timings field is set.
+   */
+  @java.lang.Override
+  public boolean hasTimings() {
+    return ((bitField0_ & 0x00000080) != 0);
+  }
+  /**
+   * <pre>
+   * Send the times so far with every piece and every part of a tool call.
+   * </pre>
+   *
+   * <code>optional bool timings = 9 [json_name = "timings", (.slotline.v1.option) = { ... }</code>
+   * @return The timings.
+   */
+  @java.lang.Override
+  public boolean getTimings() {
+    return timings_;
+  }
+
+  public static final int PROMPT_TEXT_FIELD_NUMBER = 10;
+  private boolean promptText_ = false;
+  /**
+   * <pre>
+   * Send the prompt as text in Accepted.prompt_text, with the names of control tokens, as the model sees it.
+   * </pre>
+   *
+   * <code>optional bool prompt_text = 10 [json_name = "promptText", (.slotline.v1.option) = { ... }</code>
+   * @return Whether the promptText field is set.
+   */
+  @java.lang.Override
+  public boolean hasPromptText() {
+    return ((bitField0_ & 0x00000100) != 0);
+  }
+  /**
+   * <pre>
+   * Send the prompt as text in Accepted.prompt_text, with the names of control tokens, as the model sees it.
+   * </pre>
+   *
+   * <code>optional bool prompt_text = 10 [json_name = "promptText", (.slotline.v1.option) = { ... }</code>
+   * @return The promptText.
+   */
+  @java.lang.Override
+  public boolean getPromptText() {
+    return promptText_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -291,6 +372,15 @@ private static final long serialVersionUID = 0L;
     if (reasoningFormat_ != dev.slotline.v1.ReasoningFormat.REASONING_FORMAT_UNSPECIFIED.getNumber()) {
       output.writeEnum(7, reasoningFormat_);
     }
+    if (((bitField0_ & 0x00000040) != 0)) {
+      output.writeBool(8, promptProgress_);
+    }
+    if (((bitField0_ & 0x00000080) != 0)) {
+      output.writeBool(9, timings_);
+    }
+    if (((bitField0_ & 0x00000100) != 0)) {
+      output.writeBool(10, promptText_);
+    }
     getUnknownFields().writeTo(output);
   }
   private int computeSerializedSize_0() {
@@ -322,6 +412,18 @@ private static final long serialVersionUID = 0L;
     if (reasoningFormat_ != dev.slotline.v1.ReasoningFormat.REASONING_FORMAT_UNSPECIFIED.getNumber()) {
       size += com.google.protobuf.CodedOutputStream
         .computeEnumSize(7, reasoningFormat_);
+    }
+    if (((bitField0_ & 0x00000040) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(8, promptProgress_);
+    }
+    if (((bitField0_ & 0x00000080) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(9, timings_);
+    }
+    if (((bitField0_ & 0x00000100) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(10, promptText_);
     }
     return size;
   }
@@ -378,6 +480,21 @@ private static final long serialVersionUID = 0L;
           != other.getParseOutput()) return false;
     }
     if (reasoningFormat_ != other.reasoningFormat_) return false;
+    if (hasPromptProgress() != other.hasPromptProgress()) return false;
+    if (hasPromptProgress()) {
+      if (getPromptProgress()
+          != other.getPromptProgress()) return false;
+    }
+    if (hasTimings() != other.hasTimings()) return false;
+    if (hasTimings()) {
+      if (getTimings()
+          != other.getTimings()) return false;
+    }
+    if (hasPromptText() != other.hasPromptText()) return false;
+    if (hasPromptText()) {
+      if (getPromptText()
+          != other.getPromptText()) return false;
+    }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -418,6 +535,21 @@ private static final long serialVersionUID = 0L;
     }
     hash = (37 * hash) + REASONING_FORMAT_FIELD_NUMBER;
     hash = (53 * hash) + reasoningFormat_;
+    if (hasPromptProgress()) {
+      hash = (37 * hash) + PROMPT_PROGRESS_FIELD_NUMBER;
+      hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+          getPromptProgress());
+    }
+    if (hasTimings()) {
+      hash = (37 * hash) + TIMINGS_FIELD_NUMBER;
+      hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+          getTimings());
+    }
+    if (hasPromptText()) {
+      hash = (37 * hash) + PROMPT_TEXT_FIELD_NUMBER;
+      hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+          getPromptText());
+    }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -560,6 +692,9 @@ private static final long serialVersionUID = 0L;
       maxDeltaDelayMs_ = 0;
       parseOutput_ = false;
       reasoningFormat_ = 0;
+      promptProgress_ = false;
+      timings_ = false;
+      promptText_ = false;
       return this;
     }
 
@@ -621,6 +756,18 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000040) != 0)) {
         result.reasoningFormat_ = reasoningFormat_;
       }
+      if (((from_bitField0_ & 0x00000080) != 0)) {
+        result.promptProgress_ = promptProgress_;
+        to_bitField0_ |= 0x00000040;
+      }
+      if (((from_bitField0_ & 0x00000100) != 0)) {
+        result.timings_ = timings_;
+        to_bitField0_ |= 0x00000080;
+      }
+      if (((from_bitField0_ & 0x00000200) != 0)) {
+        result.promptText_ = promptText_;
+        to_bitField0_ |= 0x00000100;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -656,6 +803,15 @@ private static final long serialVersionUID = 0L;
       }
       if (other.reasoningFormat_ != 0) {
         setReasoningFormatValue(other.getReasoningFormatValue());
+      }
+      if (other.hasPromptProgress()) {
+        setPromptProgress(other.getPromptProgress());
+      }
+      if (other.hasTimings()) {
+        setTimings(other.getTimings());
+      }
+      if (other.hasPromptText()) {
+        setPromptText(other.getPromptText());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -716,6 +872,21 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000040;
               break;
             } // case 56
+            case 64: {
+              promptProgress_ = input.readBool();
+              bitField0_ |= 0x00000080;
+              break;
+            } // case 64
+            case 72: {
+              timings_ = input.readBool();
+              bitField0_ |= 0x00000100;
+              break;
+            } // case 72
+            case 80: {
+              promptText_ = input.readBool();
+              bitField0_ |= 0x00000200;
+              break;
+            } // case 80
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1165,6 +1336,174 @@ private static final long serialVersionUID = 0L;
     public Builder clearReasoningFormat() {
       bitField0_ = (bitField0_ & ~0x00000040);
       reasoningFormat_ = 0;
+      onChanged();
+      return this;
+    }
+
+    private boolean promptProgress_ ;
+    /**
+     * <pre>
+     * Send PromptProgress when the request gets its slot and whenever more of its prompt has been evaluated.
+     * </pre>
+     *
+     * <code>optional bool prompt_progress = 8 [json_name = "promptProgress", (.slotline.v1.option) = { ... }</code>
+     * @return Whether the promptProgress field is set.
+     */
+    @java.lang.Override
+    public boolean hasPromptProgress() {
+      return ((bitField0_ & 0x00000080) != 0);
+    }
+    /**
+     * <pre>
+     * Send PromptProgress when the request gets its slot and whenever more of its prompt has been evaluated.
+     * </pre>
+     *
+     * <code>optional bool prompt_progress = 8 [json_name = "promptProgress", (.slotline.v1.option) = { ... }</code>
+     * @return The promptProgress.
+     */
+    @java.lang.Override
+    public boolean getPromptProgress() {
+      return promptProgress_;
+    }
+    /**
+     * <pre>
+     * Send PromptProgress when the request gets its slot and whenever more of its prompt has been evaluated.
+     * </pre>
+     *
+     * <code>optional bool prompt_progress = 8 [json_name = "promptProgress", (.slotline.v1.option) = { ... }</code>
+     * @param value The promptProgress to set.
+     * @return This builder for chaining.
+     */
+    public Builder setPromptProgress(boolean value) {
+
+      promptProgress_ = value;
+      bitField0_ |= 0x00000080;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Send PromptProgress when the request gets its slot and whenever more of its prompt has been evaluated.
+     * </pre>
+     *
+     * <code>optional bool prompt_progress = 8 [json_name = "promptProgress", (.slotline.v1.option) = { ... }</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearPromptProgress() {
+      bitField0_ = (bitField0_ & ~0x00000080);
+      promptProgress_ = false;
+      onChanged();
+      return this;
+    }
+
+    private boolean timings_ ;
+    /**
+     * <pre>
+     * Send the times so far with every piece and every part of a tool call.
+     * </pre>
+     *
+     * <code>optional bool timings = 9 [json_name = "timings", (.slotline.v1.option) = { ... }</code>
+     * @return Whether the timings field is set.
+     */
+    @java.lang.Override
+    public boolean hasTimings() {
+      return ((bitField0_ & 0x00000100) != 0);
+    }
+    /**
+     * <pre>
+     * Send the times so far with every piece and every part of a tool call.
+     * </pre>
+     *
+     * <code>optional bool timings = 9 [json_name = "timings", (.slotline.v1.option) = { ... }</code>
+     * @return The timings.
+     */
+    @java.lang.Override
+    public boolean getTimings() {
+      return timings_;
+    }
+    /**
+     * <pre>
+     * Send the times so far with every piece and every part of a tool call.
+     * </pre>
+     *
+     * <code>optional bool timings = 9 [json_name = "timings", (.slotline.v1.option) = { ... }</code>
+     * @param value The timings to set.
+     * @return This builder for chaining.
+     */
+    public Builder setTimings(boolean value) {
+
+      timings_ = value;
+      bitField0_ |= 0x00000100;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Send the times so far with every piece and every part of a tool call.
+     * </pre>
+     *
+     * <code>optional bool timings = 9 [json_name = "timings", (.slotline.v1.option) = { ... }</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearTimings() {
+      bitField0_ = (bitField0_ & ~0x00000100);
+      timings_ = false;
+      onChanged();
+      return this;
+    }
+
+    private boolean promptText_ ;
+    /**
+     * <pre>
+     * Send the prompt as text in Accepted.prompt_text, with the names of control tokens, as the model sees it.
+     * </pre>
+     *
+     * <code>optional bool prompt_text = 10 [json_name = "promptText", (.slotline.v1.option) = { ... }</code>
+     * @return Whether the promptText field is set.
+     */
+    @java.lang.Override
+    public boolean hasPromptText() {
+      return ((bitField0_ & 0x00000200) != 0);
+    }
+    /**
+     * <pre>
+     * Send the prompt as text in Accepted.prompt_text, with the names of control tokens, as the model sees it.
+     * </pre>
+     *
+     * <code>optional bool prompt_text = 10 [json_name = "promptText", (.slotline.v1.option) = { ... }</code>
+     * @return The promptText.
+     */
+    @java.lang.Override
+    public boolean getPromptText() {
+      return promptText_;
+    }
+    /**
+     * <pre>
+     * Send the prompt as text in Accepted.prompt_text, with the names of control tokens, as the model sees it.
+     * </pre>
+     *
+     * <code>optional bool prompt_text = 10 [json_name = "promptText", (.slotline.v1.option) = { ... }</code>
+     * @param value The promptText to set.
+     * @return This builder for chaining.
+     */
+    public Builder setPromptText(boolean value) {
+
+      promptText_ = value;
+      bitField0_ |= 0x00000200;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Send the prompt as text in Accepted.prompt_text, with the names of control tokens, as the model sees it.
+     * </pre>
+     *
+     * <code>optional bool prompt_text = 10 [json_name = "promptText", (.slotline.v1.option) = { ... }</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearPromptText() {
+      bitField0_ = (bitField0_ & ~0x00000200);
+      promptText_ = false;
       onChanged();
       return this;
     }

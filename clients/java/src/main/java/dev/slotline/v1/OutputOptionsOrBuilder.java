@@ -156,4 +156,61 @@ public interface OutputOptionsOrBuilder extends
    * @return The reasoningFormat.
    */
   dev.slotline.v1.ReasoningFormat getReasoningFormat();
+
+  /**
+   * <pre>
+   * Send PromptProgress when the request gets its slot and whenever more of its prompt has been evaluated.
+   * </pre>
+   *
+   * <code>optional bool prompt_progress = 8 [json_name = "promptProgress", (.slotline.v1.option) = { ... }</code>
+   * @return Whether the promptProgress field is set.
+   */
+  boolean hasPromptProgress();
+  /**
+   * <pre>
+   * Send PromptProgress when the request gets its slot and whenever more of its prompt has been evaluated.
+   * </pre>
+   *
+   * <code>optional bool prompt_progress = 8 [json_name = "promptProgress", (.slotline.v1.option) = { ... }</code>
+   * @return The promptProgress.
+   */
+  boolean getPromptProgress();
+
+  /**
+   * <pre>
+   * Send the times so far with every piece and every part of a tool call.
+   * </pre>
+   *
+   * <code>optional bool timings = 9 [json_name = "timings", (.slotline.v1.option) = { ... }</code>
+   * @return Whether the timings field is set.
+   */
+  boolean hasTimings();
+  /**
+   * <pre>
+   * Send the times so far with every piece and every part of a tool call.
+   * </pre>
+   *
+   * <code>optional bool timings = 9 [json_name = "timings", (.slotline.v1.option) = { ... }</code>
+   * @return The timings.
+   */
+  boolean getTimings();
+
+  /**
+   * <pre>
+   * Send the prompt as text in Accepted.prompt_text, with the names of control tokens, as the model sees it.
+   * </pre>
+   *
+   * <code>optional bool prompt_text = 10 [json_name = "promptText", (.slotline.v1.option) = { ... }</code>
+   * @return Whether the promptText field is set.
+   */
+  boolean hasPromptText();
+  /**
+   * <pre>
+   * Send the prompt as text in Accepted.prompt_text, with the names of control tokens, as the model sees it.
+   * </pre>
+   *
+   * <code>optional bool prompt_text = 10 [json_name = "promptText", (.slotline.v1.option) = { ... }</code>
+   * @return The promptText.
+   */
+  boolean getPromptText();
 }

@@ -55,6 +55,7 @@ private static final long serialVersionUID = 0L;
             dev.slotline.v1.Piece.class, dev.slotline.v1.Piece.Builder.class);
   }
 
+  private int bitField0_;
   public static final int TEXT_FIELD_NUMBER = 1;
   @SuppressWarnings("serial")
   private volatile java.lang.Object text_ = "";
@@ -194,6 +195,44 @@ private static final long serialVersionUID = 0L;
     return result == null ? dev.slotline.v1.Channel.UNRECOGNIZED : result;
   }
 
+  public static final int TIMINGS_FIELD_NUMBER = 4;
+  private dev.slotline.v1.Timings timings_;
+  /**
+   * <pre>
+   * Times of the sequence up to this piece, if OutputOptions.timings asked for them.
+   * </pre>
+   *
+   * <code>.slotline.v1.Timings timings = 4 [json_name = "timings"];</code>
+   * @return Whether the timings field is set.
+   */
+  @java.lang.Override
+  public boolean hasTimings() {
+    return ((bitField0_ & 0x00000001) != 0);
+  }
+  /**
+   * <pre>
+   * Times of the sequence up to this piece, if OutputOptions.timings asked for them.
+   * </pre>
+   *
+   * <code>.slotline.v1.Timings timings = 4 [json_name = "timings"];</code>
+   * @return The timings.
+   */
+  @java.lang.Override
+  public dev.slotline.v1.Timings getTimings() {
+    return timings_ == null ? dev.slotline.v1.Timings.getDefaultInstance() : timings_;
+  }
+  /**
+   * <pre>
+   * Times of the sequence up to this piece, if OutputOptions.timings asked for them.
+   * </pre>
+   *
+   * <code>.slotline.v1.Timings timings = 4 [json_name = "timings"];</code>
+   */
+  @java.lang.Override
+  public dev.slotline.v1.TimingsOrBuilder getTimingsOrBuilder() {
+    return timings_ == null ? dev.slotline.v1.Timings.getDefaultInstance() : timings_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -217,6 +256,9 @@ private static final long serialVersionUID = 0L;
     if (channel_ != dev.slotline.v1.Channel.CHANNEL_UNSPECIFIED.getNumber()) {
       output.writeEnum(3, channel_);
     }
+    if (((bitField0_ & 0x00000001) != 0)) {
+      output.writeMessage(4, getTimings());
+    }
     getUnknownFields().writeTo(output);
   }
   private int computeSerializedSize_0() {
@@ -236,6 +278,10 @@ private static final long serialVersionUID = 0L;
     if (channel_ != dev.slotline.v1.Channel.CHANNEL_UNSPECIFIED.getNumber()) {
       size += com.google.protobuf.CodedOutputStream
         .computeEnumSize(3, channel_);
+    }
+    if (((bitField0_ & 0x00000001) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(4, getTimings());
     }
     return size;
   }
@@ -266,6 +312,11 @@ private static final long serialVersionUID = 0L;
     if (!getTokensList()
         .equals(other.getTokensList())) return false;
     if (channel_ != other.channel_) return false;
+    if (hasTimings() != other.hasTimings()) return false;
+    if (hasTimings()) {
+      if (!getTimings()
+          .equals(other.getTimings())) return false;
+    }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -285,6 +336,10 @@ private static final long serialVersionUID = 0L;
     }
     hash = (37 * hash) + CHANNEL_FIELD_NUMBER;
     hash = (53 * hash) + channel_;
+    if (hasTimings()) {
+      hash = (37 * hash) + TIMINGS_FIELD_NUMBER;
+      hash = (53 * hash) + getTimings().hashCode();
+    }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -408,13 +463,20 @@ private static final long serialVersionUID = 0L;
 
     // Construct using dev.slotline.v1.Piece.newBuilder()
     private Builder() {
-
+      maybeForceBuilderInitialization();
     }
 
     private Builder(
         com.google.protobuf.GeneratedMessage.BuilderParent parent) {
       super(parent);
-
+      maybeForceBuilderInitialization();
+    }
+    private void maybeForceBuilderInitialization() {
+      if (com.google.protobuf.GeneratedMessage
+              .alwaysUseFieldBuilders) {
+        internalGetTokensFieldBuilder();
+        internalGetTimingsFieldBuilder();
+      }
     }
     @java.lang.Override
     public Builder clear() {
@@ -429,6 +491,11 @@ private static final long serialVersionUID = 0L;
       }
       bitField0_ = (bitField0_ & ~0x00000002);
       channel_ = 0;
+      timings_ = null;
+      if (timingsBuilder_ != null) {
+        timingsBuilder_.dispose();
+        timingsBuilder_ = null;
+      }
       return this;
     }
 
@@ -481,6 +548,14 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000004) != 0)) {
         result.channel_ = channel_;
       }
+      int to_bitField0_ = 0;
+      if (((from_bitField0_ & 0x00000008) != 0)) {
+        result.timings_ = timingsBuilder_ == null
+            ? timings_
+            : timingsBuilder_.build();
+        to_bitField0_ |= 0x00000001;
+      }
+      result.bitField0_ |= to_bitField0_;
     }
 
     @java.lang.Override
@@ -529,6 +604,9 @@ private static final long serialVersionUID = 0L;
       if (other.channel_ != 0) {
         setChannelValue(other.getChannelValue());
       }
+      if (other.hasTimings()) {
+        mergeTimings(other.getTimings());
+      }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
       return this;
@@ -576,6 +654,13 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000004;
               break;
             } // case 24
+            case 34: {
+              input.readMessage(
+                  internalGetTimingsFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00000008;
+              break;
+            } // case 34
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1079,6 +1164,161 @@ private static final long serialVersionUID = 0L;
       channel_ = 0;
       onChanged();
       return this;
+    }
+
+    private dev.slotline.v1.Timings timings_;
+    private com.google.protobuf.SingleFieldBuilder<
+        dev.slotline.v1.Timings, dev.slotline.v1.Timings.Builder, dev.slotline.v1.TimingsOrBuilder> timingsBuilder_;
+    /**
+     * <pre>
+     * Times of the sequence up to this piece, if OutputOptions.timings asked for them.
+     * </pre>
+     *
+     * <code>.slotline.v1.Timings timings = 4 [json_name = "timings"];</code>
+     * @return Whether the timings field is set.
+     */
+    public boolean hasTimings() {
+      return ((bitField0_ & 0x00000008) != 0);
+    }
+    /**
+     * <pre>
+     * Times of the sequence up to this piece, if OutputOptions.timings asked for them.
+     * </pre>
+     *
+     * <code>.slotline.v1.Timings timings = 4 [json_name = "timings"];</code>
+     * @return The timings.
+     */
+    public dev.slotline.v1.Timings getTimings() {
+      if (timingsBuilder_ == null) {
+        return timings_ == null ? dev.slotline.v1.Timings.getDefaultInstance() : timings_;
+      } else {
+        return timingsBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * Times of the sequence up to this piece, if OutputOptions.timings asked for them.
+     * </pre>
+     *
+     * <code>.slotline.v1.Timings timings = 4 [json_name = "timings"];</code>
+     */
+    public Builder setTimings(dev.slotline.v1.Timings value) {
+      if (timingsBuilder_ == null) {
+        java.util.Objects.requireNonNull(value);
+        timings_ = value;
+      } else {
+        timingsBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00000008;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Times of the sequence up to this piece, if OutputOptions.timings asked for them.
+     * </pre>
+     *
+     * <code>.slotline.v1.Timings timings = 4 [json_name = "timings"];</code>
+     */
+    public Builder setTimings(
+        dev.slotline.v1.Timings.Builder builderForValue) {
+      if (timingsBuilder_ == null) {
+        timings_ = builderForValue.build();
+      } else {
+        timingsBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00000008;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Times of the sequence up to this piece, if OutputOptions.timings asked for them.
+     * </pre>
+     *
+     * <code>.slotline.v1.Timings timings = 4 [json_name = "timings"];</code>
+     */
+    public Builder mergeTimings(dev.slotline.v1.Timings value) {
+      if (timingsBuilder_ == null) {
+        if (((bitField0_ & 0x00000008) != 0) &&
+          timings_ != null &&
+          timings_ != dev.slotline.v1.Timings.getDefaultInstance()) {
+          getTimingsBuilder().mergeFrom(value);
+        } else {
+          timings_ = value;
+        }
+      } else {
+        timingsBuilder_.mergeFrom(value);
+      }
+      if (timings_ != null) {
+        bitField0_ |= 0x00000008;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Times of the sequence up to this piece, if OutputOptions.timings asked for them.
+     * </pre>
+     *
+     * <code>.slotline.v1.Timings timings = 4 [json_name = "timings"];</code>
+     */
+    public Builder clearTimings() {
+      bitField0_ = (bitField0_ & ~0x00000008);
+      timings_ = null;
+      if (timingsBuilder_ != null) {
+        timingsBuilder_.dispose();
+        timingsBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Times of the sequence up to this piece, if OutputOptions.timings asked for them.
+     * </pre>
+     *
+     * <code>.slotline.v1.Timings timings = 4 [json_name = "timings"];</code>
+     */
+    public dev.slotline.v1.Timings.Builder getTimingsBuilder() {
+      bitField0_ |= 0x00000008;
+      onChanged();
+      return internalGetTimingsFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * Times of the sequence up to this piece, if OutputOptions.timings asked for them.
+     * </pre>
+     *
+     * <code>.slotline.v1.Timings timings = 4 [json_name = "timings"];</code>
+     */
+    public dev.slotline.v1.TimingsOrBuilder getTimingsOrBuilder() {
+      if (timingsBuilder_ != null) {
+        return timingsBuilder_.getMessageOrBuilder();
+      } else {
+        return timings_ == null ?
+            dev.slotline.v1.Timings.getDefaultInstance() : timings_;
+      }
+    }
+    /**
+     * <pre>
+     * Times of the sequence up to this piece, if OutputOptions.timings asked for them.
+     * </pre>
+     *
+     * <code>.slotline.v1.Timings timings = 4 [json_name = "timings"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        dev.slotline.v1.Timings, dev.slotline.v1.Timings.Builder, dev.slotline.v1.TimingsOrBuilder> 
+        internalGetTimingsFieldBuilder() {
+      if (timingsBuilder_ == null) {
+        timingsBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            dev.slotline.v1.Timings, dev.slotline.v1.Timings.Builder, dev.slotline.v1.TimingsOrBuilder>(
+                getTimings(),
+                getParentForChildren(),
+                isClean());
+        timings_ = null;
+      }
+      return timingsBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:slotline.v1.Piece)

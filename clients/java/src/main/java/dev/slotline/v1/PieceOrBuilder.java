@@ -97,4 +97,31 @@ public interface PieceOrBuilder extends
    * @return The channel.
    */
   dev.slotline.v1.Channel getChannel();
+
+  /**
+   * <pre>
+   * Times of the sequence up to this piece, if OutputOptions.timings asked for them.
+   * </pre>
+   *
+   * <code>.slotline.v1.Timings timings = 4 [json_name = "timings"];</code>
+   * @return Whether the timings field is set.
+   */
+  boolean hasTimings();
+  /**
+   * <pre>
+   * Times of the sequence up to this piece, if OutputOptions.timings asked for them.
+   * </pre>
+   *
+   * <code>.slotline.v1.Timings timings = 4 [json_name = "timings"];</code>
+   * @return The timings.
+   */
+  dev.slotline.v1.Timings getTimings();
+  /**
+   * <pre>
+   * Times of the sequence up to this piece, if OutputOptions.timings asked for them.
+   * </pre>
+   *
+   * <code>.slotline.v1.Timings timings = 4 [json_name = "timings"];</code>
+   */
+  dev.slotline.v1.TimingsOrBuilder getTimingsOrBuilder();
 }

@@ -234,6 +234,62 @@ private static final long serialVersionUID = 0L;
     return includeMatch_;
   }
 
+  public static final int MIN_INDENT_FIELD_NUMBER = 6;
+  private int minIndent_ = 0;
+  /**
+   * <pre>
+   * Blanks and tabs that every line behind the first line break must begin with. A sequence ends before the character
+   * that would begin a line with fewer, as by a limit; an empty line has none. Not together with OutputOptions.parse_output.
+   * </pre>
+   *
+   * <code>optional uint32 min_indent = 6 [json_name = "minIndent", (.slotline.v1.option) = { ... }</code>
+   * @return Whether the minIndent field is set.
+   */
+  @java.lang.Override
+  public boolean hasMinIndent() {
+    return ((bitField0_ & 0x00000008) != 0);
+  }
+  /**
+   * <pre>
+   * Blanks and tabs that every line behind the first line break must begin with. A sequence ends before the character
+   * that would begin a line with fewer, as by a limit; an empty line has none. Not together with OutputOptions.parse_output.
+   * </pre>
+   *
+   * <code>optional uint32 min_indent = 6 [json_name = "minIndent", (.slotline.v1.option) = { ... }</code>
+   * @return The minIndent.
+   */
+  @java.lang.Override
+  public int getMinIndent() {
+    return minIndent_;
+  }
+
+  public static final int LINE_LIMIT_MS_FIELD_NUMBER = 7;
+  private int lineLimitMs_ = 0;
+  /**
+   * <pre>
+   * Milliseconds from the first sampled token after which the sequence ends with the next line break, as by a limit.
+   * </pre>
+   *
+   * <code>optional uint32 line_limit_ms = 7 [json_name = "lineLimitMs", (.slotline.v1.option) = { ... }</code>
+   * @return Whether the lineLimitMs field is set.
+   */
+  @java.lang.Override
+  public boolean hasLineLimitMs() {
+    return ((bitField0_ & 0x00000010) != 0);
+  }
+  /**
+   * <pre>
+   * Milliseconds from the first sampled token after which the sequence ends with the next line break, as by a limit.
+   * </pre>
+   *
+   * <code>optional uint32 line_limit_ms = 7 [json_name = "lineLimitMs", (.slotline.v1.option) = { ... }</code>
+   * @return The lineLimitMs.
+   */
+  @java.lang.Override
+  public int getLineLimitMs() {
+    return lineLimitMs_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -267,6 +323,12 @@ private static final long serialVersionUID = 0L;
     }
     if (((bitField0_ & 0x00000004) != 0)) {
       output.writeBool(5, includeMatch_);
+    }
+    if (((bitField0_ & 0x00000008) != 0)) {
+      output.writeUInt32(6, minIndent_);
+    }
+    if (((bitField0_ & 0x00000010) != 0)) {
+      output.writeUInt32(7, lineLimitMs_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -305,6 +367,14 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000004) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeBoolSize(5, includeMatch_);
+    }
+    if (((bitField0_ & 0x00000008) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeUInt32Size(6, minIndent_);
+    }
+    if (((bitField0_ & 0x00000010) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeUInt32Size(7, lineLimitMs_);
     }
     return size;
   }
@@ -349,6 +419,16 @@ private static final long serialVersionUID = 0L;
       if (getIncludeMatch()
           != other.getIncludeMatch()) return false;
     }
+    if (hasMinIndent() != other.hasMinIndent()) return false;
+    if (hasMinIndent()) {
+      if (getMinIndent()
+          != other.getMinIndent()) return false;
+    }
+    if (hasLineLimitMs() != other.hasLineLimitMs()) return false;
+    if (hasLineLimitMs()) {
+      if (getLineLimitMs()
+          != other.getLineLimitMs()) return false;
+    }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -380,6 +460,14 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + INCLUDE_MATCH_FIELD_NUMBER;
       hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
           getIncludeMatch());
+    }
+    if (hasMinIndent()) {
+      hash = (37 * hash) + MIN_INDENT_FIELD_NUMBER;
+      hash = (53 * hash) + getMinIndent();
+    }
+    if (hasLineLimitMs()) {
+      hash = (37 * hash) + LINE_LIMIT_MS_FIELD_NUMBER;
+      hash = (53 * hash) + getLineLimitMs();
     }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
@@ -522,6 +610,8 @@ private static final long serialVersionUID = 0L;
           com.google.protobuf.LazyStringArrayList.emptyList();
       tokenIds_ = emptyIntList();
       includeMatch_ = false;
+      minIndent_ = 0;
+      lineLimitMs_ = 0;
       return this;
     }
 
@@ -576,6 +666,14 @@ private static final long serialVersionUID = 0L;
         result.includeMatch_ = includeMatch_;
         to_bitField0_ |= 0x00000004;
       }
+      if (((from_bitField0_ & 0x00000020) != 0)) {
+        result.minIndent_ = minIndent_;
+        to_bitField0_ |= 0x00000008;
+      }
+      if (((from_bitField0_ & 0x00000040) != 0)) {
+        result.lineLimitMs_ = lineLimitMs_;
+        to_bitField0_ |= 0x00000010;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -620,6 +718,12 @@ private static final long serialVersionUID = 0L;
       }
       if (other.hasIncludeMatch()) {
         setIncludeMatch(other.getIncludeMatch());
+      }
+      if (other.hasMinIndent()) {
+        setMinIndent(other.getMinIndent());
+      }
+      if (other.hasLineLimitMs()) {
+        setLineLimitMs(other.getLineLimitMs());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -681,6 +785,16 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000010;
               break;
             } // case 40
+            case 48: {
+              minIndent_ = input.readUInt32();
+              bitField0_ |= 0x00000020;
+              break;
+            } // case 48
+            case 56: {
+              lineLimitMs_ = input.readUInt32();
+              bitField0_ |= 0x00000040;
+              break;
+            } // case 56
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1125,6 +1239,122 @@ private static final long serialVersionUID = 0L;
     public Builder clearIncludeMatch() {
       bitField0_ = (bitField0_ & ~0x00000010);
       includeMatch_ = false;
+      onChanged();
+      return this;
+    }
+
+    private int minIndent_ ;
+    /**
+     * <pre>
+     * Blanks and tabs that every line behind the first line break must begin with. A sequence ends before the character
+     * that would begin a line with fewer, as by a limit; an empty line has none. Not together with OutputOptions.parse_output.
+     * </pre>
+     *
+     * <code>optional uint32 min_indent = 6 [json_name = "minIndent", (.slotline.v1.option) = { ... }</code>
+     * @return Whether the minIndent field is set.
+     */
+    @java.lang.Override
+    public boolean hasMinIndent() {
+      return ((bitField0_ & 0x00000020) != 0);
+    }
+    /**
+     * <pre>
+     * Blanks and tabs that every line behind the first line break must begin with. A sequence ends before the character
+     * that would begin a line with fewer, as by a limit; an empty line has none. Not together with OutputOptions.parse_output.
+     * </pre>
+     *
+     * <code>optional uint32 min_indent = 6 [json_name = "minIndent", (.slotline.v1.option) = { ... }</code>
+     * @return The minIndent.
+     */
+    @java.lang.Override
+    public int getMinIndent() {
+      return minIndent_;
+    }
+    /**
+     * <pre>
+     * Blanks and tabs that every line behind the first line break must begin with. A sequence ends before the character
+     * that would begin a line with fewer, as by a limit; an empty line has none. Not together with OutputOptions.parse_output.
+     * </pre>
+     *
+     * <code>optional uint32 min_indent = 6 [json_name = "minIndent", (.slotline.v1.option) = { ... }</code>
+     * @param value The minIndent to set.
+     * @return This builder for chaining.
+     */
+    public Builder setMinIndent(int value) {
+
+      minIndent_ = value;
+      bitField0_ |= 0x00000020;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Blanks and tabs that every line behind the first line break must begin with. A sequence ends before the character
+     * that would begin a line with fewer, as by a limit; an empty line has none. Not together with OutputOptions.parse_output.
+     * </pre>
+     *
+     * <code>optional uint32 min_indent = 6 [json_name = "minIndent", (.slotline.v1.option) = { ... }</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearMinIndent() {
+      bitField0_ = (bitField0_ & ~0x00000020);
+      minIndent_ = 0;
+      onChanged();
+      return this;
+    }
+
+    private int lineLimitMs_ ;
+    /**
+     * <pre>
+     * Milliseconds from the first sampled token after which the sequence ends with the next line break, as by a limit.
+     * </pre>
+     *
+     * <code>optional uint32 line_limit_ms = 7 [json_name = "lineLimitMs", (.slotline.v1.option) = { ... }</code>
+     * @return Whether the lineLimitMs field is set.
+     */
+    @java.lang.Override
+    public boolean hasLineLimitMs() {
+      return ((bitField0_ & 0x00000040) != 0);
+    }
+    /**
+     * <pre>
+     * Milliseconds from the first sampled token after which the sequence ends with the next line break, as by a limit.
+     * </pre>
+     *
+     * <code>optional uint32 line_limit_ms = 7 [json_name = "lineLimitMs", (.slotline.v1.option) = { ... }</code>
+     * @return The lineLimitMs.
+     */
+    @java.lang.Override
+    public int getLineLimitMs() {
+      return lineLimitMs_;
+    }
+    /**
+     * <pre>
+     * Milliseconds from the first sampled token after which the sequence ends with the next line break, as by a limit.
+     * </pre>
+     *
+     * <code>optional uint32 line_limit_ms = 7 [json_name = "lineLimitMs", (.slotline.v1.option) = { ... }</code>
+     * @param value The lineLimitMs to set.
+     * @return This builder for chaining.
+     */
+    public Builder setLineLimitMs(int value) {
+
+      lineLimitMs_ = value;
+      bitField0_ |= 0x00000040;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Milliseconds from the first sampled token after which the sequence ends with the next line break, as by a limit.
+     * </pre>
+     *
+     * <code>optional uint32 line_limit_ms = 7 [json_name = "lineLimitMs", (.slotline.v1.option) = { ... }</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearLineLimitMs() {
+      bitField0_ = (bitField0_ & ~0x00000040);
+      lineLimitMs_ = 0;
       onChanged();
       return this;
     }

@@ -138,4 +138,44 @@ public interface StopParamsOrBuilder extends
    * @return The includeMatch.
    */
   boolean getIncludeMatch();
+
+  /**
+   * <pre>
+   * Blanks and tabs that every line behind the first line break must begin with. A sequence ends before the character
+   * that would begin a line with fewer, as by a limit; an empty line has none. Not together with OutputOptions.parse_output.
+   * </pre>
+   *
+   * <code>optional uint32 min_indent = 6 [json_name = "minIndent", (.slotline.v1.option) = { ... }</code>
+   * @return Whether the minIndent field is set.
+   */
+  boolean hasMinIndent();
+  /**
+   * <pre>
+   * Blanks and tabs that every line behind the first line break must begin with. A sequence ends before the character
+   * that would begin a line with fewer, as by a limit; an empty line has none. Not together with OutputOptions.parse_output.
+   * </pre>
+   *
+   * <code>optional uint32 min_indent = 6 [json_name = "minIndent", (.slotline.v1.option) = { ... }</code>
+   * @return The minIndent.
+   */
+  int getMinIndent();
+
+  /**
+   * <pre>
+   * Milliseconds from the first sampled token after which the sequence ends with the next line break, as by a limit.
+   * </pre>
+   *
+   * <code>optional uint32 line_limit_ms = 7 [json_name = "lineLimitMs", (.slotline.v1.option) = { ... }</code>
+   * @return Whether the lineLimitMs field is set.
+   */
+  boolean hasLineLimitMs();
+  /**
+   * <pre>
+   * Milliseconds from the first sampled token after which the sequence ends with the next line break, as by a limit.
+   * </pre>
+   *
+   * <code>optional uint32 line_limit_ms = 7 [json_name = "lineLimitMs", (.slotline.v1.option) = { ... }</code>
+   * @return The lineLimitMs.
+   */
+  int getLineLimitMs();
 }

@@ -163,7 +163,7 @@ private static final long serialVersionUID = 0L;
   private int draftTokens_ = 0;
   /**
    * <pre>
-   * Tokens proposed by speculation; absent without it.
+   * Tokens that were tried ahead of those that the model chose, by whatever means; absent if there were none.
    * </pre>
    *
    * <code>optional uint32 draft_tokens = 5 [json_name = "draftTokens"];</code>
@@ -175,7 +175,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Tokens proposed by speculation; absent without it.
+   * Tokens that were tried ahead of those that the model chose, by whatever means; absent if there were none.
    * </pre>
    *
    * <code>optional uint32 draft_tokens = 5 [json_name = "draftTokens"];</code>
@@ -190,7 +190,7 @@ private static final long serialVersionUID = 0L;
   private int draftAccepted_ = 0;
   /**
    * <pre>
-   * Proposed tokens that were accepted; absent without speculation.
+   * Those of draft_tokens that were right; absent if there were none.
    * </pre>
    *
    * <code>optional uint32 draft_accepted = 6 [json_name = "draftAccepted"];</code>
@@ -202,7 +202,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Proposed tokens that were accepted; absent without speculation.
+   * Those of draft_tokens that were right; absent if there were none.
    * </pre>
    *
    * <code>optional uint32 draft_accepted = 6 [json_name = "draftAccepted"];</code>
@@ -211,6 +211,21 @@ private static final long serialVersionUID = 0L;
   @java.lang.Override
   public int getDraftAccepted() {
     return draftAccepted_;
+  }
+
+  public static final int CACHED_PROMPT_TOKENS_FIELD_NUMBER = 7;
+  private int cachedPromptTokens_ = 0;
+  /**
+   * <pre>
+   * Prompt tokens taken from the prefix cache.
+   * </pre>
+   *
+   * <code>uint32 cached_prompt_tokens = 7 [json_name = "cachedPromptTokens"];</code>
+   * @return The cachedPromptTokens.
+   */
+  @java.lang.Override
+  public int getCachedPromptTokens() {
+    return cachedPromptTokens_;
   }
 
   private byte memoizedIsInitialized = -1;
@@ -245,6 +260,9 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000008) != 0)) {
       output.writeUInt32(6, draftAccepted_);
     }
+    if (cachedPromptTokens_ != 0) {
+      output.writeUInt32(7, cachedPromptTokens_);
+    }
     getUnknownFields().writeTo(output);
   }
   private int computeSerializedSize_0() {
@@ -272,6 +290,10 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000008) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeUInt32Size(6, draftAccepted_);
+    }
+    if (cachedPromptTokens_ != 0) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeUInt32Size(7, cachedPromptTokens_);
     }
     return size;
   }
@@ -321,6 +343,8 @@ private static final long serialVersionUID = 0L;
       if (getDraftAccepted()
           != other.getDraftAccepted()) return false;
     }
+    if (getCachedPromptTokens()
+        != other.getCachedPromptTokens()) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -352,6 +376,8 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + DRAFT_ACCEPTED_FIELD_NUMBER;
       hash = (53 * hash) + getDraftAccepted();
     }
+    hash = (37 * hash) + CACHED_PROMPT_TOKENS_FIELD_NUMBER;
+    hash = (53 * hash) + getCachedPromptTokens();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -508,6 +534,7 @@ private static final long serialVersionUID = 0L;
       }
       draftTokens_ = 0;
       draftAccepted_ = 0;
+      cachedPromptTokens_ = 0;
       return this;
     }
 
@@ -568,6 +595,9 @@ private static final long serialVersionUID = 0L;
         result.draftAccepted_ = draftAccepted_;
         to_bitField0_ |= 0x00000008;
       }
+      if (((from_bitField0_ & 0x00000040) != 0)) {
+        result.cachedPromptTokens_ = cachedPromptTokens_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -600,6 +630,9 @@ private static final long serialVersionUID = 0L;
       }
       if (other.hasDraftAccepted()) {
         setDraftAccepted(other.getDraftAccepted());
+      }
+      if (other.getCachedPromptTokens() != 0) {
+        setCachedPromptTokens(other.getCachedPromptTokens());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -659,6 +692,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000020;
               break;
             } // case 48
+            case 56: {
+              cachedPromptTokens_ = input.readUInt32();
+              bitField0_ |= 0x00000040;
+              break;
+            } // case 56
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1077,7 +1115,7 @@ private static final long serialVersionUID = 0L;
     private int draftTokens_ ;
     /**
      * <pre>
-     * Tokens proposed by speculation; absent without it.
+     * Tokens that were tried ahead of those that the model chose, by whatever means; absent if there were none.
      * </pre>
      *
      * <code>optional uint32 draft_tokens = 5 [json_name = "draftTokens"];</code>
@@ -1089,7 +1127,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Tokens proposed by speculation; absent without it.
+     * Tokens that were tried ahead of those that the model chose, by whatever means; absent if there were none.
      * </pre>
      *
      * <code>optional uint32 draft_tokens = 5 [json_name = "draftTokens"];</code>
@@ -1101,7 +1139,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Tokens proposed by speculation; absent without it.
+     * Tokens that were tried ahead of those that the model chose, by whatever means; absent if there were none.
      * </pre>
      *
      * <code>optional uint32 draft_tokens = 5 [json_name = "draftTokens"];</code>
@@ -1117,7 +1155,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Tokens proposed by speculation; absent without it.
+     * Tokens that were tried ahead of those that the model chose, by whatever means; absent if there were none.
      * </pre>
      *
      * <code>optional uint32 draft_tokens = 5 [json_name = "draftTokens"];</code>
@@ -1133,7 +1171,7 @@ private static final long serialVersionUID = 0L;
     private int draftAccepted_ ;
     /**
      * <pre>
-     * Proposed tokens that were accepted; absent without speculation.
+     * Those of draft_tokens that were right; absent if there were none.
      * </pre>
      *
      * <code>optional uint32 draft_accepted = 6 [json_name = "draftAccepted"];</code>
@@ -1145,7 +1183,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Proposed tokens that were accepted; absent without speculation.
+     * Those of draft_tokens that were right; absent if there were none.
      * </pre>
      *
      * <code>optional uint32 draft_accepted = 6 [json_name = "draftAccepted"];</code>
@@ -1157,7 +1195,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Proposed tokens that were accepted; absent without speculation.
+     * Those of draft_tokens that were right; absent if there were none.
      * </pre>
      *
      * <code>optional uint32 draft_accepted = 6 [json_name = "draftAccepted"];</code>
@@ -1173,7 +1211,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Proposed tokens that were accepted; absent without speculation.
+     * Those of draft_tokens that were right; absent if there were none.
      * </pre>
      *
      * <code>optional uint32 draft_accepted = 6 [json_name = "draftAccepted"];</code>
@@ -1182,6 +1220,50 @@ private static final long serialVersionUID = 0L;
     public Builder clearDraftAccepted() {
       bitField0_ = (bitField0_ & ~0x00000020);
       draftAccepted_ = 0;
+      onChanged();
+      return this;
+    }
+
+    private int cachedPromptTokens_ ;
+    /**
+     * <pre>
+     * Prompt tokens taken from the prefix cache.
+     * </pre>
+     *
+     * <code>uint32 cached_prompt_tokens = 7 [json_name = "cachedPromptTokens"];</code>
+     * @return The cachedPromptTokens.
+     */
+    @java.lang.Override
+    public int getCachedPromptTokens() {
+      return cachedPromptTokens_;
+    }
+    /**
+     * <pre>
+     * Prompt tokens taken from the prefix cache.
+     * </pre>
+     *
+     * <code>uint32 cached_prompt_tokens = 7 [json_name = "cachedPromptTokens"];</code>
+     * @param value The cachedPromptTokens to set.
+     * @return This builder for chaining.
+     */
+    public Builder setCachedPromptTokens(int value) {
+
+      cachedPromptTokens_ = value;
+      bitField0_ |= 0x00000040;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Prompt tokens taken from the prefix cache.
+     * </pre>
+     *
+     * <code>uint32 cached_prompt_tokens = 7 [json_name = "cachedPromptTokens"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearCachedPromptTokens() {
+      bitField0_ = (bitField0_ & ~0x00000040);
+      cachedPromptTokens_ = 0;
       onChanged();
       return this;
     }

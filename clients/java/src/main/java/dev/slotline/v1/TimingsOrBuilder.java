@@ -86,7 +86,7 @@ public interface TimingsOrBuilder extends
 
   /**
    * <pre>
-   * Tokens proposed by speculation; absent without it.
+   * Tokens that were tried ahead of those that the model chose, by whatever means; absent if there were none.
    * </pre>
    *
    * <code>optional uint32 draft_tokens = 5 [json_name = "draftTokens"];</code>
@@ -95,7 +95,7 @@ public interface TimingsOrBuilder extends
   boolean hasDraftTokens();
   /**
    * <pre>
-   * Tokens proposed by speculation; absent without it.
+   * Tokens that were tried ahead of those that the model chose, by whatever means; absent if there were none.
    * </pre>
    *
    * <code>optional uint32 draft_tokens = 5 [json_name = "draftTokens"];</code>
@@ -105,7 +105,7 @@ public interface TimingsOrBuilder extends
 
   /**
    * <pre>
-   * Proposed tokens that were accepted; absent without speculation.
+   * Those of draft_tokens that were right; absent if there were none.
    * </pre>
    *
    * <code>optional uint32 draft_accepted = 6 [json_name = "draftAccepted"];</code>
@@ -114,11 +114,21 @@ public interface TimingsOrBuilder extends
   boolean hasDraftAccepted();
   /**
    * <pre>
-   * Proposed tokens that were accepted; absent without speculation.
+   * Those of draft_tokens that were right; absent if there were none.
    * </pre>
    *
    * <code>optional uint32 draft_accepted = 6 [json_name = "draftAccepted"];</code>
    * @return The draftAccepted.
    */
   int getDraftAccepted();
+
+  /**
+   * <pre>
+   * Prompt tokens taken from the prefix cache.
+   * </pre>
+   *
+   * <code>uint32 cached_prompt_tokens = 7 [json_name = "cachedPromptTokens"];</code>
+   * @return The cachedPromptTokens.
+   */
+  int getCachedPromptTokens();
 }

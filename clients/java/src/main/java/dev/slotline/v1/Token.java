@@ -262,6 +262,35 @@ private static final long serialVersionUID = 0L;
     return rank_;
   }
 
+  public static final int PROBABILITY_FIELD_NUMBER = 7;
+  private float probability_ = 0F;
+  /**
+   * <pre>
+   * Probability of this token after the samplers, whether it is among probabilities or not; set when
+   * OutputOptions.n_probs is set, unless the token was not drawn.
+   * </pre>
+   *
+   * <code>optional float probability = 7 [json_name = "probability"];</code>
+   * @return Whether the probability field is set.
+   */
+  @java.lang.Override
+  public boolean hasProbability() {
+    return ((bitField0_ & 0x00000004) != 0);
+  }
+  /**
+   * <pre>
+   * Probability of this token after the samplers, whether it is among probabilities or not; set when
+   * OutputOptions.n_probs is set, unless the token was not drawn.
+   * </pre>
+   *
+   * <code>optional float probability = 7 [json_name = "probability"];</code>
+   * @return The probability.
+   */
+  @java.lang.Override
+  public float getProbability() {
+    return probability_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -293,6 +322,9 @@ private static final long serialVersionUID = 0L;
     }
     if (((bitField0_ & 0x00000002) != 0)) {
       output.writeUInt32(6, rank_);
+    }
+    if (((bitField0_ & 0x00000004) != 0)) {
+      output.writeFloat(7, probability_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -331,6 +363,10 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000002) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeUInt32Size(6, rank_);
+    }
+    if (((bitField0_ & 0x00000004) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeFloatSize(7, probability_);
     }
     return size;
   }
@@ -375,6 +411,12 @@ private static final long serialVersionUID = 0L;
       if (getRank()
           != other.getRank()) return false;
     }
+    if (hasProbability() != other.hasProbability()) return false;
+    if (hasProbability()) {
+      if (java.lang.Float.floatToIntBits(getProbability())
+          != java.lang.Float.floatToIntBits(
+              other.getProbability())) return false;
+    }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -406,6 +448,11 @@ private static final long serialVersionUID = 0L;
     if (hasRank()) {
       hash = (37 * hash) + RANK_FIELD_NUMBER;
       hash = (53 * hash) + getRank();
+    }
+    if (hasProbability()) {
+      hash = (37 * hash) + PROBABILITY_FIELD_NUMBER;
+      hash = (53 * hash) + java.lang.Float.floatToIntBits(
+          getProbability());
     }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
@@ -560,6 +607,7 @@ private static final long serialVersionUID = 0L;
       }
       bitField0_ = (bitField0_ & ~0x00000010);
       rank_ = 0;
+      probability_ = 0F;
       return this;
     }
 
@@ -629,6 +677,10 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000020) != 0)) {
         result.rank_ = rank_;
         to_bitField0_ |= 0x00000002;
+      }
+      if (((from_bitField0_ & 0x00000040) != 0)) {
+        result.probability_ = probability_;
+        to_bitField0_ |= 0x00000004;
       }
       result.bitField0_ |= to_bitField0_;
     }
@@ -709,6 +761,9 @@ private static final long serialVersionUID = 0L;
       if (other.hasRank()) {
         setRank(other.getRank());
       }
+      if (other.hasProbability()) {
+        setProbability(other.getProbability());
+      }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
       return this;
@@ -779,6 +834,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000020;
               break;
             } // case 48
+            case 61: {
+              probability_ = input.readFloat();
+              bitField0_ |= 0x00000040;
+              break;
+            } // case 61
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1604,6 +1664,66 @@ private static final long serialVersionUID = 0L;
     public Builder clearRank() {
       bitField0_ = (bitField0_ & ~0x00000020);
       rank_ = 0;
+      onChanged();
+      return this;
+    }
+
+    private float probability_ ;
+    /**
+     * <pre>
+     * Probability of this token after the samplers, whether it is among probabilities or not; set when
+     * OutputOptions.n_probs is set, unless the token was not drawn.
+     * </pre>
+     *
+     * <code>optional float probability = 7 [json_name = "probability"];</code>
+     * @return Whether the probability field is set.
+     */
+    @java.lang.Override
+    public boolean hasProbability() {
+      return ((bitField0_ & 0x00000040) != 0);
+    }
+    /**
+     * <pre>
+     * Probability of this token after the samplers, whether it is among probabilities or not; set when
+     * OutputOptions.n_probs is set, unless the token was not drawn.
+     * </pre>
+     *
+     * <code>optional float probability = 7 [json_name = "probability"];</code>
+     * @return The probability.
+     */
+    @java.lang.Override
+    public float getProbability() {
+      return probability_;
+    }
+    /**
+     * <pre>
+     * Probability of this token after the samplers, whether it is among probabilities or not; set when
+     * OutputOptions.n_probs is set, unless the token was not drawn.
+     * </pre>
+     *
+     * <code>optional float probability = 7 [json_name = "probability"];</code>
+     * @param value The probability to set.
+     * @return This builder for chaining.
+     */
+    public Builder setProbability(float value) {
+
+      probability_ = value;
+      bitField0_ |= 0x00000040;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Probability of this token after the samplers, whether it is among probabilities or not; set when
+     * OutputOptions.n_probs is set, unless the token was not drawn.
+     * </pre>
+     *
+     * <code>optional float probability = 7 [json_name = "probability"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearProbability() {
+      bitField0_ = (bitField0_ & ~0x00000040);
+      probability_ = 0F;
       onChanged();
       return this;
     }

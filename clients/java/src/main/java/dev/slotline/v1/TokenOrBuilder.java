@@ -155,4 +155,25 @@ public interface TokenOrBuilder extends
    * @return The rank.
    */
   int getRank();
+
+  /**
+   * <pre>
+   * Probability of this token after the samplers, whether it is among probabilities or not; set when
+   * OutputOptions.n_probs is set, unless the token was not drawn.
+   * </pre>
+   *
+   * <code>optional float probability = 7 [json_name = "probability"];</code>
+   * @return Whether the probability field is set.
+   */
+  boolean hasProbability();
+  /**
+   * <pre>
+   * Probability of this token after the samplers, whether it is among probabilities or not; set when
+   * OutputOptions.n_probs is set, unless the token was not drawn.
+   * </pre>
+   *
+   * <code>optional float probability = 7 [json_name = "probability"];</code>
+   * @return The probability.
+   */
+  float getProbability();
 }

@@ -66,24 +66,26 @@ public final class Tokens extends com.google.protobuf.GeneratedFile {
       "R\005piece\022 \n\013probability\030\003 \001(\002R\013probabilit" +
       "y\"N\n\014TokenLogprob\022\016\n\002id\030\001 \001(\rR\002id\022\024\n\005pie" +
       "ce\030\002 \001(\014R\005piece\022\030\n\007logprob\030\003 \001(\002R\007logpro" +
-      "b\"\375\001\n\005Token\022\016\n\002id\030\001 \001(\rR\002id\022\024\n\005piece\030\002 \001" +
+      "b\"\264\002\n\005Token\022\016\n\002id\030\001 \001(\rR\002id\022\024\n\005piece\030\002 \001" +
       "(\014R\005piece\022\035\n\007logprob\030\003 \001(\002H\000R\007logprob\210\001\001" +
       "\022<\n\014top_logprobs\030\004 \003(\0132\031.slotline.v1.Tok" +
       "enLogprobR\013topLogprobs\022C\n\rprobabilities\030" +
       "\005 \003(\0132\035.slotline.v1.TokenProbabilityR\rpr" +
-      "obabilities\022\027\n\004rank\030\006 \001(\rH\001R\004rank\210\001\001B\n\n\010" +
-      "_logprobB\007\n\005_rank\"\337\002\n\005Usage\022#\n\rprompt_to" +
-      "kens\030\001 \001(\rR\014promptTokens\022+\n\021completion_t" +
-      "okens\030\002 \001(\rR\020completionTokens\0225\n\024cached_" +
-      "prompt_tokens\030\003 \001(\rH\000R\022cachedPromptToken" +
-      "s\210\001\001\0226\n\027truncated_prompt_tokens\030\004 \001(\rR\025t" +
-      "runcatedPromptTokens\022.\n\020reasoning_tokens" +
-      "\030\005 \001(\rH\001R\017reasoningTokens\210\001\001\022&\n\014image_to" +
-      "kens\030\006 \001(\rH\002R\013imageTokens\210\001\001B\027\n\025_cached_" +
-      "prompt_tokensB\023\n\021_reasoning_tokensB\017\n\r_i" +
-      "mage_tokensB`\n\017dev.slotline.v1P\001Z=github" +
-      ".com/slotline/slotline/clients/go/slotli" +
-      "nev1;slotlinev1\252\002\013Slotline.V1b\006proto3"
+      "obabilities\022\027\n\004rank\030\006 \001(\rH\001R\004rank\210\001\001\022%\n\013" +
+      "probability\030\007 \001(\002H\002R\013probability\210\001\001B\n\n\010_" +
+      "logprobB\007\n\005_rankB\016\n\014_probability\"\337\002\n\005Usa" +
+      "ge\022#\n\rprompt_tokens\030\001 \001(\rR\014promptTokens\022" +
+      "+\n\021completion_tokens\030\002 \001(\rR\020completionTo" +
+      "kens\0225\n\024cached_prompt_tokens\030\003 \001(\rH\000R\022ca" +
+      "chedPromptTokens\210\001\001\0226\n\027truncated_prompt_" +
+      "tokens\030\004 \001(\rR\025truncatedPromptTokens\022.\n\020r" +
+      "easoning_tokens\030\005 \001(\rH\001R\017reasoningTokens" +
+      "\210\001\001\022&\n\014image_tokens\030\006 \001(\rH\002R\013imageTokens" +
+      "\210\001\001B\027\n\025_cached_prompt_tokensB\023\n\021_reasoni" +
+      "ng_tokensB\017\n\r_image_tokensB`\n\017dev.slotli" +
+      "ne.v1P\001Z=github.com/slotline/slotline/cl" +
+      "ients/go/slotlinev1;slotlinev1\252\002\013Slotlin" +
+      "e.V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -112,7 +114,7 @@ public final class Tokens extends com.google.protobuf.GeneratedFile {
     internal_static_slotline_v1_Token_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_Token_descriptor,
-        new java.lang.String[] { "Id", "Piece", "Logprob", "TopLogprobs", "Probabilities", "Rank", });
+        new java.lang.String[] { "Id", "Piece", "Logprob", "TopLogprobs", "Probabilities", "Rank", "Probability", });
     internal_static_slotline_v1_Usage_descriptor =
       getDescriptor().getMessageType(4);
     internal_static_slotline_v1_Usage_fieldAccessorTable = new

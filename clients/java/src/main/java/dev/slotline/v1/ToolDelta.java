@@ -55,6 +55,7 @@ private static final long serialVersionUID = 0L;
             dev.slotline.v1.ToolDelta.class, dev.slotline.v1.ToolDelta.Builder.class);
   }
 
+  private int bitField0_;
   public static final int CALL_FIELD_NUMBER = 1;
   private int call_ = 0;
   /**
@@ -213,6 +214,44 @@ private static final long serialVersionUID = 0L;
     }
   }
 
+  public static final int TIMINGS_FIELD_NUMBER = 5;
+  private dev.slotline.v1.Timings timings_;
+  /**
+   * <pre>
+   * As of a piece.
+   * </pre>
+   *
+   * <code>.slotline.v1.Timings timings = 5 [json_name = "timings"];</code>
+   * @return Whether the timings field is set.
+   */
+  @java.lang.Override
+  public boolean hasTimings() {
+    return ((bitField0_ & 0x00000001) != 0);
+  }
+  /**
+   * <pre>
+   * As of a piece.
+   * </pre>
+   *
+   * <code>.slotline.v1.Timings timings = 5 [json_name = "timings"];</code>
+   * @return The timings.
+   */
+  @java.lang.Override
+  public dev.slotline.v1.Timings getTimings() {
+    return timings_ == null ? dev.slotline.v1.Timings.getDefaultInstance() : timings_;
+  }
+  /**
+   * <pre>
+   * As of a piece.
+   * </pre>
+   *
+   * <code>.slotline.v1.Timings timings = 5 [json_name = "timings"];</code>
+   */
+  @java.lang.Override
+  public dev.slotline.v1.TimingsOrBuilder getTimingsOrBuilder() {
+    return timings_ == null ? dev.slotline.v1.Timings.getDefaultInstance() : timings_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -239,6 +278,9 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(arguments_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 4, arguments_);
     }
+    if (((bitField0_ & 0x00000001) != 0)) {
+      output.writeMessage(5, getTimings());
+    }
     getUnknownFields().writeTo(output);
   }
   private int computeSerializedSize_0() {
@@ -255,6 +297,10 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(arguments_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(4, arguments_);
+    }
+    if (((bitField0_ & 0x00000001) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(5, getTimings());
     }
     return size;
   }
@@ -288,6 +334,11 @@ private static final long serialVersionUID = 0L;
         .equals(other.getName())) return false;
     if (!getArguments()
         .equals(other.getArguments())) return false;
+    if (hasTimings() != other.hasTimings()) return false;
+    if (hasTimings()) {
+      if (!getTimings()
+          .equals(other.getTimings())) return false;
+    }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -307,6 +358,10 @@ private static final long serialVersionUID = 0L;
     hash = (53 * hash) + getName().hashCode();
     hash = (37 * hash) + ARGUMENTS_FIELD_NUMBER;
     hash = (53 * hash) + getArguments().hashCode();
+    if (hasTimings()) {
+      hash = (37 * hash) + TIMINGS_FIELD_NUMBER;
+      hash = (53 * hash) + getTimings().hashCode();
+    }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -430,13 +485,19 @@ private static final long serialVersionUID = 0L;
 
     // Construct using dev.slotline.v1.ToolDelta.newBuilder()
     private Builder() {
-
+      maybeForceBuilderInitialization();
     }
 
     private Builder(
         com.google.protobuf.GeneratedMessage.BuilderParent parent) {
       super(parent);
-
+      maybeForceBuilderInitialization();
+    }
+    private void maybeForceBuilderInitialization() {
+      if (com.google.protobuf.GeneratedMessage
+              .alwaysUseFieldBuilders) {
+        internalGetTimingsFieldBuilder();
+      }
     }
     @java.lang.Override
     public Builder clear() {
@@ -446,6 +507,11 @@ private static final long serialVersionUID = 0L;
       id_ = "";
       name_ = "";
       arguments_ = "";
+      timings_ = null;
+      if (timingsBuilder_ != null) {
+        timingsBuilder_.dispose();
+        timingsBuilder_ = null;
+      }
       return this;
     }
 
@@ -491,6 +557,14 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000008) != 0)) {
         result.arguments_ = arguments_;
       }
+      int to_bitField0_ = 0;
+      if (((from_bitField0_ & 0x00000010) != 0)) {
+        result.timings_ = timingsBuilder_ == null
+            ? timings_
+            : timingsBuilder_.build();
+        to_bitField0_ |= 0x00000001;
+      }
+      result.bitField0_ |= to_bitField0_;
     }
 
     @java.lang.Override
@@ -522,6 +596,9 @@ private static final long serialVersionUID = 0L;
         arguments_ = other.arguments_;
         bitField0_ |= 0x00000008;
         onChanged();
+      }
+      if (other.hasTimings()) {
+        mergeTimings(other.getTimings());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -567,6 +644,13 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000008;
               break;
             } // case 34
+            case 42: {
+              input.readMessage(
+                  internalGetTimingsFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00000010;
+              break;
+            } // case 42
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -907,6 +991,161 @@ private static final long serialVersionUID = 0L;
       bitField0_ |= 0x00000008;
       onChanged();
       return this;
+    }
+
+    private dev.slotline.v1.Timings timings_;
+    private com.google.protobuf.SingleFieldBuilder<
+        dev.slotline.v1.Timings, dev.slotline.v1.Timings.Builder, dev.slotline.v1.TimingsOrBuilder> timingsBuilder_;
+    /**
+     * <pre>
+     * As of a piece.
+     * </pre>
+     *
+     * <code>.slotline.v1.Timings timings = 5 [json_name = "timings"];</code>
+     * @return Whether the timings field is set.
+     */
+    public boolean hasTimings() {
+      return ((bitField0_ & 0x00000010) != 0);
+    }
+    /**
+     * <pre>
+     * As of a piece.
+     * </pre>
+     *
+     * <code>.slotline.v1.Timings timings = 5 [json_name = "timings"];</code>
+     * @return The timings.
+     */
+    public dev.slotline.v1.Timings getTimings() {
+      if (timingsBuilder_ == null) {
+        return timings_ == null ? dev.slotline.v1.Timings.getDefaultInstance() : timings_;
+      } else {
+        return timingsBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * As of a piece.
+     * </pre>
+     *
+     * <code>.slotline.v1.Timings timings = 5 [json_name = "timings"];</code>
+     */
+    public Builder setTimings(dev.slotline.v1.Timings value) {
+      if (timingsBuilder_ == null) {
+        java.util.Objects.requireNonNull(value);
+        timings_ = value;
+      } else {
+        timingsBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00000010;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * As of a piece.
+     * </pre>
+     *
+     * <code>.slotline.v1.Timings timings = 5 [json_name = "timings"];</code>
+     */
+    public Builder setTimings(
+        dev.slotline.v1.Timings.Builder builderForValue) {
+      if (timingsBuilder_ == null) {
+        timings_ = builderForValue.build();
+      } else {
+        timingsBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00000010;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * As of a piece.
+     * </pre>
+     *
+     * <code>.slotline.v1.Timings timings = 5 [json_name = "timings"];</code>
+     */
+    public Builder mergeTimings(dev.slotline.v1.Timings value) {
+      if (timingsBuilder_ == null) {
+        if (((bitField0_ & 0x00000010) != 0) &&
+          timings_ != null &&
+          timings_ != dev.slotline.v1.Timings.getDefaultInstance()) {
+          getTimingsBuilder().mergeFrom(value);
+        } else {
+          timings_ = value;
+        }
+      } else {
+        timingsBuilder_.mergeFrom(value);
+      }
+      if (timings_ != null) {
+        bitField0_ |= 0x00000010;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * As of a piece.
+     * </pre>
+     *
+     * <code>.slotline.v1.Timings timings = 5 [json_name = "timings"];</code>
+     */
+    public Builder clearTimings() {
+      bitField0_ = (bitField0_ & ~0x00000010);
+      timings_ = null;
+      if (timingsBuilder_ != null) {
+        timingsBuilder_.dispose();
+        timingsBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * As of a piece.
+     * </pre>
+     *
+     * <code>.slotline.v1.Timings timings = 5 [json_name = "timings"];</code>
+     */
+    public dev.slotline.v1.Timings.Builder getTimingsBuilder() {
+      bitField0_ |= 0x00000010;
+      onChanged();
+      return internalGetTimingsFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * As of a piece.
+     * </pre>
+     *
+     * <code>.slotline.v1.Timings timings = 5 [json_name = "timings"];</code>
+     */
+    public dev.slotline.v1.TimingsOrBuilder getTimingsOrBuilder() {
+      if (timingsBuilder_ != null) {
+        return timingsBuilder_.getMessageOrBuilder();
+      } else {
+        return timings_ == null ?
+            dev.slotline.v1.Timings.getDefaultInstance() : timings_;
+      }
+    }
+    /**
+     * <pre>
+     * As of a piece.
+     * </pre>
+     *
+     * <code>.slotline.v1.Timings timings = 5 [json_name = "timings"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        dev.slotline.v1.Timings, dev.slotline.v1.Timings.Builder, dev.slotline.v1.TimingsOrBuilder> 
+        internalGetTimingsFieldBuilder() {
+      if (timingsBuilder_ == null) {
+        timingsBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            dev.slotline.v1.Timings, dev.slotline.v1.Timings.Builder, dev.slotline.v1.TimingsOrBuilder>(
+                getTimings(),
+                getParentForChildren(),
+                isClean());
+        timings_ = null;
+      }
+      return timingsBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:slotline.v1.ToolDelta)

@@ -81,4 +81,31 @@ public interface ToolDeltaOrBuilder extends
    */
   com.google.protobuf.ByteString
       getArgumentsBytes();
+
+  /**
+   * <pre>
+   * As of a piece.
+   * </pre>
+   *
+   * <code>.slotline.v1.Timings timings = 5 [json_name = "timings"];</code>
+   * @return Whether the timings field is set.
+   */
+  boolean hasTimings();
+  /**
+   * <pre>
+   * As of a piece.
+   * </pre>
+   *
+   * <code>.slotline.v1.Timings timings = 5 [json_name = "timings"];</code>
+   * @return The timings.
+   */
+  dev.slotline.v1.Timings getTimings();
+  /**
+   * <pre>
+   * As of a piece.
+   * </pre>
+   *
+   * <code>.slotline.v1.Timings timings = 5 [json_name = "timings"];</code>
+   */
+  dev.slotline.v1.TimingsOrBuilder getTimingsOrBuilder();
 }
