@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from rest_adapter.apis.native.metrics.reply import METRICS as ADAPTER_METRICS
+from rest_adapter.api_shape import ApiShape
+from rest_adapter.apis.native.metrics.reply import LLAMA_METRICS, OWN_METRICS
 from service.api.metrics.declarations import METRICS as CORE_METRICS
 from service.api.metrics.metric import MetricType
 
@@ -48,12 +49,13 @@ class Described(Protocol):
 
 
 def tables() -> dict[str, Sequence[Described]]:
-    """The metrics of each table, by its name on the page; every metric is in one of them."""
+    """The metrics of each table, by its name on the page."""
     kinds = {"work done": MetricType.COUNTER, "distributions": MetricType.HISTOGRAM, "state": MetricType.GAUGE}
     return {
-        "as llama.cpp": [metric for metric in ADAPTER_METRICS if metric.name.startswith("llamacpp:")],
+        "as llama.cpp of 2024": LLAMA_METRICS[ApiShape.OF_2024],
+        "as llama.cpp now": LLAMA_METRICS[ApiShape.NOW],
         **{name: [metric for metric in CORE_METRICS if metric.type is kind] for name, kind in kinds.items()},
-        "adapter": [metric for metric in ADAPTER_METRICS if not metric.name.startswith("llamacpp:")],
+        "adapter": OWN_METRICS,
     }
 
 

@@ -102,6 +102,7 @@ class EncoderEngine:
             model_s = self._clock() - started_s
             self._budget.observe(n_tokens, _ALONE, model_s)
             self._totals.add_evaluated(n_tokens, model_s)
+            self._totals.embedded_tokens += n_tokens
             self._totals.add_prefill(n_tokens, model_s)
         self._totals.end_step(self._clock() - started_s)
         return self._outbox.take()

@@ -129,10 +129,11 @@ class MediaStep:
             return
         now_s = self._clock()
         call_s = now_s - began_s
-        self._totals.add_evaluated(n_rows, call_s)
+        self._totals.add_evaluated(n_rows, call_s, len(segments))
         self._totals.add_prefill(n_rows, call_s)
         self._parts.budget.observe(n_rows, shape, call_s)
         if for_states:
+            self._totals.embedded_tokens += n_rows
             self._embedding.finish_media(segments, states)
         else:
             self._advance(segments, now_s)

@@ -197,8 +197,9 @@ class Step:
                 return False
             else:
                 call_s = self._clock() - began_s
-                self._totals.add_evaluated(n_tokens, call_s)
+                self._totals.add_evaluated(n_tokens, call_s, len(states))
                 self._totals.add_prefill(n_tokens, call_s)
+                self._totals.embedded_tokens += n_tokens
                 self._embedding.finish(states, rows)
                 return self._embedding.n_prefill == n_prefill
         self._shortage.relieve()
@@ -223,7 +224,7 @@ class Step:
         except DecodeFailed as error:
             self._endings.fail_batch([segment.seq_id for segment in segments], error)
             return None
-        self._totals.add_evaluated(tokens.n_tokens, self._clock() - began_s)
+        self._totals.add_evaluated(tokens.n_tokens, self._clock() - began_s, len(segments))
         return _Batch(plan, segments, n_filler, began_s)
 
     def _segments(self, plan: StepPlan) -> list[Segment]:
@@ -279,7 +280,9 @@ class Step:
         """Note what the step's tokens cost."""
         tokens = batch.plan.tokens
         self._totals.drafted_tokens += tokens.n_decode - len(tokens.decode)
+        self._totals.drafts += len(tokens.drafts)
         if tokens.prefill:
+            self._totals.embedded_tokens += sum(share for slot_id, share in tokens.prefill if slot_id == EMBEDDINGS)
             self._budget.observe(tokens.n_prefill, batch.plan.shape, step_s, batch.n_filler)
             self._totals.add_prefill(tokens.n_prefill, step_s)
         elif not self._is_for_media:

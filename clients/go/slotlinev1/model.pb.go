@@ -1737,7 +1737,29 @@ type GetMetricsResponse struct {
 	// Requests waiting for a slot.
 	RequestsDeferred uint32 `protobuf:"varint,9,opt,name=requests_deferred,json=requestsDeferred,proto3" json:"requests_deferred,omitempty"`
 	// The core's own metrics in the Prometheus text format.
-	Exposition    string `protobuf:"bytes,10,opt,name=exposition,proto3" json:"exposition,omitempty"`
+	Exposition string `protobuf:"bytes,10,opt,name=exposition,proto3" json:"exposition,omitempty"`
+	// Prompt tokens taken from the cache since start.
+	CachedPromptTokensTotal uint64 `protobuf:"varint,11,opt,name=cached_prompt_tokens_total,json=cachedPromptTokensTotal,proto3" json:"cached_prompt_tokens_total,omitempty"`
+	// Tokens of inputs that were embedded since start; not among the prompt tokens.
+	EmbeddedTokensTotal uint64 `protobuf:"varint,12,opt,name=embedded_tokens_total,json=embeddedTokensTotal,proto3" json:"embedded_tokens_total,omitempty"`
+	// Seconds from getting a slot to the first token, summed over sequences.
+	PromptSecondsTotal float64 `protobuf:"fixed64,13,opt,name=prompt_seconds_total,json=promptSecondsTotal,proto3" json:"prompt_seconds_total,omitempty"`
+	// Seconds from the first to the last token, summed over sequences that have ended.
+	PredictedSecondsTotal float64 `protobuf:"fixed64,14,opt,name=predicted_seconds_total,json=predictedSecondsTotal,proto3" json:"predicted_seconds_total,omitempty"`
+	// Calls of the model since start.
+	ModelCallsTotal uint64 `protobuf:"varint,15,opt,name=model_calls_total,json=modelCallsTotal,proto3" json:"model_calls_total,omitempty"`
+	// Sequences in a call of the model, on average since start; 0 without any call.
+	SequencesPerModelCall float64 `protobuf:"fixed64,16,opt,name=sequences_per_model_call,json=sequencesPerModelCall,proto3" json:"sequences_per_model_call,omitempty"`
+	// Most tokens that the prompt and the output of one sequence had together since start; it counts once it has ended.
+	LongestSequenceTokens uint32 `protobuf:"varint,17,opt,name=longest_sequence_tokens,json=longestSequenceTokens,proto3" json:"longest_sequence_tokens,omitempty"`
+	// Drafts since start: tokens of a sequence that were tried together, ahead of the model's choice.
+	DraftsTotal uint64 `protobuf:"varint,18,opt,name=drafts_total,json=draftsTotal,proto3" json:"drafts_total,omitempty"`
+	// Tokens in these drafts.
+	DraftedTokensTotal uint64 `protobuf:"varint,19,opt,name=drafted_tokens_total,json=draftedTokensTotal,proto3" json:"drafted_tokens_total,omitempty"`
+	// Drafted tokens that were right.
+	AcceptedTokensTotal uint64 `protobuf:"varint,20,opt,name=accepted_tokens_total,json=acceptedTokensTotal,proto3" json:"accepted_tokens_total,omitempty"`
+	// When the core started, in seconds since 1970-01-01 UTC.
+	StartedUnixS  int64 `protobuf:"varint,21,opt,name=started_unix_s,json=startedUnixS,proto3" json:"started_unix_s,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1840,6 +1862,83 @@ func (x *GetMetricsResponse) GetExposition() string {
 		return x.Exposition
 	}
 	return ""
+}
+
+func (x *GetMetricsResponse) GetCachedPromptTokensTotal() uint64 {
+	if x != nil {
+		return x.CachedPromptTokensTotal
+	}
+	return 0
+}
+
+func (x *GetMetricsResponse) GetEmbeddedTokensTotal() uint64 {
+	if x != nil {
+		return x.EmbeddedTokensTotal
+	}
+	return 0
+}
+
+func (x *GetMetricsResponse) GetPromptSecondsTotal() float64 {
+	if x != nil {
+		return x.PromptSecondsTotal
+	}
+	return 0
+}
+
+func (x *GetMetricsResponse) GetPredictedSecondsTotal() float64 {
+	if x != nil {
+		return x.PredictedSecondsTotal
+	}
+	return 0
+}
+
+func (x *GetMetricsResponse) GetModelCallsTotal() uint64 {
+	if x != nil {
+		return x.ModelCallsTotal
+	}
+	return 0
+}
+
+func (x *GetMetricsResponse) GetSequencesPerModelCall() float64 {
+	if x != nil {
+		return x.SequencesPerModelCall
+	}
+	return 0
+}
+
+func (x *GetMetricsResponse) GetLongestSequenceTokens() uint32 {
+	if x != nil {
+		return x.LongestSequenceTokens
+	}
+	return 0
+}
+
+func (x *GetMetricsResponse) GetDraftsTotal() uint64 {
+	if x != nil {
+		return x.DraftsTotal
+	}
+	return 0
+}
+
+func (x *GetMetricsResponse) GetDraftedTokensTotal() uint64 {
+	if x != nil {
+		return x.DraftedTokensTotal
+	}
+	return 0
+}
+
+func (x *GetMetricsResponse) GetAcceptedTokensTotal() uint64 {
+	if x != nil {
+		return x.AcceptedTokensTotal
+	}
+	return 0
+}
+
+func (x *GetMetricsResponse) GetStartedUnixS() int64 {
+	if x != nil {
+		return x.StartedUnixS
+	}
+	return 0
 }
 
 var File_slotline_v1_model_proto protoreflect.FileDescriptor
@@ -1981,7 +2080,7 @@ const file_slotline_v1_model_proto_rawDesc = "" +
 	"\x15ApplyTemplateResponse\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\"6\n" +
 	"\x11GetMetricsRequest\x12!\n" +
-	"\freset_window\x18\x01 \x01(\bR\vresetWindow\"\xd7\x03\n" +
+	"\freset_window\x18\x01 \x01(\bR\vresetWindow\"\xfe\a\n" +
 	"\x12GetMetricsResponse\x12.\n" +
 	"\x13prompt_tokens_total\x18\x01 \x01(\x04R\x11promptTokensTotal\x124\n" +
 	"\x16predicted_tokens_total\x18\x02 \x01(\x04R\x14predictedTokensTotal\x127\n" +
@@ -1995,7 +2094,18 @@ const file_slotline_v1_model_proto_rawDesc = "" +
 	"\n" +
 	"exposition\x18\n" +
 	" \x01(\tR\n" +
-	"exposition*\xab\x01\n" +
+	"exposition\x12;\n" +
+	"\x1acached_prompt_tokens_total\x18\v \x01(\x04R\x17cachedPromptTokensTotal\x122\n" +
+	"\x15embedded_tokens_total\x18\f \x01(\x04R\x13embeddedTokensTotal\x120\n" +
+	"\x14prompt_seconds_total\x18\r \x01(\x01R\x12promptSecondsTotal\x126\n" +
+	"\x17predicted_seconds_total\x18\x0e \x01(\x01R\x15predictedSecondsTotal\x12*\n" +
+	"\x11model_calls_total\x18\x0f \x01(\x04R\x0fmodelCallsTotal\x127\n" +
+	"\x18sequences_per_model_call\x18\x10 \x01(\x01R\x15sequencesPerModelCall\x126\n" +
+	"\x17longest_sequence_tokens\x18\x11 \x01(\rR\x15longestSequenceTokens\x12!\n" +
+	"\fdrafts_total\x18\x12 \x01(\x04R\vdraftsTotal\x120\n" +
+	"\x14drafted_tokens_total\x18\x13 \x01(\x04R\x12draftedTokensTotal\x122\n" +
+	"\x15accepted_tokens_total\x18\x14 \x01(\x04R\x13acceptedTokensTotal\x12$\n" +
+	"\x0estarted_unix_s\x18\x15 \x01(\x03R\fstartedUnixS*\xab\x01\n" +
 	"\vServerState\x12\x1c\n" +
 	"\x18SERVER_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14SERVER_STATE_LOADING\x10\x01\x12\x16\n" +

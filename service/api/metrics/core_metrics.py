@@ -45,7 +45,8 @@ class CoreMetrics:
         Args:
             reset_window: start the next window afterwards.
         """
-        snapshot = self._status().snapshot
+        status = self._status()
+        snapshot = status.snapshot
         counters, start = snapshot.counters, self._window_start
         response = model_pb2.GetMetricsResponse(
             prompt_tokens_total=counters.prompt_tokens,
@@ -62,6 +63,17 @@ class CoreMetrics:
             requests_processing=snapshot.slots_processing,
             requests_deferred=snapshot.queue_depth,
             exposition=generate_latest(self._registry).decode(),
+            cached_prompt_tokens_total=counters.cached_prompt_tokens,
+            embedded_tokens_total=counters.embedded_tokens,
+            prompt_seconds_total=counters.prompt_s,
+            predicted_seconds_total=counters.predicted_s,
+            model_calls_total=counters.model_calls,
+            sequences_per_model_call=counters.call_sequences / max(counters.model_calls, 1),
+            longest_sequence_tokens=counters.longest,
+            drafts_total=counters.drafts,
+            drafted_tokens_total=counters.drafted_tokens,
+            accepted_tokens_total=counters.accepted_tokens,
+            started_unix_s=int(status.start_time_s),
         )
         if reset_window:
             self._window_start = counters

@@ -118,6 +118,30 @@ METRICS: tuple[Metric, ...] = (
         help="Drafted tokens that were right.",
     ),
     _counter(
+        name="slotline_drafts_total",
+        unit="drafts",
+        read=lambda now: now.counters.drafts,
+        help="Drafts that were tried.",
+    ),
+    _counter(
+        name="slotline_embedded_tokens_total",
+        unit="tokens",
+        read=lambda now: now.counters.embedded_tokens,
+        help="Tokens of inputs that were embedded.",
+    ),
+    _counter(
+        name="slotline_model_calls_total",
+        unit="calls",
+        read=lambda now: now.counters.model_calls,
+        help="Calls of the model.",
+    ),
+    _counter(
+        name="slotline_model_call_sequences_total",
+        unit="sequences",
+        read=lambda now: now.counters.call_sequences,
+        help="Sequences in these calls.",
+    ),
+    _counter(
         name="slotline_requests_total",
         unit="requests",
         read=_outcomes,

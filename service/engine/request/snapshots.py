@@ -55,8 +55,11 @@ class Counters:
         cached_prompt_tokens: prompt tokens that were taken from the cache; not among ``prompt_tokens``.
         requests: requests for text that are over, by ``Outcome`` in its order.
         preemptions: sequences that had to give way, to go on later.
-        drafted_tokens: tokens that were tried ahead; ``accepted_tokens`` of them were right.
+        drafted_tokens: tokens that were tried ahead, in ``drafts`` drafts; ``accepted_tokens`` of them were right.
         step_s: duration of all steps; of that ``model_s`` in the model, and ``sampling_s`` to choose tokens.
+        model_calls: calls of the model, with ``call_sequences`` sequences in all.
+        embedded_tokens: items of inputs that were embedded; not among ``prompt_tokens``.
+        longest: most items that prompt and output of one sequence had together.
     """
 
     prompt_tokens: int = 0
@@ -73,6 +76,11 @@ class Counters:
     step_s: float = 0.0
     model_s: float = 0.0
     sampling_s: float = 0.0
+    drafts: int = 0
+    model_calls: int = 0
+    call_sequences: int = 0
+    embedded_tokens: int = 0
+    longest: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,11 @@ class Totals:
     step_s: float = 0.0
     model_s: float = 0.0
     sampling_s: float = 0.0
+    drafts: int = 0
+    model_calls: int = 0
+    call_sequences: int = 0
+    embedded_tokens: int = 0
+    longest: int = 0
     prompt_rate: float = 0.0
     _recent_tokens: float = 0.0
     _recent_s: float = 0.0
@@ -76,6 +81,7 @@ class Totals:
             self.finished += 1
             self.predicted_tokens += running.sampled
             task.n_sampled += running.sampled
+            self.longest = max(self.longest, running.n_prompt + running.sampled)
             if running.first_token_s is not None:
                 self.predicted_s += self.clock() - running.first_token_s
         if not task.n_open:
@@ -97,8 +103,10 @@ class Totals:
 
     # Steps ----------------------------------------------------------------------------------------------------------
 
-    def add_evaluated(self, n_tokens: int, model_s: float) -> None:
-        """Count tokens that the model evaluated in this step, and the seconds that it took."""
+    def add_evaluated(self, n_tokens: int, model_s: float, n_sequences: int = 1) -> None:
+        """Count tokens that one call of the model evaluated in this step, and the seconds that it took."""
+        self.model_calls += 1
+        self.call_sequences += n_sequences
         self._step_tokens += n_tokens
         self.model_s += model_s
 
@@ -150,6 +158,11 @@ class Totals:
             self.step_s,
             self.model_s,
             self.sampling_s,
+            self.drafts,
+            self.model_calls,
+            self.call_sequences,
+            self.embedded_tokens,
+            self.longest,
         )
 
     def distributions(self) -> Distributions:

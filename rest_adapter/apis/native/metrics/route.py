@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from flask import request
 
-from rest_adapter.apis.native.metrics.reply import Reading, exposition
+from rest_adapter.api_shape import ApiShape
+from rest_adapter.apis.native.metrics.metric import Reading
+from rest_adapter.apis.native.metrics.reply import exposition
 from rest_adapter.apis.serving.limits import STATE_TIMEOUT_S
 from rest_adapter.core.calls import GET_METRICS
 from rest_adapter.errors import NotOffered
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from rest_adapter.apis.serving.app_context import AppContext
 
 _CONTENT_TYPE = "text/plain; version=0.0.4"
+#: Tells a scraper that counters begin anew: when the core started, in seconds since 1970.
+_STARTED = "Process-Start-Time-Unix"
 
 
 def metrics(context: AppContext) -> Answer:
@@ -26,5 +30,8 @@ def metrics(context: AppContext) -> Answer:
     # Viewers send keep_window, so that the window belongs to the scraper.
     wanted = GetMetricsRequest(reset_window="keep_window" not in request.args)
     counters = context.core.unary(GET_METRICS, wanted, timeout_s=STATE_TIMEOUT_S)
-    text = exposition(Reading(counters, context.counts.by_labels(), context.limiter.in_flight))
-    return bytes_response(text.encode(), content_type=_CONTENT_TYPE)
+    reading = Reading(counters, context.counts.by_labels(), context.limiter.in_flight)
+    answer = bytes_response(exposition(reading, context.shape).encode(), content_type=_CONTENT_TYPE)
+    if context.shape is ApiShape.NOW:
+        answer.headers.append((_STARTED, str(counters.started_unix_s)))
+    return answer

@@ -45,6 +45,11 @@ SNAPSHOT = EngineSnapshot(
         step_s=9.0,
         model_s=7.0,
         sampling_s=1.5,
+        drafts=9,
+        model_calls=8,
+        call_sequences=10,
+        embedded_tokens=60,
+        longest=77,
     ),
     saved_prompts=3,
     saved_bytes=4096,
@@ -114,6 +119,16 @@ def test_totals_and_gauges_are_those_of_the_last_step() -> None:
     assert (response.prompt_tokens_total, response.predicted_tokens_total) == (100, 30)
     assert (response.kv_cells_used, response.kv_cells_total, response.kv_tokens) == (11, 512, 12)
     assert (response.requests_processing, response.requests_deferred) == (1, 3)
+    assert (response.cached_prompt_tokens_total, response.embedded_tokens_total) == (40, 60)
+    assert (response.prompt_seconds_total, response.predicted_seconds_total) == (4.0, 1.5)
+    assert (response.model_calls_total, response.sequences_per_model_call) == (8, 1.25)
+    assert (response.drafts_total, response.drafted_tokens_total, response.accepted_tokens_total) == (9, 50, 20)
+    assert (response.longest_sequence_tokens, response.started_unix_s) == (77, 1_700_000_000)
+
+
+def test_a_core_that_called_no_model_has_no_sequences_per_call() -> None:
+    core = FakeCore(EngineSnapshot((), 0, 0, 0, Counters()), CoreState.LOADING, None)
+    assert metrics(core).read(reset_window=False).sequences_per_model_call == 0
 
 
 def test_every_slot_holds_the_tokens_of_the_system_prompt() -> None:
@@ -159,6 +174,10 @@ class TestExposition:
             "slotline_preemptions_total": 4,
             "slotline_drafted_tokens_total": 50,
             "slotline_accepted_tokens_total": 20,
+            "slotline_drafts_total": 9,
+            "slotline_embedded_tokens_total": 60,
+            "slotline_model_calls_total": 8,
+            "slotline_model_call_sequences_total": 10,
             "slotline_engine_seconds_total,phase=model": 7.0,
             "slotline_engine_seconds_total,phase=sampling": 1.5,
             "slotline_engine_seconds_total,phase=other": 0.5,

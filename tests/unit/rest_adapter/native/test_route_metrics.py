@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from rest_adapter.api_shape import ApiShape
 from rest_adapter.config import RestConfig
 from rest_adapter.core.calls import GET_METRICS
 from slotline.v1.model_pb2 import (
@@ -53,6 +54,25 @@ slotline_rest_requests_running 0
 """
 
 
+METRICS_NOW = """\
+prompt_tokens_total counter 110
+prompt_tokens_cached_total counter 40
+prompt_seconds_total counter 4.5
+tokens_predicted_total counter 30
+tokens_predicted_seconds_total counter 1.5
+n_decode_total counter 8
+n_tokens_max counter 77
+spec_decode_num_draft_tokens_total counter 50
+spec_decode_num_accepted_tokens_total counter 20
+spec_decode_num_drafts_total counter 9
+prompt_tokens_seconds gauge 22.5
+predicted_tokens_seconds gauge 20.0
+requests_processing gauge 2
+requests_deferred gauge 3
+n_busy_slots_per_decode gauge 1.25
+"""
+
+
 def with_metrics(**values: Any) -> MemoryCore:
     return MemoryCore(answer, {GET_METRICS.path: GetMetricsResponse(**values)})
 
@@ -94,6 +114,36 @@ def test_metrics_of_a_busy_server() -> None:
         "requests_processing 2",
         "requests_deferred 3",
     ]
+
+
+def test_metrics_of_a_busy_server_in_the_shape_of_today() -> None:
+    core = with_metrics(
+        prompt_tokens_total=100,
+        embedded_tokens_total=10,
+        cached_prompt_tokens_total=40,
+        prompt_seconds_total=4.5,
+        predicted_tokens_total=30,
+        predicted_seconds_total=1.5,
+        model_calls_total=8,
+        sequences_per_model_call=1.25,
+        longest_sequence_tokens=77,
+        drafts_total=9,
+        drafted_tokens_total=50,
+        accepted_tokens_total=20,
+        prompt_tokens_per_second=22.5,
+        predicted_tokens_per_second=20,
+        requests_processing=2,
+        requests_deferred=3,
+        started_unix_s=1795380879,
+    )
+    response = client_of(core, RestConfig(metrics=True, api_shape=ApiShape.NOW)).get("/metrics")
+    assert response.headers["Process-Start-Time-Unix"] == "1795380879"
+    lines = response.data.decode().splitlines()
+    types = dict(line.split()[2:] for line in lines if line.startswith("# TYPE llamacpp:"))
+    values = [line.split() for line in lines if line.startswith("llamacpp:")]
+    shown = [f"{name.removeprefix('llamacpp:')} {types[name]} {value}" for name, value in values]
+    assert shown == METRICS_NOW.splitlines()
+    assert all(f"# HELP {name} " in response.data.decode() for name in types)
 
 
 @pytest.mark.parametrize(("exposition", "end"), [("", "running 0\n"), ("a 1", "\na 1\n"), ("a 1\n", "\na 1\n")])

@@ -799,6 +799,17 @@ class GetMetricsResponse(google.protobuf.message.Message):
     REQUESTS_PROCESSING_FIELD_NUMBER: builtins.int
     REQUESTS_DEFERRED_FIELD_NUMBER: builtins.int
     EXPOSITION_FIELD_NUMBER: builtins.int
+    CACHED_PROMPT_TOKENS_TOTAL_FIELD_NUMBER: builtins.int
+    EMBEDDED_TOKENS_TOTAL_FIELD_NUMBER: builtins.int
+    PROMPT_SECONDS_TOTAL_FIELD_NUMBER: builtins.int
+    PREDICTED_SECONDS_TOTAL_FIELD_NUMBER: builtins.int
+    MODEL_CALLS_TOTAL_FIELD_NUMBER: builtins.int
+    SEQUENCES_PER_MODEL_CALL_FIELD_NUMBER: builtins.int
+    LONGEST_SEQUENCE_TOKENS_FIELD_NUMBER: builtins.int
+    DRAFTS_TOTAL_FIELD_NUMBER: builtins.int
+    DRAFTED_TOKENS_TOTAL_FIELD_NUMBER: builtins.int
+    ACCEPTED_TOKENS_TOTAL_FIELD_NUMBER: builtins.int
+    STARTED_UNIX_S_FIELD_NUMBER: builtins.int
     prompt_tokens_total: builtins.int
     """Prompt tokens evaluated since start, cached ones excluded."""
     predicted_tokens_total: builtins.int
@@ -819,6 +830,28 @@ class GetMetricsResponse(google.protobuf.message.Message):
     """Requests waiting for a slot."""
     exposition: builtins.str
     """The core's own metrics in the Prometheus text format."""
+    cached_prompt_tokens_total: builtins.int
+    """Prompt tokens taken from the cache since start."""
+    embedded_tokens_total: builtins.int
+    """Tokens of inputs that were embedded since start; not among the prompt tokens."""
+    prompt_seconds_total: builtins.float
+    """Seconds from getting a slot to the first token, summed over sequences."""
+    predicted_seconds_total: builtins.float
+    """Seconds from the first to the last token, summed over sequences that have ended."""
+    model_calls_total: builtins.int
+    """Calls of the model since start."""
+    sequences_per_model_call: builtins.float
+    """Sequences in a call of the model, on average since start; 0 without any call."""
+    longest_sequence_tokens: builtins.int
+    """Most tokens that the prompt and the output of one sequence had together since start; it counts once it has ended."""
+    drafts_total: builtins.int
+    """Drafts since start: tokens of a sequence that were tried together, ahead of the model's choice."""
+    drafted_tokens_total: builtins.int
+    """Tokens in these drafts."""
+    accepted_tokens_total: builtins.int
+    """Drafted tokens that were right."""
+    started_unix_s: builtins.int
+    """When the core started, in seconds since 1970-01-01 UTC."""
     def __init__(
         self,
         *,
@@ -832,7 +865,18 @@ class GetMetricsResponse(google.protobuf.message.Message):
         requests_processing: builtins.int = ...,
         requests_deferred: builtins.int = ...,
         exposition: builtins.str = ...,
+        cached_prompt_tokens_total: builtins.int = ...,
+        embedded_tokens_total: builtins.int = ...,
+        prompt_seconds_total: builtins.float = ...,
+        predicted_seconds_total: builtins.float = ...,
+        model_calls_total: builtins.int = ...,
+        sequences_per_model_call: builtins.float = ...,
+        longest_sequence_tokens: builtins.int = ...,
+        drafts_total: builtins.int = ...,
+        drafted_tokens_total: builtins.int = ...,
+        accepted_tokens_total: builtins.int = ...,
+        started_unix_s: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["exposition", b"exposition", "kv_cells_total", b"kv_cells_total", "kv_cells_used", b"kv_cells_used", "kv_tokens", b"kv_tokens", "predicted_tokens_per_second", b"predicted_tokens_per_second", "predicted_tokens_total", b"predicted_tokens_total", "prompt_tokens_per_second", b"prompt_tokens_per_second", "prompt_tokens_total", b"prompt_tokens_total", "requests_deferred", b"requests_deferred", "requests_processing", b"requests_processing"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["accepted_tokens_total", b"accepted_tokens_total", "cached_prompt_tokens_total", b"cached_prompt_tokens_total", "drafted_tokens_total", b"drafted_tokens_total", "drafts_total", b"drafts_total", "embedded_tokens_total", b"embedded_tokens_total", "exposition", b"exposition", "kv_cells_total", b"kv_cells_total", "kv_cells_used", b"kv_cells_used", "kv_tokens", b"kv_tokens", "longest_sequence_tokens", b"longest_sequence_tokens", "model_calls_total", b"model_calls_total", "predicted_seconds_total", b"predicted_seconds_total", "predicted_tokens_per_second", b"predicted_tokens_per_second", "predicted_tokens_total", b"predicted_tokens_total", "prompt_seconds_total", b"prompt_seconds_total", "prompt_tokens_per_second", b"prompt_tokens_per_second", "prompt_tokens_total", b"prompt_tokens_total", "requests_deferred", b"requests_deferred", "requests_processing", b"requests_processing", "sequences_per_model_call", b"sequences_per_model_call", "started_unix_s", b"started_unix_s"]) -> None: ...
 
 global___GetMetricsResponse = GetMetricsResponse

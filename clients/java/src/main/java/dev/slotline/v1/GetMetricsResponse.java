@@ -235,6 +235,171 @@ private static final long serialVersionUID = 0L;
     }
   }
 
+  public static final int CACHED_PROMPT_TOKENS_TOTAL_FIELD_NUMBER = 11;
+  private long cachedPromptTokensTotal_ = 0L;
+  /**
+   * <pre>
+   * Prompt tokens taken from the cache since start.
+   * </pre>
+   *
+   * <code>uint64 cached_prompt_tokens_total = 11 [json_name = "cachedPromptTokensTotal"];</code>
+   * @return The cachedPromptTokensTotal.
+   */
+  @java.lang.Override
+  public long getCachedPromptTokensTotal() {
+    return cachedPromptTokensTotal_;
+  }
+
+  public static final int EMBEDDED_TOKENS_TOTAL_FIELD_NUMBER = 12;
+  private long embeddedTokensTotal_ = 0L;
+  /**
+   * <pre>
+   * Tokens of inputs that were embedded since start; not among the prompt tokens.
+   * </pre>
+   *
+   * <code>uint64 embedded_tokens_total = 12 [json_name = "embeddedTokensTotal"];</code>
+   * @return The embeddedTokensTotal.
+   */
+  @java.lang.Override
+  public long getEmbeddedTokensTotal() {
+    return embeddedTokensTotal_;
+  }
+
+  public static final int PROMPT_SECONDS_TOTAL_FIELD_NUMBER = 13;
+  private double promptSecondsTotal_ = 0D;
+  /**
+   * <pre>
+   * Seconds from getting a slot to the first token, summed over sequences.
+   * </pre>
+   *
+   * <code>double prompt_seconds_total = 13 [json_name = "promptSecondsTotal"];</code>
+   * @return The promptSecondsTotal.
+   */
+  @java.lang.Override
+  public double getPromptSecondsTotal() {
+    return promptSecondsTotal_;
+  }
+
+  public static final int PREDICTED_SECONDS_TOTAL_FIELD_NUMBER = 14;
+  private double predictedSecondsTotal_ = 0D;
+  /**
+   * <pre>
+   * Seconds from the first to the last token, summed over sequences that have ended.
+   * </pre>
+   *
+   * <code>double predicted_seconds_total = 14 [json_name = "predictedSecondsTotal"];</code>
+   * @return The predictedSecondsTotal.
+   */
+  @java.lang.Override
+  public double getPredictedSecondsTotal() {
+    return predictedSecondsTotal_;
+  }
+
+  public static final int MODEL_CALLS_TOTAL_FIELD_NUMBER = 15;
+  private long modelCallsTotal_ = 0L;
+  /**
+   * <pre>
+   * Calls of the model since start.
+   * </pre>
+   *
+   * <code>uint64 model_calls_total = 15 [json_name = "modelCallsTotal"];</code>
+   * @return The modelCallsTotal.
+   */
+  @java.lang.Override
+  public long getModelCallsTotal() {
+    return modelCallsTotal_;
+  }
+
+  public static final int SEQUENCES_PER_MODEL_CALL_FIELD_NUMBER = 16;
+  private double sequencesPerModelCall_ = 0D;
+  /**
+   * <pre>
+   * Sequences in a call of the model, on average since start; 0 without any call.
+   * </pre>
+   *
+   * <code>double sequences_per_model_call = 16 [json_name = "sequencesPerModelCall"];</code>
+   * @return The sequencesPerModelCall.
+   */
+  @java.lang.Override
+  public double getSequencesPerModelCall() {
+    return sequencesPerModelCall_;
+  }
+
+  public static final int LONGEST_SEQUENCE_TOKENS_FIELD_NUMBER = 17;
+  private int longestSequenceTokens_ = 0;
+  /**
+   * <pre>
+   * Most tokens that the prompt and the output of one sequence had together since start; it counts once it has ended.
+   * </pre>
+   *
+   * <code>uint32 longest_sequence_tokens = 17 [json_name = "longestSequenceTokens"];</code>
+   * @return The longestSequenceTokens.
+   */
+  @java.lang.Override
+  public int getLongestSequenceTokens() {
+    return longestSequenceTokens_;
+  }
+
+  public static final int DRAFTS_TOTAL_FIELD_NUMBER = 18;
+  private long draftsTotal_ = 0L;
+  /**
+   * <pre>
+   * Drafts since start: tokens of a sequence that were tried together, ahead of the model's choice.
+   * </pre>
+   *
+   * <code>uint64 drafts_total = 18 [json_name = "draftsTotal"];</code>
+   * @return The draftsTotal.
+   */
+  @java.lang.Override
+  public long getDraftsTotal() {
+    return draftsTotal_;
+  }
+
+  public static final int DRAFTED_TOKENS_TOTAL_FIELD_NUMBER = 19;
+  private long draftedTokensTotal_ = 0L;
+  /**
+   * <pre>
+   * Tokens in these drafts.
+   * </pre>
+   *
+   * <code>uint64 drafted_tokens_total = 19 [json_name = "draftedTokensTotal"];</code>
+   * @return The draftedTokensTotal.
+   */
+  @java.lang.Override
+  public long getDraftedTokensTotal() {
+    return draftedTokensTotal_;
+  }
+
+  public static final int ACCEPTED_TOKENS_TOTAL_FIELD_NUMBER = 20;
+  private long acceptedTokensTotal_ = 0L;
+  /**
+   * <pre>
+   * Drafted tokens that were right.
+   * </pre>
+   *
+   * <code>uint64 accepted_tokens_total = 20 [json_name = "acceptedTokensTotal"];</code>
+   * @return The acceptedTokensTotal.
+   */
+  @java.lang.Override
+  public long getAcceptedTokensTotal() {
+    return acceptedTokensTotal_;
+  }
+
+  public static final int STARTED_UNIX_S_FIELD_NUMBER = 21;
+  private long startedUnixS_ = 0L;
+  /**
+   * <pre>
+   * When the core started, in seconds since 1970-01-01 UTC.
+   * </pre>
+   *
+   * <code>int64 started_unix_s = 21 [json_name = "startedUnixS"];</code>
+   * @return The startedUnixS.
+   */
+  @java.lang.Override
+  public long getStartedUnixS() {
+    return startedUnixS_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -279,6 +444,39 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(exposition_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 10, exposition_);
     }
+    if (cachedPromptTokensTotal_ != 0L) {
+      output.writeUInt64(11, cachedPromptTokensTotal_);
+    }
+    if (embeddedTokensTotal_ != 0L) {
+      output.writeUInt64(12, embeddedTokensTotal_);
+    }
+    if (java.lang.Double.doubleToRawLongBits(promptSecondsTotal_) != 0) {
+      output.writeDouble(13, promptSecondsTotal_);
+    }
+    if (java.lang.Double.doubleToRawLongBits(predictedSecondsTotal_) != 0) {
+      output.writeDouble(14, predictedSecondsTotal_);
+    }
+    if (modelCallsTotal_ != 0L) {
+      output.writeUInt64(15, modelCallsTotal_);
+    }
+    if (java.lang.Double.doubleToRawLongBits(sequencesPerModelCall_) != 0) {
+      output.writeDouble(16, sequencesPerModelCall_);
+    }
+    if (longestSequenceTokens_ != 0) {
+      output.writeUInt32(17, longestSequenceTokens_);
+    }
+    if (draftsTotal_ != 0L) {
+      output.writeUInt64(18, draftsTotal_);
+    }
+    if (draftedTokensTotal_ != 0L) {
+      output.writeUInt64(19, draftedTokensTotal_);
+    }
+    if (acceptedTokensTotal_ != 0L) {
+      output.writeUInt64(20, acceptedTokensTotal_);
+    }
+    if (startedUnixS_ != 0L) {
+      output.writeInt64(21, startedUnixS_);
+    }
     getUnknownFields().writeTo(output);
   }
   private int computeSerializedSize_0() {
@@ -321,6 +519,50 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(exposition_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(10, exposition_);
+    }
+    if (cachedPromptTokensTotal_ != 0L) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeUInt64Size(11, cachedPromptTokensTotal_);
+    }
+    if (embeddedTokensTotal_ != 0L) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeUInt64Size(12, embeddedTokensTotal_);
+    }
+    if (java.lang.Double.doubleToRawLongBits(promptSecondsTotal_) != 0) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeDoubleSize(13, promptSecondsTotal_);
+    }
+    if (java.lang.Double.doubleToRawLongBits(predictedSecondsTotal_) != 0) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeDoubleSize(14, predictedSecondsTotal_);
+    }
+    if (modelCallsTotal_ != 0L) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeUInt64Size(15, modelCallsTotal_);
+    }
+    if (java.lang.Double.doubleToRawLongBits(sequencesPerModelCall_) != 0) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeDoubleSize(16, sequencesPerModelCall_);
+    }
+    if (longestSequenceTokens_ != 0) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeUInt32Size(17, longestSequenceTokens_);
+    }
+    if (draftsTotal_ != 0L) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeUInt64Size(18, draftsTotal_);
+    }
+    if (draftedTokensTotal_ != 0L) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeUInt64Size(19, draftedTokensTotal_);
+    }
+    if (acceptedTokensTotal_ != 0L) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeUInt64Size(20, acceptedTokensTotal_);
+    }
+    if (startedUnixS_ != 0L) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeInt64Size(21, startedUnixS_);
     }
     return size;
   }
@@ -368,6 +610,31 @@ private static final long serialVersionUID = 0L;
         != other.getRequestsDeferred()) return false;
     if (!getExposition()
         .equals(other.getExposition())) return false;
+    if (getCachedPromptTokensTotal()
+        != other.getCachedPromptTokensTotal()) return false;
+    if (getEmbeddedTokensTotal()
+        != other.getEmbeddedTokensTotal()) return false;
+    if (java.lang.Double.doubleToLongBits(getPromptSecondsTotal())
+        != java.lang.Double.doubleToLongBits(
+            other.getPromptSecondsTotal())) return false;
+    if (java.lang.Double.doubleToLongBits(getPredictedSecondsTotal())
+        != java.lang.Double.doubleToLongBits(
+            other.getPredictedSecondsTotal())) return false;
+    if (getModelCallsTotal()
+        != other.getModelCallsTotal()) return false;
+    if (java.lang.Double.doubleToLongBits(getSequencesPerModelCall())
+        != java.lang.Double.doubleToLongBits(
+            other.getSequencesPerModelCall())) return false;
+    if (getLongestSequenceTokens()
+        != other.getLongestSequenceTokens()) return false;
+    if (getDraftsTotal()
+        != other.getDraftsTotal()) return false;
+    if (getDraftedTokensTotal()
+        != other.getDraftedTokensTotal()) return false;
+    if (getAcceptedTokensTotal()
+        != other.getAcceptedTokensTotal()) return false;
+    if (getStartedUnixS()
+        != other.getStartedUnixS()) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -403,6 +670,38 @@ private static final long serialVersionUID = 0L;
     hash = (53 * hash) + getRequestsDeferred();
     hash = (37 * hash) + EXPOSITION_FIELD_NUMBER;
     hash = (53 * hash) + getExposition().hashCode();
+    hash = (37 * hash) + CACHED_PROMPT_TOKENS_TOTAL_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashLong(
+        getCachedPromptTokensTotal());
+    hash = (37 * hash) + EMBEDDED_TOKENS_TOTAL_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashLong(
+        getEmbeddedTokensTotal());
+    hash = (37 * hash) + PROMPT_SECONDS_TOTAL_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashLong(
+        java.lang.Double.doubleToLongBits(getPromptSecondsTotal()));
+    hash = (37 * hash) + PREDICTED_SECONDS_TOTAL_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashLong(
+        java.lang.Double.doubleToLongBits(getPredictedSecondsTotal()));
+    hash = (37 * hash) + MODEL_CALLS_TOTAL_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashLong(
+        getModelCallsTotal());
+    hash = (37 * hash) + SEQUENCES_PER_MODEL_CALL_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashLong(
+        java.lang.Double.doubleToLongBits(getSequencesPerModelCall()));
+    hash = (37 * hash) + LONGEST_SEQUENCE_TOKENS_FIELD_NUMBER;
+    hash = (53 * hash) + getLongestSequenceTokens();
+    hash = (37 * hash) + DRAFTS_TOTAL_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashLong(
+        getDraftsTotal());
+    hash = (37 * hash) + DRAFTED_TOKENS_TOTAL_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashLong(
+        getDraftedTokensTotal());
+    hash = (37 * hash) + ACCEPTED_TOKENS_TOTAL_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashLong(
+        getAcceptedTokensTotal());
+    hash = (37 * hash) + STARTED_UNIX_S_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashLong(
+        getStartedUnixS());
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -548,6 +847,17 @@ private static final long serialVersionUID = 0L;
       requestsProcessing_ = 0;
       requestsDeferred_ = 0;
       exposition_ = "";
+      cachedPromptTokensTotal_ = 0L;
+      embeddedTokensTotal_ = 0L;
+      promptSecondsTotal_ = 0D;
+      predictedSecondsTotal_ = 0D;
+      modelCallsTotal_ = 0L;
+      sequencesPerModelCall_ = 0D;
+      longestSequenceTokens_ = 0;
+      draftsTotal_ = 0L;
+      draftedTokensTotal_ = 0L;
+      acceptedTokensTotal_ = 0L;
+      startedUnixS_ = 0L;
       return this;
     }
 
@@ -611,6 +921,39 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000200) != 0)) {
         result.exposition_ = exposition_;
       }
+      if (((from_bitField0_ & 0x00000400) != 0)) {
+        result.cachedPromptTokensTotal_ = cachedPromptTokensTotal_;
+      }
+      if (((from_bitField0_ & 0x00000800) != 0)) {
+        result.embeddedTokensTotal_ = embeddedTokensTotal_;
+      }
+      if (((from_bitField0_ & 0x00001000) != 0)) {
+        result.promptSecondsTotal_ = promptSecondsTotal_;
+      }
+      if (((from_bitField0_ & 0x00002000) != 0)) {
+        result.predictedSecondsTotal_ = predictedSecondsTotal_;
+      }
+      if (((from_bitField0_ & 0x00004000) != 0)) {
+        result.modelCallsTotal_ = modelCallsTotal_;
+      }
+      if (((from_bitField0_ & 0x00008000) != 0)) {
+        result.sequencesPerModelCall_ = sequencesPerModelCall_;
+      }
+      if (((from_bitField0_ & 0x00010000) != 0)) {
+        result.longestSequenceTokens_ = longestSequenceTokens_;
+      }
+      if (((from_bitField0_ & 0x00020000) != 0)) {
+        result.draftsTotal_ = draftsTotal_;
+      }
+      if (((from_bitField0_ & 0x00040000) != 0)) {
+        result.draftedTokensTotal_ = draftedTokensTotal_;
+      }
+      if (((from_bitField0_ & 0x00080000) != 0)) {
+        result.acceptedTokensTotal_ = acceptedTokensTotal_;
+      }
+      if (((from_bitField0_ & 0x00100000) != 0)) {
+        result.startedUnixS_ = startedUnixS_;
+      }
     }
 
     @java.lang.Override
@@ -656,6 +999,39 @@ private static final long serialVersionUID = 0L;
         exposition_ = other.exposition_;
         bitField0_ |= 0x00000200;
         onChanged();
+      }
+      if (other.getCachedPromptTokensTotal() != 0L) {
+        setCachedPromptTokensTotal(other.getCachedPromptTokensTotal());
+      }
+      if (other.getEmbeddedTokensTotal() != 0L) {
+        setEmbeddedTokensTotal(other.getEmbeddedTokensTotal());
+      }
+      if (java.lang.Double.doubleToRawLongBits(other.getPromptSecondsTotal()) != 0) {
+        setPromptSecondsTotal(other.getPromptSecondsTotal());
+      }
+      if (java.lang.Double.doubleToRawLongBits(other.getPredictedSecondsTotal()) != 0) {
+        setPredictedSecondsTotal(other.getPredictedSecondsTotal());
+      }
+      if (other.getModelCallsTotal() != 0L) {
+        setModelCallsTotal(other.getModelCallsTotal());
+      }
+      if (java.lang.Double.doubleToRawLongBits(other.getSequencesPerModelCall()) != 0) {
+        setSequencesPerModelCall(other.getSequencesPerModelCall());
+      }
+      if (other.getLongestSequenceTokens() != 0) {
+        setLongestSequenceTokens(other.getLongestSequenceTokens());
+      }
+      if (other.getDraftsTotal() != 0L) {
+        setDraftsTotal(other.getDraftsTotal());
+      }
+      if (other.getDraftedTokensTotal() != 0L) {
+        setDraftedTokensTotal(other.getDraftedTokensTotal());
+      }
+      if (other.getAcceptedTokensTotal() != 0L) {
+        setAcceptedTokensTotal(other.getAcceptedTokensTotal());
+      }
+      if (other.getStartedUnixS() != 0L) {
+        setStartedUnixS(other.getStartedUnixS());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -731,6 +1107,61 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000200;
               break;
             } // case 82
+            case 88: {
+              cachedPromptTokensTotal_ = input.readUInt64();
+              bitField0_ |= 0x00000400;
+              break;
+            } // case 88
+            case 96: {
+              embeddedTokensTotal_ = input.readUInt64();
+              bitField0_ |= 0x00000800;
+              break;
+            } // case 96
+            case 105: {
+              promptSecondsTotal_ = input.readDouble();
+              bitField0_ |= 0x00001000;
+              break;
+            } // case 105
+            case 113: {
+              predictedSecondsTotal_ = input.readDouble();
+              bitField0_ |= 0x00002000;
+              break;
+            } // case 113
+            case 120: {
+              modelCallsTotal_ = input.readUInt64();
+              bitField0_ |= 0x00004000;
+              break;
+            } // case 120
+            case 129: {
+              sequencesPerModelCall_ = input.readDouble();
+              bitField0_ |= 0x00008000;
+              break;
+            } // case 129
+            case 136: {
+              longestSequenceTokens_ = input.readUInt32();
+              bitField0_ |= 0x00010000;
+              break;
+            } // case 136
+            case 144: {
+              draftsTotal_ = input.readUInt64();
+              bitField0_ |= 0x00020000;
+              break;
+            } // case 144
+            case 152: {
+              draftedTokensTotal_ = input.readUInt64();
+              bitField0_ |= 0x00040000;
+              break;
+            } // case 152
+            case 160: {
+              acceptedTokensTotal_ = input.readUInt64();
+              bitField0_ |= 0x00080000;
+              break;
+            } // case 160
+            case 168: {
+              startedUnixS_ = input.readInt64();
+              bitField0_ |= 0x00100000;
+              break;
+            } // case 168
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1232,6 +1663,490 @@ private static final long serialVersionUID = 0L;
       checkByteStringIsUtf8(value);
       exposition_ = value;
       bitField0_ |= 0x00000200;
+      onChanged();
+      return this;
+    }
+
+    private long cachedPromptTokensTotal_ ;
+    /**
+     * <pre>
+     * Prompt tokens taken from the cache since start.
+     * </pre>
+     *
+     * <code>uint64 cached_prompt_tokens_total = 11 [json_name = "cachedPromptTokensTotal"];</code>
+     * @return The cachedPromptTokensTotal.
+     */
+    @java.lang.Override
+    public long getCachedPromptTokensTotal() {
+      return cachedPromptTokensTotal_;
+    }
+    /**
+     * <pre>
+     * Prompt tokens taken from the cache since start.
+     * </pre>
+     *
+     * <code>uint64 cached_prompt_tokens_total = 11 [json_name = "cachedPromptTokensTotal"];</code>
+     * @param value The cachedPromptTokensTotal to set.
+     * @return This builder for chaining.
+     */
+    public Builder setCachedPromptTokensTotal(long value) {
+
+      cachedPromptTokensTotal_ = value;
+      bitField0_ |= 0x00000400;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Prompt tokens taken from the cache since start.
+     * </pre>
+     *
+     * <code>uint64 cached_prompt_tokens_total = 11 [json_name = "cachedPromptTokensTotal"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearCachedPromptTokensTotal() {
+      bitField0_ = (bitField0_ & ~0x00000400);
+      cachedPromptTokensTotal_ = 0L;
+      onChanged();
+      return this;
+    }
+
+    private long embeddedTokensTotal_ ;
+    /**
+     * <pre>
+     * Tokens of inputs that were embedded since start; not among the prompt tokens.
+     * </pre>
+     *
+     * <code>uint64 embedded_tokens_total = 12 [json_name = "embeddedTokensTotal"];</code>
+     * @return The embeddedTokensTotal.
+     */
+    @java.lang.Override
+    public long getEmbeddedTokensTotal() {
+      return embeddedTokensTotal_;
+    }
+    /**
+     * <pre>
+     * Tokens of inputs that were embedded since start; not among the prompt tokens.
+     * </pre>
+     *
+     * <code>uint64 embedded_tokens_total = 12 [json_name = "embeddedTokensTotal"];</code>
+     * @param value The embeddedTokensTotal to set.
+     * @return This builder for chaining.
+     */
+    public Builder setEmbeddedTokensTotal(long value) {
+
+      embeddedTokensTotal_ = value;
+      bitField0_ |= 0x00000800;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Tokens of inputs that were embedded since start; not among the prompt tokens.
+     * </pre>
+     *
+     * <code>uint64 embedded_tokens_total = 12 [json_name = "embeddedTokensTotal"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearEmbeddedTokensTotal() {
+      bitField0_ = (bitField0_ & ~0x00000800);
+      embeddedTokensTotal_ = 0L;
+      onChanged();
+      return this;
+    }
+
+    private double promptSecondsTotal_ ;
+    /**
+     * <pre>
+     * Seconds from getting a slot to the first token, summed over sequences.
+     * </pre>
+     *
+     * <code>double prompt_seconds_total = 13 [json_name = "promptSecondsTotal"];</code>
+     * @return The promptSecondsTotal.
+     */
+    @java.lang.Override
+    public double getPromptSecondsTotal() {
+      return promptSecondsTotal_;
+    }
+    /**
+     * <pre>
+     * Seconds from getting a slot to the first token, summed over sequences.
+     * </pre>
+     *
+     * <code>double prompt_seconds_total = 13 [json_name = "promptSecondsTotal"];</code>
+     * @param value The promptSecondsTotal to set.
+     * @return This builder for chaining.
+     */
+    public Builder setPromptSecondsTotal(double value) {
+
+      promptSecondsTotal_ = value;
+      bitField0_ |= 0x00001000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Seconds from getting a slot to the first token, summed over sequences.
+     * </pre>
+     *
+     * <code>double prompt_seconds_total = 13 [json_name = "promptSecondsTotal"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearPromptSecondsTotal() {
+      bitField0_ = (bitField0_ & ~0x00001000);
+      promptSecondsTotal_ = 0D;
+      onChanged();
+      return this;
+    }
+
+    private double predictedSecondsTotal_ ;
+    /**
+     * <pre>
+     * Seconds from the first to the last token, summed over sequences that have ended.
+     * </pre>
+     *
+     * <code>double predicted_seconds_total = 14 [json_name = "predictedSecondsTotal"];</code>
+     * @return The predictedSecondsTotal.
+     */
+    @java.lang.Override
+    public double getPredictedSecondsTotal() {
+      return predictedSecondsTotal_;
+    }
+    /**
+     * <pre>
+     * Seconds from the first to the last token, summed over sequences that have ended.
+     * </pre>
+     *
+     * <code>double predicted_seconds_total = 14 [json_name = "predictedSecondsTotal"];</code>
+     * @param value The predictedSecondsTotal to set.
+     * @return This builder for chaining.
+     */
+    public Builder setPredictedSecondsTotal(double value) {
+
+      predictedSecondsTotal_ = value;
+      bitField0_ |= 0x00002000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Seconds from the first to the last token, summed over sequences that have ended.
+     * </pre>
+     *
+     * <code>double predicted_seconds_total = 14 [json_name = "predictedSecondsTotal"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearPredictedSecondsTotal() {
+      bitField0_ = (bitField0_ & ~0x00002000);
+      predictedSecondsTotal_ = 0D;
+      onChanged();
+      return this;
+    }
+
+    private long modelCallsTotal_ ;
+    /**
+     * <pre>
+     * Calls of the model since start.
+     * </pre>
+     *
+     * <code>uint64 model_calls_total = 15 [json_name = "modelCallsTotal"];</code>
+     * @return The modelCallsTotal.
+     */
+    @java.lang.Override
+    public long getModelCallsTotal() {
+      return modelCallsTotal_;
+    }
+    /**
+     * <pre>
+     * Calls of the model since start.
+     * </pre>
+     *
+     * <code>uint64 model_calls_total = 15 [json_name = "modelCallsTotal"];</code>
+     * @param value The modelCallsTotal to set.
+     * @return This builder for chaining.
+     */
+    public Builder setModelCallsTotal(long value) {
+
+      modelCallsTotal_ = value;
+      bitField0_ |= 0x00004000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Calls of the model since start.
+     * </pre>
+     *
+     * <code>uint64 model_calls_total = 15 [json_name = "modelCallsTotal"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearModelCallsTotal() {
+      bitField0_ = (bitField0_ & ~0x00004000);
+      modelCallsTotal_ = 0L;
+      onChanged();
+      return this;
+    }
+
+    private double sequencesPerModelCall_ ;
+    /**
+     * <pre>
+     * Sequences in a call of the model, on average since start; 0 without any call.
+     * </pre>
+     *
+     * <code>double sequences_per_model_call = 16 [json_name = "sequencesPerModelCall"];</code>
+     * @return The sequencesPerModelCall.
+     */
+    @java.lang.Override
+    public double getSequencesPerModelCall() {
+      return sequencesPerModelCall_;
+    }
+    /**
+     * <pre>
+     * Sequences in a call of the model, on average since start; 0 without any call.
+     * </pre>
+     *
+     * <code>double sequences_per_model_call = 16 [json_name = "sequencesPerModelCall"];</code>
+     * @param value The sequencesPerModelCall to set.
+     * @return This builder for chaining.
+     */
+    public Builder setSequencesPerModelCall(double value) {
+
+      sequencesPerModelCall_ = value;
+      bitField0_ |= 0x00008000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Sequences in a call of the model, on average since start; 0 without any call.
+     * </pre>
+     *
+     * <code>double sequences_per_model_call = 16 [json_name = "sequencesPerModelCall"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearSequencesPerModelCall() {
+      bitField0_ = (bitField0_ & ~0x00008000);
+      sequencesPerModelCall_ = 0D;
+      onChanged();
+      return this;
+    }
+
+    private int longestSequenceTokens_ ;
+    /**
+     * <pre>
+     * Most tokens that the prompt and the output of one sequence had together since start; it counts once it has ended.
+     * </pre>
+     *
+     * <code>uint32 longest_sequence_tokens = 17 [json_name = "longestSequenceTokens"];</code>
+     * @return The longestSequenceTokens.
+     */
+    @java.lang.Override
+    public int getLongestSequenceTokens() {
+      return longestSequenceTokens_;
+    }
+    /**
+     * <pre>
+     * Most tokens that the prompt and the output of one sequence had together since start; it counts once it has ended.
+     * </pre>
+     *
+     * <code>uint32 longest_sequence_tokens = 17 [json_name = "longestSequenceTokens"];</code>
+     * @param value The longestSequenceTokens to set.
+     * @return This builder for chaining.
+     */
+    public Builder setLongestSequenceTokens(int value) {
+
+      longestSequenceTokens_ = value;
+      bitField0_ |= 0x00010000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Most tokens that the prompt and the output of one sequence had together since start; it counts once it has ended.
+     * </pre>
+     *
+     * <code>uint32 longest_sequence_tokens = 17 [json_name = "longestSequenceTokens"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearLongestSequenceTokens() {
+      bitField0_ = (bitField0_ & ~0x00010000);
+      longestSequenceTokens_ = 0;
+      onChanged();
+      return this;
+    }
+
+    private long draftsTotal_ ;
+    /**
+     * <pre>
+     * Drafts since start: tokens of a sequence that were tried together, ahead of the model's choice.
+     * </pre>
+     *
+     * <code>uint64 drafts_total = 18 [json_name = "draftsTotal"];</code>
+     * @return The draftsTotal.
+     */
+    @java.lang.Override
+    public long getDraftsTotal() {
+      return draftsTotal_;
+    }
+    /**
+     * <pre>
+     * Drafts since start: tokens of a sequence that were tried together, ahead of the model's choice.
+     * </pre>
+     *
+     * <code>uint64 drafts_total = 18 [json_name = "draftsTotal"];</code>
+     * @param value The draftsTotal to set.
+     * @return This builder for chaining.
+     */
+    public Builder setDraftsTotal(long value) {
+
+      draftsTotal_ = value;
+      bitField0_ |= 0x00020000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Drafts since start: tokens of a sequence that were tried together, ahead of the model's choice.
+     * </pre>
+     *
+     * <code>uint64 drafts_total = 18 [json_name = "draftsTotal"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearDraftsTotal() {
+      bitField0_ = (bitField0_ & ~0x00020000);
+      draftsTotal_ = 0L;
+      onChanged();
+      return this;
+    }
+
+    private long draftedTokensTotal_ ;
+    /**
+     * <pre>
+     * Tokens in these drafts.
+     * </pre>
+     *
+     * <code>uint64 drafted_tokens_total = 19 [json_name = "draftedTokensTotal"];</code>
+     * @return The draftedTokensTotal.
+     */
+    @java.lang.Override
+    public long getDraftedTokensTotal() {
+      return draftedTokensTotal_;
+    }
+    /**
+     * <pre>
+     * Tokens in these drafts.
+     * </pre>
+     *
+     * <code>uint64 drafted_tokens_total = 19 [json_name = "draftedTokensTotal"];</code>
+     * @param value The draftedTokensTotal to set.
+     * @return This builder for chaining.
+     */
+    public Builder setDraftedTokensTotal(long value) {
+
+      draftedTokensTotal_ = value;
+      bitField0_ |= 0x00040000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Tokens in these drafts.
+     * </pre>
+     *
+     * <code>uint64 drafted_tokens_total = 19 [json_name = "draftedTokensTotal"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearDraftedTokensTotal() {
+      bitField0_ = (bitField0_ & ~0x00040000);
+      draftedTokensTotal_ = 0L;
+      onChanged();
+      return this;
+    }
+
+    private long acceptedTokensTotal_ ;
+    /**
+     * <pre>
+     * Drafted tokens that were right.
+     * </pre>
+     *
+     * <code>uint64 accepted_tokens_total = 20 [json_name = "acceptedTokensTotal"];</code>
+     * @return The acceptedTokensTotal.
+     */
+    @java.lang.Override
+    public long getAcceptedTokensTotal() {
+      return acceptedTokensTotal_;
+    }
+    /**
+     * <pre>
+     * Drafted tokens that were right.
+     * </pre>
+     *
+     * <code>uint64 accepted_tokens_total = 20 [json_name = "acceptedTokensTotal"];</code>
+     * @param value The acceptedTokensTotal to set.
+     * @return This builder for chaining.
+     */
+    public Builder setAcceptedTokensTotal(long value) {
+
+      acceptedTokensTotal_ = value;
+      bitField0_ |= 0x00080000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Drafted tokens that were right.
+     * </pre>
+     *
+     * <code>uint64 accepted_tokens_total = 20 [json_name = "acceptedTokensTotal"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearAcceptedTokensTotal() {
+      bitField0_ = (bitField0_ & ~0x00080000);
+      acceptedTokensTotal_ = 0L;
+      onChanged();
+      return this;
+    }
+
+    private long startedUnixS_ ;
+    /**
+     * <pre>
+     * When the core started, in seconds since 1970-01-01 UTC.
+     * </pre>
+     *
+     * <code>int64 started_unix_s = 21 [json_name = "startedUnixS"];</code>
+     * @return The startedUnixS.
+     */
+    @java.lang.Override
+    public long getStartedUnixS() {
+      return startedUnixS_;
+    }
+    /**
+     * <pre>
+     * When the core started, in seconds since 1970-01-01 UTC.
+     * </pre>
+     *
+     * <code>int64 started_unix_s = 21 [json_name = "startedUnixS"];</code>
+     * @param value The startedUnixS to set.
+     * @return This builder for chaining.
+     */
+    public Builder setStartedUnixS(long value) {
+
+      startedUnixS_ = value;
+      bitField0_ |= 0x00100000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * When the core started, in seconds since 1970-01-01 UTC.
+     * </pre>
+     *
+     * <code>int64 started_unix_s = 21 [json_name = "startedUnixS"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearStartedUnixS() {
+      bitField0_ = (bitField0_ & ~0x00100000);
+      startedUnixS_ = 0L;
       onChanged();
       return this;
     }

@@ -119,4 +119,114 @@ public interface GetMetricsResponseOrBuilder extends
    */
   com.google.protobuf.ByteString
       getExpositionBytes();
+
+  /**
+   * <pre>
+   * Prompt tokens taken from the cache since start.
+   * </pre>
+   *
+   * <code>uint64 cached_prompt_tokens_total = 11 [json_name = "cachedPromptTokensTotal"];</code>
+   * @return The cachedPromptTokensTotal.
+   */
+  long getCachedPromptTokensTotal();
+
+  /**
+   * <pre>
+   * Tokens of inputs that were embedded since start; not among the prompt tokens.
+   * </pre>
+   *
+   * <code>uint64 embedded_tokens_total = 12 [json_name = "embeddedTokensTotal"];</code>
+   * @return The embeddedTokensTotal.
+   */
+  long getEmbeddedTokensTotal();
+
+  /**
+   * <pre>
+   * Seconds from getting a slot to the first token, summed over sequences.
+   * </pre>
+   *
+   * <code>double prompt_seconds_total = 13 [json_name = "promptSecondsTotal"];</code>
+   * @return The promptSecondsTotal.
+   */
+  double getPromptSecondsTotal();
+
+  /**
+   * <pre>
+   * Seconds from the first to the last token, summed over sequences that have ended.
+   * </pre>
+   *
+   * <code>double predicted_seconds_total = 14 [json_name = "predictedSecondsTotal"];</code>
+   * @return The predictedSecondsTotal.
+   */
+  double getPredictedSecondsTotal();
+
+  /**
+   * <pre>
+   * Calls of the model since start.
+   * </pre>
+   *
+   * <code>uint64 model_calls_total = 15 [json_name = "modelCallsTotal"];</code>
+   * @return The modelCallsTotal.
+   */
+  long getModelCallsTotal();
+
+  /**
+   * <pre>
+   * Sequences in a call of the model, on average since start; 0 without any call.
+   * </pre>
+   *
+   * <code>double sequences_per_model_call = 16 [json_name = "sequencesPerModelCall"];</code>
+   * @return The sequencesPerModelCall.
+   */
+  double getSequencesPerModelCall();
+
+  /**
+   * <pre>
+   * Most tokens that the prompt and the output of one sequence had together since start; it counts once it has ended.
+   * </pre>
+   *
+   * <code>uint32 longest_sequence_tokens = 17 [json_name = "longestSequenceTokens"];</code>
+   * @return The longestSequenceTokens.
+   */
+  int getLongestSequenceTokens();
+
+  /**
+   * <pre>
+   * Drafts since start: tokens of a sequence that were tried together, ahead of the model's choice.
+   * </pre>
+   *
+   * <code>uint64 drafts_total = 18 [json_name = "draftsTotal"];</code>
+   * @return The draftsTotal.
+   */
+  long getDraftsTotal();
+
+  /**
+   * <pre>
+   * Tokens in these drafts.
+   * </pre>
+   *
+   * <code>uint64 drafted_tokens_total = 19 [json_name = "draftedTokensTotal"];</code>
+   * @return The draftedTokensTotal.
+   */
+  long getDraftedTokensTotal();
+
+  /**
+   * <pre>
+   * Drafted tokens that were right.
+   * </pre>
+   *
+   * <code>uint64 accepted_tokens_total = 20 [json_name = "acceptedTokensTotal"];</code>
+   * @return The acceptedTokensTotal.
+   */
+  long getAcceptedTokensTotal();
+
+  /**
+   * <pre>
+   * When the core started, in seconds since 1970-01-01 UTC.
+   * </pre>
+   *
+   * <code>int64 started_unix_s = 21 [json_name = "startedUnixS"];</code>
+   * @return The startedUnixS.
+   */
+  long getStartedUnixS();
 }

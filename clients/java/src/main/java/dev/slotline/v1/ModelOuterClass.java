@@ -228,7 +228,7 @@ public final class ModelOuterClass extends com.google.protobuf.GeneratedFile {
       "odel\022+\n\004chat\030\002 \001(\0132\027.slotline.v1.ChatPro" +
       "mptR\004chat\"+\n\025ApplyTemplateResponse\022\022\n\004te" +
       "xt\030\001 \001(\tR\004text\"6\n\021GetMetricsRequest\022!\n\014r" +
-      "eset_window\030\001 \001(\010R\013resetWindow\"\327\003\n\022GetMe" +
+      "eset_window\030\001 \001(\010R\013resetWindow\"\376\007\n\022GetMe" +
       "tricsResponse\022.\n\023prompt_tokens_total\030\001 \001" +
       "(\004R\021promptTokensTotal\0224\n\026predicted_token" +
       "s_total\030\002 \001(\004R\024predictedTokensTotal\0227\n\030p" +
@@ -240,21 +240,35 @@ public final class ModelOuterClass extends com.google.protobuf.GeneratedFile {
       "ns\030\007 \001(\rR\010kvTokens\022/\n\023requests_processin" +
       "g\030\010 \001(\rR\022requestsProcessing\022+\n\021requests_" +
       "deferred\030\t \001(\rR\020requestsDeferred\022\036\n\nexpo" +
-      "sition\030\n \001(\tR\nexposition*\253\001\n\013ServerState" +
-      "\022\034\n\030SERVER_STATE_UNSPECIFIED\020\000\022\030\n\024SERVER" +
-      "_STATE_LOADING\020\001\022\026\n\022SERVER_STATE_READY\020\002" +
-      "\022\027\n\023SERVER_STATE_FAILED\020\003\022\031\n\025SERVER_STAT" +
-      "E_DRAINING\020\004\022\030\n\024SERVER_STATE_STALLED\020\005*\260" +
-      "\001\n\020ImageWorkerState\022\"\n\036IMAGE_WORKER_STAT" +
-      "E_UNSPECIFIED\020\000\022\037\n\033IMAGE_WORKER_STATE_ST" +
-      "ARTING\020\001\022\033\n\027IMAGE_WORKER_STATE_IDLE\020\002\022\033\n" +
-      "\027IMAGE_WORKER_STATE_BUSY\020\003\022\035\n\031IMAGE_WORK" +
-      "ER_STATE_FAILED\020\004*k\n\tSlotState\022\032\n\026SLOT_S" +
-      "TATE_UNSPECIFIED\020\000\022\023\n\017SLOT_STATE_IDLE\020\001\022" +
-      "\026\n\022SLOT_STATE_PREFILL\020\002\022\025\n\021SLOT_STATE_DE" +
-      "CODE\020\003B`\n\017dev.slotline.v1P\001Z=github.com/" +
-      "slotline/slotline/clients/go/slotlinev1;" +
-      "slotlinev1\252\002\013Slotline.V1b\006proto3"
+      "sition\030\n \001(\tR\nexposition\022;\n\032cached_promp" +
+      "t_tokens_total\030\013 \001(\004R\027cachedPromptTokens" +
+      "Total\0222\n\025embedded_tokens_total\030\014 \001(\004R\023em" +
+      "beddedTokensTotal\0220\n\024prompt_seconds_tota" +
+      "l\030\r \001(\001R\022promptSecondsTotal\0226\n\027predicted" +
+      "_seconds_total\030\016 \001(\001R\025predictedSecondsTo" +
+      "tal\022*\n\021model_calls_total\030\017 \001(\004R\017modelCal" +
+      "lsTotal\0227\n\030sequences_per_model_call\030\020 \001(" +
+      "\001R\025sequencesPerModelCall\0226\n\027longest_sequ" +
+      "ence_tokens\030\021 \001(\rR\025longestSequenceTokens" +
+      "\022!\n\014drafts_total\030\022 \001(\004R\013draftsTotal\0220\n\024d" +
+      "rafted_tokens_total\030\023 \001(\004R\022draftedTokens" +
+      "Total\0222\n\025accepted_tokens_total\030\024 \001(\004R\023ac" +
+      "ceptedTokensTotal\022$\n\016started_unix_s\030\025 \001(" +
+      "\003R\014startedUnixS*\253\001\n\013ServerState\022\034\n\030SERVE" +
+      "R_STATE_UNSPECIFIED\020\000\022\030\n\024SERVER_STATE_LO" +
+      "ADING\020\001\022\026\n\022SERVER_STATE_READY\020\002\022\027\n\023SERVE" +
+      "R_STATE_FAILED\020\003\022\031\n\025SERVER_STATE_DRAININ" +
+      "G\020\004\022\030\n\024SERVER_STATE_STALLED\020\005*\260\001\n\020ImageW" +
+      "orkerState\022\"\n\036IMAGE_WORKER_STATE_UNSPECI" +
+      "FIED\020\000\022\037\n\033IMAGE_WORKER_STATE_STARTING\020\001\022" +
+      "\033\n\027IMAGE_WORKER_STATE_IDLE\020\002\022\033\n\027IMAGE_WO" +
+      "RKER_STATE_BUSY\020\003\022\035\n\031IMAGE_WORKER_STATE_" +
+      "FAILED\020\004*k\n\tSlotState\022\032\n\026SLOT_STATE_UNSP" +
+      "ECIFIED\020\000\022\023\n\017SLOT_STATE_IDLE\020\001\022\026\n\022SLOT_S" +
+      "TATE_PREFILL\020\002\022\025\n\021SLOT_STATE_DECODE\020\003B`\n" +
+      "\017dev.slotline.v1P\001Z=github.com/slotline/" +
+      "slotline/clients/go/slotlinev1;slotlinev" +
+      "1\252\002\013Slotline.V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -372,7 +386,7 @@ public final class ModelOuterClass extends com.google.protobuf.GeneratedFile {
     internal_static_slotline_v1_GetMetricsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_GetMetricsResponse_descriptor,
-        new java.lang.String[] { "PromptTokensTotal", "PredictedTokensTotal", "PromptTokensPerSecond", "PredictedTokensPerSecond", "KvCellsUsed", "KvCellsTotal", "KvTokens", "RequestsProcessing", "RequestsDeferred", "Exposition", });
+        new java.lang.String[] { "PromptTokensTotal", "PredictedTokensTotal", "PromptTokensPerSecond", "PredictedTokensPerSecond", "KvCellsUsed", "KvCellsTotal", "KvTokens", "RequestsProcessing", "RequestsDeferred", "Exposition", "CachedPromptTokensTotal", "EmbeddedTokensTotal", "PromptSecondsTotal", "PredictedSecondsTotal", "ModelCallsTotal", "SequencesPerModelCall", "LongestSequenceTokens", "DraftsTotal", "DraftedTokensTotal", "AcceptedTokensTotal", "StartedUnixS", });
     descriptor.resolveAllFeaturesImmutable();
     com.google.protobuf.DurationProto.getDescriptor();
     com.google.protobuf.TimestampProto.getDescriptor();
