@@ -15,7 +15,7 @@ from rest_adapter.core.tls import CoreTls
 from rest_adapter.errors import RpcFailure
 from rest_adapter.http.listener import listen
 from rest_adapter.http.memory import return_large_blocks
-from rest_adapter.http.origins import is_loopback
+from rest_adapter.http.origins import LOCALHOST, is_loopback
 from rest_adapter.http.places import Places
 from rest_adapter.http.server import HttpServer
 from slotline.protocol import reasons
@@ -92,7 +92,7 @@ class RestServer:
 
     def _warn_of_options_without_effect(self) -> None:
         config = self._config
-        if config.cors_origins and config.api_keys:
+        if config.cors_origins and config.api_keys and LOCALHOST not in config.cors_origins:
             logger.warning("--cors-origins has no effect: with API keys, pages of every origin may use the server")
         if config.allowed_hosts and (config.api_keys or not is_loopback(self._address[0])):
             logger.warning("--allowed-hosts has no effect: with API keys, or where others reach the server, all may")

@@ -9,7 +9,8 @@ a server that asks nobody for a key:
   page that uses another name comes from a domain that was made to point here (DNS rebinding), so that the browser takes
   the server for the page's own.
 
-With API keys neither is needed: somebody gave the page its key.
+With API keys neither is needed: somebody gave the page its key. ``--cors-origins localhost`` keeps the first rule even
+then.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from functools import lru_cache
 ANY = "*"
 #: The origin of files and of sandboxed pages. Every page can have it by way of a sandboxed frame.
 NULL = "null"
+#: Pages of this machine, which may use a server without keys anyway; with keys, nobody else but those that are named.
+LOCALHOST = "localhost"
 
 _ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[^\s/?#@:,\[\]*\\]+)(?::([0-9]{1,5}))?")
 _HOST = re.compile(r"(\[[^\]\s]+\]|[^\s/?#@:,\[\]\\]+)(?::[0-9]{0,5})?")
@@ -76,7 +79,8 @@ class OriginRules:
     def allow_origin(self, asked: Asked) -> bool:
         """Whether the page of a request may use the server. A request without an origin is not from a page."""
         origin = asked.origin
-        if origin is None or self.has_keys or asked.is_same_origin or self._is_no_page(origin):
+        is_open = self.has_keys and LOCALHOST not in self.origins
+        if origin is None or is_open or asked.is_same_origin or self._is_no_page(origin):
             return True
         if ANY in self.origins or _normal(origin) in self.origins:
             return True
@@ -98,14 +102,16 @@ class OriginRules:
 
 
 def checked_origin(text: str) -> str:
-    """An origin, normalised for comparison; also ``*`` and ``null``.
+    """An origin, normalised for comparison; also ``*``, ``null`` and ``localhost``.
 
     Raises:
         ValueError: it is not an origin; the message says what is allowed.
     """
     origin = _normal(text)
-    if origin not in (ANY, NULL) and _ORIGIN.fullmatch(origin) is None:
-        raise ValueError(f"{text!r} is no origin; allowed are SCHEME://HOST, SCHEME://HOST:PORT, null, and * for all")
+    if origin not in (ANY, NULL, LOCALHOST) and _ORIGIN.fullmatch(origin) is None:
+        raise ValueError(
+            f"{text!r} is no origin; allowed are SCHEME://HOST, SCHEME://HOST:PORT, null, localhost, and * for all"
+        )
     return origin
 
 

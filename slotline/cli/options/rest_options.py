@@ -30,7 +30,8 @@ REST = Group(
             "cors_origins",
             listed(checked_origin),
             "web pages that may use a server without API keys, by their origins, as in https://app.example; * for all, "
-            "null for files. With keys every page that has one may",
+            "null for files, localhost for those of this machine. With keys every page that has one may, unless "
+            "localhost is named",
             default_note="those of this machine",
         ),
         Value(

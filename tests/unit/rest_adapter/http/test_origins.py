@@ -117,6 +117,14 @@ def test_named_origins_may(named: str, origin: str) -> None:
     assert not rules.allow_origin(Asked("https://app.example:8443", HOST))
 
 
+def test_with_keys_localhost_keeps_other_pages_out_unless_they_are_named() -> None:
+    rules = OriginRules(has_keys=True, origins=(checked_origin("localhost"), "http://app.example"))
+    for origin in ("http://localhost:3000", "http://[::1]", "http://app.example"):
+        assert rules.allow_origin(Asked(origin, HOST, "127.0.0.1"))
+    for origin in ("http://evil.example", "http://localhost.evil.example", "null"):
+        assert not rules.allow_origin(Asked(origin, HOST, "127.0.0.1"))
+
+
 @pytest.mark.parametrize(
     "text",
     [
