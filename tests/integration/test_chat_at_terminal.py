@@ -52,6 +52,7 @@ def test_commands_work_while_a_tool_is_waited_for(core: FakeCore, open_chat: Ope
     chat.wait_for(PROMPT)
     chat.type("/set tools\r")
     chat.wait_for("tools: Tools that the model may call")
+    chat.wait_for(PROMPT)
     chat.type(CTRL_D)
     assert chat.wait() == 0
 
