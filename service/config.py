@@ -198,6 +198,8 @@ class EngineOptions:
         max_tokens: server-wide cap on the tokens of one request, None for none.
         prefill_budget_ms: time that prompt tokens may take in one step while anyone decodes.
         idle_prefill_budget_ms: the same while nobody decodes.
+        alone_prefill_budget_ms: the same while one prompt is evaluated and nothing else, if the step can be ended when
+            somebody comes.
         group_n: self-extend: tokens that share a position once they are old; 1 turns it off.
         group_width: self-extend: positions that are grouped at once; a multiple of ``group_n``.
         cache_ram_mib: main memory for what slots held, in MiB; 0 keeps nothing there, -1 sets no limit.
@@ -208,6 +210,7 @@ class EngineOptions:
     max_tokens: int | None = bounded(None, 1, INT32_MAX)
     prefill_budget_ms: float = bounded(100.0, above=0)
     idle_prefill_budget_ms: float = bounded(500.0, above=0)
+    alone_prefill_budget_ms: float = bounded(3000.0, above=0)
     group_n: int = bounded(1, 1, INT32_MAX)
     group_width: int = bounded(512, 1, INT32_MAX)
     cache_ram_mib: int = bounded(DEFAULT_CACHE_RAM_MIB, -1, INT32_MAX)

@@ -15,6 +15,7 @@ from bench.simulation.spans import SpanMemory
 from service.engine.language_model import (
     CacheFull,
     DecodeFailed,
+    Interruption,
     Logits,
     MediaSegment,
     ModelInfo,
@@ -223,6 +224,8 @@ class SimulatedModel:
         self.memory = SimulatedMemory(n_cells, n_seq_max, profile, clock)
         self.compute = SimulatedCompute(n_cells, self.memory.spans, profile, clock)
         self.vocabulary = SimulatedVocabulary()
+        #: Its steps end when they end: nobody comes meanwhile.
+        self.interruption: Interruption | None = None
 
     def answer(self, n_before: int, n_tokens: int) -> tuple[int, ...]:
         """The tokens behind ``n_before`` others: they depend on their places alone."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from service.engine.language_model import CausalModel
     from service.engine.request.media import MediaChunk
     from service.engine.request.sequence import MoveListener
+    from service.engine.schedule.long_steps import LongSteps
 
 
 class Engine:
@@ -79,6 +80,11 @@ class Engine:
         """Sequences that wait for what another request evaluates, as far as the last step found out."""
         return self._admission.n_sharing
 
+    @property
+    def long_steps(self) -> LongSteps:
+        """Lets other threads end a long step."""
+        return self._parts.long_steps
+
     def listen(self, listener: MoveListener) -> None:
         """Tell a listener of every move that a sequence makes from now on, right after it."""
         self._parts.listeners.append(listener)
@@ -93,6 +99,8 @@ class Engine:
             arrived_s: when it arrived, if that was earlier than now.
         """
         arrived_s = self._clock() if arrived_s is None else arrived_s
+        if self._is_serving:
+            self._parts.long_steps.come()
         try:
             match request:
                 case GenerationRequest():

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from service.engine.request.media import MediaChunk, MediaRow
     from service.sampling.grammar import Grammar
@@ -153,6 +154,10 @@ class CacheFull(Exception):
     """There is no room in the KV cache. Nothing was changed."""
 
 
+class Interrupted(Exception):
+    """``decode`` was ended before all was evaluated. Nothing was changed."""
+
+
 class DecodeFailed(Exception):
     """``decode`` failed. What the sequences of the batch hold is unknown: remove them."""
 
@@ -171,6 +176,7 @@ class Compute(Protocol):
 
         Raises:
             CacheFull: no room; nothing was changed.
+            Interrupted: it was ended early, as ``Interruption`` allows; nothing was changed.
             DecodeFailed: anything else; the sequences of the batch must be removed.
         """
 
@@ -223,6 +229,22 @@ class Compute(Protocol):
 
         Raises:
             CacheFull, DecodeFailed: as ``decode`` does.
+        """
+
+
+class Interruption(Protocol):
+    """Lets another thread end a call of ``Compute.decode`` before all of it is evaluated."""
+
+    def request(self) -> None:
+        """End the call that runs, if it may be ended, and those to come, until ``clear``; any thread."""
+
+    def clear(self) -> None:
+        """Let calls be evaluated to their end again; any thread."""
+
+    def allowed(self) -> AbstractContextManager[None]:
+        """Calls of ``decode`` within this may be ended: they raise ``Interrupted`` then. Belongs to the model's thread.
+
+        A call that could not be taken back may be evaluated to its end all the same.
         """
 
 
@@ -355,6 +377,10 @@ class CausalModel(Protocol):
     @property
     def memory(self) -> Memory:
         """The sequences."""
+
+    @property
+    def interruption(self) -> Interruption | None:
+        """Ends calls early; None if those of this model cannot be ended."""
 
 
 @runtime_checkable

@@ -13,6 +13,7 @@ from service.engine.output.endings import Endings
 from service.engine.output.outbox import Outbox
 from service.engine.request.waiting import WaitingSequences
 from service.engine.schedule.embedding import EmbeddingWork
+from service.engine.schedule.long_steps import LongSteps
 from service.engine.schedule.preemption import Preemption
 from service.engine.schedule.prefill_budget import PrefillBudget
 from service.engine.statistics.totals import Totals
@@ -43,6 +44,7 @@ class EngineParts:
         outbox: the events of this step.
         embedding: the inputs that are being embedded.
         budget: how many prompt tokens a step may have.
+        long_steps: when it may have more, and who ends it then.
         preemption: moves sequences out of their slots and back.
         endings: ends sequences.
     """
@@ -60,6 +62,7 @@ class EngineParts:
     outbox: Outbox
     embedding: EmbeddingWork
     budget: PrefillBudget
+    long_steps: LongSteps
     preemption: Preemption
     endings: Endings
 
@@ -78,6 +81,7 @@ def make_parts(model: CausalModel, config: EngineConfig, clock: Callable[[], flo
     totals = Totals(clock)
     listeners: list[MoveListener] = [totals.on_move]
     waiting = WaitingSequences(config, listeners)
+    idle_s = config.idle_prefill_budget_ms / 1000
     memory = SlotMemory(info, model.memory, slots, config)
     outbox = Outbox()
     embedding = EmbeddingWork(info, model.memory, range(config.n_slots + 1, info.n_seq_max), outbox)
@@ -94,7 +98,10 @@ def make_parts(model: CausalModel, config: EngineConfig, clock: Callable[[], flo
         system=SystemPromptHolder(model.compute, info.n_batch, config.n_slots, memory, clock),
         outbox=outbox,
         embedding=embedding,
-        budget=PrefillBudget(busy_s=config.prefill_budget_ms / 1000, idle_s=config.idle_prefill_budget_ms / 1000),
+        budget=PrefillBudget(busy_s=config.prefill_budget_ms / 1000, idle_s=idle_s),
+        long_steps=LongSteps(
+            model.interruption, clock, usual_s=idle_s, longest_s=config.alone_prefill_budget_ms / 1000
+        ),
         preemption=Preemption(slots, memory, waiting, clock),
         endings=Endings(slots, memory, waiting, embedding, outbox, clock),
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from service.engine.cache.slots import started_s
-from service.engine.language_model import CacheFull, DecodeFailed, Segment
+from service.engine.language_model import CacheFull, DecodeFailed, Interrupted, Segment
 from service.engine.media_step import MediaStep
 from service.engine.output.choice import TokenChoice, Turn
 from service.engine.output.progress import tell_progress
@@ -39,12 +39,14 @@ class _Plan:
         states: the segments whose states embeddings wait for; they are evaluated in a call of their own.
         budget: prompt tokens that fit beside them into the step's time.
         tokens: everything else.
+        is_long: whether they may take longer than usual, and be ended early.
     """
 
     shape: StepShape
     states: list[Segment]
     budget: int
     tokens: StepPlan
+    is_long: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class Step:
         self._memory = parts.memory
         self._embedding = parts.embedding
         self._budget = parts.budget
+        self._long_steps = parts.long_steps
         self._totals = parts.totals
         self._endings = parts.endings
         self._clock = parts.clock
@@ -107,24 +110,30 @@ class Step:
     def _plan(self) -> _Plan:
         """Divide the step's time: first states that embeddings wait for, then tokens of prompts."""
         shape, budget, states = _NO_PROMPTS, 0, []
+        longer_s = None
         was_for_media, self._is_for_media = self._is_for_media, False
         if self._embedding.has_work or any(slot.prompt_remaining for slot in self._slots):
             shape = self._shape()
-            budget = self._budget.tokens(shape)
             self._is_for_media = self._media.has_work and not (was_for_media and self._has_tokens())
+            longer_s = self._long_steps.allowed_s() if self._is_for_one_prompt(shape) else None
+            budget = self._budget.tokens(shape, longer_s=longer_s)
         if self._embedding.has_work and not self._is_for_media:
             states = self._embedding.due(budget)
             budget -= _count(states)
-        return _Plan(shape, states, budget, self._plan_tokens(shape, budget))
+        return _Plan(shape, states, budget, self._plan_tokens(shape, budget), is_long=longer_s is not None)
+
+    def _is_for_one_prompt(self, shape: StepShape) -> bool:
+        """Whether tokens of a single prompt are all that there is to evaluate."""
+        return not (shape.is_busy or self._is_for_media or self._embedding.has_work) and len(self._prompts()) == 1
 
     def _has_tokens(self) -> bool:
         """Whether any prompt, or input to embed, waits for tokens."""
         return self._embedding.has_tokens or bool(self._prompts())
 
-    def _plan_again(self, budget: int) -> _Plan:
+    def _plan_again(self, plan: _Plan) -> _Plan:
         """The same within the same time, after some sequences had to go."""
         shape = self._shape()
-        return _Plan(shape, [], budget, self._plan_tokens(shape, budget))
+        return _Plan(shape, [], plan.budget, self._plan_tokens(shape, plan.budget), plan.is_long)
 
     def _shape(self) -> StepShape:
         """What a step of all that runs now is like."""
@@ -174,13 +183,13 @@ class Step:
         Without room, idle caches go first, then what can be evaluated anew, then sequences are preempted one by one.
         """
         if plan.states and not self._embed(plan.states):
-            plan = self._plan_again(plan.budget)
+            plan = self._plan_again(plan)
         while plan.tokens.decode or plan.tokens.prefill:
             try:
                 return self._decode(plan)
             except CacheFull:
                 self._shortage.relieve()
-                plan = self._plan_again(plan.budget)
+                plan = self._plan_again(plan)
         return None
 
     def _embed(self, states: list[Segment]) -> bool:
@@ -206,7 +215,7 @@ class Step:
         return False
 
     def _decode(self, plan: _Plan) -> _Batch | None:
-        """Evaluate the tokens of a plan; None if that failed, and their sequences with it.
+        """Evaluate the tokens of a plan; None if that failed, and their sequences with it, or was ended early.
 
         Raises:
             CacheFull: there is no room for them.
@@ -220,7 +229,14 @@ class Step:
             n_filler = 0
         began_s = self._clock()
         try:
-            self._compute.decode(segments, n_filler)
+            if plan.is_long:
+                with self._long_steps.step(self._budget.expected_s(tokens.n_prefill, plan.shape)):
+                    self._compute.decode(segments, n_filler)
+            else:
+                self._compute.decode(segments, n_filler)
+        except Interrupted:
+            self._totals.interrupted_steps += 1
+            return None
         except DecodeFailed as error:
             self._endings.fail_batch([segment.seq_id for segment in segments], error)
             return None

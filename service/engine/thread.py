@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from service.config import EngineConfig
     from service.engine.language_model import LanguageModel
     from service.engine.request.requests import Request
+    from service.engine.schedule.long_steps import LongSteps
 
 logger = logging.getLogger(__name__)
 
@@ -89,6 +90,7 @@ class EngineThread:
         self._wake = threading.Condition()
         self._inbox = _Inbox()
         self._is_stopping = False
+        self._long_steps: LongSteps | None = None
         self._queue_depth = 0
         self._snapshot = EngineSnapshot((), 0, 0, 0, Counters())
         self._snapshot_s = 0.0
@@ -110,7 +112,7 @@ class EngineThread:
         with self._wake:
             self.check_queue()
             self._inbox.submitted.append((task_id, request, sink, time.perf_counter()))
-            self._wake.notify()
+            self._call()
 
     def check_queue(self) -> None:
         """Tell whether ``submit`` would take a request now; to be asked before one is prepared.
@@ -129,7 +131,7 @@ class EngineThread:
         """End a request at the next step without further events; ids of ended requests are ignored."""
         with self._wake:
             self._inbox.cancelled.append(task_id)
-            self._wake.notify()
+            self._call()
 
     def snapshot(self) -> EngineSnapshot:
         """The engine after its last step, or after one of the last 10 ms if there were only tokens since."""
@@ -143,9 +145,15 @@ class EngineThread:
         """End running requests as cancelled, then wait for the thread to end."""
         with self._wake:
             self._is_stopping = True
-            self._wake.notify()
+            self._call()
         if self._thread.is_alive():
             self._thread.join()
+
+    def _call(self) -> None:
+        """Let the thread see what is new, at once if it waits or is in a long step; with the lock."""
+        self._wake.notify()
+        if self._long_steps is not None:
+            self._long_steps.interrupt()
 
     def _run(self) -> None:
         self._is_resting = False
@@ -166,6 +174,8 @@ class EngineThread:
             return
         engine = _make_engine(model, self._config)
         self._snapshot = engine.snapshot()
+        if isinstance(engine, Engine):
+            self._long_steps = engine.long_steps
         self._on_loaded(model)
         try:
             self._serve(engine)
@@ -181,6 +191,8 @@ class EngineThread:
                     self._is_resting = True
                     self._wake.wait()
                 self._is_resting = False
+                if self._long_steps is not None:
+                    self._long_steps.resume()
                 inbox, self._inbox = self._inbox, _Inbox()
                 self._queue_depth += len(inbox.submitted)
                 is_stopping = self._is_stopping

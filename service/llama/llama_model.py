@@ -60,12 +60,14 @@ class LlamaModel(_LoadedModel):
         info: facts for the engine; any thread.
         compute: the context.
         memory: its KV cache.
+        interruption: ends calls of the context early, if that is possible.
     """
 
     def __init__(self, weights: Weights, context: Context) -> None:
         super().__init__(weights, context)
         self.compute = context
         self.memory = context.kv
+        self.interruption = context.interruption
         vocabulary = weights.vocabulary
         self.info = ModelInfo(
             n_vocab=vocabulary.n_vocab,

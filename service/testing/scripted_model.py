@@ -13,6 +13,7 @@ import numpy as np
 from service.engine.language_model import (
     CacheFull,
     DecodeFailed,
+    Interrupted,
     Logits,
     MediaSegment,
     ModelInfo,
@@ -21,6 +22,7 @@ from service.engine.language_model import (
     Segment,
 )
 from service.testing.scripted_grammar import ScriptedGrammar
+from service.testing.scripted_interruption import ScriptedInterruption
 from service.testing.scripted_media import check_segment, row_number
 from service.testing.scripted_memory import SAVED_BYTES, ScriptedMemory
 
@@ -84,6 +86,7 @@ class ScriptedCompute:
         decoded: the segments of each call with tokens so far.
         decoded_media: the same of calls with rows of media.
         fail_next: raised by the next call in place of doing anything, once.
+        interruption: ends calls early; None if they cannot be ended.
     """
 
     def __init__(
@@ -98,6 +101,7 @@ class ScriptedCompute:
         self.decoded: list[tuple[Segment, ...]] = []
         self.decoded_media: list[tuple[MediaSegment, ...]] = []
         self.fail_next: Exception | None = None
+        self.interruption: ScriptedInterruption | None = None
         self._info = info
         self._memory = memory
         self._script = script
@@ -159,10 +163,20 @@ class ScriptedCompute:
         n_tokens = sum(len(segment.tokens) for segment in segments) + n_filler
         if n_tokens > self._memory.cells_free:
             raise CacheFull
+        self._end_early(self._step_s + self._token_s * n_tokens)
         for segment in segments:
             self._memory.append(segment.seq_id, segment.position, segment.tokens)
         self.decoded.append(tuple(segments))
         _spend(self._clock, self._step_s + self._token_s * n_tokens)
+
+    def _end_early(self, call_s: float) -> None:
+        """End a call that would take so many seconds, if somebody wants that meanwhile."""
+        if self.interruption is None or self._clock is None:
+            return
+        ended_s = self.interruption.ends(self._clock(), call_s)
+        if ended_s is not None:
+            _spend(self._clock, ended_s)
+            raise Interrupted
 
     def _append_media(self, segments: Sequence[MediaSegment], most: int) -> None:
         self._begin()
@@ -257,7 +271,7 @@ class ScriptedModel:
         step_s, token_s: cost of such a call and of each token in it, in seconds.
         saved_bytes: size of a token in a saved sequence.
         pooling: how embeddings are made.
-        can_shift, can_cut, can_fork: abilities that some real models lack.
+        can_shift, can_cut, can_fork, can_interrupt: abilities that some real models lack.
         n_embd_input: length of a row of media, 0 to take none.
         has_grid: whether rows have positions in time, y and x; such a model cannot shift.
         n_whole: most rows that can be evaluated without causality.
@@ -286,6 +300,7 @@ class ScriptedModel:
         can_shift: bool = True,
         can_cut: bool = True,
         can_fork: bool = True,
+        can_interrupt: bool = False,
         n_embd_input: int = 0,
         has_grid: bool = False,
         n_whole: int = 0,
@@ -316,6 +331,7 @@ class ScriptedModel:
         )
         self.compute = self.compute_type(self.info, self.memory, script, clock, step_s, token_s)
         self.vocabulary = ScriptedVocabulary()
+        self.interruption = self.compute.interruption = ScriptedInterruption() if can_interrupt else None
 
 
 class ScriptedEncoder:

@@ -9,6 +9,7 @@ from service.engine.language_model import CacheFull, CausalModel, DecodeFailed, 
 from service.sampling.gbnf import GrammarError
 from tests.contract.base import evaluate, some_tokens
 from tests.contract.hidden_states import HiddenStatesContract
+from tests.contract.interruption import InterruptionContract
 from tests.contract.saving import SavingContract
 from tests.contract.sharing import SharingContract
 
@@ -18,7 +19,7 @@ def byte_token(model: CausalModel, byte: int) -> int:
     return next(token for token in range(model.info.n_vocab) if model.vocabulary.token_bytes(token) == bytes([byte]))
 
 
-class LanguageModelContract(SharingContract, SavingContract, HiddenStatesContract):
+class LanguageModelContract(SharingContract, SavingContract, HiddenStatesContract, InterruptionContract):
     """All tests."""
 
     def test_info_tells_what_was_asked_for(self, model: CausalModel) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from service.testing.scripted_model import ScriptedEncoderModel, ScriptedModel
+from service.testing.scripted_model import ScriptedEncoderModel, ScriptedModel, VirtualClock
 from tests.contract.encoder import EncoderContract
 from tests.contract.language_model import LanguageModelContract
 
@@ -24,7 +24,13 @@ class TestScriptedModel(LanguageModelContract):
         """Scripted models."""
 
         def create(n_cells: int, n_seq_max: int, *, embedding: bool = False) -> ScriptedModel:
-            return ScriptedModel(n_cells=n_cells, n_seq_max=n_seq_max, n_hidden=32 if embedding else 0)
+            return ScriptedModel(
+                n_cells=n_cells,
+                n_seq_max=n_seq_max,
+                n_hidden=32 if embedding else 0,
+                clock=VirtualClock(),
+                can_interrupt=True,
+            )
 
         return create
 

@@ -131,6 +131,7 @@ class ScriptedLoadedModel(_Loaded):
     def __init__(self, **options: Any) -> None:
         model = self.model_type(**options)
         self.info, self.compute, self.memory = model.info, model.compute, model.memory
+        self.interruption = model.interruption
 
 
 class ScriptedLoadedEncoder(_Loaded):

@@ -74,6 +74,7 @@ def test_what_was_decided_of_the_engine_reaches_it_unchanged() -> None:
         "max_tokens": 9,
         "prefill_budget_ms": 1.0,
         "idle_prefill_budget_ms": 2.0,
+        "alone_prefill_budget_ms": 3.0,
         "group_n": 2,
         "group_width": 4,
         "cache_ram_mib": 3,

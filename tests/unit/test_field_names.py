@@ -71,7 +71,7 @@ def test_what_texts_of_the_core_write_in_backticks_is_a_field_that_the_command_l
 
 def test_every_field_whose_bounds_the_core_checks_has_a_name_on_the_command_line() -> None:
     # What idle slots and idle steps may take is not for people to set.
-    unnamed = {"idle_prefill_budget_ms", "idle_cells"}
+    unnamed = {"idle_prefill_budget_ms", "alone_prefill_budget_ms", "idle_cells"}
     bounded = bounds_of(ModelConfig) | bounds_of(MediaOptions) | bounds_of(CoreConfig)
     assert bounded.keys() - unnamed <= FIELD_NAMES.keys()
 

@@ -100,6 +100,12 @@ METRICS: tuple[Metric, ...] = (
         name="slotline_steps_total", unit="steps", read=lambda now: now.counters.steps, help="Steps of the engine."
     ),
     _counter(
+        name="slotline_interrupted_steps_total",
+        unit="steps",
+        read=lambda now: now.counters.interrupted_steps,
+        help="Steps with a long prompt alone that were ended early, and are done again, because somebody came.",
+    ),
+    _counter(
         name="slotline_preemptions_total",
         unit="sequences",
         read=lambda now: now.counters.preemptions,

@@ -68,6 +68,7 @@ class Counters:
     predicted_s: float = 0.0
     finished: int = 0
     steps: int = 0
+    interrupted_steps: int = 0
     cached_prompt_tokens: int = 0
     requests: tuple[int, ...] = (0,) * len(Outcome)
     preemptions: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -80,14 +81,16 @@ class PrefillBudget:
         #: The most similar kind that was measured, or None, for kinds and sizes that were asked for.
         self._nearest: dict[tuple[bool, int, bool, bool, tuple[int, ...]], _Kind | None] = {}
 
-    def tokens(self, shape: StepShape, spent_s: float = 0.0) -> int:
+    def tokens(self, shape: StepShape, spent_s: float = 0.0, *, longer_s: float | None = None) -> int:
         """Prompt tokens, or rows, for the next step.
 
         Args:
             shape: what it is like.
             spent_s: seconds that it has taken already, for others.
+            longer_s: seconds that it may take in all, None for the usual time.
         """
-        whole_s, small, tiled = self._budget_s[shape.is_busy], self._small(shape), self._tiled(shape)
+        whole_s = self._budget_s[shape.is_busy] if longer_s is None else longer_s
+        small, tiled = self._small(shape), self._tiled(shape)
         budget_s = max(whole_s - spent_s, MIN_PART * whole_s)
         if small is None:
             return FIRST_CHUNK
@@ -103,6 +106,13 @@ class PrefillBudget:
             # What a small batch costs says nothing about larger ones.
             chunk = min(chunk, TILE - 1 - shape.n_beside)
         return max(MIN_CHUNK, chunk - chunk % MIN_CHUNK)
+
+    def expected_s(self, n_prompt: int, shape: StepShape) -> float:
+        """Seconds that a step of so many prompt tokens will take; infinity before anything was measured."""
+        n_tokens = n_prompt + shape.n_beside
+        size = min(n_tokens // TILE, _SEVERAL)
+        kind = self._measured(shape, size, *(other for other in (_SEVERAL, _ONE, _BELOW) if other != size))
+        return math.inf if kind is None else n_tokens * self._costs[kind]
 
     def min_remainder(self, shape: StepShape) -> int:
         """Tokens of a prompt that are better evaluated with those before them than in a small batch of their own.

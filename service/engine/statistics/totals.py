@@ -35,6 +35,7 @@ class Totals:
     predicted_s: float = 0.0
     finished: int = 0
     steps: int = 0
+    interrupted_steps: int = 0
     cached_prompt_tokens: int = 0
     requests: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
     preemptions: int = 0
@@ -150,6 +151,7 @@ class Totals:
             self.predicted_s,
             self.finished,
             self.steps,
+            self.interrupted_steps,
             self.cached_prompt_tokens,
             tuple(self.requests.values()),
             self.preemptions,

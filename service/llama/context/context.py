@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from service.engine.language_model import CacheFull, DecodeFailed, Logits, MediaSegment, Rows, Segment
+from service.engine.language_model import CacheFull, DecodeFailed, Interrupted, Logits, MediaSegment, Rows, Segment
 from service.llama.context.batch import Batch
+from service.llama.context.interruption import ABORTED, ContextInterruption
 from service.llama.context.kv_cache import KvCache
 from service.llama.context.media_rows import MediaBatch, RowLimits, check_chunk, check_place
 from service.llama.context.params import context_params
+from service.llama.host.devices import may_compute_on_gpu
 from service.llama.host.memory import count_hidden, count_outputs
 from service.llama.load_errors import ModelLoadError
 
@@ -39,6 +41,7 @@ class Context:
 
     Attributes:
         kv: the cache.
+        interruption: ends calls early; None if parts of calls cannot be taken back, or other devices may compute.
         row_limits: what rows of media can be evaluated.
         pointer: the library's context, 0 once it is closed.
 
@@ -77,6 +80,7 @@ class Context:
         n_ubatch = int(library.api.llama_n_ubatch(self.pointer))
         self.row_limits = RowLimits(weights.n_embd_input, weights.has_grid, min(self.n_batch, n_ubatch))
         self._library = library
+        self.interruption: ContextInterruption | None = None
         self._media_batch: MediaBatch | None = None
         # For each segment its first row and how many it has.
         self._outputs: list[tuple[int, int]] = []
@@ -88,6 +92,8 @@ class Context:
             self._warm_up(weights)
             # What a sliding window has left behind may be gone, so a sequence cannot always be cut back to it.
             self.can_cut = self.kv.can_cut and not n_swa
+            if self.can_cut and not may_compute_on_gpu(config.n_gpu_layers):
+                self.interruption = ContextInterruption(library, self.pointer)
         except BaseException:
             self.close()
             raise
@@ -109,12 +115,23 @@ class Context:
 
     def decode(self, segments: Sequence[Segment], n_filler: int = 0) -> None:
         """Evaluate segments; the contract is ``Compute.decode``."""
-        self._evaluate(segments, self.n_batch, n_filler=n_filler)
+        # The library computes the keys of moved tokens first, and would not notice that it did not get to the end.
+        if self._may_end_early and not self.kv.has_pending_moves:
+            assert self.interruption is not None
+            with self.interruption.asked():
+                self._evaluate(segments, self.n_batch, n_filler=n_filler)
+        else:
+            self._evaluate(segments, self.n_batch, n_filler=n_filler)
         n_rows = 0
         for segment in segments:
             self._outputs.append((n_rows, segment.n_logits))
             n_rows += segment.n_logits
         self._n_rows = n_rows
+
+    @property
+    def _may_end_early(self) -> bool:
+        """Whether the caller allows that a call is ended."""
+        return self.interruption is not None and self.interruption.is_allowed
 
     def decode_media(self, segments: Sequence[MediaSegment]) -> None:
         """Evaluate rows of media; the contract is ``Compute.decode_media``."""
@@ -204,6 +221,10 @@ class Context:
             raise CacheFull(f"llama.cpp found no cells for {n_tokens} tokens")
         for segment in segments:
             self.kv.recount(segment.seq_id)
+        if result == ABORTED and self._may_end_early:
+            for segment in segments:
+                self.kv.remove(segment.seq_id, segment.position, -1)
+            raise Interrupted
         raise DecodeFailed(f"llama_decode of {n_tokens} tokens failed with code {result}")
 
     def _evaluate_media(self, segments: Sequence[MediaSegment], limit: int, *, every_output: bool = False) -> int:

@@ -8,6 +8,7 @@ they are, so an adapter costs two thin products for each matrix that it changes.
 from __future__ import annotations
 
 import ctypes
+import logging
 from typing import TYPE_CHECKING
 
 from service.llama.host.logs import logger
@@ -71,7 +72,7 @@ class Adapters:
             logger.info("LoRA adapter %s has the scale 0 and changes nothing", file.path)
             return
         # One warning for each matrix that the library keeps rearranged: the factors of the change will not be.
-        with self._library.log.mute_warnings(), self._library.log.collect_errors() as errors:
+        with self._library.log.mute(logging.WARNING), self._library.log.collect_errors() as errors:
             handle = self._library.api.llama_adapter_lora_init(model, str(file.path).encode("utf-8", "surrogateescape"))
         if not handle:
             reasons = "; ".join(errors) or "llama.cpp gives no reason"

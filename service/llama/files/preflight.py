@@ -5,8 +5,6 @@ Never loads the library, so that a supervisor can ask in milliseconds, before it
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from service.llama.files.gguf import GgufArray, GgufError, GgufHeader, Scalar
 from service.llama.files.lora_files import AdapterFile, check_adapters
 from service.llama.files.metadata import check_metadata, is_encoder, pooling
 from service.llama.files.open_files import read_gguf
+from service.llama.host.devices import may_compute_on_gpu
 from service.llama.host.encoder_memory import EncoderMemoryEstimate, estimate_encoder_memory
 from service.llama.host.memory import MemoryEstimate, available_bytes, count_outputs, estimate_memory
 from service.llama.load_errors import ModelLoadError
@@ -99,7 +98,7 @@ def check_model_file(config: ModelConfig, available: Callable[[], int | None] = 
             f"model file {path} is no reranker as `reranking` asks for: {kind}; serve an encoder with pooling type rank"
         )
     # With a GPU in play nobody knows beforehand what ends up in which memory.
-    if config.n_gpu_layers == 0 or not _may_use_gpu():
+    if not may_compute_on_gpu(config.n_gpu_layers):
         _check_memory(config, facts, available())
     return facts
 
@@ -208,18 +207,6 @@ def _check_memory(config: ModelConfig, facts: ModelFileFacts, available: int | N
         f"{_size(memory.cells(facts.n_ctx))} for a context of {facts.n_ctx} tokens, {_size(memory.fixed)} to work "
         f"with), but {_size(available)} are available; {advice}"
     )
-
-
-def _may_use_gpu() -> bool:
-    """Whether the installed library has a backend besides the CPU, judged by its files, without loading it."""
-    folder = os.environ.get("LLAMA_CPP_LIB_PATH")
-    if folder is None:
-        package = importlib.util.find_spec("llama_cpp")
-        if package is None or package.origin is None:
-            return False
-        folder = str(Path(package.origin).with_name("lib"))
-    backends = {library.name.split(".")[0] for library in Path(folder).glob("libggml-*")}
-    return any(not backend.startswith(("libggml-base", "libggml-cpu", "libggml-blas")) for backend in backends)
 
 
 def _size(n_bytes: int) -> str:

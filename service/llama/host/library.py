@@ -32,6 +32,7 @@ class ShortCalls:
     get_embeddings_ith: Callable[[Pointer, int], Pointer | None]
     set_embeddings: Callable[[Pointer, bool], None]
     set_causal_attn: Callable[[Pointer, bool], None]
+    set_abort_callback: Callable[[Pointer, Pointer | None, Pointer | None], None]
     memory_clear: Callable[[Pointer, bool], None]
     memory_seq_rm: Callable[[Pointer, int, int, int], bool]
     memory_seq_cp: Callable[[Pointer, int, int, int, int], None]
@@ -107,6 +108,7 @@ def _bind_short_calls(api: Any) -> ShortCalls:
         get_embeddings_ith=bind("get_embeddings_ith", [pointer, i32], pointer),
         set_embeddings=bind("set_embeddings", [pointer, flag], None),
         set_causal_attn=bind("set_causal_attn", [pointer, flag], None),
+        set_abort_callback=bind("set_abort_callback", [pointer, pointer, pointer], None),
         memory_clear=bind("memory_clear", [pointer, flag], None),
         memory_seq_rm=bind("memory_seq_rm", [pointer, i32, i32, i32], flag),
         memory_seq_cp=bind("memory_seq_cp", [pointer, i32, i32, i32, i32], None),

@@ -30,7 +30,8 @@ class LogBridge:
         self._pending = ""
         self._level = logging.DEBUG
         self._collectors: list[deque[str]] = []
-        self._n_muting = 0
+        # How often warnings, and errors, are muted.
+        self._n_muting = {logging.WARNING: 0, logging.ERROR: 0}
 
     def write(self, level: int, text: bytes | None) -> None:
         """Take a part of a line, or some lines.
@@ -44,7 +45,7 @@ class LogBridge:
             if level != _CONTINUATION:
                 lines += self._flush()
                 self._level = _LEVELS.get(level, logging.DEBUG)
-                if self._n_muting and self._level == logging.WARNING:
+                if self._n_muting.get(self._level):
                     self._level = logging.DEBUG
             self._pending += (text or b"").decode("utf-8", "replace")
             while "\n" in self._pending:
@@ -69,15 +70,20 @@ class LogBridge:
                 self._collectors = [collector for collector in self._collectors if collector is not errors]
 
     @contextmanager
-    def mute_warnings(self) -> Iterator[None]:
-        """Log warnings at debug level inside the block, where it is known that there will be many of no interest."""
+    def mute(self, *levels: int) -> Iterator[None]:
+        """Log at debug level inside the block what the library says at these levels, warnings or errors.
+
+        For where it is known that this is of no interest.
+        """
         with self._lock:
-            self._n_muting += 1
+            for level in levels:
+                self._n_muting[level] += 1
         try:
             yield
         finally:
             with self._lock:
-                self._n_muting -= 1
+                for level in levels:
+                    self._n_muting[level] -= 1
 
     def _flush(self) -> list[tuple[int, str]]:
         line, self._pending = self._pending.rstrip(), ""

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from service.config import EngineConfig
+from service.engine.language_model import Interrupted
 from service.engine.request.events import Accepted, Delivery, Event, Failed, Finished, FinishReason
 from service.engine.request.requests import GenerationRequest
 from service.engine.thread import EngineThread, Progress
 from service.errors import Draining, QueueFull
-from service.testing.scripted_model import ScriptedModel, VirtualClock, next_letter
+from service.testing.scripted_model import ScriptedCompute, ScriptedModel, VirtualClock, next_letter
 from tests.support.engine import GREEDY, prompt
 from tests.support.waiting import wait_until
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from collections.abc import Sequence as SequenceOf
 
-    from service.engine.language_model import LanguageModel
+    from service.engine.language_model import LanguageModel, Segment
 
 
 class QueueSink:
@@ -66,14 +67,14 @@ class Harness:
         self.thread = EngineThread(
             load,
             config,
-            deliver=self._deliver,
+            deliver=self.deliver,
             on_loaded=lambda model: self.loaded.set(),
             on_progress=self.progress.append,
             on_failed=self.failures.put,
         )
 
     @staticmethod
-    def _deliver(deliveries: list[Delivery]) -> None:
+    def deliver(deliveries: list[Delivery]) -> None:
         for sink, events in deliveries:
             sink.put(events)
 
@@ -246,3 +247,55 @@ def test_a_dying_engine_fails_its_requests_and_says_so() -> None:
         assert isinstance(failed, Failed)
         assert failed.error.reason == "INTERNAL"
         assert str(harness.failures.get(timeout=30)) == "script broke"
+
+
+class HangingCompute(ScriptedCompute):
+    """Calls that may be ended go on until somebody ends them."""
+
+    in_long_call: threading.Event
+
+    def decode(self, segments: SequenceOf[Segment], n_filler: int = 0) -> None:
+        assert self.interruption is not None
+        if self.interruption.is_allowed and len(segments[0].tokens) > 1:
+            self.in_long_call.set()
+            wait_until("the end of the call", lambda: self.interruption is None or self.interruption.due_s is not None)
+            raise Interrupted
+        super().decode(segments, n_filler)
+
+
+class HangingModel(ScriptedModel):
+    """The scripted model with that computation."""
+
+    compute_type = HangingCompute
+
+
+@pytest.mark.parametrize("disturb", ["submit", "cancel", "stop"])
+def test_who_comes_does_not_wait_for_the_end_of_a_long_step(disturb: str) -> None:
+    model = HangingModel(n_seq_max=3, can_interrupt=True)
+    in_call = model.compute.in_long_call = threading.Event()  # type: ignore[attr-defined]
+    loaded = threading.Event()
+    thread = EngineThread(
+        lambda on_progress: model,
+        EngineConfig(n_slots=2, n_ctx_slot=512),
+        deliver=Harness.deliver,
+        on_loaded=lambda model: loaded.set(),
+        on_progress=lambda progress: None,
+        on_failed=lambda error: None,
+    )
+    thread.start()
+    assert loaded.wait(30)
+    try:
+        first, second = QueueSink(), QueueSink()
+        thread.submit(1, request(), first)
+        assert in_call.wait(30)
+        if disturb == "submit":
+            thread.submit(2, request(), second)
+            second.until(Finished)
+            first.until(Finished)
+        elif disturb == "cancel":
+            thread.cancel(1)
+            wait_until("an idle engine", lambda: not thread.progress().has_work)
+    finally:
+        # In the last case only this ends the call.
+        thread.stop()
+    assert not thread.progress().has_work

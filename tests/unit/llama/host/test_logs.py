@@ -90,7 +90,7 @@ def test_the_library_logs_through_the_bridge_and_prints_nothing(
 
 def test_warnings_can_be_muted_for_a_while(records: pytest.LogCaptureFixture) -> None:
     bridge = LogBridge()
-    with bridge.mute_warnings(), bridge.mute_warnings():
+    with bridge.mute(logging.WARNING), bridge.mute(logging.WARNING):
         bridge.write(WARN, b"one of many\n")
         bridge.write(ERROR, b"still told\n")
     bridge.write(WARN, b"told again\n")
