@@ -81,6 +81,21 @@ class RopeScaling(enum.Enum):
     YARN = "yarn"
 
 
+class Pooling(enum.Enum):
+    """How the states of a text's tokens become its embedding."""
+
+    #: They do not: each token has an embedding of its own.
+    NONE = "none"
+    #: The mean of all states.
+    MEAN = "mean"
+    #: The state of the first token.
+    CLS = "cls"
+    #: The state of the last token.
+    LAST = "last"
+    #: No embedding but a score, which a classifier makes of one of the states.
+    RANK = "rank"
+
+
 @dataclass(frozen=True, slots=True)
 class KvOverride:
     """Replaces one entry of the model's metadata."""
@@ -115,6 +130,7 @@ class ModelConfig:
         n_gpu_layers: layers kept in GPU memory, -1 for the library's default.
         tensor_split: share of each GPU, empty for the library's default.
         embedding: whether the model shall give embeddings; a model that can do nothing else always does.
+        pooling: how an embedding is made of states, None for the model's own way.
         reranking: the model must be one that scores pairs of texts.
         lookup: see ``EngineConfig``.
         lora: adapters, all of them applied together for as long as the model is loaded.
@@ -145,6 +161,7 @@ class ModelConfig:
     tensor_split: tuple[float, ...] = ()
     kv_overrides: tuple[KvOverride, ...] = ()
     embedding: bool = False
+    pooling: Pooling | None = None
     reranking: bool = False
     lookup: Lookup = Lookup.OFF
     lora: tuple[LoraAdapter, ...] = ()

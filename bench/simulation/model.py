@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.simulation.spans import SpanMemory
+from service.config import Pooling
 from service.engine.language_model import (
     CacheFull,
     DecodeFailed,
@@ -19,7 +20,6 @@ from service.engine.language_model import (
     Logits,
     MediaSegment,
     ModelInfo,
-    Pooling,
     Rows,
     SavedSequence,
     Segment,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from service.config import Pooling
 from service.engine.cache.full_contexts import FullContexts
-from service.engine.language_model import Pooling
 from service.engine.output.output import Ending
 from service.engine.parts import make_parts
 from service.engine.request.events import Delivery, Failed, FinishReason, Sink

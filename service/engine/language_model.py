@@ -7,7 +7,6 @@ an ``EncoderModel`` turns whole inputs into embeddings (``Encoder``) and holds n
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -18,25 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
+    from service.config import Pooling
     from service.engine.request.media import MediaChunk, MediaRow
     from service.sampling.grammar import Grammar
 
 Logits = npt.NDArray[np.float32]
 #: Hidden states or embeddings: one row of ``n_embd`` components each.
 Rows = npt.NDArray[np.float32]
-
-
-class Pooling(enum.Enum):
-    """How the states of a text's tokens become its embedding."""
-
-    #: The state of the last token.
-    LAST = "last"
-    #: The mean of all states.
-    MEAN = "mean"
-    #: The state of the first token.
-    CLS = "cls"
-    #: No embedding but a score, which a classifier makes of one of the states.
-    RANK = "rank"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +39,7 @@ class ModelInfo:
         n_embd: length of a hidden state, and of an embedding.
         n_hidden: most tokens of one ``hidden`` call, or of one ``encode`` call; 0 if this model gives no embeddings.
         pooling: how embeddings are made.
+        scores_are_probabilities: whether what ``Pooling.RANK`` gives is from 0 to 1.
         can_generate: whether this is a ``CausalModel``, not an ``EncoderModel``.
         n_ctx_train: context the model was trained with, in tokens.
         eog_tokens: end-of-generation tokens.
@@ -82,6 +70,7 @@ class ModelInfo:
     n_embd_input: int = 0
     has_grid: bool = False
     n_whole: int = 0
+    scores_are_probabilities: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,12 +335,12 @@ class Encoder(Protocol):
     """Evaluates whole inputs and keeps nothing of them. Belongs to the model's thread."""
 
     def encode(self, inputs: Sequence[Sequence[int]]) -> Rows:
-        """The pooled embeddings of whole inputs.
+        """The embeddings of whole inputs.
 
         At most ``info.n_hidden`` tokens in all, ``info.n_seq_max`` inputs, none of them empty.
 
         Returns:
-            One row per input; a copy. Not scaled.
+            One row per input, or with ``Pooling.NONE`` one per token of all inputs in order; a copy. Not scaled.
 
         Raises:
             DecodeFailed: the inputs cannot be evaluated.

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from service.engine.language_model import ModelInfo, Pooling
+from service.config import Pooling
+from service.engine.language_model import ModelInfo
 from service.model_facts import ModelFacts
 
 if TYPE_CHECKING:
     from service.llama.context.context import Context
     from service.llama.context.encoder import EncoderContext
     from service.llama.context.weights import Weights
-
-#: ``llama_pooling_type``.
-_POOLINGS = {1: Pooling.MEAN, 2: Pooling.CLS, 3: Pooling.LAST}
-_RANK = 4
+    from service.llama.files.purpose import Purpose
 
 
 class _LoadedModel:
@@ -63,7 +61,7 @@ class LlamaModel(_LoadedModel):
         interruption: ends calls of the context early, if that is possible.
     """
 
-    def __init__(self, weights: Weights, context: Context) -> None:
+    def __init__(self, weights: Weights, context: Context, purpose: Purpose) -> None:
         super().__init__(weights, context)
         self.compute = context
         self.memory = context.kv
@@ -77,8 +75,8 @@ class LlamaModel(_LoadedModel):
             n_seq_max=context.n_seq_max,
             n_embd=context.n_embd,
             # What a reranker makes of its states is no embedding.
-            n_hidden=0 if weights.pooling_type == _RANK else context.n_hidden,
-            pooling=_POOLINGS.get(weights.pooling_type, Pooling.LAST),
+            n_hidden=0 if purpose.pooling is Pooling.RANK else context.n_hidden,
+            pooling=purpose.pooling,
             can_generate=True,
             n_ctx_train=weights.n_ctx_train,
             eog_tokens=vocabulary.eog_tokens,
@@ -100,7 +98,7 @@ class LlamaEncoder(_LoadedModel):
         encoder: the context.
     """
 
-    def __init__(self, weights: Weights, context: EncoderContext) -> None:
+    def __init__(self, weights: Weights, context: EncoderContext, purpose: Purpose) -> None:
         super().__init__(weights, context)
         self.encoder = context
         vocabulary = weights.vocabulary
@@ -112,7 +110,8 @@ class LlamaEncoder(_LoadedModel):
             n_seq_max=context.n_inputs,
             n_embd=context.n_embd,
             n_hidden=context.n_tokens,
-            pooling=context.pooling,
+            pooling=purpose.pooling,
+            scores_are_probabilities=purpose.scores_are_probabilities,
             can_generate=False,
             # No input may be longer than either.
             n_ctx_train=min(weights.n_ctx_train, context.n_tokens),

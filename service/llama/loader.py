@@ -8,9 +8,9 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from service.config import ModelConfig, NumaStrategy
-from service.engine.language_model import Pooling
+from service.config import ModelConfig, NumaStrategy, Pooling
 from service.llama.context.context import Context
+from service.llama.context.decoding_scorer import DecodingScorer
 from service.llama.context.encoder import EncoderContext
 from service.llama.context.params import numa_strategy
 from service.llama.context.weights import Weights
@@ -93,11 +93,13 @@ def load(
 
 def _open_model(weights: Weights, config: ModelConfig, facts: ModelFileFacts) -> tuple[LlamaModel | LlamaEncoder, int]:
     """The model, and the number of threads that compute for it."""
-    if facts.is_encoder:
-        encoder = EncoderContext(weights, config, facts.n_ctx, facts.pooling)
-        return LlamaEncoder(weights, encoder), encoder.n_threads
+    purpose = facts.purpose
+    if not purpose.generates:
+        kind = DecodingScorer if purpose.is_decoder else EncoderContext
+        encoder = kind(weights, config, facts.n_ctx, purpose.pooling)
+        return LlamaEncoder(weights, encoder, purpose), encoder.n_threads
     context = Context(weights, config, facts.n_ctx)
-    return LlamaModel(weights, context), context.n_threads
+    return LlamaModel(weights, context, purpose), context.n_threads
 
 
 def _capacity(info: ModelInfo) -> str:

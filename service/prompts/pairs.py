@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from service.prompts.prompt import bos
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from service.prompts.vocabulary import Vocabulary
 
 _PLACE = re.compile(r"\{(query|document)\}")
@@ -53,3 +55,28 @@ class PairTokenizer:
         texts = {"query": self._query, "document": document}
         text = _PLACE.sub(lambda place: texts[place[1]], self._template)
         return vocabulary.tokenize(text, parse_special=True)
+
+    def tokenize_document(self, document: str, vocabulary: Vocabulary, most: int | None = None) -> list[int]:
+        """Token ids of a document by itself; those behind the first ``most`` may be left out."""
+        tokens: list[int] = []
+        for step in vocabulary.token_steps(document, parse_special=self._template is not None):
+            tokens += step
+            if most is not None and len(tokens) > most:
+                break
+        return tokens
+
+    def around(self, document: Sequence[int], vocabulary: Vocabulary) -> list[int]:
+        """Token ids of the query and a document, of which some are left out, so that it has no text any more."""
+        if self._template is None:
+            return [*self._head, *document, *self._end]
+        tokens: list[int] = []
+        text, end = "", 0
+        for place in _PLACE.finditer(self._template):
+            text += self._template[end : place.start()]
+            end = place.end()
+            if place[1] == "query":
+                text += self._query
+            else:
+                tokens += [*vocabulary.tokenize(text, parse_special=True), *document]
+                text = ""
+        return [*tokens, *vocabulary.tokenize(text + self._template[end:], parse_special=True)]

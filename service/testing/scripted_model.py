@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from service.config import Pooling
 from service.engine.language_model import (
     CacheFull,
     DecodeFailed,
@@ -17,7 +18,6 @@ from service.engine.language_model import (
     Logits,
     MediaSegment,
     ModelInfo,
-    Pooling,
     Rows,
     Segment,
 )
@@ -355,7 +355,7 @@ class ScriptedEncoder:
         if n_tokens > self._info.n_hidden or len(inputs) > self._info.n_seq_max:
             raise DecodeFailed(f"{n_tokens} tokens or {len(inputs)} inputs are too many for one call")
         _spend(self._clock, self._step_s + self._token_s * n_tokens)
-        return np.stack([_pooled(states(tokens), self._info.pooling) for tokens in inputs])
+        return np.concatenate([_pooled(states(tokens), self._info.pooling) for tokens in inputs])
 
 
 class ScriptedEncoderModel:
@@ -404,8 +404,9 @@ def _spend(clock: VirtualClock | None, seconds: float) -> None:
 
 def _pooled(rows: Rows, pooling: Pooling) -> Rows:
     by_pooling: dict[Pooling, Rows] = {
-        Pooling.LAST: rows[-1],
-        Pooling.CLS: rows[0],
-        Pooling.MEAN: rows.mean(axis=0),
+        Pooling.NONE: rows,
+        Pooling.LAST: rows[-1:],
+        Pooling.CLS: rows[:1],
+        Pooling.MEAN: rows.mean(axis=0, keepdims=True),
     }
     return by_pooling[pooling]

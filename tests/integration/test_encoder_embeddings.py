@@ -13,8 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from service.config import ModelConfig
-from service.engine.language_model import Pooling, Rows
+from service.config import ModelConfig, Pooling
 from service.llama.llama_model import LlamaEncoder
 from service.llama.loader import load
 from service.prompts.prompt import tokenize_embedding_input
@@ -25,6 +24,8 @@ from tests.support.wordpiece import WordPiece
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from service.engine.language_model import Rows
 
 TEXTS = [
     "",

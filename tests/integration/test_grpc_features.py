@@ -11,8 +11,8 @@ import grpc.aio
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.config import ModelConfig, SystemPromptText
-from service.engine.language_model import DecodeFailed, Pooling, Rows, Segment
+from service.config import ModelConfig, Pooling, SystemPromptText
+from service.engine.language_model import DecodeFailed, Rows, Segment
 from service.testing.scripted_model import BOS, N_EMBD, ScriptedCompute, ScriptedModel, states
 from slotline.cli.options.core_options import FIELD_NAMES
 from slotline.v1 import (

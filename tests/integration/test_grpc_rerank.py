@@ -11,9 +11,12 @@ from service.api.server.core_server import CoreServer
 from service.config import ModelConfig
 from service.llama.loader import load
 from slotline.v1 import embedding_pb2, generation_pb2, model_pb2, rerank_pb2
+from tests.support import tiny_decoding_ranker
 from tests.support.calls import error_details, refusal
 from tests.support.minilm_gguf import write_tiny_encoder
 from tests.support.scripted_core import WAIT_S, RunningCore, core_config, running_core, started
+from tests.support.tiny_decoding_ranker import DECODING_RANKER
+from tests.support.tiny_gguf import write_tiny_gguf
 from tests.support.tiny_ranker import RANKER, expected
 
 if TYPE_CHECKING:
@@ -84,3 +87,22 @@ async def test_other_models_do_not_score() -> None:
         request = rerank_pb2.RerankRequest(query="a", documents=["b"])
         assert (await refusal(core.inference.Rerank(request)))[:2] == (grpc.StatusCode.UNIMPLEMENTED, "NOT_SUPPORTED")
         assert not (await core.models.GetModel(model_pb2.GetModelRequest())).model.capabilities.rerank
+
+
+async def test_a_decoder_with_a_classifier_scores_by_its_template(tmp_path: Path) -> None:
+    path = write_tiny_gguf(tmp_path / "ranker.gguf", DECODING_RANKER)
+    config = core_config(model=ModelConfig(path=str(path), n_ctx=0, n_parallel=1, reranking=True))
+    documents = [*DOCUMENTS, "a longer document " * 15]
+    async with started(CoreServer(config, load=load)) as core:
+        answers = [
+            await core.inference.Rerank(
+                rerank_pb2.RerankRequest(query=QUERY, documents=documents, normalize=normalize), timeout=WAIT_S
+            )
+            for normalize in (False, True)
+        ]
+        assert not (await core.models.GetModel(model_pb2.GetModelRequest())).model.capabilities.generate
+    pairs = [tiny_decoding_ranker.expected(QUERY, document) for document in documents]
+    for answer in answers:
+        # They are probabilities as the model gives them.
+        assert list(answer.scores) == pytest.approx([score for score, _ in pairs], abs=2e-3)
+        assert answer.usage.prompt_tokens == sum(n_tokens for _, n_tokens in pairs)

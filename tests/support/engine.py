@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from service.config import EngineConfig
+from service.config import EngineConfig, Pooling
 from service.engine.encoder_engine import EncoderEngine
 from service.engine.engine import Engine
-from service.engine.language_model import Pooling
 from service.engine.request.events import (
     Accepted,
     Embedded,
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 #: Sequences of the scripted model that are left for embeddings.
 N_EMBEDDING_SEQUENCES = 4
 #: How embeddings are made; scores of pairs are another matter.
-POOLINGS = (Pooling.LAST, Pooling.MEAN, Pooling.CLS)
+POOLINGS = (Pooling.LAST, Pooling.MEAN, Pooling.CLS, Pooling.NONE)
 GREEDY = SamplingSettings(temperature=0.0, repeat_penalty=1.0)
 
 
@@ -247,12 +246,13 @@ def expected_text(text: str, n_tokens: int) -> str:
 
 
 def pooled(rows: Rows, pooling: Pooling) -> Rows:
-    """What a pooling makes of the states of an input."""
+    """What a pooling makes of the states of an input: a row, or one for each of its tokens."""
     if pooling is Pooling.MEAN:
-        mean: Rows = rows.mean(axis=0)
+        mean: Rows = rows.mean(axis=0, keepdims=True)
         return mean
-    row: Rows = rows[-1] if pooling is Pooling.LAST else rows[0]
-    return row
+    if pooling is Pooling.NONE:
+        return rows
+    return rows[-1:] if pooling is Pooling.LAST else rows[:1]
 
 
 def assert_scored(records: SequenceOf[TokenRecord], own: SequenceOf[int], before: SequenceOf[int] = ()) -> None:

@@ -7,7 +7,7 @@ GGUF files of the architecture "llama" rotate neighbouring components, (0, 1), (
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +39,11 @@ class NumpyLlama:
                 self._weights[name] = self._weights[name] + scale * change_of(adapter, name)
 
     def logits(self, tokens: Sequence[int], positions: Sequence[int] | None = None) -> Rows:
-        """The logits behind each token: shape (n_tokens, n_vocab).
+        """The logits behind each token: shape (n_tokens, n_vocab). The arguments are those of ``states``."""
+        return self.states(tokens, positions) @ self._weights["output.weight"].T
+
+    def states(self, tokens: Sequence[int], positions: Sequence[int] | None = None) -> Rows:
+        """The states behind the last norm: shape (n_tokens, n_embd).
 
         A token sees those before it in the sequence, whatever the positions are.
 
@@ -52,7 +56,7 @@ class NumpyLlama:
         for layer in range(self._model.n_layers):
             state = state + self._attention(layer, state, places)
             state = state + self._feed_forward(layer, state)
-        return _norm(state, self._weights["output_norm.weight"]) @ self._weights["output.weight"].T
+        return norm(state, self._weights["output_norm.weight"])
 
     def weight(self, name: str) -> Rows:
         """A matrix of the model, with what the adapters add to it: shape (n_out, n_in)."""
@@ -61,13 +65,13 @@ class NumpyLlama:
     def _attention(self, layer: int, state: Rows, places: npt.NDArray[np.int_]) -> Rows:
         model, n_tokens = self._model, len(state)
         n_head = model.n_embd // model.n_heads
-        normed = _norm(state, self._weight(layer, "attn_norm"))
+        normed = norm(state, self._weight(layer, "attn_norm"))
         query = (normed @ self._weight(layer, "attn_q").T).reshape(n_tokens, model.n_heads, n_head)
         key = (normed @ self._weight(layer, "attn_k").T).reshape(n_tokens, model.n_heads_kv, n_head)
         value = (normed @ self._weight(layer, "attn_v").T).reshape(n_tokens, model.n_heads_kv, n_head)
         shared = model.n_heads // model.n_heads_kv
-        query = _rotate(query, places)
-        key = np.repeat(_rotate(key, places), shared, axis=1)
+        query, key = self._placed(layer, "q", query, places), self._placed(layer, "k", key, places)
+        key = np.repeat(key, shared, axis=1)
         value = np.repeat(value, shared, axis=1)
         scores = np.einsum("qhd,khd->hqk", query, key) / np.sqrt(n_head)
         scores = np.where(np.tri(n_tokens, dtype=bool), scores, -np.inf)
@@ -75,8 +79,12 @@ class NumpyLlama:
         output: Rows = mixed.reshape(n_tokens, model.n_embd) @ self._weight(layer, "attn_output").T
         return output
 
+    def _placed(self, layer: int, kind: Literal["q", "k"], heads: Rows, places: npt.NDArray[np.int_]) -> Rows:
+        """Queries or keys with their positions in them; shape (n_tokens, n_heads, n_head)."""
+        return _rotate(heads, places)
+
     def _feed_forward(self, layer: int, state: Rows) -> Rows:
-        normed = _norm(state, self._weight(layer, "ffn_norm"))
+        normed = norm(state, self._weight(layer, "ffn_norm"))
         gate = normed @ self._weight(layer, "ffn_gate").T
         up = normed @ self._weight(layer, "ffn_up").T
         return (gate / (1.0 + np.exp(-gate)) * up) @ self._weight(layer, "ffn_down").T
@@ -95,7 +103,8 @@ def change_of(adapter: TinyAdapter, name: str) -> Rows:
     return change * adapter.alpha / rank if adapter.alpha else change
 
 
-def _norm(state: Rows, weight: Rows) -> Rows:
+def norm(state: Rows, weight: Rows) -> Rows:
+    """Components by the root of their mean square, times a weight."""
     normed: Rows = state / np.sqrt(np.mean(state**2, axis=-1, keepdims=True) + _EPSILON) * weight
     return normed
 

@@ -168,7 +168,7 @@ class RandomMix:
         match entry.request:
             case EmbeddingRequest(inputs):
                 pooling = self.bench.model.info.pooling
-                expected = [pooled(states(numbers(items)), pooling) for items in inputs]
+                expected = np.concatenate([pooled(states(numbers(items)), pooling) for items in inputs])
                 assert np.allclose(entry.sink.embedded.vectors, expected, atol=1e-4)
             case GenerationRequest():
                 if is_whole:

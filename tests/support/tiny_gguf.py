@@ -29,7 +29,7 @@ _SPM_SPECIALS = ("<unk>", "<s>", "</s>")
 _SPM_WORDS = ("\u2581\u2581", "\u2581wo", "rd", "\u2581word", "an", "\u2581a", "er")
 _SPM_PIECES = ("\u2581", *"abcdefghijklmnopqrstuvwxyz.,", *_SPM_WORDS)
 
-Metadata = int | float | bool | str | list[int]
+Metadata = int | float | bool | str | list[int] | list[str]
 Matrix = npt.NDArray[np.float32]
 
 
@@ -51,6 +51,7 @@ class TinyModel:
         own_names: more tokens that are found in texts before everything else, always.
         seed: of the weights.
         metadata: entries that replace or join the others; None removes one.
+        tensors: weights that join the others, by name.
     """
 
     architecture: str = "llama"
@@ -70,6 +71,7 @@ class TinyModel:
     own_names: tuple[str, ...] = ()
     seed: int = 0
     metadata: Mapping[str, Metadata | None] = field(default_factory=dict)
+    tensors: Mapping[str, Matrix] = field(default_factory=dict)
 
     @property
     def tokens(self) -> list[str]:
@@ -114,7 +116,7 @@ def tensors_of(model: TinyModel) -> dict[str, Matrix]:
             f"blk.{layer}.ffn_up.weight": matrix(n_ff, n_embd),
             f"blk.{layer}.ffn_down.weight": matrix(n_embd, n_ff),
         }
-    return tensors
+    return tensors | dict(model.tensors)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ const (
 	Pooling_POOLING_MEAN Pooling = 2
 	// The state of the first token.
 	Pooling_POOLING_CLS Pooling = 3
+	// None: each token has a vector of its own.
+	Pooling_POOLING_NONE Pooling = 4
 )
 
 // Enum value maps for Pooling.
@@ -42,12 +44,14 @@ var (
 		1: "POOLING_LAST",
 		2: "POOLING_MEAN",
 		3: "POOLING_CLS",
+		4: "POOLING_NONE",
 	}
 	Pooling_value = map[string]int32{
 		"POOLING_UNSPECIFIED": 0,
 		"POOLING_LAST":        1,
 		"POOLING_MEAN":        2,
 		"POOLING_CLS":         3,
+		"POOLING_NONE":        4,
 	}
 )
 
@@ -76,6 +80,67 @@ func (x Pooling) Number() protoreflect.EnumNumber {
 // Deprecated: Use Pooling.Descriptor instead.
 func (Pooling) EnumDescriptor() ([]byte, []int) {
 	return file_slotline_v1_embedding_proto_rawDescGZIP(), []int{0}
+}
+
+// Norm says by what the components of a vector are divided. A vector of zeros stays as it is.
+type Norm int32
+
+const (
+	// What EmbedRequest.normalize says.
+	Norm_NORM_UNSPECIFIED Norm = 0
+	// By nothing: vectors are as the model gives them.
+	Norm_NORM_NONE Norm = 1
+	// By the largest magnitude, and multiplied by 32760, so that they fit into integers of 16 bits.
+	Norm_NORM_MAX_INT16 Norm = 2
+	// By the sum of their magnitudes.
+	Norm_NORM_TAXICAB Norm = 3
+	// By the Euclidean length.
+	Norm_NORM_EUCLIDEAN Norm = 4
+)
+
+// Enum value maps for Norm.
+var (
+	Norm_name = map[int32]string{
+		0: "NORM_UNSPECIFIED",
+		1: "NORM_NONE",
+		2: "NORM_MAX_INT16",
+		3: "NORM_TAXICAB",
+		4: "NORM_EUCLIDEAN",
+	}
+	Norm_value = map[string]int32{
+		"NORM_UNSPECIFIED": 0,
+		"NORM_NONE":        1,
+		"NORM_MAX_INT16":   2,
+		"NORM_TAXICAB":     3,
+		"NORM_EUCLIDEAN":   4,
+	}
+)
+
+func (x Norm) Enum() *Norm {
+	p := new(Norm)
+	*p = x
+	return p
+}
+
+func (x Norm) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Norm) Descriptor() protoreflect.EnumDescriptor {
+	return file_slotline_v1_embedding_proto_enumTypes[1].Descriptor()
+}
+
+func (Norm) Type() protoreflect.EnumType {
+	return &file_slotline_v1_embedding_proto_enumTypes[1]
+}
+
+func (x Norm) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Norm.Descriptor instead.
+func (Norm) EnumDescriptor() ([]byte, []int) {
+	return file_slotline_v1_embedding_proto_rawDescGZIP(), []int{1}
 }
 
 // EmbedInput is one text to embed.
@@ -189,12 +254,14 @@ type EmbedRequest struct {
 	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
 	// Inputs; at least one, at most Limits.max_batch_embed.
 	Inputs []*EmbedInput `protobuf:"bytes,2,rep,name=inputs,proto3" json:"inputs,omitempty"`
-	// Scale each vector to unit length. Default true.
+	// Scale each vector to unit length. Default true, but false if each token has a vector (POOLING_NONE).
 	Normalize *bool `protobuf:"varint,3,opt,name=normalize,proto3,oneof" json:"normalize,omitempty"`
 	// Length of the vectors; only for models trained for shortening. Default Model.embedding_dim.
 	Dimensions *uint32 `protobuf:"varint,4,opt,name=dimensions,proto3,oneof" json:"dimensions,omitempty"`
 	// Pooling; another than the server was started with is refused. Default the model's own.
-	Pooling       Pooling `protobuf:"varint,5,opt,name=pooling,proto3,enum=slotline.v1.Pooling" json:"pooling,omitempty"`
+	Pooling Pooling `protobuf:"varint,5,opt,name=pooling,proto3,enum=slotline.v1.Pooling" json:"pooling,omitempty"`
+	// How vectors are scaled; not together with normalize.
+	Norm          Norm `protobuf:"varint,6,opt,name=norm,proto3,enum=slotline.v1.Norm" json:"norm,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -264,20 +331,75 @@ func (x *EmbedRequest) GetPooling() Pooling {
 	return Pooling_POOLING_UNSPECIFIED
 }
 
-// Embedding is one vector.
+func (x *EmbedRequest) GetNorm() Norm {
+	if x != nil {
+		return x.Norm
+	}
+	return Norm_NORM_UNSPECIFIED
+}
+
+// TokenVector is the vector of one token.
+type TokenVector struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// float32 components, Model.embedding_dim of them.
+	Values        []float32 `protobuf:"fixed32,1,rep,packed,name=values,proto3" json:"values,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TokenVector) Reset() {
+	*x = TokenVector{}
+	mi := &file_slotline_v1_embedding_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TokenVector) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TokenVector) ProtoMessage() {}
+
+func (x *TokenVector) ProtoReflect() protoreflect.Message {
+	mi := &file_slotline_v1_embedding_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TokenVector.ProtoReflect.Descriptor instead.
+func (*TokenVector) Descriptor() ([]byte, []int) {
+	return file_slotline_v1_embedding_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *TokenVector) GetValues() []float32 {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
+// Embedding is what one input became: a vector, or a vector for each of its tokens.
 type Embedding struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Position of the input.
 	Index uint32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
-	// float32 components, Model.embedding_dim of them unless dimensions was given.
-	Values        []float32 `protobuf:"fixed32,2,rep,packed,name=values,proto3" json:"values,omitempty"`
+	// float32 components, Model.embedding_dim of them unless dimensions was given. Empty with POOLING_NONE.
+	Values []float32 `protobuf:"fixed32,2,rep,packed,name=values,proto3" json:"values,omitempty"`
+	// With POOLING_NONE the vector of each token of the input, those that the model wants around a text included.
+	TokenVectors  []*TokenVector `protobuf:"bytes,3,rep,name=token_vectors,json=tokenVectors,proto3" json:"token_vectors,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Embedding) Reset() {
 	*x = Embedding{}
-	mi := &file_slotline_v1_embedding_proto_msgTypes[2]
+	mi := &file_slotline_v1_embedding_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -289,7 +411,7 @@ func (x *Embedding) String() string {
 func (*Embedding) ProtoMessage() {}
 
 func (x *Embedding) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_embedding_proto_msgTypes[2]
+	mi := &file_slotline_v1_embedding_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -302,7 +424,7 @@ func (x *Embedding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Embedding.ProtoReflect.Descriptor instead.
 func (*Embedding) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_embedding_proto_rawDescGZIP(), []int{2}
+	return file_slotline_v1_embedding_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Embedding) GetIndex() uint32 {
@@ -319,10 +441,18 @@ func (x *Embedding) GetValues() []float32 {
 	return nil
 }
 
-// EmbedResponse has one vector per input, in order.
+func (x *Embedding) GetTokenVectors() []*TokenVector {
+	if x != nil {
+		return x.TokenVectors
+	}
+	return nil
+}
+
+// EmbedResponse has an embedding per input, in order. With POOLING_NONE one input may need more than the 4 MiB that
+// clients of gRPC take unless told otherwise.
 type EmbedResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The vectors.
+	// The embeddings.
 	Embeddings []*Embedding `protobuf:"bytes,1,rep,name=embeddings,proto3" json:"embeddings,omitempty"`
 	// Token counts; completion_tokens is 0.
 	Usage         *Usage `protobuf:"bytes,2,opt,name=usage,proto3" json:"usage,omitempty"`
@@ -332,7 +462,7 @@ type EmbedResponse struct {
 
 func (x *EmbedResponse) Reset() {
 	*x = EmbedResponse{}
-	mi := &file_slotline_v1_embedding_proto_msgTypes[3]
+	mi := &file_slotline_v1_embedding_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -344,7 +474,7 @@ func (x *EmbedResponse) String() string {
 func (*EmbedResponse) ProtoMessage() {}
 
 func (x *EmbedResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_embedding_proto_msgTypes[3]
+	mi := &file_slotline_v1_embedding_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -357,7 +487,7 @@ func (x *EmbedResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EmbedResponse.ProtoReflect.Descriptor instead.
 func (*EmbedResponse) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_embedding_proto_rawDescGZIP(), []int{3}
+	return file_slotline_v1_embedding_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *EmbedResponse) GetEmbeddings() []*Embedding {
@@ -384,7 +514,7 @@ const file_slotline_v1_embedding_proto_rawDesc = "" +
 	"\x04text\x18\x01 \x01(\tH\x00R\x04text\x124\n" +
 	"\ttoken_ids\x18\x02 \x01(\v2\x15.slotline.v1.TokenIdsH\x00R\btokenIds\x120\n" +
 	"\x05parts\x18\x03 \x01(\v2\x18.slotline.v1.PromptPartsH\x00R\x05partsB\t\n" +
-	"\acontent\"\xea\x01\n" +
+	"\acontent\"\x91\x02\n" +
 	"\fEmbedRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12/\n" +
 	"\x06inputs\x18\x02 \x03(\v2\x17.slotline.v1.EmbedInputR\x06inputs\x12!\n" +
@@ -392,23 +522,34 @@ const file_slotline_v1_embedding_proto_rawDesc = "" +
 	"\n" +
 	"dimensions\x18\x04 \x01(\rH\x01R\n" +
 	"dimensions\x88\x01\x01\x12.\n" +
-	"\apooling\x18\x05 \x01(\x0e2\x14.slotline.v1.PoolingR\apoolingB\f\n" +
+	"\apooling\x18\x05 \x01(\x0e2\x14.slotline.v1.PoolingR\apooling\x12%\n" +
+	"\x04norm\x18\x06 \x01(\x0e2\x11.slotline.v1.NormR\x04normB\f\n" +
 	"\n" +
 	"_normalizeB\r\n" +
-	"\v_dimensions\"9\n" +
+	"\v_dimensions\"%\n" +
+	"\vTokenVector\x12\x16\n" +
+	"\x06values\x18\x01 \x03(\x02R\x06values\"x\n" +
 	"\tEmbedding\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12\x16\n" +
-	"\x06values\x18\x02 \x03(\x02R\x06values\"q\n" +
+	"\x06values\x18\x02 \x03(\x02R\x06values\x12=\n" +
+	"\rtoken_vectors\x18\x03 \x03(\v2\x18.slotline.v1.TokenVectorR\ftokenVectors\"q\n" +
 	"\rEmbedResponse\x126\n" +
 	"\n" +
 	"embeddings\x18\x01 \x03(\v2\x16.slotline.v1.EmbeddingR\n" +
 	"embeddings\x12(\n" +
-	"\x05usage\x18\x02 \x01(\v2\x12.slotline.v1.UsageR\x05usage*W\n" +
+	"\x05usage\x18\x02 \x01(\v2\x12.slotline.v1.UsageR\x05usage*i\n" +
 	"\aPooling\x12\x17\n" +
 	"\x13POOLING_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fPOOLING_LAST\x10\x01\x12\x10\n" +
 	"\fPOOLING_MEAN\x10\x02\x12\x0f\n" +
-	"\vPOOLING_CLS\x10\x03B`\n" +
+	"\vPOOLING_CLS\x10\x03\x12\x10\n" +
+	"\fPOOLING_NONE\x10\x04*e\n" +
+	"\x04Norm\x12\x14\n" +
+	"\x10NORM_UNSPECIFIED\x10\x00\x12\r\n" +
+	"\tNORM_NONE\x10\x01\x12\x12\n" +
+	"\x0eNORM_MAX_INT16\x10\x02\x12\x10\n" +
+	"\fNORM_TAXICAB\x10\x03\x12\x12\n" +
+	"\x0eNORM_EUCLIDEAN\x10\x04B`\n" +
 	"\x0fdev.slotline.v1P\x01Z=github.com/slotline/slotline/clients/go/slotlinev1;slotlinev1\xaa\x02\vSlotline.V1b\x06proto3"
 
 var (
@@ -423,30 +564,34 @@ func file_slotline_v1_embedding_proto_rawDescGZIP() []byte {
 	return file_slotline_v1_embedding_proto_rawDescData
 }
 
-var file_slotline_v1_embedding_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_slotline_v1_embedding_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_slotline_v1_embedding_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_slotline_v1_embedding_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_slotline_v1_embedding_proto_goTypes = []any{
 	(Pooling)(0),          // 0: slotline.v1.Pooling
-	(*EmbedInput)(nil),    // 1: slotline.v1.EmbedInput
-	(*EmbedRequest)(nil),  // 2: slotline.v1.EmbedRequest
-	(*Embedding)(nil),     // 3: slotline.v1.Embedding
-	(*EmbedResponse)(nil), // 4: slotline.v1.EmbedResponse
-	(*TokenIds)(nil),      // 5: slotline.v1.TokenIds
-	(*PromptParts)(nil),   // 6: slotline.v1.PromptParts
-	(*Usage)(nil),         // 7: slotline.v1.Usage
+	(Norm)(0),             // 1: slotline.v1.Norm
+	(*EmbedInput)(nil),    // 2: slotline.v1.EmbedInput
+	(*EmbedRequest)(nil),  // 3: slotline.v1.EmbedRequest
+	(*TokenVector)(nil),   // 4: slotline.v1.TokenVector
+	(*Embedding)(nil),     // 5: slotline.v1.Embedding
+	(*EmbedResponse)(nil), // 6: slotline.v1.EmbedResponse
+	(*TokenIds)(nil),      // 7: slotline.v1.TokenIds
+	(*PromptParts)(nil),   // 8: slotline.v1.PromptParts
+	(*Usage)(nil),         // 9: slotline.v1.Usage
 }
 var file_slotline_v1_embedding_proto_depIdxs = []int32{
-	5, // 0: slotline.v1.EmbedInput.token_ids:type_name -> slotline.v1.TokenIds
-	6, // 1: slotline.v1.EmbedInput.parts:type_name -> slotline.v1.PromptParts
-	1, // 2: slotline.v1.EmbedRequest.inputs:type_name -> slotline.v1.EmbedInput
+	7, // 0: slotline.v1.EmbedInput.token_ids:type_name -> slotline.v1.TokenIds
+	8, // 1: slotline.v1.EmbedInput.parts:type_name -> slotline.v1.PromptParts
+	2, // 2: slotline.v1.EmbedRequest.inputs:type_name -> slotline.v1.EmbedInput
 	0, // 3: slotline.v1.EmbedRequest.pooling:type_name -> slotline.v1.Pooling
-	3, // 4: slotline.v1.EmbedResponse.embeddings:type_name -> slotline.v1.Embedding
-	7, // 5: slotline.v1.EmbedResponse.usage:type_name -> slotline.v1.Usage
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	1, // 4: slotline.v1.EmbedRequest.norm:type_name -> slotline.v1.Norm
+	4, // 5: slotline.v1.Embedding.token_vectors:type_name -> slotline.v1.TokenVector
+	5, // 6: slotline.v1.EmbedResponse.embeddings:type_name -> slotline.v1.Embedding
+	9, // 7: slotline.v1.EmbedResponse.usage:type_name -> slotline.v1.Usage
+	8, // [8:8] is the sub-list for method output_type
+	8, // [8:8] is the sub-list for method input_type
+	8, // [8:8] is the sub-list for extension type_name
+	8, // [8:8] is the sub-list for extension extendee
+	0, // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_slotline_v1_embedding_proto_init() }
@@ -467,8 +612,8 @@ func file_slotline_v1_embedding_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_slotline_v1_embedding_proto_rawDesc), len(file_slotline_v1_embedding_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   4,
+			NumEnums:      2,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

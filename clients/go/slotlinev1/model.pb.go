@@ -643,7 +643,9 @@ type Model struct {
 	// How answers to conversations are written. Absent if the model cannot generate.
 	ChatFormat *ChatFormat `protobuf:"bytes,20,opt,name=chat_format,json=chatFormat,proto3" json:"chat_format,omitempty"`
 	// Which pictures prompts may have. Absent if none.
-	Images        *ImageSupport `protobuf:"bytes,21,opt,name=images,proto3" json:"images,omitempty"`
+	Images *ImageSupport `protobuf:"bytes,21,opt,name=images,proto3" json:"images,omitempty"`
+	// How embeddings are made. Unspecified without Capabilities.embed.
+	Pooling       Pooling `protobuf:"varint,22,opt,name=pooling,proto3,enum=slotline.v1.Pooling" json:"pooling,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -823,6 +825,13 @@ func (x *Model) GetImages() *ImageSupport {
 		return x.Images
 	}
 	return nil
+}
+
+func (x *Model) GetPooling() Pooling {
+	if x != nil {
+		return x.Pooling
+	}
+	return Pooling_POOLING_UNSPECIFIED
 }
 
 // ListModelsRequest asks for the served models.
@@ -1945,7 +1954,7 @@ var File_slotline_v1_model_proto protoreflect.FileDescriptor
 
 const file_slotline_v1_model_proto_rawDesc = "" +
 	"\n" +
-	"\x17slotline/v1/model.proto\x12\vslotline.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cslotline/v1/generation.proto\x1a\x18slotline/v1/prompt.proto\x1a\x18slotline/v1/tokens.proto\"\xcd\x01\n" +
+	"\x17slotline/v1/model.proto\x12\vslotline.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bslotline/v1/embedding.proto\x1a\x1cslotline/v1/generation.proto\x1a\x18slotline/v1/prompt.proto\x1a\x18slotline/v1/tokens.proto\"\xcd\x01\n" +
 	"\fCapabilities\x12\x1a\n" +
 	"\bgenerate\x18\x01 \x01(\bR\bgenerate\x12\x14\n" +
 	"\x05embed\x18\x02 \x01(\bR\x05embed\x12\x16\n" +
@@ -1984,7 +1993,7 @@ const file_slotline_v1_model_proto_rawDesc = "" +
 	"\x0ereasoning_open\x18\x03 \x01(\tR\rreasoningOpen\x12'\n" +
 	"\x0freasoning_close\x18\x04 \x01(\tR\x0ereasoningClose\x12-\n" +
 	"\x12reasoning_switches\x18\x05 \x03(\tR\x11reasoningSwitches\x12)\n" +
-	"\x10description_json\x18\x06 \x01(\tR\x0fdescriptionJson\"\x92\a\n" +
+	"\x10description_json\x18\x06 \x01(\tR\x0fdescriptionJson\"\xc2\a\n" +
 	"\x05Model\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aaliases\x18\x02 \x03(\tR\aaliases\x12\x16\n" +
@@ -2011,7 +2020,8 @@ const file_slotline_v1_model_proto_rawDesc = "" +
 	"\reog_token_ids\x18\x13 \x03(\rR\veogTokenIds\x128\n" +
 	"\vchat_format\x18\x14 \x01(\v2\x17.slotline.v1.ChatFormatR\n" +
 	"chatFormat\x121\n" +
-	"\x06images\x18\x15 \x01(\v2\x19.slotline.v1.ImageSupportR\x06imagesB\x14\n" +
+	"\x06images\x18\x15 \x01(\v2\x19.slotline.v1.ImageSupportR\x06images\x12.\n" +
+	"\apooling\x18\x16 \x01(\x0e2\x14.slotline.v1.PoolingR\apoolingB\x14\n" +
 	"\x12_max_output_tokensB\x0f\n" +
 	"\r_bos_token_id\"\x13\n" +
 	"\x11ListModelsRequest\"@\n" +
@@ -2164,12 +2174,13 @@ var file_slotline_v1_model_proto_goTypes = []any{
 	(*GetMetricsResponse)(nil),    // 20: slotline.v1.GetMetricsResponse
 	(*GenerationSettings)(nil),    // 21: slotline.v1.GenerationSettings
 	(*SystemPrompt)(nil),          // 22: slotline.v1.SystemPrompt
-	(*durationpb.Duration)(nil),   // 23: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
-	(*TokenIds)(nil),              // 25: slotline.v1.TokenIds
-	(*ChatPrompt)(nil),            // 26: slotline.v1.ChatPrompt
-	(*PromptParts)(nil),           // 27: slotline.v1.PromptParts
-	(*InfillPrompt)(nil),          // 28: slotline.v1.InfillPrompt
+	(Pooling)(0),                  // 23: slotline.v1.Pooling
+	(*durationpb.Duration)(nil),   // 24: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 25: google.protobuf.Timestamp
+	(*TokenIds)(nil),              // 26: slotline.v1.TokenIds
+	(*ChatPrompt)(nil),            // 27: slotline.v1.ChatPrompt
+	(*PromptParts)(nil),           // 28: slotline.v1.PromptParts
+	(*InfillPrompt)(nil),          // 29: slotline.v1.InfillPrompt
 }
 var file_slotline_v1_model_proto_depIdxs = []int32{
 	3,  // 0: slotline.v1.Model.capabilities:type_name -> slotline.v1.Capabilities
@@ -2178,25 +2189,26 @@ var file_slotline_v1_model_proto_depIdxs = []int32{
 	22, // 3: slotline.v1.Model.system_prompt:type_name -> slotline.v1.SystemPrompt
 	6,  // 4: slotline.v1.Model.chat_format:type_name -> slotline.v1.ChatFormat
 	4,  // 5: slotline.v1.Model.images:type_name -> slotline.v1.ImageSupport
-	7,  // 6: slotline.v1.ListModelsResponse.models:type_name -> slotline.v1.Model
-	7,  // 7: slotline.v1.GetModelResponse.model:type_name -> slotline.v1.Model
-	0,  // 8: slotline.v1.HealthResponse.state:type_name -> slotline.v1.ServerState
-	23, // 9: slotline.v1.HealthResponse.uptime:type_name -> google.protobuf.Duration
-	24, // 10: slotline.v1.HealthResponse.start_time:type_name -> google.protobuf.Timestamp
-	1,  // 11: slotline.v1.HealthResponse.image_worker:type_name -> slotline.v1.ImageWorkerState
-	2,  // 12: slotline.v1.Slot.state:type_name -> slotline.v1.SlotState
-	21, // 13: slotline.v1.Slot.settings:type_name -> slotline.v1.GenerationSettings
-	25, // 14: slotline.v1.Slot.token_ids:type_name -> slotline.v1.TokenIds
-	26, // 15: slotline.v1.Slot.chat:type_name -> slotline.v1.ChatPrompt
-	27, // 16: slotline.v1.Slot.parts:type_name -> slotline.v1.PromptParts
-	28, // 17: slotline.v1.Slot.infill:type_name -> slotline.v1.InfillPrompt
-	14, // 18: slotline.v1.ListSlotsResponse.slots:type_name -> slotline.v1.Slot
-	26, // 19: slotline.v1.ApplyTemplateRequest.chat:type_name -> slotline.v1.ChatPrompt
-	20, // [20:20] is the sub-list for method output_type
-	20, // [20:20] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	23, // 6: slotline.v1.Model.pooling:type_name -> slotline.v1.Pooling
+	7,  // 7: slotline.v1.ListModelsResponse.models:type_name -> slotline.v1.Model
+	7,  // 8: slotline.v1.GetModelResponse.model:type_name -> slotline.v1.Model
+	0,  // 9: slotline.v1.HealthResponse.state:type_name -> slotline.v1.ServerState
+	24, // 10: slotline.v1.HealthResponse.uptime:type_name -> google.protobuf.Duration
+	25, // 11: slotline.v1.HealthResponse.start_time:type_name -> google.protobuf.Timestamp
+	1,  // 12: slotline.v1.HealthResponse.image_worker:type_name -> slotline.v1.ImageWorkerState
+	2,  // 13: slotline.v1.Slot.state:type_name -> slotline.v1.SlotState
+	21, // 14: slotline.v1.Slot.settings:type_name -> slotline.v1.GenerationSettings
+	26, // 15: slotline.v1.Slot.token_ids:type_name -> slotline.v1.TokenIds
+	27, // 16: slotline.v1.Slot.chat:type_name -> slotline.v1.ChatPrompt
+	28, // 17: slotline.v1.Slot.parts:type_name -> slotline.v1.PromptParts
+	29, // 18: slotline.v1.Slot.infill:type_name -> slotline.v1.InfillPrompt
+	14, // 19: slotline.v1.ListSlotsResponse.slots:type_name -> slotline.v1.Slot
+	27, // 20: slotline.v1.ApplyTemplateRequest.chat:type_name -> slotline.v1.ChatPrompt
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_slotline_v1_model_proto_init() }
@@ -2204,6 +2216,7 @@ func file_slotline_v1_model_proto_init() {
 	if File_slotline_v1_model_proto != nil {
 		return
 	}
+	file_slotline_v1_embedding_proto_init()
 	file_slotline_v1_generation_proto_init()
 	file_slotline_v1_prompt_proto_init()
 	file_slotline_v1_tokens_proto_init()

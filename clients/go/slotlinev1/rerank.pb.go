@@ -21,6 +21,59 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Truncation says where a document is cut that is too long.
+type Truncation int32
+
+const (
+	// Nowhere: it is refused.
+	Truncation_TRUNCATION_UNSPECIFIED Truncation = 0
+	// Its end is left out.
+	Truncation_TRUNCATION_END Truncation = 1
+	// Its beginning is left out.
+	Truncation_TRUNCATION_START Truncation = 2
+)
+
+// Enum value maps for Truncation.
+var (
+	Truncation_name = map[int32]string{
+		0: "TRUNCATION_UNSPECIFIED",
+		1: "TRUNCATION_END",
+		2: "TRUNCATION_START",
+	}
+	Truncation_value = map[string]int32{
+		"TRUNCATION_UNSPECIFIED": 0,
+		"TRUNCATION_END":         1,
+		"TRUNCATION_START":       2,
+	}
+)
+
+func (x Truncation) Enum() *Truncation {
+	p := new(Truncation)
+	*p = x
+	return p
+}
+
+func (x Truncation) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Truncation) Descriptor() protoreflect.EnumDescriptor {
+	return file_slotline_v1_rerank_proto_enumTypes[0].Descriptor()
+}
+
+func (Truncation) Type() protoreflect.EnumType {
+	return &file_slotline_v1_rerank_proto_enumTypes[0]
+}
+
+func (x Truncation) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Truncation.Descriptor instead.
+func (Truncation) EnumDescriptor() ([]byte, []int) {
+	return file_slotline_v1_rerank_proto_rawDescGZIP(), []int{0}
+}
+
 // RerankRequest asks how relevant documents are to a query. Only for models that score pairs of texts
 // (Capabilities.rerank).
 type RerankRequest struct {
@@ -29,11 +82,18 @@ type RerankRequest struct {
 	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
 	// What is looked for; not empty.
 	Query string `protobuf:"bytes,2,opt,name=query,proto3" json:"query,omitempty"`
-	// Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes.
-	// None is empty.
-	Documents     []string `protobuf:"bytes,3,rep,name=documents,proto3" json:"documents,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes
+	// unless truncation is given. None is empty.
+	Documents []string `protobuf:"bytes,3,rep,name=documents,proto3" json:"documents,omitempty"`
+	// Put scores between 0 and 1: those of models whose scores are no probabilities through 1 / (1 + exp(-score)).
+	// Default false.
+	Normalize *bool `protobuf:"varint,4,opt,name=normalize,proto3,oneof" json:"normalize,omitempty"`
+	// What happens to documents that are too long beside the query. Default they are refused.
+	Truncation Truncation `protobuf:"varint,5,opt,name=truncation,proto3,enum=slotline.v1.Truncation" json:"truncation,omitempty"`
+	// Most tokens of a document, at least 1; what is more is cut at its end, or where truncation says. Default no limit.
+	MaxDocumentTokens *uint32 `protobuf:"varint,6,opt,name=max_document_tokens,json=maxDocumentTokens,proto3,oneof" json:"max_document_tokens,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *RerankRequest) Reset() {
@@ -87,10 +147,32 @@ func (x *RerankRequest) GetDocuments() []string {
 	return nil
 }
 
+func (x *RerankRequest) GetNormalize() bool {
+	if x != nil && x.Normalize != nil {
+		return *x.Normalize
+	}
+	return false
+}
+
+func (x *RerankRequest) GetTruncation() Truncation {
+	if x != nil {
+		return x.Truncation
+	}
+	return Truncation_TRUNCATION_UNSPECIFIED
+}
+
+func (x *RerankRequest) GetMaxDocumentTokens() uint32 {
+	if x != nil && x.MaxDocumentTokens != nil {
+		return *x.MaxDocumentTokens
+	}
+	return 0
+}
+
 // RerankResponse has a score for each document.
 type RerankResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The scores in the order of the documents, as the model gives them: higher is more relevant, and there are no bounds.
+	// The scores in the order of the documents: higher is more relevant. Unless normalize is true they are as the model
+	// gives them, which may have no bounds.
 	Scores []float32 `protobuf:"fixed32,1,rep,packed,name=scores,proto3" json:"scores,omitempty"`
 	// Token counts of all pairs; completion_tokens is 0.
 	Usage         *Usage `protobuf:"bytes,2,opt,name=usage,proto3" json:"usage,omitempty"`
@@ -146,14 +228,27 @@ var File_slotline_v1_rerank_proto protoreflect.FileDescriptor
 
 const file_slotline_v1_rerank_proto_rawDesc = "" +
 	"\n" +
-	"\x18slotline/v1/rerank.proto\x12\vslotline.v1\x1a\x18slotline/v1/tokens.proto\"Y\n" +
+	"\x18slotline/v1/rerank.proto\x12\vslotline.v1\x1a\x18slotline/v1/tokens.proto\"\x90\x02\n" +
 	"\rRerankRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x14\n" +
 	"\x05query\x18\x02 \x01(\tR\x05query\x12\x1c\n" +
-	"\tdocuments\x18\x03 \x03(\tR\tdocuments\"R\n" +
+	"\tdocuments\x18\x03 \x03(\tR\tdocuments\x12!\n" +
+	"\tnormalize\x18\x04 \x01(\bH\x00R\tnormalize\x88\x01\x01\x127\n" +
+	"\n" +
+	"truncation\x18\x05 \x01(\x0e2\x17.slotline.v1.TruncationR\n" +
+	"truncation\x123\n" +
+	"\x13max_document_tokens\x18\x06 \x01(\rH\x01R\x11maxDocumentTokens\x88\x01\x01B\f\n" +
+	"\n" +
+	"_normalizeB\x16\n" +
+	"\x14_max_document_tokens\"R\n" +
 	"\x0eRerankResponse\x12\x16\n" +
 	"\x06scores\x18\x01 \x03(\x02R\x06scores\x12(\n" +
-	"\x05usage\x18\x02 \x01(\v2\x12.slotline.v1.UsageR\x05usageB`\n" +
+	"\x05usage\x18\x02 \x01(\v2\x12.slotline.v1.UsageR\x05usage*R\n" +
+	"\n" +
+	"Truncation\x12\x1a\n" +
+	"\x16TRUNCATION_UNSPECIFIED\x10\x00\x12\x12\n" +
+	"\x0eTRUNCATION_END\x10\x01\x12\x14\n" +
+	"\x10TRUNCATION_START\x10\x02B`\n" +
 	"\x0fdev.slotline.v1P\x01Z=github.com/slotline/slotline/clients/go/slotlinev1;slotlinev1\xaa\x02\vSlotline.V1b\x06proto3"
 
 var (
@@ -168,19 +263,22 @@ func file_slotline_v1_rerank_proto_rawDescGZIP() []byte {
 	return file_slotline_v1_rerank_proto_rawDescData
 }
 
+var file_slotline_v1_rerank_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_slotline_v1_rerank_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_slotline_v1_rerank_proto_goTypes = []any{
-	(*RerankRequest)(nil),  // 0: slotline.v1.RerankRequest
-	(*RerankResponse)(nil), // 1: slotline.v1.RerankResponse
-	(*Usage)(nil),          // 2: slotline.v1.Usage
+	(Truncation)(0),        // 0: slotline.v1.Truncation
+	(*RerankRequest)(nil),  // 1: slotline.v1.RerankRequest
+	(*RerankResponse)(nil), // 2: slotline.v1.RerankResponse
+	(*Usage)(nil),          // 3: slotline.v1.Usage
 }
 var file_slotline_v1_rerank_proto_depIdxs = []int32{
-	2, // 0: slotline.v1.RerankResponse.usage:type_name -> slotline.v1.Usage
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	0, // 0: slotline.v1.RerankRequest.truncation:type_name -> slotline.v1.Truncation
+	3, // 1: slotline.v1.RerankResponse.usage:type_name -> slotline.v1.Usage
+	2, // [2:2] is the sub-list for method output_type
+	2, // [2:2] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_slotline_v1_rerank_proto_init() }
@@ -189,18 +287,20 @@ func file_slotline_v1_rerank_proto_init() {
 		return
 	}
 	file_slotline_v1_tokens_proto_init()
+	file_slotline_v1_rerank_proto_msgTypes[0].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_slotline_v1_rerank_proto_rawDesc), len(file_slotline_v1_rerank_proto_rawDesc)),
-			NumEnums:      0,
+			NumEnums:      1,
 			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_slotline_v1_rerank_proto_goTypes,
 		DependencyIndexes: file_slotline_v1_rerank_proto_depIdxs,
+		EnumInfos:         file_slotline_v1_rerank_proto_enumTypes,
 		MessageInfos:      file_slotline_v1_rerank_proto_msgTypes,
 	}.Build()
 	File_slotline_v1_rerank_proto = out.File

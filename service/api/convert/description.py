@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from google.protobuf import timestamp_pb2
 
 from service.api.convert.echo import FORMATS
-from service.api.convert.embedding import max_inputs
+from service.api.convert.embedding import POOLINGS, max_inputs
 from service.api.convert.events import duration
 from service.api.convert.rerank import can_rerank
 from service.api.convert.settings import default_settings, generation_settings
@@ -22,7 +22,7 @@ from service.engine.request.events import FinishReason
 from service.engine.request.snapshots import SlotSnapshot, SlotState
 from service.media.encoder import WorkerState
 from service.sampling.gbnf import MAX_GRAMMAR_BYTES
-from slotline.v1 import generation_pb2, model_pb2
+from slotline.v1 import embedding_pb2, generation_pb2, model_pb2
 
 if TYPE_CHECKING:
     from service.api.served_model import PictureSupport, ServedModel
@@ -57,7 +57,7 @@ def model_message(model: ServedModel, in_force: SystemPrompt | None = None) -> m
         model: the model.
         in_force: the system prompt of all slots, None without one.
     """
-    facts = model.facts
+    facts, capabilities = model.facts, _capabilities(model)
     return model_pb2.Model(
         name=model.name,
         aliases=model.aliases,
@@ -72,7 +72,7 @@ def model_message(model: ServedModel, in_force: SystemPrompt | None = None) -> m
         n_params=facts.n_params,
         size_bytes=facts.size_bytes,
         chat_template=model.template.source,
-        capabilities=_capabilities(model),
+        capabilities=capabilities,
         limits=model_pb2.Limits(
             max_prompt_bytes=model.limits.max_prompt_bytes,
             max_batch_embed=max_inputs(model),
@@ -87,6 +87,7 @@ def model_message(model: ServedModel, in_force: SystemPrompt | None = None) -> m
         eog_token_ids=sorted(model.vocabulary.eog_tokens),
         chat_format=_chat_format(model.chat_format) if model.info.can_generate else None,
         images=None if model.pictures is None else _image_support(model.pictures),
+        pooling=POOLINGS[model.info.pooling] if capabilities.embed else embedding_pb2.POOLING_UNSPECIFIED,
     )
 
 

@@ -1,22 +1,21 @@
-"""``EmbedRequest`` to ``EmbeddingRequest``, and vectors to ``EmbedResponse``."""
+"""``EmbedRequest`` to ``EmbeddingRequest``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from service.api.convert.checks import count_at_most
 from service.api.convert.pictures import Pictures, text_size_at_most
 from service.api.convert.prompt import prompt_parts
-from service.engine.language_model import Pooling, Rows
+from service.api.convert.vectors import norm_of
+from service.config import Pooling
 from service.engine.request.requests import EmbeddingRequest
-from service.errors import ContextLengthExceeded, EngineFailure, InvalidArgument, NotSupported
+from service.errors import ContextLengthExceeded, InvalidArgument, NotSupported
 from service.prompts.paced import TooManyTokens
 from service.prompts.prompt import check_ids, tokenize_embedding_input
 from slotline.protocol.reasons import CONFIG_FIELDS
-from slotline.v1 import embedding_pb2, tokens_pb2
+from slotline.v1 import embedding_pb2
 
 if TYPE_CHECKING:
     from service.api.served_model import ServedModel
@@ -27,19 +26,25 @@ MAX_VECTOR_BYTES = (4 << 20) - (64 << 10)
 VECTOR_OVERHEAD_BYTES = 32
 MAX_INPUTS = 2048
 
-_POOLINGS = {
-    embedding_pb2.POOLING_LAST: Pooling.LAST,
-    embedding_pb2.POOLING_MEAN: Pooling.MEAN,
-    embedding_pb2.POOLING_CLS: Pooling.CLS,
+POOLINGS = {
+    Pooling.NONE: embedding_pb2.POOLING_NONE,
+    Pooling.LAST: embedding_pb2.POOLING_LAST,
+    Pooling.MEAN: embedding_pb2.POOLING_MEAN,
+    Pooling.CLS: embedding_pb2.POOLING_CLS,
 }
-_POOLING_NAMES = {pooling: embedding_pb2.Pooling.Name(number) for number, pooling in _POOLINGS.items()}
 
 
 def max_inputs(model: ServedModel) -> int:
-    """Most inputs of one request, so that the answer fits into one message; 0 if the model gives no embeddings."""
+    """Most inputs of one request, so that the answer fits into one message; 0 if the model gives no embeddings.
+
+    One input is always allowed, also if a vector for each of its tokens needs a larger message.
+    """
     if not model.info.n_hidden:
         return 0
-    return min(MAX_INPUTS, max(1, MAX_VECTOR_BYTES // (4 * model.info.n_embd + VECTOR_OVERHEAD_BYTES)))
+    n_bytes = 4 * model.info.n_embd + VECTOR_OVERHEAD_BYTES
+    if model.info.pooling is Pooling.NONE:
+        n_bytes *= bound_on_input(model).most
+    return min(MAX_INPUTS, max(1, MAX_VECTOR_BYTES // n_bytes))
 
 
 def embedding_request(request: embedding_pb2.EmbedRequest, model: ServedModel) -> EmbeddingRequest:
@@ -69,53 +74,18 @@ def embedding_request(request: embedding_pb2.EmbedRequest, model: ServedModel) -
     return _with_pictures(inputs, model, pictures) if pictures.taken else EmbeddingRequest(inputs)
 
 
-def embed_response(
-    request: embedding_pb2.EmbedRequest, prepared: EmbeddingRequest, vectors: Rows
-) -> embedding_pb2.EmbedResponse:
-    """The answer. Takes 30 ms for the largest one.
-
-    Args:
-        request: how the vectors are wanted.
-        prepared: what the engine was asked for.
-        vectors: what it gave: float32, shape (inputs, n_embd).
-
-    Raises:
-        EngineFailure: a vector has a component that is not a finite number.
-    """
-    if not np.isfinite(vectors).all():
-        raise EngineFailure("the model gave an embedding with components that are not finite numbers")
-    if request.normalize or not request.HasField("normalize"):
-        vectors = unit_length(vectors)
-    return embedding_pb2.EmbedResponse(
-        embeddings=[
-            embedding_pb2.Embedding(index=index, values=vector) for index, vector in enumerate(vectors.tolist())
-        ],
-        usage=tokens_pb2.Usage(
-            prompt_tokens=sum(map(len, prepared.inputs)),
-            image_tokens=prepared.n_media_items if prepared.media else None,
-        ),
-    )
-
-
-def unit_length(vectors: Rows) -> Rows:
-    """The vectors, finite and of shape (n, n_embd), divided by their Euclidean lengths; zero vectors stay zero."""
-    # In double precision no square of a float32 overflows, and none but that of 0 is 0.
-    doubles = vectors.astype(np.float64)
-    lengths = np.sqrt((doubles * doubles).sum(axis=1, keepdims=True))
-    scaled: Rows = np.divide(doubles, lengths, out=np.zeros_like(doubles), where=lengths > 0).astype(np.float32)
-    return scaled
-
-
 def _check_vectors(request: embedding_pb2.EmbedRequest, model: ServedModel) -> None:
     n_embd, pooling = model.info.n_embd, model.info.pooling
     if request.HasField("dimensions") and request.dimensions != n_embd:
         raise InvalidArgument(
             "dimensions", f"is {request.dimensions}; allowed is {n_embd}, the length of this model's vectors"
         )
-    if request.pooling != embedding_pb2.POOLING_UNSPECIFIED and _POOLINGS.get(request.pooling) is not pooling:
-        known = request.pooling in _POOLINGS
+    own = POOLINGS[pooling]
+    if request.pooling not in (embedding_pb2.POOLING_UNSPECIFIED, own):
+        known = request.pooling in embedding_pb2.Pooling.values()
         name = embedding_pb2.Pooling.Name(request.pooling) if known else request.pooling
-        raise InvalidArgument("pooling", f"is {name}; allowed is {_POOLING_NAMES[pooling]}, this model's own")
+        raise InvalidArgument("pooling", f"is {name}; allowed is {embedding_pb2.Pooling.Name(own)}, this model's own")
+    norm_of(request, pooling)
 
 
 def _input_tokens(one: embedding_pb2.EmbedInput, model: ServedModel, field: str, pictures: Pictures) -> tuple[int, ...]:
@@ -187,7 +157,7 @@ class InputBound:
             n_tokens,
             self.n_ctx,
             field=field,
-            allowed=self.allowed,
+            allowed=f"{self.allowed}: it is too large",
             is_exact=is_exact,
             n_image_tokens=n_image_tokens,
         )

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from service.api.convert.echo import without_pictures
-from service.api.convert.embedding import embed_response, embedding_request
+from service.api.convert.embedding import embedding_request
 from service.api.convert.events import StreamEncoder
 from service.api.convert.pictures import picture_bytes
 from service.api.convert.quick import (
@@ -22,11 +22,13 @@ from service.api.convert.quick import (
 from service.api.convert.request import envelope, generation_request
 from service.api.convert.rerank import rerank_request, rerank_response
 from service.api.convert.tokens import detokenize_response, prompt_text, tokenize_response
+from service.api.convert.vectors import embed_response
 from service.api.core.collector import Collector
 from service.api.guard.system_prompt_guard import SystemPromptGuard
 from service.api.guard.tenants import Tenants, salted
 from service.api.rpc.call import RpcCall
 from service.api.rpc.priority import priority_of
+from service.config import Pooling
 from service.engine.request.events import Embedded, Event
 from service.errors import DeadlineExceeded
 from slotline.v1 import embedding_pb2, generation_pb2, inference_service_pb2_grpc, rerank_pb2, tokenization_pb2
@@ -115,9 +117,10 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
                     picture_bytes=n_bytes,
                 )
                 vectors = await self._vectors(prepared)
-                if is_quick:
-                    return embed_response(request, prepared, vectors)
-                return await asyncio.to_thread(embed_response, request, prepared, vectors)
+                pooling = model.info.pooling
+                if is_quick and pooling is not Pooling.NONE:
+                    return embed_response(request, prepared, vectors, pooling)
+                return await asyncio.to_thread(embed_response, request, prepared, vectors, pooling)
 
     async def Rerank(self, request: rerank_pb2.RerankRequest, context: Context) -> rerank_pb2.RerankResponse:
         """One score per document; however the call ends, the engine is rid of it at its next step."""
@@ -128,7 +131,7 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
                 prepared = await self._core.pool.run(
                     request.ByteSize(), lambda work: rerank_request(request, model.paced(work))
                 )
-                return rerank_response(prepared, await self._vectors(prepared))
+                return rerank_response(request, prepared, await self._vectors(prepared), model.info)
 
     async def Tokenize(
         self, request: tokenization_pb2.TokenizeRequest, context: Context
@@ -163,7 +166,7 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
         return salted(self._tenants.tenant_of(context.invocation_metadata()), "")
 
     async def _vectors(self, request: EmbeddingRequest) -> Rows:
-        """What the engine makes of inputs: float32, a row for each."""
+        """What the engine makes of inputs: float32, a row for each, or one for each of their tokens."""
         collector = Collector()
         with self._submitted(self._core.next_task_id(), request, collector):
             embedded = await collector.outcome()

@@ -198,7 +198,8 @@ class Embedded:
     """The answer to an ``EmbeddingRequest``; no event follows.
 
     Attributes:
-        vectors: one row per input, in order, not scaled: float32, shape (inputs, n_embd).
+        vectors: one row per input, in order, not scaled: float32, shape (inputs, n_embd). With ``Pooling.NONE`` one
+            row per item of all inputs in order.
     """
 
     vectors: Rows

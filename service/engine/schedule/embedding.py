@@ -11,7 +11,10 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from service.engine.language_model import Pooling, Rows, Segment
+import numpy as np
+
+from service.config import Pooling
+from service.engine.language_model import Rows, Segment
 from service.engine.request.items import Positions, tokens_of
 from service.engine.request.prompt_media import media_in
 from service.engine.request.task import unforeseen
@@ -37,14 +40,14 @@ FULL_CALL = 16
 class _Input:
     """Input ``number`` of a task, in sequence ``seq_id``; ``n_done`` items of it are evaluated, at ``positions``.
 
-    ``vector`` is what pooling has made of their states so far.
+    ``vectors`` is what pooling has made of their states so far.
     """
 
     task: EmbeddingTask
     number: int
     seq_id: int
     n_done: int = 0
-    vector: Rows | None = None
+    vectors: Rows | None = None
     media: PromptMedia | None = None
     positions: Positions = field(default_factory=Positions)
 
@@ -88,8 +91,7 @@ class EmbeddingWork(EmbeddingTasks):
     """
 
     def __init__(self, info: ModelInfo, memory: Memory, seq_ids: Iterable[int], outbox: Outbox) -> None:
-        super().__init__(info.n_embd, outbox)
-        self._info = info
+        super().__init__(info, outbox)
         self._memory = memory
         self._free_ids = list(seq_ids)
         self._seq_ids = frozenset(self._free_ids)
@@ -240,16 +242,18 @@ class EmbeddingWork(EmbeddingTasks):
         part.n_done += len(rows)
         match self._info.pooling:
             case Pooling.LAST:
-                part.vector = rows[-1]
+                part.vectors = rows[-1:]
             case Pooling.CLS if is_first:
-                part.vector = rows[0]
+                part.vectors = rows[:1]
             case Pooling.MEAN:
-                total = rows.sum(axis=0) / len(part.items)
-                part.vector = total if part.vector is None else part.vector + total
+                total = rows.sum(axis=0, keepdims=True) / len(part.items)
+                part.vectors = total if part.vectors is None else part.vectors + total
+            case Pooling.NONE:
+                part.vectors = rows if part.vectors is None else np.concatenate((part.vectors, rows))
         if not part.n_left:
-            assert part.vector is not None
+            assert part.vectors is not None
             self._release(part)
-            self._put(part.task, part.number, part.vector)
+            self._put(part.task, part.number, part.vectors)
 
     def _forget(self, task: EmbeddingTask) -> None:
         for part in [part for part in self._inputs if part.task is task]:

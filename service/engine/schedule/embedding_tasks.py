@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from service.config import Pooling
 from service.engine.request.events import Embedded, Failed, Sink
 
 if TYPE_CHECKING:
-    from service.engine.language_model import Rows
+    from collections.abc import Sequence
+
+    from service.engine.language_model import ModelInfo, Rows
     from service.engine.output.outbox import Outbox
     from service.engine.request.requests import EmbeddingRequest
     from service.errors import ServiceError
@@ -19,12 +23,16 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class EmbeddingTask:
-    """A request: its inputs that wait, ``n_items`` items in all, and the vectors of those that are done."""
+    """A request: its inputs that wait, ``n_items`` items in all, and the vectors of those that are done.
+
+    The vectors of input ``i`` are the rows from ``starts[i]`` to before ``starts[i + 1]``.
+    """
 
     id: int
     request: EmbeddingRequest
     sink: Sink
     vectors: Rows
+    starts: Sequence[int]
     waiting: deque[int]
     n_open: int
     n_items: int
@@ -33,6 +41,11 @@ class EmbeddingTask:
     def is_waiting(self) -> bool:
         """Whether none of its inputs was begun."""
         return len(self.waiting) == len(self.request.inputs)
+
+    def rows_of(self, number: int) -> Rows:
+        """Where the vectors of an input go: one, or one for each of its items."""
+        rows: Rows = self.vectors[self.starts[number] : self.starts[number + 1]]
+        return rows
 
     def begin(self, number: int) -> None:
         """Take an input out of those that wait."""
@@ -49,12 +62,12 @@ class EmbeddingTasks:
     """All embedding requests of an engine, in turn; whoever evaluates the inputs derives from it.
 
     Args:
-        n_embd: length of a vector.
+        info: facts about the model.
         outbox: takes the answers.
     """
 
-    def __init__(self, n_embd: int, outbox: Outbox) -> None:
-        self._n_embd = n_embd
+    def __init__(self, info: ModelInfo, outbox: Outbox) -> None:
+        self._info = info
         self._outbox = outbox
         self._tasks: deque[EmbeddingTask] = deque()
 
@@ -76,9 +89,12 @@ class EmbeddingTasks:
     def submit(self, task_id: int, request: EmbeddingRequest, sink: Sink) -> None:
         """Queue a request."""
         n_inputs = len(request.inputs)
-        vectors = np.zeros((n_inputs, self._n_embd), np.float32)
-        n_items = sum(map(len, request.inputs))
-        self._tasks.append(EmbeddingTask(task_id, request, sink, vectors, deque(range(n_inputs)), n_inputs, n_items))
+        lengths = [len(items) for items in request.inputs]
+        is_pooled = self._info.pooling is not Pooling.NONE
+        starts = [0, *accumulate([1] * n_inputs if is_pooled else lengths)]
+        vectors = np.zeros((starts[-1], self._info.n_embd), np.float32)
+        waiting = deque(range(n_inputs))
+        self._tasks.append(EmbeddingTask(task_id, request, sink, vectors, starts, waiting, n_inputs, sum(lengths)))
 
     def cancel(self, task_id: int) -> None:
         """End a request without an answer; unknown ids are ignored."""
@@ -92,9 +108,9 @@ class EmbeddingTasks:
         for task in list(self._tasks):
             self._fail(task, error)
 
-    def _put(self, task: EmbeddingTask, number: int, vector: Rows) -> None:
-        """Take the vector of an input; the last one ends the task."""
-        task.vectors[number] = vector
+    def _put(self, task: EmbeddingTask, number: int, vectors: Rows) -> None:
+        """Take the vectors of an input; the last input ends the task."""
+        task.rows_of(number)[:] = vectors
         task.n_open -= 1
         if not task.n_open:
             self._tasks.remove(task)

@@ -26,9 +26,8 @@ class EncodingWork(EmbeddingTasks):
     """
 
     def __init__(self, model: EncoderModel, outbox: Outbox) -> None:
-        super().__init__(model.info.n_embd, outbox)
+        super().__init__(model.info, outbox)
         self._encoder = model.encoder
-        self._info = model.info
 
     def encode(self, n_tokens: int) -> int:
         """Embed whole inputs, about ``n_tokens`` in all but at least one input; return how many tokens there were.
@@ -45,9 +44,12 @@ class EncodingWork(EmbeddingTasks):
                 self._fail(task, EngineFailure("the model could not evaluate this request"))
             return 0
         self._tasks.rotate(-1)
-        for (task, number), row in zip(chosen, rows, strict=True):
+        start = 0
+        for task, number in chosen:
+            end = start + len(task.rows_of(number))
             task.begin(number)
-            self._put(task, number, row)
+            self._put(task, number, rows[start:end])
+            start = end
         return sum(map(len, inputs))
 
     def _choose(self, n_tokens: int) -> list[tuple[EmbeddingTask, int]]:

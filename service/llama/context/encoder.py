@@ -5,18 +5,19 @@ Refuses in Python what would abort the process in C.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from service.engine.language_model import DecodeFailed, Pooling, Rows, Segment
+from service.config import Pooling
+from service.engine.language_model import DecodeFailed, Rows, Segment
 from service.llama.context.batch import Batch
 from service.llama.context.params import context_params
 from service.llama.host.memory import pad_cells
 from service.llama.load_errors import ModelLoadError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from service.config import ModelConfig
     from service.llama.context.weights import Weights
@@ -24,11 +25,7 @@ if TYPE_CHECKING:
 
 #: Inputs of one call.
 MAX_INPUTS = 64
-#: Tokens of a batch, unless one input has more: attention compares every token of a batch with all others, also with
-#: those of other inputs, and each token has a row of the whole vocabulary in the library's output buffer. Larger
-#: batches are no faster (measured with 22 million parameters).
-_BATCH_TOKENS = 256
-_POOLING_TYPES = {Pooling.MEAN: 1, Pooling.CLS: 2, Pooling.LAST: 3, Pooling.RANK: 4}
+_POOLING_TYPES = {Pooling.NONE: 0, Pooling.MEAN: 1, Pooling.CLS: 2, Pooling.LAST: 3, Pooling.RANK: 4}
 
 
 class EncoderContext:
@@ -41,32 +38,34 @@ class EncoderContext:
         weights: the model; an encoder.
         config: its options; checked.
         n_tokens: most tokens of an input; not above the model's training context, for it has no more positions.
-        pooling: what the model's metadata says: "mean", "cls", "last", "rank" or "none". "none" is taken as the mean:
-            one vector per input is wanted, and that is what sentence-transformers does with a model that does not say.
+        pooling: how embeddings are made.
 
     Attributes:
         n_tokens: most tokens of one call.
         n_inputs: most inputs of one call.
         n_embd: length of an embedding; of a model that scores, 1.
         n_threads: threads that compute.
-        pooling: how embeddings are made.
 
     Raises:
         ModelLoadError: the library refuses the options, or lacks memory.
     """
 
-    def __init__(self, weights: Weights, config: ModelConfig, n_tokens: int, pooling: str) -> None:
+    #: Tokens of a batch, unless one input has more: attention compares every token of a batch with all others, those of
+    #: other inputs too, and each token has a row of the whole vocabulary in the library's output buffer. Larger batches
+    #: are no faster (measured with 22 million parameters).
+    batch_tokens: ClassVar[int] = 256
+
+    def __init__(self, weights: Weights, config: ModelConfig, n_tokens: int, pooling: Pooling) -> None:
         library = weights.library
-        self._encode = library.api.llama_encode
-        self._embedding = library.api.llama_get_embeddings_seq
+        self._library = library
         self._free = library.api.llama_free
-        self.pooling = Pooling.MEAN if pooling == "none" else Pooling(pooling)
+        self._pooling = pooling
         self.n_inputs = MAX_INPUTS
         self.n_tokens = n_tokens
         # A classifier may have more outputs. The first one is the score.
-        is_scoring = self.pooling is Pooling.RANK
+        is_scoring = pooling is Pooling.RANK
         self.n_embd = 1 if is_scoring else int(library.api.llama_model_n_embd_out(weights.pointer))
-        self._pointer: Pointer = self._create(weights, config)
+        self._pointer: Pointer = weights.open_context(self._params(weights, config))
         try:
             self.n_threads = int(library.api.llama_n_threads(self._pointer))
             self._batch = Batch(library, n_tokens, weights.vocabulary.n_vocab)
@@ -91,12 +90,11 @@ class EncoderContext:
     def encode(self, inputs: Sequence[Sequence[int]]) -> Rows:
         """Embeddings of whole inputs; the contract is ``Encoder.encode``."""
         self._check(inputs)
-        rows = np.empty((len(inputs), self.n_embd), np.float32)
-        for start, end in _batches([len(tokens) for tokens in inputs]):
-            self._encode_batch(inputs[start:end], rows[start:end])
-        return rows
+        batches = _batches([len(tokens) for tokens in inputs], self.batch_tokens)
+        return np.concatenate([self._encode_batch(inputs[start:end]) for start, end in batches])
 
-    def _create(self, weights: Weights, config: ModelConfig) -> Pointer:
+    def _params(self, weights: Weights, config: ModelConfig) -> Any:
+        """``llama_context_params``."""
         params = context_params(weights.library, config, self.n_tokens)
         params.n_seq_max = self.n_inputs
         params.n_ctx = pad_cells(self.n_tokens)
@@ -105,8 +103,8 @@ class EncoderContext:
         params.n_batch = params.n_ubatch = -(-self.n_tokens // self.n_inputs) * self.n_inputs
         params.n_outputs_max = params.n_batch
         params.embeddings = True
-        params.pooling_type = _POOLING_TYPES[self.pooling]
-        return weights.open_context(params)
+        params.pooling_type = _POOLING_TYPES[self._pooling]
+        return params
 
     def _check(self, inputs: Sequence[Sequence[int]]) -> None:
         if not self._pointer:
@@ -120,21 +118,33 @@ class EncoderContext:
         if n_tokens > self.n_tokens:
             raise DecodeFailed(f"{n_tokens} tokens in one call; allowed: 1 to {self.n_tokens}")
 
-    def _encode_batch(self, inputs: Sequence[Sequence[int]], rows: Rows) -> None:
-        """Evaluate inputs in one call; their embeddings go into the rows."""
+    def _encode_batch(self, inputs: Sequence[Sequence[int]]) -> Rows:
+        """Evaluate inputs in one call; their embeddings, in order."""
+        self._run(self._library.api.llama_encode, [Segment(id_, 0, tokens, 1) for id_, tokens in enumerate(inputs)])
+        if self._pooling is Pooling.NONE:
+            return self._copied(self._library.api.llama_get_embeddings(self._pointer), sum(map(len, inputs)))
+        return np.concatenate([self._pooled(seq_id) for seq_id in range(len(inputs))])
+
+    def _run(self, call: Callable[[Pointer, Any], int], segments: Sequence[Segment]) -> None:
+        """Let a function of the library evaluate segments."""
         try:
-            segments = [Segment(seq_id, 0, tokens, 1) for seq_id, tokens in enumerate(inputs)]
             self._batch.fill(segments, every_output=True)
         except ValueError as error:
             raise DecodeFailed(str(error)) from error
-        result = self._encode(self._pointer, self._batch.struct)
+        result = call(self._pointer, self._batch.struct)
         if result != 0:
-            raise DecodeFailed(f"llama_encode of {self._batch.struct.n_tokens} tokens failed with code {result}")
-        for seq_id, row in enumerate(rows):
-            address = self._embedding(self._pointer, seq_id)
-            if not address:
-                raise DecodeFailed(f"llama.cpp has no embedding for input {seq_id} of the batch")
-            row[:] = np.ctypeslib.as_array(address, (self.n_embd,))
+            raise DecodeFailed(f"the evaluation of {self._batch.struct.n_tokens} tokens failed with code {result}")
+
+    def _pooled(self, seq_id: int) -> Rows:
+        """What the last call has made of a sequence; shape (1, n_embd)."""
+        return self._copied(self._library.api.llama_get_embeddings_seq(self._pointer, seq_id), 1)
+
+    def _copied(self, address: Any, n_rows: int) -> Rows:
+        """Rows of the library."""
+        if not address:
+            raise DecodeFailed("llama.cpp has no embeddings of the batch")
+        rows: Rows = np.ctypeslib.as_array(address, (n_rows, self.n_embd)).copy()
+        return rows
 
     def _warm_up(self, weights: Weights) -> None:
         """Touch weights and buffers, so that the first request does not pay for it."""
@@ -144,11 +154,11 @@ class EncoderContext:
             raise ModelLoadError(f"the first encoding failed: {error}") from error
 
 
-def _batches(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Ranges of inputs that are evaluated in one call, in order."""
+def _batches(lengths: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
+    """Ranges of inputs that are evaluated in one call, in order; of at most so many tokens, or one input."""
     start = n_tokens = 0
     for index, length in enumerate(lengths):
-        if index > start and n_tokens + length > _BATCH_TOKENS:
+        if index > start and n_tokens + length > most:
             yield start, index
             start, n_tokens = index, 0
         n_tokens += length

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from service.config import Pooling
 from service.llama.files.gguf import GgufArray, GgufError, Scalar
 
 Metadata = Mapping[str, Scalar | GgufArray]
@@ -21,7 +22,8 @@ _SENTENCEPIECE = "llama"
 _RWKV = "rwkv"
 _WHITESPACE = "whitespace"
 _ESCAPE = re.compile(rb"\\(?:x([0-9a-f]{2})|(.))", re.DOTALL)
-_POOLINGS = ("none", "mean", "cls", "last", "rank")
+#: By ``llama_pooling_type``.
+_POOLINGS = (Pooling.NONE, Pooling.MEAN, Pooling.CLS, Pooling.LAST, Pooling.RANK)
 #: Architectures that turn whole texts into embeddings and do nothing else.
 _ENCODERS = frozenset(
     {
@@ -71,10 +73,16 @@ def is_encoder(metadata: Metadata) -> bool:
     return metadata.get("general.architecture") in _ENCODERS
 
 
-def pooling(metadata: Metadata) -> str:
-    """How the model makes an embedding of the states of a text: "none", "mean", "cls", "last" or "rank"; checked."""
+def own_pooling(metadata: Metadata) -> Pooling:
+    """How the model makes an embedding of the states of a text; the metadata are checked.
+
+    A model that does not say takes the mean if it is an encoder, as sentence-transformers does with such models, and
+    otherwise the state of the last token, which is the only one that has seen all of the text.
+    """
     value = metadata.get(f"{metadata.get('general.architecture')}.pooling_type", 0)
     assert isinstance(value, int)
+    if value == 0:
+        return Pooling.MEAN if is_encoder(metadata) else Pooling.LAST
     return _POOLINGS[value]
 
 
@@ -126,7 +134,7 @@ def _check_pooling(metadata: Metadata, architecture: str) -> None:
     key = f"{architecture}.pooling_type"
     value = metadata.get(key, 0)
     if not isinstance(value, int) or not 0 <= value < len(_POOLINGS):
-        allowed = ", ".join(f"{number} ({name})" for number, name in enumerate(_POOLINGS))
+        allowed = ", ".join(f"{number} ({name})" for number, name in enumerate(pooling.value for pooling in _POOLINGS))
         raise GgufError(f"is damaged: {key} is {value!r}, allowed: {allowed}")
 
 

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 from service.config import MIN_CTX_SLOT
 from service.llama.files.gguf import GgufArray, GgufError, GgufHeader, Scalar
 from service.llama.files.lora_files import AdapterFile, check_adapters
-from service.llama.files.metadata import check_metadata, is_encoder, pooling
+from service.llama.files.metadata import check_metadata
 from service.llama.files.open_files import read_gguf
+from service.llama.files.purpose import Purpose, purpose_of
 from service.llama.host.devices import may_compute_on_gpu
 from service.llama.host.encoder_memory import EncoderMemoryEstimate, estimate_encoder_memory
-from service.llama.host.memory import MemoryEstimate, available_bytes, count_outputs, estimate_memory
+from service.llama.host.memory import N_HIDDEN, MemoryEstimate, available_bytes, count_outputs, estimate_memory
 from service.llama.load_errors import ModelLoadError
 from service.llama.model_options import check_options
 
@@ -39,12 +40,11 @@ class ModelFileFacts:
         name: ``general.name``, empty if the file has none.
         n_layers: number of layers.
         n_ctx_train: context the model was trained with, in tokens; 0 if the file does not say.
-        n_ctx: KV cells that will be allocated: the ones asked for, or ``n_ctx_train``. Of an encoder, the most tokens
-            of one input: not above ``n_ctx_train``.
+        n_ctx: KV cells that will be allocated: the ones asked for, or ``n_ctx_train``. Of a model that does not
+            generate, the most tokens of one input: not above ``n_ctx_train``.
         n_embd: length of a hidden state.
         n_vocab: tokens in the vocabulary.
-        is_encoder: whether the model cannot generate text, only make embeddings.
-        pooling: how it makes an embedding of the states of a text: none, mean, cls, last or rank.
+        purpose: what it is served for.
         n_files: number of files.
         size_bytes: bytes of all tensors.
         adapters: LoRA adapters that are applied to the model.
@@ -59,8 +59,7 @@ class ModelFileFacts:
     n_ctx: int
     n_embd: int
     n_vocab: int
-    is_encoder: bool
-    pooling: str
+    purpose: Purpose
     n_files: int
     size_bytes: int
     adapters: tuple[AdapterFile, ...]
@@ -87,15 +86,10 @@ def check_model_file(config: ModelConfig, available: Callable[[], int | None] = 
     except GgufError as error:
         raise ModelLoadError(f"model file {path} {error}") from error
     facts = _collect_facts(config, path, headers, metadata)
-    if not facts.is_encoder and facts.n_ctx < MIN_CTX_SLOT * config.n_parallel:
+    if facts.purpose.generates and facts.n_ctx < MIN_CTX_SLOT * config.n_parallel:
         raise ModelLoadError(
             f"model file {path} was trained with a context of {facts.n_ctx_train} tokens, too few for "
             f"`n_parallel` {config.n_parallel}; set `n_ctx`"
-        )
-    if config.reranking and not (facts.is_encoder and facts.pooling == "rank"):
-        kind = f"its pooling type is {facts.pooling}" if facts.is_encoder else "it generates text"
-        raise ModelLoadError(
-            f"model file {path} is no reranker as `reranking` asks for: {kind}; serve an encoder with pooling type rank"
         )
     # With a GPU in play nobody knows beforehand what ends up in which memory.
     if not may_compute_on_gpu(config.n_gpu_layers):
@@ -155,37 +149,36 @@ def _collect_facts(
     adapters = check_adapters(config.lora, headers)
     n_ctx_train = integer("context_length")
     n_ctx = config.n_ctx or n_ctx_train
-    encodes = is_encoder(metadata)
+    purpose = purpose_of(config, metadata, {tensor.name for header in headers for tensor in header.tensors})
     return ModelFileFacts(
         path=path,
         architecture=architecture,
         name=str(metadata.get("general.name", "")),
         n_layers=integer("block_count"),
         n_ctx_train=n_ctx_train,
-        n_ctx=min(n_ctx, n_ctx_train) if encodes else n_ctx,
+        n_ctx=n_ctx if purpose.generates else min(n_ctx, n_ctx_train),
         n_embd=integer("embedding_length"),
         n_vocab=n_vocab,
-        is_encoder=encodes,
-        pooling=pooling(metadata),
+        purpose=purpose,
         n_files=len(headers),
         size_bytes=size_bytes,
         adapters=adapters,
         memory=_estimate_memory(
-            config, metadata, size_bytes + sum(adapter.size_bytes for adapter in adapters), n_vocab
+            config, metadata, purpose, size_bytes + sum(adapter.size_bytes for adapter in adapters), n_vocab
         ),
     )
 
 
 def _estimate_memory(
-    config: ModelConfig, metadata: dict[str, Scalar | GgufArray], weights: int, n_vocab: int
+    config: ModelConfig, metadata: dict[str, Scalar | GgufArray], purpose: Purpose, weights: int, n_vocab: int
 ) -> MemoryEstimate | EncoderMemoryEstimate:
-    if is_encoder(metadata):
+    if not purpose.is_decoder:
         return estimate_encoder_memory(metadata, weights=weights, n_vocab=n_vocab)
     return estimate_memory(
         metadata,
         weights=weights,
         n_vocab=n_vocab,
-        n_outputs=count_outputs(config),
+        n_outputs=count_outputs(config) if purpose.generates else N_HIDDEN,
         cache_type_k=config.cache_type_k,
         cache_type_v=config.cache_type_v,
         has_scores=config.flash_attention is False,

@@ -56,6 +56,18 @@ def test_a_template_has_both_texts_in_their_places_and_names_special_tokens() ->
     assert pairs.tokenize("d", vocabulary) == [BOS, *ids("q|d|q")]
 
 
+@pytest.mark.parametrize("template", [None, "<bos>{query}|{document}|{query}", "{document}{document}", "{query}"])
+def test_tokens_of_a_document_stand_where_its_text_would(template: str | None) -> None:
+    vocabulary = Recording(adds_bos=True, adds_eos=True)
+    pairs = PairTokenizer("q", vocabulary, template)
+    assert pairs.around(ids("doc"), vocabulary) == pairs.tokenize("doc", vocabulary)
+
+
+def test_no_more_of_a_document_is_tokenised_than_is_needed() -> None:
+    pairs = PairTokenizer("q", Recording(), None)
+    assert pairs.tokenize_document("abcdef", Recording(), 3)[:4] == ids("abcd")
+
+
 def test_a_text_with_the_name_of_a_place_in_it_stays_as_it_is() -> None:
     vocabulary = Recording()
     pairs = PairTokenizer("{document}", vocabulary, "{query} {document}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from service.config import Pooling
 from service.dialogue.known_formats import KNOWN_FORMATS
 from service.prompts.templates import NAMED
 from slotline.cli.options.table import Flag, Group, Pair, Value
 from slotline.cli.options.tool_format import tool_format
-from slotline.cli.options.values import kv_override, lora, scaled_lora, text, whole
+from slotline.cli.options.values import kv_override, lora, member, scaled_lora, text, whole
 
 TOOL_FORMAT = Value(
     ("--tool-format",),
@@ -49,7 +50,16 @@ MODEL = Group(
         Flag(
             ("--reranking", "--rerank"),
             {"reranking": True},
-            "refuse a model that does not score pairs of texts; one that does always answers /rerank",
+            "score pairs of texts for /rerank, as --pooling rank does; refuse a model that cannot",
+        ),
+        Value(
+            ("--pooling",),
+            "KIND",
+            "pooling",
+            member(Pooling),
+            "how a text's tokens become its embedding: the mean of their states, that of the first (cls) or that of "
+            "the last one; none gives each token an embedding; rank scores pairs of texts",
+            default_note="what the model says, else mean for encoders and last for others",
         ),
         Flag(
             ("--embedding",),

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from service.api.convert.embedding import embed_response, embedding_request, max_inputs, unit_length
+from service.api.convert.embedding import embedding_request, max_inputs
+from service.api.convert.vectors import embed_response
 from service.api.served_model import Limits, ServedModel
-from service.engine.language_model import Pooling, Rows
+from service.config import Pooling
 from service.engine.request.requests import EmbeddingRequest
-from service.errors import ContextLengthExceeded, EngineFailure, InvalidArgument, NotSupported
+from service.errors import ContextLengthExceeded, InvalidArgument, NotSupported
 from service.testing.scripted_model import BOS, EOS, N_EMBD, N_VOCAB
 from slotline.v1 import embedding_pb2, prompt_pb2, tokens_pb2
 from tests.support.scripted_core import ByteVocabulary
@@ -142,7 +140,11 @@ class TestMaxInputs:
         if n_embd <= 4096:
             vectors = np.ones((most, n_embd), np.float32)
             prepared = EmbeddingRequest(((1,) * 63,) * most)
-            assert embed_response(embedding_pb2.EmbedRequest(), prepared, vectors).ByteSize() < 4 << 20
+            assert embed_response(embedding_pb2.EmbedRequest(), prepared, vectors, Pooling.LAST).ByteSize() < 4 << 20
+
+    def test_counts_a_vector_for_each_token_if_there_is_one(self) -> None:
+        assert max_inputs(served_model(pooling=Pooling.NONE, n_embd=576)) == 28
+        assert max_inputs(served_model(pooling=Pooling.NONE, n_embd=100_000)) == 1
 
     def test_is_a_bound(self) -> None:
         assert len(convert(*[text("a")] * 2048).inputs) == 2048
@@ -151,45 +153,3 @@ class TestMaxInputs:
 
     def test_is_nothing_without_embeddings(self) -> None:
         assert max_inputs(served_model(n_hidden=0)) == 0
-
-
-class TestResponse:
-    """``embed_response``."""
-
-    PREPARED = EmbeddingRequest(((1, 2), (3,)))
-    VECTORS = np.array([[3, 0, 4, 0], [0, 0, 0, 0]], np.float32)
-
-    def test_has_vectors_of_unit_length_in_order_and_zeros_as_they_are(self) -> None:
-        response = embed_response(embedding_pb2.EmbedRequest(), self.PREPARED, self.VECTORS)
-        assert [one.index for one in response.embeddings] == [0, 1]
-        assert list(response.embeddings[0].values) == pytest.approx([0.6, 0, 0.8, 0])
-        assert list(response.embeddings[1].values) == [0, 0, 0, 0]
-
-    @pytest.mark.parametrize(("normalize", "first"), [(False, 3.0), (True, 0.6), (None, 0.6)])
-    def test_has_raw_vectors_on_request(self, normalize: bool | None, first: float) -> None:
-        request = embedding_pb2.EmbedRequest(normalize=normalize)
-        response = embed_response(request, self.PREPARED, self.VECTORS)
-        assert response.embeddings[0].values[0] == pytest.approx(first)
-
-    def test_counts_the_tokens_of_all_inputs(self) -> None:
-        response = embed_response(embedding_pb2.EmbedRequest(), self.PREPARED, self.VECTORS)
-        assert response.usage == tokens_pb2.Usage(prompt_tokens=3)
-        assert not response.usage.HasField("cached_prompt_tokens")
-
-    @pytest.mark.parametrize("component", [math.nan, math.inf, -math.inf])
-    @pytest.mark.parametrize("normalize", [True, False])
-    def test_never_has_components_that_are_not_numbers(self, component: float, normalize: bool) -> None:
-        broken = np.array([[1, component, 0, 0]], np.float32)
-        with pytest.raises(EngineFailure, match="not finite"):
-            embed_response(embedding_pb2.EmbedRequest(normalize=normalize), EmbeddingRequest(((1,),)), broken)
-
-
-@given(st.lists(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=4, max_size=4)))
-def test_scaled_vectors_have_length_one_or_zero_however_large_or_small_they_were(values: list[list[float]]) -> None:
-    vectors: Rows = np.array(values, np.float32).reshape(-1, 4)
-    scaled = unit_length(vectors)
-    assert scaled.dtype == np.float32
-    lengths = np.linalg.norm(scaled.astype(np.float64), axis=1)
-    expected = np.where((vectors != 0).any(axis=1), 1.0, 0.0)
-    assert lengths == pytest.approx(expected, abs=1e-5)
-    assert (np.sign(scaled) * np.sign(vectors) >= 0).all()

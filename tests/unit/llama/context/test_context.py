@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from service.config import KvOverride
-from service.engine.language_model import CacheFull, DecodeFailed, Pooling, Segment
+from service.config import KvOverride, Pooling
+from service.engine.language_model import CacheFull, DecodeFailed, Segment
 from service.llama.context.weights import Weights
 from service.llama.load_errors import ModelLoadError
 from tests.support.tiny_gguf import TinyModel, write_tiny_gguf
@@ -238,7 +238,7 @@ def test_without_embeddings_there_are_no_hidden_states(tiny: LlamaModel) -> None
         (1, Pooling.MEAN, 128),
         (2, Pooling.CLS, 128),
         (3, Pooling.LAST, 128),
-        pytest.param(4, Pooling.LAST, 0, id="a reranker gives no embeddings"),
+        pytest.param(4, Pooling.RANK, 0, id="a reranker gives no embeddings"),
     ],
 )
 def test_pooling_is_what_the_metadata_says(

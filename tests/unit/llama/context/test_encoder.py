@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.config import KvOverride, ModelConfig
-from service.engine.language_model import CausalModel, DecodeFailed, EncoderModel, LanguageModel, Pooling, Rows
+from service.config import KvOverride, ModelConfig, Pooling
+from service.engine.language_model import CausalModel, DecodeFailed, EncoderModel, LanguageModel, Rows
 from service.errors import InvalidArgument
 from service.llama.files.preflight import check_model_file
 from service.llama.host.encoder_memory import EncoderMemoryEstimate, estimate_encoder_memory
@@ -98,6 +98,17 @@ def test_states_are_pooled_as_the_model_says_and_not_scaled(
 
 def test_pooling_can_be_overridden(load_encoder: LoadEncoder) -> None:
     assert load_encoder(kv_overrides=(KvOverride("bert.pooling_type", 2),)).info.pooling is Pooling.CLS
+    assert load_encoder(pooling=Pooling.LAST).info.pooling is Pooling.LAST
+
+
+def test_without_pooling_each_token_has_its_state(load_encoder: LoadEncoder) -> None:
+    kind = TinyEncoder()
+    model = load_encoder(kind, pooling=Pooling.NONE)
+    texts = inputs(3, 1, 17, 43)
+    expected = [row for text in texts for row in encode(tiny_tensors(kind), kind.n_heads, text)]
+    rows = model.encoder.encode(texts)
+    assert rows.shape == (64, 32)
+    assert min(cosines(rows, expected)) > 0.9999
 
 
 @pytest.mark.parametrize(

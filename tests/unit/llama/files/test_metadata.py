@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from service.config import Pooling
 from service.llama.files.gguf import GgufArray, GgufError
-from service.llama.files.metadata import check_metadata, is_encoder, pooling
+from service.llama.files.metadata import check_metadata, is_encoder, own_pooling
 
 BASE: dict[str, Any] = {"general.architecture": "llama", "llama.block_count": 4}
 BYTES = frozenset(b"<0x%02X>" % byte for byte in range(256))
@@ -102,6 +103,18 @@ def test_encoders_are_known_by_their_architecture(architecture: str, encodes: bo
     assert is_encoder({"general.architecture": architecture}) is encodes
 
 
-def test_pooling_has_a_name() -> None:
-    assert pooling(BASE) == "none"
-    assert pooling(BASE | {"llama.pooling_type": 3}) == "last"
+@pytest.mark.parametrize(
+    ("metadata", "pooling"),
+    [
+        ({}, Pooling.LAST),
+        ({"llama.pooling_type": 0}, Pooling.LAST),
+        ({"llama.pooling_type": 1}, Pooling.MEAN),
+        ({"llama.pooling_type": 4}, Pooling.RANK),
+        ({"general.architecture": "bert"}, Pooling.MEAN),
+        ({"general.architecture": "bert", "bert.pooling_type": 2}, Pooling.CLS),
+    ],
+)
+def test_a_model_that_does_not_say_how_it_pools_takes_what_has_seen_all(
+    metadata: dict[str, Any], pooling: Pooling
+) -> None:
+    assert own_pooling(BASE | metadata) is pooling

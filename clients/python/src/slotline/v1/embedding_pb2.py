@@ -26,7 +26,7 @@ from slotline.v1 import prompt_pb2 as slotline_dot_v1_dot_prompt__pb2
 from slotline.v1 import tokens_pb2 as slotline_dot_v1_dot_tokens__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bslotline/v1/embedding.proto\x12\x0bslotline.v1\x1a\x18slotline/v1/prompt.proto\x1a\x18slotline/v1/tokens.proto\"~\n\nEmbedInput\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12*\n\ttoken_ids\x18\x02 \x01(\x0b\x32\x15.slotline.v1.TokenIdsH\x00\x12)\n\x05parts\x18\x03 \x01(\x0b\x32\x18.slotline.v1.PromptPartsH\x00\x42\t\n\x07\x63ontent\"\xbb\x01\n\x0c\x45mbedRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\'\n\x06inputs\x18\x02 \x03(\x0b\x32\x17.slotline.v1.EmbedInput\x12\x16\n\tnormalize\x18\x03 \x01(\x08H\x00\x88\x01\x01\x12\x17\n\ndimensions\x18\x04 \x01(\rH\x01\x88\x01\x01\x12%\n\x07pooling\x18\x05 \x01(\x0e\x32\x14.slotline.v1.PoolingB\x0c\n\n_normalizeB\r\n\x0b_dimensions\"*\n\tEmbedding\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0e\n\x06values\x18\x02 \x03(\x02\"^\n\rEmbedResponse\x12*\n\nembeddings\x18\x01 \x03(\x0b\x32\x16.slotline.v1.Embedding\x12!\n\x05usage\x18\x02 \x01(\x0b\x32\x12.slotline.v1.Usage*W\n\x07Pooling\x12\x17\n\x13POOLING_UNSPECIFIED\x10\x00\x12\x10\n\x0cPOOLING_LAST\x10\x01\x12\x10\n\x0cPOOLING_MEAN\x10\x02\x12\x0f\n\x0bPOOLING_CLS\x10\x03\x42`\n\x0f\x64\x65v.slotline.v1P\x01Z=github.com/slotline/slotline/clients/go/slotlinev1;slotlinev1\xaa\x02\x0bSlotline.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bslotline/v1/embedding.proto\x12\x0bslotline.v1\x1a\x18slotline/v1/prompt.proto\x1a\x18slotline/v1/tokens.proto\"~\n\nEmbedInput\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12*\n\ttoken_ids\x18\x02 \x01(\x0b\x32\x15.slotline.v1.TokenIdsH\x00\x12)\n\x05parts\x18\x03 \x01(\x0b\x32\x18.slotline.v1.PromptPartsH\x00\x42\t\n\x07\x63ontent\"\xdc\x01\n\x0c\x45mbedRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\'\n\x06inputs\x18\x02 \x03(\x0b\x32\x17.slotline.v1.EmbedInput\x12\x16\n\tnormalize\x18\x03 \x01(\x08H\x00\x88\x01\x01\x12\x17\n\ndimensions\x18\x04 \x01(\rH\x01\x88\x01\x01\x12%\n\x07pooling\x18\x05 \x01(\x0e\x32\x14.slotline.v1.Pooling\x12\x1f\n\x04norm\x18\x06 \x01(\x0e\x32\x11.slotline.v1.NormB\x0c\n\n_normalizeB\r\n\x0b_dimensions\"\x1d\n\x0bTokenVector\x12\x0e\n\x06values\x18\x01 \x03(\x02\"[\n\tEmbedding\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0e\n\x06values\x18\x02 \x03(\x02\x12/\n\rtoken_vectors\x18\x03 \x03(\x0b\x32\x18.slotline.v1.TokenVector\"^\n\rEmbedResponse\x12*\n\nembeddings\x18\x01 \x03(\x0b\x32\x16.slotline.v1.Embedding\x12!\n\x05usage\x18\x02 \x01(\x0b\x32\x12.slotline.v1.Usage*i\n\x07Pooling\x12\x17\n\x13POOLING_UNSPECIFIED\x10\x00\x12\x10\n\x0cPOOLING_LAST\x10\x01\x12\x10\n\x0cPOOLING_MEAN\x10\x02\x12\x0f\n\x0bPOOLING_CLS\x10\x03\x12\x10\n\x0cPOOLING_NONE\x10\x04*e\n\x04Norm\x12\x14\n\x10NORM_UNSPECIFIED\x10\x00\x12\r\n\tNORM_NONE\x10\x01\x12\x12\n\x0eNORM_MAX_INT16\x10\x02\x12\x10\n\x0cNORM_TAXICAB\x10\x03\x12\x12\n\x0eNORM_EUCLIDEAN\x10\x04\x42`\n\x0f\x64\x65v.slotline.v1P\x01Z=github.com/slotline/slotline/clients/go/slotlinev1;slotlinev1\xaa\x02\x0bSlotline.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,14 +34,18 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'slotline.v1.embedding_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017dev.slotline.v1P\001Z=github.com/slotline/slotline/clients/go/slotlinev1;slotlinev1\252\002\013Slotline.V1'
-  _globals['_POOLING']._serialized_start=554
-  _globals['_POOLING']._serialized_end=641
+  _globals['_POOLING']._serialized_start=667
+  _globals['_POOLING']._serialized_end=772
+  _globals['_NORM']._serialized_start=774
+  _globals['_NORM']._serialized_end=875
   _globals['_EMBEDINPUT']._serialized_start=96
   _globals['_EMBEDINPUT']._serialized_end=222
   _globals['_EMBEDREQUEST']._serialized_start=225
-  _globals['_EMBEDREQUEST']._serialized_end=412
-  _globals['_EMBEDDING']._serialized_start=414
-  _globals['_EMBEDDING']._serialized_end=456
-  _globals['_EMBEDRESPONSE']._serialized_start=458
-  _globals['_EMBEDRESPONSE']._serialized_end=552
+  _globals['_EMBEDREQUEST']._serialized_end=445
+  _globals['_TOKENVECTOR']._serialized_start=447
+  _globals['_TOKENVECTOR']._serialized_end=476
+  _globals['_EMBEDDING']._serialized_start=478
+  _globals['_EMBEDDING']._serialized_end=569
+  _globals['_EMBEDRESPONSE']._serialized_start=571
+  _globals['_EMBEDRESPONSE']._serialized_end=665
 # @@protoc_insertion_point(module_scope)

@@ -35,6 +35,8 @@ class _PoolingEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTy
     """The mean over all tokens."""
     POOLING_CLS: _Pooling.ValueType  # 3
     """The state of the first token."""
+    POOLING_NONE: _Pooling.ValueType  # 4
+    """None: each token has a vector of its own."""
 
 class Pooling(_Pooling, metaclass=_PoolingEnumTypeWrapper):
     """Pooling turns token states into one vector."""
@@ -47,7 +49,41 @@ POOLING_MEAN: Pooling.ValueType  # 2
 """The mean over all tokens."""
 POOLING_CLS: Pooling.ValueType  # 3
 """The state of the first token."""
+POOLING_NONE: Pooling.ValueType  # 4
+"""None: each token has a vector of its own."""
 global___Pooling = Pooling
+
+class _Norm:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _NormEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_Norm.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    NORM_UNSPECIFIED: _Norm.ValueType  # 0
+    """What EmbedRequest.normalize says."""
+    NORM_NONE: _Norm.ValueType  # 1
+    """By nothing: vectors are as the model gives them."""
+    NORM_MAX_INT16: _Norm.ValueType  # 2
+    """By the largest magnitude, and multiplied by 32760, so that they fit into integers of 16 bits."""
+    NORM_TAXICAB: _Norm.ValueType  # 3
+    """By the sum of their magnitudes."""
+    NORM_EUCLIDEAN: _Norm.ValueType  # 4
+    """By the Euclidean length."""
+
+class Norm(_Norm, metaclass=_NormEnumTypeWrapper):
+    """Norm says by what the components of a vector are divided. A vector of zeros stays as it is."""
+
+NORM_UNSPECIFIED: Norm.ValueType  # 0
+"""What EmbedRequest.normalize says."""
+NORM_NONE: Norm.ValueType  # 1
+"""By nothing: vectors are as the model gives them."""
+NORM_MAX_INT16: Norm.ValueType  # 2
+"""By the largest magnitude, and multiplied by 32760, so that they fit into integers of 16 bits."""
+NORM_TAXICAB: Norm.ValueType  # 3
+"""By the sum of their magnitudes."""
+NORM_EUCLIDEAN: Norm.ValueType  # 4
+"""By the Euclidean length."""
+global___Norm = Norm
 
 @typing.final
 class EmbedInput(google.protobuf.message.Message):
@@ -92,14 +128,17 @@ class EmbedRequest(google.protobuf.message.Message):
     NORMALIZE_FIELD_NUMBER: builtins.int
     DIMENSIONS_FIELD_NUMBER: builtins.int
     POOLING_FIELD_NUMBER: builtins.int
+    NORM_FIELD_NUMBER: builtins.int
     model: builtins.str
     """Model name or alias. Default the served model."""
     normalize: builtins.bool
-    """Scale each vector to unit length. Default true."""
+    """Scale each vector to unit length. Default true, but false if each token has a vector (POOLING_NONE)."""
     dimensions: builtins.int
     """Length of the vectors; only for models trained for shortening. Default Model.embedding_dim."""
     pooling: global___Pooling.ValueType
     """Pooling; another than the server was started with is refused. Default the model's own."""
+    norm: global___Norm.ValueType
+    """How vectors are scaled; not together with normalize."""
     @property
     def inputs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___EmbedInput]:
         """Inputs; at least one, at most Limits.max_batch_embed."""
@@ -112,9 +151,10 @@ class EmbedRequest(google.protobuf.message.Message):
         normalize: builtins.bool | None = ...,
         dimensions: builtins.int | None = ...,
         pooling: global___Pooling.ValueType = ...,
+        norm: global___Norm.ValueType = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_dimensions", b"_dimensions", "_normalize", b"_normalize", "dimensions", b"dimensions", "normalize", b"normalize"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_dimensions", b"_dimensions", "_normalize", b"_normalize", "dimensions", b"dimensions", "inputs", b"inputs", "model", b"model", "normalize", b"normalize", "pooling", b"pooling"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_dimensions", b"_dimensions", "_normalize", b"_normalize", "dimensions", b"dimensions", "inputs", b"inputs", "model", b"model", "norm", b"norm", "normalize", b"normalize", "pooling", b"pooling"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_dimensions", b"_dimensions"]) -> typing.Literal["dimensions"] | None: ...
     @typing.overload
@@ -123,32 +163,60 @@ class EmbedRequest(google.protobuf.message.Message):
 global___EmbedRequest = EmbedRequest
 
 @typing.final
+class TokenVector(google.protobuf.message.Message):
+    """TokenVector is the vector of one token."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    VALUES_FIELD_NUMBER: builtins.int
+    @property
+    def values(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.float]:
+        """float32 components, Model.embedding_dim of them."""
+
+    def __init__(
+        self,
+        *,
+        values: collections.abc.Iterable[builtins.float] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["values", b"values"]) -> None: ...
+
+global___TokenVector = TokenVector
+
+@typing.final
 class Embedding(google.protobuf.message.Message):
-    """Embedding is one vector."""
+    """Embedding is what one input became: a vector, or a vector for each of its tokens."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     INDEX_FIELD_NUMBER: builtins.int
     VALUES_FIELD_NUMBER: builtins.int
+    TOKEN_VECTORS_FIELD_NUMBER: builtins.int
     index: builtins.int
     """Position of the input."""
     @property
     def values(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.float]:
-        """float32 components, Model.embedding_dim of them unless dimensions was given."""
+        """float32 components, Model.embedding_dim of them unless dimensions was given. Empty with POOLING_NONE."""
+
+    @property
+    def token_vectors(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___TokenVector]:
+        """With POOLING_NONE the vector of each token of the input, those that the model wants around a text included."""
 
     def __init__(
         self,
         *,
         index: builtins.int = ...,
         values: collections.abc.Iterable[builtins.float] | None = ...,
+        token_vectors: collections.abc.Iterable[global___TokenVector] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["index", b"index", "values", b"values"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["index", b"index", "token_vectors", b"token_vectors", "values", b"values"]) -> None: ...
 
 global___Embedding = Embedding
 
 @typing.final
 class EmbedResponse(google.protobuf.message.Message):
-    """EmbedResponse has one vector per input, in order."""
+    """EmbedResponse has an embedding per input, in order. With POOLING_NONE one input may need more than the 4 MiB that
+    clients of gRPC take unless told otherwise.
+    """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -156,7 +224,7 @@ class EmbedResponse(google.protobuf.message.Message):
     USAGE_FIELD_NUMBER: builtins.int
     @property
     def embeddings(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Embedding]:
-        """The vectors."""
+        """The embeddings."""
 
     @property
     def usage(self) -> slotline.v1.tokens_pb2.Usage:

@@ -24,12 +24,13 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from slotline.v1 import embedding_pb2 as slotline_dot_v1_dot_embedding__pb2
 from slotline.v1 import generation_pb2 as slotline_dot_v1_dot_generation__pb2
 from slotline.v1 import prompt_pb2 as slotline_dot_v1_dot_prompt__pb2
 from slotline.v1 import tokens_pb2 as slotline_dot_v1_dot_tokens__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17slotline/v1/model.proto\x12\x0bslotline.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cslotline/v1/generation.proto\x1a\x18slotline/v1/prompt.proto\x1a\x18slotline/v1/tokens.proto\"\x8a\x01\n\x0c\x43\x61pabilities\x12\x10\n\x08generate\x18\x01 \x01(\x08\x12\r\n\x05\x65mbed\x18\x02 \x01(\x08\x12\x0e\n\x06infill\x18\x03 \x01(\x08\x12\x0e\n\x06vision\x18\x04 \x01(\x08\x12\x12\n\nconstraint\x18\x05 \x01(\x08\x12\x15\n\rcontext_shift\x18\x06 \x01(\x08\x12\x0e\n\x06rerank\x18\x07 \x01(\x08\"\xc7\x01\n\x0cImageSupport\x12\x16\n\x0eprojector_type\x18\x01 \x01(\t\x12\x12\n\nmin_tokens\x18\x02 \x01(\r\x12\x12\n\nmax_tokens\x18\x03 \x01(\r\x12\x0f\n\x07\x66ormats\x18\x04 \x03(\t\x12\x12\n\nmax_images\x18\x05 \x01(\r\x12\x17\n\x0fmax_image_bytes\x18\x06 \x01(\x04\x12\x1f\n\x17max_request_image_bytes\x18\x07 \x01(\x04\x12\x18\n\x10max_image_pixels\x18\x08 \x01(\x04\"\x9b\x01\n\x06Limits\x12\x18\n\x10max_prompt_bytes\x18\x01 \x01(\x04\x12\x17\n\x0fmax_batch_embed\x18\x02 \x01(\r\x12\x16\n\x0emax_stop_texts\x18\x03 \x01(\r\x12\x19\n\x11max_grammar_bytes\x18\x04 \x01(\r\x12\x18\n\x10max_schema_bytes\x18\x05 \x01(\r\x12\x11\n\tmax_tools\x18\x06 \x01(\r\"\x9d\x01\n\nChatFormat\x12\x13\n\x0btool_format\x18\x01 \x01(\t\x12\x13\n\x0btool_source\x18\x02 \x01(\t\x12\x16\n\x0ereasoning_open\x18\x03 \x01(\t\x12\x17\n\x0freasoning_close\x18\x04 \x01(\t\x12\x1a\n\x12reasoning_switches\x18\x05 \x03(\t\x12\x18\n\x10\x64\x65scription_json\x18\x06 \x01(\t\"\x92\x05\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61liases\x18\x02 \x03(\t\x12\x0e\n\x06\x66\x61mily\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x16\n\x0e\x63ontext_length\x18\x05 \x01(\r\x12\x1e\n\x11max_output_tokens\x18\x06 \x01(\rH\x00\x88\x01\x01\x12\x1f\n\x17training_context_length\x18\x07 \x01(\r\x12\x15\n\rembedding_dim\x18\x08 \x01(\r\x12\x12\n\nvocab_size\x18\t \x01(\r\x12\x0f\n\x07n_slots\x18\n \x01(\r\x12\x10\n\x08n_params\x18\x0b \x01(\x04\x12\x12\n\nsize_bytes\x18\x0c \x01(\x04\x12\x15\n\rchat_template\x18\r \x01(\t\x12/\n\x0c\x63\x61pabilities\x18\x0e \x01(\x0b\x32\x19.slotline.v1.Capabilities\x12#\n\x06limits\x18\x0f \x01(\x0b\x32\x13.slotline.v1.Limits\x12\x39\n\x10\x64\x65\x66\x61ult_settings\x18\x10 \x01(\x0b\x32\x1f.slotline.v1.GenerationSettings\x12\x30\n\rsystem_prompt\x18\x11 \x01(\x0b\x32\x19.slotline.v1.SystemPrompt\x12\x19\n\x0c\x62os_token_id\x18\x12 \x01(\rH\x01\x88\x01\x01\x12\x15\n\reog_token_ids\x18\x13 \x03(\r\x12,\n\x0b\x63hat_format\x18\x14 \x01(\x0b\x32\x17.slotline.v1.ChatFormat\x12)\n\x06images\x18\x15 \x01(\x0b\x32\x19.slotline.v1.ImageSupportB\x14\n\x12_max_output_tokensB\x0f\n\r_bos_token_id\"\x13\n\x11ListModelsRequest\"8\n\x12ListModelsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.slotline.v1.Model\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"5\n\x10GetModelResponse\x12!\n\x05model\x18\x01 \x01(\x0b\x32\x12.slotline.v1.Model\"\x0f\n\rHealthRequest\"\xf5\x03\n\x0eHealthResponse\x12\'\n\x05state\x18\x01 \x01(\x0e\x32\x18.slotline.v1.ServerState\x12\x13\n\x0binstance_id\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x15\n\rload_progress\x18\x04 \x01(\x02\x12\x12\n\nslots_idle\x18\x05 \x01(\r\x12\x18\n\x10slots_processing\x18\x06 \x01(\r\x12\x13\n\x0bqueue_depth\x18\x07 \x01(\r\x12\x13\n\x0bqueue_limit\x18\x08 \x01(\r\x12\x15\n\rkv_cells_used\x18\t \x01(\r\x12\x16\n\x0ekv_cells_total\x18\n \x01(\r\x12)\n\x06uptime\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\nstart_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0cimage_worker\x18\r \x01(\x0e\x32\x1d.slotline.v1.ImageWorkerState\x12!\n\x19prompt_tokens_outstanding\x18\x0e \x01(\x04\x12!\n\x19output_tokens_outstanding\x18\x0f \x01(\x04\x12 \n\x18prompt_tokens_per_second\x18\x10 \x01(\x01\"\xde\x04\n\x04Slot\x12\n\n\x02id\x18\x01 \x01(\r\x12%\n\x05state\x18\x02 \x01(\x0e\x32\x16.slotline.v1.SlotState\x12\x14\n\x07task_id\x18\x03 \x01(\x04H\x01\x88\x01\x01\x12\x31\n\x08settings\x18\x04 \x01(\x0b\x32\x1f.slotline.v1.GenerationSettings\x12\x0e\n\x04text\x18\x05 \x01(\tH\x00\x12*\n\ttoken_ids\x18\x06 \x01(\x0b\x32\x15.slotline.v1.TokenIdsH\x00\x12\'\n\x04\x63hat\x18\x07 \x01(\x0b\x32\x17.slotline.v1.ChatPromptH\x00\x12)\n\x05parts\x18\x08 \x01(\x0b\x32\x18.slotline.v1.PromptPartsH\x00\x12+\n\x06infill\x18\t \x01(\x0b\x32\x19.slotline.v1.InfillPromptH\x00\x12\x15\n\rprompt_tokens\x18\n \x01(\r\x12\x1a\n\x12prompt_tokens_done\x18\x0b \x01(\r\x12\x18\n\x10tokens_predicted\x18\x0c \x01(\r\x12\x1d\n\x10tokens_remaining\x18\r \x01(\rH\x02\x88\x01\x01\x12\x16\n\x0ehas_next_token\x18\x0e \x01(\x08\x12\x13\n\x0bstopped_eos\x18\x0f \x01(\x08\x12\x15\n\rstopped_limit\x18\x10 \x01(\x08\x12\x15\n\rstopping_text\x18\x11 \x01(\t\x12\x15\n\rcached_tokens\x18\x12 \x01(\r\x12\x14\n\x0cstopped_word\x18\x13 \x01(\x08\x42\x08\n\x06promptB\n\n\x08_task_idB\x13\n\x11_tokens_remaining\"\x12\n\x10ListSlotsRequest\"5\n\x11ListSlotsResponse\x12 \n\x05slots\x18\x01 \x03(\x0b\x32\x11.slotline.v1.Slot\"L\n\x14\x41pplyTemplateRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12%\n\x04\x63hat\x18\x02 \x01(\x0b\x32\x17.slotline.v1.ChatPrompt\"%\n\x15\x41pplyTemplateResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\")\n\x11GetMetricsRequest\x12\x14\n\x0creset_window\x18\x01 \x01(\x08\"\xf1\x04\n\x12GetMetricsResponse\x12\x1b\n\x13prompt_tokens_total\x18\x01 \x01(\x04\x12\x1e\n\x16predicted_tokens_total\x18\x02 \x01(\x04\x12 \n\x18prompt_tokens_per_second\x18\x03 \x01(\x01\x12#\n\x1bpredicted_tokens_per_second\x18\x04 \x01(\x01\x12\x15\n\rkv_cells_used\x18\x05 \x01(\r\x12\x16\n\x0ekv_cells_total\x18\x06 \x01(\r\x12\x11\n\tkv_tokens\x18\x07 \x01(\r\x12\x1b\n\x13requests_processing\x18\x08 \x01(\r\x12\x19\n\x11requests_deferred\x18\t \x01(\r\x12\x12\n\nexposition\x18\n \x01(\t\x12\"\n\x1a\x63\x61\x63hed_prompt_tokens_total\x18\x0b \x01(\x04\x12\x1d\n\x15\x65mbedded_tokens_total\x18\x0c \x01(\x04\x12\x1c\n\x14prompt_seconds_total\x18\r \x01(\x01\x12\x1f\n\x17predicted_seconds_total\x18\x0e \x01(\x01\x12\x19\n\x11model_calls_total\x18\x0f \x01(\x04\x12 \n\x18sequences_per_model_call\x18\x10 \x01(\x01\x12\x1f\n\x17longest_sequence_tokens\x18\x11 \x01(\r\x12\x14\n\x0c\x64rafts_total\x18\x12 \x01(\x04\x12\x1c\n\x14\x64rafted_tokens_total\x18\x13 \x01(\x04\x12\x1d\n\x15\x61\x63\x63\x65pted_tokens_total\x18\x14 \x01(\x04\x12\x16\n\x0estarted_unix_s\x18\x15 \x01(\x03*\xab\x01\n\x0bServerState\x12\x1c\n\x18SERVER_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14SERVER_STATE_LOADING\x10\x01\x12\x16\n\x12SERVER_STATE_READY\x10\x02\x12\x17\n\x13SERVER_STATE_FAILED\x10\x03\x12\x19\n\x15SERVER_STATE_DRAINING\x10\x04\x12\x18\n\x14SERVER_STATE_STALLED\x10\x05*\xb0\x01\n\x10ImageWorkerState\x12\"\n\x1eIMAGE_WORKER_STATE_UNSPECIFIED\x10\x00\x12\x1f\n\x1bIMAGE_WORKER_STATE_STARTING\x10\x01\x12\x1b\n\x17IMAGE_WORKER_STATE_IDLE\x10\x02\x12\x1b\n\x17IMAGE_WORKER_STATE_BUSY\x10\x03\x12\x1d\n\x19IMAGE_WORKER_STATE_FAILED\x10\x04*k\n\tSlotState\x12\x1a\n\x16SLOT_STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSLOT_STATE_IDLE\x10\x01\x12\x16\n\x12SLOT_STATE_PREFILL\x10\x02\x12\x15\n\x11SLOT_STATE_DECODE\x10\x03\x42`\n\x0f\x64\x65v.slotline.v1P\x01Z=github.com/slotline/slotline/clients/go/slotlinev1;slotlinev1\xaa\x02\x0bSlotline.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17slotline/v1/model.proto\x12\x0bslotline.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bslotline/v1/embedding.proto\x1a\x1cslotline/v1/generation.proto\x1a\x18slotline/v1/prompt.proto\x1a\x18slotline/v1/tokens.proto\"\x8a\x01\n\x0c\x43\x61pabilities\x12\x10\n\x08generate\x18\x01 \x01(\x08\x12\r\n\x05\x65mbed\x18\x02 \x01(\x08\x12\x0e\n\x06infill\x18\x03 \x01(\x08\x12\x0e\n\x06vision\x18\x04 \x01(\x08\x12\x12\n\nconstraint\x18\x05 \x01(\x08\x12\x15\n\rcontext_shift\x18\x06 \x01(\x08\x12\x0e\n\x06rerank\x18\x07 \x01(\x08\"\xc7\x01\n\x0cImageSupport\x12\x16\n\x0eprojector_type\x18\x01 \x01(\t\x12\x12\n\nmin_tokens\x18\x02 \x01(\r\x12\x12\n\nmax_tokens\x18\x03 \x01(\r\x12\x0f\n\x07\x66ormats\x18\x04 \x03(\t\x12\x12\n\nmax_images\x18\x05 \x01(\r\x12\x17\n\x0fmax_image_bytes\x18\x06 \x01(\x04\x12\x1f\n\x17max_request_image_bytes\x18\x07 \x01(\x04\x12\x18\n\x10max_image_pixels\x18\x08 \x01(\x04\"\x9b\x01\n\x06Limits\x12\x18\n\x10max_prompt_bytes\x18\x01 \x01(\x04\x12\x17\n\x0fmax_batch_embed\x18\x02 \x01(\r\x12\x16\n\x0emax_stop_texts\x18\x03 \x01(\r\x12\x19\n\x11max_grammar_bytes\x18\x04 \x01(\r\x12\x18\n\x10max_schema_bytes\x18\x05 \x01(\r\x12\x11\n\tmax_tools\x18\x06 \x01(\r\"\x9d\x01\n\nChatFormat\x12\x13\n\x0btool_format\x18\x01 \x01(\t\x12\x13\n\x0btool_source\x18\x02 \x01(\t\x12\x16\n\x0ereasoning_open\x18\x03 \x01(\t\x12\x17\n\x0freasoning_close\x18\x04 \x01(\t\x12\x1a\n\x12reasoning_switches\x18\x05 \x03(\t\x12\x18\n\x10\x64\x65scription_json\x18\x06 \x01(\t\"\xb9\x05\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61liases\x18\x02 \x03(\t\x12\x0e\n\x06\x66\x61mily\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x16\n\x0e\x63ontext_length\x18\x05 \x01(\r\x12\x1e\n\x11max_output_tokens\x18\x06 \x01(\rH\x00\x88\x01\x01\x12\x1f\n\x17training_context_length\x18\x07 \x01(\r\x12\x15\n\rembedding_dim\x18\x08 \x01(\r\x12\x12\n\nvocab_size\x18\t \x01(\r\x12\x0f\n\x07n_slots\x18\n \x01(\r\x12\x10\n\x08n_params\x18\x0b \x01(\x04\x12\x12\n\nsize_bytes\x18\x0c \x01(\x04\x12\x15\n\rchat_template\x18\r \x01(\t\x12/\n\x0c\x63\x61pabilities\x18\x0e \x01(\x0b\x32\x19.slotline.v1.Capabilities\x12#\n\x06limits\x18\x0f \x01(\x0b\x32\x13.slotline.v1.Limits\x12\x39\n\x10\x64\x65\x66\x61ult_settings\x18\x10 \x01(\x0b\x32\x1f.slotline.v1.GenerationSettings\x12\x30\n\rsystem_prompt\x18\x11 \x01(\x0b\x32\x19.slotline.v1.SystemPrompt\x12\x19\n\x0c\x62os_token_id\x18\x12 \x01(\rH\x01\x88\x01\x01\x12\x15\n\reog_token_ids\x18\x13 \x03(\r\x12,\n\x0b\x63hat_format\x18\x14 \x01(\x0b\x32\x17.slotline.v1.ChatFormat\x12)\n\x06images\x18\x15 \x01(\x0b\x32\x19.slotline.v1.ImageSupport\x12%\n\x07pooling\x18\x16 \x01(\x0e\x32\x14.slotline.v1.PoolingB\x14\n\x12_max_output_tokensB\x0f\n\r_bos_token_id\"\x13\n\x11ListModelsRequest\"8\n\x12ListModelsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.slotline.v1.Model\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"5\n\x10GetModelResponse\x12!\n\x05model\x18\x01 \x01(\x0b\x32\x12.slotline.v1.Model\"\x0f\n\rHealthRequest\"\xf5\x03\n\x0eHealthResponse\x12\'\n\x05state\x18\x01 \x01(\x0e\x32\x18.slotline.v1.ServerState\x12\x13\n\x0binstance_id\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x15\n\rload_progress\x18\x04 \x01(\x02\x12\x12\n\nslots_idle\x18\x05 \x01(\r\x12\x18\n\x10slots_processing\x18\x06 \x01(\r\x12\x13\n\x0bqueue_depth\x18\x07 \x01(\r\x12\x13\n\x0bqueue_limit\x18\x08 \x01(\r\x12\x15\n\rkv_cells_used\x18\t \x01(\r\x12\x16\n\x0ekv_cells_total\x18\n \x01(\r\x12)\n\x06uptime\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\nstart_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0cimage_worker\x18\r \x01(\x0e\x32\x1d.slotline.v1.ImageWorkerState\x12!\n\x19prompt_tokens_outstanding\x18\x0e \x01(\x04\x12!\n\x19output_tokens_outstanding\x18\x0f \x01(\x04\x12 \n\x18prompt_tokens_per_second\x18\x10 \x01(\x01\"\xde\x04\n\x04Slot\x12\n\n\x02id\x18\x01 \x01(\r\x12%\n\x05state\x18\x02 \x01(\x0e\x32\x16.slotline.v1.SlotState\x12\x14\n\x07task_id\x18\x03 \x01(\x04H\x01\x88\x01\x01\x12\x31\n\x08settings\x18\x04 \x01(\x0b\x32\x1f.slotline.v1.GenerationSettings\x12\x0e\n\x04text\x18\x05 \x01(\tH\x00\x12*\n\ttoken_ids\x18\x06 \x01(\x0b\x32\x15.slotline.v1.TokenIdsH\x00\x12\'\n\x04\x63hat\x18\x07 \x01(\x0b\x32\x17.slotline.v1.ChatPromptH\x00\x12)\n\x05parts\x18\x08 \x01(\x0b\x32\x18.slotline.v1.PromptPartsH\x00\x12+\n\x06infill\x18\t \x01(\x0b\x32\x19.slotline.v1.InfillPromptH\x00\x12\x15\n\rprompt_tokens\x18\n \x01(\r\x12\x1a\n\x12prompt_tokens_done\x18\x0b \x01(\r\x12\x18\n\x10tokens_predicted\x18\x0c \x01(\r\x12\x1d\n\x10tokens_remaining\x18\r \x01(\rH\x02\x88\x01\x01\x12\x16\n\x0ehas_next_token\x18\x0e \x01(\x08\x12\x13\n\x0bstopped_eos\x18\x0f \x01(\x08\x12\x15\n\rstopped_limit\x18\x10 \x01(\x08\x12\x15\n\rstopping_text\x18\x11 \x01(\t\x12\x15\n\rcached_tokens\x18\x12 \x01(\r\x12\x14\n\x0cstopped_word\x18\x13 \x01(\x08\x42\x08\n\x06promptB\n\n\x08_task_idB\x13\n\x11_tokens_remaining\"\x12\n\x10ListSlotsRequest\"5\n\x11ListSlotsResponse\x12 \n\x05slots\x18\x01 \x03(\x0b\x32\x11.slotline.v1.Slot\"L\n\x14\x41pplyTemplateRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12%\n\x04\x63hat\x18\x02 \x01(\x0b\x32\x17.slotline.v1.ChatPrompt\"%\n\x15\x41pplyTemplateResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\")\n\x11GetMetricsRequest\x12\x14\n\x0creset_window\x18\x01 \x01(\x08\"\xf1\x04\n\x12GetMetricsResponse\x12\x1b\n\x13prompt_tokens_total\x18\x01 \x01(\x04\x12\x1e\n\x16predicted_tokens_total\x18\x02 \x01(\x04\x12 \n\x18prompt_tokens_per_second\x18\x03 \x01(\x01\x12#\n\x1bpredicted_tokens_per_second\x18\x04 \x01(\x01\x12\x15\n\rkv_cells_used\x18\x05 \x01(\r\x12\x16\n\x0ekv_cells_total\x18\x06 \x01(\r\x12\x11\n\tkv_tokens\x18\x07 \x01(\r\x12\x1b\n\x13requests_processing\x18\x08 \x01(\r\x12\x19\n\x11requests_deferred\x18\t \x01(\r\x12\x12\n\nexposition\x18\n \x01(\t\x12\"\n\x1a\x63\x61\x63hed_prompt_tokens_total\x18\x0b \x01(\x04\x12\x1d\n\x15\x65mbedded_tokens_total\x18\x0c \x01(\x04\x12\x1c\n\x14prompt_seconds_total\x18\r \x01(\x01\x12\x1f\n\x17predicted_seconds_total\x18\x0e \x01(\x01\x12\x19\n\x11model_calls_total\x18\x0f \x01(\x04\x12 \n\x18sequences_per_model_call\x18\x10 \x01(\x01\x12\x1f\n\x17longest_sequence_tokens\x18\x11 \x01(\r\x12\x14\n\x0c\x64rafts_total\x18\x12 \x01(\x04\x12\x1c\n\x14\x64rafted_tokens_total\x18\x13 \x01(\x04\x12\x1d\n\x15\x61\x63\x63\x65pted_tokens_total\x18\x14 \x01(\x04\x12\x16\n\x0estarted_unix_s\x18\x15 \x01(\x03*\xab\x01\n\x0bServerState\x12\x1c\n\x18SERVER_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14SERVER_STATE_LOADING\x10\x01\x12\x16\n\x12SERVER_STATE_READY\x10\x02\x12\x17\n\x13SERVER_STATE_FAILED\x10\x03\x12\x19\n\x15SERVER_STATE_DRAINING\x10\x04\x12\x18\n\x14SERVER_STATE_STALLED\x10\x05*\xb0\x01\n\x10ImageWorkerState\x12\"\n\x1eIMAGE_WORKER_STATE_UNSPECIFIED\x10\x00\x12\x1f\n\x1bIMAGE_WORKER_STATE_STARTING\x10\x01\x12\x1b\n\x17IMAGE_WORKER_STATE_IDLE\x10\x02\x12\x1b\n\x17IMAGE_WORKER_STATE_BUSY\x10\x03\x12\x1d\n\x19IMAGE_WORKER_STATE_FAILED\x10\x04*k\n\tSlotState\x12\x1a\n\x16SLOT_STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSLOT_STATE_IDLE\x10\x01\x12\x16\n\x12SLOT_STATE_PREFILL\x10\x02\x12\x15\n\x11SLOT_STATE_DECODE\x10\x03\x42`\n\x0f\x64\x65v.slotline.v1P\x01Z=github.com/slotline/slotline/clients/go/slotlinev1;slotlinev1\xaa\x02\x0bSlotline.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,46 +38,46 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'slotline.v1.model_pb2', _gl
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017dev.slotline.v1P\001Z=github.com/slotline/slotline/clients/go/slotlinev1;slotlinev1\252\002\013Slotline.V1'
-  _globals['_SERVERSTATE']._serialized_start=3670
-  _globals['_SERVERSTATE']._serialized_end=3841
-  _globals['_IMAGEWORKERSTATE']._serialized_start=3844
-  _globals['_IMAGEWORKERSTATE']._serialized_end=4020
-  _globals['_SLOTSTATE']._serialized_start=4022
-  _globals['_SLOTSTATE']._serialized_end=4129
-  _globals['_CAPABILITIES']._serialized_start=188
-  _globals['_CAPABILITIES']._serialized_end=326
-  _globals['_IMAGESUPPORT']._serialized_start=329
-  _globals['_IMAGESUPPORT']._serialized_end=528
-  _globals['_LIMITS']._serialized_start=531
-  _globals['_LIMITS']._serialized_end=686
-  _globals['_CHATFORMAT']._serialized_start=689
-  _globals['_CHATFORMAT']._serialized_end=846
-  _globals['_MODEL']._serialized_start=849
-  _globals['_MODEL']._serialized_end=1507
-  _globals['_LISTMODELSREQUEST']._serialized_start=1509
-  _globals['_LISTMODELSREQUEST']._serialized_end=1528
-  _globals['_LISTMODELSRESPONSE']._serialized_start=1530
-  _globals['_LISTMODELSRESPONSE']._serialized_end=1586
-  _globals['_GETMODELREQUEST']._serialized_start=1588
-  _globals['_GETMODELREQUEST']._serialized_end=1619
-  _globals['_GETMODELRESPONSE']._serialized_start=1621
-  _globals['_GETMODELRESPONSE']._serialized_end=1674
-  _globals['_HEALTHREQUEST']._serialized_start=1676
-  _globals['_HEALTHREQUEST']._serialized_end=1691
-  _globals['_HEALTHRESPONSE']._serialized_start=1694
-  _globals['_HEALTHRESPONSE']._serialized_end=2195
-  _globals['_SLOT']._serialized_start=2198
-  _globals['_SLOT']._serialized_end=2804
-  _globals['_LISTSLOTSREQUEST']._serialized_start=2806
-  _globals['_LISTSLOTSREQUEST']._serialized_end=2824
-  _globals['_LISTSLOTSRESPONSE']._serialized_start=2826
-  _globals['_LISTSLOTSRESPONSE']._serialized_end=2879
-  _globals['_APPLYTEMPLATEREQUEST']._serialized_start=2881
-  _globals['_APPLYTEMPLATEREQUEST']._serialized_end=2957
-  _globals['_APPLYTEMPLATERESPONSE']._serialized_start=2959
-  _globals['_APPLYTEMPLATERESPONSE']._serialized_end=2996
-  _globals['_GETMETRICSREQUEST']._serialized_start=2998
-  _globals['_GETMETRICSREQUEST']._serialized_end=3039
-  _globals['_GETMETRICSRESPONSE']._serialized_start=3042
-  _globals['_GETMETRICSRESPONSE']._serialized_end=3667
+  _globals['_SERVERSTATE']._serialized_start=3738
+  _globals['_SERVERSTATE']._serialized_end=3909
+  _globals['_IMAGEWORKERSTATE']._serialized_start=3912
+  _globals['_IMAGEWORKERSTATE']._serialized_end=4088
+  _globals['_SLOTSTATE']._serialized_start=4090
+  _globals['_SLOTSTATE']._serialized_end=4197
+  _globals['_CAPABILITIES']._serialized_start=217
+  _globals['_CAPABILITIES']._serialized_end=355
+  _globals['_IMAGESUPPORT']._serialized_start=358
+  _globals['_IMAGESUPPORT']._serialized_end=557
+  _globals['_LIMITS']._serialized_start=560
+  _globals['_LIMITS']._serialized_end=715
+  _globals['_CHATFORMAT']._serialized_start=718
+  _globals['_CHATFORMAT']._serialized_end=875
+  _globals['_MODEL']._serialized_start=878
+  _globals['_MODEL']._serialized_end=1575
+  _globals['_LISTMODELSREQUEST']._serialized_start=1577
+  _globals['_LISTMODELSREQUEST']._serialized_end=1596
+  _globals['_LISTMODELSRESPONSE']._serialized_start=1598
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1654
+  _globals['_GETMODELREQUEST']._serialized_start=1656
+  _globals['_GETMODELREQUEST']._serialized_end=1687
+  _globals['_GETMODELRESPONSE']._serialized_start=1689
+  _globals['_GETMODELRESPONSE']._serialized_end=1742
+  _globals['_HEALTHREQUEST']._serialized_start=1744
+  _globals['_HEALTHREQUEST']._serialized_end=1759
+  _globals['_HEALTHRESPONSE']._serialized_start=1762
+  _globals['_HEALTHRESPONSE']._serialized_end=2263
+  _globals['_SLOT']._serialized_start=2266
+  _globals['_SLOT']._serialized_end=2872
+  _globals['_LISTSLOTSREQUEST']._serialized_start=2874
+  _globals['_LISTSLOTSREQUEST']._serialized_end=2892
+  _globals['_LISTSLOTSRESPONSE']._serialized_start=2894
+  _globals['_LISTSLOTSRESPONSE']._serialized_end=2947
+  _globals['_APPLYTEMPLATEREQUEST']._serialized_start=2949
+  _globals['_APPLYTEMPLATEREQUEST']._serialized_end=3025
+  _globals['_APPLYTEMPLATERESPONSE']._serialized_start=3027
+  _globals['_APPLYTEMPLATERESPONSE']._serialized_end=3064
+  _globals['_GETMETRICSREQUEST']._serialized_start=3066
+  _globals['_GETMETRICSREQUEST']._serialized_end=3107
+  _globals['_GETMETRICSRESPONSE']._serialized_start=3110
+  _globals['_GETMETRICSRESPONSE']._serialized_end=3735
 # @@protoc_insertion_point(module_scope)

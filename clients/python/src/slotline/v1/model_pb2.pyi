@@ -11,6 +11,7 @@ import google.protobuf.internal.containers
 import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
 import google.protobuf.timestamp_pb2
+import slotline.v1.embedding_pb2
 import slotline.v1.generation_pb2
 import slotline.v1.prompt_pb2
 import slotline.v1.tokens_pb2
@@ -321,6 +322,7 @@ class Model(google.protobuf.message.Message):
     EOG_TOKEN_IDS_FIELD_NUMBER: builtins.int
     CHAT_FORMAT_FIELD_NUMBER: builtins.int
     IMAGES_FIELD_NUMBER: builtins.int
+    POOLING_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Name to use in requests: the alias if one was given, else the name of the file without its extension."""
     family: builtins.str
@@ -347,6 +349,8 @@ class Model(google.protobuf.message.Message):
     """The chat template in force, as Jinja."""
     bos_token_id: builtins.int
     """Id of the beginning-of-sequence token; absent if the model has none."""
+    pooling: slotline.v1.embedding_pb2.Pooling.ValueType
+    """How embeddings are made. Unspecified without Capabilities.embed."""
     @property
     def aliases(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Other names that are accepted; the path of the file is, too, but is not told."""
@@ -403,9 +407,10 @@ class Model(google.protobuf.message.Message):
         eog_token_ids: collections.abc.Iterable[builtins.int] | None = ...,
         chat_format: global___ChatFormat | None = ...,
         images: global___ImageSupport | None = ...,
+        pooling: slotline.v1.embedding_pb2.Pooling.ValueType = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_bos_token_id", b"_bos_token_id", "_max_output_tokens", b"_max_output_tokens", "bos_token_id", b"bos_token_id", "capabilities", b"capabilities", "chat_format", b"chat_format", "default_settings", b"default_settings", "images", b"images", "limits", b"limits", "max_output_tokens", b"max_output_tokens", "system_prompt", b"system_prompt"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_bos_token_id", b"_bos_token_id", "_max_output_tokens", b"_max_output_tokens", "aliases", b"aliases", "bos_token_id", b"bos_token_id", "capabilities", b"capabilities", "chat_format", b"chat_format", "chat_template", b"chat_template", "context_length", b"context_length", "default_settings", b"default_settings", "description", b"description", "embedding_dim", b"embedding_dim", "eog_token_ids", b"eog_token_ids", "family", b"family", "images", b"images", "limits", b"limits", "max_output_tokens", b"max_output_tokens", "n_params", b"n_params", "n_slots", b"n_slots", "name", b"name", "size_bytes", b"size_bytes", "system_prompt", b"system_prompt", "training_context_length", b"training_context_length", "vocab_size", b"vocab_size"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_bos_token_id", b"_bos_token_id", "_max_output_tokens", b"_max_output_tokens", "aliases", b"aliases", "bos_token_id", b"bos_token_id", "capabilities", b"capabilities", "chat_format", b"chat_format", "chat_template", b"chat_template", "context_length", b"context_length", "default_settings", b"default_settings", "description", b"description", "embedding_dim", b"embedding_dim", "eog_token_ids", b"eog_token_ids", "family", b"family", "images", b"images", "limits", b"limits", "max_output_tokens", b"max_output_tokens", "n_params", b"n_params", "n_slots", b"n_slots", "name", b"name", "pooling", b"pooling", "size_bytes", b"size_bytes", "system_prompt", b"system_prompt", "training_context_length", b"training_context_length", "vocab_size", b"vocab_size"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_bos_token_id", b"_bos_token_id"]) -> typing.Literal["bos_token_id"] | None: ...
     @typing.overload

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from slotline.v1 import tokens_pb2 as slotline_dot_v1_dot_tokens__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18slotline/v1/rerank.proto\x12\x0bslotline.v1\x1a\x18slotline/v1/tokens.proto\"@\n\rRerankRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05query\x18\x02 \x01(\t\x12\x11\n\tdocuments\x18\x03 \x03(\t\"C\n\x0eRerankResponse\x12\x0e\n\x06scores\x18\x01 \x03(\x02\x12!\n\x05usage\x18\x02 \x01(\x0b\x32\x12.slotline.v1.UsageB`\n\x0f\x64\x65v.slotline.v1P\x01Z=github.com/slotline/slotline/clients/go/slotlinev1;slotlinev1\xaa\x02\x0bSlotline.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18slotline/v1/rerank.proto\x12\x0bslotline.v1\x1a\x18slotline/v1/tokens.proto\"\xcd\x01\n\rRerankRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05query\x18\x02 \x01(\t\x12\x11\n\tdocuments\x18\x03 \x03(\t\x12\x16\n\tnormalize\x18\x04 \x01(\x08H\x00\x88\x01\x01\x12+\n\ntruncation\x18\x05 \x01(\x0e\x32\x17.slotline.v1.Truncation\x12 \n\x13max_document_tokens\x18\x06 \x01(\rH\x01\x88\x01\x01\x42\x0c\n\n_normalizeB\x16\n\x14_max_document_tokens\"C\n\x0eRerankResponse\x12\x0e\n\x06scores\x18\x01 \x03(\x02\x12!\n\x05usage\x18\x02 \x01(\x0b\x32\x12.slotline.v1.Usage*R\n\nTruncation\x12\x1a\n\x16TRUNCATION_UNSPECIFIED\x10\x00\x12\x12\n\x0eTRUNCATION_END\x10\x01\x12\x14\n\x10TRUNCATION_START\x10\x02\x42`\n\x0f\x64\x65v.slotline.v1P\x01Z=github.com/slotline/slotline/clients/go/slotlinev1;slotlinev1\xaa\x02\x0bSlotline.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,8 +33,10 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'slotline.v1.rerank_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017dev.slotline.v1P\001Z=github.com/slotline/slotline/clients/go/slotlinev1;slotlinev1\252\002\013Slotline.V1'
-  _globals['_RERANKREQUEST']._serialized_start=67
-  _globals['_RERANKREQUEST']._serialized_end=131
-  _globals['_RERANKRESPONSE']._serialized_start=133
-  _globals['_RERANKRESPONSE']._serialized_end=200
+  _globals['_TRUNCATION']._serialized_start=344
+  _globals['_TRUNCATION']._serialized_end=426
+  _globals['_RERANKREQUEST']._serialized_start=68
+  _globals['_RERANKREQUEST']._serialized_end=273
+  _globals['_RERANKRESPONSE']._serialized_start=275
+  _globals['_RERANKRESPONSE']._serialized_end=342
 # @@protoc_insertion_point(module_scope)

@@ -7,11 +7,42 @@ import builtins
 import collections.abc
 import google.protobuf.descriptor
 import google.protobuf.internal.containers
+import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
 import slotline.v1.tokens_pb2
+import sys
 import typing
 
+if sys.version_info >= (3, 10):
+    import typing as typing_extensions
+else:
+    import typing_extensions
+
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
+
+class _Truncation:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _TruncationEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_Truncation.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    TRUNCATION_UNSPECIFIED: _Truncation.ValueType  # 0
+    """Nowhere: it is refused."""
+    TRUNCATION_END: _Truncation.ValueType  # 1
+    """Its end is left out."""
+    TRUNCATION_START: _Truncation.ValueType  # 2
+    """Its beginning is left out."""
+
+class Truncation(_Truncation, metaclass=_TruncationEnumTypeWrapper):
+    """Truncation says where a document is cut that is too long."""
+
+TRUNCATION_UNSPECIFIED: Truncation.ValueType  # 0
+"""Nowhere: it is refused."""
+TRUNCATION_END: Truncation.ValueType  # 1
+"""Its end is left out."""
+TRUNCATION_START: Truncation.ValueType  # 2
+"""Its beginning is left out."""
+global___Truncation = Truncation
 
 @typing.final
 class RerankRequest(google.protobuf.message.Message):
@@ -24,14 +55,25 @@ class RerankRequest(google.protobuf.message.Message):
     MODEL_FIELD_NUMBER: builtins.int
     QUERY_FIELD_NUMBER: builtins.int
     DOCUMENTS_FIELD_NUMBER: builtins.int
+    NORMALIZE_FIELD_NUMBER: builtins.int
+    TRUNCATION_FIELD_NUMBER: builtins.int
+    MAX_DOCUMENT_TOKENS_FIELD_NUMBER: builtins.int
     model: builtins.str
     """Model name or alias. Default the served model."""
     query: builtins.str
     """What is looked for; not empty."""
+    normalize: builtins.bool
+    """Put scores between 0 and 1: those of models whose scores are no probabilities through 1 / (1 + exp(-score)).
+    Default false.
+    """
+    truncation: global___Truncation.ValueType
+    """What happens to documents that are too long beside the query. Default they are refused."""
+    max_document_tokens: builtins.int
+    """Most tokens of a document, at least 1; what is more is cut at its end, or where truncation says. Default no limit."""
     @property
     def documents(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes.
-        None is empty.
+        """Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes
+        unless truncation is given. None is empty.
         """
 
     def __init__(
@@ -40,8 +82,16 @@ class RerankRequest(google.protobuf.message.Message):
         model: builtins.str = ...,
         query: builtins.str = ...,
         documents: collections.abc.Iterable[builtins.str] | None = ...,
+        normalize: builtins.bool | None = ...,
+        truncation: global___Truncation.ValueType = ...,
+        max_document_tokens: builtins.int | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["documents", b"documents", "model", b"model", "query", b"query"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_max_document_tokens", b"_max_document_tokens", "_normalize", b"_normalize", "max_document_tokens", b"max_document_tokens", "normalize", b"normalize"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_max_document_tokens", b"_max_document_tokens", "_normalize", b"_normalize", "documents", b"documents", "max_document_tokens", b"max_document_tokens", "model", b"model", "normalize", b"normalize", "query", b"query", "truncation", b"truncation"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_max_document_tokens", b"_max_document_tokens"]) -> typing.Literal["max_document_tokens"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_normalize", b"_normalize"]) -> typing.Literal["normalize"] | None: ...
 
 global___RerankRequest = RerankRequest
 
@@ -55,7 +105,9 @@ class RerankResponse(google.protobuf.message.Message):
     USAGE_FIELD_NUMBER: builtins.int
     @property
     def scores(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.float]:
-        """The scores in the order of the documents, as the model gives them: higher is more relevant, and there are no bounds."""
+        """The scores in the order of the documents: higher is more relevant. Unless normalize is true they are as the model
+        gives them, which may have no bounds.
+        """
 
     @property
     def usage(self) -> slotline.v1.tokens_pb2.Usage:

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file slotline/v1/embedding.proto.
  */
 export const file_slotline_v1_embedding: GenFile = /*@__PURE__*/
-  fileDesc("ChtzbG90bGluZS92MS9lbWJlZGRpbmcucHJvdG8SC3Nsb3RsaW5lLnYxIn4KCkVtYmVkSW5wdXQSDgoEdGV4dBgBIAEoCUgAEioKCXRva2VuX2lkcxgCIAEoCzIVLnNsb3RsaW5lLnYxLlRva2VuSWRzSAASKQoFcGFydHMYAyABKAsyGC5zbG90bGluZS52MS5Qcm9tcHRQYXJ0c0gAQgkKB2NvbnRlbnQiuwEKDEVtYmVkUmVxdWVzdBINCgVtb2RlbBgBIAEoCRInCgZpbnB1dHMYAiADKAsyFy5zbG90bGluZS52MS5FbWJlZElucHV0EhYKCW5vcm1hbGl6ZRgDIAEoCEgAiAEBEhcKCmRpbWVuc2lvbnMYBCABKA1IAYgBARIlCgdwb29saW5nGAUgASgOMhQuc2xvdGxpbmUudjEuUG9vbGluZ0IMCgpfbm9ybWFsaXplQg0KC19kaW1lbnNpb25zIioKCUVtYmVkZGluZxINCgVpbmRleBgBIAEoDRIOCgZ2YWx1ZXMYAiADKAIiXgoNRW1iZWRSZXNwb25zZRIqCgplbWJlZGRpbmdzGAEgAygLMhYuc2xvdGxpbmUudjEuRW1iZWRkaW5nEiEKBXVzYWdlGAIgASgLMhIuc2xvdGxpbmUudjEuVXNhZ2UqVwoHUG9vbGluZxIXChNQT09MSU5HX1VOU1BFQ0lGSUVEEAASEAoMUE9PTElOR19MQVNUEAESEAoMUE9PTElOR19NRUFOEAISDwoLUE9PTElOR19DTFMQA0JgCg9kZXYuc2xvdGxpbmUudjFQAVo9Z2l0aHViLmNvbS9zbG90bGluZS9zbG90bGluZS9jbGllbnRzL2dvL3Nsb3RsaW5ldjE7c2xvdGxpbmV2MaoCC1Nsb3RsaW5lLlYxYgZwcm90bzM", [file_slotline_v1_prompt, file_slotline_v1_tokens]);
+  fileDesc("ChtzbG90bGluZS92MS9lbWJlZGRpbmcucHJvdG8SC3Nsb3RsaW5lLnYxIn4KCkVtYmVkSW5wdXQSDgoEdGV4dBgBIAEoCUgAEioKCXRva2VuX2lkcxgCIAEoCzIVLnNsb3RsaW5lLnYxLlRva2VuSWRzSAASKQoFcGFydHMYAyABKAsyGC5zbG90bGluZS52MS5Qcm9tcHRQYXJ0c0gAQgkKB2NvbnRlbnQi3AEKDEVtYmVkUmVxdWVzdBINCgVtb2RlbBgBIAEoCRInCgZpbnB1dHMYAiADKAsyFy5zbG90bGluZS52MS5FbWJlZElucHV0EhYKCW5vcm1hbGl6ZRgDIAEoCEgAiAEBEhcKCmRpbWVuc2lvbnMYBCABKA1IAYgBARIlCgdwb29saW5nGAUgASgOMhQuc2xvdGxpbmUudjEuUG9vbGluZxIfCgRub3JtGAYgASgOMhEuc2xvdGxpbmUudjEuTm9ybUIMCgpfbm9ybWFsaXplQg0KC19kaW1lbnNpb25zIh0KC1Rva2VuVmVjdG9yEg4KBnZhbHVlcxgBIAMoAiJbCglFbWJlZGRpbmcSDQoFaW5kZXgYASABKA0SDgoGdmFsdWVzGAIgAygCEi8KDXRva2VuX3ZlY3RvcnMYAyADKAsyGC5zbG90bGluZS52MS5Ub2tlblZlY3RvciJeCg1FbWJlZFJlc3BvbnNlEioKCmVtYmVkZGluZ3MYASADKAsyFi5zbG90bGluZS52MS5FbWJlZGRpbmcSIQoFdXNhZ2UYAiABKAsyEi5zbG90bGluZS52MS5Vc2FnZSppCgdQb29saW5nEhcKE1BPT0xJTkdfVU5TUEVDSUZJRUQQABIQCgxQT09MSU5HX0xBU1QQARIQCgxQT09MSU5HX01FQU4QAhIPCgtQT09MSU5HX0NMUxADEhAKDFBPT0xJTkdfTk9ORRAEKmUKBE5vcm0SFAoQTk9STV9VTlNQRUNJRklFRBAAEg0KCU5PUk1fTk9ORRABEhIKDk5PUk1fTUFYX0lOVDE2EAISEAoMTk9STV9UQVhJQ0FCEAMSEgoOTk9STV9FVUNMSURFQU4QBEJgCg9kZXYuc2xvdGxpbmUudjFQAVo9Z2l0aHViLmNvbS9zbG90bGluZS9zbG90bGluZS9jbGllbnRzL2dvL3Nsb3RsaW5ldjE7c2xvdGxpbmV2MaoCC1Nsb3RsaW5lLlYxYgZwcm90bzM", [file_slotline_v1_prompt, file_slotline_v1_tokens]);
 
 /**
  * EmbedInput is one text to embed.
@@ -82,7 +82,7 @@ export type EmbedRequest = Message<"slotline.v1.EmbedRequest"> & {
   inputs: EmbedInput[];
 
   /**
-   * Scale each vector to unit length. Default true.
+   * Scale each vector to unit length. Default true, but false if each token has a vector (POOLING_NONE).
    *
    * @generated from field: optional bool normalize = 3;
    */
@@ -101,6 +101,13 @@ export type EmbedRequest = Message<"slotline.v1.EmbedRequest"> & {
    * @generated from field: slotline.v1.Pooling pooling = 5;
    */
   pooling: Pooling;
+
+  /**
+   * How vectors are scaled; not together with normalize.
+   *
+   * @generated from field: slotline.v1.Norm norm = 6;
+   */
+  norm: Norm;
 };
 
 /**
@@ -111,7 +118,28 @@ export const EmbedRequestSchema: GenMessage<EmbedRequest> = /*@__PURE__*/
   messageDesc(file_slotline_v1_embedding, 1);
 
 /**
- * Embedding is one vector.
+ * TokenVector is the vector of one token.
+ *
+ * @generated from message slotline.v1.TokenVector
+ */
+export type TokenVector = Message<"slotline.v1.TokenVector"> & {
+  /**
+   * float32 components, Model.embedding_dim of them.
+   *
+   * @generated from field: repeated float values = 1;
+   */
+  values: number[];
+};
+
+/**
+ * Describes the message slotline.v1.TokenVector.
+ * Use `create(TokenVectorSchema)` to create a new message.
+ */
+export const TokenVectorSchema: GenMessage<TokenVector> = /*@__PURE__*/
+  messageDesc(file_slotline_v1_embedding, 2);
+
+/**
+ * Embedding is what one input became: a vector, or a vector for each of its tokens.
  *
  * @generated from message slotline.v1.Embedding
  */
@@ -124,11 +152,18 @@ export type Embedding = Message<"slotline.v1.Embedding"> & {
   index: number;
 
   /**
-   * float32 components, Model.embedding_dim of them unless dimensions was given.
+   * float32 components, Model.embedding_dim of them unless dimensions was given. Empty with POOLING_NONE.
    *
    * @generated from field: repeated float values = 2;
    */
   values: number[];
+
+  /**
+   * With POOLING_NONE the vector of each token of the input, those that the model wants around a text included.
+   *
+   * @generated from field: repeated slotline.v1.TokenVector token_vectors = 3;
+   */
+  tokenVectors: TokenVector[];
 };
 
 /**
@@ -136,16 +171,17 @@ export type Embedding = Message<"slotline.v1.Embedding"> & {
  * Use `create(EmbeddingSchema)` to create a new message.
  */
 export const EmbeddingSchema: GenMessage<Embedding> = /*@__PURE__*/
-  messageDesc(file_slotline_v1_embedding, 2);
+  messageDesc(file_slotline_v1_embedding, 3);
 
 /**
- * EmbedResponse has one vector per input, in order.
+ * EmbedResponse has an embedding per input, in order. With POOLING_NONE one input may need more than the 4 MiB that
+ * clients of gRPC take unless told otherwise.
  *
  * @generated from message slotline.v1.EmbedResponse
  */
 export type EmbedResponse = Message<"slotline.v1.EmbedResponse"> & {
   /**
-   * The vectors.
+   * The embeddings.
    *
    * @generated from field: repeated slotline.v1.Embedding embeddings = 1;
    */
@@ -164,7 +200,7 @@ export type EmbedResponse = Message<"slotline.v1.EmbedResponse"> & {
  * Use `create(EmbedResponseSchema)` to create a new message.
  */
 export const EmbedResponseSchema: GenMessage<EmbedResponse> = /*@__PURE__*/
-  messageDesc(file_slotline_v1_embedding, 3);
+  messageDesc(file_slotline_v1_embedding, 4);
 
 /**
  * Pooling turns token states into one vector.
@@ -199,6 +235,13 @@ export enum Pooling {
    * @generated from enum value: POOLING_CLS = 3;
    */
   CLS = 3,
+
+  /**
+   * None: each token has a vector of its own.
+   *
+   * @generated from enum value: POOLING_NONE = 4;
+   */
+  NONE = 4,
 }
 
 /**
@@ -206,4 +249,52 @@ export enum Pooling {
  */
 export const PoolingSchema: GenEnum<Pooling> = /*@__PURE__*/
   enumDesc(file_slotline_v1_embedding, 0);
+
+/**
+ * Norm says by what the components of a vector are divided. A vector of zeros stays as it is.
+ *
+ * @generated from enum slotline.v1.Norm
+ */
+export enum Norm {
+  /**
+   * What EmbedRequest.normalize says.
+   *
+   * @generated from enum value: NORM_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * By nothing: vectors are as the model gives them.
+   *
+   * @generated from enum value: NORM_NONE = 1;
+   */
+  NONE = 1,
+
+  /**
+   * By the largest magnitude, and multiplied by 32760, so that they fit into integers of 16 bits.
+   *
+   * @generated from enum value: NORM_MAX_INT16 = 2;
+   */
+  MAX_INT16 = 2,
+
+  /**
+   * By the sum of their magnitudes.
+   *
+   * @generated from enum value: NORM_TAXICAB = 3;
+   */
+  TAXICAB = 3,
+
+  /**
+   * By the Euclidean length.
+   *
+   * @generated from enum value: NORM_EUCLIDEAN = 4;
+   */
+  EUCLIDEAN = 4,
+}
+
+/**
+ * Describes the enum slotline.v1.Norm.
+ */
+export const NormSchema: GenEnum<Norm> = /*@__PURE__*/
+  enumDesc(file_slotline_v1_embedding, 1);
 

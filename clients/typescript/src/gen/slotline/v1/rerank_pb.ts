@@ -2,8 +2,8 @@
 // @generated from file slotline/v1/rerank.proto (package slotline.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Usage } from "./tokens_pb.js";
 import { file_slotline_v1_tokens } from "./tokens_pb.js";
 import type { Message } from "@bufbuild/protobuf";
@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file slotline/v1/rerank.proto.
  */
 export const file_slotline_v1_rerank: GenFile = /*@__PURE__*/
-  fileDesc("ChhzbG90bGluZS92MS9yZXJhbmsucHJvdG8SC3Nsb3RsaW5lLnYxIkAKDVJlcmFua1JlcXVlc3QSDQoFbW9kZWwYASABKAkSDQoFcXVlcnkYAiABKAkSEQoJZG9jdW1lbnRzGAMgAygJIkMKDlJlcmFua1Jlc3BvbnNlEg4KBnNjb3JlcxgBIAMoAhIhCgV1c2FnZRgCIAEoCzISLnNsb3RsaW5lLnYxLlVzYWdlQmAKD2Rldi5zbG90bGluZS52MVABWj1naXRodWIuY29tL3Nsb3RsaW5lL3Nsb3RsaW5lL2NsaWVudHMvZ28vc2xvdGxpbmV2MTtzbG90bGluZXYxqgILU2xvdGxpbmUuVjFiBnByb3RvMw", [file_slotline_v1_tokens]);
+  fileDesc("ChhzbG90bGluZS92MS9yZXJhbmsucHJvdG8SC3Nsb3RsaW5lLnYxIs0BCg1SZXJhbmtSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEg0KBXF1ZXJ5GAIgASgJEhEKCWRvY3VtZW50cxgDIAMoCRIWCglub3JtYWxpemUYBCABKAhIAIgBARIrCgp0cnVuY2F0aW9uGAUgASgOMhcuc2xvdGxpbmUudjEuVHJ1bmNhdGlvbhIgChNtYXhfZG9jdW1lbnRfdG9rZW5zGAYgASgNSAGIAQFCDAoKX25vcm1hbGl6ZUIWChRfbWF4X2RvY3VtZW50X3Rva2VucyJDCg5SZXJhbmtSZXNwb25zZRIOCgZzY29yZXMYASADKAISIQoFdXNhZ2UYAiABKAsyEi5zbG90bGluZS52MS5Vc2FnZSpSCgpUcnVuY2F0aW9uEhoKFlRSVU5DQVRJT05fVU5TUEVDSUZJRUQQABISCg5UUlVOQ0FUSU9OX0VORBABEhQKEFRSVU5DQVRJT05fU1RBUlQQAkJgCg9kZXYuc2xvdGxpbmUudjFQAVo9Z2l0aHViLmNvbS9zbG90bGluZS9zbG90bGluZS9jbGllbnRzL2dvL3Nsb3RsaW5ldjE7c2xvdGxpbmV2MaoCC1Nsb3RsaW5lLlYxYgZwcm90bzM", [file_slotline_v1_tokens]);
 
 /**
  * RerankRequest asks how relevant documents are to a query. Only for models that score pairs of texts
@@ -36,12 +36,34 @@ export type RerankRequest = Message<"slotline.v1.RerankRequest"> & {
   query: string;
 
   /**
-   * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes.
-   * None is empty.
+   * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes
+   * unless truncation is given. None is empty.
    *
    * @generated from field: repeated string documents = 3;
    */
   documents: string[];
+
+  /**
+   * Put scores between 0 and 1: those of models whose scores are no probabilities through 1 / (1 + exp(-score)).
+   * Default false.
+   *
+   * @generated from field: optional bool normalize = 4;
+   */
+  normalize?: boolean | undefined;
+
+  /**
+   * What happens to documents that are too long beside the query. Default they are refused.
+   *
+   * @generated from field: slotline.v1.Truncation truncation = 5;
+   */
+  truncation: Truncation;
+
+  /**
+   * Most tokens of a document, at least 1; what is more is cut at its end, or where truncation says. Default no limit.
+   *
+   * @generated from field: optional uint32 max_document_tokens = 6;
+   */
+  maxDocumentTokens?: number | undefined;
 };
 
 /**
@@ -58,7 +80,8 @@ export const RerankRequestSchema: GenMessage<RerankRequest> = /*@__PURE__*/
  */
 export type RerankResponse = Message<"slotline.v1.RerankResponse"> & {
   /**
-   * The scores in the order of the documents, as the model gives them: higher is more relevant, and there are no bounds.
+   * The scores in the order of the documents: higher is more relevant. Unless normalize is true they are as the model
+   * gives them, which may have no bounds.
    *
    * @generated from field: repeated float scores = 1;
    */
@@ -78,4 +101,38 @@ export type RerankResponse = Message<"slotline.v1.RerankResponse"> & {
  */
 export const RerankResponseSchema: GenMessage<RerankResponse> = /*@__PURE__*/
   messageDesc(file_slotline_v1_rerank, 1);
+
+/**
+ * Truncation says where a document is cut that is too long.
+ *
+ * @generated from enum slotline.v1.Truncation
+ */
+export enum Truncation {
+  /**
+   * Nowhere: it is refused.
+   *
+   * @generated from enum value: TRUNCATION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Its end is left out.
+   *
+   * @generated from enum value: TRUNCATION_END = 1;
+   */
+  END = 1,
+
+  /**
+   * Its beginning is left out.
+   *
+   * @generated from enum value: TRUNCATION_START = 2;
+   */
+  START = 2,
+}
+
+/**
+ * Describes the enum slotline.v1.Truncation.
+ */
+export const TruncationSchema: GenEnum<Truncation> = /*@__PURE__*/
+  enumDesc(file_slotline_v1_rerank, 0);
 

@@ -35,6 +35,7 @@ private static final long serialVersionUID = 0L;
     model_ = "";
     inputs_ = java.util.Collections.emptyList();
     pooling_ = 0;
+    norm_ = 0;
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -168,7 +169,7 @@ private static final long serialVersionUID = 0L;
   private boolean normalize_ = false;
   /**
    * <pre>
-   * Scale each vector to unit length. Default true.
+   * Scale each vector to unit length. Default true, but false if each token has a vector (POOLING_NONE).
    * </pre>
    *
    * <code>optional bool normalize = 3 [json_name = "normalize"];</code>
@@ -180,7 +181,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Scale each vector to unit length. Default true.
+   * Scale each vector to unit length. Default true, but false if each token has a vector (POOLING_NONE).
    * </pre>
    *
    * <code>optional bool normalize = 3 [json_name = "normalize"];</code>
@@ -244,6 +245,32 @@ private static final long serialVersionUID = 0L;
     return result == null ? dev.slotline.v1.Pooling.UNRECOGNIZED : result;
   }
 
+  public static final int NORM_FIELD_NUMBER = 6;
+  private int norm_ = 0;
+  /**
+   * <pre>
+   * How vectors are scaled; not together with normalize.
+   * </pre>
+   *
+   * <code>.slotline.v1.Norm norm = 6 [json_name = "norm"];</code>
+   * @return The enum numeric value on the wire for norm.
+   */
+  @java.lang.Override public int getNormValue() {
+    return norm_;
+  }
+  /**
+   * <pre>
+   * How vectors are scaled; not together with normalize.
+   * </pre>
+   *
+   * <code>.slotline.v1.Norm norm = 6 [json_name = "norm"];</code>
+   * @return The norm.
+   */
+  @java.lang.Override public dev.slotline.v1.Norm getNorm() {
+    dev.slotline.v1.Norm result = dev.slotline.v1.Norm.forNumber(norm_);
+    return result == null ? dev.slotline.v1.Norm.UNRECOGNIZED : result;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -273,6 +300,9 @@ private static final long serialVersionUID = 0L;
     if (pooling_ != dev.slotline.v1.Pooling.POOLING_UNSPECIFIED.getNumber()) {
       output.writeEnum(5, pooling_);
     }
+    if (norm_ != dev.slotline.v1.Norm.NORM_UNSPECIFIED.getNumber()) {
+      output.writeEnum(6, norm_);
+    }
     getUnknownFields().writeTo(output);
   }
   private int computeSerializedSize_0() {
@@ -300,6 +330,10 @@ private static final long serialVersionUID = 0L;
     if (pooling_ != dev.slotline.v1.Pooling.POOLING_UNSPECIFIED.getNumber()) {
       size += com.google.protobuf.CodedOutputStream
         .computeEnumSize(5, pooling_);
+    }
+    if (norm_ != dev.slotline.v1.Norm.NORM_UNSPECIFIED.getNumber()) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeEnumSize(6, norm_);
     }
     return size;
   }
@@ -340,6 +374,7 @@ private static final long serialVersionUID = 0L;
           != other.getDimensions()) return false;
     }
     if (pooling_ != other.pooling_) return false;
+    if (norm_ != other.norm_) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -368,6 +403,8 @@ private static final long serialVersionUID = 0L;
     }
     hash = (37 * hash) + POOLING_FIELD_NUMBER;
     hash = (53 * hash) + pooling_;
+    hash = (37 * hash) + NORM_FIELD_NUMBER;
+    hash = (53 * hash) + norm_;
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -514,6 +551,7 @@ private static final long serialVersionUID = 0L;
       normalize_ = false;
       dimensions_ = 0;
       pooling_ = 0;
+      norm_ = 0;
       return this;
     }
 
@@ -575,6 +613,9 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000010) != 0)) {
         result.pooling_ = pooling_;
       }
+      if (((from_bitField0_ & 0x00000020) != 0)) {
+        result.norm_ = norm_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -629,6 +670,9 @@ private static final long serialVersionUID = 0L;
       }
       if (other.pooling_ != 0) {
         setPoolingValue(other.getPoolingValue());
+      }
+      if (other.norm_ != 0) {
+        setNormValue(other.getNormValue());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -687,6 +731,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000010;
               break;
             } // case 40
+            case 48: {
+              norm_ = input.readEnum();
+              bitField0_ |= 0x00000020;
+              break;
+            } // case 48
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1105,7 +1154,7 @@ private static final long serialVersionUID = 0L;
     private boolean normalize_ ;
     /**
      * <pre>
-     * Scale each vector to unit length. Default true.
+     * Scale each vector to unit length. Default true, but false if each token has a vector (POOLING_NONE).
      * </pre>
      *
      * <code>optional bool normalize = 3 [json_name = "normalize"];</code>
@@ -1117,7 +1166,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Scale each vector to unit length. Default true.
+     * Scale each vector to unit length. Default true, but false if each token has a vector (POOLING_NONE).
      * </pre>
      *
      * <code>optional bool normalize = 3 [json_name = "normalize"];</code>
@@ -1129,7 +1178,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Scale each vector to unit length. Default true.
+     * Scale each vector to unit length. Default true, but false if each token has a vector (POOLING_NONE).
      * </pre>
      *
      * <code>optional bool normalize = 3 [json_name = "normalize"];</code>
@@ -1145,7 +1194,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Scale each vector to unit length. Default true.
+     * Scale each vector to unit length. Default true, but false if each token has a vector (POOLING_NONE).
      * </pre>
      *
      * <code>optional bool normalize = 3 [json_name = "normalize"];</code>
@@ -1282,6 +1331,78 @@ private static final long serialVersionUID = 0L;
     public Builder clearPooling() {
       bitField0_ = (bitField0_ & ~0x00000010);
       pooling_ = 0;
+      onChanged();
+      return this;
+    }
+
+    private int norm_ = 0;
+    /**
+     * <pre>
+     * How vectors are scaled; not together with normalize.
+     * </pre>
+     *
+     * <code>.slotline.v1.Norm norm = 6 [json_name = "norm"];</code>
+     * @return The enum numeric value on the wire for norm.
+     */
+    @java.lang.Override public int getNormValue() {
+      return norm_;
+    }
+    /**
+     * <pre>
+     * How vectors are scaled; not together with normalize.
+     * </pre>
+     *
+     * <code>.slotline.v1.Norm norm = 6 [json_name = "norm"];</code>
+     * @param value The enum numeric value on the wire for norm to set.
+     * @return This builder for chaining.
+     */
+    public Builder setNormValue(int value) {
+      norm_ = value;
+      bitField0_ |= 0x00000020;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * How vectors are scaled; not together with normalize.
+     * </pre>
+     *
+     * <code>.slotline.v1.Norm norm = 6 [json_name = "norm"];</code>
+     * @return The norm.
+     */
+    @java.lang.Override
+    public dev.slotline.v1.Norm getNorm() {
+      dev.slotline.v1.Norm result = dev.slotline.v1.Norm.forNumber(norm_);
+      return result == null ? dev.slotline.v1.Norm.UNRECOGNIZED : result;
+    }
+    /**
+     * <pre>
+     * How vectors are scaled; not together with normalize.
+     * </pre>
+     *
+     * <code>.slotline.v1.Norm norm = 6 [json_name = "norm"];</code>
+     * @param value The norm to set.
+     * @throws IllegalArgumentException if UNRECOGNIZED is provided.
+     * @return This builder for chaining.
+     */
+    public Builder setNorm(dev.slotline.v1.Norm value) {
+      java.util.Objects.requireNonNull(value);
+      bitField0_ |= 0x00000020;
+      norm_ = value.getNumber();
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * How vectors are scaled; not together with normalize.
+     * </pre>
+     *
+     * <code>.slotline.v1.Norm norm = 6 [json_name = "norm"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearNorm() {
+      bitField0_ = (bitField0_ & ~0x00000020);
+      norm_ = 0;
       onChanged();
       return this;
     }

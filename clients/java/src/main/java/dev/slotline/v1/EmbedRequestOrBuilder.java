@@ -76,7 +76,7 @@ public interface EmbedRequestOrBuilder extends
 
   /**
    * <pre>
-   * Scale each vector to unit length. Default true.
+   * Scale each vector to unit length. Default true, but false if each token has a vector (POOLING_NONE).
    * </pre>
    *
    * <code>optional bool normalize = 3 [json_name = "normalize"];</code>
@@ -85,7 +85,7 @@ public interface EmbedRequestOrBuilder extends
   boolean hasNormalize();
   /**
    * <pre>
-   * Scale each vector to unit length. Default true.
+   * Scale each vector to unit length. Default true, but false if each token has a vector (POOLING_NONE).
    * </pre>
    *
    * <code>optional bool normalize = 3 [json_name = "normalize"];</code>
@@ -130,4 +130,23 @@ public interface EmbedRequestOrBuilder extends
    * @return The pooling.
    */
   dev.slotline.v1.Pooling getPooling();
+
+  /**
+   * <pre>
+   * How vectors are scaled; not together with normalize.
+   * </pre>
+   *
+   * <code>.slotline.v1.Norm norm = 6 [json_name = "norm"];</code>
+   * @return The enum numeric value on the wire for norm.
+   */
+  int getNormValue();
+  /**
+   * <pre>
+   * How vectors are scaled; not together with normalize.
+   * </pre>
+   *
+   * <code>.slotline.v1.Norm norm = 6 [json_name = "norm"];</code>
+   * @return The norm.
+   */
+  dev.slotline.v1.Norm getNorm();
 }

@@ -7,7 +7,8 @@ package dev.slotline.v1;
 
 /**
  * <pre>
- * EmbedResponse has one vector per input, in order.
+ * EmbedResponse has an embedding per input, in order. With POOLING_NONE one input may need more than the 4 MiB that
+ * clients of gRPC take unless told otherwise.
  * </pre>
  *
  * Protobuf type {@code slotline.v1.EmbedResponse}
@@ -59,7 +60,7 @@ private static final long serialVersionUID = 0L;
   private java.util.List<dev.slotline.v1.Embedding> embeddings_;
   /**
    * <pre>
-   * The vectors.
+   * The embeddings.
    * </pre>
    *
    * <code>repeated .slotline.v1.Embedding embeddings = 1 [json_name = "embeddings"];</code>
@@ -70,7 +71,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The vectors.
+   * The embeddings.
    * </pre>
    *
    * <code>repeated .slotline.v1.Embedding embeddings = 1 [json_name = "embeddings"];</code>
@@ -82,7 +83,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The vectors.
+   * The embeddings.
    * </pre>
    *
    * <code>repeated .slotline.v1.Embedding embeddings = 1 [json_name = "embeddings"];</code>
@@ -93,7 +94,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The vectors.
+   * The embeddings.
    * </pre>
    *
    * <code>repeated .slotline.v1.Embedding embeddings = 1 [json_name = "embeddings"];</code>
@@ -104,7 +105,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The vectors.
+   * The embeddings.
    * </pre>
    *
    * <code>repeated .slotline.v1.Embedding embeddings = 1 [json_name = "embeddings"];</code>
@@ -339,7 +340,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * EmbedResponse has one vector per input, in order.
+   * EmbedResponse has an embedding per input, in order. With POOLING_NONE one input may need more than the 4 MiB that
+   * clients of gRPC take unless told otherwise.
    * </pre>
    *
    * Protobuf type {@code slotline.v1.EmbedResponse}
@@ -566,7 +568,7 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * The vectors.
+     * The embeddings.
      * </pre>
      *
      * <code>repeated .slotline.v1.Embedding embeddings = 1 [json_name = "embeddings"];</code>
@@ -580,7 +582,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The vectors.
+     * The embeddings.
      * </pre>
      *
      * <code>repeated .slotline.v1.Embedding embeddings = 1 [json_name = "embeddings"];</code>
@@ -594,7 +596,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The vectors.
+     * The embeddings.
      * </pre>
      *
      * <code>repeated .slotline.v1.Embedding embeddings = 1 [json_name = "embeddings"];</code>
@@ -608,7 +610,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The vectors.
+     * The embeddings.
      * </pre>
      *
      * <code>repeated .slotline.v1.Embedding embeddings = 1 [json_name = "embeddings"];</code>
@@ -627,7 +629,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The vectors.
+     * The embeddings.
      * </pre>
      *
      * <code>repeated .slotline.v1.Embedding embeddings = 1 [json_name = "embeddings"];</code>
@@ -645,7 +647,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The vectors.
+     * The embeddings.
      * </pre>
      *
      * <code>repeated .slotline.v1.Embedding embeddings = 1 [json_name = "embeddings"];</code>
@@ -663,7 +665,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The vectors.
+     * The embeddings.
      * </pre>
      *
      * <code>repeated .slotline.v1.Embedding embeddings = 1 [json_name = "embeddings"];</code>
@@ -682,7 +684,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The vectors.
+     * The embeddings.
      * </pre>
      *
      * <code>repeated .slotline.v1.Embedding embeddings = 1 [json_name = "embeddings"];</code>
@@ -700,7 +702,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The vectors.
+     * The embeddings.
      * </pre>
      *
      * <code>repeated .slotline.v1.Embedding embeddings = 1 [json_name = "embeddings"];</code>
@@ -718,7 +720,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The vectors.
+     * The embeddings.
      * </pre>
      *
      * <code>repeated .slotline.v1.Embedding embeddings = 1 [json_name = "embeddings"];</code>
@@ -737,7 +739,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The vectors.
+     * The embeddings.
      * </pre>
      *
      * <code>repeated .slotline.v1.Embedding embeddings = 1 [json_name = "embeddings"];</code>
@@ -754,7 +756,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The vectors.
+     * The embeddings.
      * </pre>
      *
      * <code>repeated .slotline.v1.Embedding embeddings = 1 [json_name = "embeddings"];</code>
@@ -771,7 +773,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The vectors.
+     * The embeddings.
      * </pre>
      *
      * <code>repeated .slotline.v1.Embedding embeddings = 1 [json_name = "embeddings"];</code>
@@ -782,7 +784,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The vectors.
+     * The embeddings.
      * </pre>
      *
      * <code>repeated .slotline.v1.Embedding embeddings = 1 [json_name = "embeddings"];</code>
@@ -796,7 +798,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The vectors.
+     * The embeddings.
      * </pre>
      *
      * <code>repeated .slotline.v1.Embedding embeddings = 1 [json_name = "embeddings"];</code>
@@ -811,7 +813,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The vectors.
+     * The embeddings.
      * </pre>
      *
      * <code>repeated .slotline.v1.Embedding embeddings = 1 [json_name = "embeddings"];</code>
@@ -822,7 +824,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The vectors.
+     * The embeddings.
      * </pre>
      *
      * <code>repeated .slotline.v1.Embedding embeddings = 1 [json_name = "embeddings"];</code>
@@ -834,7 +836,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The vectors.
+     * The embeddings.
      * </pre>
      *
      * <code>repeated .slotline.v1.Embedding embeddings = 1 [json_name = "embeddings"];</code>

@@ -12,7 +12,7 @@ public interface EmbedResponseOrBuilder extends
 
   /**
    * <pre>
-   * The vectors.
+   * The embeddings.
    * </pre>
    *
    * <code>repeated .slotline.v1.Embedding embeddings = 1 [json_name = "embeddings"];</code>
@@ -21,7 +21,7 @@ public interface EmbedResponseOrBuilder extends
       getEmbeddingsList();
   /**
    * <pre>
-   * The vectors.
+   * The embeddings.
    * </pre>
    *
    * <code>repeated .slotline.v1.Embedding embeddings = 1 [json_name = "embeddings"];</code>
@@ -29,7 +29,7 @@ public interface EmbedResponseOrBuilder extends
   dev.slotline.v1.Embedding getEmbeddings(int index);
   /**
    * <pre>
-   * The vectors.
+   * The embeddings.
    * </pre>
    *
    * <code>repeated .slotline.v1.Embedding embeddings = 1 [json_name = "embeddings"];</code>
@@ -37,7 +37,7 @@ public interface EmbedResponseOrBuilder extends
   int getEmbeddingsCount();
   /**
    * <pre>
-   * The vectors.
+   * The embeddings.
    * </pre>
    *
    * <code>repeated .slotline.v1.Embedding embeddings = 1 [json_name = "embeddings"];</code>
@@ -46,7 +46,7 @@ public interface EmbedResponseOrBuilder extends
       getEmbeddingsOrBuilderList();
   /**
    * <pre>
-   * The vectors.
+   * The embeddings.
    * </pre>
    *
    * <code>repeated .slotline.v1.Embedding embeddings = 1 [json_name = "embeddings"];</code>

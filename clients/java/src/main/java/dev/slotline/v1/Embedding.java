@@ -7,7 +7,7 @@ package dev.slotline.v1;
 
 /**
  * <pre>
- * Embedding is one vector.
+ * Embedding is what one input became: a vector, or a vector for each of its tokens.
  * </pre>
  *
  * Protobuf type {@code slotline.v1.Embedding}
@@ -33,6 +33,7 @@ private static final long serialVersionUID = 0L;
   }
   private Embedding() {
     values_ = emptyFloatList();
+    tokenVectors_ = java.util.Collections.emptyList();
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -74,7 +75,7 @@ private static final long serialVersionUID = 0L;
       emptyFloatList();
   /**
    * <pre>
-   * float32 components, Model.embedding_dim of them unless dimensions was given.
+   * float32 components, Model.embedding_dim of them unless dimensions was given. Empty with POOLING_NONE.
    * </pre>
    *
    * <code>repeated float values = 2 [json_name = "values"];</code>
@@ -87,7 +88,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * float32 components, Model.embedding_dim of them unless dimensions was given.
+   * float32 components, Model.embedding_dim of them unless dimensions was given. Empty with POOLING_NONE.
    * </pre>
    *
    * <code>repeated float values = 2 [json_name = "values"];</code>
@@ -98,7 +99,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * float32 components, Model.embedding_dim of them unless dimensions was given.
+   * float32 components, Model.embedding_dim of them unless dimensions was given. Empty with POOLING_NONE.
    * </pre>
    *
    * <code>repeated float values = 2 [json_name = "values"];</code>
@@ -109,6 +110,67 @@ private static final long serialVersionUID = 0L;
     return values_.getFloat(index);
   }
   private int valuesMemoizedSerializedSize = -1;
+
+  public static final int TOKEN_VECTORS_FIELD_NUMBER = 3;
+  @SuppressWarnings("serial")
+  private java.util.List<dev.slotline.v1.TokenVector> tokenVectors_;
+  /**
+   * <pre>
+   * With POOLING_NONE the vector of each token of the input, those that the model wants around a text included.
+   * </pre>
+   *
+   * <code>repeated .slotline.v1.TokenVector token_vectors = 3 [json_name = "tokenVectors"];</code>
+   */
+  @java.lang.Override
+  public java.util.List<dev.slotline.v1.TokenVector> getTokenVectorsList() {
+    return tokenVectors_;
+  }
+  /**
+   * <pre>
+   * With POOLING_NONE the vector of each token of the input, those that the model wants around a text included.
+   * </pre>
+   *
+   * <code>repeated .slotline.v1.TokenVector token_vectors = 3 [json_name = "tokenVectors"];</code>
+   */
+  @java.lang.Override
+  public java.util.List<? extends dev.slotline.v1.TokenVectorOrBuilder> 
+      getTokenVectorsOrBuilderList() {
+    return tokenVectors_;
+  }
+  /**
+   * <pre>
+   * With POOLING_NONE the vector of each token of the input, those that the model wants around a text included.
+   * </pre>
+   *
+   * <code>repeated .slotline.v1.TokenVector token_vectors = 3 [json_name = "tokenVectors"];</code>
+   */
+  @java.lang.Override
+  public int getTokenVectorsCount() {
+    return tokenVectors_.size();
+  }
+  /**
+   * <pre>
+   * With POOLING_NONE the vector of each token of the input, those that the model wants around a text included.
+   * </pre>
+   *
+   * <code>repeated .slotline.v1.TokenVector token_vectors = 3 [json_name = "tokenVectors"];</code>
+   */
+  @java.lang.Override
+  public dev.slotline.v1.TokenVector getTokenVectors(int index) {
+    return tokenVectors_.get(index);
+  }
+  /**
+   * <pre>
+   * With POOLING_NONE the vector of each token of the input, those that the model wants around a text included.
+   * </pre>
+   *
+   * <code>repeated .slotline.v1.TokenVector token_vectors = 3 [json_name = "tokenVectors"];</code>
+   */
+  @java.lang.Override
+  public dev.slotline.v1.TokenVectorOrBuilder getTokenVectorsOrBuilder(
+      int index) {
+    return tokenVectors_.get(index);
+  }
 
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
@@ -135,6 +197,9 @@ private static final long serialVersionUID = 0L;
     for (int i = 0; i < values_.size(); i++) {
       output.writeFloatNoTag(values_.getFloat(i));
     }
+    for (int i = 0; i < tokenVectors_.size(); i++) {
+      output.writeMessage(3, tokenVectors_.get(i));
+    }
     getUnknownFields().writeTo(output);
   }
   private int computeSerializedSize_0() {
@@ -154,6 +219,15 @@ private static final long serialVersionUID = 0L;
       }
       valuesMemoizedSerializedSize = dataSize;
     }
+
+        {
+          final int count = tokenVectors_.size();
+          for (int i = 0; i < count; i++) {
+            size += com.google.protobuf.CodedOutputStream
+              .computeMessageSizeNoTag(tokenVectors_.get(i));
+          }
+          size += 1 * count;
+        }
     return size;
   }
   @java.lang.Override
@@ -182,6 +256,8 @@ private static final long serialVersionUID = 0L;
         != other.getIndex()) return false;
     if (!getValuesList()
         .equals(other.getValuesList())) return false;
+    if (!getTokenVectorsList()
+        .equals(other.getTokenVectorsList())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -198,6 +274,10 @@ private static final long serialVersionUID = 0L;
     if (getValuesCount() > 0) {
       hash = (37 * hash) + VALUES_FIELD_NUMBER;
       hash = (53 * hash) + getValuesList().hashCode();
+    }
+    if (getTokenVectorsCount() > 0) {
+      hash = (37 * hash) + TOKEN_VECTORS_FIELD_NUMBER;
+      hash = (53 * hash) + getTokenVectorsList().hashCode();
     }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
@@ -298,7 +378,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Embedding is one vector.
+   * Embedding is what one input became: a vector, or a vector for each of its tokens.
    * </pre>
    *
    * Protobuf type {@code slotline.v1.Embedding}
@@ -336,6 +416,13 @@ private static final long serialVersionUID = 0L;
       bitField0_ = 0;
       index_ = 0;
       values_ = emptyFloatList();
+      if (tokenVectorsBuilder_ == null) {
+        tokenVectors_ = java.util.Collections.emptyList();
+      } else {
+        tokenVectors_ = null;
+        tokenVectorsBuilder_.clear();
+      }
+      bitField0_ = (bitField0_ & ~0x00000004);
       return this;
     }
 
@@ -362,9 +449,22 @@ private static final long serialVersionUID = 0L;
     @java.lang.Override
     public dev.slotline.v1.Embedding buildPartial() {
       dev.slotline.v1.Embedding result = new dev.slotline.v1.Embedding(this);
+      buildPartialRepeatedFields(result);
       if (bitField0_ != 0) { buildPartial0(result); }
       onBuilt();
       return result;
+    }
+
+    private void buildPartialRepeatedFields(dev.slotline.v1.Embedding result) {
+      if (tokenVectorsBuilder_ == null) {
+        if (((bitField0_ & 0x00000004) != 0)) {
+          tokenVectors_ = java.util.Collections.unmodifiableList(tokenVectors_);
+          bitField0_ = (bitField0_ & ~0x00000004);
+        }
+        result.tokenVectors_ = tokenVectors_;
+      } else {
+        result.tokenVectors_ = tokenVectorsBuilder_.build();
+      }
     }
 
     private void buildPartial0(dev.slotline.v1.Embedding result) {
@@ -403,6 +503,32 @@ private static final long serialVersionUID = 0L;
           values_.addAll(other.values_);
         }
         onChanged();
+      }
+      if (tokenVectorsBuilder_ == null) {
+        if (!other.tokenVectors_.isEmpty()) {
+          if (tokenVectors_.isEmpty()) {
+            tokenVectors_ = other.tokenVectors_;
+            bitField0_ = (bitField0_ & ~0x00000004);
+          } else {
+            ensureTokenVectorsIsMutable();
+            tokenVectors_.addAll(other.tokenVectors_);
+          }
+          onChanged();
+        }
+      } else {
+        if (!other.tokenVectors_.isEmpty()) {
+          if (tokenVectorsBuilder_.isEmpty()) {
+            tokenVectorsBuilder_.dispose();
+            tokenVectorsBuilder_ = null;
+            tokenVectors_ = other.tokenVectors_;
+            bitField0_ = (bitField0_ & ~0x00000004);
+            tokenVectorsBuilder_ = 
+              com.google.protobuf.GeneratedMessage.alwaysUseFieldBuilders ?
+                 internalGetTokenVectorsFieldBuilder() : null;
+          } else {
+            tokenVectorsBuilder_.addAllMessages(other.tokenVectors_);
+          }
+        }
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -450,6 +576,19 @@ private static final long serialVersionUID = 0L;
               input.popLimit(limit);
               break;
             } // case 18
+            case 26: {
+              dev.slotline.v1.TokenVector m =
+                  input.readMessage(
+                      dev.slotline.v1.TokenVector.parser(),
+                      extensionRegistry);
+              if (tokenVectorsBuilder_ == null) {
+                ensureTokenVectorsIsMutable();
+                tokenVectors_.add(m);
+              } else {
+                tokenVectorsBuilder_.addMessage(m);
+              }
+              break;
+            } // case 26
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -526,7 +665,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * float32 components, Model.embedding_dim of them unless dimensions was given.
+     * float32 components, Model.embedding_dim of them unless dimensions was given. Empty with POOLING_NONE.
      * </pre>
      *
      * <code>repeated float values = 2 [json_name = "values"];</code>
@@ -539,7 +678,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * float32 components, Model.embedding_dim of them unless dimensions was given.
+     * float32 components, Model.embedding_dim of them unless dimensions was given. Empty with POOLING_NONE.
      * </pre>
      *
      * <code>repeated float values = 2 [json_name = "values"];</code>
@@ -550,7 +689,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * float32 components, Model.embedding_dim of them unless dimensions was given.
+     * float32 components, Model.embedding_dim of them unless dimensions was given. Empty with POOLING_NONE.
      * </pre>
      *
      * <code>repeated float values = 2 [json_name = "values"];</code>
@@ -562,7 +701,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * float32 components, Model.embedding_dim of them unless dimensions was given.
+     * float32 components, Model.embedding_dim of them unless dimensions was given. Empty with POOLING_NONE.
      * </pre>
      *
      * <code>repeated float values = 2 [json_name = "values"];</code>
@@ -581,7 +720,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * float32 components, Model.embedding_dim of them unless dimensions was given.
+     * float32 components, Model.embedding_dim of them unless dimensions was given. Empty with POOLING_NONE.
      * </pre>
      *
      * <code>repeated float values = 2 [json_name = "values"];</code>
@@ -598,7 +737,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * float32 components, Model.embedding_dim of them unless dimensions was given.
+     * float32 components, Model.embedding_dim of them unless dimensions was given. Empty with POOLING_NONE.
      * </pre>
      *
      * <code>repeated float values = 2 [json_name = "values"];</code>
@@ -616,7 +755,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * float32 components, Model.embedding_dim of them unless dimensions was given.
+     * float32 components, Model.embedding_dim of them unless dimensions was given. Empty with POOLING_NONE.
      * </pre>
      *
      * <code>repeated float values = 2 [json_name = "values"];</code>
@@ -627,6 +766,312 @@ private static final long serialVersionUID = 0L;
       bitField0_ = (bitField0_ & ~0x00000002);
       onChanged();
       return this;
+    }
+
+    private java.util.List<dev.slotline.v1.TokenVector> tokenVectors_ =
+      java.util.Collections.emptyList();
+    private void ensureTokenVectorsIsMutable() {
+      if (!((bitField0_ & 0x00000004) != 0)) {
+        tokenVectors_ = new java.util.ArrayList<dev.slotline.v1.TokenVector>(tokenVectors_);
+        bitField0_ |= 0x00000004;
+       }
+    }
+
+    private com.google.protobuf.RepeatedFieldBuilder<
+        dev.slotline.v1.TokenVector, dev.slotline.v1.TokenVector.Builder, dev.slotline.v1.TokenVectorOrBuilder> tokenVectorsBuilder_;
+
+    /**
+     * <pre>
+     * With POOLING_NONE the vector of each token of the input, those that the model wants around a text included.
+     * </pre>
+     *
+     * <code>repeated .slotline.v1.TokenVector token_vectors = 3 [json_name = "tokenVectors"];</code>
+     */
+    public java.util.List<dev.slotline.v1.TokenVector> getTokenVectorsList() {
+      if (tokenVectorsBuilder_ == null) {
+        return java.util.Collections.unmodifiableList(tokenVectors_);
+      } else {
+        return tokenVectorsBuilder_.getMessageList();
+      }
+    }
+    /**
+     * <pre>
+     * With POOLING_NONE the vector of each token of the input, those that the model wants around a text included.
+     * </pre>
+     *
+     * <code>repeated .slotline.v1.TokenVector token_vectors = 3 [json_name = "tokenVectors"];</code>
+     */
+    public int getTokenVectorsCount() {
+      if (tokenVectorsBuilder_ == null) {
+        return tokenVectors_.size();
+      } else {
+        return tokenVectorsBuilder_.getCount();
+      }
+    }
+    /**
+     * <pre>
+     * With POOLING_NONE the vector of each token of the input, those that the model wants around a text included.
+     * </pre>
+     *
+     * <code>repeated .slotline.v1.TokenVector token_vectors = 3 [json_name = "tokenVectors"];</code>
+     */
+    public dev.slotline.v1.TokenVector getTokenVectors(int index) {
+      if (tokenVectorsBuilder_ == null) {
+        return tokenVectors_.get(index);
+      } else {
+        return tokenVectorsBuilder_.getMessage(index);
+      }
+    }
+    /**
+     * <pre>
+     * With POOLING_NONE the vector of each token of the input, those that the model wants around a text included.
+     * </pre>
+     *
+     * <code>repeated .slotline.v1.TokenVector token_vectors = 3 [json_name = "tokenVectors"];</code>
+     */
+    public Builder setTokenVectors(
+        int index, dev.slotline.v1.TokenVector value) {
+      if (tokenVectorsBuilder_ == null) {
+        java.util.Objects.requireNonNull(value);
+        ensureTokenVectorsIsMutable();
+        tokenVectors_.set(index, value);
+        onChanged();
+      } else {
+        tokenVectorsBuilder_.setMessage(index, value);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * With POOLING_NONE the vector of each token of the input, those that the model wants around a text included.
+     * </pre>
+     *
+     * <code>repeated .slotline.v1.TokenVector token_vectors = 3 [json_name = "tokenVectors"];</code>
+     */
+    public Builder setTokenVectors(
+        int index, dev.slotline.v1.TokenVector.Builder builderForValue) {
+      if (tokenVectorsBuilder_ == null) {
+        ensureTokenVectorsIsMutable();
+        tokenVectors_.set(index, builderForValue.build());
+        onChanged();
+      } else {
+        tokenVectorsBuilder_.setMessage(index, builderForValue.build());
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * With POOLING_NONE the vector of each token of the input, those that the model wants around a text included.
+     * </pre>
+     *
+     * <code>repeated .slotline.v1.TokenVector token_vectors = 3 [json_name = "tokenVectors"];</code>
+     */
+    public Builder addTokenVectors(dev.slotline.v1.TokenVector value) {
+      if (tokenVectorsBuilder_ == null) {
+        java.util.Objects.requireNonNull(value);
+        ensureTokenVectorsIsMutable();
+        tokenVectors_.add(value);
+        onChanged();
+      } else {
+        tokenVectorsBuilder_.addMessage(value);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * With POOLING_NONE the vector of each token of the input, those that the model wants around a text included.
+     * </pre>
+     *
+     * <code>repeated .slotline.v1.TokenVector token_vectors = 3 [json_name = "tokenVectors"];</code>
+     */
+    public Builder addTokenVectors(
+        int index, dev.slotline.v1.TokenVector value) {
+      if (tokenVectorsBuilder_ == null) {
+        java.util.Objects.requireNonNull(value);
+        ensureTokenVectorsIsMutable();
+        tokenVectors_.add(index, value);
+        onChanged();
+      } else {
+        tokenVectorsBuilder_.addMessage(index, value);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * With POOLING_NONE the vector of each token of the input, those that the model wants around a text included.
+     * </pre>
+     *
+     * <code>repeated .slotline.v1.TokenVector token_vectors = 3 [json_name = "tokenVectors"];</code>
+     */
+    public Builder addTokenVectors(
+        dev.slotline.v1.TokenVector.Builder builderForValue) {
+      if (tokenVectorsBuilder_ == null) {
+        ensureTokenVectorsIsMutable();
+        tokenVectors_.add(builderForValue.build());
+        onChanged();
+      } else {
+        tokenVectorsBuilder_.addMessage(builderForValue.build());
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * With POOLING_NONE the vector of each token of the input, those that the model wants around a text included.
+     * </pre>
+     *
+     * <code>repeated .slotline.v1.TokenVector token_vectors = 3 [json_name = "tokenVectors"];</code>
+     */
+    public Builder addTokenVectors(
+        int index, dev.slotline.v1.TokenVector.Builder builderForValue) {
+      if (tokenVectorsBuilder_ == null) {
+        ensureTokenVectorsIsMutable();
+        tokenVectors_.add(index, builderForValue.build());
+        onChanged();
+      } else {
+        tokenVectorsBuilder_.addMessage(index, builderForValue.build());
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * With POOLING_NONE the vector of each token of the input, those that the model wants around a text included.
+     * </pre>
+     *
+     * <code>repeated .slotline.v1.TokenVector token_vectors = 3 [json_name = "tokenVectors"];</code>
+     */
+    public Builder addAllTokenVectors(
+        java.lang.Iterable<? extends dev.slotline.v1.TokenVector> values) {
+      if (tokenVectorsBuilder_ == null) {
+        ensureTokenVectorsIsMutable();
+        com.google.protobuf.AbstractMessageLite.Builder.addAll(
+            values, tokenVectors_);
+        onChanged();
+      } else {
+        tokenVectorsBuilder_.addAllMessages(values);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * With POOLING_NONE the vector of each token of the input, those that the model wants around a text included.
+     * </pre>
+     *
+     * <code>repeated .slotline.v1.TokenVector token_vectors = 3 [json_name = "tokenVectors"];</code>
+     */
+    public Builder clearTokenVectors() {
+      if (tokenVectorsBuilder_ == null) {
+        tokenVectors_ = java.util.Collections.emptyList();
+        bitField0_ = (bitField0_ & ~0x00000004);
+        onChanged();
+      } else {
+        tokenVectorsBuilder_.clear();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * With POOLING_NONE the vector of each token of the input, those that the model wants around a text included.
+     * </pre>
+     *
+     * <code>repeated .slotline.v1.TokenVector token_vectors = 3 [json_name = "tokenVectors"];</code>
+     */
+    public Builder removeTokenVectors(int index) {
+      if (tokenVectorsBuilder_ == null) {
+        ensureTokenVectorsIsMutable();
+        tokenVectors_.remove(index);
+        onChanged();
+      } else {
+        tokenVectorsBuilder_.remove(index);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * With POOLING_NONE the vector of each token of the input, those that the model wants around a text included.
+     * </pre>
+     *
+     * <code>repeated .slotline.v1.TokenVector token_vectors = 3 [json_name = "tokenVectors"];</code>
+     */
+    public dev.slotline.v1.TokenVector.Builder getTokenVectorsBuilder(
+        int index) {
+      return internalGetTokenVectorsFieldBuilder().getBuilder(index);
+    }
+    /**
+     * <pre>
+     * With POOLING_NONE the vector of each token of the input, those that the model wants around a text included.
+     * </pre>
+     *
+     * <code>repeated .slotline.v1.TokenVector token_vectors = 3 [json_name = "tokenVectors"];</code>
+     */
+    public dev.slotline.v1.TokenVectorOrBuilder getTokenVectorsOrBuilder(
+        int index) {
+      if (tokenVectorsBuilder_ == null) {
+        return tokenVectors_.get(index);  } else {
+        return tokenVectorsBuilder_.getMessageOrBuilder(index);
+      }
+    }
+    /**
+     * <pre>
+     * With POOLING_NONE the vector of each token of the input, those that the model wants around a text included.
+     * </pre>
+     *
+     * <code>repeated .slotline.v1.TokenVector token_vectors = 3 [json_name = "tokenVectors"];</code>
+     */
+    public java.util.List<? extends dev.slotline.v1.TokenVectorOrBuilder> 
+         getTokenVectorsOrBuilderList() {
+      if (tokenVectorsBuilder_ != null) {
+        return tokenVectorsBuilder_.getMessageOrBuilderList();
+      } else {
+        return java.util.Collections.unmodifiableList(tokenVectors_);
+      }
+    }
+    /**
+     * <pre>
+     * With POOLING_NONE the vector of each token of the input, those that the model wants around a text included.
+     * </pre>
+     *
+     * <code>repeated .slotline.v1.TokenVector token_vectors = 3 [json_name = "tokenVectors"];</code>
+     */
+    public dev.slotline.v1.TokenVector.Builder addTokenVectorsBuilder() {
+      return internalGetTokenVectorsFieldBuilder().addBuilder(
+          dev.slotline.v1.TokenVector.getDefaultInstance());
+    }
+    /**
+     * <pre>
+     * With POOLING_NONE the vector of each token of the input, those that the model wants around a text included.
+     * </pre>
+     *
+     * <code>repeated .slotline.v1.TokenVector token_vectors = 3 [json_name = "tokenVectors"];</code>
+     */
+    public dev.slotline.v1.TokenVector.Builder addTokenVectorsBuilder(
+        int index) {
+      return internalGetTokenVectorsFieldBuilder().addBuilder(
+          index, dev.slotline.v1.TokenVector.getDefaultInstance());
+    }
+    /**
+     * <pre>
+     * With POOLING_NONE the vector of each token of the input, those that the model wants around a text included.
+     * </pre>
+     *
+     * <code>repeated .slotline.v1.TokenVector token_vectors = 3 [json_name = "tokenVectors"];</code>
+     */
+    public java.util.List<dev.slotline.v1.TokenVector.Builder> 
+         getTokenVectorsBuilderList() {
+      return internalGetTokenVectorsFieldBuilder().getBuilderList();
+    }
+    private com.google.protobuf.RepeatedFieldBuilder<
+        dev.slotline.v1.TokenVector, dev.slotline.v1.TokenVector.Builder, dev.slotline.v1.TokenVectorOrBuilder> 
+        internalGetTokenVectorsFieldBuilder() {
+      if (tokenVectorsBuilder_ == null) {
+        tokenVectorsBuilder_ = new com.google.protobuf.RepeatedFieldBuilder<
+            dev.slotline.v1.TokenVector, dev.slotline.v1.TokenVector.Builder, dev.slotline.v1.TokenVectorOrBuilder>(
+                tokenVectors_,
+                ((bitField0_ & 0x00000004) != 0),
+                getParentForChildren(),
+                isClean());
+        tokenVectors_ = null;
+      }
+      return tokenVectorsBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:slotline.v1.Embedding)

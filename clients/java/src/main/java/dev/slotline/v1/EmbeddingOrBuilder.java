@@ -22,7 +22,7 @@ public interface EmbeddingOrBuilder extends
 
   /**
    * <pre>
-   * float32 components, Model.embedding_dim of them unless dimensions was given.
+   * float32 components, Model.embedding_dim of them unless dimensions was given. Empty with POOLING_NONE.
    * </pre>
    *
    * <code>repeated float values = 2 [json_name = "values"];</code>
@@ -31,7 +31,7 @@ public interface EmbeddingOrBuilder extends
   java.util.List<java.lang.Float> getValuesList();
   /**
    * <pre>
-   * float32 components, Model.embedding_dim of them unless dimensions was given.
+   * float32 components, Model.embedding_dim of them unless dimensions was given. Empty with POOLING_NONE.
    * </pre>
    *
    * <code>repeated float values = 2 [json_name = "values"];</code>
@@ -40,7 +40,7 @@ public interface EmbeddingOrBuilder extends
   int getValuesCount();
   /**
    * <pre>
-   * float32 components, Model.embedding_dim of them unless dimensions was given.
+   * float32 components, Model.embedding_dim of them unless dimensions was given. Empty with POOLING_NONE.
    * </pre>
    *
    * <code>repeated float values = 2 [json_name = "values"];</code>
@@ -48,4 +48,48 @@ public interface EmbeddingOrBuilder extends
    * @return The values at the given index.
    */
   float getValues(int index);
+
+  /**
+   * <pre>
+   * With POOLING_NONE the vector of each token of the input, those that the model wants around a text included.
+   * </pre>
+   *
+   * <code>repeated .slotline.v1.TokenVector token_vectors = 3 [json_name = "tokenVectors"];</code>
+   */
+  java.util.List<dev.slotline.v1.TokenVector> 
+      getTokenVectorsList();
+  /**
+   * <pre>
+   * With POOLING_NONE the vector of each token of the input, those that the model wants around a text included.
+   * </pre>
+   *
+   * <code>repeated .slotline.v1.TokenVector token_vectors = 3 [json_name = "tokenVectors"];</code>
+   */
+  dev.slotline.v1.TokenVector getTokenVectors(int index);
+  /**
+   * <pre>
+   * With POOLING_NONE the vector of each token of the input, those that the model wants around a text included.
+   * </pre>
+   *
+   * <code>repeated .slotline.v1.TokenVector token_vectors = 3 [json_name = "tokenVectors"];</code>
+   */
+  int getTokenVectorsCount();
+  /**
+   * <pre>
+   * With POOLING_NONE the vector of each token of the input, those that the model wants around a text included.
+   * </pre>
+   *
+   * <code>repeated .slotline.v1.TokenVector token_vectors = 3 [json_name = "tokenVectors"];</code>
+   */
+  java.util.List<? extends dev.slotline.v1.TokenVectorOrBuilder> 
+      getTokenVectorsOrBuilderList();
+  /**
+   * <pre>
+   * With POOLING_NONE the vector of each token of the input, those that the model wants around a text included.
+   * </pre>
+   *
+   * <code>repeated .slotline.v1.TokenVector token_vectors = 3 [json_name = "tokenVectors"];</code>
+   */
+  dev.slotline.v1.TokenVectorOrBuilder getTokenVectorsOrBuilder(
+      int index);
 }

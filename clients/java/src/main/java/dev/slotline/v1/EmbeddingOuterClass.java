@@ -37,6 +37,11 @@ public final class EmbeddingOuterClass extends com.google.protobuf.GeneratedFile
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_slotline_v1_EmbedRequest_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_slotline_v1_TokenVector_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_slotline_v1_TokenVector_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_slotline_v1_Embedding_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -61,22 +66,28 @@ public final class EmbeddingOuterClass extends com.google.protobuf.GeneratedFile
       "\001(\tH\000R\004text\0224\n\ttoken_ids\030\002 \001(\0132\025.slotlin" +
       "e.v1.TokenIdsH\000R\010tokenIds\0220\n\005parts\030\003 \001(\013" +
       "2\030.slotline.v1.PromptPartsH\000R\005partsB\t\n\007c" +
-      "ontent\"\352\001\n\014EmbedRequest\022\024\n\005model\030\001 \001(\tR\005" +
+      "ontent\"\221\002\n\014EmbedRequest\022\024\n\005model\030\001 \001(\tR\005" +
       "model\022/\n\006inputs\030\002 \003(\0132\027.slotline.v1.Embe" +
       "dInputR\006inputs\022!\n\tnormalize\030\003 \001(\010H\000R\tnor" +
       "malize\210\001\001\022#\n\ndimensions\030\004 \001(\rH\001R\ndimensi" +
       "ons\210\001\001\022.\n\007pooling\030\005 \001(\0162\024.slotline.v1.Po" +
-      "olingR\007poolingB\014\n\n_normalizeB\r\n\013_dimensi" +
-      "ons\"9\n\tEmbedding\022\024\n\005index\030\001 \001(\rR\005index\022\026" +
-      "\n\006values\030\002 \003(\002R\006values\"q\n\rEmbedResponse\022" +
-      "6\n\nembeddings\030\001 \003(\0132\026.slotline.v1.Embedd" +
-      "ingR\nembeddings\022(\n\005usage\030\002 \001(\0132\022.slotlin" +
-      "e.v1.UsageR\005usage*W\n\007Pooling\022\027\n\023POOLING_" +
-      "UNSPECIFIED\020\000\022\020\n\014POOLING_LAST\020\001\022\020\n\014POOLI" +
-      "NG_MEAN\020\002\022\017\n\013POOLING_CLS\020\003B`\n\017dev.slotli" +
-      "ne.v1P\001Z=github.com/slotline/slotline/cl" +
-      "ients/go/slotlinev1;slotlinev1\252\002\013Slotlin" +
-      "e.V1b\006proto3"
+      "olingR\007pooling\022%\n\004norm\030\006 \001(\0162\021.slotline." +
+      "v1.NormR\004normB\014\n\n_normalizeB\r\n\013_dimensio" +
+      "ns\"%\n\013TokenVector\022\026\n\006values\030\001 \003(\002R\006value" +
+      "s\"x\n\tEmbedding\022\024\n\005index\030\001 \001(\rR\005index\022\026\n\006" +
+      "values\030\002 \003(\002R\006values\022=\n\rtoken_vectors\030\003 " +
+      "\003(\0132\030.slotline.v1.TokenVectorR\014tokenVect" +
+      "ors\"q\n\rEmbedResponse\0226\n\nembeddings\030\001 \003(\013" +
+      "2\026.slotline.v1.EmbeddingR\nembeddings\022(\n\005" +
+      "usage\030\002 \001(\0132\022.slotline.v1.UsageR\005usage*i" +
+      "\n\007Pooling\022\027\n\023POOLING_UNSPECIFIED\020\000\022\020\n\014PO" +
+      "OLING_LAST\020\001\022\020\n\014POOLING_MEAN\020\002\022\017\n\013POOLIN" +
+      "G_CLS\020\003\022\020\n\014POOLING_NONE\020\004*e\n\004Norm\022\024\n\020NOR" +
+      "M_UNSPECIFIED\020\000\022\r\n\tNORM_NONE\020\001\022\022\n\016NORM_M" +
+      "AX_INT16\020\002\022\020\n\014NORM_TAXICAB\020\003\022\022\n\016NORM_EUC" +
+      "LIDEAN\020\004B`\n\017dev.slotline.v1P\001Z=github.co" +
+      "m/slotline/slotline/clients/go/slotlinev" +
+      "1;slotlinev1\252\002\013Slotline.V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -95,15 +106,21 @@ public final class EmbeddingOuterClass extends com.google.protobuf.GeneratedFile
     internal_static_slotline_v1_EmbedRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_EmbedRequest_descriptor,
-        new java.lang.String[] { "Model", "Inputs", "Normalize", "Dimensions", "Pooling", });
-    internal_static_slotline_v1_Embedding_descriptor =
+        new java.lang.String[] { "Model", "Inputs", "Normalize", "Dimensions", "Pooling", "Norm", });
+    internal_static_slotline_v1_TokenVector_descriptor =
       getDescriptor().getMessageType(2);
+    internal_static_slotline_v1_TokenVector_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_slotline_v1_TokenVector_descriptor,
+        new java.lang.String[] { "Values", });
+    internal_static_slotline_v1_Embedding_descriptor =
+      getDescriptor().getMessageType(3);
     internal_static_slotline_v1_Embedding_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_Embedding_descriptor,
-        new java.lang.String[] { "Index", "Values", });
+        new java.lang.String[] { "Index", "Values", "TokenVectors", });
     internal_static_slotline_v1_EmbedResponse_descriptor =
-      getDescriptor().getMessageType(3);
+      getDescriptor().getMessageType(4);
     internal_static_slotline_v1_EmbedResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_EmbedResponse_descriptor,

@@ -39,6 +39,7 @@ private static final long serialVersionUID = 0L;
     description_ = "";
     chatTemplate_ = "";
     eogTokenIds_ = emptyIntList();
+    pooling_ = 0;
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -730,6 +731,32 @@ private static final long serialVersionUID = 0L;
     return images_ == null ? dev.slotline.v1.ImageSupport.getDefaultInstance() : images_;
   }
 
+  public static final int POOLING_FIELD_NUMBER = 22;
+  private int pooling_ = 0;
+  /**
+   * <pre>
+   * How embeddings are made. Unspecified without Capabilities.embed.
+   * </pre>
+   *
+   * <code>.slotline.v1.Pooling pooling = 22 [json_name = "pooling"];</code>
+   * @return The enum numeric value on the wire for pooling.
+   */
+  @java.lang.Override public int getPoolingValue() {
+    return pooling_;
+  }
+  /**
+   * <pre>
+   * How embeddings are made. Unspecified without Capabilities.embed.
+   * </pre>
+   *
+   * <code>.slotline.v1.Pooling pooling = 22 [json_name = "pooling"];</code>
+   * @return The pooling.
+   */
+  @java.lang.Override public dev.slotline.v1.Pooling getPooling() {
+    dev.slotline.v1.Pooling result = dev.slotline.v1.Pooling.forNumber(pooling_);
+    return result == null ? dev.slotline.v1.Pooling.UNRECOGNIZED : result;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -811,6 +838,9 @@ private static final long serialVersionUID = 0L;
     }
     if (((bitField0_ & 0x00000080) != 0)) {
       output.writeMessage(21, getImages());
+    }
+    if (pooling_ != dev.slotline.v1.Pooling.POOLING_UNSPECIFIED.getNumber()) {
+      output.writeEnum(22, pooling_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -910,6 +940,10 @@ private static final long serialVersionUID = 0L;
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(21, getImages());
     }
+    if (pooling_ != dev.slotline.v1.Pooling.POOLING_UNSPECIFIED.getNumber()) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeEnumSize(22, pooling_);
+    }
     return size;
   }
   @java.lang.Override
@@ -1000,6 +1034,7 @@ private static final long serialVersionUID = 0L;
       if (!getImages()
           .equals(other.getImages())) return false;
     }
+    if (pooling_ != other.pooling_) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -1075,6 +1110,8 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + IMAGES_FIELD_NUMBER;
       hash = (53 * hash) + getImages().hashCode();
     }
+    hash = (37 * hash) + POOLING_FIELD_NUMBER;
+    hash = (53 * hash) + pooling_;
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -1267,6 +1304,7 @@ private static final long serialVersionUID = 0L;
         imagesBuilder_.dispose();
         imagesBuilder_ = null;
       }
+      pooling_ = 0;
       return this;
     }
 
@@ -1386,6 +1424,9 @@ private static final long serialVersionUID = 0L;
             : imagesBuilder_.build();
         to_bitField0_ |= 0x00000080;
       }
+      if (((from_bitField0_ & 0x00200000) != 0)) {
+        result.pooling_ = pooling_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -1486,6 +1527,9 @@ private static final long serialVersionUID = 0L;
       }
       if (other.hasImages()) {
         mergeImages(other.getImages());
+      }
+      if (other.pooling_ != 0) {
+        setPoolingValue(other.getPoolingValue());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -1639,6 +1683,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00100000;
               break;
             } // case 170
+            case 176: {
+              pooling_ = input.readEnum();
+              bitField0_ |= 0x00200000;
+              break;
+            } // case 176
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -3631,6 +3680,78 @@ private static final long serialVersionUID = 0L;
         images_ = null;
       }
       return imagesBuilder_;
+    }
+
+    private int pooling_ = 0;
+    /**
+     * <pre>
+     * How embeddings are made. Unspecified without Capabilities.embed.
+     * </pre>
+     *
+     * <code>.slotline.v1.Pooling pooling = 22 [json_name = "pooling"];</code>
+     * @return The enum numeric value on the wire for pooling.
+     */
+    @java.lang.Override public int getPoolingValue() {
+      return pooling_;
+    }
+    /**
+     * <pre>
+     * How embeddings are made. Unspecified without Capabilities.embed.
+     * </pre>
+     *
+     * <code>.slotline.v1.Pooling pooling = 22 [json_name = "pooling"];</code>
+     * @param value The enum numeric value on the wire for pooling to set.
+     * @return This builder for chaining.
+     */
+    public Builder setPoolingValue(int value) {
+      pooling_ = value;
+      bitField0_ |= 0x00200000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * How embeddings are made. Unspecified without Capabilities.embed.
+     * </pre>
+     *
+     * <code>.slotline.v1.Pooling pooling = 22 [json_name = "pooling"];</code>
+     * @return The pooling.
+     */
+    @java.lang.Override
+    public dev.slotline.v1.Pooling getPooling() {
+      dev.slotline.v1.Pooling result = dev.slotline.v1.Pooling.forNumber(pooling_);
+      return result == null ? dev.slotline.v1.Pooling.UNRECOGNIZED : result;
+    }
+    /**
+     * <pre>
+     * How embeddings are made. Unspecified without Capabilities.embed.
+     * </pre>
+     *
+     * <code>.slotline.v1.Pooling pooling = 22 [json_name = "pooling"];</code>
+     * @param value The pooling to set.
+     * @throws IllegalArgumentException if UNRECOGNIZED is provided.
+     * @return This builder for chaining.
+     */
+    public Builder setPooling(dev.slotline.v1.Pooling value) {
+      java.util.Objects.requireNonNull(value);
+      bitField0_ |= 0x00200000;
+      pooling_ = value.getNumber();
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * How embeddings are made. Unspecified without Capabilities.embed.
+     * </pre>
+     *
+     * <code>.slotline.v1.Pooling pooling = 22 [json_name = "pooling"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearPooling() {
+      bitField0_ = (bitField0_ & ~0x00200000);
+      pooling_ = 0;
+      onChanged();
+      return this;
     }
 
     // @@protoc_insertion_point(builder_scope:slotline.v1.Model)

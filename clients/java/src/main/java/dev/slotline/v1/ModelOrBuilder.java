@@ -429,4 +429,23 @@ public interface ModelOrBuilder extends
    * <code>.slotline.v1.ImageSupport images = 21 [json_name = "images"];</code>
    */
   dev.slotline.v1.ImageSupportOrBuilder getImagesOrBuilder();
+
+  /**
+   * <pre>
+   * How embeddings are made. Unspecified without Capabilities.embed.
+   * </pre>
+   *
+   * <code>.slotline.v1.Pooling pooling = 22 [json_name = "pooling"];</code>
+   * @return The enum numeric value on the wire for pooling.
+   */
+  int getPoolingValue();
+  /**
+   * <pre>
+   * How embeddings are made. Unspecified without Capabilities.embed.
+   * </pre>
+   *
+   * <code>.slotline.v1.Pooling pooling = 22 [json_name = "pooling"];</code>
+   * @return The pooling.
+   */
+  dev.slotline.v1.Pooling getPooling();
 }

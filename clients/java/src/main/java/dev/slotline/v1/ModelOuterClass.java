@@ -127,154 +127,157 @@ public final class ModelOuterClass extends com.google.protobuf.GeneratedFile {
     java.lang.String[] descriptorData = {
       "\n\027slotline/v1/model.proto\022\013slotline.v1\032\036" +
       "google/protobuf/duration.proto\032\037google/p" +
-      "rotobuf/timestamp.proto\032\034slotline/v1/gen" +
-      "eration.proto\032\030slotline/v1/prompt.proto\032" +
-      "\030slotline/v1/tokens.proto\"\315\001\n\014Capabiliti" +
-      "es\022\032\n\010generate\030\001 \001(\010R\010generate\022\024\n\005embed\030" +
-      "\002 \001(\010R\005embed\022\026\n\006infill\030\003 \001(\010R\006infill\022\026\n\006" +
-      "vision\030\004 \001(\010R\006vision\022\036\n\nconstraint\030\005 \001(\010" +
-      "R\nconstraint\022#\n\rcontext_shift\030\006 \001(\010R\014con" +
-      "textShift\022\026\n\006rerank\030\007 \001(\010R\006rerank\"\265\002\n\014Im" +
-      "ageSupport\022%\n\016projector_type\030\001 \001(\tR\rproj" +
-      "ectorType\022\035\n\nmin_tokens\030\002 \001(\rR\tminTokens" +
-      "\022\035\n\nmax_tokens\030\003 \001(\rR\tmaxTokens\022\030\n\007forma" +
-      "ts\030\004 \003(\tR\007formats\022\035\n\nmax_images\030\005 \001(\rR\tm" +
-      "axImages\022&\n\017max_image_bytes\030\006 \001(\004R\rmaxIm" +
-      "ageBytes\0225\n\027max_request_image_bytes\030\007 \001(" +
-      "\004R\024maxRequestImageBytes\022(\n\020max_image_pix" +
-      "els\030\010 \001(\004R\016maxImagePixels\"\363\001\n\006Limits\022(\n\020" +
-      "max_prompt_bytes\030\001 \001(\004R\016maxPromptBytes\022&" +
-      "\n\017max_batch_embed\030\002 \001(\rR\rmaxBatchEmbed\022$" +
-      "\n\016max_stop_texts\030\003 \001(\rR\014maxStopTexts\022*\n\021" +
-      "max_grammar_bytes\030\004 \001(\rR\017maxGrammarBytes" +
-      "\022(\n\020max_schema_bytes\030\005 \001(\rR\016maxSchemaByt" +
-      "es\022\033\n\tmax_tools\030\006 \001(\rR\010maxTools\"\370\001\n\nChat" +
-      "Format\022\037\n\013tool_format\030\001 \001(\tR\ntoolFormat\022" +
-      "\037\n\013tool_source\030\002 \001(\tR\ntoolSource\022%\n\016reas" +
-      "oning_open\030\003 \001(\tR\rreasoningOpen\022\'\n\017reaso" +
-      "ning_close\030\004 \001(\tR\016reasoningClose\022-\n\022reas" +
-      "oning_switches\030\005 \003(\tR\021reasoningSwitches\022" +
-      ")\n\020description_json\030\006 \001(\tR\017descriptionJs" +
-      "on\"\222\007\n\005Model\022\022\n\004name\030\001 \001(\tR\004name\022\030\n\007alia" +
-      "ses\030\002 \003(\tR\007aliases\022\026\n\006family\030\003 \001(\tR\006fami" +
-      "ly\022 \n\013description\030\004 \001(\tR\013description\022%\n\016" +
-      "context_length\030\005 \001(\rR\rcontextLength\022/\n\021m" +
-      "ax_output_tokens\030\006 \001(\rH\000R\017maxOutputToken" +
-      "s\210\001\001\0226\n\027training_context_length\030\007 \001(\rR\025t" +
-      "rainingContextLength\022#\n\rembedding_dim\030\010 " +
-      "\001(\rR\014embeddingDim\022\035\n\nvocab_size\030\t \001(\rR\tv" +
-      "ocabSize\022\027\n\007n_slots\030\n \001(\rR\006nSlots\022\031\n\010n_p" +
-      "arams\030\013 \001(\004R\007nParams\022\035\n\nsize_bytes\030\014 \001(\004" +
-      "R\tsizeBytes\022#\n\rchat_template\030\r \001(\tR\014chat" +
-      "Template\022=\n\014capabilities\030\016 \001(\0132\031.slotlin" +
-      "e.v1.CapabilitiesR\014capabilities\022+\n\006limit" +
-      "s\030\017 \001(\0132\023.slotline.v1.LimitsR\006limits\022J\n\020" +
-      "default_settings\030\020 \001(\0132\037.slotline.v1.Gen" +
-      "erationSettingsR\017defaultSettings\022>\n\rsyst" +
-      "em_prompt\030\021 \001(\0132\031.slotline.v1.SystemProm" +
-      "ptR\014systemPrompt\022%\n\014bos_token_id\030\022 \001(\rH\001" +
-      "R\nbosTokenId\210\001\001\022\"\n\reog_token_ids\030\023 \003(\rR\013" +
-      "eogTokenIds\0228\n\013chat_format\030\024 \001(\0132\027.slotl" +
-      "ine.v1.ChatFormatR\nchatFormat\0221\n\006images\030" +
-      "\025 \001(\0132\031.slotline.v1.ImageSupportR\006images" +
-      "B\024\n\022_max_output_tokensB\017\n\r_bos_token_id\"" +
-      "\023\n\021ListModelsRequest\"@\n\022ListModelsRespon" +
-      "se\022*\n\006models\030\001 \003(\0132\022.slotline.v1.ModelR\006" +
-      "models\"%\n\017GetModelRequest\022\022\n\004name\030\001 \001(\tR" +
-      "\004name\"<\n\020GetModelResponse\022(\n\005model\030\001 \001(\013" +
-      "2\022.slotline.v1.ModelR\005model\"\017\n\rHealthReq" +
-      "uest\"\327\005\n\016HealthResponse\022.\n\005state\030\001 \001(\0162\030" +
-      ".slotline.v1.ServerStateR\005state\022\037\n\013insta" +
-      "nce_id\030\002 \001(\tR\ninstanceId\022\030\n\007message\030\003 \001(" +
-      "\tR\007message\022#\n\rload_progress\030\004 \001(\002R\014loadP" +
-      "rogress\022\035\n\nslots_idle\030\005 \001(\rR\tslotsIdle\022)" +
-      "\n\020slots_processing\030\006 \001(\rR\017slotsProcessin" +
-      "g\022\037\n\013queue_depth\030\007 \001(\rR\nqueueDepth\022\037\n\013qu" +
-      "eue_limit\030\010 \001(\rR\nqueueLimit\022\"\n\rkv_cells_" +
-      "used\030\t \001(\rR\013kvCellsUsed\022$\n\016kv_cells_tota" +
-      "l\030\n \001(\rR\014kvCellsTotal\0221\n\006uptime\030\013 \001(\0132\031." +
-      "google.protobuf.DurationR\006uptime\0229\n\nstar" +
-      "t_time\030\014 \001(\0132\032.google.protobuf.Timestamp" +
-      "R\tstartTime\022@\n\014image_worker\030\r \001(\0162\035.slot" +
-      "line.v1.ImageWorkerStateR\013imageWorker\022:\n" +
-      "\031prompt_tokens_outstanding\030\016 \001(\004R\027prompt" +
-      "TokensOutstanding\022:\n\031output_tokens_outst" +
-      "anding\030\017 \001(\004R\027outputTokensOutstanding\0227\n" +
-      "\030prompt_tokens_per_second\030\020 \001(\001R\025promptT" +
-      "okensPerSecond\"\263\006\n\004Slot\022\016\n\002id\030\001 \001(\rR\002id\022" +
-      ",\n\005state\030\002 \001(\0162\026.slotline.v1.SlotStateR\005" +
-      "state\022\034\n\007task_id\030\003 \001(\004H\001R\006taskId\210\001\001\022;\n\010s" +
-      "ettings\030\004 \001(\0132\037.slotline.v1.GenerationSe" +
-      "ttingsR\010settings\022\024\n\004text\030\005 \001(\tH\000R\004text\0224" +
-      "\n\ttoken_ids\030\006 \001(\0132\025.slotline.v1.TokenIds" +
-      "H\000R\010tokenIds\022-\n\004chat\030\007 \001(\0132\027.slotline.v1" +
-      ".ChatPromptH\000R\004chat\0220\n\005parts\030\010 \001(\0132\030.slo" +
-      "tline.v1.PromptPartsH\000R\005parts\0223\n\006infill\030" +
-      "\t \001(\0132\031.slotline.v1.InfillPromptH\000R\006infi" +
-      "ll\022#\n\rprompt_tokens\030\n \001(\rR\014promptTokens\022" +
-      ",\n\022prompt_tokens_done\030\013 \001(\rR\020promptToken" +
-      "sDone\022)\n\020tokens_predicted\030\014 \001(\rR\017tokensP" +
-      "redicted\022.\n\020tokens_remaining\030\r \001(\rH\002R\017to" +
-      "kensRemaining\210\001\001\022$\n\016has_next_token\030\016 \001(\010" +
-      "R\014hasNextToken\022\037\n\013stopped_eos\030\017 \001(\010R\nsto" +
-      "ppedEos\022#\n\rstopped_limit\030\020 \001(\010R\014stoppedL" +
-      "imit\022#\n\rstopping_text\030\021 \001(\tR\014stoppingTex" +
-      "t\022#\n\rcached_tokens\030\022 \001(\rR\014cachedTokens\022!" +
-      "\n\014stopped_word\030\023 \001(\010R\013stoppedWordB\010\n\006pro" +
-      "mptB\n\n\010_task_idB\023\n\021_tokens_remaining\"\022\n\020" +
-      "ListSlotsRequest\"<\n\021ListSlotsResponse\022\'\n" +
-      "\005slots\030\001 \003(\0132\021.slotline.v1.SlotR\005slots\"Y" +
-      "\n\024ApplyTemplateRequest\022\024\n\005model\030\001 \001(\tR\005m" +
-      "odel\022+\n\004chat\030\002 \001(\0132\027.slotline.v1.ChatPro" +
-      "mptR\004chat\"+\n\025ApplyTemplateResponse\022\022\n\004te" +
-      "xt\030\001 \001(\tR\004text\"6\n\021GetMetricsRequest\022!\n\014r" +
-      "eset_window\030\001 \001(\010R\013resetWindow\"\376\007\n\022GetMe" +
-      "tricsResponse\022.\n\023prompt_tokens_total\030\001 \001" +
-      "(\004R\021promptTokensTotal\0224\n\026predicted_token" +
-      "s_total\030\002 \001(\004R\024predictedTokensTotal\0227\n\030p" +
-      "rompt_tokens_per_second\030\003 \001(\001R\025promptTok" +
-      "ensPerSecond\022=\n\033predicted_tokens_per_sec" +
-      "ond\030\004 \001(\001R\030predictedTokensPerSecond\022\"\n\rk" +
-      "v_cells_used\030\005 \001(\rR\013kvCellsUsed\022$\n\016kv_ce" +
-      "lls_total\030\006 \001(\rR\014kvCellsTotal\022\033\n\tkv_toke" +
-      "ns\030\007 \001(\rR\010kvTokens\022/\n\023requests_processin" +
-      "g\030\010 \001(\rR\022requestsProcessing\022+\n\021requests_" +
-      "deferred\030\t \001(\rR\020requestsDeferred\022\036\n\nexpo" +
-      "sition\030\n \001(\tR\nexposition\022;\n\032cached_promp" +
-      "t_tokens_total\030\013 \001(\004R\027cachedPromptTokens" +
-      "Total\0222\n\025embedded_tokens_total\030\014 \001(\004R\023em" +
-      "beddedTokensTotal\0220\n\024prompt_seconds_tota" +
-      "l\030\r \001(\001R\022promptSecondsTotal\0226\n\027predicted" +
-      "_seconds_total\030\016 \001(\001R\025predictedSecondsTo" +
-      "tal\022*\n\021model_calls_total\030\017 \001(\004R\017modelCal" +
-      "lsTotal\0227\n\030sequences_per_model_call\030\020 \001(" +
-      "\001R\025sequencesPerModelCall\0226\n\027longest_sequ" +
-      "ence_tokens\030\021 \001(\rR\025longestSequenceTokens" +
-      "\022!\n\014drafts_total\030\022 \001(\004R\013draftsTotal\0220\n\024d" +
-      "rafted_tokens_total\030\023 \001(\004R\022draftedTokens" +
-      "Total\0222\n\025accepted_tokens_total\030\024 \001(\004R\023ac" +
-      "ceptedTokensTotal\022$\n\016started_unix_s\030\025 \001(" +
-      "\003R\014startedUnixS*\253\001\n\013ServerState\022\034\n\030SERVE" +
-      "R_STATE_UNSPECIFIED\020\000\022\030\n\024SERVER_STATE_LO" +
-      "ADING\020\001\022\026\n\022SERVER_STATE_READY\020\002\022\027\n\023SERVE" +
-      "R_STATE_FAILED\020\003\022\031\n\025SERVER_STATE_DRAININ" +
-      "G\020\004\022\030\n\024SERVER_STATE_STALLED\020\005*\260\001\n\020ImageW" +
-      "orkerState\022\"\n\036IMAGE_WORKER_STATE_UNSPECI" +
-      "FIED\020\000\022\037\n\033IMAGE_WORKER_STATE_STARTING\020\001\022" +
-      "\033\n\027IMAGE_WORKER_STATE_IDLE\020\002\022\033\n\027IMAGE_WO" +
-      "RKER_STATE_BUSY\020\003\022\035\n\031IMAGE_WORKER_STATE_" +
-      "FAILED\020\004*k\n\tSlotState\022\032\n\026SLOT_STATE_UNSP" +
-      "ECIFIED\020\000\022\023\n\017SLOT_STATE_IDLE\020\001\022\026\n\022SLOT_S" +
-      "TATE_PREFILL\020\002\022\025\n\021SLOT_STATE_DECODE\020\003B`\n" +
-      "\017dev.slotline.v1P\001Z=github.com/slotline/" +
-      "slotline/clients/go/slotlinev1;slotlinev" +
-      "1\252\002\013Slotline.V1b\006proto3"
+      "rotobuf/timestamp.proto\032\033slotline/v1/emb" +
+      "edding.proto\032\034slotline/v1/generation.pro" +
+      "to\032\030slotline/v1/prompt.proto\032\030slotline/v" +
+      "1/tokens.proto\"\315\001\n\014Capabilities\022\032\n\010gener" +
+      "ate\030\001 \001(\010R\010generate\022\024\n\005embed\030\002 \001(\010R\005embe" +
+      "d\022\026\n\006infill\030\003 \001(\010R\006infill\022\026\n\006vision\030\004 \001(" +
+      "\010R\006vision\022\036\n\nconstraint\030\005 \001(\010R\nconstrain" +
+      "t\022#\n\rcontext_shift\030\006 \001(\010R\014contextShift\022\026" +
+      "\n\006rerank\030\007 \001(\010R\006rerank\"\265\002\n\014ImageSupport\022" +
+      "%\n\016projector_type\030\001 \001(\tR\rprojectorType\022\035" +
+      "\n\nmin_tokens\030\002 \001(\rR\tminTokens\022\035\n\nmax_tok" +
+      "ens\030\003 \001(\rR\tmaxTokens\022\030\n\007formats\030\004 \003(\tR\007f" +
+      "ormats\022\035\n\nmax_images\030\005 \001(\rR\tmaxImages\022&\n" +
+      "\017max_image_bytes\030\006 \001(\004R\rmaxImageBytes\0225\n" +
+      "\027max_request_image_bytes\030\007 \001(\004R\024maxReque" +
+      "stImageBytes\022(\n\020max_image_pixels\030\010 \001(\004R\016" +
+      "maxImagePixels\"\363\001\n\006Limits\022(\n\020max_prompt_" +
+      "bytes\030\001 \001(\004R\016maxPromptBytes\022&\n\017max_batch" +
+      "_embed\030\002 \001(\rR\rmaxBatchEmbed\022$\n\016max_stop_" +
+      "texts\030\003 \001(\rR\014maxStopTexts\022*\n\021max_grammar" +
+      "_bytes\030\004 \001(\rR\017maxGrammarBytes\022(\n\020max_sch" +
+      "ema_bytes\030\005 \001(\rR\016maxSchemaBytes\022\033\n\tmax_t" +
+      "ools\030\006 \001(\rR\010maxTools\"\370\001\n\nChatFormat\022\037\n\013t" +
+      "ool_format\030\001 \001(\tR\ntoolFormat\022\037\n\013tool_sou" +
+      "rce\030\002 \001(\tR\ntoolSource\022%\n\016reasoning_open\030" +
+      "\003 \001(\tR\rreasoningOpen\022\'\n\017reasoning_close\030" +
+      "\004 \001(\tR\016reasoningClose\022-\n\022reasoning_switc" +
+      "hes\030\005 \003(\tR\021reasoningSwitches\022)\n\020descript" +
+      "ion_json\030\006 \001(\tR\017descriptionJson\"\302\007\n\005Mode" +
+      "l\022\022\n\004name\030\001 \001(\tR\004name\022\030\n\007aliases\030\002 \003(\tR\007" +
+      "aliases\022\026\n\006family\030\003 \001(\tR\006family\022 \n\013descr" +
+      "iption\030\004 \001(\tR\013description\022%\n\016context_len" +
+      "gth\030\005 \001(\rR\rcontextLength\022/\n\021max_output_t" +
+      "okens\030\006 \001(\rH\000R\017maxOutputTokens\210\001\001\0226\n\027tra" +
+      "ining_context_length\030\007 \001(\rR\025trainingCont" +
+      "extLength\022#\n\rembedding_dim\030\010 \001(\rR\014embedd" +
+      "ingDim\022\035\n\nvocab_size\030\t \001(\rR\tvocabSize\022\027\n" +
+      "\007n_slots\030\n \001(\rR\006nSlots\022\031\n\010n_params\030\013 \001(\004" +
+      "R\007nParams\022\035\n\nsize_bytes\030\014 \001(\004R\tsizeBytes" +
+      "\022#\n\rchat_template\030\r \001(\tR\014chatTemplate\022=\n" +
+      "\014capabilities\030\016 \001(\0132\031.slotline.v1.Capabi" +
+      "litiesR\014capabilities\022+\n\006limits\030\017 \001(\0132\023.s" +
+      "lotline.v1.LimitsR\006limits\022J\n\020default_set" +
+      "tings\030\020 \001(\0132\037.slotline.v1.GenerationSett" +
+      "ingsR\017defaultSettings\022>\n\rsystem_prompt\030\021" +
+      " \001(\0132\031.slotline.v1.SystemPromptR\014systemP" +
+      "rompt\022%\n\014bos_token_id\030\022 \001(\rH\001R\nbosTokenI" +
+      "d\210\001\001\022\"\n\reog_token_ids\030\023 \003(\rR\013eogTokenIds" +
+      "\0228\n\013chat_format\030\024 \001(\0132\027.slotline.v1.Chat" +
+      "FormatR\nchatFormat\0221\n\006images\030\025 \001(\0132\031.slo" +
+      "tline.v1.ImageSupportR\006images\022.\n\007pooling" +
+      "\030\026 \001(\0162\024.slotline.v1.PoolingR\007poolingB\024\n" +
+      "\022_max_output_tokensB\017\n\r_bos_token_id\"\023\n\021" +
+      "ListModelsRequest\"@\n\022ListModelsResponse\022" +
+      "*\n\006models\030\001 \003(\0132\022.slotline.v1.ModelR\006mod" +
+      "els\"%\n\017GetModelRequest\022\022\n\004name\030\001 \001(\tR\004na" +
+      "me\"<\n\020GetModelResponse\022(\n\005model\030\001 \001(\0132\022." +
+      "slotline.v1.ModelR\005model\"\017\n\rHealthReques" +
+      "t\"\327\005\n\016HealthResponse\022.\n\005state\030\001 \001(\0162\030.sl" +
+      "otline.v1.ServerStateR\005state\022\037\n\013instance" +
+      "_id\030\002 \001(\tR\ninstanceId\022\030\n\007message\030\003 \001(\tR\007" +
+      "message\022#\n\rload_progress\030\004 \001(\002R\014loadProg" +
+      "ress\022\035\n\nslots_idle\030\005 \001(\rR\tslotsIdle\022)\n\020s" +
+      "lots_processing\030\006 \001(\rR\017slotsProcessing\022\037" +
+      "\n\013queue_depth\030\007 \001(\rR\nqueueDepth\022\037\n\013queue" +
+      "_limit\030\010 \001(\rR\nqueueLimit\022\"\n\rkv_cells_use" +
+      "d\030\t \001(\rR\013kvCellsUsed\022$\n\016kv_cells_total\030\n" +
+      " \001(\rR\014kvCellsTotal\0221\n\006uptime\030\013 \001(\0132\031.goo" +
+      "gle.protobuf.DurationR\006uptime\0229\n\nstart_t" +
+      "ime\030\014 \001(\0132\032.google.protobuf.TimestampR\ts" +
+      "tartTime\022@\n\014image_worker\030\r \001(\0162\035.slotlin" +
+      "e.v1.ImageWorkerStateR\013imageWorker\022:\n\031pr" +
+      "ompt_tokens_outstanding\030\016 \001(\004R\027promptTok" +
+      "ensOutstanding\022:\n\031output_tokens_outstand" +
+      "ing\030\017 \001(\004R\027outputTokensOutstanding\0227\n\030pr" +
+      "ompt_tokens_per_second\030\020 \001(\001R\025promptToke" +
+      "nsPerSecond\"\263\006\n\004Slot\022\016\n\002id\030\001 \001(\rR\002id\022,\n\005" +
+      "state\030\002 \001(\0162\026.slotline.v1.SlotStateR\005sta" +
+      "te\022\034\n\007task_id\030\003 \001(\004H\001R\006taskId\210\001\001\022;\n\010sett" +
+      "ings\030\004 \001(\0132\037.slotline.v1.GenerationSetti" +
+      "ngsR\010settings\022\024\n\004text\030\005 \001(\tH\000R\004text\0224\n\tt" +
+      "oken_ids\030\006 \001(\0132\025.slotline.v1.TokenIdsH\000R" +
+      "\010tokenIds\022-\n\004chat\030\007 \001(\0132\027.slotline.v1.Ch" +
+      "atPromptH\000R\004chat\0220\n\005parts\030\010 \001(\0132\030.slotli" +
+      "ne.v1.PromptPartsH\000R\005parts\0223\n\006infill\030\t \001" +
+      "(\0132\031.slotline.v1.InfillPromptH\000R\006infill\022" +
+      "#\n\rprompt_tokens\030\n \001(\rR\014promptTokens\022,\n\022" +
+      "prompt_tokens_done\030\013 \001(\rR\020promptTokensDo" +
+      "ne\022)\n\020tokens_predicted\030\014 \001(\rR\017tokensPred" +
+      "icted\022.\n\020tokens_remaining\030\r \001(\rH\002R\017token" +
+      "sRemaining\210\001\001\022$\n\016has_next_token\030\016 \001(\010R\014h" +
+      "asNextToken\022\037\n\013stopped_eos\030\017 \001(\010R\nstoppe" +
+      "dEos\022#\n\rstopped_limit\030\020 \001(\010R\014stoppedLimi" +
+      "t\022#\n\rstopping_text\030\021 \001(\tR\014stoppingText\022#" +
+      "\n\rcached_tokens\030\022 \001(\rR\014cachedTokens\022!\n\014s" +
+      "topped_word\030\023 \001(\010R\013stoppedWordB\010\n\006prompt" +
+      "B\n\n\010_task_idB\023\n\021_tokens_remaining\"\022\n\020Lis" +
+      "tSlotsRequest\"<\n\021ListSlotsResponse\022\'\n\005sl" +
+      "ots\030\001 \003(\0132\021.slotline.v1.SlotR\005slots\"Y\n\024A" +
+      "pplyTemplateRequest\022\024\n\005model\030\001 \001(\tR\005mode" +
+      "l\022+\n\004chat\030\002 \001(\0132\027.slotline.v1.ChatPrompt" +
+      "R\004chat\"+\n\025ApplyTemplateResponse\022\022\n\004text\030" +
+      "\001 \001(\tR\004text\"6\n\021GetMetricsRequest\022!\n\014rese" +
+      "t_window\030\001 \001(\010R\013resetWindow\"\376\007\n\022GetMetri" +
+      "csResponse\022.\n\023prompt_tokens_total\030\001 \001(\004R" +
+      "\021promptTokensTotal\0224\n\026predicted_tokens_t" +
+      "otal\030\002 \001(\004R\024predictedTokensTotal\0227\n\030prom" +
+      "pt_tokens_per_second\030\003 \001(\001R\025promptTokens" +
+      "PerSecond\022=\n\033predicted_tokens_per_second" +
+      "\030\004 \001(\001R\030predictedTokensPerSecond\022\"\n\rkv_c" +
+      "ells_used\030\005 \001(\rR\013kvCellsUsed\022$\n\016kv_cells" +
+      "_total\030\006 \001(\rR\014kvCellsTotal\022\033\n\tkv_tokens\030" +
+      "\007 \001(\rR\010kvTokens\022/\n\023requests_processing\030\010" +
+      " \001(\rR\022requestsProcessing\022+\n\021requests_def" +
+      "erred\030\t \001(\rR\020requestsDeferred\022\036\n\nexposit" +
+      "ion\030\n \001(\tR\nexposition\022;\n\032cached_prompt_t" +
+      "okens_total\030\013 \001(\004R\027cachedPromptTokensTot" +
+      "al\0222\n\025embedded_tokens_total\030\014 \001(\004R\023embed" +
+      "dedTokensTotal\0220\n\024prompt_seconds_total\030\r" +
+      " \001(\001R\022promptSecondsTotal\0226\n\027predicted_se" +
+      "conds_total\030\016 \001(\001R\025predictedSecondsTotal" +
+      "\022*\n\021model_calls_total\030\017 \001(\004R\017modelCallsT" +
+      "otal\0227\n\030sequences_per_model_call\030\020 \001(\001R\025" +
+      "sequencesPerModelCall\0226\n\027longest_sequenc" +
+      "e_tokens\030\021 \001(\rR\025longestSequenceTokens\022!\n" +
+      "\014drafts_total\030\022 \001(\004R\013draftsTotal\0220\n\024draf" +
+      "ted_tokens_total\030\023 \001(\004R\022draftedTokensTot" +
+      "al\0222\n\025accepted_tokens_total\030\024 \001(\004R\023accep" +
+      "tedTokensTotal\022$\n\016started_unix_s\030\025 \001(\003R\014" +
+      "startedUnixS*\253\001\n\013ServerState\022\034\n\030SERVER_S" +
+      "TATE_UNSPECIFIED\020\000\022\030\n\024SERVER_STATE_LOADI" +
+      "NG\020\001\022\026\n\022SERVER_STATE_READY\020\002\022\027\n\023SERVER_S" +
+      "TATE_FAILED\020\003\022\031\n\025SERVER_STATE_DRAINING\020\004" +
+      "\022\030\n\024SERVER_STATE_STALLED\020\005*\260\001\n\020ImageWork" +
+      "erState\022\"\n\036IMAGE_WORKER_STATE_UNSPECIFIE" +
+      "D\020\000\022\037\n\033IMAGE_WORKER_STATE_STARTING\020\001\022\033\n\027" +
+      "IMAGE_WORKER_STATE_IDLE\020\002\022\033\n\027IMAGE_WORKE" +
+      "R_STATE_BUSY\020\003\022\035\n\031IMAGE_WORKER_STATE_FAI" +
+      "LED\020\004*k\n\tSlotState\022\032\n\026SLOT_STATE_UNSPECI" +
+      "FIED\020\000\022\023\n\017SLOT_STATE_IDLE\020\001\022\026\n\022SLOT_STAT" +
+      "E_PREFILL\020\002\022\025\n\021SLOT_STATE_DECODE\020\003B`\n\017de" +
+      "v.slotline.v1P\001Z=github.com/slotline/slo" +
+      "tline/clients/go/slotlinev1;slotlinev1\252\002" +
+      "\013Slotline.V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
         new com.google.protobuf.Descriptors.FileDescriptor[] {
           com.google.protobuf.DurationProto.getDescriptor(),
           com.google.protobuf.TimestampProto.getDescriptor(),
+          dev.slotline.v1.EmbeddingOuterClass.getDescriptor(),
           dev.slotline.v1.Generation.getDescriptor(),
           dev.slotline.v1.Prompt.getDescriptor(),
           dev.slotline.v1.Tokens.getDescriptor(),
@@ -308,7 +311,7 @@ public final class ModelOuterClass extends com.google.protobuf.GeneratedFile {
     internal_static_slotline_v1_Model_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_Model_descriptor,
-        new java.lang.String[] { "Name", "Aliases", "Family", "Description", "ContextLength", "MaxOutputTokens", "TrainingContextLength", "EmbeddingDim", "VocabSize", "NSlots", "NParams", "SizeBytes", "ChatTemplate", "Capabilities", "Limits", "DefaultSettings", "SystemPrompt", "BosTokenId", "EogTokenIds", "ChatFormat", "Images", });
+        new java.lang.String[] { "Name", "Aliases", "Family", "Description", "ContextLength", "MaxOutputTokens", "TrainingContextLength", "EmbeddingDim", "VocabSize", "NSlots", "NParams", "SizeBytes", "ChatTemplate", "Capabilities", "Limits", "DefaultSettings", "SystemPrompt", "BosTokenId", "EogTokenIds", "ChatFormat", "Images", "Pooling", });
     internal_static_slotline_v1_ListModelsRequest_descriptor =
       getDescriptor().getMessageType(5);
     internal_static_slotline_v1_ListModelsRequest_fieldAccessorTable = new
@@ -390,6 +393,7 @@ public final class ModelOuterClass extends com.google.protobuf.GeneratedFile {
     descriptor.resolveAllFeaturesImmutable();
     com.google.protobuf.DurationProto.getDescriptor();
     com.google.protobuf.TimestampProto.getDescriptor();
+    dev.slotline.v1.EmbeddingOuterClass.getDescriptor();
     dev.slotline.v1.Generation.getDescriptor();
     dev.slotline.v1.Prompt.getDescriptor();
     dev.slotline.v1.Tokens.getDescriptor();

@@ -47,6 +47,14 @@ public enum Pooling
    * <code>POOLING_CLS = 3;</code>
    */
   POOLING_CLS(3),
+  /**
+   * <pre>
+   * None: each token has a vector of its own.
+   * </pre>
+   *
+   * <code>POOLING_NONE = 4;</code>
+   */
+  POOLING_NONE(4),
   UNRECOGNIZED(-1),
   ;
 
@@ -91,6 +99,14 @@ public enum Pooling
    * <code>POOLING_CLS = 3;</code>
    */
   public static final int POOLING_CLS_VALUE = 3;
+  /**
+   * <pre>
+   * None: each token has a vector of its own.
+   * </pre>
+   *
+   * <code>POOLING_NONE = 4;</code>
+   */
+  public static final int POOLING_NONE_VALUE = 4;
 
 
   public final int getNumber() {
@@ -121,6 +137,7 @@ public enum Pooling
       case 1: return POOLING_LAST;
       case 2: return POOLING_MEAN;
       case 3: return POOLING_CLS;
+      case 4: return POOLING_NONE;
       default: return null;
     }
   }

@@ -46,14 +46,21 @@ public final class Rerank extends com.google.protobuf.GeneratedFile {
   static {
     java.lang.String[] descriptorData = {
       "\n\030slotline/v1/rerank.proto\022\013slotline.v1\032" +
-      "\030slotline/v1/tokens.proto\"Y\n\rRerankReque" +
-      "st\022\024\n\005model\030\001 \001(\tR\005model\022\024\n\005query\030\002 \001(\tR" +
-      "\005query\022\034\n\tdocuments\030\003 \003(\tR\tdocuments\"R\n\016" +
-      "RerankResponse\022\026\n\006scores\030\001 \003(\002R\006scores\022(" +
-      "\n\005usage\030\002 \001(\0132\022.slotline.v1.UsageR\005usage" +
-      "B`\n\017dev.slotline.v1P\001Z=github.com/slotli" +
-      "ne/slotline/clients/go/slotlinev1;slotli" +
-      "nev1\252\002\013Slotline.V1b\006proto3"
+      "\030slotline/v1/tokens.proto\"\220\002\n\rRerankRequ" +
+      "est\022\024\n\005model\030\001 \001(\tR\005model\022\024\n\005query\030\002 \001(\t" +
+      "R\005query\022\034\n\tdocuments\030\003 \003(\tR\tdocuments\022!\n" +
+      "\tnormalize\030\004 \001(\010H\000R\tnormalize\210\001\001\0227\n\ntrun" +
+      "cation\030\005 \001(\0162\027.slotline.v1.TruncationR\nt" +
+      "runcation\0223\n\023max_document_tokens\030\006 \001(\rH\001" +
+      "R\021maxDocumentTokens\210\001\001B\014\n\n_normalizeB\026\n\024" +
+      "_max_document_tokens\"R\n\016RerankResponse\022\026" +
+      "\n\006scores\030\001 \003(\002R\006scores\022(\n\005usage\030\002 \001(\0132\022." +
+      "slotline.v1.UsageR\005usage*R\n\nTruncation\022\032" +
+      "\n\026TRUNCATION_UNSPECIFIED\020\000\022\022\n\016TRUNCATION" +
+      "_END\020\001\022\024\n\020TRUNCATION_START\020\002B`\n\017dev.slot" +
+      "line.v1P\001Z=github.com/slotline/slotline/" +
+      "clients/go/slotlinev1;slotlinev1\252\002\013Slotl" +
+      "ine.V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -65,7 +72,7 @@ public final class Rerank extends com.google.protobuf.GeneratedFile {
     internal_static_slotline_v1_RerankRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_RerankRequest_descriptor,
-        new java.lang.String[] { "Model", "Query", "Documents", });
+        new java.lang.String[] { "Model", "Query", "Documents", "Normalize", "Truncation", "MaxDocumentTokens", });
     internal_static_slotline_v1_RerankResponse_descriptor =
       getDescriptor().getMessageType(1);
     internal_static_slotline_v1_RerankResponse_fieldAccessorTable = new

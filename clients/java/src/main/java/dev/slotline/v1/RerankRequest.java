@@ -37,6 +37,7 @@ private static final long serialVersionUID = 0L;
     query_ = "";
     documents_ =
         com.google.protobuf.LazyStringArrayList.emptyList();
+    truncation_ = 0;
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -57,6 +58,7 @@ private static final long serialVersionUID = 0L;
             dev.slotline.v1.RerankRequest.class, dev.slotline.v1.RerankRequest.Builder.class);
   }
 
+  private int bitField0_;
   public static final int MODEL_FIELD_NUMBER = 1;
   @SuppressWarnings("serial")
   private volatile java.lang.Object model_ = "";
@@ -157,8 +159,8 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes.
-   * None is empty.
+   * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes
+   * unless truncation is given. None is empty.
    * </pre>
    *
    * <code>repeated string documents = 3 [json_name = "documents"];</code>
@@ -170,8 +172,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes.
-   * None is empty.
+   * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes
+   * unless truncation is given. None is empty.
    * </pre>
    *
    * <code>repeated string documents = 3 [json_name = "documents"];</code>
@@ -182,8 +184,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes.
-   * None is empty.
+   * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes
+   * unless truncation is given. None is empty.
    * </pre>
    *
    * <code>repeated string documents = 3 [json_name = "documents"];</code>
@@ -195,8 +197,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes.
-   * None is empty.
+   * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes
+   * unless truncation is given. None is empty.
    * </pre>
    *
    * <code>repeated string documents = 3 [json_name = "documents"];</code>
@@ -206,6 +208,88 @@ private static final long serialVersionUID = 0L;
   public com.google.protobuf.ByteString
       getDocumentsBytes(int index) {
     return documents_.getByteString(index);
+  }
+
+  public static final int NORMALIZE_FIELD_NUMBER = 4;
+  private boolean normalize_ = false;
+  /**
+   * <pre>
+   * Put scores between 0 and 1: those of models whose scores are no probabilities through 1 / (1 + exp(-score)).
+   * Default false.
+   * </pre>
+   *
+   * <code>optional bool normalize = 4 [json_name = "normalize"];</code>
+   * @return Whether the normalize field is set.
+   */
+  @java.lang.Override
+  public boolean hasNormalize() {
+    return ((bitField0_ & 0x00000001) != 0);
+  }
+  /**
+   * <pre>
+   * Put scores between 0 and 1: those of models whose scores are no probabilities through 1 / (1 + exp(-score)).
+   * Default false.
+   * </pre>
+   *
+   * <code>optional bool normalize = 4 [json_name = "normalize"];</code>
+   * @return The normalize.
+   */
+  @java.lang.Override
+  public boolean getNormalize() {
+    return normalize_;
+  }
+
+  public static final int TRUNCATION_FIELD_NUMBER = 5;
+  private int truncation_ = 0;
+  /**
+   * <pre>
+   * What happens to documents that are too long beside the query. Default they are refused.
+   * </pre>
+   *
+   * <code>.slotline.v1.Truncation truncation = 5 [json_name = "truncation"];</code>
+   * @return The enum numeric value on the wire for truncation.
+   */
+  @java.lang.Override public int getTruncationValue() {
+    return truncation_;
+  }
+  /**
+   * <pre>
+   * What happens to documents that are too long beside the query. Default they are refused.
+   * </pre>
+   *
+   * <code>.slotline.v1.Truncation truncation = 5 [json_name = "truncation"];</code>
+   * @return The truncation.
+   */
+  @java.lang.Override public dev.slotline.v1.Truncation getTruncation() {
+    dev.slotline.v1.Truncation result = dev.slotline.v1.Truncation.forNumber(truncation_);
+    return result == null ? dev.slotline.v1.Truncation.UNRECOGNIZED : result;
+  }
+
+  public static final int MAX_DOCUMENT_TOKENS_FIELD_NUMBER = 6;
+  private int maxDocumentTokens_ = 0;
+  /**
+   * <pre>
+   * Most tokens of a document, at least 1; what is more is cut at its end, or where truncation says. Default no limit.
+   * </pre>
+   *
+   * <code>optional uint32 max_document_tokens = 6 [json_name = "maxDocumentTokens"];</code>
+   * @return Whether the maxDocumentTokens field is set.
+   */
+  @java.lang.Override
+  public boolean hasMaxDocumentTokens() {
+    return ((bitField0_ & 0x00000002) != 0);
+  }
+  /**
+   * <pre>
+   * Most tokens of a document, at least 1; what is more is cut at its end, or where truncation says. Default no limit.
+   * </pre>
+   *
+   * <code>optional uint32 max_document_tokens = 6 [json_name = "maxDocumentTokens"];</code>
+   * @return The maxDocumentTokens.
+   */
+  @java.lang.Override
+  public int getMaxDocumentTokens() {
+    return maxDocumentTokens_;
   }
 
   private byte memoizedIsInitialized = -1;
@@ -231,6 +315,15 @@ private static final long serialVersionUID = 0L;
     for (int i = 0; i < documents_.size(); i++) {
       com.google.protobuf.GeneratedMessage.writeString(output, 3, documents_.getRaw(i));
     }
+    if (((bitField0_ & 0x00000001) != 0)) {
+      output.writeBool(4, normalize_);
+    }
+    if (truncation_ != dev.slotline.v1.Truncation.TRUNCATION_UNSPECIFIED.getNumber()) {
+      output.writeEnum(5, truncation_);
+    }
+    if (((bitField0_ & 0x00000002) != 0)) {
+      output.writeUInt32(6, maxDocumentTokens_);
+    }
     getUnknownFields().writeTo(output);
   }
   private int computeSerializedSize_0() {
@@ -248,6 +341,18 @@ private static final long serialVersionUID = 0L;
       }
       size += dataSize;
       size += 1 * getDocumentsList().size();
+    }
+    if (((bitField0_ & 0x00000001) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(4, normalize_);
+    }
+    if (truncation_ != dev.slotline.v1.Truncation.TRUNCATION_UNSPECIFIED.getNumber()) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeEnumSize(5, truncation_);
+    }
+    if (((bitField0_ & 0x00000002) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeUInt32Size(6, maxDocumentTokens_);
     }
     return size;
   }
@@ -279,6 +384,17 @@ private static final long serialVersionUID = 0L;
         .equals(other.getQuery())) return false;
     if (!getDocumentsList()
         .equals(other.getDocumentsList())) return false;
+    if (hasNormalize() != other.hasNormalize()) return false;
+    if (hasNormalize()) {
+      if (getNormalize()
+          != other.getNormalize()) return false;
+    }
+    if (truncation_ != other.truncation_) return false;
+    if (hasMaxDocumentTokens() != other.hasMaxDocumentTokens()) return false;
+    if (hasMaxDocumentTokens()) {
+      if (getMaxDocumentTokens()
+          != other.getMaxDocumentTokens()) return false;
+    }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -297,6 +413,17 @@ private static final long serialVersionUID = 0L;
     if (getDocumentsCount() > 0) {
       hash = (37 * hash) + DOCUMENTS_FIELD_NUMBER;
       hash = (53 * hash) + getDocumentsList().hashCode();
+    }
+    if (hasNormalize()) {
+      hash = (37 * hash) + NORMALIZE_FIELD_NUMBER;
+      hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+          getNormalize());
+    }
+    hash = (37 * hash) + TRUNCATION_FIELD_NUMBER;
+    hash = (53 * hash) + truncation_;
+    if (hasMaxDocumentTokens()) {
+      hash = (37 * hash) + MAX_DOCUMENT_TOKENS_FIELD_NUMBER;
+      hash = (53 * hash) + getMaxDocumentTokens();
     }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
@@ -438,6 +565,9 @@ private static final long serialVersionUID = 0L;
       query_ = "";
       documents_ =
           com.google.protobuf.LazyStringArrayList.emptyList();
+      normalize_ = false;
+      truncation_ = 0;
+      maxDocumentTokens_ = 0;
       return this;
     }
 
@@ -481,6 +611,19 @@ private static final long serialVersionUID = 0L;
         documents_.makeImmutable();
         result.documents_ = documents_;
       }
+      int to_bitField0_ = 0;
+      if (((from_bitField0_ & 0x00000008) != 0)) {
+        result.normalize_ = normalize_;
+        to_bitField0_ |= 0x00000001;
+      }
+      if (((from_bitField0_ & 0x00000010) != 0)) {
+        result.truncation_ = truncation_;
+      }
+      if (((from_bitField0_ & 0x00000020) != 0)) {
+        result.maxDocumentTokens_ = maxDocumentTokens_;
+        to_bitField0_ |= 0x00000002;
+      }
+      result.bitField0_ |= to_bitField0_;
     }
 
     @java.lang.Override
@@ -514,6 +657,15 @@ private static final long serialVersionUID = 0L;
           documents_.addAll(other.documents_);
         }
         onChanged();
+      }
+      if (other.hasNormalize()) {
+        setNormalize(other.getNormalize());
+      }
+      if (other.truncation_ != 0) {
+        setTruncationValue(other.getTruncationValue());
+      }
+      if (other.hasMaxDocumentTokens()) {
+        setMaxDocumentTokens(other.getMaxDocumentTokens());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -554,6 +706,21 @@ private static final long serialVersionUID = 0L;
               documents_.add(input.readStringRequireUtf8());
               break;
             } // case 26
+            case 32: {
+              normalize_ = input.readBool();
+              bitField0_ |= 0x00000008;
+              break;
+            } // case 32
+            case 40: {
+              truncation_ = input.readEnum();
+              bitField0_ |= 0x00000010;
+              break;
+            } // case 40
+            case 48: {
+              maxDocumentTokens_ = input.readUInt32();
+              bitField0_ |= 0x00000020;
+              break;
+            } // case 48
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -765,8 +932,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes.
-     * None is empty.
+     * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes
+     * unless truncation is given. None is empty.
      * </pre>
      *
      * <code>repeated string documents = 3 [json_name = "documents"];</code>
@@ -779,8 +946,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes.
-     * None is empty.
+     * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes
+     * unless truncation is given. None is empty.
      * </pre>
      *
      * <code>repeated string documents = 3 [json_name = "documents"];</code>
@@ -791,8 +958,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes.
-     * None is empty.
+     * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes
+     * unless truncation is given. None is empty.
      * </pre>
      *
      * <code>repeated string documents = 3 [json_name = "documents"];</code>
@@ -804,8 +971,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes.
-     * None is empty.
+     * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes
+     * unless truncation is given. None is empty.
      * </pre>
      *
      * <code>repeated string documents = 3 [json_name = "documents"];</code>
@@ -818,8 +985,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes.
-     * None is empty.
+     * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes
+     * unless truncation is given. None is empty.
      * </pre>
      *
      * <code>repeated string documents = 3 [json_name = "documents"];</code>
@@ -838,8 +1005,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes.
-     * None is empty.
+     * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes
+     * unless truncation is given. None is empty.
      * </pre>
      *
      * <code>repeated string documents = 3 [json_name = "documents"];</code>
@@ -857,8 +1024,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes.
-     * None is empty.
+     * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes
+     * unless truncation is given. None is empty.
      * </pre>
      *
      * <code>repeated string documents = 3 [json_name = "documents"];</code>
@@ -876,8 +1043,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes.
-     * None is empty.
+     * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes
+     * unless truncation is given. None is empty.
      * </pre>
      *
      * <code>repeated string documents = 3 [json_name = "documents"];</code>
@@ -892,8 +1059,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes.
-     * None is empty.
+     * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes
+     * unless truncation is given. None is empty.
      * </pre>
      *
      * <code>repeated string documents = 3 [json_name = "documents"];</code>
@@ -907,6 +1074,194 @@ private static final long serialVersionUID = 0L;
       ensureDocumentsIsMutable();
       documents_.add(value);
       bitField0_ |= 0x00000004;
+      onChanged();
+      return this;
+    }
+
+    private boolean normalize_ ;
+    /**
+     * <pre>
+     * Put scores between 0 and 1: those of models whose scores are no probabilities through 1 / (1 + exp(-score)).
+     * Default false.
+     * </pre>
+     *
+     * <code>optional bool normalize = 4 [json_name = "normalize"];</code>
+     * @return Whether the normalize field is set.
+     */
+    @java.lang.Override
+    public boolean hasNormalize() {
+      return ((bitField0_ & 0x00000008) != 0);
+    }
+    /**
+     * <pre>
+     * Put scores between 0 and 1: those of models whose scores are no probabilities through 1 / (1 + exp(-score)).
+     * Default false.
+     * </pre>
+     *
+     * <code>optional bool normalize = 4 [json_name = "normalize"];</code>
+     * @return The normalize.
+     */
+    @java.lang.Override
+    public boolean getNormalize() {
+      return normalize_;
+    }
+    /**
+     * <pre>
+     * Put scores between 0 and 1: those of models whose scores are no probabilities through 1 / (1 + exp(-score)).
+     * Default false.
+     * </pre>
+     *
+     * <code>optional bool normalize = 4 [json_name = "normalize"];</code>
+     * @param value The normalize to set.
+     * @return This builder for chaining.
+     */
+    public Builder setNormalize(boolean value) {
+
+      normalize_ = value;
+      bitField0_ |= 0x00000008;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Put scores between 0 and 1: those of models whose scores are no probabilities through 1 / (1 + exp(-score)).
+     * Default false.
+     * </pre>
+     *
+     * <code>optional bool normalize = 4 [json_name = "normalize"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearNormalize() {
+      bitField0_ = (bitField0_ & ~0x00000008);
+      normalize_ = false;
+      onChanged();
+      return this;
+    }
+
+    private int truncation_ = 0;
+    /**
+     * <pre>
+     * What happens to documents that are too long beside the query. Default they are refused.
+     * </pre>
+     *
+     * <code>.slotline.v1.Truncation truncation = 5 [json_name = "truncation"];</code>
+     * @return The enum numeric value on the wire for truncation.
+     */
+    @java.lang.Override public int getTruncationValue() {
+      return truncation_;
+    }
+    /**
+     * <pre>
+     * What happens to documents that are too long beside the query. Default they are refused.
+     * </pre>
+     *
+     * <code>.slotline.v1.Truncation truncation = 5 [json_name = "truncation"];</code>
+     * @param value The enum numeric value on the wire for truncation to set.
+     * @return This builder for chaining.
+     */
+    public Builder setTruncationValue(int value) {
+      truncation_ = value;
+      bitField0_ |= 0x00000010;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * What happens to documents that are too long beside the query. Default they are refused.
+     * </pre>
+     *
+     * <code>.slotline.v1.Truncation truncation = 5 [json_name = "truncation"];</code>
+     * @return The truncation.
+     */
+    @java.lang.Override
+    public dev.slotline.v1.Truncation getTruncation() {
+      dev.slotline.v1.Truncation result = dev.slotline.v1.Truncation.forNumber(truncation_);
+      return result == null ? dev.slotline.v1.Truncation.UNRECOGNIZED : result;
+    }
+    /**
+     * <pre>
+     * What happens to documents that are too long beside the query. Default they are refused.
+     * </pre>
+     *
+     * <code>.slotline.v1.Truncation truncation = 5 [json_name = "truncation"];</code>
+     * @param value The truncation to set.
+     * @throws IllegalArgumentException if UNRECOGNIZED is provided.
+     * @return This builder for chaining.
+     */
+    public Builder setTruncation(dev.slotline.v1.Truncation value) {
+      java.util.Objects.requireNonNull(value);
+      bitField0_ |= 0x00000010;
+      truncation_ = value.getNumber();
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * What happens to documents that are too long beside the query. Default they are refused.
+     * </pre>
+     *
+     * <code>.slotline.v1.Truncation truncation = 5 [json_name = "truncation"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearTruncation() {
+      bitField0_ = (bitField0_ & ~0x00000010);
+      truncation_ = 0;
+      onChanged();
+      return this;
+    }
+
+    private int maxDocumentTokens_ ;
+    /**
+     * <pre>
+     * Most tokens of a document, at least 1; what is more is cut at its end, or where truncation says. Default no limit.
+     * </pre>
+     *
+     * <code>optional uint32 max_document_tokens = 6 [json_name = "maxDocumentTokens"];</code>
+     * @return Whether the maxDocumentTokens field is set.
+     */
+    @java.lang.Override
+    public boolean hasMaxDocumentTokens() {
+      return ((bitField0_ & 0x00000020) != 0);
+    }
+    /**
+     * <pre>
+     * Most tokens of a document, at least 1; what is more is cut at its end, or where truncation says. Default no limit.
+     * </pre>
+     *
+     * <code>optional uint32 max_document_tokens = 6 [json_name = "maxDocumentTokens"];</code>
+     * @return The maxDocumentTokens.
+     */
+    @java.lang.Override
+    public int getMaxDocumentTokens() {
+      return maxDocumentTokens_;
+    }
+    /**
+     * <pre>
+     * Most tokens of a document, at least 1; what is more is cut at its end, or where truncation says. Default no limit.
+     * </pre>
+     *
+     * <code>optional uint32 max_document_tokens = 6 [json_name = "maxDocumentTokens"];</code>
+     * @param value The maxDocumentTokens to set.
+     * @return This builder for chaining.
+     */
+    public Builder setMaxDocumentTokens(int value) {
+
+      maxDocumentTokens_ = value;
+      bitField0_ |= 0x00000020;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Most tokens of a document, at least 1; what is more is cut at its end, or where truncation says. Default no limit.
+     * </pre>
+     *
+     * <code>optional uint32 max_document_tokens = 6 [json_name = "maxDocumentTokens"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearMaxDocumentTokens() {
+      bitField0_ = (bitField0_ & ~0x00000020);
+      maxDocumentTokens_ = 0;
       onChanged();
       return this;
     }

@@ -52,8 +52,8 @@ public interface RerankRequestOrBuilder extends
 
   /**
    * <pre>
-   * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes.
-   * None is empty.
+   * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes
+   * unless truncation is given. None is empty.
    * </pre>
    *
    * <code>repeated string documents = 3 [json_name = "documents"];</code>
@@ -63,8 +63,8 @@ public interface RerankRequestOrBuilder extends
       getDocumentsList();
   /**
    * <pre>
-   * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes.
-   * None is empty.
+   * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes
+   * unless truncation is given. None is empty.
    * </pre>
    *
    * <code>repeated string documents = 3 [json_name = "documents"];</code>
@@ -73,8 +73,8 @@ public interface RerankRequestOrBuilder extends
   int getDocumentsCount();
   /**
    * <pre>
-   * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes.
-   * None is empty.
+   * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes
+   * unless truncation is given. None is empty.
    * </pre>
    *
    * <code>repeated string documents = 3 [json_name = "documents"];</code>
@@ -84,8 +84,8 @@ public interface RerankRequestOrBuilder extends
   java.lang.String getDocuments(int index);
   /**
    * <pre>
-   * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes.
-   * None is empty.
+   * Texts to score; at least one, at most Limits.max_batch_embed, each with the query not longer than the model takes
+   * unless truncation is given. None is empty.
    * </pre>
    *
    * <code>repeated string documents = 3 [json_name = "documents"];</code>
@@ -94,4 +94,63 @@ public interface RerankRequestOrBuilder extends
    */
   com.google.protobuf.ByteString
       getDocumentsBytes(int index);
+
+  /**
+   * <pre>
+   * Put scores between 0 and 1: those of models whose scores are no probabilities through 1 / (1 + exp(-score)).
+   * Default false.
+   * </pre>
+   *
+   * <code>optional bool normalize = 4 [json_name = "normalize"];</code>
+   * @return Whether the normalize field is set.
+   */
+  boolean hasNormalize();
+  /**
+   * <pre>
+   * Put scores between 0 and 1: those of models whose scores are no probabilities through 1 / (1 + exp(-score)).
+   * Default false.
+   * </pre>
+   *
+   * <code>optional bool normalize = 4 [json_name = "normalize"];</code>
+   * @return The normalize.
+   */
+  boolean getNormalize();
+
+  /**
+   * <pre>
+   * What happens to documents that are too long beside the query. Default they are refused.
+   * </pre>
+   *
+   * <code>.slotline.v1.Truncation truncation = 5 [json_name = "truncation"];</code>
+   * @return The enum numeric value on the wire for truncation.
+   */
+  int getTruncationValue();
+  /**
+   * <pre>
+   * What happens to documents that are too long beside the query. Default they are refused.
+   * </pre>
+   *
+   * <code>.slotline.v1.Truncation truncation = 5 [json_name = "truncation"];</code>
+   * @return The truncation.
+   */
+  dev.slotline.v1.Truncation getTruncation();
+
+  /**
+   * <pre>
+   * Most tokens of a document, at least 1; what is more is cut at its end, or where truncation says. Default no limit.
+   * </pre>
+   *
+   * <code>optional uint32 max_document_tokens = 6 [json_name = "maxDocumentTokens"];</code>
+   * @return Whether the maxDocumentTokens field is set.
+   */
+  boolean hasMaxDocumentTokens();
+  /**
+   * <pre>
+   * Most tokens of a document, at least 1; what is more is cut at its end, or where truncation says. Default no limit.
+   * </pre>
+   *
+   * <code>optional uint32 max_document_tokens = 6 [json_name = "maxDocumentTokens"];</code>
+   * @return The maxDocumentTokens.
+   */
+  int getMaxDocumentTokens();
 }

@@ -60,7 +60,8 @@ private static final long serialVersionUID = 0L;
       emptyFloatList();
   /**
    * <pre>
-   * The scores in the order of the documents, as the model gives them: higher is more relevant, and there are no bounds.
+   * The scores in the order of the documents: higher is more relevant. Unless normalize is true they are as the model
+   * gives them, which may have no bounds.
    * </pre>
    *
    * <code>repeated float scores = 1 [json_name = "scores"];</code>
@@ -73,7 +74,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The scores in the order of the documents, as the model gives them: higher is more relevant, and there are no bounds.
+   * The scores in the order of the documents: higher is more relevant. Unless normalize is true they are as the model
+   * gives them, which may have no bounds.
    * </pre>
    *
    * <code>repeated float scores = 1 [json_name = "scores"];</code>
@@ -84,7 +86,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The scores in the order of the documents, as the model gives them: higher is more relevant, and there are no bounds.
+   * The scores in the order of the documents: higher is more relevant. Unless normalize is true they are as the model
+   * gives them, which may have no bounds.
    * </pre>
    *
    * <code>repeated float scores = 1 [json_name = "scores"];</code>
@@ -528,7 +531,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The scores in the order of the documents, as the model gives them: higher is more relevant, and there are no bounds.
+     * The scores in the order of the documents: higher is more relevant. Unless normalize is true they are as the model
+     * gives them, which may have no bounds.
      * </pre>
      *
      * <code>repeated float scores = 1 [json_name = "scores"];</code>
@@ -541,7 +545,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The scores in the order of the documents, as the model gives them: higher is more relevant, and there are no bounds.
+     * The scores in the order of the documents: higher is more relevant. Unless normalize is true they are as the model
+     * gives them, which may have no bounds.
      * </pre>
      *
      * <code>repeated float scores = 1 [json_name = "scores"];</code>
@@ -552,7 +557,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The scores in the order of the documents, as the model gives them: higher is more relevant, and there are no bounds.
+     * The scores in the order of the documents: higher is more relevant. Unless normalize is true they are as the model
+     * gives them, which may have no bounds.
      * </pre>
      *
      * <code>repeated float scores = 1 [json_name = "scores"];</code>
@@ -564,7 +570,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The scores in the order of the documents, as the model gives them: higher is more relevant, and there are no bounds.
+     * The scores in the order of the documents: higher is more relevant. Unless normalize is true they are as the model
+     * gives them, which may have no bounds.
      * </pre>
      *
      * <code>repeated float scores = 1 [json_name = "scores"];</code>
@@ -583,7 +590,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The scores in the order of the documents, as the model gives them: higher is more relevant, and there are no bounds.
+     * The scores in the order of the documents: higher is more relevant. Unless normalize is true they are as the model
+     * gives them, which may have no bounds.
      * </pre>
      *
      * <code>repeated float scores = 1 [json_name = "scores"];</code>
@@ -600,7 +608,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The scores in the order of the documents, as the model gives them: higher is more relevant, and there are no bounds.
+     * The scores in the order of the documents: higher is more relevant. Unless normalize is true they are as the model
+     * gives them, which may have no bounds.
      * </pre>
      *
      * <code>repeated float scores = 1 [json_name = "scores"];</code>
@@ -618,7 +627,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The scores in the order of the documents, as the model gives them: higher is more relevant, and there are no bounds.
+     * The scores in the order of the documents: higher is more relevant. Unless normalize is true they are as the model
+     * gives them, which may have no bounds.
      * </pre>
      *
      * <code>repeated float scores = 1 [json_name = "scores"];</code>

@@ -12,7 +12,8 @@ public interface RerankResponseOrBuilder extends
 
   /**
    * <pre>
-   * The scores in the order of the documents, as the model gives them: higher is more relevant, and there are no bounds.
+   * The scores in the order of the documents: higher is more relevant. Unless normalize is true they are as the model
+   * gives them, which may have no bounds.
    * </pre>
    *
    * <code>repeated float scores = 1 [json_name = "scores"];</code>
@@ -21,7 +22,8 @@ public interface RerankResponseOrBuilder extends
   java.util.List<java.lang.Float> getScoresList();
   /**
    * <pre>
-   * The scores in the order of the documents, as the model gives them: higher is more relevant, and there are no bounds.
+   * The scores in the order of the documents: higher is more relevant. Unless normalize is true they are as the model
+   * gives them, which may have no bounds.
    * </pre>
    *
    * <code>repeated float scores = 1 [json_name = "scores"];</code>
@@ -30,7 +32,8 @@ public interface RerankResponseOrBuilder extends
   int getScoresCount();
   /**
    * <pre>
-   * The scores in the order of the documents, as the model gives them: higher is more relevant, and there are no bounds.
+   * The scores in the order of the documents: higher is more relevant. Unless normalize is true they are as the model
+   * gives them, which may have no bounds.
    * </pre>
    *
    * <code>repeated float scores = 1 [json_name = "scores"];</code>
