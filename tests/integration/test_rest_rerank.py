@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
+from tests.support import tiny_decoding_ranker
 from tests.support.minilm_gguf import write_tiny_encoder
 from tests.support.server import PATIENCE_S, Server
+from tests.support.tiny_decoding_ranker import DECODING_RANKER
+from tests.support.tiny_gguf import write_tiny_gguf
 from tests.support.tiny_ranker import RANKER, expected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 DOCUMENTS = ["world", "hello", "a", "b a"]
 
@@ -48,6 +53,36 @@ def test_pairs_are_scored_in_their_order(url: str) -> None:
     assert [one["score"] for one in answer.json()["data"]] == pytest.approx(
         [expected("hello", "a")[0], expected("world", "b")[0]], abs=1e-2
     )
+
+
+def test_documents_are_cut_if_that_is_asked_for(url: str) -> None:
+    long = "b " * 50
+    for fields in ({"truncate": True}, {"max_tokens_per_doc": 3}):
+        answer = post(url, "/v2/rerank", query="hello", documents=["a", long], **fields)
+        assert answer.status_code == 200, answer.text
+    cut = answer.json()["results"]
+    assert {one["index"]: one["relevance_score"] for one in cut}[1] == pytest.approx(
+        expected("hello", "b b b")[0], abs=1e-2
+    )
+    assert answer.json()["meta"]["tokens"]["input_tokens"] == 4 + 6
+
+
+def test_scores_are_put_between_0_and_1_on_request(url: str) -> None:
+    answer = post(url, "/rerank", query="hello", texts=DOCUMENTS, raw_scores=False, return_text=True).json()
+    for one in answer:
+        raw = expected("hello", one["text"])[0]
+        assert one["score"] == pytest.approx(1 / (1 + math.exp(-raw)), abs=1e-2)
+
+
+def test_a_decoder_scores_with_probabilities(tmp_path: Path) -> None:
+    path = write_tiny_gguf(tmp_path / "ranker.gguf", DECODING_RANKER)
+    with Server("-m", str(path), "--pooling", "rank") as server:
+        server.wait_until_ready()
+        for fields in ({}, {"raw_scores": False}):
+            answer = post(server.rest_url, "/v1/rerank", query="hello", documents=DOCUMENTS, **fields).json()
+            assert {one["index"]: one["relevance_score"] for one in answer["results"]} == pytest.approx(
+                {i: tiny_decoding_ranker.expected("hello", one)[0] for i, one in enumerate(DOCUMENTS)}, abs=2e-3
+            )
 
 
 def test_many_documents_take_several_calls(url: str) -> None:

@@ -393,7 +393,7 @@ def _embeddings() -> Iterator[WrongRequest]:
         yield wrong_body(native, {"content": value}, problem)
     for value, problem in _INPUTS:
         yield wrong_body(EMBEDDINGS, {"input": value}, problem)
-    for name, value in (("encoding_format", "int8"), ("dimensions", 0), ("dimensions", 7), ("embd_normalize", 3)):
+    for name, value in (("encoding_format", "int8"), ("dimensions", 0), ("dimensions", 7), ("embd_normalize", 7)):
         yield wrong_body(EMBEDDINGS, {"input": "a", name: value}, name, json.dumps(value))
     for path, field in ((native, "content"), (EMBEDDINGS, "input")):
         body = {field: "long " * 10_000}

@@ -11,7 +11,14 @@ from rest_adapter.apis.common.image_data import place_pictures
 from rest_adapter.apis.common.prompt import Prompt, put_prompt
 from rest_adapter.errors import MISSING, InvalidRequest, RpcFailure
 from rest_adapter.json.number_bounds import UINT32
-from slotline.v1.embedding_pb2 import EmbedInput, EmbedRequest
+from slotline.v1.embedding_pb2 import (
+    NORM_EUCLIDEAN,
+    NORM_MAX_INT16,
+    NORM_NONE,
+    NORM_TAXICAB,
+    EmbedInput,
+    EmbedRequest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,8 +28,13 @@ if TYPE_CHECKING:
 
 #: Inputs of one body, as many as the OpenAI API takes.
 MAX_INPUTS = 2048
-#: What ``embd_normalize`` may be: vectors as the model gives them, or of length 1.
-RAW, UNIT_LENGTH = -1, 2
+#: What ``embd_normalize`` may be, by what vectors are divided then, and what the core calls it.
+NORMS = {
+    -1: ("by nothing: they are as the model gives them", NORM_NONE),
+    0: ("by the largest magnitude, times 32760", NORM_MAX_INT16),
+    1: ("by the sum of magnitudes", NORM_TAXICAB),
+    2: ("by the Euclidean length", NORM_EUCLIDEAN),
+}
 #: What native clients and those of the OpenAI API call the field with the inputs.
 _FIELDS = ("content", "input")
 
@@ -99,10 +111,10 @@ def read_embed_options(body: Mapping[str, object]) -> EmbedRequest:
     value = body.get("embd_normalize")
     if value is not None:
         norm = read_int("embd_normalize", value)
-        if norm not in (RAW, UNIT_LENGTH):
-            allowed = f"{UNIT_LENGTH} (vectors of length 1, the default) or {RAW} (as the model gives them)"
-            raise refusal("embd_normalize", value, allowed)
-        request.normalize = norm == UNIT_LENGTH
+        if norm not in NORMS:
+            allowed = ", ".join(f"{one} ({about})" for one, (about, _) in NORMS.items())
+            raise refusal("embd_normalize", value, f"one of {allowed}")
+        request.norm = NORMS[norm][1]
     if body.get("dimensions") is not None:
         request.dimensions = read_int("dimensions", body["dimensions"], (1, UINT32[1]))
     return request
@@ -134,7 +146,7 @@ _TOKEN = re.compile(r"\.token_ids\.ids(\[\d+\])")
 
 def _json_path(path: str, call: EmbeddingCall, first: int) -> str:
     """The path in the body: for ``inputs[3].token_ids.ids[5]`` ``content[3][5]``, or ``content[5]`` without a list."""
-    if path == "normalize":
+    if path == "norm":
         return "embd_normalize"
     found = _INPUT.match(path)
     if found is None:
@@ -143,7 +155,6 @@ def _json_path(path: str, call: EmbeddingCall, first: int) -> str:
     number = int(found[1]) + first
     if call.pictures and (named := call.pictures[number].path_in_body(found[2].removeprefix("."))):
         return named
-    position = f"[{number}]" if call.is_list else ""
     # Parts were joined from the array, so their positions are not positions in it.
     token = _TOKEN.match(found[2])
-    return call.field + position + (token[1] if token else "")
+    return call.prompts[number].name + (token[1] if token else "")

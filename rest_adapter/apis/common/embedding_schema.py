@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from rest_adapter.apis.common.embedding_call import RAW, UNIT_LENGTH
+from rest_adapter.apis.common.embedding_call import NORMS
 from rest_adapter.apis.common.option_schema import timeout
+from rest_adapter.apis.common.prompt_schema import INNER
 from rest_adapter.json.number_bounds import UINT32
-from rest_adapter.openapi.schema_types import Schema, body, integer, option
+from rest_adapter.openapi.schema_types import STRING, Schema, array, body, either, integer, option, record
 
 
 def inputs_body(properties: dict[str, Schema]) -> Schema:
@@ -13,12 +14,20 @@ def inputs_body(properties: dict[str, Schema]) -> Schema:
     return body(properties) | {"oneOf": [{"required": ["content"]}, {"required": ["input"]}]}
 
 
+def input_objects() -> tuple[Schema, ...]:
+    """Inputs as objects."""
+    part = record({"type": {"const": "text"}, "text": STRING})
+    return (
+        record({"prompt_string": either(STRING, INNER)}),
+        record({"content": array(part)}),
+    )
+
+
 def embedding_options() -> dict[str, Schema]:
-    norms = {"enum": [UNIT_LENGTH, RAW]}
+    divisors = "; ".join(f"{norm} {about}" for norm, (about, _) in NORMS.items())
+    about = f"By what vectors are divided: {divisors}. Default 2, but -1 if each token has a vector (--pooling none)."
     return {
-        "embd_normalize": option(
-            norms, f"{UNIT_LENGTH} for vectors of length 1, {RAW} for what the model gives.", default=UNIT_LENGTH
-        ),
+        "embd_normalize": option(integer((min(NORMS), max(NORMS))), about),
         "dimensions": option(integer((1, UINT32[1])), "Length of the vectors; only the model's own is possible."),
         "timeout_s": timeout(),
     }

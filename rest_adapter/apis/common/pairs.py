@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.unsupported import Unsupported
 from rest_adapter.errors import InvalidRequest
+from slotline.v1.rerank_pb2 import RerankRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 #: Texts of one body, as many as a body of embeddings may have.
 MAX_TEXTS = 2048
-#: Fields of APIs for scores that would change them here, if they were not refused.
+#: Fields of APIs for scores that would change them, if they were not refused.
 UNSUPPORTED: tuple[Unsupported, ...] = (
-    Unsupported("truncate", "shorten texts that are too long", (False,)),
-    Unsupported("truncate_prompt_tokens", "shorten texts to so many tokens"),
-    Unsupported("max_tokens_per_doc", "shorten documents to so many tokens"),
-    Unsupported("max_chunks_per_doc", "divide documents and score their parts"),
+    Unsupported("truncate_prompt_tokens", "shorten queries and texts together", advice="send truncate to /rerank"),
+    Unsupported("max_chunks_per_doc", "divide documents and score their parts", advice="send max_tokens_per_doc"),
+    Unsupported("rank_fields", "score other fields of documents than text", (["text"],), advice="send text"),
+)
+
+#: What POST /score does not obey.
+UNSUPPORTED_SCORE: tuple[Unsupported, ...] = (
+    *UNSUPPORTED,
+    *(
+        Unsupported(name, "shorten texts that are too long", (False,), advice="send it to /rerank")
+        for name in ("truncate", "max_tokens_per_doc")
+    ),
 )
 
 
@@ -32,12 +40,20 @@ class Query:
         documents: the texts.
         field: where the query is in the body.
         document_fields: where each text is.
+        options: a request without texts: what holds for all of them.
     """
 
     text: str
     documents: Sequence[str]
     field: str
     document_fields: Sequence[str]
+    options: RerankRequest
+
+    def request(self, start: int, end: int) -> RerankRequest:
+        """The request for some of the texts."""
+        request = RerankRequest(query=self.text, documents=self.documents[start:end])
+        request.MergeFrom(self.options)
+        return request
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +62,7 @@ class Scores:
 
     Attributes:
         model: name of the model.
-        values: one score for each text, in order, as the model gives them.
+        values: one score for each text, in order.
         prompt_tokens: of all pairs.
     """
 
@@ -63,8 +79,3 @@ def check_count(name: str, texts: Sequence[object]) -> None:
     """
     if not 0 < len(texts) <= MAX_TEXTS:
         raise InvalidRequest(name, f"has {len(texts)} entries; allowed are 1 to {MAX_TEXTS}")
-
-
-def sigmoid(score: float) -> float:
-    """1 / (1 + exp(-score)), from 0 to 1."""
-    return 1 / (1 + math.exp(-score)) if score >= 0 else math.exp(score) / (1 + math.exp(score))

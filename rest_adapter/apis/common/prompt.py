@@ -67,7 +67,7 @@ def read_prompts(value: object, name: str = _FIELD, limit: int = MAX_PROMPTS) ->
     Raises:
         InvalidRequest: the value has another form, or there are more than ``limit``.
     """
-    if isinstance(value, list) and len(value) > 1 and not any(_is_number(element) for element in value):
+    if isinstance(value, list) and len(value) > 1 and not any(is_number(element) for element in value):
         if len(value) > limit:
             raise InvalidRequest(name, f"{len(value)} prompts are more than the {limit} allowed")
         items = tuple(read_prompt(f"{name}[{i}]", element) for i, element in enumerate(value))
@@ -154,7 +154,7 @@ def read_mixed(name: str, values: Sequence[object]) -> tuple[Part, ...]:
                 parts.append(tuple(ids))
                 ids = []
             parts.append(value)
-        elif _is_number(value):
+        elif is_number(value):
             ids.append(read_token_id(f"{name}[{i}]", value))
         else:
             raise refusal(f"{name}[{i}]", value, "a string or a token id")
@@ -172,5 +172,6 @@ def _read_parts(name: str, value: list[object]) -> tuple[Part, ...]:
     return parts
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Whether a value of JSON is a number."""
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -11,7 +11,7 @@ MIXED = array(_TEXT_OR_TOKEN)
 #: A prompt as answers repeat it.
 REPEATED_PROMPT = either(STRING, {"type": "array"})
 #: Inside a list of prompts, several strings without a token id would be several prompts again.
-_INNER = array(_TEXT_OR_TOKEN) | {"anyOf": [{"contains": {"type": "integer"}}, {"maxItems": 1}]}
+INNER = array(_TEXT_OR_TOKEN) | {"anyOf": [{"contains": {"type": "integer"}}, {"maxItems": 1}]}
 
 
 def prompts(what: str, most: int) -> Schema:
@@ -21,7 +21,7 @@ def prompts(what: str, most: int) -> Schema:
         what: what is done with them, to begin the description.
         most: how many there may be.
     """
-    schema = either(STRING, MIXED, array(either(STRING, _INNER), maxItems=most))
+    schema = either(STRING, MIXED, array(either(STRING, INNER), maxItems=most))
     description = (
         f"{what}: a text, or an array. An array with a number in it is one prompt of texts and token ids, any other "
         f"array of several elements is as many prompts, at most {most}. What is empty acts as one blank."

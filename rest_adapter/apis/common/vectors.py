@@ -23,6 +23,18 @@ class Vectors:
     embeddings: Sequence[Embedding]
     prompt_tokens: int
 
+    @property
+    def are_of_tokens(self) -> bool:
+        """Whether each token has a vector, and not each input."""
+        return any(one.token_vectors for one in self.embeddings)
+
+
+def rows_of(embedding: Embedding) -> list[list[float]]:
+    """All vectors of an input: that of each token, or one."""
+    if embedding.token_vectors:
+        return [list(vector.values) for vector in embedding.token_vectors]
+    return [list(embedding.values)]
+
 
 def separated(parts: Iterator[bytes]) -> Iterator[bytes]:
     """The parts of an array with commas between them."""

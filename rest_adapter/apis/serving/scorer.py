@@ -10,13 +10,12 @@ from rest_adapter.apis.serving.calls_in_turn import CallsInTurn
 from rest_adapter.apis.serving.limits import served_model
 from rest_adapter.core.calls import RERANK
 from rest_adapter.errors import RpcFailure
-from slotline.v1.rerank_pb2 import RerankRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rest_adapter.apis.serving.app_context import AppContext
-    from slotline.v1.rerank_pb2 import RerankResponse
+    from slotline.v1.rerank_pb2 import RerankRequest, RerankResponse
 
 _DOCUMENT = re.compile(r"documents\[(\d+)\]")
 
@@ -45,7 +44,7 @@ def score(context: AppContext, queries: Sequence[Query]) -> Scores:
 
 def _ask(calls: CallsInTurn[RerankRequest, RerankResponse], query: Query, start: int, end: int) -> RerankResponse:
     try:
-        return calls.call(RerankRequest(query=query.text, documents=query.documents[start:end]))
+        return calls.call(query.request(start, end))
     except RpcFailure as failure:
         raise _renamed(failure, query, start) from failure
 

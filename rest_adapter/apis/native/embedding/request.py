@@ -11,9 +11,9 @@ from rest_adapter.apis.common.embedding_call import (
     read_embed_options,
     read_input_field,
 )
+from rest_adapter.apis.common.embedding_input import read_inputs
 from rest_adapter.apis.common.image_data import read_image_data
 from rest_adapter.apis.common.options import read_timeout_s
-from rest_adapter.apis.common.prompt import read_prompts
 from rest_adapter.apis.common.unsupported import NATIVE_EMBEDDING, refuse_unsupported
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 
 def read_embedding(body: Mapping[str, object]) -> EmbeddingCall:
-    """Read a body. ``content``, which may also be called ``input``, has the forms of a prompt.
+    """Read a body. ``content``, which may also be called ``input``, has the forms of a prompt,
+    or is an object with one.
 
     Raises:
         InvalidRequest: a field has a value that is not allowed.
@@ -30,7 +31,7 @@ def read_embedding(body: Mapping[str, object]) -> EmbeddingCall:
     images = read_image_data(body)
     options, timeout_s = read_embed_options(body), read_timeout_s(body)
     field, value = read_input_field(body, "content")
-    prompts = read_prompts(value, field, MAX_INPUTS)
+    prompts = read_inputs(value, field, MAX_INPUTS)
     return EmbeddingCall(
         field=field,
         inputs=embed_inputs(prompts.items),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rest_adapter.apis.native.embedding.reply import embedding_parts
+from rest_adapter.api_shape import ApiShape
+from rest_adapter.apis.native.embedding.reply import embedding_parts, embedding_parts_now
 from rest_adapter.apis.native.embedding.request import read_embedding
 from rest_adapter.apis.serving.embedder import answer_embedding
 from rest_adapter.apis.serving.reading import read_body
@@ -16,4 +17,5 @@ if TYPE_CHECKING:
 
 def embed(context: AppContext) -> Answer:
     """The vectors of one or several texts."""
-    return answer_embedding(context, read_body(context, read_embedding, takes_pictures=True), embedding_parts)
+    parts = embedding_parts_now if context.shape is ApiShape.NOW else embedding_parts
+    return answer_embedding(context, read_body(context, read_embedding, takes_pictures=True), parts)

@@ -11,10 +11,11 @@ from rest_adapter.apis.common.embedding_call import (
     read_embed_options,
     read_input_field,
 )
+from rest_adapter.apis.common.embedding_input import read_input
 from rest_adapter.apis.common.fields import read_str, refusal
 from rest_adapter.apis.common.image_data import read_image_data
 from rest_adapter.apis.common.options import read_timeout_s
-from rest_adapter.apis.common.prompt import Prompt, read_prompt
+from rest_adapter.apis.common.prompt import Prompt, is_number
 from rest_adapter.apis.common.unsupported import EMBEDDING, refuse_unsupported
 from rest_adapter.errors import InvalidRequest
 
@@ -29,7 +30,8 @@ UNNAMED_MODEL = "gpt-3.5-turbo-0613"
 def read_openai_embeddings(body: Mapping[str, object]) -> EmbeddingCall:
     """Read a body.
 
-    ``input``, which may also be called ``content``, is a string, an array of token ids, or an array of these.
+    ``input``, which may also be called ``content``, is one input or an array of them. An array with a number in it is
+    one input of texts and token ids.
 
     Raises:
         InvalidRequest: a field has a value that is not allowed.
@@ -40,8 +42,8 @@ def read_openai_embeddings(body: Mapping[str, object]) -> EmbeddingCall:
     is_base64 = _read_is_base64(body.get("encoding_format"))
     images = read_image_data(body)
     field, value = read_input_field(body, "input")
-    is_list = isinstance(value, list) and not _is_token_array(value)
-    prompts = _read_list(field, value) if is_list else (_read_one(field, value),)
+    is_list = isinstance(value, list) and not any(map(is_number, value))
+    prompts = _read_list(field, value) if is_list else (read_input(field, value),)
     return EmbeddingCall(
         field=field,
         inputs=embed_inputs(prompts),
@@ -60,20 +62,7 @@ def _read_list(field: str, values: object) -> tuple[Prompt, ...]:
         raise InvalidRequest(field, "[] is empty; at least one input is needed")
     if len(values) > MAX_INPUTS:
         raise InvalidRequest(field, f"{len(values)} inputs are more than the {MAX_INPUTS} allowed")
-    return tuple(_read_one(f"{field}[{i}]", value) for i, value in enumerate(values))
-
-
-def _read_one(name: str, value: object) -> Prompt:
-    if isinstance(value, str):
-        return read_prompt(name, value)
-    if isinstance(value, list) and not any(isinstance(item, str) for item in value):
-        return read_prompt(name, value)
-    raise refusal(name, value, "a string or an array of token ids")
-
-
-def _is_token_array(value: list[object]) -> bool:
-    """Whether an array is one input of token ids, and not a list of inputs."""
-    return bool(value) and isinstance(value[0], int | float) and not isinstance(value[0], bool)
+    return tuple(read_input(f"{field}[{i}]", value) for i, value in enumerate(values))
 
 
 def _read_is_base64(value: object) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from rest_adapter.json.number_bounds import UINT32
+
 _Text = Annotated[str, Meta(min_length=1)]
 _Count = Annotated[int, Meta(ge=1)]
+_Tokens = Annotated[int, Meta(ge=1, le=UINT32[1])]
 
 
 class Document(Struct):
@@ -36,4 +39,14 @@ class RerankBody(Struct):
     raw_scores: Annotated[
         bool | None,
         Meta(description="Scores as the model gives them, without bounds; false puts them between 0 and 1."),
+    ] = None
+    truncate: Annotated[
+        bool | None, Meta(description="Shorten texts that are too long beside the query; otherwise they are refused.")
+    ] = None
+    truncation_direction: Annotated[
+        Literal["Left", "left", "Right", "right"] | None,
+        Meta(description="Which end of a text is cut: its beginning (left), or its end, as without this."),
+    ] = None
+    max_tokens_per_doc: Annotated[
+        _Tokens | None, Meta(description="Most tokens of a text; what is more is cut. No limit without it.")
     ] = None

@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 
 def rerank(context: AppContext) -> Answer:
     """Texts in the order of their relevance."""
-    call = read_body(context, read_rerank)
-    return json_response(rerank_reply(call, score(context, [call.query])))
+    return _answer(context, "1")
 
 
 def rerank_v2(context: AppContext) -> Answer:
-    """The same in the form of Cohere's API."""
+    """The same in version 2 of Cohere's API."""
+    return _answer(context, "2")
+
+
+def _answer(context: AppContext, version: str) -> Answer:
     call = read_body(context, read_rerank)
-    return json_response(rerank_reply(call, score(context, [call.query]), is_cohere=True))
+    return json_response(rerank_reply(call, score(context, [call.query]), version))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rest_adapter.apis.common.pairs import UNSUPPORTED_SCORE
 from rest_adapter.apis.ranking.ranking_schema import USAGE, body_with_texts
 from rest_adapter.apis.ranking.score.body import ScoreBody
 from rest_adapter.http.media_types import JSON
@@ -10,7 +11,7 @@ from rest_adapter.openapi.schema_types import COUNT, NUMBER, STRING, Schema, arr
 
 
 def score_body() -> Schema:
-    return body_with_texts(ScoreBody, ("text_1", "text_2"))
+    return body_with_texts(ScoreBody, ("text_1", "text_2"), UNSUPPORTED_SCORE)
 
 
 _ENTRY = record({"index": COUNT, "object": {"const": "score"}, "score": NUMBER})

@@ -14,12 +14,22 @@ from hypothesis import strategies as st
 
 from rest_adapter.apis.common.embedding_call import EmbeddingCall, rename_fields
 from rest_adapter.apis.common.vectors import Vectors
-from rest_adapter.apis.native.embedding.reply import embedding_parts
+from rest_adapter.apis.native.embedding.reply import embedding_parts, embedding_parts_now
 from rest_adapter.apis.native.embedding.request import read_embedding
 from rest_adapter.apis.openai.embeddings.reply import openai_embedding_parts
 from rest_adapter.apis.openai.embeddings.request import read_openai_embeddings
 from rest_adapter.errors import MISSING, UNSUPPORTED, InvalidRequest, RpcFailure
-from slotline.v1.embedding_pb2 import Embedding, EmbedInput, EmbedRequest
+from slotline.v1.embedding_pb2 import (
+    NORM_EUCLIDEAN,
+    NORM_MAX_INT16,
+    NORM_NONE,
+    NORM_TAXICAB,
+    NORM_UNSPECIFIED,
+    Embedding,
+    EmbedInput,
+    EmbedRequest,
+    TokenVector,
+)
 from slotline.v1.prompt_pb2 import PromptPart, PromptParts
 from slotline.v1.tokens_pb2 import TokenIds
 from tests.support.properties import untimed
@@ -35,6 +45,7 @@ def tokens(*ids: int) -> EmbedInput:
     return EmbedInput(token_ids=TokenIds(ids=ids))
 
 
+PARTS = {"content": [{"type": "text", "text": "hello "}, {"type": "text", "text": "world"}]}
 MIXED = EmbedInput(parts=PromptParts(parts=[PromptPart(text="a"), PromptPart(token_ids=TokenIds(ids=[5]))]))
 
 
@@ -57,6 +68,11 @@ MIXED = EmbedInput(parts=PromptParts(parts=[PromptPart(text="a"), PromptPart(tok
         ({"input": "Hi", "content": None}, [text("Hi")], False),
         ({"input": ["a", "b"]}, [text("a"), text("b")], True),
         ({"input": ["a", 5]}, [MIXED], False),
+        ({"content": {"prompt_string": "Hi"}}, [text("Hi")], False),
+        ({"content": {"prompt_string": ["a", 5]}}, [MIXED], False),
+        ({"content": PARTS}, [text("hello world")], False),
+        ({"content": ["Hi", PARTS, {"prompt_string": [1, 2]}]}, [text("Hi"), text("hello world"), tokens(1, 2)], True),
+        ({"content": [PARTS]}, [text("hello world")], True),
     ],
 )
 def test_inputs_of_the_native_route(body: dict[str, object], inputs: list[EmbedInput], is_list: bool) -> None:
@@ -80,7 +96,11 @@ def test_inputs_of_the_native_route(body: dict[str, object], inputs: list[EmbedI
         ({"input": [[5, 6]]}, [tokens(5, 6)], True),
         ({"input": ["a", [5]]}, [text("a"), tokens(5)], True),
         ({"input": [[], ""]}, [text(" "), text(" ")], True),
-        ({"input": "Hi", "user": 5}, [text("Hi")], False),
+        ({"input": "Hi", "user": 5, "input_type": "query"}, [text("Hi")], False),
+        ({"input": ["a", 5]}, [MIXED], False),
+        ({"input": [["a", 5], "b"]}, [MIXED, text("b")], True),
+        ({"input": {"prompt_string": "Hi", "multimodal_data": []}}, [text("Hi")], False),
+        ({"input": ["Hi", PARTS, {"prompt_string": ["a", 5]}]}, [text("Hi"), text("hello world"), MIXED], True),
     ],
 )
 def test_inputs_of_the_openai_route(body: dict[str, object], inputs: list[EmbedInput], is_list: bool) -> None:
@@ -89,10 +109,19 @@ def test_inputs_of_the_openai_route(body: dict[str, object], inputs: list[EmbedI
 
 
 @pytest.mark.parametrize("read", [read_embedding, read_openai_embeddings])
-@pytest.mark.parametrize(("value", "normalize"), [(None, None), (2, True), (2.0, True), (-1, False)])
-def test_the_norm_is_passed_on_if_given(read: Reader, value: object, normalize: bool | None) -> None:
-    request = read({"input": "a", "embd_normalize": value}).request(0, 1)
-    assert (request.normalize if request.HasField("normalize") else None) is normalize
+@pytest.mark.parametrize(
+    ("value", "norm"),
+    [
+        (None, NORM_UNSPECIFIED),
+        (2, NORM_EUCLIDEAN),
+        (2.0, NORM_EUCLIDEAN),
+        (1, NORM_TAXICAB),
+        (0, NORM_MAX_INT16),
+        (-1, NORM_NONE),
+    ],
+)
+def test_the_norm_is_passed_on_if_given(read: Reader, value: object, norm: int) -> None:
+    assert read({"input": "a", "embd_normalize": value}).request(0, 1).norm == norm
 
 
 def test_dimensions_are_for_the_core_to_judge() -> None:
@@ -102,8 +131,8 @@ def test_dimensions_are_for_the_core_to_judge() -> None:
 
 def test_a_part_of_the_inputs_keeps_the_options() -> None:
     call = read_embedding({"content": ["a", "b", "c"], "embd_normalize": -1})
-    assert call.request(1, 3) == EmbedRequest(inputs=[text("b"), text("c")], normalize=False)
-    assert call.request(2, 9) == EmbedRequest(inputs=[text("c")], normalize=False)
+    assert call.request(1, 3) == EmbedRequest(inputs=[text("b"), text("c")], norm=NORM_NONE)
+    assert call.request(2, 9) == EmbedRequest(inputs=[text("c")], norm=NORM_NONE)
 
 
 def joined(call: EmbeddingCall, *vectors: list[float], prompt_tokens: int = 0) -> str:
@@ -117,6 +146,47 @@ def test_the_native_answer_to_the_byte() -> None:
     assert joined(read_embedding({"content": ["a", "b"]}), [1.0], [0.5]) == (
         '{"results":[{"embedding":[1.0]},{"embedding":[0.5]}]}'
     )
+
+
+OF_TOKENS = Vectors([Embedding(token_vectors=[TokenVector(values=[1.0, 0.5]), TokenVector(values=[2.0, 0.0])])], 2)
+
+
+def test_vectors_of_tokens_are_an_array_of_them_for_each_input() -> None:
+    for parts in (embedding_parts, embedding_parts_now):
+        answer = b"".join(parts(read_embedding({"content": "a"}), OF_TOKENS))
+        assert json.loads(answer) == [{"index": 0, "embedding": [[1.0, 0.5], [2.0, 0.0]]}]
+
+
+def test_the_openai_answer_has_no_room_for_them() -> None:
+    with pytest.raises(InvalidRequest, match="--pooling none") as caught:
+        list(openai_embedding_parts(read_openai_embeddings({"input": "a"}), OF_TOKENS))
+    assert caught.value.name == "input"
+
+
+def test_the_native_answer_of_today_is_an_array_in_any_case() -> None:
+    vectors = Vectors([Embedding(values=[1.0]), Embedding(index=1, values=[0.5])], 2)
+    answer = b"".join(embedding_parts_now(read_embedding({"content": ["a", "b"]}), vectors))
+    assert answer.decode() == '[{"embedding":[[1.0]],"index":0},{"embedding":[[0.5]],"index":1}]'
+
+
+@pytest.mark.parametrize("read", [read_embedding, read_openai_embeddings])
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ({}, "input"),
+        ({"prompt_string": 5}, "input.prompt_string"),
+        ({"prompt_string": "a", "multimodal_data": ["aGk="]}, "input.multimodal_data"),
+        ({"content": "text"}, "input.content"),
+        ({"content": [5]}, "input.content[0]"),
+        ({"content": [{"type": "image_url", "image_url": {"url": "x"}}]}, "input.content[0].type"),
+        (["a", {"content": [{"type": "text"}]}], "input[1].content[0].text"),
+        (["a", {"content": [{"type": "text", "text": 5}]}], "input[1].content[0].text"),
+    ],
+)
+def test_objects_in_another_form_are_refused_by_their_place(read: Reader, value: object, name: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read({"input": value})
+    assert caught.value.name == name
 
 
 def test_the_openai_answer_to_the_byte() -> None:
@@ -134,7 +204,9 @@ def test_the_openai_answer_to_a_request_without_a_model() -> None:
 
 def test_base64_is_little_endian_float32() -> None:
     answer = json.loads(joined(read_openai_embeddings({"input": "a", "encoding_format": "base64"}), [1.0, -0.1]))
-    assert base64.b64decode(answer["data"][0]["embedding"]) == struct.pack("<2f", 1.0, -0.1)
+    (item,) = answer["data"]
+    assert base64.b64decode(item["embedding"]) == struct.pack("<2f", 1.0, -0.1)
+    assert item["encoding_format"] == "base64"
 
 
 def test_numbers_that_json_lacks_are_null() -> None:
@@ -151,9 +223,10 @@ def test_numbers_that_json_lacks_are_null() -> None:
         ({"content": [1, 2]}, "inputs[0].token_ids.ids[1]", 0, "content[1]"),
         ({"content": ["a", 2]}, "inputs[0].parts.parts[1].token_ids.ids[0]", 0, "content"),
         ({"content": ["a", "b"]}, "inputs[1].text", 0, "content[1]"),
-        ({"content": ["a", "b"]}, "inputs[1].text", 32, "content[33]"),
+        ({"content": ["a"] * 40}, "inputs[1].text", 32, "content[33]"),
         ({"content": ["a", [1, 2]]}, "inputs[0].token_ids.ids[1]", 1, "content[1][1]"),
-        ({"content": "a"}, "normalize", 0, "embd_normalize"),
+        ({"content": "a"}, "norm", 0, "embd_normalize"),
+        ({"content": [{"prompt_string": [1, 2]}]}, "inputs[0].token_ids.ids[1]", 0, "content[0].prompt_string[1]"),
     ],
 )
 def test_core_fields_get_the_names_of_the_native_route(

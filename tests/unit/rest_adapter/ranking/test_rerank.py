@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pytest
 
-from rest_adapter.apis.common.pairs import Scores, sigmoid
+from rest_adapter.apis.common.pairs import Scores
 from rest_adapter.apis.ranking.rerank.reply import rerank_reply
-from rest_adapter.apis.ranking.rerank.request import read_rerank
+from rest_adapter.apis.ranking.rerank.request import RerankCall, read_rerank
 from rest_adapter.apis.ranking.score.reply import score_reply
 from rest_adapter.apis.ranking.score.request import read_score
 from rest_adapter.errors import InvalidRequest
+from slotline.v1.rerank_pb2 import TRUNCATION_END, TRUNCATION_START, TRUNCATION_UNSPECIFIED
 
 SCORES = Scores("ranker", [0.5, -2.0, 3.0, 0.5], 40)
 TEXTS = ["a", "b", "c", "d"]
 
 
 def answer(**body: Any) -> Any:
-    return rerank_reply(read_rerank({"query": "q", "documents": TEXTS} | body), SCORES)
+    return rerank_reply(asked(**body), SCORES)
+
+
+def asked(**body: Any) -> RerankCall:
+    return read_rerank({"query": "q", "documents": TEXTS} | body)
 
 
 def test_the_answer_is_in_the_order_of_relevance() -> None:
-    assert answer() == {
+    made = answer()
+    assert made.pop("id").startswith("rerank-")
+    assert made == {
+        "meta": {"api_version": {"version": "1"}, "tokens": {"input_tokens": 40}},
         "model": "ranker",
         "object": "list",
         "usage": {"prompt_tokens": 40, "total_tokens": 40},
@@ -58,16 +65,30 @@ def test_texts_are_answered_as_an_array() -> None:
 
 
 def test_scores_are_raw_unless_the_body_says_otherwise() -> None:
-    assert answer(raw_scores=True) == answer()
-    assert [one["relevance_score"] for one in answer(raw_scores=False)["results"]] == pytest.approx(
-        [1 / (1 + math.exp(-score)) for score in (3.0, 0.5, 0.5, -2.0)]
-    )
+    for raw_scores in (None, True, False):
+        assert asked(raw_scores=raw_scores).query.request(0, 4).normalize is (raw_scores is False)
 
 
-def test_coheres_form_has_an_id_and_meta() -> None:
-    made: Any = rerank_reply(read_rerank({"query": "q", "documents": TEXTS}), SCORES, is_cohere=True)
-    assert made["id"].startswith("rerank-")
-    assert made["meta"] == {"api_version": {"version": "2"}}
+def test_the_version_of_coheres_api_is_told() -> None:
+    made: Any = rerank_reply(asked(), SCORES, "2")
+    assert made["meta"]["api_version"] == {"version": "2"}
+
+
+@pytest.mark.parametrize(
+    ("body", "truncation"),
+    [
+        ({}, TRUNCATION_UNSPECIFIED),
+        ({"truncate": False, "truncation_direction": "Left"}, TRUNCATION_UNSPECIFIED),
+        ({"truncate": True}, TRUNCATION_END),
+        ({"truncate": True, "truncation_direction": "Right"}, TRUNCATION_END),
+        ({"truncate": True, "truncation_direction": "left"}, TRUNCATION_START),
+    ],
+)
+def test_texts_are_cut_as_the_body_says(body: dict[str, Any], truncation: int) -> None:
+    request = asked(**body).query.request(1, 3)
+    assert (list(request.documents), request.query, request.truncation) == (["b", "c"], "q", truncation)
+    assert not request.HasField("max_document_tokens")
+    assert asked(**body | {"truncate": True, "max_tokens_per_doc": 7}).query.request(0, 1).max_document_tokens == 7
 
 
 @pytest.mark.parametrize(
@@ -84,8 +105,14 @@ def test_coheres_form_has_an_id_and_meta() -> None:
         ({"query": "q", "documents": ["a", ""]}, "documents[1]"),
         ({"query": "q", "documents": ["a"], "texts": ["b"]}, "texts: is not allowed together with documents"),
         ({"query": "q", "documents": ["a"], "top_n": 0}, "top_n: 0"),
-        ({"query": "q", "documents": ["a"], "truncate": True}, "truncate: true is not supported"),
-        ({"query": "q", "documents": ["a"], "max_tokens_per_doc": 12}, "max_tokens_per_doc: 12 is not supported"),
+        ({"query": "q", "documents": ["a"], "max_tokens_per_doc": 0}, "max_tokens_per_doc: 0"),
+        ({"query": "q", "documents": ["a"], "truncation_direction": "up"}, 'truncation_direction: "up"'),
+        (
+            {"query": "q", "documents": ["a"], "truncation_direction": "Left", "max_tokens_per_doc": 3},
+            'truncation_direction: "Left" is not allowed with max_tokens_per_doc alone',
+        ),
+        ({"query": "q", "documents": ["a"], "rank_fields": ["title"]}, 'rank_fields: ["title"] is not supported'),
+        ({"query": "q", "documents": ["a"], "max_chunks_per_doc": 2}, "max_chunks_per_doc: 2 is not supported"),
     ],
 )
 def test_what_is_not_allowed_is_refused_by_name(body: dict[str, object], words: str) -> None:
@@ -111,18 +138,14 @@ def test_as_many_texts_are_scored_in_pairs() -> None:
 
 def test_scores_are_between_0_and_1_unless_the_body_says_otherwise() -> None:
     call = read_score({"text_1": "q", "text_2": TEXTS})
+    assert call.queries[0].request(0, 4).normalize
     made: Any = score_reply(call, SCORES)
-    assert [one["score"] for one in made["data"]] == pytest.approx(list(map(sigmoid, SCORES.values)))
+    assert [one["score"] for one in made["data"]] == SCORES.values
     assert [one["index"] for one in made["data"]] == [0, 1, 2, 3]
-    raw: Any = score_reply(read_score({"text_1": "q", "text_2": TEXTS, "use_activation": False}), SCORES)
-    assert [one["score"] for one in raw["data"]] == SCORES.values
+    raw = read_score({"text_1": "q", "text_2": TEXTS, "use_activation": False})
+    assert not raw.queries[0].request(0, 4).normalize
 
 
 def test_lists_of_other_lengths_are_refused() -> None:
     with pytest.raises(InvalidRequest, match="text_1: has 2 texts and text_2 has 3"):
         read_score({"text_1": ["p", "q"], "text_2": ["a", "b", "c"]})
-
-
-@pytest.mark.parametrize("score", [-1e9, -3.0, 0.0, 3.0, 1e9])
-def test_the_sigmoid_never_overflows(score: float) -> None:
-    assert 0 <= sigmoid(score) <= 1
