@@ -65,6 +65,7 @@ WRONG_VALUES = {
     "--lookup": "often",
     "--grp-attn-n": "0",
     "--grp-attn-w": "0",
+    "--pooling": "max",
     "--rope-scaling": "ntk",
     "--rope-freq-base": "-1",
     "--rope-freq-scale": "inf",
