@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 
+import { withoutShape } from "./fakes/server.js";
 import { clock } from "../../rest_adapter/web/page/state/clock.js";
 import { answerKey, apiKey, keyWanted } from "../../rest_adapter/web/page/state/key.js";
 import {
@@ -50,7 +51,8 @@ beforeEach(() => {
     },
     cancel: (timer) => (timers = timers.filter((other) => other !== timer)),
   });
-  globalThis.fetch = async (path, { signal }) => {
+  globalThis.fetch = async (url, { signal }) => {
+    const path = withoutShape(url);
     asked.push(path);
     const answer = await answers[path.split("?")[0]]();
     signal.throwIfAborted();

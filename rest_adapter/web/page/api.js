@@ -197,9 +197,17 @@ async function unlessAborted(promise, signal) {
   }
 }
 
+/**
+ * A path with the query that asks for answers as llama.cpp's server gave them in 2024, which the page reads, whichever
+ * shape is the server's default.
+ */
+export function inShape(path) {
+  return `${path}${path.includes("?") ? "&" : "?"}shape=2024`;
+}
+
 async function send(path, init) {
   try {
-    return await fetch(path, init);
+    return await fetch(inShape(path), init);
   } catch (error) {
     throw asApiError(error, UNREACHABLE);
   }

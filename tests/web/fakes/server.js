@@ -29,7 +29,8 @@ export class FakeServer {
     return this.requests.filter((request) => request.path === path);
   }
 
-  async #answer(path, init) {
+  async #answer(url, init) {
+    const path = withoutShape(url);
     const { method = "GET", headers = {}, signal } = init;
     const request = { path, method, headers, signal, body: init.body && JSON.parse(init.body) };
     signal?.throwIfAborted();
@@ -105,4 +106,13 @@ function unlessAborted(answer, signal) {
     answer,
     new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
   ]);
+}
+
+/** The path that was asked for, without the query for the shape that the page reads; all it asks must have it. */
+export function withoutShape(url) {
+  const path = url.replace(/[?&]shape=2024$/, "");
+  if (path === url) {
+    throw new Error(`${url} does not ask for the shape that the page reads`);
+  }
+  return path;
 }

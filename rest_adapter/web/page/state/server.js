@@ -1,7 +1,7 @@
 /** The server: its state, watched all the time, and its model. */
 
 import { signal } from "../../vendor/signals-core.js";
-import { getJson } from "../api.js";
+import { getJson, inShape } from "../api.js";
 import { clock } from "./clock.js";
 import { apiKey } from "./key.js";
 
@@ -108,7 +108,7 @@ async function readHealth() {
   const given = new AbortController();
   const impatience = clock.after(PATIENCE_MS, () => given.abort());
   try {
-    const response = await fetch("/health", { signal: given.signal, cache: "no-store" });
+    const response = await fetch(inShape("/health"), { signal: given.signal, cache: "no-store" });
     return stateOf(response.status, await response.json());
   } catch {
     return state("unreachable", "The server cannot be reached.");
