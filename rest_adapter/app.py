@@ -137,7 +137,7 @@ def _failed(context: AppContext, told: Callable[[Any], HttpError], error: Except
 def _file(request: Request, config: RestConfig) -> Response | None:
     """The file at the path of the request: from the user's directory, or of the built-in page if there is no route."""
     file = None if config.static_path is None else static_response(config.static_path, request.path)
-    if file is None and isinstance(request.routing_exception, NotFound):
+    if file is None and config.page and isinstance(request.routing_exception, NotFound):
         return page_response(request.path)
     return file
 

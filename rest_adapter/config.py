@@ -50,8 +50,10 @@ class RestConfig:
         reasoning_format: where chats have what the model thinks before it answers, one of ``REASONING_FORMATS``;
             None for in the text as the model wrote it, unless a body offers tools or says something about reasoning.
         sse_done: end OpenAI-shaped streams with ``data: [DONE]``.
+        page: serve the built-in web page.
         metrics: offer GET /metrics.
         slots_endpoint: offer GET /slots, and the slots in GET /health.
+        props_endpoint: offer POST /props.
         max_connections: open connections; fewer if the process may not open as many files.
         drain_timeout_s: seconds that running requests get when the adapter stops.
     """
@@ -80,8 +82,10 @@ class RestConfig:
     openai_truncates: bool = False
     reasoning_format: str | None = None
     sse_done: bool = True
+    page: bool = True
     metrics: bool = False
     slots_endpoint: bool = True
+    props_endpoint: bool = False
     max_connections: int = 4096
     drain_timeout_s: float = 30.0
 

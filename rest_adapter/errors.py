@@ -9,6 +9,7 @@ AdapterError
 ├── NotAllowed          a field of the JSON body that this adapter was not started to allow
 ├── Overloaded          this adapter serves as many generations as it may, or does as much of something else
 ├── Crowded             another connection needed the place of this one before the whole request had come
+├── NoSlot              no slot is idle, which the request wanted to know
 ├── NotOffered          a route that this adapter was started without
 └── RpcFailure          the core refused or failed
 StreamClosed            the client has gone, or the adapter stops
@@ -103,8 +104,24 @@ class Crowded(AdapterError):
         super().__init__("all connections are taken, and this request had not come as a whole; try again")
 
 
+class NoSlot(AdapterError):
+    """No slot is idle, which the request wanted to know."""
+
+    def __init__(self) -> None:
+        super().__init__("no slot available")
+
+
 class NotOffered(AdapterError):
-    """A route that this adapter was started without."""
+    """A route that this adapter was started without.
+
+    Args:
+        message: which, and what would offer it.
+        is_missing: it is told like a path that there is not; else like something that the server cannot do.
+    """
+
+    def __init__(self, message: str, *, is_missing: bool = True) -> None:
+        super().__init__(message)
+        self.is_missing = is_missing
 
 
 class RpcFailure(AdapterError):

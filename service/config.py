@@ -261,6 +261,23 @@ class EngineConfig(EngineOptions):
 
 
 @dataclass(frozen=True, slots=True)
+class SamplingDefaults:
+    """What requests that leave options of ``SamplingParams`` out get, where it is not the default of the option.
+
+    Attributes:
+        options: numbers and switches, by their fields.
+        seed: None for another one each time.
+        samplers: the chain, by the names of samplers in lower case; None for the usual one.
+        dry_sequence_breakers: None for the usual ones.
+    """
+
+    options: Mapping[str, float] = field(default_factory=dict)
+    seed: int | None = None
+    samplers: tuple[str, ...] | None = None
+    dry_sequence_breakers: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SystemPromptText:
     """A system prompt as configured; see ``service.engine.request.requests.SystemPrompt``."""
 
@@ -277,10 +294,13 @@ class CoreConfig(EngineOptions):
         model: the model and its context.
         media: pictures in prompts.
         alias: name under which the model is served, None for its path.
+        aliases: other names that requests may use.
+        tags: words that describe the model; nothing depends on them.
         listen: addresses for gRPC, ``host:port`` or ``unix:/path``; all of them must be bound.
         optional_listen: addresses that are left out with a warning if they are busy.
         max_queue: requests that may wait, None for 16 per slot and at least 128.
         cache_prompt: whether requests reuse cached prefixes unless they say otherwise.
+        sampling: options of requests that leave them out.
         chat_template: Jinja text that replaces the model's own, or None.
         tool_format: how the model writes tool calls, as the name of a format or a description in JSON; None to find it
             out from the chat template. See ``service.dialogue.description``.
@@ -306,10 +326,13 @@ class CoreConfig(EngineOptions):
     model: ModelConfig
     media: MediaOptions = field(default_factory=MediaOptions)
     alias: str | None = None
+    aliases: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
     listen: tuple[str, ...] = ()
     optional_listen: tuple[str, ...] = ()
     max_queue: int | None = bounded(None, 1, INT32_MAX)
     cache_prompt: bool = True
+    sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
     chat_template: str | None = None
     tool_format: str | None = None
     literal_messages: bool = False

@@ -20,6 +20,8 @@ class ModelFacts:
         chat_template: the model's own chat template as Jinja, None if it has none.
         rerank_template: how a reranker wants a pair of texts, with ``{query}`` and ``{document}`` in it; None if
             it does not say.
+        file_type: quantisation of most of the weights, for example ``Q4_1``; empty if the file does not say.
+        vocabulary_type: how texts become tokens, a number of ``llama_vocab_type``; 0 without a vocabulary.
     """
 
     name: str
@@ -31,3 +33,5 @@ class ModelFacts:
     n_ctx_train: int
     chat_template: str | None
     rerank_template: str | None = None
+    file_type: str = ""
+    vocabulary_type: int = 0

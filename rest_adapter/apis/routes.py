@@ -18,8 +18,8 @@ from rest_adapter.apis.native.openapi.route import description
 from rest_adapter.apis.native.openapi.schema import OPENAPI
 from rest_adapter.apis.native.page.route import page
 from rest_adapter.apis.native.page.schema import PAGE
-from rest_adapter.apis.native.props.route import props
-from rest_adapter.apis.native.props.schema import PROPS
+from rest_adapter.apis.native.props.route import props, set_props
+from rest_adapter.apis.native.props.schema import PROPS, SET_PROPS
 from rest_adapter.apis.native.slots.route import slots
 from rest_adapter.apis.native.slots.schema import SLOTS
 from rest_adapter.apis.native.tokenization.route import detokenize, tokenize
@@ -46,6 +46,7 @@ ROUTES = (
     Route("GET", ("/health", "/v1/health"), health, HEALTH, is_public=True),
     Route("GET", ("/slots",), slots, SLOTS),
     Route("GET", ("/props",), props, PROPS),
+    Route("POST", ("/props",), set_props, SET_PROPS),
     Route("GET", ("/metrics",), metrics, METRICS),
     Route("GET", ("/v1/models", "/models"), models, MODELS, is_public=True),
     Route("GET", ("/v1/models/<rest:name>", "/models/<rest:name>"), one_model, ONE_MODEL),

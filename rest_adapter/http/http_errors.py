@@ -16,6 +16,7 @@ from rest_adapter.errors import (
     ForeignOrigin,
     InvalidRequest,
     Misdirected,
+    NoSlot,
     NotAllowed,
     NotOffered,
     Overloaded,
@@ -129,8 +130,12 @@ def http_error(error: AdapterError) -> HttpError:
             return HttpError(429, "rate_limit_error", error.message, retry_after_s=1, code="rate_limit_exceeded")
         case Crowded():
             return HttpError(503, "unavailable_error", error.message, retry_after_s=1)
-        case NotOffered():
+        case NoSlot():
+            return HttpError(503, "unavailable_error", error.message)
+        case NotOffered() if error.is_missing:
             return HttpError(404, "not_found_error", error.message)
+        case NotOffered():
+            return HttpError(501, "not_supported_error", error.message)
         case InvalidRequest():
             return HttpError(400, "invalid_request_error", error.message, code=error.code, param=error.name)
         case _:

@@ -107,10 +107,13 @@ def _paths(routes: Iterable[DescribedRoute]) -> dict[str, Schema]:
     for route in routes:
         main, *aliases = (_VARIABLE.sub(r"{\1}", path) for path in route.paths)
         for path in (main, *aliases):
+            known = paths.setdefault(path, {})
             described = _operation(path, route.operation, is_public=route.is_public)
+            if known:
+                described["operationId"] = f"{route.method.lower()}_{described['operationId']}"
             if path != main:
                 described["description"] = f"The same as {main}."
-            paths.setdefault(path, {})[route.method.lower()] = described
+            known[route.method.lower()] = described
     return paths
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Protocol
 
+from service.config import SamplingDefaults
 from service.dialogue.template.analysis import UNKNOWN
 from service.engine import language_model
 from service.errors import ModelNotFound
@@ -113,10 +114,12 @@ class ServedModel:
         limits: bounds on one request.
         engine: slots, and the server-wide cap on tokens.
         cache_prompt: whether requests reuse cached prefixes unless they say otherwise.
+        sampling: options of requests that leave them out, where they are not the defaults of the options.
         constraints: compiles what limits outputs, for this vocabulary.
         breakers: finds the tokens of texts that break repetitions.
         literal_messages: whether messages and roles of all conversations are tokenised literally.
         pictures: None for a model that takes none.
+        tags: words that describe the model.
     """
 
     name: str
@@ -131,9 +134,11 @@ class ServedModel:
     cache_prompt: bool
     constraints: ConstraintCompiler
     breakers: BreakerFinder
+    sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
     literal_messages: bool = False
     chat_format: ChatFormat = UNKNOWN
     pictures: PictureSupport | None = None
+    tags: tuple[str, ...] = ()
 
     @classmethod
     def create(
@@ -148,10 +153,10 @@ class ServedModel:
     ) -> ServedModel:
         """Put together what was configured, what was loaded, and what was found out."""
         path = config.model.path
-        file_name = PurePath(path).name
+        names = (*config.aliases, PurePath(path).name)
         return cls(
             name=config.model_name,
-            aliases=(file_name,) if file_name != config.model_name else (),
+            aliases=tuple(name for name in dict.fromkeys(names) if name != config.model_name),
             path=path,
             facts=loaded.facts,
             info=loaded.info,
@@ -160,11 +165,13 @@ class ServedModel:
             limits=limits,
             engine=config.engine,
             cache_prompt=config.cache_prompt,
+            sampling=config.sampling,
             constraints=constraints,
             breakers=BreakerFinder(loaded.vocabulary),
             literal_messages=config.literal_messages,
             chat_format=chat_format,
             pictures=None if encoder is None else PictureSupport(encoder, config.media),
+            tags=config.tags,
         )
 
     def paced(self, work: Work, salt: str = "") -> ServedModel:

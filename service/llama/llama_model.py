@@ -37,6 +37,8 @@ class _LoadedModel:
             n_ctx_train=weights.n_ctx_train,
             chat_template=weights.chat_template,
             rerank_template=weights.rerank_template,
+            file_type=weights.file_type,
+            vocabulary_type=weights.vocabulary.kind,
         )
 
     def __enter__(self) -> Self:

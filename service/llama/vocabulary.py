@@ -33,6 +33,8 @@ class FimTokens:
     prefix: int
     suffix: int
     middle: int
+    repository: int | None = None
+    file: int | None = None
 
 
 class LlamaVocabulary:
@@ -41,6 +43,7 @@ class LlamaVocabulary:
     All tokens are decoded once (measured: 49,152 in 45 ms), so that turning them into text never calls the library.
 
     Attributes:
+        kind: how texts become tokens, a number of ``llama_vocab_type``.
         n_vocab: number of tokens; ids are 0 to ``n_vocab - 1``.
         bos_token: beginning of sequence, None if the model has none.
         eos_token: end of sequence, None if the model has none.
@@ -66,7 +69,7 @@ class LlamaVocabulary:
         self.eos_token = _token(api.llama_vocab_eos(pointer))
         self.eot_token = _token(api.llama_vocab_eot(pointer))
         self.nl_token = _token(api.llama_vocab_nl(pointer))
-        kind = api.llama_vocab_type(pointer)
+        self.kind = kind = int(api.llama_vocab_type(pointer))
         is_wordpiece = kind == api.LLAMA_VOCAB_TYPE_WPM
         # Texts for BERT always stand between CLS and SEP, whatever the metadata says.
         self.adds_bos = (is_wordpiece or bool(api.llama_vocab_get_add_bos(pointer))) and self.bos_token is not None
@@ -78,7 +81,11 @@ class LlamaVocabulary:
         is_eog = library.short.vocab_is_eog
         self.eog_tokens = frozenset(token for token in range(self.n_vocab) if is_eog(pointer, token))
         self.fim_tokens = _fim_tokens(
-            api.llama_vocab_fim_pre(pointer), api.llama_vocab_fim_suf(pointer), api.llama_vocab_fim_mid(pointer)
+            api.llama_vocab_fim_pre(pointer),
+            api.llama_vocab_fim_suf(pointer),
+            api.llama_vocab_fim_mid(pointer),
+            repository=_token(api.llama_vocab_fim_rep(pointer)),
+            file=_token(api.llama_vocab_fim_sep(pointer)),
         )
         self.bytes_by_token, self._names = self._decode_tokens()
         self._special_names = frozenset(name.decode("utf-8", "replace") for name in self._names.values() if name)
@@ -258,5 +265,7 @@ def _token(value: int) -> int | None:
     return None if value == _NO_TOKEN else value
 
 
-def _fim_tokens(prefix: int, suffix: int, middle: int) -> FimTokens | None:
-    return None if _NO_TOKEN in (prefix, suffix, middle) else FimTokens(prefix, suffix, middle)
+def _fim_tokens(prefix: int, suffix: int, middle: int, *, repository: int | None, file: int | None) -> FimTokens | None:
+    if _NO_TOKEN in (prefix, suffix, middle):
+        return None
+    return FimTokens(prefix, suffix, middle, repository=repository, file=file)

@@ -23,6 +23,14 @@ class FimTokens(Protocol):
     def middle(self) -> int:
         """Stands before what fills the gap."""
 
+    @property
+    def repository(self) -> int | None:
+        """Stands before the name of a repository, None if the model has no such token."""
+
+    @property
+    def file(self) -> int | None:
+        """Stands before the name of each file of a repository, None if the model has no such token."""
+
 
 class Vocabulary(Protocol):
     """The tokens of a model. Everything here may be used from any thread at any time."""

@@ -42,6 +42,8 @@ class FimTokens:
     prefix: int = 1
     suffix: int = 2
     middle: int = 3
+    repository: int | None = None
+    file: int | None = None
 
 
 @dataclass(frozen=True)

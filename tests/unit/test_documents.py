@@ -14,7 +14,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("
 #: Where modules are looked for that documents about the inside name.
 BASES = ("", "service", "service/engine", "rest_adapter", "rest_adapter/apis", "clients/python/src", "tests/support")
 #: Names that each API has a file of.
-OF_EACH_API = {"request.py", "reply.py", "schema.py", "route.py"}
+OF_EACH_API = {"request.py", "reply.py", "schema.py", "route.py", "reply_2024.py", "reply_now.py"}
 
 
 def _id(path: Path) -> str:

@@ -884,7 +884,8 @@ type GenerateRequest struct {
 	//	*GenerateRequest_Parts
 	//	*GenerateRequest_Infill
 	Prompt isGenerateRequest_Prompt `protobuf_oneof:"prompt"`
-	// How to choose tokens. Default the defaults of SamplingParams.
+	// How to choose tokens. What is left out is taken from the server's command line, then from sampling_defaults, then
+	// from the defaults of SamplingParams.
 	Sampling *SamplingParams `protobuf:"bytes,8,opt,name=sampling,proto3" json:"sampling,omitempty"`
 	// When to stop. Default at an end-of-generation token or the end of the context.
 	Stop *StopParams `protobuf:"bytes,9,opt,name=stop,proto3" json:"stop,omitempty"`
@@ -908,9 +909,12 @@ type GenerateRequest struct {
 	// Recognise special tokens in the texts of the prompt; of a conversation, in its messages and roles, whose template's
 	// own special tokens always are. A conversation whose template changes such texts is refused where false cannot hold.
 	// Default true, but for conversations of a server with --literal-messages, which refuse true.
-	ParseSpecial  *bool `protobuf:"varint,18,opt,name=parse_special,json=parseSpecial,proto3,oneof" json:"parse_special,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	ParseSpecial *bool `protobuf:"varint,18,opt,name=parse_special,json=parseSpecial,proto3,oneof" json:"parse_special,omitempty"`
+	// Defaults of the caller, for what neither sampling nor the server's command line says: an API has defaults of its own,
+	// but who starts the server knows better. Only plain options count here: numbers and switches.
+	SamplingDefaults *SamplingParams `protobuf:"bytes,20,opt,name=sampling_defaults,json=samplingDefaults,proto3" json:"sampling_defaults,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *GenerateRequest) Reset() {
@@ -1084,6 +1088,13 @@ func (x *GenerateRequest) GetParseSpecial() bool {
 		return *x.ParseSpecial
 	}
 	return false
+}
+
+func (x *GenerateRequest) GetSamplingDefaults() *SamplingParams {
+	if x != nil {
+		return x.SamplingDefaults
+	}
+	return nil
 }
 
 type isGenerateRequest_Prompt interface {
@@ -2269,7 +2280,7 @@ const file_slotline_v1_generation_proto_rawDesc = "" +
 	"cache_salt\x18\x03 \x01(\tBU\xe2\xe0\x18Q`\x80\x01\x8a\x01KShares caches only with requests of the same salt, and of the same API key.R\tcacheSaltB\x0f\n" +
 	"\r_cache_promptB\n" +
 	"\n" +
-	"\b_slot_id\"\xee\f\n" +
+	"\b_slot_id\"\xb8\r\n" +
 	"\x0fGenerateRequest\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\x12\x14\n" +
@@ -2294,7 +2305,8 @@ const file_slotline_v1_generation_proto_rawDesc = "" +
 	"\x06n_keep\x18\x0f \x01(\x05B\x9e\x01\xe2\xe0\x18\x99\x01*\t\t\x00\x00\x00\x00\x00\x00\xf0\xbfx\a\x82\x01\x15Prompt tokens to keep\x8a\x01ZWhen the context is full, so many tokens of its beginning stay; -1 keeps the whole prompt.\x92\x01\v\x12\t\x19\x00\x00\x00\x00\x00\x00\xa0@\x11\x00\x00\x00\x00\x00\x00\x00\x00H\x02R\x05nKeep\x88\x01\x01\x12\xa2\x01\n" +
 	"\rsystem_prompt\x18\x10 \x01(\v2\x19.slotline.v1.SystemPromptBb\xe2\xe0\x18^\x8a\x01[New system prompt of all slots, for this and later requests; only while all slots are idle.R\fsystemPrompt\x12-\n" +
 	"\x05extra\x18\x11 \x01(\v2\x17.google.protobuf.StructR\x05extra\x12\xba\x01\n" +
-	"\rparse_special\x18\x12 \x01(\bB\x8f\x01\xe2\xe0\x18\x8a\x01x\a\x82\x01\x18Recognise control tokens\x8a\x01jWhether names of control tokens in the prompt, or in messages and roles, become these tokens or stay text.H\x03R\fparseSpecial\x88\x01\x01:\x83\x01\xe2\xe0\x18\x7f\n" +
+	"\rparse_special\x18\x12 \x01(\bB\x8f\x01\xe2\xe0\x18\x8a\x01x\a\x82\x01\x18Recognise control tokens\x8a\x01jWhether names of control tokens in the prompt, or in messages and roles, become these tokens or stay text.H\x03R\fparseSpecial\x88\x01\x01\x12H\n" +
+	"\x11sampling_defaults\x18\x14 \x01(\v2\x1b.slotline.v1.SamplingParamsR\x10samplingDefaults:\x83\x01\xe2\xe0\x18\x7f\n" +
 	"\ttimeout_s*\x12\x11\x00\x00\x00\x00\x00\x00\x00\x00\x19\x00\x00\x00\x00\x00u\"Ax\x01\x82\x01\n" +
 	"Time limit\x8a\x017Most seconds that an answer may take, waiting included.\x92\x01\x14\x12\t\x19\x00\x00\x00\x00\x00\xc0\x82@\x19\x00\x00\x00\x00\x00\x00\xf0?B\b\n" +
 	"\x06promptB\x10\n" +
@@ -2483,33 +2495,34 @@ var file_slotline_v1_generation_proto_depIdxs = []int32{
 	0,  // 13: slotline.v1.GenerateRequest.overflow:type_name -> slotline.v1.Overflow
 	28, // 14: slotline.v1.GenerateRequest.system_prompt:type_name -> slotline.v1.SystemPrompt
 	29, // 15: slotline.v1.GenerateRequest.extra:type_name -> google.protobuf.Struct
-	27, // 16: slotline.v1.GenerationSettings.sampling:type_name -> slotline.v1.SamplingParams
-	22, // 17: slotline.v1.GenerationSettings.logit_bias:type_name -> slotline.v1.GenerationSettings.LogitBiasEntry
-	30, // 18: slotline.v1.Timings.prompt_eval:type_name -> google.protobuf.Duration
-	30, // 19: slotline.v1.Timings.decode:type_name -> google.protobuf.Duration
-	30, // 20: slotline.v1.Accepted.queued:type_name -> google.protobuf.Duration
-	30, // 21: slotline.v1.PromptProgress.elapsed:type_name -> google.protobuf.Duration
-	31, // 22: slotline.v1.PromptTokens.tokens:type_name -> slotline.v1.Token
-	31, // 23: slotline.v1.Piece.tokens:type_name -> slotline.v1.Token
-	3,  // 24: slotline.v1.Piece.channel:type_name -> slotline.v1.Channel
-	13, // 25: slotline.v1.Piece.timings:type_name -> slotline.v1.Timings
-	13, // 26: slotline.v1.ToolDelta.timings:type_name -> slotline.v1.Timings
-	17, // 27: slotline.v1.Delta.pieces:type_name -> slotline.v1.Piece
-	18, // 28: slotline.v1.Delta.tool_deltas:type_name -> slotline.v1.ToolDelta
-	1,  // 29: slotline.v1.Finished.reason:type_name -> slotline.v1.FinishReason
-	32, // 30: slotline.v1.Finished.usage:type_name -> slotline.v1.Usage
-	13, // 31: slotline.v1.Finished.timings:type_name -> slotline.v1.Timings
-	12, // 32: slotline.v1.Finished.settings:type_name -> slotline.v1.GenerationSettings
-	14, // 33: slotline.v1.GenerateResponse.accepted:type_name -> slotline.v1.Accepted
-	19, // 34: slotline.v1.GenerateResponse.delta:type_name -> slotline.v1.Delta
-	20, // 35: slotline.v1.GenerateResponse.finished:type_name -> slotline.v1.Finished
-	16, // 36: slotline.v1.GenerateResponse.prompt:type_name -> slotline.v1.PromptTokens
-	15, // 37: slotline.v1.GenerateResponse.progress:type_name -> slotline.v1.PromptProgress
-	38, // [38:38] is the sub-list for method output_type
-	38, // [38:38] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	27, // 16: slotline.v1.GenerateRequest.sampling_defaults:type_name -> slotline.v1.SamplingParams
+	27, // 17: slotline.v1.GenerationSettings.sampling:type_name -> slotline.v1.SamplingParams
+	22, // 18: slotline.v1.GenerationSettings.logit_bias:type_name -> slotline.v1.GenerationSettings.LogitBiasEntry
+	30, // 19: slotline.v1.Timings.prompt_eval:type_name -> google.protobuf.Duration
+	30, // 20: slotline.v1.Timings.decode:type_name -> google.protobuf.Duration
+	30, // 21: slotline.v1.Accepted.queued:type_name -> google.protobuf.Duration
+	30, // 22: slotline.v1.PromptProgress.elapsed:type_name -> google.protobuf.Duration
+	31, // 23: slotline.v1.PromptTokens.tokens:type_name -> slotline.v1.Token
+	31, // 24: slotline.v1.Piece.tokens:type_name -> slotline.v1.Token
+	3,  // 25: slotline.v1.Piece.channel:type_name -> slotline.v1.Channel
+	13, // 26: slotline.v1.Piece.timings:type_name -> slotline.v1.Timings
+	13, // 27: slotline.v1.ToolDelta.timings:type_name -> slotline.v1.Timings
+	17, // 28: slotline.v1.Delta.pieces:type_name -> slotline.v1.Piece
+	18, // 29: slotline.v1.Delta.tool_deltas:type_name -> slotline.v1.ToolDelta
+	1,  // 30: slotline.v1.Finished.reason:type_name -> slotline.v1.FinishReason
+	32, // 31: slotline.v1.Finished.usage:type_name -> slotline.v1.Usage
+	13, // 32: slotline.v1.Finished.timings:type_name -> slotline.v1.Timings
+	12, // 33: slotline.v1.Finished.settings:type_name -> slotline.v1.GenerationSettings
+	14, // 34: slotline.v1.GenerateResponse.accepted:type_name -> slotline.v1.Accepted
+	19, // 35: slotline.v1.GenerateResponse.delta:type_name -> slotline.v1.Delta
+	20, // 36: slotline.v1.GenerateResponse.finished:type_name -> slotline.v1.Finished
+	16, // 37: slotline.v1.GenerateResponse.prompt:type_name -> slotline.v1.PromptTokens
+	15, // 38: slotline.v1.GenerateResponse.progress:type_name -> slotline.v1.PromptProgress
+	39, // [39:39] is the sub-list for method output_type
+	39, // [39:39] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_slotline_v1_generation_proto_init() }

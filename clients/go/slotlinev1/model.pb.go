@@ -23,6 +23,75 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// VocabularyType is how a model makes tokens of text. The numbers are llama.cpp's.
+type VocabularyType int32
+
+const (
+	// The model has no vocabulary, or one of a type that is none of these.
+	VocabularyType_VOCABULARY_TYPE_UNSPECIFIED VocabularyType = 0
+	// SentencePiece, as Llama 1 and 2: byte pairs, with bytes for what has no token.
+	VocabularyType_VOCABULARY_TYPE_SPM VocabularyType = 1
+	// Byte pairs of bytes, as GPT-2.
+	VocabularyType_VOCABULARY_TYPE_BPE VocabularyType = 2
+	// WordPiece, as BERT.
+	VocabularyType_VOCABULARY_TYPE_WPM VocabularyType = 3
+	// Unigrams, as T5.
+	VocabularyType_VOCABULARY_TYPE_UGM VocabularyType = 4
+	// Greedy, as RWKV.
+	VocabularyType_VOCABULARY_TYPE_RWKV VocabularyType = 5
+	// Unigrams of PLaMo-2, matched from the end.
+	VocabularyType_VOCABULARY_TYPE_PLAMO2 VocabularyType = 6
+)
+
+// Enum value maps for VocabularyType.
+var (
+	VocabularyType_name = map[int32]string{
+		0: "VOCABULARY_TYPE_UNSPECIFIED",
+		1: "VOCABULARY_TYPE_SPM",
+		2: "VOCABULARY_TYPE_BPE",
+		3: "VOCABULARY_TYPE_WPM",
+		4: "VOCABULARY_TYPE_UGM",
+		5: "VOCABULARY_TYPE_RWKV",
+		6: "VOCABULARY_TYPE_PLAMO2",
+	}
+	VocabularyType_value = map[string]int32{
+		"VOCABULARY_TYPE_UNSPECIFIED": 0,
+		"VOCABULARY_TYPE_SPM":         1,
+		"VOCABULARY_TYPE_BPE":         2,
+		"VOCABULARY_TYPE_WPM":         3,
+		"VOCABULARY_TYPE_UGM":         4,
+		"VOCABULARY_TYPE_RWKV":        5,
+		"VOCABULARY_TYPE_PLAMO2":      6,
+	}
+)
+
+func (x VocabularyType) Enum() *VocabularyType {
+	p := new(VocabularyType)
+	*p = x
+	return p
+}
+
+func (x VocabularyType) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (VocabularyType) Descriptor() protoreflect.EnumDescriptor {
+	return file_slotline_v1_model_proto_enumTypes[0].Descriptor()
+}
+
+func (VocabularyType) Type() protoreflect.EnumType {
+	return &file_slotline_v1_model_proto_enumTypes[0]
+}
+
+func (x VocabularyType) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use VocabularyType.Descriptor instead.
+func (VocabularyType) EnumDescriptor() ([]byte, []int) {
+	return file_slotline_v1_model_proto_rawDescGZIP(), []int{0}
+}
+
 // ServerState is the state of the core.
 type ServerState int32
 
@@ -73,11 +142,11 @@ func (x ServerState) String() string {
 }
 
 func (ServerState) Descriptor() protoreflect.EnumDescriptor {
-	return file_slotline_v1_model_proto_enumTypes[0].Descriptor()
+	return file_slotline_v1_model_proto_enumTypes[1].Descriptor()
 }
 
 func (ServerState) Type() protoreflect.EnumType {
-	return &file_slotline_v1_model_proto_enumTypes[0]
+	return &file_slotline_v1_model_proto_enumTypes[1]
 }
 
 func (x ServerState) Number() protoreflect.EnumNumber {
@@ -86,7 +155,7 @@ func (x ServerState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ServerState.Descriptor instead.
 func (ServerState) EnumDescriptor() ([]byte, []int) {
-	return file_slotline_v1_model_proto_rawDescGZIP(), []int{0}
+	return file_slotline_v1_model_proto_rawDescGZIP(), []int{1}
 }
 
 // ImageWorkerState is the state of the process that turns pictures into tokens.
@@ -134,11 +203,11 @@ func (x ImageWorkerState) String() string {
 }
 
 func (ImageWorkerState) Descriptor() protoreflect.EnumDescriptor {
-	return file_slotline_v1_model_proto_enumTypes[1].Descriptor()
+	return file_slotline_v1_model_proto_enumTypes[2].Descriptor()
 }
 
 func (ImageWorkerState) Type() protoreflect.EnumType {
-	return &file_slotline_v1_model_proto_enumTypes[1]
+	return &file_slotline_v1_model_proto_enumTypes[2]
 }
 
 func (x ImageWorkerState) Number() protoreflect.EnumNumber {
@@ -147,7 +216,7 @@ func (x ImageWorkerState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ImageWorkerState.Descriptor instead.
 func (ImageWorkerState) EnumDescriptor() ([]byte, []int) {
-	return file_slotline_v1_model_proto_rawDescGZIP(), []int{1}
+	return file_slotline_v1_model_proto_rawDescGZIP(), []int{2}
 }
 
 // SlotState is what a slot does.
@@ -191,11 +260,11 @@ func (x SlotState) String() string {
 }
 
 func (SlotState) Descriptor() protoreflect.EnumDescriptor {
-	return file_slotline_v1_model_proto_enumTypes[2].Descriptor()
+	return file_slotline_v1_model_proto_enumTypes[3].Descriptor()
 }
 
 func (SlotState) Type() protoreflect.EnumType {
-	return &file_slotline_v1_model_proto_enumTypes[2]
+	return &file_slotline_v1_model_proto_enumTypes[3]
 }
 
 func (x SlotState) Number() protoreflect.EnumNumber {
@@ -204,7 +273,7 @@ func (x SlotState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SlotState.Descriptor instead.
 func (SlotState) EnumDescriptor() ([]byte, []int) {
-	return file_slotline_v1_model_proto_rawDescGZIP(), []int{2}
+	return file_slotline_v1_model_proto_rawDescGZIP(), []int{3}
 }
 
 // Capabilities says what the served model accepts as it was started.
@@ -223,7 +292,9 @@ type Capabilities struct {
 	// The context can shift when it is full.
 	ContextShift bool `protobuf:"varint,6,opt,name=context_shift,json=contextShift,proto3" json:"context_shift,omitempty"`
 	// Rerank is available.
-	Rerank        bool `protobuf:"varint,7,opt,name=rerank,proto3" json:"rerank,omitempty"`
+	Rerank bool `protobuf:"varint,7,opt,name=rerank,proto3" json:"rerank,omitempty"`
+	// Tokens may be tried ahead, several in one step.
+	Speculation   bool `protobuf:"varint,8,opt,name=speculation,proto3" json:"speculation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -303,6 +374,13 @@ func (x *Capabilities) GetContextShift() bool {
 func (x *Capabilities) GetRerank() bool {
 	if x != nil {
 		return x.Rerank
+	}
+	return false
+}
+
+func (x *Capabilities) GetSpeculation() bool {
+	if x != nil {
+		return x.Speculation
 	}
 	return false
 }
@@ -507,6 +585,115 @@ func (x *Limits) GetMaxTools() uint32 {
 	return 0
 }
 
+// TemplateCapabilities says what a chat template can show of a conversation.
+type TemplateCapabilities struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The definitions of tools.
+	Tools bool `protobuf:"varint,1,opt,name=tools,proto3" json:"tools,omitempty"`
+	// Tool calls of earlier turns.
+	ToolCalls bool `protobuf:"varint,2,opt,name=tool_calls,json=toolCalls,proto3" json:"tool_calls,omitempty"`
+	// Several calls in one turn.
+	ParallelToolCalls bool `protobuf:"varint,3,opt,name=parallel_tool_calls,json=parallelToolCalls,proto3" json:"parallel_tool_calls,omitempty"`
+	// Turns of the system.
+	SystemRole bool `protobuf:"varint,4,opt,name=system_role,json=systemRole,proto3" json:"system_role,omitempty"`
+	// Content that is a text.
+	StringContent bool `protobuf:"varint,5,opt,name=string_content,json=stringContent,proto3" json:"string_content,omitempty"`
+	// Content that is a list of parts.
+	TypedContent bool `protobuf:"varint,6,opt,name=typed_content,json=typedContent,proto3" json:"typed_content,omitempty"`
+	// Arguments of calls are objects to it, not JSON texts.
+	ObjectArguments bool `protobuf:"varint,7,opt,name=object_arguments,json=objectArguments,proto3" json:"object_arguments,omitempty"`
+	// It has a variable for how hard to think.
+	ReasoningEffort bool `protobuf:"varint,8,opt,name=reasoning_effort,json=reasoningEffort,proto3" json:"reasoning_effort,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *TemplateCapabilities) Reset() {
+	*x = TemplateCapabilities{}
+	mi := &file_slotline_v1_model_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TemplateCapabilities) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TemplateCapabilities) ProtoMessage() {}
+
+func (x *TemplateCapabilities) ProtoReflect() protoreflect.Message {
+	mi := &file_slotline_v1_model_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TemplateCapabilities.ProtoReflect.Descriptor instead.
+func (*TemplateCapabilities) Descriptor() ([]byte, []int) {
+	return file_slotline_v1_model_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *TemplateCapabilities) GetTools() bool {
+	if x != nil {
+		return x.Tools
+	}
+	return false
+}
+
+func (x *TemplateCapabilities) GetToolCalls() bool {
+	if x != nil {
+		return x.ToolCalls
+	}
+	return false
+}
+
+func (x *TemplateCapabilities) GetParallelToolCalls() bool {
+	if x != nil {
+		return x.ParallelToolCalls
+	}
+	return false
+}
+
+func (x *TemplateCapabilities) GetSystemRole() bool {
+	if x != nil {
+		return x.SystemRole
+	}
+	return false
+}
+
+func (x *TemplateCapabilities) GetStringContent() bool {
+	if x != nil {
+		return x.StringContent
+	}
+	return false
+}
+
+func (x *TemplateCapabilities) GetTypedContent() bool {
+	if x != nil {
+		return x.TypedContent
+	}
+	return false
+}
+
+func (x *TemplateCapabilities) GetObjectArguments() bool {
+	if x != nil {
+		return x.ObjectArguments
+	}
+	return false
+}
+
+func (x *TemplateCapabilities) GetReasoningEffort() bool {
+	if x != nil {
+		return x.ReasoningEffort
+	}
+	return false
+}
+
 // ChatFormat says how the chat template writes what answers consist of, which is how answers are parsed.
 type ChatFormat struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -523,13 +710,15 @@ type ChatFormat struct {
 	ReasoningSwitches []string `protobuf:"bytes,5,rep,name=reasoning_switches,json=reasoningSwitches,proto3" json:"reasoning_switches,omitempty"`
 	// The whole description, as a JSON object, for people: its keys may change.
 	DescriptionJson string `protobuf:"bytes,6,opt,name=description_json,json=descriptionJson,proto3" json:"description_json,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// What the template itself can show of a conversation; the server makes up for what it cannot.
+	TemplateCapabilities *TemplateCapabilities `protobuf:"bytes,7,opt,name=template_capabilities,json=templateCapabilities,proto3" json:"template_capabilities,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *ChatFormat) Reset() {
 	*x = ChatFormat{}
-	mi := &file_slotline_v1_model_proto_msgTypes[3]
+	mi := &file_slotline_v1_model_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -541,7 +730,7 @@ func (x *ChatFormat) String() string {
 func (*ChatFormat) ProtoMessage() {}
 
 func (x *ChatFormat) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_model_proto_msgTypes[3]
+	mi := &file_slotline_v1_model_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -554,7 +743,7 @@ func (x *ChatFormat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChatFormat.ProtoReflect.Descriptor instead.
 func (*ChatFormat) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_model_proto_rawDescGZIP(), []int{3}
+	return file_slotline_v1_model_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ChatFormat) GetToolFormat() string {
@@ -597,6 +786,13 @@ func (x *ChatFormat) GetDescriptionJson() string {
 		return x.DescriptionJson
 	}
 	return ""
+}
+
+func (x *ChatFormat) GetTemplateCapabilities() *TemplateCapabilities {
+	if x != nil {
+		return x.TemplateCapabilities
+	}
+	return nil
 }
 
 // Model describes a served model.
@@ -645,14 +841,26 @@ type Model struct {
 	// Which pictures prompts may have. Absent if none.
 	Images *ImageSupport `protobuf:"bytes,21,opt,name=images,proto3" json:"images,omitempty"`
 	// How embeddings are made. Unspecified without Capabilities.embed.
-	Pooling       Pooling `protobuf:"varint,22,opt,name=pooling,proto3,enum=slotline.v1.Pooling" json:"pooling,omitempty"`
+	Pooling Pooling `protobuf:"varint,22,opt,name=pooling,proto3,enum=slotline.v1.Pooling" json:"pooling,omitempty"`
+	// Text of the beginning-of-sequence token; empty if the model has none.
+	BosToken string `protobuf:"bytes,23,opt,name=bos_token,json=bosToken,proto3" json:"bos_token,omitempty"`
+	// Text of the end-of-sequence token; empty if the model has none.
+	EosToken string `protobuf:"bytes,24,opt,name=eos_token,json=eosToken,proto3" json:"eos_token,omitempty"`
+	// How the model makes tokens of text.
+	VocabularyType VocabularyType `protobuf:"varint,25,opt,name=vocabulary_type,json=vocabularyType,proto3,enum=slotline.v1.VocabularyType" json:"vocabulary_type,omitempty"`
+	// Quantisation of most of its weights as its file says, for example "Q4_1"; empty if it does not say.
+	FileType string `protobuf:"bytes,26,opt,name=file_type,json=fileType,proto3" json:"file_type,omitempty"`
+	// Words that the server was started with to describe the model; nothing depends on them.
+	Tags []string `protobuf:"bytes,27,rep,name=tags,proto3" json:"tags,omitempty"`
+	// Name of its file, which requests may use, too.
+	FileName      string `protobuf:"bytes,28,opt,name=file_name,json=fileName,proto3" json:"file_name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Model) Reset() {
 	*x = Model{}
-	mi := &file_slotline_v1_model_proto_msgTypes[4]
+	mi := &file_slotline_v1_model_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -664,7 +872,7 @@ func (x *Model) String() string {
 func (*Model) ProtoMessage() {}
 
 func (x *Model) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_model_proto_msgTypes[4]
+	mi := &file_slotline_v1_model_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -677,7 +885,7 @@ func (x *Model) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Model.ProtoReflect.Descriptor instead.
 func (*Model) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_model_proto_rawDescGZIP(), []int{4}
+	return file_slotline_v1_model_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Model) GetName() string {
@@ -834,6 +1042,48 @@ func (x *Model) GetPooling() Pooling {
 	return Pooling_POOLING_UNSPECIFIED
 }
 
+func (x *Model) GetBosToken() string {
+	if x != nil {
+		return x.BosToken
+	}
+	return ""
+}
+
+func (x *Model) GetEosToken() string {
+	if x != nil {
+		return x.EosToken
+	}
+	return ""
+}
+
+func (x *Model) GetVocabularyType() VocabularyType {
+	if x != nil {
+		return x.VocabularyType
+	}
+	return VocabularyType_VOCABULARY_TYPE_UNSPECIFIED
+}
+
+func (x *Model) GetFileType() string {
+	if x != nil {
+		return x.FileType
+	}
+	return ""
+}
+
+func (x *Model) GetTags() []string {
+	if x != nil {
+		return x.Tags
+	}
+	return nil
+}
+
+func (x *Model) GetFileName() string {
+	if x != nil {
+		return x.FileName
+	}
+	return ""
+}
+
 // ListModelsRequest asks for the served models.
 type ListModelsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -843,7 +1093,7 @@ type ListModelsRequest struct {
 
 func (x *ListModelsRequest) Reset() {
 	*x = ListModelsRequest{}
-	mi := &file_slotline_v1_model_proto_msgTypes[5]
+	mi := &file_slotline_v1_model_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -855,7 +1105,7 @@ func (x *ListModelsRequest) String() string {
 func (*ListModelsRequest) ProtoMessage() {}
 
 func (x *ListModelsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_model_proto_msgTypes[5]
+	mi := &file_slotline_v1_model_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -868,7 +1118,7 @@ func (x *ListModelsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsRequest.ProtoReflect.Descriptor instead.
 func (*ListModelsRequest) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_model_proto_rawDescGZIP(), []int{5}
+	return file_slotline_v1_model_proto_rawDescGZIP(), []int{6}
 }
 
 // ListModelsResponse lists the served models.
@@ -882,7 +1132,7 @@ type ListModelsResponse struct {
 
 func (x *ListModelsResponse) Reset() {
 	*x = ListModelsResponse{}
-	mi := &file_slotline_v1_model_proto_msgTypes[6]
+	mi := &file_slotline_v1_model_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -894,7 +1144,7 @@ func (x *ListModelsResponse) String() string {
 func (*ListModelsResponse) ProtoMessage() {}
 
 func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_model_proto_msgTypes[6]
+	mi := &file_slotline_v1_model_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -907,7 +1157,7 @@ func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsResponse.ProtoReflect.Descriptor instead.
 func (*ListModelsResponse) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_model_proto_rawDescGZIP(), []int{6}
+	return file_slotline_v1_model_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListModelsResponse) GetModels() []*Model {
@@ -921,14 +1171,16 @@ func (x *ListModelsResponse) GetModels() []*Model {
 type GetModelRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name or alias. Default the served model; an unknown name is NOT_FOUND.
-	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Model.default_settings are those of a request with these; see GenerateRequest.sampling_defaults.
+	SamplingDefaults *SamplingParams `protobuf:"bytes,2,opt,name=sampling_defaults,json=samplingDefaults,proto3" json:"sampling_defaults,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *GetModelRequest) Reset() {
 	*x = GetModelRequest{}
-	mi := &file_slotline_v1_model_proto_msgTypes[7]
+	mi := &file_slotline_v1_model_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -940,7 +1192,7 @@ func (x *GetModelRequest) String() string {
 func (*GetModelRequest) ProtoMessage() {}
 
 func (x *GetModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_model_proto_msgTypes[7]
+	mi := &file_slotline_v1_model_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -953,7 +1205,7 @@ func (x *GetModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetModelRequest.ProtoReflect.Descriptor instead.
 func (*GetModelRequest) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_model_proto_rawDescGZIP(), []int{7}
+	return file_slotline_v1_model_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetModelRequest) GetName() string {
@@ -961,6 +1213,13 @@ func (x *GetModelRequest) GetName() string {
 		return x.Name
 	}
 	return ""
+}
+
+func (x *GetModelRequest) GetSamplingDefaults() *SamplingParams {
+	if x != nil {
+		return x.SamplingDefaults
+	}
+	return nil
 }
 
 // GetModelResponse describes one model.
@@ -974,7 +1233,7 @@ type GetModelResponse struct {
 
 func (x *GetModelResponse) Reset() {
 	*x = GetModelResponse{}
-	mi := &file_slotline_v1_model_proto_msgTypes[8]
+	mi := &file_slotline_v1_model_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -986,7 +1245,7 @@ func (x *GetModelResponse) String() string {
 func (*GetModelResponse) ProtoMessage() {}
 
 func (x *GetModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_model_proto_msgTypes[8]
+	mi := &file_slotline_v1_model_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -999,7 +1258,7 @@ func (x *GetModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetModelResponse.ProtoReflect.Descriptor instead.
 func (*GetModelResponse) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_model_proto_rawDescGZIP(), []int{8}
+	return file_slotline_v1_model_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetModelResponse) GetModel() *Model {
@@ -1018,7 +1277,7 @@ type HealthRequest struct {
 
 func (x *HealthRequest) Reset() {
 	*x = HealthRequest{}
-	mi := &file_slotline_v1_model_proto_msgTypes[9]
+	mi := &file_slotline_v1_model_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1030,7 +1289,7 @@ func (x *HealthRequest) String() string {
 func (*HealthRequest) ProtoMessage() {}
 
 func (x *HealthRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_model_proto_msgTypes[9]
+	mi := &file_slotline_v1_model_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1043,7 +1302,7 @@ func (x *HealthRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthRequest.ProtoReflect.Descriptor instead.
 func (*HealthRequest) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_model_proto_rawDescGZIP(), []int{9}
+	return file_slotline_v1_model_proto_rawDescGZIP(), []int{10}
 }
 
 // HealthResponse is a snapshot taken after the engine's last step.
@@ -1088,7 +1347,7 @@ type HealthResponse struct {
 
 func (x *HealthResponse) Reset() {
 	*x = HealthResponse{}
-	mi := &file_slotline_v1_model_proto_msgTypes[10]
+	mi := &file_slotline_v1_model_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1100,7 +1359,7 @@ func (x *HealthResponse) String() string {
 func (*HealthResponse) ProtoMessage() {}
 
 func (x *HealthResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_model_proto_msgTypes[10]
+	mi := &file_slotline_v1_model_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1113,7 +1372,7 @@ func (x *HealthResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthResponse.ProtoReflect.Descriptor instead.
 func (*HealthResponse) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_model_proto_rawDescGZIP(), []int{10}
+	return file_slotline_v1_model_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *HealthResponse) GetState() ServerState {
@@ -1270,14 +1529,16 @@ type Slot struct {
 	// Tokens of this slot in the KV cache.
 	CachedTokens uint32 `protobuf:"varint,18,opt,name=cached_tokens,json=cachedTokens,proto3" json:"cached_tokens,omitempty"`
 	// Whether the last task ended at a stop text.
-	StoppedWord   bool `protobuf:"varint,19,opt,name=stopped_word,json=stoppedWord,proto3" json:"stopped_word,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	StoppedWord bool `protobuf:"varint,19,opt,name=stopped_word,json=stoppedWord,proto3" json:"stopped_word,omitempty"`
+	// Prompt tokens of the current or last task that were in the cache when it began.
+	PromptTokensCached uint32 `protobuf:"varint,20,opt,name=prompt_tokens_cached,json=promptTokensCached,proto3" json:"prompt_tokens_cached,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *Slot) Reset() {
 	*x = Slot{}
-	mi := &file_slotline_v1_model_proto_msgTypes[11]
+	mi := &file_slotline_v1_model_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1289,7 +1550,7 @@ func (x *Slot) String() string {
 func (*Slot) ProtoMessage() {}
 
 func (x *Slot) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_model_proto_msgTypes[11]
+	mi := &file_slotline_v1_model_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1302,7 +1563,7 @@ func (x *Slot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Slot.ProtoReflect.Descriptor instead.
 func (*Slot) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_model_proto_rawDescGZIP(), []int{11}
+	return file_slotline_v1_model_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Slot) GetId() uint32 {
@@ -1455,6 +1716,13 @@ func (x *Slot) GetStoppedWord() bool {
 	return false
 }
 
+func (x *Slot) GetPromptTokensCached() uint32 {
+	if x != nil {
+		return x.PromptTokensCached
+	}
+	return 0
+}
+
 type isSlot_Prompt interface {
 	isSlot_Prompt()
 }
@@ -1503,7 +1771,7 @@ type ListSlotsRequest struct {
 
 func (x *ListSlotsRequest) Reset() {
 	*x = ListSlotsRequest{}
-	mi := &file_slotline_v1_model_proto_msgTypes[12]
+	mi := &file_slotline_v1_model_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1515,7 +1783,7 @@ func (x *ListSlotsRequest) String() string {
 func (*ListSlotsRequest) ProtoMessage() {}
 
 func (x *ListSlotsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_model_proto_msgTypes[12]
+	mi := &file_slotline_v1_model_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1528,7 +1796,7 @@ func (x *ListSlotsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSlotsRequest.ProtoReflect.Descriptor instead.
 func (*ListSlotsRequest) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_model_proto_rawDescGZIP(), []int{12}
+	return file_slotline_v1_model_proto_rawDescGZIP(), []int{13}
 }
 
 // ListSlotsResponse lists the slots by id.
@@ -1542,7 +1810,7 @@ type ListSlotsResponse struct {
 
 func (x *ListSlotsResponse) Reset() {
 	*x = ListSlotsResponse{}
-	mi := &file_slotline_v1_model_proto_msgTypes[13]
+	mi := &file_slotline_v1_model_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1554,7 +1822,7 @@ func (x *ListSlotsResponse) String() string {
 func (*ListSlotsResponse) ProtoMessage() {}
 
 func (x *ListSlotsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_model_proto_msgTypes[13]
+	mi := &file_slotline_v1_model_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1567,7 +1835,7 @@ func (x *ListSlotsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSlotsResponse.ProtoReflect.Descriptor instead.
 func (*ListSlotsResponse) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_model_proto_rawDescGZIP(), []int{13}
+	return file_slotline_v1_model_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListSlotsResponse) GetSlots() []*Slot {
@@ -1590,7 +1858,7 @@ type ApplyTemplateRequest struct {
 
 func (x *ApplyTemplateRequest) Reset() {
 	*x = ApplyTemplateRequest{}
-	mi := &file_slotline_v1_model_proto_msgTypes[14]
+	mi := &file_slotline_v1_model_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1602,7 +1870,7 @@ func (x *ApplyTemplateRequest) String() string {
 func (*ApplyTemplateRequest) ProtoMessage() {}
 
 func (x *ApplyTemplateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_model_proto_msgTypes[14]
+	mi := &file_slotline_v1_model_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1615,7 +1883,7 @@ func (x *ApplyTemplateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyTemplateRequest.ProtoReflect.Descriptor instead.
 func (*ApplyTemplateRequest) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_model_proto_rawDescGZIP(), []int{14}
+	return file_slotline_v1_model_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ApplyTemplateRequest) GetModel() string {
@@ -1643,7 +1911,7 @@ type ApplyTemplateResponse struct {
 
 func (x *ApplyTemplateResponse) Reset() {
 	*x = ApplyTemplateResponse{}
-	mi := &file_slotline_v1_model_proto_msgTypes[15]
+	mi := &file_slotline_v1_model_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1655,7 +1923,7 @@ func (x *ApplyTemplateResponse) String() string {
 func (*ApplyTemplateResponse) ProtoMessage() {}
 
 func (x *ApplyTemplateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_model_proto_msgTypes[15]
+	mi := &file_slotline_v1_model_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1668,7 +1936,7 @@ func (x *ApplyTemplateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyTemplateResponse.ProtoReflect.Descriptor instead.
 func (*ApplyTemplateResponse) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_model_proto_rawDescGZIP(), []int{15}
+	return file_slotline_v1_model_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ApplyTemplateResponse) GetText() string {
@@ -1689,7 +1957,7 @@ type GetMetricsRequest struct {
 
 func (x *GetMetricsRequest) Reset() {
 	*x = GetMetricsRequest{}
-	mi := &file_slotline_v1_model_proto_msgTypes[16]
+	mi := &file_slotline_v1_model_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1701,7 +1969,7 @@ func (x *GetMetricsRequest) String() string {
 func (*GetMetricsRequest) ProtoMessage() {}
 
 func (x *GetMetricsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_model_proto_msgTypes[16]
+	mi := &file_slotline_v1_model_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1714,7 +1982,7 @@ func (x *GetMetricsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMetricsRequest.ProtoReflect.Descriptor instead.
 func (*GetMetricsRequest) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_model_proto_rawDescGZIP(), []int{16}
+	return file_slotline_v1_model_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GetMetricsRequest) GetResetWindow() bool {
@@ -1775,7 +2043,7 @@ type GetMetricsResponse struct {
 
 func (x *GetMetricsResponse) Reset() {
 	*x = GetMetricsResponse{}
-	mi := &file_slotline_v1_model_proto_msgTypes[17]
+	mi := &file_slotline_v1_model_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1787,7 +2055,7 @@ func (x *GetMetricsResponse) String() string {
 func (*GetMetricsResponse) ProtoMessage() {}
 
 func (x *GetMetricsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_model_proto_msgTypes[17]
+	mi := &file_slotline_v1_model_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1800,7 +2068,7 @@ func (x *GetMetricsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMetricsResponse.ProtoReflect.Descriptor instead.
 func (*GetMetricsResponse) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_model_proto_rawDescGZIP(), []int{17}
+	return file_slotline_v1_model_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GetMetricsResponse) GetPromptTokensTotal() uint64 {
@@ -1954,7 +2222,7 @@ var File_slotline_v1_model_proto protoreflect.FileDescriptor
 
 const file_slotline_v1_model_proto_rawDesc = "" +
 	"\n" +
-	"\x17slotline/v1/model.proto\x12\vslotline.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bslotline/v1/embedding.proto\x1a\x1cslotline/v1/generation.proto\x1a\x18slotline/v1/prompt.proto\x1a\x18slotline/v1/tokens.proto\"\xcd\x01\n" +
+	"\x17slotline/v1/model.proto\x12\vslotline.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bslotline/v1/embedding.proto\x1a\x1cslotline/v1/generation.proto\x1a\x18slotline/v1/prompt.proto\x1a\x1aslotline/v1/sampling.proto\x1a\x18slotline/v1/tokens.proto\"\xef\x01\n" +
 	"\fCapabilities\x12\x1a\n" +
 	"\bgenerate\x18\x01 \x01(\bR\bgenerate\x12\x14\n" +
 	"\x05embed\x18\x02 \x01(\bR\x05embed\x12\x16\n" +
@@ -1964,7 +2232,8 @@ const file_slotline_v1_model_proto_rawDesc = "" +
 	"constraint\x18\x05 \x01(\bR\n" +
 	"constraint\x12#\n" +
 	"\rcontext_shift\x18\x06 \x01(\bR\fcontextShift\x12\x16\n" +
-	"\x06rerank\x18\a \x01(\bR\x06rerank\"\xb5\x02\n" +
+	"\x06rerank\x18\a \x01(\bR\x06rerank\x12 \n" +
+	"\vspeculation\x18\b \x01(\bR\vspeculation\"\xb5\x02\n" +
 	"\fImageSupport\x12%\n" +
 	"\x0eprojector_type\x18\x01 \x01(\tR\rprojectorType\x12\x1d\n" +
 	"\n" +
@@ -1983,7 +2252,18 @@ const file_slotline_v1_model_proto_rawDesc = "" +
 	"\x0emax_stop_texts\x18\x03 \x01(\rR\fmaxStopTexts\x12*\n" +
 	"\x11max_grammar_bytes\x18\x04 \x01(\rR\x0fmaxGrammarBytes\x12(\n" +
 	"\x10max_schema_bytes\x18\x05 \x01(\rR\x0emaxSchemaBytes\x12\x1b\n" +
-	"\tmax_tools\x18\x06 \x01(\rR\bmaxTools\"\xf8\x01\n" +
+	"\tmax_tools\x18\x06 \x01(\rR\bmaxTools\"\xbe\x02\n" +
+	"\x14TemplateCapabilities\x12\x14\n" +
+	"\x05tools\x18\x01 \x01(\bR\x05tools\x12\x1d\n" +
+	"\n" +
+	"tool_calls\x18\x02 \x01(\bR\ttoolCalls\x12.\n" +
+	"\x13parallel_tool_calls\x18\x03 \x01(\bR\x11parallelToolCalls\x12\x1f\n" +
+	"\vsystem_role\x18\x04 \x01(\bR\n" +
+	"systemRole\x12%\n" +
+	"\x0estring_content\x18\x05 \x01(\bR\rstringContent\x12#\n" +
+	"\rtyped_content\x18\x06 \x01(\bR\ftypedContent\x12)\n" +
+	"\x10object_arguments\x18\a \x01(\bR\x0fobjectArguments\x12)\n" +
+	"\x10reasoning_effort\x18\b \x01(\bR\x0freasoningEffort\"\xd0\x02\n" +
 	"\n" +
 	"ChatFormat\x12\x1f\n" +
 	"\vtool_format\x18\x01 \x01(\tR\n" +
@@ -1993,7 +2273,8 @@ const file_slotline_v1_model_proto_rawDesc = "" +
 	"\x0ereasoning_open\x18\x03 \x01(\tR\rreasoningOpen\x12'\n" +
 	"\x0freasoning_close\x18\x04 \x01(\tR\x0ereasoningClose\x12-\n" +
 	"\x12reasoning_switches\x18\x05 \x03(\tR\x11reasoningSwitches\x12)\n" +
-	"\x10description_json\x18\x06 \x01(\tR\x0fdescriptionJson\"\xc2\a\n" +
+	"\x10description_json\x18\x06 \x01(\tR\x0fdescriptionJson\x12V\n" +
+	"\x15template_capabilities\x18\a \x01(\v2!.slotline.v1.TemplateCapabilitiesR\x14templateCapabilities\"\x90\t\n" +
 	"\x05Model\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aaliases\x18\x02 \x03(\tR\aaliases\x12\x16\n" +
@@ -2021,14 +2302,21 @@ const file_slotline_v1_model_proto_rawDesc = "" +
 	"\vchat_format\x18\x14 \x01(\v2\x17.slotline.v1.ChatFormatR\n" +
 	"chatFormat\x121\n" +
 	"\x06images\x18\x15 \x01(\v2\x19.slotline.v1.ImageSupportR\x06images\x12.\n" +
-	"\apooling\x18\x16 \x01(\x0e2\x14.slotline.v1.PoolingR\apoolingB\x14\n" +
+	"\apooling\x18\x16 \x01(\x0e2\x14.slotline.v1.PoolingR\apooling\x12\x1b\n" +
+	"\tbos_token\x18\x17 \x01(\tR\bbosToken\x12\x1b\n" +
+	"\teos_token\x18\x18 \x01(\tR\beosToken\x12D\n" +
+	"\x0fvocabulary_type\x18\x19 \x01(\x0e2\x1b.slotline.v1.VocabularyTypeR\x0evocabularyType\x12\x1b\n" +
+	"\tfile_type\x18\x1a \x01(\tR\bfileType\x12\x12\n" +
+	"\x04tags\x18\x1b \x03(\tR\x04tags\x12\x1b\n" +
+	"\tfile_name\x18\x1c \x01(\tR\bfileNameB\x14\n" +
 	"\x12_max_output_tokensB\x0f\n" +
 	"\r_bos_token_id\"\x13\n" +
 	"\x11ListModelsRequest\"@\n" +
 	"\x12ListModelsResponse\x12*\n" +
-	"\x06models\x18\x01 \x03(\v2\x12.slotline.v1.ModelR\x06models\"%\n" +
+	"\x06models\x18\x01 \x03(\v2\x12.slotline.v1.ModelR\x06models\"o\n" +
 	"\x0fGetModelRequest\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\"<\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12H\n" +
+	"\x11sampling_defaults\x18\x02 \x01(\v2\x1b.slotline.v1.SamplingParamsR\x10samplingDefaults\"<\n" +
 	"\x10GetModelResponse\x12(\n" +
 	"\x05model\x18\x01 \x01(\v2\x12.slotline.v1.ModelR\x05model\"\x0f\n" +
 	"\rHealthRequest\"\xd7\x05\n" +
@@ -2054,7 +2342,7 @@ const file_slotline_v1_model_proto_rawDesc = "" +
 	"\fimage_worker\x18\r \x01(\x0e2\x1d.slotline.v1.ImageWorkerStateR\vimageWorker\x12:\n" +
 	"\x19prompt_tokens_outstanding\x18\x0e \x01(\x04R\x17promptTokensOutstanding\x12:\n" +
 	"\x19output_tokens_outstanding\x18\x0f \x01(\x04R\x17outputTokensOutstanding\x127\n" +
-	"\x18prompt_tokens_per_second\x18\x10 \x01(\x01R\x15promptTokensPerSecond\"\xb3\x06\n" +
+	"\x18prompt_tokens_per_second\x18\x10 \x01(\x01R\x15promptTokensPerSecond\"\xe5\x06\n" +
 	"\x04Slot\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12,\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x16.slotline.v1.SlotStateR\x05state\x12\x1c\n" +
@@ -2076,7 +2364,8 @@ const file_slotline_v1_model_proto_rawDesc = "" +
 	"\rstopped_limit\x18\x10 \x01(\bR\fstoppedLimit\x12#\n" +
 	"\rstopping_text\x18\x11 \x01(\tR\fstoppingText\x12#\n" +
 	"\rcached_tokens\x18\x12 \x01(\rR\fcachedTokens\x12!\n" +
-	"\fstopped_word\x18\x13 \x01(\bR\vstoppedWordB\b\n" +
+	"\fstopped_word\x18\x13 \x01(\bR\vstoppedWord\x120\n" +
+	"\x14prompt_tokens_cached\x18\x14 \x01(\rR\x12promptTokensCachedB\b\n" +
 	"\x06promptB\n" +
 	"\n" +
 	"\b_task_idB\x13\n" +
@@ -2115,7 +2404,15 @@ const file_slotline_v1_model_proto_rawDesc = "" +
 	"\fdrafts_total\x18\x12 \x01(\x04R\vdraftsTotal\x120\n" +
 	"\x14drafted_tokens_total\x18\x13 \x01(\x04R\x12draftedTokensTotal\x122\n" +
 	"\x15accepted_tokens_total\x18\x14 \x01(\x04R\x13acceptedTokensTotal\x12$\n" +
-	"\x0estarted_unix_s\x18\x15 \x01(\x03R\fstartedUnixS*\xab\x01\n" +
+	"\x0estarted_unix_s\x18\x15 \x01(\x03R\fstartedUnixS*\xcb\x01\n" +
+	"\x0eVocabularyType\x12\x1f\n" +
+	"\x1bVOCABULARY_TYPE_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13VOCABULARY_TYPE_SPM\x10\x01\x12\x17\n" +
+	"\x13VOCABULARY_TYPE_BPE\x10\x02\x12\x17\n" +
+	"\x13VOCABULARY_TYPE_WPM\x10\x03\x12\x17\n" +
+	"\x13VOCABULARY_TYPE_UGM\x10\x04\x12\x18\n" +
+	"\x14VOCABULARY_TYPE_RWKV\x10\x05\x12\x1a\n" +
+	"\x16VOCABULARY_TYPE_PLAMO2\x10\x06*\xab\x01\n" +
 	"\vServerState\x12\x1c\n" +
 	"\x18SERVER_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14SERVER_STATE_LOADING\x10\x01\x12\x16\n" +
@@ -2148,67 +2445,73 @@ func file_slotline_v1_model_proto_rawDescGZIP() []byte {
 	return file_slotline_v1_model_proto_rawDescData
 }
 
-var file_slotline_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_slotline_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_slotline_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_slotline_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_slotline_v1_model_proto_goTypes = []any{
-	(ServerState)(0),              // 0: slotline.v1.ServerState
-	(ImageWorkerState)(0),         // 1: slotline.v1.ImageWorkerState
-	(SlotState)(0),                // 2: slotline.v1.SlotState
-	(*Capabilities)(nil),          // 3: slotline.v1.Capabilities
-	(*ImageSupport)(nil),          // 4: slotline.v1.ImageSupport
-	(*Limits)(nil),                // 5: slotline.v1.Limits
-	(*ChatFormat)(nil),            // 6: slotline.v1.ChatFormat
-	(*Model)(nil),                 // 7: slotline.v1.Model
-	(*ListModelsRequest)(nil),     // 8: slotline.v1.ListModelsRequest
-	(*ListModelsResponse)(nil),    // 9: slotline.v1.ListModelsResponse
-	(*GetModelRequest)(nil),       // 10: slotline.v1.GetModelRequest
-	(*GetModelResponse)(nil),      // 11: slotline.v1.GetModelResponse
-	(*HealthRequest)(nil),         // 12: slotline.v1.HealthRequest
-	(*HealthResponse)(nil),        // 13: slotline.v1.HealthResponse
-	(*Slot)(nil),                  // 14: slotline.v1.Slot
-	(*ListSlotsRequest)(nil),      // 15: slotline.v1.ListSlotsRequest
-	(*ListSlotsResponse)(nil),     // 16: slotline.v1.ListSlotsResponse
-	(*ApplyTemplateRequest)(nil),  // 17: slotline.v1.ApplyTemplateRequest
-	(*ApplyTemplateResponse)(nil), // 18: slotline.v1.ApplyTemplateResponse
-	(*GetMetricsRequest)(nil),     // 19: slotline.v1.GetMetricsRequest
-	(*GetMetricsResponse)(nil),    // 20: slotline.v1.GetMetricsResponse
-	(*GenerationSettings)(nil),    // 21: slotline.v1.GenerationSettings
-	(*SystemPrompt)(nil),          // 22: slotline.v1.SystemPrompt
-	(Pooling)(0),                  // 23: slotline.v1.Pooling
-	(*durationpb.Duration)(nil),   // 24: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 25: google.protobuf.Timestamp
-	(*TokenIds)(nil),              // 26: slotline.v1.TokenIds
-	(*ChatPrompt)(nil),            // 27: slotline.v1.ChatPrompt
-	(*PromptParts)(nil),           // 28: slotline.v1.PromptParts
-	(*InfillPrompt)(nil),          // 29: slotline.v1.InfillPrompt
+	(VocabularyType)(0),           // 0: slotline.v1.VocabularyType
+	(ServerState)(0),              // 1: slotline.v1.ServerState
+	(ImageWorkerState)(0),         // 2: slotline.v1.ImageWorkerState
+	(SlotState)(0),                // 3: slotline.v1.SlotState
+	(*Capabilities)(nil),          // 4: slotline.v1.Capabilities
+	(*ImageSupport)(nil),          // 5: slotline.v1.ImageSupport
+	(*Limits)(nil),                // 6: slotline.v1.Limits
+	(*TemplateCapabilities)(nil),  // 7: slotline.v1.TemplateCapabilities
+	(*ChatFormat)(nil),            // 8: slotline.v1.ChatFormat
+	(*Model)(nil),                 // 9: slotline.v1.Model
+	(*ListModelsRequest)(nil),     // 10: slotline.v1.ListModelsRequest
+	(*ListModelsResponse)(nil),    // 11: slotline.v1.ListModelsResponse
+	(*GetModelRequest)(nil),       // 12: slotline.v1.GetModelRequest
+	(*GetModelResponse)(nil),      // 13: slotline.v1.GetModelResponse
+	(*HealthRequest)(nil),         // 14: slotline.v1.HealthRequest
+	(*HealthResponse)(nil),        // 15: slotline.v1.HealthResponse
+	(*Slot)(nil),                  // 16: slotline.v1.Slot
+	(*ListSlotsRequest)(nil),      // 17: slotline.v1.ListSlotsRequest
+	(*ListSlotsResponse)(nil),     // 18: slotline.v1.ListSlotsResponse
+	(*ApplyTemplateRequest)(nil),  // 19: slotline.v1.ApplyTemplateRequest
+	(*ApplyTemplateResponse)(nil), // 20: slotline.v1.ApplyTemplateResponse
+	(*GetMetricsRequest)(nil),     // 21: slotline.v1.GetMetricsRequest
+	(*GetMetricsResponse)(nil),    // 22: slotline.v1.GetMetricsResponse
+	(*GenerationSettings)(nil),    // 23: slotline.v1.GenerationSettings
+	(*SystemPrompt)(nil),          // 24: slotline.v1.SystemPrompt
+	(Pooling)(0),                  // 25: slotline.v1.Pooling
+	(*SamplingParams)(nil),        // 26: slotline.v1.SamplingParams
+	(*durationpb.Duration)(nil),   // 27: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 28: google.protobuf.Timestamp
+	(*TokenIds)(nil),              // 29: slotline.v1.TokenIds
+	(*ChatPrompt)(nil),            // 30: slotline.v1.ChatPrompt
+	(*PromptParts)(nil),           // 31: slotline.v1.PromptParts
+	(*InfillPrompt)(nil),          // 32: slotline.v1.InfillPrompt
 }
 var file_slotline_v1_model_proto_depIdxs = []int32{
-	3,  // 0: slotline.v1.Model.capabilities:type_name -> slotline.v1.Capabilities
-	5,  // 1: slotline.v1.Model.limits:type_name -> slotline.v1.Limits
-	21, // 2: slotline.v1.Model.default_settings:type_name -> slotline.v1.GenerationSettings
-	22, // 3: slotline.v1.Model.system_prompt:type_name -> slotline.v1.SystemPrompt
-	6,  // 4: slotline.v1.Model.chat_format:type_name -> slotline.v1.ChatFormat
-	4,  // 5: slotline.v1.Model.images:type_name -> slotline.v1.ImageSupport
-	23, // 6: slotline.v1.Model.pooling:type_name -> slotline.v1.Pooling
-	7,  // 7: slotline.v1.ListModelsResponse.models:type_name -> slotline.v1.Model
-	7,  // 8: slotline.v1.GetModelResponse.model:type_name -> slotline.v1.Model
-	0,  // 9: slotline.v1.HealthResponse.state:type_name -> slotline.v1.ServerState
-	24, // 10: slotline.v1.HealthResponse.uptime:type_name -> google.protobuf.Duration
-	25, // 11: slotline.v1.HealthResponse.start_time:type_name -> google.protobuf.Timestamp
-	1,  // 12: slotline.v1.HealthResponse.image_worker:type_name -> slotline.v1.ImageWorkerState
-	2,  // 13: slotline.v1.Slot.state:type_name -> slotline.v1.SlotState
-	21, // 14: slotline.v1.Slot.settings:type_name -> slotline.v1.GenerationSettings
-	26, // 15: slotline.v1.Slot.token_ids:type_name -> slotline.v1.TokenIds
-	27, // 16: slotline.v1.Slot.chat:type_name -> slotline.v1.ChatPrompt
-	28, // 17: slotline.v1.Slot.parts:type_name -> slotline.v1.PromptParts
-	29, // 18: slotline.v1.Slot.infill:type_name -> slotline.v1.InfillPrompt
-	14, // 19: slotline.v1.ListSlotsResponse.slots:type_name -> slotline.v1.Slot
-	27, // 20: slotline.v1.ApplyTemplateRequest.chat:type_name -> slotline.v1.ChatPrompt
-	21, // [21:21] is the sub-list for method output_type
-	21, // [21:21] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	7,  // 0: slotline.v1.ChatFormat.template_capabilities:type_name -> slotline.v1.TemplateCapabilities
+	4,  // 1: slotline.v1.Model.capabilities:type_name -> slotline.v1.Capabilities
+	6,  // 2: slotline.v1.Model.limits:type_name -> slotline.v1.Limits
+	23, // 3: slotline.v1.Model.default_settings:type_name -> slotline.v1.GenerationSettings
+	24, // 4: slotline.v1.Model.system_prompt:type_name -> slotline.v1.SystemPrompt
+	8,  // 5: slotline.v1.Model.chat_format:type_name -> slotline.v1.ChatFormat
+	5,  // 6: slotline.v1.Model.images:type_name -> slotline.v1.ImageSupport
+	25, // 7: slotline.v1.Model.pooling:type_name -> slotline.v1.Pooling
+	0,  // 8: slotline.v1.Model.vocabulary_type:type_name -> slotline.v1.VocabularyType
+	9,  // 9: slotline.v1.ListModelsResponse.models:type_name -> slotline.v1.Model
+	26, // 10: slotline.v1.GetModelRequest.sampling_defaults:type_name -> slotline.v1.SamplingParams
+	9,  // 11: slotline.v1.GetModelResponse.model:type_name -> slotline.v1.Model
+	1,  // 12: slotline.v1.HealthResponse.state:type_name -> slotline.v1.ServerState
+	27, // 13: slotline.v1.HealthResponse.uptime:type_name -> google.protobuf.Duration
+	28, // 14: slotline.v1.HealthResponse.start_time:type_name -> google.protobuf.Timestamp
+	2,  // 15: slotline.v1.HealthResponse.image_worker:type_name -> slotline.v1.ImageWorkerState
+	3,  // 16: slotline.v1.Slot.state:type_name -> slotline.v1.SlotState
+	23, // 17: slotline.v1.Slot.settings:type_name -> slotline.v1.GenerationSettings
+	29, // 18: slotline.v1.Slot.token_ids:type_name -> slotline.v1.TokenIds
+	30, // 19: slotline.v1.Slot.chat:type_name -> slotline.v1.ChatPrompt
+	31, // 20: slotline.v1.Slot.parts:type_name -> slotline.v1.PromptParts
+	32, // 21: slotline.v1.Slot.infill:type_name -> slotline.v1.InfillPrompt
+	16, // 22: slotline.v1.ListSlotsResponse.slots:type_name -> slotline.v1.Slot
+	30, // 23: slotline.v1.ApplyTemplateRequest.chat:type_name -> slotline.v1.ChatPrompt
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_slotline_v1_model_proto_init() }
@@ -2219,9 +2522,10 @@ func file_slotline_v1_model_proto_init() {
 	file_slotline_v1_embedding_proto_init()
 	file_slotline_v1_generation_proto_init()
 	file_slotline_v1_prompt_proto_init()
+	file_slotline_v1_sampling_proto_init()
 	file_slotline_v1_tokens_proto_init()
-	file_slotline_v1_model_proto_msgTypes[4].OneofWrappers = []any{}
-	file_slotline_v1_model_proto_msgTypes[11].OneofWrappers = []any{
+	file_slotline_v1_model_proto_msgTypes[5].OneofWrappers = []any{}
+	file_slotline_v1_model_proto_msgTypes[12].OneofWrappers = []any{
 		(*Slot_Text)(nil),
 		(*Slot_TokenIds)(nil),
 		(*Slot_Chat)(nil),
@@ -2233,8 +2537,8 @@ func file_slotline_v1_model_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_slotline_v1_model_proto_rawDesc), len(file_slotline_v1_model_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   18,
+			NumEnums:      4,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -302,20 +302,144 @@ func (x *PromptParts) GetParts() []*PromptPart {
 	return nil
 }
 
+// InfillFile is a text beside the one with the gap.
+type InfillFile struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its text; may be empty.
+	Text string `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	// Its name. Default "tmp".
+	Name          *string `protobuf:"bytes,2,opt,name=name,proto3,oneof" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InfillFile) Reset() {
+	*x = InfillFile{}
+	mi := &file_slotline_v1_prompt_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InfillFile) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InfillFile) ProtoMessage() {}
+
+func (x *InfillFile) ProtoReflect() protoreflect.Message {
+	mi := &file_slotline_v1_prompt_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InfillFile.ProtoReflect.Descriptor instead.
+func (*InfillFile) Descriptor() ([]byte, []int) {
+	return file_slotline_v1_prompt_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *InfillFile) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *InfillFile) GetName() string {
+	if x != nil && x.Name != nil {
+		return *x.Name
+	}
+	return ""
+}
+
+// InfillRepository puts a text with a gap among other files, for models that were trained on whole repositories.
+type InfillRepository struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The other files in order; the one that matters most stands last.
+	Files []*InfillFile `protobuf:"bytes,1,rep,name=files,proto3" json:"files,omitempty"`
+	// Name of the repository. Default "myproject".
+	Name *string `protobuf:"bytes,2,opt,name=name,proto3,oneof" json:"name,omitempty"`
+	// Name of the file that has the gap. Default "filename".
+	CurrentFile   *string `protobuf:"bytes,3,opt,name=current_file,json=currentFile,proto3,oneof" json:"current_file,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InfillRepository) Reset() {
+	*x = InfillRepository{}
+	mi := &file_slotline_v1_prompt_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InfillRepository) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InfillRepository) ProtoMessage() {}
+
+func (x *InfillRepository) ProtoReflect() protoreflect.Message {
+	mi := &file_slotline_v1_prompt_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InfillRepository.ProtoReflect.Descriptor instead.
+func (*InfillRepository) Descriptor() ([]byte, []int) {
+	return file_slotline_v1_prompt_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *InfillRepository) GetFiles() []*InfillFile {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
+func (x *InfillRepository) GetName() string {
+	if x != nil && x.Name != nil {
+		return *x.Name
+	}
+	return ""
+}
+
+func (x *InfillRepository) GetCurrentFile() string {
+	if x != nil && x.CurrentFile != nil {
+		return *x.CurrentFile
+	}
+	return ""
+}
+
 // InfillPrompt asks for the text between a prefix and a suffix. Models without fill-in-the-middle tokens refuse it.
 type InfillPrompt struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What stands before the gap; may be empty.
 	Prefix *PromptParts `protobuf:"bytes,1,opt,name=prefix,proto3" json:"prefix,omitempty"`
 	// What stands after the gap; may be empty.
-	Suffix        *PromptParts `protobuf:"bytes,2,opt,name=suffix,proto3" json:"suffix,omitempty"`
+	Suffix *PromptParts `protobuf:"bytes,2,opt,name=suffix,proto3" json:"suffix,omitempty"`
+	// What the gap begins with already: the answer goes on from there. Default nothing.
+	Middle *PromptParts `protobuf:"bytes,3,opt,name=middle,proto3" json:"middle,omitempty"`
+	// Other files, which stand in front. If they do not all fit and the request may be truncated, their beginning is left
+	// out. Default none.
+	Repository    *InfillRepository `protobuf:"bytes,4,opt,name=repository,proto3" json:"repository,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *InfillPrompt) Reset() {
 	*x = InfillPrompt{}
-	mi := &file_slotline_v1_prompt_proto_msgTypes[3]
+	mi := &file_slotline_v1_prompt_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -327,7 +451,7 @@ func (x *InfillPrompt) String() string {
 func (*InfillPrompt) ProtoMessage() {}
 
 func (x *InfillPrompt) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_prompt_proto_msgTypes[3]
+	mi := &file_slotline_v1_prompt_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -340,7 +464,7 @@ func (x *InfillPrompt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfillPrompt.ProtoReflect.Descriptor instead.
 func (*InfillPrompt) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_prompt_proto_rawDescGZIP(), []int{3}
+	return file_slotline_v1_prompt_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *InfillPrompt) GetPrefix() *PromptParts {
@@ -353,6 +477,20 @@ func (x *InfillPrompt) GetPrefix() *PromptParts {
 func (x *InfillPrompt) GetSuffix() *PromptParts {
 	if x != nil {
 		return x.Suffix
+	}
+	return nil
+}
+
+func (x *InfillPrompt) GetMiddle() *PromptParts {
+	if x != nil {
+		return x.Middle
+	}
+	return nil
+}
+
+func (x *InfillPrompt) GetRepository() *InfillRepository {
+	if x != nil {
+		return x.Repository
 	}
 	return nil
 }
@@ -381,7 +519,7 @@ type ChatMessage struct {
 
 func (x *ChatMessage) Reset() {
 	*x = ChatMessage{}
-	mi := &file_slotline_v1_prompt_proto_msgTypes[4]
+	mi := &file_slotline_v1_prompt_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -393,7 +531,7 @@ func (x *ChatMessage) String() string {
 func (*ChatMessage) ProtoMessage() {}
 
 func (x *ChatMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_prompt_proto_msgTypes[4]
+	mi := &file_slotline_v1_prompt_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -406,7 +544,7 @@ func (x *ChatMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChatMessage.ProtoReflect.Descriptor instead.
 func (*ChatMessage) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_prompt_proto_rawDescGZIP(), []int{4}
+	return file_slotline_v1_prompt_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ChatMessage) GetRole() string {
@@ -467,7 +605,7 @@ type ToolPolicy struct {
 
 func (x *ToolPolicy) Reset() {
 	*x = ToolPolicy{}
-	mi := &file_slotline_v1_prompt_proto_msgTypes[5]
+	mi := &file_slotline_v1_prompt_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -479,7 +617,7 @@ func (x *ToolPolicy) String() string {
 func (*ToolPolicy) ProtoMessage() {}
 
 func (x *ToolPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_prompt_proto_msgTypes[5]
+	mi := &file_slotline_v1_prompt_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -492,7 +630,7 @@ func (x *ToolPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToolPolicy.ProtoReflect.Descriptor instead.
 func (*ToolPolicy) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_prompt_proto_rawDescGZIP(), []int{5}
+	return file_slotline_v1_prompt_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ToolPolicy) GetMode() ToolMode {
@@ -538,7 +676,7 @@ type ReasoningOptions struct {
 
 func (x *ReasoningOptions) Reset() {
 	*x = ReasoningOptions{}
-	mi := &file_slotline_v1_prompt_proto_msgTypes[6]
+	mi := &file_slotline_v1_prompt_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -550,7 +688,7 @@ func (x *ReasoningOptions) String() string {
 func (*ReasoningOptions) ProtoMessage() {}
 
 func (x *ReasoningOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_prompt_proto_msgTypes[6]
+	mi := &file_slotline_v1_prompt_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -563,7 +701,7 @@ func (x *ReasoningOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReasoningOptions.ProtoReflect.Descriptor instead.
 func (*ReasoningOptions) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_prompt_proto_rawDescGZIP(), []int{6}
+	return file_slotline_v1_prompt_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ReasoningOptions) GetEnabled() bool {
@@ -626,7 +764,7 @@ type ChatPrompt struct {
 
 func (x *ChatPrompt) Reset() {
 	*x = ChatPrompt{}
-	mi := &file_slotline_v1_prompt_proto_msgTypes[7]
+	mi := &file_slotline_v1_prompt_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -638,7 +776,7 @@ func (x *ChatPrompt) String() string {
 func (*ChatPrompt) ProtoMessage() {}
 
 func (x *ChatPrompt) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_prompt_proto_msgTypes[7]
+	mi := &file_slotline_v1_prompt_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -651,7 +789,7 @@ func (x *ChatPrompt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChatPrompt.ProtoReflect.Descriptor instead.
 func (*ChatPrompt) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_prompt_proto_rawDescGZIP(), []int{7}
+	return file_slotline_v1_prompt_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ChatPrompt) GetMessages() []*ChatMessage {
@@ -718,7 +856,7 @@ type SystemPrompt struct {
 
 func (x *SystemPrompt) Reset() {
 	*x = SystemPrompt{}
-	mi := &file_slotline_v1_prompt_proto_msgTypes[8]
+	mi := &file_slotline_v1_prompt_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -730,7 +868,7 @@ func (x *SystemPrompt) String() string {
 func (*SystemPrompt) ProtoMessage() {}
 
 func (x *SystemPrompt) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_prompt_proto_msgTypes[8]
+	mi := &file_slotline_v1_prompt_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -743,7 +881,7 @@ func (x *SystemPrompt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SystemPrompt.ProtoReflect.Descriptor instead.
 func (*SystemPrompt) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_prompt_proto_rawDescGZIP(), []int{8}
+	return file_slotline_v1_prompt_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *SystemPrompt) GetPrompt() string {
@@ -785,10 +923,25 @@ const file_slotline_v1_prompt_proto_rawDesc = "" +
 	"\x05image\x18\x03 \x01(\v2\x12.slotline.v1.ImageH\x00R\x05imageB\x06\n" +
 	"\x04part\"<\n" +
 	"\vPromptParts\x12-\n" +
-	"\x05parts\x18\x01 \x03(\v2\x17.slotline.v1.PromptPartR\x05parts\"r\n" +
+	"\x05parts\x18\x01 \x03(\v2\x17.slotline.v1.PromptPartR\x05parts\"B\n" +
+	"\n" +
+	"InfillFile\x12\x12\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text\x12\x17\n" +
+	"\x04name\x18\x02 \x01(\tH\x00R\x04name\x88\x01\x01B\a\n" +
+	"\x05_name\"\x9c\x01\n" +
+	"\x10InfillRepository\x12-\n" +
+	"\x05files\x18\x01 \x03(\v2\x17.slotline.v1.InfillFileR\x05files\x12\x17\n" +
+	"\x04name\x18\x02 \x01(\tH\x00R\x04name\x88\x01\x01\x12&\n" +
+	"\fcurrent_file\x18\x03 \x01(\tH\x01R\vcurrentFile\x88\x01\x01B\a\n" +
+	"\x05_nameB\x0f\n" +
+	"\r_current_file\"\xe3\x01\n" +
 	"\fInfillPrompt\x120\n" +
 	"\x06prefix\x18\x01 \x01(\v2\x18.slotline.v1.PromptPartsR\x06prefix\x120\n" +
-	"\x06suffix\x18\x02 \x01(\v2\x18.slotline.v1.PromptPartsR\x06suffix\"\xa0\x02\n" +
+	"\x06suffix\x18\x02 \x01(\v2\x18.slotline.v1.PromptPartsR\x06suffix\x120\n" +
+	"\x06middle\x18\x03 \x01(\v2\x18.slotline.v1.PromptPartsR\x06middle\x12=\n" +
+	"\n" +
+	"repository\x18\x04 \x01(\v2\x1d.slotline.v1.InfillRepositoryR\n" +
+	"repository\"\xa0\x02\n" +
 	"\vChatMessage\x12\x12\n" +
 	"\x04role\x18\x01 \x01(\tR\x04role\x121\n" +
 	"\acontent\x18\x02 \x03(\v2\x17.slotline.v1.PromptPartR\acontent\x12\x17\n" +
@@ -857,36 +1010,41 @@ func file_slotline_v1_prompt_proto_rawDescGZIP() []byte {
 }
 
 var file_slotline_v1_prompt_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_slotline_v1_prompt_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_slotline_v1_prompt_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_slotline_v1_prompt_proto_goTypes = []any{
 	(ToolMode)(0),            // 0: slotline.v1.ToolMode
 	(*Image)(nil),            // 1: slotline.v1.Image
 	(*PromptPart)(nil),       // 2: slotline.v1.PromptPart
 	(*PromptParts)(nil),      // 3: slotline.v1.PromptParts
-	(*InfillPrompt)(nil),     // 4: slotline.v1.InfillPrompt
-	(*ChatMessage)(nil),      // 5: slotline.v1.ChatMessage
-	(*ToolPolicy)(nil),       // 6: slotline.v1.ToolPolicy
-	(*ReasoningOptions)(nil), // 7: slotline.v1.ReasoningOptions
-	(*ChatPrompt)(nil),       // 8: slotline.v1.ChatPrompt
-	(*SystemPrompt)(nil),     // 9: slotline.v1.SystemPrompt
-	(*TokenIds)(nil),         // 10: slotline.v1.TokenIds
+	(*InfillFile)(nil),       // 4: slotline.v1.InfillFile
+	(*InfillRepository)(nil), // 5: slotline.v1.InfillRepository
+	(*InfillPrompt)(nil),     // 6: slotline.v1.InfillPrompt
+	(*ChatMessage)(nil),      // 7: slotline.v1.ChatMessage
+	(*ToolPolicy)(nil),       // 8: slotline.v1.ToolPolicy
+	(*ReasoningOptions)(nil), // 9: slotline.v1.ReasoningOptions
+	(*ChatPrompt)(nil),       // 10: slotline.v1.ChatPrompt
+	(*SystemPrompt)(nil),     // 11: slotline.v1.SystemPrompt
+	(*TokenIds)(nil),         // 12: slotline.v1.TokenIds
 }
 var file_slotline_v1_prompt_proto_depIdxs = []int32{
-	10, // 0: slotline.v1.PromptPart.token_ids:type_name -> slotline.v1.TokenIds
+	12, // 0: slotline.v1.PromptPart.token_ids:type_name -> slotline.v1.TokenIds
 	1,  // 1: slotline.v1.PromptPart.image:type_name -> slotline.v1.Image
 	2,  // 2: slotline.v1.PromptParts.parts:type_name -> slotline.v1.PromptPart
-	3,  // 3: slotline.v1.InfillPrompt.prefix:type_name -> slotline.v1.PromptParts
-	3,  // 4: slotline.v1.InfillPrompt.suffix:type_name -> slotline.v1.PromptParts
-	2,  // 5: slotline.v1.ChatMessage.content:type_name -> slotline.v1.PromptPart
-	0,  // 6: slotline.v1.ToolPolicy.mode:type_name -> slotline.v1.ToolMode
-	5,  // 7: slotline.v1.ChatPrompt.messages:type_name -> slotline.v1.ChatMessage
-	6,  // 8: slotline.v1.ChatPrompt.tool_policy:type_name -> slotline.v1.ToolPolicy
-	7,  // 9: slotline.v1.ChatPrompt.reasoning:type_name -> slotline.v1.ReasoningOptions
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	4,  // 3: slotline.v1.InfillRepository.files:type_name -> slotline.v1.InfillFile
+	3,  // 4: slotline.v1.InfillPrompt.prefix:type_name -> slotline.v1.PromptParts
+	3,  // 5: slotline.v1.InfillPrompt.suffix:type_name -> slotline.v1.PromptParts
+	3,  // 6: slotline.v1.InfillPrompt.middle:type_name -> slotline.v1.PromptParts
+	5,  // 7: slotline.v1.InfillPrompt.repository:type_name -> slotline.v1.InfillRepository
+	2,  // 8: slotline.v1.ChatMessage.content:type_name -> slotline.v1.PromptPart
+	0,  // 9: slotline.v1.ToolPolicy.mode:type_name -> slotline.v1.ToolMode
+	7,  // 10: slotline.v1.ChatPrompt.messages:type_name -> slotline.v1.ChatMessage
+	8,  // 11: slotline.v1.ChatPrompt.tool_policy:type_name -> slotline.v1.ToolPolicy
+	9,  // 12: slotline.v1.ChatPrompt.reasoning:type_name -> slotline.v1.ReasoningOptions
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_slotline_v1_prompt_proto_init() }
@@ -900,17 +1058,19 @@ func file_slotline_v1_prompt_proto_init() {
 		(*PromptPart_TokenIds)(nil),
 		(*PromptPart_Image)(nil),
 	}
+	file_slotline_v1_prompt_proto_msgTypes[3].OneofWrappers = []any{}
 	file_slotline_v1_prompt_proto_msgTypes[4].OneofWrappers = []any{}
-	file_slotline_v1_prompt_proto_msgTypes[5].OneofWrappers = []any{}
 	file_slotline_v1_prompt_proto_msgTypes[6].OneofWrappers = []any{}
 	file_slotline_v1_prompt_proto_msgTypes[7].OneofWrappers = []any{}
+	file_slotline_v1_prompt_proto_msgTypes[8].OneofWrappers = []any{}
+	file_slotline_v1_prompt_proto_msgTypes[9].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_slotline_v1_prompt_proto_rawDesc), len(file_slotline_v1_prompt_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   9,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

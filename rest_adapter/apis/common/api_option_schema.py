@@ -20,8 +20,9 @@ def api_options() -> dict[str, Schema]:
     defaults = GenerateRequest()
     set_api_defaults(defaults)
     for one in OPTIONS:
-        if _is_set(defaults, one.path):
-            options[one.name] |= {"default": _value(defaults, one.path)}
+        path = one.path.replace("sampling.", "sampling_defaults.")
+        if _is_set(defaults, path):
+            options[one.name] |= {"default": _value(defaults, path)}
     description = f"{options['truncate']['description']} False unless the server has --openai-overflow truncate."
     options["truncate"] = option(BOOLEAN, description)
     return options

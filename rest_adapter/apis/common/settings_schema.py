@@ -30,7 +30,7 @@ def settings_properties() -> dict[str, Schema]:
     # A token id and its bias; a ban shows as null.
     bias = array(either(NUMBER, NULL), minItems=2, maxItems=2)
     return {
-        **{facts.name: _shown(facts) for facts in PLAIN_OPTIONS},
+        **{facts.name: shown_option(facts) for facts in PLAIN_OPTIONS},
         "dry_sequence_breakers": array(STRING),
         "grammar": STRING,
         "logit_bias": array(bias),
@@ -48,7 +48,8 @@ def settings_properties() -> dict[str, Schema]:
     }
 
 
-def _shown(facts: OptionFacts) -> Schema:
+def shown_option(facts: OptionFacts) -> Schema:
+    """An option that is one number or switch."""
     if facts.kind == "integer":
         if facts.allowed.min is None:
             return integer()

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from flask import request
 from werkzeug.routing import BaseConverter
 
+from rest_adapter.api_shape import ApiShape
 from rest_adapter.apis.common.asked_shape import read_shape
-from rest_adapter.errors import InvalidRequest
+from rest_adapter.errors import InvalidRequest, NotOffered
 from rest_adapter.http.background import BackgroundThread
 from rest_adapter.http.error_forms import error_form
 from rest_adapter.http.responses import Answer
 
 if TYPE_CHECKING:
-    from rest_adapter.api_shape import ApiShape
     from rest_adapter.apis.serving.limiter import Limiter
     from rest_adapter.config import RestConfig
     from rest_adapter.core.calls import CoreCalls
@@ -68,6 +68,10 @@ class AppContext:
         """
         # Reading a query costs as much as all else that is asked of most requests, which have none.
         return read_shape(request.args, self.config.api_shape) if request.query_string else self.config.api_shape
+
+    def not_offered(self, message: str) -> NotOffered:
+        """The error for a route that the server was started without; in the shape of today it is not supported."""
+        return NotOffered(message, is_missing=self.shape is ApiShape.OF_2024)
 
     @property
     def error_form(self) -> ErrorForm:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from google.protobuf import timestamp_pb2
@@ -15,19 +16,21 @@ from service.api.convert.rerank import can_rerank
 from service.api.convert.settings import default_settings, generation_settings
 from service.api.convert.system_prompt import system_prompt_message
 from service.api.status import CoreState, CoreStatus
+from service.config import Lookup
 from service.constraints.schema import MAX_SCHEMA_BYTES
 from service.dialogue.description import describe
 from service.engine.cache.context_shift import resolve_n_keep
 from service.engine.request.events import FinishReason
 from service.engine.request.snapshots import SlotSnapshot, SlotState
 from service.media.encoder import WorkerState
+from service.prompts.typed_content import TypedContent
 from service.sampling.gbnf import MAX_GRAMMAR_BYTES
-from slotline.v1 import embedding_pb2, generation_pb2, model_pb2
+from slotline.v1 import embedding_pb2, generation_pb2, model_pb2, sampling_pb2
 
 if TYPE_CHECKING:
     from service.api.served_model import PictureSupport, ServedModel
-    from service.dialogue.chat_format import ChatFormat
     from service.engine.request.requests import SystemPrompt
+    from service.prompts.vocabulary import Vocabulary
 
 _STATES = {
     SlotState.IDLE: model_pb2.SLOT_STATE_IDLE,
@@ -50,12 +53,20 @@ _IMAGE_WORKER_STATES = {
 }
 
 
-def model_message(model: ServedModel, in_force: SystemPrompt | None = None) -> model_pb2.Model:
+def model_message(
+    model: ServedModel,
+    in_force: SystemPrompt | None = None,
+    sampling_defaults: sampling_pb2.SamplingParams | None = None,
+) -> model_pb2.Model:
     """The description of a served model.
 
     Args:
         model: the model.
         in_force: the system prompt of all slots, None without one.
+        sampling_defaults: those of the caller, for the default settings.
+
+    Raises:
+        InvalidArgument: one of them is not allowed.
     """
     facts, capabilities = model.facts, _capabilities(model)
     return model_pb2.Model(
@@ -81,14 +92,29 @@ def model_message(model: ServedModel, in_force: SystemPrompt | None = None) -> m
             max_tools=model.limits.max_tools,
             max_schema_bytes=MAX_SCHEMA_BYTES,
         ),
-        default_settings=default_settings(model),
+        default_settings=default_settings(model, sampling_defaults),
         system_prompt=None if in_force is None else system_prompt_message(in_force),
         bos_token_id=model.vocabulary.bos_token,
         eog_token_ids=sorted(model.vocabulary.eog_tokens),
-        chat_format=_chat_format(model.chat_format) if model.info.can_generate else None,
+        chat_format=_chat_format(model) if model.info.can_generate else None,
         images=None if model.pictures is None else _image_support(model.pictures),
         pooling=POOLINGS[model.info.pooling] if capabilities.embed else embedding_pb2.POOLING_UNSPECIFIED,
+        bos_token=_name(model.vocabulary, model.vocabulary.bos_token),
+        eos_token=_name(model.vocabulary, model.vocabulary.eos_token),
+        vocabulary_type=_vocabulary_type(facts.vocabulary_type),
+        file_type=facts.file_type,
+        tags=model.tags,
+        file_name=PurePath(model.path).name,
     )
+
+
+def _name(vocabulary: Vocabulary, token: int | None) -> str:
+    return "" if token is None else vocabulary.token_bytes(token, special=True).decode("utf-8", "replace")
+
+
+def _vocabulary_type(number: int) -> model_pb2.VocabularyType.ValueType:
+    known = number in model_pb2.VocabularyType.values()
+    return model_pb2.VocabularyType.ValueType(number) if known else model_pb2.VOCABULARY_TYPE_UNSPECIFIED
 
 
 def _image_support(pictures: PictureSupport) -> model_pb2.ImageSupport:
@@ -105,7 +131,8 @@ def _image_support(pictures: PictureSupport) -> model_pb2.ImageSupport:
     )
 
 
-def _chat_format(chat_format: ChatFormat) -> model_pb2.ChatFormat:
+def _chat_format(model: ServedModel) -> model_pb2.ChatFormat:
+    chat_format = model.chat_format
     markers = chat_format.reasoning
     return model_pb2.ChatFormat(
         tool_format=chat_format.calls.style.value,
@@ -114,6 +141,22 @@ def _chat_format(chat_format: ChatFormat) -> model_pb2.ChatFormat:
         reasoning_close=markers.close if markers else "",
         reasoning_switches=chat_format.reasoning_switches.variables,
         description_json=json.dumps(describe(chat_format), ensure_ascii=False),
+        template_capabilities=_template_capabilities(model),
+    )
+
+
+def _template_capabilities(model: ServedModel) -> model_pb2.TemplateCapabilities:
+    chat_format, history = model.chat_format, model.chat_format.history
+    takes_texts = not isinstance(model.template, TypedContent)
+    return model_pb2.TemplateCapabilities(
+        tools=chat_format.renders_tools,
+        tool_calls=history.renders_calls,
+        parallel_tool_calls=history.renders_calls and history.parallel,
+        system_role=history.knows_system,
+        string_content=takes_texts,
+        typed_content=not takes_texts,
+        object_arguments=history.renders_calls and not history.arguments_as_text,
+        reasoning_effort=bool(chat_format.reasoning_switches.effort),
     )
 
 
@@ -128,6 +171,7 @@ def _capabilities(model: ServedModel) -> model_pb2.Capabilities:
         constraint=info.can_generate,
         context_shift=info.can_shift,
         rerank=can_rerank(model),
+        speculation=model.engine.lookup is not Lookup.OFF,
     )
 
 
@@ -159,6 +203,7 @@ def slot_message(
         # True before the first task too: nothing has ended yet.
         has_next_token=slot.state is not SlotState.IDLE or slot.task_id is None,
         cached_tokens=slot.cached_tokens,
+        prompt_tokens_cached=slot.prompt_tokens_cached,
     )
     if slot.state is not SlotState.IDLE and received is not None:
         _set_prompt(message, received)

@@ -22,6 +22,7 @@ def is_quick_generation(request: generation_pb2.GenerateRequest) -> bool:
         and request.ByteSize() <= QUICK_BYTES
         and not request.sampling.logit_bias
         and not request.sampling.dry_multiplier
+        and not request.sampling_defaults.dry_multiplier
         and not request.HasField("constraint")
         and not request.HasField("system_prompt")
     )

@@ -87,7 +87,7 @@ def generation_request(
     count_at_most("stop.token_ids", len(stop.token_ids), model.vocabulary.n_vocab)
     size_at_most("cache.cache_salt", len(request.cache.cache_salt.encode()), max_bytes("cache_salt"))
     n_sequences = _n_sequences(request, model)
-    sampling = sampling_settings(request.sampling, output, model)
+    sampling = sampling_settings(request.sampling, output, model, request.sampling_defaults)
     max_tokens = bounded_max_tokens(request, model.engine.max_tokens)
     min_indent = _min_indent(request)
     policy = answer_policy(request, model)

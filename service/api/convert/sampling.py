@@ -35,23 +35,34 @@ _SAMPLER_TYPES = {name: number for number, name in _SAMPLERS.items()}
 
 
 def sampling_settings(
-    params: sampling_pb2.SamplingParams, output: generation_pb2.OutputOptions, model: ServedModel
+    params: sampling_pb2.SamplingParams,
+    output: generation_pb2.OutputOptions,
+    model: ServedModel,
+    defaults: sampling_pb2.SamplingParams | None = None,
 ) -> SamplingSettings:
     """The settings that a request asks for, checked and with every default filled in.
 
     Tokenises the texts of biases and of the penalty prompt.
 
+    Args:
+        params: what the request says.
+        output: what it says about its output.
+        model: knows what the server was started with, which counts next.
+        defaults: of the caller, which count then.
+
     Raises:
-        InvalidArgument: a value is not allowed; the field path begins with ``sampling.`` or ``output.``.
+        InvalidArgument: a value is not allowed; the field path begins with ``sampling.``, ``sampling_defaults.`` or
+            ``output.``.
     """
     n_vocab = model.vocabulary.n_vocab
+    scalars = _scalars(params, model, defaults)
     return SamplingSettings(
-        **_scalars(params),
-        **(_breakers(params, model) if params.dry_multiplier or params.HasField("dry_sequence_breakers") else {}),
+        **scalars,
+        **_breakers(params, model, is_on=bool(scalars["dry_multiplier"])),
         penalty_prompt=_penalty_prompt(params, model),
-        seed=params.seed if params.HasField("seed") else None,
+        seed=params.seed if params.HasField("seed") else model.sampling.seed,
         logit_bias=_logit_bias(params.logit_bias, model),
-        samplers=_samplers(params, model.limits.max_samplers),
+        samplers=_samplers(params, model),
         n_probs=at_most("output.n_probs", output.n_probs, n_vocab),
         top_logprobs=(
             at_most("output.top_logprobs", output.top_logprobs, min(maximum("top_logprobs"), n_vocab))
@@ -97,26 +108,37 @@ _ROUNDED: dict[str, Any] = {
 DEFAULTS = SamplingSettings(**_ROUNDED)
 
 
-def _scalars(params: Message) -> dict[str, Any]:
-    """The values of all plain options that are not at the defaults of ``SamplingSettings``."""
-    # One call that lists the few fields that are set, instead of one for each that there is.
-    given = {field.name: value for field, value in params.ListFields()}
+def _scalars(params: Message, model: ServedModel, defaults: Message | None) -> dict[str, Any]:
+    """The values of all plain options."""
     values = dict(_ROUNDED)
-    for name, facts in _SCALARS.items():
-        if name in given:
-            value = given[name]
-            values[name] = value if facts.kind == "boolean" else within(facts.path, value, facts.allowed)
+    if defaults is not None:
+        _take_scalars(values, defaults, "sampling_defaults")
+    for name, value in model.sampling.options.items():
+        values[name] = _single(value) if isinstance(value, float) else value
+    _take_scalars(values, params, "sampling")
     return values
 
 
-def _breakers(params: sampling_pb2.SamplingParams, model: ServedModel) -> dict[str, Any]:
+def _take_scalars(values: dict[str, Any], params: Message, message: str) -> None:
+    # One call that lists the few fields that are set, instead of one for each that there is.
+    for field, value in params.ListFields():
+        facts = _SCALARS.get(field.name)
+        if facts is not None:
+            is_free = facts.kind == "boolean"
+            values[field.name] = value if is_free else within(f"{message}.{field.name}", value, facts.allowed)
+
+
+def _breakers(params: sampling_pb2.SamplingParams, model: ServedModel, *, is_on: bool) -> dict[str, Any]:
     """The texts that break repetitions, and their tokens if anybody looks for repetitions."""
+    if not is_on and not params.HasField("dry_sequence_breakers"):
+        return {}
+    usual = DEFAULT_BREAKERS if model.sampling.dry_sequence_breakers is None else model.sampling.dry_sequence_breakers
     field, texts = "sampling.dry_sequence_breakers.texts", params.dry_sequence_breakers.texts
     count_at_most(field, len(texts), max_items("dry_sequence_breakers"))
     size_at_most(field, sum(len(text.encode()) for text in texts), max_bytes("dry_sequence_breakers"))
-    if not params.dry_multiplier:
+    if not is_on:
         return {}
-    chosen = tuple(texts) if params.HasField("dry_sequence_breakers") else DEFAULT_BREAKERS
+    chosen = tuple(texts) if params.HasField("dry_sequence_breakers") else usual
     return {"dry_sequence_breakers": chosen, "dry_breakers": model.breakers.find(chosen)}
 
 
@@ -160,11 +182,12 @@ def _logit_bias(entries: Sequence[sampling_pb2.LogitBias], model: ServedModel) -
     return tuple(biases.items())
 
 
-def _samplers(params: sampling_pb2.SamplingParams, most: int) -> tuple[SamplerName, ...] | None:
+def _samplers(params: sampling_pb2.SamplingParams, model: ServedModel) -> tuple[SamplerName, ...] | None:
     if not params.HasField("samplers"):
-        return None
+        usual = model.sampling.samplers
+        return None if usual is None else tuple(map(SamplerName, usual))
     chosen = params.samplers.samplers
-    count_at_most("sampling.samplers.samplers", len(chosen), most)
+    count_at_most("sampling.samplers.samplers", len(chosen), model.limits.max_samplers)
     for index, number in enumerate(chosen):
         if number not in _SAMPLERS and number != sampling_pb2.SAMPLER_TYPE_UNSPECIFIED:
             names = ", ".join(sampling_pb2.SamplerType.Name(known) for known in _SAMPLERS)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from service.api.convert.sampling import DEFAULTS, sampling_params
+from service.api.convert.sampling import sampling_params, sampling_settings
 from service.engine.request.requests import GenerationRequest
-from slotline.v1 import generation_pb2
+from slotline.v1 import generation_pb2, sampling_pb2
 
 if TYPE_CHECKING:
     from service.api.served_model import ServedModel
@@ -49,7 +49,18 @@ def _biases(request: GenerationRequest, model: ServedModel) -> dict[int, float]:
     return biases
 
 
-def default_settings(model: ServedModel) -> generation_pb2.GenerationSettings:
-    """The settings of a request that gives none; its seed is absent, because each request draws its own."""
-    request = GenerationRequest(prompt=(), sampling=DEFAULTS, cache_prompt=model.cache_prompt)
-    return generation_settings(request, model, seed=None, n_keep=0, max_tokens=model.engine.max_tokens)
+def default_settings(
+    model: ServedModel, defaults: sampling_pb2.SamplingParams | None = None
+) -> generation_pb2.GenerationSettings:
+    """The settings of a request that gives none; its seed is absent if each such request draws its own.
+
+    Args:
+        model: the model it would run on.
+        defaults: of the caller; see ``GenerateRequest.sampling_defaults``.
+
+    Raises:
+        InvalidArgument: one of ``defaults`` is not allowed.
+    """
+    sampling = sampling_settings(sampling_pb2.SamplingParams(), generation_pb2.OutputOptions(), model, defaults)
+    request = GenerationRequest(prompt=(), sampling=sampling, cache_prompt=model.cache_prompt)
+    return generation_settings(request, model, seed=sampling.seed, n_keep=0, max_tokens=model.engine.max_tokens)

@@ -15,6 +15,7 @@ from slotline.v1 import model_pb2, model_service_pb2_grpc
 if TYPE_CHECKING:
     from service.api.core.core import Core
     from service.api.served_model import ServedModel
+    from slotline.v1 import sampling_pb2
     from slotline.v1.model_service_pb2_grpc import _ServicerContext as Context
 
 
@@ -39,7 +40,8 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
     async def GetModel(self, request: model_pb2.GetModelRequest, context: Context) -> model_pb2.GetModelResponse:
         """The model of that name."""
         async with RpcCall("GetModel", context):
-            return model_pb2.GetModelResponse(model=self._describe(self._core.model(request.name)))
+            model = self._core.model(request.name)
+            return model_pb2.GetModelResponse(model=self._describe(model, request.sampling_defaults))
 
     async def Health(self, request: model_pb2.HealthRequest, context: Context) -> model_pb2.HealthResponse:
         """The state of the core, in every state."""
@@ -76,5 +78,5 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
         async with RpcCall("GetMetrics", context):
             return self._metrics.read(reset_window=request.reset_window)
 
-    def _describe(self, model: ServedModel) -> model_pb2.Model:
-        return model_message(model, self._core.snapshot().system_prompt)
+    def _describe(self, model: ServedModel, defaults: sampling_pb2.SamplingParams | None = None) -> model_pb2.Model:
+        return model_message(model, self._core.snapshot().system_prompt, defaults)

@@ -145,6 +145,7 @@ class Slot:
             tokens_remaining=None if limit is None else max(0, limit - sequence.sampled),
             cached_tokens=self._n_cached,
             finished=finished,
+            prompt_tokens_cached=sequence.n_cached,
         )
 
 

@@ -45,6 +45,7 @@ class SlotSnapshot:
     tokens_remaining: int | None
     cached_tokens: int
     finished: Finished | None
+    prompt_tokens_cached: int = 0
 
 
 @dataclass(frozen=True, slots=True)

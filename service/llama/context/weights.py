@@ -139,6 +139,13 @@ class Weights:
         return buffer.value.decode("utf-8", "replace")
 
     @property
+    def file_type(self) -> str:
+        """Quantisation of most of the weights, for example "Q4_1"; empty if the file does not say."""
+        name = self.library.api.llama_ftype_name(self.library.api.llama_model_ftype(self.pointer))
+        # The library says so where it had to guess.
+        return (name or b"").decode("utf-8", "replace").removeprefix("(guessed) ")
+
+    @property
     def chat_template(self) -> str | None:
         """The model's chat template as Jinja, None if it has none."""
         return self._template(None)

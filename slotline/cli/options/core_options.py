@@ -110,6 +110,9 @@ def core_config(settings: Mapping[str, Any]) -> CoreConfig:
         NoDefaultModel: no model was given and the default one is not installed.
     """
     settings = {**settings, "api_keys": api_keys_of(settings), "field_names": FIELD_NAMES}
+    if "aliases" in settings:
+        first, *others = settings["aliases"]
+        settings |= {"alias": first, "aliases": tuple(others)}
     if settings.get("path") is None:
         settings["path"] = str(default_model_path())
     if settings.get("lora"):

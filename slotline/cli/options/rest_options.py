@@ -100,12 +100,21 @@ REST = Group(
             "largest body of a request, its pictures not counted; a prompt in it may have 8 MiB",
         ),
         Flag(("--metrics",), {"metrics": True}, "offer GET /metrics in the Prometheus text format"),
+        Flag(("--slots",), {"slots_endpoint": True}, "offer GET /slots; it is on unless it is switched off"),
         Flag(
-            ("--slots-endpoint-disable",),
+            ("--no-slots", "--slots-endpoint-disable"),
             {"slots_endpoint": False},
             "do not offer GET /slots, where running prompts can be read: by everybody without API keys, else by their "
             "senders",
         ),
+        Flag(
+            ("--props",),
+            {"props_endpoint": True},
+            "offer POST /props; no property can be changed yet, so it takes empty objects",
+        ),
+        Flag(("--no-props",), {"props_endpoint": False}, "do not offer POST /props; that is the default"),
+        Flag(("--ui", "--webui"), {"page": True}, "serve the built-in page; it is on unless it is switched off"),
+        Flag(("--no-ui", "--no-webui"), {"page": False}, "do not serve the built-in page"),
         Value(
             ("--sse-ping",),
             "S",

@@ -213,6 +213,14 @@ def listed(convert: Callable[[str], T]) -> Converter[tuple[T, ...]]:
     return convert_all
 
 
+def names(name: str, value: str) -> tuple[str, ...]:
+    """Names with commas between them, each once, in the order of the alphabet."""
+    found = tuple(sorted({word.strip() for word in value.split(",")} - {""}))
+    if not found:
+        raise InvalidValue(f"{name} {value!r} has no name; allowed are names with commas between them")
+    return found
+
+
 def shares(name: str, value: str) -> tuple[float, ...]:
     """Numbers separated by ``,`` or ``/``: none negative, one positive, no more than devices can be used."""
     try:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: Fields of a request that are its prompt, say who asks, or hold other options.
 NO_OPTIONS = {
     *("request_id", "model", "text", "token_ids", "chat", "parts", "infill", "extra"),
-    *("sampling", "stop", "output", "constraint", "cache"),
+    *("sampling", "sampling_defaults", "stop", "output", "constraint", "cache"),
     *("constraint.json_schema", "constraint.json_object", "constraint.json_style"),
     *("constraint.choice", "constraint.regex", "constraint.lark"),
     *("output.parse_output", "output.reasoning_format"),

@@ -108,7 +108,8 @@ EXAMPLES: dict[str, Any] = {
 PLAIN = {facts.field: facts for facts in BY_PATH.values() if facts.field in PlainOptions.__annotations__}
 PLAIN_EXAMPLES: dict[str, Any] = {"number": 0.5, "integer": 1, "boolean": True, "text": "a"}
 # Other fields that say what to continue.
-PROMPTS = {"text", "token_ids", "parts", "infill"}
+#: Also the defaults of APIs that are put in front of the contract, such as REST.
+PROMPTS = {"text", "token_ids", "parts", "infill", "sampling_defaults"}
 
 
 HOLDERS = ("sampling", "stop", "output", "constraint", "cache", "chat", "chat.tool_policy", "chat.reasoning")

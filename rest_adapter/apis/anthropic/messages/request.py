@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rest_adapter.api_shape import ApiShape
 from rest_adapter.apis.anthropic.messages.body import DEFAULT_MAX_TOKENS, Body
 from rest_adapter.apis.anthropic.messages.paths import Places
 from rest_adapter.apis.anthropic.messages.thinking import read_thinking
 from rest_adapter.apis.anthropic.messages.tools import read_tools
 from rest_adapter.apis.anthropic.messages.turns import read_turns
-from rest_adapter.apis.common.api_defaults import set_api_defaults
+from rest_adapter.apis.common.api_defaults import apply_shape, set_api_defaults
 from rest_adapter.apis.common.chat_prompt import end_at_marker, penalize_answer_only
 from rest_adapter.apis.common.constraints import read_constraints
 from rest_adapter.apis.common.fields import read_list, read_object
@@ -56,12 +57,15 @@ class MessagesCall:
     places: Places
 
 
-def read_messages(raw: Mapping[str, object], *, truncates: bool = False) -> MessagesCall:
+def read_messages(
+    raw: Mapping[str, object], *, truncates: bool = False, shape: ApiShape = ApiShape.OF_2024
+) -> MessagesCall:
     """Read a body. The options of /completion work here, too, except ``system_prompt``.
 
     Args:
         raw: the JSON body.
         truncates: shorten a conversation that does not fit, unless the body says otherwise.
+        shape: whose defaults and ways to write options count.
 
     Raises:
         InvalidRequest: a field has a value that is not allowed, or asks for what is not supported.
@@ -71,10 +75,11 @@ def read_messages(raw: Mapping[str, object], *, truncates: bool = False) -> Mess
     _check_context_management(raw.get(CONTEXT_MANAGEMENT))
     request = GenerateRequest()
     read_overflow(request, raw, truncates=truncates)
-    set_api_defaults(request)
+    set_api_defaults(request, shape)
     # Conversations have system messages; the field that sets a prompt for all slots is ignored here.
     apply_options(request, {name: value for name, value in raw.items() if name != "system_prompt"})
     apply_synonyms(request, raw)
+    apply_shape(request, raw, shape)
     request.stop.max_tokens = DEFAULT_MAX_TOKENS if body.max_tokens is None else body.max_tokens
     request.stop.texts.extend(body.stop_sequences or ())
     stop_texts = frozenset(request.stop.texts)

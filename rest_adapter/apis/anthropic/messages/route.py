@@ -47,6 +47,7 @@ def count_tokens(context: AppContext) -> Answer:
 
 
 def _read(context: AppContext) -> MessagesCall:
-    call = read_body(context, partial(read_messages, truncates=context.config.openai_truncates), takes_pictures=True)
+    read = partial(read_messages, truncates=context.config.openai_truncates, shape=context.shape)
+    call = read_body(context, read, takes_pictures=True)
     fetch_pictures(context, call.places.pictures)
     return call

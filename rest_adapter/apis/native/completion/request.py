@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from rest_adapter.api_shape import ApiShape
+from rest_adapter.apis.common.api_defaults import apply_shape
 from rest_adapter.apis.common.candidates import bound_candidates
 from rest_adapter.apis.common.constraints import path_of_constraint, read_constraints
 from rest_adapter.apis.common.fields import read_bool
@@ -52,15 +54,19 @@ class CompletionCall:
     pictures: tuple[Pictures, ...] = ()
 
 
-def read_completion(body: Mapping[str, object]) -> CompletionCall:
+def read_completion(body: Mapping[str, object], *, shape: ApiShape = ApiShape.OF_2024) -> CompletionCall:
     """Read a body.
+
+    Args:
+        body: the JSON body.
+        shape: whose defaults and ways to write options count.
 
     Raises:
         InvalidRequest: a field has a value that is not allowed.
     """
     refuse_unsupported(body, NATIVE)
     prompts = read_prompts(body.get("prompt"))
-    template, constraint_field = read_template(body)
+    template, constraint_field = read_template(body, shape)
     bound_candidates(template, len(prompts.items), tokens="n_predict")
     return CompletionCall(
         requests=requests_for(template, prompts),
@@ -99,7 +105,7 @@ def rename_fields(failure: RpcFailure, call: CompletionCall) -> RpcFailure:
     return failure.renamed(renamed)
 
 
-def read_template(body: Mapping[str, object]) -> tuple[GenerateRequest, str]:
+def read_template(body: Mapping[str, object], shape: ApiShape) -> tuple[GenerateRequest, str]:
     """A request without a prompt from a body, and the field that its constraint came from.
 
     Raises:
@@ -109,6 +115,7 @@ def read_template(body: Mapping[str, object]) -> tuple[GenerateRequest, str]:
     read_overflow(request, body, truncates=True)
     apply_options(request, body)
     apply_synonyms(request, body)
+    apply_shape(request, body, shape)
     if body.get("n_predict") is None:
         read_max_tokens(request, body)
     return request, read_constraints(request, body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.native.completion.reply import CompletionReply
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 def complete(context: AppContext) -> Answer:
     """Continue one or several prompts."""
-    call = read_body(context, read_completion, takes_pictures=True)
+    call = read_body(context, partial(read_completion, shape=context.shape), takes_pictures=True)
     if call.images:
         call = placed_pictures(context, call, with_pictures)
     return answer_completion(context, call)

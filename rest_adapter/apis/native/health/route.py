@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from flask import request
 from grpc import StatusCode
 
-from rest_adapter.apis.native.health.reply import FAILED, LOADING, STALLED, HealthAnswer, health_answer
+from rest_adapter.api_shape import ApiShape
+from rest_adapter.apis.native.health import reply_2024, reply_now
 from rest_adapter.apis.native.slots.route import listed_slots
 from rest_adapter.apis.serving.limits import STATE_TIMEOUT_S
 from rest_adapter.core.calls import HEALTH
@@ -17,6 +18,7 @@ from rest_adapter.http.responses import Answer, bytes_response
 from slotline.v1.model_pb2 import SERVER_STATE_READY, HealthRequest
 
 if TYPE_CHECKING:
+    from rest_adapter.apis.native.health.answer import HealthAnswer
     from rest_adapter.apis.serving.app_context import AppContext
 
 
@@ -27,6 +29,7 @@ def health(context: AppContext) -> Answer:
 
 
 def _health(context: AppContext) -> HealthAnswer:
+    reply = reply_now.REPLY if context.shape is ApiShape.NOW else reply_2024.REPLY
     try:
         state = context.core.unary(HEALTH, HealthRequest(), timeout_s=STATE_TIMEOUT_S)
         shown = None
@@ -38,10 +41,10 @@ def _health(context: AppContext) -> HealthAnswer:
     except RpcFailure as failure:
         if failure.status is StatusCode.UNAUTHENTICATED:
             # The adapter has the wrong key, and waiting will not help.
-            return FAILED
+            return reply.failed
         if failure.status is StatusCode.DEADLINE_EXCEEDED:
             # The core is there, but does not answer.
-            return STALLED
+            return reply.stalled
         # The core has not started yet, or has ended and is being restarted.
-        return LOADING
-    return health_answer(state, fails_without_slot="fail_on_no_slot" in request.args, slots=shown)
+        return reply.loading
+    return reply.answer(state, fails_without_slot="fail_on_no_slot" in request.args, slots=shown)

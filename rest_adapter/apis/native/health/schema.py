@@ -18,15 +18,16 @@ HEALTH = Operation(
     STATE,
     "Whether the server can take a request",
     "Its errors have bodies of their own: the model is being loaded, or the core has stalled (503), or the model "
-    "could not be loaded (500).",
+    "could not be loaded (500). In the shape of today the answer is one word, and these are errors as elsewhere.",
     {
-        200: {JSON: ref("Health")},
+        200: {JSON: either(ref("Health"), ref("HealthNow"))},
         500: {JSON: either(ref("HealthWithoutSlots"), ref("Error"))},
-        503: {JSON: either(ref("HealthWithoutSlots"), ref("Health"))},
+        503: {JSON: either(ref("HealthWithoutSlots"), ref("Health"), ref("Error"))},
     },
     {
         **SLOTS_SCHEMAS,
         "Health": record(_HEALTH, optional=("slots",)),
+        "HealthNow": record({"slots": ref("SlotsNow"), "status": {"const": "ok"}}, optional=("slots",)),
         "HealthWithoutSlots": record({"status": {"enum": ["loading model", "stalled", "error"]}}),
     },
     query={

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rest_adapter.api_shape import ApiShape
 from rest_adapter.apis.common.candidates import bound_candidates
 from rest_adapter.apis.common.fields import refusal
 from rest_adapter.apis.common.options import read_timeout_s
@@ -17,14 +18,18 @@ if TYPE_CHECKING:
     from slotline.v1.prompt_pb2 import PromptParts
 
 
-def read_infill(body: Mapping[str, object]) -> CompletionCall:
+def read_infill(body: Mapping[str, object], *, shape: ApiShape = ApiShape.OF_2024) -> CompletionCall:
     """Read a body. Its ``prompt`` is not used, only repeated in the answer.
+
+    Args:
+        body: the JSON body.
+        shape: whose defaults and ways to write options count.
 
     Raises:
         InvalidRequest: a field has a value that is not allowed.
     """
     refuse_unsupported(body, INFILL)
-    request, constraint_field = read_template(body)
+    request, constraint_field = read_template(body, shape)
     bound_candidates(request, tokens="n_predict")
     request.infill.SetInParent()
     _put_side(request.infill.prefix, "input_prefix", body)

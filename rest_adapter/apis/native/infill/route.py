@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.native.completion.route import answer_completion
@@ -15,4 +16,4 @@ if TYPE_CHECKING:
 
 def infill(context: AppContext) -> Answer:
     """Fill the gap between a prefix and a suffix."""
-    return answer_completion(context, read_body(context, read_infill))
+    return answer_completion(context, read_body(context, partial(read_infill, shape=context.shape)))

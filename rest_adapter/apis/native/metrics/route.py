@@ -11,7 +11,6 @@ from rest_adapter.apis.native.metrics.metric import Reading
 from rest_adapter.apis.native.metrics.reply import exposition
 from rest_adapter.apis.serving.limits import STATE_TIMEOUT_S
 from rest_adapter.core.calls import GET_METRICS
-from rest_adapter.errors import NotOffered
 from rest_adapter.http.responses import Answer, bytes_response
 from slotline.v1.model_pb2 import GetMetricsRequest
 
@@ -26,7 +25,7 @@ _STARTED = "Process-Start-Time-Unix"
 def metrics(context: AppContext) -> Answer:
     """The metrics of the core and of this adapter. Each scrape begins a new window of averages."""
     if not context.config.metrics:
-        raise NotOffered("/metrics: off; start the server with --metrics")
+        raise context.not_offered("/metrics: off; start the server with --metrics")
     # Viewers send keep_window, so that the window belongs to the scraper.
     wanted = GetMetricsRequest(reset_window="keep_window" not in request.args)
     counters = context.core.unary(GET_METRICS, wanted, timeout_s=STATE_TIMEOUT_S)

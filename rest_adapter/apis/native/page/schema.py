@@ -9,7 +9,8 @@ PAGE = Operation(
     STATE,
     "A page",
     "The built-in page, or index.html of the directory given by --path. Files below that directory come before "
-    "every GET route. The page's scripts and styles are served below it, open like the page.",
+    "every GET route. The page's scripts and styles are served below it, open like the page. With --no-ui "
+    "there is none.",
     {200: {"text/html": STRING}},
-    errors=(500,),
+    errors=(404, 500),
 )

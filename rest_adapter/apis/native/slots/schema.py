@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rest_adapter.apis.common.prompt_schema import REPEATED_PROMPT
+from rest_adapter.apis.common.settings_now_schema import PARAMS_SCHEMAS
 from rest_adapter.apis.common.settings_schema import COUNT_OR_NONE, OPTIONAL_SETTINGS, settings_properties
 from rest_adapter.http.media_types import JSON
 from rest_adapter.openapi.operation import COMMON_ERRORS, STATE, Operation
@@ -35,13 +36,33 @@ def _slots() -> Schema:
     return array(record(slot | progress, optional=(*OPTIONAL_SETTINGS, *progress)))
 
 
-SLOTS_SCHEMAS = {"Slots": _slots()}
+def _slots_now() -> Schema:
+    next_token = {"has_next_token": BOOLEAN, "n_decoded": COUNT, "n_remain": COUNT_OR_NONE}
+    slot = {"id": COUNT, "is_processing": BOOLEAN, "n_ctx": COUNT, "speculative": BOOLEAN}
+    task: dict[str, Schema] = {
+        "id_task": COUNT,
+        "n_prompt_tokens": COUNT,
+        "n_prompt_tokens_cache": COUNT,
+        "n_prompt_tokens_processed": COUNT,
+        "next_token": array(record(next_token)),
+        "params": ref("Params"),
+    }
+    return array(record(slot | task, optional=task))
+
+
+SLOTS_SCHEMAS = {"Slots": _slots(), "SlotsNow": _slots_now(), **PARAMS_SCHEMAS}
 SLOTS = Operation(
     STATE,
     "What every slot does",
-    "Prompts can be read here; --slots-endpoint-disable takes the route away.",
-    {200: {JSON: ref("Slots")}},
+    "Prompts can be read here, but not in the shape of today; --no-slots takes the route away: it is 404 then, in the "
+    "shape of today 501.",
+    {200: {JSON: either(ref("Slots"), ref("SlotsNow"))}},
     SLOTS_SCHEMAS,
-    (404, *COMMON_ERRORS),
-    query={"progress": "With this, whatever its value, each slot counts the tokens of its prompt."},
+    (404, 501, *COMMON_ERRORS),
+    query={
+        "progress": "With this, whatever its value, each slot counts the tokens of its prompt. In the shape of today "
+        "it always does.",
+        "fail_on_no_slot": "In the shape of today, with any value but an empty one, the answer is 503 while no slot is "
+        "idle.",
+    },
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rest_adapter.apis.common.api_defaults import set_api_defaults
+from rest_adapter.api_shape import ApiShape
+from rest_adapter.apis.common.api_defaults import apply_shape, set_api_defaults
 from rest_adapter.apis.common.candidates import bound_candidates
 from rest_adapter.apis.common.chat_prompt import (
     end_at_marker,
@@ -72,13 +73,20 @@ class ChatCall:
     pictures: Pictures
 
 
-def read_chat(body: Mapping[str, object], *, truncates: bool = False, reasoning_format: str | None = None) -> ChatCall:
+def read_chat(
+    body: Mapping[str, object],
+    *,
+    truncates: bool = False,
+    reasoning_format: str | None = None,
+    shape: ApiShape = ApiShape.OF_2024,
+) -> ChatCall:
     """Read a body. Every option of /completion works here, too, except ``system_prompt``.
 
     Args:
         body: the JSON body.
         truncates: shorten a conversation that does not fit, unless the body says otherwise.
         reasoning_format: where reasoning goes, unless the body says otherwise; see ``read_reasoning``.
+        shape: whose defaults and ways to write options count.
 
     Raises:
         InvalidRequest: a field has a value that is not allowed, or asks for what is not supported.
@@ -87,10 +95,11 @@ def read_chat(body: Mapping[str, object], *, truncates: bool = False, reasoning_
     refuse_unsupported(body, CHAT)
     request = GenerateRequest()
     read_overflow(request, body, truncates=truncates)
-    set_api_defaults(request)
+    set_api_defaults(request, shape)
     # Chats have system messages; the field that sets a prompt for all slots is ignored here.
     apply_options(request, {name: value for name, value in body.items() if name != "system_prompt"})
     apply_synonyms(request, body)
+    apply_shape(request, body, shape)
     read_max_tokens(request, body)
     end_at_marker(request)
     n_choices = read_n(request, body)

@@ -6,6 +6,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from rest_adapter.apis.common.api_defaults import usual_reasoning_format
 from rest_adapter.apis.openai.chat.parsed_reply import ParsedChatReply
 from rest_adapter.apis.openai.chat.reply import ChatReply
 from rest_adapter.apis.openai.chat.request import read_chat, rename_fields
@@ -49,7 +50,12 @@ def count_chat_tokens(context: AppContext) -> Answer:
 
 def _read(context: AppContext) -> ChatCall:
     config = context.config
-    read = partial(read_chat, truncates=config.openai_truncates, reasoning_format=config.reasoning_format)
+    read = partial(
+        read_chat,
+        truncates=config.openai_truncates,
+        reasoning_format=config.reasoning_format or usual_reasoning_format(context.shape),
+        shape=context.shape,
+    )
     call = read_body(context, read, takes_pictures=True)
     fetch_pictures(context, call.pictures)
     return call

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rest_adapter.apis.common.api_defaults import set_api_defaults
+from rest_adapter.api_shape import ApiShape
+from rest_adapter.apis.common.api_defaults import apply_shape, set_api_defaults
 from rest_adapter.apis.common.candidates import bound_candidates
 from rest_adapter.apis.common.constraints import path_of_constraint, read_constraints
 from rest_adapter.apis.common.fields import read_int, read_str, refusal
@@ -85,12 +86,15 @@ class TextCompletionCall:
         ]
 
 
-def read_text_completion(body: Mapping[str, object], *, truncates: bool = False) -> TextCompletionCall:
+def read_text_completion(
+    body: Mapping[str, object], *, truncates: bool = False, shape: ApiShape = ApiShape.OF_2024
+) -> TextCompletionCall:
     """Read a body. Every option of /completion works here, too.
 
     Args:
         body: the JSON body.
         truncates: shorten prompts that do not fit, unless the body says otherwise.
+        shape: whose defaults and ways to write options count.
 
     Raises:
         InvalidRequest: a field has a value that is not allowed, or asks for what is not supported.
@@ -100,10 +104,11 @@ def read_text_completion(body: Mapping[str, object], *, truncates: bool = False)
     _refuse_chat(body)
     prompts = read_prompts(body.get("prompt"))
     template = GenerateRequest()
-    set_api_defaults(template)
+    set_api_defaults(template, shape)
     # ``logprobs`` is a number here, and goes where chat has ``top_logprobs``.
     apply_options(template, body)
     apply_synonyms(template, body)
+    apply_shape(template, body, shape)
     read_max_tokens(template, body, DEFAULT_MAX_TOKENS)
     read_overflow(template, body, truncates=truncates)
     n_choices = read_n(template, body)

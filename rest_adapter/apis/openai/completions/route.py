@@ -34,7 +34,8 @@ _PromptIds = tuple[Prompt, tuple[int, ...]]
 
 def complete_text(context: AppContext) -> Answer:
     """Continue one or several prompts."""
-    call = read_body(context, partial(read_text_completion, truncates=context.config.openai_truncates))
+    read = partial(read_text_completion, truncates=context.config.openai_truncates, shape=context.shape)
+    call = read_body(context, read)
 
     def make_reply() -> TextCompletionReply:
         return TextCompletionReply(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rest_adapter.apis.common.api_defaults import set_api_defaults
+from rest_adapter.api_shape import ApiShape
+from rest_adapter.apis.common.api_defaults import apply_shape, set_api_defaults, usual_value
 from rest_adapter.apis.common.candidates import bound_candidates
 from rest_adapter.apis.common.chat_prompt import end_at_marker, penalize_answer_only, read_template_variables
 from rest_adapter.apis.common.constraints import read_constraints
@@ -66,12 +67,15 @@ class ResponseCall:
         return bool(self.body.stream)
 
 
-def read_response(fields: Mapping[str, object], *, truncates: bool = False) -> ResponseCall:
+def read_response(
+    fields: Mapping[str, object], *, truncates: bool = False, shape: ApiShape = ApiShape.OF_2024
+) -> ResponseCall:
     """Read a body. Options of /completion work here, too, but for those of ``NOT_HERE`` and ``RESPONSES``.
 
     Args:
         fields: the JSON body.
         truncates: shorten a conversation that does not fit, unless the body says otherwise.
+        shape: whose defaults and ways to write options count.
 
     Raises:
         InvalidRequest: a field has a value that is not allowed, or asks for what is not supported.
@@ -82,9 +86,10 @@ def read_response(fields: Mapping[str, object], *, truncates: bool = False) -> R
     read_overflow(request, fields, truncates=truncates)
     if body.truncation is not None:
         request.overflow = OVERFLOW_TRUNCATE if body.truncation == "auto" else OVERFLOW_REFUSE
-    set_api_defaults(request)
+    set_api_defaults(request, shape)
     apply_options(request, {name: value for name, value in fields.items() if name not in NOT_HERE})
     apply_synonyms(request, fields)
+    apply_shape(request, fields, shape)
     if body.max_output_tokens is not None:
         request.stop.max_tokens = body.max_output_tokens
     end_at_marker(request)
@@ -145,12 +150,12 @@ def _settings(
         "previous_response_id": None,
         "reasoning": {"effort": reasoning.effort, "summary": reasoning.summary},
         "store": False,
-        "temperature": _number(fields.get("temperature"), request.sampling.temperature),
+        "temperature": _number(fields.get("temperature"), usual_value(request, "temperature")),
         "text": {"format": (body.text.format if body.text else None) or _PLAIN_TEXT},
         "tool_choice": choice,
         "tools": tools.given,
         "top_logprobs": body.top_logprobs or 0,
-        "top_p": _number(fields.get("top_p"), request.sampling.top_p),
+        "top_p": _number(fields.get("top_p"), usual_value(request, "top_p")),
         "truncation": "auto" if request.overflow == OVERFLOW_TRUNCATE else "disabled",
     }
     if request.ByteSize() <= PIECE_BYTES:

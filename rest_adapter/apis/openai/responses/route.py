@@ -47,6 +47,7 @@ def count_input_tokens(context: AppContext) -> Answer:
 
 
 def _read(context: AppContext) -> ResponseCall:
-    call = read_body(context, partial(read_response, truncates=context.config.openai_truncates), takes_pictures=True)
+    read = partial(read_response, truncates=context.config.openai_truncates, shape=context.shape)
+    call = read_body(context, read, takes_pictures=True)
     fetch_pictures(context, call.turns.pictures)
     return call

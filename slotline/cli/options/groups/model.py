@@ -7,7 +7,7 @@ from service.dialogue.known_formats import KNOWN_FORMATS
 from service.prompts.templates import NAMED
 from slotline.cli.options.table import Flag, Group, Pair, Value
 from slotline.cli.options.tool_format import tool_format
-from slotline.cli.options.values import kv_override, lora, member, scaled_lora, text, whole
+from slotline.cli.options.values import kv_override, lora, member, names, scaled_lora, text, whole
 
 TOOL_FORMAT = Value(
     ("--tool-format",),
@@ -25,11 +25,20 @@ MODEL = Group(
         Value(("-m", "--model"), "FNAME", "path", text, "GGUF file", default_note="SmolLM2-135M-Instruct, 92 MiB"),
         Value(
             ("-a", "--alias"),
-            "NAME",
-            "alias",
-            text,
-            "name of the model in answers",
+            "NAMES",
+            "aliases",
+            names,
+            "name of the model in answers; of several, with commas between them, the first in the alphabet, and "
+            "requests may use the others, too",
             default_note="its file's name; native answers have its path",
+        ),
+        Value(
+            ("--tags",),
+            "WORDS",
+            "tags",
+            names,
+            "words about the model, with commas between them, that /v1/models shows; nothing depends on them",
+            default_note="none",
         ),
         Value(
             ("-c", "--ctx-size", "--ctx_size"),

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.api.convert.sampling import DEFAULTS, sampling_params, sampling_settings
-from service.api.served_model import Limits
+from service.api.served_model import Limits, ServedModel
+from service.config import SamplingDefaults
 from service.errors import InvalidArgument
 from service.sampling.settings import DEFAULT_SAMPLERS, SamplerName, SamplingSettings
 from service.testing.scripted_model import EOS, N_VOCAB
@@ -267,3 +268,41 @@ def test_a_report_has_every_field_set_but_a_seed_that_there_is_not_yet() -> None
     reported = sampling_params(DEFAULTS, None)
     unset = {field.name for field in reported.DESCRIPTOR.fields} - {field.name for field, _ in reported.ListFields()}
     assert unset == {"seed", "penalty_prompt", "logit_bias", "dry_sequence_breakers"}
+
+
+def given_to_server(**options: Any) -> ServedModel:
+    return replace(MODEL, sampling=SamplingDefaults(**options))
+
+
+def test_the_request_goes_before_the_server_and_that_before_the_defaults_of_the_caller() -> None:
+    caller = sampling_pb2.SamplingParams(temperature=0.1, top_k=1, min_p=0.25)
+    server = given_to_server(options={"temperature": 0.5, "top_k": 2}, seed=7)
+    request = sampling_pb2.SamplingParams(temperature=2.0)
+    settings = sampling_settings(request, generation_pb2.OutputOptions(), server, caller)
+    assert (settings.temperature, settings.top_k, settings.min_p, settings.seed) == (2.0, 2, 0.25, 7)
+    assert settings.top_p == DEFAULTS.top_p
+
+
+def test_a_request_may_have_another_seed_and_chain_than_the_server() -> None:
+    server = given_to_server(seed=7, samplers=("min_p", "temperature"))
+    usual, other = sampling_pb2.SamplingParams(), sampling_pb2.SamplingParams(seed=8)
+    other.samplers.samplers.append(sampling_pb2.SAMPLER_TYPE_TOP_K)
+    found = [sampling_settings(params, generation_pb2.OutputOptions(), server) for params in (usual, other)]
+    assert [settings.seed for settings in found] == [7, 8]
+    assert [settings.chain for settings in found] == [
+        (SamplerName.MIN_P, SamplerName.TEMPERATURE),
+        (SamplerName.TOP_K,),
+    ]
+
+
+def test_the_servers_breakers_are_those_of_requests_that_name_none() -> None:
+    server = given_to_server(options={"dry_multiplier": 1.0}, dry_sequence_breakers=("x",))
+    settings = sampling_settings(sampling_pb2.SamplingParams(), generation_pb2.OutputOptions(), server)
+    assert (settings.dry_sequence_breakers, list(settings.dry_breakers)) == (("x",), [ord("x")])
+
+
+def test_a_default_of_the_caller_is_checked_under_its_own_name() -> None:
+    caller = sampling_pb2.SamplingParams(top_p=math.nan)
+    with pytest.raises(InvalidArgument) as caught:
+        sampling_settings(sampling_pb2.SamplingParams(), generation_pb2.OutputOptions(), MODEL, caller)
+    assert caught.value.field == "sampling_defaults.top_p"

@@ -11,6 +11,7 @@ WRONG_VALUES = {
     "--log-format": "xml",
     "--model": "",
     "--alias": "",
+    "--tags": ",",
     "--ctx-size": "-1",
     "--chat-template": "",
     "--tool-format": "morse",

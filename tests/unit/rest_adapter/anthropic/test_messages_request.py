@@ -35,7 +35,7 @@ def test_a_plain_body() -> None:
     request = call.request
     assert (call.model, call.is_stream, call.timeout_s) == ("claude-sonnet-5", False, None)
     assert request.stop.max_tokens == 64
-    assert (request.sampling.temperature, request.sampling.top_p) == (1.0, 1.0)
+    assert (request.sampling_defaults.temperature, request.sampling_defaults.top_p) == (1.0, 1.0)
     assert not request.sampling.HasField("top_k")
     # The core has one model, which answers to every name.
     assert request.model == ""

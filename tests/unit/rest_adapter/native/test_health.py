@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rest_adapter.apis.native.health.reply import health_answer
+from rest_adapter.apis.native.health.reply_2024 import health_answer
 from slotline.v1.model_pb2 import (
     SERVER_STATE_DRAINING,
     SERVER_STATE_FAILED,

@@ -47,7 +47,7 @@ def test_slots_can_be_switched_off() -> None:
     assert response.status_code == 404
     assert error_of(response) == {
         "code": 404,
-        "message": "/slots: switched off by --slots-endpoint-disable",
+        "message": "/slots: switched off by --no-slots or --slots-endpoint-disable",
         "type": "not_found_error",
     }
     assert client.get("/health?include_slots").data == FREE_BODY

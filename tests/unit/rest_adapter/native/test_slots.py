@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rest_adapter.apis.native.slots.reply import slots_json
+from rest_adapter.apis.native.slots.reply_2024 import slots_json
 from rest_adapter.json.encoding import encode
 from slotline.v1.model_pb2 import (
     SLOT_STATE_DECODE,

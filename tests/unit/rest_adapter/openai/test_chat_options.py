@@ -21,10 +21,10 @@ def read(**body: object) -> ChatCall:
 
 def test_defaults() -> None:
     call = read()
-    sampling = call.request.sampling
-    assert (sampling.temperature, sampling.top_p) == (1.0, 1.0)
-    set_fields = {field.name for field, _ in sampling.ListFields()}
-    assert set_fields == {"temperature", "top_p", "penalty_prompt"}
+    sampling, defaults = call.request.sampling, call.request.sampling_defaults
+    assert (defaults.temperature, defaults.top_p) == (1.0, 1.0)
+    assert {field.name for field, _ in defaults.ListFields()} == {"temperature", "top_p"}
+    assert {field.name for field, _ in sampling.ListFields()} == {"penalty_prompt"}
     # Penalties look at the answer only, unless the client says otherwise.
     assert sampling.penalty_prompt.WhichOneof("source") == "token_ids"
     assert not sampling.penalty_prompt.token_ids.ids
@@ -67,7 +67,6 @@ def test_token_limit(body: dict[str, object], limit: int | None) -> None:
     ("body", "field", "value"),
     [
         ({"temperature": 0}, "temperature", 0.0),
-        ({"temperature": None}, "temperature", 1.0),
         ({"top_p": 0.5}, "top_p", 0.5),
         ({"top_k": 3}, "top_k", 3),
         ({"min_p": 0.25}, "min_p", 0.25),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rest_adapter.apis.openai.models.reply import models_json
+from rest_adapter.apis.openai.models.reply_2024 import models_json
 from rest_adapter.json.encoding import encode
 from slotline.v1.model_pb2 import (
     Model,

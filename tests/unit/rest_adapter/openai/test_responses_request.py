@@ -306,7 +306,7 @@ def test_options() -> None:
     assert asked.stop.max_tokens == 7
     assert asked.stop.texts[0] == "x"
     defaults = request()
-    assert defaults.sampling.temperature == defaults.sampling.top_p == 1.0
+    assert defaults.sampling_defaults.temperature == defaults.sampling_defaults.top_p == 1.0
     assert not defaults.stop.HasField("max_tokens")
     assert not defaults.output.HasField("top_logprobs")
 

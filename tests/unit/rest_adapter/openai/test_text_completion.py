@@ -25,8 +25,9 @@ def only(call: TextCompletionCall) -> GenerateRequest:
 def test_defaults() -> None:
     call = read()
     request = only(call)
-    assert (request.sampling.temperature, request.sampling.top_p) == (1.0, 1.0)
-    assert {field.name for field, _ in request.sampling.ListFields()} == {"temperature", "top_p"}
+    assert (request.sampling_defaults.temperature, request.sampling_defaults.top_p) == (1.0, 1.0)
+    assert {field.name for field, _ in request.sampling_defaults.ListFields()} == {"temperature", "top_p"}
+    assert not request.HasField("sampling")
     assert request.stop.max_tokens == 16
     assert not request.stop.texts
     assert request.overflow == OVERFLOW_REFUSE
@@ -85,7 +86,6 @@ def test_token_limit(body: dict[str, object], limit: int | None) -> None:
     ("body", "field", "value"),
     [
         ({"temperature": 0}, "temperature", 0.0),
-        ({"temperature": None}, "temperature", 1.0),
         ({"top_p": 0.5}, "top_p", 0.5),
         ({"frequency_penalty": 0.5}, "frequency_penalty", 0.5),
         ({"presence_penalty": -0.5}, "presence_penalty", -0.5),

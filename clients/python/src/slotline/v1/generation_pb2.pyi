@@ -446,6 +446,7 @@ class GenerateRequest(google.protobuf.message.Message):
     SYSTEM_PROMPT_FIELD_NUMBER: builtins.int
     EXTRA_FIELD_NUMBER: builtins.int
     PARSE_SPECIAL_FIELD_NUMBER: builtins.int
+    SAMPLING_DEFAULTS_FIELD_NUMBER: builtins.int
     request_id: builtins.str
     """The caller's id, echoed in Accepted and in logs; at most 128 bytes. Default made by the server."""
     model: builtins.str
@@ -481,7 +482,9 @@ class GenerateRequest(google.protobuf.message.Message):
 
     @property
     def sampling(self) -> slotline.v1.sampling_pb2.SamplingParams:
-        """How to choose tokens. Default the defaults of SamplingParams."""
+        """How to choose tokens. What is left out is taken from the server's command line, then from sampling_defaults, then
+        from the defaults of SamplingParams.
+        """
 
     @property
     def stop(self) -> global___StopParams:
@@ -509,6 +512,12 @@ class GenerateRequest(google.protobuf.message.Message):
     def extra(self) -> google.protobuf.struct_pb2.Struct:
         """Best-effort extras, never needed for correctness; unknown keys are ignored."""
 
+    @property
+    def sampling_defaults(self) -> slotline.v1.sampling_pb2.SamplingParams:
+        """Defaults of the caller, for what neither sampling nor the server's command line says: an API has defaults of its own,
+        but who starts the server knows better. Only plain options count here: numbers and switches.
+        """
+
     def __init__(
         self,
         *,
@@ -530,9 +539,10 @@ class GenerateRequest(google.protobuf.message.Message):
         system_prompt: slotline.v1.prompt_pb2.SystemPrompt | None = ...,
         extra: google.protobuf.struct_pb2.Struct | None = ...,
         parse_special: builtins.bool | None = ...,
+        sampling_defaults: slotline.v1.sampling_pb2.SamplingParams | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_n_keep", b"_n_keep", "_num_sequences", b"_num_sequences", "_parse_special", b"_parse_special", "cache", b"cache", "chat", b"chat", "constraint", b"constraint", "extra", b"extra", "infill", b"infill", "n_keep", b"n_keep", "num_sequences", b"num_sequences", "output", b"output", "parse_special", b"parse_special", "parts", b"parts", "prompt", b"prompt", "sampling", b"sampling", "stop", b"stop", "system_prompt", b"system_prompt", "text", b"text", "token_ids", b"token_ids"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_n_keep", b"_n_keep", "_num_sequences", b"_num_sequences", "_parse_special", b"_parse_special", "cache", b"cache", "chat", b"chat", "constraint", b"constraint", "extra", b"extra", "infill", b"infill", "model", b"model", "n_keep", b"n_keep", "num_sequences", b"num_sequences", "output", b"output", "overflow", b"overflow", "parse_special", b"parse_special", "parts", b"parts", "prompt", b"prompt", "request_id", b"request_id", "sampling", b"sampling", "stop", b"stop", "system_prompt", b"system_prompt", "text", b"text", "token_ids", b"token_ids"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_n_keep", b"_n_keep", "_num_sequences", b"_num_sequences", "_parse_special", b"_parse_special", "cache", b"cache", "chat", b"chat", "constraint", b"constraint", "extra", b"extra", "infill", b"infill", "n_keep", b"n_keep", "num_sequences", b"num_sequences", "output", b"output", "parse_special", b"parse_special", "parts", b"parts", "prompt", b"prompt", "sampling", b"sampling", "sampling_defaults", b"sampling_defaults", "stop", b"stop", "system_prompt", b"system_prompt", "text", b"text", "token_ids", b"token_ids"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_n_keep", b"_n_keep", "_num_sequences", b"_num_sequences", "_parse_special", b"_parse_special", "cache", b"cache", "chat", b"chat", "constraint", b"constraint", "extra", b"extra", "infill", b"infill", "model", b"model", "n_keep", b"n_keep", "num_sequences", b"num_sequences", "output", b"output", "overflow", b"overflow", "parse_special", b"parse_special", "parts", b"parts", "prompt", b"prompt", "request_id", b"request_id", "sampling", b"sampling", "sampling_defaults", b"sampling_defaults", "stop", b"stop", "system_prompt", b"system_prompt", "text", b"text", "token_ids", b"token_ids"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_n_keep", b"_n_keep"]) -> typing.Literal["n_keep"] | None: ...
     @typing.overload

@@ -14,6 +14,7 @@ import google.protobuf.timestamp_pb2
 import slotline.v1.embedding_pb2
 import slotline.v1.generation_pb2
 import slotline.v1.prompt_pb2
+import slotline.v1.sampling_pb2
 import slotline.v1.tokens_pb2
 import sys
 import typing
@@ -24,6 +25,46 @@ else:
     import typing_extensions
 
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
+
+class _VocabularyType:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _VocabularyTypeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_VocabularyType.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    VOCABULARY_TYPE_UNSPECIFIED: _VocabularyType.ValueType  # 0
+    """The model has no vocabulary, or one of a type that is none of these."""
+    VOCABULARY_TYPE_SPM: _VocabularyType.ValueType  # 1
+    """SentencePiece, as Llama 1 and 2: byte pairs, with bytes for what has no token."""
+    VOCABULARY_TYPE_BPE: _VocabularyType.ValueType  # 2
+    """Byte pairs of bytes, as GPT-2."""
+    VOCABULARY_TYPE_WPM: _VocabularyType.ValueType  # 3
+    """WordPiece, as BERT."""
+    VOCABULARY_TYPE_UGM: _VocabularyType.ValueType  # 4
+    """Unigrams, as T5."""
+    VOCABULARY_TYPE_RWKV: _VocabularyType.ValueType  # 5
+    """Greedy, as RWKV."""
+    VOCABULARY_TYPE_PLAMO2: _VocabularyType.ValueType  # 6
+    """Unigrams of PLaMo-2, matched from the end."""
+
+class VocabularyType(_VocabularyType, metaclass=_VocabularyTypeEnumTypeWrapper):
+    """VocabularyType is how a model makes tokens of text. The numbers are llama.cpp's."""
+
+VOCABULARY_TYPE_UNSPECIFIED: VocabularyType.ValueType  # 0
+"""The model has no vocabulary, or one of a type that is none of these."""
+VOCABULARY_TYPE_SPM: VocabularyType.ValueType  # 1
+"""SentencePiece, as Llama 1 and 2: byte pairs, with bytes for what has no token."""
+VOCABULARY_TYPE_BPE: VocabularyType.ValueType  # 2
+"""Byte pairs of bytes, as GPT-2."""
+VOCABULARY_TYPE_WPM: VocabularyType.ValueType  # 3
+"""WordPiece, as BERT."""
+VOCABULARY_TYPE_UGM: VocabularyType.ValueType  # 4
+"""Unigrams, as T5."""
+VOCABULARY_TYPE_RWKV: VocabularyType.ValueType  # 5
+"""Greedy, as RWKV."""
+VOCABULARY_TYPE_PLAMO2: VocabularyType.ValueType  # 6
+"""Unigrams of PLaMo-2, matched from the end."""
+global___VocabularyType = VocabularyType
 
 class _ServerState:
     ValueType = typing.NewType("ValueType", builtins.int)
@@ -138,6 +179,7 @@ class Capabilities(google.protobuf.message.Message):
     CONSTRAINT_FIELD_NUMBER: builtins.int
     CONTEXT_SHIFT_FIELD_NUMBER: builtins.int
     RERANK_FIELD_NUMBER: builtins.int
+    SPECULATION_FIELD_NUMBER: builtins.int
     generate: builtins.bool
     """Generate is available."""
     embed: builtins.bool
@@ -152,6 +194,8 @@ class Capabilities(google.protobuf.message.Message):
     """The context can shift when it is full."""
     rerank: builtins.bool
     """Rerank is available."""
+    speculation: builtins.bool
+    """Tokens may be tried ahead, several in one step."""
     def __init__(
         self,
         *,
@@ -162,8 +206,9 @@ class Capabilities(google.protobuf.message.Message):
         constraint: builtins.bool = ...,
         context_shift: builtins.bool = ...,
         rerank: builtins.bool = ...,
+        speculation: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["constraint", b"constraint", "context_shift", b"context_shift", "embed", b"embed", "generate", b"generate", "infill", b"infill", "rerank", b"rerank", "vision", b"vision"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["constraint", b"constraint", "context_shift", b"context_shift", "embed", b"embed", "generate", b"generate", "infill", b"infill", "rerank", b"rerank", "speculation", b"speculation", "vision", b"vision"]) -> None: ...
 
 global___Capabilities = Capabilities
 
@@ -254,6 +299,52 @@ class Limits(google.protobuf.message.Message):
 global___Limits = Limits
 
 @typing.final
+class TemplateCapabilities(google.protobuf.message.Message):
+    """TemplateCapabilities says what a chat template can show of a conversation."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TOOLS_FIELD_NUMBER: builtins.int
+    TOOL_CALLS_FIELD_NUMBER: builtins.int
+    PARALLEL_TOOL_CALLS_FIELD_NUMBER: builtins.int
+    SYSTEM_ROLE_FIELD_NUMBER: builtins.int
+    STRING_CONTENT_FIELD_NUMBER: builtins.int
+    TYPED_CONTENT_FIELD_NUMBER: builtins.int
+    OBJECT_ARGUMENTS_FIELD_NUMBER: builtins.int
+    REASONING_EFFORT_FIELD_NUMBER: builtins.int
+    tools: builtins.bool
+    """The definitions of tools."""
+    tool_calls: builtins.bool
+    """Tool calls of earlier turns."""
+    parallel_tool_calls: builtins.bool
+    """Several calls in one turn."""
+    system_role: builtins.bool
+    """Turns of the system."""
+    string_content: builtins.bool
+    """Content that is a text."""
+    typed_content: builtins.bool
+    """Content that is a list of parts."""
+    object_arguments: builtins.bool
+    """Arguments of calls are objects to it, not JSON texts."""
+    reasoning_effort: builtins.bool
+    """It has a variable for how hard to think."""
+    def __init__(
+        self,
+        *,
+        tools: builtins.bool = ...,
+        tool_calls: builtins.bool = ...,
+        parallel_tool_calls: builtins.bool = ...,
+        system_role: builtins.bool = ...,
+        string_content: builtins.bool = ...,
+        typed_content: builtins.bool = ...,
+        object_arguments: builtins.bool = ...,
+        reasoning_effort: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["object_arguments", b"object_arguments", "parallel_tool_calls", b"parallel_tool_calls", "reasoning_effort", b"reasoning_effort", "string_content", b"string_content", "system_role", b"system_role", "tool_calls", b"tool_calls", "tools", b"tools", "typed_content", b"typed_content"]) -> None: ...
+
+global___TemplateCapabilities = TemplateCapabilities
+
+@typing.final
 class ChatFormat(google.protobuf.message.Message):
     """ChatFormat says how the chat template writes what answers consist of, which is how answers are parsed."""
 
@@ -265,6 +356,7 @@ class ChatFormat(google.protobuf.message.Message):
     REASONING_CLOSE_FIELD_NUMBER: builtins.int
     REASONING_SWITCHES_FIELD_NUMBER: builtins.int
     DESCRIPTION_JSON_FIELD_NUMBER: builtins.int
+    TEMPLATE_CAPABILITIES_FIELD_NUMBER: builtins.int
     tool_format: builtins.str
     """How tool calls are written, for example "json", "tagged" or "harmony"; "none" if answers cannot hold any."""
     tool_source: builtins.str
@@ -281,6 +373,10 @@ class ChatFormat(google.protobuf.message.Message):
     def reasoning_switches(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Variables of the template that change whether or how hard the model thinks, for example "enable_thinking"."""
 
+    @property
+    def template_capabilities(self) -> global___TemplateCapabilities:
+        """What the template itself can show of a conversation; the server makes up for what it cannot."""
+
     def __init__(
         self,
         *,
@@ -290,8 +386,10 @@ class ChatFormat(google.protobuf.message.Message):
         reasoning_close: builtins.str = ...,
         reasoning_switches: collections.abc.Iterable[builtins.str] | None = ...,
         description_json: builtins.str = ...,
+        template_capabilities: global___TemplateCapabilities | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["description_json", b"description_json", "reasoning_close", b"reasoning_close", "reasoning_open", b"reasoning_open", "reasoning_switches", b"reasoning_switches", "tool_format", b"tool_format", "tool_source", b"tool_source"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["template_capabilities", b"template_capabilities"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["description_json", b"description_json", "reasoning_close", b"reasoning_close", "reasoning_open", b"reasoning_open", "reasoning_switches", b"reasoning_switches", "template_capabilities", b"template_capabilities", "tool_format", b"tool_format", "tool_source", b"tool_source"]) -> None: ...
 
 global___ChatFormat = ChatFormat
 
@@ -323,6 +421,12 @@ class Model(google.protobuf.message.Message):
     CHAT_FORMAT_FIELD_NUMBER: builtins.int
     IMAGES_FIELD_NUMBER: builtins.int
     POOLING_FIELD_NUMBER: builtins.int
+    BOS_TOKEN_FIELD_NUMBER: builtins.int
+    EOS_TOKEN_FIELD_NUMBER: builtins.int
+    VOCABULARY_TYPE_FIELD_NUMBER: builtins.int
+    FILE_TYPE_FIELD_NUMBER: builtins.int
+    TAGS_FIELD_NUMBER: builtins.int
+    FILE_NAME_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Name to use in requests: the alias if one was given, else the name of the file without its extension."""
     family: builtins.str
@@ -351,6 +455,16 @@ class Model(google.protobuf.message.Message):
     """Id of the beginning-of-sequence token; absent if the model has none."""
     pooling: slotline.v1.embedding_pb2.Pooling.ValueType
     """How embeddings are made. Unspecified without Capabilities.embed."""
+    bos_token: builtins.str
+    """Text of the beginning-of-sequence token; empty if the model has none."""
+    eos_token: builtins.str
+    """Text of the end-of-sequence token; empty if the model has none."""
+    vocabulary_type: global___VocabularyType.ValueType
+    """How the model makes tokens of text."""
+    file_type: builtins.str
+    """Quantisation of most of its weights as its file says, for example "Q4_1"; empty if it does not say."""
+    file_name: builtins.str
+    """Name of its file, which requests may use, too."""
     @property
     def aliases(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Other names that are accepted; the path of the file is, too, but is not told."""
@@ -383,6 +497,10 @@ class Model(google.protobuf.message.Message):
     def images(self) -> global___ImageSupport:
         """Which pictures prompts may have. Absent if none."""
 
+    @property
+    def tags(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Words that the server was started with to describe the model; nothing depends on them."""
+
     def __init__(
         self,
         *,
@@ -408,9 +526,15 @@ class Model(google.protobuf.message.Message):
         chat_format: global___ChatFormat | None = ...,
         images: global___ImageSupport | None = ...,
         pooling: slotline.v1.embedding_pb2.Pooling.ValueType = ...,
+        bos_token: builtins.str = ...,
+        eos_token: builtins.str = ...,
+        vocabulary_type: global___VocabularyType.ValueType = ...,
+        file_type: builtins.str = ...,
+        tags: collections.abc.Iterable[builtins.str] | None = ...,
+        file_name: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_bos_token_id", b"_bos_token_id", "_max_output_tokens", b"_max_output_tokens", "bos_token_id", b"bos_token_id", "capabilities", b"capabilities", "chat_format", b"chat_format", "default_settings", b"default_settings", "images", b"images", "limits", b"limits", "max_output_tokens", b"max_output_tokens", "system_prompt", b"system_prompt"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_bos_token_id", b"_bos_token_id", "_max_output_tokens", b"_max_output_tokens", "aliases", b"aliases", "bos_token_id", b"bos_token_id", "capabilities", b"capabilities", "chat_format", b"chat_format", "chat_template", b"chat_template", "context_length", b"context_length", "default_settings", b"default_settings", "description", b"description", "embedding_dim", b"embedding_dim", "eog_token_ids", b"eog_token_ids", "family", b"family", "images", b"images", "limits", b"limits", "max_output_tokens", b"max_output_tokens", "n_params", b"n_params", "n_slots", b"n_slots", "name", b"name", "pooling", b"pooling", "size_bytes", b"size_bytes", "system_prompt", b"system_prompt", "training_context_length", b"training_context_length", "vocab_size", b"vocab_size"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_bos_token_id", b"_bos_token_id", "_max_output_tokens", b"_max_output_tokens", "aliases", b"aliases", "bos_token", b"bos_token", "bos_token_id", b"bos_token_id", "capabilities", b"capabilities", "chat_format", b"chat_format", "chat_template", b"chat_template", "context_length", b"context_length", "default_settings", b"default_settings", "description", b"description", "embedding_dim", b"embedding_dim", "eog_token_ids", b"eog_token_ids", "eos_token", b"eos_token", "family", b"family", "file_name", b"file_name", "file_type", b"file_type", "images", b"images", "limits", b"limits", "max_output_tokens", b"max_output_tokens", "n_params", b"n_params", "n_slots", b"n_slots", "name", b"name", "pooling", b"pooling", "size_bytes", b"size_bytes", "system_prompt", b"system_prompt", "tags", b"tags", "training_context_length", b"training_context_length", "vocab_size", b"vocab_size", "vocabulary_type", b"vocabulary_type"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_bos_token_id", b"_bos_token_id"]) -> typing.Literal["bos_token_id"] | None: ...
     @typing.overload
@@ -457,14 +581,21 @@ class GetModelRequest(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     NAME_FIELD_NUMBER: builtins.int
+    SAMPLING_DEFAULTS_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Name or alias. Default the served model; an unknown name is NOT_FOUND."""
+    @property
+    def sampling_defaults(self) -> slotline.v1.sampling_pb2.SamplingParams:
+        """Model.default_settings are those of a request with these; see GenerateRequest.sampling_defaults."""
+
     def __init__(
         self,
         *,
         name: builtins.str = ...,
+        sampling_defaults: slotline.v1.sampling_pb2.SamplingParams | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["name", b"name"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["sampling_defaults", b"sampling_defaults"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["name", b"name", "sampling_defaults", b"sampling_defaults"]) -> None: ...
 
 global___GetModelRequest = GetModelRequest
 
@@ -611,6 +742,7 @@ class Slot(google.protobuf.message.Message):
     STOPPING_TEXT_FIELD_NUMBER: builtins.int
     CACHED_TOKENS_FIELD_NUMBER: builtins.int
     STOPPED_WORD_FIELD_NUMBER: builtins.int
+    PROMPT_TOKENS_CACHED_FIELD_NUMBER: builtins.int
     id: builtins.int
     """Number of the slot, from 0."""
     state: global___SlotState.ValueType
@@ -639,6 +771,8 @@ class Slot(google.protobuf.message.Message):
     """Tokens of this slot in the KV cache."""
     stopped_word: builtins.bool
     """Whether the last task ended at a stop text."""
+    prompt_tokens_cached: builtins.int
+    """Prompt tokens of the current or last task that were in the cache when it began."""
     @property
     def settings(self) -> slotline.v1.generation_pb2.GenerationSettings:
         """Settings of the current or last task; the defaults before the first. Texts and token ids in them (grammar, stop
@@ -683,9 +817,10 @@ class Slot(google.protobuf.message.Message):
         stopping_text: builtins.str = ...,
         cached_tokens: builtins.int = ...,
         stopped_word: builtins.bool = ...,
+        prompt_tokens_cached: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_task_id", b"_task_id", "_tokens_remaining", b"_tokens_remaining", "chat", b"chat", "infill", b"infill", "parts", b"parts", "prompt", b"prompt", "settings", b"settings", "task_id", b"task_id", "text", b"text", "token_ids", b"token_ids", "tokens_remaining", b"tokens_remaining"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_task_id", b"_task_id", "_tokens_remaining", b"_tokens_remaining", "cached_tokens", b"cached_tokens", "chat", b"chat", "has_next_token", b"has_next_token", "id", b"id", "infill", b"infill", "parts", b"parts", "prompt", b"prompt", "prompt_tokens", b"prompt_tokens", "prompt_tokens_done", b"prompt_tokens_done", "settings", b"settings", "state", b"state", "stopped_eos", b"stopped_eos", "stopped_limit", b"stopped_limit", "stopped_word", b"stopped_word", "stopping_text", b"stopping_text", "task_id", b"task_id", "text", b"text", "token_ids", b"token_ids", "tokens_predicted", b"tokens_predicted", "tokens_remaining", b"tokens_remaining"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_task_id", b"_task_id", "_tokens_remaining", b"_tokens_remaining", "cached_tokens", b"cached_tokens", "chat", b"chat", "has_next_token", b"has_next_token", "id", b"id", "infill", b"infill", "parts", b"parts", "prompt", b"prompt", "prompt_tokens", b"prompt_tokens", "prompt_tokens_cached", b"prompt_tokens_cached", "prompt_tokens_done", b"prompt_tokens_done", "settings", b"settings", "state", b"state", "stopped_eos", b"stopped_eos", "stopped_limit", b"stopped_limit", "stopped_word", b"stopped_word", "stopping_text", b"stopping_text", "task_id", b"task_id", "text", b"text", "token_ids", b"token_ids", "tokens_predicted", b"tokens_predicted", "tokens_remaining", b"tokens_remaining"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_task_id", b"_task_id"]) -> typing.Literal["task_id"] | None: ...
     @typing.overload

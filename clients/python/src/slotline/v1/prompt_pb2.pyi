@@ -133,6 +133,63 @@ class PromptParts(google.protobuf.message.Message):
 global___PromptParts = PromptParts
 
 @typing.final
+class InfillFile(google.protobuf.message.Message):
+    """InfillFile is a text beside the one with the gap."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    text: builtins.str
+    """Its text; may be empty."""
+    name: builtins.str
+    """Its name. Default "tmp"."""
+    def __init__(
+        self,
+        *,
+        text: builtins.str = ...,
+        name: builtins.str | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_name", b"_name", "name", b"name"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_name", b"_name", "name", b"name", "text", b"text"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_name", b"_name"]) -> typing.Literal["name"] | None: ...
+
+global___InfillFile = InfillFile
+
+@typing.final
+class InfillRepository(google.protobuf.message.Message):
+    """InfillRepository puts a text with a gap among other files, for models that were trained on whole repositories."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    FILES_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    CURRENT_FILE_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Name of the repository. Default "myproject"."""
+    current_file: builtins.str
+    """Name of the file that has the gap. Default "filename"."""
+    @property
+    def files(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___InfillFile]:
+        """The other files in order; the one that matters most stands last."""
+
+    def __init__(
+        self,
+        *,
+        files: collections.abc.Iterable[global___InfillFile] | None = ...,
+        name: builtins.str | None = ...,
+        current_file: builtins.str | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_current_file", b"_current_file", "_name", b"_name", "current_file", b"current_file", "name", b"name"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_current_file", b"_current_file", "_name", b"_name", "current_file", b"current_file", "files", b"files", "name", b"name"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_current_file", b"_current_file"]) -> typing.Literal["current_file"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_name", b"_name"]) -> typing.Literal["name"] | None: ...
+
+global___InfillRepository = InfillRepository
+
+@typing.final
 class InfillPrompt(google.protobuf.message.Message):
     """InfillPrompt asks for the text between a prefix and a suffix. Models without fill-in-the-middle tokens refuse it."""
 
@@ -140,6 +197,8 @@ class InfillPrompt(google.protobuf.message.Message):
 
     PREFIX_FIELD_NUMBER: builtins.int
     SUFFIX_FIELD_NUMBER: builtins.int
+    MIDDLE_FIELD_NUMBER: builtins.int
+    REPOSITORY_FIELD_NUMBER: builtins.int
     @property
     def prefix(self) -> global___PromptParts:
         """What stands before the gap; may be empty."""
@@ -148,14 +207,26 @@ class InfillPrompt(google.protobuf.message.Message):
     def suffix(self) -> global___PromptParts:
         """What stands after the gap; may be empty."""
 
+    @property
+    def middle(self) -> global___PromptParts:
+        """What the gap begins with already: the answer goes on from there. Default nothing."""
+
+    @property
+    def repository(self) -> global___InfillRepository:
+        """Other files, which stand in front. If they do not all fit and the request may be truncated, their beginning is left
+        out. Default none.
+        """
+
     def __init__(
         self,
         *,
         prefix: global___PromptParts | None = ...,
         suffix: global___PromptParts | None = ...,
+        middle: global___PromptParts | None = ...,
+        repository: global___InfillRepository | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["prefix", b"prefix", "suffix", b"suffix"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["prefix", b"prefix", "suffix", b"suffix"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["middle", b"middle", "prefix", b"prefix", "repository", b"repository", "suffix", b"suffix"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["middle", b"middle", "prefix", b"prefix", "repository", b"repository", "suffix", b"suffix"]) -> None: ...
 
 global___InfillPrompt = InfillPrompt
 

@@ -12,6 +12,8 @@ import type { GenerationSettings } from "./generation_pb.js";
 import { file_slotline_v1_generation } from "./generation_pb.js";
 import type { ChatPrompt, InfillPrompt, PromptParts, SystemPrompt } from "./prompt_pb.js";
 import { file_slotline_v1_prompt } from "./prompt_pb.js";
+import type { SamplingParams } from "./sampling_pb.js";
+import { file_slotline_v1_sampling } from "./sampling_pb.js";
 import type { TokenIds } from "./tokens_pb.js";
 import { file_slotline_v1_tokens } from "./tokens_pb.js";
 import type { Message } from "@bufbuild/protobuf";
@@ -20,7 +22,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file slotline/v1/model.proto.
  */
 export const file_slotline_v1_model: GenFile = /*@__PURE__*/
-  fileDesc("ChdzbG90bGluZS92MS9tb2RlbC5wcm90bxILc2xvdGxpbmUudjEiigEKDENhcGFiaWxpdGllcxIQCghnZW5lcmF0ZRgBIAEoCBINCgVlbWJlZBgCIAEoCBIOCgZpbmZpbGwYAyABKAgSDgoGdmlzaW9uGAQgASgIEhIKCmNvbnN0cmFpbnQYBSABKAgSFQoNY29udGV4dF9zaGlmdBgGIAEoCBIOCgZyZXJhbmsYByABKAgixwEKDEltYWdlU3VwcG9ydBIWCg5wcm9qZWN0b3JfdHlwZRgBIAEoCRISCgptaW5fdG9rZW5zGAIgASgNEhIKCm1heF90b2tlbnMYAyABKA0SDwoHZm9ybWF0cxgEIAMoCRISCgptYXhfaW1hZ2VzGAUgASgNEhcKD21heF9pbWFnZV9ieXRlcxgGIAEoBBIfChdtYXhfcmVxdWVzdF9pbWFnZV9ieXRlcxgHIAEoBBIYChBtYXhfaW1hZ2VfcGl4ZWxzGAggASgEIpsBCgZMaW1pdHMSGAoQbWF4X3Byb21wdF9ieXRlcxgBIAEoBBIXCg9tYXhfYmF0Y2hfZW1iZWQYAiABKA0SFgoObWF4X3N0b3BfdGV4dHMYAyABKA0SGQoRbWF4X2dyYW1tYXJfYnl0ZXMYBCABKA0SGAoQbWF4X3NjaGVtYV9ieXRlcxgFIAEoDRIRCgltYXhfdG9vbHMYBiABKA0inQEKCkNoYXRGb3JtYXQSEwoLdG9vbF9mb3JtYXQYASABKAkSEwoLdG9vbF9zb3VyY2UYAiABKAkSFgoOcmVhc29uaW5nX29wZW4YAyABKAkSFwoPcmVhc29uaW5nX2Nsb3NlGAQgASgJEhoKEnJlYXNvbmluZ19zd2l0Y2hlcxgFIAMoCRIYChBkZXNjcmlwdGlvbl9qc29uGAYgASgJIrkFCgVNb2RlbBIMCgRuYW1lGAEgASgJEg8KB2FsaWFzZXMYAiADKAkSDgoGZmFtaWx5GAMgASgJEhMKC2Rlc2NyaXB0aW9uGAQgASgJEhYKDmNvbnRleHRfbGVuZ3RoGAUgASgNEh4KEW1heF9vdXRwdXRfdG9rZW5zGAYgASgNSACIAQESHwoXdHJhaW5pbmdfY29udGV4dF9sZW5ndGgYByABKA0SFQoNZW1iZWRkaW5nX2RpbRgIIAEoDRISCgp2b2NhYl9zaXplGAkgASgNEg8KB25fc2xvdHMYCiABKA0SEAoIbl9wYXJhbXMYCyABKAQSEgoKc2l6ZV9ieXRlcxgMIAEoBBIVCg1jaGF0X3RlbXBsYXRlGA0gASgJEi8KDGNhcGFiaWxpdGllcxgOIAEoCzIZLnNsb3RsaW5lLnYxLkNhcGFiaWxpdGllcxIjCgZsaW1pdHMYDyABKAsyEy5zbG90bGluZS52MS5MaW1pdHMSOQoQZGVmYXVsdF9zZXR0aW5ncxgQIAEoCzIfLnNsb3RsaW5lLnYxLkdlbmVyYXRpb25TZXR0aW5ncxIwCg1zeXN0ZW1fcHJvbXB0GBEgASgLMhkuc2xvdGxpbmUudjEuU3lzdGVtUHJvbXB0EhkKDGJvc190b2tlbl9pZBgSIAEoDUgBiAEBEhUKDWVvZ190b2tlbl9pZHMYEyADKA0SLAoLY2hhdF9mb3JtYXQYFCABKAsyFy5zbG90bGluZS52MS5DaGF0Rm9ybWF0EikKBmltYWdlcxgVIAEoCzIZLnNsb3RsaW5lLnYxLkltYWdlU3VwcG9ydBIlCgdwb29saW5nGBYgASgOMhQuc2xvdGxpbmUudjEuUG9vbGluZ0IUChJfbWF4X291dHB1dF90b2tlbnNCDwoNX2Jvc190b2tlbl9pZCITChFMaXN0TW9kZWxzUmVxdWVzdCI4ChJMaXN0TW9kZWxzUmVzcG9uc2USIgoGbW9kZWxzGAEgAygLMhIuc2xvdGxpbmUudjEuTW9kZWwiHwoPR2V0TW9kZWxSZXF1ZXN0EgwKBG5hbWUYASABKAkiNQoQR2V0TW9kZWxSZXNwb25zZRIhCgVtb2RlbBgBIAEoCzISLnNsb3RsaW5lLnYxLk1vZGVsIg8KDUhlYWx0aFJlcXVlc3Qi9QMKDkhlYWx0aFJlc3BvbnNlEicKBXN0YXRlGAEgASgOMhguc2xvdGxpbmUudjEuU2VydmVyU3RhdGUSEwoLaW5zdGFuY2VfaWQYAiABKAkSDwoHbWVzc2FnZRgDIAEoCRIVCg1sb2FkX3Byb2dyZXNzGAQgASgCEhIKCnNsb3RzX2lkbGUYBSABKA0SGAoQc2xvdHNfcHJvY2Vzc2luZxgGIAEoDRITCgtxdWV1ZV9kZXB0aBgHIAEoDRITCgtxdWV1ZV9saW1pdBgIIAEoDRIVCg1rdl9jZWxsc191c2VkGAkgASgNEhYKDmt2X2NlbGxzX3RvdGFsGAogASgNEikKBnVwdGltZRgLIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIuCgpzdGFydF90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIzCgxpbWFnZV93b3JrZXIYDSABKA4yHS5zbG90bGluZS52MS5JbWFnZVdvcmtlclN0YXRlEiEKGXByb21wdF90b2tlbnNfb3V0c3RhbmRpbmcYDiABKAQSIQoZb3V0cHV0X3Rva2Vuc19vdXRzdGFuZGluZxgPIAEoBBIgChhwcm9tcHRfdG9rZW5zX3Blcl9zZWNvbmQYECABKAEi3gQKBFNsb3QSCgoCaWQYASABKA0SJQoFc3RhdGUYAiABKA4yFi5zbG90bGluZS52MS5TbG90U3RhdGUSFAoHdGFza19pZBgDIAEoBEgBiAEBEjEKCHNldHRpbmdzGAQgASgLMh8uc2xvdGxpbmUudjEuR2VuZXJhdGlvblNldHRpbmdzEg4KBHRleHQYBSABKAlIABIqCgl0b2tlbl9pZHMYBiABKAsyFS5zbG90bGluZS52MS5Ub2tlbklkc0gAEicKBGNoYXQYByABKAsyFy5zbG90bGluZS52MS5DaGF0UHJvbXB0SAASKQoFcGFydHMYCCABKAsyGC5zbG90bGluZS52MS5Qcm9tcHRQYXJ0c0gAEisKBmluZmlsbBgJIAEoCzIZLnNsb3RsaW5lLnYxLkluZmlsbFByb21wdEgAEhUKDXByb21wdF90b2tlbnMYCiABKA0SGgoScHJvbXB0X3Rva2Vuc19kb25lGAsgASgNEhgKEHRva2Vuc19wcmVkaWN0ZWQYDCABKA0SHQoQdG9rZW5zX3JlbWFpbmluZxgNIAEoDUgCiAEBEhYKDmhhc19uZXh0X3Rva2VuGA4gASgIEhMKC3N0b3BwZWRfZW9zGA8gASgIEhUKDXN0b3BwZWRfbGltaXQYECABKAgSFQoNc3RvcHBpbmdfdGV4dBgRIAEoCRIVCg1jYWNoZWRfdG9rZW5zGBIgASgNEhQKDHN0b3BwZWRfd29yZBgTIAEoCEIICgZwcm9tcHRCCgoIX3Rhc2tfaWRCEwoRX3Rva2Vuc19yZW1haW5pbmciEgoQTGlzdFNsb3RzUmVxdWVzdCI1ChFMaXN0U2xvdHNSZXNwb25zZRIgCgVzbG90cxgBIAMoCzIRLnNsb3RsaW5lLnYxLlNsb3QiTAoUQXBwbHlUZW1wbGF0ZVJlcXVlc3QSDQoFbW9kZWwYASABKAkSJQoEY2hhdBgCIAEoCzIXLnNsb3RsaW5lLnYxLkNoYXRQcm9tcHQiJQoVQXBwbHlUZW1wbGF0ZVJlc3BvbnNlEgwKBHRleHQYASABKAkiKQoRR2V0TWV0cmljc1JlcXVlc3QSFAoMcmVzZXRfd2luZG93GAEgASgIIvEEChJHZXRNZXRyaWNzUmVzcG9uc2USGwoTcHJvbXB0X3Rva2Vuc190b3RhbBgBIAEoBBIeChZwcmVkaWN0ZWRfdG9rZW5zX3RvdGFsGAIgASgEEiAKGHByb21wdF90b2tlbnNfcGVyX3NlY29uZBgDIAEoARIjChtwcmVkaWN0ZWRfdG9rZW5zX3Blcl9zZWNvbmQYBCABKAESFQoNa3ZfY2VsbHNfdXNlZBgFIAEoDRIWCg5rdl9jZWxsc190b3RhbBgGIAEoDRIRCglrdl90b2tlbnMYByABKA0SGwoTcmVxdWVzdHNfcHJvY2Vzc2luZxgIIAEoDRIZChFyZXF1ZXN0c19kZWZlcnJlZBgJIAEoDRISCgpleHBvc2l0aW9uGAogASgJEiIKGmNhY2hlZF9wcm9tcHRfdG9rZW5zX3RvdGFsGAsgASgEEh0KFWVtYmVkZGVkX3Rva2Vuc190b3RhbBgMIAEoBBIcChRwcm9tcHRfc2Vjb25kc190b3RhbBgNIAEoARIfChdwcmVkaWN0ZWRfc2Vjb25kc190b3RhbBgOIAEoARIZChFtb2RlbF9jYWxsc190b3RhbBgPIAEoBBIgChhzZXF1ZW5jZXNfcGVyX21vZGVsX2NhbGwYECABKAESHwoXbG9uZ2VzdF9zZXF1ZW5jZV90b2tlbnMYESABKA0SFAoMZHJhZnRzX3RvdGFsGBIgASgEEhwKFGRyYWZ0ZWRfdG9rZW5zX3RvdGFsGBMgASgEEh0KFWFjY2VwdGVkX3Rva2Vuc190b3RhbBgUIAEoBBIWCg5zdGFydGVkX3VuaXhfcxgVIAEoAyqrAQoLU2VydmVyU3RhdGUSHAoYU0VSVkVSX1NUQVRFX1VOU1BFQ0lGSUVEEAASGAoUU0VSVkVSX1NUQVRFX0xPQURJTkcQARIWChJTRVJWRVJfU1RBVEVfUkVBRFkQAhIXChNTRVJWRVJfU1RBVEVfRkFJTEVEEAMSGQoVU0VSVkVSX1NUQVRFX0RSQUlOSU5HEAQSGAoUU0VSVkVSX1NUQVRFX1NUQUxMRUQQBSqwAQoQSW1hZ2VXb3JrZXJTdGF0ZRIiCh5JTUFHRV9XT1JLRVJfU1RBVEVfVU5TUEVDSUZJRUQQABIfChtJTUFHRV9XT1JLRVJfU1RBVEVfU1RBUlRJTkcQARIbChdJTUFHRV9XT1JLRVJfU1RBVEVfSURMRRACEhsKF0lNQUdFX1dPUktFUl9TVEFURV9CVVNZEAMSHQoZSU1BR0VfV09SS0VSX1NUQVRFX0ZBSUxFRBAEKmsKCVNsb3RTdGF0ZRIaChZTTE9UX1NUQVRFX1VOU1BFQ0lGSUVEEAASEwoPU0xPVF9TVEFURV9JRExFEAESFgoSU0xPVF9TVEFURV9QUkVGSUxMEAISFQoRU0xPVF9TVEFURV9ERUNPREUQA0JgCg9kZXYuc2xvdGxpbmUudjFQAVo9Z2l0aHViLmNvbS9zbG90bGluZS9zbG90bGluZS9jbGllbnRzL2dvL3Nsb3RsaW5ldjE7c2xvdGxpbmV2MaoCC1Nsb3RsaW5lLlYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_slotline_v1_embedding, file_slotline_v1_generation, file_slotline_v1_prompt, file_slotline_v1_tokens]);
+  fileDesc("ChdzbG90bGluZS92MS9tb2RlbC5wcm90bxILc2xvdGxpbmUudjEinwEKDENhcGFiaWxpdGllcxIQCghnZW5lcmF0ZRgBIAEoCBINCgVlbWJlZBgCIAEoCBIOCgZpbmZpbGwYAyABKAgSDgoGdmlzaW9uGAQgASgIEhIKCmNvbnN0cmFpbnQYBSABKAgSFQoNY29udGV4dF9zaGlmdBgGIAEoCBIOCgZyZXJhbmsYByABKAgSEwoLc3BlY3VsYXRpb24YCCABKAgixwEKDEltYWdlU3VwcG9ydBIWCg5wcm9qZWN0b3JfdHlwZRgBIAEoCRISCgptaW5fdG9rZW5zGAIgASgNEhIKCm1heF90b2tlbnMYAyABKA0SDwoHZm9ybWF0cxgEIAMoCRISCgptYXhfaW1hZ2VzGAUgASgNEhcKD21heF9pbWFnZV9ieXRlcxgGIAEoBBIfChdtYXhfcmVxdWVzdF9pbWFnZV9ieXRlcxgHIAEoBBIYChBtYXhfaW1hZ2VfcGl4ZWxzGAggASgEIpsBCgZMaW1pdHMSGAoQbWF4X3Byb21wdF9ieXRlcxgBIAEoBBIXCg9tYXhfYmF0Y2hfZW1iZWQYAiABKA0SFgoObWF4X3N0b3BfdGV4dHMYAyABKA0SGQoRbWF4X2dyYW1tYXJfYnl0ZXMYBCABKA0SGAoQbWF4X3NjaGVtYV9ieXRlcxgFIAEoDRIRCgltYXhfdG9vbHMYBiABKA0izgEKFFRlbXBsYXRlQ2FwYWJpbGl0aWVzEg0KBXRvb2xzGAEgASgIEhIKCnRvb2xfY2FsbHMYAiABKAgSGwoTcGFyYWxsZWxfdG9vbF9jYWxscxgDIAEoCBITCgtzeXN0ZW1fcm9sZRgEIAEoCBIWCg5zdHJpbmdfY29udGVudBgFIAEoCBIVCg10eXBlZF9jb250ZW50GAYgASgIEhgKEG9iamVjdF9hcmd1bWVudHMYByABKAgSGAoQcmVhc29uaW5nX2VmZm9ydBgIIAEoCCLfAQoKQ2hhdEZvcm1hdBITCgt0b29sX2Zvcm1hdBgBIAEoCRITCgt0b29sX3NvdXJjZRgCIAEoCRIWCg5yZWFzb25pbmdfb3BlbhgDIAEoCRIXCg9yZWFzb25pbmdfY2xvc2UYBCABKAkSGgoScmVhc29uaW5nX3N3aXRjaGVzGAUgAygJEhgKEGRlc2NyaXB0aW9uX2pzb24YBiABKAkSQAoVdGVtcGxhdGVfY2FwYWJpbGl0aWVzGAcgASgLMiEuc2xvdGxpbmUudjEuVGVtcGxhdGVDYXBhYmlsaXRpZXMiyQYKBU1vZGVsEgwKBG5hbWUYASABKAkSDwoHYWxpYXNlcxgCIAMoCRIOCgZmYW1pbHkYAyABKAkSEwoLZGVzY3JpcHRpb24YBCABKAkSFgoOY29udGV4dF9sZW5ndGgYBSABKA0SHgoRbWF4X291dHB1dF90b2tlbnMYBiABKA1IAIgBARIfChd0cmFpbmluZ19jb250ZXh0X2xlbmd0aBgHIAEoDRIVCg1lbWJlZGRpbmdfZGltGAggASgNEhIKCnZvY2FiX3NpemUYCSABKA0SDwoHbl9zbG90cxgKIAEoDRIQCghuX3BhcmFtcxgLIAEoBBISCgpzaXplX2J5dGVzGAwgASgEEhUKDWNoYXRfdGVtcGxhdGUYDSABKAkSLwoMY2FwYWJpbGl0aWVzGA4gASgLMhkuc2xvdGxpbmUudjEuQ2FwYWJpbGl0aWVzEiMKBmxpbWl0cxgPIAEoCzITLnNsb3RsaW5lLnYxLkxpbWl0cxI5ChBkZWZhdWx0X3NldHRpbmdzGBAgASgLMh8uc2xvdGxpbmUudjEuR2VuZXJhdGlvblNldHRpbmdzEjAKDXN5c3RlbV9wcm9tcHQYESABKAsyGS5zbG90bGluZS52MS5TeXN0ZW1Qcm9tcHQSGQoMYm9zX3Rva2VuX2lkGBIgASgNSAGIAQESFQoNZW9nX3Rva2VuX2lkcxgTIAMoDRIsCgtjaGF0X2Zvcm1hdBgUIAEoCzIXLnNsb3RsaW5lLnYxLkNoYXRGb3JtYXQSKQoGaW1hZ2VzGBUgASgLMhkuc2xvdGxpbmUudjEuSW1hZ2VTdXBwb3J0EiUKB3Bvb2xpbmcYFiABKA4yFC5zbG90bGluZS52MS5Qb29saW5nEhEKCWJvc190b2tlbhgXIAEoCRIRCgllb3NfdG9rZW4YGCABKAkSNAoPdm9jYWJ1bGFyeV90eXBlGBkgASgOMhsuc2xvdGxpbmUudjEuVm9jYWJ1bGFyeVR5cGUSEQoJZmlsZV90eXBlGBogASgJEgwKBHRhZ3MYGyADKAkSEQoJZmlsZV9uYW1lGBwgASgJQhQKEl9tYXhfb3V0cHV0X3Rva2Vuc0IPCg1fYm9zX3Rva2VuX2lkIhMKEUxpc3RNb2RlbHNSZXF1ZXN0IjgKEkxpc3RNb2RlbHNSZXNwb25zZRIiCgZtb2RlbHMYASADKAsyEi5zbG90bGluZS52MS5Nb2RlbCJXCg9HZXRNb2RlbFJlcXVlc3QSDAoEbmFtZRgBIAEoCRI2ChFzYW1wbGluZ19kZWZhdWx0cxgCIAEoCzIbLnNsb3RsaW5lLnYxLlNhbXBsaW5nUGFyYW1zIjUKEEdldE1vZGVsUmVzcG9uc2USIQoFbW9kZWwYASABKAsyEi5zbG90bGluZS52MS5Nb2RlbCIPCg1IZWFsdGhSZXF1ZXN0IvUDCg5IZWFsdGhSZXNwb25zZRInCgVzdGF0ZRgBIAEoDjIYLnNsb3RsaW5lLnYxLlNlcnZlclN0YXRlEhMKC2luc3RhbmNlX2lkGAIgASgJEg8KB21lc3NhZ2UYAyABKAkSFQoNbG9hZF9wcm9ncmVzcxgEIAEoAhISCgpzbG90c19pZGxlGAUgASgNEhgKEHNsb3RzX3Byb2Nlc3NpbmcYBiABKA0SEwoLcXVldWVfZGVwdGgYByABKA0SEwoLcXVldWVfbGltaXQYCCABKA0SFQoNa3ZfY2VsbHNfdXNlZBgJIAEoDRIWCg5rdl9jZWxsc190b3RhbBgKIAEoDRIpCgZ1cHRpbWUYCyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLgoKc3RhcnRfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMwoMaW1hZ2Vfd29ya2VyGA0gASgOMh0uc2xvdGxpbmUudjEuSW1hZ2VXb3JrZXJTdGF0ZRIhChlwcm9tcHRfdG9rZW5zX291dHN0YW5kaW5nGA4gASgEEiEKGW91dHB1dF90b2tlbnNfb3V0c3RhbmRpbmcYDyABKAQSIAoYcHJvbXB0X3Rva2Vuc19wZXJfc2Vjb25kGBAgASgBIvwECgRTbG90EgoKAmlkGAEgASgNEiUKBXN0YXRlGAIgASgOMhYuc2xvdGxpbmUudjEuU2xvdFN0YXRlEhQKB3Rhc2tfaWQYAyABKARIAYgBARIxCghzZXR0aW5ncxgEIAEoCzIfLnNsb3RsaW5lLnYxLkdlbmVyYXRpb25TZXR0aW5ncxIOCgR0ZXh0GAUgASgJSAASKgoJdG9rZW5faWRzGAYgASgLMhUuc2xvdGxpbmUudjEuVG9rZW5JZHNIABInCgRjaGF0GAcgASgLMhcuc2xvdGxpbmUudjEuQ2hhdFByb21wdEgAEikKBXBhcnRzGAggASgLMhguc2xvdGxpbmUudjEuUHJvbXB0UGFydHNIABIrCgZpbmZpbGwYCSABKAsyGS5zbG90bGluZS52MS5JbmZpbGxQcm9tcHRIABIVCg1wcm9tcHRfdG9rZW5zGAogASgNEhoKEnByb21wdF90b2tlbnNfZG9uZRgLIAEoDRIYChB0b2tlbnNfcHJlZGljdGVkGAwgASgNEh0KEHRva2Vuc19yZW1haW5pbmcYDSABKA1IAogBARIWCg5oYXNfbmV4dF90b2tlbhgOIAEoCBITCgtzdG9wcGVkX2VvcxgPIAEoCBIVCg1zdG9wcGVkX2xpbWl0GBAgASgIEhUKDXN0b3BwaW5nX3RleHQYESABKAkSFQoNY2FjaGVkX3Rva2VucxgSIAEoDRIUCgxzdG9wcGVkX3dvcmQYEyABKAgSHAoUcHJvbXB0X3Rva2Vuc19jYWNoZWQYFCABKA1CCAoGcHJvbXB0QgoKCF90YXNrX2lkQhMKEV90b2tlbnNfcmVtYWluaW5nIhIKEExpc3RTbG90c1JlcXVlc3QiNQoRTGlzdFNsb3RzUmVzcG9uc2USIAoFc2xvdHMYASADKAsyES5zbG90bGluZS52MS5TbG90IkwKFEFwcGx5VGVtcGxhdGVSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEiUKBGNoYXQYAiABKAsyFy5zbG90bGluZS52MS5DaGF0UHJvbXB0IiUKFUFwcGx5VGVtcGxhdGVSZXNwb25zZRIMCgR0ZXh0GAEgASgJIikKEUdldE1ldHJpY3NSZXF1ZXN0EhQKDHJlc2V0X3dpbmRvdxgBIAEoCCLxBAoSR2V0TWV0cmljc1Jlc3BvbnNlEhsKE3Byb21wdF90b2tlbnNfdG90YWwYASABKAQSHgoWcHJlZGljdGVkX3Rva2Vuc190b3RhbBgCIAEoBBIgChhwcm9tcHRfdG9rZW5zX3Blcl9zZWNvbmQYAyABKAESIwobcHJlZGljdGVkX3Rva2Vuc19wZXJfc2Vjb25kGAQgASgBEhUKDWt2X2NlbGxzX3VzZWQYBSABKA0SFgoOa3ZfY2VsbHNfdG90YWwYBiABKA0SEQoJa3ZfdG9rZW5zGAcgASgNEhsKE3JlcXVlc3RzX3Byb2Nlc3NpbmcYCCABKA0SGQoRcmVxdWVzdHNfZGVmZXJyZWQYCSABKA0SEgoKZXhwb3NpdGlvbhgKIAEoCRIiChpjYWNoZWRfcHJvbXB0X3Rva2Vuc190b3RhbBgLIAEoBBIdChVlbWJlZGRlZF90b2tlbnNfdG90YWwYDCABKAQSHAoUcHJvbXB0X3NlY29uZHNfdG90YWwYDSABKAESHwoXcHJlZGljdGVkX3NlY29uZHNfdG90YWwYDiABKAESGQoRbW9kZWxfY2FsbHNfdG90YWwYDyABKAQSIAoYc2VxdWVuY2VzX3Blcl9tb2RlbF9jYWxsGBAgASgBEh8KF2xvbmdlc3Rfc2VxdWVuY2VfdG9rZW5zGBEgASgNEhQKDGRyYWZ0c190b3RhbBgSIAEoBBIcChRkcmFmdGVkX3Rva2Vuc190b3RhbBgTIAEoBBIdChVhY2NlcHRlZF90b2tlbnNfdG90YWwYFCABKAQSFgoOc3RhcnRlZF91bml4X3MYFSABKAMqywEKDlZvY2FidWxhcnlUeXBlEh8KG1ZPQ0FCVUxBUllfVFlQRV9VTlNQRUNJRklFRBAAEhcKE1ZPQ0FCVUxBUllfVFlQRV9TUE0QARIXChNWT0NBQlVMQVJZX1RZUEVfQlBFEAISFwoTVk9DQUJVTEFSWV9UWVBFX1dQTRADEhcKE1ZPQ0FCVUxBUllfVFlQRV9VR00QBBIYChRWT0NBQlVMQVJZX1RZUEVfUldLVhAFEhoKFlZPQ0FCVUxBUllfVFlQRV9QTEFNTzIQBiqrAQoLU2VydmVyU3RhdGUSHAoYU0VSVkVSX1NUQVRFX1VOU1BFQ0lGSUVEEAASGAoUU0VSVkVSX1NUQVRFX0xPQURJTkcQARIWChJTRVJWRVJfU1RBVEVfUkVBRFkQAhIXChNTRVJWRVJfU1RBVEVfRkFJTEVEEAMSGQoVU0VSVkVSX1NUQVRFX0RSQUlOSU5HEAQSGAoUU0VSVkVSX1NUQVRFX1NUQUxMRUQQBSqwAQoQSW1hZ2VXb3JrZXJTdGF0ZRIiCh5JTUFHRV9XT1JLRVJfU1RBVEVfVU5TUEVDSUZJRUQQABIfChtJTUFHRV9XT1JLRVJfU1RBVEVfU1RBUlRJTkcQARIbChdJTUFHRV9XT1JLRVJfU1RBVEVfSURMRRACEhsKF0lNQUdFX1dPUktFUl9TVEFURV9CVVNZEAMSHQoZSU1BR0VfV09SS0VSX1NUQVRFX0ZBSUxFRBAEKmsKCVNsb3RTdGF0ZRIaChZTTE9UX1NUQVRFX1VOU1BFQ0lGSUVEEAASEwoPU0xPVF9TVEFURV9JRExFEAESFgoSU0xPVF9TVEFURV9QUkVGSUxMEAISFQoRU0xPVF9TVEFURV9ERUNPREUQA0JgCg9kZXYuc2xvdGxpbmUudjFQAVo9Z2l0aHViLmNvbS9zbG90bGluZS9zbG90bGluZS9jbGllbnRzL2dvL3Nsb3RsaW5ldjE7c2xvdGxpbmV2MaoCC1Nsb3RsaW5lLlYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_slotline_v1_embedding, file_slotline_v1_generation, file_slotline_v1_prompt, file_slotline_v1_sampling, file_slotline_v1_tokens]);
 
 /**
  * Capabilities says what the served model accepts as it was started.
@@ -76,6 +78,13 @@ export type Capabilities = Message<"slotline.v1.Capabilities"> & {
    * @generated from field: bool rerank = 7;
    */
   rerank: boolean;
+
+  /**
+   * Tokens may be tried ahead, several in one step.
+   *
+   * @generated from field: bool speculation = 8;
+   */
+  speculation: boolean;
 };
 
 /**
@@ -212,6 +221,76 @@ export const LimitsSchema: GenMessage<Limits> = /*@__PURE__*/
   messageDesc(file_slotline_v1_model, 2);
 
 /**
+ * TemplateCapabilities says what a chat template can show of a conversation.
+ *
+ * @generated from message slotline.v1.TemplateCapabilities
+ */
+export type TemplateCapabilities = Message<"slotline.v1.TemplateCapabilities"> & {
+  /**
+   * The definitions of tools.
+   *
+   * @generated from field: bool tools = 1;
+   */
+  tools: boolean;
+
+  /**
+   * Tool calls of earlier turns.
+   *
+   * @generated from field: bool tool_calls = 2;
+   */
+  toolCalls: boolean;
+
+  /**
+   * Several calls in one turn.
+   *
+   * @generated from field: bool parallel_tool_calls = 3;
+   */
+  parallelToolCalls: boolean;
+
+  /**
+   * Turns of the system.
+   *
+   * @generated from field: bool system_role = 4;
+   */
+  systemRole: boolean;
+
+  /**
+   * Content that is a text.
+   *
+   * @generated from field: bool string_content = 5;
+   */
+  stringContent: boolean;
+
+  /**
+   * Content that is a list of parts.
+   *
+   * @generated from field: bool typed_content = 6;
+   */
+  typedContent: boolean;
+
+  /**
+   * Arguments of calls are objects to it, not JSON texts.
+   *
+   * @generated from field: bool object_arguments = 7;
+   */
+  objectArguments: boolean;
+
+  /**
+   * It has a variable for how hard to think.
+   *
+   * @generated from field: bool reasoning_effort = 8;
+   */
+  reasoningEffort: boolean;
+};
+
+/**
+ * Describes the message slotline.v1.TemplateCapabilities.
+ * Use `create(TemplateCapabilitiesSchema)` to create a new message.
+ */
+export const TemplateCapabilitiesSchema: GenMessage<TemplateCapabilities> = /*@__PURE__*/
+  messageDesc(file_slotline_v1_model, 3);
+
+/**
  * ChatFormat says how the chat template writes what answers consist of, which is how answers are parsed.
  *
  * @generated from message slotline.v1.ChatFormat
@@ -259,6 +338,13 @@ export type ChatFormat = Message<"slotline.v1.ChatFormat"> & {
    * @generated from field: string description_json = 6;
    */
   descriptionJson: string;
+
+  /**
+   * What the template itself can show of a conversation; the server makes up for what it cannot.
+   *
+   * @generated from field: slotline.v1.TemplateCapabilities template_capabilities = 7;
+   */
+  templateCapabilities?: TemplateCapabilities | undefined;
 };
 
 /**
@@ -266,7 +352,7 @@ export type ChatFormat = Message<"slotline.v1.ChatFormat"> & {
  * Use `create(ChatFormatSchema)` to create a new message.
  */
 export const ChatFormatSchema: GenMessage<ChatFormat> = /*@__PURE__*/
-  messageDesc(file_slotline_v1_model, 3);
+  messageDesc(file_slotline_v1_model, 4);
 
 /**
  * Model describes a served model.
@@ -427,6 +513,48 @@ export type Model = Message<"slotline.v1.Model"> & {
    * @generated from field: slotline.v1.Pooling pooling = 22;
    */
   pooling: Pooling;
+
+  /**
+   * Text of the beginning-of-sequence token; empty if the model has none.
+   *
+   * @generated from field: string bos_token = 23;
+   */
+  bosToken: string;
+
+  /**
+   * Text of the end-of-sequence token; empty if the model has none.
+   *
+   * @generated from field: string eos_token = 24;
+   */
+  eosToken: string;
+
+  /**
+   * How the model makes tokens of text.
+   *
+   * @generated from field: slotline.v1.VocabularyType vocabulary_type = 25;
+   */
+  vocabularyType: VocabularyType;
+
+  /**
+   * Quantisation of most of its weights as its file says, for example "Q4_1"; empty if it does not say.
+   *
+   * @generated from field: string file_type = 26;
+   */
+  fileType: string;
+
+  /**
+   * Words that the server was started with to describe the model; nothing depends on them.
+   *
+   * @generated from field: repeated string tags = 27;
+   */
+  tags: string[];
+
+  /**
+   * Name of its file, which requests may use, too.
+   *
+   * @generated from field: string file_name = 28;
+   */
+  fileName: string;
 };
 
 /**
@@ -434,7 +562,7 @@ export type Model = Message<"slotline.v1.Model"> & {
  * Use `create(ModelSchema)` to create a new message.
  */
 export const ModelSchema: GenMessage<Model> = /*@__PURE__*/
-  messageDesc(file_slotline_v1_model, 4);
+  messageDesc(file_slotline_v1_model, 5);
 
 /**
  * ListModelsRequest asks for the served models.
@@ -449,7 +577,7 @@ export type ListModelsRequest = Message<"slotline.v1.ListModelsRequest"> & {
  * Use `create(ListModelsRequestSchema)` to create a new message.
  */
 export const ListModelsRequestSchema: GenMessage<ListModelsRequest> = /*@__PURE__*/
-  messageDesc(file_slotline_v1_model, 5);
+  messageDesc(file_slotline_v1_model, 6);
 
 /**
  * ListModelsResponse lists the served models.
@@ -470,7 +598,7 @@ export type ListModelsResponse = Message<"slotline.v1.ListModelsResponse"> & {
  * Use `create(ListModelsResponseSchema)` to create a new message.
  */
 export const ListModelsResponseSchema: GenMessage<ListModelsResponse> = /*@__PURE__*/
-  messageDesc(file_slotline_v1_model, 6);
+  messageDesc(file_slotline_v1_model, 7);
 
 /**
  * GetModelRequest asks for one model.
@@ -484,6 +612,13 @@ export type GetModelRequest = Message<"slotline.v1.GetModelRequest"> & {
    * @generated from field: string name = 1;
    */
   name: string;
+
+  /**
+   * Model.default_settings are those of a request with these; see GenerateRequest.sampling_defaults.
+   *
+   * @generated from field: slotline.v1.SamplingParams sampling_defaults = 2;
+   */
+  samplingDefaults?: SamplingParams | undefined;
 };
 
 /**
@@ -491,7 +626,7 @@ export type GetModelRequest = Message<"slotline.v1.GetModelRequest"> & {
  * Use `create(GetModelRequestSchema)` to create a new message.
  */
 export const GetModelRequestSchema: GenMessage<GetModelRequest> = /*@__PURE__*/
-  messageDesc(file_slotline_v1_model, 7);
+  messageDesc(file_slotline_v1_model, 8);
 
 /**
  * GetModelResponse describes one model.
@@ -512,7 +647,7 @@ export type GetModelResponse = Message<"slotline.v1.GetModelResponse"> & {
  * Use `create(GetModelResponseSchema)` to create a new message.
  */
 export const GetModelResponseSchema: GenMessage<GetModelResponse> = /*@__PURE__*/
-  messageDesc(file_slotline_v1_model, 8);
+  messageDesc(file_slotline_v1_model, 9);
 
 /**
  * HealthRequest asks for the state of the core. It is answered at once, whatever the engine does.
@@ -527,7 +662,7 @@ export type HealthRequest = Message<"slotline.v1.HealthRequest"> & {
  * Use `create(HealthRequestSchema)` to create a new message.
  */
 export const HealthRequestSchema: GenMessage<HealthRequest> = /*@__PURE__*/
-  messageDesc(file_slotline_v1_model, 9);
+  messageDesc(file_slotline_v1_model, 10);
 
 /**
  * HealthResponse is a snapshot taken after the engine's last step.
@@ -654,7 +789,7 @@ export type HealthResponse = Message<"slotline.v1.HealthResponse"> & {
  * Use `create(HealthResponseSchema)` to create a new message.
  */
 export const HealthResponseSchema: GenMessage<HealthResponse> = /*@__PURE__*/
-  messageDesc(file_slotline_v1_model, 10);
+  messageDesc(file_slotline_v1_model, 11);
 
 /**
  * Slot is a snapshot of one slot. While a task runs, its tenant sees its prompt; see InferenceService.Generate.
@@ -808,6 +943,13 @@ export type Slot = Message<"slotline.v1.Slot"> & {
    * @generated from field: bool stopped_word = 19;
    */
   stoppedWord: boolean;
+
+  /**
+   * Prompt tokens of the current or last task that were in the cache when it began.
+   *
+   * @generated from field: uint32 prompt_tokens_cached = 20;
+   */
+  promptTokensCached: number;
 };
 
 /**
@@ -815,7 +957,7 @@ export type Slot = Message<"slotline.v1.Slot"> & {
  * Use `create(SlotSchema)` to create a new message.
  */
 export const SlotSchema: GenMessage<Slot> = /*@__PURE__*/
-  messageDesc(file_slotline_v1_model, 11);
+  messageDesc(file_slotline_v1_model, 12);
 
 /**
  * ListSlotsRequest asks for all slots. It is answered at once, whatever the engine does.
@@ -830,7 +972,7 @@ export type ListSlotsRequest = Message<"slotline.v1.ListSlotsRequest"> & {
  * Use `create(ListSlotsRequestSchema)` to create a new message.
  */
 export const ListSlotsRequestSchema: GenMessage<ListSlotsRequest> = /*@__PURE__*/
-  messageDesc(file_slotline_v1_model, 12);
+  messageDesc(file_slotline_v1_model, 13);
 
 /**
  * ListSlotsResponse lists the slots by id.
@@ -851,7 +993,7 @@ export type ListSlotsResponse = Message<"slotline.v1.ListSlotsResponse"> & {
  * Use `create(ListSlotsResponseSchema)` to create a new message.
  */
 export const ListSlotsResponseSchema: GenMessage<ListSlotsResponse> = /*@__PURE__*/
-  messageDesc(file_slotline_v1_model, 13);
+  messageDesc(file_slotline_v1_model, 14);
 
 /**
  * ApplyTemplateRequest asks for a rendered conversation.
@@ -879,7 +1021,7 @@ export type ApplyTemplateRequest = Message<"slotline.v1.ApplyTemplateRequest"> &
  * Use `create(ApplyTemplateRequestSchema)` to create a new message.
  */
 export const ApplyTemplateRequestSchema: GenMessage<ApplyTemplateRequest> = /*@__PURE__*/
-  messageDesc(file_slotline_v1_model, 14);
+  messageDesc(file_slotline_v1_model, 15);
 
 /**
  * ApplyTemplateResponse holds a rendered conversation.
@@ -900,7 +1042,7 @@ export type ApplyTemplateResponse = Message<"slotline.v1.ApplyTemplateResponse">
  * Use `create(ApplyTemplateResponseSchema)` to create a new message.
  */
 export const ApplyTemplateResponseSchema: GenMessage<ApplyTemplateResponse> = /*@__PURE__*/
-  messageDesc(file_slotline_v1_model, 15);
+  messageDesc(file_slotline_v1_model, 16);
 
 /**
  * GetMetricsRequest asks for the counters.
@@ -921,7 +1063,7 @@ export type GetMetricsRequest = Message<"slotline.v1.GetMetricsRequest"> & {
  * Use `create(GetMetricsRequestSchema)` to create a new message.
  */
 export const GetMetricsRequestSchema: GenMessage<GetMetricsRequest> = /*@__PURE__*/
-  messageDesc(file_slotline_v1_model, 16);
+  messageDesc(file_slotline_v1_model, 17);
 
 /**
  * GetMetricsResponse holds the counters since start and the averages of the window.
@@ -1082,7 +1224,69 @@ export type GetMetricsResponse = Message<"slotline.v1.GetMetricsResponse"> & {
  * Use `create(GetMetricsResponseSchema)` to create a new message.
  */
 export const GetMetricsResponseSchema: GenMessage<GetMetricsResponse> = /*@__PURE__*/
-  messageDesc(file_slotline_v1_model, 17);
+  messageDesc(file_slotline_v1_model, 18);
+
+/**
+ * VocabularyType is how a model makes tokens of text. The numbers are llama.cpp's.
+ *
+ * @generated from enum slotline.v1.VocabularyType
+ */
+export enum VocabularyType {
+  /**
+   * The model has no vocabulary, or one of a type that is none of these.
+   *
+   * @generated from enum value: VOCABULARY_TYPE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * SentencePiece, as Llama 1 and 2: byte pairs, with bytes for what has no token.
+   *
+   * @generated from enum value: VOCABULARY_TYPE_SPM = 1;
+   */
+  SPM = 1,
+
+  /**
+   * Byte pairs of bytes, as GPT-2.
+   *
+   * @generated from enum value: VOCABULARY_TYPE_BPE = 2;
+   */
+  BPE = 2,
+
+  /**
+   * WordPiece, as BERT.
+   *
+   * @generated from enum value: VOCABULARY_TYPE_WPM = 3;
+   */
+  WPM = 3,
+
+  /**
+   * Unigrams, as T5.
+   *
+   * @generated from enum value: VOCABULARY_TYPE_UGM = 4;
+   */
+  UGM = 4,
+
+  /**
+   * Greedy, as RWKV.
+   *
+   * @generated from enum value: VOCABULARY_TYPE_RWKV = 5;
+   */
+  RWKV = 5,
+
+  /**
+   * Unigrams of PLaMo-2, matched from the end.
+   *
+   * @generated from enum value: VOCABULARY_TYPE_PLAMO2 = 6;
+   */
+  PLAMO2 = 6,
+}
+
+/**
+ * Describes the enum slotline.v1.VocabularyType.
+ */
+export const VocabularyTypeSchema: GenEnum<VocabularyType> = /*@__PURE__*/
+  enumDesc(file_slotline_v1_model, 0);
 
 /**
  * ServerState is the state of the core.
@@ -1138,7 +1342,7 @@ export enum ServerState {
  * Describes the enum slotline.v1.ServerState.
  */
 export const ServerStateSchema: GenEnum<ServerState> = /*@__PURE__*/
-  enumDesc(file_slotline_v1_model, 0);
+  enumDesc(file_slotline_v1_model, 1);
 
 /**
  * ImageWorkerState is the state of the process that turns pictures into tokens.
@@ -1186,7 +1390,7 @@ export enum ImageWorkerState {
  * Describes the enum slotline.v1.ImageWorkerState.
  */
 export const ImageWorkerStateSchema: GenEnum<ImageWorkerState> = /*@__PURE__*/
-  enumDesc(file_slotline_v1_model, 1);
+  enumDesc(file_slotline_v1_model, 2);
 
 /**
  * SlotState is what a slot does.
@@ -1227,5 +1431,5 @@ export enum SlotState {
  * Describes the enum slotline.v1.SlotState.
  */
 export const SlotStateSchema: GenEnum<SlotState> = /*@__PURE__*/
-  enumDesc(file_slotline_v1_model, 2);
+  enumDesc(file_slotline_v1_model, 3);
 

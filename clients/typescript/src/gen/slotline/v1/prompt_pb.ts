@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file slotline/v1/prompt.proto.
  */
 export const file_slotline_v1_prompt: GenFile = /*@__PURE__*/
-  fileDesc("ChhzbG90bGluZS92MS9wcm9tcHQucHJvdG8SC3Nsb3RsaW5lLnYxIkkKBUltYWdlEgwKBGRhdGEYASABKAwSEgoKc2l6ZV9ieXRlcxgCIAEoBBIOCgZmb3JtYXQYAyABKAkSDgoGc2hhMjU2GAQgASgJInUKClByb21wdFBhcnQSDgoEdGV4dBgBIAEoCUgAEioKCXRva2VuX2lkcxgCIAEoCzIVLnNsb3RsaW5lLnYxLlRva2VuSWRzSAASIwoFaW1hZ2UYAyABKAsyEi5zbG90bGluZS52MS5JbWFnZUgAQgYKBHBhcnQiNQoLUHJvbXB0UGFydHMSJgoFcGFydHMYASADKAsyFy5zbG90bGluZS52MS5Qcm9tcHRQYXJ0ImIKDEluZmlsbFByb21wdBIoCgZwcmVmaXgYASABKAsyGC5zbG90bGluZS52MS5Qcm9tcHRQYXJ0cxIoCgZzdWZmaXgYAiABKAsyGC5zbG90bGluZS52MS5Qcm9tcHRQYXJ0cyLlAQoLQ2hhdE1lc3NhZ2USDAoEcm9sZRgBIAEoCRIoCgdjb250ZW50GAIgAygLMhcuc2xvdGxpbmUudjEuUHJvbXB0UGFydBIRCgRuYW1lGAMgASgJSACIAQESHAoPdG9vbF9jYWxsc19qc29uGAQgASgJSAGIAQESGQoMdG9vbF9jYWxsX2lkGAUgASgJSAKIAQESFgoJcmVhc29uaW5nGAYgASgJSAOIAQFCBwoFX25hbWVCEgoQX3Rvb2xfY2FsbHNfanNvbkIPCg1fdG9vbF9jYWxsX2lkQgwKCl9yZWFzb25pbmcibAoKVG9vbFBvbGljeRIjCgRtb2RlGAEgASgOMhUuc2xvdGxpbmUudjEuVG9vbE1vZGUSFQoNYWxsb3dlZF9uYW1lcxgCIAMoCRIVCghwYXJhbGxlbBgDIAEoCEgAiAEBQgsKCV9wYXJhbGxlbCKrAQoQUmVhc29uaW5nT3B0aW9ucxIUCgdlbmFibGVkGAEgASgISACIAQESEwoGZWZmb3J0GAIgASgJSAGIAQESGgoNYnVkZ2V0X3Rva2VucxgDIAEoDUgCiAEBEhYKDmJ1ZGdldF9tZXNzYWdlGAQgASgJEg8KB2xlbmllbnQYBSABKAhCCgoIX2VuYWJsZWRCCQoHX2VmZm9ydEIQCg5fYnVkZ2V0X3Rva2VucyLaAgoKQ2hhdFByb21wdBIqCghtZXNzYWdlcxgBIAMoCzIYLnNsb3RsaW5lLnYxLkNoYXRNZXNzYWdlEiIKFWFkZF9nZW5lcmF0aW9uX3Byb21wdBgCIAEoCEgAiAEBEhcKCnRvb2xzX2pzb24YAyABKAlIAYgBARIhChR0ZW1wbGF0ZV9rd2FyZ3NfanNvbhgEIAEoCUgCiAEBEh4KFmNvbnRpbnVlX2ZpbmFsX21lc3NhZ2UYBSABKAgSLAoLdG9vbF9wb2xpY3kYBiABKAsyFy5zbG90bGluZS52MS5Ub29sUG9saWN5EjAKCXJlYXNvbmluZxgHIAEoCzIdLnNsb3RsaW5lLnYxLlJlYXNvbmluZ09wdGlvbnNCGAoWX2FkZF9nZW5lcmF0aW9uX3Byb21wdEINCgtfdG9vbHNfanNvbkIXChVfdGVtcGxhdGVfa3dhcmdzX2pzb24iSwoMU3lzdGVtUHJvbXB0Eg4KBnByb21wdBgBIAEoCRITCgthbnRpX3Byb21wdBgCIAEoCRIWCg5hc3Npc3RhbnRfbmFtZRgDIAEoCSplCghUb29sTW9kZRIZChVUT09MX01PREVfVU5TUEVDSUZJRUQQABISCg5UT09MX01PREVfTk9ORRABEhIKDlRPT0xfTU9ERV9BVVRPEAISFgoSVE9PTF9NT0RFX1JFUVVJUkVEEANCYAoPZGV2LnNsb3RsaW5lLnYxUAFaPWdpdGh1Yi5jb20vc2xvdGxpbmUvc2xvdGxpbmUvY2xpZW50cy9nby9zbG90bGluZXYxO3Nsb3RsaW5ldjGqAgtTbG90bGluZS5WMWIGcHJvdG8z", [file_slotline_v1_tokens]);
+  fileDesc("ChhzbG90bGluZS92MS9wcm9tcHQucHJvdG8SC3Nsb3RsaW5lLnYxIkkKBUltYWdlEgwKBGRhdGEYASABKAwSEgoKc2l6ZV9ieXRlcxgCIAEoBBIOCgZmb3JtYXQYAyABKAkSDgoGc2hhMjU2GAQgASgJInUKClByb21wdFBhcnQSDgoEdGV4dBgBIAEoCUgAEioKCXRva2VuX2lkcxgCIAEoCzIVLnNsb3RsaW5lLnYxLlRva2VuSWRzSAASIwoFaW1hZ2UYAyABKAsyEi5zbG90bGluZS52MS5JbWFnZUgAQgYKBHBhcnQiNQoLUHJvbXB0UGFydHMSJgoFcGFydHMYASADKAsyFy5zbG90bGluZS52MS5Qcm9tcHRQYXJ0IjYKCkluZmlsbEZpbGUSDAoEdGV4dBgBIAEoCRIRCgRuYW1lGAIgASgJSACIAQFCBwoFX25hbWUiggEKEEluZmlsbFJlcG9zaXRvcnkSJgoFZmlsZXMYASADKAsyFy5zbG90bGluZS52MS5JbmZpbGxGaWxlEhEKBG5hbWUYAiABKAlIAIgBARIZCgxjdXJyZW50X2ZpbGUYAyABKAlIAYgBAUIHCgVfbmFtZUIPCg1fY3VycmVudF9maWxlIr8BCgxJbmZpbGxQcm9tcHQSKAoGcHJlZml4GAEgASgLMhguc2xvdGxpbmUudjEuUHJvbXB0UGFydHMSKAoGc3VmZml4GAIgASgLMhguc2xvdGxpbmUudjEuUHJvbXB0UGFydHMSKAoGbWlkZGxlGAMgASgLMhguc2xvdGxpbmUudjEuUHJvbXB0UGFydHMSMQoKcmVwb3NpdG9yeRgEIAEoCzIdLnNsb3RsaW5lLnYxLkluZmlsbFJlcG9zaXRvcnki5QEKC0NoYXRNZXNzYWdlEgwKBHJvbGUYASABKAkSKAoHY29udGVudBgCIAMoCzIXLnNsb3RsaW5lLnYxLlByb21wdFBhcnQSEQoEbmFtZRgDIAEoCUgAiAEBEhwKD3Rvb2xfY2FsbHNfanNvbhgEIAEoCUgBiAEBEhkKDHRvb2xfY2FsbF9pZBgFIAEoCUgCiAEBEhYKCXJlYXNvbmluZxgGIAEoCUgDiAEBQgcKBV9uYW1lQhIKEF90b29sX2NhbGxzX2pzb25CDwoNX3Rvb2xfY2FsbF9pZEIMCgpfcmVhc29uaW5nImwKClRvb2xQb2xpY3kSIwoEbW9kZRgBIAEoDjIVLnNsb3RsaW5lLnYxLlRvb2xNb2RlEhUKDWFsbG93ZWRfbmFtZXMYAiADKAkSFQoIcGFyYWxsZWwYAyABKAhIAIgBAUILCglfcGFyYWxsZWwiqwEKEFJlYXNvbmluZ09wdGlvbnMSFAoHZW5hYmxlZBgBIAEoCEgAiAEBEhMKBmVmZm9ydBgCIAEoCUgBiAEBEhoKDWJ1ZGdldF90b2tlbnMYAyABKA1IAogBARIWCg5idWRnZXRfbWVzc2FnZRgEIAEoCRIPCgdsZW5pZW50GAUgASgIQgoKCF9lbmFibGVkQgkKB19lZmZvcnRCEAoOX2J1ZGdldF90b2tlbnMi2gIKCkNoYXRQcm9tcHQSKgoIbWVzc2FnZXMYASADKAsyGC5zbG90bGluZS52MS5DaGF0TWVzc2FnZRIiChVhZGRfZ2VuZXJhdGlvbl9wcm9tcHQYAiABKAhIAIgBARIXCgp0b29sc19qc29uGAMgASgJSAGIAQESIQoUdGVtcGxhdGVfa3dhcmdzX2pzb24YBCABKAlIAogBARIeChZjb250aW51ZV9maW5hbF9tZXNzYWdlGAUgASgIEiwKC3Rvb2xfcG9saWN5GAYgASgLMhcuc2xvdGxpbmUudjEuVG9vbFBvbGljeRIwCglyZWFzb25pbmcYByABKAsyHS5zbG90bGluZS52MS5SZWFzb25pbmdPcHRpb25zQhgKFl9hZGRfZ2VuZXJhdGlvbl9wcm9tcHRCDQoLX3Rvb2xzX2pzb25CFwoVX3RlbXBsYXRlX2t3YXJnc19qc29uIksKDFN5c3RlbVByb21wdBIOCgZwcm9tcHQYASABKAkSEwoLYW50aV9wcm9tcHQYAiABKAkSFgoOYXNzaXN0YW50X25hbWUYAyABKAkqZQoIVG9vbE1vZGUSGQoVVE9PTF9NT0RFX1VOU1BFQ0lGSUVEEAASEgoOVE9PTF9NT0RFX05PTkUQARISCg5UT09MX01PREVfQVVUTxACEhYKElRPT0xfTU9ERV9SRVFVSVJFRBADQmAKD2Rldi5zbG90bGluZS52MVABWj1naXRodWIuY29tL3Nsb3RsaW5lL3Nsb3RsaW5lL2NsaWVudHMvZ28vc2xvdGxpbmV2MTtzbG90bGluZXYxqgILU2xvdGxpbmUuVjFiBnByb3RvMw", [file_slotline_v1_tokens]);
 
 /**
  * Image is a picture for models with a vision projector.
@@ -124,6 +124,69 @@ export const PromptPartsSchema: GenMessage<PromptParts> = /*@__PURE__*/
   messageDesc(file_slotline_v1_prompt, 2);
 
 /**
+ * InfillFile is a text beside the one with the gap.
+ *
+ * @generated from message slotline.v1.InfillFile
+ */
+export type InfillFile = Message<"slotline.v1.InfillFile"> & {
+  /**
+   * Its text; may be empty.
+   *
+   * @generated from field: string text = 1;
+   */
+  text: string;
+
+  /**
+   * Its name. Default "tmp".
+   *
+   * @generated from field: optional string name = 2;
+   */
+  name?: string | undefined;
+};
+
+/**
+ * Describes the message slotline.v1.InfillFile.
+ * Use `create(InfillFileSchema)` to create a new message.
+ */
+export const InfillFileSchema: GenMessage<InfillFile> = /*@__PURE__*/
+  messageDesc(file_slotline_v1_prompt, 3);
+
+/**
+ * InfillRepository puts a text with a gap among other files, for models that were trained on whole repositories.
+ *
+ * @generated from message slotline.v1.InfillRepository
+ */
+export type InfillRepository = Message<"slotline.v1.InfillRepository"> & {
+  /**
+   * The other files in order; the one that matters most stands last.
+   *
+   * @generated from field: repeated slotline.v1.InfillFile files = 1;
+   */
+  files: InfillFile[];
+
+  /**
+   * Name of the repository. Default "myproject".
+   *
+   * @generated from field: optional string name = 2;
+   */
+  name?: string | undefined;
+
+  /**
+   * Name of the file that has the gap. Default "filename".
+   *
+   * @generated from field: optional string current_file = 3;
+   */
+  currentFile?: string | undefined;
+};
+
+/**
+ * Describes the message slotline.v1.InfillRepository.
+ * Use `create(InfillRepositorySchema)` to create a new message.
+ */
+export const InfillRepositorySchema: GenMessage<InfillRepository> = /*@__PURE__*/
+  messageDesc(file_slotline_v1_prompt, 4);
+
+/**
  * InfillPrompt asks for the text between a prefix and a suffix. Models without fill-in-the-middle tokens refuse it.
  *
  * @generated from message slotline.v1.InfillPrompt
@@ -142,6 +205,21 @@ export type InfillPrompt = Message<"slotline.v1.InfillPrompt"> & {
    * @generated from field: slotline.v1.PromptParts suffix = 2;
    */
   suffix?: PromptParts | undefined;
+
+  /**
+   * What the gap begins with already: the answer goes on from there. Default nothing.
+   *
+   * @generated from field: slotline.v1.PromptParts middle = 3;
+   */
+  middle?: PromptParts | undefined;
+
+  /**
+   * Other files, which stand in front. If they do not all fit and the request may be truncated, their beginning is left
+   * out. Default none.
+   *
+   * @generated from field: slotline.v1.InfillRepository repository = 4;
+   */
+  repository?: InfillRepository | undefined;
 };
 
 /**
@@ -149,7 +227,7 @@ export type InfillPrompt = Message<"slotline.v1.InfillPrompt"> & {
  * Use `create(InfillPromptSchema)` to create a new message.
  */
 export const InfillPromptSchema: GenMessage<InfillPrompt> = /*@__PURE__*/
-  messageDesc(file_slotline_v1_prompt, 3);
+  messageDesc(file_slotline_v1_prompt, 5);
 
 /**
  * ChatMessage is one turn of a conversation.
@@ -208,7 +286,7 @@ export type ChatMessage = Message<"slotline.v1.ChatMessage"> & {
  * Use `create(ChatMessageSchema)` to create a new message.
  */
 export const ChatMessageSchema: GenMessage<ChatMessage> = /*@__PURE__*/
-  messageDesc(file_slotline_v1_prompt, 4);
+  messageDesc(file_slotline_v1_prompt, 6);
 
 /**
  * ToolPolicy says which tools an answer may call. Calls that an answer makes name a declared tool, and have arguments
@@ -244,7 +322,7 @@ export type ToolPolicy = Message<"slotline.v1.ToolPolicy"> & {
  * Use `create(ToolPolicySchema)` to create a new message.
  */
 export const ToolPolicySchema: GenMessage<ToolPolicy> = /*@__PURE__*/
-  messageDesc(file_slotline_v1_prompt, 5);
+  messageDesc(file_slotline_v1_prompt, 7);
 
 /**
  * ReasoningOptions says how much the model thinks before it answers.
@@ -296,7 +374,7 @@ export type ReasoningOptions = Message<"slotline.v1.ReasoningOptions"> & {
  * Use `create(ReasoningOptionsSchema)` to create a new message.
  */
 export const ReasoningOptionsSchema: GenMessage<ReasoningOptions> = /*@__PURE__*/
-  messageDesc(file_slotline_v1_prompt, 6);
+  messageDesc(file_slotline_v1_prompt, 8);
 
 /**
  * ChatPrompt is a conversation that the core renders with the model's chat template.
@@ -361,7 +439,7 @@ export type ChatPrompt = Message<"slotline.v1.ChatPrompt"> & {
  * Use `create(ChatPromptSchema)` to create a new message.
  */
 export const ChatPromptSchema: GenMessage<ChatPrompt> = /*@__PURE__*/
-  messageDesc(file_slotline_v1_prompt, 7);
+  messageDesc(file_slotline_v1_prompt, 9);
 
 /**
  * SystemPrompt is a text that every slot's prompt follows.
@@ -396,7 +474,7 @@ export type SystemPrompt = Message<"slotline.v1.SystemPrompt"> & {
  * Use `create(SystemPromptSchema)` to create a new message.
  */
 export const SystemPromptSchema: GenMessage<SystemPrompt> = /*@__PURE__*/
-  messageDesc(file_slotline_v1_prompt, 8);
+  messageDesc(file_slotline_v1_prompt, 10);
 
 /**
  * ToolMode says whether tools are called.

@@ -157,6 +157,21 @@ private static final long serialVersionUID = 0L;
     return rerank_;
   }
 
+  public static final int SPECULATION_FIELD_NUMBER = 8;
+  private boolean speculation_ = false;
+  /**
+   * <pre>
+   * Tokens may be tried ahead, several in one step.
+   * </pre>
+   *
+   * <code>bool speculation = 8 [json_name = "speculation"];</code>
+   * @return The speculation.
+   */
+  @java.lang.Override
+  public boolean getSpeculation() {
+    return speculation_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -192,6 +207,9 @@ private static final long serialVersionUID = 0L;
     if (rerank_ != false) {
       output.writeBool(7, rerank_);
     }
+    if (speculation_ != false) {
+      output.writeBool(8, speculation_);
+    }
     getUnknownFields().writeTo(output);
   }
   private int computeSerializedSize_0() {
@@ -223,6 +241,10 @@ private static final long serialVersionUID = 0L;
     if (rerank_ != false) {
       size += com.google.protobuf.CodedOutputStream
         .computeBoolSize(7, rerank_);
+    }
+    if (speculation_ != false) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(8, speculation_);
     }
     return size;
   }
@@ -262,6 +284,8 @@ private static final long serialVersionUID = 0L;
         != other.getContextShift()) return false;
     if (getRerank()
         != other.getRerank()) return false;
+    if (getSpeculation()
+        != other.getSpeculation()) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -294,6 +318,9 @@ private static final long serialVersionUID = 0L;
     hash = (37 * hash) + RERANK_FIELD_NUMBER;
     hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
         getRerank());
+    hash = (37 * hash) + SPECULATION_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+        getSpeculation());
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -436,6 +463,7 @@ private static final long serialVersionUID = 0L;
       constraint_ = false;
       contextShift_ = false;
       rerank_ = false;
+      speculation_ = false;
       return this;
     }
 
@@ -490,6 +518,9 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000040) != 0)) {
         result.rerank_ = rerank_;
       }
+      if (((from_bitField0_ & 0x00000080) != 0)) {
+        result.speculation_ = speculation_;
+      }
     }
 
     @java.lang.Override
@@ -524,6 +555,9 @@ private static final long serialVersionUID = 0L;
       }
       if (other.getRerank() != false) {
         setRerank(other.getRerank());
+      }
+      if (other.getSpeculation() != false) {
+        setSpeculation(other.getSpeculation());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -584,6 +618,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000040;
               break;
             } // case 56
+            case 64: {
+              speculation_ = input.readBool();
+              bitField0_ |= 0x00000080;
+              break;
+            } // case 64
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -905,6 +944,50 @@ private static final long serialVersionUID = 0L;
     public Builder clearRerank() {
       bitField0_ = (bitField0_ & ~0x00000040);
       rerank_ = false;
+      onChanged();
+      return this;
+    }
+
+    private boolean speculation_ ;
+    /**
+     * <pre>
+     * Tokens may be tried ahead, several in one step.
+     * </pre>
+     *
+     * <code>bool speculation = 8 [json_name = "speculation"];</code>
+     * @return The speculation.
+     */
+    @java.lang.Override
+    public boolean getSpeculation() {
+      return speculation_;
+    }
+    /**
+     * <pre>
+     * Tokens may be tried ahead, several in one step.
+     * </pre>
+     *
+     * <code>bool speculation = 8 [json_name = "speculation"];</code>
+     * @param value The speculation to set.
+     * @return This builder for chaining.
+     */
+    public Builder setSpeculation(boolean value) {
+
+      speculation_ = value;
+      bitField0_ |= 0x00000080;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Tokens may be tried ahead, several in one step.
+     * </pre>
+     *
+     * <code>bool speculation = 8 [json_name = "speculation"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearSpeculation() {
+      bitField0_ = (bitField0_ & ~0x00000080);
+      speculation_ = false;
       onChanged();
       return this;
     }

@@ -79,4 +79,14 @@ public interface CapabilitiesOrBuilder extends
    * @return The rerank.
    */
   boolean getRerank();
+
+  /**
+   * <pre>
+   * Tokens may be tried ahead, several in one step.
+   * </pre>
+   *
+   * <code>bool speculation = 8 [json_name = "speculation"];</code>
+   * @return The speculation.
+   */
+  boolean getSpeculation();
 }

@@ -59,6 +59,7 @@ private static final long serialVersionUID = 0L;
             dev.slotline.v1.ChatFormat.class, dev.slotline.v1.ChatFormat.Builder.class);
   }
 
+  private int bitField0_;
   public static final int TOOL_FORMAT_FIELD_NUMBER = 1;
   @SuppressWarnings("serial")
   private volatile java.lang.Object toolFormat_ = "";
@@ -349,6 +350,44 @@ private static final long serialVersionUID = 0L;
     }
   }
 
+  public static final int TEMPLATE_CAPABILITIES_FIELD_NUMBER = 7;
+  private dev.slotline.v1.TemplateCapabilities templateCapabilities_;
+  /**
+   * <pre>
+   * What the template itself can show of a conversation; the server makes up for what it cannot.
+   * </pre>
+   *
+   * <code>.slotline.v1.TemplateCapabilities template_capabilities = 7 [json_name = "templateCapabilities"];</code>
+   * @return Whether the templateCapabilities field is set.
+   */
+  @java.lang.Override
+  public boolean hasTemplateCapabilities() {
+    return ((bitField0_ & 0x00000001) != 0);
+  }
+  /**
+   * <pre>
+   * What the template itself can show of a conversation; the server makes up for what it cannot.
+   * </pre>
+   *
+   * <code>.slotline.v1.TemplateCapabilities template_capabilities = 7 [json_name = "templateCapabilities"];</code>
+   * @return The templateCapabilities.
+   */
+  @java.lang.Override
+  public dev.slotline.v1.TemplateCapabilities getTemplateCapabilities() {
+    return templateCapabilities_ == null ? dev.slotline.v1.TemplateCapabilities.getDefaultInstance() : templateCapabilities_;
+  }
+  /**
+   * <pre>
+   * What the template itself can show of a conversation; the server makes up for what it cannot.
+   * </pre>
+   *
+   * <code>.slotline.v1.TemplateCapabilities template_capabilities = 7 [json_name = "templateCapabilities"];</code>
+   */
+  @java.lang.Override
+  public dev.slotline.v1.TemplateCapabilitiesOrBuilder getTemplateCapabilitiesOrBuilder() {
+    return templateCapabilities_ == null ? dev.slotline.v1.TemplateCapabilities.getDefaultInstance() : templateCapabilities_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -381,6 +420,9 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(descriptionJson_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 6, descriptionJson_);
     }
+    if (((bitField0_ & 0x00000001) != 0)) {
+      output.writeMessage(7, getTemplateCapabilities());
+    }
     getUnknownFields().writeTo(output);
   }
   private int computeSerializedSize_0() {
@@ -407,6 +449,10 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(descriptionJson_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(6, descriptionJson_);
+    }
+    if (((bitField0_ & 0x00000001) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(7, getTemplateCapabilities());
     }
     return size;
   }
@@ -444,6 +490,11 @@ private static final long serialVersionUID = 0L;
         .equals(other.getReasoningSwitchesList())) return false;
     if (!getDescriptionJson()
         .equals(other.getDescriptionJson())) return false;
+    if (hasTemplateCapabilities() != other.hasTemplateCapabilities()) return false;
+    if (hasTemplateCapabilities()) {
+      if (!getTemplateCapabilities()
+          .equals(other.getTemplateCapabilities())) return false;
+    }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -469,6 +520,10 @@ private static final long serialVersionUID = 0L;
     }
     hash = (37 * hash) + DESCRIPTION_JSON_FIELD_NUMBER;
     hash = (53 * hash) + getDescriptionJson().hashCode();
+    if (hasTemplateCapabilities()) {
+      hash = (37 * hash) + TEMPLATE_CAPABILITIES_FIELD_NUMBER;
+      hash = (53 * hash) + getTemplateCapabilities().hashCode();
+    }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -592,13 +647,19 @@ private static final long serialVersionUID = 0L;
 
     // Construct using dev.slotline.v1.ChatFormat.newBuilder()
     private Builder() {
-
+      maybeForceBuilderInitialization();
     }
 
     private Builder(
         com.google.protobuf.GeneratedMessage.BuilderParent parent) {
       super(parent);
-
+      maybeForceBuilderInitialization();
+    }
+    private void maybeForceBuilderInitialization() {
+      if (com.google.protobuf.GeneratedMessage
+              .alwaysUseFieldBuilders) {
+        internalGetTemplateCapabilitiesFieldBuilder();
+      }
     }
     @java.lang.Override
     public Builder clear() {
@@ -611,6 +672,11 @@ private static final long serialVersionUID = 0L;
       reasoningSwitches_ =
           com.google.protobuf.LazyStringArrayList.emptyList();
       descriptionJson_ = "";
+      templateCapabilities_ = null;
+      if (templateCapabilitiesBuilder_ != null) {
+        templateCapabilitiesBuilder_.dispose();
+        templateCapabilitiesBuilder_ = null;
+      }
       return this;
     }
 
@@ -663,6 +729,14 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000020) != 0)) {
         result.descriptionJson_ = descriptionJson_;
       }
+      int to_bitField0_ = 0;
+      if (((from_bitField0_ & 0x00000040) != 0)) {
+        result.templateCapabilities_ = templateCapabilitiesBuilder_ == null
+            ? templateCapabilities_
+            : templateCapabilitiesBuilder_.build();
+        to_bitField0_ |= 0x00000001;
+      }
+      result.bitField0_ |= to_bitField0_;
     }
 
     @java.lang.Override
@@ -711,6 +785,9 @@ private static final long serialVersionUID = 0L;
         descriptionJson_ = other.descriptionJson_;
         bitField0_ |= 0x00000020;
         onChanged();
+      }
+      if (other.hasTemplateCapabilities()) {
+        mergeTemplateCapabilities(other.getTemplateCapabilities());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -766,6 +843,13 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000020;
               break;
             } // case 50
+            case 58: {
+              input.readMessage(
+                  internalGetTemplateCapabilitiesFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00000040;
+              break;
+            } // case 58
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1393,6 +1477,161 @@ private static final long serialVersionUID = 0L;
       bitField0_ |= 0x00000020;
       onChanged();
       return this;
+    }
+
+    private dev.slotline.v1.TemplateCapabilities templateCapabilities_;
+    private com.google.protobuf.SingleFieldBuilder<
+        dev.slotline.v1.TemplateCapabilities, dev.slotline.v1.TemplateCapabilities.Builder, dev.slotline.v1.TemplateCapabilitiesOrBuilder> templateCapabilitiesBuilder_;
+    /**
+     * <pre>
+     * What the template itself can show of a conversation; the server makes up for what it cannot.
+     * </pre>
+     *
+     * <code>.slotline.v1.TemplateCapabilities template_capabilities = 7 [json_name = "templateCapabilities"];</code>
+     * @return Whether the templateCapabilities field is set.
+     */
+    public boolean hasTemplateCapabilities() {
+      return ((bitField0_ & 0x00000040) != 0);
+    }
+    /**
+     * <pre>
+     * What the template itself can show of a conversation; the server makes up for what it cannot.
+     * </pre>
+     *
+     * <code>.slotline.v1.TemplateCapabilities template_capabilities = 7 [json_name = "templateCapabilities"];</code>
+     * @return The templateCapabilities.
+     */
+    public dev.slotline.v1.TemplateCapabilities getTemplateCapabilities() {
+      if (templateCapabilitiesBuilder_ == null) {
+        return templateCapabilities_ == null ? dev.slotline.v1.TemplateCapabilities.getDefaultInstance() : templateCapabilities_;
+      } else {
+        return templateCapabilitiesBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * What the template itself can show of a conversation; the server makes up for what it cannot.
+     * </pre>
+     *
+     * <code>.slotline.v1.TemplateCapabilities template_capabilities = 7 [json_name = "templateCapabilities"];</code>
+     */
+    public Builder setTemplateCapabilities(dev.slotline.v1.TemplateCapabilities value) {
+      if (templateCapabilitiesBuilder_ == null) {
+        java.util.Objects.requireNonNull(value);
+        templateCapabilities_ = value;
+      } else {
+        templateCapabilitiesBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00000040;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * What the template itself can show of a conversation; the server makes up for what it cannot.
+     * </pre>
+     *
+     * <code>.slotline.v1.TemplateCapabilities template_capabilities = 7 [json_name = "templateCapabilities"];</code>
+     */
+    public Builder setTemplateCapabilities(
+        dev.slotline.v1.TemplateCapabilities.Builder builderForValue) {
+      if (templateCapabilitiesBuilder_ == null) {
+        templateCapabilities_ = builderForValue.build();
+      } else {
+        templateCapabilitiesBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00000040;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * What the template itself can show of a conversation; the server makes up for what it cannot.
+     * </pre>
+     *
+     * <code>.slotline.v1.TemplateCapabilities template_capabilities = 7 [json_name = "templateCapabilities"];</code>
+     */
+    public Builder mergeTemplateCapabilities(dev.slotline.v1.TemplateCapabilities value) {
+      if (templateCapabilitiesBuilder_ == null) {
+        if (((bitField0_ & 0x00000040) != 0) &&
+          templateCapabilities_ != null &&
+          templateCapabilities_ != dev.slotline.v1.TemplateCapabilities.getDefaultInstance()) {
+          getTemplateCapabilitiesBuilder().mergeFrom(value);
+        } else {
+          templateCapabilities_ = value;
+        }
+      } else {
+        templateCapabilitiesBuilder_.mergeFrom(value);
+      }
+      if (templateCapabilities_ != null) {
+        bitField0_ |= 0x00000040;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * What the template itself can show of a conversation; the server makes up for what it cannot.
+     * </pre>
+     *
+     * <code>.slotline.v1.TemplateCapabilities template_capabilities = 7 [json_name = "templateCapabilities"];</code>
+     */
+    public Builder clearTemplateCapabilities() {
+      bitField0_ = (bitField0_ & ~0x00000040);
+      templateCapabilities_ = null;
+      if (templateCapabilitiesBuilder_ != null) {
+        templateCapabilitiesBuilder_.dispose();
+        templateCapabilitiesBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * What the template itself can show of a conversation; the server makes up for what it cannot.
+     * </pre>
+     *
+     * <code>.slotline.v1.TemplateCapabilities template_capabilities = 7 [json_name = "templateCapabilities"];</code>
+     */
+    public dev.slotline.v1.TemplateCapabilities.Builder getTemplateCapabilitiesBuilder() {
+      bitField0_ |= 0x00000040;
+      onChanged();
+      return internalGetTemplateCapabilitiesFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * What the template itself can show of a conversation; the server makes up for what it cannot.
+     * </pre>
+     *
+     * <code>.slotline.v1.TemplateCapabilities template_capabilities = 7 [json_name = "templateCapabilities"];</code>
+     */
+    public dev.slotline.v1.TemplateCapabilitiesOrBuilder getTemplateCapabilitiesOrBuilder() {
+      if (templateCapabilitiesBuilder_ != null) {
+        return templateCapabilitiesBuilder_.getMessageOrBuilder();
+      } else {
+        return templateCapabilities_ == null ?
+            dev.slotline.v1.TemplateCapabilities.getDefaultInstance() : templateCapabilities_;
+      }
+    }
+    /**
+     * <pre>
+     * What the template itself can show of a conversation; the server makes up for what it cannot.
+     * </pre>
+     *
+     * <code>.slotline.v1.TemplateCapabilities template_capabilities = 7 [json_name = "templateCapabilities"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        dev.slotline.v1.TemplateCapabilities, dev.slotline.v1.TemplateCapabilities.Builder, dev.slotline.v1.TemplateCapabilitiesOrBuilder> 
+        internalGetTemplateCapabilitiesFieldBuilder() {
+      if (templateCapabilitiesBuilder_ == null) {
+        templateCapabilitiesBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            dev.slotline.v1.TemplateCapabilities, dev.slotline.v1.TemplateCapabilities.Builder, dev.slotline.v1.TemplateCapabilitiesOrBuilder>(
+                getTemplateCapabilities(),
+                getParentForChildren(),
+                isClean());
+        templateCapabilities_ = null;
+      }
+      return templateCapabilitiesBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:slotline.v1.ChatFormat)

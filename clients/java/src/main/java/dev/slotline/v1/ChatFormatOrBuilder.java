@@ -152,4 +152,31 @@ public interface ChatFormatOrBuilder extends
    */
   com.google.protobuf.ByteString
       getDescriptionJsonBytes();
+
+  /**
+   * <pre>
+   * What the template itself can show of a conversation; the server makes up for what it cannot.
+   * </pre>
+   *
+   * <code>.slotline.v1.TemplateCapabilities template_capabilities = 7 [json_name = "templateCapabilities"];</code>
+   * @return Whether the templateCapabilities field is set.
+   */
+  boolean hasTemplateCapabilities();
+  /**
+   * <pre>
+   * What the template itself can show of a conversation; the server makes up for what it cannot.
+   * </pre>
+   *
+   * <code>.slotline.v1.TemplateCapabilities template_capabilities = 7 [json_name = "templateCapabilities"];</code>
+   * @return The templateCapabilities.
+   */
+  dev.slotline.v1.TemplateCapabilities getTemplateCapabilities();
+  /**
+   * <pre>
+   * What the template itself can show of a conversation; the server makes up for what it cannot.
+   * </pre>
+   *
+   * <code>.slotline.v1.TemplateCapabilities template_capabilities = 7 [json_name = "templateCapabilities"];</code>
+   */
+  dev.slotline.v1.TemplateCapabilitiesOrBuilder getTemplateCapabilitiesOrBuilder();
 }

@@ -434,7 +434,8 @@ private static final long serialVersionUID = 0L;
   private dev.slotline.v1.SamplingParams sampling_;
   /**
    * <pre>
-   * How to choose tokens. Default the defaults of SamplingParams.
+   * How to choose tokens. What is left out is taken from the server's command line, then from sampling_defaults, then
+   * from the defaults of SamplingParams.
    * </pre>
    *
    * <code>.slotline.v1.SamplingParams sampling = 8 [json_name = "sampling"];</code>
@@ -446,7 +447,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How to choose tokens. Default the defaults of SamplingParams.
+   * How to choose tokens. What is left out is taken from the server's command line, then from sampling_defaults, then
+   * from the defaults of SamplingParams.
    * </pre>
    *
    * <code>.slotline.v1.SamplingParams sampling = 8 [json_name = "sampling"];</code>
@@ -458,7 +460,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How to choose tokens. Default the defaults of SamplingParams.
+   * How to choose tokens. What is left out is taken from the server's command line, then from sampling_defaults, then
+   * from the defaults of SamplingParams.
    * </pre>
    *
    * <code>.slotline.v1.SamplingParams sampling = 8 [json_name = "sampling"];</code>
@@ -810,6 +813,47 @@ private static final long serialVersionUID = 0L;
     return parseSpecial_;
   }
 
+  public static final int SAMPLING_DEFAULTS_FIELD_NUMBER = 20;
+  private dev.slotline.v1.SamplingParams samplingDefaults_;
+  /**
+   * <pre>
+   * Defaults of the caller, for what neither sampling nor the server's command line says: an API has defaults of its own,
+   * but who starts the server knows better. Only plain options count here: numbers and switches.
+   * </pre>
+   *
+   * <code>.slotline.v1.SamplingParams sampling_defaults = 20 [json_name = "samplingDefaults"];</code>
+   * @return Whether the samplingDefaults field is set.
+   */
+  @java.lang.Override
+  public boolean hasSamplingDefaults() {
+    return ((bitField0_ & 0x00000400) != 0);
+  }
+  /**
+   * <pre>
+   * Defaults of the caller, for what neither sampling nor the server's command line says: an API has defaults of its own,
+   * but who starts the server knows better. Only plain options count here: numbers and switches.
+   * </pre>
+   *
+   * <code>.slotline.v1.SamplingParams sampling_defaults = 20 [json_name = "samplingDefaults"];</code>
+   * @return The samplingDefaults.
+   */
+  @java.lang.Override
+  public dev.slotline.v1.SamplingParams getSamplingDefaults() {
+    return samplingDefaults_ == null ? dev.slotline.v1.SamplingParams.getDefaultInstance() : samplingDefaults_;
+  }
+  /**
+   * <pre>
+   * Defaults of the caller, for what neither sampling nor the server's command line says: an API has defaults of its own,
+   * but who starts the server knows better. Only plain options count here: numbers and switches.
+   * </pre>
+   *
+   * <code>.slotline.v1.SamplingParams sampling_defaults = 20 [json_name = "samplingDefaults"];</code>
+   */
+  @java.lang.Override
+  public dev.slotline.v1.SamplingParamsOrBuilder getSamplingDefaultsOrBuilder() {
+    return samplingDefaults_ == null ? dev.slotline.v1.SamplingParams.getDefaultInstance() : samplingDefaults_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -877,6 +921,9 @@ private static final long serialVersionUID = 0L;
     }
     if (((bitField0_ & 0x00000200) != 0)) {
       output.writeBool(18, parseSpecial_);
+    }
+    if (((bitField0_ & 0x00000400) != 0)) {
+      output.writeMessage(20, getSamplingDefaults());
     }
     getUnknownFields().writeTo(output);
   }
@@ -950,6 +997,10 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000200) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeBoolSize(18, parseSpecial_);
+    }
+    if (((bitField0_ & 0x00000400) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(20, getSamplingDefaults());
     }
     return size;
   }
@@ -1029,6 +1080,11 @@ private static final long serialVersionUID = 0L;
     if (hasParseSpecial()) {
       if (getParseSpecial()
           != other.getParseSpecial()) return false;
+    }
+    if (hasSamplingDefaults() != other.hasSamplingDefaults()) return false;
+    if (hasSamplingDefaults()) {
+      if (!getSamplingDefaults()
+          .equals(other.getSamplingDefaults())) return false;
     }
     if (!getPromptCase().equals(other.getPromptCase())) return false;
     switch (promptCase_) {
@@ -1112,6 +1168,10 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + PARSE_SPECIAL_FIELD_NUMBER;
       hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
           getParseSpecial());
+    }
+    if (hasSamplingDefaults()) {
+      hash = (37 * hash) + SAMPLING_DEFAULTS_FIELD_NUMBER;
+      hash = (53 * hash) + getSamplingDefaults().hashCode();
     }
     switch (promptCase_) {
       case 3:
@@ -1278,6 +1338,7 @@ private static final long serialVersionUID = 0L;
         internalGetCacheFieldBuilder();
         internalGetSystemPromptFieldBuilder();
         internalGetExtraFieldBuilder();
+        internalGetSamplingDefaultsFieldBuilder();
       }
     }
     @java.lang.Override
@@ -1337,6 +1398,11 @@ private static final long serialVersionUID = 0L;
         extraBuilder_ = null;
       }
       parseSpecial_ = false;
+      samplingDefaults_ = null;
+      if (samplingDefaultsBuilder_ != null) {
+        samplingDefaultsBuilder_.dispose();
+        samplingDefaultsBuilder_ = null;
+      }
       promptCase_ = 0;
       prompt_ = null;
       return this;
@@ -1437,6 +1503,12 @@ private static final long serialVersionUID = 0L;
         result.parseSpecial_ = parseSpecial_;
         to_bitField0_ |= 0x00000200;
       }
+      if (((from_bitField0_ & 0x00040000) != 0)) {
+        result.samplingDefaults_ = samplingDefaultsBuilder_ == null
+            ? samplingDefaults_
+            : samplingDefaultsBuilder_.build();
+        to_bitField0_ |= 0x00000400;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -1515,6 +1587,9 @@ private static final long serialVersionUID = 0L;
       }
       if (other.hasParseSpecial()) {
         setParseSpecial(other.getParseSpecial());
+      }
+      if (other.hasSamplingDefaults()) {
+        mergeSamplingDefaults(other.getSamplingDefaults());
       }
       switch (other.getPromptCase()) {
         case TEXT: {
@@ -1679,6 +1754,13 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00020000;
               break;
             } // case 144
+            case 162: {
+              input.readMessage(
+                  internalGetSamplingDefaultsFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00040000;
+              break;
+            } // case 162
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -2717,7 +2799,8 @@ private static final long serialVersionUID = 0L;
         dev.slotline.v1.SamplingParams, dev.slotline.v1.SamplingParams.Builder, dev.slotline.v1.SamplingParamsOrBuilder> samplingBuilder_;
     /**
      * <pre>
-     * How to choose tokens. Default the defaults of SamplingParams.
+     * How to choose tokens. What is left out is taken from the server's command line, then from sampling_defaults, then
+     * from the defaults of SamplingParams.
      * </pre>
      *
      * <code>.slotline.v1.SamplingParams sampling = 8 [json_name = "sampling"];</code>
@@ -2728,7 +2811,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How to choose tokens. Default the defaults of SamplingParams.
+     * How to choose tokens. What is left out is taken from the server's command line, then from sampling_defaults, then
+     * from the defaults of SamplingParams.
      * </pre>
      *
      * <code>.slotline.v1.SamplingParams sampling = 8 [json_name = "sampling"];</code>
@@ -2743,7 +2827,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How to choose tokens. Default the defaults of SamplingParams.
+     * How to choose tokens. What is left out is taken from the server's command line, then from sampling_defaults, then
+     * from the defaults of SamplingParams.
      * </pre>
      *
      * <code>.slotline.v1.SamplingParams sampling = 8 [json_name = "sampling"];</code>
@@ -2761,7 +2846,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How to choose tokens. Default the defaults of SamplingParams.
+     * How to choose tokens. What is left out is taken from the server's command line, then from sampling_defaults, then
+     * from the defaults of SamplingParams.
      * </pre>
      *
      * <code>.slotline.v1.SamplingParams sampling = 8 [json_name = "sampling"];</code>
@@ -2779,7 +2865,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How to choose tokens. Default the defaults of SamplingParams.
+     * How to choose tokens. What is left out is taken from the server's command line, then from sampling_defaults, then
+     * from the defaults of SamplingParams.
      * </pre>
      *
      * <code>.slotline.v1.SamplingParams sampling = 8 [json_name = "sampling"];</code>
@@ -2804,7 +2891,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How to choose tokens. Default the defaults of SamplingParams.
+     * How to choose tokens. What is left out is taken from the server's command line, then from sampling_defaults, then
+     * from the defaults of SamplingParams.
      * </pre>
      *
      * <code>.slotline.v1.SamplingParams sampling = 8 [json_name = "sampling"];</code>
@@ -2821,7 +2909,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How to choose tokens. Default the defaults of SamplingParams.
+     * How to choose tokens. What is left out is taken from the server's command line, then from sampling_defaults, then
+     * from the defaults of SamplingParams.
      * </pre>
      *
      * <code>.slotline.v1.SamplingParams sampling = 8 [json_name = "sampling"];</code>
@@ -2833,7 +2922,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How to choose tokens. Default the defaults of SamplingParams.
+     * How to choose tokens. What is left out is taken from the server's command line, then from sampling_defaults, then
+     * from the defaults of SamplingParams.
      * </pre>
      *
      * <code>.slotline.v1.SamplingParams sampling = 8 [json_name = "sampling"];</code>
@@ -2848,7 +2938,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How to choose tokens. Default the defaults of SamplingParams.
+     * How to choose tokens. What is left out is taken from the server's command line, then from sampling_defaults, then
+     * from the defaults of SamplingParams.
      * </pre>
      *
      * <code>.slotline.v1.SamplingParams sampling = 8 [json_name = "sampling"];</code>
@@ -4052,6 +4143,170 @@ private static final long serialVersionUID = 0L;
       parseSpecial_ = false;
       onChanged();
       return this;
+    }
+
+    private dev.slotline.v1.SamplingParams samplingDefaults_;
+    private com.google.protobuf.SingleFieldBuilder<
+        dev.slotline.v1.SamplingParams, dev.slotline.v1.SamplingParams.Builder, dev.slotline.v1.SamplingParamsOrBuilder> samplingDefaultsBuilder_;
+    /**
+     * <pre>
+     * Defaults of the caller, for what neither sampling nor the server's command line says: an API has defaults of its own,
+     * but who starts the server knows better. Only plain options count here: numbers and switches.
+     * </pre>
+     *
+     * <code>.slotline.v1.SamplingParams sampling_defaults = 20 [json_name = "samplingDefaults"];</code>
+     * @return Whether the samplingDefaults field is set.
+     */
+    public boolean hasSamplingDefaults() {
+      return ((bitField0_ & 0x00040000) != 0);
+    }
+    /**
+     * <pre>
+     * Defaults of the caller, for what neither sampling nor the server's command line says: an API has defaults of its own,
+     * but who starts the server knows better. Only plain options count here: numbers and switches.
+     * </pre>
+     *
+     * <code>.slotline.v1.SamplingParams sampling_defaults = 20 [json_name = "samplingDefaults"];</code>
+     * @return The samplingDefaults.
+     */
+    public dev.slotline.v1.SamplingParams getSamplingDefaults() {
+      if (samplingDefaultsBuilder_ == null) {
+        return samplingDefaults_ == null ? dev.slotline.v1.SamplingParams.getDefaultInstance() : samplingDefaults_;
+      } else {
+        return samplingDefaultsBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * Defaults of the caller, for what neither sampling nor the server's command line says: an API has defaults of its own,
+     * but who starts the server knows better. Only plain options count here: numbers and switches.
+     * </pre>
+     *
+     * <code>.slotline.v1.SamplingParams sampling_defaults = 20 [json_name = "samplingDefaults"];</code>
+     */
+    public Builder setSamplingDefaults(dev.slotline.v1.SamplingParams value) {
+      if (samplingDefaultsBuilder_ == null) {
+        java.util.Objects.requireNonNull(value);
+        samplingDefaults_ = value;
+      } else {
+        samplingDefaultsBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00040000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Defaults of the caller, for what neither sampling nor the server's command line says: an API has defaults of its own,
+     * but who starts the server knows better. Only plain options count here: numbers and switches.
+     * </pre>
+     *
+     * <code>.slotline.v1.SamplingParams sampling_defaults = 20 [json_name = "samplingDefaults"];</code>
+     */
+    public Builder setSamplingDefaults(
+        dev.slotline.v1.SamplingParams.Builder builderForValue) {
+      if (samplingDefaultsBuilder_ == null) {
+        samplingDefaults_ = builderForValue.build();
+      } else {
+        samplingDefaultsBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00040000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Defaults of the caller, for what neither sampling nor the server's command line says: an API has defaults of its own,
+     * but who starts the server knows better. Only plain options count here: numbers and switches.
+     * </pre>
+     *
+     * <code>.slotline.v1.SamplingParams sampling_defaults = 20 [json_name = "samplingDefaults"];</code>
+     */
+    public Builder mergeSamplingDefaults(dev.slotline.v1.SamplingParams value) {
+      if (samplingDefaultsBuilder_ == null) {
+        if (((bitField0_ & 0x00040000) != 0) &&
+          samplingDefaults_ != null &&
+          samplingDefaults_ != dev.slotline.v1.SamplingParams.getDefaultInstance()) {
+          getSamplingDefaultsBuilder().mergeFrom(value);
+        } else {
+          samplingDefaults_ = value;
+        }
+      } else {
+        samplingDefaultsBuilder_.mergeFrom(value);
+      }
+      if (samplingDefaults_ != null) {
+        bitField0_ |= 0x00040000;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Defaults of the caller, for what neither sampling nor the server's command line says: an API has defaults of its own,
+     * but who starts the server knows better. Only plain options count here: numbers and switches.
+     * </pre>
+     *
+     * <code>.slotline.v1.SamplingParams sampling_defaults = 20 [json_name = "samplingDefaults"];</code>
+     */
+    public Builder clearSamplingDefaults() {
+      bitField0_ = (bitField0_ & ~0x00040000);
+      samplingDefaults_ = null;
+      if (samplingDefaultsBuilder_ != null) {
+        samplingDefaultsBuilder_.dispose();
+        samplingDefaultsBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Defaults of the caller, for what neither sampling nor the server's command line says: an API has defaults of its own,
+     * but who starts the server knows better. Only plain options count here: numbers and switches.
+     * </pre>
+     *
+     * <code>.slotline.v1.SamplingParams sampling_defaults = 20 [json_name = "samplingDefaults"];</code>
+     */
+    public dev.slotline.v1.SamplingParams.Builder getSamplingDefaultsBuilder() {
+      bitField0_ |= 0x00040000;
+      onChanged();
+      return internalGetSamplingDefaultsFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * Defaults of the caller, for what neither sampling nor the server's command line says: an API has defaults of its own,
+     * but who starts the server knows better. Only plain options count here: numbers and switches.
+     * </pre>
+     *
+     * <code>.slotline.v1.SamplingParams sampling_defaults = 20 [json_name = "samplingDefaults"];</code>
+     */
+    public dev.slotline.v1.SamplingParamsOrBuilder getSamplingDefaultsOrBuilder() {
+      if (samplingDefaultsBuilder_ != null) {
+        return samplingDefaultsBuilder_.getMessageOrBuilder();
+      } else {
+        return samplingDefaults_ == null ?
+            dev.slotline.v1.SamplingParams.getDefaultInstance() : samplingDefaults_;
+      }
+    }
+    /**
+     * <pre>
+     * Defaults of the caller, for what neither sampling nor the server's command line says: an API has defaults of its own,
+     * but who starts the server knows better. Only plain options count here: numbers and switches.
+     * </pre>
+     *
+     * <code>.slotline.v1.SamplingParams sampling_defaults = 20 [json_name = "samplingDefaults"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        dev.slotline.v1.SamplingParams, dev.slotline.v1.SamplingParams.Builder, dev.slotline.v1.SamplingParamsOrBuilder> 
+        internalGetSamplingDefaultsFieldBuilder() {
+      if (samplingDefaultsBuilder_ == null) {
+        samplingDefaultsBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            dev.slotline.v1.SamplingParams, dev.slotline.v1.SamplingParams.Builder, dev.slotline.v1.SamplingParamsOrBuilder>(
+                getSamplingDefaults(),
+                getParentForChildren(),
+                isClean());
+        samplingDefaults_ = null;
+      }
+      return samplingDefaultsBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:slotline.v1.GenerateRequest)

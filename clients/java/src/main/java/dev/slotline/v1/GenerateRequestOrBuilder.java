@@ -189,7 +189,8 @@ public interface GenerateRequestOrBuilder extends
 
   /**
    * <pre>
-   * How to choose tokens. Default the defaults of SamplingParams.
+   * How to choose tokens. What is left out is taken from the server's command line, then from sampling_defaults, then
+   * from the defaults of SamplingParams.
    * </pre>
    *
    * <code>.slotline.v1.SamplingParams sampling = 8 [json_name = "sampling"];</code>
@@ -198,7 +199,8 @@ public interface GenerateRequestOrBuilder extends
   boolean hasSampling();
   /**
    * <pre>
-   * How to choose tokens. Default the defaults of SamplingParams.
+   * How to choose tokens. What is left out is taken from the server's command line, then from sampling_defaults, then
+   * from the defaults of SamplingParams.
    * </pre>
    *
    * <code>.slotline.v1.SamplingParams sampling = 8 [json_name = "sampling"];</code>
@@ -207,7 +209,8 @@ public interface GenerateRequestOrBuilder extends
   dev.slotline.v1.SamplingParams getSampling();
   /**
    * <pre>
-   * How to choose tokens. Default the defaults of SamplingParams.
+   * How to choose tokens. What is left out is taken from the server's command line, then from sampling_defaults, then
+   * from the defaults of SamplingParams.
    * </pre>
    *
    * <code>.slotline.v1.SamplingParams sampling = 8 [json_name = "sampling"];</code>
@@ -458,6 +461,36 @@ public interface GenerateRequestOrBuilder extends
    * @return The parseSpecial.
    */
   boolean getParseSpecial();
+
+  /**
+   * <pre>
+   * Defaults of the caller, for what neither sampling nor the server's command line says: an API has defaults of its own,
+   * but who starts the server knows better. Only plain options count here: numbers and switches.
+   * </pre>
+   *
+   * <code>.slotline.v1.SamplingParams sampling_defaults = 20 [json_name = "samplingDefaults"];</code>
+   * @return Whether the samplingDefaults field is set.
+   */
+  boolean hasSamplingDefaults();
+  /**
+   * <pre>
+   * Defaults of the caller, for what neither sampling nor the server's command line says: an API has defaults of its own,
+   * but who starts the server knows better. Only plain options count here: numbers and switches.
+   * </pre>
+   *
+   * <code>.slotline.v1.SamplingParams sampling_defaults = 20 [json_name = "samplingDefaults"];</code>
+   * @return The samplingDefaults.
+   */
+  dev.slotline.v1.SamplingParams getSamplingDefaults();
+  /**
+   * <pre>
+   * Defaults of the caller, for what neither sampling nor the server's command line says: an API has defaults of its own,
+   * but who starts the server knows better. Only plain options count here: numbers and switches.
+   * </pre>
+   *
+   * <code>.slotline.v1.SamplingParams sampling_defaults = 20 [json_name = "samplingDefaults"];</code>
+   */
+  dev.slotline.v1.SamplingParamsOrBuilder getSamplingDefaultsOrBuilder();
 
   dev.slotline.v1.GenerateRequest.PromptCase getPromptCase();
 }

@@ -219,7 +219,7 @@ public final class Generation extends com.google.protobuf.GeneratedFile {
       "slotId\210\001\001\022t\n\ncache_salt\030\003 \001(\tBU\342\340\030Q`\200\001\212\001" +
       "KShares caches only with requests of the" +
       " same salt, and of the same API key.R\tca" +
-      "cheSaltB\017\n\r_cache_promptB\n\n\010_slot_id\"\356\014\n" +
+      "cheSaltB\017\n\r_cache_promptB\n\n\010_slot_id\"\270\r\n" +
       "\017GenerateRequest\022\035\n\nrequest_id\030\001 \001(\tR\tre" +
       "questId\022\024\n\005model\030\002 \001(\tR\005model\022\024\n\004text\030\003 " +
       "\001(\tH\000R\004text\0224\n\ttoken_ids\030\004 \001(\0132\025.slotlin" +
@@ -256,97 +256,98 @@ public final class Generation extends com.google.protobuf.GeneratedFile {
       "tokens\212\001jWhether names of control tokens" +
       " in the prompt, or in messages and roles" +
       ", become these tokens or stay text.H\003R\014p" +
-      "arseSpecial\210\001\001:\203\001\342\340\030\177\n\ttimeout_s*\022\021\000\000\000\000\000" +
-      "\000\000\000\031\000\000\000\000\000u\"Ax\001\202\001\nTime limit\212\0017Most secon" +
-      "ds that an answer may take, waiting incl" +
-      "uded.\222\001\024\022\t\031\000\000\000\000\000\300\202@\031\000\000\000\000\000\000\360?B\010\n\006promptB\020" +
-      "\n\016_num_sequencesB\t\n\007_n_keepB\020\n\016_parse_sp" +
-      "ecial\"\347\003\n\022GenerationSettings\0227\n\010sampling" +
-      "\030\001 \001(\0132\033.slotline.v1.SamplingParamsR\010sam" +
-      "pling\0227\n\030penalty_prompt_token_ids\030\002 \003(\rR" +
-      "\025penaltyPromptTokenIds\022M\n\nlogit_bias\030\003 \003" +
-      "(\0132..slotline.v1.GenerationSettings.Logi" +
-      "tBiasEntryR\tlogitBias\022\"\n\nmax_tokens\030\004 \001(" +
-      "\rH\000R\tmaxTokens\210\001\001\022\025\n\006n_keep\030\005 \001(\rR\005nKeep" +
-      "\022\023\n\005n_ctx\030\006 \001(\rR\004nCtx\022\035\n\nstop_texts\030\007 \003(" +
-      "\tR\tstopTexts\022\027\n\007n_probs\030\010 \001(\rR\006nProbs\022\030\n" +
-      "\007grammar\030\t \001(\tR\007grammar\022!\n\014cache_prompt\030" +
-      "\n \001(\010R\013cachePrompt\032<\n\016LogitBiasEntry\022\020\n\003" +
-      "key\030\001 \001(\rR\003key\022\024\n\005value\030\002 \001(\002R\005value:\0028\001" +
-      "B\r\n\013_max_tokens\"\356\002\n\007Timings\022#\n\rprompt_to" +
-      "kens\030\001 \001(\rR\014promptTokens\022:\n\013prompt_eval\030" +
-      "\002 \001(\0132\031.google.protobuf.DurationR\nprompt" +
-      "Eval\022%\n\016decoded_tokens\030\003 \001(\rR\rdecodedTok" +
-      "ens\0221\n\006decode\030\004 \001(\0132\031.google.protobuf.Du" +
-      "rationR\006decode\022&\n\014draft_tokens\030\005 \001(\rH\000R\013" +
-      "draftTokens\210\001\001\022*\n\016draft_accepted\030\006 \001(\rH\001" +
-      "R\rdraftAccepted\210\001\001\0220\n\024cached_prompt_toke" +
-      "ns\030\007 \001(\rR\022cachedPromptTokensB\017\n\r_draft_t" +
-      "okensB\021\n\017_draft_accepted\"\304\003\n\010Accepted\022\035\n" +
-      "\nrequest_id\030\001 \001(\tR\trequestId\022\024\n\005model\030\002 " +
-      "\001(\tR\005model\022\037\n\013instance_id\030\003 \001(\tR\ninstanc" +
-      "eId\022\027\n\007task_id\030\004 \001(\004R\006taskId\022\027\n\007slot_id\030" +
-      "\005 \001(\rR\006slotId\022#\n\rprompt_tokens\030\006 \001(\rR\014pr" +
-      "omptTokens\0220\n\024cached_prompt_tokens\030\007 \001(\r" +
-      "R\022cachedPromptTokens\0221\n\006queued\030\010 \001(\0132\031.g" +
-      "oogle.protobuf.DurationR\006queued\022\034\n\ttrunc" +
-      "ated\030\t \001(\010R\ttruncated\0226\n\027truncated_promp" +
-      "t_tokens\030\013 \001(\rR\025truncatedPromptTokens\022!\n" +
-      "\014takes_images\030\014 \001(\010R\013takesImages\022\037\n\013prom" +
-      "pt_text\030\r \001(\tR\npromptTextJ\004\010\n\020\013R\006prompt\"" +
-      "\221\001\n\016PromptProgress\022\024\n\005total\030\001 \001(\rR\005total" +
-      "\022\026\n\006cached\030\002 \001(\rR\006cached\022\034\n\tprocessed\030\003 " +
-      "\001(\rR\tprocessed\0223\n\007elapsed\030\004 \001(\0132\031.google" +
-      ".protobuf.DurationR\007elapsed\":\n\014PromptTok" +
-      "ens\022*\n\006tokens\030\001 \003(\0132\022.slotline.v1.TokenR" +
-      "\006tokens\"\247\001\n\005Piece\022\022\n\004text\030\001 \001(\tR\004text\022*\n" +
-      "\006tokens\030\002 \003(\0132\022.slotline.v1.TokenR\006token" +
-      "s\022.\n\007channel\030\003 \001(\0162\024.slotline.v1.Channel" +
-      "R\007channel\022.\n\007timings\030\004 \001(\0132\024.slotline.v1" +
-      ".TimingsR\007timings\"\221\001\n\tToolDelta\022\022\n\004call\030" +
-      "\001 \001(\rR\004call\022\016\n\002id\030\002 \001(\tR\002id\022\022\n\004name\030\003 \001(" +
-      "\tR\004name\022\034\n\targuments\030\004 \001(\tR\targuments\022.\n" +
-      "\007timings\030\005 \001(\0132\024.slotline.v1.TimingsR\007ti" +
-      "mings\"\202\001\n\005Delta\022\024\n\005index\030\001 \001(\rR\005index\022*\n" +
-      "\006pieces\030\002 \003(\0132\022.slotline.v1.PieceR\006piece" +
-      "s\0227\n\013tool_deltas\030\003 \003(\0132\026.slotline.v1.Too" +
-      "lDeltaR\ntoolDeltas\"\264\004\n\010Finished\022\024\n\005index" +
-      "\030\001 \001(\rR\005index\0221\n\006reason\030\002 \001(\0162\031.slotline" +
-      ".v1.FinishReasonR\006reason\022\035\n\tstop_text\030\003 " +
-      "\001(\tH\000R\010stopText\022$\n\rstop_token_id\030\004 \001(\rH\000" +
-      "R\013stopTokenId\022\"\n\014eos_token_id\030\005 \001(\rH\000R\ne" +
-      "osTokenId\022(\n\005usage\030\006 \001(\0132\022.slotline.v1.U" +
-      "sageR\005usage\022.\n\007timings\030\007 \001(\0132\024.slotline." +
-      "v1.TimingsR\007timings\022\034\n\ttruncated\030\010 \001(\010R\t" +
-      "truncated\022)\n\020tokens_evaluated\030\t \001(\rR\017tok" +
-      "ensEvaluated\022)\n\020tokens_predicted\030\n \001(\rR\017" +
-      "tokensPredicted\022#\n\rtokens_cached\030\013 \001(\rR\014" +
-      "tokensCached\022;\n\010settings\030\014 \001(\0132\037.slotlin" +
-      "e.v1.GenerationSettingsR\010settings\022\027\n\007slo" +
-      "t_id\030\r \001(\rR\006slotId\022$\n\016has_line_break\030\016 \001" +
-      "(\010R\014hasLineBreakB\007\n\005match\"\241\002\n\020GenerateRe" +
-      "sponse\0223\n\010accepted\030\001 \001(\0132\025.slotline.v1.A" +
-      "cceptedH\000R\010accepted\022*\n\005delta\030\002 \001(\0132\022.slo" +
-      "tline.v1.DeltaH\000R\005delta\0223\n\010finished\030\003 \001(" +
-      "\0132\025.slotline.v1.FinishedH\000R\010finished\0223\n\006" +
-      "prompt\030\004 \001(\0132\031.slotline.v1.PromptTokensH" +
-      "\000R\006prompt\0229\n\010progress\030\005 \001(\0132\033.slotline.v" +
-      "1.PromptProgressH\000R\010progressB\007\n\005event*P\n" +
-      "\010Overflow\022\030\n\024OVERFLOW_UNSPECIFIED\020\000\022\023\n\017O" +
-      "VERFLOW_REFUSE\020\001\022\025\n\021OVERFLOW_TRUNCATE\020\002*" +
-      "\232\001\n\014FinishReason\022\035\n\031FINISH_REASON_UNSPEC" +
-      "IFIED\020\000\022\026\n\022FINISH_REASON_STOP\020\001\022\030\n\024FINIS" +
-      "H_REASON_LENGTH\020\002\022\033\n\027FINISH_REASON_CANCE" +
-      "LLED\020\003\022\034\n\030FINISH_REASON_TOOL_CALLS\020\004*\212\001\n" +
-      "\017ReasoningFormat\022 \n\034REASONING_FORMAT_UNS" +
-      "PECIFIED\020\000\022\035\n\031REASONING_FORMAT_SEPARATE\020" +
-      "\001\022\033\n\027REASONING_FORMAT_INLINE\020\002\022\031\n\025REASON" +
-      "ING_FORMAT_BOTH\020\003*N\n\007Channel\022\027\n\023CHANNEL_" +
-      "UNSPECIFIED\020\000\022\023\n\017CHANNEL_CONTENT\020\001\022\025\n\021CH" +
-      "ANNEL_REASONING\020\002B`\n\017dev.slotline.v1P\001Z=" +
-      "github.com/slotline/slotline/clients/go/" +
-      "slotlinev1;slotlinev1\252\002\013Slotline.V1b\006pro" +
-      "to3"
+      "arseSpecial\210\001\001\022H\n\021sampling_defaults\030\024 \001(" +
+      "\0132\033.slotline.v1.SamplingParamsR\020sampling" +
+      "Defaults:\203\001\342\340\030\177\n\ttimeout_s*\022\021\000\000\000\000\000\000\000\000\031\000\000" +
+      "\000\000\000u\"Ax\001\202\001\nTime limit\212\0017Most seconds tha" +
+      "t an answer may take, waiting included.\222" +
+      "\001\024\022\t\031\000\000\000\000\000\300\202@\031\000\000\000\000\000\000\360?B\010\n\006promptB\020\n\016_num" +
+      "_sequencesB\t\n\007_n_keepB\020\n\016_parse_special\"" +
+      "\347\003\n\022GenerationSettings\0227\n\010sampling\030\001 \001(\013" +
+      "2\033.slotline.v1.SamplingParamsR\010sampling\022" +
+      "7\n\030penalty_prompt_token_ids\030\002 \003(\rR\025penal" +
+      "tyPromptTokenIds\022M\n\nlogit_bias\030\003 \003(\0132..s" +
+      "lotline.v1.GenerationSettings.LogitBiasE" +
+      "ntryR\tlogitBias\022\"\n\nmax_tokens\030\004 \001(\rH\000R\tm" +
+      "axTokens\210\001\001\022\025\n\006n_keep\030\005 \001(\rR\005nKeep\022\023\n\005n_" +
+      "ctx\030\006 \001(\rR\004nCtx\022\035\n\nstop_texts\030\007 \003(\tR\tsto" +
+      "pTexts\022\027\n\007n_probs\030\010 \001(\rR\006nProbs\022\030\n\007gramm" +
+      "ar\030\t \001(\tR\007grammar\022!\n\014cache_prompt\030\n \001(\010R" +
+      "\013cachePrompt\032<\n\016LogitBiasEntry\022\020\n\003key\030\001 " +
+      "\001(\rR\003key\022\024\n\005value\030\002 \001(\002R\005value:\0028\001B\r\n\013_m" +
+      "ax_tokens\"\356\002\n\007Timings\022#\n\rprompt_tokens\030\001" +
+      " \001(\rR\014promptTokens\022:\n\013prompt_eval\030\002 \001(\0132" +
+      "\031.google.protobuf.DurationR\npromptEval\022%" +
+      "\n\016decoded_tokens\030\003 \001(\rR\rdecodedTokens\0221\n" +
+      "\006decode\030\004 \001(\0132\031.google.protobuf.Duration" +
+      "R\006decode\022&\n\014draft_tokens\030\005 \001(\rH\000R\013draftT" +
+      "okens\210\001\001\022*\n\016draft_accepted\030\006 \001(\rH\001R\rdraf" +
+      "tAccepted\210\001\001\0220\n\024cached_prompt_tokens\030\007 \001" +
+      "(\rR\022cachedPromptTokensB\017\n\r_draft_tokensB" +
+      "\021\n\017_draft_accepted\"\304\003\n\010Accepted\022\035\n\nreque" +
+      "st_id\030\001 \001(\tR\trequestId\022\024\n\005model\030\002 \001(\tR\005m" +
+      "odel\022\037\n\013instance_id\030\003 \001(\tR\ninstanceId\022\027\n" +
+      "\007task_id\030\004 \001(\004R\006taskId\022\027\n\007slot_id\030\005 \001(\rR" +
+      "\006slotId\022#\n\rprompt_tokens\030\006 \001(\rR\014promptTo" +
+      "kens\0220\n\024cached_prompt_tokens\030\007 \001(\rR\022cach" +
+      "edPromptTokens\0221\n\006queued\030\010 \001(\0132\031.google." +
+      "protobuf.DurationR\006queued\022\034\n\ttruncated\030\t" +
+      " \001(\010R\ttruncated\0226\n\027truncated_prompt_toke" +
+      "ns\030\013 \001(\rR\025truncatedPromptTokens\022!\n\014takes" +
+      "_images\030\014 \001(\010R\013takesImages\022\037\n\013prompt_tex" +
+      "t\030\r \001(\tR\npromptTextJ\004\010\n\020\013R\006prompt\"\221\001\n\016Pr" +
+      "omptProgress\022\024\n\005total\030\001 \001(\rR\005total\022\026\n\006ca" +
+      "ched\030\002 \001(\rR\006cached\022\034\n\tprocessed\030\003 \001(\rR\tp" +
+      "rocessed\0223\n\007elapsed\030\004 \001(\0132\031.google.proto" +
+      "buf.DurationR\007elapsed\":\n\014PromptTokens\022*\n" +
+      "\006tokens\030\001 \003(\0132\022.slotline.v1.TokenR\006token" +
+      "s\"\247\001\n\005Piece\022\022\n\004text\030\001 \001(\tR\004text\022*\n\006token" +
+      "s\030\002 \003(\0132\022.slotline.v1.TokenR\006tokens\022.\n\007c" +
+      "hannel\030\003 \001(\0162\024.slotline.v1.ChannelR\007chan" +
+      "nel\022.\n\007timings\030\004 \001(\0132\024.slotline.v1.Timin" +
+      "gsR\007timings\"\221\001\n\tToolDelta\022\022\n\004call\030\001 \001(\rR" +
+      "\004call\022\016\n\002id\030\002 \001(\tR\002id\022\022\n\004name\030\003 \001(\tR\004nam" +
+      "e\022\034\n\targuments\030\004 \001(\tR\targuments\022.\n\007timin" +
+      "gs\030\005 \001(\0132\024.slotline.v1.TimingsR\007timings\"" +
+      "\202\001\n\005Delta\022\024\n\005index\030\001 \001(\rR\005index\022*\n\006piece" +
+      "s\030\002 \003(\0132\022.slotline.v1.PieceR\006pieces\0227\n\013t" +
+      "ool_deltas\030\003 \003(\0132\026.slotline.v1.ToolDelta" +
+      "R\ntoolDeltas\"\264\004\n\010Finished\022\024\n\005index\030\001 \001(\r" +
+      "R\005index\0221\n\006reason\030\002 \001(\0162\031.slotline.v1.Fi" +
+      "nishReasonR\006reason\022\035\n\tstop_text\030\003 \001(\tH\000R" +
+      "\010stopText\022$\n\rstop_token_id\030\004 \001(\rH\000R\013stop" +
+      "TokenId\022\"\n\014eos_token_id\030\005 \001(\rH\000R\neosToke" +
+      "nId\022(\n\005usage\030\006 \001(\0132\022.slotline.v1.UsageR\005" +
+      "usage\022.\n\007timings\030\007 \001(\0132\024.slotline.v1.Tim" +
+      "ingsR\007timings\022\034\n\ttruncated\030\010 \001(\010R\ttrunca" +
+      "ted\022)\n\020tokens_evaluated\030\t \001(\rR\017tokensEva" +
+      "luated\022)\n\020tokens_predicted\030\n \001(\rR\017tokens" +
+      "Predicted\022#\n\rtokens_cached\030\013 \001(\rR\014tokens" +
+      "Cached\022;\n\010settings\030\014 \001(\0132\037.slotline.v1.G" +
+      "enerationSettingsR\010settings\022\027\n\007slot_id\030\r" +
+      " \001(\rR\006slotId\022$\n\016has_line_break\030\016 \001(\010R\014ha" +
+      "sLineBreakB\007\n\005match\"\241\002\n\020GenerateResponse" +
+      "\0223\n\010accepted\030\001 \001(\0132\025.slotline.v1.Accepte" +
+      "dH\000R\010accepted\022*\n\005delta\030\002 \001(\0132\022.slotline." +
+      "v1.DeltaH\000R\005delta\0223\n\010finished\030\003 \001(\0132\025.sl" +
+      "otline.v1.FinishedH\000R\010finished\0223\n\006prompt" +
+      "\030\004 \001(\0132\031.slotline.v1.PromptTokensH\000R\006pro" +
+      "mpt\0229\n\010progress\030\005 \001(\0132\033.slotline.v1.Prom" +
+      "ptProgressH\000R\010progressB\007\n\005event*P\n\010Overf" +
+      "low\022\030\n\024OVERFLOW_UNSPECIFIED\020\000\022\023\n\017OVERFLO" +
+      "W_REFUSE\020\001\022\025\n\021OVERFLOW_TRUNCATE\020\002*\232\001\n\014Fi" +
+      "nishReason\022\035\n\031FINISH_REASON_UNSPECIFIED\020" +
+      "\000\022\026\n\022FINISH_REASON_STOP\020\001\022\030\n\024FINISH_REAS" +
+      "ON_LENGTH\020\002\022\033\n\027FINISH_REASON_CANCELLED\020\003" +
+      "\022\034\n\030FINISH_REASON_TOOL_CALLS\020\004*\212\001\n\017Reaso" +
+      "ningFormat\022 \n\034REASONING_FORMAT_UNSPECIFI" +
+      "ED\020\000\022\035\n\031REASONING_FORMAT_SEPARATE\020\001\022\033\n\027R" +
+      "EASONING_FORMAT_INLINE\020\002\022\031\n\025REASONING_FO" +
+      "RMAT_BOTH\020\003*N\n\007Channel\022\027\n\023CHANNEL_UNSPEC" +
+      "IFIED\020\000\022\023\n\017CHANNEL_CONTENT\020\001\022\025\n\021CHANNEL_" +
+      "REASONING\020\002B`\n\017dev.slotline.v1P\001Z=github" +
+      ".com/slotline/slotline/clients/go/slotli" +
+      "nev1;slotlinev1\252\002\013Slotline.V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -405,7 +406,7 @@ public final class Generation extends com.google.protobuf.GeneratedFile {
     internal_static_slotline_v1_GenerateRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_GenerateRequest_descriptor,
-        new java.lang.String[] { "RequestId", "Model", "Text", "TokenIds", "Chat", "Parts", "Infill", "Sampling", "Stop", "Output", "Constraint", "Cache", "NumSequences", "Overflow", "NKeep", "SystemPrompt", "Extra", "ParseSpecial", "Prompt", });
+        new java.lang.String[] { "RequestId", "Model", "Text", "TokenIds", "Chat", "Parts", "Infill", "Sampling", "Stop", "Output", "Constraint", "Cache", "NumSequences", "Overflow", "NKeep", "SystemPrompt", "Extra", "ParseSpecial", "SamplingDefaults", "Prompt", });
     internal_static_slotline_v1_GenerationSettings_descriptor =
       getDescriptor().getMessageType(8);
     internal_static_slotline_v1_GenerationSettings_fieldAccessorTable = new

@@ -53,6 +53,7 @@ private static final long serialVersionUID = 0L;
             dev.slotline.v1.GetModelRequest.class, dev.slotline.v1.GetModelRequest.Builder.class);
   }
 
+  private int bitField0_;
   public static final int NAME_FIELD_NUMBER = 1;
   @SuppressWarnings("serial")
   private volatile java.lang.Object name_ = "";
@@ -100,6 +101,44 @@ private static final long serialVersionUID = 0L;
     }
   }
 
+  public static final int SAMPLING_DEFAULTS_FIELD_NUMBER = 2;
+  private dev.slotline.v1.SamplingParams samplingDefaults_;
+  /**
+   * <pre>
+   * Model.default_settings are those of a request with these; see GenerateRequest.sampling_defaults.
+   * </pre>
+   *
+   * <code>.slotline.v1.SamplingParams sampling_defaults = 2 [json_name = "samplingDefaults"];</code>
+   * @return Whether the samplingDefaults field is set.
+   */
+  @java.lang.Override
+  public boolean hasSamplingDefaults() {
+    return ((bitField0_ & 0x00000001) != 0);
+  }
+  /**
+   * <pre>
+   * Model.default_settings are those of a request with these; see GenerateRequest.sampling_defaults.
+   * </pre>
+   *
+   * <code>.slotline.v1.SamplingParams sampling_defaults = 2 [json_name = "samplingDefaults"];</code>
+   * @return The samplingDefaults.
+   */
+  @java.lang.Override
+  public dev.slotline.v1.SamplingParams getSamplingDefaults() {
+    return samplingDefaults_ == null ? dev.slotline.v1.SamplingParams.getDefaultInstance() : samplingDefaults_;
+  }
+  /**
+   * <pre>
+   * Model.default_settings are those of a request with these; see GenerateRequest.sampling_defaults.
+   * </pre>
+   *
+   * <code>.slotline.v1.SamplingParams sampling_defaults = 2 [json_name = "samplingDefaults"];</code>
+   */
+  @java.lang.Override
+  public dev.slotline.v1.SamplingParamsOrBuilder getSamplingDefaultsOrBuilder() {
+    return samplingDefaults_ == null ? dev.slotline.v1.SamplingParams.getDefaultInstance() : samplingDefaults_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -117,12 +156,19 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(name_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 1, name_);
     }
+    if (((bitField0_ & 0x00000001) != 0)) {
+      output.writeMessage(2, getSamplingDefaults());
+    }
     getUnknownFields().writeTo(output);
   }
   private int computeSerializedSize_0() {
     int size = 0;
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(name_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(1, name_);
+    }
+    if (((bitField0_ & 0x00000001) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(2, getSamplingDefaults());
     }
     return size;
   }
@@ -150,6 +196,11 @@ private static final long serialVersionUID = 0L;
 
     if (!getName()
         .equals(other.getName())) return false;
+    if (hasSamplingDefaults() != other.hasSamplingDefaults()) return false;
+    if (hasSamplingDefaults()) {
+      if (!getSamplingDefaults()
+          .equals(other.getSamplingDefaults())) return false;
+    }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -163,6 +214,10 @@ private static final long serialVersionUID = 0L;
     hash = (19 * hash) + getDescriptor().hashCode();
     hash = (37 * hash) + NAME_FIELD_NUMBER;
     hash = (53 * hash) + getName().hashCode();
+    if (hasSamplingDefaults()) {
+      hash = (37 * hash) + SAMPLING_DEFAULTS_FIELD_NUMBER;
+      hash = (53 * hash) + getSamplingDefaults().hashCode();
+    }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -286,19 +341,30 @@ private static final long serialVersionUID = 0L;
 
     // Construct using dev.slotline.v1.GetModelRequest.newBuilder()
     private Builder() {
-
+      maybeForceBuilderInitialization();
     }
 
     private Builder(
         com.google.protobuf.GeneratedMessage.BuilderParent parent) {
       super(parent);
-
+      maybeForceBuilderInitialization();
+    }
+    private void maybeForceBuilderInitialization() {
+      if (com.google.protobuf.GeneratedMessage
+              .alwaysUseFieldBuilders) {
+        internalGetSamplingDefaultsFieldBuilder();
+      }
     }
     @java.lang.Override
     public Builder clear() {
       super.clear();
       bitField0_ = 0;
       name_ = "";
+      samplingDefaults_ = null;
+      if (samplingDefaultsBuilder_ != null) {
+        samplingDefaultsBuilder_.dispose();
+        samplingDefaultsBuilder_ = null;
+      }
       return this;
     }
 
@@ -335,6 +401,14 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000001) != 0)) {
         result.name_ = name_;
       }
+      int to_bitField0_ = 0;
+      if (((from_bitField0_ & 0x00000002) != 0)) {
+        result.samplingDefaults_ = samplingDefaultsBuilder_ == null
+            ? samplingDefaults_
+            : samplingDefaultsBuilder_.build();
+        to_bitField0_ |= 0x00000001;
+      }
+      result.bitField0_ |= to_bitField0_;
     }
 
     @java.lang.Override
@@ -353,6 +427,9 @@ private static final long serialVersionUID = 0L;
         name_ = other.name_;
         bitField0_ |= 0x00000001;
         onChanged();
+      }
+      if (other.hasSamplingDefaults()) {
+        mergeSamplingDefaults(other.getSamplingDefaults());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -383,6 +460,13 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000001;
               break;
             } // case 10
+            case 18: {
+              input.readMessage(
+                  internalGetSamplingDefaultsFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00000002;
+              break;
+            } // case 18
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -490,6 +574,161 @@ private static final long serialVersionUID = 0L;
       bitField0_ |= 0x00000001;
       onChanged();
       return this;
+    }
+
+    private dev.slotline.v1.SamplingParams samplingDefaults_;
+    private com.google.protobuf.SingleFieldBuilder<
+        dev.slotline.v1.SamplingParams, dev.slotline.v1.SamplingParams.Builder, dev.slotline.v1.SamplingParamsOrBuilder> samplingDefaultsBuilder_;
+    /**
+     * <pre>
+     * Model.default_settings are those of a request with these; see GenerateRequest.sampling_defaults.
+     * </pre>
+     *
+     * <code>.slotline.v1.SamplingParams sampling_defaults = 2 [json_name = "samplingDefaults"];</code>
+     * @return Whether the samplingDefaults field is set.
+     */
+    public boolean hasSamplingDefaults() {
+      return ((bitField0_ & 0x00000002) != 0);
+    }
+    /**
+     * <pre>
+     * Model.default_settings are those of a request with these; see GenerateRequest.sampling_defaults.
+     * </pre>
+     *
+     * <code>.slotline.v1.SamplingParams sampling_defaults = 2 [json_name = "samplingDefaults"];</code>
+     * @return The samplingDefaults.
+     */
+    public dev.slotline.v1.SamplingParams getSamplingDefaults() {
+      if (samplingDefaultsBuilder_ == null) {
+        return samplingDefaults_ == null ? dev.slotline.v1.SamplingParams.getDefaultInstance() : samplingDefaults_;
+      } else {
+        return samplingDefaultsBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * Model.default_settings are those of a request with these; see GenerateRequest.sampling_defaults.
+     * </pre>
+     *
+     * <code>.slotline.v1.SamplingParams sampling_defaults = 2 [json_name = "samplingDefaults"];</code>
+     */
+    public Builder setSamplingDefaults(dev.slotline.v1.SamplingParams value) {
+      if (samplingDefaultsBuilder_ == null) {
+        java.util.Objects.requireNonNull(value);
+        samplingDefaults_ = value;
+      } else {
+        samplingDefaultsBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00000002;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Model.default_settings are those of a request with these; see GenerateRequest.sampling_defaults.
+     * </pre>
+     *
+     * <code>.slotline.v1.SamplingParams sampling_defaults = 2 [json_name = "samplingDefaults"];</code>
+     */
+    public Builder setSamplingDefaults(
+        dev.slotline.v1.SamplingParams.Builder builderForValue) {
+      if (samplingDefaultsBuilder_ == null) {
+        samplingDefaults_ = builderForValue.build();
+      } else {
+        samplingDefaultsBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00000002;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Model.default_settings are those of a request with these; see GenerateRequest.sampling_defaults.
+     * </pre>
+     *
+     * <code>.slotline.v1.SamplingParams sampling_defaults = 2 [json_name = "samplingDefaults"];</code>
+     */
+    public Builder mergeSamplingDefaults(dev.slotline.v1.SamplingParams value) {
+      if (samplingDefaultsBuilder_ == null) {
+        if (((bitField0_ & 0x00000002) != 0) &&
+          samplingDefaults_ != null &&
+          samplingDefaults_ != dev.slotline.v1.SamplingParams.getDefaultInstance()) {
+          getSamplingDefaultsBuilder().mergeFrom(value);
+        } else {
+          samplingDefaults_ = value;
+        }
+      } else {
+        samplingDefaultsBuilder_.mergeFrom(value);
+      }
+      if (samplingDefaults_ != null) {
+        bitField0_ |= 0x00000002;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Model.default_settings are those of a request with these; see GenerateRequest.sampling_defaults.
+     * </pre>
+     *
+     * <code>.slotline.v1.SamplingParams sampling_defaults = 2 [json_name = "samplingDefaults"];</code>
+     */
+    public Builder clearSamplingDefaults() {
+      bitField0_ = (bitField0_ & ~0x00000002);
+      samplingDefaults_ = null;
+      if (samplingDefaultsBuilder_ != null) {
+        samplingDefaultsBuilder_.dispose();
+        samplingDefaultsBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Model.default_settings are those of a request with these; see GenerateRequest.sampling_defaults.
+     * </pre>
+     *
+     * <code>.slotline.v1.SamplingParams sampling_defaults = 2 [json_name = "samplingDefaults"];</code>
+     */
+    public dev.slotline.v1.SamplingParams.Builder getSamplingDefaultsBuilder() {
+      bitField0_ |= 0x00000002;
+      onChanged();
+      return internalGetSamplingDefaultsFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * Model.default_settings are those of a request with these; see GenerateRequest.sampling_defaults.
+     * </pre>
+     *
+     * <code>.slotline.v1.SamplingParams sampling_defaults = 2 [json_name = "samplingDefaults"];</code>
+     */
+    public dev.slotline.v1.SamplingParamsOrBuilder getSamplingDefaultsOrBuilder() {
+      if (samplingDefaultsBuilder_ != null) {
+        return samplingDefaultsBuilder_.getMessageOrBuilder();
+      } else {
+        return samplingDefaults_ == null ?
+            dev.slotline.v1.SamplingParams.getDefaultInstance() : samplingDefaults_;
+      }
+    }
+    /**
+     * <pre>
+     * Model.default_settings are those of a request with these; see GenerateRequest.sampling_defaults.
+     * </pre>
+     *
+     * <code>.slotline.v1.SamplingParams sampling_defaults = 2 [json_name = "samplingDefaults"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        dev.slotline.v1.SamplingParams, dev.slotline.v1.SamplingParams.Builder, dev.slotline.v1.SamplingParamsOrBuilder> 
+        internalGetSamplingDefaultsFieldBuilder() {
+      if (samplingDefaultsBuilder_ == null) {
+        samplingDefaultsBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            dev.slotline.v1.SamplingParams, dev.slotline.v1.SamplingParams.Builder, dev.slotline.v1.SamplingParamsOrBuilder>(
+                getSamplingDefaults(),
+                getParentForChildren(),
+                isClean());
+        samplingDefaults_ = null;
+      }
+      return samplingDefaultsBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:slotline.v1.GetModelRequest)

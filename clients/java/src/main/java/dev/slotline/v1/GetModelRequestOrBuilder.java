@@ -29,4 +29,31 @@ public interface GetModelRequestOrBuilder extends
    */
   com.google.protobuf.ByteString
       getNameBytes();
+
+  /**
+   * <pre>
+   * Model.default_settings are those of a request with these; see GenerateRequest.sampling_defaults.
+   * </pre>
+   *
+   * <code>.slotline.v1.SamplingParams sampling_defaults = 2 [json_name = "samplingDefaults"];</code>
+   * @return Whether the samplingDefaults field is set.
+   */
+  boolean hasSamplingDefaults();
+  /**
+   * <pre>
+   * Model.default_settings are those of a request with these; see GenerateRequest.sampling_defaults.
+   * </pre>
+   *
+   * <code>.slotline.v1.SamplingParams sampling_defaults = 2 [json_name = "samplingDefaults"];</code>
+   * @return The samplingDefaults.
+   */
+  dev.slotline.v1.SamplingParams getSamplingDefaults();
+  /**
+   * <pre>
+   * Model.default_settings are those of a request with these; see GenerateRequest.sampling_defaults.
+   * </pre>
+   *
+   * <code>.slotline.v1.SamplingParams sampling_defaults = 2 [json_name = "samplingDefaults"];</code>
+   */
+  dev.slotline.v1.SamplingParamsOrBuilder getSamplingDefaultsOrBuilder();
 }

@@ -168,7 +168,7 @@ public enum ImageWorkerState
   }
   public static com.google.protobuf.Descriptors.EnumDescriptor
       getDescriptor() {
-    return dev.slotline.v1.ModelOuterClass.getDescriptor().getEnumType(1);
+    return dev.slotline.v1.ModelOuterClass.getDescriptor().getEnumType(2);
   }
 
   private static final ImageWorkerState[] VALUES = values();

@@ -129,6 +129,85 @@ private static final long serialVersionUID = 0L;
     return suffix_ == null ? dev.slotline.v1.PromptParts.getDefaultInstance() : suffix_;
   }
 
+  public static final int MIDDLE_FIELD_NUMBER = 3;
+  private dev.slotline.v1.PromptParts middle_;
+  /**
+   * <pre>
+   * What the gap begins with already: the answer goes on from there. Default nothing.
+   * </pre>
+   *
+   * <code>.slotline.v1.PromptParts middle = 3 [json_name = "middle"];</code>
+   * @return Whether the middle field is set.
+   */
+  @java.lang.Override
+  public boolean hasMiddle() {
+    return ((bitField0_ & 0x00000004) != 0);
+  }
+  /**
+   * <pre>
+   * What the gap begins with already: the answer goes on from there. Default nothing.
+   * </pre>
+   *
+   * <code>.slotline.v1.PromptParts middle = 3 [json_name = "middle"];</code>
+   * @return The middle.
+   */
+  @java.lang.Override
+  public dev.slotline.v1.PromptParts getMiddle() {
+    return middle_ == null ? dev.slotline.v1.PromptParts.getDefaultInstance() : middle_;
+  }
+  /**
+   * <pre>
+   * What the gap begins with already: the answer goes on from there. Default nothing.
+   * </pre>
+   *
+   * <code>.slotline.v1.PromptParts middle = 3 [json_name = "middle"];</code>
+   */
+  @java.lang.Override
+  public dev.slotline.v1.PromptPartsOrBuilder getMiddleOrBuilder() {
+    return middle_ == null ? dev.slotline.v1.PromptParts.getDefaultInstance() : middle_;
+  }
+
+  public static final int REPOSITORY_FIELD_NUMBER = 4;
+  private dev.slotline.v1.InfillRepository repository_;
+  /**
+   * <pre>
+   * Other files, which stand in front. If they do not all fit and the request may be truncated, their beginning is left
+   * out. Default none.
+   * </pre>
+   *
+   * <code>.slotline.v1.InfillRepository repository = 4 [json_name = "repository"];</code>
+   * @return Whether the repository field is set.
+   */
+  @java.lang.Override
+  public boolean hasRepository() {
+    return ((bitField0_ & 0x00000008) != 0);
+  }
+  /**
+   * <pre>
+   * Other files, which stand in front. If they do not all fit and the request may be truncated, their beginning is left
+   * out. Default none.
+   * </pre>
+   *
+   * <code>.slotline.v1.InfillRepository repository = 4 [json_name = "repository"];</code>
+   * @return The repository.
+   */
+  @java.lang.Override
+  public dev.slotline.v1.InfillRepository getRepository() {
+    return repository_ == null ? dev.slotline.v1.InfillRepository.getDefaultInstance() : repository_;
+  }
+  /**
+   * <pre>
+   * Other files, which stand in front. If they do not all fit and the request may be truncated, their beginning is left
+   * out. Default none.
+   * </pre>
+   *
+   * <code>.slotline.v1.InfillRepository repository = 4 [json_name = "repository"];</code>
+   */
+  @java.lang.Override
+  public dev.slotline.v1.InfillRepositoryOrBuilder getRepositoryOrBuilder() {
+    return repository_ == null ? dev.slotline.v1.InfillRepository.getDefaultInstance() : repository_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -149,6 +228,12 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000002) != 0)) {
       output.writeMessage(2, getSuffix());
     }
+    if (((bitField0_ & 0x00000004) != 0)) {
+      output.writeMessage(3, getMiddle());
+    }
+    if (((bitField0_ & 0x00000008) != 0)) {
+      output.writeMessage(4, getRepository());
+    }
     getUnknownFields().writeTo(output);
   }
   private int computeSerializedSize_0() {
@@ -160,6 +245,14 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000002) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(2, getSuffix());
+    }
+    if (((bitField0_ & 0x00000004) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(3, getMiddle());
+    }
+    if (((bitField0_ & 0x00000008) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(4, getRepository());
     }
     return size;
   }
@@ -195,6 +288,16 @@ private static final long serialVersionUID = 0L;
       if (!getSuffix()
           .equals(other.getSuffix())) return false;
     }
+    if (hasMiddle() != other.hasMiddle()) return false;
+    if (hasMiddle()) {
+      if (!getMiddle()
+          .equals(other.getMiddle())) return false;
+    }
+    if (hasRepository() != other.hasRepository()) return false;
+    if (hasRepository()) {
+      if (!getRepository()
+          .equals(other.getRepository())) return false;
+    }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -213,6 +316,14 @@ private static final long serialVersionUID = 0L;
     if (hasSuffix()) {
       hash = (37 * hash) + SUFFIX_FIELD_NUMBER;
       hash = (53 * hash) + getSuffix().hashCode();
+    }
+    if (hasMiddle()) {
+      hash = (37 * hash) + MIDDLE_FIELD_NUMBER;
+      hash = (53 * hash) + getMiddle().hashCode();
+    }
+    if (hasRepository()) {
+      hash = (37 * hash) + REPOSITORY_FIELD_NUMBER;
+      hash = (53 * hash) + getRepository().hashCode();
     }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
@@ -350,6 +461,8 @@ private static final long serialVersionUID = 0L;
               .alwaysUseFieldBuilders) {
         internalGetPrefixFieldBuilder();
         internalGetSuffixFieldBuilder();
+        internalGetMiddleFieldBuilder();
+        internalGetRepositoryFieldBuilder();
       }
     }
     @java.lang.Override
@@ -365,6 +478,16 @@ private static final long serialVersionUID = 0L;
       if (suffixBuilder_ != null) {
         suffixBuilder_.dispose();
         suffixBuilder_ = null;
+      }
+      middle_ = null;
+      if (middleBuilder_ != null) {
+        middleBuilder_.dispose();
+        middleBuilder_ = null;
+      }
+      repository_ = null;
+      if (repositoryBuilder_ != null) {
+        repositoryBuilder_.dispose();
+        repositoryBuilder_ = null;
       }
       return this;
     }
@@ -412,6 +535,18 @@ private static final long serialVersionUID = 0L;
             : suffixBuilder_.build();
         to_bitField0_ |= 0x00000002;
       }
+      if (((from_bitField0_ & 0x00000004) != 0)) {
+        result.middle_ = middleBuilder_ == null
+            ? middle_
+            : middleBuilder_.build();
+        to_bitField0_ |= 0x00000004;
+      }
+      if (((from_bitField0_ & 0x00000008) != 0)) {
+        result.repository_ = repositoryBuilder_ == null
+            ? repository_
+            : repositoryBuilder_.build();
+        to_bitField0_ |= 0x00000008;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -432,6 +567,12 @@ private static final long serialVersionUID = 0L;
       }
       if (other.hasSuffix()) {
         mergeSuffix(other.getSuffix());
+      }
+      if (other.hasMiddle()) {
+        mergeMiddle(other.getMiddle());
+      }
+      if (other.hasRepository()) {
+        mergeRepository(other.getRepository());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -471,6 +612,20 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000002;
               break;
             } // case 18
+            case 26: {
+              input.readMessage(
+                  internalGetMiddleFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00000004;
+              break;
+            } // case 26
+            case 34: {
+              input.readMessage(
+                  internalGetRepositoryFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00000008;
+              break;
+            } // case 34
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -796,6 +951,325 @@ private static final long serialVersionUID = 0L;
         suffix_ = null;
       }
       return suffixBuilder_;
+    }
+
+    private dev.slotline.v1.PromptParts middle_;
+    private com.google.protobuf.SingleFieldBuilder<
+        dev.slotline.v1.PromptParts, dev.slotline.v1.PromptParts.Builder, dev.slotline.v1.PromptPartsOrBuilder> middleBuilder_;
+    /**
+     * <pre>
+     * What the gap begins with already: the answer goes on from there. Default nothing.
+     * </pre>
+     *
+     * <code>.slotline.v1.PromptParts middle = 3 [json_name = "middle"];</code>
+     * @return Whether the middle field is set.
+     */
+    public boolean hasMiddle() {
+      return ((bitField0_ & 0x00000004) != 0);
+    }
+    /**
+     * <pre>
+     * What the gap begins with already: the answer goes on from there. Default nothing.
+     * </pre>
+     *
+     * <code>.slotline.v1.PromptParts middle = 3 [json_name = "middle"];</code>
+     * @return The middle.
+     */
+    public dev.slotline.v1.PromptParts getMiddle() {
+      if (middleBuilder_ == null) {
+        return middle_ == null ? dev.slotline.v1.PromptParts.getDefaultInstance() : middle_;
+      } else {
+        return middleBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * What the gap begins with already: the answer goes on from there. Default nothing.
+     * </pre>
+     *
+     * <code>.slotline.v1.PromptParts middle = 3 [json_name = "middle"];</code>
+     */
+    public Builder setMiddle(dev.slotline.v1.PromptParts value) {
+      if (middleBuilder_ == null) {
+        java.util.Objects.requireNonNull(value);
+        middle_ = value;
+      } else {
+        middleBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00000004;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * What the gap begins with already: the answer goes on from there. Default nothing.
+     * </pre>
+     *
+     * <code>.slotline.v1.PromptParts middle = 3 [json_name = "middle"];</code>
+     */
+    public Builder setMiddle(
+        dev.slotline.v1.PromptParts.Builder builderForValue) {
+      if (middleBuilder_ == null) {
+        middle_ = builderForValue.build();
+      } else {
+        middleBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00000004;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * What the gap begins with already: the answer goes on from there. Default nothing.
+     * </pre>
+     *
+     * <code>.slotline.v1.PromptParts middle = 3 [json_name = "middle"];</code>
+     */
+    public Builder mergeMiddle(dev.slotline.v1.PromptParts value) {
+      if (middleBuilder_ == null) {
+        if (((bitField0_ & 0x00000004) != 0) &&
+          middle_ != null &&
+          middle_ != dev.slotline.v1.PromptParts.getDefaultInstance()) {
+          getMiddleBuilder().mergeFrom(value);
+        } else {
+          middle_ = value;
+        }
+      } else {
+        middleBuilder_.mergeFrom(value);
+      }
+      if (middle_ != null) {
+        bitField0_ |= 0x00000004;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * What the gap begins with already: the answer goes on from there. Default nothing.
+     * </pre>
+     *
+     * <code>.slotline.v1.PromptParts middle = 3 [json_name = "middle"];</code>
+     */
+    public Builder clearMiddle() {
+      bitField0_ = (bitField0_ & ~0x00000004);
+      middle_ = null;
+      if (middleBuilder_ != null) {
+        middleBuilder_.dispose();
+        middleBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * What the gap begins with already: the answer goes on from there. Default nothing.
+     * </pre>
+     *
+     * <code>.slotline.v1.PromptParts middle = 3 [json_name = "middle"];</code>
+     */
+    public dev.slotline.v1.PromptParts.Builder getMiddleBuilder() {
+      bitField0_ |= 0x00000004;
+      onChanged();
+      return internalGetMiddleFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * What the gap begins with already: the answer goes on from there. Default nothing.
+     * </pre>
+     *
+     * <code>.slotline.v1.PromptParts middle = 3 [json_name = "middle"];</code>
+     */
+    public dev.slotline.v1.PromptPartsOrBuilder getMiddleOrBuilder() {
+      if (middleBuilder_ != null) {
+        return middleBuilder_.getMessageOrBuilder();
+      } else {
+        return middle_ == null ?
+            dev.slotline.v1.PromptParts.getDefaultInstance() : middle_;
+      }
+    }
+    /**
+     * <pre>
+     * What the gap begins with already: the answer goes on from there. Default nothing.
+     * </pre>
+     *
+     * <code>.slotline.v1.PromptParts middle = 3 [json_name = "middle"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        dev.slotline.v1.PromptParts, dev.slotline.v1.PromptParts.Builder, dev.slotline.v1.PromptPartsOrBuilder> 
+        internalGetMiddleFieldBuilder() {
+      if (middleBuilder_ == null) {
+        middleBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            dev.slotline.v1.PromptParts, dev.slotline.v1.PromptParts.Builder, dev.slotline.v1.PromptPartsOrBuilder>(
+                getMiddle(),
+                getParentForChildren(),
+                isClean());
+        middle_ = null;
+      }
+      return middleBuilder_;
+    }
+
+    private dev.slotline.v1.InfillRepository repository_;
+    private com.google.protobuf.SingleFieldBuilder<
+        dev.slotline.v1.InfillRepository, dev.slotline.v1.InfillRepository.Builder, dev.slotline.v1.InfillRepositoryOrBuilder> repositoryBuilder_;
+    /**
+     * <pre>
+     * Other files, which stand in front. If they do not all fit and the request may be truncated, their beginning is left
+     * out. Default none.
+     * </pre>
+     *
+     * <code>.slotline.v1.InfillRepository repository = 4 [json_name = "repository"];</code>
+     * @return Whether the repository field is set.
+     */
+    public boolean hasRepository() {
+      return ((bitField0_ & 0x00000008) != 0);
+    }
+    /**
+     * <pre>
+     * Other files, which stand in front. If they do not all fit and the request may be truncated, their beginning is left
+     * out. Default none.
+     * </pre>
+     *
+     * <code>.slotline.v1.InfillRepository repository = 4 [json_name = "repository"];</code>
+     * @return The repository.
+     */
+    public dev.slotline.v1.InfillRepository getRepository() {
+      if (repositoryBuilder_ == null) {
+        return repository_ == null ? dev.slotline.v1.InfillRepository.getDefaultInstance() : repository_;
+      } else {
+        return repositoryBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * Other files, which stand in front. If they do not all fit and the request may be truncated, their beginning is left
+     * out. Default none.
+     * </pre>
+     *
+     * <code>.slotline.v1.InfillRepository repository = 4 [json_name = "repository"];</code>
+     */
+    public Builder setRepository(dev.slotline.v1.InfillRepository value) {
+      if (repositoryBuilder_ == null) {
+        java.util.Objects.requireNonNull(value);
+        repository_ = value;
+      } else {
+        repositoryBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00000008;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Other files, which stand in front. If they do not all fit and the request may be truncated, their beginning is left
+     * out. Default none.
+     * </pre>
+     *
+     * <code>.slotline.v1.InfillRepository repository = 4 [json_name = "repository"];</code>
+     */
+    public Builder setRepository(
+        dev.slotline.v1.InfillRepository.Builder builderForValue) {
+      if (repositoryBuilder_ == null) {
+        repository_ = builderForValue.build();
+      } else {
+        repositoryBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00000008;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Other files, which stand in front. If they do not all fit and the request may be truncated, their beginning is left
+     * out. Default none.
+     * </pre>
+     *
+     * <code>.slotline.v1.InfillRepository repository = 4 [json_name = "repository"];</code>
+     */
+    public Builder mergeRepository(dev.slotline.v1.InfillRepository value) {
+      if (repositoryBuilder_ == null) {
+        if (((bitField0_ & 0x00000008) != 0) &&
+          repository_ != null &&
+          repository_ != dev.slotline.v1.InfillRepository.getDefaultInstance()) {
+          getRepositoryBuilder().mergeFrom(value);
+        } else {
+          repository_ = value;
+        }
+      } else {
+        repositoryBuilder_.mergeFrom(value);
+      }
+      if (repository_ != null) {
+        bitField0_ |= 0x00000008;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Other files, which stand in front. If they do not all fit and the request may be truncated, their beginning is left
+     * out. Default none.
+     * </pre>
+     *
+     * <code>.slotline.v1.InfillRepository repository = 4 [json_name = "repository"];</code>
+     */
+    public Builder clearRepository() {
+      bitField0_ = (bitField0_ & ~0x00000008);
+      repository_ = null;
+      if (repositoryBuilder_ != null) {
+        repositoryBuilder_.dispose();
+        repositoryBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Other files, which stand in front. If they do not all fit and the request may be truncated, their beginning is left
+     * out. Default none.
+     * </pre>
+     *
+     * <code>.slotline.v1.InfillRepository repository = 4 [json_name = "repository"];</code>
+     */
+    public dev.slotline.v1.InfillRepository.Builder getRepositoryBuilder() {
+      bitField0_ |= 0x00000008;
+      onChanged();
+      return internalGetRepositoryFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * Other files, which stand in front. If they do not all fit and the request may be truncated, their beginning is left
+     * out. Default none.
+     * </pre>
+     *
+     * <code>.slotline.v1.InfillRepository repository = 4 [json_name = "repository"];</code>
+     */
+    public dev.slotline.v1.InfillRepositoryOrBuilder getRepositoryOrBuilder() {
+      if (repositoryBuilder_ != null) {
+        return repositoryBuilder_.getMessageOrBuilder();
+      } else {
+        return repository_ == null ?
+            dev.slotline.v1.InfillRepository.getDefaultInstance() : repository_;
+      }
+    }
+    /**
+     * <pre>
+     * Other files, which stand in front. If they do not all fit and the request may be truncated, their beginning is left
+     * out. Default none.
+     * </pre>
+     *
+     * <code>.slotline.v1.InfillRepository repository = 4 [json_name = "repository"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        dev.slotline.v1.InfillRepository, dev.slotline.v1.InfillRepository.Builder, dev.slotline.v1.InfillRepositoryOrBuilder> 
+        internalGetRepositoryFieldBuilder() {
+      if (repositoryBuilder_ == null) {
+        repositoryBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            dev.slotline.v1.InfillRepository, dev.slotline.v1.InfillRepository.Builder, dev.slotline.v1.InfillRepositoryOrBuilder>(
+                getRepository(),
+                getParentForChildren(),
+                isClean());
+        repository_ = null;
+      }
+      return repositoryBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:slotline.v1.InfillPrompt)

@@ -40,6 +40,13 @@ private static final long serialVersionUID = 0L;
     chatTemplate_ = "";
     eogTokenIds_ = emptyIntList();
     pooling_ = 0;
+    bosToken_ = "";
+    eosToken_ = "";
+    vocabularyType_ = 0;
+    fileType_ = "";
+    tags_ =
+        com.google.protobuf.LazyStringArrayList.emptyList();
+    fileName_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -757,6 +764,273 @@ private static final long serialVersionUID = 0L;
     return result == null ? dev.slotline.v1.Pooling.UNRECOGNIZED : result;
   }
 
+  public static final int BOS_TOKEN_FIELD_NUMBER = 23;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object bosToken_ = "";
+  /**
+   * <pre>
+   * Text of the beginning-of-sequence token; empty if the model has none.
+   * </pre>
+   *
+   * <code>string bos_token = 23 [json_name = "bosToken"];</code>
+   * @return The bosToken.
+   */
+  @java.lang.Override
+  public java.lang.String getBosToken() {
+    java.lang.Object ref = bosToken_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      bosToken_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * Text of the beginning-of-sequence token; empty if the model has none.
+   * </pre>
+   *
+   * <code>string bos_token = 23 [json_name = "bosToken"];</code>
+   * @return The bytes for bosToken.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getBosTokenBytes() {
+    java.lang.Object ref = bosToken_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      bosToken_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int EOS_TOKEN_FIELD_NUMBER = 24;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object eosToken_ = "";
+  /**
+   * <pre>
+   * Text of the end-of-sequence token; empty if the model has none.
+   * </pre>
+   *
+   * <code>string eos_token = 24 [json_name = "eosToken"];</code>
+   * @return The eosToken.
+   */
+  @java.lang.Override
+  public java.lang.String getEosToken() {
+    java.lang.Object ref = eosToken_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      eosToken_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * Text of the end-of-sequence token; empty if the model has none.
+   * </pre>
+   *
+   * <code>string eos_token = 24 [json_name = "eosToken"];</code>
+   * @return The bytes for eosToken.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getEosTokenBytes() {
+    java.lang.Object ref = eosToken_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      eosToken_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int VOCABULARY_TYPE_FIELD_NUMBER = 25;
+  private int vocabularyType_ = 0;
+  /**
+   * <pre>
+   * How the model makes tokens of text.
+   * </pre>
+   *
+   * <code>.slotline.v1.VocabularyType vocabulary_type = 25 [json_name = "vocabularyType"];</code>
+   * @return The enum numeric value on the wire for vocabularyType.
+   */
+  @java.lang.Override public int getVocabularyTypeValue() {
+    return vocabularyType_;
+  }
+  /**
+   * <pre>
+   * How the model makes tokens of text.
+   * </pre>
+   *
+   * <code>.slotline.v1.VocabularyType vocabulary_type = 25 [json_name = "vocabularyType"];</code>
+   * @return The vocabularyType.
+   */
+  @java.lang.Override public dev.slotline.v1.VocabularyType getVocabularyType() {
+    dev.slotline.v1.VocabularyType result = dev.slotline.v1.VocabularyType.forNumber(vocabularyType_);
+    return result == null ? dev.slotline.v1.VocabularyType.UNRECOGNIZED : result;
+  }
+
+  public static final int FILE_TYPE_FIELD_NUMBER = 26;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object fileType_ = "";
+  /**
+   * <pre>
+   * Quantisation of most of its weights as its file says, for example "Q4_1"; empty if it does not say.
+   * </pre>
+   *
+   * <code>string file_type = 26 [json_name = "fileType"];</code>
+   * @return The fileType.
+   */
+  @java.lang.Override
+  public java.lang.String getFileType() {
+    java.lang.Object ref = fileType_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      fileType_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * Quantisation of most of its weights as its file says, for example "Q4_1"; empty if it does not say.
+   * </pre>
+   *
+   * <code>string file_type = 26 [json_name = "fileType"];</code>
+   * @return The bytes for fileType.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getFileTypeBytes() {
+    java.lang.Object ref = fileType_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      fileType_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int TAGS_FIELD_NUMBER = 27;
+  @SuppressWarnings("serial")
+  private com.google.protobuf.LazyStringArrayList tags_ =
+      com.google.protobuf.LazyStringArrayList.emptyList();
+  /**
+   * <pre>
+   * Words that the server was started with to describe the model; nothing depends on them.
+   * </pre>
+   *
+   * <code>repeated string tags = 27 [json_name = "tags"];</code>
+   * @return A list containing the tags.
+   */
+  public com.google.protobuf.ProtocolStringList
+      getTagsList() {
+    return tags_;
+  }
+  /**
+   * <pre>
+   * Words that the server was started with to describe the model; nothing depends on them.
+   * </pre>
+   *
+   * <code>repeated string tags = 27 [json_name = "tags"];</code>
+   * @return The count of tags.
+   */
+  public int getTagsCount() {
+    return tags_.size();
+  }
+  /**
+   * <pre>
+   * Words that the server was started with to describe the model; nothing depends on them.
+   * </pre>
+   *
+   * <code>repeated string tags = 27 [json_name = "tags"];</code>
+   * @param index The index of the element to return.
+   * @return The tags at the given index.
+   */
+  public java.lang.String getTags(int index) {
+    return tags_.get(index);
+  }
+  /**
+   * <pre>
+   * Words that the server was started with to describe the model; nothing depends on them.
+   * </pre>
+   *
+   * <code>repeated string tags = 27 [json_name = "tags"];</code>
+   * @param index The index of the value to return.
+   * @return The bytes of the tags at the given index.
+   */
+  public com.google.protobuf.ByteString
+      getTagsBytes(int index) {
+    return tags_.getByteString(index);
+  }
+
+  public static final int FILE_NAME_FIELD_NUMBER = 28;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object fileName_ = "";
+  /**
+   * <pre>
+   * Name of its file, which requests may use, too.
+   * </pre>
+   *
+   * <code>string file_name = 28 [json_name = "fileName"];</code>
+   * @return The fileName.
+   */
+  @java.lang.Override
+  public java.lang.String getFileName() {
+    java.lang.Object ref = fileName_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      fileName_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * Name of its file, which requests may use, too.
+   * </pre>
+   *
+   * <code>string file_name = 28 [json_name = "fileName"];</code>
+   * @return The bytes for fileName.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getFileNameBytes() {
+    java.lang.Object ref = fileName_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      fileName_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -841,6 +1115,24 @@ private static final long serialVersionUID = 0L;
     }
     if (pooling_ != dev.slotline.v1.Pooling.POOLING_UNSPECIFIED.getNumber()) {
       output.writeEnum(22, pooling_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(bosToken_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 23, bosToken_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(eosToken_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 24, eosToken_);
+    }
+    if (vocabularyType_ != dev.slotline.v1.VocabularyType.VOCABULARY_TYPE_UNSPECIFIED.getNumber()) {
+      output.writeEnum(25, vocabularyType_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(fileType_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 26, fileType_);
+    }
+    for (int i = 0; i < tags_.size(); i++) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 27, tags_.getRaw(i));
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(fileName_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 28, fileName_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -944,6 +1236,30 @@ private static final long serialVersionUID = 0L;
       size += com.google.protobuf.CodedOutputStream
         .computeEnumSize(22, pooling_);
     }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(bosToken_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(23, bosToken_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(eosToken_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(24, eosToken_);
+    }
+    if (vocabularyType_ != dev.slotline.v1.VocabularyType.VOCABULARY_TYPE_UNSPECIFIED.getNumber()) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeEnumSize(25, vocabularyType_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(fileType_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(26, fileType_);
+    }
+    {
+      int dataSize = 0;
+      for (int i = 0; i < tags_.size(); i++) {
+        dataSize += computeStringSizeNoTag(tags_.getRaw(i));
+      }
+      size += dataSize;
+      size += 2 * getTagsList().size();
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(fileName_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(28, fileName_);
+    }
     return size;
   }
   @java.lang.Override
@@ -1035,6 +1351,17 @@ private static final long serialVersionUID = 0L;
           .equals(other.getImages())) return false;
     }
     if (pooling_ != other.pooling_) return false;
+    if (!getBosToken()
+        .equals(other.getBosToken())) return false;
+    if (!getEosToken()
+        .equals(other.getEosToken())) return false;
+    if (vocabularyType_ != other.vocabularyType_) return false;
+    if (!getFileType()
+        .equals(other.getFileType())) return false;
+    if (!getTagsList()
+        .equals(other.getTagsList())) return false;
+    if (!getFileName()
+        .equals(other.getFileName())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -1112,6 +1439,20 @@ private static final long serialVersionUID = 0L;
     }
     hash = (37 * hash) + POOLING_FIELD_NUMBER;
     hash = (53 * hash) + pooling_;
+    hash = (37 * hash) + BOS_TOKEN_FIELD_NUMBER;
+    hash = (53 * hash) + getBosToken().hashCode();
+    hash = (37 * hash) + EOS_TOKEN_FIELD_NUMBER;
+    hash = (53 * hash) + getEosToken().hashCode();
+    hash = (37 * hash) + VOCABULARY_TYPE_FIELD_NUMBER;
+    hash = (53 * hash) + vocabularyType_;
+    hash = (37 * hash) + FILE_TYPE_FIELD_NUMBER;
+    hash = (53 * hash) + getFileType().hashCode();
+    if (getTagsCount() > 0) {
+      hash = (37 * hash) + TAGS_FIELD_NUMBER;
+      hash = (53 * hash) + getTagsList().hashCode();
+    }
+    hash = (37 * hash) + FILE_NAME_FIELD_NUMBER;
+    hash = (53 * hash) + getFileName().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -1305,6 +1646,13 @@ private static final long serialVersionUID = 0L;
         imagesBuilder_ = null;
       }
       pooling_ = 0;
+      bosToken_ = "";
+      eosToken_ = "";
+      vocabularyType_ = 0;
+      fileType_ = "";
+      tags_ =
+          com.google.protobuf.LazyStringArrayList.emptyList();
+      fileName_ = "";
       return this;
     }
 
@@ -1427,6 +1775,25 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00200000) != 0)) {
         result.pooling_ = pooling_;
       }
+      if (((from_bitField0_ & 0x00400000) != 0)) {
+        result.bosToken_ = bosToken_;
+      }
+      if (((from_bitField0_ & 0x00800000) != 0)) {
+        result.eosToken_ = eosToken_;
+      }
+      if (((from_bitField0_ & 0x01000000) != 0)) {
+        result.vocabularyType_ = vocabularyType_;
+      }
+      if (((from_bitField0_ & 0x02000000) != 0)) {
+        result.fileType_ = fileType_;
+      }
+      if (((from_bitField0_ & 0x04000000) != 0)) {
+        tags_.makeImmutable();
+        result.tags_ = tags_;
+      }
+      if (((from_bitField0_ & 0x08000000) != 0)) {
+        result.fileName_ = fileName_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -1530,6 +1897,39 @@ private static final long serialVersionUID = 0L;
       }
       if (other.pooling_ != 0) {
         setPoolingValue(other.getPoolingValue());
+      }
+      if (!other.getBosToken().isEmpty()) {
+        bosToken_ = other.bosToken_;
+        bitField0_ |= 0x00400000;
+        onChanged();
+      }
+      if (!other.getEosToken().isEmpty()) {
+        eosToken_ = other.eosToken_;
+        bitField0_ |= 0x00800000;
+        onChanged();
+      }
+      if (other.vocabularyType_ != 0) {
+        setVocabularyTypeValue(other.getVocabularyTypeValue());
+      }
+      if (!other.getFileType().isEmpty()) {
+        fileType_ = other.fileType_;
+        bitField0_ |= 0x02000000;
+        onChanged();
+      }
+      if (!other.tags_.isEmpty()) {
+        if (tags_.isEmpty()) {
+          tags_ = other.tags_;
+          bitField0_ |= 0x04000000;
+        } else {
+          ensureTagsIsMutable();
+          tags_.addAll(other.tags_);
+        }
+        onChanged();
+      }
+      if (!other.getFileName().isEmpty()) {
+        fileName_ = other.fileName_;
+        bitField0_ |= 0x08000000;
+        onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -1688,6 +2088,36 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00200000;
               break;
             } // case 176
+            case 186: {
+              bosToken_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00400000;
+              break;
+            } // case 186
+            case 194: {
+              eosToken_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00800000;
+              break;
+            } // case 194
+            case 200: {
+              vocabularyType_ = input.readEnum();
+              bitField0_ |= 0x01000000;
+              break;
+            } // case 200
+            case 210: {
+              fileType_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x02000000;
+              break;
+            } // case 210
+            case 218: {
+              ensureTagsIsMutable();
+              tags_.add(input.readStringRequireUtf8());
+              break;
+            } // case 218
+            case 226: {
+              fileName_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x08000000;
+              break;
+            } // case 226
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -3750,6 +4180,593 @@ private static final long serialVersionUID = 0L;
     public Builder clearPooling() {
       bitField0_ = (bitField0_ & ~0x00200000);
       pooling_ = 0;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object bosToken_ = "";
+    /**
+     * <pre>
+     * Text of the beginning-of-sequence token; empty if the model has none.
+     * </pre>
+     *
+     * <code>string bos_token = 23 [json_name = "bosToken"];</code>
+     * @return The bosToken.
+     */
+    public java.lang.String getBosToken() {
+      java.lang.Object ref = bosToken_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        bosToken_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Text of the beginning-of-sequence token; empty if the model has none.
+     * </pre>
+     *
+     * <code>string bos_token = 23 [json_name = "bosToken"];</code>
+     * @return The bytes for bosToken.
+     */
+    public com.google.protobuf.ByteString
+        getBosTokenBytes() {
+      java.lang.Object ref = bosToken_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        bosToken_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Text of the beginning-of-sequence token; empty if the model has none.
+     * </pre>
+     *
+     * <code>string bos_token = 23 [json_name = "bosToken"];</code>
+     * @param value The bosToken to set.
+     * @return This builder for chaining.
+     */
+    public Builder setBosToken(
+        java.lang.String value) {
+      java.util.Objects.requireNonNull(value);
+      bosToken_ = value;
+      bitField0_ |= 0x00400000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Text of the beginning-of-sequence token; empty if the model has none.
+     * </pre>
+     *
+     * <code>string bos_token = 23 [json_name = "bosToken"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearBosToken() {
+      bosToken_ = getDefaultInstance().getBosToken();
+      bitField0_ = (bitField0_ & ~0x00400000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Text of the beginning-of-sequence token; empty if the model has none.
+     * </pre>
+     *
+     * <code>string bos_token = 23 [json_name = "bosToken"];</code>
+     * @param value The bytes for bosToken to set.
+     * @return This builder for chaining.
+     */
+    public Builder setBosTokenBytes(
+        com.google.protobuf.ByteString value) {
+      java.util.Objects.requireNonNull(value);
+      checkByteStringIsUtf8(value);
+      bosToken_ = value;
+      bitField0_ |= 0x00400000;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object eosToken_ = "";
+    /**
+     * <pre>
+     * Text of the end-of-sequence token; empty if the model has none.
+     * </pre>
+     *
+     * <code>string eos_token = 24 [json_name = "eosToken"];</code>
+     * @return The eosToken.
+     */
+    public java.lang.String getEosToken() {
+      java.lang.Object ref = eosToken_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        eosToken_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Text of the end-of-sequence token; empty if the model has none.
+     * </pre>
+     *
+     * <code>string eos_token = 24 [json_name = "eosToken"];</code>
+     * @return The bytes for eosToken.
+     */
+    public com.google.protobuf.ByteString
+        getEosTokenBytes() {
+      java.lang.Object ref = eosToken_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        eosToken_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Text of the end-of-sequence token; empty if the model has none.
+     * </pre>
+     *
+     * <code>string eos_token = 24 [json_name = "eosToken"];</code>
+     * @param value The eosToken to set.
+     * @return This builder for chaining.
+     */
+    public Builder setEosToken(
+        java.lang.String value) {
+      java.util.Objects.requireNonNull(value);
+      eosToken_ = value;
+      bitField0_ |= 0x00800000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Text of the end-of-sequence token; empty if the model has none.
+     * </pre>
+     *
+     * <code>string eos_token = 24 [json_name = "eosToken"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearEosToken() {
+      eosToken_ = getDefaultInstance().getEosToken();
+      bitField0_ = (bitField0_ & ~0x00800000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Text of the end-of-sequence token; empty if the model has none.
+     * </pre>
+     *
+     * <code>string eos_token = 24 [json_name = "eosToken"];</code>
+     * @param value The bytes for eosToken to set.
+     * @return This builder for chaining.
+     */
+    public Builder setEosTokenBytes(
+        com.google.protobuf.ByteString value) {
+      java.util.Objects.requireNonNull(value);
+      checkByteStringIsUtf8(value);
+      eosToken_ = value;
+      bitField0_ |= 0x00800000;
+      onChanged();
+      return this;
+    }
+
+    private int vocabularyType_ = 0;
+    /**
+     * <pre>
+     * How the model makes tokens of text.
+     * </pre>
+     *
+     * <code>.slotline.v1.VocabularyType vocabulary_type = 25 [json_name = "vocabularyType"];</code>
+     * @return The enum numeric value on the wire for vocabularyType.
+     */
+    @java.lang.Override public int getVocabularyTypeValue() {
+      return vocabularyType_;
+    }
+    /**
+     * <pre>
+     * How the model makes tokens of text.
+     * </pre>
+     *
+     * <code>.slotline.v1.VocabularyType vocabulary_type = 25 [json_name = "vocabularyType"];</code>
+     * @param value The enum numeric value on the wire for vocabularyType to set.
+     * @return This builder for chaining.
+     */
+    public Builder setVocabularyTypeValue(int value) {
+      vocabularyType_ = value;
+      bitField0_ |= 0x01000000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * How the model makes tokens of text.
+     * </pre>
+     *
+     * <code>.slotline.v1.VocabularyType vocabulary_type = 25 [json_name = "vocabularyType"];</code>
+     * @return The vocabularyType.
+     */
+    @java.lang.Override
+    public dev.slotline.v1.VocabularyType getVocabularyType() {
+      dev.slotline.v1.VocabularyType result = dev.slotline.v1.VocabularyType.forNumber(vocabularyType_);
+      return result == null ? dev.slotline.v1.VocabularyType.UNRECOGNIZED : result;
+    }
+    /**
+     * <pre>
+     * How the model makes tokens of text.
+     * </pre>
+     *
+     * <code>.slotline.v1.VocabularyType vocabulary_type = 25 [json_name = "vocabularyType"];</code>
+     * @param value The vocabularyType to set.
+     * @throws IllegalArgumentException if UNRECOGNIZED is provided.
+     * @return This builder for chaining.
+     */
+    public Builder setVocabularyType(dev.slotline.v1.VocabularyType value) {
+      java.util.Objects.requireNonNull(value);
+      bitField0_ |= 0x01000000;
+      vocabularyType_ = value.getNumber();
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * How the model makes tokens of text.
+     * </pre>
+     *
+     * <code>.slotline.v1.VocabularyType vocabulary_type = 25 [json_name = "vocabularyType"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearVocabularyType() {
+      bitField0_ = (bitField0_ & ~0x01000000);
+      vocabularyType_ = 0;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object fileType_ = "";
+    /**
+     * <pre>
+     * Quantisation of most of its weights as its file says, for example "Q4_1"; empty if it does not say.
+     * </pre>
+     *
+     * <code>string file_type = 26 [json_name = "fileType"];</code>
+     * @return The fileType.
+     */
+    public java.lang.String getFileType() {
+      java.lang.Object ref = fileType_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        fileType_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Quantisation of most of its weights as its file says, for example "Q4_1"; empty if it does not say.
+     * </pre>
+     *
+     * <code>string file_type = 26 [json_name = "fileType"];</code>
+     * @return The bytes for fileType.
+     */
+    public com.google.protobuf.ByteString
+        getFileTypeBytes() {
+      java.lang.Object ref = fileType_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        fileType_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Quantisation of most of its weights as its file says, for example "Q4_1"; empty if it does not say.
+     * </pre>
+     *
+     * <code>string file_type = 26 [json_name = "fileType"];</code>
+     * @param value The fileType to set.
+     * @return This builder for chaining.
+     */
+    public Builder setFileType(
+        java.lang.String value) {
+      java.util.Objects.requireNonNull(value);
+      fileType_ = value;
+      bitField0_ |= 0x02000000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Quantisation of most of its weights as its file says, for example "Q4_1"; empty if it does not say.
+     * </pre>
+     *
+     * <code>string file_type = 26 [json_name = "fileType"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearFileType() {
+      fileType_ = getDefaultInstance().getFileType();
+      bitField0_ = (bitField0_ & ~0x02000000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Quantisation of most of its weights as its file says, for example "Q4_1"; empty if it does not say.
+     * </pre>
+     *
+     * <code>string file_type = 26 [json_name = "fileType"];</code>
+     * @param value The bytes for fileType to set.
+     * @return This builder for chaining.
+     */
+    public Builder setFileTypeBytes(
+        com.google.protobuf.ByteString value) {
+      java.util.Objects.requireNonNull(value);
+      checkByteStringIsUtf8(value);
+      fileType_ = value;
+      bitField0_ |= 0x02000000;
+      onChanged();
+      return this;
+    }
+
+    private com.google.protobuf.LazyStringArrayList tags_ =
+        com.google.protobuf.LazyStringArrayList.emptyList();
+    private void ensureTagsIsMutable() {
+      if (!tags_.isModifiable()) {
+        tags_ = new com.google.protobuf.LazyStringArrayList(tags_);
+      }
+      bitField0_ |= 0x04000000;
+    }
+    /**
+     * <pre>
+     * Words that the server was started with to describe the model; nothing depends on them.
+     * </pre>
+     *
+     * <code>repeated string tags = 27 [json_name = "tags"];</code>
+     * @return A list containing the tags.
+     */
+    public com.google.protobuf.ProtocolStringList
+        getTagsList() {
+      tags_.makeImmutable();
+      return tags_;
+    }
+    /**
+     * <pre>
+     * Words that the server was started with to describe the model; nothing depends on them.
+     * </pre>
+     *
+     * <code>repeated string tags = 27 [json_name = "tags"];</code>
+     * @return The count of tags.
+     */
+    public int getTagsCount() {
+      return tags_.size();
+    }
+    /**
+     * <pre>
+     * Words that the server was started with to describe the model; nothing depends on them.
+     * </pre>
+     *
+     * <code>repeated string tags = 27 [json_name = "tags"];</code>
+     * @param index The index of the element to return.
+     * @return The tags at the given index.
+     */
+    public java.lang.String getTags(int index) {
+      return tags_.get(index);
+    }
+    /**
+     * <pre>
+     * Words that the server was started with to describe the model; nothing depends on them.
+     * </pre>
+     *
+     * <code>repeated string tags = 27 [json_name = "tags"];</code>
+     * @param index The index of the value to return.
+     * @return The bytes of the tags at the given index.
+     */
+    public com.google.protobuf.ByteString
+        getTagsBytes(int index) {
+      return tags_.getByteString(index);
+    }
+    /**
+     * <pre>
+     * Words that the server was started with to describe the model; nothing depends on them.
+     * </pre>
+     *
+     * <code>repeated string tags = 27 [json_name = "tags"];</code>
+     * @param index The index to set the value at.
+     * @param value The tags to set.
+     * @return This builder for chaining.
+     */
+    public Builder setTags(
+        int index, java.lang.String value) {
+      java.util.Objects.requireNonNull(value);
+      ensureTagsIsMutable();
+      tags_.set(index, value);
+      bitField0_ |= 0x04000000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Words that the server was started with to describe the model; nothing depends on them.
+     * </pre>
+     *
+     * <code>repeated string tags = 27 [json_name = "tags"];</code>
+     * @param value The tags to add.
+     * @return This builder for chaining.
+     */
+    public Builder addTags(
+        java.lang.String value) {
+      java.util.Objects.requireNonNull(value);
+      ensureTagsIsMutable();
+      tags_.add(value);
+      bitField0_ |= 0x04000000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Words that the server was started with to describe the model; nothing depends on them.
+     * </pre>
+     *
+     * <code>repeated string tags = 27 [json_name = "tags"];</code>
+     * @param values The tags to add.
+     * @return This builder for chaining.
+     */
+    public Builder addAllTags(
+        java.lang.Iterable<java.lang.String> values) {
+      ensureTagsIsMutable();
+      com.google.protobuf.AbstractMessageLite.Builder.addAll(
+          values, tags_);
+      bitField0_ |= 0x04000000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Words that the server was started with to describe the model; nothing depends on them.
+     * </pre>
+     *
+     * <code>repeated string tags = 27 [json_name = "tags"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearTags() {
+      tags_ =
+        com.google.protobuf.LazyStringArrayList.emptyList();
+      bitField0_ = (bitField0_ & ~0x04000000);;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Words that the server was started with to describe the model; nothing depends on them.
+     * </pre>
+     *
+     * <code>repeated string tags = 27 [json_name = "tags"];</code>
+     * @param value The bytes of the tags to add.
+     * @return This builder for chaining.
+     */
+    public Builder addTagsBytes(
+        com.google.protobuf.ByteString value) {
+      java.util.Objects.requireNonNull(value);
+      checkByteStringIsUtf8(value);
+      ensureTagsIsMutable();
+      tags_.add(value);
+      bitField0_ |= 0x04000000;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object fileName_ = "";
+    /**
+     * <pre>
+     * Name of its file, which requests may use, too.
+     * </pre>
+     *
+     * <code>string file_name = 28 [json_name = "fileName"];</code>
+     * @return The fileName.
+     */
+    public java.lang.String getFileName() {
+      java.lang.Object ref = fileName_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        fileName_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Name of its file, which requests may use, too.
+     * </pre>
+     *
+     * <code>string file_name = 28 [json_name = "fileName"];</code>
+     * @return The bytes for fileName.
+     */
+    public com.google.protobuf.ByteString
+        getFileNameBytes() {
+      java.lang.Object ref = fileName_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        fileName_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Name of its file, which requests may use, too.
+     * </pre>
+     *
+     * <code>string file_name = 28 [json_name = "fileName"];</code>
+     * @param value The fileName to set.
+     * @return This builder for chaining.
+     */
+    public Builder setFileName(
+        java.lang.String value) {
+      java.util.Objects.requireNonNull(value);
+      fileName_ = value;
+      bitField0_ |= 0x08000000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Name of its file, which requests may use, too.
+     * </pre>
+     *
+     * <code>string file_name = 28 [json_name = "fileName"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearFileName() {
+      fileName_ = getDefaultInstance().getFileName();
+      bitField0_ = (bitField0_ & ~0x08000000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Name of its file, which requests may use, too.
+     * </pre>
+     *
+     * <code>string file_name = 28 [json_name = "fileName"];</code>
+     * @param value The bytes for fileName to set.
+     * @return This builder for chaining.
+     */
+    public Builder setFileNameBytes(
+        com.google.protobuf.ByteString value) {
+      java.util.Objects.requireNonNull(value);
+      checkByteStringIsUtf8(value);
+      fileName_ = value;
+      bitField0_ |= 0x08000000;
       onChanged();
       return this;
     }

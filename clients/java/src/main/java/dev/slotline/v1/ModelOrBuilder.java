@@ -448,4 +448,144 @@ public interface ModelOrBuilder extends
    * @return The pooling.
    */
   dev.slotline.v1.Pooling getPooling();
+
+  /**
+   * <pre>
+   * Text of the beginning-of-sequence token; empty if the model has none.
+   * </pre>
+   *
+   * <code>string bos_token = 23 [json_name = "bosToken"];</code>
+   * @return The bosToken.
+   */
+  java.lang.String getBosToken();
+  /**
+   * <pre>
+   * Text of the beginning-of-sequence token; empty if the model has none.
+   * </pre>
+   *
+   * <code>string bos_token = 23 [json_name = "bosToken"];</code>
+   * @return The bytes for bosToken.
+   */
+  com.google.protobuf.ByteString
+      getBosTokenBytes();
+
+  /**
+   * <pre>
+   * Text of the end-of-sequence token; empty if the model has none.
+   * </pre>
+   *
+   * <code>string eos_token = 24 [json_name = "eosToken"];</code>
+   * @return The eosToken.
+   */
+  java.lang.String getEosToken();
+  /**
+   * <pre>
+   * Text of the end-of-sequence token; empty if the model has none.
+   * </pre>
+   *
+   * <code>string eos_token = 24 [json_name = "eosToken"];</code>
+   * @return The bytes for eosToken.
+   */
+  com.google.protobuf.ByteString
+      getEosTokenBytes();
+
+  /**
+   * <pre>
+   * How the model makes tokens of text.
+   * </pre>
+   *
+   * <code>.slotline.v1.VocabularyType vocabulary_type = 25 [json_name = "vocabularyType"];</code>
+   * @return The enum numeric value on the wire for vocabularyType.
+   */
+  int getVocabularyTypeValue();
+  /**
+   * <pre>
+   * How the model makes tokens of text.
+   * </pre>
+   *
+   * <code>.slotline.v1.VocabularyType vocabulary_type = 25 [json_name = "vocabularyType"];</code>
+   * @return The vocabularyType.
+   */
+  dev.slotline.v1.VocabularyType getVocabularyType();
+
+  /**
+   * <pre>
+   * Quantisation of most of its weights as its file says, for example "Q4_1"; empty if it does not say.
+   * </pre>
+   *
+   * <code>string file_type = 26 [json_name = "fileType"];</code>
+   * @return The fileType.
+   */
+  java.lang.String getFileType();
+  /**
+   * <pre>
+   * Quantisation of most of its weights as its file says, for example "Q4_1"; empty if it does not say.
+   * </pre>
+   *
+   * <code>string file_type = 26 [json_name = "fileType"];</code>
+   * @return The bytes for fileType.
+   */
+  com.google.protobuf.ByteString
+      getFileTypeBytes();
+
+  /**
+   * <pre>
+   * Words that the server was started with to describe the model; nothing depends on them.
+   * </pre>
+   *
+   * <code>repeated string tags = 27 [json_name = "tags"];</code>
+   * @return A list containing the tags.
+   */
+  java.util.List<java.lang.String>
+      getTagsList();
+  /**
+   * <pre>
+   * Words that the server was started with to describe the model; nothing depends on them.
+   * </pre>
+   *
+   * <code>repeated string tags = 27 [json_name = "tags"];</code>
+   * @return The count of tags.
+   */
+  int getTagsCount();
+  /**
+   * <pre>
+   * Words that the server was started with to describe the model; nothing depends on them.
+   * </pre>
+   *
+   * <code>repeated string tags = 27 [json_name = "tags"];</code>
+   * @param index The index of the element to return.
+   * @return The tags at the given index.
+   */
+  java.lang.String getTags(int index);
+  /**
+   * <pre>
+   * Words that the server was started with to describe the model; nothing depends on them.
+   * </pre>
+   *
+   * <code>repeated string tags = 27 [json_name = "tags"];</code>
+   * @param index The index of the value to return.
+   * @return The bytes of the tags at the given index.
+   */
+  com.google.protobuf.ByteString
+      getTagsBytes(int index);
+
+  /**
+   * <pre>
+   * Name of its file, which requests may use, too.
+   * </pre>
+   *
+   * <code>string file_name = 28 [json_name = "fileName"];</code>
+   * @return The fileName.
+   */
+  java.lang.String getFileName();
+  /**
+   * <pre>
+   * Name of its file, which requests may use, too.
+   * </pre>
+   *
+   * <code>string file_name = 28 [json_name = "fileName"];</code>
+   * @return The bytes for fileName.
+   */
+  com.google.protobuf.ByteString
+      getFileNameBytes();
 }

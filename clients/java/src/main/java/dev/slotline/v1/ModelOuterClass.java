@@ -42,6 +42,11 @@ public final class ModelOuterClass extends com.google.protobuf.GeneratedFile {
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_slotline_v1_Limits_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_slotline_v1_TemplateCapabilities_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_slotline_v1_TemplateCapabilities_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_slotline_v1_ChatFormat_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -129,148 +134,173 @@ public final class ModelOuterClass extends com.google.protobuf.GeneratedFile {
       "google/protobuf/duration.proto\032\037google/p" +
       "rotobuf/timestamp.proto\032\033slotline/v1/emb" +
       "edding.proto\032\034slotline/v1/generation.pro" +
-      "to\032\030slotline/v1/prompt.proto\032\030slotline/v" +
-      "1/tokens.proto\"\315\001\n\014Capabilities\022\032\n\010gener" +
-      "ate\030\001 \001(\010R\010generate\022\024\n\005embed\030\002 \001(\010R\005embe" +
-      "d\022\026\n\006infill\030\003 \001(\010R\006infill\022\026\n\006vision\030\004 \001(" +
-      "\010R\006vision\022\036\n\nconstraint\030\005 \001(\010R\nconstrain" +
-      "t\022#\n\rcontext_shift\030\006 \001(\010R\014contextShift\022\026" +
-      "\n\006rerank\030\007 \001(\010R\006rerank\"\265\002\n\014ImageSupport\022" +
-      "%\n\016projector_type\030\001 \001(\tR\rprojectorType\022\035" +
-      "\n\nmin_tokens\030\002 \001(\rR\tminTokens\022\035\n\nmax_tok" +
-      "ens\030\003 \001(\rR\tmaxTokens\022\030\n\007formats\030\004 \003(\tR\007f" +
-      "ormats\022\035\n\nmax_images\030\005 \001(\rR\tmaxImages\022&\n" +
-      "\017max_image_bytes\030\006 \001(\004R\rmaxImageBytes\0225\n" +
-      "\027max_request_image_bytes\030\007 \001(\004R\024maxReque" +
-      "stImageBytes\022(\n\020max_image_pixels\030\010 \001(\004R\016" +
-      "maxImagePixels\"\363\001\n\006Limits\022(\n\020max_prompt_" +
-      "bytes\030\001 \001(\004R\016maxPromptBytes\022&\n\017max_batch" +
-      "_embed\030\002 \001(\rR\rmaxBatchEmbed\022$\n\016max_stop_" +
-      "texts\030\003 \001(\rR\014maxStopTexts\022*\n\021max_grammar" +
-      "_bytes\030\004 \001(\rR\017maxGrammarBytes\022(\n\020max_sch" +
-      "ema_bytes\030\005 \001(\rR\016maxSchemaBytes\022\033\n\tmax_t" +
-      "ools\030\006 \001(\rR\010maxTools\"\370\001\n\nChatFormat\022\037\n\013t" +
-      "ool_format\030\001 \001(\tR\ntoolFormat\022\037\n\013tool_sou" +
-      "rce\030\002 \001(\tR\ntoolSource\022%\n\016reasoning_open\030" +
-      "\003 \001(\tR\rreasoningOpen\022\'\n\017reasoning_close\030" +
-      "\004 \001(\tR\016reasoningClose\022-\n\022reasoning_switc" +
-      "hes\030\005 \003(\tR\021reasoningSwitches\022)\n\020descript" +
-      "ion_json\030\006 \001(\tR\017descriptionJson\"\302\007\n\005Mode" +
-      "l\022\022\n\004name\030\001 \001(\tR\004name\022\030\n\007aliases\030\002 \003(\tR\007" +
-      "aliases\022\026\n\006family\030\003 \001(\tR\006family\022 \n\013descr" +
-      "iption\030\004 \001(\tR\013description\022%\n\016context_len" +
-      "gth\030\005 \001(\rR\rcontextLength\022/\n\021max_output_t" +
-      "okens\030\006 \001(\rH\000R\017maxOutputTokens\210\001\001\0226\n\027tra" +
-      "ining_context_length\030\007 \001(\rR\025trainingCont" +
-      "extLength\022#\n\rembedding_dim\030\010 \001(\rR\014embedd" +
-      "ingDim\022\035\n\nvocab_size\030\t \001(\rR\tvocabSize\022\027\n" +
-      "\007n_slots\030\n \001(\rR\006nSlots\022\031\n\010n_params\030\013 \001(\004" +
-      "R\007nParams\022\035\n\nsize_bytes\030\014 \001(\004R\tsizeBytes" +
-      "\022#\n\rchat_template\030\r \001(\tR\014chatTemplate\022=\n" +
-      "\014capabilities\030\016 \001(\0132\031.slotline.v1.Capabi" +
-      "litiesR\014capabilities\022+\n\006limits\030\017 \001(\0132\023.s" +
-      "lotline.v1.LimitsR\006limits\022J\n\020default_set" +
-      "tings\030\020 \001(\0132\037.slotline.v1.GenerationSett" +
-      "ingsR\017defaultSettings\022>\n\rsystem_prompt\030\021" +
-      " \001(\0132\031.slotline.v1.SystemPromptR\014systemP" +
-      "rompt\022%\n\014bos_token_id\030\022 \001(\rH\001R\nbosTokenI" +
-      "d\210\001\001\022\"\n\reog_token_ids\030\023 \003(\rR\013eogTokenIds" +
-      "\0228\n\013chat_format\030\024 \001(\0132\027.slotline.v1.Chat" +
-      "FormatR\nchatFormat\0221\n\006images\030\025 \001(\0132\031.slo" +
-      "tline.v1.ImageSupportR\006images\022.\n\007pooling" +
-      "\030\026 \001(\0162\024.slotline.v1.PoolingR\007poolingB\024\n" +
-      "\022_max_output_tokensB\017\n\r_bos_token_id\"\023\n\021" +
-      "ListModelsRequest\"@\n\022ListModelsResponse\022" +
-      "*\n\006models\030\001 \003(\0132\022.slotline.v1.ModelR\006mod" +
-      "els\"%\n\017GetModelRequest\022\022\n\004name\030\001 \001(\tR\004na" +
-      "me\"<\n\020GetModelResponse\022(\n\005model\030\001 \001(\0132\022." +
-      "slotline.v1.ModelR\005model\"\017\n\rHealthReques" +
-      "t\"\327\005\n\016HealthResponse\022.\n\005state\030\001 \001(\0162\030.sl" +
-      "otline.v1.ServerStateR\005state\022\037\n\013instance" +
-      "_id\030\002 \001(\tR\ninstanceId\022\030\n\007message\030\003 \001(\tR\007" +
-      "message\022#\n\rload_progress\030\004 \001(\002R\014loadProg" +
-      "ress\022\035\n\nslots_idle\030\005 \001(\rR\tslotsIdle\022)\n\020s" +
-      "lots_processing\030\006 \001(\rR\017slotsProcessing\022\037" +
-      "\n\013queue_depth\030\007 \001(\rR\nqueueDepth\022\037\n\013queue" +
-      "_limit\030\010 \001(\rR\nqueueLimit\022\"\n\rkv_cells_use" +
-      "d\030\t \001(\rR\013kvCellsUsed\022$\n\016kv_cells_total\030\n" +
-      " \001(\rR\014kvCellsTotal\0221\n\006uptime\030\013 \001(\0132\031.goo" +
-      "gle.protobuf.DurationR\006uptime\0229\n\nstart_t" +
-      "ime\030\014 \001(\0132\032.google.protobuf.TimestampR\ts" +
-      "tartTime\022@\n\014image_worker\030\r \001(\0162\035.slotlin" +
-      "e.v1.ImageWorkerStateR\013imageWorker\022:\n\031pr" +
-      "ompt_tokens_outstanding\030\016 \001(\004R\027promptTok" +
-      "ensOutstanding\022:\n\031output_tokens_outstand" +
-      "ing\030\017 \001(\004R\027outputTokensOutstanding\0227\n\030pr" +
-      "ompt_tokens_per_second\030\020 \001(\001R\025promptToke" +
-      "nsPerSecond\"\263\006\n\004Slot\022\016\n\002id\030\001 \001(\rR\002id\022,\n\005" +
-      "state\030\002 \001(\0162\026.slotline.v1.SlotStateR\005sta" +
-      "te\022\034\n\007task_id\030\003 \001(\004H\001R\006taskId\210\001\001\022;\n\010sett" +
-      "ings\030\004 \001(\0132\037.slotline.v1.GenerationSetti" +
-      "ngsR\010settings\022\024\n\004text\030\005 \001(\tH\000R\004text\0224\n\tt" +
-      "oken_ids\030\006 \001(\0132\025.slotline.v1.TokenIdsH\000R" +
-      "\010tokenIds\022-\n\004chat\030\007 \001(\0132\027.slotline.v1.Ch" +
-      "atPromptH\000R\004chat\0220\n\005parts\030\010 \001(\0132\030.slotli" +
-      "ne.v1.PromptPartsH\000R\005parts\0223\n\006infill\030\t \001" +
-      "(\0132\031.slotline.v1.InfillPromptH\000R\006infill\022" +
-      "#\n\rprompt_tokens\030\n \001(\rR\014promptTokens\022,\n\022" +
-      "prompt_tokens_done\030\013 \001(\rR\020promptTokensDo" +
-      "ne\022)\n\020tokens_predicted\030\014 \001(\rR\017tokensPred" +
-      "icted\022.\n\020tokens_remaining\030\r \001(\rH\002R\017token" +
-      "sRemaining\210\001\001\022$\n\016has_next_token\030\016 \001(\010R\014h" +
-      "asNextToken\022\037\n\013stopped_eos\030\017 \001(\010R\nstoppe" +
-      "dEos\022#\n\rstopped_limit\030\020 \001(\010R\014stoppedLimi" +
-      "t\022#\n\rstopping_text\030\021 \001(\tR\014stoppingText\022#" +
-      "\n\rcached_tokens\030\022 \001(\rR\014cachedTokens\022!\n\014s" +
-      "topped_word\030\023 \001(\010R\013stoppedWordB\010\n\006prompt" +
-      "B\n\n\010_task_idB\023\n\021_tokens_remaining\"\022\n\020Lis" +
-      "tSlotsRequest\"<\n\021ListSlotsResponse\022\'\n\005sl" +
-      "ots\030\001 \003(\0132\021.slotline.v1.SlotR\005slots\"Y\n\024A" +
-      "pplyTemplateRequest\022\024\n\005model\030\001 \001(\tR\005mode" +
-      "l\022+\n\004chat\030\002 \001(\0132\027.slotline.v1.ChatPrompt" +
-      "R\004chat\"+\n\025ApplyTemplateResponse\022\022\n\004text\030" +
-      "\001 \001(\tR\004text\"6\n\021GetMetricsRequest\022!\n\014rese" +
-      "t_window\030\001 \001(\010R\013resetWindow\"\376\007\n\022GetMetri" +
-      "csResponse\022.\n\023prompt_tokens_total\030\001 \001(\004R" +
-      "\021promptTokensTotal\0224\n\026predicted_tokens_t" +
-      "otal\030\002 \001(\004R\024predictedTokensTotal\0227\n\030prom" +
-      "pt_tokens_per_second\030\003 \001(\001R\025promptTokens" +
-      "PerSecond\022=\n\033predicted_tokens_per_second" +
-      "\030\004 \001(\001R\030predictedTokensPerSecond\022\"\n\rkv_c" +
-      "ells_used\030\005 \001(\rR\013kvCellsUsed\022$\n\016kv_cells" +
-      "_total\030\006 \001(\rR\014kvCellsTotal\022\033\n\tkv_tokens\030" +
-      "\007 \001(\rR\010kvTokens\022/\n\023requests_processing\030\010" +
-      " \001(\rR\022requestsProcessing\022+\n\021requests_def" +
-      "erred\030\t \001(\rR\020requestsDeferred\022\036\n\nexposit" +
-      "ion\030\n \001(\tR\nexposition\022;\n\032cached_prompt_t" +
-      "okens_total\030\013 \001(\004R\027cachedPromptTokensTot" +
-      "al\0222\n\025embedded_tokens_total\030\014 \001(\004R\023embed" +
-      "dedTokensTotal\0220\n\024prompt_seconds_total\030\r" +
-      " \001(\001R\022promptSecondsTotal\0226\n\027predicted_se" +
-      "conds_total\030\016 \001(\001R\025predictedSecondsTotal" +
-      "\022*\n\021model_calls_total\030\017 \001(\004R\017modelCallsT" +
-      "otal\0227\n\030sequences_per_model_call\030\020 \001(\001R\025" +
-      "sequencesPerModelCall\0226\n\027longest_sequenc" +
-      "e_tokens\030\021 \001(\rR\025longestSequenceTokens\022!\n" +
-      "\014drafts_total\030\022 \001(\004R\013draftsTotal\0220\n\024draf" +
-      "ted_tokens_total\030\023 \001(\004R\022draftedTokensTot" +
-      "al\0222\n\025accepted_tokens_total\030\024 \001(\004R\023accep" +
-      "tedTokensTotal\022$\n\016started_unix_s\030\025 \001(\003R\014" +
-      "startedUnixS*\253\001\n\013ServerState\022\034\n\030SERVER_S" +
-      "TATE_UNSPECIFIED\020\000\022\030\n\024SERVER_STATE_LOADI" +
-      "NG\020\001\022\026\n\022SERVER_STATE_READY\020\002\022\027\n\023SERVER_S" +
-      "TATE_FAILED\020\003\022\031\n\025SERVER_STATE_DRAINING\020\004" +
-      "\022\030\n\024SERVER_STATE_STALLED\020\005*\260\001\n\020ImageWork" +
-      "erState\022\"\n\036IMAGE_WORKER_STATE_UNSPECIFIE" +
-      "D\020\000\022\037\n\033IMAGE_WORKER_STATE_STARTING\020\001\022\033\n\027" +
-      "IMAGE_WORKER_STATE_IDLE\020\002\022\033\n\027IMAGE_WORKE" +
-      "R_STATE_BUSY\020\003\022\035\n\031IMAGE_WORKER_STATE_FAI" +
-      "LED\020\004*k\n\tSlotState\022\032\n\026SLOT_STATE_UNSPECI" +
-      "FIED\020\000\022\023\n\017SLOT_STATE_IDLE\020\001\022\026\n\022SLOT_STAT" +
-      "E_PREFILL\020\002\022\025\n\021SLOT_STATE_DECODE\020\003B`\n\017de" +
-      "v.slotline.v1P\001Z=github.com/slotline/slo" +
-      "tline/clients/go/slotlinev1;slotlinev1\252\002" +
-      "\013Slotline.V1b\006proto3"
+      "to\032\030slotline/v1/prompt.proto\032\032slotline/v" +
+      "1/sampling.proto\032\030slotline/v1/tokens.pro" +
+      "to\"\357\001\n\014Capabilities\022\032\n\010generate\030\001 \001(\010R\010g" +
+      "enerate\022\024\n\005embed\030\002 \001(\010R\005embed\022\026\n\006infill\030" +
+      "\003 \001(\010R\006infill\022\026\n\006vision\030\004 \001(\010R\006vision\022\036\n" +
+      "\nconstraint\030\005 \001(\010R\nconstraint\022#\n\rcontext" +
+      "_shift\030\006 \001(\010R\014contextShift\022\026\n\006rerank\030\007 \001" +
+      "(\010R\006rerank\022 \n\013speculation\030\010 \001(\010R\013specula" +
+      "tion\"\265\002\n\014ImageSupport\022%\n\016projector_type\030" +
+      "\001 \001(\tR\rprojectorType\022\035\n\nmin_tokens\030\002 \001(\r" +
+      "R\tminTokens\022\035\n\nmax_tokens\030\003 \001(\rR\tmaxToke" +
+      "ns\022\030\n\007formats\030\004 \003(\tR\007formats\022\035\n\nmax_imag" +
+      "es\030\005 \001(\rR\tmaxImages\022&\n\017max_image_bytes\030\006" +
+      " \001(\004R\rmaxImageBytes\0225\n\027max_request_image" +
+      "_bytes\030\007 \001(\004R\024maxRequestImageBytes\022(\n\020ma" +
+      "x_image_pixels\030\010 \001(\004R\016maxImagePixels\"\363\001\n" +
+      "\006Limits\022(\n\020max_prompt_bytes\030\001 \001(\004R\016maxPr" +
+      "omptBytes\022&\n\017max_batch_embed\030\002 \001(\rR\rmaxB" +
+      "atchEmbed\022$\n\016max_stop_texts\030\003 \001(\rR\014maxSt" +
+      "opTexts\022*\n\021max_grammar_bytes\030\004 \001(\rR\017maxG" +
+      "rammarBytes\022(\n\020max_schema_bytes\030\005 \001(\rR\016m" +
+      "axSchemaBytes\022\033\n\tmax_tools\030\006 \001(\rR\010maxToo" +
+      "ls\"\276\002\n\024TemplateCapabilities\022\024\n\005tools\030\001 \001" +
+      "(\010R\005tools\022\035\n\ntool_calls\030\002 \001(\010R\ttoolCalls" +
+      "\022.\n\023parallel_tool_calls\030\003 \001(\010R\021parallelT" +
+      "oolCalls\022\037\n\013system_role\030\004 \001(\010R\nsystemRol" +
+      "e\022%\n\016string_content\030\005 \001(\010R\rstringContent" +
+      "\022#\n\rtyped_content\030\006 \001(\010R\014typedContent\022)\n" +
+      "\020object_arguments\030\007 \001(\010R\017objectArguments" +
+      "\022)\n\020reasoning_effort\030\010 \001(\010R\017reasoningEff" +
+      "ort\"\320\002\n\nChatFormat\022\037\n\013tool_format\030\001 \001(\tR" +
+      "\ntoolFormat\022\037\n\013tool_source\030\002 \001(\tR\ntoolSo" +
+      "urce\022%\n\016reasoning_open\030\003 \001(\tR\rreasoningO" +
+      "pen\022\'\n\017reasoning_close\030\004 \001(\tR\016reasoningC" +
+      "lose\022-\n\022reasoning_switches\030\005 \003(\tR\021reason" +
+      "ingSwitches\022)\n\020description_json\030\006 \001(\tR\017d" +
+      "escriptionJson\022V\n\025template_capabilities\030" +
+      "\007 \001(\0132!.slotline.v1.TemplateCapabilities" +
+      "R\024templateCapabilities\"\220\t\n\005Model\022\022\n\004name" +
+      "\030\001 \001(\tR\004name\022\030\n\007aliases\030\002 \003(\tR\007aliases\022\026" +
+      "\n\006family\030\003 \001(\tR\006family\022 \n\013description\030\004 " +
+      "\001(\tR\013description\022%\n\016context_length\030\005 \001(\r" +
+      "R\rcontextLength\022/\n\021max_output_tokens\030\006 \001" +
+      "(\rH\000R\017maxOutputTokens\210\001\001\0226\n\027training_con" +
+      "text_length\030\007 \001(\rR\025trainingContextLength" +
+      "\022#\n\rembedding_dim\030\010 \001(\rR\014embeddingDim\022\035\n" +
+      "\nvocab_size\030\t \001(\rR\tvocabSize\022\027\n\007n_slots\030" +
+      "\n \001(\rR\006nSlots\022\031\n\010n_params\030\013 \001(\004R\007nParams" +
+      "\022\035\n\nsize_bytes\030\014 \001(\004R\tsizeBytes\022#\n\rchat_" +
+      "template\030\r \001(\tR\014chatTemplate\022=\n\014capabili" +
+      "ties\030\016 \001(\0132\031.slotline.v1.CapabilitiesR\014c" +
+      "apabilities\022+\n\006limits\030\017 \001(\0132\023.slotline.v" +
+      "1.LimitsR\006limits\022J\n\020default_settings\030\020 \001" +
+      "(\0132\037.slotline.v1.GenerationSettingsR\017def" +
+      "aultSettings\022>\n\rsystem_prompt\030\021 \001(\0132\031.sl" +
+      "otline.v1.SystemPromptR\014systemPrompt\022%\n\014" +
+      "bos_token_id\030\022 \001(\rH\001R\nbosTokenId\210\001\001\022\"\n\re" +
+      "og_token_ids\030\023 \003(\rR\013eogTokenIds\0228\n\013chat_" +
+      "format\030\024 \001(\0132\027.slotline.v1.ChatFormatR\nc" +
+      "hatFormat\0221\n\006images\030\025 \001(\0132\031.slotline.v1." +
+      "ImageSupportR\006images\022.\n\007pooling\030\026 \001(\0162\024." +
+      "slotline.v1.PoolingR\007pooling\022\033\n\tbos_toke" +
+      "n\030\027 \001(\tR\010bosToken\022\033\n\teos_token\030\030 \001(\tR\010eo" +
+      "sToken\022D\n\017vocabulary_type\030\031 \001(\0162\033.slotli" +
+      "ne.v1.VocabularyTypeR\016vocabularyType\022\033\n\t" +
+      "file_type\030\032 \001(\tR\010fileType\022\022\n\004tags\030\033 \003(\tR" +
+      "\004tags\022\033\n\tfile_name\030\034 \001(\tR\010fileNameB\024\n\022_m" +
+      "ax_output_tokensB\017\n\r_bos_token_id\"\023\n\021Lis" +
+      "tModelsRequest\"@\n\022ListModelsResponse\022*\n\006" +
+      "models\030\001 \003(\0132\022.slotline.v1.ModelR\006models" +
+      "\"o\n\017GetModelRequest\022\022\n\004name\030\001 \001(\tR\004name\022" +
+      "H\n\021sampling_defaults\030\002 \001(\0132\033.slotline.v1" +
+      ".SamplingParamsR\020samplingDefaults\"<\n\020Get" +
+      "ModelResponse\022(\n\005model\030\001 \001(\0132\022.slotline." +
+      "v1.ModelR\005model\"\017\n\rHealthRequest\"\327\005\n\016Hea" +
+      "lthResponse\022.\n\005state\030\001 \001(\0162\030.slotline.v1" +
+      ".ServerStateR\005state\022\037\n\013instance_id\030\002 \001(\t" +
+      "R\ninstanceId\022\030\n\007message\030\003 \001(\tR\007message\022#" +
+      "\n\rload_progress\030\004 \001(\002R\014loadProgress\022\035\n\ns" +
+      "lots_idle\030\005 \001(\rR\tslotsIdle\022)\n\020slots_proc" +
+      "essing\030\006 \001(\rR\017slotsProcessing\022\037\n\013queue_d" +
+      "epth\030\007 \001(\rR\nqueueDepth\022\037\n\013queue_limit\030\010 " +
+      "\001(\rR\nqueueLimit\022\"\n\rkv_cells_used\030\t \001(\rR\013" +
+      "kvCellsUsed\022$\n\016kv_cells_total\030\n \001(\rR\014kvC" +
+      "ellsTotal\0221\n\006uptime\030\013 \001(\0132\031.google.proto" +
+      "buf.DurationR\006uptime\0229\n\nstart_time\030\014 \001(\013" +
+      "2\032.google.protobuf.TimestampR\tstartTime\022" +
+      "@\n\014image_worker\030\r \001(\0162\035.slotline.v1.Imag" +
+      "eWorkerStateR\013imageWorker\022:\n\031prompt_toke" +
+      "ns_outstanding\030\016 \001(\004R\027promptTokensOutsta" +
+      "nding\022:\n\031output_tokens_outstanding\030\017 \001(\004" +
+      "R\027outputTokensOutstanding\0227\n\030prompt_toke" +
+      "ns_per_second\030\020 \001(\001R\025promptTokensPerSeco" +
+      "nd\"\345\006\n\004Slot\022\016\n\002id\030\001 \001(\rR\002id\022,\n\005state\030\002 \001" +
+      "(\0162\026.slotline.v1.SlotStateR\005state\022\034\n\007tas" +
+      "k_id\030\003 \001(\004H\001R\006taskId\210\001\001\022;\n\010settings\030\004 \001(" +
+      "\0132\037.slotline.v1.GenerationSettingsR\010sett" +
+      "ings\022\024\n\004text\030\005 \001(\tH\000R\004text\0224\n\ttoken_ids\030" +
+      "\006 \001(\0132\025.slotline.v1.TokenIdsH\000R\010tokenIds" +
+      "\022-\n\004chat\030\007 \001(\0132\027.slotline.v1.ChatPromptH" +
+      "\000R\004chat\0220\n\005parts\030\010 \001(\0132\030.slotline.v1.Pro" +
+      "mptPartsH\000R\005parts\0223\n\006infill\030\t \001(\0132\031.slot" +
+      "line.v1.InfillPromptH\000R\006infill\022#\n\rprompt" +
+      "_tokens\030\n \001(\rR\014promptTokens\022,\n\022prompt_to" +
+      "kens_done\030\013 \001(\rR\020promptTokensDone\022)\n\020tok" +
+      "ens_predicted\030\014 \001(\rR\017tokensPredicted\022.\n\020" +
+      "tokens_remaining\030\r \001(\rH\002R\017tokensRemainin" +
+      "g\210\001\001\022$\n\016has_next_token\030\016 \001(\010R\014hasNextTok" +
+      "en\022\037\n\013stopped_eos\030\017 \001(\010R\nstoppedEos\022#\n\rs" +
+      "topped_limit\030\020 \001(\010R\014stoppedLimit\022#\n\rstop" +
+      "ping_text\030\021 \001(\tR\014stoppingText\022#\n\rcached_" +
+      "tokens\030\022 \001(\rR\014cachedTokens\022!\n\014stopped_wo" +
+      "rd\030\023 \001(\010R\013stoppedWord\0220\n\024prompt_tokens_c" +
+      "ached\030\024 \001(\rR\022promptTokensCachedB\010\n\006promp" +
+      "tB\n\n\010_task_idB\023\n\021_tokens_remaining\"\022\n\020Li" +
+      "stSlotsRequest\"<\n\021ListSlotsResponse\022\'\n\005s" +
+      "lots\030\001 \003(\0132\021.slotline.v1.SlotR\005slots\"Y\n\024" +
+      "ApplyTemplateRequest\022\024\n\005model\030\001 \001(\tR\005mod" +
+      "el\022+\n\004chat\030\002 \001(\0132\027.slotline.v1.ChatPromp" +
+      "tR\004chat\"+\n\025ApplyTemplateResponse\022\022\n\004text" +
+      "\030\001 \001(\tR\004text\"6\n\021GetMetricsRequest\022!\n\014res" +
+      "et_window\030\001 \001(\010R\013resetWindow\"\376\007\n\022GetMetr" +
+      "icsResponse\022.\n\023prompt_tokens_total\030\001 \001(\004" +
+      "R\021promptTokensTotal\0224\n\026predicted_tokens_" +
+      "total\030\002 \001(\004R\024predictedTokensTotal\0227\n\030pro" +
+      "mpt_tokens_per_second\030\003 \001(\001R\025promptToken" +
+      "sPerSecond\022=\n\033predicted_tokens_per_secon" +
+      "d\030\004 \001(\001R\030predictedTokensPerSecond\022\"\n\rkv_" +
+      "cells_used\030\005 \001(\rR\013kvCellsUsed\022$\n\016kv_cell" +
+      "s_total\030\006 \001(\rR\014kvCellsTotal\022\033\n\tkv_tokens" +
+      "\030\007 \001(\rR\010kvTokens\022/\n\023requests_processing\030" +
+      "\010 \001(\rR\022requestsProcessing\022+\n\021requests_de" +
+      "ferred\030\t \001(\rR\020requestsDeferred\022\036\n\nexposi" +
+      "tion\030\n \001(\tR\nexposition\022;\n\032cached_prompt_" +
+      "tokens_total\030\013 \001(\004R\027cachedPromptTokensTo" +
+      "tal\0222\n\025embedded_tokens_total\030\014 \001(\004R\023embe" +
+      "ddedTokensTotal\0220\n\024prompt_seconds_total\030" +
+      "\r \001(\001R\022promptSecondsTotal\0226\n\027predicted_s" +
+      "econds_total\030\016 \001(\001R\025predictedSecondsTota" +
+      "l\022*\n\021model_calls_total\030\017 \001(\004R\017modelCalls" +
+      "Total\0227\n\030sequences_per_model_call\030\020 \001(\001R" +
+      "\025sequencesPerModelCall\0226\n\027longest_sequen" +
+      "ce_tokens\030\021 \001(\rR\025longestSequenceTokens\022!" +
+      "\n\014drafts_total\030\022 \001(\004R\013draftsTotal\0220\n\024dra" +
+      "fted_tokens_total\030\023 \001(\004R\022draftedTokensTo" +
+      "tal\0222\n\025accepted_tokens_total\030\024 \001(\004R\023acce" +
+      "ptedTokensTotal\022$\n\016started_unix_s\030\025 \001(\003R" +
+      "\014startedUnixS*\313\001\n\016VocabularyType\022\037\n\033VOCA" +
+      "BULARY_TYPE_UNSPECIFIED\020\000\022\027\n\023VOCABULARY_" +
+      "TYPE_SPM\020\001\022\027\n\023VOCABULARY_TYPE_BPE\020\002\022\027\n\023V" +
+      "OCABULARY_TYPE_WPM\020\003\022\027\n\023VOCABULARY_TYPE_" +
+      "UGM\020\004\022\030\n\024VOCABULARY_TYPE_RWKV\020\005\022\032\n\026VOCAB" +
+      "ULARY_TYPE_PLAMO2\020\006*\253\001\n\013ServerState\022\034\n\030S" +
+      "ERVER_STATE_UNSPECIFIED\020\000\022\030\n\024SERVER_STAT" +
+      "E_LOADING\020\001\022\026\n\022SERVER_STATE_READY\020\002\022\027\n\023S" +
+      "ERVER_STATE_FAILED\020\003\022\031\n\025SERVER_STATE_DRA" +
+      "INING\020\004\022\030\n\024SERVER_STATE_STALLED\020\005*\260\001\n\020Im" +
+      "ageWorkerState\022\"\n\036IMAGE_WORKER_STATE_UNS" +
+      "PECIFIED\020\000\022\037\n\033IMAGE_WORKER_STATE_STARTIN" +
+      "G\020\001\022\033\n\027IMAGE_WORKER_STATE_IDLE\020\002\022\033\n\027IMAG" +
+      "E_WORKER_STATE_BUSY\020\003\022\035\n\031IMAGE_WORKER_ST" +
+      "ATE_FAILED\020\004*k\n\tSlotState\022\032\n\026SLOT_STATE_" +
+      "UNSPECIFIED\020\000\022\023\n\017SLOT_STATE_IDLE\020\001\022\026\n\022SL" +
+      "OT_STATE_PREFILL\020\002\022\025\n\021SLOT_STATE_DECODE\020" +
+      "\003B`\n\017dev.slotline.v1P\001Z=github.com/slotl" +
+      "ine/slotline/clients/go/slotlinev1;slotl" +
+      "inev1\252\002\013Slotline.V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -280,6 +310,7 @@ public final class ModelOuterClass extends com.google.protobuf.GeneratedFile {
           dev.slotline.v1.EmbeddingOuterClass.getDescriptor(),
           dev.slotline.v1.Generation.getDescriptor(),
           dev.slotline.v1.Prompt.getDescriptor(),
+          dev.slotline.v1.Sampling.getDescriptor(),
           dev.slotline.v1.Tokens.getDescriptor(),
         });
     internal_static_slotline_v1_Capabilities_descriptor =
@@ -287,7 +318,7 @@ public final class ModelOuterClass extends com.google.protobuf.GeneratedFile {
     internal_static_slotline_v1_Capabilities_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_Capabilities_descriptor,
-        new java.lang.String[] { "Generate", "Embed", "Infill", "Vision", "Constraint", "ContextShift", "Rerank", });
+        new java.lang.String[] { "Generate", "Embed", "Infill", "Vision", "Constraint", "ContextShift", "Rerank", "Speculation", });
     internal_static_slotline_v1_ImageSupport_descriptor =
       getDescriptor().getMessageType(1);
     internal_static_slotline_v1_ImageSupport_fieldAccessorTable = new
@@ -300,92 +331,98 @@ public final class ModelOuterClass extends com.google.protobuf.GeneratedFile {
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_Limits_descriptor,
         new java.lang.String[] { "MaxPromptBytes", "MaxBatchEmbed", "MaxStopTexts", "MaxGrammarBytes", "MaxSchemaBytes", "MaxTools", });
-    internal_static_slotline_v1_ChatFormat_descriptor =
+    internal_static_slotline_v1_TemplateCapabilities_descriptor =
       getDescriptor().getMessageType(3);
+    internal_static_slotline_v1_TemplateCapabilities_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_slotline_v1_TemplateCapabilities_descriptor,
+        new java.lang.String[] { "Tools", "ToolCalls", "ParallelToolCalls", "SystemRole", "StringContent", "TypedContent", "ObjectArguments", "ReasoningEffort", });
+    internal_static_slotline_v1_ChatFormat_descriptor =
+      getDescriptor().getMessageType(4);
     internal_static_slotline_v1_ChatFormat_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_ChatFormat_descriptor,
-        new java.lang.String[] { "ToolFormat", "ToolSource", "ReasoningOpen", "ReasoningClose", "ReasoningSwitches", "DescriptionJson", });
+        new java.lang.String[] { "ToolFormat", "ToolSource", "ReasoningOpen", "ReasoningClose", "ReasoningSwitches", "DescriptionJson", "TemplateCapabilities", });
     internal_static_slotline_v1_Model_descriptor =
-      getDescriptor().getMessageType(4);
+      getDescriptor().getMessageType(5);
     internal_static_slotline_v1_Model_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_Model_descriptor,
-        new java.lang.String[] { "Name", "Aliases", "Family", "Description", "ContextLength", "MaxOutputTokens", "TrainingContextLength", "EmbeddingDim", "VocabSize", "NSlots", "NParams", "SizeBytes", "ChatTemplate", "Capabilities", "Limits", "DefaultSettings", "SystemPrompt", "BosTokenId", "EogTokenIds", "ChatFormat", "Images", "Pooling", });
+        new java.lang.String[] { "Name", "Aliases", "Family", "Description", "ContextLength", "MaxOutputTokens", "TrainingContextLength", "EmbeddingDim", "VocabSize", "NSlots", "NParams", "SizeBytes", "ChatTemplate", "Capabilities", "Limits", "DefaultSettings", "SystemPrompt", "BosTokenId", "EogTokenIds", "ChatFormat", "Images", "Pooling", "BosToken", "EosToken", "VocabularyType", "FileType", "Tags", "FileName", });
     internal_static_slotline_v1_ListModelsRequest_descriptor =
-      getDescriptor().getMessageType(5);
+      getDescriptor().getMessageType(6);
     internal_static_slotline_v1_ListModelsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_ListModelsRequest_descriptor,
         new java.lang.String[] { });
     internal_static_slotline_v1_ListModelsResponse_descriptor =
-      getDescriptor().getMessageType(6);
+      getDescriptor().getMessageType(7);
     internal_static_slotline_v1_ListModelsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_ListModelsResponse_descriptor,
         new java.lang.String[] { "Models", });
     internal_static_slotline_v1_GetModelRequest_descriptor =
-      getDescriptor().getMessageType(7);
+      getDescriptor().getMessageType(8);
     internal_static_slotline_v1_GetModelRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_GetModelRequest_descriptor,
-        new java.lang.String[] { "Name", });
+        new java.lang.String[] { "Name", "SamplingDefaults", });
     internal_static_slotline_v1_GetModelResponse_descriptor =
-      getDescriptor().getMessageType(8);
+      getDescriptor().getMessageType(9);
     internal_static_slotline_v1_GetModelResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_GetModelResponse_descriptor,
         new java.lang.String[] { "Model", });
     internal_static_slotline_v1_HealthRequest_descriptor =
-      getDescriptor().getMessageType(9);
+      getDescriptor().getMessageType(10);
     internal_static_slotline_v1_HealthRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_HealthRequest_descriptor,
         new java.lang.String[] { });
     internal_static_slotline_v1_HealthResponse_descriptor =
-      getDescriptor().getMessageType(10);
+      getDescriptor().getMessageType(11);
     internal_static_slotline_v1_HealthResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_HealthResponse_descriptor,
         new java.lang.String[] { "State", "InstanceId", "Message", "LoadProgress", "SlotsIdle", "SlotsProcessing", "QueueDepth", "QueueLimit", "KvCellsUsed", "KvCellsTotal", "Uptime", "StartTime", "ImageWorker", "PromptTokensOutstanding", "OutputTokensOutstanding", "PromptTokensPerSecond", });
     internal_static_slotline_v1_Slot_descriptor =
-      getDescriptor().getMessageType(11);
+      getDescriptor().getMessageType(12);
     internal_static_slotline_v1_Slot_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_Slot_descriptor,
-        new java.lang.String[] { "Id", "State", "TaskId", "Settings", "Text", "TokenIds", "Chat", "Parts", "Infill", "PromptTokens", "PromptTokensDone", "TokensPredicted", "TokensRemaining", "HasNextToken", "StoppedEos", "StoppedLimit", "StoppingText", "CachedTokens", "StoppedWord", "Prompt", });
+        new java.lang.String[] { "Id", "State", "TaskId", "Settings", "Text", "TokenIds", "Chat", "Parts", "Infill", "PromptTokens", "PromptTokensDone", "TokensPredicted", "TokensRemaining", "HasNextToken", "StoppedEos", "StoppedLimit", "StoppingText", "CachedTokens", "StoppedWord", "PromptTokensCached", "Prompt", });
     internal_static_slotline_v1_ListSlotsRequest_descriptor =
-      getDescriptor().getMessageType(12);
+      getDescriptor().getMessageType(13);
     internal_static_slotline_v1_ListSlotsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_ListSlotsRequest_descriptor,
         new java.lang.String[] { });
     internal_static_slotline_v1_ListSlotsResponse_descriptor =
-      getDescriptor().getMessageType(13);
+      getDescriptor().getMessageType(14);
     internal_static_slotline_v1_ListSlotsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_ListSlotsResponse_descriptor,
         new java.lang.String[] { "Slots", });
     internal_static_slotline_v1_ApplyTemplateRequest_descriptor =
-      getDescriptor().getMessageType(14);
+      getDescriptor().getMessageType(15);
     internal_static_slotline_v1_ApplyTemplateRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_ApplyTemplateRequest_descriptor,
         new java.lang.String[] { "Model", "Chat", });
     internal_static_slotline_v1_ApplyTemplateResponse_descriptor =
-      getDescriptor().getMessageType(15);
+      getDescriptor().getMessageType(16);
     internal_static_slotline_v1_ApplyTemplateResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_ApplyTemplateResponse_descriptor,
         new java.lang.String[] { "Text", });
     internal_static_slotline_v1_GetMetricsRequest_descriptor =
-      getDescriptor().getMessageType(16);
+      getDescriptor().getMessageType(17);
     internal_static_slotline_v1_GetMetricsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_GetMetricsRequest_descriptor,
         new java.lang.String[] { "ResetWindow", });
     internal_static_slotline_v1_GetMetricsResponse_descriptor =
-      getDescriptor().getMessageType(17);
+      getDescriptor().getMessageType(18);
     internal_static_slotline_v1_GetMetricsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_GetMetricsResponse_descriptor,
@@ -396,6 +433,7 @@ public final class ModelOuterClass extends com.google.protobuf.GeneratedFile {
     dev.slotline.v1.EmbeddingOuterClass.getDescriptor();
     dev.slotline.v1.Generation.getDescriptor();
     dev.slotline.v1.Prompt.getDescriptor();
+    dev.slotline.v1.Sampling.getDescriptor();
     dev.slotline.v1.Tokens.getDescriptor();
   }
 

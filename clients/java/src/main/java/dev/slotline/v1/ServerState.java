@@ -187,7 +187,7 @@ public enum ServerState
   }
   public static com.google.protobuf.Descriptors.EnumDescriptor
       getDescriptor() {
-    return dev.slotline.v1.ModelOuterClass.getDescriptor().getEnumType(0);
+    return dev.slotline.v1.ModelOuterClass.getDescriptor().getEnumType(1);
   }
 
   private static final ServerState[] VALUES = values();

@@ -638,6 +638,21 @@ private static final long serialVersionUID = 0L;
     return stoppedWord_;
   }
 
+  public static final int PROMPT_TOKENS_CACHED_FIELD_NUMBER = 20;
+  private int promptTokensCached_ = 0;
+  /**
+   * <pre>
+   * Prompt tokens of the current or last task that were in the cache when it began.
+   * </pre>
+   *
+   * <code>uint32 prompt_tokens_cached = 20 [json_name = "promptTokensCached"];</code>
+   * @return The promptTokensCached.
+   */
+  @java.lang.Override
+  public int getPromptTokensCached() {
+    return promptTokensCached_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -708,6 +723,9 @@ private static final long serialVersionUID = 0L;
     }
     if (stoppedWord_ != false) {
       output.writeBool(19, stoppedWord_);
+    }
+    if (promptTokensCached_ != 0) {
+      output.writeUInt32(20, promptTokensCached_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -787,6 +805,10 @@ private static final long serialVersionUID = 0L;
       size += com.google.protobuf.CodedOutputStream
         .computeBoolSize(19, stoppedWord_);
     }
+    if (promptTokensCached_ != 0) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeUInt32Size(20, promptTokensCached_);
+    }
     return size;
   }
   @java.lang.Override
@@ -847,6 +869,8 @@ private static final long serialVersionUID = 0L;
         != other.getCachedTokens()) return false;
     if (getStoppedWord()
         != other.getStoppedWord()) return false;
+    if (getPromptTokensCached()
+        != other.getPromptTokensCached()) return false;
     if (!getPromptCase().equals(other.getPromptCase())) return false;
     switch (promptCase_) {
       case 5:
@@ -922,6 +946,8 @@ private static final long serialVersionUID = 0L;
     hash = (37 * hash) + STOPPED_WORD_FIELD_NUMBER;
     hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
         getStoppedWord());
+    hash = (37 * hash) + PROMPT_TOKENS_CACHED_FIELD_NUMBER;
+    hash = (53 * hash) + getPromptTokensCached();
     switch (promptCase_) {
       case 5:
         hash = (37 * hash) + TEXT_FIELD_NUMBER;
@@ -1117,6 +1143,7 @@ private static final long serialVersionUID = 0L;
       stoppingText_ = "";
       cachedTokens_ = 0;
       stoppedWord_ = false;
+      promptTokensCached_ = 0;
       promptCase_ = 0;
       prompt_ = null;
       return this;
@@ -1201,6 +1228,9 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00040000) != 0)) {
         result.stoppedWord_ = stoppedWord_;
       }
+      if (((from_bitField0_ & 0x00080000) != 0)) {
+        result.promptTokensCached_ = promptTokensCached_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -1280,6 +1310,9 @@ private static final long serialVersionUID = 0L;
       }
       if (other.getStoppedWord() != false) {
         setStoppedWord(other.getStoppedWord());
+      }
+      if (other.getPromptTokensCached() != 0) {
+        setPromptTokensCached(other.getPromptTokensCached());
       }
       switch (other.getPromptCase()) {
         case TEXT: {
@@ -1437,6 +1470,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00040000;
               break;
             } // case 152
+            case 160: {
+              promptTokensCached_ = input.readUInt32();
+              bitField0_ |= 0x00080000;
+              break;
+            } // case 160
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -3118,6 +3156,50 @@ private static final long serialVersionUID = 0L;
     public Builder clearStoppedWord() {
       bitField0_ = (bitField0_ & ~0x00040000);
       stoppedWord_ = false;
+      onChanged();
+      return this;
+    }
+
+    private int promptTokensCached_ ;
+    /**
+     * <pre>
+     * Prompt tokens of the current or last task that were in the cache when it began.
+     * </pre>
+     *
+     * <code>uint32 prompt_tokens_cached = 20 [json_name = "promptTokensCached"];</code>
+     * @return The promptTokensCached.
+     */
+    @java.lang.Override
+    public int getPromptTokensCached() {
+      return promptTokensCached_;
+    }
+    /**
+     * <pre>
+     * Prompt tokens of the current or last task that were in the cache when it began.
+     * </pre>
+     *
+     * <code>uint32 prompt_tokens_cached = 20 [json_name = "promptTokensCached"];</code>
+     * @param value The promptTokensCached to set.
+     * @return This builder for chaining.
+     */
+    public Builder setPromptTokensCached(int value) {
+
+      promptTokensCached_ = value;
+      bitField0_ |= 0x00080000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Prompt tokens of the current or last task that were in the cache when it began.
+     * </pre>
+     *
+     * <code>uint32 prompt_tokens_cached = 20 [json_name = "promptTokensCached"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearPromptTokensCached() {
+      bitField0_ = (bitField0_ & ~0x00080000);
+      promptTokensCached_ = 0;
       onChanged();
       return this;
     }

@@ -344,5 +344,15 @@ public interface SlotOrBuilder extends
    */
   boolean getStoppedWord();
 
+  /**
+   * <pre>
+   * Prompt tokens of the current or last task that were in the cache when it began.
+   * </pre>
+   *
+   * <code>uint32 prompt_tokens_cached = 20 [json_name = "promptTokensCached"];</code>
+   * @return The promptTokensCached.
+   */
+  int getPromptTokensCached();
+
   dev.slotline.v1.Slot.PromptCase getPromptCase();
 }

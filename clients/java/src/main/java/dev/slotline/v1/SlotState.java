@@ -151,7 +151,7 @@ public enum SlotState
   }
   public static com.google.protobuf.Descriptors.EnumDescriptor
       getDescriptor() {
-    return dev.slotline.v1.ModelOuterClass.getDescriptor().getEnumType(2);
+    return dev.slotline.v1.ModelOuterClass.getDescriptor().getEnumType(3);
   }
 
   private static final SlotState[] VALUES = values();

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from rest_adapter.apis.native.health.answer import HealthAnswer, HealthReply
 from rest_adapter.json.encoding import JsonObject, encode
 from slotline.v1.model_pb2 import (
     SERVER_STATE_DRAINING,
@@ -12,15 +11,6 @@ from slotline.v1.model_pb2 import (
     SERVER_STATE_STALLED,
     HealthResponse,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class HealthAnswer:
-    """Status and body of GET /health."""
-
-    status: int
-    body: bytes
-
 
 #: Byte for byte as documented, with the blanks.
 LOADING = HealthAnswer(503, b'{"status": "loading model"}')
@@ -61,3 +51,6 @@ def health_answer(
         body["slots"] = slots
     fails = is_draining or (fails_without_slot and not has_slot)
     return HealthAnswer(503 if fails else 200, encode(body))
+
+
+REPLY = HealthReply(LOADING, STALLED, FAILED, health_answer)
