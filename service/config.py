@@ -42,8 +42,14 @@ MAX_THREADS = 512
 MAX_DEVICES = 16
 #: Positions are 32-bit; the library rounds a context up to a multiple of 256.
 MAX_CTX = 2**31 - 256
+#: Tokens that can be tried ahead in one step: what kernels evaluate row by row.
+MAX_DRAFT = 62
 #: Arrays of this many entries are allocated for batches.
 MAX_BATCH = 65_536
+
+
+#: Fields that mean nothing without a draft model.
+_DRAFT_FIELDS = ("draft_max", "draft_min", "draft_p_min", "n_ctx_draft", "n_threads_draft", "n_gpu_layers_draft")
 
 
 class NumaStrategy(enum.Enum):
@@ -134,6 +140,10 @@ class ModelConfig:
         reranking: the model must be one that scores pairs of texts.
         lookup: see ``EngineConfig``.
         lora: adapters, all of them applied together for as long as the model is loaded.
+        draft_path: GGUF file of a smaller model with the same vocabulary, which guesses what comes next; None without.
+        n_ctx_draft: KV cells of that model, None for ``n_ctx``, 0 for its training context.
+        n_threads_draft: threads that compute for it, None for those of the model.
+        n_gpu_layers_draft: its layers in GPU memory, -1 for the library's default.
     """
 
     path: str
@@ -165,6 +175,30 @@ class ModelConfig:
     reranking: bool = False
     lookup: Lookup = Lookup.OFF
     lora: tuple[LoraAdapter, ...] = ()
+    draft_path: str | None = None
+    n_ctx_draft: int | None = bounded(None, 0, MAX_CTX)
+    n_threads_draft: int | None = bounded(None, 1, MAX_THREADS)
+    n_gpu_layers_draft: int = bounded(-1, -1, INT32_MAX)
+
+    @property
+    def draft(self) -> ModelConfig | None:
+        """How the draft model is loaded: like the model, but for what its own fields say; None without one."""
+        if self.draft_path is None:
+            return None
+        return dataclasses.replace(
+            self,
+            path=self.draft_path,
+            n_ctx=self.n_ctx if self.n_ctx_draft is None else self.n_ctx_draft,
+            n_threads=self.n_threads_draft or self.n_threads,
+            n_threads_batch=self.n_threads_batch if self.n_threads_draft is None else None,
+            n_gpu_layers=self.n_gpu_layers_draft,
+            kv_overrides=(),
+            embedding=False,
+            reranking=False,
+            pooling=None,
+            lora=(),
+            draft_path=None,
+        )
 
     @property
     def n_seq_max(self) -> int:
@@ -220,6 +254,9 @@ class EngineOptions:
         group_n: self-extend: tokens that share a position once they are old; 1 turns it off.
         group_width: self-extend: positions that are grouped at once; a multiple of ``group_n``.
         cache_ram_mib: main memory for what slots held, in MiB; 0 keeps nothing there, -1 sets no limit.
+        draft_max, draft_min: most tokens that the draft model guesses for a sequence in a step, and fewest that are
+            tried.
+        draft_p_min: a guess ends in front of a token that the draft model gives a lower probability.
         idle_cells: cells that idle slots may keep from running ones if there is main memory for their caches. The
             library walks over cells in blocks of 256, so fewer would save nothing.
     """
@@ -231,6 +268,9 @@ class EngineOptions:
     group_n: int = bounded(1, 1, INT32_MAX)
     group_width: int = bounded(512, 1, INT32_MAX)
     cache_ram_mib: int = bounded(DEFAULT_CACHE_RAM_MIB, -1, INT32_MAX)
+    draft_max: int = bounded(16, 1, MAX_DRAFT)
+    draft_min: int = bounded(0, 0, MAX_DRAFT)
+    draft_p_min: float = bounded(0.0, 0, 1)
     idle_cells: int = bounded(256, 0, INT32_MAX)
 
 
@@ -392,6 +432,7 @@ def core_config(settings: Mapping[str, Any]) -> CoreConfig:
     check_context(model.n_ctx, model.n_parallel)
     check_groups(config.group_n, config.group_width)
     check_tls(config)
+    check_drafts(config, settings)
     if media.mmproj is None:
         return config
     check_pictures(config)
@@ -426,6 +467,29 @@ def check_groups(group_n: int, group_width: int) -> None:
             "group_width",
             f"{group_width} is not a multiple of `group_n` {group_n}; "
             f"allowed are {group_n}, {2 * group_n}, {3 * group_n} and so on",
+        )
+
+
+def check_drafts(config: CoreConfig, settings: Mapping[str, Any]) -> None:
+    """Refuse what does not go together where a draft model guesses, or means nothing without one.
+
+    Args:
+        config: the whole core.
+        settings: what was given of it.
+
+    Raises:
+        InvalidArgument: something is not possible.
+    """
+    if config.model.draft_path is None:
+        for name in _DRAFT_FIELDS:
+            if name in settings:
+                raise InvalidArgument(name, f"{settings[name]} is of no use without `draft_path`")
+    if config.draft_min > config.draft_max:
+        raise InvalidArgument("draft_min", f"{config.draft_min} is more than the {config.draft_max} of `draft_max`")
+    if config.model.draft_path is not None and config.group_n > 1:
+        raise InvalidArgument(
+            "group_n",
+            f"{config.group_n} is not possible with `draft_path`: tokens whose positions are grouped cannot be tried",
         )
 
 

@@ -226,6 +226,7 @@ class SimulatedModel:
         self.vocabulary = SimulatedVocabulary()
         #: Its steps end when they end: nobody comes meanwhile.
         self.interruption: Interruption | None = None
+        self.draft = None
 
     def answer(self, n_before: int, n_tokens: int) -> tuple[int, ...]:
         """The tokens behind ``n_before`` others: they depend on their places alone."""

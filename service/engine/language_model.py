@@ -371,6 +371,13 @@ class CausalModel(Protocol):
     def interruption(self) -> Interruption | None:
         """Ends calls early; None if those of this model cannot be ended."""
 
+    @property
+    def draft(self) -> CausalModel | None:
+        """A smaller model whose first tokens are this one's, for guesses; None if there is none. Can take back tokens.
+
+        It has a sequence for each slot, with the same number.
+        """
+
 
 @runtime_checkable
 class EncoderModel(Protocol):

@@ -9,6 +9,7 @@ from service.engine.cache.prompt_logits import PromptLogits
 from service.engine.cache.slot_memory import SlotMemory
 from service.engine.cache.slots import Slot
 from service.engine.cache.system_prompt import SystemPromptHolder
+from service.engine.draft.model_drafter import ModelDrafter
 from service.engine.output.endings import Endings
 from service.engine.output.outbox import Outbox
 from service.engine.request.waiting import WaitingSequences
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from service.config import EngineConfig
+    from service.engine.draft.drafter import Drafter
     from service.engine.language_model import CausalModel
     from service.engine.request.sequence import MoveListener
 
@@ -47,6 +49,7 @@ class EngineParts:
         long_steps: when it may have more, and who ends it then.
         preemption: moves sequences out of their slots and back.
         endings: ends sequences.
+        drafter: guesses how sequences go on; None without a draft model.
     """
 
     model: CausalModel
@@ -65,6 +68,7 @@ class EngineParts:
     long_steps: LongSteps
     preemption: Preemption
     endings: Endings
+    drafter: Drafter | None
 
 
 def make_parts(model: CausalModel, config: EngineConfig, clock: Callable[[], float]) -> EngineParts:
@@ -104,4 +108,5 @@ def make_parts(model: CausalModel, config: EngineConfig, clock: Callable[[], flo
         ),
         preemption=Preemption(slots, memory, waiting, clock),
         endings=Endings(slots, memory, waiting, embedding, outbox, clock),
+        drafter=None if model.draft is None else ModelDrafter(model.draft, config.n_slots, info.n_vocab),
     )

@@ -78,7 +78,7 @@ class Step:
         self._totals = parts.totals
         self._endings = parts.endings
         self._clock = parts.clock
-        self._speculation = Speculation(parts.model.info, parts.model.memory, parts.config)
+        self._speculation = Speculation(parts)
         self._choice = TokenChoice(parts)
         self._shortage = CellShortage(parts)
         self._media = MediaStep(parts, self._choice, self._shortage)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from service.llama.context.encoder import EncoderContext
     from service.llama.context.weights import Weights
     from service.llama.files.purpose import Purpose
+    from service.llama.host.library import Library
 
 
 class _LoadedModel:
@@ -61,10 +62,12 @@ class LlamaModel(_LoadedModel):
         compute: the context.
         memory: its KV cache.
         interruption: ends calls of the context early, if that is possible.
+        draft: a smaller model for guesses, which this one owns; None without.
     """
 
     def __init__(self, weights: Weights, context: Context, purpose: Purpose) -> None:
         super().__init__(weights, context)
+        self.draft: LlamaModel | None = None
         self.compute = context
         self.memory = context.kv
         self.interruption = context.interruption
@@ -90,6 +93,17 @@ class LlamaModel(_LoadedModel):
             has_grid=context.row_limits.has_grid,
             n_whole=context.row_limits.n_whole,
         )
+
+    @property
+    def library(self) -> Library:
+        """The library that it belongs to."""
+        return self._weights.library
+
+    def close(self) -> None:
+        """Free all of it, the draft model too. May be called again."""
+        if self.draft is not None:
+            self.draft.close()
+        super().close()
 
 
 class LlamaEncoder(_LoadedModel):

@@ -14,6 +14,7 @@ from service.llama.context.decoding_scorer import DecodingScorer
 from service.llama.context.encoder import EncoderContext
 from service.llama.context.params import numa_strategy
 from service.llama.context.weights import Weights
+from service.llama.draft import open_draft
 from service.llama.files.preflight import ModelFileFacts, check_model_file
 from service.llama.host.affinity import name_thread, spread_over_cpus
 from service.llama.host.amx import amx_is_sound
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 #: Part of the progress when the weights are read; the context, the vocabulary and the first decode are the rest.
 _WEIGHTS_SHARE = 0.9
+#: The same when those of a draft model are, too.
+_DRAFT_SHARE = 0.98
 
 
 def load(
@@ -60,6 +63,7 @@ def load(
     library = load_library()
     # Effective once in a process; the library ignores later calls.
     library.api.llama_numa_init(numa_strategy(config))
+    use_extra_buffers = amx_is_sound(library)
     with ExitStack() as on_failure:
         weights = on_failure.enter_context(
             Weights(
@@ -67,14 +71,22 @@ def load(
                 config,
                 lambda part: progress.advance(_WEIGHTS_SHARE * part),
                 adapters=file_facts.adapters,
-                use_extra_buffers=amx_is_sound(library),
+                use_extra_buffers=use_extra_buffers,
             )
         )
         progress.report(_WEIGHTS_SHARE)
         model, n_threads = _open_model(weights, config, file_facts)
         on_failure.callback(model.close)
-        # A larger team for batches would be started later, on one CPU.
-        if may_bind and config.n_threads_batch in (None, n_threads):
+        if isinstance(model, LlamaModel):
+            model.draft = open_draft(
+                config,
+                file_facts,
+                model,
+                lambda part: progress.advance(_WEIGHTS_SHARE + (_DRAFT_SHARE - _WEIGHTS_SHARE) * part),
+                use_extra_buffers=use_extra_buffers,
+            )
+        # A larger team for batches, or for the draft model, would be started later, on one CPU.
+        if may_bind and _largest_team(config, n_threads) == n_threads:
             spread_over_cpus(thread_name, n_threads)
         progress.report(1.0)
         on_failure.pop_all()
@@ -100,6 +112,11 @@ def _open_model(weights: Weights, config: ModelConfig, facts: ModelFileFacts) ->
         return LlamaEncoder(weights, encoder, purpose), encoder.n_threads
     context = Context(weights, config, facts.n_ctx)
     return LlamaModel(weights, context, purpose), context.n_threads
+
+
+def _largest_team(config: ModelConfig, n_threads: int) -> int:
+    """Most threads that compute at once, where ``n_threads`` do for steps of one token."""
+    return max(n_threads, config.n_threads_batch or 0, config.n_threads_draft or 0)
 
 
 def _capacity(info: ModelInfo) -> str:

@@ -275,6 +275,7 @@ class ScriptedModel:
         n_embd_input: length of a row of media, 0 to take none.
         has_grid: whether rows have positions in time, y and x; such a model cannot shift.
         n_whole: most rows that can be evaluated without causality.
+        draft: a smaller model, for guesses.
 
     Attributes:
         compute_type, memory_type: kinds of the facets; for tests that need others.
@@ -304,7 +305,9 @@ class ScriptedModel:
         n_embd_input: int = 0,
         has_grid: bool = False,
         n_whole: int = 0,
+        draft: ScriptedModel | None = None,
     ) -> None:
+        self.draft = draft
         can_shift = can_shift and not has_grid
         self.info = ModelInfo(
             n_vocab=N_VOCAB,

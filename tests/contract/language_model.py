@@ -8,6 +8,7 @@ import pytest
 from service.engine.language_model import CacheFull, CausalModel, DecodeFailed, Segment
 from service.sampling.gbnf import GrammarError
 from tests.contract.base import evaluate, some_tokens
+from tests.contract.drafter import DrafterContract
 from tests.contract.hidden_states import HiddenStatesContract
 from tests.contract.interruption import InterruptionContract
 from tests.contract.saving import SavingContract
@@ -19,7 +20,9 @@ def byte_token(model: CausalModel, byte: int) -> int:
     return next(token for token in range(model.info.n_vocab) if model.vocabulary.token_bytes(token) == bytes([byte]))
 
 
-class LanguageModelContract(SharingContract, SavingContract, HiddenStatesContract, InterruptionContract):
+class LanguageModelContract(
+    SharingContract, SavingContract, HiddenStatesContract, InterruptionContract, DrafterContract
+):
     """All tests."""
 
     def test_info_tells_what_was_asked_for(self, model: CausalModel) -> None:

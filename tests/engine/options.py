@@ -16,7 +16,7 @@ from tests.support.engine import GREEDY, prompt
 from tests.support.pictures import WIDTH, media_of, prompt_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from service.engine.request.media import MediaChunk
 
@@ -31,6 +31,9 @@ def engine_config(arguments: Arguments) -> EngineConfig:
         "max_tokens": arguments.integer("max_tokens"),
         "prefill_budget_ms": arguments.decimal("budget_ms"),
         "idle_prefill_budget_ms": arguments.decimal("idle_budget_ms"),
+        "draft_max": arguments.integer("draft_max"),
+        "draft_min": arguments.integer("draft_min"),
+        "draft_p_min": arguments.decimal("draft_p_min"),
         "lookup": None if (lookup := arguments.symbol("lookup")) is None else Lookup(lookup),
         "group_n": arguments.integer("group"),
         "group_width": arguments.integer("window"),
@@ -49,6 +52,29 @@ def script(arguments: Arguments) -> Script:
         return next_letter
     said, start = (*says.encode(), EOS), behind or 0
     return lambda tokens: said[min(max(0, len(tokens) - start), len(said) - 1)]
+
+
+def draft_options(arguments: Arguments, says: Script) -> dict[str, Any] | None:
+    """What the draft model is like; None without one. It says what the model says, but where it is told to be wrong.
+
+    Args:
+        arguments: what is said; ``draft_wrong=3`` makes it wrong behind every third token of a sequence.
+        says: what the model says.
+    """
+    has_draft, period = arguments.flag("draft"), arguments.integer("draft_wrong")
+    options: dict[str, Any] = {
+        "n_cells": arguments.integer("draft_cells"),
+        "step_s": _seconds(arguments.decimal("draft_step_ms")),
+        "token_s": _seconds(arguments.decimal("draft_token_ms")),
+        "can_shift": arguments.flag("draft_can_shift"),
+    }
+    if not has_draft:
+        return None
+
+    def guess(tokens: Sequence[int]) -> int:
+        return ord("?") if period and len(tokens) % period == 0 else says(tokens)
+
+    return {"script": guess} | {name: value for name, value in options.items() if value is not None}
 
 
 def evaluated(parts: Iterable[Part], pictures: str) -> list[tuple[int, ...] | MediaChunk]:

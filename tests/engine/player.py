@@ -14,6 +14,7 @@ from tests.engine.answers import Asked, check_answer
 from tests.engine.arguments import Arguments, CommandError
 from tests.engine.observed_model import ObservedModel, Watch
 from tests.engine.options import (
+    draft_options,
     engine_config,
     evaluated,
     generation_request,
@@ -27,6 +28,7 @@ from tests.engine.record import (
     Line,
     StepRecord,
     describe_batch,
+    describe_draft_call,
     describe_events,
     describe_media,
     describe_move,
@@ -93,15 +95,20 @@ class Player:
         self._pictures = picture_kind(arguments)
         options = model_options(arguments, self._pictures)
         observed_model = model_class(arguments)
+        draft = draft_options(arguments, self._script)
         arguments.finish()
         self._asked = {}
         self._n_steps = 0
         try:
-            self._bench = EngineBench(config, model_class=observed_model, script=self._script, **options)
+            self._bench = EngineBench(
+                config, model_class=observed_model, draft_options=draft, script=self._script, **options
+            )
         except ServiceError as error:
             self._bench = None
             return [f"refused: {error.reason}, {error}"]
         self._watch(self._model.watch)
+        if isinstance(self._model.draft, ObservedModel):
+            self._watch_draft(self._model.draft.watch)
         self._bench.engine.listen(self._on_move)
         return []
 
@@ -112,6 +119,11 @@ class Player:
         watch.on_media = self._on_media
         watch.on_failure = self._on_failure
         watch.on_change = lambda change: self._record.entries.append(Line(change))
+
+    def _watch_draft(self, watch: Watch) -> None:
+        watch.name_of = lambda seq_id: f"slot {seq_id}"
+        watch.on_batch = lambda segments, _: self._record.entries.append(describe_draft_call(segments))
+        watch.on_change = lambda change: self._record.entries.append(Line(f"draft model: {change}", is_progress=True))
 
     @property
     def _running(self) -> EngineBench:
@@ -173,6 +185,9 @@ class Player:
                 self._running.fail_next(DecodeFailed("as planned"))
             case "cells":
                 self._running.fail_next(CacheFull())
+            case "draft":
+                assert self._model.draft is not None
+                self._model.draft.compute.fail_next = DecodeFailed("as planned")
             case "save":
                 self._model.watch.fails_to_save = DecodeFailed("as planned")
             case "memory":
@@ -180,7 +195,9 @@ class Player:
             case "restore":
                 self._model.watch.fails_to_restore = True
             case other:
-                raise CommandError(f"no fault is called {other!r}; there are batch, cells, save, memory and restore")
+                raise CommandError(
+                    f"no fault is called {other!r}; there are batch, cells, draft, save, memory and restore"
+                )
         arguments.finish()
         return []
 

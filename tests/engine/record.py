@@ -161,6 +161,16 @@ def describe_media(segments: Sequence[MediaSegment], snapshot: EngineSnapshot, n
     return batch
 
 
+def describe_draft_call(segments: Sequence[Segment]) -> Line:
+    """A call of the draft model: what it reads of each slot, and whether it guesses what comes next."""
+    parts = []
+    for segment in segments:
+        where = span(segment.position, segment.position + len(segment.tokens) - 1)
+        what = "guesses behind" if segment.n_logits else "reads"
+        parts.append(f"slot {segment.seq_id} {what} {where} {show(text_of(segment.tokens))}")
+    return Line(f"draft model: {', '.join(parts)}", is_progress=True)
+
+
 def describe_move(name: str, index: int, n_sequences: int, before: SequenceState, state: SequenceState) -> Line:
     """A move of a sequence from a state to another one; progress, unless it has to wait for others, or no longer."""
     who = _sequence(name, index, n_sequences)

@@ -25,12 +25,15 @@ from service.testing.scripted_media import numbers
 from service.testing.scripted_model import ScriptedEncoderModel, ScriptedModel, VirtualClock, next_letter
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from collections.abc import Sequence as SequenceOf
 
     from service.engine.language_model import CausalModel, Rows
 
 #: Sequences of the scripted model that are left for embeddings.
 N_EMBEDDING_SEQUENCES = 4
+#: What calls of a draft model cost, and each token in them: less than those of the model.
+DRAFT_STEP_S, DRAFT_TOKEN_S = 0.001, 0.0001
 #: How embeddings are made; scores of pairs are another matter.
 POOLINGS = (Pooling.LAST, Pooling.MEAN, Pooling.CLS, Pooling.NONE)
 GREEDY = SamplingSettings(temperature=0.0, repeat_penalty=1.0)
@@ -183,6 +186,7 @@ class EngineBench(SteppedEngine):
     Args:
         config: two slots of 128 tokens if it is None.
         model_class: the scripted model, or one made of it.
+        draft_options: those of a draft model of the same class, None for no draft model.
         model_options: replace the defaults, which give every slot cells of its own.
     """
 
@@ -191,6 +195,7 @@ class EngineBench(SteppedEngine):
         config: EngineConfig | None = None,
         *,
         model_class: type[ScriptedModel] = ScriptedModel,
+        draft_options: Mapping[str, object] | None = None,
         **model_options: object,
     ) -> None:
         config = config or EngineConfig(n_slots=2, n_ctx_slot=128)
@@ -199,6 +204,10 @@ class EngineBench(SteppedEngine):
             "n_cells": config.n_slots * config.n_ctx_slot,
             "n_seq_max": config.n_slots + 1 + N_EMBEDDING_SEQUENCES,
         }
+        if draft_options is not None:
+            times: dict[str, object] = {"step_s": DRAFT_STEP_S, "token_s": DRAFT_TOKEN_S}
+            draft = model_class(clock=clock, **(options | times | dict(draft_options)))  # type: ignore[arg-type]
+            options["draft"] = draft
         self.model = model_class(clock=clock, **(options | model_options))  # type: ignore[arg-type]
         super().__init__(self.model, config, clock)
 

@@ -133,7 +133,7 @@ class ScriptedLoadedModel(_Loaded):
     def __init__(self, **options: Any) -> None:
         model = self.model_type(**options)
         self.info, self.compute, self.memory = model.info, model.compute, model.memory
-        self.interruption = model.interruption
+        self.interruption, self.draft = model.interruption, model.draft
 
 
 class ScriptedLoadedEncoder(_Loaded):

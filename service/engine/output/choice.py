@@ -190,6 +190,8 @@ class TokenChoice:
             ending = self._take(sequence, outcome, now_s)
         if n_right < len(draft):
             self._memory.cut(slot, len(slot.items) - len(draft) + n_right)
+        sequence.n_drafted += len(draft)
+        sequence.n_accepted += n_right
         self._totals.accepted_tokens += n_right
         return ending
 
@@ -205,8 +207,8 @@ class TokenChoice:
         sequence.sampler.accept(token)
         sequence.sampled += 1
         sequence.pending = token
-        if sequence.drafter is not None:
-            sequence.drafter.push(token)
+        if sequence.repetition is not None:
+            sequence.repetition.push(token)
         if sequence.first_token_s is None:
             sequence.first_token_s = self._clock()
             self._totals.add_prompt(sequence, sequence.first_token_s)

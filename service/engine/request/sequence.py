@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from service.engine.request.requests import GenerationRequest
     from service.engine.request.snapshots import Outcome
     from service.engine.request.task import Task
-    from service.engine.schedule.lookup import Drafter
+    from service.engine.schedule.draft_chances import DraftChances
+    from service.engine.schedule.lookup import Repetition
     from service.sampling.grammar import Grammar
     from service.sampling.sampler import Sampler
 
@@ -111,7 +112,9 @@ class RunningSequence:
         grouping: its positions under self-extend, None if each token has its own.
         started_s: when it got its slot; ``first_token_s`` is set at the first sampled token.
         evaluated_s: when the step that gave its last token had been evaluated; None before the first token.
-        drafter: guesses its next tokens; None if none are tried ahead.
+        repetition: guesses its next tokens by those before; None if none are tried ahead for that.
+        chances: how often guesses of the draft model are right; None before any was thought of.
+        n_drafted, n_accepted: its tokens that were tried ahead, and those of them that were right.
         known_logits: those behind the prompt, if all of it is cached and they are known; None from the first token on.
         media: that of the prompt, None without any.
         pending: the last sampled token, not evaluated yet; None before the first.
@@ -138,7 +141,10 @@ class RunningSequence:
     started_s: float
     first_token_s: float | None = None
     evaluated_s: float | None = None
-    drafter: Drafter | None = None
+    repetition: Repetition | None = None
+    chances: DraftChances | None = None
+    n_drafted: int = 0
+    n_accepted: int = 0
     known_logits: Logits | None = None
     pending: int | None = None
     parsed: ParsedOutput | None = None

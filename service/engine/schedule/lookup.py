@@ -32,7 +32,7 @@ _FACTORS = (0x2545F491, 0x5851F42D, 0x14057B7F)
 _SHIFT = 15
 
 
-class Drafter:
+class Repetition:
     """Guesses how one sequence goes on, and learns from every token how often it is right, whether it was asked or not.
 
     Follows one earlier passage of the sequence for as long as it is repeated, and finds one by the last three tokens:

@@ -71,6 +71,15 @@ class StepCost:
         """Whether there was a step of so many sequences without drafts, with which others can be compared."""
         return n_sequences in self._plain
 
+    def is_measured(self, n_sequences: int) -> bool:
+        """Whether there was a step of so many sequences with drafts, not too long ago."""
+        ratios = self._ratios.get(n_sequences, {})
+        return any(self._step - known.step <= MAX_AGE for known in ratios.values())
+
+    def plain_s(self, n_sequences: int) -> float:
+        """Seconds of a step of so many sequences without drafts; only if it ``is_known``."""
+        return max(self._plain[n_sequences].value, 1e-9)
+
     def ratio(self, n_sequences: int, n_drafted: int) -> float:
         """The time of a step with so many tokens tried ahead, in steps of the same sequences without; at least 1.
 

@@ -97,13 +97,13 @@ class GgufArray:
         is_text: whether the elements are strings.
         length: number of elements.
         values: the elements, if they are numbers and not too many.
-        texts: the distinct elements, if this is the vocabulary.
+        texts: the elements, if this is the vocabulary.
     """
 
     is_text: bool
     length: int
     values: tuple[int | float | bool, ...] = ()
-    texts: frozenset[bytes] = frozenset()
+    texts: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +269,7 @@ def _read_array(source: _Source, key: str) -> GgufArray:
         if length > _MAX_STRINGS:
             raise GgufError(f"is damaged: {_show(key)} claims {length} strings, at most {_MAX_STRINGS} are believed")
         if key == _TOKENS:
-            texts = frozenset(source.take(source.u64()) for _ in range(length))
+            texts = tuple(source.take(source.u64()) for _ in range(length))
             return GgufArray(is_text=True, length=length, texts=texts)
         for _ in range(length):
             source.skip(source.u64())

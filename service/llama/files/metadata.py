@@ -93,9 +93,10 @@ def _check_vocabulary(metadata: Metadata) -> None:
     tokens = metadata.get("tokenizer.ggml.tokens")
     if not isinstance(tokens, GgufArray) or not tokens.is_text:
         return
-    if len(tokens.texts) < tokens.length:
+    texts = frozenset(tokens.texts)
+    if len(texts) < tokens.length:
         raise GgufError(
-            f"is damaged: tokenizer.ggml.tokens has {tokens.length} entries, of which only {len(tokens.texts)} differ"
+            f"is damaged: tokenizer.ggml.tokens has {tokens.length} entries, of which only {len(texts)} differ"
         )
     if metadata.get("tokenizer.ggml.pre") == _WHITESPACE and kind != _WHITESPACE:
         # Only the tokenizer of that name drops the spaces that the library asserts not to meet.
@@ -106,7 +107,7 @@ def _check_vocabulary(metadata: Metadata) -> None:
         _check_rwkv(tokens)
     if kind == _SENTENCEPIECE:
         # The library writes text that no other token covers byte by byte; a byte without a token ends the process.
-        missing = [byte for byte in range(256) if not {b"<0x%02X>" % byte, bytes([byte])} & tokens.texts]
+        missing = [byte for byte in range(256) if not {b"<0x%02X>" % byte, bytes([byte])} & texts]
         if missing:
             raise GgufError(
                 f"is damaged: tokenizer.ggml.tokens lacks {len(missing)} bytes, the first <0x{missing[0]:02X}>"

@@ -6,11 +6,12 @@ Never loads the library, so that a supervisor can ask in milliseconds, before it
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from service.config import MIN_CTX_SLOT
+from service.llama.files.draft_file import check_draft_vocabulary
 from service.llama.files.gguf import GgufArray, GgufError, GgufHeader, Scalar
 from service.llama.files.lora_files import AdapterFile, check_adapters
 from service.llama.files.metadata import check_metadata
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
     from service.config import ModelConfig
 
+#: What messages call a file, and the field that names it.
+_MODEL, _DRAFT = ("model file", "path"), ("draft model file", "draft_path")
 _SPLIT_NAME = re.compile(r"(?P<prefix>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.DOTALL)
 
 
@@ -48,7 +51,8 @@ class ModelFileFacts:
         n_files: number of files.
         size_bytes: bytes of all tensors.
         adapters: LoRA adapters that are applied to the model.
-        memory: what the model needs.
+        memory: what the model needs, and its draft model.
+        draft: the same of its draft model; None without one.
     """
 
     path: Path
@@ -64,6 +68,7 @@ class ModelFileFacts:
     size_bytes: int
     adapters: tuple[AdapterFile, ...]
     memory: MemoryEstimate | EncoderMemoryEstimate
+    draft: ModelFileFacts | None = None
 
 
 def check_model_file(config: ModelConfig, available: Callable[[], int | None] = available_bytes) -> ModelFileFacts:
@@ -79,55 +84,86 @@ def check_model_file(config: ModelConfig, available: Callable[[], int | None] = 
     """
     check_options(config)
     path = Path(config.path)
-    headers = _read_model(path)
-    metadata = dict(headers[0].metadata) | {override.key: override.value for override in config.kv_overrides}
-    try:
-        check_metadata(metadata)
-    except GgufError as error:
-        raise ModelLoadError(f"model file {path} {error}") from error
+    headers, metadata = _read_model(path, _MODEL)
+    metadata |= {override.key: override.value for override in config.kv_overrides}
+    _check_metadata(path, metadata, _MODEL)
     facts = _collect_facts(config, path, headers, metadata)
     if facts.purpose.generates and facts.n_ctx < MIN_CTX_SLOT * config.n_parallel:
         raise ModelLoadError(
             f"model file {path} was trained with a context of {facts.n_ctx_train} tokens, too few for "
             f"`n_parallel` {config.n_parallel}; set `n_ctx`"
         )
+    if config.draft is not None:
+        facts = _with_draft(config, config.draft, facts, metadata)
     # With a GPU in play nobody knows beforehand what ends up in which memory.
     if not may_compute_on_gpu(config.n_gpu_layers):
         _check_memory(config, facts, available())
     return facts
 
 
-def _read_model(path: Path) -> list[GgufHeader]:
-    """The headers of all files of a model, in order."""
-    first = _read_file(path)
-    n_files = first.metadata.get("split.count", 1)
+def _with_draft(
+    config: ModelConfig, draft: ModelConfig, facts: ModelFileFacts, metadata: dict[str, Scalar | GgufArray]
+) -> ModelFileFacts:
+    """The facts of a model with those of its draft model.
+
+    Raises:
+        ModelLoadError: the draft model cannot be used, or not with this model.
+    """
+    path = Path(draft.path)
+    headers, draft_metadata = _read_model(path, _DRAFT)
+    _check_metadata(path, draft_metadata, _DRAFT)
+    draft_facts = _collect_facts(draft, path, headers, draft_metadata)
+    for each in (facts, draft_facts):
+        if not each.purpose.generates:
+            raise ModelLoadError(f"`draft_path` is of no use: model file {each.path} does not generate text")
+    check_draft_vocabulary(path, draft_metadata, metadata)
+    assert isinstance(facts.memory, MemoryEstimate)
+    assert isinstance(draft_facts.memory, MemoryEstimate)
+    n_cells = None if config.n_ctx_draft is None else draft_facts.n_ctx
+    return replace(facts, memory=facts.memory.with_draft(draft_facts.memory, n_cells), draft=draft_facts)
+
+
+def _check_metadata(path: Path, metadata: dict[str, Scalar | GgufArray], what: tuple[str, str]) -> None:
+    try:
+        check_metadata(metadata)
+    except GgufError as error:
+        raise ModelLoadError(f"{what[0]} {path} {error}") from error
+
+
+def _read_model(path: Path, what: tuple[str, str]) -> tuple[list[GgufHeader], dict[str, Scalar | GgufArray]]:
+    """The headers of all files of a model, in order, and its metadata."""
+    first = _read_file(path, what)
+    metadata = dict(first.metadata)
+    n_files = metadata.get("split.count", 1)
     if not isinstance(n_files, int) or n_files <= 1:
-        return [first]
-    paths = _split_paths(path, n_files, first.metadata.get("split.no", 0))
-    return [first, *(_read_file(part) for part in paths[1:])]
+        return [first], metadata
+    paths = _split_paths(path, n_files, metadata.get("split.no", 0), what)
+    return [first, *(_read_file(part, what) for part in paths[1:])], metadata
 
 
-def _read_file(path: Path) -> GgufHeader:
-    header = read_gguf(path, f"model file {path}", "path")
+def _read_file(path: Path, what: tuple[str, str]) -> GgufHeader:
+    subject, field = what
+    header = read_gguf(path, f"{subject} {path}", field)
     if header.n_tensors == 0 and "split.count" not in header.metadata:
-        raise ModelLoadError(f"model file {path} has no weights; it is only a vocabulary")
+        raise ModelLoadError(f"{subject} {path} has no weights; it is only a vocabulary")
     return header
 
 
-def _split_paths(path: Path, n_files: int, number: object) -> list[Path]:
+def _split_paths(path: Path, n_files: int, number: object, what: tuple[str, str]) -> list[Path]:
+    subject, field = what
     match = _SPLIT_NAME.fullmatch(path.name)
     if match is None or int(match["count"]) != n_files:
         raise ModelLoadError(
-            f"model file {path} is one of {n_files}, but its name does not end in -00001-of-{n_files:05}.gguf; "
+            f"{subject} {path} is one of {n_files}, but its name does not end in -00001-of-{n_files:05}.gguf; "
             "give all parts the names they were published under"
         )
     paths = [path.with_name(f"{match['prefix']}-{part:05}-of-{n_files:05}.gguf") for part in range(1, n_files + 1)]
     if number != 0 or path != paths[0]:
-        raise ModelLoadError(f"model file {path} is not the first of {n_files} parts; `path` must name {paths[0]}")
+        raise ModelLoadError(f"{subject} {path} is not the first of {n_files} parts; `{field}` must name {paths[0]}")
     missing = [part.name for part in paths if not part.exists()]
     if missing:
         raise ModelLoadError(
-            f"model file {path} is the first of {n_files} parts, and {len(missing)} are missing beside it: "
+            f"{subject} {path} is the first of {n_files} parts, and {len(missing)} are missing beside it: "
             + ", ".join(missing[:3])
             + (", ..." if len(missing) > 3 else "")
         )
@@ -191,12 +227,15 @@ def _check_memory(config: ModelConfig, facts: ModelFileFacts, available: int | N
     if available is None or needed <= available:
         return
     largest = memory.largest_context(available)
+    files = f"model file {facts.path}"
+    if facts.draft is not None:
+        files += f" with draft model file {facts.draft.path}"
     if largest >= MIN_CTX_SLOT * config.n_parallel:
         advice = f"the largest context that fits is `n_ctx` {largest}"
     else:
         advice = "no context fits: free memory or take a smaller model"
     raise ModelLoadError(
-        f"model file {facts.path} needs about {_size(needed)} of memory ({_size(memory.weights)} for weights, "
+        f"{files} needs about {_size(needed)} of memory ({_size(memory.weights)} for weights, "
         f"{_size(memory.cells(facts.n_ctx))} for a context of {facts.n_ctx} tokens, {_size(memory.fixed)} to work "
         f"with), but {_size(available)} are available; {advice}"
     )

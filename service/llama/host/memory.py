@@ -61,6 +61,18 @@ class MemoryEstimate:
         """Bytes needed for the cells."""
         return self.per_cell * pad_cells(n_cells)
 
+    def with_draft(self, draft: MemoryEstimate, n_cells: int | None) -> MemoryEstimate:
+        """What this model and a draft model need together.
+
+        Args:
+            draft: what the other one needs by itself.
+            n_cells: its cells, None for as many as this one has.
+        """
+        fixed = self.fixed + draft.fixed - PROCESS_BYTES
+        if n_cells is None:
+            return MemoryEstimate(self.weights + draft.weights, fixed, self.per_cell + draft.per_cell)
+        return MemoryEstimate(self.weights + draft.weights, fixed + draft.cells(n_cells), self.per_cell)
+
     def largest_context(self, available: int) -> int:
         """Most cells that fit into so many bytes, 0 if none do."""
         room = available - self.weights - self.fixed

@@ -13,6 +13,7 @@ from slotline.cli.default_model import default_model_path
 from slotline.cli.options.api_keys import API_KEYS, api_key_file, api_keys_of
 from slotline.cli.options.groups.access import ACCESS, GRPC_TLS
 from slotline.cli.options.groups.compute import COMPUTE
+from slotline.cli.options.groups.drafts import DRAFTS
 from slotline.cli.options.groups.general import GENERAL
 from slotline.cli.options.groups.gpu import GPU
 from slotline.cli.options.groups.lifetime import STOPPING, SUPERVISION
@@ -88,6 +89,7 @@ CORE_GROUPS = (
     MODEL,
     PICTURES,
     SLOTS,
+    DRAFTS,
     LISTEN,
     GRPC_TLS,
     API_KEYS,

@@ -6,6 +6,7 @@ from slotline.cli.options.api_keys import API_KEYS
 from slotline.cli.options.core_options import DEFAULT_GRPC_ADDRESS
 from slotline.cli.options.groups.access import ACCESS, GRPC_TLS
 from slotline.cli.options.groups.compute import COMPUTE
+from slotline.cli.options.groups.drafts import DRAFTS
 from slotline.cli.options.groups.general import GENERAL
 from slotline.cli.options.groups.gpu import GPU
 from slotline.cli.options.groups.lifetime import STOPPING, SUPERVISION
@@ -34,7 +35,7 @@ GRPC = Group(
 )
 
 #: What describes a core wherever it runs.
-SHARED = (MODEL, PICTURES, SLOTS, STOPPING, SUPERVISION, COMPUTE, LONG_CONTEXT, GPU)
+SHARED = (MODEL, PICTURES, SLOTS, DRAFTS, STOPPING, SUPERVISION, COMPUTE, LONG_CONTEXT, GPU)
 #: Options that the core is started with as they were given.
 PASSED_TO_CORE = (GENERAL, GRPC_TLS, ACCESS, *SHARED)
 SERVE_GROUPS = (
@@ -42,6 +43,7 @@ SERVE_GROUPS = (
     MODEL,
     PICTURES,
     SLOTS,
+    DRAFTS,
     REST,
     GRPC,
     GRPC_TLS,

@@ -19,7 +19,7 @@ from service.engine.request.snapshots import Outcome
 from service.engine.request.state import SequenceState
 from service.engine.schedule.admission import Admission
 from service.engine.schedule.embedding import EmbeddingWork
-from service.engine.schedule.lookup import Drafter
+from service.engine.schedule.lookup import Repetition
 from service.engine.schedule.prefix_sharing import PrefixSharing
 from service.errors import EngineFailure
 from service.sampling.gbnf import GbnfGuide
@@ -218,8 +218,8 @@ def test_a_fault_in_a_draft_costs_nothing_but_drafts(
     bench = EngineBench(
         EngineConfig(n_slots=2, n_ctx_slot=128, lookup=Lookup.ON), script=lambda tokens: tokens[-3], token_s=0.0001
     )
-    fault = Fault(monkeypatch, Drafter, "draft", 1, MemoryError())
+    fault = Fault(monkeypatch, Repetition, "draft", 1, MemoryError())
     sink = bench.complete(request("abcabcabc", max_tokens=40))
     assert fault.has_happened
     assert sink.text == ("abc" * 14)[:40]
-    assert [record.message for record in caplog.records] == ["drafts are off, after an error in one"]
+    assert [record.message for record in caplog.records] == ["drafts of LookupDrafts are off, after an error"]

@@ -18,6 +18,14 @@ GPU = Group(
             default_note="the library's default",
         ),
         Value(
+            ("-ngld", "--gpu-layers-draft", "--n-gpu-layers-draft", "--spec-draft-ngl"),
+            "N",
+            "n_gpu_layers_draft",
+            whole("n_gpu_layers_draft", or_exactly=-1, means="the library's default"),
+            "the same of the draft model",
+            default_note="the library's default",
+        ),
+        Value(
             ("-sm", "--split-mode"),
             "MODE",
             "split_mode",

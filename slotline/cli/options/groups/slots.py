@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from service.config import MIN_QUEUE, QUEUE_PER_SLOT, Lookup
+from service.config import MIN_QUEUE, QUEUE_PER_SLOT
 from slotline.cli.options.system_prompt_file import system_prompt_file
 from slotline.cli.options.table import Flag, Group, Value
-from slotline.cli.options.values import Kind, member, none_if, number, whole
-
-_WHEN = member(Lookup)
-#: What environment variables of options without a value may be, as this one was.
-_SWITCH = {"1": "on", "true": "on", "yes": "on", "0": "off", "false": "off", "no": "off"}
-_LOOKUP = Kind(lambda name, value: _WHEN(name, _SWITCH.get(value, value)), _WHEN.allowed, _WHEN.typed)
+from slotline.cli.options.values import none_if, number, whole
 
 SYSTEM_PROMPT_FILE = Value(
     ("-spf", "--system-prompt-file"),
@@ -74,15 +69,6 @@ SLOTS = Group(
             "prefill_budget_ms",
             number("prefill_budget_ms"),
             "time that new prompts may take from one step of running requests; less is smoother, more is faster",
-        ),
-        Value(
-            ("--lookup",),
-            "[WHEN]",
-            "lookup",
-            _LOOKUP,
-            "try ahead what followed the same words before, for faster edits, extracts and code: on (also without "
-            "WHEN) while that gives more tokens in all, auto while every running request gains, off",
-            bare="on",
         ),
     ),
 )

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.engine.schedule.lookup import FIRST_CHANCES, MIN_MATCH, MIN_RESUMED, Drafter
+from service.engine.schedule.lookup import FIRST_CHANCES, MIN_MATCH, MIN_RESUMED, Repetition
 from service.engine.schedule.step_cost import FIRST_PRICE, MAX_AGE, StepCost
 
 TEXT = list(b"the quick brown fox jumps over the lazy dog. ")
 
 
-def pushed(prompt: bytes, more: bytes = b"") -> Drafter:
+def pushed(prompt: bytes, more: bytes = b"") -> Repetition:
     """A drafter that has seen a prompt at once, and more token by token."""
-    drafter = Drafter(prompt)
+    drafter = Repetition(prompt)
     for token in more:
         drafter.push(token)
     return drafter
@@ -27,7 +27,7 @@ def test_a_draft_is_what_followed_the_same_words_before() -> None:
 
 
 def test_there_is_no_draft_for_what_was_never_there() -> None:
-    drafter = Drafter(b"abcdefgh")
+    drafter = Repetition(b"abcdefgh")
     assert (drafter.has_guess, drafter.draft(8), drafter.expected([3, 7])) == (False, [], [0.0, 0.0])
     drafter.push(ord("x"))
     assert (drafter.has_guess, drafter.draft(8)) == (False, [])
@@ -59,7 +59,7 @@ def test_a_longer_match_promises_more() -> None:
 
 
 def test_wrong_guesses_promise_less_and_right_ones_more() -> None:
-    drafter, source = Drafter(TEXT), random.Random(1)
+    drafter, source = Repetition(TEXT), random.Random(1)
     for _ in range(60):
         # The same three tokens over and over, each time with another continuation.
         for token in (1, 2, 3, source.randrange(4, 250)):
@@ -75,7 +75,7 @@ def test_wrong_guesses_promise_less_and_right_ones_more() -> None:
 
 @given(st.lists(st.integers(0, 3), max_size=60), st.integers(0, 60), st.integers(0, 20))
 def test_a_draft_goes_on_as_the_text_did_before(tokens: list[int], split: int, length: int) -> None:
-    drafter = Drafter(tokens[:split])
+    drafter = Repetition(tokens[:split])
     for token in tokens[split:]:
         drafter.push(token)
     draft = drafter.draft(length)
@@ -89,7 +89,7 @@ def test_a_draft_goes_on_as_the_text_did_before(tokens: list[int], split: int, l
 def test_what_was_said_before_is_found(tokens: list[int]) -> None:
     last = tokens[-MIN_MATCH:]
     was_there = any(tokens[start : start + MIN_MATCH] == last for start in range(len(tokens) - MIN_MATCH))
-    drafter = Drafter(tokens)
+    drafter = Repetition(tokens)
     # Two hashes may be equal, so that the newer one is found alone; hardly ever with so few tokens.
     assert drafter.has_guess == was_there or len(set(tokens)) > 8
 
@@ -97,7 +97,7 @@ def test_what_was_said_before_is_found(tokens: list[int]) -> None:
 def test_many_tokens_are_as_quickly_found_as_few() -> None:
     source = random.Random(5)
     text = [source.randrange(50_000) for _ in range(20_000)]
-    drafter = Drafter(text[:100])
+    drafter = Repetition(text[:100])
     for token in text[100:]:
         drafter.push(token)
     assert not drafter.has_guess

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from service.config import EngineConfig, Lookup
-from service.engine.schedule.speculation import FIRST_CREDIT, LOSS_SHARE
+from service.engine.schedule.draft_credit import LOSS_SHARE
+from service.engine.schedule.lookup_drafts import FIRST_CREDIT
 from service.sampling.settings import SamplingSettings
 from tests.support.engine import EngineBench, RecordingSink, request
 from tests.support.random_mix import RandomMix
@@ -81,7 +82,7 @@ def test_a_stop_text_ends_a_draft(stop: bytes) -> None:
 def test_a_model_that_cannot_take_tokens_back_gets_no_drafts(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     bench = EngineBench(LOOKUP, script=repeat, can_cut=False)
-    assert "lookup has no effect" in caplog.text
+    assert "drafts have no effect" in caplog.text
     assert bench.complete(request(PHRASE, max_tokens=50)).text == (PHRASE * 5)[:50]
     assert n_steps(bench) == 50
 

@@ -44,7 +44,7 @@ def test_a_written_file_is_read_back(tmp_path: Path) -> None:
         for tensor in reader.tensors
     )
     tokens = header.metadata["tokenizer.ggml.tokens"]
-    assert tokens == GgufArray(is_text=True, length=264, texts=frozenset(token.encode() for token in model.tokens))
+    assert tokens == GgufArray(is_text=True, length=264, texts=tuple(token.encode() for token in model.tokens))
     types = header.metadata["tokenizer.ggml.token_type"]
     assert isinstance(types, GgufArray)
     assert (types.length, types.values[256]) == (264, int(gguf.TokenType.CONTROL))

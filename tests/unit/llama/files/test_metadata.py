@@ -20,7 +20,7 @@ def vocabulary(kind: str, texts: frozenset[bytes], length: int | None = None) ->
     length = len(texts) if length is None else length
     return {
         "tokenizer.ggml.model": kind,
-        "tokenizer.ggml.tokens": GgufArray(is_text=True, length=length, texts=texts),
+        "tokenizer.ggml.tokens": GgufArray(is_text=True, length=length, texts=tuple(texts)),
     }
 
 

@@ -1,0 +1,1 @@
+"""Guesses how sequences go on, by a smaller model."""
