@@ -8,7 +8,16 @@ import math
 import pytest
 
 from service.bounds import Bounds, bounds_of
-from service.config import CoreConfig, EngineConfig, EngineOptions, Lookup, ModelConfig, core_config
+from service.config import (
+    CoreConfig,
+    EngineConfig,
+    EngineOptions,
+    KvOverride,
+    Lookup,
+    LoraAdapter,
+    ModelConfig,
+    core_config,
+)
 from service.errors import InvalidArgument
 
 
@@ -79,10 +88,56 @@ def test_what_was_decided_of_the_engine_reaches_it_unchanged() -> None:
         "group_width": 4,
         "cache_ram_mib": 3,
         "idle_cells": 0,
+        "draft_max": 8,
+        "draft_min": 2,
+        "draft_p_min": 0.5,
     }
     assert set(decided) == {field.name for field in dataclasses.fields(EngineOptions)}
-    engine = core_config({"path": "m.gguf", **decided}).engine
+    engine = CoreConfig(model=ModelConfig("m.gguf"), **decided).engine  # type: ignore[arg-type]
     assert {name: getattr(engine, name) for name in decided} == decided
+
+
+def test_a_draft_model_is_loaded_like_the_model_but_for_its_own_fields() -> None:
+    model = ModelConfig(
+        "m.gguf",
+        n_ctx=1024,
+        n_parallel=2,
+        n_threads=4,
+        n_threads_batch=8,
+        cache_type_k="q8_0",
+        embedding=True,
+        lora=(LoraAdapter("a.gguf"),),
+        kv_overrides=(KvOverride("a", 1),),
+    )
+    assert model.draft is None
+    like = dataclasses.replace(model, draft_path="d.gguf").draft
+    assert like == dataclasses.replace(model, path="d.gguf", embedding=False, lora=(), kv_overrides=())
+    own = dataclasses.replace(model, draft_path="d.gguf", n_ctx_draft=0, n_threads_draft=2, n_gpu_layers_draft=3).draft
+    assert own is not None
+    assert (own.n_ctx, own.n_threads, own.n_threads_batch, own.n_gpu_layers) == (0, 2, None, 3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "field", "problem"),
+    [
+        ({"draft_max": 4}, "draft_max", "4 is of no use without `draft_path`"),
+        ({"n_ctx_draft": 0}, "n_ctx_draft", "0 is of no use without `draft_path`"),
+        ({"draft_path": "d.gguf", "draft_min": 17}, "draft_min", "17 is more than the 16 of `draft_max`"),
+        ({"draft_path": "d.gguf", "draft_max": 0}, "draft_max", "is 0; allowed: 1 to 62"),
+        ({"draft_path": "d.gguf", "draft_p_min": 2.0}, "draft_p_min", "is 2.0; allowed: 0 to 1"),
+        (
+            {"draft_path": "d.gguf", "group_n": 2},
+            "group_n",
+            "2 is not possible with `draft_path`: tokens whose positions are grouped cannot be tried",
+        ),
+    ],
+)
+def test_options_of_drafts_that_do_not_go_together_are_refused(
+    settings: dict[str, object], field: str, problem: str
+) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        core_config({"path": "m.gguf", **settings})
+    assert (caught.value.field, caught.value.problem) == (field, problem)
 
 
 def test_the_engine_follows_a_model_that_is_replaced() -> None:

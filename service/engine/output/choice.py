@@ -190,8 +190,6 @@ class TokenChoice:
             ending = self._take(sequence, outcome, now_s)
         if n_right < len(draft):
             self._memory.cut(slot, len(slot.items) - len(draft) + n_right)
-        sequence.n_drafted += len(draft)
-        sequence.n_accepted += n_right
         self._totals.accepted_tokens += n_right
         return ending
 

@@ -114,7 +114,6 @@ class RunningSequence:
         evaluated_s: when the step that gave its last token had been evaluated; None before the first token.
         repetition: guesses its next tokens by those before; None if none are tried ahead for that.
         chances: how often guesses of the draft model are right; None before any was thought of.
-        n_drafted, n_accepted: its tokens that were tried ahead, and those of them that were right.
         known_logits: those behind the prompt, if all of it is cached and they are known; None from the first token on.
         media: that of the prompt, None without any.
         pending: the last sampled token, not evaluated yet; None before the first.
@@ -143,8 +142,6 @@ class RunningSequence:
     evaluated_s: float | None = None
     repetition: Repetition | None = None
     chances: DraftChances | None = None
-    n_drafted: int = 0
-    n_accepted: int = 0
     known_logits: Logits | None = None
     pending: int | None = None
     parsed: ParsedOutput | None = None

@@ -125,13 +125,9 @@ def test_drafts_come_back_when_they_are_right_again() -> None:
 
 def test_a_request_tells_how_its_drafts_went() -> None:
     bench = EngineBench(CONFIG, draft_options={"script": wrong_every(9)}, token_s=0.0001)
-    counts: list[tuple[int, int]] = []
-    bench.engine.listen(
-        lambda life, _: counts.append((life.running.n_drafted, life.running.n_accepted)) if life.running else None
-    )
-    bench.complete(request("hello", max_tokens=100))
+    timings = bench.complete(request("hello", max_tokens=100)).finished.timings
     counters = bench.engine.snapshot().counters
-    assert counts[-1] == (counters.drafted_tokens, counters.accepted_tokens)
+    assert (timings.draft_tokens, timings.draft_accepted) == (counters.drafted_tokens, counters.accepted_tokens)
     assert 0 < counters.accepted_tokens < counters.drafted_tokens
 
 
