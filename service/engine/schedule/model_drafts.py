@@ -151,7 +151,7 @@ class ModelDrafts:
         began_s = self._clock()
         n_read = self._drafter.read(unread, self._chunk())
         read_s = self._clock() - began_s
-        self._totals.add_evaluated(0, read_s)
+        self._totals.add_drafting(read_s)
         self._reading_credit.add(-read_s / plain_s)
         if n_read:
             self._draft_cost.observe_read(n_read, read_s)
@@ -185,7 +185,7 @@ class ModelDrafts:
         began_s = self._clock()
         guesses = self._drafter.draft(tasks, length, self._min_chance)
         draft_s = self._clock() - began_s
-        self._totals.add_evaluated(0, draft_s)
+        self._totals.add_drafting(draft_s)
         self._draft_cost.observe_calls(n_sequences, guesses.n_calls, draft_s)
         self._account(-draft_s / self._step_cost.plain_s(n_sequences))
         for slot, tokens in zip(decoding, guesses.tokens, strict=True):

@@ -111,6 +111,10 @@ class Totals:
         self._step_tokens += n_tokens
         self.model_s += model_s
 
+    def add_drafting(self, model_s: float) -> None:
+        """Count the seconds that the draft model took in this step; its calls and tokens are none of the model's."""
+        self.model_s += model_s
+
     def add_prefill(self, n_tokens: int, call_s: float) -> None:
         """Count prompt tokens, or rows of media, that a call evaluated in so many seconds, for ``prompt_rate``."""
         self._recent_tokens = FADING * self._recent_tokens + n_tokens
