@@ -96,7 +96,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path, model_path: Path) ->
 def test_nothing_is_guessed_for_or_by_models_that_only_make_embeddings(tmp_path: Path, model_path: Path) -> None:
     encoder = write_tiny_encoder(tmp_path / "encoder.gguf")
     for pair in ((model_path, encoder), (encoder, model_path)):
-        assert refusal(*pair) == (f"`draft_path` is of no use: model file {encoder} makes embeddings of texts only")
+        assert refusal(*pair) == (f"`draft_path` is of no use: model file {encoder} does not generate text")
 
 
 def test_memory_is_needed_for_both(tmp_path: Path, model_path: Path) -> None:
