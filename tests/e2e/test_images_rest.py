@@ -16,6 +16,7 @@ import pytest
 import requests
 from PIL import Image
 
+from rest_adapter.apis.common.prompt import MEDIA_MARKER
 from tests.support.event_stream import EventStream
 from tests.support.server import PATIENCE_S, Server
 
@@ -252,6 +253,26 @@ def test_what_is_no_picture_or_stands_nowhere_is_refused_by_name(server: Server,
     assert refused(server, "/embedding", content="a", image_data=[red]).startswith("image_data[0]: stands nowhere")
     # A prompt that does not fit is refused with its pictures, never shortened.
     assert "of them for pictures" in completion("[img-1]" + "word " * 3000, red)
+
+
+def test_prompts_as_objects_have_pictures_as_today_s_server_takes_them(server: Server, files: dict[str, str]) -> None:
+    def of(colour: str) -> dict[str, object]:
+        return {"prompt_string": f"A{MEDIA_MARKER}B", "multimodal_data": [files[colour]]}
+
+    old = post(server, "/completion", prompt="A[img-0]B", image_data=[{"data": files["red"]}], **GREEDY)
+    answer = post(server, "/completion", prompt=[of("red"), of("blue"), {"prompt_string": "AB"}], **GREEDY)
+    red, blue, text = answer["results"]
+    assert (red["content"], red["tokens_evaluated"], red["prompt"]) == (old["content"], old["tokens_evaluated"], "")
+    assert (blue["tokens_evaluated"], text["prompt"]) == (red["tokens_evaluated"], "AB")
+    vectors = [entry["embedding"] for entry in post(server, "/v1/embeddings", input=[of("red"), of("blue")])["data"]]
+    assert vectors[0] != vectors[1]
+
+
+@pytest.mark.parametrize("path", ["/completion", "/v1/embeddings"])
+def test_a_picture_of_an_object_is_refused_by_its_name(server: Server, files: dict[str, str], path: str) -> None:
+    field = "prompt" if path == "/completion" else "input"
+    value = ["a", {"prompt_string": f"A{MEDIA_MARKER}", "multimodal_data": [files["cut"]]}]
+    assert refused(server, path, **{field: value}).startswith(f"{field}[1].multimodal_data[0]: ")
 
 
 def test_the_same_picture_may_stand_sixteen_times(server: Server, files: dict[str, str]) -> None:

@@ -153,7 +153,10 @@ def _json_path(path: str, call: EmbeddingCall, first: int) -> str:
         # An input that is too long, or all inputs together.
         return call.field if path in ("inputs", "prompt") else path
     number = int(found[1]) + first
-    if call.pictures and (named := call.pictures[number].path_in_body(found[2].removeprefix("."))):
+    inside = found[2].removeprefix(".")
+    if call.pictures and (named := call.pictures[number].path_in_body(inside)):
+        return named
+    if named := call.prompts[number].picture_at(inside):
         return named
     # Parts were joined from the array, so their positions are not positions in it.
     token = _TOKEN.match(found[2])

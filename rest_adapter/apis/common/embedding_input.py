@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rest_adapter.apis.common.fields import read_list, read_object, read_str, refusal
 from rest_adapter.apis.common.prompt import Prompt, Prompts, read_prompt, read_prompts
-from rest_adapter.errors import MISSING, UNSUPPORTED, InvalidRequest
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from rest_adapter.errors import MISSING, InvalidRequest
 
 _FORMS = 'a string, an array of strings and token ids, {"prompt_string": ...} or {"content": [...]}'
 
@@ -27,7 +22,7 @@ def read_input(name: str, value: object) -> Prompt:
     if not isinstance(value, dict):
         return read_prompt(name, value)
     if value.get("prompt_string") is not None:
-        return _read_prompt_object(name, value)
+        return read_prompt(name, value, takes_pictures=True)
     if value.get("content") is not None:
         return _read_content(f"{name}.content", value["content"])
     raise refusal(name, value, _FORMS)
@@ -46,12 +41,6 @@ def read_inputs(value: object, name: str, limit: int) -> Prompts:
     if len(value) > limit:
         raise InvalidRequest(name, f"{len(value)} inputs are more than the {limit} allowed")
     return Prompts(tuple(read_input(f"{name}[{i}]", entry) for i, entry in enumerate(value)), is_multiple=True)
-
-
-def _read_prompt_object(name: str, value: Mapping[str, object]) -> Prompt:
-    if value.get("multimodal_data") not in (None, []):
-        raise InvalidRequest(f"{name}.multimodal_data", "is not supported; send pictures as image_data", UNSUPPORTED)
-    return read_prompt(f"{name}.prompt_string", value["prompt_string"])
 
 
 def _read_content(name: str, value: object) -> Prompt:

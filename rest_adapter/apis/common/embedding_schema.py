@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rest_adapter.apis.common.embedding_call import NORMS
 from rest_adapter.apis.common.option_schema import timeout
-from rest_adapter.apis.common.prompt_schema import INNER
+from rest_adapter.apis.common.prompt_schema import INNER, PROMPT_WITH_PICTURES
 from rest_adapter.json.number_bounds import UINT32
 from rest_adapter.openapi.schema_types import STRING, Schema, array, body, either, integer, option, record
 
@@ -19,6 +19,7 @@ def input_objects() -> tuple[Schema, ...]:
     part = record({"type": {"const": "text"}, "text": STRING})
     return (
         record({"prompt_string": either(STRING, INNER)}),
+        PROMPT_WITH_PICTURES,
         record({"content": array(part)}),
     )
 

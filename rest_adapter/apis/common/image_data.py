@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.base64_text import read_base64
 from rest_adapter.apis.common.fields import read_int, read_list, read_object, read_str
 from rest_adapter.apis.common.pictures import Pictures
-from rest_adapter.apis.common.prompt import MAX_REPEATED_BYTES, Part, Prompt, put_parts
+from rest_adapter.apis.common.prompt import MAX_REPEATED_BYTES, Part, Picture, Prompt, put_parts
 from rest_adapter.errors import MISSING, InvalidRequest
 
 if TYPE_CHECKING:
@@ -23,19 +22,6 @@ FIELD = "image_data"
 _MARKER = re.compile(r"\[img-(-?[0-9]{1,20})\]")
 #: Markers that an error lists.
 _LISTED = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """An entry of ``image_data``.
-
-    Attributes:
-        path: of it in the body.
-        data: its file.
-    """
-
-    path: str
-    data: bytes
 
 
 def read_image_data(body: Mapping[str, object]) -> Sequence[object]:
@@ -108,7 +94,7 @@ def _read_pictures(images: Sequence[object]) -> dict[int, Picture]:
     return pictures
 
 
-def _parts(prompt: Prompt, known: Mapping[int, Picture], most: int) -> Iterator[Part | Picture]:
+def _parts(prompt: Prompt, known: Mapping[int, Picture], most: int) -> Iterator[Part]:
     """The parts of a prompt, with pictures in place of markers, of which there may be ``most``."""
     n_markers = 0
     for place, part in enumerate(prompt.parts):
@@ -149,7 +135,7 @@ def _count_bytes(used: Sequence[Picture], most: int) -> int:
     return n_bytes
 
 
-def _put(target: GenerateRequest | EmbedInput, parts: Sequence[Part | Picture]) -> Pictures:
+def _put(target: GenerateRequest | EmbedInput, parts: Sequence[Part]) -> Pictures:
     pictures = Pictures()
     # A prompt that was in parts before is made anew, too.
     target.ClearField("parts")

@@ -65,7 +65,7 @@ def read_completion(body: Mapping[str, object], *, shape: ApiShape = ApiShape.OF
         InvalidRequest: a field has a value that is not allowed.
     """
     refuse_unsupported(body, NATIVE)
-    prompts = read_prompts(body.get("prompt"))
+    prompts = read_prompts(body.get("prompt"), takes_pictures=True)
     template, constraint_field = read_template(body, shape)
     bound_candidates(template, len(prompts.items), tokens="n_predict")
     return CompletionCall(
@@ -99,7 +99,7 @@ def rename_fields(failure: RpcFailure, call: CompletionCall) -> RpcFailure:
     pictures = call.pictures[failure.call] if call.pictures else Pictures()
 
     def renamed(path: str) -> str:
-        named = pictures.path_in_body(path)
+        named = pictures.path_in_body(path) or prompt.picture_at(path)
         return named or prompt.path_of(json_name(path_of_constraint(path, call.constraint_field)))
 
     return failure.renamed(renamed)

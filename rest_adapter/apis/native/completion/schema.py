@@ -39,7 +39,7 @@ COMPLETION_EVENTS = event(json_text(ref("CompletionPiece"), ref("Completion"), r
 def completion_body() -> Schema:
     return body(
         {
-            "prompt": prompts("What to continue", MAX_PROMPTS),
+            "prompt": prompts("What to continue", MAX_PROMPTS, takes_pictures=True),
             **native_limits(),
             **native_options(),
             "image_data": image_data(),

@@ -82,7 +82,7 @@ class TextCompletionCall:
             (prompt, part)
             for prompt, parts in zip(self.prompts, self.echoes(), strict=True)
             for part in parts
-            if not isinstance(part, str)
+            if isinstance(part, tuple)
         ]
 
 
