@@ -359,6 +359,7 @@ class CoreConfig(EngineOptions):
             if these need none.
         allow_system_prompt: whether everybody may replace the system prompt of all slots; else only callers with a
             key, or, where there are no keys, callers that must be on this machine.
+        slot_save_path: directory of the files to which slots are saved, None to save none.
         field_names: what people who start a core call fields of the configuration, for example ``--ctx-size`` for
             ``n_ctx``: texts for people name them so. Fields that are not here keep their names.
     """
@@ -386,6 +387,7 @@ class CoreConfig(EngineOptions):
     grpc_tls_key: str | None = None
     grpc_client_ca: str | None = None
     allow_system_prompt: bool = False
+    slot_save_path: str | None = None
     field_names: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @property

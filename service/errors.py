@@ -20,6 +20,7 @@
     │   ├── SlotsBusy              only possible while all slots are idle
     │   └── Draining               the server is going down
     ├── DeadlineExceeded
+    ├── StorageFailure             a file of this server cannot be read or written
     └── EngineFailure              a fault of ours
 
 ``service.api.rpc.rpc_errors`` maps the tree to gRPC statuses; the REST adapter maps those to HTTP. Whatever a message
@@ -250,6 +251,12 @@ class DeadlineExceeded(ServiceError):
     """The request's deadline passed."""
 
     reason = reasons.DEADLINE_EXCEEDED
+
+
+class StorageFailure(ServiceError):
+    """A file of this server cannot be read or written; the message says which, and what the system says."""
+
+    reason = reasons.INTERNAL
 
 
 class EngineFailure(ServiceError):

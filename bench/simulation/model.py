@@ -103,6 +103,14 @@ class SimulatedMemory:
         """Highest position, -1 if empty."""
         return self.spans.length(seq_id) - 1
 
+    def pack(self, saved: SavedSequence) -> list[memoryview]:
+        """Refused; ``ModelInfo.sequence_format`` says so."""
+        raise ValueError(f"{saved.n_cells} simulated cells hold nothing")
+
+    def unpack(self, packed: memoryview) -> SavedSequence:
+        """Refused; ``ModelInfo.sequence_format`` says so."""
+        raise ValueError(f"{len(packed)} bytes are no simulated cells")
+
     def shift(self, seq_id: int, start: int, end: int, delta: int) -> None:
         """Refused; ``ModelInfo.can_shift`` says so."""
         raise ValueError(f"positions {start} to {end - 1} of sequence {seq_id} cannot move by {delta}")

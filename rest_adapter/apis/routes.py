@@ -20,6 +20,8 @@ from rest_adapter.apis.native.page.route import page
 from rest_adapter.apis.native.page.schema import PAGE
 from rest_adapter.apis.native.props.route import props, set_props
 from rest_adapter.apis.native.props.schema import PROPS, SET_PROPS
+from rest_adapter.apis.native.slot_actions.route import act_on_slot
+from rest_adapter.apis.native.slot_actions.schema import SLOT_ACTION
 from rest_adapter.apis.native.slots.route import slots
 from rest_adapter.apis.native.slots.schema import SLOTS
 from rest_adapter.apis.native.tokenization.route import detokenize, tokenize
@@ -45,6 +47,7 @@ ROUTES = (
     Route("GET", ("/openapi.json",), description, OPENAPI, is_public=True),
     Route("GET", ("/health", "/v1/health"), health, HEALTH, is_public=True),
     Route("GET", ("/slots",), slots, SLOTS),
+    Route("POST", ("/slots/<id>",), act_on_slot, SLOT_ACTION),
     Route("GET", ("/props",), props, PROPS),
     Route("POST", ("/props",), set_props, SET_PROPS),
     Route("GET", ("/metrics",), metrics, METRICS),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from google.protobuf.message import Message
 
-from slotline.v1 import embedding_pb2, model_pb2, rerank_pb2, tokenization_pb2
+from slotline.v1 import embedding_pb2, model_pb2, rerank_pb2, slot_files_pb2, tokenization_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,6 +50,16 @@ HEALTH = UnaryMethod("/slotline.v1.ModelService/Health", model_pb2.HealthRequest
 LIST_SLOTS = UnaryMethod("/slotline.v1.ModelService/ListSlots", model_pb2.ListSlotsRequest, model_pb2.ListSlotsResponse)
 GET_METRICS = UnaryMethod(
     "/slotline.v1.ModelService/GetMetrics", model_pb2.GetMetricsRequest, model_pb2.GetMetricsResponse
+)
+
+SAVE_SLOT = UnaryMethod(
+    "/slotline.v1.ModelService/SaveSlot", slot_files_pb2.SaveSlotRequest, slot_files_pb2.SaveSlotResponse
+)
+RESTORE_SLOT = UnaryMethod(
+    "/slotline.v1.ModelService/RestoreSlot", slot_files_pb2.RestoreSlotRequest, slot_files_pb2.RestoreSlotResponse
+)
+ERASE_SLOT = UnaryMethod(
+    "/slotline.v1.ModelService/EraseSlot", slot_files_pb2.EraseSlotRequest, slot_files_pb2.EraseSlotResponse
 )
 
 

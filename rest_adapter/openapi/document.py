@@ -131,11 +131,8 @@ def _operation(path: str, operation: Operation, *, is_public: bool) -> Schema:
         },
     }
     parameters = [
-        *(_parameter(name, about) | {"in": "path", "required": True} for name, about in operation.variable.items()),
-        *(
-            _parameter(name, about) | {"in": "query", "allowEmptyValue": True}
-            for name, about in operation.query.items()
-        ),
+        *(_path_parameter(name, about, operation) for name, about in operation.variable.items()),
+        *(_query_parameter(name, about, operation) for name, about in operation.query.items()),
         _SHAPE,
         *({"name": name, "in": "header", "schema": schema} for name, schema in operation.headers.items()),
     ]
@@ -152,5 +149,13 @@ def _answer(status: int, content: Mapping[str, Schema]) -> Schema:
     }
 
 
-def _parameter(name: str, description: str) -> Schema:
-    return {"name": name, "description": description, "schema": STRING}
+def _path_parameter(name: str, description: str, operation: Operation) -> Schema:
+    schema = operation.parameters.get(name, STRING)
+    return {"name": name, "description": description, "schema": schema, "in": "path", "required": True}
+
+
+def _query_parameter(name: str, description: str, operation: Operation) -> Schema:
+    described: Schema = {"name": name, "description": description, "schema": STRING, "in": "query"}
+    if name in operation.parameters:
+        return described | {"schema": operation.parameters[name], "required": True}
+    return described | {"allowEmptyValue": True}

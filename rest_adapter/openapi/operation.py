@@ -41,6 +41,7 @@ class Operation:
         body: makes the schema of the body, None without a body.
         query: query parameters that count when they are there, and what they do.
         variable: the variable parts of the path, and what they are.
+        parameters: schemas of those parameters that cannot be any string. One of the query is required then.
         headers: request headers that count, and their schemas.
     """
 
@@ -53,4 +54,5 @@ class Operation:
     body: Callable[[], Schema] | None = None
     query: Mapping[str, str] = field(default_factory=dict)
     variable: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, Schema] = field(default_factory=dict)
     headers: Mapping[str, Schema] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from service.engine.request.events import Delivery, Failed, FinishReason, Sink
 from service.engine.request.media import MediaRow
 from service.engine.request.prompt_media import media_in
 from service.engine.request.requests import EmbeddingRequest, GenerationRequest, Request, SystemPromptRequest
+from service.engine.request.slot_requests import EraseSlot, RestoreSlot, SaveSlot
 from service.engine.request.snapshots import EngineSnapshot
 from service.engine.request.task import Task, unforeseen
 from service.engine.schedule.admission_loop import AdmissionLoop
@@ -59,7 +60,7 @@ class Engine:
     @property
     def has_work(self) -> bool:
         """Whether another step would do anything."""
-        return bool(self._parts.outbox) or self._is_serving
+        return bool(self._parts.outbox) or bool(self._parts.slot_work) or self._is_serving
 
     @property
     def _is_serving(self) -> bool:
@@ -73,7 +74,7 @@ class Engine:
     @property
     def queue_depth(self) -> int:
         """Requests that wait for a slot, or to be embedded."""
-        return self._parts.waiting.n_tasks + self._parts.embedding.n_waiting
+        return self._parts.waiting.n_tasks + self._parts.embedding.n_waiting + len(self._parts.slot_work)
 
     @property
     def n_sharing(self) -> int:
@@ -115,6 +116,8 @@ class Engine:
                 case SystemPromptRequest():
                     self._check_idle()
                     self._system.submit(task_id, request.system_prompt, sink)
+                case SaveSlot() | RestoreSlot() | EraseSlot():
+                    self._parts.slot_work.submit(task_id, request, sink)
         except ServiceError as error:
             self._refuse(task_id, sink, error)
         except Exception as error:
@@ -135,6 +138,7 @@ class Engine:
             self._parts.endings.cancel(task)
         else:
             self._parts.embedding.cancel(task_id)
+            self._parts.slot_work.cancel(task_id)
 
     def stop(self) -> list[Delivery]:
         """End all requests: running sequences finish as cancelled, all others are refused."""
@@ -151,6 +155,7 @@ class Engine:
         for task in self._parts.waiting.tasks():
             self._parts.endings.fail(task, error)
         self._parts.embedding.fail_all(error)
+        self._parts.slot_work.fail_all(error)
         self._system.fail(error)
         return self._parts.outbox.take()
 
@@ -186,6 +191,7 @@ class Engine:
         """
         started_s = self._clock()
         if not self._system.run():
+            self._parts.slot_work.run()
             self._admission.run()
             self._step.begin_known()
             if deliver_early is not None and self._parts.outbox:

@@ -50,6 +50,8 @@ class ModelInfo:
         n_embd_input: length of a row of media; 0 if the model takes none.
         has_grid: whether rows of media have positions in time, y and x; positions of such a model cannot shift.
         n_whole: most rows of media that can be evaluated without causality, in one ``decode_media`` call.
+        sequence_format: in words, all that a packed sequence depends on: the model, and how its memory stores cells.
+            Models of the same one can exchange what ``Memory.pack`` gives; if it is empty, there is no such exchange.
     """
 
     n_vocab: int
@@ -71,6 +73,7 @@ class ModelInfo:
     has_grid: bool = False
     n_whole: int = 0
     scores_are_probabilities: bool = False
+    sequence_format: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +294,16 @@ class Memory(Protocol):
             ValueError: ``seq_id`` is not empty.
             CacheFull: fewer than ``saved.n_cells`` cells are free; nothing was changed.
             DecodeFailed: it cannot be restored; the sequence is empty.
+        """
+
+    def pack(self, saved: SavedSequence) -> list[memoryview]:
+        """What was saved as bytes, one buffer after the other, for a file; not a copy."""
+
+    def unpack(self, packed: memoryview) -> SavedSequence:
+        """What was packed by a model of the same ``info.sequence_format``; refers to the buffer.
+
+        Raises:
+            ValueError: the bytes are not what ``pack`` gives.
         """
 
     def shift(self, seq_id: int, start: int, end: int, delta: int) -> None:

@@ -17,6 +17,7 @@ from service.engine.schedule.embedding import EmbeddingWork
 from service.engine.schedule.long_steps import LongSteps
 from service.engine.schedule.preemption import Preemption
 from service.engine.schedule.prefill_budget import PrefillBudget
+from service.engine.schedule.slot_work import SlotWork
 from service.engine.statistics.totals import Totals
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class EngineParts:
         preemption: moves sequences out of their slots and back.
         endings: ends sequences.
         drafter: guesses how sequences go on; None without a draft model.
+        slot_work: saves, restores and erases what slots hold.
     """
 
     model: CausalModel
@@ -69,6 +71,7 @@ class EngineParts:
     preemption: Preemption
     endings: Endings
     drafter: Drafter | None
+    slot_work: SlotWork
 
 
 def make_parts(model: CausalModel, config: EngineConfig, clock: Callable[[], float]) -> EngineParts:
@@ -88,6 +91,7 @@ def make_parts(model: CausalModel, config: EngineConfig, clock: Callable[[], flo
     idle_s = config.idle_prefill_budget_ms / 1000
     memory = SlotMemory(info, model.memory, slots, config)
     outbox = Outbox()
+    system = SystemPromptHolder(model.compute, info.n_batch, config.n_slots, memory, clock)
     embedding = EmbeddingWork(info, model.memory, range(config.n_slots + 1, info.n_seq_max), outbox)
     return EngineParts(
         model=model,
@@ -99,7 +103,7 @@ def make_parts(model: CausalModel, config: EngineConfig, clock: Callable[[], flo
         memory=memory,
         prompt_logits=PromptLogits(config.n_slots),
         waiting=waiting,
-        system=SystemPromptHolder(model.compute, info.n_batch, config.n_slots, memory, clock),
+        system=system,
         outbox=outbox,
         embedding=embedding,
         budget=PrefillBudget(busy_s=config.prefill_budget_ms / 1000, idle_s=idle_s),
@@ -109,4 +113,5 @@ def make_parts(model: CausalModel, config: EngineConfig, clock: Callable[[], flo
         preemption=Preemption(slots, memory, waiting, clock),
         endings=Endings(slots, memory, waiting, embedding, outbox, clock),
         drafter=None if model.draft is None else ModelDrafter(model.draft, config.n_slots, info.n_vocab),
+        slot_work=SlotWork(info, config, slots, memory, system, outbox, clock),
     )

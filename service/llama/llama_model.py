@@ -65,7 +65,7 @@ class LlamaModel(_LoadedModel):
         draft: a smaller model for guesses, which this one owns; None without.
     """
 
-    def __init__(self, weights: Weights, context: Context, purpose: Purpose) -> None:
+    def __init__(self, weights: Weights, context: Context, purpose: Purpose, sequence_format: str = "") -> None:
         super().__init__(weights, context)
         self.draft: LlamaModel | None = None
         self.compute = context
@@ -92,6 +92,7 @@ class LlamaModel(_LoadedModel):
             n_embd_input=context.row_limits.n_embd,
             has_grid=context.row_limits.has_grid,
             n_whole=context.row_limits.n_whole,
+            sequence_format=sequence_format,
         )
 
     @property

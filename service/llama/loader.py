@@ -15,6 +15,7 @@ from service.llama.context.encoder import EncoderContext
 from service.llama.context.params import numa_strategy
 from service.llama.context.weights import Weights
 from service.llama.draft import open_draft
+from service.llama.files.identity import sequence_format
 from service.llama.files.preflight import ModelFileFacts, check_model_file
 from service.llama.host.affinity import name_thread, spread_over_cpus
 from service.llama.host.amx import amx_is_sound
@@ -111,7 +112,7 @@ def _open_model(weights: Weights, config: ModelConfig, facts: ModelFileFacts) ->
         encoder = kind(weights, config, facts.n_ctx, purpose.pooling)
         return LlamaEncoder(weights, encoder, purpose), encoder.n_threads
     context = Context(weights, config, facts.n_ctx)
-    return LlamaModel(weights, context, purpose), context.n_threads
+    return LlamaModel(weights, context, purpose, sequence_format(config, facts.files)), context.n_threads
 
 
 def _largest_team(config: ModelConfig, n_threads: int) -> int:

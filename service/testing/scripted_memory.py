@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import struct
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +13,8 @@ from service.engine.language_model import CacheFull, SavedSequence
 
 #: Bytes of a token in a saved sequence.
 SAVED_BYTES = 8
+#: A cell in a packed sequence: token, position, step.
+_PACKED_CELL = struct.Struct("<3q")
 
 
 class Cell:
@@ -155,6 +158,19 @@ class ScriptedMemory:
         assert isinstance(saved.contents, list)
         self._cells[seq_id] = [cell.copy() for cell in saved.contents]
         self.cells_free -= saved.n_cells
+
+    def pack(self, saved: SavedSequence) -> list[memoryview]:
+        """Three integers for each cell."""
+        assert isinstance(saved.contents, list)
+        numbers = [number for cell in saved.contents for number in (cell.token, cell.position, cell.step)]
+        return [memoryview(struct.pack(f"<{len(numbers)}q", *numbers))]
+
+    def unpack(self, packed: memoryview) -> SavedSequence:
+        """The cells again."""
+        if len(packed) % _PACKED_CELL.size:
+            raise ValueError(f"{len(packed)} bytes are no cells of {_PACKED_CELL.size} bytes")
+        contents = [Cell(*numbers) for numbers in _PACKED_CELL.iter_unpack(packed)]
+        return SavedSequence(len(contents), self._saved_bytes * len(contents), contents)
 
     def shift(self, seq_id: int, start: int, end: int, delta: int) -> None:
         """Move positions."""

@@ -328,6 +328,7 @@ class ScriptedModel:
             n_embd_input=n_embd_input,
             has_grid=has_grid,
             n_whole=n_whole,
+            sequence_format="scripted",
         )
         self.memory = self.memory_type(
             n_cells, n_seq_max, saved_bytes=saved_bytes, can_shift=can_shift, can_cut=can_cut, can_fork=can_fork

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.engine.language_model import CacheFull, CausalModel, Segment
+from service.engine.language_model import CacheFull, CausalModel, DecodeFailed, Segment
 from tests.contract.base import ContractTests, evaluate, fork, positions, some_tokens
 
 
@@ -48,6 +48,30 @@ class SavingContract(ContractTests):
         assert model.memory.cells_free == 72
         assert model.memory.remove(0, 0, -1)
         self.assert_same(evaluate(model, 1, [65]), evaluate(model, 2, [*text, 65]))
+
+    def test_a_packed_sequence_goes_on_as_the_saved_one_would(self, model: CausalModel) -> None:
+        assert model.info.sequence_format
+        evaluate(model, 0, some_tokens(20))
+        packed = b"".join(model.memory.pack(model.memory.save(0)))
+        expected = evaluate(model, 0, [65, 66])
+        saved = model.memory.unpack(memoryview(packed))
+        assert saved.n_cells == 20
+        model.memory.restore(2, saved)
+        assert (positions(model), model.memory.cells_free) == ([21, -1, 19], 54)
+        self.assert_same(evaluate(model, 2, [65, 66]), expected)
+
+    def test_an_empty_sequence_can_be_packed(self, model: CausalModel) -> None:
+        packed = b"".join(model.memory.pack(model.memory.save(0)))
+        model.memory.restore(1, model.memory.unpack(memoryview(packed)))
+        assert positions(model) == [-1, -1, -1]
+
+    def test_what_was_not_packed_is_refused_or_cannot_be_restored(self, model: CausalModel) -> None:
+        evaluate(model, 0, some_tokens(20))
+        packed = b"".join(model.memory.pack(model.memory.save(0)))
+        for cut in (packed[:1], packed[:7], packed[:50], packed[:-1], packed[: len(packed) // 2 + 1]):
+            with pytest.raises((ValueError, DecodeFailed)):
+                model.memory.restore(1, model.memory.unpack(memoryview(cut)))
+            assert (positions(model), model.memory.cells_free) == ([19, -1, -1], 76)
 
     def test_a_beginning_of_a_restored_sequence_can_be_kept(self, model: CausalModel) -> None:
         text = some_tokens(14)

@@ -47,6 +47,7 @@ NOT_IN_SCHEMAS = (
     "continue_final_message:",
     "echo:",
     "enable_thinking:",
+    "filename:",
     "include_reasoning:",
     "json_schema:",
     "logprobs:",

@@ -315,6 +315,19 @@ class _Models(model_service_pb2_grpc.ModelServiceServicer):
     async def GetMetrics(self, request: Message, context: Any) -> model_pb2.GetMetricsResponse:
         return self._core.metrics
 
+    async def SaveSlot(self, request: Message, context: Any) -> Never:
+        await self._refuse_files(context)
+
+    async def RestoreSlot(self, request: Message, context: Any) -> Never:
+        await self._refuse_files(context)
+
+    async def EraseSlot(self, request: Message, context: Any) -> Never:
+        await self._refuse_files(context)
+
+    async def _refuse_files(self, context: Any) -> Never:
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "the fake core has no slot files")
+        raise AssertionError("abort raises")
+
 
 async def _take(step: Hold | Refuse, call: AnyCall, context: Any) -> None:
     if isinstance(step, Refuse):

@@ -24,7 +24,7 @@ var File_slotline_v1_model_service_proto protoreflect.FileDescriptor
 
 const file_slotline_v1_model_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1fslotline/v1/model_service.proto\x12\vslotline.v1\x1a\x17slotline/v1/model.proto2\xdc\x03\n" +
+	"\x1fslotline/v1/model_service.proto\x12\vslotline.v1\x1a\x17slotline/v1/model.proto\x1a\x1cslotline/v1/slot_files.proto2\xc3\x05\n" +
 	"\fModelService\x12M\n" +
 	"\n" +
 	"ListModels\x12\x1e.slotline.v1.ListModelsRequest\x1a\x1f.slotline.v1.ListModelsResponse\x12G\n" +
@@ -33,7 +33,10 @@ const file_slotline_v1_model_service_proto_rawDesc = "" +
 	"\tListSlots\x12\x1d.slotline.v1.ListSlotsRequest\x1a\x1e.slotline.v1.ListSlotsResponse\x12V\n" +
 	"\rApplyTemplate\x12!.slotline.v1.ApplyTemplateRequest\x1a\".slotline.v1.ApplyTemplateResponse\x12M\n" +
 	"\n" +
-	"GetMetrics\x12\x1e.slotline.v1.GetMetricsRequest\x1a\x1f.slotline.v1.GetMetricsResponseB`\n" +
+	"GetMetrics\x12\x1e.slotline.v1.GetMetricsRequest\x1a\x1f.slotline.v1.GetMetricsResponse\x12G\n" +
+	"\bSaveSlot\x12\x1c.slotline.v1.SaveSlotRequest\x1a\x1d.slotline.v1.SaveSlotResponse\x12P\n" +
+	"\vRestoreSlot\x12\x1f.slotline.v1.RestoreSlotRequest\x1a .slotline.v1.RestoreSlotResponse\x12J\n" +
+	"\tEraseSlot\x12\x1d.slotline.v1.EraseSlotRequest\x1a\x1e.slotline.v1.EraseSlotResponseB`\n" +
 	"\x0fdev.slotline.v1P\x01Z=github.com/slotline/slotline/clients/go/slotlinev1;slotlinev1\xaa\x02\vSlotline.V1b\x06proto3"
 
 var file_slotline_v1_model_service_proto_goTypes = []any{
@@ -43,12 +46,18 @@ var file_slotline_v1_model_service_proto_goTypes = []any{
 	(*ListSlotsRequest)(nil),      // 3: slotline.v1.ListSlotsRequest
 	(*ApplyTemplateRequest)(nil),  // 4: slotline.v1.ApplyTemplateRequest
 	(*GetMetricsRequest)(nil),     // 5: slotline.v1.GetMetricsRequest
-	(*ListModelsResponse)(nil),    // 6: slotline.v1.ListModelsResponse
-	(*GetModelResponse)(nil),      // 7: slotline.v1.GetModelResponse
-	(*HealthResponse)(nil),        // 8: slotline.v1.HealthResponse
-	(*ListSlotsResponse)(nil),     // 9: slotline.v1.ListSlotsResponse
-	(*ApplyTemplateResponse)(nil), // 10: slotline.v1.ApplyTemplateResponse
-	(*GetMetricsResponse)(nil),    // 11: slotline.v1.GetMetricsResponse
+	(*SaveSlotRequest)(nil),       // 6: slotline.v1.SaveSlotRequest
+	(*RestoreSlotRequest)(nil),    // 7: slotline.v1.RestoreSlotRequest
+	(*EraseSlotRequest)(nil),      // 8: slotline.v1.EraseSlotRequest
+	(*ListModelsResponse)(nil),    // 9: slotline.v1.ListModelsResponse
+	(*GetModelResponse)(nil),      // 10: slotline.v1.GetModelResponse
+	(*HealthResponse)(nil),        // 11: slotline.v1.HealthResponse
+	(*ListSlotsResponse)(nil),     // 12: slotline.v1.ListSlotsResponse
+	(*ApplyTemplateResponse)(nil), // 13: slotline.v1.ApplyTemplateResponse
+	(*GetMetricsResponse)(nil),    // 14: slotline.v1.GetMetricsResponse
+	(*SaveSlotResponse)(nil),      // 15: slotline.v1.SaveSlotResponse
+	(*RestoreSlotResponse)(nil),   // 16: slotline.v1.RestoreSlotResponse
+	(*EraseSlotResponse)(nil),     // 17: slotline.v1.EraseSlotResponse
 }
 var file_slotline_v1_model_service_proto_depIdxs = []int32{
 	0,  // 0: slotline.v1.ModelService.ListModels:input_type -> slotline.v1.ListModelsRequest
@@ -57,14 +66,20 @@ var file_slotline_v1_model_service_proto_depIdxs = []int32{
 	3,  // 3: slotline.v1.ModelService.ListSlots:input_type -> slotline.v1.ListSlotsRequest
 	4,  // 4: slotline.v1.ModelService.ApplyTemplate:input_type -> slotline.v1.ApplyTemplateRequest
 	5,  // 5: slotline.v1.ModelService.GetMetrics:input_type -> slotline.v1.GetMetricsRequest
-	6,  // 6: slotline.v1.ModelService.ListModels:output_type -> slotline.v1.ListModelsResponse
-	7,  // 7: slotline.v1.ModelService.GetModel:output_type -> slotline.v1.GetModelResponse
-	8,  // 8: slotline.v1.ModelService.Health:output_type -> slotline.v1.HealthResponse
-	9,  // 9: slotline.v1.ModelService.ListSlots:output_type -> slotline.v1.ListSlotsResponse
-	10, // 10: slotline.v1.ModelService.ApplyTemplate:output_type -> slotline.v1.ApplyTemplateResponse
-	11, // 11: slotline.v1.ModelService.GetMetrics:output_type -> slotline.v1.GetMetricsResponse
-	6,  // [6:12] is the sub-list for method output_type
-	0,  // [0:6] is the sub-list for method input_type
+	6,  // 6: slotline.v1.ModelService.SaveSlot:input_type -> slotline.v1.SaveSlotRequest
+	7,  // 7: slotline.v1.ModelService.RestoreSlot:input_type -> slotline.v1.RestoreSlotRequest
+	8,  // 8: slotline.v1.ModelService.EraseSlot:input_type -> slotline.v1.EraseSlotRequest
+	9,  // 9: slotline.v1.ModelService.ListModels:output_type -> slotline.v1.ListModelsResponse
+	10, // 10: slotline.v1.ModelService.GetModel:output_type -> slotline.v1.GetModelResponse
+	11, // 11: slotline.v1.ModelService.Health:output_type -> slotline.v1.HealthResponse
+	12, // 12: slotline.v1.ModelService.ListSlots:output_type -> slotline.v1.ListSlotsResponse
+	13, // 13: slotline.v1.ModelService.ApplyTemplate:output_type -> slotline.v1.ApplyTemplateResponse
+	14, // 14: slotline.v1.ModelService.GetMetrics:output_type -> slotline.v1.GetMetricsResponse
+	15, // 15: slotline.v1.ModelService.SaveSlot:output_type -> slotline.v1.SaveSlotResponse
+	16, // 16: slotline.v1.ModelService.RestoreSlot:output_type -> slotline.v1.RestoreSlotResponse
+	17, // 17: slotline.v1.ModelService.EraseSlot:output_type -> slotline.v1.EraseSlotResponse
+	9,  // [9:18] is the sub-list for method output_type
+	0,  // [0:9] is the sub-list for method input_type
 	0,  // [0:0] is the sub-list for extension type_name
 	0,  // [0:0] is the sub-list for extension extendee
 	0,  // [0:0] is the sub-list for field type_name
@@ -76,6 +91,7 @@ func file_slotline_v1_model_service_proto_init() {
 		return
 	}
 	file_slotline_v1_model_proto_init()
+	file_slotline_v1_slot_files_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

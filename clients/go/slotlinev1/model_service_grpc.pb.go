@@ -25,6 +25,9 @@ const (
 	ModelService_ListSlots_FullMethodName     = "/slotline.v1.ModelService/ListSlots"
 	ModelService_ApplyTemplate_FullMethodName = "/slotline.v1.ModelService/ApplyTemplate"
 	ModelService_GetMetrics_FullMethodName    = "/slotline.v1.ModelService/GetMetrics"
+	ModelService_SaveSlot_FullMethodName      = "/slotline.v1.ModelService/SaveSlot"
+	ModelService_RestoreSlot_FullMethodName   = "/slotline.v1.ModelService/RestoreSlot"
+	ModelService_EraseSlot_FullMethodName     = "/slotline.v1.ModelService/EraseSlot"
 )
 
 // ModelServiceClient is the client API for ModelService service.
@@ -45,6 +48,12 @@ type ModelServiceClient interface {
 	ApplyTemplate(ctx context.Context, in *ApplyTemplateRequest, opts ...grpc.CallOption) (*ApplyTemplateResponse, error)
 	// GetMetrics reads the counters.
 	GetMetrics(ctx context.Context, in *GetMetricsRequest, opts ...grpc.CallOption) (*GetMetricsResponse, error)
+	// SaveSlot writes what a slot holds to a file on the server.
+	SaveSlot(ctx context.Context, in *SaveSlotRequest, opts ...grpc.CallOption) (*SaveSlotResponse, error)
+	// RestoreSlot lets a slot hold what a file has.
+	RestoreSlot(ctx context.Context, in *RestoreSlotRequest, opts ...grpc.CallOption) (*RestoreSlotResponse, error)
+	// EraseSlot forgets what a slot holds.
+	EraseSlot(ctx context.Context, in *EraseSlotRequest, opts ...grpc.CallOption) (*EraseSlotResponse, error)
 }
 
 type modelServiceClient struct {
@@ -115,6 +124,36 @@ func (c *modelServiceClient) GetMetrics(ctx context.Context, in *GetMetricsReque
 	return out, nil
 }
 
+func (c *modelServiceClient) SaveSlot(ctx context.Context, in *SaveSlotRequest, opts ...grpc.CallOption) (*SaveSlotResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SaveSlotResponse)
+	err := c.cc.Invoke(ctx, ModelService_SaveSlot_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *modelServiceClient) RestoreSlot(ctx context.Context, in *RestoreSlotRequest, opts ...grpc.CallOption) (*RestoreSlotResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RestoreSlotResponse)
+	err := c.cc.Invoke(ctx, ModelService_RestoreSlot_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *modelServiceClient) EraseSlot(ctx context.Context, in *EraseSlotRequest, opts ...grpc.CallOption) (*EraseSlotResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(EraseSlotResponse)
+	err := c.cc.Invoke(ctx, ModelService_EraseSlot_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ModelServiceServer is the server API for ModelService service.
 // All implementations must embed UnimplementedModelServiceServer
 // for forward compatibility.
@@ -133,6 +172,12 @@ type ModelServiceServer interface {
 	ApplyTemplate(context.Context, *ApplyTemplateRequest) (*ApplyTemplateResponse, error)
 	// GetMetrics reads the counters.
 	GetMetrics(context.Context, *GetMetricsRequest) (*GetMetricsResponse, error)
+	// SaveSlot writes what a slot holds to a file on the server.
+	SaveSlot(context.Context, *SaveSlotRequest) (*SaveSlotResponse, error)
+	// RestoreSlot lets a slot hold what a file has.
+	RestoreSlot(context.Context, *RestoreSlotRequest) (*RestoreSlotResponse, error)
+	// EraseSlot forgets what a slot holds.
+	EraseSlot(context.Context, *EraseSlotRequest) (*EraseSlotResponse, error)
 	mustEmbedUnimplementedModelServiceServer()
 }
 
@@ -160,6 +205,15 @@ func (UnimplementedModelServiceServer) ApplyTemplate(context.Context, *ApplyTemp
 }
 func (UnimplementedModelServiceServer) GetMetrics(context.Context, *GetMetricsRequest) (*GetMetricsResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method GetMetrics not implemented")
+}
+func (UnimplementedModelServiceServer) SaveSlot(context.Context, *SaveSlotRequest) (*SaveSlotResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method SaveSlot not implemented")
+}
+func (UnimplementedModelServiceServer) RestoreSlot(context.Context, *RestoreSlotRequest) (*RestoreSlotResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method RestoreSlot not implemented")
+}
+func (UnimplementedModelServiceServer) EraseSlot(context.Context, *EraseSlotRequest) (*EraseSlotResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method EraseSlot not implemented")
 }
 func (UnimplementedModelServiceServer) mustEmbedUnimplementedModelServiceServer() {}
 func (UnimplementedModelServiceServer) testEmbeddedByValue()                      {}
@@ -290,6 +344,60 @@ func _ModelService_GetMetrics_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ModelService_SaveSlot_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SaveSlotRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ModelServiceServer).SaveSlot(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ModelService_SaveSlot_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ModelServiceServer).SaveSlot(ctx, req.(*SaveSlotRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ModelService_RestoreSlot_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RestoreSlotRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ModelServiceServer).RestoreSlot(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ModelService_RestoreSlot_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ModelServiceServer).RestoreSlot(ctx, req.(*RestoreSlotRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ModelService_EraseSlot_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(EraseSlotRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ModelServiceServer).EraseSlot(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ModelService_EraseSlot_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ModelServiceServer).EraseSlot(ctx, req.(*EraseSlotRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ModelService_ServiceDesc is the grpc.ServiceDesc for ModelService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -320,6 +428,18 @@ var ModelService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetMetrics",
 			Handler:    _ModelService_GetMetrics_Handler,
+		},
+		{
+			MethodName: "SaveSlot",
+			Handler:    _ModelService_SaveSlot_Handler,
+		},
+		{
+			MethodName: "RestoreSlot",
+			Handler:    _ModelService_RestoreSlot_Handler,
+		},
+		{
+			MethodName: "EraseSlot",
+			Handler:    _ModelService_EraseSlot_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -20,6 +20,7 @@ from service.api.core.received import ReceivedRequests
 from service.api.status import CoreState, CoreStatus
 from service.errors import Draining, ModelFailed, ModelLoading, Stalled
 from service.prompts.pool import PreparationPool
+from service.slot_files.directory import SlotDirectory
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from service.api.served_model import Limits, ServedModel
     from service.config import CoreConfig
-    from service.engine.request.events import Sink
+    from service.engine.request.events import Event, Sink
     from service.engine.request.requests import Request, SystemPromptRequest
     from service.engine.request.snapshots import EngineSnapshot
 
@@ -57,6 +58,7 @@ class Core:
         field_names: what people call the fields of the configuration.
         pool: prepares prompts, beside the loop.
         received: the requests that run.
+        slot_files: where slots are saved, None if they are not.
         has_died: set when the engine died after it had served; only a new process can serve again.
         has_refused: set when the model was loaded, and its projector cannot be used.
 
@@ -78,6 +80,7 @@ class Core:
         self.field_names = config.field_names
         self.pool = PreparationPool()
         self.received = ReceivedRequests()
+        self.slot_files = None if config.slot_save_path is None else SlotDirectory(config.slot_save_path)
         self._config = config
         self._life = CoreLife(on_state, config.field_names)
         self.has_died = self._life.has_died
@@ -140,6 +143,8 @@ class Core:
         # Tasks are not cancelled: a template's process that is just being started must come to be known, to be ended.
         await self._bridge.finish(LAST_MESSAGE_S)
         self.pool.close()
+        if self.slot_files is not None:
+            self.slot_files.close()
         await self._loading.close_preparation()
         if has_ended:
             await self._loading.close_model()
@@ -183,6 +188,21 @@ class Core:
             QueueFull, Draining: the engine does not take it.
         """
         self._engine.submit(task_id, request, sink)
+
+    async def outcome(self, request: Request) -> Event:
+        """The last event of a request of which no other matters; if nobody waits for it, the request is cancelled.
+
+        Raises:
+            ServiceError: the engine does not take the request, or it failed.
+        """
+        task_id, collector = self.next_task_id(), Collector()
+        self.submit(task_id, request, collector)
+        try:
+            return await collector.outcome()
+        finally:
+            if not collector.is_over:
+                self.cancel(task_id)
+            collector.close()
 
     def check_queue(self) -> None:
         """Tell whether the engine would take a request now.
@@ -247,9 +267,7 @@ class Core:
         await self._life.enter(CoreState.READY)
 
     async def _set_system_prompt(self, request: SystemPromptRequest) -> None:
-        collector = Collector()
-        self.submit(self.next_task_id(), request, collector)
-        await collector.outcome()
+        await self.outcome(request)
 
     async def _fail(self, error: BaseException) -> None:
         if not self._is_stopping:

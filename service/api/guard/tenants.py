@@ -56,6 +56,11 @@ def salted(tenant: str, cache_salt: str) -> str:
     return f"{tenant}\n{cache_salt}"
 
 
+def cache_salt_of(salt: str) -> str:
+    """The ``cache_salt`` in what ``salted`` gave; no tenant has a line feed."""
+    return salt.partition("\n")[2]
+
+
 def _named(metadata: Metadata | None) -> str:
     values = [value for name, value in metadata or () if name == TENANT]
     if not values:

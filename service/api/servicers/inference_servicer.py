@@ -167,9 +167,7 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
 
     async def _vectors(self, request: EmbeddingRequest) -> Rows:
         """What the engine makes of inputs: float32, a row for each, or one for each of their tokens."""
-        collector = Collector()
-        with self._submitted(self._core.next_task_id(), request, collector):
-            embedded = await collector.outcome()
+        embedded = await self._core.outcome(request)
         assert isinstance(embedded, Embedded)
         return embedded.vectors
 

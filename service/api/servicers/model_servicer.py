@@ -1,4 +1,4 @@
-"""The control plane's servicer. Answers come from snapshots and facts; none waits for the engine."""
+"""The control plane's servicer. Answers come from snapshots and facts; only actions on slots wait for the engine."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from service.api.convert.chat import RenderedChat
 from service.api.convert.description import health_message, model_message, slot_message
+from service.api.convert.events import duration
 from service.api.convert.pictures import picture_bytes
 from service.api.guard.tenants import Tenants
 from service.api.metrics.core_metrics import CoreMetrics
 from service.api.rpc.call import RpcCall
-from slotline.v1 import model_pb2, model_service_pb2_grpc
+from service.api.servicers.slot_actions import SlotActions
+from slotline.v1 import model_pb2, model_service_pb2_grpc, slot_files_pb2
 
 if TYPE_CHECKING:
     from service.api.core.core import Core
@@ -30,6 +32,7 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
     def __init__(self, core: Core, tenants: Tenants | None = None) -> None:
         self._core = core
         self._tenants = tenants or Tenants()
+        self._slots = SlotActions(core)
         self._metrics = CoreMetrics(core.status, core.model)
 
     async def ListModels(self, request: model_pb2.ListModelsRequest, context: Context) -> model_pb2.ListModelsResponse:
@@ -51,7 +54,7 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
     async def ListSlots(self, request: model_pb2.ListSlotsRequest, context: Context) -> model_pb2.ListSlotsResponse:
         """All slots after the engine's last step."""
         async with RpcCall("ListSlots", context):
-            model, tenant = self._core.model(), self._tenants.tenant_of(context.invocation_metadata())
+            model, tenant = self._core.model(), self._tenant(context)
             received = self._core.received
             return model_pb2.ListSlotsResponse(
                 slots=[
@@ -77,6 +80,40 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
         """Counters, gauges and the averages of the window, in every state; a failed call starts no new window."""
         async with RpcCall("GetMetrics", context):
             return self._metrics.read(reset_window=request.reset_window)
+
+    async def SaveSlot(
+        self, request: slot_files_pb2.SaveSlotRequest, context: Context
+    ) -> slot_files_pb2.SaveSlotResponse:
+        """Write what a slot holds to a file; waits until the slot is idle."""
+        async with RpcCall("SaveSlot", context, field_names=self._core.field_names):
+            with self._core.admitted():
+                moved = await self._slots.save(request.slot_id, request.filename, self._tenant(context))
+            return slot_files_pb2.SaveSlotResponse(
+                saved_tokens=moved.n_items, written_bytes=moved.n_bytes, duration=duration(moved.seconds)
+            )
+
+    async def RestoreSlot(
+        self, request: slot_files_pb2.RestoreSlotRequest, context: Context
+    ) -> slot_files_pb2.RestoreSlotResponse:
+        """Let a slot hold what a file has; waits until the slot is idle."""
+        async with RpcCall("RestoreSlot", context, field_names=self._core.field_names):
+            with self._core.admitted():
+                moved = await self._slots.restore(request.slot_id, request.filename, self._tenant(context))
+            return slot_files_pb2.RestoreSlotResponse(
+                restored_tokens=moved.n_items, read_bytes=moved.n_bytes, duration=duration(moved.seconds)
+            )
+
+    async def EraseSlot(
+        self, request: slot_files_pb2.EraseSlotRequest, context: Context
+    ) -> slot_files_pb2.EraseSlotResponse:
+        """Forget what a slot holds; waits until the slot is idle."""
+        async with RpcCall("EraseSlot", context, field_names=self._core.field_names):
+            with self._core.admitted():
+                n_items = await self._slots.erase(request.slot_id, self._tenant(context))
+            return slot_files_pb2.EraseSlotResponse(erased_tokens=n_items)
+
+    def _tenant(self, context: Context) -> str:
+        return self._tenants.tenant_of(context.invocation_metadata())
 
     def _describe(self, model: ServedModel, defaults: sampling_pb2.SamplingParams | None = None) -> model_pb2.Model:
         return model_message(model, self._core.snapshot().system_prompt, defaults)

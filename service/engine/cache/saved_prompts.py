@@ -133,6 +133,13 @@ class SavedPrompts:
             self._n_bytes -= prompt.saved.n_bytes
             self._index.remove(prompt)
 
+    def forget_beginnings(self, salt: str, items: Sequence[PromptItem]) -> int:
+        """Forget those of which all items are the first ones of these; the number of items of the longest one."""
+        prompts = self._index.beginnings(salt, items, len(items))
+        for prompt in prompts:
+            self.remove(prompt)
+        return max((len(prompt.items) for prompt in prompts), default=0)
+
     def clear(self) -> None:
         """Forget all."""
         for prompt in list(self._prompts):

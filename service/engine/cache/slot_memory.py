@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: Stands behind items of which all may be found; no token is equal to it.
+_NO_TOKEN = -1
 #: Tokens that evaluation must be spared for a copy to pay. Copying took 3 µs per token and evaluating 2 to 6 ms, so
 #: this bounds the bytes rather than the time.
 MIN_GAIN = 32
@@ -173,6 +175,67 @@ class SlotMemory(SlotLedger):
         self._share_pinned(slot)
         return self.cut(slot, length)
 
+    # Files ----------------------------------------------------------------------------------------------------------
+
+    def recall(self, slot: Slot) -> int:
+        """Let an idle slot hold all that it last held and that stands for a prompt, as far as it can be found.
+
+        What its cells had to go for is in main memory, or other slots hold it. Returns the number of its items.
+        """
+        if slot.items:
+            return self.cut(slot, slot.n_reusable)
+        items = slot.moved
+        other, in_slots = self.longest(slot.salt, [*items, _NO_TOKEN])
+        saved, in_memory = self.saved.longest(slot.salt, items, len(items))
+        if saved is not None and in_memory > in_slots and self.restore(slot, saved, in_memory):
+            return len(slot.items)
+        return 0 if other is None else self.share(other, slot, in_slots)
+
+    def pack(self, slot: Slot) -> list[memoryview]:
+        """A copy of what a slot holds, in buffers one after the other; also of what it shares.
+
+        Raises:
+            DecodeFailed, MemoryError: it cannot be copied; nothing was changed.
+        """
+        return self._memory.pack(self._memory.save(slot.id))
+
+    def unpack(self, slot: Slot, items: Sequence[PromptItem], packed: memoryview) -> None:
+        """Replace what an idle slot holds by what was packed; that stays in main memory if it is worth it.
+
+        Raises:
+            ValueError: the bytes are no such copy of as many items. Nothing was changed.
+            CacheFull: too few cells are left, even without the caches of idle slots.
+            DecodeFailed: it cannot be restored; the slot is empty.
+        """
+        saved = self._memory.unpack(packed)
+        if saved.n_cells != len(items):
+            raise ValueError(f"it has {len(items)} tokens and {saved.n_cells} cells")
+        if saved.n_cells > self.cells_available:
+            raise CacheFull
+        self.save(slot)
+        self.drop(slot)
+        if not self.make_room(saved.n_cells):
+            raise CacheFull
+        self._memory.restore(slot.id, saved)
+        slot.items.extend(items)
+        slot.positions.append(0, items)
+        self._share_pinned(slot)
+
+    def forget(self, slot: Slot) -> int:
+        """Empty an idle slot, and remove saved prompts that hold nothing but a beginning of what it held last.
+
+        Returns the number of items that the slot held, or main memory for it.
+        """
+        items, n_items = slot.moved, len(slot.items)
+        if slot.items:
+            items = slot.items[: slot.n_reusable]
+        n_saved = self.saved.forget_beginnings(slot.salt, items)
+        self.drop(slot)
+        slot.moved = []
+        return n_items or n_saved
+
+    # ----------------------------------------------------------------------------------------------------------------
+
     def _share_pinned(self, slot: Slot) -> None:
         """Let a restored slot share what the pinned one holds of its beginning, as it did before: that frees cells.
 
@@ -229,8 +292,7 @@ class SlotMemory(SlotLedger):
         if self._memory.cells_free >= n_cells:
             return True
         for slot in self._idle():
-            self.save(slot)
-            self.drop(slot)
+            self._move_out(slot)
             if self._memory.cells_free >= n_cells:
                 return True
         return False
@@ -248,14 +310,20 @@ class SlotMemory(SlotLedger):
             n_cells = len(slot.items)
             is_felt = is_busy and self.saved.estimate_bytes(n_cells) > self._felt_bytes
             if self.saved.has_room(n_cells) and not is_felt:
-                self.save(slot)
-                self.drop(slot)
+                self._move_out(slot)
                 return
+
+    def _move_out(self, slot: Slot) -> None:
+        """Free the cells of an idle slot."""
+        self.save(slot)
+        slot.moved = slot.items[: slot.n_reusable]
+        self.drop(slot)
 
     def drop_all(self) -> None:
         """Remove everything of all slots, and what is saved."""
         for slot in self._slots:
             self.drop(slot)
+            slot.moved = []
         self.saved.clear()
 
     def _count_idle_cells(self) -> int:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from service.engine.request.events import Finished
     from service.engine.request.items import PromptItem
     from service.engine.request.sequence import RunningSequence
+    from service.engine.request.slot_requests import SlotImage
 
 #: What a slot does, by the state of its sequence.
 _SLOT_STATES = {SequenceState.PREFILL: SlotState.PREFILL, SequenceState.DECODING: SlotState.DECODE}
@@ -30,7 +31,10 @@ class Slot:
         n_shared: no item from this one on shares a cell with another slot.
         shifted_at: the items from this one on have seen others that a context shift discarded; None if all are as if
             newly evaluated.
+        moved: what it held when its cells went to others while it was idle; most of it is somewhere else then.
         salt: of the request that left the items.
+        tenant: whose request that was.
+        n_system: how many items the system prompt has.
         task_id: of the running request or the last one, None before the first.
         sequence: what runs, None while idle.
         last_used_s: when the last request ended.
@@ -42,11 +46,13 @@ class Slot:
         self.positions = Positions()
         self.n_shared = 0
         self.shifted_at: int | None = None
+        self.moved: list[PromptItem] = []
         self.salt = ""
+        self.tenant = ""
         self.task_id: int | None = None
         self.sequence: RunningSequence | None = None
         self.last_used_s = 0.0
-        self._n_system = 0
+        self.n_system = 0
         self._last = SlotSnapshot(
             id=slot_id,
             state=SlotState.IDLE,
@@ -103,9 +109,20 @@ class Slot:
     def run(self, sequence: RunningSequence) -> None:
         """Begin with a sequence."""
         self.sequence = sequence
+        self.moved = []
         self.task_id = sequence.task.id
         self.salt = sequence.request.cache_salt
-        self._n_system = sequence.n_system
+        self.tenant = sequence.request.tenant
+        self.n_system = sequence.n_system
+
+    def hold(self, image: SlotImage, now_s: float) -> None:
+        """Take the items of an image, which are in place, for those of an earlier request."""
+        self.task_id = None
+        self.moved = []
+        self.salt = image.salt
+        self.tenant = image.tenant
+        self.n_system = image.n_system
+        self.last_used_s = now_s
 
     def release(self, now_s: float, finished: Finished | None = None) -> None:
         """Let the sequence go, with ``finished`` if it ended by itself. Its items stay as a cache, its texts do not."""
@@ -129,7 +146,7 @@ class Slot:
     @property
     def _n_cached(self) -> int:
         """Tokens in the cache, without those of the system prompt."""
-        return max(0, len(self.items) - self._n_system)
+        return max(0, len(self.items) - self.n_system)
 
     def _describe(self, sequence: RunningSequence, state: SlotState, finished: Finished | None) -> SlotSnapshot:
         limit = sequence.max_tokens

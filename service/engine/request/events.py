@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from service.dialogue.output import Channel
     from service.engine.language_model import Rows
+    from service.engine.request.slot_requests import SlotImage
     from service.errors import ServiceError
 
 
@@ -211,18 +212,56 @@ class SystemPromptSet:
 
 
 @dataclass(frozen=True, slots=True)
+class SlotSaved:
+    """The answer to ``SaveSlot``, which took ``seconds`` once the slot was idle; no event follows."""
+
+    image: SlotImage
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SlotRestored:
+    """The answer to ``RestoreSlot``: the slot holds ``n_items``; no event follows."""
+
+    n_items: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SlotErased:
+    """The answer to ``EraseSlot``: the slot held ``n_items``; no event follows."""
+
+    n_items: int
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """The request failed. Sent once, last, at any time."""
 
     error: ServiceError
 
 
-Event = Accepted | PromptProgress | PromptTokens | Piece | ToolDelta | Finished | Embedded | SystemPromptSet | Failed
+Event = (
+    Accepted
+    | PromptProgress
+    | PromptTokens
+    | Piece
+    | ToolDelta
+    | Finished
+    | Embedded
+    | SystemPromptSet
+    | SlotSaved
+    | SlotRestored
+    | SlotErased
+    | Failed
+)
+#: Events that are the only ones of their request.
+_ANSWERS = Failed | Embedded | SystemPromptSet | SlotSaved | SlotRestored | SlotErased
 
 
 def is_last(event: Event) -> bool:
     """Whether a request is over with this event."""
-    return isinstance(event, Failed | Embedded | SystemPromptSet) or (isinstance(event, Finished) and event.is_last)
+    return isinstance(event, _ANSWERS) or (isinstance(event, Finished) and event.is_last)
 
 
 class Sink(Protocol):

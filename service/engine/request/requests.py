@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from service.engine.request.slot_requests import SlotRequest
 from service.sampling.settings import SamplingSettings
 
 if TYPE_CHECKING:
@@ -184,4 +185,4 @@ class SystemPromptRequest:
     system_prompt: SystemPrompt
 
 
-Request = GenerationRequest | EmbeddingRequest | SystemPromptRequest
+Request = GenerationRequest | EmbeddingRequest | SystemPromptRequest | SlotRequest

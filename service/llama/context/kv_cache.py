@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+from array import array
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from service.engine.language_model import CacheFull, DecodeFailed, SavedSequence
-from service.llama.context.cells import Cells
+from service.llama.context.cells import Cells, Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _COPY_STEP = 512
 
 _State = npt.NDArray[np.uint8]
+#: Integers in packed sequences.
+_INT = np.dtype("<i4")
 
 
 class KvCache:
@@ -173,6 +176,31 @@ class KvCache:
             raise DecodeFailed(f"llama.cpp could not restore {saved.n_cells} cells to sequence {seq_id}")
         self.cells.restore(seq_id, places)
 
+    def pack(self, saved: SavedSequence) -> list[memoryview]:
+        """What was saved as bytes; the contract is ``Memory.pack``.
+
+        Numbers of positions and of spans; the positions; places and lengths of spans; the library's state.
+        """
+        assert isinstance(saved.contents, tuple)
+        places, state = saved.contents
+        spans = np.array(list(places.spans.items()), _INT).reshape(-1)
+        counts = np.array([len(places.positions), len(places.spans)], _INT)
+        return [_raw(counts), _raw(np.array(places.positions, _INT)), _raw(spans), _raw(state)]
+
+    def unpack(self, packed: memoryview) -> SavedSequence:
+        """The same backwards; the contract is ``Memory.unpack``."""
+        numbers = np.frombuffer(packed[: len(packed) - len(packed) % _INT.itemsize], _INT)
+        n_positions, n_spans = numbers[:2].tolist() if len(numbers) >= 2 else (-1, -1)
+        end = 2 + n_positions + 2 * n_spans
+        if n_positions < 0 or n_spans < 0 or end > len(numbers):
+            raise ValueError("the bytes do not begin with positions")
+        positions, spans = numbers[2 : 2 + n_positions], numbers[2 + n_positions : end].reshape(-1, 2)
+        if (positions < 0).any() or (np.diff(positions) < 0).any():
+            raise ValueError("the positions are not in order")
+        places = Places(array("i", positions.tolist()), dict(zip(*spans.T.tolist(), strict=True)))
+        state = np.frombuffer(packed, np.uint8)[end * _INT.itemsize :]
+        return SavedSequence(n_positions, state.nbytes, (places, state))
+
     def shift(self, seq_id: int, start: int, end: int, delta: int) -> None:
         """Move positions; the contract is ``Memory.shift``."""
         start, end = self._movable_range(seq_id, start, end)
@@ -270,6 +298,11 @@ class KvCache:
             raise ValueError(f"sequence {seq_id} is not one of 0 to {self._n_seq_max - 1}")
         if self._is_closed:
             raise ValueError("the model is closed")
+
+
+def _raw(numbers: npt.NDArray[Any]) -> memoryview:
+    """The bytes of an array of one dimension, not a copy."""
+    return numbers.view(np.uint8).data
 
 
 def _bytes_of(state: _State) -> Any:

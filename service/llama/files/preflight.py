@@ -48,7 +48,7 @@ class ModelFileFacts:
         n_embd: length of a hidden state.
         n_vocab: tokens in the vocabulary.
         purpose: what it is served for.
-        n_files: number of files.
+        files: all of them, in order.
         size_bytes: bytes of all tensors.
         adapters: LoRA adapters that are applied to the model.
         memory: what the model needs, and its draft model.
@@ -64,7 +64,7 @@ class ModelFileFacts:
     n_embd: int
     n_vocab: int
     purpose: Purpose
-    n_files: int
+    files: tuple[Path, ...]
     size_bytes: int
     adapters: tuple[AdapterFile, ...]
     memory: MemoryEstimate | EncoderMemoryEstimate
@@ -134,11 +134,24 @@ def _read_model(path: Path, what: tuple[str, str]) -> tuple[list[GgufHeader], di
     """The headers of all files of a model, in order, and its metadata."""
     first = _read_file(path, what)
     metadata = dict(first.metadata)
-    n_files = metadata.get("split.count", 1)
+    return [first, *(_read_file(part, what) for part in _model_files(path, first, what)[1:])], metadata
+
+
+def _model_files(path: Path, header: GgufHeader, what: tuple[str, str]) -> tuple[Path, ...]:
+    """All files of a model, in order.
+
+    Args:
+        path: the first one.
+        header: what that says.
+        what: what messages call the model, and its field of the configuration.
+
+    Raises:
+        ModelLoadError: it is not the first one, or others are missing.
+    """
+    n_files = header.metadata.get("split.count", 1)
     if not isinstance(n_files, int) or n_files <= 1:
-        return [first], metadata
-    paths = _split_paths(path, n_files, metadata.get("split.no", 0), what)
-    return [first, *(_read_file(part, what) for part in paths[1:])], metadata
+        return (path,)
+    return tuple(_split_paths(path, n_files, header.metadata.get("split.no", 0), what))
 
 
 def _read_file(path: Path, what: tuple[str, str]) -> GgufHeader:
@@ -196,7 +209,7 @@ def _collect_facts(
         n_embd=integer("embedding_length"),
         n_vocab=n_vocab,
         purpose=purpose,
-        n_files=len(headers),
+        files=_model_files(path, headers[0], _MODEL),
         size_bytes=size_bytes,
         adapters=adapters,
         memory=_estimate_memory(

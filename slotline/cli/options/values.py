@@ -41,6 +41,15 @@ def path(name: str, value: str) -> Path:
     return Path(text(name, value))
 
 
+def directory(name: str, value: str) -> str:
+    """The path of a directory in which files can be made."""
+    if not Path(text(name, value)).is_dir():
+        raise InvalidValue(f"{name}: {value} is no directory; make it first")
+    if not os.access(value, os.R_OK | os.W_OK | os.X_OK):
+        raise InvalidValue(f"{name}: this user may not read and write files in {value}")
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[T]):
     """What a value may be.

@@ -9,5 +9,6 @@ export * from "./slotline/v1/options_pb.js";
 export * from "./slotline/v1/prompt_pb.js";
 export * from "./slotline/v1/rerank_pb.js";
 export * from "./slotline/v1/sampling_pb.js";
+export * from "./slotline/v1/slot_files_pb.js";
 export * from "./slotline/v1/tokenization_pb.js";
 export * from "./slotline/v1/tokens_pb.js";

@@ -5,7 +5,7 @@ from __future__ import annotations
 from service.config import MIN_QUEUE, QUEUE_PER_SLOT
 from slotline.cli.options.system_prompt_file import system_prompt_file
 from slotline.cli.options.table import Flag, Group, Value
-from slotline.cli.options.values import none_if, number, whole
+from slotline.cli.options.values import directory, none_if, number, whole
 
 SYSTEM_PROMPT_FILE = Value(
     ("-spf", "--system-prompt-file"),
@@ -62,6 +62,14 @@ SLOTS = Group(
             "cache_ram_mib",
             whole("cache_ram_mib", or_exactly=-1, means="no limit"),
             "main memory in MiB for conversations that have left their slots; 0 keeps none, -1 sets no limit",
+        ),
+        Value(
+            ("--slot-save-path",),
+            "DIR",
+            "slot_save_path",
+            directory,
+            "directory of the files to which requests save slots, and from which they restore them",
+            default_note="slots cannot be saved, restored or erased",
         ),
         Value(
             ("--prefill-budget-ms",),

@@ -19,6 +19,7 @@ WRONG_VALUES = {
     "--lora": "",
     "--lora-base": "",
     "--parallel": "0",
+    "--slot-save-path": "/no/such/directory",
     "--n-predict": "-2",
     "--max-queue": "0",
     "--cache-ram": "-2",

@@ -42,7 +42,7 @@ def test_a_sound_file_tells_its_facts(tmp_path: Path) -> None:
     facts = check(path, n_ctx=100, n_parallel=2)
     assert (facts.path, facts.architecture, facts.name) == (path, "llama", "tiny")
     assert (facts.n_layers, facts.n_ctx_train, facts.n_ctx, facts.n_embd) == (2, 512, 100, 64)
-    assert (facts.n_vocab, facts.n_files) == (261, 1)
+    assert (facts.n_vocab, facts.files) == (261, (path,))
     assert facts.size_bytes == sum(tensor.n_bytes for tensor in gguf.GGUFReader(path).tensors)
 
 
@@ -136,7 +136,7 @@ def write_split(folder: Path, n_files: int) -> list[Path]:
 def test_a_split_model_is_checked_as_a_whole(tmp_path: Path) -> None:
     paths = write_split(tmp_path, 3)
     facts = check(paths[0])
-    assert facts.n_files == 3
+    assert facts.files == tuple(paths)
     assert facts.size_bytes == 3 * check(write_tiny_gguf(tmp_path / "one.gguf")).size_bytes
 
 

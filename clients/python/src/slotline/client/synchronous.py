@@ -25,6 +25,7 @@ from slotline.v1 import (
     inference_service_pb2_grpc,
     model_pb2,
     model_service_pb2_grpc,
+    slot_files_pb2,
     tokenization_pb2,
 )
 
@@ -256,6 +257,31 @@ class Client:
         """What each slot does."""
         request = model_pb2.ListSlotsRequest()
         return list(self._call(lambda server: server.models.ListSlots, request, deadline_s).slots)
+
+    def save_slot(
+        self, slot_id: int, filename: str, *, deadline_s: float | None = None
+    ) -> slot_files_pb2.SaveSlotResponse:
+        """Write what a slot holds to a file on the server, once the slot is idle.
+
+        Args:
+            slot_id: number of the slot, from 0.
+            filename: a plain name of the file, in the server's directory for such files.
+            deadline_s: seconds that the call may take, waiting included.
+        """
+        request = slot_files_pb2.SaveSlotRequest(slot_id=slot_id, filename=filename)
+        return self._call(lambda server: server.models.SaveSlot, request, deadline_s)
+
+    def restore_slot(
+        self, slot_id: int, filename: str, *, deadline_s: float | None = None
+    ) -> slot_files_pb2.RestoreSlotResponse:
+        """Let a slot hold what was saved to a file, once the slot is idle; the arguments are those of ``save_slot``."""
+        request = slot_files_pb2.RestoreSlotRequest(slot_id=slot_id, filename=filename)
+        return self._call(lambda server: server.models.RestoreSlot, request, deadline_s)
+
+    def erase_slot(self, slot_id: int, *, deadline_s: float | None = None) -> int:
+        """Forget what a slot holds, once the slot is idle; the number of tokens that it held."""
+        request = slot_files_pb2.EraseSlotRequest(slot_id=slot_id)
+        return self._call(lambda server: server.models.EraseSlot, request, deadline_s).erased_tokens
 
     def call(self, request: Message, *, deadline_s: float | None = None) -> Any:
         """The answer to any request with one answer, such as a ``TokenizeRequest``, as the message that it is.

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from slotline.v1 import model_pb2 as slotline_dot_v1_dot_model__pb2
+from slotline.v1 import slot_files_pb2 as slotline_dot_v1_dot_slot__files__pb2
 
 GRPC_GENERATED_VERSION = '1.66.2'
 GRPC_VERSION = grpc.__version__
@@ -65,6 +66,21 @@ class ModelServiceStub(object):
                 request_serializer=slotline_dot_v1_dot_model__pb2.GetMetricsRequest.SerializeToString,
                 response_deserializer=slotline_dot_v1_dot_model__pb2.GetMetricsResponse.FromString,
                 _registered_method=True)
+        self.SaveSlot = channel.unary_unary(
+                '/slotline.v1.ModelService/SaveSlot',
+                request_serializer=slotline_dot_v1_dot_slot__files__pb2.SaveSlotRequest.SerializeToString,
+                response_deserializer=slotline_dot_v1_dot_slot__files__pb2.SaveSlotResponse.FromString,
+                _registered_method=True)
+        self.RestoreSlot = channel.unary_unary(
+                '/slotline.v1.ModelService/RestoreSlot',
+                request_serializer=slotline_dot_v1_dot_slot__files__pb2.RestoreSlotRequest.SerializeToString,
+                response_deserializer=slotline_dot_v1_dot_slot__files__pb2.RestoreSlotResponse.FromString,
+                _registered_method=True)
+        self.EraseSlot = channel.unary_unary(
+                '/slotline.v1.ModelService/EraseSlot',
+                request_serializer=slotline_dot_v1_dot_slot__files__pb2.EraseSlotRequest.SerializeToString,
+                response_deserializer=slotline_dot_v1_dot_slot__files__pb2.EraseSlotResponse.FromString,
+                _registered_method=True)
 
 
 class ModelServiceServicer(object):
@@ -113,6 +129,27 @@ class ModelServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SaveSlot(self, request, context):
+        """SaveSlot writes what a slot holds to a file on the server.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestoreSlot(self, request, context):
+        """RestoreSlot lets a slot hold what a file has.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EraseSlot(self, request, context):
+        """EraseSlot forgets what a slot holds.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ModelServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -145,6 +182,21 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     servicer.GetMetrics,
                     request_deserializer=slotline_dot_v1_dot_model__pb2.GetMetricsRequest.FromString,
                     response_serializer=slotline_dot_v1_dot_model__pb2.GetMetricsResponse.SerializeToString,
+            ),
+            'SaveSlot': grpc.unary_unary_rpc_method_handler(
+                    servicer.SaveSlot,
+                    request_deserializer=slotline_dot_v1_dot_slot__files__pb2.SaveSlotRequest.FromString,
+                    response_serializer=slotline_dot_v1_dot_slot__files__pb2.SaveSlotResponse.SerializeToString,
+            ),
+            'RestoreSlot': grpc.unary_unary_rpc_method_handler(
+                    servicer.RestoreSlot,
+                    request_deserializer=slotline_dot_v1_dot_slot__files__pb2.RestoreSlotRequest.FromString,
+                    response_serializer=slotline_dot_v1_dot_slot__files__pb2.RestoreSlotResponse.SerializeToString,
+            ),
+            'EraseSlot': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseSlot,
+                    request_deserializer=slotline_dot_v1_dot_slot__files__pb2.EraseSlotRequest.FromString,
+                    response_serializer=slotline_dot_v1_dot_slot__files__pb2.EraseSlotResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -310,6 +362,87 @@ class ModelService(object):
             '/slotline.v1.ModelService/GetMetrics',
             slotline_dot_v1_dot_model__pb2.GetMetricsRequest.SerializeToString,
             slotline_dot_v1_dot_model__pb2.GetMetricsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SaveSlot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/slotline.v1.ModelService/SaveSlot',
+            slotline_dot_v1_dot_slot__files__pb2.SaveSlotRequest.SerializeToString,
+            slotline_dot_v1_dot_slot__files__pb2.SaveSlotResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestoreSlot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/slotline.v1.ModelService/RestoreSlot',
+            slotline_dot_v1_dot_slot__files__pb2.RestoreSlotRequest.SerializeToString,
+            slotline_dot_v1_dot_slot__files__pb2.RestoreSlotResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseSlot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/slotline.v1.ModelService/EraseSlot',
+            slotline_dot_v1_dot_slot__files__pb2.EraseSlotRequest.SerializeToString,
+            slotline_dot_v1_dot_slot__files__pb2.EraseSlotResponse.FromString,
             options,
             channel_credentials,
             insecure,

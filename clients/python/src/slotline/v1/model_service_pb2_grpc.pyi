@@ -8,6 +8,7 @@ import collections.abc
 import grpc
 import grpc.aio
 import slotline.v1.model_pb2
+import slotline.v1.slot_files_pb2
 import typing
 
 _T = typing.TypeVar("_T")
@@ -57,6 +58,24 @@ class ModelServiceStub:
     ]
     """GetMetrics reads the counters."""
 
+    SaveSlot: grpc.UnaryUnaryMultiCallable[
+        slotline.v1.slot_files_pb2.SaveSlotRequest,
+        slotline.v1.slot_files_pb2.SaveSlotResponse,
+    ]
+    """SaveSlot writes what a slot holds to a file on the server."""
+
+    RestoreSlot: grpc.UnaryUnaryMultiCallable[
+        slotline.v1.slot_files_pb2.RestoreSlotRequest,
+        slotline.v1.slot_files_pb2.RestoreSlotResponse,
+    ]
+    """RestoreSlot lets a slot hold what a file has."""
+
+    EraseSlot: grpc.UnaryUnaryMultiCallable[
+        slotline.v1.slot_files_pb2.EraseSlotRequest,
+        slotline.v1.slot_files_pb2.EraseSlotResponse,
+    ]
+    """EraseSlot forgets what a slot holds."""
+
 class ModelServiceAsyncStub:
     """ModelService is the control plane: it tells what is served and how it fares."""
 
@@ -95,6 +114,24 @@ class ModelServiceAsyncStub:
         slotline.v1.model_pb2.GetMetricsResponse,
     ]
     """GetMetrics reads the counters."""
+
+    SaveSlot: grpc.aio.UnaryUnaryMultiCallable[
+        slotline.v1.slot_files_pb2.SaveSlotRequest,
+        slotline.v1.slot_files_pb2.SaveSlotResponse,
+    ]
+    """SaveSlot writes what a slot holds to a file on the server."""
+
+    RestoreSlot: grpc.aio.UnaryUnaryMultiCallable[
+        slotline.v1.slot_files_pb2.RestoreSlotRequest,
+        slotline.v1.slot_files_pb2.RestoreSlotResponse,
+    ]
+    """RestoreSlot lets a slot hold what a file has."""
+
+    EraseSlot: grpc.aio.UnaryUnaryMultiCallable[
+        slotline.v1.slot_files_pb2.EraseSlotRequest,
+        slotline.v1.slot_files_pb2.EraseSlotResponse,
+    ]
+    """EraseSlot forgets what a slot holds."""
 
 class ModelServiceServicer(metaclass=abc.ABCMeta):
     """ModelService is the control plane: it tells what is served and how it fares."""
@@ -146,5 +183,29 @@ class ModelServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[slotline.v1.model_pb2.GetMetricsResponse, collections.abc.Awaitable[slotline.v1.model_pb2.GetMetricsResponse]]:
         """GetMetrics reads the counters."""
+
+    @abc.abstractmethod
+    def SaveSlot(
+        self,
+        request: slotline.v1.slot_files_pb2.SaveSlotRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[slotline.v1.slot_files_pb2.SaveSlotResponse, collections.abc.Awaitable[slotline.v1.slot_files_pb2.SaveSlotResponse]]:
+        """SaveSlot writes what a slot holds to a file on the server."""
+
+    @abc.abstractmethod
+    def RestoreSlot(
+        self,
+        request: slotline.v1.slot_files_pb2.RestoreSlotRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[slotline.v1.slot_files_pb2.RestoreSlotResponse, collections.abc.Awaitable[slotline.v1.slot_files_pb2.RestoreSlotResponse]]:
+        """RestoreSlot lets a slot hold what a file has."""
+
+    @abc.abstractmethod
+    def EraseSlot(
+        self,
+        request: slotline.v1.slot_files_pb2.EraseSlotRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[slotline.v1.slot_files_pb2.EraseSlotResponse, collections.abc.Awaitable[slotline.v1.slot_files_pb2.EraseSlotResponse]]:
+        """EraseSlot forgets what a slot holds."""
 
 def add_ModelServiceServicer_to_server(servicer: ModelServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -6,12 +6,14 @@ import type { GenFile, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { ApplyTemplateRequestSchema, ApplyTemplateResponseSchema, GetMetricsRequestSchema, GetMetricsResponseSchema, GetModelRequestSchema, GetModelResponseSchema, HealthRequestSchema, HealthResponseSchema, ListModelsRequestSchema, ListModelsResponseSchema, ListSlotsRequestSchema, ListSlotsResponseSchema } from "./model_pb.js";
 import { file_slotline_v1_model } from "./model_pb.js";
+import type { EraseSlotRequestSchema, EraseSlotResponseSchema, RestoreSlotRequestSchema, RestoreSlotResponseSchema, SaveSlotRequestSchema, SaveSlotResponseSchema } from "./slot_files_pb.js";
+import { file_slotline_v1_slot_files } from "./slot_files_pb.js";
 
 /**
  * Describes the file slotline/v1/model_service.proto.
  */
 export const file_slotline_v1_model_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9zbG90bGluZS92MS9tb2RlbF9zZXJ2aWNlLnByb3RvEgtzbG90bGluZS52MTLcAwoMTW9kZWxTZXJ2aWNlEk0KCkxpc3RNb2RlbHMSHi5zbG90bGluZS52MS5MaXN0TW9kZWxzUmVxdWVzdBofLnNsb3RsaW5lLnYxLkxpc3RNb2RlbHNSZXNwb25zZRJHCghHZXRNb2RlbBIcLnNsb3RsaW5lLnYxLkdldE1vZGVsUmVxdWVzdBodLnNsb3RsaW5lLnYxLkdldE1vZGVsUmVzcG9uc2USQQoGSGVhbHRoEhouc2xvdGxpbmUudjEuSGVhbHRoUmVxdWVzdBobLnNsb3RsaW5lLnYxLkhlYWx0aFJlc3BvbnNlEkoKCUxpc3RTbG90cxIdLnNsb3RsaW5lLnYxLkxpc3RTbG90c1JlcXVlc3QaHi5zbG90bGluZS52MS5MaXN0U2xvdHNSZXNwb25zZRJWCg1BcHBseVRlbXBsYXRlEiEuc2xvdGxpbmUudjEuQXBwbHlUZW1wbGF0ZVJlcXVlc3QaIi5zbG90bGluZS52MS5BcHBseVRlbXBsYXRlUmVzcG9uc2USTQoKR2V0TWV0cmljcxIeLnNsb3RsaW5lLnYxLkdldE1ldHJpY3NSZXF1ZXN0Gh8uc2xvdGxpbmUudjEuR2V0TWV0cmljc1Jlc3BvbnNlQmAKD2Rldi5zbG90bGluZS52MVABWj1naXRodWIuY29tL3Nsb3RsaW5lL3Nsb3RsaW5lL2NsaWVudHMvZ28vc2xvdGxpbmV2MTtzbG90bGluZXYxqgILU2xvdGxpbmUuVjFiBnByb3RvMw", [file_slotline_v1_model]);
+  fileDesc("Ch9zbG90bGluZS92MS9tb2RlbF9zZXJ2aWNlLnByb3RvEgtzbG90bGluZS52MTLDBQoMTW9kZWxTZXJ2aWNlEk0KCkxpc3RNb2RlbHMSHi5zbG90bGluZS52MS5MaXN0TW9kZWxzUmVxdWVzdBofLnNsb3RsaW5lLnYxLkxpc3RNb2RlbHNSZXNwb25zZRJHCghHZXRNb2RlbBIcLnNsb3RsaW5lLnYxLkdldE1vZGVsUmVxdWVzdBodLnNsb3RsaW5lLnYxLkdldE1vZGVsUmVzcG9uc2USQQoGSGVhbHRoEhouc2xvdGxpbmUudjEuSGVhbHRoUmVxdWVzdBobLnNsb3RsaW5lLnYxLkhlYWx0aFJlc3BvbnNlEkoKCUxpc3RTbG90cxIdLnNsb3RsaW5lLnYxLkxpc3RTbG90c1JlcXVlc3QaHi5zbG90bGluZS52MS5MaXN0U2xvdHNSZXNwb25zZRJWCg1BcHBseVRlbXBsYXRlEiEuc2xvdGxpbmUudjEuQXBwbHlUZW1wbGF0ZVJlcXVlc3QaIi5zbG90bGluZS52MS5BcHBseVRlbXBsYXRlUmVzcG9uc2USTQoKR2V0TWV0cmljcxIeLnNsb3RsaW5lLnYxLkdldE1ldHJpY3NSZXF1ZXN0Gh8uc2xvdGxpbmUudjEuR2V0TWV0cmljc1Jlc3BvbnNlEkcKCFNhdmVTbG90Ehwuc2xvdGxpbmUudjEuU2F2ZVNsb3RSZXF1ZXN0Gh0uc2xvdGxpbmUudjEuU2F2ZVNsb3RSZXNwb25zZRJQCgtSZXN0b3JlU2xvdBIfLnNsb3RsaW5lLnYxLlJlc3RvcmVTbG90UmVxdWVzdBogLnNsb3RsaW5lLnYxLlJlc3RvcmVTbG90UmVzcG9uc2USSgoJRXJhc2VTbG90Eh0uc2xvdGxpbmUudjEuRXJhc2VTbG90UmVxdWVzdBoeLnNsb3RsaW5lLnYxLkVyYXNlU2xvdFJlc3BvbnNlQmAKD2Rldi5zbG90bGluZS52MVABWj1naXRodWIuY29tL3Nsb3RsaW5lL3Nsb3RsaW5lL2NsaWVudHMvZ28vc2xvdGxpbmV2MTtzbG90bGluZXYxqgILU2xvdGxpbmUuVjFiBnByb3RvMw", [file_slotline_v1_model, file_slotline_v1_slot_files]);
 
 /**
  * ModelService is the control plane: it tells what is served and how it fares.
@@ -78,6 +80,36 @@ export const ModelService: GenService<{
     methodKind: "unary";
     input: typeof GetMetricsRequestSchema;
     output: typeof GetMetricsResponseSchema;
+  },
+  /**
+   * SaveSlot writes what a slot holds to a file on the server.
+   *
+   * @generated from rpc slotline.v1.ModelService.SaveSlot
+   */
+  saveSlot: {
+    methodKind: "unary";
+    input: typeof SaveSlotRequestSchema;
+    output: typeof SaveSlotResponseSchema;
+  },
+  /**
+   * RestoreSlot lets a slot hold what a file has.
+   *
+   * @generated from rpc slotline.v1.ModelService.RestoreSlot
+   */
+  restoreSlot: {
+    methodKind: "unary";
+    input: typeof RestoreSlotRequestSchema;
+    output: typeof RestoreSlotResponseSchema;
+  },
+  /**
+   * EraseSlot forgets what a slot holds.
+   *
+   * @generated from rpc slotline.v1.ModelService.EraseSlot
+   */
+  eraseSlot: {
+    methodKind: "unary";
+    input: typeof EraseSlotRequestSchema;
+    output: typeof EraseSlotResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_slotline_v1_model_service, 0);

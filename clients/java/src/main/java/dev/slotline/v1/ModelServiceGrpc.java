@@ -201,6 +201,99 @@ public final class ModelServiceGrpc {
     return getGetMetricsMethod;
   }
 
+  private static volatile io.grpc.MethodDescriptor<dev.slotline.v1.SaveSlotRequest,
+      dev.slotline.v1.SaveSlotResponse> getSaveSlotMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "SaveSlot",
+      requestType = dev.slotline.v1.SaveSlotRequest.class,
+      responseType = dev.slotline.v1.SaveSlotResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<dev.slotline.v1.SaveSlotRequest,
+      dev.slotline.v1.SaveSlotResponse> getSaveSlotMethod() {
+    io.grpc.MethodDescriptor<dev.slotline.v1.SaveSlotRequest, dev.slotline.v1.SaveSlotResponse> getSaveSlotMethod;
+    if ((getSaveSlotMethod = ModelServiceGrpc.getSaveSlotMethod) == null) {
+      synchronized (ModelServiceGrpc.class) {
+        if ((getSaveSlotMethod = ModelServiceGrpc.getSaveSlotMethod) == null) {
+          ModelServiceGrpc.getSaveSlotMethod = getSaveSlotMethod =
+              io.grpc.MethodDescriptor.<dev.slotline.v1.SaveSlotRequest, dev.slotline.v1.SaveSlotResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "SaveSlot"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  dev.slotline.v1.SaveSlotRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  dev.slotline.v1.SaveSlotResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new ModelServiceMethodDescriptorSupplier("SaveSlot"))
+              .build();
+        }
+      }
+    }
+    return getSaveSlotMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<dev.slotline.v1.RestoreSlotRequest,
+      dev.slotline.v1.RestoreSlotResponse> getRestoreSlotMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "RestoreSlot",
+      requestType = dev.slotline.v1.RestoreSlotRequest.class,
+      responseType = dev.slotline.v1.RestoreSlotResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<dev.slotline.v1.RestoreSlotRequest,
+      dev.slotline.v1.RestoreSlotResponse> getRestoreSlotMethod() {
+    io.grpc.MethodDescriptor<dev.slotline.v1.RestoreSlotRequest, dev.slotline.v1.RestoreSlotResponse> getRestoreSlotMethod;
+    if ((getRestoreSlotMethod = ModelServiceGrpc.getRestoreSlotMethod) == null) {
+      synchronized (ModelServiceGrpc.class) {
+        if ((getRestoreSlotMethod = ModelServiceGrpc.getRestoreSlotMethod) == null) {
+          ModelServiceGrpc.getRestoreSlotMethod = getRestoreSlotMethod =
+              io.grpc.MethodDescriptor.<dev.slotline.v1.RestoreSlotRequest, dev.slotline.v1.RestoreSlotResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "RestoreSlot"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  dev.slotline.v1.RestoreSlotRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  dev.slotline.v1.RestoreSlotResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new ModelServiceMethodDescriptorSupplier("RestoreSlot"))
+              .build();
+        }
+      }
+    }
+    return getRestoreSlotMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<dev.slotline.v1.EraseSlotRequest,
+      dev.slotline.v1.EraseSlotResponse> getEraseSlotMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "EraseSlot",
+      requestType = dev.slotline.v1.EraseSlotRequest.class,
+      responseType = dev.slotline.v1.EraseSlotResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<dev.slotline.v1.EraseSlotRequest,
+      dev.slotline.v1.EraseSlotResponse> getEraseSlotMethod() {
+    io.grpc.MethodDescriptor<dev.slotline.v1.EraseSlotRequest, dev.slotline.v1.EraseSlotResponse> getEraseSlotMethod;
+    if ((getEraseSlotMethod = ModelServiceGrpc.getEraseSlotMethod) == null) {
+      synchronized (ModelServiceGrpc.class) {
+        if ((getEraseSlotMethod = ModelServiceGrpc.getEraseSlotMethod) == null) {
+          ModelServiceGrpc.getEraseSlotMethod = getEraseSlotMethod =
+              io.grpc.MethodDescriptor.<dev.slotline.v1.EraseSlotRequest, dev.slotline.v1.EraseSlotResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "EraseSlot"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  dev.slotline.v1.EraseSlotRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  dev.slotline.v1.EraseSlotResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new ModelServiceMethodDescriptorSupplier("EraseSlot"))
+              .build();
+        }
+      }
+    }
+    return getEraseSlotMethod;
+  }
+
   /**
    * Creates a new async stub that supports all call types for the service
    */
@@ -326,6 +419,36 @@ public final class ModelServiceGrpc {
         io.grpc.stub.StreamObserver<dev.slotline.v1.GetMetricsResponse> responseObserver) {
       io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getGetMetricsMethod(), responseObserver);
     }
+
+    /**
+     * <pre>
+     * SaveSlot writes what a slot holds to a file on the server.
+     * </pre>
+     */
+    default void saveSlot(dev.slotline.v1.SaveSlotRequest request,
+        io.grpc.stub.StreamObserver<dev.slotline.v1.SaveSlotResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getSaveSlotMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * RestoreSlot lets a slot hold what a file has.
+     * </pre>
+     */
+    default void restoreSlot(dev.slotline.v1.RestoreSlotRequest request,
+        io.grpc.stub.StreamObserver<dev.slotline.v1.RestoreSlotResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getRestoreSlotMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * EraseSlot forgets what a slot holds.
+     * </pre>
+     */
+    default void eraseSlot(dev.slotline.v1.EraseSlotRequest request,
+        io.grpc.stub.StreamObserver<dev.slotline.v1.EraseSlotResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getEraseSlotMethod(), responseObserver);
+    }
   }
 
   /**
@@ -426,6 +549,39 @@ public final class ModelServiceGrpc {
       io.grpc.stub.ClientCalls.asyncUnaryCall(
           getChannel().newCall(getGetMetricsMethod(), getCallOptions()), request, responseObserver);
     }
+
+    /**
+     * <pre>
+     * SaveSlot writes what a slot holds to a file on the server.
+     * </pre>
+     */
+    public void saveSlot(dev.slotline.v1.SaveSlotRequest request,
+        io.grpc.stub.StreamObserver<dev.slotline.v1.SaveSlotResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getSaveSlotMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * RestoreSlot lets a slot hold what a file has.
+     * </pre>
+     */
+    public void restoreSlot(dev.slotline.v1.RestoreSlotRequest request,
+        io.grpc.stub.StreamObserver<dev.slotline.v1.RestoreSlotResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getRestoreSlotMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * EraseSlot forgets what a slot holds.
+     * </pre>
+     */
+    public void eraseSlot(dev.slotline.v1.EraseSlotRequest request,
+        io.grpc.stub.StreamObserver<dev.slotline.v1.EraseSlotResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getEraseSlotMethod(), getCallOptions()), request, responseObserver);
+    }
   }
 
   /**
@@ -506,6 +662,36 @@ public final class ModelServiceGrpc {
       return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
           getChannel(), getGetMetricsMethod(), getCallOptions(), request);
     }
+
+    /**
+     * <pre>
+     * SaveSlot writes what a slot holds to a file on the server.
+     * </pre>
+     */
+    public dev.slotline.v1.SaveSlotResponse saveSlot(dev.slotline.v1.SaveSlotRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getSaveSlotMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * RestoreSlot lets a slot hold what a file has.
+     * </pre>
+     */
+    public dev.slotline.v1.RestoreSlotResponse restoreSlot(dev.slotline.v1.RestoreSlotRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getRestoreSlotMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * EraseSlot forgets what a slot holds.
+     * </pre>
+     */
+    public dev.slotline.v1.EraseSlotResponse eraseSlot(dev.slotline.v1.EraseSlotRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getEraseSlotMethod(), getCallOptions(), request);
+    }
   }
 
   /**
@@ -585,6 +771,36 @@ public final class ModelServiceGrpc {
     public dev.slotline.v1.GetMetricsResponse getMetrics(dev.slotline.v1.GetMetricsRequest request) {
       return io.grpc.stub.ClientCalls.blockingUnaryCall(
           getChannel(), getGetMetricsMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * SaveSlot writes what a slot holds to a file on the server.
+     * </pre>
+     */
+    public dev.slotline.v1.SaveSlotResponse saveSlot(dev.slotline.v1.SaveSlotRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getSaveSlotMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * RestoreSlot lets a slot hold what a file has.
+     * </pre>
+     */
+    public dev.slotline.v1.RestoreSlotResponse restoreSlot(dev.slotline.v1.RestoreSlotRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getRestoreSlotMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * EraseSlot forgets what a slot holds.
+     * </pre>
+     */
+    public dev.slotline.v1.EraseSlotResponse eraseSlot(dev.slotline.v1.EraseSlotRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getEraseSlotMethod(), getCallOptions(), request);
     }
   }
 
@@ -672,6 +888,39 @@ public final class ModelServiceGrpc {
       return io.grpc.stub.ClientCalls.futureUnaryCall(
           getChannel().newCall(getGetMetricsMethod(), getCallOptions()), request);
     }
+
+    /**
+     * <pre>
+     * SaveSlot writes what a slot holds to a file on the server.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<dev.slotline.v1.SaveSlotResponse> saveSlot(
+        dev.slotline.v1.SaveSlotRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getSaveSlotMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * RestoreSlot lets a slot hold what a file has.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<dev.slotline.v1.RestoreSlotResponse> restoreSlot(
+        dev.slotline.v1.RestoreSlotRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getRestoreSlotMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * EraseSlot forgets what a slot holds.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<dev.slotline.v1.EraseSlotResponse> eraseSlot(
+        dev.slotline.v1.EraseSlotRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getEraseSlotMethod(), getCallOptions()), request);
+    }
   }
 
   private static final int METHODID_LIST_MODELS = 0;
@@ -680,6 +929,9 @@ public final class ModelServiceGrpc {
   private static final int METHODID_LIST_SLOTS = 3;
   private static final int METHODID_APPLY_TEMPLATE = 4;
   private static final int METHODID_GET_METRICS = 5;
+  private static final int METHODID_SAVE_SLOT = 6;
+  private static final int METHODID_RESTORE_SLOT = 7;
+  private static final int METHODID_ERASE_SLOT = 8;
 
   private static final class MethodHandlers<Req, Resp> implements
       io.grpc.stub.ServerCalls.UnaryMethod<Req, Resp>,
@@ -721,6 +973,18 @@ public final class ModelServiceGrpc {
         case METHODID_GET_METRICS:
           serviceImpl.getMetrics((dev.slotline.v1.GetMetricsRequest) request,
               (io.grpc.stub.StreamObserver<dev.slotline.v1.GetMetricsResponse>) responseObserver);
+          break;
+        case METHODID_SAVE_SLOT:
+          serviceImpl.saveSlot((dev.slotline.v1.SaveSlotRequest) request,
+              (io.grpc.stub.StreamObserver<dev.slotline.v1.SaveSlotResponse>) responseObserver);
+          break;
+        case METHODID_RESTORE_SLOT:
+          serviceImpl.restoreSlot((dev.slotline.v1.RestoreSlotRequest) request,
+              (io.grpc.stub.StreamObserver<dev.slotline.v1.RestoreSlotResponse>) responseObserver);
+          break;
+        case METHODID_ERASE_SLOT:
+          serviceImpl.eraseSlot((dev.slotline.v1.EraseSlotRequest) request,
+              (io.grpc.stub.StreamObserver<dev.slotline.v1.EraseSlotResponse>) responseObserver);
           break;
         default:
           throw new AssertionError();
@@ -782,6 +1046,27 @@ public final class ModelServiceGrpc {
               dev.slotline.v1.GetMetricsRequest,
               dev.slotline.v1.GetMetricsResponse>(
                 service, METHODID_GET_METRICS)))
+        .addMethod(
+          getSaveSlotMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              dev.slotline.v1.SaveSlotRequest,
+              dev.slotline.v1.SaveSlotResponse>(
+                service, METHODID_SAVE_SLOT)))
+        .addMethod(
+          getRestoreSlotMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              dev.slotline.v1.RestoreSlotRequest,
+              dev.slotline.v1.RestoreSlotResponse>(
+                service, METHODID_RESTORE_SLOT)))
+        .addMethod(
+          getEraseSlotMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              dev.slotline.v1.EraseSlotRequest,
+              dev.slotline.v1.EraseSlotResponse>(
+                service, METHODID_ERASE_SLOT)))
         .build();
   }
 
@@ -836,6 +1121,9 @@ public final class ModelServiceGrpc {
               .addMethod(getListSlotsMethod())
               .addMethod(getApplyTemplateMethod())
               .addMethod(getGetMetricsMethod())
+              .addMethod(getSaveSlotMethod())
+              .addMethod(getRestoreSlotMethod())
+              .addMethod(getEraseSlotMethod())
               .build();
         }
       }

@@ -36,30 +36,38 @@ public final class ModelServiceOuterClass extends com.google.protobuf.GeneratedF
   static {
     java.lang.String[] descriptorData = {
       "\n\037slotline/v1/model_service.proto\022\013slotl" +
-      "ine.v1\032\027slotline/v1/model.proto2\334\003\n\014Mode" +
-      "lService\022M\n\nListModels\022\036.slotline.v1.Lis" +
-      "tModelsRequest\032\037.slotline.v1.ListModelsR" +
-      "esponse\022G\n\010GetModel\022\034.slotline.v1.GetMod" +
-      "elRequest\032\035.slotline.v1.GetModelResponse" +
-      "\022A\n\006Health\022\032.slotline.v1.HealthRequest\032\033" +
-      ".slotline.v1.HealthResponse\022J\n\tListSlots" +
-      "\022\035.slotline.v1.ListSlotsRequest\032\036.slotli" +
-      "ne.v1.ListSlotsResponse\022V\n\rApplyTemplate" +
-      "\022!.slotline.v1.ApplyTemplateRequest\032\".sl" +
-      "otline.v1.ApplyTemplateResponse\022M\n\nGetMe" +
-      "trics\022\036.slotline.v1.GetMetricsRequest\032\037." +
-      "slotline.v1.GetMetricsResponseB`\n\017dev.sl" +
-      "otline.v1P\001Z=github.com/slotline/slotlin" +
-      "e/clients/go/slotlinev1;slotlinev1\252\002\013Slo" +
-      "tline.V1b\006proto3"
+      "ine.v1\032\027slotline/v1/model.proto\032\034slotlin" +
+      "e/v1/slot_files.proto2\303\005\n\014ModelService\022M" +
+      "\n\nListModels\022\036.slotline.v1.ListModelsReq" +
+      "uest\032\037.slotline.v1.ListModelsResponse\022G\n" +
+      "\010GetModel\022\034.slotline.v1.GetModelRequest\032" +
+      "\035.slotline.v1.GetModelResponse\022A\n\006Health" +
+      "\022\032.slotline.v1.HealthRequest\032\033.slotline." +
+      "v1.HealthResponse\022J\n\tListSlots\022\035.slotlin" +
+      "e.v1.ListSlotsRequest\032\036.slotline.v1.List" +
+      "SlotsResponse\022V\n\rApplyTemplate\022!.slotlin" +
+      "e.v1.ApplyTemplateRequest\032\".slotline.v1." +
+      "ApplyTemplateResponse\022M\n\nGetMetrics\022\036.sl" +
+      "otline.v1.GetMetricsRequest\032\037.slotline.v" +
+      "1.GetMetricsResponse\022G\n\010SaveSlot\022\034.slotl" +
+      "ine.v1.SaveSlotRequest\032\035.slotline.v1.Sav" +
+      "eSlotResponse\022P\n\013RestoreSlot\022\037.slotline." +
+      "v1.RestoreSlotRequest\032 .slotline.v1.Rest" +
+      "oreSlotResponse\022J\n\tEraseSlot\022\035.slotline." +
+      "v1.EraseSlotRequest\032\036.slotline.v1.EraseS" +
+      "lotResponseB`\n\017dev.slotline.v1P\001Z=github" +
+      ".com/slotline/slotline/clients/go/slotli" +
+      "nev1;slotlinev1\252\002\013Slotline.V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
         new com.google.protobuf.Descriptors.FileDescriptor[] {
           dev.slotline.v1.ModelOuterClass.getDescriptor(),
+          dev.slotline.v1.SlotFiles.getDescriptor(),
         });
     descriptor.resolveAllFeaturesImmutable();
     dev.slotline.v1.ModelOuterClass.getDescriptor();
+    dev.slotline.v1.SlotFiles.getDescriptor();
   }
 
   // @@protoc_insertion_point(outer_class_scope)

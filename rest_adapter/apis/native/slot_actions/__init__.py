@@ -1,0 +1,1 @@
+"""POST /slots/{id}?action=..."""
