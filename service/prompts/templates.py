@@ -114,8 +114,41 @@ _MONARCH = (
     r"{%- if add_generation_prompt -%}{{- '<s>assistant\n' -}}{%- endif -%}"
 )
 
+_LLAMA3 = (
+    "{%- for message in messages -%}"
+    r"{{- '<|start_header_id|>' ~ message['role'] ~ '<|end_header_id|>\n\n' -}}"
+    "{{- message['content'] | trim ~ '<|eot_id|>' -}}"
+    "{%- endfor -%}"
+    r"{%- if add_generation_prompt -%}{{- '<|start_header_id|>assistant<|end_header_id|>\n\n' -}}{%- endif -%}"
+)
+
+_PHI3 = (
+    "{%- for message in messages -%}"
+    r"{{- '<|' ~ message['role'] ~ '|>\n' ~ message['content'] ~ '<|end|>\n' -}}"
+    "{%- endfor -%}"
+    r"{%- if add_generation_prompt -%}{{- '<|assistant|>\n' -}}{%- endif -%}"
+)
+
+_COMMAND_R = (
+    "{%- set names = {'system': 'SYSTEM', 'assistant': 'CHATBOT'} -%}"
+    "{%- for message in messages -%}"
+    "{{- '<|START_OF_TURN_TOKEN|><|' ~ names.get(message['role'], 'USER') ~ '_TOKEN|>' -}}"
+    "{{- message['content'] | trim ~ '<|END_OF_TURN_TOKEN|>' -}}"
+    "{%- endfor -%}"
+    "{%- if add_generation_prompt -%}{{- '<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>' -}}{%- endif -%}"
+)
+
 #: Templates by short name.
-NAMED = {"chatml": _CHATML, "gemma": _GEMMA, "llama2": _LLAMA2, "monarch": _MONARCH, "zephyr": _ZEPHYR}
+NAMED = {
+    "chatml": _CHATML,
+    "command-r": _COMMAND_R,
+    "gemma": _GEMMA,
+    "llama2": _LLAMA2,
+    "llama3": _LLAMA3,
+    "monarch": _MONARCH,
+    "phi3": _PHI3,
+    "zephyr": _ZEPHYR,
+}
 
 #: The template of a model that brings none.
 FALLBACK = NAMED["chatml"]

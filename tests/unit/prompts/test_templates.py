@@ -33,6 +33,24 @@ EXPECTED = {
         "<start_of_turn>user\nBe brief.\n\nHi<end_of_turn>\n<start_of_turn>model\nYes?<end_of_turn>\n"
         "<start_of_turn>user\nBye<end_of_turn>\n<start_of_turn>model\n"
     ),
+    "llama3": (
+        "<|start_header_id|>system<|end_header_id|>\n\nBe brief.<|eot_id|>"
+        "<|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>"
+        "<|start_header_id|>assistant<|end_header_id|>\n\nYes?<|eot_id|>"
+        "<|start_header_id|>user<|end_header_id|>\n\nBye<|eot_id|>"
+        "<|start_header_id|>assistant<|end_header_id|>\n\n"
+    ),
+    "phi3": (
+        "<|system|>\n Be brief. <|end|>\n<|user|>\n Hi <|end|>\n<|assistant|>\nYes?<|end|>\n<|user|>\nBye<|end|>\n"
+        "<|assistant|>\n"
+    ),
+    "command-r": (
+        "<|START_OF_TURN_TOKEN|><|SYSTEM_TOKEN|>Be brief.<|END_OF_TURN_TOKEN|>"
+        "<|START_OF_TURN_TOKEN|><|USER_TOKEN|>Hi<|END_OF_TURN_TOKEN|>"
+        "<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>Yes?<|END_OF_TURN_TOKEN|>"
+        "<|START_OF_TURN_TOKEN|><|USER_TOKEN|>Bye<|END_OF_TURN_TOKEN|>"
+        "<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>"
+    ),
     "monarch": "system\n Be brief. </s>\n<s>user\n Hi </s>\n<s>assistant\nYes?</s>\n<s>user\nBye</s>\n<s>assistant\n",
 }
 
@@ -76,7 +94,8 @@ def test_a_choice_is_a_name_or_jinja() -> None:
 
 @pytest.mark.parametrize("choice", ["", "vicuna", "<|im_start|>" * 50])
 def test_any_other_choice_is_refused_with_the_names(choice: str) -> None:
-    with pytest.raises(InvalidArgument, match="chatml, gemma, llama2, monarch, zephyr") as caught:
+    names = "chatml, command-r, gemma, llama2, llama3, monarch, phi3, zephyr"
+    with pytest.raises(InvalidArgument, match=names) as caught:
         resolve_template(choice)
     assert caught.value.field == "chat_template"
     assert len(caught.value.message) < 200
