@@ -23,7 +23,12 @@ def candidates_per_token(request: GenerateRequest) -> int:
 
 
 def bound_candidates(
-    request: GenerateRequest, n_prompts: int = 1, *, tokens: str = "max_tokens", logprobs: str = "top_logprobs"
+    request: GenerateRequest,
+    n_prompts: int = 1,
+    *,
+    tokens: str = "max_tokens",
+    logprobs: str = "top_logprobs",
+    probabilities: str = "n_probs",
 ) -> None:
     """Refuse a request that asks for too many. If it is one of several and has no limit on tokens, it gets one.
 
@@ -32,6 +37,7 @@ def bound_candidates(
         n_prompts: how many there are.
         tokens: the field of the body that limits tokens.
         logprobs: the field of the body that asks for log-probabilities.
+        probabilities: the field that asks for probabilities.
 
     Raises:
         InvalidRequest: there would be too many.
@@ -42,7 +48,7 @@ def bound_candidates(
     has_limit = request.stop.HasField("max_tokens")
     n_tokens = request.stop.max_tokens if has_limit else LEAST_UNLIMITED_TOKENS
     if per_token * n_tokens > MAX_CANDIDATES:
-        name = "n_probs" if request.output.n_probs else logprobs
+        name = probabilities if request.output.n_probs else logprobs
         answers = max(1, request.num_sequences) * n_prompts
         over = f" for each of {answers} answers" if answers > 1 else ""
         limit = f"{tokens} {n_tokens}" if has_limit else f"{n_tokens} tokens, the least without {tokens}"

@@ -50,9 +50,9 @@ def read_str(name: str, value: object) -> str:
     raise refusal(name, value, "a string", INVALID_TYPE)
 
 
-def read_list(name: str, value: object, of: str) -> Sequence[object]:
-    """An array; ``of`` names the items that it should hold, for the error."""
-    if isinstance(value, list):
+def read_list(name: str, value: object, of: str, most: int | None = None) -> Sequence[object]:
+    """An array of at most so many items; ``of`` names the items that it should hold, for the error."""
+    if isinstance(value, list) and (most is None or len(value) <= most):
         return value
     raise refusal(name, value, f"an array of {of}", INVALID_TYPE)
 

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from rest_adapter.apis.common.priority import HEADER as PRIORITY_HEADER
 from rest_adapter.http.media_types import JSON
-from rest_adapter.openapi.schema_types import NUMBER, STRING, Schema, array, either, integer, record
+from rest_adapter.openapi.schema_types import COUNT, NUMBER, STRING, Schema, array, either, integer, record
 from slotline.protocol.priority import MAX_PRIORITY
 
+_NAMED: dict[str, Schema] = {"bytes": array(integer((0, 255))), "id": COUNT, "token": STRING}
+_PROB: dict[str, Schema] = {**_NAMED, "prob": NUMBER}
+_LOGPROB: dict[str, Schema] = {**_NAMED, "logprob": NUMBER}
 PROBABILITIES_SCHEMAS = {
-    "TokenProbabilities": record({"content": STRING, "probs": array(record({"prob": NUMBER, "tok_str": STRING}))})
+    "PostSamplingProbabilities": record({**_PROB, "top_probs": array(record(_PROB))}),
+    "TokenProbabilities": record({"content": STRING, "probs": array(record({"prob": NUMBER, "tok_str": STRING}))}),
 }
+_SPANS = ("prompt", "predicted")
+_TIMINGS: dict[str, Schema] = {
+    **{f"{span}_n": COUNT for span in _SPANS},
+    **{f"{span}_{unit}": NUMBER for span in _SPANS for unit in ("ms", "per_token_ms", "per_second")},
+    "cache_n": COUNT | {"description": "Tokens of the prompt that were cached; in timings of today."},
+    "draft_n": COUNT | {"description": "Tokens that were tried ahead, if any."},
+    "draft_n_accepted": COUNT | {"description": "Those of them that were right."},
+}
+TIMINGS_SCHEMAS = {"Timings": record(_TIMINGS, optional=("cache_n", "draft_n", "draft_n_accepted"))}
+PROGRESS_SCHEMAS = {"PromptProgress": record(dict.fromkeys(("total", "cache", "processed", "time_ms"), COUNT))}
 GENERATION_HEADERS = {
     PRIORITY_HEADER: integer((-MAX_PRIORITY, MAX_PRIORITY))
     | {

@@ -14,6 +14,7 @@ from rest_adapter.apis.common.constraints import (
     SCHEMAS,
     WHITESPACE,
 )
+from rest_adapter.apis.common.extras import PING, PING_BOUNDS, PROGRESS, TIMES
 from rest_adapter.apis.common.list_options import SAMPLER_NAMES
 from rest_adapter.apis.common.options import OPTIONS
 from rest_adapter.json.number_bounds import INT32, UINT32
@@ -80,6 +81,7 @@ _MORE: Mapping[str, str] = {
     "these. Unknown tokens are left out.",
     "penalty_prompt": "A text or token ids.",
     "samplers": "Unknown names are left out.",
+    "t_max_predict_ms": "0 and -1 are for no limit.",
     "mirostat": "Any other number is off, too.",
     "n_probs": "At most the size of the vocabulary, and its product with the most tokens, answers and prompts of the "
     f"request at most {MAX_CANDIDATES}. Without a limit on tokens there must be room for {LEAST_UNLIMITED_TOKENS}, and "
@@ -100,6 +102,7 @@ def native_options() -> dict[str, Schema]:
         **{one.name: _property(one.name) for one in OPTIONS},
         **_constraints(),
         **_synonyms(),
+        **_extras(),
         "stream": option(BOOLEAN, "Answer with server-sent events while the text is made.", default=False),
         "truncate": _property("truncate") | {"default": True},
         "timeout_s": timeout(),
@@ -154,6 +157,22 @@ def _synonyms() -> dict[str, Schema]:
         "include_stop_str_in_output": _property("include_stop_str_in_output"),
         "id_slot": option(integer(), "The same as slot_id, and after it.", default=-1),
         "repetition_penalty": option(only_one, "1 is repeat_penalty 1, unless that is given; others are refused."),
+    }
+
+
+def _extras() -> dict[str, Schema]:
+    return {
+        PROGRESS: option(
+            BOOLEAN,
+            "Streams begin with events that have prompt_progress, until the prompt is evaluated.",
+            default=False,
+        ),
+        TIMES: option(BOOLEAN, "Each event of a stream has the times so far, and so has the answer.", default=False),
+        PING: option(
+            integer(PING_BOUNDS),
+            "Seconds of silence after which a stream gets a comment; 0 and -1 are for none. Without it, --sse-ping "
+            "decides.",
+        ),
     }
 
 

@@ -34,6 +34,8 @@ _TIMEOUT_S = BY_NAME["timeout_s"].allowed
 _OTHERS = (
     "n_predict",
     "stop",
+    "n_indent",
+    "t_max_predict_ms",
     "n_probs",
     "n_keep",
     "parse_special",

@@ -73,23 +73,28 @@ _SAMPLING = (
     Unsupported("bad_words", "ban texts", ([],), advice="leave it out, or send logit_bias"),
     Unsupported("logits_processors", "change the logits", ([],)),
     Unsupported("lora", "scale LoRA adapters for this request", ([],)),
-    Unsupported("t_max_predict_ms", "limit the time of the answer", most=0, advice="leave it out, or send timeout_s"),
-    Unsupported("n_indent", "demand an indentation", most=0),
-    Unsupported("n_discard", "set how much a context shift discards", most=0),
+    Unsupported(
+        "n_discard",
+        "set how much a context shift discards",
+        most=0,
+        advice="leave it out: each shift costs all that run, so that always half is discarded",
+    ),
 )
 _OUTPUT = (
     Unsupported("skip_special_tokens", "show control tokens in the text", (True,)),
     Unsupported("spaces_between_special_tokens", "join control tokens without blanks", (True,)),
-    Unsupported("return_tokens", "tell the token ids", (False,)),
-    Unsupported("return_token_ids", "tell the token ids", (False,)),
+    Unsupported("return_token_ids", "tell the token ids", (False,), advice="send return_tokens to /completion"),
     Unsupported("return_tokens_as_token_ids", "tell token ids instead of texts", (False,)),
-    Unsupported("return_progress", "tell how much of the prompt is evaluated", (False,)),
-    Unsupported("timings_per_token", "tell the times with every event", (False,)),
+)
+#: Fields that have no place in answers of other APIs than the native one.
+_NATIVE_OUTPUT = (
+    Unsupported("return_tokens", "tell the token ids", (False,), advice="send it to /completion"),
+    Unsupported("response_fields", "leave fields out of the answer", ([],), advice="send it to /completion"),
     Unsupported(
         "post_sampling_probs", "tell other probabilities", (False,), advice="leave it out; n_probs tells these"
     ),
-    Unsupported("response_fields", "leave fields out of the answer", ([],)),
 )
+_TIMES = Unsupported("timings_per_token", "tell the times with every event", (False,))
 _PROMPT = (
     Unsupported(
         "truncate_prompt_tokens", "shorten the prompt to so many tokens", advice="leave it out, or send truncate"
@@ -114,6 +119,7 @@ GENERATING: tuple[Unsupported, ...] = (*_CONSTRAINTS, *_SAMPLING, *_OUTPUT, *_PR
 _EMPTY: tuple[object, ...] = ([], {}, "", False, 0)
 OPENAI: tuple[Unsupported, ...] = (
     *GENERATING,
+    *_NATIVE_OUTPUT,
     Unsupported("web_search_options", "search the web"),
     Unsupported("modalities", "answer with other things than text", ([], ["text"]), advice='allowed is ["text"]'),
 )
@@ -156,12 +162,17 @@ RESPONSES: tuple[Unsupported, ...] = (
     Unsupported("functions", "offer functions", ([],), advice="send tools"),
     Unsupported("add_generation_prompt", "leave out the beginning of the answer", (True,)),
     Unsupported("continue_final_message", "go on with the last message", (False,)),
+    Unsupported("n_cmpl", "give several answers", most=1),
+    _TIMES,
     *CHAT,
 )
 """What POST /v1/responses does not obey."""
 
 MESSAGES: tuple[Unsupported, ...] = (
     *GENERATING,
+    *_NATIVE_OUTPUT,
+    _TIMES,
+    Unsupported("return_progress", "tell how much of the prompt is evaluated", (False,)),
     _no_image_data("leave it out, and send pictures as blocks of messages"),
     Unsupported("response_format", "constrain the text", ({"type": "text"},), advice="send output_config.format"),
     Unsupported("reasoning_effort", "set how hard to think", advice="send output_config.effort"),
@@ -192,10 +203,7 @@ TEXT: tuple[Unsupported, ...] = (
 NATIVE: tuple[Unsupported, ...] = (
     *GENERATING,
     Unsupported("response_format", "constrain the text", ({"type": "text"},), advice="send json_schema"),
-    Unsupported("n", "give several answers", most=1, advice="leave it out, or send several prompts"),
-    Unsupported("n_cmpl", "give several answers", most=1, advice="leave it out, or send several prompts"),
     Unsupported("best_of", "choose among several answers", most=1),
-    Unsupported("logprobs", "tell log-probabilities", (False, 0), advice="send n_probs"),
     Unsupported("top_logprobs", "tell log-probabilities", (False, 0), advice="send n_probs"),
     Unsupported("echo", "repeat the prompt", (False,)),
     _PROMPT_LOGPROBS,

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rest_adapter.apis.common.fields import read_bool, read_int, read_object, read_str, refusal
+from rest_adapter.apis.common.fields import read_bool, read_object, read_str, refusal
 from rest_adapter.apis.common.model_name import name_in_answers
 from rest_adapter.errors import UNSUPPORTED, InvalidRequest
-from slotline.options import maximum
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from slotline.v1.generation_pb2 import GenerateRequest
-
-MAX_CHOICES = maximum("n")
 #: Most tokens that are told at each position, of the most probable ones.
 MAX_TOP_LOGPROBS = 20
 
@@ -48,15 +44,6 @@ def _refuse(body: Mapping[str, object], tools: str, choice: str, advice: str) ->
         raise InvalidRequest(tools, f'is not supported; {advice}, or send "none" as {choice}', UNSUPPORTED)
     if wanted not in (None, "none", "auto"):
         raise refusal(choice, wanted, f'"none" or "auto"; {tools} are not supported', UNSUPPORTED)
-
-
-def read_n(request: GenerateRequest, body: Mapping[str, object]) -> int:
-    """The number of answers per prompt."""
-    value = body.get("n")
-    n_choices = 1 if value is None else read_int("n", value, (1, MAX_CHOICES))
-    if n_choices > 1:
-        request.num_sequences = n_choices
-    return n_choices
 
 
 def read_model(body: Mapping[str, object]) -> str:

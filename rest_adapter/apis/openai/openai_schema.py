@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rest_adapter.apis.common.generation_schema import PROBABILITIES_SCHEMAS, STREAM
-from rest_adapter.apis.openai.openai_options import MAX_CHOICES
+from rest_adapter.apis.common.generation_schema import PROBABILITIES_SCHEMAS, PROGRESS_SCHEMAS, STREAM, TIMINGS_SCHEMAS
+from rest_adapter.apis.common.number_of_answers import MAX_ANSWERS
 from rest_adapter.openapi.schema_types import (
     BOOLEAN,
     COUNT,
@@ -36,10 +36,14 @@ FINISH_REASON_OR_NULL: Schema = {"enum": [*FINISH_REASON["enum"], None]}
 #: What chunks have besides, if it was asked for.
 _CHUNK_EXTRAS: dict[str, Schema] = {
     "completion_probabilities": array(ref("TokenProbabilities")),
+    "prompt_progress": ref("PromptProgress"),
+    "timings": ref("Timings"),
     "usage": either(ref("Usage"), NULL),
 }
 OPENAI_SCHEMAS: dict[str, Schema] = {
     **PROBABILITIES_SCHEMAS,
+    **TIMINGS_SCHEMAS,
+    **PROGRESS_SCHEMAS,
     "Usage": record(
         {
             "completion_tokens": COUNT,
@@ -76,8 +80,9 @@ def completion_schema(kind: str, choice: Schema) -> Schema:
         "choices": array(choice),
         "usage": ref("Usage"),
         "completion_probabilities": array(ref("TokenProbabilities")),
+        "timings": ref("Timings"),
     }
-    return record(properties, optional=("completion_probabilities",))
+    return record(properties, optional=("completion_probabilities", "timings"))
 
 
 def chunk_schema(kind: str, choice: Schema) -> Schema:
@@ -89,7 +94,8 @@ def openai_options() -> dict[str, Schema]:
     """The fields of the OpenAI API that both routes have."""
     return {
         "model": option(STRING, "Repeated in the answer; any name will do. Without one, it is that of /v1/models."),
-        "n": option(integer((1, MAX_CHOICES)), "Answers to each prompt.", default=1),
+        "n": option(integer((1, MAX_ANSWERS)), "Answers to each prompt.", default=1),
+        "n_cmpl": option(integer((1, MAX_ANSWERS)), "The same as n, and before it.", default=1),
         "response_format": option(_response_format(), "Form that the text must have; not together with grammar."),
         "stream_options": option(
             body(

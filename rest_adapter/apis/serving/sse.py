@@ -37,7 +37,7 @@ class Reply(Protocol):
     def closing_events(self) -> Iterator[JsonObject]:
         """The stream events after the last message."""
 
-    def result(self) -> JsonObject:
+    def result(self) -> object:
         """The answer without a stream, after the last message."""
 
 

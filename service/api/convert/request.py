@@ -148,7 +148,8 @@ def _min_indent(request: generation_pb2.GenerateRequest) -> int:
     least = request.stop.min_indent
     if least and request.output.parse_output:
         raise InvalidArgument(
-            "stop.min_indent", f"is {least}; allowed is 0 with output.parse_output, whose parts are no lines of code"
+            "stop.min_indent",
+            f"is {least}; allowed is 0 where the parts of an answer are told apart, as for tools and reasoning",
         )
     return least
 

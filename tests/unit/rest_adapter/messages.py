@@ -22,6 +22,7 @@ from slotline.v1.generation_pb2 import (
     GenerateResponse,
     GenerationSettings,
     Piece,
+    PromptProgress,
     PromptTokens,
     Timings,
     ToolDelta,
@@ -108,6 +109,21 @@ def delta(*parts: str | Piece | ToolDelta, index: int = 0) -> GenerateResponse:
     pieces = [piece(part) if isinstance(part, str) else part for part in parts if not isinstance(part, ToolDelta)]
     calls = [part for part in parts if isinstance(part, ToolDelta)]
     return GenerateResponse(delta=Delta(index=index, pieces=pieces, tool_deltas=calls))
+
+
+def progress(processed: int, total: int = 9, cached: int = 2) -> GenerateResponse:
+    """How far a prompt is, after 12.9 ms."""
+    message = PromptProgress(total=total, cached=cached, processed=processed)
+    message.elapsed.FromMicroseconds(12_900)
+    return GenerateResponse(progress=message)
+
+
+def timings(decoded: int = 2) -> Timings:
+    """Times so far: two tokens of the prompt in 20.5 ms, of which three were cached, and 10 ms of generating."""
+    message = Timings(prompt_tokens=2, cached_prompt_tokens=3, decoded_tokens=decoded)
+    message.prompt_eval.FromMicroseconds(20_500)
+    message.decode.FromMicroseconds(10_000)
+    return message
 
 
 def token(content: bytes, *candidates: tuple[bytes, float], logprob: float | None = None) -> Token:

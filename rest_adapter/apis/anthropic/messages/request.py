@@ -14,6 +14,7 @@ from rest_adapter.apis.anthropic.messages.turns import read_turns
 from rest_adapter.apis.common.api_defaults import apply_shape, set_api_defaults
 from rest_adapter.apis.common.chat_prompt import end_at_marker, penalize_answer_only
 from rest_adapter.apis.common.constraints import read_constraints
+from rest_adapter.apis.common.extras import Extras, read_extras
 from rest_adapter.apis.common.fields import read_list, read_object
 from rest_adapter.apis.common.model_name import name_in_answers
 from rest_adapter.apis.common.options import apply_options, read_timeout_s
@@ -45,6 +46,7 @@ class MessagesCall:
         shows_thinking: blocks of thinking have their text.
         stop_texts: those of the client.
         timeout_s: seconds that the whole generation may take, or None.
+        extras: what else it asks for.
         places: where in the body the parts of the request came from.
     """
 
@@ -54,6 +56,7 @@ class MessagesCall:
     shows_thinking: bool
     stop_texts: frozenset[str]
     timeout_s: float | None
+    extras: Extras
     places: Places
 
 
@@ -97,6 +100,7 @@ def read_messages(
         shows_thinking=shows_thinking,
         stop_texts=stop_texts,
         timeout_s=read_timeout_s(raw),
+        extras=read_extras(request, raw, is_stream=bool(body.stream)),
         places=Places(turns, tools, constraint_field, pictures),
     )
 

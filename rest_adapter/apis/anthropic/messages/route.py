@@ -34,7 +34,7 @@ def messages(context: AppContext) -> Answer:
         lambda: MessagesReply(call, message_id=f"msg_{random_letters(_ID_LENGTH)}"),
         is_stream=call.is_stream,
         timeout_s=call.timeout_s,
-        ping_s=context.config.openai_ping_s,
+        ping_s=call.extras.ping_s(context.config.openai_ping_s),
         rename_fields=call.places.renamed,
         events=EventForm(partial(error_body, ErrorForm.ANTHROPIC, request_id=request_id()), named_event, _PING),
     )

@@ -1,26 +1,37 @@
-"""POST /completion and POST /infill: the core's messages as JSON objects."""
+"""POST /completion and POST /infill: the core's messages as JSON objects, in either shape."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from rest_adapter.apis.common.ending import Ending, check_finished, unfinished
-from rest_adapter.apis.common.settings import generation_settings
-from rest_adapter.apis.common.tokens import token_probabilities
-from slotline.v1.generation_pb2 import (
-    Accepted,
-    Finished,
-    GenerateRequest,
-    GenerateResponse,
-    Piece,
-    Timings,
-)
+from rest_adapter.apis.native.completion.outcome import Outcome
+from rest_adapter.apis.native.completion.response_fields import picked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from rest_adapter.apis.native.completion.request import CompletionCall
-    from rest_adapter.json.encoding import Encoded, JsonObject
+    from rest_adapter.json.encoding import JsonObject
+    from slotline.v1.generation_pb2 import GenerateResponse, Piece, PromptProgress
+
+
+class CompletionShape(Protocol):
+    """What the objects of an answer look like."""
+
+    def progress(self, outcome: Outcome, progress: PromptProgress) -> JsonObject:
+        """The event that tells how far the prompt is."""
+
+    def piece(self, outcome: Outcome, piece: Piece) -> JsonObject:
+        """The event for a piece of text. The outcome has not kept it."""
+
+    def keep(self, outcome: Outcome, piece: Piece) -> None:
+        """Keep a piece for the answer as a whole."""
+
+    def final(self, outcome: Outcome) -> JsonObject:
+        """An answer that is over; the last event of a stream, or all of it."""
+
+    def several(self, answers: Sequence[JsonObject]) -> object:
+        """All answers of a body with several."""
 
 
 class CompletionReply:
@@ -28,14 +39,16 @@ class CompletionReply:
 
     Args:
         call: the body.
-        model: what the answers call the model; None for its name in the core.
+        shape: of its answers.
     """
 
-    def __init__(self, call: CompletionCall, *, model: str | None = None) -> None:
-        self._is_multiple = call.is_multiple
-        self._answers = [
-            _Answer(request, prompt.echo, is_stream=call.is_stream, model=model)
-            for request, prompt in zip(call.requests, call.prompts, strict=True)
+    def __init__(self, call: CompletionCall, shape: CompletionShape) -> None:
+        self._call = call
+        self._shape = shape
+        # Answers are numbered prompt by prompt.
+        self._outcomes = [
+            [Outcome(number * call.n_answers + index, prompt.echo) for index in range(call.n_answers)]
+            for number, prompt in enumerate(call.prompts)
         ]
 
     def feed(self, number: int, response: GenerateResponse) -> Iterator[JsonObject]:
@@ -44,105 +57,35 @@ class CompletionReply:
         Raises:
             RpcFailure: the server cut the sequence short.
         """
-        for event in self._answers[number].feed(response):
-            if self._is_multiple:
-                event["index"] = number
-            yield event
+        outcomes = self._outcomes[number]
+        match response.WhichOneof("event"):
+            case "accepted":
+                for outcome in outcomes:
+                    outcome.accepted = response.accepted
+            case "progress":
+                yield self._shape.progress(outcomes[0], response.progress)
+            case "delta":
+                outcome = outcomes[response.delta.index]
+                for piece in response.delta.pieces:
+                    outcome.n_tokens += len(piece.tokens)
+                    if self._call.is_stream:
+                        yield self._shape.piece(outcome, piece)
+                    else:
+                        self._shape.keep(outcome, piece)
+            case "finished":
+                outcome = outcomes[response.finished.index]
+                outcome.finish(response.finished)
+                if self._call.is_stream:
+                    yield self._final(outcome)
 
     def closing_events(self) -> Iterator[JsonObject]:
         """The events after the last message: none, because the final objects have been sent."""
         yield from ()
 
-    def result(self) -> JsonObject:
+    def result(self) -> object:
         """The answer without a stream, after the last message."""
-        if self._is_multiple:
-            return {"results": [answer.result() for answer in self._answers]}
-        return self._answers[0].result()
+        answers = [self._final(outcome) for outcomes in self._outcomes for outcome in outcomes]
+        return self._shape.several(answers) if self._call.is_multiple else answers[0]
 
-
-class _Answer:
-    """The answer to one prompt."""
-
-    def __init__(self, request: GenerateRequest, echo: object, *, is_stream: bool, model: str | None) -> None:
-        self._model = model
-        self._echo = echo
-        self._is_stream = is_stream
-        self._wants_probabilities = request.output.n_probs > 0
-        self._accepted = Accepted()
-        self._texts: list[str] = []
-        self._probabilities: list[Encoded] = []
-        self._finished: Finished | None = None
-
-    def feed(self, response: GenerateResponse) -> Iterator[JsonObject]:
-        match response.WhichOneof("event"):
-            case "accepted":
-                self._accepted = response.accepted
-            case "delta":
-                for piece in response.delta.pieces:
-                    yield from self._take(piece)
-            case "finished":
-                check_finished(response.finished)
-                self._finished = response.finished
-                if self._is_stream:
-                    yield self.result()
-
-    def result(self) -> JsonObject:
-        finished = self._finished
-        if finished is None:
-            raise unfinished()
-        ending = Ending.of(finished)
-        model = self._accepted.model if self._model is None else self._model
-        result: JsonObject = {
-            "content": "".join(self._texts),
-            "generation_settings": generation_settings(finished.settings, model=model, is_stream=self._is_stream),
-            "model": model,
-            "prompt": self._echo,
-            "slot_id": finished.slot_id,
-            "stop": True,
-            "stopped_eos": ending.is_eos,
-            "stopped_limit": ending.is_limit,
-            "stopped_word": ending.is_word,
-            "stopping_word": ending.stop_text,
-            "timings": _timings(finished.timings),
-            "tokens_cached": finished.tokens_cached,
-            "tokens_evaluated": finished.tokens_evaluated,
-            "tokens_predicted": finished.tokens_predicted,
-            "truncated": finished.truncated,
-        }
-        if self._wants_probabilities:
-            result["completion_probabilities"] = self._probabilities
-        return result
-
-    def _take(self, piece: Piece) -> Iterator[JsonObject]:
-        probabilities: Sequence[Encoded] = ()
-        if self._wants_probabilities:
-            probabilities = [token_probabilities(token) for token in piece.tokens]
-            self._probabilities.extend(probabilities)
-        if not self._is_stream:
-            self._texts.append(piece.text)
-            return
-        event: JsonObject = {
-            "content": piece.text,
-            "multimodal": self._accepted.takes_images,
-            "slot_id": self._accepted.slot_id,
-            "stop": False,
-        }
-        if self._wants_probabilities:
-            event["completion_probabilities"] = probabilities
-        yield event
-
-
-def _timings(timings: Timings) -> JsonObject:
-    prompt_ms = timings.prompt_eval.ToNanoseconds() / 1e6
-    decode_ms = timings.decode.ToNanoseconds() / 1e6
-    return {
-        "prompt_n": timings.prompt_tokens,
-        "prompt_ms": prompt_ms,
-        # Never null: clients, such as the web page of llama.cpp's server, format these without a check.
-        "prompt_per_token_ms": prompt_ms / timings.prompt_tokens if timings.prompt_tokens else 0.0,
-        "prompt_per_second": 1e3 * timings.prompt_tokens / prompt_ms if prompt_ms else 0.0,
-        "predicted_n": timings.decoded_tokens,
-        "predicted_ms": decode_ms,
-        "predicted_per_token_ms": decode_ms / timings.decoded_tokens if timings.decoded_tokens else 0.0,
-        "predicted_per_second": 1e3 * timings.decoded_tokens / decode_ms if decode_ms else 0.0,
-    }
+    def _final(self, outcome: Outcome) -> JsonObject:
+        return picked(self._shape.final(outcome), self._call.response_fields)

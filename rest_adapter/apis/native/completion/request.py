@@ -9,15 +9,18 @@ from rest_adapter.api_shape import ApiShape
 from rest_adapter.apis.common.api_defaults import apply_shape
 from rest_adapter.apis.common.candidates import bound_candidates
 from rest_adapter.apis.common.constraints import path_of_constraint, read_constraints
-from rest_adapter.apis.common.fields import read_bool
+from rest_adapter.apis.common.extras import Extras, read_extras
+from rest_adapter.apis.common.fields import read_bool, read_int, refusal
 from rest_adapter.apis.common.image_data import place_pictures, read_image_data
 from rest_adapter.apis.common.max_tokens import read_max_tokens
+from rest_adapter.apis.common.number_of_answers import read_n
 from rest_adapter.apis.common.options import apply_options, json_name, read_timeout_s
 from rest_adapter.apis.common.overflow import read_overflow
 from rest_adapter.apis.common.pictures import Pictures
 from rest_adapter.apis.common.prompt import Prompt, read_prompts, requests_for
 from rest_adapter.apis.common.synonyms import apply_synonyms
 from rest_adapter.apis.common.unsupported import NATIVE, refuse_unsupported
+from rest_adapter.apis.native.completion.response_fields import read_response_fields
 from slotline.v1.generation_pb2 import (
     GenerateRequest,
 )
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
     from slotline.v1.model_pb2 import ImageSupport
 
 
+_N_PROBS, _LOGPROBS = "n_probs", "logprobs"
+
+
 @dataclass(frozen=True, slots=True)
 class CompletionCall:
     """A body of POST /completion or POST /infill.
@@ -36,20 +42,32 @@ class CompletionCall:
     Attributes:
         requests: one per prompt.
         prompts: the prompts, in the same order.
+        n_answers: number of answers to each prompt.
         is_multiple: the answer is a list of results.
         is_stream: the answer is a stream of events.
         timeout_s: seconds that the whole generation may take, or None.
         constraint_field: the field that a grammar or a choice came from.
+        probabilities_field: the field that asks for probabilities.
+        extras: what else it asks for.
+        wants_token_ids: answers have the ids of their tokens.
+        wants_post_sampling: probabilities have the form of today, behind the samplers.
+        response_fields: paths of the only fields that an answer is to have; none for all.
         images: the entries of ``image_data``, which ``with_pictures`` puts into the requests.
         pictures: those of each prompt; none without ``with_pictures``.
     """
 
     requests: tuple[GenerateRequest, ...]
     prompts: tuple[Prompt, ...]
+    n_answers: int
     is_multiple: bool
     is_stream: bool
     timeout_s: float | None
     constraint_field: str
+    probabilities_field: str
+    extras: Extras
+    wants_token_ids: bool
+    wants_post_sampling: bool
+    response_fields: tuple[str, ...]
     images: Sequence[object] = ()
     pictures: tuple[Pictures, ...] = ()
 
@@ -66,16 +84,47 @@ def read_completion(body: Mapping[str, object], *, shape: ApiShape = ApiShape.OF
     """
     refuse_unsupported(body, NATIVE)
     prompts = read_prompts(body.get("prompt"), takes_pictures=True)
-    template, constraint_field = read_template(body, shape)
-    bound_candidates(template, len(prompts.items), tokens="n_predict")
+    call = read_call(body, prompts.items, shape, is_multiple=prompts.is_multiple)
+    (template,) = call.requests
+    return replace(call, requests=requests_for(template, prompts), images=read_image_data(body))
+
+
+def read_call(
+    body: Mapping[str, object], prompts: tuple[Prompt, ...], shape: ApiShape, *, is_multiple: bool = False
+) -> CompletionCall:
+    """A call with one request, which has all but a prompt.
+
+    Args:
+        body: the JSON body.
+        prompts: its prompts.
+        shape: whose defaults and ways to write options count.
+        is_multiple: whether the answer is a list of results because of them.
+
+    Raises:
+        InvalidRequest: an option has a value that is not allowed.
+    """
+    request, constraint_field = _read_template(body, shape)
+    probabilities_field = _read_logprobs(request, body)
+    is_stream = _read_flag(body, "stream")
+    n_answers = read_n(request, body)
+    wants_token_ids = _read_flag(body, "return_tokens")
+    if wants_token_ids:
+        request.output.tokens = True
+    extras = read_extras(request, body, is_stream=is_stream)
+    bound_candidates(request, len(prompts), tokens="n_predict", probabilities=probabilities_field)
     return CompletionCall(
-        requests=requests_for(template, prompts),
-        prompts=prompts.items,
-        is_multiple=prompts.is_multiple,
-        is_stream=read_is_stream(body),
+        requests=(request,),
+        prompts=prompts,
+        n_answers=n_answers,
+        is_multiple=is_multiple or n_answers > 1,
+        is_stream=is_stream,
         timeout_s=read_timeout_s(body),
         constraint_field=constraint_field,
-        images=read_image_data(body),
+        probabilities_field=probabilities_field,
+        extras=extras,
+        wants_token_ids=wants_token_ids,
+        wants_post_sampling=_read_flag(body, "post_sampling_probs"),
+        response_fields=read_response_fields(body),
     )
 
 
@@ -99,13 +148,15 @@ def rename_fields(failure: RpcFailure, call: CompletionCall) -> RpcFailure:
     pictures = call.pictures[failure.call] if call.pictures else Pictures()
 
     def renamed(path: str) -> str:
+        if path.startswith("output.n_probs"):
+            return path.replace("output.n_probs", call.probabilities_field)
         named = pictures.path_in_body(path) or prompt.picture_at(path)
         return named or prompt.path_of(json_name(path_of_constraint(path, call.constraint_field)))
 
     return failure.renamed(renamed)
 
 
-def read_template(body: Mapping[str, object], shape: ApiShape) -> tuple[GenerateRequest, str]:
+def _read_template(body: Mapping[str, object], shape: ApiShape) -> tuple[GenerateRequest, str]:
     """A request without a prompt from a body, and the field that its constraint came from.
 
     Raises:
@@ -121,7 +172,20 @@ def read_template(body: Mapping[str, object], shape: ApiShape) -> tuple[Generate
     return request, read_constraints(request, body)
 
 
-def read_is_stream(body: Mapping[str, object]) -> bool:
-    """Whether the body asks for a stream of events."""
-    stream = body.get("stream")
-    return stream is not None and read_bool("stream", stream)
+def _read_logprobs(request: GenerateRequest, body: Mapping[str, object]) -> str:
+    """Read ``logprobs``, which is ``n_probs`` by another name, and return the name that counts.
+
+    Clients of chats send false for none.
+    """
+    value = body.get(_LOGPROBS)
+    if value is True:
+        raise refusal(_LOGPROBS, value, "a number, as n_probs is; true is for /v1/chat/completions")
+    if value is None or value is False or body.get(_N_PROBS) is not None:
+        return _N_PROBS
+    request.output.n_probs = max(0, read_int(_LOGPROBS, value))
+    return _LOGPROBS
+
+
+def _read_flag(body: Mapping[str, object], name: str) -> bool:
+    value = body.get(name)
+    return value is not None and read_bool(name, value)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.native.completion.reply import CompletionReply
+from rest_adapter.apis.native.completion.reply_2024 import Shape2024
 from rest_adapter.apis.native.completion.request import (
     CompletionCall,
     read_completion,
@@ -34,9 +35,9 @@ def answer_completion(context: AppContext, call: CompletionCall) -> Answer:
     return answer_generation(
         context,
         call.requests,
-        lambda: CompletionReply(call, model=context.config.native_model),
+        lambda: CompletionReply(call, Shape2024(call, context.config.native_model)),
         is_stream=call.is_stream,
         timeout_s=call.timeout_s,
-        ping_s=context.config.native_ping_s,
+        ping_s=call.extras.ping_s(context.config.native_ping_s),
         rename_fields=lambda failure: rename_fields(failure, call),
     )

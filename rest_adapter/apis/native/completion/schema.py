@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from rest_adapter.apis.common.candidates import MAX_CANDIDATES
 from rest_adapter.apis.common.generation_schema import (
     GENERATION_HEADERS,
     PROBABILITIES_SCHEMAS,
+    PROGRESS_SCHEMAS,
     STREAM,
+    TIMINGS_SCHEMAS,
     event,
     json_text,
 )
+from rest_adapter.apis.common.number_of_answers import MAX_ANSWERS
 from rest_adapter.apis.common.option_schema import native_options
 from rest_adapter.apis.common.picture_schema import image_data
 from rest_adapter.apis.common.prompt import MAX_PROMPTS
@@ -16,12 +20,13 @@ from rest_adapter.apis.common.prompt_schema import REPEATED_PROMPT, prompts
 from rest_adapter.apis.common.settings_schema import SETTINGS_SCHEMAS
 from rest_adapter.apis.common.unsupported import NATIVE
 from rest_adapter.apis.common.unsupported_schema import unsupported
+from rest_adapter.apis.native.completion.response_fields import FIELDS, MAX_FIELDS
 from rest_adapter.http.media_types import EVENTS, JSON
+from rest_adapter.json.number_bounds import INT32
 from rest_adapter.openapi.operation import GENERATION, MODEL_ERRORS, Operation
 from rest_adapter.openapi.schema_types import (
     BOOLEAN,
     COUNT,
-    NUMBER,
     STRING,
     Schema,
     array,
@@ -33,7 +38,10 @@ from rest_adapter.openapi.schema_types import (
     ref,
 )
 
-COMPLETION_EVENTS = event(json_text(ref("CompletionPiece"), ref("Completion"), ref("Error")))
+_PROBABILITIES = either(ref("TokenProbabilities"), ref("PostSamplingProbabilities"))
+_ANSWER = either(ref("Completion"), ref("CompletionFields"))
+COMPLETION_EVENTS = event(json_text(ref("CompletionPiece"), _ANSWER, ref("Error")))
+COMPLETION_ANSWER = either(_ANSWER, ref("CompletionResults"))
 
 
 def completion_body() -> Schema:
@@ -42,6 +50,7 @@ def completion_body() -> Schema:
             "prompt": prompts("What to continue", MAX_PROMPTS, takes_pictures=True),
             **native_limits(),
             **native_options(),
+            **native_output(),
             "image_data": image_data(),
             **unsupported(NATIVE),
         }
@@ -56,12 +65,36 @@ def native_limits() -> dict[str, Schema]:
     }
 
 
+def native_output() -> dict[str, Schema]:
+    """Fields that add to answers, or leave something out."""
+    return {
+        "n_cmpl": option(integer((1, MAX_ANSWERS)), "Answers to each prompt.", default=1),
+        "n": option(integer((1, MAX_ANSWERS)), "The same as n_cmpl, which comes first.", default=1),
+        "logprobs": option(
+            either(integer((INT32[0], MAX_CANDIDATES)), {"const": False}), "The same as n_probs, which comes first."
+        ),
+        "return_tokens": option(BOOLEAN, "Tell the ids of the tokens, as tokens.", default=False),
+        "post_sampling_probs": option(
+            BOOLEAN,
+            "With n_probs: tell probabilities after the samplers in the form of today, without tokens that a sampler "
+            "removed.",
+            default=False,
+        ),
+        FIELDS: option(
+            array(STRING, maxItems=MAX_FIELDS),
+            "The only fields that answers are to have. A path, such as timings/predicted_n, is also the name of its "
+            "value; what an answer does not have is left out.",
+            default=[],
+        ),
+    }
+
+
 def _schemas() -> dict[str, Schema]:
     completion: dict[str, Schema] = {
-        "completion_probabilities": array(ref("TokenProbabilities")),
+        "completion_probabilities": array(_PROBABILITIES),
         "content": STRING,
         "generation_settings": ref("GenerationSettings"),
-        # Which of several prompts a final event belongs to.
+        # Which of several answers a final event belongs to.
         "index": COUNT,
         "model": STRING,
         "prompt": REPEATED_PROMPT,
@@ -72,30 +105,37 @@ def _schemas() -> dict[str, Schema]:
         "stopped_word": BOOLEAN,
         "stopping_word": STRING,
         "timings": ref("Timings"),
+        "tokens": array(COUNT),
         "tokens_cached": COUNT,
         "tokens_evaluated": COUNT,
         "tokens_predicted": COUNT,
         "truncated": BOOLEAN,
     }
     piece: dict[str, Schema] = {
-        "completion_probabilities": array(ref("TokenProbabilities")),
+        "completion_probabilities": array(_PROBABILITIES),
         "content": STRING,
         "index": COUNT,
         "multimodal": BOOLEAN,
+        "prompt_progress": ref("PromptProgress"),
         "slot_id": COUNT,
         "stop": {"const": False},
+        "timings": ref("Timings"),
+        "tokens": array(COUNT),
     }
-    optional = ("completion_probabilities", "index")
-    spans = ("prompt", "predicted")
-    timings = {f"{span}_n": COUNT for span in spans} | {
-        f"{span}_{unit}": NUMBER for span in spans for unit in ("ms", "per_token_ms", "per_second")
-    }
+    whole = record(completion, ("completion_probabilities", "index", "tokens"))
+    optional = ("completion_probabilities", "index", "prompt_progress", "timings", "tokens")
     return {
         **SETTINGS_SCHEMAS,
         **PROBABILITIES_SCHEMAS,
-        "Timings": record(timings),
-        "Completion": record(completion, optional),
-        "CompletionResults": record({"results": array(ref("Completion"))}),
+        **TIMINGS_SCHEMAS,
+        **PROGRESS_SCHEMAS,
+        "Completion": whole,
+        "CompletionFields": {
+            "type": "object",
+            "description": "What response_fields asks for, by its paths.",
+            "not": {"required": whole["required"]},
+        },
+        "CompletionResults": record({"results": array(_ANSWER)}),
         "CompletionPiece": record(piece, optional),
     }
 
@@ -104,9 +144,9 @@ COMPLETION_SCHEMAS = _schemas()
 COMPLETION = Operation(
     GENERATION,
     "Continue prompts",
-    STREAM + "An event per piece of text and a final one per prompt, which is like the answer without stream "
-    "but for its empty content; with several prompts each has the prompt's number as index.",
-    {200: {JSON: either(ref("Completion"), ref("CompletionResults")), EVENTS: COMPLETION_EVENTS}},
+    STREAM + "An event per piece of text and a final one per answer, which is like the answer without stream "
+    "but for its empty content; with several prompts or answers each has its number as index, prompt by prompt.",
+    {200: {JSON: COMPLETION_ANSWER, EVENTS: COMPLETION_EVENTS}},
     COMPLETION_SCHEMAS,
     MODEL_ERRORS,
     completion_body,

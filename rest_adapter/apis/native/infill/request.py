@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rest_adapter.api_shape import ApiShape
-from rest_adapter.apis.common.candidates import bound_candidates
 from rest_adapter.apis.common.fields import refusal
-from rest_adapter.apis.common.options import read_timeout_s
 from rest_adapter.apis.common.prompt import Part, Prompt, put_parts, read_mixed
 from rest_adapter.apis.common.unsupported import INFILL, refuse_unsupported
-from rest_adapter.apis.native.completion.request import CompletionCall, read_is_stream, read_template
+from rest_adapter.apis.native.completion.request import CompletionCall, read_call
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,19 +27,12 @@ def read_infill(body: Mapping[str, object], *, shape: ApiShape = ApiShape.OF_202
         InvalidRequest: a field has a value that is not allowed.
     """
     refuse_unsupported(body, INFILL)
-    request, constraint_field = read_template(body, shape)
-    bound_candidates(request, tokens="n_predict")
+    call = read_call(body, (Prompt((), _infill_echo(body.get("prompt")), "prompt"),), shape)
+    (request,) = call.requests
     request.infill.SetInParent()
     _put_side(request.infill.prefix, "input_prefix", body)
     _put_side(request.infill.suffix, "input_suffix", body)
-    return CompletionCall(
-        requests=(request,),
-        prompts=(Prompt((), _infill_echo(body.get("prompt")), "prompt"),),
-        is_multiple=False,
-        is_stream=read_is_stream(body),
-        timeout_s=read_timeout_s(body),
-        constraint_field=constraint_field,
-    )
+    return call
 
 
 def _put_side(target: PromptParts, name: str, body: Mapping[str, object]) -> None:

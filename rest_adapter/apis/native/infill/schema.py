@@ -7,10 +7,16 @@ from rest_adapter.apis.common.option_schema import native_options
 from rest_adapter.apis.common.prompt_schema import MIXED
 from rest_adapter.apis.common.unsupported import INFILL as UNSUPPORTED_FIELDS
 from rest_adapter.apis.common.unsupported_schema import unsupported
-from rest_adapter.apis.native.completion.schema import COMPLETION_EVENTS, COMPLETION_SCHEMAS, native_limits
+from rest_adapter.apis.native.completion.schema import (
+    COMPLETION_ANSWER,
+    COMPLETION_EVENTS,
+    COMPLETION_SCHEMAS,
+    native_limits,
+    native_output,
+)
 from rest_adapter.http.media_types import EVENTS, JSON
 from rest_adapter.openapi.operation import GENERATION, MODEL_ERRORS, Operation
-from rest_adapter.openapi.schema_types import STRING, Schema, body, either, option, ref
+from rest_adapter.openapi.schema_types import STRING, Schema, body, either, option
 
 
 def infill_body() -> Schema:
@@ -22,6 +28,7 @@ def infill_body() -> Schema:
             "prompt": option(sides, "Not used, only repeated in the answer.", default=""),
             **native_limits(),
             **native_options(),
+            **native_output(),
             **unsupported(UNSUPPORTED_FIELDS),
         }
     )
@@ -31,7 +38,7 @@ INFILL = Operation(
     GENERATION,
     "Fill a gap in a text",
     STREAM + "The events are those of /completion. A model that cannot do it is answered with 501.",
-    {200: {JSON: ref("Completion"), EVENTS: COMPLETION_EVENTS}},
+    {200: {JSON: COMPLETION_ANSWER, EVENTS: COMPLETION_EVENTS}},
     COMPLETION_SCHEMAS,
     MODEL_ERRORS,
     infill_body,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
+from rest_adapter.apis.common.timings import with_times
 from rest_adapter.apis.common.tool_choice import function_call
 from rest_adapter.apis.openai.chat.reply import ChatReply
 from slotline.v1.generation_pb2 import CHANNEL_REASONING
@@ -46,13 +47,13 @@ class ParsedChatReply(ChatReply):
                 yield from self._take(choice, (piece,))
             elif piece.text and self._shows_reasoning:
                 if self._is_stream:
-                    yield self._chunk(choice, {"reasoning_content": piece.text})
+                    yield with_times(self._chunk(choice, {"reasoning_content": piece.text}), piece)
                 else:
                     self._parts[choice.index].reasoning.append(piece.text)
         for part in delta.tool_deltas:
             if self._is_stream:
                 for call in _call_deltas(part):
-                    yield self._chunk(choice, {"tool_calls": [call]})
+                    yield with_times(self._chunk(choice, {"tool_calls": [call]}), part)
             else:
                 self._parts[choice.index].take(part)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from rest_adapter.apis.common.ending import check_finished
+from rest_adapter.apis.common.timings import prompt_progress, with_times
 from rest_adapter.apis.common.tokens import token_logprobs, token_probabilities
 from rest_adapter.apis.openai.choices import Choice, usage_json
 from rest_adapter.apis.openai.placed_tokens import PlacedTokens
@@ -49,6 +50,8 @@ class ChatReply:
             case "accepted" if self._call.is_stream:
                 for choice in self._choices:
                     yield self._chunk(choice, self._first)
+            case "progress":
+                yield self._chunk(self._choices[0], {}) | {"prompt_progress": prompt_progress(response.progress)}
             case "delta":
                 yield from self._take(self._choices[response.delta.index], response.delta.pieces)
             case "finished":
@@ -56,13 +59,14 @@ class ChatReply:
                 choice = self._choices[response.finished.index]
                 choice.finished = response.finished
                 if self._call.is_stream:
-                    yield self._chunk(choice, {}, choice.finish_reason())
+                    yield self._timed(self._chunk(choice, {}, choice.finish_reason()), choice)
 
     def closing_events(self) -> Iterator[JsonObject]:
         """The chunk after the last message: the usage, if it was asked for."""
         usage = usage_json((self._choices,))
         if self._call.includes_usage:
-            yield self._envelope("chat.completion.chunk") | {"choices": [], "usage": usage}
+            chunk = self._envelope("chat.completion.chunk") | {"choices": [], "usage": usage}
+            yield self._timed(chunk, self._choices[0])
 
     def result(self) -> JsonObject:
         """The answer without a stream, after the last message."""
@@ -72,7 +76,11 @@ class ChatReply:
         }
         if self._wants_probabilities:
             result["completion_probabilities"] = [entry for choice in self._choices for entry in choice.probabilities]
-        return result
+        return self._timed(result, self._choices[0])
+
+    def _timed(self, answer: JsonObject, choice: ChatChoice) -> JsonObject:
+        """What ends an answer, with the times of a choice if they are wanted."""
+        return with_times(answer, choice.end()) if self._call.extras.tells_times else answer
 
     def _take(self, choice: ChatChoice, pieces: Iterable[Piece]) -> Iterator[JsonObject]:
         for piece in pieces:
@@ -82,7 +90,7 @@ class ChatReply:
             if not self._call.is_stream:
                 choice.texts.append(piece.text)
             elif piece.text:
-                yield self._chunk(choice, {"content": piece.text})
+                yield with_times(self._chunk(choice, {"content": piece.text}), piece)
 
     def _message(self, choice: ChatChoice) -> JsonObject:
         return {

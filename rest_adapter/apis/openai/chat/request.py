@@ -15,9 +15,11 @@ from rest_adapter.apis.common.chat_prompt import (
     text_of,
 )
 from rest_adapter.apis.common.constraints import path_of_constraint, read_constraints
+from rest_adapter.apis.common.extras import Extras, read_extras
 from rest_adapter.apis.common.field_texts import told_of_body
 from rest_adapter.apis.common.fields import read_bool, read_int, refusal
 from rest_adapter.apis.common.max_tokens import read_max_tokens
+from rest_adapter.apis.common.number_of_answers import read_n
 from rest_adapter.apis.common.options import apply_options, read_timeout_s
 from rest_adapter.apis.common.overflow import read_overflow
 from rest_adapter.apis.common.synonyms import apply_synonyms
@@ -31,7 +33,6 @@ from rest_adapter.apis.openai.openai_options import (
     read_flag,
     read_include_usage,
     read_model,
-    read_n,
     refuse_functions,
 )
 from rest_adapter.errors import InvalidRequest, RpcFailure
@@ -59,6 +60,7 @@ class ChatCall:
         constraint_field: the field that a grammar or a choice came from.
         reasoning: what the answer has of reasoning.
         pictures: those of the messages.
+        extras: what else it asks for.
     """
 
     request: GenerateRequest
@@ -71,6 +73,7 @@ class ChatCall:
     constraint_field: str
     reasoning: Reasoning
     pictures: Pictures
+    extras: Extras
 
 
 def read_chat(
@@ -115,10 +118,11 @@ def read_chat(
     reasoning = read_reasoning(request, body, calls_tools=calls_tools, default=reasoning_format)
     if "penalty_prompt" not in body:
         penalize_answer_only(request)
+    is_stream = read_flag(body, "stream")
     return ChatCall(
         request=request,
         model=read_model(body),
-        is_stream=read_flag(body, "stream"),
+        is_stream=is_stream,
         includes_usage=read_include_usage(body),
         wants_logprobs=wants_logprobs,
         n_choices=n_choices,
@@ -126,6 +130,7 @@ def read_chat(
         constraint_field=constraint_field,
         reasoning=reasoning,
         pictures=pictures,
+        extras=read_extras(request, body, is_stream=is_stream),
     )
 
 

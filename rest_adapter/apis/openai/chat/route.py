@@ -35,7 +35,7 @@ def chat(context: AppContext) -> Answer:
         lambda: reply(call, completion_id=new_id("chatcmpl"), created=int(time.time())),
         is_stream=call.is_stream,
         timeout_s=call.timeout_s,
-        ping_s=config.openai_ping_s,
+        ping_s=call.extras.ping_s(config.openai_ping_s),
         rename_fields=lambda failure: rename_fields(failure, call),
         events=plain_events(context.error_form, DONE if config.sse_done else b""),
     )

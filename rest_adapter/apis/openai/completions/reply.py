@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.ending import check_finished
+from rest_adapter.apis.common.timings import prompt_progress, with_times
 from rest_adapter.apis.common.tokens import token_probabilities
 from rest_adapter.apis.openai.choices import Choice, usage_json
 from rest_adapter.apis.openai.completions.logprobs import LogprobLists, TextLogprobs
@@ -61,6 +62,8 @@ class TextCompletionReply:
                 for choice in choices:
                     if choice.echo:
                         yield self._chunk(choice, choice.echo)
+            case "progress":
+                yield self._chunk(choices[0], "") | {"prompt_progress": prompt_progress(response.progress)}
             case "prompt":
                 yield from self._take_prompt(self._prompts[number], choices, response.prompt)
             case "delta":
@@ -72,13 +75,13 @@ class TextCompletionReply:
                 if self._call.scores_echo and choice.finished.WhichOneof("match") != "stop_text":
                     choice.logprobs.extend(choice.placed.take(rest=True))
                 if self._call.is_stream:
-                    yield self._chunk(choice, "", choice.finish_reason())
+                    yield self._timed(self._chunk(choice, "", choice.finish_reason()), choice)
 
     def closing_events(self) -> Iterator[JsonObject]:
         """The chunk after the last message: the usage, if it was asked for."""
         usage = usage_json(self._choices)
         if self._call.includes_usage:
-            yield self._envelope() | {"choices": [], "usage": usage}
+            yield self._timed(self._envelope() | {"choices": [], "usage": usage}, self._choices[0][0])
 
     def result(self) -> JsonObject:
         """The answer without a stream, after the last message."""
@@ -93,7 +96,11 @@ class TextCompletionReply:
         }
         if self._wants_probabilities:
             result["completion_probabilities"] = [entry for choice in choices for entry in choice.probabilities]
-        return result
+        return self._timed(result, choices[0])
+
+    def _timed(self, answer: JsonObject, choice: _TextChoice) -> JsonObject:
+        """What ends an answer, with the times of a choice if they are wanted."""
+        return with_times(answer, choice.end()) if self._call.extras.tells_times else answer
 
     @property
     def _is_scored(self) -> bool:
@@ -139,7 +146,7 @@ class TextCompletionReply:
             if not self._call.is_stream:
                 choice.texts.append(piece.text)
             elif piece.text:
-                yield self._chunk(choice, piece.text)
+                yield with_times(self._chunk(choice, piece.text), piece)
 
     def _chunk(self, choice: _TextChoice, text: str, finish_reason: str | None = None) -> JsonObject:
         chunk = self._envelope() | {"choices": [self._entry(choice, text, finish_reason)]}

@@ -9,8 +9,10 @@ from rest_adapter.api_shape import ApiShape
 from rest_adapter.apis.common.api_defaults import apply_shape, set_api_defaults
 from rest_adapter.apis.common.candidates import bound_candidates
 from rest_adapter.apis.common.constraints import path_of_constraint, read_constraints
+from rest_adapter.apis.common.extras import Extras, read_extras
 from rest_adapter.apis.common.fields import read_int, read_str, refusal
 from rest_adapter.apis.common.max_tokens import read_max_tokens
+from rest_adapter.apis.common.number_of_answers import read_n
 from rest_adapter.apis.common.options import apply_options, json_name, read_timeout_s
 from rest_adapter.apis.common.overflow import read_overflow
 from rest_adapter.apis.common.prompt import Part, Prompt, check_repeated, put_parts, read_prompts, requests_for
@@ -20,7 +22,6 @@ from rest_adapter.apis.openai.openai_options import (
     read_flag,
     read_include_usage,
     read_model,
-    read_n,
     refuse_tools,
 )
 from rest_adapter.errors import InvalidRequest, RpcFailure
@@ -52,6 +53,7 @@ class TextCompletionCall:
         wants_echo: the text of the prompt comes before each answer.
         timeout_s: seconds that the whole generation may take, or None.
         constraint_field: the field that a grammar or a choice came from.
+        extras: what else it asks for.
     """
 
     requests: tuple[GenerateRequest, ...]
@@ -65,6 +67,7 @@ class TextCompletionCall:
     wants_echo: bool
     timeout_s: float | None
     constraint_field: str
+    extras: Extras
 
     @property
     def scores_echo(self) -> bool:
@@ -124,6 +127,7 @@ def read_text_completion(
         _score_prompt(template, "logprobs", body["logprobs"])
     wants_prompt_logprobs = _read_prompt_logprobs(template, body, is_stream=is_stream)
     bound_candidates(template, len(prompts.items), logprobs="logprobs")
+    extras = read_extras(template, body, is_stream=is_stream)
     requests = requests_for(template, prompts)
     if suffix:
         _put_suffix(requests, prompts.items, suffix)
@@ -139,6 +143,7 @@ def read_text_completion(
         wants_echo=wants_echo,
         timeout_s=read_timeout_s(body),
         constraint_field=constraint_field,
+        extras=extras,
     )
 
 

@@ -48,7 +48,7 @@ def complete_text(context: AppContext) -> Answer:
         make_reply,
         is_stream=call.is_stream,
         timeout_s=call.timeout_s,
-        ping_s=context.config.openai_ping_s,
+        ping_s=call.extras.ping_s(context.config.openai_ping_s),
         rename_fields=lambda failure: rename_fields(failure, call),
         events=plain_events(context.error_form, DONE if context.config.sse_done else b""),
     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from rest_adapter.apis.common.api_option_schema import api_options
 from rest_adapter.apis.common.generation_schema import GENERATION_HEADERS, event, json_text
+from rest_adapter.apis.common.number_of_answers import MAX_ANSWERS
 from rest_adapter.apis.common.prompt import MAX_PROMPTS
 from rest_adapter.apis.common.prompt_schema import prompts
 from rest_adapter.apis.common.unsupported import TEXT
 from rest_adapter.apis.common.unsupported_schema import unsupported
 from rest_adapter.apis.openai.completions.request import DEFAULT_MAX_TOKENS, MAX_LOGPROBS, MAX_PROMPT_LOGPROBS
-from rest_adapter.apis.openai.openai_options import MAX_CHOICES
 from rest_adapter.apis.openai.openai_schema import (
     ALL_OPTIONS,
     DOES_NOT_FIT,
@@ -44,7 +44,7 @@ _EVENTS = event(either({"const": "[DONE]"}, json_text(ref("TextCompletionChunk")
 
 
 def text_completion_body() -> Schema:
-    choices = integer((1, MAX_CHOICES))
+    choices = integer((1, MAX_ANSWERS))
     return body(
         {
             "prompt": prompts("What to continue", MAX_PROMPTS),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rest_adapter.apis.common.generation_schema import event, json_text
+from rest_adapter.apis.common.generation_schema import PROGRESS_SCHEMAS, event, json_text
 from rest_adapter.openapi.schema_types import (
     BOOLEAN,
     COUNT,
@@ -105,12 +105,15 @@ def _events() -> list[Schema]:
         "response.custom_tool_call_input.delta": {**place, **delta},
         "response.custom_tool_call_input.done": {**place, "input": STRING},
     }
-    return [record({"type": {"const": kind}, "sequence_number": COUNT, **more}) for kind, more in fields.items()]
+    events = {kind: {"type": {"const": kind}, "sequence_number": COUNT, **more} for kind, more in fields.items()}
+    events["response.in_progress"]["prompt_progress"] = ref("PromptProgress")
+    return [record(more, optional=("prompt_progress",)) for more in events.values()]
 
 
 RESPONSE_SCHEMAS: dict[str, Schema] = {
     "OutputItem": either(*_items()),
     "Response": _response(),
     "ResponseEvent": either(*_events()),
+    **PROGRESS_SCHEMAS,
 }
 EVENT_OF_STREAM = event(json_text(ref("ResponseEvent")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.ending import Ending, check_finished
+from rest_adapter.apis.common.timings import prompt_progress
 from rest_adapter.apis.common.tokens import token_logprobs
 from rest_adapter.apis.openai.choices import Choice, usage_json
 from rest_adapter.apis.openai.placed_tokens import PlacedTokens
@@ -64,6 +65,9 @@ class ResponsesReply:
                 self._model = self._model or response.accepted.model
                 for kind in ("response.created", "response.in_progress"):
                     yield self._numbered({"type": kind, "response": self._response(IN_PROGRESS)})
+            case "progress":
+                told = {"type": "response.in_progress", "response": self._response(IN_PROGRESS)}
+                yield self._numbered(told | {"prompt_progress": prompt_progress(response.progress)})
             case "delta":
                 for event in self._take(response.delta):
                     yield self._numbered(event)

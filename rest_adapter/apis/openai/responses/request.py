@@ -10,6 +10,7 @@ from rest_adapter.apis.common.api_defaults import apply_shape, set_api_defaults,
 from rest_adapter.apis.common.candidates import bound_candidates
 from rest_adapter.apis.common.chat_prompt import end_at_marker, penalize_answer_only, read_template_variables
 from rest_adapter.apis.common.constraints import read_constraints
+from rest_adapter.apis.common.extras import Extras, read_extras
 from rest_adapter.apis.common.model_name import name_in_answers
 from rest_adapter.apis.common.options import apply_options, read_timeout_s
 from rest_adapter.apis.common.overflow import read_overflow
@@ -48,6 +49,7 @@ class ResponseCall:
         timeout_s: seconds that the whole generation may take, or None.
         constraint_field: the field that a constraint came from.
         reasoning: what the answer has of reasoning.
+        extras: what else it asks for.
     """
 
     request: GenerateRequest
@@ -60,6 +62,7 @@ class ResponseCall:
     timeout_s: float | None
     constraint_field: str
     reasoning: Reasoning
+    extras: Extras
 
     @property
     def is_stream(self) -> bool:
@@ -113,6 +116,7 @@ def read_response(
         timeout_s=read_timeout_s(fields),
         constraint_field=constraint_field,
         reasoning=reasoning,
+        extras=read_extras(request, fields, is_stream=bool(body.stream)),
     )
 
 

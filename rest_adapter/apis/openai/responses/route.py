@@ -33,7 +33,7 @@ def respond(context: AppContext) -> Answer:
         lambda: reply,
         is_stream=call.is_stream,
         timeout_s=call.timeout_s,
-        ping_s=context.config.openai_ping_s,
+        ping_s=call.extras.ping_s(context.config.openai_ping_s),
         rename_fields=lambda failure: rename_fields(failure, call),
         events=EventForm(reply.failed, named_event),
     )

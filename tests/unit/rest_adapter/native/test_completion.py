@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rest_adapter.apis.native.completion.reply import CompletionReply
+from rest_adapter.apis.native.completion.reply_2024 import Shape2024
 from rest_adapter.apis.native.completion.request import read_completion
 from rest_adapter.errors import InvalidRequest, RpcFailure
 from rest_adapter.json.encoding import JsonObject, encode
@@ -17,9 +18,21 @@ from slotline.v1.generation_pb2 import (
     FinishReason,
     GenerateRequest,
     GenerateResponse,
+    Piece,
 )
+from slotline.v1.tokens_pb2 import Token
 from tests.support.properties import untimed
-from tests.unit.rest_adapter.messages import accepted, delta, finished, piece, plain, stopped_at_eos, token
+from tests.unit.rest_adapter.messages import (
+    accepted,
+    delta,
+    finished,
+    piece,
+    plain,
+    progress,
+    stopped_at_eos,
+    timings,
+    token,
+)
 
 WHOLE_ANSWER = (
     '{"content":" there,","generation_settings":{"dynatemp_exponent":1.0,"dynatemp_range":0.0,"frequency_penalty":0.0,'
@@ -37,7 +50,8 @@ WHOLE_ANSWER = (
 
 
 def reply_to(body: dict[str, object]) -> CompletionReply:
-    return CompletionReply(read_completion(body))
+    call = read_completion(body)
+    return CompletionReply(call, Shape2024(call))
 
 
 def feed_all(reply: CompletionReply, *responses: GenerateResponse, number: int = 0) -> list[JsonObject]:
@@ -136,7 +150,7 @@ def test_probabilities_of_a_whole_answer() -> None:
 def test_how_it_ended(response: GenerateResponse, flags: tuple[bool, bool, bool, str]) -> None:
     reply = reply_to({"prompt": "Hi"})
     feed_all(reply, accepted(), response)
-    result = reply.result()
+    result = plain(reply.result())
     assert (
         result["stopped_eos"],
         result["stopped_limit"],
@@ -172,6 +186,100 @@ def test_events_of_several_prompts_carry_the_number_of_their_prompt() -> None:
     events = feed_all(reply, accepted(), delta("B"), finished(), number=1)
     events += feed_all(reply, accepted(), delta("A"), finished(), number=0)
     assert [(event["index"], event["stop"]) for event in events] == [(1, False), (1, True), (0, False), (0, True)]
+
+
+class TestNewerFields:
+    """Fields that the server of 2024 did not know add to its shape, and change nothing else."""
+
+    def test_progress_comes_in_events_of_its_own(self) -> None:
+        reply = reply_to({"prompt": "Hi", "stream": True, "return_progress": True})
+        events = feed_all(reply, accepted(3), progress(2), progress(9), delta("x"))
+        assert events[0] == {
+            "content": "",
+            "multimodal": False,
+            "prompt_progress": {"cache": 2, "processed": 2, "time_ms": 12, "total": 9},
+            "slot_id": 3,
+            "stop": False,
+        }
+        assert [event.get("prompt_progress", {}).get("processed") for event in events] == [2, 9, None]
+
+    def test_times_are_in_every_event_and_in_the_form_of_today(self) -> None:
+        reply = reply_to({"prompt": "Hi", "stream": True, "timings_per_token": True})
+        timed = Piece(text="x", timings=timings(decoded=1))
+        events = feed_all(reply, accepted(), delta(timed, "y"), finished())
+        assert [event.get("timings", {}).get("cache_n") for event in events] == [3, None, 0]
+        assert events[0]["timings"]["predicted_n"] == 1
+
+    def test_token_ids_are_told_with_their_pieces_or_all_at_once(self) -> None:
+        pieces = [piece("a", Token(id=7)), piece("", Token(id=8), Token(id=9))]
+        whole = reply_to({"prompt": "Hi", "return_tokens": True})
+        feed_all(whole, accepted(), delta(*pieces), finished())
+        assert plain(whole.result())["tokens"] == [7, 8, 9]
+        streamed = reply_to({"prompt": "Hi", "return_tokens": True, "stream": True})
+        events = feed_all(streamed, accepted(), delta(*pieces), finished())
+        assert [event["tokens"] for event in events] == [[7], [8, 9], []]
+
+    def test_probabilities_after_the_samplers_leave_out_what_these_removed(self) -> None:
+        reply = reply_to({"prompt": "Hi", "n_probs": 2, "post_sampling_probs": True})
+        drawn = token("é".encode(), ("é".encode(), 0.75), (b"\xc3", 0.25), (b"c", 0.0))
+        drawn.probability = 0.75
+        feed_all(reply, accepted(), delta(piece("é", drawn)), stopped_at_eos())
+        first = {"bytes": [195, 169], "id": 0, "token": "é", "prob": 0.75}
+        second = {"bytes": [195], "id": 0, "token": "", "prob": 0.25}
+        (entry,) = plain(reply.result())["completion_probabilities"]
+        assert entry == {**first, "top_probs": [first, second]}
+
+    def test_response_fields_leave_all_others_out_of_whole_answers_and_last_events(self) -> None:
+        body: dict[str, object] = {"prompt": "Hi", "response_fields": ["content", "timings/predicted_n", "nothing"]}
+        whole, streamed = reply_to(body), reply_to({**body, "stream": True})
+        feed_all(whole, accepted(), delta("x"), finished())
+        assert whole.result() == {"content": "x", "timings/predicted_n": 2}
+        events = feed_all(streamed, accepted(), delta("x"), finished())
+        assert [set(event) for event in events] == [
+            {"content", "multimodal", "slot_id", "stop"},
+            {"content", "timings/predicted_n"},
+        ]
+
+    @pytest.mark.parametrize("name", ["n", "n_cmpl"])
+    def test_several_answers_are_results_in_order(self, name: str) -> None:
+        reply = reply_to({"prompt": ["a", "b"], name: 2})
+        for number in (1, 0):
+            feed_all(reply, accepted(), delta(f"{number}1", index=1), finished(index=1), number=number)
+            feed_all(reply, delta(f"{number}0", index=0), finished(index=0), number=number)
+        results = plain(reply.result())["results"]
+        assert [(result["prompt"], result["content"]) for result in results] == [
+            ("a", "00"),
+            ("a", "01"),
+            ("b", "10"),
+            ("b", "11"),
+        ]
+
+    def test_events_of_several_answers_carry_their_numbers(self) -> None:
+        reply = reply_to({"prompt": ["a", "b"], "n": 2, "stream": True})
+        events = feed_all(reply, accepted(), delta("x", index=1), finished(index=1), finished(index=0), number=1)
+        assert [(event["index"], event["stop"]) for event in events] == [(3, False), (3, True), (2, True)]
+
+    @pytest.mark.parametrize(
+        ("body", "n_probs"),
+        [({"logprobs": 3}, 3), ({"logprobs": 3, "n_probs": 2}, 2), ({"logprobs": False}, 0), ({"logprobs": -1}, 0)],
+    )
+    def test_logprobs_is_n_probs_by_another_name(self, body: dict[str, object], n_probs: int) -> None:
+        assert read_completion(body).requests[0].output.n_probs == n_probs
+
+    @pytest.mark.parametrize(
+        ("body", "name"),
+        [
+            ({"logprobs": True}, "logprobs"),
+            ({"n": 0}, "n"),
+            ({"n_cmpl": 129}, "n_cmpl"),
+            ({"return_tokens": 1}, "return_tokens"),
+            ({"post_sampling_probs": "yes"}, "post_sampling_probs"),
+        ],
+    )
+    def test_other_values_are_refused_by_name(self, body: dict[str, object], name: str) -> None:
+        with pytest.raises(InvalidRequest) as caught:
+            read_completion(body)
+        assert caught.value.name == name
 
 
 def test_timings_without_tokens_are_zero() -> None:
@@ -226,7 +334,7 @@ def test_the_final_event_differs_from_the_whole_answer_only_in_content_and_strea
     whole, streamed = reply_to({"prompt": "Hi"}), reply_to({"prompt": "Hi", "stream": True})
     feed_all(whole, accepted(), delta("x"), end)
     final = feed_all(streamed, accepted(), delta("x"), end)[-1]
-    expected = whole.result()
+    expected = plain(whole.result())
     expected["content"] = ""
     expected["generation_settings"]["stream"] = True
     assert final == expected

@@ -25,7 +25,18 @@ from slotline.v1.generation_pb2 import (
 from slotline.v1.tokens_pb2 import Usage
 from tests.support.properties import untimed
 from tests.support.wrong_bodies import TOOL
-from tests.unit.rest_adapter.messages import accepted, begun, content, delta, finished, more, plain, thought, token
+from tests.unit.rest_adapter.messages import (
+    accepted,
+    begun,
+    content,
+    delta,
+    finished,
+    more,
+    plain,
+    thought,
+    timings,
+    token,
+)
 
 TAIL = '"created":1709110000,"id":"chatcmpl-1","model":"gpt"'
 COMPONENTS = document(ROUTES)["components"]
@@ -250,3 +261,11 @@ def test_a_stream_joins_to_the_whole_answer(parts: list[Piece | ToolDelta], step
     assert [call["id"] for call in calls if "id" in call] == ["call_0"]
     (function,) = (call["function"] for call in message["tool_calls"])
     assert function == {"name": "f", "arguments": "".join(call["function"]["arguments"] for call in calls)}
+
+
+def test_reasoning_and_parts_of_calls_have_times_if_they_are_wanted() -> None:
+    pondering, calling = thought("Hm"), begun()
+    pondering.timings.CopyFrom(timings(decoded=1))
+    calling.timings.CopyFrom(timings(decoded=2))
+    chunks = streamed(delta(pondering), delta(calling), called(), timings_per_token=True)
+    assert [chunk.get("timings", {}).get("predicted_n") for chunk in chunks] == [None, 1, 2, 2]

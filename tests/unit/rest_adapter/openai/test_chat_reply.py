@@ -11,9 +11,20 @@ from slotline.v1.generation_pb2 import (
     FINISH_REASON_LENGTH,
     FINISH_REASON_STOP,
     GenerateResponse,
+    Piece,
 )
 from slotline.v1.tokens_pb2 import TokenLogprob, Usage
-from tests.unit.rest_adapter.messages import accepted, delta, finished, piece, plain, stopped_at_eos, token
+from tests.unit.rest_adapter.messages import (
+    accepted,
+    delta,
+    finished,
+    piece,
+    plain,
+    progress,
+    stopped_at_eos,
+    timings,
+    token,
+)
 
 TAIL = '"created":1709110000,"id":"chatcmpl-1","model":"gpt"'
 
@@ -234,3 +245,27 @@ def test_a_model_that_was_not_named_is_called_as_the_core_says(body: JsonObject)
     assert whole.result()["model"] == "m.gguf"
     chunks = [*feed_all(streamed, accepted(), delta("a"), finished()), *streamed.closing_events()]
     assert {chunk["model"] for chunk in chunks} == {"m.gguf"}
+
+
+def test_progress_comes_in_chunks_without_text_behind_the_first_one() -> None:
+    reply = reply_to(stream=True, return_progress=True)
+    first, begun, done, text = feed_all(reply, accepted(), progress(2), progress(9), delta("x"))
+    assert first["choices"][0]["delta"] == {"role": "assistant"}
+    assert [one["choices"][0]["delta"] for one in (begun, done)] == [{}, {}]
+    assert begun["prompt_progress"] == {"cache": 2, "processed": 2, "time_ms": 12, "total": 9}
+    assert done["prompt_progress"]["processed"] == 9
+    assert "prompt_progress" not in text
+
+
+def test_times_are_in_all_chunks_with_text_and_in_those_that_end() -> None:
+    reply = reply_to(stream=True, timings_per_token=True, stream_options={"include_usage": True})
+    events = feed_all(reply, accepted(), delta(Piece(text="x", timings=timings(decoded=1))), finished())
+    events += plain(list(reply.closing_events()))
+    assert [event.get("timings", {}).get("predicted_n") for event in events] == [None, 1, 2, 2]
+
+
+def test_times_are_in_a_whole_answer_if_they_are_wanted() -> None:
+    for wanted in (True, False):
+        reply = reply_to(timings_per_token=wanted)
+        feed_all(reply, accepted(), delta("x"), finished())
+        assert ("timings" in reply.result()) is wanted

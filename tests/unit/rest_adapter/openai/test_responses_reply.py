@@ -32,7 +32,18 @@ from slotline.v1.generation_pb2 import (
 )
 from slotline.v1.tokens_pb2 import Usage
 from tests.support.properties import untimed
-from tests.unit.rest_adapter.messages import accepted, begun, content, delta, finished, more, plain, thought, token
+from tests.unit.rest_adapter.messages import (
+    accepted,
+    begun,
+    content,
+    delta,
+    finished,
+    more,
+    plain,
+    progress,
+    thought,
+    token,
+)
 
 COMPONENTS = document(ROUTES)["components"]
 TOOLS = [{"type": "function", "name": "f"}, {"type": "custom", "name": "patch"}]
@@ -319,3 +330,10 @@ def test_what_is_cut_or_no_text_is_left_out(arguments: str, text: str) -> None:
     assert CustomInput().feed(arguments) == text
     decoder = CustomInput()
     assert "".join(map(decoder.feed, arguments)) == text
+
+
+def test_progress_comes_in_events_that_say_that_the_answer_is_in_progress() -> None:
+    events = stream(progress(2), progress(9), delta(content("x")), end(), return_progress=True)
+    told = [event for event in events if "prompt_progress" in event]
+    assert [event["type"] for event in told] == ["response.in_progress"] * 2
+    assert [event["prompt_progress"]["processed"] for event in told] == [2, 9]

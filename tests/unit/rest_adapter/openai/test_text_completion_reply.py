@@ -13,9 +13,20 @@ from slotline.v1.generation_pb2 import (
     FINISH_REASON_LENGTH,
     FINISH_REASON_STOP,
     GenerateResponse,
+    Piece,
 )
 from slotline.v1.tokens_pb2 import Usage
-from tests.unit.rest_adapter.messages import accepted, delta, finished, piece, plain, stopped_at_eos, token
+from tests.unit.rest_adapter.messages import (
+    accepted,
+    delta,
+    finished,
+    piece,
+    plain,
+    progress,
+    stopped_at_eos,
+    timings,
+    token,
+)
 
 TAIL = '"created":1709110000,"id":"cmpl-1","model":"gpt","object":"text_completion"'
 
@@ -191,3 +202,20 @@ def test_a_stream_without_all_its_last_messages_is_a_failure(body: dict[str, obj
         feed_all(reply, finished())
     with pytest.raises(RpcFailure, match="before the generation was finished"):
         list(reply.closing_events()) if "stream" in body else reply.result()
+
+
+def test_progress_comes_in_chunks_without_text() -> None:
+    reply = reply_to(stream=True, return_progress=True)
+    (event,) = feed_all(reply, accepted(), progress(5))
+    assert event["choices"][0]["text"] == ""
+    assert event["prompt_progress"] == {"cache": 2, "processed": 5, "time_ms": 12, "total": 9}
+
+
+def test_times_are_in_all_chunks_and_in_a_whole_answer_if_they_are_wanted() -> None:
+    reply = reply_to(stream=True, timings_per_token=True)
+    events = feed_all(reply, accepted(), delta(Piece(text="x", timings=timings(decoded=1))), finished())
+    assert [event["timings"]["predicted_n"] for event in events] == [1, 2]
+    for wanted in (True, False):
+        reply = reply_to(timings_per_token=wanted)
+        feed_all(reply, accepted(), delta("x"), finished())
+        assert ("timings" in reply.result()) is wanted

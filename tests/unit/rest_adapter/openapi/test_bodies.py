@@ -116,7 +116,7 @@ def body_with(path: str, name: str, value: object) -> dict[str, object]:
         needed["input"] = "x"
     if (path, name) == (TEXT, "best_of"):
         needed["n"] = value
-    if name == "n_probs":
+    if name in ("n_probs", "logprobs"):
         # The more tokens, the fewer of their probabilities are allowed.
         needed["n_predict"] = 1
     return needed | {name: value}
