@@ -262,7 +262,7 @@ type StopParams struct {
 	// Leave the matched stop text in the output.
 	IncludeMatch *bool `protobuf:"varint,5,opt,name=include_match,json=includeMatch,proto3,oneof" json:"include_match,omitempty"`
 	// Blanks and tabs that every line behind the first line break must begin with. A sequence ends before the character
-	// that would begin a line with fewer, as by a limit; an empty line has none. Not together with OutputOptions.parse_output.
+	// that would begin a line with fewer, as by a limit; an empty line has none. Of parsed output only content counts.
 	MinIndent *uint32 `protobuf:"varint,6,opt,name=min_indent,json=minIndent,proto3,oneof" json:"min_indent,omitempty"`
 	// Milliseconds from the first sampled token after which the sequence ends with the next line break, as by a limit.
 	LineLimitMs   *uint32 `protobuf:"varint,7,opt,name=line_limit_ms,json=lineLimitMs,proto3,oneof" json:"line_limit_ms,omitempty"`

@@ -89,7 +89,6 @@ def generation_request(
     n_sequences = _n_sequences(request, model)
     sampling = sampling_settings(request.sampling, output, model, request.sampling_defaults)
     max_tokens = bounded_max_tokens(request, model.engine.max_tokens)
-    min_indent = _min_indent(request)
     policy = answer_policy(request, model)
     replacing = _system_prompt(request, model)
     prompt_logprobs = _prompt_logprobs(output)
@@ -108,7 +107,7 @@ def generation_request(
         stop_texts=tuple(text.encode() for text in stop.texts if text),
         stop_tokens=frozenset(check_ids(stop.token_ids, model.vocabulary.n_vocab, "stop.token_ids")),
         include_match=stop.include_match,
-        min_indent=min_indent,
+        min_indent=stop.min_indent,
         line_limit_s=stop.line_limit_ms / 1000 if stop.line_limit_ms else None,
         n_keep=n_keep,
         overflow=overflow,
@@ -141,17 +140,6 @@ def _min_tokens(wanted: int, max_tokens: int | None, model: ServedModel) -> int:
     if wanted > most:
         raise InvalidArgument("stop.min_tokens", f"is {wanted}; allowed are 0 to {most}, {what}")
     return wanted
-
-
-def _min_indent(request: generation_pb2.GenerateRequest) -> int:
-    """The least indentation of lines. Of parsed output, text between calls and thoughts has no lines of its own."""
-    least = request.stop.min_indent
-    if least and request.output.parse_output:
-        raise InvalidArgument(
-            "stop.min_indent",
-            f"is {least}; allowed is 0 where the parts of an answer are told apart, as for tools and reasoning",
-        )
-    return least
 
 
 def _prompt_logprobs(output: generation_pb2.OutputOptions) -> int | None:

@@ -29,17 +29,18 @@ class Lines:
         self.has_break = False
         self.needs_all = min_indent > 0
 
-    def push(self, text: str, generating_s: float) -> tuple[str, bool]:
+    def push(self, text: str, generating_s: float, *, is_free: bool = False) -> tuple[str, bool]:
         """Take the next text.
 
         Args:
             text: the text.
             generating_s: seconds since the first token.
+            is_free: its lines may begin as they like.
 
         Returns:
             What is left of the text, and whether it ends there.
         """
-        if self.needs_all and (length := self._indented_length(text)) < len(text):
+        if self.needs_all and not is_free and (length := self._indented_length(text)) < len(text):
             return text[:length], True
         if "\n" not in text:
             return text, False

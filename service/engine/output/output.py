@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from service.dialogue.output import Channel
 from service.engine.request.events import (
     Accepted,
     Finished,
@@ -79,20 +80,32 @@ def append_parsed(
     record = _record(sampled, token_bytes) if request.want_tokens else None
     output, stop_text = parsed.push(sampled.id, b"" if is_stop_token or is_eos else token_bytes, record, is_eos=is_eos)
     is_full = sequence.max_tokens is not None and sequence.sampled >= sequence.max_tokens
-    is_full |= ends_with_line(sequence, output)
+    ends_line = ends_with_line(sequence, output)
+    is_full |= ends_line
     if stop_text is None:
         if not (is_eos or is_stop_token or is_full):
             return output, None
         rest, stop_text = parsed.end()
-        ends_with_line(sequence, rest)
-        output += rest
+        if not ends_line:
+            ends_with_line(sequence, rest)
+            output += rest
     return output, _ending(sampled, stop_text, is_full=is_full, is_stop_token=is_stop_token, is_eos=is_eos)
 
 
 def ends_with_line(sequence: RunningSequence, output: list[Output]) -> bool:
-    """Note the line breaks of parsed output; whether the sequence ends with one of them."""
-    seconds = sequence.generating_s
-    return any(sequence.lines.push(part.text, seconds)[1] for part in output if isinstance(part, Piece))
+    """Note the lines of parsed output; whether the sequence ends in it, which then loses what comes behind.
+
+    How lines of code are indented matters in content alone.
+    """
+    for place, part in enumerate(output):
+        if isinstance(part, Piece):
+            is_free = part.channel is Channel.REASONING
+            text, is_over = sequence.lines.push(part.text, sequence.generating_s, is_free=is_free)
+            if len(text) < len(part.text):
+                output[place:] = [replace(part, text=text)] if text or part.tokens else []
+            if is_over:
+                return True
+    return False
 
 
 def _record(sampled: SampledToken, token_bytes: bytes) -> TokenRecord:

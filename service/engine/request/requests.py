@@ -88,7 +88,8 @@ class GenerationRequest:
         stop_texts: UTF-8 texts that end the sequence; none is empty.
         stop_tokens: tokens that end the sequence besides the model's own.
         include_match: leave the matched stop text in the output.
-        min_indent: blanks and tabs that every line but the first must begin with; 0 for no demand, as of parsed output.
+        min_indent: blanks and tabs that every line but the first must begin with, of parsed output those of content; 0
+            for no demand.
         line_limit_s: seconds of generating after which a sequence ends with the next line break; None for no limit.
         n_dropped: tokens of the prompt that were left out already, because they would never fit.
         n_keep: prompt tokens kept on truncation and shift; -1 keeps all.

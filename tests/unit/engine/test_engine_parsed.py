@@ -300,3 +300,17 @@ def test_sampling_other_than_greedy_is_parsed_as_well() -> None:
     assert told(sink) == ("Hi", "", CALLS)
     records = [record for event in sink.events if isinstance(event, Piece) for record in event.tokens]
     assert all(record.logprob is not None for record in records)
+
+
+def test_only_lines_of_content_must_be_indented() -> None:
+    sink = complete("<think>a\nb</think>c\n  d\ne", min_indent=2)
+    assert told(sink) == ("c\n  d\n", "a\nb", [])
+    assert sink.finished.reason is FinishReason.LENGTH
+    assert sink.finished.has_line_break
+
+
+def test_a_time_limit_ends_parsed_output_at_a_line_break_and_never_inside_a_call() -> None:
+    # A line break that may belong to a marker is known with what follows it.
+    sink = complete("one\ntwo\nthree", line_limit_s=0.0)
+    assert (told(sink)[0], sink.finished.reason) == ("one\nt", FinishReason.LENGTH)
+    assert told(complete(CALL, line_limit_s=0.0)) == ("", "", CALLS)

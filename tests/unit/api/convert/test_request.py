@@ -125,12 +125,6 @@ def test_a_value_that_is_not_allowed_is_refused_by_path(fields: dict[str, Any], 
     assert allowed in caught.value.problem
 
 
-def test_an_indentation_is_not_demanded_of_parsed_output() -> None:
-    with pytest.raises(InvalidArgument) as caught:
-        convert(stop=generation_pb2.StopParams(min_indent=2), output=generation_pb2.OutputOptions(parse_output=True))
-    assert (caught.value.field, caught.value.problem[:4]) == ("stop.min_indent", "is 2")
-
-
 @pytest.mark.parametrize(
     ("output", "n_top"),
     [

@@ -155,7 +155,7 @@ class StopParams(google.protobuf.message.Message):
     """Leave the matched stop text in the output."""
     min_indent: builtins.int
     """Blanks and tabs that every line behind the first line break must begin with. A sequence ends before the character
-    that would begin a line with fewer, as by a limit; an empty line has none. Not together with OutputOptions.parse_output.
+    that would begin a line with fewer, as by a limit; an empty line has none. Of parsed output only content counts.
     """
     line_limit_ms: builtins.int
     """Milliseconds from the first sampled token after which the sequence ends with the next line break, as by a limit."""

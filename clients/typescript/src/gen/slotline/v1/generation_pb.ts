@@ -65,7 +65,7 @@ export type StopParams = Message<"slotline.v1.StopParams"> & {
 
   /**
    * Blanks and tabs that every line behind the first line break must begin with. A sequence ends before the character
-   * that would begin a line with fewer, as by a limit; an empty line has none. Not together with OutputOptions.parse_output.
+   * that would begin a line with fewer, as by a limit; an empty line has none. Of parsed output only content counts.
    *
    * @generated from field: optional uint32 min_indent = 6;
    */

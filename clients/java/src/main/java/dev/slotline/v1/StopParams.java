@@ -239,7 +239,7 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * Blanks and tabs that every line behind the first line break must begin with. A sequence ends before the character
-   * that would begin a line with fewer, as by a limit; an empty line has none. Not together with OutputOptions.parse_output.
+   * that would begin a line with fewer, as by a limit; an empty line has none. Of parsed output only content counts.
    * </pre>
    *
    * <code>optional uint32 min_indent = 6 [json_name = "minIndent", (.slotline.v1.option) = { ... }</code>
@@ -252,7 +252,7 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * Blanks and tabs that every line behind the first line break must begin with. A sequence ends before the character
-   * that would begin a line with fewer, as by a limit; an empty line has none. Not together with OutputOptions.parse_output.
+   * that would begin a line with fewer, as by a limit; an empty line has none. Of parsed output only content counts.
    * </pre>
    *
    * <code>optional uint32 min_indent = 6 [json_name = "minIndent", (.slotline.v1.option) = { ... }</code>
@@ -1247,7 +1247,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Blanks and tabs that every line behind the first line break must begin with. A sequence ends before the character
-     * that would begin a line with fewer, as by a limit; an empty line has none. Not together with OutputOptions.parse_output.
+     * that would begin a line with fewer, as by a limit; an empty line has none. Of parsed output only content counts.
      * </pre>
      *
      * <code>optional uint32 min_indent = 6 [json_name = "minIndent", (.slotline.v1.option) = { ... }</code>
@@ -1260,7 +1260,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Blanks and tabs that every line behind the first line break must begin with. A sequence ends before the character
-     * that would begin a line with fewer, as by a limit; an empty line has none. Not together with OutputOptions.parse_output.
+     * that would begin a line with fewer, as by a limit; an empty line has none. Of parsed output only content counts.
      * </pre>
      *
      * <code>optional uint32 min_indent = 6 [json_name = "minIndent", (.slotline.v1.option) = { ... }</code>
@@ -1273,7 +1273,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Blanks and tabs that every line behind the first line break must begin with. A sequence ends before the character
-     * that would begin a line with fewer, as by a limit; an empty line has none. Not together with OutputOptions.parse_output.
+     * that would begin a line with fewer, as by a limit; an empty line has none. Of parsed output only content counts.
      * </pre>
      *
      * <code>optional uint32 min_indent = 6 [json_name = "minIndent", (.slotline.v1.option) = { ... }</code>
@@ -1290,7 +1290,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Blanks and tabs that every line behind the first line break must begin with. A sequence ends before the character
-     * that would begin a line with fewer, as by a limit; an empty line has none. Not together with OutputOptions.parse_output.
+     * that would begin a line with fewer, as by a limit; an empty line has none. Of parsed output only content counts.
      * </pre>
      *
      * <code>optional uint32 min_indent = 6 [json_name = "minIndent", (.slotline.v1.option) = { ... }</code>

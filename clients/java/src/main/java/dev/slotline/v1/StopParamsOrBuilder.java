@@ -142,7 +142,7 @@ public interface StopParamsOrBuilder extends
   /**
    * <pre>
    * Blanks and tabs that every line behind the first line break must begin with. A sequence ends before the character
-   * that would begin a line with fewer, as by a limit; an empty line has none. Not together with OutputOptions.parse_output.
+   * that would begin a line with fewer, as by a limit; an empty line has none. Of parsed output only content counts.
    * </pre>
    *
    * <code>optional uint32 min_indent = 6 [json_name = "minIndent", (.slotline.v1.option) = { ... }</code>
@@ -152,7 +152,7 @@ public interface StopParamsOrBuilder extends
   /**
    * <pre>
    * Blanks and tabs that every line behind the first line break must begin with. A sequence ends before the character
-   * that would begin a line with fewer, as by a limit; an empty line has none. Not together with OutputOptions.parse_output.
+   * that would begin a line with fewer, as by a limit; an empty line has none. Of parsed output only content counts.
    * </pre>
    *
    * <code>optional uint32 min_indent = 6 [json_name = "minIndent", (.slotline.v1.option) = { ... }</code>
