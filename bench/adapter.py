@@ -20,6 +20,7 @@ from bench.harness.machine import cpu_time_s, memory_of
 from bench.harness.paced_adapter import RunningAdapter, adapter_before_paced_core
 from bench.harness.report import Figure, Goal, Result
 from bench.harness.rest_client import RestTarget
+from bench.harness.rest_forms import RestForm
 from bench.harness.rounds import alternate, describe
 from bench.harness.servers import slotline_server
 from bench.harness.stats import pair_ratios, percentile
@@ -49,7 +50,8 @@ _HEALTH_PAUSE_S = 0.01
 
 _MEGABYTE = 1_000_000
 
-NATIVE, CHAT, GRPC = "native", "chat", "gRPC"
+NATIVE, CHAT, RESPONSES, MESSAGES = RestForm
+GRPC = "gRPC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ async def _run(settings: Settings) -> Result:
     figures: list[Figure] = []
     notes: list[str] = []
     with adapter_before_paced_core(_STEP_MS) as adapter:
-        for part in (_paced_cost, _beside_idle_clients):
+        for part in (_paced_cost, _dialects, _beside_idle_clients):
             await _collect(part(settings, adapter), figures, notes)
     # A slot must hold the long prompt.
     roomy = dataclasses.replace(settings, n_ctx=2048 * _STREAMS, n_slots=_STREAMS)
@@ -104,7 +106,7 @@ async def _collect(
 async def _paced_cost(settings: Settings, adapter: RunningAdapter) -> tuple[list[Figure], tuple[str, ...]]:
     """Processor time per token that does not depend on a model."""
     variants: dict[str, Callable[[], Awaitable[_Cost]]] = {
-        f"{form}, {n_streams} streams": partial(_cost, adapter, _target(adapter, form), settings, n_streams)
+        f"{form.value}, {n_streams} streams": partial(_cost, adapter, _target(adapter, form), settings, n_streams)
         for n_streams in (1, _STREAMS)
         for form in (NATIVE, CHAT)
     }
@@ -121,6 +123,29 @@ async def _paced_cost(settings: Settings, adapter: RunningAdapter) -> tuple[list
         for name, costs in rounds.samples.items()
     ]
     return figures, describe(rounds, "paced core")
+
+
+async def _dialects(settings: Settings, adapter: RunningAdapter) -> tuple[list[Figure], tuple[str, ...]]:
+    """Processor time per token of the dialects beside that of chats."""
+    forms = (CHAT, RESPONSES, MESSAGES)
+    variants: dict[str, Callable[[], Awaitable[_Cost]]] = {
+        form.value: partial(_cost, adapter, _target(adapter, form), settings, _STREAMS) for form in forms
+    }
+    for measure in variants.values():
+        await measure()
+    rounds = await alternate(variants, repeats=settings.repeats, max_foreign_cores=settings.max_foreign_cores)
+    costs = {name: tuple(cost.cpu_ms_per_token for cost in samples) for name, samples in rounds.samples.items()}
+    figures = [Figure(f"CPU per token, {name}, {_STREAMS} streams", "ms", samples) for name, samples in costs.items()]
+    figures += [
+        Figure(
+            f"CPU per token, {form.value} / {CHAT.value}",
+            "",
+            pair_ratios(costs[form.value], costs[CHAT.value]),
+            Goal("at most", 1.10),
+        )
+        for form in (RESPONSES, MESSAGES)
+    ]
+    return figures, describe(rounds, "dialects")
 
 
 async def _beside_idle_clients(settings: Settings, adapter: RunningAdapter) -> tuple[list[Figure], tuple[str, ...]]:
@@ -157,7 +182,7 @@ async def _real_cost(
     settings: Settings, adapter: RunningAdapter, grpc: GrpcTarget
 ) -> tuple[list[Figure], tuple[str, ...]]:
     """Processor time per token, and the rate that is lost, where core and adapter share the machine."""
-    targets: dict[str, Target] = {GRPC: grpc, NATIVE: _target(adapter, NATIVE), CHAT: _target(adapter, CHAT)}
+    targets: dict[str, Target] = {GRPC: grpc} | {form.value: _target(adapter, form) for form in (NATIVE, CHAT)}
     variants: dict[str, Callable[[], Awaitable[_Cost]]] = {
         name: partial(_cost, adapter, target, settings, _STREAMS) for name, target in targets.items()
     }
@@ -166,7 +191,7 @@ async def _real_cost(
     rounds = await alternate(variants, repeats=settings.repeats, max_foreign_cores=settings.max_foreign_cores)
     rates = {name: tuple(cost.tokens_per_s for cost in costs) for name, costs in rounds.samples.items()}
     figures = [Figure(f"rate, model, {name}", "tokens/s", rates[name]) for name in variants]
-    for form in (NATIVE, CHAT):
+    for form in (NATIVE.value, CHAT.value):
         figures += [
             Figure(f"{form} / {GRPC}, model", "", pair_ratios(rates[form], rates[GRPC]), Goal("at least", 0.94)),
             Figure(
@@ -219,5 +244,5 @@ async def _cost(adapter: RunningAdapter, target: Target, settings: Settings, n_s
     return _Cost(spent_ms / sum(timing.n_tokens for timing in timings), decode_rate(timings))
 
 
-def _target(adapter: RunningAdapter, form: str) -> RestTarget:
-    return RestTarget(adapter.port, is_chat=form == CHAT)
+def _target(adapter: RunningAdapter, form: RestForm) -> RestTarget:
+    return RestTarget(adapter.port, form)

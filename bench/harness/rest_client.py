@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import dataclasses
 import json
 import time
 from typing import TYPE_CHECKING
 
 from bench.harness.errors import BenchError, RefusedError
 from bench.harness.load import Job, StreamTiming
+from bench.harness.rest_forms import RestForm, generated, request_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -23,19 +22,20 @@ class RestTarget:
     """The REST API of Slotline or of llama-server on a loopback port; every request has a connection of its own.
 
     Args:
-        is_chat: send jobs to ``/v1/chat/completions`` instead of ``/completion``, as is done with pictures anyway.
+        form: the API that jobs are sent to; those with pictures are chats anyway.
     """
 
-    def __init__(self, port: int, *, is_chat: bool = False) -> None:
+    def __init__(self, port: int, form: RestForm = RestForm.NATIVE) -> None:
         self._port = port
-        self._is_chat = is_chat
+        self._form = form
 
     async def generate(self, job: Job, *, on_event: Callable[[], None] = lambda: None) -> StreamTiming:
         """Serve one job over server-sent events. The connection is open before the clock starts."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         try:
             sent = time.perf_counter()
-            writer.write(_request(job, self._port, is_chat=self._is_chat))
+            path, body = request_of(job, self._form)
+            writer.write(_post(path, self._port, body))
             arrivals: list[float] = []
             events: list[bytes] = []
             async for event in _events(reader):
@@ -47,7 +47,7 @@ class RestTarget:
                 on_event()
         finally:
             writer.close()
-        n_tokens = _generated(events[-1] if events else b"", job)
+        n_tokens = generated(events, job)
         text = "".join(json.loads(event)["content"] for event in events) if job.wants_text else ""
         return StreamTiming(sent, arrivals[0], arrivals[-1], n_tokens, tuple(arrivals[:-1]), text)
 
@@ -68,32 +68,6 @@ class RestTarget:
         if b"transfer-encoding: chunked" in head.lower():
             raise BenchError(f"POST {path} answered with a chunked body")
         return content
-
-
-def _request(job: Job, port: int, *, is_chat: bool) -> bytes:
-    options: dict[str, object] = {
-        "n_predict": job.n_tokens,
-        "stream": True,
-        "seed": job.seed,
-        "cache_prompt": job.cache_prompt,
-        "ignore_eos": True,
-        **dataclasses.asdict(job.sampling),
-    }
-    if job.grammar:
-        options["grammar"] = job.grammar
-    if job.json_schema is not None:
-        options["json_schema"] = job.json_schema
-    if job.slot_id is not None:
-        # The option's name in the documented API, and in llama-server today.
-        options |= {"slot_id": job.slot_id, "id_slot": job.slot_id}
-    if is_chat or job.picture is not None:
-        content: str | list[object] = job.prompt
-        if job.picture is not None:
-            url = "data:image/png;base64," + base64.b64encode(job.picture).decode()
-            content = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": job.prompt}]
-        options |= {"messages": [{"role": "user", "content": content}], "stream_options": {"include_usage": True}}
-        return _post("/v1/chat/completions", port, options)
-    return _post("/completion", port, options | {"prompt": job.prompt})
 
 
 def _post(path: str, port: int, body: object) -> bytes:
@@ -121,8 +95,9 @@ async def _events(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
         pending += (await reader.readexactly(size + 2))[:-2]
         *complete, pending = pending.split(b"\n\n")
         for event in complete:
-            if event.startswith(_DATA):
-                yield event.removeprefix(_DATA)
+            line = event.split(b"\n")[-1]  # the event's name may be in front of it
+            if line.startswith(_DATA):
+                yield line.removeprefix(_DATA)
 
 
 def _retry_after_s(headers: bytes) -> float | None:
@@ -132,17 +107,3 @@ def _retry_after_s(headers: bytes) -> float | None:
         if name.strip().lower() == b"retry-after" and value.strip().isdigit():
             return float(value)
     return None
-
-
-def _generated(last: bytes, job: Job) -> int:
-    """Tokens generated according to the final event."""
-    final = json.loads(last) if last else {}
-    if usage := final.get("usage"):
-        n_tokens = int(usage["completion_tokens"])
-    elif final.get("stop") is True:
-        n_tokens = int(final["tokens_predicted"])
-    else:
-        raise BenchError(f"the stream ended without a final event; the last one was {last[:500]!r}")
-    if n_tokens != job.n_tokens:
-        raise BenchError(f"n_predict {job.n_tokens} gave {n_tokens} tokens")
-    return n_tokens

@@ -17,6 +17,13 @@ func (c *Client) Embed(ctx context.Context, request *slotlinev1.EmbedRequest) (*
 	})
 }
 
+// Rerank scores how relevant documents are to a query; only for models that score pairs of texts.
+func (c *Client) Rerank(ctx context.Context, request *slotlinev1.RerankRequest) (*slotlinev1.RerankResponse, error) {
+	return unary(ctx, c, func(ctx context.Context, s *server) (*slotlinev1.RerankResponse, error) {
+		return s.inference.Rerank(ctx, request)
+	})
+}
+
 // Tokenize turns a text or conversation into token ids.
 func (c *Client) Tokenize(ctx context.Context, request *slotlinev1.TokenizeRequest) (*slotlinev1.TokenizeResponse, error) {
 	return unary(ctx, c, func(ctx context.Context, s *server) (*slotlinev1.TokenizeResponse, error) {
@@ -60,6 +67,13 @@ func (c *Client) Slots(ctx context.Context) ([]*slotlinev1.Slot, error) {
 		return s.models.ListSlots(ctx, &slotlinev1.ListSlotsRequest{})
 	})
 	return response.GetSlots(), err
+}
+
+// Metrics returns the counters and gauges of the core.
+func (c *Client) Metrics(ctx context.Context) (*slotlinev1.GetMetricsResponse, error) {
+	return unary(ctx, c, func(ctx context.Context, s *server) (*slotlinev1.GetMetricsResponse, error) {
+		return s.models.GetMetrics(ctx, &slotlinev1.GetMetricsRequest{})
+	})
 }
 
 // ApplyTemplate renders a conversation with the model's chat template.

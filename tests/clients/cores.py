@@ -21,10 +21,13 @@ from typing import TYPE_CHECKING, Any
 from service.api.server.core_server import CoreServer
 from service.config import CoreConfig, ModelConfig
 from service.errors import ModelFailed
+from service.llama.loader import load
 from tests.clients.relay import start_relay
 from tests.clients.script import script
 from tests.support.certificates import Authority
+from tests.support.minilm_gguf import write_tiny_encoder
 from tests.support.scripted_core import load_scripted
+from tests.support.tiny_ranker import RANKER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -98,7 +101,7 @@ class Cores:
         n_ctx = slots * N_CTX_SLOT
         return CoreConfig(
             model=ModelConfig(
-                path="/models/scripted.gguf", n_ctx=n_ctx, n_parallel=slots, embedding=plan.get("embedding", True)
+                path=self._model_of(plan), n_ctx=n_ctx, n_parallel=slots, embedding=plan.get("embedding", True)
             ),
             alias="scripted",
             listen=(listen,),
@@ -108,6 +111,12 @@ class Cores:
             grpc_tls_key=str(self._server.key) if tls else None,
             grpc_client_ca=str(self._authority.ca) if tls == "mutual" else None,
         )
+
+    def _model_of(self, plan: Plan) -> str:
+        """The file of a core's model, which is there only if something reads it."""
+        if plan.get("load") != "ranker":
+            return "/models/scripted.gguf"
+        return str(write_tiny_encoder(self._directory / "ranker.gguf", RANKER))
 
     async def _start_process(self, name: str) -> None:
         started = asyncio.Event()
@@ -147,13 +156,13 @@ def _load_fails(config: ModelConfig, *, on_progress: Callable[[float], bool]) ->
     raise ModelFailed("the file is no model")
 
 
-_LOADS = {"scripted": load_scripted(script), "never": _load_never, "fails": _load_fails}
+_LOADS = {"scripted": load_scripted(script), "ranker": load, "never": _load_never, "fails": _load_fails}
 
 
 async def _until_settled(server: CoreServer, plan: Plan) -> None:
     while plan.get("load") != "never" and server.core.status().load_progress < 1 and not server.core.status().message:
         await asyncio.sleep(0.005)
-    while plan.get("load", "scripted") == "scripted" and server.core.status().state.name != "READY":
+    while plan.get("load", "scripted") in ("scripted", "ranker") and server.core.status().state.name != "READY":
         await asyncio.sleep(0.005)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf import json_format
 
 from slotline.client import AsyncClient, Client, SlotlineError, Tls
-from slotline.v1 import embedding_pb2, generation_pb2, model_pb2, tokenization_pb2
+from slotline.v1 import embedding_pb2, generation_pb2, model_pb2, rerank_pb2, tokenization_pb2
 from tests.clients.outcome import Outcome, as_json
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ _ACTIONS = {"cancel_after", "deadline_ms", "then"}
 _REQUESTS: dict[str, type[Message]] = {
     "Generate": generation_pb2.GenerateRequest,
     "Embed": embedding_pb2.EmbedRequest,
+    "Rerank": rerank_pb2.RerankRequest,
     "Tokenize": tokenization_pb2.TokenizeRequest,
     "Detokenize": tokenization_pb2.DetokenizeRequest,
     "ListModels": model_pb2.ListModelsRequest,
@@ -41,6 +42,7 @@ _REQUESTS: dict[str, type[Message]] = {
     "Health": model_pb2.HealthRequest,
     "ListSlots": model_pb2.ListSlotsRequest,
     "ApplyTemplate": model_pb2.ApplyTemplateRequest,
+    "GetMetrics": model_pb2.GetMetricsRequest,
 }
 
 

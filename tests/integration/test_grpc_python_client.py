@@ -9,14 +9,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import grpc
 import pytest
 
+from service.api.server.core_server import CoreServer
 from service.config import ModelConfig
+from service.llama.loader import load
 from slotline.client import AsyncClient, Client, SlotlineError
+from slotline.client.requests import vectors_of
 from slotline.v1 import generation_pb2, model_pb2
+from slotline.v1.embedding_pb2 import Embedding, EmbedResponse, TokenVector
 from tests.support.calls import until_idle
-from tests.support.scripted_core import WAIT_S, Gate, RunningCore, core_config, load_scripted, running_core
+from tests.support.minilm_gguf import write_tiny_encoder
+from tests.support.scripted_core import WAIT_S, Gate, RunningCore, core_config, load_scripted, running_core, started
+from tests.support.tiny_ranker import RANKER, expected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
 T = TypeVar("T")
 CHAT = [{"role": "user", "content": "Hi"}]
@@ -241,6 +248,30 @@ async def test_an_api_key_is_sent_as_a_bearer_token() -> None:
     finally:
         await server.stop(None)
     assert seen == ["Bearer secret", None]
+
+
+async def test_both_clients_rank(tmp_path: Path) -> None:
+    path = write_tiny_encoder(tmp_path / "ranker.gguf", RANKER)
+    documents = ["world", "hello", "a " * 40]
+    async with started(CoreServer(core_config(model=ModelConfig(path=str(path), n_ctx=0)), load=load)) as core:
+        scores = await blocking(
+            core, lambda client: client.rerank("hello", [*documents[:2], "a b c"], max_document_tokens=2)
+        )
+        assert scores == pytest.approx([expected("hello", one)[0] for one in ("world", "hello", "a b")], abs=1e-2)
+        async with AsyncClient(core.server.addresses[0], deadline_s=WAIT_S) as client:
+            assert await client.rerank("hello", ["world", "hello"]) == pytest.approx(scores[:2], abs=1e-2)
+            cut = await client.rerank("hello", documents, truncation="start", normalize=True)
+            assert all(0 < score < 1 for score in cut)
+            with pytest.raises(SlotlineError, match=r"documents\[2\]"):
+                await client.rerank("hello", documents)
+            with pytest.raises(ValueError, match="'start', 'end'"):
+                await client.rerank("hello", documents, truncation="middle")  # type: ignore[arg-type]
+
+
+def test_vectors_of_tokens_are_not_taken_for_those_of_texts() -> None:
+    response = EmbedResponse(embeddings=[Embedding(token_vectors=[TokenVector(values=[1.0])])])
+    with pytest.raises(ValueError, match="--pooling none"):
+        vectors_of(response)
 
 
 async def test_both_clients_embed() -> None:

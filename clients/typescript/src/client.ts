@@ -13,6 +13,7 @@ import { createClient } from "@connectrpc/connect";
 import { errorOf, type Failure, failureOf, LostError } from "./errors.js";
 import { Health, type HealthCheckResponse_ServingStatus as ServingStatus } from "./gen/grpc/health/v1/health_pb.js";
 import { EmbedRequestSchema } from "./gen/slotline/v1/embedding_pb.js";
+import { RerankRequestSchema, Truncation } from "./gen/slotline/v1/rerank_pb.js";
 import {
   type Accepted,
   type GenerateRequest,
@@ -71,6 +72,18 @@ export interface EmbedOptions extends CallerOptions {
   readonly model?: string;
 }
 
+/** Options of `rerank`. */
+export interface RerankOptions extends CallerOptions {
+  /** Put scores between 0 and 1. Default false: as the model gives them. */
+  readonly normalize?: boolean;
+  /** What is left out of documents that are too long beside the query. Default they are refused. */
+  readonly truncation?: "end" | "start";
+  /** Most tokens of a document. Default no limit. */
+  readonly maxDocumentTokens?: number;
+  /** Name or alias of the model. */
+  readonly model?: string;
+}
+
 /** Options of `tokenize`. */
 export interface TokenizeOptions extends CallerOptions {
   /** Add the tokens that the model puts around a text. Default false. */
@@ -80,6 +93,8 @@ export interface TokenizeOptions extends CallerOptions {
   /** Name or alias of the model. */
   readonly model?: string;
 }
+
+const TRUNCATIONS = { end: Truncation.END, start: Truncation.START };
 
 /** A client of one core, or of several that serve the same model. Close it in the end: open connections keep a process. */
 export class Client {
@@ -129,7 +144,25 @@ export class Client {
       ...others,
     });
     const answer = await this.call(InferenceService.method.embed, request, options);
+    if (answer.embeddings.some((one) => one.tokenVectors.length > 0)) {
+      throw new TypeError("each token has a vector (--pooling none); the answer of `call` has them as tokenVectors");
+    }
     return answer.embeddings.map((one) => one.values);
+  }
+
+  /** How relevant documents are to a query, in their order; only for models that score pairs of texts. */
+  async rerank(query: string, documents: readonly string[], options: RerankOptions = {}): Promise<number[]> {
+    if (typeof documents === "string") {
+      throw new TypeError("documents: are a list; for one text give a list of one");
+    }
+    const { signal: _, timeoutMs: __, metadata: ___, truncation, ...others } = options;
+    const request = create(RerankRequestSchema, {
+      query,
+      documents: [...documents],
+      truncation: truncation === undefined ? Truncation.UNSPECIFIED : TRUNCATIONS[truncation],
+      ...others,
+    });
+    return (await this.call(InferenceService.method.rerank, request, options)).scores;
   }
 
   /** Token ids of a text, or of a conversation as the chat template writes it. */

@@ -12,7 +12,7 @@
  * What is missing here is in `slotline-client/v1`, the messages and services generated from the contract. A whole
  * `GenerateRequest` is taken wherever a prompt is.
  */
-export { type CallerOptions, Client, type ClientOptions, type EmbedOptions, type TokenizeOptions } from "./client.js";
+export { type CallerOptions, Client, type ClientOptions, type EmbedOptions, type RerankOptions, type TokenizeOptions } from "./client.js";
 export { LostError, SlotlineError, type StatusName, type Violation } from "./errors.js";
 export {
   type Completion,

@@ -13,6 +13,7 @@ import pytest
 from bench.harness.errors import BenchError, RefusedError
 from bench.harness.load import Job
 from bench.harness.rest_client import RestTarget
+from bench.harness.rest_forms import RestForm
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -104,7 +105,7 @@ async def test_a_refusal_says_when_to_come_back(header: bytes, retry_after_s: fl
 async def test_a_chat_is_counted_by_its_usage_before_the_end_mark() -> None:
     events = b'data: {"choices":[],"usage":{"completion_tokens":2}}\n\n', b"data: [DONE]\n\n"
     async with _server(HEAD + b"".join(map(_chunk, events)) + _chunk(b"")) as (port, requests):
-        timing = await RestTarget(port, is_chat=True).generate(JOB)
+        timing = await RestTarget(port, RestForm.CHAT).generate(JOB)
     assert timing.n_tokens == 2
     sent = json.loads(requests[0])
     assert sent["messages"] == [{"role": "user", "content": "Once"}]

@@ -148,6 +148,9 @@ func unary(ctx context.Context, client *slotline.Client, rpc string, raw []byte)
 	case "Embed":
 		request := &slotlinev1.EmbedRequest{}
 		return response(decoded(request), func() (proto.Message, error) { return client.Embed(ctx, request) })
+	case "Rerank":
+		request := &slotlinev1.RerankRequest{}
+		return response(decoded(request), func() (proto.Message, error) { return client.Rerank(ctx, request) })
 	case "Tokenize":
 		request := &slotlinev1.TokenizeRequest{}
 		return response(decoded(request), func() (proto.Message, error) { return client.Tokenize(ctx, request) })
@@ -171,6 +174,8 @@ func unary(ctx context.Context, client *slotline.Client, rpc string, raw []byte)
 		return &slotlinev1.ListSlotsResponse{Slots: slots}, err
 	case "Health":
 		return client.Health(ctx)
+	case "GetMetrics":
+		return client.Metrics(ctx)
 	}
 	return nil, fmt.Errorf("rpc %q is unknown", rpc)
 }

@@ -15,10 +15,13 @@ from slotline.client.methods import method_of
 from slotline.client.requests import (
     EmbedInput,
     Prompt,
+    Truncation,
     check_conversation,
     embed_request,
     generate_request,
+    rerank_request,
     tokenize_request,
+    vectors_of,
 )
 from slotline.client.structured import Parsed, parse_options, parsed
 from slotline.protocol import health
@@ -246,7 +249,40 @@ class AsyncClient:
         """
         request = embed_request(inputs, normalize=normalize, dimensions=dimensions, model=model)
         response = await self._unary(lambda server: server.inference.Embed, request, deadline_s)
-        return [list(one.values) for one in response.embeddings]
+        return vectors_of(response)
+
+    async def rerank(
+        self,
+        query: str,
+        documents: Sequence[str],
+        *,
+        normalize: bool = False,
+        truncation: Truncation | None = None,
+        max_document_tokens: int | None = None,
+        model: str = "",
+        deadline_s: float | None = None,
+    ) -> list[float]:
+        """How relevant documents are to a query, in their order; only for models that score pairs of texts.
+
+        Args:
+            query: what is looked for.
+            documents: at most ``max_batch_embed`` of the model's limits.
+            normalize: put scores between 0 and 1; otherwise they are as the model gives them.
+            truncation: what is left out of documents that are too long beside the query, "end" or "start"; None refuses
+                them.
+            max_document_tokens: most tokens of a document; None for no limit.
+            model: name or alias of the model; "" for whichever is served.
+            deadline_s: seconds that the call may take.
+        """
+        request = rerank_request(
+            query,
+            documents,
+            normalize=normalize,
+            truncation=truncation,
+            max_document_tokens=max_document_tokens,
+            model=model,
+        )
+        return list((await self._unary(lambda server: server.inference.Rerank, request, deadline_s)).scores)
 
     async def models(self, *, deadline_s: float | None = None) -> list[model_pb2.Model]:
         """The served models."""

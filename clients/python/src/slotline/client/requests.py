@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeGuard, cast
+from typing import Literal, TypeGuard, cast
 
 from slotline.client import checks
 from slotline.client.images import Part, parts_message
 from slotline.client.messages import chat_prompt
 from slotline.client.options import GenerateOptions, set_options
-from slotline.v1 import embedding_pb2, generation_pb2, prompt_pb2, tokenization_pb2, tokens_pb2
+from slotline.v1 import embedding_pb2, generation_pb2, prompt_pb2, rerank_pb2, tokenization_pb2, tokens_pb2
 
 #: A text, token ids, parts that are texts, pictures and token ids, a conversation of messages as ``Message`` describes
 #: them, or a whole request.
 Prompt = str | Sequence[int | Part | Mapping[str, object]] | generation_pb2.GenerateRequest
 #: What one vector is made of: a text, token ids, a picture, or parts.
 EmbedInput = str | prompt_pb2.Image | Sequence[int | Part]
+#: What is left out of documents that are too long.
+Truncation = Literal["start", "end"]
+
+_TRUNCATIONS = {"start": rerank_pb2.TRUNCATION_START, "end": rerank_pb2.TRUNCATION_END}
 
 
 def generate_request(prompt: Prompt, options: GenerateOptions) -> generation_pb2.GenerateRequest:
@@ -70,6 +74,46 @@ def embed_request(
     request.normalize = normalize
     if dimensions is not None:
         request.dimensions = checks.integer("dimensions", dimensions, checks.UINT32)
+    return request
+
+
+def vectors_of(response: embedding_pb2.EmbedResponse) -> list[list[float]]:
+    """The vector of each input.
+
+    Raises:
+        ValueError: each token has one.
+    """
+    if any(one.token_vectors for one in response.embeddings):
+        raise ValueError(
+            "each token has a vector, because the server was started with --pooling none; call(EmbedRequest(...)) "
+            "answers with their token_vectors"
+        )
+    return [list(one.values) for one in response.embeddings]
+
+
+def rerank_request(
+    query: str,
+    documents: Sequence[str],
+    *,
+    normalize: bool = False,
+    truncation: Truncation | None = None,
+    max_document_tokens: int | None = None,
+    model: str = "",
+) -> rerank_pb2.RerankRequest:
+    """A request for the scores of documents.
+
+    Raises:
+        TypeError: documents that are no list of texts, or an option of another type.
+        ValueError: an option that no request can hold.
+    """
+    request = rerank_pb2.RerankRequest(query=query, documents=checks.texts("documents", documents), model=model)
+    request.normalize = normalize
+    if truncation is not None:
+        if truncation not in _TRUNCATIONS:
+            checks.refuse("truncation", truncation, ", ".join(map(repr, _TRUNCATIONS)))
+        request.truncation = _TRUNCATIONS[truncation]
+    if max_document_tokens is not None:
+        request.max_document_tokens = checks.integer("max_document_tokens", max_document_tokens, checks.UINT32)
     return request
 
 

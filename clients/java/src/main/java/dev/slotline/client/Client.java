@@ -13,6 +13,7 @@ import dev.slotline.v1.ListModelsRequest;
 import dev.slotline.v1.ListSlotsRequest;
 import dev.slotline.v1.Model;
 import dev.slotline.v1.ModelServiceGrpc;
+import dev.slotline.v1.RerankRequest;
 import dev.slotline.v1.Slot;
 import dev.slotline.v1.TokenizeRequest;
 import io.grpc.Context;
@@ -184,6 +185,16 @@ public final class Client implements AutoCloseable {
     return answer.getEmbeddingsList().stream().map(Client::vector).toList();
   }
 
+  /** How relevant documents are to a query, in their order; only for models that score pairs of texts. */
+  public List<Float> rerank(String query, List<String> documents) {
+    return rerank(RerankRequest.newBuilder().setQuery(query).addAllDocuments(documents).build());
+  }
+
+  /** The scores of a whole request's documents, in their order. */
+  public List<Float> rerank(RerankRequest request) {
+    return call(InferenceServiceGrpc.getRerankMethod(), request).getScoresList();
+  }
+
   /** Token ids of a text. */
   public List<Integer> tokenize(String text) {
     return tokenize(TokenizeRequest.newBuilder().setText(text).build());
@@ -275,6 +286,10 @@ public final class Client implements AutoCloseable {
   }
 
   private static float[] vector(Embedding embedding) {
+    if (embedding.getTokenVectorsCount() > 0) {
+      throw new IllegalStateException(
+          "each token has a vector (--pooling none); the answer of call() has them as token vectors");
+    }
     float[] values = new float[embedding.getValuesCount()];
     for (int i = 0; i < values.length; i++) {
       values[i] = embedding.getValues(i);

@@ -15,6 +15,9 @@ public sealed interface Event {
   /** More of the prompt's tokens, if they were asked for. */
   record PromptTokens(List<Token> tokens) implements Event {}
 
+  /** How far the prompt is evaluated, if that was asked for. */
+  record PromptProgress(dev.slotline.v1.PromptProgress progress) implements Event {}
+
   /** More text; not empty. */
   record Text(String text, int sequence) implements Event {}
 
@@ -32,6 +35,7 @@ public sealed interface Event {
     return switch (message.getEventCase()) {
       case ACCEPTED -> List.of(new Accepted(message.getAccepted()));
       case PROMPT -> List.of(new PromptTokens(message.getPrompt().getTokensList()));
+      case PROGRESS -> List.of(new PromptProgress(message.getProgress()));
       case FINISHED -> List.of(new Finished(message.getFinished(), message.getFinished().getIndex()));
       case DELTA -> of(message.getDelta());
       case EVENT_NOT_SET -> List.of();
