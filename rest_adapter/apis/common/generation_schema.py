@@ -11,6 +11,7 @@ _NAMED: dict[str, Schema] = {"bytes": array(integer((0, 255))), "id": COUNT, "to
 _PROB: dict[str, Schema] = {**_NAMED, "prob": NUMBER}
 _LOGPROB: dict[str, Schema] = {**_NAMED, "logprob": NUMBER}
 PROBABILITIES_SCHEMAS = {
+    "TokenLogprobs": record({**_LOGPROB, "top_logprobs": array(record(_LOGPROB))}),
     "PostSamplingProbabilities": record({**_PROB, "top_probs": array(record(_PROB))}),
     "TokenProbabilities": record({"content": STRING, "probs": array(record({"prob": NUMBER, "tok_str": STRING}))}),
 }

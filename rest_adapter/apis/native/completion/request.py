@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 
 _N_PROBS, _LOGPROBS = "n_probs", "logprobs"
+_PROBABILITIES = re.compile(r"output\.(?:n_probs|top_logprobs)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class CompletionCall:
         probabilities_field: the field that asks for probabilities.
         extras: what else it asks for.
         wants_token_ids: answers have the ids of their tokens.
-        wants_post_sampling: probabilities have the form of today, behind the samplers.
+        wants_post_sampling: probabilities are those behind the samplers, in the form of today.
         response_fields: paths of the only fields that an answer is to have; none for all.
         images: the entries of ``image_data``, which ``with_pictures`` puts into the requests.
         pictures: those of each prompt; none without ``with_pictures``.
@@ -108,10 +110,15 @@ def read_call(
     is_stream = _read_flag(body, "stream")
     n_answers = read_n(request, body)
     wants_token_ids = _read_flag(body, "return_tokens")
+    wants_post_sampling = _read_flag(body, "post_sampling_probs")
     if wants_token_ids:
         request.output.tokens = True
+    if shape is ApiShape.NOW:
+        _ask_for_now(request, is_stream=is_stream, wants_post_sampling=wants_post_sampling)
     extras = read_extras(request, body, is_stream=is_stream)
-    bound_candidates(request, len(prompts), tokens="n_predict", probabilities=probabilities_field)
+    bound_candidates(
+        request, len(prompts), tokens="n_predict", logprobs=probabilities_field, probabilities=probabilities_field
+    )
     return CompletionCall(
         requests=(request,),
         prompts=prompts,
@@ -123,7 +130,7 @@ def read_call(
         probabilities_field=probabilities_field,
         extras=extras,
         wants_token_ids=wants_token_ids,
-        wants_post_sampling=_read_flag(body, "post_sampling_probs"),
+        wants_post_sampling=wants_post_sampling,
         response_fields=read_response_fields(body),
     )
 
@@ -148,8 +155,8 @@ def rename_fields(failure: RpcFailure, call: CompletionCall) -> RpcFailure:
     pictures = call.pictures[failure.call] if call.pictures else Pictures()
 
     def renamed(path: str) -> str:
-        if path.startswith("output.n_probs"):
-            return path.replace("output.n_probs", call.probabilities_field)
+        if found := _PROBABILITIES.match(path):
+            return call.probabilities_field + path[found.end() :]
         named = pictures.path_in_body(path) or prompt.picture_at(path)
         return named or prompt.path_of(json_name(path_of_constraint(path, call.constraint_field)))
 
@@ -163,13 +170,28 @@ def _read_template(body: Mapping[str, object], shape: ApiShape) -> tuple[Generat
         InvalidRequest: an option has a value that is not allowed.
     """
     request = GenerateRequest()
-    read_overflow(request, body, truncates=True)
+    # Today, what does not fit is refused unless somebody asks for less.
+    read_overflow(request, body, truncates=shape is ApiShape.OF_2024)
     apply_options(request, body)
     apply_synonyms(request, body)
     apply_shape(request, body, shape)
     if body.get("n_predict") is None:
         read_max_tokens(request, body)
     return request, read_constraints(request, body)
+
+
+def _ask_for_now(request: GenerateRequest, *, is_stream: bool, wants_post_sampling: bool) -> None:
+    """Ask the core for what answers in the shape of today have: the whole prompt, and ids of tokens in streams.
+
+    Probabilities are there those before the samplers, unless the body says otherwise.
+    """
+    output = request.output
+    output.prompt_text = True
+    if is_stream:
+        output.tokens = True
+    if output.n_probs and not wants_post_sampling:
+        output.top_logprobs = output.n_probs
+        output.ClearField("n_probs")
 
 
 def _read_logprobs(request: GenerateRequest, body: Mapping[str, object]) -> str:

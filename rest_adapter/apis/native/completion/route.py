@@ -5,8 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from rest_adapter.api_shape import ApiShape
 from rest_adapter.apis.native.completion.reply import CompletionReply
 from rest_adapter.apis.native.completion.reply_2024 import Shape2024
+from rest_adapter.apis.native.completion.reply_now import ShapeNow
 from rest_adapter.apis.native.completion.request import (
     CompletionCall,
     read_completion,
@@ -32,10 +34,12 @@ def complete(context: AppContext) -> Answer:
 
 def answer_completion(context: AppContext, call: CompletionCall) -> Answer:
     """Run the requests of a body of POST /completion or POST /infill and answer it."""
+    is_now = context.shape is ApiShape.NOW
+    shape = ShapeNow(call) if is_now else Shape2024(call, context.config.native_model)
     return answer_generation(
         context,
         call.requests,
-        lambda: CompletionReply(call, Shape2024(call, context.config.native_model)),
+        lambda: CompletionReply(call, shape),
         is_stream=call.is_stream,
         timeout_s=call.timeout_s,
         ping_s=call.extras.ping_s(context.config.native_ping_s),

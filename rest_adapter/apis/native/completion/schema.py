@@ -5,10 +5,7 @@ from __future__ import annotations
 from rest_adapter.apis.common.candidates import MAX_CANDIDATES
 from rest_adapter.apis.common.generation_schema import (
     GENERATION_HEADERS,
-    PROBABILITIES_SCHEMAS,
-    PROGRESS_SCHEMAS,
     STREAM,
-    TIMINGS_SCHEMAS,
     event,
     json_text,
 )
@@ -21,6 +18,7 @@ from rest_adapter.apis.common.settings_schema import SETTINGS_SCHEMAS
 from rest_adapter.apis.common.unsupported import NATIVE
 from rest_adapter.apis.common.unsupported_schema import unsupported
 from rest_adapter.apis.native.completion.response_fields import FIELDS, MAX_FIELDS
+from rest_adapter.apis.native.completion.schema_now import COMPLETION_NOW_SCHEMAS
 from rest_adapter.http.media_types import EVENTS, JSON
 from rest_adapter.json.number_bounds import INT32
 from rest_adapter.openapi.operation import GENERATION, MODEL_ERRORS, Operation
@@ -39,9 +37,9 @@ from rest_adapter.openapi.schema_types import (
 )
 
 _PROBABILITIES = either(ref("TokenProbabilities"), ref("PostSamplingProbabilities"))
-_ANSWER = either(ref("Completion"), ref("CompletionFields"))
-COMPLETION_EVENTS = event(json_text(ref("CompletionPiece"), _ANSWER, ref("Error")))
-COMPLETION_ANSWER = either(_ANSWER, ref("CompletionResults"))
+_ANSWER = either(ref("Completion"), ref("CompletionNow"), ref("CompletionFields"))
+COMPLETION_EVENTS = event(json_text(ref("CompletionPiece"), ref("CompletionPieceNow"), _ANSWER, ref("Error")))
+COMPLETION_ANSWER = either(_ANSWER, ref("CompletionResults"), array(_ANSWER))
 
 
 def completion_body() -> Schema:
@@ -126,14 +124,13 @@ def _schemas() -> dict[str, Schema]:
     optional = ("completion_probabilities", "index", "prompt_progress", "timings", "tokens")
     return {
         **SETTINGS_SCHEMAS,
-        **PROBABILITIES_SCHEMAS,
-        **TIMINGS_SCHEMAS,
-        **PROGRESS_SCHEMAS,
+        **COMPLETION_NOW_SCHEMAS,
         "Completion": whole,
         "CompletionFields": {
             "type": "object",
             "description": "What response_fields asks for, by its paths.",
-            "not": {"required": whole["required"]},
+            # Whole answers have all of these, in either shape.
+            "not": {"required": ["content", "generation_settings", "model", "prompt", "stop", "timings", "truncated"]},
         },
         "CompletionResults": record({"results": array(_ANSWER)}),
         "CompletionPiece": record(piece, optional),
@@ -145,7 +142,9 @@ COMPLETION = Operation(
     GENERATION,
     "Continue prompts",
     STREAM + "An event per piece of text and a final one per answer, which is like the answer without stream "
-    "but for its empty content; with several prompts or answers each has its number as index, prompt by prompt.",
+    "but for its empty content; with several prompts or answers each has its number as index, prompt by prompt. In the "
+    "shape of today several answers are an array, and a prompt that does not fit is refused unless truncate says "
+    "otherwise.",
     {200: {JSON: COMPLETION_ANSWER, EVENTS: COMPLETION_EVENTS}},
     COMPLETION_SCHEMAS,
     MODEL_ERRORS,
