@@ -45,6 +45,8 @@ class RestConfig:
         sse_ping_s: seconds of silence after which a stream gets a comment; 0 for never, None for
             ``OPENAI_PING_S`` on OpenAI and Anthropic routes and never on native ones.
         native_model: what native answers call the model; None for its name on OpenAI routes, which the core tells.
+        native_truncates: native routes shorten what does not fit into the context, and go on at its end; None for in
+            the shape of 2024 alone.
         openai_truncates: OpenAI and Anthropic routes, too, shorten what does not fit into the context, instead of
             refusing it.
         reasoning_format: where chats have what the model thinks before it answers, one of ``REASONING_FORMATS``;
@@ -79,6 +81,7 @@ class RestConfig:
     max_body_bytes: int = 16 * 1024 * 1024
     sse_ping_s: float | None = None
     native_model: str | None = None
+    native_truncates: bool | None = None
     openai_truncates: bool = False
     reasoning_format: str | None = None
     sse_done: bool = True

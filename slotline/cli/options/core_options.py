@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rest_adapter.config import RestConfig
+from service.config import SamplingDefaults
 from service.config import core_config as build_config
 from service.errors import InvalidArgument
 from service.field_names import with_names
@@ -17,9 +18,11 @@ from slotline.cli.options.groups.drafts import DRAFTS
 from slotline.cli.options.groups.general import GENERAL
 from slotline.cli.options.groups.gpu import GPU
 from slotline.cli.options.groups.lifetime import STOPPING, SUPERVISION
+from slotline.cli.options.groups.llama_server import LLAMA_SERVER
 from slotline.cli.options.groups.long_context import LONG_CONTEXT
 from slotline.cli.options.groups.model import MODEL
 from slotline.cli.options.groups.pictures import PICTURES
+from slotline.cli.options.groups.sampling import BREAKERS, CHAIN, SAMPLING, SEED, SETTING
 from slotline.cli.options.groups.slots import SLOTS
 from slotline.cli.options.table import Group, Value, invalid, names_of_settings
 from slotline.cli.options.values import grpc_address, integer, path
@@ -90,6 +93,7 @@ CORE_GROUPS = (
     PICTURES,
     SLOTS,
     DRAFTS,
+    SAMPLING,
     LISTEN,
     GRPC_TLS,
     API_KEYS,
@@ -98,10 +102,27 @@ CORE_GROUPS = (
     COMPUTE,
     LONG_CONTEXT,
     GPU,
+    LLAMA_SERVER,
     SUPERVISED,
 )
 #: What people who start a core by command line call the fields of its configuration.
 FIELD_NAMES = names_of_settings(CORE_GROUPS)
+
+
+def _sampling_defaults(settings: Mapping[str, Any]) -> SamplingDefaults:
+    """What requests get that leave options of sampling out."""
+    others = {SEED, CHAIN, BREAKERS}
+    breakers = settings.get(BREAKERS)
+    return SamplingDefaults(
+        options={
+            name.removeprefix(SETTING): value
+            for name, value in settings.items()
+            if name.startswith(SETTING) and name not in others
+        },
+        seed=settings.get(SEED),
+        samplers=settings.get(CHAIN),
+        dry_sequence_breakers=None if breakers is None else tuple(text for text in breakers if text != "none"),
+    )
 
 
 def core_config(settings: Mapping[str, Any]) -> CoreConfig:
@@ -115,6 +136,7 @@ def core_config(settings: Mapping[str, Any]) -> CoreConfig:
     if "aliases" in settings:
         first, *others = settings["aliases"]
         settings |= {"alias": first, "aliases": tuple(others)}
+    settings["sampling"] = _sampling_defaults(settings)
     if settings.get("path") is None:
         settings["path"] = str(default_model_path())
     if settings.get("lora"):

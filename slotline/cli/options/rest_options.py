@@ -124,6 +124,18 @@ REST = Group(
             "what fails after one is an error event instead of a status. Counts for all routes; 0 for never",
             default_note=f"{OPENAI_PING_S:g} on OpenAI and Anthropic routes, never on native ones",
         ),
+        Flag(
+            ("--context-shift",),
+            {"native_truncates": True, "openai_truncates": True},
+            "what does not fit into a slot's context is shortened, and answers go on at its end; on native routes in "
+            "the shape of 2024 that is the default",
+        ),
+        Flag(
+            ("--no-context-shift",),
+            {"native_truncates": False, "openai_truncates": False},
+            "what does not fit is refused, and answers end where the context does; on OpenAI routes, and in the shape "
+            "of today, that is the default",
+        ),
         Value(
             ("--openai-overflow",),
             "WHAT",

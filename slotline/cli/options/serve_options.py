@@ -10,9 +10,11 @@ from slotline.cli.options.groups.drafts import DRAFTS
 from slotline.cli.options.groups.general import GENERAL
 from slotline.cli.options.groups.gpu import GPU
 from slotline.cli.options.groups.lifetime import STOPPING, SUPERVISION
+from slotline.cli.options.groups.llama_server import LLAMA_SERVER
 from slotline.cli.options.groups.long_context import LONG_CONTEXT
 from slotline.cli.options.groups.model import MODEL
 from slotline.cli.options.groups.pictures import PICTURES
+from slotline.cli.options.groups.sampling import SAMPLING
 from slotline.cli.options.groups.slots import SLOTS
 from slotline.cli.options.rest_options import REST
 from slotline.cli.options.table import Group, Value
@@ -35,7 +37,19 @@ GRPC = Group(
 )
 
 #: What describes a core wherever it runs.
-SHARED = (MODEL, PICTURES, SLOTS, DRAFTS, STOPPING, SUPERVISION, COMPUTE, LONG_CONTEXT, GPU)
+SHARED = (
+    MODEL,
+    PICTURES,
+    SLOTS,
+    DRAFTS,
+    SAMPLING,
+    LLAMA_SERVER,
+    STOPPING,
+    SUPERVISION,
+    COMPUTE,
+    LONG_CONTEXT,
+    GPU,
+)
 #: Options that the core is started with as they were given.
 PASSED_TO_CORE = (GENERAL, GRPC_TLS, ACCESS, *SHARED)
 SERVE_GROUPS = (
@@ -44,6 +58,7 @@ SERVE_GROUPS = (
     PICTURES,
     SLOTS,
     DRAFTS,
+    SAMPLING,
     REST,
     GRPC,
     GRPC_TLS,
@@ -54,4 +69,5 @@ SERVE_GROUPS = (
     COMPUTE,
     LONG_CONTEXT,
     GPU,
+    LLAMA_SERVER,
 )

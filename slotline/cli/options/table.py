@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from slotline.cli.options.foreign import ADVICE
 from slotline.cli.options.suggestions import note_on_argument
 from slotline.cli.options.values import InvalidValue
 
@@ -232,6 +233,8 @@ def _defaults(groups: Sequence[Group]) -> dict[str, Any]:
 
 
 def _unknown(argument: str, by_name: Mapping[str, Option]) -> UsageError:
+    if argument in ADVICE:
+        return UsageError(f"error: {argument} is not supported: {ADVICE[argument]}")
     note = note_on_argument(argument, {name: not isinstance(option, Flag) for name, option in by_name.items()})
     return UsageError(f"error: unknown argument: {argument}", *([note] if note else []))
 

@@ -198,6 +198,17 @@ def member(kind: type[E_]) -> Kind[E_]:
     return choice({str(item.value): item for item in kind})
 
 
+def only(allowed: str, reason: str) -> Converter[str]:
+    """A value that changes nothing; ``reason`` says why there is no other."""
+
+    def convert(name: str, value: str) -> str:
+        if value != allowed:
+            raise InvalidValue(f"{name} {value!r} is not supported: {reason}; allowed is {allowed}")
+        return value
+
+    return convert
+
+
 def checked(convert: Callable[[str], T]) -> Converter[T]:
     """One value; ``convert`` raises ``ValueError`` with what is allowed."""
 

@@ -52,8 +52,8 @@ def test_help_of_a_command_shows_all_its_options(name: str, capsys: Captured) ->
 @pytest.mark.parametrize(
     ("arguments", "errors"),
     [
-        (["serve", "--nope"], "error: unknown argument: --nope\n"),
-        (["serve", "--metrics", "--nope"], "error: unknown argument: --nope\n"),
+        (["serve", "--qqq"], "error: unknown argument: --qqq\n"),
+        (["serve", "--metrics", "--qqq"], "error: unknown argument: --qqq\n"),
         (["core", "--metrics", "-c", "0"], "error: unknown argument: --metrics\n"),
         (
             ["core", "-np", "0"],

@@ -74,25 +74,33 @@ class CompletionCall:
     pictures: tuple[Pictures, ...] = ()
 
 
-def read_completion(body: Mapping[str, object], *, shape: ApiShape = ApiShape.OF_2024) -> CompletionCall:
+def read_completion(
+    body: Mapping[str, object], *, shape: ApiShape = ApiShape.OF_2024, truncates: bool | None = None
+) -> CompletionCall:
     """Read a body.
 
     Args:
         body: the JSON body.
         shape: whose defaults and ways to write options count.
+        truncates: shorten prompts that do not fit, unless the body says otherwise; None for in the shape of 2024 alone.
 
     Raises:
         InvalidRequest: a field has a value that is not allowed.
     """
     refuse_unsupported(body, NATIVE)
     prompts = read_prompts(body.get("prompt"), takes_pictures=True)
-    call = read_call(body, prompts.items, shape, is_multiple=prompts.is_multiple)
+    call = read_call(body, prompts.items, shape, truncates=truncates, is_multiple=prompts.is_multiple)
     (template,) = call.requests
     return replace(call, requests=requests_for(template, prompts), images=read_image_data(body))
 
 
 def read_call(
-    body: Mapping[str, object], prompts: tuple[Prompt, ...], shape: ApiShape, *, is_multiple: bool = False
+    body: Mapping[str, object],
+    prompts: tuple[Prompt, ...],
+    shape: ApiShape,
+    *,
+    truncates: bool | None = None,
+    is_multiple: bool = False,
 ) -> CompletionCall:
     """A call with one request, which has all but a prompt.
 
@@ -100,12 +108,13 @@ def read_call(
         body: the JSON body.
         prompts: its prompts.
         shape: whose defaults and ways to write options count.
+        truncates: shorten prompts that do not fit, unless the body says otherwise; None for in the shape of 2024 alone.
         is_multiple: whether the answer is a list of results because of them.
 
     Raises:
         InvalidRequest: an option has a value that is not allowed.
     """
-    request, constraint_field = _read_template(body, shape)
+    request, constraint_field = _read_template(body, shape, truncates=truncates)
     probabilities_field = _read_logprobs(request, body)
     is_stream = _read_flag(body, "stream")
     n_answers = read_n(request, body)
@@ -163,7 +172,9 @@ def rename_fields(failure: RpcFailure, call: CompletionCall) -> RpcFailure:
     return failure.renamed(renamed)
 
 
-def _read_template(body: Mapping[str, object], shape: ApiShape) -> tuple[GenerateRequest, str]:
+def _read_template(
+    body: Mapping[str, object], shape: ApiShape, *, truncates: bool | None
+) -> tuple[GenerateRequest, str]:
     """A request without a prompt from a body, and the field that its constraint came from.
 
     Raises:
@@ -171,7 +182,7 @@ def _read_template(body: Mapping[str, object], shape: ApiShape) -> tuple[Generat
     """
     request = GenerateRequest()
     # Today, what does not fit is refused unless somebody asks for less.
-    read_overflow(request, body, truncates=shape is ApiShape.OF_2024)
+    read_overflow(request, body, truncates=shape is ApiShape.OF_2024 if truncates is None else truncates)
     apply_options(request, body)
     apply_synonyms(request, body)
     apply_shape(request, body, shape)

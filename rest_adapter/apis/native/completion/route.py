@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 def complete(context: AppContext) -> Answer:
     """Continue one or several prompts."""
-    call = read_body(context, partial(read_completion, shape=context.shape), takes_pictures=True)
+    read = partial(read_completion, shape=context.shape, truncates=context.config.native_truncates)
+    call = read_body(context, read, takes_pictures=True)
     if call.images:
         call = placed_pictures(context, call, with_pictures)
     return answer_completion(context, call)

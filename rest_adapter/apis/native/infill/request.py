@@ -16,18 +16,21 @@ if TYPE_CHECKING:
     from slotline.v1.prompt_pb2 import PromptParts
 
 
-def read_infill(body: Mapping[str, object], *, shape: ApiShape = ApiShape.OF_2024) -> CompletionCall:
+def read_infill(
+    body: Mapping[str, object], *, shape: ApiShape = ApiShape.OF_2024, truncates: bool | None = None
+) -> CompletionCall:
     """Read a body. Its ``prompt`` is not used, only repeated in the answer.
 
     Args:
         body: the JSON body.
         shape: whose defaults and ways to write options count.
+        truncates: shorten prompts that do not fit, unless the body says otherwise; None for in the shape of 2024 alone.
 
     Raises:
         InvalidRequest: a field has a value that is not allowed.
     """
     refuse_unsupported(body, INFILL)
-    call = read_call(body, (Prompt((), _infill_echo(body.get("prompt")), "prompt"),), shape)
+    call = read_call(body, (Prompt((), _infill_echo(body.get("prompt")), "prompt"),), shape, truncates=truncates)
     (request,) = call.requests
     request.infill.SetInParent()
     _put_side(request.infill.prefix, "input_prefix", body)

@@ -16,4 +16,5 @@ if TYPE_CHECKING:
 
 def infill(context: AppContext) -> Answer:
     """Fill the gap between a prefix and a suffix."""
-    return answer_completion(context, read_body(context, partial(read_infill, shape=context.shape)))
+    read = partial(read_infill, shape=context.shape, truncates=context.config.native_truncates)
+    return answer_completion(context, read_body(context, read))

@@ -71,6 +71,7 @@ COMPUTE = Group(
             "the same as -ctk f32 -ctv f32; not recommended",
         ),
         Flag(("--mlock",), {"mlock": True}, "keep the model in memory, never swap it out"),
+        Flag(("--mmap",), {"mmap": True}, "map the file of the model; that is the default"),
         Flag(("--no-mmap",), {"mmap": False}, "read the model into memory instead of mapping the file"),
         Value(
             ("--numa",),

@@ -5,9 +5,17 @@ from __future__ import annotations
 from service.config import Pooling
 from service.dialogue.known_formats import KNOWN_FORMATS
 from service.prompts.templates import NAMED
+from slotline.cli.options.files import read_text
 from slotline.cli.options.table import Flag, Group, Pair, Value
 from slotline.cli.options.tool_format import tool_format
 from slotline.cli.options.values import kv_override, lora, member, names, scaled_lora, text, whole
+
+_MAX_TEMPLATE_BYTES = 1 << 20
+
+
+def _template_of_file(name: str, path: str) -> str:
+    return text(name, read_text(name, path, _MAX_TEMPLATE_BYTES))
+
 
 TOOL_FORMAT = Value(
     ("--tool-format",),
@@ -55,6 +63,13 @@ MODEL = Group(
             "chat template instead of the model's own: its text in Jinja (not a file), or one of these names: "
             + ", ".join(sorted(NAMED)),
         ),
+        Value(
+            ("--chat-template-file",),
+            "FNAME",
+            "chat_template",
+            _template_of_file,
+            "the same from a file with the text of a template",
+        ),
         TOOL_FORMAT,
         Flag(
             ("--reranking", "--rerank"),
@@ -71,7 +86,7 @@ MODEL = Group(
             default_note="what the model says, else mean for encoders and last for others",
         ),
         Flag(
-            ("--embedding",),
+            ("--embedding", "--embeddings"),
             {"embedding": True},
             "give embeddings, too; takes memory for it",
         ),

@@ -36,7 +36,7 @@ SLOTS = Group(
             "every slot may use the whole context; when it is full, the youngest requests wait, and go on later",
         ),
         Value(
-            ("-n", "--n-predict"),
+            ("-n", "--n-predict", "--predict"),
             "N",
             "max_tokens",
             none_if(-1, whole("max_tokens", or_exactly=-1, means="no cap")),
@@ -51,6 +51,16 @@ SLOTS = Group(
             default_note=f"{QUEUE_PER_SLOT} per slot, at least {MIN_QUEUE}",
         ),
         SYSTEM_PROMPT_FILE,
+        Flag(
+            ("-no-kvu", "--no-kv-unified"),
+            {"kv_unified": False},
+            "every slot has its own share of the context; that is the default",
+        ),
+        Flag(
+            ("--cache-prompt",),
+            {"cache_prompt": True},
+            "reuse what is cached of a prompt unless a request says otherwise; that is the default",
+        ),
         Flag(
             ("--no-cache-prompt",),
             {"cache_prompt": False},

@@ -5,13 +5,28 @@ from __future__ import annotations
 import pytest
 
 from slotline.cli.commands import COMMANDS, Command
+from slotline.cli.options.groups.sampling import SETTING
 from slotline.cli.options.table import UsageError, Value, parse
+from slotline.cli.options.values import Kind
 
 WRONG_VALUES = {
     "--log-format": "xml",
     "--model": "",
     "--alias": "",
     "--tags": ",",
+    "--seed": "many",
+    "--samplers": "infill",
+    "--sampler-seq": "ki",
+    "--dry-sequence-breaker": "",
+    "--chat-template-file": "/nothing",
+    "--ubatch-size": "0",
+    "--ctx-checkpoints": "-1",
+    "--checkpoint-min-step": "-1",
+    "--threads-http": "-2",
+    "--cache-reuse": "256",
+    "--reasoning": "off",
+    "--reasoning-budget": "0",
+    "--sleep-idle-seconds": "60",
     "--ctx-size": "-1",
     "--chat-template": "",
     "--tool-format": "morse",
@@ -121,12 +136,20 @@ VALUED = [
     for option in group.options
     if isinstance(option, Value)
 ]
+
+
+def _wrong(option: Value) -> str:
+    if option.setting.startswith(SETTING) and isinstance(option.convert, Kind):
+        return "many"
+    return next(WRONG_VALUES[name] for name in option.names if name in WRONG_VALUES)
+
+
 IDS = [f"{command.name} {option.names[-1]}" for command, option in VALUED]
 
 
 @pytest.mark.parametrize(("command", "option"), VALUED, ids=IDS)
 def test_a_wrong_value_is_refused_under_the_name_that_was_typed(command: Command, option: Value) -> None:
-    value = next(WRONG_VALUES[name] for name in option.names if name in WRONG_VALUES)
+    value = _wrong(option)
     for name in option.names:
         with pytest.raises(UsageError) as caught:
             parse(command.groups, [name, value])

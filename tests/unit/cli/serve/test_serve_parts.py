@@ -149,5 +149,7 @@ def test_chat_templates_by_name_and_as_text(template: str) -> None:
 
 
 def test_a_chat_template_that_is_none_stops_the_start() -> None:
-    with pytest.raises(UsageError, match=r"--chat-template 'template\.jinja' is neither Jinja text nor one of chatml"):
+    with pytest.raises(
+        UsageError, match=r"--chat-template or \S+ 'template\.jinja' is neither Jinja text nor one of chatml"
+    ):
         core_config({"chat_template": "template.jinja"})

@@ -1,0 +1,125 @@
+"""Options of llama.cpp's server of today: what is obeyed, what is only accepted, and what is refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from service.config import CoreConfig, SamplingDefaults
+from slotline.cli.options.core_options import core_config
+from slotline.cli.options.foreign import ADVICE
+from slotline.cli.options.groups.llama_server import LLAMA_SERVER
+from slotline.cli.options.rest_options import rest_config
+from slotline.cli.options.serve_options import PASSED_TO_CORE, SERVE_GROUPS
+from slotline.cli.options.table import Flag, Option, UsageError, long_name, parse
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rest_adapter.config import RestConfig
+
+MODEL = ("-m", "model.gguf")
+
+
+def core(*arguments: str) -> CoreConfig:
+    return core_config(parse(SERVE_GROUPS, [*MODEL, *arguments]).settings)
+
+
+def rest(*arguments: str) -> RestConfig:
+    return rest_config(parse(SERVE_GROUPS, arguments).settings)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        (("--temp", "0.5"), {"temperature": 0.5}),
+        (("--temperature", "0.5", "--temp", "0.25"), {"temperature": 0.25}),
+        (("--top-k", "7", "--top-p", "0.5", "--min-p", "0.1"), {"top_k": 7, "top_p": 0.5, "min_p": 0.1}),
+        (("--top-nsigma", "1", "--typical", "0.5"), {"top_n_sigma": 1.0, "typical_p": 0.5}),
+        (
+            ("--dynatemp-exp", "2", "--mirostat", "2", "--mirostat-lr", "0.2", "--mirostat-ent", "4"),
+            {
+                "dynatemp_exponent": 2.0,
+                "mirostat": 2,
+                "mirostat_eta": 0.2,
+                "mirostat_tau": 4.0,
+            },
+        ),
+        (("--repeat-last-n", "-1", "--repeat-penalty", "1.0"), {"repeat_last_n": -1, "repeat_penalty": 1.0}),
+        (("--dry-multiplier", "0.8", "--xtc-probability", "0.5"), {"dry_multiplier": 0.8, "xtc_probability": 0.5}),
+        (("--ignore-eos",), {"ignore_eos": True}),
+    ],
+)
+def test_options_of_sampling_are_the_defaults_of_requests(arguments: tuple[str, ...], options: dict[str, Any]) -> None:
+    assert core(*arguments).sampling == SamplingDefaults(options=options)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "defaults"),
+    [
+        (("-s", "42"), {"seed": 42}),
+        (("--seed", "-1"), {"seed": None}),
+        (("--seed", str(2**32 + 5)), {"seed": 5}),
+        (("--samplers", "top_k;typ_p;temperature"), {"samplers": ("top_k", "typical_p", "temperature")}),
+        (("--sampler-seq", "kt"), {"samplers": ("top_k", "temperature")}),
+        (("--dry-sequence-breaker", "a", "--dry-sequence-breaker", "b"), {"dry_sequence_breakers": ("a", "b")}),
+        (("--dry-sequence-breaker", "none"), {"dry_sequence_breakers": ()}),
+    ],
+)
+def test_seed_chain_and_breakers_are_defaults_too(arguments: tuple[str, ...], defaults: dict[str, Any]) -> None:
+    assert core(*arguments).sampling == SamplingDefaults(**defaults)
+
+
+def test_the_core_of_serve_gets_the_options_of_sampling() -> None:
+    parsed = parse(SERVE_GROUPS, ["--temp", "0.5", "--port", "1", "--offline"])
+    assert parsed.arguments_of(PASSED_TO_CORE) == ["--temp", "0.5", "--offline"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "aliases"),
+    [(("-a", "tiny"), "tiny", ()), (("--alias", "b, a,c,a"), "a", ("b", "c")), ((), "model", ())],
+)
+def test_a_model_may_have_several_names(arguments: tuple[str, ...], name: str, aliases: tuple[str, ...]) -> None:
+    config = core(*arguments)
+    assert (config.model_name, config.aliases) == (name, aliases)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "changed"),
+    [
+        (("--no-slots",), {"slots_endpoint": False}),
+        (("--no-slots", "--slots"), {"slots_endpoint": True}),
+        (("--no-ui",), {"page": False}),
+        (("--props",), {"props_endpoint": True}),
+        (("--context-shift",), {"native_truncates": True, "openai_truncates": True}),
+        (("--no-context-shift",), {"native_truncates": False, "openai_truncates": False}),
+    ],
+)
+def test_switches_of_the_adapter(arguments: tuple[str, ...], changed: dict[str, object]) -> None:
+    config = rest(*arguments)
+    assert {name: getattr(config, name) for name in changed} == changed
+
+
+def test_a_chat_template_may_come_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "template.jinja"
+    path.write_text("{{ messages }}")
+    assert core("--chat-template-file", str(path)).chat_template == "{{ messages }}"
+
+
+@pytest.mark.parametrize("option", LLAMA_SERVER.options, ids=long_name)
+def test_what_is_only_accepted_changes_nothing(option: Option) -> None:
+    values = {"--cache-reuse": "0", "--reasoning": "auto"}
+    for name in option.names:
+        value = [] if isinstance(option, Flag) else [values.get(long_name(option), "-1")]
+        if long_name(option) in ("--ubatch-size", "--ctx-checkpoints", "--checkpoint-min-step"):
+            value = ["8"]
+        settings = parse(SERVE_GROUPS, [name, *value]).settings
+        assert settings == {}
+
+
+@pytest.mark.parametrize("name", sorted(ADVICE))
+def test_what_is_not_supported_is_refused_with_what_to_do(name: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(SERVE_GROUPS, [name, "x"])
+    assert caught.value.lines == (f"error: {name} is not supported: {ADVICE[name]}",)
