@@ -53,6 +53,7 @@ class LlamaVocabulary:
         adds_bos: whether prompts of this model begin with BOS; that of a BERT vocabulary is called CLS.
         adds_eos: whether texts of this model are closed with EOS.
         adds_sep: whether texts of this model are closed with SEP instead.
+        adds_sep_to_pairs: whether SEP stands between two texts that are scored together.
         eog_tokens: tokens at which generation ends.
         fim_tokens: what infill needs, None unless the model has all three.
         bytes_by_token: bytes of each token, by its id; empty for control tokens.
@@ -75,8 +76,8 @@ class LlamaVocabulary:
         self.adds_bos = (is_wordpiece or bool(api.llama_vocab_get_add_bos(pointer))) and self.bos_token is not None
         self.adds_eos = bool(api.llama_vocab_get_add_eos(pointer)) and self.eos_token is not None
         self.sep_token = _token(api.llama_vocab_sep(pointer))
-        # Not ``llama_vocab_get_add_sep``, which is about pairs of texts that are to be ranked.
         self.adds_sep = is_wordpiece and self.sep_token is not None
+        self.adds_sep_to_pairs = bool(api.llama_vocab_get_add_sep(pointer)) and self.sep_token is not None
         self._splits_words = kind == api.LLAMA_VOCAB_TYPE_BPE
         is_eog = library.short.vocab_is_eog
         self.eog_tokens = frozenset(token for token in range(self.n_vocab) if is_eog(pointer, token))

@@ -62,6 +62,10 @@ class WrappedVocabulary:
         return self._vocabulary.adds_sep
 
     @property
+    def adds_sep_to_pairs(self) -> bool:
+        return self._vocabulary.adds_sep_to_pairs
+
+    @property
     def eog_tokens(self) -> frozenset[int]:
         return self._vocabulary.eog_tokens
 

@@ -32,7 +32,7 @@ class PairTokenizer:
         self._template = template
         eos = vocabulary.eos_token if vocabulary.eos_token is not None else vocabulary.sep_token
         self._end = [eos] if vocabulary.adds_eos and eos is not None else []
-        separator = [vocabulary.sep_token] if vocabulary.adds_sep and vocabulary.sep_token is not None else []
+        separator = [vocabulary.sep_token] if vocabulary.adds_sep_to_pairs and vocabulary.sep_token is not None else []
         self._head: list[int] = []
         if template is None:
             query_ids = vocabulary.tokenize(query, parse_special=False)

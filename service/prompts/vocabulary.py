@@ -64,6 +64,10 @@ class Vocabulary(Protocol):
         """Whether texts of this model are closed with SEP instead of EOS."""
 
     @property
+    def adds_sep_to_pairs(self) -> bool:
+        """Whether SEP stands between two texts that are scored together."""
+
+    @property
     def eog_tokens(self) -> frozenset[int]:
         """Tokens at which generation ends."""
 

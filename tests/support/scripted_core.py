@@ -61,6 +61,7 @@ class ByteVocabulary:
     eog_tokens: frozenset[int] = frozenset({EOS})
     fim_tokens: FimTokens | None = None
     adds_sep: bool = False
+    adds_sep_to_pairs: bool = False
     sep_token: int | None = None
     puts_blanks: bool = False
 

@@ -59,6 +59,15 @@ def test_whether_prompts_begin_with_bos_is_up_to_the_model(tmp_path: Path, load_
     assert model.vocabulary.fim_tokens is None
 
 
+@pytest.mark.parametrize(("pre_tokenizer", "adds"), [("jina-v1-en", True), ("gpt-2", False)])
+def test_whether_sep_stands_between_texts_of_a_pair_is_up_to_the_model(
+    tmp_path: Path, load_tiny: LoadTiny, pre_tokenizer: str, adds: bool
+) -> None:
+    model = TinyModel(pre_tokenizer=pre_tokenizer, metadata={"tokenizer.ggml.seperator_token_id": EOS})
+    vocabulary = load_tiny(path=str(write_tiny_gguf(tmp_path / "model.gguf", model))).vocabulary
+    assert (vocabulary.adds_sep_to_pairs, vocabulary.adds_sep) == (adds, False)
+
+
 def test_bos_and_eos_are_never_added(vocabulary: LlamaVocabulary) -> None:
     assert vocabulary.adds_bos
     assert vocabulary.tokenize("ab", parse_special=True) == [97, 98]

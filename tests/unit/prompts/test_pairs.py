@@ -35,8 +35,8 @@ def ids(text: str) -> list[int]:
     [
         (Recording(), [*ids("q"), *ids("d")]),
         (Recording(adds_bos=True, adds_eos=True), [BOS, *ids("q"), EOS, *ids("d"), EOS]),
-        (Recording(adds_bos=True, adds_sep=True), [BOS, *ids("q"), SEP, *ids("d")]),
-        (Recording(adds_bos=True, adds_eos=True, adds_sep=True), [BOS, *ids("q"), EOS, SEP, *ids("d"), EOS]),
+        (Recording(adds_bos=True, adds_sep_to_pairs=True), [BOS, *ids("q"), SEP, *ids("d")]),
+        (Recording(adds_bos=True, adds_eos=True, adds_sep_to_pairs=True), [BOS, *ids("q"), EOS, SEP, *ids("d"), EOS]),
     ],
 )
 def test_a_pair_has_what_the_vocabulary_wants_around_its_texts(vocabulary: Recording, expected: list[int]) -> None:

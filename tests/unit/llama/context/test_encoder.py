@@ -186,6 +186,7 @@ def test_a_text_stands_between_cls_and_sep(encoder: LlamaEncoder) -> None:
     vocabulary = encoder.vocabulary
     assert (vocabulary.bos_token, vocabulary.sep_token, vocabulary.eos_token) == (CLS, SEP, None)
     assert (vocabulary.adds_bos, vocabulary.adds_sep, vocabulary.adds_eos) == (True, True, False)
+    assert vocabulary.adds_sep_to_pairs
     tokens = vocabulary.tokenize("Hello WORLDing [SEP] \u6f22", parse_special=True)
     assert [vocabulary.token_bytes(token, special=True) for token in tokens] == [
         b" hello",
