@@ -37,6 +37,7 @@ FINISH_REASON_OR_NULL: Schema = {"enum": [*FINISH_REASON["enum"], None]}
 _CHUNK_EXTRAS: dict[str, Schema] = {
     "completion_probabilities": array(ref("TokenProbabilities")),
     "prompt_progress": ref("PromptProgress"),
+    "system_fingerprint": STRING | {"description": "In the shape of today."},
     "timings": ref("Timings"),
     "usage": either(ref("Usage"), NULL),
 }
@@ -80,9 +81,10 @@ def completion_schema(kind: str, choice: Schema) -> Schema:
         "choices": array(choice),
         "usage": ref("Usage"),
         "completion_probabilities": array(ref("TokenProbabilities")),
+        "system_fingerprint": _CHUNK_EXTRAS["system_fingerprint"],
         "timings": ref("Timings"),
     }
-    return record(properties, optional=("completion_probabilities", "timings"))
+    return record(properties, optional=("completion_probabilities", "system_fingerprint", "timings"))
 
 
 def chunk_schema(kind: str, choice: Schema) -> Schema:
@@ -93,7 +95,11 @@ def chunk_schema(kind: str, choice: Schema) -> Schema:
 def openai_options() -> dict[str, Schema]:
     """The fields of the OpenAI API that both routes have."""
     return {
-        "model": option(STRING, "Repeated in the answer; any name will do. Without one, it is that of /v1/models."),
+        "model": option(
+            STRING,
+            "Repeated in the answer, but not in the shape of today; any name will do. Without one, it is that of "
+            "/v1/models.",
+        ),
         "n": option(integer((1, MAX_ANSWERS)), "Answers to each prompt.", default=1),
         "n_cmpl": option(integer((1, MAX_ANSWERS)), "The same as n, and before it.", default=1),
         "response_format": option(_response_format(), "Form that the text must have; not together with grammar."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.timings import with_times
 from rest_adapter.apis.common.tool_choice import function_call
@@ -25,9 +25,6 @@ class ParsedChatReply(ChatReply):
     Log-probabilities and probabilities are those of tokens of the content.
     """
 
-    # There may never be any content.
-    _first: ClassVar[JsonObject] = {"content": None, "role": "assistant"}
-
     def __init__(self, call: ChatCall, *, completion_id: str, created: int) -> None:
         super().__init__(call, completion_id=completion_id, created=created)
         self._shows_reasoning = call.reasoning.is_shown
@@ -39,6 +36,10 @@ class ParsedChatReply(ChatReply):
         if response.WhichOneof("event") == "delta":
             return self._take_delta(response.delta)
         return super().feed(number, response)
+
+    def _first_delta(self) -> JsonObject:
+        # There may never be any content.
+        return super()._first_delta() | {"content": None}
 
     def _take_delta(self, delta: Delta) -> Iterator[JsonObject]:
         choice = self._choices[delta.index]

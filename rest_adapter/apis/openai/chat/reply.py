@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.ending import check_finished
 from rest_adapter.apis.common.timings import prompt_progress, with_times
-from rest_adapter.apis.common.tokens import token_logprobs, token_probabilities
+from rest_adapter.apis.common.tokens import token_probabilities
 from rest_adapter.apis.openai.choices import Choice, usage_json
 from rest_adapter.apis.openai.placed_tokens import PlacedTokens
 
@@ -28,11 +28,9 @@ class ChatReply:
         created: Unix time in seconds; all chunks carry it.
     """
 
-    #: What the first chunk of an answer has.
-    _first: ClassVar[JsonObject] = {"role": "assistant"}
-
     def __init__(self, call: ChatCall, *, completion_id: str, created: int) -> None:
         self._call = call
+        self._form = call.form
         self._model = call.model
         self._id = completion_id
         self._created = created
@@ -49,7 +47,7 @@ class ChatReply:
         match response.WhichOneof("event"):
             case "accepted" if self._call.is_stream:
                 for choice in self._choices:
-                    yield self._chunk(choice, self._first)
+                    yield self._chunk(choice, self._first_delta())
             case "progress":
                 yield self._chunk(self._choices[0], {}) | {"prompt_progress": prompt_progress(response.progress)}
             case "delta":
@@ -80,7 +78,12 @@ class ChatReply:
 
     def _timed(self, answer: JsonObject, choice: ChatChoice) -> JsonObject:
         """What ends an answer, with the times of a choice if they are wanted."""
-        return with_times(answer, choice.end()) if self._call.extras.tells_times else answer
+        is_wanted = self._form.tells_times or self._call.extras.tells_times
+        return with_times(answer, choice.end()) if is_wanted else answer
+
+    def _first_delta(self) -> JsonObject:
+        """What the first chunk of an answer has."""
+        return dict(self._form.first_delta)
 
     def _take(self, choice: ChatChoice, pieces: Iterable[Piece]) -> Iterator[JsonObject]:
         for piece in pieces:
@@ -96,7 +99,7 @@ class ChatReply:
         return {
             "finish_reason": choice.finish_reason(),
             "index": choice.index,
-            "logprobs": _logprobs(choice.placed.take()) if self._call.wants_logprobs else None,
+            "logprobs": self._logprobs(choice.placed.take()) if self._call.wants_logprobs else None,
             # Always null, because the server never refuses by itself; clients read the field.
             "message": {"content": "".join(choice.texts), "refusal": None, "role": "assistant"},
         }
@@ -109,14 +112,17 @@ class ChatReply:
         # Tokens without text of their own travel with the next chunk.
         if self._call.wants_logprobs:
             placed = choice.placed.take()
-            entry["logprobs"] = _logprobs(placed) if placed else None
+            entry["logprobs"] = self._logprobs(placed) if placed else None
         if self._wants_probabilities:
             chunk["completion_probabilities"] = choice.probabilities.copy()
         choice.probabilities.clear()
         return chunk
 
     def _envelope(self, kind: str) -> JsonObject:
-        return {"created": self._created, "id": self._id, "model": self._model, "object": kind}
+        return {"created": self._created, "id": self._id, "model": self._model, "object": kind, **self._form.envelope}
+
+    def _logprobs(self, placed: Sequence[tuple[int, Token]]) -> JsonObject:
+        return {"content": [self._form.token(token) for _, token in placed]}
 
 
 class ChatChoice(Choice):
@@ -125,7 +131,3 @@ class ChatChoice(Choice):
     def __init__(self, index: int) -> None:
         super().__init__(index)
         self.placed = PlacedTokens()
-
-
-def _logprobs(placed: Sequence[tuple[int, Token]]) -> JsonObject:
-    return {"content": [token_logprobs(token) for _, token in placed]}

@@ -24,6 +24,7 @@ from rest_adapter.apis.common.options import apply_options, read_timeout_s
 from rest_adapter.apis.common.overflow import read_overflow
 from rest_adapter.apis.common.synonyms import apply_synonyms
 from rest_adapter.apis.common.unsupported import CHAT, refuse_unsupported
+from rest_adapter.apis.openai.answer_form import AnswerForm, answer_form
 from rest_adapter.apis.openai.chat.messages import read_messages
 from rest_adapter.apis.openai.chat.paths import path_in_body
 from rest_adapter.apis.openai.chat.reasoning import Reasoning, read_reasoning
@@ -61,6 +62,7 @@ class ChatCall:
         reasoning: what the answer has of reasoning.
         pictures: those of the messages.
         extras: what else it asks for.
+        form: of answers.
     """
 
     request: GenerateRequest
@@ -74,6 +76,7 @@ class ChatCall:
     reasoning: Reasoning
     pictures: Pictures
     extras: Extras
+    form: AnswerForm
 
 
 def read_chat(
@@ -110,7 +113,7 @@ def read_chat(
     wants_logprobs = _read_logprobs(request, body)
     bound_candidates(request)
     pictures = read_messages(request.chat, body.get("messages"))
-    request.chat.continue_final_message = _read_continue(request.chat, body)
+    request.chat.continue_final_message = _read_continue(request.chat, body, shape)
     if (value := body.get("add_generation_prompt")) is not None:
         request.chat.add_generation_prompt = read_bool("add_generation_prompt", value)
     read_template_variables(request.chat, body)
@@ -119,9 +122,10 @@ def read_chat(
     if "penalty_prompt" not in body:
         penalize_answer_only(request)
     is_stream = read_flag(body, "stream")
+    form = answer_form(shape)
     return ChatCall(
         request=request,
-        model=read_model(body),
+        model=read_model(body) if form.repeats_model else "",
         is_stream=is_stream,
         includes_usage=read_include_usage(body),
         wants_logprobs=wants_logprobs,
@@ -131,6 +135,7 @@ def read_chat(
         reasoning=reasoning,
         pictures=pictures,
         extras=read_extras(request, body, is_stream=is_stream),
+        form=form,
     )
 
 
@@ -147,8 +152,10 @@ def rename_fields(failure: RpcFailure, call: ChatCall) -> RpcFailure:
     return told_of_body(failure, renamed)
 
 
-def _read_continue(chat: ChatPrompt, body: Mapping[str, object]) -> bool:
+def _read_continue(chat: ChatPrompt, body: Mapping[str, object], shape: ApiShape) -> bool:
     name = "continue_final_message"
+    if shape is ApiShape.NOW and body.get(name) is None and body.get("add_generation_prompt") is not True:
+        return _ends_with_prefill(chat)
     if not read_flag(body, name):
         return False
     last = chat.messages[-1]
@@ -158,6 +165,20 @@ def _read_continue(chat: ChatPrompt, body: Mapping[str, object]) -> bool:
         raise InvalidRequest(name, "true needs a text to continue; the last message has none")
     if last.HasField("tool_calls_json"):
         raise InvalidRequest(name, "true is not allowed with tool calls in the last message")
+    return True
+
+
+def _ends_with_prefill(chat: ChatPrompt) -> bool:
+    """Whether the last message is the beginning of the answer: today, a text of the assistant is.
+
+    Raises:
+        InvalidRequest: there are two of them.
+    """
+    last = chat.messages[-1]
+    if last.role != "assistant" or not text_of(last) or last.HasField("tool_calls_json"):
+        return False
+    if len(chat.messages) > 1 and chat.messages[-2].role == "assistant":
+        raise InvalidRequest("messages", "ends with two messages of the assistant; allowed is one, which is continued")
     return True
 
 

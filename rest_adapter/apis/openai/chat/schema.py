@@ -69,7 +69,8 @@ def chat_body() -> Schema:
             "continue_final_message": option(
                 BOOLEAN,
                 "Go on with the last message, which must be the assistant's, have text, and call no tools. The answer "
-                "is what is added; penalties count the text before it, limits, grammars and stop texts do not.",
+                "is what is added; penalties count the text before it, limits, grammars and stop texts do not. In the "
+                "shape of today such a message is continued unless this is false or add_generation_prompt is true.",
                 default=False,
             ),
             "max_completion_tokens": option(integer(), "The same as max_tokens, and before it."),
@@ -136,7 +137,15 @@ def _if_role(roles: Sequence[str], then: Schema, otherwise: Schema | None = None
 def _schemas() -> dict[str, Schema]:
     # One entry of a list, and the same with what might have come instead of it.
     logprob: dict[str, Schema] = {"token": STRING, "logprob": NUMBER, "bytes": array(integer((0, 255)))}
-    logprobs = record({"content": array(record({**logprob, "top_logprobs": array(record(logprob))}))})
+    # Today, tokens have their ids, too.
+    logprob["id"] = COUNT
+    logprobs = record(
+        {
+            "content": array(
+                record({**logprob, "top_logprobs": array(record(logprob, optional=("id",)))}, optional=("id",))
+            )
+        }
+    )
     choice = {
         "finish_reason": {"enum": _FINISH_REASONS},
         "index": COUNT,

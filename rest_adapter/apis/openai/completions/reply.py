@@ -100,7 +100,8 @@ class TextCompletionReply:
 
     def _timed(self, answer: JsonObject, choice: _TextChoice) -> JsonObject:
         """What ends an answer, with the times of a choice if they are wanted."""
-        return with_times(answer, choice.end()) if self._call.extras.tells_times else answer
+        is_wanted = self._call.form.tells_times or self._call.extras.tells_times
+        return with_times(answer, choice.end()) if is_wanted else answer
 
     @property
     def _is_scored(self) -> bool:
@@ -169,7 +170,13 @@ class TextCompletionReply:
         }
 
     def _envelope(self) -> JsonObject:
-        return {"created": self._created, "id": self._id, "model": self._model, "object": "text_completion"}
+        return {
+            "created": self._created,
+            "id": self._id,
+            "model": self._model,
+            "object": "text_completion",
+            **self._call.form.envelope,
+        }
 
 
 class _TextChoice(Choice):

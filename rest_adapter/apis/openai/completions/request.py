@@ -18,6 +18,7 @@ from rest_adapter.apis.common.overflow import read_overflow
 from rest_adapter.apis.common.prompt import Part, Prompt, check_repeated, put_parts, read_prompts, requests_for
 from rest_adapter.apis.common.synonyms import apply_synonyms
 from rest_adapter.apis.common.unsupported import TEXT, refuse_unsupported
+from rest_adapter.apis.openai.answer_form import AnswerForm, answer_form
 from rest_adapter.apis.openai.openai_options import (
     read_flag,
     read_include_usage,
@@ -54,6 +55,7 @@ class TextCompletionCall:
         timeout_s: seconds that the whole generation may take, or None.
         constraint_field: the field that a grammar or a choice came from.
         extras: what else it asks for.
+        form: of answers.
     """
 
     requests: tuple[GenerateRequest, ...]
@@ -68,6 +70,7 @@ class TextCompletionCall:
     timeout_s: float | None
     constraint_field: str
     extras: Extras
+    form: AnswerForm
 
     @property
     def scores_echo(self) -> bool:
@@ -131,11 +134,12 @@ def read_text_completion(
     requests = requests_for(template, prompts)
     if suffix:
         _put_suffix(requests, prompts.items, suffix)
+    form = answer_form(shape)
     return TextCompletionCall(
         requests=requests,
         prompts=prompts.items,
         n_choices=n_choices,
-        model=read_model(body),
+        model=read_model(body) if form.repeats_model else "",
         is_stream=is_stream,
         includes_usage=read_include_usage(body),
         wants_logprobs=wants_logprobs,
@@ -144,6 +148,7 @@ def read_text_completion(
         timeout_s=read_timeout_s(body),
         constraint_field=constraint_field,
         extras=extras,
+        form=form,
     )
 
 

@@ -1,0 +1,121 @@
+"""Chats and text completions in the shape of today."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import jsonschema_rs
+import pytest
+
+from rest_adapter.api_shape import ApiShape
+from rest_adapter.apis.openai.chat.parsed_reply import ParsedChatReply
+from rest_adapter.apis.openai.chat.reply import ChatReply
+from rest_adapter.apis.openai.chat.request import read_chat
+from rest_adapter.apis.openai.completions.reply import TextCompletionReply
+from rest_adapter.apis.openai.completions.request import read_text_completion
+from rest_adapter.apis.routes import ROUTES
+from rest_adapter.errors import InvalidRequest
+from rest_adapter.openapi.document import document
+from slotline.v1.tokens_pb2 import Token, TokenLogprob
+from tests.unit.rest_adapter.messages import accepted, content, delta, finished, piece, plain, thought
+
+if TYPE_CHECKING:
+    from slotline.v1.generation_pb2 import GenerateResponse
+
+COMPONENTS = document(ROUTES)["components"]
+USER = {"role": "user", "content": "Hi"}
+ASSISTANT = {"role": "assistant", "content": "Once"}
+NOW = ApiShape.NOW
+
+
+def chat(*responses: GenerateResponse, kind: type[ChatReply] = ChatReply, **body: object) -> list[Any]:
+    """All chunks of a stream, or the whole answer alone; each as the document describes it."""
+    call = read_chat({"messages": [USER], "model": "gpt", **body}, shape=NOW)
+    reply = kind(call, completion_id="chatcmpl-1", created=1)
+    chunks = [chunk for response in (accepted(), *responses) for chunk in reply.feed(0, response)]
+    shown = [*chunks, *reply.closing_events()] if call.is_stream else [reply.result()]
+    return [_checked(one, "ChatCompletionChunk" if call.is_stream else "ChatCompletion") for one in shown]
+
+
+def text(*responses: GenerateResponse, **body: object) -> list[Any]:
+    """The same of a text completion."""
+    call = read_text_completion({"prompt": "Hi", "model": "gpt", **body}, shape=NOW)
+    reply = TextCompletionReply(call, [""], completion_id="cmpl-1", created=1)
+    chunks = [chunk for response in (accepted(), *responses) for chunk in reply.feed(0, response)]
+    shown = [*chunks, *reply.closing_events()] if call.is_stream else [reply.result()]
+    return [_checked(one, "TextCompletionChunk" if call.is_stream else "TextCompletion") for one in shown]
+
+
+def _checked(value: object, schema: str) -> Any:
+    shown = plain(value)
+    jsonschema_rs.validator_for({"$ref": f"#/components/schemas/{schema}", "components": COMPONENTS}).validate(shown)
+    return shown
+
+
+@pytest.mark.parametrize("ask", [chat, text])
+@pytest.mark.parametrize("stream", [True, False])
+def test_answers_name_the_served_model_and_the_build(ask: Any, stream: bool) -> None:
+    for answer in ask(delta("x"), finished(), stream=stream):
+        assert answer["model"] == "m.gguf"
+        assert answer["system_fingerprint"].startswith("b")
+
+
+@pytest.mark.parametrize("ask", [chat, text])
+def test_whole_answers_have_their_times(ask: Any) -> None:
+    (answer,) = ask(delta("x"), finished())
+    assert answer["timings"].items() >= {"cache_n": 0, "prompt_n": 2, "predicted_n": 2}.items()
+
+
+@pytest.mark.parametrize("ask", [chat, text])
+def test_the_chunks_that_end_a_stream_have_the_times(ask: Any) -> None:
+    chunks = ask(delta("x"), finished(), stream=True, stream_options={"include_usage": True})
+    assert ["timings" in chunk for chunk in chunks[-3:]] == [False, True, True]
+
+
+@pytest.mark.parametrize("kind", [ChatReply, ParsedChatReply])
+def test_the_first_chunk_of_a_chat_has_no_content(kind: type[ChatReply]) -> None:
+    first, *_ = chat(delta(thought("a") if kind is ParsedChatReply else "a"), finished(), kind=kind, stream=True)
+    assert first["choices"][0]["delta"] == {"content": None, "role": "assistant"}
+
+
+def test_log_probabilities_of_a_chat_have_ids() -> None:
+    token = Token(id=7, piece=b"a", logprob=-0.5, top_logprobs=[TokenLogprob(id=8, piece=b"b", logprob=-0.25)])
+    (answer,) = chat(delta(piece("a", token)), finished(), logprobs=True, top_logprobs=1)
+    assert answer["choices"][0]["logprobs"]["content"] == [
+        {
+            "bytes": [97],
+            "id": 7,
+            "logprob": -0.5,
+            "token": "a",
+            "top_logprobs": [{"bytes": [98], "id": 8, "logprob": -0.25, "token": "b"}],
+        }
+    ]
+
+
+def test_content_of_parsed_answers_is_as_ever() -> None:
+    (answer,) = chat(delta(content("x")), finished(), kind=ParsedChatReply)
+    assert answer["choices"][0]["message"]["content"] == "x"
+
+
+@pytest.mark.parametrize(
+    ("messages", "options", "is_continued"),
+    [
+        ([USER, ASSISTANT], {}, True),
+        ([USER], {}, False),
+        ([USER, ASSISTANT], {"continue_final_message": False}, False),
+        ([USER, ASSISTANT], {"add_generation_prompt": True}, False),
+        ([USER, ASSISTANT], {"add_generation_prompt": False}, True),
+        ([USER, {"role": "assistant", "content": ""}], {}, False),
+    ],
+)
+def test_a_last_text_of_the_assistant_is_continued(
+    messages: list[object], options: dict[str, object], is_continued: bool
+) -> None:
+    body = {"messages": messages, **options}
+    assert read_chat(body, shape=NOW).request.chat.continue_final_message is is_continued
+    assert not read_chat(body).request.chat.continue_final_message
+
+
+def test_two_messages_of_the_assistant_at_the_end_are_refused() -> None:
+    with pytest.raises(InvalidRequest, match=r"^messages: ends with two messages of the assistant"):
+        read_chat({"messages": [USER, ASSISTANT, ASSISTANT]}, shape=NOW)
