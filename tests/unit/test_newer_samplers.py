@@ -96,6 +96,10 @@ def test_what_is_out_of_range_is_refused_by_name(body: dict[str, Any], words: st
     assert caught.value.field.startswith(f"sampling.{next(iter(body))}")
 
 
+def test_a_bound_may_be_sent_although_a_message_holds_the_next_number_above() -> None:
+    assert asked_for(adaptive_decay=0.99).adaptive_decay == pytest.approx(0.99)
+
+
 @pytest.mark.parametrize(
     ("body", "name"),
     [

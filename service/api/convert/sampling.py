@@ -10,7 +10,7 @@ from service.api.convert.checks import at_most, count_at_most, size_at_most, wit
 from service.errors import InvalidArgument
 from service.prompts.prompt import check_ids
 from service.sampling.settings import DEFAULT_BREAKERS, SamplerName, SamplingSettings
-from slotline.options import BY_PATH, max_bytes, max_items, maximum
+from slotline.options import BY_PATH, Range, max_bytes, max_items, maximum
 from slotline.v1 import generation_pb2, sampling_pb2, tokens_pb2
 
 if TYPE_CHECKING:
@@ -95,6 +95,9 @@ def sampling_params(settings: SamplingSettings, seed: int | None) -> sampling_pb
     return params
 
 
+_ENDS = ("min", "above", "max")
+
+
 def _single(value: float) -> float:
     """The nearest float32, which is what a message carries."""
     rounded: float = struct.unpack("f", struct.pack("f", value))[0]
@@ -103,6 +106,11 @@ def _single(value: float) -> float:
 
 _ROUNDED: dict[str, Any] = {
     name: _single(facts.default) for name, facts in _SCALARS.items() if isinstance(facts.default, float)
+}
+#: What is allowed, rounded in the same way: a bound may be sent, whether float32 has it or the next number above.
+_ALLOWED = {
+    name: Range(**{end: _single(bound) for end in _ENDS if (bound := getattr(facts.allowed, end)) is not None})
+    for name, facts in _SCALARS.items()
 }
 #: The defaults, rounded like values that were sent, so that sending a default changes nothing.
 DEFAULTS = SamplingSettings(**_ROUNDED)
@@ -125,7 +133,7 @@ def _take_scalars(values: dict[str, Any], params: Message, message: str) -> None
         facts = _SCALARS.get(field.name)
         if facts is not None:
             is_free = facts.kind == "boolean"
-            values[field.name] = value if is_free else within(f"{message}.{field.name}", value, facts.allowed)
+            values[field.name] = value if is_free else within(f"{message}.{field.name}", value, _ALLOWED[field.name])
 
 
 def _breakers(params: sampling_pb2.SamplingParams, model: ServedModel, *, is_on: bool) -> dict[str, Any]:
