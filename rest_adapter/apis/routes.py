@@ -26,8 +26,8 @@ from rest_adapter.apis.native.slots.route import slots
 from rest_adapter.apis.native.slots.schema import SLOTS
 from rest_adapter.apis.native.tokenization.route import detokenize, tokenize
 from rest_adapter.apis.native.tokenization.schema import DETOKENIZE, TOKENIZE
-from rest_adapter.apis.openai.chat.route import chat, count_chat_tokens
-from rest_adapter.apis.openai.chat.schema import CHAT, CHAT_INPUT_TOKENS
+from rest_adapter.apis.openai.chat.route import apply_template, chat, count_chat_tokens
+from rest_adapter.apis.openai.chat.schema import APPLY_TEMPLATE, CHAT, CHAT_INPUT_TOKENS
 from rest_adapter.apis.openai.completions.route import complete_text
 from rest_adapter.apis.openai.completions.schema import TEXT_COMPLETION
 from rest_adapter.apis.openai.embeddings.route import embed_openai
@@ -57,6 +57,7 @@ ROUTES = (
     Route("POST", ("/infill",), infill, INFILL),
     Route("POST", ("/v1/completions",), complete_text, TEXT_COMPLETION),
     Route("POST", ("/v1/chat/completions", "/chat/completions"), chat, CHAT),
+    Route("POST", ("/apply-template",), apply_template, APPLY_TEMPLATE),
     Route(
         "POST",
         ("/v1/chat/completions/input_tokens", "/chat/completions/input_tokens"),

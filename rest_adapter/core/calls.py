@@ -48,6 +48,9 @@ LIST_MODELS = UnaryMethod(
 GET_MODEL = UnaryMethod("/slotline.v1.ModelService/GetModel", model_pb2.GetModelRequest, model_pb2.GetModelResponse)
 HEALTH = UnaryMethod("/slotline.v1.ModelService/Health", model_pb2.HealthRequest, model_pb2.HealthResponse)
 LIST_SLOTS = UnaryMethod("/slotline.v1.ModelService/ListSlots", model_pb2.ListSlotsRequest, model_pb2.ListSlotsResponse)
+APPLY_TEMPLATE = UnaryMethod(
+    "/slotline.v1.ModelService/ApplyTemplate", model_pb2.ApplyTemplateRequest, model_pb2.ApplyTemplateResponse
+)
 GET_METRICS = UnaryMethod(
     "/slotline.v1.ModelService/GetMetrics", model_pb2.GetMetricsRequest, model_pb2.GetMetricsResponse
 )

@@ -2,15 +2,91 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from service.errors import NotSupported
-from service.prompts.prompt import Part, tokenize_text
+from service.prompts.prompt import Part, bos, tokenize_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from service.prompts.vocabulary import Vocabulary
+    from service.prompts.vocabulary import FimTokens, Vocabulary
+
+#: What stands before each file where the model has no mark for that.
+_SNIPPET = "\n\n--- snippet ---\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryFile:
+    """A text beside the one with the gap."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """The files around the one with the gap.
+
+    Attributes:
+        name: of the repository.
+        files: in order.
+        current_file: name of the one with the gap.
+    """
+
+    name: str
+    files: tuple[RepositoryFile, ...]
+    current_file: str
+
+
+def tokenize_repository(
+    repository: Repository,
+    prefix: Sequence[Part],
+    suffix: Sequence[Part],
+    vocabulary: Vocabulary,
+    *,
+    n_room: int,
+    parse_special: bool = True,
+) -> list[int]:
+    """Token ids of an infill prompt behind other files, in the order of llama.cpp's server.
+
+    The files stand before the BOS, which is there only if the model wants one in front of prompts. Each is named behind
+    the model's mark for files, or set apart by a line if it has none. Names and texts of files name no special tokens.
+
+    Args:
+        repository: the files.
+        prefix, suffix, vocabulary, parse_special: as in ``tokenize_infill``.
+        n_room: tokens of the whole prompt; the beginning of the files is left out if they do not fit.
+
+    Raises:
+        NotSupported: the model has no tokens for it.
+    """
+    marks = _marks(vocabulary)
+    gap = [
+        *bos(vocabulary),
+        marks.prefix,
+        *tokenize_text(prefix, vocabulary, add_special=False, parse_special=parse_special),
+        marks.suffix,
+        *tokenize_text(suffix, vocabulary, add_special=False, parse_special=parse_special),
+        marks.middle,
+    ]
+    files = _repository_tokens(repository, marks, vocabulary)
+    n_kept = min(len(files), max(0, n_room - len(gap)))
+    return [*files[len(files) - n_kept :], *gap]
+
+
+def _repository_tokens(repository: Repository, marks: FimTokens, vocabulary: Vocabulary) -> list[int]:
+    def plain(text: str) -> list[int]:
+        return vocabulary.tokenize(text, parse_special=False)
+
+    tokens = [] if marks.repository is None else [marks.repository, *plain(f"{repository.name}\n")]
+    for file in repository.files:
+        head = plain(_SNIPPET) if marks.file is None else [marks.file, *plain(f"{file.name}\n")]
+        tokens += [*head, *plain(file.text)]
+    if marks.file is not None:
+        tokens += [marks.file, *plain(f"{repository.current_file}\n")]
+    return tokens
 
 
 def tokenize_infill(
@@ -30,9 +106,7 @@ def tokenize_infill(
     Raises:
         NotSupported: the model has no tokens for it.
     """
-    marks = vocabulary.fim_tokens
-    if marks is None:
-        raise NotSupported("the model has no fill-in-the-middle tokens, without which infill prompts are not possible")
+    marks = _marks(vocabulary)
     return [
         *([] if vocabulary.bos_token is None else [vocabulary.bos_token]),
         marks.prefix,
@@ -41,6 +115,12 @@ def tokenize_infill(
         *_tokenize_suffix(suffix, vocabulary, parse_special),
         marks.middle,
     ]
+
+
+def _marks(vocabulary: Vocabulary) -> FimTokens:
+    if vocabulary.fim_tokens is None:
+        raise NotSupported("the model has no fill-in-the-middle tokens, without which infill prompts are not possible")
+    return vocabulary.fim_tokens
 
 
 def _tokenize_suffix(parts: Sequence[Part], vocabulary: Vocabulary, parse_special: bool) -> list[int]:

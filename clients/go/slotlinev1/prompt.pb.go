@@ -428,11 +428,9 @@ type InfillPrompt struct {
 	Prefix *PromptParts `protobuf:"bytes,1,opt,name=prefix,proto3" json:"prefix,omitempty"`
 	// What stands after the gap; may be empty.
 	Suffix *PromptParts `protobuf:"bytes,2,opt,name=suffix,proto3" json:"suffix,omitempty"`
-	// What the gap begins with already: the answer goes on from there. Default nothing.
-	Middle *PromptParts `protobuf:"bytes,3,opt,name=middle,proto3" json:"middle,omitempty"`
-	// Other files, which stand in front. If they do not all fit and the request may be truncated, their beginning is left
-	// out. Default none.
-	Repository    *InfillRepository `protobuf:"bytes,4,opt,name=repository,proto3" json:"repository,omitempty"`
+	// Other files, which stand in front, in the model's own marks if it has some. If they leave no room for the answer, which
+	// takes a quarter of the context unless max_tokens says otherwise, their beginning is left out. Default none.
+	Repository    *InfillRepository `protobuf:"bytes,3,opt,name=repository,proto3" json:"repository,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -477,13 +475,6 @@ func (x *InfillPrompt) GetPrefix() *PromptParts {
 func (x *InfillPrompt) GetSuffix() *PromptParts {
 	if x != nil {
 		return x.Suffix
-	}
-	return nil
-}
-
-func (x *InfillPrompt) GetMiddle() *PromptParts {
-	if x != nil {
-		return x.Middle
 	}
 	return nil
 }
@@ -934,13 +925,12 @@ const file_slotline_v1_prompt_proto_rawDesc = "" +
 	"\x04name\x18\x02 \x01(\tH\x00R\x04name\x88\x01\x01\x12&\n" +
 	"\fcurrent_file\x18\x03 \x01(\tH\x01R\vcurrentFile\x88\x01\x01B\a\n" +
 	"\x05_nameB\x0f\n" +
-	"\r_current_file\"\xe3\x01\n" +
+	"\r_current_file\"\xb1\x01\n" +
 	"\fInfillPrompt\x120\n" +
 	"\x06prefix\x18\x01 \x01(\v2\x18.slotline.v1.PromptPartsR\x06prefix\x120\n" +
-	"\x06suffix\x18\x02 \x01(\v2\x18.slotline.v1.PromptPartsR\x06suffix\x120\n" +
-	"\x06middle\x18\x03 \x01(\v2\x18.slotline.v1.PromptPartsR\x06middle\x12=\n" +
+	"\x06suffix\x18\x02 \x01(\v2\x18.slotline.v1.PromptPartsR\x06suffix\x12=\n" +
 	"\n" +
-	"repository\x18\x04 \x01(\v2\x1d.slotline.v1.InfillRepositoryR\n" +
+	"repository\x18\x03 \x01(\v2\x1d.slotline.v1.InfillRepositoryR\n" +
 	"repository\"\xa0\x02\n" +
 	"\vChatMessage\x12\x12\n" +
 	"\x04role\x18\x01 \x01(\tR\x04role\x121\n" +
@@ -1033,18 +1023,17 @@ var file_slotline_v1_prompt_proto_depIdxs = []int32{
 	4,  // 3: slotline.v1.InfillRepository.files:type_name -> slotline.v1.InfillFile
 	3,  // 4: slotline.v1.InfillPrompt.prefix:type_name -> slotline.v1.PromptParts
 	3,  // 5: slotline.v1.InfillPrompt.suffix:type_name -> slotline.v1.PromptParts
-	3,  // 6: slotline.v1.InfillPrompt.middle:type_name -> slotline.v1.PromptParts
-	5,  // 7: slotline.v1.InfillPrompt.repository:type_name -> slotline.v1.InfillRepository
-	2,  // 8: slotline.v1.ChatMessage.content:type_name -> slotline.v1.PromptPart
-	0,  // 9: slotline.v1.ToolPolicy.mode:type_name -> slotline.v1.ToolMode
-	7,  // 10: slotline.v1.ChatPrompt.messages:type_name -> slotline.v1.ChatMessage
-	8,  // 11: slotline.v1.ChatPrompt.tool_policy:type_name -> slotline.v1.ToolPolicy
-	9,  // 12: slotline.v1.ChatPrompt.reasoning:type_name -> slotline.v1.ReasoningOptions
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	5,  // 6: slotline.v1.InfillPrompt.repository:type_name -> slotline.v1.InfillRepository
+	2,  // 7: slotline.v1.ChatMessage.content:type_name -> slotline.v1.PromptPart
+	0,  // 8: slotline.v1.ToolPolicy.mode:type_name -> slotline.v1.ToolMode
+	7,  // 9: slotline.v1.ChatPrompt.messages:type_name -> slotline.v1.ChatMessage
+	8,  // 10: slotline.v1.ChatPrompt.tool_policy:type_name -> slotline.v1.ToolPolicy
+	9,  // 11: slotline.v1.ChatPrompt.reasoning:type_name -> slotline.v1.ReasoningOptions
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_slotline_v1_prompt_proto_init() }

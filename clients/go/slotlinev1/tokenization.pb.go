@@ -41,7 +41,9 @@ type TokenizeRequest struct {
 	// true, but for conversations of a server with --literal-messages, which refuse true.
 	ParseSpecial *bool `protobuf:"varint,6,opt,name=parse_special,json=parseSpecial,proto3,oneof" json:"parse_special,omitempty"`
 	// Send the bytes of each token too. Default false.
-	WithPieces    *bool `protobuf:"varint,7,opt,name=with_pieces,json=withPieces,proto3,oneof" json:"with_pieces,omitempty"`
+	WithPieces *bool `protobuf:"varint,7,opt,name=with_pieces,json=withPieces,proto3,oneof" json:"with_pieces,omitempty"`
+	// The bytes of control tokens are their names; otherwise they have none. Default false.
+	SpecialPieces *bool `protobuf:"varint,8,opt,name=special_pieces,json=specialPieces,proto3,oneof" json:"special_pieces,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -134,6 +136,13 @@ func (x *TokenizeRequest) GetParseSpecial() bool {
 func (x *TokenizeRequest) GetWithPieces() bool {
 	if x != nil && x.WithPieces != nil {
 		return *x.WithPieces
+	}
+	return false
+}
+
+func (x *TokenizeRequest) GetSpecialPieces() bool {
+	if x != nil && x.SpecialPieces != nil {
+		return *x.SpecialPieces
 	}
 	return false
 }
@@ -350,7 +359,7 @@ var File_slotline_v1_tokenization_proto protoreflect.FileDescriptor
 
 const file_slotline_v1_tokenization_proto_rawDesc = "" +
 	"\n" +
-	"\x1eslotline/v1/tokenization.proto\x12\vslotline.v1\x1a\x18slotline/v1/prompt.proto\"\xcf\x02\n" +
+	"\x1eslotline/v1/tokenization.proto\x12\vslotline.v1\x1a\x18slotline/v1/prompt.proto\"\x8e\x03\n" +
 	"\x0fTokenizeRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x14\n" +
 	"\x04text\x18\x02 \x01(\tH\x00R\x04text\x12-\n" +
@@ -360,11 +369,13 @@ const file_slotline_v1_tokenization_proto_rawDesc = "" +
 	"addSpecial\x88\x01\x01\x12(\n" +
 	"\rparse_special\x18\x06 \x01(\bH\x02R\fparseSpecial\x88\x01\x01\x12$\n" +
 	"\vwith_pieces\x18\a \x01(\bH\x03R\n" +
-	"withPieces\x88\x01\x01B\a\n" +
+	"withPieces\x88\x01\x01\x12*\n" +
+	"\x0especial_pieces\x18\b \x01(\bH\x04R\rspecialPieces\x88\x01\x01B\a\n" +
 	"\x05inputB\x0e\n" +
 	"\f_add_specialB\x10\n" +
 	"\x0e_parse_specialB\x0e\n" +
-	"\f_with_pieces\"R\n" +
+	"\f_with_piecesB\x11\n" +
+	"\x0f_special_pieces\"R\n" +
 	"\x10TokenizeResponse\x12\x10\n" +
 	"\x03ids\x18\x01 \x03(\rR\x03ids\x12\x16\n" +
 	"\x06pieces\x18\x02 \x03(\fR\x06pieces\x12\x14\n" +

@@ -219,7 +219,6 @@ NATIVE: tuple[Unsupported, ...] = (
 INFILL: tuple[Unsupported, ...] = (
     *NATIVE,
     _no_image_data("leave it out; /completion takes it"),
-    Unsupported("input_extra", "give more texts to the model", ([],)),
 )
 """What POST /infill does not obey."""
 
@@ -237,6 +236,3 @@ NATIVE_EMBEDDING: tuple[Unsupported, ...] = (
     Unsupported("encoding_format", "give the vectors in base64", ("float",), advice="send it to /v1/embeddings"),
 )
 """What POST /embedding does not obey."""
-
-TOKENIZING: tuple[Unsupported, ...] = (Unsupported("with_pieces", "tell the text of each token", (False,)),)
-"""What POST /tokenize does not obey."""

@@ -9,7 +9,7 @@ from service.api.convert.chat import RenderedChat
 from service.api.convert.checks import count_at_most, size_at_most
 from service.api.convert.pictures import Pictures, text_size_at_most
 from service.errors import InvalidArgument
-from service.prompts.infill import tokenize_infill
+from service.prompts.infill import Repository, RepositoryFile, tokenize_infill, tokenize_repository
 from service.prompts.pictures import place_of
 from service.prompts.prompt import Part, bos, check_ids, is_ids, tokenize_parts, tokenize_prompt, with_bos
 
@@ -68,7 +68,7 @@ def tokenized_prompt(request: generation_pb2.GenerateRequest, model: ServedModel
             seen = pictures if pictures.taken else None
             return TokenizedPrompt(ids, pictures=seen) if is_ids(parts[0]) else _with_bos(ids, model, seen)
         case "infill":
-            return TokenizedPrompt(_infill_tokens(request.infill, model, parse_special))
+            return TokenizedPrompt(_infill_tokens(request, model, parse_special))
         case _:
             raise InvalidArgument("prompt", "is missing; set one of text, token_ids, chat, parts, infill")
 
@@ -111,11 +111,34 @@ def _with_bos(tokens: Sequence[int], model: ServedModel, pictures: Pictures | No
     return TokenizedPrompt(tuple(tokens), has_bos=has_bos, pictures=pictures)
 
 
-def _infill_tokens(infill: prompt_pb2.InfillPrompt, model: ServedModel, parse_special: bool) -> tuple[int, ...]:
+def _infill_tokens(request: generation_pb2.GenerateRequest, model: ServedModel, parse_special: bool) -> tuple[int, ...]:
+    infill = request.infill
     size_at_most("infill", infill.ByteSize(), model.limits.max_prompt_bytes)
     prefix = prompt_parts(infill.prefix, model, "infill.prefix")
     suffix = prompt_parts(infill.suffix, model, "infill.suffix")
+    if infill.HasField("repository"):
+        count_at_most("infill.repository.files", len(infill.repository.files), model.limits.max_parts)
+        room = model.engine.n_ctx_slot - _room_for_answer(request, model)
+        repository = _repository(infill.repository)
+        return tuple(
+            tokenize_repository(repository, prefix, suffix, model.vocabulary, n_room=room, parse_special=parse_special)
+        )
     return tuple(tokenize_infill(prefix, suffix, model.vocabulary, parse_special=parse_special))
+
+
+def _repository(message: prompt_pb2.InfillRepository) -> Repository:
+    return Repository(
+        name=message.name if message.HasField("name") else "myproject",
+        files=tuple(RepositoryFile(file.name if file.HasField("name") else "tmp", file.text) for file in message.files),
+        current_file=message.current_file if message.HasField("current_file") else "filename",
+    )
+
+
+def _room_for_answer(request: generation_pb2.GenerateRequest, model: ServedModel) -> int:
+    """Tokens that other files must leave: those of the answer, or a part of the context if nobody knows."""
+    quarter = model.engine.n_ctx_slot // 4
+    limit = request.stop.max_tokens if request.stop.HasField("max_tokens") else model.engine.max_tokens
+    return quarter if limit is None else min(max(1, limit), model.engine.n_ctx_slot // 2)
 
 
 def _part(part: prompt_pb2.PromptPart, model: ServedModel, field: str, pictures: Pictures | None) -> Part:

@@ -44,7 +44,7 @@ def tokenize_response(
         some = ids[start : start + TOKENS_AT_ONCE]
         response.ids.extend(some)
         if request.with_pieces:
-            response.pieces.extend(map(vocabulary.token_bytes, some))
+            response.pieces.extend(vocabulary.token_bytes(token, special=request.special_pieces) for token in some)
         work.pause()
     return response
 

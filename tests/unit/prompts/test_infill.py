@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from service.errors import NotSupported
-from service.prompts.infill import tokenize_infill
+from service.prompts.infill import Repository, RepositoryFile, tokenize_infill, tokenize_repository
 from service.testing.scripted_model import BOS, EOS
 from tests.support.scripted_core import ByteVocabulary, FimTokens
 
@@ -64,3 +64,46 @@ def test_the_prompt_begins_with_the_models_bos_if_it_has_one(adds_bos: bool, bos
 def test_a_model_without_marks_cannot_do_it() -> None:
     with pytest.raises(NotSupported, match="no fill-in-the-middle tokens"):
         tokenize_infill(["a"], ["b"], ByteVocabulary())
+
+
+REPOSITORY_MARKS = FimTokens(repository=4, file=5)
+REPOSITORY = Repository("r", (RepositoryFile("f", "x"), RepositoryFile("g", "<eos>")), "h")
+
+
+def codes(text: str) -> list[int]:
+    return list(text.encode())
+
+
+def repository_prompt(vocabulary: ByteVocabulary, n_room: int = 1000) -> list[int]:
+    return tokenize_repository(REPOSITORY, ["a"], ["b"], vocabulary, n_room=n_room)
+
+
+def test_files_stand_behind_the_marks_of_repositories_and_files_and_before_the_bos() -> None:
+    vocabulary = ByteVocabulary(fim_tokens=REPOSITORY_MARKS, adds_bos=True)
+    assert repository_prompt(vocabulary) == [
+        *(4, *codes("r\n")),
+        *(5, *codes("f\n"), *codes("x")),
+        *(5, *codes("g\n"), *codes("<eos>")),
+        *(5, *codes("h\n")),
+        *(BOS, MARKS.prefix, *codes("a"), MARKS.suffix, *codes("b"), MARKS.middle),
+    ]
+
+
+def test_without_marks_a_line_sets_files_apart_and_none_has_a_name() -> None:
+    assert repository_prompt(PLAIN) == [
+        *codes("\n\n--- snippet ---\n\nx"),
+        *codes("\n\n--- snippet ---\n\n<eos>"),
+        *(MARKS.prefix, *codes("a"), MARKS.suffix, *codes("b"), MARKS.middle),
+    ]
+
+
+@pytest.mark.parametrize(("n_room", "n_left"), [(8, 3), (5, 0), (0, 0)])
+def test_the_beginning_of_files_that_do_not_fit_is_left_out(n_room: int, n_left: int) -> None:
+    vocabulary = ByteVocabulary(fim_tokens=REPOSITORY_MARKS)
+    whole = repository_prompt(vocabulary)
+    assert repository_prompt(vocabulary, n_room) == whole[len(whole) - 5 - n_left :]
+
+
+def test_a_model_without_infill_tokens_takes_no_repository() -> None:
+    with pytest.raises(NotSupported):
+        repository_prompt(ByteVocabulary())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rest_adapter.api_shape import ApiShape
-from rest_adapter.apis.common.fields import refusal
+from rest_adapter.apis.common.fields import read_list, read_object, read_str, refusal
 from rest_adapter.apis.common.prompt import Part, Prompt, put_parts, read_mixed
 from rest_adapter.apis.common.unsupported import INFILL, refuse_unsupported
 from rest_adapter.apis.native.completion.request import CompletionCall, read_call
@@ -13,13 +13,13 @@ from rest_adapter.apis.native.completion.request import CompletionCall, read_cal
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from slotline.v1.prompt_pb2 import PromptParts
+    from slotline.v1.prompt_pb2 import InfillPrompt
 
 
 def read_infill(
     body: Mapping[str, object], *, shape: ApiShape = ApiShape.OF_2024, truncates: bool | None = None
 ) -> CompletionCall:
-    """Read a body. Its ``prompt`` is not used, only repeated in the answer.
+    """Read a body. In the shape of 2024 its ``prompt`` is not used, only repeated in the answer.
 
     Args:
         body: the JSON body.
@@ -33,12 +33,33 @@ def read_infill(
     call = read_call(body, (Prompt((), _infill_echo(body.get("prompt")), "prompt"),), shape, truncates=truncates)
     (request,) = call.requests
     request.infill.SetInParent()
-    _put_side(request.infill.prefix, "input_prefix", body)
-    _put_side(request.infill.suffix, "input_suffix", body)
+    prefix, suffix = _side("input_prefix", body), _side("input_suffix", body)
+    if shape is ApiShape.NOW:
+        prefix += _side("prompt", body)
+        # Names of control tokens in code are code, unless the body says so.
+        if body.get("parse_special") is None:
+            request.parse_special = False
+    put_parts(request.infill.prefix, prefix)
+    put_parts(request.infill.suffix, suffix)
+    _put_files(request.infill, body.get("input_extra"), is_always=shape is ApiShape.NOW)
     return call
 
 
-def _put_side(target: PromptParts, name: str, body: Mapping[str, object]) -> None:
+def _put_files(infill: InfillPrompt, value: object, *, is_always: bool) -> None:
+    """The other files: an array of objects, each with a text and perhaps a name."""
+    if value is None and not is_always:
+        return
+    # Present although empty: the file with the gap is one of a repository all the same.
+    infill.repository.SetInParent()
+    for number, file in enumerate([] if value is None else read_list("input_extra", value, "objects with text")):
+        field = f"input_extra[{number}]"
+        fields = read_object(field, file)
+        added = infill.repository.files.add(text=read_str(f"{field}.text", fields.get("text")))
+        if fields.get("filename") is not None:
+            added.name = read_str(f"{field}.filename", fields["filename"])
+
+
+def _side(name: str, body: Mapping[str, object]) -> list[Part]:
     """One side of the gap: a string, or an array of strings and token ids; empty if it is missing."""
     value = body.get(name)
     parts: Sequence[Part]
@@ -48,7 +69,7 @@ def _put_side(target: PromptParts, name: str, body: Mapping[str, object]) -> Non
         parts = read_mixed(name, value)
     else:
         raise refusal(name, value, "a string or an array of strings and token ids")
-    put_parts(target, [part for part in parts if part])
+    return [part for part in parts if part]
 
 
 def _infill_echo(value: object) -> object:

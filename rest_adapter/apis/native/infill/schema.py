@@ -16,7 +16,7 @@ from rest_adapter.apis.native.completion.schema import (
 )
 from rest_adapter.http.media_types import EVENTS, JSON
 from rest_adapter.openapi.operation import GENERATION, MODEL_ERRORS, Operation
-from rest_adapter.openapi.schema_types import STRING, Schema, body, either, option
+from rest_adapter.openapi.schema_types import STRING, Schema, array, body, either, option
 
 
 def infill_body() -> Schema:
@@ -25,7 +25,17 @@ def infill_body() -> Schema:
         {
             "input_prefix": option(sides, "What comes before the gap: a text, or texts and token ids.", default=""),
             "input_suffix": option(sides, "What comes after the gap: a text, or texts and token ids.", default=""),
-            "prompt": option(sides, "Not used, only repeated in the answer.", default=""),
+            "input_extra": option(
+                array(body({"filename": STRING, "text": STRING}, required=("text",))),
+                "Other files, the one that matters most last. They stand in front of the gap, with the model's marks "
+                "for repositories and files if it has some; their beginning is left out if they do not fit.",
+                default=[],
+            ),
+            "prompt": option(
+                sides,
+                "In the shape of 2024 only repeated in the answer; in the shape of today it follows the prefix.",
+                default="",
+            ),
             **native_limits(),
             **native_options(),
             **native_output(),

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.fields import read_bool, read_list, read_token_id, refusal
 from rest_adapter.apis.common.prompt import put_parts, read_mixed
-from rest_adapter.apis.common.unsupported import TOKENIZING, refuse_unsupported
 from slotline.v1.tokenization_pb2 import DetokenizeRequest, TokenizeRequest
 
 if TYPE_CHECKING:
@@ -22,11 +21,12 @@ def read_tokenize(body: Mapping[str, object]) -> TokenizeRequest | None:
         InvalidRequest: ``content`` is neither a string nor an array of strings and token ids, or an option has a value
             that is not allowed.
     """
-    refuse_unsupported(body, TOKENIZING)
     request = TokenizeRequest(
         add_special=_read_flag(body, "add_special", default=False),
         parse_special=_read_flag(body, "parse_special", default=True),
     )
+    if _read_flag(body, "with_pieces", default=False):
+        request.with_pieces = request.special_pieces = True
     content = body.get("content")
     # Then add_special adds nothing, either.
     if content is None or content == "" or content == []:

@@ -13,7 +13,8 @@ from rest_adapter.core.calls import DETOKENIZE, TOKENIZE, Request, UnaryMethod
 from rest_adapter.core.calls import Response as Reply
 from rest_adapter.errors import RpcFailure
 from rest_adapter.http.disconnect import SOCKET_KEY, DisconnectWatch
-from rest_adapter.http.responses import Answer, json_response, long_json_response
+from rest_adapter.http.media_types import JSON_UTF8
+from rest_adapter.http.responses import Answer, bytes_response, json_response, long_json_response
 from rest_adapter.json.encoding import encode_in_pieces, joined
 
 if TYPE_CHECKING:
@@ -30,10 +31,10 @@ def tokenize(context: AppContext) -> Answer:
     asked = read_body(context, read_tokenize)
     if asked is None:
         return json_response({"tokens": []})
-    ids = _call(context, TOKENIZE, asked).ids
-    if len(ids) <= _FEW:
-        return json_response({"tokens": list(ids)})
-    return long_json_response(context.writing.run(lambda: list(joined(tokens_parts(ids)))))
+    found = _call(context, TOKENIZE, asked)
+    if len(found.ids) <= _FEW:
+        return bytes_response(b"".join(tokens_parts(found)), content_type=JSON_UTF8)
+    return long_json_response(context.writing.run(lambda: list(joined(tokens_parts(found)))))
 
 
 def detokenize(context: AppContext) -> Answer:

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from rest_adapter.apis.common.prompt_schema import MIXED, TOKENS
-from rest_adapter.apis.common.unsupported import TOKENIZING
-from rest_adapter.apis.common.unsupported_schema import unsupported
 from rest_adapter.http.media_types import JSON
 from rest_adapter.openapi.operation import BODY_ERRORS, Operation
 from rest_adapter.openapi.operation import TOKENS as TOKENS_TAG
-from rest_adapter.openapi.schema_types import BOOLEAN, COUNT, STRING, Schema, array, body, either, option, record, ref
+from rest_adapter.openapi.schema_types import (
+    BOOLEAN,
+    COUNT,
+    STRING,
+    Schema,
+    array,
+    body,
+    either,
+    integer,
+    option,
+    record,
+    ref,
+)
+
+#: Texts, or bytes of what is no text.
+_PIECE = either(STRING, array(integer((0, 255))))
 
 
 def tokenize_body() -> Schema:
@@ -18,7 +31,11 @@ def tokenize_body() -> Schema:
             "content": content,
             "add_special": option(BOOLEAN, "Put the tokens in front that the model wants there.", default=False),
             "parse_special": option(BOOLEAN, "Make tokens of the names of special tokens.", default=True),
-            **unsupported(TOKENIZING),
+            "with_pieces": option(
+                BOOLEAN,
+                "Tell the text of each token, too; of one that is no whole characters, its bytes.",
+                default=False,
+            ),
         }
     )
 
@@ -32,7 +49,7 @@ TOKENIZE = Operation(
     "The tokens of a text",
     "Without the token that begins a text; names of special tokens become these.",
     {200: {JSON: ref("Tokens")}},
-    {"Tokens": record({"tokens": array(COUNT)})},
+    {"Tokens": record({"tokens": either(array(COUNT), array(record({"id": COUNT, "piece": _PIECE})))})},
     BODY_ERRORS,
     tokenize_body,
 )

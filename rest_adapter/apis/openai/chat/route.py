@@ -1,10 +1,12 @@
-"""POST /v1/chat/completions and /v1/chat/completions/input_tokens."""
+"""POST /v1/chat/completions, what its body would be as a prompt, and how many tokens that has."""
 
 from __future__ import annotations
 
 import time
 from functools import partial
 from typing import TYPE_CHECKING
+
+from flask import request
 
 from rest_adapter.apis.common.api_defaults import usual_reasoning_format
 from rest_adapter.apis.openai.chat.parsed_reply import ParsedChatReply
@@ -16,12 +18,20 @@ from rest_adapter.apis.serving.generation import answer_generation
 from rest_adapter.apis.serving.pictures import fetch_pictures
 from rest_adapter.apis.serving.reading import read_body
 from rest_adapter.apis.serving.sse import DONE, plain_events
-from rest_adapter.http.responses import json_response
+from rest_adapter.core.calls import APPLY_TEMPLATE
+from rest_adapter.errors import RpcFailure
+from rest_adapter.http.disconnect import SOCKET_KEY, DisconnectWatch
+from rest_adapter.http.responses import json_response, long_json_response
+from rest_adapter.json.encoding import encode_in_pieces
+from slotline.v1.model_pb2 import ApplyTemplateRequest
 
 if TYPE_CHECKING:
     from rest_adapter.apis.openai.chat.request import ChatCall
     from rest_adapter.apis.serving.app_context import AppContext
     from rest_adapter.http.responses import Answer
+
+#: Seconds. The largest conversation takes a few to render.
+_TEMPLATE_TIMEOUT_S = 120.0
 
 
 def chat(context: AppContext) -> Answer:
@@ -46,6 +56,21 @@ def count_chat_tokens(context: AppContext) -> Answer:
     call = _read(context)
     n_tokens = count_prompt_tokens(context, call.request, lambda failure: rename_fields(failure, call))
     return json_response({"input_tokens": n_tokens, "object": "response.input_tokens"})
+
+
+def apply_template(context: AppContext) -> Answer:
+    """A conversation as the text that would be the prompt. The call is cancelled if the client leaves."""
+    call = _read(context)
+    asked = ApplyTemplateRequest(chat=call.request.chat)
+    pending = context.core.start(APPLY_TEMPLATE, asked, timeout_s=_TEMPLATE_TIMEOUT_S)
+    try:
+        with DisconnectWatch(request.environ.get(SOCKET_KEY), pending.close):
+            text = pending.wait().text
+    except RpcFailure as failure:
+        raise rename_fields(failure, call) from failure
+    finally:
+        pending.close()
+    return long_json_response(context.writing.run(lambda: list(encode_in_pieces({"prompt": text}))))
 
 
 def _read(context: AppContext) -> ChatCall:

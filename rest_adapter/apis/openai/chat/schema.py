@@ -180,6 +180,16 @@ CHAT = Operation(
     chat_body,
     headers=GENERATION_HEADERS,
 )
+APPLY_TEMPLATE = Operation(
+    TOKENS_TAG,
+    "A conversation as the text of its prompt",
+    "Takes a body of /v1/chat/completions, and renders it with the model's chat template. Each picture is "
+    "<__image__> there.",
+    {200: {JSON: ref("RenderedPrompt")}},
+    {"RenderedPrompt": record({"prompt": STRING})},
+    (501, *BODY_ERRORS),
+    chat_body,
+)
 CHAT_INPUT_TOKENS = Operation(
     TOKENS_TAG,
     "The tokens of a conversation",

@@ -7,10 +7,11 @@ import json
 import pytest
 from grpc import StatusCode
 
+from rest_adapter.api_shape import ApiShape
 from rest_adapter.apis.native.infill.request import read_infill
-from rest_adapter.errors import RpcFailure
+from rest_adapter.errors import InvalidRequest, RpcFailure
 from slotline.v1.generation_pb2 import OVERFLOW_TRUNCATE
-from slotline.v1.prompt_pb2 import PromptPart, PromptParts
+from slotline.v1.prompt_pb2 import InfillFile, InfillRepository, PromptPart, PromptParts
 from slotline.v1.tokens_pb2 import TokenIds
 from tests.support.memory_core import MemoryCore
 from tests.unit.rest_adapter.clients import JSON, answer, client_of, error_of
@@ -119,3 +120,47 @@ def test_a_refused_side_is_named_as_in_json() -> None:
     failure = RpcFailure(StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT", "x", violations=(violation,))
     response = client_of(failing(failure)).post("/infill", json={"input_suffix": ["a", 99]})
     assert error_of(response)["message"] == "input_suffix: 99 is not a token of this model"
+
+
+def repository(body: dict[str, object], shape: ApiShape = ApiShape.OF_2024) -> InfillRepository | None:
+    infill = read_infill(body, shape=shape).requests[0].infill
+    return infill.repository if infill.HasField("repository") else None
+
+
+@pytest.mark.parametrize("shape", ApiShape)
+def test_other_files_stand_in_front(shape: ApiShape) -> None:
+    files = [{"filename": "a.py", "text": "A"}, {"text": ""}, {"filename": None, "text": "C"}]
+    expected = InfillRepository(files=[InfillFile(name="a.py", text="A"), InfillFile(), InfillFile(text="C")])
+    assert repository({"input_extra": files}, shape) == expected
+
+
+def test_today_a_file_is_one_of_a_repository_even_if_there_is_no_other() -> None:
+    assert repository({}) is None
+    assert repository({"input_extra": []}) == repository({}, ApiShape.NOW) == InfillRepository()
+
+
+def test_today_the_prompt_follows_the_prefix_and_names_of_control_tokens_are_text() -> None:
+    body = {"input_prefix": "a", "prompt": "b"}
+    (today,) = read_infill(body, shape=ApiShape.NOW).requests
+    assert today.infill.prefix == PromptParts(parts=[text("a"), text("b")])
+    assert (today.HasField("parse_special"), today.parse_special) == (True, False)
+    (before,) = read_infill(body).requests
+    assert before.infill.prefix == PromptParts(parts=[text("a")])
+    (asked,) = read_infill({**body, "parse_special": True}, shape=ApiShape.NOW).requests
+    assert asked.parse_special
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("x", "input_extra: "),
+        ([1], "input_extra[0]: "),
+        ([{}], "input_extra[0].text: "),
+        ([{"text": "a"}, {"text": 5}], "input_extra[1].text: "),
+        ([{"text": "a", "filename": 5}], "input_extra[0].filename: "),
+    ],
+)
+def test_files_that_are_none_are_refused_by_name(value: object, message: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read_infill({"input_extra": value})
+    assert str(caught.value).startswith(message)

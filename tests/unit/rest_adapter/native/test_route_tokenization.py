@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -60,3 +61,22 @@ def test_detokenize() -> None:
 @pytest.mark.parametrize("body", [b"{}", b'{"tokens":[]}'])
 def test_detokenizing_nothing_needs_no_core(body: bytes) -> None:
     assert client_of(MemoryCore()).post("/detokenize", data=body).data == b'{"content":""}'
+
+
+def test_pieces_are_texts_or_bytes_of_what_is_no_text() -> None:
+    found = TokenizeResponse(ids=[1, 2, 3], pieces=[b"a", b"\xc3", b"<s>"])
+    response = client_of(MemoryCore(unary={TOKENIZE.path: found})).post(
+        "/tokenize", json={"content": "ab", "with_pieces": True}
+    )
+    assert response.content_type == JSON
+    assert json.loads(response.data) == {
+        "tokens": [{"id": 1, "piece": "a"}, {"id": 2, "piece": [195]}, {"id": 3, "piece": "<s>"}]
+    }
+
+
+def test_many_pieces_are_written_in_parts() -> None:
+    found = TokenizeResponse(ids=range(20_000), pieces=[b"x"] * 20_000)
+    response = client_of(MemoryCore(unary={TOKENIZE.path: found})).post(
+        "/tokenize", json={"content": "x", "with_pieces": True}
+    )
+    assert [token["id"] for token in json.loads(response.data)["tokens"]] == list(range(20_000))

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from slotline.v1 import tokens_pb2 as slotline_dot_v1_dot_tokens__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18slotline/v1/prompt.proto\x12\x0bslotline.v1\x1a\x18slotline/v1/tokens.proto\"I\n\x05Image\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12\x0e\n\x06\x66ormat\x18\x03 \x01(\t\x12\x0e\n\x06sha256\x18\x04 \x01(\t\"u\n\nPromptPart\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12*\n\ttoken_ids\x18\x02 \x01(\x0b\x32\x15.slotline.v1.TokenIdsH\x00\x12#\n\x05image\x18\x03 \x01(\x0b\x32\x12.slotline.v1.ImageH\x00\x42\x06\n\x04part\"5\n\x0bPromptParts\x12&\n\x05parts\x18\x01 \x03(\x0b\x32\x17.slotline.v1.PromptPart\"6\n\nInfillFile\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x11\n\x04name\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x07\n\x05_name\"\x82\x01\n\x10InfillRepository\x12&\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x17.slotline.v1.InfillFile\x12\x11\n\x04name\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x19\n\x0c\x63urrent_file\x18\x03 \x01(\tH\x01\x88\x01\x01\x42\x07\n\x05_nameB\x0f\n\r_current_file\"\xbf\x01\n\x0cInfillPrompt\x12(\n\x06prefix\x18\x01 \x01(\x0b\x32\x18.slotline.v1.PromptParts\x12(\n\x06suffix\x18\x02 \x01(\x0b\x32\x18.slotline.v1.PromptParts\x12(\n\x06middle\x18\x03 \x01(\x0b\x32\x18.slotline.v1.PromptParts\x12\x31\n\nrepository\x18\x04 \x01(\x0b\x32\x1d.slotline.v1.InfillRepository\"\xe5\x01\n\x0b\x43hatMessage\x12\x0c\n\x04role\x18\x01 \x01(\t\x12(\n\x07\x63ontent\x18\x02 \x03(\x0b\x32\x17.slotline.v1.PromptPart\x12\x11\n\x04name\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x1c\n\x0ftool_calls_json\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x19\n\x0ctool_call_id\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x16\n\treasoning\x18\x06 \x01(\tH\x03\x88\x01\x01\x42\x07\n\x05_nameB\x12\n\x10_tool_calls_jsonB\x0f\n\r_tool_call_idB\x0c\n\n_reasoning\"l\n\nToolPolicy\x12#\n\x04mode\x18\x01 \x01(\x0e\x32\x15.slotline.v1.ToolMode\x12\x15\n\rallowed_names\x18\x02 \x03(\t\x12\x15\n\x08parallel\x18\x03 \x01(\x08H\x00\x88\x01\x01\x42\x0b\n\t_parallel\"\xab\x01\n\x10ReasoningOptions\x12\x14\n\x07\x65nabled\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12\x13\n\x06\x65\x66\x66ort\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x1a\n\rbudget_tokens\x18\x03 \x01(\rH\x02\x88\x01\x01\x12\x16\n\x0e\x62udget_message\x18\x04 \x01(\t\x12\x0f\n\x07lenient\x18\x05 \x01(\x08\x42\n\n\x08_enabledB\t\n\x07_effortB\x10\n\x0e_budget_tokens\"\xda\x02\n\nChatPrompt\x12*\n\x08messages\x18\x01 \x03(\x0b\x32\x18.slotline.v1.ChatMessage\x12\"\n\x15\x61\x64\x64_generation_prompt\x18\x02 \x01(\x08H\x00\x88\x01\x01\x12\x17\n\ntools_json\x18\x03 \x01(\tH\x01\x88\x01\x01\x12!\n\x14template_kwargs_json\x18\x04 \x01(\tH\x02\x88\x01\x01\x12\x1e\n\x16\x63ontinue_final_message\x18\x05 \x01(\x08\x12,\n\x0btool_policy\x18\x06 \x01(\x0b\x32\x17.slotline.v1.ToolPolicy\x12\x30\n\treasoning\x18\x07 \x01(\x0b\x32\x1d.slotline.v1.ReasoningOptionsB\x18\n\x16_add_generation_promptB\r\n\x0b_tools_jsonB\x17\n\x15_template_kwargs_json\"K\n\x0cSystemPrompt\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x13\n\x0b\x61nti_prompt\x18\x02 \x01(\t\x12\x16\n\x0e\x61ssistant_name\x18\x03 \x01(\t*e\n\x08ToolMode\x12\x19\n\x15TOOL_MODE_UNSPECIFIED\x10\x00\x12\x12\n\x0eTOOL_MODE_NONE\x10\x01\x12\x12\n\x0eTOOL_MODE_AUTO\x10\x02\x12\x16\n\x12TOOL_MODE_REQUIRED\x10\x03\x42`\n\x0f\x64\x65v.slotline.v1P\x01Z=github.com/slotline/slotline/clients/go/slotlinev1;slotlinev1\xaa\x02\x0bSlotline.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18slotline/v1/prompt.proto\x12\x0bslotline.v1\x1a\x18slotline/v1/tokens.proto\"I\n\x05Image\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12\x0e\n\x06\x66ormat\x18\x03 \x01(\t\x12\x0e\n\x06sha256\x18\x04 \x01(\t\"u\n\nPromptPart\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12*\n\ttoken_ids\x18\x02 \x01(\x0b\x32\x15.slotline.v1.TokenIdsH\x00\x12#\n\x05image\x18\x03 \x01(\x0b\x32\x12.slotline.v1.ImageH\x00\x42\x06\n\x04part\"5\n\x0bPromptParts\x12&\n\x05parts\x18\x01 \x03(\x0b\x32\x17.slotline.v1.PromptPart\"6\n\nInfillFile\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x11\n\x04name\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x07\n\x05_name\"\x82\x01\n\x10InfillRepository\x12&\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x17.slotline.v1.InfillFile\x12\x11\n\x04name\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x19\n\x0c\x63urrent_file\x18\x03 \x01(\tH\x01\x88\x01\x01\x42\x07\n\x05_nameB\x0f\n\r_current_file\"\x95\x01\n\x0cInfillPrompt\x12(\n\x06prefix\x18\x01 \x01(\x0b\x32\x18.slotline.v1.PromptParts\x12(\n\x06suffix\x18\x02 \x01(\x0b\x32\x18.slotline.v1.PromptParts\x12\x31\n\nrepository\x18\x03 \x01(\x0b\x32\x1d.slotline.v1.InfillRepository\"\xe5\x01\n\x0b\x43hatMessage\x12\x0c\n\x04role\x18\x01 \x01(\t\x12(\n\x07\x63ontent\x18\x02 \x03(\x0b\x32\x17.slotline.v1.PromptPart\x12\x11\n\x04name\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x1c\n\x0ftool_calls_json\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x19\n\x0ctool_call_id\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x16\n\treasoning\x18\x06 \x01(\tH\x03\x88\x01\x01\x42\x07\n\x05_nameB\x12\n\x10_tool_calls_jsonB\x0f\n\r_tool_call_idB\x0c\n\n_reasoning\"l\n\nToolPolicy\x12#\n\x04mode\x18\x01 \x01(\x0e\x32\x15.slotline.v1.ToolMode\x12\x15\n\rallowed_names\x18\x02 \x03(\t\x12\x15\n\x08parallel\x18\x03 \x01(\x08H\x00\x88\x01\x01\x42\x0b\n\t_parallel\"\xab\x01\n\x10ReasoningOptions\x12\x14\n\x07\x65nabled\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12\x13\n\x06\x65\x66\x66ort\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x1a\n\rbudget_tokens\x18\x03 \x01(\rH\x02\x88\x01\x01\x12\x16\n\x0e\x62udget_message\x18\x04 \x01(\t\x12\x0f\n\x07lenient\x18\x05 \x01(\x08\x42\n\n\x08_enabledB\t\n\x07_effortB\x10\n\x0e_budget_tokens\"\xda\x02\n\nChatPrompt\x12*\n\x08messages\x18\x01 \x03(\x0b\x32\x18.slotline.v1.ChatMessage\x12\"\n\x15\x61\x64\x64_generation_prompt\x18\x02 \x01(\x08H\x00\x88\x01\x01\x12\x17\n\ntools_json\x18\x03 \x01(\tH\x01\x88\x01\x01\x12!\n\x14template_kwargs_json\x18\x04 \x01(\tH\x02\x88\x01\x01\x12\x1e\n\x16\x63ontinue_final_message\x18\x05 \x01(\x08\x12,\n\x0btool_policy\x18\x06 \x01(\x0b\x32\x17.slotline.v1.ToolPolicy\x12\x30\n\treasoning\x18\x07 \x01(\x0b\x32\x1d.slotline.v1.ReasoningOptionsB\x18\n\x16_add_generation_promptB\r\n\x0b_tools_jsonB\x17\n\x15_template_kwargs_json\"K\n\x0cSystemPrompt\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x13\n\x0b\x61nti_prompt\x18\x02 \x01(\t\x12\x16\n\x0e\x61ssistant_name\x18\x03 \x01(\t*e\n\x08ToolMode\x12\x19\n\x15TOOL_MODE_UNSPECIFIED\x10\x00\x12\x12\n\x0eTOOL_MODE_NONE\x10\x01\x12\x12\n\x0eTOOL_MODE_AUTO\x10\x02\x12\x16\n\x12TOOL_MODE_REQUIRED\x10\x03\x42`\n\x0f\x64\x65v.slotline.v1P\x01Z=github.com/slotline/slotline/clients/go/slotlinev1;slotlinev1\xaa\x02\x0bSlotline.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,8 +33,8 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'slotline.v1.prompt_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017dev.slotline.v1P\001Z=github.com/slotline/slotline/clients/go/slotlinev1;slotlinev1\252\002\013Slotline.V1'
-  _globals['_TOOLMODE']._serialized_start=1641
-  _globals['_TOOLMODE']._serialized_end=1742
+  _globals['_TOOLMODE']._serialized_start=1599
+  _globals['_TOOLMODE']._serialized_end=1700
   _globals['_IMAGE']._serialized_start=67
   _globals['_IMAGE']._serialized_end=140
   _globals['_PROMPTPART']._serialized_start=142
@@ -46,15 +46,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INFILLREPOSITORY']._serialized_start=373
   _globals['_INFILLREPOSITORY']._serialized_end=503
   _globals['_INFILLPROMPT']._serialized_start=506
-  _globals['_INFILLPROMPT']._serialized_end=697
-  _globals['_CHATMESSAGE']._serialized_start=700
-  _globals['_CHATMESSAGE']._serialized_end=929
-  _globals['_TOOLPOLICY']._serialized_start=931
-  _globals['_TOOLPOLICY']._serialized_end=1039
-  _globals['_REASONINGOPTIONS']._serialized_start=1042
-  _globals['_REASONINGOPTIONS']._serialized_end=1213
-  _globals['_CHATPROMPT']._serialized_start=1216
-  _globals['_CHATPROMPT']._serialized_end=1562
-  _globals['_SYSTEMPROMPT']._serialized_start=1564
-  _globals['_SYSTEMPROMPT']._serialized_end=1639
+  _globals['_INFILLPROMPT']._serialized_end=655
+  _globals['_CHATMESSAGE']._serialized_start=658
+  _globals['_CHATMESSAGE']._serialized_end=887
+  _globals['_TOOLPOLICY']._serialized_start=889
+  _globals['_TOOLPOLICY']._serialized_end=997
+  _globals['_REASONINGOPTIONS']._serialized_start=1000
+  _globals['_REASONINGOPTIONS']._serialized_end=1171
+  _globals['_CHATPROMPT']._serialized_start=1174
+  _globals['_CHATPROMPT']._serialized_end=1520
+  _globals['_SYSTEMPROMPT']._serialized_start=1522
+  _globals['_SYSTEMPROMPT']._serialized_end=1597
 # @@protoc_insertion_point(module_scope)

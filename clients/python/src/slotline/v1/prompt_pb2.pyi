@@ -197,7 +197,6 @@ class InfillPrompt(google.protobuf.message.Message):
 
     PREFIX_FIELD_NUMBER: builtins.int
     SUFFIX_FIELD_NUMBER: builtins.int
-    MIDDLE_FIELD_NUMBER: builtins.int
     REPOSITORY_FIELD_NUMBER: builtins.int
     @property
     def prefix(self) -> global___PromptParts:
@@ -208,13 +207,9 @@ class InfillPrompt(google.protobuf.message.Message):
         """What stands after the gap; may be empty."""
 
     @property
-    def middle(self) -> global___PromptParts:
-        """What the gap begins with already: the answer goes on from there. Default nothing."""
-
-    @property
     def repository(self) -> global___InfillRepository:
-        """Other files, which stand in front. If they do not all fit and the request may be truncated, their beginning is left
-        out. Default none.
+        """Other files, which stand in front, in the model's own marks if it has some. If they leave no room for the answer, which
+        takes a quarter of the context unless max_tokens says otherwise, their beginning is left out. Default none.
         """
 
     def __init__(
@@ -222,11 +217,10 @@ class InfillPrompt(google.protobuf.message.Message):
         *,
         prefix: global___PromptParts | None = ...,
         suffix: global___PromptParts | None = ...,
-        middle: global___PromptParts | None = ...,
         repository: global___InfillRepository | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["middle", b"middle", "prefix", b"prefix", "repository", b"repository", "suffix", b"suffix"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["middle", b"middle", "prefix", b"prefix", "repository", b"repository", "suffix", b"suffix"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["prefix", b"prefix", "repository", b"repository", "suffix", b"suffix"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["prefix", b"prefix", "repository", b"repository", "suffix", b"suffix"]) -> None: ...
 
 global___InfillPrompt = InfillPrompt
 

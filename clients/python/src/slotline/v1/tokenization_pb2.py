@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from slotline.v1 import prompt_pb2 as slotline_dot_v1_dot_prompt__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eslotline/v1/tokenization.proto\x12\x0bslotline.v1\x1a\x18slotline/v1/prompt.proto\"\x8f\x02\n\x0fTokenizeRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x04text\x18\x02 \x01(\tH\x00\x12\'\n\x04\x63hat\x18\x03 \x01(\x0b\x32\x17.slotline.v1.ChatPromptH\x00\x12)\n\x05parts\x18\x04 \x01(\x0b\x32\x18.slotline.v1.PromptPartsH\x00\x12\x18\n\x0b\x61\x64\x64_special\x18\x05 \x01(\x08H\x01\x88\x01\x01\x12\x1a\n\rparse_special\x18\x06 \x01(\x08H\x02\x88\x01\x01\x12\x18\n\x0bwith_pieces\x18\x07 \x01(\x08H\x03\x88\x01\x01\x42\x07\n\x05inputB\x0e\n\x0c_add_specialB\x10\n\x0e_parse_specialB\x0e\n\x0c_with_pieces\">\n\x10TokenizeResponse\x12\x0b\n\x03ids\x18\x01 \x03(\r\x12\x0e\n\x06pieces\x18\x02 \x03(\x0c\x12\r\n\x05\x63ount\x18\x03 \x01(\r\"[\n\x11\x44\x65tokenizeRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x03(\r\x12\x19\n\x0cskip_special\x18\x03 \x01(\x08H\x00\x88\x01\x01\x42\x0f\n\r_skip_special\"/\n\x12\x44\x65tokenizeResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0b\n\x03raw\x18\x02 \x01(\x0c\x42`\n\x0f\x64\x65v.slotline.v1P\x01Z=github.com/slotline/slotline/clients/go/slotlinev1;slotlinev1\xaa\x02\x0bSlotline.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eslotline/v1/tokenization.proto\x12\x0bslotline.v1\x1a\x18slotline/v1/prompt.proto\"\xbf\x02\n\x0fTokenizeRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x04text\x18\x02 \x01(\tH\x00\x12\'\n\x04\x63hat\x18\x03 \x01(\x0b\x32\x17.slotline.v1.ChatPromptH\x00\x12)\n\x05parts\x18\x04 \x01(\x0b\x32\x18.slotline.v1.PromptPartsH\x00\x12\x18\n\x0b\x61\x64\x64_special\x18\x05 \x01(\x08H\x01\x88\x01\x01\x12\x1a\n\rparse_special\x18\x06 \x01(\x08H\x02\x88\x01\x01\x12\x18\n\x0bwith_pieces\x18\x07 \x01(\x08H\x03\x88\x01\x01\x12\x1b\n\x0especial_pieces\x18\x08 \x01(\x08H\x04\x88\x01\x01\x42\x07\n\x05inputB\x0e\n\x0c_add_specialB\x10\n\x0e_parse_specialB\x0e\n\x0c_with_piecesB\x11\n\x0f_special_pieces\">\n\x10TokenizeResponse\x12\x0b\n\x03ids\x18\x01 \x03(\r\x12\x0e\n\x06pieces\x18\x02 \x03(\x0c\x12\r\n\x05\x63ount\x18\x03 \x01(\r\"[\n\x11\x44\x65tokenizeRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x03(\r\x12\x19\n\x0cskip_special\x18\x03 \x01(\x08H\x00\x88\x01\x01\x42\x0f\n\r_skip_special\"/\n\x12\x44\x65tokenizeResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0b\n\x03raw\x18\x02 \x01(\x0c\x42`\n\x0f\x64\x65v.slotline.v1P\x01Z=github.com/slotline/slotline/clients/go/slotlinev1;slotlinev1\xaa\x02\x0bSlotline.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,11 +34,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017dev.slotline.v1P\001Z=github.com/slotline/slotline/clients/go/slotlinev1;slotlinev1\252\002\013Slotline.V1'
   _globals['_TOKENIZEREQUEST']._serialized_start=74
-  _globals['_TOKENIZEREQUEST']._serialized_end=345
-  _globals['_TOKENIZERESPONSE']._serialized_start=347
-  _globals['_TOKENIZERESPONSE']._serialized_end=409
-  _globals['_DETOKENIZEREQUEST']._serialized_start=411
-  _globals['_DETOKENIZEREQUEST']._serialized_end=502
-  _globals['_DETOKENIZERESPONSE']._serialized_start=504
-  _globals['_DETOKENIZERESPONSE']._serialized_end=551
+  _globals['_TOKENIZEREQUEST']._serialized_end=393
+  _globals['_TOKENIZERESPONSE']._serialized_start=395
+  _globals['_TOKENIZERESPONSE']._serialized_end=457
+  _globals['_DETOKENIZEREQUEST']._serialized_start=459
+  _globals['_DETOKENIZEREQUEST']._serialized_end=550
+  _globals['_DETOKENIZERESPONSE']._serialized_start=552
+  _globals['_DETOKENIZERESPONSE']._serialized_end=599
 # @@protoc_insertion_point(module_scope)

@@ -26,6 +26,7 @@ class TokenizeRequest(google.protobuf.message.Message):
     ADD_SPECIAL_FIELD_NUMBER: builtins.int
     PARSE_SPECIAL_FIELD_NUMBER: builtins.int
     WITH_PIECES_FIELD_NUMBER: builtins.int
+    SPECIAL_PIECES_FIELD_NUMBER: builtins.int
     model: builtins.str
     """Model name or alias. Default the served model."""
     text: builtins.str
@@ -40,6 +41,8 @@ class TokenizeRequest(google.protobuf.message.Message):
     """
     with_pieces: builtins.bool
     """Send the bytes of each token too. Default false."""
+    special_pieces: builtins.bool
+    """The bytes of control tokens are their names; otherwise they have none. Default false."""
     @property
     def chat(self) -> slotline.v1.prompt_pb2.ChatPrompt:
         """A conversation, rendered with the model's chat template first."""
@@ -58,13 +61,16 @@ class TokenizeRequest(google.protobuf.message.Message):
         add_special: builtins.bool | None = ...,
         parse_special: builtins.bool | None = ...,
         with_pieces: builtins.bool | None = ...,
+        special_pieces: builtins.bool | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_add_special", b"_add_special", "_parse_special", b"_parse_special", "_with_pieces", b"_with_pieces", "add_special", b"add_special", "chat", b"chat", "input", b"input", "parse_special", b"parse_special", "parts", b"parts", "text", b"text", "with_pieces", b"with_pieces"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_add_special", b"_add_special", "_parse_special", b"_parse_special", "_with_pieces", b"_with_pieces", "add_special", b"add_special", "chat", b"chat", "input", b"input", "model", b"model", "parse_special", b"parse_special", "parts", b"parts", "text", b"text", "with_pieces", b"with_pieces"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_add_special", b"_add_special", "_parse_special", b"_parse_special", "_special_pieces", b"_special_pieces", "_with_pieces", b"_with_pieces", "add_special", b"add_special", "chat", b"chat", "input", b"input", "parse_special", b"parse_special", "parts", b"parts", "special_pieces", b"special_pieces", "text", b"text", "with_pieces", b"with_pieces"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_add_special", b"_add_special", "_parse_special", b"_parse_special", "_special_pieces", b"_special_pieces", "_with_pieces", b"_with_pieces", "add_special", b"add_special", "chat", b"chat", "input", b"input", "model", b"model", "parse_special", b"parse_special", "parts", b"parts", "special_pieces", b"special_pieces", "text", b"text", "with_pieces", b"with_pieces"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_add_special", b"_add_special"]) -> typing.Literal["add_special"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_parse_special", b"_parse_special"]) -> typing.Literal["parse_special"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_special_pieces", b"_special_pieces"]) -> typing.Literal["special_pieces"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_with_pieces", b"_with_pieces"]) -> typing.Literal["with_pieces"] | None: ...
     @typing.overload

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file slotline/v1/tokenization.proto.
  */
 export const file_slotline_v1_tokenization: GenFile = /*@__PURE__*/
-  fileDesc("Ch5zbG90bGluZS92MS90b2tlbml6YXRpb24ucHJvdG8SC3Nsb3RsaW5lLnYxIo8CCg9Ub2tlbml6ZVJlcXVlc3QSDQoFbW9kZWwYASABKAkSDgoEdGV4dBgCIAEoCUgAEicKBGNoYXQYAyABKAsyFy5zbG90bGluZS52MS5DaGF0UHJvbXB0SAASKQoFcGFydHMYBCABKAsyGC5zbG90bGluZS52MS5Qcm9tcHRQYXJ0c0gAEhgKC2FkZF9zcGVjaWFsGAUgASgISAGIAQESGgoNcGFyc2Vfc3BlY2lhbBgGIAEoCEgCiAEBEhgKC3dpdGhfcGllY2VzGAcgASgISAOIAQFCBwoFaW5wdXRCDgoMX2FkZF9zcGVjaWFsQhAKDl9wYXJzZV9zcGVjaWFsQg4KDF93aXRoX3BpZWNlcyI+ChBUb2tlbml6ZVJlc3BvbnNlEgsKA2lkcxgBIAMoDRIOCgZwaWVjZXMYAiADKAwSDQoFY291bnQYAyABKA0iWwoRRGV0b2tlbml6ZVJlcXVlc3QSDQoFbW9kZWwYASABKAkSCwoDaWRzGAIgAygNEhkKDHNraXBfc3BlY2lhbBgDIAEoCEgAiAEBQg8KDV9za2lwX3NwZWNpYWwiLwoSRGV0b2tlbml6ZVJlc3BvbnNlEgwKBHRleHQYASABKAkSCwoDcmF3GAIgASgMQmAKD2Rldi5zbG90bGluZS52MVABWj1naXRodWIuY29tL3Nsb3RsaW5lL3Nsb3RsaW5lL2NsaWVudHMvZ28vc2xvdGxpbmV2MTtzbG90bGluZXYxqgILU2xvdGxpbmUuVjFiBnByb3RvMw", [file_slotline_v1_prompt]);
+  fileDesc("Ch5zbG90bGluZS92MS90b2tlbml6YXRpb24ucHJvdG8SC3Nsb3RsaW5lLnYxIr8CCg9Ub2tlbml6ZVJlcXVlc3QSDQoFbW9kZWwYASABKAkSDgoEdGV4dBgCIAEoCUgAEicKBGNoYXQYAyABKAsyFy5zbG90bGluZS52MS5DaGF0UHJvbXB0SAASKQoFcGFydHMYBCABKAsyGC5zbG90bGluZS52MS5Qcm9tcHRQYXJ0c0gAEhgKC2FkZF9zcGVjaWFsGAUgASgISAGIAQESGgoNcGFyc2Vfc3BlY2lhbBgGIAEoCEgCiAEBEhgKC3dpdGhfcGllY2VzGAcgASgISAOIAQESGwoOc3BlY2lhbF9waWVjZXMYCCABKAhIBIgBAUIHCgVpbnB1dEIOCgxfYWRkX3NwZWNpYWxCEAoOX3BhcnNlX3NwZWNpYWxCDgoMX3dpdGhfcGllY2VzQhEKD19zcGVjaWFsX3BpZWNlcyI+ChBUb2tlbml6ZVJlc3BvbnNlEgsKA2lkcxgBIAMoDRIOCgZwaWVjZXMYAiADKAwSDQoFY291bnQYAyABKA0iWwoRRGV0b2tlbml6ZVJlcXVlc3QSDQoFbW9kZWwYASABKAkSCwoDaWRzGAIgAygNEhkKDHNraXBfc3BlY2lhbBgDIAEoCEgAiAEBQg8KDV9za2lwX3NwZWNpYWwiLwoSRGV0b2tlbml6ZVJlc3BvbnNlEgwKBHRleHQYASABKAkSCwoDcmF3GAIgASgMQmAKD2Rldi5zbG90bGluZS52MVABWj1naXRodWIuY29tL3Nsb3RsaW5lL3Nsb3RsaW5lL2NsaWVudHMvZ28vc2xvdGxpbmV2MTtzbG90bGluZXYxqgILU2xvdGxpbmUuVjFiBnByb3RvMw", [file_slotline_v1_prompt]);
 
 /**
  * TokenizeRequest asks for the tokens of a text.
@@ -80,6 +80,13 @@ export type TokenizeRequest = Message<"slotline.v1.TokenizeRequest"> & {
    * @generated from field: optional bool with_pieces = 7;
    */
   withPieces?: boolean | undefined;
+
+  /**
+   * The bytes of control tokens are their names; otherwise they have none. Default false.
+   *
+   * @generated from field: optional bool special_pieces = 8;
+   */
+  specialPieces?: boolean | undefined;
 };
 
 /**

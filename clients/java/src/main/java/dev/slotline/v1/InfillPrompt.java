@@ -129,66 +129,28 @@ private static final long serialVersionUID = 0L;
     return suffix_ == null ? dev.slotline.v1.PromptParts.getDefaultInstance() : suffix_;
   }
 
-  public static final int MIDDLE_FIELD_NUMBER = 3;
-  private dev.slotline.v1.PromptParts middle_;
-  /**
-   * <pre>
-   * What the gap begins with already: the answer goes on from there. Default nothing.
-   * </pre>
-   *
-   * <code>.slotline.v1.PromptParts middle = 3 [json_name = "middle"];</code>
-   * @return Whether the middle field is set.
-   */
-  @java.lang.Override
-  public boolean hasMiddle() {
-    return ((bitField0_ & 0x00000004) != 0);
-  }
-  /**
-   * <pre>
-   * What the gap begins with already: the answer goes on from there. Default nothing.
-   * </pre>
-   *
-   * <code>.slotline.v1.PromptParts middle = 3 [json_name = "middle"];</code>
-   * @return The middle.
-   */
-  @java.lang.Override
-  public dev.slotline.v1.PromptParts getMiddle() {
-    return middle_ == null ? dev.slotline.v1.PromptParts.getDefaultInstance() : middle_;
-  }
-  /**
-   * <pre>
-   * What the gap begins with already: the answer goes on from there. Default nothing.
-   * </pre>
-   *
-   * <code>.slotline.v1.PromptParts middle = 3 [json_name = "middle"];</code>
-   */
-  @java.lang.Override
-  public dev.slotline.v1.PromptPartsOrBuilder getMiddleOrBuilder() {
-    return middle_ == null ? dev.slotline.v1.PromptParts.getDefaultInstance() : middle_;
-  }
-
-  public static final int REPOSITORY_FIELD_NUMBER = 4;
+  public static final int REPOSITORY_FIELD_NUMBER = 3;
   private dev.slotline.v1.InfillRepository repository_;
   /**
    * <pre>
-   * Other files, which stand in front. If they do not all fit and the request may be truncated, their beginning is left
-   * out. Default none.
+   * Other files, which stand in front, in the model's own marks if it has some. If they leave no room for the answer, which
+   * takes a quarter of the context unless max_tokens says otherwise, their beginning is left out. Default none.
    * </pre>
    *
-   * <code>.slotline.v1.InfillRepository repository = 4 [json_name = "repository"];</code>
+   * <code>.slotline.v1.InfillRepository repository = 3 [json_name = "repository"];</code>
    * @return Whether the repository field is set.
    */
   @java.lang.Override
   public boolean hasRepository() {
-    return ((bitField0_ & 0x00000008) != 0);
+    return ((bitField0_ & 0x00000004) != 0);
   }
   /**
    * <pre>
-   * Other files, which stand in front. If they do not all fit and the request may be truncated, their beginning is left
-   * out. Default none.
+   * Other files, which stand in front, in the model's own marks if it has some. If they leave no room for the answer, which
+   * takes a quarter of the context unless max_tokens says otherwise, their beginning is left out. Default none.
    * </pre>
    *
-   * <code>.slotline.v1.InfillRepository repository = 4 [json_name = "repository"];</code>
+   * <code>.slotline.v1.InfillRepository repository = 3 [json_name = "repository"];</code>
    * @return The repository.
    */
   @java.lang.Override
@@ -197,11 +159,11 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Other files, which stand in front. If they do not all fit and the request may be truncated, their beginning is left
-   * out. Default none.
+   * Other files, which stand in front, in the model's own marks if it has some. If they leave no room for the answer, which
+   * takes a quarter of the context unless max_tokens says otherwise, their beginning is left out. Default none.
    * </pre>
    *
-   * <code>.slotline.v1.InfillRepository repository = 4 [json_name = "repository"];</code>
+   * <code>.slotline.v1.InfillRepository repository = 3 [json_name = "repository"];</code>
    */
   @java.lang.Override
   public dev.slotline.v1.InfillRepositoryOrBuilder getRepositoryOrBuilder() {
@@ -229,10 +191,7 @@ private static final long serialVersionUID = 0L;
       output.writeMessage(2, getSuffix());
     }
     if (((bitField0_ & 0x00000004) != 0)) {
-      output.writeMessage(3, getMiddle());
-    }
-    if (((bitField0_ & 0x00000008) != 0)) {
-      output.writeMessage(4, getRepository());
+      output.writeMessage(3, getRepository());
     }
     getUnknownFields().writeTo(output);
   }
@@ -248,11 +207,7 @@ private static final long serialVersionUID = 0L;
     }
     if (((bitField0_ & 0x00000004) != 0)) {
       size += com.google.protobuf.CodedOutputStream
-        .computeMessageSize(3, getMiddle());
-    }
-    if (((bitField0_ & 0x00000008) != 0)) {
-      size += com.google.protobuf.CodedOutputStream
-        .computeMessageSize(4, getRepository());
+        .computeMessageSize(3, getRepository());
     }
     return size;
   }
@@ -288,11 +243,6 @@ private static final long serialVersionUID = 0L;
       if (!getSuffix()
           .equals(other.getSuffix())) return false;
     }
-    if (hasMiddle() != other.hasMiddle()) return false;
-    if (hasMiddle()) {
-      if (!getMiddle()
-          .equals(other.getMiddle())) return false;
-    }
     if (hasRepository() != other.hasRepository()) return false;
     if (hasRepository()) {
       if (!getRepository()
@@ -316,10 +266,6 @@ private static final long serialVersionUID = 0L;
     if (hasSuffix()) {
       hash = (37 * hash) + SUFFIX_FIELD_NUMBER;
       hash = (53 * hash) + getSuffix().hashCode();
-    }
-    if (hasMiddle()) {
-      hash = (37 * hash) + MIDDLE_FIELD_NUMBER;
-      hash = (53 * hash) + getMiddle().hashCode();
     }
     if (hasRepository()) {
       hash = (37 * hash) + REPOSITORY_FIELD_NUMBER;
@@ -461,7 +407,6 @@ private static final long serialVersionUID = 0L;
               .alwaysUseFieldBuilders) {
         internalGetPrefixFieldBuilder();
         internalGetSuffixFieldBuilder();
-        internalGetMiddleFieldBuilder();
         internalGetRepositoryFieldBuilder();
       }
     }
@@ -478,11 +423,6 @@ private static final long serialVersionUID = 0L;
       if (suffixBuilder_ != null) {
         suffixBuilder_.dispose();
         suffixBuilder_ = null;
-      }
-      middle_ = null;
-      if (middleBuilder_ != null) {
-        middleBuilder_.dispose();
-        middleBuilder_ = null;
       }
       repository_ = null;
       if (repositoryBuilder_ != null) {
@@ -536,16 +476,10 @@ private static final long serialVersionUID = 0L;
         to_bitField0_ |= 0x00000002;
       }
       if (((from_bitField0_ & 0x00000004) != 0)) {
-        result.middle_ = middleBuilder_ == null
-            ? middle_
-            : middleBuilder_.build();
-        to_bitField0_ |= 0x00000004;
-      }
-      if (((from_bitField0_ & 0x00000008) != 0)) {
         result.repository_ = repositoryBuilder_ == null
             ? repository_
             : repositoryBuilder_.build();
-        to_bitField0_ |= 0x00000008;
+        to_bitField0_ |= 0x00000004;
       }
       result.bitField0_ |= to_bitField0_;
     }
@@ -567,9 +501,6 @@ private static final long serialVersionUID = 0L;
       }
       if (other.hasSuffix()) {
         mergeSuffix(other.getSuffix());
-      }
-      if (other.hasMiddle()) {
-        mergeMiddle(other.getMiddle());
       }
       if (other.hasRepository()) {
         mergeRepository(other.getRepository());
@@ -614,18 +545,11 @@ private static final long serialVersionUID = 0L;
             } // case 18
             case 26: {
               input.readMessage(
-                  internalGetMiddleFieldBuilder().getBuilder(),
+                  internalGetRepositoryFieldBuilder().getBuilder(),
                   extensionRegistry);
               bitField0_ |= 0x00000004;
               break;
             } // case 26
-            case 34: {
-              input.readMessage(
-                  internalGetRepositoryFieldBuilder().getBuilder(),
-                  extensionRegistry);
-              bitField0_ |= 0x00000008;
-              break;
-            } // case 34
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -953,183 +877,28 @@ private static final long serialVersionUID = 0L;
       return suffixBuilder_;
     }
 
-    private dev.slotline.v1.PromptParts middle_;
-    private com.google.protobuf.SingleFieldBuilder<
-        dev.slotline.v1.PromptParts, dev.slotline.v1.PromptParts.Builder, dev.slotline.v1.PromptPartsOrBuilder> middleBuilder_;
-    /**
-     * <pre>
-     * What the gap begins with already: the answer goes on from there. Default nothing.
-     * </pre>
-     *
-     * <code>.slotline.v1.PromptParts middle = 3 [json_name = "middle"];</code>
-     * @return Whether the middle field is set.
-     */
-    public boolean hasMiddle() {
-      return ((bitField0_ & 0x00000004) != 0);
-    }
-    /**
-     * <pre>
-     * What the gap begins with already: the answer goes on from there. Default nothing.
-     * </pre>
-     *
-     * <code>.slotline.v1.PromptParts middle = 3 [json_name = "middle"];</code>
-     * @return The middle.
-     */
-    public dev.slotline.v1.PromptParts getMiddle() {
-      if (middleBuilder_ == null) {
-        return middle_ == null ? dev.slotline.v1.PromptParts.getDefaultInstance() : middle_;
-      } else {
-        return middleBuilder_.getMessage();
-      }
-    }
-    /**
-     * <pre>
-     * What the gap begins with already: the answer goes on from there. Default nothing.
-     * </pre>
-     *
-     * <code>.slotline.v1.PromptParts middle = 3 [json_name = "middle"];</code>
-     */
-    public Builder setMiddle(dev.slotline.v1.PromptParts value) {
-      if (middleBuilder_ == null) {
-        java.util.Objects.requireNonNull(value);
-        middle_ = value;
-      } else {
-        middleBuilder_.setMessage(value);
-      }
-      bitField0_ |= 0x00000004;
-      onChanged();
-      return this;
-    }
-    /**
-     * <pre>
-     * What the gap begins with already: the answer goes on from there. Default nothing.
-     * </pre>
-     *
-     * <code>.slotline.v1.PromptParts middle = 3 [json_name = "middle"];</code>
-     */
-    public Builder setMiddle(
-        dev.slotline.v1.PromptParts.Builder builderForValue) {
-      if (middleBuilder_ == null) {
-        middle_ = builderForValue.build();
-      } else {
-        middleBuilder_.setMessage(builderForValue.build());
-      }
-      bitField0_ |= 0x00000004;
-      onChanged();
-      return this;
-    }
-    /**
-     * <pre>
-     * What the gap begins with already: the answer goes on from there. Default nothing.
-     * </pre>
-     *
-     * <code>.slotline.v1.PromptParts middle = 3 [json_name = "middle"];</code>
-     */
-    public Builder mergeMiddle(dev.slotline.v1.PromptParts value) {
-      if (middleBuilder_ == null) {
-        if (((bitField0_ & 0x00000004) != 0) &&
-          middle_ != null &&
-          middle_ != dev.slotline.v1.PromptParts.getDefaultInstance()) {
-          getMiddleBuilder().mergeFrom(value);
-        } else {
-          middle_ = value;
-        }
-      } else {
-        middleBuilder_.mergeFrom(value);
-      }
-      if (middle_ != null) {
-        bitField0_ |= 0x00000004;
-        onChanged();
-      }
-      return this;
-    }
-    /**
-     * <pre>
-     * What the gap begins with already: the answer goes on from there. Default nothing.
-     * </pre>
-     *
-     * <code>.slotline.v1.PromptParts middle = 3 [json_name = "middle"];</code>
-     */
-    public Builder clearMiddle() {
-      bitField0_ = (bitField0_ & ~0x00000004);
-      middle_ = null;
-      if (middleBuilder_ != null) {
-        middleBuilder_.dispose();
-        middleBuilder_ = null;
-      }
-      onChanged();
-      return this;
-    }
-    /**
-     * <pre>
-     * What the gap begins with already: the answer goes on from there. Default nothing.
-     * </pre>
-     *
-     * <code>.slotline.v1.PromptParts middle = 3 [json_name = "middle"];</code>
-     */
-    public dev.slotline.v1.PromptParts.Builder getMiddleBuilder() {
-      bitField0_ |= 0x00000004;
-      onChanged();
-      return internalGetMiddleFieldBuilder().getBuilder();
-    }
-    /**
-     * <pre>
-     * What the gap begins with already: the answer goes on from there. Default nothing.
-     * </pre>
-     *
-     * <code>.slotline.v1.PromptParts middle = 3 [json_name = "middle"];</code>
-     */
-    public dev.slotline.v1.PromptPartsOrBuilder getMiddleOrBuilder() {
-      if (middleBuilder_ != null) {
-        return middleBuilder_.getMessageOrBuilder();
-      } else {
-        return middle_ == null ?
-            dev.slotline.v1.PromptParts.getDefaultInstance() : middle_;
-      }
-    }
-    /**
-     * <pre>
-     * What the gap begins with already: the answer goes on from there. Default nothing.
-     * </pre>
-     *
-     * <code>.slotline.v1.PromptParts middle = 3 [json_name = "middle"];</code>
-     */
-    private com.google.protobuf.SingleFieldBuilder<
-        dev.slotline.v1.PromptParts, dev.slotline.v1.PromptParts.Builder, dev.slotline.v1.PromptPartsOrBuilder> 
-        internalGetMiddleFieldBuilder() {
-      if (middleBuilder_ == null) {
-        middleBuilder_ = new com.google.protobuf.SingleFieldBuilder<
-            dev.slotline.v1.PromptParts, dev.slotline.v1.PromptParts.Builder, dev.slotline.v1.PromptPartsOrBuilder>(
-                getMiddle(),
-                getParentForChildren(),
-                isClean());
-        middle_ = null;
-      }
-      return middleBuilder_;
-    }
-
     private dev.slotline.v1.InfillRepository repository_;
     private com.google.protobuf.SingleFieldBuilder<
         dev.slotline.v1.InfillRepository, dev.slotline.v1.InfillRepository.Builder, dev.slotline.v1.InfillRepositoryOrBuilder> repositoryBuilder_;
     /**
      * <pre>
-     * Other files, which stand in front. If they do not all fit and the request may be truncated, their beginning is left
-     * out. Default none.
+     * Other files, which stand in front, in the model's own marks if it has some. If they leave no room for the answer, which
+     * takes a quarter of the context unless max_tokens says otherwise, their beginning is left out. Default none.
      * </pre>
      *
-     * <code>.slotline.v1.InfillRepository repository = 4 [json_name = "repository"];</code>
+     * <code>.slotline.v1.InfillRepository repository = 3 [json_name = "repository"];</code>
      * @return Whether the repository field is set.
      */
     public boolean hasRepository() {
-      return ((bitField0_ & 0x00000008) != 0);
+      return ((bitField0_ & 0x00000004) != 0);
     }
     /**
      * <pre>
-     * Other files, which stand in front. If they do not all fit and the request may be truncated, their beginning is left
-     * out. Default none.
+     * Other files, which stand in front, in the model's own marks if it has some. If they leave no room for the answer, which
+     * takes a quarter of the context unless max_tokens says otherwise, their beginning is left out. Default none.
      * </pre>
      *
-     * <code>.slotline.v1.InfillRepository repository = 4 [json_name = "repository"];</code>
+     * <code>.slotline.v1.InfillRepository repository = 3 [json_name = "repository"];</code>
      * @return The repository.
      */
     public dev.slotline.v1.InfillRepository getRepository() {
@@ -1141,11 +910,11 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Other files, which stand in front. If they do not all fit and the request may be truncated, their beginning is left
-     * out. Default none.
+     * Other files, which stand in front, in the model's own marks if it has some. If they leave no room for the answer, which
+     * takes a quarter of the context unless max_tokens says otherwise, their beginning is left out. Default none.
      * </pre>
      *
-     * <code>.slotline.v1.InfillRepository repository = 4 [json_name = "repository"];</code>
+     * <code>.slotline.v1.InfillRepository repository = 3 [json_name = "repository"];</code>
      */
     public Builder setRepository(dev.slotline.v1.InfillRepository value) {
       if (repositoryBuilder_ == null) {
@@ -1154,17 +923,17 @@ private static final long serialVersionUID = 0L;
       } else {
         repositoryBuilder_.setMessage(value);
       }
-      bitField0_ |= 0x00000008;
+      bitField0_ |= 0x00000004;
       onChanged();
       return this;
     }
     /**
      * <pre>
-     * Other files, which stand in front. If they do not all fit and the request may be truncated, their beginning is left
-     * out. Default none.
+     * Other files, which stand in front, in the model's own marks if it has some. If they leave no room for the answer, which
+     * takes a quarter of the context unless max_tokens says otherwise, their beginning is left out. Default none.
      * </pre>
      *
-     * <code>.slotline.v1.InfillRepository repository = 4 [json_name = "repository"];</code>
+     * <code>.slotline.v1.InfillRepository repository = 3 [json_name = "repository"];</code>
      */
     public Builder setRepository(
         dev.slotline.v1.InfillRepository.Builder builderForValue) {
@@ -1173,21 +942,21 @@ private static final long serialVersionUID = 0L;
       } else {
         repositoryBuilder_.setMessage(builderForValue.build());
       }
-      bitField0_ |= 0x00000008;
+      bitField0_ |= 0x00000004;
       onChanged();
       return this;
     }
     /**
      * <pre>
-     * Other files, which stand in front. If they do not all fit and the request may be truncated, their beginning is left
-     * out. Default none.
+     * Other files, which stand in front, in the model's own marks if it has some. If they leave no room for the answer, which
+     * takes a quarter of the context unless max_tokens says otherwise, their beginning is left out. Default none.
      * </pre>
      *
-     * <code>.slotline.v1.InfillRepository repository = 4 [json_name = "repository"];</code>
+     * <code>.slotline.v1.InfillRepository repository = 3 [json_name = "repository"];</code>
      */
     public Builder mergeRepository(dev.slotline.v1.InfillRepository value) {
       if (repositoryBuilder_ == null) {
-        if (((bitField0_ & 0x00000008) != 0) &&
+        if (((bitField0_ & 0x00000004) != 0) &&
           repository_ != null &&
           repository_ != dev.slotline.v1.InfillRepository.getDefaultInstance()) {
           getRepositoryBuilder().mergeFrom(value);
@@ -1198,21 +967,21 @@ private static final long serialVersionUID = 0L;
         repositoryBuilder_.mergeFrom(value);
       }
       if (repository_ != null) {
-        bitField0_ |= 0x00000008;
+        bitField0_ |= 0x00000004;
         onChanged();
       }
       return this;
     }
     /**
      * <pre>
-     * Other files, which stand in front. If they do not all fit and the request may be truncated, their beginning is left
-     * out. Default none.
+     * Other files, which stand in front, in the model's own marks if it has some. If they leave no room for the answer, which
+     * takes a quarter of the context unless max_tokens says otherwise, their beginning is left out. Default none.
      * </pre>
      *
-     * <code>.slotline.v1.InfillRepository repository = 4 [json_name = "repository"];</code>
+     * <code>.slotline.v1.InfillRepository repository = 3 [json_name = "repository"];</code>
      */
     public Builder clearRepository() {
-      bitField0_ = (bitField0_ & ~0x00000008);
+      bitField0_ = (bitField0_ & ~0x00000004);
       repository_ = null;
       if (repositoryBuilder_ != null) {
         repositoryBuilder_.dispose();
@@ -1223,24 +992,24 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Other files, which stand in front. If they do not all fit and the request may be truncated, their beginning is left
-     * out. Default none.
+     * Other files, which stand in front, in the model's own marks if it has some. If they leave no room for the answer, which
+     * takes a quarter of the context unless max_tokens says otherwise, their beginning is left out. Default none.
      * </pre>
      *
-     * <code>.slotline.v1.InfillRepository repository = 4 [json_name = "repository"];</code>
+     * <code>.slotline.v1.InfillRepository repository = 3 [json_name = "repository"];</code>
      */
     public dev.slotline.v1.InfillRepository.Builder getRepositoryBuilder() {
-      bitField0_ |= 0x00000008;
+      bitField0_ |= 0x00000004;
       onChanged();
       return internalGetRepositoryFieldBuilder().getBuilder();
     }
     /**
      * <pre>
-     * Other files, which stand in front. If they do not all fit and the request may be truncated, their beginning is left
-     * out. Default none.
+     * Other files, which stand in front, in the model's own marks if it has some. If they leave no room for the answer, which
+     * takes a quarter of the context unless max_tokens says otherwise, their beginning is left out. Default none.
      * </pre>
      *
-     * <code>.slotline.v1.InfillRepository repository = 4 [json_name = "repository"];</code>
+     * <code>.slotline.v1.InfillRepository repository = 3 [json_name = "repository"];</code>
      */
     public dev.slotline.v1.InfillRepositoryOrBuilder getRepositoryOrBuilder() {
       if (repositoryBuilder_ != null) {
@@ -1252,11 +1021,11 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Other files, which stand in front. If they do not all fit and the request may be truncated, their beginning is left
-     * out. Default none.
+     * Other files, which stand in front, in the model's own marks if it has some. If they leave no room for the answer, which
+     * takes a quarter of the context unless max_tokens says otherwise, their beginning is left out. Default none.
      * </pre>
      *
-     * <code>.slotline.v1.InfillRepository repository = 4 [json_name = "repository"];</code>
+     * <code>.slotline.v1.InfillRepository repository = 3 [json_name = "repository"];</code>
      */
     private com.google.protobuf.SingleFieldBuilder<
         dev.slotline.v1.InfillRepository, dev.slotline.v1.InfillRepository.Builder, dev.slotline.v1.InfillRepositoryOrBuilder> 

@@ -66,58 +66,31 @@ public interface InfillPromptOrBuilder extends
 
   /**
    * <pre>
-   * What the gap begins with already: the answer goes on from there. Default nothing.
+   * Other files, which stand in front, in the model's own marks if it has some. If they leave no room for the answer, which
+   * takes a quarter of the context unless max_tokens says otherwise, their beginning is left out. Default none.
    * </pre>
    *
-   * <code>.slotline.v1.PromptParts middle = 3 [json_name = "middle"];</code>
-   * @return Whether the middle field is set.
-   */
-  boolean hasMiddle();
-  /**
-   * <pre>
-   * What the gap begins with already: the answer goes on from there. Default nothing.
-   * </pre>
-   *
-   * <code>.slotline.v1.PromptParts middle = 3 [json_name = "middle"];</code>
-   * @return The middle.
-   */
-  dev.slotline.v1.PromptParts getMiddle();
-  /**
-   * <pre>
-   * What the gap begins with already: the answer goes on from there. Default nothing.
-   * </pre>
-   *
-   * <code>.slotline.v1.PromptParts middle = 3 [json_name = "middle"];</code>
-   */
-  dev.slotline.v1.PromptPartsOrBuilder getMiddleOrBuilder();
-
-  /**
-   * <pre>
-   * Other files, which stand in front. If they do not all fit and the request may be truncated, their beginning is left
-   * out. Default none.
-   * </pre>
-   *
-   * <code>.slotline.v1.InfillRepository repository = 4 [json_name = "repository"];</code>
+   * <code>.slotline.v1.InfillRepository repository = 3 [json_name = "repository"];</code>
    * @return Whether the repository field is set.
    */
   boolean hasRepository();
   /**
    * <pre>
-   * Other files, which stand in front. If they do not all fit and the request may be truncated, their beginning is left
-   * out. Default none.
+   * Other files, which stand in front, in the model's own marks if it has some. If they leave no room for the answer, which
+   * takes a quarter of the context unless max_tokens says otherwise, their beginning is left out. Default none.
    * </pre>
    *
-   * <code>.slotline.v1.InfillRepository repository = 4 [json_name = "repository"];</code>
+   * <code>.slotline.v1.InfillRepository repository = 3 [json_name = "repository"];</code>
    * @return The repository.
    */
   dev.slotline.v1.InfillRepository getRepository();
   /**
    * <pre>
-   * Other files, which stand in front. If they do not all fit and the request may be truncated, their beginning is left
-   * out. Default none.
+   * Other files, which stand in front, in the model's own marks if it has some. If they leave no room for the answer, which
+   * takes a quarter of the context unless max_tokens says otherwise, their beginning is left out. Default none.
    * </pre>
    *
-   * <code>.slotline.v1.InfillRepository repository = 4 [json_name = "repository"];</code>
+   * <code>.slotline.v1.InfillRepository repository = 3 [json_name = "repository"];</code>
    */
   dev.slotline.v1.InfillRepositoryOrBuilder getRepositoryOrBuilder();
 }

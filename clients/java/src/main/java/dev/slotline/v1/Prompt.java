@@ -105,48 +105,47 @@ public final class Prompt extends com.google.protobuf.GeneratedFile {
       "(\0132\027.slotline.v1.InfillFileR\005files\022\027\n\004na" +
       "me\030\002 \001(\tH\000R\004name\210\001\001\022&\n\014current_file\030\003 \001(" +
       "\tH\001R\013currentFile\210\001\001B\007\n\005_nameB\017\n\r_current" +
-      "_file\"\343\001\n\014InfillPrompt\0220\n\006prefix\030\001 \001(\0132\030" +
+      "_file\"\261\001\n\014InfillPrompt\0220\n\006prefix\030\001 \001(\0132\030" +
       ".slotline.v1.PromptPartsR\006prefix\0220\n\006suff" +
       "ix\030\002 \001(\0132\030.slotline.v1.PromptPartsR\006suff" +
-      "ix\0220\n\006middle\030\003 \001(\0132\030.slotline.v1.PromptP" +
-      "artsR\006middle\022=\n\nrepository\030\004 \001(\0132\035.slotl" +
-      "ine.v1.InfillRepositoryR\nrepository\"\240\002\n\013" +
-      "ChatMessage\022\022\n\004role\030\001 \001(\tR\004role\0221\n\007conte" +
-      "nt\030\002 \003(\0132\027.slotline.v1.PromptPartR\007conte" +
-      "nt\022\027\n\004name\030\003 \001(\tH\000R\004name\210\001\001\022+\n\017tool_call" +
-      "s_json\030\004 \001(\tH\001R\rtoolCallsJson\210\001\001\022%\n\014tool" +
-      "_call_id\030\005 \001(\tH\002R\ntoolCallId\210\001\001\022!\n\treaso" +
-      "ning\030\006 \001(\tH\003R\treasoning\210\001\001B\007\n\005_nameB\022\n\020_" +
-      "tool_calls_jsonB\017\n\r_tool_call_idB\014\n\n_rea" +
-      "soning\"\212\001\n\nToolPolicy\022)\n\004mode\030\001 \001(\0162\025.sl" +
-      "otline.v1.ToolModeR\004mode\022#\n\rallowed_name" +
-      "s\030\002 \003(\tR\014allowedNames\022\037\n\010parallel\030\003 \001(\010H" +
-      "\000R\010parallel\210\001\001B\013\n\t_parallel\"\342\001\n\020Reasonin" +
-      "gOptions\022\035\n\007enabled\030\001 \001(\010H\000R\007enabled\210\001\001\022" +
-      "\033\n\006effort\030\002 \001(\tH\001R\006effort\210\001\001\022(\n\rbudget_t" +
-      "okens\030\003 \001(\rH\002R\014budgetTokens\210\001\001\022%\n\016budget" +
-      "_message\030\004 \001(\tR\rbudgetMessage\022\030\n\007lenient" +
-      "\030\005 \001(\010R\007lenientB\n\n\010_enabledB\t\n\007_effortB\020" +
-      "\n\016_budget_tokens\"\305\003\n\nChatPrompt\0224\n\010messa" +
-      "ges\030\001 \003(\0132\030.slotline.v1.ChatMessageR\010mes" +
-      "sages\0227\n\025add_generation_prompt\030\002 \001(\010H\000R\023" +
-      "addGenerationPrompt\210\001\001\022\"\n\ntools_json\030\003 \001" +
-      "(\tH\001R\ttoolsJson\210\001\001\0225\n\024template_kwargs_js" +
-      "on\030\004 \001(\tH\002R\022templateKwargsJson\210\001\001\0224\n\026con" +
-      "tinue_final_message\030\005 \001(\010R\024continueFinal" +
-      "Message\0228\n\013tool_policy\030\006 \001(\0132\027.slotline." +
-      "v1.ToolPolicyR\ntoolPolicy\022;\n\treasoning\030\007" +
-      " \001(\0132\035.slotline.v1.ReasoningOptionsR\trea" +
-      "soningB\030\n\026_add_generation_promptB\r\n\013_too" +
-      "ls_jsonB\027\n\025_template_kwargs_json\"n\n\014Syst" +
-      "emPrompt\022\026\n\006prompt\030\001 \001(\tR\006prompt\022\037\n\013anti" +
-      "_prompt\030\002 \001(\tR\nantiPrompt\022%\n\016assistant_n" +
-      "ame\030\003 \001(\tR\rassistantName*e\n\010ToolMode\022\031\n\025" +
-      "TOOL_MODE_UNSPECIFIED\020\000\022\022\n\016TOOL_MODE_NON" +
-      "E\020\001\022\022\n\016TOOL_MODE_AUTO\020\002\022\026\n\022TOOL_MODE_REQ" +
-      "UIRED\020\003B`\n\017dev.slotline.v1P\001Z=github.com" +
-      "/slotline/slotline/clients/go/slotlinev1" +
-      ";slotlinev1\252\002\013Slotline.V1b\006proto3"
+      "ix\022=\n\nrepository\030\003 \001(\0132\035.slotline.v1.Inf" +
+      "illRepositoryR\nrepository\"\240\002\n\013ChatMessag" +
+      "e\022\022\n\004role\030\001 \001(\tR\004role\0221\n\007content\030\002 \003(\0132\027" +
+      ".slotline.v1.PromptPartR\007content\022\027\n\004name" +
+      "\030\003 \001(\tH\000R\004name\210\001\001\022+\n\017tool_calls_json\030\004 \001" +
+      "(\tH\001R\rtoolCallsJson\210\001\001\022%\n\014tool_call_id\030\005" +
+      " \001(\tH\002R\ntoolCallId\210\001\001\022!\n\treasoning\030\006 \001(\t" +
+      "H\003R\treasoning\210\001\001B\007\n\005_nameB\022\n\020_tool_calls" +
+      "_jsonB\017\n\r_tool_call_idB\014\n\n_reasoning\"\212\001\n" +
+      "\nToolPolicy\022)\n\004mode\030\001 \001(\0162\025.slotline.v1." +
+      "ToolModeR\004mode\022#\n\rallowed_names\030\002 \003(\tR\014a" +
+      "llowedNames\022\037\n\010parallel\030\003 \001(\010H\000R\010paralle" +
+      "l\210\001\001B\013\n\t_parallel\"\342\001\n\020ReasoningOptions\022\035" +
+      "\n\007enabled\030\001 \001(\010H\000R\007enabled\210\001\001\022\033\n\006effort\030" +
+      "\002 \001(\tH\001R\006effort\210\001\001\022(\n\rbudget_tokens\030\003 \001(" +
+      "\rH\002R\014budgetTokens\210\001\001\022%\n\016budget_message\030\004" +
+      " \001(\tR\rbudgetMessage\022\030\n\007lenient\030\005 \001(\010R\007le" +
+      "nientB\n\n\010_enabledB\t\n\007_effortB\020\n\016_budget_" +
+      "tokens\"\305\003\n\nChatPrompt\0224\n\010messages\030\001 \003(\0132" +
+      "\030.slotline.v1.ChatMessageR\010messages\0227\n\025a" +
+      "dd_generation_prompt\030\002 \001(\010H\000R\023addGenerat" +
+      "ionPrompt\210\001\001\022\"\n\ntools_json\030\003 \001(\tH\001R\ttool" +
+      "sJson\210\001\001\0225\n\024template_kwargs_json\030\004 \001(\tH\002" +
+      "R\022templateKwargsJson\210\001\001\0224\n\026continue_fina" +
+      "l_message\030\005 \001(\010R\024continueFinalMessage\0228\n" +
+      "\013tool_policy\030\006 \001(\0132\027.slotline.v1.ToolPol" +
+      "icyR\ntoolPolicy\022;\n\treasoning\030\007 \001(\0132\035.slo" +
+      "tline.v1.ReasoningOptionsR\treasoningB\030\n\026" +
+      "_add_generation_promptB\r\n\013_tools_jsonB\027\n" +
+      "\025_template_kwargs_json\"n\n\014SystemPrompt\022\026" +
+      "\n\006prompt\030\001 \001(\tR\006prompt\022\037\n\013anti_prompt\030\002 " +
+      "\001(\tR\nantiPrompt\022%\n\016assistant_name\030\003 \001(\tR" +
+      "\rassistantName*e\n\010ToolMode\022\031\n\025TOOL_MODE_" +
+      "UNSPECIFIED\020\000\022\022\n\016TOOL_MODE_NONE\020\001\022\022\n\016TOO" +
+      "L_MODE_AUTO\020\002\022\026\n\022TOOL_MODE_REQUIRED\020\003B`\n" +
+      "\017dev.slotline.v1P\001Z=github.com/slotline/" +
+      "slotline/clients/go/slotlinev1;slotlinev" +
+      "1\252\002\013Slotline.V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -188,7 +187,7 @@ public final class Prompt extends com.google.protobuf.GeneratedFile {
     internal_static_slotline_v1_InfillPrompt_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_InfillPrompt_descriptor,
-        new java.lang.String[] { "Prefix", "Suffix", "Middle", "Repository", });
+        new java.lang.String[] { "Prefix", "Suffix", "Repository", });
     internal_static_slotline_v1_ChatMessage_descriptor =
       getDescriptor().getMessageType(6);
     internal_static_slotline_v1_ChatMessage_fieldAccessorTable = new

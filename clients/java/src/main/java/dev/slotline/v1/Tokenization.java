@@ -56,25 +56,26 @@ public final class Tokenization extends com.google.protobuf.GeneratedFile {
   static {
     java.lang.String[] descriptorData = {
       "\n\036slotline/v1/tokenization.proto\022\013slotli" +
-      "ne.v1\032\030slotline/v1/prompt.proto\"\317\002\n\017Toke" +
+      "ne.v1\032\030slotline/v1/prompt.proto\"\216\003\n\017Toke" +
       "nizeRequest\022\024\n\005model\030\001 \001(\tR\005model\022\024\n\004tex" +
       "t\030\002 \001(\tH\000R\004text\022-\n\004chat\030\003 \001(\0132\027.slotline" +
       ".v1.ChatPromptH\000R\004chat\0220\n\005parts\030\004 \001(\0132\030." +
       "slotline.v1.PromptPartsH\000R\005parts\022$\n\013add_" +
       "special\030\005 \001(\010H\001R\naddSpecial\210\001\001\022(\n\rparse_" +
       "special\030\006 \001(\010H\002R\014parseSpecial\210\001\001\022$\n\013with" +
-      "_pieces\030\007 \001(\010H\003R\nwithPieces\210\001\001B\007\n\005inputB" +
-      "\016\n\014_add_specialB\020\n\016_parse_specialB\016\n\014_wi" +
-      "th_pieces\"R\n\020TokenizeResponse\022\020\n\003ids\030\001 \003" +
-      "(\rR\003ids\022\026\n\006pieces\030\002 \003(\014R\006pieces\022\024\n\005count" +
-      "\030\003 \001(\rR\005count\"t\n\021DetokenizeRequest\022\024\n\005mo" +
-      "del\030\001 \001(\tR\005model\022\020\n\003ids\030\002 \003(\rR\003ids\022&\n\014sk" +
-      "ip_special\030\003 \001(\010H\000R\013skipSpecial\210\001\001B\017\n\r_s" +
-      "kip_special\":\n\022DetokenizeResponse\022\022\n\004tex" +
-      "t\030\001 \001(\tR\004text\022\020\n\003raw\030\002 \001(\014R\003rawB`\n\017dev.s" +
-      "lotline.v1P\001Z=github.com/slotline/slotli" +
-      "ne/clients/go/slotlinev1;slotlinev1\252\002\013Sl" +
-      "otline.V1b\006proto3"
+      "_pieces\030\007 \001(\010H\003R\nwithPieces\210\001\001\022*\n\016specia" +
+      "l_pieces\030\010 \001(\010H\004R\rspecialPieces\210\001\001B\007\n\005in" +
+      "putB\016\n\014_add_specialB\020\n\016_parse_specialB\016\n" +
+      "\014_with_piecesB\021\n\017_special_pieces\"R\n\020Toke" +
+      "nizeResponse\022\020\n\003ids\030\001 \003(\rR\003ids\022\026\n\006pieces" +
+      "\030\002 \003(\014R\006pieces\022\024\n\005count\030\003 \001(\rR\005count\"t\n\021" +
+      "DetokenizeRequest\022\024\n\005model\030\001 \001(\tR\005model\022" +
+      "\020\n\003ids\030\002 \003(\rR\003ids\022&\n\014skip_special\030\003 \001(\010H" +
+      "\000R\013skipSpecial\210\001\001B\017\n\r_skip_special\":\n\022De" +
+      "tokenizeResponse\022\022\n\004text\030\001 \001(\tR\004text\022\020\n\003" +
+      "raw\030\002 \001(\014R\003rawB`\n\017dev.slotline.v1P\001Z=git" +
+      "hub.com/slotline/slotline/clients/go/slo" +
+      "tlinev1;slotlinev1\252\002\013Slotline.V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -86,7 +87,7 @@ public final class Tokenization extends com.google.protobuf.GeneratedFile {
     internal_static_slotline_v1_TokenizeRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_TokenizeRequest_descriptor,
-        new java.lang.String[] { "Model", "Text", "Chat", "Parts", "AddSpecial", "ParseSpecial", "WithPieces", "Input", });
+        new java.lang.String[] { "Model", "Text", "Chat", "Parts", "AddSpecial", "ParseSpecial", "WithPieces", "SpecialPieces", "Input", });
     internal_static_slotline_v1_TokenizeResponse_descriptor =
       getDescriptor().getMessageType(1);
     internal_static_slotline_v1_TokenizeResponse_fieldAccessorTable = new

@@ -376,6 +376,33 @@ private static final long serialVersionUID = 0L;
     return withPieces_;
   }
 
+  public static final int SPECIAL_PIECES_FIELD_NUMBER = 8;
+  private boolean specialPieces_ = false;
+  /**
+   * <pre>
+   * The bytes of control tokens are their names; otherwise they have none. Default false.
+   * </pre>
+   *
+   * <code>optional bool special_pieces = 8 [json_name = "specialPieces"];</code>
+   * @return Whether the specialPieces field is set.
+   */
+  @java.lang.Override
+  public boolean hasSpecialPieces() {
+    return ((bitField0_ & 0x00000008) != 0);
+  }
+  /**
+   * <pre>
+   * The bytes of control tokens are their names; otherwise they have none. Default false.
+   * </pre>
+   *
+   * <code>optional bool special_pieces = 8 [json_name = "specialPieces"];</code>
+   * @return The specialPieces.
+   */
+  @java.lang.Override
+  public boolean getSpecialPieces() {
+    return specialPieces_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -411,6 +438,9 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000004) != 0)) {
       output.writeBool(7, withPieces_);
     }
+    if (((bitField0_ & 0x00000008) != 0)) {
+      output.writeBool(8, specialPieces_);
+    }
     getUnknownFields().writeTo(output);
   }
   private int computeSerializedSize_0() {
@@ -440,6 +470,10 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000004) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeBoolSize(7, withPieces_);
+    }
+    if (((bitField0_ & 0x00000008) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(8, specialPieces_);
     }
     return size;
   }
@@ -481,6 +515,11 @@ private static final long serialVersionUID = 0L;
     if (hasWithPieces()) {
       if (getWithPieces()
           != other.getWithPieces()) return false;
+    }
+    if (hasSpecialPieces() != other.hasSpecialPieces()) return false;
+    if (hasSpecialPieces()) {
+      if (getSpecialPieces()
+          != other.getSpecialPieces()) return false;
     }
     if (!getInputCase().equals(other.getInputCase())) return false;
     switch (inputCase_) {
@@ -526,6 +565,11 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + WITH_PIECES_FIELD_NUMBER;
       hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
           getWithPieces());
+    }
+    if (hasSpecialPieces()) {
+      hash = (37 * hash) + SPECIAL_PIECES_FIELD_NUMBER;
+      hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+          getSpecialPieces());
     }
     switch (inputCase_) {
       case 2:
@@ -688,6 +732,7 @@ private static final long serialVersionUID = 0L;
       addSpecial_ = false;
       parseSpecial_ = false;
       withPieces_ = false;
+      specialPieces_ = false;
       inputCase_ = 0;
       input_ = null;
       return this;
@@ -740,6 +785,10 @@ private static final long serialVersionUID = 0L;
         result.withPieces_ = withPieces_;
         to_bitField0_ |= 0x00000004;
       }
+      if (((from_bitField0_ & 0x00000080) != 0)) {
+        result.specialPieces_ = specialPieces_;
+        to_bitField0_ |= 0x00000008;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -781,6 +830,9 @@ private static final long serialVersionUID = 0L;
       }
       if (other.hasWithPieces()) {
         setWithPieces(other.getWithPieces());
+      }
+      if (other.hasSpecialPieces()) {
+        setSpecialPieces(other.getSpecialPieces());
       }
       switch (other.getInputCase()) {
         case TEXT: {
@@ -864,6 +916,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000040;
               break;
             } // case 56
+            case 64: {
+              specialPieces_ = input.readBool();
+              bitField0_ |= 0x00000080;
+              break;
+            } // case 64
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1625,6 +1682,62 @@ private static final long serialVersionUID = 0L;
     public Builder clearWithPieces() {
       bitField0_ = (bitField0_ & ~0x00000040);
       withPieces_ = false;
+      onChanged();
+      return this;
+    }
+
+    private boolean specialPieces_ ;
+    /**
+     * <pre>
+     * The bytes of control tokens are their names; otherwise they have none. Default false.
+     * </pre>
+     *
+     * <code>optional bool special_pieces = 8 [json_name = "specialPieces"];</code>
+     * @return Whether the specialPieces field is set.
+     */
+    @java.lang.Override
+    public boolean hasSpecialPieces() {
+      return ((bitField0_ & 0x00000080) != 0);
+    }
+    /**
+     * <pre>
+     * The bytes of control tokens are their names; otherwise they have none. Default false.
+     * </pre>
+     *
+     * <code>optional bool special_pieces = 8 [json_name = "specialPieces"];</code>
+     * @return The specialPieces.
+     */
+    @java.lang.Override
+    public boolean getSpecialPieces() {
+      return specialPieces_;
+    }
+    /**
+     * <pre>
+     * The bytes of control tokens are their names; otherwise they have none. Default false.
+     * </pre>
+     *
+     * <code>optional bool special_pieces = 8 [json_name = "specialPieces"];</code>
+     * @param value The specialPieces to set.
+     * @return This builder for chaining.
+     */
+    public Builder setSpecialPieces(boolean value) {
+
+      specialPieces_ = value;
+      bitField0_ |= 0x00000080;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The bytes of control tokens are their names; otherwise they have none. Default false.
+     * </pre>
+     *
+     * <code>optional bool special_pieces = 8 [json_name = "specialPieces"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearSpecialPieces() {
+      bitField0_ = (bitField0_ & ~0x00000080);
+      specialPieces_ = false;
       onChanged();
       return this;
     }

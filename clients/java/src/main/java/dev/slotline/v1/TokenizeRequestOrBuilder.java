@@ -174,5 +174,24 @@ public interface TokenizeRequestOrBuilder extends
    */
   boolean getWithPieces();
 
+  /**
+   * <pre>
+   * The bytes of control tokens are their names; otherwise they have none. Default false.
+   * </pre>
+   *
+   * <code>optional bool special_pieces = 8 [json_name = "specialPieces"];</code>
+   * @return Whether the specialPieces field is set.
+   */
+  boolean hasSpecialPieces();
+  /**
+   * <pre>
+   * The bytes of control tokens are their names; otherwise they have none. Default false.
+   * </pre>
+   *
+   * <code>optional bool special_pieces = 8 [json_name = "specialPieces"];</code>
+   * @return The specialPieces.
+   */
+  boolean getSpecialPieces();
+
   dev.slotline.v1.TokenizeRequest.InputCase getInputCase();
 }
