@@ -8,6 +8,7 @@ stream without that end is sent again.
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.support.server import Server
+    from tests.support.server_pool import ServerPool
 
 WAIT_S = 60
 #: Tokens of a prompt behind the last message, which open the answer; where the history goes on they may differ.
@@ -217,3 +219,89 @@ def test_a_conversation_that_does_not_fit_is_told_by_its_code(server: Server) ->
 
 def test_the_list_of_models_is_none_that_the_agent_takes_for_a_catalogue(server: Server) -> None:
     assert "models" not in requests.get(f"{server.rest_url}/v1/models", timeout=WAIT_S).json()
+
+
+#: A patch as the agent's own tool describes it, in fewer rules; lines are short, because a small model finds no end.
+PATCH = """
+start: begin_patch hunk end_patch
+begin_patch: "*** Begin Patch" LF
+end_patch: "*** End Patch" LF?
+hunk: add_hunk | delete_hunk | update_hunk
+add_hunk: "*** Add File: " filename LF add_line
+delete_hunk: "*** Delete File: " filename LF
+update_hunk: "*** Update File: " filename LF "@@" LF change_line
+add_line: "+" /[a-z ]{1,12}/ LF -> line
+change_line: ("+" | "-" | " ") /[a-z ]{1,12}/ LF
+filename: /[a-z]{1,8}[.]py/
+%import common.LF
+"""
+APPLY_PATCH: dict[str, Any] = {
+    "type": "custom",
+    "name": "apply_patch",
+    "description": "Use the apply_patch tool to edit files. This is a freeform tool, so do not wrap the patch in JSON.",
+    "format": {"type": "grammar", "syntax": "lark", "definition": PATCH},
+}
+WHOLE_PATCH = re.compile(
+    r"\*{3} Begin Patch\n"
+    r"\*{3} ((Add|Update) File: [a-z]{1,8}\.py\n(@@\n)?[-+ ][a-z ]{1,12}\n|Delete File: [a-z]{1,8}\.py\n)"
+    r"\*{3} End Patch\n?"
+)
+#: What a larger model did with the tool.
+PATCHED: list[list[dict[str, Any]]] = [
+    [said("user", "Rename the function in main.py.")],
+    [
+        {"type": "reasoning", "summary": [], "encrypted_content": "gAAAAAB-not-for-this-server"},
+        {
+            "type": "custom_tool_call",
+            "status": "completed",
+            "call_id": "call_p1",
+            "name": "apply_patch",
+            "input": "*** Begin Patch\n*** Update File: main.py\n@@\n-def old():\n+def new():\n*** End Patch\n",
+        },
+        {"type": "custom_tool_call_output", "call_id": "call_p1", "output": '{"output":"Success.","metadata":{}}'},
+    ],
+]
+
+
+@pytest.fixture(scope="module")
+def raw_server(servers: ServerPool) -> Server:
+    """One whose model is to write the arguments of calls as they are, as Qwen3-Coder does."""
+    return servers.get("-c", "4096", "-np", "2", "--tool-format", "qwen3-coder")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_patch_obeys_its_grammar_whatever_is_drawn(raw_server: Server, seed: int) -> None:
+    turn = Turn(
+        raw_server,
+        input=[*BEGINNING, said("user", "Add the file new.py.")],
+        tools=[*TOOLS, APPLY_PATCH],
+        tool_choice={"type": "custom", "name": "apply_patch"},
+        temperature=1.0,
+        seed=seed,
+        max_output_tokens=256,
+        store=True,
+    )
+    assert turn.is_complete
+    (call,) = turn.items
+    assert (call["type"], call["name"]) == ("custom_tool_call", "apply_patch")
+    assert WHOLE_PATCH.fullmatch(call["input"]), call["input"]
+
+
+def test_patches_of_a_session_go_back_and_are_found_in_the_cache(raw_server: Server) -> None:
+    conversation = list(BEGINNING)
+    before: Turn | None = None
+    for items in PATCHED:
+        conversation += items
+        turn = Turn(raw_server, input=conversation, tools=[EXEC, APPLY_PATCH], max_output_tokens=16)
+        if before is not None:
+            assert turn.cached >= before.usage["input_tokens"] - OPENING
+        before = turn
+
+
+def test_a_grammar_that_a_model_cannot_keep_to_is_refused_by_its_place(server: Server) -> None:
+    body = REQUEST | {"input": [said("user", "Patch it.")], "tools": [APPLY_PATCH]}
+    answer = requests.post(f"{server.rest_url}/v1/responses", json=body, timeout=WAIT_S)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == "tools[0].format.definition"
+    free = REQUEST | {"input": [said("user", "Patch it.")], "tools": [APPLY_PATCH | {"format": {"type": "text"}}]}
+    assert requests.post(f"{server.rest_url}/v1/responses", json=free, timeout=WAIT_S).status_code == 200
