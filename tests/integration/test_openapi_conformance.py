@@ -55,6 +55,7 @@ NOT_IN_SCHEMAS = (
     "prompt_logprobs:",
     "reasoning_effort:",
     "system_prompt:",
+    "text_1:",
     "tool_choice",
     "top_logprobs:",
 )

@@ -1,7 +1,7 @@
 """Bodies that are declared as ``msgspec.Struct``: reading them, and their properties in OpenAPI.
 
 A value of another type than its field is refused with the name of the field, the value and what is allowed. Unknown
-keys are ignored, and null means the default.
+keys are ignored, and null means the default. An integer may be written as a float, as 5.0 for 5.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rest_adapter.apis.common.fields import refusal
 from rest_adapter.errors import INVALID_TYPE, INVALID_VALUE, MISSING, InvalidRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rest_adapter.openapi.schema_types import Schema
 
@@ -25,6 +25,9 @@ T = TypeVar("T")
 
 _PLACE = re.compile(r" - at `(?:key in )?\$(?P<path>.*)`$", re.DOTALL)
 _STEP = re.compile(r"\.(?P<key>[^.\[]+)|\[(?P<index>\d+|\.\.\.)\]")
+_FLOAT_FOR_INTEGER = re.compile(r"Expected `[^`]*\bint\b[^`]*`, got `float`")
+#: Integers of a body that may be written as floats.
+_MOST_FLOATS = 16
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
 
 
@@ -39,10 +42,7 @@ def read_struct(value: object, kind: type[T], path: str = "") -> T:
     Raises:
         InvalidRequest: the value, or one in it, is not what the struct declares.
     """
-    try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        raise _refused(str(error), value, kind, path) from None
+    return _read(value, kind, path, _MOST_FLOATS)
 
 
 def schema_of(kind: type[msgspec.Struct]) -> Schema:
@@ -79,10 +79,42 @@ def _inlined(schema: Any, components: dict[str, Any]) -> Any:
     }
 
 
+def _read(value: object, kind: type[T], path: str, n_floats: int) -> T:
+    """``read_struct`` for a value in which so many integers may still be written as floats."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        changed = _with_integer(value, str(error)) if n_floats else None
+        if changed is None:
+            raise _refused(str(error), value, kind, path) from None
+    return _read(changed, kind, path, n_floats - 1)
+
+
 def _says_nothing(key: str, value: object) -> bool:
     return (
         key in ("title", "discriminator") or (key == "default" and value is None) or (key == "required" and not value)
     )
+
+
+def _with_integer(value: Any, message: str) -> object | None:
+    """The value with an integer in place of the float that is refused; None if that is not what is wrong with it."""
+    place = _PLACE.search(message)
+    if _FLOAT_FOR_INTEGER.match(message) is None or place is None or "[...]" in place["path"]:
+        return None
+    steps = [step["key"] or int(step["index"]) for step in _STEP.finditer(place["path"])]
+    return _replaced(value, steps)
+
+
+def _replaced(value: Any, steps: Sequence[str | int]) -> object | None:
+    """A copy in which the float behind the steps is an integer; None if it has a fraction."""
+    if not steps:
+        return int(value) if value.is_integer() else None
+    entry = _replaced(value[steps[0]], steps[1:])
+    if entry is None:
+        return None
+    copy: dict[str | int, object] = value.copy()
+    copy[steps[0]] = entry
+    return copy
 
 
 def _refused(message: str, value: object, kind: Any, path: str) -> InvalidRequest:

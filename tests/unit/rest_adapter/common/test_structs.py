@@ -103,3 +103,30 @@ def test_properties_have_no_references_and_say_what_the_struct_says() -> None:
     }
     assert properties["form"] == {"anyOf": [form, {"type": "null"}]}
     assert properties["forms"] == {"anyOf": [{"type": "array", "items": form}, {"type": "null"}]}
+
+
+def test_integers_may_be_written_as_floats() -> None:
+    sent = {"n": 5.0, "blocks": [{"type": "number", "value": 7.0}, {"type": "text", "value": "a"}], "least": 1.5}
+    body = read_struct(sent, Body)
+    assert (body.n, type(body.n), body.least) == (5, int, 1.5)
+    assert body.blocks is not None
+    assert isinstance(body.blocks[0], Number)
+    assert body.blocks[0].value == 7
+    # What answers repeat is what was sent.
+    assert sent["n"] == 5.0
+    assert isinstance(sent["n"], float)
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [({"n": 5.5}, "n"), ({"n": 10.0}, "n"), ({"blocks": [{"type": "number", "value": 1e999}]}, "blocks[0].value")],
+)
+def test_other_floats_are_no_integers(value: object, name: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read_struct(value, Body)
+    assert caught.value.name == name
+
+
+def test_a_body_has_few_integers_written_as_floats() -> None:
+    with pytest.raises(InvalidRequest, match=r"blocks\[16\].value: 1.0 is not an integer"):
+        read_struct({"blocks": [{"type": "number", "value": 1.0}] * 99}, Body)
