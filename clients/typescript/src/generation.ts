@@ -1,6 +1,6 @@
 // A generation: a stream of events, and the whole answer at its end.
 
-import type { Accepted, Finished, GenerateResponse } from "./gen/slotline/v1/generation_pb.js";
+import type { Accepted, Finished, GenerateResponse, PromptProgress } from "./gen/slotline/v1/generation_pb.js";
 import { Channel, FinishReason as Reason } from "./gen/slotline/v1/generation_pb.js";
 import type { Token, Usage } from "./gen/slotline/v1/tokens_pb.js";
 import type { Message } from "./prompts.js";
@@ -11,6 +11,8 @@ export type GenerateEvent =
   | { readonly type: "accepted"; readonly accepted: Accepted }
   /** More of the prompt's tokens, if they were asked for. */
   | { readonly type: "prompt"; readonly tokens: readonly Token[] }
+  /** How far the prompt is evaluated, if that was asked for. */
+  | { readonly type: "progress"; readonly progress: PromptProgress }
   /** More text; not empty. */
   | { readonly type: "text"; readonly text: string; readonly sequence: number }
   /** More of what the model thinks before it answers, if output is parsed. */
@@ -151,6 +153,9 @@ function* eventsOf({ event }: GenerateResponse): Generator<GenerateEvent, void, 
     case "prompt":
       yield { type: "prompt", tokens: event.value.tokens };
       break;
+    case "progress":
+      yield { type: "progress", progress: event.value };
+      break;
     case "finished":
       yield { type: "finished", finished: event.value, sequence: event.value.index };
       break;
@@ -216,7 +221,7 @@ class Answer {
         this.#accepted = event.accepted;
       } else if (event.type === "prompt") {
         this.#prompt.push(...event.tokens);
-      } else {
+      } else if (event.type !== "progress") {
         this.#sequence(event.sequence).add(event);
         this.#usage = event.type === "finished" ? (event.finished.usage ?? this.#usage) : this.#usage;
       }
