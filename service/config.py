@@ -139,7 +139,8 @@ class ModelConfig:
         pooling: how an embedding is made of states, None for the model's own way.
         reranking: the model must be one that scores pairs of texts.
         lookup: see ``EngineConfig``.
-        lora: adapters, all of them applied together for as long as the model is loaded.
+        lora: adapters, all of them applied together, with scales that can change.
+        lora_init_without_apply: whether they are left out until a request gives them scales.
         draft_path: GGUF file of a smaller model with the same vocabulary, which guesses what comes next; None without.
         n_ctx_draft: KV cells of that model, None for ``n_ctx``, 0 for its training context.
         n_threads_draft: threads that compute for it, None for those of the model.
@@ -175,6 +176,7 @@ class ModelConfig:
     reranking: bool = False
     lookup: Lookup = Lookup.OFF
     lora: tuple[LoraAdapter, ...] = ()
+    lora_init_without_apply: bool = False
     draft_path: str | None = None
     n_ctx_draft: int | None = bounded(None, 0, MAX_CTX)
     n_threads_draft: int | None = bounded(None, 1, MAX_THREADS)

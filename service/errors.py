@@ -230,12 +230,12 @@ class ImageWorkerLost(Unavailable):
 
 
 class SlotsBusy(Unavailable):
-    """The system prompt can only change while all slots are idle."""
+    """What concerns all slots, by default the system prompt, can only change while all of them are idle."""
 
     reason = reasons.SLOTS_BUSY
 
-    def __init__(self) -> None:
-        super().__init__("system prompt can only be updated when all slots are idle", retry_after_s=1.0)
+    def __init__(self, what: str = "system prompt") -> None:
+        super().__init__(f"{what} can only be updated when all slots are idle", retry_after_s=1.0)
 
 
 class Draining(Unavailable):

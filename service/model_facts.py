@@ -1,4 +1,4 @@
-"""What a loaded model says about itself: for descriptions, not for decisions."""
+"""What a loaded model, and its adapters, say about themselves."""
 
 from __future__ import annotations
 
@@ -35,3 +35,21 @@ class ModelFacts:
     rerank_template: str | None = None
     file_type: str = ""
     vocabulary_type: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterInfo:
+    """Facts about a LoRA adapter of a loaded model.
+
+    Attributes:
+        path: its file, as it was named.
+        digest: of its file, in hexadecimal.
+        max_scale: the largest factor, without its sign, that numbers of 32 bits can hold.
+        task_name, prompt_prefix: what its file says about its use; empty if it does not.
+    """
+
+    path: str
+    digest: str
+    max_scale: float
+    task_name: str = ""
+    prompt_prefix: str = ""

@@ -143,6 +143,10 @@ class SimulatedCompute:
         self._ends: list[int] = []
         self._n_rows: list[int] = []
 
+    def use_adapters(self, scales: Sequence[float]) -> None:
+        """There are none to scale."""
+        assert not scales
+
     def letter(self, place: int) -> int:
         """The token at a place of an answer, prompt included."""
         return self._letters[place % _PERIOD]

@@ -12,6 +12,8 @@ from rest_adapter.apis.native.health.route import health
 from rest_adapter.apis.native.health.schema import HEALTH
 from rest_adapter.apis.native.infill.route import infill
 from rest_adapter.apis.native.infill.schema import INFILL
+from rest_adapter.apis.native.lora.route import lora_adapters, set_lora_scales
+from rest_adapter.apis.native.lora.schema import LORA_ADAPTERS, SET_LORA_SCALES
 from rest_adapter.apis.native.metrics.route import metrics
 from rest_adapter.apis.native.metrics.schema import METRICS
 from rest_adapter.apis.native.openapi.route import description
@@ -47,6 +49,8 @@ ROUTES = (
     Route("GET", ("/openapi.json",), description, OPENAPI, is_public=True),
     Route("GET", ("/health", "/v1/health"), health, HEALTH, is_public=True),
     Route("GET", ("/slots",), slots, SLOTS),
+    Route("GET", ("/lora-adapters",), lora_adapters, LORA_ADAPTERS),
+    Route("POST", ("/lora-adapters",), set_lora_scales, SET_LORA_SCALES),
     Route("POST", ("/slots/<id>",), act_on_slot, SLOT_ACTION),
     Route("GET", ("/props",), props, PROPS),
     Route("POST", ("/props",), set_props, SET_PROPS),

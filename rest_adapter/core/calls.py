@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from google.protobuf.message import Message
 
-from slotline.v1 import embedding_pb2, model_pb2, rerank_pb2, slot_files_pb2, tokenization_pb2
+from slotline.v1 import embedding_pb2, lora_pb2, model_pb2, rerank_pb2, slot_files_pb2, tokenization_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -63,6 +63,13 @@ RESTORE_SLOT = UnaryMethod(
 )
 ERASE_SLOT = UnaryMethod(
     "/slotline.v1.ModelService/EraseSlot", slot_files_pb2.EraseSlotRequest, slot_files_pb2.EraseSlotResponse
+)
+
+LIST_LORA_ADAPTERS = UnaryMethod(
+    "/slotline.v1.ModelService/ListLoraAdapters", lora_pb2.ListLoraAdaptersRequest, lora_pb2.ListLoraAdaptersResponse
+)
+SET_LORA_SCALES = UnaryMethod(
+    "/slotline.v1.ModelService/SetLoraScales", lora_pb2.SetLoraScalesRequest, lora_pb2.SetLoraScalesResponse
 )
 
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from service.engine.cache.slots import Slot
 from service.engine.output.outbox import Outbox
-from service.engine.request.events import Delivery, Failed, Sink
-from service.engine.request.requests import EmbeddingRequest, Request
+from service.engine.request.events import AdaptersSet, Delivery, Failed, Sink
+from service.engine.request.requests import AdaptersRequest, EmbeddingRequest, Request
 from service.engine.request.snapshots import EngineSnapshot
 from service.engine.request.task import unforeseen
 from service.engine.schedule.encoding import EncodingWork
 from service.engine.schedule.prefill_budget import PrefillBudget, StepShape
 from service.engine.statistics.totals import Totals
-from service.errors import Draining, NotSupported, ServiceError
+from service.errors import Draining, NotSupported, ServiceError, SlotsBusy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +35,8 @@ class EncoderEngine:
 
     def __init__(self, model: EncoderModel, config: EngineConfig, clock: Callable[[], float]) -> None:
         self._info = model.info
+        self._model = model
+        self._adapter_scales = model.info.adapter_scales
         self._clock = clock
         self._slots = tuple(Slot(slot_id).snapshot() for slot_id in range(config.n_slots))
         self._outbox = Outbox()
@@ -56,6 +58,9 @@ class EncoderEngine:
 
     def submit(self, task_id: int, request: Request, sink: Sink, arrived_s: float | None = None) -> None:
         """Queue a request; the arguments are those of ``Engine.submit``."""
+        if isinstance(request, AdaptersRequest):
+            self._outbox.put(task_id, sink, self._use_adapters(request.scales))
+            return
         if not isinstance(request, EmbeddingRequest):
             error = NotSupported("this model cannot generate text; it only makes embeddings")
             self._outbox.put(task_id, sink, Failed(error))
@@ -67,6 +72,14 @@ class EncoderEngine:
             self._work.submit(task_id, request, sink)
         except Exception as error:
             self._outbox.put(task_id, sink, Failed(unforeseen(task_id, error)))
+
+    def _use_adapters(self, scales: tuple[float, ...]) -> AdaptersSet | Failed:
+        """Put scales of adapters in force."""
+        if self._work.has_work:
+            return Failed(SlotsBusy("LoRA adapters"))
+        self._model.encoder.use_adapters(scales)
+        self._adapter_scales = scales
+        return AdaptersSet()
 
     def cancel(self, task_id: int) -> None:
         """End a request without further events; unknown ids are ignored, for the request may have ended."""
@@ -92,6 +105,7 @@ class EncoderEngine:
             distributions=self._totals.distributions(),
             waiting_prompt_tokens=self._work.n_outstanding,
             prompt_tokens_per_second=self._totals.prompt_rate,
+            adapter_scales=self._adapter_scales,
         )
 
     def step(self, deliver_early: object = None) -> list[Delivery]:

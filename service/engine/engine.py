@@ -8,10 +8,16 @@ from service.config import Pooling
 from service.engine.cache.full_contexts import FullContexts
 from service.engine.output.output import Ending
 from service.engine.parts import make_parts
-from service.engine.request.events import Delivery, Failed, FinishReason, Sink
+from service.engine.request.events import AdaptersSet, Delivery, Failed, FinishReason, Sink
 from service.engine.request.media import MediaRow
 from service.engine.request.prompt_media import media_in
-from service.engine.request.requests import EmbeddingRequest, GenerationRequest, Request, SystemPromptRequest
+from service.engine.request.requests import (
+    AdaptersRequest,
+    EmbeddingRequest,
+    GenerationRequest,
+    Request,
+    SystemPromptRequest,
+)
 from service.engine.request.slot_requests import EraseSlot, RestoreSlot, SaveSlot
 from service.engine.request.snapshots import EngineSnapshot
 from service.engine.request.task import Task, unforeseen
@@ -116,6 +122,10 @@ class Engine:
                 case SystemPromptRequest():
                     self._check_idle()
                     self._system.submit(task_id, request.system_prompt, sink)
+                case AdaptersRequest():
+                    self._check_idle("LoRA adapters")
+                    self._use_adapters(request.scales)
+                    self._parts.outbox.put(task_id, sink, AdaptersSet())
                 case SaveSlot() | RestoreSlot() | EraseSlot():
                     self._parts.slot_work.submit(task_id, request, sink)
         except ServiceError as error:
@@ -176,6 +186,7 @@ class Engine:
             waiting_prompt_tokens=self._parts.waiting.n_prompt + self._parts.embedding.n_outstanding,
             waiting_output_tokens=self._parts.waiting.n_output,
             n_ctx=self._parts.config.n_ctx_slot - len(self._parts.system.tokens),
+            adapter_scales=memory.adapter_scales,
             prompt_tokens_per_second=totals.prompt_rate,
         )
 
@@ -202,10 +213,21 @@ class Engine:
         self._parts.totals.end_step(self._clock() - started_s)
         return self._parts.outbox.take()
 
-    def _check_idle(self) -> None:
-        """Refuse to change the system prompt while any request is served."""
-        if self._is_serving:
-            raise SlotsBusy
+    def _use_adapters(self, scales: tuple[float, ...]) -> None:
+        """Put scales of adapters in force, which makes all useless that was evaluated with others."""
+        memory = self._parts.memory
+        if scales == memory.adapter_scales:
+            return
+        self._parts.model.compute.use_adapters(scales)
+        memory.adapter_scales = scales
+        memory.drop_all()
+        self._parts.prompt_logits.clear()
+        self._parts.system.forget()
+
+    def _check_idle(self, what: str = "system prompt") -> None:
+        """Refuse to change what concerns everybody while any request is served."""
+        if self._is_serving or self._parts.slot_work:
+            raise SlotsBusy(what)
 
     def _check_media(self, request: GenerationRequest) -> None:
         """Refuse what cannot be had of a prompt with media."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from service.config import Pooling
     from service.engine.request.media import MediaChunk, MediaRow
+    from service.model_facts import AdapterInfo
     from service.sampling.grammar import Grammar
 
 Logits = npt.NDArray[np.float32]
@@ -52,6 +53,8 @@ class ModelInfo:
         n_whole: most rows of media that can be evaluated without causality, in one ``decode_media`` call.
         sequence_format: in words, all that a packed sequence depends on: the model, and how its memory stores cells.
             Models of the same one can exchange what ``Memory.pack`` gives; if it is empty, there is no such exchange.
+        adapters: LoRA adapters, whose scales can change.
+        adapter_scales: with which the model begins, one for each.
     """
 
     n_vocab: int
@@ -74,6 +77,8 @@ class ModelInfo:
     n_whole: int = 0
     scores_are_probabilities: bool = False
     sequence_format: str = ""
+    adapters: tuple[AdapterInfo, ...] = ()
+    adapter_scales: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +161,13 @@ class DecodeFailed(Exception):
 
 class Compute(Protocol):
     """Evaluates tokens of sequences, and appends them to what the ``Memory`` holds. Belongs to the model's thread."""
+
+    def use_adapters(self, scales: Sequence[float]) -> None:
+        """Scale the model's LoRA adapters, from the next call on; 0 leaves one out.
+
+        Args:
+            scales: one for each of ``info.adapters``, within their bounds.
+        """
 
     def decode(self, segments: Sequence[Segment], n_filler: int = 0) -> None:
         """Evaluate the segments in one call and append them to their sequences.
@@ -346,6 +358,13 @@ class Vocabulary(Protocol):
 
 class Encoder(Protocol):
     """Evaluates whole inputs and keeps nothing of them. Belongs to the model's thread."""
+
+    def use_adapters(self, scales: Sequence[float]) -> None:
+        """Scale the model's LoRA adapters, from the next call on; 0 leaves one out.
+
+        Args:
+            scales: one for each of ``info.adapters``, within their bounds.
+        """
 
     def encode(self, inputs: Sequence[Sequence[int]]) -> Rows:
         """The embeddings of whole inputs.

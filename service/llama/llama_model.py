@@ -93,6 +93,8 @@ class LlamaModel(_LoadedModel):
             has_grid=context.row_limits.has_grid,
             n_whole=context.row_limits.n_whole,
             sequence_format=sequence_format,
+            adapters=weights.adapters.infos,
+            adapter_scales=weights.adapters.scales,
         )
 
     @property
@@ -137,4 +139,6 @@ class LlamaEncoder(_LoadedModel):
             bos_token=vocabulary.prompt_bos_token,
             can_shift=False,
             can_cut=False,
+            adapters=weights.adapters.infos,
+            adapter_scales=weights.adapters.scales,
         )

@@ -7,6 +7,7 @@ cells or sequences changes the text or raises. So scheduling, faults and scale a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,6 +26,9 @@ from service.testing.scripted_grammar import ScriptedGrammar
 from service.testing.scripted_interruption import ScriptedInterruption
 from service.testing.scripted_media import check_segment, row_number
 from service.testing.scripted_memory import SAVED_BYTES, ScriptedMemory
+
+if TYPE_CHECKING:
+    from service.model_facts import AdapterInfo
 
 #: Tokens 0 to 255 are the bytes; then come the special ones.
 BOS, EOS = 256, 257
@@ -109,6 +113,12 @@ class ScriptedCompute:
         self._step_s = step_s
         self._token_s = token_s
         self._rows: dict[tuple[int, int], Logits] = {}
+        self._n_moved = 0
+        self.use_adapters(info.adapter_scales)
+
+    def use_adapters(self, scales: Sequence[float]) -> None:
+        """Let each adapter move the script's token by ten times its scale, rounded, within the lower-case letters."""
+        self._n_moved = sum(round(10 * scale) for scale in scales)
 
     def decode(self, segments: Sequence[Segment], n_filler: int = 0) -> None:
         """Append the segments."""
@@ -133,7 +143,8 @@ class ScriptedCompute:
     def _certain(self, tokens: Sequence[int]) -> Logits:
         """Logits with which the script's token is as good as certain."""
         logits = np.zeros(N_VOCAB, np.float32)
-        logits[self._script(tokens)] = CERTAIN
+        token = self._script(tokens)
+        logits[ord("a") + (token - ord("a") + self._n_moved) % 26 if self._n_moved else token] = CERTAIN
         return logits
 
     def logits(self, index: int, row: int = 0) -> Logits:
@@ -276,6 +287,7 @@ class ScriptedModel:
         has_grid: whether rows have positions in time, y and x; such a model cannot shift.
         n_whole: most rows that can be evaluated without causality.
         draft: a smaller model, for guesses.
+        adapters: LoRA adapters; all are left out at first.
 
     Attributes:
         compute_type, memory_type: kinds of the facets; for tests that need others.
@@ -306,6 +318,7 @@ class ScriptedModel:
         has_grid: bool = False,
         n_whole: int = 0,
         draft: ScriptedModel | None = None,
+        adapters: tuple[AdapterInfo, ...] = (),
     ) -> None:
         self.draft = draft
         can_shift = can_shift and not has_grid
@@ -329,6 +342,8 @@ class ScriptedModel:
             has_grid=has_grid,
             n_whole=n_whole,
             sequence_format="scripted",
+            adapters=adapters,
+            adapter_scales=(0.0,) * len(adapters),
         )
         self.memory = self.memory_type(
             n_cells, n_seq_max, saved_bytes=saved_bytes, can_shift=can_shift, can_cut=can_cut, can_fork=can_fork
@@ -347,6 +362,11 @@ class ScriptedEncoder:
         self._clock = clock
         self._step_s = step_s
         self._token_s = token_s
+        self._growth = 0.0
+
+    def use_adapters(self, scales: Sequence[float]) -> None:
+        """Let states grow by the sum of the scales."""
+        self._growth = sum(scales)
 
     def encode(self, inputs: Sequence[Sequence[int]]) -> Rows:
         """The pooled states of whole inputs."""
@@ -359,7 +379,8 @@ class ScriptedEncoder:
         if n_tokens > self._info.n_hidden or len(inputs) > self._info.n_seq_max:
             raise DecodeFailed(f"{n_tokens} tokens or {len(inputs)} inputs are too many for one call")
         _spend(self._clock, self._step_s + self._token_s * n_tokens)
-        return np.concatenate([_pooled(states(tokens), self._info.pooling) for tokens in inputs])
+        rows = np.concatenate([_pooled(states(tokens), self._info.pooling) for tokens in inputs])
+        return rows * np.float32(1 + self._growth)
 
 
 class ScriptedEncoderModel:
@@ -368,7 +389,7 @@ class ScriptedEncoderModel:
     Args:
         n_inputs: most inputs of one ``encode``.
         n_hidden: most tokens of one ``encode``, and of an input.
-        clock, step_s, token_s, pooling: as of ``ScriptedModel``.
+        clock, step_s, token_s, pooling, adapters: as of ``ScriptedModel``.
     """
 
     def __init__(
@@ -380,6 +401,7 @@ class ScriptedEncoderModel:
         step_s: float = 0.010,
         token_s: float = 0.005,
         pooling: Pooling = Pooling.LAST,
+        adapters: tuple[AdapterInfo, ...] = (),
     ) -> None:
         self.info = ModelInfo(
             n_vocab=N_VOCAB,
@@ -397,6 +419,8 @@ class ScriptedEncoderModel:
             bos_token=BOS,
             can_shift=False,
             can_cut=False,
+            adapters=adapters,
+            adapter_scales=(0.0,) * len(adapters),
         )
         self.encoder = ScriptedEncoder(self.info, clock, step_s, token_s)
 

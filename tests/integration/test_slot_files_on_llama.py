@@ -54,7 +54,7 @@ def save(engine: SteppedEngine, directory: SlotDirectory, slot_id: int) -> int:
 
 def restore(engine: SteppedEngine, directory: SlotDirectory, slot_id: int) -> int:
     head, items, packed, _ = asyncio.run(directory.read("a", lambda _: None))
-    image = SlotImage(items, head.n_system, head.cache_salt, "", (packed,))
+    image = SlotImage(items, head.n_system, head.cache_salt, "", (), (packed,))
     (event,) = engine.complete(RestoreSlot(slot_id, image)).events
     assert isinstance(event, SlotRestored)
     return event.n_items

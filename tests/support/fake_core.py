@@ -316,16 +316,22 @@ class _Models(model_service_pb2_grpc.ModelServiceServicer):
         return self._core.metrics
 
     async def SaveSlot(self, request: Message, context: Any) -> Never:
-        await self._refuse_files(context)
+        await self._refuse_control(context)
 
     async def RestoreSlot(self, request: Message, context: Any) -> Never:
-        await self._refuse_files(context)
+        await self._refuse_control(context)
 
     async def EraseSlot(self, request: Message, context: Any) -> Never:
-        await self._refuse_files(context)
+        await self._refuse_control(context)
 
-    async def _refuse_files(self, context: Any) -> Never:
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "the fake core has no slot files")
+    async def ListLoraAdapters(self, request: Message, context: Any) -> Never:
+        await self._refuse_control(context)
+
+    async def SetLoraScales(self, request: Message, context: Any) -> Never:
+        await self._refuse_control(context)
+
+    async def _refuse_control(self, context: Any) -> Never:
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "the fake core has neither slot files nor adapters")
         raise AssertionError("abort raises")
 
 

@@ -24,7 +24,7 @@ var File_slotline_v1_model_service_proto protoreflect.FileDescriptor
 
 const file_slotline_v1_model_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1fslotline/v1/model_service.proto\x12\vslotline.v1\x1a\x17slotline/v1/model.proto\x1a\x1cslotline/v1/slot_files.proto2\xc3\x05\n" +
+	"\x1fslotline/v1/model_service.proto\x12\vslotline.v1\x1a\x16slotline/v1/lora.proto\x1a\x17slotline/v1/model.proto\x1a\x1cslotline/v1/slot_files.proto2\xfc\x06\n" +
 	"\fModelService\x12M\n" +
 	"\n" +
 	"ListModels\x12\x1e.slotline.v1.ListModelsRequest\x1a\x1f.slotline.v1.ListModelsResponse\x12G\n" +
@@ -36,28 +36,34 @@ const file_slotline_v1_model_service_proto_rawDesc = "" +
 	"GetMetrics\x12\x1e.slotline.v1.GetMetricsRequest\x1a\x1f.slotline.v1.GetMetricsResponse\x12G\n" +
 	"\bSaveSlot\x12\x1c.slotline.v1.SaveSlotRequest\x1a\x1d.slotline.v1.SaveSlotResponse\x12P\n" +
 	"\vRestoreSlot\x12\x1f.slotline.v1.RestoreSlotRequest\x1a .slotline.v1.RestoreSlotResponse\x12J\n" +
-	"\tEraseSlot\x12\x1d.slotline.v1.EraseSlotRequest\x1a\x1e.slotline.v1.EraseSlotResponseB`\n" +
+	"\tEraseSlot\x12\x1d.slotline.v1.EraseSlotRequest\x1a\x1e.slotline.v1.EraseSlotResponse\x12_\n" +
+	"\x10ListLoraAdapters\x12$.slotline.v1.ListLoraAdaptersRequest\x1a%.slotline.v1.ListLoraAdaptersResponse\x12V\n" +
+	"\rSetLoraScales\x12!.slotline.v1.SetLoraScalesRequest\x1a\".slotline.v1.SetLoraScalesResponseB`\n" +
 	"\x0fdev.slotline.v1P\x01Z=github.com/slotline/slotline/clients/go/slotlinev1;slotlinev1\xaa\x02\vSlotline.V1b\x06proto3"
 
 var file_slotline_v1_model_service_proto_goTypes = []any{
-	(*ListModelsRequest)(nil),     // 0: slotline.v1.ListModelsRequest
-	(*GetModelRequest)(nil),       // 1: slotline.v1.GetModelRequest
-	(*HealthRequest)(nil),         // 2: slotline.v1.HealthRequest
-	(*ListSlotsRequest)(nil),      // 3: slotline.v1.ListSlotsRequest
-	(*ApplyTemplateRequest)(nil),  // 4: slotline.v1.ApplyTemplateRequest
-	(*GetMetricsRequest)(nil),     // 5: slotline.v1.GetMetricsRequest
-	(*SaveSlotRequest)(nil),       // 6: slotline.v1.SaveSlotRequest
-	(*RestoreSlotRequest)(nil),    // 7: slotline.v1.RestoreSlotRequest
-	(*EraseSlotRequest)(nil),      // 8: slotline.v1.EraseSlotRequest
-	(*ListModelsResponse)(nil),    // 9: slotline.v1.ListModelsResponse
-	(*GetModelResponse)(nil),      // 10: slotline.v1.GetModelResponse
-	(*HealthResponse)(nil),        // 11: slotline.v1.HealthResponse
-	(*ListSlotsResponse)(nil),     // 12: slotline.v1.ListSlotsResponse
-	(*ApplyTemplateResponse)(nil), // 13: slotline.v1.ApplyTemplateResponse
-	(*GetMetricsResponse)(nil),    // 14: slotline.v1.GetMetricsResponse
-	(*SaveSlotResponse)(nil),      // 15: slotline.v1.SaveSlotResponse
-	(*RestoreSlotResponse)(nil),   // 16: slotline.v1.RestoreSlotResponse
-	(*EraseSlotResponse)(nil),     // 17: slotline.v1.EraseSlotResponse
+	(*ListModelsRequest)(nil),        // 0: slotline.v1.ListModelsRequest
+	(*GetModelRequest)(nil),          // 1: slotline.v1.GetModelRequest
+	(*HealthRequest)(nil),            // 2: slotline.v1.HealthRequest
+	(*ListSlotsRequest)(nil),         // 3: slotline.v1.ListSlotsRequest
+	(*ApplyTemplateRequest)(nil),     // 4: slotline.v1.ApplyTemplateRequest
+	(*GetMetricsRequest)(nil),        // 5: slotline.v1.GetMetricsRequest
+	(*SaveSlotRequest)(nil),          // 6: slotline.v1.SaveSlotRequest
+	(*RestoreSlotRequest)(nil),       // 7: slotline.v1.RestoreSlotRequest
+	(*EraseSlotRequest)(nil),         // 8: slotline.v1.EraseSlotRequest
+	(*ListLoraAdaptersRequest)(nil),  // 9: slotline.v1.ListLoraAdaptersRequest
+	(*SetLoraScalesRequest)(nil),     // 10: slotline.v1.SetLoraScalesRequest
+	(*ListModelsResponse)(nil),       // 11: slotline.v1.ListModelsResponse
+	(*GetModelResponse)(nil),         // 12: slotline.v1.GetModelResponse
+	(*HealthResponse)(nil),           // 13: slotline.v1.HealthResponse
+	(*ListSlotsResponse)(nil),        // 14: slotline.v1.ListSlotsResponse
+	(*ApplyTemplateResponse)(nil),    // 15: slotline.v1.ApplyTemplateResponse
+	(*GetMetricsResponse)(nil),       // 16: slotline.v1.GetMetricsResponse
+	(*SaveSlotResponse)(nil),         // 17: slotline.v1.SaveSlotResponse
+	(*RestoreSlotResponse)(nil),      // 18: slotline.v1.RestoreSlotResponse
+	(*EraseSlotResponse)(nil),        // 19: slotline.v1.EraseSlotResponse
+	(*ListLoraAdaptersResponse)(nil), // 20: slotline.v1.ListLoraAdaptersResponse
+	(*SetLoraScalesResponse)(nil),    // 21: slotline.v1.SetLoraScalesResponse
 }
 var file_slotline_v1_model_service_proto_depIdxs = []int32{
 	0,  // 0: slotline.v1.ModelService.ListModels:input_type -> slotline.v1.ListModelsRequest
@@ -69,17 +75,21 @@ var file_slotline_v1_model_service_proto_depIdxs = []int32{
 	6,  // 6: slotline.v1.ModelService.SaveSlot:input_type -> slotline.v1.SaveSlotRequest
 	7,  // 7: slotline.v1.ModelService.RestoreSlot:input_type -> slotline.v1.RestoreSlotRequest
 	8,  // 8: slotline.v1.ModelService.EraseSlot:input_type -> slotline.v1.EraseSlotRequest
-	9,  // 9: slotline.v1.ModelService.ListModels:output_type -> slotline.v1.ListModelsResponse
-	10, // 10: slotline.v1.ModelService.GetModel:output_type -> slotline.v1.GetModelResponse
-	11, // 11: slotline.v1.ModelService.Health:output_type -> slotline.v1.HealthResponse
-	12, // 12: slotline.v1.ModelService.ListSlots:output_type -> slotline.v1.ListSlotsResponse
-	13, // 13: slotline.v1.ModelService.ApplyTemplate:output_type -> slotline.v1.ApplyTemplateResponse
-	14, // 14: slotline.v1.ModelService.GetMetrics:output_type -> slotline.v1.GetMetricsResponse
-	15, // 15: slotline.v1.ModelService.SaveSlot:output_type -> slotline.v1.SaveSlotResponse
-	16, // 16: slotline.v1.ModelService.RestoreSlot:output_type -> slotline.v1.RestoreSlotResponse
-	17, // 17: slotline.v1.ModelService.EraseSlot:output_type -> slotline.v1.EraseSlotResponse
-	9,  // [9:18] is the sub-list for method output_type
-	0,  // [0:9] is the sub-list for method input_type
+	9,  // 9: slotline.v1.ModelService.ListLoraAdapters:input_type -> slotline.v1.ListLoraAdaptersRequest
+	10, // 10: slotline.v1.ModelService.SetLoraScales:input_type -> slotline.v1.SetLoraScalesRequest
+	11, // 11: slotline.v1.ModelService.ListModels:output_type -> slotline.v1.ListModelsResponse
+	12, // 12: slotline.v1.ModelService.GetModel:output_type -> slotline.v1.GetModelResponse
+	13, // 13: slotline.v1.ModelService.Health:output_type -> slotline.v1.HealthResponse
+	14, // 14: slotline.v1.ModelService.ListSlots:output_type -> slotline.v1.ListSlotsResponse
+	15, // 15: slotline.v1.ModelService.ApplyTemplate:output_type -> slotline.v1.ApplyTemplateResponse
+	16, // 16: slotline.v1.ModelService.GetMetrics:output_type -> slotline.v1.GetMetricsResponse
+	17, // 17: slotline.v1.ModelService.SaveSlot:output_type -> slotline.v1.SaveSlotResponse
+	18, // 18: slotline.v1.ModelService.RestoreSlot:output_type -> slotline.v1.RestoreSlotResponse
+	19, // 19: slotline.v1.ModelService.EraseSlot:output_type -> slotline.v1.EraseSlotResponse
+	20, // 20: slotline.v1.ModelService.ListLoraAdapters:output_type -> slotline.v1.ListLoraAdaptersResponse
+	21, // 21: slotline.v1.ModelService.SetLoraScales:output_type -> slotline.v1.SetLoraScalesResponse
+	11, // [11:22] is the sub-list for method output_type
+	0,  // [0:11] is the sub-list for method input_type
 	0,  // [0:0] is the sub-list for extension type_name
 	0,  // [0:0] is the sub-list for extension extendee
 	0,  // [0:0] is the sub-list for field type_name
@@ -90,6 +100,7 @@ func file_slotline_v1_model_service_proto_init() {
 	if File_slotline_v1_model_service_proto != nil {
 		return
 	}
+	file_slotline_v1_lora_proto_init()
 	file_slotline_v1_model_proto_init()
 	file_slotline_v1_slot_files_proto_init()
 	type x struct{}

@@ -19,15 +19,17 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ModelService_ListModels_FullMethodName    = "/slotline.v1.ModelService/ListModels"
-	ModelService_GetModel_FullMethodName      = "/slotline.v1.ModelService/GetModel"
-	ModelService_Health_FullMethodName        = "/slotline.v1.ModelService/Health"
-	ModelService_ListSlots_FullMethodName     = "/slotline.v1.ModelService/ListSlots"
-	ModelService_ApplyTemplate_FullMethodName = "/slotline.v1.ModelService/ApplyTemplate"
-	ModelService_GetMetrics_FullMethodName    = "/slotline.v1.ModelService/GetMetrics"
-	ModelService_SaveSlot_FullMethodName      = "/slotline.v1.ModelService/SaveSlot"
-	ModelService_RestoreSlot_FullMethodName   = "/slotline.v1.ModelService/RestoreSlot"
-	ModelService_EraseSlot_FullMethodName     = "/slotline.v1.ModelService/EraseSlot"
+	ModelService_ListModels_FullMethodName       = "/slotline.v1.ModelService/ListModels"
+	ModelService_GetModel_FullMethodName         = "/slotline.v1.ModelService/GetModel"
+	ModelService_Health_FullMethodName           = "/slotline.v1.ModelService/Health"
+	ModelService_ListSlots_FullMethodName        = "/slotline.v1.ModelService/ListSlots"
+	ModelService_ApplyTemplate_FullMethodName    = "/slotline.v1.ModelService/ApplyTemplate"
+	ModelService_GetMetrics_FullMethodName       = "/slotline.v1.ModelService/GetMetrics"
+	ModelService_SaveSlot_FullMethodName         = "/slotline.v1.ModelService/SaveSlot"
+	ModelService_RestoreSlot_FullMethodName      = "/slotline.v1.ModelService/RestoreSlot"
+	ModelService_EraseSlot_FullMethodName        = "/slotline.v1.ModelService/EraseSlot"
+	ModelService_ListLoraAdapters_FullMethodName = "/slotline.v1.ModelService/ListLoraAdapters"
+	ModelService_SetLoraScales_FullMethodName    = "/slotline.v1.ModelService/SetLoraScales"
 )
 
 // ModelServiceClient is the client API for ModelService service.
@@ -54,6 +56,10 @@ type ModelServiceClient interface {
 	RestoreSlot(ctx context.Context, in *RestoreSlotRequest, opts ...grpc.CallOption) (*RestoreSlotResponse, error)
 	// EraseSlot forgets what a slot holds.
 	EraseSlot(ctx context.Context, in *EraseSlotRequest, opts ...grpc.CallOption) (*EraseSlotResponse, error)
+	// ListLoraAdapters lists the LoRA adapters of the model.
+	ListLoraAdapters(ctx context.Context, in *ListLoraAdaptersRequest, opts ...grpc.CallOption) (*ListLoraAdaptersResponse, error)
+	// SetLoraScales changes how much each adapter changes the model, for everybody.
+	SetLoraScales(ctx context.Context, in *SetLoraScalesRequest, opts ...grpc.CallOption) (*SetLoraScalesResponse, error)
 }
 
 type modelServiceClient struct {
@@ -154,6 +160,26 @@ func (c *modelServiceClient) EraseSlot(ctx context.Context, in *EraseSlotRequest
 	return out, nil
 }
 
+func (c *modelServiceClient) ListLoraAdapters(ctx context.Context, in *ListLoraAdaptersRequest, opts ...grpc.CallOption) (*ListLoraAdaptersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListLoraAdaptersResponse)
+	err := c.cc.Invoke(ctx, ModelService_ListLoraAdapters_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *modelServiceClient) SetLoraScales(ctx context.Context, in *SetLoraScalesRequest, opts ...grpc.CallOption) (*SetLoraScalesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetLoraScalesResponse)
+	err := c.cc.Invoke(ctx, ModelService_SetLoraScales_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ModelServiceServer is the server API for ModelService service.
 // All implementations must embed UnimplementedModelServiceServer
 // for forward compatibility.
@@ -178,6 +204,10 @@ type ModelServiceServer interface {
 	RestoreSlot(context.Context, *RestoreSlotRequest) (*RestoreSlotResponse, error)
 	// EraseSlot forgets what a slot holds.
 	EraseSlot(context.Context, *EraseSlotRequest) (*EraseSlotResponse, error)
+	// ListLoraAdapters lists the LoRA adapters of the model.
+	ListLoraAdapters(context.Context, *ListLoraAdaptersRequest) (*ListLoraAdaptersResponse, error)
+	// SetLoraScales changes how much each adapter changes the model, for everybody.
+	SetLoraScales(context.Context, *SetLoraScalesRequest) (*SetLoraScalesResponse, error)
 	mustEmbedUnimplementedModelServiceServer()
 }
 
@@ -214,6 +244,12 @@ func (UnimplementedModelServiceServer) RestoreSlot(context.Context, *RestoreSlot
 }
 func (UnimplementedModelServiceServer) EraseSlot(context.Context, *EraseSlotRequest) (*EraseSlotResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method EraseSlot not implemented")
+}
+func (UnimplementedModelServiceServer) ListLoraAdapters(context.Context, *ListLoraAdaptersRequest) (*ListLoraAdaptersResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ListLoraAdapters not implemented")
+}
+func (UnimplementedModelServiceServer) SetLoraScales(context.Context, *SetLoraScalesRequest) (*SetLoraScalesResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method SetLoraScales not implemented")
 }
 func (UnimplementedModelServiceServer) mustEmbedUnimplementedModelServiceServer() {}
 func (UnimplementedModelServiceServer) testEmbeddedByValue()                      {}
@@ -398,6 +434,42 @@ func _ModelService_EraseSlot_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ModelService_ListLoraAdapters_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListLoraAdaptersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ModelServiceServer).ListLoraAdapters(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ModelService_ListLoraAdapters_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ModelServiceServer).ListLoraAdapters(ctx, req.(*ListLoraAdaptersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ModelService_SetLoraScales_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetLoraScalesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ModelServiceServer).SetLoraScales(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ModelService_SetLoraScales_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ModelServiceServer).SetLoraScales(ctx, req.(*SetLoraScalesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ModelService_ServiceDesc is the grpc.ServiceDesc for ModelService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -440,6 +512,14 @@ var ModelService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "EraseSlot",
 			Handler:    _ModelService_EraseSlot_Handler,
+		},
+		{
+			MethodName: "ListLoraAdapters",
+			Handler:    _ModelService_ListLoraAdapters_Handler,
+		},
+		{
+			MethodName: "SetLoraScales",
+			Handler:    _ModelService_SetLoraScales_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -72,7 +72,12 @@ _SAMPLING = (
     Unsupported("allowed_token_ids", "allow no other tokens", advice="leave it out, or send logit_bias"),
     Unsupported("bad_words", "ban texts", ([],), advice="leave it out, or send logit_bias"),
     Unsupported("logits_processors", "change the logits", ([],)),
-    Unsupported("lora", "scale LoRA adapters for this request", ([],)),
+    Unsupported(
+        "lora",
+        "scale LoRA adapters for this request",
+        ([],),
+        advice="leave it out; POST /lora-adapters scales them for everybody",
+    ),
     Unsupported(
         "n_discard",
         "set how much a context shift discards",

@@ -38,11 +38,16 @@ def read_body(
         AdapterError: the body is not JSON, holds more than allowed, or ``read`` refuses it.
         HTTPException: the body is too large, too late, or compressed.
     """
+    return read_any_body(context, lambda value: read(_object(value)), takes_pictures=takes_pictures)
+
+
+def read_any_body(context: AppContext, read: Callable[[object], Call], *, takes_pictures: bool = False) -> Call:
+    """What ``read`` returns for the body, whatever JSON it is; see ``read_body``."""
     raw = read_raw_body(partial(_picture_bytes, context)) if takes_pictures else read_raw_body()
     if len(raw) <= SMALL_BODY_BYTES:
-        return read(_object(decode(raw)))
+        return read(decode(raw))
     bounds = _bounds(context)
-    return context.reading.run(lambda: read(_object(decode_in_pieces(raw, bounds))))
+    return context.reading.run(lambda: read(decode_in_pieces(raw, bounds)))
 
 
 def _object(value: object) -> Mapping[str, object]:

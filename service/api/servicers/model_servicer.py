@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from service.api.convert.chat import RenderedChat
 from service.api.convert.description import health_message, model_message, slot_message
 from service.api.convert.events import duration
+from service.api.convert.lora import adapter_messages, adapter_scales
 from service.api.convert.pictures import picture_bytes
 from service.api.guard.tenants import Tenants
 from service.api.metrics.core_metrics import CoreMetrics
 from service.api.rpc.call import RpcCall
 from service.api.servicers.slot_actions import SlotActions
-from slotline.v1 import model_pb2, model_service_pb2_grpc, slot_files_pb2
+from service.engine.request.requests import AdaptersRequest
+from slotline.v1 import lora_pb2, model_pb2, model_service_pb2_grpc, slot_files_pb2
 
 if TYPE_CHECKING:
     from service.api.core.core import Core
@@ -111,6 +113,26 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
             with self._core.admitted():
                 n_items = await self._slots.erase(request.slot_id, self._tenant(context))
             return slot_files_pb2.EraseSlotResponse(erased_tokens=n_items)
+
+    async def ListLoraAdapters(
+        self, request: lora_pb2.ListLoraAdaptersRequest, context: Context
+    ) -> lora_pb2.ListLoraAdaptersResponse:
+        """The adapters of the model, with the scales in force."""
+        async with RpcCall("ListLoraAdapters", context):
+            model = self._core.model()
+            adapters = adapter_messages(model.info, self._core.snapshot().adapter_scales)
+            return lora_pb2.ListLoraAdaptersResponse(adapters=adapters)
+
+    async def SetLoraScales(
+        self, request: lora_pb2.SetLoraScalesRequest, context: Context
+    ) -> lora_pb2.SetLoraScalesResponse:
+        """Put scales in force, for everybody; refused while anything is served."""
+        async with RpcCall("SetLoraScales", context, field_names=self._core.field_names):
+            with self._core.admitted():
+                scales = adapter_scales(request.scales, self._core.model().info)
+                self._core.check_queue()
+                await self._core.outcome(AdaptersRequest(scales))
+            return lora_pb2.SetLoraScalesResponse()
 
     def _tenant(self, context: Context) -> str:
         return self._tenants.tenant_of(context.invocation_metadata())

@@ -20,9 +20,14 @@ from service.slot_files.layout import Head, media_of
 from slotline.protocol.reasons import CONFIG_FIELDS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from service.api.core.core import Core
     from service.api.served_model import ServedModel
     from service.slot_files.directory import SlotDirectory
+
+#: Digits of an adapter's digest that a file has.
+_DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,7 @@ class SlotActions:
             began_s = time.monotonic()
             image = saved.image
             head = Head(
-                format=model.info.sequence_format,
+                format=_format(model, image.adapter_scales),
                 owner=_owner(tenant),
                 cache_salt=cache_salt_of(image.salt),
                 n_items=len(image.items),
@@ -85,9 +90,11 @@ class SlotActions:
         files, model = self._files(), self._model(slot_id)
         async with self._locks[slot_id]:
             began_s = time.monotonic()
-            head, items, packed, n_bytes = await files.read(name, lambda head: _check(head, model, tenant))
+            scales = self._core.snapshot().adapter_scales
+            needed = _format(model, scales)
+            head, items, packed, n_bytes = await files.read(name, lambda head: _check(head, model, needed, tenant))
             seconds = time.monotonic() - began_s
-            image = SlotImage(items, head.n_system, salted(tenant, head.cache_salt), tenant, (packed,))
+            image = SlotImage(items, head.n_system, salted(tenant, head.cache_salt), tenant, scales, (packed,))
             restored = await self._core.outcome(RestoreSlot(slot_id, image))
             assert isinstance(restored, SlotRestored)
             return Moved(restored.n_items, n_bytes, seconds + restored.seconds)
@@ -123,12 +130,20 @@ class SlotActions:
         return model
 
 
-def _check(head: Head, model: ServedModel, tenant: str) -> None:
-    """Refuse a file that this model could not use, or that is somebody else's."""
-    if head.format != model.info.sequence_format:
-        raise InvalidArgument(
-            "filename", f"names a file for {head.format}; this server needs one for {model.info.sequence_format}"
-        )
+def _format(model: ServedModel, scales: Sequence[float]) -> str:
+    """All that the cells of a sequence depend on, in words: the model and the LoRA adapters in force."""
+    adapters = sorted(
+        f", LoRA {adapter.digest[:_DIGITS]} x {scale:g}"
+        for adapter, scale in zip(model.info.adapters, scales, strict=True)
+        if scale
+    )
+    return model.info.sequence_format + "".join(adapters)
+
+
+def _check(head: Head, model: ServedModel, needed: str, tenant: str) -> None:
+    """Refuse a file that is not of the format that is needed, or that is somebody else's."""
+    if head.format != needed:
+        raise InvalidArgument("filename", f"names a file for {head.format}; this server needs one for {needed}")
     if head.owner != _owner(tenant):
         raise NotAllowed("filename: names a file that was saved with another API key")
     n_ctx = model.engine.n_ctx_slot

@@ -38,6 +38,10 @@ class PromptLogits:
         np.copyto(row, logits)
         self._rows[key] = row
 
+    def clear(self) -> None:
+        """Forget all."""
+        self._rows.clear()
+
     def find(self, salt: str, prompt: Sequence[PromptItem]) -> Logits | None:
         """A copy of the logits behind a prompt, None if they are not known."""
         key = (salt, tuple(prompt))

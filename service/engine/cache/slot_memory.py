@@ -44,6 +44,7 @@ class SlotMemory(SlotLedger):
         config: what may be kept where.
 
     Attributes:
+        adapter_scales: of LoRA adapters, with which all that is held was evaluated.
         saved: what slots lost; besides the attributes of ``SlotLedger``.
     """
 
@@ -51,6 +52,7 @@ class SlotMemory(SlotLedger):
         super().__init__(info, memory, slots)
         self._idle_cells = config.idle_cells
         self._felt_bytes = config.prefill_budget_ms * COPIED_BYTES_PER_MS
+        self.adapter_scales = info.adapter_scales
         self.saved = SavedPrompts(config.cache_ram_bytes)
 
     @property

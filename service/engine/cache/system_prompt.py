@@ -60,6 +60,10 @@ class SystemPromptHolder:
             self._memory.drop(self.slot)
         return is_other
 
+    def forget(self) -> None:
+        """Evaluate it again before anything else runs."""
+        self._memory.drop(self.slot)
+
     def advance(self, budget: PrefillBudget) -> int:
         """Evaluate the next chunk; return its number of tokens.
 

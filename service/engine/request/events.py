@@ -212,6 +212,11 @@ class SystemPromptSet:
 
 
 @dataclass(frozen=True, slots=True)
+class AdaptersSet:
+    """The answer to an ``AdaptersRequest``: they are in force; no event follows."""
+
+
+@dataclass(frozen=True, slots=True)
 class SlotSaved:
     """The answer to ``SaveSlot``, which took ``seconds`` once the slot was idle; no event follows."""
 
@@ -250,13 +255,14 @@ Event = (
     | Finished
     | Embedded
     | SystemPromptSet
+    | AdaptersSet
     | SlotSaved
     | SlotRestored
     | SlotErased
     | Failed
 )
 #: Events that are the only ones of their request.
-_ANSWERS = Failed | Embedded | SystemPromptSet | SlotSaved | SlotRestored | SlotErased
+_ANSWERS = Failed | Embedded | SystemPromptSet | AdaptersSet | SlotSaved | SlotRestored | SlotErased
 
 
 def is_last(event: Event) -> bool:

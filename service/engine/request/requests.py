@@ -186,4 +186,11 @@ class SystemPromptRequest:
     system_prompt: SystemPrompt
 
 
-Request = GenerationRequest | EmbeddingRequest | SystemPromptRequest | SlotRequest
+@dataclass(frozen=True, slots=True)
+class AdaptersRequest:
+    """Scales the model's LoRA adapters, one number for each, for all requests that follow; nothing else may run."""
+
+    scales: tuple[float, ...]
+
+
+Request = GenerationRequest | EmbeddingRequest | SystemPromptRequest | AdaptersRequest | SlotRequest

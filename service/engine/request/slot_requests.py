@@ -20,6 +20,7 @@ class SlotImage:
         n_system: how many of them are the system prompt.
         salt: of the requests that may use it.
         tenant: whose it is.
+        adapter_scales: of LoRA adapters, with which they were evaluated.
         packed: what the model's memory held for them, in buffers one after the other; see ``Memory.pack``.
     """
 
@@ -27,6 +28,7 @@ class SlotImage:
     n_system: int
     salt: str
     tenant: str
+    adapter_scales: tuple[float, ...]
     packed: Sequence[memoryview]
 
 

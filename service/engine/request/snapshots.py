@@ -103,6 +103,7 @@ class EngineSnapshot:
         waiting_output_tokens: tokens that requests without a slot may sample.
         n_ctx: tokens of context that a slot has beside the system prompt.
         prompt_tokens_per_second: prompt tokens evaluated per second of evaluating prompts, lately; 0 before the first.
+        adapter_scales: of the LoRA adapters in force, one for each.
     """
 
     slots: tuple[SlotSnapshot, ...]
@@ -119,6 +120,7 @@ class EngineSnapshot:
     waiting_output_tokens: int = 0
     n_ctx: int = 0
     prompt_tokens_per_second: float = 0.0
+    adapter_scales: tuple[float, ...] = ()
 
     @property
     def slots_processing(self) -> int:

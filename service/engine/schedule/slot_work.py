@@ -142,7 +142,9 @@ class SlotWork:
         except (DecodeFailed, MemoryError) as error:
             raise EngineFailure(f"slot {slot.id} could not be copied: {error}") from error
         n_system = min(slot.n_system, n_items)
-        image = SlotImage(tuple(slot.items), n_system, slot.salt, slot.tenant, tuple(packed))
+        image = SlotImage(
+            tuple(slot.items), n_system, slot.salt, slot.tenant, self._memory.adapter_scales, tuple(packed)
+        )
         return SlotSaved(image, self._clock() - began_s)
 
     def _restore(self, slot: Slot, image: SlotImage) -> SlotRestored:
@@ -180,6 +182,8 @@ class SlotWork:
             raise InvalidArgument(
                 "filename", "names a file that was saved behind another system prompt than the one in force"
             )
+        if image.adapter_scales != self._memory.adapter_scales:
+            raise InvalidArgument("filename", "names a file for other scales of LoRA adapters than those in force")
         n_vocab = self._info.n_vocab
         if not all(0 <= item < n_vocab for item in image.items if isinstance(item, int)):
             raise InvalidArgument("filename", f"names a file with tokens outside of the vocabulary of {n_vocab}")

@@ -80,6 +80,7 @@ class Context:
         n_ubatch = int(library.api.llama_n_ubatch(self.pointer))
         self.row_limits = RowLimits(weights.n_embd_input, weights.has_grid, min(self.n_batch, n_ubatch))
         self._library = library
+        self._adapters = weights.adapters
         self.interruption: ContextInterruption | None = None
         self._media_batch: MediaBatch | None = None
         # For each segment its first row and how many it has.
@@ -88,7 +89,7 @@ class Context:
         self._matrix: Logits | None = None
         self._matrices: dict[tuple[int, int], Logits] = {}
         try:
-            weights.adapters.apply_to(self.pointer)
+            self._adapters.apply_to(self.pointer)
             self._warm_up(weights)
             # What a sliding window has left behind may be gone, so a sequence cannot always be cut back to it.
             self.can_cut = self.kv.can_cut and not n_swa
@@ -112,6 +113,10 @@ class Context:
             self._matrices = {}
             self.kv.close()
             self._free(pointer)
+
+    def use_adapters(self, scales: Sequence[float]) -> None:
+        """Scale LoRA adapters; the contract is ``Compute.use_adapters``."""
+        self._adapters.apply_to(self.pointer, scales)
 
     def decode(self, segments: Sequence[Segment], n_filler: int = 0) -> None:
         """Evaluate segments; the contract is ``Compute.decode``."""

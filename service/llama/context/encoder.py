@@ -58,6 +58,7 @@ class EncoderContext:
     def __init__(self, weights: Weights, config: ModelConfig, n_tokens: int, pooling: Pooling) -> None:
         library = weights.library
         self._library = library
+        self._adapters = weights.adapters
         self._free = library.api.llama_free
         self._pooling = pooling
         self.n_inputs = MAX_INPUTS
@@ -69,7 +70,7 @@ class EncoderContext:
         try:
             self.n_threads = int(library.api.llama_n_threads(self._pointer))
             self._batch = Batch(library, n_tokens, weights.vocabulary.n_vocab)
-            weights.adapters.apply_to(self._pointer)
+            self._adapters.apply_to(self._pointer)
             self._warm_up(weights)
         except BaseException:
             self.close()
@@ -86,6 +87,10 @@ class EncoderContext:
         if self._pointer:
             pointer, self._pointer = self._pointer, 0
             self._free(pointer)
+
+    def use_adapters(self, scales: Sequence[float]) -> None:
+        """Scale LoRA adapters; the contract is ``Encoder.use_adapters``."""
+        self._adapters.apply_to(self._pointer, scales)
 
     def encode(self, inputs: Sequence[Sequence[int]]) -> Rows:
         """Embeddings of whole inputs; the contract is ``Encoder.encode``."""

@@ -68,7 +68,7 @@ class Weights:
                 )
                 raise ModelLoadError(f"model file {config.path} cannot be loaded: {reasons}")
             self._vocabulary = LlamaVocabulary(library, library.api.llama_model_get_vocab(self.pointer))
-            self._adapters = Adapters(library, self.pointer, adapters)
+            self._adapters = Adapters(library, self.pointer, adapters, is_applied=not config.lora_init_without_apply)
         except BaseException:
             self.close()
             raise

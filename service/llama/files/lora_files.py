@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from service.llama.files.gguf import FLOAT32, GgufHeader, GgufTensor
+from service.llama.files.identity import file_digest
 from service.llama.files.open_files import read_gguf
 from service.llama.load_errors import ModelLoadError
+from service.model_facts import AdapterInfo
 from slotline.protocol.excerpt import excerpt
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ _A, _B = ".lora_a", ".lora_b"
 #: What the tools of llama.cpp write; for some other types it has no matrix product.
 _TYPES = ("f32", "f16", "bf16", "q8_0")
 _EMBEDDING, _OUTPUT = "token_embd.weight", "output.weight"
+#: The largest number of 32 bits.
+FLOAT32_MAX = (2 - 2**-23) * 2.0**127
 _NORM, _EXPERTS = "_norm.weight", "exps.weight"
 
 
@@ -39,6 +43,7 @@ class AdapterFile:
         scale: factor of its change; the sum if the file was given several times.
         size_bytes: bytes of its tensors.
         n_matrices: matrices of the model that it changes.
+        info: what is told about it.
         n_norms: norms that it contains and that are not applied; the library can only change matrices.
     """
 
@@ -47,6 +52,7 @@ class AdapterFile:
     size_bytes: int
     n_matrices: int
     n_norms: int
+    info: AdapterInfo
 
 
 def check_adapters(adapters: Sequence[LoraAdapter], model: Sequence[GgufHeader]) -> tuple[AdapterFile, ...]:
@@ -112,7 +118,29 @@ def _check_adapter(path: Path, scale: float, model: _ModelShapes) -> AdapterFile
         size_bytes=header.tensor_bytes,
         n_matrices=len(pairs),
         n_norms=header.n_tensors - 2 * len(pairs),
+        info=_info(path, header),
     )
+
+
+def _info(path: Path, header: GgufHeader) -> AdapterInfo:
+    """What is told about a checked adapter."""
+
+    def text(key: str) -> str:
+        value = header.metadata.get(key)
+        return value if isinstance(value, str) else ""
+
+    return AdapterInfo(
+        path=str(path),
+        digest=file_digest(path).hex(),
+        max_scale=FLOAT32_MAX / max(1.0, abs(_alpha(header))),
+        task_name=text("adapter.lora.task_name"),
+        prompt_prefix=text("adapter.lora.prompt_prefix"),
+    )
+
+
+def _alpha(header: GgufHeader) -> float:
+    alpha = header.metadata.get("adapter.lora.alpha")
+    return alpha if isinstance(alpha, float) else 0.0
 
 
 def _check_metadata(header: GgufHeader, model: _ModelShapes) -> None:

@@ -31,6 +31,7 @@ class BannerModel:
         n_ctx_slot: tokens of context in each of them.
         alias: its name in answers, None for its path.
         adapters: what is applied to it.
+        applies_adapters: whether it is from the start.
         system_prompt_chars: length of what all slots begin with, 0 for nothing.
         media: which pictures prompts may have.
     """
@@ -41,6 +42,7 @@ class BannerModel:
     n_ctx_slot: int
     alias: str | None = None
     adapters: Sequence[LoraAdapter] = ()
+    applies_adapters: bool = True
     system_prompt_chars: int = 0
     media: MediaOptions = field(default_factory=MediaOptions)
 
@@ -54,6 +56,7 @@ class BannerModel:
             n_ctx_slot=file.n_ctx if config.kv_unified else file.n_ctx // config.model.n_parallel,
             alias=config.alias,
             adapters=config.model.lora,
+            applies_adapters=not config.model.lora_init_without_apply,
             system_prompt_chars=len(config.system_prompt.text) if config.system_prompt is not None else 0,
             media=config.media,
         )
@@ -143,7 +146,7 @@ def _grpc_text(facts: BannerFacts) -> str:
 def _model_rows(model: BannerModel) -> Iterator[tuple[str, str]]:
     yield "model", f"{model.alias}: {model.path}" if model.alias else str(model.path)
     for adapter in model.adapters:
-        yield "LoRA", f"{adapter.path}, factor {adapter.scale:g}"
+        yield "LoRA", f"{adapter.path}, factor {adapter.scale if model.applies_adapters else 0:g}"
     if model.media.mmproj is not None:
         yield "images", _images_text(model.media, model.media.mmproj)
     if model.system_prompt_chars:

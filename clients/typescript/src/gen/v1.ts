@@ -3,6 +3,7 @@ export * from "./grpc/health/v1/health_pb.js";
 export * from "./slotline/v1/embedding_pb.js";
 export * from "./slotline/v1/generation_pb.js";
 export * from "./slotline/v1/inference_service_pb.js";
+export * from "./slotline/v1/lora_pb.js";
 export * from "./slotline/v1/model_pb.js";
 export * from "./slotline/v1/model_service_pb.js";
 export * from "./slotline/v1/options_pb.js";

@@ -114,6 +114,11 @@ MODEL = Group(
             "the same with a factor S for what the adapter changes; --lora has the factor 1",
             repeat=True,
         ),
+        Flag(
+            ("--lora-init-without-apply",),
+            {"lora_init_without_apply": True},
+            "load LoRA adapters, and leave them out until POST /lora-adapters gives them scales",
+        ),
         Value(
             ("--lora-base",),
             "FNAME",

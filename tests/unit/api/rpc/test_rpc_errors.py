@@ -35,6 +35,7 @@ TABLE = [
     (errors.ImageWorkerLost("it ended"), Code.UNAVAILABLE, "IMAGE_WORKER_LOST"),
     (errors.Draining(), Code.UNAVAILABLE, "DRAINING"),
     (errors.DeadlineExceeded("too late"), Code.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED"),
+    (errors.StorageFailure("the disk is full"), Code.INTERNAL, "INTERNAL"),
     (errors.EngineFailure("broken"), Code.INTERNAL, "INTERNAL"),
     (errors.ServiceError("any"), Code.INTERNAL, "INTERNAL"),
 ]

@@ -140,6 +140,7 @@ SHOWN_DEFAULTS = [
             ["--lora", "a.gguf", "--lora-scaled", "b.gguf", "-0.5", "--lora", "a.gguf"],
             {"lora": (LoraAdapter("a.gguf"), LoraAdapter("b.gguf", -0.5), LoraAdapter("a.gguf")), "mmap": False},
         ),
+        (["--lora-init-without-apply"], {"lora_init_without_apply": True}),
         (["--lora-base", "base.gguf"], {}),
         (["--lookup"], {"lookup": Lookup.ON}),
         (["--lookup", "--mlock"], {"lookup": Lookup.ON, "mlock": True}),

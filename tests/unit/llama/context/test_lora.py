@@ -152,7 +152,7 @@ def test_a_scale_of_0_changes_nothing(
     lora = tuple(LoraAdapter(str(tmp_path / "1.gguf"), scale) for scale in scales)
     with caplog.at_level(logging.INFO, "service.llama"):
         assert (row_of(load_tiny(path=str(model_path), lora=lora)) == plain).all()
-    assert f"LoRA adapter {tmp_path / '1.gguf'} has the scale 0 and changes nothing" in caplog.messages
+    assert f"LoRA adapter {tmp_path / '1.gguf'} changes 1 matrices, scale {sum(scales):g}" in caplog.messages
 
 
 def test_adapters_apply_to_every_step_and_sequence(tmp_path: Path, model_path: Path, load_exact: LoadTiny) -> None:
@@ -223,6 +223,23 @@ def test_an_adapter_that_gives_no_numbers_is_refused(
     write_tiny_adapter(tmp_path / "1.gguf", TinyAdapter({"output.weight": (np.full_like(a, value), b)}))
     with pytest.raises(ModelLoadError, match="gave no numbers: the model or a LoRA adapter is damaged"):
         load_tiny(path=str(model_path), lora=(LoraAdapter(str(tmp_path / "1.gguf"), 1e9),))
+
+
+@pytest.mark.parametrize("is_applied", [True, False])
+def test_scales_can_change(tmp_path: Path, model_path: Path, load_exact: LoadTiny, is_applied: bool) -> None:
+    first = written(tmp_path, "blk.0.attn_q.weight", "output.weight", seed=1)
+    second = written(tmp_path, "blk.1.ffn_up.weight", seed=2)
+    lora = (LoraAdapter(str(tmp_path / "1.gguf")), LoraAdapter(str(tmp_path / "2.gguf"), 0.5))
+    model = load_exact(path=str(model_path), lora=lora, lora_init_without_apply=not is_applied)
+    assert model.info.adapter_scales == ((1.0, 0.5) if is_applied else (0.0, 0.0))
+    assert [adapter.path for adapter in model.info.adapters] == [one.path for one in lora]
+    changes = ((0.0, 0.0), (0.0, -1.5), (0.25, 0.0), (0.25, 2.0), (1.0, 0.5))
+    for scales in (model.info.adapter_scales, *changes):
+        if scales is not model.info.adapter_scales:
+            model.compute.use_adapters(scales)
+        model.memory.remove(0, 0, -1)
+        row = row_of(model)
+        assert distance(row, expected(THREE_LAYERS, (first, scales[0]), (second, scales[1]))) < TOLERANCE
 
 
 def test_adapters_are_freed_before_the_model(

@@ -17,9 +17,11 @@ import pytest
 
 from service.config import LoraAdapter, ModelConfig
 from service.llama.files.gguf import read_header
-from service.llama.files.lora_files import AdapterFile
+from service.llama.files.identity import file_digest
+from service.llama.files.lora_files import FLOAT32_MAX, AdapterFile
 from service.llama.files.preflight import check_model_file
 from service.llama.load_errors import ModelLoadError
+from service.model_facts import AdapterInfo
 from tests.support.tiny_gguf import (
     TinyAdapter,
     TinyModel,
@@ -66,9 +68,11 @@ def write(folder: Path, **changes: Any) -> Path:
 
 def test_a_sound_adapter_tells_its_facts(tmp_path: Path, model_path: Path) -> None:
     norm = np.ones(MODEL.n_embd, np.float32)
-    path = write(tmp_path, alpha=4.0, tensors={"blk.0.attn_norm.weight": norm})
+    told: dict[str, Any] = {"adapter.lora.task_name": "verse", "adapter.lora.prompt_prefix": "Sing: "}
+    path = write(tmp_path, alpha=4.0, tensors={"blk.0.attn_norm.weight": norm}, metadata=told)
     size_bytes = sum(tensor.n_bytes for tensor in gguf.GGUFReader(path).tensors)
-    assert check(model_path, LoraAdapter(str(path), 0.5)) == (AdapterFile(path, 0.5, size_bytes, 2, 1),)
+    info = AdapterInfo(str(path), file_digest(path).hex(), FLOAT32_MAX / 4, "verse", "Sing: ")
+    assert check(model_path, LoraAdapter(str(path), 0.5)) == (AdapterFile(path, 0.5, size_bytes, 2, 1, info),)
 
 
 def test_without_adapters_there_are_none(model_path: Path) -> None:

@@ -26,6 +26,7 @@ from slotline.client.structured import Parsed, parse_options, parsed
 from slotline.protocol import health
 from slotline.v1 import (
     inference_service_pb2_grpc,
+    lora_pb2,
     model_pb2,
     model_service_pb2_grpc,
     slot_files_pb2,
@@ -318,6 +319,22 @@ class Client:
         """Forget what a slot holds, once the slot is idle; the number of tokens that it held."""
         request = slot_files_pb2.EraseSlotRequest(slot_id=slot_id)
         return self._call(lambda server: server.models.EraseSlot, request, deadline_s).erased_tokens
+
+    def lora_adapters(self, *, deadline_s: float | None = None) -> list[lora_pb2.LoraAdapter]:
+        """The LoRA adapters of the model, with the scales in force."""
+        request = lora_pb2.ListLoraAdaptersRequest()
+        return list(self._call(lambda server: server.models.ListLoraAdapters, request, deadline_s).adapters)
+
+    def set_lora_scales(self, scales: Mapping[int, float], *, deadline_s: float | None = None) -> None:
+        """Change the scales of LoRA adapters for everybody, while nothing runs or waits.
+
+        Args:
+            scales: by the adapters' numbers; those of all others become 0.
+            deadline_s: seconds that the call may take.
+        """
+        named = [lora_pb2.LoraScale(id=number, scale=scale) for number, scale in scales.items()]
+        request = lora_pb2.SetLoraScalesRequest(scales=named)
+        self._call(lambda server: server.models.SetLoraScales, request, deadline_s)
 
     def call(self, request: Message, *, deadline_s: float | None = None) -> Any:
         """The answer to any request with one answer, such as a ``TokenizeRequest``, as the message that it is.

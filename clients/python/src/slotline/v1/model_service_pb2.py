@@ -22,11 +22,12 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from slotline.v1 import lora_pb2 as slotline_dot_v1_dot_lora__pb2
 from slotline.v1 import model_pb2 as slotline_dot_v1_dot_model__pb2
 from slotline.v1 import slot_files_pb2 as slotline_dot_v1_dot_slot__files__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fslotline/v1/model_service.proto\x12\x0bslotline.v1\x1a\x17slotline/v1/model.proto\x1a\x1cslotline/v1/slot_files.proto2\xc3\x05\n\x0cModelService\x12M\n\nListModels\x12\x1e.slotline.v1.ListModelsRequest\x1a\x1f.slotline.v1.ListModelsResponse\x12G\n\x08GetModel\x12\x1c.slotline.v1.GetModelRequest\x1a\x1d.slotline.v1.GetModelResponse\x12\x41\n\x06Health\x12\x1a.slotline.v1.HealthRequest\x1a\x1b.slotline.v1.HealthResponse\x12J\n\tListSlots\x12\x1d.slotline.v1.ListSlotsRequest\x1a\x1e.slotline.v1.ListSlotsResponse\x12V\n\rApplyTemplate\x12!.slotline.v1.ApplyTemplateRequest\x1a\".slotline.v1.ApplyTemplateResponse\x12M\n\nGetMetrics\x12\x1e.slotline.v1.GetMetricsRequest\x1a\x1f.slotline.v1.GetMetricsResponse\x12G\n\x08SaveSlot\x12\x1c.slotline.v1.SaveSlotRequest\x1a\x1d.slotline.v1.SaveSlotResponse\x12P\n\x0bRestoreSlot\x12\x1f.slotline.v1.RestoreSlotRequest\x1a .slotline.v1.RestoreSlotResponse\x12J\n\tEraseSlot\x12\x1d.slotline.v1.EraseSlotRequest\x1a\x1e.slotline.v1.EraseSlotResponseB`\n\x0f\x64\x65v.slotline.v1P\x01Z=github.com/slotline/slotline/clients/go/slotlinev1;slotlinev1\xaa\x02\x0bSlotline.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fslotline/v1/model_service.proto\x12\x0bslotline.v1\x1a\x16slotline/v1/lora.proto\x1a\x17slotline/v1/model.proto\x1a\x1cslotline/v1/slot_files.proto2\xfc\x06\n\x0cModelService\x12M\n\nListModels\x12\x1e.slotline.v1.ListModelsRequest\x1a\x1f.slotline.v1.ListModelsResponse\x12G\n\x08GetModel\x12\x1c.slotline.v1.GetModelRequest\x1a\x1d.slotline.v1.GetModelResponse\x12\x41\n\x06Health\x12\x1a.slotline.v1.HealthRequest\x1a\x1b.slotline.v1.HealthResponse\x12J\n\tListSlots\x12\x1d.slotline.v1.ListSlotsRequest\x1a\x1e.slotline.v1.ListSlotsResponse\x12V\n\rApplyTemplate\x12!.slotline.v1.ApplyTemplateRequest\x1a\".slotline.v1.ApplyTemplateResponse\x12M\n\nGetMetrics\x12\x1e.slotline.v1.GetMetricsRequest\x1a\x1f.slotline.v1.GetMetricsResponse\x12G\n\x08SaveSlot\x12\x1c.slotline.v1.SaveSlotRequest\x1a\x1d.slotline.v1.SaveSlotResponse\x12P\n\x0bRestoreSlot\x12\x1f.slotline.v1.RestoreSlotRequest\x1a .slotline.v1.RestoreSlotResponse\x12J\n\tEraseSlot\x12\x1d.slotline.v1.EraseSlotRequest\x1a\x1e.slotline.v1.EraseSlotResponse\x12_\n\x10ListLoraAdapters\x12$.slotline.v1.ListLoraAdaptersRequest\x1a%.slotline.v1.ListLoraAdaptersResponse\x12V\n\rSetLoraScales\x12!.slotline.v1.SetLoraScalesRequest\x1a\".slotline.v1.SetLoraScalesResponseB`\n\x0f\x64\x65v.slotline.v1P\x01Z=github.com/slotline/slotline/clients/go/slotlinev1;slotlinev1\xaa\x02\x0bSlotline.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,6 +35,6 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'slotline.v1.model_service_p
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017dev.slotline.v1P\001Z=github.com/slotline/slotline/clients/go/slotlinev1;slotlinev1\252\002\013Slotline.V1'
-  _globals['_MODELSERVICE']._serialized_start=104
-  _globals['_MODELSERVICE']._serialized_end=811
+  _globals['_MODELSERVICE']._serialized_start=128
+  _globals['_MODELSERVICE']._serialized_end=1020
 # @@protoc_insertion_point(module_scope)

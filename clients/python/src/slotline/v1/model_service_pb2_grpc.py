@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from slotline.v1 import lora_pb2 as slotline_dot_v1_dot_lora__pb2
 from slotline.v1 import model_pb2 as slotline_dot_v1_dot_model__pb2
 from slotline.v1 import slot_files_pb2 as slotline_dot_v1_dot_slot__files__pb2
 
@@ -81,6 +82,16 @@ class ModelServiceStub(object):
                 request_serializer=slotline_dot_v1_dot_slot__files__pb2.EraseSlotRequest.SerializeToString,
                 response_deserializer=slotline_dot_v1_dot_slot__files__pb2.EraseSlotResponse.FromString,
                 _registered_method=True)
+        self.ListLoraAdapters = channel.unary_unary(
+                '/slotline.v1.ModelService/ListLoraAdapters',
+                request_serializer=slotline_dot_v1_dot_lora__pb2.ListLoraAdaptersRequest.SerializeToString,
+                response_deserializer=slotline_dot_v1_dot_lora__pb2.ListLoraAdaptersResponse.FromString,
+                _registered_method=True)
+        self.SetLoraScales = channel.unary_unary(
+                '/slotline.v1.ModelService/SetLoraScales',
+                request_serializer=slotline_dot_v1_dot_lora__pb2.SetLoraScalesRequest.SerializeToString,
+                response_deserializer=slotline_dot_v1_dot_lora__pb2.SetLoraScalesResponse.FromString,
+                _registered_method=True)
 
 
 class ModelServiceServicer(object):
@@ -150,6 +161,20 @@ class ModelServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListLoraAdapters(self, request, context):
+        """ListLoraAdapters lists the LoRA adapters of the model.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetLoraScales(self, request, context):
+        """SetLoraScales changes how much each adapter changes the model, for everybody.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ModelServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -197,6 +222,16 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     servicer.EraseSlot,
                     request_deserializer=slotline_dot_v1_dot_slot__files__pb2.EraseSlotRequest.FromString,
                     response_serializer=slotline_dot_v1_dot_slot__files__pb2.EraseSlotResponse.SerializeToString,
+            ),
+            'ListLoraAdapters': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLoraAdapters,
+                    request_deserializer=slotline_dot_v1_dot_lora__pb2.ListLoraAdaptersRequest.FromString,
+                    response_serializer=slotline_dot_v1_dot_lora__pb2.ListLoraAdaptersResponse.SerializeToString,
+            ),
+            'SetLoraScales': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetLoraScales,
+                    request_deserializer=slotline_dot_v1_dot_lora__pb2.SetLoraScalesRequest.FromString,
+                    response_serializer=slotline_dot_v1_dot_lora__pb2.SetLoraScalesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -443,6 +478,60 @@ class ModelService(object):
             '/slotline.v1.ModelService/EraseSlot',
             slotline_dot_v1_dot_slot__files__pb2.EraseSlotRequest.SerializeToString,
             slotline_dot_v1_dot_slot__files__pb2.EraseSlotResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLoraAdapters(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/slotline.v1.ModelService/ListLoraAdapters',
+            slotline_dot_v1_dot_lora__pb2.ListLoraAdaptersRequest.SerializeToString,
+            slotline_dot_v1_dot_lora__pb2.ListLoraAdaptersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetLoraScales(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/slotline.v1.ModelService/SetLoraScales',
+            slotline_dot_v1_dot_lora__pb2.SetLoraScalesRequest.SerializeToString,
+            slotline_dot_v1_dot_lora__pb2.SetLoraScalesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -7,6 +7,7 @@ import abc
 import collections.abc
 import grpc
 import grpc.aio
+import slotline.v1.lora_pb2
 import slotline.v1.model_pb2
 import slotline.v1.slot_files_pb2
 import typing
@@ -76,6 +77,18 @@ class ModelServiceStub:
     ]
     """EraseSlot forgets what a slot holds."""
 
+    ListLoraAdapters: grpc.UnaryUnaryMultiCallable[
+        slotline.v1.lora_pb2.ListLoraAdaptersRequest,
+        slotline.v1.lora_pb2.ListLoraAdaptersResponse,
+    ]
+    """ListLoraAdapters lists the LoRA adapters of the model."""
+
+    SetLoraScales: grpc.UnaryUnaryMultiCallable[
+        slotline.v1.lora_pb2.SetLoraScalesRequest,
+        slotline.v1.lora_pb2.SetLoraScalesResponse,
+    ]
+    """SetLoraScales changes how much each adapter changes the model, for everybody."""
+
 class ModelServiceAsyncStub:
     """ModelService is the control plane: it tells what is served and how it fares."""
 
@@ -132,6 +145,18 @@ class ModelServiceAsyncStub:
         slotline.v1.slot_files_pb2.EraseSlotResponse,
     ]
     """EraseSlot forgets what a slot holds."""
+
+    ListLoraAdapters: grpc.aio.UnaryUnaryMultiCallable[
+        slotline.v1.lora_pb2.ListLoraAdaptersRequest,
+        slotline.v1.lora_pb2.ListLoraAdaptersResponse,
+    ]
+    """ListLoraAdapters lists the LoRA adapters of the model."""
+
+    SetLoraScales: grpc.aio.UnaryUnaryMultiCallable[
+        slotline.v1.lora_pb2.SetLoraScalesRequest,
+        slotline.v1.lora_pb2.SetLoraScalesResponse,
+    ]
+    """SetLoraScales changes how much each adapter changes the model, for everybody."""
 
 class ModelServiceServicer(metaclass=abc.ABCMeta):
     """ModelService is the control plane: it tells what is served and how it fares."""
@@ -207,5 +232,21 @@ class ModelServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[slotline.v1.slot_files_pb2.EraseSlotResponse, collections.abc.Awaitable[slotline.v1.slot_files_pb2.EraseSlotResponse]]:
         """EraseSlot forgets what a slot holds."""
+
+    @abc.abstractmethod
+    def ListLoraAdapters(
+        self,
+        request: slotline.v1.lora_pb2.ListLoraAdaptersRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[slotline.v1.lora_pb2.ListLoraAdaptersResponse, collections.abc.Awaitable[slotline.v1.lora_pb2.ListLoraAdaptersResponse]]:
+        """ListLoraAdapters lists the LoRA adapters of the model."""
+
+    @abc.abstractmethod
+    def SetLoraScales(
+        self,
+        request: slotline.v1.lora_pb2.SetLoraScalesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[slotline.v1.lora_pb2.SetLoraScalesResponse, collections.abc.Awaitable[slotline.v1.lora_pb2.SetLoraScalesResponse]]:
+        """SetLoraScales changes how much each adapter changes the model, for everybody."""
 
 def add_ModelServiceServicer_to_server(servicer: ModelServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -4,6 +4,8 @@
 
 import type { GenFile, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { ListLoraAdaptersRequestSchema, ListLoraAdaptersResponseSchema, SetLoraScalesRequestSchema, SetLoraScalesResponseSchema } from "./lora_pb.js";
+import { file_slotline_v1_lora } from "./lora_pb.js";
 import type { ApplyTemplateRequestSchema, ApplyTemplateResponseSchema, GetMetricsRequestSchema, GetMetricsResponseSchema, GetModelRequestSchema, GetModelResponseSchema, HealthRequestSchema, HealthResponseSchema, ListModelsRequestSchema, ListModelsResponseSchema, ListSlotsRequestSchema, ListSlotsResponseSchema } from "./model_pb.js";
 import { file_slotline_v1_model } from "./model_pb.js";
 import type { EraseSlotRequestSchema, EraseSlotResponseSchema, RestoreSlotRequestSchema, RestoreSlotResponseSchema, SaveSlotRequestSchema, SaveSlotResponseSchema } from "./slot_files_pb.js";
@@ -13,7 +15,7 @@ import { file_slotline_v1_slot_files } from "./slot_files_pb.js";
  * Describes the file slotline/v1/model_service.proto.
  */
 export const file_slotline_v1_model_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9zbG90bGluZS92MS9tb2RlbF9zZXJ2aWNlLnByb3RvEgtzbG90bGluZS52MTLDBQoMTW9kZWxTZXJ2aWNlEk0KCkxpc3RNb2RlbHMSHi5zbG90bGluZS52MS5MaXN0TW9kZWxzUmVxdWVzdBofLnNsb3RsaW5lLnYxLkxpc3RNb2RlbHNSZXNwb25zZRJHCghHZXRNb2RlbBIcLnNsb3RsaW5lLnYxLkdldE1vZGVsUmVxdWVzdBodLnNsb3RsaW5lLnYxLkdldE1vZGVsUmVzcG9uc2USQQoGSGVhbHRoEhouc2xvdGxpbmUudjEuSGVhbHRoUmVxdWVzdBobLnNsb3RsaW5lLnYxLkhlYWx0aFJlc3BvbnNlEkoKCUxpc3RTbG90cxIdLnNsb3RsaW5lLnYxLkxpc3RTbG90c1JlcXVlc3QaHi5zbG90bGluZS52MS5MaXN0U2xvdHNSZXNwb25zZRJWCg1BcHBseVRlbXBsYXRlEiEuc2xvdGxpbmUudjEuQXBwbHlUZW1wbGF0ZVJlcXVlc3QaIi5zbG90bGluZS52MS5BcHBseVRlbXBsYXRlUmVzcG9uc2USTQoKR2V0TWV0cmljcxIeLnNsb3RsaW5lLnYxLkdldE1ldHJpY3NSZXF1ZXN0Gh8uc2xvdGxpbmUudjEuR2V0TWV0cmljc1Jlc3BvbnNlEkcKCFNhdmVTbG90Ehwuc2xvdGxpbmUudjEuU2F2ZVNsb3RSZXF1ZXN0Gh0uc2xvdGxpbmUudjEuU2F2ZVNsb3RSZXNwb25zZRJQCgtSZXN0b3JlU2xvdBIfLnNsb3RsaW5lLnYxLlJlc3RvcmVTbG90UmVxdWVzdBogLnNsb3RsaW5lLnYxLlJlc3RvcmVTbG90UmVzcG9uc2USSgoJRXJhc2VTbG90Eh0uc2xvdGxpbmUudjEuRXJhc2VTbG90UmVxdWVzdBoeLnNsb3RsaW5lLnYxLkVyYXNlU2xvdFJlc3BvbnNlQmAKD2Rldi5zbG90bGluZS52MVABWj1naXRodWIuY29tL3Nsb3RsaW5lL3Nsb3RsaW5lL2NsaWVudHMvZ28vc2xvdGxpbmV2MTtzbG90bGluZXYxqgILU2xvdGxpbmUuVjFiBnByb3RvMw", [file_slotline_v1_model, file_slotline_v1_slot_files]);
+  fileDesc("Ch9zbG90bGluZS92MS9tb2RlbF9zZXJ2aWNlLnByb3RvEgtzbG90bGluZS52MTL8BgoMTW9kZWxTZXJ2aWNlEk0KCkxpc3RNb2RlbHMSHi5zbG90bGluZS52MS5MaXN0TW9kZWxzUmVxdWVzdBofLnNsb3RsaW5lLnYxLkxpc3RNb2RlbHNSZXNwb25zZRJHCghHZXRNb2RlbBIcLnNsb3RsaW5lLnYxLkdldE1vZGVsUmVxdWVzdBodLnNsb3RsaW5lLnYxLkdldE1vZGVsUmVzcG9uc2USQQoGSGVhbHRoEhouc2xvdGxpbmUudjEuSGVhbHRoUmVxdWVzdBobLnNsb3RsaW5lLnYxLkhlYWx0aFJlc3BvbnNlEkoKCUxpc3RTbG90cxIdLnNsb3RsaW5lLnYxLkxpc3RTbG90c1JlcXVlc3QaHi5zbG90bGluZS52MS5MaXN0U2xvdHNSZXNwb25zZRJWCg1BcHBseVRlbXBsYXRlEiEuc2xvdGxpbmUudjEuQXBwbHlUZW1wbGF0ZVJlcXVlc3QaIi5zbG90bGluZS52MS5BcHBseVRlbXBsYXRlUmVzcG9uc2USTQoKR2V0TWV0cmljcxIeLnNsb3RsaW5lLnYxLkdldE1ldHJpY3NSZXF1ZXN0Gh8uc2xvdGxpbmUudjEuR2V0TWV0cmljc1Jlc3BvbnNlEkcKCFNhdmVTbG90Ehwuc2xvdGxpbmUudjEuU2F2ZVNsb3RSZXF1ZXN0Gh0uc2xvdGxpbmUudjEuU2F2ZVNsb3RSZXNwb25zZRJQCgtSZXN0b3JlU2xvdBIfLnNsb3RsaW5lLnYxLlJlc3RvcmVTbG90UmVxdWVzdBogLnNsb3RsaW5lLnYxLlJlc3RvcmVTbG90UmVzcG9uc2USSgoJRXJhc2VTbG90Eh0uc2xvdGxpbmUudjEuRXJhc2VTbG90UmVxdWVzdBoeLnNsb3RsaW5lLnYxLkVyYXNlU2xvdFJlc3BvbnNlEl8KEExpc3RMb3JhQWRhcHRlcnMSJC5zbG90bGluZS52MS5MaXN0TG9yYUFkYXB0ZXJzUmVxdWVzdBolLnNsb3RsaW5lLnYxLkxpc3RMb3JhQWRhcHRlcnNSZXNwb25zZRJWCg1TZXRMb3JhU2NhbGVzEiEuc2xvdGxpbmUudjEuU2V0TG9yYVNjYWxlc1JlcXVlc3QaIi5zbG90bGluZS52MS5TZXRMb3JhU2NhbGVzUmVzcG9uc2VCYAoPZGV2LnNsb3RsaW5lLnYxUAFaPWdpdGh1Yi5jb20vc2xvdGxpbmUvc2xvdGxpbmUvY2xpZW50cy9nby9zbG90bGluZXYxO3Nsb3RsaW5ldjGqAgtTbG90bGluZS5WMWIGcHJvdG8z", [file_slotline_v1_lora, file_slotline_v1_model, file_slotline_v1_slot_files]);
 
 /**
  * ModelService is the control plane: it tells what is served and how it fares.
@@ -110,6 +112,26 @@ export const ModelService: GenService<{
     methodKind: "unary";
     input: typeof EraseSlotRequestSchema;
     output: typeof EraseSlotResponseSchema;
+  },
+  /**
+   * ListLoraAdapters lists the LoRA adapters of the model.
+   *
+   * @generated from rpc slotline.v1.ModelService.ListLoraAdapters
+   */
+  listLoraAdapters: {
+    methodKind: "unary";
+    input: typeof ListLoraAdaptersRequestSchema;
+    output: typeof ListLoraAdaptersResponseSchema;
+  },
+  /**
+   * SetLoraScales changes how much each adapter changes the model, for everybody.
+   *
+   * @generated from rpc slotline.v1.ModelService.SetLoraScales
+   */
+  setLoraScales: {
+    methodKind: "unary";
+    input: typeof SetLoraScalesRequestSchema;
+    output: typeof SetLoraScalesResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_slotline_v1_model_service, 0);

@@ -294,6 +294,68 @@ public final class ModelServiceGrpc {
     return getEraseSlotMethod;
   }
 
+  private static volatile io.grpc.MethodDescriptor<dev.slotline.v1.ListLoraAdaptersRequest,
+      dev.slotline.v1.ListLoraAdaptersResponse> getListLoraAdaptersMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "ListLoraAdapters",
+      requestType = dev.slotline.v1.ListLoraAdaptersRequest.class,
+      responseType = dev.slotline.v1.ListLoraAdaptersResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<dev.slotline.v1.ListLoraAdaptersRequest,
+      dev.slotline.v1.ListLoraAdaptersResponse> getListLoraAdaptersMethod() {
+    io.grpc.MethodDescriptor<dev.slotline.v1.ListLoraAdaptersRequest, dev.slotline.v1.ListLoraAdaptersResponse> getListLoraAdaptersMethod;
+    if ((getListLoraAdaptersMethod = ModelServiceGrpc.getListLoraAdaptersMethod) == null) {
+      synchronized (ModelServiceGrpc.class) {
+        if ((getListLoraAdaptersMethod = ModelServiceGrpc.getListLoraAdaptersMethod) == null) {
+          ModelServiceGrpc.getListLoraAdaptersMethod = getListLoraAdaptersMethod =
+              io.grpc.MethodDescriptor.<dev.slotline.v1.ListLoraAdaptersRequest, dev.slotline.v1.ListLoraAdaptersResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "ListLoraAdapters"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  dev.slotline.v1.ListLoraAdaptersRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  dev.slotline.v1.ListLoraAdaptersResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new ModelServiceMethodDescriptorSupplier("ListLoraAdapters"))
+              .build();
+        }
+      }
+    }
+    return getListLoraAdaptersMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<dev.slotline.v1.SetLoraScalesRequest,
+      dev.slotline.v1.SetLoraScalesResponse> getSetLoraScalesMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "SetLoraScales",
+      requestType = dev.slotline.v1.SetLoraScalesRequest.class,
+      responseType = dev.slotline.v1.SetLoraScalesResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<dev.slotline.v1.SetLoraScalesRequest,
+      dev.slotline.v1.SetLoraScalesResponse> getSetLoraScalesMethod() {
+    io.grpc.MethodDescriptor<dev.slotline.v1.SetLoraScalesRequest, dev.slotline.v1.SetLoraScalesResponse> getSetLoraScalesMethod;
+    if ((getSetLoraScalesMethod = ModelServiceGrpc.getSetLoraScalesMethod) == null) {
+      synchronized (ModelServiceGrpc.class) {
+        if ((getSetLoraScalesMethod = ModelServiceGrpc.getSetLoraScalesMethod) == null) {
+          ModelServiceGrpc.getSetLoraScalesMethod = getSetLoraScalesMethod =
+              io.grpc.MethodDescriptor.<dev.slotline.v1.SetLoraScalesRequest, dev.slotline.v1.SetLoraScalesResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "SetLoraScales"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  dev.slotline.v1.SetLoraScalesRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  dev.slotline.v1.SetLoraScalesResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new ModelServiceMethodDescriptorSupplier("SetLoraScales"))
+              .build();
+        }
+      }
+    }
+    return getSetLoraScalesMethod;
+  }
+
   /**
    * Creates a new async stub that supports all call types for the service
    */
@@ -449,6 +511,26 @@ public final class ModelServiceGrpc {
         io.grpc.stub.StreamObserver<dev.slotline.v1.EraseSlotResponse> responseObserver) {
       io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getEraseSlotMethod(), responseObserver);
     }
+
+    /**
+     * <pre>
+     * ListLoraAdapters lists the LoRA adapters of the model.
+     * </pre>
+     */
+    default void listLoraAdapters(dev.slotline.v1.ListLoraAdaptersRequest request,
+        io.grpc.stub.StreamObserver<dev.slotline.v1.ListLoraAdaptersResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getListLoraAdaptersMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * SetLoraScales changes how much each adapter changes the model, for everybody.
+     * </pre>
+     */
+    default void setLoraScales(dev.slotline.v1.SetLoraScalesRequest request,
+        io.grpc.stub.StreamObserver<dev.slotline.v1.SetLoraScalesResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getSetLoraScalesMethod(), responseObserver);
+    }
   }
 
   /**
@@ -582,6 +664,28 @@ public final class ModelServiceGrpc {
       io.grpc.stub.ClientCalls.asyncUnaryCall(
           getChannel().newCall(getEraseSlotMethod(), getCallOptions()), request, responseObserver);
     }
+
+    /**
+     * <pre>
+     * ListLoraAdapters lists the LoRA adapters of the model.
+     * </pre>
+     */
+    public void listLoraAdapters(dev.slotline.v1.ListLoraAdaptersRequest request,
+        io.grpc.stub.StreamObserver<dev.slotline.v1.ListLoraAdaptersResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getListLoraAdaptersMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * SetLoraScales changes how much each adapter changes the model, for everybody.
+     * </pre>
+     */
+    public void setLoraScales(dev.slotline.v1.SetLoraScalesRequest request,
+        io.grpc.stub.StreamObserver<dev.slotline.v1.SetLoraScalesResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getSetLoraScalesMethod(), getCallOptions()), request, responseObserver);
+    }
   }
 
   /**
@@ -692,6 +796,26 @@ public final class ModelServiceGrpc {
       return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
           getChannel(), getEraseSlotMethod(), getCallOptions(), request);
     }
+
+    /**
+     * <pre>
+     * ListLoraAdapters lists the LoRA adapters of the model.
+     * </pre>
+     */
+    public dev.slotline.v1.ListLoraAdaptersResponse listLoraAdapters(dev.slotline.v1.ListLoraAdaptersRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getListLoraAdaptersMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * SetLoraScales changes how much each adapter changes the model, for everybody.
+     * </pre>
+     */
+    public dev.slotline.v1.SetLoraScalesResponse setLoraScales(dev.slotline.v1.SetLoraScalesRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getSetLoraScalesMethod(), getCallOptions(), request);
+    }
   }
 
   /**
@@ -801,6 +925,26 @@ public final class ModelServiceGrpc {
     public dev.slotline.v1.EraseSlotResponse eraseSlot(dev.slotline.v1.EraseSlotRequest request) {
       return io.grpc.stub.ClientCalls.blockingUnaryCall(
           getChannel(), getEraseSlotMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * ListLoraAdapters lists the LoRA adapters of the model.
+     * </pre>
+     */
+    public dev.slotline.v1.ListLoraAdaptersResponse listLoraAdapters(dev.slotline.v1.ListLoraAdaptersRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getListLoraAdaptersMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * SetLoraScales changes how much each adapter changes the model, for everybody.
+     * </pre>
+     */
+    public dev.slotline.v1.SetLoraScalesResponse setLoraScales(dev.slotline.v1.SetLoraScalesRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getSetLoraScalesMethod(), getCallOptions(), request);
     }
   }
 
@@ -921,6 +1065,28 @@ public final class ModelServiceGrpc {
       return io.grpc.stub.ClientCalls.futureUnaryCall(
           getChannel().newCall(getEraseSlotMethod(), getCallOptions()), request);
     }
+
+    /**
+     * <pre>
+     * ListLoraAdapters lists the LoRA adapters of the model.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<dev.slotline.v1.ListLoraAdaptersResponse> listLoraAdapters(
+        dev.slotline.v1.ListLoraAdaptersRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getListLoraAdaptersMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * SetLoraScales changes how much each adapter changes the model, for everybody.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<dev.slotline.v1.SetLoraScalesResponse> setLoraScales(
+        dev.slotline.v1.SetLoraScalesRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getSetLoraScalesMethod(), getCallOptions()), request);
+    }
   }
 
   private static final int METHODID_LIST_MODELS = 0;
@@ -932,6 +1098,8 @@ public final class ModelServiceGrpc {
   private static final int METHODID_SAVE_SLOT = 6;
   private static final int METHODID_RESTORE_SLOT = 7;
   private static final int METHODID_ERASE_SLOT = 8;
+  private static final int METHODID_LIST_LORA_ADAPTERS = 9;
+  private static final int METHODID_SET_LORA_SCALES = 10;
 
   private static final class MethodHandlers<Req, Resp> implements
       io.grpc.stub.ServerCalls.UnaryMethod<Req, Resp>,
@@ -985,6 +1153,14 @@ public final class ModelServiceGrpc {
         case METHODID_ERASE_SLOT:
           serviceImpl.eraseSlot((dev.slotline.v1.EraseSlotRequest) request,
               (io.grpc.stub.StreamObserver<dev.slotline.v1.EraseSlotResponse>) responseObserver);
+          break;
+        case METHODID_LIST_LORA_ADAPTERS:
+          serviceImpl.listLoraAdapters((dev.slotline.v1.ListLoraAdaptersRequest) request,
+              (io.grpc.stub.StreamObserver<dev.slotline.v1.ListLoraAdaptersResponse>) responseObserver);
+          break;
+        case METHODID_SET_LORA_SCALES:
+          serviceImpl.setLoraScales((dev.slotline.v1.SetLoraScalesRequest) request,
+              (io.grpc.stub.StreamObserver<dev.slotline.v1.SetLoraScalesResponse>) responseObserver);
           break;
         default:
           throw new AssertionError();
@@ -1067,6 +1243,20 @@ public final class ModelServiceGrpc {
               dev.slotline.v1.EraseSlotRequest,
               dev.slotline.v1.EraseSlotResponse>(
                 service, METHODID_ERASE_SLOT)))
+        .addMethod(
+          getListLoraAdaptersMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              dev.slotline.v1.ListLoraAdaptersRequest,
+              dev.slotline.v1.ListLoraAdaptersResponse>(
+                service, METHODID_LIST_LORA_ADAPTERS)))
+        .addMethod(
+          getSetLoraScalesMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              dev.slotline.v1.SetLoraScalesRequest,
+              dev.slotline.v1.SetLoraScalesResponse>(
+                service, METHODID_SET_LORA_SCALES)))
         .build();
   }
 
@@ -1124,6 +1314,8 @@ public final class ModelServiceGrpc {
               .addMethod(getSaveSlotMethod())
               .addMethod(getRestoreSlotMethod())
               .addMethod(getEraseSlotMethod())
+              .addMethod(getListLoraAdaptersMethod())
+              .addMethod(getSetLoraScalesMethod())
               .build();
         }
       }

@@ -36,36 +36,44 @@ public final class ModelServiceOuterClass extends com.google.protobuf.GeneratedF
   static {
     java.lang.String[] descriptorData = {
       "\n\037slotline/v1/model_service.proto\022\013slotl" +
-      "ine.v1\032\027slotline/v1/model.proto\032\034slotlin" +
-      "e/v1/slot_files.proto2\303\005\n\014ModelService\022M" +
-      "\n\nListModels\022\036.slotline.v1.ListModelsReq" +
-      "uest\032\037.slotline.v1.ListModelsResponse\022G\n" +
-      "\010GetModel\022\034.slotline.v1.GetModelRequest\032" +
-      "\035.slotline.v1.GetModelResponse\022A\n\006Health" +
-      "\022\032.slotline.v1.HealthRequest\032\033.slotline." +
-      "v1.HealthResponse\022J\n\tListSlots\022\035.slotlin" +
-      "e.v1.ListSlotsRequest\032\036.slotline.v1.List" +
-      "SlotsResponse\022V\n\rApplyTemplate\022!.slotlin" +
-      "e.v1.ApplyTemplateRequest\032\".slotline.v1." +
-      "ApplyTemplateResponse\022M\n\nGetMetrics\022\036.sl" +
-      "otline.v1.GetMetricsRequest\032\037.slotline.v" +
-      "1.GetMetricsResponse\022G\n\010SaveSlot\022\034.slotl" +
-      "ine.v1.SaveSlotRequest\032\035.slotline.v1.Sav" +
-      "eSlotResponse\022P\n\013RestoreSlot\022\037.slotline." +
-      "v1.RestoreSlotRequest\032 .slotline.v1.Rest" +
-      "oreSlotResponse\022J\n\tEraseSlot\022\035.slotline." +
-      "v1.EraseSlotRequest\032\036.slotline.v1.EraseS" +
-      "lotResponseB`\n\017dev.slotline.v1P\001Z=github" +
-      ".com/slotline/slotline/clients/go/slotli" +
-      "nev1;slotlinev1\252\002\013Slotline.V1b\006proto3"
+      "ine.v1\032\026slotline/v1/lora.proto\032\027slotline" +
+      "/v1/model.proto\032\034slotline/v1/slot_files." +
+      "proto2\374\006\n\014ModelService\022M\n\nListModels\022\036.s" +
+      "lotline.v1.ListModelsRequest\032\037.slotline." +
+      "v1.ListModelsResponse\022G\n\010GetModel\022\034.slot" +
+      "line.v1.GetModelRequest\032\035.slotline.v1.Ge" +
+      "tModelResponse\022A\n\006Health\022\032.slotline.v1.H" +
+      "ealthRequest\032\033.slotline.v1.HealthRespons" +
+      "e\022J\n\tListSlots\022\035.slotline.v1.ListSlotsRe" +
+      "quest\032\036.slotline.v1.ListSlotsResponse\022V\n" +
+      "\rApplyTemplate\022!.slotline.v1.ApplyTempla" +
+      "teRequest\032\".slotline.v1.ApplyTemplateRes" +
+      "ponse\022M\n\nGetMetrics\022\036.slotline.v1.GetMet" +
+      "ricsRequest\032\037.slotline.v1.GetMetricsResp" +
+      "onse\022G\n\010SaveSlot\022\034.slotline.v1.SaveSlotR" +
+      "equest\032\035.slotline.v1.SaveSlotResponse\022P\n" +
+      "\013RestoreSlot\022\037.slotline.v1.RestoreSlotRe" +
+      "quest\032 .slotline.v1.RestoreSlotResponse\022" +
+      "J\n\tEraseSlot\022\035.slotline.v1.EraseSlotRequ" +
+      "est\032\036.slotline.v1.EraseSlotResponse\022_\n\020L" +
+      "istLoraAdapters\022$.slotline.v1.ListLoraAd" +
+      "aptersRequest\032%.slotline.v1.ListLoraAdap" +
+      "tersResponse\022V\n\rSetLoraScales\022!.slotline" +
+      ".v1.SetLoraScalesRequest\032\".slotline.v1.S" +
+      "etLoraScalesResponseB`\n\017dev.slotline.v1P" +
+      "\001Z=github.com/slotline/slotline/clients/" +
+      "go/slotlinev1;slotlinev1\252\002\013Slotline.V1b\006" +
+      "proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
         new com.google.protobuf.Descriptors.FileDescriptor[] {
+          dev.slotline.v1.Lora.getDescriptor(),
           dev.slotline.v1.ModelOuterClass.getDescriptor(),
           dev.slotline.v1.SlotFiles.getDescriptor(),
         });
     descriptor.resolveAllFeaturesImmutable();
+    dev.slotline.v1.Lora.getDescriptor();
     dev.slotline.v1.ModelOuterClass.getDescriptor();
     dev.slotline.v1.SlotFiles.getDescriptor();
   }
