@@ -10,17 +10,22 @@ from rest_adapter.errors import INVALID_TYPE, INVALID_VALUE, UNSUPPORTED
 from tests.support.memory_core import MemoryCore
 from tests.unit.rest_adapter.clients import answer, client_of, error_of
 
-PROMPT_FORMS = "is not a string, an array of strings and token ids, or an array of prompts"
-INPUT_FORMS = "is not a string or an array of token ids"
+PROMPT_FORMS = (
+    "is not a string, an array of strings and token ids, an object with prompt_string, or an array of prompts"
+)
+OBJECT_FORMS = 'is not a string, an array of strings and token ids, {"prompt_string": ...} or {"content": [...]}'
 MIXED_FORMS = "is not a string or an array of strings and token ids"
-NORMS = "is not 2 (vectors of length 1, the default) or -1 (as the model gives them)"
+NORMS = (
+    "is not one of -1 (by nothing: they are as the model gives them), 0 (by the largest magnitude, times 32760), "
+    "1 (by the sum of magnitudes), 2 (by the Euclidean length)"
+)
 TOKEN_ID = "is not a token id, an integer of at least 0"
 INT32 = "is not an integer from -2147483648 to 2147483647"
 
 EMBEDDING = [
     ({"content": 5}, f"content: 5 {PROMPT_FORMS}"),
     ({"content": True}, f"content: true {PROMPT_FORMS}"),
-    ({"content": {"text": "a"}}, f'content: {{"text":"a"}} {PROMPT_FORMS}'),
+    ({"content": {"text": "a"}}, f'content: {{"text":"a"}} {OBJECT_FORMS}'),
     ({"content": [None]}, "content[0]: null is not a string or a token id"),
     ({"content": ["a", None]}, f"content[1]: null {PROMPT_FORMS}"),
     ({"content": ["a", True]}, f"content[1]: true {PROMPT_FORMS}"),
@@ -32,23 +37,20 @@ EMBEDDING = [
     ({"content": ["a"] * 2049}, "content: 2049 prompts are more than the 2048 allowed"),
     ({"image_data": "aGk="}, 'image_data: "aGk=" is not an array of objects with data and id'),
     ({"image_data": [5]}, "image_data[0]: 5 is not an object"),
-    ({"embd_normalize": 0}, f"embd_normalize: 0 {NORMS}"),
-    ({"embd_normalize": 1}, f"embd_normalize: 1 {NORMS}"),
+    ({"embd_normalize": -2}, f"embd_normalize: -2 {NORMS}"),
+    ({"embd_normalize": 3}, f"embd_normalize: 3 {NORMS}"),
     ({"embd_normalize": "2"}, f'embd_normalize: "2" {INT32}'),
     ({"embd_normalize": []}, f"embd_normalize: [] {INT32}"),
     ({"timeout_s": 0}, "timeout_s: 0.0 is not above 0 and at most 604800 seconds"),
     ({"timeout_s": "1"}, 'timeout_s: "1" is not a finite number'),
 ]
 OPENAI_EMBEDDINGS = [
-    ({"input": 5}, f"input: 5 {INPUT_FORMS}"),
-    ({"input": False}, f"input: false {INPUT_FORMS}"),
-    ({"input": {}}, f"input: {{}} {INPUT_FORMS}"),
+    ({"input": 5}, f"input: 5 {PROMPT_FORMS}"),
+    ({"input": False}, f"input: false {PROMPT_FORMS}"),
+    ({"input": {}}, f"input: {{}} {OBJECT_FORMS}"),
     ({"input": []}, "input: [] is empty; at least one input is needed"),
-    ({"input": [None]}, f"input[0]: null {INPUT_FORMS}"),
-    ({"input": [True]}, f"input[0]: true {INPUT_FORMS}"),
-    ({"input": ["a", 5]}, f"input[1]: 5 {INPUT_FORMS}"),
-    ({"input": [5, "a"]}, f'input: [5,"a"] {INPUT_FORMS}'),
-    ({"input": [["a", 5]]}, f'input[0]: ["a",5] {INPUT_FORMS}'),
+    ({"input": [None]}, f"input[0]: null {PROMPT_FORMS}"),
+    ({"input": [True]}, f"input[0]: true {PROMPT_FORMS}"),
     ({"input": [5, None]}, "input[1]: null is not a string or a token id"),
     ({"input": [5, True]}, "input[1]: true is not a string or a token id"),
     ({"input": [-5]}, "input[0]: -5 is not an integer from 0 to 4294967295"),

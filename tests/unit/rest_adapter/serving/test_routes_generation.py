@@ -226,7 +226,11 @@ def test_a_body_without_keys_completes_a_blank(body: bytes) -> None:
         (b'{"prompt":NaN}', "the body is not JSON: NaN is not a JSON number"),
         (b'{"prompt":"\xff"}', "the body is not UTF-8: invalid start byte at byte 11"),
         (b"[" * 200_000, "the body is nested too deeply"),
-        (b'{"prompt":5}', "prompt: 5 is not a string, an array of strings and token ids, or an array of prompts"),
+        (
+            b'{"prompt":5}',
+            "prompt: 5 is not a string, an array of strings and token ids, an object with prompt_string, or an array "
+            "of prompts",
+        ),
         (b'{"temperature":"hot"}', 'temperature: "hot" is not a finite number'),
         (b'{"n_predict":[1]}', "n_predict: [1] is not an integer from -2147483648 to 2147483647"),
         (b'{"stop":["a",7]}', "stop[1]: 7 is not a string"),
