@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from service.engine.schedule.step_cost import MAX_OUTLIER, SMOOTHING
 
 #: Before any was measured: a call that guesses a token, in parts of a step of the model without drafts,
@@ -10,40 +12,50 @@ FIRST_CALL = 0.3
 FIRST_READ = 0.25
 
 
+@dataclass(slots=True)
+class _Average:
+    """A moving average: the first values count alike, and one that was held up counts little."""
+
+    value: float = 0.0
+    n_observed: int = 0
+
+    def observe(self, value: float) -> None:
+        if self.n_observed:
+            value = min(value, MAX_OUTLIER * self.value)
+        self.n_observed += 1
+        self.value += max(SMOOTHING, 1 / self.n_observed) * (value - self.value)
+
+
 class DraftCost:
     """Times of the draft model's calls: by sequences for those that guess, by tokens for those that read."""
 
     def __init__(self) -> None:
-        self._call_s: dict[int, float] = {}
-        self._read_s: float | None = None
+        self._call_s: dict[int, _Average] = {}
+        self._read_s: _Average | None = None
 
     def observe_calls(self, n_sequences: int, n_calls: int, seconds: float) -> None:
         """Learn from calls that guessed a token for each of so many sequences, or for some of them."""
         if n_calls:
-            self._call_s[n_sequences] = _averaged(self._call_s.get(n_sequences), seconds / n_calls)
+            self._call_s.setdefault(n_sequences, _Average()).observe(seconds / n_calls)
 
     def observe_read(self, n_tokens: int, seconds: float) -> None:
         """Learn from a call that read tokens."""
-        self._read_s = _averaged(self._read_s, seconds / n_tokens)
+        self._read_s = self._read_s or _Average()
+        self._read_s.observe(seconds / n_tokens)
 
     def call(self, n_sequences: int, plain_s: float) -> float:
         """The time of a call that guesses, in steps of the model without drafts, which take ``plain_s`` seconds."""
         if not self._call_s:
             return FIRST_CALL
         nearest = min(self._call_s, key=lambda n: abs(n - n_sequences))
-        return self._call_s[nearest] / plain_s
+        return self._call_s[nearest].value / plain_s
 
     def read(self, n_tokens: int, plain_s: float) -> float:
         """The time to read tokens, in the same unit."""
         if self._read_s is None:
             return n_tokens * FIRST_READ * self.call(1, plain_s)
-        return n_tokens * self._read_s / plain_s
+        return n_tokens * self._read_s.value / plain_s
 
     def n_readable(self, seconds: float) -> int | None:
         """How many tokens can be read in so many seconds; None before any were."""
-        return None if self._read_s is None else int(seconds / max(self._read_s, 1e-9))
-
-
-def _averaged(known: float | None, value: float) -> float:
-    """A moving average, in which one call that was held up counts little."""
-    return value if known is None else known + SMOOTHING * (min(value, MAX_OUTLIER * known) - known)
+        return None if self._read_s is None else int(seconds / max(self._read_s.value, 1e-9))

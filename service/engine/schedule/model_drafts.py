@@ -118,12 +118,12 @@ class ModelDrafts:
         n_sequences = len(chances)
         n_drafted = sum(chance.expected_guessed(length) for chance in chances)
         n_calls = max(chance.expected_calls(length) for chance in chances)
-        ratio = self._step_cost.ratio(n_sequences, round(n_drafted)) + n_calls * self._call(n_sequences)
+        ratio = self._step_cost.hopeful_ratio(n_sequences, round(n_drafted)) + n_calls * self._call(n_sequences)
         return (1.0 + min(chance.expected_right(length) for chance in chances)) / ratio
 
     def _can_lose(self, n_sequences: int, length: int) -> bool:
         """Whether drafts of this length are paid for, if nothing of them is right."""
-        ratio = self._step_cost.ratio(n_sequences, length * n_sequences)
+        ratio = self._step_cost.hopeful_ratio(n_sequences, length * n_sequences)
         return self._credit.can_pay(ratio - 1.0 + length * self._call(n_sequences))
 
     def _call(self, n_sequences: int) -> float:

@@ -10,6 +10,11 @@ SMOOTHING = 0.1
 FIRST_PRICE = 0.5
 #: A step that took longer than so many average ones was held up by something else, and counts as no longer.
 MAX_OUTLIER = 3.0
+#: Steps that tell what their like take: the first one of a kind takes longer than others.
+FEW = 3
+#: What tokens beyond the most that were tried are hoped to cost, in parts of what those did: kernels share the work of
+#: reading weights between rows.
+HOPE = 0.5
 #: Steps after which a measurement is too old, because contexts have grown and the machine may have other work.
 MAX_AGE = 2000
 
@@ -72,13 +77,21 @@ class StepCost:
         return n_sequences in self._plain
 
     def is_measured(self, n_sequences: int) -> bool:
-        """Whether there was a step of so many sequences with drafts, not too long ago."""
+        """Whether there were a few steps of so many sequences with equally many drafted tokens, not too long ago."""
         ratios = self._ratios.get(n_sequences, {})
-        return any(self._step - known.step <= MAX_AGE for known in ratios.values())
+        return any(self._step - known.step <= MAX_AGE and known.n_observed >= FEW for known in ratios.values())
 
     def plain_s(self, n_sequences: int) -> float:
         """Seconds of a step of so many sequences without drafts; only if it ``is_known``."""
         return max(self._plain[n_sequences].value, 1e-9)
+
+    def hopeful_ratio(self, n_sequences: int, n_drafted: int) -> float:
+        """The same as ``ratio``, but tokens beyond the most that were tried count half: so that more are tried."""
+        most = max(self._ratios.get(n_sequences, {}), default=0)
+        if not 0 < most < n_drafted:
+            return self.ratio(n_sequences, n_drafted)
+        ratio = self.ratio(n_sequences, most)
+        return ratio + HOPE * (ratio - 1.0) * (n_drafted - most) / most
 
     def ratio(self, n_sequences: int, n_drafted: int) -> float:
         """The time of a step with so many tokens tried ahead, in steps of the same sequences without; at least 1.
