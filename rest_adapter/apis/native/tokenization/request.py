@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rest_adapter.api_shape import ApiShape
 from rest_adapter.apis.common.fields import read_bool, read_list, read_token_id, refusal
 from rest_adapter.apis.common.prompt import put_parts, read_mixed
 from slotline.v1.tokenization_pb2 import DetokenizeRequest, TokenizeRequest
@@ -40,15 +41,22 @@ def read_tokenize(body: Mapping[str, object]) -> TokenizeRequest | None:
     return request
 
 
-def read_detokenize(body: Mapping[str, object]) -> DetokenizeRequest:
+def read_detokenize(body: Mapping[str, object], *, shape: ApiShape = ApiShape.OF_2024) -> DetokenizeRequest:
     """The request for a body of POST /detokenize.
+
+    Args:
+        body: the JSON body.
+        shape: in that of today, control tokens become their names; in that of 2024 they have no text.
 
     Raises:
         InvalidRequest: ``tokens`` is not an array of token ids.
     """
     tokens = body.get("tokens")
     ids = [] if tokens is None else read_list("tokens", tokens, "token ids")
-    return DetokenizeRequest(ids=[read_token_id(f"tokens[{i}]", token) for i, token in enumerate(ids)])
+    request = DetokenizeRequest(ids=[read_token_id(f"tokens[{i}]", token) for i, token in enumerate(ids)])
+    if shape is ApiShape.NOW:
+        request.skip_special = False
+    return request
 
 
 def _read_flag(body: Mapping[str, object], name: str, *, default: bool) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from flask import request
@@ -39,7 +40,7 @@ def tokenize(context: AppContext) -> Answer:
 
 def detokenize(context: AppContext) -> Answer:
     """The text of tokens."""
-    asked = read_body(context, read_detokenize)
+    asked = read_body(context, partial(read_detokenize, shape=context.shape))
     if not asked.ids:
         return json_response({"content": ""})
     text = _call(context, DETOKENIZE, asked).text

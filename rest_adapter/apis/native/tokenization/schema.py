@@ -56,7 +56,8 @@ TOKENIZE = Operation(
 DETOKENIZE = Operation(
     TOKENS_TAG,
     "The text of tokens",
-    "Bytes that are no whole character become replacement characters.",
+    "Bytes that are no whole character become replacement characters. Control tokens have no text; in the shape of "
+    "today they become their names.",
     {200: {JSON: ref("Text")}},
     {"Text": record({"content": STRING})},
     BODY_ERRORS,

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from grpc import StatusCode
 
+from rest_adapter.api_shape import ApiShape
 from rest_adapter.apis.common.tokens import token_text
 from rest_adapter.apis.native.tokenization.request import read_detokenize, read_tokenize
 from rest_adapter.core.calls import DETOKENIZE, TOKENIZE
@@ -120,3 +121,8 @@ def test_a_field_that_the_core_refuses_is_named_as_in_the_body(
     response = client_of(MemoryCore(unary={method: failure})).post(route, json=body)
     assert response.status_code == 400
     assert error_of(response)["message"] == f"{name}: 7 is unknown"
+
+
+def test_control_tokens_become_their_names_today() -> None:
+    assert read_detokenize({"tokens": [1]}) == DetokenizeRequest(ids=[1])
+    assert read_detokenize({"tokens": [1]}, shape=ApiShape.NOW) == DetokenizeRequest(ids=[1], skip_special=False)
