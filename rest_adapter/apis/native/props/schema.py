@@ -63,7 +63,7 @@ PROPS = Operation(
         **SETTINGS_SCHEMAS,
         **PARAMS_SCHEMAS,
         "Props": record(_PROPS | _SERVER, optional=_SERVER),
-        "PropsNow": record(_NOW | _SERVER, optional=_SERVER.keys() - _NOW.keys()),
+        "PropsNow": record(_SERVER | _NOW, optional=_SERVER.keys() - _NOW.keys()),
     },
     COMMON_ERRORS,
     query={
