@@ -42,6 +42,16 @@ def with_times(answer: JsonObject, told: Piece | ToolDelta | Finished) -> JsonOb
     return answer
 
 
+def progress_timings(progress: PromptProgress) -> JsonObject:
+    """The times of a request whose prompt is being evaluated, as today's server has them."""
+    n_evaluated = progress.processed - progress.cached
+    return {
+        "cache_n": progress.cached,
+        **_span("prompt", n_evaluated, progress.elapsed.ToNanoseconds() if n_evaluated else 0),
+        **_span("predicted", 0, 0),
+    }
+
+
 def prompt_progress(progress: PromptProgress) -> JsonObject:
     """How far a prompt is evaluated."""
     return {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.ending import Ending
 from rest_adapter.apis.common.settings_now import settings_now
-from rest_adapter.apis.common.timings import prompt_progress, timings_now, with_times
+from rest_adapter.apis.common.timings import progress_timings, prompt_progress, timings_now, with_times
 from rest_adapter.apis.common.tokens import token_probabilities_now
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ class ShapeNow:
 
     def progress(self, outcome: Outcome, progress: PromptProgress) -> JsonObject:
         """As of ``CompletionShape``."""
-        return self._event(outcome, "", ()) | {"prompt_progress": prompt_progress(progress)}
+        event = self._event(outcome, "", ()) | {"prompt_progress": prompt_progress(progress)}
+        return event | {"timings": progress_timings(progress)} if self._call.extras.tells_times else event
 
     def piece(self, outcome: Outcome, piece: Piece) -> JsonObject:
         """As of ``CompletionShape``."""

@@ -39,7 +39,8 @@ def _slot(slot: Slot, *, speculates: bool) -> JsonObject:
 
 
 def _task(slot: Slot) -> JsonObject:
-    """What there is to tell of the current task, or of the last one."""
+    """What there is to tell of the current task, or of the last one, of which nothing is left to do."""
+    runs = slot.state != SLOT_STATE_IDLE
     return {
         "id_task": slot.task_id,
         # Those in the slot: the prompt and what was generated.
@@ -51,8 +52,8 @@ def _task(slot: Slot) -> JsonObject:
         "next_token": [
             {
                 "has_next_token": slot.has_next_token,
-                "n_remain": slot.tokens_remaining if slot.HasField("tokens_remaining") else -1,
-                "n_decoded": slot.tokens_predicted,
+                "n_remain": slot.tokens_remaining if runs and slot.HasField("tokens_remaining") else -1,
+                "n_decoded": slot.tokens_predicted if runs else 0,
             }
         ],
     }

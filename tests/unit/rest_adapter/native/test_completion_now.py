@@ -137,6 +137,8 @@ def test_progress_and_times_are_told_as_they_come() -> None:
     reply = reply_to(stream=True, return_progress=True, timings_per_token=True)
     events = feed(reply, begun(), progress(9), delta(Piece(text="x", timings=timings(1))), finished())
     assert events[0]["prompt_progress"] == {"cache": 2, "processed": 9, "time_ms": 12, "total": 9}
+    told = events[0]["timings"]
+    assert (told["cache_n"], told["prompt_n"], told["prompt_ms"], told["predicted_n"]) == (2, 7, 12.9, 0)
     assert events[1]["timings"]["predicted_n"] == 1
     assert events[2]["generation_settings"]["timings_per_token"] is True
 

@@ -178,6 +178,14 @@ def test_a_slot_tells_of_a_task_once_there_was_one() -> None:
     }
 
 
+def test_of_a_task_that_is_over_nothing_is_left() -> None:
+    core = with_state(READY)
+    over = Slot(id=0, state=SLOT_STATE_IDLE, task_id=7, settings=settings(), tokens_predicted=4, tokens_remaining=6)
+    core.answer_with(LIST_SLOTS, ListSlotsResponse(slots=[over]))
+    (shown,) = json.loads(client_now(core).get("/slots").data)
+    assert shown["next_token"] == [{"has_next_token": False, "n_remain": -1, "n_decoded": 0}]
+
+
 @pytest.mark.parametrize(
     ("states", "query", "status"),
     [
