@@ -50,6 +50,11 @@ def service(tmp_path: Path, folder: Path) -> Iterator[ScriptedService]:
 
 
 def post(service: ScriptedService, path: str, key: str = MINE, **body: object) -> requests.Response:
+    return send(service, path, key, body)
+
+
+def send(service: ScriptedService, path: str, key: str, body: object = None) -> requests.Response:
+    """The answer to a POST with a body in JSON, or without any."""
     headers = {"Authorization": f"Bearer {key}"}
     return requests.post(service.adapter.url + path, json=body, headers=headers, timeout=WAIT_S)
 
@@ -66,8 +71,8 @@ def act(
     service: ScriptedService, slot_id: int | str, action: str, filename: str | None = "a.bin", key: str = MINE
 ) -> Any:
     """The JSON of an action, with its status."""
-    body = {} if filename is None else {"filename": filename}
-    answer = post(service, f"/slots/{slot_id}?action={action}", key, **body)
+    body = None if filename is None else {"filename": filename}
+    answer = send(service, f"/slots/{slot_id}?action={action}", key, body)
     return {"status": answer.status_code, **answer.json()}
 
 

@@ -8,6 +8,7 @@ from flask import request
 
 from rest_adapter.apis.native.slot_actions.reply import erased_json, restored_json, saved_json
 from rest_adapter.apis.native.slot_actions.request import (
+    SlotAction,
     SlotActionRequest,
     read_action,
     read_slot_action,
@@ -31,7 +32,11 @@ def act_on_slot(context: AppContext) -> Answer:
     """Do to a slot what the query says, once it is idle."""
     slot_id = read_slot_id((request.view_args or {})["id"])
     action = read_action(request.args.get("action"))
-    asked = read_body(context, lambda body: read_slot_action(body, slot_id, action))
+    if action is SlotAction.ERASE:
+        # It needs no body, and clients of llama.cpp's server send none.
+        asked = read_slot_action({}, slot_id, action)
+    else:
+        asked = read_body(context, lambda body: read_slot_action(body, slot_id, action))
     try:
         return json_response(_answer(context, asked))
     except RpcFailure as failure:
