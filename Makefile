@@ -57,7 +57,7 @@ GO_IS_THERE = go version 2>/dev/null | grep -Eq ' go1\.(2[1-9]|[3-9][0-9])'
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-fast lint check-generated check-protos pytest programs docs generate baseline lock vendor wheels bench \
+.PHONY: help run test test-fast lint check-generated check-protos pytest programs docs generate baseline lock vendor wheels bench compat \
 	client-rust test-clone clean
 
 help: ## list the commands
@@ -130,13 +130,16 @@ client-rust: ## build the example for Rust, which takes minutes the first time
 	$(call need,cargo,install Rust 1.88 or newer)
 	cargo build --release --manifest-path clients/rust/Cargo.toml
 
+compat: $(TEST) ## run llama.cpp's own tests of its server against Slotline; ARGS name files, or are --rewrite
+	$(BIN)/python -m tests.compat $(ARGS)
+
 test-clone: ## clone HEAD and try `make run` and `make test` in it, as a stranger would
 	$(PYTHON) tests/clone/check_clone.py $(ARGS)
 
 clean: ## remove environments, builds and caches
 	rm -rf .go-tools .venv .venv-generate .venv-bench .venv-bench-stock .venv-eval .venv-instructor .venv-oldest $(dir $(NODE))
 	rm -rf clients/typescript/dist clients/typescript/build clients/java/target clients/rust/target
-	rm -rf dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf dist build .compat .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 # need,COMMAND,WHY: stops with one line if a command is missing.

@@ -24,7 +24,7 @@ BOS, EOS, IM_START, IM_END = 256, 257, 258, 259
 SPACE_T = 260
 FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE = 261, 262, 263
 
-#: Of a vocabulary of SentencePiece; pieces that come first are merged first.
+#: Of a vocabulary of SentencePiece.
 _SPM_SPECIALS = ("<unk>", "<s>", "</s>")
 _SPM_WORDS = ("\u2581\u2581", "\u2581wo", "rd", "\u2581word", "an", "\u2581a", "er")
 _SPM_PIECES = ("\u2581", *"abcdefghijklmnopqrstuvwxyz.,", *_SPM_WORDS)
@@ -47,6 +47,7 @@ class TinyModel:
         chat_template: Jinja, or None.
         pre_tokenizer: ``tokenizer.ggml.pre``.
         kind: of the vocabulary: "bpe", or "spm" as SentencePiece makes them, whose ids are others.
+        pieces: of a vocabulary of SentencePiece, beside bytes; those that come first are merged first.
         names: more control tokens.
         own_names: more tokens that are found in texts before everything else, always.
         seed: of the weights.
@@ -67,6 +68,7 @@ class TinyModel:
     chat_template: str | None = None
     pre_tokenizer: str = "gpt-2"
     kind: Literal["bpe", "spm"] = "bpe"
+    pieces: tuple[str, ...] = _SPM_PIECES
     names: tuple[str, ...] = ()
     own_names: tuple[str, ...] = ()
     seed: int = 0
@@ -78,7 +80,7 @@ class TinyModel:
         """The vocabulary, as the file spells it."""
         more = [*self.names, *self.own_names]
         if self.kind == "spm":
-            return [*_SPM_SPECIALS, *(f"<0x{byte:02X}>" for byte in range(256)), *_SPM_PIECES, *more]
+            return [*_SPM_SPECIALS, *(f"<0x{byte:02X}>" for byte in range(256)), *self.pieces, *more]
         specials = ["<|startoftext|>", "<|endoftext|>", "<|im_start|>", "<|im_end|>"]
         fim = ["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"] if self.has_fim else []
         return [_spell(byte) for byte in range(256)] + specials + [_spell(ord(" ")) + "t"] + fim + more
