@@ -59,8 +59,13 @@ NOT_IN_SCHEMAS = (
     "tool_choice",
     "top_logprobs:",
 )
-# The same of messages, which are named by their numbers.
-NOT_IN_SCHEMAS_OF_MESSAGES = ("is called, and nothing says what it gave", "has no text to continue")
+# The same of messages and of prompts, which are named by their numbers.
+NOT_IN_SCHEMAS_OF_ITEMS = (
+    "is called, and nothing says what it gave",
+    "has no text to continue",
+    "ends with two messages of the assistant",
+    ".multimodal_data: has",
+)
 TOKEN_ID = integer((0, N_VOCAB - 1))
 # As chats have it, and as the Responses API has it; each ignores what is for the other.
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}, "name": "f"}
@@ -184,7 +189,12 @@ def check_no_fault(
 
 def is_too_long(error: dict[str, Any]) -> bool:
     """Whether it says that a prompt does not fit."""
-    return error.get("code") == "context_length_exceeded" or error["message"].startswith("prompt is too long:")
+    told = (error.get("code"), error.get("type"))
+    return (
+        "context_length_exceeded" in told
+        or "exceed_context_size_error" in told
+        or error["message"].startswith("prompt is too long:")
+    )
 
 
 def check_accepted(
@@ -196,7 +206,7 @@ def check_accepted(
         # How many tokens a text has, no schema says.
         if is_too_long(error) or error["message"].startswith(NOT_IN_SCHEMAS):
             return
-        if any(words in error["message"] for words in NOT_IN_SCHEMAS_OF_MESSAGES):
+        if any(words in error["message"] for words in NOT_IN_SCHEMAS_OF_ITEMS):
             return
     positive_data_acceptance(ctx, response, case)
 

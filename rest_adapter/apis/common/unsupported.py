@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from rest_adapter.errors import UNSUPPORTED, InvalidRequest
 from rest_adapter.json.encoding import show
+from rest_adapter.json.number_bounds import INT32
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,14 +26,14 @@ class Unsupported:
         name: key in the JSON body.
         does: what it would do, to be read after "It would".
         harmless: values that change nothing; null is always one.
-        most: numbers up to this one change nothing; None if no number does.
+        most: integers of 32 bits up to this one change nothing; None if no number does.
         advice: what to do instead.
     """
 
     name: str
     does: str
     harmless: tuple[object, ...] = ()
-    most: float | None = None
+    most: int | None = None
     advice: str = "leave it out"
 
     def changes_nothing(self, value: object) -> bool:
@@ -41,7 +42,7 @@ class Unsupported:
             return True
         if self.most is None or isinstance(value, bool) or not isinstance(value, int | float):
             return False
-        return value <= self.most
+        return INT32[0] <= value <= self.most and value == int(value)
 
 
 def refuse_unsupported(body: Mapping[str, object], fields: Iterable[Unsupported]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rest_adapter.openapi.schema_types import NULL, Schema, either, nullable
+from rest_adapter.json.number_bounds import INT32
+from rest_adapter.openapi.schema_types import NULL, Schema, either, integer, nullable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +23,7 @@ def _schema(field: Unsupported) -> Schema:
     if field.harmless:
         schemas.append({"enum": list(field.harmless)})
     if field.most is not None:
-        schemas.append({"type": "number", "maximum": field.most})
+        schemas.append(integer((INT32[0], field.most)))
     if not schemas:
         return NULL
     return nullable(schemas[0] if len(schemas) == 1 else either(*schemas))

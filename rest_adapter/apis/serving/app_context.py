@@ -30,9 +30,9 @@ Handler = Callable[["AppContext"], Answer]
 
 
 class RestOfPath(BaseConverter):
-    """``<rest:name>`` in a path: everything to its end, with slashes also at the beginning."""
+    """``<rest:name>`` in a path: everything to its end, with slashes, also at the beginning, and line breaks."""
 
-    regex = ".+"
+    regex = r"[\s\S]+"
     part_isolating = False
 
 
