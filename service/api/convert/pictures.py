@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from service.api.convert.checks import size_at_most
+from service.api.convert.purpose import told_purpose
 from service.engine.request.media import MediaChunk
 from service.errors import InvalidArgument, NotSupported
 from service.media.encoder import UnusablePicture
@@ -165,7 +166,7 @@ class EncodedPictures:
 
 def _no_pictures(info: ModelInfo, path: str) -> NotSupported:
     if not info.can_generate:
-        return NotSupported(f"{path}: this model takes no pictures; it turns texts into embeddings only")
+        return NotSupported(f"{path}: this model takes no pictures; {told_purpose(info)}")
     return NotSupported(
         f"{path}: this model takes no pictures as the server was started; set `mmproj`, the projector of a model that "
         "sees",

@@ -10,6 +10,7 @@ from service.api.convert.answer import answer_guide, answer_parsing, answer_poli
 from service.api.convert.candidates import bounded_max_tokens
 from service.api.convert.checks import at_most, count_at_most, size_at_most, within
 from service.api.convert.prompt import TokenizedPrompt, tokenized_prompt
+from service.api.convert.purpose import told_purpose
 from service.api.convert.sampling import sampling_settings
 from service.api.convert.system_prompt import system_prompt, system_prompt_text
 from service.engine.cache.context_shift import drop_blocks
@@ -77,7 +78,7 @@ def generation_request(
         ServiceError: see ``PictureEncoder.encode``; pictures are encoded once all else is known to be allowed.
     """
     if not model.info.can_generate:
-        raise NotSupported("this model cannot generate text; it turns texts into embeddings only")
+        raise NotSupported(f"this model cannot generate text; {told_purpose(model.info)}")
     overflow = _overflow(request)
     n_keep = request.n_keep
     within("n_keep", n_keep, BY_PATH["n_keep"].allowed)

@@ -9,7 +9,7 @@ import pytest
 
 from service.api.convert.request import MAX_PROMPT_ENTRIES, envelope, generation_request
 from service.api.served_model import Limits
-from service.config import EngineConfig
+from service.config import EngineConfig, Pooling
 from service.engine.cache.context_shift import resolve_n_keep, truncate_prompt
 from service.engine.request.items import tokens_of
 from service.engine.request.requests import GenerationRequest, Overflow, SystemPrompt
@@ -177,8 +177,15 @@ def test_a_prompt_must_be_shorter_than_the_context() -> None:
 
 
 def test_a_model_that_cannot_generate_says_so() -> None:
-    with pytest.raises(NotSupported, match="cannot generate text"):
+    with pytest.raises(NotSupported, match="cannot generate text; it turns texts into embeddings only"):
         generation_request(generation_pb2.GenerateRequest(text="Hi"), served_model(can_generate=False))
+
+
+def test_a_ranker_that_cannot_generate_says_what_it_does() -> None:
+    with pytest.raises(NotSupported, match="cannot generate text; it scores pairs of texts only"):
+        generation_request(
+            generation_pb2.GenerateRequest(text="Hi"), served_model(can_generate=False, pooling=Pooling.RANK)
+        )
 
 
 class TestSystemPrompt:
