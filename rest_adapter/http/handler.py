@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from gevent import GreenletExit, socket
 
@@ -44,6 +44,8 @@ KEEP_ALIVE_S = 5.0
 DRAINING_S = 0.5
 #: Seconds for sending the error with which a connection ends.
 LAST_ANSWER_S = 2.0
+#: What may stand in a query as it is.
+_ASCII = "".join(map(chr, range(128)))
 #: Polled by an editor plugin; a record per poll would bury the others.
 _UNLOGGED_PATHS = frozenset({"/v1/health"})
 
@@ -125,7 +127,8 @@ class ConnectionHandler(HookedHandler):
             "REQUEST_METHOD": self.command,
             "SCRIPT_NAME": "",
             "PATH_INFO": unquote(path, "latin-1"),
-            "QUERY_STRING": query,
+            # Readers of queries expect that what is not ASCII is percent-encoded.
+            "QUERY_STRING": query if query.isascii() else quote(query, _ASCII, "latin-1"),
             "SERVER_PROTOCOL": self.request_version,
             "REMOTE_ADDR": address,
             "REMOTE_PORT": str(port),

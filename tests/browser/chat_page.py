@@ -182,9 +182,11 @@ class ChatPage:
     # What happened.
 
     def bodies(self, path: str) -> list[dict[str, Any]]:
-        """The JSON bodies of the POST requests to a path so far."""
+        """The JSON bodies of the POST requests to a path so far, whatever their query."""
         posts = [request for request in self.watch.requests if request.method == "POST"]
-        return [json.loads(request.post_data or "") for request in posts if request.url == self.url + path]
+        return [
+            json.loads(request.post_data or "") for request in posts if request.url.split("?")[0] == self.url + path
+        ]
 
     def focused(self) -> dict[str, Any]:
         """The element that has the keyboard: its tag, role, name, and whether one sees that it has."""

@@ -80,7 +80,7 @@ def open_seeing(core: FakeCore, url: str, visit: Visitor, model: Model) -> Calla
         expect(chat.message).to_be_visible()
         told = requests.get(f"{url}/props?server", timeout=30).json() | {"modalities": {"vision": True}}
         chat.page.route("**/props*", lambda route: route.fulfill(json=told))
-        chat.page.route(f"**{CHAT}", model.answer)
+        chat.page.route(f"**{CHAT}?*", model.answer)
         with chat.page.expect_response("**/props*"):
             chat.reload()
         expect(chat.page.get_by_role("banner").get_by_role("status")).to_contain_text(MODEL)

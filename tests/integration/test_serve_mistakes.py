@@ -80,7 +80,7 @@ def test_a_chat_template_that_is_none_is_a_failed_load() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (["--nope"], "error: unknown argument: --nope\n"),
+        (["--zzzz"], "error: unknown argument: --zzzz\n"),
         (
             ["--port", "http"],
             "error: --port 'http' is not a whole number; allowed is a whole number from 0 to 65535\n"

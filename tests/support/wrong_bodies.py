@@ -149,7 +149,8 @@ _GRAMMARS = {
     "root ::= [\\q]": "escape",
 }
 _SYSTEM = "a string or an object with prompt, anti_prompt and assistant_name"
-_FORMS = "is not a string, an array of strings and token ids, or an array of prompts"
+_FORMS = "is not a string, an array of strings and token ids, an object with prompt_string, or an array of prompts"
+_OBJECT_FORMS = 'is not a string, an array of strings and token ids, {"prompt_string": ...} or {"content": [...]}'
 _PROMPTS: tuple[tuple[object, str], ...] = (
     (5, f"prompt: 5 {_FORMS}"),
     (True, f"prompt: true {_FORMS}"),
@@ -348,7 +349,7 @@ _TEXT_FIELDS: tuple[tuple[dict[str, object], str], ...] = (
 
 _CONTENTS: tuple[tuple[object, str], ...] = (
     (5, f"content: 5 {_FORMS}"),
-    ({}, f"content: {{}} {_FORMS}"),
+    ({}, f"content: {{}} {_OBJECT_FORMS}"),
     (["a", None], "content[1]: null"),
     ([-1], f"content[0]: -1 {TOKEN}"),
     ([0.5], "content[0]: 0.5 is not a token id"),
@@ -356,11 +357,11 @@ _CONTENTS: tuple[tuple[object, str], ...] = (
     (["a"] * 2049, "content: 2049 prompts are more than the 2048 allowed"),
 )
 _INPUTS: tuple[tuple[object, str], ...] = (
-    (5, "input: 5 is not a string or an array of token ids"),
+    (5, f"input: 5 {_FORMS}"),
     ([], "input: [] is empty; at least one input is needed"),
     ([None], "input[0]: null"),
-    (["a", 5], "input[1]: 5 is not a string or an array of token ids"),
-    ([5, "a"], 'input: [5,"a"] is not a string or an array of token ids'),
+    ({}, f"input: {{}} {_OBJECT_FORMS}"),
+    (["a", None], "input[1]: null"),
     ([[1], [UNKNOWN_TOKEN]], f"input[1][0]: {UNKNOWN_TOKEN} is not a token of this model"),
     (["a"] * 2049, "input: 2049 inputs are more than the 2048 allowed"),
 )

@@ -38,8 +38,9 @@ def _methods() -> Iterator[WrongRequest]:
             words = (f"{method} {path}: this path takes OPTIONS, POST",)
             yield WrongRequest(f"{method} {path}", http(method, path), 405, INVALID, words)
     for path in _GET_ROUTES:
-        for method in ("POST", "PATCH"):
-            words = (f"{method} {path}: this path takes GET, HEAD, OPTIONS",)
+        takes = "GET, HEAD, OPTIONS" + (", POST" if path == "/props" else "")
+        for method in ("PUT", "PATCH"):
+            words = (f"{method} {path}: this path takes {takes}",)
             yield WrongRequest(f"{method} {path}", http(method, path, b"{}"), 405, INVALID, words)
     for method in ("BREW", "TRACE", "M-SEARCH"):
         words = (f"{method} /completion: this path takes OPTIONS, POST",)

@@ -40,4 +40,4 @@ def test_generate() -> None:
 
 
 def test_there_are_methods_to_check() -> None:
-    assert len(METHODS) == 9
+    assert len(METHODS) == 15

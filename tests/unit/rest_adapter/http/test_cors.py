@@ -9,7 +9,8 @@ import pytest
 from rest_adapter.apis.routes import ROUTES
 from rest_adapter.app import create_app
 from rest_adapter.config import RestConfig
-from rest_adapter.core.calls import GET_METRICS, GET_MODEL, HEALTH, LIST_MODELS, LIST_SLOTS
+from rest_adapter.core.calls import GET_METRICS, GET_MODEL, HEALTH, LIST_LORA_ADAPTERS, LIST_MODELS, LIST_SLOTS
+from slotline.v1.lora_pb2 import ListLoraAdaptersResponse
 from slotline.v1.model_pb2 import GetMetricsResponse, GetModelResponse, ListModelsResponse, ListSlotsResponse, Model
 from tests.support.memory_core import MemoryCore
 from tests.unit.rest_adapter.clients import READY, UNREACHABLE, answer, client_of, error_of
@@ -51,6 +52,7 @@ def core() -> MemoryCore:
             GET_MODEL.path: GetModelResponse(model=Model(name="a")),
             GET_METRICS.path: GetMetricsResponse(),
             LIST_SLOTS.path: ListSlotsResponse(),
+            LIST_LORA_ADAPTERS.path: ListLoraAdaptersResponse(),
         },
     )
 
