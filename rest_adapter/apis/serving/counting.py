@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import request
-
+from rest_adapter.apis.serving.unary import call_for_client
 from rest_adapter.core.calls import TOKENIZE
 from rest_adapter.errors import RpcFailure
-from rest_adapter.http.disconnect import SOCKET_KEY, DisconnectWatch
 from slotline.v1.tokenization_pb2 import TokenizeRequest
 
 if TYPE_CHECKING:
@@ -37,11 +35,7 @@ def count_prompt_tokens(
     message = TokenizeRequest(chat=asked.chat, add_special=True)
     if asked.HasField("parse_special"):
         message.parse_special = asked.parse_special
-    pending = context.core.start(TOKENIZE, message, timeout_s=_TIMEOUT_S)
     try:
-        with DisconnectWatch(request.environ.get(SOCKET_KEY), pending.close):
-            return pending.wait().count
+        return call_for_client(context, TOKENIZE, message, timeout_s=_TIMEOUT_S).count
     except RpcFailure as failure:
         raise rename_fields(failure) from failure
-    finally:
-        pending.close()

@@ -16,10 +16,10 @@ from rest_adapter.apis.native.slot_actions.request import (
     rename_fields,
 )
 from rest_adapter.apis.serving.reading import read_body
+from rest_adapter.apis.serving.unary import call_for_client
 from rest_adapter.core.calls import ERASE_SLOT, RESTORE_SLOT, SAVE_SLOT, Request, UnaryMethod
 from rest_adapter.core.calls import Response as Reply
 from rest_adapter.errors import RpcFailure
-from rest_adapter.http.disconnect import SOCKET_KEY, DisconnectWatch
 from rest_adapter.http.responses import Answer, json_response
 from slotline.v1.slot_files_pb2 import RestoreSlotRequest, SaveSlotRequest
 
@@ -52,11 +52,5 @@ def _answer(context: AppContext, asked: SlotActionRequest) -> JsonObject:
 
 
 def _call(context: AppContext, method: UnaryMethod[Request, Reply], asked: Request) -> Reply:
-    """The core's answer. The call is cancelled if the client leaves."""
     limit_s, tenant = context.config.request_timeout_s, context.keys.tenant()
-    pending = context.core.start(method, asked, timeout_s=limit_s, tenant=tenant)
-    try:
-        with DisconnectWatch(request.environ.get(SOCKET_KEY), pending.close):
-            return pending.wait()
-    finally:
-        pending.close()
+    return call_for_client(context, method, asked, timeout_s=limit_s, tenant=tenant)

@@ -5,15 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from flask import request
-
 from rest_adapter.apis.native.tokenization.reply import tokens_parts
 from rest_adapter.apis.native.tokenization.request import read_detokenize, read_tokenize, rename_fields
 from rest_adapter.apis.serving.reading import read_body
+from rest_adapter.apis.serving.unary import call_for_client
 from rest_adapter.core.calls import DETOKENIZE, TOKENIZE, Request, UnaryMethod
 from rest_adapter.core.calls import Response as Reply
 from rest_adapter.errors import RpcFailure
-from rest_adapter.http.disconnect import SOCKET_KEY, DisconnectWatch
 from rest_adapter.http.media_types import JSON_UTF8
 from rest_adapter.http.responses import Answer, bytes_response, json_response, long_json_response
 from rest_adapter.json.encoding import encode_in_pieces, joined
@@ -50,12 +48,8 @@ def detokenize(context: AppContext) -> Answer:
 
 
 def _call(context: AppContext, method: UnaryMethod[Request, Reply], asked: Request) -> Reply:
-    """The core's answer. The call is cancelled if the client leaves."""
-    pending = context.core.start(method, asked, timeout_s=_TIMEOUT_S)
+    """The core's answer."""
     try:
-        with DisconnectWatch(request.environ.get(SOCKET_KEY), pending.close):
-            return pending.wait()
+        return call_for_client(context, method, asked, timeout_s=_TIMEOUT_S)
     except RpcFailure as failure:
         raise rename_fields(failure) from failure
-    finally:
-        pending.close()

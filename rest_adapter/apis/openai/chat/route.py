@@ -6,8 +6,6 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from flask import request
-
 from rest_adapter.apis.common.api_defaults import usual_reasoning_format
 from rest_adapter.apis.openai.chat.parsed_reply import ParsedChatReply
 from rest_adapter.apis.openai.chat.reply import ChatReply
@@ -18,9 +16,9 @@ from rest_adapter.apis.serving.generation import answer_generation
 from rest_adapter.apis.serving.pictures import fetch_pictures
 from rest_adapter.apis.serving.reading import read_body
 from rest_adapter.apis.serving.sse import DONE, plain_events
+from rest_adapter.apis.serving.unary import call_for_client
 from rest_adapter.core.calls import APPLY_TEMPLATE
 from rest_adapter.errors import RpcFailure
-from rest_adapter.http.disconnect import SOCKET_KEY, DisconnectWatch
 from rest_adapter.http.responses import json_response, long_json_response
 from rest_adapter.json.encoding import encode_in_pieces
 from slotline.v1.model_pb2 import ApplyTemplateRequest
@@ -59,17 +57,13 @@ def count_chat_tokens(context: AppContext) -> Answer:
 
 
 def apply_template(context: AppContext) -> Answer:
-    """A conversation as the text that would be the prompt. The call is cancelled if the client leaves."""
+    """A conversation as the text that would be the prompt."""
     call = _read(context)
     asked = ApplyTemplateRequest(chat=call.request.chat)
-    pending = context.core.start(APPLY_TEMPLATE, asked, timeout_s=_TEMPLATE_TIMEOUT_S)
     try:
-        with DisconnectWatch(request.environ.get(SOCKET_KEY), pending.close):
-            text = pending.wait().text
+        text = call_for_client(context, APPLY_TEMPLATE, asked, timeout_s=_TEMPLATE_TIMEOUT_S).text
     except RpcFailure as failure:
         raise rename_fields(failure, call) from failure
-    finally:
-        pending.close()
     return long_json_response(context.writing.run(lambda: list(encode_in_pieces({"prompt": text}))))
 
 
