@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from rest_adapter.apis.common.field_texts import of_refused_field
 from rest_adapter.apis.common.fields import read_int, refusal
 from rest_adapter.apis.common.image_data import place_pictures
 from rest_adapter.apis.common.prompt import Prompt, put_prompt
@@ -90,7 +91,7 @@ def rename_fields(failure: RpcFailure, call: EmbeddingCall, first: int) -> RpcFa
     Args:
         first: position of the request's first input among all inputs of the call.
     """
-    return failure.renamed(lambda path: _json_path(path, call, first))
+    return of_refused_field(failure).renamed(lambda path: _json_path(path, call, first))
 
 
 def embed_inputs(prompts: Sequence[Prompt]) -> tuple[EmbedInput, ...]:

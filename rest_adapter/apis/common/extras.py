@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rest_adapter.apis.common.fields import read_bool, read_int
+from rest_adapter.apis.common.fields import read_flag, read_int
 from rest_adapter.json.number_bounds import INT32
 
 if TYPE_CHECKING:
@@ -50,15 +50,10 @@ def read_extras(request: GenerateRequest, body: Mapping[str, object], *, is_stre
     Raises:
         InvalidRequest: a field has a value that is not allowed.
     """
-    if _is_asked_for(body, PROGRESS) and is_stream:
+    if read_flag(body, PROGRESS) and is_stream:
         request.output.prompt_progress = True
-    tells_times = _is_asked_for(body, TIMES)
+    tells_times = read_flag(body, TIMES)
     if tells_times and is_stream:
         request.output.timings = True
     ping = body.get(PING)
     return Extras(tells_times, None if ping is None else read_int(PING, ping, PING_BOUNDS))
-
-
-def _is_asked_for(body: Mapping[str, object], name: str) -> bool:
-    value = body.get(name)
-    return value is not None and read_bool(name, value)

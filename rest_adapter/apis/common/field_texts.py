@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: Paths in the text of an error.
 _PATH = re.compile(r"\b(?:chat|output)(?:\.[a-z_]+(?:\[\d+\])?)+")
+#: A path, of several fields at least, with which a text begins.
+_REFUSED = re.compile(r"[a-z_]+(?:\[\d+\])?(?:\.[a-z_]+(?:\[\d+\])?)+(?=: )")
 #: Words of the contract that bodies have in another form, and how OpenAI writes them.
 OPENAI_WORDS: Mapping[str, str] = {
     "TOOL_MODE_NONE": '"none"',
@@ -39,6 +41,15 @@ def name_in_body(path: str, names: Iterable[tuple[str, str]]) -> str | None:
     return None
 
 
+def of_refused_field(failure: RpcFailure) -> RpcFailure:
+    """A failure that is a field's, if its text begins with the path of one: trying again is in vain then.
+
+    Such as a picture for a model that takes none.
+    """
+    found = _REFUSED.match(failure.message) if failure.reason == reasons.NOT_SUPPORTED else None
+    return failure if found is None else failure.of_field(found[0], failure.message[found.end() :].removeprefix(": "))
+
+
 def told_of_body(
     failure: RpcFailure, rename: Callable[[str], str], words: Mapping[str, str] = OPENAI_WORDS
 ) -> RpcFailure:
@@ -50,9 +61,7 @@ def told_of_body(
         words: how the API writes the words of the contract.
     """
 
-    if failure.reason == reasons.NOT_SUPPORTED and (found := _PATH.match(failure.message)):
-        # Such as a picture for a model that takes none: it is the field that is wrong, and trying again is in vain.
-        failure = failure.of_field(found[0], failure.message[found.end() :].removeprefix(": "))
+    failure = of_refused_field(failure)
 
     def reworded(text: str) -> str:
         named = _PATH.sub(lambda found: rename(found[0]), text)

@@ -14,7 +14,7 @@ from rest_adapter.json.encoding import show
 from rest_adapter.json.number_bounds import FLOAT32_MAX, INT32, UINT32
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 def read_int(name: str, value: object, bounds: tuple[int, int] = INT32) -> int:
@@ -41,6 +41,12 @@ def read_bool(name: str, value: object) -> bool:
     if isinstance(value, bool):
         return value
     raise refusal(name, value, "true or false", INVALID_TYPE)
+
+
+def read_flag(fields: Mapping[str, object], name: str, prefix: str = "", *, default: bool = False) -> bool:
+    """A boolean, or the default if it is missing or null. ``prefix`` stands before its name in errors."""
+    value = fields.get(name)
+    return default if value is None else read_bool(prefix + name, value)
 
 
 def read_str(name: str, value: object) -> str:

@@ -34,6 +34,10 @@ class AnswerForm:
     first_delta: Mapping[str, Any] = field(default_factory=lambda: {"role": "assistant"})
     token: Callable[[Token], Encoded] = token_logprobs
 
+    def told_model(self, asked: str) -> str:
+        """The model's name for answers, from what the request calls it; empty for its name in the core."""
+        return asked if self.repeats_model else ""
+
 
 def _token_now(token: Token) -> Encoded:
     return token_probabilities_now(token, is_after_samplers=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rest_adapter.apis.common.fields import read_bool, read_object, read_str, refusal
+from rest_adapter.apis.common.fields import read_flag, read_object, read_str, refusal
 from rest_adapter.apis.common.model_name import name_in_answers
 from rest_adapter.errors import UNSUPPORTED, InvalidRequest
 
@@ -63,9 +63,3 @@ def read_include_usage(body: Mapping[str, object]) -> bool:
             "stream_options.continuous_usage_stats", "true is not supported; allowed is include_usage", UNSUPPORTED
         )
     return read_flag(options, "include_usage", "stream_options.")
-
-
-def read_flag(fields: Mapping[str, object], name: str, prefix: str = "") -> bool:
-    """A boolean that is false if it is missing. ``prefix`` stands before its name in errors."""
-    value = fields.get(name)
-    return value is not None and read_bool(prefix + name, value)

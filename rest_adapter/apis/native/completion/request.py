@@ -11,7 +11,8 @@ from rest_adapter.apis.common.api_defaults import apply_shape
 from rest_adapter.apis.common.candidates import bound_candidates
 from rest_adapter.apis.common.constraints import path_of_constraint, read_constraints
 from rest_adapter.apis.common.extras import Extras, read_extras
-from rest_adapter.apis.common.fields import read_bool, read_int, refusal
+from rest_adapter.apis.common.field_texts import of_refused_field
+from rest_adapter.apis.common.fields import read_flag, read_int, refusal
 from rest_adapter.apis.common.image_data import place_pictures, read_image_data
 from rest_adapter.apis.common.max_tokens import read_max_tokens
 from rest_adapter.apis.common.number_of_answers import read_n
@@ -116,10 +117,10 @@ def read_call(
     """
     request, constraint_field = _read_template(body, shape, truncates=truncates)
     probabilities_field = _read_logprobs(request, body)
-    is_stream = _read_flag(body, "stream")
+    is_stream = read_flag(body, "stream")
     n_answers = read_n(request, body)
-    wants_token_ids = _read_flag(body, "return_tokens")
-    wants_post_sampling = _read_flag(body, "post_sampling_probs")
+    wants_token_ids = read_flag(body, "return_tokens")
+    wants_post_sampling = read_flag(body, "post_sampling_probs")
     if wants_token_ids:
         request.output.tokens = True
     if shape is ApiShape.NOW:
@@ -169,7 +170,7 @@ def rename_fields(failure: RpcFailure, call: CompletionCall) -> RpcFailure:
         named = pictures.path_in_body(path) or prompt.picture_at(path)
         return named or prompt.path_of(json_name(path_of_constraint(path, call.constraint_field)))
 
-    return failure.renamed(renamed)
+    return of_refused_field(failure).renamed(renamed)
 
 
 def _read_template(
@@ -217,8 +218,3 @@ def _read_logprobs(request: GenerateRequest, body: Mapping[str, object]) -> str:
         return _N_PROBS
     request.output.n_probs = max(0, read_int(_LOGPROBS, value))
     return _LOGPROBS
-
-
-def _read_flag(body: Mapping[str, object], name: str) -> bool:
-    value = body.get(name)
-    return value is not None and read_bool(name, value)

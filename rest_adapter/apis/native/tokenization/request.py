@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rest_adapter.api_shape import ApiShape
-from rest_adapter.apis.common.fields import read_bool, read_list, read_token_id, refusal
+from rest_adapter.apis.common.fields import read_flag, read_list, read_token_id, refusal
 from rest_adapter.apis.common.prompt import put_parts, read_mixed
 from slotline.v1.tokenization_pb2 import DetokenizeRequest, TokenizeRequest
 
@@ -23,10 +23,10 @@ def read_tokenize(body: Mapping[str, object]) -> TokenizeRequest | None:
             that is not allowed.
     """
     request = TokenizeRequest(
-        add_special=_read_flag(body, "add_special", default=False),
-        parse_special=_read_flag(body, "parse_special", default=True),
+        add_special=read_flag(body, "add_special"),
+        parse_special=read_flag(body, "parse_special", default=True),
     )
-    if _read_flag(body, "with_pieces", default=False):
+    if read_flag(body, "with_pieces"):
         request.with_pieces = request.special_pieces = True
     content = body.get("content")
     # Then add_special adds nothing, either.
@@ -57,11 +57,6 @@ def read_detokenize(body: Mapping[str, object], *, shape: ApiShape = ApiShape.OF
     if shape is ApiShape.NOW:
         request.skip_special = False
     return request
-
-
-def _read_flag(body: Mapping[str, object], name: str, *, default: bool) -> bool:
-    value = body.get(name)
-    return default if value is None else read_bool(name, value)
 
 
 def rename_fields(failure: RpcFailure) -> RpcFailure:

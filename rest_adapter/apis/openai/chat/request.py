@@ -17,7 +17,7 @@ from rest_adapter.apis.common.chat_prompt import (
 from rest_adapter.apis.common.constraints import path_of_constraint, read_constraints
 from rest_adapter.apis.common.extras import Extras, read_extras
 from rest_adapter.apis.common.field_texts import told_of_body
-from rest_adapter.apis.common.fields import read_bool, read_int, refusal
+from rest_adapter.apis.common.fields import read_bool, read_flag, read_int, refusal
 from rest_adapter.apis.common.max_tokens import read_max_tokens
 from rest_adapter.apis.common.number_of_answers import read_n
 from rest_adapter.apis.common.options import apply_options, read_timeout_s
@@ -31,7 +31,6 @@ from rest_adapter.apis.openai.chat.reasoning import Reasoning, read_reasoning
 from rest_adapter.apis.openai.chat.tools import read_tools
 from rest_adapter.apis.openai.openai_options import (
     MAX_TOP_LOGPROBS,
-    read_flag,
     read_include_usage,
     read_model,
     refuse_functions,
@@ -125,7 +124,7 @@ def read_chat(
     form = answer_form(shape)
     return ChatCall(
         request=request,
-        model=read_model(body) if form.repeats_model else "",
+        model=form.told_model(read_model(body)),
         is_stream=is_stream,
         includes_usage=read_include_usage(body),
         wants_logprobs=wants_logprobs,

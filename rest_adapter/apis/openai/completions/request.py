@@ -10,7 +10,7 @@ from rest_adapter.apis.common.api_defaults import apply_shape, set_api_defaults
 from rest_adapter.apis.common.candidates import bound_candidates
 from rest_adapter.apis.common.constraints import path_of_constraint, read_constraints
 from rest_adapter.apis.common.extras import Extras, read_extras
-from rest_adapter.apis.common.fields import read_int, read_str, refusal
+from rest_adapter.apis.common.fields import read_flag, read_int, read_str, refusal
 from rest_adapter.apis.common.max_tokens import read_max_tokens
 from rest_adapter.apis.common.number_of_answers import read_n
 from rest_adapter.apis.common.options import apply_options, json_name, read_timeout_s
@@ -20,7 +20,6 @@ from rest_adapter.apis.common.synonyms import apply_synonyms
 from rest_adapter.apis.common.unsupported import TEXT, refuse_unsupported
 from rest_adapter.apis.openai.answer_form import AnswerForm, answer_form
 from rest_adapter.apis.openai.openai_options import (
-    read_flag,
     read_include_usage,
     read_model,
     refuse_tools,
@@ -139,7 +138,7 @@ def read_text_completion(
         requests=requests,
         prompts=prompts.items,
         n_choices=n_choices,
-        model=read_model(body) if form.repeats_model else "",
+        model=form.told_model(read_model(body)),
         is_stream=is_stream,
         includes_usage=read_include_usage(body),
         wants_logprobs=wants_logprobs,

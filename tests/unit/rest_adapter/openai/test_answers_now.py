@@ -53,6 +53,12 @@ def _checked(value: object, schema: str) -> Any:
 
 
 @pytest.mark.parametrize("ask", [chat, text])
+def test_a_model_that_is_no_string_is_refused_although_it_is_not_repeated(ask: Any) -> None:
+    with pytest.raises(InvalidRequest, match="model: 5 is not a string"):
+        ask(model=5)
+
+
+@pytest.mark.parametrize("ask", [chat, text])
 @pytest.mark.parametrize("stream", [True, False])
 def test_answers_name_the_served_model_and_the_build(ask: Any, stream: bool) -> None:
     for answer in ask(delta("x"), finished(), stream=stream):

@@ -151,6 +151,21 @@ def test_a_picture_for_a_model_that_takes_none_is_the_mistake_of_the_client(path
 
 
 @pytest.mark.parametrize(
+    ("path", "field", "message"),
+    [("/completion", "prompt", ""), ("/embedding", "content", "inputs[0]."), ("/v1/embeddings", "input", "inputs[0].")],
+)
+def test_a_picture_in_a_prompt_as_an_object_is_named_where_none_is_taken(path: str, field: str, message: str) -> None:
+    refusal = RpcFailure(
+        StatusCode.UNIMPLEMENTED, reasons.NOT_SUPPORTED, f"{message}parts.parts[1].image: this model takes no pictures"
+    )
+    body = {field: {"prompt_string": "see <__media__>", "multimodal_data": [DATA]}}
+    core = MemoryCore(lambda request: [refusal], {GET_MODEL.path: told(BLIND), EMBED.path: refusal})
+    response = client_of(core).post(path, json=body)
+    assert response.status_code == 400
+    assert error_of(response)["message"] == f"{field}.multimodal_data[0]: this model takes no pictures"
+
+
+@pytest.mark.parametrize(
     ("path", "counted"),
     [
         (CHAT, "/v1/chat/completions/input_tokens"),
