@@ -42,6 +42,8 @@ ANTHROPIC_TYPES: Mapping[int, str] = {
 #: Its status for a server that has too much to do: with 429, clients would be told of limits of their own.
 OVERLOADED = 529
 _ANTHROPIC_PATH = "/v1/messages"
+#: What is below them has the form of OpenAI's errors, too.
+_OPENAI_PATHS = ("/v1", "/models", "/chat/completions", "/responses")
 
 
 def error_form(path: str, shape: ApiShape = ApiShape.OF_2024) -> ErrorForm:
@@ -53,7 +55,7 @@ def error_form(path: str, shape: ApiShape = ApiShape.OF_2024) -> ErrorForm:
         return ErrorForm.ANTHROPIC
     if shape is ApiShape.NOW:
         return ErrorForm.NATIVE
-    if path.startswith(("/v1/", "/models/")) or path in ("/v1", "/models", "/chat/completions", "/responses"):
+    if path in _OPENAI_PATHS or path.startswith(tuple(f"{known}/" for known in _OPENAI_PATHS)):
         return ErrorForm.OPENAI
     return ErrorForm.NATIVE
 

@@ -160,7 +160,6 @@ _HTTP: Mapping[tuple[StatusCode, str | None], tuple[int, str]] = {
     (StatusCode.ABORTED, None): (503, "unavailable_error"),
     # By the core: cancellations by the adapter end in StreamClosed.
     (StatusCode.CANCELLED, None): (503, "unavailable_error"),
-    # A field that this version does not offer: with a 5xx, clients would try again.
     (StatusCode.UNIMPLEMENTED, None): (501, "not_supported_error"),
     (StatusCode.DEADLINE_EXCEEDED, None): (504, "timeout_error"),
 }

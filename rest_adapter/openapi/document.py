@@ -50,8 +50,8 @@ unknown path is answered with 404, another method with 405, a request line that 
 * Where llama.cpp's server of 2024 and its server of today answer differently, the query `shape=2024` or `shape=now` \
 asks for one of them; without it, `--api-shape` decides, which is 2024 by default. What differs is said at each route.
 * HEAD is answered on every path that has GET, OPTIONS on every path at all.
-* All routes are described here. Those that a server was started without answer 404 (`/slots`, `/metrics`) or 501 \
-(embeddings).
+* All routes are described here. Those that a server was started without answer 404 (`/slots`, `/metrics`; in \
+the shape of today 501) or 501 (embeddings, changes of `/props`, slot files).
 * If the server was started with API keys, routes that are marked so want one as `Authorization: Bearer KEY` or \
 `X-Api-Key: KEY`.
 """

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from slotline.v1.generation_pb2 import GenerateRequest
 
-#: OpenAI's name, and that of llama.cpp's server, which counts if both are given.
+#: The name of llama.cpp's server, which counts if both are given, and OpenAI's.
 _NAMES = ("n_cmpl", "n")
 MAX_ANSWERS = maximum("n")
 

@@ -5,7 +5,7 @@ They become JSON text at once, which takes a tenth of the memory of the values.
 
 from __future__ import annotations
 
-from codecs import getincrementaldecoder
+from codecs import utf_8_decode
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -85,7 +85,7 @@ def _entry_now(token: Token, *, is_after_samplers: bool) -> Iterator[bytes]:
 
 def _named(token_id: int, piece: bytes) -> JsonObject:
     # Of a character that is not whole, nothing is shown but its bytes.
-    text = getincrementaldecoder("utf-8")("replace").decode(piece)
+    text, _ = utf_8_decode(piece, "replace")
     return {"bytes": list(piece), "id": token_id, "token": text}
 
 

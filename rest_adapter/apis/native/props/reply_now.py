@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def props_json(model: Model, config: RestConfig) -> JsonObject:
     """The properties of a core that serves one model.
 
-    ``media_marker`` is not there: prompts have pictures as ``image_data`` says, or as parts of messages.
+    ``media_marker`` is not there: the marker of ``multimodal_data`` is always the same (docs/pictures.md).
     """
     return {
         "default_generation_settings": {

@@ -32,9 +32,11 @@ def read_slot_id(text: str) -> int:
     Raises:
         InvalidRequest: it is none. Whether there is such a slot is for the core to say.
     """
-    if not (text.isascii() and text.isdecimal()) or int(text[:11]) > UINT32[1]:
+    digits = text.lstrip("0") or "0"
+    # As many digits as the largest number has, and no more: Python refuses to read thousands.
+    if not (text.isascii() and text.isdecimal() and len(digits) <= len(str(UINT32[1]))) or int(digits) > UINT32[1]:
         raise refusal("id_slot", text, "the number of a slot, from 0")
-    return int(text)
+    return int(digits)
 
 
 def read_action(action: str | None) -> SlotAction:

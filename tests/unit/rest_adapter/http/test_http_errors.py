@@ -184,6 +184,8 @@ def test_the_adapters_own_deadline_is_explained() -> None:
         ("/chat/completions", ErrorForm.OPENAI),
         ("/models", ErrorForm.OPENAI),
         ("/models/name", ErrorForm.OPENAI),
+        ("/chat/completions/input_tokens", ErrorForm.OPENAI),
+        ("/responses/input_tokens", ErrorForm.OPENAI),
         ("/v1/messages", ErrorForm.ANTHROPIC),
         ("/v1/messages/count_tokens", ErrorForm.ANTHROPIC),
         ("/v1/messages/batches", ErrorForm.ANTHROPIC),
