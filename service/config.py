@@ -142,7 +142,7 @@ class ModelConfig:
         lora: adapters, all of them applied together, with scales that can change.
         lora_init_without_apply: whether they are left out until a request gives them scales.
         draft_path: GGUF file of a smaller model with the same vocabulary, which guesses what comes next; None without.
-        n_ctx_draft: KV cells of that model, None for ``n_ctx``, 0 for its training context.
+        n_ctx_draft: KV cells of that model, None for ``n_ctx``; 0 of either is its own training context.
         n_threads_draft: threads that compute for it, None for those of the model.
         n_gpu_layers_draft: its layers in GPU memory, -1 for the library's default.
     """

@@ -112,10 +112,11 @@ class EncoderEngine:
         """Embed some inputs and return the events, in order per request; there is nothing to tell before."""
         started_s = self._clock()
         if self._work.has_work:
-            n_tokens = self._work.encode(self._budget.tokens(_ALONE))
+            n_inputs, n_tokens = self._work.encode(self._budget.tokens(_ALONE))
             model_s = self._clock() - started_s
             self._budget.observe(n_tokens, _ALONE, model_s)
-            self._totals.add_evaluated(n_tokens, model_s)
+            if n_inputs:
+                self._totals.add_evaluated(n_tokens, model_s, n_inputs)
             self._totals.embedded_tokens += n_tokens
             self._totals.add_prefill(n_tokens, model_s)
         self._totals.end_step(self._clock() - started_s)

@@ -12,6 +12,7 @@ from service.engine.cache.ledger import SlotLedger
 from service.engine.cache.prefix_index import common_length
 from service.engine.cache.saved_prompts import SavedPrompt, SavedPrompts
 from service.engine.language_model import CacheFull, DecodeFailed
+from service.engine.request.items import Positions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Stands behind items of which all may be found; no token is equal to it.
-_NO_TOKEN = -1
 #: Tokens that evaluation must be spared for a copy to pay. Copying took 3 µs per token and evaluating 2 to 6 ms, so
 #: this bounds the bytes rather than the time.
 MIN_GAIN = 32
@@ -187,11 +186,19 @@ class SlotMemory(SlotLedger):
         if slot.items:
             return self.cut(slot, slot.n_reusable)
         items = slot.moved
-        other, in_slots = self.longest(slot.salt, [*items, _NO_TOKEN])
+        other, in_slots = self._longest_in_slots(slot.salt, items)
         saved, in_memory = self.saved.longest(slot.salt, items, len(items))
-        if saved is not None and in_memory > in_slots and self.restore(slot, saved, in_memory):
-            return len(slot.items)
+        if saved is not None and in_memory > in_slots:
+            if n_restored := self.restore(slot, saved, in_memory):
+                return n_restored
+            # The cache that made room for nothing may have been that one.
+            other, in_slots = self._longest_in_slots(slot.salt, items)
         return 0 if other is None else self.share(other, slot, in_slots)
+
+    def _longest_in_slots(self, salt: str, items: Sequence[PromptItem]) -> tuple[Slot | None, int]:
+        """The slot that holds most of these items, which may be all of them, and how many."""
+        self._index_growth()
+        return self._index.longest(salt, items, len(items))
 
     def pack(self, slot: Slot) -> list[memoryview]:
         """A copy of what a slot holds, in buffers one after the other; also of what it shares.
@@ -206,7 +213,7 @@ class SlotMemory(SlotLedger):
 
         Raises:
             ValueError: the bytes are no such copy of as many items. Nothing was changed.
-            CacheFull: too few cells are left, even without the caches of idle slots.
+            CacheFull: too few cells are left, even without the caches of idle slots, of which some may have gone.
             DecodeFailed: it cannot be restored; the slot is empty.
         """
         saved = self._memory.unpack(packed)
@@ -214,14 +221,11 @@ class SlotMemory(SlotLedger):
             raise ValueError(f"it has {len(items)} tokens and {saved.n_cells} cells")
         if saved.n_cells > self.cells_available:
             raise CacheFull
-        self.save(slot)
-        self.drop(slot)
-        if not self.make_room(saved.n_cells):
-            raise CacheFull
-        self._memory.restore(slot.id, saved)
-        slot.items.extend(items)
-        slot.positions.append(0, items)
-        self._share_pinned(slot)
+        if slot.items:
+            self._move_out(slot)
+        positions = Positions()
+        positions.append(0, items)
+        self.swap_in(slot, SlotContents(list(items), positions, None, saved))
 
     def forget(self, slot: Slot) -> int:
         """Empty an idle slot, and remove saved prompts that hold nothing but a beginning of what it held last.

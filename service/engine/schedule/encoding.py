@@ -29,10 +29,11 @@ class EncodingWork(EmbeddingTasks):
         super().__init__(model.info, outbox)
         self._encoder = model.encoder
 
-    def encode(self, n_tokens: int) -> int:
-        """Embed whole inputs, about ``n_tokens`` in all but at least one input; return how many tokens there were.
+    def encode(self, n_tokens: int) -> tuple[int, int]:
+        """Embed whole inputs, about ``n_tokens`` in all but at least one input.
 
-        If the model fails, the requests of these inputs do.
+        Returns:
+            How many inputs there were, and tokens; none if the model failed, and the requests of these inputs with it.
         """
         chosen = self._choose(min(max(n_tokens, 1), self._info.n_hidden))
         inputs = [tokens_of(task.request.inputs[number]) for task, number in chosen]
@@ -42,7 +43,7 @@ class EncodingWork(EmbeddingTasks):
             logger.error("encode failed", extra={"error": str(error)})
             for task in dict.fromkeys(task for task, _ in chosen):
                 self._fail(task, EngineFailure("the model could not evaluate this request"))
-            return 0
+            return 0, 0
         self._tasks.rotate(-1)
         start = 0
         for task, number in chosen:
@@ -50,7 +51,7 @@ class EncodingWork(EmbeddingTasks):
             task.begin(number)
             self._put(task, number, rows[start:end])
             start = end
-        return sum(map(len, inputs))
+        return len(inputs), sum(map(len, inputs))
 
     def _choose(self, n_tokens: int) -> list[tuple[EmbeddingTask, int]]:
         """Inputs for one call, the tasks in turn."""

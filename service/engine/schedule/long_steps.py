@@ -7,6 +7,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from service.engine.language_model import Interrupted
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -55,13 +57,19 @@ class LongSteps:
 
     @contextmanager
     def step(self, expected_s: float) -> Iterator[None]:
-        """A call of the model that is expected to take so many seconds, and may be ended."""
+        """A call of the model that is expected to take so many seconds, and may be ended.
+
+        Whoever ended it disturbed, also one who only left: what is evaluated in vain is bounded for all of them.
+        """
         assert self._interruption is not None
         with self._lock:
             self._worth_until_s = self._clock() + expected_s - self._usual_s
         try:
             with self._interruption.allowed():
                 yield
+        except Interrupted:
+            self._disturbed_s = self._clock()
+            raise
         finally:
             with self._lock:
                 self._worth_until_s = math.inf

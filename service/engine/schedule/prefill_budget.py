@@ -110,9 +110,9 @@ class PrefillBudget:
     def expected_s(self, n_prompt: int, shape: StepShape) -> float:
         """Seconds that a step of so many prompt tokens will take; infinity before anything was measured."""
         n_tokens = n_prompt + shape.n_beside
-        size = min(n_tokens // TILE, _SEVERAL)
-        kind = self._measured(shape, size, *(other for other in (_SEVERAL, _ONE, _BELOW) if other != size))
-        return math.inf if kind is None else n_tokens * self._costs[kind]
+        size = _size(n_tokens)
+        cost = self._known(shape, size, *(other for other in (_SEVERAL, _ONE, _BELOW) if other != size))
+        return math.inf if cost is None else n_tokens * cost
 
     def min_remainder(self, shape: StepShape) -> int:
         """Tokens of a prompt that are better evaluated with those before them than in a small batch of their own.
@@ -136,8 +136,7 @@ class PrefillBudget:
         """Learn from a step of so many prompt tokens and filler that took ``step_s`` seconds."""
         if n_prompt >= MIN_CHUNK or n_filler:
             n_tokens = n_prompt + shape.n_beside + n_filler
-            size = min(n_tokens // TILE, _SEVERAL)
-            kind = _Kind(shape.is_busy, size, _octave(shape.context), shape.is_scored, shape.is_media)
+            kind = _Kind(shape.is_busy, _size(n_tokens), _octave(shape.context), shape.is_scored, shape.is_media)
             token_s = max(step_s / n_tokens, 1e-9)
             known = self._costs.get(kind)
             if known is None:
@@ -195,6 +194,11 @@ class _Kind:
     octave: int
     is_scored: bool
     is_media: bool
+
+
+def _size(n_tokens: int) -> int:
+    """Of a batch of so many tokens, in tiles."""
+    return min(n_tokens // TILE, _SEVERAL)
 
 
 def _octave(context: int) -> int:

@@ -56,7 +56,7 @@ class SystemPromptWork:
         try:
             n_tokens = self._holder.advance(self._parts.budget)
             call_s = self._parts.clock() - started_s
-            self._parts.totals.add_evaluated(n_tokens, call_s)
+            self._parts.totals.add_evaluated(n_tokens, call_s, 1)
             self._parts.totals.add_prefill(n_tokens, call_s)
         except (CacheFull, DecodeFailed) as error:
             logger.error("the system prompt cannot be evaluated", extra={"error": str(error)})

@@ -104,7 +104,7 @@ class Totals:
 
     # Steps ----------------------------------------------------------------------------------------------------------
 
-    def add_evaluated(self, n_tokens: int, model_s: float, n_sequences: int = 1) -> None:
+    def add_evaluated(self, n_tokens: int, model_s: float, n_sequences: int) -> None:
         """Count tokens that one call of the model evaluated in this step, and the seconds that it took."""
         self.model_calls += 1
         self.call_sequences += n_sequences

@@ -119,7 +119,8 @@ def _with_draft(
     check_draft_vocabulary(path, draft_metadata, metadata)
     assert isinstance(facts.memory, MemoryEstimate)
     assert isinstance(draft_facts.memory, MemoryEstimate)
-    n_cells = None if config.n_ctx_draft is None else draft_facts.n_ctx
+    # As many as the model has are as many with fewer of them, too.
+    n_cells = None if draft_facts.n_ctx == facts.n_ctx else draft_facts.n_ctx
     return replace(facts, memory=facts.memory.with_draft(draft_facts.memory, n_cells), draft=draft_facts)
 
 

@@ -272,7 +272,9 @@ class HangingModel(ScriptedModel):
 @pytest.mark.parametrize("disturb", ["submit", "cancel", "stop"])
 def test_who_comes_does_not_wait_for_the_end_of_a_long_step(disturb: str) -> None:
     model = HangingModel(n_seq_max=3, can_interrupt=True)
-    in_call = model.compute.in_long_call = threading.Event()  # type: ignore[attr-defined]
+    compute = model.compute
+    assert isinstance(compute, HangingCompute)
+    in_call = compute.in_long_call = threading.Event()
     loaded = threading.Event()
     thread = EngineThread(
         lambda on_progress: model,

@@ -96,6 +96,17 @@ def test_a_request_that_is_cancelled_in_a_long_step_leaves_at_once() -> None:
     assert not sink.is_over
 
 
+def test_who_leaves_again_and_again_does_not_keep_a_prompt_from_going_on() -> None:
+    bench = make_bench()
+    _, sink = bench.submit(request("a" * 500, max_tokens=3))
+    for _ in range(30):
+        interrupt_at(bench, 0.4)
+        bench.step()
+        bench.engine.long_steps.resume()
+        bench.engine.cancel(9999)
+    assert sink.text == expected_text("a" * 500, 3)
+
+
 def test_whoever_came_keeps_steps_short_for_twice_as_long_as_they_take() -> None:
     clock = VirtualClock()
     steps = LongSteps(ScriptedInterruption(), clock, usual_s=0.5, longest_s=3.0)
