@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Protocol
 
-from service.config import SamplingDefaults
+from service.config import Lookup, SamplingDefaults
 from service.dialogue.template.analysis import UNKNOWN
 from service.engine import language_model
 from service.errors import ModelNotFound
@@ -120,6 +120,7 @@ class ServedModel:
         literal_messages: whether messages and roles of all conversations are tokenised literally.
         pictures: None for a model that takes none.
         tags: words that describe the model.
+        tries_drafts: whether tokens are tried ahead, if the model can take them back.
     """
 
     name: str
@@ -139,6 +140,7 @@ class ServedModel:
     chat_format: ChatFormat = UNKNOWN
     pictures: PictureSupport | None = None
     tags: tuple[str, ...] = ()
+    tries_drafts: bool = False
 
     @classmethod
     def create(
@@ -172,6 +174,7 @@ class ServedModel:
             chat_format=chat_format,
             pictures=None if encoder is None else PictureSupport(encoder, config.media),
             tags=config.tags,
+            tries_drafts=config.engine.lookup is not Lookup.OFF or config.model.draft_path is not None,
         )
 
     def paced(self, work: Work, salt: str = "") -> ServedModel:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import re
+import stat
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from slotline.protocol.excerpt import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from io import BufferedReader
 
     from service.engine.request.items import PromptItem
 
@@ -77,6 +79,8 @@ class SlotDirectory:
                     raise _Unwanted
                 file.flush()
                 os.fsync(file.fileno())
+                if not go_on():
+                    raise _Unwanted
                 return file.tell()
 
         return await self._run(write)
@@ -130,13 +134,16 @@ def _naming(name: str, done: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def _opened(path: Path) -> Iterator[BufferedReader]:
     """A file of the directory. Without waiting: somebody may have put a pipe there."""
     try:
         number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except FileNotFoundError as error:
         problem = f"{path.name!r} names no file; allowed are names that slots were saved under"
         raise InvalidArgument("filename", problem) from error
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise InvalidArgument("filename", f"{path.name!r} is no slot file")
     with open(number, "rb") as file:
         yield file
 

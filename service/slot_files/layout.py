@@ -28,6 +28,7 @@ from service.engine.request.media import MediaRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from io import BufferedReader
 
     from service.engine.request.items import PromptItem
 
@@ -105,7 +106,7 @@ def write(
 
 
 def read(
-    file: BinaryIO, check: Callable[[Head], None], go_on: Callable[[], bool] = lambda: True
+    file: BufferedReader, check: Callable[[Head], None], go_on: Callable[[], bool] = lambda: True
 ) -> tuple[Head, list[PromptItem], memoryview]:
     """Read all of a file.
 
@@ -143,7 +144,7 @@ def read(
         piece = rest[start : start + STEP_BYTES]
         if not go_on():
             raise SlotFileError("is not needed any more")
-        if file.readinto(piece) != len(piece):  # type: ignore[attr-defined]
+        if file.readinto(piece) != len(piece):
             raise SlotFileError("is damaged: it became shorter while it was read")
         digest.update(piece)
     if file.read(_HASH_BYTES) != digest.digest():
@@ -159,7 +160,7 @@ def _numbers(items: Sequence[PromptItem]) -> np.ndarray[tuple[int], np.dtype[np.
 
 def _items(numbers: Sequence[int], head: Head) -> list[PromptItem]:
     rows = [MediaRow(bytes.fromhex(key), *numbers) for key, *numbers in head.media]
-    if min(chain(numbers, [0])) < -len(rows):
+    if min(numbers, default=0) < -len(rows):
         raise SlotFileError("is damaged: it has rows of pictures that it does not describe")
     return [number if number >= 0 else rows[-1 - number] for number in numbers]
 

@@ -347,7 +347,9 @@ async def test_a_projector_beside_a_model_for_embeddings_is_refused_at_start(enc
 
     async with running_core(load=load, encoder=encoder, wait_ready=False) as core:
         health = await until_state(core, model_pb2.SERVER_STATE_FAILED)
-        assert health.message == "`mmproj` is of no use: this model makes embeddings of texts only"
+        assert health.message == (
+            "`mmproj` is of no use: this model takes no pictures; it turns texts into embeddings only"
+        )
         assert health.image_worker == model_pb2.IMAGE_WORKER_STATE_FAILED
     assert not encoder.is_started
 

@@ -16,7 +16,6 @@ from service.api.convert.rerank import can_rerank
 from service.api.convert.settings import default_settings, generation_settings
 from service.api.convert.system_prompt import system_prompt_message
 from service.api.status import CoreState, CoreStatus
-from service.config import Lookup
 from service.constraints.schema import MAX_SCHEMA_BYTES
 from service.dialogue.description import describe
 from service.engine.cache.context_shift import resolve_n_keep
@@ -171,7 +170,7 @@ def _capabilities(model: ServedModel) -> model_pb2.Capabilities:
         constraint=info.can_generate,
         context_shift=info.can_shift,
         rerank=can_rerank(model),
-        speculation=model.engine.lookup is not Lookup.OFF,
+        speculation=info.can_generate and info.can_cut and model.tries_drafts,
     )
 
 

@@ -128,7 +128,11 @@ class FittingPairs:
 
     def _shortened(self, document: list[int], limit: int, field: str) -> tuple[int, ...]:
         """The query and at most ``limit`` tokens of a document, as many as fit if the rest may be left out."""
-        frame = self._pairs.around((), self._bounded())
+        try:
+            frame = self._pairs.around((), self._bounded())
+        except TooManyTokens as error:
+            # With a template, only here the query is tokenised.
+            raise self._bound.exceeded("query", error.n_tokens, is_exact=False) from None
         if self._request.truncation:
             limit = min(limit, self._bound.most - len(frame))
         if limit < 1:

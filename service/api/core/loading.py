@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
+from service.api.convert.purpose import told_purpose
 from service.api.convert.system_prompt import system_prompt
 from service.api.served_model import Limits, LoadedModel, ServedModel
 from service.constraints.compiler import ConstraintCompiler
@@ -211,7 +212,7 @@ class Loading:
         if self._is_given_up:
             raise Draining
         if not info.can_generate:
-            raise ProjectorFailed("`mmproj` is of no use: this model makes embeddings of texts only")
+            raise ProjectorFailed(f"`mmproj` is of no use: this model takes no pictures; {told_purpose(info)}")
         encoder = self._encoder = self._make_encoder(self._config.media, self._config.model, info.n_whole)
         await pool.run(0, lambda _: encoder.start())
         check_projector(encoder.facts, info)

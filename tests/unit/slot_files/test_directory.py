@@ -83,6 +83,23 @@ def test_nobody_waits_for_a_pipe(directory: SlotDirectory, tmp_path: Path) -> No
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(InvalidArgument, match="'pipe' is no slot file"):
         load(directory, "pipe")
+    # One that somebody writes to, and says nothing.
+    number = os.open(tmp_path / "pipe", os.O_RDWR)
+    try:
+        with pytest.raises(InvalidArgument, match="'pipe' is no slot file"):
+            load(directory, "pipe")
+    finally:
+        os.close(number)
+
+
+def test_a_directory_is_no_file_and_nothing_of_it_stays_open(directory: SlotDirectory, tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    n_open = []
+    for _ in range(3):
+        with pytest.raises(InvalidArgument, match="'sub' is no slot file"):
+            load(directory, "sub")
+        n_open.append(len(os.listdir("/proc/self/fd")))
+    assert n_open[1:] == n_open[:-1]
 
 
 def test_a_full_disk_is_named_and_leaves_what_was_there(

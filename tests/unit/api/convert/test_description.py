@@ -100,8 +100,16 @@ def test_what_a_model_lacks_is_absent() -> None:
             served_model(can_generate=False, can_shift=False, vocabulary=ByteVocabulary(fim_tokens=FimTokens())),
             model_pb2.Capabilities(embed=True),
         ),
+        (
+            replace(served_model(n_hidden=0, can_shift=False), tries_drafts=True),
+            model_pb2.Capabilities(generate=True, constraint=True, speculation=True),
+        ),
+        (
+            replace(served_model(n_hidden=0, can_shift=False, can_cut=False), tries_drafts=True),
+            model_pb2.Capabilities(generate=True, constraint=True),
+        ),
     ],
-    ids=["no embeddings", "infill", "encoder"],
+    ids=["no embeddings", "infill", "encoder", "drafts", "drafts that cannot be taken back"],
 )
 def test_capabilities_are_those_of_the_model_as_it_was_started(
     model: ServedModel, capabilities: model_pb2.Capabilities

@@ -73,6 +73,13 @@ def test_what_does_not_fit_is_too_large(fields: dict[str, Any], field: str) -> N
     assert caught.value.field == field
 
 
+@pytest.mark.parametrize("fields", [{"truncation": END}, {"max_document_tokens": 4}])
+def test_a_query_of_a_template_that_is_far_too_long_is_too_large(fields: dict[str, Any]) -> None:
+    with pytest.raises(ContextLengthExceeded, match="too large") as caught:
+        pair(model=TEMPLATED, query="q" * 70_000, **fields)
+    assert caught.value.field == "query"
+
+
 @pytest.mark.parametrize(
     ("fields", "field"), [({"max_document_tokens": 0}, "max_document_tokens"), ({"truncation": 7}, "truncation")]
 )
