@@ -25,7 +25,7 @@ import { InferenceService } from "./gen/slotline/v1/inference_service_pb.js";
 import { ModelService } from "./gen/slotline/v1/model_service_pb.js";
 import { TokenizeRequestSchema } from "./gen/slotline/v1/tokenization_pb.js";
 import { type Completion, Generation } from "./generation.js";
-import { type GenerateOptions, setOptions } from "./options.js";
+import { type GenerateOptions, setOptions, word } from "./options.js";
 import { prefixKey } from "./prefix_key.js";
 import { chatPrompt, embedInput, type Input, type Message, type Prompt, requestFor } from "./prompts.js";
 import { callOptions, Targets, type TlsOptions } from "./targets.js";
@@ -159,7 +159,7 @@ export class Client {
     const request = create(RerankRequestSchema, {
       query,
       documents: [...documents],
-      truncation: truncation === undefined ? Truncation.UNSPECIFIED : TRUNCATIONS[truncation],
+      truncation: truncation === undefined ? Truncation.UNSPECIFIED : word("truncation", truncation, TRUNCATIONS),
       ...others,
     });
     return (await this.call(InferenceService.method.rerank, request, options)).scores;

@@ -302,7 +302,8 @@ function whole(name: string, value: unknown, low: number, high: number): number 
   return isWhole ? value : refuse(name, value, `a whole number from ${low} to ${high}`);
 }
 
-function word<T>(name: string, value: string, words: Readonly<Record<string, T>>): T {
+/** What a word stands for; throws a RangeError that names it and those that are known. */
+export function word<T>(name: string, value: string, words: Readonly<Record<string, T>>): T {
   const known = Object.hasOwn(words, value) ? words[value] : undefined;
   return known ?? refuse(name, value, `one of ${Object.keys(words).join(", ")}`);
 }

@@ -10,13 +10,22 @@ import pytest
 
 from slotline.client import GenerateOptions, SlotlineError
 from slotline.client.errors import from_rpc_error
-from slotline.client.requests import embed_request, generate_request, tokenize_request
+from slotline.client.requests import (
+    embed_request,
+    erase_slot_request,
+    generate_request,
+    lora_scales_request,
+    rerank_request,
+    restore_slot_request,
+    save_slot_request,
+    tokenize_request,
+)
 from slotline.options import BY_PATH
 from slotline.options.plain_options import PlainOptions
 from slotline.v1 import generation_pb2, sampling_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from google.protobuf.message import Message
 
@@ -327,6 +336,26 @@ def test_a_whole_request_is_sent_as_it_is() -> None:
 def test_mistakes_are_named(prompt: Any, options: Any, message: str) -> None:
     with pytest.raises(TypeError, match=message):
         generate_request(prompt, options)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: save_slot_request(-1, "a"), ValueError, "slot_id: -1 is not a whole number from 0 to"),
+        (lambda: save_slot_request(0, 5), TypeError, "filename: 5 is not a text"),  # type: ignore[arg-type]
+        (lambda: restore_slot_request("x", "a"), TypeError, "slot_id: 'x' is not a whole number"),  # type: ignore[arg-type]
+        (lambda: erase_slot_request(1 << 32), ValueError, "slot_id: 4294967296 is not a whole number from 0 to"),
+        (lambda: lora_scales_request({-1: 1.0}), ValueError, "scales: -1 is not a whole number from 0 to"),
+        (lambda: lora_scales_request({0: "x"}), TypeError, r"scales\[0\]: 'x' is not a number"),  # type: ignore[dict-item]
+        (lambda: lora_scales_request([1.0]), TypeError, "scales: .* is not a mapping"),  # type: ignore[arg-type]
+        (lambda: rerank_request(3, ["a"]), TypeError, "query: 3 is not a text"),  # type: ignore[arg-type]
+    ],
+)
+def test_wrong_arguments_of_other_calls_are_named(
+    make: Callable[[], object], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        make()
 
 
 def test_text_and_messages_can_be_tokenised() -> None:

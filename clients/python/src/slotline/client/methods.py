@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from google.protobuf.message import Message
+
 from slotline.v1 import inference_service_pb2, model_service_pb2
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, ServiceDescriptor
-    from google.protobuf.message import Message
 
 
 def _unary_methods(service: ServiceDescriptor) -> dict[Descriptor, str]:
@@ -28,7 +29,7 @@ def method_of(server: Any, request: Message) -> Any:
     Raises:
         TypeError: none does.
     """
-    kind = getattr(request, "DESCRIPTOR", None)
+    kind = request.DESCRIPTOR if isinstance(request, Message) else None
     if kind in _INFERENCE:
         return getattr(server.inference, _INFERENCE[kind])
     if kind in _MODELS:

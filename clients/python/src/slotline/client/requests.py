@@ -9,7 +9,16 @@ from slotline.client import checks
 from slotline.client.images import Part, parts_message
 from slotline.client.messages import chat_prompt
 from slotline.client.options import GenerateOptions, set_options
-from slotline.v1 import embedding_pb2, generation_pb2, prompt_pb2, rerank_pb2, tokenization_pb2, tokens_pb2
+from slotline.v1 import (
+    embedding_pb2,
+    generation_pb2,
+    lora_pb2,
+    prompt_pb2,
+    rerank_pb2,
+    slot_files_pb2,
+    tokenization_pb2,
+    tokens_pb2,
+)
 
 #: A text, token ids, parts that are texts, pictures and token ids, a conversation of messages as ``Message`` describes
 #: them, or a whole request.
@@ -106,7 +115,9 @@ def rerank_request(
         TypeError: documents that are no list of texts, or an option of another type.
         ValueError: an option that no request can hold.
     """
-    request = rerank_pb2.RerankRequest(query=query, documents=checks.texts("documents", documents), model=model)
+    request = rerank_pb2.RerankRequest(
+        query=checks.text("query", query), documents=checks.texts("documents", documents), model=model
+    )
     request.normalize = normalize
     if truncation is not None:
         if truncation not in _TRUNCATIONS:
@@ -115,6 +126,48 @@ def rerank_request(
     if max_document_tokens is not None:
         request.max_document_tokens = checks.integer("max_document_tokens", max_document_tokens, checks.UINT32)
     return request
+
+
+def save_slot_request(slot_id: int, filename: str) -> slot_files_pb2.SaveSlotRequest:
+    """A request to write what a slot holds to a file.
+
+    Raises:
+        TypeError: an argument of another type.
+        ValueError: a number that no slot has.
+    """
+    return slot_files_pb2.SaveSlotRequest(slot_id=_slot_id(slot_id), filename=checks.text("filename", filename))
+
+
+def restore_slot_request(slot_id: int, filename: str) -> slot_files_pb2.RestoreSlotRequest:
+    """A request to let a slot hold what is in a file; raises as ``save_slot_request``."""
+    return slot_files_pb2.RestoreSlotRequest(slot_id=_slot_id(slot_id), filename=checks.text("filename", filename))
+
+
+def erase_slot_request(slot_id: int) -> slot_files_pb2.EraseSlotRequest:
+    """A request to forget what a slot holds; raises as ``save_slot_request``."""
+    return slot_files_pb2.EraseSlotRequest(slot_id=_slot_id(slot_id))
+
+
+def _slot_id(value: object) -> int:
+    return checks.integer("slot_id", value, checks.UINT32)
+
+
+def lora_scales_request(scales: Mapping[int, float]) -> lora_pb2.SetLoraScalesRequest:
+    """A request to change the scales of adapters.
+
+    Raises:
+        TypeError: numbers of adapters, or scales, of another type.
+        ValueError: numbers that no adapter has.
+    """
+    named = checks.mapping("scales", scales, "a mapping of numbers of adapters to their scales")
+    return lora_pb2.SetLoraScalesRequest(
+        scales=[
+            lora_pb2.LoraScale(
+                id=checks.integer("scales", number, checks.UINT32), scale=checks.number(f"scales[{number}]", scale)
+            )
+            for number, scale in named.items()
+        ]
+    )
 
 
 def check_conversation(messages: Sequence[Mapping[str, object]]) -> None:

@@ -17,8 +17,12 @@ from slotline.client.requests import (
     Truncation,
     check_conversation,
     embed_request,
+    erase_slot_request,
     generate_request,
+    lora_scales_request,
     rerank_request,
+    restore_slot_request,
+    save_slot_request,
     tokenize_request,
     vectors_of,
 )
@@ -305,19 +309,19 @@ class Client:
             filename: a plain name of the file, in the server's directory for such files.
             deadline_s: seconds that the call may take, waiting included.
         """
-        request = slot_files_pb2.SaveSlotRequest(slot_id=slot_id, filename=filename)
+        request = save_slot_request(slot_id, filename)
         return self._call(lambda server: server.models.SaveSlot, request, deadline_s)
 
     def restore_slot(
         self, slot_id: int, filename: str, *, deadline_s: float | None = None
     ) -> slot_files_pb2.RestoreSlotResponse:
         """Let a slot hold what was saved to a file, once the slot is idle; the arguments are those of ``save_slot``."""
-        request = slot_files_pb2.RestoreSlotRequest(slot_id=slot_id, filename=filename)
+        request = restore_slot_request(slot_id, filename)
         return self._call(lambda server: server.models.RestoreSlot, request, deadline_s)
 
     def erase_slot(self, slot_id: int, *, deadline_s: float | None = None) -> int:
         """Forget what a slot holds, once the slot is idle; the number of tokens that it held."""
-        request = slot_files_pb2.EraseSlotRequest(slot_id=slot_id)
+        request = erase_slot_request(slot_id)
         return self._call(lambda server: server.models.EraseSlot, request, deadline_s).erased_tokens
 
     def lora_adapters(self, *, deadline_s: float | None = None) -> list[lora_pb2.LoraAdapter]:
@@ -332,8 +336,7 @@ class Client:
             scales: by the adapters' numbers; those of all others become 0.
             deadline_s: seconds that the call may take.
         """
-        named = [lora_pb2.LoraScale(id=number, scale=scale) for number, scale in scales.items()]
-        request = lora_pb2.SetLoraScalesRequest(scales=named)
+        request = lora_scales_request(scales)
         self._call(lambda server: server.models.SetLoraScales, request, deadline_s)
 
     def call(self, request: Message, *, deadline_s: float | None = None) -> Any:
