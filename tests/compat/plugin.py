@@ -6,6 +6,7 @@ became of each test is written to a file.
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import os
@@ -37,7 +38,7 @@ def pytest_configure() -> None:
     os.environ["PORT"] = str(_free_port())
     # Downloads files for the tests; not installed, and not called any more.
     sys.modules["wget"] = types.ModuleType("wget")
-    import utils  # type: ignore[import-not-found]
+    utils: Any = importlib.import_module("utils")
 
     folder = Path(os.environ[MODELS])
     matches = utils.match_regex
@@ -61,7 +62,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(autouse=True)
 def stop_servers() -> Iterator[None]:
     """Stop what a test started, as the tests' own fixture does."""
-    import utils
+    utils: Any = importlib.import_module("utils")
 
     yield
     for server in set(utils.server_instances):

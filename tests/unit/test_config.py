@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import pytest
 
@@ -79,7 +80,7 @@ def test_what_the_engine_is_told_follows_from_model_and_core(
 
 
 def test_what_was_decided_of_the_engine_reaches_it_unchanged() -> None:
-    decided = {
+    decided: dict[str, Any] = {
         "max_tokens": 9,
         "prefill_budget_ms": 1.0,
         "idle_prefill_budget_ms": 2.0,
@@ -93,7 +94,7 @@ def test_what_was_decided_of_the_engine_reaches_it_unchanged() -> None:
         "draft_p_min": 0.5,
     }
     assert set(decided) == {field.name for field in dataclasses.fields(EngineOptions)}
-    engine = CoreConfig(model=ModelConfig("m.gguf"), **decided).engine  # type: ignore[arg-type]
+    engine = CoreConfig(model=ModelConfig("m.gguf"), **decided).engine
     assert {name: getattr(engine, name) for name in decided} == decided
 
 

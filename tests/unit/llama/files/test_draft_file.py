@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -27,9 +27,9 @@ def model_path(tmp_path: Path) -> Path:
     return write_tiny_gguf(tmp_path / "model.gguf", MODEL)
 
 
-def check(model: Path, draft: Path | str, available: int = PLENTY, **options: int) -> ModelFileFacts:
+def check(model: Path, draft: Path | str, available: int = PLENTY, **options: Any) -> ModelFileFacts:
     """Check a draft model with a model."""
-    return check_model_file(ModelConfig(str(model), draft_path=str(draft), **options), lambda: available)  # type: ignore[arg-type]
+    return check_model_file(ModelConfig(str(model), draft_path=str(draft), **options), lambda: available)
 
 
 def refusal(model: Path, draft: Path | str, available: int = PLENTY) -> str:
