@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.compat import launcher, plugin
-from tests.compat.upstream import ROOT
+from tests.compat.upstream import ROOT, UpstreamError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 #: A test that takes longer has failed, in seconds. Theirs start several servers.
 _LIMIT_S = 120
 #: Several at once only wait for each other: each starts a server.
+#: How pytest ends that has run tests, whatever became of them.
+_RAN = (0, 1)
 _AT_ONCE = 2
 
 
@@ -65,7 +67,9 @@ def run(tests: Path, folder: Path, server: str, which: Sequence[str]) -> dict[st
     pytest += ["--timeout", str(_LIMIT_S), "-n", str(_AT_ONCE)]
     paths = [f"unit/{name}" for name in which] or ["unit"]
     with (folder / "tests.log").open("w") as log:
-        subprocess.run([*pytest, *paths], cwd=tests, env=environment, stdout=log, stderr=log)
+        done = subprocess.run([*pytest, *paths], cwd=tests, env=environment, stdout=log, stderr=log, check=False)
+    if done.returncode not in _RAN:
+        raise UpstreamError(f"pytest ended with {done.returncode}; {folder / 'tests.log'} has the reason")
     return _read(outcomes)
 
 
