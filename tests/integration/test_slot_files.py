@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -11,6 +12,8 @@ import requests
 
 from rest_adapter.config import RestConfig
 from service.config import ModelConfig
+from service.engine.request.media import MediaRow
+from service.slot_files import layout
 from slotline.v1 import model_service_pb2_grpc
 from slotline.v1.slot_files_pb2 import RestoreSlotRequest, SaveSlotRequest
 from tests.support.scripted_core import WAIT_S
@@ -213,6 +216,23 @@ def test_other_models_and_too_many_tokens_are_refused(service: ScriptedService, 
         small.close()
     assert (refused["status"], refused["error"]["type"]) == (400, "exceed_context_size_error")
     assert f"filename: has {len(PROMPT)} tokens, but a slot of this server holds 32" in refused["error"]["message"]
+
+
+def test_a_file_with_pictures_needs_a_model_that_sees(service: ScriptedService, folder: Path) -> None:
+    complete(service, 1)
+    act(service, 1, "save")
+    with (folder / "a.bin").open("rb") as file:
+        head, items, packed = layout.read(file, lambda head: None)
+    row = MediaRow(b"digest of a picture", 0, 0, 1)
+    with (folder / "b.bin").open("wb") as file:
+        layout.write(file, replace(head, media=layout.media_of([row])), [row, *items[1:]], [packed])
+    refused = act(service, 0, "restore", "b.bin")
+    assert (refused["status"], refused["error"]["message"]) == (
+        400,
+        "filename: names a file with pictures. Cannot restore media tokens without an mmproj; start the server with "
+        "`mmproj`",
+    )
+    assert complete(service, 0, "new") == 0
 
 
 def test_without_a_directory_the_option_is_named(tmp_path: Path) -> None:

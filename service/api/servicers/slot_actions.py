@@ -141,11 +141,17 @@ def _format(model: ServedModel, scales: Sequence[float]) -> str:
 
 
 def _check(head: Head, model: ServedModel, needed: str, tenant: str) -> None:
-    """Refuse a file that is not of the format that is needed, or that is somebody else's."""
+    """Refuse a file that is not of the format that is needed, that is somebody else's, or of no use here."""
     if head.format != needed:
         raise InvalidArgument("filename", f"names a file for {head.format}; this server needs one for {needed}")
     if head.owner != _owner(tenant):
         raise NotAllowed("filename: names a file that was saved with another API key")
+    if head.media and model.pictures is None:
+        # The second sentence is llama.cpp's, which clients may look for.
+        raise InvalidArgument(
+            "filename",
+            "names a file with pictures. Cannot restore media tokens without an mmproj; start the server with `mmproj`",
+        )
     n_ctx = model.engine.n_ctx_slot
     if head.n_items > n_ctx:
         raise ContextLengthExceeded(
