@@ -16,7 +16,7 @@ from rest_adapter.errors import AdapterError, InvalidBody, StreamClosed
 from rest_adapter.files.page import page_files, page_response
 from rest_adapter.files.static import static_response
 from rest_adapter.http.application import Application
-from rest_adapter.http.cors import add_cors_headers, asked_by, preflight, refuse_foreigners
+from rest_adapter.http.cors import Promises, add_cors_headers, asked_by, preflight, refuse_foreigners
 from rest_adapter.http.counts import ResponseCounts
 from rest_adapter.http.error_forms import ErrorForm
 from rest_adapter.http.http_errors import ADAPTER_FAILED, CLIENT_GONE, http_error, routing_error
@@ -78,7 +78,8 @@ def create_app(
         has_keys=bool(config.api_keys),
         is_loopback=is_loopback,
         origins=config.cors_origins,
-        hosts=(*config.allowed_hosts, config.host.lower()),
+        hosts=(*config.allowed_hosts, *(host.lower() for host in config.hosts)),
+        credentials=config.cors_credentials,
     )
     app = Application(
         __name__, answer_early=partial(_answer_early, context, rules), finish=partial(_finish, context, rules)
@@ -99,9 +100,10 @@ def _answer_early(context: AppContext, rules: OriginRules, request: Request) -> 
         AdapterError: the request is refused.
     """
     environ, method, config = request.environ, request.method, context.config
-    refuse_foreigners(rules, asked_by(environ), method)
+    refuse_foreigners(rules, asked_by(environ), method, context.likely_shape)
     if method == "OPTIONS":
-        return preflight(_methods(request, config), environ)
+        promises = Promises.of(context.likely_shape, config.cors_methods, config.cors_headers)
+        return preflight(_methods(request, config), environ, promises)
     is_read = method in ("GET", "HEAD")
     if is_read:
         file = _file(request, config)

@@ -27,6 +27,10 @@ class RestConfig:
         api_keys: if there are any, clients need one of them for every route that is not public.
         cors_origins: origins of web pages that may use a server without API keys, beside those of this machine, as
             ``origins.checked_origin`` gives them.
+        cors_methods, cors_headers: what pages are told that they may use and send; None for what the path takes and the
+            page asks for, or in the shape of today what llama.cpp's server says.
+        cors_credentials: whether pages may have cookies sent; None for unless every page may use the server without
+            API keys.
         allowed_hosts: what the header Host may name, beside localhost and ``host``, if there are no API keys and only
             this machine can reach the server; as ``origins.checked_host`` gives them.
         allow_system_prompt: whether clients without API keys may replace the system prompt of all slots even if other
@@ -70,6 +74,9 @@ class RestConfig:
     core_server_name: str | None = None
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     cors_origins: tuple[str, ...] = ()
+    cors_methods: tuple[str, ...] | None = None
+    cors_headers: tuple[str, ...] | None = None
+    cors_credentials: bool | None = None
     allowed_hosts: tuple[str, ...] = ()
     allow_system_prompt: bool = False
     image_url_allow: tuple[str, ...] = ()
@@ -92,6 +99,9 @@ class RestConfig:
     max_connections: int = 4096
     drain_timeout_s: float = 30.0
 
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The addresses and names of ``host``."""
     @property
     def openai_ping_s(self) -> float | None:
         """Seconds of silence after which a stream of an OpenAI route gets a comment; None for never."""

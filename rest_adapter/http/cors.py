@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rest_adapter.api_shape import ApiShape
 from rest_adapter.errors import ForeignOrigin, Misdirected
 from rest_adapter.http.origins import Asked, OriginRules
 from rest_adapter.http.responses import Answer
@@ -34,8 +36,10 @@ def asked_by(environ: WSGIEnvironment) -> Asked:
     )
 
 
-def refuse_foreigners(rules: OriginRules, asked: Asked, method: str) -> None:
+def refuse_foreigners(rules: OriginRules, asked: Asked, method: str, shape: ApiShape) -> None:
     """Refuse a request if its Host is wrong, or if a foreign page asks for more than to read.
+
+    In the shape of today a preflight is answered, without the header by which the page might go on.
 
     Browsers let every page send what a form could send to any server, and only keep the answer from it. So requests
     that could change something are refused unless the page may read the answer, too.
@@ -49,29 +53,56 @@ def refuse_foreigners(rules: OriginRules, asked: Asked, method: str) -> None:
             f"Host: {show(asked.host)} is no name of this server; without API keys, and where only this machine "
             "reaches it, allowed are IP addresses, localhost and the names in --allowed-hosts"
         )
-    if method not in _SAFE_METHODS and not rules.allow_origin(asked):
+    is_harmless = method in _SAFE_METHODS or (method == "OPTIONS" and shape is ApiShape.NOW)
+    if not is_harmless and not rules.allow_origin(asked):
         raise ForeignOrigin(
             f"Origin: {show(asked.origin)} may not use this server; without API keys, allowed are pages of this "
             "machine and the origins in --cors-origins"
         )
 
 
-def preflight(methods: Iterable[str], environ: WSGIEnvironment) -> Answer:
+@dataclass(frozen=True, slots=True)
+class Promises:
+    """What the answer to a preflight promises to pages.
+
+    Attributes:
+        methods: which methods they may use; None for those that the path takes.
+        headers: which headers they may send; None for those that they ask for.
+    """
+
+    methods: tuple[str, ...] | None = None
+    headers: tuple[str, ...] | None = None
+
+    @classmethod
+    def of(cls, shape: ApiShape, methods: tuple[str, ...] | None, headers: tuple[str, ...] | None) -> Promises:
+        """What was configured, None for nothing, and for that what is usual in a shape."""
+        usual = _NOW if shape is ApiShape.NOW else cls()
+        return cls(methods or usual.methods, headers or usual.headers)
+
+
+#: llama.cpp's server of today.
+_NOW = Promises(("GET", "POST", "DELETE", "OPTIONS"), ("*",))
+
+
+def preflight(methods: Iterable[str], environ: WSGIEnvironment, promises: Promises) -> Answer:
     """The answer to OPTIONS, for pages that ask beforehand what they may send.
 
     Args:
         methods: those that the path takes, without OPTIONS; none if there is no such path. The page can then send what
             forms can send, and read the 404.
         environ: of the request.
+        promises: what it says.
     """
     headers: list[tuple[str, str]] = []
-    if known := sorted(methods):
+    known = sorted(methods)
+    if known:
         headers.append(("Allow", ", ".join(sorted({*known, "OPTIONS"}))))
-        headers.append(("Access-Control-Allow-Methods", ", ".join(known)))
+    if promised := promises.methods or known:
+        headers.append(("Access-Control-Allow-Methods", ", ".join(promised)))
     wanted = environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")
-    # Unknown headers are ignored, so all are allowed.
+    # Unknown headers are ignored, so all are allowed. For browsers, * does not stand for Authorization.
     allowed = wanted if wanted and _HEADER_NAMES.fullmatch(wanted) else "*"
-    headers.append(("Access-Control-Allow-Headers", allowed))
+    headers.append(("Access-Control-Allow-Headers", ", ".join(promises.headers) if promises.headers else allowed))
     headers.append(("Access-Control-Max-Age", str(_MAX_AGE_S)))
     headers.append(("Vary", "Access-Control-Request-Headers"))
     return Answer([], headers=headers)

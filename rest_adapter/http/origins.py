@@ -61,12 +61,14 @@ class OriginRules:
         is_loopback: it listens where only this machine can reach it.
         origins: further origins that may use it, as ``checked_origin`` gives them.
         hosts: further names that the Host may have, as ``checked_host`` gives them.
+        credentials: whether pages that may use the server may have cookies sent; None for all but where every page may.
     """
 
     has_keys: bool = False
     is_loopback: bool = True
     origins: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    credentials: bool | None = None
 
     def allow_host(self, host: str | None) -> bool:
         """Whether the header Host may have this value."""
@@ -92,7 +94,9 @@ class OriginRules:
         return name is not None and (name in own or _is_loopback(name))
 
     def allow_credentials(self, asked: Asked) -> bool:
-        """Whether a page may have cookies sent, which a proxy may need; not if every page may use the server."""
+        """Whether a page may have cookies sent, which a proxy may need."""
+        if self.credentials is not None:
+            return self.credentials
         return self.has_keys or ANY not in self.origins or _normal(asked.origin or "") in self.origins
 
     @staticmethod
@@ -125,6 +129,28 @@ def checked_host(text: str) -> str:
     if name != ANY and _NAME.fullmatch(name) is None:
         raise ValueError(f"{text!r} is no name of a host; allowed are names without scheme and port, and * for all")
     return name
+
+
+def checked_method(text: str) -> str:
+    """A method, in capitals.
+
+    Raises:
+        ValueError: it is none; the message says what is allowed.
+    """
+    if re.fullmatch(r"[A-Za-z]{1,16}", text) is None:
+        raise ValueError(f"{text!r} is no method; allowed are methods such as GET and POST")
+    return text.upper()
+
+
+def checked_header_name(text: str) -> str:
+    """The name of a header, or ``*``.
+
+    Raises:
+        ValueError: it is none; the message says what is allowed.
+    """
+    if re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}", text) is None:
+        raise ValueError(f"{text!r} is no name of a header; allowed are names such as Authorization, and * for others")
+    return text
 
 
 def is_loopback(address: str) -> bool:

@@ -69,18 +69,22 @@ class AppContext:
         # Reading a query costs as much as all else that is asked of most requests, which have none.
         return read_shape(request.args, self.config.api_shape) if request.query_string else self.config.api_shape
 
+    @property
+    def likely_shape(self) -> ApiShape:
+        """The shape of the current request; of one that asks for no known shape, that of the server."""
+        try:
+            return self.shape
+        except InvalidRequest:
+            return self.config.api_shape
+
     def not_offered(self, message: str) -> NotOffered:
         """The error for a route that the server was started without; in the shape of today it is not supported."""
         return NotOffered(message, is_missing=self.shape is ApiShape.OF_2024)
 
     @property
     def error_form(self) -> ErrorForm:
-        """The form of errors of the current request; of one that asks for no known shape, that of the server's."""
-        try:
-            shape = self.shape
-        except InvalidRequest:
-            shape = self.config.api_shape
-        return error_form(request.path, shape)
+        """The form of errors of the current request."""
+        return error_form(request.path, self.likely_shape)
 
 
 @dataclass(frozen=True, slots=True)

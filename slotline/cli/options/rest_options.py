@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rest_adapter.api_shape import ApiShape
 from rest_adapter.config import OPENAI_PING_S, REASONING_FORMATS, RestConfig
-from rest_adapter.http.origins import checked_host, checked_origin
+from rest_adapter.http.origins import checked_header_name, checked_host, checked_method, checked_origin
 from rest_adapter.remote.sources import checked_source
 from slotline.cli.options.api_keys import API_KEYS, api_key, api_key_file, api_keys_of
 from slotline.cli.options.groups.access import ACCESS
@@ -34,6 +34,29 @@ REST = Group(
             "localhost is named",
             default_note="those of this machine",
         ),
+        Value(
+            ("--cors-methods",),
+            "LIST",
+            "cors_methods",
+            listed(checked_method),
+            "methods that the answer to a preflight names",
+            default_note="those of the path, in the shape of today GET, POST, DELETE, OPTIONS",
+        ),
+        Value(
+            ("--cors-headers",),
+            "LIST",
+            "cors_headers",
+            listed(checked_header_name),
+            "headers that the answer to a preflight names; in browsers * does not stand for Authorization, which pages "
+            "need that send keys",
+            default_note="those that the page asks for, in the shape of today *",
+        ),
+        Flag(
+            ("--cors-credentials",),
+            {"cors_credentials": True},
+            "pages that may use the server may have cookies sent, even if every page may; without the option, not then",
+        ),
+        Flag(("--no-cors-credentials",), {"cors_credentials": False}, "no page may have cookies sent"),
         Value(
             ("--allowed-hosts",),
             "LIST",

@@ -93,6 +93,11 @@ def test_a_model_may_have_several_names(arguments: tuple[str, ...], name: str, a
         (("--no-ui",), {"page": False}),
         (("--props",), {"props_endpoint": True}),
         (("--context-shift",), {"native_truncates": True, "openai_truncates": True}),
+        (("--cors-methods", "get, POST"), {"cors_methods": ("GET", "POST")}),
+        (("--cors-headers", "*,Authorization"), {"cors_headers": ("*", "Authorization")}),
+        ((), {"cors_credentials": None}),
+        (("--cors-credentials",), {"cors_credentials": True}),
+        (("--cors-credentials", "--no-cors-credentials"), {"cors_credentials": False}),
         (("--no-context-shift",), {"native_truncates": False, "openai_truncates": False}),
     ],
 )

@@ -45,6 +45,8 @@ WRONG_VALUES = {
     "--path": "",
     "--timeout": "0",
     "--cors-origins": "a.example",
+    "--cors-methods": "GET, PO ST",
+    "--cors-headers": "a:b",
     "--allowed-hosts": "http://a",
     "--image-url-allow": "http://a/b.png",
     "--header-timeout": "0",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rest_adapter.api_shape import ApiShape
 from rest_adapter.apis.routes import ROUTES
 from rest_adapter.app import create_app
 from rest_adapter.config import RestConfig
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 OWN = "http://localhost:3000"
 FOREIGN = "http://evil.example"
 KEY = RestConfig(api_keys=("k",), metrics=True)
+TODAY = RestConfig(api_shape=ApiShape.NOW)
 KEYLESS = RestConfig(metrics=True)
 ORIGIN = "Access-Control-Allow-Origin"
 CREDENTIALS = "Access-Control-Allow-Credentials"
@@ -186,6 +188,62 @@ def test_what_are_no_names_of_headers_is_not_repeated(asked: str) -> None:
     headers = {"Origin": OWN, "Access-Control-Request-Headers": asked}
     response = client_of(core()).options("/completion", headers=headers)
     assert response.headers["Access-Control-Allow-Headers"] == "*"
+
+
+def test_today_a_preflight_promises_what_llama_server_does() -> None:
+    headers = {"Origin": OWN, "Access-Control-Request-Headers": "Authorization"}
+    for client, query in ((client_of(core(), TODAY), ""), (client_of(core()), "?shape=now")):
+        response = client.options(f"/completion{query}", headers=headers)
+        assert response.headers["Access-Control-Allow-Methods"] == "GET, POST, DELETE, OPTIONS"
+        assert response.headers["Access-Control-Allow-Headers"] == "*"
+        assert response.headers["Allow"] == "OPTIONS, POST"
+
+
+@pytest.mark.parametrize("path", ["/completion", "/nothing", "/completion?shape=2024", "/completion?shape=none"])
+@pytest.mark.parametrize("shape", ApiShape)
+def test_what_was_configured_is_promised(path: str, shape: ApiShape) -> None:
+    config = RestConfig(cors_methods=("GET", "PUT"), cors_headers=("*", "Authorization"), api_shape=shape)
+    headers = {"Origin": OWN, "Access-Control-Request-Headers": "x-a"}
+    response = client_of(core(), config).options(path, headers=headers)
+    assert response.headers["Access-Control-Allow-Methods"] == "GET, PUT"
+    assert response.headers["Access-Control-Allow-Headers"] == "*, Authorization"
+
+
+@pytest.mark.parametrize("origin", [FOREIGN, "null", "http://localhost.evil.example"])
+@pytest.mark.parametrize("keys", [(), ("k",)])
+def test_today_the_preflight_of_a_foreign_page_is_answered_without_leave_to_go_on(
+    origin: str, keys: tuple[str, ...]
+) -> None:
+    config = RestConfig(api_shape=ApiShape.NOW, cors_origins=("localhost",), api_keys=keys)
+    backend = core()
+    client = client_of(backend, config)
+    response = client.options("/completion", headers={"Origin": origin})
+    assert (response.status_code, response.data) == (200, b"")
+    assert ORIGIN not in response.headers
+    assert CREDENTIALS not in response.headers
+    # What a form sends is not asked for beforehand, and is refused as ever.
+    headers = {"Origin": origin, "Content-Type": "text/plain", "Authorization": "Bearer k"}
+    assert client.post("/completion", data=b"{}", headers=headers).status_code == 403
+    assert backend.requests == []
+
+
+@pytest.mark.parametrize(
+    ("config", "origin", "value"),
+    [
+        (RestConfig(cors_origins=("*",)), FOREIGN, None),
+        (RestConfig(cors_origins=("*",), cors_credentials=True), FOREIGN, "true"),
+        (RestConfig(cors_credentials=True), OWN, "true"),
+        (RestConfig(cors_credentials=False), OWN, None),
+        (RestConfig(api_keys=("k",), cors_credentials=False), FOREIGN, None),
+    ],
+)
+def test_cookies_are_allowed_as_configured(config: RestConfig, origin: str, value: str | None) -> None:
+    response = client_of(core(), config).options("/completion", headers={"Origin": origin})
+    assert response.headers[ORIGIN] == origin
+    assert response.headers.get(CREDENTIALS) == value
+    # Whatever is allowed is of no use to a page that may not use the server at all.
+    foreign = client_of(core(), RestConfig(cors_credentials=True)).get("/health", headers={"Origin": FOREIGN})
+    assert CREDENTIALS not in foreign.headers
 
 
 # Names of the server.
