@@ -17,7 +17,7 @@ class RestConfig:
     """A whole adapter. The name of the model comes from the core.
 
     Attributes:
-        host: address or name to listen on.
+        host: address or name to listen on; several with commas between them.
         port: TCP port, 0 for any free one.
         core: gRPC address of the core, ``host:port`` or ``unix:/path``.
         core_api_key: key that the core is given with every call, or None.

@@ -1,10 +1,14 @@
-"""The listening socket, and the options that connections inherit from it."""
+"""The listening sockets, and the options that connections inherit from them."""
 
 from __future__ import annotations
 
 import socket as native_socket
+from typing import TYPE_CHECKING
 
 from gevent import socket
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _BACKLOG = 1024
 #: TCP keepalive: a silent connection is probed after this many seconds, then at these intervals, and is closed after
@@ -29,8 +33,26 @@ _OPTIONS = (
 )
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Bind a port, 0 for any free one.
+def listen_at(hosts: Sequence[str], port: int) -> list[socket.socket]:
+    """Bind one port at several addresses, 0 for one that is free at the first.
+
+    Raises:
+        OSError: an address is in use, or there is no such address.
+    """
+    listeners: list[socket.socket] = []
+    try:
+        for host in hosts:
+            listeners.append(_listen(host, port, is_alone=len(hosts) == 1))
+            port = listeners[0].getsockname()[1]
+    except OSError:
+        for listener in listeners:
+            listener.close()
+        raise
+    return listeners
+
+
+def _listen(host: str, port: int, *, is_alone: bool) -> socket.socket:
+    """Bind a port at one address, 0 for any free one.
 
     Raises:
         OSError: the address is in use, or there is no such address.
@@ -42,6 +64,9 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         for level, option, value in _OPTIONS:
             listener.setsockopt(level, option, value)
+        if family == native_socket.AF_INET6 and not is_alone:
+            # Otherwise :: would take the port of 0.0.0.0, too.
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.bind(address)
         listener.listen(_BACKLOG)
     except OSError:

@@ -1,4 +1,4 @@
-"""The HTTP server: a listening socket, a pool of connections, and an orderly end. It knows no application."""
+"""HTTP servers: listening sockets, a pool of connections, and an orderly end. They know no application."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 from gevent.pywsgi import WSGIServer
 
 from rest_adapter.http.handler import ConnectionHandler
-from rest_adapter.http.server_state import ServerState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from wsgiref.types import WSGIApplication
 
     from gevent import socket
 
-    from rest_adapter.http.places import Places
+    from rest_adapter.http.server_state import ServerState
 
 logger = logging.getLogger(__name__)
 
@@ -25,56 +24,51 @@ _LAST_WORDS_S = 1.0
 
 
 class HttpServer(WSGIServer):
-    """pywsgi's server with time limits of our own and an orderly end.
+    """pywsgi's server with time limits of our own.
 
     Args:
         listener: accepts the connections.
         application: answers their requests.
-        places: where they run.
-        header_timeout_s: seconds from the first byte of a request to the end of its headers; never more than
-            ``io_timeout_s``.
-        io_timeout_s: seconds that one read or write may take, and a request until all of it has come.
+        state: what it shares with servers of the same application at other addresses.
     """
 
     # If it accepted several connections at once, it would ask for places without knowing whether they are needed.
     max_accept = 1
 
-    def __init__(
-        self,
-        listener: socket.socket,
-        application: WSGIApplication,
-        *,
-        places: Places,
-        header_timeout_s: float,
-        io_timeout_s: float,
-    ) -> None:
+    def __init__(self, listener: socket.socket, application: WSGIApplication, state: ServerState) -> None:
         super().__init__(
             listener,
             application,
-            spawn=places,
+            spawn=state.places,
             log=None,
             error_log=logger,
             # Set, so that pywsgi does not ask a name server for our name.
             environ={"SERVER_NAME": listener.getsockname()[0]},
         )
-        self._state = ServerState(places, min(header_timeout_s, io_timeout_s), io_timeout_s)
+        self._state = state
 
     def handle(self, sock: socket.socket, address: Any) -> None:
         """Serve one connection until it ends."""
         ConnectionHandler(sock, address, self, self._state).handle()
 
-    def drain(self, timeout_s: float, end_generations: Callable[[], None]) -> None:
-        """Close the listener and idle connections, wait for the others, then end them.
 
-        Args:
-            timeout_s: seconds that running requests get.
-            end_generations: called when they are over.
-        """
-        places = self._state.places
-        self._state.is_draining = True
-        self.close()
-        places.end_idle()
-        if not places.join(timeout=timeout_s):
-            end_generations()
-            places.join(timeout=_LAST_WORDS_S)
-            places.kill(timeout=_LAST_WORDS_S)
+def drain(
+    servers: Sequence[HttpServer], state: ServerState, timeout_s: float, end_generations: Callable[[], None]
+) -> None:
+    """Close the listeners and idle connections, wait for the others, then end them.
+
+    Args:
+        servers: all that share the state.
+        state: what they share.
+        timeout_s: seconds that running requests get.
+        end_generations: called when they are over.
+    """
+    places = state.places
+    state.is_draining = True
+    for server in servers:
+        server.close()
+    places.end_idle()
+    if not places.join(timeout=timeout_s):
+        end_generations()
+        places.join(timeout=_LAST_WORDS_S)
+        places.kill(timeout=_LAST_WORDS_S)

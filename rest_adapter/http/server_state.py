@@ -1,4 +1,4 @@
-"""What the connections of one HTTP server share."""
+"""What the connections of HTTP servers share."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class ServerState:
-    """Limits of a server, and whether it is about to stop.
+    """Limits of the servers of one application, and whether they are about to stop.
 
     Attributes:
-        places: where its connections run.
+        places: where their connections run.
         header_timeout_s: seconds from the first byte of a request to the end of its headers.
         io_timeout_s: seconds that one read or write may take, and a request until all of it has come.
-        is_draining: it takes no new connections, and every answer is the last of its connection.
+        is_draining: they take no new connections, and every answer is the last of its connection.
     """
 
     places: Places

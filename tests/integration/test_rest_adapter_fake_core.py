@@ -474,6 +474,28 @@ def test_nothing_of_a_query_a_header_or_a_body_is_logged(
     assert not [line for line in logged if "Ecret" in line]
 
 
+def test_several_addresses_have_one_port_and_one_server(core: FakeCore) -> None:
+    adapter = AdapterThread(RestConfig(core=core.address, host="127.0.0.1, 127.0.0.2"))
+    try:
+        (first, port), (second, same) = adapter.server.addresses
+        assert (first, second, same) == ("127.0.0.1", "127.0.0.2", port)
+        for host in (first, second):
+            assert requests.get(f"http://{host}:{port}/health", timeout=WAIT_S).status_code == 200
+    finally:
+        adapter.close()
+    for host in (first, second):
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection((host, port))
+
+
+def test_if_one_of_several_addresses_is_busy_none_is_taken(core: FakeCore, adapter: AdapterThread) -> None:
+    host, port = adapter.address
+    with pytest.raises(OSError, match="in use"):
+        RestServer(RestConfig(host=f"127.0.0.2,{host}", port=port, core=core.address))
+    with socket.socket() as free:
+        free.bind(("127.0.0.2", port))
+
+
 def test_a_busy_port_is_an_os_error(core: FakeCore, adapter: AdapterThread) -> None:
     host, port = adapter.address
     with pytest.raises(OSError, match="in use"):

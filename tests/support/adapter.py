@@ -18,14 +18,14 @@ WAIT_S = 20.0
 
 
 class AdapterThread:
-    """Runs a ``RestServer`` on a free port of the loopback address.
+    """Runs a ``RestServer`` on a free port of its host.
 
     Args:
-        config: settings; host and port are replaced.
+        config: settings; the port is replaced.
     """
 
     def __init__(self, config: RestConfig) -> None:
-        self._config = replace(config, host="127.0.0.1", port=0)
+        self._config = replace(config, port=0)
         self._is_listening = threading.Event()
         self._is_stopped = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="adapter", daemon=True)

@@ -14,7 +14,19 @@ from slotline.cli.options.groups.access import ACCESS
 from slotline.cli.options.groups.general import GENERAL
 from slotline.cli.options.groups.lifetime import STOPPING
 from slotline.cli.options.table import Flag, Group, Value, invalid
-from slotline.cli.options.values import checked, choice, grpc_address, integer, listed, mebibytes, member, real, text
+from slotline.cli.options.values import (
+    checked,
+    choice,
+    grpc_address,
+    hosts,
+    integer,
+    listed,
+    mebibytes,
+    member,
+    readable_directory,
+    real,
+    text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +34,7 @@ if TYPE_CHECKING:
 REST = Group(
     "REST",
     (
-        Value(("--host",), "HOST", "host", text, "address or name to listen on"),
+        Value(("--host",), "HOST", "host", hosts, "address or name to listen on; several with commas between them"),
         Value(("--port",), "N", "port", integer(0, 65535), "port to listen on; 0 takes a free one"),
         Value(
             ("--cors-origins",),

@@ -36,6 +36,13 @@ def text(name: str, value: str) -> str:
     return value
 
 
+def hosts(name: str, value: str) -> str:
+    """Addresses or names with commas between them."""
+    if not all(host.strip() for host in text(name, value).split(",")):
+        raise InvalidValue(f"{name} {value!r} has an empty part; allowed are addresses and names, with commas between")
+    return value
+
+
 def path(name: str, value: str) -> Path:
     """The path of a file, which need not exist."""
     return Path(text(name, value))
@@ -47,6 +54,15 @@ def directory(name: str, value: str) -> str:
         raise InvalidValue(f"{name}: {value} is no directory; make it first")
     if not os.access(value, os.R_OK | os.W_OK | os.X_OK):
         raise InvalidValue(f"{name}: this user may not read and write files in {value}")
+    return value
+
+
+def readable_directory(name: str, value: str) -> str:
+    """The path of a directory whose files can be read."""
+    if not Path(text(name, value)).is_dir():
+        raise InvalidValue(f"{name}: {value} is no directory")
+    if not os.access(value, os.R_OK | os.X_OK):
+        raise InvalidValue(f"{name}: this user may not read files in {value}")
     return value
 
 

@@ -73,6 +73,7 @@ class BannerFacts:
 
     Attributes:
         rest_url: where REST listens, with the real port; empty if it does not.
+        also: the same of its other addresses.
         core: where the REST adapter looks for its core, if that is not its own.
         grpc: addresses where gRPC listens, with real ports.
         grpc_missing: addresses that were left out because they are busy.
@@ -83,6 +84,7 @@ class BannerFacts:
     """
 
     rest_url: str = ""
+    also: Sequence[str] = ()
     core: str = ""
     grpc: Sequence[str] = ()
     grpc_missing: Sequence[str] = ()
@@ -111,6 +113,8 @@ def banner(facts: BannerFacts) -> str:
 def _rows(facts: BannerFacts) -> Iterator[tuple[str, str]]:
     if facts.rest_url:
         yield from _rest_rows(facts.rest_url)
+    if facts.also:
+        yield "also", ", ".join(facts.also)
     if facts.core:
         yield "core", f"{facts.core}; {facts.rest_url}/health tells whether it serves"
     else:
@@ -119,7 +123,7 @@ def _rows(facts: BannerFacts) -> Iterator[tuple[str, str]]:
         yield from _model_rows(facts.model)
     if facts.api_keys:
         yield "keys", f"{facts.api_keys}; clients send `Authorization: Bearer KEY`"
-    elif facts.rest_url and not facts.rest_url.startswith(_THIS_MACHINE):
+    elif facts.rest_url and not all(url.startswith(_THIS_MACHINE) for url in (facts.rest_url, *facts.also)):
         yield "keys", "none: whoever reaches this machine is served; --api-key demands one"
     yield "stop", "Ctrl-C lets running requests finish, a second one does not"
 

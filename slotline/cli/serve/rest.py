@@ -39,7 +39,8 @@ def run(parsed: Parsed) -> int:
     server.start()
     log_listening(server)
     keys = api_keys.masked(config.api_keys) if config.api_keys else ""
-    display = StartupDisplay(BannerFacts(rest_url=url_of(server), core=config.core, api_keys=keys))
+    url, *also = urls_of(server)
+    display = StartupDisplay(BannerFacts(rest_url=url, also=also, core=config.core, api_keys=keys))
     display.serving()
     signals.requested.wait()
     logger.info("stopping", extra={"drain_timeout_s": config.drain_timeout_s})
@@ -66,11 +67,12 @@ def bind_rest(config: RestConfig) -> RestServer:
 
 def log_listening(server: RestServer) -> None:
     """Log where REST listens, with the real port."""
-    host, port = server.address
-    logger.info("HTTP server listening", extra={"hostname": host, "port": port})
+    for host, port in server.addresses:
+        logger.info("HTTP server listening", extra={"hostname": host, "port": port})
 
 
-def url_of(server: RestServer) -> str:
+def urls_of(server: RestServer) -> tuple[str, ...]:
     """Where REST listens, as a browser wants it."""
-    host, port = server.address
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return tuple(
+        f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}" for host, port in server.addresses
+    )

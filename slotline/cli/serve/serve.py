@@ -33,7 +33,7 @@ from slotline.cli.serve.model_file import check_model
 from slotline.cli.serve.private_directory import PrivateDirectory
 from slotline.cli.serve.process import raise_file_limit, settle
 from slotline.cli.serve.reservation import ReservedAddress
-from slotline.cli.serve.rest import bind_rest, log_listening, url_of
+from slotline.cli.serve.rest import bind_rest, log_listening, urls_of
 from slotline.cli.serve.stop_signals import StopSignals
 from slotline.cli.serve.supervisor import CorePhase, Supervisor
 from slotline.cli.start_errors import StartError
@@ -189,8 +189,10 @@ def core_command(parsed: Parsed, config: CoreConfig, directory: PrivateDirectory
 
 
 def _facts(config: CoreConfig, model: ModelFileFacts, rest: RestServer, grpc: GrpcAddresses) -> BannerFacts:
+    url, *also = urls_of(rest)
     return BannerFacts(
-        rest_url=url_of(rest),
+        rest_url=url,
+        also=also,
         grpc=(*grpc.mandatory, *grpc.optional),
         grpc_missing=grpc.missing,
         grpc_tls=tls_text(config),

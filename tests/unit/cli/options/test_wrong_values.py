@@ -40,7 +40,7 @@ WRONG_VALUES = {
     "--cache-ram": "-2",
     "--system-prompt-file": "/nothing",
     "--prefill-budget-ms": "0",
-    "--host": "",
+    "--host": "127.0.0.1,",
     "--port": "65536",
     "--path": "",
     "--timeout": "0",

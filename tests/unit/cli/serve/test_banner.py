@@ -108,6 +108,13 @@ def test_addresses_can_be_clicked_and_open_doors_are_told(url: str, shown: str, 
     assert ("keys" in rows) == is_open
 
 
+def test_other_addresses_are_told_and_open_doors_among_them() -> None:
+    rows = _rows(replace(SERVE, also=("http://[::1]:8080", "http://127.0.0.2:8080")))
+    assert rows["also"] == "http://[::1]:8080, http://127.0.0.2:8080"
+    assert "keys" not in rows
+    assert "keys" in _rows(replace(SERVE, also=("http://192.0.2.7:8080",)))
+
+
 def test_keys_are_told_and_how_to_send_them() -> None:
     facts = replace(SERVE, rest_url="http://0.0.0.0:8080", api_keys="****word")
     assert _rows(facts)["keys"] == "****word; clients send `Authorization: Bearer KEY`"

@@ -1,8 +1,9 @@
-"""The listening socket."""
+"""The listening sockets."""
 
 from __future__ import annotations
 
 import socket
+from contextlib import ExitStack
 
 import pytest
 
@@ -22,7 +23,27 @@ from rest_adapter.http import listener
     ids=["nodelay", "keepalive", "idle", "interval", "probes", "user timeout"],
 )
 def test_accepted_connections_notice_that_the_other_host_has_vanished(level: int, option: int, value: int) -> None:
-    with listener.listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+    (listening,) = listener.listen_at(("127.0.0.1",), 0)
+    with listening, socket.create_connection(listening.getsockname()):
         accepted, _ = listening.accept()
         with accepted:
             assert accepted.getsockopt(level, option) == value
+
+
+@pytest.mark.parametrize("hosts", [("127.0.0.1", "127.0.0.2"), ("0.0.0.0", "::"), ("::", "0.0.0.0")])
+def test_several_addresses_have_one_port(hosts: tuple[str, ...]) -> None:
+    with ExitStack() as stack:
+        listeners = listener.listen_at(hosts, 0)
+        for one in listeners:
+            stack.enter_context(one)
+        assert [one.getsockname()[0] for one in listeners] == list(hosts)
+        assert len({one.getsockname()[1] for one in listeners}) == 1
+
+
+def test_if_one_of_several_addresses_is_taken_all_are_given_back() -> None:
+    with socket.create_server(("127.0.0.2", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match="in use"):
+            listener.listen_at(("127.0.0.1", "127.0.0.2"), port)
+        with socket.create_server(("127.0.0.1", port)):
+            pass
