@@ -36,6 +36,7 @@ class RestConfig:
         allow_system_prompt: whether clients without API keys may replace the system prompt of all slots even if other
             machines can reach the server.
         image_url_allow: servers that the adapter may fetch pictures from, as ``sources.checked_source`` gives them.
+        media_path: directory whose pictures requests may name by ``file://`` URLs, or None.
         api_shape: whose answers clients get where they differ, unless a request asks for the other shape.
         static_path: directory whose files take precedence over every GET route, or None.
         header_timeout_s: seconds from the first byte of a request to the end of its headers; never more than
@@ -80,6 +81,7 @@ class RestConfig:
     allowed_hosts: tuple[str, ...] = ()
     allow_system_prompt: bool = False
     image_url_allow: tuple[str, ...] = ()
+    media_path: str | None = None
     api_shape: ApiShape = ApiShape.OF_2024
     static_path: str | None = None
     header_timeout_s: float = 20.0

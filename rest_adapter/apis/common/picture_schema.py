@@ -33,8 +33,8 @@ def image_url() -> Schema:
     """The URL of a picture."""
     return STRING | {
         "description": "data:image/png;base64,... with the file itself: PNG, JPEG, WebP, GIF or BMP. An https or http "
-        "URL only of servers that --image-url-allow lists.",
-        "pattern": "^([dD][aA][tT][aA]|[hH][tT][tT][pP][sS]?):",
+        "URL only of servers that --image-url-allow lists, a file:// URL only of files below --media-path.",
+        "pattern": "^([dD][aA][tT][aA]|[hH][tT][tT][pP][sS]?|[fF][iI][lL][eE]):",
         "examples": ["data:image/png;base64,iVBORw0KGgo..."],
     }
 

@@ -20,16 +20,17 @@ if TYPE_CHECKING:
 #: What the OpenAI API calls a part that is a picture, and the field that has its URL.
 IMAGE_URL = "image_url"
 _REMOTE = ("http://", "https://")
+_LOCAL = "file://"
 #: A data URL up to its comma: the type, and parameters.
 _HEAD = re.compile(r"data:([^;,]{0,128})((?:;[^;,]{0,128}){0,8}),", re.IGNORECASE)
-_FORMS = "a data URL, data:image/png;base64,..., or an http or https URL"
+_FORMS = "a data URL, data:image/png;base64,..., or an http, https or file URL"
 #: As many characters as the longest scheme has.
 _SCHEME_SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
-class RemotePicture:
-    """A picture that another server has.
+class PictureElsewhere:
+    """A picture of which a body has only the URL.
 
     Attributes:
         path: of its URL in the body.
@@ -47,11 +48,13 @@ class Pictures:
     """The pictures of one request, in order.
 
     Attributes:
-        remote: those of which only the URL is known yet.
+        remote: those that another server has.
+        local: those in files of the adapter.
         paths: of all of them in the body, by their paths in the request.
     """
 
-    remote: list[RemotePicture] = field(default_factory=list)
+    remote: list[PictureElsewhere] = field(default_factory=list)
+    local: list[PictureElsewhere] = field(default_factory=list)
     paths: dict[str, str] = field(default_factory=dict)
 
     def add_bytes(self, part: PromptPart, place: str, path: str, data: bytes) -> None:
@@ -67,7 +70,7 @@ class Pictures:
         self.paths[f"{place}.image"] = path
 
     def add_url(self, part: PromptPart, place: str, path: str, url: str) -> None:
-        """Make a picture of a part; ``url`` is a data URL, or says which server has it.
+        """Make a picture of a part; ``url`` is a data URL, or says which server or file has it.
 
         Raises:
             InvalidRequest: it is neither, or no picture.
@@ -75,9 +78,10 @@ class Pictures:
         scheme = url[:_SCHEME_SHOWN].lower()
         if scheme.startswith("data:"):
             self.add_bytes(part, place, path, _read_data_url(path, url))
-        elif scheme.startswith(_REMOTE):
+        elif scheme.startswith((*_REMOTE, _LOCAL)):
             self.add_bytes(part, place, path, b"")
-            self.remote.append(RemotePicture(path, url, part.image))
+            elsewhere = self.local if scheme.startswith(_LOCAL) else self.remote
+            elsewhere.append(PictureElsewhere(path, url, part.image))
         else:
             raise refusal(path, url, _FORMS)
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from rest_adapter.apis.serving.limits import served_model
 from rest_adapter.errors import InvalidRequest, Overloaded
+from rest_adapter.files.media import Unreadable, read_media
 from rest_adapter.json.encoding import show
 from rest_adapter.remote.errors import TooBusy, Unfetchable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from rest_adapter.apis.common.pictures import Pictures, RemotePicture
+    from rest_adapter.apis.common.pictures import PictureElsewhere, Pictures
     from rest_adapter.apis.serving.app_context import AppContext
     from slotline.v1.model_pb2 import ImageSupport
 
@@ -39,27 +41,50 @@ def placed_pictures(context: AppContext, call: Call, place: Callable[[Call, Imag
 
 
 def fetch_pictures(context: AppContext, pictures: Pictures) -> None:
-    """Fetch the pictures that other servers have, unless the model takes none: then the core says so.
+    """Get the pictures that other servers or files have, unless the model takes none: then the core says so.
 
     Raises:
-        InvalidRequest: a picture cannot be had from there, or this server fetches none.
+        InvalidRequest: a picture cannot be had from there, or this server gets none from there.
         Overloaded: pictures of too many other requests are being fetched.
         RpcFailure: the core cannot tell what its model takes.
     """
-    if not pictures.remote:
+    if not pictures.remote and not pictures.local:
         return
-    fetcher = context.fetcher
-    if fetcher is None:
+    if pictures.local and context.config.media_path is None:
+        raise _refused(pictures.local[0], "is a file, and this server was started without --media-path")
+    if pictures.remote and context.fetcher is None:
         raise _refused(pictures.remote[0], "is at another server, and this one fetches no pictures")
     model = served_model(context.core)
     if not model.HasField("images"):
         return
     limits = model.images
     if len(pictures.paths) > limits.max_images:
-        raise _refused(pictures.remote[-1], f"is one picture too many; a request may have {limits.max_images}")
-    urls = [one.url for one in pictures.remote]
-    with closing(fetcher.fetch(urls, max_bytes=limits.max_request_image_bytes)) as files:
-        for picture in pictures.remote:
+        last = (*pictures.local, *pictures.remote)[-1]
+        raise _refused(last, f"is one picture too many; a request may have {limits.max_images}")
+    rest = _read_files(context, pictures.local, limits)
+    if pictures.remote:
+        _fetch(context, pictures.remote, rest)
+
+
+def _read_files(context: AppContext, pictures: Sequence[PictureElsewhere], limits: ImageSupport) -> int:
+    """Read the pictures in files; returns how many bytes others may have."""
+    folder, rest = context.config.media_path, limits.max_request_image_bytes
+    for picture in pictures:
+        assert folder is not None
+        read = partial(read_media, folder, picture.url, min(limits.max_image_bytes, rest))
+        try:
+            picture.image.data = context.reading.run(read)
+        except Unreadable as error:
+            raise _refused(picture, str(error)) from None
+        rest -= len(picture.image.data)
+    return rest
+
+
+def _fetch(context: AppContext, pictures: Sequence[PictureElsewhere], max_bytes: int) -> None:
+    """Fetch the pictures of other servers."""
+    assert context.fetcher is not None
+    with closing(context.fetcher.fetch([one.url for one in pictures], max_bytes=max_bytes)) as files:
+        for picture in pictures:
             try:
                 picture.image.data = next(files)
             except TooBusy as error:
@@ -68,6 +93,6 @@ def fetch_pictures(context: AppContext, pictures: Pictures) -> None:
                 raise _refused(picture, str(error)) from None
 
 
-def _refused(picture: RemotePicture, problem: str) -> InvalidRequest:
+def _refused(picture: PictureElsewhere, problem: str) -> InvalidRequest:
     advice = "send the file itself, as data:image/png;base64,..."
     return InvalidRequest(picture.path, f"{show(picture.url)} {problem}; {advice}")

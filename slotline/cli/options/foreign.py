@@ -32,7 +32,6 @@ ADVICE: Mapping[str, str] = {
     **dict.fromkeys(("-p", "--prompt", "-f", "--file", "-r", "--reverse-prompt"), _BY_REQUEST),
     "--chat-template-kwargs": f'{_BY_REQUEST}, as "chat_template_kwargs"',
     "--reasoning-budget-message": f'{_BY_REQUEST}, as "reasoning_budget_message"',
-    "--media-path": "requests have pictures themselves, or URLs of servers that --image-url-allow lists",
     "--no-prefill-assistant": 'a request continues a message only with "continue_final_message": true',
     "--skip-chat-parsing": "use --reasoning-format none",
     **dict.fromkeys(("--ssl-key-file", "--ssl-cert-file"), _TLS),

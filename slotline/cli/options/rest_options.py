@@ -89,6 +89,15 @@ REST = Group(
             repeat=True,
         ),
         Value(
+            ("--media-path",),
+            "DIR",
+            "media_path",
+            readable_directory,
+            "directory of this machine whose pictures requests may name, as file://PATH with the path below it; none "
+            "that begin with a dot, or that links lead to elsewhere",
+            default_note="none: requests have the files themselves",
+        ),
+        Value(
             ("--api-shape",),
             "SHAPE",
             "api_shape",

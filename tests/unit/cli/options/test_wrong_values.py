@@ -49,6 +49,7 @@ WRONG_VALUES = {
     "--cors-headers": "a:b",
     "--allowed-hosts": "http://a",
     "--image-url-allow": "http://a/b.png",
+    "--media-path": "/no/such/directory",
     "--header-timeout": "0",
     "--request-timeout": "never",
     "--sse-ping": "never",

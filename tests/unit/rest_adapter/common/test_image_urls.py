@@ -32,7 +32,7 @@ def test_a_data_url_has_the_file(url: str, detail: dict[str, object]) -> None:
     for value in (url, {"url": url, **detail}):
         part, pictures = read(value)
         assert part.image.data == b"GIF"
-        assert pictures.remote == []
+        assert (pictures.remote, pictures.local) == ([], [])
 
 
 @pytest.mark.parametrize("url", ["https://example.org/a.png", "HTTP://example.org/a.png"])
@@ -44,18 +44,27 @@ def test_another_url_is_for_the_server_to_fetch(url: str) -> None:
     assert part.image.data == b"GIF"
 
 
+@pytest.mark.parametrize("url", ["file://a.png", "FILE:///etc/passwd"])
+def test_a_file_url_is_for_the_server_to_read(url: str) -> None:
+    part, pictures = read({"url": url})
+    (local,) = pictures.local
+    assert (local.path, local.url, pictures.remote) == (FIELD, url, [])
+    local.image.data = b"GIF"
+    assert part.image.data == b"GIF"
+
+
 @pytest.mark.parametrize(
     ("value", "name", "problem"),
     [
         (None, FIELD, "null is not a data URL"),
-        (5, FIELD, "5 is not a data URL, data:image/png;base64,..., or an http or https URL"),
+        (5, FIELD, "5 is not a data URL, data:image/png;base64,..., or an http, https or file URL"),
         ([], FIELD, "[] is not a data URL"),
         ({}, f"{FIELD}.url", "is missing; send a data URL"),
         ({"url": 5}, f"{FIELD}.url", "5 is not a string"),
         ({"url": "data:;base64,R0lG", "detail": 5}, f"{FIELD}.detail", "5 is not a string"),
         ("", FIELD, '"" is not a data URL'),
         ("iVBORw0KGgo=", FIELD, "is not a data URL"),
-        ("file:///etc/passwd", FIELD, '"file:///etc/passwd" is not a data URL'),
+        ("file:a.png", FIELD, '"file:a.png" is not a data URL'),
         ("ftp://example.org/a.png", FIELD, "is not a data URL"),
         ("data:image/png,abc", FIELD, '"data:image/png,abc" is not in base64; send data:image/png;base64'),
         ("data:image/png;base64", FIELD, "is not in base64"),

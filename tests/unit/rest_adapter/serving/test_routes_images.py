@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,8 @@ from tests.unit.rest_adapter.clients import answer, client_of, error_of
 from tests.unit.rest_adapter.messages import MODEL, delta, finished, settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from flask.testing import FlaskClient
 
 FILE = b"the file of a picture"
@@ -498,3 +501,121 @@ def test_too_many_requests_that_fetch_are_told_to_come_again() -> None:
     assert response.status_code == 429
     assert response.headers["Retry-After"] == "1"
     assert error_of(response)["message"] == "1 requests fetch pictures, as many as allowed; try again later"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with pictures, beside a file that is not in it."""
+    (tmp_path / "secret.png").write_bytes(b"not for clients")
+    folder = tmp_path / "media"
+    (folder / "in side").mkdir(parents=True)
+    (folder / "a.png").write_bytes(FILE)
+    (folder / "in side" / "b.png").write_bytes(b"BM")
+    (folder / ".hidden.png").write_bytes(b"hidden")
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "out.png").symlink_to("../secret.png")
+    (folder / "within.png").symlink_to("a.png")
+    os.mkfifo(folder / "pipe.png")
+    return folder
+
+
+def reading_client(core: MemoryCore, folder: Path) -> FlaskClient:
+    return client_of(core, RestConfig(media_path=str(folder)))
+
+
+@pytest.mark.parametrize("path", [CHAT, "/v1/chat/completions/input_tokens"])
+def test_files_of_the_folder_are_read(path: str, folder: Path) -> None:
+    core = fetching_core()
+    named = ("file://a.png", "FILE:////in%20side//b.png", "file://in side/b.png", URL, "file://within.png")
+    assert reading_client(core, folder).post(path, json=urls(*named)).status_code == 200
+    chat = core.requests[0].chat if path == CHAT else core.unary_requests[-1].chat  # type: ignore[attr-defined]
+    assert kinds(chat.messages[0].content) == [FILE, b"BM", b"BM", FILE, FILE, "So?"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "none.png",
+        "in side",
+        "a.png/",
+        "",
+        "/",
+        ".hidden.png",
+        "out.png",
+        "pipe.png",
+        "../secret.png",
+        "%2e%2e/secret.png",
+        "in side/../../secret.png",
+        "..%2fsecret.png",
+        "a.png%00",
+        "x" * 5000,
+    ],
+)
+def test_what_is_no_file_of_the_folder_is_refused_alike(name: str, folder: Path) -> None:
+    core = fetching_core()
+    response = reading_client(core, folder).post(CHAT, json=urls(f"file://{name}"))
+    assert response.status_code == 400
+    error = error_of(response)
+    assert error["param"] == "messages[0].content[0].image_url"
+    assert "is no file that can be read below the directory of --media-path; send the file itself" in error["message"]
+    assert str(folder) not in error["message"]
+    assert core.requests == []
+
+
+def test_files_are_refused_by_a_server_without_a_folder() -> None:
+    core = fetching_core()
+    response = client_of(core).post(CHAT, json=urls("file:///etc/passwd"))
+    assert response.status_code == 400
+    assert "is a file, and this server was started without --media-path" in error_of(response)["message"]
+    assert core.requests == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "named", "problem"),
+    [
+        ({"max_image_bytes": 20}, ["file://a.png"], "is larger than the 20 bytes allowed"),
+        ({"max_request_image_bytes": 30}, ["file://a.png"] * 2, "is larger than the 9 bytes allowed"),
+        ({"max_images": 1}, ["file://a.png"] * 2, "is one picture too many; a request may have 1"),
+    ],
+)
+def test_files_have_the_limits_of_pictures(
+    limits: dict[str, int], named: list[str], problem: str, folder: Path
+) -> None:
+    allowed = ImageSupport(max_images=2, max_image_bytes=100, max_request_image_bytes=100)
+    for name, limit in limits.items():
+        setattr(allowed, name, limit)
+    core = fetching_core(Model(name=MODEL, images=allowed))
+    error = error_of(reading_client(core, folder).post(CHAT, json=urls(*named)))
+    assert problem in error["message"]
+    assert error["param"] == f"messages[0].content[{len(named) - 1}].image_url"
+
+
+def test_files_and_fetched_pictures_share_the_limit_of_a_request(folder: Path) -> None:
+    allowed = ("http://e.org",)
+    limits = ImageSupport(max_images=2, max_image_bytes=100, max_request_image_bytes=len(FILE) + 1)
+    with file_server(a=Response()) as server:
+        network = MadeUpNetwork(server.port, {"e.org": [["93.184.216.34"]]})
+        config = RestConfig(image_url_allow=allowed, media_path=str(folder))
+        core = fetching_core(Model(name=MODEL, images=limits))
+        client = client_of(core, config, fetcher=Fetcher(allowed, network=network))
+        error = error_of(client.post(CHAT, json=urls("http://e.org/a", "file://a.png")))
+    assert error["message"].startswith("messages[0].content[0].image_url: ")
+    assert "is larger than the 1 bytes allowed" in error["message"]
+
+
+def test_no_file_is_read_for_a_model_that_takes_no_pictures(folder: Path) -> None:
+    core = fetching_core(BLIND)
+    reading_client(core, folder).post(CHAT, json=urls("file://a.png"))
+    assert kinds(request_to(core).chat.messages[0].content) == [b"", "So?"]
+
+
+@pytest.mark.parametrize("path", [RESPONSES, MESSAGES])
+def test_other_apis_name_files_too(path: str, folder: Path) -> None:
+    picture: dict[str, object] = {"type": "input_image", "image_url": "file://a.png"}
+    body: dict[str, object] = {"input": [{"role": "user", "content": [picture]}]}
+    if path == MESSAGES:
+        picture = {"type": "image", "source": {"type": "url", "url": "file://a.png"}}
+        body = {"max_tokens": 1, "messages": [{"role": "user", "content": [picture]}]}
+    core = fetching_core()
+    reading_client(core, folder).post(path, json=body)
+    assert kinds(request_to(core).chat.messages[-1].content) == [FILE]
