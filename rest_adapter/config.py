@@ -57,6 +57,8 @@ class RestConfig:
         reasoning_format: where chats have what the model thinks before it answers, one of ``REASONING_FORMATS``;
             None for in the text as the model wrote it, unless a body offers tools or says something about reasoning.
         sse_done: end OpenAI-shaped streams with ``data: [DONE]``.
+        verbose: chats and text completions in the shape of today tell all about an answer, in ``__verbose``, unless a
+            body says otherwise.
         page: serve the built-in web page.
         metrics: offer GET /metrics.
         slots_endpoint: offer GET /slots, and the slots in GET /health.
@@ -94,6 +96,7 @@ class RestConfig:
     openai_truncates: bool = False
     reasoning_format: str | None = None
     sse_done: bool = True
+    verbose: bool = False
     page: bool = True
     metrics: bool = False
     slots_endpoint: bool = True
@@ -104,6 +107,8 @@ class RestConfig:
     @property
     def hosts(self) -> tuple[str, ...]:
         """The addresses and names of ``host``."""
+        return tuple(host.strip() for host in self.host.split(","))
+
     @property
     def openai_ping_s(self) -> float | None:
         """Seconds of silence after which a stream of an OpenAI route gets a comment; None for never."""

@@ -249,6 +249,7 @@ class EngineOptions:
 
     Attributes:
         max_tokens: server-wide cap on the tokens of one request, None for none.
+        default_max_tokens: what requests get that set no limit on their tokens, None for none.
         prefill_budget_ms: time that prompt tokens may take in one step while anyone decodes.
         idle_prefill_budget_ms: the same while nobody decodes.
         alone_prefill_budget_ms: the same while one prompt is evaluated and nothing else, if the step can be ended when
@@ -264,6 +265,7 @@ class EngineOptions:
     """
 
     max_tokens: int | None = bounded(None, 1, INT32_MAX)
+    default_max_tokens: int | None = bounded(None, 1, INT32_MAX)
     prefill_budget_ms: float = bounded(100.0, above=0)
     idle_prefill_budget_ms: float = bounded(500.0, above=0)
     alone_prefill_budget_ms: float = bounded(3000.0, above=0)
@@ -293,6 +295,11 @@ class EngineConfig(EngineOptions):
     n_batch: int = 512
     max_queue: int = MIN_QUEUE
     lookup: Lookup = Lookup.OFF
+
+    @property
+    def usual_max_tokens(self) -> int | None:
+        """Most tokens of a request that sets no limit, None for no limit."""
+        return min((limit for limit in (self.default_max_tokens, self.max_tokens) if limit is not None), default=None)
 
     @property
     def cache_ram_bytes(self) -> int | None:

@@ -159,15 +159,22 @@ def secret_digits(n_digits: int = 32) -> str:
     return str(secrets.randbelow(10**n_digits)).zfill(n_digits)
 
 
+def has_jinja(template: str) -> bool:
+    """Whether a template has anything that is not plain text."""
+    return "{{" in template or "{%" in template
+
+
 def resolve_template(choice: str) -> str:
     """The Jinja text that ``chat_template`` of the configuration stands for: a short name, or the text itself.
 
+    A text without any Jinja is a template, too, if it is no single word: it is the prompt of every conversation.
+
     Raises:
-        InvalidArgument: neither a known name nor Jinja.
+        InvalidArgument: neither a known name nor a template.
     """
     if choice in NAMED:
         return NAMED[choice]
-    if "{{" not in choice and "{%" not in choice:
+    if not has_jinja(choice) and len(choice.split()) < 2:
         names = ", ".join(sorted(NAMED))
         raise InvalidArgument("chat_template", f"{quoted(choice, 60)} is neither Jinja text nor one of {names}")
     return choice

@@ -82,6 +82,7 @@ def test_what_the_engine_is_told_follows_from_model_and_core(
 def test_what_was_decided_of_the_engine_reaches_it_unchanged() -> None:
     decided: dict[str, Any] = {
         "max_tokens": 9,
+        "default_max_tokens": 7,
         "prefill_budget_ms": 1.0,
         "idle_prefill_budget_ms": 2.0,
         "alone_prefill_budget_ms": 3.0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.list_options import SAMPLER_NAMES
@@ -20,6 +21,8 @@ from slotline.options.chain import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rest_adapter.json.encoding import JsonObject
     from slotline.v1.generation_pb2 import GenerationSettings
     from slotline.v1.sampling_pb2 import SamplingParams
@@ -30,20 +33,42 @@ _PLAIN = tuple((facts.name, facts.field) for facts in PLAIN_OPTIONS if facts.nam
 _SAMPLERS = {number: NAMES_NOW.get(name, name) for name, number in SAMPLER_NAMES.items() if name != GONE_SAMPLER}
 
 
-def params_now(
-    settings: GenerationSettings,
-    *,
-    is_stream: bool,
-    timings_per_token: bool = False,
-    post_sampling_probs: bool = False,
-) -> JsonObject:
+#: Of answers that are one text.
+CONTENT_ONLY: Mapping[str, object] = {"chat_format": "Content-only"}
+#: Of those that are no chats.
+NO_CHAT: Mapping[str, object] = {
+    **CONTENT_ONLY,
+    "generation_prompt": "",
+    "reasoning_format": "none",
+    "reasoning_in_content": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a body asks for that the core does not report.
+
+    Attributes:
+        is_stream: the answer is a stream.
+        timings_per_token: every event has the times so far.
+        post_sampling_probs: probabilities are those behind the samplers.
+        n_probs: candidates of each token, whichever probabilities are told; None for what the core reports.
+        parts: what is told of how an answer is taken apart; nothing if that is not known.
+    """
+
+    is_stream: bool
+    timings_per_token: bool = False
+    post_sampling_probs: bool = False
+    n_probs: int | None = None
+    parts: Mapping[str, object] = field(default_factory=dict)
+
+
+def params_now(settings: GenerationSettings, asked: Asked) -> JsonObject:
     """The settings that are numbers and switches, and the chain: what ``/props`` and ``/slots`` show.
 
     Args:
         settings: what the core reports.
-        is_stream: whether the client asked for a stream, which the core does not know.
-        timings_per_token: whether it asked for the times with every event.
-        post_sampling_probs: whether it asked for probabilities behind the samplers.
+        asked: what it does not know.
     """
     sampling = settings.sampling
     limit = settings.max_tokens if settings.HasField("max_tokens") else -1
@@ -54,29 +79,20 @@ def params_now(
         "n_predict": limit,
         "n_keep": settings.n_keep,
         "n_discard": 0,
-        "stream": is_stream,
-        "n_probs": settings.n_probs,
+        "stream": asked.is_stream,
+        "n_probs": settings.n_probs if asked.n_probs is None else asked.n_probs,
         "samplers": chain_now(sampling),
-        "timings_per_token": timings_per_token,
-        "post_sampling_probs": post_sampling_probs,
+        "timings_per_token": asked.timings_per_token,
+        "post_sampling_probs": asked.post_sampling_probs,
+        "backend_sampling": False,
+        **asked.parts,
     }
 
 
-def settings_now(
-    settings: GenerationSettings,
-    *,
-    is_stream: bool,
-    timings_per_token: bool = False,
-    post_sampling_probs: bool = False,
-) -> JsonObject:
+def settings_now(settings: GenerationSettings, asked: Asked) -> JsonObject:
     """All settings, texts included: what completions show. Arguments are those of ``params_now``."""
     return {
-        **params_now(
-            settings,
-            is_stream=is_stream,
-            timings_per_token=timings_per_token,
-            post_sampling_probs=post_sampling_probs,
-        ),
+        **params_now(settings, asked),
         "dry_sequence_breakers": list(settings.sampling.dry_sequence_breakers.texts),
         "stop": list(settings.stop_texts),
         "logit_bias": [_bias(token, bias) for token, bias in sorted(settings.logit_bias.items())],

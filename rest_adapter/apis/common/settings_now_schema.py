@@ -7,7 +7,16 @@ from rest_adapter.apis.common.settings_schema import COUNT_OR_NONE, shown_option
 from rest_adapter.openapi.schema_types import BOOLEAN, COUNT, NULL, NUMBER, STRING, Schema, array, either, record
 from slotline.options.chain import GONE_OPTIONS
 
+#: What is not always known, or has no value.
+_PARTS: dict[str, Schema] = {
+    "chat_format": STRING,
+    "generation_prompt": STRING,
+    "reasoning_format": STRING,
+    "reasoning_in_content": BOOLEAN,
+}
 _PARAMS: dict[str, Schema] = {
+    **_PARTS,
+    "backend_sampling": {"const": False},
     **{facts.name: shown_option(facts) for facts in PLAIN_OPTIONS if facts.name not in GONE_OPTIONS},
     "max_tokens": COUNT_OR_NONE,
     "n_discard": COUNT,
@@ -30,5 +39,8 @@ _TEXTS: dict[str, Schema] = {
     "stop": array(STRING),
 }
 
-SETTINGS_NOW_SCHEMAS: dict[str, Schema] = {"Params": record(_PARAMS), "SettingsNow": record(_PARAMS | _TEXTS)}
+SETTINGS_NOW_SCHEMAS: dict[str, Schema] = {
+    "Params": record(_PARAMS, optional=_PARTS),
+    "SettingsNow": record(_PARAMS | _TEXTS, optional=_PARTS),
+}
 PARAMS_SCHEMAS: dict[str, Schema] = {"Params": SETTINGS_NOW_SCHEMAS["Params"]}

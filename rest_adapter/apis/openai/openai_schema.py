@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from rest_adapter.apis.common.generation_schema import PROBABILITIES_SCHEMAS, PROGRESS_SCHEMAS, STREAM, TIMINGS_SCHEMAS
+from rest_adapter.apis.common.answer_now_schema import ANSWER_NOW_SCHEMAS
+from rest_adapter.apis.common.generation_schema import PROGRESS_SCHEMAS, STREAM
 from rest_adapter.apis.common.number_of_answers import MAX_ANSWERS
+from rest_adapter.apis.openai.verbose import KEY, VERBOSE
 from rest_adapter.openapi.schema_types import (
     BOOLEAN,
     COUNT,
@@ -33,8 +35,10 @@ EMPTY_LIST = array({}, maxItems=0)
 FINISH_REASON: Schema = {"enum": ["stop", "length"]}
 #: In a chunk: null until the last one of an answer.
 FINISH_REASON_OR_NULL: Schema = {"enum": [*FINISH_REASON["enum"], None]}
+_VERBOSE = ref("CompletionNow") | {"description": "If it was asked for, at the end of each answer."}
 #: What chunks have besides, if it was asked for.
 _CHUNK_EXTRAS: dict[str, Schema] = {
+    KEY: _VERBOSE,
     "completion_probabilities": array(ref("TokenProbabilities")),
     "prompt_progress": ref("PromptProgress"),
     "system_fingerprint": STRING | {"description": "In the shape of today."},
@@ -42,8 +46,7 @@ _CHUNK_EXTRAS: dict[str, Schema] = {
     "usage": either(ref("Usage"), NULL),
 }
 OPENAI_SCHEMAS: dict[str, Schema] = {
-    **PROBABILITIES_SCHEMAS,
-    **TIMINGS_SCHEMAS,
+    **ANSWER_NOW_SCHEMAS,
     **PROGRESS_SCHEMAS,
     "Usage": record(
         {
@@ -83,8 +86,9 @@ def completion_schema(kind: str, choice: Schema) -> Schema:
         "completion_probabilities": array(ref("TokenProbabilities")),
         "system_fingerprint": _CHUNK_EXTRAS["system_fingerprint"],
         "timings": ref("Timings"),
+        KEY: _VERBOSE,
     }
-    return record(properties, optional=("completion_probabilities", "system_fingerprint", "timings"))
+    return record(properties, optional=("completion_probabilities", "system_fingerprint", "timings", KEY))
 
 
 def chunk_schema(kind: str, choice: Schema) -> Schema:
@@ -111,6 +115,12 @@ def openai_options() -> dict[str, Schema]:
                 }
             ),
             "What else a stream tells.",
+        ),
+        VERBOSE: option(
+            BOOLEAN,
+            f"The answer, or the chunk that ends it, has {KEY}: the answer as /completion gives it in the shape of "
+            "today, with the prompt as the model saw it and the settings. In that shape --verbose is the default.",
+            default=False,
         ),
         "tools": option(EMPTY_LIST, "Not supported: refused unless it is empty or tool_choice is none."),
         "functions": option(EMPTY_LIST, "Not supported: refused unless it is empty or function_call is none."),

@@ -16,18 +16,21 @@ MAX_CANDIDATES = maximum("n_probs")
 LEAST_UNLIMITED_TOKENS = 1024
 
 
-def bounded_max_tokens(request: generation_pb2.GenerateRequest, cap: int | None) -> int | None:
+def bounded_max_tokens(
+    request: generation_pb2.GenerateRequest, cap: int | None, default: int | None = None
+) -> int | None:
     """The request's limit on tokens, lowered if there is none and candidates are reported.
 
     Args:
         request: the message.
         cap: the server's own limit on tokens, None for none.
+        default: the limit of requests that have none, None for none.
 
     Raises:
         InvalidArgument: more candidates would be reported than may be.
     """
     output, stop = request.output, request.stop
-    wanted = stop.max_tokens if stop.HasField("max_tokens") else None
+    wanted = stop.max_tokens if stop.HasField("max_tokens") else default
     per_token = (output.n_probs + output.top_logprobs) * max(1, request.num_sequences)
     if per_token == 0:
         return wanted

@@ -137,7 +137,8 @@ def _repository(message: prompt_pb2.InfillRepository) -> Repository:
 def _room_for_answer(request: generation_pb2.GenerateRequest, model: ServedModel) -> int:
     """Tokens that other files must leave: those of the answer, or a part of the context if nobody knows."""
     quarter = model.engine.n_ctx_slot // 4
-    limit = request.stop.max_tokens if request.stop.HasField("max_tokens") else model.engine.max_tokens
+    usual = model.engine.usual_max_tokens
+    limit = request.stop.max_tokens if request.stop.HasField("max_tokens") else usual
     return quarter if limit is None else min(max(1, limit), model.engine.n_ctx_slot // 2)
 
 

@@ -89,7 +89,7 @@ def generation_request(
     size_at_most("cache.cache_salt", len(request.cache.cache_salt.encode()), max_bytes("cache_salt"))
     n_sequences = _n_sequences(request, model)
     sampling = sampling_settings(request.sampling, output, model, request.sampling_defaults)
-    max_tokens = bounded_max_tokens(request, model.engine.max_tokens)
+    max_tokens = bounded_max_tokens(request, model.engine.max_tokens, model.engine.default_max_tokens)
     policy = answer_policy(request, model)
     replacing = _system_prompt(request, model)
     prompt_logprobs = _prompt_logprobs(output)

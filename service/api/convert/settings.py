@@ -63,4 +63,4 @@ def default_settings(
     """
     sampling = sampling_settings(sampling_pb2.SamplingParams(), generation_pb2.OutputOptions(), model, defaults)
     request = GenerationRequest(prompt=(), sampling=sampling, cache_prompt=model.cache_prompt)
-    return generation_settings(request, model, seed=sampling.seed, n_keep=0, max_tokens=model.engine.max_tokens)
+    return generation_settings(request, model, seed=sampling.seed, n_keep=0, max_tokens=model.engine.usual_max_tokens)

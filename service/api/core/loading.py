@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Protocol
 
 from service.api.convert.purpose import told_purpose
@@ -25,7 +26,7 @@ from service.media.encoder import MediaCounts, WorkerState
 from service.prompts.formats import chat_format
 from service.prompts.renderer import TemplateRenderer, make_renderer
 from service.prompts.template_process import TemplateFailure
-from service.prompts.templates import resolve_template
+from service.prompts.templates import has_jinja, resolve_template
 from service.prompts.typed_content import with_fitting_content
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from service.media.encoder import PictureEncoder, ProjectorFacts
     from service.prompts.pool import PreparationPool
     from service.prompts.templates import ChatTemplate
+
+logger = logging.getLogger(__name__)
 
 
 class Load(Protocol):
@@ -85,6 +88,8 @@ class Loading:
         self._make_encoder = make_encoder
         self._limits = limits
         self._template_choice = None if config.chat_template is None else resolve_template(config.chat_template)
+        if self._template_choice is not None and not has_jinja(self._template_choice):
+            logger.warning("the chat template has no Jinja: it is the prompt of every conversation, whatever is in it")
         self._tool_format = None if config.tool_format is None else resolve_tool_format(config.tool_format)
         self._is_given_up = False
         self._loaded: LoadedModel | None = None

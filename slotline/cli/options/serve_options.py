@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from rest_adapter.api_shape import ApiShape
 from slotline.cli.options.api_keys import API_KEYS
 from slotline.cli.options.core_options import DEFAULT_GRPC_ADDRESS
 from slotline.cli.options.groups.access import ACCESS, GRPC_TLS
@@ -15,9 +18,9 @@ from slotline.cli.options.groups.long_context import LONG_CONTEXT
 from slotline.cli.options.groups.model import MODEL
 from slotline.cli.options.groups.pictures import PICTURES
 from slotline.cli.options.groups.sampling import SAMPLING
-from slotline.cli.options.groups.slots import SLOTS
+from slotline.cli.options.groups.slots import DEFAULT_N_PREDICT, N_PREDICT, SLOTS
 from slotline.cli.options.rest_options import REST
-from slotline.cli.options.table import Group, Value
+from slotline.cli.options.table import Group, Parsed, Value, long_name
 from slotline.cli.options.values import grpc_address
 
 GRPC = Group(
@@ -71,3 +74,22 @@ SERVE_GROUPS = (
     GPU,
     LLAMA_SERVER,
 )
+
+
+def by_shape(parsed: Parsed) -> Parsed:
+    """The options as the shape of answers wants them read.
+
+    Today ``--n-predict`` is what requests get that set no limit, and no cap, unless ``--default-n-predict`` is given.
+    """
+    settings = dict(parsed.settings)
+    if settings.get("api_shape") is not ApiShape.NOW or DEFAULT_N_PREDICT.setting in settings:
+        return parsed
+    if N_PREDICT.setting not in settings:
+        return parsed
+    settings[DEFAULT_N_PREDICT.setting] = settings.pop(N_PREDICT.setting)
+    name = long_name(DEFAULT_N_PREDICT)
+    used = [
+        (DEFAULT_N_PREDICT, (name, *taken[1:])) if option is N_PREDICT else (option, taken)
+        for option, taken in parsed.used
+    ]
+    return replace(parsed, settings=settings, used=used)

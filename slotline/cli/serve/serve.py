@@ -22,7 +22,7 @@ from slotline.cli.options.environment import without_variables
 from slotline.cli.options.groups.model import TOOL_FORMAT
 from slotline.cli.options.groups.slots import SYSTEM_PROMPT_FILE
 from slotline.cli.options.rest_options import rest_config
-from slotline.cli.options.serve_options import PASSED_TO_CORE
+from slotline.cli.options.serve_options import PASSED_TO_CORE, by_shape
 from slotline.cli.options.system_prompt_file import as_file_content
 from slotline.cli.serve.banner import BannerFacts, BannerModel, tls_text
 from slotline.cli.serve.certificates import check_certificates
@@ -56,6 +56,7 @@ FLUSH_TIMEOUT_S = 2.0
 
 def run(parsed: Parsed) -> int:
     """Serve until a signal comes or the core is given up; returns the exit status."""
+    parsed = by_shape(parsed)
     config = with_adapter_key(core_config(parsed.settings))
     raise_file_limit()
     set_time_slice(SHORT_S)

@@ -92,7 +92,11 @@ def test_a_choice_is_a_name_or_jinja() -> None:
     assert resolve_template("{{ messages[0]['content'] }}") == "{{ messages[0]['content'] }}"
 
 
-@pytest.mark.parametrize("choice", ["", "vicuna", "<|im_start|>" * 50])
+def test_a_text_of_several_words_is_a_template_even_without_any_jinja() -> None:
+    assert resolve_template("This is always asked.") == "This is always asked."
+
+
+@pytest.mark.parametrize("choice", ["", " ", "vicuna", "<|im_start|>" * 50])
 def test_any_other_choice_is_refused_with_the_names(choice: str) -> None:
     names = "chatml, command-r, gemma, llama2, llama3, monarch, phi3, zephyr"
     with pytest.raises(InvalidArgument, match=names) as caught:

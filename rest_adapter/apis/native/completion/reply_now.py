@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rest_adapter.apis.common.ending import Ending
-from rest_adapter.apis.common.settings_now import settings_now
-from rest_adapter.apis.common.timings import progress_timings, prompt_progress, timings_now, with_times
+from rest_adapter.apis.common.answer_now import answer_now
+from rest_adapter.apis.common.settings_now import NO_CHAT, Asked, settings_now
+from rest_adapter.apis.common.timings import progress_timings, prompt_progress, with_times
 from rest_adapter.apis.common.tokens import token_probabilities_now
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rest_adapter.apis.native.completion.outcome import Outcome
     from rest_adapter.apis.native.completion.request import CompletionCall
     from rest_adapter.json.encoding import Encoded, JsonObject
-    from slotline.v1.generation_pb2 import Finished, Piece, PromptProgress
+    from slotline.v1.generation_pb2 import Piece, PromptProgress
     from slotline.v1.tokens_pb2 import Token
 
 
@@ -53,30 +53,21 @@ class ShapeNow:
     def final(self, outcome: Outcome) -> JsonObject:
         """As of ``CompletionShape``. In a stream, text, tokens and probabilities have been in the events before."""
         end, call = outcome.end, self._call
-        settings = settings_now(
-            end.settings,
+        asked = Asked(
             is_stream=call.is_stream,
             timings_per_token=call.extras.tells_times,
             post_sampling_probs=call.wants_post_sampling,
+            n_probs=self._n_probs,
+            parts=NO_CHAT,
         )
-        answer: JsonObject = {
-            "content": "".join(outcome.texts),
-            "generation_settings": settings | {"n_probs": self._n_probs},
-            "has_new_line": end.has_line_break,
-            "id_slot": end.slot_id,
-            "index": outcome.index,
-            "model": outcome.accepted.model,
-            "prompt": outcome.accepted.prompt_text,
-            "stop": True,
-            "stop_type": stop_type(end),
-            "stopping_word": Ending.of(end).stop_text,
-            "timings": timings_now(end.timings),
-            "tokens": outcome.token_ids if call.wants_token_ids else [],
-            "tokens_cached": end.tokens_cached,
-            "tokens_evaluated": end.tokens_evaluated,
-            "tokens_predicted": end.tokens_predicted,
-            "truncated": end.truncated,
-        }
+        answer = answer_now(
+            outcome.accepted,
+            end,
+            index=outcome.index,
+            settings=settings_now(end.settings, asked),
+            content="".join(outcome.texts),
+            token_ids=outcome.token_ids if call.wants_token_ids else (),
+        )
         if self._n_probs and not call.is_stream:
             answer["completion_probabilities"] = outcome.probabilities
         return answer
@@ -99,10 +90,3 @@ class ShapeNow:
     def _probabilities(self, tokens: Iterable[Token]) -> list[Encoded]:
         is_after = self._call.wants_post_sampling
         return [token_probabilities_now(token, is_after_samplers=is_after) for token in tokens]
-
-
-def stop_type(end: Finished) -> str:
-    """Why an answer ended, in a word: what the text says counts before a limit."""
-    ending = Ending.of(end)
-    kinds = (("eos", ending.is_eos), ("word", ending.is_word), ("limit", ending.is_limit))
-    return next((kind for kind, is_so in kinds if is_so), "none")

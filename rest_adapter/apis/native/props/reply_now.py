@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from rest_adapter.apis.common.settings_now import params_now
+from rest_adapter.apis.common.settings_now import NO_CHAT, Asked, params_now
 from rest_adapter.version import slotline_version
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def props_json(model: Model, config: RestConfig) -> JsonObject:
     """
     return {
         "default_generation_settings": {
-            "params": params_now(model.default_settings, is_stream=True),
+            "params": params_now(model.default_settings, Asked(is_stream=True, parts=NO_CHAT)),
             "n_ctx": model.context_length,
         },
         "total_slots": model.n_slots,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rest_adapter.apis.common.settings_now import params_now
+from rest_adapter.apis.common.settings_now import Asked, params_now
 from slotline.v1.model_pb2 import SLOT_STATE_IDLE, Slot
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def _task(slot: Slot) -> JsonObject:
         "n_prompt_tokens_processed": max(0, slot.prompt_tokens_done - slot.prompt_tokens_cached),
         "n_prompt_tokens_cache": slot.prompt_tokens_cached,
         # The core does not know whether the client asked for a stream: it always streams to the adapter.
-        "params": params_now(slot.settings, is_stream=True),
+        "params": params_now(slot.settings, Asked(is_stream=True)),
         "next_token": [
             {
                 "has_next_token": slot.has_next_token,

@@ -43,6 +43,27 @@ def read_messages(chat: ChatPrompt, value: object) -> Pictures:
     return pictures
 
 
+def join_texts(chat: ChatPrompt) -> None:
+    """Put the texts of each message on lines of their own, as llama.cpp's server does today.
+
+    Those of a last message that is continued are paragraphs. What follows a picture, or no text so far, goes on in its
+    line.
+    """
+    last = len(chat.messages) - 1
+    for i, message in enumerate(chat.messages):
+        is_continued = i == last and chat.continue_final_message
+        _join(message, "\n\n" if is_continued else "\n")
+
+
+def _join(message: ChatMessage, separator: str) -> None:
+    has_text = is_behind_text = False
+    for part in message.content:
+        is_text, length = part.WhichOneof("part") == "text", len(part.text)
+        if is_text and is_behind_text and has_text:
+            part.text = separator + part.text
+        has_text, is_behind_text = has_text or length > 0, is_text
+
+
 def _read_message(target: ChatMessage, name: str, message: dict[str, object], pictures: Pictures) -> None:
     role, content = message.get("role"), message.get("content")
     if role is None or role == "":

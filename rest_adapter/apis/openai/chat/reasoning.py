@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.fields import read_bool, read_int, read_str, refusal
+from rest_adapter.apis.common.settings_now import CONTENT_ONLY
 from rest_adapter.config import REASONING_FORMATS
 from rest_adapter.errors import INVALID_TYPE, InvalidRequest
 from rest_adapter.json.number_bounds import INT32
@@ -47,6 +48,7 @@ class Reasoning:
     Attributes:
         is_parsed: reasoning, content and calls are told apart.
         is_shown: the answer has the reasoning.
+        format: where it is, one of ``FORMATS``.
         budget_field: the field that limits reasoning, for errors of the core.
         switch_field: the field that turns reasoning on or off.
         effort_field: the field that says how hard to think.
@@ -54,9 +56,16 @@ class Reasoning:
 
     is_parsed: bool
     is_shown: bool = True
+    format: str = "none"
     budget_field: str = BUDGETS[0]
     switch_field: str = _SWITCH
     effort_field: str = EFFORT
+
+    def shown_parts(self, *, is_stream: bool) -> Mapping[str, object]:
+        """What settings show of how the answer is taken apart. Formats of calls have no names that clients know."""
+        is_both = FORMATS[self.format] == REASONING_FORMAT_BOTH
+        parts = {"reasoning_format": self.format, "reasoning_in_content": is_stream and is_both}
+        return parts if self.is_parsed else {**CONTENT_ONLY, **parts}
 
 
 def read_reasoning(
@@ -95,7 +104,7 @@ def read_reasoning(
     if is_parsed:
         request.output.parse_output = True
         request.output.reasoning_format = FORMATS[name]
-    return Reasoning(is_parsed, shown is not False, budget_field, switch_field, effort_field)
+    return Reasoning(is_parsed, shown is not False, name, budget_field, switch_field, effort_field)
 
 
 def _read_switches(

@@ -9,6 +9,8 @@ from rest_adapter.apis.common.timings import prompt_progress, with_times
 from rest_adapter.apis.common.tokens import token_probabilities
 from rest_adapter.apis.openai.choices import Choice, usage_json
 from rest_adapter.apis.openai.placed_tokens import PlacedTokens
+from rest_adapter.apis.openai.verbose import with_verbose
+from slotline.v1.generation_pb2 import Accepted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -35,6 +37,7 @@ class ChatReply:
         self._id = completion_id
         self._created = created
         self._wants_probabilities = call.request.output.n_probs > 0
+        self._accepted = Accepted()
         self._choices = [ChatChoice(index) for index in range(call.n_choices)]
 
     def feed(self, number: int, response: GenerateResponse) -> Iterator[JsonObject]:
@@ -45,9 +48,11 @@ class ChatReply:
         """
         self._model = self._model or response.accepted.model
         match response.WhichOneof("event"):
-            case "accepted" if self._call.is_stream:
-                for choice in self._choices:
-                    yield self._chunk(choice, self._first_delta())
+            case "accepted":
+                self._accepted = response.accepted
+                if self._call.is_stream:
+                    for choice in self._choices:
+                        yield self._chunk(choice, self._first_delta())
             case "progress":
                 yield self._chunk(self._choices[0], {}) | {"prompt_progress": prompt_progress(response.progress)}
             case "delta":
@@ -57,7 +62,8 @@ class ChatReply:
                 choice = self._choices[response.finished.index]
                 choice.finished = response.finished
                 if self._call.is_stream:
-                    yield self._timed(self._chunk(choice, {}, choice.finish_reason()), choice)
+                    chunk = self._timed(self._chunk(choice, {}, choice.finish_reason()), choice)
+                    yield self._verbose(chunk, choice)
 
     def closing_events(self) -> Iterator[JsonObject]:
         """The chunk after the last message: the usage, if it was asked for."""
@@ -74,12 +80,18 @@ class ChatReply:
         }
         if self._wants_probabilities:
             result["completion_probabilities"] = [entry for choice in self._choices for entry in choice.probabilities]
-        return self._timed(result, self._choices[0])
+        return self._verbose(self._timed(result, self._choices[0]), self._choices[0])
 
     def _timed(self, answer: JsonObject, choice: ChatChoice) -> JsonObject:
         """What ends an answer, with the times of a choice if they are wanted."""
         is_wanted = self._form.tells_times or self._call.extras.tells_times
         return with_times(answer, choice.end()) if is_wanted else answer
+
+    def _verbose(self, answer: JsonObject, choice: ChatChoice) -> JsonObject:
+        """What ends an answer, with all about a choice if that is wanted."""
+        if not self._call.is_verbose:
+            return answer
+        return with_verbose(answer, self._accepted, choice, self._call.asked)
 
     def _first_delta(self) -> JsonObject:
         """What the first chunk of an answer has."""

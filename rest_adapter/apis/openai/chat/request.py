@@ -22,10 +22,11 @@ from rest_adapter.apis.common.max_tokens import read_max_tokens
 from rest_adapter.apis.common.number_of_answers import read_n
 from rest_adapter.apis.common.options import apply_options, read_timeout_s
 from rest_adapter.apis.common.overflow import read_overflow
+from rest_adapter.apis.common.settings_now import Asked
 from rest_adapter.apis.common.synonyms import apply_synonyms
 from rest_adapter.apis.common.unsupported import CHAT, refuse_unsupported
 from rest_adapter.apis.openai.answer_form import AnswerForm, answer_form
-from rest_adapter.apis.openai.chat.messages import read_messages
+from rest_adapter.apis.openai.chat.messages import join_texts, read_messages
 from rest_adapter.apis.openai.chat.paths import path_in_body
 from rest_adapter.apis.openai.chat.reasoning import Reasoning, read_reasoning
 from rest_adapter.apis.openai.chat.tools import read_tools
@@ -35,6 +36,7 @@ from rest_adapter.apis.openai.openai_options import (
     read_model,
     refuse_functions,
 )
+from rest_adapter.apis.openai.verbose import read_verbose
 from rest_adapter.errors import InvalidRequest, RpcFailure
 from rest_adapter.json.encoding import show
 from slotline.v1.generation_pb2 import GenerateRequest
@@ -62,6 +64,7 @@ class ChatCall:
         pictures: those of the messages.
         extras: what else it asks for.
         form: of answers.
+        is_verbose: answers have ``__verbose``.
     """
 
     request: GenerateRequest
@@ -76,6 +79,18 @@ class ChatCall:
     pictures: Pictures
     extras: Extras
     form: AnswerForm
+    is_verbose: bool = False
+
+    @property
+    def asked(self) -> Asked:
+        """What settings show of it that the core does not report."""
+        output = self.request.output
+        return Asked(
+            is_stream=self.is_stream,
+            timings_per_token=self.extras.tells_times,
+            n_probs=output.top_logprobs or output.n_probs,
+            parts=self.reasoning.shown_parts(is_stream=self.is_stream),
+        )
 
 
 def read_chat(
@@ -84,6 +99,7 @@ def read_chat(
     truncates: bool = False,
     reasoning_format: str | None = None,
     shape: ApiShape = ApiShape.OF_2024,
+    is_server_verbose: bool = False,
 ) -> ChatCall:
     """Read a body. Every option of /completion works here, too, except ``system_prompt``.
 
@@ -92,6 +108,7 @@ def read_chat(
         truncates: shorten a conversation that does not fit, unless the body says otherwise.
         reasoning_format: where reasoning goes, unless the body says otherwise; see ``read_reasoning``.
         shape: whose defaults and ways to write options count.
+        is_server_verbose: the server was started with ``--verbose``.
 
     Raises:
         InvalidRequest: a field has a value that is not allowed, or asks for what is not supported.
@@ -113,6 +130,8 @@ def read_chat(
     bound_candidates(request)
     pictures = read_messages(request.chat, body.get("messages"))
     request.chat.continue_final_message = _read_continue(request.chat, body, shape)
+    if shape is ApiShape.NOW:
+        join_texts(request.chat)
     if (value := body.get("add_generation_prompt")) is not None:
         request.chat.add_generation_prompt = read_bool("add_generation_prompt", value)
     read_template_variables(request.chat, body)
@@ -135,6 +154,7 @@ def read_chat(
         pictures=pictures,
         extras=read_extras(request, body, is_stream=is_stream),
         form=form,
+        is_verbose=read_verbose(request, body, shape, is_server_verbose=is_server_verbose),
     )
 
 

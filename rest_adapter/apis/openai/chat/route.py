@@ -74,6 +74,7 @@ def _read(context: AppContext) -> ChatCall:
         truncates=config.openai_truncates,
         reasoning_format=config.reasoning_format or usual_reasoning_format(context.shape),
         shape=context.shape,
+        is_server_verbose=config.verbose,
     )
     call = read_body(context, read, takes_pictures=True)
     fetch_pictures(context, call.pictures)

@@ -10,14 +10,16 @@ from rest_adapter.apis.common.tokens import token_probabilities
 from rest_adapter.apis.openai.choices import Choice, usage_json
 from rest_adapter.apis.openai.completions.logprobs import LogprobLists, TextLogprobs
 from rest_adapter.apis.openai.completions.prompt_logprobs import EchoedTokens, prompt_entry
+from rest_adapter.apis.openai.verbose import with_verbose
 from rest_adapter.errors import InvalidRequest
+from slotline.v1.generation_pb2 import Accepted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from rest_adapter.apis.openai.completions.request import TextCompletionCall
     from rest_adapter.json.encoding import JsonObject
-    from slotline.v1.generation_pb2 import Accepted, Delta, GenerateResponse, PromptTokens
+    from slotline.v1.generation_pb2 import Delta, GenerateResponse, PromptTokens
 
 #: Tokens of prompts and their candidates in one answer without a stream, because encoding it stops all others.
 MAX_PROMPT_ENTRIES = 1 << 16
@@ -55,7 +57,10 @@ class TextCompletionReply:
         """
         choices = self._choices[number]
         self._model = self._model or response.accepted.model
-        match response.WhichOneof("event"):
+        event = response.WhichOneof("event")
+        if event == "accepted":
+            self._prompts[number].accepted = response.accepted
+        match event:
             case "accepted" if self._is_scored:
                 self._expect(self._prompts[number], response.accepted)
             case "accepted" if self._call.is_stream:
@@ -75,7 +80,7 @@ class TextCompletionReply:
                 if self._call.scores_echo and choice.finished.WhichOneof("match") != "stop_text":
                     choice.logprobs.extend(choice.placed.take(rest=True))
                 if self._call.is_stream:
-                    yield self._timed(self._chunk(choice, "", choice.finish_reason()), choice)
+                    yield self._ended(self._chunk(choice, "", choice.finish_reason()), choice)
 
     def closing_events(self) -> Iterator[JsonObject]:
         """The chunk after the last message: the usage, if it was asked for."""
@@ -96,12 +101,19 @@ class TextCompletionReply:
         }
         if self._wants_probabilities:
             result["completion_probabilities"] = [entry for choice in choices for entry in choice.probabilities]
-        return self._timed(result, choices[0])
+        return self._ended(result, choices[0])
 
     def _timed(self, answer: JsonObject, choice: _TextChoice) -> JsonObject:
         """What ends an answer, with the times of a choice if they are wanted."""
         is_wanted = self._call.form.tells_times or self._call.extras.tells_times
         return with_times(answer, choice.end()) if is_wanted else answer
+
+    def _ended(self, answer: JsonObject, choice: _TextChoice) -> JsonObject:
+        """The same, and with all about a choice if that is wanted."""
+        timed, call = self._timed(answer, choice), self._call
+        if not call.is_verbose:
+            return timed
+        return with_verbose(timed, self._prompts[choice.index // call.n_choices].accepted, choice, call.asked)
 
     @property
     def _is_scored(self) -> bool:
@@ -196,14 +208,16 @@ class _TextChoice(Choice):
 
 
 class _ScoredPrompt:
-    """A prompt whose log-probabilities come in pieces.
+    """A prompt, whose log-probabilities come in pieces if they are wanted.
 
     Attributes:
+        accepted: where it runs.
         n_left: tokens that have not come yet.
         fields: fields about the prompt that each of its answers has.
     """
 
     def __init__(self, echo: str) -> None:
+        self.accepted = Accepted()
         self.tokens = EchoedTokens(echo)
         self.n_left = 0
         self.fields: JsonObject = {}

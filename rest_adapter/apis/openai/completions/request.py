@@ -16,6 +16,7 @@ from rest_adapter.apis.common.number_of_answers import read_n
 from rest_adapter.apis.common.options import apply_options, json_name, read_timeout_s
 from rest_adapter.apis.common.overflow import read_overflow
 from rest_adapter.apis.common.prompt import Part, Prompt, check_repeated, put_parts, read_prompts, requests_for
+from rest_adapter.apis.common.settings_now import NO_CHAT, Asked
 from rest_adapter.apis.common.synonyms import apply_synonyms
 from rest_adapter.apis.common.unsupported import TEXT, refuse_unsupported
 from rest_adapter.apis.openai.answer_form import AnswerForm, answer_form
@@ -24,6 +25,7 @@ from rest_adapter.apis.openai.openai_options import (
     read_model,
     refuse_tools,
 )
+from rest_adapter.apis.openai.verbose import read_verbose
 from rest_adapter.errors import InvalidRequest, RpcFailure
 from slotline.v1.generation_pb2 import GenerateRequest
 
@@ -55,6 +57,7 @@ class TextCompletionCall:
         constraint_field: the field that a grammar or a choice came from.
         extras: what else it asks for.
         form: of answers.
+        is_verbose: answers have ``__verbose``.
     """
 
     requests: tuple[GenerateRequest, ...]
@@ -70,6 +73,18 @@ class TextCompletionCall:
     constraint_field: str
     extras: Extras
     form: AnswerForm
+    is_verbose: bool = False
+
+    @property
+    def asked(self) -> Asked:
+        """What settings show of it that the core does not report."""
+        output = self.requests[0].output
+        return Asked(
+            is_stream=self.is_stream,
+            timings_per_token=self.extras.tells_times,
+            n_probs=output.top_logprobs or output.n_probs,
+            parts=NO_CHAT,
+        )
 
     @property
     def scores_echo(self) -> bool:
@@ -92,7 +107,11 @@ class TextCompletionCall:
 
 
 def read_text_completion(
-    body: Mapping[str, object], *, truncates: bool = False, shape: ApiShape = ApiShape.OF_2024
+    body: Mapping[str, object],
+    *,
+    truncates: bool = False,
+    shape: ApiShape = ApiShape.OF_2024,
+    is_server_verbose: bool = False,
 ) -> TextCompletionCall:
     """Read a body. Every option of /completion works here, too.
 
@@ -100,6 +119,7 @@ def read_text_completion(
         body: the JSON body.
         truncates: shorten prompts that do not fit, unless the body says otherwise.
         shape: whose defaults and ways to write options count.
+        is_server_verbose: the server was started with ``--verbose``.
 
     Raises:
         InvalidRequest: a field has a value that is not allowed, or asks for what is not supported.
@@ -114,7 +134,8 @@ def read_text_completion(
     apply_options(template, body)
     apply_synonyms(template, body)
     apply_shape(template, body, shape)
-    read_max_tokens(template, body, DEFAULT_MAX_TOKENS)
+    # Today, requests that say nothing get what the server was started with.
+    read_max_tokens(template, body, DEFAULT_MAX_TOKENS if shape is ApiShape.OF_2024 else None)
     read_overflow(template, body, truncates=truncates)
     n_choices = read_n(template, body)
     _check_best_of(body.get("best_of"), n_choices)
@@ -130,6 +151,7 @@ def read_text_completion(
     wants_prompt_logprobs = _read_prompt_logprobs(template, body, is_stream=is_stream)
     bound_candidates(template, len(prompts.items), logprobs="logprobs")
     extras = read_extras(template, body, is_stream=is_stream)
+    is_verbose = read_verbose(template, body, shape, is_server_verbose=is_server_verbose)
     requests = requests_for(template, prompts)
     if suffix:
         _put_suffix(requests, prompts.items, suffix)
@@ -148,6 +170,7 @@ def read_text_completion(
         constraint_field=constraint_field,
         extras=extras,
         form=form,
+        is_verbose=is_verbose,
     )
 
 

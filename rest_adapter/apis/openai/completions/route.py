@@ -34,7 +34,13 @@ _PromptIds = tuple[Prompt, tuple[int, ...]]
 
 def complete_text(context: AppContext) -> Answer:
     """Continue one or several prompts."""
-    read = partial(read_text_completion, truncates=context.config.openai_truncates, shape=context.shape)
+    config = context.config
+    read = partial(
+        read_text_completion,
+        truncates=config.openai_truncates,
+        shape=context.shape,
+        is_server_verbose=config.verbose,
+    )
     call = read_body(context, read)
 
     def make_reply() -> TextCompletionReply:

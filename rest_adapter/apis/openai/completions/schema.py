@@ -60,7 +60,8 @@ def text_completion_body() -> Schema:
             "max_completion_tokens": option(integer(), "The same as max_tokens, and before it."),
             "max_tokens": option(
                 integer(),
-                "Most tokens of an answer; negative is no limit. Without it n_predict counts if it is given.",
+                "Most tokens of an answer; negative is no limit. Without it n_predict counts if it is given. In the "
+                "shape of today the default is the server's --n-predict.",
                 default=DEFAULT_MAX_TOKENS,
             ),
             "logprobs": option(

@@ -15,6 +15,22 @@ SYSTEM_PROMPT_FILE = Value(
     "what every slot's prompt follows: a file with a JSON object of prompt, anti_prompt and assistant_name",
 )
 
+N_PREDICT = Value(
+    ("-n", "--n-predict", "--predict"),
+    "N",
+    "max_tokens",
+    none_if(-1, whole("max_tokens", or_exactly=-1, means="no cap")),
+    "cap on the tokens of one request; -1 for none. With --api-shape now it stands for --default-n-predict, unless "
+    "that is given, too",
+)
+DEFAULT_N_PREDICT = Value(
+    ("--default-n-predict",),
+    "N",
+    "default_max_tokens",
+    none_if(-1, whole("default_max_tokens", or_exactly=-1, means="no limit")),
+    "tokens of a request that sets no limit; -1 for no limit",
+)
+
 SLOTS = Group(
     "slots and queue",
     (
@@ -35,13 +51,8 @@ SLOTS = Group(
             {"kv_unified": True},
             "every slot may use the whole context; when it is full, the youngest requests wait, and go on later",
         ),
-        Value(
-            ("-n", "--n-predict", "--predict"),
-            "N",
-            "max_tokens",
-            none_if(-1, whole("max_tokens", or_exactly=-1, means="no cap")),
-            "cap on the tokens of one request; -1 for none",
-        ),
+        N_PREDICT,
+        DEFAULT_N_PREDICT,
         Value(
             ("--max-queue",),
             "N",

@@ -44,6 +44,22 @@ def test_the_limit_on_tokens(message: GenerateRequest, cap: int | None, expected
 
 
 @pytest.mark.parametrize(
+    ("message", "cap", "expected"),
+    [
+        (request(), None, 7),
+        (request(0), None, 0),
+        (request(9), None, 9),
+        (request(9), 5, 9),
+        (request(n_probs=10), None, 7),
+    ],
+)
+def test_a_request_without_a_limit_gets_the_usual_one(
+    message: GenerateRequest, cap: int | None, expected: int | None
+) -> None:
+    assert bounded_max_tokens(message, cap, default=7) == expected
+
+
+@pytest.mark.parametrize(
     ("message", "cap", "field", "problem"),
     [
         (

@@ -132,6 +132,13 @@ def test_a_cap_on_tokens_is_part_of_the_description_and_of_the_defaults() -> Non
     assert message.default_settings.max_tokens == 32
 
 
+@pytest.mark.parametrize(("cap", "shown"), [(None, 16), (32, 16), (8, 8)])
+def test_a_usual_limit_on_tokens_is_among_the_defaults_and_no_cap(cap: int | None, shown: int) -> None:
+    message = model_message(served_model(engine=EngineConfig(max_tokens=cap, default_max_tokens=16)))
+    assert message.HasField("max_output_tokens") == (cap is not None)
+    assert message.default_settings.max_tokens == shown
+
+
 def test_the_default_settings_are_those_of_a_request_that_gives_none() -> None:
     settings = model_message(MODEL).default_settings
     assert settings.sampling.temperature == pytest.approx(0.8)

@@ -77,7 +77,7 @@ LINES: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
     ("-m m.gguf -n 256 -to 1200", {}, {"max_tokens": 256}, {"timeout_s": 1200}),
     ("-m m.gguf --n-predict -1 --timeout 3600", {}, {}, {"timeout_s": 3600}),
     ("-m m.gguf --chat-template chatml", {}, {"chat_template": "chatml"}, {}),
-    ("-m m.gguf --path ./public -v", {}, {}, {"static_path": "./public"}),
+    ("-m m.gguf --path ./public -v", {}, {}, {"static_path": "./public", "verbose": True}),
     (
         "-m m.gguf --lora a.gguf --lora-base base.gguf",
         {"lora": (LoraAdapter("a.gguf"),), "mmap": False},

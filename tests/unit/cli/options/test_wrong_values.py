@@ -36,6 +36,7 @@ WRONG_VALUES = {
     "--parallel": "0",
     "--slot-save-path": "/no/such/directory",
     "--n-predict": "-2",
+    "--default-n-predict": "-2",
     "--max-queue": "0",
     "--cache-ram": "-2",
     "--system-prompt-file": "/nothing",

@@ -10,7 +10,7 @@ import pytest
 
 from slotline.cli.options.core_options import CORE_GROUPS, core_config
 from slotline.cli.options.rest_options import rest_config
-from slotline.cli.options.serve_options import SERVE_GROUPS
+from slotline.cli.options.serve_options import SERVE_GROUPS, by_shape
 from slotline.cli.options.table import UsageError, parse
 from slotline.cli.serve import serve
 from slotline.cli.serve.model_file import check_model
@@ -80,6 +80,30 @@ def test_the_command_of_the_core_describes_the_same_core(directory: PrivateDirec
     assert settings["parent_pid"] == os.getpid()
     assert settings["verbose"] is True
     assert settings["ready_file"] == directory.ready_file
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cap", "usual"),
+    [
+        ((), None, None),
+        (("-n", "64"), 64, None),
+        (("--default-n-predict", "64"), None, 64),
+        (("--api-shape", "now"), None, None),
+        (("--api-shape", "now", "-n", "64"), None, 64),
+        (("-n", "64", "--api-shape", "now", "--predict", "32"), None, 32),
+        (("--api-shape", "now", "-n", "-1"), None, None),
+        (("--api-shape", "now", "-n", "64", "--default-n-predict", "16"), 64, 16),
+        (("--api-shape", "now", "-n", "64", "--default-n-predict", "-1"), 64, None),
+    ],
+)
+def test_today_n_predict_is_what_requests_get_and_no_cap(
+    arguments: tuple[str, ...], cap: int | None, usual: int | None, directory: PrivateDirectory
+) -> None:
+    parsed = by_shape(parse(SERVE_GROUPS, ["-m", "x.gguf", *arguments]))
+    config = core_config(parsed.settings)
+    command = serve.core_command(parsed, config, directory, GrpcAddresses())
+    for core in (config, core_config(parse(CORE_GROUPS, command[5:]).settings)):
+        assert (core.max_tokens, core.default_max_tokens) == (cap, usual)
 
 
 def test_keys_reach_the_core_in_a_file_that_only_we_can_read(directory: PrivateDirectory) -> None:

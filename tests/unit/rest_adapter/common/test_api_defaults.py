@@ -9,7 +9,7 @@ import pytest
 from rest_adapter.api_shape import ApiShape
 from rest_adapter.apis.anthropic.messages.request import read_messages
 from rest_adapter.apis.common.api_defaults import usual_reasoning_format, usual_value
-from rest_adapter.apis.common.settings_now import chain_now, settings_now
+from rest_adapter.apis.common.settings_now import Asked, chain_now, settings_now
 from rest_adapter.apis.native.completion.request import read_completion
 from rest_adapter.apis.openai.chat.request import read_chat
 from rest_adapter.errors import InvalidRequest
@@ -127,7 +127,7 @@ def test_settings_of_today_show_a_chosen_chain_with_what_acts_in_it() -> None:
 
 def test_settings_of_today_show_biases_as_objects_and_limits_under_both_names() -> None:
     settings = GenerationSettings(max_tokens=3, logit_bias={5: float("-inf"), 2: 1.5}, stop_texts=["x"], grammar="g")
-    shown = settings_now(settings, is_stream=False, post_sampling_probs=True)
+    shown = settings_now(settings, Asked(is_stream=False, post_sampling_probs=True))
     assert shown["logit_bias"] == [{"bias": 1.5, "token": 2}, {"bias": None, "token": 5}]
     assert (shown["max_tokens"], shown["n_predict"], shown["seed"]) == (3, 3, 2**32 - 1)
     assert (shown["stop"], shown["grammar"], shown["stream"]) == (["x"], "g", False)

@@ -25,14 +25,16 @@ if TYPE_CHECKING:
 COMPONENTS = document(ROUTES)["components"]
 USER = {"role": "user", "content": "Hi"}
 ASSISTANT = {"role": "assistant", "content": "Once"}
-NOW = ApiShape.NOW
+NOW, VERBOSE = ApiShape.NOW, "__verbose"
+BEGUN = accepted()
+BEGUN.accepted.prompt_text = "The whole prompt"
 
 
 def chat(*responses: GenerateResponse, kind: type[ChatReply] = ChatReply, **body: object) -> list[Any]:
     """All chunks of a stream, or the whole answer alone; each as the document describes it."""
     call = read_chat({"messages": [USER], "model": "gpt", **body}, shape=NOW)
     reply = kind(call, completion_id="chatcmpl-1", created=1)
-    chunks = [chunk for response in (accepted(), *responses) for chunk in reply.feed(0, response)]
+    chunks = [chunk for response in (BEGUN, *responses) for chunk in reply.feed(0, response)]
     shown = [*chunks, *reply.closing_events()] if call.is_stream else [reply.result()]
     return [_checked(one, "ChatCompletionChunk" if call.is_stream else "ChatCompletion") for one in shown]
 
@@ -41,7 +43,7 @@ def text(*responses: GenerateResponse, **body: object) -> list[Any]:
     """The same of a text completion."""
     call = read_text_completion({"prompt": "Hi", "model": "gpt", **body}, shape=NOW)
     reply = TextCompletionReply(call, [""], completion_id="cmpl-1", created=1)
-    chunks = [chunk for response in (accepted(), *responses) for chunk in reply.feed(0, response)]
+    chunks = [chunk for response in (BEGUN, *responses) for chunk in reply.feed(0, response)]
     shown = [*chunks, *reply.closing_events()] if call.is_stream else [reply.result()]
     return [_checked(one, "TextCompletionChunk" if call.is_stream else "TextCompletion") for one in shown]
 
@@ -125,3 +127,68 @@ def test_a_last_text_of_the_assistant_is_continued(
 def test_two_messages_of_the_assistant_at_the_end_are_refused() -> None:
     with pytest.raises(InvalidRequest, match=r"^messages: ends with two messages of the assistant"):
         read_chat({"messages": [USER, ASSISTANT, ASSISTANT]}, shape=NOW)
+
+
+TEXTS = [{"type": "text", "text": text} for text in ("", "a", "", "b")]
+PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+
+
+@pytest.mark.parametrize(
+    ("messages", "texts"),
+    [
+        ([{"role": "user", "content": TEXTS}], ["", "a", "\n", "\nb"]),
+        ([{"role": "user", "content": ["a", PICTURE, "b", "c"]}], ["a", "", "b", "\nc"]),
+        ([{"role": "user", "content": "a"}], ["a"]),
+        ([{"role": "assistant", "content": ["a", "b"]}, USER], ["a", "\nb", "Hi"]),
+        # A text that goes on has paragraphs.
+        ([USER, {"role": "assistant", "content": ["a", "b"]}], ["Hi", "a", "\n\nb"]),
+    ],
+)
+def test_the_texts_of_a_message_stand_on_lines_of_their_own(messages: list[object], texts: list[str]) -> None:
+    def read(shape: ApiShape) -> list[str]:
+        chat = read_chat({"messages": messages}, shape=shape).request.chat
+        return [part.text for message in chat.messages for part in message.content]
+
+    assert read(NOW) == texts
+    assert read(ApiShape.OF_2024) == [text.lstrip("\n") for text in texts]
+
+
+@pytest.mark.parametrize("ask", [chat, text])
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_verbose_answer_ends_with_all_about_it(ask: Any, stream: bool) -> None:
+    answers = ask(delta("x"), finished(), stream=stream, verbose=True)
+    assert [VERBOSE in answer for answer in answers] == [*(False for _ in answers[1:]), True]
+    told = answers[-1][VERBOSE]
+    assert told["content"] == ("" if stream else "x")
+    assert (told["prompt"], told["model"], told["stop_type"]) == ("The whole prompt", "m.gguf", "limit")
+    assert told["generation_settings"]["stream"] is stream
+    assert told["generation_settings"]["n_probs"] == 0
+    assert told["timings"]["predicted_n"] == 2
+
+
+@pytest.mark.parametrize("read", [read_chat, read_text_completion])
+@pytest.mark.parametrize(
+    ("shape", "is_server_verbose", "verbose", "is_verbose"),
+    [
+        (NOW, False, None, False),
+        (NOW, True, None, True),
+        (NOW, True, False, False),
+        (NOW, False, True, True),
+        (ApiShape.OF_2024, True, None, False),
+        (ApiShape.OF_2024, False, True, True),
+    ],
+)
+def test_the_body_says_whether_an_answer_is_verbose_and_today_the_server_too(
+    read: Any, shape: ApiShape, is_server_verbose: bool, verbose: bool | None, is_verbose: bool
+) -> None:
+    body = {"messages": [USER]} if read is read_chat else {"prompt": "Hi"}
+    call = read({**body, "verbose": verbose}, shape=shape, is_server_verbose=is_server_verbose)
+    assert call.is_verbose is is_verbose
+    request = call.request if read is read_chat else call.requests[0]
+    assert request.output.prompt_text is is_verbose
+
+
+@pytest.mark.parametrize("ask", [chat, text])
+def test_verbose_is_true_or_false(ask: Any) -> None:
+    with pytest.raises(InvalidRequest, match="verbose"):
+        ask(verbose="yes")

@@ -5,6 +5,7 @@ from grpc import StatusCode
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rest_adapter.api_shape import ApiShape
 from rest_adapter.apis.openai.completions.request import TextCompletionCall, read_text_completion, rename_fields
 from rest_adapter.errors import InvalidRequest, RpcFailure
 from rest_adapter.http.http_errors import http_error
@@ -79,6 +80,12 @@ def test_prompts(prompt: object, expected: list[object]) -> None:
 )
 def test_token_limit(body: dict[str, object], limit: int | None) -> None:
     stop = only(read(**body)).stop
+    assert (stop.max_tokens if stop.HasField("max_tokens") else None) == limit
+
+
+@pytest.mark.parametrize(("body", "limit"), [({}, None), ({"max_tokens": 8}, 8), ({"n_predict": 9}, 9)])
+def test_today_a_body_without_a_limit_leaves_it_to_the_server(body: dict[str, object], limit: int | None) -> None:
+    stop = only(read_text_completion({"prompt": "Hi", **body}, shape=ApiShape.NOW)).stop
     assert (stop.max_tokens if stop.HasField("max_tokens") else None) == limit
 
 
