@@ -54,6 +54,8 @@ class RestConfig:
             the shape of 2024 alone.
         openai_truncates: OpenAI and Anthropic routes, too, shorten what does not fit into the context, instead of
             refusing it.
+        reasoning: whether the model thinks in chats and responses that say nothing about it; None for what its chat
+            template does then.
         reasoning_format: where chats have what the model thinks before it answers, one of ``REASONING_FORMATS``;
             None for in the text as the model wrote it, unless a body offers tools or says something about reasoning.
         sse_done: end OpenAI-shaped streams with ``data: [DONE]``.
@@ -94,6 +96,7 @@ class RestConfig:
     native_model: str | None = None
     native_truncates: bool | None = None
     openai_truncates: bool = False
+    reasoning: bool | None = None
     reasoning_format: str | None = None
     sse_done: bool = True
     verbose: bool = False

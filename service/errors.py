@@ -101,14 +101,18 @@ class ContextLengthExceeded(InvalidArgument):
         is_exact: bool = True,
         n_image_tokens: int = 0,
     ) -> None:
-        allowed = allowed or f"a slot's context holds {n_ctx} and one must be left for the answer"
+        problem = f"but {allowed}"
+        if allowed is None:
+            # The first words are llama.cpp's: programs that shorten conversations look for them.
+            bound = f"a slot's context holds {n_ctx} and one must be left for the answer"
+            problem = f"which exceeds the available context size: {bound}"
         counted = f"{'' if is_exact else 'more than '}{n_prompt_tokens} tokens"
         if n_image_tokens:
             least = "" if is_exact else "at least "
             counted = f"{least}{n_prompt_tokens} tokens, {least}{n_image_tokens} of them for pictures"
         super().__init__(
             field,
-            f"has {counted}, but {allowed}",
+            f"has {counted}, {problem}",
             metadata={reasons.N_PROMPT_TOKENS: str(n_prompt_tokens), reasons.N_CTX: str(n_ctx)},
         )
         self.n_prompt_tokens = n_prompt_tokens

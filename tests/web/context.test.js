@@ -22,7 +22,7 @@ const CHAT = "/v1/chat/completions";
 const COMPLETION = "/completion";
 const TOO_LONG = {
   code: "context_length_exceeded",
-  message: "messages: has 600 tokens, but a slot's context holds 512 and one must be left for the answer",
+  message: "messages: has 600 tokens, which exceeds the available context size: a slot's context holds 512 and one must be left for the answer",
   type: "exceed_context_size_error",
   n_prompt_tokens: 600,
   n_ctx: 512,

@@ -101,7 +101,6 @@ _NATIVE_OUTPUT = (
         "post_sampling_probs", "tell other probabilities", (False,), advice="leave it out; n_probs tells these"
     ),
 )
-_TIMES = Unsupported("timings_per_token", "tell the times with every event", (False,))
 _PROMPT = (
     Unsupported(
         "truncate_prompt_tokens", "shorten the prompt to so many tokens", advice="leave it out, or send truncate"
@@ -170,7 +169,6 @@ RESPONSES: tuple[Unsupported, ...] = (
     Unsupported("add_generation_prompt", "leave out the beginning of the answer", (True,)),
     Unsupported("continue_final_message", "go on with the last message", (False,)),
     Unsupported("n_cmpl", "give several answers", most=1),
-    _TIMES,
     *CHAT,
 )
 """What POST /v1/responses does not obey."""
@@ -178,7 +176,7 @@ RESPONSES: tuple[Unsupported, ...] = (
 MESSAGES: tuple[Unsupported, ...] = (
     *GENERATING,
     *_NATIVE_OUTPUT,
-    _TIMES,
+    Unsupported("timings_per_token", "tell the times with every event", (False,)),
     Unsupported("return_progress", "tell how much of the prompt is evaluated", (False,)),
     _no_image_data("leave it out, and send pictures as blocks of messages"),
     Unsupported("response_format", "constrain the text", ({"type": "text"},), advice="send output_config.format"),

@@ -189,6 +189,14 @@ REST = Group(
             'other routes do; a request may decide for itself with "truncate": true or false',
         ),
         Value(
+            ("-rea", "--reasoning"),
+            "WHEN",
+            "reasoning",
+            choice({"on": True, "off": False, "auto": None}),
+            "whether the model thinks before it answers in chats and responses that say nothing about it, if its chat "
+            "template has a switch for that; auto leaves it to the template",
+        ),
+        Value(
             ("--reasoning-format",),
             "WHAT",
             "reasoning_format",

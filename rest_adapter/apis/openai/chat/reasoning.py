@@ -74,6 +74,7 @@ def read_reasoning(
     *,
     calls_tools: bool,
     default: str | None = None,
+    thinks: bool | None = None,
     effort: tuple[str, object] | None = None,
 ) -> Reasoning:
     """Set how much the model thinks, and how its answer is taken apart.
@@ -84,6 +85,8 @@ def read_reasoning(
         calls_tools: the answer may call tools, and is taken apart in any case.
         default: the format of bodies that name none, one of ``FORMATS``; None for "auto" if a field asks for tools or
             says something about reasoning, and "none" otherwise.
+        thinks: whether the model thinks if the body says nothing about it, and its template has a switch for that; None
+            for what the template does.
         effort: path and value of the field that says how hard to think, where that is not ``reasoning_effort``.
 
     Raises:
@@ -91,6 +94,9 @@ def read_reasoning(
     """
     effort_field, wanted = effort or (EFFORT, body.get(EFFORT))
     is_asked_for, switch_field = _read_switches(request, body, effort_field, wanted)
+    if thinks is not None and not is_asked_for and not body.get("chat_template_kwargs"):
+        request.chat.reasoning.enabled = thinks
+        request.chat.reasoning.lenient = True
     budget_field = _read_budget(request, body)
     has_budget = request.chat.reasoning.HasField("budget_tokens")
     shown = None if (value := body.get("include_reasoning")) is None else read_bool("include_reasoning", value)

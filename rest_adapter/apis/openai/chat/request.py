@@ -98,6 +98,7 @@ def read_chat(
     *,
     truncates: bool = False,
     reasoning_format: str | None = None,
+    thinks: bool | None = None,
     shape: ApiShape = ApiShape.OF_2024,
     is_server_verbose: bool = False,
 ) -> ChatCall:
@@ -107,6 +108,7 @@ def read_chat(
         body: the JSON body.
         truncates: shorten a conversation that does not fit, unless the body says otherwise.
         reasoning_format: where reasoning goes, unless the body says otherwise; see ``read_reasoning``.
+        thinks: whether the model thinks if the body says nothing about it; see ``read_reasoning``.
         shape: whose defaults and ways to write options count.
         is_server_verbose: the server was started with ``--verbose``.
 
@@ -136,7 +138,7 @@ def read_chat(
         request.chat.add_generation_prompt = read_bool("add_generation_prompt", value)
     read_template_variables(request.chat, body)
     calls_tools = read_tools(request.chat, body)
-    reasoning = read_reasoning(request, body, calls_tools=calls_tools, default=reasoning_format)
+    reasoning = read_reasoning(request, body, calls_tools=calls_tools, default=reasoning_format, thinks=thinks)
     if "penalty_prompt" not in body:
         penalize_answer_only(request)
     is_stream = read_flag(body, "stream")

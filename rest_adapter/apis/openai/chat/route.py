@@ -73,6 +73,7 @@ def _read(context: AppContext) -> ChatCall:
         read_chat,
         truncates=config.openai_truncates,
         reasoning_format=config.reasoning_format or usual_reasoning_format(context.shape),
+        thinks=config.reasoning,
         shape=context.shape,
         is_server_verbose=config.verbose,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rest_adapter.apis.common.generation_schema import PROGRESS_SCHEMAS, event, json_text
+from rest_adapter.apis.common.generation_schema import PROGRESS_SCHEMAS, TIMINGS_SCHEMAS, event, json_text
 from rest_adapter.openapi.schema_types import (
     BOOLEAN,
     COUNT,
@@ -79,7 +79,9 @@ def _response() -> Schema:
             "top_p": either(NUMBER, BOOLEAN),
             "truncation": {"enum": ["auto", "disabled"]},
             "usage": either(usage, NULL),
-        }
+            "timings": ref("Timings"),
+        },
+        optional=("timings",),
     )
 
 
@@ -105,9 +107,10 @@ def _events() -> list[Schema]:
         "response.custom_tool_call_input.delta": {**place, **delta},
         "response.custom_tool_call_input.done": {**place, "input": STRING},
     }
-    events = {kind: {"type": {"const": kind}, "sequence_number": COUNT, **more} for kind, more in fields.items()}
+    common: dict[str, Schema] = {"sequence_number": COUNT, "timings": ref("Timings")}
+    events = {kind: {"type": {"const": kind}, **common, **more} for kind, more in fields.items()}
     events["response.in_progress"]["prompt_progress"] = ref("PromptProgress")
-    return [record(more, optional=("prompt_progress",)) for more in events.values()]
+    return [record(more, optional=("prompt_progress", "timings")) for more in events.values()]
 
 
 RESPONSE_SCHEMAS: dict[str, Schema] = {
@@ -115,5 +118,6 @@ RESPONSE_SCHEMAS: dict[str, Schema] = {
     "Response": _response(),
     "ResponseEvent": either(*_events()),
     **PROGRESS_SCHEMAS,
+    **TIMINGS_SCHEMAS,
 }
 EVENT_OF_STREAM = event(json_text(ref("ResponseEvent")))

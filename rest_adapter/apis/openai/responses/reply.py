@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.ending import Ending, check_finished
-from rest_adapter.apis.common.timings import prompt_progress
+from rest_adapter.apis.common.timings import prompt_progress, with_times
 from rest_adapter.apis.common.tokens import token_logprobs
 from rest_adapter.apis.openai.choices import Choice, usage_json
 from rest_adapter.apis.openai.placed_tokens import PlacedTokens
@@ -80,14 +80,15 @@ class ResponsesReply:
         status = self._status()
         for event in self._end_item(status):
             yield self._numbered(event)
-        yield self._numbered({"type": f"response.{status}", "response": self._response(status)})
+        last = {"type": f"response.{status}", "response": self._response(status)}
+        yield self._numbered(self._timed(last))
 
     def result(self) -> JsonObject:
         """The answer without a stream, after the last message."""
         status = self._status()
         for _ in self._end_item(status):
             pass
-        return self._response(status)
+        return self._timed(self._response(status))
 
     def failed(self, error: HttpError) -> JsonObject:
         """The last event of a stream that fails: the answer as far as it has come."""
@@ -97,14 +98,16 @@ class ResponsesReply:
         response = self._response(FAILED) | {"error": told}
         return self._numbered({"type": "response.failed", "response": response})
 
+    def _timed(self, answer: JsonObject) -> JsonObject:
+        """What ends an answer, with its times if they are wanted."""
+        return with_times(answer, self._answer.end()) if self._call.extras.tells_times else answer
+
     def _take(self, delta: Delta) -> Iterator[JsonObject]:
         for piece in delta.pieces:
-            if piece.channel == CHANNEL_REASONING:
-                yield from self._think(piece.text)
-            else:
-                yield from self._say(piece)
+            events = self._think(piece.text) if piece.channel == CHANNEL_REASONING else self._say(piece)
+            yield from (with_times(event, piece) for event in events)
         for part in delta.tool_deltas:
-            yield from self._call_tool(part)
+            yield from (with_times(event, part) for event in self._call_tool(part))
 
     def _think(self, text: str) -> Iterator[JsonObject]:
         if not text or not self._call.reasoning.is_shown:

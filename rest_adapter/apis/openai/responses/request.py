@@ -71,13 +71,18 @@ class ResponseCall:
 
 
 def read_response(
-    fields: Mapping[str, object], *, truncates: bool = False, shape: ApiShape = ApiShape.OF_2024
+    fields: Mapping[str, object],
+    *,
+    truncates: bool = False,
+    thinks: bool | None = None,
+    shape: ApiShape = ApiShape.OF_2024,
 ) -> ResponseCall:
     """Read a body. Options of /completion work here, too, but for those of ``NOT_HERE`` and ``RESPONSES``.
 
     Args:
         fields: the JSON body.
         truncates: shorten a conversation that does not fit, unless the body says otherwise.
+        thinks: whether the model thinks if the body says nothing about it; see ``read_reasoning``.
         shape: whose defaults and ways to write options count.
 
     Raises:
@@ -102,7 +107,7 @@ def read_response(
     turns = read_conversation(request.chat, body.instructions, body.input)
     read_template_variables(request.chat, fields)
     tools = read_response_tools(request.chat, body.tools, body.tool_choice, body.parallel_tool_calls)
-    reasoning = _read_reasoning(request, fields, body.reasoning)
+    reasoning = _read_reasoning(request, fields, body.reasoning, thinks)
     if "penalty_prompt" not in fields:
         penalize_answer_only(request)
     return ResponseCall(
@@ -121,11 +126,13 @@ def read_response(
 
 
 def _read_reasoning(
-    request: GenerateRequest, fields: Mapping[str, object], options: ReasoningOptions | None
+    request: GenerateRequest, fields: Mapping[str, object], options: ReasoningOptions | None, thinks: bool | None
 ) -> Reasoning:
     effort = options.effort if options else None
     # Answers consist of items, so their parts are always told apart.
-    reasoning = read_reasoning(request, fields, calls_tools=True, default="auto", effort=(_EFFORT, effort))
+    reasoning = read_reasoning(
+        request, fields, calls_tools=True, default="auto", thinks=thinks, effort=(_EFFORT, effort)
+    )
     if effort is not None:
         # Agents send it whatever the model: those that cannot think harder answer as they do.
         request.chat.reasoning.lenient = True

@@ -47,7 +47,8 @@ def count_input_tokens(context: AppContext) -> Answer:
 
 
 def _read(context: AppContext) -> ResponseCall:
-    read = partial(read_response, truncates=context.config.openai_truncates, shape=context.shape)
+    config = context.config
+    read = partial(read_response, truncates=config.openai_truncates, thinks=config.reasoning, shape=context.shape)
     call = read_body(context, read, takes_pictures=True)
     fetch_pictures(context, call.turns.pictures)
     return call

@@ -36,13 +36,11 @@ LLAMA_SERVER = Group(
             "pieces of caches are not moved",
         ),
         Value(
-            ("-rea", "--reasoning"),
-            "auto",
+            ("--spec-type",),
+            "draft-simple",
             "",
-            only(
-                "auto", 'requests say whether the model thinks, by "chat_template_kwargs": {"enable_thinking": false}'
-            ),
-            "the model thinks as its chat template lets it",
+            only("draft-simple", "drafts come from --model-draft, and with --lookup from the prompt"),
+            "drafts come from --model-draft as they are",
         ),
         Value(
             ("--reasoning-budget",),

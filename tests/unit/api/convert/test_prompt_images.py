@@ -253,11 +253,11 @@ def test_a_prompt_that_cannot_fit_is_refused_before_its_pictures_are_encoded(ove
     request = parts(text("a" * 58), image(), overflow=overflow)
     with pytest.raises(ContextLengthExceeded) as caught:
         generation_request(request, seeing(encoder))
-    assert caught.value.problem.startswith("has 64 tokens, 6 of them for pictures, but")
+    assert caught.value.problem.startswith("has 64 tokens, 6 of them for pictures, which exceeds")
     encoder.facts = replace(encoder.facts, max_tokens=100)
     with pytest.raises(ContextLengthExceeded) as caught:
         generation_request(request, seeing(encoder))
-    assert caught.value.problem.startswith("has at least 64 tokens, at least 6 of them for pictures, but")
+    assert caught.value.problem.startswith("has at least 64 tokens, at least 6 of them for pictures, which exceeds")
     assert not encoder.files
     assert generation_request(parts(text("a" * 57), image(), overflow=overflow), seeing(encoder)).n_media_items == 6
 
@@ -268,7 +268,9 @@ def test_a_prompt_that_its_pictures_make_too_long_is_refused_with_the_numbers(ov
     encoder.facts = replace(encoder.facts, min_tokens=1)
     with pytest.raises(ContextLengthExceeded) as caught:
         generation_request(parts(text("a" * 58), image(), overflow=overflow), seeing(encoder))
-    assert caught.value.problem.startswith("has 64 tokens, 6 of them for pictures, but a slot's context holds 64")
+    assert caught.value.problem.startswith(
+        "has 64 tokens, 6 of them for pictures, which exceeds the available context size: a slot's context holds 64"
+    )
     assert caught.value.n_prompt_tokens == 64
     assert len(encoder.files) == 1
 

@@ -93,6 +93,9 @@ def test_a_model_may_have_several_names(arguments: tuple[str, ...], name: str, a
         (("--no-ui",), {"page": False}),
         (("--props",), {"props_endpoint": True}),
         (("--context-shift",), {"native_truncates": True, "openai_truncates": True}),
+        (("--reasoning", "on"), {"reasoning": True}),
+        (("-rea", "off"), {"reasoning": False}),
+        (("--reasoning", "off", "--reasoning", "auto"), {"reasoning": None}),
         (("--cors-methods", "get, POST"), {"cors_methods": ("GET", "POST")}),
         (("--cors-headers", "*,Authorization"), {"cors_headers": ("*", "Authorization")}),
         ((), {"cors_credentials": None}),
@@ -114,7 +117,7 @@ def test_a_chat_template_may_come_from_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("option", LLAMA_SERVER.options, ids=long_name)
 def test_what_is_only_accepted_changes_nothing(option: Option) -> None:
-    values = {"--cache-reuse": "0", "--reasoning": "auto"}
+    values = {"--cache-reuse": "0", "--spec-type": "draft-simple"}
     for name in option.names:
         value = [] if isinstance(option, Flag) else [values.get(long_name(option), "-1")]
         if long_name(option) in ("--ubatch-size", "--ctx-checkpoints", "--checkpoint-min-step"):

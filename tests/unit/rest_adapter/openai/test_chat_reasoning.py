@@ -6,6 +6,7 @@ import pytest
 
 from rest_adapter.apis.openai.chat.reasoning import BUDGETS
 from rest_adapter.apis.openai.chat.request import ChatCall, read_chat, rename_fields
+from rest_adapter.apis.openai.responses.request import read_response
 from rest_adapter.errors import InvalidRequest
 from slotline.v1.generation_pb2 import (
     REASONING_FORMAT_BOTH,
@@ -174,3 +175,32 @@ def test_refusals_name_the_field_and_what_is_allowed(body: dict[str, object], me
 def test_failures_of_the_core_name_the_field_that_was_sent(body: dict[str, object], path: str, name: str) -> None:
     renamed = rename_fields(invalid_argument(path), read(**body))
     assert [field for field, _ in renamed.violations] == [name]
+
+
+@pytest.mark.parametrize("thinks", [True, False])
+@pytest.mark.parametrize(
+    ("body", "is_left"),
+    [
+        ({}, True),
+        ({"reasoning_format": "none"}, True),
+        ({"enable_thinking": None}, True),
+        ({"enable_thinking": True}, False),
+        ({"reasoning_effort": "low"}, False),
+        (THINKS, False),
+        # It may be the switch of another template.
+        ({"chat_template_kwargs": {"thinking": True}}, False),
+    ],
+)
+def test_the_server_says_whether_models_think_if_the_body_says_nothing(
+    thinks: bool, body: dict[str, object], is_left: bool
+) -> None:
+    asked = read_chat({"messages": USER, **body}, thinks=thinks).request.chat.reasoning
+    plain = read(**body).request.chat.reasoning
+    # A template without a switch does what it does.
+    assert asked == (ReasoningOptions(enabled=thinks, lenient=True) if is_left else plain)
+
+
+def test_of_responses_the_server_says_the_same() -> None:
+    asked = read_response({"input": "Hi"}, thinks=False).request.chat.reasoning
+    assert asked == ReasoningOptions(enabled=False, lenient=True)
+    assert not read_response({"input": "Hi", "enable_thinking": True}, thinks=False).request.chat.reasoning.lenient

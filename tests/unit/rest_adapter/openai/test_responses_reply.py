@@ -21,6 +21,7 @@ from rest_adapter.http.http_errors import http_error
 from rest_adapter.openapi.document import document
 from slotline.protocol import reasons
 from slotline.v1.generation_pb2 import (
+    CHANNEL_CONTENT,
     FINISH_REASON_CANCELLED,
     FINISH_REASON_LENGTH,
     FINISH_REASON_STOP,
@@ -42,6 +43,7 @@ from tests.unit.rest_adapter.messages import (
     plain,
     progress,
     thought,
+    timings,
     token,
 )
 
@@ -337,3 +339,18 @@ def test_progress_comes_in_events_that_say_that_the_answer_is_in_progress() -> N
     told = [event for event in events if "prompt_progress" in event]
     assert [event["type"] for event in told] == ["response.in_progress"] * 2
     assert [event["prompt_progress"]["processed"] for event in told] == [2, 9]
+
+
+def test_times_are_in_the_events_of_texts_and_at_the_end_if_they_are_wanted() -> None:
+    timed = Piece(text="x", channel=CHANNEL_CONTENT, timings=timings(decoded=1))
+    events = stream(delta(timed), end(), timings_per_token=True)
+    told = {event["type"]: event["timings"]["predicted_n"] for event in events if "timings" in event}
+    assert told["response.output_text.delta"] == 1
+    assert told["response.completed"] == 2
+    assert "timings" not in events[0]
+    assert not any("timings" in event for event in stream(delta(content("x")), end()))
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_times_are_in_a_whole_answer_if_they_are_wanted(wanted: bool) -> None:
+    assert ("timings" in whole(delta(content("x")), end(), timings_per_token=wanted)) is wanted
