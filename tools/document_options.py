@@ -31,6 +31,9 @@ _HEAD = """\
 Every option of every command. A value on the command line wins over the environment variable of the option; an option
 without a value takes 1 or 0 there. Names are never abbreviated, a value is an argument of its own, and of an option
 that is given twice the last one counts, unless it may repeat.
+
+`slotline serve`, `core` and `rest` also read the variables of llama.cpp's server, such as `LLAMA_ARG_CTX_SIZE` and
+`LLAMA_API_KEY`, for options that both have. Our own variables win over these, and the command line over all.
 """
 
 

@@ -31,6 +31,7 @@ class Command:
         groups: its options.
         module: holds ``run(parsed: Parsed) -> int``, which gives the exit status.
         examples: for its own help.
+        reads_llama_variables: llama.cpp's environment variables count, behind our own.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Command:
     groups: Sequence[Group]
     module: str
     examples: tuple[str, ...] = ()
+    reads_llama_variables: bool = False
 
     @property
     def usage(self) -> str:
@@ -66,6 +68,7 @@ COMMANDS = {
                 "slotline serve -m model.gguf -c 8192 -np 4       4 requests at a time, 2048 tokens each",
                 "slotline serve --host 0.0.0.0 --grpc-listen 0.0.0.0:50051",
             ),
+            reads_llama_variables=True,
         ),
         Command(
             "core",
@@ -75,6 +78,7 @@ COMMANDS = {
             CORE_GROUPS,
             "slotline.cli.serve.core",
             ("slotline core -m model.gguf --listen 0.0.0.0:50051 -c 8192 -np 4",),
+            reads_llama_variables=True,
         ),
         Command(
             "rest",
@@ -83,6 +87,7 @@ COMMANDS = {
             REST_GROUPS,
             "slotline.cli.serve.rest",
             ("slotline rest --core core.example:50051 --host 0.0.0.0 --port 8080",),
+            reads_llama_variables=True,
         ),
         Command(
             "chat",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from slotline.cli.commands import COMMANDS, KNOWN_VARIABLES, Command, overview
 from slotline.cli.default_model import NoDefaultModel
 from slotline.cli.options.environment import parse_with_environment
+from slotline.cli.options.llama_variables import over_llama_variables
 from slotline.cli.options.suggestions import nearest
 from slotline.cli.options.table import HelpRequested, UsageError
 from slotline.cli.start_errors import BindError, StartError
@@ -49,7 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(command: Command, arguments: Sequence[str]) -> int:
     try:
-        return command.run(parse_with_environment(command.groups, arguments, os.environ, KNOWN_VARIABLES))
+        parsed = parse_with_environment(command.groups, arguments, os.environ, KNOWN_VARIABLES)
+        if command.reads_llama_variables:
+            parsed = over_llama_variables(parsed, command.groups, os.environ)
+        return command.run(parsed)
     except HelpRequested:
         print(command.usage, end="")
         return 0

@@ -10,6 +10,8 @@ import re
 from typing import TYPE_CHECKING
 
 from slotline.cli.options import suggestions
+from slotline.cli.options.llama_variables import API_KEY as LLAMA_API_KEY
+from slotline.cli.options.llama_variables import PREFIX as LLAMA_PREFIX
 from slotline.cli.options.table import (
     Flag,
     Group,
@@ -90,7 +92,11 @@ def parse_with_environment(
 
 def without_variables(environment: Mapping[str, str]) -> dict[str, str]:
     """An environment for a process whose command line says everything."""
-    return {name: value for name, value in environment.items() if not suggestions.begins_like(name, PREFIX)}
+    return {
+        name: value
+        for name, value in environment.items()
+        if not suggestions.begins_like(name, PREFIX) and not name.startswith(LLAMA_PREFIX) and name != LLAMA_API_KEY
+    }
 
 
 def _take(parsed: Parsed, variable: str, option: Option, value: str) -> None:

@@ -1,0 +1,140 @@
+"""Environment variables of llama.cpp's server of today, for the options that are there here, too.
+
+Its names do not follow from those of options, so they stand here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from slotline.cli.options.foreign import ADVICE
+from slotline.cli.options.table import Flag, Parsed, invalid, take
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from slotline.cli.options.table import Group, Option
+
+PREFIX = "LLAMA_ARG_"
+API_KEY = "LLAMA_API_KEY"
+_WORDS = {
+    **dict.fromkeys(("1", "true", "on", "enabled"), True),
+    **dict.fromkeys(("0", "false", "off", "disabled"), False),
+}
+
+#: What follows the prefix, for options whose names are the same words.
+_SAME = """
+    THREADS CTX_SIZE N_PREDICT CTX_CHECKPOINTS CACHE_RAM FLASH_ATTN TOP_K TOP_P MIN_P REPEAT_PENALTY PRESENCE_PENALTY
+    FREQUENCY_PENALTY POOLING ROPE_FREQ_BASE ROPE_FREQ_SCALE YARN_EXT_FACTOR YARN_ATTN_FACTOR YARN_BETA_SLOW
+    YARN_BETA_FAST GRP_ATTN_N GRP_ATTN_W CACHE_TYPE_K CACHE_TYPE_V MMPROJ IMAGE_MIN_TOKENS IMAGE_MAX_TOKENS NUMA
+    N_GPU_LAYERS SPLIT_MODE TENSOR_SPLIT MAIN_GPU ALIAS TAGS MODEL HOST PORT CORS_ORIGINS CORS_METHODS CORS_HEADERS
+    RERANKING API_KEY_FILE TIMEOUT THREADS_HTTP CACHE_REUSE REASONING CHAT_TEMPLATE CHAT_TEMPLATE_FILE OFFLINE
+    SWA_FULL SPEC_DRAFT_N_MAX SPEC_DRAFT_N_MIN SPEC_DRAFT_P_MIN N_GPU_LAYERS_DRAFT SPEC_DRAFT_MODEL DRAFT_MAX DRAFT_MIN
+    SPEC_TYPE
+"""
+#: The others.
+_OTHERS = {
+    "BATCH": "--batch-size",
+    "UBATCH": "--ubatch-size",
+    "CHECKPOINT_MIN_SPACING_NT": "--checkpoint-min-step",
+    "TEMPERATURE": "--temp",
+    "ROPE_SCALING_TYPE": "--rope-scaling",
+    "N_PARALLEL": "--parallel",
+    "STATIC_PATH": "--path",
+    "EMBEDDINGS": "--embedding",
+    "ENDPOINT_METRICS": "--metrics",
+    "ENDPOINT_PROPS": "--props",
+    "THINK": "--reasoning-format",
+    "THINK_BUDGET": "--reasoning-budget",
+}
+#: Switches: what is on or off, the option for on, and that for off, if there is one.
+_SWITCHES = {
+    "KV_UNIFIED": ("--kv-unified", "--no-kv-unified"),
+    "CACHE_IDLE_SLOTS": ("--cache-idle-slots", "--no-cache-idle-slots"),
+    "CONTEXT_SHIFT": ("--context-shift", "--no-context-shift"),
+    "PERF": ("--perf", "--no-perf"),
+    "REPACK": ("--repack", "--no-repack"),
+    "CONT_BATCHING": ("--cont-batching", "--no-cont-batching"),
+    "MMPROJ_AUTO": ("--mmproj-auto", "--no-mmproj-auto"),
+    "MMPROJ_OFFLOAD": ("", "--no-mmproj-offload"),
+    "CORS_CREDENTIALS": ("--cors-credentials", "--no-cors-credentials"),
+    "UI": ("--ui", "--no-ui"),
+    "CACHE_PROMPT": ("--cache-prompt", "--no-cache-prompt"),
+    "ENDPOINT_SLOTS": ("--slots", "--no-slots"),
+    "JINJA": ("--jinja", "--no-jinja"),
+    "PREFILL_ASSISTANT": ("--prefill-assistant", ""),
+}
+
+#: Option of each variable that is no switch.
+OPTIONS: Mapping[str, str] = {
+    API_KEY: "--api-key",
+    **{f"{PREFIX}{words}": f"--{words.lower().replace('_', '-')}" for words in _SAME.split()},
+    **{f"{PREFIX}{words}": name for words, name in _OTHERS.items()},
+}
+#: Options for on and off of each that is one; "" where nothing has to be done.
+SWITCHES: Mapping[str, tuple[str, str]] = {f"{PREFIX}{words}": names for words, names in _SWITCHES.items()}
+
+
+def over_llama_variables(given: Parsed, groups: Sequence[Group], environment: Mapping[str, str]) -> Parsed:
+    """What was given, and what these variables say of options of these groups that it leaves out.
+
+    Raises:
+        UsageError: a variable is wrong; the text names it.
+    """
+    taken = {id(option) for option, _ in given.used}
+    merged = Parsed(defaults=given.defaults, warnings=_unknown(environment))
+    for variable, option, value in _meant(groups, environment):
+        settings = option.sets if isinstance(option, Flag) else {option.setting}
+        if id(option) not in taken and given.settings.keys().isdisjoint(settings):
+            take(merged, option, variable, *([] if isinstance(option, Flag) else [value]))
+    merged.settings.update(given.settings)
+    merged.used.extend(given.used)
+    merged.warnings.extend(given.warnings)
+    return merged
+
+
+def _unknown(environment: Mapping[str, str]) -> list[str]:
+    """A warning for each that stands for no option of ours."""
+    warnings = []
+    for name in sorted(environment):
+        words = name.removeprefix(PREFIX)
+        if not name.startswith(PREFIX) or name in OPTIONS or {name, _positive(name)} & SWITCHES.keys():
+            continue
+        option = f"--{words.lower().replace('_', '-')}"
+        advice = f": {ADVICE[option]}" if option in ADVICE else "; `slotline help serve` lists the options"
+        warnings.append(f"the environment variable {name} has no effect{advice}")
+    return warnings
+
+
+def _meant(groups: Sequence[Group], environment: Mapping[str, str]) -> Iterator[tuple[str, Option, str]]:
+    """The name, the option and the value of each; of a flag the value is of no use."""
+    by_name = {name: option for group in groups for option in group.options for name in option.names}
+    for variable, name in OPTIONS.items():
+        option, value = by_name.get(name), environment.get(variable)
+        if option is None or value is None:
+            continue
+        if not isinstance(option, Flag) or _is_on(variable, value):
+            yield variable, option, value
+    for variable, names in SWITCHES.items():
+        given = next((name for name in (_negative(variable), variable) if name in environment), None)
+        if given is None:
+            continue
+        # The negative one means off, whatever it says.
+        name = names[0] if given == variable and _is_on(variable, environment[variable]) else names[1]
+        if name in by_name:
+            yield given, by_name[name], ""
+
+
+def _negative(variable: str) -> str:
+    return variable.replace(PREFIX, f"{PREFIX}NO_", 1)
+
+
+def _positive(variable: str) -> str:
+    return variable.replace(f"{PREFIX}NO_", PREFIX, 1)
+
+
+def _is_on(variable: str, value: str) -> bool:
+    position = value.strip().lower()
+    if position not in _WORDS:
+        raise invalid(variable, f"{variable} {value!r} is not known; allowed are {', '.join(_WORDS)}")
+    return _WORDS[position]

@@ -1,0 +1,115 @@
+"""Environment variables of llama.cpp's server."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from slotline.cli.commands import COMMANDS, KNOWN_VARIABLES
+from slotline.cli.options.core_options import CORE_GROUPS
+from slotline.cli.options.environment import parse_with_environment, without_variables
+from slotline.cli.options.llama_variables import OPTIONS, SWITCHES, over_llama_variables
+from slotline.cli.options.rest_options import REST_GROUPS
+from slotline.cli.options.serve_options import PASSED_TO_CORE, SERVE_GROUPS
+from slotline.cli.options.table import Parsed, UsageError, parse
+
+NAMES = {name for group in SERVE_GROUPS for option in group.options for name in option.names}
+
+
+def read(*arguments: str, **environment: str) -> Parsed:
+    given = parse_with_environment(SERVE_GROUPS, arguments, environment, KNOWN_VARIABLES)
+    return over_llama_variables(given, SERVE_GROUPS, environment)
+
+
+def test_every_variable_stands_for_an_option_that_there_is() -> None:
+    assert not set(OPTIONS.values()) - NAMES
+    assert not {name for names in SWITCHES.values() for name in names if name} - NAMES
+    assert not OPTIONS.keys() & SWITCHES.keys()
+
+
+@pytest.mark.parametrize(
+    ("environment", "arguments"),
+    [
+        ({"LLAMA_ARG_CTX_SIZE": "1024", "LLAMA_ARG_N_PARALLEL": "2"}, "-c 1024 -np 2"),
+        ({"LLAMA_ARG_BATCH": "64", "LLAMA_ARG_UBATCH": "32"}, "-b 64 -ub 32"),
+        ({"LLAMA_ARG_HOST": "0.0.0.0", "LLAMA_ARG_PORT": "9000"}, "--host 0.0.0.0 --port 9000"),
+        ({"LLAMA_ARG_SPEC_DRAFT_MODEL": "d.gguf", "LLAMA_ARG_DRAFT_MAX": "8"}, "-md d.gguf --draft-max 8"),
+        ({"LLAMA_ARG_THINK": "deepseek", "LLAMA_ARG_TEMPERATURE": "0.5"}, "--reasoning-format deepseek --temp 0.5"),
+        ({"LLAMA_API_KEY": "two words"}, "--api-key 'two words'"),
+        ({"LLAMA_ARG_ENDPOINT_METRICS": "1", "LLAMA_ARG_EMBEDDINGS": "enabled"}, "--metrics --embedding"),
+        ({"LLAMA_ARG_ENDPOINT_METRICS": "0", "LLAMA_ARG_EMBEDDINGS": "off"}, ""),
+        ({"LLAMA_ARG_ENDPOINT_SLOTS": "false"}, "--no-slots"),
+        ({"LLAMA_ARG_ENDPOINT_SLOTS": "TRUE"}, "--slots"),
+        ({"LLAMA_ARG_NO_ENDPOINT_SLOTS": "0"}, "--no-slots"),
+        ({"LLAMA_ARG_CONTEXT_SHIFT": "on"}, "--context-shift"),
+        ({"LLAMA_ARG_NO_UI": "1", "LLAMA_ARG_UI": "1"}, "--no-ui"),
+        ({"LLAMA_ARG_MMPROJ_OFFLOAD": "0"}, "--no-mmproj-offload"),
+        ({"LLAMA_ARG_MMPROJ_OFFLOAD": "1", "LLAMA_ARG_PREFILL_ASSISTANT": "0", "LLAMA_ARG_JINJA": "0"}, ""),
+    ],
+)
+def test_variables_mean_what_the_options_mean(environment: dict[str, str], arguments: str) -> None:
+    parsed, words = read(**environment), shlex.split(arguments)
+    assert parsed.settings == parse(SERVE_GROUPS, words).settings
+    assert parsed.warnings == []
+    # The child is told on its command line.
+    child = parse(CORE_GROUPS, parsed.arguments_of(PASSED_TO_CORE)).settings
+    assert child == parse(CORE_GROUPS, parse(SERVE_GROUPS, words).arguments_of(PASSED_TO_CORE)).settings
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "settings"),
+    [
+        (("-c", "64"), {"LLAMA_ARG_CTX_SIZE": "1024"}, {"n_ctx": 64}),
+        (("-c", "64"), {"LLAMA_ARG_CTX_SIZE": "many"}, {"n_ctx": 64}),
+        (("--host", "127.0.0.1"), {"LLAMA_ARG_HOST": "192.0.2.1"}, {"host": "127.0.0.1"}),
+        ((), {"LLAMA_ARG_CTX_SIZE": "1024", "SLOTLINE_CTX_SIZE": "64"}, {"n_ctx": 64}),
+        (("--slots",), {"LLAMA_ARG_ENDPOINT_SLOTS": "0"}, {"slots_endpoint": True}),
+        ((), {"SLOTLINE_NO_SLOTS": "1", "LLAMA_ARG_ENDPOINT_SLOTS": "1"}, {"slots_endpoint": False}),
+        (("--api-key", "a"), {"LLAMA_API_KEY": "b", "LLAMA_ARG_API_KEY_FILE": "/nothing"}, {"api_keys": (("a",),)}),
+        ((), {"SLOTLINE_API_KEY": "a", "LLAMA_API_KEY": "b"}, {"api_keys": (("a",),)}),
+        (("--chat-template", "gemma"), {"LLAMA_ARG_CHAT_TEMPLATE_FILE": "/nothing"}, {"chat_template": "gemma"}),
+    ],
+)
+def test_the_command_line_and_our_own_variables_win(
+    arguments: tuple[str, ...], environment: dict[str, str], settings: dict[str, object]
+) -> None:
+    parsed = read(*arguments, **environment)
+    assert parsed.settings == settings
+    assert parse(SERVE_GROUPS, parsed.arguments_of(SERVE_GROUPS)).settings == settings
+
+
+def test_a_wrong_value_is_told_with_the_name_of_the_variable() -> None:
+    with pytest.raises(UsageError) as caught:
+        read(LLAMA_ARG_PORT="many")
+    assert caught.value.lines[0].startswith("error: LLAMA_ARG_PORT 'many' is not a whole number")
+    with pytest.raises(UsageError) as caught:
+        read(LLAMA_ARG_UI="maybe")
+    assert caught.value.lines == (
+        "error: LLAMA_ARG_UI 'maybe' is not known; allowed are 1, true, on, enabled, 0, false, off, disabled",
+        "error: invalid parameter for argument: LLAMA_ARG_UI",
+    )
+
+
+def test_what_there_is_not_is_told_with_what_to_do() -> None:
+    assert read(LLAMA_ARG_HF_REPO="a/b", LLAMA_ARG_LAZY_MODE="on", LLAMA_ARG_NO_UI="1").warnings == [
+        "the environment variable LLAMA_ARG_HF_REPO has no effect: nothing is downloaded: fetch the GGUF file, and "
+        "give it with --model",
+        "the environment variable LLAMA_ARG_LAZY_MODE has no effect; `slotline help serve` lists the options",
+    ]
+
+
+def test_each_command_takes_what_is_about_its_options_and_says_nothing_of_the_others() -> None:
+    environment = {"LLAMA_ARG_MODEL": "m.gguf", "LLAMA_ARG_PORT": "9000", "LLAMA_ARG_UI": "0"}
+    for groups, settings in (
+        (CORE_GROUPS, {"path": "m.gguf"}),
+        (REST_GROUPS, {"port": 9000, "page": False}),
+    ):
+        parsed = over_llama_variables(Parsed(), groups, environment)
+        assert (parsed.settings, parsed.warnings) == (settings, [])
+    assert [name for name, command in COMMANDS.items() if command.reads_llama_variables] == ["serve", "core", "rest"]
+
+
+def test_a_child_that_is_told_everything_reads_none() -> None:
+    environment = {"LLAMA_ARG_N_PREDICT": "1", "LLAMA_API_KEY": "a", "LLAMA_CACHE": "/c"}
+    assert without_variables(environment) == {"LLAMA_CACHE": "/c"}
