@@ -9,7 +9,7 @@ from service.errors import NotSupported
 from service.prompts.prompt import Part, bos, tokenize_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from service.prompts.vocabulary import FimTokens, Vocabulary
 
@@ -47,6 +47,7 @@ def tokenize_repository(
     vocabulary: Vocabulary,
     *,
     n_room: int,
+    file_vocabulary: Vocabulary | None = None,
     parse_special: bool = True,
 ) -> list[int]:
     """Token ids of an infill prompt behind other files, in the order of llama.cpp's server.
@@ -57,7 +58,9 @@ def tokenize_repository(
     Args:
         repository: the files.
         prefix, suffix, vocabulary, parse_special: as in ``tokenize_infill``.
-        n_room: tokens of the whole prompt; the beginning of the files is left out if they do not fit.
+        n_room: tokens of the whole prompt; the beginning of the files is left out if they do not fit, and files that
+            are left out whole are not tokenised.
+        file_vocabulary: tokenises the files, if the other one is bounded.
 
     Raises:
         NotSupported: the model has no tokens for it.
@@ -71,22 +74,33 @@ def tokenize_repository(
         *tokenize_text(suffix, vocabulary, add_special=False, parse_special=parse_special),
         marks.middle,
     ]
-    files = _repository_tokens(repository, marks, vocabulary)
-    n_kept = min(len(files), max(0, n_room - len(gap)))
-    return [*files[len(files) - n_kept :], *gap]
+    n_kept = max(0, n_room - len(gap))
+    return [*_repository_end(repository, marks, file_vocabulary or vocabulary, n_kept), *gap]
 
 
-def _repository_tokens(repository: Repository, marks: FimTokens, vocabulary: Vocabulary) -> list[int]:
+def _repository_end(repository: Repository, marks: FimTokens, vocabulary: Vocabulary, n_kept: int) -> list[int]:
+    """The last tokens of a repository, at most ``n_kept``."""
+    kept: list[list[int]] = []
+    n_missing = n_kept
+    for tokens in _repository_from_its_end(repository, marks, vocabulary):
+        if n_missing == 0:
+            break
+        kept.append(tokens[-n_missing:])
+        n_missing -= len(kept[-1])
+    return [token for tokens in reversed(kept) for token in tokens]
+
+
+def _repository_from_its_end(repository: Repository, marks: FimTokens, vocabulary: Vocabulary) -> Iterator[list[int]]:
     def plain(text: str) -> list[int]:
         return vocabulary.tokenize(text, parse_special=False)
 
-    tokens = [] if marks.repository is None else [marks.repository, *plain(f"{repository.name}\n")]
-    for file in repository.files:
-        head = plain(_SNIPPET) if marks.file is None else [marks.file, *plain(f"{file.name}\n")]
-        tokens += [*head, *plain(file.text)]
     if marks.file is not None:
-        tokens += [marks.file, *plain(f"{repository.current_file}\n")]
-    return tokens
+        yield [marks.file, *plain(f"{repository.current_file}\n")]
+    for file in reversed(repository.files):
+        yield plain(file.text)
+        yield plain(_SNIPPET) if marks.file is None else [marks.file, *plain(f"{file.name}\n")]
+    if marks.repository is not None:
+        yield [marks.repository, *plain(f"{repository.name}\n")]
 
 
 def tokenize_infill(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from service.api.served_model import ServedModel
+    from service.prompts.vocabulary import Vocabulary
     from slotline.v1 import generation_pb2, prompt_pb2, tokenization_pb2
 
 
@@ -38,13 +39,25 @@ class TokenizedPrompt:
     pictures: Pictures | None = None
 
 
-def tokenized_prompt(request: generation_pb2.GenerateRequest, model: ServedModel) -> TokenizedPrompt:
+def tokenized_prompt(
+    request: generation_pb2.GenerateRequest, model: ServedModel, *, n_useful: int | None = None, n_system: int = 0
+) -> TokenizedPrompt:
     """The tokens of a request's prompt.
 
+    Args:
+        request: the message.
+        model: that it is for.
+        n_useful: most tokens that can be used, None to tokenise everything; see ``ServedModel.bounded``.
+        n_system: tokens of the system prompt, which leave less room for the files of an infill prompt.
+
     Raises:
+        TooManyTokens: for prompts far beyond ``n_useful``.
         InvalidArgument: the prompt is missing, too large, empty, or has ids outside the vocabulary.
         NotSupported: the model cannot do what this form of prompt needs, or takes no pictures.
     """
+    unbounded = model.vocabulary
+    if n_useful is not None:
+        model = model.bounded(n_useful)
     vocabulary, limit = model.vocabulary, model.limits.max_prompt_bytes
     parse_special = not request.HasField("parse_special") or request.parse_special
     match request.WhichOneof("prompt"):
@@ -68,7 +81,8 @@ def tokenized_prompt(request: generation_pb2.GenerateRequest, model: ServedModel
             seen = pictures if pictures.taken else None
             return TokenizedPrompt(ids, pictures=seen) if is_ids(parts[0]) else _with_bos(ids, model, seen)
         case "infill":
-            return TokenizedPrompt(_infill_tokens(request, model, parse_special))
+            n_room = model.engine.n_ctx_slot - n_system - _room_for_answer(request, model)
+            return TokenizedPrompt(_infill_tokens(request.infill, model, parse_special, unbounded, n_room))
         case _:
             raise InvalidArgument("prompt", "is missing; set one of text, token_ids, chat, parts, infill")
 
@@ -111,19 +125,26 @@ def _with_bos(tokens: Sequence[int], model: ServedModel, pictures: Pictures | No
     return TokenizedPrompt(tuple(tokens), has_bos=has_bos, pictures=pictures)
 
 
-def _infill_tokens(request: generation_pb2.GenerateRequest, model: ServedModel, parse_special: bool) -> tuple[int, ...]:
-    infill = request.infill
+def _infill_tokens(
+    infill: prompt_pb2.InfillPrompt, model: ServedModel, parse_special: bool, unbounded: Vocabulary, n_room: int
+) -> tuple[int, ...]:
     size_at_most("infill", infill.ByteSize(), model.limits.max_prompt_bytes)
     prefix = prompt_parts(infill.prefix, model, "infill.prefix")
     suffix = prompt_parts(infill.suffix, model, "infill.suffix")
-    if infill.HasField("repository"):
-        count_at_most("infill.repository.files", len(infill.repository.files), model.limits.max_parts)
-        room = model.engine.n_ctx_slot - _room_for_answer(request, model)
-        repository = _repository(infill.repository)
-        return tuple(
-            tokenize_repository(repository, prefix, suffix, model.vocabulary, n_room=room, parse_special=parse_special)
+    if not infill.HasField("repository"):
+        return tuple(tokenize_infill(prefix, suffix, model.vocabulary, parse_special=parse_special))
+    count_at_most("infill.repository.files", len(infill.repository.files), model.limits.max_parts)
+    return tuple(
+        tokenize_repository(
+            _repository(infill.repository),
+            prefix,
+            suffix,
+            model.vocabulary,
+            n_room=n_room,
+            file_vocabulary=unbounded,
+            parse_special=parse_special,
         )
-    return tuple(tokenize_infill(prefix, suffix, model.vocabulary, parse_special=parse_special))
+    )
 
 
 def _repository(message: prompt_pb2.InfillRepository) -> Repository:
@@ -135,7 +156,7 @@ def _repository(message: prompt_pb2.InfillRepository) -> Repository:
 
 
 def _room_for_answer(request: generation_pb2.GenerateRequest, model: ServedModel) -> int:
-    """Tokens that other files must leave: those of the answer, or a part of the context if nobody knows."""
+    """Tokens that files of an infill prompt leave: those of the answer, or a part of the context if nobody knows."""
     quarter = model.engine.n_ctx_slot // 4
     usual = model.engine.usual_max_tokens
     limit = request.stop.max_tokens if request.stop.HasField("max_tokens") else usual

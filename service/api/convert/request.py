@@ -202,14 +202,14 @@ def _fitting_prompt(
     """
     n_ctx, n_system = model.engine.n_ctx_slot, len(system.tokens) if system else 0
     if overflow is not Overflow.REFUSE:
-        whole = tokenized_prompt(request, model)
+        whole = tokenized_prompt(request, model, n_system=n_system)
         # What is cut out of a prompt with pictures might be what the text is about.
         if whole.pictures is None:
             return _shortened(whole, n_ctx, n_system, n_keep), len(whole.tokens)
         prompt = whole
     else:
         try:
-            prompt = tokenized_prompt(request, model.bounded(n_ctx))
+            prompt = tokenized_prompt(request, model, n_useful=n_ctx, n_system=n_system)
         except TooManyTokens as error:
             raise _too_long(error.n_tokens, n_ctx, n_system, is_exact=False) from None
     pictures = prompt.pictures

@@ -14,9 +14,10 @@ from service.engine.cache.context_shift import resolve_n_keep, truncate_prompt
 from service.engine.request.items import tokens_of
 from service.engine.request.requests import GenerationRequest, Overflow, SystemPrompt
 from service.errors import ContextLengthExceeded, InvalidArgument, NotSupported
+from service.prompts.paced import COUNTED_TOKENS
 from service.testing.scripted_model import BOS
 from slotline.v1 import generation_pb2, prompt_pb2, sampling_pb2
-from tests.support.scripted_core import ByteVocabulary
+from tests.support.scripted_core import ByteVocabulary, FimTokens
 from tests.support.served import served_model
 
 if TYPE_CHECKING:
@@ -213,6 +214,18 @@ class TestSystemPrompt:
         setting = generation_pb2.GenerateRequest(text="x" * 63, system_prompt=prompt_pb2.SystemPrompt(prompt="y"))
         with pytest.raises(ContextLengthExceeded, match="system prompt takes 1 of"):
             generation_request(setting, MODEL)
+
+    @pytest.mark.parametrize("n_bytes", [100, 2 * COUNTED_TOKENS])
+    def test_shortens_the_files_of_an_infill_prompt(self, n_bytes: int) -> None:
+        files = [prompt_pb2.InfillFile(text="x" * n_bytes), prompt_pb2.InfillFile(text="y" * 5)]
+        infill = prompt_pb2.InfillPrompt(repository=prompt_pb2.InfillRepository(files=files))
+        model = served_model(vocabulary=ByteVocabulary(fim_tokens=FimTokens()))
+        message = generation_pb2.GenerateRequest(infill=infill, stop=generation_pb2.StopParams(max_tokens=4))
+        alone = generation_request(message, model).prompt
+        behind = generation_request(message, model, self.IN_FORCE).prompt
+        assert (len(alone), len(behind)) == (64 - 4, 64 - 4 - 20)
+        assert alone[20:] == behind
+        assert b"xxx\n\n--- snippet ---\n\nyyyyy" in bytes(token for token in tokens_of(behind) if token < 256)
 
     def test_leaves_the_prompts_bos_to_the_engine_which_leaves_it_out(self) -> None:
         request = generation_request(generation_pb2.GenerateRequest(text="x" * 43), self.SPECIAL, self.IN_FORCE)
