@@ -78,3 +78,10 @@ class BreakerFinder:
                         rest = text[n_bytes:].decode(errors="ignore")
                         tail = tuple(self._vocabulary.tokenize(rest, parse_special=False)[:MAX_TAIL])
                     yield token, tail
+
+
+class NoBreakers(BreakerFinder):
+    """Finds none, in no time: for settings that are shown and that nothing is generated with."""
+
+    def find(self, texts: tuple[str, ...]) -> Mapping[int, tuple[tuple[int, ...], ...]]:
+        return {}

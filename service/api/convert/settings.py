@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from service.api.convert.sampling import sampling_params, sampling_settings
 from service.engine.request.requests import GenerationRequest
+from service.prompts.breakers import NoBreakers
 from slotline.v1 import generation_pb2, sampling_pb2
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ def default_settings(
     Raises:
         InvalidArgument: one of ``defaults`` is not allowed.
     """
-    sampling = sampling_settings(sampling_pb2.SamplingParams(), generation_pb2.OutputOptions(), model, defaults)
+    shown = replace(model, breakers=NoBreakers(model.vocabulary))
+    sampling = sampling_settings(sampling_pb2.SamplingParams(), generation_pb2.OutputOptions(), shown, defaults)
     request = GenerationRequest(prompt=(), sampling=sampling, cache_prompt=model.cache_prompt)
     return generation_settings(request, model, seed=sampling.seed, n_keep=0, max_tokens=model.engine.usual_max_tokens)

@@ -166,6 +166,7 @@ class ResponsesReply:
         is_over = status in (COMPLETED, INCOMPLETE)
         return {
             **self._call.settings,
+            **self._settings_in_force(),
             "created_at": self._created,
             "error": None,
             "id": self._id,
@@ -176,6 +177,14 @@ class ResponsesReply:
             "status": status,
             "usage": self._usage() if is_over else None,
         }
+
+    def _settings_in_force(self) -> JsonObject:
+        """What the numbers that the body leaves out turned out to be: the server may have been started with its own."""
+        if self._answer.finished is None:
+            return {}
+        sampling = self._answer.finished.settings.sampling
+        # Seven digits tell all float32 apart that people write.
+        return {name: float(f"{getattr(sampling, name):.7g}") for name in self._call.left_out}
 
     def _usage(self) -> JsonObject:
         usage = usage_json(((self._answer,),))

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _LOGPROBS = "message.output_text.logprobs"
 _FORMAT = "text.format"
 _EFFORT = "reasoning.effort"
+_REPEATED_NUMBERS = ("temperature", "top_p")
 _PLAIN_TEXT: Mapping[str, Any] = {"type": "text"}
 #: Options of /completion that conversations do not have, or that have another name here.
 NOT_HERE = ("system_prompt", "n_probs")
@@ -43,6 +44,7 @@ class ResponseCall:
         body: its fields.
         model: the name in the body, which answers repeat whatever is served; "" for the name in the core.
         settings: what answers repeat of the body.
+        left_out: numbers of it that the body leaves to the server: what they are is known once the answer is complete.
         turns: where the turns of the conversation come from.
         tools: what may be called.
         wants_logprobs: tokens come with their log-probabilities.
@@ -56,6 +58,7 @@ class ResponseCall:
     body: ResponseBody
     model: str
     settings: Mapping[str, Any]
+    left_out: tuple[str, ...]
     turns: Turns
     tools: Tools
     wants_logprobs: bool
@@ -115,6 +118,7 @@ def read_response(
         body=body,
         model="" if body.model is None else name_in_answers(body.model),
         settings=_settings(request, fields, body, tools),
+        left_out=tuple(name for name in _REPEATED_NUMBERS if fields.get(name) is None),
         turns=turns,
         tools=tools,
         wants_logprobs=wants_logprobs,
@@ -161,13 +165,12 @@ def _settings(
         "previous_response_id": None,
         "reasoning": {"effort": reasoning.effort, "summary": reasoning.summary},
         "store": False,
-        "temperature": _number(fields.get("temperature"), usual_value(request, "temperature")),
         "text": {"format": (body.text.format if body.text else None) or _PLAIN_TEXT},
         "tool_choice": choice,
         "tools": tools.given,
         "top_logprobs": body.top_logprobs or 0,
-        "top_p": _number(fields.get("top_p"), usual_value(request, "top_p")),
         "truncation": "auto" if request.overflow == OVERFLOW_TRUNCATE else "disabled",
+        **{name: _number(fields.get(name), usual_value(request, name)) for name in _REPEATED_NUMBERS},
     }
     if request.ByteSize() <= PIECE_BYTES:
         return settings

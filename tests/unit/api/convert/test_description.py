@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -20,7 +20,7 @@ from service.engine.request.snapshots import Counters, EngineSnapshot, SlotState
 from service.media.encoder import WorkerState
 from service.sampling.gbnf import GbnfGuide
 from service.sampling.settings import SamplingSettings
-from slotline.v1 import generation_pb2, model_pb2, prompt_pb2, tokens_pb2
+from slotline.v1 import generation_pb2, model_pb2, prompt_pb2, sampling_pb2, tokens_pb2
 from tests.support.fake_encoder import FakeEncoder
 from tests.support.scripted_core import ByteVocabulary, FimTokens
 from tests.support.served import served_model
@@ -147,6 +147,16 @@ def test_the_default_settings_are_those_of_a_request_that_gives_none() -> None:
     assert settings.cache_prompt
     assert settings.n_ctx == 64
     assert not model_message(served_model(cache_prompt=False)).default_settings.cache_prompt
+
+
+def test_no_breakers_are_searched_for_settings_that_are_only_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise AssertionError("takes tens of milliseconds on the event loop")
+
+    monkeypatch.setattr(MODEL.breakers, "find", refuse)
+    message = model_message(MODEL, sampling_defaults=sampling_pb2.SamplingParams(dry_multiplier=0.8))
+    assert message.default_settings.sampling.dry_multiplier == pytest.approx(0.8)
+    assert message.default_settings.sampling.dry_sequence_breakers.texts
 
 
 @pytest.mark.parametrize(("explicit", "shown"), [((), {257: -math.inf}), (((257, 2.0),), {257: 2.0})])

@@ -354,3 +354,11 @@ def test_times_are_in_the_events_of_texts_and_at_the_end_if_they_are_wanted() ->
 @pytest.mark.parametrize("wanted", [True, False])
 def test_times_are_in_a_whole_answer_if_they_are_wanted(wanted: bool) -> None:
     assert ("timings" in whole(delta(content("x")), end(), timings_per_token=wanted)) is wanted
+
+
+def test_numbers_that_the_body_leaves_out_are_those_that_were_in_force() -> None:
+    ended = end()
+    ended.finished.settings.sampling.temperature = 0.7
+    ended.finished.settings.sampling.top_p = 0.95
+    answer = whole(delta(content("x")), ended, top_p=0.5)
+    assert (answer["temperature"], answer["top_p"]) == (0.7, 0.5)
