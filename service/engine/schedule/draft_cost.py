@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from service.engine.schedule.step_cost import MAX_OUTLIER, SMOOTHING
+from service.engine.schedule.moving_average import MovingAverage
 
 #: Before any was measured: a call that guesses a token, in parts of a step of the model without drafts,
 FIRST_CALL = 0.3
@@ -12,35 +10,21 @@ FIRST_CALL = 0.3
 FIRST_READ = 0.25
 
 
-@dataclass(slots=True)
-class _Average:
-    """A moving average: the first values count alike, and one that was held up counts little."""
-
-    value: float = 0.0
-    n_observed: int = 0
-
-    def observe(self, value: float) -> None:
-        if self.n_observed:
-            value = min(value, MAX_OUTLIER * self.value)
-        self.n_observed += 1
-        self.value += max(SMOOTHING, 1 / self.n_observed) * (value - self.value)
-
-
 class DraftCost:
     """Times of the draft model's calls: by sequences for those that guess, by tokens for those that read."""
 
     def __init__(self) -> None:
-        self._call_s: dict[int, _Average] = {}
-        self._read_s: _Average | None = None
+        self._call_s: dict[int, MovingAverage] = {}
+        self._read_s: MovingAverage | None = None
 
     def observe_calls(self, n_sequences: int, n_calls: int, seconds: float) -> None:
         """Learn from calls that guessed a token for each of so many sequences, or for some of them."""
         if n_calls:
-            self._call_s.setdefault(n_sequences, _Average()).observe(seconds / n_calls)
+            self._call_s.setdefault(n_sequences, MovingAverage()).observe(seconds / n_calls)
 
     def observe_read(self, n_tokens: int, seconds: float) -> None:
         """Learn from a call that read tokens."""
-        self._read_s = self._read_s or _Average()
+        self._read_s = self._read_s or MovingAverage()
         self._read_s.observe(seconds / n_tokens)
 
     def call(self, n_sequences: int, plain_s: float) -> float:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: Weight of the newest step.
-SMOOTHING = 0.1
+from service.engine.schedule.moving_average import MAX_OUTLIER, MovingAverage
+
 #: Cost of one token more before any was tried, in parts of a step with one token.
 FIRST_PRICE = 0.5
-#: A step that took longer than so many average ones was held up by something else, and counts as no longer.
-MAX_OUTLIER = 3.0
 #: Steps that tell what their like take: the first one of a kind takes longer than others.
 FEW = 3
 #: What tokens beyond the most that were tried are hoped to cost, in parts of what those did: kernels share the work of
@@ -20,17 +18,13 @@ MAX_AGE = 2000
 
 
 @dataclass(slots=True)
-class _Estimate:
-    """A moving average, last changed in step number ``step``."""
+class _Estimate(MovingAverage):
+    """An average that was last changed in step number ``step``."""
 
-    value: float
-    step: int
-    n_observed: int = 1
+    step: int = 0
 
-    def observe(self, value: float, step: int) -> None:
-        self.n_observed += 1
-        weight = max(SMOOTHING, 1 / self.n_observed)
-        self.value += weight * (min(value, MAX_OUTLIER * self.value) - self.value)
+    def observe_in(self, step: int, value: float) -> None:
+        self.observe(value)
         self.step = step
 
 
@@ -56,20 +50,16 @@ class StepCost:
         plain = self._plain.get(n_sequences)
         if plain is None:
             if not n_drafted:
-                self._plain[n_sequences] = _Estimate(step_s, self._step)
+                self._plain.setdefault(n_sequences, _Estimate()).observe_in(self._step, step_s)
             return self.ratio(n_sequences, n_drafted)
         ratio = step_s / plain.value if plain.value > 0 else 1.0
         if not n_drafted:
             # The first step behind one with drafts builds its graph anew, which is a part of what those cost.
             if was_drafted:
                 return min(ratio, MAX_OUTLIER)
-            plain.observe(step_s, self._step)
+            plain.observe_in(self._step, step_s)
             return 1.0
-        ratios = self._ratios.setdefault(n_sequences, {})
-        if (estimate := ratios.get(n_drafted)) is None:
-            ratios[n_drafted] = _Estimate(ratio, self._step)
-        else:
-            estimate.observe(ratio, self._step)
+        self._ratios.setdefault(n_sequences, {}).setdefault(n_drafted, _Estimate()).observe_in(self._step, ratio)
         return ratio
 
     def is_known(self, n_sequences: int) -> bool:
