@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import jsonschema_rs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rest_adapter.apis.anthropic.messages.reply import MessagesReply, stop_of
 from rest_adapter.apis.anthropic.messages.request import read_messages
-from rest_adapter.apis.routes import ROUTES
 from rest_adapter.errors import RpcFailure
 from rest_adapter.json.encoding import encode
-from rest_adapter.openapi.document import document
 from slotline.v1.generation_pb2 import (
     FINISH_REASON_CANCELLED,
     FINISH_REASON_LENGTH,
@@ -30,10 +27,10 @@ from slotline.v1.generation_pb2 import (
 )
 from slotline.v1.tokens_pb2 import Usage
 from tests.support.properties import untimed
-from tests.unit.rest_adapter.messages import begun, content, delta, more, plain, thought
+from tests.unit.rest_adapter.described import described
+from tests.unit.rest_adapter.messages import begun, content, delta, more, thought
 
 USER = [{"role": "user", "content": "Hi"}]
-COMPONENTS = document(ROUTES)["components"]
 ACCEPTED = GenerateResponse(accepted=Accepted(model="m", prompt_tokens=9, cached_prompt_tokens=4))
 
 
@@ -46,24 +43,17 @@ def reply_to(**body: Any) -> MessagesReply:
     return MessagesReply(read_messages({"messages": USER, "model": "gpt", **body}), message_id="msg_1")
 
 
-def valid(kind: str, value: Any) -> Any:
-    """The value as a client reads it, which the document describes."""
-    shown = plain(value)
-    jsonschema_rs.validator_for({"$ref": f"#/components/schemas/{kind}", "components": COMPONENTS}).validate(shown)
-    return shown
-
-
 def streamed(*responses: GenerateResponse, **body: Any) -> list[dict[str, Any]]:
     reply = reply_to(stream=True, **body)
     events = [event for response in (ACCEPTED, *responses) for event in reply.feed(0, response)]
-    return [valid("MessageEvent", event) for event in (*events, *reply.closing_events())]
+    return [described(event, "MessageEvent") for event in (*events, *reply.closing_events())]
 
 
 def whole(*responses: GenerateResponse, **body: Any) -> dict[str, Any]:
     reply = reply_to(**body)
     for response in (ACCEPTED, *responses):
         assert list(reply.feed(0, response)) == []
-    shown: dict[str, Any] = valid("Message", reply.result())
+    shown: dict[str, Any] = described(reply.result(), "Message")
     return shown
 
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import jsonschema_rs
 import pytest
 
 from rest_adapter.api_shape import ApiShape
 from rest_adapter.apis.native.completion.reply import CompletionReply
 from rest_adapter.apis.native.completion.reply_now import ShapeNow
 from rest_adapter.apis.native.completion.request import CompletionCall, read_completion, rename_fields
-from rest_adapter.apis.routes import ROUTES
-from rest_adapter.openapi.document import document
 from slotline.v1.generation_pb2 import (
     FINISH_REASON_LENGTH,
     FINISH_REASON_STOP,
@@ -22,6 +19,7 @@ from slotline.v1.generation_pb2 import (
     Piece,
 )
 from slotline.v1.tokens_pb2 import Token, TokenLogprob, TokenProbability
+from tests.unit.rest_adapter.described import described
 from tests.unit.rest_adapter.messages import (
     accepted,
     delta,
@@ -34,7 +32,6 @@ from tests.unit.rest_adapter.messages import (
     timings,
 )
 
-COMPONENTS = document(ROUTES)["components"]
 #: Keys of a whole answer.
 WHOLE = {
     "content",
@@ -72,22 +69,15 @@ def begun(prompt: str = "<s>Hi") -> GenerateResponse:
     return message
 
 
-def checked(value: object, schema: str) -> Any:
-    """A value that is as the document describes it."""
-    shown = plain(value)
-    jsonschema_rs.validator_for({"$ref": f"#/components/schemas/{schema}", "components": COMPONENTS}).validate(shown)
-    return shown
-
-
 def feed(reply: CompletionReply, *responses: GenerateResponse, number: int = 0) -> list[Any]:
     events = [event for response in responses for event in reply.feed(number, response)]
-    return [checked(event, "CompletionNow" if event["stop"] else "CompletionPieceNow") for event in events]
+    return [described(event, "CompletionNow" if event["stop"] else "CompletionPieceNow") for event in events]
 
 
 def whole(*responses: GenerateResponse, **body: object) -> Any:
     reply = reply_to(**body)
     feed(reply, begun(), *responses)
-    return checked(reply.result(), "CompletionNow")
+    return described(reply.result(), "CompletionNow")
 
 
 def test_a_whole_answer() -> None:

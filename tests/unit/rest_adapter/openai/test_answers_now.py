@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import jsonschema_rs
 import pytest
 
 from rest_adapter.api_shape import ApiShape
@@ -13,16 +12,14 @@ from rest_adapter.apis.openai.chat.reply import ChatReply
 from rest_adapter.apis.openai.chat.request import read_chat
 from rest_adapter.apis.openai.completions.reply import TextCompletionReply
 from rest_adapter.apis.openai.completions.request import read_text_completion
-from rest_adapter.apis.routes import ROUTES
 from rest_adapter.errors import InvalidRequest
-from rest_adapter.openapi.document import document
 from slotline.v1.tokens_pb2 import Token, TokenLogprob
-from tests.unit.rest_adapter.messages import accepted, content, delta, finished, piece, plain, thought
+from tests.unit.rest_adapter.described import described
+from tests.unit.rest_adapter.messages import accepted, content, delta, finished, piece, thought
 
 if TYPE_CHECKING:
     from slotline.v1.generation_pb2 import GenerateResponse
 
-COMPONENTS = document(ROUTES)["components"]
 USER = {"role": "user", "content": "Hi"}
 ASSISTANT = {"role": "assistant", "content": "Once"}
 NOW, VERBOSE = ApiShape.NOW, "__verbose"
@@ -36,7 +33,7 @@ def chat(*responses: GenerateResponse, kind: type[ChatReply] = ChatReply, **body
     reply = kind(call, completion_id="chatcmpl-1", created=1)
     chunks = [chunk for response in (BEGUN, *responses) for chunk in reply.feed(0, response)]
     shown = [*chunks, *reply.closing_events()] if call.is_stream else [reply.result()]
-    return [_checked(one, "ChatCompletionChunk" if call.is_stream else "ChatCompletion") for one in shown]
+    return [described(one, "ChatCompletionChunk" if call.is_stream else "ChatCompletion") for one in shown]
 
 
 def text(*responses: GenerateResponse, **body: object) -> list[Any]:
@@ -45,13 +42,7 @@ def text(*responses: GenerateResponse, **body: object) -> list[Any]:
     reply = TextCompletionReply(call, [""], completion_id="cmpl-1", created=1)
     chunks = [chunk for response in (BEGUN, *responses) for chunk in reply.feed(0, response)]
     shown = [*chunks, *reply.closing_events()] if call.is_stream else [reply.result()]
-    return [_checked(one, "TextCompletionChunk" if call.is_stream else "TextCompletion") for one in shown]
-
-
-def _checked(value: object, schema: str) -> Any:
-    shown = plain(value)
-    jsonschema_rs.validator_for({"$ref": f"#/components/schemas/{schema}", "components": COMPONENTS}).validate(shown)
-    return shown
+    return [described(one, "TextCompletionChunk" if call.is_stream else "TextCompletion") for one in shown]
 
 
 @pytest.mark.parametrize("ask", [chat, text])

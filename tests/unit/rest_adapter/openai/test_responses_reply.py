@@ -6,7 +6,6 @@ import itertools
 import json
 from typing import Any
 
-import jsonschema_rs
 import pytest
 from grpc import StatusCode
 from hypothesis import given
@@ -15,10 +14,8 @@ from hypothesis import strategies as st
 from rest_adapter.apis.openai.responses.custom_input import CustomInput
 from rest_adapter.apis.openai.responses.reply import ResponsesReply
 from rest_adapter.apis.openai.responses.request import read_response
-from rest_adapter.apis.routes import ROUTES
 from rest_adapter.errors import RpcFailure
 from rest_adapter.http.http_errors import http_error
-from rest_adapter.openapi.document import document
 from slotline.protocol import reasons
 from slotline.v1.generation_pb2 import (
     CHANNEL_CONTENT,
@@ -33,6 +30,7 @@ from slotline.v1.generation_pb2 import (
 )
 from slotline.v1.tokens_pb2 import Usage
 from tests.support.properties import untimed
+from tests.unit.rest_adapter.described import described
 from tests.unit.rest_adapter.messages import (
     accepted,
     begun,
@@ -47,7 +45,6 @@ from tests.unit.rest_adapter.messages import (
     token,
 )
 
-COMPONENTS = document(ROUTES)["components"]
 TOOLS = [{"type": "function", "name": "f"}, {"type": "custom", "name": "patch"}]
 USAGE = Usage(prompt_tokens=9, completion_tokens=5, cached_prompt_tokens=4, reasoning_tokens=2)
 
@@ -76,17 +73,13 @@ def stream(*messages: GenerateResponse, **body: Any) -> list[dict[str, Any]]:
 def whole(*messages: GenerateResponse, **body: Any) -> dict[str, Any]:
     reply = reply_to(**body)
     feed(reply, accepted(), *messages)
-    result: dict[str, Any] = plain(reply.result())
-    schema = {"$ref": "#/components/schemas/Response", "components": COMPONENTS}
-    jsonschema_rs.validator_for(schema).validate(result)
+    result: dict[str, Any] = described(reply.result(), "Response")
     return result
 
 
 def check(events: list[dict[str, Any]]) -> None:
-    schema = {"$ref": "#/components/schemas/ResponseEvent", "components": COMPONENTS}
-    validator = jsonschema_rs.validator_for(schema)
     for number, event in enumerate(events):
-        validator.validate(event)
+        described(event, "ResponseEvent")
         assert event["sequence_number"] == number
         assert event.get("response", {"id": "resp_1"})["id"] == "resp_1"
 
