@@ -260,8 +260,8 @@ class EngineOptions:
         draft_max, draft_min: most tokens that the draft model guesses for a sequence in a step, and fewest that are
             tried.
         draft_p_min: a guess ends in front of a token that the draft model gives a lower probability.
-        idle_cells: cells that idle slots may keep from running ones if there is main memory for their caches. The
-            library walks over cells in blocks of 256, so fewer would save nothing.
+        idle_cells: cells that idle slots may keep beside running ones if there is main memory for their caches; None for
+            as many as cost nothing, because steps walk over whole blocks of cells.
     """
 
     max_tokens: int | None = bounded(None, 1, INT32_MAX)
@@ -275,7 +275,7 @@ class EngineOptions:
     draft_max: int = bounded(16, 1, MAX_DRAFT)
     draft_min: int = bounded(0, 0, MAX_DRAFT)
     draft_p_min: float = bounded(0.0, 0, 1)
-    idle_cells: int = bounded(256, 0, INT32_MAX)
+    idle_cells: int | None = bounded(None, 0, INT32_MAX)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
