@@ -260,8 +260,8 @@ class EngineOptions:
         draft_max, draft_min: most tokens that the draft model guesses for a sequence in a step, and fewest that are
             tried.
         draft_p_min: a guess ends in front of a token that the draft model gives a lower probability.
-        idle_cells: cells that idle slots may keep beside running ones if there is main memory for their caches; None for
-            as many as cost nothing, because steps walk over whole blocks of cells.
+        idle_cells: cells that idle slots may keep beside running ones if there is main memory for their caches; None
+            for as many as cost nothing, because steps walk over whole blocks of cells.
     """
 
     max_tokens: int | None = bounded(None, 1, INT32_MAX)
