@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from service.config import Pooling
 from service.engine.cache.full_contexts import FullContexts
+from service.engine.cache.salts import salt_with_adapters
 from service.engine.output.output import Ending
 from service.engine.parts import make_parts
 from service.engine.request.events import AdaptersSet, Delivery, Failed, FinishReason, Sink
@@ -115,7 +117,7 @@ class Engine:
                     if request.system_prompt is not None:
                         self._check_idle()
                         self._system.change(request.system_prompt)
-                    self._parts.waiting.add(Task(task_id, request, sink, arrived_s))
+                    self._parts.waiting.add(self._task(task_id, request, sink, arrived_s))
                 case EmbeddingRequest():
                     self._check_inputs(request)
                     self._parts.embedding.submit(task_id, request, sink)
@@ -132,6 +134,18 @@ class Engine:
             self._refuse(task_id, sink, error)
         except Exception as error:
             self._refuse(task_id, sink, unforeseen(task_id, error))
+
+    def _task(self, task_id: int, request: GenerationRequest, sink: Sink, arrived_s: float) -> Task:
+        """The task of a request. One with other scales of adapters than everybody shares no caches with them."""
+        scales = request.adapter_scales
+        if scales is None:
+            return Task(task_id, request, sink, arrived_s)
+        n_adapters = len(self._info.adapters)
+        if len(scales) != n_adapters:
+            raise InvalidArgument("lora", f"has {len(scales)} scales; the model has {n_adapters} adapters")
+        own_scales = self._parts.memory.own_scales(scales)
+        salted = replace(request, cache_salt=salt_with_adapters(request.cache_salt, own_scales))
+        return Task(task_id, salted, sink, arrived_s, own_scales)
 
     def _refuse(self, task_id: int, sink: Sink, error: ServiceError) -> None:
         """Fail a request that could not be queued, or only in part."""
@@ -218,8 +232,7 @@ class Engine:
         memory = self._parts.memory
         if scales == memory.adapter_scales:
             return
-        self._parts.model.compute.use_adapters(scales)
-        memory.adapter_scales = scales
+        self._parts.turns.change_for_everybody(scales)
         memory.drop_all()
         self._parts.prompt_logits.clear()
         self._parts.system.forget()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from service.engine.output.choice import TokenChoice
     from service.engine.parts import EngineParts
+    from service.engine.schedule.adapter_turns import Party
     from service.engine.schedule.prefill_budget import StepShape
     from service.engine.schedule.shortage import CellShortage
 
@@ -45,26 +46,25 @@ class MediaStep:
         self._shortage = shortage
         self._clock = parts.clock
         self._n_calls = 0
-        self._was_for_states = False
 
-    @property
-    def has_work(self) -> bool:
-        """Whether anything goes on with rows of media."""
-        return self._embedding.has_media or any(
+    def has_work(self, party: Party) -> bool:
+        """Whether anything of a party goes on with rows of media."""
+        return (party.embeds and self._embedding.has_media) or any(
             slot.prompt_remaining and slot.sequence is not None and slot.sequence.next_is_media(len(slot.items))
-            for slot in self._slots
+            for slot in party.slots
         )
 
-    def do(self, shape: StepShape, spent_s: float) -> None:
+    def do(self, party: Party, shape: StepShape, spent_s: float) -> None:
         """Evaluate the next rows, as many as fit into the time of a step.
 
         Args:
+            party: who is in the step.
             shape: what the step is like.
             spent_s: seconds that it has taken already.
         """
         shape = replace(shape, is_media=True, is_scored=False)
         while True:
-            works, for_states = self._works()
+            works, for_states = self._works(party)
             if not works:
                 break
             try:
@@ -76,17 +76,19 @@ class MediaStep:
 
     # Plan -----------------------------------------------------------------------------------------------------------
 
-    def _works(self) -> tuple[list[MediaWork], bool]:
+    def _works(self, party: Party) -> tuple[list[MediaWork], bool]:
         """What goes on with rows, and whether it is their states that are wanted; in turn, if there are both kinds."""
-        plain = [*self._prompts(), *self._embedding.media(for_states=False)]
-        states = self._embedding.media(for_states=True)
-        self._was_for_states = bool(states) and not (plain and self._was_for_states)
-        return (states, True) if self._was_for_states else (plain, False)
+        plain, states = self._prompts(party), []
+        if party.embeds:
+            plain += self._embedding.media(for_states=False)
+            states = self._embedding.media(for_states=True)
+        party.is_for_states = bool(states) and not (plain and party.is_for_states)
+        return (states, True) if party.is_for_states else (plain, False)
 
-    def _prompts(self) -> list[MediaWork]:
-        """The chunks that come next in slots, in order of admission."""
+    def _prompts(self, party: Party) -> list[MediaWork]:
+        """The chunks that come next in slots of a party, in order of admission."""
         works = []
-        for slot in sorted((slot for slot in self._slots if slot.prompt_remaining), key=started_s):
+        for slot in sorted((slot for slot in party.slots if slot.prompt_remaining), key=started_s):
             sequence = slot.sequence
             if sequence is not None and sequence.media is not None and sequence.next_is_media(len(slot.items)):
                 segment = sequence.media.segment(slot.id, len(slot.items), slot.positions)

@@ -13,6 +13,7 @@ from service.engine.draft.model_drafter import ModelDrafter
 from service.engine.output.endings import Endings
 from service.engine.output.outbox import Outbox
 from service.engine.request.waiting import WaitingSequences
+from service.engine.schedule.adapter_turns import AdapterTurns
 from service.engine.schedule.embedding import EmbeddingWork
 from service.engine.schedule.long_steps import LongSteps
 from service.engine.schedule.preemption import Preemption
@@ -52,6 +53,7 @@ class EngineParts:
         endings: ends sequences.
         drafter: guesses how sequences go on; None without a draft model.
         slot_work: saves, restores and erases what slots hold.
+        turns: who is in a step, if sequences have different scales of LoRA adapters.
     """
 
     model: CausalModel
@@ -72,6 +74,7 @@ class EngineParts:
     endings: Endings
     drafter: Drafter | None
     slot_work: SlotWork
+    turns: AdapterTurns
 
 
 def make_parts(model: CausalModel, config: EngineConfig, clock: Callable[[], float]) -> EngineParts:
@@ -114,4 +117,5 @@ def make_parts(model: CausalModel, config: EngineConfig, clock: Callable[[], flo
         endings=Endings(slots, memory, waiting, embedding, outbox, clock),
         drafter=None if model.draft is None else ModelDrafter(model.draft, config.n_slots, info.n_vocab),
         slot_work=SlotWork(info, config, slots, memory, system, outbox, clock),
+        turns=AdapterTurns(slots, embedding, memory, model.compute),
     )

@@ -82,8 +82,9 @@ class Step:
         self._choice = TokenChoice(parts)
         self._shortage = CellShortage(parts)
         self._media = MediaStep(parts, self._choice, self._shortage)
-        #: Whether prompts get rows in this step, and not tokens.
-        self._is_for_media = False
+        self._turns = parts.turns
+        #: Who is in this step.
+        self._party = parts.turns.everybody
 
     def begin_known(self) -> None:
         """Give a first token to every sequence whose prompt is all cached, and the logits behind it known."""
@@ -97,13 +98,17 @@ class Step:
                 self._endings.fail_by_fault(slot, sequence, error)
 
     def do(self) -> None:
-        """Evaluate the next tokens of all sequences, within the step's time."""
+        """Evaluate the next tokens of all sequences, or of those whose turn it is, within the step's time."""
+        turns = self._turns
+        party = self._party = turns.next() if turns.is_needed else turns.everybody
+        if party.scales is not turns.in_force:
+            turns.use(party.scales)
         plan = self._plan()
         batch = self._run(plan)
         if batch is not None:
             self._apply(batch)
-        if self._is_for_media:
-            self._media.do(plan.shape, 0.0 if batch is None else self._clock() - batch.began_s)
+        if party.is_for_media:
+            self._media.do(party, plan.shape, 0.0 if batch is None else self._clock() - batch.began_s)
 
     # Plan -----------------------------------------------------------------------------------------------------------
 
@@ -111,24 +116,28 @@ class Step:
         """Divide the step's time: first states that embeddings wait for, then tokens of prompts."""
         shape, budget, states = _NO_PROMPTS, 0, []
         longer_s = None
-        was_for_media, self._is_for_media = self._is_for_media, False
-        if self._embedding.has_work or any(slot.prompt_remaining for slot in self._slots):
+        party = self._party
+        was_for_media, party.is_for_media = party.is_for_media, False
+        has_inputs = party.embeds and self._embedding.has_work
+        if has_inputs or any(slot.prompt_remaining for slot in party.slots):
             shape = self._shape()
-            self._is_for_media = self._media.has_work and not (was_for_media and self._has_tokens())
+            party.is_for_media = self._media.has_work(party) and not (was_for_media and self._has_tokens())
             longer_s = self._long_steps.allowed_s() if self._is_for_one_prompt(shape) else None
             budget = self._budget.tokens(shape, longer_s=longer_s)
-        if self._embedding.has_work and not self._is_for_media:
+        if has_inputs and not party.is_for_media:
             states = self._embedding.due(budget)
             budget -= _count(states)
         return _Plan(shape, states, budget, self._plan_tokens(shape, budget), is_long=longer_s is not None)
 
     def _is_for_one_prompt(self, shape: StepShape) -> bool:
         """Whether tokens of a single prompt are all that there is to evaluate."""
-        return not (shape.is_busy or self._is_for_media or self._embedding.has_work) and len(self._prompts()) == 1
+        party = self._party
+        has_others = shape.is_busy or party.has_company or (party.embeds and self._embedding.has_work)
+        return not (has_others or party.is_for_media) and len(self._prompts()) == 1
 
     def _has_tokens(self) -> bool:
         """Whether any prompt, or input to embed, waits for tokens."""
-        return self._embedding.has_tokens or bool(self._prompts())
+        return (self._party.embeds and self._embedding.has_tokens) or bool(self._prompts())
 
     def _plan_again(self, plan: _Plan) -> _Plan:
         """The same within the same time, after some sequences had to go."""
@@ -137,18 +146,21 @@ class Step:
 
     def _shape(self) -> StepShape:
         """What a step of all that runs now is like."""
-        contexts = [len(slot.items) for slot in self._slots if slot.prompt_remaining]
-        n_decode = sum(slot.is_decoding for slot in self._slots)
-        is_scored = any(slot.prompt_remaining and slot.sequence.is_scored for slot in self._slots if slot.sequence)
-        return StepShape(n_decode, sum(contexts) // len(contexts) if contexts else 0, is_scored)
+        slots = self._party.slots
+        contexts = [len(slot.items) for slot in slots if slot.prompt_remaining]
+        n_decode = sum(slot.is_decoding for slot in slots)
+        is_scored = any(slot.prompt_remaining and slot.sequence.is_scored for slot in slots if slot.sequence)
+        context = sum(contexts) // len(contexts) if contexts else 0
+        return StepShape(n_decode, context, is_scored, is_awaited=self._party.is_awaited)
 
     def _plan_tokens(self, shape: StepShape, budget: int) -> StepPlan:
-        slots = [slot for slot in self._slots if slot.is_decoding]
+        party = self._party
+        slots = [slot for slot in party.slots if slot.is_decoding]
         decoding = [slot.id for slot in slots]
-        if self._is_for_media:
+        if party.is_for_media:
             return StepPlan(tuple(decoding), ())
         prefilling = self._prompts()
-        if self._embedding.has_work and (n_tokens := self._embedding.n_prefill):
+        if party.embeds and self._embedding.has_work and (n_tokens := self._embedding.n_prefill):
             prefilling.append(PrefillWork(EMBEDDINGS, n_tokens))
         if not prefilling:
             return StepPlan(tuple(decoding), (), self._speculation.drafts(slots))
@@ -161,7 +173,7 @@ class Step:
         works = []
         # Each slot can have a row of logits at any time; what is left is for prompts that want one for every token.
         n_spare = self._info.n_logits - len(self._slots)
-        for slot in sorted((slot for slot in self._slots if slot.prompt_remaining), key=started_s):
+        for slot in sorted((slot for slot in self._party.slots if slot.prompt_remaining), key=started_s):
             remaining = slot.prompt_remaining if slot.room is None else min(slot.prompt_remaining, slot.room)
             limit = None
             assert slot.sequence is not None
@@ -301,7 +313,7 @@ class Step:
             self._totals.embedded_tokens += sum(share for slot_id, share in tokens.prefill if slot_id == EMBEDDINGS)
             self._budget.observe(tokens.n_prefill, batch.plan.shape, step_s, batch.n_filler)
             self._totals.add_prefill(tokens.n_prefill, step_s)
-        elif not self._is_for_media:
+        elif not self._party.is_for_media:
             self._speculation.observe(tokens.n_decode, step_s)
 
     def _advance(self, segments: list[Segment]) -> None:

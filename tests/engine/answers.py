@@ -12,7 +12,7 @@ import numpy as np
 from service.engine.request.events import Accepted, Event, Failed, Finished, FinishReason, Piece, is_last
 from service.engine.request.requests import EmbeddingRequest, GenerationRequest, Request
 from service.testing.scripted_media import numbers
-from service.testing.scripted_model import EOS, Script, states
+from service.testing.scripted_model import EOS, Script, moved_token, states
 from tests.support.engine import RecordingSink, assert_scored
 
 #: Begins the message of requests that failed by a fault which nobody foresaw.
@@ -118,7 +118,7 @@ def _check_text(asked: Asked, request: GenerationRequest, finished: Finished, sc
     memory = [*asked.system, *_own_prompt(asked, request)]
     n_prompt = len(memory)
     while len(memory) < n_prompt + finished.tokens_predicted and EOS not in memory[n_prompt:]:
-        memory.append(script(memory))
+        memory.append(moved_token(script(memory), request.adapter_scales or ()))
     expected = bytes(token for token in memory[n_prompt:] if token != EOS).decode(errors="replace")
     text = asked.texts.get(finished.index, "")
     is_whole = not request.stop_texts and not request.stop_tokens and finished.reason is not FinishReason.CANCELLED

@@ -112,6 +112,14 @@ class Arguments:
         except ValueError:
             raise CommandError(f"{value!r} is no number") from None
 
+    def decimals(self, key: str) -> tuple[float, ...] | None:
+        """An option as numbers with commas between them."""
+        value = self._options.pop(key, None)
+        try:
+            return None if value is None else tuple(map(float, value.split(",")))
+        except ValueError:
+            raise CommandError(f"{value!r} are no numbers") from None
+
     def flag(self, key: str) -> bool | None:
         """An option that is yes or no."""
         value = self._options.pop(key, None)

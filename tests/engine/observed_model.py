@@ -43,6 +43,12 @@ class ObservedCompute(ScriptedCompute):
 
     watch: Watch
 
+    def use_adapters(self, scales: Sequence[float]) -> None:
+        """Scale adapters, and tell if the model has any and is complete."""
+        super().use_adapters(scales)
+        if scales and hasattr(self, "watch"):
+            self.watch.on_change(f"adapters: {', '.join(f'{scale:g}' for scale in scales)}")
+
     def decode(self, segments: Sequence[Segment], n_filler: int = 0) -> None:
         """Tell, then evaluate."""
         self.watch.on_batch(segments, n_filler)

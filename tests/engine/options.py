@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from service.config import EngineConfig, Lookup
 from service.engine.request.requests import GenerationRequest, Overflow, SystemPrompt
+from service.model_facts import AdapterInfo
 from service.sampling.gbnf import GbnfGuide
 from service.testing.scripted_media import media_chunk
 from service.testing.scripted_model import BOS, EOS, Script, next_letter
@@ -122,6 +123,7 @@ def generation_request(arguments: Arguments, pictures: str) -> GenerationRequest
         overflow=Overflow.TRUNCATE if arguments.flag("truncate") else Overflow.REFUSE,
         cache_prompt=arguments.flag("cache") is not False,
         cache_salt=arguments.symbol("salt") or "",
+        adapter_scales=arguments.decimals("lora"),
         slot_id=arguments.integer("slot"),
         priority=arguments.integer("priority") or 0,
         system_prompt=None if system is None else SystemPrompt(system, prompt(system)),
@@ -151,6 +153,7 @@ def model_options(arguments: Arguments, pictures: str) -> dict[str, Any]:
         arguments: what is said.
         pictures: how the model evaluates pictures.
     """
+    n_adapters = arguments.integer("adapters") or 0
     options: dict[str, Any] = {
         "n_cells": arguments.integer("cells"),
         "n_seq_max": arguments.integer("sequences"),
@@ -163,6 +166,7 @@ def model_options(arguments: Arguments, pictures: str) -> dict[str, Any]:
         "n_embd_input": None if pictures == "none" else WIDTH,
         "has_grid": pictures == "grid",
         "n_whole": 512 if pictures == "whole" else None,
+        "adapters": tuple(AdapterInfo(f"{number}.gguf", f"{number}", 10.0) for number in range(n_adapters)),
     }
     return {name: value for name, value in options.items() if value is not None}
 

@@ -22,7 +22,13 @@ from service.engine.request.events import (
 from service.engine.request.requests import EmbeddingRequest, GenerationRequest, Request
 from service.sampling.settings import SamplingSettings
 from service.testing.scripted_media import numbers
-from service.testing.scripted_model import ScriptedEncoderModel, ScriptedModel, VirtualClock, next_letter
+from service.testing.scripted_model import (
+    ScriptedEncoderModel,
+    ScriptedModel,
+    VirtualClock,
+    moved_token,
+    next_letter,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -264,24 +270,36 @@ def pooled(rows: Rows, pooling: Pooling) -> Rows:
     return rows[-1:] if pooling is Pooling.LAST else rows[:1]
 
 
-def assert_scored(records: SequenceOf[TokenRecord], own: SequenceOf[int], before: SequenceOf[int] = ()) -> None:
-    """The records are those of the first of these tokens, as the scripted model sees them behind others."""
+def assert_scored(
+    records: SequenceOf[TokenRecord],
+    own: SequenceOf[int],
+    before: SequenceOf[int] = (),
+    scales: SequenceOf[float] = (),
+) -> None:
+    """The records are those of the first of these tokens, as the scripted model sees them behind others.
+
+    Args:
+        records: the records.
+        own: the tokens.
+        before: the others.
+        scales: of the model's adapters.
+    """
     assert [record.id for record in records] == list(own[: len(records)])
     memory = list(before)
     for place, record in enumerate(records):
         if place == 0:
             assert (record.logprob, record.rank, record.top_logprobs) == (None, None, ())
         else:
-            expected = next_letter(memory)
+            expected = moved_token(next_letter(memory), scales)
             assert record.logprob is not None
             assert (record.rank == 1) == (record.id == expected) == (record.logprob > -1)
             assert not record.top_logprobs or record.top_logprobs[0][0] == expected
         memory.append(record.id)
 
 
-def next_letters(tokens: SequenceOf[int], n_tokens: int) -> str:
-    """What the scripted model says behind tokens if nobody disturbs it."""
+def next_letters(tokens: SequenceOf[int], n_tokens: int, scales: SequenceOf[float] = ()) -> str:
+    """What the scripted model says behind tokens, with such scales of its adapters, if nobody disturbs it."""
     memory = list(tokens)
     for _ in range(n_tokens):
-        memory.append(next_letter(memory))
+        memory.append(moved_token(next_letter(memory), scales))
     return bytes(memory[len(tokens) :]).decode()

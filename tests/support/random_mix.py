@@ -18,6 +18,7 @@ from service.engine.request.requests import (
     SystemPrompt,
     SystemPromptRequest,
 )
+from service.model_facts import AdapterInfo
 from service.sampling.gbnf import GbnfGuide
 from service.testing.scripted_media import numbers
 from service.testing.scripted_model import BOS, states
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from service.engine.request.items import PromptItem
     from service.engine.request.media import MediaChunk
 
+#: Adapters of models that have some, all of which are left out for everybody, and scales of requests.
+ADAPTERS = (AdapterInfo("a.gguf", "aa", 10.0), AdapterInfo("b.gguf", "bb", 10.0))
+SCALES = ((0.0, 0.0), (0.1, 0.0), (0.0, 0.3))
 #: Reasons for which a request of the mix may fail.
 REASONS = {"CONTEXT_LENGTH_EXCEEDED", "SLOTS_BUSY", "INTERNAL"}
 
@@ -133,6 +137,7 @@ class RandomMix:
             system_prompt=self._system_prompt() if random_.random() < 0.05 else None,
             prompt_logprobs=None if self._pictures else random_.choice([None, None, None, 0, 2]),
             media=self._media,
+            adapter_scales=random_.choice([None, *SCALES]) if self.bench.model.info.adapters else None,
         )
 
     def _illustrated(self, tokens: tuple[PromptItem, ...]) -> tuple[PromptItem, ...]:
@@ -181,7 +186,8 @@ class RandomMix:
         own = own[1:] if entry.system and request.has_bos and len(own) > 1 else own
         endings = {event.index: event for event in entry.sink.events if isinstance(event, Finished)}
         records = entry.sink.prompt_tokens
-        assert_scored(records, own, entry.system)
+        scales = request.adapter_scales or ()
+        assert_scored(records, own, entry.system, scales)
         if request.prompt_logprobs is None or endings:
             assert len(records) == (0 if request.prompt_logprobs is None else len(own))
         for index in range(request.n_sequences):
@@ -193,7 +199,7 @@ class RandomMix:
                 )
             elif ending is not None and not ending.truncated:
                 text = "".join(piece.text for piece in pieces)
-                assert text == next_letters((*entry.system, *own), ending.tokens_predicted)
+                assert text == next_letters((*entry.system, *own), ending.tokens_predicted, scales)
 
 
 def _sayings(request: GenerationRequest) -> set[str]:

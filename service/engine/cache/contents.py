@@ -18,3 +18,4 @@ class SlotContents:
     positions: Positions
     shifted_at: int | None
     saved: SavedSequence
+    salt: str

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from service.engine.cache.salts import has_own_adapters
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -23,7 +25,8 @@ class PromptReuse:
     """Finds caches for prompts and moves them into slots.
 
     A prompt may begin with what requests of the same salt left, if it wants the cache; with what sequences of its own
-    task evaluated; and with the system prompt.
+    task evaluated; and with the system prompt, unless it has scales of LoRA adapters of its own: the system prompt was
+    evaluated with those in force for everybody.
 
     Args:
         config: slots and limits.
@@ -94,7 +97,8 @@ class PromptReuse:
         """How many items of a prompt are cached, so that a sequence that started now need not evaluate them."""
         whole = not self._memory.is_divisible
         _, in_slots = self._memory.longest(request.cache_salt, prompt, whole=whole)
-        in_slots = max(in_slots, self._system.slot.common_prefix(prompt))
+        if not has_own_adapters(request.cache_salt):
+            in_slots = max(in_slots, self._system.slot.common_prefix(prompt))
         _, in_memory = self._memory.longest_saved(request.cache_salt, prompt, in_slots, whole=whole)
         return max(in_slots, in_memory)
 
@@ -110,7 +114,8 @@ class PromptReuse:
         sources = [slot] if self._may_use(slot, task) else []
         if self.is_possible:
             sources += [other for other in self._slots if other.task_id == task.id and other is not slot]
-        sources.append(self._system.slot)
+        if task.own_scales is None:
+            sources.append(self._system.slot)
         lengths = {other: other.common_prefix(prompt) for other in sources}
         if whole:
             lengths = {other: length for other, length in lengths.items() if length == len(other.items)}

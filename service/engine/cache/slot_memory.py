@@ -10,6 +10,7 @@ from service.engine.cache.context_shift import plan_shift
 from service.engine.cache.dump import LedgerDump
 from service.engine.cache.ledger import SlotLedger
 from service.engine.cache.prefix_index import common_length
+from service.engine.cache.salts import has_own_adapters
 from service.engine.cache.saved_prompts import SavedPrompt, SavedPrompts
 from service.engine.language_model import CacheFull, DecodeFailed
 from service.engine.request.items import Positions
@@ -47,7 +48,7 @@ class SlotMemory(SlotLedger):
         config: what may be kept where.
 
     Attributes:
-        adapter_scales: of LoRA adapters, with which all that is held was evaluated.
+        adapter_scales: of LoRA adapters, in force for everybody. With them all was evaluated whose salt says no others.
         saved: what slots lost; besides the attributes of ``SlotLedger``.
     """
 
@@ -62,6 +63,10 @@ class SlotMemory(SlotLedger):
     def cells_available(self) -> int:
         """Cells that are free, or would be without the caches of idle slots; there may be some more."""
         return self._memory.cells_free + sum(len(slot.items) - slot.n_shared for slot in self._slots if slot.is_idle)
+
+    def own_scales(self, scales: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        """Scales of LoRA adapters, if they are others than those in force for everybody; None if they are not."""
+        return None if scales == self.adapter_scales else scales
 
     def dump(self) -> LedgerDump:
         """All that is recorded of slots and saved prompts; there must be a pinned slot."""
@@ -91,7 +96,8 @@ class SlotMemory(SlotLedger):
         """
         n_unique = self._count_unique(slot) if slot.shifted_at is None else 0
         saved = self._memory.save(slot.id)
-        contents = SlotContents(slot.items.copy(), slot.positions.copy(len(slot.items)), slot.shifted_at, saved)
+        positions = slot.positions.copy(len(slot.items))
+        contents = SlotContents(slot.items.copy(), positions, slot.shifted_at, saved, slot.salt)
         if n_unique >= MIN_GAIN:
             # The same copy: others may want the beginning before this one comes back.
             self._keep(slot, saved, n_unique)
@@ -111,7 +117,7 @@ class SlotMemory(SlotLedger):
         slot.items.extend(contents.items)
         slot.positions = contents.positions
         slot.shifted_at = contents.shifted_at
-        self._share_pinned(slot)
+        self._share_pinned(slot, contents.salt)
 
     def shift(self, slot: Slot, n_ctx: int, n_keep: int) -> int:
         """Discard the older half of a full slot behind its first ``n_keep`` items.
@@ -177,7 +183,7 @@ class SlotMemory(SlotLedger):
         self.saved.use(prompt)
         slot.items.extend(prompt.items)
         slot.positions = prompt.positions.copy(len(prompt.items))
-        self._share_pinned(slot)
+        self._share_pinned(slot, prompt.salt)
         return self.cut(slot, length)
 
     # Files ----------------------------------------------------------------------------------------------------------
@@ -212,8 +218,14 @@ class SlotMemory(SlotLedger):
         """
         return self._memory.pack(self._memory.save(slot.id))
 
-    def unpack(self, slot: Slot, items: Sequence[PromptItem], packed: memoryview) -> None:
+    def unpack(self, slot: Slot, items: Sequence[PromptItem], packed: memoryview, salt: str) -> None:
         """Replace what an idle slot holds by what was packed; that stays in main memory if it is worth it.
+
+        Args:
+            slot: the slot.
+            items: what was packed.
+            packed: the copy.
+            salt: of the request that left it.
 
         Raises:
             ValueError: the bytes are no such copy of as many items. Nothing was changed.
@@ -229,7 +241,7 @@ class SlotMemory(SlotLedger):
             self._move_out(slot)
         positions = Positions()
         positions.append(0, items)
-        self.swap_in(slot, SlotContents(list(items), positions, None, saved))
+        self.swap_in(slot, SlotContents(list(items), positions, None, saved, salt))
 
     def forget(self, slot: Slot) -> int:
         """Empty an idle slot, and remove saved prompts that hold nothing but a beginning of what it held last.
@@ -246,13 +258,15 @@ class SlotMemory(SlotLedger):
 
     # ----------------------------------------------------------------------------------------------------------------
 
-    def _share_pinned(self, slot: Slot) -> None:
+    def _share_pinned(self, slot: Slot, salt: str) -> None:
         """Let a restored slot share what the pinned one holds of its beginning, as it did before: that frees cells.
 
         Without it, a sequence that filled nearly all cells could not go on, for want of those of the system prompt.
         """
         pinned = self.pinned
         if pinned is None or not pinned.items or not (self._info.can_cut and self._was_shared):
+            return
+        if has_own_adapters(salt):
             return
         length = common_length(pinned.items, slot.items, len(pinned.items))
         is_moved = slot.shifted_at is not None and slot.shifted_at < length
@@ -288,7 +302,9 @@ class SlotMemory(SlotLedger):
         self._index_growth()
         _, in_slots = self._index.longest(slot.salt, slot.items, length, lambda other: other is not slot, whole=whole)
         _, in_memory = self.saved.longest(slot.salt, slot.items, length, whole=whole)
-        in_pinned = 0 if self.pinned is None else common_length(self.pinned.items, slot.items, length)
+        in_pinned = 0
+        if self.pinned is not None and not has_own_adapters(slot.salt):
+            in_pinned = common_length(self.pinned.items, slot.items, length)
         return length - max(n_kept, in_slots, in_memory, in_pinned)
 
     def _keep(self, slot: Slot, saved: SavedSequence, n_unique: int) -> None:

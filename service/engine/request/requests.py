@@ -96,6 +96,7 @@ class GenerationRequest:
         overflow: what happens if the prompt does not fit.
         cache_prompt: reuse a cached prefix.
         cache_salt: cached prefixes are shared only between requests of equal salt.
+        adapter_scales: of the model's LoRA adapters, one for each; None for those in force for everybody.
         slot_id: slot to use if it is free, None for any.
         priority: higher ones start first, and take slots from lower ones.
         system_prompt: replaces the system prompt of all slots first, which must be idle; None changes nothing.
@@ -128,6 +129,7 @@ class GenerationRequest:
     overflow: Overflow = Overflow.REFUSE
     cache_prompt: bool = True
     cache_salt: str = ""
+    adapter_scales: tuple[float, ...] | None = None
     slot_id: int | None = None
     priority: int = 0
     system_prompt: SystemPrompt | None = None
@@ -188,7 +190,10 @@ class SystemPromptRequest:
 
 @dataclass(frozen=True, slots=True)
 class AdaptersRequest:
-    """Scales the model's LoRA adapters, one number for each, for all requests that follow; nothing else may run."""
+    """Scales the model's LoRA adapters, one number for each, for all requests that follow and have none of their own.
+
+    Nothing else may run.
+    """
 
     scales: tuple[float, ...]
 

@@ -22,6 +22,7 @@ class Task:
     Attributes:
         id: number of the task.
         arrived_s: when it was submitted.
+        own_scales: of LoRA adapters, if they are others than those in force for everybody; None if they are not.
         n_open: its sequences that were queued and have not ended.
         n_sampled: tokens that its ended sequences sampled.
     """
@@ -30,6 +31,7 @@ class Task:
     request: GenerationRequest
     sink: Sink
     arrived_s: float
+    own_scales: tuple[float, ...] | None = None
     n_open: int = 0
     n_sampled: int = 0
 

@@ -99,7 +99,11 @@ class Admission:
         running = [slot for slot in self._slots if not slot.is_idle]
         if not self._is_overcommitted or not running:
             return True
-        n_own = min(len(life.task.request.prompt), self._config.n_ctx_slot)
+        n_own = len(life.task.request.prompt)
+        if life.task.own_scales is not None:
+            # The system prompt's cells are for those in force for everybody.
+            n_own += len(self._system.tokens)
+        n_own = min(n_own, self._config.n_ctx_slot)
         if life.state is SequenceState.PREEMPTED:
             assert life.swapped_out is not None
             n_own = life.swapped_out.contents.saved.n_cells

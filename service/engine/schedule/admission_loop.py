@@ -67,6 +67,8 @@ class AdmissionLoop:
         if not slot.is_idle and not self._preemption.preempt(slot):
             return False
         if self._waiting.take(life):
+            if life.task.own_scales is not None:
+                self._parts.turns.is_needed = True
             self._start(life)
         return True
 

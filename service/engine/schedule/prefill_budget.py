@@ -46,12 +46,14 @@ class StepShape:
         context: tokens that come before the prompts' next ones, on average.
         is_scored: whether a prompt wants the logits behind each of its tokens.
         is_media: whether what prompts get are rows of media, in a call without tokens.
+        is_awaited: whether others decode that are not in this step, and wait for it.
     """
 
     n_decode: int = 0
     context: int = 0
     is_scored: bool = False
     is_media: bool = False
+    is_awaited: bool = False
 
     @property
     def n_beside(self) -> int:
@@ -61,7 +63,7 @@ class StepShape:
     @property
     def is_busy(self) -> bool:
         """Whether anyone decodes."""
-        return self.n_decode > 0
+        return self.n_decode > 0 or self.is_awaited
 
 
 class PrefillBudget:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from service.engine.cache.salts import salt_with_adapters, salt_without_adapters
 from service.engine.language_model import CacheFull, DecodeFailed
 from service.engine.request.events import Failed, SlotErased, SlotRestored, SlotSaved
 from service.engine.request.slot_requests import EraseSlot, RestoreSlot, SaveSlot, SlotImage
@@ -142,17 +143,18 @@ class SlotWork:
         except (DecodeFailed, MemoryError) as error:
             raise EngineFailure(f"slot {slot.id} could not be copied: {error}") from error
         n_system = min(slot.n_system, n_items)
-        image = SlotImage(
-            tuple(slot.items), n_system, slot.salt, slot.tenant, self._memory.adapter_scales, tuple(packed)
-        )
+        scales = self._memory.adapter_scales if slot.own_scales is None else slot.own_scales
+        salt = salt_without_adapters(slot.salt)
+        image = SlotImage(tuple(slot.items), n_system, salt, slot.tenant, scales, tuple(packed))
         return SlotSaved(image, self._clock() - began_s)
 
     def _restore(self, slot: Slot, image: SlotImage) -> SlotRestored:
         self._check_image(image)
         began_s = self._clock()
         (packed,) = image.packed
+        own_scales = self._memory.own_scales(image.adapter_scales)
         try:
-            self._memory.unpack(slot, image.items, packed)
+            self._memory.unpack(slot, image.items, packed, salt_with_adapters(image.salt, own_scales))
         except CacheFull as error:
             n_cells = self._info.n_cells
             raise CacheExhausted(
@@ -163,7 +165,7 @@ class SlotWork:
             ) from error
         except (DecodeFailed, ValueError) as error:
             raise InvalidArgument("filename", f"names a file that the model does not take: {error}") from error
-        slot.hold(image, self._clock())
+        slot.hold(image, own_scales, self._clock())
         return SlotRestored(len(slot.items), self._clock() - began_s)
 
     def _erase(self, slot: Slot, request: EraseSlot) -> SlotErased:
@@ -182,8 +184,8 @@ class SlotWork:
             raise InvalidArgument(
                 "filename", "names a file that was saved behind another system prompt than the one in force"
             )
-        if image.adapter_scales != self._memory.adapter_scales:
-            raise InvalidArgument("filename", "names a file for other scales of LoRA adapters than those in force")
+        if len(image.adapter_scales) != len(self._info.adapters):
+            raise InvalidArgument("filename", "names a file for other LoRA adapters than those of this server")
         n_vocab = self._info.n_vocab
         if not all(0 <= item < n_vocab for item in image.items if isinstance(item, int)):
             raise InvalidArgument("filename", f"names a file with tokens outside of the vocabulary of {n_vocab}")

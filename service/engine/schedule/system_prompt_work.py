@@ -53,6 +53,7 @@ class SystemPromptWork:
             self._answer(SystemPromptSet())
             return False
         started_s = self._parts.clock()
+        self._parts.turns.use(None)
         try:
             n_tokens = self._holder.advance(self._parts.budget)
             call_s = self._parts.clock() - started_s

@@ -46,9 +46,11 @@ class Adapters:
         self._library = library
         self._handles: list[object] = []
         self.infos = tuple(file.info for file in files)
-        self.scales = tuple(file.scale if is_applied else 0.0 for file in files)
+        given = tuple(file.scale if is_applied else 0.0 for file in files)
+        # As the library has them, so that the same ones from a message are equal.
+        self.scales = tuple(ctypes.c_float(scale).value for scale in given)
         try:
-            for file, scale in zip(files, self.scales, strict=True):
+            for file, scale in zip(files, given, strict=True):
                 self._load(model, file, scale)
         except BaseException:
             self.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -99,12 +100,20 @@ def test_a_slot_is_restored_under_the_scales_that_it_was_saved_under() -> None:
     image = saved(bench)
     assert image.adapter_scales == (0.1, 0.0)
     set_scales(bench, 0.0, 0.0)
-    error = error_of(bench, RestoreSlot(0, image))
-    assert isinstance(error, InvalidArgument)
-    assert "other scales of LoRA adapters" in error.message
+    bench.complete(RestoreSlot(0, image))
+    assert bench.complete(request(LONG, slot_id=1)).accepted.cached_prompt_tokens == 0
+    assert bench.complete(request(LONG, adapter_scales=(0.1, 0.0))).accepted.cached_prompt_tokens == len(LONG) - 1
     set_scales(bench, 0.1, 0.0)
     bench.complete(RestoreSlot(0, image))
     assert bench.complete(request(LONG)).accepted.cached_prompt_tokens == len(LONG) - 1
+
+
+def test_a_slot_of_other_adapters_is_refused() -> None:
+    bench = EngineBench(adapters=ADAPTERS)
+    bench.complete(request(LONG))
+    error = error_of(bench, RestoreSlot(0, replace(saved(bench), adapter_scales=(0.1,))))
+    assert isinstance(error, InvalidArgument)
+    assert "other LoRA adapters" in error.message
 
 
 def test_scales_do_not_change_while_a_slot_waits_to_be_saved() -> None:

@@ -41,7 +41,7 @@ def test_no_field_of_a_request_that_can_hold_a_text_is_kept_without_texts() -> N
     full |= {"media": {b"a": media_chunk("a", 2, width=WIDTH)}}
     # Whoever adds one decides here whether others may see it, and everybody after the end.
     holders = {field.name for field in dataclasses.fields(GenerationRequest) if HOLDS_TEXT.search(str(field.type))}
-    assert holders == {*full, "tenant"}
+    assert holders == {*full, "tenant", "adapter_scales"}
     emptied = GenerationRequest(**full, tenant="mine", max_tokens=5).without_texts()
     sampling = dataclasses.replace(SamplingSettings(), dry_sequence_breakers=())
     assert emptied == GenerationRequest(prompt=(), tenant="mine", max_tokens=5, sampling=sampling)

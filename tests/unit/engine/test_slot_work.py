@@ -300,7 +300,7 @@ def test_what_the_model_does_not_take_is_refused() -> None:
     bench = EngineBench()
     bench.complete(request(LONG))
     image = saved(bench)
-    for packed, problem in ((image.packed[0][:-24], "57 tokens and 56 cells"), (image.packed[0][:-1], "no cells")):
+    for packed, problem in ((image.packed[0][:-32], "57 tokens and 56 cells"), (image.packed[0][:-1], "no cells")):
         error = error_of(bench, RestoreSlot(0, replace(image, packed=(packed,))))
         assert isinstance(error, InvalidArgument)
         assert (error.field, problem in error.problem) == ("filename", True)

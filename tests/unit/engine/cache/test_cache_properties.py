@@ -12,15 +12,19 @@ from service.engine.request.requests import SystemPrompt, SystemPromptRequest
 from service.engine.request.snapshots import SlotState
 from tests.support.engine import EngineBench
 from tests.support.properties import costly
-from tests.support.random_mix import RandomMix
+from tests.support.random_mix import ADAPTERS, RandomMix
 
 #: Bytes of a saved token with which 1 MiB holds thousands of prompts, or hardly one.
 SMALL, LARGE = 8, 6000
 
 
 @costly
-@given(st.integers(0, 2**32), st.integers(1, 5), st.integers(64, 200), st.integers(-200, 40), st.booleans())
-def test_caches_move_without_anyone_noticing(seed: int, n_slots: int, n_ctx: int, spare: int, can_split: bool) -> None:
+@given(
+    st.integers(0, 2**32), st.integers(1, 5), st.integers(64, 200), st.integers(-200, 40), st.booleans(), st.booleans()
+)
+def test_caches_move_without_anyone_noticing(
+    seed: int, n_slots: int, n_ctx: int, spare: int, can_split: bool, has_adapters: bool
+) -> None:
     random_ = random.Random(seed)
     config = EngineConfig(
         n_slots=n_slots,
@@ -36,6 +40,7 @@ def test_caches_move_without_anyone_noticing(seed: int, n_slots: int, n_ctx: int
         can_fork=can_split,
         can_cut=can_split or random_.random() < 0.5,
         saved_bytes=random_.choice([SMALL, LARGE]),
+        adapters=ADAPTERS if has_adapters else (),
     )
     mix = RandomMix(bench, seed, failures=random_.choice([0.0, 0.02]))
     for _ in range(120):
